@@ -77,7 +77,15 @@ class _Guide:
         return f".. _{label}:\n\n{title}\n{_UNDERLINES[node.tag] * len(title)}"
 
     def _paragraph(self, node):
+        pieces = node.children[0].children
+        if [one.type for one in pieces] == ["image"]:
+            return self._picture(pieces[0])
         return self._inline(node.children[0])
+
+    def _picture(self, node):
+        """Link to the picture in the repository: the site has no files but those of its documents."""
+        path, alt = node.attrs["src"], _escaped(node.content)
+        return f".. image:: {REPOSITORY}/raw/main/docs/{path}\n    :alt: {alt}"
 
     def _fence(self, node):
         return f".. code-block:: {node.info or 'text'}\n\n{indent(node.content.rstrip(), '    ')}"

@@ -10,11 +10,25 @@ from datetime import datetime
 from .model import CHANGED, DRIFT, FAILED
 
 _RUNNING = "running"
+
+
+def _memory(vm):
+    return None if vm["memory_mib"] is None else vm["memory_mib"] * 2**20
+
+
+def _failed_tasks(report):
+    return report["summary"]["tasks"].get(FAILED, 0)
+
+
+def _created(report):
+    return datetime.fromisoformat(report["created"].replace("Z", "+00:00")).timestamp()
+
+
 #: (name, help, function from the report to the value)
 _OF_REPORT = (
-    ("polyvirt_report_created_timestamp_seconds", "Time of the report.", lambda report: _seconds(report["created"])),
+    ("polyvirt_report_created_timestamp_seconds", "Time of the report.", _created),
     ("polyvirt_report_check_mode", "Whether the tasks ran in check mode.", lambda report: report["check"]),
-    ("polyvirt_report_failed_tasks", "Failed tasks without a VM.", lambda report: _failed_tasks(report)),
+    ("polyvirt_report_failed_tasks", "Failed tasks without a VM.", _failed_tasks),
 )
 #: (name, help, function from the VM to the value, which can be None)
 _OF_VM = (
@@ -24,7 +38,7 @@ _OF_VM = (
     ("polyvirt_vm_differences", "Number of settings that differ.", lambda vm: len(vm["differences"])),
     ("polyvirt_vm_running", "Whether the VM is running.", lambda vm: vm["state"] == _RUNNING),
     ("polyvirt_vm_cpus", "CPUs at the next start.", lambda vm: vm["cpus"]),
-    ("polyvirt_vm_memory_bytes", "Memory at the next start.", lambda vm: _memory(vm)),
+    ("polyvirt_vm_memory_bytes", "Memory at the next start.", _memory),
     ("polyvirt_vm_snapshots", "Number of snapshots.", lambda vm: len(vm["snapshots"])),
 )
 
@@ -54,15 +68,3 @@ def _labels(vm):
 
 def _escaped(value):
     return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _memory(vm):
-    return None if vm["memory_mib"] is None else vm["memory_mib"] * 2**20
-
-
-def _failed_tasks(report):
-    return report["summary"]["tasks"].get(FAILED, 0)
-
-
-def _seconds(created):
-    return int(datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp())
