@@ -20,7 +20,9 @@ packages_of() {
     local common="git python3 python3-venv" guests="libvirt-clients openssh-client qemu-utils xorriso"
     case $1 in
         lint | sanity) echo "$common shellcheck" ;;
-        unit) echo "$common $guests busybox debconf gpg gpgv ruby signify-openbsd" ;;
+        unit) echo "$common $guests busybox debconf gpg gpgv ruby signify-openbsd"
+            # The page of a report is opened in a browser, which takes a minute to install with all that it needs.
+            [ "$DEEP" = false ] || echo chromium ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
             cpio dropbear-bin e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
             [ "$1" != peers ] || echo python3-libvirt python3-lxml

@@ -9,10 +9,12 @@
   const table = document.getElementById("vms");
   const words = document.getElementById("filter");
   const shown = document.getElementById("shown");
+  const more = document.getElementById("more");
   const headers = [...table.tHead.rows[0].cells];
   const buttons = [...document.querySelectorAll(".controls button")];
   const collator = new Intl.Collator("en", { numeric: true });
   const vms = [...table.tBodies].map((body, place) => ({ body, place, keys: {}, text: null }));
+  let limit = Number(table.dataset.limit);
   let chosen = { sort: "", filter: "", status: "" };
 
   // The text of a VM is read when it is needed first: most readers never filter.
@@ -35,20 +37,30 @@
     const sign = descending ? -1 : 1;
     const compare = (one, other) => sign * collator.compare(keyOf(one, column), keyOf(other, column));
     vms.sort((one, other) => (column < 0 ? 0 : compare(one, other)) || one.place - other.place);
-    table.append(...vms.map((vm) => vm.body));
   };
 
-  const filter = () => {
+  const fits = (vm, wanted) =>
+    (!chosen.status || vm.body.dataset.status === chosen.status) && wanted.every((one) => textOf(vm).includes(one));
+
+  // Only the first VMs are laid out, because a table of thousands takes seconds.
+  const show = () => {
     const wanted = chosen.filter.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
+    const found = vms.filter((vm) => fits(vm, wanted));
+    const first = new Set(found.slice(0, limit));
     for (const vm of vms) {
-      const fits =
-        (!chosen.status || vm.body.dataset.status === chosen.status) && wanted.every((one) => textOf(vm).includes(one));
-      vm.body.hidden = !fits;
-      count += fits;
+      vm.body.classList.remove("late");
+      vm.body.hidden = !first.has(vm);
     }
-    shown.textContent = count === vms.length ? `${count} VMs` : `${count} of ${vms.length} VMs`;
+    table.append(...[...first].map((vm) => vm.body));
+    shown.textContent = found.length === vms.length ? `${vms.length} VMs` : `${found.length} of ${vms.length} VMs`;
+    more.hidden = found.length <= limit;
+    more.textContent = `Show all ${found.length} VMs`;
     buttons.forEach((one) => one.setAttribute("aria-pressed", one.dataset.status === chosen.status));
+  };
+
+  const showAll = () => {
+    limit = Infinity;
+    show();
   };
 
   const open = (body, isOpen) => {
@@ -59,10 +71,10 @@
   const read = () => {
     const target = document.getElementById(location.hash.slice(1) || "-");
     if (target && target.classList.contains("vm")) {
-      if (target.hidden) {
+      if (target.hidden || target.classList.contains("late")) {
         Object.assign(chosen, { filter: "", status: "" });
         words.value = "";
-        filter();
+        showAll();
       }
       open(target, true);
       target.scrollIntoView();
@@ -72,7 +84,7 @@
     chosen = { sort: found.get("sort") || "", filter: found.get("filter") || "", status: found.get("status") || "" };
     words.value = chosen.filter;
     sort(chosen.sort);
-    filter();
+    show();
   };
 
   const choose = (change) => {
@@ -80,7 +92,7 @@
     const set = Object.entries(chosen).filter(([, value]) => value);
     history.replaceState(null, "", `#${new URLSearchParams(set)}`);
     if ("sort" in change) sort(chosen.sort);
-    else filter();
+    show();
   };
 
   table.tHead.addEventListener("click", (event) => {
@@ -94,6 +106,9 @@
   });
   words.addEventListener("input", () => choose({ filter: words.value.trim() }));
   buttons.forEach((one) => one.addEventListener("click", () => choose({ status: one.dataset.status })));
+  more.addEventListener("click", showAll);
+  addEventListener("beforeprint", showAll);
   addEventListener("hashchange", read);
-  read();
+  show();
+  if (location.hash) read();
 })();

@@ -20,10 +20,12 @@ _TEMPLATES = Path(__file__).parents[3] / "templates" / "report"
 _TITLES = {"failed": "Failed", "drift": "Differs", "changed": "Changed", "ok": "OK"}
 _COLUMNS = {
     **{"status": "Status", "name": "Name", "place": "Host", "state": "State", "address": "Addresses", "size": "Size"},
-    **{"lease": "Owner", "what": "What"},
+    **{"lease": "Owner", "what": "Findings"},
 }
 #: The parts of the first sentence.
 _PARTS = {"failed": "{} failed", "drift": "{} differ from the tasks", "changed": "{} changed", "ok": "{} as described"}
+#: VMs that the script shows first; a button shows all.
+_LIMIT = 200
 #: Before the table is parsed: without a script, all details are visible.
 _START = 'document.documentElement.className = "js";'
 
@@ -35,6 +37,8 @@ def html(report):
     return _template().render(
         report=report,
         titles=_TITLES,
+        limit=_LIMIT,
+        used=[status for status in STATUSES if summary[status]],
         columns={name: title for name, title in _COLUMNS.items() if has_leases or name != "lease"},
         has_leases=has_leases,
         order={status: number for number, status in enumerate(STATUSES)},
@@ -75,7 +79,9 @@ def _parts(summary):
     ]
     failed = summary["tasks"].get("failed", 0)
     if failed:
-        parts.append({"status": "failed", "text": f"{_count(failed, 'task')} failed completely"})
+        parts.insert(
+            bool(summary["failed"]), {"status": "failed", "text": f"{_count(failed, 'task')} failed completely"}
+        )
     return parts
 
 

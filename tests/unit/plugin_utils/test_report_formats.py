@@ -1,9 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the formats of a report show, whatever is in the names and messages of VMs. tests/unit/callback/
-test_report_page.py opens the page in a browser.
-"""
+"""What the formats of a report show, whatever is in names and messages; test_report_page.py opens the page."""
 
 from __future__ import annotations
 
