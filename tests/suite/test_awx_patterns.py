@@ -9,6 +9,8 @@ Guests of libvirt's test driver have no SSH server, so the VMs remain stopped.
 from __future__ import annotations
 
 import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
@@ -114,3 +116,65 @@ def test_group_of_the_inventory_is_created_and_removed(platform, shim):
         assert (again.rc, again.changed) == (0, 0), again.stdout
         gone = launch("remove_group.yml", touched=True, provision_group="web")
         assert (gone.rc, platform.truth([WEB, DB])) == (0, {WEB: None, DB: None}), gone.stdout
+
+
+class Receiver:
+    """A web server that keeps what is sent to it by PUT: the files of jobs are gone when a job has ended."""
+
+    def __init__(self):
+        self.files = {}
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(handler):  # noqa: N805 - the name is that of the request
+                self._put(handler)
+
+            def log_message(self, *_words):
+                """Nothing: the output is that of the test."""
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/drift"
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def _put(self, request):
+        self.files[request.path] = request.rfile.read(int(request.headers["Content-Length"])).decode("utf-8")
+        request.send_response(201)
+        request.end_headers()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@_ONLY
+@pytest.mark.rotated(6)
+def test_receiver_has_the_report_of_a_job_without_files(platform, shim, tmp_path):
+    platform.clean()
+    shim.forget()
+    reach = {**_reach(platform), "vm_platform": "libvirt", "vm_machines": [{"name": WEB, "state": "stopped"}]}
+    reach["vm_machines"][0].update(platform.creation)
+    silent = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_connection": "ssh", "vm_platform": "libvirt"}
+    silent["vm_machines"] = [{"name": DB, "state": "started"}]
+    inventory = inventory_of(
+        {"kvm1": reach, "kvm2": silent, "www": {"ansible_connection": "local"}}, kvm=["kvm1", "kvm2"]
+    )
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    receiver = Receiver()
+    try:
+        launch = Launch(platform, shim, "drift_report", inventory)
+        answers = {"drift_report_hosts": "kvm", "drift_report_url": receiver.url}
+        answers.update(drift_report_copy_host="www", drift_report_copy_directory=str(copies))
+        with platform.hurried():
+            job = launch("drift_report.yml", check=True, touched=True, **answers)
+            failing = launch("drift_report.yml", **answers, drift_report_fail="true")
+    finally:
+        receiver.close()
+    assert (job.rc, failing.rc, platform.truth([WEB])) == (0, 2, {WEB: None}), job.stdout
+    assert sorted(receiver.files) == ["/drift/report.html", "/drift/report.json"]
+    assert sorted(path.name for path in copies.iterdir()) == ["report.html", "report.json"]
+    report = json.loads(receiver.files["/drift/report.json"])
+    assert [(vm["name"], vm["host"], vm["status"], vm["state"]) for vm in report["vms"]] == [
+        (WEB, "kvm1", "drift", "absent")
+    ]
+    assert [(one["host"], one["status"]) for one in report["tasks"]] == [("kvm2", "failed")]
+    assert (report["user"], report["check"]) == ("admin", True)
