@@ -76,6 +76,10 @@ LAYERS = {
     "action": Layer(("modules", "plugin_utils")),
     # Where the C library of the controller cannot hash a password, it tries for packages.
     "plugin_utils/installs/password_hashes": Layer((), third_parties=True),
+    # A report is a template of Ansible's own engine.
+    "plugin_utils/report": Layer(
+        ("plugin_utils", f"{_CORE}/errors"), ("ansible", "jinja2", "markupsafe"), forbidden=frozenset({"subprocess"})
+    ),
     # A guest is reached through its platform.
     "plugin_utils/guests/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/account")),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.

@@ -36,6 +36,7 @@ WITHOUT_FRAGMENT = (
     "image",
     "image_info",
     "install_medium",
+    "report",
     "vmm_marked_lines",
     "wsl_host_settings",
 )
