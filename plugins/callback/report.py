@@ -76,6 +76,7 @@ class CallbackModule(OutcomeCallback):
         self._records += records
 
     def v2_playbook_on_stats(self, stats):
+        super().v2_playbook_on_stats(stats)
         folder, formats, title = (self._option(name) for name in _DEFAULTS)
         unknown = sorted({*formats} - {*FORMATS})
         if unknown:

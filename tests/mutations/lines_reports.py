@@ -20,8 +20,8 @@ MUTATIONS = (
         "later-task-hides-a-failure", _ROOM, 'min(entry["status"], status, key=STATUSES.index)', "status", _MODEL
     ),
     Mutation(
-        "rejected-task-is-no-failure", _ROOM, 'record["event"] in (TASK_FAILED, REFUSED)',
-        'record["event"] == TASK_FAILED', _MODEL,
+        "rejected-task-is-no-failure", _ROOM, 'record["event"] in (TASK_FAILED, HOST_FAILED, REFUSED)',
+        'record["event"] in (TASK_FAILED, HOST_FAILED)', _MODEL,
     ),
     Mutation("drift-is-reported-as-a-change", _ROOM, 'DRIFT if record["check"] else CHANGED', "CHANGED", _MODEL),
     Mutation(

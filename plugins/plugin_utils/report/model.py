@@ -13,7 +13,7 @@ from collections import Counter
 from datetime import datetime, timezone
 
 from ..outcomes.records import FAILED as TASK_FAILED
-from ..outcomes.records import REFUSED
+from ..outcomes.records import HOST_FAILED, REFUSED
 from .differences import differences_of, is_planned, state_before
 from .sharing import images, networks
 
@@ -144,7 +144,7 @@ def _ssh(found):
 
 def status_of(record):
     """What a record says about its VM. A failure counts also where the play ignores it."""
-    if record["event"] in (TASK_FAILED, REFUSED):
+    if record["event"] in (TASK_FAILED, HOST_FAILED, REFUSED):
         return FAILED
     if not record["changed"]:
         return OK
@@ -152,9 +152,14 @@ def status_of(record):
 
 
 def _task(record):
-    """A task as a whole: it failed before it knew its VMs, or it is about a host or an image."""
-    known = {key: record[key] for key in ("platform", "host", "task", "time", "message")}
-    return {"status": status_of(record), **known, "differences": differences_of(record)}
+    """A task or a role as a whole: it failed before it knew its VMs, or it is about a host or an image."""
+    known = {key: record[key] for key in ("platform", "host", "time", "message")}
+    return {
+        "status": status_of(record),
+        "task": record["role"] or record["task"],
+        **known,
+        "differences": differences_of(record),
+    }
 
 
 def _order(vm):

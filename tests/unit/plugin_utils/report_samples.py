@@ -63,7 +63,14 @@ def record(number, check=True, **changes):
         "vm": {"name": info["name"], "id": info["id"], "source": None},
         **{"changed": False, "check": check, "state": info["state"], "steps": [], "diff": None, "plan": ""},
         **{"message": "", "time": "2026-11-25T20:39:58Z", "playbook": "site.yml", "play": "Virtual machines"},
-        **{"task": "Keep the VMs as described", "user": "anna", "job_id": "812", "info": info, "ignored": False},
+        **{
+            "task": "Keep the VMs as described",
+            "user": "anna",
+            "job_id": "812",
+            "info": info,
+            "ignored": False,
+            "role": None,
+        },
         **changes,
     }
 

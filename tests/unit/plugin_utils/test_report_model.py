@@ -114,6 +114,11 @@ def test_changed_host_is_a_task_without_a_vm():
     assert report["summary"]["tasks"] == {"drift": 1}
 
 
+def test_role_that_failed_on_a_host_is_a_failed_task():
+    ended = failed(0, "no space", vm=None, info=None, event="host.failed", role="vmm_host")
+    assert [(one["task"], one["status"]) for one in report_of(ended)["tasks"]] == [("vmm_host", "failed")]
+
+
 def test_networks_and_images_list_their_vms():
     report = report_of(record(0), record(6), record(1))
     assert [(one["source"], len(one["vms"])) for one in report["networks"]] == [("default", 2), ("br0", 1)]
