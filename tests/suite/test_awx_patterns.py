@@ -163,9 +163,9 @@ def test_receiver_has_the_report_of_a_job_without_files(platform, shim, tmp_path
     try:
         launch = Launch(platform, shim, "drift_report", inventory)
         answers = {"drift_report_hosts": "kvm", "drift_report_url": receiver.url}
-        answers.update(drift_report_copy_host="www", drift_report_copy_directory=str(copies))
+        copied = {"drift_report_copy_host": "www", "drift_report_copy_directory": str(copies)}
         with platform.hurried():
-            job = launch("drift_report.yml", check=True, touched=True, **answers)
+            job = launch("drift_report.yml", check=True, touched=True, **answers, **copied)
             failing = launch("drift_report.yml", **answers, drift_report_fail="true")
     finally:
         receiver.close()
