@@ -155,12 +155,26 @@ summary:
       type: int
       sample: 31
     states:
-      description: Number of VMs by power state.
+      description: Number of VMs by power state; only states that occur.
       type: dict
+      contains:
+        running:
+          description: VMs that run; the other states have keys of their names.
+          type: int
       sample: {running: 36, stopped: 4}
     tasks:
-      description: Number of tasks without a VM, by their status (C(failed), C(drift) or C(changed)).
+      description: Number of tasks without a VM by their status; only those that occur.
       type: dict
+      contains:
+        failed:
+          description: Tasks that failed before they read their VMs.
+          type: int
+        drift:
+          description: Changes of hosts and images that check mode would make.
+          type: int
+        changed:
+          description: Changes of hosts and images.
+          type: int
       sample: {failed: 1}
 """
 

@@ -170,6 +170,7 @@ def test_receiver_has_the_report_of_a_job_without_files(platform, shim, tmp_path
     finally:
         receiver.close()
     assert (job.rc, failing.rc, platform.truth([WEB])) == (0, 2, {WEB: None}), job.stdout
+    assert "could not be checked, 1 VMs differ. The report has been sent." in failing.stdout
     assert sorted(receiver.files) == ["/drift/report.html", "/drift/report.json"]
     assert sorted(path.name for path in copies.iterdir()) == ["report.html", "report.json"]
     report = json.loads(receiver.files["/drift/report.json"])
