@@ -135,6 +135,13 @@ vms:
       description: Files that were not deleted with the VM, as in the result of the modules for VMs.
       type: list
       elements: dict
+      contains:
+        path:
+          description: Path of the file.
+          type: str
+        reason:
+          description: Why it was not deleted.
+          type: str
 unread:
   description: Names of the sources that could not be read.
   returned: unless the task failed before it has read the sources

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from ..._core.leases import leased
-from ..._core.mark import CREATED
 from ..._ports.clock import epoch
-from .settings.table import INPUTS, config_of, description_of
+from .settings.table import changed_description, config_of
 
 
 def snapshot(driver, vm, step):
@@ -40,8 +39,6 @@ def restore(driver, vm, step):
     taken = next(one for one in vm.snapshots if step.arguments["id"] in (one.id, one.name))
     if taken.config is not None:
         described = driver.project_vm(vm.name).described
-        config = leased(taken.config, config_of(described))
-        inputs = described.get(INPUTS) if described.get("box") == config.get("box") else None
-        driver.project.define(description_of(vm.name, config, inputs, described.get(CREATED)))
+        driver.project.define(changed_description(described, leased(taken.config, config_of(described))))
         # The VM runs with the settings of its last start before the snapshot, which may differ from its description.
         driver.project.record(vm.name, ran=driver.project_vm(vm.name).record["snapshots"][taken.name]["ran"])

@@ -189,6 +189,14 @@ def description_of(name, config, inputs=None, created=None):
     return {"name": name, **described, **{key: one for key, one in recorded.items() if one}}
 
 
+def changed_description(described, config):
+    """The description ``described`` with other settings; it keeps what is recorded, and the image unless its box is
+    another one.
+    """
+    inputs = described.get(INPUTS) if described.get("box") == config.get("box") else None
+    return description_of(described["name"], config, inputs, described.get(CREATED))
+
+
 def config_of(described, environment=EMPTY):
     """A VM's settings from its description; ``environment`` is that of its project."""
     return {**read_all(SETTINGS, described), "environment": masked(environment)}
