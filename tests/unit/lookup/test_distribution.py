@@ -254,7 +254,7 @@ def test_own_images_of_the_guide_are_valid():
     (entry,) = catalogue.entries_of(yaml.safe_load(block), "appliance.yml")
     files = [medium.get("file") for medium in entry["media"]]
     assert (entry["name"], files[:2]) == ("appliance", ["appliance-x86_64.qcow2.xz", "appliance-aarch64.qcow2.xz"])
-    assert entry["platforms"] == ["hyperv", "libvirt", "vagrant", "virtualbox", "vmd", "wsl"]
+    assert entry["platforms"] == ["hyperv", "libvirt", "proxmox", "vagrant", "virtualbox", "vmd", "wsl"]
 
 
 def test_keys_of_an_image_in_the_guide_are_those_of_the_catalogue():
