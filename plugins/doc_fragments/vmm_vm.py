@@ -465,10 +465,10 @@ options:
       - Device that the VM boots from. With any value but V(default), a reboot of the guest ends the VM.
     type: str
     choices: [default, disk, cdrom, net]
-  owner:
+  vmd_owner:
     description:
-      - User or group (V(user), V(user:group) or V(:group)) that may start and stop the VM and open its console. An
-        empty string removes it; then only root may.
+      - User or group (V(user), V(user:group) or V(:group)) that may start and stop the VM and open its console
+        (C(owner) in vm.conf). An empty string removes it; then only root may.
     type: str
   instance_of:
     description:

@@ -92,6 +92,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plan:
+  description:
+    - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.
+    - Null if the task was rejected.
+  returned: always
+  type: str
+  sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
 vms:
   description: One entry for each VM that expired at least O(grace) ago, source by source, the oldest first.
   returned: unless the task failed before it has read the sources

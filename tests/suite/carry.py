@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 
 from suite import by_ansible, forked
@@ -50,7 +51,7 @@ def carry_one(platform, shim, folder, options, about="vm", check=False):
     """Run one module in a fork, and do not read the VMs' states; the shim counts its calls from 1, and may kill it."""
     arguments = folder / "arguments.json"
     internal = {"_ansible_remote_tmp": str(folder), "_ansible_diff": True, "_ansible_check_mode": check}
-    given = {**platform.options(about), **internal, **options}
+    given = {**platform.options(about), **internal, **_of_action(about), **options}
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
     shim.reset_calls()
     environment = {**os.environ, **shim.environment(programs=platform.programs)}
@@ -60,6 +61,11 @@ def carry_one(platform, shim, folder, options, about="vm", check=False):
     assert rc < 0 or "Traceback" not in stdout + stderr, stdout + stderr
     recorded = platform.recorded_calls() if hasattr(platform, "recorded_calls") else ()
     return Answer(json.loads(stdout) if stdout.strip() else {}, rc, calls=[*shim.calls(), *as_calls("", recorded)])
+
+
+def _of_action(about):
+    """What the action plugin of a module passes to it."""
+    return {"controller_time": int(time.time())} if about in ("vm", "vm_info") else {}
 
 
 def _carry(platform, shim, folder, task, machines):

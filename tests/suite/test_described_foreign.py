@@ -143,7 +143,7 @@ def test_recorded_definitions(name):
 def test_registry_of_virtualbox(tmp_path):
     module = vbox_vm.MODULE
     driver, commands = driver_on(tmp_path)
-    result = report_vms(driver, {"describe": True}, module.options)
+    result = report_vms(driver, {"describe": True}, "VirtualBox", module.options)
     vms = result["vms"]
     assert {vm["name"] for vm in vms} >= {"web", "linked", "run"}, result["host"]
     assert [vm["name"] for vm in vms if vm["task"] is None] == ["half"]
@@ -205,7 +205,7 @@ def test_block_of_an_administrator_of_vmd():
         (vm,) = bench.described()
         assert_kept(bench, [vm])
         assert vm["task"]["native"] == {"allow": ["boot", "disk"]}
-        assert (vm["task"]["options"]["owner"], vm["task"]["networks"]) == (
+        assert (vm["task"]["options"]["vmd_owner"], vm["task"]["networks"]) == (
             "root:wheel",
             [{"type": "network", "source": "lan"}],
         )

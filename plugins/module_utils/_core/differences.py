@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .errors import Refused, Unsupported
+from .leases import CREATED
 from .model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, Change
 from .units import human_size, is_size
 
@@ -135,6 +136,8 @@ def _is_added_or_removed(change):
 
 def _changes(found, wanted, purge, records):
     for name, value in wanted.items():
+        if name == CREATED:
+            continue  # It is recorded with a new VM, and no setting.
         if name in COLLECTIONS:
             yield from _collection_changes(name, found.get(name) or {}, value, name in purge)
         elif name == "native":

@@ -102,7 +102,8 @@ def _spans_of_secrets(text):
     for match in _IN_URL.finditer(text):
         yield match.span(1)
     for match in _ASSIGNMENT.finditer(text):
-        group = next(name for name in ("double", "single", "rest") if match[name] is not None)
+        # One of the three always matches.
+        group = next((name for name in ("double", "single") if match[name] is not None), "rest")
         word = _WORD.match(match[group])[0] if group == "rest" else match[group]
         if _is_secret(match["key"]) and word and _is_mere_secret(word):
             yield match.start(group), match.start(group) + len(word)

@@ -29,12 +29,10 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
         arguments["networks"] = overlay(base, request.config, traits).get("networks")
     else:
         verb, config = "create", initial_config(request, traits, base)
-    config = {**config, CREATED: request.policy.controller_time}
+    if request.policy.controller_time is not None:
+        config = {**config, CREATED: request.policy.controller_time}
     return Step(
-        verb,
-        cost=cost,
-        arguments={**arguments, "config": known_settings(config)},
-        also=tuple(traits.side_effects(verb, vm, ())),
+        verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm, ()))
     )
 
 

@@ -87,12 +87,12 @@ def _parts(summary):
 
 def _bar(summary):
     """The part of each status, in thousandths."""
-    bar, counted = [], 0
+    parts, counted = [], 0
     for status in STATUSES:
         places = [1000 * number // max(summary["vms"], 1) for number in (counted, counted + summary[status])]
-        bar.append({"status": status, "x": places[0], "width": places[1] - places[0]})
+        parts.append({"status": status, "x": places[0], "width": places[1] - places[0]})
         counted += summary[status]
-    return [one for one in bar if one["width"]]
+    return [one for one in parts if one["width"]]
 
 
 def _count(number, noun):

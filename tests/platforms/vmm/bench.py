@@ -33,7 +33,7 @@ _SETTINGS = {
     "disks": st.lists(st.sampled_from([{"size": "16M"}, {"size": "24M"}]), min_size=1, max_size=2),
     "networks": st.lists(st.sampled_from(_NICS), max_size=2),
     "boot_device": st.sampled_from(["default", "disk"]),
-    "owner": st.sampled_from(["", "root"]),
+    "vmd_owner": st.sampled_from(["", "root"]),
     "native": st.sampled_from([{"sev": True}, {"sev": False}]),
 }
 #: The bytes of the header of a qcow2 image that contain the size of the disk.

@@ -15,7 +15,7 @@ def settings():
         # Any file, because no guest boots from it.
         "boot": ((__file__, __file__), ("", "")),
         "boot_device": (("cdrom", "cdrom"), ("default", "default")),
-        "owner": (("daemon", [1, -1]), (":operator", [0, 5])),
+        "vmd_owner": (("daemon", [1, -1]), (":operator", [0, 5])),
     }
 
 
@@ -38,7 +38,7 @@ def refusals(platform, known, new):
         Refused(
             "no switch", {**change, "networks": [{"type": "network", "source": "no"}]}, (known, "'no'", "vmm_network")
         ),
-        Refused("owner", {**change, "owner": "nobody-there"}, (known, "owner", "nobody-there")),
+        Refused("vmd_owner", {**change, "vmd_owner": "nobody-there"}, (known, "vmd_owner", "nobody-there")),
         Refused("native", {**change, "native": {"color": 1}}, (known, "native", "color", "sev")),
         Refused("template", {**made, "instance_of": "pvc-none"}, (new, "instance_of", "pvc-none")),
         Refused("quote", {**change, "boot": '/a"b'}, (known, "boot", "characters other than quotes")),

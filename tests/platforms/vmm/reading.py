@@ -52,6 +52,6 @@ def _settings(vm, mark):
         "iso": vm.get("cdrom", ""),
         "boot": vm.get("boot", ""),
         "boot_device": vm.get("boot_device", "default"),
-        "owner": vm["owner"],
+        "vmd_owner": vm["owner"],
         "native": bool(vm.get("sev")),
     }

@@ -53,7 +53,9 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         if self._task.async_val:
             return self._execute_module(task_vars=task_vars, wrap_async=True)
-        result, counter = json.loads(self._task.args["result"]), self._task.args.get("counter")
+        result, counter = self._task.args["result"], self._task.args.get("counter")
+        # Before ansible-core 2.19, a text that looks like a dictionary becomes one if a template is in it.
+        result = result if isinstance(result, dict) else json.loads(result)
         if counter:
             with open(counter, "a+") as file:
                 file.write(".")

@@ -125,7 +125,7 @@ def test_event_has_the_identity_of_the_vm_and_no_secrets(programs):
     event = asyncio.run(watch())
     vm = {"name": "web", "id": "id-web", "source": "hv", "state": "failed", "host": "web"}
     assert event.pop("time").endswith("+00:00")
-    unset = dict.fromkeys(("platform", "fleet", "tags"))
+    unset = dict.fromkeys(("platform", "fleet", "tags", "owner", "expires"))
     assert event == {"event": "vm.crashed", "vm": {**vm, **unset}, "previous_state": "running", "reason": None}
     assert _WORD not in json.dumps(event)
 

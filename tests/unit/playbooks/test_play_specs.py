@@ -37,6 +37,8 @@ _REQUIRED = {
     "guarded_hosts": "web",
     "guarded_playbook": "patch.yml",
     "describe_directory": "vms",
+    "drift_report_hosts": "web",
+    "network_hypervisors": "obsd",
 }
 _COUNT = {"ansible.builtin.debug": {"msg": "failed: {{ validated.results | select('failed') | length }}"}}
 

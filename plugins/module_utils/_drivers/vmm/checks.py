@@ -174,12 +174,12 @@ def _check_switches(found, one, after):
 
 
 def _check_owner(one):
-    owner = next((change.new for change in one.changes if change.kind == "owner"), None) or ""
+    owner = next((change.new for change in one.changes if change.kind == "vmd_owner"), None) or ""
     user, _colon, group = owner.partition(":")
     for kind, user_or_group, is_known in (("user", user, files.is_user), ("group", group, files.is_group)):
         if user_or_group and not user_or_group.isdigit() and not is_known(user_or_group):
             raise NotFound(
-                f"{one.vm.name}: owner: there is no {kind} '{user_or_group}' on the host.",
+                f"{one.vm.name}: vmd_owner: there is no {kind} '{user_or_group}' on the host.",
                 "Create it, or correct the name.",
             )
 
@@ -202,7 +202,7 @@ def _check_instance(found, name, parent, config):
     for option, is_rejected in (
         ("networks", len(networks) < len(known)),
         ("networks[].mac", any(macs - {nic.get("mac")} for nic in known.values())),
-        ("owner", (config.get("owner") or "") != inherited["owner"]),
+        ("vmd_owner", (config.get("vmd_owner") or "") != inherited["vmd_owner"]),
         ("iso", inherited["iso"] and not config.get("iso")),
     ):
         if is_rejected:

@@ -56,7 +56,7 @@ VM = {
     "storage_path": Connection("path", default=STORAGE, absolute=True),
     "boot": Option("path", absolute=True),
     "boot_device": Option(choices=("default", "disk", "cdrom", "net")),
-    "owner": Option(),
+    "vmd_owner": Option(),
     "instance_of": Option(role=CREATION),
     "guest_shutdown": Connection(
         "dict",

@@ -65,7 +65,7 @@ def vmm_traits(reader):
         slot=slot_name,
         name_fault=_name_fault,
         linked_format="qcow2",
-        cloned_with=frozenset({"memory", "autostart", "iso", "boot", "boot_device", "owner", "native"}),
+        cloned_with=frozenset({"memory", "autostart", "iso", "boot", "boot_device", "vmd_owner", "native"}),
         # All VMs share vm.conf.
         lanes_at_once=1,
         transient=lambda error: isinstance(error, (Busy, RateLimited)),

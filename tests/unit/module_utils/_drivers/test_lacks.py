@@ -59,6 +59,7 @@ OWN_VALUES = {
     "slot": (),
     "image.source": ("debian-13",),
     "video_memory": ("16M",),
+    "expires": ("2037-01-31",),
 }
 
 

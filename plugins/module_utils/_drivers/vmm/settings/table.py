@@ -44,7 +44,7 @@ def _quotable(option):
 
 def _owner(vm, owner):
     if owner and not _OWNER.fullmatch(owner):
-        raise Refused(f"{vm.name}: owner: '{owner}' is not a user.", "Set user, user:group or :group.")
+        raise Refused(f"{vm.name}: vmd_owner: '{owner}' is not a user.", "Set user, user:group or :group.")
     return owner
 
 
@@ -115,7 +115,7 @@ def config_of(definition, mark, image_of, native_keys=()):
 def config_inherited(template):
     """Return {option: value} that an instance of a template has without setting it."""
     config = config_of(template, None, lambda _path: (None, None))
-    return {option: config[option] for option in ("memory", "iso", "owner", "networks")}
+    return {option: config[option] for option in ("memory", "iso", "vmd_owner", "networks")}
 
 
 def _native_value(native, key):
@@ -201,7 +201,7 @@ SETTINGS = {
         read=lambda definition: definition.boot_device or "default",
         write=lambda device: {"boot_device": "" if device in (None, "default") else device},
     ),
-    "owner": Setting(
+    "vmd_owner": Setting(
         read=lambda definition: definition.owner, write=lambda owner: {"owner": owner or ""}, normalize=_owner
     ),
     "native": Setting(normalize=_native),

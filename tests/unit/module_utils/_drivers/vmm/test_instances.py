@@ -62,7 +62,7 @@ def test_instance_has_what_the_task_sets(host):
 @pytest.mark.parametrize(
     ("option", "given"),
     [
-        ("owner", {"owner": "nobody"}),
+        ("vmd_owner", {"vmd_owner": "nobody"}),
         ("networks[].mac", {"networks": [{"mac": "fe:e1:bb:d1:00:99"}]}),
         ("iso", {"iso": ""}),
     ],

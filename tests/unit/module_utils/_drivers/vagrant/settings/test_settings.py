@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.table import (
     config_of,
     description_of,
@@ -28,6 +29,8 @@ ALL_SETTINGS = {
     "description": "first <&> ü",
     "tags": ("a", "b"),
     "fleet": "shop",
+    "owner": "anna",
+    "expires": Expiry("8h", 1_800_000_000, is_stored=True),
     "native": {"vm.boot_timeout": 600},
     "disks": {"primary": {"size": 20 * GIB}},
     "networks": {

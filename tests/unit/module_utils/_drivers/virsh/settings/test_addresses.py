@@ -24,7 +24,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.confi
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import create
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.delete import delete
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.addresses import (
-    address_effects,
     check_addresses,
     named_networks,
     recorded,
@@ -33,6 +32,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import restore
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.observe import planning_facets
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.addresses import address_effects
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, driver_of, machine_xml
