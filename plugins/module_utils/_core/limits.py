@@ -72,25 +72,19 @@ class Usage:
         before, after = plan.before, plan.after
         self._count(before, -1)
         self._count(after, 1)
-        is_moved = before.power == ABSENT or self._group(before) != self._group(after)
+        is_new = before.power == ABSENT or self._group(before) != self._group(after)
         for name, limit in self._limits.items():
             count = _COUNTED[name]
             self._check_known(name, count(after), after)
-            grows = is_moved or count(after) > (count(before) or 0)
+            added = count(after) - (0 if is_new else count(before) or 0)
             used = self._used[self._group(after)][name]
-            if grows and used > limit:
+            if added > 0 and used > limit:
+                shown = _SHOWN[name]
                 raise Refused(
-                    f"{after.name}: limits: {self._label(after)} would use {_SHOWN[name](used)}, and"
-                    f" {_SHOWN[name](limit)} are permitted; {_SHOWN[name](used - self._share(name, before, after))}"
-                    " are in use.",
+                    f"{after.name}: limits: {self._label(after)} would use {shown(used)}, and {shown(limit)} are"
+                    f" permitted; {shown(used - added)} are in use.",
                     "Delete or shrink VMs first, or raise the limit.",
                 )
-
-    def _share(self, name, before, after):
-        """Return what the plan adds to the group."""
-        count = _COUNTED[name]
-        is_moved = before.power == ABSENT or self._group(before) != self._group(after)
-        return count(after) - (0 if is_moved else count(before) or 0)
 
     def _check_known(self, name, value, vm):
         if value is None:

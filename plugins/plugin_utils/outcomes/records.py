@@ -53,8 +53,8 @@ _PLATFORM_OF = {
     "wsl_host_settings": "wsl",
     "vmm_marked_lines": "vmd",
 }
-#: The event of the outcome of a guarded run for a VM.
-_OF_GUARDED = {"restored": "snapshot.restored", "failed": FAILED}
+#: The event of the outcome for a VM of modules that run tasks themselves: guarded_run and reap.
+_OF_OUTCOME = {"restored": "snapshot.restored", "deleted": "vm.deleted", "stopped": "vm.stopped", "failed": FAILED}
 HIDDEN = "The result of the task is hidden (no_log)."
 
 
@@ -102,8 +102,8 @@ def _event_of_module(module):
 
 def _of_vm(entry, diffs, has_failed, context):
     steps = [{"verb": one["verb"], "done": one["done"]} for one in entry.get("steps") or ()]
-    event = _event_of_guarded(entry) if "outcome" in entry else _event_of_vm(entry, steps, context["check"])
-    changed = bool(entry.get("changed") or entry.get("outcome") == "restored")
+    event = (_event_of_outcome if "outcome" in entry else _event_of_vm)(entry, steps, context["check"])
+    changed = bool(entry.get("changed")) or ("outcome" in entry and event in (*CHANGES, DRIFT))
     return record(
         event,
         {
@@ -123,8 +123,9 @@ def _of_vm(entry, diffs, has_failed, context):
     )
 
 
-def _event_of_guarded(entry):
-    return _OF_GUARDED.get(entry["outcome"])
+def _event_of_outcome(entry, _steps, check):
+    event = _OF_OUTCOME.get(entry["outcome"])
+    return DRIFT if check and event in CHANGES else event
 
 
 def _event_of_vm(entry, steps, check):

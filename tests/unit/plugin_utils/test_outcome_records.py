@@ -173,3 +173,13 @@ def test_guarded_run_reports_restored_and_failed_vms():
 def test_platform_of_modules():
     names = ["vmm_vm", "wsl_distro", "vagrant_snapshot", "hyperv_host_settings", "vm", "image"]
     assert [platform_of(name) for name in names] == ["vmd", "wsl", "vagrant", "hyperv", None, None]
+
+
+@pytest.mark.parametrize(
+    ("check", "events"), [(False, ["vm.deleted", "vm.stopped", None]), (True, ["drift", "drift", None])]
+)
+def test_expired_vms_that_were_ended(check, events):
+    vms = [{"name": outcome, "source": "lab", "outcome": outcome} for outcome in ("deleted", "stopped", "kept")]
+    records = _records({"changed": True, "plan": "plan-x", "vms": vms}, check=check, module="reap")
+    assert [one["event"] for one in records] == events
+    assert [one["changed"] for one in records] == [True, True, False]
