@@ -18,6 +18,9 @@ from suite import by_ansible, forked
 from suite.answer import Answer
 from suite.shim import as_calls
 
+#: The same for all tasks: what two runs leave behind is compared, and it has the time of creation.
+_NOW = int(time.time())
+
 
 def carry(platform, shim, folder, tasks, machines=(), by="forked", secrets=(), reach=()):
     """Run ``tasks`` in their order and return {label: Answer}; every task runs, even after one that failed.
@@ -65,7 +68,7 @@ def carry_one(platform, shim, folder, options, about="vm", check=False):
 
 def _of_action(about):
     """What the action plugin of a module passes to it."""
-    return {"controller_time": int(time.time())} if about in ("vm", "vm_info") else {}
+    return {"controller_time": _NOW} if about in ("vm", "vm_info") else {}
 
 
 def _carry(platform, shim, folder, task, machines):
