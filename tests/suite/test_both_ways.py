@@ -18,7 +18,8 @@ from suite.sshd import sshd
 NAME = "pvc-both-ways"
 #: What differs between two VMs that were created alike: ids and digests of them, MAC addresses, numbers, times.
 _VOLATILE = re.compile(
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|plan(?:-[a-z]{4}){8}|\d{4,}"
+    r"\d{4}-\d\d-\d\dT[\d:]{8}Z|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
+    r"|plan(?:-[a-z]{4}){8}|\d{4,}"
 )
 #: What Ansible adds on its own account to the result of a module that it has shipped.
 _OF_ANSIBLE = {"invocation", "ansible_facts", "warnings", "deprecations", "_ansible_no_log"}
