@@ -53,7 +53,7 @@ class Usage:
             self._count(vm, 1)
 
     def _group(self, vm):
-        """Return the group of a VM; None if it is in none: a VM that a user copied has no owner and no fleet."""
+        """Return the group of a VM; a VM that a user copied has no owner and no fleet."""
         return "" if self._per == "host" else vm.config.get(self._per) or ""
 
     def _count(self, vm, sign):

@@ -74,13 +74,8 @@ class Snapshots:
 
     def _run_all(self, tasks):
         """Run [(vm, task)], and return [(vm, result)]."""
-        by_source = {}
-        for vm, task in tasks:
-            by_source.setdefault(vm.source, []).append((vm, task))
-        results = self._sources.run(
-            {name: [task for _vm, task in some] for name, some in by_source.items()}, self._seconds
-        )
-        return [(vm, result) for name, some in by_source.items() for (vm, _task), result in zip(some, results[name])]
+        results = self._sources.run_each([(vm.source, task) for vm, task in tasks], self._seconds)
+        return [(vm, result) for (vm, _task), result in zip(tasks, results)]
 
 
 def state_of(result):

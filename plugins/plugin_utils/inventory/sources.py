@@ -97,6 +97,14 @@ class Sources:
         found = zip(names, answers(runs, limits))
         return {name: _results(answer, len(tasks[name])) for name, answer in found}
 
+    def run_each(self, tasks, seconds):
+        """Run [(source, task)] in the same way, and return the results in the same order."""
+        by_source = {}
+        for name, task in tasks:
+            by_source.setdefault(name, []).append(task)
+        results = {name: iter(found) for name, found in self.run(by_source, seconds).items()}
+        return [next(results[name]) for name, _task in tasks]
+
     def _run(self, name, tasks, seconds):
         plugin, source = self._found[name]
         return plugin.run(source, tasks, seconds, _WITHOUT)

@@ -25,11 +25,11 @@ def due(vms, now, grace, owner=None):
     )
 
 
-def task_of(vm, platform, connection, action, grace):
-    """Return the options of the module vm that ends the lease of a VM."""
+def options_of(vm, action, grace):
+    """Return the options of the module vm, besides the connection, that end a lease. ``grace`` is in minutes."""
     which = {"id": vm["id"]} if vm.get("id") else {"name": vm["name"]}
     state, _done = ACTIONS[action]
-    return {"platform": platform, "options": connection, **which, "state": state, "expired_for": f"{grace}m"}
+    return {**which, "state": state, "expired_for": f"{grace}m"}
 
 
 def entry_of(vm, source, result, action):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import compress, repeat
 
 from ansible import context
 from ansible.plugins.action import ActionBase
@@ -87,36 +88,19 @@ class Reap(ActionBase):
 
     def _carried_out(self, due, planned, approval):
         """Carry out the plans that change something. Approved ones must not have become other ones since then."""
-        chosen = [
-            (one, {EXPECTED: plan_of(result)} if approval.is_limited else {})
-            for one, result in zip(due, planned)
-            if result.get("changed") and not result.get("failed")
-        ]
-        done = iter(self._run([one for one, _expected in chosen], False, [expected for _one, expected in chosen]))
-        return [next(done) if result.get("changed") and not result.get("failed") else result for result in planned]
+        is_chosen = [bool(result.get("changed")) and not result.get("failed") for result in planned]
+        plans = [{EXPECTED: plan_of(result)} if approval.is_limited else {} for result in planned]
+        done = iter(self._run(compress(due, is_chosen), False, compress(plans, is_chosen)))
+        return [next(done) if chosen else result for result, chosen in zip(planned, is_chosen)]
 
-    def _run(self, due, check, more=()):
+    def _run(self, due, check, more=None):
         """Run a task for each (source, VM), and return the results in the same order."""
-        by_source = {}
-        for place, (source, vm) in enumerate(due):
-            arguments = decisions.task_of(vm, **self._of_task(source))
-            extra = more[place] if more else {}
-            by_source.setdefault(source, []).append((place, _task(_VM, {**arguments, **extra}, check)))
-        tasks = {source: [task for _place, task in some] for source, some in by_source.items()}
-        found = self._sources.run(tasks, self._options["timeout"]) if tasks else {}
-        results = {
-            place: result for source, some in by_source.items() for (place, _task_), result in zip(some, found[source])
-        }
-        return [results[place] for place in range(len(due))]
-
-    def _of_task(self, source):
-        where = self._where(source)
-        return {
-            "platform": where["platform"],
-            "connection": where["options"],
-            "action": self._options["action"],
-            "grace": self._grace,
-        }
+        action = self._options["action"]
+        tasks = [
+            (name, _task(_VM, {**self._where(name), **decisions.options_of(vm, action, self._grace), **extra}, check))
+            for (name, vm), extra in zip(due, more or repeat({}))
+        ]
+        return self._sources.run_each(tasks, self._options["timeout"]) if tasks else []
 
 
 def _task(module, arguments, check=True):

@@ -121,8 +121,8 @@ class Host:
     def connection(self, source):
         return {"uri": source}
 
-    def run(self, tasks, seconds):
-        return {source: [self._result(task) for task in some] for source, some in tasks.items()}
+    def run_each(self, tasks, seconds):
+        return [self._result(task) for _source, task in tasks]
 
     def _result(self, task):
         module, given = next((name, one) for name, one in task.items() if name.startswith("polyvirt."))

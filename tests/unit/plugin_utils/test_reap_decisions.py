@@ -37,15 +37,9 @@ def test_oldest_first_after_the_grace_and_of_one_owner(grace, owner, names):
 
 
 def test_task_selects_by_id_and_decides_again():
-    found = decisions.task_of(VMS[1], "libvirt", {"uri": "qemu:///system"}, "stop", 90)
-    assert found == {
-        "platform": "libvirt",
-        "options": {"uri": "qemu:///system"},
-        "id": "2",
-        "state": "stopped",
-        "expired_for": "90m",
-    }
-    assert decisions.task_of({"name": "x", "id": None}, "vagrant", {}, "delete", 0)["name"] == "x"
+    found = decisions.options_of(VMS[1], "stop", 90)
+    assert found == {"id": "2", "state": "stopped", "expired_for": "90m"}
+    assert decisions.options_of({"name": "x", "id": None}, "delete", 0)["name"] == "x"
 
 
 @pytest.mark.parametrize(

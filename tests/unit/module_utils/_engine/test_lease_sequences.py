@@ -110,7 +110,7 @@ class Lives:
     def _end(self, one, grace):
         before = {machine.name for machine in self.host.machines}
         wrong_by = self.random.choice((0, 0, 0, 250, -400, 86400))
-        options = decisions.task_of(one, "memory", {}, "delete", grace)
+        options = decisions.options_of(one, "delete", grace)
         policy = {"expired_for": grace * 60, "controller_time": self.now}
         driver = self.driver(wrong_by=wrong_by)
         if self.random.random() < 0.2:
