@@ -9,12 +9,11 @@ import difflib
 import os
 from dataclasses import replace
 
-from ansible import context
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.errors import NotFound, PolyvirtError
 from ...module_utils._ports import files as port
-from ..inventory.sources import Sources
+from ..inventory.sources import sources_for
 from ..tasks.registry import PLATFORMS
 from .files import files_of, is_unchanged, not_described
 
@@ -41,11 +40,10 @@ class DescribeVms(ActionBase):
         return replace(self.module, answer=self._answer).result(options, self._task)
 
     def _answer(self, options, check):
-        paths = options["sources"] or context.CLIARGS.get("inventory") or ()
-        sources = Sources(self._loader, paths, None, self._raw_variables_of, self.own)
+        sources = sources_for(self._loader, self._task_vars, options["sources"], self.own)
         if not sources.names:
             raise NotFound(
-                f"No inventory file of polyvirt.core.vms is among {', '.join(paths) or 'those of this run'}.",
+                f"No inventory file of polyvirt.core.vms is among {', '.join(sources.paths) or 'those of this run'}.",
                 "Set describe_sources to the file that defines the sources. Nothing was written.",
             )
         found, unread = _read(sources, options["timeout"])
@@ -55,11 +53,6 @@ class DescribeVms(ActionBase):
             for name, text in files_of(found, options["form"]).items()
         ]
         return _result(written, not_described(found, options["form"]), unread)
-
-    def _raw_variables_of(self, host):
-        """The variables of a host with templates, None if there is no such host. Ansible renders them for its task."""
-        hostvars = self._task_vars["hostvars"]
-        return dict(hostvars.raw_get(host)) if host in hostvars else None
 
 
 def _read(sources, seconds):

@@ -17,7 +17,7 @@ from ansible.utils.display import Display
 
 from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, NotFound, Refused
-from ..inventory.sources import Sources
+from ..inventory.sources import sources_for
 from ..tasks.approvals import OPTION, approval_of
 from . import decisions
 from .child import Child
@@ -61,8 +61,8 @@ class GuardedRun(ActionBase):
                 f"guarded_finish changes VMs without a plan, so it is not permitted while {VARIABLE} is defined.",
                 "Finish the interrupted run alone, in a run without that variable. Nothing was changed.",
             )
-        paths = options["sources"] or context.CLIARGS.get("inventory") or ()
-        sources = Sources(self._loader, paths, {vm.source for vm in vms}, self._raw_variables_of, self.own)
+        names = {vm.source for vm in vms}
+        sources = sources_for(self._loader, self._task_vars, options["sources"], self.own, names)
         self._snapshots = Snapshots(sources, options["timeout"], check)
         child = Child(self._asked_passwords(), self._vault_secrets(), approved, self._flags())
         return self._run(vms, child)
@@ -84,11 +84,6 @@ class GuardedRun(ActionBase):
 
     def _variables_of(self, host):
         return self._task_vars["hostvars"][host]
-
-    def _raw_variables_of(self, host):
-        """The variables of a host with templates, None if there is no such host. Ansible renders them for its task."""
-        hostvars = self._task_vars["hostvars"]
-        return dict(hostvars.raw_get(host)) if host in hostvars else None
 
     def _asked_passwords(self):
         """The passwords that Ansible asked for at its start. No public attribute has them without a host's own."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
+from ansible import context
 from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
 from ansible.plugins.loader import action_loader, inventory_loader
@@ -33,7 +34,7 @@ class Sources:
 
     def __init__(self, loader, paths, names, variables_of, own):
         self._loader, self._variables_of, self._own = loader, variables_of, own
-        self._found = {}
+        self.paths, self._found = paths, {}
         files = files_of(paths)
         for path in files:
             self._add(path, names)
@@ -130,6 +131,19 @@ def _marked(result):
 
 def _failed(problem):
     return {"failed": True, "msg": problem}
+
+
+def sources_for(loader, task_vars, paths, own, names=None):
+    """Return the Sources of a task, from ``paths``, or from the inventory of this run if there are none.
+
+    Ansible renders the variables of hosts for its own tasks, so they are passed on with their templates.
+    """
+    hostvars = task_vars["hostvars"]
+
+    def raw_variables_of(host):
+        return dict(hostvars.raw_get(host)) if host in hostvars else None
+
+    return Sources(loader, paths or context.CLIARGS.get("inventory") or (), names, raw_variables_of, own)
 
 
 def files_of(paths):

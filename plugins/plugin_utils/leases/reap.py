@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import compress, repeat
 
-from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.leases import seconds
-from ..inventory.sources import Sources
+from ..inventory.sources import sources_for
 from ..tasks.approvals import EXPECTED, OPTION, approval_of
 from ..tasks.in_process import now
 from ..tasks.over_platforms import plan_of, shown_plans
@@ -45,8 +44,7 @@ class Reap(ActionBase):
 
     def _answer(self, options, check, approval):
         self._options, self._grace = options, seconds(options["grace"], "grace") // 60
-        paths = options["sources"] or context.CLIARGS.get("inventory") or ()
-        self._sources = Sources(self._loader, paths, None, self._raw_variables_of, self.own)
+        self._sources = sources_for(self._loader, self._task_vars, options["sources"], self.own)
         if not self._sources.names:
             raise InvalidInput(
                 "No inventory source of polyvirt.core.vms is defined in the inventory files of this run.",
@@ -63,10 +61,6 @@ class Reap(ActionBase):
         for line in decisions.table(entries, check):
             Display().display(line)
         return _answer_of(entries, unread)
-
-    def _raw_variables_of(self, host):
-        hostvars = self._task_vars["hostvars"]
-        return dict(hostvars.raw_get(host)) if host in hostvars else None
 
     def _due(self):
         """Return ([(source, VM)] that have expired, {source: why it cannot be read})."""
