@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rulebook restart_crashed by the real ansible-rulebook, with libvirt's events of a real VM."""
+"""The rulebooks restart_crashed and report_drift by the real ansible-rulebook, with libvirt's events of real VMs."""
 
 from __future__ import annotations
 
@@ -21,18 +21,22 @@ from suite.limits import scaled, wait_until
 #: It needs Java and an environment of its own (tests/requirements-rulebook.txt).
 pytestmark = pytest.mark.deep("tests/suite/test_events.py, and restart_vm there; the engine of rules is not ours")
 _READ = "VMs are known"
+#: The host of the inventory that manages the VMs.
+_HOST = "hypervisor"
+_RULEBOOKS = Path(__file__).resolve().parents[2] / "extensions" / "eda" / "rulebooks"
 
 
 class Rulebook:
-    """ansible-rulebook with the rulebook of this collection, for the VMs of a platform."""
+    """ansible-rulebook with a rulebook of this collection, and VMs of a platform; ``variables``: of its inventory."""
 
-    def __init__(self, platform, folder):
-        self.folder, self.log = folder, folder / "rulebook.log"
+    def __init__(self, platform, folder, rulebook, variables):
+        self.folder, self.log, self._rulebook = folder, folder / "rulebook.log", rulebook
         options = platform.options("vm_info")
         source = {"platform": platform.traits().platform, "name": "here", "options": options}
         self._write("vms.polyvirt.yml", {"plugin": "polyvirt.core.vms", "sources": [source]})
-        variables = {"restart_options": {"here": platform.options("vm")}}
-        self._write("hosts.json", {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}, "vars": variables}})
+        self._write(
+            "hosts.json", {"all": {"hosts": {"another": {}, _HOST: {"ansible_connection": "local"}}, "vars": variables}}
+        )
         watched = {"polyvirt_inventory": str(folder / "vms.polyvirt.yml"), "polyvirt_interval": 3600}
         self._write("variables.json", {**watched, "polyvirt_libvirt_uris": {"here": platform.uri}})
 
@@ -44,13 +48,15 @@ class Rulebook:
         environment = Path(os.environ["POLYVIRT_TEST_RULEBOOK"])
         around = {**os.environ, **configured(self.folder), "PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
         around["ANSIBLE_PYTHON_INTERPRETER"] = str(environment / "bin" / "python")
-        words = ["--rulebook", "polyvirt.core.restart_crashed", "-i", "hosts.json", "--vars", "variables.json"]
+        words = ["--rulebook", self._rulebook, "-i", "hosts.json", "--vars", "variables.json"]
         with self.log.open("wb") as log:
             process = subprocess.Popen(
                 [environment / "bin" / "ansible-rulebook", *words, "--verbose", "--print-events"],
                 cwd=self.folder, env=around, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
             try:
+                # The second reading is when virsh is connected.
+                wait_until(lambda: self.output().count(_READ) >= 2, self.output, 120)
                 yield process
             finally:
                 process.send_signal(signal.SIGINT)
@@ -79,14 +85,13 @@ def test_vm_that_has_crashed_is_started_again_once(qemu, tmp_path):
     name, other = f"{qemu.prefix}rulebook", f"{qemu.prefix}rulebook-other"
     qemu.clean()
     qemu.bring({name: RUNNING, other: RUNNING})
-    rulebook = Rulebook(qemu, tmp_path)
+    variables = {"restart_options": {"here": qemu.options("vm")}, "restart_hosts": {"here": _HOST}}
+    rulebook = Rulebook(qemu, tmp_path, "polyvirt.core.restart_crashed", variables)
 
     def power(vm):
         return qemu.truth([vm])[vm]["power"]
 
     with rulebook.running():
-        # The second reading is when virsh is connected.
-        wait_until(lambda: rulebook.output().count(_READ) >= 2, rulebook.output, 120)
         first = _crash(name)
         wait_until(lambda: power(name) == RUNNING and _process_of(name) != first, rulebook.output, 120)
         wait_until(lambda: "changed=1" in rulebook.output(), rulebook.output, 120)
@@ -96,3 +101,28 @@ def test_vm_that_has_crashed_is_started_again_once(qemu, tmp_path):
         wait_until(lambda: power(other) == RUNNING and _process_of(other) != third, rulebook.output, 120)
         assert power(name) == STOPPED, (second, rulebook.output())
     assert rulebook.output().count("changed=1") == 2, rulebook.output()
+    assert rulebook.output().count(f"changed: [another -> {_HOST}") == 2, rulebook.output()
+
+
+def test_changes_of_vms_become_one_report(qemu, tmp_path):
+    names = [f"{qemu.prefix}report", f"{qemu.prefix}report-other"]
+    qemu.clean()
+    qemu.bring(dict.fromkeys(names, STOPPED))
+    variables = {
+        "vm_platform": qemu.traits().platform, "vm_module_options": qemu.options("vm"),
+        "vm_machines": [{"name": name, "state": "stopped"} for name in names],
+        "drift_report_hosts": _HOST, "drift_report_folder": str(tmp_path), "drift_report_formats": ["json"],
+    }  # fmt: skip
+    text = (_RULEBOOKS / "report_drift.yml").read_text(encoding="utf-8")
+    assert text.count("once_after: 5 minutes") == 1
+    quick = tmp_path / "quick.yml"
+    quick.write_text(text.replace("5 minutes", f"{scaled(5):.0f} seconds"), encoding="utf-8")
+    rulebook = Rulebook(qemu, tmp_path, str(quick), variables)
+    report = tmp_path / "report.json"
+    with rulebook.running():
+        for name in names:
+            qemu.move(name, RUNNING)
+        wait_until(lambda: "PLAY RECAP" in rulebook.output(), rulebook.output, 120)
+        found = {vm["name"]: vm["status"] for vm in json.loads(report.read_text(encoding="utf-8"))["vms"]}
+    assert found == dict.fromkeys(names, "drift"), rulebook.output()
+    assert rulebook.output().count("PLAY RECAP") == 1, rulebook.output()
