@@ -69,6 +69,8 @@ class Adapter:
     #: A size to which the disk of a clone grows, and the settings in which this clone then differs from its source.
     grown_size = "24M"
     changed_by_clones = ()
+    #: Whether the console of a running VM is a terminal of the host.
+    has_terminals = False
     #: The base of linked clones: "snapshot", "template", or None for the VM itself.
     linked_needs = None
 
@@ -100,6 +102,9 @@ class Adapter:
     def end_of_log(self, _name):
         """The last lines that a VM's process logged, for the report about a VM that stopped without a task."""
         return ""
+
+    def log_console(self, _name):
+        """Have the console of a VM that is off written to a file; returns its path. None: the platform keeps no log."""
 
     def changes_while_running(self):
         """Options of tasks with changes of a running VM that only this platform supports."""

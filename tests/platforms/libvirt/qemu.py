@@ -235,6 +235,10 @@ class Platform(Libvirt):
     def _console(self, name):
         return self.storage / f"{name}.console"
 
+    def log_console(self, name):
+        """The file that ``define`` has set."""
+        return self._console(name)
+
     def wait_until_ready(self, names):
         for name in names:
             console = self._console(name)

@@ -73,6 +73,12 @@ class VmSetup:
         slot = ("--storagectl", "SATA", "--port", 0, "--device", 0, "--type", "hdd")
         self.box.run("storageattach", uuid, *slot, "--medium", self.disk_of(name))
 
+    def log_console(self, name):
+        """Have the first serial port of a VM that is off written to a file; returns its path."""
+        path = self.folder / f"{name}.console"
+        self.box.run("modifyvm", self.ids()[name], "--uart1", "0x3f8", 4, "--uartmode1", "file", path)
+        return path
+
     def _make_disk(self, name, guest):
         """Create the first disk of a VM, with the size that the suite's tasks use."""
         raw = self.folder / f"{guest}.img"
