@@ -92,7 +92,7 @@ options:
     type: bool
   time:
     description:
-      - Time of the results, such as V(2026-11-25T20:40:00Z). If omitted, the current time.
+      - Time of the results with its zone, such as V(2026-11-25T20:40:00Z). If omitted, the current time.
       - The report shows the time. With the same results and the same time, the files are unchanged.
     type: str
 notes:

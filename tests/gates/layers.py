@@ -78,7 +78,9 @@ LAYERS = {
     "plugin_utils/installs/password_hashes": Layer((), third_parties=True),
     # A report is a template of Ansible's own engine.
     "plugin_utils/report": Layer(
-        ("plugin_utils", f"{_CORE}/errors"), ("ansible", "jinja2", "markupsafe"), forbidden=frozenset({"subprocess"})
+        ("plugin_utils", f"{_CORE}/errors", f"{_CORE}/leases"),
+        ("ansible", "jinja2", "markupsafe"),
+        forbidden=frozenset({"subprocess"}),
     ),
     # A guest is reached through its platform.
     "plugin_utils/guests/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/account")),

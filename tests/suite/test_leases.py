@@ -43,13 +43,13 @@ class Reaping:
         answers = carry(self.platform, tasks, NAMES)
         assert [answer.msg for answer in answers.values() if answer.failed] == []
 
-    def run(self, *words, **variables):
+    def run(self, *words, code=0, **variables):
         """Run the playbook, and return its output."""
         around = {**self.shim.environment(programs=self.platform.programs), "COLUMNS": "1000"}
         command = ["polyvirt.core.reap", "-i", "lab", "-e", json.dumps(variables), *words]
         with self.platform.hurried():
             done = run_ansible(self.folder, "ansible-playbook", command, around, cwd=self.folder)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
     def powers(self):
@@ -87,3 +87,18 @@ def test_expired_vms_are_stopped_and_deleted(platform, carry, shim, tmp_path):
 @pytest.mark.parametrize("platform_name", _OTHERS, indirect=True, scope="session")
 def test_expired_vms_are_stopped_and_deleted_on_every_platform(platform, carry, shim, tmp_path):
     _expired_vms_are_ended(platform, carry, shim, tmp_path)
+
+
+@pytest.mark.rotated(6)
+@pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
+def test_source_that_does_not_answer_is_an_error_and_the_others_are_reaped(platform, carry, shim, tmp_path):
+    reaping = Reaping(platform, shim, tmp_path)
+    reaping.prepare(carry)
+    with host_of(platform) as host:
+        write_sources(tmp_path / "lab", {"platform": reaping.name, "options": reaping.connection}, host)
+        nowhere = {"platform": "libvirt", "name": "nowhere", "options": {"uri": "test:///nonexistent.xml"}}
+        inventory = {"plugin": "polyvirt.core.vms", "sources": [nowhere]}
+        (tmp_path / "lab" / "3.polyvirt.yml").write_text(json.dumps(inventory), encoding="utf-8")
+        output = reaping.run(code=2)
+    assert reaping.powers() == [None, None, STOPPED, STOPPED], output
+    assert "The source nowhere cannot be read, so nothing was done there: " in output

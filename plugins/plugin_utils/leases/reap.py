@@ -64,12 +64,10 @@ class Reap(ActionBase):
 
     def _due(self):
         """Return ([(source, VM)] that have expired, {source: why it cannot be read})."""
-        tasks = {
-            name: [_task(_INFO, {**self._where(name), "filters": _FILTERS, "facets": ["power", "config"]})]
-            for name in self._sources.names
-        }
+        what = {"filters": _FILTERS, "facets": ["power", "config"], "required": True}
+        tasks = {name: [_task(_INFO, {**self._where(name), **what})] for name in self._sources.names}
         found = {name: results[0] for name, results in self._sources.run(tasks, self._options["timeout"]).items()}
-        unread = {name: problem for name, result in found.items() if (problem := _problem(result))}
+        unread = {name: str(result["msg"]) for name, result in found.items() if result.get("failed")}
         due = [
             (name, vm)
             for name, result in found.items()
@@ -104,14 +102,6 @@ def _task(module, arguments, check=True):
 
 def _label(source, vm):
     return f"{source}: {vm['name']} ({vm.get('id')})"
-
-
-def _problem(result):
-    """Return why a source could not be read; empty if it could."""
-    if result.get("failed"):
-        return str(result["msg"])
-    host = result.get("host") or {}
-    return "" if host.get("configured", True) else str(host.get("message") or "The platform does not answer.")
 
 
 def _answer_of(entries, unread):

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from ...module_utils._core.leases import read_time
 from .model import CHANGED, DRIFT, FAILED
 
 _RUNNING = "running"
@@ -21,7 +20,7 @@ def _failed_tasks(report):
 
 
 def _created(report):
-    return datetime.fromisoformat(report["created"].replace("Z", "+00:00")).timestamp()
+    return read_time(report["created"])
 
 
 #: (name, help, function from the report to the value)

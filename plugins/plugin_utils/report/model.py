@@ -10,8 +10,8 @@ A record is a dictionary about one VM and one task: what the task did or would d
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timezone
 
+from ...module_utils._core.leases import iso, read_time
 from ..outcomes.records import FAILED as TASK_FAILED
 from ..outcomes.records import HOST_FAILED, REFUSED
 from .differences import differences_of, is_planned, state_before
@@ -58,9 +58,8 @@ def _about(records, about):
 
 
 def in_utc(text):
-    """A time of ISO 8601 in UTC, such as 2026-11-25T20:40:00Z. Raises ValueError."""
-    time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return time.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    """A time of ISO 8601 in UTC, such as 2026-11-25T20:40:00Z; None if the text is none."""
+    return iso(read_time(text))
 
 
 class _Vms:

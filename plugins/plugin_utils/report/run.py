@@ -79,10 +79,10 @@ class Report(ActionBase):
 
 
 def _time(given):
-    try:
-        return in_utc(given or now())
-    except ValueError as error:
-        raise InvalidInput(f"time: {given} is not a time.", "Set it as in 2026-11-25T20:40:00Z.") from error
+    time = in_utc(given or now())
+    if time is None:
+        raise InvalidInput(f"time: {given} is not a time with a zone.", "Set it as in 2026-11-25T20:40:00Z.")
+    return time
 
 
 def _difference(name, before, after):

@@ -115,7 +115,7 @@ def test_module_changes_nothing_if_the_files_are_equal_or_in_check_mode(ran):
 def test_wrong_time_is_an_error(ran):
     folder, _output = ran
     wrong = json.loads((folder / "results.json").read_text("utf-8"))[-1]
-    assert wrong["msg"] == "time: noon is not a time. Set it as in 2026-11-25T20:40:00Z."
+    assert wrong["msg"] == "time: noon is not a time with a zone. Set it as in 2026-11-25T20:40:00Z."
 
 
 def test_report_that_cannot_be_written_is_a_warning(tmp_path):
