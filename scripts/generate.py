@@ -263,6 +263,7 @@ WITHOUT_VMS = (
     "image_info",
     "install_medium",
     "install_wait",
+    "virsh_host_settings",
     "vmm_marked_lines",
     "vmm_network_info",
     "wsl_host_settings",

@@ -42,6 +42,7 @@ WITHOUT_FRAGMENT = (
     "install_medium",
     "reap",
     "report",
+    "virsh_host_settings",
     "vmm_marked_lines",
     "wsl_host_settings",
 )

@@ -12,6 +12,7 @@ from .records import HOST_FAILED, PREPARED, record
 #: {role: platform}
 ROLES = {
     "polyvirt.core.hyperv_host": "hyperv",
+    "polyvirt.core.libvirt_host": "libvirt",
     "polyvirt.core.vmm_host": "vmd",
     "polyvirt.core.wsl_host": "wsl",
 }

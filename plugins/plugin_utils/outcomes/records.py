@@ -40,6 +40,7 @@ _VM, _HOST, _IMAGE = "vm.changed", "host.changed", "image.changed"
 #: The event of a task whose result has no VMs, by its module; that of all others is _VM.
 _OF_MODULE = {
     "hyperv_host_settings": _HOST,
+    "virsh_host_settings": _HOST,
     "wsl_host_settings": _HOST,
     "vmm_marked_lines": _HOST,
     "image": _IMAGE,
@@ -50,6 +51,7 @@ CHANGES = tuple(dict.fromkeys([*(event for _verbs, event in _OF_VERBS), _HOST, _
 _PLATFORM_OF = {
     **{module: name for name, one in PLATFORMS.items() for module in one.modules.values()},
     "hyperv_host_settings": "hyperv",
+    "virsh_host_settings": "libvirt",
     "wsl_host_settings": "wsl",
     "vmm_marked_lines": "vmd",
 }

@@ -66,6 +66,8 @@ class Libvirt(Adapter):
 
     def options(self, about):
         """Options that every task of the module ``about`` something needs."""
+        if about == "host_settings":
+            return {}
         return self.connection if about == "vm" else {"uri": self.uri}
 
     @contextmanager

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories of libvirt that a removal deletes, and the disks in them, which it keeps."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.host_settings import Step
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_changes, host_reading
+
+
+@pytest.fixture(name="root")
+def _root(tmp_path, monkeypatch):
+    """A host with two directories of libvirt; one of them has that for disks."""
+    for name in ("etc/qemu", "lib/images", "lib/qemu/nvram"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "etc/qemu/default.xml").touch()
+    (tmp_path / "lib/qemu/nvram/gone_VARS.fd").touch()
+    for module in (host_reading, host_changes):
+        monkeypatch.setattr(module, "IMAGES", str(tmp_path / "lib/images"))
+    monkeypatch.setattr(host_reading, "_FOLDERS", tuple(str(tmp_path / name) for name in ("etc", "lib", "none")))
+    return tmp_path
+
+
+def _remove(root):
+    reader = host_reading.Reader(None, None)
+    folders = reader.folders()
+    changes = host_changes.Changes(None, None, reader)
+    changes.make(Step("folders", list(folders), []), {"state": "absent"})
+    return [one.rpartition("/")[2] for one in folders], sorted(str(one.relative_to(root)) for one in root.rglob("*"))
+
+
+def test_directories_without_disks_are_deleted(root):
+    assert _remove(root) == (["etc", "lib"], [])
+
+
+def test_disks_are_kept(root):
+    (root / "lib/images/web1.qcow2").write_bytes(b"data")
+    assert _remove(root) == (["etc", "lib"], ["lib", "lib/images", "lib/images/web1.qcow2"])
+    # What only holds disks is no step of the next run.
+    assert _remove(root)[0] == []
