@@ -4,8 +4,9 @@
 """Which tests run: all but those marked ``deep``, with ``--turns`` also without those of other days; with --deep all.
 
 A daily run chooses a part of the generated cases and of the calls at which a task is killed. The day is the seed of
-this choice, so a week covers most of them. The scenarios of all platforms but one are distributed over six days, those
-of the slowest over twelve.
+this choice, so a week covers most of them. The scenarios of most platforms are distributed over six days, those of
+the slowest over twelve, and those of the real libvirt over two, or three with guests. The tests of drivers, parsers and
+simulators take three days. Those whose subject has changed do not wait (subjects.py).
 ``POLYVIRT_TEST_SEED`` repeats another day.
 """
 
@@ -17,10 +18,20 @@ import random
 
 import pytest
 
+from . import subjects
+
 
 def seed():
     """The seed of this run: a number, by default the day."""
     return int(os.environ.get("POLYVIRT_TEST_SEED") or datetime.date.today().strftime("%Y%m%d"))
+
+
+def day_of(number):
+    """The day of a seed: consecutive days have consecutive numbers, also from one month to the next."""
+    try:
+        return datetime.datetime.strptime(str(number), "%Y%m%d").toordinal()
+    except ValueError:  # A seed that is no date.
+        return number
 
 
 def is_deep(config):
@@ -48,10 +59,12 @@ def pytest_report_header(config):
     return f"polyvirt: {'deep, ' if is_deep(config) else ''}POLYVIRT_TEST_SEED={seed()}"
 
 
-#: The platform with scenarios that run every day; {slowest platform: number of days for its scenarios}.
-EVERY_DAY, SLOWEST = "libvirt_test", {"virtualbox": 12}
-#: The number of days for the scenarios of each other platform.
-DAYS = 6
+#: The number of days for the scenarios of each platform, and those that differ: the slowest, and libvirt's test driver.
+DAYS, OTHER_DAYS = 6, {"virtualbox": 12, "libvirt_test": 2}
+#: The number of days for tests with guests of QEMU that are not scenarios of all platforms.
+DAYS_OF_GUESTS = 3
+#: All tests that take turns in this run, those of other days too.
+IN_TURN = pytest.StashKey()
 
 
 @pytest.hookimpl(trylast=True)
@@ -60,9 +73,19 @@ def pytest_collection_modifyitems(config, items):
         return
     left_out = {item for item in items if item.get_closest_marker("deep")}
     if config.getoption("--turns"):
-        left_out |= not_today([item for item in items if item not in left_out and not in_full(config, item)], seed())
+        in_turn = [item for item in items if item not in left_out and not in_full(config, item)]
+        config.stash[IN_TURN] = in_turn
+        left_out |= not_today(in_turn, day_of(seed()))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
+
+
+def without_turn(session):
+    """The tests of this run, with those of other days, that have no turn within twelve days when a year ends."""
+    items = session.config.stash.get(IN_TURN, None) or session.items
+    dates = [datetime.date(2026, 12, 25) + datetime.timedelta(number) for number in range(12)]
+    left_out = set(items).intersection(*(not_today(items, day_of(date.strftime("%Y%m%d"))) for date in dates))
+    return [item for item in items if item in left_out]
 
 
 def in_full(config, item):
@@ -91,5 +114,9 @@ def days_of(item):
     """The number of days in which a test runs once; 1 if it runs every day."""
     marker = item.get_closest_marker("rotated")
     names = [item.callspec.params.get(name) for name in ("platform_name", "aside")] if hasattr(item, "callspec") else []
-    of_platforms = [SLOWEST.get(name, DAYS) for name in names if name and name != EVERY_DAY]
-    return max([*of_platforms, *(marker.args if marker else ())], default=1)
+    days = [OTHER_DAYS.get(name, DAYS) for name in names if name]
+    if "qemu" in getattr(item, "fixturenames", ()):
+        days.append(DAYS_OF_GUESTS)
+    if max(days, default=1) < DAYS and subjects.is_of_changed_libvirt(item.path):
+        days = []
+    return max([*days, *(marker.args if marker else ())], default=subjects.days_of(item.path))

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from suite import depth
+from suite import depth, subjects
 from suite.pairs import number_of_pairs
 
 ITEMS = list(range(40))
@@ -53,32 +54,46 @@ def test_deep_run_takes_all(shares):
 class _Item:
     """A test of a platform, or of none."""
 
-    def __init__(self, platform=None, days=None, path=None):
-        self._days, self.path = days, path
+    def __init__(self, platform=None, days=None, path=None, fixtures=()):
+        self.fixturenames = fixtures
+        self._days, self.path, self._is_together = days, Path(path or __file__), path is not None
         if platform:
             self.callspec = SimpleNamespace(params={"platform_name": platform})
 
     def get_closest_marker(self, _name):
-        return self._days and SimpleNamespace(args=(self._days,), kwargs={"together": bool(self.path)})
+        return self._days and SimpleNamespace(args=(self._days,), kwargs={"together": self._is_together})
 
 
 @pytest.mark.parametrize(
     ("item", "days"),
     [
         (_Item(), 1),
-        (_Item("libvirt_test"), 1),
+        (_Item("libvirt_test"), 2),
+        (_Item("virtualbox"), 12),
+        (_Item(fixtures=["qemu"]), 3),
+        (_Item(days=6, fixtures=["qemu"]), 6),
         (_Item("proxmox"), 6),
         (_Item(days=2), 2),
         (_Item("libvirt_test", days=3), 3),
         (_Item("proxmox", days=3), 6),
     ],
 )
-def test_every_test_has_its_turn_once(item, days):
+def test_every_test_has_its_turn_once(item, days, monkeypatch):
+    monkeypatch.setattr(subjects, "changed_files", lambda _checkout: ())
     assert depth.days_of(item) == days
     items = [item, *(_Item("proxmox") for _place in range(4)), *(_Item(days=days) for _place in range(7))]
-    of_days = [[one for one in items if one not in depth.not_today(items, day)] for day in range(20261101, 20261107)]
-    assert sum(item in some for some in of_days) == 6 / days
+    of_days = [[one for one in items if one not in depth.not_today(items, day)] for day in range(12)]
+    assert sum(item in some for some in of_days) == 12 / days
     assert {one for some in of_days[:days] for one in some if depth.days_of(one) == days} >= {items[0], *items[5:]}
+
+
+@pytest.mark.parametrize("changed", ["plugins/module_utils/_kit/verbs.py", "tests/suite/test_depth.py"])
+def test_scenarios_on_libvirt_do_not_wait_for_their_turn_after_a_change(changed, monkeypatch):
+    monkeypatch.setattr(subjects, "changed_files", lambda _checkout: [changed])
+    items = [_Item("libvirt_test"), _Item(fixtures=["qemu"]), _Item("libvirt_qemu"), _Item("libvirt_test", days=3)]
+    assert [depth.days_of(item) for item in items] == [1, 1, 6, 3]
+    monkeypatch.setattr(subjects, "changed_files", lambda _checkout: ["docs/testing.md"])
+    assert [depth.days_of(item) for item in items] == [2, 3, 6, 3]
 
 
 def test_tests_of_one_file_can_have_one_turn():
@@ -86,6 +101,24 @@ def test_tests_of_one_file_can_have_one_turn():
     items = [others[0], _Item(days=6, path="a"), others[1], _Item(days=6, path="a"), *others[2:]]
     of_days = [[one for one in items if one not in depth.not_today(items, day)] for day in range(6)]
     assert of_days == [[others[0]], [items[1], items[3]], [others[1]], [others[2]], [others[3]], []]
+
+
+def test_every_test_of_this_run_has_its_turn_within_twelve_days(request):
+    """Of all tests that this run has collected; tests/unit/scripts/test_turns.py does the same for the unit tests."""
+    assert depth.without_turn(request.session) == []
+
+
+@pytest.mark.parametrize(("days", "has_turn"), [(12, True), (13, False)])
+def test_test_without_a_turn_is_found(days, has_turn):
+    items = [_Item(days=days) for _place in range(days)]
+    session = SimpleNamespace(config=SimpleNamespace(stash={depth.IN_TURN: items}))
+    assert bool(depth.without_turn(session)) is not has_turn
+
+
+def test_consecutive_days_have_consecutive_numbers():
+    days = [depth.day_of(day) for day in (20261129, 20261130, 20261201, 20261231, 20270101)]
+    assert [day - days[0] for day in days] == [0, 1, 2, 32, 33]
+    assert [depth.day_of(day) for day in (5, 20269999)] == [5, 20269999]
 
 
 @pytest.mark.parametrize(

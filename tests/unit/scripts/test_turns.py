@@ -1,19 +1,33 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What takes minutes runs on one day of ten, all of it in a deep run; changed plays do not wait for their turn."""
+"""What takes minutes runs on one day of ten, all of it in a deep run; what has changed does not wait for its turn."""
 
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
-DAYS = range(20261111, 20261121)
+from suite import depth, subjects
+
+#: Ten days from the end of one month to the next.
+DAYS = [*range(20261126, 20261131), *range(20261201, 20261206)]
 ON = """
 . "$1/stages_text.sh"
 DEEP=$2
 for name in vm reset "${LONG[@]}"; do ! is_turn_of "$name" "${LONG[@]}" || echo "$name"; done
+"""
+ALTERNATING = """
+. "$1/stages_text.sh"
+DEEP=false
+for name in "${ALTERNATING[@]}"; do ! is_turn_of "$name" "${ALTERNATING[@]}" || echo "$name"; done
+"""
+CHANGED = """
+CHECKOUT=$2
+. "$1/stages_text.sh"
+! has_changed plugins tests/config.yml || echo changed
 """
 IN_FULL = """
 . "$1/stages_text.sh"
@@ -42,6 +56,16 @@ def test_long_parts_have_one_day_of_ten_each(run):
     assert {len(names) for names in of_days} == {3}
 
 
+def test_seed_that_is_no_date_is_the_number_of_a_day(run):
+    first, again, other = (run(ON, "false", POLYVIRT_TEST_SEED=str(day)) for day in (5, 15, 16))
+    assert first == again != other
+
+
+def test_ansible_lint_and_the_oldest_core_alternate(run):
+    of_days = [run(ALTERNATING, POLYVIRT_TEST_SEED=str(day)) for day in DAYS]
+    assert of_days in ([["ansible_lint"], ["oldest_core"]] * 5, [["oldest_core"], ["ansible_lint"]] * 5)
+
+
 @pytest.mark.parametrize(
     ("notes", "deep", "printed"),
     [([], "false", []), (["old"], "false", ["all"]), (["old", "new"], "false", []), (["new"], "true", ["all"])],
@@ -51,3 +75,61 @@ def test_plays_whose_files_have_changed_since_they_passed_all_run(run, tmp_path,
     for note in notes:
         (tmp_path / "passed" / f"name-{note}").touch()
     assert run(IN_FULL, deep, tmp_path) == printed
+
+
+def test_every_test_of_this_run_has_its_turn_within_twelve_days(request):
+    """Of all unit tests that this run has collected; tests/suite/test_depth.py has the same test for the suite."""
+    assert depth.without_turn(request.session) == []
+
+
+def test_tests_of_an_unchanged_subject_take_turns(monkeypatch):
+    changed = []
+    monkeypatch.setattr(subjects, "changed_files", lambda _checkout: changed)
+    checkout = Path(subjects.__file__).resolve().parents[2]
+    days = lambda name: subjects.days_of.__wrapped__(checkout / name)  # noqa: E731
+    of_vbox = "tests/unit/module_utils/_drivers/vbox/settings/test_networks.py"
+    assert [days(of_vbox), days("tests/unit/tables/test_vmm.py"), days("/elsewhere/test_a.py")] == [subjects.DAYS, 1, 1]
+    for changed[:] in (
+        ["plugins/module_utils/_drivers/vbox/power.py"],
+        ["tests/platforms/virtualbox/bench.py"],
+        [of_vbox],
+    ):
+        assert days(of_vbox) == 1, changed
+    changed[:] = ["plugins/module_utils/_drivers/vmm/power.py", "docs/testing.md"]
+    assert days(of_vbox) == subjects.DAYS
+
+
+def test_every_subject_exists(checkout):
+    for tests, subject in (*subjects.SUBJECTS.items(), ("tests/suite", subjects.LIBVIRT)):
+        assert [start for start in (tests, *subject) if not list(checkout.glob(f"{start}*"))] == [], tests
+
+
+def test_changes_are_those_of_the_last_commit_and_of_none(run, tmp_path):
+    def git(*words):
+        names = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", "-C", tmp_path, *names, *words], check=True, capture_output=True)
+
+    def commit(*names):
+        for name in names:
+            (tmp_path / name).write_text(f"{len(names)}\n", encoding="utf-8")
+        git("add", ".")
+        git("commit", "-m", "files")
+
+    def changed():
+        """By the functions in Python and in bash."""
+        return sorted(subjects.changed_files.__wrapped__(tmp_path)), run(CHANGED, tmp_path) == ["changed"]
+
+    assert subjects.changed_files.__wrapped__(tmp_path) == ()
+    (tmp_path / "plugins").mkdir()
+    git("init")
+    commit("old", "plugins/same")
+    assert changed() == ([], False)
+    (tmp_path / "new").touch()
+    assert changed() == (["new"], False)
+    commit("other", "plugins/one", "new")
+    (tmp_path / "old").unlink()
+    assert changed() == (["new", "old", "other", "plugins/one"], True)
+    git("commit", "-a", "-m", "no file of plugins")
+    assert changed() == (["old"], False)
+    (tmp_path / "plugins" / "not_added").touch()
+    assert changed() == (["old", "plugins/not_added"], True)
