@@ -41,10 +41,21 @@ runs_in_full() {
 readonly _PLAYS=(unit-agent unit-vmm unit-windows)
 declare -Ar _FILES_OF_PLAYS=([unit-agent]='agent' [unit-vmm]='vmm' [unit-windows]='hyperv wsl')
 
+# in_memory COMMAND...: runs a program whose temporary files are in memory and end with it: thousands of tests create
+# tens of thousands of them, and a disk takes a minute to delete those of an earlier run. Not if they hide this checkout.
+in_memory() {
+    local folder=${TMPDIR:-/tmp}
+    if [[ $CHECKOUT/ == "$folder"/* || $POLYVIRT_CACHE/ == "$folder"/* ]]; then
+        "$@"
+    else
+        unshare --mount bash -c "mount -t tmpfs -o mode=1777 tmpfs \"\$0\" && exec \"\$@\"" "$folder" "$@"
+    fi
+}
+
 # An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds.
 stage_unit() {
     local name begin
-    local -a in_full=() played=()
+    local -a in_full=() played=() more=()
     local -A notes=(
         [unit-agent]=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
         [unit-vmm]=$(note_of unit-vmm "${_VMM_ROLES[@]}" 'tests/unit/roles/test_vmm_*')
@@ -61,7 +72,8 @@ stage_unit() {
             in_full+=("--in-full=*/roles/test_${begin}_*")
         done
     done
-    _pytest -n 2 --turns --dist worksteal --durations 25 "${in_full[@]}" tests/unit
+    [ "$DEEP" = false ] || more=(--deep)
+    in_memory pytest "${more[@]}" -n 2 --turns --dist worksteal --durations 25 "${in_full[@]}" tests/unit
     for name in "${played[@]}"; do note_passed "${notes[$name]}"; done
 }
 
@@ -112,7 +124,7 @@ stage_cores() {
 _with_core() {
     local -a with=(env "PATH=$1/bin:$PATH" "ANSIBLE_PYTHON_INTERPRETER=$1/bin/python")
     say "   ansible-core $(_core_version "$1")"
-    "${with[@]}" pytest -n 2 --turns --dist worksteal tests/unit \
+    in_memory "${with[@]}" pytest -n 2 --turns --dist worksteal tests/unit \
         --deselect tests/unit/playbooks/test_molecule.py::test_guide_explains_all_files_of_molecule_init
     nothing_left "${with[@]}" pytest --turns --dist worksteal \
         --tx "$(($(nproc) + 1))*popen//python=$CHECKOUT/tests/suite/world $1/bin/python" tests/suite tests/platforms

@@ -55,3 +55,30 @@ def test_checkout_and_cache_below_tmp_are_visible_in_a_world(clone, tmp_path, ca
     # All else below the directory of temporary files is private.
     assert set(done.stdout.splitlines()[2:]) == {tmp_path.name, "inside"}
     assert not (tmp_path.parent / "inside").exists()
+
+
+#: The arguments are the checkout, which has the script, and a checkout and a cache that the command may hide.
+_IN_MEMORY = (
+    '. "$1/scripts/lib/stages_real.sh"; CHECKOUT=$2 POLYVIRT_CACHE=$3; in_memory sh -c "touch $TMPDIR/new; ls $TMPDIR"'
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "cache", "is_hidden"),
+    [("/a", "/b", True), ("{}/a", "/b", False), ("/a", "{}", False), ("{}a", "/b", True)],
+)
+def test_temporary_files_of_unit_tests_are_in_memory_unless_they_hide_the_checkout(
+    checkout, tmp_path, source, cache, is_hidden
+):
+    _require_mounts()
+    (tmp_path / "old").touch()
+    words = [checkout, source.format(tmp_path), cache.format(tmp_path)]
+    done = subprocess.run(
+        ["bash", "-euc", _IN_MEMORY, "bash", *words],
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == (["new"] if is_hidden else ["new", "old"])
+    assert (tmp_path / "new").exists() is not is_hidden
