@@ -18,6 +18,13 @@ FIRST = [
 MUTATIONS = (
     Mutation("one-disk-for-two-vms", "_core", "{(WRITE, WRITE): _added, **_}", "{**_}", FIRST),
     Mutation("disk-that-is-shared-elsewhere", "_core", "{(WRITE, SHARED): _added, **_}", "{**_}", FIRST),
+    Mutation(
+        "device-of-a-running-vm",
+        "_core",
+        "if claim.kind == DEVICE:\n    return _added(new, other)",
+        "if claim.kind == DEVICE:\n    return new.is_added",
+        FIRST,
+    ),
     Mutation("disk-that-another-vm-reads", "_core", "{(WRITE, READ): _both_on, **_}", "{**_}", FIRST),
     Mutation("base-is-written", "_core", "{(WRITE, BASE): _always, **_}", "{**_}", FIRST),
     Mutation("shared-disk-that-is-written", "_core", "{(SHARED, WRITE): _added, **_}", "{**_}", FIRST),

@@ -18,6 +18,20 @@ MUTATIONS = (
         [f"{_UNIT}/test_snapshots.py"],
     ),
     Mutation(
+        "memory-of-a-vm-with-a-device-is-saved",
+        "_drivers/virsh",
+        "check_memory(driver, one.vm, one.step)",
+        "pass",
+        [f"{_UNIT}/test_host_devices.py"],
+    ),
+    Mutation(
+        "device-of-the-host-is-no-claim",
+        "_drivers/virsh",
+        "dict.fromkeys(passed_through(definition))",
+        "()",
+        [f"{_UNIT}/test_host_devices.py"],
+    ),
+    Mutation(
         "memory-of-suspended-vm-loses-its-disk",
         "_drivers/virsh",
         "external and vm.power == SUSPENDED",

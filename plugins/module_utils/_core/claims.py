@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What VMs hold and what plans claim: files, MACs, ports, addresses and names, and who may use them together.
+"""What VMs hold and what plans claim: files, MACs, ports, addresses, names, devices, and who may use them together.
 
 ``_core/world.py`` compares them. Pure; a driver (HoldsClaims) identifies files and networks.
 """
@@ -19,7 +19,7 @@ from .planned import added_disks, planned
 from .simulate import simulate
 
 #: Kinds of claims.
-FILE, MAC, PORT, ADDRESS, NAME = "file", "mac", "port", "address", "name"
+FILE, MAC, PORT, ADDRESS, NAME, DEVICE = "file", "mac", "port", "address", "name", "device"
 #: Modes of files that a VM holds: a disk, a disk that several VMs may have, a file that is only read, and a file below
 #: a disk (backing file, data file). UNREADABLE: an image that cannot be read may use any file.
 WRITE, SHARED, READ, BASE, UNREADABLE = "write", "shared", "read", "base", "unreadable"
@@ -35,7 +35,8 @@ OWN = "own"
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim. ``identity`` is what must not be used twice: a file's identity, a MAC, (protocol, port), a name.
+    """One claim. ``identity`` is what must not be used twice: a file's identity, a MAC, (protocol, port), a name,
+    or a device of the host.
 
     ``option`` is the entry that claims it, such as ``disks.vda``, ``attribute`` its suboption, ``text`` the value as
     the user wrote it. ``where`` is the network of a MAC (None: a network of its own), or the address of a port.

@@ -17,6 +17,7 @@ from .claims import (
     BASE,
     COPY,
     DELETE,
+    DEVICE,
     FILE,
     GROW,
     MAC,
@@ -119,6 +120,8 @@ def excludes(new, held, other):
     if claim.kind == PORT:
         both = new.power in _LISTENING and other.power in _LISTENING
         return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)
+    if claim.kind == DEVICE:
+        return _added(new, other)
     # The same MAC or address does not matter on another network.
     same_place = claim.kind == NAME or (claim.where is not None and claim.where == held.where)
     return new.is_added and same_place
@@ -229,6 +232,7 @@ _REMEDIES = {
     PORT: "Set another host_port.",
     ADDRESS: "Set another address.",
     NAME: "Use another name.",
+    DEVICE: "Stop that VM first: only one running VM can have the device.",
 }
 
 

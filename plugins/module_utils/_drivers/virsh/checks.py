@@ -28,6 +28,7 @@ from ..._tools.virsh_output import version_numbers
 from .create import check_architecture
 from .definition import Definition, file_of
 from .host_checks import check_host
+from .host_devices import check_memory
 from .needed import VirshFiles
 from .settings.disks import check_slots
 from .settings.hardware import check_hardware
@@ -54,6 +55,7 @@ def check_plan(driver, plan, released=frozenset()):
     check_files(needed, driver.space, released)
     seed.check(plan, driver.commands)
     for one in planned(plan):
+        check_memory(driver, one.vm, one.step)
         if one.step.verb == "configure":
             check_slots(driver, one.vm, [change for change in one.changes if change.kind == "disks.add"])
             _check_maxima(driver, one.vm, one.changes, needed.cloned)

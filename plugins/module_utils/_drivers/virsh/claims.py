@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the VMs of a libvirt hold: their files with all backing and data files, MACs and host ports."""
+"""What the VMs of a libvirt hold: their files with all backing and data files, MACs, host ports and devices."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..._core.claims import (
     ADDRESS,
     BASE,
     DELETE,
+    DEVICE,
     FILE,
     MERGE,
     NEW,
@@ -31,6 +32,7 @@ from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._media import disk_header
 from ..._ports import files
 from .definition import backing_files, target_of
+from .host_devices import passed_through
 from .settings.addresses import named_networks, with_reserved_address
 from .settings.display import log_files
 from .settings.firmware import nvram_of
@@ -128,6 +130,8 @@ class VirshClaims(HoldsClaims):
             claims += self.nic(with_reserved_address(nic, self._networks), f"networks.{key}")
         for key, forward in read_forwards(definition).items():
             claims += self.forward(forward, f"port_forwards.{key}")
+        for device in dict.fromkeys(passed_through(definition)):
+            claims.append(Claim(DEVICE, (self.place and self.place[0], device), text=" device ".join(device)))
         mark = definition.mark or {}
         if mark.get("id") == definition.uuid:
             bases = mark.get("inputs", {}).get("bases", ())

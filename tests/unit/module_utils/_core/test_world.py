@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     BASE,
     COPY,
     DELETE,
+    DEVICE,
     FILE,
     GROW,
     MAC,
@@ -127,6 +128,26 @@ def test_table_of_files(mode, other, power, kind):
         conflict = conflict_of(world, "a", file(mode), power=after)
     # A claim only while the plan is carried out is always one that the plan adds.
     assert (conflict is not None) == (kind in TABLE[mode, other][power == RUNNING])
+
+
+@pytest.mark.parametrize(
+    ("holds", "power", "is_on", "rejected"),
+    [
+        (True, STOPPED, True, False),
+        (True, RUNNING, True, True),
+        (True, RUNNING, False, False),
+        (False, STOPPED, False, True),
+    ],
+)
+def test_one_vm_at_a_time_has_a_device(holds, power, is_on, rejected):
+    """Several VMs may have it already; a VM with it is started while no other one runs with it."""
+    device = Claim(DEVICE, (None, ("pci", "0000:01:00.0")), text="pci device 0000:01:00.0")
+    world = World([held("b", device, power=power), held("a", *([device] if holds else []))])
+    conflict = conflict_of(world, "a", device, power=RUNNING if is_on else STOPPED)
+    assert (conflict is not None) == rejected
+    if rejected:
+        assert conflict.message("a") == "a: pci device 0000:01:00.0 is used by b."
+        assert "Stop that VM first" in conflict.remedy
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["of the VM itself", "of another VM"])
