@@ -38,7 +38,9 @@ options:
     type: bool
     default: true
   executable:
-    description: Name or path of C(vagrant).
+    description:
+      - Name or path of C(vagrant).
+      - If it is a name and the environment variable E(POLYVIRT_VAGRANT) is set, that name or path is used.
     type: str
     default: vagrant
 requirements:

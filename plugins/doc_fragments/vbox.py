@@ -18,7 +18,9 @@ attributes:
       - polyvirt.core.virtualbox
 options:
   executable:
-    description: Name or path of C(VBoxManage).
+    description:
+      - Name or path of C(VBoxManage).
+      - If it is a name and the environment variable E(POLYVIRT_VBOXMANAGE) is set, that name or path is used.
     type: str
     default: VBoxManage
 requirements:

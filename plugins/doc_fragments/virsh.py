@@ -25,7 +25,9 @@ options:
       - If omitted, the environment variable E(LIBVIRT_DEFAULT_URI), else V(qemu:///system).
     type: str
   executable:
-    description: Name or path of C(virsh).
+    description:
+      - Name or path of C(virsh).
+      - If it is a name and the environment variable E(POLYVIRT_VIRSH) is set, that name or path is used.
     type: str
     default: virsh
 requirements:

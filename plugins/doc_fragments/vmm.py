@@ -18,7 +18,9 @@ attributes:
       - polyvirt.core.vmd
 options:
   executable:
-    description: Name or path of C(vmctl).
+    description:
+      - Name or path of C(vmctl).
+      - If it is a name and the environment variable E(POLYVIRT_VMCTL) is set, that name or path is used.
     type: str
     default: vmctl
   config_file:

@@ -43,7 +43,12 @@ class Commands:
         self.ceiling = ceiling
 
     def find(self, name_or_path, hint=None):
-        """Return the absolute path of a program. ``hint`` says what to install; raises Unavailable."""
+        """Return the absolute path of a program. ``hint`` says what to install; raises Unavailable.
+
+        The environment may name another program or path: POLYVIRT_QEMU_IMG for qemu-img.
+        """
+        if os.sep not in name_or_path:
+            name_or_path = self.environment(f"POLYVIRT_{name_or_path.upper().replace('-', '_')}") or name_or_path
         if os.sep in name_or_path:
             path = os.path.abspath(name_or_path)
             if os.path.isfile(path) and os.access(path, os.X_OK):

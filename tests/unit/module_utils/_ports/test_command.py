@@ -97,6 +97,26 @@ def test_find_returns_an_absolute_path():
     assert Commands().find("/bin/sh") == "/bin/sh"
 
 
+def test_find_takes_a_path_or_name_from_the_environment(tmp_path, monkeypatch):
+    program = tmp_path / "own"
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("POLYVIRT_QEMU_IMG", str(program))
+    assert Commands().find("qemu-img") == str(program)
+    monkeypatch.setenv("POLYVIRT_QEMU_IMG", "sh")
+    assert Commands().find("qemu-img") == Commands().find("sh")
+    monkeypatch.setenv("POLYVIRT_QEMU_IMG", str(tmp_path / "gone"))
+    with pytest.raises(errors.Unavailable, match="gone is not an executable program"):
+        Commands().find("qemu-img")
+
+
+def test_path_of_a_task_and_an_empty_variable_are_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.setenv("POLYVIRT_SH", str(tmp_path / "gone"))
+    assert Commands().find("/bin/sh") == "/bin/sh"
+    monkeypatch.setenv("POLYVIRT_SH", "")
+    assert os.path.basename(Commands().find("sh")) == "sh"
+
+
 def test_find_distinguishes_missing_from_not_on_path(tmp_path):
     with pytest.raises(errors.Unavailable, match="Install it") as caught:
         Commands().find("polyvirt-no-such-tool", hint="Install it.")
