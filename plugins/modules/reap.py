@@ -70,6 +70,14 @@ options:
       - If omitted, those of the inventory of this run. AWX needs it, because a job has only the hosts of the inventory.
     type: list
     elements: path
+  stop_mode:
+    description:
+      - How a running VM is stopped, as O(polyvirt.core.vm#module:stop_mode). If omitted, as its platform does by
+        default.
+      - On most platforms, a guest that ignores the request to shut down keeps its VM. V(graceful_then_force) ends it
+        too.
+    type: str
+    choices: [graceful, force, graceful_then_force]
   timeout:
     description: Maximum number of seconds for each VM, and for reading each source.
     type: int

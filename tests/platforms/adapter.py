@@ -28,6 +28,8 @@ class Adapter:
     #: Options of the smallest new VM, and the size of its disk.
     creation: ClassVar = {}
     disk_size = "16M"
+    #: Options of a new VM without which only its description would exist.
+    to_exist: ClassVar = {}
     #: The slots of a VM's first two disks; a NIC that needs nothing of the host, and one that clones keep.
     slots = ()
     nic: ClassVar = {"type": "nat"}
@@ -92,6 +94,10 @@ class Adapter:
 
     def checkpoint(self):
         """A function that restores the present state, or None if the scenario should create it again."""
+
+    def whole_vm_tasks(self):
+        """{label: options} of tasks that create an existing VM again, or export it."""
+        return {}
 
     def another_spelling(self, name):
         """The id of a VM as other tools may print it: in upper case, or with a leading zero; names in vmd are exact."""

@@ -282,6 +282,8 @@ NO_AGENT = {
 #: The time of the controller, in seconds since 1970; the action plugin sets it.
 CONTROLLER_TIME = {"controller_time": Policy("int", hidden=True)}
 
+STOP_MODES = ("graceful", "force", "graceful_then_force")
+
 #: A plan makes changes in the order of these settings.
 VM = {
     "name": NAMES,
@@ -290,7 +292,7 @@ VM = {
     "prune_max": Policy("int", limits=(0, None)),
     "id": ID,
     "state": Policy(choices=STATES, default="present"),
-    "stop_mode": Policy(choices=("graceful", "force", "graceful_then_force")),
+    "stop_mode": Policy(choices=STOP_MODES),
     "stop_timeout": Seconds(),
     "timeout": TIMEOUT,
     **CALL_TIMEOUT,
@@ -424,6 +426,7 @@ REAP = {
     "action": Policy(choices=("delete", "stop"), default="delete"),
     "grace": Policy(default="0m"),
     "owner": Policy(),
+    "stop_mode": Policy(choices=STOP_MODES),
     "sources": Option("list", elements="path", role=POLICY),
     "timeout": Seconds(default=1800),
 }

@@ -8,21 +8,34 @@ from __future__ import annotations
 from .._core.errors import PolyvirtError
 from .._core.limits import Usage, grows
 from .._core.model import ABSENT
+from .task import find_places
 
 _FACETS = frozenset({"power", "config"})
 
 
-def check_limits(task):
-    """Reject plans of a Task that exceed its limits. All VMs of the connection are read, if a plan uses more."""
-    growing = [work for work in task.works if work.plan.refusal is None and grows(work.plan)]
+def check_limits(tasks, works):
+    """Reject the plans that exceed limits. All VMs of a host are read, if a plan uses more.
+
+    Several Tasks can lead to one host: their VMs are counted together.
+    """
+    growing = [work for work in works if work.plan.refusal is None and grows(work.plan)]
     if not growing:
         return
+    if len(tasks) > 1:
+        find_places([work.task for work in works])
+    for place in dict.fromkeys(work.place for work in growing):
+        of_host = [work for work in works if work.place == place]
+        _check_host(of_host, [work for work in growing if work.place == place])
+
+
+def _check_host(works, growing):
+    first = growing[0]
     try:
-        usage = Usage(task.observer.observe(None, _FACETS).vms, growing[0].request.policy.limits)
+        usage = Usage(first.task.observer.observe(None, _FACETS).vms, first.request.policy.limits)
     except PolyvirtError as error:
-        growing[0].plan = growing[0].refused(growing[0].labelled(f"limits: {error.message}"), error.remedy or "")
+        first.plan = first.refused(first.labelled(f"limits: {error.message}"), error.remedy or "")
         return
-    for work in task.works:
+    for work in works:
         if work.plan.changed and work.plan.after.power == ABSENT:
             usage.remove(work.plan)
     for work in growing:

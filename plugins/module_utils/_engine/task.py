@@ -172,10 +172,10 @@ def carry_out(tasks, works, check, approval):
         task.plan()
         if any(work.request.policy.expired_for is not None and work.plan.changed for work in task.works):
             task.check_clocks()
-        if any(work.request.policy.limits for work in task.works):
-            from .limited import check_limits
+    if any(work.request.policy.limits for work in works):
+        from .limited import check_limits
 
-            check_limits(task)
+        check_limits(tasks, works)
     if any(work.plan.changed for work in works):
         _prepare(tasks, works)
     else:

@@ -25,11 +25,12 @@ def due(vms, now, grace, owner=None):
     )
 
 
-def options_of(vm, action, grace):
+def options_of(vm, action, grace, stop_mode=None):
     """Return the options of the module vm, besides the connection, that end a lease. ``grace`` is in minutes."""
     which = {"id": vm["id"]} if vm.get("id") else {"name": vm["name"]}
     state, _done = ACTIONS[action]
-    return {**which, "state": state, "expired_for": f"{grace}m"}
+    how = {"stop_mode": stop_mode} if stop_mode else {}
+    return {**which, "state": state, "expired_for": f"{grace}m", **how}
 
 
 def entry_of(vm, source, result, action):

@@ -87,9 +87,9 @@ class Reap(ActionBase):
 
     def _run(self, due, check, more=None):
         """Run a task for each (source, VM), and return the results in the same order."""
-        action = self._options["action"]
+        how = (self._options["action"], self._grace, self._options["stop_mode"])
         tasks = [
-            (name, _task(_VM, {**self._where(name), **decisions.options_of(vm, action, self._grace), **extra}, check))
+            (name, _task(_VM, {**self._where(name), **decisions.options_of(vm, *how), **extra}, check))
             for (name, vm), extra in zip(due, more or repeat({}))
         ]
         return self._sources.run_each(tasks, self._options["timeout"]) if tasks else []

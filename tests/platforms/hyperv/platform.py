@@ -63,6 +63,9 @@ class Platform(WindowsAdapter):
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     native_values = (({"Memory.Priority": 10}, 10), ({"Memory.Priority": 80}, 80))
 
+    def whole_vm_tasks(self):
+        return {"created again": {"firmware": "bios", "iso": _MEDIUM, "allow_recreate": True}}
+
     @property
     def storage(self):
         return _FOLDER

@@ -54,6 +54,8 @@ class Platform(Adapter):
     unusable: ClassVar = frozenset({"disks", "networks", "port_forwards", "shared_folders", "os_type"})
     not_for_every_power: ClassVar = frozenset({"box_url", "box_checksum"})
     open_by_hand: ClassVar = frozenset({"provisioners"})
+    #: Vagrant creates a VM at its first start.
+    to_exist: ClassVar = {"state": "started"}
     slots = ("primary", "disk 1")
     native_values = (({"vm.boot_timeout": 300}, 300), ({"vm.boot_timeout": 301}, 301))
 
@@ -92,6 +94,9 @@ class Platform(Adapter):
     def creation(self):
         """Options of a new VM: its box, its provider, and what the provider needs."""
         return {"box": real.BOX, "provider": self.machines.provider, **self.machines.machine}
+
+    def whole_vm_tasks(self):
+        return {"created again": {"native": {"title": "another"}, "allow_recreate": True, "stop_mode": "force"}}
 
     @property
     def own_medium(self):

@@ -43,6 +43,9 @@ class Platform(WindowsAdapter):
     grown_size, changed_by_clones = "3T", ("disks",)
     native_values = (({"network.hostname": "one"}, "one"), ({"network.hostname": "two # three"}, "two # three"))
 
+    def whole_vm_tasks(self):
+        return {"exported": {"export": "C:\\images\\backup.tar"}}
+
     @property
     def storage(self):
         return "C:\\WSL"

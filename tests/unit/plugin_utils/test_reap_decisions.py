@@ -39,6 +39,7 @@ def test_oldest_first_after_the_grace_and_of_one_owner(grace, owner, names):
 def test_task_selects_by_id_and_decides_again():
     found = decisions.options_of(VMS[1], "stop", 90)
     assert found == {"id": "2", "state": "stopped", "expired_for": "90m"}
+    assert decisions.options_of(VMS[1], "delete", 0, "force")["stop_mode"] == "force"
     assert decisions.options_of({"name": "x", "id": None}, "delete", 0)["name"] == "x"
 
 

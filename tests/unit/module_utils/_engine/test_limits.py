@@ -10,7 +10,7 @@ from copy import deepcopy
 import pytest
 
 from unit.module_utils._engine.claiming import Claiming, Host, owned
-from unit.module_utils._engine.tasks import carried_out, new, run, vm
+from unit.module_utils._engine.tasks import carried_out, new, run, together, vm
 from unit.module_utils._engine.world import GIB
 
 
@@ -70,6 +70,34 @@ def test_vms_of_one_task_are_counted_together():
 def test_what_exceeds_a_limit_already_can_shrink_and_change(change, fails):
     done = carried_out(host(*ANNAS), asked(vm, "a1", {"cpus": 3}, **change))
     assert done.outcome.failed is fails
+
+
+def by_two_drivers(make_host, *requests):
+    """A task of which the first VM needs another driver than the others, such as by another value of native."""
+
+    def carry_out(host, check):
+        first, second = Claiming(host), Claiming(host)
+        parts = [(first, list(requests[:1]), False), (second, list(requests[1:]), False)]
+        return together(parts, *requests, check=check)
+
+    return carried_out(make_host, *requests, carry_out=carry_out)
+
+
+def test_vms_of_several_drivers_of_one_host_are_counted_together():
+    limits = {"vms": 3}
+    done = by_two_drivers(host(*ANNAS), *(asked(new, name, limits, owner="anna") for name in ("a3", "a4")))
+    assert "a4: limits: owner anna would use 4 VMs" in done.msg
+    room = asked(vm, "a1", limits, state="absent"), asked(new, "a4", {"vms": 2}, owner="anna")
+    assert not by_two_drivers(host(*ANNAS), *room).outcome.failed
+
+
+def test_two_hosts_have_a_limit_each():
+    requests = [asked(new, name, {"vms": 3}, owner="anna") for name in ("a3", "a4")]
+    hosts = [Host(deepcopy(list(ANNAS)), name=name) for name in ("hv1", "hv2")]
+    parts = [(Claiming(one), [request], False) for one, request in zip(hosts, requests)]
+    outcome = together(parts, *requests)
+    assert not outcome.failed, outcome.msg
+    assert [len(one.machines) for one in hosts] == [3, 3]
 
 
 def test_new_owner_must_have_room_for_the_vm():

@@ -1,0 +1,222 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Owner, expiry and limits of VMs on every platform: which tasks move an expiry, what survives, what is rejected."""
+
+from __future__ import annotations
+
+import calendar
+import time
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, STOPPED, Change, Vm
+
+from suite.answer import Task
+from suite.scenarios.options import has
+from suite.scenarios.snapshots import snapshot
+
+ONE, OTHER = "pvc-lease-one", "pvc-lease-two"
+BOTH = [ONE, OTHER]
+RUNS = ("check", "real", "again")
+HOUR = 3600
+#: When the first task of a test runs, by the clock of the controller.
+BEGIN = calendar.timegm((2036, 10, 25, 23, 30, 0))
+
+
+def _iso(after_hours):
+    """The time that many hours after BEGIN as text."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(BEGIN + after_hours * HOUR))
+
+
+def _task(label, after_hours=0, check=False, name=ONE, **options):
+    """A task about a VM, that many hours after BEGIN."""
+    return Task(label, {"name": name, "controller_time": BEGIN + after_hours * HOUR, **options}, check)
+
+
+def _new(platform, label, after_hours=0, check=False, name=ONE, **options):
+    return _task(label, after_hours, check, name, **{**platform.creation, **platform.to_exist, **options})
+
+
+def _lease(platform, answer, name=ONE):
+    """(owner, expiry), read without the code under test; the result must show the same."""
+    settings = platform.settings(answer.truth[name])
+    shown = answer.vm(name)
+    assert (shown["owner"] or "", shown["expires"]) == (settings["owner"], settings["expires"])
+    return settings["owner"], settings["expires"]
+
+
+def _all_well(answers):
+    assert {label: answer.msg for label, answer in answers.items() if answer.failed} == {}
+
+
+def _writes(platform, answer):
+    return [call.argv for call in answer.calls if platform.is_write(call)]
+
+
+def test_expiry_moves_only_when_a_task_extends_or_changes_it(platform, carry):
+    platform.clean()
+    eight = {"owner": "anna", "expires": "8h"}
+    tasks = [
+        *(_new(platform, run, check=run == "check", **eight) for run in RUNS),
+        _new(platform, "later", 2, **eight),
+        *(_task(f"extend {run}", 2, run == "check", **eight, extend=True) for run in ("check", "real")),
+        *(_task(f"other {run}", 3, run == "check", expires="90m") for run in RUNS),
+        _task("left out", 5),
+        *(_task(f"never {run}", 5, run == "check", owner="", expires="") for run in RUNS),
+    ]
+    answers = carry(platform, tasks, [ONE])
+    _all_well(answers)
+    assert answers["check"].truth == {ONE: None}
+    expected = {
+        **dict.fromkeys(("real", "again", "later", "extend check"), ("anna", _iso(8))),
+        **dict.fromkeys(("extend real", "other check"), ("anna", _iso(10))),
+        **dict.fromkeys(("other real", "other again", "left out", "never check"), ("anna", _iso(4.5))),
+        **dict.fromkeys(("never real", "never again"), ("", None)),
+    }
+    truth = {label: platform.settings(answers[label].truth[ONE]) for label in expected}
+    assert {label: (one["owner"], one["expires"]) for label, one in truth.items()} == expected
+    for prefix in ("", "extend ", "other ", "never "):
+        check, real = answers[f"{prefix}check"], answers[f"{prefix}real"]
+        assert (check.changed, check.diff, _writes(platform, check)) == (True, real.diff, []), prefix
+        _lease(platform, real)
+    for label in ("again", "later", "other again", "left out", "never again"):
+        assert (answers[label].changed, _writes(platform, answers[label])) == (False, []), label
+    warnings = {label: str(answers[label].result.get("warnings", "")) for label in ("later", "left out")}
+    assert ["expired" in warnings[label] for label in ("later", "left out")] == [False, True], warnings
+
+
+def test_vms_are_found_by_their_lease(platform, carry):
+    platform.clean()
+    filters = {"mine": {"owner": "anna"}, "expired": {"expired": True}, "both": {"owner": "anna", "expired": True}}
+    infos = [
+        Task(label, {"filters": one, "controller_time": BEGIN + 9 * HOUR}, about="vm_info")
+        for label, one in filters.items()
+    ]
+    created = [
+        _new(platform, "one", owner="anna", expires="8h"),
+        _new(platform, "other", name=OTHER, owner="ben", expires="10h"),
+        _task("anna's", name=OTHER, owner="anna"),
+    ]
+    answers = carry(platform, [*created, *infos], BOTH)
+    _all_well(answers)
+    found = {label: {vm["name"] for vm in answers[label].vms} & set(BOTH) for label in filters}
+    assert found == {"mine": set(BOTH), "expired": {ONE}, "both": {ONE}}
+
+
+def test_lease_survives_a_restore(platform, carry):
+    """The snapshot was taken with another lease, or without one."""
+    platform.clean()
+    if not platform.has_snapshots:
+        assert not has(platform.traits(), "snapshot")
+        return
+    tasks = [
+        _new(platform, "create"),
+        snapshot("take", ONE, "free"),
+        _task("lease", 1, owner="anna", expires="1h"),
+        snapshot("take again", ONE, "leased"),
+        _task("change", 1, owner="ben", expires="5h"),
+        snapshot("restore", ONE, "leased", "restored"),
+        snapshot("restore the first", ONE, "free", "restored"),
+        _task("again", 2, owner="ben", expires="5h"),
+        Task("info", {"name": ONE}, about="vm_info"),
+    ]
+    answers = carry(platform, tasks, [ONE])
+    _all_well(answers)
+    for label in ("change", "again", "info"):
+        assert _lease(platform, answers[label]) == ("ben", _iso(6)), label
+        assert answers[label].vm(ONE)["created"] == _iso(0), label
+    for label in ("restore", "restore the first"):
+        settings = platform.settings(answers[label].truth[ONE])
+        assert (settings["owner"], settings["expires"]) == ("ben", _iso(6)), label
+    assert not answers["again"].changed
+
+
+def test_lease_of_a_clone_is_its_own(platform, carry):
+    platform.clean()
+    traits = platform.traits()
+    clone = {"clone": {"source": ONE}}
+    source = _new(platform, "source", owner="anna", expires="8h", networks=[platform.cloneable_nic])
+    if not has(traits, "networks"):
+        del source.options["networks"]
+    tasks = [
+        source,
+        _task("clone", 1, name=OTHER, **clone),
+        _task("away", 1, name=OTHER, state="absent"),
+        _task("leased", 2, name=OTHER, owner="ben", expires="1h", **clone),
+        _task("again", 3, name=OTHER, owner="ben", expires="1h", **clone),
+    ]
+    answers = carry(platform, tasks, BOTH)
+    found = traits.fields.get("clone")
+    if found is None or found.cost_of(Vm(ONE, power=STOPPED), Change("clone", None, clone["clone"])) == NEVER:
+        assert (answers["clone"].failed, answers["leased"].failed, answers["leased"].truth[OTHER]) == (True, True, None)
+        return
+    _all_well(answers)
+    assert _lease(platform, answers["clone"], OTHER) == ("", None)
+    assert answers["clone"].vm(OTHER)["created"] == _iso(1)
+    assert _lease(platform, answers["leased"], OTHER) == ("ben", _iso(3))
+    assert answers["again"].truth == answers["leased"].truth
+    assert not answers["again"].changed
+    assert _lease(platform, answers["source"]) == ("anna", _iso(8))
+    assert answers["again"].truth[ONE] == answers["source"].truth[ONE]
+
+
+def test_lease_survives_what_a_platform_can_do_with_a_whole_vm(platform, carry):
+    """A VM that is created again, or exported, where the platform can do that."""
+    platform.clean()
+    tasks = [
+        _new(platform, "create", owner="anna", expires="8h"),
+        *(_new(platform, label, 1, **options) for label, options in platform.whole_vm_tasks().items()),
+    ]
+    answers = carry(platform, tasks, [ONE])
+    _all_well(answers)
+    for label in platform.whole_vm_tasks():
+        assert answers[label].changed, label
+        assert _lease(platform, answers[label]) == ("anna", _iso(8)), label
+
+
+@pytest.mark.parametrize("per", ["owner", "fleet", "host"])
+def test_limits_reject_a_vm_before_it_is_created(platform, carry, per):
+    platform.clean()
+    limit = 1 + (len(platform.all_names()) if per == "host" else 0)
+    limits = {"vms": limit, "per": per}
+    group = {} if per == "host" else {per: "anna"}
+    full = {"limits": limits, **group}
+    exchange = {**full, "machines": [{"name": ONE, "state": "absent"}, {"name": OTHER, **platform.creation}]}
+    tasks = [
+        _new(platform, "first", **full),
+        _new(platform, "again", **full),
+        *(_new(platform, f"second {run}", check=run == "check", name=OTHER, **full) for run in ("check", "real")),
+        _new(platform, "another group", check=True, name=OTHER, limits=limits, **dict.fromkeys(group, "ben")),
+        *(Task(f"exchange {run}", {**exchange, "controller_time": BEGIN}, run == "check") for run in ("check", "real")),
+    ]
+    answers = carry(platform, tasks, BOTH)
+    for run in ("check", "real"):
+        refused = answers[f"second {run}"]
+        assert (refused.failed, refused.changed, refused.truth[OTHER]) == (True, False, None)
+        assert f"{OTHER}: limits: " in refused.msg
+        counted = f"would use {limit + 1} VMs, and {limit} VMs are permitted; {limit} VMs are in use."
+        assert counted in refused.msg
+        assert _writes(platform, refused) == []
+    assert answers["another group"].failed == (per == "host")
+    assert (answers["again"].failed, answers["again"].changed) == (False, False)
+    for label in ("exchange check", "exchange real"):
+        assert (answers[label].failed, answers[label].changed) == (False, True), answers[label].msg
+    assert answers["exchange real"].truth[ONE] is None
+    assert answers["exchange real"].truth[OTHER]
+
+
+def test_limits_count_memory_and_cpus_where_the_platform_has_them(platform, carry):
+    """A platform that cannot say what a VM uses rejects the limit by its name."""
+    platform.clean()
+    traits = platform.traits()
+    asked = {option: value for option, value in (("cpus", 1), ("memory", "128M")) if has(traits, option)}
+    tasks = [
+        _new(platform, limit, check=True, limits={limit: value, "per": "host"}, **asked)
+        for limit, value in (("cpus", 0), ("memory", "1M"))
+    ]
+    answers = carry(platform, tasks, [ONE])
+    for limit, answer in answers.items():
+        assert answer.failed
+        expected = "are permitted" if limit in asked else f"{limit} cannot be compared"
+        assert f"{ONE}: limits: " in answer.msg
+        assert expected in answer.msg
