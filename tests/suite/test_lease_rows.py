@@ -181,7 +181,8 @@ def test_limits_reject_a_vm_before_it_is_created(platform, carry, per):
     limits = {"vms": limit, "per": per}
     group = {} if per == "host" else {per: "anna"}
     full = {"limits": limits, **group}
-    exchange = {**full, "machines": [{"name": ONE, "state": "absent"}, {"name": OTHER, **platform.creation}]}
+    entries = [{"name": ONE, "state": "absent", "stop_mode": "force"}, {"name": OTHER, **platform.creation}]
+    exchange = {**full, "machines": entries}
     tasks = [
         _new(platform, "first", **full),
         _new(platform, "again", **full),
