@@ -4,8 +4,8 @@
 """``expires`` as people write it in YAML, with several versions of ansible-core: YAML turns a date that is not quoted
 into an object, which Ansible converts in its own ways.
 
-Module ``expiry`` of a collection for this test has the option of the collection's modules, and returns its time. It runs
-in the process of Ansible and as a shipped module, in a time zone with daylight saving time.
+Module ``expiry`` of a collection for this test has the option of the collection's modules, and returns its time. It
+runs in the process of Ansible and as a shipped module, in a time zone with daylight saving time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from collection_path import collections_path
 from suite.by_ansible import CORES, run_ansible
 
-#: {text in a playbook: the time that follows}. On 2037-03-29 in Berlin, there is no 02:30, and on 2037-10-25 it is twice.
+#: {text in a playbook: the time that follows}. In Berlin, 02:30 does not exist on 2037-03-29, and twice on 2037-10-25.
 DATES = {
     "2037-03-29": "2037-03-30T00:00:00Z",
     "'2037-03-29'": "2037-03-30T00:00:00Z",
