@@ -41,8 +41,8 @@ runs_in_full() {
 readonly _PLAYS=(unit-agent unit-vmm unit-windows)
 declare -Ar _FILES_OF_PLAYS=([unit-agent]='agent' [unit-vmm]='vmm' [unit-windows]='hyperv wsl')
 
-# in_memory COMMAND...: runs a program whose temporary files are in memory and end with it: thousands of tests create
-# tens of thousands of them, and a disk takes a minute to delete those of an earlier run. Not if they hide this checkout.
+# in_memory COMMAND...: runs a program whose temporary files are in memory and end with it: the tests create thousands of
+# them, and a disk takes ten times as long to create and delete them. Not if that would hide this checkout or the cache.
 in_memory() {
     local folder=${TMPDIR:-/tmp}
     if [[ $CHECKOUT/ == "$folder"/* || $POLYVIRT_CACHE/ == "$folder"/* ]]; then
