@@ -21,6 +21,8 @@ _WORD = re.compile(r"[a-z_]\w*")
 #: {heading in docs/migration.md or docs/molecule.md: the module with the options that its table names}
 _TO_MODULES = {
     "## community.libvirt": "virsh_vm",
+    "## community.libvirt: virt_net": "virsh_network",
+    "## community.libvirt: virt_pool": "virsh_pool",
     "## community.proxmox and community.general: proxmox_kvm": "proxmox_vm",
     "## Terraform provider bpg/proxmox": "proxmox_vm",
     "## Inventory plugins": "proxmox_vm_info",

@@ -11,6 +11,48 @@ _UNIT = "tests/unit/module_utils/_drivers/virsh"
 
 MUTATIONS = (
     Mutation(
+        "pool-of-running-vms-is-stopped",
+        "_drivers/virsh/pool_plan.py::_absence",
+        '_check_unused(state, "stopped")',
+        "pass",
+        [f"{_UNIT}/test_pool_plan.py"],
+    ),
+    Mutation(
+        "pool-deletes-its-data",
+        "_drivers/virsh/pool_plan.py",
+        'calls.append(("pool-undefine", state.name))',
+        'calls.append(("pool-delete", state.name))',
+        [f"{_UNIT}/test_pool_plan.py"],
+    ),
+    Mutation(
+        "purge-removes-reservations-of-vms",
+        "_drivers/virsh/network_plan.py",
+        'return (entry.get("mac"), entry["address"]) in self._state.reserved',
+        "return False",
+        [f"{_UNIT}/test_network_plan.py"],
+    ),
+    Mutation(
+        "restart-cuts-off-running-vms",
+        "_drivers/virsh/network_plan.py",
+        'self._wanted["allow_restart"] and not self._state.guests',
+        'self._wanted["allow_restart"]',
+        [f"{_UNIT}/test_network_plan.py"],
+    ),
+    Mutation(
+        "deletion-cuts-off-running-vms",
+        "_drivers/virsh/network_plan.py",
+        '_check_unused(state, "deleted")',
+        "pass",
+        [f"{_UNIT}/test_network_plan.py"],
+    ),
+    Mutation(
+        "overlap-of-subnets-is-accepted",
+        "_drivers/virsh/network_plan.py",
+        "other.version == network.version and other.overlaps(network)",
+        "other == network",
+        [f"{_UNIT}/test_network_plan.py"],
+    ),
+    Mutation(
         "restore-forgets-own-files",
         "_drivers/virsh",
         "_add_to_mark(driver, vm, recorded)",
@@ -162,7 +204,7 @@ MUTATIONS = (
     ),
     Mutation(
         "volume-of-an-inactive-pool-is-started",
-        "_drivers/virsh",
+        "_drivers/virsh/host_checks.py",
         "if answer.error:\n    ...",
         "if not answer:\n    ...",
         [f"{_UNIT}/test_checks_of_host.py"],

@@ -163,6 +163,21 @@ def networks(text):
     return [line.rstrip(" ") for line in _lines(text)]
 
 
+def all_leases(text):
+    """``net-dhcp-leases``: date, time, MAC, protocol, address with prefix length, host name and client ID per line."""
+    rows = [line.split() for line in _lines(text)]
+    return [
+        {
+            "expires": f"{row[0]} {row[1]}",
+            "mac": row[2],
+            "address": row[4].partition("/")[0],
+            "hostname": None if len(row) < 6 or row[5] == "-" else row[5],
+        }
+        for row in rows
+        if len(row) >= 5 and row[3] in ("ipv4", "ipv6")
+    ]
+
+
 def filesystem_drivers(text):
     """``domcapabilities``: the drivers for shared directories (``path`` is 9p); none if it does not report them."""
     values = ET.fromstring(text).findall("devices/filesystem[@supported='yes']/enum[@name='driverType']/value")

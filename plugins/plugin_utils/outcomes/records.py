@@ -39,6 +39,8 @@ _OF_VERBS = (
 _VM, _HOST, _IMAGE = "vm.changed", "host.changed", "image.changed"
 #: The event of a task whose result has no VMs, by its module; that of all others is _VM.
 _OF_MODULE = {
+    "virsh_network": _HOST,
+    "virsh_pool": _HOST,
     "hyperv_host_settings": _HOST,
     "virsh_host_settings": _HOST,
     "wsl_host_settings": _HOST,
@@ -50,6 +52,8 @@ _OF_MODULE = {
 CHANGES = tuple(dict.fromkeys([*(event for _verbs, event in _OF_VERBS), _HOST, _IMAGE]))
 _PLATFORM_OF = {
     **{module: name for name, one in PLATFORMS.items() for module in one.modules.values()},
+    "virsh_network": "libvirt",
+    "virsh_pool": "libvirt",
     "hyperv_host_settings": "hyperv",
     "virsh_host_settings": "libvirt",
     "wsl_host_settings": "wsl",

@@ -32,6 +32,13 @@ class Definition:
         self._namespaces = register_prefixes(text)
         self.root = ET.fromstring(text)
 
+    @classmethod
+    def of(cls, root):
+        """The parsed XML document of a network, which has native paths like a domain."""
+        document = cls.__new__(cls)
+        document.root, document._namespaces = root, {}
+        return document
+
     def text(self):
         return ET.tostring(self.root, encoding="unicode")
 

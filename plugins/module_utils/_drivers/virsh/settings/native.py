@@ -60,20 +60,29 @@ def check_native(vm, config, options):
                 f"{vm.name}: native: '{key}' and the option firmware cannot be combined.",
                 "Omit one of them: firmware selects the files itself.",
             )
-        if not key or not _NATIVE_PATH.fullmatch(key):
-            raise Refused(
-                f"{vm.name}: native: '{key}' is not a valid path in a domain XML.",
-                "Use a path such as os/type@machine.",
-            )
-        if re.search(r"@passwd$|secret", key):
-            raise Refused(
-                f"{vm.name}: native: '{key}' is a secret, and native is shown in results.",
-                "Set it with virsh edit instead.",
-            )
-        if isinstance(value, (dict, list)):
-            raise Refused(
-                f"{vm.name}: native: the value of '{key}' is not a plain value.", "Use a separate path for each value."
-            )
+        _check_path(vm.name, key, value, "a domain XML", "os/type@machine")
+
+
+def check_paths(name, native, options, document, example):
+    """Reject paths of the ``native`` of a network: see ``check_native``."""
+    for key, value in (native or {}).items():
+        option = _option_for(key, options)
+        if option:
+            raise Refused(f"{name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead.")
+        _check_path(name, key, value, document, example)
+
+
+def _check_path(name, key, value, document, example):
+    if not key or not _NATIVE_PATH.fullmatch(key):
+        raise Refused(f"{name}: native: '{key}' is not a valid path in {document}.", f"Use a path such as {example}.")
+    if re.search(r"@passwd$|secret", key):
+        raise Refused(
+            f"{name}: native: '{key}' is a secret, and native is shown in results.", "Set it with virsh edit instead."
+        )
+    if isinstance(value, (dict, list)):
+        raise Refused(
+            f"{name}: native: the value of '{key}' is not a plain value.", "Use a separate path for each value."
+        )
 
 
 def _option_for(key, options):

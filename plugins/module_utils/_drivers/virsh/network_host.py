@@ -1,0 +1,268 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules virsh_network and virsh_network_info: reading networks and who uses them, and carrying out steps."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, replace
+
+from ..._core.errors import CommandFailed, PolyvirtError
+from ..._core.options import Option
+from ..._ports.command import Commands
+from ..._tools import virsh_network as tool
+from ..._tools import virsh_network_values as values
+from ..._tools import virsh_output as output
+from ..._tools.virsh import ConnectionLost, Virsh, connection_uri, is_local, is_unsupported
+from .definition import Definition
+from .network_options import ACTIVE, INACTIVE, checked
+from .network_plan import RESTART, NetworkState, plan_network, shown
+from .options import CONNECTION
+from .settings.addresses import recorded
+
+INFO_OPTIONS = {**CONNECTION, "name": Option()}
+#: Kinds of interfaces that libvirt can connect VMs to.
+_BRIDGES = ("bridge", "openvswitch")
+_INSTALL_IP = "Install iproute2, which lists the subnets that the host uses already."
+
+
+def make_host(params):
+    """Return the host for the parameters of virsh_network. Raises InvalidInput before anything is read."""
+    return NetworkHost(checked(params), *_tools(params))
+
+
+def _tools(params):
+    commands = Commands()
+    return commands, Virsh(commands, params["executable"], connection_uri(commands, params["uri"]))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All networks of a libvirt: {name: {side: root}}, what net-info says of each, and the VMs: (name, UUID, root)."""
+
+    networks: dict
+    information: dict
+    vms: tuple
+    active_vms: frozenset
+
+
+class Networks:
+    """The networks of one connection to libvirt."""
+
+    def __init__(self, commands, virsh):
+        self._commands, self.virsh = commands, virsh
+        self.is_local = is_local(virsh.uri)
+
+    def read(self):
+        """Return a Reading, by two virsh processes."""
+        lists = [("net-list", "--all", "--name"), ("list", "--all", "--uuid", "--name"), ("list", "--uuid")]
+        answers = self.virsh.batch(lists)
+        for words, answer in zip(lists, answers):
+            if answer.error:
+                raise CommandFailed(("virsh", *words), 1, answer.error)
+        names = [line.strip() for line in answers[0].stdout.splitlines() if line.strip()]
+        vms = dict(output.domains(answers[1].stdout))
+        questions = [words for name in names for words in tool.questions(name)]
+        questions += [("dumpxml", uuid, "--inactive") for uuid in vms]
+        found = iter(self.virsh.batch(questions) if questions else ())
+        networks, information = {}, {}
+        for name in names:
+            parts = [next(found) for _words in tool.questions(name)]
+            network = tool.parsed(name, parts)
+            if network is not None:
+                networks[name], information[name] = network.sides, output.key_values(parts[0].stdout)
+        roots = [(name, uuid, next(found)) for uuid, name in vms.items()]
+        definitions = tuple((name, uuid, Definition(one.stdout)) for name, uuid, one in roots if not one.error)
+        return Reading(networks, information, definitions, frozenset(answers[2].stdout.split()))
+
+    def guests(self, name, reading):
+        """Return the names of the VMs that run with a port of a network."""
+        (ports,) = self.virsh.batch([("net-port-list", name)])
+        if ports.error and is_unsupported(ports.error):
+            # Without a list of ports: what runs and names the network in its definition.
+            running = [one for one in reading.vms if one[1] in reading.active_vms]
+            return tuple(sorted(one[0] for one in running if name in _networks_of(one[2])))
+        uuids = re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "" if ports.error else ports.stdout)
+        answers = self.virsh.batch([("net-port-dumpxml", name, one) for one in uuids]) if uuids else ()
+        owners = {ET.fromstring(one.stdout).findtext("owner/name") for one in answers if not one.error}
+        return tuple(sorted(owner for owner in owners if owner))
+
+    def state(self, name, reading):
+        """Return the NetworkState of a network, without what the host has besides it."""
+        sides, information = reading.networks.get(name, {}), reading.information.get(name, {})
+        reserved = {
+            (mac, address): vm
+            for vm, uuid, definition in reading.vms
+            for source, mac, address in recorded(definition.mark, uuid)
+            if source == name
+        }
+        return NetworkState(
+            name,
+            sides.get(tool.LIVE),
+            sides.get(tool.CONFIG),
+            information.get("Autostart") == "yes",
+            self.guests(name, reading) if tool.LIVE in sides else (),
+            tuple(sorted(vm for vm, _uuid, definition in reading.vms if name in _networks_of(definition))),
+            reserved,
+            bridges=self._bridges(name, reading),
+        )
+
+    @staticmethod
+    def _bridges(name, reading):
+        """Return {bridge: network} of all other networks that have created theirs."""
+        return {
+            root.find("bridge").get("name"): other
+            for other, sides in reading.networks.items()
+            for root in sides.values()
+            if other != name and root.find("bridge") is not None and values.read(root)["mode"] != "bridge"
+        }
+
+    def interfaces(self):
+        """Return {interface of this host: whether it is a bridge}; None if libvirt runs on another host."""
+        if not self.is_local:
+            return None
+        links = self._ip("-d", "link")
+        return {one["ifname"]: one.get("linkinfo", {}).get("info_kind") in _BRIDGES for one in links}
+
+    def used(self, name, reading):
+        """Return [(subnet, where)] of other networks, and of the interfaces and routes of this host."""
+        others = [
+            (ipaddress.ip_interface(address).network, f"the network {other}")
+            for other, sides in reading.networks.items()
+            for root in sides.values()
+            for address in values.read(root)["addresses"]
+            if other != name
+        ]
+        if not self.is_local:
+            return tuple(others)
+        own = {values.read(root)["bridge"] for root in reading.networks.get(name, {}).values()}
+        return (*others, *((subnet, where) for subnet, interface, where in self._of_host() if interface not in own))
+
+    def _of_host(self):
+        for one in self._ip("address"):
+            for address in one.get("addr_info", ()):
+                interface = ipaddress.ip_interface(f"{address['local']}/{address['prefixlen']}")
+                if not (interface.is_link_local or interface.is_loopback):
+                    yield interface.network, one["ifname"], f"the interface {one['ifname']}"
+        for route in [*self._ip("-4", "route"), *self._ip("-6", "route")]:
+            subnet = None if route.get("dst") == "default" else _subnet(route.get("dst"))
+            if subnet is not None and not (subnet.is_link_local or subnet.is_multicast):
+                yield subnet, route.get("dev"), f"a route by {route.get('dev') or 'several interfaces'}"
+
+    def _ip(self, *words):
+        completed = self._commands.run([self._commands.find("ip", _INSTALL_IP), "-j", *words])
+        if completed.rc != 0:
+            raise PolyvirtError(f"ip {' '.join(words)} failed: {completed.stderr.strip()}", _INSTALL_IP)
+        # Without IPv6, there is no output.
+        return json.loads(completed.stdout or "[]")
+
+
+def _subnet(text):
+    try:
+        return ipaddress.ip_network(text or "", strict=False)
+    except ValueError:
+        return None
+
+
+def _networks_of(definition):
+    """Return the names of the libvirt networks of the NICs in a definition."""
+    sources = [nic.find("source") for nic in definition.interfaces() if nic.get("type") == "network"]
+    return {one.get("network") for one in sources if one is not None}
+
+
+class NetworkHost:
+    """One network of one libvirt: see _engine/host_settings.py. ``wanted`` are the options of the task."""
+
+    transient = ConnectionLost
+
+    def __init__(self, wanted, commands, virsh):
+        self._wanted, self._networks = wanted, Networks(commands, virsh)
+        self._virsh = virsh
+        self._after = None
+
+    def read(self):
+        name, reading = self._wanted["name"], self._networks.read()
+        state = self._networks.state(name, reading)
+        used = self._networks.used(name, reading) if self._wanted["addresses"] else ()
+        needs_interfaces = self._wanted["bridge"] or self._wanted["mode"]
+        return replace(state, used=used, interfaces=self._networks.interfaces() if needs_interfaces else None)
+
+    def plan(self, state):
+        steps, self._after = plan_network(self._wanted, state)
+        return steps
+
+    def apply(self, steps):
+        """Carry out the steps; those of one definition share a call."""
+        for call in dict.fromkeys(call for step in steps for call in step.calls):
+            if call[0] == "net-define":
+                self._virsh.run("net-define", "/dev/stdin", stdin=call[1])
+            else:
+                self._virsh.run(*call)
+
+    def reconnect(self):
+        """virsh connects for each call."""
+
+    def facts(self, state, steps):
+        after = state if self._after is None else self._after
+        needs_restart = any(step.key == f"{state.name}.{RESTART}" and step.waits for step in steps)
+        return {
+            "restart_required": needs_restart,
+            "warnings": _warnings(state, after, needs_restart, self._wanted["allow_restart"]),
+            "network": _shown(after) if after.exists else None,
+            "in_use": {"running": list(state.guests), "defined": list(state.users)},
+        }
+
+
+def _warnings(state, after, needs_restart, may_restart):
+    warnings = []
+    if needs_restart:
+        guests = ", ".join(state.guests)
+        remedy = f" It is used by {guests}, which a restart would cut off." if guests and may_restart else ""
+        remedy = remedy or ("" if may_restart else " allow_restart: true permits that while no VM runs on it.")
+        warnings.append(f"{state.name}: some changes take effect when the network is started again.{remedy}")
+    if not after.exists and state.users:
+        warnings.append(f"{state.name}: these VMs are defined with the deleted network: {', '.join(state.users)}.")
+    return warnings
+
+
+def _shown(state):
+    return {
+        "name": state.name,
+        "state": INACTIVE if state.running is None else ACTIVE,
+        "autostart": state.autostart,
+        **shown(state.values),
+    }
+
+
+# The info module ------------------------------------------------------------------------------------------------------
+
+
+def report(params, _check):
+    """Return the result of virsh_network_info."""
+    networks = Networks(*_tools(params))
+    reading = networks.read()
+    names = [name for name in sorted(reading.networks) if params["name"] in (None, name)]
+    leases = networks.virsh.batch([("net-dhcp-leases", name) for name in names]) if names else ()
+    return {"changed": False, "warnings": [], "networks": [
+        _reported(networks.state(name, reading), reading, answer) for name, answer in zip(names, leases)
+    ]}  # fmt: skip
+
+
+def _reported(state, reading, leases):
+    sides = (state.running, state.stored)
+    needs_restart = None not in sides and len({values.start_content(root) for root in sides}) > 1
+    return {
+        **_shown(state),
+        "uuid": (state.running if state.stored is None else state.stored).findtext("uuid"),
+        "persistent": state.stored is not None,
+        "restart_required": needs_restart,
+        "in_use": {"running": list(state.guests), "defined": list(state.users)},
+        "reserved_by_vms": [
+            {"mac": mac, "address": address, "vm": vm} for (mac, address), vm in sorted(state.reserved.items())
+        ],
+        "leases": [] if leases.error else output.all_leases(leases.stdout),
+    }

@@ -1,0 +1,325 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compute the steps from a network as it is to the options of a task, and check them. Reads and changes nothing.
+
+The stored definition gets all options by ``net-define``. The running network gets by ``net-update`` what libvirt can
+change while it runs; each of the two is compared with the options separately, because a task may have been interrupted
+between them. Everything else takes effect at the next start of the network.
+"""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from ..._core.errors import NotFound, Refused
+from ..._core.host_settings import Step
+from ..._tools import virsh_network_values as values
+from .definition import Definition
+from .network_options import ABSENT, ACTIVE, BRIDGE, INACTIVE, ISOLATED, LONGEST_BRIDGE, NAT, check_no_overlap, identity
+
+RESTART = "restart"
+_CUT_OFF = "this would cut off the running VMs"
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """One network, and what else the host has that matters for it. ``running`` and ``stored`` are definitions.
+
+    ``guests``: VMs with a port of the network. ``users``: all VMs with it in their definition. ``reserved``: {(MAC,
+    address): VM} of the reservations that belong to VMs. ``used``: [(subnet, where)] of everything else on the host.
+    ``bridges``: {bridge: other network that has it}; ``interfaces``: {interface: whether it is a bridge}, None if the
+    host is another one.
+    """
+
+    name: str
+    running: Any = None
+    stored: Any = None
+    autostart: bool = False
+    guests: tuple = ()
+    users: tuple = ()
+    reserved: Mapping = field(default_factory=dict)
+    used: tuple = ()
+    bridges: Mapping = field(default_factory=dict)
+    interfaces: Any = None
+
+    @property
+    def exists(self):
+        return self.running is not None or self.stored is not None
+
+    @property
+    def values(self):
+        """Return the values of the definition that counts: the stored one."""
+        root = self.running if self.stored is None else self.stored
+        return None if root is None else values.read(root)
+
+
+def plan_network(wanted, state):
+    """Return (steps, NetworkState after them). Raises Refused and NotFound before anything is changed."""
+    if wanted["state"] == ABSENT:
+        return _absence(state)
+    return _Plan(wanted, state).steps()
+
+
+def _absence(state):
+    if not state.exists:
+        return [], state
+    if state.running is not None:
+        _check_unused(state, "deleted")
+    calls = [("net-destroy", state.name)] if state.running is not None else []
+    calls += [("net-undefine", state.name)] if state.stored is not None else []
+    return [Step(state.name, shown(state.values), None, tuple(calls))], NetworkState(state.name)
+
+
+def _check_unused(state, verb):
+    if state.guests:
+        raise Refused(
+            f"{state.name}: the network cannot be {verb}: {_CUT_OFF} {', '.join(state.guests)}.",
+            "Stop them, or attach them to another network, first. Nothing was changed.",
+        )
+
+
+def shown(found):
+    """Return values without those that are not set, for results and diffs."""
+    return {name: value for name, value in found.items() if value not in (None, [])}
+
+
+class _Plan:
+    """One requested network, and the network of this name, if there is one."""
+
+    def __init__(self, wanted, state):
+        self._wanted, self._state, self._name = wanted, state, state.name
+        base = state.running if state.stored is None else state.stored
+        self._is_new = base is None
+        root = Element("network") if base is None else copy.deepcopy(base)
+        if base is None:
+            values.write(root, {"mode": wanted["mode"] or (NAT if wanted["addresses"] else ISOLATED)}, False, None)
+            Definition.of(root).set("name", self._name)
+        elif state.stored is None:
+            root.attrib.pop("connections", None)
+        self._before = None if base is None else values.read(base)
+        self._native_before = self._native(base)
+        values.write(root, wanted, wanted["purge"], self._is_reserved)
+        self._write_native(root)
+        self._root, self._after = root, values.read(root)
+
+    def _is_reserved(self, entry):
+        return (entry.get("mac"), entry["address"]) in self._state.reserved
+
+    def _native(self, root):
+        definition = Definition.of(Element("network") if root is None else root)
+        return {path: definition.native(path) for path in self._wanted["native"] or {}}
+
+    def _write_native(self, root):
+        definition = Definition.of(root)
+        for path, value in (self._wanted["native"] or {}).items():
+            text = None if value is None else ("yes" if value is True else "no" if value is False else str(value))
+            if self._native_before[path] != text:
+                definition.set_native(path, value)
+
+    def steps(self):
+        self._check()
+        state, wanted = self._state, self._wanted["state"]
+        steps = self._definition_steps()
+        autostart = self._wanted["autostart"]
+        if autostart is not None and autostart != state.autostart:
+            call = ("net-autostart", self._name, *(() if autostart else ("--disable",)))
+            steps.append(Step(f"{self._name}.autostart", state.autostart, autostart, (call,)))
+        is_active = state.running is not None
+        if wanted == INACTIVE and is_active:
+            _check_unused(state, "stopped")
+            steps.append(Step(f"{self._name}.active", True, False, (("net-destroy", self._name),)))
+        elif wanted == ACTIVE and not is_active:
+            steps.append(Step(f"{self._name}.active", False, True, (("net-start", self._name),)))
+        elif is_active:
+            steps += self._running_steps()
+        return steps, self._state_after(steps)
+
+    def _state_after(self, steps):
+        state = self._state
+        is_active = {"active": True, "inactive": False}.get(self._wanted["state"], state.running is not None)
+        autostart = state.autostart if self._wanted["autostart"] is None else self._wanted["autostart"]
+        running = (state.running if state.running is not None else self._root) if is_active else None
+        return NetworkState(self._name, running, self._root, autostart, state.guests, state.users)
+
+    def _definition_steps(self):
+        """One step for each option that differs; the same call writes all of them."""
+        call = (("net-define", self._text()),)
+        if self._is_new:
+            return [Step(self._name, None, {**shown(self._after), **self._native(self._root)}, call)]
+        pairs = {name: (self._before[name], self._after[name]) for name in values.NAMES}
+        native = self._native(self._root)
+        pairs.update({f"native.{path}": (self._native_before[path], native[path]) for path in native})
+        steps = [Step(f"{self._name}.{name}", *pair, call) for name, pair in pairs.items() if pair[0] != pair[1]]
+        if self._state.stored is None:
+            steps.append(Step(f"{self._name}.persistent", False, True, call))
+        return steps
+
+    def _text(self):
+        return Definition.of(self._root).text()
+
+    # The running network ----------------------------------------------------------------------------------------------
+
+    def _running_steps(self):
+        running = self._state.running
+        is_pending = values.start_content(self._root) != values.start_content(running)
+        may_restart = self._wanted["allow_restart"] and not self._state.guests
+        if is_pending and may_restart:
+            calls = (("net-destroy", self._name), ("net-start", self._name))
+            return [Step(f"{self._name}.{RESTART}", False, True, calls)]
+        steps = self._updates(running)
+        if is_pending:
+            steps.append(Step(f"{self._name}.{RESTART}", False, True, waits=True))
+        return steps
+
+    def _updates(self, running):
+        target = copy.deepcopy(running)
+        values.write(target, self._wanted, self._wanted["purge"], self._is_reserved, tuple(values.SECTIONS))
+        before, after = values.read(running), values.read(target)
+        steps = []
+        for option, section in values.SECTIONS.items():
+            calls = [
+                ("net-update", self._name, command, section, text, *more, "--live")
+                for command, text, more in values.updates(option, running, target)
+            ]
+            if calls:
+                key = f"{self._name}.running.{option}"
+                steps.append(Step(key, before[option], after[option], tuple(calls)))
+        return steps
+
+    # Checks -----------------------------------------------------------------------------------------------------------
+
+    def _refused(self, problem, remedy):
+        return Refused(f"{self._name}: {problem}", f"{remedy} Nothing was changed.")
+
+    def _check(self):
+        self._check_bridge()
+        self._check_mode()
+        self._check_subnets()
+        self._check_ranges()
+        self._check_hosts()
+
+    def _check_mode(self):
+        if self._after["mode"] != BRIDGE:
+            return
+        extra = [name for name in ("addresses", "hosts", "ranges", "dns", "routes", "mtu") if self._wanted[name]]
+        if extra:
+            raise self._refused(
+                f"{', '.join(extra)}: the mode of the network is bridge, and the bridge belongs to the host.",
+                "Set mode, or remove the options.",
+            )
+        self._check_no_lost_reservation()
+
+    def _check_bridge(self):
+        bridge, interfaces = self._after["bridge"], self._state.interfaces
+        current = self._before and self._before["bridge"]
+        if bridge in self._state.bridges and bridge != current:
+            raise self._refused(
+                f"bridge: {bridge} is the bridge of the network {self._state.bridges[bridge]}.", "Use another name."
+            )
+        if bridge is None or interfaces is None:
+            return
+        if self._after["mode"] == BRIDGE:
+            if not interfaces.get(bridge):
+                raise _no_bridge(self._name, bridge, bridge in interfaces)
+        elif bridge in interfaces and bridge != current:
+            raise self._refused(
+                f"bridge: {bridge} is an interface of this host already.",
+                f"Use another name (at most {LONGEST_BRIDGE} characters), or mode: bridge to use an existing bridge.",
+            )
+
+    def _check_subnets(self):
+        """Compare new subnets with everything on the host: libvirt rejects equal ones only, and when it starts."""
+        before = set(self._before["addresses"] if self._before else ())
+        for address in self._after["addresses"]:
+            network = ipaddress.ip_interface(address).network
+            for other, where in self._state.used if address not in before else ():
+                if other.version == network.version and other.overlaps(network):
+                    raise self._refused(
+                        f"addresses: {network} overlaps with {other} of {where}.", "Use another subnet."
+                    )
+        self._check_no_lost_reservation()
+
+    def _check_no_lost_reservation(self):
+        """A reservation that belongs to a VM must have a subnet."""
+        for (_mac, address), vm in self._state.reserved.items():
+            had = self._before and any(one["address"] == address for one in self._before["hosts"])
+            if had and self._subnet(address) is None:
+                raise self._refused(
+                    f"addresses: {vm} has the address {address} (networks[].address), which is in no subnet then.",
+                    f"Change the address of {vm} first.",
+                )
+
+    def _subnet(self, address):
+        """Return the interface of the host in the subnet of an address, or None."""
+        address = ipaddress.ip_address(address)
+        interfaces = map(ipaddress.ip_interface, self._after["addresses"])
+        found = [one for one in interfaces if one.version == address.version and address in one.network]
+        return found[0] if found else None
+
+    def _subnets(self):
+        return ", ".join(str(ipaddress.ip_interface(one).network) for one in self._after["addresses"]) or "none"
+
+    def _check_ranges(self):
+        for entry in self._wanted["ranges"] or ():
+            subnet = self._subnet(entry["start"])
+            if subnet is None or self._subnet(entry["end"]) != subnet:
+                raise self._refused(
+                    f"ranges: {entry['start']} to {entry['end']} is not within a subnet of the network"
+                    f" ({self._subnets()}).",
+                    "Use addresses of one subnet.",
+                )
+        if self._wanted["ranges"]:
+            pairs = [tuple(map(ipaddress.ip_address, (one["start"], one["end"]))) for one in self._after["ranges"]]
+            check_no_overlap(f"{self._name}: ranges", pairs)
+
+    def _check_hosts(self):
+        for entry in self._wanted["hosts"] or ():
+            address, where = entry["address"], f"hosts.{identity(entry)}"
+            subnet = self._subnet(address)
+            if subnet is None:
+                raise self._refused(
+                    f"{where}: {address} is not in a subnet of the network ({self._subnets()}).",
+                    "Guests would never get it.",
+                )
+            network = subnet.network
+            if ipaddress.ip_address(address) in (subnet.ip, network.network_address, network.broadcast_address):
+                raise self._refused(
+                    f"{where}: {address} is the address of the host or of the subnet itself.", "Use another address."
+                )
+            self._check_owner(where, entry)
+            self._check_conflicts(where, entry)
+
+    def _check_owner(self, where, entry):
+        for (mac, address), vm in self._state.reserved.items():
+            if (entry.get("mac") == mac) != (entry["address"] == address):
+                raise self._refused(
+                    f"{where}: {vm} has the reservation of {address} for {mac} (networks[].address).",
+                    "Remove this entry, or the address of that VM.",
+                )
+
+    def _check_conflicts(self, where, entry):
+        """Within a network, libvirt permits each MAC, name and address only once."""
+        others = [one for one in self._after["hosts"] if identity(one) != identity(entry)]
+        for name in ("name", "address"):
+            taken = [one for one in others if entry.get(name) and one.get(name) == entry[name]]
+            if taken:
+                raise self._refused(
+                    f"{where}: the network has the {name} {entry[name]} for {identity(taken[0])} already.",
+                    "Use another one, or set purge: true to remove entries that the task does not name.",
+                )
+
+
+def _no_bridge(name, bridge, is_interface):
+    problem = "is an interface of this host, but not a bridge" if is_interface else "does not exist on this host"
+    return NotFound(
+        f"{name}: bridge: {bridge} {problem}.",
+        f"Create it first. NetworkManager: nmcli connection add type bridge ifname {bridge}, then nmcli connection add"
+        f" type ethernet ifname NIC master {bridge}. netplan: bridges: {{{bridge}: {{interfaces: [NIC]}}}}."
+        f" ifupdown: auto {bridge}, iface {bridge} inet dhcp, bridge_ports NIC. Nothing was changed.",
+    )

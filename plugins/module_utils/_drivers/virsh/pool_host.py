@@ -1,0 +1,232 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules virsh_pool and virsh_pool_info: reading storage pools and who uses them, and carrying out steps."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+from ..._core.errors import CommandFailed
+from ..._core.options import Option
+from ..._ports import files
+from ..._ports.command import Commands
+from ..._tools import virsh_output as output
+from ..._tools.virsh import ConnectionLost, Virsh, connection_uri, is_local
+from . import pool_options
+from .definition import Definition, file_or_device_of
+from .options import CONNECTION
+from .pool_options import ABSENT, ACTIVE, DIR, INACTIVE, checked
+from .pool_plan import RESTART, PoolState, plan_pool, shown
+
+INFO_OPTIONS = {**CONNECTION, "name": Option()}
+
+
+def make_host(params):
+    """Return the host for the parameters of virsh_pool. Raises InvalidInput before anything is read."""
+    return PoolHost(checked(params), _virsh(params))
+
+
+def _virsh(params):
+    commands = Commands()
+    return Virsh(commands, params["executable"], connection_uri(commands, params["uri"]))
+
+
+class Pools:
+    """The storage pools of one connection to libvirt."""
+
+    def __init__(self, virsh):
+        self.virsh = virsh
+        self._pools, self._information, self._vms, self._unsupported = {}, {}, [], frozenset()
+
+    @property
+    def names(self):
+        return sorted(self._pools)
+
+    def read(self):
+        """Read all pools, and the disks of the VMs that run, by two virsh processes."""
+        lists = [("pool-list", "--all", "--name"), ("list", "--uuid", "--name")]
+        answers = self.virsh.batch([*lists, ("pool-capabilities",)])
+        for words, answer in zip(lists, answers):
+            if answer.error:
+                raise CommandFailed(("virsh", *words), 1, answer.error)
+        names = [line.strip() for line in answers[0].stdout.splitlines() if line.strip()]
+        vms = dict(output.domains(answers[1].stdout))
+        self._unsupported = _unsupported(answers[2])
+        questions = [words for name in names for words in _questions(name)] + [("dumpxml", uuid) for uuid in vms]
+        found = iter(self.virsh.batch(questions) if questions else ())
+        self._pools, self._information = {}, {}
+        for name in names:
+            self._add(name, *(next(found) for _words in _questions(name)))
+        self._vms = [(name, Definition(one.stdout)) for name, one in zip(vms.values(), found) if not one.error]
+
+    def _add(self, name, information, current, stored, volumes):
+        if information.error or current.error:
+            return
+        said = output.key_values(information.stdout)
+        is_active = said.get("State") == "running"
+        is_stored = said.get("Persistent") == "yes"
+        texts = (current.stdout if is_active else None, _stored(current, stored) if is_stored else None)
+        self._information[name] = said
+        paths = re.findall(r"\s{2,}(/.*\S)\s*$", "" if volumes.error else volumes.stdout, re.MULTILINE)
+        self._pools[name] = (*(None if text is None else ET.fromstring(text) for text in texts), tuple(sorted(paths)))
+
+    def state(self, name, path=None):
+        """Return the PoolState of a pool; ``path`` is the directory that a task requests."""
+        running, stored, volumes = self._pools.get(name, (None, None, ()))
+        root = running if stored is None else stored
+        found = {} if root is None else pool_options.read(root)
+        others = {
+            pool_options.read(one)["path"]: other
+            for other, (*roots, _volumes) in self._pools.items()
+            for one in roots
+            if one is not None and other != name
+        }
+        directory = _directory(path or found.get("path")) if is_local(self.virsh.uri) else {}
+        is_autostarted = self._information.get(name, {}).get("Autostart") == "yes"
+        guests = self._guests(name, found) if running is not None else ()
+        return PoolState(name, running, stored, is_autostarted, guests, volumes, others, self._unsupported, directory)
+
+    def _guests(self, name, found):
+        """Return the VMs that run with a volume: by the name of the pool, or by a file that would be unmounted."""
+        below = None if found["type"] == DIR else f"{found['path']}/"
+        return tuple(sorted(vm for vm, definition in self._vms if _uses(definition, name, below)))
+
+    def missing(self, wanted):
+        """Return the requested sources that do not exist, as far as libvirt or this host can tell."""
+        missing = {}
+        if wanted["device"] and is_local(self.virsh.uri) and not files.exists(wanted["device"]):
+            missing["device"] = wanted["device"]
+        if wanted["volume_group"]:
+            (found,) = self.virsh.batch([("find-storage-pool-sources", "logical")])
+            names = set() if found.error else {one.text for one in ET.fromstring(found.stdout).iter("name")}
+            if wanted["volume_group"] not in names:
+                missing["volume_group"] = wanted["volume_group"]
+        return missing
+
+    def sizes(self, name):
+        """Return capacity and allocation of a pool that runs, in bytes."""
+        running = self._pools[name][0]
+        if running is None:
+            return {"capacity": None, "allocation": None, "available": None}
+        texts = {key: running.findtext(key) for key in ("capacity", "allocation", "available")}
+        return {key: None if text is None else int(text) for key, text in texts.items()}
+
+
+def _questions(name):
+    return [
+        ("pool-info", name), ("pool-dumpxml", name), ("pool-dumpxml", name, "--inactive"), ("vol-list", name)
+    ]  # fmt: skip
+
+
+def _stored(current, stored):
+    """libvirt's test driver has only one definition, and does not know --inactive."""
+    return current.stdout if stored.error else stored.stdout
+
+
+def _unsupported(answer):
+    """Return the types that are not supported; libvirt before 5.2 does not say."""
+    if answer.error:
+        return frozenset()
+    return frozenset(
+        one.get("type") for one in ET.fromstring(answer.stdout).iter("pool") if one.get("supported") == "no"
+    )
+
+
+def _directory(path):
+    """Return mode, owner and group of a directory, or None if it does not exist."""
+    if path is None:
+        return {}
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return {}
+    return {"mode": f"0{stat.S_IMODE(found.st_mode):03o}", "owner": found.st_uid, "group": found.st_gid}
+
+
+def _uses(definition, pool, below):
+    disks = definition.drives("disk", "lun", "cdrom", "floppy")
+    if any((one.find("source") is not None and one.find("source").get("pool") == pool) for one in disks):
+        return True
+    return below is not None and any(file_or_device_of(one).startswith(below) for one in disks)
+
+
+class PoolHost:
+    """One pool of one libvirt: see _engine/host_settings.py. ``wanted`` are the options of the task."""
+
+    transient = ConnectionLost
+
+    def __init__(self, wanted, virsh):
+        self._wanted, self._virsh, self._pools = wanted, virsh, Pools(virsh)
+        self._after, self._was_refreshed, self._first = None, False, None
+
+    def read(self):
+        self._pools.read()
+        state = self._pools.state(self._wanted["name"], self._wanted["path"])
+        state = replace(state, missing=self._pools.missing(self._wanted))
+        self._first = self._first or state
+        return state
+
+    def plan(self, state):
+        steps, self._after = plan_pool(self._wanted, state, self._was_refreshed)
+        return steps
+
+    def apply(self, steps):
+        """Carry out the steps; those of one definition share a call."""
+        for call in dict.fromkeys(call for step in steps for call in step.calls):
+            if call[0] == "pool-define":
+                self._virsh.run("pool-define", "/dev/stdin", stdin=call[1])
+            else:
+                self._virsh.run(*call)
+            self._was_refreshed = self._was_refreshed or call[0] == "pool-refresh"
+
+    def reconnect(self):
+        """virsh connects for each call."""
+
+    def facts(self, state, steps):
+        after = state if self._after is None else self._after
+        needs_restart = any(step.key == f"{state.name}.{RESTART}" and step.waits for step in steps)
+        is_absent = self._wanted["state"] == ABSENT and self._first.exists
+        return {
+            "restart_required": needs_restart,
+            "pool": _shown(after) if after.exists else None,
+            "in_use": list(state.guests),
+            "kept": _kept(self._first) if is_absent else [],
+        }
+
+
+def _kept(state):
+    """Return what remains of a deleted pool: its volumes, or where they are if it did not run."""
+    return list(state.volumes) or [state.values["path"]]
+
+
+def _shown(state):
+    activity = INACTIVE if state.running is None else ACTIVE
+    return {"name": state.name, "state": activity, "autostart": state.autostart, **shown(state.values)}
+
+
+def report(params, _check):
+    """Return the result of virsh_pool_info."""
+    pools = Pools(_virsh(params))
+    pools.read()
+    names = [name for name in pools.names if params["name"] in (None, name)]
+    return {"changed": False, "warnings": [], "pools": [_reported(pools, pools.state(name)) for name in names]}
+
+
+def _reported(pools, state):
+    roots = (state.running, state.stored)
+    return {
+        **_shown(state),
+        "uuid": (state.running if state.stored is None else state.stored).findtext("uuid"),
+        "persistent": state.stored is not None,
+        "restart_required": None not in roots and pool_options.needs_restart(*roots),
+        "in_use": list(state.guests),
+        "volumes": list(state.volumes),
+        **pools.sizes(state.name),
+    }

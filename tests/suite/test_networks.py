@@ -1,0 +1,250 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``virsh_network`` on real libvirt: do, again and check; live and stored; who uses a network; what is rejected."""
+
+from __future__ import annotations
+
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from suite.carry import carry_one
+
+LAB = "pvg-lab"
+MAC, OTHER_MAC = "52:54:00:00:07:10", "52:54:00:00:07:11"
+FIRST = {"mac": MAC, "name": "db1", "address": "10.107.0.10"}
+SECOND = {"mac": OTHER_MAC, "name": "db2", "address": "10.107.0.11"}
+RANGE = {"start": "10.107.0.100", "end": "10.107.0.150"}
+WHOLE = {
+    "name": LAB,
+    "mode": "isolated",
+    "addresses": ["10.107.0.1/24", "fd00:107::1/64"],
+    "ranges": [RANGE, {"start": "fd00:107::100", "end": "fd00:107::1ff"}],
+    "hosts": [FIRST, {"name": "v6", "address": "fd00:107::10"}],
+    "domain": "lab.test",
+    "domain_local": True,
+    "dns": [{"address": "10.107.0.9", "names": ["ntp", "time"]}],
+    "forwarders": [{"address": "10.107.0.5", "domain": "corp.test"}],
+    "mtu": 1400,
+    "isolated_ports": True,
+    "autostart": True,
+    "tftp": "/srv",
+    "bootp": {"file": "pxelinux.0"},
+}
+PLAIN = {"name": LAB, "addresses": ["10.107.0.1/24"], "mode": "isolated", "ranges": [RANGE]}
+
+
+@pytest.fixture
+def lan(qemu):
+    def remove():
+        for name in qemu.virsh("net-list", "--all", "--name").split():
+            if name.startswith(LAB):
+                subprocess.run(["virsh", "-q", "net-destroy", name], capture_output=True, check=False)
+                subprocess.run(["virsh", "-q", "net-undefine", name], capture_output=True, check=False)
+
+    qemu.clean()
+    remove()
+    yield qemu
+    qemu.clean()
+    remove()
+
+
+@pytest.fixture
+def run(lan, shim, tmp_path):
+    """Run virsh_network; a real run is preceded by check mode, which must report the same, and has written nothing."""
+
+    def carry(check=True, **options):
+        before = _all(lan)
+        first = carry_one(lan, shim, tmp_path, options, about="network", check=True)
+        assert _all(lan) == before
+        real = carry_one(lan, shim, tmp_path, options, about="network")
+        keys = ("changed", "diff", "plan", "restart_required", "failed")
+        if check:
+            assert [first.result.get(key) for key in keys] == [real.result.get(key) for key in keys], real.result
+        return real.result
+
+    return carry
+
+
+def _all(lan):
+    names = sorted(lan.virsh("net-list", "--all", "--name").split())
+    return {name: [lan.virsh("net-dumpxml", name, *more) for more in ((), ("--inactive",))] for name in names}
+
+
+def _sides(lan, path="ip/dhcp/host", attribute="ip"):
+    """The values of the running and of the stored network, as virsh shows them."""
+    texts = [lan.virsh("net-dumpxml", LAB, *more) for more in ((), ("--inactive",))]
+    return [sorted(one.get(attribute) for one in ET.fromstring(text).findall(path)) for text in texts]
+
+
+def _done(result):
+    assert not result.get("failed"), result
+    return result
+
+
+def test_whole_network_is_created_and_then_unchanged(lan, run, shim, tmp_path):
+    created = _done(run(**WHOLE))
+    assert created["changed"]
+    assert _sides(lan) == [["10.107.0.10", "fd00:107::10"]] * 2
+    again = _done(run(**WHOLE))
+    assert (again["changed"], again["plan"], again["diff"]["before"]) == (False, "", {})
+    shown = {name: value for name, value in again["network"].items() if name in WHOLE}
+    assert shown == {**WHOLE, "bootp": {"file": "pxelinux.0", "server": None}}
+    (info,) = carry_one(lan, shim, tmp_path, {"name": LAB}, about="network_info").result["networks"]
+    assert (info["restart_required"], info["persistent"], info["in_use"]["running"]) == (False, True, [])
+    _done(run(name=LAB, state="absent"))
+    assert LAB not in _all(lan)
+    assert not _done(run(name=LAB, state="absent"))["changed"]
+
+
+def test_each_side_is_completed_separately(lan, run):
+    """A task that was killed between net-define and net-update is completed; --live and --config differ by hand."""
+    _done(run(**PLAIN))
+    wanted = {"name": LAB, "hosts": [FIRST, SECOND], "dns": [{"address": "10.107.0.9", "names": ["ntp"]}]}
+    lan.virsh("net-update", LAB, "add", "ip-dhcp-host", f"<host mac='{MAC}' name='db1' ip='10.107.0.10'/>", "--config")
+    changed = _done(run(**wanted))
+    assert set(changed["diff"]["before"]) == {
+        f"{LAB}.{one}" for one in ("hosts", "dns", "running.hosts", "running.dns")
+    }
+    assert changed["restart_required"] is False
+    assert _sides(lan) == [["10.107.0.10", "10.107.0.11"]] * 2
+    assert _sides(lan, "dns/host") == [["10.107.0.9"]] * 2
+    lan.virsh("net-update", LAB, "delete", "ip-dhcp-host", f"<host mac='{MAC}'/>", "--live")
+    assert set(_done(run(**wanted))["diff"]["before"]) == {f"{LAB}.running.hosts"}
+    assert not _done(run(**wanted))["changed"]
+    moved = {**FIRST, "address": "10.107.0.20"}
+    new_names = [{"address": "10.107.0.9", "names": ["ntp", "time"]}]
+    assert _done(run(name=LAB, hosts=[moved], dns=new_names))["changed"]
+    assert _sides(lan) == [["10.107.0.11", "10.107.0.20"]] * 2
+    more = {"start": "10.107.0.200", "end": "10.107.0.210"}
+    assert _done(run(name=LAB, ranges=[more], purge=True))["changed"]
+    assert _sides(lan, "ip/dhcp/range", "start") == [["10.107.0.200"]] * 2
+    assert _done(run(name=LAB, hosts=[SECOND], purge=True))["changed"]
+    assert _sides(lan) == [["10.107.0.11"]] * 2
+
+
+def test_restart_is_pending_until_it_was_permitted(lan, run):
+    _done(run(**PLAIN))
+    first = _done(run(name=LAB, mtu=1400))
+    assert (first["changed"], first["restart_required"], first["pending"]) == (True, True, [f"{LAB}.restart"])
+    second = _done(run(name=LAB, mtu=1400))
+    assert (second["changed"], second["restart_required"]) == (False, True)
+    third = _done(run(name=LAB, mtu=1400, allow_restart=True))
+    assert (third["changed"], third["restart_required"]) == (True, False)
+    assert _sides(lan, "mtu", "size") == [["1400"]] * 2
+    assert not _done(run(name=LAB, mtu=1400, allow_restart=True))["changed"]
+
+
+def test_subnet_is_moved_and_other_values_remain(lan, run):
+    _done(run(**{**WHOLE, "addresses": WHOLE["addresses"][:1], "ranges": [RANGE], "hosts": [FIRST]}))
+    moved = _done(run(name=LAB, addresses=["10.108.0.1/24"], allow_restart=True))
+    assert moved["diff"]["after"][f"{LAB}.hosts"] == []
+    assert moved["network"]["tftp"] == "/srv"
+    assert _sides(lan, "ip", "address") == [["10.108.0.1"]] * 2
+    native = _done(run(name=LAB, native={"bridge@delay": 5}))
+    assert (native["changed"], native["restart_required"]) == (True, True)
+    assert not _done(run(name=LAB, native={"bridge@delay": 5}))["changed"]
+
+
+_DEEP = pytest.mark.deep("the pure plan has these cases every day")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"addresses": ["192.168.157.129/25"]}, ("192.168.157.128/25 overlaps", "pvg-network")),
+        ({"addresses": ["10.109.3.1/24"]}, ("10.109.0.0/16", "a route by lo")),
+        *[
+            pytest.param(*one, marks=_DEEP)
+            for one in (
+                ({"addresses": ["10.107.0.0/24"]}, ("not the address of a host",)),
+                ({"hosts": [{**FIRST, "address": "10.9.0.1"}]}, ("not in a subnet", "10.107.0.0/24")),
+                ({"hosts": [{**FIRST, "address": "10.107.0.1"}]}, ("address of the host",)),
+                ({"hosts": [FIRST, {**SECOND, "name": "db1"}]}, ("db1 occurs twice",)),
+                ({"hosts": [{**FIRST, "name": "Bad Name!"}]}, ("Bad Name!", "not a valid host name")),
+                ({"bridge": "averylongbridgename"}, ("averylongbridgename", "15")),
+                ({"bridge": "lo"}, ("lo is an interface",)),
+                ({"bridge": "virpvg-0"}, ("virpvg-0", "pvg-network")),
+                ({"mode": "bridge", "bridge": "br99", "addresses": None, "ranges": None}, ("br99", "nmcli", "netplan")),
+                ({"mode": "bridge", "bridge": "lo", "addresses": None, "ranges": None}, ("not a bridge",)),
+                ({"ranges": [{"start": "10.107.0.100", "end": "10.107.1.10"}]}, ("not within a subnet",)),
+                ({"native": {"mtu@size": 9000}}, ("option mtu",)),
+            )
+        ],
+    ],
+)
+def test_what_libvirt_would_accept_is_rejected(lan, run, options, words):
+    lan.start_network()
+    subprocess.run(["ip", "route", "replace", "10.109.0.0/16", "dev", "lo"], check=True)
+    try:
+        before = _all(lan)
+        result = run(**{**PLAIN, **options})
+        assert result["failed"]
+        assert [word for word in words if word not in result["msg"]] == []
+        assert _all(lan) == before
+    finally:
+        subprocess.run(["ip", "route", "del", "10.109.0.0/16", "dev", "lo"], check=True)
+
+
+def test_existing_bridge_is_used(lan, run):
+    subprocess.run(["ip", "link", "add", "pvgbr7", "type", "bridge"], check=True)
+    try:
+        options = {"name": LAB, "mode": "bridge", "bridge": "pvgbr7"}
+        assert _done(run(**options))["changed"]
+        assert not _done(run(**options))["changed"]
+        back = _done(run(name=LAB, mode="isolated", bridge="pvgbr8", allow_restart=True))
+        assert back["network"]["bridge"] == "pvgbr8"
+    finally:
+        subprocess.run(["ip", "link", "del", "pvgbr7"], check=True)
+
+
+def _vm(lan, shim, tmp_path, **options):
+    new = {**lan.creation, "name": [f"{lan.prefix}user"], **options}
+    result = carry_one(lan, shim, tmp_path, new).result
+    assert not result.get("failed"), result
+    return result["vms"][0]
+
+
+def test_running_vm_protects_its_network(lan, run, shim, tmp_path):
+    _done(run(**PLAIN))
+    nics = [{"type": "network", "source": LAB}]
+    _vm(lan, shim, tmp_path, networks=nics, state="started")
+    for state in ("inactive", "absent"):
+        result = run(name=LAB, state=state)
+        assert result["failed"]
+        assert f"{lan.prefix}user" in result["msg"]
+    kept = _done(run(name=LAB, mtu=1400, allow_restart=True))
+    assert (kept["restart_required"], kept["in_use"]["running"]) == (True, [f"{lan.prefix}user"])
+    assert f"{lan.prefix}user" in str(kept["warnings"])
+    _vm(lan, shim, tmp_path, state="stopped", stop_mode="force")
+    done = _done(run(name=LAB, mtu=1400, allow_restart=True))
+    assert (done["changed"], done["restart_required"]) == (True, False)
+    assert done["in_use"] == {"running": [], "defined": [f"{lan.prefix}user"]}
+
+
+@pytest.mark.parametrize("network_first", [True, False])
+def test_reservation_of_a_vm_belongs_to_it(lan, run, shim, tmp_path, network_first):
+    _done(run(**PLAIN, hosts=[FIRST]))
+    nics = [{"type": "network", "source": LAB, "address": "10.107.0.50"}]
+    vm = _vm(lan, shim, tmp_path, networks=nics, state="stopped")
+    purged = _done(run(**PLAIN, hosts=[FIRST], purge=True))
+    assert not purged["changed"]
+    assert _done(run(**PLAIN, hosts=[], purge=True))["changed"]
+    assert _sides(lan) == [["10.107.0.50"]] * 2
+    taken = run(name=LAB, hosts=[{**FIRST, "address": "10.107.0.50"}])
+    assert taken["failed"]
+    assert vm["name"] in taken["msg"]
+    lost = run(name=LAB, addresses=["10.110.0.1/24"])
+    assert lost["failed"]
+    assert vm["name"] in lost["msg"]
+    if network_first:
+        gone = _done(run(name=LAB, state="absent"))
+        assert vm["name"] in str(gone["warnings"])
+    deleted = carry_one(lan, shim, tmp_path, {"name": [vm["name"]], "state": "absent"})
+    assert deleted.rc == 0, deleted.result
+    if not network_first:
+        assert _sides(lan) == [[]] * 2
+        _done(run(name=LAB, state="absent"))
+    assert LAB not in _all(lan)

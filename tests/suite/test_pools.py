@@ -1,0 +1,100 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``virsh_pool`` on real libvirt: do, again and check; data that remain; who uses a pool; what is rejected."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from suite.carry import carry_one
+
+POOL = "pvg-pool"
+
+
+@pytest.fixture
+def storage(qemu):
+    def remove():
+        for name in qemu.virsh("pool-list", "--all", "--name").split():
+            if name.startswith(POOL):
+                for command in ("pool-destroy", "pool-undefine"):
+                    subprocess.run(["virsh", "-q", command, name], capture_output=True, check=False)
+
+    qemu.clean()
+    remove()
+    yield qemu
+    qemu.clean()
+    remove()
+
+
+@pytest.fixture
+def run(storage, shim, tmp_path):
+    """Run virsh_pool; a real run is preceded by check mode, which must report the same."""
+
+    def carry(**options):
+        first = carry_one(storage, shim, tmp_path, options, about="pool", check=True)
+        real = carry_one(storage, shim, tmp_path, options, about="pool")
+        keys = ("changed", "diff", "plan", "kept", "restart_required", "failed")
+        assert [first.result.get(key) for key in keys] == [real.result.get(key) for key in keys], real.result
+        return real.result
+
+    return carry
+
+
+def _done(result):
+    assert not result.get("failed"), result
+    return result
+
+
+def test_directory_is_created_and_its_data_remain(storage, run, shim, tmp_path):
+    folder = tmp_path / "pools" / "one"
+    options = {"name": POOL, "type": "dir", "path": str(folder), "mode": "0750", "autostart": True}
+    assert _done(run(**options))["changed"]
+    assert folder.stat().st_mode & 0o777 == 0o750
+    assert not _done(run(**options))["changed"]
+    (folder / "data.img").write_bytes(b"data")
+    assert _done(run(name=POOL, state="refreshed"))["changed"]
+    (info,) = carry_one(storage, shim, tmp_path, {"name": POOL}, about="pool_info").result["pools"]
+    assert (info["volumes"], info["restart_required"]) == ([str(folder / "data.img")], False)
+    other = run(**{**options, "name": f"{POOL}2"})
+    assert other["failed"]
+    assert POOL in other["msg"]
+    other_mode = run(**{**options, "mode": "0700"})
+    assert other_mode["failed"]
+    assert "0750" in other_mode["msg"]
+    gone = _done(run(name=POOL, state="absent"))
+    assert gone["kept"] == [str(folder / "data.img")]
+    assert (folder / "data.img").read_bytes() == b"data"
+    assert not _done(run(name=POOL, state="absent"))["changed"]
+
+
+def test_path_is_moved_at_the_next_start(run, tmp_path):
+    options = {"name": POOL, "type": "dir", "path": str(tmp_path / "one")}
+    (tmp_path / "two").mkdir()
+    _done(run(**options))
+    moved = _done(run(**{**options, "path": str(tmp_path / "two")}))
+    assert (moved["changed"], moved["restart_required"]) == (True, True)
+    done = _done(run(**{**options, "path": str(tmp_path / "two"), "allow_restart": True}))
+    assert (done["changed"], done["restart_required"]) == (True, False)
+    stopped = _done(run(name=POOL, state="inactive"))
+    assert stopped["pool"]["state"] == "inactive"
+    assert not _done(run(name=POOL, state="inactive"))["changed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "set type"),
+        ({"type": "dir"}, "needs path"),
+        ({"type": "logical", "volume_group": "pvg-vg0"}, "volume_group: pvg-vg0 does not exist"),
+        ({"type": "fs", "path": "/mnt", "device": "/dev/pvg-none"}, "device: /dev/pvg-none does not exist"),
+        ({"type": "dir", "path": "/srv/x", "device": "/dev/sda1"}, "device cannot be set"),
+    ],
+)
+def test_rejected_before_the_first_change(storage, run, options, words):
+    result = run(name=POOL, **options)
+    assert result["failed"]
+    assert words in result["msg"]
+    assert POOL not in storage.virsh("pool-list", "--all", "--name").split()

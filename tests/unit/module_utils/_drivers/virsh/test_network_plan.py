@@ -1,0 +1,235 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for a libvirt network: tables of options, definitions as libvirt prints them, and the resulting calls."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import xml.etree.ElementTree as ET
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_options import OPTIONS, checked
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_plan import (
+    NetworkState,
+    plan_network,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_network_values as values
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_output import all_leases
+
+#: As libvirt 9.0 prints them: the running network has the default of NAT, and both have a MAC.
+_XML = """\
+<network{connections}>
+  <name>lab</name><uuid>0f6f3f2e-5b0e-4b3c-9f4e-5f7d3f0d8a11</uuid>
+  <forward mode='nat'>{nat}</forward>
+  <bridge name='virbr7' stp='on' delay='0'/><mac address='52:54:00:aa:bb:cc'/>
+  <dns><host ip='10.7.0.9'><hostname>ntp</hostname></host></dns>
+  <ip address='10.7.0.1' netmask='255.255.255.0'><dhcp>
+    <range start='10.7.0.100' end='10.7.0.199'/>
+    <host mac='52:54:00:00:07:10' name='db1' ip='10.7.0.10'/>
+    <host mac='52:54:00:00:07:50' ip='10.7.0.50'/>
+  </dhcp></ip>
+</network>
+"""
+STORED = _XML.format(connections="", nat="")
+RUNNING = _XML.format(connections=" connections='1'", nat="<nat><port start='1024' end='65535'/></nat>")
+VM_RESERVATION = {("52:54:00:00:07:50", "10.7.0.50"): "web1"}
+DB1 = {"mac": "52:54:00:00:07:10", "name": "db1", "address": "10.7.0.10"}
+DB2 = {"mac": "52:54:00:00:07:11", "name": "db2", "address": "10.7.0.11"}
+
+
+def _wanted(**options):
+    defaults = {name: option.default for name, option in OPTIONS.items()}
+    entries = {
+        name: [{**dict.fromkeys(OPTIONS[name].options), **one} for one in given]
+        for name, given in options.items()
+        if OPTIONS[name].elements == "dict"
+    }
+    return checked({**defaults, "name": "lab", **options, **entries})
+
+
+def _state(running=RUNNING, stored=STORED, **more):
+    roots = [None if text is None else ET.fromstring(text) for text in (running, stored)]
+    return NetworkState("lab", *roots, **{"reserved": VM_RESERVATION, **more})
+
+
+def _keys(steps):
+    return [step.key for step in steps]
+
+
+def _calls(steps):
+    return [call[:2] for call in dict.fromkeys(call for step in steps for call in step.calls)]
+
+
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        ({}, []),
+        ({"mode": "nat", "bridge": "virbr7", "addresses": ["10.7.0.1/24"]}, []),
+        ({"hosts": [DB1]}, []),
+        ({"hosts": [DB1], "purge": True}, []),
+        ({"isolated_ports": False, "domain_local": False}, []),
+        ({"hosts": []}, []),
+        ({"hosts": [], "purge": True}, ["lab.hosts", "lab.running.hosts"]),
+        ({"hosts": [DB2]}, ["lab.hosts", "lab.running.hosts"]),
+        ({"hosts": [{**DB1, "name": None}]}, []),
+        ({"dns": [{"address": "10.7.0.9", "names": ["time", "ntp"]}]}, ["lab.dns", "lab.running.dns"]),
+        ({"mtu": 1400}, ["lab.mtu", "lab.restart"]),
+        ({"mtu": 1400, "allow_restart": True}, ["lab.mtu", "lab.restart"]),
+        ({"native": {"bridge@stp": "on"}}, []),
+        ({"native": {"bridge@delay": 4}}, ["lab.native.bridge@delay", "lab.restart"]),
+        ({"autostart": True}, ["lab.autostart"]),
+        ({"state": "inactive"}, ["lab.active"]),
+        ({"state": "absent"}, ["lab"]),
+    ],
+)
+def test_steps(options, keys):
+    steps, _after = plan_network(_wanted(**options), _state())
+    assert _keys(steps) == keys
+
+
+def test_an_unstored_network_becomes_persistent():
+    steps, after = plan_network(_wanted(), _state(stored=None))
+    assert _keys(steps) == ["lab.persistent"]
+    assert "connections" not in after.stored.attrib
+
+
+def test_each_side_gets_only_what_it_lacks():
+    stored = STORED.replace("</dhcp>", "<host mac='52:54:00:00:07:11' name='db2' ip='10.7.0.11'/></dhcp>")
+    steps, _after = plan_network(_wanted(hosts=[DB2]), _state(stored=stored))
+    (step,) = steps
+    (call,) = step.calls
+    assert call[:4] == ("net-update", "lab", "add", "ip-dhcp-host")
+    assert call[5:] == ("--parent-index", "0", "--live")
+
+
+def test_entries_are_removed_before_others_are_added():
+    wanted = _wanted(hosts=[{**DB1, "address": "10.7.0.12"}, {**DB2, "address": "10.7.0.10"}])
+    steps, _after = plan_network(wanted, _state())
+    commands = [call[2] for call in steps[-1].calls]
+    assert commands == ["delete", "add", "add"]
+
+
+@pytest.mark.parametrize("options", [{"mtu": 1400}, {"hosts": [DB2], "mtu": 1400}])
+def test_running_vm_prevents_a_restart(options):
+    wanted = _wanted(allow_restart=True, **options)
+    steps, _after = plan_network(wanted, _state(guests=("web1",)))
+    assert [step.waits for step in steps if step.key == "lab.restart"] == [True]
+    free, _after = plan_network(wanted, _state())
+    assert _calls(free)[-2:] == [("net-destroy", "lab"), ("net-start", "lab")]
+
+
+@pytest.mark.parametrize("state", ["absent", "inactive"])
+def test_network_with_running_vm_is_not_stopped(state):
+    with pytest.raises(Refused, match=r"lab: .*web1"):
+        plan_network(_wanted(state=state), _state(guests=("web1",)))
+    steps, _after = plan_network(_wanted(state=state), _state(users=("web1",)))
+    assert _calls(steps)[0] == ("net-destroy", "lab")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"addresses": ["10.8.0.1/16"]}, "web1 has the address 10.7.0.50"),
+        ({"addresses": ["10.9.0.1/24"]}, "10.9.0.0/24 overlaps with 10.9.0.0/16 of the interface eth0"),
+        ({"hosts": [{**DB2, "address": "10.7.0.50"}]}, "web1 has the reservation"),
+        ({"hosts": [{**DB2, "mac": "52:54:00:00:07:50"}]}, "web1 has the reservation"),
+        ({"hosts": [{**DB2, "name": "db1"}]}, "has the name db1"),
+        ({"hosts": [{**DB2, "address": "10.7.0.10"}]}, "has the address 10.7.0.10"),
+        ({"hosts": [{**DB2, "address": "10.7.0.255"}]}, "of the subnet itself"),
+        ({"hosts": [{**DB2, "address": "10.7.0.1"}]}, "address of the host"),
+        ({"hosts": [{**DB2, "address": "10.7.1.1"}]}, "not in a subnet"),
+        ({"ranges": [{"start": "10.7.0.150", "end": "10.7.0.250"}]}, "overlap"),
+        ({"bridge": "eth0"}, "eth0 is an interface"),
+        ({"bridge": "virbr0"}, "bridge of the network default"),
+        ({"mode": "bridge", "bridge": "br0"}, "web1 has the address"),
+        ({"mode": "bridge", "bridge": "eth0"}, "not a bridge"),
+    ],
+)
+def test_rejected_before_the_first_call(options, words):
+    state = _state(
+        used=((ipaddress.ip_network("10.9.0.0/16"), "the interface eth0"),),
+        bridges={"virbr0": "default"},
+        interfaces={"eth0": False, "virbr7": True, "br0": True},
+    )
+    with pytest.raises(PolyvirtError, match=words):
+        plan_network(_wanted(**options), state)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"addresses": ["10.7.0.1"]}, "prefix length"),
+        ({"addresses": ["10.7.0.0/24"]}, "10.7.0.1/24"),
+        ({"addresses": ["10.7.0.1/24", "10.7.0.129/25"]}, "overlap"),
+        ({"hosts": [DB1, {**DB2, "name": "DB1"}]}, "occurs twice"),
+        ({"hosts": [{"address": "10.7.0.8"}]}, "for nobody"),
+        ({"hosts": [{"address": "fd00::8", "mac": DB1["mac"]}]}, "IPv6"),
+        ({"hosts": [{"address": "10.7.0.8", "id": "0:4"}]}, "id is for IPv6"),
+        ({"hosts": [{**DB1, "name": "Bad Name!"}]}, "host name"),
+        ({"bridge": "averylongbridgename"}, "at most 15"),
+        ({"ranges": [{"start": "10.7.0.9", "end": "10.7.0.2"}]}, "not a range"),
+        ({"mode": "bridge"}, "needs bridge"),
+        ({"mode": "bridge", "bridge": "br0", "mtu": 1400}, "mtu cannot be set"),
+        ({"name": "a/b"}, "name"),
+        ({"mtu": 10}, "mtu"),
+        ({"dns": [{"address": "x", "names": ["a"]}]}, "not an IP address"),
+        ({"forwarders": [{}]}, "address or domain"),
+        ({"routes": [{"destination": "10.9.0.1/24", "gateway": "10.7.0.2"}]}, "not a subnet"),
+    ],
+)
+def test_wrong_form(options, words):
+    with pytest.raises(InvalidInput, match=words):
+        _wanted(**options)
+
+
+def _lists(chance):
+    hosts = [
+        {"mac": f"52:54:00:00:09:{place:02x}", "name": f"n{place}", "address": f"10.7.0.{chance.randint(2, 30)}"}
+        for place in chance.sample(range(12), 3)
+    ]
+    start = chance.randint(60, 120)
+    return {
+        "hosts": hosts,
+        "ranges": [{"start": f"10.7.0.{start}", "end": f"10.7.0.{start + chance.randint(0, 9)}"}],
+        "dns": [{"address": f"10.7.0.{chance.randint(2, 40)}", "names": chance.sample(["a", "b", "c"], 2)}],
+        "routes": [{"destination": f"10.{chance.randint(20, 30)}.0.0/16", "gateway": "10.7.0.2"}],
+        "forwarders": [{"address": f"10.7.0.{chance.randint(2, 5)}"}],
+        "mtu": chance.choice([None, 1400, 1500]),
+        "purge": chance.random() < 0.5,
+        "mode": chance.choice(["nat", "routed", "isolated", "open"]),
+    }
+
+
+def test_generated_pairs_end_as_requested():
+    """After the plan nothing is left to do, entries of others remain without purge, and those of VMs always."""
+    chance, accepted = random.Random(41), 0
+    for _round in range(400):
+        options = _lists(chance)
+        try:
+            wanted = _wanted(**options)
+            steps, after = plan_network(wanted, _state())
+        except PolyvirtError:
+            continue
+        accepted += bool(steps)
+        found = values.read(after.stored)
+        again, _same = plan_network(
+            wanted, NetworkState("lab", ET.fromstring(ET.tostring(after.stored)), after.stored, reserved=VM_RESERVATION)
+        )
+        assert again == []
+        assert {"mac": "52:54:00:00:07:50", "address": "10.7.0.50"} in found["hosts"]
+        assert (DB1 in found["hosts"]) is not options["purge"]
+    assert accepted > 130, accepted
+
+
+def test_columns_of_leases():
+    text = (
+        " 2026-11-26 01:40:11   52:54:00:5e:8a:01   ipv4       192.168.157.44/24   guest      01:52:54:00:5e:8a:01\n"
+        " 2026-11-26 01:40:12   52:54:00:5e:8a:02   ipv4       192.168.157.45/24   -          -\n"
+    )
+    assert [(one["address"], one["hostname"]) for one in all_leases(text)] == [
+        ("192.168.157.44", "guest"),
+        ("192.168.157.45", None),
+    ]

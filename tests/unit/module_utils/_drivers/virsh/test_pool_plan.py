@@ -1,0 +1,135 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for a libvirt storage pool: tables of options, definitions, and the resulting calls."""
+
+from __future__ import annotations
+
+import random
+import xml.etree.ElementTree as ET
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.pool_options import OPTIONS, checked
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.pool_plan import PoolState, plan_pool
+
+STORED = """\
+<pool type='dir'><name>images</name><uuid>6d2f4f0c-1d1b-4a55-8f5c-4a2f0f2e7c11</uuid><source></source>
+<target><path>/srv/images</path><permissions><mode>0711</mode></permissions></target></pool>
+"""
+#: The running pool has what libvirt found when it started.
+RUNNING = STORED.replace("<source>", "<capacity unit='bytes'>100</capacity><source>").replace("0711", "0755")
+LOGICAL = """\
+<pool type='logical'><name>images</name><source><name>vg0</name></source>
+<target><path>/dev/vg0</path></target></pool>"""
+FOUND = {"mode": "0711", "owner": 0, "group": 0}
+
+
+def _wanted(**options):
+    return checked({**{name: option.default for name, option in OPTIONS.items()}, "name": "images", **options})
+
+
+def _state(running=RUNNING, stored=STORED, **more):
+    roots = [None if text is None else ET.fromstring(text) for text in (running, stored)]
+    return PoolState("images", *roots, **{"directory": FOUND, **more})
+
+
+def _calls(steps):
+    return [call[0] for call in dict.fromkeys(call for step in steps for call in step.calls)]
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        ({}, []),
+        ({"type": "dir", "path": "/srv/images/", "mode": "711"}, []),
+        ({"autostart": True}, ["pool-autostart"]),
+        ({"state": "refreshed"}, ["pool-refresh"]),
+        ({"state": "inactive"}, ["pool-destroy"]),
+        ({"state": "absent"}, ["pool-destroy", "pool-undefine"]),
+        ({"path": "/srv/other"}, ["pool-define"]),
+        ({"path": "/srv/other", "allow_restart": True}, ["pool-define", "pool-destroy", "pool-start"]),
+    ],
+)
+def test_calls(options, calls):
+    steps, _after = plan_pool(_wanted(**options), _state())
+    assert _calls(steps) == calls
+
+
+def test_new_pool_and_its_directory():
+    new = _state(None, None, directory=None)
+    steps, after = plan_pool(_wanted(type="dir", path="/srv/new", mode="0750"), new)
+    assert _calls(steps) == ["pool-define", "pool-build", "pool-start"]
+    assert after.values["path"] == "/srv/new"
+    existing, _after = plan_pool(_wanted(type="dir", path="/srv/new"), _state(None, None))
+    assert _calls(existing) == ["pool-define", "pool-start"]
+    logical, _after = plan_pool(_wanted(type="logical", volume_group="vg0"), new)
+    assert _calls(logical) == ["pool-define", "pool-start"]
+
+
+def test_volumes_are_never_deleted():
+    """No option, state or type leads to a call that deletes data or overwrites a device."""
+    chance, seen = random.Random(41), set()
+    for _round in range(300):
+        state = chance.choice([
+            _state(), _state(None), _state(None, None, directory=None), _state(None, LOGICAL), _state(LOGICAL, LOGICAL)
+        ])  # fmt: skip
+        wanted = {
+            "state": chance.choice(OPTIONS["state"].choices),
+            "type": chance.choice([None, "dir", "logical"]),
+            "path": chance.choice([None, "/srv/images", "/srv/other"]),
+            "volume_group": chance.choice([None, "vg0"]),
+            "autostart": chance.choice([None, True, False]),
+            "allow_restart": chance.choice([True, False]),
+        }
+        try:
+            steps, after = plan_pool(_wanted(**wanted), state)
+        except PolyvirtError:
+            continue
+        seen.update(_calls(steps))
+        assert all("--overwrite" not in call for step in steps for call in step.calls)
+        again, _same = plan_pool(_wanted(**wanted), after, was_refreshed=True)
+        assert [step.key for step in again if not step.waits] == []
+    known = {"define", "build", "start", "destroy", "undefine", "autostart", "refresh"}
+    assert seen == {f"pool-{one}" for one in known}
+
+
+def test_running_vm_protects_the_pool():
+    used = _state(guests=("web1",))
+    for state in ("absent", "inactive"):
+        with pytest.raises(Refused, match=r"images: .*web1"):
+            plan_pool(_wanted(state=state), used)
+    steps, _after = plan_pool(_wanted(path="/srv/other", allow_restart=True), used)
+    assert [step.waits for step in steps] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "state", "words"),
+    [
+        ({"type": "fs"}, {}, "cannot be changed"),
+        ({"path": "/srv/used"}, {"paths": {"/srv/used": "other"}}, "path of the pool other"),
+        ({"mode": "0700"}, {}, "exists with mode 0711"),
+        ({"owner": 5}, {}, "exists with owner 0"),
+        ({"type": "dir"}, {"missing": {"device": "/dev/x"}}, "/dev/x does not exist"),
+        ({}, {"unsupported": frozenset({"dir"})}, "libvirt-daemon-driver-storage-dir"),
+        ({}, {"running": None, "stored": None}, "set type"),
+        ({"type": "netfs", "path": "/mnt"}, {"running": None, "stored": None}, "needs host, export"),
+    ],
+)
+def test_rejected_before_the_first_call(options, state, words):
+    with pytest.raises(PolyvirtError, match=words):
+        plan_pool(_wanted(**options), _state(**state))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"path": "srv"}, "absolute"),
+        ({"mode": "rwx"}, "octal"),
+        ({"type": "dir", "host": "a"}, "host cannot be set"),
+        ({"name": "a/b"}, "name"),
+    ],
+)
+def test_wrong_form(options, words):
+    with pytest.raises(InvalidInput, match=words):
+        _wanted(**options)
