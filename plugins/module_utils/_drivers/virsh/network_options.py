@@ -68,7 +68,7 @@ _PATHS = {
 def checked(params):
     """Return the parameters with all values in their canonical form. Raises InvalidInput."""
     name = params["name"]
-    if not name.strip() or "/" in name:
+    if not name.strip() or "/" in name or name.startswith("-"):
         raise InvalidInput(f"name: '{name}' is not a valid name of a network.")
     wanted = {**params}
     if params["addresses"] is not None:

@@ -53,7 +53,7 @@ _SOURCES = ("device", "host", "export", "volume_group")
 def checked(params):
     """Return the parameters with all values in their canonical form. Raises InvalidInput."""
     name, mode = params["name"], params["mode"]
-    if not name.strip() or "/" in name:
+    if not name.strip() or "/" in name or name.startswith("-"):
         raise InvalidInput(f"name: '{name}' is not a valid name of a pool.")
     for option in ("path", "device", "export"):
         if params[option] is not None and not params[option].startswith("/"):

@@ -174,6 +174,7 @@ def test_rejected_before_the_first_call(options, words):
         ({"mode": "bridge"}, "needs bridge"),
         ({"mode": "bridge", "bridge": "br0", "mtu": 1400}, "mtu cannot be set"),
         ({"name": "a/b"}, "name"),
+        ({"name": "--all"}, "not a valid name"),
         ({"mtu": 10}, "mtu"),
         ({"dns": [{"address": "x", "names": ["a"]}]}, "not an IP address"),
         ({"forwarders": [{}]}, "address or domain"),

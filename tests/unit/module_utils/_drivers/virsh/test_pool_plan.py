@@ -128,6 +128,7 @@ def test_rejected_before_the_first_call(options, state, words):
         ({"mode": "rwx"}, "octal"),
         ({"type": "dir", "host": "a"}, "host cannot be set"),
         ({"name": "a/b"}, "name"),
+        ({"name": "--all"}, "not a valid name"),
     ],
 )
 def test_wrong_form(options, words):
