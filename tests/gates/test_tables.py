@@ -29,7 +29,7 @@ _TO_MODULES = {
     "## From the driver for Vagrant": "vagrant_instance",
 }
 #: Words of values, and names that are no options.
-_OTHERS = {"polyvirt", "qm", "addresses", "ip", "vm"}
+_OTHERS = {"polyvirt", "qm", "addresses", "ip", "vm", "kept"}
 
 
 def _yaml(path):
