@@ -93,6 +93,8 @@ notes:
   - The task needs root on the host (C(become)).
 seealso:
   - module: polyvirt.core.virsh_vm
+  - module: polyvirt.core.virsh_network
+  - module: polyvirt.core.virsh_pool
 """
 
 EXAMPLES = r"""

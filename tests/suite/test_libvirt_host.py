@@ -120,14 +120,24 @@ def _play(folder, name, check=False, **variables):
 @pytest.mark.rotated(3)
 def test_role_prepares_a_host_and_removes_what_it_added(host, tmp_path):
     before = _look()
-    wanted = {"libvirt_host_users": [USER], "libvirt_host_nested": True}
+    pool = {"name": POOL, "type": "dir", "path": str(host.storage)}
+    wanted = {
+        "libvirt_host_users": [USER],
+        "libvirt_host_nested": True,
+        "libvirt_host_networks": [{"name": NETWORK, "mode": "isolated", "addresses": ["10.241.7.1/24"]}],
+        "libvirt_host_pools": [pool],
+    }
     predicted, result, _output = _play(tmp_path, "check", True, **wanted)
-    assert (predicted, _look(), result["users"]) == (1, before, [])
+    assert (predicted, _look(), result["users"]) == (3, before, [])
     changed, result, output = _play(tmp_path, "do", **wanted)
-    assert (changed, result["users"], result["installed"], result["running"]) == (1, [USER], True, True)
+    assert (changed, result["users"], result["installed"], result["running"]) == (3, [USER], True, True)
+    assert NETWORK in host.virsh("net-list", "--name").split()
+    assert POOL in host.virsh("pool-list", "--name").split()
     assert ("KVM does not work: " in output) == (result["kvm"] is False)
     changed, again, _output = _play(tmp_path, "again", **wanted)
     assert (changed, again) == (0, result)
     absent = {"libvirt_host_state": "absent"}
     assert [_play(tmp_path, "end", is_check, **absent)[0] for is_check in (True, False, False)] == [1, 1, 0]
     assert _look() == before
+    assert NETWORK not in host.virsh("net-list", "--all", "--name").split()
+    assert POOL not in host.virsh("pool-list", "--all", "--name").split()

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role libvirt_host passes all options of networks and pools on, and rejects others before the first change."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import network_options, pool_options
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.options import CONNECTION
+
+from collection_path import CHECKOUT
+
+ROLE = CHECKOUT / "roles" / "libvirt_host"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("network", network_options.OPTIONS), ("pool", pool_options.OPTIONS)], ids=["network", "pool"]
+)
+def test_all_options_are_passed_on(kind, options):
+    known = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))[f"__libvirt_host_{kind}_options"]
+    tasks = yaml.safe_load((ROLE / "tasks" / "networks.yml").read_text(encoding="utf-8"))
+    (passed,) = [task[f"polyvirt.core.virsh_{kind}"] for task in tasks if f"polyvirt.core.virsh_{kind}" in task]
+    assert set(known) == set(passed) == set(options) - set(CONNECTION)
+    assert all(f"item.{name}" in text for name, text in passed.items())
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"libvirt_host_networks": [{"name": "lab", "adresses": []}]}, "lab: virsh_network has no option adresses."),
+        ({"libvirt_host_pools": [{"path": "/srv"}]}, "libvirt_host_pools[0]: an entry needs a name."),
+        ({"libvirt_host_pools": [{"name": "fast", "state": "absent"}]}, "fast: the role creates it; delete it with"),
+        ({"libvirt_host_network": []}, "libvirt_host_networks"),
+    ],
+)
+def test_wrong_entries_are_rejected_before_the_first_change(ansible_playbook, tmp_path, variables, message):
+    role = {"name": "polyvirt.core.libvirt_host", "tasks_from": "validate"}
+    tasks = [{"ansible.builtin.include_role": role, "vars": variables}]
+    playbook = tmp_path / "play.json"
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+    playbook.write_text(json.dumps([play]), encoding="utf-8")
+    code, output = ansible_playbook("-i", "localhost,", str(playbook))
+    assert code != 0
+    assert message in " ".join(output.split())
