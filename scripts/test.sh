@@ -4,9 +4,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs the tests of this checkout. Needs a fresh Debian 12 or later: as root, the script installs missing packages.
-# Usage: scripts/test.sh [--deep] [STAGE...]      stages: sanity lint unit demo suite roles peers cores install; default:
-#                                                 all, but peers, cores and install only with --deep
-#        scripts/test.sh run PYTEST-ARGUMENT...   single tests, in their own world
+# Usage: scripts/test.sh [--deep] [STAGE...]      stages: sanity lint unit demo suite roots roles peers cores install;
+#                                                 default: all, but peers, cores and install only with --deep
+#        scripts/test.sh run [--root ROOT] PYTEST-ARGUMENT...
+#                                                 single tests, in their own world; ROOT: with the libvirt, QEMU and
+#                                                 Python of debian13 or debian-testing
 # --deep also runs the tests that do not run daily (docs/testing.md): hours instead of DAILY_MINUTES.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
 
@@ -15,7 +17,7 @@ export LC_ALL=C.UTF-8
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
-readonly STAGES=(sanity lint unit demo suite roles peers cores install)
+readonly STAGES=(sanity lint unit demo suite roots roles peers cores install)
 # These run in parallel with the stages before them, which have no guests: in lint and sanity, single programs keep one CPU
 # busy for minutes, and the demo waits for its guest.
 readonly PARALLEL_STAGES=(lint demo)
@@ -31,13 +33,15 @@ declare -A JOBS=()
 . "$CHECKOUT/scripts/lib/host.sh"
 # shellcheck source=scripts/lib/environments.sh
 . "$CHECKOUT/scripts/lib/environments.sh"
+# shellcheck source=scripts/lib/roots.sh
+. "$CHECKOUT/scripts/lib/roots.sh"
 # shellcheck source=scripts/lib/stages_text.sh
 . "$CHECKOUT/scripts/lib/stages_text.sh"
 # shellcheck source=scripts/lib/stages_real.sh
 . "$CHECKOUT/scripts/lib/stages_real.sh"
 
 usage() {
-    sed -n 's/^# //p' "${BASH_SOURCE[0]}" | grep -A5 '^Runs'
+    sed -n 's/^# //p' "${BASH_SOURCE[0]}" | grep -A9 '^Runs'
     exit "$1"
 }
 
@@ -125,8 +129,20 @@ run_stage() {
 
 # run_tests PYTEST-ARGUMENT...: runs tests in one world, without workers, so that a debugger works too.
 run_tests() {
+    local root=
+    if [ "${1:-}" = --root ]; then
+        root=${2:-}
+        shift 2
+        root_tree "$root" >/dev/null || exit 2
+    fi
     prepare unit suite
     cd "$CHECKOUT" || exit 1
+    if [ -n "$root" ]; then
+        rm -rf "$RUN"
+        tests/guests/build.sh >/dev/null
+        in_root_world "$root" pytest -p no:xdist "$@"
+        exit
+    fi
     prepare_platforms
     [[ " $* " != *" --deep "* ]] || prepare_rulebook || exit 1
     POLYVIRT_TEST_CORES=$(other_cores) || exit 1

@@ -597,6 +597,15 @@ options:
         start overwrites it. An empty string removes the log.
       - Each VM needs its own file.
     type: path
+  nvram_format:
+    description:
+      - Format of the NVRAM file of a VM with UEFI firmware. With V(qcow2), an internal snapshot of the running VM is
+        possible, and contains the NVRAM.
+      - A new VM with O(firmware=uefi) gets V(qcow2) if libvirt supports it. An existing file is converted while the VM
+        is off (with O(allow_restart), a running VM is stopped for it and started again).
+      - Needs libvirt 10.10. V(raw) is what older versions have.
+    type: str
+    choices: [raw, qcow2]
   reset_nvram:
     description:
       - Reset the NVRAM of UEFI firmware to its template when O(state=restarted) starts the VM. Boot entries and keys
@@ -616,6 +625,12 @@ options:
         start.
       - If omitted, an existing maximum is kept as long as it is sufficient, and is raised to O(memory) otherwise.
     type: str
+  require_snapshots:
+    description:
+      - Reject the task if no snapshot of the VM would be possible while it runs, before the VM is created or changed.
+      - Without it, the task for the snapshot fails later.
+    type: bool
+    default: false
   allow_network_start:
     description:
       - Permission to start an inactive libvirt network that a VM needs for its start. Networks are not created.

@@ -108,6 +108,40 @@ stage_suite() {
     show_reruns
 }
 
+# Tests of libvirt that run with the libvirt and QEMU of another Debian release, too.
+readonly _ROOT_TESTS=(tests/suite/test_power.py tests/suite/test_options.py tests/suite/test_refusals.py
+    tests/suite/test_clones.py tests/suite/test_snapshots.py tests/suite/test_machinery.py tests/suite/test_uefi.py)
+readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi"
+# By day, each of these tests runs on one of so many days: the stage takes about a minute.
+readonly _ROOT_DAYS=24
+
+# The conformance suite with the libvirt, QEMU and Python of Debian 13. By day only if the root is in the cache, because
+# its creation takes minutes. A deep run also has Debian testing, which shows what is coming: its failures are only reported.
+stage_roots() {
+    if [ "$DEEP" = false ] && ! has_root debian13; then
+        say "   does not run: no root in the cache. A deep run creates it, or: scripts/test.sh run --root debian13 TEST"
+        return
+    fi
+    tests/guests/build.sh >/dev/null
+    if [ "$DEEP" = false ]; then
+        nothing_left in_root_world debian13 pytest -p no:xdist --turns --days "$_ROOT_DAYS" "${_ROOT_TESTS[@]}" \
+            -k "$_ROOT_SELECTION"
+        return
+    fi
+    nothing_left _suite_in_root debian13
+    unpack_cloud_init
+    _suite_in_root debian-testing && in_root_world debian-testing pytest -n 2 --dist worksteal tests/unit ||
+        say "   FINDING: tests fail with Debian testing; see above. They do not count as failures of this run"
+}
+
+_suite_in_root() {
+    local folder world=$CHECKOUT/tests/suite/world
+    folder=$(prepare_root "$1") || return
+    pytest --deep --dist worksteal \
+        --tx "$(($(nproc) + 1))*popen//python=env PATH=$folder/python/bin:$_ROOT_PATH $world --root $folder/tree python" \
+        "${_ROOT_TESTS[@]}" -k "$_ROOT_SELECTION"
+}
+
 # The unit tests and the suite of a day with the oldest ansible-core and with the next one. Stages before it have the
 # newest release.
 stage_cores() {

@@ -50,6 +50,7 @@ def share(config, items, count):
 def pytest_addoption(parser):
     parser.addoption("--deep", action="store_true", help="run all tests, those that are left out every day too")
     parser.addoption("--turns", action="store_true", help="of tests that take turns, run only those of this day")
+    parser.addoption("--days", type=int, default=1, help="with --turns: run each test on one day of so many")
     parser.addoption("--in-full", action="append", default=[], help="tests of files with such a path take no turns")
     # pyproject.toml sets this option, which would be unknown with -p no:cacheprovider.
     parser.addini("cache_dir", "cache directory path", default=".pytest_cache")
@@ -75,7 +76,7 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--turns"):
         in_turn = [item for item in items if item not in left_out and not in_full(config, item)]
         config.stash[IN_TURN] = in_turn
-        left_out |= not_today(in_turn, day_of(seed()))
+        left_out |= not_today(in_turn, day_of(seed()), config.getoption("--days"))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 
@@ -93,11 +94,14 @@ def in_full(config, item):
     return any(item.path.match(pattern) for pattern in config.getoption("--in-full"))
 
 
-def not_today(items, day):
-    """Those of ``items`` that run on other days: of tests distributed over N days, every N-th runs on one day."""
+def not_today(items, day, at_least=1):
+    """Those of ``items`` that run on other days: of tests distributed over N days, every N-th runs on one day.
+
+    ``at_least``: over how many days all tests are distributed, even those that otherwise run more often.
+    """
     in_turn = {}
     for item in items:
-        in_turn.setdefault(days_of(item), {}).setdefault(_turn_of(item), []).append(item)
+        in_turn.setdefault(max(at_least, days_of(item)), {}).setdefault(_turn_of(item), []).append(item)
     left_out = [
         group for days, groups in in_turn.items() for place, group in enumerate(groups.values()) if (place - day) % days
     ]

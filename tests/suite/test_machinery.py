@@ -28,6 +28,8 @@ def _options(qemu):
         **qemu.creation,
         "name": [NAME],
         "firmware": "uefi",
+        # What all versions of libvirt have; test_uefi.py has the other format.
+        **({"nvram_format": "raw"} if "nvram_format" in qemu.traits().fields else {}),
         "secure_boot": True,
         "tpm": True,
         "display": {"type": "vnc"},

@@ -77,7 +77,8 @@ def _take_step(vm, asked, traits):
         "kind": kind,
         "power": power,
     }
-    return Step("snapshot", arguments=arguments, cost=LIVE)
+    also = tuple(traits.side_effects("snapshot", vm, (Change("snapshot", None, kind),)))
+    return Step("snapshot", arguments=arguments, cost=LIVE, also=also)
 
 
 def _prune_steps(vm, asked, traits):

@@ -105,6 +105,10 @@ class QemuImg:
         shared = ["-U"] if snapshot or in_use else []
         self._run("convert", *shared, "-f", source_format, *part, "-O", image_format, source, path)
 
+    def overwrite(self, source, source_format, path, image_format):
+        """Replace what an existing image reads as; snapshots within it remain."""
+        self._run("convert", "-n", "-f", source_format, "-O", image_format, source, path)
+
     def copy_out(self, path, snapshot, copy):
         """A qcow2 image that reads as ``snapshot`` within the qcow2 image ``path``, also while a guest uses it (-U).
 

@@ -9,7 +9,7 @@ off, d destructive and x never.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable
 
@@ -109,7 +109,8 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("lxxxx", "clone", None, FULL, None),
     ("lllll", "clone", None, OF_SNAPSHOT, None),
     ("lllxl", "snapshot.take", None, TAKE, None),
-    ("lxxxl", "snapshot.take", None, TAKE, None, {"firmware": "uefi"}),
+    ("lllxl", "snapshot.take", None, TAKE, None, {"firmware": "uefi"}),
+    ("lxxxl", "snapshot.take", None, replace(TAKE, kind="internal"), None, {"firmware": "uefi"}),
     ("lllpp", "snapshot.restore", Snapshot("s", kind="internal"), TAKE, None),
 ))  # fmt: skip
 TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm, **ROOM), """

@@ -20,23 +20,33 @@ import shlex
 
 from ..._core.errors import NotFound, Refused
 from ..._core.file_checks import check_files
-from ..._core.model import PAUSED, RUNNING, SNAPSHOT_VERBS, STOPPED, SUSPENDED
+from ..._core.model import (
+    NEVER,
+    PAUSED,
+    RUNNING,
+    SNAPSHOT_VERBS,
+    STOPPED,
+    SUSPENDED,
+    Change,
+    SnapshotRequest,
+)
 from ..._core.planned import planned
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.virsh_output import version_numbers
 from .create import check_architecture
-from .definition import Definition, file_of
+from .definition import Definition, file_of, machine_type
 from .host_checks import check_host
 from .host_devices import check_memory
 from .needed import VirshFiles
 from .settings.disks import check_slots
 from .settings.hardware import check_hardware
 from .settings.memory_cpus import MEMORY_CPUS, check_fixed_maximum, has_added_cpus
+from .settings.nvram import check_nvram
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_shares
 from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_snapshot
-from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
+from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL, UEFI_REMEDY, snapshots_of
 
 #: First libvirt version with another way to load the memory of an internal snapshot.
 _ADDED_CPUS_SINCE = (10, 10)
@@ -50,13 +60,18 @@ def check_plan(driver, plan, released=frozenset()):
     ``released`` are the claims that earlier plans of the task let go of.
     """
     needed, creates = VirshFiles(driver, plan), any(step.verb == "create" for step in plan.steps)
+    if driver.require_snapshots:
+        _check_possible_snapshots(driver, plan.after)
     if creates:
         check_architecture(plan.after.name, driver.hypervisor)
     check_files(needed, driver.space, released)
     seed.check(plan, driver.commands)
     for one in planned(plan):
         check_memory(driver, one.vm, one.step)
-        if one.step.verb == "configure":
+        if one.step.verb == "create":
+            config = one.step.arguments["config"]
+            check_nvram(driver, plan.after.name, machine_type(config), config)
+        elif one.step.verb == "configure":
             check_slots(driver, one.vm, [change for change in one.changes if change.kind == "disks.add"])
             _check_maxima(driver, one.vm, one.changes, needed.cloned)
         elif one.step.verb in SNAPSHOT_VERBS:
@@ -65,6 +80,25 @@ def check_plan(driver, plan, released=frozenset()):
     check_shares(driver, plan)
     check_passt(driver, plan)
     check_host(driver, plan, released)
+
+
+def _check_possible_snapshots(driver, vm):
+    """Raise Refused if the VM, with its power state and settings after the plan, could have no snapshot."""
+    supported, requested = snapshots_of(driver.library, driver.is_local, driver.is_from_debian), SnapshotRequest("any")
+    change = Change("snapshot", None, requested)
+    if supported.cost_of_taking(vm, change) == NEVER:
+        raise Refused(
+            f"{vm.name}: require_snapshots: libvirt {driver.library} supports no snapshots of this VM while it is"
+            f" {vm.power}.",
+            UEFI_REMEDY,
+        )
+    disks = (vm.config.get("disks") or {}).items()
+    raw = [slot for slot, disk in sorted(disks) if disk.get("format") not in (None, "qcow2")]
+    if raw and supported.taken_as(vm, requested)[0] == INTERNAL:
+        raise Refused(
+            f"{vm.name}: require_snapshots: disk {raw[0]} is not qcow2, so it supports no internal snapshots.",
+            "Use qcow2 images.",
+        )
 
 
 def _check_maxima(driver, vm, changes, cloned):

@@ -233,8 +233,9 @@ class VirshClaims(HoldsClaims):
     def _other_files(self, plan, step):
         changed = step.arguments.get("config") or {change.kind: change.new for change in step.changes}
         after = step.arguments.get("config") or plan.after.config
-        if {"firmware", "secure_boot"} & changed.keys() and after.get("firmware") == "uefi":
-            yield NEW, "firmware", self._driver.storage.nvram_path(plan.after.name, after.get("secure_boot"))
+        if {"firmware", "secure_boot", "nvram_format"} & changed.keys() and after.get("firmware") == "uefi":
+            chosen = after.get("secure_boot"), after.get("nvram_format") or "raw"
+            yield NEW, "firmware", self._driver.storage.nvram_path(plan.after.name, *chosen)
         if changed.get("serial_log"):
             yield NEW, "serial_log", changed["serial_log"]
 

@@ -16,8 +16,9 @@ from ..._tools.seed_network import macs_by_place
 from .create import define_once, make_seed, mark_of_new_vm
 from .definition import Definition, file_of, target_of
 from .settings.disks import add_seeds, set_disk_file
-from .settings.firmware import nvram_of, place_nvram
+from .settings.firmware import nvram_of
 from .settings.networks import is_bridge, new_mac, set_nic_element
+from .settings.nvram import place_nvram
 from .settings.port_forwards import remove_forward_names
 from .snapshots import EXTERNAL, SnapshotXml
 

@@ -13,8 +13,9 @@ from ..._core.model import LIVE, PAUSED, RUNNING
 from .definition import Definition
 from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
-from .settings.firmware import FIRMWARE, nvram_of, place_nvram
+from .settings.firmware import FIRMWARE, nvram_of
 from .settings.networks import add_nic, read_nic, remove_nic, set_nic
+from .settings.nvram import NVRAM, place_new_nvram, read_format
 from .settings.table import SETTINGS, write_setting
 
 #: Kinds of changes that do not change the XML.
@@ -40,14 +41,14 @@ def _reserve(driver, before, after):
 def _store(driver, vm, changes, definition, reserved):
     """Make the changes to the running VM and the definition, and store the latter."""
     running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
-    created, nvram = [], nvram_of(definition)
+    created, nvram = [], (nvram_of(definition), read_format(definition))
     addresses = Following(definition, reserved, read_nic)
     for change in sorted(changes, key=_last_nics_first):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, created)
         addresses.follow(change)
     # The mark keeps the NVRAM file of the previous firmware too, so that it is deleted with the VM.
-    nvram = [nvram, _set_nvram_path(driver, vm, definition)] if _changes_firmware(changes) else []
+    nvram = [nvram[0], place_new_nvram(driver, vm, definition, changes, nvram)] if _changes_firmware(changes) else []
     wanted = addresses.reservations()
     if created or nvram or wanted != reserved or any(change.kind in IN_MARK for change in changes):
         mark = _updated_mark(vm, definition.mark, changes, created, [path for path in nvram if path])
@@ -57,13 +58,8 @@ def _store(driver, vm, changes, definition, reserved):
         driver.define(definition)
 
 
-def _set_nvram_path(driver, vm, definition):
-    driver.storage.create_default_folder()
-    return place_nvram(definition, driver.storage, vm.name)
-
-
 def _changes_firmware(changes):
-    return any(change.field in FIRMWARE for change in changes)
+    return any(change.field in {*FIRMWARE, *NVRAM} for change in changes)
 
 
 def _last_nics_first(change):

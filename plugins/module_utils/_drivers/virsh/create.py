@@ -22,9 +22,9 @@ from ..._tools.virsh import ConnectionLost
 from .definition import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
 from .settings.addresses import recorded, to_record, update, with_reservations
 from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free_slot, insert_disk, slot_name
-from .settings.firmware import place_nvram
 from .settings.native import same_native
 from .settings.networks import is_bridge, new_mac, nic_element
+from .settings.nvram import create_nvram
 from .settings.table import SETTINGS, write_setting
 from .storage import bases_of, remove_unused
 
@@ -73,7 +73,9 @@ def _define_new(driver, name, vm_id, arguments, created):
     mark = mark_of_new_vm(driver, vm_id, arguments, config, own_disks, seeds)
     if config.get("firmware") == "uefi":
         driver.storage.create_default_folder()
-        mark["nvram"] = [place_nvram(definition, driver.storage, name)]
+        path, is_new = create_nvram(definition, driver.storage, name, config.get("nvram_format"))
+        mark["nvram"] = [path]
+        created += [path] if is_new else []
     wanted = _reservations(config)
     definition.set_mark(with_reservations(mark, to_record(driver, wanted) if wanted else ()))
     driver.define(definition)

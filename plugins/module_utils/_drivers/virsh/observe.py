@@ -17,6 +17,7 @@ from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import Observation, Vm
 from ..._kit.addresses import address_effects
 from ..._kit.light import KnownSettings, is_light
+from ..._ports import files
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
@@ -27,8 +28,10 @@ from .definition import Definition, target_of
 from .settings.addresses import named_networks, recorded, sources_of, with_reserved
 from .settings.display import display_effects
 from .settings.networks import NETWORK_LISTS, inactive_networks, starting_effects
-from .traits import EXTERNAL, virsh_traits
+from .traits import EXTERNAL, snapshot_effects, virsh_traits
 
+#: A file of Debian and of distributions that take over its packages.
+_DEBIAN = "/etc/debian_version"
 _SYSTEM_FOLDER = "/var/lib/libvirt/images"
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
 
@@ -200,6 +203,7 @@ class VirshObserver:
         self.options = options
         self.storage_path = options.get("storage_path")
         self.allow_network_start = bool(options.get("allow_network_start"))
+        self.require_snapshots = bool(options.get("require_snapshots"))
         self.hypervisor = self.library = ""
         self._native_keys = tuple(options.get("native") or ())
         self._listing = self._capabilities = None
@@ -229,6 +233,10 @@ class VirshObserver:
     def is_local(self):
         return is_local(self.virsh.uri)
 
+    @property
+    def is_from_debian(self):
+        return self.is_local and files.exists(_DEBIAN)
+
     def capabilities(self):
         """libvirt's description of its host, read once."""
         if self._capabilities is None:
@@ -242,7 +250,7 @@ class VirshObserver:
         self._listing = self._listing or Listing.read(self.virsh, with_networks=self.allow_network_start)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
-        traits = virsh_traits(self.hypervisor, self.library, self.is_local)
+        traits = virsh_traits(self.hypervisor, self.library, self.is_local, self.is_from_debian)
         starting = starting_effects(self._listing.inactive_networks)
         return replace(
             traits,
@@ -250,6 +258,7 @@ class VirshObserver:
                 *starting(verb, vm, changes),
                 *display_effects(changes),
                 *address_effects(verb, vm, changes),
+                *snapshot_effects(verb, vm, changes),
             ),
         )
 

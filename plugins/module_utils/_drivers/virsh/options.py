@@ -49,9 +49,11 @@ VM = {
     "boot_order": BootOrder(choices=("disk", "cdrom", "network")),
     "watchdog": Option("dict", options=WATCHDOG),
     "serial_log": Option("path", unique="file", absolute=True),
+    "nvram_format": Option(choices=("raw", "qcow2")),
     "reset_nvram": Consent(role=AT_START, only_with="restarted"),
     "max_cpus": Option("int"),
     "max_memory": Memory(),
     "allow_network_start": Consent(role="connection"),
+    "require_snapshots": Consent(role="connection"),
 }
 SNAPSHOT = {**CONNECTION, "kind": Policy(choices=("internal", "external"), only_with="present")}

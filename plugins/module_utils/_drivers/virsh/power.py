@@ -9,6 +9,7 @@ from ..._core.errors import CommandFailed
 from ..._core.model import SUSPENDED
 from ..._tools.virsh import ConnectionLost, is_not_found
 from .settings.networks import start_networks
+from .settings.nvram import reset_qcow2
 
 #: Seconds: writing a guest's memory to disk may take long, but no call may hang forever.
 _SAVE_TIMEOUT = 3600
@@ -18,7 +19,8 @@ _OFF, _RUNNING, _PAUSED = "shut off", "running", "paused"
 def start(driver, vm, step):
     if driver.allow_network_start:
         start_networks(driver, vm)
-    options = ["--reset-nvram"] if step.arguments.get("reset_nvram") else []
+    resets = step.arguments.get("reset_nvram") and not reset_qcow2(driver, driver.definition(vm.id))
+    options = ["--reset-nvram"] if resets else []
     is_restored = vm.power == SUSPENDED
     if is_restored:
         # Reading a guest's memory back takes as long as writing it.

@@ -22,6 +22,7 @@ from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers
 from .definition import Definition, file_of, register_prefixes, target_of
 from .settings.addresses import RESERVATIONS, with_reservations
+from .settings.firmware import nvram_of
 from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
 #: Seconds: merging disks and writing memory may take long, but no call may hang forever.
@@ -68,6 +69,13 @@ class SnapshotXml:
         included = {disk.get("name") for disk in self.root.findall("disks/disk") if disk.get("snapshot") != "no"}
         drives = self.definition.drives("disk", "lun") if self.definition else ()
         return {target_of(disk): file_of(disk) for disk in drives if target_of(disk) in included and file_of(disk)}
+
+    @property
+    def nvram_file(self):
+        """The qcow2 NVRAM file with the state of an internal snapshot, or None."""
+        definition = self.definition
+        is_included = self.kind == INTERNAL and definition and definition.native("os/nvram@format") == "qcow2"
+        return nvram_of(definition) if is_included else None
 
     @property
     def overlays(self):
@@ -125,7 +133,7 @@ def snapshot(driver, vm, step):
     overlays, memory = {}, None
     if kind == EXTERNAL:
         overlays = {slot: overlay_path(vm, slot, name) for slot in vm.config["disks"]}
-        memory = memory_path(vm, name) if arguments["include_memory"] and vm.power in (RUNNING, PAUSED) else None
+        memory = memory_path(vm, name) if arguments["power"] != STOPPED else None
         _describe_files(root, overlays, memory)
     # Recorded before they exist, so that the mark lists all files even if this run is interrupted.
     memory_files = [memory] if memory else []
@@ -277,10 +285,12 @@ def _edit_mark(driver, vm, edit):
 
 def check_content(driver, vm, name, snapshot):
     """Raise NotFound if the content of a disk in a snapshot no longer exists; ``snapshot`` is its SnapshotXml."""
-    for slot, path in sorted(snapshot.disk_files.items()):
+    parts = {f"disk {slot}": path for slot, path in snapshot.disk_files.items()}
+    parts.update({"the NVRAM": snapshot.nvram_file} if snapshot.nvram_file else {})
+    for part, path in sorted(parts.items()):
         if not files.exists(path):
             raise NotFound(
-                f"{vm.name}: {path} with disk {slot} of snapshot '{name}' no longer exists.",
+                f"{vm.name}: {path} with {part} of snapshot '{name}' no longer exists.",
                 "Restore the file, or delete the snapshot.",
             )
         if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:

@@ -37,8 +37,9 @@ class Storage:
     def seed_path(self, name):
         return os.path.join(self.folder, f"{name}{_SEED_SUFFIX}")
 
-    def nvram_path(self, name, secure):
-        return os.path.join(self.folder, f"{name}{_NVRAM_SUFFIXES[bool(secure)]}")
+    def nvram_path(self, name, secure, image_format="raw"):
+        suffix = "" if image_format == "raw" else f".{image_format}"
+        return os.path.join(self.folder, f"{name}{_NVRAM_SUFFIXES[bool(secure)]}{suffix}")
 
     def create_default_folder(self):
         """Create the directory if it is libvirt's default; a directory set with ``storage_path`` must exist."""

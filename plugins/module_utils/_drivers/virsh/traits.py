@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ..._core.model import (
@@ -34,15 +34,20 @@ from .settings.hardware import HARDWARE
 from .settings.memory_cpus import MEMORY_CPUS, NESTED, normalize_maxima
 from .settings.native import check_native
 from .settings.networks import DEFAULT_NETWORK, NICS
+from .settings.nvram import NVRAM, QCOW2, QCOW2_SINCE, normalize_nvram
 from .settings.port_forwards import FORWARDS, INSTEAD_OF_FORWARDS, check_forwards
 from .settings.shared_folders import SHARES
 from .settings.table import SETTINGS
 
 
-def virsh_traits(hypervisor, version, local):
-    """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read."""
+def virsh_traits(hypervisor, version, local, by_debian=False):
+    """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read.
+
+    ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions.
+    """
     can_save = hypervisor != "TEST"  # virsh managedsave never returns there (libvirt 9.0.0).
-    fields = _fields_of(hypervisor, version, local)
+    snapshots = snapshots_of(version, local, by_debian)
+    fields = _fields_of(hypervisor, version, local, snapshots)
     return Traits(
         platform=LIBVIRT.name,
         version=version,
@@ -63,7 +68,7 @@ def virsh_traits(hypervisor, version, local):
         slot=slot_name,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
-        taken_as=taken_as,
+        taken_as=snapshots.taken_as,
         transient=may_pass,
         not_cloned=frozenset({"serial_log", "port_forwards"}),
         normalize=partial(_normalized, fields),
@@ -103,7 +108,10 @@ def _instead_of_hardware(hypervisor, local):
         alternative = _LOCAL
     else:
         alternative = f"It requires libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
-    return dict.fromkeys((kind.partition(".")[0] for kind in _NOT_SIMULATED), alternative)
+    instead = dict.fromkeys((kind.partition(".")[0] for kind in _NOT_SIMULATED), alternative)
+    if hypervisor != "TEST" and local:
+        instead["nvram_format"] = f"It requires libvirt {'.'.join(map(str, QCOW2_SINCE))} or later."
+    return instead
 
 
 def _name_fault(name):
@@ -120,6 +128,7 @@ def _normalized(fields, vm, config):
     """``config`` in libvirt's terms. Raises Refused for values that libvirt does not support."""
     check_native(vm, config, _NATIVE_WITH_OPTION)
     result = normalize_firmware(vm, config) if "firmware" in fields else config
+    result = normalize_nvram(vm, result) if "nvram_format" in fields else result
     result = normalize_maxima(vm, normalized(SETTINGS, vm, result))
     if "port_forwards.add" in fields:
         check_forwards(vm, result)
@@ -130,15 +139,21 @@ def _normalized(fields, vm, config):
 INTERNAL, EXTERNAL = "internal", "external"
 #: First libvirt versions that can delete and restore external snapshots.
 EXTERNAL_DELETED_SINCE, EXTERNAL_RESTORED_SINCE = (9, 0), (9, 9)
+UEFI_REMEDY = (
+    "A running VM with UEFI needs libvirt 10.10 and nvram_format: qcow2 (not 11.2 and 11.3, except the packages of"
+    " Debian), an external snapshot (kind: external), or BIOS."
+)
+#: Versions that fail to restore internal snapshots with an NVRAM; the packages of Debian contain the repair.
+NVRAM_BROKEN_IN = ((11, 2), (11, 3))
 #: What libvirt's test driver would store without any effect, and what needs access to the files of the host.
-_NOT_SIMULATED = {*FIRMWARE, *NESTED, *HARDWARE, *DISPLAY}
+_NOT_SIMULATED = {*FIRMWARE, *NVRAM, *NESTED, *HARDWARE, *DISPLAY}
 _FROM_FILES = ("image", "clone", "cloud_init")
-_ON_HOST_ONLY = {*FIRMWARE, *NESTED, *DISKS, *SHARES, *_FROM_FILES, "snapshot.content"}
+_ON_HOST_ONLY = {*FIRMWARE, *NVRAM, *NESTED, *DISKS, *SHARES, *_FROM_FILES, "snapshot.content"}
 
 
-def _fields_of(hypervisor, version, local):
+def _fields_of(hypervisor, version, local, snapshots):
     """{kind of change or creation option: Field} of one connection."""
-    fields = {**supported(SETTINGS, version_numbers(version)), **_other_fields(version)}
+    fields = {**supported(SETTINGS, version_numbers(version)), **_other_fields(version, snapshots)}
     lacking = set() if hypervisor == "QEMU" else {*FORWARDS}
     if hypervisor == "TEST":
         fields.update(_fields_of_test(fields))
@@ -165,7 +180,7 @@ def _cost_of_cloning(source, change):
     return LIVE if source.power == STOPPED or change.new.get("snapshot") else NEVER
 
 
-def _other_fields(version):
+def _other_fields(version, snapshots):
     """Creation options and snapshots."""
     return {
         "image": Field(),
@@ -173,9 +188,8 @@ def _other_fields(version):
         "cloud_init": Field(),
         "snapshot.content": Field(),
         "snapshot.take": Field(
-            cost=_cost_of_taking,
-            instead="Stop the VM first. A suspended VM can also be started; for a running VM with UEFI, an external"
-            " snapshot is possible (kind: external).",
+            cost=snapshots.cost_of_taking,
+            instead=f"Stop the VM first. A suspended VM can also be started. {UEFI_REMEDY}",
         ),
         "snapshot.drop": Field(
             cost=partial(_cost_of_dropping, version_numbers(version) >= EXTERNAL_DELETED_SINCE),
@@ -192,24 +206,63 @@ def _other_fields(version):
 # Snapshots ------------------------------------------------------------------------------------------------------------
 
 
-def kind_for(vm, requested):
-    """The kind of a new snapshot: the requested one, else that of existing snapshots."""
-    return requested or next((one.kind for one in vm.snapshots), INTERNAL)
+@dataclass(frozen=True)
+class Snapshots:
+    """What snapshots a connection supports. ``nvram``: internal ones of running VMs with a qcow2 NVRAM."""
+
+    external: bool
+    nvram: bool
+
+    def kind_for(self, vm, requested):
+        """The kind of a new snapshot: the requested one, else that of existing snapshots, else internal if possible."""
+        if requested or vm.snapshots:
+            return requested or vm.snapshots[0].kind
+        return EXTERNAL if self.external and not self._can_be_internal(vm) else INTERNAL
+
+    def _can_be_internal(self, vm):
+        """Whether the state of the firmware (NVRAM) of a running VM can be part of an internal snapshot."""
+        config = vm.active or vm.config
+        if not runs_with_uefi(vm):
+            return True
+        return self.nvram and config.get("nvram_format") == QCOW2
+
+    def cost_of_taking(self, vm, change):
+        if vm.power == SUSPENDED:
+            return NEVER
+        is_internal = self.kind_for(vm, change.new.kind) == INTERNAL
+        return NEVER if is_internal and not self._can_be_internal(vm) else LIVE
+
+    def taken_as(self, vm, requested):
+        """(kind, power state) of a new snapshot. An internal one of a running VM always has its memory.
+
+        So has an external one that replaces it, unless the request excludes the memory.
+        """
+        kind = self.kind_for(vm, requested.kind)
+        has_memory = kind == INTERNAL or requested.include_memory or self._is_instead(vm, requested)
+        return kind, vm.power if has_memory else STOPPED
+
+    def _is_instead(self, vm, requested):
+        is_chosen = not requested.kind and requested.include_memory is None and not self._can_be_internal(vm)
+        return is_chosen and all(one.power != STOPPED for one in vm.snapshots)
 
 
-def _cost_of_taking(vm, change):
-    if vm.power == SUSPENDED:
-        return NEVER
-    # An internal snapshot of a running VM cannot contain the state of UEFI firmware (NVRAM).
-    config = vm.active or vm.config
-    runs_with_uefi = config.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
-    return NEVER if runs_with_uefi and kind_for(vm, change.new.kind) == INTERNAL else LIVE
+def runs_with_uefi(vm):
+    return (vm.active or vm.config).get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
 
 
-def taken_as(vm, requested):
-    """(kind, power state) of a new snapshot. The memory of a running VM is always part of an internal snapshot."""
-    kind = kind_for(vm, requested.kind)
-    return kind, vm.power if kind == INTERNAL or requested.include_memory else STOPPED
+def snapshots_of(version, local, by_debian=False):
+    """The Snapshots of a libvirt version. ``local``: files can be created. ``by_debian``: it is a package of Debian."""
+    numbers = version_numbers(version)
+    is_broken = numbers[:2] in NVRAM_BROKEN_IN and not by_debian
+    return Snapshots(local and numbers >= EXTERNAL_RESTORED_SINCE, numbers >= QCOW2_SINCE and not is_broken)
+
+
+def snapshot_effects(verb, vm, changes):
+    """Part of the ``side_effects`` of the traits: what a snapshot does not contain."""
+    kinds = [change.new for change in changes if change.field == "snapshot"]
+    if verb != "snapshot" or EXTERNAL not in kinds or not runs_with_uefi(vm):
+        return ()
+    return ("The external snapshot does not contain the NVRAM of the firmware: a restore keeps its current content.",)
 
 
 def _cost_of_dropping(supports_external, vm, change):

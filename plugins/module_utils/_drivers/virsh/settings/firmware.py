@@ -71,19 +71,6 @@ def write_secure_boot(definition, change):
         definition.set("features/smm", "").set("state", "on")
 
 
-def place_nvram(definition, storage, name):
-    """Set the path of the NVRAM file in the definition and return it; None for BIOS, which has no NVRAM."""
-    if read_firmware(definition) == "bios":
-        return None
-    path = storage.nvram_path(name, read_secure_boot(definition))
-    nvram = definition.set("os/nvram", path)
-    # A cloned definition may contain the source's file in a child element (libvirt 8.5 and later).
-    nvram.attrib.pop("type", None)
-    for child in list(nvram):
-        nvram.remove(child)
-    return path
-
-
 def _request_features(system, features):
     firmware = ET.SubElement(system, "firmware")
     for name, enabled in features.items():

@@ -38,6 +38,12 @@ def same_native(found, requested):
     return versioned is not None and bool(re.fullmatch(rf"{versioned}-[\w.-]+", found))
 
 
+def versioned_machine(machine):
+    """A machine type as libvirt stores it, with a version: firmware is described for these names."""
+    versioned = _VERSIONED_MACHINE_TYPES.get(machine)
+    return f"{versioned}-0" if versioned else machine
+
+
 def _text(value):
     if isinstance(value, bool):
         return "yes" if value else "no"

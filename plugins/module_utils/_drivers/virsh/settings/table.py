@@ -24,6 +24,7 @@ from .hardware import HARDWARE
 from .memory_cpus import MEMORY_CPUS, NESTED
 from .native import NATIVE
 from .networks import NICS
+from .nvram import NVRAM
 from .port_forwards import FORWARDS
 from .shared_folders import SHARES
 
@@ -37,6 +38,7 @@ _ROWS = {
     "autostart": Setting(cost=LIVE),
     **MEMORY_CPUS,
     **FIRMWARE,
+    **NVRAM,
     **HARDWARE,
     **NESTED,
     **DISKS,

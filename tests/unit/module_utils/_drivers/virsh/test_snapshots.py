@@ -98,7 +98,7 @@ def marked(vm):
 
 
 def arguments(**more):
-    return {"name": "s", "description": "d", "include_memory": None, "kind": "internal", **more}
+    return {"name": "s", "description": "d", "include_memory": None, "kind": "internal", "power": "stopped", **more}
 
 
 def create(*flags):
@@ -130,7 +130,8 @@ def test_internal_snapshot_does_not_change_mark(tmp_path):
 def test_files_of_external_snapshot_are_recorded_before_creation(tmp_path, power, include_memory, flags, memory):
     vm = machine(tmp_path, power)
     virsh = FakeVirsh(marked(vm))
-    requested = arguments(kind="external", include_memory=include_memory)
+    taken_as = power if include_memory else "stopped"
+    requested = arguments(kind="external", include_memory=include_memory, power=taken_as)
     snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
     overlay, kept = str(tmp_path / "web-vda.s.qcow2"), str(tmp_path / "web.s.memory")
     assert [words for words in virsh.done if words[0] != "dumpxml"] == [("define", "/dev/stdin"), create(*flags)]
@@ -152,7 +153,7 @@ def test_files_that_were_not_created_are_removed_from_mark(tmp_path):
     virsh = FakeVirsh({**marked(after), create(): failed("no space left")})
     with pytest.raises(CommandFailed, match="no space left"):
         snapshots.snapshot(
-            driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=arguments(kind="external", include_memory=True))
+            driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=arguments(kind="external", power="running"))
         )
     mark = virsh.defined().mark
     assert (mark["disks"], mark["files"]) == (vm.mark["disks"], [str(tmp_path / "web.s.memory")])

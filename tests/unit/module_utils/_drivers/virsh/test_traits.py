@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import snapshot_effects, virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import is_local
 
@@ -176,6 +176,74 @@ def snapshot_cost(kind, vm, requested, old=None, version="9.0.0"):
 def test_internal_snapshot_of_running_uefi_vm_is_not_supported(firmware, power, kind, others, cost):
     vm = Vm("web", power=power, config={"firmware": firmware}, snapshots=others)
     assert snapshot_cost("take", vm, SnapshotRequest("s", kind=kind)) == cost
+
+
+@pytest.mark.parametrize(
+    ("version", "by_debian", "nvram_format", "asked", "taken_as"),
+    [
+        ("9.0.0", True, "raw", "", None),
+        ("9.8.9", False, "raw", "", None),
+        ("9.9.0", False, "raw", "", ("external", "running")),
+        ("9.9.0", False, "raw", "internal", None),
+        ("10.9.0", False, "qcow2", "", ("external", "running")),
+        ("10.10.0", False, "qcow2", "", ("internal", "running")),
+        ("10.10.0", False, "raw", "", ("external", "running")),
+        ("11.1.0", False, "qcow2", "", ("internal", "running")),
+        ("11.2.0", False, "qcow2", "internal", None),
+        ("11.3.0", False, "qcow2", "", ("external", "running")),
+        ("11.3.0", True, "qcow2", "", ("internal", "running")),
+        ("11.4.0", False, "qcow2", "", ("internal", "running")),
+        ("11.4.0", False, "qcow2", "external", ("external", "stopped")),
+    ],
+)
+def test_snapshot_of_running_uefi_vm_by_version(version, by_debian, nvram_format, asked, taken_as):
+    traits = virsh_traits("QEMU", version, local=True, by_debian=by_debian)
+    vm = Vm("web", power="running", config={"firmware": "uefi", "nvram_format": nvram_format})
+    request = SnapshotRequest("s", kind=asked)
+    cost = traits.fields["snapshot.take"].cost_of(vm, Change("snapshot", None, request))
+    assert (traits.taken_as(vm, request) if cost == "live" else None) == taken_as
+
+
+def test_first_snapshot_decides_the_kind():
+    traits = virsh_traits("QEMU", "11.3.0", local=True, by_debian=True)
+    for kind in ("internal", "external"):
+        snapshots = (Snapshot("a", kind=kind, power="running"),)
+        vm = Vm("web", power="running", config={"firmware": "uefi", "nvram_format": "qcow2"}, snapshots=snapshots)
+        assert traits.taken_as(vm, SnapshotRequest("s"))[0] == kind
+
+
+def test_external_snapshot_reports_that_nvram_is_not_included():
+    vm = Vm("web", power="running", config={"firmware": "uefi"})
+    for kind, has_text in (("external", True), ("internal", False)):
+        texts = snapshot_effects("snapshot", vm, [Change("snapshot", None, kind)])
+        assert any("NVRAM" in text for text in texts) == has_text
+    bios = Vm("web", power="running", config={"firmware": "bios"})
+    assert snapshot_effects("snapshot", bios, [Change("snapshot", None, "external")]) == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "requested", "nvram_format"),
+    [
+        ({}, {"firmware": "uefi"}, "qcow2"),
+        ({}, {"firmware": "uefi", "nvram_format": "raw"}, "raw"),
+        ({"firmware": "bios", "nvram_format": ""}, {"firmware": "uefi"}, "qcow2"),
+        ({"firmware": "uefi", "nvram_format": "raw"}, {"firmware": "uefi"}, None),
+        ({"firmware": "uefi", "nvram_format": "raw"}, {"cpus": 2}, None),
+        ({"firmware": "uefi", "nvram_format": "qcow2"}, {"firmware": "bios"}, ""),
+        ({}, {"firmware": "bios"}, None),
+    ],
+)
+def test_nvram_format_of_new_firmware(found, requested, nvram_format):
+    traits = virsh_traits("QEMU", "10.10.0", local=True)
+    assert traits.normalize(Vm("web", config=found), requested).get("nvram_format") == nvram_format
+    old = virsh_traits("QEMU", "10.9.0", local=True).normalize(Vm("web", config=found), requested)
+    assert old.get("nvram_format") == requested.get("nvram_format")
+
+
+def test_bios_has_no_nvram_format():
+    traits = virsh_traits("QEMU", "10.10.0", local=True)
+    with pytest.raises(Refused, match="nvram_format requires UEFI"):
+        traits.normalize(Vm("web", config={"firmware": "bios"}), {"nvram_format": "qcow2"})
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defin
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
     normalize_firmware,
     nvram_of,
-    place_nvram,
     read_firmware,
     read_secure_boot,
     write_firmware,
     write_secure_boot,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.nvram import place_nvram
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
 
 from unit.module_utils._drivers.virsh.answers import machine_xml, recorded

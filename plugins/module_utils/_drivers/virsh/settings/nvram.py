@@ -1,0 +1,179 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The NVRAM file of a VM with UEFI firmware. libvirt includes it in internal snapshots if its format is qcow2.
+
+Distributions install raw templates, and libvirt (11.3) does not convert them. So the file is created here, before the
+definition, which then has to name the files of the firmware: libvirt would choose only firmware with a qcow2 template.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ...._core.errors import Refused, Unsupported
+from ...._core.model import NEXT_BOOT, POWER_OFF
+from ...._kit.settings import Setting
+from ...._ports import files
+from ...._tools import qemu_firmware
+from ..definition import ARCHITECTURE
+from .firmware import FIRMWARE, nvram_of, read_firmware, read_secure_boot
+from .native import versioned_machine
+
+RAW, QCOW2 = "raw", "qcow2"
+#: First libvirt version that restores internal snapshots with their NVRAM.
+QCOW2_SINCE = (10, 10)
+
+
+def read_format(definition):
+    """The format of the NVRAM file; empty for BIOS, which has none."""
+    return "" if read_firmware(definition) == "bios" else definition.native("os/nvram@format") or RAW
+
+
+def normalize_nvram(vm, config):
+    """``config`` with the format for a VM that gets NVRAM or loses it. Raises Refused if BIOS is to have one."""
+    firmware, before = config.get("firmware") or vm.config.get("firmware"), vm.config.get("firmware")
+    if config.get("nvram_format") and firmware != "uefi":
+        raise Refused(f"{vm.name}: nvram_format requires UEFI, and BIOS has no NVRAM.", "Set firmware: uefi.")
+    if firmware == before or not firmware:
+        return config
+    if firmware == "uefi":
+        return {"nvram_format": QCOW2, **config}
+    return {"nvram_format": "", **config} if before == "uefi" else config
+
+
+def _cost(vm, change):
+    # The guest may write to the file that is converted. A new firmware has a new file.
+    return POWER_OFF if change.old else NEXT_BOOT
+
+
+def _firmware_of(name, machine, secure_boot):
+    """The Firmware of this host for a machine type. Raises Unsupported if there is none."""
+    paths = {name: os.path.join(folder, name) for folder in qemu_firmware.FOLDERS for name in files.entries(folder)}
+    texts = (files.read(path) for name, path in sorted(paths.items()) if name.endswith(".json"))
+    found = qemu_firmware.choose(texts, ARCHITECTURE, versioned_machine(machine), bool(secure_boot))
+    if found is None:
+        raise _no_firmware(name)
+    return found
+
+
+def place_nvram(definition, storage, name, wanted_format=None):
+    """Set the NVRAM file in the definition and return its path; None for BIOS, which has no NVRAM.
+
+    ``wanted_format`` None: that of the definition.
+    """
+    if read_firmware(definition) == "bios":
+        return None
+    wanted_format = wanted_format or read_format(definition)
+    path = storage.nvram_path(name, read_secure_boot(definition), wanted_format)
+    nvram = definition.set("os/nvram", path)
+    # A cloned definition may contain the source's file in a child element (libvirt 8.5 and later).
+    nvram.attrib.pop("type", None)
+    for child in list(nvram):
+        nvram.remove(child)
+    if wanted_format == QCOW2 or nvram.get("format"):
+        nvram.set("format", wanted_format)
+    return path
+
+
+def create_nvram(definition, storage, name, wanted_format):
+    """Set the NVRAM of a new VM in its definition. Returns (path, whether the file is new).
+
+    A raw file is created by libvirt at the first start.
+    """
+    if wanted_format != QCOW2:
+        return place_nvram(definition, storage, name), False
+    image = _template(definition, name)
+    path = place_nvram(definition, storage, name, QCOW2)
+    return path, storage.create_disk(path, {"format": QCOW2}, image)
+
+
+def place_new_nvram(driver, vm, definition, changes, previous):
+    """Set the NVRAM file after a change of the firmware or of the format. Returns its path, or None for BIOS.
+
+    ``previous`` are path and format before. A file in the new format has the content of the previous one, unless the
+    firmware is another one.
+    """
+    requested = {change.field: change.new for change in changes}
+    driver.storage.create_default_folder()
+    wanted_format = requested.get("nvram_format") or previous[1]
+    keeps_content = not FIRMWARE.keys() & requested.keys() and previous[0] and files.exists(previous[0])
+    image = {"source": previous[0], "format": previous[1]} if keeps_content else None
+    if wanted_format == QCOW2:
+        template = _template(definition, vm.name)
+        image = image or template
+    path = place_nvram(definition, driver.storage, vm.name, wanted_format)
+    if path is not None and image is not None:
+        _fill(driver.storage, path, wanted_format, image, is_own=vm.owned and path in vm.mark.get("nvram", ()))
+    return path
+
+
+def _fill(storage, path, image_format, image, is_own):
+    if is_own and files.exists(path):
+        # A new file would lack the snapshots that an earlier one contains.
+        storage.qemu_img.overwrite(image["source"], image["format"], path, image_format)
+    else:
+        storage.create_disk(path, {"format": image_format}, image)
+
+
+def _template(definition, name):
+    """Set the firmware's files in the definition, and return its template as an ``image`` of Storage.create_disk."""
+    if read_firmware(definition) == "bios":
+        return None
+    firmware = _firmware_of(name, definition.native("os/type@machine"), read_secure_boot(definition))
+    _set_loader(definition, firmware)
+    return _image_of(firmware)
+
+
+def _image_of(firmware):
+    return {"source": firmware.template, "format": firmware.template_format}
+
+
+def _set_loader(definition, firmware):
+    loader = definition.set("os/loader", firmware.loader)
+    values = {"readonly": "yes", "type": "pflash", "format": firmware.loader_format}
+    for name, value in {**values, **({"secure": "yes"} if firmware.secure else {})}.items():
+        loader.set(name, value)
+
+
+def check_nvram(driver, name, machine, config):
+    """Raise if the NVRAM of a new VM cannot be created: no firmware, or other data in a file of its name."""
+    if config.get("nvram_format") != QCOW2:
+        return
+    firmware, path = (
+        _firmware_of(name, machine, config.get("secure_boot")),
+        driver.storage.nvram_path(name, config.get("secure_boot"), QCOW2),
+    )
+    if files.exists(path) and not driver.storage.has_content_of(path, {"format": QCOW2}, _image_of(firmware)):
+        raise Refused(f"{name}: {path} already exists and has different content.", "Move it to another directory.")
+
+
+def _no_firmware(name):
+    return Unsupported(
+        f"{name}: nvram_format: no UEFI firmware for this machine type is described below"
+        f" {' or '.join(qemu_firmware.FOLDERS)}, so its NVRAM cannot be created as qcow2.",
+        "Install ovmf or edk2-ovmf, or set nvram_format: raw.",
+    )
+
+
+def reset_qcow2(driver, definition):
+    """Write the template into a qcow2 NVRAM file of a stopped VM, and return whether that was necessary.
+
+    libvirt does not convert the template, and a new file would lack the VM's snapshots.
+    """
+    if read_format(definition) != QCOW2 or definition.native("os/nvram@templateFormat") == QCOW2:
+        return False
+    template = definition.native("os/nvram@template")
+    driver.storage.qemu_img.overwrite(template, RAW, nvram_of(definition), QCOW2)
+    return True
+
+
+NVRAM = {
+    "nvram_format": Setting(
+        cost=_cost,
+        read=read_format,
+        since=QCOW2_SINCE,
+        choices=(RAW, QCOW2),
+        instead="It requires libvirt 10.10 or later.",
+    )
+}

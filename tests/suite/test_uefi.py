@@ -1,0 +1,151 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The NVRAM of VMs with UEFI, and snapshots of such VMs while they run: what this host's libvirt supports.
+
+With libvirt 9.0 they are rejected; ``scripts/test.sh run --root debian13`` runs the same tests with libvirt 11.3.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
+
+from suite.answer import Task
+from suite.provisioning import variables_of_guest
+
+NAME, SNAPSHOT = "pvg-uefi", "clean"
+RAW, QCOW2 = f"{NAME}.nvram", f"{NAME}.nvram.qcow2"
+ABSENT_TASK = {"name": [NAME], "state": "absent", "stop_mode": "force"}
+
+
+def _made(qemu, **options):
+    return {**qemu.creation, "name": [NAME], "firmware": "uefi", "state": "started", **options}
+
+
+def _has_qcow2(qemu):
+    return "nvram_format" in qemu.traits().fields
+
+
+def _snapshot(label, check=False, **options):
+    return Task(label, {"name": [NAME], "snapshot": SNAPSHOT, **options}, check=check, about="snapshot")
+
+
+def _play(qemu, carry, *tasks):
+    answers = carry(qemu, list(tasks), [NAME])
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+    return answers
+
+
+def _in_image(path):
+    """Names of the snapshots within an image."""
+    command = ["qemu-img", "info", "-U", "--output=json", path]
+    described = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return [one["name"] for one in described.get("snapshots", ())]
+
+
+def test_snapshot_of_a_running_vm(qemu, carry):
+    """It is taken, restored and deleted with the NVRAM; without support, it is rejected before any change."""
+    qemu.clean()
+    _play(qemu, carry, Task("make", _made(qemu)))
+    if not _has_qcow2(qemu):
+        answer = carry(qemu, [_snapshot("take")], [NAME])["take"]
+        assert answer.failed
+        assert all(word in answer.msg for word in (NAME, "Stop the VM first", "10.10", "kind: external", "BIOS"))
+        assert answer.truth[NAME]["power"] == RUNNING
+        _play(qemu, carry, Task("remove", ABSENT_TASK))
+        return
+    assert {QCOW2} == {name for name in qemu.files() if ".nvram" in name}
+    taken = _play(
+        qemu, carry, _snapshot("check", check=True), _snapshot("take"), _snapshot("again"), Task("same", _made(qemu))
+    )
+    assert [answer.changed for answer in taken.values()] == [True, True, False, False]
+    assert taken["check"].result["diff"] == taken["take"].result["diff"]
+    assert _in_image(qemu.storage / QCOW2) == _in_image(qemu.disk_of(NAME)) == [SNAPSHOT]
+    restored = _play(
+        qemu, carry, Task("off", {"name": [NAME], "state": "stopped", "stop_mode": "force"}),
+        _snapshot("restore", state="restored"), _snapshot("drop", state="absent"), _snapshot("gone", state="absent"),
+    )  # fmt: skip
+    assert [restored[label].truth[NAME]["power"] for label in ("off", "restore")] == [STOPPED, RUNNING]
+    assert [restored[label].changed for label in ("drop", "gone")] == [True, False]
+    assert _in_image(qemu.storage / QCOW2) == []
+    removed = _play(qemu, carry, Task("remove", ABSENT_TASK))["remove"]
+    assert (removed.truth[NAME], qemu.files()) == (None, [])
+
+
+def test_raw_nvram_is_converted_with_permission(qemu, carry):
+    """The conversion is a change like others: it waits for allow_restart, and keeps what the guest has stored."""
+    qemu.clean()
+    if not _has_qcow2(qemu):
+        answer = carry(qemu, [Task("make", _made(qemu, nvram_format="qcow2"))], [NAME])["make"]
+        assert (answer.truth[NAME], "nvram_format" in answer.msg, "10.10" in answer.msg) == (None, True, True)
+        return
+    _play(qemu, carry, Task("make", _made(qemu, nvram_format="raw")))
+    before = (qemu.storage / RAW).read_bytes()
+    asked = _made(qemu, nvram_format="qcow2", stop_mode="force")
+    waiting, check, done, again = carry(
+        qemu, [
+            Task("waiting", asked), Task("check", {**asked, "allow_restart": True}, check=True),
+            Task("do", {**asked, "allow_restart": True}), Task("again", asked),
+        ], [NAME],
+    ).values()  # fmt: skip
+    assert all(word in waiting.msg for word in (NAME, "nvram_format", "allow_restart")), waiting.msg
+    assert (check.changed, done.changed, again.changed) == (True, True, False), done.msg
+    assert check.result["diff"] == done.result["diff"]
+    assert done.truth[NAME]["power"] == RUNNING
+    assert len(before) == len(_raw(qemu.storage / QCOW2))
+    removed = _play(qemu, carry, Task("remove", ABSENT_TASK))["remove"]
+    assert (removed.truth[NAME], qemu.files()) == (None, [])
+
+
+def test_reset_of_molecule(qemu, tmp_path, ansible_playbook):
+    """molecule_reset restores a VM with UEFI; if this libvirt cannot do that, molecule_create creates no VM."""
+    qemu.clean()
+    qemu.start_network()
+    variables = {**variables_of_guest(qemu, tmp_path / "key"), "vm_platform": "libvirt"}
+    for name in ("vm_ssh_key_file", "vm_known_hosts_folder"):
+        del variables[name]
+    variables["vm_module_options"]["firmware"] = "uefi"
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {"uefi": variables}}}), encoding="utf-8")
+    words = ["-i", tmp_path / "hosts.json", "-i", tmp_path / "inventory"]
+    around = {"environment": {"MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path)}, "folder": tmp_path}
+    code, output = ansible_playbook(*words, "polyvirt.core.molecule_create", **around)
+    if not _has_qcow2(qemu):
+        assert code != 0
+        assert "require_snapshots" in output and "nvram_format: qcow2" in output and "BIOS" in output
+        assert "-uefi" not in qemu.virsh("list", "--all", "--name")
+        return
+    try:
+        assert code == 0, output
+        assert _in_guest(words, around, "touch /etc/trace; ls /etc/trace") == 0
+        code, output = ansible_playbook(*words, "polyvirt.core.molecule_reset", **around)
+        assert code == 0, output
+        assert _in_guest(words, around, "ls /etc/trace") != 0
+        assert _in_guest(words, around, "ls /etc/passwd") == 0
+    finally:
+        code, output = ansible_playbook(*words, "polyvirt.core.molecule_destroy", **around)
+    assert code == 0, output
+    assert [name for name in qemu.files() if "uefi" in name] == []
+
+
+def _in_guest(words, around, command):
+    """The exit code of a command in the guest, by SSH with the connection variables that the playbook has written."""
+    argv = ["ansible", *map(str, words), "uefi", "-m", "ansible.builtin.raw", "-a", command]
+    return subprocess.run(
+        argv, env={**os.environ, **around["environment"]}, capture_output=True, check=False
+    ).returncode
+
+
+def _raw(path):
+    """The content of a qcow2 image."""
+    copy = f"{path}.raw"
+    subprocess.run(["qemu-img", "convert", "-U", "-O", "raw", path, copy], check=True)
+    with open(copy, "rb") as file:
+        content = file.read()
+    subprocess.run(["rm", copy], check=True)
+    return content
