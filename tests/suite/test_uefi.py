@@ -9,13 +9,11 @@ With libvirt 9.0 they are rejected; ``scripts/test.sh run --root debian13`` runs
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from suite.answer import Task
-from suite.provisioning import variables_of_guest
 
 NAME, SNAPSHOT = "pvg-uefi", "clean"
 RAW, QCOW2 = f"{NAME}.nvram", f"{NAME}.nvram.qcow2"
@@ -100,45 +98,6 @@ def test_raw_nvram_is_converted_with_permission(qemu, carry):
     assert len(before) == len(_raw(qemu.storage / QCOW2))
     removed = _play(qemu, carry, Task("remove", ABSENT_TASK))["remove"]
     assert (removed.truth[NAME], qemu.files()) == (None, [])
-
-
-def test_reset_of_molecule(qemu, tmp_path, ansible_playbook):
-    """molecule_reset restores a VM with UEFI; if this libvirt cannot do that, molecule_create creates no VM."""
-    qemu.clean()
-    qemu.start_network()
-    variables = {**variables_of_guest(qemu, tmp_path / "key"), "vm_platform": "libvirt"}
-    for name in ("vm_ssh_key_file", "vm_known_hosts_folder"):
-        del variables[name]
-    variables["vm_module_options"]["firmware"] = "uefi"
-    (tmp_path / "inventory").mkdir()
-    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {"uefi": variables}}}), encoding="utf-8")
-    words = ["-i", tmp_path / "hosts.json", "-i", tmp_path / "inventory"]
-    around = {"environment": {"MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path)}, "folder": tmp_path}
-    code, output = ansible_playbook(*words, "polyvirt.core.molecule_create", **around)
-    if not _has_qcow2(qemu):
-        assert code != 0
-        assert "require_snapshots" in output and "nvram_format: qcow2" in output and "BIOS" in output
-        assert "-uefi" not in qemu.virsh("list", "--all", "--name")
-        return
-    try:
-        assert code == 0, output
-        assert _in_guest(words, around, "touch /etc/trace; ls /etc/trace") == 0
-        code, output = ansible_playbook(*words, "polyvirt.core.molecule_reset", **around)
-        assert code == 0, output
-        assert _in_guest(words, around, "ls /etc/trace") != 0
-        assert _in_guest(words, around, "ls /etc/passwd") == 0
-    finally:
-        code, output = ansible_playbook(*words, "polyvirt.core.molecule_destroy", **around)
-    assert code == 0, output
-    assert [name for name in qemu.files() if "uefi" in name] == []
-
-
-def _in_guest(words, around, command):
-    """The exit code of a command in the guest, by SSH with the connection variables that the playbook has written."""
-    argv = ["ansible", *map(str, words), "uefi", "-m", "ansible.builtin.raw", "-a", command]
-    return subprocess.run(
-        argv, env={**os.environ, **around["environment"]}, capture_output=True, check=False
-    ).returncode
 
 
 def _raw(path):
