@@ -237,4 +237,32 @@ MUTATIONS = (
         "False",
         [f"{_UNIT}/settings/test_addresses.py"],
     ),
+    Mutation(
+        "broken-libvirt-restores-nvram",
+        "_drivers/virsh/traits.py",
+        "numbers >= QCOW2_SINCE and not is_broken",
+        "numbers >= QCOW2_SINCE",
+        [f"{_UNIT}/test_traits.py"],
+    ),
+    Mutation(
+        "memory-is-left-out-of-a-snapshot-of-running-uefi",
+        "_drivers/virsh/traits.py",
+        "kind == INTERNAL or requested.include_memory or self._is_instead(vm, requested)",
+        "kind == INTERNAL or requested.include_memory",
+        [f"{_UNIT}/test_traits.py"],
+    ),
+    Mutation(
+        "converted-nvram-loses-its-content",
+        "_drivers/virsh/settings/nvram.py",
+        "image or template",
+        "template",
+        [f"{_UNIT}/settings/test_nvram.py"],
+    ),
+    Mutation(
+        "nvram-of-others-is-used",
+        "_drivers/virsh/settings/nvram.py::check_nvram",
+        "files.exists(path) and not _",
+        "False",
+        [f"{_UNIT}/settings/test_nvram.py"],
+    ),
 )

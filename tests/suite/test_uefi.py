@@ -75,6 +75,24 @@ def test_snapshot_of_a_running_vm(qemu, carry):
     assert (removed.truth[NAME], qemu.files()) == (None, [])
 
 
+def test_vm_without_possible_snapshots_is_rejected_before_it_is_created(qemu, carry):
+    """With ``require_snapshots``: UEFI depends on the version of libvirt, raw disks have none with any version."""
+    qemu.clean()
+    uefi, raw = _made(qemu, require_snapshots=True), {"disks": [{"size": "8M", "format": "raw"}]}
+    cases = {"raw": {**_made(qemu, **raw, require_snapshots=True), "firmware": "bios"}}
+    if not _has_qcow2(qemu):
+        cases["uefi"] = uefi
+    for case, options in cases.items():
+        answers = carry(qemu, [Task("check", options, check=True), Task("make", options)], [NAME])
+        for answer in answers.values():
+            assert f"{NAME}: require_snapshots: " in answer.msg, case
+            assert answer.truth[NAME] is None
+    assert qemu.files() == []
+    without = {**cases["raw"], "require_snapshots": False, "state": "stopped"}
+    answers = _play(qemu, carry, Task("make", without), Task("remove", ABSENT_TASK))
+    assert [answer.changed for answer in answers.values()] == [True, True]
+
+
 def test_raw_nvram_is_converted_with_permission(qemu, carry):
     """The conversion is a change like others: it waits for allow_restart, and keeps what the guest has stored."""
     qemu.clean()

@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.netwo
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_network_values as values
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_output import all_leases
 
-#: As libvirt 9.0 prints them: the running network has the default of NAT, and both have a MAC.
+#: In the form of libvirt 9.0 (not recorded): the running network has the default of NAT, and both have a MAC.
 _XML = """\
 <network{connections}>
   <name>lab</name><uuid>0f6f3f2e-5b0e-4b3c-9f4e-5f7d3f0d8a11</uuid>
