@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-pytestmark = pytest.mark.rotated(6)
+pytestmark = pytest.mark.rotated(12)
 
 
 @pytest.fixture(name="play")

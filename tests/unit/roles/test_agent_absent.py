@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.rotated(6)
+pytestmark = pytest.mark.rotated(12)
 
 LINE = "https://mirror.example.org/community"
 

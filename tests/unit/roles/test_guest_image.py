@@ -14,7 +14,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.rotated(6)
+pytestmark = pytest.mark.rotated(12)
 
 QEMU_IMG = shutil.which("qemu-img")
 RESULT = {"ansible.builtin.debug": {"msg": "result {{ guest_image_result | to_json }}"}}

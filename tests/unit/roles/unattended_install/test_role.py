@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.filter.password_hash_for import p
 from suite import depth
 from unit.roles.unattended_install.rendering import DISTRIBUTIONS, FILES, HASH, KEY, STATIC, layout, rendered, values
 
-pytestmark = pytest.mark.rotated(6)
+pytestmark = pytest.mark.rotated(12)
 
 PASSWORD = "a$b'c secret"
 INSTALLERS = sorted(FILES)
