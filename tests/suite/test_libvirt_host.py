@@ -35,6 +35,8 @@ def _look():
 
 @pytest.fixture(name="host")
 def _host(qemu, carry):
+    # VMs of other tests would prevent a removal.
+    qemu.clean()
     yield qemu
     carry(qemu, [_task("end", state="absent")])
     for path in (host_record.PATH, kvm_nesting.PATH):
