@@ -25,7 +25,7 @@ packages_of() {
             [ "$DEEP" = false ] || echo chromium ;;
         rulebook) echo "$common default-jre-headless" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
-            cpio dropbear-bin e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
+            cpio dropbear-bin e2fsprogs grub-common grub-pc-bin iproute2 kmod ovmf ruby swtpm swtpm-tools tini
             [ "$1" != peers ] || echo python3-libvirt python3-lxml
             [ "$1" != cores ] || packages_of unit ;;
     esac

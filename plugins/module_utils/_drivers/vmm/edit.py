@@ -132,7 +132,9 @@ class Edit:
         block = self.found.configuration.blocks.get(name)
         if block is not None and not self.found.is_ours(name):
             self._replace_elsewhere(block, "")
-        self._needs_reload = self._needs_reload or block is not None
+        # A task that was killed may have removed the block, and vmd has not read the file since.
+        is_forgotten = block is None and name not in self.found.rows
+        self._needs_reload = self._needs_reload or not is_forgotten
         mark, entry = unfinished_mark(empty_mark(name), sorted(paths)) if paths else None, self._entry(name)
         self._stage(name, entry.with_block(name, "", mark), final=entry.with_block(name, "", None))
         self._after.append(lambda: [files.remove(path) for path in sorted(paths)])

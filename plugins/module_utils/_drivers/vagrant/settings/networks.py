@@ -35,12 +35,14 @@ def write_networks(nics):
 
 
 def _network(nic):
-    return {
+    network = {
         "type": _NETWORKS[nic["type"]],
         "address": nic.get("address"),
         "mac": nic.get("mac"),
         "bridge": nic.get("source"),
     }
+    # As it is read again: a creation that is sent twice compares both.
+    return {key: value for key, value in network.items() if value is not None}
 
 
 def normalized_networks(vm, networks):
