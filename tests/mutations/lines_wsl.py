@@ -15,8 +15,23 @@ _INTERRUPTED = (
 _DIRECTORIES = ("tests/platforms/wsl/test_directories.py",)
 _IMAGES = ("tests/platforms/wsl/test_images.py",)
 _OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
+_SETTINGS = ("tests/platforms/wsl/test_settings.py",)
 
 MUTATIONS = (
+    Mutation(
+        "reading-in-a-distribution-counts-as-a-change",
+        "_drivers/wsl/configure.py",
+        "in_shell(driver.host.file, distro.name, script, reads=True)",
+        "in_shell(driver.host.file, distro.name, script)",
+        _SETTINGS,
+    ),
+    Mutation(
+        "stopping-again-counts-as-a-change",
+        "_drivers/wsl/configure.py",
+        "[wsl(driver.host.file, ['--terminate', name], reads=True)]",
+        "[wsl(driver.host.file, ['--terminate', name])]",
+        _SETTINGS,
+    ),
     Mutation(
         "large-files-are-returned",
         "_drivers/wsl",

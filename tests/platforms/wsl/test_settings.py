@@ -64,6 +64,19 @@ def test_user_without_useradd():
     assert not host.find("alpine").running
 
 
+@pytest.mark.parametrize(("user", "changed"), [("root", False), ("anna", True)])
+@pytest.mark.parametrize("running", [False, True])
+def test_only_a_new_user_is_a_change_if_wsl_conf_cannot_be_written(running, user, changed):
+    host = host_with_image()
+    # A directory is where the new wsl.conf would be written.
+    files = {**FILES, "/etc/wsl.conf": b"[boot]\nsystemd=true\n", "/etc/wsl.conf.polyvirt/x": b""}
+    host.add("web", files=files, running=running)
+    result = run(host, name=["web"], default_user=user, systemd=False)
+    assert (result["failed"], result["changed"], host.find("web").running) == (True, changed, running)
+    users = host.find("web").files["/etc/passwd"].decode()
+    assert ("anna:" in users) == changed
+
+
 @pytest.mark.parametrize("name", ["anna; rm -rf /", "$(id)", "a b", '"', "Anna", "-a"])
 def test_user_names_are_no_script(name):
     host = host_with_image()

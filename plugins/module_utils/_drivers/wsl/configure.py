@@ -18,7 +18,7 @@ from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, g
 from .cloud_init import remove_documents
 from .distro import Distro
 from .power import keep_calls, remove_task
-from .settings.guest_files import CONF, GUEST, READ_CONF, add_user_script, write_conf_script
+from .settings.guest_files import CONF, GUEST, READ_CONF, add_user_script, find_user_script, write_conf_script
 from .settings.storage import STORAGE
 from .settings.table import mark_call
 
@@ -98,7 +98,8 @@ def stopped_again(driver, raw, work):
     if driver.host.runs(raw):
         return (yield from work)
     driver.to_stop_again.add(name)
-    stopping = [wsl(driver.host.file, ["--terminate", name])]
+    # Stopping what only this work has started changes nothing, as after an observation.
+    stopping = [wsl(driver.host.file, ["--terminate", name], reads=True)]
     try:
         result = yield from work
     except PolyvirtError:
@@ -111,10 +112,11 @@ def stopped_again(driver, raw, work):
 
 def _write_guest_files(driver, vm, distro, user, conf):
     """``user`` is the new default user, or None; ``conf`` are the new values of wsl.conf."""
-    if user:
-        yield from _run_in_guest(driver, vm, distro.name, add_user_script(user))
-    result = yield [in_shell(driver.host.file, distro.name, READ_CONF, reads=True)]
+    scripts = [READ_CONF, *([find_user_script(user)] if user else [])]
+    result = yield [in_shell(driver.host.file, distro.name, script, reads=True) for script in scripts]
     check(result.answers[0], vm.name, f"cat {CONF}")
+    if user and result.answers[1].details.get("exit_code") != 0:
+        yield from _run_in_guest(driver, vm, distro.name, add_user_script(user))
     old = result.answers[0].bytes("stdout").decode("latin-1")
     new = wsl_conf.edit(old, conf)
     if new != old:

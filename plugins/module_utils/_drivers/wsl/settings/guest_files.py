@@ -72,8 +72,13 @@ READ_FILES = _if_small(
 READ_CONF = _if_small([CONF], f"if test -e {CONF}; then cat {CONF}; fi")
 
 
+def find_user_script(user):
+    """Return a script that fails if there is no such user. It only reads, unlike the script that adds one."""
+    return f"id -u {user}"
+
+
 def add_user_script(user):
-    return f"id -u {user} || useradd -m -s /bin/bash {user} || adduser -D {user}"
+    return f"useradd -m -s /bin/bash {user} || adduser -D {user}"
 
 
 def write_conf_script(length):
