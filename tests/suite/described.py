@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import re
+
 #: Values in native that are measured.
 _MEASURED = ("native.VM.CPUUsage", "native.VM.MemoryAssigned", "native.VM.MemoryDemand", "native.VM.Uptime")
 #: Keys of a result that are settings of the VM, and those that are lists of entries with the name of their key.
 _SETTINGS = ("state", "cpus", "memory_mib", "description", "tags", "fleet", "autostart", "iso")
+#: A NIC in native has its MAC address, which the network of the same place has, too.
+_MAC = re.compile(r"(?:[0-9A-F]{2}:){5}[0-9A-F]{2}", re.I)
 _LISTS = {"disks": "slot", "port_forwards": "name", "shared_folders": "name"}
 
 
@@ -25,7 +29,11 @@ def settings_of(vm):
         paths.update(_flat(name.removesuffix("_mib"), value))
     for name in ("disks", "networks"):
         paths.update(_flat(name, vm[name]))
-    return {path: value for path, value in paths.items() if value is not None}
+    return {path: _without_mac(path, value) for path, value in paths.items() if value is not None}
+
+
+def _without_mac(path, value):
+    return _MAC.sub("MAC", value) if path.startswith("native.") and isinstance(value, str) else value
 
 
 def _flat(name, value):
