@@ -78,4 +78,11 @@ MUTATIONS = (
         "[*_]",
         (f"{_UNIT}/test_network.py",),
     ),
+    Mutation(
+        "deleted-vm-is-never-forgotten",
+        "_drivers/vmm/edit.py",
+        "block is None and name not in self.found.rows",
+        "block is None",
+        ("tests/unit/module_utils/_drivers/vmm/test_vm_conf_changes.py",),
+    ),
 )

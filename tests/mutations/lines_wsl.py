@@ -123,7 +123,7 @@ MUTATIONS = (
     Mutation(
         "stopped-distribution-keeps-running",
         "_drivers/wsl",
-        '[wsl(driver.host.file, ["--terminate", _])]',
+        '[wsl(driver.host.file, ["--terminate", _], reads=True)]',
         "[]",
         _TASKS,
     ),

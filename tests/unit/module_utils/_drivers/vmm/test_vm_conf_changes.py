@@ -303,6 +303,19 @@ def test_removing_the_last_vm_removes_the_marked_lines(host):
     assert (host.text(), host.files()) == (text, ["user.qcow2"])
 
 
+def test_deletion_that_was_killed_before_the_reload_is_completed(host):
+    def killed():
+        raise KeyboardInterrupt
+
+    well(host, **DISKS)
+    with pytest.raises(KeyboardInterrupt):
+        task(host, commands=InProcess(host, {"reload": killed}), state="absent")
+    assert (host.states(), 'vm "web"' in host.text()) == ({"web": "stopped"}, False)
+    assert well(host, state="absent").changed
+    assert (host.states(), host.files()) == ({}, [])
+    assert not well(host, state="absent").changed
+
+
 def test_one_edit_and_one_reload_for_all_vms_of_a_task(host):
     commands = InProcess(host)
     well(host, commands=commands, name=["a", "b", "c"], state="present", **DISKS)
