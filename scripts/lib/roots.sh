@@ -6,10 +6,12 @@
 # Sourced by scripts/test.sh: directory trees of other Debian releases, with their libvirt, QEMU and Python. The script
 # tests/suite/world runs tests in them. Needs scripts/lib/host.sh and scripts/lib/environments.sh before it.
 
+# shellcheck source=scripts/lib/debian_archive.sh
+. "$CHECKOUT/scripts/lib/debian_archive.sh"
+
 # [name of a root]: its release.
 declare -Ar ROOTS=([debian13]=trixie [debian-testing]=testing)
 
-readonly _ROOT_MIRROR=${POLYVIRT_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 readonly _ROOT_PACKAGES=(libvirt-daemon-system libvirt-clients libvirt-daemon-config-network qemu-system-x86 qemu-utils
     ovmf seabios dnsmasq-base nftables iptables passt swtpm swtpm-tools xorriso tini iproute2 kmod procps socat git busybox
     openssh-client dropbear-bin e2fsprogs dmidecode gpg gpgv ca-certificates python3-venv)
@@ -64,9 +66,10 @@ in_root_world() {
 }
 
 _bootstrap() {
-    local packages
+    local packages mirror
     packages=$(IFS=,; echo "${_ROOT_PACKAGES[*]}")
-    mmdebstrap "${_ROOT_OPTIONS[@]}" --include="$packages" "$1" "$2" "$_ROOT_MIRROR" </dev/null
+    mirror=$(debian_archive) || return
+    mmdebstrap "${_ROOT_OPTIONS[@]}" --include="$packages" "$1" "$2" "$mirror" </dev/null
 }
 
 # _equip TREE ENVIRONMENT: a virtual environment of the root's own Python, with the versions of the other environments; then

@@ -15,6 +15,9 @@ readonly SUITE=sid COMPONENTS=main,contrib VERSION=7.2.22
 readonly KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly NOT_AVAILABLE=77
 
+# shellcheck source=scripts/lib/debian_archive.sh
+. "$SOURCES/../../../scripts/lib/debian_archive.sh"
+
 say() { printf '%s\n' "$*" >&2; }
 not_available() { say "$*"; exit "$NOT_AVAILABLE"; }
 
@@ -30,12 +33,6 @@ require_tools() {
     [ -r "$KEYS" ] || not_available "$KEYS is missing: apt-get install debian-archive-keyring"
 }
 
-# The archive that apt uses here, with whatever mirror or proxy it was set up with.
-archive() {
-    # shellcheck disable=SC2016 # The dollar is apt's.
-    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/\?$'
-}
-
 # bootstrap ROOT MIRROR PACKAGE: the lists of a frozen mirror are old; that says nothing about who signed them.
 bootstrap() {
     rm -rf --one-file-system "$1"
@@ -47,7 +44,7 @@ bootstrap() {
 
 install_virtualbox() {
     local root=$1 mirror log=$1.log package
-    mirror=$(archive) || not_available "apt uses no Debian archive here that VirtualBox could come from"
+    mirror=$(debian_archive) || not_available "apt uses no Debian archive here that VirtualBox could come from"
     say "Installing VirtualBox in $CACHE (a minute, 650 MB)"
     for package in "virtualbox=$VERSION*" virtualbox; do
         bootstrap "$root" "$mirror" "$package" >"$log" 2>&1 && return
