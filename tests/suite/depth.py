@@ -6,7 +6,7 @@
 A daily run chooses a part of the generated cases and of the calls at which a task is killed. The day is the seed of
 this choice, so a week covers most of them. The scenarios of most platforms are distributed over six days, those of
 the slowest over twelve, and those of the real libvirt over two, or three with guests. The tests of drivers, parsers and
-simulators take three days. Those whose subject has changed do not wait (subjects.py).
+simulators take three days, or one day if what they test has changed (subjects.py).
 ``POLYVIRT_TEST_SEED`` repeats another day.
 """
 

@@ -125,7 +125,7 @@ class Vmd(Bench):
         """
         text, known, *others = self.state()
         listed = {vm["name"] for vm in known}
-        text = _MARK.sub(lambda found: _settled(found, listed), text)
+        text = _MARK.sub(lambda found: _complete(found, listed), text)
         return comparable(repr((text, known, *others)), self.folder)
 
     def assert_sound(self):
@@ -166,7 +166,7 @@ class _Port(InProcess):
         return disturbed(self._disturbance, argv, writes, lambda counted: run(argv, writes=counted, **more))
 
 
-def _settled(found, listed):
+def _complete(found, listed):
     """The line of a mark, without the keys of an incomplete VM if vmctl lists the VM."""
     mark = json.loads(found[1])
     incomplete = ("unfinished", "making") if mark["id"] in listed else ()
