@@ -12,16 +12,16 @@ _UNIT = "tests/unit/module_utils/_drivers/virsh"
 MUTATIONS = (
     Mutation(
         "pool-of-running-vms-is-stopped",
-        "_drivers/virsh/pool_plan.py::_absence",
-        '_check_unused(state, "stopped")',
-        "pass",
+        "_drivers/virsh/pool_plan.py::plan_pool",
+        '_check_unused(pool, "stopped")',
+        "None",
         [f"{_UNIT}/test_pool_plan.py"],
     ),
     Mutation(
         "pool-deletes-its-data",
-        "_drivers/virsh/pool_plan.py",
-        'calls.append(("pool-undefine", state.name))',
-        'calls.append(("pool-delete", state.name))',
+        "_drivers/virsh/defined_plan.py",
+        '(f"{kind}-undefine", state.name)',
+        '(f"{kind}-delete", state.name)',
         [f"{_UNIT}/test_pool_plan.py"],
     ),
     Mutation(
@@ -33,7 +33,7 @@ MUTATIONS = (
     ),
     Mutation(
         "restart-cuts-off-running-vms",
-        "_drivers/virsh/network_plan.py",
+        "_drivers/virsh/defined_plan.py",
         'self._wanted["allow_restart"] and not self._state.guests',
         'self._wanted["allow_restart"]',
         [f"{_UNIT}/test_network_plan.py"],
@@ -41,8 +41,8 @@ MUTATIONS = (
     Mutation(
         "deletion-cuts-off-running-vms",
         "_drivers/virsh/network_plan.py",
-        '_check_unused(state, "deleted")',
-        "pass",
+        '_check_unused(network, "deleted")',
+        "None",
         [f"{_UNIT}/test_network_plan.py"],
     ),
     Mutation(

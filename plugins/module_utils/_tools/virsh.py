@@ -154,6 +154,13 @@ class Virsh:
         return kind(completed.argv, completed.rc, text, message=message, remedy=remedy_for(REMEDIES, text))
 
 
+def raise_for_errors(requests, answers):
+    """Raise CommandFailed for the first of the read commands that failed; further answers are not considered."""
+    for words, answer in zip(requests, answers):
+        if answer.error:
+            raise errors.CommandFailed(("virsh", *words), 1, answer.error)
+
+
 def _how_lost(completed):
     """How the answer of virsh was lost, or None."""
     signal = -completed.rc if completed.rc < 0 else completed.rc - _KILLED

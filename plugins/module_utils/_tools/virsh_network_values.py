@@ -30,7 +30,7 @@ def interface_of(element):
 
 
 def subnet_element(root, address):
-    """Return the ``<ip>`` element whose subnet contains an address, or None."""
+    """Return the ``<ip>`` element with the subnet that contains an address, or None."""
     address = ipaddress.ip_address(address)
     for element in root.findall("ip"):
         interface = interface_of(element)

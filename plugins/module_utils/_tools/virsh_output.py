@@ -158,8 +158,8 @@ def snapshots(text):
     return _lines(text)
 
 
-def networks(text):
-    """``net-list --all --name``: one name a line; old versions pad it, and no network's name ends with a blank."""
+def names(text):
+    """``net-list --name`` and the like: one name a line; old versions pad it, and no name ends with a blank."""
     return [line.rstrip(" ") for line in _lines(text)]
 
 

@@ -11,16 +11,17 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, replace
 
-from ..._core.errors import CommandFailed, PolyvirtError
+from ..._core.errors import PolyvirtError
 from ..._core.options import Option
 from ..._ports.command import Commands
 from ..._tools import virsh_network as tool
 from ..._tools import virsh_network_values as values
 from ..._tools import virsh_output as output
-from ..._tools.virsh import ConnectionLost, Virsh, connection_uri, is_local, is_unsupported
+from ..._tools.virsh import is_local, is_unsupported, raise_for_errors
+from .defined_host import DefinedHost, connect, needs_restart, reported, shown_state
 from .definition import Definition
-from .network_options import ACTIVE, INACTIVE, checked
-from .network_plan import RESTART, NetworkState, plan_network, shown
+from .network_options import checked
+from .network_plan import NetworkState, plan_network
 from .options import CONNECTION
 from .settings.addresses import recorded
 
@@ -32,12 +33,7 @@ _INSTALL_IP = "Install iproute2, which lists the subnets that the host uses alre
 
 def make_host(params):
     """Return the host for the parameters of virsh_network. Raises InvalidInput before anything is read."""
-    return NetworkHost(checked(params), *_tools(params))
-
-
-def _tools(params):
-    commands = Commands()
-    return commands, Virsh(commands, params["executable"], connection_uri(commands, params["uri"]))
+    return NetworkHost(checked(params), Commands())
 
 
 @dataclass(frozen=True)
@@ -61,10 +57,8 @@ class Networks:
         """Return a Reading, by two virsh processes."""
         lists = [("net-list", "--all", "--name"), ("list", "--all", "--uuid", "--name"), ("list", "--uuid")]
         answers = self.virsh.batch(lists)
-        for words, answer in zip(lists, answers):
-            if answer.error:
-                raise CommandFailed(("virsh", *words), 1, answer.error)
-        names = [line.strip() for line in answers[0].stdout.splitlines() if line.strip()]
+        raise_for_errors(lists, answers)
+        names = output.names(answers[0].stdout)
         vms = dict(output.domains(answers[1].stdout))
         questions = [words for name in names for words in tool.questions(name)]
         questions += [("dumpxml", uuid, "--inactive") for uuid in vms]
@@ -174,15 +168,10 @@ def _networks_of(definition):
     return {one.get("network") for one in sources if one is not None}
 
 
-class NetworkHost:
-    """One network of one libvirt: see _engine/host_settings.py. ``wanted`` are the options of the task."""
-
-    transient = ConnectionLost
-
-    def __init__(self, wanted, commands, virsh):
-        self._wanted, self._networks = wanted, Networks(commands, virsh)
-        self._virsh = virsh
-        self._after = None
+class NetworkHost(DefinedHost):
+    def __init__(self, wanted, commands):
+        super().__init__(wanted, connect(commands, wanted))
+        self._networks = Networks(commands, self._virsh)
 
     def read(self):
         name, reading = self._wanted["name"], self._networks.read()
@@ -195,31 +184,20 @@ class NetworkHost:
         steps, self._after = plan_network(self._wanted, state)
         return steps
 
-    def apply(self, steps):
-        """Carry out the steps; those of one definition share a call."""
-        for call in dict.fromkeys(call for step in steps for call in step.calls):
-            if call[0] == "net-define":
-                self._virsh.run("net-define", "/dev/stdin", stdin=call[1])
-            else:
-                self._virsh.run(*call)
-
-    def reconnect(self):
-        """virsh connects for each call."""
-
     def facts(self, state, steps):
         after = state if self._after is None else self._after
-        needs_restart = any(step.key == f"{state.name}.{RESTART}" and step.waits for step in steps)
+        is_pending = needs_restart(state.name, steps)
         return {
-            "restart_required": needs_restart,
-            "warnings": _warnings(state, after, needs_restart, self._wanted["allow_restart"]),
-            "network": _shown(after) if after.exists else None,
+            "restart_required": is_pending,
+            "warnings": _warnings(state, after, is_pending, self._wanted["allow_restart"]),
+            "network": shown_state(after) if after.exists else None,
             "in_use": {"running": list(state.guests), "defined": list(state.users)},
         }
 
 
-def _warnings(state, after, needs_restart, may_restart):
+def _warnings(state, after, is_pending, may_restart):
     warnings = []
-    if needs_restart:
+    if is_pending:
         guests = ", ".join(state.guests)
         remedy = f" It is used by {guests}, which a restart would cut off." if guests and may_restart else ""
         remedy = remedy or ("" if may_restart else " allow_restart: true permits that while no VM runs on it.")
@@ -229,37 +207,28 @@ def _warnings(state, after, needs_restart, may_restart):
     return warnings
 
 
-def _shown(state):
-    return {
-        "name": state.name,
-        "state": INACTIVE if state.running is None else ACTIVE,
-        "autostart": state.autostart,
-        **shown(state.values),
-    }
-
-
 # The info module ------------------------------------------------------------------------------------------------------
 
 
 def report(params, _check):
     """Return the result of virsh_network_info."""
-    networks = Networks(*_tools(params))
+    commands = Commands()
+    networks = Networks(commands, connect(commands, params))
     reading = networks.read()
     names = [name for name in sorted(reading.networks) if params["name"] in (None, name)]
     leases = networks.virsh.batch([("net-dhcp-leases", name) for name in names]) if names else ()
     return {"changed": False, "warnings": [], "networks": [
-        _reported(networks.state(name, reading), reading, answer) for name, answer in zip(names, leases)
+        _reported(networks.state(name, reading), answer) for name, answer in zip(names, leases)
     ]}  # fmt: skip
 
 
-def _reported(state, reading, leases):
-    sides = (state.running, state.stored)
-    needs_restart = None not in sides and len({values.start_content(root) for root in sides}) > 1
+def _is_restart_required(state):
+    return len({values.start_content(root) for root in (state.running, state.stored)}) > 1
+
+
+def _reported(state, leases):
     return {
-        **_shown(state),
-        "uuid": (state.running if state.stored is None else state.stored).findtext("uuid"),
-        "persistent": state.stored is not None,
-        "restart_required": needs_restart,
+        **reported(state, _is_restart_required),
         "in_use": {"running": list(state.guests), "defined": list(state.users)},
         "reserved_by_vms": [
             {"mac": mac, "address": address, "vm": vm} for (mac, address), vm in sorted(state.reserved.items())

@@ -12,11 +12,11 @@ from ..._core.errors import InvalidInput
 from ..._core.options import Consent, Entries, Option, Texts
 from ..._core.units import mac_address
 from ..._tools.virsh_network_values import host_key
+from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT
 from .options import CONNECTION
 from .settings.native import check_paths
 
 NAT, ROUTED, ISOLATED, OPEN, BRIDGE = MODES = ("nat", "routed", "isolated", "open", "bridge")
-PRESENT, ACTIVE, INACTIVE, ABSENT = ("present", "active", "inactive", "absent")
 #: The kernel's limit for the name of an interface.
 LONGEST_BRIDGE = 15
 _ADDRESS = Option(required=True)

@@ -20,28 +20,22 @@ from xml.etree.ElementTree import Element
 from ..._core.errors import NotFound, Refused
 from ..._core.host_settings import Step
 from ..._tools import virsh_network_values as values
+from .defined_plan import ABSENT, DefinedPlan, DefinedState, absence, shown
 from .definition import Definition
-from .network_options import ABSENT, ACTIVE, BRIDGE, INACTIVE, ISOLATED, LONGEST_BRIDGE, NAT, check_no_overlap, identity
+from .network_options import BRIDGE, ISOLATED, LONGEST_BRIDGE, NAT, check_no_overlap, identity
 
-RESTART = "restart"
 _CUT_OFF = "this would cut off the running VMs"
 
 
 @dataclass(frozen=True)
-class NetworkState:
-    """One network, and what else the host has that matters for it. ``running`` and ``stored`` are definitions.
+class NetworkState(DefinedState):
+    """One network, and what else the host has that matters for it. ``guests``: VMs with a port of the network.
 
-    ``guests``: VMs with a port of the network. ``users``: all VMs with it in their definition. ``reserved``: {(MAC,
-    address): VM} of the reservations that belong to VMs. ``used``: [(subnet, where)] of everything else on the host.
-    ``bridges``: {bridge: other network that has it}; ``interfaces``: {interface: whether it is a bridge}, None if the
-    host is another one.
+    ``users``: all VMs with it in their definition. ``reserved``: {(MAC, address): VM} of the reservations that belong
+    to VMs. ``used``: [(subnet, where)] of everything else on the host. ``bridges``: {bridge: other network that has
+    it}; ``interfaces``: {interface: whether it is a bridge}, None if the host is another one.
     """
 
-    name: str
-    running: Any = None
-    stored: Any = None
-    autostart: bool = False
-    guests: tuple = ()
     users: tuple = ()
     reserved: Mapping = field(default_factory=dict)
     used: tuple = ()
@@ -49,31 +43,15 @@ class NetworkState:
     interfaces: Any = None
 
     @property
-    def exists(self):
-        return self.running is not None or self.stored is not None
-
-    @property
     def values(self):
-        """Return the values of the definition that counts: the stored one."""
-        root = self.running if self.stored is None else self.stored
-        return None if root is None else values.read(root)
+        return None if self.root is None else values.read(self.root)
 
 
 def plan_network(wanted, state):
     """Return (steps, NetworkState after them). Raises Refused and NotFound before anything is changed."""
     if wanted["state"] == ABSENT:
-        return _absence(state)
+        return absence("net", state, lambda network: _check_unused(network, "deleted"))
     return _Plan(wanted, state).steps()
-
-
-def _absence(state):
-    if not state.exists:
-        return [], state
-    if state.running is not None:
-        _check_unused(state, "deleted")
-    calls = [("net-destroy", state.name)] if state.running is not None else []
-    calls += [("net-undefine", state.name)] if state.stored is not None else []
-    return [Step(state.name, shown(state.values), None, tuple(calls))], NetworkState(state.name)
 
 
 def _check_unused(state, verb):
@@ -84,25 +62,21 @@ def _check_unused(state, verb):
         )
 
 
-def shown(found):
-    """Return values without those that are not set, for results and diffs."""
-    return {name: value for name, value in found.items() if value not in (None, [])}
-
-
-class _Plan:
+class _Plan(DefinedPlan):
     """One requested network, and the network of this name, if there is one."""
 
+    kind = "net"
+
     def __init__(self, wanted, state):
-        self._wanted, self._state, self._name = wanted, state, state.name
-        base = state.running if state.stored is None else state.stored
-        self._is_new = base is None
+        super().__init__(wanted, state)
+        base = state.root
         root = Element("network") if base is None else copy.deepcopy(base)
         if base is None:
             values.write(root, {"mode": wanted["mode"] or (NAT if wanted["addresses"] else ISOLATED)}, False, None)
             Definition.of(root).set("name", self._name)
         elif state.stored is None:
             root.attrib.pop("connections", None)
-        self._before = None if base is None else values.read(base)
+        self._before = state.values
         self._native_before = self._native(base)
         values.write(root, wanted, wanted["purge"], self._is_reserved)
         self._write_native(root)
@@ -122,43 +96,15 @@ class _Plan:
             if self._native_before[path] != text:
                 definition.set_native(path, value)
 
-    def steps(self):
-        self._check()
-        state, wanted = self._state, self._wanted["state"]
-        steps = self._definition_steps()
-        autostart = self._wanted["autostart"]
-        if autostart is not None and autostart != state.autostart:
-            call = ("net-autostart", self._name, *(() if autostart else ("--disable",)))
-            steps.append(Step(f"{self._name}.autostart", state.autostart, autostart, (call,)))
-        is_active = state.running is not None
-        if wanted == INACTIVE and is_active:
-            _check_unused(state, "stopped")
-            steps.append(Step(f"{self._name}.active", True, False, (("net-destroy", self._name),)))
-        elif wanted == ACTIVE and not is_active:
-            steps.append(Step(f"{self._name}.active", False, True, (("net-start", self._name),)))
-        elif is_active:
-            steps += self._running_steps()
-        return steps, self._state_after(steps)
+    def _shown_of_new(self):
+        return {**shown(self._after), **self._native(self._root)}
 
-    def _state_after(self, steps):
-        state = self._state
-        is_active = {"active": True, "inactive": False}.get(self._wanted["state"], state.running is not None)
-        autostart = state.autostart if self._wanted["autostart"] is None else self._wanted["autostart"]
-        running = (state.running if state.running is not None else self._root) if is_active else None
-        return NetworkState(self._name, running, self._root, autostart, state.guests, state.users)
-
-    def _definition_steps(self):
-        """One step for each option that differs; the same call writes all of them."""
-        call = (("net-define", self._text()),)
-        if self._is_new:
-            return [Step(self._name, None, {**shown(self._after), **self._native(self._root)}, call)]
-        pairs = {name: (self._before[name], self._after[name]) for name in values.NAMES}
+    def _values_before_and_after(self):
         native = self._native(self._root)
-        pairs.update({f"native.{path}": (self._native_before[path], native[path]) for path in native})
-        steps = [Step(f"{self._name}.{name}", *pair, call) for name, pair in pairs.items() if pair[0] != pair[1]]
-        if self._state.stored is None:
-            steps.append(Step(f"{self._name}.persistent", False, True, call))
-        return steps
+        return {
+            **super()._values_before_and_after(),
+            **{f"native.{path}": (self._native_before[path], native[path]) for path in native},
+        }
 
     def _text(self):
         return Definition.of(self._root).text()
@@ -168,14 +114,10 @@ class _Plan:
     def _running_steps(self):
         running = self._state.running
         is_pending = values.start_content(self._root) != values.start_content(running)
-        may_restart = self._wanted["allow_restart"] and not self._state.guests
-        if is_pending and may_restart:
-            calls = (("net-destroy", self._name), ("net-start", self._name))
-            return [Step(f"{self._name}.{RESTART}", False, True, calls)]
-        steps = self._updates(running)
-        if is_pending:
-            steps.append(Step(f"{self._name}.{RESTART}", False, True, waits=True))
-        return steps
+        restart = [self._restart_step()] if is_pending else []
+        if restart and not restart[0].waits:
+            return restart
+        return [*self._updates(running), *restart]
 
     def _updates(self, running):
         target = copy.deepcopy(running)
@@ -194,8 +136,8 @@ class _Plan:
 
     # Checks -----------------------------------------------------------------------------------------------------------
 
-    def _refused(self, problem, remedy):
-        return Refused(f"{self._name}: {problem}", f"{remedy} Nothing was changed.")
+    def _check_unused(self, verb):
+        _check_unused(self._state, verb)
 
     def _check(self):
         self._check_bridge()
@@ -213,7 +155,6 @@ class _Plan:
                 f"{', '.join(extra)}: the mode of the network is bridge, and the bridge belongs to the host.",
                 "Set mode, or remove the options.",
             )
-        self._check_no_lost_reservation()
 
     def _check_bridge(self):
         bridge, interfaces = self._after["bridge"], self._state.interfaces

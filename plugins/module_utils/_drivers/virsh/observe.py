@@ -21,7 +21,7 @@ from ..._ports import files
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
-from ..._tools.virsh import Virsh, connection_uri, is_local, is_not_found, is_unsupported
+from ..._tools.virsh import Virsh, connection_uri, is_local, is_not_found, is_unsupported, raise_for_errors
 from ..._tools.virsh_states import state
 from .answers import light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .definition import Definition, target_of
@@ -59,8 +59,7 @@ class Listing:
             ("list", "--uuid"),
         ]
         answers = virsh.batch([*commands, *(NETWORK_LISTS if with_networks else ())])
-        if answers[1].error:
-            raise CommandFailed(("virsh", *commands[1]), 1, answers[1].error)
+        raise_for_errors(commands[1:2], answers[1:2])
         uuid_lists, networks = answers[2 : len(commands)], answers[len(commands) :]
         flags = [frozenset(answer.stdout.split()) for answer in uuid_lists]
         inactive = inactive_networks(networks) if networks else frozenset()

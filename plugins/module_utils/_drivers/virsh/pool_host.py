@@ -11,29 +11,25 @@ import stat
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from ..._core.errors import CommandFailed
 from ..._core.options import Option
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
-from ..._tools.virsh import ConnectionLost, Virsh, connection_uri, is_local
+from ..._tools.virsh import is_local, raise_for_errors
 from . import pool_options
+from .defined_host import DefinedHost, connect, needs_restart, reported, shown_state
+from .defined_plan import ABSENT
 from .definition import Definition, file_or_device_of
 from .options import CONNECTION
-from .pool_options import ABSENT, ACTIVE, DIR, INACTIVE, checked
-from .pool_plan import RESTART, PoolState, plan_pool, shown
+from .pool_options import DIR, checked
+from .pool_plan import PoolState, plan_pool
 
 INFO_OPTIONS = {**CONNECTION, "name": Option()}
 
 
 def make_host(params):
     """Return the host for the parameters of virsh_pool. Raises InvalidInput before anything is read."""
-    return PoolHost(checked(params), _virsh(params))
-
-
-def _virsh(params):
-    commands = Commands()
-    return Virsh(commands, params["executable"], connection_uri(commands, params["uri"]))
+    return PoolHost(checked(params))
 
 
 class Pools:
@@ -51,10 +47,8 @@ class Pools:
         """Read all pools, and the disks of the VMs that run, by two virsh processes."""
         lists = [("pool-list", "--all", "--name"), ("list", "--uuid", "--name")]
         answers = self.virsh.batch([*lists, ("pool-capabilities",)])
-        for words, answer in zip(lists, answers):
-            if answer.error:
-                raise CommandFailed(("virsh", *words), 1, answer.error)
-        names = [line.strip() for line in answers[0].stdout.splitlines() if line.strip()]
+        raise_for_errors(lists, answers)
+        names = output.names(answers[0].stdout)
         vms = dict(output.domains(answers[1].stdout))
         self._unsupported = _unsupported(answers[2])
         questions = [words for name in names for words in _questions(name)] + [("dumpxml", uuid) for uuid in vms]
@@ -157,14 +151,12 @@ def _uses(definition, pool, below):
     return below is not None and any(file_or_device_of(one).startswith(below) for one in disks)
 
 
-class PoolHost:
-    """One pool of one libvirt: see _engine/host_settings.py. ``wanted`` are the options of the task."""
-
-    transient = ConnectionLost
-
-    def __init__(self, wanted, virsh):
-        self._wanted, self._virsh, self._pools = wanted, virsh, Pools(virsh)
-        self._after, self._was_refreshed, self._first = None, False, None
+class PoolHost(DefinedHost):
+    def __init__(self, wanted):
+        super().__init__(wanted, connect(Commands(), wanted))
+        self._pools = Pools(self._virsh)
+        #: The pool before the first change.
+        self._first = None
 
     def read(self):
         self._pools.read()
@@ -174,28 +166,15 @@ class PoolHost:
         return state
 
     def plan(self, state):
-        steps, self._after = plan_pool(self._wanted, state, self._was_refreshed)
+        steps, self._after = plan_pool(self._wanted, state, "pool-refresh" in self._made)
         return steps
-
-    def apply(self, steps):
-        """Carry out the steps; those of one definition share a call."""
-        for call in dict.fromkeys(call for step in steps for call in step.calls):
-            if call[0] == "pool-define":
-                self._virsh.run("pool-define", "/dev/stdin", stdin=call[1])
-            else:
-                self._virsh.run(*call)
-            self._was_refreshed = self._was_refreshed or call[0] == "pool-refresh"
-
-    def reconnect(self):
-        """virsh connects for each call."""
 
     def facts(self, state, steps):
         after = state if self._after is None else self._after
-        needs_restart = any(step.key == f"{state.name}.{RESTART}" and step.waits for step in steps)
         is_absent = self._wanted["state"] == ABSENT and self._first.exists
         return {
-            "restart_required": needs_restart,
-            "pool": _shown(after) if after.exists else None,
+            "restart_required": needs_restart(state.name, steps),
+            "pool": shown_state(after) if after.exists else None,
             "in_use": list(state.guests),
             "kept": _kept(self._first) if is_absent else [],
         }
@@ -206,26 +185,17 @@ def _kept(state):
     return list(state.volumes) or [state.values["path"]]
 
 
-def _shown(state):
-    activity = INACTIVE if state.running is None else ACTIVE
-    return {"name": state.name, "state": activity, "autostart": state.autostart, **shown(state.values)}
-
-
 def report(params, _check):
     """Return the result of virsh_pool_info."""
-    pools = Pools(_virsh(params))
+    pools = Pools(connect(Commands(), params))
     pools.read()
     names = [name for name in pools.names if params["name"] in (None, name)]
     return {"changed": False, "warnings": [], "pools": [_reported(pools, pools.state(name)) for name in names]}
 
 
 def _reported(pools, state):
-    roots = (state.running, state.stored)
     return {
-        **_shown(state),
-        "uuid": (state.running if state.stored is None else state.stored).findtext("uuid"),
-        "persistent": state.stored is not None,
-        "restart_required": None not in roots and pool_options.needs_restart(*roots),
+        **reported(state, lambda pool: pool_options.needs_restart(pool.running, pool.stored)),
         "in_use": list(state.guests),
         "volumes": list(state.volumes),
         **pools.sizes(state.name),

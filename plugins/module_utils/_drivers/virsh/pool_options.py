@@ -10,17 +10,18 @@ import xml.etree.ElementTree as ET
 
 from ..._core.errors import InvalidInput
 from ..._core.options import Consent, Option
+from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT
 from .options import CONNECTION
 
 DIR, FS, NETFS, LOGICAL = TYPES = ("dir", "fs", "netfs", "logical")
-PRESENT, ACTIVE, INACTIVE, REFRESHED, ABSENT = ("present", "active", "inactive", "refreshed", "absent")
+REFRESHED = "refreshed"
 OPTIONS = {
     **CONNECTION,
     "name": Option(required=True),
     "state": Option(choices=(ACTIVE, PRESENT, INACTIVE, REFRESHED, ABSENT), default=ACTIVE),
     "type": Option(choices=TYPES),
-    "path": Option("path", absolute=True),
-    "device": Option("path", absolute=True),
+    "path": Option("path"),
+    "device": Option("path"),
     "host": Option(),
     "export": Option(),
     "volume_group": Option(),

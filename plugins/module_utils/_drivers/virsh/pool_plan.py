@@ -17,63 +17,38 @@ from typing import Any
 from ..._core.errors import NotFound, Refused, Unsupported
 from ..._core.host_settings import Step
 from . import pool_options as options
-from .pool_options import ABSENT, ACTIVE, INACTIVE, LOGICAL, REFRESHED
-
-RESTART = "restart"
+from .defined_plan import ABSENT, ACTIVE, DefinedPlan, DefinedState, absence
+from .pool_options import LOGICAL, REFRESHED
 
 
 @dataclass(frozen=True)
-class PoolState:
-    """One pool, and what else the host has that matters for it. ``running`` and ``stored`` are definitions.
+class PoolState(DefinedState):
+    """One pool, and what else the host has that matters for it. ``guests``: VMs that run with a volume of the pool.
 
-    ``guests``: VMs that run with a volume of the pool. ``volumes``: paths. ``paths``: {target path: other pool}.
-    ``unsupported``: types that this libvirt does not support. ``directory``: the mode, owner and group of the directory
-    of the pool; None if it does not exist, empty if libvirt runs on another host.
+    ``volumes``: paths. ``paths``: {target path: other pool}. ``unsupported``: types that this libvirt does not support.
+    ``directory``: the mode, owner and group of the directory of the pool; None if it does not exist, empty if libvirt
+    runs on another host. ``missing``: sources of the requested pool that do not exist, {option: value}.
     """
 
-    name: str
-    running: Any = None
-    stored: Any = None
-    autostart: bool = False
-    guests: tuple = ()
     volumes: tuple = ()
     paths: Mapping = field(default_factory=dict)
     unsupported: frozenset = frozenset()
     directory: Any = field(default_factory=dict)
-    #: Sources of the requested pool that do not exist: {option: value}.
     missing: Mapping = field(default_factory=dict)
 
     @property
-    def exists(self):
-        return self.running is not None or self.stored is not None
-
-    @property
     def values(self):
-        return options.read(self.running if self.stored is None else self.stored)
-
-
-def shown(found):
-    """Return values without those that are not set, for results and diffs."""
-    return {name: value for name, value in found.items() if value is not None}
+        return options.read(self.root)
 
 
 def plan_pool(wanted, state, was_refreshed=False):
     """Return (steps, PoolState after them). Raises Refused and NotFound before anything is changed."""
     if wanted["state"] == ABSENT:
-        return _absence(state)
-    return _Plan(wanted, state).steps(was_refreshed)
-
-
-def _absence(state):
-    if not state.exists:
-        return [], state
-    calls = []
-    if state.running is not None:
-        _check_unused(state, "stopped")
-        calls.append(("pool-destroy", state.name))
-    if state.stored is not None:
-        calls.append(("pool-undefine", state.name))
-    return [Step(state.name, shown(state.values), None, tuple(calls))], PoolState(state.name)
+        return absence("pool", state, lambda pool: _check_unused(pool, "stopped"))
+    steps, after = _Plan(wanted, state).steps()
+    if wanted["state"] == REFRESHED and not was_refreshed:
+        steps.append(Step(f"{state.name}.{REFRESHED}", False, True, (("pool-refresh", state.name),)))
+    return steps, after
 
 
 def _check_unused(state, verb):
@@ -84,23 +59,19 @@ def _check_unused(state, verb):
         )
 
 
-class _Plan:
+class _Plan(DefinedPlan):
     """One requested pool, and the pool of this name, if there is one."""
 
-    def __init__(self, wanted, state):
-        self._wanted, self._state, self._name = wanted, state, state.name
-        base = state.running if state.stored is None else state.stored
-        if base is None:
-            self._check_new()
-            base_or_new = options.new_root(wanted)
-        else:
-            base_or_new = copy.deepcopy(base)
-        self._before = None if base is None else options.read(base)
-        options.write(base_or_new, wanted)
-        self._root, self._after = base_or_new, options.read(base_or_new)
+    kind, running_states = "pool", frozenset({ACTIVE, REFRESHED})
 
-    def _refused(self, problem, remedy):
-        return Refused(f"{self._name}: {problem}", f"{remedy} Nothing was changed.")
+    def __init__(self, wanted, state):
+        super().__init__(wanted, state)
+        if not state.exists:
+            self._check_new()
+        self._before = state.values if state.exists else None
+        self._root = copy.deepcopy(state.root) if state.exists else options.new_root(wanted)
+        options.write(self._root, wanted)
+        self._after = options.read(self._root)
 
     def _check_new(self):
         wanted = self._wanted
@@ -140,43 +111,14 @@ class _Plan:
     def _is_moved(self):
         return self._before is not None and self._before["path"] != self._after["path"]
 
-    def steps(self, was_refreshed):
-        self._check()
-        state, wanted = self._state, self._wanted["state"]
-        steps = [*self._definition_steps(), *self._directory_steps()]
-        autostart = self._wanted["autostart"]
-        if autostart is not None and autostart != state.autostart:
-            call = ("pool-autostart", self._name, *(() if autostart else ("--disable",)))
-            steps.append(Step(f"{self._name}.autostart", state.autostart, autostart, (call,)))
-        is_active = state.running is not None
-        if wanted == INACTIVE and is_active:
-            _check_unused(state, "stopped")
-            steps.append(Step(f"{self._name}.active", True, False, (("pool-destroy", self._name),)))
-        elif wanted in (ACTIVE, REFRESHED) and not is_active:
-            steps.append(Step(f"{self._name}.active", False, True, (("pool-start", self._name),)))
-        elif is_active:
-            steps += self._restart_steps()
-        if wanted == REFRESHED and not was_refreshed:
-            steps.append(Step(f"{self._name}.{REFRESHED}", False, True, (("pool-refresh", self._name),)))
-        return steps, self._state_after()
+    def _check_unused(self, verb):
+        _check_unused(self._state, verb)
 
-    def _state_after(self):
-        is_active = {INACTIVE: False, ACTIVE: True, REFRESHED: True}.get(
-            self._wanted["state"], self._state.running is not None
-        )
-        autostart = self._state.autostart if self._wanted["autostart"] is None else self._wanted["autostart"]
-        return PoolState(self._name, self._root if is_active else None, self._root, autostart)
+    def _text(self):
+        return ET.tostring(self._root, encoding="unicode")
 
     def _definition_steps(self):
-        """One step for each option that differs; the same call writes all of them."""
-        call = (("pool-define", ET.tostring(self._root, encoding="unicode")),)
-        if self._before is None:
-            return [Step(self._name, None, shown(self._after), call)]
-        pairs = {name: (self._before[name], self._after[name]) for name in self._after}
-        steps = [Step(f"{self._name}.{name}", *pair, call) for name, pair in pairs.items() if pair[0] != pair[1]]
-        if self._state.stored is None:
-            steps.append(Step(f"{self._name}.persistent", False, True, call))
-        return steps
+        return [*super()._definition_steps(), *self._directory_steps()]
 
     def _directory_steps(self):
         """Create the directory, which for these types is all that ``pool-build`` does."""
@@ -185,9 +127,5 @@ class _Plan:
             return []
         return [Step(f"{self._name}.directory", None, self._after["path"], (("pool-build", self._name),))]
 
-    def _restart_steps(self):
-        if not options.needs_restart(self._state.running, self._root):
-            return []
-        may_restart = self._wanted["allow_restart"] and not self._state.guests
-        calls = (("pool-destroy", self._name), ("pool-start", self._name))
-        return [Step(f"{self._name}.{RESTART}", False, True, calls if may_restart else (), waits=not may_restart)]
+    def _running_steps(self):
+        return [self._restart_step()] if options.needs_restart(self._state.running, self._root) else []

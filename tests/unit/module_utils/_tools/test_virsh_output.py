@@ -118,7 +118,7 @@ def test_snapshot_names_keep_their_blanks():
 
 
 def test_network_names():
-    assert virsh_output.networks("default\nisolated1\n\n") == ["default", "isolated1"]
+    assert virsh_output.names("default\nisolated1\n\n") == ["default", "isolated1"]
 
 
 def capabilities(machine, *replacements):

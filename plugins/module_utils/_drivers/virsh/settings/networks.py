@@ -33,7 +33,7 @@ def is_bridge(interface):
 
 def inactive_networks(answers):
     """The networks that exist and are not active, from the answers to NETWORK_LISTS."""
-    existing, active = (set(output.networks(answer.stdout)) for answer in answers)
+    existing, active = (set(output.names(answer.stdout)) for answer in answers)
     return frozenset(existing - active)
 
 
@@ -62,7 +62,7 @@ def check_networks(driver, plan):
     if not requested or not (is_changed or needs_active or any(step.verb == "create" for step in plan.steps)):
         return
     answers = driver.virsh.batch(NETWORK_LISTS)
-    known = output.networks(answers[0].stdout)
+    known = output.names(answers[0].stdout)
     for name in sorted(requested - set(known)):
         raise NotFound(
             f"{plan.after.name}: networks: libvirt has no network '{name}'.",
