@@ -57,7 +57,7 @@ MUTATIONS = (
     Mutation(
         "interrupted-installation-is-not-recorded",
         "_drivers/virsh/host_plan.py",
-        "not missing and not is_unsettled",
+        "not missing and not is_interrupted",
         "not missing",
         _PLAN,
     ),

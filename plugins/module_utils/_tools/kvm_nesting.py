@@ -21,6 +21,6 @@ def text(is_enabled):
 
 
 def parse(content):
-    """Return whether the file enables nesting; None if there is no file, or no such option in it."""
+    """Return whether the file enables nesting; None without a file, or without such an option in it."""
     found = _OPTION.search(content or "")
     return None if found is None else found.group(1) == "1"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Descriptions of firmware that packages install for QEMU and libvirt: JSON files, whose names are their order."""
+"""Descriptions of firmware that packages install for QEMU and libvirt: JSON files, in the order of their names."""
 
 from __future__ import annotations
 

@@ -23,6 +23,8 @@ _START, _PAUSE = 60, 0.5
 
 
 class Changes:
+    """Makes the steps of host_plan.py; ``reader`` reads the host and its record."""
+
     def __init__(self, commands, virsh, reader):
         self._commands, self._virsh, self._reader = commands, virsh, reader
         self._clock = Clock()
@@ -35,12 +37,13 @@ class Changes:
     # Each method has the key of a step (host_plan.py) in its name.
 
     def _add_packages(self, step, requested):
-        installed, manager = self._reader.installed(), self._reader.manager
         record = self._record()
         if step.after:
-            self._store(replace(record, packages_before=record.packages_before or tuple(sorted(installed))))
-            self._install(manager, step.after, requested["package_folder"])
-        record = self._record().settled(self._reader.installed())
+            before = record.packages_before or tuple(sorted(self._reader.installed()))
+            record = replace(record, packages_before=before)
+            self._store(record)
+            self._install(self._reader.manager, step.after, requested["package_folder"])
+        record = record.after_installation(self._reader.installed())
         self._store(replace(record, packages=self._reader.removable(record.packages)))
 
     def _install(self, manager, names, folder):
@@ -98,11 +101,11 @@ class Changes:
         self._store(replace(self._record(), pools=()))
 
     def _undefine(self, kind, names):
-        active, defined = self._virsh.batch([(f"{kind}-list", "--name"), (f"{kind}-list", "--all", "--name")])
+        active, defined = self._reader.names((f"{kind}-list", "--name"), (f"{kind}-list", "--all", "--name"))
         for name in names:
-            if name in active.stdout.split():
+            if name in active:
                 self._virsh.run(f"{kind}-destroy", name)
-            if name in defined.stdout.split():
+            if name in defined:
                 self._virsh.run(f"{kind}-undefine", name)
 
     def _remove_users(self, step, requested):
@@ -118,7 +121,9 @@ class Changes:
         record = self._record()
         if record.packages:
             # The network that the packages define would stay without its daemon.
-            self._undefine_active_networks()
+            (active,) = self._reader.names(("net-list", "--name"))
+            for name in active:
+                self._virsh.run("net-destroy", name)
         if self._reader.has_systemd:
             if record.units:
                 self._run(["systemctl", "disable", "--now", *record.units])
@@ -126,11 +131,6 @@ class Changes:
             for path in libvirt_daemons.DAEMONS.values():
                 self._end(path)
         self._store(replace(record, stopped=True))
-
-    def _undefine_active_networks(self):
-        (active,) = self._virsh.batch([("net-list", "--name")])
-        for name in active.stdout.split():
-            self._virsh.run("net-destroy", name)
 
     def _end(self, path):
         if files.exists(path):
@@ -161,10 +161,9 @@ class Changes:
 
     def _record(self):
         """Return the record; a new one has the state of the host before the first change."""
-        return self._reader.record() or self._new_record()
-
-    def _new_record(self):
-        return Record(folders=self._reader.missing_folders(), forwarding=self._reader.forwarding())
+        return self._reader.record() or Record(
+            folders=self._reader.missing_folders(), forwarding=self._reader.forwarding()
+        )
 
     def _store(self, record):
         files.make_folder(_RECORD_FOLDER)

@@ -22,7 +22,7 @@ def passed_through(definition):
 
 
 def check_memory(driver, vm, step):
-    """Raise Refused if a step saves the memory of a VM with a device whose state libvirt cannot save."""
+    """Raise Refused if a step saves the memory of a VM with a device that libvirt cannot save."""
     remedy = _remedy(vm, step)
     if not remedy:
         return

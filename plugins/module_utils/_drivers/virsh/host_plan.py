@@ -95,8 +95,8 @@ def _check_kvm(host):
 def _installation(host):
     missing = missing_packages(host)
     # An interrupted installation has to be recorded.
-    is_unsettled = host.record is not None and bool(host.record.packages_before)
-    if not missing and not is_unsettled:
+    is_interrupted = host.record is not None and bool(host.record.packages_before)
+    if not missing and not is_interrupted:
         return []
     return [Step("packages", [], list(missing), ends_round=True)]
 

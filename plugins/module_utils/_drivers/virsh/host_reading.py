@@ -10,6 +10,7 @@ from dataclasses import replace
 from ..._core.errors import CommandFailed, PolyvirtError, Timeout, Unavailable, Unsupported
 from ..._ports import files, host
 from ..._tools import kvm_nesting, kvm_probe, libvirt_daemons, libvirt_firewall, linux_packages, virsh_output
+from ..._tools.virsh import raise_for_errors
 from . import host_record
 from .host_plan import LibvirtHost
 
@@ -28,7 +29,7 @@ def holds_disks(folder):
     return IMAGES.startswith(f"{folder}/") and files.holds_files(IMAGES)
 
 
-def alone(folder):
+def _is_alone(folder):
     """Whether ``folder`` contains nothing but the directory for disks."""
     return [f"{folder}/{name}" for name in files.entries(folder)] == [IMAGES]
 
@@ -39,6 +40,8 @@ class Reader:
     def __init__(self, commands, virsh):
         self._commands, self._virsh = commands, virsh
         self._manager = None
+        #: Why KVM does not work; None until QEMU is installed. A VM that hangs takes seconds, so it is tried once.
+        self._kvm = None
 
     @property
     def manager(self):
@@ -78,7 +81,9 @@ class Reader:
         )
         if requested["state"] == "absent":
             return replace(found, **self._use(found))
-        return replace(found, kvm=self._kvm_problem() if found.has_kvm else None)
+        if self._kvm is None and found.has_kvm:
+            self._kvm = self._kvm_problem()
+        return replace(found, kvm=self._kvm)
 
     def installed(self):
         """Return the names of all installed packages."""
@@ -94,7 +99,7 @@ class Reader:
     def folders(self):
         """Return the directories of libvirt, but none that contains only disks of VMs."""
         return tuple(
-            folder for folder in _FOLDERS if files.exists(folder) and not (holds_disks(folder) and alone(folder))
+            folder for folder in _FOLDERS if files.exists(folder) and not (holds_disks(folder) and _is_alone(folder))
         )
 
     @staticmethod
@@ -103,11 +108,20 @@ class Reader:
 
     def run(self, argv, **options):
         """Return what a command prints; ``options`` as for Commands.run. Raises Unavailable and CommandFailed."""
-        answer = self._commands.run([self._commands.find(argv[0]), *argv[1:]], **options)
+        answer = self._answer(argv, **options)
         if answer.rc != 0:
             said = answer.stderr.strip() or answer.stdout.strip()
             raise CommandFailed(answer.argv, answer.rc, said)
         return answer.stdout
+
+    def _answer(self, argv, **options):
+        return self._commands.run([self._commands.find(argv[0]), *argv[1:]], **options)
+
+    def names(self, *commands):
+        """Return the names that each of these commands of virsh lists. Raises CommandFailed."""
+        answers = self._virsh.batch(commands)
+        raise_for_errors(commands, answers)
+        return [tuple(virsh_output.names(answer.stdout)) for answer in answers]
 
     def answers(self):
         """Return whether the daemon of libvirt answers."""
@@ -122,7 +136,7 @@ class Reader:
         removal = []
         for (program, table), argv in libvirt_firewall.listing_argvs().items():
             if self._has(program):
-                rules = self._commands.run([self._commands.find(program), *argv[1:]])
+                rules = self._answer(argv)
                 # A kernel without IPv6 has no such table.
                 removal += libvirt_firewall.removal(program, table, rules.stdout if rules.rc == 0 else "")
         return removal
@@ -155,8 +169,7 @@ class Reader:
         """Return whether libvirt answers, and then the names of its VMs, networks and pools."""
         if not self._has("virsh") or not self.answers():
             return {"answers": False}
-        lists = [virsh_output.networks(answer.stdout) for answer in self._virsh.batch(_LISTS)]
-        vms, networks, pools = map(tuple, lists)
+        vms, networks, pools = self.names(*_LISTS)
         return {"answers": True, "vms": vms, "networks": networks, "pools": pools}
 
     def _use(self, found):
@@ -182,8 +195,7 @@ class Reader:
 
     def _blocked(self, packages):
         """Return why packages cannot be removed; empty if they can."""
-        argv = self.manager.tests_removal
-        answer = self._commands.run([self._commands.find(argv[0]), *argv[1:], *packages])
+        answer = self._answer([*self.manager.tests_removal, *packages])
         return "" if answer.rc == 0 else answer.stderr.strip()
 
     @staticmethod

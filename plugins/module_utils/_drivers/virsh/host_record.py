@@ -39,8 +39,8 @@ class Record:
     forwarding: tuple[str, ...] = ()
     stopped: bool = False
 
-    def settled(self, installed):
-        """Return the record after an installation: ``packages`` are those that were added."""
+    def after_installation(self, installed):
+        """Return the record with the packages that an installation has added to ``installed``."""
         if not self.packages_before:
             return self
         added = installed - set(self.packages_before) | set(self.packages)
@@ -48,7 +48,7 @@ class Record:
 
 
 def parse(data):
-    """Return the record in the content of the file (bytes), or None if there is no file. Raises PolyvirtError."""
+    """Return the record in the content of the file (bytes); None without a file. Raises PolyvirtError."""
     if data is None:
         return None
     try:

@@ -140,10 +140,8 @@ def check_nvram(driver, name, machine, config):
     """Raise if the NVRAM of a new VM cannot be created: no firmware, or other data in a file of its name."""
     if config.get("nvram_format") != QCOW2:
         return
-    firmware, path = (
-        _firmware_of(name, machine, config.get("secure_boot")),
-        driver.storage.nvram_path(name, config.get("secure_boot"), QCOW2),
-    )
+    firmware = _firmware_of(name, machine, config.get("secure_boot"))
+    path = driver.storage.nvram_path(name, config.get("secure_boot"), QCOW2)
     if files.exists(path) and not driver.storage.has_content_of(path, {"format": QCOW2}, _image_of(firmware)):
         raise Refused(f"{name}: {path} already exists and has different content.", "Move it to another directory.")
 

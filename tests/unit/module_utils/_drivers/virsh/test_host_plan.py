@@ -181,6 +181,6 @@ def test_restart_that_nesting_needs_is_reported(state, wanted, nested, expected)
 
 def test_added_packages_are_those_that_did_not_exist_before():
     record = Record(packages_before=("bash", "libc6"), packages=("qemu",))
-    settled = record.settled(frozenset({"bash", "libc6", "libvirt", "qemu"}))
-    assert settled == Record(packages=("libvirt", "qemu"))
-    assert settled.settled(frozenset({"bash", "vim"})) == settled
+    after = record.after_installation(frozenset({"bash", "libc6", "libvirt", "qemu"}))
+    assert after == Record(packages=("libvirt", "qemu"))
+    assert after.after_installation(frozenset({"bash", "vim"})) == after
