@@ -9,7 +9,8 @@
 # stage sanity, and the scenarios of the roles of hosts, which the unit tests play as well. In a deep run, all of them run.
 readonly LONG=(demo agent guest_image two_vms from_vagrant pylint vmm_host vmm_network hyperv_host wsl_host)
 
-# These take turns, too, unless what they check has changed: together they take half of the stages of this file.
+# These take turns, too: together they take half of the stages of this file. When it is not their turn, they check the
+# files that changed.
 readonly ALTERNATING=(ansible_lint oldest_core)
 
 # is_turn_of NAME NAME...: whether NAME is not one of the names that follow, or has its turn on the day of this run: today,
@@ -22,13 +23,14 @@ is_turn_of() {
     [[ $DEEP = true || " $* " != *" $name "* || ${*:day % $# + 1:1} = "$name" ]]
 }
 
-# has_changed PATHSPEC...: whether such files differ from those of the parent of the last commit (of a merge: from those
-# before the branch). In a clone with one commit, only what is not committed counts.
-has_changed() {
+# changed_files PATHSPEC...: prints the existing files that differ from those of the parent of the last commit (of a merge:
+# from those before the branch). In a clone with one commit, only what is not committed counts.
+changed_files() {
     local before
     local -a git=(git -C "$CHECKOUT" -c safe.directory='*')
     before=$("${git[@]}" rev-parse --quiet --verify HEAD^) || before=HEAD
-    ! "${git[@]}" diff --quiet "$before" -- "$@" || [ -n "$("${git[@]}" ls-files --others --exclude-standard -- "$@")" ]
+    "${git[@]}" diff --name-only --diff-filter=d "$before" -- "$@"
+    "${git[@]}" ls-files --others --exclude-standard -- "$@"
 }
 
 # copy_tree NAME [PATHSPEC...]: a copy of what git would commit plus what is new, as polyvirt.core in a collections folder
@@ -81,14 +83,18 @@ _import() {
 readonly _LINTED=(roles playbooks extensions meta plugins/modules .ansible-lint galaxy.yml tests/requirements.txt
     tests/constraints.txt)
 
-# ansible-lint takes as long as all others, and uses one core most of the time.
+# ansible-lint takes as long as all others, and uses one core most of the time. It checks YAML, and what a file includes.
 _ansible_lint() {
-    local -a failed_checks=()
-    if ! is_turn_of ansible_lint "${ALTERNATING[@]}" && ! has_changed "${_LINTED[@]}"; then
-        say "   ansible-lint does not run today: its files have not changed (POLYVIRT_TEST_SEED)"
-        return
+    local -a failed_checks=() files=()
+    if ! is_turn_of ansible_lint "${ALTERNATING[@]}"; then
+        mapfile -t files < <(changed_files "${_LINTED[@]}" | grep '\.yml$')
+        if [ ${#files[@]} -eq 0 ]; then
+            say "   ansible-lint does not run today: its files have not changed (POLYVIRT_TEST_SEED)"
+            return
+        fi
     fi
-    check "ansible-lint" env ANSIBLE_COLLECTIONS_PATH="$RUN/lint" ansible-lint --nocolor
+    check "ansible-lint${files:+ of ${#files[@]} changed files}" \
+        env ANSIBLE_COLLECTIONS_PATH="$RUN/lint" ansible-lint --nocolor "${files[@]}"
     [ ${#failed_checks[@]} -eq 0 ]
 }
 
@@ -150,10 +156,12 @@ print(python_requirements.get_venv_packages(Any)["pip"])')
 # too.
 readonly _NOT_SHIPPED=(':!extensions/molecule' ':!scripts' ':(exclude,glob)tests/*/**')
 
-# _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log. Checks what users get. pylint takes longer than
-# all other tests together and depends least on the version of ansible-core: only the newest has it daily, in turn.
+# _sanity NAME ENVIRONMENT HOME [FILE...]: in the background; its output goes to a log. Checks what users get, or some files
+# of it. pylint takes longer than all other tests together and depends least on the version of ansible-core: only the
+# newest has it daily, in turn.
 _sanity() {
     local name=$1 environment=$2 home=$3 tree python
+    shift 3
     local -a files=(.) without=()
     [ "$name" = newest ] && [ "$DEEP" = true ] || files+=("${_NOT_SHIPPED[@]}")
     if ! is_turn_of pylint "${LONG[@]}" || [[ $name != newest && $DEEP = false ]]; then
@@ -165,7 +173,7 @@ _sanity() {
     # Results must be those of a clean machine: none of our own settings for Ansible or Python.
     exec env -u ANSIBLE_COLLECTIONS_PATH -u PYTHONPYCACHEPREFIX HOME="$home" PATH="$environment/bin:$PATH" \
         "$environment/bin/ansible-test" sanity --local --requirements --color no --python "$python" \
-        "${without[@]}" >"$RUN/$name.log" 2>&1
+        "${without[@]}" "$@" >"$RUN/$name.log" 2>&1
 }
 
 _core_version() { "$1/bin/python" -c 'from ansible.release import __version__; print(__version__)'; }
@@ -212,16 +220,20 @@ _core_environment() {
     esac
 }
 
-# _sanity_with HOME NAME...: side by side. What fails is added to the caller's "failed".
+# _sanity_with HOME NAME...: side by side. What fails is added to the caller's "failed". The oldest ansible-core checks the
+# caller's "of_oldest", or all files.
 _sanity_with() {
     local name home=$1
+    local -a only
     local -A environments versions jobs
     shift
     for name in "$@"; do
         environments[$name]=$(_core_environment "$name") || exit
         versions[$name]=$(_core_version "${environments[$name]}")
         _seed_pip "$home" "${environments[$name]}"
-        _sanity "$name" "${environments[$name]}" "$home" &
+        only=()
+        [ "$name" != oldest ] || only=("${of_oldest[@]}")
+        _sanity "$name" "${environments[$name]}" "$home" "${only[@]}" &
         jobs[$name]=$!
     done
     # What runs in the background does not hear an interrupt.
@@ -243,25 +255,26 @@ _sanity_with() {
 # What sanity tests read.
 readonly _SHIPPED=(plugins extensions/simulators meta tests/config.yml 'tests/*oldest.txt')
 
-# The oldest ansible-core runs every second day, and if what is shipped has changed since it passed here, or by the last
-# commit. A deep run takes every minor version between them, too.
+# The oldest ansible-core checks all files every second day, and on the other days those that the last commit changed. A
+# deep run takes every minor version between the oldest and the newest, too.
 stage_sanity() {
     local home passed place
-    local -a failed=() names=(newest)
+    local -a failed=() names=(newest) of_oldest=()
     home=$(_test_home)
     passed=$(note_of sanity-oldest "${_SHIPPED[@]}")
+    is_turn_of oldest_core "${ALTERNATING[@]}" || mapfile -t of_oldest < <(changed_files "${_SHIPPED[@]}" | grep '^plugins/')
     if has_passed "$passed"; then
         say "   the oldest ansible-core passed for these plugins before"
-    elif ! is_turn_of oldest_core "${ALTERNATING[@]}" && ! runs_in_full sanity-oldest "$passed" &&
-        ! has_changed "${_SHIPPED[@]}"; then
+    elif ! is_turn_of oldest_core "${ALTERNATING[@]}" && [ ${#of_oldest[@]} -eq 0 ]; then
         say "   the oldest ansible-core does not run today: these plugins have not changed (POLYVIRT_TEST_SEED)"
     else
         names+=(oldest)
+        say "   with the oldest ansible-core: ${#of_oldest[@]} changed files (0: all)"
     fi
     [ "$DEEP" = false ] || names+=("${_CORES_BETWEEN[@]}")
     for ((place = 0; place < ${#names[@]}; place += 2)); do
         _sanity_with "$home" "${names[@]:place:2}"
     done
     [ ${#failed[@]} -eq 0 ] || stop_with "sanity failed with ansible-core ${failed[*]}"
-    [[ " ${names[*]} " != *" oldest "* ]] || note_passed "$passed"
+    [[ " ${names[*]} " != *" oldest "* || ${#of_oldest[@]} -gt 0 ]] || note_passed "$passed"
 }

@@ -4,9 +4,10 @@
 """Which tests run: all but those marked ``deep``, with ``--turns`` also without those of other days; with --deep all.
 
 A daily run chooses a part of the generated cases and of the calls at which a task is killed. The day is the seed of
-this choice, so a week covers most of them. The scenarios of most platforms are distributed over six days, those of
-the slowest over twelve, and those of the real libvirt over two, or three with guests. The tests of drivers, parsers and
-simulators take three days, or one day if what they test has changed (subjects.py).
+this choice, so a week covers most of them. The scenarios of most platforms are distributed over nine days, those of
+the slowest over twelve, those of libvirt's test driver over three, and those of the real libvirt over four, or one day
+if libvirt's driver or what all drivers share has changed. The tests of drivers, parsers, simulators and plugins take
+three days, or one day if what they test has changed (subjects.py).
 ``POLYVIRT_TEST_SEED`` repeats another day.
 """
 
@@ -61,9 +62,9 @@ def pytest_report_header(config):
 
 
 #: The number of days for the scenarios of each platform, and those that differ: the slowest, and libvirt's test driver.
-DAYS, OTHER_DAYS = 6, {"virtualbox": 12, "libvirt_test": 2}
+DAYS, OTHER_DAYS = 9, {"virtualbox": 12, "libvirt_test": 3}
 #: The number of days for tests with guests of QEMU that are not scenarios of all platforms.
-DAYS_OF_GUESTS = 3
+DAYS_OF_GUESTS = 4
 #: All tests that take turns in this run, those of other days too.
 IN_TURN = pytest.StashKey()
 
@@ -78,15 +79,22 @@ def pytest_collection_modifyitems(config, items):
         config.stash[IN_TURN] = in_turn
         left_out |= not_today(in_turn, day_of(seed()), config.getoption("--days"))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-    items[:] = [item for item in items if item not in left_out]
+    # The slowest first: a worker that begins one at the end keeps the others waiting.
+    items[:] = sorted((item for item in items if item not in left_out), key=lambda item: not is_slow(item.path))
 
 
 def without_turn(session):
     """The tests of this run, with those of other days, that have no turn within twelve days when a year ends."""
     items = session.config.stash.get(IN_TURN, None) or session.items
     dates = [datetime.date(2026, 12, 25) + datetime.timedelta(number) for number in range(12)]
-    left_out = set(items).intersection(*(not_today(items, day_of(date.strftime("%Y%m%d"))) for date in dates))
+    distributed = _groups(items)
+    left_out = set(items).intersection(*(_left_out(distributed, day_of(date.strftime("%Y%m%d"))) for date in dates))
     return [item for item in items if item in left_out]
+
+
+def is_slow(path):
+    """Whether a file has tests that take much longer than others: plays of whole roles and playbooks."""
+    return path.parent.name in ("roles", "playbooks")
 
 
 def in_full(config, item):
@@ -99,12 +107,19 @@ def not_today(items, day, at_least=1):
 
     ``at_least``: over how many days all tests are distributed, even those that otherwise run more often.
     """
+    return _left_out(_groups(items, at_least), day)
+
+
+def _groups(items, at_least=1):
+    """Return [(number of days, tests that have one turn)] in the order of ``items``."""
     in_turn = {}
     for item in items:
         in_turn.setdefault(max(at_least, days_of(item)), {}).setdefault(_turn_of(item), []).append(item)
-    left_out = [
-        group for days, groups in in_turn.items() for place, group in enumerate(groups.values()) if (place - day) % days
-    ]
+    return [(days, list(groups.values())) for days, groups in in_turn.items()]
+
+
+def _left_out(distributed, day):
+    left_out = [group for days, groups in distributed for place, group in enumerate(groups) if (place - day) % days]
     return {item for group in left_out for item in group}
 
 

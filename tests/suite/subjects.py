@@ -41,6 +41,14 @@ SUBJECTS = {
     f"{_DOUBLES}vagrant/": (f"{_DRIVERS}vagrant/", f"{_TOOLS}vagrant", f"{_TOOLS}ruby"),
     f"{_DOUBLES}proxmox/": (f"{_DRIVERS}proxmox/", f"{_TOOLS}proxmox", "extensions/simulators/"),
     "tests/unit/simulators/": ("extensions/simulators/", _DOUBLES),
+    "tests/unit/module_utils/_media/": (f"{_PRODUCT}_media/", f"{_PRODUCT}_ports/"),
+    "tests/unit/plugin_utils/": ("plugins/plugin_utils/", f"{_PRODUCT}_front/"),
+    "tests/unit/inventory/": ("plugins/inventory/", "plugins/plugin_utils/inventory/", f"{_PRODUCT}_front/"),
+    "tests/unit/lookup/": ("plugins/lookup/", "plugins/plugin_utils/installs/", "roles/", "templates/"),
+    "tests/unit/callback/": ("plugins/callback/", "plugins/plugin_utils/outcomes/", "plugins/plugin_utils/report/"),
+    "tests/unit/eda/": ("extensions/eda/",),
+    "tests/unit/modules/test_masking_by_ansible": (f"{_PRODUCT}_front/", "plugins/plugin_utils/tasks/"),
+    "tests/unit/modules/test_dates_by_ansible": (f"{_PRODUCT}_front/", f"{_PRODUCT}_core/leases"),
     "tests/unit/roles/": ("roles/", "playbooks/", "plugins/lookup/", "plugins/plugin_utils/", "templates/"),
 }
 #: What the scenarios on the real libvirt test: its driver, and what all drivers share.

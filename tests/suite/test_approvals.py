@@ -14,7 +14,7 @@ from platforms.known import PLATFORMS
 from suite import front_door
 from suite.front_door import SNAPSHOT, VM
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 WEB, DB = "pvc-plan-web", "pvc-plan-db"
 VARIABLE = "polyvirt_approved_plans"
@@ -53,7 +53,7 @@ def _play(platform, shim, folder, variables=None):
         yield carry_out
 
 
-_OTHERS = [pytest.param(name, marks=pytest.mark.rotated(6)) for name in PLATFORMS if name != "libvirt_test"]
+_OTHERS = [pytest.param(name, marks=pytest.mark.rotated(8)) for name in PLATFORMS if name != "libvirt_test"]
 _NEW = {"name": WEB, "state": "started"}
 _CHANGE = {"name": WEB, "tags": ["approved"]}
 

@@ -68,32 +68,32 @@ class _Item:
     ("item", "days"),
     [
         (_Item(), 1),
-        (_Item("libvirt_test"), 2),
+        (_Item("libvirt_test"), 3),
         (_Item("virtualbox"), 12),
-        (_Item(fixtures=["qemu"]), 3),
+        (_Item(fixtures=["qemu"]), 4),
         (_Item(days=6, fixtures=["qemu"]), 6),
-        (_Item("proxmox"), 6),
+        (_Item("proxmox"), 9),
         (_Item(days=2), 2),
-        (_Item("libvirt_test", days=3), 3),
-        (_Item("proxmox", days=3), 6),
+        (_Item("libvirt_test", days=4), 4),
+        (_Item("proxmox", days=4), 9),
     ],
 )
 def test_every_test_has_its_turn_once(item, days, monkeypatch):
     monkeypatch.setattr(subjects, "changed_files", lambda _checkout: ())
     assert depth.days_of(item) == days
     items = [item, *(_Item("proxmox") for _place in range(4)), *(_Item(days=days) for _place in range(7))]
-    of_days = [[one for one in items if one not in depth.not_today(items, day)] for day in range(12)]
-    assert sum(item in some for some in of_days) == 12 / days
+    of_days = [[one for one in items if one not in depth.not_today(items, day)] for day in range(36)]
+    assert sum(item in some for some in of_days) == 36 / days
     assert {one for some in of_days[:days] for one in some if depth.days_of(one) == days} >= {items[0], *items[5:]}
 
 
 @pytest.mark.parametrize("changed", ["plugins/module_utils/_kit/verbs.py", "tests/suite/test_depth.py"])
 def test_scenarios_on_libvirt_do_not_wait_for_their_turn_after_a_change(changed, monkeypatch):
     monkeypatch.setattr(subjects, "changed_files", lambda _checkout: [changed])
-    items = [_Item("libvirt_test"), _Item(fixtures=["qemu"]), _Item("libvirt_qemu"), _Item("libvirt_test", days=3)]
-    assert [depth.days_of(item) for item in items] == [1, 1, 6, 3]
+    items = [_Item("libvirt_test"), _Item(fixtures=["qemu"]), _Item("libvirt_qemu"), _Item("libvirt_test", days=4)]
+    assert [depth.days_of(item) for item in items] == [1, 1, 9, 4]
     monkeypatch.setattr(subjects, "changed_files", lambda _checkout: ["docs/testing.md"])
-    assert [depth.days_of(item) for item in items] == [2, 3, 6, 3]
+    assert [depth.days_of(item) for item in items] == [3, 4, 9, 4]
 
 
 def test_tests_of_one_file_can_have_one_turn():

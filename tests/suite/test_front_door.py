@@ -16,7 +16,7 @@ from suite.by_ansible import ansible_playbook
 from suite.front_door import INFO, SNAPSHOT, VM
 from suite.node_count import nodes_of
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 WEB, DB = "pvc-front-web", "pvc-front-db"
 BOTH = [WEB, DB]

@@ -11,7 +11,7 @@ from platforms.benches import WITH_LISTS
 from suite import lists
 from suite.pairs import number_of_pairs
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 
 @pytest.mark.parametrize("bench", WITH_LISTS)

@@ -38,7 +38,7 @@ from suite.disturbances import FAILS, LATE, UNDISTURBED
 from suite.pairs import Pair, assert_true, pairs
 from unit.module_utils._engine.world import FakeClock
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 GIB = 1 << 30
 TRAITS = Traits(

@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from suite.answer import Task
 from suite.limits import scaled
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 GUEST, DEAF, SLOW = "pvg-guest", "pvg-deaf", "pvg-slow"
 

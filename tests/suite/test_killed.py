@@ -20,7 +20,7 @@ from suite.pairs import generated
 from suite.scenarios.interrupted import CASES, Interrupted
 from suite.stories import stories, story_task
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 #: The number of calls of a scenario at which it is killed each day, and of a story on a double in process.
 EVERY_DAY, EVERY_DAY_IN_PROCESS = 2, 6

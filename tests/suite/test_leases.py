@@ -82,7 +82,7 @@ def _expired_vms_are_ended(platform, carry, shim, folder):
         assert "changed=0" in reaping.run()
 
 
-@pytest.mark.rotated(6)
+@pytest.mark.rotated(8)
 @pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
 def test_expired_vms_are_stopped_and_deleted(platform, carry, shim, tmp_path):
     _expired_vms_are_ended(platform, carry, shim, tmp_path)
@@ -93,7 +93,7 @@ def test_expired_vms_are_stopped_and_deleted_on_every_platform(platform, carry, 
     _expired_vms_are_ended(platform, carry, shim, tmp_path)
 
 
-@pytest.mark.rotated(6)
+@pytest.mark.rotated(8)
 @pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
 def test_source_that_does_not_answer_is_an_error_and_the_others_are_reaped(platform, carry, shim, tmp_path):
     reaping = Reaping(platform, shim, tmp_path)

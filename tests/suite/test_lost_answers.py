@@ -17,7 +17,7 @@ import pytest
 from suite.depth import share
 from suite.scenarios.interrupted import CASES, NAME, Interrupted
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 #: The number of calls of a scenario that are disturbed each day.
 EVERY_DAY = 2

@@ -28,7 +28,7 @@ NAME, SOURCE, BASE = "pvt-twice", "pvt-source", "base"
 BACK = {"cpus", "memory", "description", "tags", "autostart", "networks", "iso"}
 FORCE = {"stop_mode": "force"}
 _DEEP = pytest.mark.deep("libvirt's test driver, and the doubles in process, below")
-_IN_TURN = pytest.param("libvirt_test", marks=pytest.mark.rotated(3))
+_IN_TURN = pytest.param("libvirt_test", marks=pytest.mark.rotated(4))
 _SELDOM = [pytest.param(name, marks=_DEEP) for name in ("vagrant", "libvirt_qemu", "virtualbox")]
 
 

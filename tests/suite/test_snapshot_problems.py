@@ -19,7 +19,7 @@ from suite.answer import Task
 from suite.limits import scaled
 from suite.scenarios.snapshots import snapshot, snapshot_info
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 INNER, OUTER, RAW, GUEST = "pvg-inner", "pvg-outer", "pvg-raw", "pvg-guest"
 GROWN, FLASH = "pvg-grown", "pvg-flash"

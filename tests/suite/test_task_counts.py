@@ -16,7 +16,7 @@ import pytest
 from suite.provisioning import variables_of_guest
 from suite.ssh import Key
 
-pytestmark = pytest.mark.rotated(6)
+pytestmark = pytest.mark.rotated(8)
 
 MOST = 12
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"

@@ -17,7 +17,7 @@ from suite.answer import Task
 from suite.carry import carry_one
 from suite.scenarios.snapshots import snapshot
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 WRITTEN = 0x44
 #: The slot of a second disk, from which the VM does not boot.

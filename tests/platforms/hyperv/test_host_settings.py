@@ -14,7 +14,7 @@ from platforms.windows.failures import Failed, interruptions
 from platforms.windows.machine import Machine
 from suite.depth import share
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 SETTINGS = {
     "vm_path": "D:\\VMs",

@@ -14,7 +14,7 @@ from platforms.windows.failures import Failed, interruptions
 from platforms.windows.tasks import run_module
 from suite.depth import share
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 2

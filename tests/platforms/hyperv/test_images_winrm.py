@@ -15,7 +15,7 @@ from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 from suite.media_server import Vendor, as_published
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 _AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
 _FOLDER = "D:\\images"

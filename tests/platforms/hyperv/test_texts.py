@@ -22,7 +22,7 @@ from platforms.windows.objects import like
 from platforms.windows.tasks import windows_of
 from suite.pairs import number_of_pairs
 
-pytestmark = pytest.mark.rotated(6)
+pytestmark = pytest.mark.rotated(8)
 
 
 def _is_control(character):

@@ -24,7 +24,7 @@ from suite import depth
 from suite.by_ansible import ansible_playbook
 from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
 
-pytestmark = pytest.mark.rotated(6)
+pytestmark = pytest.mark.rotated(8)
 
 #: The number of generated pairs for whole modules; many more run in process (unit belt).
 PAIRS = int(os.environ.get("POLYVIRT_PLAYED", "30"))

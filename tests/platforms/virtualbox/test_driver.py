@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 from platforms.virtualbox.tasks import MIB, SMALL, task
 from suite.limits import scaled
 
-pytestmark = pytest.mark.rotated(6)
+pytestmark = pytest.mark.rotated(8)
 
 
 def made(box, **more):

@@ -11,7 +11,7 @@ from platforms.windows.sample import sample_host
 from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 #: An action plugin with one option: it reads a VM, and sets its notes if they differ.
 ACTION = """

@@ -9,7 +9,7 @@ import pytest
 
 from platforms.wsl.tasks import NEW, TAR, controller_ends, host_with_image, run, run_ok, run_rejected
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 FOLDER = "C:\\Users\\admin\\.cloud-init"
 FILE = f"{FOLDER}\\web.user-data"

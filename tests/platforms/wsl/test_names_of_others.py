@@ -14,7 +14,7 @@ from platforms.wsl.double.distro import FILES, disk_with, packed
 from platforms.wsl.tasks import TAR, controller_ends, host_with_image, run, run_ok
 from suite.depth import share
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.rotated(4)
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 6
