@@ -46,11 +46,12 @@ _raw:
   sample: ["vm_memroy is not an option of role polyvirt.core.vm; did you mean vm_memory?"]
 """
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+
+from ..module_utils._core.spelling import nearest
 
 #: Variables of a role that are not options: facts that it sets, and variables of its playbooks and profiles.
 _OTHER = {
@@ -67,8 +68,6 @@ _OTHER = {
     "vmm_network": ("vmm_network_result",),
     "wsl_host": ("wsl_host_reboot_required", "wsl_host_result"),
 }
-#: Finds swapped, missing or added letters and missing endings; "vm_hostname" is not similar to "vm_name".
-_SIMILAR = 0.8
 
 
 class LookupModule(LookupBase):
@@ -82,8 +81,9 @@ class LookupModule(LookupBase):
     def _sentences(self, role, names):
         known = self._known(role)
         for name in sorted(name for name in names if name.startswith(f"{role}_") and name not in known):
-            for nearest in get_close_matches(name, known, n=1, cutoff=_SIMILAR):
-                yield f"{name} is not an option of role polyvirt.core.{role}; did you mean {nearest}?"
+            similar = nearest(name, known)
+            if similar:
+                yield f"{name} is not an option of role polyvirt.core.{role}; did you mean {similar}?"
 
     def _known(self, role):
         path = Path(__file__).parents[2] / "roles" / role / "meta" / "argument_specs.yml"

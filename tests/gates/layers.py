@@ -101,6 +101,7 @@ LAYERS = {
             f"{_CORE}/image_names",
             f"{_CORE}/cloud_init",
             f"{_CORE}/console",
+            f"{_CORE}/spelling",
             f"{_CORE}/texts",
             f"{_MEDIA}/resolve",
         ),
@@ -110,7 +111,7 @@ LAYERS = {
     "inventory": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "connection": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "lookup": Layer(
-        ("plugin_utils",),
+        ("plugin_utils", f"{_CORE}/spelling"),
         (
             *("ansible.errors", "ansible.module_utils.common.arg_spec", "ansible.plugins.loader"),
             *("ansible.plugins.lookup", "ansible.utils.display"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .errors import Refused
 from .model import ABSENT
+from .spelling import did_you_mean
 
 
 def check_identity(vm, vm_id, name, traits, known=()):
@@ -53,4 +54,4 @@ def listed(names, similar_to=""):
 
 def known_names(known, wanted):
     """Return the remedy for the VM ``wanted``, which does not exist: names of VMs that do, similar ones first."""
-    return f"Existing VMs: {listed(sorted(known), wanted) or 'none'}."
+    return f"{did_you_mean(wanted, known)}Existing VMs: {listed(sorted(known), wanted) or 'none'}."

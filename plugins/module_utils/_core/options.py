@@ -17,6 +17,7 @@ from .errors import InvalidInput, Unsupported
 from .guest_conditions import page
 from .ip_config import has_fixed_address
 from .leases import expiry, seconds
+from .option_errors import misshapen, misspelt
 from .public_keys import public_keys
 from .texts import one_line, one_line_each, printable
 from .units import GIB, MIB, mac_address
@@ -145,7 +146,7 @@ class Platform:
         return _without(options, set(self.lacks))
 
     def rejected(self, params, options):
-        """Return the error for the first option of a task that the platform lacks or Ansible cannot name, or None."""
+        """Return the error for the first option that the platform lacks or Ansible cannot explain, or None."""
         for path, instead in self.lacks.items():
             where, _equals, choice = path.partition("=")
             name, _dot, suboption = where.partition(".")
@@ -156,29 +157,7 @@ class Platform:
                 # In the short form, the user has written no suboption.
                 shown = name if name in options and suboption and suboption == options[name].short else where
                 return Unsupported(f"{shown}{choice and ': '}{choice} is not supported on {self.name}.", instead)
-        problems = (_misshapen(name, option, params.get(name)) for name, option in options.items())
-        return next(filter(None, problems), None)
-
-
-def _misshapen(name, option, value):
-    """Return the error for a dictionary or a list of them that is something else, or None.
-
-    Ansible's own error does not name the option. It accepts dictionaries as text too, in JSON or as key=value. The
-    value may be a secret.
-    """
-    is_list = option.elements == "dict"
-    if option.short or not (is_list or option.options):
-        return None
-    is_text = any(map(_is_plain_text, value if is_list and isinstance(value, list) else [value]))
-    if not is_text and not (is_list and isinstance(value, dict)):
-        return None
-    example = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
-    wanted = f"a list of dictionaries, such as [{example}]" if is_list else f"a dictionary, such as {example}"
-    return InvalidInput(f"{name}: it is {'text' if is_text else 'one dictionary'}.", f"Set {wanted}.")
-
-
-def _is_plain_text(value):
-    return isinstance(value, str) and "=" not in value and not value.lstrip().startswith("{")
+        return misshapen(params, options) or misspelt(params, options)
 
 
 def _without(options, lacks):

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from ansible.module_utils.common.validation import check_type_dict
 
 from ...module_utils._core.errors import InvalidInput, Unsupported
 from ...module_utils._core.fleet import check_prune_max
+from ...module_utils._core.spelling import did_you_mean
 from .registry import PLATFORMS
 
+#: {other name: platform that a task probably means}
+_OTHER_NAMES = {
+    **dict.fromkeys(("kvm", "qemu", "virsh"), "libvirt"),
+    **dict.fromkeys(("vmm", "openbsd"), "vmd"),
+    "vbox": "virtualbox",
+    "pve": "proxmox",
+    "wsl2": "wsl",
+}
 #: Options that select VMs.
 _WHICH = ("name", "id")
 #: Values of a VM that are known even if it is not observed.
@@ -114,11 +122,9 @@ def _dictionary(where, value, remedy):
 def _check_known(where, given, known):
     unknown = next((name for name in given if name not in known), None)
     if unknown is not None:
-        near = get_close_matches(unknown, known, 1)
-        remedy = f"Did you mean {near[0]}? " if near else ""
         raise InvalidInput(
             f"{where}: {unknown} is not an option that platforms share.",
-            f"{remedy}Options of one platform alone are set in options: {{{unknown}: ...}}.",
+            f"{did_you_mean(unknown, known)}Options of one platform alone are set in options: {{{unknown}: ...}}.",
         )
 
 
@@ -131,7 +137,8 @@ def _part(about, platform, arguments):
         )
     registered = PLATFORMS.get(platform)
     if registered is None:
-        raise InvalidInput(f"platform: '{platform}' is not known.", f"Set one of {', '.join(PLATFORMS)}.")
+        meant = did_you_mean(_OTHER_NAMES.get(platform.lower(), platform), PLATFORMS)
+        raise InvalidInput(f"platform: '{platform}' is not known.", f"{meant}Set one of {', '.join(PLATFORMS)}.")
     if about not in registered.modules:
         raise Unsupported(f"Snapshots are not supported on {platform}.", registered.instead_of_snapshots)
     return Part(platform, registered.modules[about], arguments)

@@ -63,7 +63,11 @@ def test_short_form_equals_the_full_form(short, full):
         ({"image": {"linked": True}}, "missing required arguments: source found in image"),
         (
             {"image": {"source": "/", "sorce": "/x"}},
-            "Unsupported parameters: image.sorce. Supported parameters include: catalogue, checksum, headers, linked,"
+            "image.sorce is not an option of this module. Did you mean image.source?",
+        ),
+        (
+            {"image": {"source": "/", "price": 1}},
+            "Unsupported parameters: image.price. Supported parameters include: catalogue, checksum, headers, linked,"
             " refresh, require_signature, source.",
         ),
         ({"clone": {"source": "db", "linked": "perhaps"}}, "found in 'clone'. and we were unable to convert to bool"),

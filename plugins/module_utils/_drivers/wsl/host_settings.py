@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
 from ..._core.errors import InvalidInput, PolyvirtError, Unavailable
 from ..._core.options import Consent, Option, Seconds
+from ..._core.spelling import did_you_mean
 from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain
@@ -50,8 +50,7 @@ def _known_key(section, key):
     if key.lower() in known:
         return known[key.lower()]
     others = [name for name, keys in wsl_host.KEYS.items() if key.lower() in [one.lower() for one in keys]]
-    nearest = get_close_matches(key.lower(), known, n=1)
-    hint = f"It belongs to {others[0]}." if others else f"Did you mean {known[nearest[0]]}?" if nearest else ""
+    hint = f"It belongs to {others[0]}." if others else did_you_mean(key, known.values()).strip()
     raise InvalidInput(f"config.{section}.{key}: WSL has no such setting.", hint or "Correct the name.")
 
 

@@ -33,7 +33,10 @@ KNOWN = [*MANY[:500], SIMILAR, *MANY[500:]]
         (list("edcba"), "Existing VMs: a, b, c, d, e."),
         (list("fedcba"), "Existing VMs: a, b, c, d, e and 1 other."),
         (list("gfedcba"), "Existing VMs: a, b, c, d, e and 2 others."),
-        (["a", "b", "c", "d", "e", SIMILAR], "Existing VMs: database, a, b, c, d and 1 other."),
+        (
+            ["c", "d", "e", "f", "g", SIMILAR],
+            f"Did you mean {SIMILAR}? Existing VMs: {SIMILAR}, c, d, e, f and 1 other.",
+        ),
     ],
 )
 def test_few_names_are_listed_with_the_number_of_others(known, text):
@@ -77,7 +80,7 @@ def test_message_of_a_comparison_is_short():
     with pytest.raises(NotFound) as caught:
         inspect.report_snapshots(driver, params, "memory")
     assert caught.value.remedy == (
-        f"Existing VMs: {SIMILAR}, node-0000, node-0001, node-0002, node-0003 and 996 others."
+        f"Did you mean {SIMILAR}? Existing VMs: {SIMILAR}, node-0000, node-0001, node-0002, node-0003 and 996 others."
     )
 
 

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names that a user has misspelt."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.option_errors import misspelt_option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import DISK, Option, Platform
+from ansible_collections.polyvirt.core.plugins.module_utils._core.spelling import did_you_mean, nearest
+
+OPTIONS = {
+    "memory": Option(aliases=("ram",)),
+    "cpus": Option(),
+    "disks": Option("list", elements="dict", options=DISK),
+    "cloud_init": Option("dict", options={"user_data": Option("dict")}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "expected"),
+    [
+        ("web", ["web1", "db"], "web1"),
+        ("WEB1", ["web1", "web2"], "web1"),
+        ("web3", ["web1", "web2"], None),
+        ("db-sever", ["db-server", "db"], "db-server"),
+        ("a", [], None),
+        (7, ["7"], "7"),
+    ],
+)
+def test_nearest_name(name, known, expected):
+    assert nearest(name, known) == expected
+    assert did_you_mean(name, known) == (f"Did you mean {expected}? " if expected else "")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"memroy": "2G"}, ("memroy", "memory")),
+        ({"cpu": 2, "memory": 1}, ("cpu", "cpus")),
+        ({"disks": [{"name": "a"}, {"sise": "2G"}]}, ("disks.sise", "disks.size")),
+        ({"cloud_init": {"userdata": {"memroy": 1}}}, ("cloud_init.userdata", "cloud_init.user_data")),
+        ({"ram": 1, "cpus": {"memroy": 1}, "cloud_init": {"user_data": {"userdata": 1}}}, None),
+        ({"_ansible_check_mode": False, "price": 1, "disks": "text"}, None),
+    ],
+)
+def test_misspelt_option(given, expected):
+    assert misspelt_option(given, OPTIONS) == expected
+
+
+def test_option_that_the_platform_lacks_is_named_before_a_misspelt_one():
+    platform = Platform("this platform", lacks={"tpm": "Use another."})
+    rejected = platform.rejected({"memroy": 1, "tpm": True}, OPTIONS)
+    assert str(rejected) == "tpm is not supported on this platform. Use another."
+    rejected = platform.rejected({"memroy": 1}, OPTIONS)
+    assert str(rejected) == "memroy is not an option of this module. Did you mean memory?"
