@@ -409,6 +409,10 @@ options:
         description:
           - Ask the vendor for the newest image of this name or address, even if one is stored.
         type: bool
+      headers:
+        description:
+          - HTTP headers that the server of an address requires, such as C(Authorization).
+        type: dict
       require_signature:
         description:
           - Fail if the vendor's signature cannot be checked. Otherwise, the task warns. The checksum is always

@@ -213,7 +213,7 @@ MUTATIONS = (
         _IMAGES,
         "any(download.shown(address) != address for address in addresses)",
         "False",
-        [f"{_UNIT}/test_images.py::test_password_in_an_address_is_rejected"],
+        [f"{_UNIT}/test_uploaded_images.py::test_image_with_a_secret_is_uploaded_although_the_node_could_read_it"],
     ),
     Mutation(
         "old-version-downloads-images",
@@ -232,9 +232,16 @@ MUTATIONS = (
     Mutation(
         "signature-of-a-file-passes-as-checked",
         _IMAGES,
-        '(medium.get("signature") or {}).get("signs") != "file" or asked.get("checksum")',
-        "True",
-        [f"{_UNIT}/test_images.py::test_signature_of_the_file_cannot_be_checked"],
+        '(medium.get("signature") or {}).get("signs") == "file" and not asked.get("checksum")',
+        "False",
+        [f"{_UNIT}/test_uploaded_images.py::test_signature_of_the_file_is_checked_by_the_host_of_the_task"],
+    ),
+    Mutation(
+        "header-is-not-sent",
+        _IMAGES,
+        'asked.get("headers") or _1',
+        "_1",
+        [f"{_UNIT}/test_uploaded_images.py::test_image_with_a_secret_is_uploaded_although_the_node_could_read_it"],
     ),
     Mutation(
         "empty-field-of-a-credential-is-a-value",

@@ -4,7 +4,7 @@
 """Images by name or address: the node downloads them to one of its storages, where they are named by their content.
 
 The host of the task reads and verifies the vendor's list of checksums, and the node verifies the checksum of the file.
-A node can neither unpack nor convert an image. Then the host of the task downloads it, does that, and uploads it.
+What a node cannot do (_is_uploaded), the host of the task does: it downloads the image, and uploads the result.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from .store import ARCHITECTURE, CONTENT, NodeStore, node_with_storage, storage_
 
 #: The first version that downloads disk images to a storage. Source: changelog of pve-storage, 8.3.6.
 _SINCE = (8, 4)
-_SET_VOLUME = "put it on a storage with the content Import, and set its volume (STORAGE:import/NAME)."
 #: The words of the catalogue for devices that a kernel may have no driver for.
 _NICS = {
     "e1000": "e1000", "e1000-82540em": "e1000", "e1000-82544gc": "e1000", "e1000-82545em": "e1000",
@@ -120,7 +119,7 @@ class HostOfImages:
 
 
 class NodeImages(CopiedImages):
-    """The images on a storage. The node only verifies a checksum; it sends no headers, and unpacks nothing."""
+    """The images on a storage."""
 
     who = "the host of the task"
 
@@ -132,28 +131,8 @@ class NodeImages(CopiedImages):
     def place(self):
         return f"{self._driver.tool.api.where}-{self._node}-{self.store.name}".replace(":", "-")
 
-    def adapted(self, asked, choice, about):
-        medium = choice.medium
-        if choice.chain:
-            return choice, []
-        addresses = [*medium["bases"], medium.get("address") or ""]
-        if any(download.shown(address) != address for address in addresses):
-            raise Refused(
-                f"{about}: its address contains a password, which the node's task log would show.",
-                f"Download it yourself, {_SET_VOLUME}",
-            )
-        if (medium.get("signature") or {}).get("signs") != "file" or asked.get("checksum"):
-            return choice, []
-        if asked.get("require_signature"):
-            raise Refused(
-                f"{about}: its signature cannot be checked: it is of the file, and a node verifies only a checksum.",
-                f"Omit require_signature, or download and verify it yourself, {_SET_VOLUME}",
-            )
-        warning = f"{about}: the signature was not checked: it is of the file, and a node verifies only a checksum."
-        return choice._replace(medium={**medium, "signature": None}), [warning]
-
     def located(self, asked, wanted, choice, about, patience):
-        if not choice.chain:
+        if not _is_uploaded(asked, choice):
             return Lookup.located(self, asked, wanted, choice, about, patience)
         # The storage lists an image while the node is still copying it there.
         self._await_uploads(patience)
@@ -223,6 +202,18 @@ class NodeImages(CopiedImages):
                     raise Refused(
                         f"image: node '{node}' is still storing an upload.", "Run the task again when it has ended."
                     )
+
+
+def _is_uploaded(asked, choice):
+    """Return whether the host of the task has to fetch an image, because a node cannot, or would show a secret.
+
+    A node can neither unpack an image nor check the signature of a file, and its task log shows addresses.
+    """
+    medium = choice.medium
+    addresses = [*medium["bases"], medium.get("address") or ""]
+    has_secret = asked.get("headers") or any(download.shown(address) != address for address in addresses)
+    is_signed = (medium.get("signature") or {}).get("signs") == "file" and not asked.get("checksum")
+    return bool(choice.chain or has_secret or is_signed)
 
 
 def fetch(driver, vm, step):

@@ -19,7 +19,6 @@ PROXMOX = Platform(
     per_driver=("native", "state", "allow_restart", "stop_timeout", "on_failure", "tags", "cloud_init", "clone"),
     canonical_id=decimal_id,
     lacks={
-        "image.headers": "The node downloads the image, and shows them in its task log. Set the volume of an image.",
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",
         "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",

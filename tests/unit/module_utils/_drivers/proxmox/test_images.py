@@ -234,22 +234,6 @@ def test_disk_smaller_than_the_image_is_rejected(world, vendor):
     rejected(world, "512M is smaller than the image debian-13 (1G)", **vendor.vm(disks=[{"size": "512M"}]))
 
 
-def test_password_in_an_address_is_rejected(world, vendor):
-    image = {"source": "http://me:secret@127.0.0.1/x.qcow2"}
-    outcome = do(world, **vendor.vm(image=image))
-    assert "its address contains a password, which the node's task log would show" in outcome.msg
-    assert "secret" not in outcome.msg
-
-
-def test_signature_of_the_file_cannot_be_checked(world, vendor):
-    signature = {"tool": "gpg", "key": "A" * 40, "file": f"{FILE}.sig", "signs": "file"}
-    image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(signature=signature)]}}
-    words = ("its signature cannot be checked", "Omit require_signature")
-    rejected(world, *words, **vendor.vm(image={**image, "require_signature": True}))
-    outcome = do(world, **vendor.vm(image=image))
-    assert (outcome.failed, "the signature was not checked" in str(outcome.warnings)) == (False, True)
-
-
 #: For a new VM; the others are for the download.
 _TO_CREATE = frozenset(
     {

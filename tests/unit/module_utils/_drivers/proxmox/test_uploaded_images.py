@@ -20,10 +20,25 @@ from simulators.proxmox.api_storage import used_on
 from simulators.proxmox.storage import GIB, MIB, Storage
 from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
 from unit.module_utils._drivers.proxmox.test_store import Node
-from unit.module_utils._drivers.proxmox.vendor import QCOW2, downloads, images, qcow2
+from unit.module_utils._drivers.proxmox.vendor import FILE, QCOW2, downloads, images, qcow2, volume_of
 from unit.module_utils._media.server import checksum
+from unit.module_utils._media.test_signatures import Signer, with_gpg
 
 _UPLOAD = "/nodes/pve1/storage/local/upload"
+
+
+@pytest.fixture(name="signer")
+def _signer(tmp_path, vendor):
+    signer = Signer(tmp_path / "gpg", vendor)
+    yield signer
+    signer.close()
+
+
+@pytest.fixture(name="signed_file")
+def _signed_file(vendor, signer):
+    """The signature of the image file itself, as a medium of the catalogue has it."""
+    vendor.files[f"/latest/{FILE}.sig"] = signer.detached(QCOW2)
+    return signer.signature(file=f"{FILE}.sig", signs="file")
 
 
 def _zst(content):
@@ -257,6 +272,53 @@ def test_password_in_the_address_stays_on_the_host_of_the_task(world, packed):
     outcome = do(world, **packed.vm(image={"source": address, "checksum": f"sha256:{checksum(packed.packed)}"}))
     assert not outcome.failed, outcome.msg
     assert "secret" not in str([(one.path, one.params) for one in world.journal.requests])
+
+
+@pytest.mark.parametrize("secret", ["address", "headers"])
+def test_image_with_a_secret_is_uploaded_although_the_node_could_read_it(world, vendor, secret, own_images):
+    """The task log of a download shows the address, and a node sends no headers."""
+    address = vendor.address(checksum=f"sha256:{checksum(QCOW2)}")
+    if secret == "address":
+        address["source"] = address["source"].replace("//", "//me:secret@")
+    else:
+        address["headers"] = {"X-Token": "secret"}
+    check, outcome = do(world, check=True, **vendor.vm(image=address)), do(world, **vendor.vm(image=address))
+    assert not outcome.failed, outcome.msg
+    assert (check.diff, check.vms[0]["image"]) == (outcome.diff, outcome.vms[0]["image"])
+    assert (downloads(world), len(_uploads(world)), images(world)) == (
+        [],
+        1,
+        [volume_of(name="debian-13-generic-amd64")],
+    )
+    records = "".join(path.read_text(encoding="utf-8") for path in own_images.glob("*.json"))
+    shown = str([(one.path, one.params) for one in world.journal.requests])
+    assert "secret" not in f"{records}{shown}{outcome}{machine_of(world, 'web3').config.current}"
+    vendor.requests.clear()
+    again = do(world, **vendor.vm("web4", image=address))
+    assert (again.failed, vendor.requests, len(_uploads(world))) == (False, [], 1)
+
+
+@with_gpg
+def test_signature_of_the_file_is_checked_by_the_host_of_the_task(world, vendor, signed_file):
+    image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(signature=signed_file)]}}
+    outcome = do(world, **vendor.vm(image={**image, "require_signature": True}))
+    assert not outcome.failed, outcome.msg
+    assert (downloads(world), len(_uploads(world)), outcome.warnings) == ([], 1, [])
+
+
+@with_gpg
+def test_wrong_signature_of_the_file_uploads_nothing(world, vendor, signed_file, own_images):
+    vendor.files[f"/latest/{signed_file['file']}"] = b"no signature"
+    image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(signature=signed_file)]}}
+    outcome = do(world, **vendor.vm(image=image))
+    assert (outcome.failed, _uploads(world), images(world)) == (True, [], []), outcome.msg
+
+
+@with_gpg
+def test_checksum_of_the_task_makes_the_signature_needless(world, vendor, signed_file):
+    image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(signature=signed_file)]}}
+    outcome = do(world, **vendor.vm(image={**image, "checksum": f"sha256:{checksum(QCOW2)}"}))
+    assert (outcome.failed, len(downloads(world)), _uploads(world)) == (False, 1, []), outcome.msg
 
 
 _TO_CREATE = ("VM.Audit", "VM.Allocate", "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory")
