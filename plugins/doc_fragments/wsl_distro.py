@@ -208,11 +208,14 @@ options:
     suboptions:
       source:
         description:
-          - A name of the catalogue such as V(debian-13), a name of the online list of WSL such as V(Ubuntu), or the
-            path of an archive or VHDX file on Windows, which is only read. The new files are in
-            O(install_location).
+          - A name of the catalogue such as V(debian-13), a name of the online list of WSL such as V(Ubuntu), the
+            address of an archive (V(https://...), a C(.wsl) file or a tarball), or the path of an archive or VHDX
+            file on Windows, which is only read. The new files are in O(install_location). WSL itself downloads what
+            is in its online list.
           - If the online list does not say which version a name is, the version of the new system is compared with
             that of O(image.source). Another version is removed from O(install_location), and the task fails.
+          - Names and addresses are downloaded once to O(image_directory), and verified with the vendor's checksums.
+            Later VMs use the stored image without a request.
         type: str
         required: true
       linked:
@@ -221,6 +224,24 @@ options:
         type: bool
         default: false
         choices: [false]
+      checksum:
+        description:
+          - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of
+            a list of checksums. Without it, the task warns that nothing was verified.
+        type: str
+      refresh:
+        description:
+          - Ask the vendor for the newest image of this name or address, even if one is stored.
+        type: bool
+      headers:
+        description:
+          - HTTP headers that the server of an address requires, such as C(Authorization).
+        type: dict
+      require_signature:
+        description:
+          - Fail if the vendor's signature cannot be checked. Otherwise, the task warns. The checksum is always
+            checked.
+        type: bool
       catalogue:
         description:
           - Set by this collection only. What the catalogue on the controller has for a name.
@@ -285,6 +306,16 @@ options:
         free space as its files.
     type: int
     choices: [1, 2]
+  image_directory:
+    description:
+      - Directory on the host for archives by name or address (O(image.source)) that are not in the online list. It is
+        created if it does not exist.
+      - If omitted, the variable C(polyvirt_image_directory), else C(polyvirt\\images) in the directory for data of the
+        user (V(C:\\Users\\NAME\\AppData\\Local\\polyvirt\\images)).
+      - The controller downloads archives, then copies them to the host. It keeps them in the directory that the
+        environment variable E(POLYVIRT_IMAGE_DIRECTORY) has, else in V(~/.local/share/polyvirt/images), and for root in
+        V(/var/lib/polyvirt/images).
+    type: str
   install_location:
     description:
       - Directory of the distribution on the host. For a new distribution C(C:\\WSL\\NAME) by default.

@@ -16,9 +16,9 @@ description:
     settings. You do not need this module to create a VM, because the modules for VMs download missing images, too. Use
     it on slow lines, and for hosts that have no network later.
   - Removes images that no VM uses.
-  - Supported are libvirt, VirtualBox, OpenBSD vmd, Hyper-V and Proxmox VE.
-  - On Hyper-V, the controller downloads and converts an image, then copies it to the host in pieces. On Proxmox VE, the
-    node downloads it.
+  - Supported are libvirt, VirtualBox, OpenBSD vmd, Hyper-V, Proxmox VE, and WSL, except for names of its online list.
+  - On Hyper-V and WSL, the controller downloads an image, then copies it to the host in pieces. For Hyper-V, it also
+    converts it. On Proxmox VE, the node downloads it, or the host of the task if it must be unpacked or converted.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -66,6 +66,7 @@ options:
         the controller keeps are not removed.
       - On Proxmox VE, VMs have copies of images, so V(absent) does not check VMs. A node records only the name of a
         file. So an address stands for all images with the same file name, from any server.
+      - On WSL, distributions have copies of images, so V(absent) does not check them.
     type: str
     choices: [present, absent]
     default: present
@@ -73,9 +74,10 @@ options:
     description:
       - Platform of the VMs that use the images. It decides which formats are suitable, which directory is the default,
         and which VMs are checked with O(state=absent).
-      - With V(hyperv), the task needs the same connection to the Windows host as M(polyvirt.core.hyperv_vm).
+      - With V(hyperv) and V(wsl), the task needs the same connection to the Windows host as
+        M(polyvirt.core.hyperv_vm) and M(polyvirt.core.wsl_distro).
     type: str
-    choices: [libvirt, virtualbox, vmd, hyperv, proxmox]
+    choices: [libvirt, virtualbox, vmd, hyperv, proxmox, wsl]
     required: true
   image_directory:
     description:
@@ -87,13 +89,14 @@ options:
         a session connection of a user. That of VirtualBox is C(~/.local/share/polyvirt/images), or
         C(/var/lib/polyvirt/images) for root. That of vmd is C(/var/vmm/polyvirt).
       - On Hyper-V, the default is V(C:\\ProgramData\\polyvirt\\images), and the environment variable sets the directory
-        on the controller instead, where downloaded images are kept.
+        on the controller instead, where downloaded images are kept. The same is true on WSL, where the default is
+        V(C:\\Users\\NAME\\AppData\\Local\\polyvirt\\images).
     type: path
   firmware:
     description:
       - Firmware of the VMs that are created from the image. It matters for operating systems with a separate image for
         each firmware, such as Alpine.
-      - If omitted, V(bios); on Hyper-V V(uefi). Not supported on vmd.
+      - If omitted, V(bios); on Hyper-V V(uefi). Not supported on vmd and WSL.
     type: str
     choices: [bios, uefi]
   checksum:
@@ -129,13 +132,13 @@ options:
 requirements:
   - On the host, the platform and its program
   - C(qemu-img) and C(zstd) for images that must be converted or unpacked with them. For Hyper-V, they are needed on the
-    controller. On Proxmox VE, such images are rejected.
+    controller, and for Proxmox VE on the host where the task runs.
   - C(gpg) or C(signify) (C(signify-openbsd) on Debian) to check signatures
   - For Proxmox VE, version 8.4 or later, an active storage with files and the content Import, and the Python libraries
     proxmoxer (2.1 or later) and requests on the host where the task runs
 notes:
-  - Proxies are taken from the environment of the task, such as C(https_proxy). For Hyper-V, those of the controller
-    apply. A Proxmox VE node uses the proxy of the datacenter.
+  - Proxies are taken from the environment of the task, such as C(https_proxy). For Hyper-V and WSL, those of the
+    controller apply. A Proxmox VE node uses the proxy of the datacenter.
   - On Proxmox VE, the privilege C(Datastore.AllocateTemplate) on the storage is needed to download an image, with
     C(Sys.AccessNetwork) on the node, or C(Sys.Audit) and C(Sys.Modify) on C(/). C(Datastore.Allocate) is needed to
     remove it.

@@ -15,8 +15,8 @@ description:
   - Other files of the directory, such as incomplete downloads, are not listed. On Proxmox VE, images are recognized by
     the names of their files, which end in 12 digits of the checksum.
   - A directory that does not exist has no images. If the platform is missing or does not answer, the images are listed,
-    the VMs that use them are unknown, and a warning contains the reason. Without a connection to a Windows host with
-    Hyper-V, or to the cluster, the task fails.
+    the VMs that use them are unknown, and a warning contains the reason. Without a connection to the Windows host or
+    the cluster, the task fails.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -43,13 +43,13 @@ options:
   platform:
     description: Platform of the VMs that use the images. It decides which directory is the default.
     type: str
-    choices: [libvirt, virtualbox, vmd, hyperv, proxmox]
+    choices: [libvirt, virtualbox, vmd, hyperv, proxmox, wsl]
     required: true
   image_directory:
     description:
       - Absolute path of the directory for images on the host. Not supported on Proxmox VE; set O(image_storage) there.
       - If omitted, the variable C(polyvirt_image_directory), then the environment variable C(POLYVIRT_IMAGE_DIRECTORY)
-        of the controller (not for Hyper-V), then the default of the platform, which
+        of the controller (not for Hyper-V and WSL), then the default of the platform, which
         O(polyvirt.core.image#module:image_directory) describes.
     type: path
 seealso:

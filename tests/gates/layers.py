@@ -142,7 +142,7 @@ LAYERS = {
     f"{_MEDIA}/resolve": Layer(
         (f"{_CORE}/errors",), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
     ),
-    _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img")),
+    _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img", f"{_TOOLS}/windows_files")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS, _MEDIA)),
     _KIT: Layer((_CORE, _KIT), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     # The grammar of addresses is that of an option, and what a seed is written from.

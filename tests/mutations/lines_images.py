@@ -17,7 +17,7 @@ _CATALOGUE_MEDIA = "plugins/plugin_utils/installs/catalogue_media.py"
 _SIGNATURES = ["tests/unit/module_utils/_media/test_signatures.py"]
 
 _HYPERV = ["tests/platforms/hyperv/test_image_modules.py"]
-_HYPERV_STORE, _HYPERV_CLAIMS = "_drivers/hyperv/store.py", "_drivers/hyperv/claims.py"
+_HYPERV_STORE, _HYPERV_CLAIMS = "_media/windows_store.py", "_drivers/hyperv/claims.py"
 _PROXMOX = ["tests/unit/module_utils/_drivers/proxmox/test_store.py"]
 _PROXMOX_STORE, _PROXMOX_IMAGES = "_drivers/proxmox/store.py", "_drivers/proxmox/images.py"
 _ACTION, _ACTION_FILE = ["tests/unit/plugin_utils/test_of_images.py"], "plugins/plugin_utils/tasks/of_images.py"
@@ -176,14 +176,6 @@ MUTATIONS = (
         "True",
         _CATALOGUE,
     ),
-    Mutation(
-        "file-of-a-vendor-passes-for-a-name-of-the-online-list",
-        "_media/named.py",
-        'medium.get("file") and not takes_files',
-        "False",
-        ["tests/platforms/wsl/test_images.py::test_file_of_a_vendor_is_rejected_with_its_address"],
-    ),
-    Mutation("form-that-the-platform-lacks-is-accepted", _NAMES_FILE, "form in (instead or {})", "False", _NAMES),
     Mutation("image-of-another-name-is-removed", _TASKS_FILE, "one.name in names", "True", _TASKS),
     Mutation(
         "removal-reads-no-more-than-a-list",
@@ -227,7 +219,7 @@ MUTATIONS = (
     # The modules image and image_info on Hyper-V and Proxmox VE.
     Mutation(
         "copy-that-a-task-makes-is-removed",
-        "_drivers/hyperv/images.py",
+        "_media/windows_images.py",
         "is_unlocked(self._part_of(path))",
         "True",
         [f"{_HYPERV[0]}::test_copy_that_a_task_of_this_controller_makes_is_kept"],

@@ -14,6 +14,7 @@ _INTERRUPTED = (
 )
 _DIRECTORIES = ("tests/platforms/wsl/test_directories.py",)
 _IMAGES = ("tests/platforms/wsl/test_images.py",)
+_FILES = "tests/platforms/wsl/test_image_files.py"
 _OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
 _SETTINGS = ("tests/platforms/wsl/test_settings.py",)
 
@@ -168,8 +169,50 @@ MUTATIONS = (
     Mutation(
         "name-that-the-online-list-lacks-is-installed",
         "_drivers/wsl",
-        "names and online_name.lower() not in map(str.lower, names)",
-        "False",
+        'known is None or one["image"]["online_name"].lower() in known',
+        "True",
         _IMAGES,
+    ),
+    Mutation(
+        "file-is-preferred-to-the-online-list",
+        "_drivers/wsl",
+        "_has(online, names) or not files",
+        "not files",
+        [f"{_FILES}::test_online_list_is_preferred_if_the_host_has_the_name_in_it"],
+    ),
+    Mutation(
+        "begun-distribution-takes-a-newer-image",
+        "_drivers/wsl",
+        "_begun(driver, request)",
+        "None",
+        [f"{_FILES}::test_unfinished_distribution_is_completed_as_it_began"],
+    ),
+    Mutation(
+        "option-of-a-download-is-ignored",
+        "_drivers/wsl",
+        "asked.get(option)",
+        "False",
+        [f"{_IMAGES[0]}::test_option_of_a_download_is_rejected_for_a_name_of_the_list"],
+    ),
+    Mutation(
+        "image-of-another-platform-is-removed",
+        "_media/windows_store.py",
+        "one[: -len(RECORD)].lower().endswith(self._endings)",
+        "True",
+        [f"{_FILES}::test_images_of_hyperv_in_the_same_directory_are_not_those_of_wsl"],
+    ),
+    Mutation(
+        "copy-of-another-platform-is-removed",
+        "_media/windows_store.py",
+        "of and of.lower().endswith(self._endings)",
+        "of",
+        [f"{_FILES}::test_images_of_hyperv_in_the_same_directory_are_not_those_of_wsl"],
+    ),
+    Mutation(
+        "web-page-passes-for-an-archive",
+        "_media/images.py",
+        "unpacking.is_archive(content)",
+        "True",
+        [f"{_FILES}::test_address_that_cannot_be_used_is_rejected"],
     ),
 )

@@ -54,7 +54,7 @@ class Adapter:
     snapshots_hold_disks = True
     #: Whether images, ISO images and disks are files of the host on which the task runs.
     handles_files = True
-    #: The firmware that an image must support unless a task sets another one.
+    #: The firmware that an image must support unless a task sets another one; None: VMs have none.
     image_firmware = "bios"
     #: Whether a download of an image that broke off is continued.
     resumes_downloads = True
@@ -145,6 +145,13 @@ class Adapter:
     def published_image(self):
         """A small image for a vendor's server; None if images of this platform can only be paths, or it has none."""
         return self.base_image() if hasattr(self, "base_image") else None
+
+    def published_archive(self):
+        """The content of a small archive for a vendor's server; None if this platform has other images."""
+        return
+
+    def offer(self, name):
+        """Have the platform itself download this name of the catalogue, if it downloads images itself."""
 
     def image_options(self, folder):
         """Options of a VM from an image by name; ``folder`` is a directory for images."""

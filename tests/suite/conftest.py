@@ -114,9 +114,15 @@ def carry(shim, tmp_path):
 
 
 @pytest.fixture(name="vendor")
-def _vendor(platform, monkeypatch, tmp_path):
-    if platform.published_image() is None:
-        pytest.skip("images of this platform can only be paths, or it has none")
+def _vendor(platform, server_of_vendor):
+    if not server_of_vendor.content:
+        pytest.skip("the platform itself downloads images, or it has none")
+    return server_of_vendor
+
+
+@pytest.fixture(name="server_of_vendor")
+def _server_of_vendor(platform, monkeypatch, tmp_path):
+    """A Vendor, without an image if the platform itself downloads its images."""
     platform.clean()
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)

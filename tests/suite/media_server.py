@@ -11,6 +11,7 @@ import lzma
 import subprocess
 from datetime import date
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.catalogue_files import CatalogueFiles, knowledge_of
@@ -37,6 +38,10 @@ class Vendor:
     """One image with its list of checksums, and its own catalogue entry unless it is one of the real catalogue."""
 
     file, name = "tests-1-generic-amd64.qcow2", "tests-1"
+    medium: ClassVar = {
+        "type": "cloud",
+        "image": {"format": "qcow2", "firmware": ["bios", "uefi"], "serial_console": True},
+    }
 
     def __init__(self):
         self.server = Server()
@@ -66,12 +71,11 @@ class Vendor:
     def image(self, **more):
         """The option ``image`` of a task, as the action plugin completes it."""
         medium = {
-            "type": "cloud",
+            **self.medium,
             "architecture": "amd64",
             "file": self.file,
             "bases": [f"{self.server.url}/latest"],
             "checksums": "SHA256SUMS",
-            "image": {"format": "qcow2", "firmware": ["bios", "uefi"], "serial_console": True},
         }
         return {"source": self.name, "catalogue": {"media": [medium]}, **more}
 
@@ -105,13 +109,24 @@ class Vendor:
         return with_catalogue(options, lambda name: knowledge_of(name, files, date.today(), self.mirrors))
 
 
+class ArchiveVendor(Vendor):
+    """One archive for WSL."""
+
+    file = "tests-1-amd64.wsl"
+    medium: ClassVar = {"type": "wsl", "image": {"format": "wsl"}}
+
+
 def vendor_of(platform, names, folder):
     """A Vendor with a small image of the platform, which has these names of the catalogue."""
+    if platform.published_archive() is not None:
+        vendor = ArchiveVendor()
+        vendor.publish(platform.published_archive())
+        return vendor
     vendor = Vendor()
-    if names:
+    if names and platform.published_image() is not None:
         vendor.publish(as_published(platform.published_image(), Path(folder) / "published.qcow2"))
-    for name in names:
-        vendor.publish_as(name)
+        for name in names:
+            vendor.publish_as(name)
     return vendor
 
 

@@ -10,7 +10,14 @@ import pytest
 from suite.answer import Task
 
 VM = "pvc-named"
-_PLATFORMS = {"virsh": "libvirt", "vbox": "virtualbox", "vmm": "vmd", "hyperv": "hyperv", "proxmox": "proxmox"}
+_PLATFORMS = {
+    "virsh": "libvirt",
+    "vbox": "virtualbox",
+    "vmm": "vmd",
+    "hyperv": "hyperv",
+    "proxmox": "proxmox",
+    "wsl": "wsl",
+}
 
 
 def _task(label, platform, store, about="image", check=False, **options):
@@ -99,7 +106,8 @@ def test_image_that_is_only_copied_is_removed(platform, vendor, made, carry, sto
 def test_image_remains_when_its_vm_is_deleted(platform, made, carry, store):
     carry(platform, [Task("make", made)], [VM])
     before = sorted(platform.stored_images(store))
-    answer = carry(platform, [Task("delete", {"name": [VM], "state": "absent", "delete_disks": "all"})], [VM])["delete"]
+    with_disks = {} if "delete_disks" in platform.traits().instead else {"delete_disks": "all"}
+    answer = carry(platform, [Task("delete", {"name": [VM], "state": "absent", **with_disks})], [VM])["delete"]
     assert not answer.failed, answer.msg
     assert (answer.truth[VM], sorted(platform.stored_images(store)), len(before)) == (None, before, 1)
 

@@ -78,6 +78,8 @@ def test_interrupted_download_is_completed(platform, vendor, made, carry):
 
 def test_compressed_image_is_unpacked_also_after_an_interrupted_download(platform, vendor, made, carry, store):
     """The host of the task resumes it, also where the platform downloads other images itself."""
+    if platform.published_archive():
+        pytest.skip("an archive for WSL is not compressed again")
     compressed = vendor.compressed()
     path = f"/latest/{compressed['catalogue']['media'][0]['file']}"
     vendor.server.cuts[path] = [None, 100, 0, 0, 0]
@@ -100,8 +102,10 @@ def test_compressed_image_is_unpacked_also_after_an_interrupted_download(platfor
     ids=["architecture", "file", "firmware"],
 )
 def test_image_that_does_not_fit_is_rejected(platform, vendor, made, carry, store, change, text):
-    image, other = vendor.image(), {"bios": "uefi", "uefi": "bios"}[platform.image_firmware]
+    image, other = vendor.image(), {"bios": "uefi", "uefi": "bios"}.get(platform.image_firmware)
     if "image" in change:
+        if other is None:
+            pytest.skip("VMs of this platform have no firmware")
         change = {"image": {**change["image"], "firmware": [other]}}
     image["catalogue"] = {"media": [{**image["catalogue"]["media"][0], **change}]}
     answer = carry(platform, [Task("make", {**made, "image": image})], [VM])["make"]
@@ -140,14 +144,18 @@ def test_name_of_the_users_catalogue_by_ansible(platform, vendor, made, carry, t
     assert "catalogue" not in shown
 
 
-def test_first_task_of_the_readme(platform, vendor, made, carry, store):
+def test_first_task_of_the_readme(platform, server_of_vendor, carry, store):
     """The first task, as README.md has it; only its directory and the hardware are those of the tests."""
+    if not server_of_vendor.content and not hasattr(platform, "own_medium"):
+        pytest.skip("this platform has no images")
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     (block,) = [one for one in text.split("```yaml\n")[1:] if "name: Create a web server" in one]
     options = yaml.safe_load(block.split("```")[0])[0]["tasks"][0]["polyvirt.core.vm"]
     assert options == {"name": "web1", "state": "started", "image": "debian-13"}
-    small = {key: value for key, value in made.items() if key not in ("name", "image")}
-    options = vendor.completed({**small, **options, "name": [VM]})
+    platform.offer(options["image"])
+    small = {key: value for key, value in platform.creation.items() if key not in ("box", "disks", "image", "iso")}
+    own = platform.image_options(store) if server_of_vendor.content else {}
+    options = server_of_vendor.completed({**small, **own, **options, "name": [VM]})
     answers = carry(platform, [Task("check", options, check=True), Task("make", options), Task("again", options)], [VM])
     for answer in answers.values():
         assert not answer.failed, answer.msg

@@ -20,7 +20,7 @@ _FORMS = (
     (re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+:[^\\/].*", re.DOTALL), VOLUME),
     (re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"), REGISTRY),
 )
-_SHAPES = {PATH: "a path", URL: "an address", VOLUME: "a volume of a storage", REGISTRY: "a name in a registry"}
+_SHAPES = {VOLUME: "a volume of a storage", REGISTRY: "a name in a registry"}
 _RELATIVE = re.compile(r"[\\/]|[.](?:qcow2|raw|img|vmdk|vdi|vhdx?|tar|gz|xz|zst|wsl|ova)$", re.IGNORECASE)
 
 
@@ -31,15 +31,12 @@ class Image(NamedTuple):
     value: str
 
 
-def normalized_source(text, option, forms=(), instead=None):
+def normalized_source(text, option, forms=()):
     """Return ``image.source`` if it has one of the forms that the platform takes; raises InvalidInput.
 
-    ``forms`` are those beyond PATH, URL and NAME; ``instead`` is {form: what to do instead} of those that it lacks.
+    ``forms`` are those beyond PATH, URL and NAME.
     """
-    form = read_image(text, forms, option).form
-    if form in (instead or {}):
-        # The text is not repeated: an address may contain a password.
-        raise InvalidInput(f"{option}: it is {_SHAPES[form]}, which this platform creates no VM from.", instead[form])
+    read_image(text, forms, option)
     return text
 
 

@@ -20,6 +20,7 @@ from .._drivers.virsh.options import CONNECTION as VIRSH_CONNECTION
 from .._drivers.virsh.options import LIBVIRT
 from .._drivers.vmm.options import CONNECTION as VMM_CONNECTION
 from .._drivers.vmm.options import VMM
+from .._drivers.wsl.options import WSL
 from .._media import store_tasks
 from .declaration import Declaration, changing
 
@@ -57,6 +58,13 @@ def _vmm(params):
     return make_driver(params)
 
 
+def _wsl(params):
+    from .._drivers.wsl.driver import make_driver
+    from .._drivers.wsl.images import HostOfImages
+
+    return HostOfImages(make_driver(params))
+
+
 class _Keeper(NamedTuple):
     """A platform that keeps images on its hosts. ``make_driver(params)`` returns what store_tasks.py needs of it.
 
@@ -77,6 +85,7 @@ _KEEPERS = {
     "vmd": _Keeper(VMM, VMM_CONNECTION, _vmm),
     "hyperv": _Keeper(HYPERV, {}, _hyperv, checks_directory=True),
     "proxmox": _Keeper(replace(PROXMOX, lacks=_LACKED_BY_NODES), {**PROXMOX_CONNECTION, **_OF_NODE}, _proxmox),
+    "wsl": _Keeper(WSL, {}, _wsl, checks_directory=True),
 }
 #: Options of connections that not all of these platforms have; their defaults are those of the platform.
 _CONNECTION = {

@@ -24,7 +24,7 @@ from .._ports.command import Commands
 from .._ports.progress import report
 from . import disk_header, fetching, signatures, unpacking
 from .named import media_of
-from .resolve import QEMU_IMG, Choice, resolve
+from .resolve import QEMU_IMG, WSL, Choice, resolve
 from .store import Store, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
@@ -33,6 +33,7 @@ _BEGINNING = 4096
 SECONDS_WITHOUT_ANSWER = 60
 _OLD = timedelta(days=90)
 #: Of an address: what ends a path, and the format that it has.
+_ARCHIVES = {".wsl": "wsl", ".tar": "tar", ".tar.gz": "tar.gz", ".tar.xz": "tar.xz"}
 _ENDINGS = {
     ".qcow2": "qcow2", ".img": "qcow2", ".raw": "raw", ".vmdk": "vmdk", ".vdi": "vdi", ".vhd": "vhd",
     ".vhdx": "vhdx", ".vhdfixed": "vhd",
@@ -77,10 +78,6 @@ class Lookup:
         """Return the Needs with what can be unpacked and converted."""
         return needs
 
-    def adapted(self, asked, choice, about):
-        """Return (Choice, warnings), for a store that cannot verify all that the medium has."""
-        return choice, []
-
     def check_fetch(self, image, about):
         """Raise if an image cannot be fetched, for what is otherwise checked as part of a plan; only reads."""
 
@@ -114,10 +111,10 @@ class Lookup:
         needs = self.completed(needs())
         name = name_of_image(asked)
         about = f"{option}: {name}"
-        media = media_of(asked) if image.form == NAME else [_medium_of_address(asked, needs.architecture, about)]
-        choice, more = self.adapted(asked, resolve(media, needs, about), about)
+        media = media_of(asked) if image.form == NAME else [_medium_of_address(asked, needs, about)]
+        choice = resolve(media, needs, about)
         stored, fetch, warnings = self.located(asked, _wanted(asked, name, choice), choice, about, patience)
-        warnings = [*more, *warnings, *(asked.get("catalogue") or {}).get("warnings", ())]
+        warnings = [*warnings, *(asked.get("catalogue") or {}).get("warnings", ())]
         return {**_as_stored(asked, name, stored), "fetch": fetch, "warnings": warnings}
 
     def recorded(self, asked, inputs):
@@ -227,28 +224,44 @@ def _wanted(asked, name, choice):
 # What a task asks for -------------------------------------------------------------------------------------------------
 
 
-def _medium_of_address(asked, architecture, about):
+def _medium_of_address(asked, needs, about):
     """Return the medium that an address is, in the form of the catalogue."""
     base, file = fetching.parts_of(asked["source"])
-    name, compression = file.lower(), None
-    if name.rpartition(".")[2] in _COMPRESSIONS:
-        name, _dot, compression = name.rpartition(".")
-    image_format = next((one for ending, one in _ENDINGS.items() if name.endswith(ending)), None)
-    if image_format is None or name.endswith(".tar"):
-        raise InvalidInput(
-            f"{about}: the name of the file does not tell its format.",
-            f"Use an address that ends in {', '.join(_ENDINGS)}, optionally followed by {', '.join(_COMPRESSIONS)}.",
-        )
-    # Nobody knows whether it has a serial console, so that does not rule it out.
-    image = {"format": image_format, "serial_console": True, **({"compression": compression} if compression else {})}
+    image = _archive_named(file, about) if needs.kind == WSL else _disk_named(file, about)
     return {
-        "type": "cloud",
-        "architecture": architecture,
+        "type": needs.kind,
+        "architecture": needs.architecture,
         "bases": [base],
         "file": file,
         "address": asked["source"],
         "image": image,
     }
+
+
+def _archive_named(file, about):
+    """Return the content of an archive for WSL by the name of its file."""
+    found = next((one for ending, one in _ARCHIVES.items() if file.lower().endswith(ending)), None)
+    if found is None:
+        raise _unclear(about, ", ".join(_ARCHIVES))
+    return {"format": found}
+
+
+def _disk_named(file, about):
+    """Return the content of a disk image by the name of its file."""
+    name, compression = file.lower(), None
+    if name.rpartition(".")[2] in _COMPRESSIONS:
+        name, _dot, compression = name.rpartition(".")
+    image_format = next((one for ending, one in _ENDINGS.items() if name.endswith(ending)), None)
+    if image_format is None or name.endswith(".tar"):
+        raise _unclear(about, f"{', '.join(_ENDINGS)}, optionally followed by {', '.join(_COMPRESSIONS)}")
+    # Nobody knows whether it has a serial console, so that does not rule it out.
+    return {"format": image_format, "serial_console": True, **({"compression": compression} if compression else {})}
+
+
+def _unclear(about, endings):
+    return InvalidInput(
+        f"{about}: the name of the file does not tell its format.", f"Use an address that ends in {endings}."
+    )
 
 
 def base_of(name):
@@ -294,6 +307,8 @@ def _checked_by(found):
 
 def _check_beginning(content, image_format, found, about):
     where, kind = f"{download.shown(found.base)}/{found.file}", disk_header.format_in(content)
+    if image_format in _ARCHIVES.values():
+        kind = image_format if unpacking.is_archive(content) else None
     # A VHD of fixed size has its signature at its end, and a raw image has none. The first qcow has the same name.
     names = {"raw": (None,), "vhd": ("vhd", None), "qcow2": ("qcow2", "qcow")}.get(image_format, (image_format,))
     if kind not in names:

@@ -7,30 +7,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._core.errors import Refused
 from .._core.image_names import NAME, names_of, read_image
-from .resolve import name_of, resolve
+from .resolve import resolve
 
 
-def medium_of(request, needs, form, online_names=None, takes_files=False):
+def medium_of(request, needs, form, online_names=None):
     """Return the medium of the image that a new VM is created from; None if the task sets no name of the catalogue.
 
     ``form`` is what the platform calls its own images (``_core/image_names.py``). Raises PolyvirtError for unknown
-    names, and for files of the vendor, unless the platform ``takes_files``.
+    names.
     """
     asked, about = request.creation["image"], f"{request.label}: image"
     image = read_image(asked["source"], (form,), about, names_of(asked), online_names)
     if image.form != NAME:
         return None
-    about = f"{about}: {image.value}"
-    medium = resolve(media_of(asked), needs, about).medium
-    if medium.get("file") and not takes_files:
-        raise Refused(
-            f"{about}: the vendor publishes it only as the file {name_of(medium)}, which is not downloaded for"
-            f" {needs.platform}.",
-            f"{needs.alternative} The file is in {' or '.join(medium['bases'])}.",
-        )
-    return medium
+    return resolve(media_of(asked), needs, f"{about}: {image.value}").medium
 
 
 def created_from(request, source, **more):

@@ -172,8 +172,10 @@ class Store:
 
         ``path`` is where the image called ``name`` will be, and ``key`` is that of its download (fetching.downloading).
         """
-        kind, own = path.rpartition(".")[2], f".{os.path.basename(path)}.{key}."
-        former = re.compile(rf"[.]{re.escape(plain_name(name))}-[0-9a-f]{{{DIGITS}}}[.]{kind}[.].+")
+        file, plain = os.path.basename(path), plain_name(name)
+        # A format can have two parts: tar.gz.
+        kind, own = file[len(plain) + DIGITS + 2 :], f".{file}.{key}."
+        former = re.compile(rf"[.]{re.escape(plain)}-[0-9a-f]{{{DIGITS}}}[.]{re.escape(kind)}[.][0-9a-f]+[.]part.*")
         for leftover in self.leftovers():
             file = os.path.basename(leftover)
             if former.fullmatch(file) and not file.startswith(own):

@@ -20,6 +20,13 @@ _OPEN = {"xz": lzma.open, "gz": gzip.open, "bz2": bz2.open}
 _ERRORS = (EOFError, OSError, lzma.LZMAError, tarfile.TarError)
 #: qemu-img has another name for this format. Without force_size, it would change the size of the disk.
 _NAMES = {"vhd": "vpc"}
+#: First bytes of compressed files, and what a tar file has at a place of its own.
+_COMPRESSED, _TAR, _AT = (b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd"), b"ustar", 257
+
+
+def is_archive(content):
+    """Return whether a file with these first bytes can be a tar archive, which may be compressed."""
+    return content.startswith(_COMPRESSED) or content[_AT:].startswith(_TAR)
 
 
 def unpackers(commands):

@@ -12,7 +12,7 @@ from .over_platforms import defaults_of
 #: {platform: Python libraries that its driver needs}
 _LIBRARIES = {"proxmox": ("proxmoxer", "requests")}
 #: Platforms whose tasks run on the controller and send calls to a Windows host.
-_ON_WINDOWS = ("hyperv",)
+_ON_WINDOWS = ("hyperv", "wsl")
 #: Platforms that keep images elsewhere than in a directory.
 _WITHOUT_DIRECTORY = ("proxmox",)
 

@@ -9,7 +9,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import image_copy
+from ansible_collections.polyvirt.core.plugins.module_utils._media import windows_copy
 
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.stored_images import PIECE
@@ -33,5 +33,5 @@ def _world(vendor, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     store = tmp_path / "controller"
     monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(store))
-    monkeypatch.setattr(image_copy, "PIECE", PIECE)
+    monkeypatch.setattr(windows_copy, "PIECE", PIECE)
     return SimpleNamespace(host=HyperV(), vendor=vendor, store=store)

@@ -32,7 +32,6 @@ from platforms.windows.adapter import WindowsAdapter
 _READS = ("Get", "Test", "Measure", "Wait")
 _FOLDER, _MEDIUM = "C:\\Hyper-V\\Disks", "C:\\media\\medium.iso"
 _SIZE = 16 << 20
-_IMAGES = "C:\\pvc-images"
 _MOVES = {
     (STOPPED, RUNNING): ("Start-VM",),
     (SUSPENDED, RUNNING): ("Start-VM",),
@@ -48,7 +47,7 @@ class Platform(WindowsAdapter):
     name = "hyperv"
     family = "polyvirt.core.hyperv"
     image_firmware = "uefi"
-    images_by_controller = True
+    stored_format = "vhdx"
     #: Processor, directory and free space in one request, and the template of Secure Boot.
     calls_to_find_an_image = 4
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED)
@@ -88,18 +87,6 @@ class Platform(WindowsAdapter):
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "16M"], check=True)
             atexit.register(path.unlink)
         return str(path)
-
-    def image_options(self, folder):
-        """Options of a VM from an image by name; the controller has its own directory."""
-        return {"image_directory": _IMAGES}
-
-    def stored_images(self, folder):
-        paths = [path for path in self.host.files.contents if path.startswith(f"{_IMAGES}\\".lower())]
-        return [path for path in paths if not path.endswith(".json")]
-
-    def leave_unfinished(self, folder):
-        name = f"tests-1-{'0' * 12}.vhdx.{'0' * 12}.{'0' * 8}.part"
-        self.host.files.put(f"{_IMAGES}\\{name}", b"of a killed copy")
 
     def new_host(self):
         host = HyperV()

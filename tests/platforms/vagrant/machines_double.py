@@ -57,6 +57,10 @@ class DoubleMachines:
         vagrant.environment = self._environment(vagrant.environment)
         yield vagrant
 
+    def add_box(self, vagrant, name):
+        boxes = [one for one in vagrant.state()["boxes"] if one["name"] != name]
+        vagrant.change(boxes=[*boxes, {"name": name, "provider": self.provider, "version": "0"}])
+
     def _environment(self, known):
         return lambda: {**known(), "VAGRANT_DEFAULT_PROVIDER": self.provider}
 

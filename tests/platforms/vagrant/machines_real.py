@@ -9,6 +9,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from typing import ClassVar
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
@@ -42,6 +43,9 @@ class RealMachines:
     def open(self):
         """A context with the Vagrant that the tests use."""
         return real.Vagrant(self.folder, self.name, real.build())
+
+    def add_box(self, vagrant, name):
+        pytest.skip(f"the real Vagrant would download {name}")
 
     def ids(self):
         """The ids of all VMs of libvirt, as a set."""

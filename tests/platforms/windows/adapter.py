@@ -15,12 +15,16 @@ from platforms.windows.served import served
 
 #: The environment variable with the URL of the host, for modules in other processes.
 SERVED_AT = "POLYVIRT_TEST_WINDOWS"
+_IMAGES = "C:\\pvc-images"
 
 
 class WindowsAdapter(Adapter):
     """A platform on a Windows host. Subclasses define ``new_host`` and ``medium``."""
 
     handles_files = False
+    images_by_controller = True
+    #: The format in which images are stored.
+    stored_format = ""
     other_format = "vhd"
 
     def __init__(self, prefix="pvc-"):
@@ -37,6 +41,18 @@ class WindowsAdapter(Adapter):
 
     def put_image(self, path):
         self.host.files.put(path, b"")
+
+    def image_options(self, folder):
+        """Options of a VM from an image by name; the controller has its own directory."""
+        return {"image_directory": _IMAGES}
+
+    def stored_images(self, folder):
+        paths = [path for path in self.host.files.contents if path.startswith(f"{_IMAGES}\\".lower())]
+        return [path for path in paths if not path.endswith(".json")]
+
+    def leave_unfinished(self, folder):
+        name = f"tests-1-{'0' * 12}.{self.stored_format}.{'0' * 12}.{'0' * 8}.part"
+        self.host.files.put(f"{_IMAGES}\\{name}", b"of a killed copy")
 
     @property
     def clock(self):

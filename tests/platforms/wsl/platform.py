@@ -39,6 +39,9 @@ class Platform(WindowsAdapter):
     unusable: ClassVar = frozenset({"version", "default", "install_location", "sparse", "export"})
     slots = ("disk0", "disk1")
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
+    stored_format, image_firmware, links_images = "wsl", None, False
+    #: The online list; and processor, directory and free space in one request.
+    calls_to_find_an_image = 4
     has_snapshots = False
     grown_size, changed_by_clones = "3T", ("disks",)
     native_values = (({"network.hostname": "one"}, "one"), ({"network.hostname": "two # three"}, "two # three"))
@@ -49,6 +52,15 @@ class Platform(WindowsAdapter):
     @property
     def storage(self):
         return "C:\\WSL"
+
+    def published_archive(self):
+        return packed(FILES)
+
+    def offer(self, name):
+        """The online list has the name of a distribution, and this version of it."""
+        distribution, _dash, version = name.rpartition("-")
+        about = f"ID={distribution}\nVERSION_ID={version}\n"
+        self.host.online[distribution.title()] = {**FILES, "/etc/os-release": about.encode()}
 
     def new_host(self):
         host = WslHost(knobs=Knobs(idle_seconds=_FOREVER))

@@ -13,6 +13,8 @@ from platforms.wsl.double.distro import FILES, packed
 from platforms.wsl.double.host import Knobs, WslHost
 
 TAR = "C:\\images\\base.tar"
+#: Bytes of a piece of an image that is copied to the host: an archive has several.
+PIECE = 4096
 NEW = {"name": ["web"], "image": {"source": TAR}}
 FLAVOURS, CULTURES = ("inbox", "2.4.4", "2.6.3"), ("en-US", "fr-FR", "de-DE")
 

@@ -36,8 +36,8 @@ def _result(module, **params):
             "image_directory is not supported on proxmox. Set image_storage to a storage with the content Import.",
         ),
         (
-            {"platform": "proxmox", "headers": {"Authorization": "x"}},
-            "headers is not supported on proxmox. The node downloads the image",
+            {"platform": "wsl", "firmware": "bios"},
+            "firmware is not supported on wsl. A distribution has no firmware and no devices.",
         ),
         ({"platform": "proxmox", "uri": "qemu:///system"}, "uri: proxmox has no such option. Omit it."),
         ({"platform": "proxmox", "name": ["debian-13"]}, "api_host is not set."),

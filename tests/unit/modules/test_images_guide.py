@@ -20,6 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.option
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import images as virsh
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import images as vmm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.needed import VmmFiles
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl import images as wsl
 from ansible_collections.polyvirt.core.plugins.module_utils._front import image_store
 from ansible_collections.polyvirt.core.plugins.module_utils._media import images
 
@@ -50,14 +51,16 @@ def test_endings_of_addresses():
     text = " ".join(GUIDE.partition("The address of an image ends in")[2].partition(". ")[0].split())
     endings = [f"{one}" for one in images._ENDINGS] + [f".{one}" for one in images._COMPRESSIONS]
     assert re.findall(r"`([^`]+)`", text) == sorted(endings, key=re.findall(r"`([^`]+)`", text).index)
+    text = GUIDE.partition("On WSL, it ends in")[2].partition(". ")[0].partition(".\n")[0]
+    assert re.findall(r"`([^`]+)`", text) == [*images._ARCHIVES]
 
 
 @pytest.mark.parametrize("is_root", [True, False], ids=["root", "user"])
 def test_default_directories(monkeypatch, is_root):
     monkeypatch.setattr(os, "geteuid", lambda: 0 if is_root else 1000)
     for platform, text in _rows("platform | default directory"):
-        if platform == "Hyper-V":
-            continue  # That of a Windows host: tests/platforms/hyperv/test_images.py.
+        if platform in ("Hyper-V", "WSL"):
+            continue  # That of a Windows host: tests/platforms/hyperv/test_images.py, wsl/test_image_files.py.
         first, *other = [os.path.expanduser(path) for path in re.findall(r"`([^`]+)`", text)]
         params = {"platform": platform.lower(), "uri": None}
         if platform == "libvirt":
@@ -70,7 +73,7 @@ def test_default_directories(monkeypatch, is_root):
         assert image_store._driver(params, image_store.INFO_OPTIONS).image_directory == expected
 
 
-_WINDOWS = SimpleNamespace(store=SimpleNamespace(processor="AMD64"))
+_WINDOWS = SimpleNamespace(architecture="amd64")
 
 
 def _without_qemu_img(program):
@@ -80,6 +83,8 @@ def _without_qemu_img(program):
 def test_formats():
     rows = _rows("platform | formats that are used as they are | other formats | linked")
     assert [row[0] for row in rows] == [*_NEEDS, "Proxmox VE", "Vagrant", "WSL"]
+    online, *archives = rows[-1][1].split(", ")
+    assert (online, tuple(one.strip("`.") for one in archives)) == ("name of the online list", wsl._ARCHIVES)
     proxmox_formats = rows[len(_NEEDS)][1].partition(";")[0]
     assert tuple(proxmox_formats.split(", ")) == proxmox._needs(Request(name="web1")).formats
     for platform, formats, converted, linked in rows[: len(_NEEDS)]:

@@ -52,9 +52,9 @@ class HyperVDriver(HyperVObserver):
     @cached_property
     def images(self):
         """The HostImages."""
-        from .images import images_of
+        from .images import HostImages
 
-        return images_of(self)
+        return HostImages(self)
 
     def resolve_image(self, request):
         """Return the request with the file on the host as its image."""
@@ -150,9 +150,10 @@ class HyperVDriver(HyperVObserver):
     @cached_property
     def verbs(self):
         """The functions for the steps of plans."""
-        from . import clone, configure, create, delete, images, power, snapshots
+        from ..._media import windows_images
+        from . import clone, configure, create, delete, power, snapshots
 
-        return functions_of(power, snapshots, create, clone, configure, delete, images)
+        return functions_of(power, snapshots, create, clone, configure, delete, windows_images)
 
     def _send_and_read(self, chains):
         """Send chains. If they change VMs, read the VMs in the same request, because the engine observes them next."""

@@ -8,22 +8,16 @@ Windows has no program that reads the images of vendors.
 
 from __future__ import annotations
 
-import ntpath
 from dataclasses import replace
 from functools import partial
 
 from ..._core.image_names import NAME, read_image
-from ..._media.by_controller import CopiedImages, images_of_controller
 from ..._media.resolve import Needs
-from ..._media.store import is_unlocked
-from ..._tools.windows_files import absolute_path, key_of
-from .image_copy import ImageCopy
+from ..._media.windows_images import ImagesOnWindows
+from ..._tools.windows_files import key_of
 from .mark import own_mark, temporary_name
-from .store import WindowsStore, image_of_copy
 
-_EXAMPLE = "D:\\\\images"
-#: The words of the catalogue for the values of PROCESSOR_ARCHITECTURE.
-_ARCHITECTURES = {"AMD64": "amd64", "ARM64": "arm64"}
+_FORMATS = ("vhdx",)
 
 
 def resolved(driver, request):
@@ -55,51 +49,21 @@ def image_needs(driver, request):
     """Return the Needs of a new VM."""
     return Needs(
         platform="Hyper-V",
-        architecture=_ARCHITECTURES.get(driver.images.store.processor, "amd64"),
-        formats=("vhdx",),
+        architecture=driver.images.architecture,
+        formats=_FORMATS,
         firmware=request.config.get("firmware") or "uefi",
         where=" on the controller",
     )
 
 
-def images_of(driver):
-    """Return the HostImages of a driver."""
-    requested = driver.options.get("image_directory")
-    directory = absolute_path("image_directory", requested, _EXAMPLE) if requested else None
-    return HostImages(driver, WindowsStore(driver, directory), images_of_controller())
+class HostImages(ImagesOnWindows):
+    """The images of a host with Hyper-V."""
 
-
-class HostImages(CopiedImages):
-    """The images of the host."""
-
-    def __init__(self, driver, store, controller):
-        super().__init__(store, controller)
-        self._driver = driver
-
-    @property
-    def place(self):
-        return self._driver.about.get("computer") or "host"
+    def __init__(self, driver):
+        super().__init__(driver, "ProgramData", _FORMATS)
 
     def fetch(self, image):
-        """Have the controller fetch an image, and copy it; returns whether the host did not have it by now."""
-        copy = image["fetch"]
-        with self.local(image) as local:
-            stored = replace(local, path=copy.stored.path)
-            is_new = ImageCopy(self._driver, self.store, copy.local, stored, copy.patience).run()
+        is_new, stored = super().fetch(image), image["fetch"].stored
         found = self._driver.found
         found.disks = {**found.disks, key_of(stored.path): {"Path": stored.path, "Size": stored.size}}
         return is_new
-
-    def leftovers(self):
-        """Return the paths of unfinished copies on the host, without those that a task on this controller makes."""
-        return [path for path in super().leftovers() if is_unlocked(self._part_of(path))]
-
-    def _part_of(self, leftover):
-        """The file of the controller that a task locks while it makes this copy."""
-        return self.part_of_copy(image_of_copy(ntpath.basename(leftover)))
-
-
-def fetch(driver, vm, step):
-    """Carry out the verb ``fetch``. It has no calls for ``in_rounds``: other VMs may need the same image."""
-    return driver.images.fetch(step.arguments["image"])
-    yield  # As all steps, it is a generator.

@@ -40,7 +40,7 @@ def resolved(driver, request):
         alternative="Set box, box_url and box_checksum.",
     )
     asked, about = request.creation["image"], f"{request.label}: image: {name_of_image(request.creation['image'])}"
-    medium = medium_of(request, needs, REGISTRY, takes_files=True)
+    medium = medium_of(request, needs, REGISTRY)
     form = read_image(asked["source"], (REGISTRY,), "image").form
     if form in (URL, PATH):
         medium = _medium_of_file(asked["source"], form, about)

@@ -9,6 +9,7 @@ import ntpath
 
 from ..._core.errors import Refused, Unsupported
 from ..._core.file_checks import check_files
+from ..._core.mark import name_of_image
 from ..._core.planned import planned
 from ..._tools.wsl import is_path
 from .cloud_init import check_documents
@@ -26,7 +27,7 @@ def check_plan(driver, plan, released=frozenset()):
     for one in planned(plan):
         export = next((change.new for change in one.changes if change.field == "export"), None)
         if one.step.verb == "create" and not needed.is_begun:
-            _check_image(driver, name, one.step.arguments["config"], one.step.arguments["creation"]["image"]["source"])
+            _check_image(driver, name, one.step.arguments["config"], one.step.arguments["creation"]["image"])
         if one.step.verb in ("create", "clone") and one.step.arguments["creation"].get("cloud_init") is not None:
             check_documents(driver, name, one.step)
         if export:
@@ -36,7 +37,8 @@ def check_plan(driver, plan, released=frozenset()):
     needed.check_parents()
 
 
-def _check_image(driver, name, config, source):
+def _check_image(driver, name, config, image):
+    source = image["source"]
     check_version(name, config.get("version") or driver.host.root.get("DefaultVersion"), config, source)
     if source.lower().endswith(".vhd"):
         raise Refused(f"{name}: image.source: '{source}' is not a VHDX file.", "Convert it with Convert-VHD.")
@@ -46,7 +48,7 @@ def _check_image(driver, name, config, source):
     if (not is_file or source.lower().endswith(".wsl")) and driver.host.version < MANAGE:
         needed = ".".join(map(str, MANAGE))
         raise Unsupported(
-            f"{name}: image.source: '{source}' needs WSL {needed} or later.",
+            f"{name}: image.source: '{name_of_image(image)}' needs WSL {needed} or later.",
             "Update WSL, or set the path of a tarball.",
         )
 

@@ -176,12 +176,12 @@ def _remaining_changes(driver, step):
     return additions({"disks": config["disks"]}) if has_size else []
 
 
-def _run_registration(driver, vm, folder, arguments):
+def _run_registration(driver, vm, step, arguments):
     """Register a distribution with wsl.exe, mark it as incomplete, and return it.
 
     If wsl.exe fails, a distribution with this name is somebody else's. So the mark is not in the same request.
     """
-    key = vm.name.lower()
+    key, folder = vm.name.lower(), step.arguments["config"]["install_location"]
     driver.creating[key] = folder
     result = yield [wsl(driver.host.file, arguments, driver.call_timeout)]
     exit_code = result.answers[-1].details.get("exit_code")
@@ -190,15 +190,16 @@ def _run_registration(driver, vm, folder, arguments):
     elif exit_code is None:
         # The service of WSL goes on. By the mark, the next task completes what it registers in this directory.
         with suppress(PolyvirtError):
-            yield from _mark_unfinished(driver, vm, folder)
+            yield from _mark_unfinished(driver, vm, step)
     check(result.answers[-1], vm.name, " ".join(arguments[:2]))
     driver.creations.record(key, folder)
-    return (yield from _mark_unfinished(driver, vm, folder))
+    return (yield from _mark_unfinished(driver, vm, step))
 
 
-def _mark_unfinished(driver, vm, folder):
-    """Mark a distribution in this directory as incomplete, and return it. Raises PolyvirtError if there is none."""
-    mark = printed(unfinished_mark({**empty_mark(None), **marked(driver, vm.name)}))
+def _mark_unfinished(driver, vm, step):
+    """Mark the distribution of this task as incomplete, and return it. Raises PolyvirtError if there is none."""
+    folder, inputs = step.arguments["config"]["install_location"], inputs_of(step.arguments)
+    mark = printed(unfinished_mark({**empty_mark(None), "inputs": inputs, **marked(driver, vm.name)}))
     try:
         result = yield [*registry_calls(), *mark_calls(vm.name, folder, mark)]
     except CallFailed as error:
@@ -220,7 +221,7 @@ def _register_image(driver, vm, step, source):
     else:
         disk = ["--vhd"] if source.lower().endswith(".vhdx") else []
         arguments = ["--import", vm.name, folder, file, *options, *disk]
-    return (yield from _run_registration(driver, vm, folder, arguments))
+    return (yield from _run_registration(driver, vm, step, arguments))
 
 
 def _register_copy(driver, vm, step, source):
@@ -231,4 +232,4 @@ def _register_copy(driver, vm, step, source):
     yield from driver.run(vm.name, ["--export", name, file], before)
     version = str(config.get("version") or 2)
     arguments = ["--import", vm.name, folder, file, "--version", version]
-    return (yield from _run_registration(driver, vm, folder, arguments))
+    return (yield from _run_registration(driver, vm, step, arguments))

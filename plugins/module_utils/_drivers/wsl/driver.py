@@ -65,9 +65,17 @@ class WslDriver(WslObserver):
 
         return WslClaims(self)
 
+    @cached_property
+    def images(self):
+        """The Archives of the host."""
+        from .images import Archives
+
+        return Archives(self)
+
     def resolve_image(self, request):
-        """Return the request with the name of the online list as its image."""
-        if is_path(request.creation["image"]["source"]):
+        """Return the request with a name of the online list, or a file on the host, as its image."""
+        source = request.creation["image"]["source"]
+        if is_path(source) and "://" not in source:
             return request
         from .images import resolved
 
@@ -97,9 +105,10 @@ class WslDriver(WslObserver):
     @cached_property
     def verbs(self):
         """The functions for the steps of plans."""
+        from ..._media import windows_images
         from . import configure, create, power
 
-        return functions_of(power, create, configure)
+        return functions_of(power, create, configure, windows_images)
 
     def run(self, label, arguments, before=()):
         """Run wsl.exe after the calls ``before``, like a step. Raises WslFailed."""

@@ -1,46 +1,118 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of the catalogue: the name of the online list, and the version that it has to have.
+"""Images by name or address: a name of the online list, which WSL itself downloads, or an archive of the vendor.
 
 The list does not say which version some of its names are. The installed system says so: another version is removed.
+An archive (.wsl, or a tarball) is downloaded and verified by the controller, and copied to the host.
 """
 
 from __future__ import annotations
 
-from ..._core.errors import NotFound, Refused
-from ..._core.image_names import ONLINE
+from dataclasses import replace
+from functools import partial
+
+from ..._core.errors import InvalidInput, NotFound, Refused
+from ..._core.image_names import NAME, ONLINE, names_of, read_image
+from ..._core.mark import image_in, name_of_image, parsed
+from ..._media.images import base_of
 from ..._media.named import created_from, medium_of
 from ..._media.resolve import WSL, Needs
-from ..._tools.wsl import check, in_shell
+from ..._media.windows_images import ImagesOnWindows
+from ..._tools.wsl import INSTALLED, MARK, check, in_shell
 from .configure import stopped_again
 
 #: wsl.exe installs the architecture of its host: the names of the online list are the same for all.
-_NEEDS = Needs(
+_ONLINE = Needs(
     platform="WSL",
     architecture="amd64",
-    formats=("online", "wsl"),
+    formats=("online",),
     kind=WSL,
-    alternative="Download an archive (.wsl or a tarball) to the Windows host, and set its path.",
+    alternative="Set the address or path of an archive (.wsl or a tarball).",
 )
+_ARCHIVES = ("wsl", "tar", "tar.gz", "tar.xz")
 _VERSION = ". /etc/os-release && echo $VERSION_ID"
+#: Suboptions that concern the download of a file, and why they cannot be set for a name of the online list.
+_OF_FILES = {
+    "checksum": "WSL verifies what it downloads.",
+    "headers": "WSL sends no headers.",
+    "require_signature": "WSL verifies what it downloads by a checksum.",
+}
 
 
 def resolved(driver, request):
-    """Return the request with the name of the online list as its image; paths and names of the list are unchanged."""
-    names = driver.online_names()
-    medium = medium_of(request, _NEEDS, ONLINE, names)
-    if medium is None:
+    """Return the request with a name of the online list, or a file on the host, as its image; a path as it is."""
+    begun = _begun(driver, request)
+    if begun:
+        return _with_image(request, begun)
+    asked, about = request.creation["image"], f"{request.label}: image"
+    names = driver.online_names() if "://" not in asked["source"] else None
+    image = read_image(asked["source"], (ONLINE,), about, names_of(asked), names)
+    if image.form == NAME:
+        online, files = _media_of(asked)
+        if _has(online, names) or not files:
+            _check_no_file(asked, about)
+            return _from_list(request, names)
+    elif image.form == ONLINE:
+        _check_no_file(asked, about)
         return request
+    return driver.images.resolved(request, partial(image_needs, driver, request))
+
+
+def _begun(driver, request):
+    """The image of a distribution that an interrupted task has registered from a file, or None.
+
+    It is only completed, whatever the vendor publishes now, and whether or not the file still exists.
+    """
+    raw, asked = driver.host.named(request.name), request.creation["image"]
+    if raw is None or raw.get("State") != INSTALLED or not driver.is_unfinished(raw):
+        return None
+    inputs, name = (parsed(raw.get(MARK)) or {}).get("inputs", {}), name_of_image(asked)
+    if not inputs.get("fetched") or inputs.get("image") != name:
+        return None
+    # Without a separator, it is not taken for a path that has to exist.
+    return {**asked, **image_in(inputs), "source": base_of(name), "fetch": None, "warnings": ()}
+
+
+def _with_image(request, image):
+    return replace(request, creation={**request.creation, "image": image})
+
+
+# Names of the online list ---------------------------------------------------------------------------------------------
+
+
+def _media_of(asked):
+    """Return (media of the online list, files) that the catalogue has of a name."""
+    media = [one for one in asked["catalogue"]["media"] if one["type"] == WSL]
+    return [one for one in media if not one.get("file")], [one for one in media if one.get("file")]
+
+
+def _has(online, names):
+    """Return whether the online list has one of the media; a list that cannot be read is reported by WSL itself."""
+    known = None if names is None else {name.lower() for name in names}
+    return any(known is None or one["image"]["online_name"].lower() in known for one in online)
+
+
+def _from_list(request, names):
+    medium = medium_of(request, _ONLINE, ONLINE, names)
     online_name, catalogue = medium["image"]["online_name"], request.creation["image"]["catalogue"]
-    if names and online_name.lower() not in map(str.lower, names):
+    if not _has([medium], names):
         raise NotFound(
             f"{request.label}: image: {request.creation['image']['source']}: the online list of this host has no"
             f" '{online_name}'.",
-            f"It has {', '.join(names)}. {_NEEDS.alternative}",
+            f"It has {', '.join(names)}. {_ONLINE.alternative}",
         )
     is_stated = medium["image"].get("version_stated", True)
     return created_from(request, online_name, version=None if is_stated else catalogue.get("version"))
+
+
+def _check_no_file(asked, about):
+    for option, why in _OF_FILES.items():
+        if asked.get(option):
+            raise InvalidInput(
+                f"{about}.{option}: it is of a file, and WSL installs '{asked['source']}' from its online list. {why}",
+                "Omit it, or set the address or path of an archive as image.",
+            )
 
 
 def check_version(driver, vm, raw, image):
@@ -57,9 +129,54 @@ def check_version(driver, vm, raw, image):
     raise Refused(
         f"{vm.name}: image: {image['name']}: the online list does not say which version '{image['source']}' is, and it"
         f" has installed version {found or 'unknown'}. So the distribution was removed.",
-        f"Set image: {image['source']} for any version. {_NEEDS.alternative}",
+        f"Set image: {image['source']} for any version. {_ONLINE.alternative}",
     )
 
 
 def _sent(calls):
     return (yield calls)
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def image_needs(driver, _request):
+    """Return the Needs of a new distribution that is created from a file."""
+    return replace(_ONLINE, architecture=driver.images.architecture, formats=_ARCHIVES)
+
+
+class Archives(ImagesOnWindows):
+    """The archives that a host keeps. They are a user's, as distributions are."""
+
+    def __init__(self, driver):
+        super().__init__(driver, "LOCALAPPDATA", _ARCHIVES)
+
+    def image(self, asked, needs, option, patience):
+        if (asked.get("catalogue") or {}).get("media"):
+            online, files = _media_of(asked)
+            if online and not files:
+                raise Refused(
+                    f"{option}: {asked['source']}: WSL itself downloads it from its online list for each distribution.",
+                    "There is nothing to fetch before.",
+                )
+            # Names of the online list have no file, and need no architecture.
+            catalogue = {**asked["catalogue"], "media": files} if files else asked["catalogue"]
+            asked = {**asked, "catalogue": catalogue}
+        return super().image(asked, needs, option, patience)
+
+
+class HostOfImages:
+    """A host for the modules image and image_info (_media/store_tasks.py)."""
+
+    #: An archive is unpacked, so no distribution needs the file.
+    claims = None
+
+    def __init__(self, driver):
+        self._driver, self.images = driver, driver.images
+
+    @property
+    def image_directory(self):
+        return self.images.store.directory
+
+    def image_needs(self, request):
+        return image_needs(self._driver, request)

@@ -80,7 +80,8 @@ class WslFiles(FileFacts):
     # Facts ------------------------------------------------------------------------------------------------------------
 
     def normalized(self, option, path):
-        return windows_path(self.plan.after, option, path) if is_path(path) else ""
+        is_needed = is_path(path) and not self.is_begun
+        return windows_path(self.plan.after, option, path) if is_needed else ""
 
     def new_files(self, one):
         if self.is_begun and one.step.verb in ("create", "clone"):

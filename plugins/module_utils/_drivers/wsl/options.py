@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core import options
-from ..._core.image_names import ONLINE, URL, normalized_source
+from ..._core.image_names import ONLINE, normalized_source
 from ..._core.options import Connection, Option, Platform, with_suboption
 
 _SHARED = "All distributions share one virtual machine. Set it in .wslconfig with the role wsl_host."
@@ -17,7 +17,6 @@ _NO_MACHINE = "A distribution has no firmware and no devices."
 _END = "WSL ends a distribution without asking it. Set stop_mode: force, or omit it."
 _NO_SNAPSHOT = "WSL has no snapshots. Save the distribution with export, and create another one with image."
 _ONE_DISK = "A distribution has one disk. Only its size can be set."
-_DOWNLOAD = "Download the archive (.wsl or a tarball) to the Windows host, and set its path."
 _REACH = "Use the connection plugin community.general.wsl: a distribution is reached through its host."
 
 #: Fields of cloud_init about the network.
@@ -50,10 +49,6 @@ WSL = Platform(
         "port_forwards": _NETWORK,
         "shared_folders": "Drives of Windows are mounted below /mnt. Set automount.enabled with native.",
         **dict.fromkeys(NO_NETWORK, _NETWORK),
-        "image.checksum": "wsl.exe verifies what it downloads. Compare the checksum of an archive after its download.",
-        "image.refresh": "wsl.exe downloads the newest distribution of its online list for each creation.",
-        "image.headers": _DOWNLOAD,
-        "image.require_signature": "Verify the signature of an archive after its download, and set its path.",
         "image.linked=true": "Each distribution has a separate disk.",
         "clone.linked=true": "Each distribution has a separate disk.",
         "clone.snapshot": _NO_SNAPSHOT,
@@ -66,10 +61,11 @@ WSL = Platform(
     },
 )
 
-_source = partial(normalized_source, forms=(ONLINE,), instead={URL: _DOWNLOAD})
+_source = partial(normalized_source, forms=(ONLINE,))
 
 VM = {
     "image": with_suboption(options.VM["image"], "source", normalize=_source),
+    "image_directory": Connection(),
     "install_location": Option(unique="directory"),
     "version": Option("int", choices=(1, 2)),
     "default": Option("bool", unique="default"),

@@ -37,7 +37,7 @@ def wsl_traits(observer):
         platform=WSL.name,
         version=".".join(map(str, host.version)) if host and host.versions else "",
         powers=frozenset({STOPPED, RUNNING}),
-        verbs=frozenset({"create", "clone", "configure", "start", "kill", "delete"}),
+        verbs=frozenset({"create", "clone", "configure", "start", "kill", "delete", "fetch"}),
         fields={
             **supported(SETTINGS, known=observer),
             "image": Field(),

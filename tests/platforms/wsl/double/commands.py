@@ -57,6 +57,8 @@ _LOGONS = {"S4U": "S4U", "InteractiveToken": "Interactive", "Password": "Passwor
 HANDLERS = {
     "Test-Path": file_commands.test_path,
     "Get-ChildItem": file_commands.get_children,
+    "Get-FileHash": file_commands.get_hashes,
+    "Get-Item": file_commands.get_items,
     "New-Item": file_commands.new_item,
     "Remove-Item": file_commands.remove_items,
     "Move-Item": file_commands.move_items,
@@ -97,17 +99,6 @@ def _keys(call):
     root = {"DefaultDistribution": host.default, "DefaultVersion": host.default_version}
     found = {LXSS: {name: value for name, value in root.items() if value is not None}, f"{LXSS}\\MSI": {"Version": "2"}}
     return {**found, **{f"{LXSS}\\{guid}": distro.registry() for guid, distro in host.distros.items()}}
-
-
-@handles("Get-Item")
-def get_item(call):
-    """Files, and variables of the environment."""
-    (path,) = call.get("LiteralPath")
-    if not path.startswith("Env:"):
-        return file_commands.get_items(call)
-    name = path.partition(":")[2]
-    value = call.host.files.expand(f"%{name}%")
-    return [NetObject("System.Collections.DictionaryEntry", Name=name, Value=value)]
 
 
 @handles("Get-ItemProperty")

@@ -27,6 +27,8 @@ _ENVIRONMENT = {
     "ProgramW6432": "C:\\Program Files",
     "ProgramFiles": "C:\\Program Files",
     "USERPROFILE": "C:\\Users\\admin",
+    "LOCALAPPDATA": "C:\\Users\\admin\\AppData\\Local",
+    "PROCESSOR_ARCHITECTURE": "AMD64",
     "TEMP": "C:\\Temp",
 }
 

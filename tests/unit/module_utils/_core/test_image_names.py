@@ -14,7 +14,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.image_names im
     REGISTRY,
     URL,
     VOLUME,
-    normalized_source,
     read_image,
 )
 
@@ -127,17 +126,6 @@ def test_unknown_name_without_near_ones_says_what_the_platform_takes():
     assert error("zz").endswith("Set a name of the catalogue, an absolute path, or an address.")
     assert error("zz", REGISTRY).endswith("or one of a registry such as debian/trixie64.")
     assert error("zz", ONLINE, online_names=LIST).endswith(f"one of {', '.join(LIST)}.")
-
-
-@pytest.mark.parametrize(("text", "rejected"), [("/x", True), ("https://u:secret@x/y", False), ("x", False)])
-def test_form_that_the_platform_lacks_is_rejected(text, rejected):
-    instead = {PATH: "Set box."}
-    if not rejected:
-        assert normalized_source(text, "image.source", instead=instead) == text
-        return
-    with pytest.raises(InvalidInput) as raised:
-        normalized_source(text, "image.source", instead=instead)
-    assert str(raised.value) == "image.source: it is a path, which this platform creates no VM from. Set box."
 
 
 def test_unknown_name_proposes_names_of_the_online_list():

@@ -12,14 +12,13 @@ from __future__ import annotations
 import os
 import uuid
 
-from ..._core.errors import Refused, Unavailable
-from ..._core.units import MIB, too_little_space
-from ..._media.store import RECORD, record_of
-from ..._ports import download, files
-from ..._ports.progress import report
-from ..._ports.windows import CallFailed, ConnectionLost
-from ..._ports.windows_request import Chain, append, call, properties, write
-from ..._tools.windows_files import (
+from .._core.errors import Refused, Unavailable
+from .._core.units import MIB, too_little_space
+from .._ports import download, files
+from .._ports.progress import report
+from .._ports.windows import CallFailed, ConnectionLost
+from .._ports.windows_request import Chain, append, call, properties, write
+from .._tools.windows_files import (
     SHARING_VIOLATION,
     check_folder,
     check_no_file,
@@ -28,7 +27,8 @@ from ..._tools.windows_files import (
     folder_call,
     parents_of,
 )
-from .store import INSTEAD, PART, WHOLE
+from .store import RECORD, record_of
+from .windows_store import INSTEAD, PART, WHOLE
 
 #: Bytes of one piece, before it is packed.
 PIECE = 64 * MIB

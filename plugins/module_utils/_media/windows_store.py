@@ -8,34 +8,36 @@ from __future__ import annotations
 import ntpath
 import re
 
-from ..._core.errors import PolyvirtError
-from ..._core.texts import without_credentials
-from ..._core.units import too_little_space
-from ..._media.store import FOR_DOWNLOAD, RECORD, by_age, file_name, newest_for, not_of_store, recorded
-from ..._ports.windows_request import Chain, Joined, Ref, pick, properties, read
-from ..._tools.windows_files import SHARING_VIOLATION, environment_call, file_command, free_bytes, volume_call
+from .._core.errors import PolyvirtError
+from .._core.texts import without_credentials
+from .._core.units import too_little_space
+from .._ports.windows_request import Chain, Joined, Ref, pick, properties, read
+from .._tools.windows_files import SHARING_VIOLATION, environment_call, file_command, free_bytes, volume_call
+from .store import FOR_DOWNLOAD, RECORD, by_age, file_name, newest_for, not_of_store, recorded
 
-#: Below the directory for data of all programs (the variable ProgramData of Windows).
+#: Below the directory in a variable of Windows.
 _DEFAULT = "\\polyvirt\\images"
-_PROCESSOR, _DATA = "PROCESSOR_ARCHITECTURE", "ProgramData"
+_PROCESSOR = "PROCESSOR_ARCHITECTURE"
 _LONGEST_RECORD = 1 << 16
 INSTEAD = "set image_directory to a directory of another drive"
 #: Endings of a file that is not complete, and of a complete one that has to be verified.
 PART, WHOLE = ".part", ".whole.part"
-#: An unfinished copy (image_copy.py): the file that it is of, its digest and id; or a piece of it.
+#: An unfinished copy (windows_copy.py): the file that it is of, its digest and id; or a piece of it.
 _UNFINISHED = re.compile(r"(.+)[.][0-9a-f]{12}[.][0-9a-f]{8}(?:[.]whole)?[.]part(?:[.][0-9]+[.]gz)?", re.IGNORECASE)
 
 
 class WindowsStore:
-    """The images in a directory of the host; it has the methods of a Store (_media/store.py).
+    """The images in a directory of the host; it has the methods of a Store (store.py).
 
-    ``requested`` is the directory that the task sets, or None.
+    ``requested`` is the directory that the task sets, or None: then it is below the one that the environment variable
+    ``data`` of the host has. ``formats``: those of the platform. Another one may keep its images in the same directory.
     """
 
     recorded_name = staticmethod(without_credentials)
 
-    def __init__(self, driver, requested):
-        self._driver, self._directory = driver, requested
+    def __init__(self, driver, requested, data, formats):
+        self._driver, self._directory, self._data = driver, requested, data
+        self._endings = tuple(f".{one}" for one in formats)
         self._entries, self._free, self._processor = None, None, ""
         #: {name of a record: Stored, or None for a file of someone else}
         self._records = {}
@@ -82,7 +84,7 @@ class WindowsStore:
         self._free = free_bytes(volume)
 
     def _environment_calls(self):
-        data = [environment_call(_DATA, keep="data"), pick("data", "root", path=["Value"])]
+        data = [environment_call(self._data, keep="data"), pick("data", "root", path=["Value"])]
         return [environment_call(_PROCESSOR, go_on=True), *(() if self._directory else data)]
 
     def _listing_calls(self):
@@ -105,7 +107,8 @@ class WindowsStore:
         """Return the complete images, the newest one last."""
         names = {name.lower(): name for name in self.entries()}
         records = [name for name in self.entries() if name.lower().endswith(RECORD)]
-        self._read_records([one for one in records if one[: -len(RECORD)].lower() in names])
+        images = [one for one in records if one[: -len(RECORD)].lower().endswith(self._endings)]
+        self._read_records([one for one in images if one[: -len(RECORD)].lower() in names])
         return by_age(one for one in map(self._records.get, records) if one and self._is_complete(one))
 
     def find(self, asked):
@@ -132,7 +135,8 @@ class WindowsStore:
 
     def leftovers(self):
         """Return the paths of unfinished copies, and of pieces of them."""
-        return [self.path_for(name) for name in sorted(self.entries()) if image_of_copy(name)]
+        images = {name: image_of_copy(name) for name in sorted(self.entries())}
+        return [self.path_for(name) for name, of in images.items() if of and of.lower().endswith(self._endings)]
 
     def remove(self, stored, leftovers):
         """Delete images, each before its record, and ``leftovers`` that nothing has open."""
