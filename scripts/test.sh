@@ -8,7 +8,7 @@
 #                                                 default: all, but peers, cores and install only with --deep
 #        scripts/test.sh run [--root ROOT] PYTEST-ARGUMENT...
 #                                                 single tests, in their own world; ROOT: with the libvirt, QEMU and
-#                                                 Python of debian13 or debian-testing
+#                                                 Python of debian13 or debian-testing, or bare-debian13
 # --deep also runs the tests that do not run daily (docs/testing.md): hours instead of DAILY_MINUTES.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
 

@@ -9,12 +9,16 @@
 # shellcheck source=scripts/lib/debian_archive.sh
 . "$CHECKOUT/scripts/lib/debian_archive.sh"
 
-# [name of a root]: its release.
-declare -Ar ROOTS=([debian13]=trixie [debian-testing]=testing)
+# [name of a root]: its release. The bare one has no libvirt: the test of the role libvirt_host installs it there.
+declare -Ar ROOTS=([debian13]=trixie [debian-testing]=testing [bare-debian13]=trixie)
+readonly _BARE=bare-
 
 readonly _ROOT_PACKAGES=(libvirt-daemon-system libvirt-clients libvirt-daemon-config-network qemu-system-x86 qemu-utils
     ovmf seabios dnsmasq-base nftables iptables passt swtpm swtpm-tools xorriso tini iproute2 kmod procps socat git busybox
     openssh-client dropbear-bin e2fsprogs dmidecode gpg gpgv ca-certificates python3-venv)
+# What an installed Debian has, and what the test itself needs: SSH, and Python for the environment of debian13.
+readonly _BARE_PACKAGES=(python3 systemd-sysv dbus polkitd udev kmod iptables libpam-systemd adduser iproute2 ca-certificates
+    openssh-client)
 # Options of mmdebstrap. The tree is a cache: it need not survive a power failure while it is created. The index of
 # testing may be older than its own limit.
 readonly _ROOT_OPTIONS=(--variant=minbase --mode=root --format=directory --aptopt='APT::Install-Recommends "false"'
@@ -23,11 +27,37 @@ readonly _ROOT_OPTIONS=(--variant=minbase --mode=root --format=directory --aptop
 
 readonly _ROOT_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
+# _root_packages NAME: prints the packages of a root.
+_root_packages() {
+    if [[ $1 = "$_BARE"* ]]; then
+        printf '%s\n' "${_BARE_PACKAGES[@]}"
+    else
+        printf '%s\n' "${_ROOT_PACKAGES[@]}"
+    fi
+}
+
+# _role_packages: prints the packages that the role libvirt_host installs.
+_role_packages() {
+    python3 -B -c '
+import sys
+sys.path.insert(0, sys.argv[1])
+import linux_packages
+print(*next(one for one in linux_packages.MANAGERS if one.name == "apt").packages["amd64"], sep="\n")
+' "$CHECKOUT/plugins/module_utils/_tools"
+}
+
 # root_tree NAME: prints the directory that the root has, or will have, in the cache: by release and list of packages.
 root_tree() {
     local key
     [ -n "${ROOTS[$1]-}" ] || stop_with "there is no root '$1'" "known roots: ${!ROOTS[*]}"
-    key=$(printf '%s\n' "${ROOTS[$1]}" "${_ROOT_PACKAGES[@]}" "${_ROOT_OPTIONS[@]}" | sha256sum | cut -c 1-12)
+    key=$(
+        {
+            echo "${ROOTS[$1]}"
+            _root_packages "$1"
+            printf '%s\n' "${_ROOT_OPTIONS[@]}"
+            [[ $1 != "$_BARE"* ]] || _role_packages
+        } | sha256sum | cut -c 1-12
+    )
     echo "$POLYVIRT_CACHE/roots/$1-$key"
 }
 
@@ -47,7 +77,7 @@ prepare_root() {
         say "   creating the root '$1' (Debian ${ROOTS[$1]}) from its packages, which takes some minutes …"
         rm -rf "$folder"
         mkdir "$folder"
-        if ! { _bootstrap "${ROOTS[$1]}" "$folder/tree" && _equip "$folder/tree" "$folder/python"; } >"$log" 2>&1; then
+        if ! { _bootstrap "$1" "$folder/tree" && "$(_equipment_of "$1")" "$folder/tree" "$folder"; } >"$log" 2>&1; then
             tail -n 15 "$log" >&2
             stop_with "could not create the root '$1'" "its whole output is in $log"
         fi
@@ -57,29 +87,46 @@ prepare_root() {
     echo "$folder"
 }
 
-# in_root_world NAME COMMAND...: in a world with the files of the root, and with its Python environment.
+# in_root_world NAME COMMAND...: in a world with the files of the root, and with its Python environment. A bare root has that
+# of the other root with the same release, and the downloaded packages in $POLYVIRT_PACKAGES.
 in_root_world() {
-    local folder
+    local folder python
     folder=$(prepare_root "$1") || return
+    python=$folder/python
+    [[ $1 != "$_BARE"* ]] || python=$(prepare_root "${1#"$_BARE"}")/python || return
     shift
-    PATH=$folder/python/bin:$_ROOT_PATH "$CHECKOUT/tests/suite/world" --root "$folder/tree" "$@"
+    POLYVIRT_PACKAGES=$folder/packages PATH=$python/bin:$_ROOT_PATH "$CHECKOUT/tests/suite/world" --root "$folder/tree" "$@"
 }
 
+# _bootstrap NAME TREE
 _bootstrap() {
     local packages mirror
-    packages=$(IFS=,; echo "${_ROOT_PACKAGES[*]}")
+    packages=$(_root_packages "$1" | paste -s -d ,)
     mirror=$(debian_archive) || return
-    mmdebstrap "${_ROOT_OPTIONS[@]}" --include="$packages" "$1" "$2" "$mirror" </dev/null
+    mmdebstrap "${_ROOT_OPTIONS[@]}" --include="$packages" "${ROOTS[$1]}" "$2" "$mirror" </dev/null
 }
 
-# _equip TREE ENVIRONMENT: a virtual environment of the root's own Python, with the versions of the other environments; then
+# _equipment_of NAME: prints the function that adds what the root needs besides its packages.
+_equipment_of() { if [[ $1 = "$_BARE"* ]]; then echo _download; else echo _equip; fi; }
+
+# _download TREE FOLDER: the packages that the role installs in the tree, in FOLDER/packages.
+_download() {
+    local -a packages apt=(apt-get -q -y -o APT::Sandbox::User=root -o "Dir::State::lists=$2/lists"
+        -o "Dir::Cache::archives=$2/packages" -o Acquire::Check-Valid-Until=false)
+    mapfile -t packages < <(_role_packages)
+    mkdir -p "$2"/{lists,packages}/partial
+    _in_root "$1" "${apt[@]}" update &&
+        _in_root "$1" "${apt[@]}" --no-install-recommends --download-only install "${packages[@]}"
+}
+
+# _equip TREE FOLDER: in FOLDER/python, a virtual environment of the root's own Python, with the versions of the other environments; then
 # the results of libvirt's trial of each emulator, which are valid as long as the emulators do not change.
 _equip() {
-    local requirements=$CHECKOUT/tests/requirements.txt constraints=$CHECKOUT/tests/constraints.txt
-    _in_root "$1" /usr/bin/python3 -m venv "$2" &&
-        _in_root "$1" "$2/bin/pip" install -r "$requirements" -c "$constraints" &&
-        "$CHECKOUT/tests/suite/world" --root "$1" tar -C /var/cache/libvirt -cf "$2/capabilities.tar" . &&
-        tar -C "$1/var/cache/libvirt" -xpf "$2/capabilities.tar"
+    local python=$2/python requirements=$CHECKOUT/tests/requirements.txt constraints=$CHECKOUT/tests/constraints.txt
+    _in_root "$1" /usr/bin/python3 -m venv "$python" &&
+        _in_root "$1" "$python/bin/pip" install -r "$requirements" -c "$constraints" &&
+        "$CHECKOUT/tests/suite/world" --root "$1" tar -C /var/cache/libvirt -cf "$python/capabilities.tar" . &&
+        tar -C "$1/var/cache/libvirt" -xpf "$python/capabilities.tar"
 }
 
 # _in_root TREE COMMAND...: with the network of this host, and its files that pip's settings may name.

@@ -116,7 +116,8 @@ readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi"
 readonly _ROOT_DAYS=24
 
 # The conformance suite with the libvirt, QEMU and Python of Debian 13. By day only if the root is in the cache, because
-# its creation takes minutes. A deep run also has Debian testing, which shows what is coming: its failures are only reported.
+# its creation takes minutes. A deep run also has a bare Debian, which the role libvirt_host prepares, and Debian testing, which
+# shows what is coming: its failures are only reported.
 stage_roots() {
     if [ "$DEEP" = false ] && ! has_root debian13; then
         say "   does not run: no root in the cache. A deep run creates it, or: scripts/test.sh run --root debian13 TEST"
@@ -129,6 +130,7 @@ stage_roots() {
         return
     fi
     nothing_left _suite_in_root debian13
+    nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py
     unpack_cloud_init
     if ! { _suite_in_root debian-testing && in_root_world debian-testing pytest -n 2 --dist worksteal tests/unit; }; then
         say "   FINDING: tests fail with Debian testing; see above. They do not count as failures of this run"

@@ -11,12 +11,17 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from suite.answer import Task
+from suite.limits import scaled
+from suite.provisioning import variables_of_guest
 
 NAME, SNAPSHOT = "pvg-uefi", "clean"
 RAW, QCOW2 = f"{NAME}.nvram", f"{NAME}.nvram.qcow2"
+#: With 128M, the firmware crashes while it loads the kernel of the guest.
+MEMORY = "256M"
 ABSENT_TASK = {"name": [NAME], "state": "absent", "stop_mode": "force"}
 
 
@@ -126,3 +131,48 @@ def _raw(path):
         content = file.read()
     subprocess.run(["rm", copy], check=True)
     return content
+
+
+@pytest.mark.rotated(3)
+def test_molecule_resets_vm_or_rejects_it_before_it_is_created(qemu, tmp_path, ansible_playbook):
+    qemu.clean()
+    qemu.start_network()
+    variables = variables_of_guest(qemu, tmp_path / "key")
+    for name in ("vm_ssh_key_file", "vm_known_hosts_folder"):
+        del variables[name]
+    options = {**variables["vm_module_options"], "firmware": "uefi"}
+    hosts = {"web": {**variables, "vm_memory": MEMORY, "vm_module_options": options, "vm_timeout": int(scaled(240))}}
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+
+    def play(playbook, *words):
+        inventories = ["-i", tmp_path / "hosts.json", "-i", tmp_path / "inventory"]
+        around = {"environment": {"MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path)}, "folder": tmp_path}
+        return ansible_playbook(*inventories, playbook, *words, **around)
+
+    try:
+        code, output = play("polyvirt.core.molecule_create")
+        vms = [name for name in qemu.virsh("list", "--all", "--name").split() if name.endswith("-web")]
+        if not _has_qcow2(qemu):
+            words = " ".join(output.split())
+            assert all(one in words for one in ("require_snapshots: libvirt", "10.10", "molecule_snapshot=false"))
+            assert (code != 0, vms, qemu.files()) == (True, [], [])
+            return
+        assert (code, len(vms)) == (0, 1), output
+        assert "exists" in _in_guest(play, tmp_path, "touch /etc/trace; [ -e /etc/trace ] && echo exists")
+        code, output = play("polyvirt.core.molecule_reset")
+        assert code == 0, output
+        assert "gone" in _in_guest(play, tmp_path, "[ -e /etc/trace ] || echo gone")
+    finally:
+        code, output = play("polyvirt.core.molecule_destroy")
+    assert (code, qemu.files()) == (0, []), output
+
+
+def _in_guest(play, folder, command):
+    """Run a command in the guest by SSH, with the variables that the playbook has written; returns the output."""
+    playbook, raw = folder / "in_guest.json", {"ansible.builtin.raw": command, "register": "said"}
+    tasks = [raw, {"ansible.builtin.debug": {"var": "said.stdout"}}]
+    playbook.write_text(json.dumps([{"hosts": "web", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    code, output = play(playbook)
+    assert code == 0, output
+    return output
