@@ -217,6 +217,26 @@ vms:
         port: 22
         user: admin
         scope: network
+    guest_tools:
+      description: The Guest Additions of VirtualBox in the guest; null if the VM is off, and on other platforms.
+      type: dict
+      contains:
+        installed:
+          description: V(true) if the guest has reported a version, in this boot or an earlier one; otherwise null,
+            because a guest that still starts has not reported it yet.
+          type: bool
+        running:
+          description: Whether the guest has reported the version since it booted.
+          type: bool
+        version:
+          description: Their version, or null.
+          type: str
+          sample: 7.2.22
+        run_level:
+          description: V(none), V(system), V(userland) or V(desktop); null if it was not read. It is read for VMs
+            with running Guest Additions, if the task reads addresses.
+          type: str
+          sample: userland
     disks:
       description: Disks of the VM.
       type: list

@@ -99,6 +99,25 @@ VM = {
         },
         sample={"host": "192.168.122.14", "port": 22, "user": None, "scope": "host"},
     ),
+    "guest_tools": _value(
+        "dict",
+        "The Guest Additions of VirtualBox in the guest; null if the VM is off, and on other platforms.",
+        contains={
+            "installed": _value(
+                "bool",
+                "V(true) if the guest has reported a version, in this boot or an earlier one; otherwise null, because a"
+                " guest that still starts has not reported it yet.",
+            ),
+            "running": _value("bool", "Whether the guest has reported the version since it booted."),
+            "version": _value("str", "Their version, or null.", sample="7.2.22"),
+            "run_level": _value(
+                "str",
+                "V(none), V(system), V(userland) or V(desktop); null if it was not read. It is read for VMs with"
+                " running Guest Additions, if the task reads addresses.",
+                sample="userland",
+            ),
+        },
+    ),
     "disks": _values(
         "Disks of the VM.",
         {

@@ -35,6 +35,13 @@ MUTATIONS = (
         [f"{_ROLES}/test_agent_security.py::test_secret_in_a_command_is_rejected"],
     ),
     Mutation(
+        "guest-without-the-outside-passes",
+        "roles/vmm_network/tasks/verify_outside.yml",
+        "that: __vmm_network_not_reached | length == 0",
+        "that: __vmm_network_reached | length > 0",
+        [f"{_ROLES}/test_vmm_network.py::test_guest_that_does_not_reach_the_outside_is_reported"],
+    ),
+    Mutation(
         "second-key-is-trusted",
         "roles/agent/tasks/key.yml",
         "when: __agent_key_read is not skipped and __agent_key_read.stdout_lines != [__agent_key_expected]",

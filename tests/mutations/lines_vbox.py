@@ -20,6 +20,20 @@ MUTATIONS = (
         [f"{_UNIT}/test_several_vms.py"],
     ),
     Mutation(
+        "guest-additions-of-a-former-boot-run",
+        "_drivers/vbox",
+        "version is not None and is_of_this_boot(properties, version)",
+        "version is not None",
+        [f"{_UNIT}/settings/test_networks.py"],
+    ),
+    Mutation(
+        "guest-without-a-version-has-no-guest-additions",
+        "_drivers/vbox",
+        "True if version else None",
+        "bool(version)",
+        [f"{_UNIT}/settings/test_networks.py"],
+    ),
+    Mutation(
         "tpm-of-the-snapshot-is-not-restored",
         "_drivers/vbox",
         '("description", "groups", *IN_MARK, "os_type")',

@@ -120,6 +120,8 @@ class File:
 class Vm:
     """A VM as observed. A field is None if the platform does not have it or did not report it.
 
+    ``guest_tools``: what the platform's own software in the guest reports: installed, running, version, run_level.
+
     ``config`` are the stored settings, ``active`` those it runs with. ``recipe``: the file from which the platform
     creates an absent VM, such as a Vagrantfile. ``lost``: the power state is unknown because all files are missing, so
     deleting the VM loses nothing. ``reported``: the power state that the platform reports although it has lost access
@@ -151,6 +153,7 @@ class Vm:
     counters: Counters = Counters()
     own_disks: frozenset = frozenset()
     not_modelled: Mapping[str, str] = field(default_factory=dict)
+    guest_tools: Optional[Mapping] = None
 
     @property
     def on(self):

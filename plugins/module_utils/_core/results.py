@@ -42,6 +42,7 @@ def describe(vm, platform):
         "addresses": [{"address": one.address, "source": one.source} for one in vm.addresses],
         "mac_addresses": [entry["mac"] for _position, entry in in_nic_order(networks) if entry.get("mac")],
         "ssh": dict(vm.ssh) if vm.ssh else None,
+        "guest_tools": dict(vm.guest_tools) if vm.guest_tools else None,
         "disks": [
             {"slot": slot, **_human_readable(f"disks.{slot}", entry)}
             for slot, entry in sorted((config.get("disks") or {}).items())

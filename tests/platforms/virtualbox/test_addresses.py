@@ -11,9 +11,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver
 CARD = "/VirtualBox/GuestInfo/Net/0"
 
 
-def addresses(box, name="web"):
+def observed(box, name="web"):
     driver = make_driver({"executable": str(box.executable)})
     (vm,) = driver.observe([Target(name=name)], frozenset({"power", "config", "addresses"})).vms
+    return vm
+
+
+def addresses(box):
+    vm = observed(box)
     return [(one.address, one.source) for one in vm.addresses]
 
 
@@ -45,3 +50,14 @@ def test_address_of_a_former_boot_is_not_reported(box):
     assert addresses(box) == []
     say(box, uuid, "192.168.56.8")
     assert addresses(box) == [("192.168.56.8", "agent")]
+
+
+def test_version_of_the_guest_additions_is_reported(box):
+    """The real VirtualBox has no guest with Guest Additions here: they are installed, and their run level is none."""
+    uuid = box.make("web", "ignores")
+    assert observed(box).guest_tools is None
+    start(box, uuid)
+    assert observed(box).guest_tools == {"installed": None, "running": False, "version": None, "run_level": None}
+    box.run("guestproperty", "set", uuid, "/VirtualBox/GuestAdd/VersionExt", "7.0.14_Debian")
+    reported = {"installed": True, "running": True, "version": "7.0.14_Debian", "run_level": "none"}
+    assert observed(box).guest_tools == reported

@@ -219,29 +219,81 @@ def test_dhcp_server_of_the_administrator_continues(host):
     assert host.look() == before
 
 
+class Guest:
+    """A guest whose nc reaches only some addresses."""
+
+    def __init__(self, host, folder, **variables):
+        self._host, self._folder, self._variables = host, folder / "guest", variables
+        self._folder.mkdir()
+        self._known = {"ansible_remote_tmp": str(folder)}
+        host.extra_path = str(self._folder)
+
+    def program(self, name, text):
+        (self._folder / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (self._folder / name).chmod(0o755)
+        return str(self._folder / name)
+
+    def play(self, *words, reaches=(), **known):
+        cases = "".join(f"'{one}') exit 0 ;; " for one in reaches)
+        self.program("nc", f'case "$4" in {cases}*) exit 1 ;; esac')
+        guest = {"guest": {**self._known, **known}}
+        return self._host.play("vmm_network", *words, hosts=guest, **self._variables)
+
+    def behind_ssh(self, command):
+        ssh = self.program("ssh", f"for last; do :; done\n{command}")
+        return {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_executable": ssh}
+
+    def without_tools(self):
+        return self.behind_ssh('PATH=/nonexistent exec /bin/sh -c "$last"')
+
+
 def test_isolation_is_verified_from_a_guest(host, tmp_path):
     isolated = {**ROUTED, "vmm_network_isolation": "verified", "vmm_network_isolation_guest": "guest"}
-    programs = tmp_path / "guest"
-    programs.mkdir()
-    nc = programs / "nc"
-    guest = {"guest": {"ansible_remote_tmp": str(tmp_path), "ansible_shell_executable": "/bin/sh"}}
-
-    def reaches(*addresses):
-        cases = "".join(f"'{one}') exit 0 ;; " for one in addresses)
-        nc.write_text(f'#!/bin/sh\ncase "$4" in {cases}*) exit 1 ;; esac\n', encoding="utf-8")
-        nc.chmod(0o755)
-        host.extra_path = str(programs)
-        return host.play("vmm_network", hosts=guest, **isolated)
-
-    done = reaches("10.50.0.1")
+    guest = Guest(host, tmp_path, **isolated)
+    done = guest.play(reaches=["10.50.0.1"])
     assert done.code == 0, done.output
     assert "block drop in on tap inet from 10.50.0.0/24 to 192.168.0.0/16" in host.look()["anchor"]
-    done = reaches("10.50.0.1", "192.168.1.10")
+    done = guest.play(reaches=["10.50.0.1", "192.168.1.10"])
     assert done.code != 0
     assert "guest reaches 192.168.1.10:22 although vmm_network_isolation is verified" in done.output
-    done = reaches()
+    done = guest.play()
     assert done.code != 0
-    assert "nc cannot connect to 10.50.0.1:22, so this guest cannot verify the isolation" in done.output
+    assert "guest: cannot connect to 10.50.0.1:22." in done.output
+    assert "This guest cannot verify the isolation." in done.output
+    done = guest.play(**guest.without_tools())
+    assert done.code != 0
+    assert "guest: the guest has neither nc, nor bash and timeout, so it cannot try a connection." in done.output
+
+
+def test_guest_that_does_not_reach_the_outside_is_reported(host, tmp_path):
+    """Also in check mode, once nothing else is to be changed."""
+    outside = {"vmm_network_outside_guest": "guest", "vmm_network_outside_targets": ["9.9.9.9:443", "openbsd.org:80"]}
+    guest = Guest(host, tmp_path, **ROUTED, **outside)
+    predicted = guest.play("--check")
+    assert predicted.code == 0, predicted.output
+    assert "whether guest reaches 9.9.9.9:443, openbsd.org:80 is checked after the network" in predicted.output
+    for words in ([], ["--check"]):
+        done = guest.play(*words, reaches=["9.9.9.9"])
+        assert done.code != 0
+        assert "guest: cannot connect to openbsd.org:80 (vmm_network_outside_targets). Check the default" in done.output
+    done = guest.play(reaches=["9.9.9.9", "openbsd.org"])
+    assert (done.code, done.changed) == (0, []), done.output
+    done = guest.play(**guest.without_tools())
+    assert done.code != 0
+    assert "so it cannot try a connection. Install nc in the guest." in done.output
+
+
+def test_reason_for_a_guest_without_the_outside_is_named(host, tmp_path):
+    guest = Guest(host, tmp_path, **ROUTED, vmm_network_outside_guest="guest")
+    done = guest.play(reaches=["9.9.9.9"])
+    assert done.code == 0, done.output
+    done = guest.play(**guest.behind_ssh("exit 255"))
+    assert done.code != 0
+    assert "guest: Ansible cannot connect to the guest:" in done.output
+    host.call("pfctl", "-d")
+    done = guest.play()
+    assert done.code != 0
+    assert "guest: cannot connect to 9.9.9.9:53 (vmm_network_outside_targets). pf is disabled, so no" in done.output
 
 
 def test_options_are_checked_before_the_host_is_read(host):
@@ -250,6 +302,8 @@ def test_options_are_checked_before_the_host_is_read(host):
         ({"vmm_network_bridge": "em0"}, "vmm_network_bridge is 'em0'; set a bridge(4) or veb(4)"),
         ({**ROUTED, "vmm_network_dhcp_last": "10.50.0.300"}, "'10.50.0.300' is not an IPv4 address"),
         ({"vmm_network_moed": "routed"}, "vmm_network_moed is not an option of role polyvirt.core.vmm_network"),
+        ({"vmm_network_outside_targets": ["9.9.9.9:53"]}, "outside_targets is set, but not vmm_network_outside_guest"),
+        ({"vmm_network_isolation_targets": ["$(reboot):1"]}, "'$(reboot):1' has no port, or is neither a name nor"),
         ({**BRIDGED, "vmm_network_isolation": "enforced"}, "guests of a bridged network are members of the host's LAN"),
     ):
         calls = len(host.calls())

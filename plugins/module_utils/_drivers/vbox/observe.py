@@ -22,6 +22,7 @@ from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import VBoxManage
 from ..._tools.vboxmanage_file import descriptions_in, settings_in
 from ..._tools.vboxmanage_states import state as state_of
+from .guest_additions import is_of_this_boot, reported, with_run_level
 from .mark import KEY, is_created_here
 from .settings.port_forwards import ssh_of
 from .settings.table import config_of
@@ -184,7 +185,6 @@ def _snapshots(vbox_vm):
 
 
 _NET = "/VirtualBox/GuestInfo/Net/"
-_BOOTED = "/VirtualBox/HostInfo/VBoxVer"
 #: Types of NICs with addresses that can be reached from the host; addresses behind NAT cannot.
 _REACHABLE = ("bridged", "hostonly")
 #: How many VMs are queried in parallel.
@@ -201,23 +201,26 @@ def with_addresses(tool, vms, thoroughly):
 
 def _with_addresses(tool, vm, thoroughly):
     found = {}
-    sources = (_from_guest, _from_leases, _from_arp) if thoroughly else (_from_guest,)
-    for source in sources:
+    try:
+        properties = output.properties(tool.read("guestproperty", "enumerate", vm.id))
+    except PolyvirtError:
+        properties = {}  # The other sources are still used.
+    found.update((one.address, one) for one in _from_guest(properties))
+    for source in (_from_leases, _from_arp) if thoroughly else ():
         try:
             for one in source(tool, vm):
                 found.setdefault(one.address, one)
         except PolyvirtError:
-            continue  # The other sources are still used.
+            continue
     addresses = tuple(sorted(found.values(), key=lambda one: (":" in one.address, one.address)))
-    return vm.having(addresses=addresses, ssh=vm.ssh or _ssh(vm, addresses))
+    tools = reported(properties)
+    return vm.having(addresses=addresses, ssh=vm.ssh or _ssh(vm, addresses), guest_tools=tools)
 
 
-def _from_guest(tool, vm):
+def _from_guest(properties):
     """Addresses that the guest reported since it booted: VirtualBox keeps older ones after a suspend."""
-    properties = output.properties(tool.read("guestproperty", "enumerate", vm.id))
-    booted = properties.get(_BOOTED)
     for key, address in properties.items():
-        if not (key.startswith(_NET) and key.endswith("/V4/IP")) or (booted and address.time < booted.time):
+        if not (key.startswith(_NET) and key.endswith("/V4/IP")) or not is_of_this_boot(properties, address):
             continue
         nic = key[: -len("V4/IP")]
         mac = properties.get(f"{nic}MAC")
@@ -325,7 +328,12 @@ class VBoxObserver:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
         observation = Observation(vms=vms, known=listing.known())
         # The list is one call for any number of VMs; addresses need one call for each running VM.
-        return observation if facets == LIST else self._with_addresses(observation, "addresses" in facets)
+        if facets == LIST:
+            return observation
+        observation = self._with_addresses(observation, "addresses" in facets)
+        if "addresses" in facets:
+            observation = replace(observation, vms=[with_run_level(self.tool, vm) for vm in observation.vms])
+        return observation
 
     def _with_addresses(self, observation, thoroughly):
         running = [vm for vm in observation.vms if vm.power == RUNNING and not vm.busy]

@@ -32,8 +32,14 @@ class Known:
     """
 
     def __init__(self, tool=None):
-        self._tool, self._os_types = tool, None
+        self._tool, self._os_types, self._networks = tool, None, {}
         self.folders, self.controllers, self.media = {}, {}, {}
+
+    def networks(self, kind):
+        """The names in one of VirtualBox's lists of networks, such as hostonlyifs; None without VirtualBox."""
+        if self._tool is not None and kind not in self._networks:
+            self._networks[kind] = tuple(one["Name"] for one in output.networks(self._tool.read("list", kind)))
+        return self._networks.get(kind)
 
     def os_type(self, text):
         """The id of an operating system that VirtualBox describes by ``text``; everything else as it is."""

@@ -43,7 +43,8 @@ def machine_readable(registry, machine, os_type):
         lines.append(f'description="{escaped(machine["config"]["values"]["description"])}"')
     lines += [*snapshot_lines(machine), "GuestMemoryBalloon=0"]
     if is_on:
-        lines += [f'GuestOSType="{os_type["id"]}"', "GuestAdditionsRunLevel=0"]
+        additions = machine.get("properties", {}).get("/VirtualBox/GuestAdd/Version")
+        lines += [f'GuestOSType="{os_type["id"]}"', f"GuestAdditionsRunLevel={2 if additions else 0}"]
     return lines
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from ...._core.errors import NotFound, Refused
 from ...._core.model import LIVE, POWER_OFF
 from ...._kit.settings import Setting
-from ...._tools import vboxmanage_output as output
 from ..vbox_vm import colon_mac, plain_mac
 from .addresses import ADDRESSES, reserved_address, with_address
 
@@ -28,10 +27,16 @@ NIC_MODELS = (
 NIC_SYNONYMS = {"e1000": "82540EM", "virtio-net": "virtio", "pcnet": "Am79C973"}
 
 _DEFAULT_SOURCES = {"internal": "intnet"}
-_NEED_SOURCE = {
-    "bridged": "Set source to an interface of the host (VBoxManage list bridgedifs).",
-    "hostonly": "Set source to a host-only interface (VBoxManage list hostonlyifs).",
-    "network": "Set source to a NAT network (VBoxManage list natnets), or use type nat.",
+#: networks.type -> what its source names.
+_SOURCES = {"bridged": "an interface of the host", "hostonly": "a host-only interface", "network": "a NAT network"}
+#: networks.type -> how to get a source that is missing. VirtualBox chooses the name of a host-only interface, and
+#: loads its kernel driver as root, so the administrator of the host creates it.
+_CREATE = {
+    "bridged": "",
+    "hostonly": " Create one with: VBoxManage hostonlyif create. It prints the name. Then set an address: VBoxManage"
+    " hostonlyif ipconfig NAME --ip 192.168.56.1 --netmask 255.255.255.0.",
+    "network": " Create it with: VBoxManage natnetwork add --netname NAME --network 10.10.0.0/24 --enable --dhcp on;"
+    " or use type nat.",
 }
 #: The number of NICs that VirtualBox supports, and chipsets that support fewer.
 MAX_NICS = 36
@@ -46,10 +51,12 @@ def nic_number(place):
 
 def _all_normalized(vm, requested, known):
     """The NICs in VirtualBox's terms. Raises Refused if a source is missing."""
-    return {place: entry if entry is None else _normalized(vm, place, entry) for place, entry in requested.items()}
+    return {
+        place: entry if entry is None else _normalized(vm, place, entry, known) for place, entry in requested.items()
+    }
 
 
-def _normalized(vm, place, entry):
+def _normalized(vm, place, entry, known):
     existing = (vm.config.get("networks") or {}).get(place)
     nic = dict(entry)
     if nic.get("type") == "user":
@@ -60,8 +67,11 @@ def _normalized(vm, place, entry):
     if kind == "nat" and nic.get("source"):
         raise Refused(f"{vm.name}: networks: source is not supported for a NIC of type nat.", "Omit source.")
     if not nic.get("source") and (existing or {}).get("type") != kind:
-        if kind in _NEED_SOURCE:
-            raise Refused(f"{vm.name}: networks: source is required for a NIC of type {kind}.", _NEED_SOURCE[kind])
+        if kind in _LISTS:
+            raise Refused(
+                f"{vm.name}: networks: source is required for a NIC of type {kind}.",
+                f"Set source to {_SOURCES[kind]}. {_available(kind, known.networks(_LISTS[kind]))}",
+            )
         if kind in _DEFAULT_SOURCES:
             nic["source"] = _DEFAULT_SOURCES[kind]
     if nic.get("model"):
@@ -74,6 +84,13 @@ def _model(model):
     return NIC_SYNONYMS.get(model.lower(), known.get(model.lower(), model))
 
 
+def _available(kind, names):
+    """The candidates, and how to create one that is missing."""
+    if names is None:
+        return f"List them with: VBoxManage list {_LISTS[kind]}."
+    return f"Available: {', '.join(names) or 'none'}.{_CREATE[kind]}"
+
+
 def check_networks(driver, plan, chipset):
     """Reject missing sources of NICs: VirtualBox accepts any name, and then the VM does not start."""
     touched = _touched(plan)
@@ -82,11 +99,11 @@ def check_networks(driver, plan, chipset):
         kind, source = nic.get("type"), nic.get("source")
         if kind not in _LISTS or not source:
             continue
-        known = [one["Name"] for one in output.networks(driver.tool.read("list", _LISTS[kind]))]
-        if source not in known:
+        names = driver.known.networks(_LISTS[kind])
+        if source not in names:
             raise NotFound(
                 f"{plan.after.name}: networks: source '{source}' of a NIC of type {kind} does not exist.",
-                f"Available: {', '.join(known) or 'none'}.",
+                _available(kind, names).replace("NAME", source if kind == "network" else "NAME"),
             )
 
 

@@ -23,6 +23,10 @@ VALUES = {
     "nic4": "intnet", "intnet4": "intnet", "nic5": "natnetwork", "nat-network5": "Net 1",
 }  # fmt: skip
 KNOWN = {"bridged": "eth0, vm net", "hostonly": "vboxnet0", "network": "Net 1"}
+CREATE = {
+    "hostonly": ["VBoxManage hostonlyif create. It prints the name", "hostonlyif ipconfig NAME --ip 192.168.56.1"],
+    "network": ["VBoxManage natnetwork add --netname"],
+}
 WITHOUT_SSH = {**SMALL, "ssh_forward": False}
 WEB = {"web": {"host_port": 8080, "guest_port": 80}}
 
@@ -71,8 +75,11 @@ def test_error_about_unknown_source_lists_existing_ones(vbox, kind, known):
     task(vbox, config={**SMALL, **config}).refused("'nosuch'", f"Available: {known}")
     vbox.make("web")
     task(vbox, config=config).refused("'nosuch'", f"Available: {known}")
+    without_source = {"networks": {"0": {"type": kind}}}
+    task(vbox, config=without_source).refused("source is required", f"Available: {known}")
     vbox.has_networks()
-    task(vbox, config=config).refused("Available: none")
+    for missing in (config, without_source):
+        task(vbox, config=missing).refused("Available: none", *CREATE.get(kind, ()))
 
 
 def test_source_and_type_are_set_separately(vbox):
@@ -279,3 +286,21 @@ def test_addresses_of_a_running_vm(vbox):
     assert [one.source for one in observed(vbox, "addresses", commands=failing).addresses] == ["lease"]
     vbox.run("guestproperty", "set", uuid, "/VirtualBox/HostInfo/VBoxVer", "7.2.22")
     assert [one.source for one in observed(vbox, "addresses").addresses] == ["lease"]
+
+
+def test_guest_additions_of_a_running_vm(vbox):
+    """A version that the guest reported before its last boot shows that they are installed, not that they run."""
+    uuid = vbox.make("web", "ignores")
+    assert observed(vbox, "addresses").guest_tools is None
+    vbox.run("startvm", uuid)
+    vbox.run("guestproperty", "set", uuid, "/VirtualBox/HostInfo/VBoxVer", "7.2.22")
+    unknown = {"installed": None, "running": False, "version": None, "run_level": None}
+    assert observed(vbox, "addresses").guest_tools == unknown
+    vbox.run("guestproperty", "set", uuid, "/VirtualBox/GuestAdd/Version", "7.0.14")
+    running = {"installed": True, "running": True, "version": "7.0.14", "run_level": "userland"}
+    assert observed(vbox, "addresses").guest_tools == running
+    assert observed(vbox).guest_tools == {**running, "run_level": None}  # It needs a call that was not requested.
+    failing = InProcess(vbox, fails={"showvminfo": "VM was stopped"})
+    assert observed(vbox, "addresses", commands=failing).guest_tools == {**running, "run_level": None}
+    vbox.run("guestproperty", "set", uuid, "/VirtualBox/HostInfo/VBoxVer", "7.2.22")
+    assert observed(vbox, "addresses").guest_tools == {**unknown, "installed": True, "version": "7.0.14"}
