@@ -20,10 +20,11 @@ from typing import Callable, NamedTuple
 
 import yaml
 
+from lib.catalogue_tables import needs_lines, vmd_lines
 from lib.collection_path import collections_path
 from lib.error_catalogue import catalogue_lines
 from lib.guides import guide_lines, guides
-from lib.image_table import image_lines
+from lib.image_table import image_cell, image_lines
 from lib.option_docs import option_lines
 from lib.patterns import FOLDER as PATTERNS
 from lib.patterns import InvalidPattern, controller_lines, pattern_lines, pattern_names
@@ -99,6 +100,13 @@ COST_NAMES = {
 }
 
 
+#: {row of the table: whether a platform has the feature, by its traits}.
+FEATURES = {
+    "snapshots": lambda traits: "snapshot" in traits.verbs,
+    "live migration": lambda traits: traits.live_migration,
+}
+
+
 def capabilities(checkout):
     """Return the table of options and states by platform, from the drivers' traits; a dash means not supported."""
     options, platforms, creation = _traits()
@@ -109,6 +117,8 @@ def capabilities(checkout):
         lines.append(f"| `{option}` | {' | '.join(cells)} |")
     for power in ("running", "stopped", "paused", "suspended"):
         lines.append(f"| {power} | {' | '.join(_power_cell(traits, power) for traits in platforms.values())} |")
+    for feature, has in FEATURES.items():
+        lines.append(f"| {feature} | {' | '.join('yes' if has(traits[0]) else '–' for traits in platforms.values())} |")
     return lines
 
 
@@ -174,14 +184,39 @@ def _short(value):
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def images(checkout):
-    """Return the table of all images of the catalogue, by platform and architecture."""
-    catalogue, needs = (_import_plugin(f"plugin_utils.installs.{name}") for name in ("catalogue", "image_needs"))
+def _entries(checkout):
+    """All entries of the catalogue, in its order."""
+    catalogue = _import_plugin("plugin_utils.installs.catalogue")
     files = sorted((checkout / "templates" / "catalogue").glob("*.yml"))
     groups = [catalogue.entries_of(yaml.safe_load(file.read_text(encoding="utf-8")), file) for file in files]
+    return catalogue.merged(groups).values()
+
+
+def images(checkout):
+    """Return the table of all images of the catalogue, by platform and architecture."""
+    return image_lines(_entries(checkout), *_resolving())
+
+
+def _resolving():
+    """What the table of images needs to decide which medium a VM gets."""
+    catalogue, needs = (_import_plugin(f"plugin_utils.installs.{name}") for name in ("catalogue", "image_needs"))
     resolve = _import("_media.resolve")
-    entries = catalogue.merged(groups).values()
-    return image_lines(entries, needs.NEEDS, catalogue.media_for, resolve.resolve, resolve.Refused)
+    return needs.NEEDS, catalogue.media_for, resolve.resolve, resolve.Refused
+
+
+def needs_of_images(checkout):
+    """Return the table of the memory and disk that each operating system of the catalogue needs."""
+    return needs_lines(_entries(checkout))
+
+
+def images_on_vmd(checkout):
+    """Return the table of the catalogue for guests of vmd."""
+    needs, media_for, resolve, refused = _resolving()
+
+    def image_of(entry):
+        return image_cell(media_for(entry, "vmd"), needs["vmd"]["amd64"], resolve, refused)
+
+    return vmd_lines(_entries(checkout), image_of)
 
 
 def returns_of(path):
@@ -280,6 +315,8 @@ GENERATORS = [
     Generator("capabilities", "README.md", capabilities),
     Generator("presets", "docs/installs.md", presets),
     Generator("images", "docs/installs.md", images),
+    Generator("needs", "docs/installs.md", needs_of_images),
+    Generator("images", "docs/vmm.md", images_on_vmd),
     Generator("platforms", "roles/vm/meta/argument_specs.yml", platforms_of_role),
     Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),

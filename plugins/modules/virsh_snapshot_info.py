@@ -118,6 +118,12 @@ host:
         console:
           description: How to get the console of a VM, or a log of it.
           type: str
+        live_migration:
+          description: Whether a task can move a running VM to another host.
+          type: bool
+        moving:
+          description: How a VM moves to another host.
+          type: str
 vms:
   description: The named VMs that exist, or all.
   returned: success

@@ -27,14 +27,16 @@ def image_lines(entries, needs_of_platforms, media_for, resolve, refused):
     for entry in entries:
         for architecture in _ARCHITECTURES:
             cells = [
-                _cell(media_for(entry, platform), needs_of_platforms[platform].get(architecture, ()), resolve, refused)
+                image_cell(
+                    media_for(entry, platform), needs_of_platforms[platform].get(architecture, ()), resolve, refused
+                )
                 for platform in platforms
             ]
             lines.append(f"| `{entry['name']}` | {architecture} | {' | '.join(cells)} |")
     return lines
 
 
-def _cell(media, needs_of_providers, resolve, refused):
+def image_cell(media, needs_of_providers, resolve, refused):
     """Return what a VM gets; with providers that get different boxes, what each of them gets."""
     found = {needs.provider: _one(media, needs, resolve, refused) for needs in needs_of_providers}
     if len({*found.values()}) < 2:

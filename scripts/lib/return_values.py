@@ -315,6 +315,8 @@ HOST = _value(
                 "verbs": _texts("Supported actions."),
                 "options": _texts("Supported options."),
                 "console": _value("str", "How to get the console of a VM, or a log of it."),
+                "live_migration": _value("bool", "Whether a task can move a running VM to another host."),
+                "moving": _value("str", "How a VM moves to another host."),
             },
         ),
     },

@@ -18,10 +18,11 @@ _USER = "polyvirt-test"
 
 
 @contextmanager
-def sshd(folder):
+def sshd(folder, password=None):
     """The keywords of a play that connects to the server, which runs until the end of the context.
 
-    Only for a world: its user, who is root by another name, exists in the world's own /etc/passwd.
+    With a ``password``, the play has no key. Only for a world: the user, who is root by another name, exists in the
+    world's own /etc/passwd.
     """
     home, key, port = Path(folder) / "home", Path(folder) / "key", _free_port()
     (home / ".ssh").mkdir(parents=True, mode=0o700)
@@ -29,13 +30,14 @@ def sshd(folder):
     shutil.copy(f"{key}.pub", home / ".ssh" / "authorized_keys")
     host_key = ["dropbearkey", "-t", "ed25519", "-f", home / "host_key"]
     subprocess.run(host_key, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with _user_with(home, folder):
-        # -e: sessions have the environment of the tests, which names the doubles.
-        words = ["dropbear", "-F", "-E", "-e", "-s", "-r", home / "host_key", "-p", f"127.0.0.1:{port}"]
+    with _user_with(home, folder, password):
+        # -e: sessions have the environment of the tests, which names the doubles. -s: no passwords.
+        logins = ["-s"] if password is None else []
+        words = ["dropbear", "-F", "-E", "-e", *logins, "-r", home / "host_key", "-p", f"127.0.0.1:{port}"]
         with (Path(folder) / "sshd.log").open("wb") as log, subprocess.Popen(words, stderr=log) as server:
             try:
                 wait_until(lambda: _answers(port), lambda: "an SSH server on loopback", pause=0.1)
-                yield _play_keywords(port, key)
+                yield _play_keywords(port, key, password)
             finally:
                 server.terminate()
 
@@ -52,9 +54,10 @@ def _answers(port):
 
 
 @contextmanager
-def _user_with(home, folder):
+def _user_with(home, folder, password):
     users = Path(folder) / "passwd"
-    users.write_text(Path("/etc/passwd").read_text() + f"{_USER}:x:0:0::{home}:/bin/sh\n", encoding="utf-8")
+    hashed = "x" if password is None else _hash(password)
+    users.write_text(Path("/etc/passwd").read_text() + f"{_USER}:{hashed}:0:0::{home}:/bin/sh\n", encoding="utf-8")
     subprocess.run(["mount", "--bind", users, "/etc/passwd"], check=True)
     try:
         yield
@@ -62,7 +65,12 @@ def _user_with(home, folder):
         subprocess.run(["umount", "/etc/passwd"], check=True)
 
 
-def _play_keywords(port, key):
+def _hash(password):
+    words = ["openssl", "passwd", "-6", "-stdin"]
+    return subprocess.run(words, input=password, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _play_keywords(port, key, password):
     options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
     return {
         "connection": "ssh",
@@ -71,7 +79,7 @@ def _play_keywords(port, key):
         "vars": {
             "ansible_host": "127.0.0.1",
             "ansible_port": port,
-            "ansible_ssh_private_key_file": str(key),
+            **({"ansible_password": password} if password else {"ansible_ssh_private_key_file": str(key)}),
             "ansible_ssh_common_args": options,
         },
     }

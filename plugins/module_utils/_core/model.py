@@ -416,6 +416,7 @@ class Traits:
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
     ``copies_running``: the platform can make a full clone of a running VM.
     ``console``: how to get the console of a VM, or a log of it; ``<name>`` and ``<id>`` stand for those of the VM.
+    ``live_migration``: a task can move a running VM to another host. ``moving``: how a VM moves to another host.
     ``as_options`` is the inverse of ``normalize``: the settings of a VM as a task would set them.
     ``suspended_counts_as_stopped``: ``state: stopped`` does not change a suspended VM, because it uses no memory.
     """
@@ -451,6 +452,8 @@ class Traits:
     side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
     copies_running: bool = False
     console: str = ""
+    live_migration: bool = False
+    moving: str = ""
     inherited: Callable[[Mapping], Mapping] = lambda creation: {}
     normalize: Callable = lambda vm, config: config
     as_options: Callable = lambda vm, config: config

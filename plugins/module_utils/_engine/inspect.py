@@ -185,11 +185,13 @@ def _absent_host(error):
 
 
 def capabilities(traits):
-    """Return what a platform supports, from its traits: {states, stop_modes, verbs, options}."""
+    """Return what a platform supports, from its traits: {states, stop_modes, verbs, options, ...}."""
     return {
         "states": sorted(traits.powers),
         "stop_modes": list(traits.stop_modes),
         "verbs": sorted(traits.verbs),
         "options": sorted({kind.split(".")[0] for kind in traits.fields}),
         "console": traits.console,
+        "live_migration": traits.live_migration,
+        "moving": traits.moving,
     }

@@ -77,6 +77,9 @@ def hyperv_traits(observer):
         restored_as={RUNNING: SUSPENDED},
         transient=is_transient,
         normalize=partial(_normalized, observer),
+        moving="No option moves a VM. On the host, Move-VM <name> OTHER-HOST moves a running VM. It needs"
+        " Enable-VMMigration on both hosts and, without shared storage, -IncludeStorage -DestinationStoragePath PATH."
+        " In a failover cluster, use Move-ClusterVirtualMachineRole.",
         console="Hyper-V keeps no log. On the host, Set-VMComPort -VMName <name> -Number 1 -Path \\\\.\\pipe\\<name>"
         " connects the first serial port with a named pipe, which a terminal program can open.",
     )

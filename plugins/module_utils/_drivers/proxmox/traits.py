@@ -89,6 +89,8 @@ def proxmox_traits(version="", known=Known()):
         harmless=HARMLESS_LOCKS,
         suspended_counts_as_stopped=True,
         normalize=partial(_normalized, known),
+        live_migration=True,
+        moving="The option node moves a VM to another node, also while it runs.",
         console="Proxmox VE keeps no log. Set native: {serial0: socket}; from the next start on, qm terminal <id> on"
         " the node, or xterm.js in the web interface, connects to the console.",
     )

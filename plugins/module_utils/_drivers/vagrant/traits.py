@@ -92,6 +92,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         power_after_create=STOPPED if managed else RUNNING,
         transient=_is_transient,
         normalize=partial(_normalized, default_provider, os_boxes) if managed else lambda vm, config: config,
+        moving="Copy the project, and create the VM on the other host: its disks are not moved with it.",
         console="Vagrant keeps no log. Have the provider write the serial port to a file: libvirt.serial type: 'file',"
         " source: {path: PATH}, or virtualbox.customize ['modifyvm', :id, '--uart1', '0x3f8', '4', '--uartmode1',"
         " 'file', PATH]. vagrant ssh <name> connects to the VM.",

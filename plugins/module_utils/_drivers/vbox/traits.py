@@ -78,6 +78,8 @@ def vbox_traits(version, known=None):
         not_cloned=frozenset({"port_forwards"}),
         side_effects=address_effects,
         normalize=partial(_normalized, known),
+        moving="Stop the VM, then VBoxManage export <name> -o FILE.ova, and VBoxManage import FILE.ova on the other"
+        " host.",
         console="VirtualBox writes the first serial port to a file after, while the VM is off, VBoxManage modifyvm"
         " <id> --uart1 0x3f8 4 --uartmode1 file PATH.",
     )

@@ -63,6 +63,8 @@ def virsh_traits(hypervisor, version, local, by_debian=False):
         },
         stop_modes=("graceful", "force", "graceful_then_force"),
         instead=_instead(hypervisor, local),
+        moving="virsh migrate --live --persistent --undefinesource <name> moves a running VM if both hosts share the"
+        " storage of its disks. Afterwards, run its task on the other host.",
         console="Set serial_log to a file; libvirt writes it from the next start on. On the host, virsh console <name>"
         " connects to the console; leave it with Ctrl+].",
         slot=slot_name,

@@ -74,6 +74,7 @@ def vmm_traits(reader):
         stop_timeout=130,
         inherited=inherited,
         normalize=partial(normalized, SETTINGS),
+        moving="Stop the VM, copy its disks to the other host, and describe it there with disks[].source.",
         console="vmd keeps no log. On the host, vmctl console <name> connects to the console of the running VM; leave"
         " it with ~. at the beginning of a line.",
     )

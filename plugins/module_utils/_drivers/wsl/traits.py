@@ -65,6 +65,8 @@ def wsl_traits(observer):
         transient=is_transient,
         side_effects=partial(_side_effects, observer),
         normalize=partial(_normalized, observer),
+        moving="Save the distribution to a file (option export), copy it, and create the distribution from it on the"
+        " other host (option image).",
         console="A distribution has no console. On the host, wsl.exe -d <name> -u root dmesg shows the messages of its"
         " kernel.",
     )
