@@ -50,6 +50,31 @@ options:
       - Names that differ only in their digits are a series, such as C(nightly-2026-11-19) and C(nightly-2026-11-20).
         Snapshots with other names are never deleted.
     type: int
+  expires:
+    description:
+      - When the snapshot expires. Nothing happens to it then, unless the playbook C(polyvirt.core.reap) runs, which
+        deletes it.
+      - A duration from now in minutes, hours, days or weeks (V(90m), V(8h), V(14d), V(1d12h)), a date (V(2027-01-31),
+        at the end of this day in UTC), or a time in ISO 8601 with a zone (V(2027-01-31T18:00:00+01:00)).
+      - The text and the time are stored with the snapshot, also with an existing one. The same text never moves the
+        time. Another duration counts from now. An empty string removes the expiry.
+    type: str
+  extend:
+    description:
+      - With a duration in O(expires), the snapshot expires this long from now, also if it has the same O(expires)
+        already. This reports a change in each run.
+    type: bool
+    default: false
+  expired_for:
+    description:
+      - With O(state=absent), the snapshot is deleted only if it expired at least this long ago, such as V(0m) or V(2h).
+        The expiry is read immediately before.
+      - Nothing is deleted if the clock of the host differs by more than five minutes from that of the controller, or if
+        the snapshot was created in the future. One of the clocks is wrong then.
+    type: str
+  controller_time:
+    description: Set by the action plugin of the module only. A value in a task has no effect.
+    type: int
   children:
     description:
       - Whether O(state=absent) also deletes the children of the snapshot and all snapshots below them.

@@ -144,6 +144,9 @@ vms:
           description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
+        expires:
+          description: When it expires, in ISO 8601 and UTC; null if it does not.
+          type: str
         current:
           description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool

@@ -42,6 +42,7 @@ SNAPSHOT = {
     "description": _value("str", "Free-text description."),
     "kind": _value("str", ""),
     "created": _value("int", "Time of the snapshot in seconds since 1970.", sample=1795172368),
+    "expires": _value("str", "When it expires, in ISO 8601 and UTC; null if it does not."),
     "current": _value("bool", "Whether the disks are based on it. It does not contain data that was written since."),
     "unfinished": _value("str", ""),
 }

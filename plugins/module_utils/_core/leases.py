@@ -153,11 +153,16 @@ def with_lease_of(vm, config, extend):
 
     The same text never moves an expiry, unless the task extends it.
     """
-    found, asked = vm.config.get("expires"), config.get("expires")
-    if not found or asked is None or extend:
-        return config
+    asked = config.get("expires")
+    return config if asked is None else {**config, "expires": unmoved(vm.config.get("expires"), asked, extend)}
+
+
+def unmoved(found, asked, extend):
+    """Return the expiry that a task asks for: the one that was ``found`` if it is the same, unless it is extended."""
+    if not found or extend:
+        return asked
     is_same = str(found) == str(asked) or (asked and _is_absolute(asked) and found.at == asked.at)
-    return {**config, "expires": found} if is_same else config
+    return found if is_same else asked
 
 
 def leased(config, other):
@@ -176,15 +181,23 @@ def must_be_kept(vm, policy):
     """Return whether a task that only ends leases leaves a VM alone: it has not expired for long enough, or it is not
     known whose VM it is. Raises Refused if a clock must be wrong.
     """
+    return _must_be_kept("it", vm, vm.config.get("expires") if vm.owned else None, created_at(vm), policy)
+
+
+def snapshot_must_be_kept(vm, snapshot, policy):
+    """Return the same of a snapshot."""
+    return _must_be_kept(f"snapshot '{snapshot.name}'", vm, snapshot.expires, snapshot.created, policy)
+
+
+def _must_be_kept(what, vm, expires, created, policy):
     if policy.expired_for is None:
         return False
     now = policy.controller_time
-    if not is_expired(vm, None if now is None else now - policy.expired_for):
+    if now is None or not _has_passed(expires, now - policy.expired_for):
         return True
-    created = created_at(vm)
     if created is not None and created > now + CLOCK_TOLERANCE:
         raise Refused(
-            f"{vm.name}: it was created at {iso(created)}, and for the controller it is {iso(now)} now.",
+            f"{vm.name}: {what} was created at {iso(created)}, and for the controller it is {iso(now)} now.",
             "Correct the clock of the controller, or that of the one that has created the VM.",
         )
     return False
@@ -226,5 +239,8 @@ def read_time(text):
 
 def is_expired(vm, now):
     """Return whether a VM with a mark of its own has expired."""
-    found = vm.config.get("expires")
-    return bool(vm.owned and found and found.at is not None and now is not None and found.at <= now)
+    return bool(vm.owned and now is not None and _has_passed(vm.config.get("expires"), now))
+
+
+def _has_passed(expires, now):
+    return bool(expires and expires.at is not None and expires.at <= now)

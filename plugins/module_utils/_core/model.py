@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any, Callable, Optional
 
 from .guest_conditions import described, services
+from .leases import NEVER_EXPIRES
 from .options import VM
 
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
@@ -36,7 +37,7 @@ COSTS = (LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE, NEVER)
 
 VERBS = (
     "create", "clone", "configure", "start", "stop", "kill", "pause", "resume", "suspend", "reset", "delete",
-    "snapshot", "restore", "drop_snapshot", "fetch",
+    "snapshot", "restore", "drop_snapshot", "edit_snapshot", "fetch",
 )  # fmt: skip
 
 #: Default time for a guest to shut down, in seconds.
@@ -46,7 +47,7 @@ STOP_TIMEOUT = 120
 POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", "reset"})
 #: Verbs after which a VM is running.
 STARTING = frozenset({"start", "resume"})
-SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "restore"})
+SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "edit_snapshot", "restore"})
 
 #: The facets for an info module that reads only the platform's list of all VMs.
 LIST = frozenset({"list"})
@@ -87,6 +88,7 @@ class Snapshot:
 
     ``created`` is in seconds since 1970; None if planned or unknown. ``current``: the disks are based on it.
     ``unfinished`` is the reason why it cannot be used, such as an interrupted creation or deletion; empty if it can.
+    ``expires`` is an Expiry of leases.py.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Snapshot:
     created: Optional[float] = None
     current: bool = False
     unfinished: str = ""
+    expires: str = NEVER_EXPIRES
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,7 @@ class SnapshotRequest:
     """``state`` is present, absent or restored; ``power`` is "snapshot" (end in the snapshot's power state) or "keep".
 
     ``include_memory`` None and empty ``kind``: the platform decides. ``keep_last``: how many of a series to keep.
+    ``expires`` is an Expiry of leases.py; None leaves it as it is.
     """
 
     name: str
@@ -186,6 +190,7 @@ class SnapshotRequest:
     kind: str = ""
     children: bool = False
     keep_last: Optional[int] = None
+    expires: Optional[str] = None
     power: str = "snapshot"
 
     @property

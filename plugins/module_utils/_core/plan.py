@@ -89,7 +89,7 @@ def _plan(task):
     others = () if task.request.state == "absent" and not task.traits.unique_names else task.known
     check_identity(task.vm, task.request.id, task.request.name, task.traits, others)
     _check_reachable(task)
-    if must_be_kept(task.vm, task.policy):
+    if task.request.snapshot is None and must_be_kept(task.vm, task.policy):
         return Plan(task.vm, task.vm)
     if task.vm.busy and not _may_be_killed(task):
         return _plan_without_waiting(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
@@ -162,7 +162,7 @@ def _snapshot_steps(task):
     from .plan_snapshot import snapshot_steps
 
     asked = task.request.snapshot
-    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known, task.policy.awaited)
+    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known, task.policy)
     if steps and task.vm.power == UNKNOWN:
         raise _unknown(task.vm, task.traits)
     is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)

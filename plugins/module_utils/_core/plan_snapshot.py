@@ -10,12 +10,13 @@ from dataclasses import replace
 
 from .errors import NotFound, Refused, Unsupported
 from .identity import known_names, listed
+from .leases import NEVER_EXPIRES, snapshot_must_be_kept, unmoved
 from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
 from .power import COST_OF_MOVE, moves_between
 from .simulate import simulate
 
 
-def snapshot_steps(vm, asked, traits, forced, known=(), wait_for="state"):
+def snapshot_steps(vm, asked, traits, forced, known, policy):
     """Return the steps for one snapshot request and one VM; ``known`` are all VM names, for the error message."""
     if "snapshot" not in traits.verbs:
         raise Unsupported(
@@ -31,9 +32,12 @@ def snapshot_steps(vm, asked, traits, forced, known=(), wait_for="state"):
     found = _find_snapshots(vm, asked.name)
     if asked.state != "absent":
         _check_finished(vm, found)
-    steps = {"present": _take, "absent": _delete, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
-    if wait_for != "state":
-        _check_runs(simulate(vm, steps), asked, wait_for)
+    if asked.state == "restored":
+        steps = _restore(vm, asked, found, traits, forced)
+    else:
+        steps = {"present": _take, "absent": _delete}[asked.state](vm, asked, found, traits, policy)
+    if policy.awaited != "state":
+        _check_runs(simulate(vm, steps), asked, policy.awaited)
     return steps
 
 
@@ -56,10 +60,11 @@ def _check_finished(vm, found):
             )
 
 
-def _take(vm, asked, found, traits, forced):
+def _take(vm, asked, found, traits, policy):
     if found:
+        edited = _edit_steps(vm, asked, found, traits, policy.extend)
         # asked.name may be the ID of the snapshot.
-        return _prune_steps(vm, replace(asked, name=found[0].name), traits)
+        return [*edited, *_prune_steps(vm, replace(asked, name=found[0].name), traits)]
     steps = [_take_step(vm, asked, traits)]
     return [*steps, *_prune_steps(simulate(vm, steps), asked, traits)]
 
@@ -69,6 +74,8 @@ def _take_step(vm, asked, traits):
     if fault:
         raise Refused(f"{vm.name}: no snapshot can be named '{asked.name}': {fault}.", "Choose another name.")
     _check(vm, "snapshot.take", asked, None, traits)
+    if asked.expires:
+        _check(vm, "snapshot.expires", asked, None, traits)
     kind, power = traits.taken_as(vm, asked)
     arguments = {
         "name": asked.name,
@@ -76,9 +83,25 @@ def _take_step(vm, asked, traits):
         "include_memory": asked.include_memory,
         "kind": kind,
         "power": power,
+        "expires": asked.expires or NEVER_EXPIRES,
     }
     also = tuple(traits.side_effects("snapshot", vm, (Change("snapshot", None, kind),)))
     return Step("snapshot", arguments=arguments, cost=LIVE, also=also)
+
+
+def _edit_steps(vm, asked, found, traits, extend):
+    """Return the step that stores another expiry of an existing snapshot, if it differs."""
+    if asked.expires is None:
+        return []
+    _check_is_single(vm, asked.name, found)
+    one = found[0]
+    expires = unmoved(one.expires, asked.expires, extend)
+    if expires == one.expires:
+        return []
+    _check(vm, "snapshot.expires", asked, one, traits)
+    change = Change("snapshots", one.expires or None, expires or None, key=one.name, attribute="expires")
+    arguments = {"name": one.name, "id": _id_or_name(one), "expires": expires}
+    return [Step("edit_snapshot", (change,), arguments, cost=LIVE)]
 
 
 def _prune_steps(vm, asked, traits):
@@ -110,10 +133,12 @@ def _series(name):
     return re.sub(r"\d+", "#", name)
 
 
-def _delete(vm, asked, found, traits, forced):
+def _delete(vm, asked, found, traits, policy):
     if not found:
         return []
     _check_is_single(vm, asked.name, found)
+    if snapshot_must_be_kept(vm, found[0], policy):
+        return []
     _check_droppable(vm, asked, found[0], traits)
     return [_drop_step([*(_descendants(vm, found[0]) if asked.children else ()), found[0]])]
 
@@ -164,14 +189,22 @@ def _as_change(found, asked):
     return Change("snapshot", found, asked)
 
 
+#: {kind: what is done to a snapshot}.
+_DONE = {
+    "snapshot.take": "taken",
+    "snapshot.drop": "deleted",
+    "snapshot.restore": "restored",
+    "snapshot.expires": "changed",
+}
+
+
 def _check(vm, kind, asked, found, traits):
     field = traits.fields.get(kind)
     if field is None:
         raise Unsupported(f"{vm.name}: {kind} is not supported on {traits.platform}.", traits.instead.get(kind, ""))
     if field.cost_of(vm, _as_change(found, asked)) == NEVER:
-        what = {"snapshot.take": "taken", "snapshot.drop": "deleted", "snapshot.restore": "restored"}[kind]
         name = asked.name if found is None else found.name
-        raise Refused(f"{vm.name}: snapshot '{name}' cannot be {what}; the VM is {vm.power}.", field.instead)
+        raise Refused(f"{vm.name}: snapshot '{name}' cannot be {_DONE[kind]}; the VM is {vm.power}.", field.instead)
     return field
 
 

@@ -64,8 +64,15 @@ def snapshot_requests(params, options):
     asked = {field.name: given[field.name] for field in fields(SnapshotRequest) if field.name in given}
     asked["name"] = given["snapshot"]
     is_restored = given["state"] == "restored"
+    if given.get("children") and given.get("expired_for") is not None:
+        raise InvalidInput(
+            "children: is not supported with expired_for: a child may expire later.",
+            "Delete each snapshot by its name.",
+        )
+    asked = beginning(asked, given.get("controller_time"))
     awaited = _awaited(given)
-    policy = Policy(timeout=given["timeout"], **(awaited if is_restored else {}))
+    lease = {name: given[name] for name in ("extend", "expired_for", "controller_time") if name in given}
+    policy = Policy(timeout=given["timeout"], **lease, **(awaited if is_restored else {}))
     return [Request(name=name, id=given.get("id"), snapshot=SnapshotRequest(**asked), policy=policy) for name in names]
 
 

@@ -123,6 +123,7 @@ def _snapshot(snapshot):
         "created": None if snapshot.created is None else int(snapshot.created),
         "current": snapshot.current,
         "unfinished": snapshot.unfinished,
+        "expires": iso(snapshot.expires.at) if snapshot.expires else None,
     }
 
 
@@ -265,6 +266,7 @@ def flat(vm):
     paths.pop(CREATED, None)
     if vm.snapshots:
         paths["snapshots"] = [snapshot.name for snapshot in in_tree_order(vm.snapshots)]
+        paths.update({f"snapshots.{one.name}.expires": one.expires for one in vm.snapshots if one.expires})
     return paths
 
 

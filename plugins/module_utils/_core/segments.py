@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 #: The next step can begin only when an observation has shown that one of these has ended.
-_OBSERVED = frozenset(
-    {"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "fetch"}
-)
+_OBSERVED = frozenset({
+    "create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "edit_snapshot",
+    "fetch",
+})  # fmt: skip
 
 
 def into_segments(steps, synchronous_verbs=frozenset()):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .leases import leased
+from .leases import NEVER_EXPIRES, leased
 from .mark import inputs_of_image
 from .model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
 
@@ -96,6 +96,7 @@ def _snapshot(vm, step):
         config=vm.config,
         kind=step.arguments["kind"],
         current=True,
+        expires=step.arguments.get("expires", NEVER_EXPIRES),
     )
     return vm.having(snapshots=(*_without_current(vm.snapshots), taken))
 
@@ -122,6 +123,12 @@ def _relinked(one, gone):
     return replace(one, current=True) if gone.current and _is_child_of(gone, one) else one
 
 
+def _edit_snapshot(vm, step):
+    key, expires = step.arguments["id"], step.arguments["expires"]
+    edited = [replace(one, expires=expires) if key in (one.id, one.name) else one for one in vm.snapshots]
+    return vm.having(snapshots=tuple(edited))
+
+
 def _is_child_of(one, other):
     return one.parent is not None and one.parent in (other.id, other.name)
 
@@ -140,5 +147,6 @@ _AFTER = {
     "create": _create, "clone": _create, "configure": _configure, "start": _start, "stop": _stop, "kill": _stop,
     "pause": _to(PAUSED), "resume": _to(RUNNING), "suspend": _to(SUSPENDED), "reset": _reset, "delete": _delete,
     "snapshot": _snapshot, "restore": _restore, "drop_snapshot": _drop_snapshot,
+    "edit_snapshot": _edit_snapshot,
     "fetch": lambda vm, step: vm,
 }  # fmt: skip

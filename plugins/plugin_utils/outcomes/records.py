@@ -25,6 +25,7 @@ _OF_VERBS = (
     ({"restore"}, "snapshot.restored"),
     ({"snapshot"}, "snapshot.created"),
     ({"drop_snapshot"}, "snapshot.deleted"),
+    ({"edit_snapshot"}, "vm.changed"),
     ({"configure"}, "vm.changed"),
     ({"stop", "start"}, "vm.restarted"),
     ({"kill", "start"}, "vm.restarted"),

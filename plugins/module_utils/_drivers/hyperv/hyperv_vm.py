@@ -12,9 +12,10 @@ from datetime import datetime, timezone
 
 from ..._core.mark import UNFINISHED, making_of, mark_for, marked_settings
 from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
+from ..._core.snapshot_leases import read_stored
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from ..._tools.windows_files import key_of
-from .mark import is_temporary, mark_of
+from .mark import EXPIRIES, is_temporary, mark_of
 from .settings.disks import dvd_drives
 from .settings.table import config_of
 
@@ -180,7 +181,10 @@ def _mac(nic):
 
 def snapshots_of(found, raw):
     """Yield the checkpoints of a VM, without the temporary ones of backups and replication."""
-    notes = (mark_of(raw) or {}).get("checkpoints") or {}
+    mark = mark_of(raw) or {}
+    notes, expiries = (mark.get(key) or {} for key in ("checkpoints", EXPIRIES))
+    if mark.get("id") != raw["Id"]:
+        expiries = {}
     for one in found.snapshots.get(raw["Id"].lower(), ()):
         if one.get("SnapshotType") != "Standard":
             continue
@@ -194,6 +198,7 @@ def snapshots_of(found, raw):
             kind="automatic" if one.get("IsAutomaticCheckpoint") else "",
             created=_timestamp(one.get("CreationTime")),
             current=one["Id"] == raw.get("ParentSnapshotId"),
+            expires=read_stored(expiries.get(one["Id"])),
         )
 
 

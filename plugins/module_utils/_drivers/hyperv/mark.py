@@ -20,6 +20,8 @@ from ..._tools.hyperv import VM, hyperv
 #: The beginning of the line that contains the mark.
 _MARK_LINE = "#polyvirt "
 _TEMPORARY_PREFIX = "polyvirt~"
+#: The key of a mark with the expiries of checkpoints by their ID.
+EXPIRIES = "checkpoints_expire"
 
 
 def split_notes(notes):

@@ -6,25 +6,54 @@
 from __future__ import annotations
 
 from ..._core.errors import Refused, Stale
+from ..._core.leases import stored
 from ..._core.model import PAUSED, RUNNING
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
-from .mark import notes_call, own_mark, split_notes
+from .mark import EXPIRIES, notes_call, own_mark, split_notes
 from .settings.actions import service_responds
 
 
 def snapshot(driver, vm, step):
-    """Create a checkpoint. Its description is stored in the mark, because Hyper-V has none."""
-    name, description = step.arguments["name"], step.arguments["description"]
+    """Create a checkpoint. Its description and expiry are stored in the mark, because Hyper-V has none."""
+    name, expires = step.arguments["name"], step.arguments["expires"]
     raw = yield from driver.current(vm)
-    if any(one["Name"] == name for one in driver.found.snapshots.get(raw["Id"].lower(), ())):
-        return  # The step may have been sent before.
+    if not _named(driver, raw, name):  # The step may have been sent before.
+        yield from _take(vm, raw, name, step.arguments["description"])
+        if expires:
+            raw = yield from driver.current(vm)
+    found = _named(driver, raw, name)
+    if expires and found:
+        yield from _store_expiry(driver, vm, raw, found[0]["Id"], expires)
+
+
+def _named(driver, raw, name):
+    return [one for one in driver.found.snapshots.get(raw["Id"].lower(), ()) if one["Name"] == name]
+
+
+def _take(vm, raw, name, description):
     calls = [the_vm(vm.id)]
     if description:
         mark = own_mark(raw)
         mark["checkpoints"] = {**mark.get("checkpoints", {}), name: description}
         calls.append(notes_call(split_notes(raw.get("Notes"))[0], mark))
     yield [*calls, hyperv("Checkpoint-VM", {"VM": VM, "SnapshotName": name})]
+
+
+def edit_snapshot(driver, vm, step):
+    """Store another expiry in the mark."""
+    raw = yield from driver.current(vm)
+    found = _find_snapshot(driver, vm, raw, step.arguments["id"])
+    yield from _store_expiry(driver, vm, raw, found["Id"], step.arguments["expires"])
+
+
+def _store_expiry(driver, vm, raw, key, expires):
+    """Store it by the ID of the checkpoint: another tool may create another one with the same name."""
+    mark, existing = own_mark(raw), {one["Id"] for one in driver.found.snapshots.get(raw["Id"].lower(), ())}
+    kept = {one: value for one, value in mark.get(EXPIRIES, {}).items() if one in existing and one != key}
+    expiries = {**kept, **({key: stored(expires)} if expires else {})}
+    if expiries != mark.get(EXPIRIES, {}):
+        yield [the_vm(vm.id), notes_call(split_notes(raw.get("Notes"))[0], {**mark, EXPIRIES: expiries})]
 
 
 def drop_snapshot(driver, vm, step):
@@ -37,11 +66,19 @@ def drop_snapshot(driver, vm, step):
             calls.append(_pick_snapshot(key))
             calls.append(hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshot")}))
     mark = own_mark(raw)
-    notes = {name: text for name, text in mark.get("checkpoints", {}).items() if name not in step.arguments["names"]}
-    if notes != mark.get("checkpoints", {}):
-        calls.append(notes_call(split_notes(raw.get("Notes"))[0], {**mark, "checkpoints": notes}))
+    kept = {
+        "checkpoints": _without(mark.get("checkpoints", {}), step.arguments["names"]),
+        EXPIRIES: _without(mark.get(EXPIRIES, {}), step.arguments["ids"]),
+    }
+    changed = {key: values for key, values in kept.items() if values != mark.get(key, {})}
+    if changed:
+        calls.append(notes_call(split_notes(raw.get("Notes"))[0], {**mark, **changed}))
     if len(calls) > 2:
         yield calls
+
+
+def _without(values, keys):
+    return {key: value for key, value in values.items() if key not in keys}
 
 
 def _find_snapshot(driver, vm, raw, key):

@@ -60,6 +60,7 @@ def hyperv_traits(observer):
             ),
             "snapshot.drop": Field(cost=LIVE),
             "snapshot.restore": Field(cost=LIVE),
+            "snapshot.expires": Field(cost=LIVE),
         },
         defaults={**defaults(SETTINGS), "disk_size": 32 * GIB},
         instead={

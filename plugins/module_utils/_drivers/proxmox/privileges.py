@@ -23,6 +23,7 @@ _FOR_VERBS = {
     "delete": ("VM.Allocate",),
     "snapshot": ("VM.Snapshot",),
     "drop_snapshot": ("VM.Snapshot",),
+    "edit_snapshot": ("VM.Snapshot",),
     "restore": ("VM.Snapshot", "VM.Snapshot.Rollback"),
 }
 #: (pattern of options, privileges), as in check_vm_modify_config_perm of the server. One of the privileges is enough.

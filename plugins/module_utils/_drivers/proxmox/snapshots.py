@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.errors import Refused
+from ..._core.errors import Refused, Stale
 from ..._core.model import RUNNING, STOPPED, Snapshot
 from ..._core.plan_create import find_snapshot
+from ..._core.snapshot_leases import described, in_text
 from . import mark
 from .cluster import in_parallel
 from .settings.table import Context, config_of
@@ -31,7 +32,7 @@ def snapshots_of(tool, vm_options):
             name=entry["name"],
             parent=entry.get("parent"),
             power=RUNNING if entry.get("vmstate") else STOPPED,
-            description=mark.split_notes(entry.get("description"))[0],
+            **in_text(mark.split_notes(entry.get("description"))[0], str(vm_options.vmid)),
             created=entry.get("snaptime"),
             current=entry["name"] == parent,
             unfinished=_INTERRUPTED.get(entry.get("snapstate"), entry.get("snapstate") or ""),
@@ -70,9 +71,19 @@ def snapshot(driver, vm, step):
         "POST",
         f"{vm_options.path}/snapshot",
         snapname=step.arguments["name"],
-        description=step.arguments["description"] or None,
+        description=described(step.arguments["description"], step.arguments["expires"], vm.id) or None,
         vmstate=step.arguments["power"] == RUNNING or None,
     )
+
+
+def edit_snapshot(driver, vm, step):
+    """Store another expiry in the description."""
+    vm_options, key = driver.read_options(vm.id), step.arguments["id"]
+    found = next((one for one in snapshots_of(driver.tool, vm_options) if one.name == key), None)
+    if found is None:
+        raise Stale(f"{vm.name}: the snapshot '{key}' was deleted meanwhile.")
+    text = described(found.description, step.arguments["expires"], vm.id)
+    driver.tool.run("PUT", f"{vm_options.path}/snapshot/{key}/config", description=text)
 
 
 def drop_snapshot(driver, vm, step):

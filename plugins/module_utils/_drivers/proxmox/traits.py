@@ -166,4 +166,5 @@ _FIELDS = {
     "snapshot.take": Field(cost=_cost_of_snapshot, instead=_LOCKED),
     "snapshot.drop": Field(cost=_cost_of_snapshot, instead=_LOCKED),
     "snapshot.restore": Field(cost=_cost_of_restoring),
+    "snapshot.expires": Field(cost=_cost_of_snapshot, instead=_LOCKED),
 }

@@ -15,6 +15,7 @@ from dataclasses import replace
 from ..._core.errors import InvalidInput, NotFound, Unavailable
 from ..._core.mark import CREATED
 from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Vm
+from ..._core.snapshot_leases import read_stored
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
@@ -24,7 +25,7 @@ from ..._tools.virsh import SYSTEM_URI, Virsh, connection_uri
 from . import in_vagrant
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
-from .project import Project, default_file, ssh_record
+from .project import EXPIRIES, Project, default_file, ssh_record
 from .settings.provisioners import automatic
 from .settings.table import DESCRIPTIVE, INPUTS, config_of
 from .traits import vagrant_traits
@@ -178,10 +179,21 @@ def _active(project_vm, config, provider_vm):
 
 
 def _with_record(snapshot, project_vm, config):
-    """A snapshot with the settings that were recorded when this collection created it."""
+    """A snapshot with the settings that were recorded when this collection created it, and with its expiry."""
+    snapshot = _with_settings(snapshot, project_vm, config)
+    recorded = project_vm.record.get(EXPIRIES, {}).get(snapshot.name)
+    is_same = isinstance(recorded, dict) and _is_same_time(snapshot.created, recorded.get("created"))
+    return replace(snapshot, expires=read_stored(recorded)) if is_same else snapshot
+
+
+def _is_same_time(created, recorded):
+    """Return whether a snapshot is the recorded one; one with the same name and another time is not."""
+    return not created or not recorded or abs(created - recorded) <= _TIME_TOLERANCE
+
+
+def _with_settings(snapshot, project_vm, config):
     recorded = project_vm.record.get("snapshots", {}).get(snapshot.name)
-    # A snapshot with the same name and another time was created by somebody else.
-    if recorded is None or (snapshot.created and abs(snapshot.created - recorded["created"]) > _TIME_TOLERANCE):
+    if recorded is None or not _is_same_time(snapshot.created, recorded["created"]):
         return snapshot
     if not snapshot.created:
         snapshot = replace(snapshot, created=recorded["created"], power=recorded["power"])

@@ -24,6 +24,8 @@ from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 #: The names of the file that Vagrant reads if none is set; the first one that exists.
 _DEFAULT_FILES = ("Vagrantfile", "vagrantfile")
 _RECORD, _RECORD_VERSION = "polyvirt.json", 1
+#: The key of a record with the expiries of snapshots by their name.
+EXPIRIES = "snapshots_expire"
 #: The mode of the Vagrantfile and the records: the environment of provisioners may contain secrets.
 _PRIVATE = 0o600
 _OWNS_FOLDER = "owns_folder"

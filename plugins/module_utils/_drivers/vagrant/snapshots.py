@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from ..._core.leases import leased
+from ..._core.leases import leased, stored
 from ..._ports.clock import epoch
+from .project import EXPIRIES
 from .settings.table import changed_description, config_of
 
 
@@ -22,15 +23,35 @@ def snapshot(driver, vm, step):
         "machine": dict(project_vm.described) if project_vm.described else None,
         "ran": project_vm.record.get("ran"),
     }
-    driver.project.record(vm.name, snapshots={**project_vm.record.get("snapshots", {}), name: recorded})
+    expires, known = step.arguments["expires"], project_vm.record
+    expiries = {**known.get(EXPIRIES, {}), **({name: _expiry(expires, created)} if expires else {})}
+    snapshots = {**known.get("snapshots", {}), name: recorded}
+    driver.project.record(vm.name, snapshots=snapshots, **{EXPIRIES: expiries})
+
+
+def edit_snapshot(driver, vm, step):
+    """Record another expiry, with the time of the snapshot: it is not that of another one with the same name."""
+    name, expires = step.arguments["name"], step.arguments["expires"]
+    created = next(one.created for one in vm.snapshots if one.name == name)
+    kept = _without(driver.project_vm(vm.name).record.get(EXPIRIES, {}), [name])
+    added = {name: _expiry(expires, created)} if expires else {}
+    driver.project.record(vm.name, **{EXPIRIES: {**kept, **added}})
+
+
+def _expiry(expires, created):
+    return {**stored(expires), "created": created}
+
+
+def _without(recorded, names):
+    return {name: one for name, one in recorded.items() if name not in names}
 
 
 def drop_snapshot(driver, vm, step):
     driver.tool_for(vm).delete_snapshots(vm.name, vm.id, step.arguments)
-    recorded = driver.project_vm(vm.name).record.get("snapshots", {})
-    remaining = {name: one for name, one in recorded.items() if name not in step.arguments["names"]}
-    if remaining != recorded:
-        driver.project.record(vm.name, snapshots=remaining)
+    recorded = driver.project_vm(vm.name).record
+    kept = {key: _without(recorded.get(key, {}), step.arguments["names"]) for key in ("snapshots", EXPIRIES)}
+    if any(kept[key] != recorded.get(key, {}) for key in kept):
+        driver.project.record(vm.name, **kept)
 
 
 def restore(driver, vm, step):

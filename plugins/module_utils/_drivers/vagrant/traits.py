@@ -179,6 +179,7 @@ def _fields_of_snapshots(by_tool, is_virtualbox):
             instead="Vagrant does not report the children of a snapshot: omit children, and name each snapshot.",
         ),
         "snapshot.restore": Field(cost=_while_off if is_virtualbox else LIVE),
+        "snapshot.expires": Field(cost=LIVE),
     }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.mark import UNFINISHED, parsed
 from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
+from ..._core.snapshot_leases import in_text
 from ..._kit.light import KnownSettings, is_light
 from ..._ports import files
 from ..._ports.ceiling import call_timeout
@@ -176,7 +177,7 @@ def _snapshots(vbox_vm):
             id=one.uuid,
             parent=one.parent,
             power=RUNNING if one.uuid in in_file and in_file[one.uuid].online else STOPPED,
-            description=in_file[one.uuid].description if one.uuid in in_file else one.description,
+            **in_text(in_file[one.uuid].description if one.uuid in in_file else one.description, vbox_vm.uuid),
             created=in_file[one.uuid].created if one.uuid in in_file else None,
             current=one.is_current,
         )

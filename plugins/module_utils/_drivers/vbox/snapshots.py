@@ -10,6 +10,7 @@ from dataclasses import replace
 from ..._core.errors import CommandFailed, Refused
 from ..._core.mark import IN_MARK
 from ..._core.simulate import simulate
+from ..._core.snapshot_leases import described
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_locked, is_not_found
 from .settings.table import config_of
@@ -47,7 +48,8 @@ _NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type")
 
 
 def snapshot(driver, vm, step):
-    name, description = step.arguments["name"], step.arguments["description"]
+    name = step.arguments["name"]
+    description = described(step.arguments["description"], step.arguments["expires"], vm.id)
     with driver.vm_lock_of(vm):
         if _exists(driver, vm, name):
             return  # The step may have been sent before.
@@ -57,6 +59,15 @@ def snapshot(driver, vm, step):
 
 def _exists(driver, vm, name):
     return any(one.name == name for one in driver.vbox_vm(vm.id).machine.snapshots)
+
+
+def edit_snapshot(driver, vm, step):
+    """Store another expiry in the description."""
+    key, expires = step.arguments["id"], step.arguments["expires"]
+    with driver.vm_lock_of(vm):
+        found = next(one for one in vm.snapshots if key in (one.id, one.name))
+        text = described(found.description, expires, vm.id)
+        driver.run(vm.id, "snapshot", vm.id, "edit", key, "--description", text)
 
 
 def drop_snapshot(driver, vm, step):

@@ -158,4 +158,5 @@ def _fields(version, known):
         ),
         "snapshot.drop": Field(cost=LIVE, maximum=1),
         "snapshot.restore": Field(cost=_cost_of_restoring),
+        "snapshot.expires": Field(cost=LIVE),
     }

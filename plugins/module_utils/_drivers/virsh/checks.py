@@ -111,9 +111,9 @@ def _check_maxima(driver, vm, changes, cloned):
 
 def check_snapshot(driver, vm, step):
     """Raise NotFound or Refused for a snapshot step that would lose data or fail half-way."""
-    {"snapshot": _check_new_snapshot, "drop_snapshot": _check_dropping, "restore": _check_restore}[step.verb](
-        driver, vm, step.arguments
-    )
+    checks = {"snapshot": _check_new_snapshot, "drop_snapshot": _check_dropping, "restore": _check_restore}
+    if step.verb in checks:
+        checks[step.verb](driver, vm, step.arguments)
 
 
 # New snapshots ------------------------------------------------------------------------------------------------------

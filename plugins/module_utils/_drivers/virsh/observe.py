@@ -147,7 +147,7 @@ def _with_snapshots(virsh, vms, snapshot_names, native_keys):
         if not answer.error:
             config_of = None if native_keys is None else partial(snapshot_config, vm, native_keys)
             is_current = name == snapshot_names[vm.id][1]
-            snapshots[vm.id].append(SnapshotXml.parse(answer.stdout).to_snapshot(is_current, config_of))
+            snapshots[vm.id].append(SnapshotXml.parse(answer.stdout).to_snapshot(vm.id, is_current, config_of))
     return [vm.having(snapshots=tuple(snapshots[vm.id])) for vm in vms]
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ..._core.errors import CommandFailed, NotFound, PolyvirtError
 from ..._core.mark import with_lease, with_settings
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
+from ..._core.snapshot_leases import described, in_text
 from ..._ports import files, writes
 from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers
@@ -89,14 +90,17 @@ class SnapshotXml:
         memory = self.root.find("memory")
         return None if memory is None else memory.get("file")
 
-    def to_snapshot(self, is_current, config_of):
-        """This as a Snapshot. ``config_of`` returns the settings in a Definition; None if they are not requested."""
+    def to_snapshot(self, uuid, is_current, config_of):
+        """This as a Snapshot of the VM with this UUID.
+
+        ``config_of`` returns the settings in a Definition; None if they are not requested.
+        """
         definition = self.definition if config_of else None
         return Snapshot(
             name=self.root.findtext("name"),
             parent=self.root.findtext("parent/name"),
             power=self.power,
-            description=self.root.findtext("description") or "",
+            **in_text(self.root.findtext("description"), uuid),
             config=config_of(definition) if definition else None,
             kind=self.kind,
             created=int(self.root.findtext("creationTime") or 0) or None,
@@ -129,7 +133,7 @@ def snapshot(driver, vm, step):
     name, kind = arguments["name"], arguments["kind"]
     root = ET.Element("domainsnapshot")
     ET.SubElement(root, "name").text = name
-    ET.SubElement(root, "description").text = arguments["description"]
+    ET.SubElement(root, "description").text = described(arguments["description"], arguments["expires"], vm.id)
     overlays, memory = {}, None
     if kind == EXTERNAL:
         overlays = {slot: overlay_path(vm, slot, name) for slot in vm.config["disks"]}
@@ -152,6 +156,21 @@ def snapshot(driver, vm, step):
         if missing == added:
             _uncount_mark(before)
         raise
+
+
+def edit_snapshot(driver, vm, step):
+    """Store another expiry in the description. libvirt keeps everything else that the XML contains."""
+    words = ("--snapshotname", step.arguments["name"], "--security-info")
+    text = driver.virsh.run("snapshot-dumpxml", vm.id, *words)
+    register_prefixes(text)
+    root = ET.fromstring(text)
+    description = root.find("description")
+    if description is None:
+        description = ET.SubElement(root, "description")
+    found = in_text(description.text, vm.id)
+    description.text = described(found["description"], step.arguments["expires"], vm.id)
+    text = ET.tostring(root, encoding="unicode")
+    driver.virsh.run("snapshot-create", vm.id, "/dev/stdin", "--redefine", stdin=text)
 
 
 def _describe_files(root, overlays, memory):

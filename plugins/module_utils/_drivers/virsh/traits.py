@@ -202,6 +202,7 @@ def _other_fields(version, snapshots):
             instead="Restoring an external snapshot requires libvirt 9.9. Create a clone of it instead"
             " (clone.snapshot).",
         ),
+        "snapshot.expires": Field(cost=LIVE),
     }
 
 
