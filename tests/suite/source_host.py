@@ -12,6 +12,11 @@ from contextlib import contextmanager
 from platforms.windows.winrm_server import WinRMServer, through
 
 
+def set_clock(windows):
+    """Set the clock of a double, which stands still; modules compare that of the host with the controller's."""
+    windows.about["now"] = time.strftime("%Y-%m-%dT%H:%M:%S.0000000Z", time.gmtime())
+
+
 @contextmanager
 def host_of(platform):
     """The variables of the connection to the platform's host."""
@@ -19,8 +24,7 @@ def host_of(platform):
     if windows is None:
         yield {"ansible_connection": "local"}
         return
-    # The clock of the double stands still; modules compare that of the host with the controller's.
-    windows.about["now"] = time.strftime("%Y-%m-%dT%H:%M:%S.0000000Z", time.gmtime())
+    set_clock(windows)
     with WinRMServer(through(windows)) as server:
         yield dict(server.variables)
 

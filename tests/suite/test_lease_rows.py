@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import N
 from suite.answer import Task
 from suite.scenarios.options import has
 from suite.scenarios.snapshots import snapshot
+from suite.source_host import set_clock
 
 ONE, OTHER = "pvc-lease-one", "pvc-lease-two"
 BOTH = [ONE, OTHER]
@@ -221,3 +222,88 @@ def test_limits_count_memory_and_cpus_where_the_platform_has_them(platform, carr
         expected = "are permitted" if limit in asked else f"{limit} cannot be compared"
         assert f"{ONE}: limits: " in answer.msg
         assert expected in answer.msg
+
+
+def _snapshot(label, name, after_hours=0, state="present", check=False, **options):
+    return snapshot(label, ONE, name, state, check, controller_time=BEGIN + after_hours * HOUR, **options)
+
+
+def _expiries(answer):
+    return {one["name"]: one["expires"] for one in answer.vm(ONE)["snapshots"]}
+
+
+def _about_expiries():
+    """Tasks on one snapshot that expires, and on another one that does not."""
+    eight = {"expires": "8h"}
+    return [
+        *(_snapshot(run, "kept", check=run == "check", **eight) for run in RUNS),
+        _snapshot("later", "kept", 2, **eight),
+        _snapshot("extend check", "kept", 2, check=True, **eight, extend=True),
+        _snapshot("extend real", "kept", 2, **eight, extend=True),
+        _snapshot("plain", "plain", 2),
+        *(_snapshot(f"other {run}", "kept", 3, check=run == "check", expires="90m") for run in RUNS),
+        _snapshot("left out", "kept", 3),
+        *(_snapshot(f"existing {run}", "plain", 3, check=run == "check", expires="2036-12-31") for run in RUNS),
+        Task("restore", {"name": ONE, "snapshot": "plain", "state": "restored"}, about="snapshot"),
+        Task("info", {"name": ONE}, about="vm_info"),
+        *(_snapshot(f"never {run}", "plain", 3, check=run == "check", expires="") for run in RUNS),
+    ]
+
+
+def test_expiry_of_a_snapshot_moves_only_when_a_task_extends_or_changes_it(platform, carry):
+    platform.clean()
+    if not platform.has_snapshots:
+        assert not has(platform.traits(), "snapshot")
+        return
+    answers = carry(platform, [_new(platform, "create", owner="anna"), *_about_expiries()], [ONE])
+    _all_well(answers)
+    kept = {
+        **dict.fromkeys(("check", "real", "again", "later"), _iso(8)),
+        **dict.fromkeys(("extend check", "extend real", "plain"), _iso(10)),
+        **dict.fromkeys(("other check", "other real", "other again", "left out", "restore", "info"), _iso(4.5)),
+    }
+    assert {label: _expiries(answers[label])["kept"] for label in kept} == kept
+    end_of_day = "2037-01-01T00:00:00Z"
+    plain = {"plain": None, **dict.fromkeys(("existing check", "existing real", "existing again", "info"), end_of_day)}
+    plain |= dict.fromkeys(("never check", "never real", "never again"))
+    assert {label: _expiries(answers[label])["plain"] for label in plain} == plain
+    for prefix in ("", "extend ", "other ", "existing ", "never "):
+        check, real = answers[f"{prefix}check"], answers[f"{prefix}real"]
+        assert (check.changed, check.diff, _writes(platform, check)) == (True, real.diff, []), prefix
+        assert real.changed, prefix
+        assert [one["description"] for one in real.vm(ONE)["snapshots"]] == [""] * len(real.vm(ONE)["snapshots"])
+    for label in ("again", "later", "other again", "left out", "existing again", "never again"):
+        assert (answers[label].changed, _writes(platform, answers[label])) == (False, []), label
+
+
+def test_only_an_expired_snapshot_is_deleted(platform, carry):
+    """As the playbook reap does it; a clock that differs from that of the controller deletes nothing."""
+    platform.clean()
+    if not platform.has_snapshots:
+        return
+    if hasattr(platform, "host"):
+        set_clock(platform.host.windows)
+    gone = {"state": "absent", "expired_for": "1h"}
+    tasks = [
+        _new(platform, "create"),
+        _snapshot("temporary", "temporary", expires="2020-01-31"),
+        _snapshot("plain", "plain"),
+        _snapshot("later", "later", expires="2099-01-31"),
+        *(snapshot(f"{name} end", ONE, name, **gone) for name in ("plain", "later")),
+        _snapshot("wrong clock", "temporary", **gone),
+        snapshot("check", ONE, "temporary", check=True, **gone),
+        snapshot("end", ONE, "temporary", **gone),
+        snapshot("again", ONE, "temporary", **gone),
+        snapshot("children", ONE, "later", **gone, children=True),
+    ]
+    answers = carry(platform, tasks, [ONE])
+    wrong, children = answers.pop("wrong clock"), answers.pop("children")
+    _all_well(answers)
+    assert (wrong.failed, wrong.changed, _writes(platform, wrong)) == (True, False, []), wrong.msg
+    assert "clock" in wrong.msg
+    assert "children: is not supported with expired_for" in children.msg
+    for label in ("plain end", "later end", "again"):
+        assert (answers[label].changed, _writes(platform, answers[label])) == (False, []), label
+    assert (answers["check"].changed, _writes(platform, answers["check"])) == (True, [])
+    assert answers["end"].changed
+    assert set(_expiries(answers["again"])) == {"plain", "later"}

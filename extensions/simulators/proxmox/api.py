@@ -43,6 +43,7 @@ METHODS = {
     "GET /cluster/tasks": api_tasks.cluster_tasks,
     "GET /nodes": api_cluster.nodes,
     "GET /nodes/{node}/status": api_cluster.node_status,
+    "GET /nodes/{node}/time": api_cluster.node_time,
     "GET /nodes/{node}/capabilities/qemu/cpu": api_cluster.cpu_models,
     "GET /nodes/{node}/network": api_cluster.bridges,
     "GET /nodes/{node}/network/{iface}": api_cluster.bridge,

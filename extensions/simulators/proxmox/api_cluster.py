@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 from . import api_storage, privileges, propertystring, schema, statistics
 from .errors import ParameterError
 
@@ -188,6 +190,12 @@ def node_status(call):
         "cpuinfo": {"cpus": node.cpus, "sockets": 1},
         "uptime": int(call.world.now),
     }
+
+
+def node_time(call):
+    """The time of the simulator's host: simulated time begins at a date of its own, which clients would not believe."""
+    now = int(time.time()) + call.world.cluster.nodes[call.node].clock_ahead
+    return {"timezone": "UTC", "time": now, "localtime": now}
 
 
 def cpu_models(call):

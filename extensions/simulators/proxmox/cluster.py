@@ -19,6 +19,8 @@ class Node:
     online: bool = True
     cpus: int = 8
     memory: int = 64 * GIB
+    #: Seconds by which its clock is wrong.
+    clock_ahead: int = 0
 
 
 @dataclass

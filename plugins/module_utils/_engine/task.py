@@ -336,15 +336,21 @@ class Task:
 
     def check_clocks(self):
         """Reject the plans that end leases if the clock of the host is not that of the controller."""
-        from .._core.leases import check_clocks, read_time
+        from .._core.leases import check_clocks
 
-        host_time = read_time(self.driver.host_time()) if hasattr(self.driver, "host_time") else None
-        host = (epoch() if host_time is None else host_time) - (self.clock.now() - self._began)
         for work in (one for one in self.works if one.request.policy.expired_for is not None and one.plan.changed):
             try:
+                host = self._host_time(work.found) - (self.clock.now() - self._began)
                 check_clocks(host, work.request.policy.controller_time)
             except PolyvirtError as error:
                 work.plan = work.refused(work.labelled(error.message), error.remedy)
+
+    def _host_time(self, vm):
+        """Return the time of the host of a VM; that of this process if it is not known, or if it runs there."""
+        from .._core.leases import read_time
+
+        reported = read_time(self.driver.host_time(vm)) if hasattr(self.driver, "host_time") else None
+        return epoch() if reported is None else reported
 
     def read_ahead(self):
         plans = [work.plan for work in self.works if work.plan.changed]

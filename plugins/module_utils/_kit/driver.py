@@ -110,6 +110,13 @@ class KnowsWhere(Protocol):
     where: str
 
 
+class KnowsHostTime(Protocol):
+    """Implemented by drivers if the hosts of VMs have another clock than the process of the task."""
+
+    def host_time(self, vm: Vm) -> Optional[str]:
+        """Return the time of the host of a VM in ISO 8601; None if it cannot be read."""
+
+
 class HasLeftovers(Protocol):
     """Implemented by drivers if disk images can contain snapshots that the platform itself does not know."""
 

@@ -303,7 +303,7 @@ class OnWindows:
         """What the host has reported about itself; empty before the first request."""
         return (self._windows.about if self._windows else None) or {}
 
-    def host_time(self):
+    def host_time(self, _vm):
         """Return the time of the host in ISO 8601; None if it is not known."""
         return self.about.get("now")
 

@@ -80,7 +80,7 @@ NIC = "virtio=BC:24:11:00:00:01,bridge=vmbr0"
 
 LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     lllnn description tags fleet owner expires autostart
-    lllll snapshot.drop networks.address
+    lllll snapshot.drop snapshot.expires networks.address
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
     nnnnn networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
@@ -121,7 +121,7 @@ TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm,
 REMOTE_LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=False), virsh.vm, "nnnnn networks.type")
 VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     lllll tags fleet owner expires ssh_forward networks.type networks.source networks.address snapshot.drop
-    lllll port_forwards.add port_forwards.remove port_forwards.protocol
+    lllll snapshot.expires port_forwards.add port_forwards.remove port_forwards.protocol
     lllll port_forwards.host_address port_forwards.host_port port_forwards.guest_port
     lllpp display.type
     lpplp snapshot.restore
@@ -154,7 +154,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllpl cloud_init.user cloud_init.ssh_authorized_keys cloud_init.ip_config
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model
-    lllxl snapshot.take snapshot.drop
+    lllxl snapshot.take snapshot.drop snapshot.expires
     nnnpn cloud_init.password cloud_init.user_data cloud_init.meta_data cloud_init.network_config
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     xxxxx disks.format disks.source
@@ -191,6 +191,7 @@ VAGRANT_WITH_LIBVIRT = Costs(vagrant.MANAGED, vagrant.vm, """
     ddddd provider box box_version linked_clone hostname gui disks.add disks.size
     ddddd networks.add networks.remove networks.type networks.source networks.mac networks.address
     lllll description tags fleet owner expires os_type box_url box_checksum environment snapshot.restore
+    lllll snapshot.expires
     nnnnn cpus memory port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.guest_path
@@ -213,6 +214,7 @@ VAGRANT_WITH_VIRTUALBOX = Costs(vagrant_traits({"virtualbox"}), partial(vagrant.
     ddddd provider box box_version linked_clone
     lllll description tags fleet owner expires os_type box_url box_checksum environment
     lpplp snapshot.restore
+    lllll snapshot.expires
     nnnnn cpus memory hostname gui disks.add disks.size
     nnnnn networks.add networks.remove networks.type networks.source networks.mac networks.address
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from ..._core import options as shared
 from ..._core.errors import ApiError, Refused
+from ..._core.leases import iso
 from ..._core.options import CREATION, SETTING
 from ..._core.public_keys import public_keys
 from ..._kit.creation import Creations
@@ -86,6 +87,8 @@ class ProxmoxDriver(ProxmoxObserver):
         #: Held while an ISO image is uploaded or downloaded.
         self.upload_lock = threading.Lock()
         self._bridge = options.get("bridge") or "vmbr0"
+        #: {node: its time}; all VMs of a task are planned at about the same time.
+        self._node_times = {}
         #: The disks of a linked clone are on the storage of its source, whatever the task sets.
         self._storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
         self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
@@ -132,6 +135,15 @@ class ProxmoxDriver(ProxmoxObserver):
         from .images import resolved
 
         return resolved(self, request)
+
+    def host_time(self, vm):
+        """Return the time of the node of a VM; None if the account may not read it."""
+        node = vm.config.get("node")
+        if node is None or not self.permissions.has(f"/nodes/{node}", "Sys.Audit"):
+            return None
+        if node not in self._node_times:
+            self._node_times[node] = self.tool.get(f"/nodes/{node}/time")["time"]
+        return iso(self._node_times[node])
 
     @property
     def where(self):

@@ -104,7 +104,7 @@ def test_values_of_an_entry():
     assert result["ssh"] == {"host": "192.0.2.7", "port": 22, "user": None, "scope": "host"}
     assert [disk["slot"] for disk in result["disks"]] == ["vda", "vdb"]
     assert [nic.get("mac") for nic in result["networks"]] == [None, "52:54:00:00:00:03", "52:54:00:00:00:0b"]
-    bare = {"kind": "", "created": None, "current": False, "unfinished": ""}
+    bare = {"kind": "", "created": None, "current": False, "unfinished": "", "expires": None}
     first = {"name": "s1", "id": "i1", "parent": None, "state": "running", "description": "first", **bare}
     assert result["snapshots"] == [first]
 

@@ -32,7 +32,7 @@ class WithClock(Claiming):
 
     now, wrong_by = START, 0
 
-    def host_time(self):
+    def host_time(self, _vm):
         return iso(self.now + self.wrong_by)
 
 

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import NEVER_EXPIRES
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE
@@ -43,7 +44,7 @@ RECORDED = [
 @pytest.mark.parametrize(("name", "kind", "power", "parent", "frozen", "overlays", "memory"), RECORDED)
 def test_recorded(name, kind, power, parent, frozen, overlays, memory):
     seen = read(name)
-    snapshot = seen.to_snapshot(is_current=True, config_of=None)
+    snapshot = seen.to_snapshot(UUID, is_current=True, config_of=None)
     assert (snapshot.kind, snapshot.power, snapshot.parent, snapshot.config, snapshot.current) == (
         kind,
         power,
@@ -58,9 +59,9 @@ def test_recorded(name, kind, power, parent, frozen, overlays, memory):
 
 
 def test_name_and_description_of_snapshot():
-    snapshot = read("internal-off").to_snapshot(False, None)
+    snapshot = read("internal-off").to_snapshot(UUID, False, None)
     assert (snapshot.name, snapshot.description, snapshot.current, snapshot.id) == ("off", "first <&> ü", False, None)
-    assert read("internal-running").to_snapshot(False, None).description == ""
+    assert read("internal-running").to_snapshot(UUID, False, None).description == ""
 
 
 def test_snapshot_of_running_vm_has_its_stored_settings():
@@ -71,7 +72,7 @@ def test_snapshot_of_running_vm_has_its_stored_settings():
     root.find("domain/memory").text = "1024"
     seen = SnapshotXml(root)
     assert seen.definition.memory == 64 << 20
-    snapshot = seen.to_snapshot(False, lambda definition: read_disks(definition, {}))
+    snapshot = seen.to_snapshot(UUID, False, lambda definition: read_disks(definition, {}))
     disk = {"size": None, "format": "qcow2", "source": f"{POOL}/pvs-a.qcow2", "bus": "virtio"}
     assert snapshot.config == {"vda": disk}
 
@@ -79,7 +80,7 @@ def test_snapshot_of_running_vm_has_its_stored_settings():
 def test_old_snapshot_without_definition():
     seen = SnapshotXml.parse("<domainsnapshot><name>s</name><state>shutoff</state><domain/></domainsnapshot>")
     assert (seen.definition, seen.disk_files, seen.overlays, seen.memory_file) == (None, {}, [], None)
-    snapshot = seen.to_snapshot(False, lambda definition: {"cpus": 1})
+    snapshot = seen.to_snapshot(UUID, False, lambda definition: {"cpus": 1})
     assert (snapshot.config, snapshot.created, snapshot.kind) == (None, None, "internal")
 
 
@@ -98,7 +99,8 @@ def marked(vm):
 
 
 def arguments(**more):
-    return {"name": "s", "description": "d", "include_memory": None, "kind": "internal", "power": "stopped", **more}
+    taken = {"name": "s", "description": "d", "include_memory": None, "kind": "internal", "power": "stopped"}
+    return {**taken, "expires": NEVER_EXPIRES, **more}
 
 
 def create(*flags):
