@@ -7,13 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: reap
-short_description: Delete or stop the VMs that have expired
+short_description: Delete or stop the VMs that have expired, and delete expired snapshots
 version_added: 0.1.0
 description:
   - Deletes or stops the VMs of all sources of an inventory that have expired. C(expires) of the modules for VMs sets
     when a VM expires.
+  - Also deletes the snapshots that have expired, of all other VMs, unless O(action=stop). C(expires) of the modules for
+    snapshots sets when a snapshot expires. What follows is true of snapshots too.
   - A VM is changed only if it has an ownership record of its own. Which controller has created it does not matter. A VM
-    that was copied without this collection never expires.
+    that was copied without this collection never expires. A snapshot is deleted only if its own expiry was stored with
+    it for this VM.
   - The expiry of each VM is read again immediately before it is changed. A VM of which somebody has extended the expiry
     in the meantime is kept.
   - Nothing is changed on a host with a clock that differs by more than five minutes from that of the controller, nor is
@@ -52,7 +55,8 @@ attributes:
 options:
   action:
     description:
-      - V(delete) - delete the VM with the files that were created for it. V(stop) - shut it down.
+      - V(delete) - delete the VM with the files that were created for it, and expired snapshots of other VMs. V(stop) -
+        shut the VM down; no snapshot is deleted.
     type: str
     choices: [delete, stop]
     default: delete
@@ -61,7 +65,7 @@ options:
     type: str
     default: 0m
   owner:
-    description: Only VMs of this owner.
+    description: Only VMs of this owner, and their snapshots.
     type: str
   sources:
     description:
@@ -108,7 +112,7 @@ plan:
   type: str
   sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
 vms:
-  description: One entry for each VM that expired at least O(grace) ago, source by source, the oldest first.
+  description: One entry for each VM and each snapshot that expired at least O(grace) ago, source by source.
   returned: unless the task failed before it has read the sources
   type: list
   elements: dict
@@ -129,12 +133,15 @@ vms:
       description: Name of the inventory source.
       type: str
       sample: libvirt-hv1
+    snapshot:
+      description: Name of the snapshot that has expired; null if the VM itself has.
+      type: str
     owner:
       description: Who is responsible for the VM; null if nobody.
       type: str
       sample: ci
     expires:
-      description: When the VM expired, in ISO 8601 and UTC.
+      description: When the VM or the snapshot expired, in ISO 8601 and UTC.
       type: str
       sample: "2027-01-31T18:00:00Z"
     outcome:

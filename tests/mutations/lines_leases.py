@@ -11,16 +11,35 @@ _CORE = "tests/unit/module_utils/_core"
 _LEASES, _LEASES_TESTS = "_core/leases.py", [f"{_CORE}/test_leases.py"]
 _LIMITS, _LIMITS_TESTS = "_core/limits.py", ["tests/unit/module_utils/_engine/test_limits.py"]
 _EVENTS = "_core/vm_events.py"
+_SNAPSHOT_TESTS = [f"{_CORE}/test_plan_snapshot.py"]
+_REAP_TESTS = ["tests/unit/plugin_utils/test_reap_decisions.py"]
 
 MUTATIONS = (
-    Mutation("same-text-moves-an-expiry", _LEASES, '{**config, "expires": found} if is_same else config', "config",
-             _LEASES_TESTS),
-    Mutation("expiry-is-not-extended", _LEASES, "not found or asked is None or extend", "not found or asked is None",
-             _LEASES_TESTS),
+    Mutation("same-text-moves-an-expiry", _LEASES, "found if is_same else asked", "asked", _LEASES_TESTS),
+    Mutation("expiry-is-not-extended", _LEASES, "not found or extend", "not found", _LEASES_TESTS),
     Mutation("copy-of-a-user-expires", _LEASES,
-             "vm.owned and found and found.at is not None and now is not None and found.at <= now",
-             "found and found.at is not None and now is not None and found.at <= now", _LEASES_TESTS),
-    Mutation("vm-expires-a-second-early", _LEASES, "found.at <= now", "found.at - 1 <= now", _LEASES_TESTS),
+             'vm.owned and now is not None and _has_passed(vm.config.get("expires"), now)',
+             'now is not None and _has_passed(vm.config.get("expires"), now)', _LEASES_TESTS),
+    Mutation("copy-of-a-user-is-ended", _LEASES, 'vm.config.get("expires") if vm.owned else None',
+             'vm.config.get("expires")', _LEASES_TESTS),
+    Mutation("vm-expires-a-second-early", _LEASES, "expires.at <= now", "expires.at - 1 <= now", _LEASES_TESTS),
+    Mutation("snapshot-of-a-copied-vm-expires", "_core/snapshot_leases.py", 'found["id"] != vm_id', "False",
+             [f"{_CORE}/test_snapshot_leases.py"]),
+    Mutation("snapshot-that-was-extended-is-deleted", "_core/plan_snapshot.py",
+             "snapshot_must_be_kept(vm, found[0], policy)", "False", _SNAPSHOT_TESTS),
+    Mutation("expiry-of-the-vm-keeps-its-snapshots", "_core/plan.py",
+             "task.request.snapshot is None and must_be_kept(task.vm, task.policy)",
+             "must_be_kept(task.vm, task.policy)", _SNAPSHOT_TESTS),
+    Mutation("expiry-of-an-existing-snapshot-is-not-stored", "_core/plan_snapshot.py", "expires == one.expires", "True",
+             _SNAPSHOT_TESTS),
+    Mutation("snapshots-of-a-deleted-vm-are-deleted-first", "plugins/plugin_utils/leases/decisions.py",
+             'not _is_due(one, now, grace) and owner in (None, one["owner"])', 'owner in (None, one["owner"])',
+             _REAP_TESTS),
+    Mutation("snapshots-of-other-owners-are-deleted", "plugins/plugin_utils/leases/decisions.py",
+             'not _is_due(one, now, grace) and owner in (None, one["owner"])', "not _is_due(one, now, grace)",
+             _REAP_TESTS),
+    Mutation("parent-snapshot-is-deleted-first", "plugins/plugin_utils/leases/decisions.py",
+             'reversed(vm.get("snapshots") or ())', 'vm.get("snapshots") or ()', _REAP_TESTS),
     Mutation("grace-does-not-count", _LEASES, "now - policy.expired_for", "now", _LEASES_TESTS),
     Mutation("vm-from-the-future-is-ended", _LEASES, "created > now + CLOCK_TOLERANCE", "False", _LEASES_TESTS),
     Mutation("clock-of-the-host-does-not-count", _LEASES, "abs(host - controller) > CLOCK_TOLERANCE", "False",

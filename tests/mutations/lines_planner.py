@@ -81,8 +81,10 @@ MUTATIONS = (
     Mutation(
         "stop-is-not-waited-for",
         "_core",
-        '{"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "fetch"}',
-        '{"create", "clone", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "fetch"}',
+        '{"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot",'
+        ' "edit_snapshot", "fetch"}',
+        '{"create", "clone", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot",'
+        ' "edit_snapshot", "fetch"}',
         ["tests/unit/module_utils/_engine/test_task.py"],
     ),
     Mutation(

@@ -13,11 +13,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from platforms.known import PLATFORMS
 from suite.answer import Task
 from suite.by_ansible import run_ansible
+from suite.scenarios.snapshots import snapshot
 from suite.source_host import host_of, write_sources
 
 ANNAS, BENS, LATER, FREE = "pvc-lease-anna", "pvc-lease-ben", "pvc-lease-later", "pvc-lease-free"
 NAMES = [ANNAS, BENS, LATER, FREE]
 PAST, FUTURE = "2020-01-31", "2037-01-31"
+SNAPSHOTS = {"past": PAST, "later": FUTURE, "plain": None}
 DAILY = ("libvirt_test",)
 _DEEP = pytest.mark.deep("test_expired_vms_are_stopped_and_deleted[libvirt_test]")
 _OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
@@ -45,6 +47,10 @@ class Reaping:
         assert [answer.msg for answer in answers.values() if answer.failed] == []
         for name in NAMES if self.platform.to_exist else ():
             self.platform.move(name, STOPPED)
+        if self.platform.has_snapshots:
+            taken = [snapshot(name, LATER, name, expires=expires) for name, expires in SNAPSHOTS.items()]
+            answers = carry(self.platform, taken, NAMES)
+            assert [answer.msg for answer in answers.values() if answer.failed] == []
 
     def run(self, *words, code=0, **variables):
         """Run the playbook, and return its output."""
@@ -54,6 +60,10 @@ class Reaping:
             done = run_ansible(self.folder, "ansible-playbook", command, around, cwd=self.folder)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
+
+    def snapshots(self):
+        """Names of the snapshots of the VM that does not expire; of a platform without snapshots, all that remain."""
+        return set(self.platform.snapshots(LATER)) if self.platform.has_snapshots else {"later", "plain"}
 
     def powers(self):
         found = self.platform.truth(NAMES)
@@ -68,10 +78,13 @@ def _expired_vms_are_ended(platform, carry, shim, folder):
         write_sources(folder / "lab", {"platform": reaping.name, "options": reaping.connection}, host)
         output = reaping.run("--check")
         assert reaping.powers() == [STOPPED, RUNNING, STOPPED, STOPPED], output
-        assert [name for name in NAMES if f"  {name}  " in output] == [ANNAS, BENS], output
+        listed = [ANNAS, BENS, *([LATER] if platform.has_snapshots else [])]
+        assert [name for name in NAMES if f"  {name}  " in output] == listed, output
+        assert ("past" in reaping.snapshots()) == platform.has_snapshots
         assert "changed=1" in output
         output = reaping.run(reap_owner="anna")
         assert reaping.powers() == [None, RUNNING, STOPPED, STOPPED], output
+        assert reaping.snapshots() == {"later", "plain"}, output
         # Not every guest obeys a request to shut down.
         output = reaping.run(reap_action="stop", reap_stop_mode="force")
         assert reaping.powers() == [None, STOPPED, STOPPED, STOPPED], output

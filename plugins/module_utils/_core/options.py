@@ -354,12 +354,8 @@ SNAPSHOT = {
     **CALL_TIMEOUT,
 }
 
-COMPARE = {
-    "from": Option(required=True),
-    "to": Option(),
-    "content": Option("bool", default=False),
-    "text": Option("bool", default=False),
-}
+_FLAGS = {"content": Option("bool", default=False), "text": Option("bool", default=False)}
+COMPARE = {"from": Option(required=True), "to": Option(), **_FLAGS}
 SNAPSHOT_INFO = {"compare": Option("dict", options=COMPARE, role=POLICY)}
 
 #: Kinds of answer files; "manual" for an installation by the user.

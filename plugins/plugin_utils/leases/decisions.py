@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which expired VMs a run deletes or stops, and what it reports. Pure."""
+"""Which expired VMs a run deletes or stops, which expired snapshots it deletes, and what it reports. Pure."""
 
 from __future__ import annotations
 
@@ -18,27 +18,46 @@ def due(vms, now, grace, owner=None):
 
     Times in ISO 8601 and UTC can be compared as text. The module decides again, with the mark that it then reads.
     """
-    latest = iso(now - grace)
-    found = [one for one in vms if one.get("expires") and one["expires"] <= latest]
-    return sorted(
-        (one for one in found if owner in (None, one["owner"])), key=lambda one: (one["expires"], one["name"])
-    )
+    found = [one for one in vms if _is_due(one, now, grace) and owner in (None, one["owner"])]
+    return sorted(found, key=lambda one: (one["expires"], one["name"]))
+
+
+def due_snapshots(vms, now, grace, owner=None):
+    """Return the expired snapshots of VMs that are not due themselves, as entries of their VMs with ``snapshot``.
+
+    A child comes before its parent: some platforms delete no snapshot with several children.
+    """
+    kept = [one for one in vms if not _is_due(one, now, grace) and owner in (None, one["owner"])]
+    return [
+        {**vm, "expires": snapshot["expires"], "snapshot": snapshot}
+        for vm in sorted(kept, key=lambda one: one["name"])
+        for snapshot in reversed(vm.get("snapshots") or ())
+        if _is_due(snapshot, now, grace)
+    ]
+
+
+def _is_due(entry, now, grace):
+    return bool(entry.get("expires")) and entry["expires"] <= iso(now - grace)
 
 
 def options_of(vm, action, grace, stop_mode=None):
-    """Return the options of the module vm, besides the connection, that end a lease. ``grace`` is in minutes."""
+    """Return the options of the task, besides the connection, that ends a lease. ``grace`` is in minutes."""
     which = {"id": vm["id"]} if vm.get("id") else {"name": vm["name"]}
+    if vm.get("snapshot"):
+        snapshot = vm["snapshot"]["id"] or vm["snapshot"]["name"]
+        return {**which, "snapshot": snapshot, "state": "absent", "expired_for": f"{grace}m"}
     state, _done = ACTIONS[action]
     how = {"stop_mode": stop_mode} if stop_mode else {}
     return {**which, "state": state, "expired_for": f"{grace}m", **how}
 
 
 def entry_of(vm, source, result, action):
-    """Return the entry of a VM in the result: who it belonged to, and what was done."""
+    """Return the entry of a VM or a snapshot in the result: who it belonged to, and what was done."""
     outcome = FAILED if result.get("failed") else ACTIONS[action][1] if result.get("changed") else KEPT
     kept = [one for entry in result.get("vms") or () for one in entry.get("kept") or ()]
     return {
         **{key: vm.get(key) for key in ("name", "id", "platform", "owner", "expires")},
+        "snapshot": vm["snapshot"]["name"] if vm.get("snapshot") else None,
         "source": source,
         "outcome": outcome,
         "msg": str(result.get("msg") or "") if outcome == FAILED else "",
@@ -51,9 +70,8 @@ def table(entries, check):
     if not entries:
         return []
     done = "WOULD BE" if check else "OUTCOME"
-    rows = [(done, "SOURCE", "VM", "OWNER", "EXPIRED")]
-    rows += [
-        tuple(str(one[key] or "-") for key in ("outcome", "source", "name", "owner", "expires")) for one in entries
-    ]
+    keys = ("outcome", "source", "name", "snapshot", "owner", "expires")
+    rows = [(done, "SOURCE", "VM", "SNAPSHOT", "OWNER", "EXPIRED")]
+    rows += [tuple(str(one[key] or "-") for key in keys) for one in entries]
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action plugin of ``reap``: deletes or stops the expired VMs of all inventory sources."""
+"""The action plugin of ``reap``: ends the expired VMs and snapshots of all inventory sources."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ from ..tasks.in_process import now
 from ..tasks.over_platforms import plan_of, shown_plans
 from . import decisions
 
-_INFO, _VM = "polyvirt.core.vm_info", "polyvirt.core.vm"
-_FILTERS = {"expired": True, "owned": True}
+_INFO, _VM, _SNAPSHOT = "polyvirt.core.vm_info", "polyvirt.core.vm", "polyvirt.core.vm_snapshot"
+#: {action: what is read of the VMs}. Only a run that deletes also ends snapshots, which cannot be stopped.
+_READ = {
+    decisions.DELETE: {"facets": ["power", "config", "snapshots"], "required": True},
+    decisions.STOP: {"facets": ["power", "config"], "filters": {"expired": True, "owned": True}, "required": True},
+}
 
 
 class Reap(ActionBase):
@@ -63,15 +67,17 @@ class Reap(ActionBase):
         return _answer_of(entries, unread)
 
     def _due(self):
-        """Return ([(source, VM)] that have expired, {source: why it cannot be read})."""
-        what = {"filters": _FILTERS, "facets": ["power", "config"], "required": True}
+        """Return ([(source, VM or snapshot)] that have expired, {source: why it cannot be read})."""
+        what = _READ[self._options["action"]]
         tasks = {name: [_task(_INFO, {**self._where(name), **what})] for name in self._sources.names}
         found = {name: results[0] for name, results in self._sources.run(tasks, self._options["timeout"]).items()}
         unread = {name: str(result["msg"]) for name, result in found.items() if result.get("failed")}
+        limits = (now(), self._grace * 60, self._options["owner"])
         due = [
-            (name, vm)
+            (name, one)
             for name, result in found.items()
-            for vm in decisions.due(result.get("vms") or (), now(), self._grace * 60, self._options["owner"])
+            for decide in (decisions.due, decisions.due_snapshots)
+            for one in decide(result.get("vms") or (), *limits)
         ]
         return due, unread
 
@@ -86,11 +92,11 @@ class Reap(ActionBase):
         return [next(done) if chosen else result for result, chosen in zip(planned, is_chosen)]
 
     def _run(self, due, check, more=None):
-        """Run a task for each (source, VM), and return the results in the same order."""
+        """Run a task for each (source, VM or snapshot), and return the results in the same order."""
         how = (self._options["action"], self._grace, self._options["stop_mode"])
         tasks = [
-            (name, _task(_VM, {**self._where(name), **decisions.options_of(vm, *how), **extra}, check))
-            for (name, vm), extra in zip(due, more or repeat({}))
+            (name, _task(_module_of(one), {**self._where(name), **decisions.options_of(one, *how), **extra}, check))
+            for (name, one), extra in zip(due, more or repeat({}))
         ]
         return self._sources.run_each(tasks, self._options["timeout"]) if tasks else []
 
@@ -100,8 +106,15 @@ def _task(module, arguments, check=True):
     return {module: arguments, "check_mode": check, "ignore_errors": True}
 
 
-def _label(source, vm):
-    return f"{source}: {vm['name']} ({vm.get('id')})"
+def _module_of(one):
+    return _SNAPSHOT if one.get("snapshot") else _VM
+
+
+def _label(source, one):
+    """Return the name of a part of the plan."""
+    snapshot = one.get("snapshot")
+    of_snapshot = f": snapshot '{snapshot['name']}' ({snapshot['id']})" if snapshot else ""
+    return f"{source}: {one['name']} ({one.get('id')}){of_snapshot}"
 
 
 def _answer_of(entries, unread):

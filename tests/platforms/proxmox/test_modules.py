@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
 
 import pytest
 
@@ -116,3 +117,21 @@ def test_password_works_where_only_root_is_allowed(modules):
     ran = modules.ours(**own, **args)
     assert (ran.failed, ran.changed) == (False, True), ran.msg
     assert worlds.ROOT_PASSWORD not in str(ran.result)
+
+
+@pytest.mark.parametrize(("ahead", "audits", "is_rejected"), [(0, True, False), (400, True, True), (400, False, False)])
+def test_vm_of_a_node_with_a_wrong_clock_is_kept(modules, world, ahead, audits, is_rejected):
+    """Without Sys.Audit, the clock of a node cannot be read."""
+    now = int(time.time())
+    new = {"name": "web9", "cpus": 1, "memory": "128M", "disks": [{"size": "16M"}], "expires": "2020-01-31"}
+    created = modules.ours("vm", **new, controller_time=now)
+    assert not created.failed, created.msg
+    for node in world.cluster.nodes.values():
+        node.clock_ahead = ahead
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token(SECRET, separated=False)})
+    for role in ("PVEVMAdmin", "PVEDatastoreAdmin", *(["PVEAuditor"] if audits else [])):
+        world.access.allow("/", "ci@pve", role)
+    account = {"api_user": "ci@pve", "api_token_id": "t", "api_token_secret": SECRET}
+    ran = modules.ours("vm", name="web9", state="absent", expired_for="0m", controller_time=now, **account)
+    assert (ran.failed, ran.changed) == (is_rejected, not is_rejected), ran.msg
+    assert ("the clock of the host says" in ran.msg) == is_rejected

@@ -60,7 +60,46 @@ def test_entries(result, action, outcome, msg):
 def test_table():
     entries = [decisions.entry_of(VMS[3], "hv1", {"changed": True}, "delete")]
     assert decisions.table(entries, True) == [
-        "WOULD BE  SOURCE  VM   OWNER  EXPIRED",
-        "deleted   hv1     old  -      2027-03-27T10:00:00Z",
+        "WOULD BE  SOURCE  VM   SNAPSHOT  OWNER  EXPIRED",
+        "deleted   hv1     old  -         -      2027-03-27T10:00:00Z",
     ]
     assert decisions.table([], False) == []
+
+
+def _snapshot(name, expires, key=None):
+    return {"name": name, "id": key, "expires": expires}
+
+
+OLD, JUST, NEW = "2027-03-27T10:00:00Z", "2027-03-27T12:00:00Z", "2027-03-27T12:00:01Z"
+WITH_SNAPSHOTS = [
+    {**VMS[4], "snapshots": [_snapshot("base", OLD), _snapshot("child", JUST, "u2"), _snapshot("kept", None)]},
+    {**VMS[0], "snapshots": [_snapshot("later", NEW)]},
+    {**VMS[3], "snapshots": [_snapshot("of one that is deleted", OLD)]},
+    {**VMS[2], "name": "c", "expires": None, "snapshots": [_snapshot("bens", OLD)]},
+    {"name": "d", "id": "9", "owner": None, "expires": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("grace", "owner", "names"),
+    [
+        (0, None, ["bens", "child", "base"]),
+        (3600, None, ["bens", "base"]),
+        (7201, None, []),
+        (0, "anna", ["child", "base"]),
+        (0, "ben", ["bens"]),
+    ],
+)
+def test_expired_snapshots_of_vms_that_remain_children_first(grace, owner, names):
+    found = decisions.due_snapshots(WITH_SNAPSHOTS, NOW, grace, owner)
+    assert [one["snapshot"]["name"] for one in found] == names
+
+
+def test_task_deletes_one_snapshot_if_it_has_expired():
+    child, base = decisions.due_snapshots(WITH_SNAPSHOTS, NOW, 0, "anna")
+    ended = {"id": "5", "state": "absent", "expired_for": "90m"}
+    assert decisions.options_of(child, "delete", 90, "force") == {**ended, "snapshot": "u2"}
+    assert decisions.options_of(base, "delete", 90) == {**ended, "snapshot": "base"}
+    entry = decisions.entry_of(base, "hv1", {"changed": True}, "delete")
+    assert (entry["snapshot"], entry["expires"], entry["outcome"]) == ("base", OLD, "deleted")
+    assert decisions.table([entry], False)[1] == "deleted  hv1     never  base      anna   2027-03-27T10:00:00Z"

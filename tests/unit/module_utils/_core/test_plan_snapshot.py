@@ -8,6 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import (
+    Expiry,
+    beginning,
+    expiry,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     LIVE,
     NEVER,
@@ -271,3 +276,95 @@ def test_power_keep_is_rejected_if_the_snapshots_power_is_unknown():
     refusal = plan(found("running", snapshots=taken), ask_snapshot("s", "restored", power="keep"), TRAITS).refusal
     assert "power: keep is not possible" in refusal.message
     assert plan(found("running", snapshots=taken), ask_snapshot("s", "restored"), TRAITS).refusal is None
+
+
+# Leases ---------------------------------------------------------------------------------------------------------------
+
+NOW, HOUR = 1_800_000_000, 3600
+WITH_EXPIRY = replace(TRAITS, fields={**TRAITS.fields, "snapshot.expires": Field(cost=LIVE)})
+
+
+def _leased(text, at, **more):
+    return Snapshot("s", expires=Expiry(text, at, is_stored=True), **more)
+
+
+def _asked(text, state="present", **policy):
+    config = beginning({"expires": expiry(text, "expires")}, NOW) if text is not None else {}
+    request = ask_snapshot("s", state, **config)
+    return replace(request, policy=replace(request.policy, controller_time=NOW, **policy))
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "extend", "after"),
+    [
+        (("8h", NOW + HOUR), "8h", True, NOW + 8 * HOUR),
+        (("8h", NOW + HOUR), "1h", False, NOW + HOUR),
+        (("8h", NOW + 5), "1h", False, NOW + HOUR),
+        (("8h", NOW + HOUR), "", False, None),
+        (("", None), "2h", False, NOW + 2 * HOUR),
+    ],
+)
+def test_expiry_of_a_snapshot_moves_only_if_a_task_extends_or_changes_it(stored, asked, extend, after):
+    vm = found(snapshots=(_leased(*stored),))
+    one = planned(vm, _asked(asked, extend=extend), WITH_EXPIRY)
+    assert [(step.verb, step.arguments["expires"].at) for step in one.steps] == [("edit_snapshot", after)]
+    assert [snapshot.expires.at for snapshot in one.after.snapshots] == [after]
+    # What was stored is what the task asks for.
+    assert planned(one.after, _asked(asked), WITH_EXPIRY).steps == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "extend"),
+    [(("8h", NOW + HOUR), "8h", False), (("", None), "", True), (("8h", NOW + HOUR), None, True)],
+)
+def test_same_text_leaves_the_expiry_of_a_snapshot(stored, asked, extend):
+    vm = found(snapshots=(_leased(*stored),))
+    assert planned(vm, _asked(asked, extend=extend), WITH_EXPIRY).steps == []
+
+
+def test_new_snapshot_has_its_expiry_and_a_platform_without_one_rejects_it():
+    one = planned(found(), _asked("8h"), WITH_EXPIRY)
+    assert [step.verb for step in one.steps] == ["snapshot"]
+    assert one.after.snapshots[0].expires == Expiry("8h", NOW + 8 * HOUR)
+    for vm in (found(), found(snapshots=(Snapshot("s"),))):
+        assert "snapshot.expires" in str(plan(vm, _asked("8h"), TRAITS).refusal)
+
+
+def test_expiry_is_that_of_the_one_snapshot_with_this_name():
+    vm = found(snapshots=(Snapshot("s", id="u1"), Snapshot("s", id="u2")))
+    assert "u1, u2" in str(plan(vm, _asked("8h"), WITH_EXPIRY).refusal)
+    by_id = replace(_asked("8h"), snapshot=replace(_asked("8h").snapshot, name="u2"))
+    after = planned(vm, by_id, WITH_EXPIRY).after.snapshots
+    assert [bool(one.expires) for one in after] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("at", "grace", "is_deleted"),
+    [(NOW, 0, True), (NOW + 1, 0, False), (NOW - HOUR, HOUR, True), (NOW - HOUR + 1, HOUR, False), (None, 0, False)],
+)
+def test_snapshot_is_deleted_only_if_it_has_expired_for_long_enough(at, grace, is_deleted):
+    vm = found(snapshots=(_leased("8h" if at else "", at),))
+    one = planned(vm, _asked(None, "absent", expired_for=grace), WITH_EXPIRY)
+    assert [step.verb for step in one.steps] == (["drop_snapshot"] if is_deleted else [])
+
+
+def test_expiry_of_the_vm_says_nothing_about_its_snapshots():
+    expired = Expiry("2020-01-01", 1_600_000_000, is_stored=True)
+    vm = found(snapshots=(_leased("8h", NOW + 1),)).having(config={"expires": expired})
+    assert planned(vm, _asked(None, "absent", expired_for=0), WITH_EXPIRY).steps == []
+    vm = vm.having(config={}, snapshots=(_leased("8h", NOW),))
+    assert len(planned(vm, _asked(None, "absent", expired_for=0), WITH_EXPIRY).steps) == 1
+
+
+@pytest.mark.parametrize(("ahead", "is_rejected"), [(300, False), (301, True)])
+def test_snapshot_from_the_future_is_kept(ahead, is_rejected):
+    vm = found(snapshots=(_leased("8h", NOW, created=NOW + ahead),))
+    one = plan(vm, _asked(None, "absent", expired_for=0), WITH_EXPIRY)
+    assert (one.refusal is not None) == is_rejected
+    assert "snapshot 's' was created at" in str(one.refusal) or not is_rejected
+
+
+def test_without_the_time_of_the_controller_no_snapshot_is_deleted():
+    request = _asked(None, "absent", expired_for=0)
+    request = replace(request, policy=replace(request.policy, controller_time=None))
+    assert planned(found(snapshots=(_leased("8h", 1),)), request, WITH_EXPIRY).steps == []
