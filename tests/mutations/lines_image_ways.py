@@ -110,4 +110,18 @@ MUTATIONS = (
         "item.content and item.content.fetched",
         ["tests/platforms/hyperv/test_images.py::test_unfinished_vm_whose_image_was_removed_gets_the_newest_one"],
     ),
+    Mutation(
+        "disk-of-an-interrupted-task-does-not-count",
+        "_media/keeping.py",
+        'has_begun_with and self.images.begun(request.creation["image"], has_begun_with)',
+        "None",
+        ["tests/unit/module_utils/_media/test_keeping.py"],
+    ),
+    Mutation(
+        "begun-image-of-another-checksum",
+        "_media/images.py",
+        "one.name == name and one.asked_checksum == checksum",
+        "one.name == name",
+        ["tests/unit/module_utils/_media/test_keeping.py"],
+    ),
 )

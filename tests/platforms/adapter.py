@@ -60,6 +60,8 @@ class Adapter:
     resumes_downloads = True
     #: Whether a disk can be an overlay of an image, and whether nobody records what a stored image is.
     links_images, forgets_images = True, False
+    #: Whether a disk that is created from an image has its content.
+    copies_content = True
     #: Whether the controller copies images to the host.
     images_by_controller = False
     #: The number of calls that find a stored image by its name, and set what follows from it.

@@ -130,11 +130,14 @@ def vendor_of(platform, names, folder):
     return vendor
 
 
-def as_published(source, path):
-    """The content of an image as vendors publish it: qcow2 with data in compressed clusters."""
+def as_published(source, path, byte=7):
+    """The content of an image as vendors publish it: qcow2 with data in compressed clusters.
+
+    ``byte`` is what the disk begins with.
+    """
     filled = path.with_suffix(".filled")
     _convert(source, chain_info(source)[0]["format"], filled)
-    write(str(filled), 7)
+    write(str(filled), byte)
     _convert(str(filled), "qcow2", path, "-c")
     return path.read_bytes()
 

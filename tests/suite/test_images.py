@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -13,10 +15,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
 
 from collection_path import CHECKOUT
 from suite.answer import Task
+from suite.depth import share
 from suite.limits import wait_until
+from suite.media_server import as_published
 
 VM, SECOND = "pvc-named", "pvc-second"
 
@@ -114,6 +119,14 @@ def test_image_that_does_not_fit_is_rejected(platform, vendor, made, carry, stor
     assert (answer.truth[VM], platform.stored_images(store)) == (None, [])
 
 
+def test_image_that_is_not_the_vendors_is_not_kept(platform, vendor, made, carry, store):
+    vendor.server.files["/latest/SHA256SUMS"] = f"{'0' * 64}  {vendor.file}\n".encode()
+    answer = carry(platform, [Task("make", made)], [VM])["make"]
+    assert answer.failed
+    assert "0000" in answer.msg
+    assert (answer.changed, answer.truth[VM], platform.stored_images(store)) == (False, None, [])
+
+
 def test_unknown_name_is_rejected(platform, made, carry):
     image = {"source": "tests-l", "catalogue": {"names": ["tests-1", "debian-13"]}}
     answer = carry(platform, [Task("make", {**made, "image": image})], [VM])["make"]
@@ -162,7 +175,7 @@ def test_first_task_of_the_readme(platform, server_of_vendor, carry, store):
     check, run, again = answers["check"], answers["make"], answers["again"]
     assert (check.changed, run.changed, again.changed) == (True, True, False)
     assert check.result["diff"] == run.result["diff"]
-    assert run.vm(VM)["image"]["name"] == "debian-13"
+    assert (run.vm(VM)["image"]["name"], run.truth[VM]["power"]) == ("debian-13", RUNNING)
 
 
 # Images that the platform itself downloads ----------------------------------------------------------------------------
@@ -246,6 +259,41 @@ def test_killed_download_is_completed(platform, vendor, made, carry, store, is_r
     assert again.vm(VM)["image"]["digest"] == f"sha256:{vendor.digest}"
     assert vendor.server.fetched(path)[-1] == (None if is_republished else f"bytes={2 * _BLOCK}-")
     assert (left.exists(), len(platform.stored_images(store))) == (False, 1)
+
+
+#: The number of calls of a creation after which it is killed on one day; a deep run tests all.
+_KILLED_AT = 2
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["copied", "linked"])
+def test_killed_creation_ends_with_one_image(request, platform, vendor, made, carry, shim, store, tmp_path, linked):
+    """The vendor replaces the image meanwhile, and the next task asks for the newest one.
+
+    The VM has the content of the image that the result names, whether that is the former or the newer one.
+    """
+    if not platform.handles_files or (linked and not platform.links_images):
+        pytest.skip("the calls of this platform are no commands, or it copies all images")
+    former = (vendor.content, 7)
+    newer = (as_published(platform.published_image(), tmp_path / "newer.qcow2", 8), 8)
+    begins_with = {f"sha256:{hashlib.sha256(content).hexdigest()}": byte for content, byte in (former, newer)}
+    made = {**made, "image": vendor.image(refresh=True, linked=linked)}
+    calls = carry(platform, [Task("make", made)], [VM])["make"].calls
+    for number in share(request.config, [call.number for call in calls], _KILLED_AT):
+        platform.clean()
+        shutil.rmtree(store, ignore_errors=True)
+        vendor.publish(former[0])
+        shim.forget()
+        shim.order(f"kill-after {number}")
+        assert carry(platform, [Task("make", made)], [VM])["make"].rc == -9
+        shim.forget()
+        vendor.publish(newer[0])
+        answers = carry(platform, [Task(one, made, check=one == "check") for one in ("check", "make", "again")], [VM])
+        assert [answer.msg for answer in answers.values() if answer.failed] == [], number
+        image = answers["make"].vm(VM)["image"]
+        if platform.copies_content:
+            assert platform.holds(answers["make"].truth[VM], begins_with[image["digest"]]), (number, image)
+        assert answers["check"].vm(VM)["image"] == image, number
+        assert answers["again"].changed is False, number
 
 
 def test_credentials_are_stored_and_shown_nowhere(platform, vendor, made, carry, store):

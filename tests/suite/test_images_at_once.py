@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from suite.answer import Task
 from suite.carry import carry_one
 from suite.limits import scaled
 from suite.media_server import vendor_of
@@ -25,19 +26,41 @@ def test_ten_vms_in_three_tasks_at_once_fetch_once(qemu, tmp_path):
     vendor.server.pauses[path] = (100, lambda: time.sleep(scaled(3)))
     names = [f"{qemu.prefix}{number}" for number in range(10)]
     made = {key: value for key, value in qemu.creation.items() if key not in ("disks", "image", "iso")}
-    tasks = [
-        {**made, "name": names[first::3], "image": vendor.image(), "image_directory": str(store)} for first in (0, 1, 2)
-    ]
+    made |= {"image": vendor.image(), "image_directory": str(store)}
     try:
-        with ThreadPoolExecutor(len(tasks)) as pool:
-            runs = [pool.submit(_at_once, qemu, tmp_path / str(number), task) for number, task in enumerate(tasks)]
-            answers = [run.result() for run in runs]
-        assert [answer.msg for answer in answers if answer.failed] == []
+        _three_tasks_at_once(qemu, tmp_path, made, names)
         assert (vendor.downloads(), len(qemu.stored_images(store))) == (1, 1)
         assert set(names) <= set(qemu.ids())
     finally:
         vendor.close()
         shutil.rmtree(store, ignore_errors=True)
+
+
+@pytest.mark.rotated(6)
+@pytest.mark.parametrize("platform_name", ["proxmox"], indirect=True, scope="session")
+def test_ten_vms_on_a_node_need_one_download(platform, vendor, made, carry):
+    names = [f"{platform.prefix}{number}" for number in range(10)]
+    answer = carry(platform, [Task("make", {**made, "name": names})])["make"]
+    assert not answer.failed, answer.msg
+    assert (vendor.downloads(), len(platform.stored_images(None)), set(platform.ids())) == (1, 1, set(names))
+
+
+@pytest.mark.rotated(6)
+@pytest.mark.parametrize("platform_name", ["proxmox"], indirect=True, scope="session")
+def test_three_tasks_at_once_leave_one_file_on_a_node(platform, vendor, made, tmp_path):
+    """Each may let the node download it: none of them fails, and the node keeps one file."""
+    names = [f"{platform.prefix}{number}" for number in range(6)]
+    _three_tasks_at_once(platform, tmp_path, made, names)
+    assert 1 <= vendor.downloads() <= 3
+    assert (len(platform.stored_images(None)), set(platform.ids())) == (1, set(names))
+
+
+def _three_tasks_at_once(platform, folder, made, names):
+    tasks = [{**made, "name": names[first::3]} for first in (0, 1, 2)]
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        runs = [pool.submit(_at_once, platform, folder / str(number), task) for number, task in enumerate(tasks)]
+        answers = [run.result() for run in runs]
+    assert [answer.msg for answer in answers if answer.failed] == []
 
 
 def _at_once(platform, folder, options):

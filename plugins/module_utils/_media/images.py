@@ -122,11 +122,17 @@ class Lookup:
 
         ``inputs`` are those of the mark of the VM. The image counts whatever the vendor has now.
         """
-        name, digest = name_of_image(asked), inputs.get("digest")
-        if not digest or inputs.get("image") != name:
+        digest = inputs.get("digest")
+        if not digest or inputs.get("image") != name_of_image(asked):
             return None
-        found = [one for one in self.store.all() if (one.name, one.digest) == (name, digest)]
-        return {**_as_stored(asked, name, found[-1]), "fetch": None, "warnings": []} if found else None
+        return self.begun(asked, lambda stored: stored.digest == digest)
+
+    def begun(self, asked, has_begun_with):
+        """Return the suboptions ``asked`` with the newest stored image of this name that fits, or None."""
+        name, checksum = name_of_image(asked), _asked_checksum(asked)
+        stored = [one for one in self.store.all() if one.name == name and one.asked_checksum == checksum]
+        found = next((one for one in reversed(stored) if has_begun_with(one)), None)
+        return found and {**_as_stored(asked, name, found), "fetch": None, "warnings": []}
 
     def located(self, asked, wanted, choice, about, patience):
         """Return (Stored, Fetch or None, warnings); ``wanted`` is the Stored that would serve the task."""
@@ -217,8 +223,12 @@ def _wanted(asked, name, choice):
         fetched="",
         checked="",
         file_size=0,
-        asked_checksum=without_credentials(asked["checksum"]) if asked.get("checksum") else None,
+        asked_checksum=_asked_checksum(asked),
     )
+
+
+def _asked_checksum(asked):
+    return without_credentials(asked["checksum"]) if asked.get("checksum") else None
 
 
 # What a task asks for -------------------------------------------------------------------------------------------------

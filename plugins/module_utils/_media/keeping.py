@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cached_property, partial
 
 from .._ports import files
@@ -28,8 +29,22 @@ class KeepsImages:
         return files.version(path)
 
     def resolve_image(self, request):
-        """Return the request with the file on the host as its image."""
+        """Return the request with the file on the host as its image.
+
+        A disk that an interrupted task has left counts, whatever the vendor publishes now.
+        """
+        has_begun_with = self.has_begun(request)
+        begun = has_begun_with and self.images.begun(request.creation["image"], has_begun_with)
+        if begun:
+            return replace(request, creation={**request.creation, "image": begun})
         return self.images.resolved(request, partial(self.image_needs, request))
+
+    def has_begun(self, _request):
+        """Return a function that tells whether the disk of an interrupted task has the content of a Stored, or None.
+
+        None: there is no such disk, or this platform creates it again.
+        """
+        return
 
 
 def default_directory():

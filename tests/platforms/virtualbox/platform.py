@@ -252,6 +252,7 @@ class Double(Platform):
     """VirtualBox's double: all scenarios run on it every day, and some of them on the real one."""
 
     name = "virtualbox_double"
+    copies_content = False
 
     def _opened(self):
         return double_registry.VirtualBox(self.folder)

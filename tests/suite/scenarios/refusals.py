@@ -117,7 +117,7 @@ def _of_files(platform):
         Refused("image of another", {**new, "image": {"source": others}}, (NEW, OTHER, "copy")),
     ]
     if hasattr(platform, "own_medium"):  # Its images are no files.
-        images = [Refused("path", {**new, "image": {"source": others}}, ("image.source", "it is a path", "Set box"))]
+        images = [Refused("path", {**new, "image": {"source": others}}, (NEW, "is not a box file", ".box"))]
     return [
         *images,
         Refused("no iso", {**known, "iso": "/nonexistent.iso"}, (KNOWN, "iso", "/nonexistent.iso", "path")),

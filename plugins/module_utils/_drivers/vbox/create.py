@@ -12,7 +12,7 @@ from functools import partial
 
 from ..._core.differences import differences
 from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, Refused
-from ..._core.mark import IN_MARK, finished_mark, inputs_of, making_of, parsed, with_settings
+from ..._core.mark import IN_MARK, finished_mark, inputs_of, inputs_of_image, making_of, parsed, with_settings
 from ..._core.model import COLLECTIONS, STOPPED, Vm
 from ..._kit.creation import undone_on_failure
 from ..._ports import files
@@ -24,9 +24,10 @@ from .configure import apply_changes
 from .delete import delete_vm
 from .mark import KEY, may_be_unfinished, new_id, resolved_mark, write_mark
 from .observe import Listing
-from .settings.disks import add_disk, attach_seed, file_exists_error, seed_path, set_iso
+from .settings.disks import add_disk, attach_seed, file_exists_error, remove_disk, seed_path, set_iso
 from .settings.networks import networks_of
 from .settings.table import config_of
+from .vbox_vm import slot_name
 
 _FIRST = "SATA 0"
 _EXISTING_FILE = re.compile("Machine settings file '(.*?)' already exists")
@@ -146,9 +147,28 @@ def _with_unfinished_mark(driver, vbox_vm):
 
 
 def _add_first_disk(driver, vm, vbox_vm, entry, image):
+    """Add the disk with the content of the image, unless an interrupted task has: then one of another image goes."""
+    inputs = inputs_of_image(image)
     if _FIRST in vm.config["disks"]:
-        return vm
-    mark = add_disk(driver, vm, vbox_vm, _FIRST, entry, image)
+        if vm.mark["inputs"] == inputs:
+            return vm
+        vm = _without_first_disk(driver, vm, vbox_vm)
+        vbox_vm = driver.vbox_vm(vm.id)
+    mark = {**vm.mark, "inputs": inputs}
+    if vm.mark.get("making"):  # Else add_disk writes the mark, before it creates the file.
+        write_mark(driver, vm.id, mark)
+    mark = add_disk(driver, vm.having(mark=mark), vbox_vm, _FIRST, entry, image)
+    write_mark(driver, vm.id, mark)
+    return vm.having(mark=mark)
+
+
+def _without_first_disk(driver, vm, vbox_vm):
+    """Remove the first disk of an unfinished VM, with its file."""
+    found = next(one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == _FIRST)
+    uuid = found.values["ImageUUID"]
+    remove_disk(driver, vbox_vm, _FIRST)
+    driver.run(vm.id, "closemedium", "disk", uuid, "--delete")
+    mark = {**vm.mark, "disks": [one for one in vm.mark["disks"] if one != uuid]}
     write_mark(driver, vm.id, mark)
     return vm.having(mark=mark)
 

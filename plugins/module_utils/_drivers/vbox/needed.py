@@ -43,6 +43,7 @@ class VBoxFiles(LocalFiles):
     folder_option = "storage_path"
     space_remedy = "set storage_path to another directory"
     new_remedies = dict.fromkeys(("name",), _REGISTER)
+    removes_leftovers = True
 
     def __init__(self, driver, plan, unfinished):
         super().__init__(driver, plan, files)

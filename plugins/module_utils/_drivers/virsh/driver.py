@@ -74,6 +74,11 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
 
         return image_needs(self, request)
 
+    def has_begun(self, request):
+        from .images import has_begun
+
+        return has_begun(self, request)
+
     def run_in_guest(self, vm, command):
         from .guest import run_in_guest
 

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from ..._core.errors import CommandFailed
 from ..._media.resolve import Needs, level_of
-from ..._ports import host
+from ..._ports import files, host
+from .settings.disks import slot_name
 
 #: The level of QEMU's default CPU model, which new VMs without KVM have.
 _EMULATED = "x86-64-v1"
@@ -27,3 +31,24 @@ def image_needs(driver, request):
         # The option native can set another CPU model.
         cpu=None if request.config.get("native") else cpu,
     )
+
+
+def has_begun(driver, request):
+    """Return a function from a Stored to whether the first disk of an interrupted task has its content, or None.
+
+    Nothing else tells from which image the disk is, because the VM is defined last.
+    """
+    slot = slot_name(0)
+    entry = (request.config.get("disks") or {}).get(slot) or {}
+    path = driver.storage.disk_path(request.name, slot, entry.get("format") or "qcow2")
+    if not files.is_file(path):
+        return None
+    return partial(_has_content, driver, path, entry, bool(request.creation["image"].get("linked")))
+
+
+def _has_content(driver, path, entry, linked, stored):
+    image = {"source": stored.path, "format": stored.format, "linked": linked}
+    try:
+        return driver.storage.has_content_of(path, entry, image)
+    except CommandFailed:
+        return False

@@ -28,6 +28,7 @@ class VmmFiles(LocalFiles):
     read_remedy = write_remedy = "Run the task as root (become: true)."
     folder_option = "storage_path"
     space_remedy = "set another storage_path, or linked: true"
+    removes_leftovers = True
 
     def __init__(self, driver, plan):
         super().__init__(driver, plan, files)

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A disk that an interrupted task has left decides which stored image its VM gets."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
+from ansible_collections.polyvirt.core.plugins.module_utils._media import images as product
+from ansible_collections.polyvirt.core.plugins.module_utils._media.keeping import KeepsImages
+from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import Needs
+
+from unit.module_utils._media.server import checksum
+from unit.module_utils._media.test_images import QCOW2, Tasks
+
+
+class _Host(KeepsImages):
+    """A host on which ``disk`` is the content of the first disk of the VM, or None."""
+
+    default_image_directory = "/nowhere"
+
+    def __init__(self, tasks, disk):
+        self.options, self._disk = {"image_directory": str(tasks.folder)}, disk
+
+    def image_needs(self, _request):
+        return Needs("libvirt", "amd64", ("qcow2", "raw"))
+
+    def has_begun(self, _request):
+        return self._holds if self._disk else None
+
+    def _holds(self, stored):
+        with open(stored.path, "rb") as file:
+            return file.read() == self._disk
+
+
+@pytest.fixture(name="tasks")
+def _tasks(server, tmp_path):
+    tasks = Tasks(server, tmp_path / "store")
+    tasks.publish(QCOW2)
+    return tasks
+
+
+def _resolved(tasks, disk, **asked):
+    request = tasks.request(**asked)
+    return _Host(tasks, disk).resolve_image(request).creation["image"]
+
+
+@pytest.mark.parametrize(
+    ("disk", "refresh", "expected"),
+    [
+        ("old", True, "old"),
+        ("old", False, "old"),
+        (None, True, "new"),
+        ("other", True, "new"),
+    ],
+)
+def test_vm_gets_the_image_that_its_disk_was_created_from(tasks, server, disk, refresh, expected):
+    """The vendor has a newer image meanwhile, which another task has fetched."""
+    contents = {"old": QCOW2, "new": QCOW2 + b"new", "other": b"other"}
+    tasks.run()
+    tasks.publish(contents["new"])
+    tasks.run(refresh=True)
+    server.requests.clear()
+    image = _resolved(tasks, contents.get(disk), refresh=refresh)
+    assert (image["digest"], image["fetch"]) == (f"sha256:{checksum(contents[expected])}", None)
+    assert (server.requests == []) is (disk == "old")
+
+
+def test_image_with_another_checksum_in_the_task_is_another_one(tasks):
+    address = f"{tasks.server.url}/latest/{tasks.medium()['file']}"
+    tasks.run(source=address, checksum=f"sha256:{checksum(QCOW2)}")
+    newer = QCOW2 + b"new"
+    tasks.publish(newer)
+    asked = {"source": address, "checksum": f"sha256:{checksum(newer)}"}
+    assert _resolved(tasks, QCOW2, **asked)["digest"] == f"sha256:{checksum(newer)}"
+
+
+def test_platform_without_such_disks_asks_no_store(tasks):
+    assert KeepsImages.has_begun(SimpleNamespace(), Request(name="web1")) is None
+    assert isinstance(_Host(tasks, None).images, product.Images)
