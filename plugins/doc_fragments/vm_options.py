@@ -151,7 +151,7 @@ options:
     type: list
     elements: str
     default: []
-    choices: [disks, networks, port_forwards, shared_folders]
+    choices: [devices, disks, networks, port_forwards, shared_folders]
   on_failure:
     description:
       - Action if the task fails after a new VM was created, for example at its first start. V(rollback) removes
@@ -442,6 +442,29 @@ options:
         description:
           - Whether the guest has read-only access.
         type: bool
+  devices:
+    description:
+      - Devices of the host that are passed through to the VM. Several VMs can have the same device, but only
+        one of them can run.
+      - Other devices of the VM are not changed, unless O(purge) contains V(devices).
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description:
+          - Kind of device.
+        type: str
+        required: true
+        choices: [pci, usb]
+      id:
+        description:
+          - Address of a PCI device, such as V(0000:01:00.0). Or vendor and product of a device, such as
+            V(10de:1eb8), if the host has only one such device.
+        type: str
+      mapping:
+        description:
+          - Name of a mapping of the cluster, instead of O(devices[].id).
+        type: str
   image:
     description:
       - Disk image to create the VM from. Used only when the VM is created, and not compared later.

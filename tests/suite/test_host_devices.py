@@ -41,7 +41,7 @@ def test_device_is_used_by_one_running_vm(platform, carry):
     for label in ("checked", "start"):
         answer = answers[label]
         assert (answer.failed, answer.changed) == (True, False)
-        assert f"{WEB}: pci device 0000:01:00.0 is used by {DB}. Stop that VM first" in answer.msg
+        assert f"{WEB}: devices.pci 0000:01:00.0: the device is used by {DB}. Stop that VM first" in answer.msg
     assert answers["memory"].failed and "its memory cannot be saved" in answers["memory"].msg
     assert [answers[label].changed for label in ("start later", "again")] == [True, False], answers["start later"].msg
     powers = {name: vm["power"] for name, vm in answers["again"].truth.items()}

@@ -21,6 +21,8 @@ class Node:
     memory: int = 64 * GIB
     #: Seconds by which its clock is wrong.
     clock_ahead: int = 0
+    #: Addresses of its PCI devices; None: it has each one that is asked for.
+    pci: tuple | None = None
 
 
 @dataclass
@@ -57,6 +59,8 @@ class Machine:
     #: The number of starts, to distinguish one run from the next.
     starts: int = 0
     ha: bool = False
+    #: Addresses of the PCI devices with which it was started.
+    devices: tuple = ()
 
     @property
     def config(self):
@@ -96,6 +100,8 @@ class Cluster:
     bridges: dict = field(default_factory=dict)
     #: Names of bridges without a port that are not VLAN aware: no NIC with a VLAN starts there.
     bridges_without_port: set = field(default_factory=set)
+    #: {"pci" or "usb": {mapping: {node: its devices}}}
+    mappings: dict = field(default_factory=lambda: {"pci": {}, "usb": {}})
 
     def has_quorum(self):
         return 2 * sum(node.online for node in self.nodes.values()) > len(self.nodes)

@@ -17,7 +17,7 @@ from .worlds import ROOT_PASSWORD, TOKEN_SECRET, add_machine
 
 #: Guests that never react to the power button, with an agent that never answers.
 _DEAF = {"stops_within": None, "agent_after": float("inf")}
-_GIVEN = {"cpus", "memory", "online", "ip"}
+_GIVEN = {"cpus", "memory", "online", "ip", "pci"}
 
 
 def read(path, clock=None, version=(9, 2)):
@@ -38,6 +38,8 @@ def world(given, clock=None, version=(9, 2)):
     made.guest = Guest(**(guests if isinstance(guests, dict) else _DEAF))
     _add_accounts(made, given)
     made.cluster.pools.update({name: Pool() for name in given.get("pools", ())})
+    for kind, mappings in given.get("mappings", {}).items():
+        made.cluster.mappings[kind].update(mappings)
     made.cluster.tag_style = given.get("tag-style") or {}
     for machine in given.get("vms", ()):
         add_machine(made, **{"node": made.local_node, "options": {}, "guest": made.new_guest(), **machine})

@@ -75,6 +75,10 @@ def _aged(world, privileges):
 def check_option(call, vmid, key, value=None, old=None):
     """Check whether the caller may set or delete this option of a VM."""
     _check_root_only(call, key, value)
+    if re.fullmatch(r"(hostpci|usb)\d+", key):
+        # Also what is replaced or removed must not be a device of the node.
+        _check_root_only(call, key, old)
+        _check_mapping(call, key, old)
     if key == "startup":
         call.world.access.require(call.user, "/", ["Sys.Modify"])
     wanted = [_privileges(call.world.schema, key, value if value is not None else old)]
@@ -88,7 +92,7 @@ def check_option(call, vmid, key, value=None, old=None):
 def _check_root_only(call, key, value):
     if call.user.is_root:
         return
-    if key.startswith("hostpci") and "mapping=" not in (value or ""):
+    if key.startswith("hostpci") and value and "mapping=" not in value:
         raise ApiError(f"only root can set '{key}' config for non-mapped devices")
     if key.startswith("usb") and value and "mapping=" not in value and "spice" not in value.lower():
         raise ApiError(f"only root can set '{key}' config for real devices")

@@ -46,8 +46,13 @@ _SINCE = {
     "overrule-shutdown": (8, 2),
 }
 # The same for keys of property strings.
-_KEYS_SINCE = {"import-from": (7, 2)}
-_ENDPOINTS_SINCE = {"PUT /pools": (8, 1), "DELETE /pools": (8, 1)}
+_KEYS_SINCE = {"import-from": (7, 2), "mapping": (8, 0)}
+_ENDPOINTS_SINCE = {
+    "PUT /pools": (8, 1),
+    "DELETE /pools": (8, 1),
+    "GET /cluster/mapping/pci": (8, 0),
+    "GET /cluster/mapping/usb": (8, 0),
+}
 
 
 def split_list(text):

@@ -90,7 +90,7 @@ def _check_rights(call, options, deletes):
     machine = call.machine_or_none()
     old = machine.config.current if machine else {}
     for key, value in sorted(options.items()):
-        privileges.check_option(call, call.vmid, key, value)
+        privileges.check_option(call, call.vmid, key, value, old.get(key))
         if key.startswith("net") and key[3:].isdigit():
             privileges.check_bridge(call, key, value)
     for key in deletes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from . import drives, privileges, propertystring, statistics, vm_apply
+from . import devices, drives, privileges, propertystring, statistics, vm_apply
 from .errors import ApiError
 from .world import check_lock, not_found
 
@@ -90,6 +90,7 @@ def _start_found(call, machine):
     _check_volumes(world, machine)
     _run_hookscript(world, machine)
     _check_bridges(world, machine)
+    devices.take(world, machine)
     if world.start_renews_cloudinit:
         vm_apply.renew_cloudinit(world, machine)
     yield world.timing.start
@@ -174,6 +175,7 @@ def end(world, machine):
     """Set the state of a VM after its emulator has ended, and apply its pending changes."""
     machine.running = False
     machine.pid = 0
+    machine.devices = ()
     vm_apply.apply_cold(world, machine)
 
 
@@ -303,6 +305,7 @@ def suspend(call):
     privileges.check_root_options(call)
     machine = _running_machine(call)
     if call.flag("todisk"):
+        devices.check_saved(machine.config.current)
         return call.task("qmsuspend", lambda task: _suspend_to_disk(call, machine))
 
     def work(_task):
@@ -328,7 +331,7 @@ def _suspend_to_disk(call, machine):
     yield world.timing.memory(size)
     config = machine.config
     config.current["lock"] = "suspended"
-    machine.running, machine.pid = False, 0
+    machine.running, machine.pid, machine.devices = False, 0, ()
     machine.write(config)
     world.effect(machine.vmid, "SUSPENDED")
 

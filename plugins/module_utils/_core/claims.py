@@ -201,6 +201,10 @@ class HoldsClaims:
         identity = (self.place and self.place[0], rule.get("protocol") or "tcp", port)
         return [Claim(PORT, identity, "", option, str(port), "host_port", address)] if port else []
 
+    def device(self, device, option: str) -> Sequence[Claim]:
+        """Return the claims of an entry of ``devices``; none if the platform itself checks who uses it."""
+        return []
+
 
 # What settings claim --------------------------------------------------------------------------------------------------
 
@@ -242,6 +246,7 @@ _OF_FIELD = {
     "iso": lambda path, option, driver: driver.file(path, READ, option),
     "networks": lambda nic, option, driver: driver.nic(nic, option),
     "port_forwards": lambda rule, option, driver: driver.forward(rule, option),
+    "devices": lambda device, option, driver: driver.device(device, option),
 }
 #: The suboptions of a change that can add a claim; None as a suboption: the whole entry.
 _CLAIMING = {
@@ -249,6 +254,7 @@ _CLAIMING = {
     "iso": None,
     "networks": (None, "mac", "type", "source", "vlan", "address"),
     "port_forwards": (None, "protocol", "host_address", "host_port"),
+    "devices": (None,),
 }
 
 

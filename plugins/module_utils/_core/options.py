@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Callable, Optional
 
+from .devices import device_id, device_of
 from .errors import InvalidInput, Unsupported
 from .guest_conditions import page
 from .ip_config import has_fixed_address
@@ -27,8 +28,8 @@ STATES = ("present", "started", "stopped", "paused", "suspended", "restarted", "
 #: Roles. SETTING: compared with the VM. CREATION: used only to create a VM. POLICY: controls how changes are made.
 #: AT_START: passed to the last start of a task. CONNECTION: all others, read only by the driver.
 SETTING, CREATION, POLICY, AT_START, CONNECTION = "setting", "creation", "policy", "at_start", "connection"
-#: The ``key`` of entries that are identified by their position in the list.
-PLACE = "#"
+#: The ``key`` of entries that are identified by their position in the list, or by several suboptions together.
+PLACE, TOGETHER = "#", "@"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Option:
     nothing on any platform. ``distinct``: no value of the list may occur more than once. ``secret``: no output shows
     the value, or the secrets in it if it is a document; False: it only has a name like that of a secret.
     ``has_password``: it may be an address with a password. ``hidden``: set by this collection only, and never shown.
-    ``normalize(value, option)`` returns the canonical form of the value.
+    ``normalize(value, option)`` returns the canonical form of the value. ``identify(entry, option)`` returns (what
+    identifies an entry of a list whose key is TOGETHER, its canonical form).
     """
 
     type: str = "str"
@@ -72,6 +74,7 @@ class Option:
     has_password: bool = False
     hidden: bool = False
     normalize: Callable = lambda value, option: value
+    identify: Optional[Callable] = None
 
     def spec(self, in_full=False):
         """Return the argument spec. With a short form it is "raw" (Ansible checks nothing), unless ``in_full``."""
@@ -210,6 +213,11 @@ SHARED_FOLDER = {
     "type": Filled(),
     "read_only": Option("bool"),
 }
+DEVICE = {
+    "type": Option(choices=("pci", "usb"), required=True),
+    "id": Filled(normalize=device_id),
+    "mapping": Filled(),
+}
 DISPLAY = {"type": Option(choices=("none", "vnc", "spice")), "video_memory": Size()}
 LINKED = Option("bool", default=False)
 #: How an image is found and verified; ``catalogue`` is what the action plugin knows of its name.
@@ -261,6 +269,8 @@ NO_AGENT = {
 #: The time of the controller, in seconds since 1970; the action plugin sets it.
 CONTROLLER_TIME = {"controller_time": Policy("int", hidden=True)}
 
+#: Lists that a task can set completely.
+PURGED = ("devices", "disks", "networks", "port_forwards", "shared_folders")
 STOP_MODES = ("graceful", "force", "graceful_then_force")
 
 #: A plan makes changes in the order of these settings.
@@ -279,7 +289,7 @@ VM = {
     "allow_restart": Consent(),
     "allow_recreate": Consent(),
     "delete_disks": Policy(choices=("owned", "none", "all"), default="owned"),
-    "purge": Texts(role=POLICY, choices=("disks", "networks", "port_forwards", "shared_folders"), default=[]),
+    "purge": Texts(role=POLICY, choices=PURGED, default=[]),
     "on_failure": Policy(choices=("rollback", "keep"), default="rollback"),
     **CONTROLLER_TIME,
     "extend": Consent(),
@@ -305,6 +315,7 @@ VM = {
     "networks": Entries(options=NETWORK, key=PLACE),
     "port_forwards": Entries(options=PORT_FORWARD, key="name"),
     "shared_folders": Entries(options=SHARED_FOLDER, key="name"),
+    "devices": Entries(options=DEVICE, key=TOGETHER, identify=device_of),
     "image": Option("dict", options=IMAGE, role=CREATION, short="source"),
     "clone": Option("dict", options=CLONE, role=CREATION, short="source"),
     "cloud_init": Option("dict", options=CLOUD_INIT, role=CREATION),

@@ -12,7 +12,7 @@ from .errors import InvalidInput
 from .guest_conditions import condition
 from .leases import beginning
 from .model import Comparison, Policy, Request, SnapshotRequest
-from .options import AT_START, CREATION, FACETS, PLACE, SETTING
+from .options import AT_START, CREATION, FACETS, PLACE, SETTING, TOGETHER
 from .texts import check_printable
 from .units import parse_size
 
@@ -239,6 +239,8 @@ def _record(path, option, value):
 
 def _entries(path, option, entries):
     """Return {key: entry}; the key of an entry without one is its position (``#0``). An absent entry is None."""
+    if option.key == TOGETHER:
+        return _identified(path, option, entries)
     by_key = {}
     for place, entry in enumerate(entries):
         name = None if option.key == PLACE else entry.get(option.key) or None
@@ -256,6 +258,17 @@ def _entries(path, option, entries):
         given.pop(option.key, None)
         has_state = "state" in option.options
         by_key[key] = None if has_state and given.pop("state", "present") == "absent" else given
+    return by_key
+
+
+def _identified(path, option, entries):
+    """Return {key: entry} of a list whose entries are identified by several suboptions together."""
+    by_key = {}
+    for place, entry in enumerate(entries):
+        key, given = option.identify(_record(f"{path}[{place}]", option, entry), f"{path}[{place}]")
+        if key in by_key:
+            raise InvalidInput(f"{path}: {key} is listed twice.", "List each entry once.")
+        by_key[key] = given
     return by_key
 
 

@@ -11,6 +11,7 @@ from .differences import pending
 from .leases import CREATED, Expiry, created_at, is_expired, iso
 from .mark import image_of, name_of_image, recorded_inputs
 from .model import ABSENT, COLLECTIONS, Secret
+from .options import TOGETHER, VM
 from .units import MIB, human_size, is_size
 
 #: The text that Ansible shows instead of a secret.
@@ -79,10 +80,15 @@ def _settings(config):
     for name, value in config.items():
         if name in _OWN_KEYS or value is None:
             continue
-        is_list = name in COLLECTIONS
-        whole = [{"name": key, **one} for key, one in sorted(value.items())] if is_list else plain(value)
+        whole = _listed(name, value) if name in COLLECTIONS else plain(value)
         result[name] = _human_readable(name, whole)
     return result
+
+
+def _listed(name, entries):
+    """Return the entries of a list with their names, unless several suboptions together identify them."""
+    has_names = VM[name].key != TOGETHER
+    return [{**({"name": key} if has_names else {}), **one} for key, one in sorted(entries.items())]
 
 
 def in_nic_order(networks):

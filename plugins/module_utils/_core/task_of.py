@@ -18,7 +18,7 @@ from .document_secrets import secrets_in_document
 from .errors import PolyvirtError
 from .mark import UNFINISHED, image_of, own_disks, recorded_inputs
 from .model import ABSENT, COLLECTIONS, PAUSED, RUNNING, STOPPED, SUSPENDED, Field, Secret
-from .options import CONNECTION, PLACE, SETTING, VM
+from .options import CONNECTION, PLACE, SETTING, TOGETHER, VM
 from .plan import plan
 from .request import requests
 from .results import in_nic_order
@@ -148,7 +148,9 @@ class _Subject:
                 yield Part((name,), value)
 
     def _entry(self, name, key, entry):
-        required = [one for one, option in self._suboptions(name).items() if option.required and one in entry]
+        suboptions = self._suboptions(name)
+        together = self._key(name) == TOGETHER
+        required = [one for one, option in suboptions.items() if (option.required or together) and one in entry]
         yield Part((name, key), {one: entry[one] for one in required})
         rest = {attribute: value for attribute, value in entry.items() if attribute not in required}
         unreadable = [Part((name, key, "size"), None)] if name == "disks" and rest.get("size", 0) is None else []
@@ -306,7 +308,7 @@ class _Subject:
 
     def _listed(self, name, entries):
         key = self._key(name)
-        return [entry if key == PLACE else {key: place, **entry} for place, entry in entries.items()]
+        return [entry if key in (PLACE, TOGETHER) else {key: place, **entry} for place, entry in entries.items()]
 
     def _written(self, path, value):
         option = self._option(path)

@@ -121,7 +121,8 @@ def excludes(new, held, other):
         both = new.power in _LISTENING and other.power in _LISTENING
         return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)
     if claim.kind == DEVICE:
-        return _added(new, other)
+        # Several VMs may have a device, as long as only one of them runs.
+        return _both_on(new, other)
     # The same MAC or address does not matter on another network.
     same_place = claim.kind == NAME or (claim.where is not None and claim.where == held.where)
     return new.is_added and same_place

@@ -61,6 +61,7 @@ _NOT_FOUND = {
     "snapshot": ("Domain snapshot not found: ",),
     "network": ("failed to get network '", "Network not found: "),
     "metadata": ("metadata not found: ",),
+    "node device": ("Node device not found: ",),
 }
 _CHECK_DAEMON = "Check the uri, and that the libvirt daemon is running (libvirtd or virtqemud)."
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")

@@ -85,10 +85,14 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     nnnnn networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
-    nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port
+    nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port devices.type devices.id
     lllpn disks.size
     xxxxx disks.bus disks.format disks.source
 """, (
+    ("nnnnn", "devices.add", None, {}, "pci 0000:01:00.0"),
+    ("nnnnn", "devices.remove", {}, None, "pci 0000:01:00.0"),
+    ("nllnn", "devices.add", None, {}, "usb 046d:c52b"),
+    ("nllnn", "devices.remove", {}, None, "usb 046d:c52b"),
     ("nnnnn", "cpus", 1, 2, None),
     ("nllnn", "cpus", 1, 2, None, ROOM),
     ("nnnnn", "memory", 512 * M, G, None),
@@ -115,7 +119,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
 ))  # fmt: skip
 TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm, **ROOM), """
     nnnnn cpus memory max_cpus max_memory iso disks.add disks.remove
-    nnnnn networks.add networks.remove networks.source networks.mac networks.model
+    nnnnn networks.add networks.remove networks.source networks.mac networks.model devices.add devices.remove
     xxxxx disks.size
 """)  # fmt: skip
 REMOTE_LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=False), virsh.vm, "nnnnn networks.type")
@@ -157,8 +161,14 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllxl snapshot.take snapshot.drop snapshot.expires
     nnnpn cloud_init.password cloud_init.user_data cloud_init.meta_data cloud_init.network_config
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
+    nnnpn devices.type devices.id devices.mapping
     xxxxx disks.format disks.source
 """, (
+    ("nnnpn", "devices.add", None, {}, "pci gpu1"),
+    ("nnnpn", "devices.remove", {}, None, "pci 0000:01:00.0"),
+    ("lllpl", "devices.add", None, {}, "usb 046d:c52b"),
+    ("lllpl", "devices.remove", {}, None, "usb 1-4"),
+    ("nnnpn", "devices.add", None, {}, "usb 1-4", {"hotplug": ("disk",)}),
     *(("nnnpn", f"networks.{part}", *values, "0", {"hotplug": ("disk",)}) for part, values in {
         "add": (None, {}), "remove": ({}, None), "mac": ("a", "b"), "model": ("virtio", "e1000")}.items()),
     ("lllpl", "disks.add", None, {"size": G}, "scsi1"),

@@ -16,6 +16,10 @@ from ..._tools.hyperv import SERVICES
 _SWITCH = "Use networks[].type: network with the name of a switch as source; nat is the default switch."
 _FORWARD = "Add a mapping to the NAT network on the host: Add-NetNatStaticMapping."
 _SHARE = "Share the directory from the host with SMB, and mount it in the guest."
+_DEVICE = (
+    "For PCI, use Discrete Device Assignment of Windows Server while the VM is off: Dismount-VMHostAssignableDevice,"
+    " then Add-VMAssignableDevice. Hyper-V passes no USB devices; use RDP or USB over the network."
+)
 _DISPLAY = "Connect to the VM with VMConnect, or with RDP to the guest."
 
 HYPERV = Platform(
@@ -28,6 +32,7 @@ HYPERV = Platform(
         "display": _DISPLAY,
         "port_forwards": _FORWARD,
         "shared_folders": _SHARE,
+        "devices": _DEVICE,
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.type=bridged": _SWITCH,
         "networks.type=hostonly": _SWITCH,

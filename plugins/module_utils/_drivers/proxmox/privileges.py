@@ -10,6 +10,7 @@ import re
 from ..._core.errors import Refused
 from ..._core.model import SUSPENDED
 from ..._tools import proxmox_values as values
+from .settings.devices import STEMS
 from .settings.networks import check_bridge_privilege, check_nic
 
 #: Paths on which a privilege applies to the VMs below.
@@ -181,6 +182,8 @@ def check_options(driver, label, privileges, node, options, removed=(), current=
         privileges.check(label, *_needed_for_option(driver, label, key, text))
         if values.stem(key) == "net":
             check_bridge_privilege(driver, label, node, values.parse(key, text))
+        elif values.stem(key) in STEMS:
+            check_mapping(driver, label, key, text)
     for key, text in sorted(options.items()):
         privileges.check(label, *_needed_for_option(driver, label, key, text))
         if values.stem(key) == "net":
@@ -217,6 +220,8 @@ def _needed_for_option(driver, label, key, text):
         return ("VM.Config.CDROM",) if values.is_cdrom(drive) or values.is_seed(drive) else ("VM.Config.Disk",)
     found = next((privileges for pattern, privileges in _FOR_OPTIONS if re.fullmatch(pattern, key)), None)
     if driver.tool.api.who != _ROOT and (found is None or _REAL_DEVICE.match(f"{key}={text}")):
+        if values.stem(key) in STEMS:
+            raise _root_only(driver, label, key, values.parse(key, text).get("host", text))
         what = " to a device of the node" if found else ""
         raise Refused(
             f"{label}: native: '{key}' can be set{what} only by {_ROOT} itself; no token may, and the task runs as"
@@ -224,6 +229,14 @@ def _needed_for_option(driver, label, key, text):
             f"Remove it from the task, set it on the node (qm set), or log in as {_ROOT} with its password.",
         )
     return found or ("VM.Config.Options",)
+
+
+def _root_only(driver, label, key, device):
+    return Refused(
+        f"{label}: only {_ROOT} itself may set or remove the device {device} of the node ({key}); no token may, and the"
+        f" task runs as {driver.tool.api.who}.",
+        f"Use a mapping of the device (devices[].mapping), or log in as {_ROOT} with its password.",
+    )
 
 
 def _storage_of_new_volume(key, text):

@@ -13,6 +13,7 @@ from ..._core.plan_create import find_snapshot
 from ..._core.snapshot_leases import described, in_text
 from . import mark
 from .cluster import in_parallel
+from .power import check_memory
 from .settings.table import Context, config_of
 
 #: The entry of the VM itself in the list of snapshots.
@@ -110,6 +111,8 @@ def check_snapshots(driver, label, plan, step):
         raise Refused(
             f"{label}: it is a template, which has no snapshots.", "Clone it, and take a snapshot of the clone."
         )
+    if step.arguments["power"] == RUNNING:
+        check_memory(driver, label, vm, "Set include_memory: false, or stop the VM first.")
     path = driver.last_options(vm.id).path
     if not driver.tool.get(f"{path}/feature", feature="snapshot").get("hasFeature", 1):
         raise Refused(

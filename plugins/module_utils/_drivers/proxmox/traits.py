@@ -25,9 +25,11 @@ from ..._core.model import (
 )
 from ..._core.units import GIB
 from ..._kit.settings import defaults, normalized, supported
+from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from .cluster import HARMLESS_LOCKS
 from .options import PROXMOX
+from .settings.devices import STEMS
 from .settings.firmware import check_secure_boot
 from .settings.native import as_native_option, check_native
 from .settings.place import AUTO
@@ -41,8 +43,13 @@ _LOCKED = "Start it first; a suspended VM is locked."
 
 def _as_options(vm, config):
     """The settings of a VM as a task sets them: in native, without the parts that options of the module set."""
-    native = {key: as_native_option(key, text) for key, text in (config.get("native") or {}).items()}
-    return {**config, "native": native}
+    found = config.get("native") or {}
+    native = {key: as_native_option(key, text) for key, text in found.items()}
+    if not any(text and values.stem(key) in STEMS for key, text in native.items()):
+        return {**config, "native": native}
+    # Native says more of a device, and a task cannot set devices both ways.
+    native.update({key: text for key, text in found.items() if values.stem(key) in STEMS})
+    return {**config, "native": native, "devices": {}}
 
 
 @dataclass(frozen=True)

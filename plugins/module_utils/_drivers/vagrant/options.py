@@ -13,6 +13,7 @@ from ..._core.options import Connection, Entries, Option, Platform, Texts, with_
 from ..._core.texts import bare_uuid
 
 _NATIVE = "Set it through native, by the provider's own key."
+_DEVICE = "Set it through native, by the provider's own key, such as usb and pci of the provider libvirt."
 _ONE_DISK = "A box brings its disk, and only its size can be set. Add others with native, as vm.disk or storage."
 
 VAGRANT = Platform(
@@ -41,6 +42,7 @@ VAGRANT = Platform(
         "networks.type=internal": "Set it through native, as vm.network.",
         "networks.type=network": "Set it through native, as vm.network.",
         "networks.type=user": "Set it through native, as vm.network.",
+        "devices": _DEVICE,
         "networks.model": _NATIVE,
         "networks.vlan": "Tag an interface of the host, and bridge to that.",
         "compare.content": "Compare the disks with the tools of the provider.",

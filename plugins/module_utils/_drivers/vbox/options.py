@@ -11,6 +11,10 @@ from ..._core.options import BootOrder, Connection, Option, Platform, Texts, wit
 from ..._core.texts import bare_uuid
 
 _LINKED = "Create a VM from the image, take a snapshot of it, and clone that with clone.linked: true."
+_DEVICE = (
+    "For USB, set native: {usbxhci: true}, and add a filter: VBoxManage usbfilter add 0 --target VM --name NAME"
+    " --vendorid 046d --productid c52b. VirtualBox passes no PCI devices."
+)
 _SCREEN = "VirtualBox has its own remote display: native: {vrde: true}."
 
 VIRTUALBOX = Platform(
@@ -25,6 +29,7 @@ VIRTUALBOX = Platform(
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.vlan": "Create a VLAN interface on the host, and use it as the source of a bridged NIC.",
         "shared_folders.type": "VirtualBox has only one type of shared folders. Omit the option.",
+        "devices": _DEVICE,
         "display.type=vnc": _SCREEN,
         "display.type=spice": _SCREEN,
         "compare.content": "Export the VM, and compare its disks on a Linux host.",

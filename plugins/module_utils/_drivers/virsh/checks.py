@@ -37,7 +37,7 @@ from ..._tools.virsh_output import version_numbers
 from .create import check_architecture
 from .definition import Definition, file_of, machine_type
 from .host_checks import check_host
-from .host_devices import check_memory
+from .host_devices import check_devices, check_memory
 from .needed import VirshFiles
 from .settings.disks import check_slots
 from .settings.hardware import check_hardware
@@ -78,6 +78,7 @@ def check_plan(driver, plan, released=frozenset()):
             check_snapshot(driver, plan.before, one.step)
     check_hardware(driver, plan)
     check_shares(driver, plan)
+    check_devices(driver, plan)
     check_passt(driver, plan)
     check_host(driver, plan, released)
 

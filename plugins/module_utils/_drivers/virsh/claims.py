@@ -32,8 +32,8 @@ from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._media import disk_header
 from ..._ports import files
 from .definition import backing_files, target_of
-from .host_devices import passed_through
 from .settings.addresses import named_networks, with_reserved_address
+from .settings.devices import passed_through
 from .settings.display import log_files
 from .settings.firmware import nvram_of
 from .settings.networks import read_networks
@@ -130,8 +130,8 @@ class VirshClaims(HoldsClaims):
             claims += self.nic(with_reserved_address(nic, self._networks), f"networks.{key}")
         for key, forward in read_forwards(definition).items():
             claims += self.forward(forward, f"port_forwards.{key}")
-        for device in dict.fromkeys(passed_through(definition)):
-            claims.append(Claim(DEVICE, (self.place and self.place[0], device), text=" device ".join(device)))
+        for kind, identity in dict.fromkeys(passed_through(definition)):
+            claims += self.device({"type": kind, "id": identity}, f"devices.{kind} {identity}")
         mark = definition.mark or {}
         if mark.get("id") == definition.uuid:
             bases = mark.get("inputs", {}).get("bases", ())
@@ -139,6 +139,10 @@ class VirshClaims(HoldsClaims):
         off = SUSPENDED if definition.uuid in self._driver.saved else STOPPED
         power = RUNNING if definition.root.get("id") else off
         return Held(self.owner_id(definition.uuid), definition.name, power, tuple(claims))
+
+    def device(self, device, option):
+        identity = (self.place and self.place[0], (device["type"], device["id"]))
+        return [Claim(DEVICE, identity, "", option, "the device")]
 
     def _of_drive(self, definition, drive):
         is_disk = drive.get("device", "disk") in ("disk", "lun")

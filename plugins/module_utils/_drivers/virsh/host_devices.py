@@ -1,24 +1,96 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Devices of the host that a definition passes through to its VM: only one running VM can have each of them."""
+"""Devices of the host: what a plan needs from the host, and what cannot be done with a VM that has some."""
 
 from __future__ import annotations
 
-from ..._core.errors import Refused
+from ..._core.devices import PCI, USB
+from ..._core.errors import CommandFailed, NotFound, Refused
 from ..._core.model import PAUSED, RUNNING
+from ..._core.planned import planned
 from .definition import Definition
+from .settings.devices import element_of, elements_of, passed_through, type_of, unreadable
 from .traits import INTERNAL
 
-#: NICs that are a function of a PCI device (SR-IOV) have their address in the same form as other devices.
-_PATHS = ("devices/hostdev", "devices/interface[@type='hostdev']")
-_USB = "usb"
+__all__ = ["check_devices", "check_memory", "passed_through"]
+#: Drivers of Linux that leave a device to guests.
+_FOR_GUESTS = ("", "vfio-pci", "pci-stub")
+_NO_IOMMU = (
+    "Turn on the IOMMU in the firmware of the host (VT-d, AMD-Vi), and boot Linux with intel_iommu=on on Intel. Then"
+    " /sys/kernel/iommu_groups is not empty."
+)
 
 
-def passed_through(definition):
-    """[(type, what identifies the device on its host)]; devices that another way identifies are left out."""
-    found = [(_type(one), _identity(one)) for one in _elements(definition)]
-    return [device for device in found if device[1]]
+# What the host needs ------------------------------------------------------------------------------------------------
+
+
+def check_devices(driver, plan):
+    """Raise NotFound or Refused if the host cannot give the VM the devices that the plan adds, or starts it with."""
+    added = {one.key for step in planned(plan) for one in step.changes if one.kind == "devices.add"}
+    needed = added | (_with_which_it_starts(driver, plan) - added if _starts(plan) else set())
+    devices = plan.after.config.get("devices") or {}
+    if driver.hypervisor == "TEST" or not needed & devices.keys():
+        return
+    own = frozenset(one["id"] for one in devices.values() if one["type"] == PCI)
+    for key in sorted(needed & devices.keys()):
+        label, check = f"{plan.after.name}: devices.{key}", _CHECKS[devices[key]["type"]]
+        try:
+            check(driver.node_devices, label, devices[key]["id"], own)
+        except CommandFailed as error:
+            # What was configured before this task may be started: libvirt itself needs no list of devices.
+            if key in added:
+                raise unreadable(plan.after.name, error) from error
+
+
+def _starts(plan):
+    return any(step.verb == "start" or step.arguments.get("power") == RUNNING for step in plan.steps)
+
+
+def _with_which_it_starts(driver, plan):
+    """The devices that the VM already has, and without which libvirt does not start it."""
+    devices = plan.before.config.get("devices") or {}
+    if not devices or not plan.before.id:
+        return set()
+    definition = driver.definition(plan.before.id)
+    elements = {key: element_of(definition, key) for key in devices}
+    found = {key: one for key, one in elements.items() if one is not None}
+    return {key for key, one in found.items() if one.find("source").get("startupPolicy") != "optional"}
+
+
+def _check_pci(host, label, address, own):
+    device = host.pci([address]).get(address)
+    if device is None:
+        raise NotFound(f"{label}: the host has no such PCI device.", "lspci -nn on the host lists its devices.")
+    if device.is_bridge:
+        raise Refused(f"{label}: it is a PCI bridge.", "Set the address of a device behind it.")
+    if device.group is None:
+        raise Refused(f"{label}: the device is in no IOMMU group: the host has no IOMMU, or it is off.", _NO_IOMMU)
+    members = host.pci([one for one in device.group if one not in own]).values()
+    used = [one for one in members if not one.is_bridge and one.driver not in _FOR_GUESTS]
+    if used:
+        listed = ", ".join(f"{one.address} ({one.driver})" for one in used)
+        raise Refused(
+            f"{label}: the host uses other devices of its IOMMU group: {listed}.",
+            "Add them to devices, or detach them from the host (virsh nodedev-detach).",
+        )
+
+
+def _check_usb(host, label, product, own):
+    count = host.usb_with(product)
+    if not count:
+        raise NotFound(f"{label}: the host has no such USB device.", "Plug it in; lsusb on the host lists its devices.")
+    if count > 1:
+        raise Refused(
+            f"{label}: the host has {count} such USB devices, and libvirt does not know which one is meant.",
+            "Unplug the others.",
+        )
+
+
+_CHECKS = {PCI: _check_pci, USB: _check_usb}
+
+
+# What is not possible -----------------------------------------------------------------------------------------------
 
 
 def check_memory(driver, vm, step):
@@ -27,7 +99,7 @@ def check_memory(driver, vm, step):
     if not remedy:
         return
     # libvirt saves the memory in spite of USB devices.
-    types = {_type(one) for one in _elements(Definition(driver.virsh.run("dumpxml", vm.id)))} - {_USB}
+    types = {type_of(one) for one in elements_of(Definition(driver.virsh.run("dumpxml", vm.id)))} - {USB}
     if types:
         raise Refused(
             f"{vm.name}: its memory cannot be saved, because it has a device of the host ({sorted(types)[0]}).", remedy
@@ -42,32 +114,3 @@ def _remedy(vm, step):
         return ""
     saves = step.arguments["kind"] == INTERNAL or step.arguments["include_memory"]
     return "Stop the VM first, or create an external snapshot without memory (include_memory: false)." if saves else ""
-
-
-def _elements(definition):
-    return [one for path in _PATHS for one in definition.root.findall(path)]
-
-
-def _type(element):
-    return "pci" if element.tag == "interface" else element.get("type") or ""
-
-
-def _identity(element):
-    """The address of a PCI device, the UUID of a mediated one, or the vendor and product of a USB device."""
-    address, kind = element.find("source/address"), _type(element)
-    if kind == "pci" and address is not None:
-        domain, bus, slot, function = (
-            int(address.get(part) or "0", 0) for part in ("domain", "bus", "slot", "function")
-        )
-        return f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
-    if kind == "mdev" and address is not None:
-        return address.get("uuid") or ""
-    return _usb_identity(element) if kind == _USB else ""
-
-
-def _usb_identity(element):
-    vendor, product, address = (element.find(f"source/{name}") for name in ("vendor", "product", "address"))
-    if vendor is not None and product is not None:
-        return ":".join(f"{int(one.get('id') or '0', 0):04x}" for one in (vendor, product))
-    # The number of a device changes each time it is plugged in. As long as it is there, no other one has it.
-    return "" if address is None else f"bus {address.get('bus')} device {address.get('device')}"

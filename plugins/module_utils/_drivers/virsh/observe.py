@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import Observation, Vm
@@ -22,6 +22,7 @@ from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, connection_uri, is_local, is_not_found, is_unsupported, raise_for_errors
+from ..._tools.virsh_node_devices import NodeDevices
 from ..._tools.virsh_states import state
 from .answers import light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .definition import Definition, target_of
@@ -232,6 +233,10 @@ class VirshObserver:
     def is_local(self):
         return is_local(self.virsh.uri)
 
+    @cached_property
+    def node_devices(self):
+        return NodeDevices(self.virsh)
+
     @property
     def is_from_debian(self):
         return self.is_local and files.exists(_DEBIAN)
@@ -249,7 +254,7 @@ class VirshObserver:
         self._listing = self._listing or Listing.read(self.virsh, with_networks=self.allow_network_start)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
-        traits = virsh_traits(self.hypervisor, self.library, self.is_local, self.is_from_debian)
+        traits = virsh_traits(self.hypervisor, self.library, self.is_local, self.is_from_debian, self.node_devices)
         starting = starting_effects(self._listing.inactive_networks)
         return replace(
             traits,

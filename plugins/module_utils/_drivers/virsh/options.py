@@ -32,6 +32,7 @@ LIBVIRT = Platform(
         "shared_folders.guest_path": "Mount it in the guest: mount -t virtiofs NAME FOLDER, or with 9p"
         " mount -t 9p NAME FOLDER.",
         "shared_folders.type": "libvirt uses virtiofs if the host has it, else 9p. Omit the option.",
+        "devices.mapping": "Only Proxmox VE has mappings of devices. Set the id of the device.",
     },
 )
 

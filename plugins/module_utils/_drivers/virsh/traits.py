@@ -27,6 +27,7 @@ from ..._kit.settings import defaults, normalized, options_of_native, supported
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
+from .settings.devices import DEVICES, normalized_devices
 from .settings.disks import DISKS, named_slots, slot_name
 from .settings.display import DISPLAY
 from .settings.firmware import FIRMWARE, FIRMWARE_SINCE, normalize_firmware
@@ -40,10 +41,11 @@ from .settings.shared_folders import SHARES
 from .settings.table import SETTINGS
 
 
-def virsh_traits(hypervisor, version, local, by_debian=False):
+def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read.
 
-    ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions.
+    ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions. ``node_devices`` are the
+    NodeDevices of the host, which are read if a task names a PCI device by its vendor and product.
     """
     can_save = hypervisor != "TEST"  # virsh managedsave never returns there (libvirt 9.0.0).
     snapshots = snapshots_of(version, local, by_debian)
@@ -72,8 +74,8 @@ def virsh_traits(hypervisor, version, local, by_debian=False):
         snapshot_name_fault=_snapshot_name_fault,
         taken_as=snapshots.taken_as,
         transient=may_pass,
-        not_cloned=frozenset({"serial_log", "port_forwards"}),
-        normalize=partial(_normalized, fields),
+        not_cloned=frozenset({"serial_log", "port_forwards", "devices"}),
+        normalize=partial(_normalized, fields, node_devices),
         as_options=lambda vm, config: {**config, "disks": named_slots(config.get("disks") or {})},
     )
 
@@ -126,7 +128,7 @@ def _name_fault(name):
 _NATIVE_WITH_OPTION = options_of_native(SETTINGS)
 
 
-def _normalized(fields, vm, config):
+def _normalized(fields, node_devices, vm, config):
     """``config`` in libvirt's terms. Raises Refused for values that libvirt does not support."""
     check_native(vm, config, _NATIVE_WITH_OPTION)
     result = normalize_firmware(vm, config) if "firmware" in fields else config
@@ -134,6 +136,8 @@ def _normalized(fields, vm, config):
     result = normalize_maxima(vm, normalized(SETTINGS, vm, result))
     if "port_forwards.add" in fields:
         check_forwards(vm, result)
+    if "devices" in result:
+        result = {**result, "devices": normalized_devices(vm, result["devices"], node_devices)}
     return result
 
 
@@ -170,7 +174,7 @@ def _fields_of(hypervisor, version, local, snapshots):
 
 def _fields_of_test(fields):
     """Other costs: libvirt's test driver cannot change a running VM, and its disk sizes are invented."""
-    at_next_boot = {*MEMORY_CPUS, *NICS, "iso", "disks.add", "disks.remove"}
+    at_next_boot = {*MEMORY_CPUS, *NICS, *DEVICES, "iso", "disks.add", "disks.remove"}
     return {
         **{kind: replace(field, cost=NEXT_BOOT) for kind, field in fields.items() if kind in at_next_boot},
         "disks.size": Field(cost=NEVER, instead="This connection only simulates disks and their sizes."),

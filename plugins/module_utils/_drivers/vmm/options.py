@@ -16,6 +16,7 @@ _SWITCH = (
 _FORWARD = (
     "Forward the port with a pf rule on the host: pass in on egress proto tcp to port 2222 rdr-to ADDRESS port 22."
 )
+_DEVICE = "vmd passes no devices of the host to guests. Use the device on the host, and share it over the network."
 _SHARE = "Export the directory by NFS, and mount it in the guest."
 
 VMM = Platform(
@@ -34,6 +35,8 @@ VMM = Platform(
         "shared_folders": _SHARE,
         "purge=port_forwards": _FORWARD,
         "purge=shared_folders": _SHARE,
+        "devices": _DEVICE,
+        "purge=devices": _DEVICE,
         "clone.snapshot": "vmd has no snapshots. Stop the source, and clone it as it is.",
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.type=bridged": _SWITCH,

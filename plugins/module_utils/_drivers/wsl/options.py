@@ -47,6 +47,7 @@ WSL = Platform(
         "iso": "Mount the image in the distribution.",
         "networks": _NETWORK,
         "port_forwards": _NETWORK,
+        "devices": "Attach a USB device to all distributions with usbipd on Windows: usbipd attach --wsl --busid 1-4.",
         "shared_folders": "Drives of Windows are mounted below /mnt. Set automount.enabled with native.",
         **dict.fromkeys(NO_NETWORK, _NETWORK),
         "image.linked=true": "Each distribution has a separate disk.",

@@ -136,11 +136,13 @@ def test_table_of_files(mode, other, power, kind):
         (True, STOPPED, True, False),
         (True, RUNNING, True, True),
         (True, RUNNING, False, False),
-        (False, STOPPED, False, True),
+        (False, STOPPED, True, False),
+        (False, RUNNING, True, True),
+        (False, RUNNING, False, False),
     ],
 )
 def test_one_vm_at_a_time_has_a_device(holds, power, is_on, rejected):
-    """Several VMs may have it already; a VM with it is started while no other one runs with it."""
+    """Several VMs may have it; a VM with it is started, or gets it while it runs, if no other one runs with it."""
     device = Claim(DEVICE, (None, ("pci", "0000:01:00.0")), text="pci device 0000:01:00.0")
     world = World([held("b", device, power=power), held("a", *([device] if holds else []))])
     conflict = conflict_of(world, "a", device, power=RUNNING if is_on else STOPPED)

@@ -106,6 +106,8 @@ def _values(name, option, path=None):
 
 def _asked(name, option, suboption, value):
     """What a task says that sets one suboption."""
+    if name == "devices":
+        return {name: [_device(suboption, value)]}
     parts = option.options.items()
     required = {key: _values(key, one, f"{name}.{key}")[""][0] for key, one in parts if one.required}
     entry = {**required, suboption: value}
@@ -113,6 +115,14 @@ def _asked(name, option, suboption, value):
         return {name: entry}
     # The first NIC has rules of its own on some platforms.
     return {name: [{"type": "nat"}, entry] if option.key == PLACE else [entry]}
+
+
+def _device(suboption, value):
+    """An entry of ``devices``: it has an id or a mapping, and what identifies a device depends on its type."""
+    if suboption == "mapping":
+        return {"type": "pci", "mapping": "gpu1"}
+    kind = value if suboption == "type" else "pci"
+    return {"type": kind, "id": {"pci": "0000:01:00.0", "usb": "046d:c52b"}[kind]}
 
 
 def _probes():
@@ -211,8 +221,8 @@ def test_module_offers_all_others(case):
 
 
 def test_list_that_a_platform_lacks_cannot_be_purged():
-    assert proxmox_vm.MODULE.argument_spec["purge"]["choices"] == ["disks", "networks"]
-    assert virsh_vm.MODULE.argument_spec["purge"]["choices"] == ["disks", "networks", "port_forwards", "shared_folders"]
+    assert proxmox_vm.MODULE.argument_spec["purge"]["choices"] == ["devices", "disks", "networks"]
+    assert virsh_vm.MODULE.argument_spec["purge"]["choices"] == PURGED
 
 
 def test_only_what_is_named_is_left_out():

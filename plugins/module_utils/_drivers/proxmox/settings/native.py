@@ -13,6 +13,7 @@ from ...._kit.settings import Setting, options_of_native
 from ...._tools import proxmox_schema as schema
 from ...._tools import proxmox_values as values
 from .cloud_init import CLOUD_INIT
+from .devices import STEMS, is_plain
 from .disks import DISKS
 from .firmware import FIRMWARE
 from .hardware import HARDWARE, cost_by_hotplug
@@ -102,6 +103,8 @@ def as_native_option(key, text):
     parts = values.parse(key, text)
     if key == "vga" and set(parts) <= {"type", "memory"} and parts.get("type", "std") in _DISPLAYS:
         return ""
+    if values.stem(key) in STEMS and is_plain(key, text):
+        return ""
     if not is_disk_or_nic(key):
         return text
     taken = {*_SUB_OPTIONS["net" if values.stem(key) == "net" else "drive"]}
@@ -125,6 +128,9 @@ def check_native(vm, config):
     for key, (option, what) in _CONFLICTS.items():
         if key in requested and option in config:
             raise Refused(f"{vm.name}: native: {key} and {option} both set {what}.", "Set only one of them.")
+    devices = [key for key in requested if values.stem(key) in STEMS]
+    if devices and "devices" in config:
+        raise Refused(f"{vm.name}: native: {devices[0]} and devices both set devices.", "Set only one of them.")
 
 
 def _check_device_exists(vm, key, config):

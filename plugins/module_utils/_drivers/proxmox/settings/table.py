@@ -17,6 +17,7 @@ from ...._kit.settings import in_order, read_all
 from ...._tools import proxmox_values as values
 from .. import mark
 from .cloud_init import CLOUD_INIT
+from .devices import DEVICES
 from .disks import DISKS
 from .firmware import FIRMWARE
 from .hardware import HARDWARE
@@ -27,7 +28,7 @@ from .notes import NOTES
 from .place import PLACE
 
 #: Disks and NICs are added before native sets sub-keys of them.
-SETTINGS = {**HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **NICS, **ISO, **CLOUD_INIT, **NATIVE}
+SETTINGS = {**HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **NICS, **DEVICES, **ISO, **CLOUD_INIT, **NATIVE}
 #: {key of native: setting that is also read from it}.
 _ALSO_NATIVE = {"vga": "display", "cpu": "nested_virtualization", "hotplug": "hotplug"}
 

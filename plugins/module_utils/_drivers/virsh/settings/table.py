@@ -17,6 +17,7 @@ from ...._core.mark import IN_MARK
 from ...._core.model import FAILED, LIVE, NEXT_BOOT, SUSPENDED
 from ...._kit.settings import Setting, read_all
 from .addresses import ADDRESSES
+from .devices import DEVICES
 from .disks import DISKS, read_disks, read_iso
 from .display import DISPLAY
 from .firmware import BOOT_ORDER, FIRMWARE
@@ -46,6 +47,7 @@ _ROWS = {
     **DISPLAY,
     **BOOT_ORDER,
     **SHARES,
+    **DEVICES,
     **FORWARDS,
     **NATIVE,
 }

@@ -66,7 +66,7 @@ def started(*others):
 
 def test_device_of_a_running_vm_is_used():
     started(domain("db0", PCI), domain("db1", MDEV, is_running=True))
-    with pytest.raises(Refused, match=r"web: pci device 0000:01:00\.1 is used by db1"):
+    with pytest.raises(Refused, match=r"web: devices\.pci 0000:01:00\.1: the device is used by db1"):
         started(domain("db0", USB, is_running=True), domain("db1", PCI, is_running=True))
 
 
