@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options import
     LOOKED_UP,
     PLACE,
     POLICY,
+    PURGED,
     VM,
     Option,
     Platform,
@@ -222,7 +223,7 @@ def test_module_offers_all_others(case):
 
 def test_list_that_a_platform_lacks_cannot_be_purged():
     assert proxmox_vm.MODULE.argument_spec["purge"]["choices"] == ["devices", "disks", "networks"]
-    assert virsh_vm.MODULE.argument_spec["purge"]["choices"] == PURGED
+    assert virsh_vm.MODULE.argument_spec["purge"]["choices"] == list(PURGED)
 
 
 def test_only_what_is_named_is_left_out():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..definition import DEFAULT_MACHINE_TYPE, target_of
+from .devices import is_described
 from .native import same_native
 
 #: {path of native: its value in a new VM, None if it is missing}
@@ -37,11 +38,12 @@ _KNOWN = {
     "cpu": ("model", "feature"),
     "devices": (
         "emulator", "disk", "controller", "interface", "serial", "console", "channel", "input", "graphics", "video",
-        "audio", "memballoon", "rng", "watchdog", "tpm", "filesystem",
+        "audio", "memballoon", "rng", "watchdog", "tpm", "filesystem", "hostdev",
     ),
 }  # fmt: skip
-#: The same for disks and NICs.
+#: The same for disks, devices of the host, and NICs.
 _OF_DISK = ("driver", "source", "target", "address", "alias", "backingStore", "boot", "auth")
+_OF_DEVICE = ("source", "address", "alias", "driver")
 _OF_NIC = ("mac", "source", "target", "model", "address", "alias", "boot", "backend", "portForward", "virtualport")
 
 
@@ -74,6 +76,9 @@ def not_modelled(definition):
     found += [f"devices/disk[{target_of(disk)}]" for disk in definition.drives("floppy")]
     for place, nic in enumerate(definition.interfaces(), 1):
         found += [f"devices/interface[{place}]/{tag}" for tag in _tags(nic) if tag not in _OF_NIC]
+    for place, device in enumerate(definition.devices.findall("hostdev"), 1):
+        path = f"devices/hostdev[{place}]"
+        found += [f"{path}/{tag}" for tag in _tags(device) if tag not in _OF_DEVICE] if is_described(device) else [path]
     return dict.fromkeys(found, "Neither an option nor native describes it.")
 
 

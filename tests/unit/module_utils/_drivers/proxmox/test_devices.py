@@ -1,0 +1,209 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The option devices on the simulated cluster: keys, mappings, privileges, and what the server rejects."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.devices import slots_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
+
+from simulators.proxmox import behind, worlds
+from simulators.proxmox.access import User
+from simulators.proxmox.gateway import Gateway
+from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, rejected
+
+GPU, RAW, KEY = {"type": "pci", "mapping": "gpu1"}, {"type": "pci", "id": "0000:01:00.0"}, {"type": "usb", "id": "1-4"}
+NEW = {"name": "web3", "disks": [{"size": "1G"}]}
+MAPPED_KEY = {"type": "usb", "mapping": "key"}
+
+
+@pytest.fixture(name="world")
+def _world(world):
+    world.cluster.mappings["pci"]["gpu1"] = {"pve1": ["0000:01:00.0"], "pve2": ["0000:02:00.0", "0000:03:00.0"]}
+    world.cluster.mappings["usb"]["key"] = {"pve2": ["1-4"]}
+    return world
+
+
+def root(world):
+    return Api(world, User("root@pam"))
+
+
+def options_of(world, vmid=101):
+    return {
+        key: value
+        for key, value in world.cluster.machines[vmid].config.next_start().items()
+        if key.startswith(("hostpci", "usb"))
+    }
+
+
+def devices(world, *entries, name="web2", **more):
+    """Run a task twice; the second run changes nothing. Returns the keys with devices."""
+    outcome = do(world, name=name, devices=list(entries), **more)
+    assert not outcome.failed, outcome.msg
+    again = do(world, name=name, devices=list(entries), **more)
+    assert not again.failed and not again.changed, again.msg
+    return options_of(world)
+
+
+def test_devices_are_added_kept_and_removed(world):
+    assert devices(world, GPU) == {"hostpci0": "mapping=gpu1"}
+    assert devices(world, RAW, KEY, api=root(world)) == {
+        "hostpci0": "mapping=gpu1", "hostpci1": "0000:01:00.0", "usb0": "1-4"}  # fmt: skip
+    assert devices(world, KEY, purge=["devices"], api=root(world)) == {"usb0": "1-4"}
+    assert devices(world, purge=["devices"], api=root(world)) == {}
+
+
+def test_other_parts_of_a_key_are_kept(world):
+    behind.edit(world, 101, hostpci2="01:00.0,pcie=1", usb1="host=0x046D:0xC52B,usb3=1", usb3="spice")
+    assert devices(world, RAW, {"type": "usb", "id": "046d:c52b"}) == {
+        "hostpci2": "01:00.0,pcie=1", "usb1": "host=0x046D:0xC52B,usb3=1", "usb3": "spice"}  # fmt: skip
+    assert devices(world, MAPPED_KEY)["usb0"] == "mapping=key"
+    assert "usb3" in devices(world, RAW, purge=["devices"], api=root(world))
+
+
+def test_new_vm_has_devices(world):
+    options = applied(world, **NEW, node="pve2", devices=[GPU, MAPPED_KEY])
+    assert (options["hostpci0"], options["usb0"]) == ("mapping=gpu1", "mapping=key")
+
+
+def test_usb_device_is_plugged_and_pci_device_waits(world):
+    world.cluster.mappings["usb"]["key"]["pve1"] = ["1-4"]
+    outcome = do(world, name="web1", devices=[GPU, MAPPED_KEY])
+    assert not outcome.failed, outcome.msg
+    assert outcome.vms[0]["restart_required"]
+    config = world.cluster.machines[100].config
+    assert (config.current["usb0"], config.pending) == ("mapping=key", {"hostpci0": "mapping=gpu1"})
+
+
+def test_full_keys(world):
+    world.cluster.mappings["usb"] |= {f"k{number}": {"pve2": ["1-4"]} for number in range(15)}
+    others = [{"type": "usb", "mapping": f"k{number}"} for number in range(14)]
+    behind.edit(world, 101, ostype="l26")
+    assert len(devices(world, *others)) == 14
+    rejected(world, "devices: the VM can have at most 14", name="web2", devices=[{"type": "usb", "mapping": "k14"}])
+    behind.edit(world, 101, ostype="win7", **{f"usb{number}": None for number in range(5, 14)})
+    rejected(world, "devices: the VM can have at most 5", name="web2", devices=[{"type": "usb", "mapping": "k14"}])
+
+
+@pytest.mark.parametrize(
+    ("devices", "texts"),
+    [
+        ([{"type": "pci", "mapping": "other"}], ("devices.pci other: the cluster has no mapping 'other'",)),
+        ([{"type": "usb", "mapping": "gpu1"}], ("devices.usb gpu1: the cluster has no mapping 'gpu1' of this type",)),
+        ([RAW], ("only root@pam itself may set or remove the device 0000:01:00.0", "hostpci0", "devices[].mapping")),
+        ([KEY], ("only root@pam itself may set or remove the device 1-4 of the node (usb0)",)),
+        ([{"type": "pci", "id": "10de:1eb8"}], ("devices.pci 10de:1eb8: Proxmox VE identifies a PCI device by its",)),
+    ],
+)  # fmt: skip
+def test_rejected_before_the_first_step(world, devices, texts):
+    rejected(world, *texts, name="web2", devices=devices)
+    rejected(world, *texts, **NEW, node="pve2", devices=devices)
+
+
+def test_mapping_has_a_device_of_the_node(world):
+    text = "devices.usb key: the mapping has no device of node 'pve1', only of pve2"
+    rejected(world, text, name="web1", devices=[MAPPED_KEY])
+    outcome = do(world, **NEW, node="auto", devices=[MAPPED_KEY])
+    assert not outcome.failed, outcome.msg
+    assert outcome.vms[0]["settings"]["node"] == "pve2"
+
+
+def test_device_of_a_node_is_removed_by_root_only(world):
+    behind.edit(world, 101, hostpci0="0000:01:00.0")
+    rejected(world, "root@pam itself may set or remove", name="web2", devices=[], purge=["devices"])
+    answer = Gateway(world).call("PUT", "/nodes/pve2/qemu/101/config", {"delete": "hostpci0"}, User("root@pam", "test"))
+    assert answer.reason == "only root can set 'hostpci0' config for non-mapped devices"
+
+
+def test_mappings_need_version_8():
+    world = worlds.with_cases(version=(7, 4))
+    rejected(world, "this is Proxmox VE 7.4", "mappings need 8.0", name="web2", devices=[GPU])
+
+
+def test_native_and_devices_exclude_each_other(world):
+    native = {"hostpci1": "mapping=gpu1"}
+    rejected(world, "native: hostpci1 and devices both set devices", name="web2", devices=[GPU], native=native)
+    assert not do(world, name="web2", native=native).failed
+
+
+@pytest.mark.parametrize(
+    ("options", "native", "found"),
+    [
+        ({"hostpci0": "mapping=gpu1", "usb0": "1-4"}, {}, {"pci gpu1", "usb 1-4"}),
+        ({"hostpci0": "mapping=gpu1,pcie=1"}, {"hostpci0"}, set()),
+        ({"hostpci0": "mapping=gpu1,pcie=1", "usb0": "1-4"}, {"hostpci0", "usb0"}, set()),
+        ({"usb0": "spice"}, {"usb0"}, set()),
+        ({"hostpci0": "0000:01:00.0;0000:01:00.1"}, {"hostpci0"}, set()),
+    ],
+)
+def test_described_as_devices_unless_native_says_more(options, native, found):
+    entries = {key: {"type": key.split()[0]} for key in slots_of(options)}
+    config = proxmox_traits().as_options(Vm("a"), {"native": options, "devices": entries})
+    assert {key for key, text in config["native"].items() if text} == set(native)
+    assert set(config["devices"]) == found
+
+
+# What the server rejects --------------------------------------------------------------------------------------------
+
+
+def started(world, name, **options):
+    return do(world, name=name, state="started", **options)
+
+
+def stop(world, name):
+    outcome = do(world, name=name, state="stopped", stop_mode="force")
+    assert not outcome.failed, outcome.msg
+
+
+def two_with(world, device):
+    """The VMs web2 and web3 on pve2 with a device, both stopped."""
+    for task in ({"name": "web2"}, {**NEW, "node": "pve2"}):
+        outcome = do(world, api=root(world), **task, devices=[device])
+        assert not outcome.failed, outcome.msg
+
+
+def test_device_is_used_by_one_running_vm(world):
+    two_with(world, RAW)
+    assert not started(world, "web2").failed
+    outcome = started(world, "web3")
+    assert outcome.failed and "PCI device '0000:01:00.0' already in use by VMID '101'" in outcome.msg
+    stop(world, "web2")
+    assert not started(world, "web3").failed
+
+
+def test_mapping_gives_a_free_device(world):
+    two_with(world, GPU)
+    assert not started(world, "web2").failed and not started(world, "web3").failed
+    taken = [machine.devices for machine in world.cluster.machines.values() if machine.devices]
+    assert taken == [("0000:02:00.0",), ("0000:03:00.0",)]
+    stop(world, "web3")
+    world.cluster.mappings["pci"]["gpu1"]["pve2"].pop()
+    assert "already in use by VMID '101'" in started(world, "web3").msg
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("hostpci0", "mapping=gone", "PCI device mapping not found for 'gone'"),
+        ("usb0", "mapping=gone", "USB device mapping not found for 'gone'"),
+        ("hostpci0", "0000:09:00.0", "no PCI device found for '0000:09:00.0'"),
+    ],
+)
+def test_missing_device_prevents_a_start(world, key, value, text):
+    world.cluster.nodes["pve2"].pci = ("0000:02:00.0",)
+    behind.edit(world, 101, **{key: value})
+    outcome = started(world, "web2")
+    assert outcome.failed and text in outcome.msg
+
+
+def test_memory_of_a_vm_with_a_pci_device_is_not_saved(world):
+    behind.edit(world, 100, hostpci0="mapping=gpu1")
+    rejected(world, "web1: its memory cannot be saved", "hostpci0", "pause it", name="web1", state="suspended")
+    outcome = do_snapshot(world, name="web1", snapshot="memory")
+    assert outcome.failed and "include_memory: false" in outcome.msg
+    assert not do_snapshot(world, name="web1", snapshot="disks", include_memory=False).failed
+    answer = Gateway(world).call("POST", "/nodes/pve1/qemu/100/status/suspend", {"todisk": "1"}, User("root@pam"))
+    assert answer.reason.startswith("cannot suspend VM to disk due to passed-through PCI device(s)")
