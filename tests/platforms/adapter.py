@@ -37,6 +37,8 @@ class Adapter:
     #: Values of the option native, as in ``scenarios.options``: (value at creation, value that is read), and the same
     #: for a changed value.
     native_values = ()
+    #: The same for the option devices.
+    device_values = (([], []), ([{"type": "usb", "id": "046d:c52b"}], ["usb"]))
     #: Options of the platform that this host does not support; each has an expected error or its own test.
     unusable: ClassVar = frozenset()
     #: Options with which a VM cannot be in every power state: their example values do not exist on the host, or prevent

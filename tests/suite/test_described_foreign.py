@@ -116,6 +116,7 @@ def test_definition_of_virt_install():
     slots = {disk["slot"]: disk for disk in task["disks"]}
     assert slots["sata0"] == {"slot": "sata0", "size": "8G", "format": "qcow2", "source": "/data/odd.qcow2"}
     assert slots["vda"]["source"] == "/dev/vg/odd"
+    assert task["devices"] == [{"type": "pci", "id": "0000:01:00.0"}]
     assert task["networks"][0] == {"type": "bridged", "source": "br0", "model": "e1000e"}
     assert (
         task["native"].items()
@@ -125,8 +126,8 @@ def test_definition_of_virt_install():
     unsupported = {path for path, kind in omitted.items() if kind == "unsupported"}
     assert unsupported >= {
         "title", "cputune", "os/bootmenu", "features/hyperv", "cpu/topology", "devices/sound", "devices/redirdev",
-        "devices/hostdev", "devices/disk[fda]", "devices/disk[sda]/driver@cache", "devices/disk[vda]/readonly",
-        "devices/interface[1]/bandwidth",
+        "devices/hostdev[1]@managed", "devices/disk[fda]", "devices/disk[sda]/driver@cache",
+        "devices/disk[vda]/readonly", "devices/interface[1]/bandwidth",
     }  # fmt: skip
     assert [omitted[f"networks.{place}.mac"] for place in range(3)] == ["identity"] * 3
 

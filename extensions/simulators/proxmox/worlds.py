@@ -27,6 +27,8 @@ def cluster(clock=None, version=(9, 2), **settings):
         name = f"pve{number}"
         world.cluster.nodes[name] = Node(name, f"192.0.2.{number}")
         world.cluster.bridges[name] = ("vmbr0", "vmbr1")
+        for kind, mapping, device in (("pci", "gpu1", "0000:01:00.0"), ("usb", "key", "1-4")):
+            world.cluster.mappings[kind].setdefault(mapping, {})[name] = [device]
     imports = world.schema.version >= _IMPORT_SINCE
     contents = _ALL if imports else _ALL - {"import"}
     storages = (

@@ -52,6 +52,7 @@ class Libvirt(Adapter):
     slots = ("vda", "vdb")
     nic: ClassVar = {"type": "user"}
     cloneable_nic: ClassVar = {"type": "network", "source": "default"}
+    device_values = (([], []), ([{"type": "pci", "id": "01:00.0"}], ["pci"]))
     native_values = (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy"))
     #: Additional options of virsh undefine.
     undefine_words = ()

@@ -62,7 +62,7 @@ class Platform(Libvirt):
     name = "libvirt_qemu"
     uri = "qemu:///system"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
-    unusable = frozenset({"nested_virtualization"})
+    unusable = frozenset({"nested_virtualization", "devices"})  # This host has no IOMMU and no USB.
     not_for_every_power = frozenset({"shared_folders"})  # QEMU cannot save a VM that has a virtiofs device.
     undefine_words = ("--nvram",)
     disk_size = "16M"
@@ -127,6 +127,7 @@ class Platform(Libvirt):
                 "shared nothing", {**self.creation, "name": [new], "shared_folders": [nothing]}, (new, "/nonexistent")
             ),
             Refused("mount", {"name": [known], "shared_folders": [mounted]}, ("guest_path", "Mount it")),
+            *_device_refusals(known, {**self.creation, "name": [new]}, new),
         ]
 
     def _machinery_refusals(self, known, made, new):
@@ -256,3 +257,21 @@ class Platform(Libvirt):
         elif power == FAILED:
             self.virsh("qemu-monitor-command", name, "--hmp", _CRASH)
             wait_until(lambda: self.virsh("domstate", name).strip() == "crashed", f"{name} has crashed", 10)
+
+
+def _device_refusals(known, made, new):
+    """Errors about devices of the host, which has PCI devices without an IOMMU, and no USB."""
+    usb, missing, found = {"type": "usb", "id": "046d:c52b"}, {"type": "pci", "id": "00ff:1f:1f.7"}, {"type": "pci"}
+    pci = {**found, "id": "00:00.0"}
+    mapped = {**found, "mapping": "gpu1"}
+    return [
+        Refused(
+            "no usb", {"name": [known], "devices": [usb]}, (known, "devices.usb 046d:c52b", "no such USB", "lsusb")
+        ),
+        Refused("no usb for a new VM", {**made, "devices": [usb]}, (new, "devices.usb 046d:c52b", "no such USB")),
+        Refused("no pci", {"name": [known], "devices": [missing]}, (known, "devices.pci 00ff:1f:1f.7", "no such PCI")),
+        Refused("no iommu", {"name": [known], "devices": [pci]}, (known, "devices.pci 0000:00:00.0", "IOMMU")),
+        Refused("no product", {"name": [known], "devices": [{**found, "id": "10de:1eb8"}]}, (known, "no PCI device")),
+        Refused("mapping", {"name": [known], "devices": [mapped]}, ("devices.mapping", "Proxmox VE", "Set the id")),
+        Refused("port", {"name": [known], "devices": [{**usb, "id": "1-4"}]}, (known, "devices.usb 1-4", "046d:c52b")),
+    ]

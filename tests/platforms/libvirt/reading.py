@@ -73,6 +73,7 @@ def settings(machine, which="stored"):
         "networks": [card.get("type") for card in root.findall("devices/interface")],
         "iso": "" if iso is None else iso.get("file"),
         "native": root.findtext("on_reboot"),
+        "devices": sorted(one.get("type") for one in root.findall("devices/hostdev")),
         "boot_order": [boot.get("dev") for boot in root.findall("os/boot")],
         "shared_folders": {
             share.find("target").get("dir"): share.find("source").get("dir")

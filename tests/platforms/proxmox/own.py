@@ -12,6 +12,7 @@ def refusals(platform, known, new):
     """Tasks that fail on this platform only; the VM ``known`` exists, ``new`` does not."""
     change, made = {"name": [known]}, {**platform.creation, "name": [new]}
     image, linked = {"source": "local:import/no.qcow2"}, {"source": "local:import/x.qcow2", "linked": True}
+    usb = {"type": "usb"}
     nowhere, others = {"name": [known], "state": "started"}, "/etc/ssl/certs/ca-certificates.crt"
     return [
         Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "at least 16M")),
@@ -36,6 +37,10 @@ def refusals(platform, known, new):
         Refused("long notes", {**change, "description": "x" * 8000}, (known, "description", "8000", "at most 7168")),
         Refused("checksum", {**change, "iso_checksum": "abc"}, ("iso_checksum", "abc", "sha256")),
         Refused("linked image", {**made, "image": linked}, ("image.linked", "template")),
+        Refused("no mapping", {**change, "devices": [{**usb, "mapping": "gpu1"}]}, (known, "usb gpu1", "Resource Map")),
+        Refused("new, no mapping", {**made, "devices": [{**usb, "mapping": "no"}]}, (new, "usb no", "Resource Map")),
+        Refused("device of the node", {**change, "devices": [{**usb, "id": "1-4"}]}, (known, "root@pam", "mapping")),
+        Refused("products", {**change, "devices": [{"type": "pci", "id": "10de:1eb8"}]}, (known, "10de:1eb8")),
         Refused("wrong token", {**nowhere, "api_token_secret": "wrong"}, ("root@pam!test", "api_token_secret")),
         Refused("no realm", {**nowhere, "api_user": "root"}, ("api_user", "root@pam")),
         Refused("nobody there", {**nowhere, "api_port": 1}, ("localhost:1", "does not answer", "api_port")),

@@ -61,6 +61,7 @@ class Platform(Client, Adapter):
     calls_to_find_an_image = 1
     other_format = "qcow2"
     linked_needs = "template"
+    device_values = (([], []), ([{"type": "pci", "mapping": "gpu1"}], ["mapping=gpu1"]))
     native_values = (({"numa": True, "scsi0": "ssd=1"}, "1"), ({"numa": False, "hookscript": ""}, "0"))
 
     def __init__(self, prefix=PREFIX):

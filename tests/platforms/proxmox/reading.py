@@ -97,6 +97,7 @@ def settings(machine, which):
         "protection": options.get("protection") == "1",
         "cloud_init": _cloud_init(options),
         "node": machine["node"],
+        "devices": sorted(text for key, text in options.items() if re.fullmatch(r"(hostpci|usb)\d+", key)),
         "native": options.get("numa"),
     }
 

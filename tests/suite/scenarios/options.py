@@ -64,6 +64,8 @@ def settings(platform):
             ([{"name": "src", "host_path": "/opt"}], {"src": "/opt"}),
         ),
         **platform.own_settings(),
+        # After a migration: a running VM with a device cannot be moved to another node.
+        "devices": platform.device_values,
         # Last, because native keys are read only if a task sets them, so later tasks do not report pending ones.
         "native": platform.native_values,
     }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ...._core.devices import PCI
 from ..definition import DEFAULT_MACHINE_TYPE, target_of
 from .devices import is_described
 from .native import same_native
@@ -78,8 +79,14 @@ def not_modelled(definition):
         found += [f"devices/interface[{place}]/{tag}" for tag in _tags(nic) if tag not in _OF_NIC]
     for place, device in enumerate(definition.devices.findall("hostdev"), 1):
         path = f"devices/hostdev[{place}]"
-        found += [f"{path}/{tag}" for tag in _tags(device) if tag not in _OF_DEVICE] if is_described(device) else [path]
+        found += _not_of_device(path, device) if is_described(device) else [path]
     return dict.fromkeys(found, "Neither an option nor native describes it.")
+
+
+def _not_of_device(path, device):
+    """The parts of a device of the host that a task cannot describe: libvirt takes a PCI device from its driver."""
+    is_kept = device.get("type") == PCI and device.get("managed") != "yes"
+    return [f"{path}@managed"] * is_kept + [f"{path}/{tag}" for tag in _tags(device) if tag not in _OF_DEVICE]
 
 
 def _tags(element):
