@@ -60,8 +60,10 @@ class NodeDevices:
         return self._usb.count(product)
 
     def _described(self, kind):
-        names = self._virsh.run("nodedev-list", "--cap", kind).split()
-        commands = [("nodedev-dumpxml", name) for name in names]
+        command = ("nodedev-list", "--cap", kind)
+        listed = self._virsh.batch([command])
+        raise_for_errors([command], listed)
+        commands = [("nodedev-dumpxml", name) for name in listed[0].stdout.split()]
         answers = self._virsh.batch(commands) if commands else []
         # A device that was unplugged in the meantime is missing.
         found = [one for one in zip(commands, answers) if not is_not_found(one[1].error, "node device")]

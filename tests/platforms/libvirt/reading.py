@@ -24,7 +24,7 @@ READS = {
     "virsh": {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
         "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
-        "snapshot-info", "vol-path",
+        "snapshot-info", "vol-path", "nodedev-list", "nodedev-dumpxml",
     },
     "qemu-img": {"check", "compare", "info", "measure"},
 }  # fmt: skip
@@ -73,7 +73,6 @@ def settings(machine, which="stored"):
         "networks": [card.get("type") for card in root.findall("devices/interface")],
         "iso": "" if iso is None else iso.get("file"),
         "native": root.findtext("on_reboot"),
-        "devices": sorted(one.get("type") for one in root.findall("devices/hostdev")),
         "boot_order": [boot.get("dev") for boot in root.findall("os/boot")],
         "shared_folders": {
             share.find("target").get("dir"): share.find("source").get("dir")

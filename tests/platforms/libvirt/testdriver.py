@@ -10,6 +10,7 @@ through the system's daemon share one state, as long as one of them stays open.
 from __future__ import annotations
 
 import subprocess
+import xml.etree.ElementTree as ET
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -47,6 +48,10 @@ class Platform(Libvirt):
             process.stdin.flush()
             process.stdout.readline()
             yield
+
+    def settings(self, machine, which="stored"):
+        devices = ET.fromstring(machine[which]).findall("devices/hostdev")
+        return {**super().settings(machine, which), "devices": sorted(one.get("type") for one in devices)}
 
     def define(self, name, obeys=False):
         text = _DOMAIN.format(name=name, disk=self.make_disk(name))
