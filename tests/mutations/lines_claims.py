@@ -21,7 +21,7 @@ MUTATIONS = (
     Mutation(
         "device-of-a-running-vm",
         "_core",
-        "if claim.kind == DEVICE:\n    return _added(new, other)",
+        "if claim.kind == DEVICE:\n    return _both_on(new, other)",
         "if claim.kind == DEVICE:\n    return new.is_added",
         FIRST,
     ),

@@ -25,7 +25,7 @@ def device_id(text, option):
     text = text.strip().lower()
     product, address = _PRODUCT.fullmatch(text), _PCI_ADDRESS.fullmatch(text)
     if product:
-        return ":".join(product.groups())
+        return f"{product[1]}:{product[2]}"
     return f"{address[1] or '0000'}:{address[2]}" if address else text
 
 

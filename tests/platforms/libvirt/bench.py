@@ -33,6 +33,7 @@ from unit.module_utils._engine.world import FakeClock
 FILES = ("one.qcow2", "two.qcow2")
 _PREFIX = "pvg-"
 _DISK = {"size": Platform.disk_size}
+_DEVICES = ({"type": "pci", "id": "01:00.0"}, {"type": "usb", "id": "046d:c52b"})
 _SETTINGS = {
     "cpus": st.integers(1, 2),
     "memory": st.sampled_from(["64M", "96M"]),
@@ -43,6 +44,7 @@ _SETTINGS = {
     "networks": st.lists(st.just({"type": "user"}), max_size=2),
     "boot_order": st.sampled_from([["disk"], ["cdrom", "disk"]]),
     "max_cpus": st.integers(2, 3),
+    "devices": st.lists(st.sampled_from(_DEVICES), max_size=2, unique_by=str),
     "native": st.fixed_dictionaries({"on_reboot": st.sampled_from(["restart", "destroy"])}),
 }
 
@@ -95,7 +97,9 @@ class TestDriver(_Libvirt):
 
     name, platform = "libvirt", "libvirt_test"
     daily_pairs, at_most = 20, 500
-    cases = cases(_SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED), stop_mode=STOPS)
+    cases = cases(
+        _SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED), stop_mode=STOPS, purge=("networks", "disks", "devices")
+    )
     creation: ClassVar = {"disks": [_DISK]}
 
     def run(self, entries, check=False):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._core.errors import ApiError, Refused, Unsupported
 from ..._core.model import POWER_VERBS, STOP_TIMEOUT, SUSPENDED
 from ..._tools.proxmox import Busy
-from .settings.devices import saves_no_memory
+from .settings.devices import check_memory
 from .settings.hardware import cpus_of
 from .settings.networks import as_nic, check_bridge, nics_of
 from .settings.place import STAYS_OFF
@@ -118,13 +118,6 @@ def check_power(driver, label, plan, step):
         _check_start(driver, label, plan)
     if step.verb == "suspend" and vm.id:
         check_memory(driver, label, vm, "Stop the VM (state: stopped), or pause it (state: paused).")
-
-
-def check_memory(driver, label, vm, remedy):
-    """Raise Refused if the memory of a running VM cannot be saved, because it has a PCI device of its node."""
-    key = saves_no_memory(driver.last_options(vm.id).running)
-    if key:
-        raise Refused(f"{label}: its memory cannot be saved, because it has a PCI device of its node ({key}).", remedy)
 
 
 def _check_start(driver, label, plan):

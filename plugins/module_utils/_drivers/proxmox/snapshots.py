@@ -13,7 +13,7 @@ from ..._core.plan_create import find_snapshot
 from ..._core.snapshot_leases import described, in_text
 from . import mark
 from .cluster import in_parallel
-from .power import check_memory
+from .settings.devices import check_memory
 from .settings.table import Context, config_of
 
 #: The entry of the VM itself in the list of snapshots.

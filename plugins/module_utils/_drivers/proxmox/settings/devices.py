@@ -123,9 +123,11 @@ def _node_of(text):
     return dict(part.partition("=")[::2] for part in text.split(",")).get("node", "")
 
 
-def saves_no_memory(options):
-    """The first key with a PCI device, with which the server saves no memory; None if there is none."""
-    return next((key for key in sorted(options) if values.stem(key) == "hostpci"), None)
+def check_memory(driver, label, vm, remedy):
+    """Raise Refused if the server cannot save the memory of a running VM, because it has a PCI device."""
+    key = next((key for key in sorted(driver.last_options(vm.id).running) if values.stem(key) == "hostpci"), None)
+    if key:
+        raise Refused(f"{label}: its memory cannot be saved, because it has a PCI device of its node ({key}).", remedy)
 
 
 DEVICES = {

@@ -45,6 +45,8 @@ OPTIONS = st.fixed_dictionaries(
         "agent": st.sampled_from(["0", "1", "enabled=1,fstrim_cloned_disks=1"]),
         "numa": st.sampled_from(["0", "1"]),
         "protection": st.sampled_from(["0", "1"]),
+        "hostpci0": st.sampled_from(["mapping=gpu1", "mapping=gpu1,pcie=1"]),
+        "usb0": st.sampled_from(["mapping=key", "spice"]),
         "ciuser": st.just("root"),
         "ipconfig0": st.just("ip=dhcp"),
     },
@@ -66,6 +68,12 @@ _CARDS = st.lists(
         },
     ),
     max_size=3,
+)
+_DEVICES = (
+    {"type": "pci", "mapping": "gpu1"},
+    {"type": "usb", "mapping": "key"},
+    {"type": "usb", "mapping": "nosuch"},
+    {"type": "pci", "id": "0000:02:00.0"},
 )
 #: Options of the task.
 ASKED = st.fixed_dictionaries(
@@ -96,7 +104,8 @@ ASKED = st.fixed_dictionaries(
             {"net0": "firewall=1"}, {"net1": "firewall="}, {"vga": "serial1"}, {"cpu": "host"}, {"hotplug": "disk"},
             {"agent": "1,fstrim_cloned_disks=1"}, {"agent": ""}, {"balloon": 512}, {"vcpus": 1}, {"tablet": False},
         ]),
-        "purge": st.sampled_from([[], ["disks"], ["networks"]]),
+        "devices": st.lists(st.sampled_from(_DEVICES), max_size=2, unique_by=str),
+        "purge": st.sampled_from([[], ["disks"], ["networks"], ["devices"]]),
         "allow_restart": st.booleans(),
         "clone": st.sampled_from([{"source": source, "linked": False} for source in ("tmpl", "odd")]),
     },
@@ -139,7 +148,7 @@ def world_with(machine, **more):
 
 def options_of(requested):
     """The task's options."""
-    for option in ("disks", "networks"):
+    for option in ("disks", "networks", "devices"):
         if option in requested.get("purge", ()):
             requested.setdefault(option, [])
     return {"name": "web", **deepcopy(requested)}

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.devices import slots_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.table import config_update
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
 
 from simulators.proxmox import behind, worlds
@@ -62,6 +63,12 @@ def test_other_parts_of_a_key_are_kept(world):
         "hostpci2": "01:00.0,pcie=1", "usb1": "host=0x046D:0xC52B,usb3=1", "usb3": "spice"}  # fmt: skip
     assert devices(world, MAPPED_KEY)["usb0"] == "mapping=key"
     assert "usb3" in devices(world, RAW, purge=["devices"], api=root(world))
+
+
+def test_device_that_the_vm_has_meanwhile_is_not_added_again():
+    change = Change("devices", None, RAW, key="pci 0000:01:00.0")
+    assert config_update([change], {"hostpci2": "01:00.0,pcie=1"}, "").to_set == {}
+    assert config_update([change], {"hostpci0": "mapping=gpu1"}, "").to_set == {"hostpci1": "0000:01:00.0"}
 
 
 def test_new_vm_has_devices(world):
