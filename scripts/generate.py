@@ -32,6 +32,7 @@ from lib.play_specs import ROLES as PLAYBOOKS
 from lib.play_specs import role_option_lines
 from lib.returns import return_lines
 from lib.role_platforms import choices, connection_options
+from lib.versions import version_lines
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -219,6 +220,12 @@ def images_on_vmd(checkout):
     return vmd_lines(_entries(checkout), image_of)
 
 
+def versions(checkout):
+    """Return the table of supported versions."""
+    oldest = {"virtualbox": _import("_tools.vboxmanage").OLDEST, "proxmox": _import("_drivers.proxmox.observe").OLDEST}
+    return version_lines(checkout, oldest)
+
+
 def returns_of(path):
     """Return the function for ``RETURN`` of the module at ``path``, from the table of all platforms."""
     return lambda checkout: return_lines(Path(path).stem)
@@ -317,6 +324,7 @@ GENERATORS = [
     Generator("images", "docs/installs.md", images),
     Generator("needs", "docs/installs.md", needs_of_images),
     Generator("images", "docs/vmm.md", images_on_vmd),
+    Generator("versions", "docs/versions.md", versions),
     Generator("platforms", "roles/vm/meta/argument_specs.yml", platforms_of_role),
     Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),

@@ -37,7 +37,7 @@ from .privileges import Permissions
 from .settings.networks import with_addresses
 from .traits import proxmox_traits
 
-_OLDEST = (7, 0)
+OLDEST = (7, 0)
 #: Facets for which the lists of VMs are enough. They do not show which VMs are unfinished.
 _LISTED = frozenset({"power", "unfinished", "counters"})
 
@@ -355,5 +355,5 @@ def release_of(text):
 
 def check_version(text):
     """Raise Unavailable for a server that is too old."""
-    if release_of(text) < _OLDEST:
+    if release_of(text) < OLDEST:
         raise Unavailable(f"This is Proxmox VE {text}.", "too_old", "Version 7.0 or later is needed.")
