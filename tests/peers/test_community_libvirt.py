@@ -5,77 +5,29 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
 
-from peers.environment import DEBIAN_PYTHON, Sides, needs_libvirt_bindings
-from platforms.libvirt import qemu, reading, testdriver
+from peers.libvirt_sides import CHANGED, FAILED, OK, WEB, flags, opened
+from platforms.libvirt import qemu, testdriver
 
 pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of every day")
-WEB = "pvd-web"
-_XML = """<domain type='test'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>{cpus}</vcpu>
-<os><type arch='i686'>hvm</type></os><devices>{nic}</devices></domain>"""
 _POOL = "pvd-pool"
 _NIC = "<interface type='network'><source network='default'/></interface>"
-
-
-class Libvirt(Sides):
-    module, variables = "community.libvirt.virt", {"ANSIBLE_PYTHON_INTERPRETER": DEBIAN_PYTHON}
-
-    @property
-    def connection(self):
-        return {"uri": self.platform.uri}
-
-    def theirs(self, *tasks, module=None):
-        needs_libvirt_bindings()
-        return super().theirs(*tasks, module=module)
-
-    def define(self, cpus=1, nic=""):
-        """The options of a task of theirs that defines a VM."""
-        return {"command": "define", "xml": _XML.format(name=WEB, cpus=cpus, nic=nic)}
-
-    def created(self, **options):
-        """The Answer to a task of ours that creates a VM."""
-        answer = self.ours(**{**self.platform.creation, "name": [WEB], **options})
-        assert (answer.failed, answer.changed) == (False, True), answer.msg
-        return answer
-
-    def power(self):
-        """The power state that virsh reports."""
-        return reading.POWERS.get(self.platform.virsh("domstate", WEB).strip())
-
-
-@contextmanager
-def _opened(platform, folder):
-    with platform.kept():
-        platform.clean()
-        try:
-            yield Libvirt(platform, folder)
-        finally:
-            platform.clean()
 
 
 @pytest.fixture
 def host(tmp_path):
     """libvirt's test driver."""
-    with _opened(testdriver.Platform("pvd-"), tmp_path) as found:
+    with opened(testdriver.Platform("pvd-"), tmp_path) as found:
         yield found
 
 
 @pytest.fixture
 def real(tmp_path):
     """Real QEMU; its guests are in their firmware, which ignores the power button."""
-    with _opened(qemu.Platform("pvd-"), tmp_path) as found:
+    with opened(qemu.Platform("pvd-"), tmp_path) as found:
         yield found
         found.platform.virsh("pool-destroy", _POOL, check=False)
-
-
-def _flags(answers):
-    return [(one.failed, one.changed) for one in answers]
-
-
-OK, CHANGED, FAILED = (False, False), (False, True), (True, False)
 
 
 class TestSameDefinitionTwice:
@@ -84,7 +36,7 @@ class TestSameDefinitionTwice:
     def test_theirs(self, host):
         """Each run is a change and gives the NIC another MAC address."""
         answers = host.theirs(*[host.define(nic=_NIC)] * 3)
-        assert _flags(answers) == [CHANGED] * 3
+        assert flags(answers) == [CHANGED] * 3
         assert len({one.diff["after"].partition("mac address=")[2][:20] for one in answers[1:]}) == 2
 
     def test_ours(self, host):
@@ -102,13 +54,13 @@ class TestCheckOfSameDefinition:
     def test_theirs(self, host):
         """Check mode reports a change that the run does not make: it compares the text of two XML documents."""
         asked = host.define()
-        assert _flags(host.theirs(asked, {**asked, "check": True}, asked)) == [CHANGED, CHANGED, OK]
+        assert flags(host.theirs(asked, {**asked, "check": True}, asked)) == [CHANGED, CHANGED, OK]
 
     def test_ours(self, host):
         """Check mode and run agree."""
         host.created()
         assert (
-            _flags(host.ours(**host.platform.creation, name=[WEB], check=check) for check in (True, False)) == [OK] * 2
+            flags(host.ours(**host.platform.creation, name=[WEB], check=check) for check in (True, False)) == [OK] * 2
         )
 
 
@@ -118,13 +70,13 @@ class TestCheckOfInvalidSetting:
     def test_theirs(self, host):
         """Check mode reports a change; the run fails."""
         asked = host.define(cpus=0)
-        assert _flags(host.theirs(host.define(), {**asked, "check": True}, asked)) == [CHANGED, CHANGED, FAILED]
+        assert flags(host.theirs(host.define(), {**asked, "check": True}, asked)) == [CHANGED, CHANGED, FAILED]
 
     def test_ours(self, host):
         """Check mode fails as the run does, and names the option."""
         host.created()
         check, run = (host.ours(name=[WEB], cpus=0, check=check) for check in (True, False))
-        assert _flags([check, run]) == [FAILED] * 2
+        assert flags([check, run]) == [FAILED] * 2
         assert check.msg == run.msg
         assert "cpus" in run.msg
 
@@ -136,14 +88,14 @@ class TestStartReportsNoChange:
         """`command: start` does both and reports `changed: false`."""
         host.platform.bring({WEB: "stopped"})
         answers = host.theirs({"name": WEB, "command": "start", "autostart": True})
-        assert (_flags(answers), host.power()) == ([OK], "running")
+        assert (flags(answers), host.power()) == ([OK], "running")
         assert host.platform.truth([WEB])[WEB]["autostart"]
 
     def test_ours(self, host):
         """Reports the change and shows both in the diff."""
         host.platform.bring({WEB: "stopped"})
         answer = host.ours(name=[WEB], state="started", autostart=True)
-        assert (_flags([answer]), host.power()) == ([CHANGED], "running")
+        assert (flags([answer]), host.power()) == ([CHANGED], "running")
         assert {"state", "autostart"} <= set(answer.diff_of(WEB)["after"])
 
 
@@ -153,13 +105,13 @@ class TestPauseOfStoppedVm:
     def test_theirs(self, host):
         """`state: paused` succeeds and the VM is not paused."""
         host.platform.bring({WEB: "stopped"})
-        assert (_flags(host.theirs({"name": WEB, "state": "paused"})), host.power()) == ([OK], "stopped")
+        assert (flags(host.theirs({"name": WEB, "state": "paused"})), host.power()) == ([OK], "stopped")
 
     def test_ours(self, host):
         """Fails and says what to do first."""
         host.platform.bring({WEB: "stopped"})
         answer = host.ours(name=[WEB], state="paused")
-        assert _flags([answer]) == [FAILED]
+        assert flags([answer]) == [FAILED]
         assert "state: started" in answer.msg
 
 
@@ -169,11 +121,11 @@ class TestRemovalOfAbsentVm:
     def test_theirs(self, host):
         """Check mode of `command: undefine` succeeds; the run fails."""
         asked = {"name": WEB, "command": "undefine"}
-        assert _flags(host.theirs({**asked, "check": True}, asked)) == [OK, FAILED]
+        assert flags(host.theirs({**asked, "check": True}, asked)) == [OK, FAILED]
 
     def test_ours(self, host):
         """Nothing to do in both."""
-        assert _flags(host.ours(name=[WEB], state="absent", check=check) for check in (True, False)) == [OK] * 2
+        assert flags(host.ours(name=[WEB], state="absent", check=check) for check in (True, False)) == [OK] * 2
 
 
 class TestRemovalOfRunningVm:
@@ -182,14 +134,14 @@ class TestRemovalOfRunningVm:
     def test_theirs(self, host):
         """`command: undefine` reports success and the VM runs on; libvirt forgets it once it stops."""
         host.platform.bring({WEB: "running"})
-        assert (_flags(host.theirs({"name": WEB, "command": "undefine"})), host.power()) == ([CHANGED], "running")
+        assert (flags(host.theirs({"name": WEB, "command": "undefine"})), host.power()) == ([CHANGED], "running")
         host.platform.virsh("destroy", WEB)
         assert WEB not in host.platform.ids()
 
     def test_ours(self, host):
         """Stops it first; then it is gone."""
         host.platform.bring({WEB: "running"})
-        assert _flags([host.ours(name=[WEB], state="absent", stop_mode="force")]) == [CHANGED]
+        assert flags([host.ours(name=[WEB], state="absent", stop_mode="force")]) == [CHANGED]
         assert WEB not in host.platform.ids()
 
 
@@ -199,7 +151,7 @@ class TestNicWithoutSource:
     def test_theirs(self, host):
         """Fails with an error of Python."""
         answers = host.theirs(host.define(nic="<interface type='user'/>"), {"name": WEB, "command": "get_interfaces"})
-        assert _flags(answers) == [CHANGED, FAILED]
+        assert flags(answers) == [CHANGED, FAILED]
         assert answers[1].msg == "'NoneType' object has no attribute 'get'"
 
     def test_ours(self, host):
@@ -218,14 +170,14 @@ class TestDiskOutsideOfPools:
         host.platform.bring({WEB: "stopped"})
         asked = {"name": WEB, "command": "undefine", "force": True}
         answers = host.theirs({**asked, "check": True}, asked)
-        assert _flags(answers) == [CHANGED, FAILED]
+        assert flags(answers) == [CHANGED, FAILED]
         assert "Storage volume not found" in answers[1].msg
 
     def test_ours(self, host):
         """Deletes both."""
         host.created()
         assert host.platform.files() != []
-        assert _flags([host.ours(name=[WEB], state="absent")]) == [CHANGED]
+        assert flags([host.ours(name=[WEB], state="absent")]) == [CHANGED]
         assert (host.platform.files(), WEB in host.platform.ids()) == ([], False)
 
 
@@ -235,7 +187,7 @@ class TestGuestIgnoresShutdown:
     def test_theirs(self, real):
         """Every run reports success and a change; the VM runs on."""
         real.platform.bring({WEB: "running"})
-        assert _flags(real.theirs(*[{"name": WEB, "state": "shutdown"}] * 2)) == [CHANGED] * 2
+        assert flags(real.theirs(*[{"name": WEB, "state": "shutdown"}] * 2)) == [CHANGED] * 2
         assert real.power() == "running"
 
     def test_ours(self, real):
@@ -261,7 +213,7 @@ class TestStartOfCrashedVm:
         """Names the failure and the way out; with `stop_mode: force` it starts the VM."""
         real.platform.bring({WEB: "failed"})
         assert "stop_mode: force" in real.ours(name=[WEB], state="started").msg
-        assert _flags([real.ours(name=[WEB], state="started", stop_mode="force")]) == [CHANGED]
+        assert flags([real.ours(name=[WEB], state="started", stop_mode="force")]) == [CHANGED]
         assert real.power() == "running"
 
 
@@ -282,14 +234,14 @@ class TestIsoOfDeletedVm:
         """`command: undefine` with `force: true` deletes the ISO image too, whoever else uses it."""
         real.platform.bring({WEB: "stopped"})
         _with_iso_in_a_pool(real)
-        assert _flags(real.theirs({"name": WEB, "command": "undefine", "force": True})) == [CHANGED]
+        assert flags(real.theirs({"name": WEB, "command": "undefine", "force": True})) == [CHANGED]
         assert real.platform.files() == []
 
     def test_ours(self, real):
         """Deletes the disks, never the ISO image."""
         real.platform.bring({WEB: "stopped"})
         _with_iso_in_a_pool(real)
-        assert _flags([real.ours(name=[WEB], state="absent", delete_disks="all")]) == [CHANGED]
+        assert flags([real.ours(name=[WEB], state="absent", delete_disks="all")]) == [CHANGED]
         assert real.platform.files() == ["medium.iso"]
 
 
@@ -300,7 +252,7 @@ class TestDisksOfRunningVm:
         """`command: undefine` with `force: true` deletes the disks below the guest, which runs on."""
         real.platform.bring({WEB: "running"})
         _create_pool(real)
-        assert _flags(real.theirs({"name": WEB, "command": "undefine", "force": True})) == [CHANGED]
+        assert flags(real.theirs({"name": WEB, "command": "undefine", "force": True})) == [CHANGED]
         assert (real.power(), real.platform.files()) == ("running", [])
         real.platform.virsh("destroy", WEB)
 
