@@ -247,6 +247,12 @@ FRAGMENTS = {
 }
 
 
+def _platform(driver):
+    """Return the Platform of a driver."""
+    own = vars(_import(f"_drivers.{driver}.options")).values()
+    return next(one for one in own if isinstance(one, _import("_core.options").Platform))
+
+
 def options_of(fragment):
     """Return the function for a fragment: the shared options as one platform supports them."""
 
@@ -255,9 +261,9 @@ def options_of(fragment):
         shared = _import("_core.options")
         if driver is None:
             options = {name: one for name, one in getattr(shared, about).items() if name not in shared.CALL_TIMEOUT}
-            return [f"  {line}" for line in option_lines(options, {**options, **shared.CALL_TIMEOUT})]
-        own = _import(f"_drivers.{driver}.options")
-        (platform,) = [one for one in vars(own).values() if isinstance(one, shared.Platform)]
+            lacking = {name: _platform(one.driver).lacks for name, one in _registry().items()}
+            return [f"  {line}" for line in option_lines(options, {**options, **shared.CALL_TIMEOUT}, lacking)]
+        own, platform = _import(f"_drivers.{driver}.options"), _platform(driver)
         options = {name: one for name, one in getattr(shared, about).items() if name not in shared.CALL_TIMEOUT}
         own_options = {**shared.CALL_TIMEOUT, **own.VM} if about == "VM" else {}
         supported = platform.supported({**options, **own_options})

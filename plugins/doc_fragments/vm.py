@@ -16,9 +16,10 @@ attributes:
 options:
   platform:
     description:
-      - Platform of the VMs - V(libvirt), V(virtualbox), V(vagrant), V(proxmox), V(vmd), V(hyperv) or V(wsl).
+      - Platform of the VMs. V(vmd) is that of OpenBSD; V(libvirt) stands for KVM and QEMU, too.
       - If omitted or empty, the variable C(vm_platform), else the environment variable E(POLYVIRT_PLATFORM).
     type: str
+    choices: [libvirt, virtualbox, vagrant, proxmox, vmd, hyperv, wsl]
   options:
     description:
       - Options of the platform's own module that platforms do not share, such as C(uri) for libvirt.

@@ -64,6 +64,8 @@ options:
         effect.
       - A VM is created only if the task sets its source (O(image), O(clone), O(iso) or O(disks)). Otherwise an
         unknown name is an error with every state but V(absent), which protects from typing errors.
+      - V(paused) is not supported on V(wsl).
+      - V(suspended) is not supported on V(vmd) and V(wsl).
     type: str
     default: present
     choices: [present, started, stopped, paused, suspended, restarted, absent]
@@ -72,12 +74,15 @@ options:
       - V(graceful) asks the guest to shut down, asks again every ten seconds, and fails after O(stop_timeout).
       - V(force) cuts the power. V(graceful_then_force) asks, and cuts the power after O(stop_timeout).
       - If omitted, the gentlest mode of the platform.
+      - V(graceful) is not supported on V(wsl).
+      - V(graceful_then_force) is not supported on V(wsl).
     type: str
     choices: [graceful, force, graceful_then_force]
   stop_timeout:
     description:
       - Seconds that a guest gets to shut down.
       - If omitted, the default of the platform, mostly 120.
+      - Not supported on V(wsl).
     type: int
   timeout:
     description:
@@ -96,6 +101,7 @@ options:
       - V(cloud_init) - cloud-init is done, as the guest agent reports (O(wait_for.condition=cloud_init)).
       - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
       - A dictionary, or only the value of O(wait_for.condition).
+      - Not supported on V(wsl).
     type: raw
     default: state
     suboptions:
@@ -106,6 +112,7 @@ options:
             the stage and its errors; problems from which cloud-init has recovered are a warning. If no agent
             answers for half of O(timeout), or if it does not permit C(guest-exec), the task fails, and says that
             the end of cloud-init is not known.
+          - V(cloud_init) is supported only on V(libvirt) and V(proxmox).
         type: str
         choices: [state, address, ssh, winrm, cloud_init]
       port:
@@ -132,6 +139,7 @@ options:
     description:
       - Permission to delete the VM and to create it again for changes that are not possible otherwise.
       - Only VMs that this collection created, and that have no snapshots, are created again.
+      - Not supported on V(wsl).
     type: bool
     default: false
   delete_disks:
@@ -140,6 +148,7 @@ options:
       - V(owned) - disks that this collection created for this VM. V(all) - all disks of the VM. V(none) - no
         disks.
       - Disks that another VM or image uses, and ISO images, are never deleted. The result lists what remains.
+      - Not supported on V(wsl).
     type: str
     default: owned
     choices: [owned, none, all]
@@ -148,6 +157,9 @@ options:
       - Options with lists that are treated as complete. Anything that they do not list is removed from the VM.
         Disks are detached, not deleted.
       - Each of these options must be set; use an empty list for none.
+      - Not supported on V(wsl).
+      - V(port_forwards) is not supported on V(vmd).
+      - V(shared_folders) is not supported on V(vmd).
     type: list
     elements: str
     default: []
@@ -220,27 +232,33 @@ options:
   cpus:
     description:
       - Number of virtual CPUs. A new VM has 2 by default.
+      - Not supported on V(wsl).
     type: int
   firmware:
     description:
       - Firmware of the VM.
+      - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: str
     choices: [bios, uefi]
   secure_boot:
     description:
       - Whether only signed systems may boot.
+      - Supported only on V(libvirt), V(proxmox) and V(hyperv).
     type: bool
   tpm:
     description:
       - Whether the VM has a trusted platform module.
+      - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: bool
   nested_virtualization:
     description:
       - Whether the guest can run VMs.
+      - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: bool
   os_type:
     description:
       - Operating system of the guest, in the terms of the platform.
+      - Supported only on V(virtualbox), V(vagrant) and V(proxmox).
     type: str
   description:
     description:
@@ -249,15 +267,18 @@ options:
   autostart:
     description:
       - Whether the VM starts with its host.
+      - Not supported on V(vagrant) and V(wsl).
     type: bool
   iso:
     description:
       - ISO image in the first optical drive. An empty string ejects it.
+      - Not supported on V(vagrant) and V(wsl).
     type: path
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
       - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
+      - Not supported on V(wsl).
     type: str
   tags:
     description:
@@ -296,11 +317,14 @@ options:
   display:
     description:
       - Display of the VM.
+      - Supported only on V(libvirt), V(virtualbox) and V(proxmox).
     type: dict
     suboptions:
       type:
         description:
           - Kind of display.
+          - V(vnc) is not supported on V(virtualbox).
+          - V(spice) is not supported on V(virtualbox).
         type: str
         choices: [none, vnc, spice]
       video_memory:
@@ -328,19 +352,23 @@ options:
       format:
         description:
           - Format of a new disk.
+          - Not supported on V(vagrant) and V(wsl).
         type: str
       storage:
         description:
           - Storage of the disk. A new disk is created there; an existing disk is moved there.
+          - Supported only on V(proxmox).
         type: str
       source:
         description:
           - Existing disk to attach unchanged. It is not deleted with the VM.
+          - Not supported on V(vagrant) and V(wsl).
         type: path
       state:
         description:
           - V(present) - the disk is attached.
           - V(absent) - the disk is detached. Its file remains until the VM is removed.
+          - V(absent) is not supported on V(vagrant) and V(wsl).
         type: str
         default: present
         choices: [present, absent]
@@ -350,6 +378,7 @@ options:
         MAC address.
       - If omitted, a new VM has one NIC on the default network of the platform; with an empty list, it has
         none.
+      - Not supported on V(wsl).
     type: list
     elements: dict
     suboptions:
@@ -361,6 +390,11 @@ options:
           - V(internal) - a network without the host.
           - V(network) - a network by its name (O(networks[].source)).
           - V(user) - unprivileged address translation; the guest can only open connections.
+          - V(bridged) is not supported on V(vmd) and V(hyperv).
+          - V(hostonly) is supported only on V(virtualbox) and V(vagrant).
+          - V(internal) is supported only on V(libvirt) and V(virtualbox).
+          - V(network) is not supported on V(vagrant).
+          - V(user) is supported only on V(libvirt), V(virtualbox) and V(proxmox).
         type: str
         choices: [nat, bridged, hostonly, internal, network, user]
       source:
@@ -374,18 +408,22 @@ options:
       address:
         description:
           - Fixed IP address of the NIC in its network, without a prefix length.
+          - Supported only on V(libvirt), V(virtualbox) and V(vagrant).
         type: str
       model:
         description:
           - Model of the emulated NIC, in the terms of the platform.
+          - Supported only on V(libvirt), V(virtualbox) and V(proxmox).
         type: str
       vlan:
         description:
           - VLAN tag; 0 for untagged.
+          - Supported only on V(proxmox) and V(hyperv).
         type: int
   port_forwards:
     description:
       - Ports of the host that are forwarded to the guest, by name.
+      - Supported only on V(libvirt), V(virtualbox) and V(vagrant).
     type: list
     elements: dict
     suboptions:
@@ -417,6 +455,7 @@ options:
   shared_folders:
     description:
       - Directories of the host that are shared with the guest, by name.
+      - Supported only on V(libvirt), V(virtualbox) and V(vagrant).
     type: list
     elements: dict
     suboptions:
@@ -433,10 +472,12 @@ options:
       guest_path:
         description:
           - Mount point in the guest.
+          - Not supported on V(libvirt).
         type: str
       type:
         description:
           - Type of the share, in the terms of the platform.
+          - Supported only on V(vagrant).
         type: str
       read_only:
         description:
@@ -483,25 +524,30 @@ options:
         description:
           - V(true) - create an overlay that stores only the differences. The image must then remain where it is.
           - V(false) - create a full copy.
+          - V(true) is supported only on V(libvirt), V(vmd) and V(hyperv).
         type: bool
         default: false
       checksum:
         description:
           - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of
             a list of checksums. Without it, the task warns that nothing was verified.
+          - Not supported on V(wsl).
         type: str
       refresh:
         description:
           - Ask the vendor for the newest image of this name or address, even if one is stored.
+          - Not supported on V(vagrant) and V(wsl).
         type: bool
       headers:
         description:
           - HTTP headers that the server of an address requires, such as C(Authorization).
+          - Not supported on V(vagrant), V(proxmox) and V(wsl).
         type: dict
       require_signature:
         description:
           - Fail if the vendor's signature cannot be checked. Otherwise, the task warns. The checksum is always
             checked.
+          - Not supported on V(vagrant) and V(wsl).
         type: bool
       catalogue:
         description:
@@ -511,6 +557,7 @@ options:
     description:
       - Another VM to create this VM from. Used only when the VM is created.
       - A dictionary, or only the value of O(clone.source).
+      - Not supported on V(vagrant).
     type: raw
     suboptions:
       source:
@@ -521,10 +568,12 @@ options:
       snapshot:
         description:
           - Name of a snapshot of that VM.
+          - Not supported on V(vmd) and V(wsl).
         type: str
       linked:
         description:
           - Whether to store only the differences from the source.
+          - V(true) is not supported on V(wsl).
         type: bool
         default: false
   cloud_init:
@@ -536,6 +585,7 @@ options:
       - Proxmox VE itself stores and compares them, unless user data, meta data or a network configuration is
         set; then the seed ISO is created on the host of the task, and uploaded. On WSL they are files in the
         profile of the user.
+      - Not supported on V(vagrant).
     type: dict
     suboptions:
       user:
@@ -559,16 +609,19 @@ options:
           - Keys are C(ip) (an address with its prefix length, V(dhcp) or V(manual)), C(gw), C(ip6) (also V(auto))
             and C(gw6). A fixed address can be used with only one O(name).
           - In the guest these NICs are named C(eth0), C(eth1) and so on.
+          - Not supported on V(wsl).
         type: list
         elements: str
       nameservers:
         description:
           - Addresses of DNS servers. Without O(cloud_init.ip_config) the first NIC uses DHCP.
+          - Not supported on V(wsl).
         type: list
         elements: str
       search_domains:
         description:
           - DNS search domains.
+          - Not supported on V(wsl).
         type: list
         elements: str
       user_data:
@@ -585,6 +638,7 @@ options:
         description:
           - Network configuration, version 1 or 2. Cannot be combined with O(cloud_init.ip_config),
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
+          - Not supported on V(wsl).
         type: dict
   # end generated
 """

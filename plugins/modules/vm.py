@@ -12,6 +12,9 @@ version_added: 0.1.0
 description:
   - Creates, changes, starts, stops and deletes VMs with the same options on every platform. O(platform) selects the
     module that does it, such as M(polyvirt.core.virsh_vm).
+  - Use it if the same tasks run on several platforms, or if the platform is a variable. The module of the platform,
+    such as M(polyvirt.core.virsh_vm), has the same options and those of its platform in one list, without O(options),
+    and its documentation contains nothing about other platforms. Use it if a playbook is for one platform only.
   - An option that the platform does not have is rejected before anything is changed, and the error names the
     alternative.
   - VMs of several platforms can be one task (O(machines)). All of them are planned before the first change on any

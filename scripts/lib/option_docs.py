@@ -19,18 +19,21 @@ _UNITS = {2**20: "MiB", 2**30: "GiB"}
 _WIDTH = 120
 
 
-def option_lines(shared, supported):
-    """Return YAML lines of the ``shared`` options that are in ``supported`` (all options of the module)."""
+def option_lines(shared, supported, platforms=()):
+    """Return YAML lines of the ``shared`` options that are in ``supported`` (all options of the module).
+
+    For options of several platforms, ``platforms`` are {name: paths of options, suboptions and choices that it lacks}.
+    """
     texts = yaml.safe_load(_TEXTS.read_text(encoding="utf-8"))
+    lacking = {name: set(paths) for name, paths in dict(platforms).items()}
     kept = {name: supported[name] for name in shared if name in supported}
-    return [line for name in kept for line in _lines(name, name, shared[name], kept[name], supported, texts)]
+    return [line for name in kept for line in _lines(name, name, shared[name], kept[name], supported, texts, lacking)]
 
 
-def _lines(path, name, shared, option, supported, texts):
+def _lines(path, name, shared, option, supported, texts, lacking):
     paragraphs = [texts[path]] if isinstance(texts[path], str) else texts[path]
-    items = [item for item in paragraphs if _applies(item, shared, option, supported)] + _derived_sentences(
-        path, option
-    )
+    items = [item for item in paragraphs if _applies(item, shared, option, supported)]
+    items += [*_derived_sentences(path, option), *_platform_sentences(path, option, lacking)]
     spec = {key: value for key, value in option.spec().items() if key in ("type", "elements", "required", "default")}
     spec.update(
         {key: list(value) for key, value in (("choices", option.choices), ("aliases", option.aliases)) if value}
@@ -41,7 +44,7 @@ def _lines(path, name, shared, option, supported, texts):
         suboptions = [
             line
             for key, one in option.options.items()
-            for line in _lines(f"{path}.{key}", key, shared.options[key], one, supported, texts)
+            for line in _lines(f"{path}.{key}", key, shared.options[key], one, supported, texts, lacking)
         ]
         lines += _indented(["suboptions:", *_indented(suboptions)])
     return lines
@@ -82,6 +85,34 @@ def _derived_sentences(path, option):
             f" {_UNITS[option.unit]}."
         ]
     return []
+
+
+def _platform_sentences(path, option, lacking):
+    """Return the sentences about the platforms that have an option and its choices."""
+    yield from _platform_sentence("Supported", "Not supported", path.rpartition(".")[0], path, lacking)
+    for choice in _choices(option):
+        about = f"V({choice}) is "
+        yield from _platform_sentence(f"{about}supported", f"{about}not supported", path, f"{path}={choice}", lacking)
+
+
+def _platform_sentence(only, without, whole, path, lacking):
+    """Return the sentence about the platforms that lack ``path``, but not the option or suboption ``whole``."""
+    of_whole = [name for name, paths in lacking.items() if not any(_is_within(whole, one) for one in paths)]
+    of_path = [name for name in of_whole if path not in lacking[name]]
+    others = [f"V({name})" for name in of_whole if name not in of_path]
+    if others and len(of_path) <= len(others):
+        yield f"{only} only on {_joined([f'V({name})' for name in of_path])}."
+    elif others:
+        yield f"{without} on {_joined(others)}."
+
+
+def _is_within(path, whole):
+    return f"{path}.".startswith(f"{whole}.")
+
+
+def _joined(words):
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _item(text):

@@ -9,7 +9,13 @@ from .._core.errors import InvalidInput
 from .._core.options import APPROVAL, CONNECTION, Option
 from .declaration import Declaration
 
-OPTIONS = {"platform": Option(role=CONNECTION), "options": Option("dict", role=CONNECTION, secret=True)}
+#: The names of the platforms. Which modules each has is in plugin_utils/tasks/registry.py.
+PLATFORM_NAMES = ("libvirt", "virtualbox", "vagrant", "proxmox", "vmd", "hyperv", "wsl")
+
+OPTIONS = {
+    "platform": Option(choices=PLATFORM_NAMES, role=CONNECTION),
+    "options": Option("dict", role=CONNECTION, secret=True),
+}
 
 
 def declaration(shared):

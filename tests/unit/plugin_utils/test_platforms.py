@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._front.any_platform import PLATFORM_NAMES
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import (
     check_pruning,
     joined,
@@ -19,6 +20,10 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry impor
 def _parts(about="vm", default=None, **given):
     parts, order = parts_of(about, given, VM, default)
     return [(part.platform, part.module, part.arguments) for part in parts], order
+
+
+def test_choices_of_the_option_are_all_platforms():
+    assert tuple(PLATFORMS) == PLATFORM_NAMES
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
