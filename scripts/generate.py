@@ -30,6 +30,7 @@ from lib.patterns import FOLDER as PATTERNS
 from lib.patterns import InvalidPattern, controller_lines, pattern_lines, pattern_names
 from lib.play_specs import ROLES as PLAYBOOKS
 from lib.play_specs import role_option_lines
+from lib.playbook_pages import page_lines, pages
 from lib.returns import return_lines
 from lib.role_platforms import choices, connection_options
 from lib.versions import version_lines
@@ -287,6 +288,11 @@ def guide(name):
     return lambda checkout: ["", *guide_lines(checkout, name), ""]
 
 
+def of_playbook(page):
+    """Return the function for the page of a playbook in the docsite."""
+    return lambda checkout: ["", *page_lines(checkout, page), ""]
+
+
 def play_options(playbook):
     """Return the function for the argument specification of a playbook: the options of its roles."""
     return lambda checkout: role_option_lines(checkout, playbook)
@@ -347,6 +353,7 @@ GENERATORS = [
         for file, function in (("pattern.json", pattern_lines), ("controller.yml", controller_lines))
     ),
     *(Generator("guide", f"docs/docsite/rst/{name}.rst", guide(name)) for name in guides(CHECKOUT)),
+    *(Generator("playbook", f"docs/docsite/rst/{name}.rst", of_playbook(name)) for name in pages(CHECKOUT)),
 ]
 
 

@@ -158,6 +158,7 @@ options:
         Disks are detached, not deleted.
       - Each of these options must be set; use an empty list for none.
       - Not supported on V(wsl).
+      - V(devices) is not supported on V(vmd).
       - V(port_forwards) is not supported on V(vmd).
       - V(shared_folders) is not supported on V(vmd).
     type: list
@@ -488,6 +489,7 @@ options:
       - Devices of the host that are passed through to the VM. Several VMs can have the same device, but only
         one of them can run.
       - Other devices of the VM are not changed, unless O(purge) contains V(devices).
+      - Supported only on V(libvirt) and V(proxmox).
     type: list
     elements: dict
     suboptions:
@@ -505,6 +507,7 @@ options:
       mapping:
         description:
           - Name of a mapping of the cluster, instead of O(devices[].id).
+          - Supported only on V(proxmox).
         type: str
   image:
     description:
@@ -531,23 +534,22 @@ options:
         description:
           - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of
             a list of checksums. Without it, the task warns that nothing was verified.
-          - Not supported on V(wsl).
         type: str
       refresh:
         description:
           - Ask the vendor for the newest image of this name or address, even if one is stored.
-          - Not supported on V(vagrant) and V(wsl).
+          - Not supported on V(vagrant).
         type: bool
       headers:
         description:
           - HTTP headers that the server of an address requires, such as C(Authorization).
-          - Not supported on V(vagrant), V(proxmox) and V(wsl).
+          - Not supported on V(vagrant).
         type: dict
       require_signature:
         description:
           - Fail if the vendor's signature cannot be checked. Otherwise, the task warns. The checksum is always
             checked.
-          - Not supported on V(vagrant) and V(wsl).
+          - Not supported on V(vagrant).
         type: bool
       catalogue:
         description:

@@ -122,6 +122,12 @@ prepare_rulebook() {
     export POLYVIRT_TEST_RULEBOOK
 }
 
+# What scripts/docsite.sh builds the documentation site with.
+docsite_environment() {
+    local python
+    python=$(find_python 3.14 3.13 3.12 3.11) && _test_environment docsite -docsite "$python"
+}
+
 importer_environment() {
     local python
     python=$(find_python 3.13 3.12 3.11) && _test_environment importer -importer "$python"

@@ -5,9 +5,10 @@
 #
 # Sourced by scripts/test.sh: the stages that look at the text of the collection, lint and sanity.
 
-# What takes minutes takes turns by day: the demo, scenarios of the stage roles that work in emulated guests, pylint in the
-# stage sanity, and the scenarios of the roles of hosts, which the unit tests play as well. In a deep run, all of them run.
-readonly LONG=(demo agent guest_image two_vms from_vagrant pylint vmm_host vmm_network hyperv_host wsl_host)
+# What takes minutes takes turns by day: the demo, the documentation site, scenarios of the stage roles that work in
+# emulated guests, pylint in the stage sanity, and the scenarios of the roles of hosts, which the unit tests play as well.
+# In a deep run, all of them run.
+readonly LONG=(demo agent guest_image two_vms from_vagrant pylint vmm_host vmm_network hyperv_host wsl_host docsite)
 
 # These take turns, too: together they take half of the stages of this file. When it is not their turn, they check the
 # files that changed.
@@ -83,6 +84,15 @@ _import() {
 readonly _LINTED=(roles playbooks extensions meta plugins/modules .ansible-lint galaxy.yml tests/requirements.txt
     tests/constraints.txt)
 
+# The whole documentation site: each page takes a second.
+_docsite() {
+    if is_turn_of docsite "${LONG[@]}"; then
+        check "documentation site" "$CHECKOUT/scripts/docsite.sh" "$RUN/docsite"
+    else
+        say "   the documentation site is not built today (POLYVIRT_TEST_SEED)"
+    fi
+}
+
 # ansible-lint takes as long as all others, and uses one core most of the time. It checks YAML, and what a file includes.
 _ansible_lint() {
     local -a failed_checks=() files=()
@@ -117,6 +127,7 @@ stage_lint() {
     check "changelog" antsibull-changelog lint
     # It leaves its log in the home folder.
     check "documentation" env HOME="$RUN" antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
+    _docsite
     check "galaxy build" _build
     check "galaxy import" _import "$importer"
     wait "$linting" || failed_checks+=("ansible-lint")

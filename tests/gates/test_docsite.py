@@ -11,15 +11,16 @@ import yaml
 
 from collection_path import CHECKOUT
 from guides import guides
+from lib.playbook_pages import pages
 
 DOCSITE = CHECKOUT / "docs/docsite"
 
 
-def test_every_guide_is_in_a_section_of_the_site():
+def test_every_guide_and_playbook_is_in_a_section_of_the_site():
     sections = yaml.safe_load((DOCSITE / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
     listed = [guide for section in sections for guide in section["toctree"]]
-    assert sorted(listed) == guides(CHECKOUT)
-    assert sorted(path.stem for path in (DOCSITE / "rst").iterdir()) == guides(CHECKOUT)
+    assert sorted(listed) == sorted([*guides(CHECKOUT), *pages(CHECKOUT)])
+    assert sorted(path.stem for path in (DOCSITE / "rst").iterdir()) == sorted(listed)
 
 
 def test_examples_of_modules_need_no_other_collection():

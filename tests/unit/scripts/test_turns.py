@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What takes minutes runs on one day of ten, all of it in a deep run; what has changed does not wait for its turn."""
+"""What takes minutes runs on one day of eleven, all of it in a deep run; what has changed does not wait for its turn."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from suite import depth, subjects
 
-#: Ten days from the end of one month to the next.
-DAYS = [*range(20261126, 20261131), *range(20261201, 20261206)]
+#: Eleven days from the end of one month to the next.
+DAYS = [*range(20261126, 20261131), *range(20261201, 20261207)]
 ON = """
 . "$1/stages_text.sh"
 DEEP=$2
@@ -49,7 +49,7 @@ def _run(checkout):
     return run
 
 
-def test_long_parts_have_one_day_of_ten_each(run):
+def test_long_parts_have_one_day_of_eleven_each(run):
     of_days = [run(ON, "false", POLYVIRT_TEST_SEED=str(day)) for day in DAYS]
     assert {tuple(names[:2]) for names in of_days} == {("vm", "reset")}
     assert sorted(name for names in of_days for name in names[2:]) == sorted(run(ON, "true")[2:])
@@ -57,12 +57,12 @@ def test_long_parts_have_one_day_of_ten_each(run):
 
 
 def test_seed_that_is_no_date_is_the_number_of_a_day(run):
-    first, again, other = (run(ON, "false", POLYVIRT_TEST_SEED=str(day)) for day in (5, 15, 16))
+    first, again, other = (run(ON, "false", POLYVIRT_TEST_SEED=str(day)) for day in (5, 16, 17))
     assert first == again != other
 
 
 def test_ansible_lint_and_the_oldest_core_alternate(run):
-    of_days = [run(ALTERNATING, POLYVIRT_TEST_SEED=str(day)) for day in DAYS]
+    of_days = [run(ALTERNATING, POLYVIRT_TEST_SEED=str(day)) for day in DAYS[:10]]
     assert of_days in ([["ansible_lint"], ["oldest_core"]] * 5, [["oldest_core"], ["ansible_lint"]] * 5)
 
 

@@ -1,0 +1,26 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of Sphinx for the documentation site (scripts/docsite.sh)."""
+
+from __future__ import annotations
+
+project = "polyvirt.core"
+copyright = "2026, polyvirt contributors"  # noqa: A001 - Sphinx reads this name.
+title = html_short_title = html_title = "polyvirt.core"
+language = "en"
+
+# Roles and directives of the pages that antsibull-docs writes. Addresses of other sites are not looked up: a build needs
+# no network.
+extensions = ["sphinx_antsibull_ext"]
+default_role = "any"
+highlight_language = "YAML+Jinja"
+pygments_style = "ansible"
+
+html_theme = "sphinx_ansible_theme"
+html_theme_options = {"display_version": False}
+html_show_sphinx = False
+html_use_index = False
+html_copy_source = False
+# References to documents of Ansible itself, such as its glossary and its environment variables.
+suppress_warnings = ["ref.any", "ref.ref", "ref.envvar"]
