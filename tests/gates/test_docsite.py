@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import yaml
 
 from collection_path import CHECKOUT
@@ -21,6 +22,15 @@ def test_every_guide_and_playbook_is_in_a_section_of_the_site():
     listed = [guide for section in sections for guide in section["toctree"]]
     assert sorted(listed) == sorted([*guides(CHECKOUT), *pages(CHECKOUT)])
     assert sorted(path.stem for path in (DOCSITE / "rst").iterdir()) == sorted(listed)
+
+
+@pytest.mark.parametrize("name", guides(CHECKOUT))
+def test_headings_of_a_guide_skip_no_level(name):
+    """reStructuredText has no heading two levels below another one."""
+    text = (CHECKOUT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    without_code = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    levels = [len(one) for one in re.findall(r"^(#+) ", without_code, re.MULTILINE)]
+    assert [pair for pair in zip(levels, levels[1:]) if pair[1] > pair[0] + 1] == []
 
 
 def test_examples_of_modules_need_no_other_collection():
