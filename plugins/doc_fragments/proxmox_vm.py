@@ -394,12 +394,15 @@ options:
         choices: [pci, usb]
       id:
         description:
-          - Address of a PCI device, such as V(0000:01:00.0). Or vendor and product of a device, such as
-            V(10de:1eb8), if the host has only one such device.
+          - Identifies a device of the host. A PCI device has an address, such as V(0000:01:00.0). On libvirt,
+            vendor and product (V(10de:1eb8)) are possible too, if the host has only one such device.
+          - A USB device has a vendor and product, such as V(046d:c52b). On Proxmox VE, its bus and ports (V(1-4.2))
+            are possible too.
+          - On Proxmox VE, only root@pam with its password may set it; all others need O(devices[].mapping).
         type: str
       mapping:
         description:
-          - Name of a mapping of the cluster, instead of O(devices[].id).
+          - Name of a resource mapping of the cluster, instead of O(devices[].id).
         type: str
   image:
     description:
