@@ -18,6 +18,13 @@ MUTATIONS = (
         [f"{_UNIT}/test_pool_plan.py"],
     ),
     Mutation(
+        "moved-pool-starts-without-its-directory",
+        "_drivers/virsh/pool_plan.py",
+        "step.calls and self._needs_directory()",
+        "False",
+        [f"{_UNIT}/test_pool_plan.py"],
+    ),
+    Mutation(
         "pool-deletes-its-data",
         "_drivers/virsh/defined_plan.py",
         '(f"{kind}-undefine", state.name)',

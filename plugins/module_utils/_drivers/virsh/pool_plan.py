@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..._core.errors import NotFound, Refused, Unsupported
@@ -101,15 +101,12 @@ class _Plan(DefinedPlan):
                 "Create it first; this module never creates file systems or volume groups. Nothing was changed.",
             )
         found = self._state.directory
-        for name in options.PERMISSIONS if found and not self._is_moved() else ():
+        for name in options.PERMISSIONS if found else ():
             if self._wanted[name] not in (None, found[name]):
                 raise self._refused(
                     f"{name}: {path} exists with {name} {found[name]}; libvirt sets it only for new directories.",
                     "Change the directory with ansible.builtin.file, or remove the option.",
                 )
-
-    def _is_moved(self):
-        return self._before is not None and self._before["path"] != self._after["path"]
 
     def _check_unused(self, verb):
         _check_unused(self._state, verb)
@@ -122,10 +119,18 @@ class _Plan(DefinedPlan):
 
     def _directory_steps(self):
         """Create the directory, which for these types is all that ``pool-build`` does."""
-        is_missing = self._state.directory is None and self._after["type"] != LOGICAL and self._state.running is None
-        if not is_missing:
+        if self._state.running is not None or not self._needs_directory():
             return []
         return [Step(f"{self._name}.directory", None, self._after["path"], (("pool-build", self._name),))]
 
+    def _needs_directory(self):
+        return self._state.directory is None and self._after["type"] != LOGICAL
+
     def _running_steps(self):
-        return [self._restart_step()] if options.needs_restart(self._state.running, self._root) else []
+        if not options.needs_restart(self._state.running, self._root):
+            return []
+        step = self._restart_step()
+        if step.calls and self._needs_directory():
+            # libvirt does not build a pool that runs, and does not start one without its directory.
+            step = replace(step, calls=tuple(self._call(verb) for verb in ("destroy", "build", "start")))
+        return [step]

@@ -67,6 +67,17 @@ def test_new_pool_and_its_directory():
     assert _calls(logical) == ["pool-define", "pool-start"]
 
 
+def test_directory_of_a_moved_pool():
+    """It is created before the restart that needs it, and must have the requested mode if it exists."""
+    moved = {"path": "/srv/other", "mode": "0750"}
+    steps, _after = plan_pool(_wanted(**moved, allow_restart=True), _state(directory=None))
+    assert _calls(steps) == ["pool-define", "pool-destroy", "pool-build", "pool-start"]
+    waiting, _after = plan_pool(_wanted(**moved), _state(directory=None))
+    assert _calls(waiting) == ["pool-define"]
+    with pytest.raises(Refused, match="/srv/other exists with mode 0711"):
+        plan_pool(_wanted(**moved), _state())
+
+
 def test_volumes_are_never_deleted():
     """No option, state or type leads to a call that deletes data or overwrites a device."""
     chance, seen = random.Random(41), set()
