@@ -124,4 +124,11 @@ MUTATIONS = (
         "one.name == name",
         ["tests/unit/module_utils/_media/test_keeping.py"],
     ),
+    Mutation(
+        "option-of-a-download-is-ignored-for-a-path",
+        "_core/image_names.py",
+        "given",
+        "False",
+        ["tests/platforms/wsl/test_images.py::test_option_of_a_download_is_rejected_for_a_path"],
+    ),
 )

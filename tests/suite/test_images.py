@@ -101,10 +101,11 @@ def test_compressed_image_is_unpacked_also_after_an_interrupted_download(platfor
     "change,text",
     [
         ({"architecture": "arm64"}, "is published for arm64"),
+        ({"type": "netboot"}, "of it is known for"),
         ({"file": "other.qcow2"}, "has no other.qcow2"),
         ({"image": {"format": "qcow2", "firmware": ["other"], "serial_console": True}}, "firmware"),
     ],
-    ids=["architecture", "file", "firmware"],
+    ids=["architecture", "medium", "file", "firmware"],
 )
 def test_image_that_does_not_fit_is_rejected(platform, vendor, made, carry, store, change, text):
     image, other = vendor.image(), {"bios": "uefi", "uefi": "bios"}.get(platform.image_firmware)
@@ -116,6 +117,18 @@ def test_image_that_does_not_fit_is_rejected(platform, vendor, made, carry, stor
     answer = carry(platform, [Task("make", {**made, "image": image})], [VM])["make"]
     assert answer.failed
     assert text in answer.msg
+    assert (answer.truth[VM], platform.stored_images(store)) == (None, [])
+
+
+def test_image_for_a_newer_cpu_is_rejected(platform, vendor, made, carry, store):
+    """Where the CPU of a new VM is known: that of libvirt's emulator is the oldest one."""
+    if platform.name != "libvirt_qemu":
+        pytest.skip("the CPU is not known, or depends on the host of the test")
+    image = vendor.image()
+    (medium,) = image["catalogue"]["media"]
+    image["catalogue"] = {"media": [{**medium, "image": {**medium["image"], "cpu": "x86-64-v9"}}]}
+    answer = carry(platform, [Task("make", {**made, "image": image})], [VM])["make"]
+    assert "it needs a CPU of level x86-64-v9, but the VM has" in answer.msg
     assert (answer.truth[VM], platform.stored_images(store)) == (None, [])
 
 

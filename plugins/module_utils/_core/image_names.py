@@ -20,6 +20,8 @@ _FORMS = (
     (re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+:[^\\/].*", re.DOTALL), VOLUME),
     (re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"), REGISTRY),
 )
+#: Suboptions of an image that are about its download.
+_OF_DOWNLOADS = ("checksum", "refresh", "headers", "require_signature")
 _SHAPES = {VOLUME: "a volume of a storage", REGISTRY: "a name in a registry"}
 _RELATIVE = re.compile(r"[\\/]|[.](?:qcow2|raw|img|vmdk|vdi|vhdx?|tar|gz|xz|zst|wsl|ova)$", re.IGNORECASE)
 
@@ -38,6 +40,16 @@ def normalized_source(text, option, forms=()):
     """
     read_image(text, forms, option)
     return text
+
+
+def check_no_download(image, option):
+    """Raise InvalidInput if the task sets suboptions about a download, for an image that exists already."""
+    given = next((name for name in _OF_DOWNLOADS if image.get(name)), None)
+    if given:
+        raise InvalidInput(
+            f"{option}.{given}: it is about a download, and '{image['source']}' is not downloaded.",
+            "Omit it, or set the address of the image.",
+        )
 
 
 def names_of(image):

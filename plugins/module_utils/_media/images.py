@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import Optional
 
 from .._core.errors import InvalidInput, Refused
-from .._core.image_names import NAME, PATH, names_of, read_image
+from .._core.image_names import NAME, PATH, check_no_download, names_of, read_image
 from .._core.mark import name_of_image
 from .._core.texts import without_credentials
 from .._core.units import rounded_up
@@ -97,8 +97,12 @@ class Lookup:
 
         ``needs()`` returns the Needs of the VM (resolve.py). A path is left as it is.
         """
-        image = self.image(request.creation["image"], needs, f"{request.label}: image", request.policy.timeout)
-        return replace(request, creation={**request.creation, "image": image}) if image else request
+        asked, option = request.creation["image"], f"{request.label}: image"
+        image = self.image(asked, needs, option, request.policy.timeout)
+        if image is None:
+            check_no_download(asked, option)
+            return request
+        return replace(request, creation={**request.creation, "image": image})
 
     def image(self, asked, needs, option, patience):
         """Return the suboptions ``asked`` of an image with its file in the store; None if it is a path.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.wsl.tasks import host_with_image, run, run_ok, run_rejected, state_of
+from platforms.wsl.tasks import TAR, host_with_image, run, run_ok, run_rejected, state_of
 
 #: The distributions of the double's list report version 12.
 STATED = {"type": "wsl", "architecture": "amd64", "image": {"format": "online", "online_name": "Ubuntu"}}
@@ -107,6 +107,13 @@ def test_option_of_a_download_is_rejected_for_a_name_of_the_list(source, option)
     image = {**(named(source, STATED) if source != "Ubuntu" else {"source": source}), option: value}
     words = (f"web: image.{option}: it is of a file, and WSL installs '{source}' from its online list.", "Omit it")
     run_rejected(host_with_image(), *words, name=["web"], image=image)
+
+
+@pytest.mark.parametrize("option", ["checksum", "refresh", "headers", "require_signature"])
+def test_option_of_a_download_is_rejected_for_a_path(option):
+    value = {"checksum": "sha256:" + "0" * 64, "headers": {"X-Token": "one"}}.get(option, True)
+    words = (f"web: image.{option}: it is about a download, and '{TAR}' is not downloaded.", "Omit it")
+    run_rejected(host_with_image(), *words, name=["web"], image={"source": TAR, option: value})
 
 
 def test_refresh_is_what_the_list_does_anyway():

@@ -114,6 +114,11 @@ def _of_files(platform):
         Refused("no image", {**new, "image": {"source": "/nonexistent.qcow2"}}, (NEW, "/nonexistent.qcow2", "path")),
         Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, ("image", "x.qcow2", "absolute path")),
         Refused("image is none", {**new, "image": {"source": str(storage / "text")}}, (NEW, "text", "disk image")),
+        Refused(
+            "refresh of a path",
+            {**new, "image": {"source": others, "refresh": True}},
+            (NEW, "image.refresh", "is not downloaded"),
+        ),
         Refused("image of another", {**new, "image": {"source": others}}, (NEW, OTHER, "copy")),
     ]
     if hasattr(platform, "own_medium"):  # Its images are no files.

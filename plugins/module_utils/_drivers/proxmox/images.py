@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.errors import Refused, Unavailable
-from ..._core.image_names import PATH, VOLUME, names_of, read_image
+from ..._core.image_names import PATH, VOLUME, check_no_download, names_of, read_image
 from ..._core.mark import image_in, name_of_image
 from ..._media.by_controller import CopiedImages, Copy, images_of_controller
 from ..._media.images import Lookup
@@ -36,6 +36,7 @@ def resolved(driver, request):
     asked, label = request.creation["image"], request.label
     image = read_image(asked["source"], {VOLUME}, f"{label}: image", names_of(asked))
     if image.form in (PATH, VOLUME):
+        check_no_download(asked, f"{label}: image")
         return request
     name = name_of_image(asked)
     unfinished = driver.unfinished_options(label)

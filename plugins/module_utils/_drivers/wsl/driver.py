@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import cached_property, partial
 
 from ..._core.errors import NotFound
+from ..._core.image_names import check_no_download
 from ..._kit.creation import Creations
 from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace
@@ -74,8 +75,9 @@ class WslDriver(WslObserver):
 
     def resolve_image(self, request):
         """Return the request with a name of the online list, or a file on the host, as its image."""
-        source = request.creation["image"]["source"]
-        if is_path(source) and "://" not in source:
+        asked = request.creation["image"]
+        if is_path(asked["source"]) and "://" not in asked["source"]:
+            check_no_download(asked, f"{request.label}: image")
             return request
         from .images import resolved
 

@@ -21,6 +21,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media import images
 from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import Needs
 
 from unit.module_utils._media.server import checksum
+from unit.module_utils._media.test_signatures import Signer, with_gpg
 
 _NEEDS = Needs("libvirt", "amd64", ("qcow2", "raw"))
 _GIB = 1 << 30
@@ -370,6 +371,21 @@ def test_mirror_replaces_the_longest_prefix(tasks, server):
 def test_missing_signature_is_an_error_if_it_is_required(tasks):
     text = tasks.error(require_signature=True)
     assert "its signature cannot be checked. The vendor publishes no signature." in text
+
+
+@with_gpg
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
+def test_signature_of_the_list_is_checked_before_anything_is_written(tasks, server, tmp_path, is_right):
+    signer = Signer(tmp_path / "gpg", server)
+    try:
+        server.files[f"{_SUMS}.sign"] = signer.detached(server.files[_SUMS] if is_right else b"another list")
+        medium = tasks.medium(signature=signer.signature(file="SHA256SUMS.sign"))
+        if is_right:
+            assert tasks.resolved(medium, require_signature=True)["warnings"] == []
+        else:
+            assert "has no valid signature" in tasks.error(medium)
+    finally:
+        signer.close()
 
 
 def test_image_of_another_name_is_not_used(tasks):

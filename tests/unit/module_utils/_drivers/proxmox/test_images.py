@@ -52,6 +52,25 @@ def test_node_downloads_the_image_and_imports_it(world, vendor):
     unchanged(world, **vendor.vm())
 
 
+def test_requests_of_a_creation_are_in_their_order(world, vendor):
+    """The download is a task of the node, which is awaited; then the drive is imported, and nothing is resized."""
+    do(world, **vendor.vm())
+    sent = [(one.method, one.path) for one in world.journal.requests]
+    writes = [one for one in sent if one[0] != "GET"]
+    assert writes[:2] == [("POST", DOWNLOAD), ("POST", "/nodes/pve1/qemu")]
+    waits = [path for method, path in sent[sent.index(writes[0]) : sent.index(writes[1])] if method == "GET"]
+    assert any("/tasks/UPID:pve1:" in path and ":download:" in path for path in waits)
+    (created,) = [one for one in world.journal.requests if (one.method, one.path) == writes[1]]
+    assert created.params["scsi0"].startswith(f"local-lvm:0,import-from={volume_of()}")
+    assert not any(path.endswith("/resize") for _method, path in writes)
+
+
+def test_option_of_a_download_is_rejected_for_a_volume(world, vendor):
+    image = {"source": volume_of(), "require_signature": True}
+    words = ("image.require_signature: it is about a download", "is not downloaded. Omit it")
+    rejected(world, *words, **vendor.vm(image=image))
+
+
 def test_check_mode_lets_the_node_download_nothing(world, vendor):
     outcome = do(world, check=True, **vendor.vm())
     assert [step["verb"] for step in outcome.vms[0]["steps"]] == ["fetch", "create"]
