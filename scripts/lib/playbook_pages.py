@@ -44,7 +44,7 @@ def page_lines(checkout, page):
         f"{document['short_description']}.",
         _markup(document["description"]),
         _code(spec["examples"]),
-        "The same in a terminal:",
+        "This page in a terminal:",
         _code(f"ansible-playbook polyvirt.core.help -e help_playbook={name}"),
         *_options(spec["options"] or {}),
     ]
