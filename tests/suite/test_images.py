@@ -19,6 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 
 from collection_path import CHECKOUT
 from suite.answer import Task
+from suite.by_ansible import module_of
 from suite.depth import share
 from suite.limits import wait_until
 from suite.media_server import as_published
@@ -170,18 +171,20 @@ def test_name_of_the_users_catalogue_by_ansible(platform, vendor, made, carry, t
     assert "catalogue" not in shown
 
 
-def test_first_task_of_the_readme(platform, server_of_vendor, carry, store):
-    """The first task, as README.md has it; only its directory and the hardware are those of the tests."""
-    if not server_of_vendor.content and not hasattr(platform, "own_medium"):
-        pytest.skip("this platform has no images")
-    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    (block,) = [one for one in text.split("```yaml\n")[1:] if "name: Create a web server" in one]
-    options = yaml.safe_load(block.split("```")[0])[0]["tasks"][0]["polyvirt.core.vm"]
-    assert options == {"name": "web1", "state": "started", "image": "debian-13"}
+def _tasks_of(document):
+    """Return all tasks of the playbooks and lists of tasks in a document."""
+    text = (CHECKOUT / document).read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(block.split("```")[0]) for block in text.split("```yaml\n")[1:]]
+    entries = [entry for block in blocks if isinstance(block, list) for entry in block]
+    return [task for entry in entries for task in [entry, *entry.get("tasks", ()), *entry.get("post_tasks", ())]]
+
+
+def _three_times(platform, server_of_vendor, carry, store, options):
+    """The answers of a task in check mode, carried out, and repeated; its hardware is that of the tests."""
     platform.offer(options["image"])
     small = {key: value for key, value in platform.creation.items() if key not in ("box", "disks", "image", "iso")}
     own = platform.image_options(store) if server_of_vendor.content else {}
-    options = server_of_vendor.completed({**small, **own, **options, "name": [VM]})
+    options = server_of_vendor.completed({**options, **small, **own, "image": options["image"], "name": [VM]})
     answers = carry(platform, [Task("check", options, check=True), Task("make", options), Task("again", options)], [VM])
     for answer in answers.values():
         assert not answer.failed, answer.msg
@@ -189,6 +192,32 @@ def test_first_task_of_the_readme(platform, server_of_vendor, carry, store):
     assert (check.changed, run.changed, again.changed) == (True, True, False)
     assert check.result["diff"] == run.result["diff"]
     assert (run.vm(VM)["image"]["name"], run.truth[VM]["power"]) == ("debian-13", RUNNING)
+
+
+@pytest.fixture(name="has_images")
+def _has_images(platform, server_of_vendor):
+    if not server_of_vendor.content and not hasattr(platform, "own_medium"):
+        pytest.skip("this platform has no images")
+
+
+@pytest.mark.usefixtures("has_images")
+def test_first_task_of_the_readme(platform, server_of_vendor, carry, store):
+    """The first task, as README.md has it; only its directory and the hardware are those of the tests."""
+    options = next(task["polyvirt.core.vm"] for task in _tasks_of("README.md") if "polyvirt.core.vm" in task)
+    assert options == {"name": "web1", "state": "started", "image": "debian-13"}
+    _three_times(platform, server_of_vendor, carry, store, options)
+
+
+@pytest.mark.usefixtures("has_images")
+def test_first_steps_of_the_platform(platform, server_of_vendor, carry, store):
+    """The task of docs/first-steps.md for this platform. No guest answers, and its networks are those of the tests."""
+    module = f"polyvirt.core.{module_of(platform, 'vm').removeprefix('polyvirt.core.')}"
+    (options,) = [task[module] for task in _tasks_of("docs/first-steps.md") if module in task]
+    if "machines" in options:
+        pytest.skip("its project is that of a user: tests/platforms/vagrant/test_life.py")
+    not_here = ("wait_for", "networks", "port_forwards", "cloud_init", "keep_running")
+    options = {name: value for name, value in options.items() if name not in not_here}
+    _three_times(platform, server_of_vendor, carry, store, options)
 
 
 # Images that the platform itself downloads ----------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What takes minutes runs on one day of eleven, all of it in a deep run; what has changed does not wait for its turn."""
+"""What takes minutes runs on one day of eleven, and in a deep run; what has changed does not wait for its turn."""
 
 from __future__ import annotations
 

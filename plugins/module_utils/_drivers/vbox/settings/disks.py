@@ -155,7 +155,7 @@ def remove_disk(driver, vbox_vm, slot):
 def grow_disk(driver, vbox_vm, slot, size):
     """Resize the attached image. Resizing its base would have no effect."""
     found = next(one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == slot)
-    driver.run(vbox_vm.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB))
+    driver.run(vbox_vm.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resizebyte", str(size // MIB * MIB))
     # VirtualBox detects the new size only when queried; if the VM is started before, it reports the old size.
     driver.tool.read("showmediuminfo", "disk", found.values["ImageUUID"])
 

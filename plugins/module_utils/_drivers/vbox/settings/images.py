@@ -33,7 +33,7 @@ def create_image(driver, path, image_format, size, image=None):
     else:
         driver.run(None, "clonemedium", "disk", source, path, "--format", image_format)
     if size and size > disk_header.capacity(path):
-        driver.run(None, "modifymedium", "disk", path, "--resize", str(size // MIB))
+        driver.run(None, "modifymedium", "disk", path, "--resizebyte", str(size // MIB * MIB))
 
 
 def images_to_release(driver, image):
