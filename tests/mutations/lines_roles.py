@@ -35,6 +35,13 @@ MUTATIONS = (
         [f"{_ROLES}/test_agent_security.py::test_secret_in_a_command_is_rejected"],
     ),
     Mutation(
+        "outside-is-checked-before-the-network-exists",
+        "roles/vmm_network/vars/main.yml",
+        "{{ ansible_check_mode",
+        "{{ false",
+        [f"{_ROLES}/test_vmm_network.py::test_guest_that_does_not_reach_the_outside_is_reported"],
+    ),
+    Mutation(
         "guest-without-the-outside-passes",
         "roles/vmm_network/tasks/verify_outside.yml",
         "that: __vmm_network_not_reached | length == 0",

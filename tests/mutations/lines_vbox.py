@@ -27,6 +27,13 @@ MUTATIONS = (
         [f"{_UNIT}/settings/test_networks.py"],
     ),
     Mutation(
+        "run-level-is-read-of-every-guest",
+        "_drivers/vbox",
+        'not (vm.guest_tools and vm.guest_tools["running"])',
+        "not vm.guest_tools",
+        [f"{_UNIT}/settings/test_networks.py"],
+    ),
+    Mutation(
         "guest-without-a-version-has-no-guest-additions",
         "_drivers/vbox",
         "True if version else None",

@@ -53,6 +53,7 @@ FURTHER_KEYS = [
     "created",
     "expires",
     "autostart",
+    "guest_tools",
     "iso",
     "image",
     "settings",
