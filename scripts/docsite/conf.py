@@ -10,8 +10,8 @@ copyright = "2026, polyvirt contributors"  # noqa: A001 - Sphinx reads this name
 title = html_short_title = html_title = "polyvirt.core"
 language = "en"
 
-# Roles and directives of the pages that antsibull-docs writes. Addresses of other sites are not looked up: a build needs
-# no network.
+# Roles and directives of the pages that antsibull-docs writes. A build needs no network: addresses of other sites are
+# not looked up.
 extensions = ["sphinx_antsibull_ext"]
 default_role = "any"
 highlight_language = "YAML+Jinja"

@@ -165,8 +165,8 @@ MUTATIONS = (
     Mutation(
         "disk-grows-in-bytes",
         "_drivers/vbox",
-        'driver.run(vbox_vm.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resizebyte", str(size // MIB * MIB))',
-        'driver.run(vbox_vm.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resizebyte", str(size // MIB))',
+        'driver.run(uuid, "modifymedium", "disk", disk, "--resizebyte", str(size // MIB * MIB))',
+        'driver.run(uuid, "modifymedium", "disk", disk, "--resizebyte", str(size // MIB))',
         [f"{_UNIT}/test_configure.py"],
     ),
     Mutation(

@@ -19,7 +19,7 @@ from ...._tools import vboxmanage_output as output
 from ..mark import write_mark
 from ..vbox_vm import FORMATS, bus_for, file_name, parse_slot, slot_name
 from .disk_checks import DRIVE_SLOTS, drive_controller, no_free_drive_slot
-from .images import create_image, images_to_release, release_images
+from .images import create_image, images_to_release, release_images, resize
 
 #: The least number of ports of a new controller.
 _MIN_PORTS = 8
@@ -155,7 +155,7 @@ def remove_disk(driver, vbox_vm, slot):
 def grow_disk(driver, vbox_vm, slot, size):
     """Resize the attached image. Resizing its base would have no effect."""
     found = next(one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == slot)
-    driver.run(vbox_vm.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resizebyte", str(size // MIB * MIB))
+    resize(driver, vbox_vm.uuid, found.values["ImageUUID"], size)
     # VirtualBox detects the new size only when queried; if the VM is started before, it reports the old size.
     driver.tool.read("showmediuminfo", "disk", found.values["ImageUUID"])
 

@@ -33,7 +33,12 @@ def create_image(driver, path, image_format, size, image=None):
     else:
         driver.run(None, "clonemedium", "disk", source, path, "--format", image_format)
     if size and size > disk_header.capacity(path):
-        driver.run(None, "modifymedium", "disk", path, "--resizebyte", str(size // MIB * MIB))
+        resize(driver, None, path, size)
+
+
+def resize(driver, uuid, disk, size):
+    """Grow a disk image. VBoxManage rejects --resize to more than a thousand times the size as a mistake."""
+    driver.run(uuid, "modifymedium", "disk", disk, "--resizebyte", str(size // MIB * MIB))
 
 
 def images_to_release(driver, image):
