@@ -23,7 +23,8 @@ options:
       - VMs that differ, as one task. Each entry has a C(name) or an C(id), and any options of this module,
         which replace those of the task. VMs that O(name) lists have the options of the task.
       - All VMs are planned before the first change. If one of them is rejected, nothing is changed.
-      - O(machines), O(fleet), O(prune), O(prune_max), O(limits) and O(call_timeout) cannot be in an entry.
+      - O(machines), O(fleet), O(prune), O(prune_max), O(prune_expired_for), O(limits) and O(call_timeout)
+        cannot be in an entry.
     type: list
     elements: dict
   prune:
@@ -46,6 +47,11 @@ options:
       - If omitted, half of the VMs that are in the fleet before the task, rounded down, but at least one.
       - VMs that the task lists, with O(state=absent) too, are not counted.
     type: int
+  prune_expired_for:
+    description:
+      - With O(prune), only VMs are deleted that expired at least this long ago, such as V(0m) or V(2h). The
+        rules of O(expired_for) apply.
+    type: str
   id:
     description:
       - ID of one VM on the platform.

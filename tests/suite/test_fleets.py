@@ -55,6 +55,7 @@ def test_prune_deletes_what_the_task_does_not_list_and_nothing_else(platform, ca
         *_runs("another fleet", {"name": [ONE], "fleet": "db", "prune": True}),
         Task("back", {"name": [ONE], "fleet": "web"}),
         *_runs("too many", {"name": [ONE], "fleet": "web", "prune": True, "description": "of a part of the fleet"}),
+        Task("none has expired", {**kept, "prune_expired_for": "0m"}),
         *_runs("prune", kept),
         *_runs("whole fleet", {"name": [ONE], "fleet": "web", "prune": True, "state": "absent"}),
     ]
@@ -69,6 +70,8 @@ def test_prune_deletes_what_the_task_does_not_list_and_nothing_else(platform, ca
         refused = answers[f"too many {run}"]
         assert (refused.failed, refused.truth) == (True, answers["back"].truth), refused.msg
         assert f"({TWO}, {THREE})" in refused.msg and "set prune_max: 2" in refused.msg
+    assert (answers["none has expired"].failed, answers["none has expired"].changed) == (False, False)
+    assert [vm["name"] for vm in answers["none has expired"].vms] == [ONE, TWO]
     check, real, again = (answers[f"prune {run}"] for run in RUNS)
     assert (real.failed, check.changed, check.diff) == (False, True, real.diff), real.msg
     assert [vm["name"] for vm in check.vms] == [ONE, TWO, THREE]

@@ -281,8 +281,7 @@ def test_only_an_expired_snapshot_is_deleted(platform, carry):
     platform.clean()
     if not platform.has_snapshots:
         return
-    if hasattr(platform, "host"):
-        set_clock(platform.host.windows)
+    _set_clock(platform)
     gone = {"state": "absent", "expired_for": "1h"}
     tasks = [
         _new(platform, "create"),
@@ -307,3 +306,30 @@ def test_only_an_expired_snapshot_is_deleted(platform, carry):
     assert (answers["check"].changed, _writes(platform, answers["check"])) == (True, [])
     assert answers["end"].changed
     assert set(_expiries(answers["again"])) == {"plain", "later"}
+
+
+def test_only_expired_vms_of_a_fleet_are_pruned(platform, carry):
+    """As the playbook molecule_create does it."""
+    platform.clean()
+    _set_clock(platform)
+    machines = [{"name": ONE}, {"name": OTHER, "expires": "2020-01-31"}]
+    created = {**platform.creation, **platform.to_exist, "fleet": "web", "machines": machines}
+    prune = {"name": [ONE], "fleet": "web", "prune": True, "prune_expired_for": "0m"}
+    tasks = [
+        Task("create", created),
+        Task("wrong clock", {**prune, "controller_time": BEGIN}),
+        *(Task(run, prune, run == "check") for run in RUNS),
+    ]
+    answers = carry(platform, tasks, BOTH)
+    wrong = answers.pop("wrong clock")
+    assert (wrong.failed, wrong.changed, _writes(platform, wrong)) == (True, False, []), wrong.msg
+    _all_well(answers)
+    assert (answers["check"].changed, _writes(platform, answers["check"])) == (True, [])
+    assert (answers["real"].changed, answers["real"].truth[OTHER]) == (True, None)
+    assert answers["real"].truth[ONE]
+    assert not answers["again"].changed
+
+
+def _set_clock(platform):
+    if hasattr(platform, "host"):
+        set_clock(platform.host.windows)

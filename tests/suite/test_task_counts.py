@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -74,6 +75,17 @@ def test_provision_with_nothing_to_do_starts_few_tasks(qemu, tmp_path, runs):
     assert "Log in: ssh" in output
 
 
+def _leave(qemu, folder, runs, *names, **options):
+    """Create VMs that expired long ago, as the scenarios in their names do, or delete them."""
+    given = {**qemu.options("vm"), "owner": "molecule", "expires": "2020-01-31", **options}
+    given = {**given, **({} if "state" in options else qemu.creation)}
+    machines = [{**given, "name": name} for name in names]
+    tasks = [{"polyvirt.core.virsh_vm": {**one, "fleet": one["name"].rpartition("-")[0]}} for one in machines]
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    (folder / "leave.yml").write_text(json.dumps([play]), encoding="utf-8")
+    runs.run(folder / "leave.yml")
+
+
 def test_molecule_create_of_existing_vms_starts_few_tasks(qemu, tmp_path, runs):
     variables = {**variables_of_guest(qemu, tmp_path / "key"), "vm_ssh_key_file": ""}
     for name in ("vm_known_hosts_folder", "ansible_become"):
@@ -83,9 +95,18 @@ def test_molecule_create_of_existing_vms_starts_few_tasks(qemu, tmp_path, runs):
     (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
     words = ["-i", tmp_path / "hosts.json", "-i", tmp_path / "inventory"]
     around = {"MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path)}
+    scenario = hashlib.sha256(str(tmp_path).encode()).hexdigest()[:8]
+    left, others = f"molecule-{scenario}-left", "molecule-00000000-left"
     try:
+        _leave(qemu, tmp_path, runs, left, others)
         output = runs.again("molecule_create", *words, **around)
+        assert {left, others}.intersection(qemu.all_names()) == {others}
+        # A playbook starts few tasks although this VM of the scenario has not expired.
+        _leave(qemu, tmp_path, runs, left, expires="2099-01-31")
+        runs.run(*words, "polyvirt.core.molecule_create", **around)
+        assert left in qemu.all_names()
     finally:
+        _leave(qemu, tmp_path, runs, left, others, state="absent")
         runs.run(*words, "polyvirt.core.molecule_destroy", **around)
     # The expiry is extended. The removal of the snapshot is planned, and then it is replaced.
     assert re.findall(r"changed=[1-9]", output) == ["changed=3"]

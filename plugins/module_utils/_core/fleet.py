@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .errors import Refused
 from .identity import listed
+from .leases import is_expired
 
 
 def surplus_vms(members, requests, folded=str):
@@ -23,6 +24,14 @@ def belongs_to(vm, fleet):
     """
     # A VM without an id is not created yet; this collection has only written its definition (Vagrantfile).
     return (vm.owned or vm.id is None) and bool(fleet) and vm.config.get("fleet") == fleet
+
+
+def may_be_pruned(vm, policy):
+    """Return whether a surplus VM is deleted: each one, or only one that has expired; its plan decides again."""
+    if policy.expired_for is None:
+        return True
+    now = policy.controller_time
+    return is_expired(vm, None if now is None else now - policy.expired_for)
 
 
 def check_prune_max(surplus, members, fleet, prune_max=None):

@@ -252,7 +252,7 @@ LIMITS = {
 }
 NAMES = Texts(role=POLICY)
 #: Options of the whole task, which an entry of ``machines`` cannot set.
-OF_TASK = ("machines", "fleet", "prune", "prune_max", "call_timeout", "controller_time", "limits")
+OF_TASK = ("machines", "fleet", "prune", "prune_max", "prune_expired_for", "call_timeout", "controller_time", "limits")
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)
@@ -279,6 +279,7 @@ VM = {
     "machines": Entries(role=POLICY, secret=True),
     "prune": Consent(),
     "prune_max": Policy("int", limits=(0, None)),
+    "prune_expired_for": Policy(normalize=seconds),
     "id": ID,
     "state": Policy(choices=STATES, default="present"),
     "stop_mode": Policy(choices=STOP_MODES),

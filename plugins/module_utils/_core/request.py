@@ -48,8 +48,9 @@ def requests(params, options):
 def pruning_policy(params, options):
     """Return the Policy of the deletion of a fleet's surplus VMs: the options of the task, not of its entries."""
     names = [field.name for field in fields(Policy) if field.name in options]
-    given = _given(params, {name: options[name] for name in names})
-    return Policy(**{**given, "wait_for": "state", "purge": frozenset()})
+    given = _given(params, {name: options[name] for name in (*names, "prune_expired_for")})
+    expired_for = given.pop("prune_expired_for", given.get("expired_for"))
+    return Policy(**{**given, "expired_for": expired_for, "wait_for": "state", "purge": frozenset()})
 
 
 def prune_max(params, options):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .._core.approval import Approval
-from .._core.fleet import belongs_to, check_prune_max, surplus_vms
+from .._core.fleet import belongs_to, check_prune_max, may_be_pruned, surplus_vms
 from .._core.model import Policy, Request
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
@@ -48,6 +48,7 @@ def _add_pruned(tasks, asked, pruning):
         (task, vm)
         for task in tasks
         for vm in surplus_vms([vm for found_by, vm in members if found_by is task], asked, task.traits.folded)
+        if may_be_pruned(vm, pruning.policy)
     ]
     check_prune_max([vm.name for _task, vm in surplus], len(members), pruning.fleet, pruning.most)
     requests = [(task, Request(name=vm.name, id=vm.id, state="absent", policy=pruning.policy)) for task, vm in surplus]

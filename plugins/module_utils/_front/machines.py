@@ -13,6 +13,8 @@ from .._core.request import check_unique, prune_max, pruning_policy, requests
 from .._engine.together import Pruning, run_together
 from .declaration import in_full
 
+_PRUNING = ("machines", "prune", "prune_max", "prune_expired_for")
+
 
 def run_machines(params, options, platform, make_driver, check, approval):
     """The Outcome of a task with ``machines`` or ``prune``. Raises InvalidInput."""
@@ -28,7 +30,7 @@ def run_machines(params, options, platform, make_driver, check, approval):
 
 def _each(params, options, platform):
     """(parameters in full, requests) of each entry, after those of the task itself if it names a VM."""
-    task = {name: params.get(name) for name in options if name not in ("machines", "prune", "prune_max")}
+    task = {name: params.get(name) for name in options if name not in _PRUNING}
     entries = params.get("machines") or ()
     if task.get("name") or task.get("id") or not entries:
         yield task, requests(task, options)

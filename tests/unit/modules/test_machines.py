@@ -106,6 +106,7 @@ def test_driver_gets_options_that_any_vm_uses(run_task):
         ({"machines": [{"name": "a"}], "prune": True}, ("prune", "fleet is not set")),
         ({"machines": [{"name": "a"}], "prune": True, "fleet": "web", "prune_max": -1}, ("prune_max", "-1")),
         ({"machines": [{"name": "a", "prune_max": 1}]}, ("machines[0] (a)", "prune_max", "next to machines")),
+        ({"name": ["a"], "prune_expired_for": "2h"}, ("prune_expired_for", "without prune", "Set prune: true")),
         (
             {"machines": [{"name": name, "networks": [{"type": "nat", "address": "10.0.0.2"}]} for name in "ab"]},
             ("b: networks[0].address", "10.0.0.2", "also that of a: networks[0].address"),

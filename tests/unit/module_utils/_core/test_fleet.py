@@ -9,8 +9,14 @@ import random
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.fleet import belongs_to, check_prune_max, surplus_vms
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.fleet import (
+    belongs_to,
+    check_prune_max,
+    may_be_pruned,
+    surplus_vms,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, Vm
 
 from suite.depth import seed
 
@@ -74,3 +80,22 @@ def test_error_names_the_vms_the_limit_and_what_to_set(prune_max, reason):
         "prune: 3 VMs of the fleet web are not listed in the task and would be deleted (web1, web2, web3), but"
         f" {reason}. List the VMs that must remain. To delete all of these, set prune_max: 3."
     )
+
+
+@pytest.mark.parametrize(
+    ("at", "expired_for", "now", "is_deleted"),
+    [
+        (None, None, None, True),
+        (None, 0, 100, False),
+        (100, 0, 100, True),
+        (101, 0, 100, False),
+        (50, 51, 100, False),
+        (50, 50, 100, True),
+        (50, 0, None, False),
+    ],
+)
+def test_vm_that_has_not_expired_is_kept_if_only_expired_ones_are_pruned(at, expired_for, now, is_deleted):
+    config = {"fleet": "web", **({"expires": Expiry("8h", at, is_stored=True)} if at else {})}
+    vm = Vm("web1", id="1", mark={"id": "1"}, config=config)
+    policy = Policy(expired_for=expired_for, controller_time=now)
+    assert may_be_pruned(vm, policy) is is_deleted
