@@ -331,5 +331,6 @@ def test_only_expired_vms_of_a_fleet_are_pruned(platform, carry):
 
 
 def _set_clock(platform):
-    if hasattr(platform, "host"):
-        set_clock(platform.host.windows)
+    windows = getattr(getattr(platform, "host", None), "windows", None)
+    if windows is not None:
+        set_clock(windows)

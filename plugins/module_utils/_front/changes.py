@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from .._core.errors import InvalidInput
 from .._core.options import VM
 from .._core.request import requests
 from .._engine.task import run
@@ -17,9 +16,7 @@ def vm_module(platform, own_options, make_driver):
     options = platform.supported({**VM, **own_options})
 
     def answer(params, check, approval):
-        if params.get("prune_expired_for") and not params.get("prune"):
-            raise InvalidInput("prune_expired_for: has no effect without prune.", "Set prune: true, or omit it.")
-        if params.get("machines") is None and not params.get("prune"):
+        if params.get("machines") is None and not (params.get("prune") or params.get("prune_expired_for")):
             return run(make_driver(params), requests(params, options), check, approval).result()
         from .machines import run_machines  # Most tasks need none of it.
 

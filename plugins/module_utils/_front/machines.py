@@ -104,6 +104,8 @@ def _of_driver(options, platform):
 def _pruning(params, options):
     """The Pruning, if all other VMs of the fleet are to be deleted; else None."""
     if not params.get("prune"):
+        if params.get("prune_expired_for"):
+            raise InvalidInput("prune_expired_for: has no effect without prune.", "Set prune: true, or omit it.")
         return None
     if not params.get("fleet"):
         raise InvalidInput("prune: true deletes VMs of a fleet, but fleet is not set.", "Set fleet.")
