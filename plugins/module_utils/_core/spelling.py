@@ -10,10 +10,10 @@ SIMILAR = 0.8
 
 
 def nearest(name, known, cutoff=SIMILAR):
-    """Return the known name that is most similar to ``name``, whatever their case, or None."""
+    """Return the other known name that is most similar to ``name``, whatever their case, or None."""
     from difflib import get_close_matches  # Only errors need it.
 
-    lower = {str(one).lower(): one for one in known}
+    lower = {str(one).lower(): one for one in known if one != name}
     similar = get_close_matches(str(name).lower(), lower, n=1, cutoff=cutoff)
     return lower[similar[0]] if similar else None
 

@@ -26,6 +26,7 @@ OPTIONS = {
         ("web3", ["web1", "web2"], None),
         ("db-sever", ["db-server", "db"], "db-server"),
         ("a", [], None),
+        ("web1", ["web1"], None),
         (7, ["7"], "7"),
     ],
 )

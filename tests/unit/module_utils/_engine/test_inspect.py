@@ -65,7 +65,7 @@ def test_snapshots_and_leftovers_of_all_vms():
     driver = FakeDriver(WEB, Vm("db", id="u-db"))
     result = report_comparison(driver, name=None)
     nothing = {"id": None, "parent": None, "description": "", "kind": "", "created": None}
-    nothing |= {"current": False, "unfinished": ""}
+    nothing |= {"current": False, "unfinished": "", "expires": None}
     tree = [{"name": "s", "state": "stopped", **nothing}]
     assert result["vms"] == [
         {"name": "web", "id": "u-web", "snapshots": tree, "leftovers": []},
