@@ -137,7 +137,8 @@ def _part(about, platform, arguments):
         )
     registered = PLATFORMS.get(platform)
     if registered is None:
-        meant = did_you_mean(_OTHER_NAMES.get(platform.lower(), platform), PLATFORMS)
+        other = _OTHER_NAMES.get(platform.lower())
+        meant = f"Did you mean {other}? " if other else did_you_mean(platform, PLATFORMS)
         raise InvalidInput(f"platform: '{platform}' is not known.", f"{meant}Set one of {', '.join(PLATFORMS)}.")
     if about not in registered.modules:
         raise Unsupported(f"Snapshots are not supported on {platform}.", registered.instead_of_snapshots)

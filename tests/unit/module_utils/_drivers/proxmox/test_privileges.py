@@ -111,6 +111,8 @@ OTHER_ROWS = {
         "VM.GuestAgent.Audit VM.GuestAgent.Unrestricted VM.Monitor"
     ),
     "custom CPU models, mapped PCI and USB devices, directories, `/dev/hwrng`": "Mapping.Use",
+    # test_modules.py tests the clock.
+    "`expired_for`, `polyvirt.core.reap`": "Sys.Audit",
     "`node: auto`": "Sys.Audit",
     # Each is tested with the images of a vendor's server: test_images.py.
     "an `image` that is downloaded": "Datastore.AllocateTemplate Sys.AccessNetwork|Sys.Audit+Sys.Modify",
