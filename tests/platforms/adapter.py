@@ -46,6 +46,8 @@ class Adapter:
     not_for_every_power: ClassVar = frozenset()
     #: Settings for which it is unknown whether a VM runs with them after a start without the module.
     open_by_hand: ClassVar = frozenset()
+    #: {option: settings that ``settings`` does not read, and that change with it}
+    changing_with: ClassVar = {}
     #: The permission that a task needs to change a running VM.
     consent: ClassVar = {}
     #: The options for a snapshot with separate files for disk and memory.

@@ -78,7 +78,8 @@ def _tells_what_a_restart_brings(platform, answer):
     stored, running = (platform.settings(machine, which) for which in ("stored", "running"))
     differing = {option for option in stored if stored[option] != running[option]} - NOT_OF_RUNNING_VM
     left_open = platform.open_by_hand & {option for option in stored if stored[option]}
-    assert {path.split(".")[0] for path in answer.vm(ON)["restart_required"]} == differing | left_open
+    others = {name for option in differing for name in platform.changing_with.get(option, ())}
+    assert {path.split(".")[0] for path in answer.vm(ON)["restart_required"]} == differing | left_open | others
     assert answer.vm(OFF)["restart_required"] == []
 
 

@@ -66,6 +66,8 @@ class Platform(Libvirt):
     not_for_every_power = frozenset({"shared_folders"})  # QEMU cannot save a VM that has a virtiofs device.
     undefine_words = ("--nvram",)
     disk_size = "16M"
+    # BIOS has no NVRAM.
+    changing_with: ClassVar = {"firmware": ("nvram_format",)}
     creation: ClassVar = {
         "cpus": 1,
         "memory": "128M",

@@ -32,7 +32,7 @@ from .settings.disks import DISKS, named_slots, slot_name
 from .settings.display import DISPLAY
 from .settings.firmware import FIRMWARE, FIRMWARE_SINCE, normalize_firmware
 from .settings.hardware import HARDWARE
-from .settings.memory_cpus import MEMORY_CPUS, NESTED, normalize_maxima
+from .settings.memory_cpus import NESTED, normalize_maxima
 from .settings.native import check_native
 from .settings.networks import DEFAULT_NETWORK, NICS
 from .settings.nvram import NVRAM, QCOW2, QCOW2_SINCE, normalize_nvram
@@ -173,8 +173,11 @@ def _fields_of(hypervisor, version, local, snapshots):
 
 
 def _fields_of_test(fields):
-    """Other costs: libvirt's test driver cannot change a running VM, and its disk sizes are invented."""
-    at_next_boot = {*MEMORY_CPUS, *NICS, *DEVICES, "iso", "disks.add", "disks.remove"}
+    """Other costs: libvirt's test driver cannot change a running VM, and its disk sizes are invented.
+
+    A maximum keeps its cost, because no maximum of a running VM is changed: it may only have the new one already.
+    """
+    at_next_boot = {"cpus", "memory", *NICS, *DEVICES, "iso", "disks.add", "disks.remove"}
     return {
         **{kind: replace(field, cost=NEXT_BOOT) for kind, field in fields.items() if kind in at_next_boot},
         "disks.size": Field(cost=NEVER, instead="This connection only simulates disks and their sizes."),
