@@ -24,6 +24,11 @@ HOUR = 3600
 BEGIN = calendar.timegm((2036, 10, 25, 23, 30, 0))
 
 
+def _now():
+    """The time of the controller, which is compared with that of the host: more than five minutes apart is an error."""
+    return int(time.time())
+
+
 def _iso(after_hours):
     """The time that many hours after BEGIN as text."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(BEGIN + after_hours * HOUR))
@@ -282,17 +287,17 @@ def test_only_an_expired_snapshot_is_deleted(platform, carry):
     if not platform.has_snapshots:
         return
     _set_clock(platform)
-    gone = {"state": "absent", "expired_for": "1h"}
+    gone, now = {"state": "absent", "expired_for": "1h"}, {"controller_time": _now()}
     tasks = [
         _new(platform, "create"),
         _snapshot("temporary", "temporary", expires="2020-01-31"),
         _snapshot("plain", "plain"),
         _snapshot("later", "later", expires="2099-01-31"),
-        *(snapshot(f"{name} end", ONE, name, **gone) for name in ("plain", "later")),
+        *(snapshot(f"{name} end", ONE, name, **gone, **now) for name in ("plain", "later")),
         _snapshot("wrong clock", "temporary", **gone),
-        snapshot("check", ONE, "temporary", check=True, **gone),
-        snapshot("end", ONE, "temporary", **gone),
-        snapshot("again", ONE, "temporary", **gone),
+        snapshot("check", ONE, "temporary", check=True, **gone, **now),
+        snapshot("end", ONE, "temporary", **gone, **now),
+        snapshot("again", ONE, "temporary", **gone, **now),
         snapshot("children", ONE, "later", **gone, children=True),
     ]
     answers = carry(platform, tasks, [ONE])
@@ -314,7 +319,7 @@ def test_only_expired_vms_of_a_fleet_are_pruned(platform, carry):
     _set_clock(platform)
     machines = [{"name": ONE}, {"name": OTHER, "expires": "2020-01-31"}]
     created = {**platform.creation, **platform.to_exist, "fleet": "web", "machines": machines}
-    prune = {"name": [ONE], "fleet": "web", "prune": True, "prune_expired_for": "0m"}
+    prune = {"name": [ONE], "fleet": "web", "prune": True, "prune_expired_for": "0m", "controller_time": _now()}
     tasks = [
         Task("create", created),
         Task("wrong clock", {**prune, "controller_time": BEGIN}),
