@@ -25,7 +25,7 @@ MUTATIONS = (
     Mutation(
         "optional-device-prevents-a-start",
         _OF_LIBVIRT,
-        'one.find("source").get("startupPolicy") != "optional"',
+        'elements[key].find("source").get("startupPolicy") != "optional"',
         "True",
         _VIRSH,
     ),

@@ -41,7 +41,7 @@ TASKS = {
 
 
 class _Killed:
-    """One task on real libvirt, whose networks and pools of the test are removed before each run."""
+    """One task on real libvirt. The networks and pools of the test are removed before each run."""
 
     def __init__(self, platform, shim, folder, label):
         self.platform, self.shim, self._folder = platform, shim, folder

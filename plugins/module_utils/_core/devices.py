@@ -38,7 +38,7 @@ def device_of(entry, option):
     if "id" in entry and not is_valid(kind, entry["id"]):
         what = "PCI" if kind == PCI else "USB"
         raise InvalidInput(f"{option}.id: '{entry['id']}' does not identify a {what} device.", _FORMS[kind])
-    return f"{kind} {entry[given[0]]}", entry
+    return key_of(kind, entry[given[0]]), entry
 
 
 def is_valid(kind, text):
@@ -51,6 +51,11 @@ def is_product(text):
     return bool(_PRODUCT.fullmatch(text))
 
 
+def key_of(kind, text):
+    """Return what identifies a device with an ID or a mapping: the key of its entry."""
+    return f"{kind} {text}"
+
+
 def entry_of(kind, text):
-    """Return ({what identifies a device: its entry}) of a device with an ID."""
-    return {f"{kind} {text}": {"type": kind, "id": text}}
+    """Return {what identifies a device: its entry} of a device with an ID."""
+    return {key_of(kind, text): {"type": kind, "id": text}}

@@ -45,8 +45,8 @@ class Option:
     nothing on any platform. ``distinct``: no value of the list may occur more than once. ``secret``: no output shows
     the value, or the secrets in it if it is a document; False: it only has a name like that of a secret.
     ``has_password``: it may be an address with a password. ``hidden``: set by this collection only, and never shown.
-    ``normalize(value, option)`` returns the canonical form of the value. ``identify(entry, option)`` returns (what
-    identifies an entry of a list whose key is TOGETHER, its canonical form).
+    ``normalize(value, option)`` returns the canonical form of the value. With TOGETHER as key,
+    ``identify(entry, option)`` returns (what identifies an entry of the list, its canonical form).
     """
 
     type: str = "str"

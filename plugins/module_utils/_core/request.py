@@ -263,7 +263,7 @@ def _entries(path, option, entries):
 
 
 def _identified(path, option, entries):
-    """Return {key: entry} of a list whose entries are identified by several suboptions together."""
+    """Return {key: entry} of a list with TOGETHER as key: several suboptions together identify an entry."""
     by_key = {}
     for place, entry in enumerate(entries):
         key, given = option.identify(_record(f"{path}[{place}]", option, entry), f"{path}[{place}]")

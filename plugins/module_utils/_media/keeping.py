@@ -40,7 +40,7 @@ class KeepsImages:
         return self.images.resolved(request, partial(self.image_needs, request))
 
     def has_begun(self, _request):
-        """Return a function that tells whether the disk of an interrupted task has the content of a Stored, or None.
+        """Return a function from a Stored to whether the disk of an interrupted task has its content, or None.
 
         None: there is no such disk, or this platform creates it again.
         """

@@ -220,7 +220,7 @@ def test_dhcp_server_of_the_administrator_continues(host):
 
 
 class Guest:
-    """A guest whose nc reaches only some addresses."""
+    """A guest with an nc that reaches only some addresses."""
 
     def __init__(self, host, folder, **variables):
         self._host, self._folder, self._variables = host, folder / "guest", variables

@@ -36,7 +36,7 @@ def reported(properties):
 
 
 def with_run_level(tool, vm):
-    """The VM with the run level: one call more, so only for a VM whose Guest Additions run."""
+    """The VM with the run level: one call more, so only if its Guest Additions run."""
     if not (vm.guest_tools and vm.guest_tools["running"]):
         return vm
     try:

@@ -27,6 +27,7 @@ from ..._core.claims import (
     Held,
     HoldsClaims,
 )  # fmt: skip
+from ..._core.devices import key_of
 from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._media import disk_header
@@ -131,7 +132,7 @@ class VirshClaims(HoldsClaims):
         for key, forward in read_forwards(definition).items():
             claims += self.forward(forward, f"port_forwards.{key}")
         for kind, identity in dict.fromkeys(passed_through(definition)):
-            claims += self.device({"type": kind, "id": identity}, f"devices.{kind} {identity}")
+            claims += self.device({"type": kind, "id": identity}, f"devices.{key_of(kind, identity)}")
         mark = definition.mark or {}
         if mark.get("id") == definition.uuid:
             bases = mark.get("inputs", {}).get("bases", ())

@@ -10,10 +10,9 @@ from ..._core.errors import CommandFailed, NotFound, Refused
 from ..._core.model import PAUSED, RUNNING
 from ..._core.planned import planned
 from .definition import Definition
-from .settings.devices import element_of, elements_of, passed_through, type_of, unreadable
+from .settings.devices import described_elements, elements_of, type_of, unreadable
 from .traits import INTERNAL
 
-__all__ = ["check_devices", "check_memory", "passed_through"]
 #: Drivers of Linux that leave a device to guests.
 _FOR_GUESTS = ("", "vfio-pci", "pci-stub")
 _NO_IOMMU = (
@@ -52,10 +51,8 @@ def _with_which_it_starts(driver, plan):
     devices = plan.before.config.get("devices") or {}
     if not devices or not plan.before.id:
         return set()
-    definition = driver.definition(plan.before.id)
-    elements = {key: element_of(definition, key) for key in devices}
-    found = {key: one for key, one in elements.items() if one is not None}
-    return {key for key, one in found.items() if one.find("source").get("startupPolicy") != "optional"}
+    elements = described_elements(driver.definition(plan.before.id))
+    return {key for key in devices.keys() & elements if elements[key].find("source").get("startupPolicy") != "optional"}
 
 
 def _check_pci(host, label, address, own):

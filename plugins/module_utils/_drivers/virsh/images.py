@@ -36,7 +36,7 @@ def image_needs(driver, request):
 def has_begun(driver, request):
     """Return a function from a Stored to whether the first disk of an interrupted task has its content, or None.
 
-    Nothing else tells from which image the disk is, because the VM is defined last.
+    Only its content shows which image the disk is from, because the VM is defined last.
     """
     slot = slot_name(0)
     entry = (request.config.get("disks") or {}).get(slot) or {}

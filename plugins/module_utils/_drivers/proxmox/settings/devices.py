@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ...._core.devices import PCI, USB, device_id, entry_of, is_product, is_valid
+from ...._core.devices import PCI, USB, device_id, entry_of, is_product, is_valid, key_of
 from ...._core.errors import NotFound, Refused
 from ...._core.model import NEXT_BOOT
 from ...._kit.settings import Setting
@@ -29,19 +29,22 @@ _MAPPINGS_SINCE = (8, 0)
 _MAPPED = "mapping"
 
 
+def _entries(options):
+    """Yield (key, {what identifies its device: entry}) of the keys of devices, in their order."""
+    for key in sorted(filter(_KEY.fullmatch, options)):
+        yield key, _entry(key, options[key])
+
+
 def slots_of(options):
     """{what identifies a device: its key} of the devices that an entry of the option can describe."""
-    found = {}
-    for key in sorted(filter(_KEY.fullmatch, options)):
-        found.update(dict.fromkeys(_entry(key, options[key]), key))
-    return found
+    return {device: key for key, entry in _entries(options) for device in entry}
 
 
 def _entry(key, text):
     """{what identifies the device: entry} of the value of one key; empty if no entry can describe the device."""
     kind, parts = STEMS[values.stem(key)], values.parse(key, text)
     if parts.get(_MAPPED):
-        return {f"{kind} {parts[_MAPPED]}": {"type": kind, _MAPPED: parts[_MAPPED]}}
+        return {key_of(kind, parts[_MAPPED]): {"type": kind, _MAPPED: parts[_MAPPED]}}
     text = device_id(parts.get("host", ""), key)
     return entry_of(kind, text) if is_valid(kind, text) else {}
 
@@ -52,10 +55,7 @@ def is_plain(key, text):
 
 
 def _read(options):
-    found = {}
-    for key in sorted(filter(_KEY.fullmatch, options)):
-        found.update(_entry(key, options[key]))
-    return found
+    return {device: one for _key, entry in _entries(options) for device, one in entry.items()}
 
 
 def _normalized(vm, devices, known):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from ...._core.devices import PCI, USB, entry_of, is_product, is_valid
+from ...._core.devices import PCI, USB, entry_of, is_product, is_valid, key_of
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEXT_BOOT, PAUSED, RUNNING
 from ...._kit.settings import Setting
@@ -64,17 +64,19 @@ def is_described(element):
     return element.tag == "hostdev" and kind in (PCI, USB) and is_valid(kind, identity_of(element))
 
 
-def read_devices(definition):
+def described_elements(definition):
+    """{what identifies a device: its first element} of the devices that an entry of the option can describe."""
     found = {}
     for element in filter(is_described, elements_of(definition)):
-        found.update(entry_of(type_of(element), identity_of(element)))
+        found.setdefault(key_of(type_of(element), identity_of(element)), element)
     return found
 
 
-def element_of(definition, key):
-    """The element of a device, or None."""
-    found = [one for one in elements_of(definition) if is_described(one)]
-    return next((one for one in found if f"{type_of(one)} {identity_of(one)}" == key), None)
+def read_devices(definition):
+    return {
+        key: {"type": type_of(element), "id": identity_of(element)}
+        for key, element in described_elements(definition).items()
+    }
 
 
 # Checking -----------------------------------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ def _cost(vm, change):
 
 
 def write_device(definition, change):
-    present = element_of(definition, change.key)
+    present = described_elements(definition).get(change.key)
     if change.new is None and present is not None:
         definition.devices.remove(present)
     elif change.new is not None and present is None:
@@ -151,7 +153,7 @@ def write_device(definition, change):
 
 def plug_device(driver, vm, running, change):
     """Add the device to the running VM, or remove it, unless an earlier attempt has done that."""
-    present = element_of(running, change.key)
+    present = described_elements(running).get(change.key)
     if (present is None) == (change.new is None):
         return
     element, command = (present, "detach-device") if change.new is None else (_element(change.new), "attach-device")
