@@ -1,7 +1,8 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The expiry of a snapshot at the end of its description, on platforms that store a description with each snapshot.
+"""Where the expiry of a snapshot is stored: at the end of its description, on platforms that store one with each
+snapshot; else in the record of its VM.
 
 It is text without quotes and line ends, because some tools escape neither. It names its VM: in a copy of the VM with
 its snapshots, it has no meaning.
@@ -30,6 +31,16 @@ def in_text(text, vm_id):
     if not expires or found["id"] != vm_id:
         return {"description": text or "", "expires": NEVER_EXPIRES}
     return {"description": text[: found.start()], "expires": expires}
+
+
+def without(recorded, keys):
+    """Return what is recorded of snapshots, without these."""
+    return {key: value for key, value in recorded.items() if key not in keys}
+
+
+def with_expiry(recorded, key, value):
+    """Return the expiries of snapshots with that of one: replaced, or removed if ``value`` is None."""
+    return {**without(recorded, [key]), **({} if value is None else {key: value})}
 
 
 def read_stored(value):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..._core.errors import Refused, Stale
 from ..._core.leases import stored
 from ..._core.model import PAUSED, RUNNING
+from ..._core.snapshot_leases import with_expiry, without
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
 from .mark import EXPIRIES, notes_call, own_mark, split_notes
@@ -50,8 +51,8 @@ def edit_snapshot(driver, vm, step):
 def _store_expiry(driver, vm, raw, key, expires):
     """Store it by the ID of the checkpoint: another tool may create another one with the same name."""
     mark, existing = own_mark(raw), {one["Id"] for one in driver.found.snapshots.get(raw["Id"].lower(), ())}
-    kept = {one: value for one, value in mark.get(EXPIRIES, {}).items() if one in existing and one != key}
-    expiries = {**kept, **({key: stored(expires)} if expires else {})}
+    of_existing = {one: value for one, value in mark.get(EXPIRIES, {}).items() if one in existing}
+    expiries = with_expiry(of_existing, key, stored(expires) if expires else None)
     if expiries != mark.get(EXPIRIES, {}):
         yield [the_vm(vm.id), notes_call(split_notes(raw.get("Notes"))[0], {**mark, EXPIRIES: expiries})]
 
@@ -67,18 +68,14 @@ def drop_snapshot(driver, vm, step):
             calls.append(hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshot")}))
     mark = own_mark(raw)
     kept = {
-        "checkpoints": _without(mark.get("checkpoints", {}), step.arguments["names"]),
-        EXPIRIES: _without(mark.get(EXPIRIES, {}), step.arguments["ids"]),
+        "checkpoints": without(mark.get("checkpoints", {}), step.arguments["names"]),
+        EXPIRIES: without(mark.get(EXPIRIES, {}), step.arguments["ids"]),
     }
     changed = {key: values for key, values in kept.items() if values != mark.get(key, {})}
     if changed:
         calls.append(notes_call(split_notes(raw.get("Notes"))[0], {**mark, **changed}))
     if len(calls) > 2:
         yield calls
-
-
-def _without(values, keys):
-    return {key: value for key, value in values.items() if key not in keys}
 
 
 def _find_snapshot(driver, vm, raw, key):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._core.leases import leased, stored
+from ..._core.snapshot_leases import with_expiry, without
 from ..._ports.clock import epoch
 from .project import EXPIRIES
 from .settings.table import changed_description, config_of
@@ -23,8 +24,9 @@ def snapshot(driver, vm, step):
         "machine": dict(project_vm.described) if project_vm.described else None,
         "ran": project_vm.record.get("ran"),
     }
-    expires, known = step.arguments["expires"], project_vm.record
-    expiries = {**known.get(EXPIRIES, {}), **({name: _expiry(expires, created)} if expires else {})}
+    known = project_vm.record
+    # Another tool may have deleted an earlier snapshot with this name.
+    expiries = with_expiry(known.get(EXPIRIES, {}), name, _expiry(step.arguments["expires"], created))
     snapshots = {**known.get("snapshots", {}), name: recorded}
     driver.project.record(vm.name, snapshots=snapshots, **{EXPIRIES: expiries})
 
@@ -33,23 +35,18 @@ def edit_snapshot(driver, vm, step):
     """Record another expiry, with the time of the snapshot: it is not that of another one with the same name."""
     name, expires = step.arguments["name"], step.arguments["expires"]
     created = next(one.created for one in vm.snapshots if one.name == name)
-    kept = _without(driver.project_vm(vm.name).record.get(EXPIRIES, {}), [name])
-    added = {name: _expiry(expires, created)} if expires else {}
-    driver.project.record(vm.name, **{EXPIRIES: {**kept, **added}})
+    recorded = driver.project_vm(vm.name).record.get(EXPIRIES, {})
+    driver.project.record(vm.name, **{EXPIRIES: with_expiry(recorded, name, _expiry(expires, created))})
 
 
 def _expiry(expires, created):
-    return {**stored(expires), "created": created}
-
-
-def _without(recorded, names):
-    return {name: one for name, one in recorded.items() if name not in names}
+    return {**stored(expires), "created": created} if expires else None
 
 
 def drop_snapshot(driver, vm, step):
     driver.tool_for(vm).delete_snapshots(vm.name, vm.id, step.arguments)
     recorded = driver.project_vm(vm.name).record
-    kept = {key: _without(recorded.get(key, {}), step.arguments["names"]) for key in ("snapshots", EXPIRIES)}
+    kept = {key: without(recorded.get(key, {}), step.arguments["names"]) for key in ("snapshots", EXPIRIES)}
     if any(kept[key] != recorded.get(key, {}) for key in kept):
         driver.project.record(vm.name, **kept)
 

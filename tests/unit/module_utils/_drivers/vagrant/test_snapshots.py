@@ -119,6 +119,16 @@ def test_record_does_not_apply_to_another_snapshot_of_the_same_name(virtualbox_w
     assert world.create().vm["cpus"] == 2
 
 
+def test_expiry_does_not_apply_to_another_snapshot_of_the_same_name(world):
+    """This provider reports no time of a snapshot. A user has deleted the first one, and a task takes it again."""
+    assert world.create(state="started").vm
+    assert _snapshot(world, expires="2020-01-31").vm["snapshots"][0]["expires"] == "2020-02-01T00:00:00Z"
+    assert world.vagrant.call("snapshot", "delete", "web", "one").returncode == 0
+    assert _reported(world) == {}
+    assert _snapshot(world).vm["snapshots"][0]["expires"] is None
+    assert [one["expires"] for one in world.run(about="snapshot_info").vm["snapshots"]] == [None]
+
+
 def test_snapshot_keeps_the_time_of_the_first_request(tmp_path, monkeypatch):
     """With the time of the second request, half an hour later, the record would not match the snapshot."""
     world = World(tmp_path, "virtualbox")
