@@ -14,6 +14,8 @@ from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import Account, Token, User
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 
+#: The row of the guide about images that a node downloads.
+_DOWNLOAD = re.compile(r"^\| an `image` that is downloaded \|.*$", re.MULTILINE)
 LOOKUP = "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
 KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} me@host"
 
@@ -35,3 +37,12 @@ def test_play_of_the_guide_runs_as_written(checkout, source, name):
     check, real, again = (do(world, check=check, api=api, **requested) for check in (True, False, False))
     assert (real.failed, real.changed, real.vms[0]["name"]) == (False, True, name), real.msg
     assert (check.diff, again.failed, again.changed) == (real.diff, False, False), again.msg
+
+
+def test_account_of_the_first_steps_may_download_an_image(checkout):
+    """The page names the privileges of the guide's table that its account does not have yet."""
+    guide, page = ((checkout / "docs" / name).read_text() for name in ("proxmox.md", "first-steps.md"))
+    needed = _DOWNLOAD.search(guide)[0].partition("or `Sys.Audit`")[0]
+    added = re.search(r'pveum role modify Machines --append 1 --privs "(.*?)"', page)[1].split()
+    assert set(added) == {"Datastore.AllocateTemplate", "Sys.AccessNetwork"}
+    assert set(re.findall(r"`((?:Datastore|Sys)\.\w+)`", needed)) == set(added)

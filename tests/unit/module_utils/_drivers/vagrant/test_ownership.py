@@ -25,7 +25,7 @@ def test_users_file_is_never_written(world):
     before, adopted = world.files()["Vagrantfile"], {"name": "default", "managed": False, "stop_mode": "force"}
     assert "managed: false" in world.run(**adopted, cpus=2).error
     unknown = world.run("defualt", managed=False, state="started").error
-    assert unknown == "defualt: the VM does not exist. Existing VMs: default."
+    assert unknown == "defualt: the VM does not exist. Did you mean default? Existing VMs: default."
     for state, verbs in (("started", ["create"]), ("started", []), ("stopped", ["kill"]), ("absent", ["delete"])):
         assert world.create("web", state=state, stop_mode="force").vm
         assert [step["verb"] for step in world.run(**adopted, state=state).vm["steps"]] == verbs
