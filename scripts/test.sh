@@ -24,7 +24,7 @@ readonly PARALLEL_STAGES=(lint demo)
 readonly DEEP_STAGES=" peers cores install "
 readonly REPEATED_LINES=25
 # What a run without arguments takes at most on two idle cores. README.md, CONTRIBUTING.md and docs/testing.md promise it.
-readonly DAILY_MINUTES=25
+readonly DAILY_MINUTES=20
 DEEP=false
 # [stage]: its process while it runs in parallel with others.
 declare -A JOBS=()

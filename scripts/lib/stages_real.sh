@@ -98,12 +98,12 @@ prepare_platforms() {
 
 # Every platform: libvirt's test driver, real guests, VirtualBox, Vagrant, and Proxmox VE simulated. Workers, each in
 # its own world, share the tests: an idle worker takes tests from a busy one. Booting guests and VirtualBox's daemons
-# leave CPUs idle, so there is one worker more than CPUs.
+# leave CPUs idle, so there are two workers more than CPUs.
 stage_suite() {
     prepare_platforms
     [ "$DEEP" = false ] || prepare_rulebook
     nothing_left _pytest -v --turns --durations 25 --dist worksteal \
-        --tx "$(($(nproc) + 1))*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
+        --tx "$(($(nproc) + 2))*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
         tests/suite tests/platforms tests/peers/test_readme.py
     show_reruns
 }
