@@ -22,6 +22,7 @@ options:
     description:
       - VMs that differ, as one task. Each entry has a C(name) or an C(id), and any options of this module,
         which replace those of the task. VMs that O(name) lists have the options of the task.
+      - A C(clone) in an entry replaces the C(image) of the task, and the reverse.
       - All VMs are planned before the first change. If one of them is rejected, nothing is changed.
       - O(machines), O(fleet), O(prune), O(prune_max), O(prune_expired_for), O(limits) and O(call_timeout)
         cannot be in an entry.

@@ -164,6 +164,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._core.errors import PolyvirtError
+from ..module_utils._core.option_errors import error_messages
 from ..plugin_utils.inventory import hosts
 from ..plugin_utils.tasks.child_processes import answers
 from ..plugin_utils.tasks.in_process import now
@@ -229,7 +230,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         spec = {"sources": {"type": "list", "elements": "dict", "required": True, "options": SOURCE}}
         checked = ArgumentSpecValidator(spec).validate({"sources": self.get_option("sources")})
         if checked.error_messages:
-            raise AnsibleParserError(f"{self._path}: {checked.error_messages[0]}")
+            raise AnsibleParserError(f"{self._path}: {error_messages(checked)[0]}")
         try:
             hosts.check_kinds(self.get_option("default_groups"))
             return hosts.sources_of(checked.validated_parameters["sources"])

@@ -56,6 +56,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
+from ..module_utils._core.option_errors import error_messages
+
 _ROLES = Path(__file__).parents[2] / "roles"
 _CORRECT_NAME = "Correct it, or add your own variable to polyvirt_own_variables."
 
@@ -84,7 +86,7 @@ class LookupModule(LookupBase):
         templar = self._templar.copy_with_new_env(available_variables=scope)
         spec = self._content(folder / "meta", "argument_specs.yml")["argument_specs"]["main"]["options"]
         values = {name: templar.template(scope[name]) for name in spec if name in scope}
-        problems = ArgumentSpecValidator(spec).validate(values).error_messages
+        problems = error_messages(ArgumentSpecValidator(spec).validate(values))
         problems = problems or [str(templar.template(scope.get(f"__{role}_problem", "")) or "").strip()]
         return list(filter(None, problems))
 

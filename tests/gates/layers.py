@@ -101,6 +101,7 @@ LAYERS = {
             f"{_CORE}/image_names",
             f"{_CORE}/cloud_init",
             f"{_CORE}/console",
+            f"{_CORE}/option_errors",
             f"{_CORE}/spelling",
             f"{_CORE}/texts",
             f"{_MEDIA}/resolve",
@@ -108,10 +109,10 @@ LAYERS = {
         ("ansible",),
         forbidden=frozenset(),
     ),
-    "inventory": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
+    "inventory": Layer(("plugin_utils", f"{_CORE}/errors", f"{_CORE}/option_errors"), ("ansible",)),
     "connection": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "lookup": Layer(
-        ("plugin_utils", f"{_CORE}/spelling"),
+        ("plugin_utils", f"{_CORE}/option_errors", f"{_CORE}/spelling"),
         (
             *("ansible.errors", "ansible.module_utils.common.arg_spec", "ansible.plugins.loader"),
             *("ansible.plugins.lookup", "ansible.utils.display"),

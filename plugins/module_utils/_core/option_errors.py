@@ -12,6 +12,17 @@ from .spelling import nearest
 _SIMILAR = 0.75
 
 
+def error_messages(validated):
+    """The messages of a result of Ansible's ArgumentSpecValidator, each a whole sentence.
+
+    The one about unknown options, which is the last, begins with their names only: Ansible's modules add the rest.
+    """
+    messages = list(validated.error_messages)
+    if validated.unsupported_parameters:
+        messages[-1] = f"Unsupported parameters: {messages[-1]}"
+    return messages
+
+
 def misshapen(params, options):
     """Return the error for the first option that needs dictionaries and is something else, or None."""
     problems = (_misshapen(name, option, params.get(name)) for name, option in options.items())

@@ -17,6 +17,8 @@ from .texts import check_printable
 from .units import parse_size
 
 #: The remedy for an option that only one VM can have, such as a MAC address.
+#: A VM is created from one of these at most.
+SOURCES = ("image", "clone")
 _ONE_VM_ONLY = "Set one name, or omit the option: each VM then gets its own."
 
 
@@ -30,7 +32,7 @@ def requests(params, options):
         for name, value in given.items():
             _check_not_unique(name, options[name], value)
     config, creation, at_start = (_with_role(given, options, role) for role in (SETTING, CREATION, AT_START))
-    if {"image", "clone"} <= set(creation):
+    if set(SOURCES) <= set(creation):
         raise InvalidInput("image and clone are both set.", "Set only one of them.")
     if given.get("expired_for") is not None and given["state"] not in ("absent", "stopped"):
         raise InvalidInput(

@@ -18,6 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.approval import Approval
 from .._core.errors import InvalidInput, PolyvirtError, Refused, unexpected
+from .._core.option_errors import error_messages
 from .._core.options import APPROVAL, CONNECTION, Platform, argument_spec
 from .._core.texts import without_credentials
 from .masking import long_secrets, masked, masked_options, secrets_of
@@ -124,9 +125,7 @@ def in_full(params, options, platform):
         rejected = platform.rejected({**params, **checked.validated_parameters}, options)
         if rejected:
             raise rejected
-        first, *others = checked.error_messages  # As Ansible itself: one error at a time.
-        unknown = "Unsupported parameters: " if checked.unsupported_parameters and not others else ""
-        raise InvalidInput(f"{unknown}{first}")
+        raise InvalidInput(error_messages(checked)[0])  # As Ansible itself: one error at a time.
     return {**params, **checked.validated_parameters}
 
 

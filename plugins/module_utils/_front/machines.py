@@ -8,8 +8,9 @@ from __future__ import annotations
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.errors import InvalidInput, PolyvirtError
+from .._core.option_errors import error_messages
 from .._core.options import CONNECTION, OF_TASK, argument_spec
-from .._core.request import check_unique, prune_max, pruning_policy, requests
+from .._core.request import SOURCES, check_unique, prune_max, pruning_policy, requests
 from .._engine.together import Pruning, run_together
 from .declaration import in_full
 
@@ -54,11 +55,12 @@ def _entry(shared, entry, options, platform):
         raise InvalidInput(
             f"{of_task[0]} is an option of the task as a whole.", "Set it next to machines, not in an entry."
         )
-    renamed = {name for name, option in options.items() if set(option.aliases) & set(entry)}
-    merged = {**{name: value for name, value in shared.items() if name not in renamed}, **entry}
+    replaced = {name for name, option in options.items() if set(option.aliases) & set(entry)}
+    replaced.update(SOURCES if any(entry.get(name) for name in SOURCES) else ())
+    merged = {**{name: value for name, value in shared.items() if name not in replaced}, **entry}
     validated = ArgumentSpecValidator(argument_spec(options)).validate(merged)
     if validated.error_messages:
-        raise platform.rejected(merged, options) or InvalidInput(validated.error_messages[0])
+        raise platform.rejected(merged, options) or InvalidInput(error_messages(validated)[0])
     return in_full(validated.validated_parameters, options, platform)
 
 

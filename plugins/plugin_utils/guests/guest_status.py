@@ -11,6 +11,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
+from ...module_utils._core.option_errors import error_messages
 from ..tasks.child_processes import answers
 from .guest_output import Incomplete, status
 from .guest_script import SCRIPT
@@ -31,7 +32,7 @@ class GuestStatus(ActionBase):
         super().run(None, task_vars)
         checked = ArgumentSpecValidator(self.module.argument_spec).validate(self._task.args)
         if checked.error_messages:
-            return _failed(checked.error_messages[0])
+            return _failed(error_messages(checked)[0])
         seconds = checked.validated_parameters["timeout"]
         # A connection that hangs cannot be ended, but a process that uses it can.
         (answer,) = answers([partial(_read, self._low_level_execute_command)], [seconds])

@@ -9,6 +9,7 @@ import json
 
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 
+from ...module_utils._core.option_errors import error_messages
 from ...module_utils._ports.windows import Lost, Windows, connected, not_windows
 from .in_process import InProcess
 
@@ -32,11 +33,10 @@ class OnWindows(InProcess):
         validated = self._validation()
         if not validated.error_messages:
             return validated.validated_parameters
-        unknown = "Unsupported parameters: " if validated.unsupported_parameters else ""
         params = validated.validated_parameters
         reason = str(
             self.module.platform.rejected({**params, **self._task.args}, self.module.options)
-            or f"{unknown}{validated.error_messages[0]}"
+            or error_messages(validated)[0]
         )
         self._problem = self.module.shown({"failed": True, "msg": reason}, params)
         return None

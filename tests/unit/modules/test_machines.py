@@ -74,6 +74,12 @@ def test_entries_support_short_forms_and_aliases(run_task):
     assert run_task.driver_params[0]["number"] == 7
 
 
+def test_source_of_an_entry_replaces_that_of_the_task(run_task):
+    """The platform in memory lacks clones, and that is all that is wrong with the entry."""
+    outcome = run_task(machines=[{"name": "a"}, {"name": "b", "clone": {"source": "a"}}])
+    assert outcome.msg == "b: clone is not supported on toy. Omit the option."
+
+
 def test_vms_of_two_drivers_are_returned_in_the_requested_order(run_task):
     outcome = run_task(folder="x", machines=[{"name": "a"}, {"name": "b", "folder": "y"}, {"name": "c"}])
     assert [one["folder"] for one in run_task.driver_params] == ["x", "y"]
@@ -96,6 +102,7 @@ def test_driver_gets_options_that_any_vm_uses(run_task):
         ({"machines": [{"name": "a"}, {"cpus": 2}]}, ("machines[1]", "Neither name nor id")),
         ({"machines": []}, ("Neither name nor id",)),
         ({"machines": [{"name": "a", "cpu": 2}]}, ("machines[0] (a)", "cpu")),
+        ({"machines": [{"name": "a", "reboot": 2}]}, ("machines[0] (a): Unsupported parameters: reboot. Supported",)),
         ({"machines": [{"name": "a", "cpus": "two"}]}, ("machines[0] (a)", "cpus", "int")),
         ({"machines": [{"name": "a", "cpus": 0}]}, ("cpus", "0")),
         ({"machines": [{"name": "a", "os_type": "x"}]}, ("machines[0] (a)", "os_type", "Omit it.")),
