@@ -28,6 +28,7 @@ from lib.image_table import image_cell, image_lines
 from lib.option_docs import option_lines
 from lib.patterns import FOLDER as PATTERNS
 from lib.patterns import InvalidPattern, controller_lines, pattern_lines, pattern_names
+from lib.peers_table import peer_lines
 from lib.play_specs import ROLES as PLAYBOOKS
 from lib.play_specs import role_option_lines
 from lib.playbook_pages import page_lines, pages
@@ -337,6 +338,7 @@ GENERATORS = [
     Generator("needs", "docs/installs.md", needs_of_images),
     Generator("images", "docs/vmm.md", images_on_vmd),
     Generator("versions", "docs/versions.md", versions),
+    Generator("peers", "docs/comparison.md", peer_lines),
     Generator("platforms", "roles/vm/meta/argument_specs.yml", platforms_of_role),
     Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),

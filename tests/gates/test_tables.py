@@ -18,18 +18,20 @@ from collection_path import CHECKOUT
 _MODULES = "ansible_collections.polyvirt.core.plugins.modules"
 _SPAN = re.compile(r"`([^`]+)`")
 _WORD = re.compile(r"[a-z_]\w*")
-#: {heading in docs/migration.md or docs/molecule.md: the module with the options that its table names}
+#: {heading in docs/migration.md or docs/molecule.md: the modules with the options that its table names}
 _TO_MODULES = {
     "## community.libvirt": "virsh_vm",
     "## community.libvirt: virt_net": "virsh_network",
     "## community.libvirt: virt_pool": "virsh_pool",
     "## community.proxmox and community.general: proxmox_kvm": "proxmox_vm",
     "## Terraform provider bpg/proxmox": "proxmox_vm",
+    "## Templates of HAA-Gaia": "vm vbox_vm hyperv_vm wsl_distro proxmox_vm vagrant_instance",
     "## Inventory plugins": "proxmox_vm_info",
     "## From the driver for Vagrant": "vagrant_instance",
 }
 #: Words of values, and names that are no options.
-_OTHERS = {"polyvirt", "qm", "addresses", "ip", "vm", "kept"}
+_OTHERS = {"polyvirt", "qm", "addresses", "ip", "vm", "kept", "guest_scripts", "unattended_install",
+           "unattended_install_late_commands"}  # fmt: skip
 
 
 def _yaml(path):
@@ -92,9 +94,10 @@ def test_systems_with_a_box():
 def test_options_of_the_page_on_migration(heading):
     """The first word of each expression in the last column is an option, a suboption or a value of one."""
     path = "docs/molecule.md" if "driver" in heading else "docs/migration.md"
-    module = import_module(f"{_MODULES}.{_TO_MODULES[heading]}").MODULE
+    modules = [import_module(f"{_MODULES}.{name}").MODULE for name in _TO_MODULES[heading].split()]
     role = _yaml("roles/vm/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-    known = {*_options(module.argument_spec), *role, *_OTHERS, *yaml.safe_load(inventory.DOCUMENTATION)["options"]}
+    options = {name for module in modules for name in _options(module.argument_spec)}
+    known = {*options, *role, *_OTHERS, *yaml.safe_load(inventory.DOCUMENTATION)["options"]}
     spans = [span for row in _rows(_section(path, heading)) for span in _SPAN.findall(row[-1])]
     words = {word[0] for span in spans for word in [_WORD.match(span)] if word}
     assert words - known == set()
