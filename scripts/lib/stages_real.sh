@@ -5,6 +5,11 @@
 #
 # Sourced by scripts/test.sh: the stages that run the collection.
 
+# The number of pytest workers. Tests wait for guests, daemons, servers and clocks, which leaves CPUs idle: with one worker
+# for each CPU, the unit tests use 57 % of both.
+WORKERS=$(($(nproc) + 2))
+readonly WORKERS
+
 # _pytest ARGUMENT...: runs pytest, in a deep run with the tests that do not run daily.
 _pytest() {
     local -a more=()
@@ -73,7 +78,7 @@ stage_unit() {
         done
     done
     [ "$DEEP" = false ] || more=(--deep)
-    in_memory pytest "${more[@]}" -n 2 --turns --dist worksteal --durations 25 "${in_full[@]}" tests/unit
+    in_memory pytest "${more[@]}" -n "$WORKERS" --turns --dist worksteal --durations 25 "${in_full[@]}" tests/unit
     for name in "${played[@]}"; do note_passed "${notes[$name]}"; done
 }
 
@@ -97,13 +102,12 @@ prepare_platforms() {
 }
 
 # Every platform: libvirt's test driver, real guests, VirtualBox, Vagrant, and Proxmox VE simulated. Workers, each in
-# its own world, share the tests: an idle worker takes tests from a busy one. Booting guests and VirtualBox's daemons
-# leave CPUs idle, so there are two workers more than CPUs.
+# its own world, share the tests: an idle worker takes tests from a busy one.
 stage_suite() {
     prepare_platforms
     [ "$DEEP" = false ] || prepare_rulebook
     nothing_left _pytest -v --turns --durations 25 --dist worksteal \
-        --tx "$(($(nproc) + 2))*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
+        --tx "$WORKERS*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
         tests/suite tests/platforms tests/peers/test_readme.py
     show_reruns
 }
@@ -132,7 +136,7 @@ stage_roots() {
     nothing_left _suite_in_root debian13
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py
     unpack_cloud_init
-    if ! { _suite_in_root debian-testing && in_root_world debian-testing pytest -n 2 --dist worksteal tests/unit; }; then
+    if ! { _suite_in_root debian-testing && in_root_world debian-testing pytest -n "$WORKERS" --dist worksteal tests/unit; }; then
         say "   FINDING: tests fail with Debian testing; see above. They do not count as failures of this run"
     fi
 }
@@ -141,7 +145,7 @@ _suite_in_root() {
     local folder world=$CHECKOUT/tests/suite/world
     folder=$(prepare_root "$1") || return
     pytest --deep --dist worksteal \
-        --tx "$(($(nproc) + 1))*popen//python=env PATH=$folder/python/bin:$_ROOT_PATH $world --root $folder/tree python" \
+        --tx "$WORKERS*popen//python=env PATH=$folder/python/bin:$_ROOT_PATH $world --root $folder/tree python" \
         "${_ROOT_TESTS[@]}" -k "$_ROOT_SELECTION"
 }
 
@@ -161,10 +165,10 @@ stage_cores() {
 _with_core() {
     local -a with=(env "PATH=$1/bin:$PATH" "ANSIBLE_PYTHON_INTERPRETER=$1/bin/python")
     say "   ansible-core $(_core_version "$1")"
-    in_memory "${with[@]}" pytest -n 2 --turns --dist worksteal tests/unit \
+    in_memory "${with[@]}" pytest -n "$WORKERS" --turns --dist worksteal tests/unit \
         --deselect tests/unit/playbooks/test_molecule.py::test_guide_explains_all_files_of_molecule_init
     nothing_left "${with[@]}" pytest --turns --dist worksteal \
-        --tx "$(($(nproc) + 1))*popen//python=$CHECKOUT/tests/suite/world $1/bin/python" tests/suite tests/platforms
+        --tx "$WORKERS*popen//python=$CHECKOUT/tests/suite/world $1/bin/python" tests/suite tests/platforms
 }
 
 # Compares other collections with this one, with a table at the end (tests/peers/README.md). The two sides run one after
