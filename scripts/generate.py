@@ -173,8 +173,8 @@ def presets(checkout):
     for file in sorted((checkout / "templates" / "presets").glob("*.yml")):
         preset = yaml.safe_load(file.read_text(encoding="utf-8"))
         options = {**preset["vm"], **preset["vm"].get("options", {})}
-        named = ", ".join(f"`{name}`: {_short(value)}" for name, value in options.items() if name != "options")
-        rows.append(f"| `{file.stem}` | {preset['platform']} | {preset['distribution']} | {named} |")
+        named = ", ".join(f"`{name}: {_short(value)}`" for name, value in options.items() if name != "options")
+        rows.append(f"| `{file.stem}` | {preset['platform']} | `{preset['distribution']}` | {named} |")
     return rows
 
 

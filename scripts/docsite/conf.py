@@ -5,6 +5,12 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+# The extension language_switch, and what it imports.
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
+
 project = "polyvirt.core"
 copyright = "2026, polyvirt contributors"  # noqa: A001 - Sphinx reads this name.
 title = html_short_title = html_title = "polyvirt.core"
@@ -12,11 +18,18 @@ language = "en"
 
 # Roles and directives of the pages that antsibull-docs writes. A build needs no network: addresses of other sites are
 # not looked up.
-extensions = ["sphinx_antsibull_ext"]
+extensions = ["sphinx_antsibull_ext", "language_switch"]
 default_role = "any"
 highlight_language = "YAML+Jinja"
 pygments_style = "ansible"
 
+# Each page has its own catalogue, with entries in the order of the page and without its line numbers, which change.
+gettext_compact = False
+gettext_location = False
+gettext_uuid = False
+
+templates_path = ["templates"]
+html_static_path = ["static"]
 html_theme = "sphinx_ansible_theme"
 html_theme_options = {"display_version": False}
 html_show_sphinx = False

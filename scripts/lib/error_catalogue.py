@@ -20,7 +20,7 @@ AREAS = {
     "VirtualBox": (("_drivers/vbox", "_tools/vbox"), "virtualbox.md#troubleshooting"),
     "Vagrant": (("_drivers/vagrant", "_tools/vagrant", "_tools/ruby"), "vagrant.md#troubleshooting"),
     "Proxmox VE": (("_drivers/proxmox", "_tools/proxmox", "_ports/proxmox"), "proxmox.md#troubleshooting"),
-    "OpenBSD vmd": (("_drivers/vmm", "_tools/vm"), "vmm.md#troubleshooting"),
+    "OpenBSD vmd": (("_drivers/vmm", "_tools/vm"), "vmm-details.md#troubleshooting"),
     "Hyper-V": (("_drivers/hyperv", "_tools/hyperv"), "hyperv.md#troubleshooting"),
     "WSL": (("_drivers/wsl", "_tools/wsl"), "wsl.md#troubleshooting"),
     "Windows hosts": (("_ports/windows", "_tools/windows"), "hyperv.md#troubleshooting"),

@@ -20,7 +20,8 @@ PREFIX = "ansible_collections.polyvirt.core.docsite"
 #: Guides for developers of the collection, which are not part of the site.
 FOR_DEVELOPERS = ("architecture", "decisions", "testing")
 _UNDERLINES = {"h1": "=", "h2": "-", "h3": "~", "h4": "^"}
-_ALLOWED_BEFORE_MARKUP, _ALLOWED_AFTER_MARKUP = " \n'\"([{<-/:", " \n'\")]}>-/\\:.,;!?"
+#: Characters next to which markup is recognized.
+ALLOWED_BEFORE_MARKUP, ALLOWED_AFTER_MARKUP = " \n'\"([{<-/:", " \n'\")]}>-/\\:.,;!?"
 
 
 class UnsupportedMarkdown(Exception):
@@ -39,11 +40,23 @@ def guides(checkout):
 
 def guide_lines(checkout, name):
     """Return the lines of the guide as reStructuredText."""
+    text = (checkout / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    return _Guide(name, guides(checkout), plugins_of(checkout)).convert(text).splitlines()
+
+
+def readme_lines(checkout):
+    """Return the lines of README.md as reStructuredText: in the site, its links lead to the guides of the site."""
+    text = (checkout / "README.md").read_text(encoding="utf-8")
+    text = text.replace(f"({REPOSITORY}/blob/main/docs/", "(").replace(f"({REPOSITORY}/raw/main/docs/", "(")
+    return _Guide("index", guides(checkout), plugins_of(checkout)).convert(text).splitlines()
+
+
+def plugins_of(checkout):
+    """Return the names of the plugins that have a page, with their kinds."""
     plugins = {path.stem: "module" for path in (checkout / "plugins" / "modules").glob("*.py")}
     for kind in ("inventory", "connection", "filter", "lookup"):
         plugins.update({path.stem: kind for path in (checkout / "plugins" / kind).glob("*.py")})
-    text = (checkout / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    return _Guide(name, guides(checkout), plugins).convert(text).splitlines()
+    return plugins
 
 
 class _Guide:
@@ -84,7 +97,7 @@ class _Guide:
 
     def _picture(self, node):
         """Link to the picture in the repository: the site has no files but those of its documents."""
-        path, alt = node.attrs["src"], _escaped(node.content)
+        path, alt = node.attrs["src"], escaped(node.content)
         return f".. image:: {REPOSITORY}/raw/main/docs/{path}\n    :alt: {alt}"
 
     def _fence(self, node):
@@ -112,9 +125,7 @@ class _Guide:
         return f".. list-table::\n{header}\n{indent(body, '  ')}"
 
     def _cell(self, node):
-        text = self._inline(node.children[0])
-        # Escaped, because this would begin a list in the cell.
-        return rf"\{text}" if re.match(r"([-+*•]|\w+[.)])(\s|$)", text) else text
+        return escape_beginning(self._inline(node.children[0]))
 
     def _inline(self, node, plain=False):
         """Return the text of a node; ``plain``: without markup, which cannot be nested in reStructuredText."""
@@ -125,11 +136,11 @@ class _Guide:
 
     def _piece(self, node, plain):
         if node.type == "text":
-            return _escaped(node.content)
+            return escaped(node.content)
         if node.type == "softbreak":
             return "\n"
         if node.type == "code_inline":
-            return _escaped(node.content) if plain else self._code(node.content)
+            return escaped(node.content) if plain else self._code(node.content)
         if node.type in ("strong", "em", "link"):
             inner = self._inline(node, plain=True)
             if plain:
@@ -160,7 +171,13 @@ def _hanging(mark, text):
     return mark + indent(text, " " * len(mark)).lstrip(" ") if text else mark.rstrip()
 
 
-def _escaped(text):
+def escape_beginning(text):
+    """Return text in which no first word begins a list."""
+    return rf"\{text}" if re.match(r"([-+*•]|\w+[.)])(\s|$)", text) else text
+
+
+def escaped(text):
+    """Return text without markup."""
     return re.sub(r"_(?=\W|$)", r"\_", re.sub(r"([\\*`|])", r"\\\1", text))
 
 
@@ -169,8 +186,8 @@ def _joined(before, is_text, piece):
     if not before or not piece:
         return before + piece
     ends_in_markup = before[-1] in "`*" and not before.endswith(("\\`", "\\*"))
-    if is_text and ends_in_markup and piece[0] not in _ALLOWED_AFTER_MARKUP:
+    if is_text and ends_in_markup and piece[0] not in ALLOWED_AFTER_MARKUP:
         return rf"{before}\ {piece}"
-    if not is_text and piece != "\n" and before[-1] not in _ALLOWED_BEFORE_MARKUP:
+    if not is_text and piece != "\n" and before[-1] not in ALLOWED_BEFORE_MARKUP:
         return rf"{before}\ {piece}"
     return before + piece

@@ -14,12 +14,18 @@ readonly LONG=(demo agent guest_image two_vms from_vagrant pylint vmm_host vmm_n
 # files that changed.
 readonly ALTERNATING=(ansible_lint oldest_core)
 
-# is_turn_of NAME NAME...: whether NAME is not one of the names that follow, or has its turn on the day of this run: today,
-# or the day that POLYVIRT_TEST_SEED repeats.
-is_turn_of() {
-    local name=$1 day=${POLYVIRT_TEST_SEED:-$(date +%Y%m%d)} second
-    # Consecutive days have consecutive numbers, also from one month to the next.
+# day_of_run: the number of the day of this run: today, or the day that POLYVIRT_TEST_SEED repeats. Consecutive days have
+# consecutive numbers, also from one month to the next.
+day_of_run() {
+    local day=${POLYVIRT_TEST_SEED:-$(date +%Y%m%d)} second
     if [[ $day =~ ^[0-9]{8}$ ]] && second=$(date -u -d "$day" +%s 2>/dev/null); then day=$((second / 86400)); fi
+    echo "$day"
+}
+
+# is_turn_of NAME NAME...: whether NAME is not one of the names that follow, or has its turn on the day of this run.
+is_turn_of() {
+    local name=$1 day
+    day=$(day_of_run)
     shift
     [[ $DEEP = true || " $* " != *" $name "* || ${*:day % $# + 1:1} = "$name" ]]
 }
@@ -84,10 +90,13 @@ _import() {
 readonly _LINTED=(roles playbooks extensions meta plugins/modules .ansible-lint galaxy.yml tests/requirements.txt
     tests/constraints.txt)
 
-# The whole documentation site: each page takes a second.
+# The whole documentation site: each page takes a second. Of the translations, another language each time; a deep run builds
+# all of them.
 _docsite() {
+    local -a turn=()
+    [ "$DEEP" = true ] || turn=("$(($(day_of_run) / ${#LONG[@]}))")
     if is_turn_of docsite "${LONG[@]}"; then
-        check "documentation site" "$CHECKOUT/scripts/docsite.sh" "$RUN/docsite"
+        check "documentation site" "$CHECKOUT/scripts/docsite.sh" "$RUN/docsite" "${turn[@]}"
     else
         say "   the documentation site is not built today (POLYVIRT_TEST_SEED)"
     fi
