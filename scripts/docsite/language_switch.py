@@ -21,8 +21,8 @@ from lib.translations.languages import LANGUAGES, PAGES, SITE
 from lib.translations.pages import site_texts
 
 ENGLISH = "en"
-#: On the English site, antsibull-docs puts the guides into this directory. The content of README.md is a page of its own,
-#: because the index has more than that.
+#: On the English site, antsibull-docs puts the guides into this directory. The content of README.md is a page of its
+#: own, because the index has more than that.
 GUIDES, README = "docsite/", "readme"
 _PLUGIN = re.compile(r"ansible_collections\.polyvirt\.core\.(\w+)$")
 
