@@ -311,7 +311,7 @@ options:
       - NICs by position; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its
         MAC address.
       - If omitted, a new VM has one NIC on the default network of the platform; with an empty list, it has
-        none.
+        none. Hyper-V has no default network on servers, so a new VM there has no NIC unless this option is set.
     type: list
     elements: dict
     suboptions:

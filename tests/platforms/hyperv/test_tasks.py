@@ -349,3 +349,10 @@ def test_nic_that_is_added_later_can_serve_nested_vms():
 
 def _spoofing(host):
     return [nic.shown["MacAddressSpoofing"] for nic in host.vm("web").hardware.nics]
+
+
+def test_new_vm_has_no_nic_unless_the_task_sets_one():
+    """A server has no default switch, and New-VM itself creates each VM with an unconnected NIC."""
+    host = _host()
+    done(host, **{name: value for name, value in NEW.items() if name != "networks"})
+    assert host.vms[0].hardware.nics == []
