@@ -13,6 +13,7 @@ from gates.asked import ids, listed, problems, problems_of_checklist
 
 FOLDER = CHECKOUT / "tests/asked"
 OWN = "tests/gates/test_asked.py::test_problems"
+NONE = "tests/gates/test_asked.py::test_no"
 GOOD = {"asked": "A VM.", "done": True, "where": ["README.md"], "test": [OWN]}
 RULING = {**GOOD, "done": "ruling", "reason": "Not here."}
 
@@ -44,7 +45,7 @@ def test_number_of_ids():
         ({**GOOD, "asked": ""}, ["asked is empty"]),
         ({**GOOD, "done": False}, ["done must be true or ruling", "done is empty"]),
         ({**GOOD, "where": ["docs/nothing.md"]}, ["docs/nothing.md does not exist"]),
-        ({**GOOD, "test": ["tests/gates/test_asked.py::test_no"]}, ["tests/gates/test_asked.py::test_no does not exist"]),
+        ({**GOOD, "test": [NONE]}, [f"{NONE} does not exist"]),
     ],
 )  # fmt: skip
 def test_problems(entry, found):
