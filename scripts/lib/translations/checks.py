@@ -45,6 +45,10 @@ class Rules(NamedTuple):
         """The Language; a test may use a code that is none."""
         return LANGUAGES.get(self.code) or LANGUAGES["de"]
 
+    def needs_translation(self, source):
+        """Whether an English entry has words, and is not listed as the same in this language."""
+        return markup.to_markdown(source) not in self.same and needs_translation(source, self.names)
+
 
 def rules_of(checkout, code):
     """Return the Rules of a language: its glossary, and the entries that may be the same as the English."""
@@ -159,7 +163,7 @@ def has_length(both, rules):
 
 def is_translated(both, rules):
     """The entry differs from the English, unless it is listed."""
-    if both.text != both.source or _is_listed(both, rules) or not needs_translation(both.source, rules.names):
+    if both.text != both.source or not rules.needs_translation(both.source):
         return None
     return "the same as the English; if that is right, add it to same.yml"
 
@@ -170,13 +174,9 @@ def has_script(both, rules):
     if foreign:
         return f"characters: {' '.join(foreign)}"
     letters = rules.language.letters
-    if not letters or _is_listed(both, rules) or not needs_translation(both.source, rules.names):
+    if not letters or not rules.needs_translation(both.source):
         return None
     return None if has_letters(both.own_prose, letters) else f"no letters of {rules.language.name}"
-
-
-def _is_listed(both, rules):
-    return markup.to_markdown(both.source) in rules.same
 
 
 CHECKS = (
@@ -197,7 +197,7 @@ def problems(entries, rules, is_complete):
     for entry in entries:
         if entry.text and not entry.is_outdated:
             found += [f"{entry.where}: {problem}" for problem in problems_of(entry, rules)]
-        elif is_complete and needs_translation(entry.source, rules.names):
+        elif is_complete and rules.needs_translation(entry.source):
             found.append(f"{entry.where}: {'outdated' if entry.is_outdated else 'missing'}: {entry.source[:60]}")
     return found
 

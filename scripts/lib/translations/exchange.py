@@ -38,11 +38,9 @@ def page_entries(checkout, code, page):
     return entries(catalogue, template, page)
 
 
-def to_do(listed, pattern):
+def to_do(listed, rules):
     """Return the entries that have no current translation and need one."""
-    return [
-        one for one in listed if (not one.text or one.is_outdated) and checks.needs_translation(one.source, pattern)
-    ]
+    return [one for one in listed if (not one.text or one.is_outdated) and rules.needs_translation(one.source)]
 
 
 def export(listed, as_json=False):
@@ -136,7 +134,7 @@ def _write(checkout, code, page, texts):
     write(catalogue_path(checkout, code, page), catalogue)
 
 
-def sample(by_page, pattern, seed, number=40):
+def sample(by_page, seed, number=40):
     """Return entries for a reader who translates them back: random ones with some words, the same for each seed."""
     listed = [one for found in by_page.values() for one in found if one.text and not one.is_outdated]
     long = [one for one in listed if len(re.findall(r"[^\W\d_]{2,}", markup.prose(markup.parse(one.source)))) >= 6]

@@ -64,7 +64,7 @@ def test_import_writes_what_has_no_problem_and_reports_the_rest(files):
     found = exchange.page_entries(files, "de", "awx")
     assert [one.text for one in found] == ["Optionen, die fehlen, bleiben auf später unverändert.", "ja", "", ""]
     assert [one.text for one in exchange.page_entries(files, "de", "vmm")] == ["ja", ""]
-    assert exchange.export(exchange.to_do(found, _rules().names)) == "#4\nno\n"
+    assert exchange.export(exchange.to_do(found, _rules())) == "#4\nno\n"
 
 
 def test_second_import_keeps_other_translations(files):
@@ -101,7 +101,7 @@ def test_invalid_numbered_text_is_an_error(text, error):
 
 def test_sample_is_the_same_for_each_seed():
     listed = {"p": [Entry("p", number, f"{SENTENCE} {number}", "x") for number in range(200)]}
-    first, again, other = (exchange.sample(listed, None, seed) for seed in ("de", "de", "fr"))
+    first, again, other = (exchange.sample(listed, seed) for seed in ("de", "de", "fr"))
     assert first == again != other
     assert len(first) == 40
 
