@@ -17,6 +17,8 @@ from lib.translations.languages import complete
 from suite import depth
 from unit.scripts.translations import pseudo_language
 
+pytestmark = pytest.mark.rotated(6)
+
 NAMES = checks.names(CHECKOUT)
 CATALOGUES = {"pseudo": (pseudo_language.complete_catalogues(CHECKOUT), pseudo_language.rules(CHECKOUT))}
 
@@ -115,7 +117,6 @@ def test_mutation_is_found_in_every_entry(name):
     assert _silent(changed, name, "pseudo") == []
 
 
-@pytest.mark.rotated(12)
 @pytest.mark.parametrize("code", complete(CHECKOUT))
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_mutation_is_found_in_entries_of_a_language(name, code, pytestconfig):
