@@ -69,8 +69,9 @@ def as_text(catalogue):
         message.flags.discard("python-format")  # No entry is a format of Python; Babel takes "5 %" for one.
     # The head is written here: Babel's has dates and its own version.
     write_po(file, catalogue, width=_WIDTH, omit_header=True, ignore_obsolete=True, include_previous=True)
-    fields = ["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit"]
+    fields = ["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit"]
     fields = [f"Language: {catalogue.locale_identifier}", *fields] if catalogue.locale_identifier else fields
+    fields = ["Project-Id-Version: polyvirt.core", *fields]
     head = "".join(f'"{one}\\n"\n' for one in fields)
     return f'{_LICENCE}\nmsgid ""\nmsgstr ""\n{head}\n{file.getvalue().decode("utf-8").strip()}\n'
 
