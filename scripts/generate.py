@@ -168,13 +168,14 @@ def _cell(traits, option, is_creation):
 
 
 def presets(checkout):
-    """Return the table of all presets and the options that they set."""
-    rows = ["| preset | platform | operating system | options |", "|---|---|---|---|"]
+    """Return the table of all presets, the options that they set, and the scripts that run in the guest."""
+    rows = ["| preset | platform | operating system | options | in the guest |", "|---|---|---|---|---|"]
     for file in sorted((checkout / "templates" / "presets").glob("*.yml")):
         preset = yaml.safe_load(file.read_text(encoding="utf-8"))
         options = {**preset["vm"], **preset["vm"].get("options", {})}
         named = ", ".join(f"`{name}: {_short(value)}`" for name, value in options.items() if name != "options")
-        rows.append(f"| `{file.stem}` | {preset['platform']} | `{preset['distribution']}` | {named} |")
+        scripts = ", ".join(f"`{name}`" for name in preset.get("scripts", ())) or "–"
+        rows.append(f"| `{file.stem}` | {preset['platform']} | `{preset['distribution']}` | {named} | {scripts} |")
     return rows
 
 

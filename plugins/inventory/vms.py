@@ -80,6 +80,14 @@ options:
         the VM. If it has no value, the name of the VM is used; with O(strict), the inventory fails.
       - If omitted, the name of the VM.
     type: str
+  windows_connection:
+    description:
+      - Connection plugin for VMs with Windows, which is C(ansible_connection) of these hosts. V(ssh) is for guests with
+        an SSH server, as for all others.
+      - A VM has Windows if its C(os_type) says so (VirtualBox, Proxmox VE), or if it has the tag C(windows).
+    type: str
+    choices: [winrm, psrp, ssh]
+    default: winrm
   default_groups:
     description:
       - The text before the value in the names of the groups that each VM is in, by kind. Kinds are V(platform),
@@ -99,6 +107,9 @@ notes:
   - C(ansible_host) and C(ansible_port) are set if the platform reports how to reach the VM by SSH; C(ansible_user) and
     C(ansible_ssh_private_key_file) if the platform knows them (Vagrant). Set others with O(compose) or in
     C(group_vars).
+  - For a VM with Windows, C(ansible_connection) is set, too. Its C(ansible_host) is the address of the guest, or a
+    forwarded port of the controller that leads to WinRM. Set the user, the password, and the other variables of the
+    connection in C(group_vars).
   - If an address can be reached only from the host of the hypervisor, and that host is reached by SSH,
     C(ansible_ssh_common_args) leads through it. If C(ansible_ssh_common_args) is also set in C(group_vars), this
     variable of the host takes precedence.
@@ -208,7 +219,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._name_unread([one.name for one in sources if one.name not in found])
         entries = [(one, vm) for one in sources for vm in found.get(one.name, {}).get("vms", ())]
         entries = [(one, vm) for one, vm in entries if vm["state"] != "absent"]
-        described = [_marked_unsafe(hosts.variables_of(one, vm, found[one.name]["reached_by"])) for one, vm in entries]
+        windows = self.get_option("windows_connection")
+        described = [
+            _marked_unsafe(hosts.variables_of(one, vm, found[one.name]["reached_by"], windows)) for one, vm in entries
+        ]
         preferred = [(*entry, self._hostname(variables)) for entry, variables in zip(entries, described)]
         taken = {LOCAL, *(str(one.host) for one in sources if isinstance(one.host, str))}
         for (_one, vm), variables, name in zip(entries, described, hosts.names_of(preferred, taken)):

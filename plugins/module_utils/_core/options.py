@@ -240,6 +240,7 @@ CLOUD_INIT = {
     "user_data": Option("raw", secret=True),
     "meta_data": Option("dict", secret=True),
     "network_config": Option("dict", secret=True),
+    "answer_file": Option(secret=True),
 }
 
 _Limit = partial(Option, "int", limits=(0, None))

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 from .document_secrets import secrets_in_document, without_secrets
 
 _LEFT_OUT = "*"
+#: What is left out of an answer file for Windows: everybody can decode its passwords.
+_SECRETS_OF_ANSWERS = re.compile(r"(<(Value|Key)>).*?(?=</\2>)", re.DOTALL)
 #: Hexadecimal digits of a digest: enough to see a change, and too few to prove a value.
 _DIGITS = 8
 
@@ -32,7 +35,10 @@ def whole_digests_of(cloud_init):
 
 
 def _given(cloud_init):
-    return sorted((name, value) for name, value in cloud_init.items() if value is not None and name != "password")
+    given = {name: value for name, value in cloud_init.items() if value is not None and name != "password"}
+    if "answer_file" in given:
+        given["answer_file"] = _SECRETS_OF_ANSWERS.sub(rf"\1{_LEFT_OUT}", given["answer_file"])
+    return sorted(given.items())
 
 
 def _masked(value):

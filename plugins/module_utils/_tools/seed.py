@@ -13,12 +13,15 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from xml.etree import ElementTree
 
 from .._core import errors
 from .seed_network import macs_by_place, network_config
 
 _INSTALL = "Install xorriso (package xorriso), or genisoimage, or mkisofs (package cdrtools)."
 _HEADER = "#cloud-config"
+#: Windows Setup looks for a file of this name in the root directory of each CD.
+ANSWER_FILE, _ROOT_OF_ANSWERS = "autounattend.xml", "{urn:schemas-microsoft-com:unattend}unattend"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*\Z")
 _MEANS_SOMETHING_ELSE = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 _INSTANCE_ID = re.compile(r"""(?m)(^|[{,\s"'])instance-id["']?\s*:""")
@@ -52,6 +55,8 @@ def nocloud_documents(cloud_init, name, instance_id, macs=()):
     network = network_config(cloud_init, macs) or cloud_init.get("network_config")
     if network:
         documents["network-config"] = network if isinstance(network, str) else _emit(network)
+    if cloud_init.get("answer_file"):
+        documents[ANSWER_FILE] = _answers(cloud_init["answer_file"])
     return documents
 
 
@@ -118,6 +123,20 @@ def _user_data(cloud_init, host_names):
     own = [own] if isinstance(own, str) else own
     merged = list(dict.fromkeys(_key(key) for key in [*own, *keys]))
     return f"{_HEADER}\n{_emit(config)}{_emit_keys(merged)}"
+
+
+def _answers(text):
+    """Return an answer file for Windows Setup, which ignores a file that it cannot read."""
+    try:
+        is_one = ElementTree.fromstring(text.encode()).tag == _ROOT_OF_ANSWERS
+    except (ElementTree.ParseError, ValueError):
+        is_one = False
+    if not is_one:
+        raise errors.InvalidInput(
+            "cloud_init: answer_file is not an answer file for Windows Setup (the XML element unattend).",
+            "Set the text of the file, such as lookup('ansible.builtin.file', 'autounattend.xml').",
+        )
+    return text
 
 
 def _cannot_merge(text):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ...module_utils._core.errors import InvalidInput
+from ...module_utils._core.guest_conditions import forwarded
 from ...module_utils._core.leases import iso
 
 _PREFIX = "polyvirt_"
@@ -23,6 +24,13 @@ _GROUPS_OF_ANSIBLE = ("all", "ungrouped")
 KINDS_OF_GROUPS = ("platform", "state", "tag", "fleet", "os", "owner", "expired")
 _EXPIRED = "expired"
 _NO_SSH = ("local", "winrm", "psrp")
+#: ``windows_connection`` for guests that are reached like any others.
+SSH = "ssh"
+#: os_type of VirtualBox (Windows2022_64), and of Proxmox VE (win11, w2k8, wxp, wvista).
+_WINDOWS = re.compile(r"win|w2k|wxp|wvista", re.IGNORECASE)
+_WINDOWS_TAG = "windows"
+#: The ports of WinRM in the guest, the one with TLS first.
+_WINRM_PORTS = (5986, 5985)
 
 
 @dataclass(frozen=True)
@@ -97,10 +105,39 @@ def _with_id(source, vm, name):
     return f"{_with_source(source, vm, name)}_{vm['id']}"
 
 
-def variables_of(source, vm, reached_by):
-    """Return the variables of one VM. ``reached_by`` are the connection variables of the source's host."""
+def variables_of(source, vm, reached_by, windows=SSH):
+    """Return the variables of one VM. ``reached_by`` are the connection variables of the source's host.
+
+    ``windows`` is the connection of VMs with Windows: winrm, psrp or ssh.
+    """
     facts = {f"{_PREFIX}{name}": value for name, value in vm.items()}
-    return {**facts, f"{_PREFIX}source": source.name, **_connection(source, vm.get("ssh"), reached_by)}
+    if windows != SSH and has_windows(vm):
+        connection = {"ansible_connection": windows, **_by_winrm(source, vm)}
+    else:
+        connection = _connection(source, vm.get("ssh"), reached_by)
+    return {**facts, f"{_PREFIX}source": source.name, **connection}
+
+
+def has_windows(vm):
+    """Return whether the guest is Windows, by its os_type or the tag "windows": Hyper-V and libvirt have no os_type."""
+    os_type = str((vm.get("settings") or {}).get("os_type") or "")
+    return bool(_WINDOWS.match(os_type)) or _WINDOWS_TAG in (vm.get("tags") or ())
+
+
+def _by_winrm(source, vm):
+    """Return how to reach WinRM: by a forwarded port of the controller, else at the address of the guest.
+
+    Without a forwarded port, the port is that of Ansible's connection plugin, unless the user sets it.
+    """
+    forwards = (vm.get("settings") or {}).get("port_forwards") or ()
+    ends = [forwarded(forwards, port) for port in _WINRM_PORTS]
+    end = next(filter(None, ends), None) if source.host is None else None
+    if end:
+        return {"ansible_host": end[0], "ansible_port": end[1]}
+    known = [(vm.get("ssh") or {}).get("host"), *(one["address"] for one in vm.get("addresses") or ())]
+    # The address of SSH may be that of a forwarded port.
+    own = [one for one in known if one and _ADDRESS.fullmatch(str(one)) and not str(one).startswith("127.")]
+    return {"ansible_host": own[0]} if own else {}
 
 
 def _connection(source, ssh, reached_by):

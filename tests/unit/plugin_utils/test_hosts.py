@@ -12,6 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.hosts import (
     Source,
     groups_of,
+    has_windows,
     jump,
     names_of,
     sources_of,
@@ -116,3 +117,63 @@ def test_no_jump_through_a_host_without_ssh(reached_by):
 def test_groups():
     vm = _vm("web", platform="libvirt", state="running", tags=["a", "b"], fleet=None, settings={"os_type": "linux"})
     assert groups_of(vm) == ["platform_libvirt", "state_running", "tag_a", "tag_b", "os_linux"]
+
+
+@pytest.mark.parametrize(
+    ("vm", "windows"),
+    [
+        ({"settings": {"os_type": "Windows2022_64"}}, True),
+        ({"settings": {"os_type": "win11"}}, True),
+        ({"settings": {"os_type": "w2k8"}}, True),
+        ({"settings": {"os_type": "l26"}}, False),
+        ({"settings": {"os_type": "Darwin_64"}}, False),
+        ({"settings": {}, "tags": ["web", "windows"]}, True),
+        ({"settings": None, "tags": ["no windows"]}, False),
+        ({}, False),
+    ],
+)
+def test_windows_is_known_by_the_type_of_system_or_by_a_tag(vm, windows):
+    assert has_windows(vm) is windows
+
+
+_WINDOWS = {"settings": {"os_type": "win11"}, "addresses": [{"address": "192.0.2.7", "source": "agent"}]}
+
+
+def _reached(vm, windows, source=LAB):
+    found = variables_of(source, _vm("w", **vm), {"ansible_host": "hv1"}, windows)
+    return {name: value for name, value in found.items() if name.startswith("ansible_")}
+
+
+@pytest.mark.parametrize("connection", ["winrm", "psrp"])
+def test_windows_is_reached_by_the_chosen_connection(connection):
+    at_address = {"ansible_connection": connection, "ansible_host": "192.0.2.7"}
+    assert _reached(_WINDOWS, connection) == at_address
+    assert _reached({**_WINDOWS, "ssh": {**SSH, "host": "192.0.2.7"}}, connection, REMOTE) == at_address
+    assert _reached({**_WINDOWS, "addresses": []}, connection) == {"ansible_connection": connection}
+
+
+def test_forwarded_port_of_winrm_is_used_on_the_controller_only():
+    forwards = [
+        {"name": "ssh", "guest_port": 22, "host_port": 2222},
+        {"name": "http", "guest_port": 5985, "host_port": 55985, "host_address": "0.0.0.0"},
+        {"name": "https", "guest_port": 5986, "host_port": 55986, "protocol": "tcp"},
+    ]
+    forwarded = {**_WINDOWS, "settings": {"os_type": "win11", "port_forwards": forwards}}
+    forwarded["ssh"] = {**SSH, "host": "127.0.0.1", "port": 2222}
+    assert _reached(forwarded, "winrm") == {
+        "ansible_connection": "winrm",
+        "ansible_host": "127.0.0.1",
+        "ansible_port": 55986,
+    }
+    assert _reached(forwarded, "winrm", REMOTE) == {"ansible_connection": "winrm", "ansible_host": "192.0.2.7"}
+
+
+def test_windows_with_an_ssh_server_and_other_guests_are_reached_by_ssh():
+    vm = {**_WINDOWS, "ssh": SSH}
+    assert _reached(vm, "ssh") == {"ansible_host": SSH["host"], "ansible_port": 22}
+    assert _reached({"ssh": SSH}, "winrm") == {"ansible_host": SSH["host"], "ansible_port": 22}
+
+
+def test_address_that_windows_reports_is_checked():
+    vm = {**_WINDOWS, "addresses": [{"address": "-oProxyCommand=x", "source": "agent"}]}
+    assert _reached(vm, "winrm") == {"ansible_connection": "winrm"}

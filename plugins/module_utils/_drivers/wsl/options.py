@@ -17,6 +17,7 @@ _NO_MACHINE = "A distribution has no firmware and no devices."
 _END = "WSL ends a distribution without asking it. Set stop_mode: force, or omit it."
 _NO_SNAPSHOT = "WSL has no snapshots. Save the distribution with export, and create another one with image."
 _ONE_DISK = "A distribution has one disk. Only its size can be set."
+_NO_SETUP = "A distribution is not installed by Windows Setup. Omit the option."
 _REACH = "Use the connection plugin community.general.wsl: a distribution is reached through its host."
 
 #: Fields of cloud_init about the network.
@@ -50,6 +51,7 @@ WSL = Platform(
         "devices": "Attach a USB device to all distributions with usbipd on Windows: usbipd attach --wsl --busid 1-4.",
         "shared_folders": "Drives of Windows are mounted below /mnt. Set automount.enabled with native.",
         **dict.fromkeys(NO_NETWORK, _NETWORK),
+        "cloud_init.answer_file": _NO_SETUP,
         "image.linked=true": "Each distribution has a separate disk.",
         "clone.linked=true": "Each distribution has a separate disk.",
         "clone.snapshot": _NO_SNAPSHOT,

@@ -44,7 +44,7 @@ def wsl_traits(observer):
             "image.linked": Field(choices=(False,), instead=WSL.lacks["image.linked=true"]),
             "clone": Field(cost=LIVE),
             "cloud_init": Field(),
-            **{kind: Field(choices=(), instead=WSL.lacks[kind]) for kind in NO_NETWORK},
+            **{kind: Field(choices=(), instead=WSL.lacks[kind]) for kind in (*NO_NETWORK, "cloud_init.answer_file")},
             "clone.linked": Field(choices=(False,), instead=WSL.lacks["clone.linked=true"]),
             "clone.snapshot": Field(choices=(), instead=WSL.lacks["clone.snapshot"]),
         },
