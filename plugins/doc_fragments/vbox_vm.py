@@ -551,6 +551,12 @@ options:
           - Network configuration, version 1 or 2. Cannot be combined with O(cloud_init.ip_config),
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
         type: dict
+      answer_file:
+        description:
+          - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
+            same ISO image, where Windows Setup finds it. It is treated as a secret.
+          - The role P(polyvirt.core.unattended_install#role) writes such a file.
+        type: str
   # end generated
   image_directory:
     description:

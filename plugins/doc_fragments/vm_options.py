@@ -652,5 +652,12 @@ options:
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
           - Not supported on V(wsl).
         type: dict
+      answer_file:
+        description:
+          - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
+            same ISO image, where Windows Setup finds it. It is treated as a secret.
+          - The role P(polyvirt.core.unattended_install#role) writes such a file.
+          - Not supported on V(wsl).
+        type: str
   # end generated
 """
