@@ -100,6 +100,8 @@ LAYERS = {
             f"{_CORE}/leases",
             f"{_CORE}/image_names",
             f"{_CORE}/cloud_init",
+            # Which forwarded port leads to a port of the guest.
+            f"{_CORE}/guest_conditions",
             f"{_CORE}/console",
             f"{_CORE}/option_errors",
             f"{_CORE}/spelling",

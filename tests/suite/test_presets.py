@@ -22,7 +22,8 @@ NEEDS = {
     "proxmox": {},
     "vagrant": {},
     "virtualbox_double": {},
-    "vmm": {},
+    # The lab has its own switch.
+    "vmm": {"networks": [{"type": "nat"}]},
     # The name of the distribution in the double's list.
     "wsl": {"image": "Ubuntu"},
     # The double has no default switch.
