@@ -105,10 +105,10 @@ options:
         description: Host name that the VM gets, also in DNS.
         type: str
   domain:
-    description: DNS domain of the network.
+    description: DNS domain of the network. An empty text removes it, together with O(domain_local).
     type: str
   domain_local:
-    description: Whether names in O(domain) are never looked up by other DNS servers.
+    description: Whether names in O(domain) are never looked up by other DNS servers. It requires a domain.
     type: bool
   dns:
     description: Entries of the DNS server.
@@ -145,7 +145,7 @@ options:
         type: str
         required: true
       gateway:
-        description: Address of the router in the network.
+        description: Address of the router. It must be in a subnet of O(addresses).
         type: str
         required: true
       metric:
@@ -158,7 +158,7 @@ options:
     description: Whether VMs reach the host and other networks, but not each other.
     type: bool
   tftp:
-    description: Directory with files for PXE, which the network serves by TFTP.
+    description: Directory with files for PXE, which the network serves by TFTP. An empty text turns that off.
     type: path
   bootp:
     description: What VMs boot by PXE.

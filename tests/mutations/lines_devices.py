@@ -51,6 +51,8 @@ MUTATIONS = (
         "change.new is not None",
         _PROXMOX,
     ),
+    Mutation("device-that-the-node-lacks-is-accepted", _OF_PROXMOX, "not found", "False", _PROXMOX),
+    Mutation("node-without-an-iommu-is-accepted", _OF_PROXMOX, 'one.get("iommugroup") == _NO_GROUP', "False", _PROXMOX),
     Mutation(
         "memory-of-a-vm-with-hostpci-is-saved",
         "_drivers/proxmox/power.py",

@@ -27,6 +27,7 @@ MUTATIONS = (
         _RECORDS_TESTS,
     ),
     Mutation("hidden-result-is-read", _RECORDS, '"censored" in result', "False", _RECORDS_TESTS),
+    Mutation("deleted-network-was-changed", _RECORDS, 'result.get(about["kind"]) is None', "False", _RECORDS_TESTS),
     Mutation("loop-is-counted-twice", _READER, "self._loops.add(_)", "pass", _READER_TESTS),
     Mutation("started-task-counts", _READER, "job[1] is None or is_ended", "True", _READER_TESTS),
     Mutation("attempts-without-a-change-count", _READER, 'one["changed"] or not only_changes', "True", _READER_TESTS),

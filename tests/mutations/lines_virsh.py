@@ -55,9 +55,30 @@ MUTATIONS = (
     Mutation(
         "overlap-of-subnets-is-accepted",
         "_drivers/virsh/network_plan.py",
-        "other.version == network.version and other.overlaps(network)",
-        "other == network",
+        "one[0].version == network.version and one[0].overlaps(network)",
+        "one[0] == network",
         [f"{_UNIT}/test_network_plan.py"],
+    ),
+    Mutation(
+        "network-with-a-used-subnet-is-started",
+        "_drivers/virsh/network_plan.py",
+        "self._starts and other == network and not where.startswith(OF_NETWORK)",
+        "False",
+        [f"{_UNIT}/test_network_plan.py"],
+    ),
+    Mutation(
+        "gateway-outside-of-the-network-is-accepted",
+        "_drivers/virsh/network_plan.py",
+        'self._subnet(entry["gateway"]) is None',
+        "False",
+        [f"{_UNIT}/test_network_plan.py"],
+    ),
+    Mutation(
+        "option-without-use-for-the-pool-is-accepted",
+        "_drivers/virsh/pool_options.py",
+        '[*extra, "format"] if pool_type == DIR and params["format"] is not None else extra',
+        "[]",
+        [f"{_UNIT}/test_pool_plan.py"],
     ),
     Mutation(
         "restore-forgets-own-files",

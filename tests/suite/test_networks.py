@@ -125,6 +125,54 @@ def test_each_side_is_completed_separately(lan, run):
     assert _sides(lan) == [["10.107.0.11"]] * 2
 
 
+def test_names_with_an_address_of_each_ip_version(lan, run):
+    """Two entries have one name: libvirt finds an entry of DNS by its names, too, when it deletes one."""
+    _done(run(**{**PLAIN, "addresses": WHOLE["addresses"]}))
+    hosts = [FIRST, {"name": "db1", "address": "fd00:107::10"}]
+    dns = [{"address": one, "names": ["ntp", "time"]} for one in ("10.107.0.9", "fd00:107::9")]
+    changed = _done(run(name=LAB, hosts=hosts, dns=dns))
+    assert (changed["changed"], changed["restart_required"]) == (True, False)
+    assert not _done(run(name=LAB, hosts=hosts, dns=dns))["changed"]
+    assert _sides(lan) == [["10.107.0.10", "fd00:107::10"]] * 2
+    moved = _done(run(name=LAB, dns=[{"address": "fd00:107::9", "names": ["ntp"]}]))
+    assert (moved["changed"], moved["restart_required"]) == (True, False)
+    _done(run(name=LAB, hosts=hosts[:1], dns=dns[:1], purge=True))
+    assert _sides(lan) == [["10.107.0.10"]] * 2
+    assert _sides(lan, "dns/host") == [["10.107.0.9"]] * 2
+
+
+def test_routes_and_removed_values(lan, run):
+    route = {"destination": "10.111.0.0/24", "gateway": "10.107.0.2"}
+    routed = {**PLAIN, "mode": "routed", "routes": [route], "domain": "lab.test", "domain_local": True, "tftp": "/srv"}
+    _done(run(**routed))
+    assert not _done(run(**routed))["changed"]
+    assert _sides(lan, "route", "gateway") == [["10.107.0.2"]] * 2
+    moved = run(name=LAB, addresses=["10.112.0.1/24"])
+    assert moved["failed"]
+    assert "routes.10.111.0.0/24: the gateway 10.107.0.2 is not in a subnet" in moved["msg"]
+    emptied = {"name": LAB, "domain": "", "tftp": "", "routes": [], "purge": True, "allow_restart": True}
+    assert _done(run(**emptied))["changed"]
+    assert [
+        _sides(lan, path, name) for path, name in (("domain", "name"), ("ip/tftp", "root"), ("route", "gateway"))
+    ] == [[[], []]] * 3
+    assert not _done(run(**emptied))["changed"]
+
+
+def test_stopped_network_with_a_used_subnet_is_not_started(lan, run):
+    _done(run(**PLAIN, state="inactive"))
+    subprocess.run(["ip", "link", "add", "pvgbr7", "type", "bridge"], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", "10.107.0.254/24", "dev", "pvgbr7"], check=True)
+        subprocess.run(["ip", "link", "set", "pvgbr7", "up"], check=True)
+        rejected = run(name=LAB)
+        assert rejected["failed"]
+        assert "cannot be started: the interface pvgbr7 has its subnet 10.107.0.0/24" in rejected["msg"]
+        assert not _done(run(name=LAB, state="inactive"))["changed"]
+    finally:
+        subprocess.run(["ip", "link", "del", "pvgbr7"], check=True)
+    assert _done(run(name=LAB))["changed"]
+
+
 def test_restart_is_pending_until_it_was_permitted(lan, run):
     _done(run(**PLAIN))
     first = _done(run(name=LAB, mtu=1400))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -96,5 +97,36 @@ def test_path_is_moved_at_the_next_start(run, tmp_path):
 def test_rejected_before_the_first_change(storage, run, options, words):
     result = run(name=POOL, **options)
     assert result["failed"]
-    assert words in result["msg"]
+    assert _expected(storage, options.get("type"), words) in result["msg"]
     assert POOL not in storage.virsh("pool-list", "--all", "--name").split()
+
+
+def _expected(storage, kind, words):
+    """The error, or that of a type that this host's libvirt does not support: Debian has a package for each."""
+    capabilities = ET.fromstring(storage.virsh("pool-capabilities"))
+    missing = {one.get("type") for one in capabilities.iter("pool") if one.get("supported") == "no"}
+    return f"Install the package libvirt-daemon-driver-storage-{kind}" if kind in missing else words
+
+
+def test_values_that_the_type_does_not_have_are_rejected(run, tmp_path):
+    """libvirt accepts and drops them."""
+    options = {"name": POOL, "type": "dir", "path": str(tmp_path / "one")}
+    _done(run(**options))
+    for more in ({"device": "/dev/sda1"}, {"format": "ext4"}):
+        result = run(name=POOL, **more)
+        assert result["failed"]
+        assert f"{next(iter(more))}: the pool is of the type dir" in result["msg"]
+
+
+def test_pool_without_its_directory_is_not_refreshed(storage, run, tmp_path):
+    """libvirt would stop it."""
+    folder = tmp_path / "one"
+    _done(run(name=POOL, type="dir", path=str(folder)))
+    folder.rmdir()
+    result = run(name=POOL, state="refreshed")
+    assert result["failed"]
+    assert f"{folder} does not exist any more" in result["msg"]
+    assert POOL in storage.virsh("pool-list", "--name").split()
+    _done(run(name=POOL, state="inactive"))
+    assert _done(run(name=POOL))["changed"]
+    assert folder.is_dir()

@@ -48,6 +48,8 @@ METHODS = {
     "GET /nodes/{node}/status": api_cluster.node_status,
     "GET /nodes/{node}/time": api_cluster.node_time,
     "GET /nodes/{node}/capabilities/qemu/cpu": api_cluster.cpu_models,
+    "GET /nodes/{node}/hardware/pci": devices.pci_of_node,
+    "GET /nodes/{node}/hardware/usb": devices.usb_of_node,
     "GET /nodes/{node}/network": api_cluster.bridges,
     "GET /nodes/{node}/network/{iface}": api_cluster.bridge,
     "GET /nodes/{node}/tasks": api_tasks.node_tasks,

@@ -21,8 +21,11 @@ class Node:
     memory: int = 64 * GIB
     #: Seconds by which its clock is wrong.
     clock_ahead: int = 0
-    #: Addresses of its PCI devices; None: it has each one that is asked for.
-    pci: tuple | None = None
+    #: Addresses of its PCI devices, and whether they have IOMMU groups.
+    pci: tuple = ("0000:01:00.0", "0000:01:00.1", "0000:02:00.0", "0000:03:00.0")
+    iommu: bool = True
+    #: {port: vendor and product} of its USB devices.
+    usb: dict = field(default_factory=lambda: {"1-4": "046d:c52b"})
 
 
 @dataclass

@@ -32,6 +32,38 @@ def _mappings(call, kind):
     ]
 
 
+def pci_of_node(call):
+    """The PCI devices of a node (lspci in SysFSTools.pm), as far as they matter for VMs."""
+    node = call.world.cluster.nodes[call.node]
+    gpu = {"class": "0x030000", "vendor": "0x10de", "device": "0x1eb8"}
+    return [
+        {"id": address, **gpu, "iommugroup": number if node.iommu else -1} for number, address in enumerate(node.pci, 1)
+    ]
+
+
+def usb_of_node(call):
+    """The USB devices of a node (scan_usb in SysFSTools.pm): a hub of the bus has no path."""
+    hub = {
+        "busnum": 1,
+        "devnum": 1,
+        "level": 0,
+        "port": 0,
+        "class": 9,
+        "speed": "480",
+        "vendid": "1d6b",
+        "prodid": "0002",
+    }
+    found = [hub]
+    for number, (port, product) in enumerate(sorted(call.world.cluster.nodes[call.node].usb.items()), 2):
+        bus, _dash, path = port.partition("-")
+        vendor, _colon, model = product.partition(":")
+        found.append({
+            **hub, "busnum": int(bus), "devnum": number, "level": 1 + path.count("."), "class": 0,
+            "usbpath": path, "vendid": vendor, "prodid": model,
+        })  # fmt: skip
+    return found
+
+
 def take(world, machine):
     """Reserve the devices of a VM that is started. Raises the error of a device that is missing or in use."""
     options, taken = machine.config.current, []
@@ -65,7 +97,7 @@ def _chosen(world, machine, key, device, taken):
     known, errors = world.cluster.nodes[machine.node].pci, []
     for alternative in alternatives:
         addresses = [_in_full(address) for address in alternative.split(";")]
-        missing = [one for one in addresses if known is not None and one not in known]
+        missing = [one for one in addresses if not any(each == one or each.startswith(f"{one}.") for each in known)]
         if missing:
             raise ApiError(f"no PCI device found for '{missing[0]}'")
         used = _used_by_others(world, machine, addresses)

@@ -17,7 +17,7 @@ from .worlds import ROOT_PASSWORD, TOKEN_SECRET, add_machine
 
 #: Guests that never react to the power button, with an agent that never answers.
 _DEAF = {"stops_within": None, "agent_after": float("inf")}
-_GIVEN = {"cpus", "memory", "online", "ip", "pci"}
+_GIVEN = {"cpus", "memory", "online", "ip", "pci", "iommu", "usb"}
 
 
 def read(path, clock=None, version=(9, 2)):

@@ -13,9 +13,6 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import Callable
 
-#: {option: section of net-update} of what libvirt can change while a network runs.
-SECTIONS = {"ranges": "ip-dhcp-range", "hosts": "ip-dhcp-host", "dns": "dns-host"}
-_PATHS = {"ranges": "ip/dhcp/range", "hosts": "ip/dhcp/host", "dns": "dns/host"}
 #: What a network has that only uses an existing bridge: none of these.
 _NOT_OF_BRIDGES = ("ip", "dns", "domain", "mtu", "mac", "route")
 
@@ -42,6 +39,17 @@ def subnet_element(root, address):
 def _child(element, tag):
     found = element.find(tag)
     return ET.SubElement(element, tag) if found is None else found
+
+
+def served(root):
+    """Return the addresses of the host in the subnets with a DHCP server; without these entries, there is none."""
+    return [interface_of(one) for one in root.findall("ip") if one.findall("dhcp/range") or one.findall("dhcp/host")]
+
+
+def remove(parent, children):
+    """Remove elements from their parent."""
+    for child in children:
+        parent.remove(child)
 
 
 def _without_none(entry):
@@ -107,9 +115,14 @@ def _host(element):
     return _without_none({**found, "address": element.get("ip")})
 
 
+def is_ipv6(entry):
+    return ":" in (entry.get("address") or "")
+
+
 def host_key(entry):
-    """Return what identifies a fixed address: MAC, DUID or name, in this order."""
-    return next((name, entry[name].lower()) for name in ("mac", "id", "name", "address") if entry.get(name))
+    """Return what identifies a fixed address: MAC, DUID or name, in this order, and the IP version."""
+    names = ("mac", "id", "name", "address")
+    return next((name, entry[name].lower(), is_ipv6(entry)) for name in names if entry.get(name))
 
 
 def _fill_host(element, entry):
@@ -255,13 +268,16 @@ def _in_ipv4(tag, names):
     """A value of the IPv4 subnet: an element with attributes, {suboption: attribute}."""
 
     def elements(root):
-        return [one for one in root.findall("ip") if one.get("family", "ipv4") == "ipv4"]
+        found = [one for one in root.findall("ip") if one.get("family", "ipv4") == "ipv4"]
+        return sorted(found, key=lambda one: one.find("dhcp") is None)
 
     def read(root):
         found = [one.find(tag) for one in elements(root) if one.find(tag) is not None]
         return {name: found[0].get(attribute) for name, attribute in names.items()} if found else None
 
     def write(root, value):
+        if not elements(root):
+            return  # The plan rejects it.
         element = elements(root)[0]
         for part in tag.split("/"):
             element = _child(element, part)
@@ -272,23 +288,39 @@ def _in_ipv4(tag, names):
 
 
 _TFTP_READ, _TFTP_WRITE = _in_ipv4("tftp", {"root": "root"})
+_DOMAIN_READ, _DOMAIN_WRITE = _attribute("domain", "name")
+
+
+def _set_domain(root, name):
+    """Without its name, libvirt drops everything that a domain has."""
+    if name:
+        _DOMAIN_WRITE(root, name)
+    else:
+        remove(root, root.findall("domain"))
+
+
+def _set_tftp(root, folder):
+    if folder:
+        _TFTP_WRITE(root, {"root": folder})
+    else:
+        for subnet in root.findall("ip"):
+            remove(subnet, subnet.findall("tftp"))
+
 
 #: {option: (read, write)} of everything that is no list of entries, in the order in which it is written.
 VALUES = {
     "mode": (_mode, _set_mode),
     "bridge": _attribute("bridge", "name"),
     "addresses": (_addresses, _set_addresses),
-    "domain": _attribute("domain", "name"),
+    "domain": (_DOMAIN_READ, _set_domain),
     "domain_local": _attribute("domain", "localOnly", _is_yes),
     "mtu": _attribute("mtu", "size", int),
     "isolated_ports": _attribute("port", "isolated", _is_yes),
-    "tftp": (
-        lambda root: (_TFTP_READ(root) or {}).get("root"),
-        lambda root, value: _TFTP_WRITE(root, {"root": value}),
-    ),
+    "tftp": (lambda root: (_TFTP_READ(root) or {}).get("root"), _set_tftp),
     "bootp": _in_ipv4("dhcp/bootp", {"file": "file", "server": "server"}),
 }
-NAMES = (*VALUES, *LISTS)
+#: In the order in which they are written: the DHCP server must exist before it gets the file to boot.
+NAMES = (*(name for name in VALUES if name != "bootp"), *LISTS, "bootp")
 
 
 def read(root):
@@ -309,67 +341,6 @@ def write(root, wanted, purge, is_kept, names=NAMES):
             before = VALUES[name][0](root)
             if isinstance(before, dict):
                 before = {key: before.get(key) for key in wanted[name]}
-            # libvirt does not store what is off by default.
-            if before != wanted[name] and not (before is None and wanted[name] is False):
+            # libvirt does not store what is off by default, and no empty value.
+            if before != wanted[name] and not (before is None and not wanted[name]):
                 VALUES[name][1](root, wanted[name])
-
-
-# The running network --------------------------------------------------------------------------------------------------
-
-
-def canonical(element):
-    """Return an element as a text that is the same for the same content, in whatever order."""
-    children = sorted(canonical(child) for child in element)
-    return f"{element.tag}{sorted(element.attrib.items())}{(element.text or '').strip()}({';'.join(children)})"
-
-
-def updates(option, running, wanted):
-    """Return [(command of net-update, XML, options)] that lead from a running definition to ``wanted``."""
-    before, after = (_sections(root, option) for root in (running, wanted))
-    gone = [("delete", *before[key]) for key in before if key not in after]
-    return gone + [("add", *after[key]) for key in after if key not in before]
-
-
-def _sections(root, option):
-    """Return {text: (XML, options)} of the elements of a section, with the place of their subnet."""
-    if option == "dns":
-        return {canonical(one): (_xml(one), ()) for one in root.findall(_PATHS[option])}
-    tag = _PATHS[option].rpartition("/")[2]
-    return {
-        f"{place} {canonical(one)}": (_xml(one), ("--parent-index", str(place)))
-        for place, element in enumerate(root.findall("ip"))
-        for one in element.findall(f"dhcp/{tag}")
-    }
-
-
-def _xml(element):
-    copied = ET.fromstring(ET.tostring(element))
-    copied.tail = None
-    return ET.tostring(copied, encoding="unicode")
-
-
-def start_content(root):
-    """Return what a network gets at its start only, as a text: running and stored definition are compared by it."""
-    root = ET.fromstring(ET.tostring(root))
-    root.attrib.pop("connections", None)
-    for tag in ("uuid", "mac", "title", "description", "metadata"):
-        _remove(root, root.findall(tag))
-    for path in _PATHS.values():
-        parents = {child: parent for parent in root.iter() for child in parent}
-        for element in root.findall(path):
-            parents[element].remove(element)
-    forward = root.find("forward")
-    if forward is not None:
-        for nat in forward.findall("nat"):
-            # libvirt shows this default in the running definition only.
-            _remove(nat, [one for one in nat.findall("port") if one.attrib == {"start": "1024", "end": "65535"}])
-        _remove(forward, [one for one in forward.findall("nat") if not one.attrib and not len(one)])
-    for element in root.findall("ip"):
-        _remove(element, [one for one in element.findall("dhcp") if not len(one)])
-    _remove(root, [one for one in root.findall("dns") if not len(one) and not one.attrib])
-    return canonical(root)
-
-
-def _remove(parent, children):
-    for child in children:
-        parent.remove(child)

@@ -40,8 +40,8 @@ _OF_VERBS = (
 _VM, _HOST, _IMAGE = "vm.changed", "host.changed", "image.changed"
 #: The event of a task whose result has no VMs, by its module; that of all others is _VM.
 _OF_MODULE = {
-    "virsh_network": _HOST,
-    "virsh_pool": _HOST,
+    "virsh_network": "network.changed",
+    "virsh_pool": "pool.changed",
     "hyperv_host_settings": _HOST,
     "virsh_host_settings": _HOST,
     "wsl_host_settings": _HOST,
@@ -49,8 +49,11 @@ _OF_MODULE = {
     "image": _IMAGE,
     "install_medium": _IMAGE,
 }
-#: All events of a VM, a host or an image that was changed.
-CHANGES = tuple(dict.fromkeys([*(event for _verbs, event in _OF_VERBS), _HOST, _IMAGE]))
+#: {module: the kind of the one object of a host that it manages}. Results have the object in the key of this name.
+_OBJECTS = {"virsh_network": "network", "virsh_pool": "pool"}
+_OF_OBJECTS = tuple(f"{kind}.{what}" for kind in _OBJECTS.values() for what in ("created", "changed", "deleted"))
+#: All events of a VM, a host, an object of a host, or an image that was changed.
+CHANGES = tuple(dict.fromkeys([*(event for _verbs, event in _OF_VERBS), _HOST, *_OF_OBJECTS, _IMAGE]))
 _PLATFORM_OF = {
     **{module: name for name, one in PLATFORMS.items() for module in one.modules.values()},
     "virsh_network": "libvirt",
@@ -71,7 +74,7 @@ def records_of(result, has_failed, context):
     ``context`` are the keys that all of them share (reader.py): ``module``, ``check``, ``is_ignored`` and others. In a
     record without ``event``, nothing was changed. ``vm`` is None if it is about the task as a whole.
     """
-    whole = {**context, "plan": result.get("plan")}
+    whole = {**context, "plan": result.get("plan"), "object": _object(context["module"], result)}
     if "censored" in result:
         return _hidden(result, has_failed, whole)
     diffs = _Diffs(result.get("diff"))
@@ -83,9 +86,37 @@ def records_of(result, has_failed, context):
         failure = {**whole, "changed": changed, "message": message, "diff": result.get("diff")}
         records.append(record(REFUSED if is_refused else FAILED, failure))
     elif not records and result.get("changed"):
-        event = DRIFT if context["check"] else _event_of_module(context["module"])
+        event = DRIFT if context["check"] else _event_of_whole(context["module"], result)
         records = [record(event, {**whole, "changed": True, "diff": result.get("diff")})]
     return records
+
+
+def _object(module, result):
+    """The network or pool that a task is about; None for other modules.
+
+    Of a task that was rejected, only the message has the name.
+    """
+    kind = _OBJECTS.get(module)
+    if kind is None:
+        return None
+    # After a deletion, the only difference is the object itself.
+    found = (result.get(kind) or {}).get("name") or next(iter(_before(result)), None)
+    return {"kind": kind, "name": found}
+
+
+def _before(result):
+    diff = result.get("diff")
+    return (diff.get("before") or {}) if isinstance(diff, dict) else {}
+
+
+def _event_of_whole(module, result):
+    about = _object(module, result)
+    if about is None:
+        return _event_of_module(module)
+    if result.get(about["kind"]) is None:
+        return f"{about['kind']}.deleted"
+    is_new = _before(result).get(about["name"], about) is None
+    return f"{about['kind']}.created" if is_new else _event_of_module(module)
 
 
 def _vms(result):
@@ -160,6 +191,7 @@ def record(event, given):
         "severity": WARNING if severity == ERROR and given["is_ignored"] else severity,
         "role": None,
         "vm": None,
+        "object": None,
         "changed": False,
         "state": None,
         "steps": [],

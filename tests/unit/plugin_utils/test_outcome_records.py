@@ -128,6 +128,7 @@ def test_vm_that_failed_in_a_task_that_did_not_is_ignored():
         ("virsh_vm", False, False, "vm.changed"),
         ("wsl_host_settings", False, False, "host.changed"),
         ("image", False, False, "image.changed"),
+        ("virsh_pool", False, False, "pool.changed"),
         ("virsh_vm", False, True, "drift"),
         ("virsh_vm", True, False, "failed"),
     ],
@@ -137,6 +138,34 @@ def test_hidden_result_has_only_its_event(module, has_failed, check, event):
     (record,) = _records(result, has_failed, module=module, check=check)
     assert (record["event"], record["message"], record["changed"]) == (event, HIDDEN, True)
     assert (record["vm"], record["diff"], record["plan"], record["info"]) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("module", "found", "before", "event"),
+    [
+        ("virsh_network", {"name": "lab"}, {"lab": None}, "network.created"),
+        ("virsh_network", {"name": "lab"}, {"lab": None, "lab.autostart": False}, "network.created"),
+        ("virsh_network", {"name": "lab"}, {"lab.mtu": None, "lab.running.hosts": []}, "network.changed"),
+        ("virsh_network", None, {"lab": {"mode": "nat"}}, "network.deleted"),
+        ("virsh_pool", {"name": "lab"}, {"lab": None}, "pool.created"),
+        ("virsh_pool", {"name": "lab"}, {"lab.refreshed": False}, "pool.changed"),
+        ("virsh_pool", None, {"lab": {"type": "dir"}}, "pool.deleted"),
+    ],
+)
+def test_network_and_pool_are_named(module, found, before, event):
+    kind = event.partition(".")[0]
+    result = {"changed": True, "plan": "plan-x", kind: found, "diff": {"before": before, "after": {}}}
+    (record,) = _records(result, module=module)
+    assert (record["event"], record["vm"], record["object"]) == (event, None, {"kind": kind, "name": "lab"})
+    (drift,) = _records(result, module=module, check=True)
+    assert (drift["event"], drift["object"]) == ("drift", record["object"])
+    (failed,) = _records(result, has_failed=True, module=module)
+    assert (failed["event"], failed["changed"], failed["object"]) == ("failed", True, record["object"])
+
+
+def test_rejected_network_is_named_by_the_message_only():
+    (record,) = _records({"changed": False, "plan": None, "msg": "lab: no"}, has_failed=True, module="virsh_network")
+    assert (record["event"], record["object"]) == ("refused", {"kind": "network", "name": None})
 
 
 def test_hidden_result_without_a_change_has_no_record():

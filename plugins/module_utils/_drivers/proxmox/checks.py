@@ -24,7 +24,7 @@ from .resources import check_quorum, check_space
 from .seed_iso import check_deletion, check_new_seed, check_one_seed
 from .settings import native
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
-from .settings.devices import check_mappings
+from .settings.devices import check_devices
 from .settings.disks import FIRST_SLOT, check_formats, check_slot, check_source, size_of_volume, volumes_of
 from .settings.firmware import check_keys
 from .settings.hardware import memory_of
@@ -119,7 +119,7 @@ def _check_new_on_node(driver, label, vm, arguments, node):
         check_source(driver, label, before, node, slot, disk)
     check_image(driver, label, node, creation.get("image") or {}, (config.get("disks") or {}).get(FIRST_SLOT, {}))
     check_formats(driver, label, node, config.get("disks") or {})
-    check_mappings(driver, label, node, config.get("devices") or {})
+    check_devices(driver, label, node, config.get("devices") or {})
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
     privileges.check(label, "VM.Allocate")
     options = options_of_new(driver, storage, config, creation, "none")
@@ -250,7 +250,7 @@ def _check_change(driver, label, before, node, change):
             driver.resources.choose_storage(label, node, "images", change.new["storage"])
         check_source(driver, label, before, node, change.key, change.new)
     elif change.kind == "devices.add":
-        check_mappings(driver, label, node, {change.key: change.new})
+        check_devices(driver, label, node, {change.key: change.new})
     elif change.kind == "iso":
         check_iso(driver, label, node, change.new)
 

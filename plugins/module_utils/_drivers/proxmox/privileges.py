@@ -10,14 +10,13 @@ import re
 from ..._core.errors import Refused
 from ..._core.model import SUSPENDED
 from ..._tools import proxmox_values as values
-from .settings.devices import STEMS
+from .settings.devices import ROOT, STEMS
 from .settings.networks import check_bridge_privilege, check_nic
 
 #: Paths on which a privilege applies to the VMs below.
 _VM_PATHS = ("/vms", "/pool")
 #: The privilege without which an account does not see a VM.
 AUDIT = "VM.Audit"
-_ROOT = "root@pam"
 #: {verb on an existing VM: privileges}. One of the privileges is enough.
 _FOR_VERBS = {
     **dict.fromkeys(("start", "stop", "kill", "pause", "resume", "suspend", "reset"), ("VM.PowerMgmt",)),
@@ -219,23 +218,23 @@ def _needed_for_option(driver, label, key, text):
         drive = values.parse(key, text)
         return ("VM.Config.CDROM",) if values.is_cdrom(drive) or values.is_seed(drive) else ("VM.Config.Disk",)
     found = next((privileges for pattern, privileges in _FOR_OPTIONS if re.fullmatch(pattern, key)), None)
-    if driver.tool.api.who != _ROOT and (found is None or _REAL_DEVICE.match(f"{key}={text}")):
+    if driver.tool.api.who != ROOT and (found is None or _REAL_DEVICE.match(f"{key}={text}")):
         if values.stem(key) in STEMS:
             raise _root_only(driver, label, key, values.parse(key, text).get("host", text))
         what = " to a device of the node" if found else ""
         raise Refused(
-            f"{label}: native: '{key}' can be set{what} only by {_ROOT} itself; no token may, and the task runs as"
+            f"{label}: native: '{key}' can be set{what} only by {ROOT} itself; no token may, and the task runs as"
             f" {driver.tool.api.who}.",
-            f"Remove it from the task, set it on the node (qm set), or log in as {_ROOT} with its password.",
+            f"Remove it from the task, set it on the node (qm set), or log in as {ROOT} with its password.",
         )
     return found or ("VM.Config.Options",)
 
 
 def _root_only(driver, label, key, device):
     return Refused(
-        f"{label}: only {_ROOT} itself may set or remove the device {device} of the node ({key}); no token may, and the"
+        f"{label}: only {ROOT} itself may set or remove the device {device} of the node ({key}); no token may, and the"
         f" task runs as {driver.tool.api.who}.",
-        f"Use a mapping of the device (devices[].mapping), or log in as {_ROOT} with its password.",
+        f"Use a mapping of the device (devices[].mapping), or log in as {ROOT} with its password.",
     )
 
 

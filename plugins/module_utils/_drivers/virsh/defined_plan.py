@@ -66,6 +66,11 @@ class DefinedPlan:
     def __init__(self, wanted, state):
         self._wanted, self._state, self._name = wanted, state, state.name
 
+    @property
+    def _starts(self):
+        """Whether the plan starts what does not run."""
+        return self._wanted["state"] in self.running_states and self._state.running is None
+
     def steps(self):
         """Return (steps, state after them). Raises PolyvirtError."""
         self._check()
@@ -74,7 +79,7 @@ class DefinedPlan:
         if wanted == INACTIVE and is_active:
             self._check_unused("stopped")
             steps.append(Step(f"{self._name}.active", True, False, (self._call("destroy"),)))
-        elif wanted in self.running_states and not is_active:
+        elif self._starts:
             steps.append(Step(f"{self._name}.active", False, True, (self._call("start"),)))
         elif is_active:
             steps += self._running_steps()

@@ -18,10 +18,12 @@ from ..._tools import virsh_network as tool
 from ..._tools import virsh_network_values as values
 from ..._tools import virsh_output as output
 from ..._tools.virsh import is_local, is_unsupported, raise_for_errors
+from ..._tools.virsh_network_running import start_content
 from .defined_host import DefinedHost, connect, needs_restart, reported, shown_state
+from .defined_plan import ACTIVE
 from .definition import Definition
 from .network_options import checked
-from .network_plan import NetworkState, plan_network
+from .network_plan import OF_NETWORK, NetworkState, plan_network
 from .options import CONNECTION
 from .settings.addresses import recorded
 
@@ -125,7 +127,7 @@ class Networks:
     def used(self, name, reading):
         """Return [(subnet, where)] of other networks, and of the interfaces and routes of this host."""
         others = [
-            (ipaddress.ip_interface(address).network, f"the network {other}")
+            (ipaddress.ip_interface(address).network, f"{OF_NETWORK}{other}")
             for other, sides in reading.networks.items()
             for root in sides.values()
             for address in values.read(root)["addresses"]
@@ -176,7 +178,8 @@ class NetworkHost(DefinedHost):
     def read(self):
         name, reading = self._wanted["name"], self._networks.read()
         state = self._networks.state(name, reading)
-        used = self._networks.used(name, reading) if self._wanted["addresses"] else ()
+        may_start = self._wanted["state"] == ACTIVE and state.exists and state.running is None
+        used = self._networks.used(name, reading) if self._wanted["addresses"] or may_start else ()
         needs_interfaces = self._wanted["bridge"] or self._wanted["mode"]
         return replace(state, used=used, interfaces=self._networks.interfaces() if needs_interfaces else None)
 
@@ -223,7 +226,7 @@ def report(params, _check):
 
 
 def _is_restart_required(state):
-    return len({values.start_content(root) for root in (state.running, state.stored)}) > 1
+    return len({start_content(root) for root in (state.running, state.stored)}) > 1
 
 
 def _reported(state, leases):

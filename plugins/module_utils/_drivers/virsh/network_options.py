@@ -11,7 +11,7 @@ import re
 from ..._core.errors import InvalidInput
 from ..._core.options import Consent, Entries, Option, Texts
 from ..._core.units import mac_address
-from ..._tools.virsh_network_values import host_key
+from ..._tools.virsh_network_values import host_key, is_ipv6
 from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT
 from .options import CONNECTION
 from .settings.native import check_paths
@@ -44,7 +44,7 @@ OPTIONS = {
     "allow_restart": Consent(),
 }
 #: What a network with an existing bridge cannot have: the bridge, and its addresses, are those of the host.
-_NOT_OF_BRIDGES = (
+NOT_OF_BRIDGES = (
     *("addresses", "ranges", "hosts", "domain", "domain_local", "dns", "forwarders", "routes", "mtu", "tftp", "bootp"),
 )
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
@@ -96,17 +96,17 @@ def _check_names(wanted):
             f"bridge: '{bridge}' is not a valid name of an interface.",
             f"Use at most {LONGEST_BRIDGE} characters, without spaces, slashes and colons.",
         )
-    if wanted["domain"] is not None:
+    if wanted["domain"]:
         _host_name("domain", wanted["domain"])
     if wanted["mtu"] is not None and not 68 <= wanted["mtu"] <= 65535:
         raise InvalidInput(f"mtu: {wanted['mtu']} is not between 68 and 65535.")
     if wanted["domain_local"] and wanted["domain"] == "":
-        raise InvalidInput("domain_local: needs domain.")
+        raise InvalidInput("domain_local: needs a domain, and domain is empty.", "Set the name of the domain.")
 
 
 def _check_mode(wanted):
     if wanted["mode"] == BRIDGE:
-        extra = [name for name in _NOT_OF_BRIDGES if wanted[name] is not None]
+        extra = [name for name in NOT_OF_BRIDGES if wanted[name] is not None]
         if extra:
             raise InvalidInput(
                 f"mode: bridge: {', '.join(extra)} cannot be set, because the bridge belongs to the host.",
@@ -120,8 +120,9 @@ def _check_unique(wanted):
     """Reject entries that libvirt, or the DHCP server, would not tell apart."""
     hosts = wanted["hosts"] or []
     for name in ("mac", "id", "name", "address"):
-        values = [one[name].lower() for one in hosts if one.get(name)]
-        _reject_twice(f"hosts: {name}", values)
+        for version in (True, False):
+            values = [one[name].lower() for one in hosts if one.get(name) and is_ipv6(one) is version]
+            _reject_twice(f"hosts: {name}", values)
     _reject_twice("dns: address", [one["address"] for one in wanted["dns"] or []])
     _reject_twice("routes: destination", [one["destination"] for one in wanted["routes"] or []])
     ranges = [(ipaddress.ip_address(one["start"]), ipaddress.ip_address(one["end"])) for one in wanted["ranges"] or []]
@@ -187,14 +188,13 @@ def _range(where, entry):
 def _host(where, entry):
     host = {key: value for key, value in entry.items() if value is not None}
     host["address"] = _address(f"{where}.address", entry["address"])
-    is_ipv6 = ":" in host["address"]
     if "mac" in host:
         host["mac"] = mac_address(host["mac"], f"{where}.mac")
-    if is_ipv6 and "mac" in host:
+    if is_ipv6(host) and "mac" in host:
         raise InvalidInput(
             f"{where}: libvirt cannot reserve an IPv6 address for a MAC.", "Set id (the DUID of the guest) or name."
         )
-    if not is_ipv6 and "id" in host:
+    if not is_ipv6(host) and "id" in host:
         raise InvalidInput(f"{where}: id is for IPv6 addresses.", "Set mac or name.")
     if "name" in host:
         _host_name(f"{where}.name", host["name"])
@@ -228,7 +228,13 @@ def _route(where, entry):
             f"{where}.destination: '{entry['destination']}' is not a subnet.", "Use such as 10.9.0.0/24."
         ) from None
     route = {"destination": destination, "gateway": _address(f"{where}.gateway", entry["gateway"])}
-    return route if entry.get("metric") is None else {**route, "metric": entry["metric"]}
+    if (":" in destination) != (":" in route["gateway"]):
+        raise InvalidInput(f"{where}: {destination} and {route['gateway']} are not of the same IP version.")
+    if entry.get("metric") is None:
+        return route
+    if entry["metric"] < 1:
+        raise InvalidInput(f"{where}.metric: {entry['metric']} is not a positive number.")
+    return {**route, "metric": entry["metric"]}
 
 
 def _host_name(where, name):

@@ -19,11 +19,16 @@ from xml.etree.ElementTree import Element
 
 from ..._core.errors import NotFound, Refused
 from ..._core.host_settings import Step
+from ..._tools import virsh_network_running as running_side
 from ..._tools import virsh_network_values as values
 from .defined_plan import ABSENT, DefinedPlan, DefinedState, absence, shown
 from .definition import Definition
-from .network_options import BRIDGE, ISOLATED, LONGEST_BRIDGE, NAT, check_no_overlap, identity
+from .network_options import BRIDGE, ISOLATED, LONGEST_BRIDGE, NAT, NOT_OF_BRIDGES, check_no_overlap, identity
 
+#: How the place of a subnet begins that another network of libvirt has, which may be inactive.
+OF_NETWORK = "the network "
+#: The shortest prefix with which dnsmasq serves DHCP for IPv6, and the kernel's limit for IPv6 on an interface.
+_LONGEST_OF_DHCPV6, _LEAST_MTU_OF_IPV6 = 64, 1280
 _CUT_OFF = "this would cut off the running VMs"
 
 
@@ -113,7 +118,7 @@ class _Plan(DefinedPlan):
 
     def _running_steps(self):
         running = self._state.running
-        is_pending = values.start_content(self._root) != values.start_content(running)
+        is_pending = running_side.start_content(self._root) != running_side.start_content(running)
         restart = [self._restart_step()] if is_pending else []
         if restart and not restart[0].waits:
             return restart
@@ -121,13 +126,13 @@ class _Plan(DefinedPlan):
 
     def _updates(self, running):
         target = copy.deepcopy(running)
-        values.write(target, self._wanted, self._wanted["purge"], self._is_reserved, tuple(values.SECTIONS))
+        values.write(target, self._wanted, self._wanted["purge"], self._is_reserved, tuple(running_side.SECTIONS))
         before, after = values.read(running), values.read(target)
         steps = []
-        for option, section in values.SECTIONS.items():
+        for option, section in running_side.SECTIONS.items():
             calls = [
                 ("net-update", self._name, command, section, text, *more, "--live")
-                for command, text, more in values.updates(option, running, target)
+                for command, text, more in running_side.updates(option, running, target)
             ]
             if calls:
                 key = f"{self._name}.running.{option}"
@@ -143,13 +148,16 @@ class _Plan(DefinedPlan):
         self._check_bridge()
         self._check_mode()
         self._check_subnets()
+        self._check_needed()
+        self._check_routes()
         self._check_ranges()
         self._check_hosts()
+        self._check_dhcp()
 
     def _check_mode(self):
         if self._after["mode"] != BRIDGE:
             return
-        extra = [name for name in ("addresses", "hosts", "ranges", "dns", "routes", "mtu") if self._wanted[name]]
+        extra = [name for name in NOT_OF_BRIDGES if self._wanted[name]]
         if extra:
             raise self._refused(
                 f"{', '.join(extra)}: the mode of the network is bridge, and the bridge belongs to the host.",
@@ -179,12 +187,22 @@ class _Plan(DefinedPlan):
         before = set(self._before["addresses"] if self._before else ())
         for address in self._after["addresses"]:
             network = ipaddress.ip_interface(address).network
-            for other, where in self._state.used if address not in before else ():
-                if other.version == network.version and other.overlaps(network):
+            used = [one for one in self._state.used if one[0].version == network.version and one[0].overlaps(network)]
+            for other, where in used:
+                if address not in before:
                     raise self._refused(
                         f"addresses: {network} overlaps with {other} of {where}.", "Use another subnet."
                     )
+                self._check_start(network, other, where)
         self._check_no_lost_reservation()
+
+    def _check_start(self, network, other, where):
+        """Raise for what prevents the start of an existing network: only an equal subnet of an interface or a route."""
+        if self._starts and other == network and not where.startswith(OF_NETWORK):
+            raise self._refused(
+                f"the network cannot be started: {where} has its subnet {network}.",
+                "Remove that one, or set addresses in another subnet.",
+            )
 
     def _check_no_lost_reservation(self):
         """A reservation that belongs to a VM must have a subnet."""
@@ -205,6 +223,53 @@ class _Plan(DefinedPlan):
 
     def _subnets(self):
         return ", ".join(str(ipaddress.ip_interface(one).network) for one in self._after["addresses"]) or "none"
+
+    def _check_needed(self):
+        """Options that libvirt would ignore without another value."""
+        for option in ("tftp", "bootp"):
+            if self._wanted[option] and self._after[option] is None:
+                raise self._refused(f"{option}: the network has no IPv4 subnet.", "Add one to addresses.")
+        if self._wanted["bootp"] and not any(one.version == 4 for one in values.served(self._root)):
+            raise self._refused("bootp: the network has no DHCP server for IPv4.", "Set ranges or hosts.")
+        if self._wanted["domain_local"] and not self._after["domain"]:
+            raise self._refused("domain_local: the network has no domain.", "Set domain.")
+
+    def _check_dhcp(self):
+        """Checks what libvirt rejects in a definition, or when it starts the network."""
+        if self._wanted["mtu"] or self._wanted["addresses"]:
+            is_short = self._after["mtu"] and self._after["mtu"] < _LEAST_MTU_OF_IPV6
+            if is_short and any(":" in one for one in self._after["addresses"]):
+                raise self._refused(
+                    f"mtu: IPv6 needs at least {_LEAST_MTU_OF_IPV6}, not {self._after['mtu']}.", "Use a greater one."
+                )
+        served = (
+            values.served(self._root) if any(self._wanted[name] for name in ("ranges", "hosts", "addresses")) else ()
+        )
+        for version in (4, 6):
+            subnets = [str(one.network) for one in served if one.version == version]
+            if len(subnets) > 1:
+                raise self._refused(
+                    f"ranges, hosts: libvirt has a DHCP server in one IPv{version} subnet only, not in"
+                    f" {' and '.join(subnets)}.",
+                    "Use addresses of one subnet, or another network.",
+                )
+        for one in served:
+            if one.version == 6 and one.network.prefixlen < _LONGEST_OF_DHCPV6:
+                raise self._refused(
+                    f"ranges, hosts: DHCP for IPv6 needs a prefix length of at least {_LONGEST_OF_DHCPV6}, and the"
+                    f" network has {one.network}.",
+                    "Use a smaller subnet.",
+                )
+
+    def _check_routes(self):
+        """Kept routes count, too: libvirt rejects a definition with a gateway that it cannot reach."""
+        for entry in self._after["routes"] if self._wanted["routes"] or self._wanted["addresses"] else ():
+            if self._subnet(entry["gateway"]) is None:
+                raise self._refused(
+                    f"routes.{entry['destination']}: the gateway {entry['gateway']} is not in a subnet of the network"
+                    f" ({self._subnets()}).",
+                    "Use a router in the network. Routes that the task does not name remain without purge: true.",
+                )
 
     def _check_ranges(self):
         for entry in self._wanted["ranges"] or ():
@@ -245,8 +310,9 @@ class _Plan(DefinedPlan):
                 )
 
     def _check_conflicts(self, where, entry):
-        """Within a network, libvirt permits each MAC, name and address only once."""
-        others = [one for one in self._after["hosts"] if identity(one) != identity(entry)]
+        """Within a subnet, libvirt permits each MAC, name and address only once."""
+        same_version = [one for one in self._after["hosts"] if values.is_ipv6(one) is values.is_ipv6(entry)]
+        others = [one for one in same_version if identity(one) != identity(entry)]
         for name in ("name", "address"):
             taken = [one for one in others if entry.get(name) and one.get(name) == entry[name]]
             if taken:

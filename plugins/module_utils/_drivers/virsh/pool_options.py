@@ -67,11 +67,17 @@ def checked(params):
     for option in ("path", "export"):
         if params[option] is not None and len(params[option]) > 1:
             wanted[option] = params[option].rstrip("/")
-    if params["type"] is not None:
-        extra = [one for one in _SOURCES if params[one] is not None and one not in NEEDED[params["type"]]]
-        if extra:
-            raise InvalidInput(f"type: {params['type']}: {', '.join(extra)} cannot be set for a pool of this type.")
+    extra = without_use(params["type"], params)
+    if extra:
+        raise InvalidInput(f"type: {params['type']}: {', '.join(extra)} cannot be set for a pool of this type.")
     return wanted
+
+
+def without_use(pool_type, params):
+    """Return the options that are set although a pool of a type has no such value: libvirt would ignore them."""
+    known = NEEDED.get(pool_type, _SOURCES)
+    extra = [one for one in _SOURCES if params[one] is not None and one not in known]
+    return [*extra, "format"] if pool_type == DIR and params["format"] is not None else extra
 
 
 def read(root):

@@ -17,7 +17,7 @@ from typing import Any
 from ..._core.errors import NotFound, Refused, Unsupported
 from ..._core.host_settings import Step
 from . import pool_options as options
-from .defined_plan import ABSENT, ACTIVE, DefinedPlan, DefinedState, absence
+from .defined_plan import ABSENT, ACTIVE, INACTIVE, DefinedPlan, DefinedState, absence
 from .pool_options import LOGICAL, REFRESHED
 
 
@@ -88,6 +88,11 @@ class _Plan(DefinedPlan):
                 f"type: the pool is of the type {kind}, which cannot be changed.",
                 "Remove the pool first (state: absent keeps its data), or use another name.",
             )
+        extra = options.without_use(kind, self._wanted)
+        if extra:
+            raise self._refused(
+                f"{', '.join(extra)}: the pool is of the type {kind}, which has no such value.", "Remove the option."
+            )
         if kind in self._state.unsupported:
             raise Unsupported(
                 f"{self._name}: this libvirt does not support pools of the type {kind}.",
@@ -100,6 +105,7 @@ class _Plan(DefinedPlan):
                 f"{self._name}: {name}: {value} does not exist on this host.",
                 "Create it first; this module never creates file systems or volume groups. Nothing was changed.",
             )
+        self._check_refresh(path)
         found = self._state.directory
         for name in options.PERMISSIONS if found else ():
             if self._wanted[name] not in (None, found[name]):
@@ -108,18 +114,31 @@ class _Plan(DefinedPlan):
                     "Change the directory with ansible.builtin.file, or remove the option.",
                 )
 
+    def _check_refresh(self, path):
+        has_lost_directory = self._needs_directory() and self._state.exists and path == self._before["path"]
+        if self._wanted["state"] == REFRESHED and self._state.running is not None and has_lost_directory:
+            raise NotFound(
+                f"{self._name}: {path} does not exist any more, and libvirt stops a pool that it cannot refresh.",
+                "Create the directory, or stop the pool (state: inactive) and start it, which creates it.",
+            )
+
     def _check_unused(self, verb):
         _check_unused(self._state, verb)
 
     def _text(self):
         return ET.tostring(self._root, encoding="unicode")
 
+    def steps(self):
+        steps, after = super().steps()
+        is_stopped = self._state.running is not None and self._wanted["state"] == INACTIVE
+        return [*steps, *(self._directory_steps() if is_stopped else ())], after
+
     def _definition_steps(self):
-        return [*super()._definition_steps(), *self._directory_steps()]
+        return [*super()._definition_steps(), *(self._directory_steps() if self._state.running is None else ())]
 
     def _directory_steps(self):
-        """Create the directory, which for these types is all that ``pool-build`` does."""
-        if self._state.running is not None or not self._needs_directory():
+        """Create the directory, which for these types is all that ``pool-build`` does. No running pool can be built."""
+        if not self._needs_directory():
             return []
         return [Step(f"{self._name}.directory", None, self._after["path"], (("pool-build", self._name),))]
 

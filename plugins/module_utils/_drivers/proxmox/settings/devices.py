@@ -23,10 +23,15 @@ _MOST = {"hostpci": 16, "usb": 14}
 #: Older guests have fewer USB ports: the keys that only Linux and Windows from version 8 on have begin with this one.
 _FIRST_OF_NEW_GUESTS = 5
 _NEW_GUESTS = ("l26", "win8", "win10", "win11")
+_SEE_HARDWARE = "List the devices: pvesh get /nodes/{}/hardware/{}."
+#: What the server lists as IOMMU group of a device that has none.
+_NO_GROUP = -1
 _KEY = re.compile(r"(hostpci|usb)(\d+)")
 #: The first version with mappings.
 _MAPPINGS_SINCE = (8, 0)
 _MAPPED = "mapping"
+#: The only account that may set devices without a mapping; no token may.
+ROOT = "root@pam"
 
 
 def _entries(options):
@@ -92,11 +97,38 @@ def _free_key(update, stem):
     return free[0]
 
 
-def check_mappings(driver, label, node, devices):
-    """Raise NotFound or Refused if the cluster has not all mappings of ``devices``, with a device of the node."""
+def check_devices(driver, label, node, devices):
+    """Raise NotFound or Refused if the node does not have all ``devices``, or the cluster not all their mappings."""
     for key, device in sorted(devices.items()):
+        where = f"{label}: devices.{key}"
         if _MAPPED in device:
-            _check_mapping(driver, f"{label}: devices.{key}", node, device)
+            _check_mapping(driver, where, node, device)
+        elif driver.tool.api.who == ROOT:
+            # For other accounts, privileges.py rejects the device. They may not be able to read the hardware either.
+            _check_hardware(driver, where, node, device)
+
+
+def _check_hardware(driver, label, node, device):
+    kind = device["type"]
+    # By default, the server leaves out some classes of PCI devices.
+    all_classes = {"pci-class-blacklist": ""} if kind == PCI else {}
+    listed = driver.tool.get(f"/nodes/{node}/hardware/{kind}", **all_classes)
+    found = [one for one in listed if device["id"] in _names(kind, one)]
+    if not found:
+        raise NotFound(f"{label}: node '{node}' has no such device.", _SEE_HARDWARE.format(node, kind))
+    if kind == PCI and all(one.get("iommugroup") == _NO_GROUP for one in found):
+        raise Refused(
+            f"{label}: the device has no IOMMU group, so no VM could start with it: the IOMMU of node '{node}' is off.",
+            "Enable VT-d or AMD-Vi in the firmware of the node, and restart it.",
+        )
+
+
+def _names(kind, listed):
+    """Everything that can be the id of a listed device: a PCI device without its function stands for all functions."""
+    if kind == PCI:
+        return {listed["id"], listed["id"].rpartition(".")[0]}
+    product = f"{listed['vendid']}:{listed['prodid']}"
+    return {product, f"{listed['busnum']}-{listed['usbpath']}"} if "usbpath" in listed else {product}
 
 
 def _check_mapping(driver, label, node, device):

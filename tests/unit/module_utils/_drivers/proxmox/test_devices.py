@@ -118,6 +118,46 @@ def test_mapping_has_a_device_of_the_node(world):
     assert outcome.vms[0]["settings"]["node"] == "pve2"
 
 
+@pytest.mark.parametrize(
+    ("entry", "is_there"),
+    [
+        (RAW, True),
+        ({"type": "pci", "id": "0000:01:00"}, True),
+        ({"type": "pci", "id": "0000:09:00.0"}, False),
+        ({"type": "pci", "id": "0000:01:00.7"}, False),
+        (KEY, True),
+        ({"type": "usb", "id": "1-4.1"}, False),
+        ({"type": "usb", "id": "046d:c52b"}, True),
+        ({"type": "usb", "id": "046d:0001"}, False),
+        ({"type": "usb", "id": "1d6b:0002"}, True),
+    ],
+)
+def test_device_without_a_mapping_is_among_the_hardware_of_the_node(world, entry, is_there):
+    for task in ({"name": "web2"}, {**NEW, "node": "pve2"}, {"name": "web4", "clone": {"source": "web2"}}):
+        outcome = do(world, api=root(world), **task, devices=[entry])
+        assert outcome.failed is not is_there, outcome.msg
+        if not is_there:
+            assert f"devices.{entry['type']} {entry['id']}: node 'pve" in outcome.msg
+            assert "has no such device" in outcome.msg
+            assert f"/hardware/{entry['type']}" in outcome.msg
+            assert not outcome.changed
+
+
+def test_no_vm_gets_a_pci_device_of_a_node_without_an_iommu(world):
+    world.cluster.nodes["pve2"].iommu = False
+    outcome = do(world, api=root(world), name="web2", devices=[RAW])
+    assert outcome.failed and not outcome.changed
+    assert "the IOMMU of node 'pve2' is off" in outcome.msg
+    assert not do(world, api=root(world), name="web2", devices=[KEY]).failed
+
+
+def test_node_is_selected_that_has_the_device(world):
+    world.cluster.nodes["pve1"].pci = world.cluster.nodes["pve3"].pci = ()
+    outcome = do(world, api=root(world), **NEW, node="auto", devices=[RAW])
+    assert not outcome.failed, outcome.msg
+    assert outcome.vms[0]["settings"]["node"] == "pve2"
+
+
 def test_device_of_a_node_is_removed_by_root_only(world):
     behind.edit(world, 101, hostpci0="0000:01:00.0")
     rejected(world, "root@pam itself may set or remove", name="web2", devices=[], purge=["devices"])

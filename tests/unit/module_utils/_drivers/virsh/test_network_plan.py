@@ -146,6 +146,8 @@ def test_network_with_running_vm_is_not_stopped(state):
         ({"bridge": "virbr0"}, "bridge of the network default"),
         ({"mode": "bridge", "bridge": "br0"}, "web1 has the address"),
         ({"mode": "bridge", "bridge": "eth0"}, "not a bridge"),
+        ({"domain_local": True}, "the network has no domain"),
+        ({"routes": [{"destination": "10.20.0.0/16", "gateway": "10.8.0.2"}]}, "gateway 10.8.0.2 is not in a subnet"),
     ],
 )
 def test_rejected_before_the_first_call(options, words):
@@ -179,11 +181,113 @@ def test_rejected_before_the_first_call(options, words):
         ({"dns": [{"address": "x", "names": ["a"]}]}, "not an IP address"),
         ({"forwarders": [{}]}, "address or domain"),
         ({"routes": [{"destination": "10.9.0.1/24", "gateway": "10.7.0.2"}]}, "not a subnet"),
+        ({"routes": [{"destination": "10.9.0.0/24", "gateway": "fd00::2"}]}, "not of the same IP version"),
+        ({"routes": [{"destination": "10.9.0.0/24", "gateway": "10.7.0.2", "metric": 0}]}, "positive"),
+        ({"domain": "", "domain_local": True}, "domain is empty"),
+        ({"domain": "a b"}, "not a valid host name"),
     ],
 )
 def test_wrong_form(options, words):
     with pytest.raises(InvalidInput, match=words):
         _wanted(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"addresses": ["10.8.0.1/24"], "bootp": {"file": "x", "server": None}}, "no DHCP server for IPv4"),
+        (
+            {
+                "addresses": ["10.8.0.1/24", "10.9.0.1/24"],
+                "ranges": [{"start": f"10.{one}.0.10", "end": f"10.{one}.0.20"} for one in (8, 9)],
+            },
+            "one IPv4 subnet only, not in 10.8.0.0/24 and 10.9.0.0/24",
+        ),
+        (
+            {"addresses": ["fd00:8::1/56"], "hosts": [{"name": "db1", "address": "fd00:8::10"}]},
+            "prefix length of at least 64, and the network has fd00:8::/56",
+        ),
+        ({"addresses": ["fd00:8::1/64"], "mtu": 1279}, "IPv6 needs at least 1280"),
+    ],
+)
+def test_what_libvirt_cannot_serve_is_rejected(options, words):
+    with pytest.raises(Refused, match=words):
+        plan_network(_wanted(**options), _state(None, None, reserved={}))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {
+            "addresses": ["10.8.0.1/24", "10.9.0.1/24", "fd00:8::1/64"],
+            "ranges": [{"start": "10.9.0.10", "end": "10.9.0.20"}, {"start": "fd00:8::10", "end": "fd00:8::20"}],
+            "bootp": {"file": "x", "server": None},
+            "mtu": 1280,
+        },
+        {"addresses": ["10.8.0.1/24"], "mtu": 576},
+        {"addresses": ["fd00:8::1/56"]},
+    ],
+)
+def test_what_libvirt_can_serve_is_accepted(options):
+    _steps, after = plan_network(_wanted(**options), _state(None, None, reserved={}))
+    assert {name: after.values[name] for name in options} == options
+
+
+def test_entry_of_dns_is_deleted_by_its_address_alone():
+    steps, _after = plan_network(_wanted(dns=[], purge=True), _state())
+    (call,) = steps[-1].calls
+    assert call == ("net-update", "lab", "delete", "dns-host", '<host ip="10.7.0.9" />', "--live")
+
+
+@pytest.mark.parametrize("option", [{"tftp": "/srv"}, {"bootp": {"file": "pxelinux.0", "server": None}}])
+def test_pxe_needs_an_ipv4_subnet(option):
+    for addresses in ([], ["fd00:7::1/64"]):
+        with pytest.raises(Refused, match=r"the network has no IPv4 subnet"):
+            plan_network(_wanted(addresses=addresses, **option), _state(None, None, reserved={}))
+
+
+def test_route_that_is_kept_needs_its_gateway():
+    stored = STORED.replace("</network>", "<route address='10.20.0.0' prefix='16' gateway='10.7.0.2'/></network>")
+    state = _state(None, stored, reserved={})
+    with pytest.raises(Refused, match=r"routes.10.20.0.0/16: the gateway 10.7.0.2"):
+        plan_network(_wanted(addresses=["10.8.0.1/24"]), state)
+    steps, _after = plan_network(_wanted(addresses=["10.8.0.1/24"], routes=[], purge=True), state)
+    assert "lab.routes" in _keys(steps)
+
+
+def test_empty_text_removes_domain_and_tftp():
+    stored = STORED.replace("<ip ", "<domain name='lab.test' localOnly='yes'/><ip ").replace(
+        "<dhcp>", "<tftp root='/srv'/><dhcp>"
+    )
+    steps, after = plan_network(_wanted(domain="", tftp="", state="present"), _state(None, stored))
+    assert _keys(steps) == ["lab.domain", "lab.domain_local", "lab.tftp"]
+    assert (after.values["domain"], after.values["domain_local"], after.values["tftp"]) == (None, None, None)
+    assert plan_network(_wanted(domain="", tftp=""), _state())[0] == []
+
+
+def test_guest_has_a_fixed_address_of_each_ip_version_with_one_name():
+    both = ["10.7.0.1/24", "fd00:7::1/64"]
+    six = {"name": "db1", "address": "fd00:7::10"}
+    _steps, after = plan_network(_wanted(addresses=both, hosts=[DB1, six]), _state(None))
+    assert {"name": "db1", "address": "fd00:7::10"} in after.values["hosts"]
+    assert DB1 in after.values["hosts"]
+    stored = after.stored
+    assert plan_network(_wanted(hosts=[DB1, six], state="present"), NetworkState("lab", None, stored))[0] == []
+    _moved, after = plan_network(_wanted(hosts=[{**six, "address": "fd00:7::11"}]), NetworkState("lab", None, stored))
+    assert [one["address"] for one in after.values["hosts"] if one.get("name") == "db1"] == ["10.7.0.10", "fd00:7::11"]
+    with pytest.raises(InvalidInput, match="occurs twice"):
+        _wanted(hosts=[six, {**six, "address": "fd00:7::12"}])
+
+
+@pytest.mark.parametrize("place", ["the interface eth0", "a route by eth0"])
+def test_stopped_network_is_not_started_if_its_subnet_is_in_use(place):
+    used = (ipaddress.ip_network("10.7.0.0/24"), place)
+    with pytest.raises(Refused, match=f"lab: the network cannot be started: {place} has its subnet 10.7.0.0/24"):
+        plan_network(_wanted(), _state(None, used=(used,)))
+    for state, running in (("present", None), ("inactive", None), ("active", RUNNING)):
+        plan_network(_wanted(state=state), _state(running, used=(used,)))
+    for other in ((ipaddress.ip_network("10.0.0.0/8"), place), (used[0], "the network other")):
+        assert _keys(plan_network(_wanted(), _state(None, used=(other,)))[0]) == ["lab.active"]
 
 
 def _lists(chance):

@@ -67,6 +67,13 @@ def test_new_pool_and_its_directory():
     assert _calls(logical) == ["pool-define", "pool-start"]
 
 
+def test_directory_of_a_stopped_pool_is_created_after_the_stop():
+    steps, _after = plan_pool(_wanted(state="inactive"), _state(directory=None))
+    assert _calls(steps) == ["pool-destroy", "pool-build"]
+    assert _calls(plan_pool(_wanted(state="inactive"), _state(None, directory=None))[0]) == ["pool-build"]
+    assert plan_pool(_wanted(), _state(directory=None))[0] == []
+
+
 def test_directory_of_a_moved_pool():
     """It is created before the restart that needs it, and must have the requested mode if it exists."""
     moved = {"path": "/srv/other", "mode": "0750"}
@@ -121,6 +128,9 @@ def test_running_vm_protects_the_pool():
         ({"path": "/srv/used"}, {"paths": {"/srv/used": "other"}}, "path of the pool other"),
         ({"mode": "0700"}, {}, "exists with mode 0711"),
         ({"owner": 5}, {}, "exists with owner 0"),
+        ({"device": "/dev/sda1"}, {}, "device: the pool is of the type dir"),
+        ({"format": "ext4"}, {}, "format: the pool is of the type dir"),
+        ({"state": "refreshed"}, {"directory": None}, "/srv/images does not exist any more"),
         ({"type": "dir"}, {"missing": {"device": "/dev/x"}}, "/dev/x does not exist"),
         ({}, {"unsupported": frozenset({"dir"})}, "libvirt-daemon-driver-storage-dir"),
         ({}, {"running": None, "stored": None}, "set type"),
@@ -138,6 +148,7 @@ def test_rejected_before_the_first_call(options, state, words):
         ({"path": "srv"}, "absolute"),
         ({"mode": "rwx"}, "octal"),
         ({"type": "dir", "host": "a"}, "host cannot be set"),
+        ({"type": "dir", "path": "/srv", "format": "ext4"}, "format cannot be set"),
         ({"name": "a/b"}, "name"),
         ({"name": "--all"}, "not a valid name"),
     ],
