@@ -24,6 +24,11 @@ REMEDIES = (
         ("Cannot open log file",),
         "Another VM writes to the same log file; set a different serial_log for each VM.",
     ),
+    (
+        ("conversion of the nvram template to another target format is not supported",),
+        "The definition is from an older libvirt. While the VM is off, remove firmware='efi' and <firmware> from its"
+        " <os>, and the template of <nvram>; set templateFormat='qcow2' there (virsh edit VM).",
+    ),
     (("network '...' is not active",), "Start it (virsh net-start NAME), or set allow_network_start: true."),
     (("Network not found",), "Set networks[].source to an existing network (virsh net-list --all)."),
     (

@@ -19,7 +19,7 @@ _OFF, _RUNNING, _PAUSED = "shut off", "running", "paused"
 def start(driver, vm, step):
     if driver.allow_network_start:
         start_networks(driver, vm)
-    resets = step.arguments.get("reset_nvram") and not reset_qcow2(driver, driver.definition(vm.id))
+    resets = step.arguments.get("reset_nvram") and not reset_qcow2(driver, driver.definition(vm.id), vm.name)
     options = ["--reset-nvram"] if resets else []
     is_restored = vm.power == SUSPENDED
     if is_restored:

@@ -10,6 +10,8 @@ import xml.etree.ElementTree as ET
 from ...._core.errors import Refused
 from ...._kit.settings import Setting
 
+#: What the names of NVRAM files contain for firmware that starts only signed boot loaders.
+SECURE_NVRAM = ".nvram-secure"
 #: First libvirt version that selects firmware by requested features.
 FIRMWARE_SINCE = (7, 2)
 
@@ -27,8 +29,15 @@ def read_secure_boot(definition):
     if read_firmware(definition) == "bios":
         return False
     features = {one.get("name"): one.get("enabled") for one in definition.root.findall("os/firmware/feature")}
+    if not features and _is_without_template(definition):
+        return SECURE_NVRAM in (nvram_of(definition) or "").rpartition("/")[2]
     both = {features.get("secure-boot"), features.get("enrolled-keys")}
     return False if "no" in both else True if both == {"yes"} else None
+
+
+def _is_without_template(definition):
+    """Whether this collection has created the NVRAM (nvram.py), and libvirt has not added what it knows of firmware."""
+    return definition.native("os/nvram@templateFormat") == "qcow2" and not definition.native("os/nvram@template")
 
 
 def runs_with_stored_firmware(stored, running, secure_boot):

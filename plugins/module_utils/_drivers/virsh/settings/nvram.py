@@ -3,8 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The NVRAM file of a VM with UEFI firmware. libvirt includes it in internal snapshots if its format is qcow2.
 
-Distributions install raw templates, and libvirt (11.3) does not convert them. So the file is created here, before the
+Distributions install raw templates, and libvirt does not convert them. So the file is created here, before the
 definition, which then has to name the files of the firmware: libvirt would choose only firmware with a qcow2 template.
+
+libvirt 12.8 does not even start a VM whose definition names a raw template and a qcow2 file that exists (run with
+Debian testing; libvirt 11.3 and, as users report, 12.0 start it). So the definition calls the template qcow2, and names
+none. Up to 11.3, libvirt adds the raw template and the features of the firmware when it stores that; 12.8 does not.
 """
 
 from __future__ import annotations
@@ -71,9 +75,22 @@ def place_nvram(definition, storage, name, wanted_format=None):
     nvram.attrib.pop("type", None)
     for child in list(nvram):
         nvram.remove(child)
-    if wanted_format == QCOW2 or nvram.get("format"):
+    if wanted_format == QCOW2 and definition.native("os/loader"):
+        _omit_template(definition, nvram)
+    elif wanted_format == QCOW2 or nvram.get("format"):
         nvram.set("format", wanted_format)
+        nvram.attrib.pop("templateFormat", None)
     return path
+
+
+def _omit_template(definition, nvram):
+    """Without a template, there can be no requested features: libvirt compares both with the firmware that it knows."""
+    nvram.attrib.update({"format": QCOW2, "templateFormat": QCOW2})
+    nvram.attrib.pop("template", None)
+    system = definition.root.find("os")
+    system.attrib.pop("firmware", None)
+    for features in system.findall("firmware"):
+        system.remove(features)
 
 
 def create_nvram(definition, storage, name, wanted_format):
@@ -120,9 +137,13 @@ def _template(definition, name):
     """Set the firmware's files in the definition, and return its template as an ``image`` of Storage.create_disk."""
     if read_firmware(definition) == "bios":
         return None
-    firmware = _firmware_of(name, definition.native("os/type@machine"), read_secure_boot(definition))
+    firmware = _firmware_in(definition, name)
     _set_loader(definition, firmware)
     return _image_of(firmware)
+
+
+def _firmware_in(definition, name):
+    return _firmware_of(name, definition.native("os/type@machine"), read_secure_boot(definition))
 
 
 def _image_of(firmware):
@@ -154,15 +175,16 @@ def _no_firmware(name):
     )
 
 
-def reset_qcow2(driver, definition):
+def reset_qcow2(driver, definition, name):
     """Write the template into a qcow2 NVRAM file of a stopped VM, and return whether that was necessary.
 
     libvirt does not convert the template, and a new file would lack the VM's snapshots.
     """
-    if read_format(definition) != QCOW2 or definition.native("os/nvram@templateFormat") == QCOW2:
-        return False
     template = definition.native("os/nvram@template")
-    driver.storage.qemu_img.overwrite(template, RAW, nvram_of(definition), QCOW2)
+    if read_format(definition) != QCOW2 or (template and definition.native("os/nvram@templateFormat") == QCOW2):
+        return False
+    image = {"source": template, "format": RAW} if template else _image_of(_firmware_in(definition, name))
+    driver.storage.qemu_img.overwrite(image["source"], image["format"], nvram_of(definition), QCOW2)
     return True
 
 

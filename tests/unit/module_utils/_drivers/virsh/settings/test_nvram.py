@@ -12,7 +12,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import nvram
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import write_firmware
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
+    read_firmware,
+    read_secure_boot,
+    write_firmware,
+    write_secure_boot,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
@@ -55,6 +60,11 @@ def test_file_is_created_from_the_template(host, tmp_path):
     assert definition.native("os/nvram") == path
     assert definition.native("os/nvram@format") == nvram.read_format(definition) == "qcow2"
     assert definition.native("os/loader") == f"{tmp_path}/plain_CODE.fd"
+    # libvirt 12.8 starts no VM with a raw template, and finds no firmware with features and a qcow2 template.
+    assert definition.native("os/nvram@templateFormat") == "qcow2"
+    assert [definition.native(one) for one in ("os/nvram@template", "os@firmware")] == [None, None]
+    assert definition.root.findall("os/firmware") == []
+    assert (read_firmware(definition), read_secure_boot(definition)) == ("uefi", False)
     # A step that is sent again finds the file of the first time.
     assert nvram.create_nvram(uefi(), host.storage, "web", "qcow2") == (path, False)
 
@@ -102,16 +112,38 @@ def test_reset_writes_the_template_and_keeps_snapshots(host, tmp_path):
     (tmp_path / "other.fd").write_bytes(b"another" + TEMPLATE[7:])
     Commands().run(["qemu-img", "snapshot", "-c", "s", path])
     definition.root.find("os/nvram").set("template", str(tmp_path / "other.fd"))
-    assert nvram.reset_qcow2(host, definition)
+    definition.root.find("os/nvram").set("templateFormat", "raw")
+    assert nvram.reset_qcow2(host, definition, "web")
     assert content(path, tmp_path).startswith(b"another")
+    del definition.root.find("os/nvram").attrib["template"]
+    assert nvram.reset_qcow2(host, definition, "web")
+    assert content(path, tmp_path) == TEMPLATE
     assert host.storage.qemu_img.info(path).snapshots == ("s",)
 
 
-@pytest.mark.parametrize("attributes", [{}, {"format": "qcow2", "templateFormat": "qcow2"}])
+def test_secure_boot_is_known_without_features(host, tmp_path):
+    definition = uefi()
+    write_secure_boot(definition, Change("secure_boot", False, True))
+    definition.set("os/loader", "/f/secure_CODE.fd").set("type", "pflash")
+    path = nvram.place_nvram(definition, host.storage, "web", "qcow2")
+    assert path == f"{tmp_path}/web.nvram-secure.qcow2"
+    assert definition.native("os@firmware") is None
+    assert (read_firmware(definition), read_secure_boot(definition)) == ("uefi", True)
+
+
+def test_raw_file_again_is_left_to_libvirt(host, tmp_path):
+    definition = uefi()
+    nvram.create_nvram(definition, host.storage, "web", "qcow2")
+    path = nvram.place_nvram(definition, host.storage, "web", "raw")
+    assert definition.root.find("os/nvram").attrib == {"format": "raw"}
+    assert path == f"{tmp_path}/web.nvram"
+
+
+@pytest.mark.parametrize("attributes", [{}, {"format": "qcow2", "templateFormat": "qcow2", "template": "/f/vars"}])
 def test_reset_that_libvirt_does_itself(host, attributes):
     definition = uefi()
     definition.set("os/nvram", "/n/web.nvram").attrib.update(attributes)
-    assert not nvram.reset_qcow2(host, definition)
+    assert not nvram.reset_qcow2(host, definition, "web")
 
 
 def test_host_without_firmware_is_rejected(host):
