@@ -50,9 +50,16 @@ options:
     description: Seconds after which the task fails, including the time to connect. Reading takes more than one second.
     type: int
     default: 10
+  services:
+    description:
+      - Names of services of the guest, such as V(nginx). RV(guest.named_services) reports whether they run.
+      - They are looked up by systemd, OpenRC, or the program C(rcctl) or C(service).
+    type: list
+    elements: str
 notes:
   - A value that the guest does not report is null.
   - A guest that cannot be connected to is unreachable, as in any other task. Set C(ignore_unreachable) to continue.
+    If its VM does not run according to the inventory, the task succeeds, and RV(running) is false.
   - Windows guests have no POSIX shell and are not supported.
 seealso:
   - plugin: polyvirt.core.vms
@@ -69,7 +76,13 @@ EXAMPLES = r"""
   tasks:
     - name: Read the status
       polyvirt.core.guest_status:
+        services: [nginx, postgresql]
       register: result
+
+    - name: Warn of services that do not run
+      ansible.builtin.debug:
+        msg: "{{ item.name }} does not run"
+      loop: "{{ result.guest.named_services | rejectattr('running') }}"
 
     - name: Warn of full disks
       ansible.builtin.debug:
@@ -79,8 +92,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+running:
+  description:
+    - Whether the guest runs. False if it does not answer, and its VM does not run according to the inventory plugin
+      P(polyvirt.core.vms#inventory).
+  returned: success
+  type: bool
+  sample: true
+state:
+  description: State of the VM in the inventory.
+  returned: if RV(running) is false
+  type: str
+  sample: stopped
 guest:
-  description: Status of the guest.
+  description: Status of the guest. Null if RV(running) is false.
   returned: success
   type: dict
   contains:
@@ -191,6 +216,19 @@ guest:
           description: Name of the program. Null on OpenBSD, with busybox, and without root for programs of other users.
           type: str
           sample: sshd
+    named_services:
+      description: The services in O(services).
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name.
+          type: str
+          sample: nginx
+        running:
+          description: Whether it runs. False also if the guest has no such service, null if it has no service manager.
+          type: bool
+          sample: true
 """
 
 from ..module_utils._core.options import GUEST_STATUS

@@ -12,6 +12,20 @@ _CLOUD_INIT = "tests/unit/module_utils/_core/test_cloud_init.py"
 
 MUTATIONS = (
     Mutation(
+        "guest-that-does-not-answer-is-stopped",
+        "plugins/plugin_utils/guests/guest_status.py",
+        'state != "running"',
+        "True",
+        ["tests/unit/plugin_utils/test_guest_status.py"],
+    ),
+    Mutation(
+        "service-without-a-manager-does-not-run",
+        "plugins/plugin_utils/guests/guest_output.py",
+        'None if int(code) in _NO_PROGRAM else code == "0"',
+        'code == "0"',
+        ["tests/unit/plugin_utils/test_guest_output.py"],
+    ),
+    Mutation(
         "page-is-ssh",
         "_engine",
         'None if endpoint.source == "forward" else endpoint._replace(port=port)',

@@ -346,7 +346,7 @@ FACETS = {
     "describe": Consent(),
 }
 
-GUEST_STATUS = {"timeout": Seconds(default=10)}
+GUEST_STATUS = {"timeout": Seconds(default=10), "services": Texts()}
 
 SNAPSHOT = {
     "name": NAMES,

@@ -15,6 +15,8 @@ _KIB = 1024
 _MIB = 1024 * _KIB
 #: Devices in the output of df that are not storage.
 _NO_STORAGE = ("tmpfs", "devtmpfs", "udev", "devfs", "procfs", "fdescfs", "overlay", "squashfs", "none", "shm", "run")
+#: Exit codes of a shell for a program that cannot be run.
+_NO_PROGRAM = (126, 127)
 _LOCAL = ("127.", "::1", "fe80:", "169.254.")
 
 
@@ -39,6 +41,7 @@ def status(output):
         "disks": _disks(parts),
         "addresses": _addresses(parts),
         "services": services(parts.get("sockets", "")),
+        "named_services": _named_services(parts.get("services")),
     }
 
 
@@ -152,6 +155,14 @@ def _disks(parts):
 def _is_storage(device, mount):
     # A container has an overlay as its root.
     return mount == "/" or (device not in _NO_STORAGE and ("/" in device or mount == f"/{device}"))
+
+
+def _named_services(text):
+    """Return whether each of the named services runs; None without a program that knows."""
+    if text is None:
+        return None
+    rows = re.findall(r"^(\d+) (\S+)$", text, re.MULTILINE)
+    return [{"name": name, "running": None if int(code) in _NO_PROGRAM else code == "0"} for code, name in rows]
 
 
 def _addresses(parts):

@@ -9,10 +9,12 @@ busybox; on OpenBSD and FreeBSD it uses what their manuals describe.
 
 from __future__ import annotations
 
+import re
+
 #: MARK begins the line with the name of a section; the section END shows that the output is complete.
 MARK, END = "#polyvirt:", "end"
 
-# No value of a task becomes a part of it. With TZ, dates are in UTC; with LC_ALL, texts are in English.
+# Of a task, only names of services become a part of it. With TZ, dates are in UTC; with LC_ALL, texts are in English.
 SCRIPT = r"""
 LC_ALL=C TZ=UTC0 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL TZ PATH
@@ -43,6 +45,21 @@ case $system in
   FreeBSD) sockstat -46l ;;
   *) netstat -an -f inet; netstat -an -f inet6 ;;
 esac
+runs() {
+  if [ -d /run/systemd/system ]; then systemctl is-active --quiet "$1"
+  elif [ "$system" = OpenBSD ]; then rcctl check "$1"
+  elif command -v rc-service; then rc-service "$1" status
+  elif [ "$system" = FreeBSD ]; then service "$1" onestatus
+  else service "$1" status; fi >/dev/null
+}
+section services; for name in $polyvirt_services; do runs "$name"; printf '%s %s\n' "$?" "$name"; done
 section end
 exit 0
 """
+#: Names that mean nothing else to a shell or to a service manager.
+SERVICE = re.compile(r"[A-Za-z0-9][\w@.:-]*", re.ASCII)
+
+
+def script(services):
+    """Return the script, which also reports whether these services run; their names match SERVICE."""
+    return f"polyvirt_services='{' '.join(services)}'\n{SCRIPT}"

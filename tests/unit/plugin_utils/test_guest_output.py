@@ -9,13 +9,14 @@ In the recordings, only the kernel version was replaced, and mounts of the recor
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_output import Incomplete, status
-from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_script import SCRIPT
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_script import SCRIPT, SERVICE, script
 
 RECORDED = Path(__file__).resolve().parents[1] / "fixtures" / "guest_status"
 LINUX = ["debian-12", "busybox-1.35", "busybox-1.35-ifconfig"]
@@ -83,6 +84,7 @@ def test_openbsd():
             {"protocol": "tcp", "address": "::1", "port": 25, "process": None},
             {"protocol": "udp", "address": None, "port": 514, "process": None},
         ],
+        "named_services": None,
     }
 
 
@@ -143,3 +145,30 @@ def test_the_script_runs_in_every_shell(shell):
     guest = status(done.stdout)
     assert done.stderr == ""
     assert [key for key in ("os", "uptime", "cpus", "load", "memory_mib", "disks") if guest[key] is None] == []
+
+
+#: Programs of a guest, and whether the services a (which runs) and b run: with its own service manager, or none.
+MANAGERS = [
+    ({"rc-service": '[ "$1 $2" = "a status" ]'}, [True, False]),
+    ({"service": '[ "$1 $2" = "a status" ]'}, [True, False]),
+    ({"uname": "echo OpenBSD", "rcctl": '[ "$1 $2" = "check a" ]'}, [True, False]),
+    ({"uname": "echo FreeBSD", "service": '[ "$1 $2" = "a onestatus" ]'}, [True, False]),
+    ({}, [None, None]),
+]
+
+
+@pytest.mark.parametrize(("programs", "running"), MANAGERS)
+def test_named_services(programs, running, tmp_path):
+    for name, text in {"sleep": "exit 0", **programs}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    # No other programs, and no systemd.
+    text = script(["a", "b"]).replace("$PATH:", f"{tmp_path}:").replace("/run/systemd", str(tmp_path))
+    text = re.sub(rf"{tmp_path}:\S+", str(tmp_path), text)
+    done = subprocess.run(["/bin/sh", "-c", text], capture_output=True, text=True, check=True)
+    assert status(done.stdout)["named_services"] == [{"name": name, "running": one} for name, one in zip("ab", running)]
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a b", "a'b", "a;b", "$(a)", "a\nb", "é"])
+def test_text_that_is_no_name_of_a_service(name):
+    assert not SERVICE.fullmatch(name)

@@ -17,12 +17,12 @@ echo "$before" >>"$POLYVIRT_TEST_LOG"
 case $before in
   fine) exec sh -c "$last" ;;
   hangs) exec sleep 600 ;;
-  away) echo 'ssh: connect to host away port 22: No route to host' >&2; exit 255 ;;
+  away|stopped) echo 'ssh: connect to host away port 22: No route to host' >&2; exit 255 ;;
   closed) echo 'This account is currently not available.'; exit 1 ;;
   short) exec sh -c "$last" | head -n 5 ;;
 esac
 """
-HOSTS = ("fine", "hangs", "away", "closed", "short")
+HOSTS = ("fine", "hangs", "away", "closed", "short", "stopped")
 
 
 @pytest.fixture(scope="module", name="answers")
@@ -32,7 +32,8 @@ def _answers(ansible_playbook, tmp_path_factory):
     ssh, log, results, playbook = (folder / name for name in ("ssh", "log", "results", "play.yml"))
     ssh.write_text(SSH, encoding="utf-8")
     ssh.chmod(0o755)
-    task = {"polyvirt.core.guest_status": {"timeout": "{{ 2 if inventory_hostname == 'hangs' else 60 }}"}}
+    options = {"timeout": "{{ 2 if inventory_hostname == 'hangs' else 60 }}", "services": ["no-such.service"]}
+    task = {"polyvirt.core.guest_status": options}
     told = "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, 'result'))) | to_json }}"
     tasks = [
         {**task, "register": "result", "ignore_errors": True, "ignore_unreachable": True, "check_mode": True},
@@ -44,7 +45,9 @@ def _answers(ansible_playbook, tmp_path_factory):
         },
     ]
     play = {"hosts": "all", "gather_facts": False, "connection": "ssh", "tasks": tasks}
-    playbook.write_text(json.dumps([{**play, "vars": {"ansible_ssh_executable": str(ssh)}}]), encoding="utf-8")
+    states = "{{ 'stopped' if inventory_hostname == 'stopped' else 'running' }}"
+    variables = {"ansible_ssh_executable": str(ssh), "polyvirt_state": states}
+    playbook.write_text(json.dumps([{**play, "vars": variables}]), encoding="utf-8")
     environment = {"POLYVIRT_TEST_LOG": str(log), "ANSIBLE_PIPELINING": "false", "HOME": str(folder)}
     words = ("-i", ",".join(HOSTS) + ",", "-f", str(len(HOSTS)), playbook)
     _code, output = ansible_playbook(*words, environment=environment)
@@ -62,6 +65,19 @@ def test_status(answers):
     assert result["changed"] is False
     assert result["guest"]["os"]["kernel"]
     assert result["guest"]["memory_mib"] > 0
+    assert result["running"] is True
+    assert [one["name"] for one in result["guest"]["named_services"]] == ["no-such.service"]
+
+
+def test_vm_that_does_not_run_is_reported_as_such(answers):
+    result = answers[0]["stopped"]
+    assert {name: result[name] for name in ("changed", "running", "state", "guest")} == {
+        "changed": False,
+        "running": False,
+        "state": "stopped",
+        "guest": None,
+    }
+    assert not result.get("unreachable")
 
 
 @pytest.mark.parametrize(
