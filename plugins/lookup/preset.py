@@ -101,6 +101,7 @@ from pathlib import Path
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
+from ..module_utils._core.spelling import did_you_mean
 from ..plugin_utils.installs.presets import COMMON, InvalidPreset, checked, vm_from_preset, whole
 
 _SHIPPED = Path(__file__).parents[2] / "templates" / "presets"
@@ -131,7 +132,8 @@ class LookupModule(LookupBase):
 
     def _preset(self, files, name):
         if name not in files:
-            raise AnsibleLookupError(f"There is no preset '{name}'. There are: {', '.join(sorted(files))}.")
+            known = ", ".join(sorted(files))
+            raise AnsibleLookupError(f"There is no preset '{name}'. {did_you_mean(name, files)}There are: {known}.")
         return checked(self._loader.load_from_file(str(files[name])), files[name])
 
     def _script(self, name, directories):

@@ -111,4 +111,4 @@ def test_preset_is_for_its_platform_and_for_one_vm(play):
     assert code
     assert "vm_preset is virtualbox-alpine, which is for one VM on virtualbox, but vm_platform is libvirt." in output
     assert "but vm_machines lists several." in output
-    assert "There is no preset 'libvirt-develpment'. There are: hyperv-ubuntu, " in output
+    assert "There is no preset 'libvirt-develpment'. Did you mean libvirt-development? There are: " in output
