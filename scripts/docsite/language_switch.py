@@ -75,7 +75,8 @@ def _add_languages(app, pagename, templatename, context, doctree):
     root += "" if language == ENGLISH else "../"
     page = _page_of(pagename, language)
     addresses = {ENGLISH: f"{root}{_english_page(page)}.html"}
-    addresses |= {code: f"{root}{code}/{page}.html" for code in app.config.built_languages}
+    # Without languages, the command line sets an empty one.
+    addresses |= {code: f"{root}{code}/{page}.html" for code in filter(None, app.config.built_languages)}
     names = {ENGLISH: "English", **{code: one.name for code, one in LANGUAGES.items()}}
     context["page_in_languages"] = [
         {"code": code.replace("_", "-"), "name": names[code], "address": address, "is_this": code == language}
