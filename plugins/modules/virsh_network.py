@@ -55,6 +55,7 @@ options:
       - V(isolated) - VMs reach each other and the host only.
       - V(open) - like V(routed), without any firewall rule by libvirt.
       - V(bridge) - VMs are connected to the existing bridge O(bridge) of the host.
+      - V(nat), V(routed) and V(open) need O(addresses).
       - A new network is V(nat) if you set O(addresses), else V(isolated).
     type: str
     choices: [nat, routed, isolated, open, bridge]
@@ -71,7 +72,10 @@ options:
     type: list
     elements: str
   ranges:
-    description: Addresses that the DHCP server gives to VMs. Without a range, only O(hosts) get an address.
+    description:
+      - Addresses that the DHCP server gives to VMs. Without a range, only O(hosts) get an address.
+      - libvirt has a DHCP server in one subnet of each IP version. Both ends of a range have the same first two
+        numbers; of an IPv6 range, all but the last one are the same.
     type: list
     elements: dict
     suboptions:

@@ -11,7 +11,7 @@ from peers.environment import Sides
 from platforms.virtualbox import double_registry
 
 pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of every day")
-_FAILING = ("sh", "-c", "echo 'VBoxManage: error: Failed to create the VirtualBox object!' >&2; exit 1")
+_FAILING = "#!/bin/sh\necho 'VBoxManage: error: Failed to create the VirtualBox object!' >&2\nexit 1\n"
 
 
 class _Registry:
@@ -130,7 +130,7 @@ class TestVirtualBoxFails:
 
     @pytest.fixture(autouse=True)
     def _broken(self, registry):
-        registry.box.write_executable(*_FAILING)
+        registry.box.write_executable(_FAILING)
 
     def test_theirs(self, registry):
         """Success, with an empty inventory: a play over it does nothing."""

@@ -17,11 +17,12 @@ MAC, OTHER_MAC = "52:54:00:00:07:10", "52:54:00:00:07:11"
 FIRST = {"mac": MAC, "name": "db1", "address": "10.107.0.10"}
 SECOND = {"mac": OTHER_MAC, "name": "db2", "address": "10.107.0.11"}
 RANGE = {"start": "10.107.0.100", "end": "10.107.0.150"}
+RANGE_SIX = {"start": "fd00:107::100", "end": "fd00:107::1ff"}
 WHOLE = {
     "name": LAB,
     "mode": "isolated",
     "addresses": ["10.107.0.1/24", "fd00:107::1/64"],
-    "ranges": [RANGE, {"start": "fd00:107::100", "end": "fd00:107::1ff"}],
+    "ranges": [RANGE, RANGE_SIX],
     "hosts": [FIRST, {"name": "v6", "address": "fd00:107::10"}],
     "domain": "lab.test",
     "domain_local": True,
@@ -156,6 +157,10 @@ def test_routes_and_removed_values(lan, run):
         _sides(lan, path, name) for path, name in (("domain", "name"), ("ip/tftp", "root"), ("route", "gateway"))
     ] == [[[], []]] * 3
     assert not _done(run(**emptied))["changed"]
+    for device in ("lo", None):
+        native = {"native": {"forward@dev": device}, "allow_restart": True}
+        assert _done(run(name=LAB, **native))["changed"]
+        assert not _done(run(name=LAB, **native))["changed"]
 
 
 def test_stopped_network_with_a_used_subnet_is_not_started(lan, run):
@@ -219,6 +224,11 @@ _DEEP = pytest.mark.deep("the pure plan has these cases every day")
                 ({"mode": "bridge", "bridge": "lo", "addresses": None, "ranges": None}, ("not a bridge",)),
                 ({"ranges": [{"start": "10.107.0.100", "end": "10.107.1.10"}]}, ("not within a subnet",)),
                 ({"native": {"mtu@size": 9000}}, ("option mtu",)),
+                ({"mode": "nat", "addresses": None, "ranges": None}, ("mode: nat needs a subnet",)),
+                ({"ranges": [{"start": "10.107.0.100", "end": "10.107.0.255"}]}, ("of broadcasts",)),
+                ({"addresses": ["fd00:107::1/56"], "ranges": [RANGE_SIX]}, ("prefix length of at least 64",)),
+                ({"addresses": ["fd00:107::1/64"], "ranges": None, "mtu": 1000}, ("1280",)),
+                ({"bootp": {"file": "x"}, "ranges": None}, ("no DHCP server",)),
             )
         ],
     ],

@@ -90,7 +90,7 @@ def test_path_is_moved_at_the_next_start(run, tmp_path):
         ({}, "set type"),
         ({"type": "dir"}, "needs path"),
         ({"type": "logical", "volume_group": "pvg-vg0"}, "volume_group: pvg-vg0 does not exist"),
-        ({"type": "fs", "path": "/mnt", "device": "/dev/pvg-none"}, "device: /dev/pvg-none does not exist"),
+        ({"type": "fs", "path": "/mnt", "device": "/dev/pvg-none"}, "device: /dev/pvg-none is not a block device"),
         ({"type": "dir", "path": "/srv/x", "device": "/dev/sda1"}, "device cannot be set"),
     ],
 )

@@ -52,6 +52,12 @@ def remove(parent, children):
         parent.remove(child)
 
 
+def remove_interfaces(root, device):
+    """Remove the element with a device to which packets are forwarded."""
+    for forward in root.findall("forward"):
+        remove(forward, [one for one in forward.findall("interface") if one.get("dev") == device])
+
+
 def _without_none(entry):
     return {name: value for name, value in entry.items() if value is not None}
 

@@ -17,6 +17,8 @@ from .options import CONNECTION
 from .settings.native import check_paths
 
 NAT, ROUTED, ISOLATED, OPEN, BRIDGE = MODES = ("nat", "routed", "isolated", "open", "bridge")
+#: What libvirt rejects without a subnet.
+FORWARDING = (NAT, ROUTED, OPEN)
 #: The kernel's limit for the name of an interface.
 LONGEST_BRIDGE = 15
 _ADDRESS = Option(required=True)
@@ -160,8 +162,8 @@ def _addresses(given):
                 f"addresses: '{text}' is not an address with its prefix length.",
                 "Set the address of the host in the subnet, such as 10.7.0.1/24.",
             ) from None
-        network = interface.network
-        if network.num_addresses > 2 and interface.ip in (network.network_address, network.broadcast_address):
+        network, is_ends = interface.network, (interface.network.network_address, interface.network.broadcast_address)
+        if interface.is_multicast or interface.is_loopback or (network.num_addresses > 2 and interface.ip in is_ends):
             raise InvalidInput(
                 f"addresses: {text} is not the address of a host in its subnet.",
                 f"Use such as {network.network_address + 1}/{network.prefixlen}.",
@@ -182,6 +184,11 @@ def _range(where, entry):
     first, last = ipaddress.ip_address(start), ipaddress.ip_address(end)
     if first.version != last.version or first > last:
         raise InvalidInput(f"{where}: {start} to {end} is not a range.")
+    if int(first) >> 16 != int(last) >> 16:
+        raise InvalidInput(
+            f"{where}: {start} to {end} is too large for libvirt.",
+            "The first two numbers of both must be the same; for IPv6, all but the last one.",
+        )
     return {"start": start, "end": end}
 
 

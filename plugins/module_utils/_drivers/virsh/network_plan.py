@@ -23,7 +23,16 @@ from ..._tools import virsh_network_running as running_side
 from ..._tools import virsh_network_values as values
 from .defined_plan import ABSENT, DefinedPlan, DefinedState, absence, shown
 from .definition import Definition
-from .network_options import BRIDGE, ISOLATED, LONGEST_BRIDGE, NAT, NOT_OF_BRIDGES, check_no_overlap, identity
+from .network_options import (
+    BRIDGE,
+    FORWARDING,
+    ISOLATED,
+    LONGEST_BRIDGE,
+    NAT,
+    NOT_OF_BRIDGES,
+    check_no_overlap,
+    identity,
+)
 
 #: How the place of a subnet begins that another network of libvirt has, which may be inactive.
 OF_NETWORK = "the network "
@@ -99,6 +108,9 @@ class _Plan(DefinedPlan):
         for path, value in (self._wanted["native"] or {}).items():
             text = None if value is None else ("yes" if value is True else "no" if value is False else str(value))
             if self._native_before[path] != text:
+                if path == "forward@dev":
+                    # libvirt repeats the device there, and takes it from there.
+                    values.remove_interfaces(root, self._native_before[path])
                 definition.set_native(path, value)
 
     def _shown_of_new(self):
@@ -231,6 +243,12 @@ class _Plan(DefinedPlan):
                 raise self._refused(f"{option}: the network has no IPv4 subnet.", "Add one to addresses.")
         if self._wanted["bootp"] and not any(one.version == 4 for one in values.served(self._root)):
             raise self._refused("bootp: the network has no DHCP server for IPv4.", "Set ranges or hosts.")
+        is_asked = self._wanted["mode"] or self._wanted["addresses"] is not None
+        if is_asked and self._after["mode"] in FORWARDING and not self._after["addresses"]:
+            raise self._refused(
+                f"mode: {self._after['mode']} needs a subnet, and the network has none.",
+                "Set addresses, or mode: isolated.",
+            )
         if self._wanted["domain_local"] and not self._after["domain"]:
             raise self._refused("domain_local: the network has no domain.", "Set domain.")
 
@@ -279,6 +297,12 @@ class _Plan(DefinedPlan):
                     f"ranges: {entry['start']} to {entry['end']} is not within a subnet of the network"
                     f" ({self._subnets()}).",
                     "Use addresses of one subnet.",
+                )
+            ends = (subnet.network.network_address, subnet.network.broadcast_address)
+            if subnet.version == 4 and {ipaddress.ip_address(entry[one]) for one in ("start", "end")} & {*ends}:
+                raise self._refused(
+                    f"ranges: {entry['start']} to {entry['end']} contains the address of the subnet or of broadcasts.",
+                    f"Use addresses between {ends[0]} and {ends[1]}.",
                 )
         if self._wanted["ranges"]:
             pairs = [tuple(map(ipaddress.ip_address, (one["start"], one["end"]))) for one in self._after["ranges"]]

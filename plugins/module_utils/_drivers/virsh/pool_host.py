@@ -12,7 +12,6 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 from ..._core.options import Option
-from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import is_local, raise_for_errors
@@ -37,7 +36,7 @@ class Pools:
 
     def __init__(self, virsh):
         self.virsh = virsh
-        self._pools, self._information, self._vms, self._unsupported = {}, {}, [], frozenset()
+        self._pools, self._information, self._vms, self._unsupported, self._formats = {}, {}, [], frozenset(), {}
 
     @property
     def names(self):
@@ -50,7 +49,7 @@ class Pools:
         raise_for_errors(lists, answers)
         names = output.names(answers[0].stdout)
         vms = dict(output.domains(answers[1].stdout))
-        self._unsupported = _unsupported(answers[2])
+        self._unsupported, self._formats = _unsupported(answers[2]), _formats(answers[2])
         questions = [words for name in names for words in _questions(name)] + [("dumpxml", uuid) for uuid in vms]
         found = iter(self.virsh.batch(questions) if questions else ())
         self._pools, self._information = {}, {}
@@ -83,7 +82,10 @@ class Pools:
         directory = _directory(path or found.get("path")) if is_local(self.virsh.uri) else {}
         is_autostarted = self._information.get(name, {}).get("Autostart") == "yes"
         guests = self._guests(name, found) if running is not None else ()
-        return PoolState(name, running, stored, is_autostarted, guests, volumes, others, self._unsupported, directory)
+        return PoolState(
+            name, running, stored, is_autostarted, guests, volumes, others, self._unsupported, directory,
+            formats=self._formats,
+        )  # fmt: skip
 
     def _guests(self, name, found):
         """Return the VMs that run with a volume: by the name of the pool, or by a file that would be unmounted."""
@@ -93,7 +95,7 @@ class Pools:
     def missing(self, wanted):
         """Return the requested sources that do not exist, as far as libvirt or this host can tell."""
         missing = {}
-        if wanted["device"] and is_local(self.virsh.uri) and not files.exists(wanted["device"]):
+        if wanted["device"] and is_local(self.virsh.uri) and not _is_block_device(wanted["device"]):
             missing["device"] = wanted["device"]
         if wanted["volume_group"]:
             (found,) = self.virsh.batch([("find-storage-pool-sources", "logical")])
@@ -131,6 +133,22 @@ def _unsupported(answer):
     )
 
 
+def _formats(answer):
+    """Return {type: formats of its source}."""
+    if answer.error:
+        return {}
+    path = "poolOptions/enum[@name='sourceFormatType']/value"
+    pools = ET.fromstring(answer.stdout).iter("pool")
+    return {one.get("type"): tuple(value.text for value in one.findall(path)) for one in pools}
+
+
+def _is_block_device(path):
+    try:
+        return stat.S_ISBLK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 def _directory(path):
     """Return mode, owner and group of a directory, or None if it does not exist."""
     if path is None:
@@ -141,7 +159,12 @@ def _directory(path):
         return None
     except OSError:
         return {}
-    return {"mode": f"0{stat.S_IMODE(found.st_mode):03o}", "owner": found.st_uid, "group": found.st_gid}
+    return {
+        "mode": f"0{stat.S_IMODE(found.st_mode):03o}",
+        "owner": found.st_uid,
+        "group": found.st_gid,
+        "is_directory": stat.S_ISDIR(found.st_mode),
+    }
 
 
 def _uses(definition, pool, below):

@@ -27,7 +27,8 @@ class PoolState(DefinedState):
 
     ``volumes``: paths. ``paths``: {target path: other pool}. ``unsupported``: types that this libvirt does not support.
     ``directory``: the mode, owner and group of the directory of the pool; None if it does not exist, empty if libvirt
-    runs on another host. ``missing``: sources of the requested pool that do not exist, {option: value}.
+    runs on another host. ``missing``: sources of the requested pool that do not exist, {option: value}. ``formats``:
+    {type: formats of its source}, as far as this libvirt says.
     """
 
     volumes: tuple = ()
@@ -35,6 +36,7 @@ class PoolState(DefinedState):
     unsupported: frozenset = frozenset()
     directory: Any = field(default_factory=dict)
     missing: Mapping = field(default_factory=dict)
+    formats: Mapping = field(default_factory=dict)
 
     @property
     def values(self):
@@ -88,11 +90,6 @@ class _Plan(DefinedPlan):
                 f"type: the pool is of the type {kind}, which cannot be changed.",
                 "Remove the pool first (state: absent keeps its data), or use another name.",
             )
-        extra = options.without_use(kind, self._wanted)
-        if extra:
-            raise self._refused(
-                f"{', '.join(extra)}: the pool is of the type {kind}, which has no such value.", "Remove the option."
-            )
         if kind in self._state.unsupported:
             raise Unsupported(
                 f"{self._name}: this libvirt does not support pools of the type {kind}.",
@@ -100,13 +97,33 @@ class _Plan(DefinedPlan):
             )
         if path in self._state.paths:
             raise self._refused(f"path: {path} is the path of the pool {self._state.paths[path]}.", "Use that pool.")
+        self._check_values(kind)
         for name, value in self._state.missing.items():
+            problem = "is not a block device of this host" if name == "device" else "does not exist on this host"
             raise NotFound(
-                f"{self._name}: {name}: {value} does not exist on this host.",
+                f"{self._name}: {name}: {value} {problem}.",
                 "Create it first; this module never creates file systems or volume groups. Nothing was changed.",
             )
+        self._check_directory(path)
+
+    def _check_values(self, kind):
+        extra = options.without_use(kind, self._wanted)
+        if extra:
+            raise self._refused(
+                f"{', '.join(extra)}: the pool is of the type {kind}, which has no such value.", "Remove the option."
+            )
+        formats = self._state.formats.get(kind)
+        if formats and self._wanted["format"] not in (None, *formats):
+            raise self._refused(
+                f"format: '{self._wanted['format']}' is none of a pool of the type {kind}.",
+                f"Use {', '.join(formats)}.",
+            )
+
+    def _check_directory(self, path):
         self._check_refresh(path)
         found = self._state.directory
+        if found and not found.get("is_directory", True):
+            raise self._refused(f"path: {path} exists, and is not a directory.", "Use another path.")
         for name in options.PERMISSIONS if found else ():
             if self._wanted[name] not in (None, found[name]):
                 raise self._refused(

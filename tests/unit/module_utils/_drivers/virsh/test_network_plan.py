@@ -147,6 +147,8 @@ def test_network_with_running_vm_is_not_stopped(state):
         ({"mode": "bridge", "bridge": "br0"}, "web1 has the address"),
         ({"mode": "bridge", "bridge": "eth0"}, "not a bridge"),
         ({"domain_local": True}, "the network has no domain"),
+        ({"ranges": [{"start": "10.7.0.200", "end": "10.7.0.255"}]}, "the address of the subnet or of broadcasts"),
+        ({"ranges": [{"start": "10.7.0.0", "end": "10.7.0.9"}]}, "Use addresses between 10.7.0.0 and 10.7.0.255"),
         ({"routes": [{"destination": "10.20.0.0/16", "gateway": "10.8.0.2"}]}, "gateway 10.8.0.2 is not in a subnet"),
     ],
 )
@@ -173,6 +175,10 @@ def test_rejected_before_the_first_call(options, words):
         ({"hosts": [{**DB1, "name": "Bad Name!"}]}, "host name"),
         ({"bridge": "averylongbridgename"}, "at most 15"),
         ({"ranges": [{"start": "10.7.0.9", "end": "10.7.0.2"}]}, "not a range"),
+        ({"ranges": [{"start": "10.7.255.9", "end": "10.8.0.2"}]}, "too large for libvirt"),
+        ({"ranges": [{"start": "fd00::9", "end": "fd00::1:9"}]}, "too large for libvirt"),
+        ({"addresses": ["127.0.5.1/24"]}, "not the address of a host"),
+        ({"addresses": ["224.0.0.1/24"]}, "not the address of a host"),
         ({"mode": "bridge"}, "needs bridge"),
         ({"mode": "bridge", "bridge": "br0", "mtu": 1400}, "mtu cannot be set"),
         ({"name": "a/b"}, "name"),
@@ -196,6 +202,7 @@ def test_wrong_form(options, words):
     ("options", "words"),
     [
         ({"addresses": ["10.8.0.1/24"], "bootp": {"file": "x", "server": None}}, "no DHCP server for IPv4"),
+        *[({"mode": one}, f"mode: {one} needs a subnet") for one in ("nat", "routed", "open")],
         (
             {
                 "addresses": ["10.8.0.1/24", "10.9.0.1/24"],
@@ -231,6 +238,22 @@ def test_what_libvirt_cannot_serve_is_rejected(options, words):
 def test_what_libvirt_can_serve_is_accepted(options):
     _steps, after = plan_network(_wanted(**options), _state(None, None, reserved={}))
     assert {name: after.values[name] for name in options} == options
+
+
+def test_forwarding_network_keeps_a_subnet():
+    with pytest.raises(Refused, match="mode: nat needs a subnet"):
+        plan_network(_wanted(addresses=[]), _state(reserved={}))
+    assert _keys(plan_network(_wanted(addresses=[], mode="isolated"), _state(reserved={}))[0])
+
+
+@pytest.mark.parametrize("device", [None, "eth1"])
+def test_device_of_forwarding_is_replaced(device):
+    """libvirt repeats it as an interface, from which it would take it again."""
+    stored = STORED.replace("<forward mode='nat'>", "<forward mode='nat' dev='eth0'><interface dev='eth0'/>")
+    steps, after = plan_network(_wanted(native={"forward@dev": device}, state="present"), _state(None, stored))
+    assert _keys(steps) == ["lab.native.forward@dev"]
+    forward = after.stored.find("forward")
+    assert (forward.get("dev"), forward.findall("interface")) == (device, [])
 
 
 def test_entry_of_dns_is_deleted_by_its_address_alone():
