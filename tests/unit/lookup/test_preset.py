@@ -41,6 +41,8 @@ def test_preset_suits_its_operating_system(name):
     preset = presets.checked(yaml.safe_load(FILES[name].read_text()), name)
     assert set(preset["vm"]) <= {*VM, "options"} - {"name", "platform", "iso"}
     assert "image" not in preset["vm"] or preset["platform"] == "wsl"
+    # A new VM of Hyper-V has no NIC by default.
+    assert preset["platform"] != "hyperv" or preset["vm"]["networks"]
     if preset["platform"] == "vagrant":
         assert preset["vm"]["os_type"] in SYSTEMS
         return
