@@ -1,0 +1,145 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook windows_server on a simulated Hyper-V host: Windows Setup itself does not run, its VM is powered off."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.etree import ElementTree
+
+import pytest
+
+from platforms.hyperv.double.host import HyperV
+from platforms.hyperv.double.records import Knobs
+from platforms.windows.winrm_server import WinRMServer, through
+
+pytestmark = pytest.mark.rotated(6)
+
+_AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
+_ISO, _PASSWORD, _GUEST = "C:\\iso\\server.iso", "Very-Secret-1", "127.0.0.77"
+_UNATTEND = "{urn:schemas-microsoft-com:unattend}"
+
+
+class _Guest(BaseHTTPRequestHandler):
+    """WinRM (401) and the page of a web server (200)."""
+
+    def do_GET(self):
+        self.send_response(401 if self.path == "/wsman" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *_words):
+        pass
+
+
+@contextmanager
+def _guest_answers():
+    servers = [ThreadingHTTPServer((_GUEST, port), _Guest) for port in (80, 5985)]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+class _Playbook:
+    def __init__(self, host, folder, ansible_playbook):
+        self.host, self._folder, self._ansible_playbook = host, folder, ansible_playbook
+
+    def run(self, *words, **variables):
+        """(exit code, whether anything was changed, output)."""
+        given = {"vm_name": "web1", "provision_hypervisor": "hv1", "windows_server_iso": _ISO, **variables}
+        given.setdefault("windows_server_password", _PASSWORD)
+        with WinRMServer(through(self.host.windows)) as server:
+            hosts = {"all": {"hosts": {"hv1": server.variables}}}
+            for name, content in (("hosts.json", hosts), ("variables.json", given)):
+                (self._folder / name).write_text(json.dumps(content), encoding="utf-8")
+            code, output = self._ansible_playbook(
+                "-i", self._folder / "hosts.json", "polyvirt.core.windows_server",
+                "-e", f"@{self._folder / 'variables.json'}", "-v", "--diff", *words,
+            )  # fmt: skip
+        assert _PASSWORD not in output
+        return code, bool(re.search(r"changed=[1-9]", output)), " ".join(output.split())
+
+
+@pytest.fixture(name="playbook")
+def _playbook(tmp_path, ansible_playbook):
+    host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE), client=True)
+    host.guest_template.addresses = (_GUEST,)
+    host.files.put(_ISO, b"iso")
+    return _Playbook(host, tmp_path, ansible_playbook)
+
+
+def _answers(host, folder):
+    """The answer file on the second CD of the VM."""
+    (path,) = [
+        one.path for one in host.vm("web1").hardware.drives if one.kind == "dvd" and one.path != _ISO and one.path
+    ]
+    (folder / "seed.iso").write_bytes(host.files.file(path))
+    take = [
+        "xorriso",
+        "-osirrox",
+        "on",
+        "-indev",
+        folder / "seed.iso",
+        "-extract",
+        "/autounattend.xml",
+        folder / "a.xml",
+    ]
+    subprocess.run(take, check=True, capture_output=True)
+    return ElementTree.parse(folder / "a.xml").getroot()
+
+
+def test_windows_is_installed_once(playbook, tmp_path):
+    host = playbook.host
+    code, changed, output = playbook.run("--check")
+    assert (code, changed, host.vms) == (0, True, []), output
+
+    # The installation does not end within this time, so the run fails, and the next one waits again.
+    for is_new in (True, False):
+        code, changed, output = playbook.run(windows_server_timeout=0)
+        assert (code != 0, changed, "Windows Setup has not ended within 0 s" in output) == (True, is_new, True), output
+    vm = host.vm("web1")
+    assert vm.state == "Running"
+    root = _answers(host, tmp_path)
+    assert root.find(f".//{_UNATTEND}ComputerName").text == "web1"
+    commands = " ".join(one.text for one in root.iter(f"{_UNATTEND}CommandLine"))
+    needed = ("Enable-PSRemoting", "Install-WindowsFeature Web-Server", "-LocalPort 5986", "fDenyTSConnections 0")
+    assert [word for word in needed if word not in commands] == []
+
+    host.reach(vm, "Off")
+    with _guest_answers():
+        code, changed, output = playbook.run()
+        assert (code, changed, vm.state) == (0, True, "Running"), output
+        assert f"http://{_GUEST}/ is IIS" in output
+        code, changed, output = playbook.run()
+        assert (code, changed) == (0, False), output
+        code, changed, output = playbook.run("--check")
+        assert (code, changed) == (0, False), output
+    assert [drive.path for drive in vm.hardware.drives if drive.kind == "dvd" and drive.path == _ISO] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"vm_name": ""}, "vm_name is not set."),
+        ({"provision_hypervisor": "hv2"}, "provision_hypervisor is 'hv2'."),
+        ({"windows_server_password": ""}, "windows_server_password is not set."),
+        ({"windows_server_connection": "ssh"}, "windows_server_connection is 'ssh'. Set winrm or psrp."),
+        ({"windows_server_preset": "libvirt-debian"}, "windows_server_preset is for libvirt."),
+        ({"vm_name": "much-too-long-for-windows"}, "15 characters at most"),
+    ],
+)
+def test_wrong_options_are_rejected_before_the_first_change(playbook, variables, message):
+    code, changed, output = playbook.run(**variables)
+    assert (code != 0, changed, playbook.host.vms) == (True, False, []), output
+    assert message in output
