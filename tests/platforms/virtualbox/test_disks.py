@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 
@@ -12,6 +15,7 @@ from platforms.virtualbox.tasks import MIB, SMALL, task
 
 pytestmark = pytest.mark.deep("sizes and slots on the double: unit belt, test_configure.py")
 
+_DISK = re.compile(r"Unit 0: UUID: ([0-9a-f-]+)\n +Location: .*[.]vdi")
 FORMATS = ("vdi", "vmdk", "vhd")
 #: {slot: type of the controller that is created for it}.
 CONTROLLERS = {
@@ -69,3 +73,21 @@ def test_disk_on_each_controller(box, slot, kind):
     assert f'="{kind}"\n' in box.run("showvminfo", made.vm["id"], "--machinereadable")
     unchanged(task(box, config=wanted))
     task(box, config={}, state="started").succeeded()
+
+
+def test_disks_of_a_snapshot_are_copied_as_the_guide_says(box):
+    """docs/virtualbox.md: the contents of a snapshot are compared with copies of its disks."""
+    uuid = task(box).succeeded().vm["id"]
+    box.run("snapshot", uuid, "take", "before-update")
+    shown = {"before": box.run("snapshot", uuid, "showvminfo", "before-update"), "after": box.run("showvminfo", uuid)}
+    disks = {when: _DISK.search(text)[1] for when, text in shown.items()}
+    assert disks["before"] != disks["after"]
+    copies = {when: str(box.machines / f"{when}.vdi") for when in disks}
+    for when, disk in disks.items():
+        box.run("clonemedium", "disk", disk, copies[when])
+    compare = ["qemu-img", "compare", "-f", "vdi", "-F", "vdi", copies["before"], copies["after"]]
+    assert subprocess.run(compare, check=True, capture_output=True, text=True).stdout == "Images are identical.\n"
+    write = ["qemu-io", "-f", "vdi", "-c", "write -P 1 4096 512", copies["after"]]
+    subprocess.run(write, check=True, capture_output=True)
+    changed = subprocess.run(compare, capture_output=True, text=True)
+    assert (changed.returncode, changed.stdout) == (1, "Content mismatch at offset 4096!\n")

@@ -13,7 +13,7 @@ import pytest
 
 from platforms.vmm.role_play import RoleHost
 
-pytestmark = pytest.mark.rotated(6)
+pytestmark = pytest.mark.rotated(12)
 
 NAMES = ["lab-web", "lab-app", "lab-db"]
 _WEB, _APP, _DB = (f"10.50.0.{last}" for last in (11, 12, 13))
@@ -68,6 +68,7 @@ def test_check_mode_changes_nothing(playbook):
     before = playbook.host.look()
     code, changed, output = playbook.run("--check")
     assert (code, changed, playbook.host.look() == before) == (0, True, True), output
+    assert "A run without check mode creates the VMs lab-web" in output
 
 
 @pytest.mark.parametrize(
