@@ -97,3 +97,15 @@ def test_another_secret_is_the_same_plan(one, other):
 )
 def test_another_command_is_another_plan(one, other):
     assert whole_digests_of({"user_data": one}) != whole_digests_of({"user_data": other})
+
+
+@pytest.mark.parametrize("digests", [digests_of, whole_digests_of])
+def test_digest_of_an_answer_file_does_not_depend_on_its_secrets(digests):
+    """Everybody can decode its passwords, and its digest can be read by others than the task's user."""
+    text = "<a><Password>\n<Value>{}</Value></Password><Key>{}</Key><Name>{}</Name></a>"
+
+    def of(*values):
+        return digests({"answer_file": text.format(*values)})["answer_file"]
+
+    assert of("c2VjcmV0", "AAAAA-BBBBB", "web1") == of("b3RoZXI=\n", "CCCCC-DDDDD", "web1")
+    assert of("c2VjcmV0", "AAAAA-BBBBB", "web1") != of("c2VjcmV0", "AAAAA-BBBBB", "web2")

@@ -259,3 +259,28 @@ def test_error_without_an_iso_tool_names_the_packages(tmp_path, monkeypatch):
     with pytest.raises(errors.NotFound, match=r"xorriso.*genisoimage.*mkisofs"):
         seed.make_seed(Commands(), files, str(tmp_path / "seed.iso"), {"meta-data": ""})
     assert os.listdir(tmp_path) == []
+
+
+ANSWERS = """<?xml version="1.0" encoding="utf-8"?>
+<unattend xmlns="urn:schemas-microsoft-com:unattend"><settings pass="windowsPE"/></unattend>
+"""
+
+
+def test_answer_file_is_on_the_iso_image_where_windows_setup_finds_it(tmp_path):
+    documents = seed.nocloud_documents({"answer_file": ANSWERS}, "win1", "i-1")
+    assert set(documents) == {"autounattend.xml", "meta-data", "user-data"}
+    seed.make_seed(Commands(60), files, str(tmp_path / "seed.iso"), documents)
+    take = ["-extract", "/autounattend.xml", str(tmp_path / "read.xml")]
+    subprocess.run(
+        ["xorriso", "-osirrox", "on", "-indev", tmp_path / "seed.iso", *take], check=True, capture_output=True
+    )
+    assert (tmp_path / "read.xml").read_text() == ANSWERS
+    assert "autounattend.xml" not in seed.nocloud_documents({"user": "me"}, "web1", "i-1")
+
+
+@pytest.mark.parametrize(
+    "text", ["answers", ANSWERS[:-12], ANSWERS.replace("schemas", "others"), "<unattend/>", "\ud800"]
+)
+def test_text_that_windows_setup_would_ignore_is_rejected(text):
+    with pytest.raises(errors.InvalidInput, match="answer_file is not an answer file for Windows Setup"):
+        seed.nocloud_documents({"answer_file": text}, "win1", "i-1")
