@@ -333,3 +333,22 @@ def test_killed_at_each_write(host, tmp_path, ansible_playbook, variables, when)
 def comparable(host):
     """The lines of ``look``, without the directory of the host."""
     return [line.replace(str(host.folder), "") for line in pformat(host.look(), width=100).splitlines()]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"vmm_network_allow": [{"from": "web1", "to": "db9", "port": 5432}]},
+        {"vmm_network_allow": [{"from": "web1", "to": "db1", "port": 70000}]},
+        {"vmm_network_isolation": "none"},
+    ],
+)
+def test_connection_that_cannot_be_allowed_is_rejected(host, variables):
+    second = {"name": "db1", "mac": "FE:E1:BB:D1:00:12", "address": "10.50.0.12"}
+    allowed = {"vmm_network_allow": [{"from": "web1", "to": "db1", "port": 5432}], "vmm_network_isolation": "enforced"}
+    before = host.look()
+    done = host.play(
+        "vmm_network", **{**ROUTED, "vmm_network_reservations": [RESERVATION, second], **allowed, **variables}
+    )
+    assert (done.code != 0, host.look() == before) == (True, True), done.output
+    assert "vmm_network_allow: from web1 to db" in done.output
