@@ -22,8 +22,8 @@ options:
         which replace those of the task. VMs that O(name) lists have the options of the task.
       - A C(clone) in an entry replaces the C(image) of the task, and the reverse.
       - All VMs are planned before the first change. If one of them is rejected, nothing is changed.
-      - O(machines), O(fleet), O(prune), O(prune_max), O(prune_expired_for), O(limits) and O(call_timeout)
-        cannot be in an entry.
+      - O(machines), O(fleet), O(prune), O(prune_max), O(prune_expired_for), O(prune_stop_mode), O(limits) and
+        O(call_timeout) cannot be in an entry.
     type: list
     elements: dict
   prune:
@@ -48,6 +48,13 @@ options:
       - With O(prune), only VMs are deleted that expired at least this long ago, such as V(0m) or V(2h). The
         rules of O(expired_for) apply.
     type: str
+  prune_stop_mode:
+    description:
+      - With O(prune), how a running VM is stopped before it is deleted, in the words of O(stop_mode). V(force)
+        also deletes a VM whose guest ignores the request to shut down.
+      - If omitted, O(stop_mode) of the task.
+    type: str
+    choices: [graceful, force, graceful_then_force]
   id:
     description:
       - ID of one VM on the platform.
@@ -99,14 +106,14 @@ options:
   extend:
     description:
       - With a duration in O(expires), the VM expires this long from now, also if it has the same O(expires)
-        already. This reports a change in each run.
+        already. This reports a change in each run. It needs O(expires).
     type: bool
     default: false
   expired_for:
     description:
       - With O(state=absent) or O(state=stopped), the VM is changed only if it expired at least this long ago,
-        such as V(0m) or V(2h), and left as it is otherwise. The expiry is read immediately before. So a VM of
-        which somebody has extended the expiry in the meantime is kept.
+        such as V(0m) or V(2h), and left as it is otherwise. The expiry is read immediately before, and again
+        after the VM was shut down. So a VM of which somebody has extended the expiry in the meantime is kept.
       - Nothing is changed if the clock of the host differs by more than five minutes from that of the
         controller, or if the VM was created in the future. One of the clocks is wrong then.
     type: str

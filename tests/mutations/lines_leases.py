@@ -13,6 +13,9 @@ _LIMITS, _LIMITS_TESTS = "_core/limits.py", ["tests/unit/module_utils/_engine/te
 _EVENTS = "_core/vm_events.py"
 _SNAPSHOT_TESTS = [f"{_CORE}/test_plan_snapshot.py"]
 _REAP_TESTS = ["tests/unit/plugin_utils/test_reap_decisions.py"]
+_FLEET_TESTS = [f"{_CORE}/test_fleet.py"]
+_MACHINES_TESTS = ["tests/unit/modules/test_machines.py"]
+_AGAIN_TESTS = ["tests/unit/module_utils/_engine/test_expiry_read_again.py"]
 
 MUTATIONS = (
     Mutation("same-text-moves-an-expiry", _LEASES, "found if is_same else asked", "asked", _LEASES_TESTS),
@@ -48,7 +51,12 @@ MUTATIONS = (
     Mutation("zones-have-the-other-sign", _LEASES, '-seconds_ahead if zone[0] == "-" else seconds_ahead',
              'seconds_ahead if zone[0] == "-" else -seconds_ahead', _LEASES_TESTS),
     Mutation("restored-mark-keeps-an-old-lease", "_core/mark.py", "key not in keys", "True", _LEASES_TESTS),
-    Mutation("deleted-vm-makes-no-room", "_engine/limited.py", "usage.remove(work.plan)", "pass", _LIMITS_TESTS),
+    Mutation("deleted-vm-makes-no-room", "_engine/limited.py", "usage.release(work.plan)", "pass", _LIMITS_TESTS),
+    Mutation("shrunk-vm-makes-no-room", "_engine/limited.py",
+             "work in growing or (work.plan.changed and work.plan.after.power == ABSENT)",
+             "work.plan.changed and work.plan.after.power == ABSENT", _LIMITS_TESTS),
+    Mutation("vm-that-moves-needs-no-room", "_core/limits.py::Usage",
+             "self._group(plan.before) == self._group(plan.after)", "True", _LIMITS_TESTS),
     Mutation("drivers-of-one-host-have-a-limit-each", "_engine/limited.py", "find_places(_)", "pass", _LIMITS_TESTS),
     Mutation("unknown-size-is-within-a-limit", _LIMITS, "value is None", "False", _LIMITS_TESTS),
     Mutation("limit-is-one-too-high", _LIMITS, "used > limit", "used > limit + 1", _LIMITS_TESTS),
@@ -57,6 +65,37 @@ MUTATIONS = (
     Mutation("mode-to-stop-expired-vms-is-ignored", "plugins/plugin_utils/leases/decisions.py",
              '{"stop_mode": stop_mode} if stop_mode else {}', "{}",
              ["tests/unit/plugin_utils/test_reap_decisions.py"]),
+    Mutation("pruning-does-not-wait-for-the-expiry", "_core/fleet.py::may_be_pruned", "policy.expired_for is None",
+             "True", _FLEET_TESTS),
+    Mutation("pruning-has-no-grace", "_core/fleet.py::may_be_pruned", "now - policy.expired_for", "now", _FLEET_TESTS),
+    Mutation("pruning-ignores-its-own-expiry", "_core/request.py",
+             'given.pop("prune_expired_for", given.get("expired_for"))',
+             '(given.pop("prune_expired_for", None), given.get("expired_for"))[1]', _MACHINES_TESTS),
+    Mutation("pruned-vm-is-stopped-as-the-others", "_front/machines.py::_of_stop",
+             '{"stop_mode": params["prune_stop_mode"]} if params.get("prune_stop_mode") else {}', "{}",
+             _MACHINES_TESTS),
+    Mutation("how-pruned-vms-are-stopped-is-ignored-without-prune", "_front/machines.py::_pruning",
+             '("prune_expired_for", "prune_stop_mode")', '("prune_expired_for",)', _MACHINES_TESTS),
+    Mutation("expiry-that-was-extended-during-the-stop-does-not-count", "_engine/progress/sending.py",
+             "progress.policy.expired_for is not None and is_deleting and has_waited", "False", _AGAIN_TESTS),
+    Mutation("repeated-deletion-does-not-read-the-expiry", "_engine/progress/sending.py",
+             "progress.done > 0 or progress.phase != READY", "progress.done > 0", _AGAIN_TESTS),
+    Mutation("vm-that-was-extended-stays-off", "_engine/progress/power_back.py::was_stopped",
+             "bool(stops and BACK_TO.get(progress.plan.before.power))", "False", _AGAIN_TESTS),
+    Mutation("all-snapshots-get-the-expiry-of-one", "_core/simulate.py::_edit_snapshot",
+             "key in (one.id, one.name)", "True", _SNAPSHOT_TESTS),
+    Mutation("same-text-moves-the-expiry-of-a-snapshot", "_core/plan_snapshot.py",
+             "unmoved(one.expires, asked.expires, extend)", "asked.expires", _SNAPSHOT_TESTS),
+    Mutation("snapshot-expires-with-its-vm", "_core/leases.py::snapshot_must_be_kept", "snapshot.expires",
+             'vm.config.get("expires")', _SNAPSHOT_TESTS),
+    Mutation("snapshot-from-the-future-is-deleted", "_core/leases.py::snapshot_must_be_kept", "snapshot.created",
+             "None", _SNAPSHOT_TESTS),
+    Mutation("new-snapshot-has-no-expiry", "_core/plan_snapshot.py", "asked.expires or NEVER_EXPIRES",
+             "NEVER_EXPIRES", _SNAPSHOT_TESTS),
+    Mutation("removed-expiry-of-a-snapshot-stays-recorded", "_core/snapshot_leases.py",
+             "{} if value is None else {key: value}", "{key: value}", [f"{_CORE}/test_snapshot_leases.py"]),
+    Mutation("expiry-of-another-snapshot-is-lost", "_core/snapshot_leases.py::with_expiry",
+             "without(recorded, [key])", "{}", [f"{_CORE}/test_snapshot_leases.py"]),
     Mutation("expired-vm-is-reported-again-and-again", _EVENTS, "self._expired = keys", "pass",
              [f"{_CORE}/test_vm_events.py"]),
 )  # fmt: skip

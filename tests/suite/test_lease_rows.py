@@ -9,7 +9,7 @@ import calendar
 import time
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, STOPPED, Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, RUNNING, STOPPED, Change, Vm
 
 from suite.answer import Task
 from suite.scenarios.options import has
@@ -229,6 +229,38 @@ def test_limits_count_memory_and_cpus_where_the_platform_has_them(platform, carr
         assert expected in answer.msg
 
 
+def test_limits_count_what_the_vms_of_a_task_add_and_free(platform, carry):
+    platform.clean()
+    if not has(platform.traits(), "memory"):
+        assert platform.traits().platform == "wsl"
+        return
+    sizes = [{"name": ONE, "memory": "128M"}, {"name": OTHER, "memory": "192M"}]
+    team = {"fleet": "web", "controller_time": BEGIN, "limits": {"memory": "320M", "per": "fleet"}}
+    entries = {
+        "grow": [{"name": ONE, "memory": "160M"}],
+        "grow and shrink": [{"name": ONE, "memory": "192M"}, {"name": OTHER, "memory": "128M"}],
+        "grow and delete": [{"name": ONE, "memory": "320M"}, {"name": OTHER, "state": "absent"}],
+    }
+    created = {**platform.creation, **platform.to_exist, **team, "stop_mode": "force", "machines": sizes}
+    shared = {**team, "stop_mode": "force", "allow_restart": True, **platform.consent}
+    tasks = [Task("create", created)]
+    for label, machines in entries.items():
+        tasks += [Task(f"{label} {run}", {**shared, "machines": machines}, run == "check") for run in RUNS]
+    answers = carry(platform, tasks, BOTH)
+    before = answers["create"].truth
+    for run in RUNS:
+        refused = answers.pop(f"grow {run}")
+        assert (refused.failed, refused.changed, refused.truth, _writes(platform, refused)) == (True, False, before, [])
+        counted = "fleet web would use 352M of memory, and 320M of memory are permitted; 320M of memory are in use."
+        assert f"{ONE}: limits: {counted}" in refused.msg
+    _all_well(answers)
+    for label in ("grow and shrink", "grow and delete"):
+        found = [answers[f"{label} {run}"].changed for run in RUNS]
+        assert found == [True, True, False], label
+    assert answers["grow and delete again"].truth[OTHER] is None
+    assert answers["grow and delete again"].vm(ONE)["memory_mib"] == 320
+
+
 def _snapshot(label, name, after_hours=0, state="present", check=False, **options):
     return snapshot(label, ONE, name, state, check, controller_time=BEGIN + after_hours * HOUR, **options)
 
@@ -255,6 +287,7 @@ def _about_expiries():
     ]
 
 
+@pytest.mark.rotated(12)
 def test_expiry_of_a_snapshot_moves_only_when_a_task_extends_or_changes_it(platform, carry):
     platform.clean()
     if not platform.has_snapshots:
@@ -281,6 +314,7 @@ def test_expiry_of_a_snapshot_moves_only_when_a_task_extends_or_changes_it(platf
         assert (answers[label].changed, _writes(platform, answers[label])) == (False, []), label
 
 
+@pytest.mark.rotated(12)
 def test_only_an_expired_snapshot_is_deleted(platform, carry):
     """As the playbook reap does it; a clock that differs from that of the controller deletes nothing."""
     platform.clean()
@@ -314,14 +348,17 @@ def test_only_an_expired_snapshot_is_deleted(platform, carry):
 
 
 def test_only_expired_vms_of_a_fleet_are_pruned(platform, carry):
-    """As the playbook molecule_create does it."""
+    """As the playbook molecule_create does it; no guest can prevent it, because the VM is powered off."""
     platform.clean()
     _set_clock(platform)
     machines = [{"name": ONE}, {"name": OTHER, "expires": "2020-01-31"}]
     created = {**platform.creation, **platform.to_exist, "fleet": "web", "machines": machines}
-    prune = {"name": [ONE], "fleet": "web", "prune": True, "prune_expired_for": "0m", "controller_time": _now()}
+    prune = {"name": [ONE], "fleet": "web", "prune": True, "prune_expired_for": "0m", "prune_stop_mode": "force"}
+    prune["controller_time"] = _now()
+    _all_well(carry(platform, [Task("create", created)], BOTH))
+    if platform.truth([OTHER])[OTHER]["power"] != RUNNING:
+        platform.move(OTHER, RUNNING)
     tasks = [
-        Task("create", created),
         Task("wrong clock", {**prune, "controller_time": BEGIN}),
         *(Task(run, prune, run == "check") for run in RUNS),
     ]

@@ -106,6 +106,25 @@ def test_expired_vms_are_stopped_and_deleted_on_every_platform(platform, carry, 
     _expired_vms_are_ended(platform, carry, shim, tmp_path)
 
 
+@pytest.mark.rotated(12)
+@pytest.mark.parametrize("platform_name", ["proxmox"], indirect=True, scope="session")
+def test_guests_that_obey_or_ignore_the_request_to_shut_down(platform, carry, shim, tmp_path):
+    reaping = Reaping(platform, shim, tmp_path)
+    reaping.prepare(carry)
+    for name, seconds in ((ANNAS, 3), (BENS, None)):
+        platform.move(name, RUNNING)
+        platform.world.cluster.machines[int(platform.ids()[name])].guest.stops_within = seconds
+    with host_of(platform) as host:
+        write_sources(tmp_path / "lab", {"platform": reaping.name, "options": reaping.connection}, host)
+        output = reaping.run(code=2, reap_stop_mode="graceful")
+        assert reaping.powers() == [None, RUNNING, STOPPED, STOPPED], output
+        assert "set stop_mode: graceful_then_force" in output
+        outcomes = [line.split()[0] for line in output.splitlines() if f"  {ANNAS}  " in line or f"  {BENS}  " in line]
+        assert outcomes == ["deleted", "failed"], output
+        output = reaping.run(reap_stop_mode="graceful_then_force")
+        assert reaping.powers() == [None, None, STOPPED, STOPPED], output
+
+
 @pytest.mark.rotated(8)
 @pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
 def test_source_that_does_not_answer_is_an_error_and_the_others_are_reaped(platform, carry, shim, tmp_path):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -60,9 +61,12 @@ def test_hosts_named_by_their_images(qemu, vendor, store, tmp_path, ansible_play
     (tmp_path / "hosts.json").write_text(json.dumps(inventory), encoding="utf-8")
     words = ["-i", tmp_path / "hosts.json", "-i", tmp_path / "inventory"]
     around = {"environment": {"MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path)}, "folder": tmp_path}
+    leftover = _Leftover(qemu, tmp_path, around)
     try:
+        leftover.create()
         code, output = ansible_playbook(*words, "polyvirt.core.molecule_create", **around)
         assert code == 0, output
+        assert not leftover.exists(), output
         written = yaml.safe_load((tmp_path / "inventory" / "polyvirt.yml").read_text(encoding="utf-8"))
         assert sorted(written["all"]["hosts"]) == sorted(HOSTS)
         answers = {host: _say(host, words, around) for host in HOSTS}
@@ -73,13 +77,41 @@ def test_hosts_named_by_their_images(qemu, vendor, store, tmp_path, ansible_play
             assert Path(base).parent == store
     finally:
         code, output = ansible_playbook(*words, "polyvirt.core.molecule_destroy", **around)
+        leftover.delete()
     assert code == 0, output
     assert [name for name in qemu.virsh("list", "--all", "--name").split() if "-debian-1" in name] == []
 
 
+class _Leftover:
+    """A running VM of the scenario that has expired. Its disk is empty, so it ignores each request to shut down."""
+
+    def __init__(self, qemu, folder, around):
+        self._qemu, self._around = qemu, around
+        self._fleet = f"molecule-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+        self._name = f"{self._fleet}-leftover"
+
+    def create(self):
+        self._run(**self._qemu.creation, fleet=self._fleet, expires="2020-01-31", state="started")
+        assert self.exists()
+
+    def exists(self):
+        return self._name in self._qemu.virsh("list", "--all", "--name").split()
+
+    def delete(self):
+        self._run(state="absent", stop_mode="force")
+
+    def _run(self, **options):
+        arguments = json.dumps({**self._qemu.connection, "name": self._name, **options})
+        _ansible("localhost", "-m", "polyvirt.core.virsh_vm", "-a", arguments, around=self._around)
+
+
 def _say(host, words, around):
     """The host name of a guest, by SSH with the connection variables that the playbook has written."""
-    command = ["ansible", *map(str, words), host, "-m", "ansible.builtin.raw", "-a", "hostname"]
+    return _ansible(*words, host, "-m", "ansible.builtin.raw", "-a", "hostname", around=around)
+
+
+def _ansible(*words, around):
+    command = ["ansible", *map(str, words)]
     done = subprocess.run(
         command, env={**os.environ, **around["environment"]}, capture_output=True, text=True, check=False
     )

@@ -39,6 +39,11 @@ _SHOWN = {
 }
 
 
+def _amounts(vm):
+    """Return what a VM uses, by limit; none of a VM that does not exist, or of which that is not known."""
+    return {name: 0 if vm.power == ABSENT else count(vm) or 0 for name, count in _COUNTED.items()}
+
+
 class Usage:
     """What the VMs of a host use, group by group, while plans are added one after the other.
 
@@ -50,39 +55,41 @@ class Usage:
         self._limits = {name: limits[name] for name in _COUNTED if limits.get(name) is not None}
         self._used = {}
         for vm in vms:
-            self._count(vm, 1)
+            self._count(vm, _amounts(vm))
 
     def _group(self, vm):
         """Return the group of a VM; a VM that a user copied has no owner and no fleet."""
         return "" if self._per == "host" else vm.config.get(self._per) or ""
 
-    def _count(self, vm, sign):
-        if vm.power == ABSENT:
-            return
+    def _count(self, vm, amounts):
         used = self._used.setdefault(self._group(vm), dict.fromkeys(_COUNTED, 0))
-        for name, count in _COUNTED.items():
-            used[name] += sign * (count(vm) or 0)
+        for name in _COUNTED:
+            used[name] += amounts[name]
 
-    def remove(self, plan):
-        """Count a VM no more that a plan of the same task deletes."""
-        self._count(plan.before, -1)
+    def _kept(self, plan):
+        """Return what a VM uses both before and after a plan, in the same group."""
+        before, after = _amounts(plan.before), _amounts(plan.after)
+        is_same = self._group(plan.before) == self._group(plan.after)
+        return {name: min(before[name], after[name]) if is_same else 0 for name in _COUNTED}
+
+    def release(self, plan):
+        """Count no more what a plan frees. Plans of one task make room for each other in any order."""
+        before, kept = _amounts(plan.before), self._kept(plan)
+        self._count(plan.before, {name: kept[name] - before[name] for name in _COUNTED})
 
     def add(self, plan):
-        """Count what a plan adds. Raises Refused if the VMs of its group then use more than is permitted."""
-        before, after = plan.before, plan.after
-        self._count(before, -1)
-        self._count(after, 1)
-        is_new = before.power == ABSENT or self._group(before) != self._group(after)
+        """Count what a plan adds, after ``release``. Raises Refused if its group then uses more than is permitted."""
+        after, kept = plan.after, self._kept(plan)
+        added = {name: amount - kept[name] for name, amount in _amounts(after).items()}
+        self._count(after, added)
         for name, limit in self._limits.items():
-            count = _COUNTED[name]
-            self._check_known(name, count(after), after)
-            added = count(after) - (0 if is_new else count(before) or 0)
+            self._check_known(name, _COUNTED[name](after), after)
             used = self._used[self._group(after)][name]
-            if added > 0 and used > limit:
+            if added[name] > 0 and used > limit:
                 shown = _SHOWN[name]
                 raise Refused(
                     f"{after.name}: limits: {self._label(after)} would use {shown(used)}, and {shown(limit)} are"
-                    f" permitted; {shown(used - added)} are in use.",
+                    f" permitted; {shown(used - added[name])} are in use.",
                     "Delete or shrink VMs first, or raise the limit.",
                 )
 

@@ -253,7 +253,10 @@ LIMITS = {
 }
 NAMES = Texts(role=POLICY)
 #: Options of the whole task, which an entry of ``machines`` cannot set.
-OF_TASK = ("machines", "fleet", "prune", "prune_max", "prune_expired_for", "call_timeout", "controller_time", "limits")
+OF_TASK = (
+    "machines", "fleet", "prune", "prune_max", "prune_expired_for", "prune_stop_mode", "call_timeout",
+    "controller_time", "limits",
+)  # fmt: skip
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)
@@ -281,6 +284,7 @@ VM = {
     "prune": Consent(),
     "prune_max": Policy("int", limits=(0, None)),
     "prune_expired_for": Policy(normalize=seconds),
+    "prune_stop_mode": Policy(choices=STOP_MODES),
     "id": ID,
     "state": Policy(choices=STATES, default="present"),
     "stop_mode": Policy(choices=STOP_MODES),

@@ -39,12 +39,18 @@ def requests(params, options):
             f"expired_for: is not supported with state: {given['state']}.",
             "Set state: absent or stopped, or omit expired_for.",
         )
+    _check_extend(given)
     config = beginning(config, given.get("controller_time"))
     policy, state = _policy(given, config, at_start), given["state"]
     return [
         Request(name=name, id=given.get("id"), state=state, config=config, creation=creation, policy=policy)
         for name in names
     ]
+
+
+def _check_extend(given):
+    if given.get("extend") and given.get("expires") is None:
+        raise InvalidInput("extend: has no effect without expires.", "Set expires, or omit extend.")
 
 
 def pruning_policy(params, options):
@@ -72,6 +78,7 @@ def snapshot_requests(params, options):
             "children: is not supported with expired_for: a child may expire later.",
             "Delete each snapshot by its name.",
         )
+    _check_extend(given)
     asked = beginning(asked, given.get("controller_time"))
     awaited = _awaited(given)
     lease = {name: given[name] for name in ("extend", "expired_for", "controller_time") if name in given}

@@ -36,8 +36,8 @@ def _check_host(works, growing):
         first.plan = first.refused(first.labelled(f"limits: {error.message}"), error.remedy or "")
         return
     for work in works:
-        if work.plan.changed and work.plan.after.power == ABSENT:
-            usage.remove(work.plan)
+        if work in growing or (work.plan.changed and work.plan.after.power == ABSENT):
+            usage.release(work.plan)
     for work in growing:
         try:
             usage.add(work.plan)

@@ -10,13 +10,15 @@ from .._core.request import requests
 from .._engine.task import run
 from .declaration import changing
 
+_OF_PRUNING = ("prune", "prune_expired_for", "prune_stop_mode")
+
 
 def vm_module(platform, own_options, make_driver):
     """A ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver."""
     options = platform.supported({**VM, **own_options})
 
     def answer(params, check, approval):
-        if params.get("machines") is None and not (params.get("prune") or params.get("prune_expired_for")):
+        if params.get("machines") is None and not any(params.get(name) for name in _OF_PRUNING):
             return run(make_driver(params), requests(params, options), check, approval).result()
         from .machines import run_machines  # Most tasks need none of it.
 

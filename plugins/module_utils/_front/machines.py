@@ -14,7 +14,7 @@ from .._core.request import SOURCES, check_unique, prune_max, pruning_policy, re
 from .._engine.together import Pruning, run_together
 from .declaration import in_full
 
-_PRUNING = ("machines", "prune", "prune_max", "prune_expired_for")
+_PRUNING = ("machines", "prune", "prune_max", "prune_expired_for", "prune_stop_mode")
 
 
 def run_machines(params, options, platform, make_driver, check, approval):
@@ -68,7 +68,13 @@ def _of_connections(params, described, options):
     """The parameters of the task itself with each of the connections of its VMs: a fleet may be on several hosts."""
     connections = [{name: of_vm.get(name) for name in _of_connection(options)} for of_vm, _requests in described]
     different = [one for place, one in enumerate(connections) if one not in connections[:place]]
-    return [{**{name: params.get(name) for name in options}, **connection} for connection in different]
+    of_task = {**{name: params.get(name) for name in options}, **_of_stop(params)}
+    return [{**of_task, **connection} for connection in different]
+
+
+def _of_stop(params):
+    """How VMs that are pruned are stopped: some drivers read it, too."""
+    return {"stop_mode": params["prune_stop_mode"]} if params.get("prune_stop_mode") else {}
 
 
 def _grouped(described, options, platform):
@@ -106,9 +112,11 @@ def _of_driver(options, platform):
 def _pruning(params, options):
     """The Pruning, if all other VMs of the fleet are to be deleted; else None."""
     if not params.get("prune"):
-        if params.get("prune_expired_for"):
-            raise InvalidInput("prune_expired_for: has no effect without prune.", "Set prune: true, or omit it.")
+        for name in ("prune_expired_for", "prune_stop_mode"):
+            if params.get(name):
+                raise InvalidInput(f"{name}: has no effect without prune.", "Set prune: true, or omit it.")
         return None
     if not params.get("fleet"):
         raise InvalidInput("prune: true deletes VMs of a fleet, but fleet is not set.", "Set fleet.")
-    return Pruning(params["fleet"], pruning_policy(params, options), prune_max(params, options))
+    policy = pruning_policy({**params, **_of_stop(params)}, options)
+    return Pruning(params["fleet"], policy, prune_max(params, options))

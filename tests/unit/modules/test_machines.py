@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from copy import deepcopy
 
@@ -113,6 +114,8 @@ def test_driver_gets_options_that_any_vm_uses(run_task):
         ({"machines": [{"name": "a"}], "prune": True}, ("prune", "fleet is not set")),
         ({"machines": [{"name": "a"}], "prune": True, "fleet": "web", "prune_max": -1}, ("prune_max", "-1")),
         ({"machines": [{"name": "a", "prune_max": 1}]}, ("machines[0] (a)", "prune_max", "next to machines")),
+        ({"name": ["a"], "prune_stop_mode": "force"}, ("prune_stop_mode", "without prune", "Set prune: true")),
+        ({"machines": [{"name": "a", "prune_stop_mode": "force"}]}, ("machines[0] (a)", "next to machines")),
         ({"name": ["a"], "prune_expired_for": "2h"}, ("prune_expired_for", "without prune", "Set prune: true")),
         (
             {"machines": [{"name": name, "networks": [{"type": "nat", "address": "10.0.0.2"}]} for name in "ab"]},
@@ -150,6 +153,23 @@ def test_surplus_vms_are_deleted_with_the_options_of_the_task(run_task):
     )
     assert (pruned.failed, run_task.names()) == (False, ["a", "b"])
     assert [step["verb"] for step in pruned.vms[2]["steps"]] == ["kill", "delete"]
+
+
+def test_surplus_vms_are_stopped_as_prune_stop_mode_says(run_task):
+    """The other VMs of the task keep its stop_mode."""
+    run_task(name=["a", "b"], fleet="web", state="started")
+    pruned = run_task(name=["a"], fleet="web", prune=True, prune_stop_mode="force", state="stopped")
+    assert (pruned.failed, run_task.names()) == (False, ["a"]), pruned.msg
+    assert [[step["verb"] for step in vm["steps"]] for vm in pruned.vms] == [["stop"], ["kill", "delete"]]
+
+
+def test_only_expired_surplus_vms_are_deleted(run_task):
+    """The other VMs of the task do not have to expire."""
+    now = int(time.time())
+    lease = {"fleet": "web", "controller_time": now}
+    run_task(**lease, machines=[{"name": "a"}, {"name": "b", "expires": "2020-01-31"}, {"name": "c", "expires": "8h"}])
+    pruned = run_task(**lease, name=["a"], prune=True, prune_expired_for="0m")
+    assert (pruned.failed, run_task.names()) == (False, ["a", "c"]), pruned.msg
 
 
 def test_surplus_vms_are_deleted_on_each_connection(run_task):

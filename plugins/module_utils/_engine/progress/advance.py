@@ -15,10 +15,19 @@ from ..._core.model import UNKNOWN
 from .cloud_init import after_answer
 from .ending import after_undoing, before_undoing, fail, fail_after, not_undone
 from .guests import after_probe, confirm_with_guest, wait_for_guest, while_guest_boots
-from .sending import after_steps, before_power_back, next_segment, while_judging, while_replanning, while_retrying
+from .sending import (
+    after_steps,
+    before_power_back,
+    next_segment,
+    while_judging,
+    while_reading_expiry,
+    while_replanning,
+    while_retrying,
+)
 from .state import (
     ANSWERS,
     CONFIRMING,
+    EXPIRY,
     GUEST,
     JUDGING,
     KILLING,
@@ -97,6 +106,6 @@ def _is_temporary(progress, error):
 _SENT = {STOPPING: after_request, KILLING: after_request, UNDOING: after_undoing}
 _OBSERVED = {
     RETRYING: while_retrying, WAITING: while_waiting, STOPPING: while_stopping, KILLING: while_killing,
-    JUDGING: while_judging, REPLANNING: while_replanning, GUEST: while_guest_boots, UNDOING: before_undoing,
-    POWER_BACK: before_power_back, CONFIRMING: confirm_with_guest,
+    JUDGING: while_judging, REPLANNING: while_replanning, EXPIRY: while_reading_expiry, GUEST: while_guest_boots,
+    UNDOING: before_undoing, POWER_BACK: before_power_back, CONFIRMING: confirm_with_guest,
 }  # fmt: skip

@@ -53,6 +53,12 @@ def _failed(progress, error, attempted):
     return power_back.observed_first(progress) if power_back.is_due(progress, attempted) else finish(progress)
 
 
+def stopped_in_vain(progress, error):
+    """Return the progress of a VM that is not deleted after all; it gets its previous power state back."""
+    progress = replace(progress, error=error)
+    return power_back.observed_first(progress) if power_back.was_stopped(progress) else finish(progress)
+
+
 def _is_undone_on_failure(progress):
     """Return whether to undo an unfinished creation by this task; a VM that was started once is kept."""
     verbs = [step.verb for step in progress.plan.steps]

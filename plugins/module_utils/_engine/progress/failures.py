@@ -88,6 +88,14 @@ def outdated(progress, new, beyond):
     return PolyvirtError(f"{changed}, and {reason}.", "Check the VM, and run the task again.")
 
 
+def still_wanted(progress, new):
+    """The VM was to be deleted because it has expired, and the ``new`` plan no longer deletes it."""
+    if new.refusal:
+        return PolyvirtError(new.refusal.message, new.refusal.remedy)
+    reason = f"it is busy ({new.busy})" if new.busy else "somebody extended its expiry, or removed it, meanwhile"
+    return PolyvirtError(f"{progress.label}: the VM was stopped, but not deleted: {reason}.", "Check the VM.")
+
+
 def _left(left):
     if left.busy:
         return f"it is busy ({left.busy})"

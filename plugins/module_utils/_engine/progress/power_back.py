@@ -38,6 +38,12 @@ def is_due(progress, attempted):
     return since == ["configure"] or (not since and (was_sent or progress.vm.power == STOPPED))
 
 
+def was_stopped(progress):
+    """Return whether the steps that are done have stopped a VM with a power state to go back to."""
+    stops = [step for step in progress.plan.steps[: progress.done] if step.verb in ("stop", "kill")]
+    return bool(stops and BACK_TO.get(progress.plan.before.power))
+
+
 def observed_first(progress):
     """Return the progress that observes the VM: what the failed step did is not known yet."""
     patience = max(progress.patience, PATIENCE)

@@ -8,16 +8,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.model import ABSENT, RUNNING, STARTING, STOPPED
+from ..._core.plan import plan
 from ..._core.simulate import simulate
 from ..observe import planning_facets
 from . import failures
-from .ending import fail, finish
+from .ending import fail, finish, stopped_in_vain
 from .guests import wait_for_guest
 from .power_back import with_way_back
 from .replan import is_outdated, planned_again
 from .state import (
     ANSWERS,
     CREATING,
+    EXPIRY,
     FIRST_OBSERVATION,
     FIRST_PAUSE,
     JUDGING,
@@ -50,9 +52,38 @@ def next_segment(progress):
 
 
 def _resend(progress):
-    """Send the segment from its first step that is not done."""
+    """Send the segment from its first step that is not done, or first read whether the VM has still expired."""
+    if _ends_lease_after_wait(progress):
+        return replace(progress, phase=EXPIRY, wish=_planning(progress), due=progress.at, pause=FIRST_PAUSE)
+    return _sending(progress)
+
+
+def _sending(progress):
     steps = progress.plan.steps[progress.done : progress.segment[1]]
     return replace(progress, phase=READY, wish=Send(tuple(steps)), due=progress.at)
+
+
+def _ends_lease_after_wait(progress):
+    """Return whether the next step deletes what has expired, and somebody could extend it since it was planned."""
+    is_deleting = progress.plan.steps[progress.done].verb in ("delete", "drop_snapshot")
+    has_waited = progress.done > 0 or progress.phase != READY
+    return progress.policy.expired_for is not None and is_deleting and has_waited
+
+
+def _planning(progress):
+    return Observe(planning_facets([progress.request], progress.traits))
+
+
+def while_reading_expiry(progress, event):
+    """Delete what has still expired. A VM that somebody has extended meanwhile gets its power state back."""
+    new = plan(progress.vm, progress.request, progress.traits, event.known)
+    if new.busy and progress.patience > 0:
+        return observe_later(progress, EXPIRY, progress.wish.facets)
+    if new.changed and not (new.busy or new.refusal):
+        return _sending(progress)
+    if progress.vm.power == ABSENT or not (progress.done or new.busy or new.refusal):
+        return finish(progress)
+    return stopped_in_vain(progress, failures.still_wanted(progress, new))
 
 
 def after_steps(progress, event):
@@ -66,8 +97,7 @@ def after_steps(progress, event):
     # The last step counts as done only when its end was observed; until then, it may be sent again.
     progress = replace(progress, done=min(progress.done + event.done, end - 1), last_error=event.error)
     if is_outdated(progress, event):
-        wish = Observe(planning_facets([progress.request], progress.traits))
-        return replace(progress, phase=REPLANNING, wish=wish, due=progress.at, pause=FIRST_PAUSE)
+        return replace(progress, phase=REPLANNING, wish=_planning(progress), due=progress.at, pause=FIRST_PAUSE)
     if progress.traits.transient(event.error) and progress.patience > 0:
         return observe_later(progress, RETRYING, POWER_ONLY)
     wish = Observe(facets_of_end(progress))

@@ -31,14 +31,15 @@ CREATED = frozenset({"power", "config"})
 # Phases. READY: steps can be sent, or were sent and have not returned. RETRYING: wait before sending again, as the
 # platform was busy. WAITING: wait for the end of a segment. STOPPING: the guest was requested to shut down. KILLING: it
 # is powered off. JUDGING: steps failed, and the VM's state decides whether that is an error. REPLANNING: someone else
-# changed the VM after planning. GUEST: wait for its address, a service or cloud-init. UNDOING: an unfinished creation
-# is removed. POWER_BACK: the task failed after it stopped the VM, which may have to get its previous power state back.
-# CONFIRMING: all is done or failed; only the final observation is missing. OVER: the end.
+# changed the VM after planning. EXPIRY: the VM was waited for, and whether it has still expired is read again. GUEST:
+# wait for its address, a service or cloud-init. UNDOING: an unfinished creation is removed. POWER_BACK: the task failed
+# after it stopped the VM, which may have to get its previous power state back. CONFIRMING: all is done or failed; only
+# the final observation is missing. OVER: the end.
 READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
-JUDGING, REPLANNING, GUEST, UNDOING = "judging", "replanning", "guest", "undoing"
+JUDGING, REPLANNING, EXPIRY, GUEST, UNDOING = "judging", "replanning", "expiry", "guest", "undoing"
 POWER_BACK, CONFIRMING, OVER = "power_back", "confirming", "over"
 #: The time in these phases counts towards the option ``timeout``.
-PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, GUEST, UNDOING, POWER_BACK, CONFIRMING})
+PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, EXPIRY, GUEST, UNDOING, POWER_BACK, CONFIRMING})
 
 
 @dataclass(frozen=True)

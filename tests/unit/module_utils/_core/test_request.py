@@ -127,6 +127,7 @@ INVALID = [
         "reset_nvram: is not supported with state: started",
         "state: restarted",
     ),
+    ("nothing to extend", {"extend": True}, "extend: has no effect without expires", "Set expires, or omit extend."),
     ("image and clone", {"image": {"source": "/i"}, "clone": {"source": "db"}}, "image and clone", "one of them"),
 ]
 
@@ -324,6 +325,13 @@ def test_invalid_snapshot_options(options, message, remedy):
         ask_snapshot(**options)
     assert message in error.value.message
     assert remedy in error.value.remedy
+
+
+def test_extend_of_a_snapshot_needs_its_expiry():
+    with pytest.raises(InvalidInput) as error:
+        ask_snapshot(extend=True)
+    assert "extend: has no effect without expires" in error.value.message
+    assert ask_snapshot(extend=True, expires="8h", controller_time=1)[0].policy.extend
 
 
 def test_snapshot_request_has_the_set_values():

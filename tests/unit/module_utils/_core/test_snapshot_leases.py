@@ -11,6 +11,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.snapshot_lease
     described,
     in_text,
     read_stored,
+    with_expiry,
+    without,
 )
 
 AT, VM = 1_800_000_000, "6f0b2f5e-6f2f-4c3e-9c3b-0a8f4f0b6a10"
@@ -50,3 +52,11 @@ def test_value_that_is_not_a_stored_expiry_is_none(value):
 
 def test_description_that_is_missing():
     assert in_text(None, VM) == {"description": "", "expires": NEVER_EXPIRES}
+
+
+def test_expiry_in_the_record_of_a_vm_replaces_only_that_of_its_snapshot():
+    recorded = {"a": 1, "b": 2}
+    assert with_expiry(recorded, "a", 3) == {"a": 3, "b": 2}
+    assert with_expiry(recorded, "c", 3) == {"a": 1, "b": 2, "c": 3}
+    assert with_expiry(recorded, "a", None) == {"b": 2}
+    assert without(recorded, ["b", "c"]) == {"a": 1}

@@ -55,6 +55,21 @@ def test_deleted_vm_makes_room_for_another_one_of_the_task():
     assert not carried_out(host(*ANNAS), *requests).outcome.failed
 
 
+@pytest.mark.parametrize("names", [("a1", "a2"), ("a2", "a1")])
+def test_vm_that_shrinks_makes_room_for_another_one_in_any_order(names):
+    sizes = {"a1": {"cpus": 3}, "a2": {"cpus": 1}}
+    requests = [asked(vm, name, {"cpus": 4}, **sizes[name]) for name in names]
+    assert not carried_out(host(*ANNAS), *requests).outcome.failed
+    done = carried_out(host(*ANNAS), *requests, asked(new, "a3", {"cpus": 4}, owner="anna", cpus=1))
+    assert "a3: limits: owner anna would use 5 CPUs, and 4 CPUs are permitted; 4 CPUs are in use." in done.msg
+
+
+def test_two_owners_can_exchange_vms_within_their_limits():
+    requests = [asked(vm, name, {"vms": 1}, owner=owner) for name, owner in (("a1", "ben"), ("b1", "anna"))]
+    done = carried_out(host(owned("a1", owner="anna"), owned("b1", owner="ben")), *requests)
+    assert not done.outcome.failed, done.msg
+
+
 def test_vms_of_one_task_are_counted_together():
     limits = {"vms": 3}
     requests = [asked(new, name, limits, owner="anna") for name in ("a3", "a4")]
