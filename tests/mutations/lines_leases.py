@@ -82,6 +82,8 @@ MUTATIONS = (
              "progress.done > 0 or progress.phase != READY", "progress.done > 0", _AGAIN_TESTS),
     Mutation("vm-that-was-extended-stays-off", "_engine/progress/power_back.py::was_stopped",
              "bool(stops and BACK_TO.get(progress.plan.before.power))", "False", _AGAIN_TESTS),
+    Mutation("extend-without-an-expiry-is-ignored", "_core/request.py::_check_extend",
+             'given.get("extend") and given.get("expires") is None', "False", [f"{_CORE}/test_request.py"]),
     Mutation("all-snapshots-get-the-expiry-of-one", "_core/simulate.py::_edit_snapshot",
              "key in (one.id, one.name)", "True", _SNAPSHOT_TESTS),
     Mutation("same-text-moves-the-expiry-of-a-snapshot", "_core/plan_snapshot.py",

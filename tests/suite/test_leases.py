@@ -106,7 +106,7 @@ def test_expired_vms_are_stopped_and_deleted_on_every_platform(platform, carry, 
     _expired_vms_are_ended(platform, carry, shim, tmp_path)
 
 
-@pytest.mark.rotated(12)
+@_DEEP
 @pytest.mark.parametrize("platform_name", ["proxmox"], indirect=True, scope="session")
 def test_guests_that_obey_or_ignore_the_request_to_shut_down(platform, carry, shim, tmp_path):
     reaping = Reaping(platform, shim, tmp_path)
