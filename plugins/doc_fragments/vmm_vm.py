@@ -195,7 +195,7 @@ options:
         create or grow VMs beyond a limit is rejected before its first step, in check mode too. VMs that exceed
         a limit already are not changed.
       - All VMs of the connection are counted as they will be after the task, so VMs that the same task deletes
-        make room.
+        or shrinks make room.
       - They protect from mistakes and are not a reservation. Two tasks at the same time may exceed a limit
         together. Set them in C(module_defaults) for a whole play.
     type: dict

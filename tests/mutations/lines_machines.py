@@ -59,8 +59,8 @@ MUTATIONS = (
     Mutation(
         "prune-max-of-the-task-is-ignored",
         "_front",
-        'Pruning(params["fleet"], pruning_policy(params, options), prune_max(params, options))',
-        'Pruning(params["fleet"], pruning_policy(params, options), None)',
+        'Pruning(params["fleet"], policy, prune_max(params, options))',
+        'Pruning(params["fleet"], policy, None)',
         _MACHINES,
     ),
     Mutation(
