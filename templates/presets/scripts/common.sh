@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -18,7 +19,7 @@ add_packages() {
 # Print those of the packages that the distribution has.
 existing() {
   for package in "$@"; do
-    if apt-cache show "$package" >/dev/null 2>&1; then printf '%s ' "$package"; fi
+    if apt-cache show "$package" >/dev/null 2>&1; then printf '%s\n' "$package"; fi
   done
 }
 

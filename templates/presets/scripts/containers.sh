@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -11,10 +12,11 @@ if command -v apk >/dev/null; then
 else
   apt_get update
   # docker.io of Ubuntu contains the command docker. Debian 13 has it in docker-cli.
+  # shellcheck disable=SC2046 # words
   add_packages docker.io $(existing docker-cli docker-buildx)
   # Ubuntu has Compose in docker-compose-v2, Debian in docker-compose.
   compose=$(existing docker-compose-v2)
-  add_packages ${compose:-docker-compose}
+  add_packages "${compose:-docker-compose}"
   if has_booted; then systemctl enable --now docker; fi
   addgroup_to() { usermod -a -G docker "$1"; }
 fi

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -15,7 +16,7 @@ else
 fi
 # Ubuntu has them in multiverse; Debian 12 and 13 do not have them.
 additions=$(existing virtualbox-guest-x11)
-if [ -n "$additions" ]; then add_packages $additions; fi
+if [ -n "$additions" ]; then add_packages "$additions"; fi
 
 # Whoever sees the screen of the VM is logged in. The additions of Ubuntu 24.04 share the clipboard with X11 only.
 user=$(first_user)
