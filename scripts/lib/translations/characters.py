@@ -11,7 +11,14 @@ import unicodedata
 #: Characters that exist in the standard of traditional characters for rare words, but are written in simplified texts
 #: for another, common one: 后 for 後, 云 for 雲.
 _SIMPLIFIED_TOO = set("后云么机网无与万个从价优体号几")
+#: Quotes that ansible-test rejects in any file. Sphinx writes them, those of the language, from the ones of a keyboard.
+_STRAIGHT = str.maketrans({**dict.fromkeys("\u2018\u2019", "'"), **dict.fromkeys("\u201c\u201d\u201e", '"')})
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+
+
+def straight(text):
+    """Return a text with the quotes and apostrophes of a keyboard."""
+    return text.translate(_STRAIGHT)
 
 
 def has_letters(text, letters):

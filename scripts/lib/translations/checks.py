@@ -13,7 +13,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from . import markup
-from .characters import folded, foreign_characters, has_letters, width
+from .characters import folded, foreign_characters, has_letters, straight, width
 from .glossary import found_terms, glossary
 from .languages import FOLDER, LANGUAGES, read_yaml
 from .markup import CODE, EMPHASIS, LINK, PLACE_OF_CODE, PLUGIN, STRONG
@@ -29,7 +29,7 @@ _WORDS = {
 }
 _PLACEHOLDER = re.compile(r"\{\w+\}|%\(\w+\)s")
 _ENDINGS = {".": ".。．।۔", ":": ":：", "?": "?？؟", "!": "!！"}
-_CLOSING = " )\"'*’”»」）\u00a0"
+_CLOSING = " )\"'*»」）\u00a0"
 
 
 class Rules(NamedTuple):
@@ -179,9 +179,14 @@ def has_script(both, rules):
     return None if has_letters(both.own_prose, letters) else f"no letters of {rules.language.name}"
 
 
+def has_straight_quotes(both, rules):
+    """Quotes and apostrophes are those of a keyboard."""
+    return None if straight(both.text) == both.text else "quotes: write ' and \"; the site shows those of the language"
+
+
 CHECKS = (
     *(same_code, same_links, same_emphasis, separate_markup, same_numbers, same_placeholders, same_ending),
-    *(uses_glossary, has_length, is_translated, has_script),
+    *(uses_glossary, has_length, is_translated, has_script, has_straight_quotes),
 )
 
 

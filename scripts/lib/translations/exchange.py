@@ -18,6 +18,7 @@ from babel.messages.catalog import Message
 
 from . import checks, markup
 from .catalogues import empty, entries, read, write
+from .characters import straight
 from .languages import CATALOGUES, catalogue_path, template_path
 
 _NUMBER = re.compile(r"#(\d+)\s*$")
@@ -103,7 +104,7 @@ def _converted(entry, text, rules):
     if entry is None:
         return ["there is no such entry"]
     try:
-        translated = entry._replace(text=markup.to_rst(text.strip(), entry.source), is_outdated=False)
+        translated = entry._replace(text=markup.to_rst(straight(text.strip()), entry.source), is_outdated=False)
     except markup.InvalidEntry as problem:
         return [str(problem)]
     return (checks.problems_of(translated, rules) if translated.text else []) or translated

@@ -39,6 +39,9 @@ _REQUIRED = {
     "describe_directory": "vms",
     "drift_report_hosts": "web",
     "network_hypervisors": "obsd",
+    "lab_hypervisor": "obsd",
+    "provision_hypervisor": "hv1",
+    "windows_server_password": "Passw0rd",
 }
 _COUNT = {"ansible.builtin.debug": {"msg": "failed: {{ validated.results | select('failed') | length }}"}}
 

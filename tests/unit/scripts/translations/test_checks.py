@@ -161,6 +161,8 @@ def _problems(code, source, text, same=()):
         ("zh_CN", "use ``vm``", "使用``vm``", "markup is written differently: 使用\\ ``vm``"),
         ("de", "It fails:", "Es geht nicht.", "the end: expected one of : ：, found ."),
         ("de", "fails", "Es geht nicht.", "the end: the English has no ."),
+        ("fr", "a file", "d\u2019un fichier", "quotes: write ' and \"; the site shows those of the language"),
+        ("fr", "a file", "d'un fichier", None),
     ],
 )
 def test_problems_of_an_entry(code, source, text, problem):

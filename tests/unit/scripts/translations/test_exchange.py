@@ -67,6 +67,11 @@ def test_import_writes_what_has_no_problem_and_reports_the_rest(files):
     assert exchange.export(exchange.to_do(found, _rules())) == "#4\nno\n"
 
 
+def test_quotes_become_those_of_a_keyboard(files):
+    exchange.import_page(files, "de", "awx", {2: "\u201ej\u2019a\u201c"}, _rules())
+    assert exchange.page_entries(files, "de", "awx")[1].text == "\"j'a\""
+
+
 def test_second_import_keeps_other_translations(files):
     for text in ("#2\nja\n", '{"4": "nein"}'):
         exchange.import_page(files, "de", "awx", exchange.parse(text), _rules())
