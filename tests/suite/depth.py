@@ -4,9 +4,9 @@
 """Which tests run: all but those marked ``deep``, with ``--turns`` also without those of other days; with --deep all.
 
 A daily run chooses a part of the generated cases and of the calls at which a task is killed. The day is the seed of
-this choice, so a week covers most of them. The scenarios of most platforms are distributed over nine days, those of
-the slowest over twelve, those of libvirt's test driver over three, and those of the real libvirt over four, or one day
-if libvirt's driver or what all drivers share has changed. The tests of drivers, parsers, simulators and plugins take
+this choice, so a week covers most of them. The scenarios of most platforms are distributed over twelve days, those of
+libvirt's test driver over four, and other tests with guests of QEMU over six, or one day if libvirt's driver or what
+all drivers share has changed. The tests of drivers, parsers, simulators and plugins take
 three days, or one day if what they test has changed (subjects.py).
 ``POLYVIRT_TEST_SEED`` repeats another day.
 """
@@ -61,10 +61,10 @@ def pytest_report_header(config):
     return f"polyvirt: {'deep, ' if is_deep(config) else ''}POLYVIRT_TEST_SEED={seed()}"
 
 
-#: The number of days for the scenarios of each platform, and those that differ: the slowest, and libvirt's test driver.
-DAYS, OTHER_DAYS = 9, {"virtualbox": 12, "libvirt_test": 3}
+#: The number of days for the scenarios of each platform, and on libvirt's test driver, the fastest.
+DAYS, OTHER_DAYS = 12, {"libvirt_test": 4}
 #: The number of days for tests with guests of QEMU that are not scenarios of all platforms.
-DAYS_OF_GUESTS = 4
+DAYS_OF_GUESTS = 6
 #: All tests that take turns in this run, those of other days too.
 IN_TURN = pytest.StashKey()
 
