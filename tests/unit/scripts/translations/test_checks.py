@@ -52,6 +52,9 @@ def _swapped_terms(entry, rules):
     terms = {one.name: one for one in rules.terms}
     names = {one.name for one in found_terms(markup.prose(markup.parse(entry.source)), rules.terms)}
     for here, other in (("host", "guest"), ("guest", "host")):
+        # The check compares parts of words: in Arabic, the word for a host contains the one for a guest.
+        if any(use in terms[other].use[0] for use in terms[here].use):
+            continue
         if here in names and other not in names and "guest agent" not in names:
             return re.sub(
                 "|".join(map(re.escape, terms[here].use)), terms[other].use[0], entry.text, flags=re.IGNORECASE
