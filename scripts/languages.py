@@ -70,11 +70,11 @@ def check_language(code):
     """Return a line for each problem of a language."""
     rules = checks.rules_of(CHECKOUT, code)
     found = [f"{code}: {one}" for one in glossary.problems(CHECKOUT, code)]
-    for listed in catalogues.entries_of(CHECKOUT, code).values():
-        found += [f"{code}: {one}" for one in checks.problems(listed, rules, is_complete=True)]
-    return found + [
-        f"{code}: {page}: entries that the English page has not" for page in catalogues.surplus(CHECKOUT, code)
-    ]
+    for page, both in catalogues.read_language(CHECKOUT, code).items():
+        found += [f"{code}: {one}" for one in checks.problems(catalogues.entries(*both, page), rules, is_complete=True)]
+        if catalogues.has_surplus(*both):
+            found.append(f"{code}: {page}: entries that the English page has not")
+    return found
 
 
 def build(options):

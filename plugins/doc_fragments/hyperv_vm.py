@@ -56,7 +56,7 @@ options:
   prune_stop_mode:
     description:
       - With O(prune), how a running VM is stopped before it is deleted, in the words of O(stop_mode). V(force)
-        also deletes a VM whose guest ignores the request to shut down.
+        also deletes a VM with a guest that ignores the request to shut down.
       - If omitted, O(stop_mode) of the task.
     type: str
     choices: [graceful, force, graceful_then_force]

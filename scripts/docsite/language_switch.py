@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An extension of Sphinx: each page links to the same page in other languages, and tells whether it is a translation.
+"""An extension of Sphinx: each page links to the same page in other languages, and says whether it is a translation.
 
 The English site is in a directory, and the pages of a language are in a directory of it with the code of the language.
 """
@@ -9,6 +9,7 @@ The English site is in a directory, and the pages of a language are in a directo
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from docutils import nodes
@@ -62,11 +63,17 @@ def _english_address(label):
     """Return the address of a label on the English site, or None if no page has it."""
     if label.startswith(f"{PREFIX}."):
         page, _dot, anchor = label.removeprefix(f"{PREFIX}.").partition(".")
-        source = CHECKOUT / "docs/docsite/rst" / f"{page}.rst"
-        is_known = source.exists() and f".. _{label}:" in source.read_text(encoding="utf-8")
+        is_known = f".. _{label}:" in _english_text(page)
         return f"{GUIDES}{page}.html{f'#{nodes.make_id(label)}' if anchor else ''}" if is_known else None
     plugin = _PLUGIN.match(label)
     return f"{plugin[1]}.html" if plugin else None
+
+
+@cache
+def _english_text(page):
+    """Return the text of a page of the English site; empty if there is none."""
+    source = CHECKOUT / "docs/docsite/rst" / f"{page}.rst"
+    return source.read_text(encoding="utf-8") if source.exists() else ""
 
 
 def _add_languages(app, pagename, templatename, context, doctree):
@@ -85,7 +92,7 @@ def _add_languages(app, pagename, templatename, context, doctree):
     context["is_translated"] = language != ENGLISH
     context["english_page"], context["english_index"] = addresses[ENGLISH], f"{root}index.html"
     context["how_to_correct"] = f"{REPOSITORY}/blob/main/CONTRIBUTING.md#translations"
-    context["site_texts"] = _site_texts(app)
+    context["site_texts"] = _site_texts(language, Path(app.config.locale_dirs[0]))
 
 
 def _page_of(pagename, language):
@@ -98,12 +105,13 @@ def _english_page(page):
     return README if page == "index" else f"{GUIDES}{page}"
 
 
-def _site_texts(app):
-    """Return the sentences around a page, in the language of the site."""
+@cache
+def _site_texts(language, folder):
+    """Return the sentences around all pages, in the language of the site."""
     texts = site_texts(CHECKOUT)
-    if app.config.language == ENGLISH:
+    if language == ENGLISH:
         return texts
-    catalogue = read(Path(app.config.locale_dirs[0], app.config.language, "LC_MESSAGES", f"{SITE}.po"))
+    catalogue = read(folder / language / "LC_MESSAGES" / f"{SITE}.po")
     found = {key: catalogue.get(text) for key, text in texts.items()}
     return {key: (one.string if one and not one.fuzzy else "") or texts[key] for key, one in found.items()}
 

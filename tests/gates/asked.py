@@ -26,10 +26,10 @@ def listed(folder):
     """[(id, entry)] of all files; an id that is listed twice is there twice."""
     found = []
     for file in sorted(folder.glob("?.yml")):
+        loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
         # A mapping would keep the last of two entries with one id.
-        node = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
-        loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
-        found += [(key.value, loaded[key.value]) for key, _value in node.value]
+        pairs = loader.get_single_node().value
+        found += [(key.value, loader.construct_object(value, deep=True)) for key, value in pairs]
     return found
 
 

@@ -75,7 +75,7 @@ MUTATIONS = (
              '{"stop_mode": params["prune_stop_mode"]} if params.get("prune_stop_mode") else {}', "{}",
              _MACHINES_TESTS),
     Mutation("how-pruned-vms-are-stopped-is-ignored-without-prune", "_front/machines.py::_pruning",
-             '("prune_expired_for", "prune_stop_mode")', '("prune_expired_for",)', _MACHINES_TESTS),
+             "NEEDS_PRUNE", "NEEDS_PRUNE[:1]", _MACHINES_TESTS),
     Mutation("expiry-that-was-extended-during-the-stop-does-not-count", "_engine/progress/sending.py",
              "progress.policy.expired_for is not None and is_deleting and has_waited", "False", _AGAIN_TESTS),
     Mutation("repeated-deletion-does-not-read-the-expiry", "_engine/progress/sending.py",

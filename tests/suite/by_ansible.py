@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -25,6 +26,19 @@ CORES = [Path(path) for path in os.environ.get("POLYVIRT_TEST_CORES", "").split(
 CORES.append(Path(sys.executable).parent.parent)
 #: Modules that serve several platforms: their option ``platform`` is that of a task.
 _OF_SEVERAL_PLATFORMS = ("image", "image_info")
+
+
+def has_changed(output):
+    """Whether the recap of a play counts a change."""
+    return bool(re.search(r"changed=[1-9]", output))
+
+
+def run_for(platform, shim, folder, words):
+    """Run ansible-playbook with the programs of a platform: (exit code, whether anything was changed, output)."""
+    around = shim.environment(programs=platform.programs)
+    done = run_ansible(folder, "ansible-playbook", words, around, cwd=folder)
+    output = done.stdout + done.stderr
+    return done.returncode, has_changed(output), output
 
 
 def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True, reach=()):

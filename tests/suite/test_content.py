@@ -9,14 +9,13 @@ No guest of them can run here, so the VMs remain stopped.
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 
 from collection_path import CHECKOUT
-from suite.by_ansible import run_ansible
+from suite.by_ansible import run_for
 from suite.test_role_vm import inventory_of
 
 NAME = "pvc-content"
@@ -60,12 +59,8 @@ def test_machine_is_created_by_its_command(platform, preset, shim, tmp_path):
     with inventory_of(platform, tmp_path) as inventory, platform.hurried():
 
         def run(playbook, *words):
-            """(exit code, whether anything was changed, output)."""
             given = ["-i", inventory, f"polyvirt.core.{playbook}", "-e", variables, *words]
-            around = shim.environment(programs=platform.programs)
-            done = run_ansible(tmp_path, "ansible-playbook", given, around, cwd=tmp_path)
-            output = done.stdout + done.stderr
-            return done.returncode, bool(re.search(r"changed=[1-9]", output)), output
+            return run_for(platform, shim, tmp_path, given)
 
         for words, is_changed in ((["--check"], True), ([], True), ([], False), (["--check"], False)):
             code, changed, output = run("provision", *words)

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 
 from platforms.known import PLATFORMS
-from suite.by_ansible import run_ansible
+from suite.by_ansible import run_for
 from suite.test_role_vm import inventory_of
 
 pytestmark = pytest.mark.rotated(8)
@@ -49,12 +49,8 @@ def test_same_variables_create_and_remove_vms_on_every_platform(platform, shim, 
     with inventory_of(platform, tmp_path, web={"hosts": vms, "vars": _reach(platform)}) as inventory:
 
         def run(*words, playbook="provision_group"):
-            """(exit code, whether anything was changed, output)."""
             given = ["-i", inventory, f"polyvirt.core.{playbook}", "-e", "provision_group=web", "-e", "@same.json"]
-            around = shim.environment(programs=platform.programs)
-            done = run_ansible(tmp_path, "ansible-playbook", [*given, *words], around, cwd=tmp_path)
-            output = done.stdout + done.stderr
-            return done.returncode, bool(re.search(r"changed=[1-9]", output)), output
+            return run_for(platform, shim, tmp_path, [*given, *words])
 
         with platform.hurried():
             code, changed, output = run("--check")

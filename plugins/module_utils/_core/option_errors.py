@@ -12,14 +12,15 @@ from .spelling import nearest
 _SIMILAR = 0.75
 
 
-def error_messages(validated):
+def error_messages(validated, unknown="Unsupported parameters"):
     """The messages of a result of Ansible's ArgumentSpecValidator, each a whole sentence.
 
-    The one about unknown options, which is the last, begins with their names only: Ansible's modules add the rest.
+    The one about unknown options, which is the last, begins with their names only: Ansible's modules add the rest, and
+    others ``unknown``.
     """
     messages = list(validated.error_messages)
     if validated.unsupported_parameters:
-        messages[-1] = f"Unsupported parameters: {messages[-1]}"
+        messages[-1] = f"{unknown}: {messages[-1]}"
     return messages
 
 

@@ -16,9 +16,9 @@ from .options import AT_START, CREATION, FACETS, PLACE, SETTING, TOGETHER
 from .texts import check_printable
 from .units import parse_size
 
-#: The remedy for an option that only one VM can have, such as a MAC address.
 #: A VM is created from one of these at most.
 SOURCES = ("image", "clone")
+#: The remedy for an option that only one VM can have, such as a MAC address.
 _ONE_VM_ONLY = "Set one name, or omit the option: each VM then gets its own."
 
 

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from .._core.options import VM
+from .._core.options import NEEDS_PRUNE, VM
 from .._core.request import requests
 from .._engine.task import run
 from .declaration import changing
-
-_OF_PRUNING = ("prune", "prune_expired_for", "prune_stop_mode")
 
 
 def vm_module(platform, own_options, make_driver):
@@ -18,7 +16,7 @@ def vm_module(platform, own_options, make_driver):
     options = platform.supported({**VM, **own_options})
 
     def answer(params, check, approval):
-        if params.get("machines") is None and not any(params.get(name) for name in _OF_PRUNING):
+        if params.get("machines") is None and not any(params.get(name) for name in ("prune", *NEEDS_PRUNE)):
             return run(make_driver(params), requests(params, options), check, approval).result()
         from .machines import run_machines  # Most tasks need none of it.
 

@@ -9,12 +9,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.errors import InvalidInput, PolyvirtError
 from .._core.option_errors import error_messages
-from .._core.options import CONNECTION, OF_TASK, argument_spec
+from .._core.options import CONNECTION, NEEDS_PRUNE, OF_TASK, argument_spec
 from .._core.request import SOURCES, check_unique, prune_max, pruning_policy, requests
 from .._engine.together import Pruning, run_together
 from .declaration import in_full
 
-_PRUNING = ("machines", "prune", "prune_max", "prune_expired_for", "prune_stop_mode")
+_PRUNING = ("machines", "prune", "prune_max", *NEEDS_PRUNE)
 
 
 def run_machines(params, options, platform, make_driver, check, approval):
@@ -112,7 +112,7 @@ def _of_driver(options, platform):
 def _pruning(params, options):
     """The Pruning, if all other VMs of the fleet are to be deleted; else None."""
     if not params.get("prune"):
-        for name in ("prune_expired_for", "prune_stop_mode"):
+        for name in NEEDS_PRUNE:
             if params.get(name):
                 raise InvalidInput(f"{name}: has no effect without prune.", "Set prune: true, or omit it.")
         return None

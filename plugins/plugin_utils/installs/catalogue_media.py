@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ...module_utils._core.option_errors import error_messages
+
 MEDIA_TYPES = ("box", "cloud", "disk", "iso", "netboot", "wsl")
 ARCHITECTURES = ("amd64", "arm64")
 FORMATS = ("box", "online", "qcow2", "raw", "vhd", "vhdx", "vmdk", "wsl")
@@ -134,9 +136,7 @@ def checked(raw, spec, where, **rules):
     """Return the values of ``raw`` with defaults, without those that are None. Raises InvalidCatalogue."""
     given = {key: value for key, value in raw.items() if value is not None}
     result = ArgumentSpecValidator(spec, **rules).validate(given)
-    problems = result.error_messages
-    if result.unsupported_parameters:  # Its message is the last one, and a bare list.
-        problems[-1] = f"unknown keys: {problems[-1]}"
+    problems = error_messages(result, "unknown keys")
     if problems:
         raise InvalidCatalogue(f"{where}: {'; '.join(problems)}")
     return {key: value for key, value in result.validated_parameters.items() if value is not None}

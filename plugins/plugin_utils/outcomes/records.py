@@ -86,7 +86,7 @@ def records_of(result, has_failed, context):
         failure = {**whole, "changed": changed, "message": message, "diff": result.get("diff")}
         records.append(record(REFUSED if is_refused else FAILED, failure))
     elif not records and result.get("changed"):
-        event = DRIFT if context["check"] else _event_of_whole(context["module"], result)
+        event = DRIFT if context["check"] else _event_of_whole(whole, result)
         records = [record(event, {**whole, "changed": True, "diff": result.get("diff")})]
     return records
 
@@ -109,14 +109,14 @@ def _before(result):
     return (diff.get("before") or {}) if isinstance(diff, dict) else {}
 
 
-def _event_of_whole(module, result):
-    about = _object(module, result)
+def _event_of_whole(whole, result):
+    about = whole["object"]
     if about is None:
-        return _event_of_module(module)
+        return _event_of_module(whole["module"])
     if result.get(about["kind"]) is None:
         return f"{about['kind']}.deleted"
     is_new = _before(result).get(about["name"], about) is None
-    return f"{about['kind']}.created" if is_new else _event_of_module(module)
+    return f"{about['kind']}.created" if is_new else _event_of_module(whole["module"])
 
 
 def _vms(result):

@@ -95,7 +95,7 @@ def dead_links(directory, codes):
 
 
 def _ids(path):
-    """Return the places of a file that a link may name; nothing if there is no file."""
+    """Return the places of a file that a link may name; nothing if the file does not exist."""
     if not path.exists():
         return set()
     text = path.read_text(encoding="utf-8") if path.suffix == ".html" else ""

@@ -49,7 +49,7 @@ def empty(locale):
 
 
 def read(path, locale=None):
-    """Return the catalogue in a file; an empty one if there is no file. An invalid file raises PoFileError."""
+    """Return the catalogue in a file; an empty one if it does not exist. An invalid file raises PoFileError."""
     if not path.exists():
         return empty(locale)
     with path.open("rb") as file:
@@ -79,7 +79,7 @@ def as_text(catalogue):
 def merge(catalogue, template, locale):
     """Return a catalogue with the entries of the template.
 
-    Translations of unchanged entries are kept. An entry whose English has changed keeps its translation as outdated
+    Translations of unchanged entries are kept. An entry with changed English keeps its translation as outdated
     (``fuzzy``), with the English that it was made from.
     """
     merged = empty(locale)
@@ -104,22 +104,22 @@ def entries(catalogue, template, page):
     return found
 
 
-def entries_of(checkout, language, pages=CATALOGUES):
-    """Return all entries of a language, by page."""
+def read_language(checkout, language, pages=CATALOGUES):
+    """Return {page: (its catalogue, its template)} of a language."""
     return {
-        page: entries(read(catalogue_path(checkout, language, page)), read(template_path(checkout, page)), page)
-        for page in pages
+        page: (read(catalogue_path(checkout, language, page)), read(template_path(checkout, page))) for page in pages
     }
 
 
-def surplus(checkout, language):
-    """Return the pages whose catalogue has entries that the English page does not have."""
-    return [
-        page
-        for page in CATALOGUES
-        if _ids(catalogue_path(checkout, language, page)) - _ids(template_path(checkout, page))
-    ]
+def entries_of(checkout, language, pages=CATALOGUES):
+    """Return all entries of a language, by page."""
+    return {page: entries(*both, page) for page, both in read_language(checkout, language, pages).items()}
 
 
-def _ids(path):
-    return {message.id for message in read(path) if message.id}
+def has_surplus(catalogue, template):
+    """Return whether a catalogue has entries that the English page does not have."""
+    return bool(_ids(catalogue) - _ids(template))
+
+
+def _ids(catalogue):
+    return {message.id for message in catalogue if message.id}

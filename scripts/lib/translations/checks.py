@@ -16,7 +16,7 @@ from . import markup
 from .characters import folded, foreign_characters, has_letters, straight, width
 from .glossary import found_terms, glossary
 from .languages import FOLDER, LANGUAGES, read_yaml
-from .markup import CODE, EMPHASIS, LINK, PLACE_OF_CODE, PLUGIN, STRONG
+from .markup import CODE, EMPHASIS, LINK, PLUGIN, STRONG
 
 #: Length of a translation as a part of the length of its English. Shorter entries may have any length.
 SHORTEST, SHORTEST_IF_DENSE, LONGEST, MEASURED_FROM = 0.5, 0.35, 2.5, 25
@@ -205,6 +205,3 @@ def problems(entries, rules, is_complete):
         elif is_complete and rules.needs_translation(entry.source):
             found.append(f"{entry.where}: {'outdated' if entry.is_outdated else 'missing'}: {entry.source[:60]}")
     return found
-
-
-__all__ = ["CHECKS", "PLACE_OF_CODE", "Rules", "needs_translation", "problems", "problems_of", "rules_of"]

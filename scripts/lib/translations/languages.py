@@ -46,7 +46,7 @@ LANGUAGES = {
 
 
 def complete(checkout):
-    """Return the languages whose catalogues are complete: these are on the site, and every check holds for them."""
+    """Return the languages with complete catalogues: these are on the site, and every check holds for them."""
     found = read_yaml(checkout / FOLDER / "complete.yml")["complete"]
     unknown = [one for one in found if one not in LANGUAGES]
     if unknown:

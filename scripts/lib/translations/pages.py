@@ -57,7 +57,7 @@ def digests(checkout):
 
 
 def changed_pages(checkout):
-    """Return the pages whose English has changed since their entries were taken from them."""
+    """Return the pages with English that has changed since their entries were taken from them."""
     path = checkout / _DIGESTS
     known = read_yaml(path) if path.exists() else {}
     found = [page for page, digest in digests(checkout).items() if known.get(page) != digest]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pytest
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_server import WinRMServer, through
+from suite.by_ansible import has_changed
 
 pytestmark = pytest.mark.rotated(12)
 
@@ -69,7 +69,7 @@ class _Playbook:
                 "-e", f"@{self._folder / 'variables.json'}", "-v", "--diff", *words,
             )  # fmt: skip
         assert _PASSWORD not in output
-        return code, bool(re.search(r"changed=[1-9]", output)), " ".join(output.split())
+        return code, has_changed(output), " ".join(output.split())
 
 
 @pytest.fixture(name="playbook")

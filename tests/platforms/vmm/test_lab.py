@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 
 import pytest
 
 from platforms.vmm.role_play import RoleHost
+from suite.by_ansible import has_changed
 
 pytestmark = pytest.mark.rotated(12)
 
@@ -38,7 +38,7 @@ class _Playbook:
             environment=self.host.environment(),
         )  # fmt: skip
         assert not self.host.not_recorded(), self.host.not_recorded()
-        return code, bool(re.search(r"changed=[1-9]", output)), " ".join(output.split())
+        return code, has_changed(output), " ".join(output.split())
 
 
 @pytest.fixture(name="playbook")

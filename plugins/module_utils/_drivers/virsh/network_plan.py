@@ -164,6 +164,7 @@ class _Plan(DefinedPlan):
         self._check_routes()
         self._check_ranges()
         self._check_hosts()
+        self._check_mtu()
         self._check_dhcp()
 
     def _check_mode(self):
@@ -252,17 +253,20 @@ class _Plan(DefinedPlan):
         if self._wanted["domain_local"] and not self._after["domain"]:
             raise self._refused("domain_local: the network has no domain.", "Set domain.")
 
+    def _check_mtu(self):
+        if not (self._wanted["mtu"] or self._wanted["addresses"]):
+            return
+        is_short = self._after["mtu"] and self._after["mtu"] < _LEAST_MTU_OF_IPV6
+        if is_short and any(":" in one for one in self._after["addresses"]):
+            raise self._refused(
+                f"mtu: IPv6 needs at least {_LEAST_MTU_OF_IPV6}, not {self._after['mtu']}.", "Use a greater one."
+            )
+
     def _check_dhcp(self):
         """Checks what libvirt rejects in a definition, or when it starts the network."""
-        if self._wanted["mtu"] or self._wanted["addresses"]:
-            is_short = self._after["mtu"] and self._after["mtu"] < _LEAST_MTU_OF_IPV6
-            if is_short and any(":" in one for one in self._after["addresses"]):
-                raise self._refused(
-                    f"mtu: IPv6 needs at least {_LEAST_MTU_OF_IPV6}, not {self._after['mtu']}.", "Use a greater one."
-                )
-        served = (
-            values.served(self._root) if any(self._wanted[name] for name in ("ranges", "hosts", "addresses")) else ()
-        )
+        if not any(self._wanted[name] for name in ("ranges", "hosts", "addresses")):
+            return
+        served = values.served(self._root)
         for version in (4, 6):
             subnets = [str(one.network) for one in served if one.version == version]
             if len(subnets) > 1:

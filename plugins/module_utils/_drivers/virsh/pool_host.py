@@ -49,7 +49,7 @@ class Pools:
         raise_for_errors(lists, answers)
         names = output.names(answers[0].stdout)
         vms = dict(output.domains(answers[1].stdout))
-        self._unsupported, self._formats = _unsupported(answers[2]), _formats(answers[2])
+        self._unsupported, self._formats = _capabilities(answers[2])
         questions = [words for name in names for words in _questions(name)] + [("dumpxml", uuid) for uuid in vms]
         found = iter(self.virsh.batch(questions) if questions else ())
         self._pools, self._information = {}, {}
@@ -124,22 +124,14 @@ def _stored(current, stored):
     return current.stdout if stored.error else stored.stdout
 
 
-def _unsupported(answer):
-    """Return the types that are not supported; libvirt before 5.2 does not say."""
-    if answer.error:
-        return frozenset()
-    return frozenset(
-        one.get("type") for one in ET.fromstring(answer.stdout).iter("pool") if one.get("supported") == "no"
+def _capabilities(answer):
+    """Return (types that are not supported, {type: formats of its source}); libvirt before 5.2 says neither."""
+    pools = [] if answer.error else [*ET.fromstring(answer.stdout).iter("pool")]
+    formats = "poolOptions/enum[@name='sourceFormatType']/value"
+    return (
+        frozenset(one.get("type") for one in pools if one.get("supported") == "no"),
+        {one.get("type"): tuple(value.text for value in one.findall(formats)) for one in pools},
     )
-
-
-def _formats(answer):
-    """Return {type: formats of its source}."""
-    if answer.error:
-        return {}
-    path = "poolOptions/enum[@name='sourceFormatType']/value"
-    pools = ET.fromstring(answer.stdout).iter("pool")
-    return {one.get("type"): tuple(value.text for value in one.findall(path)) for one in pools}
 
 
 def _is_block_device(path):

@@ -10,7 +10,7 @@ from lib.translations.catalogues import entries, read
 from lib.translations.characters import folded
 from lib.translations.checks import Rules
 from lib.translations.languages import CATALOGUES, template_path
-from lib.translations.markup import LINK, PLACE_OF_CODE, TEXT
+from lib.translations.markup import LINK, TEXT
 
 _LETTERS = str.maketrans(
     "abcdefghiklmnoprstuvwyzABCDEFGHIKLMNOPRSTUVWYZ", "áḃćďéḟǵĥíḱĺḿńóṕŕśťúṽẃýźÁḂĆĎÉḞǴĤÍḰĹḾŃÓṔŔŚŤÚṼẂÝŹ"
@@ -52,6 +52,3 @@ def complete_catalogues(checkout):
         template = read(template_path(checkout, page))
         found += [translated(one) for one in entries(template, template, page)]
     return [one for one in found if checks.needs_translation(one.source, names)]
-
-
-__all__ = ["PLACE_OF_CODE", "complete_catalogues", "pseudo", "rules", "translated"]

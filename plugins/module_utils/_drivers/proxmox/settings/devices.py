@@ -9,6 +9,7 @@ What else such a key has (pcie, x-vga, rombar ...) is kept. Keys with several de
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from ...._core.devices import PCI, USB, device_id, entry_of, is_product, is_valid, key_of
 from ...._core.errors import NotFound, Refused
@@ -99,20 +100,21 @@ def _free_key(update, stem):
 
 def check_devices(driver, label, node, devices):
     """Raise NotFound or Refused if the node does not have all ``devices``, or the cluster not all their mappings."""
+    get = cache(driver.tool.get)  # Several devices are in the same list.
     for key, device in sorted(devices.items()):
         where = f"{label}: devices.{key}"
         if _MAPPED in device:
-            _check_mapping(driver, where, node, device)
+            _check_mapping(driver, get, where, node, device)
         elif driver.tool.api.who == ROOT:
             # For other accounts, privileges.py rejects the device. They may not be able to read the hardware either.
-            _check_hardware(driver, where, node, device)
+            _check_hardware(get, where, node, device)
 
 
-def _check_hardware(driver, label, node, device):
+def _check_hardware(get, label, node, device):
     kind = device["type"]
     # By default, the server leaves out some classes of PCI devices.
     all_classes = {"pci-class-blacklist": ""} if kind == PCI else {}
-    listed = driver.tool.get(f"/nodes/{node}/hardware/{kind}", **all_classes)
+    listed = get(f"/nodes/{node}/hardware/{kind}", **all_classes)
     found = [one for one in listed if device["id"] in _names(kind, one)]
     if not found:
         raise NotFound(f"{label}: node '{node}' has no such device.", _SEE_HARDWARE.format(node, kind))
@@ -131,13 +133,13 @@ def _names(kind, listed):
     return {product, f"{listed['busnum']}-{listed['usbpath']}"} if "usbpath" in listed else {product}
 
 
-def _check_mapping(driver, label, node, device):
+def _check_mapping(driver, get, label, node, device):
     if driver.release() < _MAPPINGS_SINCE:
         raise Refused(
             f"{label}: this is Proxmox VE {driver.version()}, but mappings need 8.0 or later.",
             "Set the id of the device, as root@pam.",
         )
-    listed = driver.tool.get(f"/cluster/mapping/{device['type']}")
+    listed = get(f"/cluster/mapping/{device['type']}")
     found = next((one for one in listed if one["id"] == device[_MAPPED]), None)
     remedy = "Add it in the datacenter (Resource Mappings)."
     if found is None:

@@ -6,7 +6,7 @@
 Distributions install raw templates, and libvirt does not convert them. So the file is created here, before the
 definition, which then has to name the files of the firmware: libvirt would choose only firmware with a qcow2 template.
 
-libvirt 12.8 does not even start a VM whose definition names a raw template and a qcow2 file that exists (run with
+libvirt 12.8 does not even start a VM if its definition names a raw template and an existing qcow2 file (run with
 Debian testing; libvirt 11.3 and, as users report, 12.0 start it). So the definition calls the template qcow2, and names
 none. Up to 11.3, libvirt adds the raw template and the features of the firmware when it stores that; 12.8 does not.
 """
