@@ -64,18 +64,21 @@ class _Item:
         return self._days and SimpleNamespace(args=(self._days,), kwargs={"together": self._is_together})
 
 
+ON_TEST_DRIVER = depth.OTHER_DAYS["libvirt_test"]
+
+
 @pytest.mark.parametrize(
     ("item", "days"),
     [
         (_Item(), 1),
-        (_Item("libvirt_test"), 3),
-        (_Item("virtualbox"), 12),
-        (_Item(fixtures=["qemu"]), 4),
-        (_Item(days=6, fixtures=["qemu"]), 6),
-        (_Item("proxmox"), 9),
+        (_Item("libvirt_test"), ON_TEST_DRIVER),
+        (_Item("virtualbox"), depth.DAYS),
+        (_Item(fixtures=["qemu"]), depth.DAYS_OF_GUESTS),
+        (_Item(days=9, fixtures=["qemu"]), 9),
+        (_Item("proxmox"), depth.DAYS),
         (_Item(days=2), 2),
-        (_Item("libvirt_test", days=4), 4),
-        (_Item("proxmox", days=4), 9),
+        (_Item("libvirt_test", days=3 * ON_TEST_DRIVER), 3 * ON_TEST_DRIVER),
+        (_Item("proxmox", days=2), depth.DAYS),
     ],
 )
 def test_every_test_has_its_turn_once(item, days, monkeypatch):
@@ -91,9 +94,9 @@ def test_every_test_has_its_turn_once(item, days, monkeypatch):
 def test_scenarios_on_libvirt_do_not_wait_for_their_turn_after_a_change(changed, monkeypatch):
     monkeypatch.setattr(subjects, "changed_files", lambda _checkout: [changed])
     items = [_Item("libvirt_test"), _Item(fixtures=["qemu"]), _Item("libvirt_qemu"), _Item("libvirt_test", days=4)]
-    assert [depth.days_of(item) for item in items] == [1, 1, 9, 4]
+    assert [depth.days_of(item) for item in items] == [1, 1, depth.DAYS, 4]
     monkeypatch.setattr(subjects, "changed_files", lambda _checkout: ["docs/testing.md"])
-    assert [depth.days_of(item) for item in items] == [3, 4, 9, 4]
+    assert [depth.days_of(item) for item in items] == [ON_TEST_DRIVER, depth.DAYS_OF_GUESTS, depth.DAYS, 4]
 
 
 def test_tests_of_one_file_can_have_one_turn():
