@@ -28,7 +28,6 @@ class Timing:
     memory_per_gib: float = 1.0
     rollback: float = 2.0
     delete_snapshot: float = 2.0
-    move_per_gib: float = 0.5
     migrate: float = 3.0
     start: float = 1.0
     stop: float = 0.5

@@ -19,8 +19,6 @@ DEFAULT = ".vagrant"
 _MACHINES = "machines"
 # With the first, Vagrant would find the VM in the index of its home folder and write there; the second is a secret.
 _NOT_COPIED = ("index_uuid", "private_key")
-#: The id of a VM that the provider has not finished creating.
-PREPARING = "preparing"
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,6 @@ _NOTHING_DONE = (
     *_WRONG_STATE,
     *(text for some in _NOT_FOUND.values() for text in some),
 )
-_INACCESSIBLE = ("The object functionality is limited",)
 #: Seconds between retries of a read, for example while the daemon restarts; reads can be repeated safely.
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1, 1, 2, 2, 3, 3)
 #: How often a read is repeated if its output may be incomplete; after that the output is accepted.
@@ -176,16 +175,6 @@ def is_held(error):
 def is_not_running(error):
     """Whether the command failed because the VM is not running, or has stopped in the meantime."""
     return _contains(error, _NOT_RUNNING)
-
-
-def is_wrong_state(error):
-    """Whether the state of the VM does not allow the command."""
-    return _contains(error, _WRONG_STATE)
-
-
-def is_inaccessible(error):
-    """Whether the VM is registered, but its settings cannot be read."""
-    return _contains(error, _INACCESSIBLE)
 
 
 def _contains(error, texts):

@@ -25,7 +25,7 @@ _NEW_PROPERTY = re.compile(
 _OLD_PROPERTY = re.compile(
     r"^Name: (?P<name>.*?), value: (?P<value>.*?), timestamp: (?P<time>\d+), flags: (?P<flags>[A-Z, ]*)$", re.M | re.S
 )
-_VALUE = re.compile(r"\AValue: (.*?)\n(?:Timestamp: (\d+)\nFlags: (.*)\n)?\Z", re.DOTALL)
+_VALUE = re.compile(r"\AValue: (.*?)\n\Z", re.DOTALL)
 _EXTRA_DATA = re.compile(r"^Key: (\S+), Value: (.*?)$(?=\nKey: \S+, Value: |\n*\Z)", re.DOTALL | re.MULTILINE)
 INACCESSIBLE = "<inaccessible>"
 
@@ -152,12 +152,6 @@ def value(text):
     """``guestproperty get`` and ``getextradata`` of one key: the value, or None if it is not set."""
     match = _VALUE.match(text)
     return match[1] if match else None
-
-
-def timed_value(text):
-    """``guestproperty get --verbose``: a Property, or None if it is not set."""
-    match = _VALUE.match(text)
-    return _property(*match.groups()) if match and match[2] else None
 
 
 def _property(value, time, flags):

@@ -237,9 +237,6 @@ class Libvirt(Adapter):
     def changes_while_running(self):
         return own.changes(self.nic, self.disk_size)
 
-    def changes_while_stopped(self):
-        return [*own.exchanged_macs(), *own.changes(self.nic, self.disk_size)[:4]]
-
     def settings(self, machine, which="stored"):
         """A VM's settings by option name; ``machine`` is from ``truth``."""
         return reading.settings(machine, which)

@@ -13,9 +13,6 @@ from pathlib import Path
 from platforms import warm
 from platforms.vagrant.double.commands import call
 from platforms.vagrant.double.registry import Registry, run_program
-from suite.limits import wait_until
-
-_SECONDS = 30
 
 
 class Vagrant:
@@ -81,9 +78,6 @@ class Vagrant:
         path = self._known / "calls"
         lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
         return [[word for word in json.loads(line)["words"] if word != "--machine-readable"] for line in lines]
-
-    def wait_until_it_hangs(self, machine):
-        wait_until(lambda: ["hangs", machine] in self.calls(), f"{machine} hangs", _SECONDS)
 
     def _write_executable(self):
         self.bin.mkdir()

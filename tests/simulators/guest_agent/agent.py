@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import os
-import stat
 import subprocess
 import threading
 
@@ -153,7 +152,3 @@ class _Running:
 
 def _encoded(data):
     return base64.b64encode(data).decode("ascii")
-
-
-def mode_of(path):
-    return stat.S_IMODE(os.stat(path).st_mode)

@@ -110,8 +110,3 @@ def _defaults(options):
 def ask_snapshot(name, state="present", stop_mode=None, **options):
     plain = ask(stop_mode=stop_mode)
     return replace(plain, snapshot=SnapshotRequest(name=name, state=state, **options))
-
-
-def cost_by_key(costs):
-    """Return a cost function for ``native``: {key: cost}."""
-    return lambda vm, change: costs[change.key]

@@ -76,10 +76,6 @@ class Features:
                 self.states[name] = "EnablePending" if name in _AT_START else "Enabled"
             name = self._parents[name]
 
-    def disable(self, name):
-        if self.states[name] != "Disabled":
-            self.states[name] = "DisablePending" if name in _AT_START else "Disabled"
-
     def parents(self, name):
         found = []
         while self._parents[name]:

@@ -66,8 +66,6 @@ class _Files(FileSystem):
 class WslHost:
     """``flavour``: the version of WSL's package, or "inbox". ``windows`` answers requests."""
 
-    knobs_class = Knobs
-
     def __init__(self, flavour="2.6.3", culture="en-US", knobs=None):
         self.flavour, self.culture, self.knobs = flavour, culture, knobs or Knobs()
         self.is_inbox = flavour == "inbox"

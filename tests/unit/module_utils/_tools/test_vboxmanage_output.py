@@ -210,13 +210,6 @@ def test_one_value():
     assert output.value("Value: \n") == ""
 
 
-def test_one_guest_property_with_its_time():
-    assert output.timed_value(recorded("guestproperty-get")) == Property(
-        "10.0.2.15", 1795174083445751000, frozenset({"TRANSIENT"})
-    )
-    assert output.timed_value("No value set!\n") is None
-
-
 def test_extra_data():
     assert output.extra_data(recorded("getextradata-enumerate")) == {
         "polyvirt/mark": '{"v": 1, "id": "x, Value: y"}',
