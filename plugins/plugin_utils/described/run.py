@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import replace
-
-from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.errors import NotFound, PolyvirtError
 from ...module_utils._ports import files as port
 from ..inventory.sources import sources_for
+from ..tasks.controller_action import OverSources
 from ..tasks.registry import PLATFORMS
 from .files import files_of, is_unchanged, not_described
 
@@ -21,24 +19,7 @@ from .files import files_of, is_unchanged, not_described
 _MOST_LINES = 200
 
 
-class DescribeVms(ActionBase):
-    """Subclasses set ``module``, the declaration of the options, and ``own``: options of the module vm_info."""
-
-    TRANSFERS_FILES = False
-    #: One task for all hosts of the play.
-    BYPASS_HOST_LOOP = True
-    _supports_check_mode = True
-    _supports_async = False
-    module = None
-    own = frozenset()
-
-    def run(self, tmp=None, task_vars=None):
-        del tmp  # Of no effect since ansible-core 2.3.
-        super().run(None, task_vars)
-        self._task_vars = task_vars or {}
-        _valid, options = self.validate_argument_spec(self.module.argument_spec)
-        return replace(self.module, answer=self._answer).result(options, self._task)
-
+class DescribeVms(OverSources):
     def _answer(self, options, check):
         sources = sources_for(self._loader, self._task_vars, options["sources"], self.own)
         if not sources.names:

@@ -8,17 +8,15 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from dataclasses import replace
 from datetime import datetime, timezone
 
 from ansible import context
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, NotFound, Refused
 from ..inventory.sources import sources_for
-from ..tasks.approvals import OPTION, approval_of
+from ..tasks.controller_action import OverSources
 from . import decisions
 from .child import Child
 from .snapshots import Snapshots, snapshots_of, state_of
@@ -30,25 +28,10 @@ _PASSWORDS = {
 }
 
 
-class GuardedRun(ActionBase):
-    """Subclasses set ``module``, the declaration of the options, and ``own``: options of the module vm_info."""
-
-    TRANSFERS_FILES = False
-    #: One task for all hosts of the play.
-    BYPASS_HOST_LOOP = True
-    _supports_check_mode = True
-    _supports_async = False
-    module = None
-    own = frozenset()
-
+class GuardedRun(OverSources):
     def run(self, tmp=None, task_vars=None):
-        del tmp  # Of no effect since ansible-core 2.3.
-        super().run(None, task_vars)
-        self._task_vars, self._stats = task_vars or {}, {}
-        self._task.args = {**self._task.args, OPTION: approval_of(self._task, self._task_vars, self._templar)}
-        _valid, options = self.validate_argument_spec(self.module.argument_spec)
-        result = replace(self.module, answer=self._answer).result(options, self._task)
-        return decisions.with_stats(result, self._stats)
+        self._stats = {}
+        return decisions.with_stats(super().run(tmp, task_vars), self._stats)
 
     def _answer(self, options, check, approval):
         self._options, self._check, self._approval = options, check, approval

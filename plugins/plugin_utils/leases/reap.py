@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import compress, repeat
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.leases import seconds
 from ..inventory.sources import sources_for
-from ..tasks.approvals import EXPECTED, OPTION, approval_of
+from ..tasks.approvals import EXPECTED
+from ..tasks.controller_action import OverSources
 from ..tasks.in_process import now
 from ..tasks.over_platforms import plan_of, shown_plans
 from . import decisions
@@ -27,25 +26,7 @@ _READ = {
 }
 
 
-class Reap(ActionBase):
-    """Subclasses set ``module``, the declaration of the options, and ``own``: options of the module vm_info."""
-
-    TRANSFERS_FILES = False
-    BYPASS_HOST_LOOP = True
-    _supports_check_mode = True
-    _supports_async = False
-    module = None
-    own = frozenset()
-
-    def run(self, tmp=None, task_vars=None):
-        del tmp  # Of no effect since ansible-core 2.3.
-        super().run(None, task_vars)
-        self._task_vars = task_vars or {}
-        approval = approval_of(self._task, self._task_vars, self._templar)
-        self._task.args = {**self._task.args, OPTION: approval}
-        _valid, options = self.validate_argument_spec(self.module.argument_spec)
-        return replace(self.module, answer=self._answer).result(options, self._task)
-
+class Reap(OverSources):
     def _answer(self, options, check, approval):
         self._options, self._grace = options, seconds(options["grace"], "grace") // 60
         self._sources = sources_for(self._loader, self._task_vars, options["sources"], self.own)

@@ -5,32 +5,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ansible.plugins.action import ActionBase
-
 from ...module_utils._core.errors import InvalidInput, Refused
 from ..outcomes.reader import now, started_by
+from ..tasks.controller_action import ControllerAction
 from . import files
 from .formats import texts
 from .model import build, in_utc
 from .results import records_of_registered
 
 
-class Report(ActionBase):
-    """Subclasses set ``module``, the declaration of the options."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-    module = None
-
+class Report(ControllerAction):
     def run(self, tmp=None, task_vars=None):
-        del tmp  # Of no effect since ansible-core 2.3.
-        super().run(None, task_vars)
-        self._task_vars = task_vars or {}
-        _valid, options = self.validate_argument_spec(self.module.argument_spec)
-        result = replace(self.module, answer=self._answer).result(options, self._task)
+        result = super().run(tmp, task_vars)
         # They would be in the output a second time, and can be long.
         result["invocation"]["module_args"].pop("results", None)
         return result
