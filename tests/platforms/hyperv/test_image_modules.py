@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._media.fetching import downloading
 
-from platforms.hyperv.stored_images import FOLDER, images_of, steps_of, stored_in, vm_task
+from platforms.hyperv.stored_images import FOLDER, images_of, stored_in, vm_task
 from platforms.hyperv.tasks import done
 from platforms.windows.failures import Failed, interruptions
 from platforms.windows.tasks import run_module
@@ -30,42 +30,6 @@ def _image(world, check=False, **options):
 
 def _info(world):
     return run_module(world.host, "image_info", platform="hyperv")
-
-
-def test_image_is_fetched_ahead_of_the_vm(world):
-    check, run_, again = _image(world, check=True), _image(world), _image(world)
-    for result in (check, run_, again):
-        assert not result["failed"], result["msg"]
-    assert (check["images"], check["diff"]) == (run_["images"], run_["diff"])
-    assert [one["changed"] for one in (check, run_, again)] == [True, True, False]
-    assert again["images"] == run_["images"]
-    (image,) = run_["images"]
-    assert (image["name"], image["path"].lower(), image["format"]) == ("tests-1", stored_in(world)[0], "vhdx")
-    assert (image["digest"], image["size"], image["users"]) == (f"sha256:{world.vendor.digest}", 16 << 20, [])
-    world.vendor.server.requests.clear()
-    assert steps_of(done(world.host, **vm_task(world))) == ["create"]
-    assert world.vendor.server.requests == []
-
-
-def test_check_mode_writes_nothing(world):
-    _image(world, check=True)
-    assert (images_of(world.host), world.store.exists()) == ([], False)
-
-
-def test_used_image_is_kept(world):
-    image = world.vendor.image(linked=True)
-    done(world.host, **vm_task(world, image=image))
-    done(world.host, **vm_task(world, "copied"))
-    (listed,) = _info(world)["images"]
-    assert (listed["users"], listed["age"], listed["file_size"]) == (
-        ["web"],
-        0,
-        len(world.host.files.file(stored_in(world)[0])),
-    )
-    for check in (True, False):
-        result = _image(world, check, state="absent")
-        assert f"name: tests-1: disks of web need {listed['path']}. Delete these VMs first." in result["msg"]
-    assert images_of(world.host) == stored_in(world)
 
 
 def test_image_below_a_checkpoint_is_kept(world):

@@ -62,16 +62,6 @@ def test_exact_name_of_the_list_is_taken_in_any_version():
     assert result["vms"][0]["image"]["name"] == "Debian"
 
 
-@pytest.mark.parametrize("state", ["present", "started", "stopped"])
-def test_unknown_name_is_rejected_with_near_ones(state):
-    host = host_with_image()
-    image = {"source": "debian", "catalogue": {"names": ["debian-12", "debian-13", "rocky-10"]}}
-    del host.online["Debian"]
-    run_rejected(host, "web: image: ", "'debian'. Did you mean debian-12 or debian-13?", name=["web"], image=image,
-                 state=state)  # fmt: skip
-    assert not run_ok(host, name=["web"], image=image, state="absent")["changed"]
-
-
 def test_name_that_the_list_of_this_host_lacks_is_rejected():
     host = host_with_image()
     del host.online["Ubuntu"]

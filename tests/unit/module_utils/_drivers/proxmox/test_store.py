@@ -16,7 +16,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media import store_
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account, User
 from simulators.proxmox.storage import GIB, Storage, Volume
-from simulators.proxmox.web import File
 from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of
 from unit.module_utils._drivers.proxmox.vendor import IMAGE, QCOW2, downloads, images, qcow2, volume_of
 from unit.module_utils._media.server import checksum
@@ -61,20 +60,6 @@ def _add(world, name, digits, day=1, storage="local", node="pve1"):
 # Fetching -------------------------------------------------------------------------------------------------------------
 
 
-def test_check_mode_predicts_the_run_and_the_second_run_does_nothing(world, node, vendor):
-    check = node.present(check=True)
-    assert (images(world), world.journal.writes()) == ([], [])
-    run = node.present()
-    assert check == run
-    assert run["diff"]["after"] == f"{volume_of()}\n"
-    assert (images(world), len(downloads(world))) == ([volume_of()], 1)
-    vendor.requests.clear()
-    again = node.present()
-    assert (again["changed"], vendor.requests, len(downloads(world))) == (False, [], 1)
-    vm = do(world, **vendor.vm())
-    assert (vm.failed, [step["verb"] for step in vm.vms[0]["steps"]]) == (False, ["create"]), vm.msg
-
-
 def test_image_is_described_as_far_as_it_is_known(node):
     """A node records nothing about a file."""
     known = {"name": _NAME, "path": volume_of(), "format": "qcow2", "fetched": date.today().isoformat(), "users": []}
@@ -98,13 +83,6 @@ def test_refresh_stores_a_newer_version_next_to_the_old_one(world, node, vendor)
     assert node.present()["changed"] is False
     assert node.present(refresh=True)["changed"] is True
     assert images(world) == sorted([volume_of(), volume_of(newer)])
-
-
-def test_failed_download_stores_nothing(world, node):
-    world.web = lambda url: File(b"another file")
-    with pytest.raises(PolyvirtError, match="checksum mismatch"):
-        node.present()
-    assert images(world) == []
 
 
 @pytest.mark.parametrize("check", [True, False])

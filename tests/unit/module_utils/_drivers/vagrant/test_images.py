@@ -97,16 +97,6 @@ def test_another_box_beside_an_image_is_rejected(world, image):
     assert not world.run(image=image, box=BOX).failed
 
 
-@pytest.mark.parametrize("state", ["present", "started", "stopped"])
-def test_unknown_name_is_rejected_with_near_ones(world, state):
-    image = {"source": "debian-l3", "catalogue": {"names": ["debian-13", "rocky-10"]}}
-    assert (
-        "image: there is no image named 'debian-l3'. Did you mean debian-13?"
-        in world.run(image=image, state=state).error
-    )
-    assert not world.run(image=image, state="absent").changed
-
-
 @pytest.mark.parametrize(
     ("image", "text"),
     [
