@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins import modules
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Option
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import changing, connections
-from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.approvals import approval_of
 
 from collection_path import CHECKOUT
 
@@ -21,20 +21,6 @@ _READ_ONLY = {"guest_status", "install_wait", "vmm_network_info", "image_info", 
 #: Reports and the files that describe VMs are on the controller.
 _WITHOUT_PLAN = {"describe_vms", "guarded_run", "report", "windows_calls"}
 NAMES = sorted(path.stem for path in (CHECKOUT / "plugins/modules").glob("*.py"))
-TOKEN = "ghjk"
-
-
-class Templar:
-    def template(self, value):
-        return value
-
-
-class Task:
-    delegate_to = None
-    check_mode = False
-
-    def get_name(self):
-        return "Make it"
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in _WITHOUT_PLAN])
@@ -51,10 +37,8 @@ def _answer(params, check, approval):
 
 def _result(check=True, **params):
     module = changing({"name": Option(), "token": Option(secret=True)}, _answer)
-    task = Task()
-    task.check_mode = check
     given = dict.fromkeys(module.options)
-    return module.result({**given, "name": "web", **params}, task)
+    return module.result({**given, "name": "web", **params}, SimpleNamespace(check_mode=check))
 
 
 def test_result_has_the_digest_and_only_check_mode_passes_it_on():
@@ -75,31 +59,6 @@ def test_digest_that_was_masked_cannot_be_approved():
     assert (result["plan"], "ansible_stats" in result) == (None, False)
     assert "secret of the task is a part of its digest" in result["warnings"][0]
     assert part not in str(result)
-
-
-@pytest.mark.parametrize("prefix", ["awx", "tower"])
-def test_action_plugin_passes_what_the_play_permits(prefix):
-    texts = [{"plan": "p", "host": "hv1", "task": "Make it"}, {"plan": "q", "host": "hv1", "task": "Another"}]
-    variables = {
-        "inventory_hostname": "hv1",
-        f"{prefix}_workflow_job_id": 7,
-        f"{prefix}_project_revision": "4f1c",
-        "polyvirt_approved_plans": [],
-        "polyvirt_plans": texts,
-    }
-    given = {"host": "hv1", "task": "Make it", "revision": "4f1c", "workflow": 7}
-    assert approval_of(Task(), variables, Templar()) == {
-        **given,
-        "polyvirt_approved_plans": [],
-        "polyvirt_plans": texts[:1],
-    }
-    assert "polyvirt_approved_plans" not in approval_of(Task(), {"inventory_hostname": "hv1"}, Templar())
-
-
-def test_host_is_the_one_that_the_task_is_delegated_to():
-    task = Task()
-    task.delegate_to = "hv2"
-    assert approval_of(task, {"inventory_hostname": "hv1"}, Templar())["host"] == "hv2"
 
 
 def test_connections_are_those_of_all_vms_without_secrets():
