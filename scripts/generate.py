@@ -33,7 +33,7 @@ from lib.play_specs import ROLES as PLAYBOOKS
 from lib.play_specs import role_option_lines
 from lib.playbook_pages import page_lines, pages
 from lib.returns import return_lines
-from lib.role_platforms import choices, connection_options
+from lib.role_platforms import choices, connection_options, options_of_task
 from lib.versions import version_lines
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -281,8 +281,9 @@ def platforms_of_role(checkout):
 
 
 def connections_of_role(checkout):
-    """Return the lines with the connection options of each platform, which role vm passes to all modules."""
-    return connection_options(_registry(), _import_plugin, _import("_core.options").VM_INFO)
+    """Return the lines of role vm with the options of a whole task, and those that it passes to all modules."""
+    options = _import("_core.options")
+    return [*options_of_task(options), *connection_options(_registry(), _import_plugin, options.VM_INFO)]
 
 
 def guide(name):

@@ -16,6 +16,13 @@ def connection_options(platforms, import_module, shared):
     lines = ["__vm_connection_options:"]
     for platform, registered in platforms.items():
         vm, info = (import_module(f"modules.{name}").MODULE.options for name in (registered.vm, registered.vm_info))
-        names = sorted(name for name in set(vm) & set(info) - set(shared) for name in (name, *vm[name].aliases))
+        both = [name for name in set(vm) & set(info) - set(shared) if not vm[name].hidden]
+        names = sorted(word for name in both for word in (name, *vm[name].aliases))
         lines += [f"  {platform}:", *(f"    - {name}" for name in names)] if names else [f"  {platform}: []"]
     return lines
+
+
+def options_of_task(options):
+    """Return the options of a task as a whole that users set, as a line; entries of ``machines`` cannot set them."""
+    names = sorted(name for name in options.OF_TASK if name != "machines" and not options.VM[name].hidden)
+    return [f"__vm_of_task: [{', '.join(names)}]"]

@@ -23,6 +23,8 @@ class Adapter:
     commands = ()
     #: A directory with its own programs, which take precedence over those of the host; or None.
     programs = None
+    #: Its module with ``settings()`` and ``refusals(platform, known, new)``.
+    _own = None
     #: The power states into which a test can bring a VM.
     finds = (ABSENT, STOPPED, RUNNING, PAUSED)
     #: Options of the smallest new VM, and the size of its disk.
@@ -137,6 +139,32 @@ class Adapter:
     def fail_no_call(self, shim):
         """Cancel ``fail_call``, also if no call had this number."""
         shim.forget()
+
+    def medium(self):
+        """An ISO image."""
+        path = self.storage / "medium.iso"
+        if not path.exists():
+            command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, __file__]
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        return str(path)
+
+    def bring(self, names, obeying=()):
+        """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` shut down on request."""
+        for name, power in names.items():
+            if power == ABSENT:
+                continue
+            self.define(name, obeys=name in obeying)
+            if power != STOPPED:
+                self.move(name, RUNNING)
+                self.move(name, power)
+
+    def own_settings(self):
+        """Settings that only this platform has, or with values of its own, as in ``scenarios.options``."""
+        return self._own.settings()
+
+    def own_refusals(self, known, new):
+        """Tasks that fail on this platform only; the VM ``known`` exists, ``new`` does not."""
+        return self._own.refusals(self, known, new)
 
     def registered_disks(self):
         """Files of disks in a registry of the platform, used or not."""

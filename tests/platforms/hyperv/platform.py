@@ -45,6 +45,7 @@ class Platform(WindowsAdapter):
     """A server with Hyper-V, in this process."""
 
     name = "hyperv"
+    _own = own
     family = "polyvirt.core.hyperv"
     image_firmware = "uefi"
     stored_format = "vhdx"
@@ -168,21 +169,11 @@ class Platform(WindowsAdapter):
         assert all(call["ok"] for call in chain["calls"]), chain
         self.recorded_calls()
 
-    def bring(self, names, obeying=()):
-        """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` shut down on request."""
-        for name, power in names.items():
-            if power == ABSENT:
-                continue
-            self.define(name, services=name in obeying)
-            if power != STOPPED:
-                self.move(name, RUNNING)
-                self.move(name, power)
-
-    def define(self, name, services=False):
+    def define(self, name, obeys=False):
         """Create a VM with one disk."""
         path = f"{_FOLDER}\\{name}.vhdx"
         self.host.disk(path, size=_SIZE)
-        vm = self.host.add(name, services=services)
+        vm = self.host.add(name, services=obeys)
         vm.hardware.memory["Startup"] = 128 << 20
         vm.shown["AutomaticStartAction"] = "Nothing"
         place = {"ControllerType": "=SCSI", "ControllerNumber": 0, "ControllerLocation": 0}
@@ -207,11 +198,3 @@ class Platform(WindowsAdapter):
     def handle(self, name):
         """The id, which Hyper-V accepts as this VM, to be used as the name of another VM."""
         return self.ids()[name]
-
-    # Only on this platform -------------------------------------------------------------------------------------------
-
-    def own_refusals(self, known, new):
-        return own.refusals(self, known, new)
-
-    def own_settings(self):
-        return own.settings()

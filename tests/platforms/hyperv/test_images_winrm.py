@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
-from suite.media_server import Vendor, as_published
 
 pytestmark = pytest.mark.rotated(4)
 
@@ -22,19 +19,9 @@ _FOLDER = "D:\\images"
 NEW = {"name": "web", "memory": "1G", "image": "tests-1"}
 
 
-@pytest.fixture(name="vendor")
-def _vendor(tmp_path):
-    source = tmp_path / "source.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", source, "16M"], check=True)
-    vendor = Vendor()
-    vendor.publish(as_published(str(source), tmp_path / "published.qcow2"))
-    vendor.write_catalogue(tmp_path / "catalogue", f"{vendor.server.url}/latest")
-    yield vendor
-    vendor.close()
-
-
 def _play(vendor, tmp_path, ansible_playbook, tasks):
     """Return (host, result of each task). One connection breaks off while the tasks send something."""
+    vendor.write_catalogue(tmp_path / "catalogue", f"{vendor.server.url}/latest")
     host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE))
     own = {
         "polyvirt_catalogue_directories": [str(tmp_path / "catalogue")],

@@ -86,14 +86,6 @@ class Libvirt(Adapter):
 
     # Without the module -----------------------------------------------------------------------------------------------
 
-    def medium(self):
-        """An ISO image."""
-        path = self.storage / "medium.iso"
-        if not path.exists():
-            command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, __file__]
-            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-        return str(path)
-
     def virsh(self, *words, stdin=None, check=True):
         """Run virsh; returns its standard output."""
         command = ["virsh", "-q", "-c", self.uri, *words]

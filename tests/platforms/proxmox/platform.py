@@ -46,6 +46,7 @@ class Platform(Client, Adapter):
     """A cluster with VMs that have a common name prefix."""
 
     name = "proxmox"
+    _own = own
     family = "polyvirt.core.proxmox"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": "16M"}], "networks": []}
@@ -240,12 +241,6 @@ class Platform(Client, Adapter):
 
     # Only on this platform --------------------------------------------------------------------------------------------
 
-    def own_refusals(self, known, new):
-        return own.refusals(self, known, new)
-
-    def own_settings(self):
-        return own.settings()
-
     def handle(self, name):
         """The VMID, to be used as the name of another VM."""
         return self.ids()[name]
@@ -275,16 +270,6 @@ class Platform(Client, Adapter):
         if machine["current"].get("protection") == "1":
             self.api("PUT", f"{path}/config", protection=0)
         self.api("DELETE", path)
-
-    def bring(self, names, obeying=()):
-        """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` shut down on request."""
-        for name, power in names.items():
-            if power == ABSENT:
-                continue
-            self.define(name, obeys=name in obeying)
-            if power != STOPPED:
-                self.move(name, RUNNING)
-                self.move(name, power)
 
     def define(self, name, obeys=False):
         """Create a VM with one CPU, one disk and no NIC."""

@@ -46,6 +46,7 @@ class Platform(Adapter):
     """One project, in which all VMs belong to the namespace."""
 
     name = "vagrant"
+    _own = own
     family, word = "polyvirt.core.vagrant", "instance"
     commands = ("vagrant", "virsh", "VBoxManage")
     disk_size = "2G"
@@ -293,11 +294,3 @@ class Platform(Adapter):
         if name not in self.ids():
             self._up([name])
         self.machines.turn(self.ids()[name], power)
-
-    # Only on this platform --------------------------------------------------------------------------------------------
-
-    def own_refusals(self, known, new):
-        return own.refusals(self, known, new)
-
-    def own_settings(self):
-        return own.settings()

@@ -14,7 +14,7 @@ _READS = {"--version", "list", "showvminfo", "showmediuminfo", "getextradata"}
 _READS_BY_SECOND = {"guestproperty": {"get", "enumerate"}, "unattended": {"detect"}}
 _READS_BY_THIRD = {"snapshot": {"list", "showvminfo"}}
 #: Settings that only this platform has, or with values of its own, as in ``scenarios.options``.
-SETTINGS = {
+_SETTINGS = {
     "os_type": (("Debian_64", "Debian (64-bit)"), ("openbsd", "OpenBSD (64-bit)")),
     "display": (({"video_memory": "16M"}, 16 << 20), ({"video_memory": "32M"}, 32 << 20)),
     "nested_virtualization": ((False, False), (True, True)),
@@ -27,6 +27,10 @@ SETTINGS = {
     "graphics_controller": (("vboxvga", "vboxvga"), ("vmsvga", "vmsvga")),
     "boot_order": ((["cdrom", "disk"], ["dvd", "disk"]), (["network", "disk"], ["net", "disk"])),
 }
+
+
+def settings():
+    return _SETTINGS
 
 
 def refusals(platform, known, new):

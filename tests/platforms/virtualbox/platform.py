@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +41,7 @@ class Platform(Disks, VmSetup, Adapter):
     """A registry with VMs that have a common name prefix."""
 
     name = "virtualbox"
+    _own = own
     links_images = False
     family = "polyvirt.core.vbox"
     commands = ("VBoxManage", "xorriso")
@@ -113,14 +113,6 @@ class Platform(Disks, VmSetup, Adapter):
         return command != "VBoxManage" or own.writes(words)
 
     # Without the module -----------------------------------------------------------------------------------------------
-
-    def medium(self):
-        """An ISO image."""
-        path = self.storage / "medium.iso"
-        if not path.exists():
-            command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, __file__]
-            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-        return str(path)
 
     def all_ids(self):
         """{name: UUID} of all VMs; of two with the same name, the later."""
@@ -211,12 +203,6 @@ class Platform(Disks, VmSetup, Adapter):
         return self._power(uuid) != STOPPED or bool(self.box.processes(f"--comment\0{name}\0"))
 
     # Only on this platform --------------------------------------------------------------------------------------------
-
-    def own_refusals(self, known, new):
-        return own.refusals(self, known, new)
-
-    def own_settings(self):
-        return own.SETTINGS
 
     def handle(self, name):
         """A word that VBoxManage accepts as this VM, to be used as the name of another one."""

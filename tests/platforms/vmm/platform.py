@@ -40,6 +40,7 @@ class Platform(Adapter):
     """A host with vmd, in its own directory."""
 
     name = "vmm"
+    _own = own
     family = "polyvirt.core.vmm"
     commands = ("vmctl", "vmd", "ifconfig", "arp", "uname", "rcctl", "xorriso")
     finds = (ABSENT, STOPPED, RUNNING, PAUSED)
@@ -168,14 +169,6 @@ class Platform(Adapter):
         """The settings of a VM, named like the options; ``machine`` is from ``truth``."""
         return json.loads(machine[which])
 
-    def medium(self):
-        """An ISO image."""
-        path = self.storage / "medium.iso"
-        if not path.exists():
-            command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, __file__]
-            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-        return str(path)
-
     def base_image(self):
         """A small image to create VMs from; no guest boots from it."""
         return self._image(self.storage / "base.qcow2")
@@ -270,11 +263,3 @@ class Platform(Adapter):
     def blocking_file(self, name):
         """A file that prevents the creation of a VM with this name."""
         return self.storage / f"{name}-disk0.qcow2"
-
-    # Settings and rejections of this platform only -------------------------------------------------------------------
-
-    def own_refusals(self, known, new):
-        return own.refusals(self, known, new)
-
-    def own_settings(self):
-        return own.settings()

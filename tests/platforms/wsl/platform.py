@@ -24,6 +24,7 @@ class Platform(WindowsAdapter):
     """A host with WSL 2.6.3, in this process."""
 
     name = "wsl"
+    _own = own
     family = "polyvirt.core.wsl"
     word = "distro"
     finds = (ABSENT, STOPPED, RUNNING)
@@ -146,11 +147,3 @@ class Platform(WindowsAdapter):
 
     def secret_options(self, secret):
         return {}
-
-    # Only on this platform -------------------------------------------------------------------------------------------
-
-    def own_refusals(self, known, new):
-        return own.refusals(self, known, new)
-
-    def own_settings(self):
-        return own.settings()

@@ -362,14 +362,3 @@ def test_host_that_cannot_be_used_is_explained(prepare, words):
     assert [word for word in words if word not in result["msg"]] == [], result["msg"]
     assert "Unexpected" not in result["msg"]
     assert sorted(before[0]) == sorted(state_of(host)[0])
-
-
-@pytest.mark.parametrize("check", [True, False])
-def test_task_that_names_another_image_changes_nothing_and_warns(check):
-    host = host_with_image()
-    run_ok(host, **NEW)
-    assert run(host, check=check, **NEW)["warnings"] == []
-    result = run(host, check=check, **{**NEW, "image": {"source": "Debian"}})
-    assert (result["failed"], result["changed"]) == (False, False)
-    (warning,) = result["warnings"]
-    assert f"created from '{TAR}', and the task names 'Debian'" in warning
