@@ -10,8 +10,6 @@ import base64
 from .errors import AgentError, ApiError
 from .vm_agent import asked
 
-_MOST_OUTPUT = 16 * 1024 * 1024
-
 
 def _of_agent(answer):
     """Create an endpoint that returns ``answer(call, ask)``; ``ask`` sends a request to the agent."""

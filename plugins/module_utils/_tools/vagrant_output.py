@@ -59,13 +59,6 @@ class Ssh:
     key_file: str | None
 
 
-@dataclass(frozen=True)
-class Box:
-    name: str
-    provider: str
-    version: str
-
-
 def rows(text):
     """[Row] of an output; lines that are not rows are skipped."""
     return [_row(*found) for found in _ROW.findall(text)]
@@ -136,18 +129,6 @@ def snapshots(found):
         elif level == "detail" and row.target is not None and row.target == current_vm:
             listed[current_vm].append(text)
     return listed
-
-
-def boxes(found):
-    """``box list`` as [Box]."""
-    kinds = ("box-name", "box-provider", "box-version")
-    columns = [[row.data[0] for row in found if row.kind == kind] for kind in kinds]
-    return [Box(*values) for values in zip(*columns)]
-
-
-def plugins(found):
-    """``plugin list`` as {name: version}."""
-    return {row.target: row.data[0].split(",")[0] for row in found if row.kind == "plugin-version"}
 
 
 def version(text):

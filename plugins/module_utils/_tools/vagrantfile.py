@@ -19,7 +19,6 @@ A project is ``{"machines": [machine, ...], "environment": {name: text}}``. A ma
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -68,11 +67,6 @@ def description(text):
         return project if render(project) == text else None
     except (ValueError, KeyError, TypeError, AttributeError, errors.PolyvirtError):
         return None
-
-
-def fingerprint(description):
-    """A hash of a description. The order of keys and empty values do not change it."""
-    return hashlib.sha256(_canonical(description).encode("ascii")).hexdigest()
 
 
 def _canonical(description):

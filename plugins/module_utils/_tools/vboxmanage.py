@@ -55,7 +55,6 @@ _NO_SESSION = (
     "Failed to create the VirtualBox object!",
 )
 _TEMPORARY = (*_LOST, *_NO_SESSION, "The object is not ready")
-_NOT_RUNNING = ("is not currently running",)
 _WRONG_STATE = (
     "Invalid machine state: ",
     "Machine in invalid state ",
@@ -68,7 +67,7 @@ _WRONG_STATE = (
 _NOTHING_DONE = (
     *_NO_SESSION,
     *_HELD,
-    *_NOT_RUNNING,
+    "is not currently running",
     *_WRONG_STATE,
     *(text for some in _NOT_FOUND.values() for text in some),
 )
@@ -170,11 +169,6 @@ def is_locked(error):
 def is_held(error):
     """Whether the VM is locked: by its own session while it is running, or briefly by that of another call."""
     return _contains(error, _HELD)
-
-
-def is_not_running(error):
-    """Whether the command failed because the VM is not running, or has stopped in the meantime."""
-    return _contains(error, _NOT_RUNNING)
 
 
 def _contains(error, texts):

@@ -14,7 +14,6 @@ from datetime import datetime, timezone
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\w*r\d+$", re.MULTILINE)
-_VM_ROW = re.compile(rf'^"(.*?)" \{{({_UUID})\}}$', re.DOTALL | re.MULTILINE)
 _MEDIUM = re.compile(r"^UUID: +\S+\n(?=(?:Parent UUID|State|Location): )", re.MULTILINE)
 _USES = re.compile(r"^In use by VMs: +(.*?)(?=^Child UUIDs: |\Z)", re.DOTALL | re.MULTILINE)
 _NEXT_USE = re.compile(r"\n {16}(?=\S)")
@@ -26,8 +25,6 @@ _OLD_PROPERTY = re.compile(
     r"^Name: (?P<name>.*?), value: (?P<value>.*?), timestamp: (?P<time>\d+), flags: (?P<flags>[A-Z, ]*)$", re.M | re.S
 )
 _VALUE = re.compile(r"\AValue: (.*?)\n\Z", re.DOTALL)
-_EXTRA_DATA = re.compile(r"^Key: (\S+), Value: (.*?)$(?=\nKey: \S+, Value: |\n*\Z)", re.DOTALL | re.MULTILINE)
-INACCESSIBLE = "<inaccessible>"
 
 
 @dataclass(frozen=True)
@@ -86,15 +83,6 @@ def version(text):
     """``--version``: ``7.2.22_Debianr175245`` as (7, 2, 22), or None."""
     match = _VERSION.search(text)
     return tuple(int(number) for number in match.groups()) if match else None
-
-
-def vms(text):
-    """``list vms``: rows of ``"NAME" {UUID}`` as (uuid, name). Names are not escaped and can contain line breaks.
-
-    The name of an inaccessible VM is INACCESSIBLE. A name that contains the end of a row and the start of another is
-    parsed as two VMs; vboxmanage_long parses it correctly.
-    """
-    return [(uuid, name) for name, uuid in _VM_ROW.findall(text)]
 
 
 def ostypes(text):
@@ -164,11 +152,6 @@ def _nanoseconds(time):
         return int(time)
     date = datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
     return int(date.timestamp() * 1000) * 1_000_000
-
-
-def extra_data(text):
-    """``getextradata enumerate`` as {key: value}; a value can contain line breaks."""
-    return dict(_EXTRA_DATA.findall(text))
 
 
 def networks(text):

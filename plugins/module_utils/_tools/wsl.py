@@ -31,7 +31,7 @@ _VM_MODE, _KEYS = 0x8, properties(
     "PSChildName", MARK,
 )  # fmt: skip
 _CODE = re.compile(r"((?:\w+/)+(?:[A-Z]+_[A-Z0-9_]+|0x[0-9a-fA-F]+))\s*\Z")
-_SETTINGS_LIMIT, _READ_SECONDS = 1 << 16, 60
+_READ_SECONDS = 60
 #: Timeout in seconds of calls of wsl.exe.
 SECONDS = 300
 #: The prefix that paths in the registry may have.

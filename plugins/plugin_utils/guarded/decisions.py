@@ -18,7 +18,7 @@ from ...module_utils._core.errors import InvalidInput, Refused
 _PURPOSE_LENGTH = 11
 _SNAPSHOT = re.compile(rf"guarded-([a-z0-9-]{{1,{_PURPOSE_LENGTH}}})-(?:job\d+|\d{{8}}-\d{{6}}-[0-9a-f]{{4}})")
 _DESCRIPTION = re.compile(r"Taken by polyvirt\.core\.guarded before (.+)\. State of the VM: (\w+)\.")
-RESTORE, KEEP = "restore", "keep"
+RESTORE = "restore"
 FAILED, ALL = "failed", "all"
 
 

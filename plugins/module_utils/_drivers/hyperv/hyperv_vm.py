@@ -20,7 +20,6 @@ from .settings.disks import dvd_drives
 from .settings.table import config_of
 
 _LOCAL_ADDRESSES = ("fe80:", "169.254.")
-_KINDS = {"disabled": "", "production": "production", "production_only": "production", "standard": "standard"}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrant_output as output
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_output import Box, Failure, Row, Ssh, Status
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_output import Failure, Row, Ssh, Status
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_states import state
 
 from unit.module_utils._tools.vagrant_recordings import calls, recorded
@@ -138,12 +138,6 @@ SNAPSHOTS = """\
 def test_message_about_a_vm_without_snapshots_is_not_a_snapshot():
     found = output.snapshots(output.rows(SNAPSHOTS))
     assert found == {"web": ["first one", "==> web: two"], "db": [], "old": [], "new": ["s"]}
-
-
-def test_boxes_and_plugins():
-    assert output.boxes(rows_of("box", "list", "--machine-readable")) == [Box("pv/test", "libvirt", "0")]
-    text = "1,,ui,info,x\n1,,plugin-name,x\n1,vagrant-libvirt,plugin-version,0.11.2%!(VAGRANT_COMMA) system\n"
-    assert output.plugins(output.rows(text)) == {"vagrant-libvirt": "0.11.2"}
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_ou
 from unit.module_utils._tools.vbox_recordings import recorded
 
 WEB, RUN = "5bfd9472-3b72-43ff-aa34-ab5707a665e4", "4d01d1df-3bf3-4c61-acab-03ab2f18ebc7"
-TRICKY = 'a" {11111111-2222-3333-4444-555555555500}\n"b'
-NAMES = [
-    "web", "run", 'q"u\\o ü €', "-x", "11111111-2222-3333-4444-555555555599", "nl\nname", TRICKY, "a/b", " blank ",
-    "broken", "dup", "dup",
-]  # fmt: skip
-
 # Output of 6.1, written from its source code.
 OSTYPES_6_1 = """\
 ID:          Debian_64
@@ -85,22 +79,6 @@ def test_warning_of_a_distribution_is_removed(warning, text):
 
 def test_output_without_a_warning_is_unchanged():
     assert output.without_warning("\n  text\nWARNING: no\n") == "\n  text\nWARNING: no\n"
-
-
-def test_names_with_special_characters():
-    found = output.vms(recorded("list-vms"))
-    assert [name for uuid, name in found if name not in ("a", "b")] == [name for name in NAMES if name != TRICKY]
-    assert found[0] == (WEB, "web")
-
-
-def test_no_vms():
-    assert output.vms("") == []
-
-
-def test_inaccessible_vm():
-    assert ("483a2844-e782-4e5a-83ad-b8876b54d048", output.INACCESSIBLE) in output.vms(
-        recorded("list-vms-inaccessible")
-    )
 
 
 def test_ostypes():
@@ -208,14 +186,6 @@ def test_one_value():
     assert output.value(recorded("getextradata-one")) == "lines\nof ü"
     assert output.value(recorded("getextradata-none")) is None
     assert output.value("Value: \n") == ""
-
-
-def test_extra_data():
-    assert output.extra_data(recorded("getextradata-enumerate")) == {
-        "polyvirt/mark": '{"v": 1, "id": "x, Value: y"}',
-        "two": "lines\nof ü",
-    }
-    assert output.extra_data("") == {}
 
 
 def test_networks():
