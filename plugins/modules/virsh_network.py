@@ -35,7 +35,7 @@ attributes:
     platforms: posix
 options:
   name:
-    description: Name of the network.
+    description: Name of the network. It cannot be changed. A name in the form of a UUID is rejected.
     type: str
     required: true
   state:
@@ -50,7 +50,8 @@ options:
     default: active
   mode:
     description:
-      - V(nat) - VMs reach other networks with the address of the host.
+      - V(nat) - VMs reach other networks with the IPv4 address of the host. IPv6 packets are forwarded with the
+        addresses of the VMs, unless O(native) has V(forward/nat@ipv6).
       - V(routed) - packets are forwarded with the addresses of the VMs. Other hosts need a route to them.
       - V(isolated) - VMs reach each other and the host only.
       - V(open) - like V(routed), without any firewall rule by libvirt.
@@ -140,7 +141,7 @@ options:
         description: Domain for which the server is used. Without an address, the servers of the host are used for it.
         type: str
   routes:
-    description: Static routes of the host through VMs of the network.
+    description: Static routes of the host through VMs of the network. The host must not have such a route already.
     type: list
     elements: dict
     suboptions:
@@ -156,33 +157,33 @@ options:
         description: Metric of the route.
         type: int
   mtu:
-    description: MTU of the bridge, which DHCP offers to VMs, too.
+    description: MTU of the bridge, which DHCP offers to VMs, too. The default of libvirt is V(1500).
     type: int
   isolated_ports:
     description: Whether VMs reach the host and other networks, but not each other.
     type: bool
   tftp:
-    description: Directory with files for PXE, which the network serves by TFTP. An empty text turns that off.
+    description: Existing directory with files for PXE, which the network serves by TFTP. An empty text turns that off.
     type: path
   bootp:
     description: What VMs boot by PXE.
     type: dict
     suboptions:
       file:
-        description: Name of the file.
+        description: Name of the file. An empty text removes O(bootp).
         type: str
         required: true
       server:
-        description: Address of the TFTP server. By default, this is the host.
+        description: IP address of the TFTP server. By default, this is the host.
         type: str
   autostart:
-    description: Whether libvirt starts the network when the host starts.
+    description: Whether libvirt starts the network when the host starts. A new network is not started if you omit it.
     type: bool
   native:
     description:
       - Other values by their paths in libvirt's network XML, such as V(forward@dev) or V(forward/nat@ipv6). V(null)
         removes one.
-      - A path that another option sets is rejected.
+      - A path that another option sets is rejected, and so is one that would change the value of an option.
     type: dict
   purge:
     description: Remove entries of the lists above that the task does not name. Only lists that the task sets count.

@@ -30,7 +30,7 @@ attributes:
     platforms: posix
 options:
   name:
-    description: Name of the pool.
+    description: Name of the pool. It cannot be changed. A name in the form of a UUID is rejected.
     type: str
     required: true
   state:
@@ -54,6 +54,7 @@ options:
     description:
       - Directory of the pool, or where it is mounted. Required for a new pool, except of O(type=logical).
       - A missing directory is created. File systems and volume groups are never created.
+      - A directory that another pool has is rejected, also if a symbolic link leads to it.
     type: path
   device:
     description: Block device with the file system of O(type=fs).

@@ -61,6 +61,13 @@ MUTATIONS = (
         "not missing",
         _PLAN,
     ),
+    Mutation(
+        "removal-turns-off-forwarding-of-other-networks",
+        "_drivers/virsh/host_plan.py",
+        "{*host.active_networks} - {*record.networks}",
+        "set()",
+        ["tests/unit/module_utils/_drivers/virsh/test_host_plan.py"],
+    ),
     Mutation("removed-package-counts-as-installed", "_tools", 'words[0] == "installed"', "True", _TOOLS),
     Mutation("stopped-unit-counts-as-running", "_tools", "enabled and _", "enabled", _TOOLS),
     Mutation(

@@ -61,7 +61,10 @@ class _Task:
             ready = next_round(steps)
             repeated = [step.key for step in ready if step.key in confirmed]
             if repeated:
-                raise PartlyApplied(f"{', '.join(repeated)}: the host accepted the change, but has not made it.")
+                raise PartlyApplied(
+                    f"{', '.join(repeated)}: the host accepted the change, but has not made it.",
+                    "Its version may not support the value, or another client has changed it back.",
+                )
             try:
                 self._host.apply(ready)
                 confirmed.update(step.key for step in ready)

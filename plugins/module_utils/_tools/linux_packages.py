@@ -23,7 +23,8 @@ _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 class Manager:
     """One package manager: its commands as argv without the names of packages, and what libvirt needs with it.
 
-    ``listing`` prints the name of each installed package on a line. ``update``: refreshes the index, or empty.
+    ``listing`` prints the name of each installed package on a line, with apt also what it provides. ``update``:
+    refreshes the index, or empty.
     ``tests_removal``: as ``remove``, but changes nothing, and fails if another package needs one of the names.
     ``packages``: {architecture: names}; ``units``: what systemd has to start.
     ``is_tried``: commands and names were tried on a real system, not only read in its documentation.
@@ -53,7 +54,7 @@ MANAGERS = (
     Manager(
         "apt",
         ("apt-get", "dpkg", "dpkg-query"),
-        ("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\\n"),
+        ("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Provides}\\n"),
         ("apt-get", "update", "-q"),
         _APT,
         _APT,
@@ -106,7 +107,14 @@ def installed(manager, text):
     pairs = (line.split() for line in text.splitlines() if line.strip())
     if manager.name == "pacman":
         return frozenset(words[0] for words in pairs)
-    return frozenset(words[1] for words in pairs if len(words) == 2 and words[0] == "installed")
+    return frozenset(words[1] for words in pairs if len(words) > 1 and words[0] == "installed")
+
+
+def provided(manager, text):
+    """Return other names that installed packages stand for, such as qemu-kvm on Debian. Only apt lists them."""
+    rows = [line.split(None, 2) for line in text.splitlines()] if manager.name == "apt" else []
+    texts = [row[2] for row in rows if len(row) > 2 and row[0] == "installed"]
+    return frozenset(one.split()[0] for text in texts for one in text.split(",") if one.strip())
 
 
 def refused(text):

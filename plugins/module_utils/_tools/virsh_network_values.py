@@ -294,6 +294,7 @@ def _in_ipv4(tag, names):
 
 
 _TFTP_READ, _TFTP_WRITE = _in_ipv4("tftp", {"root": "root"})
+_BOOTP_READ, _BOOTP_WRITE = _in_ipv4("dhcp/bootp", {"file": "file", "server": "server"})
 _DOMAIN_READ, _DOMAIN_WRITE = _attribute("domain", "name")
 
 
@@ -303,6 +304,14 @@ def _set_domain(root, name):
         _DOMAIN_WRITE(root, name)
     else:
         remove(root, root.findall("domain"))
+
+
+def _set_bootp(root, value):
+    if value:
+        _BOOTP_WRITE(root, value)
+    else:
+        for dhcp in root.findall("ip/dhcp"):
+            remove(dhcp, dhcp.findall("bootp"))
 
 
 def _set_tftp(root, folder):
@@ -323,7 +332,7 @@ VALUES = {
     "mtu": _attribute("mtu", "size", int),
     "isolated_ports": _attribute("port", "isolated", _is_yes),
     "tftp": (lambda root: (_TFTP_READ(root) or {}).get("root"), _set_tftp),
-    "bootp": _in_ipv4("dhcp/bootp", {"file": "file", "server": "server"}),
+    "bootp": (_BOOTP_READ, _set_bootp),
 }
 #: In the order in which they are written: the DHCP server must exist before it gets the file to boot.
 NAMES = (*(name for name in VALUES if name != "bootp"), *LISTS, "bootp")

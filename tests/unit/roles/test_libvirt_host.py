@@ -31,8 +31,13 @@ def test_all_options_are_passed_on(kind, options):
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"libvirt_host_networks": [{"name": "lab", "adresses": []}]}, "lab: virsh_network has no option adresses."),
+        (
+            {"libvirt_host_networks": [{"name": "lab", "adresses": []}]},
+            "lab: adresses cannot be set here. Use the options of virsh_network",
+        ),
         ({"libvirt_host_pools": [{"path": "/srv"}]}, "libvirt_host_pools[0]: an entry needs a name."),
+        ({"libvirt_host_pools": [{"name": None}]}, "libvirt_host_pools[0]: an entry needs a name."),
+        ({"libvirt_host_networks": [{"name": "a"}, {"name": "a"}]}, "libvirt_host_networks[1]: a occurs twice."),
         ({"libvirt_host_pools": [{"name": "fast", "state": "absent"}]}, "fast: the role creates it; delete it with"),
         ({"libvirt_host_network": []}, "libvirt_host_networks"),
     ],

@@ -9,14 +9,27 @@ same commands for both, with another prefix.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..._core.errors import Refused
+from ..._core.errors import InvalidInput, Refused
 from ..._core.host_settings import Step
 
 PRESENT, ACTIVE, INACTIVE, ABSENT = "present", "active", "inactive", "absent"
 RESTART = "restart"
+_LENGTH_OF_UUID = 36
+
+
+def check_name(name, what):
+    """Reject a name that libvirt does not store, that virsh lists in another form, or takes for the UUID of another."""
+    if not name or name != name.strip() or not name.isprintable() or "/" in name or name.startswith("-"):
+        raise InvalidInput(
+            f"name: '{name}' is not a valid name of a {what}.",
+            "Use a name without slashes, control characters, blanks at its ends, and a hyphen at its beginning.",
+        )
+    if len(name) == _LENGTH_OF_UUID and re.fullmatch("[0-9a-fA-F]{32}", name.replace("-", "")):
+        raise InvalidInput(f"name: '{name}' has the form of a UUID.", f"Set the name of the {what}.")
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,12 @@ class Changes:
             before = record.packages_before or tuple(sorted(self._reader.installed()))
             record = replace(record, packages_before=before)
             self._store(record)
-            self._install(self._reader.manager, step.after, requested["package_folder"])
+            self._install(self._reader.manager, step.after, self._reader.package_files(requested["package_folder"]))
         record = record.after_installation(self._reader.installed())
         self._store(replace(record, packages=self._reader.removable(record.packages)))
 
-    def _install(self, manager, names, folder):
-        if folder is not None:
-            found = [f"{folder}/{name}" for name in sorted(files.entries(folder)) if name.endswith(manager.suffixes)]
+    def _install(self, manager, names, found):
+        if found is not None:
             self._run([*manager.install_files, *found], manager.environment, INSTALLATION)
             return
         if manager.update:

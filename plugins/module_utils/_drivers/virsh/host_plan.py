@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..._core.errors import Refused, Unsupported
+from ..._core.errors import NotFound, Refused, Unsupported
 from ..._core.host_settings import Step
 from ..._tools.kvm_probe import DEVICE
 from .host_record import Record
@@ -21,6 +21,7 @@ _SHOWN_VMS = 5
 class LibvirtHost:
     """A host as it was read. ``record`` is None without a file.
 
+    ``provided``: other names of installed packages. ``package_files``: paths in the requested directory, or None.
     ``answers``: whether the daemon of libvirt answers; ``vms``, ``networks`` and ``pools`` are names, known only then.
     ``units``: {unit of systemd: whether it is enabled and active}; empty without systemd. ``members``: the users of
     the group libvirt. ``nested``: whether KVM supports VMs in VMs now; None without KVM.
@@ -28,10 +29,13 @@ class LibvirtHost:
     tried, "" if it works, else why it does not. ``blocked``: why the packages of the record cannot be removed.
     ``forwarding``: of IPv4 and IPv6. ``folders``: existing directories of libvirt. ``rules``: whether the firewall has
     rules of libvirt. ``kept``: what a removal does not delete. ``bridges``: bridges that are not libvirt's.
+    ``active_networks``: names.
     """
 
     manager: str = ""
     installed: frozenset = frozenset()
+    provided: frozenset = frozenset()
+    package_files: tuple[str, ...] | None = None
     required: tuple[str, ...] = ()
     record: Record | None = None
     units: dict | None = None
@@ -50,6 +54,7 @@ class LibvirtHost:
     rules: bool = False
     kept: tuple[str, ...] = ()
     bridges: tuple[str, ...] = ()
+    active_networks: tuple[str, ...] = ()
     blocked: str = ""
 
 
@@ -72,7 +77,7 @@ def needs_restart(requested, host):
 
 def missing_packages(host):
     """Return the names of the packages that have to be installed."""
-    return tuple(name for name in host.required if name not in host.installed)
+    return tuple(name for name in host.required if name not in host.installed | host.provided)
 
 
 def _check_users(host):
@@ -98,6 +103,11 @@ def _installation(host):
     is_interrupted = host.record is not None and bool(host.record.packages_before)
     if not missing and not is_interrupted:
         return []
+    if missing and host.package_files == ():
+        raise NotFound(
+            f"package_folder: the directory has no package files, and {', '.join(missing)} must be installed.",
+            "Copy the package files to it, or remove the option. Nothing was changed.",
+        )
     return [Step("packages", [], list(missing), ends_round=True)]
 
 
@@ -185,8 +195,9 @@ def _folders(record, host):
 
 
 def _forwarding(record, host):
-    """Forwarding that libvirt turned on; a bridge that is not libvirt's may need it."""
-    if not record.forwarding or record.forwarding == host.forwarding or host.bridges:
+    """Forwarding that libvirt turned on; other bridges may need it, and other networks if libvirt remains."""
+    others = set() if record.packages else {*host.active_networks} - {*record.networks}
+    if not record.forwarding or record.forwarding == host.forwarding or host.bridges or others:
         return []
     return [Step("forwarding", list(host.forwarding), list(record.forwarding))]
 

@@ -64,9 +64,12 @@ class Reader:
         if not host.is_root():
             raise Unavailable("Only root can prepare a host.", "not_responding", "Use become: true.")
         manager = self.manager
+        listing = self.run(manager.listing)
         found = LibvirtHost(
             manager=manager.name,
-            installed=self.installed(),
+            installed=linux_packages.installed(manager, listing),
+            provided=linux_packages.provided(manager, listing),
+            package_files=self.package_files(requested["package_folder"]),
             required=(*self._packages(manager), *requested["packages"]),
             record=self.record(),
             units=self._units(manager.units) if self.has_systemd else {},
@@ -84,6 +87,12 @@ class Reader:
         if self._kvm is None and found.has_kvm:
             self._kvm = self._kvm_problem()
         return replace(found, kvm=self._kvm)
+
+    def package_files(self, folder):
+        """Return the paths of the package files in a directory; None if none is requested."""
+        if folder is None:
+            return None
+        return tuple(f"{folder}/{name}" for name in files.entries(folder) if name.endswith(self.manager.suffixes))
 
     def installed(self):
         """Return the names of all installed packages."""
@@ -180,6 +189,7 @@ class Reader:
             "kept": (IMAGES,) if found.record and files.holds_files(IMAGES) else (),
             "rules": bool(self.firewall_removal()),
             "bridges": tuple(name for name in bridges if not name.startswith(_OF_LIBVIRT)),
+            "active_networks": self.names(("net-list", "--name"))[0] if found.answers else (),
             "blocked": self._blocked(packages) if packages else "",
         }
 

@@ -13,17 +13,19 @@ from dataclasses import dataclass, replace
 
 from ..._core.errors import PolyvirtError
 from ..._core.options import Option
+from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_network as tool
 from ..._tools import virsh_network_values as values
 from ..._tools import virsh_output as output
 from ..._tools.virsh import is_local, is_unsupported, raise_for_errors
 from ..._tools.virsh_network_running import start_content
-from .defined_host import DefinedHost, connect, needs_restart, reported, shown_state
+from .defined_host import DefinedHost, connect, needs_restart, reported, restart_warnings, shown_state
 from .defined_plan import ACTIVE
 from .definition import Definition
+from .network_checks import OF_NETWORK
 from .network_options import checked
-from .network_plan import OF_NETWORK, NetworkState, plan_network
+from .network_plan import NetworkState, plan_network
 from .options import CONNECTION
 from .settings.addresses import recorded
 
@@ -179,9 +181,14 @@ class NetworkHost(DefinedHost):
         name, reading = self._wanted["name"], self._networks.read()
         state = self._networks.state(name, reading)
         may_start = self._wanted["state"] == ACTIVE and state.exists and state.running is None
-        used = self._networks.used(name, reading) if self._wanted["addresses"] or may_start else ()
+        needs_used = self._wanted["addresses"] or self._wanted["routes"] or may_start
+        used = self._networks.used(name, reading) if needs_used else ()
         needs_interfaces = self._wanted["bridge"] or self._wanted["mode"]
-        return replace(state, used=used, interfaces=self._networks.interfaces() if needs_interfaces else None)
+        interfaces = self._networks.interfaces() if needs_interfaces else None
+        folder = self._wanted["tftp"] if self._networks.is_local else None
+        has_tftp = files.is_folder(folder) if folder else None
+        self._read = replace(state, used=used, interfaces=interfaces, has_tftp=has_tftp)
+        return self._read
 
     def plan(self, state):
         steps, self._after = plan_network(self._wanted, state)
@@ -199,12 +206,7 @@ class NetworkHost(DefinedHost):
 
 
 def _warnings(state, after, is_pending, may_restart):
-    warnings = []
-    if is_pending:
-        guests = ", ".join(state.guests)
-        remedy = f" It is used by {guests}, which a restart would cut off." if guests and may_restart else ""
-        remedy = remedy or ("" if may_restart else " allow_restart: true permits that while no VM runs on it.")
-        warnings.append(f"{state.name}: some changes take effect when the network is started again.{remedy}")
+    warnings = restart_warnings("network", state, is_pending, may_restart)
     if not after.exists and state.users:
         warnings.append(f"{state.name}: these VMs are defined with the deleted network: {', '.join(state.users)}.")
     return warnings

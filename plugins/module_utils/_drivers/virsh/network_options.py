@@ -12,7 +12,7 @@ from ..._core.errors import InvalidInput
 from ..._core.options import Consent, Entries, Option, Texts
 from ..._core.units import mac_address
 from ..._tools.virsh_network_values import host_key, is_ipv6
-from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT
+from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT, check_name
 from .options import CONNECTION
 from .settings.native import check_paths
 
@@ -69,9 +69,7 @@ _PATHS = {
 
 def checked(params):
     """Return the parameters with all values in their canonical form. Raises InvalidInput."""
-    name = params["name"]
-    if not name.strip() or "/" in name or name.startswith("-"):
-        raise InvalidInput(f"name: '{name}' is not a valid name of a network.")
+    check_name(params["name"], "network")
     wanted = {**params}
     if params["addresses"] is not None:
         wanted["addresses"] = _addresses(params["addresses"])
@@ -83,27 +81,35 @@ def checked(params):
             _forwarder(f"forwarders[{place}]", one) for place, one in enumerate(params["forwarders"])
         ]
     if params["bootp"] is not None:
-        wanted["bootp"] = {key: value for key, value in params["bootp"].items() if value is not None}
+        wanted["bootp"] = _bootp(params["bootp"])
     _check_names(wanted)
     _check_mode(wanted)
     _check_unique(wanted)
-    check_paths(name, params["native"], _PATHS, "a network XML", "forward/nat@ipv6")
+    check_paths(params["name"], params["native"], _PATHS, "a network XML", "forward/nat@ipv6")
     return wanted
 
 
 def _check_names(wanted):
     bridge = wanted["bridge"]
-    if bridge is not None and (not re.fullmatch(r"[^\s/:]+", bridge) or len(bridge) > LONGEST_BRIDGE):
+    if bridge is not None and not _is_interface_name(bridge):
         raise InvalidInput(
             f"bridge: '{bridge}' is not a valid name of an interface.",
-            f"Use at most {LONGEST_BRIDGE} characters, without spaces, slashes and colons.",
+            f"Use at most {LONGEST_BRIDGE} characters, without spaces, slashes, colons and percent signs.",
         )
     if wanted["domain"]:
         _host_name("domain", wanted["domain"])
     if wanted["mtu"] is not None and not 68 <= wanted["mtu"] <= 65535:
         raise InvalidInput(f"mtu: {wanted['mtu']} is not between 68 and 65535.")
+    if wanted["tftp"] and not wanted["tftp"].startswith("/"):
+        raise InvalidInput(f"tftp: {wanted['tftp']} is not an absolute path.")
     if wanted["domain_local"] and wanted["domain"] == "":
         raise InvalidInput("domain_local: needs a domain, and domain is empty.", "Set the name of the domain.")
+
+
+def _is_interface_name(name):
+    """The kernel counts bytes, and replaces %d by a number."""
+    is_short = len(name.encode()) <= LONGEST_BRIDGE
+    return is_short and name not in (".", "..") and bool(re.fullmatch(r"[^\s/:%]+", name))
 
 
 def _check_mode(wanted):
@@ -127,6 +133,7 @@ def _check_unique(wanted):
             _reject_twice(f"hosts: {name}", values)
     _reject_twice("dns: address", [one["address"] for one in wanted["dns"] or []])
     _reject_twice("routes: destination", [one["destination"] for one in wanted["routes"] or []])
+    _reject_twice("forwarders", [" ".join(one.values()) for one in wanted["forwarders"] or []])
     ranges = [(ipaddress.ip_address(one["start"]), ipaddress.ip_address(one["end"])) for one in wanted["ranges"] or []]
     check_no_overlap("ranges", ranges)
     networks = [ipaddress.ip_interface(one).network for one in wanted["addresses"] or []]
@@ -224,7 +231,18 @@ def _forwarder(where, entry):
         raise InvalidInput(f"{where}: needs address or domain.")
     if "address" in forwarder:
         forwarder["address"] = _address(f"{where}.address", forwarder["address"])
+    if "domain" in forwarder:
+        _host_name(f"{where}.domain", forwarder["domain"])
     return forwarder
+
+
+def _bootp(entry):
+    if not entry["file"]:
+        if entry["server"] is not None:
+            raise InvalidInput("bootp.file: is empty, which removes bootp.", "Remove bootp.server, too.")
+        return ""
+    bootp = {key: value for key, value in entry.items() if value is not None}
+    return {**bootp, "server": _address("bootp.server", bootp["server"])} if "server" in bootp else bootp
 
 
 def _route(where, entry):

@@ -11,33 +11,20 @@ between them. Everything else takes effect at the next start of the network.
 from __future__ import annotations
 
 import copy
-import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from ..._core.errors import NotFound, Refused
+from ..._core.errors import Refused
 from ..._core.host_settings import Step
 from ..._tools import virsh_network_running as running_side
 from ..._tools import virsh_network_values as values
-from .defined_plan import ABSENT, DefinedPlan, DefinedState, absence, shown
+from .defined_plan import ABSENT, DefinedState, absence, shown
 from .definition import Definition
-from .network_options import (
-    BRIDGE,
-    FORWARDING,
-    ISOLATED,
-    LONGEST_BRIDGE,
-    NAT,
-    NOT_OF_BRIDGES,
-    check_no_overlap,
-    identity,
-)
+from .network_checks import NetworkChecks
+from .network_options import ISOLATED, NAT
 
-#: How the place of a subnet begins that another network of libvirt has, which may be inactive.
-OF_NETWORK = "the network "
-#: The shortest prefix with which dnsmasq serves DHCP for IPv6, and the kernel's limit for IPv6 on an interface.
-_LONGEST_OF_DHCPV6, _LEAST_MTU_OF_IPV6 = 64, 1280
 _CUT_OFF = "this would cut off the running VMs"
 
 
@@ -47,7 +34,8 @@ class NetworkState(DefinedState):
 
     ``users``: all VMs with it in their definition. ``reserved``: {(MAC, address): VM} of the reservations that belong
     to VMs. ``used``: [(subnet, where)] of everything else on the host. ``bridges``: {bridge: other network that has
-    it}; ``interfaces``: {interface: whether it is a bridge}, None if the host is another one.
+    it}; ``interfaces``: {interface: whether it is a bridge}, None if the host is another one. ``has_tftp``: whether the
+    requested directory for TFTP exists, None if the host is another one.
     """
 
     users: tuple = ()
@@ -55,6 +43,7 @@ class NetworkState(DefinedState):
     used: tuple = ()
     bridges: Mapping = field(default_factory=dict)
     interfaces: Any = None
+    has_tftp: Any = None
 
     @property
     def values(self):
@@ -76,7 +65,7 @@ def _check_unused(state, verb):
         )
 
 
-class _Plan(DefinedPlan):
+class _Plan(NetworkChecks):
     """One requested network, and the network of this name, if there is one."""
 
     kind = "net"
@@ -93,8 +82,11 @@ class _Plan(DefinedPlan):
         self._before = state.values
         self._native_before = self._native(base)
         values.write(root, wanted, wanted["purge"], self._is_reserved)
+        by_options = values.read(root)
         self._write_native(root)
         self._root, self._after = root, values.read(root)
+        #: Options with another value because of ``native``.
+        self._by_native = [name for name, value in by_options.items() if self._after[name] != value]
 
     def _is_reserved(self, entry):
         return (entry.get("mac"), entry["address"]) in self._state.reserved
@@ -126,6 +118,23 @@ class _Plan(DefinedPlan):
     def _text(self):
         return Definition.of(self._root).text()
 
+    def _definition_steps(self):
+        """Entries of lists are stored one by one if nothing else changes: other tasks may change others meanwhile."""
+        steps, stored = super()._definition_steps(), self._state.stored
+        keys = {f"{self._name}.{option}": option for option in running_side.SECTIONS}
+        if stored is None or any(step.key not in keys for step in steps):
+            return steps
+        return [
+            replace(step, calls=self._update_calls(keys[step.key], stored, self._root, "--config")) for step in steps
+        ]
+
+    def _update_calls(self, option, before, after, side):
+        section = running_side.SECTIONS[option]
+        return tuple(
+            ("net-update", self._name, command, section, text, *more, side)
+            for command, text, more in running_side.updates(option, before, after)
+        )
+
     # The running network ----------------------------------------------------------------------------------------------
 
     def _running_steps(self):
@@ -141,220 +150,11 @@ class _Plan(DefinedPlan):
         values.write(target, self._wanted, self._wanted["purge"], self._is_reserved, tuple(running_side.SECTIONS))
         before, after = values.read(running), values.read(target)
         steps = []
-        for option, section in running_side.SECTIONS.items():
-            calls = [
-                ("net-update", self._name, command, section, text, *more, "--live")
-                for command, text, more in running_side.updates(option, running, target)
-            ]
+        for option in running_side.SECTIONS:
+            calls = self._update_calls(option, running, target, "--live")
             if calls:
-                key = f"{self._name}.running.{option}"
-                steps.append(Step(key, before[option], after[option], tuple(calls)))
+                steps.append(Step(f"{self._name}.running.{option}", before[option], after[option], calls))
         return steps
-
-    # Checks -----------------------------------------------------------------------------------------------------------
 
     def _check_unused(self, verb):
         _check_unused(self._state, verb)
-
-    def _check(self):
-        self._check_bridge()
-        self._check_mode()
-        self._check_subnets()
-        self._check_needed()
-        self._check_routes()
-        self._check_ranges()
-        self._check_hosts()
-        self._check_mtu()
-        self._check_dhcp()
-
-    def _check_mode(self):
-        if self._after["mode"] != BRIDGE:
-            return
-        extra = [name for name in NOT_OF_BRIDGES if self._wanted[name]]
-        if extra:
-            raise self._refused(
-                f"{', '.join(extra)}: the mode of the network is bridge, and the bridge belongs to the host.",
-                "Set mode, or remove the options.",
-            )
-
-    def _check_bridge(self):
-        bridge, interfaces = self._after["bridge"], self._state.interfaces
-        current = self._before and self._before["bridge"]
-        if bridge in self._state.bridges and bridge != current:
-            raise self._refused(
-                f"bridge: {bridge} is the bridge of the network {self._state.bridges[bridge]}.", "Use another name."
-            )
-        if bridge is None or interfaces is None:
-            return
-        if self._after["mode"] == BRIDGE:
-            if not interfaces.get(bridge):
-                raise _no_bridge(self._name, bridge, bridge in interfaces)
-        elif bridge in interfaces and bridge != current:
-            raise self._refused(
-                f"bridge: {bridge} is an interface of this host already.",
-                f"Use another name (at most {LONGEST_BRIDGE} characters), or mode: bridge to use an existing bridge.",
-            )
-
-    def _check_subnets(self):
-        """Compare new subnets with everything on the host: libvirt rejects equal ones only, and when it starts."""
-        before = set(self._before["addresses"] if self._before else ())
-        for address in self._after["addresses"]:
-            network = ipaddress.ip_interface(address).network
-            used = [one for one in self._state.used if one[0].version == network.version and one[0].overlaps(network)]
-            for other, where in used:
-                if address not in before:
-                    raise self._refused(
-                        f"addresses: {network} overlaps with {other} of {where}.", "Use another subnet."
-                    )
-                self._check_start(network, other, where)
-        self._check_no_lost_reservation()
-
-    def _check_start(self, network, other, where):
-        """Raise for what prevents the start of an existing network: only an equal subnet of an interface or a route."""
-        if self._starts and other == network and not where.startswith(OF_NETWORK):
-            raise self._refused(
-                f"the network cannot be started: {where} has its subnet {network}.",
-                "Remove that one, or set addresses in another subnet.",
-            )
-
-    def _check_no_lost_reservation(self):
-        """A reservation that belongs to a VM must have a subnet."""
-        for (_mac, address), vm in self._state.reserved.items():
-            had = self._before and any(one["address"] == address for one in self._before["hosts"])
-            if had and self._subnet(address) is None:
-                raise self._refused(
-                    f"addresses: {vm} has the address {address} (networks[].address), which is in no subnet then.",
-                    f"Change the address of {vm} first.",
-                )
-
-    def _subnet(self, address):
-        """Return the interface of the host in the subnet of an address, or None."""
-        address = ipaddress.ip_address(address)
-        interfaces = map(ipaddress.ip_interface, self._after["addresses"])
-        found = [one for one in interfaces if one.version == address.version and address in one.network]
-        return found[0] if found else None
-
-    def _subnets(self):
-        return ", ".join(str(ipaddress.ip_interface(one).network) for one in self._after["addresses"]) or "none"
-
-    def _check_needed(self):
-        """Options that libvirt would ignore without another value."""
-        for option in ("tftp", "bootp"):
-            if self._wanted[option] and self._after[option] is None:
-                raise self._refused(f"{option}: the network has no IPv4 subnet.", "Add one to addresses.")
-        if self._wanted["bootp"] and not any(one.version == 4 for one in values.served(self._root)):
-            raise self._refused("bootp: the network has no DHCP server for IPv4.", "Set ranges or hosts.")
-        is_asked = self._wanted["mode"] or self._wanted["addresses"] is not None
-        if is_asked and self._after["mode"] in FORWARDING and not self._after["addresses"]:
-            raise self._refused(
-                f"mode: {self._after['mode']} needs a subnet, and the network has none.",
-                "Set addresses, or mode: isolated.",
-            )
-        if self._wanted["domain_local"] and not self._after["domain"]:
-            raise self._refused("domain_local: the network has no domain.", "Set domain.")
-
-    def _check_mtu(self):
-        if not (self._wanted["mtu"] or self._wanted["addresses"]):
-            return
-        is_short = self._after["mtu"] and self._after["mtu"] < _LEAST_MTU_OF_IPV6
-        if is_short and any(":" in one for one in self._after["addresses"]):
-            raise self._refused(
-                f"mtu: IPv6 needs at least {_LEAST_MTU_OF_IPV6}, not {self._after['mtu']}.", "Use a greater one."
-            )
-
-    def _check_dhcp(self):
-        """Checks what libvirt rejects in a definition, or when it starts the network."""
-        if not any(self._wanted[name] for name in ("ranges", "hosts", "addresses")):
-            return
-        served = values.served(self._root)
-        for version in (4, 6):
-            subnets = [str(one.network) for one in served if one.version == version]
-            if len(subnets) > 1:
-                raise self._refused(
-                    f"ranges, hosts: libvirt has a DHCP server in one IPv{version} subnet only, not in"
-                    f" {' and '.join(subnets)}.",
-                    "Use addresses of one subnet, or another network.",
-                )
-        for one in served:
-            if one.version == 6 and one.network.prefixlen < _LONGEST_OF_DHCPV6:
-                raise self._refused(
-                    f"ranges, hosts: DHCP for IPv6 needs a prefix length of at least {_LONGEST_OF_DHCPV6}, and the"
-                    f" network has {one.network}.",
-                    "Use a smaller subnet.",
-                )
-
-    def _check_routes(self):
-        """Kept routes count, too: libvirt rejects a definition with a gateway that it cannot reach."""
-        for entry in self._after["routes"] if self._wanted["routes"] or self._wanted["addresses"] else ():
-            if self._subnet(entry["gateway"]) is None:
-                raise self._refused(
-                    f"routes.{entry['destination']}: the gateway {entry['gateway']} is not in a subnet of the network"
-                    f" ({self._subnets()}).",
-                    "Use a router in the network. Routes that the task does not name remain without purge: true.",
-                )
-
-    def _check_ranges(self):
-        for entry in self._wanted["ranges"] or ():
-            subnet = self._subnet(entry["start"])
-            if subnet is None or self._subnet(entry["end"]) != subnet:
-                raise self._refused(
-                    f"ranges: {entry['start']} to {entry['end']} is not within a subnet of the network"
-                    f" ({self._subnets()}).",
-                    "Use addresses of one subnet.",
-                )
-            ends = (subnet.network.network_address, subnet.network.broadcast_address)
-            if subnet.version == 4 and {ipaddress.ip_address(entry[one]) for one in ("start", "end")} & {*ends}:
-                raise self._refused(
-                    f"ranges: {entry['start']} to {entry['end']} contains the address of the subnet or of broadcasts.",
-                    f"Use addresses between {ends[0]} and {ends[1]}.",
-                )
-        if self._wanted["ranges"]:
-            pairs = [tuple(map(ipaddress.ip_address, (one["start"], one["end"]))) for one in self._after["ranges"]]
-            check_no_overlap(f"{self._name}: ranges", pairs)
-
-    def _check_hosts(self):
-        for entry in self._wanted["hosts"] or ():
-            address, where = entry["address"], f"hosts.{identity(entry)}"
-            subnet = self._subnet(address)
-            if subnet is None:
-                raise self._refused(
-                    f"{where}: {address} is not in a subnet of the network ({self._subnets()}).",
-                    "Guests would never get it.",
-                )
-            network = subnet.network
-            if ipaddress.ip_address(address) in (subnet.ip, network.network_address, network.broadcast_address):
-                raise self._refused(
-                    f"{where}: {address} is the address of the host or of the subnet itself.", "Use another address."
-                )
-            self._check_owner(where, entry)
-            self._check_conflicts(where, entry)
-
-    def _check_owner(self, where, entry):
-        for (mac, address), vm in self._state.reserved.items():
-            if (entry.get("mac") == mac) != (entry["address"] == address):
-                raise self._refused(
-                    f"{where}: {vm} has the reservation of {address} for {mac} (networks[].address).",
-                    "Remove this entry, or the address of that VM.",
-                )
-
-    def _check_conflicts(self, where, entry):
-        """Within a subnet, libvirt permits each MAC, name and address only once."""
-        same_version = [one for one in self._after["hosts"] if values.is_ipv6(one) is values.is_ipv6(entry)]
-        others = [one for one in same_version if identity(one) != identity(entry)]
-        for name in ("name", "address"):
-            taken = [one for one in others if entry.get(name) and one.get(name) == entry[name]]
-            if taken:
-                raise self._refused(
-                    f"{where}: the network has the {name} {entry[name]} for {identity(taken[0])} already.",
-                    "Use another one, or set purge: true to remove entries that the task does not name.",
-                )
-
-
-def _no_bridge(name, bridge, is_interface):
-    problem = "is an interface of this host, but not a bridge" if is_interface else "does not exist on this host"
-    return NotFound(
-        f"{name}: bridge: {bridge} {problem}.",
-        f"Create it first. NetworkManager: nmcli connection add type bridge ifname {bridge}, then nmcli connection add"
-        f" type ethernet ifname NIC master {bridge}. netplan: bridges: {{{bridge}: {{interfaces: [NIC]}}}}."
-        f" ifupdown: auto {bridge}, iface {bridge} inet dhcp, bridge_ports NIC. Nothing was changed.",
-    )

@@ -12,15 +12,16 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 from ..._core.options import Option
+from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import is_local, raise_for_errors
 from . import pool_options
-from .defined_host import DefinedHost, connect, needs_restart, reported, shown_state
+from .defined_host import DefinedHost, connect, needs_restart, reported, restart_warnings, shown_state
 from .defined_plan import ABSENT
 from .definition import Definition, file_or_device_of
 from .options import CONNECTION
-from .pool_options import DIR, checked
+from .pool_options import DIR, LOGICAL, checked
 from .pool_plan import PoolState, plan_pool
 
 INFO_OPTIONS = {**CONNECTION, "name": Option()}
@@ -73,18 +74,22 @@ class Pools:
         running, stored, volumes = self._pools.get(name, (None, None, ()))
         root = running if stored is None else stored
         found = {} if root is None else pool_options.read(root)
+        path = path or found.get("path")
         others = {
             pool_options.read(one)["path"]: other
             for other, (*roots, _volumes) in self._pools.items()
             for one in roots
             if one is not None and other != name
         }
-        directory = _directory(path or found.get("path")) if is_local(self.virsh.uri) else {}
+        directory = _directory(path) if is_local(self.virsh.uri) else {}
+        # libvirt compares texts only: with a symbolic link, it accepts two pools in one directory.
+        place = files.identity(path) if path and is_local(self.virsh.uri) else None
+        twins = [other for one, other in others.items() if one and place and files.identity(one) == place]
         is_autostarted = self._information.get(name, {}).get("Autostart") == "yes"
         guests = self._guests(name, found) if running is not None else ()
         return PoolState(
             name, running, stored, is_autostarted, guests, volumes, others, self._unsupported, directory,
-            formats=self._formats,
+            formats=self._formats, twin=twins[0] if twins else None,
         )  # fmt: skip
 
     def _guests(self, name, found):
@@ -149,6 +154,8 @@ def _directory(path):
         found = os.stat(path)
     except FileNotFoundError:
         return None
+    except NotADirectoryError:
+        return {"is_directory": False}
     except OSError:
         return {}
     return {
@@ -177,7 +184,7 @@ class PoolHost(DefinedHost):
         self._pools.read()
         state = self._pools.state(self._wanted["name"], self._wanted["path"])
         state = replace(state, missing=self._pools.missing(self._wanted))
-        self._first = self._first or state
+        self._first, self._read = self._first or state, state
         return state
 
     def plan(self, state):
@@ -187,12 +194,29 @@ class PoolHost(DefinedHost):
     def facts(self, state, steps):
         after = state if self._after is None else self._after
         is_absent = self._wanted["state"] == ABSENT and self._first.exists
+        is_pending = needs_restart(state.name, steps)
+        warnings = restart_warnings("pool", state, is_pending, self._wanted["allow_restart"])
+        if after.running is not None:
+            warnings += _lost_directory(state)
         return {
-            "restart_required": needs_restart(state.name, steps),
+            "restart_required": is_pending,
+            "warnings": warnings,
             "pool": shown_state(after) if after.exists else None,
             "in_use": list(state.guests),
             "kept": _kept(self._first) if is_absent else [],
         }
+
+
+def _lost_directory(state):
+    """Return a warning if the directory of a running pool vanished: libvirt reports it as active nevertheless."""
+    running = None if state.running is None else pool_options.read(state.running)
+    if state.directory is not None or running is None or running["type"] == LOGICAL:
+        return []
+    path = state.values["path"]
+    if running["path"] != path:
+        return []
+    remedy = "To create it, stop the pool (state: inactive), and start it."
+    return [f"{state.name}: {path} does not exist any more, so the pool cannot be used. {remedy}"]
 
 
 def _kept(state):

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 from ..._core.errors import InvalidInput
 from ..._core.options import Consent, Option
-from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT
+from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT, check_name
 from .options import CONNECTION
 
 DIR, FS, NETFS, LOGICAL = TYPES = ("dir", "fs", "netfs", "logical")
@@ -53,9 +53,8 @@ _SOURCES = ("device", "host", "export", "volume_group")
 
 def checked(params):
     """Return the parameters with all values in their canonical form. Raises InvalidInput."""
-    name, mode = params["name"], params["mode"]
-    if not name.strip() or "/" in name or name.startswith("-"):
-        raise InvalidInput(f"name: '{name}' is not a valid name of a pool.")
+    mode = params["mode"]
+    check_name(params["name"], "pool")
     for option in ("path", "device", "export"):
         if params[option] is not None and not params[option].startswith("/"):
             raise InvalidInput(f"{option}: {params[option]} is not an absolute path.")
@@ -65,8 +64,9 @@ def checked(params):
             raise InvalidInput(f"mode: '{mode}' is not an octal mode.", 'Write it in quotes, such as "0711".')
         wanted["mode"] = f"0{int(mode, 8):03o}"
     for option in ("path", "export"):
-        if params[option] is not None and len(params[option]) > 1:
-            wanted[option] = params[option].rstrip("/")
+        if params[option] is not None:
+            # As libvirt stores it.
+            wanted[option] = re.sub("/+", "/", params[option]).rstrip("/") or "/"
     extra = without_use(params["type"], params)
     if extra:
         raise InvalidInput(f"type: {params['type']}: {', '.join(extra)} cannot be set for a pool of this type.")

@@ -28,7 +28,7 @@ class PoolState(DefinedState):
     ``volumes``: paths. ``paths``: {target path: other pool}. ``unsupported``: types that this libvirt does not support.
     ``directory``: the mode, owner and group of the directory of the pool; None if it does not exist, empty if libvirt
     runs on another host. ``missing``: sources of the requested pool that do not exist, {option: value}. ``formats``:
-    {type: formats of its source}, as far as this libvirt says.
+    {type: formats of its source}, as far as this libvirt says. ``twin``: another pool with this directory.
     """
 
     volumes: tuple = ()
@@ -37,6 +37,7 @@ class PoolState(DefinedState):
     directory: Any = field(default_factory=dict)
     missing: Mapping = field(default_factory=dict)
     formats: Mapping = field(default_factory=dict)
+    twin: Any = None
 
     @property
     def values(self):
@@ -97,6 +98,7 @@ class _Plan(DefinedPlan):
             )
         if path in self._state.paths:
             raise self._refused(f"path: {path} is the path of the pool {self._state.paths[path]}.", "Use that pool.")
+        self._check_twin(path)
         self._check_values(kind)
         for name, value in self._state.missing.items():
             problem = "is not a block device of this host" if name == "device" else "does not exist on this host"
@@ -105,6 +107,14 @@ class _Plan(DefinedPlan):
                 "Create it first; this module never creates file systems or volume groups. Nothing was changed.",
             )
         self._check_directory(path)
+
+    def _check_twin(self, path):
+        is_new = self._before is None or path != self._before["path"]
+        if is_new and self._state.twin is not None:
+            raise self._refused(
+                f"path: {path} is the directory of the pool {self._state.twin}, which has another path to it.",
+                "Use that pool.",
+            )
 
     def _check_values(self, kind):
         extra = options.without_use(kind, self._wanted)
@@ -123,7 +133,7 @@ class _Plan(DefinedPlan):
         self._check_refresh(path)
         found = self._state.directory
         if found and not found.get("is_directory", True):
-            raise self._refused(f"path: {path} exists, and is not a directory.", "Use another path.")
+            raise self._refused(f"path: {path} is not a directory, or is below a file.", "Use another path.")
         for name in options.PERMISSIONS if found else ():
             if self._wanted[name] not in (None, found[name]):
                 raise self._refused(

@@ -82,6 +82,13 @@ def test_installed_packages_are_listed(name, text, expected):
     assert linux_packages.installed(MANAGERS[name], text) == expected
 
 
+def test_names_that_installed_packages_provide_are_listed():
+    text = "installed qemu-system-x86 qemu-kvm (= 1:7.2), qemu-system-i386\nconfig-files old older\ninstalled bash \n"
+    assert linux_packages.provided(MANAGERS["apt"], text) == {"qemu-kvm", "qemu-system-i386"}
+    assert linux_packages.installed(MANAGERS["apt"], text) == {"qemu-system-x86", "bash"}
+    assert linux_packages.provided(MANAGERS["pacman"], "qemu-base 9.1.0-1\n") == frozenset()
+
+
 def test_packages_that_dpkg_does_not_remove_are_named():
     assert linux_packages.refused(PROTECTED) == {"systemd-sysv", "systemd", "libapparmor1"}
     assert linux_packages.refused("") == set()

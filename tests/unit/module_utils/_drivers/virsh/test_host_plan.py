@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_plan import (
     LibvirtHost,
     needs_restart,
@@ -41,6 +41,8 @@ def steps(host, **options):
     [
         (BARE, {}, [("packages", [], ["qemu", "libvirt"]), ("daemons", "stopped", "running")]),
         (READY, {}, []),
+        (replace(READY, installed=frozenset({"libvirt"}), provided=frozenset({"qemu"})), {}, []),
+        (replace(READY, package_files=()), {"package_folder": "/srv"}, []),
         # A network cannot be recorded before libvirt answers: the packages may bring it.
         (BARE, {"networks": ["lab"]}, [("packages", [], ["qemu", "libvirt"]), ("daemons", "stopped", "running")]),
         (READY, {"networks": ["default", "lab"]}, [("networks", [], ["lab"])]),
@@ -93,6 +95,26 @@ def test_steps_of_a_host_that_is_prepared(host, options, expected):
             replace(READY, record=Record(forwarding=("0", "0")), forwarding=("1", "0")),
             [("forwarding", ["1", "0"], ["0", "0"]), ("record", "present", "absent")],
         ),
+        # Another network that runs needs forwarding, too, unless libvirt is removed.
+        (
+            replace(READY, record=Record(forwarding=("0",)), forwarding=("1",), active_networks=("default",)),
+            [("record", "present", "absent")],
+        ),
+        (
+            replace(
+                READY, record=Record(forwarding=("0",), networks=("lab",)), forwarding=("1",), active_networks=("lab",)
+            ),
+            [("networks", ["lab"], []), ("forwarding", ["1"], ["0"]), ("record", "present", "absent")],
+        ),
+        (
+            replace(
+                READY,
+                record=Record(forwarding=("0",), packages=("gone",), stopped=True),
+                forwarding=("1",),
+                active_networks=("default",),
+            ),
+            [("forwarding", ["1"], ["0"]), ("record", "present", "absent")],
+        ),
         # A bridge that is not libvirt's may need forwarding.
         (
             replace(READY, record=Record(forwarding=("0",)), forwarding=("1",), bridges=("br0",)),
@@ -120,6 +142,12 @@ def test_steps_of_a_host_that_is_prepared(host, options, expected):
 )
 def test_steps_of_a_removal(host, expected):
     assert steps(host, state="absent") == expected
+
+
+def test_directory_without_package_files_is_rejected():
+    with pytest.raises(NotFound, match="has no package files, and qemu, libvirt must be installed"):
+        steps(replace(BARE, package_files=()), package_folder="/srv")
+    assert steps(replace(BARE, package_files=("/srv/a.deb",)), package_folder="/srv")
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,15 @@ def test_network_with_running_vm_is_not_stopped(state):
         ({"native": {"mtu@size": 9000}}, "option mtu"),
         ({"ranges": [{"start": "10.7.0.200", "end": "10.7.1.10"}]}, "not within a subnet"),
         ({"domain_local": True}, "the network has no domain"),
+        ({"hosts": [{**DB2, "name": "DB1"}]}, "has the name DB1 for"),
+        ({"tftp": "/nothing"}, "/nothing is not a directory of this host"),
+        ({"native": {"forward": None}}, "native: forward: this would change mode to isolated"),
+        ({"native": {"dns": None}}, "native: dns: this would change dns to nothing"),
+        ({"mode": "isolated", "native": {"forward@dev": "eth1"}}, "this would change mode to nat"),
+        (
+            {"routes": [{"destination": "10.9.0.0/16", "gateway": "10.7.0.2"}]},
+            "the host reaches 10.9.0.0/16 by the int",
+        ),
         ({"ranges": [{"start": "10.7.0.200", "end": "10.7.0.255"}]}, "the address of the subnet or of broadcasts"),
         ({"ranges": [{"start": "10.7.0.0", "end": "10.7.0.9"}]}, "Use addresses between 10.7.0.0 and 10.7.0.255"),
         ({"routes": [{"destination": "10.20.0.0/16", "gateway": "10.8.0.2"}]}, "gateway 10.8.0.2 is not in a subnet"),
@@ -160,6 +169,7 @@ def test_rejected_before_the_first_call(options, words):
         used=((ipaddress.ip_network("10.9.0.0/16"), "the interface eth0"),),
         bridges={"virbr0": "default"},
         interfaces={"eth0": False, "virbr7": True, "br0": True},
+        has_tftp=False,
     )
     with pytest.raises(PolyvirtError, match=words):
         plan_network(_wanted(**options), state)
@@ -185,7 +195,14 @@ def test_rejected_before_the_first_call(options, words):
         ({"mode": "bridge"}, "needs bridge"),
         ({"mode": "bridge", "bridge": "br0", "mtu": 1400}, "mtu cannot be set"),
         ({"name": "a/b"}, "name"),
-        ({"name": "--all"}, "not a valid name"),
+        *[({"name": name}, "not a valid name") for name in ("--all", " lab", "lab ", "a\nb", "")],
+        ({"name": "0f6f3f2e-5b0e-4b3c-9f4e-5f7d3f0d8a11"}, "the form of a UUID"),
+        *[({"bridge": name}, "not a valid name of an interface") for name in ("br%d", "..", "brü" * 4, "a b")],
+        ({"tftp": "srv"}, "not an absolute path"),
+        ({"bootp": {"file": "", "server": "10.7.0.9"}}, "is empty, which removes bootp"),
+        ({"bootp": {"file": "x", "server": "pxe"}}, "bootp.server: 'pxe' is not an IP address"),
+        ({"forwarders": [{"domain": "a b"}]}, "not a valid host name"),
+        ({"forwarders": [{"address": "10.7.0.5"}, {"address": "10.7.0.5"}]}, "forwarders: 10.7.0.5 occurs twice"),
         ({"mtu": 10}, "mtu"),
         ({"dns": [{"address": "x", "names": ["a"]}]}, "not an IP address"),
         ({"forwarders": [{}]}, "address or domain"),
@@ -281,6 +298,18 @@ def test_route_that_is_kept_needs_its_gateway():
     assert "lab.routes" in _keys(steps)
 
 
+def test_network_with_a_route_of_the_host_is_not_started():
+    """A running network is left alone: its own route is not among those of the host."""
+    stored = STORED.replace("</network>", "<route address='10.20.0.0' prefix='16' gateway='10.7.0.2'/></network>")
+    used = ((ipaddress.ip_network("10.20.0.0/16"), "a route by eth0"),)
+    with pytest.raises(Refused, match=r"routes.10.20.0.0/16: the host reaches 10.20.0.0/16 by a route by eth0"):
+        plan_network(_wanted(), _state(None, stored, used=used))
+    for state, running in (("present", None), ("active", stored)):
+        assert plan_network(_wanted(state=state), _state(running, stored, used=used))[0] == []
+    wider = ((ipaddress.ip_network("10.0.0.0/8"), "a route by eth0"),)
+    assert _keys(plan_network(_wanted(), _state(None, stored, used=wider))[0]) == ["lab.active"]
+
+
 def test_empty_text_removes_domain_and_tftp():
     stored = STORED.replace("<ip ", "<domain name='lab.test' localOnly='yes'/><ip ").replace(
         "<dhcp>", "<tftp root='/srv'/><dhcp>"
@@ -289,6 +318,14 @@ def test_empty_text_removes_domain_and_tftp():
     assert _keys(steps) == ["lab.domain", "lab.domain_local", "lab.tftp"]
     assert (after.values["domain"], after.values["domain_local"], after.values["tftp"]) == (None, None, None)
     assert plan_network(_wanted(domain="", tftp=""), _state())[0] == []
+
+
+def test_empty_file_removes_bootp():
+    removal = {"bootp": {"file": "", "server": None}}
+    stored = STORED.replace("<dhcp>", "<dhcp><bootp file='x' server='10.7.0.9'/>")
+    steps, after = plan_network(_wanted(state="present", **removal), _state(None, stored))
+    assert (_keys(steps), after.values["bootp"]) == (["lab.bootp"], None)
+    assert plan_network(_wanted(**removal), _state())[0] == []
 
 
 def test_guest_has_a_fixed_address_of_each_ip_version_with_one_name():

@@ -42,7 +42,7 @@ def _calls(steps):
     ("options", "calls"),
     [
         ({}, []),
-        ({"type": "dir", "path": "/srv/images/", "mode": "711"}, []),
+        ({"type": "dir", "path": "/srv//images/", "mode": "711"}, []),
         ({"autostart": True}, ["pool-autostart"]),
         ({"state": "refreshed"}, ["pool-refresh"]),
         ({"state": "inactive"}, ["pool-destroy"]),
@@ -83,6 +83,11 @@ def test_directory_of_a_moved_pool():
     assert _calls(waiting) == ["pool-define"]
     with pytest.raises(Refused, match="/srv/other exists with mode 0711"):
         plan_pool(_wanted(**moved), _state())
+
+
+def test_old_pool_in_the_directory_of_another_one_can_be_changed():
+    steps, _after = plan_pool(_wanted(path="/srv/images", autostart=True), _state(twin="other"))
+    assert _calls(steps) == ["pool-autostart"]
 
 
 def test_volumes_are_never_deleted():
@@ -126,6 +131,7 @@ def test_running_vm_protects_the_pool():
     [
         ({"type": "fs"}, {}, "cannot be changed"),
         ({"path": "/srv/used"}, {"paths": {"/srv/used": "other"}}, "path of the pool other"),
+        ({"path": "/srv/link"}, {"twin": "other"}, "/srv/link is the directory of the pool other"),
         ({"mode": "0700"}, {}, "exists with mode 0711"),
         ({"owner": 5}, {}, "exists with owner 0"),
         ({"device": "/dev/sda1"}, {}, "device: the pool is of the type dir"),
@@ -133,7 +139,7 @@ def test_running_vm_protects_the_pool():
         ({"state": "refreshed"}, {"directory": None}, "/srv/images does not exist any more"),
         ({"type": "dir"}, {"missing": {"device": "/dev/x"}}, "/dev/x is not a block device of this host"),
         ({"type": "dir"}, {"missing": {"volume_group": "vg1"}}, "vg1 does not exist"),
-        ({"path": "/srv/file"}, {"directory": {**FOUND, "is_directory": False}}, "/srv/file exists, and is not a dir"),
+        ({"path": "/srv/file"}, {"directory": {**FOUND, "is_directory": False}}, "/srv/file is not a directory"),
         (
             {"format": "bogus"},
             {"running": None, "stored": LOGICAL, "formats": {"logical": ("unknown", "lvm2")}},
