@@ -68,6 +68,13 @@ MUTATIONS = (
         "set()",
         ["tests/unit/module_utils/_drivers/virsh/test_host_plan.py"],
     ),
+    Mutation(
+        "removal-forgets-an-interrupted-installation",
+        "_drivers/virsh/host_changes.py",
+        'verb == "remove" and self._reader.whole_record() != self._reader.record()',
+        "False",
+        ["tests/unit/module_utils/_drivers/virsh/test_host_changes.py"],
+    ),
     Mutation("removed-package-counts-as-installed", "_tools", 'words[0] == "installed"', "True", _TOOLS),
     Mutation("stopped-unit-counts-as-running", "_tools", "enabled and _", "enabled", _TOOLS),
     Mutation(

@@ -32,6 +32,8 @@ class Changes:
     def make(self, step, requested):
         """Carry out one step; ``requested`` are the options of the task. Raises the error of a command."""
         verb = "add" if requested["state"] == "present" else "remove"
+        if verb == "remove" and self._reader.whole_record() != self._reader.record():
+            self._store(self._reader.whole_record())
         getattr(self, f"_{verb}_{step.key}")(step, requested)
 
     # Each method has the key of a step (host_plan.py) in its name.
@@ -42,7 +44,13 @@ class Changes:
             before = record.packages_before or tuple(sorted(self._reader.installed()))
             record = replace(record, packages_before=before)
             self._store(record)
-            self._install(self._reader.manager, step.after, self._reader.package_files(requested["package_folder"]))
+            found = self._reader.package_files(requested["package_folder"])
+            try:
+                self._install(self._reader.manager, step.after, found)
+            except CommandFailed as error:
+                message = f"packages: {', '.join(step.after)} could not be installed: {error.stderr}"
+                remedy = "Check the names, and the package sources of the host."
+                raise CommandFailed(error.argv, error.rc, error.stderr, message, remedy) from error
         record = record.after_installation(self._reader.installed())
         self._store(replace(record, packages=self._reader.removable(record.packages)))
 

@@ -65,7 +65,7 @@ def plan_host(requested, host):
     _check_users(host)
     if requested["require_kvm"]:
         _check_kvm(host)
-    steps = [*_installation(host), *_daemons(host), *_users(requested, host), *_nested(requested, host)]
+    steps = [*_installation(requested, host), *_daemons(host), *_users(requested, host), *_nested(requested, host)]
     return [*steps, *_owned("networks", requested, host), *_owned("pools", requested, host)]
 
 
@@ -97,7 +97,7 @@ def _check_kvm(host):
         )
 
 
-def _installation(host):
+def _installation(requested, host):
     missing = missing_packages(host)
     # An interrupted installation has to be recorded.
     is_interrupted = host.record is not None and bool(host.record.packages_before)
@@ -105,7 +105,8 @@ def _installation(host):
         return []
     if missing and host.package_files == ():
         raise NotFound(
-            f"package_folder: the directory has no package files, and {', '.join(missing)} must be installed.",
+            f"package_folder: {requested['package_folder']} has no package files, and {', '.join(missing)} must be"
+            " installed.",
             "Copy the package files to it, or remove the option. Nothing was changed.",
         )
     return [Step("packages", [], list(missing), ends_round=True)]
@@ -119,7 +120,7 @@ def _daemons(host):
 
 
 def _users(requested, host):
-    new = [user for user in requested["users"] if user not in host.members]
+    new = [user for user in dict.fromkeys(requested["users"]) if user not in host.members]
     return [Step("users", sorted(host.members), sorted({*host.members, *new}), calls=tuple(new))] if new else []
 
 
@@ -134,7 +135,11 @@ def _owned(kind, requested, host):
     """Networks or pools that the role creates afterwards: recorded before, so that a removal deletes them."""
     recorded = getattr(host.record, kind) if host.record else ()
     existing = getattr(host, kind)
-    new = [name for name in requested[kind] if host.answers and name not in existing and name not in recorded]
+    new = [
+        name
+        for name in dict.fromkeys(requested[kind])
+        if host.answers and name not in existing and name not in recorded
+    ]
     return [Step(kind, list(recorded), [*recorded, *new])] if new else []
 
 

@@ -71,7 +71,7 @@ class Reader:
             provided=linux_packages.provided(manager, listing),
             package_files=self.package_files(requested["package_folder"]),
             required=(*self._packages(manager), *requested["packages"]),
-            record=self.record(),
+            record=self.record() if requested["state"] == "present" else self.whole_record(),
             units=self._units(manager.units) if self.has_systemd else {},
             members=frozenset(host.members(GROUP)),
             unknown_users=tuple(user for user in requested["users"] if not files.is_user(user)),
@@ -192,6 +192,14 @@ class Reader:
             "active_networks": self.names(("net-list", "--name"))[0] if found.answers else (),
             "blocked": self._blocked(packages) if packages else "",
         }
+
+    def whole_record(self):
+        """Return the record with the packages that an interrupted installation has added; None without a record."""
+        record = self.record()
+        if record is None or not record.packages_before:
+            return record
+        record = record.after_installation(self.installed())
+        return replace(record, packages=self.removable(record.packages))
 
     def removable(self, packages):
         """Return those of newly installed packages that the package manager would remove again.

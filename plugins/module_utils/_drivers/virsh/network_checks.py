@@ -83,6 +83,7 @@ class NetworkChecks(DefinedPlan):
                     )
                 self._check_start(network, other, where)
         self._check_no_lost_reservation()
+        self._check_own_addresses(before)
 
     def _check_start(self, network, other, where):
         """Raise for what prevents the start of an existing network: only an equal subnet of an interface or a route."""
@@ -90,6 +91,16 @@ class NetworkChecks(DefinedPlan):
             raise self._refused(
                 f"the network cannot be started: {where} has its subnet {network}.",
                 "Remove that one, or set addresses in another subnet.",
+            )
+
+    def _check_own_addresses(self, before):
+        """The host cannot take an address that is reserved; requested entries of ``hosts`` have their own check."""
+        own = {str(ipaddress.ip_interface(one).ip) for one in self._after["addresses"] if one not in before}
+        for entry in [one for one in self._after["hosts"] if one["address"] in own]:
+            vm = self._state.reserved.get((entry.get("mac"), entry["address"]))
+            raise self._refused(
+                f"addresses: {entry['address']} is reserved for {vm or identity(entry)}.",
+                "Use another address for the host, or change the reservation first.",
             )
 
     def _check_no_lost_reservation(self):

@@ -99,7 +99,8 @@ class _Plan(NetworkChecks):
         definition = Definition.of(root)
         for path, value in (self._wanted["native"] or {}).items():
             text = None if value is None else ("yes" if value is True else "no" if value is False else str(value))
-            if self._native_before[path] != text:
+            # An option may have removed it, such as mode.
+            if definition.native(path) != text:
                 if path == "forward@dev":
                     # libvirt repeats the device there, and takes it from there.
                     values.remove_interfaces(root, self._native_before[path])

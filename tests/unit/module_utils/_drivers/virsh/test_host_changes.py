@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.host_settings import Step
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_changes, host_reading
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_record import Record
 
 
 @pytest.fixture(name="root")
@@ -33,6 +34,33 @@ def _remove(root):
 
 def test_directories_without_disks_are_deleted(root):
     assert _remove(root) == (["etc", "lib"], [])
+
+
+class _Recording(host_reading.Reader):
+    """A host with a record of an installation that was interrupted, on which ``init`` cannot be removed."""
+
+    def __init__(self):
+        super().__init__(None, None)
+        self.stored = Record(packages_before=("bash",), nested=True)
+
+    def record(self):
+        return self.stored
+
+    def installed(self):
+        return frozenset({"bash", "qemu", "init"})
+
+    def removable(self, packages):
+        return tuple(name for name in packages if name != "init")
+
+
+def test_removal_knows_what_an_interrupted_installation_has_added(monkeypatch):
+    reader = _Recording()
+    assert reader.whole_record().packages == ("qemu",)
+    changes = host_changes.Changes(None, None, reader)
+    monkeypatch.setattr(changes, "_store", lambda record: setattr(reader, "stored", record))
+    monkeypatch.setattr(host_changes.files, "remove", lambda path: None)
+    changes.make(Step("nested", True, None), {"state": "absent"})
+    assert reader.stored == Record(packages=("qemu",))
 
 
 def test_disks_are_kept(root):

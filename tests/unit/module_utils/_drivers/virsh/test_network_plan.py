@@ -133,6 +133,8 @@ def test_network_with_running_vm_is_not_stopped(state):
     ("options", "words"),
     [
         ({"addresses": ["10.8.0.1/16"]}, "web1 has the address 10.7.0.50"),
+        ({"addresses": ["10.7.0.50/24"]}, "10.7.0.50 is reserved for web1"),
+        ({"addresses": ["10.7.0.10/24"]}, "10.7.0.10 is reserved for 52:54:00:00:07:10"),
         ({"addresses": ["10.9.0.1/24"]}, "10.9.0.0/24 overlaps with 10.9.0.0/16 of the interface eth0"),
         ({"hosts": [{**DB2, "address": "10.7.0.50"}]}, "web1 has the reservation"),
         ({"hosts": [{**DB2, "mac": "52:54:00:00:07:50"}]}, "web1 has the reservation"),
@@ -264,6 +266,13 @@ def test_forwarding_network_keeps_a_subnet():
     with pytest.raises(Refused, match="mode: nat needs a subnet"):
         plan_network(_wanted(addresses=[]), _state(reserved={}))
     assert _keys(plan_network(_wanted(addresses=[], mode="isolated"), _state(reserved={}))[0])
+
+
+def test_native_value_that_the_mode_removes_is_rejected():
+    stored = STORED.replace("<forward mode='nat'>", "<forward mode='nat' dev='eth1'>")
+    wanted = _wanted(mode="isolated", native={"forward@dev": "eth1"}, state="present")
+    with pytest.raises(Refused, match="native: forward@dev: this would change mode to nat"):
+        plan_network(wanted, _state(None, stored))
 
 
 @pytest.mark.parametrize("device", [None, "eth1"])
