@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import subprocess
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from suite.carry import carry_one
+from suite.shim import Shim
 
 LAB = "pvg-lab"
 MAC, OTHER_MAC = "52:54:00:00:07:10", "52:54:00:00:07:11"
@@ -124,6 +126,24 @@ def test_each_side_is_completed_separately(lan, run):
     assert _sides(lan, "ip/dhcp/range", "start") == [["10.107.0.200"]] * 2
     assert _done(run(name=LAB, hosts=[SECOND], purge=True))["changed"]
     assert _sides(lan) == [["10.107.0.11"]] * 2
+
+
+@pytest.mark.deep("the unit tests change the network while a task runs, in the same two ways")
+def test_entries_of_several_tasks_at_once_remain(lan, run, tmp_path):
+    """Each task adds its entries; one of them changes the definition, too, which libvirt stores as a whole."""
+    _done(run(**PLAIN))
+    entries = [{"mac": f"52:54:00:00:07:2{one}", "address": f"10.107.0.2{one}"} for one in range(3)]
+    tasks = [{"name": LAB, "hosts": [one], "mtu": 1400 if place else None} for place, one in enumerate(entries)]
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        answers = list(pool.map(lambda one: _alone(lan, tmp_path / one["hosts"][0]["mac"][-2:], one), tasks))
+    assert [answer.result.get("msg") for answer in answers] == [None] * len(tasks)
+    assert _sides(lan) == [sorted(one["address"] for one in entries)] * 2
+
+
+def _alone(lan, folder, options):
+    """Run one task with its own directory and counted calls."""
+    folder.mkdir()
+    return carry_one(lan, Shim(folder / "shim", lan.commands), folder, options, about="network")
 
 
 def test_names_with_an_address_of_each_ip_version(lan, run):

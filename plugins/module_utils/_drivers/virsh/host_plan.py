@@ -132,15 +132,19 @@ def _nested(requested, host):
 
 
 def _owned(kind, requested, host):
-    """Networks or pools that the role creates afterwards: recorded before, so that a removal deletes them."""
+    """Networks or pools that the role creates afterwards: recorded before, so that a removal deletes them.
+
+    What is gone, and is not requested any more, is forgotten: somebody else may create another one with its name.
+    """
     recorded = getattr(host.record, kind) if host.record else ()
     existing = getattr(host, kind)
+    kept = [name for name in recorded if not host.answers or name in existing or name in requested[kind]]
     new = [
         name
         for name in dict.fromkeys(requested[kind])
         if host.answers and name not in existing and name not in recorded
     ]
-    return [Step(kind, list(recorded), [*recorded, *new])] if new else []
+    return [Step(kind, list(recorded), [*kept, *new])] if [*kept, *new] != [*recorded] else []
 
 
 def _removal(host):

@@ -47,6 +47,13 @@ def steps(host, **options):
         (BARE, {"networks": ["lab"]}, [("packages", [], ["qemu", "libvirt"]), ("daemons", "stopped", "running")]),
         (READY, {"networks": ["default", "lab", "lab"]}, [("networks", [], ["lab"])]),
         (replace(READY, record=Record(networks=("lab",))), {"networks": ["lab"]}, []),
+        # What is gone and not requested is forgotten, unless it is not known whether it is gone.
+        (
+            replace(READY, record=Record(networks=("lab", "default"))),
+            {},
+            [("networks", ["lab", "default"], ["default"])],
+        ),
+        (replace(READY, record=Record(networks=("lab",)), answers=False, units={"a": True}), {}, []),
         (replace(READY, pools=("images",)), {"pools": ["images", "fast"]}, [("pools", [], ["fast"])]),
         (replace(READY, members=frozenset({"bob"})), {"users": ["bob", "al"]}, [("users", ["bob"], ["al", "bob"])]),
         (replace(READY, answers=False, units={"a": True, "b": False}), {}, [("daemons", "stopped", "running")]),
