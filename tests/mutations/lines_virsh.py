@@ -96,9 +96,9 @@ MUTATIONS = (
     ),
     Mutation(
         "native-changes-an-option-of-the-network",
-        "_drivers/virsh/network_checks.py",
-        "if self._by_native",
-        "if False",
+        "_drivers/virsh/network_plan.py",
+        "self._after[name] != value",
+        "False",
         [f"{_UNIT}/test_network_plan.py"],
     ),
     Mutation(
