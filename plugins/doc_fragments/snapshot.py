@@ -27,7 +27,7 @@ options:
     required: true
   state:
     description:
-      - V(present) - the snapshot exists. An existing one is not changed.
+      - V(present) - the snapshot exists. Of an existing one, only O(expires) is changed.
       - V(absent) - the snapshot does not exist. Its children are kept, unless O(children=true).
       - V(restored) - disks, settings, and the memory if the snapshot contains it, are restored. Data written since then
         is lost. Each run restores the snapshot and reports a change, because it is unknown whether the disks still have

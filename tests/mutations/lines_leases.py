@@ -100,4 +100,9 @@ MUTATIONS = (
              "without(recorded, [key])", "{}", [f"{_CORE}/test_snapshot_leases.py"]),
     Mutation("expired-vm-is-reported-again-and-again", _EVENTS, "self._expired = keys", "pass",
              [f"{_CORE}/test_vm_events.py"]),
+    Mutation("zone-that-no-clock-has", _LEASES, "hours > _FARTHEST_ZONE or minutes > 59", "False", _LEASES_TESTS),
+    Mutation("inventory-file-that-is-missing-is-ignored", "plugins/plugin_utils/inventory/sources.py",
+             'not os.path.exists(path)', "False", ["tests/unit/plugin_utils/test_inventory_sources.py"]),
+    Mutation("team-with-a-space-is-another-team", "_core/texts.py", "text != text.strip()", "False",
+             [f"{_CORE}/test_texts.py"]),
 )  # fmt: skip

@@ -28,6 +28,8 @@ _TIME = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)? ?([Zz]|[+-]\d{2}:?\d{2}))?", re.ASCII
 )
 _DAY = 86400
+#: Hours between UTC and the zone that is farthest from it.
+_FARTHEST_ZONE = 14
 _REMEDY = (
     "Set a duration such as 8h or 14d, a date such as 2027-01-31, or a time with its zone such as"
     " 2027-01-31T18:00:00+01:00."
@@ -75,7 +77,7 @@ def expiry(text, option):
         return _checked_duration(text, option) if text else NEVER_EXPIRES
     at = _time_of(text)
     if at is None:
-        raise InvalidInput(f"{option}: '{text}' is neither a duration nor a time with a zone.", _REMEDY)
+        raise InvalidInput(f"{option}: '{text}' is not a duration, a date or a time with a zone.", _REMEDY)
     # YAML, JSON and the shell write one time in several ways.
     return Expiry(text if _DATE.fullmatch(text) else iso(at), at)
 
@@ -105,16 +107,20 @@ def _time_of(text):
     begin = timegm((year, month, day, 0, 0, 0))
     if found[4] is None:
         return begin + _DAY
-    if hour > 23 or minute > 59 or second > 59:
+    offset = _offset(found[7])
+    if hour > 23 or minute > 59 or second > 59 or offset is None:
         return None
-    return begin + hour * 3600 + minute * 60 + second - _offset(found[7])
+    return begin + hour * 3600 + minute * 60 + second - offset
 
 
 def _offset(zone):
-    """Return the seconds by which the clocks of a zone are ahead of UTC."""
+    """Return the seconds by which the clocks of a zone are ahead of UTC; None if no clock on Earth is."""
     if zone in ("Z", "z"):
         return 0
-    seconds_ahead = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    if hours > _FARTHEST_ZONE or minutes > 59:
+        return None
+    seconds_ahead = hours * 3600 + minutes * 60
     return -seconds_ahead if zone[0] == "-" else seconds_ahead
 
 

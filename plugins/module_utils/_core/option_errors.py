@@ -10,6 +10,8 @@ from .spelling import nearest
 
 #: There are few options, and many are short: "sise" is similar to size.
 _SIMILAR = 0.75
+#: Types of options that are text for a task.
+_TEXT = ("str", "path")
 
 
 def error_messages(validated, unknown="Unsupported parameters"):
@@ -25,9 +27,9 @@ def error_messages(validated, unknown="Unsupported parameters"):
 
 
 def misshapen(params, options):
-    """Return the error for the first option that needs dictionaries and is something else, or None."""
+    """Return the error for the first option that needs dictionaries or text and is something else, or None."""
     problems = (_misshapen(name, option, params.get(name)) for name, option in options.items())
-    return next(filter(None, problems), None)
+    return next(filter(None, problems), None) or not_text(params, options)
 
 
 def _misshapen(name, option, value):
@@ -43,6 +45,40 @@ def _misshapen(name, option, value):
     example = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
     wanted = f"a list of dictionaries, such as [{example}]" if is_list else f"a dictionary, such as {example}"
     return InvalidInput(f"{name}: it is {'text' if is_text else 'one dictionary'}.", f"Set {wanted}.")
+
+
+def not_text(params, options):
+    """Return the error for the first option that is text and has a list or a dictionary instead, or None.
+
+    Ansible would take the text with which Python shows it: a VM would be named "['web1', 'web2']". The value may be a
+    secret.
+    """
+    for name, option in options.items():
+        value = params.get(name)
+        if option.type in _TEXT and isinstance(value, (list, dict)):
+            wanted = f"one of {', '.join(option.choices)}" if option.choices else "one text"
+            return InvalidInput(f"{name}: it is {_kind(value)}.", f"Set {wanted}.")
+        if option.elements in _TEXT and isinstance(value, dict):
+            return InvalidInput(f"{name}: it is a dictionary.", "Set a list of texts, such as [a, b].")
+        wrong = [one for one in _entries_of_texts(value, option) if isinstance(one, (list, dict))]
+        if wrong:
+            return InvalidInput(
+                f"{name}: an entry of the list is {_kind(wrong[0])}.",
+                f'Set a list of texts. A variable that is a list stands alone, such as {name}: "{{{{ my_list }}}}".',
+            )
+        for entry in _entries(value, option):
+            problem = not_text(entry, option.options)
+            if problem:
+                return InvalidInput(f"{name}.{problem.message}", problem.remedy)
+    return None
+
+
+def _entries_of_texts(value, option):
+    return value if option.elements in _TEXT and isinstance(value, list) else ()
+
+
+def _kind(value):
+    return "a list" if isinstance(value, list) else "a dictionary"
 
 
 def _is_plain_text(value):

@@ -314,7 +314,7 @@ VM = {
     "iso": Option("path", absolute=True),
     "memory": Memory(),
     "tags": Texts(ordered=False, normalize=one_line_each),
-    "fleet": Option(),
+    "fleet": Option(normalize=one_line),
     "owner": Option(normalize=one_line),
     "expires": Option(normalize=expiry),
     "native": Option("dict"),

@@ -144,6 +144,11 @@ def _check_name(name):
             f"name: '{name}' contains a slash.",
             "Choose a name without slashes; to select a VM that has such a name, set id.",
         )
+    if name != name.strip():
+        raise InvalidInput(
+            f"name: '{name}' begins or ends with a space.",
+            "Remove it. Several names are a list, such as [web1, web2]; to select a VM that has such a name, set id.",
+        )
 
 
 def _check_text(option, name):

@@ -38,14 +38,14 @@ def check_printable(text, option):
 
 
 def one_line_each(texts, option):
-    """Return the texts; raises InvalidInput if one is empty, has several lines, or has control characters."""
+    """Return the texts; raises InvalidInput if one is empty, has several lines, control characters or outer spaces."""
     for text in texts:
         _check_one_line(text, option, "Set one line of text for each.")
     return texts
 
 
 def one_line(text, option):
-    """Return a text, which may be empty; raises InvalidInput if it has several lines or control characters."""
+    """Return a text, which may be empty; raises InvalidInput for the same reasons."""
     if text:
         _check_one_line(text, option, "Set one line of text.")
     return text
@@ -55,6 +55,8 @@ def _check_one_line(text, option, remedy):
     check_printable(text, option)
     if not text.strip() or text.splitlines() != [text]:
         raise InvalidInput(f"{option}: {text!r} is not one line of text.", remedy)
+    if text != text.strip():
+        raise InvalidInput(f"{option}: '{text}' begins or ends with a space.", "Remove it.")
 
 
 def without_credentials(address):

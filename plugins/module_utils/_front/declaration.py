@@ -18,7 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.approval import Approval
 from .._core.errors import InvalidInput, PolyvirtError, Refused, unexpected
-from .._core.option_errors import error_messages
+from .._core.option_errors import error_messages, not_text
 from .._core.options import APPROVAL, CONNECTION, Platform, argument_spec
 from .._core.texts import without_credentials
 from .masking import long_secrets, masked, masked_options, secrets_of
@@ -134,6 +134,9 @@ def run_module(declaration):
     module = _module(declaration)
     # Until ansible-core 2.21, these would be masked once more, also within words and numbers.
     getattr(module, "no_log_values", set()).clear()
+    problem = not_text(module.given, declaration.options)
+    if problem:
+        module.fail_json(str(problem))
     result = declaration.result(module.params, module)
     for warning in result.pop("warnings"):
         module.warn(warning)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.errors import InvalidInput, PolyvirtError
-from .._core.option_errors import error_messages
+from .._core.option_errors import error_messages, not_text
 from .._core.options import CONNECTION, NEEDS_PRUNE, OF_TASK, argument_spec
 from .._core.request import SOURCES, check_unique, prune_max, pruning_policy, requests
 from .._engine.together import Pruning, run_together
@@ -61,6 +61,9 @@ def _entry(shared, entry, options, platform):
     validated = ArgumentSpecValidator(argument_spec(options)).validate(merged)
     if validated.error_messages:
         raise platform.rejected(merged, options) or InvalidInput(error_messages(validated)[0])
+    problem = not_text(merged, options)
+    if problem:
+        raise problem
     return in_full(validated.validated_parameters, options, platform)
 
 

@@ -138,6 +138,12 @@ def sources_for(loader, task_vars, paths, own, names=None):
 
     Ansible renders the variables of hosts for its own tasks, so they are passed on with their templates.
     """
+    # With a comma, it is a list of hosts.
+    missing = [path for path in paths or () if "," not in path and not os.path.exists(path)]
+    if missing:
+        raise NotFound(
+            f"The inventory file {', '.join(missing)} does not exist.", "Correct its path. Nothing was changed."
+        )
     hostvars = task_vars["hostvars"]
 
     def raw_variables_of(host):

@@ -60,9 +60,16 @@ def entry_of(vm, source, result, action):
         "snapshot": vm["snapshot"]["name"] if vm.get("snapshot") else None,
         "source": source,
         "outcome": outcome,
-        "msg": str(result.get("msg") or "") if outcome == FAILED else "",
+        "msg": _without_label(str(result.get("msg") or ""), vm) if outcome == FAILED else "",
         "kept": kept,
     }
+
+
+def _without_label(message, vm):
+    """Return a message without the name or the ID of the VM: the list of messages begins with the name."""
+    for label in (vm["name"], vm.get("id")):
+        message = message.removeprefix(f"{label}: ")
+    return message
 
 
 def table(entries, check):

@@ -31,9 +31,10 @@ class Reap(OverSources):
         self._options, self._grace = options, seconds(options["grace"], "grace") // 60
         self._sources = sources_for(self._loader, self._task_vars, options["sources"], self.own)
         if not self._sources.names:
+            files = ", ".join(self._sources.paths) or "the inventory files of this run"
             raise InvalidInput(
-                "No inventory source of polyvirt.core.vms is defined in the inventory files of this run.",
-                "Set -i to such a file, or reap_sources. AWX needs the latter.",
+                f"No inventory source of polyvirt.core.vms is defined in {files}.",
+                "Set -i or reap_sources to a file that exists and defines one. AWX needs reap_sources.",
             )
         due, unread = self._due()
         planned = self._run(due, check=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ansible.plugins.action import ActionBase
 
+from ...module_utils._core.option_errors import not_text
 from .approvals import OPTION, approval_of
 
 
@@ -27,6 +28,9 @@ class ControllerAction(ActionBase):
         if OPTION in self.module.options:
             approval = approval_of(self._task, self._task_vars, self._templar)
             self._task.args = {**self._task.args, OPTION: approval}
+        problem = not_text(self._task.args, self.module.options)
+        if problem:
+            return {"failed": True, "msg": str(problem)}
         _valid, options = self.validate_argument_spec(self.module.argument_spec)
         return replace(self.module, answer=self._answer).result(options, self._task)
 

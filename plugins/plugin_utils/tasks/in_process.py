@@ -20,6 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
+from ...module_utils._core.option_errors import not_text
 from .approvals import OPTION as APPROVAL
 from .approvals import approval_of
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
@@ -115,11 +116,15 @@ class InProcess(ActionBase):
         The module is then run as usual, so that the error message is the same everywhere.
         """
         validated = self._validation()
-        return None if validated.error_messages else validated.validated_parameters
+        return None if validated.error_messages or self._not_text() else validated.validated_parameters
 
     def _validation(self):
         arguments = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder, vault_to_text=True))
         return ArgumentSpecValidator(self.module.argument_spec).validate(arguments)
+
+    def _not_text(self):
+        """Return the error for a list or a dictionary that Ansible has turned into text, or None."""
+        return not_text(self._task.args, self.module.options)
 
     def _run_here(self, params):
         # Through JSON, as from a module: tuples become lists, and keys strings.

@@ -31,9 +31,9 @@ class OnWindows(InProcess):
     def _validated(self):
         """Return the parameters, or None if they are invalid. Stores the result, as no module can run to report it."""
         validated = self._validation()
-        if not validated.error_messages:
-            return validated.validated_parameters
         params = validated.validated_parameters
+        if not validated.error_messages and not self._not_text():
+            return params
         reason = str(
             self.module.platform.rejected({**params, **self._task.args}, self.module.options)
             or error_messages(validated)[0]

@@ -114,7 +114,7 @@ def test_dates_of_yaml(core, tmp_path):
             assert (way, text, result.get("at") or result) == (way, text, DATES[text])
         else:
             assert result["failed"], (way, text)
-            assert "neither a duration nor a time with a zone" in result["msg"], (way, text)
+            assert "not a duration, a date or a time with a zone" in result["msg"], (way, text)
 
 
 def _run(core, folder, cases):

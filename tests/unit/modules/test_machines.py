@@ -75,6 +75,12 @@ def test_entries_support_short_forms_and_aliases(run_task):
     assert run_task.driver_params[0]["number"] == 7
 
 
+def test_entry_with_a_list_instead_of_text_is_rejected(run_task):
+    with pytest.raises(InvalidInput, match=r"machines\[1\] \(b\): description: it is a list\."):
+        run_task(machines=[{"name": "a"}, {"name": "b", "description": ["text"]}])
+    assert not run_task.names()
+
+
 def test_source_of_an_entry_replaces_that_of_the_task(run_task):
     """The platform in memory lacks clones, and that is all that is wrong with the entry."""
     outcome = run_task(machines=[{"name": "a"}, {"name": "b", "clone": {"source": "a"}}])

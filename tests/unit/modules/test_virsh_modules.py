@@ -69,6 +69,7 @@ def test_unknown_name_is_rejected_with_the_existing_names(run):
     ("params", "error"),
     [
         ({"name": ["te/st"]}, "'te/st' contains a slash"),
+        ({"name": ["web1", " web2"]}, "name: ' web2' begins or ends with a space."),
         ({"name": ["te\nst"]}, "control character"),
         ({"name": []}, "Neither name nor id is set."),
         ({"name": ["test"], "memory": "lots"}, "memory: 'lots' is not a size."),

@@ -56,6 +56,11 @@ class Action(InProcess):
         return self.run(task_vars=self.variables)
 
 
+@pytest.mark.parametrize("name", [[["web1", "web2"]], [{"name": "web1"}]])
+def test_list_instead_of_text_is_left_to_the_error_of_the_module(name):
+    assert Action(args={"name": name}).done() == {"shipped": True}
+
+
 def test_result_is_that_of_the_module():
     result = Action(args={"name": "web", "count": "3", "password": "topsecret"}, check_mode=True).done()
     assert {key: result[key] for key in ("changed", "check", "said", "warnings")} == {

@@ -27,7 +27,7 @@ import json, sys
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 init_plugin_loader([sys.argv[1]])
-from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.sources import Sources, files_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.sources import Sources, files_of, sources_for
 
 def case(paths, names, source=None, tasks=None):
     try:
@@ -38,6 +38,10 @@ def case(paths, names, source=None, tasks=None):
 
 given = json.load(sys.stdin)
 answers = {name: case(**one) for name, one in given["cases"].items()}
+try:
+    sources_for(DataLoader(), {"hostvars": {}}, given["files"], ())
+except Exception as error:
+    answers["missing file"] = f"{type(error).__name__}: {error}"
 print(json.dumps({**answers, "files": files_of(given["files"])}))
 """
 
@@ -97,6 +101,7 @@ def test_connection_options_are_those_of_the_file_without_what_only_info_modules
         ("missing", r"NotFound: .*source lab, old is defined in no.*b\.polyvirt\.yaml.*guarded_sources"),
         ("no file", r"NotFound: .*there is no file of polyvirt\.core\.vms"),
         ("broken", r"InvalidInput: .*broken\.polyvirt\.yml: .*platform.*nowhere.*Nothing was changed"),
+        ("missing file", r"NotFound: The inventory file .*missing\.polyvirt\.yml does not exist\. Correct its path"),
         ("two", r"InvalidInput: .*b\.polyvirt\.yaml: another.*named libvirt"),
     ],
 )

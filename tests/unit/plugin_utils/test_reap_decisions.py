@@ -57,6 +57,14 @@ def test_entries(result, action, outcome, msg):
     assert (entry["outcome"], entry["msg"], entry["source"], entry["owner"]) == (outcome, msg, "hv1", "anna")
 
 
+@pytest.mark.parametrize("label", ["b: ", "2: ", ""])
+def test_message_names_the_vm_once(label):
+    result = {"failed": True, "msg": f"{label}it was created later."}
+    assert (
+        decisions.entry_of(VMS[1] | {"platform": "libvirt"}, "hv1", result, "delete")["msg"] == "it was created later."
+    )
+
+
 def test_table():
     entries = [decisions.entry_of(VMS[3], "hv1", {"changed": True}, "delete")]
     assert decisions.table(entries, True) == [

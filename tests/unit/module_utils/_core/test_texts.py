@@ -26,6 +26,15 @@ def test_tag_is_one_line_of_text(tag):
         VM["tags"].normalize(["a", tag], "tags")
 
 
+@pytest.mark.parametrize("option", ["tags", "owner", "fleet"])
+@pytest.mark.parametrize("text", [" blue", "blue ", "\tblue"])
+def test_outer_spaces_are_rejected(option, text):
+    """Ansible leaves the space in ``tags: red, blue``, and the team " blue" would be another one than "blue"."""
+    value = ["red", text] if option == "tags" else text
+    with pytest.raises(InvalidInput, match=f"{option}: '{text}' begins or ends with a space"):
+        VM[option].normalize(value, option)
+
+
 @pytest.mark.parametrize("text", [UUID, UUID.upper(), f"{{{UUID}}}", f" {UUID.upper()} "])
 def test_every_spelling_of_a_uuid(text):
     assert bare_uuid(text) == UUID
