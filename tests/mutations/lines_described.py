@@ -27,5 +27,6 @@ MUTATIONS = (
         "if found[_] == mode and _:\n    ...", "if True:\n    ...", _FOREIGN,
     ),
     Mutation("template-in-a-text-is-resolved", _WRITTEN, "_TEMPLATE.search(value)", "None", _YAML),
+    Mutation("expiry-is-not-described", _ROOM, 'params["controller_time"] = 0', "pass", _TASKS),
     Mutation("word-of-yaml-is-not-quoted", _WRITTEN, "value.lower() not in _WORDS", "True", _YAML),
 )  # fmt: skip

@@ -119,8 +119,8 @@ MUTATIONS = (
     Mutation(
         "list-becomes-the-name-of-a-vm",
         "_core/option_errors.py",
-        "isinstance(one, (list, dict))]",
-        "False]",
+        "isinstance(one, (list, dict))",
+        "False",
         ["tests/unit/module_utils/_core/test_option_errors.py"],
     ),
     Mutation(

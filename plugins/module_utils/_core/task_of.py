@@ -339,6 +339,9 @@ def _with_defaults(options, task):
     """Return the parameters of a module as Ansible passes them, for a task with valid types."""
     params = {name: option.default for name, option in options.items()} | task
     params["name"] = [task["name"]] if task.get("name") else None
+    if "controller_time" in options:
+        # The VM has the expiry of the task, which no time of a run moves. Without a time, a duration is an error.
+        params["controller_time"] = 0
     for name, option in options.items():
         if params.get(name) is None or not option.options:
             continue

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
 from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import UNFINISHED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
@@ -282,6 +283,18 @@ def test_nics_after_one_that_cannot_be_described_are_omitted():
     task, omitted = described(found, replace(TRAITS, normalize=normalize))
     assert (task["networks"], omitted["networks.1"]) == ([{"type": "nat"}], "unsupported")
     assert omitted["networks.2"] == "unsupported"
+
+
+@pytest.mark.parametrize(("text", "expected"), [("8h", "8h"), ("2027-01-31", "2027-01-31"), ("", None)])
+def test_expiry_is_in_the_task_as_it_was_written(text, expected):
+    """The time of the run does not matter: the same text does not move an expiry."""
+    stored = Expiry(text, 1_800_000_000 if text else None, is_stored=True)
+    found = vm(config={"owner": "anna", "expires": stored})
+    traits = replace(TRAITS, fields={**FIELDS, "owner": Field(LIVE), "expires": Field(LIVE)})
+    task, omitted = task_of(found, traits, OPTIONS, None)
+    task = json.loads(json.dumps(task))
+    assert (task["owner"], task.get("expires")) == ("anna", expected)
+    assert not [one for one in omitted if one["path"] == "expires" and text]
 
 
 @pytest.mark.parametrize("source", ["/d/own", "/d/other"])
