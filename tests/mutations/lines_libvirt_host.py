@@ -43,8 +43,8 @@ MUTATIONS = (
     Mutation(
         "forwarding-of-a-foreign-bridge-is-turned-off",
         "_drivers/virsh/host_plan.py",
-        "not record.forwarding or record.forwarding == host.forwarding or host.bridges",
-        "not record.forwarding or record.forwarding == host.forwarding",
+        "not record.forwarding or record.forwarding == host.forwarding or host.bridges or others",
+        "not record.forwarding or record.forwarding == host.forwarding or others",
         _PLAN,
     ),
     Mutation(

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import network_options, pool_options
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.options import CONNECTION
+from jinja2 import Environment
 
 from collection_path import CHECKOUT
 
@@ -26,6 +27,31 @@ def test_all_options_are_passed_on(kind, options):
     (passed,) = [task[f"polyvirt.core.virsh_{kind}"] for task in tasks if f"polyvirt.core.virsh_{kind}" in task]
     assert set(known) == set(passed) == set(options) - set(CONNECTION)
     assert all(f"item.{name}" in text for name, text in passed.items())
+
+
+@pytest.mark.parametrize(
+    ("is_running", "is_check", "expected"),
+    [
+        (True, False, (True, False)),
+        (True, True, (True, False)),
+        (False, True, (False, True)),
+        (False, False, (True, False)),
+    ],
+)
+def test_networks_are_created_or_only_listed(is_running, is_check, expected):
+    """A real run creates them, or fails; check mode lists them if libvirt, which they need, does not run yet."""
+    (whole, *_others) = yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))
+    conditions = {task["name"]: task.get("when") for task in whole["block"]}
+    variables = {
+        "libvirt_host_state": "present",
+        "libvirt_host_networks": [{"name": "lab"}],
+        "libvirt_host_pools": [],
+        "ansible_check_mode": is_check,
+        "__libvirt_host_done": {"host": {"running": is_running}},
+    }
+    names = ("Create networks and pools", "Show what check mode cannot see")
+    found = tuple(all(Environment().compile_expression(one)(**variables) for one in conditions[name]) for name in names)
+    assert found == expected
 
 
 @pytest.mark.parametrize(

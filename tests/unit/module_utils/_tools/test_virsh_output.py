@@ -144,3 +144,14 @@ def test_unsupported_capabilities_are_empty():
     found = capabilities("q35", ("<tpm supported='yes'>", "<tpm supported='no'>"))
     assert (found.tpm_backends, found.firmwares) == (frozenset(), {"efi"})
     assert capabilities("q35", ("<loader supported='yes'>", "<loader supported='no'>")).secure_boot is False
+
+
+def test_columns_of_leases():
+    text = (
+        " 2026-11-26 01:40:11   52:54:00:5e:8a:01   ipv4       192.168.157.44/24   guest      01:52:54:00:5e:8a:01\n"
+        " 2026-11-26 01:40:12   52:54:00:5e:8a:02   ipv4       192.168.157.45/24   -          -\n"
+    )
+    assert [(one["address"], one["hostname"]) for one in virsh_output.all_leases(text)] == [
+        ("192.168.157.44", "guest"),
+        ("192.168.157.45", None),
+    ]

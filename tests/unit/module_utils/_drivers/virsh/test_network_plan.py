@@ -17,7 +17,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.netwo
     plan_network,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_network_values as values
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_output import all_leases
 
 #: In the form of libvirt 9.0 (not recorded): the running network has the default of NAT, and both have a MAC.
 _XML = """\
@@ -399,14 +398,3 @@ def test_generated_pairs_end_as_requested():
         assert {"mac": "52:54:00:00:07:50", "address": "10.7.0.50"} in found["hosts"]
         assert (DB1 in found["hosts"]) is not options["purge"]
     assert accepted > 130, accepted
-
-
-def test_columns_of_leases():
-    text = (
-        " 2026-11-26 01:40:11   52:54:00:5e:8a:01   ipv4       192.168.157.44/24   guest      01:52:54:00:5e:8a:01\n"
-        " 2026-11-26 01:40:12   52:54:00:5e:8a:02   ipv4       192.168.157.45/24   -          -\n"
-    )
-    assert [(one["address"], one["hostname"]) for one in all_leases(text)] == [
-        ("192.168.157.44", "guest"),
-        ("192.168.157.45", None),
-    ]
