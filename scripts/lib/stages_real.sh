@@ -115,9 +115,9 @@ stage_suite() {
 # Tests of libvirt that run with the libvirt and QEMU of another Debian release, too.
 readonly _ROOT_TESTS=(tests/suite/test_power.py tests/suite/test_options.py tests/suite/test_refusals.py
     tests/suite/test_clones.py tests/suite/test_snapshots.py tests/suite/test_machinery.py tests/suite/test_uefi.py
-    tests/suite/test_networks.py tests/suite/test_pools.py tests/suite/test_generated_hosts.py
-    tests/suite/test_killed_hosts.py)
-readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi or test_networks or test_pools or _hosts"
+    tests/suite/test_networks.py tests/suite/test_pools.py tests/suite/test_port_forwards.py
+    tests/suite/test_generated_hosts.py tests/suite/test_killed_hosts.py)
+readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi or test_networks or test_pools or test_port_forwards or _hosts"
 # By day, each of these tests runs on one of so many days: the stage takes about a minute.
 readonly _ROOT_DAYS=24
 

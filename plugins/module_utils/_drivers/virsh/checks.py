@@ -65,6 +65,8 @@ def check_plan(driver, plan, released=frozenset()):
     if creates:
         check_architecture(plan.after.name, driver.hypervisor)
     check_files(needed, driver.space, released)
+    # Before the NVRAM: if the machine type has no firmware with Secure Boot, that is the reason to report.
+    check_hardware(driver, plan)
     seed.check(plan, driver.commands)
     for one in planned(plan):
         check_memory(driver, one.vm, one.step)
@@ -76,7 +78,6 @@ def check_plan(driver, plan, released=frozenset()):
             _check_maxima(driver, one.vm, one.changes, needed.cloned)
         elif one.step.verb in SNAPSHOT_VERBS:
             check_snapshot(driver, plan.before, one.step)
-    check_hardware(driver, plan)
     check_shares(driver, plan)
     check_devices(driver, plan)
     check_passt(driver, plan)
