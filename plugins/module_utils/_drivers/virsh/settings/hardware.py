@@ -183,7 +183,7 @@ def _check_display(machine, requested):
         known = ", ".join(kind for kind in ("vnc", "spice") if kind in machine.host.displays) or "none"
         raise Unsupported(
             f"{machine.name}: display.type: QEMU on the hypervisor does not support {requested}.",
-            f"Supported: {known}.",
+            f"Supported: {known}. A type may need a package, such as qemu-system-modules-spice of Debian 13.",
         )
 
 
