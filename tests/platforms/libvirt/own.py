@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-_MACS = ["52:54:00:00:00:0a", "52:54:00:00:00:0b"]
-
 
 def changes(card, size):
     """Options of tasks that are run in this order; after all of them, the VM is as before."""
@@ -20,7 +18,3 @@ def changes(card, size):
         {"cpus": 1, "max_cpus": 1, "memory": "64M", "max_memory": "64M"},
         {"shared_folders": [], "purge": ["shared_folders"]},
     ]
-
-
-def exchanged_macs():
-    return [{"networks": [{"mac": mac} for mac in macs]} for macs in (_MACS, _MACS[::-1])]
