@@ -141,7 +141,7 @@ vms:
     reason:
       description: The power state in the words of vmd, if they say more than RV(vms[].state).
       type: str
-      sample: vmd says 'stopping'
+      sample: vmd reports 'stopping'
     cpus:
       description: Number of CPUs, always 1.
       type: int

@@ -119,7 +119,7 @@ PLATFORMS = {
             "id.description": "The name, because vmd renumbers VMs when it starts; null for a VM that does not exist.",
             "id.sample": "web1",
             "reason.description": "The power state in the words of vmd, if they say more than RV(vms[].state).",
-            "reason.sample": "vmd says 'stopping'",
+            "reason.sample": "vmd reports 'stopping'",
             "cpus.description": "Number of CPUs, always 1.",
             "addresses.description": "IP addresses of the VM.",
             "addresses.contains.source.description": "V(vmd) - computed by vmd for a local interface. V(lease) or"

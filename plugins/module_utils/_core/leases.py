@@ -218,7 +218,7 @@ def check_clocks(host, controller):
     """Raise Refused if the time of a host differs too much from that of the controller."""
     if abs(host - controller) > CLOCK_TOLERANCE:
         raise Refused(
-            f"expired_for: the clock of the host says {iso(host)}, and that of the controller {iso(controller)}.",
+            f"expired_for: the clock of the host shows {iso(host)}, and that of the controller {iso(controller)}.",
             "Correct the wrong one. Nothing was changed.",
         )
 

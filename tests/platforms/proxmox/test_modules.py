@@ -134,4 +134,4 @@ def test_vm_of_a_node_with_a_wrong_clock_is_kept(modules, world, ahead, audits, 
     account = {"api_user": "ci@pve", "api_token_id": "t", "api_token_secret": SECRET}
     ran = modules.ours("vm", name="web9", state="absent", expired_for="0m", controller_time=now, **account)
     assert (ran.failed, ran.changed) == (is_rejected, not is_rejected), ran.msg
-    assert ("the clock of the host says" in ran.msg) == is_rejected
+    assert ("the clock of the host shows" in ran.msg) == is_rejected

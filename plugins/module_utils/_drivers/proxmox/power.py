@@ -71,7 +71,7 @@ def _stop_managed(driver, vm):
     driver.requested_stops.add(vm.id)
     driver.tool.warn(
         f"{vm.name}: it is stopped by the cluster's high availability, which powers it off if it has not shut down"
-        f" after {seconds} s, whatever stop_mode says."
+        f" after {seconds} s, whatever the value of stop_mode."
     )
 
 

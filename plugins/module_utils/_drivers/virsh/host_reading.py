@@ -51,7 +51,7 @@ class Reader:
         if self._manager is None:
             raise Unsupported(
                 "This host has none of the package managers apt, dnf and pacman.",
-                "Install libvirt and QEMU by hand, as the guide of libvirt says.",
+                "Install libvirt and QEMU by hand, as the documentation of libvirt describes.",
             )
         return self._manager
 
@@ -156,7 +156,7 @@ class Reader:
         if architecture not in manager.packages:
             raise Unsupported(
                 f"The packages of libvirt for {architecture} with {manager.name} are not known.",
-                "Install libvirt and QEMU by hand, as the guide of libvirt says.",
+                "Install libvirt and QEMU by hand, as the documentation of libvirt describes.",
             )
         return manager.packages[architecture]
 

@@ -120,7 +120,7 @@ def observed_vm(found, name, native_keys=()):
 def _reason(found, name, row):
     if found.is_unfinished(name):
         return UNFINISHED
-    return f"vmd says '{row.state}'" if row and (row.busy or row.power == "unknown") else ""
+    return f"vmd reports '{row.state}'" if row and (row.busy or row.power == "unknown") else ""
 
 
 def _counters(row):
