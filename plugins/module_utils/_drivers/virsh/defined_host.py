@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from ..._core.errors import CommandFailed, Stale
 from ..._tools.virsh import ConnectionLost, Virsh, connection_uri
 from ..._tools.virsh_network_running import canonical
+from .defined_lock import alone
 from .defined_plan import ACTIVE, INACTIVE, RESTART, shown
 
 #: What libvirt reports if another client has already made a change, or made it impossible.
@@ -42,6 +43,10 @@ class DefinedHost:
 
     def apply(self, steps):
         """Carry out the steps; those of one definition share a call."""
+        with alone():
+            self._carry_out(steps)
+
+    def _carry_out(self, steps):
         is_stopped = False
         for command, *words in dict.fromkeys(call for step in steps for call in step.calls):
             try:

@@ -18,6 +18,7 @@ from ...._core.model import LIVE
 from ...._kit import addresses as kit
 from ...._kit.settings import Setting
 from ...._tools import virsh_network as tool
+from ..defined_lock import alone
 
 #: The key of the mark with the reservations.
 RESERVATIONS = "reservations"
@@ -172,5 +173,6 @@ def update(driver, before, after):
     networks = named_networks(driver.virsh, {source for source, _mac, _address in before | after})
     for name, network in networks.items():
         gone, wanted = ({(mac, ip) for source, mac, ip in one if source == name} for one in (before - after, after))
-        for words in tool.updates(network, gone, wanted):
-            driver.virsh.run(*words)
+        with alone():
+            for words in tool.updates(network, gone, wanted):
+                driver.virsh.run(*words)
