@@ -197,7 +197,7 @@ class PoolHost(DefinedHost):
         is_pending = needs_restart(state.name, steps)
         warnings = restart_warnings("pool", state, is_pending, self._wanted["allow_restart"])
         if after.running is not None:
-            warnings += _lost_directory(state)
+            warnings += _lost_directory(state, after.values["path"])
         return {
             "restart_required": is_pending,
             "warnings": warnings,
@@ -207,12 +207,14 @@ class PoolHost(DefinedHost):
         }
 
 
-def _lost_directory(state):
-    """Return a warning if the directory of a running pool vanished: libvirt reports it as active nevertheless."""
+def _lost_directory(state, path):
+    """Return a warning if the directory of a running pool vanished: libvirt reports it as active nevertheless.
+
+    ``path`` is the directory that was read, which is another one if the pool is moved.
+    """
     running = None if state.running is None else pool_options.read(state.running)
     if state.directory is not None or running is None or running["type"] == LOGICAL:
         return []
-    path = state.values["path"]
     if running["path"] != path:
         return []
     remedy = "To create it, stop the pool (state: inactive), and start it."

@@ -122,5 +122,5 @@ def test_running_pool_without_its_directory_is_a_warning(running, directory, is_
         path and ET.fromstring(f"<pool type='dir'><target><path>{path}</path></target></pool>")
         for path in (running, "/srv/a")
     ]
-    warnings = pool_host._lost_directory(PoolState("images", *roots, directory=directory))
+    warnings = pool_host._lost_directory(PoolState("images", *roots, directory=directory), "/srv/a")
     assert ["/srv/a does not exist any more" in one for one in warnings] == [True] * is_lost
