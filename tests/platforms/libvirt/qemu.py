@@ -62,6 +62,8 @@ class Platform(Libvirt):
     name = "libvirt_qemu"
     uri = "qemu:///system"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
+    # This host has no IOMMU and no USB; port forwards need a NIC of the type user (test_port_forwards.py).
+    unusable = frozenset({"nested_virtualization", "devices", "port_forwards"})
     not_for_every_power = frozenset({"shared_folders"})  # QEMU cannot save a VM that has a virtiofs device.
     undefine_words = ("--nvram",)
     disk_size = "16M"
@@ -73,16 +75,6 @@ class Platform(Libvirt):
         "disks": [{"size": disk_size}],
         "networks": [],
     }
-
-    @property
-    def unusable(self):
-        """This host has no IOMMU and no USB. Port forwards need a NIC of the type user (test_port_forwards.py).
-
-        Since Debian 13, QEMU has SPICE in a package that is only recommended.
-        """
-        lacks = {"nested_virtualization", "devices", "port_forwards"}
-        has_spice = "<value>spice</value>" in self.virsh("domcapabilities", "--virttype", "qemu")
-        return frozenset(lacks if has_spice else {*lacks, "display"})
 
     @property
     def network(self):
@@ -112,6 +104,13 @@ class Platform(Libvirt):
             "networks": [{"type": "network", "source": self.guests_network}],
             "native": self.kernel(),
         }
+
+    def own_settings(self):
+        """Since Debian 13, QEMU has SPICE in a package that is only recommended."""
+        if "<value>spice</value>" in self.virsh("domcapabilities", "--virttype", "qemu"):
+            return super().own_settings()
+        sizes = (({"type": "vnc", "video_memory": f"{size}M"}, ("vnc", size << 20)) for size in (16, 32))
+        return {**super().own_settings(), "display": tuple(sizes)}
 
     def own_refusals(self, known, new):
         shrunk = {"name": [known], "disks": [{"size": "8M"}]}
