@@ -188,10 +188,12 @@ class Platform(Libvirt):
         features = {one.get("name"): one.get("enabled") for one in root.findall("os/firmware/feature")}
         graphics, video = root.find("devices/graphics"), root.find("devices/video/model")
         is_uefi = root.find("os").get("firmware") == "efi" or root.find("os/loader[@type='pflash']") is not None
+        # A definition with files has no features. Debian's firmware with the keys of Microsoft has such a name.
+        has_keys = root.findtext("os/loader", "").endswith(".ms.fd")
         return {
             **super().settings(machine, which),
             "firmware": "uefi" if is_uefi else "bios",
-            "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes",
+            "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes" or has_keys,
             "tpm": root.find("devices/tpm/backend[@type='emulator']") is not None,
             "watchdog": next(((one.get("model"), one.get("action")) for one in root.findall("devices/watchdog")), None),
             "display": (graphics.get("type"), int(video.get("vram")) * 1024) if graphics is not None else None,
