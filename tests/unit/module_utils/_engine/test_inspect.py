@@ -175,7 +175,7 @@ def test_warnings_are_passed_to_ansible():
 
     class Module:
         def __init__(self, argument_spec, supports_check_mode):
-            self.params, self.warnings, self.no_log_values, self.check_mode = {}, [], set(), False
+            self.params, self.given, self.warnings, self.no_log_values, self.check_mode = {}, {}, [], set(), False
 
         def warn(self, warning):
             self.warnings.append(warning)
