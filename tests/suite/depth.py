@@ -6,7 +6,7 @@
 A daily run chooses a part of the generated cases and of the calls at which a task is killed. The day is the seed of
 this choice, so a week covers most of them. The scenarios of most platforms are distributed over twelve days, those of
 libvirt's test driver over four, and other tests with guests of QEMU over six; if libvirt's driver or what all drivers
-share has changed, over one day and two. The tests of drivers, parsers, simulators and plugins take three days, or one
+share has changed, over half as many. The tests of drivers, parsers, simulators and plugins take three days, or one
 day if what they test has changed (subjects.py).
 ``POLYVIRT_TEST_SEED`` repeats another day.
 """
@@ -63,9 +63,8 @@ def pytest_report_header(config):
 
 #: The number of days for the scenarios of each platform, and on libvirt's test driver, the fastest.
 DAYS, OTHER_DAYS = 12, {"libvirt_test": 4}
-#: The number of days for tests with guests of QEMU that are not scenarios of all platforms, and after a change of
-#: libvirt's driver or of what all drivers share.
-DAYS_OF_GUESTS, DAYS_OF_GUESTS_AFTER_A_CHANGE = 6, 2
+#: The number of days for tests with guests of QEMU that are not scenarios of all platforms.
+DAYS_OF_GUESTS = 6
 #: All tests that take turns in this run, those of other days too.
 IN_TURN = pytest.StashKey()
 
@@ -135,9 +134,8 @@ def days_of(item):
     marker = item.get_closest_marker("rotated")
     names = [item.callspec.params.get(name) for name in ("platform_name", "aside")] if hasattr(item, "callspec") else []
     days = [OTHER_DAYS.get(name, DAYS) for name in names if name]
-    has_guests = "qemu" in getattr(item, "fixturenames", ())
-    if has_guests:
+    if "qemu" in getattr(item, "fixturenames", ()):
         days.append(DAYS_OF_GUESTS)
     if max(days, default=1) < DAYS and subjects.is_of_changed_libvirt(item.path):
-        days = [DAYS_OF_GUESTS_AFTER_A_CHANGE] if has_guests else []
+        days = [number // 2 for number in days]
     return max([*days, *(marker.args if marker else ())], default=subjects.days_of(item.path))

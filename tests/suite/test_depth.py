@@ -94,7 +94,7 @@ def test_every_test_has_its_turn_once(item, days, monkeypatch):
 def test_scenarios_on_libvirt_have_their_turn_sooner_after_a_change(changed, monkeypatch):
     monkeypatch.setattr(subjects, "changed_files", lambda _checkout: [changed])
     items = [_Item("libvirt_test"), _Item(fixtures=["qemu"]), _Item("libvirt_qemu"), _Item("libvirt_test", days=4)]
-    assert [depth.days_of(item) for item in items] == [1, depth.DAYS_OF_GUESTS_AFTER_A_CHANGE, depth.DAYS, 4]
+    assert [depth.days_of(item) for item in items] == [ON_TEST_DRIVER // 2, depth.DAYS_OF_GUESTS // 2, depth.DAYS, 4]
     monkeypatch.setattr(subjects, "changed_files", lambda _checkout: ["docs/testing.md"])
     assert [depth.days_of(item) for item in items] == [ON_TEST_DRIVER, depth.DAYS_OF_GUESTS, depth.DAYS, 4]
 
