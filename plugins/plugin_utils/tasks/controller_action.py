@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.option_errors import not_text
@@ -30,7 +31,7 @@ class ControllerAction(ActionBase):
             self._task.args = {**self._task.args, OPTION: approval}
         problem = not_text(self._task.args, self.module.options)
         if problem:
-            return {"failed": True, "msg": str(problem)}
+            raise AnsibleActionFail(str(problem))
         _valid, options = self.validate_argument_spec(self.module.argument_spec)
         return replace(self.module, answer=self._answer).result(options, self._task)
 
