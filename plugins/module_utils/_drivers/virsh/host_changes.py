@@ -32,9 +32,15 @@ class Changes:
     def make(self, step, requested):
         """Carry out one step; ``requested`` are the options of the task. Raises the error of a command."""
         verb = "add" if requested["state"] == "present" else "remove"
-        if verb == "remove" and self._reader.whole_record() != self._reader.record():
-            self._store(self._reader.whole_record())
+        if verb == "remove":
+            self._complete_record()
         getattr(self, f"_{verb}_{step.key}")(step, requested)
+
+    def _complete_record(self):
+        """Store what an interrupted installation has added, before the removal begins."""
+        record, whole = self._reader.record(), self._reader.whole_record()
+        if whole != record:
+            self._store(whole)
 
     # Each method has the key of a step (host_plan.py) in its name.
 
@@ -51,8 +57,7 @@ class Changes:
                 message = f"packages: {', '.join(step.after)} could not be installed: {error.stderr}"
                 remedy = "Check the names, and the package sources of the host."
                 raise CommandFailed(error.argv, error.rc, error.stderr, message, remedy) from error
-        record = record.after_installation(self._reader.installed())
-        self._store(replace(record, packages=self._reader.removable(record.packages)))
+        self._store(self._reader.completed(record))
 
     def _install(self, manager, names, found):
         if found is not None:

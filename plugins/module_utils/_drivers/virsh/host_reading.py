@@ -196,8 +196,10 @@ class Reader:
     def whole_record(self):
         """Return the record with the packages that an interrupted installation has added; None without a record."""
         record = self.record()
-        if record is None or not record.packages_before:
-            return record
+        return self.completed(record) if record is not None and record.packages_before else record
+
+    def completed(self, record):
+        """Return a record with the packages that its installation has added, and that can be removed again."""
         record = record.after_installation(self.installed())
         return replace(record, packages=self.removable(record.packages))
 
