@@ -139,6 +139,12 @@ options:
       - Only VMs that this collection created, and that have no snapshots, are created again.
     type: bool
     default: false
+  adopt:
+    description:
+      - The VM does not become one that this collection created. O(allow_recreate), O(prune) and
+        O(delete_disks=owned) leave it alone, so the option stays in the task.
+    type: bool
+    default: false
   delete_disks:
     description:
       - Which disks are deleted with O(state=absent).

@@ -156,6 +156,14 @@ options:
       - Not supported on V(wsl).
     type: bool
     default: false
+  adopt:
+    description:
+      - Permission to apply a task with O(image) or O(clone) to an existing VM that this collection did not
+        create. Without it, such a task fails, because the VM may be another one than the task is about.
+      - The VM does not become one that this collection created. O(allow_recreate), O(prune) and
+        O(delete_disks=owned) leave it alone, so the option stays in the task.
+    type: bool
+    default: false
   delete_disks:
     description:
       - Which disks are deleted with O(state=absent).

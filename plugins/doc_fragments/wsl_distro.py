@@ -89,6 +89,12 @@ options:
         listed in RV(vms[].restart_required). Its previous power state is restored, also if the changes fail.
     type: bool
     default: false
+  adopt:
+    description:
+      - Permission to apply a task with O(image) or O(clone) to an existing VM that this collection did not
+        create. Without it, such a task fails, because the VM may be another one than the task is about.
+    type: bool
+    default: false
   on_failure:
     description:
       - Action if the task fails after a new VM was created, for example at its first start. V(rollback) removes

@@ -26,6 +26,13 @@ def belongs_to(vm, fleet):
     return (vm.owned or vm.id is None) and bool(fleet) and vm.config.get("fleet") == fleet
 
 
+def is_pruned_with(vm, fleet):
+    """Return whether ``prune`` may delete a VM that belongs to a fleet. A fleet can be set on any VM; this collection
+    must have created this very one.
+    """
+    return belongs_to(vm, fleet) and (vm.id is None or (vm.created and vm.is_proven))
+
+
 def may_be_pruned(vm, policy):
     """Return whether a surplus VM is deleted: each one, or only one that has expired; its plan decides again."""
     if policy.expired_for is None:

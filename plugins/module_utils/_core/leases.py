@@ -83,8 +83,8 @@ def expiry(text, option):
 
 
 def _checked_duration(text, option):
-    if not 0 < _seconds(text) <= _LONGEST:
-        raise InvalidInput(f"{option}: '{text}' is out of range.", "Set a duration from 1m to 36525d.")
+    if _seconds(text) > _LONGEST:
+        raise InvalidInput(f"{option}: '{text}' is out of range.", "Set a duration up to 36525d; 0m is now.")
     return Expiry(text)
 
 
@@ -163,6 +163,18 @@ def with_lease_of(vm, config, extend):
     return config if asked is None else {**config, "expires": unmoved(vm.config.get("expires"), asked, extend)}
 
 
+def check_not_past(label, found, asked, now):
+    """Raise Refused if a task sets a new expiry that has passed already: the next task that ends leases would delete
+    the VM, and a date of last year is more likely a mistake. ``0m`` is a wish.
+    """
+    is_new = bool(asked) and unmoved(found, asked, extend=False) is asked
+    if is_new and now is not None and _is_absolute(asked) and asked.at <= now:
+        raise Refused(
+            f"{label}: expires: '{asked}' has passed: for the controller it is {iso(now)} now.",
+            "Remove it, or set a new date. To let it expire now, set 0m.",
+        )
+
+
 def unmoved(found, asked, extend):
     """Return the expiry that a task asks for: the one that was ``found`` if it is the same, unless it is extended."""
     if not found or extend:
@@ -187,7 +199,7 @@ def must_be_kept(vm, policy):
     """Return whether a task that only ends leases leaves a VM alone: it has not expired for long enough, or it is not
     known whose VM it is. Raises Refused if a clock must be wrong.
     """
-    return _must_be_kept("it", vm, vm.config.get("expires") if vm.owned else None, created_at(vm), policy)
+    return _must_be_kept("it", vm, vm.config.get("expires") if vm.is_proven else None, created_at(vm), policy)
 
 
 def snapshot_must_be_kept(vm, snapshot, policy):

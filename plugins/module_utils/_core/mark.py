@@ -3,7 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The mark that this collection stores on a VM: JSON text with the files created for it, to delete them with it.
 
-Each driver decides where the platform stores the text. A mark is valid only if its ``id`` is the id of the VM.
+Each driver decides where the platform stores the text. A mark is valid only if its ``id`` is the id of the VM, and its
+``birth`` that of the VM where ids can be used again.
+
+A valid mark is no proof that this collection has created the VM: tags, a lease or an added disk are recorded on any VM.
+Only a step that creates a VM writes the key ``created``. Marks of version 1 do not tell: they count as those of created
+VMs, and keep that when they are written again.
 
 Two keys say what is not complete, so that the next task can complete or undo what a killed one has left: ``making``
 are the files that a step is about to create, and ``unfinished`` is true until the VM itself is complete.
@@ -16,7 +21,9 @@ import json
 from .leases import CREATED, LEASE, is_stored_expiry, iso, read, stored
 from .texts import without_credentials
 
-VERSION = 1
+VERSION = 2
+#: The key of a mark with the identity of a VM that no later VM can have (``Vm.birth``).
+BIRTH = "birth"
 #: Settings that are stored in the mark on platforms that cannot store them otherwise.
 IN_MARK = ("tags", "fleet", *LEASE)
 #: The reason reported for a VM that is not complete.
@@ -24,14 +31,25 @@ UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 _LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations")
 
 
-def new_mark(vm_id, **parts):
+def new_mark(vm_id, birth=None, **parts):
     """Return the mark of a VM; ``parts`` are what its driver has to store."""
-    return {"v": VERSION, "id": vm_id, **parts}
+    return {"v": VERSION, "id": vm_id, **({BIRTH: birth} if birth else {}), **parts}
 
 
-def empty_mark(vm_id):
+def empty_mark(vm_id, birth=None):
     """Return the mark of a VM for which no file was created yet. ``inputs`` is what the VM is created from."""
-    return new_mark(vm_id, disks=[], files=[], tags=[], inputs={})
+    return new_mark(vm_id, birth, disks=[], files=[], tags=[], inputs={})
+
+
+def is_mark_of(mark, vm_id, birth=None):
+    """Return whether a mark is of the VM with this id, and this birth if both are known."""
+    is_same = bool(mark) and vm_id is not None and mark.get("id") == vm_id
+    return is_same and mark.get(BIRTH, birth) == birth
+
+
+def records_creation(mark):
+    """Return whether a mark was written when this collection has created its VM, or does so still."""
+    return CREATED in mark or is_unfinished(mark) or mark.get("v", 1) < VERSION
 
 
 def inputs_of_image(image):
@@ -55,7 +73,7 @@ def image_in(inputs):
 def recorded_inputs(vm):
     """Return the ``inputs`` in the mark of a VM; empty if they are not known."""
     mark = vm.mark or {}
-    return mark.get("inputs", {}) if mark.get("id") in (None, vm.id) else {}
+    return mark.get("inputs", {}) if mark.get("id") is None or vm.owned else {}
 
 
 def own_disks(vm):
@@ -92,14 +110,17 @@ def sources_in(inputs):
     return {key: value for key, value in inputs.items() if key != "cloud_init"}
 
 
-def mark_for(vm_id, mark):
+def mark_for(vm_id, mark, birth=None):
     """Return ``mark`` to add to; an empty one if it is of another VM, because that names files of the other VM."""
-    return {**empty_mark(vm_id), **(mark if mark and mark.get("id") == vm_id else {})}
+    if not is_mark_of(mark, vm_id, birth):
+        return empty_mark(vm_id, birth)
+    creation = {CREATED: mark.get(CREATED, "")} if records_creation(mark) else {}
+    return {**empty_mark(vm_id), **mark, **creation, **new_mark(vm_id, birth)}
 
 
 def own_mark(vm):
     """Return the mark of ``vm`` to add to."""
-    return mark_for(vm.id, vm.mark)
+    return mark_for(vm.id, vm.mark, vm.birth)
 
 
 def unfinished_mark(mark, making=()):
@@ -128,15 +149,15 @@ def making_of(mark):
     return tuple((mark or {}).get("making", ()))
 
 
-def marked_settings(mark, vm_id):
+def marked_settings(mark, vm_id, birth=None):
     """Return {option: value} of the settings in a mark. A copy made by a user keeps the tags, and nothing else."""
     mark = mark or {}
-    return {"tags": tuple(sorted(mark.get("tags", ()))), **own_settings(mark, vm_id)}
+    return {"tags": tuple(sorted(mark.get("tags", ()))), **own_settings(mark, vm_id, birth)}
 
 
-def own_settings(mark, vm_id):
+def own_settings(mark, vm_id, birth=None):
     """Return the settings in a mark that only the VM has for which it was written."""
-    own = mark if mark and vm_id is not None and mark.get("id") == vm_id else {}
+    own = mark if is_mark_of(mark, vm_id, birth) else {}
     return {name: _READ.get(name, str)(own.get(name, "")) for name in IN_MARK if name != "tags"}
 
 
@@ -157,8 +178,9 @@ def with_settings(mark, values):
     changed = {
         name: _STORED.get(name, str)(value) if value or name == "tags" else "" for name, value in changed.items()
     }
-    if values.get(CREATED) is not None:
-        changed[CREATED] = iso(values[CREATED])
+    if CREATED in values:
+        # Without the time of the controller, the text is empty.
+        changed[CREATED] = iso(values[CREATED]) or ""
     return {name: value for name, value in {**mark, **changed}.items() if value != "" or name not in IN_MARK}
 
 
@@ -188,7 +210,7 @@ def _is_mark(value):
     if not isinstance(value, dict) or not isinstance(value.get("inputs", {}), dict):
         return False
     lists = [*(value.get(key, []) for key in _LISTS), value.get("inputs", {}).get("bases", [])]
-    texts = [value.get(key, "") for key in ("fleet", "owner", CREATED)]
+    texts = [value.get(key, "") for key in ("fleet", "owner", CREATED, BIRTH)]
     if not all(isinstance(text, str) for text in texts) or not (
         value.get("expires") is None or is_stored_expiry(value["expires"])
     ):

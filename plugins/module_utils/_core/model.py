@@ -21,6 +21,7 @@ from typing import Any, Callable, Optional
 
 from .guest_conditions import described, services
 from .leases import NEVER_EXPIRES
+from .mark import BIRTH, is_mark_of, records_creation
 from .options import VM
 
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
@@ -131,7 +132,7 @@ class Vm:
     to the VM, so that ``power`` is unknown. ``effective``: values that the platform chose itself; reported, never
     compared. ``own_disks``: files or volumes that belong to this VM alone, if its mark does not list them.
     ``not_modelled``: {setting: why it cannot be described as an option}, in the platform's terms; read with the facet
-    native.
+    native. ``birth``: what identifies the VM even if another one gets its name and id; None if no VM gets its id again.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Vm:
     own_disks: frozenset = frozenset()
     not_modelled: Mapping[str, str] = field(default_factory=dict)
     guest_tools: Optional[Mapping] = None
+    birth: Optional[str] = None
 
     @property
     def on(self):
@@ -164,8 +166,21 @@ class Vm:
 
     @property
     def owned(self):
-        """True if the mark belongs to this VM; clones and imports made by users have the mark of another VM."""
-        return bool(self.mark) and self.id is not None and self.mark.get("id") == self.id
+        """True if the mark belongs to this VM; clones and imports made by users have the mark of another VM.
+
+        It records settings. Whether this collection has created the VM is another question: ``created``.
+        """
+        return is_mark_of(self.mark, self.id, self.birth)
+
+    @property
+    def created(self):
+        """True if this collection has created the VM, or is doing so."""
+        return self.owned and records_creation(self.mark)
+
+    @property
+    def is_proven(self):
+        """True if the mark is of this very VM, not only of one that had the same id."""
+        return self.owned and (self.birth is None or BIRTH in self.mark)
 
     def having(self, **changes):
         return replace(self, **changes)
@@ -235,6 +250,7 @@ class Policy:
     expired_for: Optional[int] = None
     limits: Mapping = field(default_factory=dict)
     controller_time: Optional[int] = None
+    adopt: bool = False
     at_start: Mapping = field(default_factory=dict)
 
     @property

@@ -296,6 +296,7 @@ VM = {
     "wait_for": WAIT_FOR,
     "allow_restart": Consent(),
     "allow_recreate": Consent(),
+    "adopt": Consent(),
     "delete_disks": Policy(choices=("owned", "none", "all"), default="owned"),
     "purge": Texts(role=POLICY, choices=PURGED, default=[]),
     "on_failure": Policy(choices=("rollback", "keep"), default="rollback"),

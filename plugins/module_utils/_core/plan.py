@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from .differences import check_supported, differences, normalize, pending
 from .errors import NotFound, Refused, Unsupported
 from .identity import check_identity, known_names
-from .leases import must_be_kept, with_lease_of
+from .leases import check_not_past, must_be_kept, with_lease_of
 from .mark import image_of
 from .model import (
     ABSENT,
@@ -29,6 +29,7 @@ from .model import (
 )  # fmt: skip
 from .plan_create import (
     as_choice,
+    check_adopted,
     check_creatable,
     check_source,
     config_of_clone,
@@ -135,6 +136,8 @@ def _normalized(task, vm):
     if task.request.state == "absent":
         return replace(task, request=replace(task.request, config={}, creation={}))
     config = with_lease_of(vm, task.request.config, task.policy.extend)
+    asked = task.request.config.get("expires")
+    check_not_past(task.request.label, vm.config.get("expires"), asked, task.policy.controller_time)
     config = normalize(vm, config, task.traits, task.policy.purge)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
@@ -220,6 +223,7 @@ def _plan_existing(task):
         if changes or not _is_reported(vm, request.state):
             raise _unknown(vm, task.traits)
         return Plan(vm, vm, not_compared=not_compared)
+    check_adopted(vm, request)
     if any(change.cost == DESTRUCTIVE for change in changes):
         return _planned(task, _recreate_steps(task, changes), not_compared)
     moves = _with_power_cycle(task, changes, list(_moves(task)))
@@ -380,7 +384,7 @@ def _recreate_steps(task, changes):
             f"{vm.name}: {what} cannot be changed on an existing VM.",
             "Set allow_recreate: true to delete the VM and create it again.",
         )
-    if not vm.owned or vm.snapshots or not vm.persistent:
+    if not vm.created or vm.snapshots or not vm.persistent:
         reason = "it has snapshots" if vm.snapshots else "this collection did not create and define it"
         raise Refused(
             f"{vm.name}: a change of {what} needs the VM to be created again, but {reason}.",

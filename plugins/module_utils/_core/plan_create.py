@@ -10,6 +10,7 @@ from .identity import known_names, listed
 from .leases import NEVER_EXPIRES
 from .mark import CREATED
 from .model import ABSENT, COLLECTIONS, LIVE, NEVER, Change, Step
+from .request import SOURCES
 
 
 def create_step(vm, request, traits, base, source=None, cost=LIVE):
@@ -29,8 +30,7 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
         arguments["networks"] = overlay(base, request.config, traits).get("networks")
     else:
         verb, config = "create", initial_config(request, traits, base)
-    if request.policy.controller_time is not None:
-        config = {**config, CREATED: request.policy.controller_time}
+    config = {**config, CREATED: request.policy.controller_time}
     return Step(
         verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm, ()))
     )
@@ -52,6 +52,21 @@ def creates_from_image(plan):
 def warnings_of_image(request):
     """Return the warnings about an image that was looked up."""
     return (request.creation.get("image") or {}).get("warnings") or ()
+
+
+def check_adopted(vm, request):
+    """Raise if a task says how to create a VM that exists, and this collection did not create it.
+
+    Such a task could be about another VM, and everything that it says of the content would be untrue.
+    """
+    given = [option for option in SOURCES if option in request.creation]
+    if not given or vm.created or vm.id is None or request.policy.adopt:
+        return
+    raise Refused(
+        f"{request.label}: {given[0]} is set, but the VM exists and has no record of creation by this collection: it"
+        " was created otherwise, or its record was edited away.",
+        f"Remove {given[0]} to manage the VM, or set adopt: true.",
+    )
 
 
 def is_cloned(request):

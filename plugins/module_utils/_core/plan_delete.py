@@ -15,6 +15,7 @@ def delete_step(vm, delete_disks, traits):
     if bound:
         users = ", ".join(sorted({user for file in bound for user in file.used_by}))
         raise Refused(f"{vm.name}: {bound[0].path} is needed by {users}.", f"Delete {users} first.")
+    _check_bound(vm, delete_disks)
     lost = [file.path for file in vm.files if file.bound and file.role != "medium"]
     if lost and delete_disks == "none":
         raise Refused(
@@ -34,6 +35,22 @@ def delete_step(vm, delete_disks, traits):
     return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm, ())))
 
 
+def _check_bound(vm, delete_disks):
+    """Reject a deletion that would take a disk with it that this collection did not create."""
+    foreign = [file.path for file in vm.files if file.bound and file.role == "disk" and not _is_ours(vm, file)]
+    if foreign and delete_disks == "owned":
+        raise Refused(
+            f"{vm.name}: {foreign[0]} is deleted together with its VM, but there is no record that this collection"
+            " created it.",
+            "Keep a copy of what you need, then set delete_disks: all to delete the VM with all its disks.",
+        )
+
+
+def _is_ours(vm, file):
+    """Return whether this collection created a file. What the platform deletes with a VM is ours if the VM is."""
+    return file.ours and (vm.created if file.bound else vm.owned)
+
+
 def _why_kept(vm, file, delete_disks):
     """Return the reason why a file is kept, or an empty string if it is deleted."""
     if file.used_by:
@@ -45,11 +62,11 @@ def _why_kept(vm, file, delete_disks):
     if file.bound:
         return ""
     if file.role == "support":
-        return "" if file.ours and vm.owned else "not created by this collection"
+        return "" if _is_ours(vm, file) else "not created by this collection"
     if delete_disks == "none":
         return "delete_disks: none"
     if file.role == "nvram":
         return ""
-    if delete_disks == "all" or (file.ours and vm.owned):
+    if delete_disks == "all" or _is_ours(vm, file):
         return ""
     return "not created by this collection"

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from .errors import NotFound, Refused, Unsupported
 from .identity import known_names, listed
-from .leases import NEVER_EXPIRES, snapshot_must_be_kept, unmoved
+from .leases import NEVER_EXPIRES, check_not_past, snapshot_must_be_kept, unmoved
 from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
 from .power import COST_OF_MOVE, moves_between
 from .simulate import simulate
@@ -61,6 +61,12 @@ def _check_finished(vm, found):
 
 
 def _take(vm, asked, found, traits, policy):
+    check_not_past(
+        f"{vm.name}: snapshot '{asked.name}'",
+        found[0].expires if found else None,
+        asked.expires,
+        policy.controller_time,
+    )
     if found:
         edited = _edit_steps(vm, asked, found, traits, policy.extend)
         # asked.name may be the ID of the snapshot.

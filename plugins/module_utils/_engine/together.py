@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .._core.approval import Approval
-from .._core.fleet import belongs_to, check_prune_max, may_be_pruned, surplus_vms
+from .._core.fleet import check_prune_max, is_pruned_with, may_be_pruned, surplus_vms
 from .._core.model import Policy, Request
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
@@ -70,7 +70,7 @@ def _members(task, fleet):
     task.observer.warnings += [
         f"{label}: it cannot be read, so it is not pruned: {error}" for label, error in observation.errors.items()
     ]
-    return [vm for vm in observation.vms if belongs_to(vm, fleet)]
+    return [vm for vm in observation.vms if is_pruned_with(vm, fleet)]
 
 
 def _joined(tasks, outcomes, works):

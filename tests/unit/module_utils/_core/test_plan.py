@@ -338,7 +338,8 @@ class TestRecreating:
         ("changed", "options", "error"),
         [
             ({}, {"allow_recreate": False}, "allow_recreate: true"),
-            ({"mark": {"id": "another"}}, {}, "Delete it yourself"),
+            ({"mark": {"id": "another"}}, {}, "has no record of creation by this collection"),
+            ({"mark": {"id": "another"}}, {"adopt": True}, "Delete it yourself"),
             ({"snapshots": (Snapshot("s1"),)}, {}, "it has snapshots"),
             ({}, {"image": None}, "sets no source"),
             ({}, {"state": "paused"}, "Start it first"),
@@ -351,10 +352,30 @@ class TestRecreating:
 
 class TestBoundFiles:
     VOLUME = File("local-lvm:vm-100-disk-0", "disk", ours=True, bound=True)
-    FOREIGN = found(mark=None, files=(VOLUME, File("local:iso/debian.iso", "medium", bound=True)))
+    ISO = File("local:iso/debian.iso", "medium", bound=True)
+    FOREIGN = found(mark=None, files=(VOLUME, ISO))
 
-    def test_are_deleted_with_any_vm(self):
-        (delete,) = _plan(self.FOREIGN, ask("absent")).steps
+    @pytest.mark.parametrize(
+        ("volume", "mark"),
+        [
+            (VOLUME, None),
+            (VOLUME, {"v": 2, "id": "u-web", "tags": ["ours"]}),
+            (replace(VOLUME, ours=False), {"v": 2, "id": "u-web", "created": ""}),
+        ],
+    )
+    def test_that_were_not_created_here_prevent_the_deletion(self, volume, mark):
+        refusal = _refusal(_plan(found(mark=mark, files=(volume, self.ISO)), ask("absent")))
+        assert refusal.startswith(
+            "web: local-lvm:vm-100-disk-0 is deleted together with its VM, but there is no record"
+        )
+        assert "delete_disks: all" in refusal
+
+    @pytest.mark.parametrize(
+        ("mark", "delete_disks"),
+        [(None, "all"), ({"id": "u-web"}, "owned"), ({"v": 2, "id": "u-web", "created": ""}, "owned")],
+    )
+    def test_are_deleted_with_the_vm(self, mark, delete_disks):
+        (delete,) = _plan(self.FOREIGN.having(mark=mark), ask("absent", delete_disks=delete_disks)).steps
         assert delete.arguments["files"] == ("local-lvm:vm-100-disk-0",)
         assert delete.arguments["kept"] == {"local:iso/debian.iso": "an ISO image is never deleted"}
 

@@ -50,7 +50,7 @@ class Cloning(World):
 
 
 def ask(name, source, state="present", config=None, snapshot=None, **policy):
-    creation = {"clone": {"source": source, "snapshot": snapshot, "linked": False}}
+    creation = {"clone": {"source": source, "snapshot": snapshot, "linked": False}} if source else {}
     return Request(name, None, state, config or {}, creation, policy=Policy(**policy))
 
 
@@ -102,7 +102,7 @@ def test_running_source_is_rejected_before_any_change():
 @pytest.mark.parametrize(("request_", "refused"), [({"state": "started"}, True), ({"config": {"cpus": 1}}, False)])
 def test_source_is_checked_in_the_state_to_which_the_same_task_changes_it(request_, refused, check):
     world = Cloning(Machine("db", "id-1", config={"cpus": 1}))
-    outcome = carry_out(world, *(ask(name, "db", **request_) for name in ("db", "web")), check=check)
+    outcome = carry_out(world, ask("db", None, **request_), ask("web", "db", **request_), check=check)
     assert (outcome.failed, outcome.changed) == (refused, not refused)
     if refused:
         assert "web: 'db' is running and cannot be cloned this way. Stop it first." in outcome.msg
@@ -119,7 +119,7 @@ def test_source_of_several_clones_is_observed_once():
 
 
 def test_source_is_not_observed_if_nothing_is_created():
-    world = Cloning(Machine("web", "id-1"))
+    world = Cloning(Machine("web", "id-1", mark={"id": "id-1"}))
     assert not carry_out(world, ask("web", "nosuch"), ask("gone", "nosuch", "absent")).failed
     assert (world.source_observations(), world.calls) == (0, [])
 
@@ -152,7 +152,7 @@ def test_unreadable_source_fails_only_its_clone():
 
     world.observe = fail_for_mail
     clones = [ask("web", "db"), ask("api", "mail")]
-    outcome = carry_out(world, *(ask(name, name, config={"cpus": 2}) for name in ("db", "mail")), *clones)
+    outcome = carry_out(world, *(ask(name, None, config={"cpus": 2}) for name in ("db", "mail")), *clones)
     ends = {vm["name"]: (vm["failed"], vm["state"]) for vm in outcome.vms}
     assert (ends["web"], ends["api"]) == ((False, "stopped"), (True, "absent")), outcome.msg
     assert "mail cannot be read" in outcome.msg
