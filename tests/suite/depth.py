@@ -21,7 +21,6 @@ import pytest
 
 from . import subjects
 
-
 SEED = "POLYVIRT_TEST_SEED"
 
 
