@@ -29,11 +29,17 @@ def seed():
     return int(os.environ[SEED])
 
 
+def fix_seed():
+    """Fix the seed for this process and those that it starts: by default the day, unless it is already fixed."""
+    if not os.environ.get(SEED):
+        os.environ[SEED] = datetime.date.today().strftime("%Y%m%d")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    """Fix the seed: scripts/test.sh, or the first process of pytest, by default as the day. Workers inherit it."""
-    if not (os.environ.get(SEED) or hasattr(config, "workerinput")):
-        os.environ[SEED] = datetime.date.today().strftime("%Y%m%d")
+    # A worker inherits it. One without a seed must not choose its own.
+    if not hasattr(config, "workerinput"):
+        fix_seed()
     # Cases of hypothesis, too. With a seed, it repeats none that it found on this machine before.
     if config.getoption("hypothesis_seed", None) is None:
         config.option.hypothesis_seed = seed()
