@@ -4,12 +4,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs the tests of this checkout. Needs a fresh Debian 12 or later: as root, the script installs missing packages.
-# Usage: scripts/test.sh [--deep] [STAGE...]      stages: sanity lint unit demo suite roots roles peers cores install;
+# Usage: scripts/test.sh [--full | --deep] [STAGE...]
+#                                                 stages: sanity lint unit demo suite roots roles peers cores install;
 #                                                 default: all, but peers, cores and install only with --deep
 #        scripts/test.sh run [--root ROOT] PYTEST-ARGUMENT...
 #                                                 single tests, in their own world; ROOT: with the libvirt, QEMU and
 #                                                 Python of debian13 or debian-testing, or bare-debian13
-# --deep also runs the tests that do not run daily (docs/testing.md): hours instead of DAILY_MINUTES.
+# --full runs all tests that are not deep, without turns: the same tests on each day. --deep also runs the deep ones
+# (docs/testing.md): hours instead of DAILY_MINUTES.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
 
 set -uo pipefail
@@ -26,6 +28,7 @@ readonly REPEATED_LINES=25
 # What a run without arguments takes at most on two idle cores. README.md, CONTRIBUTING.md and docs/testing.md promise it.
 readonly DAILY_MINUTES=20
 DEEP=false
+FULL=false
 # [stage]: its process while it runs in parallel with others.
 declare -A JOBS=()
 
@@ -45,7 +48,8 @@ usage() {
     exit "$1"
 }
 
-# runs_today STAGE: whether a run without names of stages includes it: DEEP_STAGES only in a deep run, and the demo in turn.
+# runs_today STAGE: whether a run without names of stages includes it: DEEP_STAGES only in a deep run, and of a daily run the
+# demo in turn.
 runs_today() {
     [[ $DEEP_STAGES != *" $1 "* || $DEEP = true ]] && is_turn_of "$1" "${LONG[@]}"
 }
@@ -171,11 +175,16 @@ main() {
             shift
             run_tests "$@"
             ;;
+        --full)
+            FULL=true
+            shift
+            ;;
         --deep)
             DEEP=true
             shift
             ;;
     esac
+    fix_seed
     stages=$(wanted_stages "$@") || exit 2
     mapfile -t stages <<<"$stages"
     prepare "${stages[@]}"
@@ -185,7 +194,7 @@ main() {
     for stage in "${stages[@]}"; do run_stage "$stage"; done
     repeat_failures
     say ""
-    if [[ $# -eq 0 && $DEEP = false && $SECONDS -gt $((DAILY_MINUTES * 60)) ]]; then
+    if [[ $# -eq 0 && $SECONDS -gt $((DAILY_MINUTES * 60)) ]] && takes_turns; then
         say "NOTE: this run took longer than $DAILY_MINUTES minutes: a busy host, or too many tests that run each day"
     fi
     printf '%s\n' "${summary[@]}" "$(printf '%-20s %5d s' "total" $SECONDS)" >&2

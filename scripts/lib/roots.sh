@@ -61,11 +61,7 @@ root_tree() {
     echo "$POLYVIRT_CACHE/roots/$1-$key"
 }
 
-# has_root NAME: whether it is in the cache, with its Python environment.
-has_root() { [ -e "$(root_tree "$1")/complete" ]; }
-
-# prepare_root NAME: creates the root unless it exists, and prints its directory. Only deep runs, and single tests that ask
-# for it, wait for that: it takes some minutes.
+# prepare_root NAME: creates the root unless it is in the cache, which takes some minutes, and prints its directory.
 prepare_root() {
     local folder began=$SECONDS log
     folder=$(root_tree "$1") || exit 1

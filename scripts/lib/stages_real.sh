@@ -10,11 +10,15 @@
 WORKERS=$(($(nproc) + 2))
 readonly WORKERS
 
-# _pytest ARGUMENT...: runs pytest, in a deep run with the tests that do not run daily.
+# belt: prints the option of pytest for the tests of this run: those of the day, in a deep run all. Without an option, it
+# runs all that are not deep.
+belt() { if takes_turns; then echo --turns; elif [ "$DEEP" = true ]; then echo --deep; fi; }
+
+# _pytest ARGUMENT...
 _pytest() {
-    local -a more=()
-    [ "$DEEP" = false ] || more+=(--deep)
-    pytest "${more[@]}" "$@"
+    local -a belt
+    mapfile -t belt < <(belt)
+    pytest "${belt[@]}" "$@"
 }
 
 # The files that tests of single roles depend on, in addition to their own: a role that runs in a guest uses no module
@@ -34,10 +38,10 @@ readonly _WINDOWS_ROLES=('roles/hyperv_host' 'roles/wsl_host' 'plugins/modules/*
     plugins/module_utils/_windows_calls.psm1 plugins/lookup tests/platforms/windows tests/conftest.py tests/requirements.txt
     tests/constraints.txt)
 
-# runs_in_full NAME NOTE: whether tests that otherwise take turns all run: in a deep run, or if their files have changed
+# runs_in_full NAME NOTE: whether tests that otherwise take turns all run: nothing takes turns, or their files have changed
 # since all of them passed here.
 runs_in_full() {
-    [ "$DEEP" = false ] || return 0
+    takes_turns || return 0
     ! has_passed "$2" && compgen -G "$POLYVIRT_CACHE/passed/$1-*" >/dev/null
 }
 
@@ -60,7 +64,7 @@ in_memory() {
 # An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds.
 stage_unit() {
     local name begin
-    local -a in_full=() played=() more=()
+    local -a in_full=() played=() belt
     local -A notes=(
         [unit-agent]=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
         [unit-vmm]=$(note_of unit-vmm "${_VMM_ROLES[@]}" 'tests/unit/roles/test_vmm_*')
@@ -73,12 +77,12 @@ stage_unit() {
         runs_in_full "$name" "${notes[$name]}" || continue
         played+=("$name")
         for begin in ${_FILES_OF_PLAYS[$name]}; do
-            say "   tests/unit/roles/test_${begin}_* all run: deep, or their files have changed since they passed"
+            say "   tests/unit/roles/test_${begin}_* all run: full, deep, or their files have changed since they passed"
             in_full+=("--in-full=*/roles/test_${begin}_*")
         done
     done
-    [ "$DEEP" = false ] || more=(--deep)
-    in_memory pytest "${more[@]}" -n "$WORKERS" --turns --dist worksteal --durations 25 "${in_full[@]}" tests/unit
+    mapfile -t belt < <(belt)
+    in_memory pytest "${belt[@]}" -n "$WORKERS" --dist worksteal --durations 25 "${in_full[@]}" tests/unit
     for name in "${played[@]}"; do note_passed "${notes[$name]}"; done
 }
 
@@ -106,7 +110,7 @@ prepare_platforms() {
 stage_suite() {
     prepare_platforms
     [ "$DEEP" = false ] || prepare_rulebook
-    nothing_left _pytest -v --turns --durations 25 --dist worksteal \
+    nothing_left _pytest -v --durations 25 --dist worksteal \
         --tx "$WORKERS*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
         tests/suite tests/platforms tests/peers/test_readme.py
     show_reruns
@@ -121,22 +125,20 @@ readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi or test_ne
 # By day, each of these tests runs on one of so many days: the stage takes about a minute.
 readonly _ROOT_DAYS=24
 
-# The conformance suite with the libvirt, QEMU and Python of Debian 13. By day only if the root is in the cache, because
-# its creation takes minutes. A deep run also has a bare Debian, which the role libvirt_host prepares, and Debian testing, which
-# shows what is coming: its failures are only reported.
+# The conformance suite with the libvirt, QEMU and Python of Debian 13; the stage fails if their root cannot be created. A
+# full run also has a bare Debian, which the role libvirt_host prepares. A deep run also has Debian testing, which shows what
+# is coming: its failures are only reported.
 stage_roots() {
-    if [ "$DEEP" = false ] && ! has_root debian13; then
-        say "   does not run: no root in the cache. A deep run creates it, or: scripts/test.sh run --root debian13 TEST"
-        return
-    fi
     tests/guests/build.sh >/dev/null
-    if [ "$DEEP" = false ]; then
-        nothing_left in_root_world debian13 pytest -p no:xdist --turns --days "$_ROOT_DAYS" "${_ROOT_TESTS[@]}" \
+    prepare_root debian13 >/dev/null
+    if takes_turns; then
+        nothing_left in_root_world debian13 pytest -p no:xdist "$(belt)" --days "$_ROOT_DAYS" "${_ROOT_TESTS[@]}" \
             -k "$_ROOT_SELECTION"
         return
     fi
     nothing_left _suite_in_root debian13
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py
+    [ "$DEEP" = true ] || return 0
     unpack_cloud_init
     if ! { _suite_in_root debian-testing && in_root_world debian-testing pytest -n "$WORKERS" --dist worksteal tests/unit; }; then
         say "   FINDING: tests fail with Debian testing; see above. They do not count as failures of this run"
@@ -146,13 +148,13 @@ stage_roots() {
 _suite_in_root() {
     local folder world=$CHECKOUT/tests/suite/world
     folder=$(prepare_root "$1") || return
-    pytest --deep --dist worksteal \
+    _pytest --dist worksteal \
         --tx "$WORKERS*popen//python=env PATH=$folder/python/bin:$_ROOT_PATH $world --root $folder/tree python" \
         "${_ROOT_TESTS[@]}" -k "$_ROOT_SELECTION"
 }
 
-# The unit tests and the suite of a day with the oldest ansible-core and with the next one. Stages before it have the
-# newest release.
+# All unit tests and the whole suite, but what is deep, with the oldest ansible-core and with the next one. Stages before
+# it have the newest release.
 stage_cores() {
     local environment
     prepare_platforms
@@ -167,9 +169,9 @@ stage_cores() {
 _with_core() {
     local -a with=(env "PATH=$1/bin:$PATH" "ANSIBLE_PYTHON_INTERPRETER=$1/bin/python")
     say "   ansible-core $(_core_version "$1")"
-    in_memory "${with[@]}" pytest -n "$WORKERS" --turns --dist worksteal tests/unit \
+    in_memory "${with[@]}" pytest -n "$WORKERS" --dist worksteal tests/unit \
         --deselect tests/unit/playbooks/test_molecule.py::test_guide_explains_all_files_of_molecule_init
-    nothing_left "${with[@]}" pytest --turns --dist worksteal \
+    nothing_left "${with[@]}" pytest --dist worksteal \
         --tx "$WORKERS*popen//python=$CHECKOUT/tests/suite/world $1/bin/python" tests/suite tests/platforms
 }
 

@@ -7,27 +7,51 @@
 
 # What takes minutes takes turns by day: the demo, the documentation site, scenarios of the stage roles that work in
 # emulated guests, pylint in the stage sanity, and the scenarios of the roles of hosts, which the unit tests play as well.
-# In a deep run, all of them run.
+# In a full or deep run, all of them run.
 readonly LONG=(demo agent guest_image two_vms from_vagrant pylint vmm_host vmm_network hyperv_host wsl_host docsite)
 
 # These take turns, too: together they take half of the stages of this file. When it is not their turn, they check the
 # files that changed.
 readonly ALTERNATING=(ansible_lint oldest_core)
 
-# day_of_run: the number of the day of this run: today, or the day that POLYVIRT_TEST_SEED repeats. Consecutive days have
-# consecutive numbers, also from one month to the next.
+# takes_turns: whether this run leaves out what is not its turn, or passed here before: not a full or deep run.
+takes_turns() { [[ $DEEP = false && $FULL = false ]]; }
+
+# A full run has the same generated cases whenever it runs.
+readonly _SEED_OF_FULL=1
+
+# fix_seed: the seed of this run, once for all stages and their workers, because a run may pass midnight: the date if tests
+# take turns. A deep run draws one.
+fix_seed() {
+    if [ -z "${POLYVIRT_TEST_SEED-}" ]; then
+        if takes_turns; then
+            POLYVIRT_TEST_SEED=$(date +%Y%m%d)
+        elif [ "$DEEP" = true ]; then
+            POLYVIRT_TEST_SEED=$SRANDOM
+        else
+            POLYVIRT_TEST_SEED=$_SEED_OF_FULL
+        fi
+    fi
+    export POLYVIRT_TEST_SEED
+    say "The seed of this run; with it, another run chooses the same: POLYVIRT_TEST_SEED=$POLYVIRT_TEST_SEED"
+}
+
+# day_of_run: the number of the day that the seed of this run is. Consecutive days have consecutive numbers, also from one
+# month to the next.
 day_of_run() {
-    local day=${POLYVIRT_TEST_SEED:-$(date +%Y%m%d)} second
+    local day=$POLYVIRT_TEST_SEED second
     if [[ $day =~ ^[0-9]{8}$ ]] && second=$(date -u -d "$day" +%s 2>/dev/null); then day=$((second / 86400)); fi
     echo "$day"
 }
 
-# is_turn_of NAME NAME...: whether NAME is not one of the names that follow, or has its turn on the day of this run.
+# is_turn_of NAME NAME...: whether NAME is not one of the names that follow, or has its turn on the day of this run, or
+# nothing takes turns.
 is_turn_of() {
     local name=$1 day
+    takes_turns || return 0
     day=$(day_of_run)
     shift
-    [[ $DEEP = true || " $* " != *" $name "* || ${*:day % $# + 1:1} = "$name" ]]
+    [[ " $* " != *" $name "* || ${*:day % $# + 1:1} = "$name" ]]
 }
 
 # changed_files PATHSPEC...: prints the existing files that differ from those of the parent of the last commit (of a merge:
@@ -90,13 +114,17 @@ _import() {
 readonly _LINTED=(roles playbooks extensions meta plugins/modules .ansible-lint galaxy.yml tests/requirements.txt
     tests/constraints.txt)
 
-# The whole documentation site: each page takes a second. Of the translations, another language each time; a deep run builds
-# all of them.
+# The whole documentation site: each page takes a second. Of the translations, another language each time; a full run builds
+# none, a deep run all of them.
 _docsite() {
-    local -a turn=()
-    [ "$DEEP" = true ] || turn=("$(($(day_of_run) / ${#LONG[@]}))")
+    local -a languages=()
+    if takes_turns; then
+        languages=("$(($(day_of_run) / ${#LONG[@]}))")
+    elif [ "$DEEP" = false ]; then
+        languages=(english)
+    fi
     if is_turn_of docsite "${LONG[@]}"; then
-        check "documentation site" "$CHECKOUT/scripts/docsite.sh" "$RUN/docsite" "${turn[@]}"
+        check "documentation site" "$CHECKOUT/scripts/docsite.sh" "$RUN/docsite" "${languages[@]}"
     else
         say "   the documentation site is not built today (POLYVIRT_TEST_SEED)"
     fi
@@ -209,8 +237,8 @@ note_of() {
     echo "$POLYVIRT_CACHE/passed/$name-$digest"
 }
 
-# has_passed NOTE: whether that is so, and counts: not in a deep run.
-has_passed() { [ "$DEEP" = false ] && [ -e "$1" ]; }
+# has_passed NOTE: whether that is so, and counts: not in a full or deep run.
+has_passed() { takes_turns && [ -e "$1" ]; }
 
 note_passed() {
     mkdir -p "${1%/*}"

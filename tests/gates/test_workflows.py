@@ -20,6 +20,8 @@ FILES = sorted(FOLDER.glob("*.yml"))
 SCRIPT = (CHECKOUT / "scripts" / "test.sh").read_text(encoding="utf-8")
 STAGES = re.search(r"readonly STAGES=\((.*?)\)", SCRIPT)[1].split()
 DEEP = re.search(r'readonly DEEP_STAGES="(.*?)"', SCRIPT)[1].split()
+#: What a workflow calls instead of steps of its own.
+ALL_TESTS = "./.github/workflows/deep.yml"
 
 
 def _workflow(name):
@@ -34,20 +36,49 @@ def _matrix(name):
     return _workflow(name)["jobs"]["stage"]["strategy"]["matrix"]
 
 
+def _excuses(*parts):
+    """The settings by which a job or a step may not run, or may fail."""
+    return {"if", "continue-on-error"}.intersection(name for part in parts for name in part)
+
+
 def test_daily_workflow_runs_all_daily_stages():
     assert set(_matrix("tests")["stage"]) == set(STAGES) - set(DEEP)
 
 
 def test_weekly_workflow_runs_all_stages():
+    """Each stage with --deep, which has no turns; no condition leaves one out, and the failure of each one counts."""
+    (job,) = _workflow("deep")["jobs"].values()
+    assert set(job["strategy"]["matrix"]) == {"include"}
     assert {one["stage"] for one in _matrix("deep")["include"]} == set(STAGES)
+    run = job["steps"][-1]
+    assert (run["run"], run["env"]) == ('scripts/test.sh --deep "$STAGE"', {"STAGE": "${{ matrix.stage }}"})
+    assert _excuses(job, *job["steps"]) == set()
+
+
+def test_release_is_published_only_after_all_stages_of_the_weekly_workflow():
+    assert "workflow_call" in _workflow("deep")[True]
+    jobs = _workflow("release")["jobs"]
+    assert jobs["test"] == {"needs": "tag", "uses": ALL_TESTS}
+    assert jobs["publish"]["needs"] == "test"
+    # A condition such as always() would publish after a failure.
+    assert _excuses(*jobs.values()) == set()
+
+
+def test_only_daily_runs_take_turns():
+    """One function of the script chooses the tests of the day; tests/unit/scripts/test_belts.py tests it."""
+    scripts = [CHECKOUT / "scripts" / "test.sh", *(CHECKOUT / "scripts" / "lib").glob("*.sh")]
+    lines = [line for path in scripts for line in path.read_text(encoding="utf-8").splitlines() if "--turns" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("belt() { if takes_turns; then echo --turns;")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_tests_run_by_the_script_only(file):
     """What a job runs can be run on any host, by the same command."""
-    commands = [step["run"] for job in _jobs(file) for step in job["steps"] if "run" in step]
+    jobs = list(_jobs(file))
+    commands = [step["run"] for job in jobs for step in job.get("steps", ()) if "run" in step]
     stages = [line for command in commands for line in command.splitlines() if "pytest" in line or "test.sh" in line]
-    assert stages
+    assert stages or ALL_TESTS in [job.get("uses") for job in jobs]
     assert all(line.startswith("scripts/test.sh ") for line in stages)
     named = [word for line in stages for word in line.split()[1:] if word not in ("--deep", '"$STAGE"')]
     assert set(named) <= set(STAGES)
@@ -58,6 +89,10 @@ def test_workflow_cannot_change_the_repository(file):
     """Names of branches and tags are never part of a command, and only the publishing job has a secret."""
     assert yaml.safe_load(file.read_text(encoding="utf-8"))["permissions"] == {"contents": "read"}
     for job in _jobs(file):
+        if "uses" in job:
+            assert job["uses"] == ALL_TESTS
+            assert "secrets" not in job
+            continue
         assert job["timeout-minutes"] <= 360
         for step in job["steps"]:
             assert "${{" not in step.get("run", ""), step["run"]

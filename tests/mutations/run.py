@@ -22,6 +22,7 @@ from mutations import table
 from mutations.list import MUTATIONS
 from mutations.mutation import AREAS
 from mutations.tree import NotATestFailure, Tree
+from suite.depth import fix_seed
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: What pytest runs for a whole belt, from the quickest belt to the slowest.
@@ -197,6 +198,8 @@ def _options(words):
 def main(words=None):
     """0; 1 where a recorded kill is lost; 2 where nothing could be found out about a mutation."""
     options = _options(words)
+    # A run takes hours, and a test that failed runs again by its id.
+    fix_seed()
     chosen = [one for one in MUTATIONS if one.area in options.area and (not options.only or one.id in options.only)]
     recorded = table.read()
     with tempfile.TemporaryDirectory(prefix="polyvirt-mutations-") as folder:

@@ -8,7 +8,7 @@ this choice, so a week covers most of them. The scenarios of most platforms are 
 libvirt's test driver over four, and other tests with guests of QEMU over six; if libvirt's driver or what all drivers
 share has changed, over half as many. The tests of drivers, parsers, simulators and plugins take three days, or one
 day if what they test has changed (subjects.py).
-``POLYVIRT_TEST_SEED`` repeats another day.
+The first process of a run fixes the seed; ``POLYVIRT_TEST_SEED`` repeats that of another run.
 """
 
 from __future__ import annotations
@@ -21,10 +21,28 @@ import pytest
 
 from . import subjects
 
+SEED = "POLYVIRT_TEST_SEED"
+
 
 def seed():
-    """The seed of this run: a number, by default the day."""
-    return int(os.environ.get("POLYVIRT_TEST_SEED") or datetime.date.today().strftime("%Y%m%d"))
+    """The seed of this run, a number: the same in each of its processes, whatever their clocks say."""
+    return int(os.environ[SEED])
+
+
+def fix_seed():
+    """Fix the seed for this process and those that it starts: by default the day, unless it is already fixed."""
+    if not os.environ.get(SEED):
+        os.environ[SEED] = datetime.date.today().strftime("%Y%m%d")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    # A worker inherits it. One without a seed must not choose its own.
+    if not hasattr(config, "workerinput"):
+        fix_seed()
+    # Cases of hypothesis, too. With a seed, it repeats none that it found on this machine before.
+    if config.getoption("hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = seed()
 
 
 def day_of(number):
@@ -58,7 +76,7 @@ def pytest_addoption(parser):
 
 
 def pytest_report_header(config):
-    return f"polyvirt: {'deep, ' if is_deep(config) else ''}POLYVIRT_TEST_SEED={seed()}"
+    return f"polyvirt: {'deep, ' if is_deep(config) else ''}{SEED}={seed()} repeats the choice of this run"
 
 
 #: The number of days for the scenarios of each platform, and on libvirt's test driver, the fastest.

@@ -12,7 +12,7 @@ import pytest
 SCRIPT = """
 set -euo pipefail
 . "$1"
-CHECKOUT=$2 POLYVIRT_CACHE=$3 DEEP=$4
+CHECKOUT=$2 POLYVIRT_CACHE=$3 DEEP=$4 FULL=$5
 note=$(note_of name roles plugins/lookup)
 if has_passed "$note"; then echo skipped; else note_passed "$note"; echo run; fi
 """
@@ -27,8 +27,8 @@ def _run(checkout, tmp_path):
     (folder / "other").write_text("b\n", encoding="utf-8")
     subprocess.run(["git", "init", "-q", folder], check=True)
 
-    def run(deep="false"):
-        words = [checkout / "scripts" / "lib" / "stages_text.sh", folder, tmp_path / "cache", deep]
+    def run(deep="false", full="false"):
+        words = [checkout / "scripts" / "lib" / "stages_text.sh", folder, tmp_path / "cache", deep, full]
         done = subprocess.run(["bash", "-c", SCRIPT, "bash", *words], capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
@@ -52,5 +52,5 @@ def test_stage_with_changed_added_or_removed_files_runs(run):
     assert run() == "run"
 
 
-def test_deep_run_runs_everything(run):
-    assert [run(), run(deep="true")] == ["run", "run"]
+def test_full_or_deep_run_runs_everything(run):
+    assert [run(), run(deep="true"), run(full="true")] == ["run", "run", "run"]

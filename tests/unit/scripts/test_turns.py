@@ -16,12 +16,12 @@ from suite import depth, subjects
 DAYS = [*range(20261126, 20261131), *range(20261201, 20261207)]
 ON = """
 . "$1/stages_text.sh"
-DEEP=$2
+DEEP=$2 FULL=$3
 for name in vm reset "${LONG[@]}"; do ! is_turn_of "$name" "${LONG[@]}" || echo "$name"; done
 """
 ALTERNATING = """
 . "$1/stages_text.sh"
-DEEP=false
+DEEP=false FULL=false
 for name in "${ALTERNATING[@]}"; do ! is_turn_of "$name" "${ALTERNATING[@]}" || echo "$name"; done
 """
 CHANGED = """
@@ -32,7 +32,7 @@ changed_files plugins tests/config.yml
 IN_FULL = """
 . "$1/stages_text.sh"
 . "$1/stages_real.sh"
-DEEP=$2 POLYVIRT_CACHE=$3
+DEEP=$2 FULL=false POLYVIRT_CACHE=$3
 ! runs_in_full name "$POLYVIRT_CACHE/passed/name-new" || echo all
 """
 
@@ -50,14 +50,15 @@ def _run(checkout):
 
 
 def test_long_parts_have_one_day_of_eleven_each(run):
-    of_days = [run(ON, "false", POLYVIRT_TEST_SEED=str(day)) for day in DAYS]
+    of_days = [run(ON, "false", "false", POLYVIRT_TEST_SEED=str(day)) for day in DAYS]
     assert {tuple(names[:2]) for names in of_days} == {("vm", "reset")}
-    assert sorted(name for names in of_days for name in names[2:]) == sorted(run(ON, "true")[2:])
+    assert sorted(name for names in of_days for name in names[2:]) == sorted(run(ON, "true", "false")[2:])
+    assert run(ON, "true", "false") == run(ON, "false", "true")
     assert {len(names) for names in of_days} == {3}
 
 
 def test_seed_that_is_no_date_is_the_number_of_a_day(run):
-    first, again, other = (run(ON, "false", POLYVIRT_TEST_SEED=str(day)) for day in (5, 16, 17))
+    first, again, other = (run(ON, "false", "false", POLYVIRT_TEST_SEED=str(day)) for day in (5, 16, 17))
     assert first == again != other
 
 
