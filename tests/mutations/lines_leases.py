@@ -23,7 +23,7 @@ MUTATIONS = (
     Mutation("copy-of-a-user-expires", _LEASES,
              'vm.owned and now is not None and _has_passed(vm.config.get("expires"), now)',
              'now is not None and _has_passed(vm.config.get("expires"), now)', _LEASES_TESTS),
-    Mutation("copy-of-a-user-is-ended", _LEASES, 'vm.config.get("expires") if vm.owned else None',
+    Mutation("copy-of-a-user-is-ended", _LEASES, 'vm.config.get("expires") if vm.is_proven else None',
              'vm.config.get("expires")', _LEASES_TESTS),
     Mutation("vm-expires-a-second-early", _LEASES, "expires.at <= now", "expires.at - 1 <= now", _LEASES_TESTS),
     Mutation("snapshot-of-a-copied-vm-expires", "_core/snapshot_leases.py", 'found["id"] != vm_id', "False",

@@ -36,14 +36,14 @@ MUTATIONS = (
     Mutation(
         "rebuild-loses-snapshots",
         "_core",
-        "not vm.owned or vm.snapshots or not vm.persistent",
-        "not vm.owned or not vm.persistent",
+        "not vm.created or vm.snapshots or not vm.persistent",
+        "not vm.created or not vm.persistent",
         [f"{_UNIT}/test_plan.py"],
     ),
     Mutation(
         "rebuild-of-foreign-vm",
         "_core",
-        "not vm.owned or vm.snapshots or not vm.persistent",
+        "not vm.created or vm.snapshots or not vm.persistent",
         "vm.snapshots or not vm.persistent",
         [f"{_UNIT}/test_plan.py"],
     ),
@@ -90,8 +90,8 @@ MUTATIONS = (
     Mutation(
         "foreign-mark-deletes-disk",
         "_core",
-        'delete_disks == "all" or (file.ours and vm.owned)',
-        'delete_disks == "all" or file.ours',
+        "vm.created if file.bound else vm.owned",
+        "vm.created if file.bound else True",
         [_CASES],
     ),
     Mutation(

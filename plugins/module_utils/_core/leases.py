@@ -154,13 +154,16 @@ def beginning(config, now):
     return {**config, "expires": Expiry(asked, now + _seconds(asked))}
 
 
-def with_lease_of(vm, config, extend):
-    """Return the settings of a task with the expiry of the VM if the task sets the same.
+def with_lease_of(vm, request):
+    """Return the settings of a request with the expiry of the VM if the task sets the same.
 
-    The same text never moves an expiry, unless the task extends it.
+    The same text never moves an expiry, unless the task extends it. Raises Refused if a new one has passed.
     """
-    asked = config.get("expires")
-    return config if asked is None else {**config, "expires": unmoved(vm.config.get("expires"), asked, extend)}
+    found, asked = vm.config.get("expires"), request.config.get("expires")
+    if asked is None:
+        return request.config
+    check_not_past(request.label, found, asked, request.policy.controller_time)
+    return {**request.config, "expires": unmoved(found, asked, request.policy.extend)}
 
 
 def check_not_past(label, found, asked, now):

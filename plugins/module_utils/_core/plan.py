@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from .differences import check_supported, differences, normalize, pending
 from .errors import NotFound, Refused, Unsupported
 from .identity import check_identity, known_names
-from .leases import check_not_past, must_be_kept, with_lease_of
+from .leases import must_be_kept, with_lease_of
 from .mark import image_of
 from .model import (
     ABSENT,
@@ -135,10 +135,7 @@ def _normalized(task, vm):
     """Return the task with its options in the platform's terms; state absent needs none of them."""
     if task.request.state == "absent":
         return replace(task, request=replace(task.request, config={}, creation={}))
-    config = with_lease_of(vm, task.request.config, task.policy.extend)
-    asked = task.request.config.get("expires")
-    check_not_past(task.request.label, vm.config.get("expires"), asked, task.policy.controller_time)
-    config = normalize(vm, config, task.traits, task.policy.purge)
+    config = normalize(vm, with_lease_of(vm, task.request), task.traits, task.policy.purge)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
 

@@ -89,6 +89,10 @@ def test_duration_needs_the_time_of_the_controller():
     assert leases.beginning(absolute, None) == absolute
 
 
+def _request(expires, extend=False):
+    return Request("web", config={"expires": expires}, policy=Policy(extend=extend))
+
+
 def _vm(text, at):
     return Vm("web", id="1", config={"expires": Expiry(text, at, is_stored=True)}, mark={"id": "1"})
 
@@ -106,12 +110,12 @@ def _vm(text, at):
     ],
 )
 def test_same_text_never_moves_an_expiry(found, asked, extend, at):
-    config = leases.with_lease_of(_vm(*found), {"expires": Expiry(*asked)}, extend)
+    config = leases.with_lease_of(_vm(*found), _request(Expiry(*asked), extend))
     assert config["expires"].at == at
 
 
 def test_text_that_is_kept_is_no_change():
-    config = leases.with_lease_of(_vm("8h", NOW), {"expires": Expiry("8h", NOW + HOUR)}, False)
+    config = leases.with_lease_of(_vm("8h", NOW), _request(Expiry("8h", NOW + HOUR)))
     assert config["expires"] == Expiry("8h", NOW)
     assert Expiry("8h", NOW) != Expiry("8h", NOW + HOUR)
     assert Expiry("8h", NOW) != "8h"

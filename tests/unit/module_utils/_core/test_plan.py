@@ -350,40 +350,6 @@ class TestRecreating:
         assert error in _refusal(_plan(OURS.having(**changed), ask(**{**UEFI, **options})))
 
 
-class TestBoundFiles:
-    VOLUME = File("local-lvm:vm-100-disk-0", "disk", ours=True, bound=True)
-    ISO = File("local:iso/debian.iso", "medium", bound=True)
-    FOREIGN = found(mark=None, files=(VOLUME, ISO))
-
-    @pytest.mark.parametrize(
-        ("volume", "mark"),
-        [
-            (VOLUME, None),
-            (VOLUME, {"v": 2, "id": "u-web", "tags": ["ours"]}),
-            (replace(VOLUME, ours=False), {"v": 2, "id": "u-web", "created": ""}),
-        ],
-    )
-    def test_that_were_not_created_here_prevent_the_deletion(self, volume, mark):
-        refusal = _refusal(_plan(found(mark=mark, files=(volume, self.ISO)), ask("absent")))
-        assert refusal.startswith(
-            "web: local-lvm:vm-100-disk-0 is deleted together with its VM, but there is no record"
-        )
-        assert "delete_disks: all" in refusal
-
-    @pytest.mark.parametrize(
-        ("mark", "delete_disks"),
-        [(None, "all"), ({"id": "u-web"}, "owned"), ({"v": 2, "id": "u-web", "created": ""}, "owned")],
-    )
-    def test_are_deleted_with_the_vm(self, mark, delete_disks):
-        (delete,) = _plan(self.FOREIGN.having(mark=mark), ask("absent", delete_disks=delete_disks)).steps
-        assert delete.arguments["files"] == ("local-lvm:vm-100-disk-0",)
-        assert delete.arguments["kept"] == {"local:iso/debian.iso": "an ISO image is never deleted"}
-
-    def test_cannot_be_kept(self):
-        refusal = _refusal(_plan(self.FOREIGN, ask("absent", delete_disks="none")))
-        assert "local-lvm:vm-100-disk-0 is deleted together with its VM" in refusal
-
-
 @pytest.mark.parametrize(
     ("power", "options", "verbs"),
     [

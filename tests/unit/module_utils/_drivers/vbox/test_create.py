@@ -52,7 +52,7 @@ def test_mark_of_a_complete_vm(vbox):
     done = task(vbox, config={**SMALL, "tags": ("a", "b")}, image=image).succeeded()
     (uuid,) = (line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("UUID:"))
     expected = {"disks": [uuid], "files": [], "tags": ["a", "b"], "inputs": {"image": image["source"]}}
-    assert observed(vbox).mark == {"v": 1, "id": done.vm["id"], **expected}
+    assert observed(vbox).mark == {"v": 2, "created": "", "id": done.vm["id"], **expected}
 
 
 @pytest.mark.parametrize(

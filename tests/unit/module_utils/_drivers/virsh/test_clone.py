@@ -110,7 +110,7 @@ def test_full_clone_has_same_content_and_no_backing_file(rich):
     # Files that are only read are shared, such as the ISO image.
     assert (file_of(shared), file_of(medium)) == (rich.path(SHARED), rich.path("medium.iso"))
     assert definition.mark == {
-        "v": 1, "id": definition.uuid, "disks": [copy_of(rich)], "files": [], "tags": ["t"],
+        "v": 2, "id": definition.uuid, "disks": [copy_of(rich)], "files": [], "tags": ["t"],
         "inputs": {"clone": RICH, "bases": []},
     }  # fmt: skip
 

@@ -68,7 +68,7 @@ def test_new_vm_has_requested_settings_and_its_own_mark(virsh, tmp_path):
     assert (definition.root.get("type"), definition.get("description")) == ("kvm", "one")
     assert [disk.find("source").get("file") for disk in definition.drives("disk")] == disks
     assert definition.mark == {
-        "v": 1, "id": definition.uuid, "disks": disks, "files": [seed], "tags": ["a"],
+        "v": 2, "id": definition.uuid, "disks": disks, "files": [seed], "tags": ["a"],
         "inputs": {"cloud_init": digests_of(SEED["cloud_init"])},
     }  # fmt: skip
     assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw", "web.polyvirt-seed.iso"]
