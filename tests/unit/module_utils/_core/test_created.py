@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core import leases, mark
-from ansible_collections.polyvirt.core.plugins.module_utils._core.fleet import belongs_to, is_pruned_with
+from ansible_collections.polyvirt.core.plugins.module_utils._core import fleet, leases, mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
@@ -147,9 +146,9 @@ class TestAdopting:
 
 def test_only_created_vms_are_pruned():
     foreign, ours = _recorded("fleet"), _recorded("fleet", _created())
-    assert (belongs_to(foreign, "front"), is_pruned_with(foreign, "front")) == (True, False)
-    assert (belongs_to(ours, "front"), is_pruned_with(ours, "front")) == (True, True)
-    assert not is_pruned_with(ours.having(birth="b"), "front")
+    assert (fleet.belongs_to(foreign, "front"), fleet.is_pruned_with(foreign, "front")) == (True, False)
+    assert (fleet.belongs_to(ours, "front"), fleet.is_pruned_with(ours, "front")) == (True, True)
+    assert not fleet.is_pruned_with(ours.having(birth="b"), "front")
 
 
 class TestNewExpiry:

@@ -37,7 +37,8 @@ def test_clone_has_an_identity_of_its_own(vbox, linked):
     assert [slot.partition("=")[2] for slot in vbox.values("copy") if "seed" in slot] == []
     assert chosen_port(vbox, "copy") != chosen_port(vbox, "source")
     mark = observed(vbox, name="copy").mark
-    expected = {"id": done.vm["id"], "tags": ["b"], "inputs": {"clone": source["id"]}, "files": [], "v": 2, "created": ""}
+    inputs = {"clone": source["id"]}
+    expected = {"id": done.vm["id"], "tags": ["b"], "inputs": inputs, "files": [], "v": 2, "created": ""}
     assert {key: value for key, value in mark.items() if key != "disks"} == expected
     assert len(mark["disks"]) == 2
     assert not set(mark["disks"]) & set(observed(vbox, name="source").mark["disks"])
