@@ -94,13 +94,12 @@ def test_marks_of_version_1_count_as_before_and_keep_it():
 class TestBirth:
     """Another VM got the same name and the same id."""
 
-    OLD = _created(birth="100:1")
-
     def test_record_of_another_birth_is_not_valid(self):
-        assert self.OLD.mark["birth"] == "100:1"
-        new = self.OLD.having(birth="100:2")
-        assert (self.OLD.owned, new.owned, new.created) == (True, False, False)
-        assert mark.own_settings({**self.OLD.mark, "owner": "ann"}, "u-web", "100:2")["owner"] == ""
+        old = _created(birth="100:1")
+        new = old.having(birth="100:2")
+        assert old.mark["birth"] == "100:1"
+        assert (old.owned, new.owned, new.created) == (True, False, False)
+        assert mark.own_settings({**old.mark, "owner": "ann"}, "u-web", "100:2")["owner"] == ""
         written = mark.own_mark(new)
         assert (written["birth"], "created" in written) == ("100:2", False)
 
