@@ -6,11 +6,27 @@
 from __future__ import annotations
 
 from posixpath import dirname
+from shlex import quote
 
 from .claims import FILE as FILE_CLAIM
 from .claims import NEW
 from .errors import NotFound, Refused
-from .needed import COPIED, DEVICE, DISK, FILE, FOLDER, GROWN, IMAGE, ISO, SHARE, Image, needed_files
+from .needed import (
+    COPIED,
+    DELETED,
+    DEVICE,
+    DISK,
+    FILE,
+    FOLDER,
+    GROWN,
+    IMAGE,
+    ISO,
+    SHARE,
+    FileFacts,
+    Image,
+    changed_files,
+    needed_files,
+)
 from .planned import deleted_files, planned
 from .units import human_size
 
@@ -40,6 +56,8 @@ def check_files(host, space, released=frozenset()):
             _check_new(host, item, deleted)
     _check_space(host, space, [item for items in steps for item in items])
     _check_deleted(host)
+    for one, items in zip(planned(host.plan), steps):
+        check_free(host.name, changed_files(one, items, host), host.in_use, host.in_use_remedy)
     if any(step.verb == "start" for step in host.plan.steps):
         _check_attached(host)
 
@@ -51,6 +69,21 @@ def _check_deleted(host):
             raise Refused(
                 f"{host.name}: {path} cannot be deleted, because its directory is not writable.",
                 "Run the task as a user who may write there (become: true), or keep the disks (delete_disks: none).",
+            )
+
+
+def check_free(name, changed, in_use, remedy=FileFacts.in_use_remedy):
+    """Raise Refused if another program has locked a file that a step deletes, changes or attaches.
+
+    ``changed`` are (option, path, what is done). Checked before the first step, and by the driver directly before the
+    step, because a program may open a file at any time: a deleted file is lost to its guest without an error.
+    """
+    for option, path, done in changed:
+        if in_use(path):
+            also = ", or keep it (delete_disks: none)" if done == DELETED else ""
+            raise Refused(
+                f"{name}: {f'{option}: ' if option else ''}{path} is open in another program, so it cannot be {done}.",
+                f"{remedy.format(path=quote(path))}{also}.",
             )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .claims import NEW, HoldsClaims
+from .claims import MERGE, NEW, SNAPSHOT, SNAPSHOTS, HoldsClaims
 from .model import Plan
 from .planned import Planned, added_disks
 
@@ -91,6 +91,7 @@ class FileFacts:
     read_remedy = "Run the task with become, or make it readable."
     write_remedy = "Run the task with become, or use another directory."
     space_remedy = "use another directory"
+    in_use_remedy = "Close {path} in that program first; a shared directory can be in use on another host, too"
     new_remedies: Mapping = {}
 
     def __init__(self, claims: HoldsClaims, plan: Plan):
@@ -112,6 +113,14 @@ class FileFacts:
 
     def may_write(self, folder: str) -> bool:
         return True
+
+    def in_use(self, path: str) -> bool:
+        """Return whether another program has locked a file, such as a VM of another host that runs with it.
+
+        False also if that cannot be asked, and for files of a VM of this connection that runs now: the driver asks for
+        these after its stop, as for all others directly before the step (``check_free``).
+        """
+        return False
 
     def is_iso(self, path: str) -> bool:
         return True
@@ -231,3 +240,29 @@ def _grown(one):
             disk = (one.vm.config.get("disks") or {}).get(change.key) or {}
             more = change.new - (change.old or 0)
             yield Needed(GROWN, change.path, disk.get("source") or "", change.key, disk, more=more)
+
+
+#: What a step does to a file for which its lock is asked: the end of "so it cannot be ...".
+DELETED, ATTACHED, ENLARGED, CHANGED = "deleted", "attached", "enlarged", "changed"
+
+
+def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Sequence[tuple]:
+    """Return (option, path, what is done) of existing files that a step deletes, writes to, or attaches for writing.
+
+    ``items`` are the ``needed_files`` of the step. A VM that is on writes to its own disks: the platform itself
+    enlarges and merges these.
+    """
+    verb, vm = one.step.verb, one.vm
+    found = [("", path, DELETED) for path in one.step.arguments.get("files", ())] if verb == "delete" else []
+    for item in items:
+        if item.purpose == DISK:
+            found.append((item.option, item.path, ATTACHED))
+        elif item.purpose == GROWN and item.path and not vm.on:
+            found.append((item.option, item.path, ENLARGED))
+    if vm.on:
+        return found
+    if verb == "restore":
+        disks = (vm.config.get("disks") or {}).values()
+        found += [(SNAPSHOTS, disk["source"], CHANGED) for disk in disks if disk.get("source")]
+    files = host.claims.step_files(host.plan, one.step) if verb in ("snapshot", "drop_snapshot") else ()
+    return [*found, *((option, path, CHANGED) for mode, option, path in files if mode in (MERGE, SNAPSHOT))]

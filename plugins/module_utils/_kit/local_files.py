@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from posixpath import dirname
 
-from .._core.needed import DEVICE, FILE, FOLDER, FileFacts
+from .._core.file_checks import check_free
+from .._core.needed import DELETED, DEVICE, FILE, FOLDER, FileFacts
 from .._core.planned import deleted_files
 
 
 class LocalFiles(FileFacts):
     """Files on this host; ``files`` is the port."""
+
+    in_use_remedy = (
+        "Close it there first (fuser -v {path} lists the programs of this host; a shared directory can be in use on"
+        " another host, too)"
+    )
 
     def __init__(self, driver, plan, files):
         super().__init__(driver.claims, plan)
@@ -41,3 +47,8 @@ class LocalFiles(FileFacts):
 
     def freed(self):
         return self.allocated(deleted_files(self.plan))
+
+
+def check_deletable(name, paths, is_locked):
+    """Raise Refused if another program has one of these files open; to be called before the first one is deleted."""
+    check_free(name, [("", path, DELETED) for path in paths], is_locked, LocalFiles.in_use_remedy)

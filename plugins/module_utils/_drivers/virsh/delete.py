@@ -9,7 +9,8 @@ import os
 
 from ..._core.errors import CommandFailed
 from ..._core.model import Change
-from ..._ports import files
+from ..._kit.local_files import check_deletable
+from ..._ports import files, locks
 from ..._tools import virsh as tool
 from .settings.addresses import recorded, update
 from .settings.hardware import read_tpm, write_tpm
@@ -17,7 +18,11 @@ from .settings.hardware import read_tpm, write_tpm
 
 def delete(driver, vm, step):
     """Remove the given files, then the VM with its saved memory and the metadata of its snapshots and checkpoints."""
-    for path in step.arguments.get("files", ()):
+    paths = step.arguments.get("files", ())
+    if driver.is_local:
+        # Again: the VM may have run before, and another program may have opened a file since the checks.
+        check_deletable(vm.name, paths, locks.is_locked_by_qemu)
+    for path in paths:
         files.remove(path)
     if vm.id is None:
         return  # A transient VM no longer exists once it is off.

@@ -9,14 +9,14 @@ from ..._core.errors import CommandFailed
 from ..._core.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import LocalFiles
-from ..._ports import files
+from ..._ports import files, locks
 from ..._tools import optical
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
 from .definition import file_of, target_of
 from .settings.disks import slot_name
 from .settings.firmware import read_firmware
 from .snapshots import missing_in_image
-from .storage import IMAGE_FORMATS, declared_format
+from .storage import IMAGE_FORMATS, declared_format, used_files
 
 _NEW_REMEDIES = {
     "firmware": "Delete the file or move it to another directory. To use its firmware variables for the new VM,"
@@ -51,6 +51,13 @@ class VirshFiles(LocalFiles):
 
     def is_iso(self, path):
         return optical.is_iso(path)
+
+    def in_use(self, path):
+        if not (self.driver.is_local and files.is_file(path)):
+            return False
+        running = (one for one in self.driver.all_definitions() if one.root.get("id"))
+        own = {files.identity(file) for one in running for file in used_files(one)}
+        return self.identity(path) not in own and locks.is_locked_by_qemu(path)
 
     def is_leftover(self, item):
         """A file that has the content of the new one is from an interrupted task. An existing seed is replaced."""

@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 
 from ..._core.errors import PolyvirtError, Refused
-from ..._ports import files
+from ..._ports import files, locks
 from ..._tools.qemu_img import empty_image
 from ..._tools.virsh import ConnectionLost
 from .definition import backing_files, file_of
@@ -155,7 +155,7 @@ def used_files(definition):
 
 
 def remove_unused(driver, paths, error):
-    """Remove those new files of ``paths`` that no VM uses, after ``error``. Returns the definitions of all VMs.
+    """Remove those new files of ``paths`` that nobody uses, after ``error``. Returns the definitions of all VMs.
 
     If it is not known whether a VM uses them, all are kept and nothing is returned: the definitions cannot be read, or
     libvirt may still be executing the call whose answer was lost. The next run uses or replaces the files.
@@ -168,6 +168,6 @@ def remove_unused(driver, paths, error):
         return []
     used = {os.path.realpath(file) for one in definitions for file in used_files(one)}
     for path in paths:
-        if os.path.realpath(path) not in used:
+        if os.path.realpath(path) not in used and not locks.is_locked_by_qemu(path):
             files.remove(path)
     return definitions

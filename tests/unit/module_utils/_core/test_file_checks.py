@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import FILE as FILE_CLAIM
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import NEW, HoldsClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import MERGE, NEW, SNAPSHOT, HoldsClaims
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, PolyvirtError, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.file_checks import check_files
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
@@ -55,6 +57,10 @@ class Claims(HoldsClaims):
         for change in step.changes:
             if change.field == "serial_log":
                 yield NEW, "serial_log", change.new
+        if step.verb == "drop_snapshot":
+            yield MERGE, "snapshots.s", "/vms/frozen"
+        if step.verb == "snapshot":
+            yield SNAPSHOT, "disks.vda", "/vms/d"
 
 
 class Host(FileFacts):
@@ -63,6 +69,8 @@ class Host(FileFacts):
     platform, formats, converts_to, first = "Toy", dict.fromkeys((IMAGE, COPIED), ("raw", "qcow2")), "qcow2", "vda"
     by_platform, own_folder, reads, devices = ("serial_log",), ("serial_log",), ("boot",), True
     folder_option, leftovers, locked, free_bytes = "storage_path", (), (), None
+    #: Files that another program has open.
+    opened = ()
 
     def __init__(self, plan, files, **attributes):
         super().__init__(Claims(), plan)
@@ -77,6 +85,9 @@ class Host(FileFacts):
         return path not in self.locked
 
     may_write = may_read
+
+    def in_use(self, path):
+        return path in self.opened
 
     def is_iso(self, path):
         return path == "/images/a.iso"
@@ -224,6 +235,50 @@ def test_refusal(step, host, error, text):
     assert (type(caught.value), bool(caught.value.remedy)) == (error, True)
     assert text in str(caught.value)
     assert str(caught.value).startswith("web: ")
+
+
+OPENED = [
+    (delete("/vms/other", "/vms/d"), "/vms/d is open in another program, so it cannot be deleted. Close /vms/d in that"
+     " program first; a shared directory can be in use on another host, too, or keep it (delete_disks: none)."),
+    (grow(source="/vms/d")[0], "disks.vda.size: /vms/d is open in another program, so it cannot be enlarged. Close"),
+    (add(source="/vms/d"), "disks.vdb.source: /vms/d is open in another program, so it cannot be att"),
+    (create(disks={"vda": {"source": "/vms/d"}}), "disks.vda.source: /vms/d is open in another program"),
+    (Step("restore", arguments={"name": "s"}), "snapshots: /vms/d is open in another program, so it cannot be changed"),
+    (Step("snapshot", arguments={"name": "s"}), "disks.vda: /vms/d is open in another program, so it cannot be chan"),
+    (Step("drop_snapshot", arguments={"names": "s"}), "snapshots.s: /vms/frozen is open in another program"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "text"), OPENED, ids=[f"{step.verb}: {text[:20]}" for step, text in OPENED])
+def test_file_that_another_program_has_open_is_neither_deleted_nor_changed(step, text):
+    disk = {"/vms/d": Image("qcow2", GIB)}
+    config = grow(source="/vms/d")[1]
+    with pytest.raises(Refused) as caught:
+        checked(step, files=disk, config=config, opened=["/vms/d", "/vms/frozen"])
+    assert str(caught.value).startswith(f"web: {text}")
+    checked(step, files=disk, config=config)
+
+
+#: A VM that is on writes to its disks itself; what is only read, and a new file, cannot be damaged.
+UNAFFECTED = [
+    (grow(source="/vms/d")[0], "running"),
+    (Step("snapshot", arguments={"name": "s"}), "running"),
+    (Step("drop_snapshot", arguments={"names": "s"}), "running"),
+    (Step("start"), "stopped"),
+    (change("iso", "/images/a.iso"), "stopped"),
+    (from_image(), "absent"),
+    (clone(True), "absent"),
+]
+
+
+@pytest.mark.parametrize(("step", "power"), UNAFFECTED, ids=[f"{step.verb}-{power}" for step, power in UNAFFECTED])
+def test_lock_of_other_files_does_not_matter(step, power):
+    files = {**HOST, "/vms/d": Image("qcow2", GIB), "/vms/web-vda.qcow2": FILE}
+    one = plan(step, config=grow(source="/vms/d")[1])
+    facts = Host(replace(one, before=one.before.having(power=power)), files, opened=[*files, "/vms/frozen"])
+    if step.verb in ("create", "clone"):
+        facts.files.pop("/vms/web-vda.qcow2")
+    check_files(facts, ReservedSpace(), frozenset())
 
 
 ACCEPTED = [

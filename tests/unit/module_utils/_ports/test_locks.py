@@ -1,0 +1,96 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Locks of real programs on real files: QEMU's own tools, and a process that locks as vmd does."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import Clock
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.locks import is_locked_as_whole, is_locked_by_qemu
+
+
+def image(path, image_format, *more):
+    subprocess.run(["qemu-img", "create", "-q", "-f", image_format, *more, path, "1M"], check=True)
+    return path
+
+
+@contextmanager
+def opened_by_qemu(path, image_format, *options):
+    """Open an image in qemu-io, which keeps it open until its input ends. ``-r``: only for reading."""
+    command = ["qemu-io", *options, "-f", image_format, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        process.stdin.write(b"length\n")
+        assert b"1 MiB" in process.stdout.readline()
+        yield process
+
+
+@pytest.mark.parametrize(("image_format", "options"), [("qcow2", ()), ("qcow2", ("-r",)), ("raw", ())])
+def test_image_that_qemu_has_open_is_locked(tmp_path, image_format, options):
+    path = image(tmp_path / "disk", image_format)
+    assert not is_locked_by_qemu(path)
+    with opened_by_qemu(path, image_format, *options):
+        assert is_locked_by_qemu(path)
+        os.symlink(path, tmp_path / "link")
+        assert is_locked_by_qemu(tmp_path / "link")
+    assert not is_locked_by_qemu(path)
+
+
+@pytest.mark.parametrize("image_format", ["qcow2", "raw"])
+def test_base_below_an_open_overlay_is_locked(tmp_path, image_format):
+    base = image(tmp_path / "base", image_format)
+    with opened_by_qemu(image(tmp_path / "overlay", "qcow2", "-F", image_format, "-b", base), "qcow2"):
+        assert is_locked_by_qemu(base)
+    assert not is_locked_by_qemu(base)
+
+
+def test_short_read_is_not_a_use(tmp_path, monkeypatch):
+    """qemu-img reads with -U in every task, and that must not stop another one."""
+    path = image(tmp_path / "disk", "raw")
+    with opened_by_qemu(path, "raw", "-U", "-r") as process:
+        pauses = []
+
+        def end(_clock, seconds):
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                process.communicate()
+
+        monkeypatch.setattr(Clock, "sleep", end)
+        assert not is_locked_by_qemu(path)
+        assert len(pauses) == 3
+    with opened_by_qemu(path, "raw", "-U", "-r"):
+        monkeypatch.setattr(Clock, "sleep", lambda _clock, seconds: pauses.append(seconds))
+        assert is_locked_by_qemu(path)
+        assert sum(pauses) <= 5, "it ends"
+
+
+@pytest.mark.parametrize("asks", [is_locked_by_qemu, is_locked_as_whole])
+def test_what_cannot_be_asked_is_not_locked(tmp_path, asks):
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("missing", "fifo", ""):
+        assert not asks(tmp_path / name)
+
+
+_LOCKS = (
+    "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, int(sys.argv[2])); print(1, flush=True); input()"
+)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(fcntl.LOCK_EX, True), (fcntl.LOCK_SH, False)])
+def test_lock_of_a_whole_file(tmp_path, kind, expected):
+    """vmd locks the disk of a running VM exclusively, and does not lock the files below it."""
+    path = tmp_path / "disk"
+    path.touch()
+    command = [sys.executable, "-c", _LOCKS, path, str(int(kind))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert is_locked_as_whole(path) is expected
+        # It has taken no lock itself that would last.
+        assert is_locked_as_whole(path) is expected
+    assert not is_locked_as_whole(path)
