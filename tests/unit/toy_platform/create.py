@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 def create(driver, vm, step):
     vm_id = f"toy-{vm.name}"
     config = {"description": "", **step.arguments["config"]}
-    kept = {"name": vm.name, "power": STOPPED, "config": config, "mark": marks.printed(marks.empty_mark(vm_id))}
+    mark = marks.with_settings(marks.empty_mark(vm_id), config)
+    kept = {"name": vm.name, "power": STOPPED, "config": config, "mark": marks.printed(mark)}
     driver.platform.setdefault(vm_id, kept)
     writes.note()

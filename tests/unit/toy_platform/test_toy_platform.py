@@ -75,7 +75,7 @@ def test_settings_are_there_and_defaults_beside_them():
     platform = {}
     outcome = carried_out(platform, ask("present", cpus=2, **IMAGE))
     assert (outcome.vms[0]["cpus"], outcome.vms[0]["state"]) == (2, "stopped")
-    assert platform["toy-web"]["config"] == {"cpus": 2, "memory": G, "description": ""}
+    assert platform["toy-web"]["config"] == {"cpus": 2, "memory": G, "description": "", "created": None}
 
 
 def test_what_the_host_lacks_is_found_before_the_first_step():
