@@ -91,7 +91,7 @@ class _Leftover:
         self._name = f"{self._fleet}-leftover"
 
     def create(self):
-        self._run(**self._qemu.creation, fleet=self._fleet, expires="2020-01-31", state="started")
+        self._run(**self._qemu.creation, fleet=self._fleet, expires="0m", state="started")
         assert self.exists()
 
     def exists(self):

@@ -76,8 +76,8 @@ def test_provision_with_nothing_to_do_starts_few_tasks(qemu, tmp_path, runs):
 
 
 def _leave(qemu, folder, runs, *names, **options):
-    """Create VMs that expired long ago, as the scenarios in their names do, or delete them."""
-    given = {**qemu.options("vm"), "owner": "molecule", "expires": "2020-01-31", **options}
+    """Create VMs that expire at once, as the scenarios in their names do, or delete them."""
+    given = {**qemu.options("vm"), "owner": "molecule", "expires": "0m", **options}
     given = {**given, **({} if "state" in options else qemu.creation)}
     machines = [{**given, "name": name} for name in names]
     tasks = [{"polyvirt.core.virsh_vm": {**one, "fleet": one["name"].rpartition("-")[0]}} for one in machines]

@@ -123,7 +123,7 @@ def test_password_works_where_only_root_is_allowed(modules):
 def test_vm_of_a_node_with_a_wrong_clock_is_kept(modules, world, ahead, audits, is_rejected):
     """Without Sys.Audit, the clock of a node cannot be read."""
     now = int(time.time())
-    new = {"name": "web9", "cpus": 1, "memory": "128M", "disks": [{"size": "16M"}], "expires": "2020-01-31"}
+    new = {"name": "web9", "cpus": 1, "memory": "128M", "disks": [{"size": "16M"}], "expires": "0m"}
     created = modules.ours("vm", **new, controller_time=now)
     assert not created.failed, created.msg
     for node in world.cluster.nodes.values():
