@@ -9,6 +9,8 @@ from mutations.mutation import Mutation
 
 _UNIT = "tests/unit/module_utils/_drivers/virsh"
 _POOLS = [f"{_UNIT}/test_pool_plan.py", f"{_UNIT}/test_pool_users.py"]
+_NETWORKS = [f"{_UNIT}/test_network_users.py"]
+_OF_BRIDGE = "_drivers/virsh/network_host.py"
 
 MUTATIONS = (
     Mutation(
@@ -66,5 +68,54 @@ MUTATIONS = (
         'is_own and found["type"] != DIR',
         'found["type"] != DIR',
         _POOLS,
+    ),
+    Mutation(
+        "running-vm-that-names-the-bridge-is-no-user",
+        f"{_OF_BRIDGE}::guests",
+        "self._owners_of_ports(name, reading) | by_name | self._on_bridge(root, bridge, reading)",
+        "self._owners_of_ports(name, reading) | self._on_bridge(root, bridge, reading)",
+        _NETWORKS,
+    ),
+    Mutation(
+        "ports-of-the-bridge-are-no-users",
+        f"{_OF_BRIDGE}::guests",
+        "self._owners_of_ports(name, reading) | by_name | self._on_bridge(root, bridge, reading)",
+        "self._owners_of_ports(name, reading) | by_name",
+        _NETWORKS,
+    ),
+    Mutation(
+        "ports-of-nobody-are-no-users",
+        f"{_OF_BRIDGE}::_on_bridge",
+        "{owners.get(port, port) for port in ports}",
+        "{owners[port] for port in ports if port in owners}",
+        _NETWORKS,
+    ),
+    Mutation(
+        "uplink-of-the-network-is-a-user",
+        f"{_OF_BRIDGE}::_on_bridge",
+        '{f"{bridge}{_OWN_PORT}"} - uplinks',
+        '{f"{bridge}{_OWN_PORT}"}',
+        _NETWORKS,
+    ),
+    Mutation(
+        "bridge-of-the-host-keeps-its-network",
+        f"{_OF_BRIDGE}::_on_bridge",
+        'values.read(root)["mode"] == BRIDGE',
+        "False",
+        _NETWORKS,
+    ),
+    Mutation(
+        "kernel-of-this-host-is-asked-for-another-one",
+        f"{_OF_BRIDGE}::_on_bridge",
+        "not self._is_of_this_kernel",
+        "False",
+        _NETWORKS,
+    ),
+    Mutation(
+        "stored-vms-instead-of-running-ones",
+        f"{_OF_BRIDGE}::read",
+        '[("dumpxml", uuid) for uuid in active]',
+        '[("dumpxml", uuid, "--inactive") for uuid in active]',
+        _NETWORKS,
     ),
 )
