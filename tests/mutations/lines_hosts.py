@@ -11,6 +11,9 @@ _UNIT = "tests/unit/module_utils/_drivers/virsh"
 _POOLS = [f"{_UNIT}/test_pool_plan.py", f"{_UNIT}/test_pool_users.py"]
 _NETWORKS = [f"{_UNIT}/test_network_users.py"]
 _OF_BRIDGE = "_drivers/virsh/network_host.py"
+_TASKS = [f"{_UNIT}/test_two_tasks.py"]
+_ALONE = ["tests/unit/module_utils/_engine/test_alone.py"]
+_LOCKS = ["tests/unit/module_utils/_ports/test_exclusive.py", f"{_UNIT}/test_defined_lock.py"]
 
 MUTATIONS = (
     Mutation(
@@ -93,8 +96,8 @@ MUTATIONS = (
     Mutation(
         "uplink-of-the-network-is-a-user",
         f"{_OF_BRIDGE}::_on_bridge",
-        '{f"{bridge}{_OWN_PORT}"} - uplinks',
-        '{f"{bridge}{_OWN_PORT}"}',
+        '{*files.entries(_1)} - {f"{bridge}{_OWN_PORT}"} - uplinks',
+        '{*files.entries(_1)} - {f"{bridge}{_OWN_PORT}"}',
         _NETWORKS,
     ),
     Mutation(
@@ -117,5 +120,96 @@ MUTATIONS = (
         '[("dumpxml", uuid) for uuid in active]',
         '[("dumpxml", uuid, "--inactive") for uuid in active]',
         _NETWORKS,
+    ),
+    Mutation(
+        "two-tasks-change-one-vm",
+        "_drivers/virsh/driver.py::alone",
+        "not is_free",
+        "False",
+        _TASKS,
+    ),
+    Mutation(
+        "one-lock-for-all-vms",
+        "_drivers/virsh/driver.py::alone",
+        'f"libvirt {vm.id}"',
+        '"libvirt"',
+        _TASKS,
+    ),
+    Mutation(
+        "any-power-step-makes-the-lock-needless",
+        "_drivers/virsh/driver.py::alone",
+        "all(step.verb in _WITHOUT_LOCK for step in steps)",
+        "any(step.verb in _WITHOUT_LOCK for step in steps)",
+        _TASKS,
+    ),
+    Mutation(
+        "snapshots-take-no-lock",
+        "_drivers/virsh/driver.py",
+        'POWER_VERBS | {"fetch"}',
+        'POWER_VERBS | {"fetch", "restore"}',
+        _TASKS,
+    ),
+    Mutation(
+        "definition-is-not-compared-with-the-plan",
+        "_drivers/virsh/configure.py::configure",
+        "driver.check_as_planned(vm, definition)",
+        "None",
+        _TASKS,
+    ),
+    Mutation(
+        "definition-is-not-compared-before-it-is-stored",
+        "_drivers/virsh/configure.py::_store",
+        "driver.check_still(vm, before)",
+        "None",
+        _TASKS,
+    ),
+    Mutation(
+        "copies-take-no-time",
+        "_drivers/virsh/configure.py::_takes_time",
+        "change.kind in _OF_FILES or (_1)",
+        "_1",
+        _TASKS,
+    ),
+    Mutation(
+        "own-first-change-is-taken-for-another-clients",
+        "_drivers/virsh/driver.py::check_as_planned",
+        "vm.version is not None and vm.id not in self._stored",
+        "vm.version is not None",
+        _TASKS,
+    ),
+    Mutation(
+        "lock-is-released-before-the-second-plan",
+        "_engine/execute.py::_apply",
+        "[self._with_new_plan(work, sent) for work, sent in zip(works, self._applied(works))]",
+        "self._applied(works)",
+        _ALONE,
+    ),
+    Mutation(
+        "held-vm-is-changed-without-the-lock",
+        "_engine/execute.py::_apply",
+        "[_failed(error)] * len(works)",
+        "self._applied(works)",
+        _ALONE,
+    ),
+    Mutation(
+        "file-of-a-lock-was-deleted",
+        "_ports/exclusive.py",
+        "os.fstat(handle).st_nlink > 0",
+        "True",
+        _LOCKS,
+    ),
+    Mutation(
+        "locks-in-a-directory-of-others",
+        "_ports/exclusive.py",
+        "folder if is_own else None",
+        "folder",
+        _LOCKS,
+    ),
+    Mutation(
+        "task-goes-on-without-the-lock",
+        "_ports/exclusive.py::waiting_for",
+        "raise Refused(message, _)",
+        "yield",
+        _LOCKS,
     ),
 )
