@@ -212,4 +212,11 @@ MUTATIONS = (
         "yield",
         _LOCKS,
     ),
+    Mutation(
+        "description-of-a-project-is-overwritten",
+        "_drivers/vagrant/project.py::_describe",
+        "before is not None and known.get(name) != before",
+        "False",
+        ["tests/unit/module_utils/_drivers/vagrant/test_project.py"],
+    ),
 )
