@@ -43,8 +43,8 @@ options:
       - V(active) creates and starts the network. V(present) creates it, and neither starts nor stops it. V(inactive)
         creates it and stops it.
       - V(absent) stops and deletes the network.
-      - V(inactive) and V(absent) fail while a VM runs on the network, because it would be cut off. The error names the
-        VMs.
+      - V(inactive) and V(absent) fail while a VM runs on the network or its bridge, or something else is on the bridge,
+        because it would be cut off. The error names what it is.
     type: str
     choices: [active, present, inactive, absent]
     default: active
@@ -191,8 +191,8 @@ options:
     default: false
   allow_restart:
     description:
-      - Permission to stop and start the network if a change needs that. It is used only while no VM runs on the
-        network, because a restart would cut off VMs until they are started again.
+      - Permission to stop and start the network if a change needs that. It is used only while nothing is in
+        RV(in_use.running), because a restart would cut off VMs until they are started again.
     type: bool
     default: false
 seealso:
@@ -259,7 +259,7 @@ in_use:
   type: dict
   contains:
     running:
-      description: VMs that run on the network.
+      description: VMs that run on the network or on its bridge, and names of other ports of the bridge.
       type: list
       elements: str
     defined:

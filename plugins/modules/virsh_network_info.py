@@ -70,7 +70,7 @@ networks:
       type: dict
       contains:
         running:
-          description: VMs that run on the network.
+          description: VMs that run on the network or on its bridge, and names of other ports of the bridge.
           type: list
           elements: str
         defined:

@@ -47,13 +47,14 @@ options:
     description:
       - V(dir) - a directory. V(fs) - a file system that is mounted. V(netfs) - an export of another host that is
         mounted. V(logical) - an existing volume group of LVM.
-      - Required for a new pool. It cannot be changed.
+      - Required for a new pool. It cannot be changed. Omit it for existing pools of other types (disk, iscsi, scsi,
+        mpath, ...), of which this module changes O(state), O(autostart) and O(path).
     type: str
     choices: [dir, fs, netfs, logical]
   path:
     description:
       - Directory of the pool, or where it is mounted. Required for a new pool, except of O(type=logical).
-      - A missing directory is created. File systems and volume groups are never created.
+      - A missing directory is created. File systems, volume groups and partition tables are never created.
       - A directory that another pool has is rejected, also if a symbolic link leads to it.
     type: path
   device:

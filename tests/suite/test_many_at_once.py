@@ -120,6 +120,49 @@ def test_two_tasks_with_the_same_request(qemu, template, tmp_path, clone):
     assert [file for file in qemu.files() if file.startswith(name)] == []
 
 
+#: Eight tasks, each with another option of one running VM: some change it now, some at its next start, some its record.
+OPTIONS = [
+    {"tags": ["raced"]},
+    {"description": "by one of eight"},
+    {"memory": "96M"},
+    {"cpus": 2},
+    {"owner": "team"},
+    {"autostart": True},
+    {"disks": [{"slot": "vdb", "size": "8M"}]},
+    {"disks": [{"slot": "vdc", "size": "16M"}]},
+]
+
+
+def test_eight_tasks_change_one_running_vm(qemu, tmp_path):
+    """Each change is there, or its task has failed and does not report it; libvirt stores a definition as a whole."""
+    qemu.clean()
+    name = f"{qemu.prefix}eight"
+    (made,) = _at_once(qemu, tmp_path / "made", [{**qemu.creation, "name": [name], "state": "started"}])
+    assert made.rc == 0, made.result
+    runs = _at_once(qemu, tmp_path / "runs", [{"name": [name], **options} for options in OPTIONS])
+    assert [run.result["msg"] for run in runs if run.rc != 0] == []
+    checks = _at_once(qemu, tmp_path / "again", [{"name": [name], **options} for options in OPTIONS])
+    assert [(run.rc, run.changed) for run in checks] == [(0, False)] * len(OPTIONS)
+    machine = qemu.truth([name])[name]
+    assert (machine["power"], sorted(qemu.disks_of(machine))) == (RUNNING, ["vda", "vdb", "vdc"])
+    (gone,) = _at_once(qemu, tmp_path / "gone", [{"name": [name], "state": "absent", "stop_mode": "force"}])
+    assert gone.rc == 0, gone.result
+    assert [file for file in qemu.files() if file.startswith(name)] == []
+
+
+def _at_once(platform, folder, tasks):
+    """Run all tasks at the same time, each with its own directory and counted calls."""
+    places = [folder / str(number) for number in range(len(tasks))]
+    for place in places:
+        place.mkdir(parents=True)
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        runs = [
+            pool.submit(carry_one, platform, Shim(place / "shim", platform.commands), place, options)
+            for place, options in zip(places, tasks)
+        ]
+        return [run.result() for run in runs]
+
+
 def _both(platform, folder, asked, options):
     with ThreadPoolExecutor(2) as pool:
         runs = []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
@@ -275,6 +276,46 @@ def test_running_vm_protects_its_network(lan, run, shim, tmp_path):
     done = _done(run(name=LAB, mtu=1400, allow_restart=True))
     assert (done["changed"], done["restart_required"]) == (True, False)
     assert done["in_use"] == {"running": [], "defined": [f"{lan.prefix}user"]}
+
+
+@pytest.fixture
+def port(lan):
+    """An interface of the host that somebody adds to the bridge of the network, as container runtimes do."""
+    subprocess.run(["ip", "link", "add", "pvgveth3", "type", "veth", "peer", "name", "pvgveth4"], check=True)
+    yield "pvgveth3"
+    subprocess.run(["ip", "link", "del", "pvgveth3"], check=True)
+
+
+def _is_cut_off(lan, vm):
+    """Whether a port of a running VM is on no bridge any more."""
+    ports = [one.get("dev") for one in ET.fromstring(lan.virsh("dumpxml", vm)).findall("devices/interface/target")]
+    return [one for one in ports if not os.path.exists(f"/sys/class/net/{one}/master")]
+
+
+@pytest.mark.parametrize("user", ["vm", "port"])
+def test_what_is_on_the_bridge_protects_the_network(lan, run, shim, tmp_path, port, user):
+    """virt-install --network bridge=virbr0 names the bridge, of which the network knows nothing."""
+    _done(run(**PLAIN, bridge="pvgbr9"))
+    used = port
+    if user == "vm":
+        used = _vm(lan, shim, tmp_path, networks=[{"type": "bridged", "source": "pvgbr9"}], state="started")["name"]
+    else:
+        subprocess.run(["ip", "link", "set", port, "master", "pvgbr9"], check=True)
+    for state in ("inactive", "absent"):
+        rejected = run(name=LAB, state=state)
+        assert rejected["failed"]
+        assert f"would cut off {used}" in rejected["msg"]
+    kept = _done(run(name=LAB, mtu=1400, allow_restart=True))
+    assert (kept["restart_required"], kept["in_use"]["running"]) == (True, [used])
+    assert used in str(kept["warnings"])
+    (info,) = carry_one(lan, shim, tmp_path, {"name": LAB}, about="network_info").result["networks"]
+    assert info["in_use"]["running"] == [used]
+    if user == "vm":
+        assert _is_cut_off(lan, used) == []
+        _vm(lan, shim, tmp_path, state="stopped", stop_mode="force")
+    else:
+        subprocess.run(["ip", "link", "set", port, "nomaster"], check=True)
+    assert not _done(run(name=LAB, mtu=1400, allow_restart=True))["restart_required"]
 
 
 @pytest.mark.parametrize("network_first", [True, False])

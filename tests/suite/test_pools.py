@@ -118,6 +118,65 @@ def test_values_that_the_type_does_not_have_are_rejected(run, tmp_path):
         assert f"{next(iter(more))}: the pool is of the type dir" in result["msg"]
 
 
+#: The source of a pool of the type iscsi; {0}: its number.
+_ISCSI = "<host name='192.0.2.1'/><device path='iqn.2013-06.com.example:{0}'/>"
+
+
+def _define(storage, folder, name, kind, source, path):
+    """Define a pool with virsh, as its users did; this module creates none of these types."""
+    capabilities = ET.fromstring(storage.virsh("pool-capabilities"))
+    if kind in {one.get("type") for one in capabilities.iter("pool") if one.get("supported") == "no"}:
+        pytest.skip(f"This libvirt has no pools of the type {kind}: Debian has a package for each.")
+    file = folder / f"{name}.xml"
+    target = f"<target><path>{path}</path></target>"
+    file.write_text(f"<pool type='{kind}'><name>{name}</name><source>{source}</source>{target}</pool>")
+    storage.virsh("pool-define", str(file))
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk with data, but without a table of partitions."""
+    file = tmp_path / "disk.raw"
+    file.write_bytes(b"data " * 100_000)
+    device = subprocess.run(
+        ["losetup", "-f", "--show", file], capture_output=True, check=True, text=True
+    ).stdout.strip()
+    yield device
+    subprocess.run(["losetup", "-d", device], check=True)
+
+
+def test_partition_table_is_never_written(storage, run, shim, tmp_path, disk):
+    """A disk pool is built by writing one; its directory is only a name, and may be missing."""
+    _define(storage, tmp_path, POOL, "disk", f"<device path='{disk}'/><format type='dos'/>", tmp_path / "none")
+    before = (tmp_path / "disk.raw").read_bytes()
+    options = {"name": POOL, "state": "present", "autostart": True}
+    assert _done(run(**options))["changed"]
+    assert [call for call in shim.calls() if "pool-build" in str(call)] == []
+    with open(disk, "rb") as file:
+        assert file.read() == before[: len(before) // 512 * 512]
+    assert "Autostart: yes" in " ".join(storage.virsh("pool-info", POOL).split())
+    assert not _done(run(**options))["changed"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "path"),
+    [
+        ("scsi", "<adapter type='scsi_host' name='host{0}'/>", "/dev/disk/by-path"),
+        ("iscsi", _ISCSI, "/dev/disk/by-path"),
+        ("mpath", "", "/dev/pvg-mapper"),
+    ],
+)
+def test_pools_of_devices_share_a_directory(storage, run, tmp_path, kind, source, path):
+    """/dev/disk/by-path is the usual directory of all of them. It may be missing as long as there is no device."""
+    names = [POOL] if kind == "mpath" else [POOL, f"{POOL}2"]
+    for place, name in enumerate(names):
+        _define(storage, tmp_path, name, kind, source.format(place), path)
+    for name in names:
+        assert _done(run(name=name, state="present", autostart=True))["changed"]
+        assert not _done(run(name=name, state="present", autostart=True))["changed"]
+        assert _done(run(name=name, state="absent"))["changed"]
+
+
 def test_pool_without_its_directory_is_not_refreshed(storage, run, tmp_path):
     """libvirt would stop it."""
     folder = tmp_path / "one"

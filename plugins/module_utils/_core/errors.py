@@ -95,6 +95,15 @@ class Stale(PolyvirtError):
     """The VM was changed by someone else after planning; raised before the step has changed anything."""
 
 
+class Held(PolyvirtError):
+    """Another task of this collection on this host is changing the VM. Nothing was changed; it is tried again."""
+
+    def __init__(self, name):
+        super().__init__(
+            f"{name}: another task is changing this VM.", "Run the task again when it has ended, or raise timeout."
+        )
+
+
 class SomeFailed(PolyvirtError):
     """Some VMs of a batch failed; the others are complete. ``by_index``: {index of the VM in the batch: its error}.
 

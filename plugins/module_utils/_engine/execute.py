@@ -12,6 +12,7 @@ from .._core.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
 from .._ports.progress import report
 from .progress.advance import advance
 from .progress.ending import fail
+from .progress.replan import is_outdated
 from .progress.state import CONFIRMING, OVER, READY, Answered, Ask, Observe, Probe, Probed, Send, Sent
 
 _PROBES_AT_ONCE = 32
@@ -101,6 +102,33 @@ class Execution:
         return (replace(steps[0], arguments={**steps[0].arguments, "source": source}), *steps[1:])
 
     def _apply(self, works):
+        """Apply the steps of ``works``; returns [Sent], None for those that have got their events already.
+
+        A driver with ``alone`` lets no other task change a VM meanwhile. It does not wait for that: the VM is tried
+        again like after any temporary error, until its ``timeout`` is over.
+        """
+        driver = works[0].task.driver
+        if not hasattr(driver, "alone"):
+            return self._applied(works)
+        with ExitStack() as held:
+            try:
+                for work in works:
+                    held.enter_context(driver.alone(work.progress.vm, work.progress.wish.steps))
+            except PolyvirtError as error:
+                return [_failed(error)] * len(works)
+            return [self._with_new_plan(work, sent) for work, sent in zip(works, self._applied(works))]
+
+    def _with_new_plan(self, work, sent):
+        """If the plan is outdated, plan again and carry it out before others can change the VM again."""
+        if not is_outdated(work.progress, sent):
+            return sent
+        self._feed(work, sent)
+        for _work, event in work.task.observer.observed([work], work.progress.wish.facets):
+            self._feed(work, event)
+        is_planned = work.progress.phase == READY and isinstance(work.progress.wish, Send)
+        return self._applied([work])[0] if is_planned else None
+
+    def _applied(self, works):
         """Apply the steps of ``works``; returns [Sent]. An error (also of reading a source) fails only its VM."""
         batch, sent = {}, {}
         for work in works:
@@ -178,7 +206,8 @@ class Execution:
         except Exception as error:  # As in _feed.
             events = [Sent(error=unexpected(error)) for _work in works]
         for work, event in zip(works, events):
-            self._feed(work, event)
+            if event is not None:
+                self._feed(work, event)
 
     def _wait(self):
         """Wait until a running call has ended, or the next observation is due."""

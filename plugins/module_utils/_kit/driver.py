@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Optional, Protocol
 
 from .._core.console import ConsoleLog
@@ -43,6 +44,17 @@ class Driver(Protocol):
 
         An error's ``steps_done`` is the number of complete steps, ``wrote`` whether anything was changed (None: not
         known); ``one_by_one`` sets both. If a VM cannot be created, its parts are removed again.
+        """
+
+
+class LocksVms(Protocol):
+    """Implemented by drivers whose platform stores settings as a whole, so that the last of two tasks would win."""
+
+    def alone(self, vm: Vm, steps: Sequence) -> AbstractContextManager:
+        """Return a block during which no other task on this host carries out such steps for the VM.
+
+        Raises a transient error at once if another task does. Power alone needs no lock. Within the block, the driver
+        compares the stored settings with ``vm.version`` and raises Stale if they differ, before it changes anything.
         """
 
 

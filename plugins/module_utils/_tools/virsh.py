@@ -182,7 +182,7 @@ def may_pass(error):
     """Whether a command may succeed when it is sent again: another task held the VM (libvirt itself waits 30 s before
     it reports that), or the connection was lost.
     """
-    return isinstance(error, ConnectionLost) or _LOCKED in str(error)
+    return isinstance(error, (ConnectionLost, errors.Held)) or _LOCKED in str(error)
 
 
 def is_unsupported(error):

@@ -14,4 +14,5 @@ def configure(driver, vm, step):
     config = changed_config(config_of(project_vm.described, vm.config["environment"]), step.changes)
     is_changed = any(change.field == "environment" for change in step.changes)
     described = changed_description(project_vm.described, config)
-    driver.project.define(described, config["environment"] if is_changed else None)
+    environment = config["environment"] if is_changed else None
+    driver.project.define(described, environment, before=project_vm.described)

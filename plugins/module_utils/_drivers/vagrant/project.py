@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, PolyvirtError, Refused
+from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, PolyvirtError, Refused, Stale
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 
@@ -196,25 +196,28 @@ class Project:
                 raise Busy(["vagrant"], 1, "held", f"{self.folder}: another task is writing {self.file}.")
             yield self.read()
 
-    def define(self, described, environment=None, is_new=False):
+    def define(self, described, environment=None, is_new=False, before=None):
         """Write the description of a VM. ``environment`` is that of the project; None keeps it.
 
-        Raises CreatedMeanwhile if the VM ``is_new``, and has another description already.
+        Raises CreatedMeanwhile if the VM ``is_new``, and has another description already. Raises Stale if it no longer
+        has the description ``before``, from which the new one was made: another task has changed it since.
         """
-        self._describe({described["name"]: described}, environment, is_new)
+        self._describe({described["name"]: described}, environment, is_new, before)
 
     def restore_lost(self):
         """Write VMs that the managed file has lost into it again, because Vagrant knows only VMs in the file."""
         if self.managed and self.read().lost:
             self._describe({})
 
-    def _describe(self, descriptions, environment=None, is_new=False):
+    def _describe(self, descriptions, environment=None, is_new=False, before=None):
         owns_folder = not files.is_folder(self.folder)
         files.make_folder(self.folder)
         with self.edited() as contents:
             known = {one["name"]: one for one in contents.descriptions()}
             for name in [name for name, one in descriptions.items() if is_new and known.get(name, one) != one]:
                 raise CreatedMeanwhile(name)
+            for name in [name for name in descriptions if before is not None and known.get(name) != before]:
+                raise Stale(f"{name}: another task changed it while this task ran.", "Run the task again.")
             variables = contents.environment if environment is None else environment
             text = self.text({**known, **descriptions}.values(), variables, owns_folder or contents.owns_folder)
             self._write(text)

@@ -94,6 +94,7 @@ def vm_of(uuid, listing, answers, native_keys):
         active=active,
         mark=mark,
         counters=_counters(answers),
+        version=definition.version,
     )
     return with_addresses(vm, answers, power)
 

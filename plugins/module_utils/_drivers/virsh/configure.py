@@ -9,8 +9,7 @@ If a change of the running VM fails, nothing is stored, so the next run finds th
 from __future__ import annotations
 
 from ..._core.mark import IN_MARK, mark_for, with_settings
-from ..._core.model import LIVE, PAUSED, RUNNING
-from .definition import Definition
+from ..._core.model import LIVE
 from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE, nvram_of
@@ -20,15 +19,18 @@ from .settings.table import SETTINGS, write_setting
 
 #: Kinds of changes that do not change the XML.
 _NOT_IN_XML = ("autostart", "disks.size")
+#: Kinds of changes that may create or copy a file.
+_OF_FILES = ("disks.add", "disks.remove", "disks.size", *FIRMWARE, *NVRAM)
 
 
 def configure(driver, vm, step):
     """Apply the changes to one VM; changes of cost LIVE are also applied to the running VM."""
     changes = step.changes
-    definition = driver.definition(vm.id)
+    definition, running = driver.definitions_to_change(vm)
     reserved = recorded(definition.mark, vm.id)
     if not driver.is_already_stored(vm, changes, definition):
-        _store(driver, vm, changes, definition, reserved)
+        driver.check_as_planned(vm, definition)
+        _store(driver, vm, changes, (definition, running), reserved)
     _reserve(driver, recorded(vm.mark, vm.id) | reserved, recorded(definition.mark, vm.id))
 
 
@@ -38,9 +40,10 @@ def _reserve(driver, before, after):
         update(driver, before, after)
 
 
-def _store(driver, vm, changes, definition, reserved):
+def _store(driver, vm, changes, definitions, reserved):
     """Make the changes to the running VM and the definition, and store the latter."""
-    running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
+    definition, running = definitions
+    before = definition.text()
     created, nvram = [], (nvram_of(definition), read_format(definition))
     addresses = Following(definition, reserved, read_nic)
     for change in sorted(changes, key=_last_nics_first):
@@ -55,7 +58,16 @@ def _store(driver, vm, changes, definition, reserved):
         texts = to_record(driver, wanted, reserved) if wanted != reserved else mark.get(RESERVATIONS, ())
         definition.set_mark(with_reservations(mark, texts))
     if any(change.kind not in _NOT_IN_XML for change in changes):
+        if any(_takes_time(change, running) for change in changes):
+            driver.check_still(vm, before)
         driver.define(definition)
+
+
+def _takes_time(change, running):
+    """Return whether a change may have taken time since the definition was read, so that it is read again."""
+    is_live = running is not None and change.cost == LIVE
+    setting = SETTINGS.get(change.field)
+    return change.kind in _OF_FILES or (is_live and (change.kind in _CHANGES or setting.write_live is not None))
 
 
 def _changes_firmware(changes):

@@ -9,24 +9,14 @@ other task on the host of libvirt may change it.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from functools import partial
 
 from ..._ports import files
-from ..._ports.clock import Clock
+from ..._ports.exclusive import waiting_for
 from ..._tools.libvirt_daemons import RUN_FOLDER
 
-#: Seconds after which a task does not wait any longer, and between two attempts.
-_LONGEST, _PAUSE = 30, 0.05
 
-
-@contextmanager
 def alone(clock=None):
     """Hold the lock during the block. Without a directory of libvirt on this host, there is none."""
-    clock = clock or Clock()
-    end = clock.now() + _LONGEST
-    while True:
-        with files.held(RUN_FOLDER) as is_free:
-            if is_free or clock.now() > end:
-                yield
-                return
-        clock.sleep(_PAUSE)
+    message = "Another task is changing networks or storage pools of libvirt."
+    return waiting_for(partial(files.held, RUN_FOLDER), message, clock)

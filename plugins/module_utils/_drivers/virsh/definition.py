@@ -9,6 +9,7 @@ addresses, and MACs (libvirt generates new MACs if the XML has none: its formatd
 
 from __future__ import annotations
 
+import hashlib
 import re
 import xml.etree.ElementTree as ET
 
@@ -21,6 +22,8 @@ _MARK = f"{{{MARK_NAMESPACE}}}mark"
 _PREFIXES = re.compile(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")
 _UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, "M": 1024**2, "MiB": 1024**2,
           "GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "T": 1024**4, "TiB": 1024**4}  # fmt: skip
+#: What libvirt shows only with --security-info, or shows as stars without it.
+_SECRETS = re.compile(r""" passwd=(?:'[^']*'|"[^"]*")|\s*<cookies>.*?</cookies>""", re.DOTALL)
 _ATTRIBUTE_AT_END = re.compile(r"@([\w:.-]+)\Z")
 _DISK_SOURCES = ("file", "dev", "name", "dir", "volume")
 
@@ -31,12 +34,14 @@ class Definition:
     def __init__(self, text):
         self._namespaces = register_prefixes(text)
         self.root = ET.fromstring(text)
+        #: See ``version_of``. Changes of the document do not change it.
+        self.version = version_of(text)
 
     @classmethod
     def of(cls, root):
         """The parsed XML document of a network, which has native paths like a domain."""
         document = cls.__new__(cls)
-        document.root, document._namespaces = root, {}
+        document.root, document._namespaces, document.version = root, {}, None
         return document
 
     def text(self):
@@ -169,6 +174,11 @@ class Definition:
                 element.attrib.pop(attribute, None)
             else:
                 parents[element].remove(element)
+
+
+def version_of(text):
+    """Return the digest of a stored definition, whether it was read with its secrets or without."""
+    return hashlib.sha256(_SECRETS.sub("", text).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def register_prefixes(text):

@@ -6,18 +6,25 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 
-from ..._core.errors import CommandFailed
+from ..._core.errors import CommandFailed, Held, Stale
+from ..._core.model import PAUSED, POWER_VERBS, RUNNING
 from ..._core.texts import without_credentials
 from ..._kit.creation import Creations
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
-from ..._ports import writes
+from ..._ports import exclusive, writes
+from ..._tools.virsh import raise_for_errors
+from .definition import Definition
 from .observe import VirshObserver, connected
+
+#: Verbs that do not store settings. To start a VM that another task stops for a change is rejected by libvirt itself.
+_WITHOUT_LOCK = POWER_VERBS | {"fetch"}
 
 
 def make_driver(params):
@@ -37,6 +44,8 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
         self.creations = Creations()
         #: {UUID: (last changes sent, definition before them)}: a step may be sent twice.
         self._sent = {}
+        #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
+        self._stored = set()
 
     @cached_property
     def claims(self):
@@ -95,6 +104,17 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
 
         check_plan(self, plan, released)
 
+    @contextmanager
+    def alone(self, vm, steps):
+        """Lock a VM against other tasks of this user on this host, wherever its libvirt is."""
+        if vm.id is None or all(step.verb in _WITHOUT_LOCK for step in steps):
+            yield
+            return
+        with exclusive.held(f"libvirt {vm.id}") as is_free:
+            if not is_free:
+                raise Held(vm.name)
+            yield
+
     def apply(self, batch):
         self._definitions = None
         return one_by_one(self._carry_out, batch, writes.count)
@@ -116,6 +136,32 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
 
     def define(self, definition):
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())
+        self._stored.add(definition.uuid)
+
+    def definitions_to_change(self, vm):
+        """Return (stored, running or None) of a VM, read by one process."""
+        stored = ("dumpxml", vm.id, "--inactive", "--security-info")
+        if vm.power not in (RUNNING, PAUSED):
+            return Definition(self.virsh.run(*stored)), None
+        questions = [stored, ("dumpxml", vm.id)]
+        answers = self.virsh.batch(questions)
+        raise_for_errors(questions, answers)
+        return tuple(Definition(one.stdout) for one in answers)
+
+    def check_as_planned(self, vm, definition):
+        """Raise Stale if another client has changed the definition since it was planned. Nothing is changed before."""
+        is_known = vm.version is not None and vm.id not in self._stored
+        if is_known and definition.version != vm.version:
+            raise Stale(f"{vm.name}: another client changed it while this task ran.", "Run the task again.")
+
+    def check_still(self, vm, text):
+        """Raise Stale if it was changed while this task changed files or the running VM: libvirt would lose that."""
+        if self.definition(vm.id).text() != text:
+            raise Stale(
+                f"{vm.name}: another client changed its stored definition while this task changed the VM, so this task"
+                " has not stored its own.",
+                "Run the task again.",
+            )
 
     def virt_type_for_new_vm(self):
         """The virtualization type of a new VM: the requested one, else kvm if libvirt supports it, else qemu."""

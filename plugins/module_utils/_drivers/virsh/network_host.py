@@ -24,7 +24,7 @@ from .defined_host import DefinedHost, connect, needs_restart, reported, restart
 from .defined_plan import ACTIVE
 from .definition import Definition
 from .network_checks import OF_NETWORK
-from .network_options import checked
+from .network_options import BRIDGE, checked
 from .network_plan import NetworkState, plan_network
 from .options import CONNECTION
 from .settings.addresses import recorded
@@ -32,6 +32,8 @@ from .settings.addresses import recorded
 INFO_OPTIONS = {**CONNECTION, "name": Option()}
 #: Kinds of interfaces that libvirt can connect VMs to.
 _BRIDGES = ("bridge", "openvswitch")
+#: What the name of the port ends in with which older versions of libvirt keep the MAC of a bridge.
+_OWN_PORT = "-nic"
 _INSTALL_IP = "Install iproute2, which lists the subnets that the host uses already."
 
 
@@ -42,12 +44,15 @@ def make_host(params):
 
 @dataclass(frozen=True)
 class Reading:
-    """All networks of a libvirt: {name: {side: root}}, what net-info says of each, and the VMs: (name, UUID, root)."""
+    """All networks of a libvirt: {name: {side: root}}, what net-info says of each, and the VMs: (name, UUID, root).
+
+    ``running`` are (name, root) of the VMs that run, as they run.
+    """
 
     networks: dict
     information: dict
     vms: tuple
-    active_vms: frozenset
+    running: tuple
 
 
 class Networks:
@@ -56,6 +61,7 @@ class Networks:
     def __init__(self, commands, virsh):
         self._commands, self.virsh = commands, virsh
         self.is_local = is_local(virsh.uri)
+        self._is_of_this_kernel = self.is_local and not virsh.uri.startswith("test:")
 
     def read(self):
         """Return a Reading, by two virsh processes."""
@@ -66,6 +72,8 @@ class Networks:
         vms = dict(output.domains(answers[1].stdout))
         questions = [words for name in names for words in tool.questions(name)]
         questions += [("dumpxml", uuid, "--inactive") for uuid in vms]
+        active = [uuid for uuid in answers[2].stdout.split() if uuid in vms]
+        questions += [("dumpxml", uuid) for uuid in active]
         found = iter(self.virsh.batch(questions) if questions else ())
         networks, information = {}, {}
         for name in names:
@@ -75,19 +83,38 @@ class Networks:
                 networks[name], information[name] = network.sides, output.key_values(parts[0].stdout)
         roots = [(name, uuid, next(found)) for uuid, name in vms.items()]
         definitions = tuple((name, uuid, Definition(one.stdout)) for name, uuid, one in roots if not one.error)
-        return Reading(networks, information, definitions, frozenset(answers[2].stdout.split()))
+        live = [(vms[uuid], next(found)) for uuid in active]
+        running = tuple((name, Definition(one.stdout)) for name, one in live if not one.error)
+        return Reading(networks, information, definitions, running)
 
     def guests(self, name, reading):
-        """Return the names of the VMs that run with a port of a network."""
+        """Return who would lose the connection if a network is stopped: VMs, and ports of its bridge of nobody else."""
+        root = reading.networks[name][tool.LIVE]
+        bridge = values.read(root)["bridge"]
+        by_name = {vm for vm, definition in reading.running if bridge and bridge in _bridges_of(definition)}
+        return tuple(sorted(self._owners_of_ports(name, reading) | by_name | self._on_bridge(root, bridge, reading)))
+
+    def _owners_of_ports(self, name, reading):
         (ports,) = self.virsh.batch([("net-port-list", name)])
         if ports.error and is_unsupported(ports.error):
             # Without a list of ports: what runs and names the network in its definition.
-            running = [one for one in reading.vms if one[1] in reading.active_vms]
-            return tuple(sorted(one[0] for one in running if name in _networks_of(one[2])))
+            return {vm for vm, definition in reading.running if name in _networks_of(definition)}
         uuids = re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "" if ports.error else ports.stdout)
         answers = self.virsh.batch([("net-port-dumpxml", name, one) for one in uuids]) if uuids else ()
-        owners = {ET.fromstring(one.stdout).findtext("owner/name") for one in answers if not one.error}
-        return tuple(sorted(owner for owner in owners if owner))
+        found = [(uuid, one) for uuid, one in zip(uuids, answers) if not one.error]
+        return {ET.fromstring(one.stdout).findtext("owner/name") or f"the port {uuid}" for uuid, one in found}
+
+    def _on_bridge(self, root, bridge, reading):
+        """Return the same from the kernel: it has the ports that other programs have added, too.
+
+        An existing bridge of the host (mode: bridge) remains when the network is stopped, with all its ports.
+        """
+        if not bridge or not self._is_of_this_kernel or values.read(root)["mode"] == BRIDGE:
+            return set()
+        uplinks = {one.get("dev") for one in (*root.findall("forward"), *root.findall("forward/interface"))}
+        owners = {port: vm for vm, definition in reading.running for port in _ports_of(definition)}
+        ports = {*files.entries(f"/sys/class/net/{bridge}/brif")} - {f"{bridge}{_OWN_PORT}"} - uplinks
+        return {owners.get(port, port) for port in ports}
 
     def state(self, name, reading):
         """Return the NetworkState of a network, without what the host has besides it."""
@@ -170,6 +197,18 @@ def _networks_of(definition):
     """Return the names of the libvirt networks of the NICs in a definition."""
     sources = [nic.find("source") for nic in definition.interfaces() if nic.get("type") == "network"]
     return {one.get("network") for one in sources if one is not None}
+
+
+def _bridges_of(definition):
+    """Return the bridges of the NICs in the definition of a running VM."""
+    sources = [nic.find("source") for nic in definition.interfaces()]
+    return {one.get("bridge") for one in sources if one is not None}
+
+
+def _ports_of(definition):
+    """Return the names of the interfaces of the host that belong to the NICs of a running VM."""
+    targets = [nic.find("target") for nic in definition.interfaces()]
+    return {one.get("dev") for one in targets if one is not None}
 
 
 class NetworkHost(DefinedHost):

@@ -25,12 +25,11 @@ from .definition import Definition
 from .network_checks import NetworkChecks
 from .network_options import ISOLATED, NAT
 
-_CUT_OFF = "this would cut off the running VMs"
-
 
 @dataclass(frozen=True)
 class NetworkState(DefinedState):
-    """One network, and what else the host has that matters for it. ``guests``: VMs with a port of the network.
+    """One network, and what else the host has that matters for it. ``guests``: running VMs that use the network
+    or its bridge, and other ports of the bridge.
 
     ``users``: all VMs with it in their definition. ``reserved``: {(MAC, address): VM} of the reservations that belong
     to VMs. ``used``: [(subnet, where)] of everything else on the host. ``bridges``: {bridge: other network that has
@@ -60,8 +59,8 @@ def plan_network(wanted, state):
 def _check_unused(state, verb):
     if state.guests:
         raise Refused(
-            f"{state.name}: the network cannot be {verb}: {_CUT_OFF} {', '.join(state.guests)}.",
-            "Stop them, or attach them to another network, first. Nothing was changed.",
+            f"{state.name}: the network cannot be {verb}: this would cut off {', '.join(state.guests)}.",
+            "Stop them, or attach them to another network or bridge, first. Nothing was changed.",
         )
 
 

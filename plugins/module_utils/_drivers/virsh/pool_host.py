@@ -21,7 +21,7 @@ from .defined_host import DefinedHost, connect, needs_restart, reported, restart
 from .defined_plan import ABSENT
 from .definition import Definition, file_or_device_of
 from .options import CONNECTION
-from .pool_options import DIR, LOGICAL, checked
+from .pool_options import BUILT, DIR, TYPES, checked
 from .pool_plan import PoolState, plan_pool
 
 INFO_OPTIONS = {**CONNECTION, "name": Option()}
@@ -79,7 +79,7 @@ class Pools:
             pool_options.read(one)["path"]: other
             for other, (*roots, _volumes) in self._pools.items()
             for one in roots
-            if one is not None and other != name
+            if one is not None and other != name and one.get("type") in TYPES
         }
         directory = _directory(path) if is_local(self.virsh.uri) else {}
         # libvirt compares texts only: with a symbolic link, it accepts two pools in one directory.
@@ -93,9 +93,24 @@ class Pools:
         )  # fmt: skip
 
     def _guests(self, name, found):
-        """Return the VMs that run with a volume: by the name of the pool, or by a file that would be unmounted."""
-        below = None if found["type"] == DIR else f"{found['path']}/"
-        return tuple(sorted(vm for vm, definition in self._vms if _uses(definition, name, below)))
+        """Return the VMs that run with a volume: by the name of the pool, or by a file or device that would vanish."""
+        is_own = found["type"] in TYPES
+        below = f"{found['path']}/" if is_own and found["type"] != DIR else None
+        # Other pools, and devices of the host, may be in the directory of the pool.
+        devices = frozenset() if is_own else {self._identity(path) for path in self._pools[name][2]}
+        return tuple(sorted(vm for vm, definition in self._vms if self._uses(definition, name, below, devices)))
+
+    def _identity(self, path):
+        return files.identity(path) if is_local(self.virsh.uri) else path
+
+    def _uses(self, definition, pool, below, devices):
+        disks = definition.drives("disk", "lun", "cdrom", "floppy")
+        if any((one.find("source") is not None and one.find("source").get("pool") == pool) for one in disks):
+            return True
+        paths = [path for path in map(file_or_device_of, disks) if path]
+        return any(
+            (below and path.startswith(below)) or (devices and self._identity(path) in devices) for path in paths
+        )
 
     def missing(self, wanted):
         """Return the requested sources that do not exist, as far as libvirt or this host can tell."""
@@ -166,13 +181,6 @@ def _directory(path):
     }
 
 
-def _uses(definition, pool, below):
-    disks = definition.drives("disk", "lun", "cdrom", "floppy")
-    if any((one.find("source") is not None and one.find("source").get("pool") == pool) for one in disks):
-        return True
-    return below is not None and any(file_or_device_of(one).startswith(below) for one in disks)
-
-
 class PoolHost(DefinedHost):
     def __init__(self, wanted):
         super().__init__(wanted, connect(Commands(), wanted))
@@ -213,7 +221,7 @@ def _lost_directory(state, path):
     ``path`` is the directory that was read, which is another one if the pool is moved.
     """
     running = None if state.running is None else pool_options.read(state.running)
-    if state.directory is not None or running is None or running["type"] == LOGICAL:
+    if state.directory is not None or running is None or running["type"] not in BUILT:
         return []
     if running["path"] != path:
         return []
@@ -223,7 +231,7 @@ def _lost_directory(state, path):
 
 def _kept(state):
     """Return what remains of a deleted pool: its volumes, or where they are if it did not run."""
-    return list(state.volumes) or [state.values["path"]]
+    return list(state.volumes) or [path for path in (state.values["path"],) if path]
 
 
 def report(params, _check):

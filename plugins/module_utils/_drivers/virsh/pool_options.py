@@ -14,6 +14,9 @@ from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT, check_name
 from .options import CONNECTION
 
 DIR, FS, NETFS, LOGICAL = TYPES = ("dir", "fs", "netfs", "logical")
+#: Types of which ``pool-build`` without options creates the directory, and nothing else. On a disk, it writes a
+#: partition table, and for others, libvirt reports that it was done and does nothing.
+BUILT = (DIR, FS, NETFS)
 REFRESHED = "refreshed"
 OPTIONS = {
     **CONNECTION,
@@ -78,6 +81,15 @@ def without_use(pool_type, params):
     known = NEEDED.get(pool_type, _SOURCES)
     extra = [one for one in _SOURCES if params[one] is not None and one not in known]
     return [*extra, "format"] if pool_type == DIR and params["format"] is not None else extra
+
+
+def not_changed_here(before, wanted):
+    """Return the options that differ from a pool of another type than TYPES, of which only the path can be changed."""
+    return [
+        name
+        for name in _VALUES
+        if wanted[name] not in (None, before[name]) and (name != "path" or before["path"] is None)
+    ]
 
 
 def read(root):

@@ -18,17 +18,17 @@ from ..._core.errors import NotFound, Refused, Unsupported
 from ..._core.host_settings import Step
 from . import pool_options as options
 from .defined_plan import ABSENT, ACTIVE, INACTIVE, DefinedPlan, DefinedState, absence
-from .pool_options import LOGICAL, REFRESHED
+from .pool_options import REFRESHED
 
 
 @dataclass(frozen=True)
 class PoolState(DefinedState):
     """One pool, and what else the host has that matters for it. ``guests``: VMs that run with a volume of the pool.
 
-    ``volumes``: paths. ``paths``: {target path: other pool}. ``unsupported``: types that this libvirt does not support.
-    ``directory``: the mode, owner and group of the directory of the pool; None if it does not exist, empty if libvirt
-    runs on another host. ``missing``: sources of the requested pool that do not exist, {option: value}. ``formats``:
-    {type: formats of its source}, as far as this libvirt says. ``twin``: another pool with this directory.
+    ``volumes``: paths. ``paths``: {target path: other pool of TYPES}. ``unsupported``: types that this libvirt does not
+    support. ``directory``: the mode, owner and group of the directory of the pool; None if it does not exist, empty if
+    libvirt runs on another host. ``missing``: sources of the requested pool that do not exist, {option: value}.
+    ``formats``: {type: formats of its source}, as far as this libvirt says. ``twin``: another pool with this directory.
     """
 
     volumes: tuple = ()
@@ -96,9 +96,9 @@ class _Plan(DefinedPlan):
                 f"{self._name}: this libvirt does not support pools of the type {kind}.",
                 f"Install the package libvirt-daemon-driver-storage-{kind} and restart the libvirt daemon.",
             )
-        if path in self._state.paths:
-            raise self._refused(f"path: {path} is the path of the pool {self._state.paths[path]}.", "Use that pool.")
-        self._check_twin(path)
+        if kind in options.TYPES:
+            # Pools of other types show devices, which may all be in one directory, such as /dev/disk/by-path.
+            self._check_path(path)
         self._check_values(kind)
         for name, value in self._state.missing.items():
             problem = "is not a block device of this host" if name == "device" else "does not exist on this host"
@@ -108,7 +108,9 @@ class _Plan(DefinedPlan):
             )
         self._check_directory(path)
 
-    def _check_twin(self, path):
+    def _check_path(self, path):
+        if path in self._state.paths:
+            raise self._refused(f"path: {path} is the path of the pool {self._state.paths[path]}.", "Use that pool.")
         is_new = self._before is None or path != self._before["path"]
         if is_new and self._state.twin is not None:
             raise self._refused(
@@ -117,6 +119,15 @@ class _Plan(DefinedPlan):
             )
 
     def _check_values(self, kind):
+        if kind not in options.TYPES:
+            kept = options.not_changed_here(self._before, self._wanted)
+            if kept:
+                raise self._refused(
+                    f"{', '.join(kept)}: the pool is of the type {kind}, of which this module changes state, autostart"
+                    " and path only.",
+                    "Remove the option, or change the pool with virsh pool-edit.",
+                )
+            return
         extra = options.without_use(kind, self._wanted)
         if extra:
             raise self._refused(
@@ -170,7 +181,7 @@ class _Plan(DefinedPlan):
         return [Step(f"{self._name}.directory", None, self._after["path"], (("pool-build", self._name),))]
 
     def _needs_directory(self):
-        return self._state.directory is None and self._after["type"] != LOGICAL
+        return self._state.directory is None and self._after["type"] in options.BUILT
 
     def _running_steps(self):
         if not options.needs_restart(self._state.running, self._root):

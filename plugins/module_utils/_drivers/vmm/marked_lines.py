@@ -10,20 +10,18 @@ this comment, the next task can complete an interrupted one.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from functools import partial
 
 from ..._core.errors import CommandFailed, InvalidInput, PolyvirtError, Refused
 from ..._core.options import Connection, Option
 from ..._ports import files
-from ..._ports.clock import Clock
 from ..._ports.command import Commands
+from ..._ports.exclusive import waiting_for
 from ..._tools.vm_conf import decoded, encoded
 from .marked_block import cut_out, put_in
 
 #: A line that is a comment in all files with marked lines.
 _PENDING = "# These lines are not in force yet."
-#: Seconds between attempts to get the lock, and the number of attempts.
-_PAUSE, _PAUSES = 0.25, 240
 _NAMES = ("host", "network")
 
 OPTIONS = {
@@ -44,20 +42,9 @@ def answer(params, check, approval):
         mode = int(params["mode"], 8)
     except ValueError:
         raise InvalidInput(f"mode: {params['mode']} is not an octal number such as 0600.") from None
-    with _locked(os.path.dirname(params["path"])):
+    folder = os.path.dirname(params["path"])
+    with waiting_for(partial(files.held, folder), f"Another task is changing files in {folder}."):
         return _Lines(params, mode).answer(check, approval)
-
-
-@contextmanager
-def _locked(folder):
-    """Hold the lock that tasks of this collection use to change files of a directory."""
-    for _again in range(_PAUSES):
-        with files.held(folder) as is_locked:
-            if is_locked:
-                yield
-                return
-        Clock().sleep(_PAUSE)
-    raise Refused(f"Another task is changing files in {folder}.", "Run the task again when it has ended.")
 
 
 class _Lines:

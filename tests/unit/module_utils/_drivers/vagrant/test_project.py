@@ -9,6 +9,7 @@ import os
 import stat
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Stale
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import Busy, Project
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
@@ -62,6 +63,19 @@ def test_record_applies_only_to_the_vm_with_its_id(project):
     assert project.read().vms["web"].record == expected
     _create(project, "web", "u-2")
     assert project.read().vms["web"].record == {}
+
+
+def test_description_that_another_task_changed_is_not_overwritten(project):
+    """It was read before the lock, so that the last of two tasks would undo the change of the other."""
+    project.define(WEB)
+    first, second = {**WEB, "cpus": 2}, {**WEB, "memory": 1 << 30}
+    project.define(first, before=WEB)
+    project.define(DB, before=None)
+    with pytest.raises(Stale, match="web: another task changed it while this task ran"):
+        project.define(second, before=WEB)
+    assert project.read().descriptions() == [first, DB]
+    project.define({**first, **second}, before=first)
+    assert project.read().descriptions() == [{**first, **second}, DB]
 
 
 def test_only_one_task_at_a_time_writes_the_file(project):

@@ -1,11 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks that change definitions of networks wait for each other, but not without end."""
+"""Tasks that change definitions of networks wait for each other; a task that waits too long fails."""
 
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import defined_lock
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
@@ -26,16 +27,25 @@ class _Clock:
             self._other = None
 
 
-@pytest.mark.parametrize(("ends", "shortest", "longest"), [(2, 2, 2.1), (100, 30, 30.1)])
-def test_a_task_waits_for_another_one(tmp_path, monkeypatch, ends, shortest, longest):
+def test_a_task_waits_for_another_one(tmp_path, monkeypatch):
     monkeypatch.setattr(defined_lock, "RUN_FOLDER", str(tmp_path))
     other = files.held(str(tmp_path))
     assert other.__enter__()
-    clock = _Clock(other, ends)
+    clock = _Clock(other, ends=2)
     with defined_lock.alone(clock):
-        assert shortest <= clock.now() <= longest
+        assert 2 <= clock.now() <= 2.1
         with files.held(str(tmp_path)) as is_free:
             assert not is_free
+
+
+def test_a_task_fails_if_another_one_does_not_end(tmp_path, monkeypatch):
+    """It never goes on without the lock: the other task would lose its change."""
+    monkeypatch.setattr(defined_lock, "RUN_FOLDER", str(tmp_path))
+    other = files.held(str(tmp_path))
+    assert other.__enter__()
+    message = "Another task is changing networks or storage pools"
+    with pytest.raises(Refused, match=message), defined_lock.alone(_Clock(other, ends=1000)):
+        raise AssertionError("the block was carried out")
 
 
 def test_without_libvirt_on_this_host_there_is_no_lock(tmp_path, monkeypatch):

@@ -85,6 +85,75 @@ def test_directory_of_a_moved_pool():
         plan_pool(_wanted(**moved), _state())
 
 
+#: Pools that were not created by this module: all that libvirt knows beyond its own types, with what each needs.
+OTHERS = {
+    "disk": "<source><device path='/dev/sdb'/><format type='dos'/></source>",
+    "iscsi": "<source><host name='10.0.0.1'/><device path='iqn.2013-06.com.example:one'/></source>",
+    "iscsi-direct": "<source><host name='10.0.0.1'/><device path='iqn.2013-06.com.example:one'/></source>",
+    "scsi": "<source><adapter type='scsi_host' name='host0'/></source>",
+    "mpath": "<source></source>",
+    "rbd": "<source><host name='ceph1'/><name>rbd</name></source>",
+    "zfs": "<source><name>tank</name></source>",
+    "gluster": "<source><host name='g1'/><dir path='/'/><name>vol</name></source>",
+    "vstorage": "<source><name>cluster</name></source>",
+}
+WITHOUT_PATH = ("iscsi-direct", "rbd", "gluster")
+
+
+def _other(kind):
+    target = "" if kind in WITHOUT_PATH else "<target><path>/dev/disk/by-path</path></target>"
+    return f"<pool type='{kind}'><name>images</name>{OTHERS[kind]}{target}</pool>"
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("is_running", [False, True])
+def test_only_a_directory_is_built(kind, is_running):
+    """``pool-build`` writes a partition table to a disk; for others it does nothing, so each task would fail."""
+    text = _other(kind)
+    state = _state(text if is_running else None, text, directory=None)
+    verbs = {
+        "active": [] if is_running else ["pool-start"],
+        "present": [],
+        "inactive": ["pool-destroy"] if is_running else [],
+        "refreshed": ["pool-refresh"] if is_running else ["pool-start", "pool-refresh"],
+    }
+    for wanted, calls in verbs.items():
+        steps, after = plan_pool(_wanted(state=wanted, autostart=True), state)
+        assert _calls(steps) == ["pool-autostart", *calls]
+        assert plan_pool(_wanted(state=wanted, autostart=True), after, was_refreshed=True)[0] == []
+
+
+@pytest.mark.parametrize("kind", sorted({*OTHERS} - {*WITHOUT_PATH}))
+def test_moved_pool_of_another_type_is_restarted_without_a_directory(kind):
+    state = _state(_other(kind), _other(kind), directory=None)
+    steps, _after = plan_pool(_wanted(path="/dev/disk/by-id", allow_restart=True), state)
+    assert _calls(steps) == ["pool-define", "pool-destroy", "pool-start"]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("option", ["device", "host", "export", "volume_group", "format", "mode"])
+def test_source_of_another_type_of_pool_is_not_changed(kind, option):
+    """libvirt drops what the type does not have, so that the task would fail each time."""
+    given = {"device": "/dev/sdz", "export": "/other", "mode": "0700"}.get(option, "other")
+    with pytest.raises(Refused, match=f"images: {option}: the pool is of the type {kind}, of which"):
+        plan_pool(_wanted(state="present", **{option: given}), _state(None, _other(kind)))
+    now = {"device": "/dev/sdb", "format": "dos"}
+    if kind == "disk" and option in now:
+        assert plan_pool(_wanted(state="present", **{option: now[option]}), _state(None, _other(kind)))[0] == []
+
+
+@pytest.mark.parametrize("kind", sorted({*OTHERS} - {*WITHOUT_PATH}))
+def test_pool_of_devices_is_managed_next_to_a_directory_with_its_path(kind):
+    state = _state(None, _other(kind), paths={"/dev/disk/by-path": "images2"}, twin="images2")
+    assert _calls(plan_pool(_wanted(autostart=True), state)[0]) == ["pool-autostart", "pool-start"]
+
+
+@pytest.mark.parametrize("kind", WITHOUT_PATH)
+def test_path_is_not_added_to_a_pool_without_one(kind):
+    with pytest.raises(Refused, match=f"path: the pool is of the type {kind}"):
+        plan_pool(_wanted(state="present", path="/srv/other"), _state(None, _other(kind)))
+
+
 def test_old_pool_in_the_directory_of_another_one_can_be_changed():
     steps, _after = plan_pool(_wanted(path="/srv/images", autostart=True), _state(twin="other"))
     assert _calls(steps) == ["pool-autostart"]

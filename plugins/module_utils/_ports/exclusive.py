@@ -1,0 +1,88 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Locks between tasks of this collection on one host. The kernel releases the lock of a task that was killed."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pwd
+import stat
+from contextlib import contextmanager
+
+from .._core.errors import Refused
+from .clock import Clock
+
+#: Seconds between two attempts to get a lock, and after which ``waiting_for`` fails.
+_PAUSE, _LONGEST = 0.05, 60
+#: Directories that only root can write to; the first one that exists is used.
+_OF_ROOT = ("/run", "/var/run")
+
+
+@contextmanager
+def held(name):
+    """Hold the lock called ``name`` during the block; yields whether it was free.
+
+    The locks of a user are in a directory that nobody else can enter, so nobody else can hold or redirect them; but
+    two users do not see each other's. If a user can have no such directory, each lock is free.
+    """
+    folder = _folder()
+    if folder is None:
+        yield True
+        return
+    path = os.path.join(folder, hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32])
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        is_free = _is_locked(handle)
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                os.unlink(path)
+    finally:
+        os.close(handle)
+
+
+def _is_locked(handle):
+    """Lock an open file; returns whether that succeeded. Its last owner may have deleted it since it was opened."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return os.fstat(handle).st_nlink > 0
+
+
+def _folder():
+    """Return the directory for the locks of this user, or None. It is the same in each environment, such as cron's."""
+    try:
+        if os.geteuid() == 0:
+            parent = next(folder for folder in _OF_ROOT if os.path.isdir(folder))
+        else:
+            parent = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".cache")
+        folder = os.path.join(parent, "polyvirt-locks")
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        found = os.lstat(folder)
+    except (OSError, KeyError, StopIteration):
+        return None
+    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    return folder if is_own else None
+
+
+@contextmanager
+def waiting_for(attempt, message, clock=None):
+    """Wait for a lock and hold it during the block. ``attempt()`` is a block of its own that yields whether it is free.
+
+    Raises Refused with ``message`` if another task holds it too long: nothing is ever done without the lock.
+    """
+    clock = clock or Clock()
+    end = clock.now() + _LONGEST
+    while True:
+        with attempt() as is_free:
+            if is_free:
+                yield
+                return
+        if clock.now() >= end:
+            raise Refused(message, "Run the task again when it has ended.")
+        clock.sleep(_PAUSE)
