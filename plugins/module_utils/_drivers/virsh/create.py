@@ -140,10 +140,15 @@ def _write_settings(driver, definition, config, disks, seeds):
 
 
 def mark_of_new_vm(driver, vm_id, arguments, config, disks, own_files):
-    """The mark of a new VM; ``bases`` of its inputs are the backing files of its disks."""
-    inputs = inputs_of(arguments)
+    """The mark of a new VM; ``bases`` of its inputs are the backing files of its disks.
+
+    ``own_files`` are those that exist. libvirt creates the log at the first start.
+    """
+    inputs, log = inputs_of(arguments), config.get("serial_log")
     inputs.update({"bases": bases_of(driver.storage, disks)} if sources_in(inputs) else {})
-    return with_settings({**empty_mark(vm_id), "disks": disks, "files": own_files, "inputs": inputs}, config)
+    return with_settings(
+        {**empty_mark(vm_id), "disks": disks, "files": [*own_files, *([log] if log else [])], "inputs": inputs}, config
+    )
 
 
 #: Each hot-plugged disk or NIC needs a free port, and libvirt itself adds hardly any spare ones to a q35 VM.

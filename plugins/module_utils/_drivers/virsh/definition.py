@@ -132,6 +132,10 @@ class Definition:
         return element
 
     def set_mark(self, mark):
+        """Store a mark; None removes it."""
+        if mark is None:
+            self.remove(f"metadata/{_MARK}")
+            return
         metadata = self.find_or_add("metadata")
         element = metadata.find(_MARK)
         if element is None:

@@ -75,9 +75,9 @@ class FakeVirsh:
         answer = self.answers[tuple(words)]
         return answer if isinstance(answer, Answer) else Answer(answer, None)
 
-    def defined(self):
-        """The definition that was sent to be stored; there must be exactly one."""
-        assert [words for words in self.done if words[0] == "define"] == [("define", "/dev/stdin")]
+    def defined(self, times=1):
+        """The definition that was sent to be stored, the last one of several; there must be exactly so many."""
+        assert [words for words in self.done if words[0] == "define"] == [("define", "/dev/stdin")] * times
         return Definition(self.sent[-1])
 
 
