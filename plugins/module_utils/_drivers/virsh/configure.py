@@ -8,23 +8,18 @@ If a change of the running VM fails, nothing is stored, so the next run finds th
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
-
 from ..._core.claims import NEW
-from ..._core.errors import PolyvirtError
-from ..._core.mark import IN_MARK, making_mark, making_of, mark_for, with_settings
+from ..._core.mark import IN_MARK, making_mark, making_of, with_settings
 from ..._core.model import LIVE, PAUSED, RUNNING, Plan
 from ..._core.simulate import simulate
-from ..._ports import files, writes
-from ..._tools.virsh import ConnectionLost
 from .definition import Definition
+from .mark import mark_to_add_to, recorded_first
 from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
 from .settings.disks import add_disk, check_attached, grow_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE, nvram_of
 from .settings.networks import add_nic, read_nic, remove_nic, set_nic
 from .settings.nvram import NVRAM, QCOW2, place_new_nvram, read_format
 from .settings.table import SETTINGS, write_setting
-from .storage import check_no_file
 
 #: Kinds of changes that do not change the XML.
 _NOT_IN_XML = ("autostart", "disks.size")
@@ -41,8 +36,8 @@ def configure(driver, vm, step):
     # Only the last write of this step has removed the new files from those that are being created.
     if not is_stored or set(making).intersection(making_of(definition.mark)):
         running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
-        check_attached(driver, vm, running, changes, making_of(_own_mark(vm, definition.mark)))
-        with _recorded_first(driver, vm, definition, making):
+        check_attached(driver, vm, running, changes, making_of(mark_to_add_to(vm, definition.mark)))
+        with recorded_first(driver, vm, definition, making):
             _store(driver, vm, changes, definition, running, reserved, new.get("serial_log"))
     _reserve(driver, recorded(vm.mark, vm.id) | reserved, recorded(definition.mark, vm.id))
 
@@ -66,41 +61,6 @@ def _created_here(vm, new, changes, nvram):
     kinds = ("disks", "firmware") if has_qcow2 else ("disks",)
     known = {nvram, *(vm.mark.get("nvram", ()) if vm.owned else ())}
     return [path for option, path in new.items() if option.split(".")[0] in kinds and path not in known]
-
-
-@contextmanager
-def _recorded_first(driver, vm, definition, paths):
-    """Store a mark that names new files before they exist: the next run knows by it that they are ours.
-
-    If the step fails and none of them remains, the mark is again as before.
-    """
-    own, found, before = _own_mark(vm, definition.mark), definition.mark, writes.count()
-    added = [path for path in paths if path not in making_of(own)]
-    if not added:
-        yield
-        return
-    for path in added:
-        check_no_file(path)
-    definition.set_mark(making_mark(own, [*making_of(own), *added]))
-    driver.define(definition)
-    try:
-        yield
-    except ConnectionLost:
-        raise
-    except PolyvirtError:
-        if not any(files.exists(path) for path in added):
-            with suppress(PolyvirtError):
-                _put_back(driver, vm, found)
-                writes.set_back(before)
-                writes.note(doubtful=True)
-        raise
-
-
-def _put_back(driver, vm, mark):
-    """Store the former mark in the present definition."""
-    definition = driver.definition(vm.id)
-    definition.set_mark(mark)
-    driver.define(definition)
 
 
 def _store(driver, vm, changes, definition, running, reserved, log):
@@ -166,14 +126,9 @@ _CHANGES = {
 }
 
 
-def _own_mark(vm, mark):
-    """The mark to add to: the stored one, unless that is of another VM."""
-    return mark_for(vm.id, mark if mark and mark.get("id") == vm.id else vm.mark)
-
-
 def _updated_mark(vm, mark, changes, created):
     """The VM's mark with the new files, {key of the mark: paths}, and settings."""
-    own = _own_mark(vm, mark)
+    own = mark_to_add_to(vm, mark)
     done = {path for paths in created.values() for path in paths}
     own = making_mark(own, [path for path in making_of(own) if path not in done])
     own.update({key: list(dict.fromkeys([*own.get(key, ()), *paths])) for key, paths in created.items() if paths})

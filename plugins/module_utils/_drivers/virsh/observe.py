@@ -147,8 +147,9 @@ def _with_snapshots(virsh, vms, snapshot_names, native_keys):
         _raise_unless_gone(("snapshot-dumpxml", vm.id, name), answer, "snapshot")
         if not answer.error:
             config_of = None if native_keys is None else partial(snapshot_config, vm, native_keys)
-            is_current = name == snapshot_names[vm.id][1]
-            snapshots[vm.id].append(SnapshotXml.parse(answer.stdout).to_snapshot(vm.id, is_current, config_of))
+            is_current, own_files = name == snapshot_names[vm.id][1], vm.mark.get("files", ()) if vm.owned else ()
+            taken = SnapshotXml.parse(answer.stdout).to_snapshot(vm.id, is_current, config_of, own_files)
+            snapshots[vm.id].append(taken)
     return [vm.having(snapshots=tuple(snapshots[vm.id])) for vm in vms]
 
 
