@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from suite.answer import Task
+from suite.scenarios.snapshots import snapshot
 
 NAME, OTHER = "pvg-proven", "pvg-other"
 _MARKER = b"somebody's data"
@@ -269,14 +270,14 @@ def test_memory_file_of_a_snapshot_is_deleted_or_named(qemu, carry):
     qemu.bring({NAME: RUNNING})
     ours, theirs = qemu.storage / f"{NAME}.ours.memory", qemu.storage / "by-hand.memory"
     spec = ["--memspec", f"file={theirs}", "--diskspec", f"vda,file={qemu.storage}/by-hand.qcow2"]
-    taken = {"name": "ours", "kind": "external", "include_memory": True, "vm": [NAME]}
-    answer = carry(qemu, [Task("take", taken, about="snapshot")], [NAME])["take"]
+    take = snapshot("take", [NAME], "ours", kind="external", include_memory=True)
+    answer = carry(qemu, [take], [NAME])["take"]
     assert (answer.failed, ours.exists()) == (False, True), answer.msg
     qemu.virsh("snapshot-create-as", NAME, "theirs", *spec)
     before = seen(theirs)
     for name, expected in (("theirs", {str(theirs)}), ("ours", set())):
         for is_check in (True, False):
-            task = Task("drop", {"name": name, "vm": [NAME], "state": "absent"}, is_check, "snapshot")
+            task = snapshot("drop", [NAME], name, "absent", is_check)
             answer = carry(qemu, [task], [NAME])["drop"]
             assert (answer.failed, kept(answer)) == (False, expected), answer.msg
     assert (ours.exists(), seen(theirs)) == (False, before)

@@ -185,7 +185,7 @@ def test_overlay_on_a_disk_that_was_created_for_a_vm_of_others_is_ours(tmp_path)
     virsh = FakeVirsh(marked(vm))
     requested = arguments(kind="external", include_memory=False)
     snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
-    assert str(tmp_path / "web-vda.s.qcow2") in virsh.defined().mark["disks"]
+    assert str(tmp_path / "web-vda.s.qcow2") in Definition(virsh.sent[0]).mark["disks"]
 
 
 def test_snapshot_without_memory_of_a_vm_of_others_leaves_no_mark(tmp_path):
