@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import struct
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
@@ -41,6 +45,14 @@ def with_devices(*elements):
 
 def with_metadata(text):
     return ("  </metadata>", f"{text}  </metadata>")
+
+
+@contextmanager
+def opened_elsewhere(path):
+    """Lock an image as another QEMU does that has it open (F_OFD_SETLK, which belongs to the handle)."""
+    with open(path, "rb") as file:
+        fcntl.fcntl(file, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 201, 1, 0))
+        yield
 
 
 class FakeVirsh:

@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, Change, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import (
     Definition,
     file_of,
     target_of,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import check_running_disks
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
@@ -276,6 +278,28 @@ def test_file_at_path_of_new_disk_is_not_used_without_record(tmp_path):
     virsh = virsh_with(with_mark(machine_xml(), {"id": UUID, "making": [str(path)]}))
     change(tmp_path, virsh, add(size=MIB))
     assert virsh.defined().mark["disks"] == [str(path)]
+
+
+@pytest.mark.parametrize("change_of_disk", [("size", 4 * MIB), (None, None)], ids=["enlarged", "detached"])
+def test_disk_that_the_running_vm_does_not_have_is_not_changed(change_of_disk):
+    """libvirt would change the file that the running VM has at the slot."""
+    attribute, new = change_of_disk
+    one = Change("disks", MIB, new, key="vdb", attribute=attribute, cost=LIVE)
+    stored, running = ({"disks": {"vdb": {"source": path}}} for path in ("/own", THEIRS))
+    vm = Vm("m1", id=UUID, power="running", config=stored, active=running)
+    with pytest.raises(
+        Refused, match=rf"m1: {one.path}: the running VM has {THEIRS} there, and its definition has /own"
+    ):
+        check_running_disks(vm, [one])
+    check_running_disks(vm.having(active=stored), [one])
+    # At its next start, the VM has what is stored.
+    check_running_disks(vm, [replace(one, cost=NEXT_BOOT)])
+
+
+def test_log_is_recorded(tmp_path):
+    log = str(tmp_path / "log")
+    virsh = change(tmp_path, virsh_with(machine_xml()), Change("serial_log", "", log))
+    assert virsh.defined().mark["files"] == [log]
 
 
 def test_mark_of_another_vm_is_replaced(tmp_path):

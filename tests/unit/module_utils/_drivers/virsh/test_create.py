@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 
-from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml, opened_elsewhere
 
 MIB = 1 << 20
 CONFIG = {
@@ -134,6 +135,39 @@ def test_only_listed_files_are_deleted(virsh, tmp_path):
         Step("delete", arguments={"files": [str(tmp_path / "own"), str(tmp_path / "gone already")]}),
     )
     assert (os.listdir(tmp_path), virsh.done) == (["kept"], [UNDEFINE])
+
+
+@pytest.mark.parametrize("uri", ["qemu:///system", "qemu+ssh://host/system"])
+def test_no_file_is_deleted_if_another_program_has_one_open(virsh, tmp_path, uri):
+    """It may have opened the file since the checks. On a remote host, the files are not those of this one."""
+    paths = [str(tmp_path / name) for name in ("first", "opened")]
+    for path in paths:
+        Path(path).touch()
+    virsh.uri = uri
+    step = Step("delete", arguments={"files": paths if uri == "qemu:///system" else []})
+    with opened_elsewhere(paths[1]):
+        if step.arguments["files"]:
+            with pytest.raises(Refused, match=f"web: {paths[1]} is open in another program, so it cannot be deleted"):
+                delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), step)
+            assert not virsh.done
+        assert sorted(os.listdir(tmp_path)) == ["first", "opened"]
+    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), step)
+    assert len(os.listdir(tmp_path)) == 2 - len(step.arguments["files"])
+
+
+def test_new_file_that_another_program_has_opened_is_kept_if_the_creation_fails(virsh, tmp_path, monkeypatch):
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
+    creator = driver(virsh, tmp_path)
+    with ExitStack() as stack:
+
+        def reject(_definition):
+            stack.enter_context(opened_elsewhere(tmp_path / "web-vda.qcow2"))
+            raise CommandFailed(["virsh", "define"], 1, "XML error")
+
+        monkeypatch.setattr(creator, "define", reject)
+        with pytest.raises(CommandFailed, match="XML error"):
+            _create(creator, CONFIG, {})
+    assert os.listdir(tmp_path) == ["web-vda.qcow2"]
 
 
 def test_nvram_can_be_kept(virsh, tmp_path):

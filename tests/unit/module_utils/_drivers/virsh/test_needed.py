@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.neede
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, chain, driver_of, machine_xml
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, chain, driver_of, machine_xml, opened_elsewhere
 
 MIB = 1 << 20
 
@@ -154,3 +154,22 @@ def test_new_disk_of_existing_vm_may_be_attached_already(tmp_path, is_attached, 
         return
     with pytest.raises(Refused, match=r"m1: disks\.vdb: .*m1-vdb\.qcow2 already exists"):
         check_plan(driver, plan)
+
+
+# Locks ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_on", [True, False], ids=["runs", "is off"])
+@pytest.mark.parametrize("is_local", [True, False], ids=["local", "remote"])
+def test_locked_file_is_in_use_unless_a_vm_of_this_connection_runs_with_it(images, tmp_path, is_on, is_local):
+    (disk,) = chain(images, tmp_path, "disk")
+    text = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(disk)))
+    running = text.replace("<domain ", "<domain id='1' ", 1) if is_on else text
+    answers = {("dumpxml", UUID): running, ("dumpxml", UUID, "--inactive"): text}
+    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): f"{UUID} m1\n", **answers})
+    virsh.uri = "qemu:///system" if is_local else "qemu+ssh://host/system"
+    vm = Vm("m1", id=UUID)
+    facts = VirshFiles(driver_of(virsh, tmp_path), Plan(vm, vm))
+    assert not facts.in_use(str(disk))
+    with opened_elsewhere(disk):
+        assert facts.in_use(str(disk)) is (is_local and not is_on)
