@@ -82,6 +82,7 @@ MUTATIONS = (
         _CONFIGURE,
     ),
     Mutation("log-is-not-recorded", "_drivers/virsh/configure.py", "[log] if log else []", "[]", _CONFIGURE),
+    Mutation("existing-log-is-ours", "_drivers/virsh/mark.py", "not files.exists(path)", "True", _CONFIGURE),
     Mutation(
         "unfinished-disk-remains",
         "_drivers/virsh/own_files.py",

@@ -13,7 +13,7 @@ from ..._core.mark import IN_MARK, making_mark, making_of, with_settings
 from ..._core.model import LIVE, PAUSED, RUNNING, Plan
 from ..._core.simulate import simulate
 from .definition import Definition
-from .mark import mark_to_add_to, recorded_first
+from .mark import mark_to_add_to, new_log, recorded_first
 from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
 from .settings.disks import add_disk, check_attached, grow_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE, nvram_of
@@ -38,7 +38,7 @@ def configure(driver, vm, step):
         running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
         check_attached(driver, vm, running, changes, making_of(mark_to_add_to(vm, definition.mark)))
         with recorded_first(driver, vm, definition, making):
-            _store(driver, vm, changes, definition, running, reserved, new.get("serial_log"))
+            _store(driver, vm, changes, definition, running, reserved, new_log(driver, new.get("serial_log")))
     _reserve(driver, recorded(vm.mark, vm.id) | reserved, recorded(definition.mark, vm.id))
 
 
@@ -71,8 +71,11 @@ def _store(driver, vm, changes, definition, running, reserved, log):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, created)
         addresses.follow(change)
-    # The mark keeps the NVRAM file of the previous firmware too, so that it is deleted with the VM.
-    nvram = [nvram[0], place_new_nvram(driver, vm, definition, changes, nvram)] if _changes_firmware(changes) else []
+    if _changes_firmware(changes):
+        # The mark keeps the NVRAM file of the previous firmware too, so that it is deleted with a VM created here.
+        nvram = [nvram[0] if vm.created else None, place_new_nvram(driver, vm, definition, changes, nvram)]
+    else:
+        nvram = []
     wanted = addresses.reservations()
     if created or nvram or log or wanted != reserved or any(change.kind in IN_MARK for change in changes):
         lists = {"disks": created, "nvram": filter(None, nvram), "files": [log] if log else []}

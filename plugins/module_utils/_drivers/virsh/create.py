@@ -20,6 +20,7 @@ from ..._tools import seed
 from ..._tools.seed_network import macs_by_place
 from ..._tools.virsh import ConnectionLost
 from .definition import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
+from .mark import new_log
 from .settings.addresses import recorded, to_record, update, with_reservations
 from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free_slot, insert_disk, slot_name
 from .settings.native import same_native
@@ -144,7 +145,7 @@ def mark_of_new_vm(driver, vm_id, arguments, config, disks, own_files):
 
     ``own_files`` are those that exist. libvirt creates the log at the first start.
     """
-    inputs, log = inputs_of(arguments), config.get("serial_log")
+    inputs, log = inputs_of(arguments), new_log(driver, config.get("serial_log"))
     inputs.update({"bases": bases_of(driver.storage, disks)} if sources_in(inputs) else {})
     return with_settings(
         {**empty_mark(vm_id), "disks": disks, "files": [*own_files, *([log] if log else [])], "inputs": inputs}, config

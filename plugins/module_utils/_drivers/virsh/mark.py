@@ -47,6 +47,11 @@ def recorded_first(driver, vm, definition, paths):
         raise
 
 
+def new_log(driver, path):
+    """The log that libvirt will create, to be recorded; empty for one that exists already."""
+    return path if path and driver.is_local and not files.exists(path) else ""
+
+
 def put_back(driver, vm, mark):
     """Store a former mark (None: there was none) in the present definition."""
     definition = driver.definition(vm.id)

@@ -302,6 +302,14 @@ def test_log_is_recorded(tmp_path):
     assert virsh.defined().mark["files"] == [log]
 
 
+def test_log_that_exists_is_not_recorded(tmp_path):
+    """It is one that the definition has had already, for another device."""
+    log = tmp_path / "log"
+    log.touch()
+    virsh = change(tmp_path, virsh_with(machine_xml()), Change("serial_log", "", str(log)))
+    assert virsh.defined().mark is None
+
+
 def test_mark_of_another_vm_is_replaced(tmp_path):
     virsh = change(
         tmp_path, virsh_with(machine_xml()), add(size=MIB), mark={"id": "another", "disks": ["/theirs"], "tags": ["x"]}
@@ -359,12 +367,16 @@ def test_disk_of_stopped_vm_is_enlarged_with_qemu_img(tmp_path):
 # Firmware -------------------------------------------------------------------------------------------------------------
 
 
-def test_mark_keeps_nvram_of_previous_firmware(tmp_path):
+@pytest.mark.parametrize("is_created", [True, False])
+def test_mark_keeps_nvram_of_previous_firmware_of_a_vm_created_here(tmp_path, is_created):
+    """That of a VM of others is theirs."""
     old = "/var/lib/libvirt/qemu/nvram/m1_VARS.fd"
     text = machine_xml(("<os>", f"<os firmware='efi'><nvram>{old}</nvram>"))
-    virsh = change(tmp_path, virsh_with(text), Change("secure_boot", None, True))
+    mark = {"v": 2, "id": UUID, **({"created": ""} if is_created else {})}
+    virsh = change(tmp_path, virsh_with(text), Change("secure_boot", None, True), mark=mark)
     new = str(tmp_path / "m1.nvram-secure")
-    assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (new, [old, new])
+    expected = [old, new] if is_created else [new]
+    assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (new, expected)
 
 
 def test_previous_firmware_gets_its_nvram_again_listed_once(tmp_path):
