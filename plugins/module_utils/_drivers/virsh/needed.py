@@ -23,8 +23,8 @@ from .storage import IMAGE_FORMATS, declared_format, used_files
 _NEW_REMEDIES = {
     "firmware": "Delete the file or move it to another directory. To use its firmware variables for the new VM,"
     " move it back after the VM is created.",
-    "serial_log": "Use a file that does not exist yet: libvirt empties it at each start. If it is only the log of an earlier"
-    " VM, delete it.",
+    "serial_log": "Use a file that does not exist yet: libvirt empties it at each start. If it is only the log of an"
+    " earlier VM, delete it.",
 }
 
 
