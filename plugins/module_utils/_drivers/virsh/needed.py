@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.errors import CommandFailed
+from ..._core.errors import CommandFailed, CreatedMeanwhile
 from ..._core.mark import making_of, own_mark
 from ..._core.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
@@ -67,18 +67,27 @@ class VirshFiles(LocalFiles):
         return self.identity(path) not in own and locks.is_locked_by_qemu(path)
 
     def is_leftover(self, item):
-        """A file that the mark has named before it existed; of a disk, only if it is as the step creates it.
-
-        A VM that does not exist has no mark: a file that is equal to the new one is from an interrupted task, and an
-        existing seed is replaced.
-        """
+        """A file that the mark has named before it existed; of a disk, only if it is as the step creates it."""
         if self._is_new:
-            has_content = item.option.startswith("disks.") or (item.option == "firmware" and item.content)
-            return item.option == "cloud_init" or bool(has_content and self._has_content(item))
+            return self._is_begun(item.path) and (
+                item.option == "cloud_init"
+                or (item.option == "firmware" and not item.content)
+                or self._has_content(item)
+            )
         if item.option in _NAMED:
             return item.path in self._named(item.option)
         is_ours = item.path in making_of(own_mark(self.plan.before))
         return is_ours and (self._is_attached(item.path) or self._has_content(item))
+
+    def _is_begun(self, path):
+        """Whether a killed task has begun to create this VM with this file. Raises CreatedMeanwhile for another VM."""
+        begun = self.driver.unfinished.get(self.name)
+        if begun is not None and path in making_of(begun.mark):
+            return True
+        known = {self.plan.before.id, begun and begun.id}
+        if any(one.name == self.name and one.uuid not in known for one in self.driver.read_definitions()):
+            raise CreatedMeanwhile(self.name)
+        return False
 
     def _named(self, option):
         """The files of an option that the mark or a present definition of the VM names."""

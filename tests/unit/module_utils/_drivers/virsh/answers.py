@@ -93,6 +93,19 @@ class FakeVirsh:
         return Definition(self.sent[-1])
 
 
+def fail_second_define(virsh, answer):
+    """Let libvirt reject the complete definition of a new VM, which is stored after the one that names its files."""
+    run, sent = virsh.run, []
+
+    def run_or_fail(*words, **more):
+        sent.extend(words[:1] if words[0] == "define" else ())
+        if words[0] == "define" and len(sent) == 2:
+            virsh.answers["define", "/dev/stdin"] = answer
+        return run(*words, **more)
+
+    virsh.run = run_or_fail
+
+
 class StoringVirsh(FakeVirsh):
     """One VM that applies changes: definitions are stored, NICs and disks are attached and detached.
 
