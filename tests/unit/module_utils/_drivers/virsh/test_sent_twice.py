@@ -163,6 +163,7 @@ def test_create(tmp_path):
     virsh.answers["dumpxml", machine_id, "--inactive", "--security-info"] = virsh.sent[-1]
     driver.apply([(Vm.absent("web"), [step])])
     assert virsh.defined(times=2).uuid == machine_id
+    assert [words for words in virsh.done if words[0] == "autostart"] == [("autostart", machine_id)] * 2
 
 
 def test_create_that_was_interrupted_before_the_files_were_complete(tmp_path):
@@ -180,4 +181,3 @@ def test_create_that_was_interrupted_before_the_files_were_complete(tmp_path):
     del virsh.answers["define", "/dev/stdin"]
     driver.apply([(Vm.absent("web"), [step])])
     assert (virsh.defined(times=3).uuid, "making" in virsh.defined(times=3).mark) == (machine_id, False)
-    assert [words for words in virsh.done if words[0] == "autostart"] == [("autostart", machine_id)] * 2
