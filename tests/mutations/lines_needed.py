@@ -45,9 +45,9 @@ MUTATIONS = (
     Mutation(
         "data-of-a-guest-is-a-leftover",
         "_drivers/virsh",
-        'item.option == "cloud_init" or self._is_own(item.path) or self._has_content(item)',
+        "self._is_attached(item.path) or self._has_content(item)",
         "True",
         _VIRSH,
     ),
-    Mutation("log-replaces-an-image", "_drivers/virsh", "not files.holds_zeroes(item.path)", "True", _VIRSH),
+    Mutation("log-replaces-a-file", "_drivers/virsh", "item.path in self._named(item.option)", "True", _VIRSH),
 )

@@ -111,14 +111,16 @@ def _gone(qemu, carry, machine_id):
     assert (TPM_STATES / machine_id).exists()
     absent = {"name": [NAME], "state": "absent", "stop_mode": "force"}
     kept = _play(qemu, carry, Task("keep", {**absent, "delete_disks": "none"}))["keep"]
-    disk = f"{NAME}-vda.qcow2"
-    assert {Path(one["path"]).name for one in kept.vm(NAME)["kept"]} == {disk, SECURE, PLAIN}
+    disk, console = f"{NAME}-vda.qcow2", f"{NAME}.console"
+    assert {Path(one["path"]).name for one in kept.vm(NAME)["kept"]} == {disk, console, SECURE, PLAIN}
     assert qemu.files() == sorted([disk, SECURE, PLAIN])
     assert not (TPM_STATES / machine_id).exists()
     made = {**_options(qemu), "state": "started"}
-    refused = carry(qemu, [Task("adopt", made)], [NAME])["adopt"]
-    assert (refused.truth[NAME], f"{SECURE} already exists" in refused.msg) == (None, True)
-    (qemu.storage / SECURE).unlink()
+    # Nothing says any more that these files are ours.
+    for name in (disk, SECURE, console):
+        refused = carry(qemu, [Task("adopt", made)], [NAME])["adopt"]
+        assert (refused.truth[NAME], f"{name} already exists" in refused.msg) == (None, True), refused.msg
+        (qemu.storage / name).unlink()
     tasks = Task("make", made), Task("without", {"name": [NAME], "tpm": False}), Task("remove", absent)
     answers = _play(qemu, carry, *tasks)
     # The other kind of NVRAM does not belong to this second VM, which never had it.

@@ -89,7 +89,8 @@ class Snapshot:
 
     ``created`` is in seconds since 1970; None if planned or unknown. ``current``: the disks are based on it.
     ``unfinished`` is the reason why it cannot be used, such as an interrupted creation or deletion; empty if it can.
-    ``expires`` is an Expiry of leases.py.
+    ``expires`` is an Expiry of leases.py. ``remaining``: files that are kept when the snapshot is deleted, because
+    there is no record that this collection created them.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Snapshot:
     current: bool = False
     unfinished: str = ""
     expires: str = NEVER_EXPIRES
+    remaining: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

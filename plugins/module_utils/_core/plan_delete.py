@@ -8,6 +8,9 @@ from __future__ import annotations
 from .errors import Refused
 from .model import POWER_OFF, Step
 
+#: Why a file of others is kept.
+NOT_CREATED_HERE = "not created by this collection"
+
 
 def delete_step(vm, delete_disks, traits):
     """Return the delete step: ``files`` to remove, ``kept`` {path: reason}. Raises Refused if VMs depend on the VM."""
@@ -62,11 +65,11 @@ def _why_kept(vm, file, delete_disks):
     if file.bound:
         return ""
     if file.role == "support":
-        return "" if _is_ours(vm, file) else "not created by this collection"
+        return "" if _is_ours(vm, file) else NOT_CREATED_HERE
     if delete_disks == "none":
         return "delete_disks: none"
     if file.role == "nvram":
         return ""
     if delete_disks == "all" or _is_ours(vm, file):
         return ""
-    return "not created by this collection"
+    return NOT_CREATED_HERE

@@ -12,6 +12,7 @@ from .errors import NotFound, Refused, Unsupported
 from .identity import known_names, listed
 from .leases import NEVER_EXPIRES, check_not_past, snapshot_must_be_kept, unmoved
 from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
+from .plan_delete import NOT_CREATED_HERE
 from .power import COST_OF_MOVE, moves_between
 from .simulate import simulate
 
@@ -162,7 +163,8 @@ def _check_droppable(vm, asked, snapshot, traits):
 
 def _drop_step(to_delete):
     names, ids = tuple(one.name for one in to_delete), tuple(_id_or_name(one) for one in to_delete)
-    return Step("drop_snapshot", arguments={"names": names, "ids": ids}, cost=LIVE)
+    kept = {path: NOT_CREATED_HERE for one in to_delete for path in one.remaining}
+    return Step("drop_snapshot", arguments={"names": names, "ids": ids, **({"kept": kept} if kept else {})}, cost=LIVE)
 
 
 def _restore(vm, asked, found, traits, forced):

@@ -39,7 +39,7 @@ from .definition import Definition, file_of, machine_type
 from .host_checks import check_host
 from .host_devices import check_devices, check_memory
 from .needed import VirshFiles
-from .settings.disks import check_slots
+from .settings.disks import check_running_disks, check_slots
 from .settings.hardware import check_hardware
 from .settings.memory_cpus import MEMORY_CPUS, check_fixed_maximum, has_added_cpus
 from .settings.nvram import check_nvram
@@ -75,6 +75,7 @@ def check_plan(driver, plan, released=frozenset()):
             check_nvram(driver, plan.after.name, machine_type(config), config)
         elif one.step.verb == "configure":
             check_slots(driver, one.vm, [change for change in one.changes if change.kind == "disks.add"])
+            check_running_disks(one.vm, one.changes)
             _check_maxima(driver, one.vm, one.changes, needed.cloned)
         elif one.step.verb in SNAPSHOT_VERBS:
             check_snapshot(driver, plan.before, one.step)

@@ -55,7 +55,8 @@ class VirshClaims(HoldsClaims):
 
     def __init__(self, driver):
         self._driver = driver
-        self._chains, self._volumes = {}, None
+        #: The files that external snapshots froze: {(VM id, name): {slot: path}}, read once.
+        self._chains, self._volumes, self._frozen = {}, None, {}
 
     def read_place(self):
         host = _HOST_ID.search(self._driver.capabilities())
@@ -252,8 +253,10 @@ class VirshClaims(HoldsClaims):
 
         for snapshot in vm.snapshots:
             if snapshot.kind == EXTERNAL and snapshot.name in step.arguments["names"]:
-                frozen = read_snapshot(self._driver.virsh, vm.id, snapshot.name).disk_files
-                yield from ((MERGE, f"{SNAPSHOTS}.{snapshot.name}", path) for path in frozen.values())
+                key = vm.id, snapshot.name
+                if key not in self._frozen:
+                    self._frozen[key] = read_snapshot(self._driver.virsh, *key).disk_files
+                yield from ((MERGE, f"{SNAPSHOTS}.{snapshot.name}", path) for path in self._frozen[key].values())
 
 
 def _is_raw(drive):

@@ -13,7 +13,7 @@ from typing import Optional
 from ..._core.errors import Refused
 from ..._ports import files
 from ..._tools.seed_network import macs_by_place
-from .create import define_once, make_seed, mark_of_new_vm
+from .create import define_once, make_seed, mark_of_new_vm, store_new
 from .definition import Definition, file_of, target_of
 from .settings.disks import add_seeds, set_disk_file
 from .settings.firmware import nvram_of
@@ -71,13 +71,14 @@ def _define_clone(driver, name, vm_id, arguments, created):
     nvram = _copy_nvram(driver, name, definition, created)
     _remove_identity(definition)
     seeds = make_seed(driver, name, vm_id, creation, _assign_new_macs(definition, arguments["networks"]))
+    created += seeds
     definition.set("name", name)
     definition.set("uuid", vm_id)
     _remove_seed_drives(definition, (source.mark or {}).get("files", ()))
     add_seeds(definition, seeds)
     mark = mark_of_new_vm(driver, vm_id, arguments, arguments["config"], disks, seeds)
     definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
-    driver.define(definition)
+    store_new(driver, name, definition)
     if requested["linked"] and not requested.get("snapshot"):
         _check_source_still_stopped(driver, name, vm_id, source)
 

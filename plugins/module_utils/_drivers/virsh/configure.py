@@ -8,13 +8,16 @@ If a change of the running VM fails, nothing is stored, so the next run finds th
 
 from __future__ import annotations
 
-from ..._core.mark import IN_MARK, mark_for, with_settings
-from ..._core.model import LIVE
+from ..._core.claims import NEW
+from ..._core.mark import IN_MARK, making_mark, making_of, with_settings
+from ..._core.model import LIVE, Plan
+from ..._core.simulate import simulate
+from .mark import mark_to_add_to, new_log, recorded_first
 from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
-from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
+from .settings.disks import add_disk, check_attached, grow_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE, nvram_of
 from .settings.networks import add_nic, read_nic, remove_nic, set_nic
-from .settings.nvram import NVRAM, place_new_nvram, read_format
+from .settings.nvram import NVRAM, QCOW2, place_new_nvram, read_format
 from .settings.table import SETTINGS, write_setting
 
 #: Kinds of changes that do not change the XML.
@@ -28,9 +31,15 @@ def configure(driver, vm, step):
     changes = step.changes
     definition, running = driver.definitions_to_change(vm)
     reserved = recorded(definition.mark, vm.id)
-    if not driver.is_already_stored(vm, changes, definition):
+    new = _new_files(driver, vm, step)
+    making = _created_here(vm, new, changes, nvram_of(definition))
+    is_stored = driver.is_already_stored(vm, changes, definition)
+    # Only the last write of this step has removed the new files from those that are being created.
+    if not is_stored or set(making).intersection(making_of(definition.mark)):
         driver.check_as_planned(vm, definition)
-        _store(driver, vm, changes, (definition, running), reserved)
+        check_attached(driver, vm, running, changes, making_of(mark_to_add_to(vm, definition.mark)))
+        with recorded_first(driver, vm, definition, making):
+            _store(driver, vm, changes, (definition, running), reserved, new_log(driver, new.get("serial_log")))
     _reserve(driver, recorded(vm.mark, vm.id) | reserved, recorded(definition.mark, vm.id))
 
 
@@ -40,21 +49,40 @@ def _reserve(driver, before, after):
         update(driver, before, after)
 
 
-def _store(driver, vm, changes, definitions, reserved):
-    """Make the changes to the running VM and the definition, and store the latter."""
+def _new_files(driver, vm, step):
+    """{option: path} of the files that do not exist before this step."""
+    files_of_step = driver.claims.step_files(Plan(vm, simulate(vm, [step])), step)
+    return {option: path for mode, option, path in files_of_step if mode == NEW}
+
+
+def _created_here(vm, new, changes, nvram):
+    """Those of the new files that this collection itself creates; libvirt creates the others at the next start."""
+    formats = {change.kind: change.new for change in changes}
+    has_qcow2 = formats.get("nvram_format", vm.config.get("nvram_format")) == QCOW2
+    kinds = ("disks", "firmware") if has_qcow2 else ("disks",)
+    known = {nvram, *(vm.mark.get("nvram", ()) if vm.owned else ())}
+    return [path for option, path in new.items() if option.split(".")[0] in kinds and path not in known]
+
+
+def _store(driver, vm, changes, definitions, reserved, log):
+    """Make the changes to the running VM (its definition; None: it is off) and the definition, and store the latter."""
     definition, running = definitions
-    before = definition.text()
+    before = definition.content
     created, nvram = [], (nvram_of(definition), read_format(definition))
     addresses = Following(definition, reserved, read_nic)
     for change in sorted(changes, key=_last_nics_first):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, created)
         addresses.follow(change)
-    # The mark keeps the NVRAM file of the previous firmware too, so that it is deleted with the VM.
-    nvram = [nvram[0], place_new_nvram(driver, vm, definition, changes, nvram)] if _changes_firmware(changes) else []
+    if _changes_firmware(changes):
+        # The mark keeps the NVRAM file of the previous firmware too, so that it is deleted with a VM created here.
+        nvram = [nvram[0] if vm.created else None, place_new_nvram(driver, vm, definition, changes, nvram)]
+    else:
+        nvram = []
     wanted = addresses.reservations()
-    if created or nvram or wanted != reserved or any(change.kind in IN_MARK for change in changes):
-        mark = _updated_mark(vm, definition.mark, changes, created, [path for path in nvram if path])
+    if created or nvram or log or wanted != reserved or any(change.kind in IN_MARK for change in changes):
+        lists = {"disks": created, "nvram": filter(None, nvram), "files": [log] if log else []}
+        mark = _updated_mark(vm, definition.mark, changes, {key: [*paths] for key, paths in lists.items()})
         texts = to_record(driver, wanted, reserved) if wanted != reserved else mark.get(RESERVATIONS, ())
         definition.set_mark(with_reservations(mark, texts))
     if any(change.kind not in _NOT_IN_XML for change in changes):
@@ -113,10 +141,10 @@ _CHANGES = {
 }
 
 
-def _updated_mark(vm, mark, changes, created, nvram):
-    """The VM's mark with the new files and settings."""
-    own = mark_for(vm.id, mark if mark and mark.get("id") == vm.id else vm.mark)
-    own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *created]))
-    if nvram:
-        own["nvram"] = list(dict.fromkeys([*own.get("nvram", ()), *nvram]))
+def _updated_mark(vm, mark, changes, created):
+    """The VM's mark with the new files, {key of the mark: paths}, and settings."""
+    own = mark_to_add_to(vm, mark)
+    done = {path for paths in created.values() for path in paths}
+    own = making_mark(own, [path for path in making_of(own) if path not in done])
+    own.update({key: list(dict.fromkeys([*own.get(key, ()), *paths])) for key, paths in created.items() if paths})
     return with_settings(own, {change.kind: change.new for change in changes})

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs. Files are created before the definition, so that the same task can complete an interrupted run."""
+"""Creating VMs. A VM is stored with a mark that names its files before these exist, and complete after them.
+
+So the same task can complete an interrupted run, and a file that the mark does not name is that of somebody else.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,27 @@ from functools import partial
 from uuid import uuid4
 from xml.sax.saxutils import quoteattr
 
+from ..._core.claims import NEW
 from ..._core.differences import additions
-from ..._core.errors import CreatedMeanwhile, Unsupported
-from ..._core.mark import empty_mark, inputs_of, sources_in, with_settings
+from ..._core.errors import CommandFailed, CreatedMeanwhile, Unsupported
+from ..._core.mark import empty_mark, inputs_of, is_unfinished, making_of, sources_in, unfinished_mark, with_settings
+from ..._core.model import Plan, Step, Vm
 from ..._kit.creation import undone_on_failure
 from ..._kit.settings import in_order
 from ..._ports import files
 from ..._tools import seed
+from ..._tools import virsh as tool
 from ..._tools.seed_network import macs_by_place
 from ..._tools.virsh import ConnectionLost
 from .definition import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
+from .mark import new_log
 from .settings.addresses import recorded, to_record, update, with_reservations
 from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free_slot, insert_disk, slot_name
 from .settings.native import same_native
 from .settings.networks import is_bridge, new_mac, nic_element
-from .settings.nvram import create_nvram
+from .settings.nvram import QCOW2, create_nvram
 from .settings.table import SETTINGS, write_setting
-from .storage import bases_of, remove_unused
+from .storage import bases_of, check_no_file, remove_unused
 
 
 def create(driver, vm, step):
@@ -40,24 +47,76 @@ def create(driver, vm, step):
 
 
 def define_once(driver, name, arguments, define):
-    """Call ``define(driver, name, id, arguments, created)`` unless this task has defined the VM already.
+    """Call ``define(driver, name, id, arguments, created)`` unless this task has created the VM already.
 
-    If that fails, those of the ``created`` files that no VM uses are removed again. A step that is sent again uses the
-    same id.
+    The VM is stored before its files exist, with a mark that names them. If the creation fails, those of the
+    ``created`` files that no VM uses are removed again, and the VM. A step that is sent again uses the same id; what a
+    killed task has begun is completed.
     """
-    if driver.creations.is_complete(name, lambda vm_id: vm_id in driver.virsh.run("list", "--all", "--uuid").split()):
+    if driver.creations.is_complete(name, lambda vm_id: _is_finished(_stored(driver, vm_id))):
         return
-    vm_id, created = driver.creations.record(name, driver.creations.id_of(name) or str(uuid4())), []
-    with undone_on_failure(partial(_undo, driver, name, vm_id, arguments["creation"], created), ConnectionLost):
+    begun, sent = driver.unfinished.get(name), driver.creations.id_of(name)
+    vm_id, created = driver.creations.record(name, sent or (begun.id if begun else str(uuid4()))), []
+    with undone_on_failure(partial(_undo, driver, name, vm_id, created), ConnectionLost):
+        _begin(driver, name, vm_id, arguments, _stored(driver, vm_id) if sent or begun else None)
         define(driver, name, vm_id, arguments, created)
 
 
-def _undo(driver, name, vm_id, creation, created, error):
-    """Remove the new files that no VM uses. Returns CreatedMeanwhile if there is another VM with this name now."""
-    if creation.get("cloud_init") is not None:
-        # The seed ISO is removed too, whichever task created it: unlike a disk, an existing one is overwritten.
-        created.append(driver.storage.seed_path(name))
-    others = [one for one in remove_unused(driver, created, error) if one.name == name and one.uuid != vm_id]
+def _stored(driver, vm_id):
+    """The stored definition of a VM, or None."""
+    try:
+        return driver.definition(vm_id)
+    except CommandFailed as error:
+        if not tool.is_not_found(error.stderr):
+            raise
+        return None
+
+
+def _is_finished(definition):
+    return definition is not None and not is_unfinished(definition.mark)
+
+
+def _begin(driver, name, vm_id, arguments, stored):
+    """Store the new VM with the mark that names its files, unless that was done before (``stored``)."""
+    if _is_finished(stored):
+        raise CreatedMeanwhile(name)
+    making, paths = making_of(stored.mark) if stored else (), _files_to_create(driver, name, arguments)
+    added = [path for path in paths if path not in making]
+    for path in added:
+        check_no_file(path)
+    if stored is None or added:
+        machine = machine_type(arguments["config"])
+        definition = new_definition(name, vm_id, driver.hypervisor, driver.virt_type_for_new_vm(), machine)
+        definition.set("memory", "1024")
+        definition.set_mark(unfinished_mark(empty_mark(vm_id), [*making, *added]))
+        driver.define(definition)
+
+
+def _files_to_create(driver, name, arguments):
+    """The files that this collection creates; libvirt creates the others at the first start."""
+    step = Step("clone" if arguments["creation"].get("clone") else "create", arguments=arguments)
+    found = driver.claims.step_files(Plan(Vm.absent(name), Vm(name)), step)
+    by_libvirt = {"serial_log"} if arguments["config"].get("nvram_format") == QCOW2 else {"serial_log", "firmware"}
+    return [path for mode, option, path in found if mode == NEW and option not in by_libvirt]
+
+
+def store_new(driver, name, definition):
+    """Store the complete VM. One that another task has begun may have been completed by that task meanwhile."""
+    if name in driver.unfinished and _is_finished(_stored(driver, definition.uuid)):
+        raise CreatedMeanwhile(name)
+    driver.define(definition)
+
+
+def _undo(driver, name, vm_id, created, error):
+    """Remove the new files that no VM uses, and the VM. Returns CreatedMeanwhile if there is another VM of this name.
+
+    What another task has begun remains, with the mark that names its files.
+    """
+    is_begun_here = name not in driver.unfinished
+    definitions = remove_unused(driver, created if is_begun_here else (), error)
+    if is_begun_here and any(one.uuid == vm_id and is_unfinished(one.mark) for one in definitions):
+        driver.virsh.run("undefine", vm_id)
+    others = [one for one in definitions if one.name == name and one.uuid != vm_id]
     is_taken = others or "already exists with uuid" in getattr(error, "stderr", "")
     return CreatedMeanwhile(name) if is_taken else None
 
@@ -68,6 +127,7 @@ def _define_new(driver, name, vm_id, arguments, created):
     disks = _create_disks(driver, name, config.get("disks") or {}, creation.get("image"), created)
     config = _with_macs(config, creation)
     seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
+    created += seeds
     _write_settings(driver, definition, config, disks, seeds)
     own_disks = [path for _slot, path, _format, ours in disks if ours]
     mark = mark_of_new_vm(driver, vm_id, arguments, config, own_disks, seeds)
@@ -78,7 +138,7 @@ def _define_new(driver, name, vm_id, arguments, created):
         created += [path] if is_new else []
     wanted = _reservations(config)
     definition.set_mark(with_reservations(mark, to_record(driver, wanted) if wanted else ()))
-    driver.define(definition)
+    store_new(driver, name, definition)
 
 
 def _reservations(config):
@@ -140,10 +200,15 @@ def _write_settings(driver, definition, config, disks, seeds):
 
 
 def mark_of_new_vm(driver, vm_id, arguments, config, disks, own_files):
-    """The mark of a new VM; ``bases`` of its inputs are the backing files of its disks."""
-    inputs = inputs_of(arguments)
+    """The mark of a new VM; ``bases`` of its inputs are the backing files of its disks.
+
+    ``own_files`` are those that exist. libvirt creates the log at the first start.
+    """
+    inputs, log = inputs_of(arguments), new_log(driver, config.get("serial_log"))
     inputs.update({"bases": bases_of(driver.storage, disks)} if sources_in(inputs) else {})
-    return with_settings({**empty_mark(vm_id), "disks": disks, "files": own_files, "inputs": inputs}, config)
+    return with_settings(
+        {**empty_mark(vm_id), "disks": disks, "files": [*own_files, *([log] if log else [])], "inputs": inputs}, config
+    )
 
 
 #: Each hot-plugged disk or NIC needs a free port, and libvirt itself adds hardly any spare ones to a q35 VM.

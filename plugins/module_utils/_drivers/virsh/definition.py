@@ -94,6 +94,20 @@ class Definition:
         return self.root.findall("devices/interface")
 
     @property
+    def content(self):
+        """All that the document says, to compare it with another one: (canonical text without the mark, mark).
+
+        libvirt prints a definition that was stored with another layout.
+        """
+        root = ET.fromstring(self.text())
+        metadata = root.find("metadata")
+        for one in metadata.findall(_MARK) if metadata is not None else ():
+            metadata.remove(one)
+        if metadata is not None and not len(metadata):
+            root.remove(metadata)
+        return ET.canonicalize(ET.tostring(root, encoding="unicode"), strip_text=True), self.mark
+
+    @property
     def mark(self):
         """The mark of this collection as a mapping, or None. It may be the mark of another VM (see ``Vm.owned``)."""
         element = self.root.find(f"metadata/{_MARK}")
@@ -137,6 +151,10 @@ class Definition:
         return element
 
     def set_mark(self, mark):
+        """Store a mark; None removes it."""
+        if mark is None:
+            self.remove(f"metadata/{_MARK}")
+            return
         metadata = self.find_or_add("metadata")
         element = metadata.find(_MARK)
         if element is None:

@@ -154,9 +154,9 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
         if is_known and definition.version != vm.version:
             raise Stale(f"{vm.name}: another client changed it while this task ran.", "Run the task again.")
 
-    def check_still(self, vm, text):
+    def check_still(self, vm, content):
         """Raise Stale if it was changed while this task changed files or the running VM: libvirt would lose that."""
-        if self.definition(vm.id).text() != text:
+        if self.definition(vm.id).content != content:
             raise Stale(
                 f"{vm.name}: another client changed its stored definition while this task changed the VM, so this task"
                 " has not stored its own.",

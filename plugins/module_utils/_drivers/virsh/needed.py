@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ..._core.errors import CommandFailed
+from ..._core.errors import CommandFailed, CreatedMeanwhile
+from ..._core.mark import making_of, own_mark
 from ..._core.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import LocalFiles
@@ -14,15 +15,21 @@ from ..._tools import optical
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
 from .definition import file_of, target_of
 from .settings.disks import slot_name
-from .settings.firmware import read_firmware
+from .settings.display import log_files
+from .settings.firmware import nvram_of, read_firmware
 from .snapshots import missing_in_image
 from .storage import IMAGE_FORMATS, declared_format, used_files
 
 _NEW_REMEDIES = {
     "firmware": "Delete the file or move it to another directory. To use its firmware variables for the new VM,"
     " move it back after the VM is created.",
-    "serial_log": "Use another file, or delete it: virtlogd truncates only a text file.",
+    "serial_log": "Use a file that does not exist yet: libvirt empties it at each start. If it is only the log of an"
+    " earlier VM, delete it.",
 }
+
+
+#: {option: function of a definition that returns the files to which libvirt writes for it}.
+_NAMED = {"firmware": lambda one: [nvram_of(one)], "serial_log": log_files}
 
 
 class VirshFiles(LocalFiles):
@@ -60,17 +67,37 @@ class VirshFiles(LocalFiles):
         return self.identity(path) not in own and locks.is_locked_by_qemu(path)
 
     def is_leftover(self, item):
-        """A file that has the content of the new one is from an interrupted task. An existing seed is replaced."""
-        if item.option == "serial_log":
-            return files.is_file(item.path) and not files.holds_zeroes(item.path)
-        if item.option == "firmware":
-            return not self._is_new or (item.content and self._has_content(item))
-        return item.option == "cloud_init" or self._is_own(item.path) or self._has_content(item)
+        """A file that the mark has named before it existed; of a disk, only if it is as the step creates it."""
+        if self._is_new:
+            return self._is_begun(item.path) and (
+                item.option == "cloud_init"
+                or (item.option == "firmware" and not item.content)
+                or self._has_content(item)
+            )
+        if item.option in _NAMED:
+            return item.path in self._named(item.option)
+        is_ours = item.path in making_of(own_mark(self.plan.before))
+        return is_ours and (self._is_attached(item.path) or self._has_content(item))
 
-    def _is_own(self, path):
+    def _is_begun(self, path):
+        """Whether a killed task has begun to create this VM with this file. Raises CreatedMeanwhile for another VM."""
+        begun = self.driver.unfinished.get(self.name)
+        if begun is not None and path in making_of(begun.mark):
+            return True
+        known = {self.plan.before.id, begun and begun.id}
+        if any(one.name == self.name and one.uuid not in known for one in self.driver.read_definitions()):
+            raise CreatedMeanwhile(self.name)
+        return False
+
+    def _named(self, option):
+        """The files of an option that the mark or a present definition of the VM names."""
+        vm, mark = self.plan.before, own_mark(self.plan.before)
+        found = {path for one in self.driver.definitions_of(vm) for path in _NAMED[option](one)}
+        return found.union(making_of(mark), mark["files"], mark.get("nvram", ()))
+
+    def _is_attached(self, path):
         """An interrupted task may have attached the file to this VM already."""
-        definitions = () if self._is_new else self.driver.definitions_of(self.plan.before)
-        disks = [disk for one in definitions for disk in one.drives("disk")]
+        disks = [disk for one in self.driver.definitions_of(self.plan.before) for disk in one.drives("disk")]
         return files.identity(path) in {files.identity(file_of(disk)) for disk in disks}
 
     def _has_content(self, item):

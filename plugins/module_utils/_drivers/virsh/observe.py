@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from ..._core.errors import CommandFailed, PolyvirtError
+from ..._core.mark import UNFINISHED, is_unfinished
 from ..._core.model import Observation, Vm
 from ..._kit.addresses import address_effects
 from ..._kit.light import KnownSettings, is_light
@@ -147,8 +148,9 @@ def _with_snapshots(virsh, vms, snapshot_names, native_keys):
         _raise_unless_gone(("snapshot-dumpxml", vm.id, name), answer, "snapshot")
         if not answer.error:
             config_of = None if native_keys is None else partial(snapshot_config, vm, native_keys)
-            is_current = name == snapshot_names[vm.id][1]
-            snapshots[vm.id].append(SnapshotXml.parse(answer.stdout).to_snapshot(vm.id, is_current, config_of))
+            is_current, own_files = name == snapshot_names[vm.id][1], vm.mark.get("files", ()) if vm.owned else ()
+            taken = SnapshotXml.parse(answer.stdout).to_snapshot(vm.id, is_current, config_of, own_files)
+            snapshots[vm.id].append(taken)
     return [vm.having(snapshots=tuple(snapshots[vm.id])) for vm in vms]
 
 
@@ -208,6 +210,8 @@ class VirshObserver:
         self._native_keys = tuple(options.get("native") or ())
         self._listing = self._capabilities = None
         self._definitions = None
+        #: {name: Vm} of the VMs whose creation is not complete.
+        self.unfinished = {}
         #: UUIDs of the VMs that were suspended when VMs were observed.
         self.saved = frozenset()
         self._settings = KnownSettings()
@@ -277,7 +281,7 @@ class VirshObserver:
         else:
             uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
         native_keys = None if "native" in facets else self._native_keys
-        observation = observe_fully(self.virsh, listing, uuids, facets, native_keys)
+        observation = self._without_unfinished(observe_fully(self.virsh, listing, uuids, facets, native_keys), facets)
         observation = replace(observation, vms=[self._with_sizes_of_waiting_disks(vm) for vm in observation.vms])
         self._reads_addresses = self._reads_addresses or "fixed_addresses" in facets
         observation = replace(observation, vms=self._with_reserved_addresses(observation.vms))
@@ -289,6 +293,19 @@ class VirshObserver:
 
             observation = replace(observation, vms=[with_leftover_snapshots(self, vm) for vm in observation.vms])
         return observation
+
+    def _without_unfinished(self, observation, facets):
+        """Such VMs do not exist yet, except for tasks that delete or list them."""
+        halves = [vm for vm in observation.vms if vm.owned and is_unfinished(vm.mark)]
+        for vm in observation.vms:
+            self.unfinished.pop(vm.name, None)
+        self.unfinished.update({vm.name: vm for vm in halves})
+        if "unfinished" in facets:
+            return replace(
+                observation, vms=[vm.having(reason=UNFINISHED) if vm in halves else vm for vm in observation.vms]
+            )
+        known = tuple(name for name in observation.known if name not in self.unfinished)
+        return replace(observation, vms=[vm for vm in observation.vms if vm not in halves], known=known)
 
     def _with_sizes_of_waiting_disks(self, vm):
         """Add the sizes of disks that are attached at the next start: libvirt reports only those of the running VM."""

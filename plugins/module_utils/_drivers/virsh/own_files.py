@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..._core.mark import making_of
 from ..._core.model import File
 from ..._ports import files
 from .definition import file_of, target_of
@@ -55,7 +56,7 @@ def _file_of_drive(drive, mark):
         return File(name, "no file") if name else None
     if drive.get("device", "disk") in ("cdrom", "floppy"):
         return File(path, "support" if path in mark.get("files", ()) else "medium", path in mark.get("files", ()))
-    ours = path in mark.get("disks", ())
+    ours = path in mark.get("disks", ()) or path in making_of(mark)
     if drive.find("shareable") is not None or drive.find("readonly") is not None:
         return File(path, "support" if ours else "medium", ours)
     return File(path, "disk", ours)
@@ -77,7 +78,8 @@ def _detached(vm, attached):
     """Files in the VM's mark that are not attached now; none if the mark belongs to another VM."""
     if not vm.owned:
         return []
-    recorded = [("disk", path) for path in vm.mark.get("disks", ())]
+    # Those that a task has begun to create are ours, too, if they exist.
+    recorded = [("disk", path) for path in (*vm.mark.get("disks", ()), *making_of(vm.mark))]
     # The mark lists the NVRAM file of each firmware that the VM ever had.
     recorded += [("nvram", path) for path in vm.mark.get("nvram", ())]
     recorded += [("support", path) for path in vm.mark.get("files", ())]

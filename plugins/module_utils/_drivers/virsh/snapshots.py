@@ -15,13 +15,14 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from ..._core.errors import CommandFailed, NotFound, PolyvirtError
-from ..._core.mark import with_lease, with_settings
+from ..._core.mark import own_disks, own_mark, with_lease, with_settings
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._core.snapshot_leases import described, in_text
 from ..._ports import files, writes
 from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers
 from .definition import Definition, file_of, register_prefixes, target_of
+from .mark import put_back
 from .settings.addresses import RESERVATIONS, with_reservations
 from .settings.firmware import nvram_of
 from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
@@ -90,12 +91,13 @@ class SnapshotXml:
         memory = self.root.find("memory")
         return None if memory is None else memory.get("file")
 
-    def to_snapshot(self, uuid, is_current, config_of):
+    def to_snapshot(self, uuid, is_current, config_of, own_files=()):
         """This as a Snapshot of the VM with this UUID.
 
-        ``config_of`` returns the settings in a Definition; None if they are not requested.
+        ``config_of`` returns the settings in a Definition; None if they are not requested. ``own_files`` are those in
+        the mark: libvirt keeps the file with the memory, and another one is not deleted here either.
         """
-        definition = self.definition if config_of else None
+        definition, memory = self.definition if config_of else None, self.memory_file
         return Snapshot(
             name=self.root.findtext("name"),
             parent=self.root.findtext("parent/name"),
@@ -105,6 +107,7 @@ class SnapshotXml:
             kind=self.kind,
             created=int(self.root.findtext("creationTime") or 0) or None,
             current=is_current,
+            remaining=(memory,) if memory and memory not in own_files else (),
         )
 
 
@@ -142,7 +145,11 @@ def snapshot(driver, vm, step):
     # Recorded before they exist, so that the mark lists all files even if this run is interrupted.
     memory_files = [memory] if memory else []
     before = writes.count()
-    _add_to_mark(driver, vm, {"disks": overlays.values(), "files": memory_files})
+    # Of a VM of others, the overlay has what its guest writes from now on: it is theirs, as the file below it.
+    ours = [
+        path for slot, path in overlays.items() if vm.created or vm.config["disks"][slot]["source"] in own_disks(vm)
+    ]
+    _add_to_mark(driver, vm, {"disks": ours, "files": memory_files})
     flags = ("--disk-only", "--atomic") if kind == EXTERNAL and memory is None else ()
     try:
         text = ET.tostring(root, encoding="unicode")
@@ -152,6 +159,8 @@ def snapshot(driver, vm, step):
             return
         added = {*overlays.values(), *memory_files}
         missing = {path for path in added if not files.exists(path)}
+        if not vm.owned and missing == added:
+            put_back(driver, vm, vm.mark)
         _remove_from_mark(driver, vm, missing)
         if missing == added:
             _uncount_mark(before)
@@ -269,13 +278,15 @@ _FILE_LISTS = ("disks", "files", "nvram")
 
 
 def _add_to_mark(driver, vm, added):
-    """Add files, {key of the mark: paths}, to the VM's mark; a VM without its own mark is not changed."""
-    _edit_mark(driver, vm, lambda key, known: [*known, *added.get(key, ())])
+    """Add files, {key of the mark: paths}, to the VM's mark; a VM without its own mark gets one if there are any."""
+    if vm.owned or any(added.values()):
+        _edit_mark(driver, vm, lambda key, known: [*known, *added.get(key, ())])
 
 
 def _remove_from_mark(driver, vm, paths):
     """Remove files from the VM's mark, because other files may get the same names later."""
-    _edit_mark(driver, vm, lambda key, known: [path for path in known if path not in paths])
+    if vm.owned:
+        _edit_mark(driver, vm, lambda key, known: [path for path in known if path not in paths])
 
 
 def _uncount_mark(before):
@@ -286,17 +297,17 @@ def _uncount_mark(before):
 
 def _edit_mark(driver, vm, edit):
     """Change the lists of files in the mark: ``edit(key, paths)`` returns the new list of a key."""
-    if not vm.owned or not vm.persistent:
+    if not vm.persistent:
         return  # Storing the definition of a transient VM would make it persistent.
     definition = driver.definition(vm.id)
-    found = definition.mark or {}
+    own, found = vm.mark if vm.owned else own_mark(vm), definition.mark or {}
     # A restored definition may contain the mark of another VM, from which this one was copied.
-    mark = found if found.get("id") == vm.id else with_settings(vm.mark, {"tags": found.get("tags", [])})
+    mark = found if found.get("id") == vm.id else with_settings(own, {"tags": found.get("tags", [])})
     lists = {key: list(dict.fromkeys(edit(key, mark.get(key, ())))) for key in _FILE_LISTS}
     changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
-    changed = with_lease(changed, vm.mark)
+    changed = with_lease(changed, own)
     # Unlike the definition, the networks are as before.
-    changed = with_reservations(changed, vm.mark.get(RESERVATIONS))
+    changed = with_reservations(changed, own.get(RESERVATIONS))
     if changed != definition.mark:
         definition.set_mark(changed)
         driver.define(definition)

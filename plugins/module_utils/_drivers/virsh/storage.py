@@ -123,6 +123,15 @@ def _different_content(path):
     )
 
 
+def check_no_file(path):
+    """Raise Refused if a file exists that is to be created, and that no mark has named before."""
+    if files.exists(path):
+        raise Refused(
+            f"{path} already exists, and there is no record that this collection created it.",
+            "Move it to another directory, or attach it with disks[].source.",
+        )
+
+
 def declared_format(entry):
     """The format of an existing disk if it need not be probed, else None.
 

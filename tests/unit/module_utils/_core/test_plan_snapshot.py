@@ -95,6 +95,16 @@ def test_new_snapshot_is_taken_before_old_ones_are_deleted():
     assert [[step.verb for step in segment] for segment in one.segments] == [["snapshot"], ["drop_snapshot"]]
 
 
+def test_file_that_remains_of_a_deleted_snapshot_is_named():
+    series = (*SERIES, Snapshot("n-1", created=1, remaining=("/memory",)))
+    steps = planned(found(snapshots=series), ask_snapshot("n-10", keep_last=3)).steps
+    assert [step.arguments["kept"] for step in steps] == [{"/memory": "not created by this collection"}]
+    assert all(
+        "kept" not in step.arguments
+        for step in planned(found(snapshots=SERIES), ask_snapshot("n-9", state="absent")).steps
+    )
+
+
 def test_snapshot_with_too_many_children_is_not_deleted():
     fork = (Snapshot("n-1", created=1), Snapshot("a", parent="n-1"), Snapshot("b", parent="n-1"))
     fields = {**TRAITS.fields, "snapshot.drop": Field(cost=LIVE, maximum=1)}

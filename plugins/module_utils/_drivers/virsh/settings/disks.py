@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from shlex import quote
 from string import ascii_lowercase
 
 from ...._core.errors import CommandFailed, Refused
+from ...._core.mark import making_of, own_mark
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF, SUSPENDED
 from ...._kit.settings import Setting
 from ...._ports import files, writes
@@ -235,23 +237,57 @@ def _change_live_iso(driver, vm, drive, path):
 
 
 def add_disk(driver, vm, definition, running, change, created):
+    """Add a disk. A new file is in the mark already, as one that is being created (``configure.record_first``)."""
     slot, entry, new_files, before = change.key, change.new, [], writes.count()
-    attached = [disk for disk in running.drives("disk") if target_of(disk) == slot] if running is not None else []
-    if attached:
-        # An interrupted run has attached it to the running VM, but did not store it in the definition.
-        path, image_format = file_of(attached[0]), attached[0].find("driver").get("type")
-        if not entry.get("source"):
-            created.append(path)
+    attached = attached_at(running, slot)
+    if attached is not None:
+        # An interrupted run has attached it to the running VM, but did not store it (``check_attached``).
+        path, image_format = file_or_device_of(attached), attached.find("driver").get("type")
     elif entry.get("source"):
         path = entry["source"]
         image_format = driver.storage.format_of(entry)
     else:
         path, image_format = driver.storage.create_disk_of_vm(vm.name, slot, entry, None, new_files)
+    if not entry.get("source"):
         created.append(path)
     element = disk_element(slot, path, image_format, bus_of(slot, entry))
-    if running is not None and not attached:
+    if running is not None and attached is None:
         _attach_disk(driver, vm, element, new_files, before)
     insert_disk(definition, element)
+
+
+def check_attached(driver, vm, running, changes, making):
+    """Raise Refused if the running VM has a disk at the slot of a new one that no interrupted task has attached.
+
+    ``running`` is its definition; None: it is off. ``making`` are the files that the mark names as those that a task is
+    creating, before this step adds its own.
+    """
+    for change in (one for one in changes if one.kind == "disks.add" and one.cost == LIVE):
+        attached = attached_at(running, change.key)
+        if attached is not None:
+            _check_attached(driver, vm, change, attached, making)
+
+
+def attached_at(running, slot):
+    """The disk at a slot of a running VM (its definition; None: it does not run), or None."""
+    disks = running.drives("disk", "lun") if running is not None else ()
+    return next((disk for disk in disks if target_of(disk) == slot), None)
+
+
+def _check_attached(driver, vm, change, attached, making):
+    """Only a file that the task names, or that the mark has named before it existed, is the new disk."""
+    slot, source, path = change.key, change.new.get("source"), file_or_device_of(attached)
+    expected = source or driver.storage.disk_path(vm.name, slot, change.new.get("format") or "qcow2")
+    is_known = source or expected in making
+    if path and is_known and files.identity(path) == files.identity(expected):
+        return
+    found = path or source_of(attached) or "a disk"
+    keep = f" To keep it, set disks.{slot}.source: {path}." if path else ""
+    raise Refused(
+        f"{vm.name}: disks.{slot}: the running VM has {found} there, which is not in its definition: another program"
+        " has attached it.",
+        f"Use another slot, or detach it (virsh detach-disk {quote(vm.name)} {slot} --live).{keep}",
+    )
 
 
 def _attach_disk(driver, vm, element, new_files, before):
@@ -314,13 +350,30 @@ def attach(driver, vm, element):
 
 
 def check_slots(driver, vm, changes):
-    """Reject a new disk at the slot of an optical drive."""
+    """Reject a new disk at the slot of an optical drive, or of a disk that only the running VM has."""
     for change in changes:
         drives = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives("cdrom", "floppy")}
         if change.key in drives:
             raise Refused(
                 f"{vm.name}: disks.{change.key}: the slot is used by an optical drive.",
                 f"Use another slot, such as {_another_slot(driver, vm, change)}.",
+            )
+    running = [one for one in driver.definitions_of(vm) if one.root.get("id")] if changes else ()
+    for one in running:
+        check_attached(driver, vm, one, changes, making_of(own_mark(vm)))
+
+
+def check_running_disks(vm, changes):
+    """Reject a change of a disk of which the running VM has another file: libvirt would change that one."""
+    running, stored = ((one or {}).get("disks") or {} for one in (vm.active, vm.config))
+    for change in changes:
+        if change.kind not in ("disks.size", "disks.remove") or change.cost != LIVE or change.key not in running:
+            continue
+        found, known = running[change.key].get("source"), (stored.get(change.key) or {}).get("source")
+        if found != known:
+            raise Refused(
+                f"{vm.name}: {change.path}: the running VM has {found} there, and its definition has {known}.",
+                "Restart the VM, or detach the disk that it has now with the program that has attached it.",
             )
 
 

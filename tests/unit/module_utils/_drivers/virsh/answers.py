@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import struct
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
@@ -43,6 +47,14 @@ def with_metadata(text):
     return ("  </metadata>", f"{text}  </metadata>")
 
 
+@contextmanager
+def opened_elsewhere(path):
+    """Lock an image as another QEMU does that has it open (F_OFD_SETLK, which belongs to the handle)."""
+    with open(path, "rb") as file:
+        fcntl.fcntl(file, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 201, 1, 0))
+        yield
+
+
 class FakeVirsh:
     """Returns the given answers by command. ``done`` are the arguments of all commands that were run, ``sent`` their
     standard inputs, ``limits`` is {command: timeout in seconds} if it is not the default.
@@ -75,10 +87,23 @@ class FakeVirsh:
         answer = self.answers[tuple(words)]
         return answer if isinstance(answer, Answer) else Answer(answer, None)
 
-    def defined(self):
-        """The definition that was sent to be stored; there must be exactly one."""
-        assert [words for words in self.done if words[0] == "define"] == [("define", "/dev/stdin")]
+    def defined(self, times=1):
+        """The definition that was sent to be stored, the last one of several; there must be exactly so many."""
+        assert [words for words in self.done if words[0] == "define"] == [("define", "/dev/stdin")] * times
         return Definition(self.sent[-1])
+
+
+def fail_second_define(virsh, answer):
+    """Let libvirt reject the complete definition of a new VM, which is stored after the one that names its files."""
+    run, sent = virsh.run, []
+
+    def run_or_fail(*words, **more):
+        sent.extend(words[:1] if words[0] == "define" else ())
+        if words[0] == "define" and len(sent) == 2:
+            virsh.answers["define", "/dev/stdin"] = answer
+        return run(*words, **more)
+
+    virsh.run = run_or_fail
 
 
 class StoringVirsh(FakeVirsh):

@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defin
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import UUID, failed
+from unit.module_utils._drivers.virsh.answers import UUID, fail_second_define, failed
 from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, SEED, SHARED, Rich, external, holds, write
 
 IMAGES = QemuImg(Commands())
@@ -34,7 +34,7 @@ def cloned(rich, snapshot=None, linked=False, networks=None, **creation):
     requested = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}, **creation}
     arguments = {"config": {"tags": ["t"]}, "creation": requested, "source": rich.vm, "networks": networks}
     clone(rich.driver(), Vm.absent("copy"), Step("clone", arguments=arguments))
-    return rich.virsh.defined()
+    return rich.virsh.defined(times=2)
 
 
 def copy_of(rich, slot="vda", image_format="qcow2"):
@@ -198,7 +198,7 @@ def test_nvram_of_clone_created_by_another_task_is_kept(rich, tmp_path):
     (tmp_path / "rich_VARS.fd").write_bytes(bytes(1024))
     rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
     rich.others[UUID, "copy"] = rich.text.replace("rich_VARS.fd", "copy.nvram")
-    rich.virsh.answers["define", "/dev/stdin"] = failed("domain 'copy' already exists with uuid 1")
+    fail_second_define(rich.virsh, failed("domain 'copy' already exists with uuid 1"))
     with pytest.raises(CreatedMeanwhile, match="at the same time"):
         cloned(rich)
     assert (tmp_path / "copy.nvram").exists()
@@ -210,7 +210,11 @@ def test_linked_clone_is_undone_if_source_was_started_meanwhile(rich, tmp_path):
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(Refused, match="copy: 'rich' was started while it was being cloned"):
         cloned(rich, linked=True)
-    assert [words[0] for words in rich.virsh.done if words[0] in ("define", "undefine")] == ["define", "undefine"]
+    assert [words[0] for words in rich.virsh.done if words[0] in ("define", "undefine")] == [
+        "define",
+        "define",
+        "undefine",
+    ]
     assert sorted(os.listdir(tmp_path)) == before
 
 
@@ -222,7 +226,7 @@ def test_rejected_clone_leaves_no_files(rich, tmp_path):
     variables.write_bytes(bytes(1024))
     rich.replace("<boot dev", f"{PFLASH}<nvram>{variables}</nvram><boot dev")
     before = sorted(os.listdir(tmp_path))
-    rich.virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
+    fail_second_define(rich.virsh, failed("unsupported configuration"))
     with pytest.raises(CommandFailed, match="unsupported configuration"):
         cloned(rich, **KEYS)
     assert sorted(os.listdir(tmp_path)) == before

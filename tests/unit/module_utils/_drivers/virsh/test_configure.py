@@ -5,11 +5,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, Change, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition, file_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import (
+    Definition,
+    file_of,
+    target_of,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import check_running_disks
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
@@ -140,9 +148,14 @@ def test_new_disk_is_created_attached_stored_and_recorded_in_mark(tmp_path):
     )
     path = str(tmp_path / "m1-vdb.qcow2")
     assert QemuImg(Commands()).info(path).virtual_size == 4 * MIB
-    assert written(virsh) == [("attach-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
-    assert f'file="{path}"' in virsh.sent[0]
-    stored = virsh.defined()
+    define = ("define", "/dev/stdin")
+    assert written(virsh) == [define, ("attach-device", UUID, "/dev/stdin", "--live"), define]
+    first, attached, _last = virsh.sent
+    assert (Definition(first).mark["making"], Definition(first).mark["disks"]) == ([path], ["/old"])
+    assert [target_of(disk) for disk in Definition(first).drives("disk")] == ["vda"]
+    assert f'file="{path}"' in attached
+    stored = virsh.defined(times=2)
+    assert "making" not in stored.mark
     assert [disk.find("target").get("dev") for disk in stored.drives("disk")] == ["vda", "vdb"]
     assert stored.mark["disks"] == ["/old", path]
 
@@ -201,22 +214,115 @@ def test_disk_that_was_attached_by_a_failed_call_is_stored(tmp_path):
     assert QemuImg(Commands()).info(path).virtual_size == 4 * MIB
 
 
+def with_mark(text, mark):
+    definition = Definition(text)
+    if mark:
+        definition.set_mark(mark)
+    return definition.text()
+
+
+def hot_plugged(path, mark=None):
+    """A host with a running VM that has a disk at vdb, which is not in its definition."""
+    disk = f"<disk type='file' device='disk'><driver type='qcow2'/><source file='{path}'/><target dev='vdb'/></disk>"
+    return virsh_with(with_mark(machine_xml(), mark), running=with_mark(machine_xml(with_devices(disk)), mark))
+
+
 def test_disk_attached_by_interrupted_run_is_only_stored(tmp_path):
     path = tmp_path / "m1-vdb.qcow2"
-    disk = f"<disk type='file' device='disk'><driver type='qcow2'/><source file='{path}'/><target dev='vdb'/></disk>"
-    virsh = virsh_with(machine_xml(), running=machine_xml(with_devices(disk)))
+    virsh = hot_plugged(path, {"id": UUID, "making": [str(path), "/other"]})
     change(tmp_path, virsh, add(size=4 * MIB), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
-    assert virsh.defined().mark["disks"] == [str(path)]
+    assert (virsh.defined().mark["disks"], virsh.defined().mark["making"]) == ([str(path)], ["/other"])
     assert not path.exists()
+
+
+THEIRS = "/data/theirs.qcow2"
+OWN_NAME = "{folder}/m1-vdb.qcow2"
+#: A disk that another program has attached to the running VM: its path, the mark, and what the task requests.
+FOREIGN = {
+    "nothing is recorded": (THEIRS, None, {"size": MIB}),
+    "another file is being created": (THEIRS, {"id": UUID, "making": [OWN_NAME]}, {"size": MIB}),
+    "it was created here, and detached": (THEIRS, {"id": UUID, "disks": [THEIRS]}, {"size": MIB}),
+    "the mark of another VM names it": (OWN_NAME, {"id": "another", "making": [OWN_NAME]}, {"size": MIB}),
+    "only the name is that of a new disk": (OWN_NAME, None, {"size": MIB}),
+    "another file is requested": (THEIRS, None, {"source": "/data/requested.qcow2", "format": "qcow2"}),
+    "a file that is being created is requested": (OWN_NAME, {"id": UUID, "making": [OWN_NAME]}, {"source": THEIRS}),
+}
+
+
+@pytest.mark.parametrize(("found", "mark", "entry"), FOREIGN.values(), ids=FOREIGN)
+def test_disk_that_another_program_has_attached_is_not_the_new_one(tmp_path, found, mark, entry):
+    found, text = found.format(folder=tmp_path), json.dumps(mark).replace(OWN_NAME, f"{tmp_path}/m1-vdb.qcow2")
+    virsh = hot_plugged(found, json.loads(text))
+    with pytest.raises(Refused, match=rf"m1: disks\.vdb: the running VM has {found} there, which is not in") as raised:
+        change(tmp_path, virsh, add(**entry), power="running")
+    assert raised.value.remedy.endswith(f"To keep it, set disks.vdb.source: {found}.")
+    assert not written(virsh)
+    assert not (tmp_path / "m1-vdb.qcow2").exists()
+
+
+def test_disk_that_the_task_names_may_be_attached_already(tmp_path):
+    virsh = hot_plugged(THEIRS)
+    change(tmp_path, virsh, add(source=THEIRS), power="running")
+    assert (written(virsh), virsh.defined().mark) == ([("define", "/dev/stdin")], None)
+
+
+def test_file_at_path_of_new_disk_is_not_used_without_record(tmp_path):
+    """Also if it has the same content: then it may be a disk that another VM has not used yet."""
+    path = tmp_path / "m1-vdb.qcow2"
+    QemuImg(Commands()).create(str(path), "qcow2", MIB)
+    virsh = virsh_with(machine_xml())
+    with pytest.raises(Refused, match="already exists, and there is no record that this collection created it"):
+        change(tmp_path, virsh, add(size=MIB))
+    assert not written(virsh)
+    virsh = virsh_with(with_mark(machine_xml(), {"id": UUID, "making": [str(path)]}))
+    change(tmp_path, virsh, add(size=MIB))
+    assert virsh.defined().mark["disks"] == [str(path)]
+
+
+@pytest.mark.parametrize("change_of_disk", [("size", 4 * MIB), (None, None)], ids=["enlarged", "detached"])
+def test_disk_that_the_running_vm_does_not_have_is_not_changed(change_of_disk):
+    """libvirt would change the file that the running VM has at the slot."""
+    attribute, new = change_of_disk
+    one = Change("disks", MIB, new, key="vdb", attribute=attribute, cost=LIVE)
+    stored, running = ({"disks": {"vdb": {"source": path}}} for path in ("/own", THEIRS))
+    vm = Vm("m1", id=UUID, power="running", config=stored, active=running)
+    with pytest.raises(
+        Refused, match=rf"m1: {one.path}: the running VM has {THEIRS} there, and its definition has /own"
+    ):
+        check_running_disks(vm, [one])
+    check_running_disks(vm.having(active=stored), [one])
+    # At its next start, the VM has what is stored.
+    check_running_disks(vm, [replace(one, cost=NEXT_BOOT)])
+
+
+def test_log_is_recorded(tmp_path):
+    log = str(tmp_path / "log")
+    virsh = change(tmp_path, virsh_with(machine_xml()), Change("serial_log", "", log))
+    assert virsh.defined().mark["files"] == [log]
+
+
+def test_log_that_exists_is_not_recorded(tmp_path):
+    """It is one that the definition has had already, for another device."""
+    log = tmp_path / "log"
+    log.touch()
+    virsh = change(tmp_path, virsh_with(machine_xml()), Change("serial_log", "", str(log)))
+    assert virsh.defined().mark is None
 
 
 def test_mark_of_another_vm_is_replaced(tmp_path):
     virsh = change(
         tmp_path, virsh_with(machine_xml()), add(size=MIB), mark={"id": "another", "disks": ["/theirs"], "tags": ["x"]}
     )
-    mark = virsh.defined().mark
+    mark = virsh.defined(times=2).mark
     assert (mark["id"], mark["disks"], mark["tags"]) == (UUID, [str(tmp_path / "m1-vdb.qcow2")], [])
+
+
+def test_failed_step_leaves_no_record_of_files_that_were_not_created(tmp_path):
+    virsh = FailingToAttach(REJECTED, is_attached=False)
+    with pytest.raises(CommandFailed):
+        change(tmp_path, virsh, add(size=MIB), power="running")
+    assert virsh.stored.mark is None
 
 
 def test_existing_disk_is_not_recorded_in_mark(tmp_path):
@@ -261,12 +367,16 @@ def test_disk_of_stopped_vm_is_enlarged_with_qemu_img(tmp_path):
 # Firmware -------------------------------------------------------------------------------------------------------------
 
 
-def test_mark_keeps_nvram_of_previous_firmware(tmp_path):
+@pytest.mark.parametrize("is_created", [True, False])
+def test_mark_keeps_nvram_of_previous_firmware_of_a_vm_created_here(tmp_path, is_created):
+    """That of a VM of others is theirs."""
     old = "/var/lib/libvirt/qemu/nvram/m1_VARS.fd"
     text = machine_xml(("<os>", f"<os firmware='efi'><nvram>{old}</nvram>"))
-    virsh = change(tmp_path, virsh_with(text), Change("secure_boot", None, True))
+    mark = {"v": 2, "id": UUID, **({"created": ""} if is_created else {})}
+    virsh = change(tmp_path, virsh_with(text), Change("secure_boot", None, True), mark=mark)
     new = str(tmp_path / "m1.nvram-secure")
-    assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (new, [old, new])
+    expected = [old, new] if is_created else [new]
+    assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (new, expected)
 
 
 def test_previous_firmware_gets_its_nvram_again_listed_once(tmp_path):

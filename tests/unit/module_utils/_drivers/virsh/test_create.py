@@ -6,19 +6,30 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, CreatedMeanwhile, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import empty_mark, unfinished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.seed_digests import digests_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 
-from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml
+from unit.module_utils._drivers.virsh.answers import (
+    UUID,
+    FakeVirsh,
+    driver_of,
+    fail_second_define,
+    failed,
+    machine_xml,
+    opened_elsewhere,
+)
 
 MIB = 1 << 20
 CONFIG = {
@@ -52,7 +63,7 @@ def test_seed_contains_macs_of_nics(virsh, tmp_path):
     networks = {"0": {"type": "network", "source": "default"}, "1": {"type": "user", "mac": "52:54:00:aa:bb:cc"}}
     seeded = {"cloud_init": {"ip_config": ["ip=10.0.0.5/24", "ip=dhcp"], "nameservers": ["10.0.0.1"]}}
     _create(driver(virsh, tmp_path), {**CONFIG, "networks": networks}, seeded)
-    macs = [nic.find("mac").get("address") for nic in virsh.defined().interfaces()]
+    macs = [nic.find("mac").get("address") for nic in virsh.defined(times=2).interfaces()]
     assert macs[1] == "52:54:00:aa:bb:cc"
     seed = (tmp_path / "web.polyvirt-seed.iso").read_bytes()
     for mac in macs:
@@ -61,7 +72,7 @@ def test_seed_contains_macs_of_nics(virsh, tmp_path):
 
 def test_new_vm_has_requested_settings_and_its_own_mark(virsh, tmp_path):
     _create(driver(virsh, tmp_path), CONFIG, SEED)
-    definition = virsh.defined()
+    definition = virsh.defined(times=2)
     disks = [str(tmp_path / "web-vda.qcow2"), str(tmp_path / "web-vdb.raw")]
     seed = str(tmp_path / "web.polyvirt-seed.iso")
     assert (definition.name, definition.cpus, definition.memory) == ("web", 2, 256 * MIB)
@@ -86,14 +97,89 @@ def test_rejected_definition_leaves_only_files_of_user(virsh, tmp_path):
     assert os.listdir(tmp_path) == ["theirs.qcow2"]
 
 
-def test_existing_disk_is_kept_if_creation_fails(virsh, tmp_path):
+def unfinished(virsh, folder, *names):
+    """A driver that has found the VM web, which a killed task has begun, with the mark that names these files."""
+    one = driver(virsh, folder)
+    mark = unfinished_mark(empty_mark(UUID), [str(folder / name) for name in names])
+    definition = create.new_definition("web", UUID, "QEMU", "kvm", "q35")
+    definition.set_mark(mark)
+    virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = definition.text()
+    one.unfinished["web"] = Vm("web", id=UUID, mark=mark)
+    return one
+
+
+FILES = ("web-vda.qcow2", "web-vdb.raw", "web.polyvirt-seed.iso")
+
+
+def test_new_vm_is_stored_before_its_files_exist(virsh, tmp_path, monkeypatch):
+    creator = driver(virsh, tmp_path)
+    define, seen = creator.define, []
+    monkeypatch.setattr(
+        creator, "define", lambda one: (seen.append((one.mark, sorted(os.listdir(tmp_path)))), define(one))
+    )
+    _create(creator, CONFIG, SEED)
+    (first, files_before), (last, files_after) = seen
+    paths = [str(tmp_path / name) for name in FILES]
+    assert (first["unfinished"], sorted(first["making"]), files_before) == (True, sorted(paths), [])
+    assert ([*last["disks"], *last["files"]], files_after) == (paths, sorted(FILES))
+    assert not {"unfinished", "making"} & last.keys()
+    assert Definition(virsh.sent[0]).uuid == Definition(virsh.sent[1]).uuid
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_existing_file_is_not_used_without_record(virsh, tmp_path, name):
+    """Also if it has the content of the new one."""
+    _create(driver(virsh, tmp_path), CONFIG, SEED)
+    for other in set(FILES) - {name}:
+        (tmp_path / other).unlink()
+    before = (tmp_path / name).read_bytes()
+    virsh.done.clear()
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
+    with pytest.raises(Refused, match=f"{name} already exists, and there is no record that this collection created it"):
+        _create(driver(virsh, tmp_path), CONFIG, SEED)
+    assert (os.listdir(tmp_path), (tmp_path / name).read_bytes()) == ([name], before)
+    assert ("define", "/dev/stdin") not in virsh.done
+
+
+def test_what_a_killed_task_has_begun_is_completed(virsh, tmp_path):
+    _create(driver(virsh, tmp_path), CONFIG, SEED)
+    (tmp_path / FILES[1]).unlink()
+    inode = (tmp_path / FILES[0]).stat().st_ino
+    virsh.done.clear()
+    _create(unfinished(virsh, tmp_path, *FILES), CONFIG, SEED)
+    assert (virsh.defined().uuid, virsh.defined().mark["disks"]) == (UUID, [str(tmp_path / name) for name in FILES[:2]])
+    assert ((tmp_path / FILES[0]).stat().st_ino, sorted(os.listdir(tmp_path))) == (inode, sorted(FILES))
+
+
+def test_vm_that_another_task_has_completed_is_not_stored_again(virsh, tmp_path):
+    creator = unfinished(virsh, tmp_path, *FILES)
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
+    virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml()
+    with pytest.raises(CreatedMeanwhile):
+        _create(creator, CONFIG, SEED)
+    assert ("define", "/dev/stdin") not in virsh.done
+
+
+def test_existing_disk_is_kept_if_the_completion_fails(virsh, tmp_path):
+    """The mark still names it, for the next run."""
     found = tmp_path / "web-vda.qcow2"
     QemuImg(Commands()).create(str(found), "qcow2", MIB)
+    creator = unfinished(virsh, tmp_path, *FILES)
     virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
     virsh.answers["list", "--all", "--uuid", "--name"] = ""
     with pytest.raises(CommandFailed):
-        _create(driver(virsh, tmp_path), CONFIG, {})
-    assert os.listdir(tmp_path) == ["web-vda.qcow2"]
+        _create(creator, CONFIG, {})
+    assert "web-vda.qcow2" in os.listdir(tmp_path)
+    assert "undefine" not in [words[0] for words in virsh.done]
+
+
+def test_failed_creation_leaves_nothing(virsh, tmp_path):
+    fail_second_define(virsh, failed("unsupported configuration"))
+    creator = driver(virsh, tmp_path)
+    creator.read_definitions = lambda: [Definition(virsh.sent[0])]
+    with pytest.raises(CommandFailed):
+        _create(creator, CONFIG, SEED)
+    assert (os.listdir(tmp_path), virsh.done[-1]) == ([], ("undefine", Definition(virsh.sent[0]).uuid))
 
 
 def test_existing_file_with_other_content_prevents_creation(virsh, tmp_path):
@@ -112,14 +198,14 @@ def test_existing_file_with_other_content_prevents_creation(virsh, tmp_path):
 
 def test_settings_with_value_none_are_not_written(virsh, tmp_path):
     _create(driver(virsh, tmp_path), {**CONFIG, "nested_virtualization": None, "secure_boot": None}, {})
-    assert virsh.defined().root.findall("cpu/feature") == []
+    assert virsh.defined(times=2).root.findall("cpu/feature") == []
 
 
 @pytest.mark.parametrize(("machine", "ports"), [("q35", 14), ("pc-q35-7.2", 14), ("pc", 0), ("pc-i440fx-7.2", 0)])
 def test_only_q35_vms_get_pcie_root_ports(virsh, tmp_path, machine, ports):
     _create(driver(virsh, tmp_path), {**CONFIG, "native": {"os/type@machine": machine}}, {})
-    found = virsh.defined().root.findall("devices/controller[@model='pcie-root-port']")
-    assert (len(found), virsh.defined().native("os/type@machine")) == (ports, machine)
+    found = virsh.defined(times=2).root.findall("devices/controller[@model='pcie-root-port']")
+    assert (len(found), virsh.defined(times=2).native("os/type@machine")) == (ports, machine)
 
 
 UNDEFINE = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
@@ -134,6 +220,41 @@ def test_only_listed_files_are_deleted(virsh, tmp_path):
         Step("delete", arguments={"files": [str(tmp_path / "own"), str(tmp_path / "gone already")]}),
     )
     assert (os.listdir(tmp_path), virsh.done) == (["kept"], [UNDEFINE])
+
+
+@pytest.mark.parametrize("uri", ["qemu:///system", "qemu+ssh://host/system"])
+def test_no_file_is_deleted_if_another_program_has_one_open(virsh, tmp_path, uri):
+    """It may have opened the file since the checks. On a remote host, the files are not those of this one."""
+    paths = [str(tmp_path / name) for name in ("first", "opened")]
+    for path in paths:
+        Path(path).touch()
+    virsh.uri = uri
+    step = Step("delete", arguments={"files": paths if uri == "qemu:///system" else []})
+    with opened_elsewhere(paths[1]):
+        if step.arguments["files"]:
+            with pytest.raises(Refused, match=f"web: {paths[1]} is open in another program, so it cannot be deleted"):
+                delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), step)
+            assert not virsh.done
+        assert sorted(os.listdir(tmp_path)) == ["first", "opened"]
+    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), step)
+    assert len(os.listdir(tmp_path)) == 2 - len(step.arguments["files"])
+
+
+def test_new_file_that_another_program_has_opened_is_kept_if_the_creation_fails(virsh, tmp_path, monkeypatch):
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
+    creator = driver(virsh, tmp_path)
+    with ExitStack() as stack:
+
+        def reject(definition):
+            if "unfinished" in definition.mark:
+                return
+            stack.enter_context(opened_elsewhere(tmp_path / "web-vda.qcow2"))
+            raise CommandFailed(["virsh", "define"], 1, "XML error")
+
+        monkeypatch.setattr(creator, "define", reject)
+        with pytest.raises(CommandFailed, match="XML error"):
+            _create(creator, CONFIG, {})
+    assert os.listdir(tmp_path) == ["web-vda.qcow2"]
 
 
 def test_nvram_can_be_kept(virsh, tmp_path):
@@ -156,7 +277,7 @@ def test_other_errors_of_undefine_are_raised(virsh, tmp_path):
 
 @pytest.mark.parametrize("name", ["web-vda.qcow2", "web.polyvirt-seed.iso"])
 def test_files_of_vm_created_by_another_task_are_kept(virsh, tmp_path, name):
-    virsh.answers["define", "/dev/stdin"] = failed("operation failed: domain 'web' already exists with uuid 1")
+    fail_second_define(virsh, failed("operation failed: domain 'web' already exists with uuid 1"))
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
     theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
@@ -181,7 +302,7 @@ def test_disk_of_vm_created_by_another_task_is_reported_as_such(virsh, tmp_path)
 
 
 def test_files_are_kept_if_their_users_cannot_be_read(virsh, tmp_path):
-    virsh.answers["define", "/dev/stdin"] = failed("the daemon went away")
+    fail_second_define(virsh, failed("the daemon went away"))
     virsh.answers["list", "--all", "--uuid", "--name"] = failed("the daemon went away")
     with pytest.raises(CommandFailed, match="the daemon went away"):
         _create(driver(virsh, tmp_path), CONFIG, {})
@@ -190,6 +311,8 @@ def test_files_are_kept_if_their_users_cannot_be_read(virsh, tmp_path):
 
 def test_files_are_kept_if_libvirt_may_still_be_storing_the_definition(virsh, tmp_path, monkeypatch):
     def lose_answer(definition):
+        if "unfinished" in definition.mark:
+            return
         raise ConnectionLost(["virsh", "define"], 1, "End of file while reading data: Input/output error")
 
     virsh.answers["list", "--all", "--uuid", "--name"] = ""
@@ -203,20 +326,20 @@ def test_files_are_kept_if_libvirt_may_still_be_storing_the_definition(virsh, tm
 def test_nics_keep_their_order_beyond_the_tenth(virsh, tmp_path):
     networks = {str(place): {"type": "network", "source": f"n{place}"} for place in range(12)}
     _create(driver(virsh, tmp_path), {**CONFIG, "networks": networks}, {})
-    sources = [nic.find("source").get("network") for nic in virsh.defined().interfaces()]
+    sources = [nic.find("source").get("network") for nic in virsh.defined(times=2).interfaces()]
     assert sources == [f"n{place}" for place in range(12)]
 
 
 def test_drives_get_slots_that_no_disk_has(virsh, tmp_path):
     _create(driver(virsh, tmp_path), {**CONFIG, "disks": {"sda": {"size": MIB, "format": "raw"}}}, SEED)
-    slots = [disk.find("target").get("dev") for disk in virsh.defined().root.findall("devices/disk")]
+    slots = [disk.find("target").get("dev") for disk in virsh.defined(times=2).root.findall("devices/disk")]
     assert slots == ["sda", "sdb", "sdc"]
 
 
 def test_vda_is_first_disk_in_definition(virsh, tmp_path):
     disks = {"hda": {"size": MIB}, "sda": {"size": MIB, "bus": "sata"}, "vda": {"size": MIB}}
     _create(driver(virsh, tmp_path), {**CONFIG, "disks": disks}, SEED)
-    found = [disk.find("target").attrib for disk in virsh.defined().root.findall("devices/disk")]
+    found = [disk.find("target").attrib for disk in virsh.defined(times=2).root.findall("devices/disk")]
     assert found == [
         {"dev": "vda", "bus": "virtio"},
         {"dev": "hda", "bus": "ide"},

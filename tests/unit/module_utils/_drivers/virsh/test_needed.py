@@ -10,12 +10,14 @@ import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.file_checks import check_files
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.needed import VirshFiles
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, chain, driver_of, machine_xml
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, chain, driver_of, machine_xml, opened_elsewhere
 
 MIB = 1 << 20
 
@@ -93,32 +95,81 @@ def test_iso_is_recognized_by_volume_descriptor(tmp_path, word, is_iso):
             check(tmp_path, disk={"size": MIB}, iso=str(path))
 
 
-def test_serial_log_is_a_text_file_or_none(tmp_path):
-    """The daemon virtlogd runs as root and would truncate any file."""
-    log, image = tmp_path / "log", tmp_path / "image"
-    log.write_text("booting", encoding="utf-8")
-    image.write_bytes(bytes(512))
-    for path in (log, tmp_path / "new"):
-        check(tmp_path, disk={"size": MIB}, serial_log=str(path))
-    for path in (image, tmp_path):
+def test_serial_log_of_new_vm_does_not_exist_yet(tmp_path):
+    """The daemon virtlogd runs as root and empties any file at each start."""
+    log = tmp_path / "log"
+    log.write_text("root:x:0:0::/root:/bin/sh\n", encoding="utf-8")
+    check(tmp_path, disk={"size": MIB}, serial_log=str(tmp_path / "new"))
+    for path in (log, tmp_path, "/etc/passwd"):
         with pytest.raises(Refused, match=f"web: serial_log: {path} already exists"):
             check(tmp_path, disk={"size": MIB}, serial_log=str(path))
     with pytest.raises(NotFound, match=r"web: serial_log: the directory .*/none does not exist"):
         check(tmp_path, disk={"size": MIB}, serial_log=str(tmp_path / "none" / "log"))
 
 
-@pytest.mark.parametrize("is_attached", [True, False])
-def test_new_disk_of_existing_vm_may_be_attached_already(tmp_path, is_attached):
+def check_change(folder, text, mark, option, new):
+    """Check a change of the VM m1, whose definition is ``text``."""
+    answers = {("dumpxml", UUID): text, ("dumpxml", UUID, "--inactive"): text}
+    driver = driver_of(FakeVirsh({("list", "--all", "--uuid", "--name"): f"{UUID} m1\n", **answers}), folder)
+    driver.hypervisor = "TEST"
+    vm = Vm("m1", id=UUID, mark=mark, config={"firmware": "bios"})
+    after = vm.having(config={"firmware": "uefi", "secure_boot": False, "nvram_format": "raw"})
+    step = Step("configure", changes=(Change(option, "", new),))
+    check_files(VirshFiles(driver, Plan(vm, after, segments=((step,),))), driver.space)
+
+
+LOG = ("</devices>", "<serial type='pty'><log file='{path}'/></serial></devices>")
+NVRAM = ("<os>", "<os><nvram>{path}</nvram>")
+#: Options whose file libvirt writes, with the definition that names it, and the key of the mark that does.
+WRITTEN = {"serial_log": (LOG, "files", "any.log"), "firmware": (NVRAM, "nvram", "m1.nvram")}
+
+
+@pytest.mark.parametrize("option", WRITTEN)
+def test_file_that_libvirt_writes_is_one_that_the_vm_has_already(tmp_path, option):
+    (old, named), key, name = WRITTEN[option]
+    path = tmp_path / name
+    path.write_text("data of somebody", encoding="utf-8")
+    new = str(path) if option == "serial_log" else "uefi"
+    for mark in (None, {"id": UUID, "disks": [str(path)]}, {"id": "another", key: [str(path)]}):
+        with pytest.raises(Refused, match=f"m1: {option}: {path} already exists"):
+            check_change(tmp_path, machine_xml(), mark, option, new)
+    check_change(tmp_path, machine_xml(), {"id": UUID, key: [str(path)]}, option, new)
+    check_change(tmp_path, machine_xml((old, named.format(path=path))), None, option, new)
+
+
+@pytest.mark.parametrize(("is_attached", "is_recorded"), [(True, True), (False, True), (True, False), (False, False)])
+def test_new_disk_of_existing_vm_may_be_attached_already(tmp_path, is_attached, is_recorded):
+    """Only if the mark has named the file; a file with other data that is not attached is nobody's leftover."""
     path = tmp_path / "m1-vdb.qcow2"
     path.write_bytes(b"data of a guest" * 512)
     text = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(path))) if is_attached else machine_xml()
     answers = {("dumpxml", UUID): text, ("dumpxml", UUID, "--inactive"): text}
     listed = {("list", "--all", "--uuid", "--name"): f"{UUID} m1\n"}
-    driver, vm = driver_of(FakeVirsh({**listed, **answers}), tmp_path), Vm("m1", id=UUID)
+    mark = {"id": UUID, "making": [str(path)] if is_recorded else []}
+    driver, vm = driver_of(FakeVirsh({**listed, **answers}), tmp_path), Vm("m1", id=UUID, mark=mark)
     step = Step("configure", changes=(Change("disks", None, {"size": MIB}, key="vdb"),))
     plan = Plan(vm, vm, segments=((step,),))
-    if is_attached:
+    if is_attached and is_recorded:
         check_plan(driver, plan)
         return
     with pytest.raises(Refused, match=r"m1: disks\.vdb: .*m1-vdb\.qcow2 already exists"):
         check_plan(driver, plan)
+
+
+# Locks ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_on", [True, False], ids=["runs", "is off"])
+@pytest.mark.parametrize("is_local", [True, False], ids=["local", "remote"])
+def test_locked_file_is_in_use_unless_a_vm_of_this_connection_runs_with_it(images, tmp_path, is_on, is_local):
+    (disk,) = chain(images, tmp_path, "disk")
+    text = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(disk)))
+    running = text.replace("<domain ", "<domain id='1' ", 1) if is_on else text
+    answers = {("dumpxml", UUID): running, ("dumpxml", UUID, "--inactive"): text}
+    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): f"{UUID} m1\n", **answers})
+    virsh.uri = "qemu:///system" if is_local else "qemu+ssh://host/system"
+    vm = Vm("m1", id=UUID)
+    facts = VirshFiles(driver_of(virsh, tmp_path), Plan(vm, vm))
+    assert not facts.in_use(str(disk))
+    with opened_elsewhere(disk):
+        assert facts.in_use(str(disk)) is (is_local and not is_on)

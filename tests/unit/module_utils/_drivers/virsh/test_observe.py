@@ -9,6 +9,7 @@ import json
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import UNFINISHED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results import describe, describe_counters
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import observe
@@ -17,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defin
 from unit.module_utils._drivers.virsh.answers import (
     UUID,
     FakeVirsh,
+    driver_of,
     failed,
     machine_xml,
     recorded,
@@ -351,3 +353,21 @@ def test_counters_are_read_in_the_same_process(answers, found):
     }
     (vm,) = observe_all(virsh_with(answers), CONFIG).vms
     assert vm.counters.cpu_time is None
+
+
+# VMs that are not complete --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark_id", [UUID, "another"])
+def test_vm_that_a_task_has_begun_to_create_does_not_exist_yet(tmp_path, mark_id):
+    """Tasks that delete or list it see it. A copy of it that somebody has made is a VM."""
+    mark = f"<p:mark xmlns:p='{MARK_NAMESPACE}'>{json.dumps({'v': 2, 'id': mark_id, 'unfinished': True})}</p:mark>"
+    text = machine_xml(with_metadata(mark))
+    answers = {("dumpxml", UUID): text, ("dumpxml", UUID, "--inactive"): text, ("net-list", "--all", "--name"): ""}
+    driver = driver_of(virsh_with(OFF, answers), tmp_path)
+    found = driver.observe([Target(name="m1")], CONFIG)
+    is_half = mark_id == UUID
+    assert ([vm.name for vm in found.vms], list(found.known)) == (([], []) if is_half else (["m1"], ["m1"]))
+    assert list(driver.unfinished) == ["m1"] * is_half
+    (listed,) = driver.observe([Target(name="m1")], CONFIG | {"unfinished"}).vms
+    assert (listed.reason == UNFINISHED, listed.created) == (is_half, is_half)

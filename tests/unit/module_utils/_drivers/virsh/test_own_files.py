@@ -302,6 +302,15 @@ def nvram_files(folder):
     return [str(path) for path in paths]
 
 
+@pytest.mark.parametrize("is_attached", [True, False])
+def test_disk_that_a_task_has_begun_to_create_is_deleted_too(images, tmp_path, is_attached):
+    (path,) = chain(images, tmp_path, "begun")
+    vm = Vm("web", id=UUID, mark={"id": UUID, "making": [path, f"{tmp_path}/missing"]})
+    found = web_files(images, domain("web", *([disk(path)] if is_attached else [])), vm=vm, delete_disks="owned")
+    assert plan_of(vm, found, "owned") == ([path], {})
+    assert plan_of(vm.having(mark={**vm.mark, "id": "another"}), found, "owned")[0] == []
+
+
 def test_nvram_of_every_firmware_is_deleted_with_vm(images, tmp_path):
     used, former = nvram_files(tmp_path)
     vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former, str(tmp_path / "never made")]})

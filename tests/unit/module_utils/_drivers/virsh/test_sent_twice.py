@@ -8,15 +8,16 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import read_networks
 
 from unit.module_utils._drivers.virsh.answers import (
     MAC,
     UUID,
-    Answer,
     FakeVirsh,
     StoringVirsh,
     driver_of,
+    fail_second_define,
     failed,
     machine_xml,
     with_devices,
@@ -158,8 +159,25 @@ def test_create(tmp_path):
     config = {"cpus": 1, "memory": MIB, "disks": {"vda": {"size": MIB}}, "networks": {}, "autostart": True}
     step = Step("create", arguments={"config": config, "creation": {}})
     driver.apply([(Vm.absent("web"), [step])])
-    machine_id = virsh.defined().uuid
-    virsh.answers["list", "--all", "--uuid"] = Answer(f"{machine_id}\n", None)
+    machine_id = virsh.defined(times=2).uuid
+    virsh.answers["dumpxml", machine_id, "--inactive", "--security-info"] = virsh.sent[-1]
     driver.apply([(Vm.absent("web"), [step])])
-    assert virsh.defined().uuid == machine_id
+    assert virsh.defined(times=2).uuid == machine_id
     assert [words for words in virsh.done if words[0] == "autostart"] == [("autostart", machine_id)] * 2
+
+
+def test_create_that_was_interrupted_before_the_files_were_complete(tmp_path):
+    virsh = FakeVirsh({("capabilities",): "<capabilities/>"})
+    driver = driver_of(virsh, tmp_path)
+    driver.hypervisor = "QEMU"
+    config = {"cpus": 1, "memory": MIB, "disks": {"vda": {"size": MIB}}, "networks": {}}
+    step = Step("create", arguments={"config": config, "creation": {}})
+    fail_second_define(virsh, failed("error: End of file while reading data: Input/output error"))
+    virsh.answers["list", "--all", "--uuid", "--name"] = failed("error: failed to connect")
+    with pytest.raises(CommandFailed, match="End of file"):
+        driver.apply([(Vm.absent("web"), [step])])
+    machine_id = Definition(virsh.sent[0]).uuid
+    virsh.answers["dumpxml", machine_id, "--inactive", "--security-info"] = virsh.sent[0]
+    del virsh.answers["define", "/dev/stdin"]
+    driver.apply([(Vm.absent("web"), [step])])
+    assert (virsh.defined(times=3).uuid, "making" in virsh.defined(times=3).mark) == (machine_id, False)

@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import NEVER_EXPIRES
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import snapshots
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE, Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import SnapshotXml
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
@@ -98,6 +98,9 @@ def marked(vm):
     return {("dumpxml", UUID, "--inactive", "--security-info"): machine_xml(metadata(mark))}
 
 
+READ_DEFINITION = ("dumpxml", UUID, "--inactive", "--security-info")
+
+
 def arguments(**more):
     taken = {"name": "s", "description": "d", "include_memory": None, "kind": "internal", "power": "stopped"}
     return {**taken, "expires": NEVER_EXPIRES, **more}
@@ -159,6 +162,58 @@ def test_files_that_were_not_created_are_removed_from_mark(tmp_path):
         )
     mark = virsh.defined().mark
     assert (mark["disks"], mark["files"]) == (vm.mark["disks"], [str(tmp_path / "web.s.memory")])
+
+
+FOREIGN_MARK = {"v": 2, "id": UUID, "tags": ["kept"]}
+
+
+@pytest.mark.parametrize("mark", [None, FOREIGN_MARK, {**FOREIGN_MARK, "id": "another"}])
+def test_of_a_vm_of_others_only_the_memory_file_is_ours(tmp_path, mark):
+    """What its guest writes to the overlay is theirs, as the disk below it."""
+    vm = machine(tmp_path).having(mark=mark)
+    virsh = FakeVirsh({**marked(vm), **({} if mark else {READ_DEFINITION: machine_xml()})})
+    requested = arguments(kind="external", include_memory=True, power="running")
+    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
+    stored = Definition(virsh.sent[0]).mark
+    assert (stored["id"], stored.get("disks", []), stored["files"]) == (UUID, [], [str(tmp_path / "web.s.memory")])
+    assert "created" not in stored
+
+
+def test_overlay_on_a_disk_that_was_created_for_a_vm_of_others_is_ours(tmp_path):
+    vm = machine(tmp_path)
+    vm = vm.having(mark={**FOREIGN_MARK, "disks": [vm.config["disks"]["vda"]["source"]]})
+    virsh = FakeVirsh(marked(vm))
+    requested = arguments(kind="external", include_memory=False)
+    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
+    assert str(tmp_path / "web-vda.s.qcow2") in Definition(virsh.sent[0]).mark["disks"]
+
+
+def test_snapshot_without_memory_of_a_vm_of_others_leaves_no_mark(tmp_path):
+    vm = machine(tmp_path).having(mark=None)
+    virsh = FakeVirsh({READ_DEFINITION: machine_xml()})
+    requested = arguments(kind="external", include_memory=False)
+    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
+    assert [words[0] for words in virsh.done] == ["snapshot-create"]
+
+
+def test_failed_snapshot_of_a_vm_of_others_leaves_no_mark(tmp_path):
+    vm = machine(tmp_path).having(mark=None)
+    driver = driver_of(FakeVirsh({READ_DEFINITION: machine_xml(), create(): failed("no space left")}), tmp_path)
+    stored = []
+    driver.define = lambda definition: (
+        stored.append(definition.mark), driver.virsh.answers.update({READ_DEFINITION: definition.text()})
+    )  # fmt: skip
+    requested = arguments(kind="external", include_memory=True, power="running")
+    with pytest.raises(CommandFailed, match="no space left"):
+        snapshots.snapshot(driver, vm, Step("snapshot", arguments=requested))
+    assert stored[0]["files"] == [str(tmp_path / "web.s.memory")]
+    assert stored[-1] is None
+
+
+@pytest.mark.parametrize(("own_files", "remaining"), [(("/seed",), (f"{POOL}/b.memory",)), ((f"{POOL}/b.memory",), ())])
+def test_memory_file_without_record_remains(own_files, remaining):
+    assert read("external-memory").to_snapshot(UUID, True, None, own_files).remaining == remaining
+    assert read("external-off").to_snapshot(UUID, True, None, own_files).remaining == ()
 
 
 @pytest.mark.parametrize(("info", "raised"), [("Name: s\n", False), (failed(NOT_FOUND), True)])

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mark in the definition: new files are in it before they exist, so that a file that exists proves nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+
+from ..._core.errors import PolyvirtError
+from ..._core.mark import making_mark, making_of, mark_for
+from ..._ports import files, writes
+from ..._tools.virsh import ConnectionLost
+from .storage import check_no_file
+
+
+def mark_to_add_to(vm, stored):
+    """The mark in the stored definition, unless that is of another VM."""
+    return mark_for(vm.id, stored if stored and stored.get("id") == vm.id else vm.mark)
+
+
+@contextmanager
+def recorded_first(driver, vm, definition, paths):
+    """Store a mark that names new files before they exist: the next run knows by it that they are ours.
+
+    If the step fails and none of them remains, the mark is again as before.
+    """
+    own, found, before = mark_to_add_to(vm, definition.mark), definition.mark, writes.count()
+    added = [path for path in paths if path not in making_of(own)]
+    if not added:
+        yield
+        return
+    for path in added:
+        check_no_file(path)
+    definition.set_mark(making_mark(own, [*making_of(own), *added]))
+    driver.define(definition)
+    try:
+        yield
+    except ConnectionLost:
+        raise
+    except PolyvirtError:
+        if not any(files.exists(path) for path in added):
+            with suppress(PolyvirtError):
+                put_back(driver, vm, found)
+                writes.set_back(before)
+                writes.note(doubtful=True)
+        raise
+
+
+def new_log(driver, path):
+    """The log that libvirt will create, to be recorded; empty for one that exists already."""
+    return path if path and driver.is_local and not files.exists(path) else ""
+
+
+def put_back(driver, vm, mark):
+    """Store a former mark (None: there was none) in the present definition."""
+    definition = driver.definition(vm.id)
+    definition.set_mark(mark)
+    driver.define(definition)
