@@ -82,6 +82,17 @@ def _define_clone(driver, name, vm_id, arguments, created):
         _check_source_still_stopped(driver, name, vm_id, source)
 
 
+def rehearsed(driver, name, definition, linked):
+    """The definition that a step would create from that of its source, without any effect on the host."""
+    for disk in disks_to_copy(definition):
+        image_format = disk_format(disk, linked)
+        set_disk_file(disk, driver.storage.disk_path(name, target_of(disk), image_format), image_format)
+    place_nvram(definition, driver.storage, name)
+    _remove_identity(definition)
+    definition.set("name", name)
+    return definition
+
+
 def _check_source_still_stopped(driver, name, vm_id, source):
     """Remove the clone and fail if another task started the source in the meantime.
 

@@ -12,7 +12,7 @@ from ..._core.mark import IN_MARK, mark_for, with_settings
 from ..._core.model import LIVE, PAUSED, RUNNING
 from .definition import Definition
 from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
-from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
+from .settings.disks import add_disk, grow_disk, insert_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE, nvram_of
 from .settings.networks import add_nic, read_nic, remove_nic, set_nic
 from .settings.nvram import NVRAM, place_new_nvram, read_format
@@ -56,6 +56,18 @@ def _store(driver, vm, changes, definition, reserved):
         definition.set_mark(with_reservations(mark, texts))
     if any(change.kind not in _NOT_IN_XML for change in changes):
         driver.define(definition)
+
+
+def rehearse(vm, definition, changes, new_disk):
+    """Make the changes to ``definition`` in the order of a run, without any effect on the VM or its host.
+
+    ``new_disk(slot, entry)`` is the element of a disk that may not exist yet.
+    """
+    for change in sorted(changes, key=_last_nics_first):
+        if change.kind == "disks.add":
+            insert_disk(definition, new_disk(change.key, change.new))
+        elif change.kind not in _NOT_IN_XML:
+            _CHANGES.get(change.kind, _set_field)(None, vm, definition, None, change, [])
 
 
 def _changes_firmware(changes):

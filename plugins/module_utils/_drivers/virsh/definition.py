@@ -26,17 +26,18 @@ _DISK_SOURCES = ("file", "dev", "name", "dir", "volume")
 
 
 class Definition:
-    """One domain XML document."""
+    """One domain XML document. ``is_saved``: it is the one in the saved memory of a suspended VM."""
 
-    def __init__(self, text):
+    def __init__(self, text, is_saved=False):
         self._namespaces = register_prefixes(text)
         self.root = ET.fromstring(text)
+        self.is_saved = is_saved
 
     @classmethod
     def of(cls, root):
         """The parsed XML document of a network, which has native paths like a domain."""
         document = cls.__new__(cls)
-        document.root, document._namespaces = root, {}
+        document.root, document._namespaces, document.is_saved = root, {}, False
         return document
 
     def text(self):
