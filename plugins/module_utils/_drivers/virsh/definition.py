@@ -97,11 +97,15 @@ class Definition:
 
     def native(self, path):
         """The text or attribute at a path such as ``os/kernel`` or ``os/type@machine``; None if it does not exist."""
-        element_path, attribute = _split_path(path)
+        element_path, attribute = split_path(path)
         elements = self._elements(path, element_path)
         if not elements:
             return None
         return elements[0].get(attribute) if attribute else (elements[0].text or "").strip()
+
+    def element_at(self, path):
+        """The element at a native path, which may be that of its attribute; None if it does not exist."""
+        return next(iter(self._elements(path, split_path(path)[0])), None)
 
     def _elements(self, path, element_path):
         try:
@@ -141,7 +145,7 @@ class Definition:
         element.text = marks.printed(mark)
 
     def set_native(self, path, value):
-        element_path, attribute = _split_path(path)
+        element_path, attribute = split_path(path)
         elements = self._elements(path, element_path)
         if value is None:
             self._remove_all(elements, attribute)
@@ -184,7 +188,7 @@ def register_prefixes(text):
     return namespaces
 
 
-def _split_path(path):
+def split_path(path):
     """(path of the element, attribute or empty). An @ within brackets is part of a condition, not the attribute."""
     match = _ATTRIBUTE_AT_END.search(path)
     return (path[: match.start()], match[1]) if match else (path, "")

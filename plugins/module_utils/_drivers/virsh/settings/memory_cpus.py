@@ -221,7 +221,7 @@ MEMORY_CPUS = {
         read=lambda definition: definition.cpus,
         write=write_cpus,
         write_live=write_live_cpus,
-        native=(r"vcpu(?![\w])",),
+        native=(r"vcpu(?![\w])", r"vcpus($|/vcpu(@enabled)?$)"),
     ),
     "memory": Setting(
         cost=_cost_of_value,

@@ -55,7 +55,7 @@ def virsh_with(*more):
 
 def observe_all(virsh, facets=CONFIG, native=()):
     listing = observe.Listing.read(virsh)
-    return observe.observe_fully(virsh, listing, list(listing.names), facets, native)
+    return observe.observe_fully(virsh, listing, list(listing.names), facets, native, {})
 
 
 def machine(*more, facets=CONFIG, native=()):
