@@ -22,6 +22,7 @@ _PREFIXES = re.compile(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")
 _UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, "M": 1024**2, "MiB": 1024**2,
           "GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "T": 1024**4, "TiB": 1024**4}  # fmt: skip
 _ATTRIBUTE_AT_END = re.compile(r"@([\w:.-]+)\Z")
+_PERSISTENT = ("nvdimm", "virtio-pmem")
 _DISK_SOURCES = ("file", "dev", "name", "dir", "volume")
 
 
@@ -70,17 +71,20 @@ class Definition:
     @property
     def memory(self):
         """Bytes of memory that the guest gets at boot; ``max_memory`` may be larger."""
-        for path in ("currentMemory", "memory"):
-            element = self.root.find(path)
-            if element is not None:
-                return int(element.text) * _UNITS[element.get("unit", "KiB")]
-        return None
+        sizes = (_bytes(self.root.find("currentMemory")), self.max_memory)
+        return min((size for size in sizes if size is not None), default=None)
 
     @property
     def max_memory(self):
         """Bytes up to which the memory balloon can grow, or None if the definition has no ``memory`` element."""
-        element = self.root.find("memory")
-        return None if element is None else int(element.text) * _UNITS[element.get("unit", "KiB")]
+        size = _bytes(self.root.find("memory"))
+        return None if size is None else size - self.persistent_memory
+
+    @property
+    def persistent_memory(self):
+        """Bytes of NVDIMMs and the like: they have the content of a file, and libvirt counts them as memory."""
+        devices = [one for one in self.root.iterfind("devices/memory") if one.get("model") in _PERSISTENT]
+        return sum(_bytes(device.find("target/size")) or 0 for device in devices)
 
     def drives(self, *devices):
         """Disk elements of the given devices: disk, lun, cdrom, floppy."""
@@ -174,6 +178,10 @@ class Definition:
                 element.attrib.pop(attribute, None)
             else:
                 parents[element].remove(element)
+
+
+def _bytes(element):
+    return None if element is None else int(element.text) * _UNITS[element.get("unit", "KiB")]
 
 
 def register_prefixes(text):

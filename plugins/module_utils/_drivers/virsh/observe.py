@@ -32,7 +32,7 @@ from ..._tools.virsh import (
 )
 from ..._tools.virsh_node_devices import NodeDevices
 from ..._tools.virsh_states import state
-from .answers import light_commands, snapshot_config, vm_commands, vm_of, with_addresses
+from .answers import Seen, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .definition import Definition, target_of
 from .settings.addresses import named_networks, recorded, sources_of, with_reserved
 from .settings.display import display_effects
@@ -81,26 +81,23 @@ class Listing:
         return [uuid for uuid, name in self.names.items() if name == target.name]
 
 
-def observe_fully(virsh, listing, uuids, facets, native_keys, texts):
+def observe_fully(virsh, listing, uuids, facets, native_keys, seen):
     """Full observation of ``uuids``: definitions, sizes, leases; more only if ``facets`` request it.
 
-    ``answers_by_vm`` is a list of (UUID, {key of vm_commands: Answer}). ``texts`` gets the XML documents that were read:
-    {UUID: stored definition, (UUID, name): snapshot}.
+    ``answers_by_vm`` is a list of (UUID, {key of vm_commands: Answer}). ``seen`` (Seen) gets what was read.
     """
-    commands_by_vm = [
-        (uuid, vm_commands(uuid, uuid in listing.active, uuid in listing.saved, facets)) for uuid in uuids
-    ]
-    answers_by_vm = _run_for_vms(virsh, commands_by_vm)
+    answers_by_vm = _run_for_vms(virsh, [(uuid, vm_commands(uuid, listing, facets)) for uuid in uuids])
     _query_disks_separately(virsh, answers_by_vm)
     vms, snapshot_names = [], {}
     for uuid, answers in answers_by_vm:
         if not is_not_found(answers["inactive"].error):
             vms.append(vm_of(uuid, listing, answers, native_keys))
-            texts[uuid] = answers["inactive"].stdout
+            seen.definitions[uuid] = answers["inactive"].stdout
+            seen.checkpoints[uuid] = answers.get("checkpoints")
             snapshot_names[uuid] = _snapshot_names(uuid, answers)
     if any(names for names, _current in snapshot_names.values()):
         keys = native_keys if "snapshot_configs" in facets else None
-        vms = _with_snapshots(virsh, vms, snapshot_names, keys, texts)
+        vms = _with_snapshots(virsh, vms, snapshot_names, keys, seen)
     return Observation(vms=vms, known=tuple(listing.names.values()))
 
 
@@ -144,7 +141,7 @@ def _snapshot_names(uuid, answers):
     return output.snapshots(answers["snapshots"].stdout), answers["current"].stdout.partition("\n")[0]
 
 
-def _with_snapshots(virsh, vms, snapshot_names, native_keys, texts):
+def _with_snapshots(virsh, vms, snapshot_names, native_keys, seen):
     """The VMs with their snapshots, which one process reads. ``snapshot_names`` is {UUID: result of _snapshot_names}.
 
     If ``native_keys`` is None, the settings in the snapshots are not read.
@@ -157,7 +154,7 @@ def _with_snapshots(virsh, vms, snapshot_names, native_keys, texts):
     for (vm, name), answer in zip(requested, answers):
         _raise_unless_gone(("snapshot-dumpxml", vm.id, name), answer, "snapshot")
         if not answer.error:
-            texts[vm.id, name] = answer.stdout
+            seen.snapshots[vm.id, name] = answer.stdout
             config_of = None if native_keys is None else partial(snapshot_config, vm, native_keys)
             is_current = name == snapshot_names[vm.id][1]
             snapshots[vm.id].append(SnapshotXml.parse(answer.stdout).to_snapshot(vm.id, is_current, config_of))
@@ -220,8 +217,7 @@ class VirshObserver:
         self._native_keys = tuple(options.get("native") or ())
         self._listing = self._capabilities = None
         self._definitions = None
-        #: {UUID: stored definition, (UUID, name): snapshot} as last observed.
-        self.texts = {}
+        self.seen = Seen()
         #: UUIDs of the VMs that were suspended when VMs were observed.
         self.saved = frozenset()
         self._settings = KnownSettings()
@@ -291,7 +287,7 @@ class VirshObserver:
         else:
             uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
         native_keys = None if "native" in facets else self._native_keys
-        observation = observe_fully(self.virsh, listing, uuids, facets, native_keys, self.texts)
+        observation = observe_fully(self.virsh, listing, uuids, facets, native_keys, self.seen)
         observation = replace(observation, vms=[self._with_sizes_of_waiting_disks(vm) for vm in observation.vms])
         self._reads_addresses = self._reads_addresses or "fixed_addresses" in facets
         observation = replace(observation, vms=self._with_reserved_addresses(observation.vms))

@@ -38,12 +38,12 @@ def definitions(driver, plan, step) -> Optional[tuple]:
 
 def observed(driver, uuid):
     """The stored definition of a VM as it was observed."""
-    text = driver.texts.get(uuid)
+    text = driver.seen.definitions.get(uuid)
     return driver.definition(uuid) if text is None else Definition(text)
 
 
 def _restored(driver, plan, step):
-    text = driver.texts.get((plan.before.id, step.arguments["name"]))
+    text = driver.seen.snapshots.get((plan.before.id, step.arguments["name"]))
     restored = SnapshotXml.parse(text).definition if text else None
     return restored and (observed(driver, plan.before.id), restored)
 
@@ -74,7 +74,7 @@ def _before(driver, plan):
     if clone is None:
         return observed(driver, plan.before.id)
     source, requested = clone.arguments["source"], clone.arguments["creation"]["clone"]
-    snapshot = driver.texts.get((source.id, requested.get("snapshot")))
+    snapshot = driver.seen.snapshots.get((source.id, requested.get("snapshot")))
     definition = SnapshotXml.parse(snapshot).definition if snapshot else observed(driver, source.id)
     return rehearsed_clone(driver, plan.after.name, definition, requested.get("linked"))
 

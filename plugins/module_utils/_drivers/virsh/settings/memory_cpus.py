@@ -196,7 +196,7 @@ def write_max_memory(definition, change):
 
 
 def _set_memory(definition, size, maximum):
-    for path, value in (("memory", maximum), ("currentMemory", size)):
+    for path, value in (("memory", maximum + definition.persistent_memory), ("currentMemory", size)):
         definition.set(path, str(value // KIB)).set("unit", "KiB")
 
 
