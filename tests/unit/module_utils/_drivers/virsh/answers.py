@@ -45,8 +45,9 @@ def with_metadata(text):
 
 
 class FakeVirsh:
-    """Returns the given answers by command; no VM is suspended unless they say so. ``done`` are the arguments of all commands that were run, ``sent`` their
-    standard inputs, ``limits`` is {command: timeout in seconds} if it is not the default.
+    """Returns the given answers by command; no VM is suspended unless they say so. ``done`` are the arguments of all
+    commands that were run, ``sent`` their standard inputs, ``limits`` is {command: timeout in seconds} if it is not the
+    default.
     """
 
     uri = "qemu:///system"
