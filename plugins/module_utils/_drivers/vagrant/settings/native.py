@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option ``native``: settings and calls that an option makes are rejected, because two places would set the same."""
+"""The option ``native``: settings and calls that another option makes are rejected."""
 
 from __future__ import annotations
 
