@@ -102,10 +102,11 @@ def test_native_sets_what_has_no_option(qemu, carry):
     """A second optical drive, and a log of a serial port in a new file, which the VM may have again."""
     qemu.clean()
     qemu.bring({WEB: STOPPED})
-    drive = "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target dev='sdb' bus='sata'/></disk>"
-    _define(qemu, WEB, ("</devices>", f"{drive}</devices>"))
-    iso, log = Path(qemu.storage) / "pvg-held.iso", Path(qemu.storage) / "pvg-held.log"
-    subprocess.run(["truncate", "-s", "1M", str(iso)], check=True)
+    first, iso, log = (Path(qemu.storage) / f"pvg-held.{name}" for name in ("first", "iso", "log"))
+    for path in (first, iso):
+        subprocess.run(["truncate", "-s", "1M", str(path)], check=True)
+    place = f"<source file='{first}'/><target dev='sdb' bus='sata'/><readonly/>"
+    _define(qemu, WEB, ("</devices>", f"<disk type='file' device='cdrom'>{place}</disk></devices>"))
     serial = "devices/serial"
     native = {"devices/disk[3]/source@file": str(iso), f"{serial}@type": "file", f"{serial}/source@path": str(log)}
     start = {"name": WEB, "state": "started", "native": native}
@@ -136,7 +137,7 @@ def test_memory_file_is_one_thing_in_one_vm(qemu, carry):
         *_both("running", {"name": DB, "disks": [disk]}),
     ]
     answers = carry(qemu, tasks, [WEB, DB])
-    assert answers["info"].vm(WEB)["settings"]["memory"] == "128M"
+    assert answers["info"].vm(WEB)["memory_mib"] == 128
     for label in ("disk", "running"):
         _rejected(answers, label, "disks.vdb.source", str(file), f"used by {WEB}")
     _rejected(answers, "clone", COPY, str(file), "only one VM")

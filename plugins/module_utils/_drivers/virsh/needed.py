@@ -8,11 +8,12 @@ from __future__ import annotations
 from ..._core.errors import CommandFailed
 from ..._core.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
-from ..._kit.local_files import LocalFiles
+from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._ports import files, locks
 from ..._tools import optical
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
 from .definition import file_of, target_of
+from .named_files import NATIVE
 from .settings.disks import slot_name
 from .settings.firmware import read_firmware
 from .snapshots import missing_in_image
@@ -21,6 +22,7 @@ from .storage import IMAGE_FORMATS, declared_format, used_files
 _NEW_REMEDIES = {
     "firmware": "Delete the file or move it to another directory. To use its firmware variables for the new VM,"
     " move it back after the VM is created.",
+    NATIVE: "Use a path at which nothing exists: the VM would overwrite or replace the file.",
     "serial_log": "Use another file, or delete it: virtlogd truncates only a text file.",
 }
 
@@ -30,7 +32,7 @@ class VirshFiles(LocalFiles):
 
     platform, formats, converts_to = "libvirt", dict.fromkeys((IMAGE, COPIED, DISK), IMAGE_FORMATS), "qcow2"
     linked_format, first, devices = "qcow2", slot_name(0), True
-    by_platform, own_folder = ("firmware", "serial_log"), ("serial_log",)
+    by_platform, own_folder = ("firmware", "serial_log", NATIVE), ("serial_log", NATIVE)
     folder_option, write_remedy = "storage_path", "Run the task with become, or set another storage_path."
     space_remedy = "set another storage_path, or linked: true"
     new_remedies = _NEW_REMEDIES
@@ -43,7 +45,7 @@ class VirshFiles(LocalFiles):
 
     def new_files(self, one):
         found = super().new_files(one)
-        return [file for file in found if file[0] != "serial_log" or self.driver.is_local]
+        return [file for file in found if file[0] not in self.own_folder or self.driver.is_local]
 
     def creates_folder(self, folder):
         """Libvirt itself creates its default directory when needed."""
@@ -61,6 +63,8 @@ class VirshFiles(LocalFiles):
 
     def is_leftover(self, item):
         """A file that has the content of the new one is from an interrupted task. An existing seed is replaced."""
+        if item.option == NATIVE:  # QEMU replaces a socket, and writes to a pipe or a character device.
+            return self.kind(item.path) == SPECIAL
         if item.option == "serial_log":
             return files.is_file(item.path) and not files.holds_zeroes(item.path)
         if item.option == "firmware":
