@@ -19,6 +19,9 @@ from .definition import Definition, machine_type
 from .settings.disks import bus_of, disk_element, slot_name
 from .snapshots import SnapshotXml
 
+#: Settings whose form depends on what the host has; they claim nothing.
+_OF_HOST = ("shared_folders", "nested_virtualization")
+
 
 def definitions(driver, plan, step) -> Optional[tuple]:
     """Return (definition without what only ``native`` or a snapshot sets, definition that the step stores), or None.
@@ -28,7 +31,8 @@ def definitions(driver, plan, step) -> Optional[tuple]:
     if step.verb == "restore":
         return _restored(driver, plan, step)
     if step.verb == "create" and step.arguments["config"].get("native"):
-        config, create = step.arguments["config"], partial(_created, driver, plan.after.name, step)
+        config = {name: value for name, value in step.arguments["config"].items() if name not in _OF_HOST}
+        create = partial(_created, driver, plan.after.name, step)
         return create({**config, "native": {}}), create(config)
     if step.verb == "configure" and any(change.field == "native" for change in step.changes):
         change = partial(_changed, driver, plan)
@@ -63,8 +67,8 @@ def _created(driver, name, step, config):
 
 
 def _changed(driver, plan, changes):
-    definition = _before(driver, plan)
-    rehearse(plan.before, definition, changes, partial(_new_disk, driver, plan.after.name))
+    definition, known = _before(driver, plan), [change for change in changes if change.field not in _OF_HOST]
+    rehearse(plan.before, definition, known, partial(_new_disk, driver, plan.after.name))
     return definition
 
 

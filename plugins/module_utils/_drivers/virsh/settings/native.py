@@ -126,15 +126,15 @@ def _option_in(definition, key):
     """The option that sets what a path leads to in this definition, or None."""
     path, attribute = split_path(key)
     steps, element = [match[0] for match in _STEP.finditer(path)], definition.element_at(key)
-    if steps[:1] == ["cpu"] and element is not None and element.get("name") in _NESTED:
+    top, *tags = [step.partition("[")[0] for step in steps]
+    if top == "cpu" and element is not None and element.get("name") in _NESTED:
         return "nested_virtualization"
-    if steps[:1] != ["devices"] or len(steps) < 2:
+    if top != "devices" or not tags:
         return None
-    tags = [step.partition("[")[0] for step in steps[1:]]
     device = _device_with(definition, element, "/".join(steps[:2]))
     if device is None or tags[0] != "disk":
         return _DEVICES.get(tags[0]) if device is None else None
-    return _option_of_drive(definition, device, "/".join(tags[1:]) + f"@{attribute}" * bool(attribute))
+    return _option_of_drive(definition, device, "/".join(tags[1:]) + (f"@{attribute}" if attribute else ""))
 
 
 def _device_with(definition, element, path):

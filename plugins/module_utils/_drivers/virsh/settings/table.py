@@ -80,6 +80,6 @@ def config_of(definition, sizes, own_files=frozenset(), native_keys=()):
 
 
 def write_setting(driver, definition, change):
-    """Apply one change to a definition. ``driver`` None: without what depends on the host."""
+    """Apply one change to a definition."""
     setting = SETTINGS[change.field]
-    setting.write(definition, setting.on_host(driver, definition, change) if setting.on_host and driver else change)
+    setting.write(definition, setting.on_host(driver, definition, change) if setting.on_host else change)
