@@ -34,7 +34,7 @@ from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._media import disk_header
 from ..._ports import files
 from .definition import backing_files, target_of
-from .named_files import NATIVE, named_files
+from .named_files import LOG, NATIVE, named_files
 from .rehearsal import definitions, observed
 from .settings.addresses import named_networks, with_reserved_address
 from .settings.devices import passed_through
@@ -251,8 +251,10 @@ class VirshClaims(HoldsClaims):
         return ()
 
     def stored(self, plan, step):
-        is_restored = step.verb == "restore"
-        return [claim for claim in self._added(plan, step) if is_restored or not _is_new_file(claim)]
+        added = self._added(plan, step)
+        if step.verb == "restore":  # The settings of the snapshot claim all else.
+            return [claim for claim in added if claim.option in (LOG, NATIVE)]
+        return [claim for claim in added if not _is_new_file(claim)]
 
     def _added(self, plan, step):
         """The claims of the definition that a step would store, without those of its settings."""
