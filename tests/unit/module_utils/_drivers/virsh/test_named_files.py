@@ -169,6 +169,8 @@ def _new_files(driver, plan):
 def test_file_of_the_present_definition_is_no_new_file(tmp_path):
     path, own = tmp_path / "log", "<console type='file'><source path='{}'/></console><serial type='pty'/>"
     assert [mode for mode, _option, _path in _new_files(_driver(tmp_path, own.format(path)), _native(path))] == []
+    log = _driver(tmp_path, f"<serial type='pty'><log file='{path}'/></serial>")
+    assert _new_files(log, _native(path)) == [(WRITE, "native", str(path))]
     other = _driver(tmp_path, own.format(tmp_path / "other"))
     assert _new_files(other, _native(path)) == [("new", "native", str(path))]
 
