@@ -135,6 +135,10 @@ class HoldsClaims:
             found.append(("cloud_init", self.new_seed(plan, step)))
         return [(NEW, option, path) for option, path in found if path]
 
+    def stored(self, plan: Plan, step: Step) -> Sequence[Claim]:
+        """Return what the definition that a step would store claims, and its settings do not name (``native``)."""
+        return ()
+
     def network(self, nic) -> Hashable:
         """Return what identifies the network of an entry of ``networks``; None: no other VM is on it."""
         return (nic.get("type"), nic["source"]) if nic.get("source") else None
@@ -293,7 +297,7 @@ def claims_of_plan(plan, own, driver, source=None, copies_running=False):
         if one.step.verb == "clone" and source is not None:
             files += _of_source(one.step, source, driver, copies_running)
         during += [*more, *(claim for claim in files if claim.mode not in (WRITE, BASE))]
-        after = [*after, *(claim for claim in files if claim.mode in (WRITE, BASE))]
+        after = [*after, *(claim for claim in files if claim.mode in (WRITE, BASE)), *driver.stored(plan, one.step)]
     return during, after
 
 

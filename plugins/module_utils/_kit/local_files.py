@@ -11,6 +11,9 @@ from .._core.file_checks import check_free
 from .._core.needed import DELETED, DEVICE, FILE, FOLDER, FileFacts
 from .._core.planned import deleted_files
 
+#: The kind of sockets, pipes and character devices.
+SPECIAL = "special file"
+
 
 class LocalFiles(FileFacts):
     """Files on this host; ``files`` is the port."""
@@ -28,7 +31,7 @@ class LocalFiles(FileFacts):
         tests = {FILE: self.files.is_file, DEVICE: self.files.is_block_device, FOLDER: self.files.is_folder}
         if not self.files.exists(path):
             return ""
-        return next((kind for kind, test in tests.items() if test(path)), "special file")
+        return next((kind for kind, test in tests.items() if test(path)), SPECIAL)
 
     def may_read(self, path):
         return self.files.is_readable(path)

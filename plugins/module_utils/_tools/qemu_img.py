@@ -39,7 +39,8 @@ _NO_TIMEOUT = None
 class ImageInfo:
     """One image; sizes in bytes. ``backing`` is the full path of its backing file.
 
-    ``snapshots`` are the names of its internal snapshots; names may repeat.
+    ``snapshots`` are the names of its internal snapshots; names may repeat. ``bitmaps`` are those of backup programs;
+    of an image in use, only those that it had when it was opened.
     """
 
     path: str
@@ -47,6 +48,7 @@ class ImageInfo:
     virtual_size: int
     backing: str | None
     snapshots: tuple = ()
+    bitmaps: tuple = ()
 
 
 def empty_image(size):
@@ -162,4 +164,5 @@ def _image(found):
         virtual_size=found["virtual-size"],
         backing=found.get("full-backing-filename", found.get("backing-filename")),
         snapshots=tuple(snapshot["name"] for snapshot in found.get("snapshots", ())),
+        bitmaps=tuple(one["name"] for one in found.get("format-specific", {}).get("data", {}).get("bitmaps", ())),
     )

@@ -178,6 +178,11 @@ def is_not_found(error, kind="domain"):
     return _says(error, _NOT_FOUND[kind])
 
 
+def is_not_saved(error):
+    """Whether a VM has no saved memory: it was started or discarded in the meantime."""
+    return _says(error, ("does not have managed save image",))
+
+
 def may_pass(error):
     """Whether a command may succeed when it is sent again: another task held the VM (libvirt itself waits 30 s before
     it reports that), or the connection was lost.

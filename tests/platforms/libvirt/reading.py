@@ -24,7 +24,7 @@ READS = {
     "virsh": {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
         "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
-        "snapshot-info", "vol-path", "nodedev-list", "nodedev-dumpxml",
+        "snapshot-info", "vol-path", "nodedev-list", "nodedev-dumpxml", "checkpoint-list",
     },
     "qemu-img": {"check", "compare", "info", "measure"},
 }  # fmt: skip

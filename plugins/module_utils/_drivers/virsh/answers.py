@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from ..._core.errors import CommandFailed
 from ..._core.mark import marked_settings
 from ..._core.model import RUNNING, Address, Counters, Vm
@@ -18,24 +20,41 @@ from .settings.memory_cpus import align_maxima
 from .settings.port_forwards import read_forwards
 from .settings.table import config_of
 
+#: First libvirt version with checkpoints.
+_CHECKPOINTS_SINCE = (5, 6)
 
-def vm_commands(uuid, active, saved, facets):
-    """{key: virsh command} for a full observation of one VM; ``active``: it runs, ``saved``: it is suspended."""
+
+@dataclass
+class Seen:
+    """What the last observations read: {UUID: text of the stored definition}, {(UUID, name): text of a snapshot}, and
+    {UUID: Answer with the names of checkpoints, None if they were not read}.
+    """
+
+    definitions: dict = field(default_factory=dict)
+    snapshots: dict = field(default_factory=dict)
+    checkpoints: dict = field(default_factory=dict)
+
+
+def vm_commands(uuid, listing, facets):
+    """{key: virsh command} for a full observation of one VM of the Listing."""
     commands = {
         "power": ("domstate", uuid, "--reason"),
         "inactive": ("dumpxml", uuid, "--inactive"),
         "sizes": ("domblkinfo", uuid, "--all"),
     }
-    if active:
+    if uuid in listing.active:
         commands["active"] = ("dumpxml", uuid)
         commands.update(virsh_addresses.questions(uuid, thoroughly="addresses" in facets))
         if "counters" in facets:
             commands["counters"] = ("domstats", uuid, "--cpu-total", "--balloon")
-    if saved:
+    if uuid in listing.saved:
         commands["active"] = ("managedsave-dumpxml", uuid)
     if "snapshots" in facets:
         commands["snapshots"] = ("snapshot-list", uuid, "--name")
         commands["current"] = ("snapshot-current", uuid, "--name")
+        has_checkpoints = output.version_numbers(listing.versions.library or "") >= _CHECKPOINTS_SINCE
+        if "snapshot_configs" in facets and has_checkpoints:
+            commands["checkpoints"] = ("checkpoint-list", uuid, "--name")
     return commands
 
 

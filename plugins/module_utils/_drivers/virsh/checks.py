@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from ..._core.errors import NotFound, Refused
+from ..._core.errors import CommandFailed, NotFound, Refused
 from ..._core.file_checks import check_files
 from ..._core.model import (
     NEVER,
@@ -33,6 +33,8 @@ from ..._core.model import (
 from ..._core.planned import planned
 from ..._ports import files
 from ..._tools import seed
+from ..._tools.virsh import is_unsupported
+from ..._tools.virsh_output import names as names_in
 from ..._tools.virsh_output import version_numbers
 from .create import check_architecture
 from .definition import Definition, file_of, machine_type
@@ -266,15 +268,34 @@ def _check_restore(driver, vm, arguments):
             f" {driver.library} cannot load its memory.",
             f"Create a clone with its disks instead (clone.snapshot: {name}).",
         )
+    if snapshot.kind == INTERNAL:
+        _check_checkpoints(driver, vm, name)
     if not driver.is_local:
         return
-    check_content(driver, vm, name, snapshot)
+    check_content(driver, vm, name, snapshot, for_restore=True)
     _check_media(vm, name, snapshot)
     memory = snapshot.memory_file
     if memory and not files.exists(memory):
         raise NotFound(
             f"{vm.name}: {memory} with the memory of snapshot '{name}' no longer exists.",
             "Restore the file, or delete the snapshot.",
+        )
+
+
+def _check_checkpoints(driver, vm, name):
+    """Reject a restore that libvirt ends half-way: it stops the guest, and QEMU loads no snapshot beside a bitmap."""
+    answer = driver.seen.checkpoints.get(vm.id)
+    if answer is None or is_unsupported(answer.error):
+        return
+    if answer.error:
+        raise CommandFailed(("virsh", "checkpoint-list", vm.id), 1, answer.error)
+    names = names_in(answer.stdout)
+    if names:
+        first = "" if vm.power == RUNNING else "Start the VM, because checkpoints of a stopped one remain. "
+        commands = "; ".join(shlex.join(["virsh", "checkpoint-delete", vm.name, one]) for one in names)
+        raise Refused(
+            f"{vm.name}: snapshot '{name}' cannot be restored while the VM has checkpoints: {', '.join(names)}.",
+            f"{first}Delete them: {commands}. The next backup of the program that created them must be a full one.",
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 
 from ..._core.claims import (
     ADDRESS,
@@ -33,9 +34,10 @@ from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._media import disk_header
 from ..._ports import files
 from .definition import backing_files, target_of
+from .named_files import LOG, NATIVE, named_files
+from .rehearsal import definitions, observed
 from .settings.addresses import named_networks, with_reserved_address
 from .settings.devices import passed_through
-from .settings.display import log_files
 from .settings.firmware import nvram_of
 from .settings.networks import read_networks
 from .settings.port_forwards import read_forwards
@@ -48,15 +50,20 @@ _HOST_ID = re.compile(r"<host>\s*<uuid>([^<]+)<")
 _SESSION = re.compile(r"/session(\?|\Z)")
 
 
+#: The remedy for what only the saved memory of a VM holds.
+_END_SAVED = "Start {0} and stop it again, or discard its saved memory: virsh managedsave-remove {0}."
+
+
 class VirshClaims(HoldsClaims):
     """The claims of all VMs of one connection. Images are read once per object, by their headers."""
 
-    file_options = ("serial_log", "firmware", "secure_boot")
+    file_options = ("serial_log", "firmware", "secure_boot", NATIVE)
 
     def __init__(self, driver):
         self._driver = driver
         #: The files that external snapshots froze: {(VM id, name): {slot: path}}, read once.
         self._chains, self._volumes, self._frozen = {}, None, {}
+        self._reads_images, self._reads_volumes, self._deletes, self._networks = True, False, False, {}
 
     def read_place(self):
         host = _HOST_ID.search(self._driver.capabilities())
@@ -112,7 +119,7 @@ class VirshClaims(HoldsClaims):
         self._reads_volumes = any(claim.kind == FILE and not claim.is_new for claim in wanted)
         self._deletes = bool(deleted)
         self._networks = self._read_networks(wanted)
-        found = [self._of_definition(definition) for definition in self._driver.all_definitions()]
+        found = [self._held_by(definition) for definition in self._driver.all_definitions()]
         return [*found, *self._unused_images(deleted, found)]
 
     def _read_networks(self, wanted):
@@ -120,14 +127,24 @@ class VirshClaims(HoldsClaims):
         asked = {claim.where[1][1] for claim in wanted if claim.kind == ADDRESS}
         return named_networks(self._driver.virsh, asked) if asked else {}
 
+    def _held_by(self, definition):
+        """A running or suspended VM has two definitions, which may contain different files."""
+        off = SUSPENDED if definition.uuid in self._driver.saved else STOPPED
+        power, claims = RUNNING if definition.root.get("id") else off, self._of_definition(definition)
+        if definition.is_saved:
+            remedy = _END_SAVED.format(definition.name)
+            claims = [replace(claim, remedy=claim.remedy or remedy) for claim in claims]
+        return Held(self.owner_id(definition.uuid), definition.name, power, tuple(claims))
+
     def _of_definition(self, definition):
-        """A running VM has two definitions, which may contain different files."""
+        """The claims of one definition."""
         claims = [claim for drive in definition.drives("disk", "lun") for claim in self._of_drive(definition, drive)]
         for drive in definition.drives("cdrom", "floppy"):
             claims += self._of_drive(definition, drive)
         if nvram_of(definition):
             claims += self._of_file(nvram_of(definition), WRITE, "nvram")
-        claims += [claim for path in log_files(definition) for claim in self._of_file(path, WRITE, "serial_log")]
+        for mode, option, path in named_files(definition):
+            claims += self._of_file(path, mode, option)
         for key, nic in read_networks(definition).items():
             claims += self.nic(with_reserved_address(nic, self._networks), f"networks.{key}")
         for key, forward in read_forwards(definition).items():
@@ -138,16 +155,14 @@ class VirshClaims(HoldsClaims):
         if mark.get("id") == definition.uuid:
             bases = mark.get("inputs", {}).get("bases", ())
             claims += [Claim(FILE, self.identity(path), BASE, "bases", path) for path in bases]
-        off = SUSPENDED if definition.uuid in self._driver.saved else STOPPED
-        power = RUNNING if definition.root.get("id") else off
-        return Held(self.owner_id(definition.uuid), definition.name, power, tuple(claims))
+        return claims
 
     def device(self, device, option):
         identity = (self.place and self.place[0], (device["type"], device["id"]))
         return [Claim(DEVICE, identity, "", option, "the device")]
 
     def _of_drive(self, definition, drive):
-        is_disk = drive.get("device", "disk") in ("disk", "lun")
+        is_disk = drive.get("device", "disk") in ("disk", "lun", "floppy")
         mode = SHARED if drive.find("shareable") is not None else WRITE
         if not is_disk or drive.find("readonly") is not None:
             mode = READ
@@ -236,7 +251,29 @@ class VirshClaims(HoldsClaims):
             return self._merged_files(plan.before, step)
         return ()
 
+    def stored(self, plan, step):
+        added = self._added(plan, step)
+        if step.verb == "restore":  # The settings of the snapshot claim all else.
+            return [claim for claim in added if claim.option in (LOG, NATIVE)]
+        return [claim for claim in added if not _is_new_file(claim)]
+
+    def _added(self, plan, step):
+        """The claims of the definition that a step would store, without those of its settings."""
+        without, stored = definitions(self._driver, plan, step) or (None, None)
+        if stored is None:
+            return []
+        known = {claim.key for claim in self._of_definition(without)}
+        return [claim for claim in self._of_definition(stored) if claim.key not in known]
+
+    def _new_native_files(self, plan, step):
+        """The files that ``native`` has the VM write, and that the present definition does not name."""
+        added = [claim for claim in self._added(plan, step) if _is_new_file(claim)]
+        present = observed(self._driver, plan.before.id) if added and plan.before.id else None
+        own = {claim.identity for claim in self._of_definition(present)} if present else ()
+        return [(NEW if claim.identity not in own else WRITE, NATIVE, claim.text) for claim in added]
+
     def _other_files(self, plan, step):
+        yield from self._new_native_files(plan, step)
         changed = step.arguments.get("config") or {change.kind: change.new for change in step.changes}
         after = step.arguments.get("config") or plan.after.config
         if {"firmware", "secure_boot", "nvram_format"} & changed.keys() and after.get("firmware") == "uefi":
@@ -257,6 +294,10 @@ class VirshClaims(HoldsClaims):
                 if key not in self._frozen:
                     self._frozen[key] = read_snapshot(self._driver.virsh, *key).disk_files
                 yield from ((MERGE, f"{SNAPSHOTS}.{snapshot.name}", path) for path in self._frozen[key].values())
+
+
+def _is_new_file(claim):
+    return (claim.kind, claim.mode, claim.option) == (FILE, WRITE, NATIVE)
 
 
 def _is_raw(drive):

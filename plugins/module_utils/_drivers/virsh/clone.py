@@ -15,6 +15,7 @@ from ..._ports import files
 from ..._tools.seed_network import macs_by_place
 from .create import define_once, make_seed, mark_of_new_vm, store_new
 from .definition import Definition, file_of, target_of
+from .exclusive import exclusive_devices, make_unique
 from .settings.disks import add_seeds, set_disk_file
 from .settings.firmware import nvram_of
 from .settings.networks import is_bridge, new_mac, set_nic_element
@@ -66,6 +67,7 @@ def _define_clone(driver, name, vm_id, arguments, created):
     source, creation = arguments["source"], arguments["creation"]
     requested = creation["clone"]
     original = Original.read(driver, source, requested.get("snapshot"))
+    check_unique(name, source, original)  # A source that the same task has created was not there to be checked.
     definition = original.definition
     disks = _copy_disks(driver, name, original, requested["linked"], created)
     nvram = _copy_nvram(driver, name, definition, created)
@@ -81,6 +83,17 @@ def _define_clone(driver, name, vm_id, arguments, created):
     store_new(driver, name, definition)
     if requested["linked"] and not requested.get("snapshot"):
         _check_source_still_stopped(driver, name, vm_id, source)
+
+
+def rehearsed(driver, name, definition, linked):
+    """The definition that a step would create from that of its source, without any effect on the host."""
+    for disk in disks_to_copy(definition):
+        image_format = disk_format(disk, linked)
+        set_disk_file(disk, driver.storage.disk_path(name, target_of(disk), image_format), image_format)
+    place_nvram(definition, driver.storage, name)
+    _remove_identity(definition)
+    definition.set("name", name)
+    return definition
 
 
 def _check_source_still_stopped(driver, name, vm_id, source):
@@ -152,8 +165,8 @@ _IDENTITIES = (
     "sysinfo/system/entry[@name='serial']",
     "devices/hostdev",
 )
-#: Types of serial ports with a file, socket or address that two VMs cannot share.
-_EXCLUSIVE_TYPES = ("file", "unix", "tcp")
+#: Types of character devices with a file, socket or address that two VMs cannot share, and that can be replaced.
+_EXCLUSIVE_TYPES = ("file", "pipe", "unix", "tcp", "udp")
 
 
 def _remove_identity(definition):
@@ -167,11 +180,12 @@ def _remove_identity(definition):
         generation.text = None  # An empty element makes libvirt generate a new value.
     for channel in definition.root.findall("devices/channel[@type='unix']"):
         _remove_children(channel, "source")
-    for port in ("serial", "console", "parallel"):
+    for port in ("serial", "console", "parallel", "channel"):
         for element in definition.root.findall(f"devices/{port}"):
             _reset_serial_port(element)
     for graphics in definition.root.findall("devices/graphics"):
         _reset_graphics(graphics)
+    make_unique(definition)
 
 
 def _assign_new_macs(definition, requested_networks):
@@ -192,8 +206,8 @@ def _reset_serial_port(element):
     A port that connects to a peer is kept: both VMs can do that.
     """
     _remove_children(element, "log")
-    source = element.find("source")
-    if element.get("type") in _EXCLUSIVE_TYPES and source is not None and source.get("mode") != "connect":
+    is_exclusive = any(source.get("mode") != "connect" for source in element.findall("source"))
+    if element.get("type") in _EXCLUSIVE_TYPES and is_exclusive:
         element.set("type", "pty")
         _remove_children(element, "source", "protocol")
 
@@ -222,6 +236,18 @@ def _remove_children(element: ET.Element, *tags):
 # Checks before anything is changed ------------------------------------------------------------------------------------
 
 
+def check_unique(name, source, original):
+    """Raise Refused if the clone would share with its source what only one running VM can have."""
+    definition = Definition(original.definition.text())
+    _remove_identity(definition)
+    found = exclusive_devices(definition)
+    if found:
+        raise Refused(
+            f"{name}: clone.source: '{source.name}' has {found[0]}, which only one VM can have.",
+            f"Remove it from '{source.name}' first (virsh edit), or create the VM from a copy of its disk (image).",
+        )
+
+
 def check_original(name, source, original, requested):
     """Raise Refused if a VM or snapshot cannot be cloned at all."""
     if original.definition is None:
@@ -235,6 +261,7 @@ def check_original(name, source, original, requested):
             " be copied, but it cannot be a backing file.",
             "Omit linked, or create an external snapshot (kind: external).",
         )
+    check_unique(name, source, original)
     for disk in disks_to_copy(original.definition):
         slot = target_of(disk)
         if not file_of(disk):

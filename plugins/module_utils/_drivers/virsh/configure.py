@@ -14,7 +14,7 @@ from ..._core.model import LIVE, Plan
 from ..._core.simulate import simulate
 from .mark import mark_to_add_to, new_log, recorded_first
 from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
-from .settings.disks import add_disk, check_attached, grow_disk, remove_disk, set_iso
+from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE, nvram_of
 from .settings.networks import add_nic, read_nic, remove_nic, set_nic
 from .settings.nvram import NVRAM, QCOW2, place_new_nvram, read_format
@@ -96,6 +96,18 @@ def _takes_time(change, running):
     is_live = running is not None and change.cost == LIVE
     setting = SETTINGS.get(change.field)
     return change.kind in _OF_FILES or (is_live and (change.kind in _CHANGES or setting.write_live is not None))
+
+
+def rehearse(vm, definition, changes, new_disk):
+    """Make the changes to ``definition`` in the order of a run, without any effect on the VM or its host.
+
+    ``new_disk(slot, entry)`` is the element of a disk that may not exist yet.
+    """
+    for change in sorted(changes, key=_last_nics_first):
+        if change.kind == "disks.add":
+            insert_disk(definition, new_disk(change.key, change.new))
+        elif change.kind not in _NOT_IN_XML:
+            _CHANGES.get(change.kind, _set_field)(None, vm, definition, None, change, [])
 
 
 def _changes_firmware(changes):

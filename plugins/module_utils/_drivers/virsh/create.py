@@ -128,7 +128,7 @@ def _define_new(driver, name, vm_id, arguments, created):
     config = _with_macs(config, creation)
     seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
     created += seeds
-    _write_settings(driver, definition, config, disks, seeds)
+    write_settings(driver, definition, config, disks, seeds)
     own_disks = [path for _slot, path, _format, ours in disks if ours]
     mark = mark_of_new_vm(driver, vm_id, arguments, config, own_disks, seeds)
     if config.get("firmware") == "uefi":
@@ -185,7 +185,7 @@ def make_seed(driver, name, vm_id, creation, macs):
     return [path]
 
 
-def _write_settings(driver, definition, config, disks, seeds):
+def write_settings(driver, definition, config, disks, seeds):
     for slot, path, image_format, _ours in disks:
         bus = bus_of(slot, config["disks"][slot])
         insert_disk(definition, disk_element(slot, path, image_format, bus))

@@ -25,23 +25,25 @@ _UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2,
 #: What libvirt shows only with --security-info, or shows as stars without it.
 _SECRETS = re.compile(r""" passwd=(?:'[^']*'|"[^"]*")|\s*<cookies>.*?</cookies>""", re.DOTALL)
 _ATTRIBUTE_AT_END = re.compile(r"@([\w:.-]+)\Z")
+_PERSISTENT = ("nvdimm", "virtio-pmem")
 _DISK_SOURCES = ("file", "dev", "name", "dir", "volume")
 
 
 class Definition:
-    """One domain XML document."""
+    """One domain XML document. ``is_saved``: it is the one in the saved memory of a suspended VM."""
 
-    def __init__(self, text):
+    def __init__(self, text, is_saved=False):
         self._namespaces = register_prefixes(text)
         self.root = ET.fromstring(text)
         #: See ``version_of``. Changes of the document do not change it.
         self.version = version_of(text)
+        self.is_saved = is_saved
 
     @classmethod
     def of(cls, root):
         """The parsed XML document of a network, which has native paths like a domain."""
         document = cls.__new__(cls)
-        document.root, document._namespaces, document.version = root, {}, None
+        document.root, document._namespaces, document.version, document.is_saved = root, {}, None, False
         return document
 
     def text(self):
@@ -74,17 +76,20 @@ class Definition:
     @property
     def memory(self):
         """Bytes of memory that the guest gets at boot; ``max_memory`` may be larger."""
-        for path in ("currentMemory", "memory"):
-            element = self.root.find(path)
-            if element is not None:
-                return int(element.text) * _UNITS[element.get("unit", "KiB")]
-        return None
+        sizes = (_bytes(self.root.find("currentMemory")), self.max_memory)
+        return min((size for size in sizes if size is not None), default=None)
 
     @property
     def max_memory(self):
         """Bytes up to which the memory balloon can grow, or None if the definition has no ``memory`` element."""
-        element = self.root.find("memory")
-        return None if element is None else int(element.text) * _UNITS[element.get("unit", "KiB")]
+        size = _bytes(self.root.find("memory"))
+        return None if size is None else size - self.persistent_memory
+
+    @property
+    def persistent_memory(self):
+        """Bytes of NVDIMMs and the like: they have the content of a file, and libvirt counts them as memory."""
+        devices = [one for one in self.root.iterfind("devices/memory") if one.get("model") in _PERSISTENT]
+        return sum(_bytes(device.find("target/size")) or 0 for device in devices)
 
     def drives(self, *devices):
         """Disk elements of the given devices: disk, lun, cdrom, floppy."""
@@ -115,11 +120,15 @@ class Definition:
 
     def native(self, path):
         """The text or attribute at a path such as ``os/kernel`` or ``os/type@machine``; None if it does not exist."""
-        element_path, attribute = _split_path(path)
+        element_path, attribute = split_path(path)
         elements = self._elements(path, element_path)
         if not elements:
             return None
         return elements[0].get(attribute) if attribute else (elements[0].text or "").strip()
+
+    def element_at(self, path):
+        """The element at a native path, which may be that of its attribute; None if it does not exist."""
+        return next(iter(self._elements(path, split_path(path)[0])), None)
 
     def _elements(self, path, element_path):
         try:
@@ -163,7 +172,7 @@ class Definition:
         element.text = marks.printed(mark)
 
     def set_native(self, path, value):
-        element_path, attribute = _split_path(path)
+        element_path, attribute = split_path(path)
         elements = self._elements(path, element_path)
         if value is None:
             self._remove_all(elements, attribute)
@@ -199,6 +208,10 @@ def version_of(text):
     return hashlib.sha256(_SECRETS.sub("", text).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def _bytes(element):
+    return None if element is None else int(element.text) * _UNITS[element.get("unit", "KiB")]
+
+
 def register_prefixes(text):
     """Register the namespace prefixes of a document, and return {prefix: namespace}.
 
@@ -211,7 +224,7 @@ def register_prefixes(text):
     return namespaces
 
 
-def _split_path(path):
+def split_path(path):
     """(path of the element, attribute or empty). An @ within brackets is part of a condition, not the attribute."""
     match = _ATTRIBUTE_AT_END.search(path)
     return (path[: match.start()], match[1]) if match else (path, "")

@@ -9,11 +9,12 @@ from ..._core.errors import CommandFailed, CreatedMeanwhile
 from ..._core.mark import making_of, own_mark
 from ..._core.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
-from ..._kit.local_files import LocalFiles
+from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._ports import files, locks
 from ..._tools import optical
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
 from .definition import file_of, target_of
+from .named_files import NATIVE
 from .settings.disks import slot_name
 from .settings.display import log_files
 from .settings.firmware import nvram_of, read_firmware
@@ -25,6 +26,7 @@ _NEW_REMEDIES = {
     " move it back after the VM is created.",
     "serial_log": "Use a file that does not exist yet: libvirt empties it at each start. If it is only the log of an"
     " earlier VM, delete it.",
+    NATIVE: "Use a path at which nothing exists: the VM would overwrite or replace the file.",
 }
 
 
@@ -37,7 +39,7 @@ class VirshFiles(LocalFiles):
 
     platform, formats, converts_to = "libvirt", dict.fromkeys((IMAGE, COPIED, DISK), IMAGE_FORMATS), "qcow2"
     linked_format, first, devices = "qcow2", slot_name(0), True
-    by_platform, own_folder = ("firmware", "serial_log"), ("serial_log",)
+    by_platform, own_folder = ("firmware", "serial_log", NATIVE), ("serial_log", NATIVE)
     folder_option, write_remedy = "storage_path", "Run the task with become, or set another storage_path."
     space_remedy = "set another storage_path, or linked: true"
     new_remedies = _NEW_REMEDIES
@@ -50,7 +52,7 @@ class VirshFiles(LocalFiles):
 
     def new_files(self, one):
         found = super().new_files(one)
-        return [file for file in found if file[0] != "serial_log" or self.driver.is_local]
+        return [file for file in found if file[0] not in self.own_folder or self.driver.is_local]
 
     def creates_folder(self, folder):
         """Libvirt itself creates its default directory when needed."""
@@ -68,6 +70,8 @@ class VirshFiles(LocalFiles):
 
     def is_leftover(self, item):
         """A file that the mark has named before it existed; of a disk, only if it is as the step creates it."""
+        if item.option == NATIVE:  # QEMU replaces a socket, and writes to a pipe or a character device.
+            return self.kind(item.path) == SPECIAL
         if self._is_new:
             return self._is_begun(item.path) and (
                 item.option == "cloud_init"

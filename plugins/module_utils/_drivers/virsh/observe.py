@@ -22,10 +22,18 @@ from ..._ports import files
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
-from ..._tools.virsh import Virsh, connection_uri, is_local, is_not_found, is_unsupported, raise_for_errors
+from ..._tools.virsh import (
+    Virsh,
+    connection_uri,
+    is_local,
+    is_not_found,
+    is_not_saved,
+    is_unsupported,
+    raise_for_errors,
+)
 from ..._tools.virsh_node_devices import NodeDevices
 from ..._tools.virsh_states import state
-from .answers import light_commands, snapshot_config, vm_commands, vm_of, with_addresses
+from .answers import Seen, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .definition import Definition, target_of
 from .settings.addresses import named_networks, recorded, sources_of, with_reserved
 from .settings.display import display_effects
@@ -74,23 +82,23 @@ class Listing:
         return [uuid for uuid, name in self.names.items() if name == target.name]
 
 
-def observe_fully(virsh, listing, uuids, facets, native_keys):
+def observe_fully(virsh, listing, uuids, facets, native_keys, seen):
     """Full observation of ``uuids``: definitions, sizes, leases; more only if ``facets`` request it.
 
-    ``answers_by_vm`` is a list of (UUID, {key of vm_commands: Answer}).
+    ``answers_by_vm`` is a list of (UUID, {key of vm_commands: Answer}). ``seen`` (Seen) gets what was read.
     """
-    commands_by_vm = [
-        (uuid, vm_commands(uuid, uuid in listing.active, uuid in listing.saved, facets)) for uuid in uuids
-    ]
-    answers_by_vm = _run_for_vms(virsh, commands_by_vm)
+    answers_by_vm = _run_for_vms(virsh, [(uuid, vm_commands(uuid, listing, facets)) for uuid in uuids])
     _query_disks_separately(virsh, answers_by_vm)
     vms, snapshot_names = [], {}
     for uuid, answers in answers_by_vm:
         if not is_not_found(answers["inactive"].error):
             vms.append(vm_of(uuid, listing, answers, native_keys))
+            seen.definitions[uuid] = answers["inactive"].stdout
+            seen.checkpoints[uuid] = answers.get("checkpoints")
             snapshot_names[uuid] = _snapshot_names(uuid, answers)
     if any(names for names, _current in snapshot_names.values()):
-        vms = _with_snapshots(virsh, vms, snapshot_names, native_keys if "snapshot_configs" in facets else None)
+        keys = native_keys if "snapshot_configs" in facets else None
+        vms = _with_snapshots(virsh, vms, snapshot_names, keys, seen)
     return Observation(vms=vms, known=tuple(listing.names.values()))
 
 
@@ -134,7 +142,7 @@ def _snapshot_names(uuid, answers):
     return output.snapshots(answers["snapshots"].stdout), answers["current"].stdout.partition("\n")[0]
 
 
-def _with_snapshots(virsh, vms, snapshot_names, native_keys):
+def _with_snapshots(virsh, vms, snapshot_names, native_keys, seen):
     """The VMs with their snapshots, which one process reads. ``snapshot_names`` is {UUID: result of _snapshot_names}.
 
     If ``native_keys`` is None, the settings in the snapshots are not read.
@@ -147,6 +155,7 @@ def _with_snapshots(virsh, vms, snapshot_names, native_keys):
     for (vm, name), answer in zip(requested, answers):
         _raise_unless_gone(("snapshot-dumpxml", vm.id, name), answer, "snapshot")
         if not answer.error:
+            seen.snapshots[vm.id, name] = answer.stdout
             config_of = None if native_keys is None else partial(snapshot_config, vm, native_keys)
             is_current, own_files = name == snapshot_names[vm.id][1], vm.mark.get("files", ()) if vm.owned else ()
             taken = SnapshotXml.parse(answer.stdout).to_snapshot(vm.id, is_current, config_of, own_files)
@@ -212,6 +221,7 @@ class VirshObserver:
         self._definitions = None
         #: {name: Vm} of the VMs whose creation is not complete.
         self.unfinished = {}
+        self.seen = Seen()
         #: UUIDs of the VMs that were suspended when VMs were observed.
         self.saved = frozenset()
         self._settings = KnownSettings()
@@ -281,7 +291,8 @@ class VirshObserver:
         else:
             uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
         native_keys = None if "native" in facets else self._native_keys
-        observation = self._without_unfinished(observe_fully(self.virsh, listing, uuids, facets, native_keys), facets)
+        found = observe_fully(self.virsh, listing, uuids, facets, native_keys, self.seen)
+        observation = self._without_unfinished(found, facets)
         observation = replace(observation, vms=[self._with_sizes_of_waiting_disks(vm) for vm in observation.vms])
         self._reads_addresses = self._reads_addresses or "fixed_addresses" in facets
         observation = replace(observation, vms=self._with_reserved_addresses(observation.vms))
@@ -367,15 +378,21 @@ class VirshObserver:
         return [one for one in self.all_definitions() if one.uuid == vm.id]
 
     def read_definitions(self):
-        """The stored and running definitions of all VMs, read now."""
-        uuids = [uuid for uuid, _name in output.domains(self.virsh.run("list", "--all", "--uuid", "--name"))]
+        """The stored and running definitions of all VMs, and those in saved memory, read now."""
+        lists = [("list", "--all", "--uuid", "--name"), ("list", "--all", "--uuid", "--with-managed-save")]
+        answers = self.virsh.batch(lists)
+        raise_for_errors(lists[:1], answers[:1])
+        self.saved = frozenset(answers[1].stdout.split())
+        uuids = [uuid for uuid, _name in output.domains(answers[0].stdout)]
         commands = [("dumpxml", uuid, *options) for uuid in uuids for options in ((), ("--inactive",))]
+        commands += [("managedsave-dumpxml", uuid) for uuid in uuids if uuid in self.saved]
         answers = self.virsh.batch(commands) if commands else []
         for command, answer in zip(commands, answers):
             # A VM that was deleted in the meantime uses no files; a VM that cannot be read could use any file.
-            if answer.error and not is_not_found(answer.error):
+            if answer.error and not (is_not_found(answer.error) or is_not_saved(answer.error)):
                 raise CommandFailed(("virsh", *command), 1, answer.error)
-        return [Definition(answer.stdout) for answer in answers if not answer.error]
+        texts = [(command[0], answer.stdout) for command, answer in zip(commands, answers) if not answer.error]
+        return [Definition(text, is_saved=command == "managedsave-dumpxml") for command, text in texts]
 
     def definition(self, uuid):
         """The stored definition with its secrets, which would be lost if it were edited and stored without them."""

@@ -14,7 +14,7 @@ import shlex
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from ..._core.errors import CommandFailed, NotFound, PolyvirtError
+from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._core.mark import own_disks, own_mark, with_lease, with_settings
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._core.snapshot_leases import described, in_text
@@ -313,8 +313,11 @@ def _edit_mark(driver, vm, edit):
         driver.define(definition)
 
 
-def check_content(driver, vm, name, snapshot):
-    """Raise NotFound if the content of a disk in a snapshot no longer exists; ``snapshot`` is its SnapshotXml."""
+def check_content(driver, vm, name, snapshot, for_restore=False):
+    """Raise NotFound if the content of a disk in a snapshot no longer exists; ``snapshot`` is its SnapshotXml.
+
+    ``for_restore``: raise Refused if a bitmap is in its image, with which QEMU loads no snapshot.
+    """
     parts = {f"disk {slot}": path for slot, path in snapshot.disk_files.items()}
     parts.update({"the NVRAM": snapshot.nvram_file} if snapshot.nvram_file else {})
     for part, path in sorted(parts.items()):
@@ -323,8 +326,21 @@ def check_content(driver, vm, name, snapshot):
                 f"{vm.name}: {path} with {part} of snapshot '{name}' no longer exists.",
                 "Restore the file, or delete the snapshot.",
             )
-        if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:
-            raise missing_in_image(vm.name, vm.name, path, name)
+        if snapshot.kind == INTERNAL:
+            image = driver.storage.qemu_img.info(path)
+            if name not in image.snapshots:
+                raise missing_in_image(vm.name, vm.name, path, name)
+            if image.bitmaps and for_restore:
+                raise _has_bitmaps(vm, path, name, image.bitmaps)
+
+
+def _has_bitmaps(vm, path, name, bitmaps):
+    commands = "; ".join(shlex.join(["qemu-img", "bitmap", "--remove", path, one]) for one in bitmaps)
+    return Refused(
+        f"{vm.name}: snapshot '{name}' cannot be restored while {path} has bitmaps of a backup program:"
+        f" {', '.join(bitmaps)}.",
+        f"Stop the VM, and remove them: {commands}. The next backup of that program must be a full one.",
+    )
 
 
 def missing_in_image(about, owner, path, name):

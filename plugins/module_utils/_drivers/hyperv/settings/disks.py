@@ -236,11 +236,18 @@ def iso_calls(raw, path, seeds=()):
 
 _DETACH = "Detach it (state: absent), and attach another."
 DISKS = {
-    "disks": Setting(read=_disks_of, normalize=_normalized_disks),
+    "disks": Setting(read=_disks_of, normalize=_normalized_disks, native=("HardDiskDrive.Path", "HardDiskDrive.VHD")),
     "disks.add": Setting(_cost_of_disk, least=WHILE_SAVED),
     "disks.remove": Setting(_cost_of_disk, least=WHILE_SAVED),
     "disks.size": Setting(_cost_of_size, least=WHILE_SAVED, instead="Remove the checkpoints first."),
     "disks.format": Setting(NEVER, choices=tuple(FORMATS), instead=_DETACH),
     "disks.source": Setting(NEVER, same=_is_same_path, instead=_DETACH),
-    "iso": Setting(_cost_of_iso, least=WHILE_SAVED, same=_is_same_path, read=_iso_of, normalize=_normalized_iso),
+    "iso": Setting(
+        _cost_of_iso,
+        least=WHILE_SAVED,
+        same=_is_same_path,
+        read=_iso_of,
+        normalize=_normalized_iso,
+        native=("DvdDrive.Path",),
+    ),
 }

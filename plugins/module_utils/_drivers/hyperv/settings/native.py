@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEVER, POWER_OFF, STOPPED
-from ...._kit.settings import Setting
+from ...._kit.settings import Setting, options_of_native
+from .actions import ACTIONS
+from .disks import DISKS
+from .firmware import FIRMWARE
+from .memory_cpus import MEMORY_CPUS
+from .networks import NICS
 
 _COMMANDS = {
     "VM": "Set-VM",
@@ -138,8 +143,18 @@ def _normalized_all(vm, given, *_known):
     return {key: _normalized(vm, key, value) for key, value in given.items()}
 
 
+#: {key: option that sets the same}
+_OPTIONS = options_of_native({**MEMORY_CPUS, **FIRMWARE, **ACTIONS, **DISKS, **NICS})
+#: A key of an option, and its only value that the option does not have.
+_BEYOND = ("VM.AutomaticStartAction", "startifrunning")
+
+
 def _normalized(vm, key, value):
     known = NATIVE.get(key)
+    if key in _OPTIONS and (key, str(value).lower()) != _BEYOND:
+        raise Refused(
+            f"{vm.name}: native: '{key}' cannot be set through native.", f"Use the option {_OPTIONS[key]} instead."
+        )
     if known is None:
         raise Refused(f"{vm.name}: native: '{key}' is not supported.", f"Supported keys: {', '.join(sorted(NATIVE))}.")
     if isinstance(known.kind, tuple):

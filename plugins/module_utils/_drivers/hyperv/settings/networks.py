@@ -169,7 +169,11 @@ def spoofing_calls(indexes):
 
 
 NICS = {
-    "networks": Setting(read=_networks_of, normalize=_normalized_all),
+    "networks": Setting(
+        read=_networks_of,
+        normalize=_normalized_all,
+        native=("NetworkAdapter.SwitchName", "NetworkAdapter.MacAddress", "NetworkAdapter.StaticMacAddress"),
+    ),
     "networks.add": Setting(_cost_of_nic, least=WHILE_SAVED),
     "networks.remove": Setting(_cost_of_nic, least=WHILE_SAVED),
     "networks.type": Setting(LIVE, choices=(NAT, SWITCH), least=WHILE_SAVED),

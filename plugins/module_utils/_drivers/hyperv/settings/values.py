@@ -29,8 +29,9 @@ def value(command, parameter, object_="VM", property_="", names=None, **more):
     it has the name of the parameter. ``names`` is {value of the option: value in Hyper-V}, if they differ.
     """
     options = {name: option for option, name in (names or {}).items()}
-    read = partial(_read, object_, property_ or parameter, options)
-    return ValueSetting(read=read, write=partial(_write, parameter, names), command=command, **more)
+    read, write = partial(_read, object_, property_ or parameter, options), partial(_write, parameter, names)
+    keys = (f"{object_}.{property_ or parameter}", f"{command.partition('-VM')[2] or 'VM'}.{parameter}")
+    return ValueSetting(read=read, write=write, command=command, native=keys, **more)
 
 
 def part(raw, object_):

@@ -13,9 +13,10 @@ from ...._core.leases import read, stored
 from ...._core.mark import CREATED
 from ...._core.model import DESTRUCTIVE, EMPTY, LIVE, NEXT_BOOT
 from ...._core.units import GIB, MIB
-from ...._kit.settings import Setting, read_all
+from ...._kit.settings import Setting, options_of_native, read_all
 from ...._tools.vagrantfile_provider import PROVIDERS
 from .disks import check_slots, read_disks, write_disks
+from .native import check_native
 from .networks import normalized_networks, read_networks, write_networks
 from .provisioners import automatic, checked_variables, masked, normalized_provisioners, read_provisioners
 from .shared_folders import normalized_folders
@@ -134,18 +135,23 @@ SETTINGS = {
         choices=PROVIDERS,
         instead=f"Supported are {', '.join(PROVIDERS)}. {_OTHERS}",
     ),
-    "box": _plain("box", cost=_at_creation),
-    "box_version": _plain("box_version", cost=_at_creation),
-    "box_url": _plain("box_url", cost=LIVE),
-    "box_checksum": _plain("box_checksum", cost=LIVE),
+    "box": _plain("box", cost=_at_creation, native=("vm.box",)),
+    "box_version": _plain("box_version", cost=_at_creation, native=("vm.box_version",)),
+    "box_url": _plain("box_url", cost=LIVE, native=("vm.box_url",)),
+    "box_checksum": _plain(
+        "box_checksum", cost=LIVE, native=("vm.box_download_checksum", "vm.box_download_checksum_type")
+    ),
     "os_type": _plain("os_type", cost=LIVE),
-    "hostname": _plain("hostname", cost=_as_applied, normalize=_hostname),
-    "cpus": _plain("cpus", cost=_as_applied),
-    "gui": _plain("gui", cost=_as_applied),
-    "linked_clone": _plain("linked_clone", cost=_at_creation),
+    "hostname": _plain("hostname", cost=_as_applied, normalize=_hostname, native=("vm.hostname",)),
+    "cpus": _plain("cpus", cost=_as_applied, native=("cpus", "vmx[numvcpus]", "qemu_cores")),
+    "gui": _plain("gui", cost=_as_applied, native=("gui",)),
+    "linked_clone": _plain("linked_clone", cost=_at_creation, native=("linked_clone",)),
     "description": Setting(cost=LIVE, read=lambda described: described.get("description", ""), write=lambda text: text),
     "native": Setting(
-        cost=_of_native, read=lambda described: dict(described.get("native") or {}), write=lambda native: native
+        cost=_of_native,
+        read=lambda described: dict(described.get("native") or {}),
+        write=lambda native: native,
+        normalize=lambda vm, native: check_native(vm, native, options_of_native(SETTINGS)),
     ),
     "tags": Setting(
         cost=LIVE, read=lambda described: tuple(described.get("tags") or ()), write=lambda tags: list(tags or ())
@@ -158,9 +164,18 @@ SETTINGS = {
         write=lambda expires: stored(expires) if expires else None,
     ),
     "memory": _Applied(
-        minimum=16 * MIB, whole=MIB, read=_read_memory, write=lambda size: size // MIB if size else None
+        minimum=16 * MIB,
+        whole=MIB,
+        read=_read_memory,
+        write=lambda size: size // MIB if size else None,
+        native=("memory", "vmx[memsize]", "vm_memory"),
     ),
-    "disks": Setting(read=read_disks, write=write_disks, normalize=check_slots),
+    "disks": Setting(
+        read=read_disks,
+        write=write_disks,
+        normalize=check_slots,
+        native=("machine_virtual_size", "qemu_disk_size", "vm_disk_size"),
+    ),
     "disks.add": _Applied(),
     "disks.size": _Applied(minimum=GIB, whole=MIB, instead=_UNSIZED, free_before_creation=True),
     "networks": Setting(read=read_networks, write=write_networks, normalize=normalized_networks),

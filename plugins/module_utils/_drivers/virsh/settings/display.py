@@ -117,13 +117,6 @@ def write_serial_log(definition, change):
     log.set("file", change.new)
 
 
-def log_files(definition):
-    """Files to which devices of a VM write output."""
-    logs = [log.get("file") for log in definition.devices.iter("log")]
-    ports = [source.get("path") for source in definition.root.findall("devices/*[@type='file']/source")]
-    return [path for path in (*logs, *ports) if path]
-
-
 #: The option ``display`` sets only a part of both elements; ``native`` can set the rest, such as an address.
 DISPLAY = {
     "display": Setting(
@@ -134,5 +127,5 @@ DISPLAY = {
     ),
     "display.type": Setting(),
     "display.video_memory": Setting(minimum=MIB),
-    "serial_log": Setting(read=read_serial_log, write=write_serial_log, native=(r"devices/serial/log\b",)),
+    "serial_log": Setting(read=read_serial_log, write=write_serial_log, native=(r"devices/(serial|console)/log\b",)),
 }

@@ -196,7 +196,7 @@ def write_max_memory(definition, change):
 
 
 def _set_memory(definition, size, maximum):
-    for path, value in (("memory", maximum), ("currentMemory", size)):
+    for path, value in (("memory", maximum + definition.persistent_memory), ("currentMemory", size)):
         definition.set(path, str(value // KIB)).set("unit", "KiB")
 
 
@@ -221,7 +221,7 @@ MEMORY_CPUS = {
         read=lambda definition: definition.cpus,
         write=write_cpus,
         write_live=write_live_cpus,
-        native=(r"vcpu(?![\w])",),
+        native=(r"vcpu(?![\w])", r"vcpus($|/vcpu(@enabled)?$)"),
     ),
     "memory": Setting(
         cost=_cost_of_value,

@@ -9,6 +9,8 @@ import re
 
 from ...._core.errors import Refused
 from ...._kit.settings import Setting
+from ..definition import file_of, split_path
+from .disks import iso_drive
 
 #: Names of QEMU's versioned machine types without the version, by their alias.
 _VERSIONED_MACHINE_TYPES = {
@@ -20,6 +22,15 @@ _VERSIONED_MACHINE_TYPES = {
 }
 _CONDITION = r"(\[[^\]]+\])?"
 _NATIVE_PATH = re.compile(rf"([\w:.-]+{_CONDITION}(/[\w:.-]+{_CONDITION})*)?(@[\w:.-]+)?")
+_STEP = re.compile(rf"[\w:.-]+{_CONDITION}")
+#: What options set of a drive, and devices that an option adds: a path of them creates the device.
+_OF_DRIVE = re.compile(r"\Z|@(type|device)\Z|(source|target|backingStore|mirror)\b|driver@type\Z")
+_DEVICES = {
+    "disk": "disks", "interface": "networks", "hostdev": "devices", "filesystem": "shared_folders", "tpm": "tpm",
+    "graphics": "display",
+}  # fmt: skip
+#: CPU features of nested virtualization.
+_NESTED = ("svm", "vmx")
 #: Patterns like those of the settings, for what is no setting of a VM.
 _NO_SETTINGS = {r"name\b": "name", r"uuid\b": "id", r"metadata\b": "tags"}
 #: Paths that libvirt sets itself if the firmware is selected by the option firmware.
@@ -58,9 +69,7 @@ def check_native(vm, config, options):
     for key, value in (config.get("native") or {}).items():
         option = _option_for(key, {**_NO_SETTINGS, **options})
         if option:
-            raise Refused(
-                f"{vm.name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead."
-            )
+            raise _has_option(vm.name, key, option)
         if _FIRMWARE_FILES.match(key) and config.get("firmware"):
             raise Refused(
                 f"{vm.name}: native: '{key}' and the option firmware cannot be combined.",
@@ -74,12 +83,13 @@ def check_paths(name, native, options, document, example):
     for key, value in (native or {}).items():
         option = _option_for(key, options)
         if option:
-            raise Refused(f"{name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead.")
+            raise _has_option(name, key, option)
         _check_path(name, key, value, document, example)
 
 
 def _check_path(name, key, value, document, example):
-    if not key or not _NATIVE_PATH.fullmatch(key):
+    steps = {step.partition("[")[0] for step in re.split(r"[/@]", key)}
+    if not key or steps & {".", ".."} or not _NATIVE_PATH.fullmatch(key):
         raise Refused(f"{name}: native: '{key}' is not a valid path in {document}.", f"Use a path such as {example}.")
     if re.search(r"@passwd$|secret", key):
         raise Refused(
@@ -97,6 +107,55 @@ def _option_for(key, options):
     return next((option for pattern, option in options.items() if any(re.match(pattern, path) for path in paths)), None)
 
 
-NATIVE = {
-    "native": Setting(same=same_native, write=lambda definition, change: definition.set_native(change.key, change.new))
-}
+def _has_option(name, key, option):
+    return Refused(f"{name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead.")
+
+
+# In a definition ------------------------------------------------------------------------------------------------------
+
+
+def write_native(definition, change):
+    """Set the value at a path, unless it is that of an option: a position does not say what is there."""
+    option = _option_in(definition, change.key)
+    if option:
+        raise _has_option(definition.name, change.key, option)
+    definition.set_native(change.key, change.new)
+
+
+def _option_in(definition, key):
+    """The option that sets what a path leads to in this definition, or None."""
+    path, attribute = split_path(key)
+    steps, element = [match[0] for match in _STEP.finditer(path)], definition.element_at(key)
+    top, *tags = [step.partition("[")[0] for step in steps]
+    if top == "cpu" and element is not None and element.get("name") in _NESTED:
+        return "nested_virtualization"
+    if top != "devices" or not tags:
+        return None
+    device = _device_with(definition, element, "/".join(steps[:2]))
+    if device is None or tags[0] != "disk":
+        return _DEVICES.get(tags[0]) if device is None else None
+    return _option_of_drive(definition, device, "/".join(tags[1:]) + (f"@{attribute}" if attribute else ""))
+
+
+def _device_with(definition, element, path):
+    """The device that ``element`` is part of; the one to which it would be added if it does not exist."""
+    if element is None:
+        return definition.root.find(path)
+    return next((one for one in definition.devices if any(part is element for part in one.iter())), None)
+
+
+def _option_of_drive(definition, drive, part):
+    """The option that sets a part of a drive. A second optical drive has no option, but never becomes a disk."""
+    if not _OF_DRIVE.match(part):
+        return None
+    own_files = frozenset((definition.mark or {}).get("files", ()))
+    if drive.get("device", "disk") != "cdrom":
+        return "disks" if drive.get("device") != "floppy" or part == "@device" else None
+    if drive is iso_drive(definition, own_files):
+        return "iso"
+    if file_of(drive) in own_files:
+        return "cloud_init"
+    return "disks" if part == "@device" else None
+
+
+NATIVE = {"native": Setting(same=same_native, write=write_native)}

@@ -344,7 +344,15 @@ _NEED_SOURCE = {
 
 
 NICS = {
-    "networks": Setting(read=read_networks, normalize=_normalized),
+    "networks": Setting(
+        read=read_networks,
+        normalize=_normalized,
+        native=(
+            r"devices/interface(@type)?$",
+            r"devices/interface/source($|@(?!portgroup|mode))",
+            r"devices/interface/(mac\b|model(@type)?$)",
+        ),
+    ),
     "networks.add": Setting(cost=_cost_of_adding),
     "networks.remove": Setting(cost=_cost_of_removing),
     "networks.type": Setting(

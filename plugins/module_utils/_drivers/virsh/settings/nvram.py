@@ -193,6 +193,7 @@ NVRAM = {
         cost=_cost,
         read=read_format,
         since=QCOW2_SINCE,
+        native=(r"os/nvram@(format|templateFormat)$",),
         choices=(RAW, QCOW2),
         instead="It requires libvirt 10.10 or later.",
     )

@@ -148,7 +148,9 @@ def _store_names(definition, names):
 
 
 FORWARDS = {
-    "port_forwards": Setting(read=read_forwards, write=write_forward),
+    "port_forwards": Setting(
+        read=read_forwards, write=write_forward, native=(r"devices/interface/(portForward\b|backend(@type)?$)",)
+    ),
     **dict.fromkeys(
         (
             "port_forwards.add",

@@ -238,7 +238,13 @@ def _share_memory(definition):
 
 
 SHARES = {
-    "shared_folders": Setting(read=read_shares, normalize=_normalized, write=write_share, on_host=with_share_driver),
+    "shared_folders": Setting(
+        read=read_shares,
+        normalize=_normalized,
+        write=write_share,
+        on_host=with_share_driver,
+        native=(r"devices/filesystem($|@type$|/(source|target|readonly)\b|/driver@type$)",),
+    ),
     "shared_folders.add": Setting(),
     "shared_folders.remove": Setting(),
     "shared_folders.host_path": Setting(

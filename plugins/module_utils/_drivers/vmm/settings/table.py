@@ -15,7 +15,7 @@ from ...._core.errors import Refused
 from ...._core.mark import IN_MARK, marked_settings
 from ...._core.model import LIVE, NEVER, POWER_OFF
 from ...._core.units import GIB, MIB
-from ...._kit.settings import Setting, read_all
+from ...._kit.settings import Setting, options_of_native, read_all
 from ..definition import DEFAULT_MEMORY, LOCAL, NATIVE, NATIVE_FLAGS, SWITCH, Nic, slot_name
 from ..marked_block import cannot_be_quoted
 
@@ -49,6 +49,11 @@ def _owner(vm, owner):
 
 
 def _native(vm, given):
+    options = options_of_native(SETTINGS)
+    for key in sorted(given.keys() & options.keys()):
+        raise Refused(
+            f"{vm.name}: native: '{key}' cannot be set through native.", f"Use the option {options[key]} instead."
+        )
     unknown = sorted(set(given) - set(NATIVE))
     if unknown:
         raise Refused(f"{vm.name}: native: '{unknown[0]}' is not supported.", f"Supported keys: {', '.join(NATIVE)}.")
@@ -177,6 +182,7 @@ SETTINGS = {
         default=GIB,
         read=lambda definition: definition.memory or DEFAULT_MEMORY,
         write=lambda size: {"memory": size},
+        native=("memory",),
     ),
     "description": Setting(cost=LIVE),
     **dict.fromkeys(IN_MARK, Setting(cost=LIVE)),
@@ -185,27 +191,34 @@ SETTINGS = {
         default=False,
         read=lambda definition: definition.enabled,
         write=lambda value: {"enabled": bool(value)},
+        native=("enable", "disable"),
     ),
     "iso": Setting(
         read=lambda definition: definition.cdrom,
         write=lambda path: {"cdrom": path or ""},
         normalize=_quotable("iso"),
+        native=("cdrom",),
     ),
     "boot": Setting(
         read=lambda definition: definition.boot,
         write=lambda path: {"boot": path or ""},
         normalize=_quotable("boot"),
+        native=("boot",),
     ),
     "boot_device": Setting(
         unset="default",
         read=lambda definition: definition.boot_device or "default",
         write=lambda device: {"boot_device": "" if device in (None, "default") else device},
+        native=("boot device",),
     ),
     "vmd_owner": Setting(
-        read=lambda definition: definition.owner, write=lambda owner: {"owner": owner or ""}, normalize=_owner
+        read=lambda definition: definition.owner,
+        write=lambda owner: {"owner": owner or ""},
+        normalize=_owner,
+        native=("owner",),
     ),
     "native": Setting(normalize=_native),
-    "disks": Setting(normalize=_disks),
+    "disks": Setting(normalize=_disks, native=("disk",)),
     "disks.add": Setting(),
     "disks.remove": Setting(),
     "disks.size": Setting(
@@ -213,7 +226,7 @@ SETTINGS = {
     ),
     "disks.format": Setting(cost=NEVER, choices=("raw", "qcow2"), instead=_DETACH),
     "disks.source": Setting(cost=NEVER, instead=_DETACH),
-    "networks": Setting(read=_nics, normalize=_networks),
+    "networks": Setting(read=_nics, normalize=_networks, native=("interface", "interfaces")),
     "networks.add": Setting(),
     "networks.remove": Setting(),
     "networks.type": Setting(choices=(LOCAL, SWITCH)),

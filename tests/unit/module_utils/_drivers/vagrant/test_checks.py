@@ -186,7 +186,7 @@ def test_first_start_that_vagrant_would_reject_fails_in_check_mode_too(world, tm
 
 @pytest.mark.parametrize(
     "options", [{"box": "polyvirt/nowhere"}, {"box": "here"}, {"box": "x", "box_url": "https://example.com/x.box"},
-                {"box": "x", "native": {"vm.box_url": "file:///x"}}, {"box": "here", "box_version": "= 1"},
+                {"box": "here", "box_version": "= 1"},
                 {"box": "here", "box_version": ">= 9"}, {"box": "x", "box_url": "file:///etc/x", "box_version": "2"}]
 )  # fmt: skip
 def test_box_that_exists_or_may_be_downloaded_is_accepted(world, tmp_path, options):

@@ -21,6 +21,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_remedies import REMEDIES
 
 RECORDED = Path(__file__).parents[3] / "fixtures" / "virsh" / "9.0.0"
+SAVED = ("list", "--all", "--uuid", "--with-managed-save")
 UUID = "d7188e7f-d4e4-48f6-9735-fb974a8262cf"
 MAC = "52:54:00:d4:9a:10"
 
@@ -56,14 +57,15 @@ def opened_elsewhere(path):
 
 
 class FakeVirsh:
-    """Returns the given answers by command. ``done`` are the arguments of all commands that were run, ``sent`` their
-    standard inputs, ``limits`` is {command: timeout in seconds} if it is not the default.
+    """Returns the given answers by command; no VM is suspended unless they say so. ``done`` are the arguments of all
+    commands that were run, ``sent`` their standard inputs, ``limits`` is {command: timeout in seconds} if it is not the
+    default.
     """
 
     uri = "qemu:///system"
 
     def __init__(self, answers=()):
-        self.answers = {tuple(words): answer for words, answer in dict(answers).items()}
+        self.answers = {SAVED: "", **{tuple(words): answer for words, answer in dict(answers).items()}}
         self.done, self.sent, self.limits, self.processes = [], [], {}, 0
 
     def batch(self, requests, timeout=None):
@@ -128,7 +130,7 @@ class StoringVirsh(FakeVirsh):
         if words[:2] == ("dumpxml", self._uuid):
             return (self.stored if "--inactive" in words or self.running is None else self.running).text()
         if words[0] == "list":
-            return f"{self._uuid} {self.stored.name}\n"
+            return "" if words == SAVED else f"{self._uuid} {self.stored.name}\n"
         if words[0] == "define":
             self.stored = Definition(stdin)
         elif words[0] in ("attach-device", "detach-device", "detach-disk"):

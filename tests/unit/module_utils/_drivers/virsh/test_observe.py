@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import UN
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results import describe, describe_counters
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import observe
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answers import Seen
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE
 
 from unit.module_utils._drivers.virsh.answers import (
@@ -57,7 +58,7 @@ def virsh_with(*more):
 
 def observe_all(virsh, facets=CONFIG, native=()):
     listing = observe.Listing.read(virsh)
-    return observe.observe_fully(virsh, listing, list(listing.names), facets, native)
+    return observe.observe_fully(virsh, listing, list(listing.names), facets, native, Seen())
 
 
 def machine(*more, facets=CONFIG, native=()):

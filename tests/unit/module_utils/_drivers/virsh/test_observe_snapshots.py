@@ -39,7 +39,9 @@ def test_snapshots_need_one_more_process_unless_there_are_none():
 
 
 def test_snapshot_contains_settings():
-    seen = machine(TWO_SNAPSHOTS, facets=SNAPSHOTS | {"snapshot_configs"}, native=("os/type@machine",))
+    checkpoints = {("checkpoint-list", UUID, "--name"): ""}
+    facets = SNAPSHOTS | {"snapshot_configs"}
+    seen = machine(TWO_SNAPSHOTS, checkpoints, facets=facets, native=("os/type@machine",))
     then = seen.snapshots[0].config
     # The size of a disk in the snapshot is not recorded, so its present size is used.
     size = seen.config["disks"]["vda"]["size"]

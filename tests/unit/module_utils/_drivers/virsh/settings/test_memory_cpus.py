@@ -304,3 +304,41 @@ def test_running_vm_is_changed_before_stored_definition(tmp_path):
         ("define", "/dev/stdin"),
     ]
     assert (virsh.defined().cpus, virsh.defined().memory) == (3, 300 * MIB)
+
+
+# Memory with the content of a file ------------------------------------------------------------------------------------
+
+_CELL = "<numa><cell id='0' cpus='0' memory='131072' unit='KiB'/></numa>"
+
+
+def _with_memory_device(model, current):
+    """As libvirt 9.0 stores it: ``memory`` counts the device, ``currentMemory`` may count it."""
+    device = f"<memory model='{model}'><target><size unit='KiB'>262144</size></target></memory>"
+    return Definition(
+        f"<domain><name>a</name><memory unit='KiB'>393216</memory><currentMemory unit='KiB'>{current}</currentMemory>"
+        f"<vcpu>1</vcpu><cpu>{_CELL}</cpu><devices>{device}</devices></domain>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "current", "memory", "maximum"),
+    [
+        ("nvdimm", 393216, 128, None),
+        ("nvdimm", 131072, 128, None),
+        ("nvdimm", 65536, 64, 128),
+        ("virtio-pmem", 393216, 128, None),
+        ("dimm", 393216, 384, None),
+        ("virtio-mem", 393216, 384, None),
+    ],
+)
+def test_persistent_memory_is_no_memory(model, current, memory, maximum):
+    definition = _with_memory_device(model, current)
+    assert definition.memory == memory * MIB
+    assert memory_cpus.read_max_memory(definition) == (maximum and maximum * MIB)
+
+
+def test_written_memory_counts_the_device_as_libvirt_does():
+    definition = _with_memory_device("nvdimm", 393216)
+    memory_cpus.write_memory(definition, Change("memory", 128 * MIB, 64 * MIB, beside={}))
+    assert (definition.get("memory"), definition.get("currentMemory")) == ("393216", "65536")
+    assert (definition.memory, definition.max_memory) == (64 * MIB, 128 * MIB)

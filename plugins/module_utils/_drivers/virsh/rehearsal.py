@@ -1,0 +1,92 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The definition that a step would store: the step's changes, made to a copy of the observed definition.
+
+``native`` can name files and devices that no setting names, so what it claims is read from that definition.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Optional
+from uuid import UUID
+
+from .clone import rehearsed as rehearsed_clone
+from .configure import rehearse
+from .create import new_definition, write_settings
+from .definition import Definition, machine_type
+from .settings.disks import bus_of, disk_element, slot_name
+from .snapshots import SnapshotXml
+
+#: Settings whose form depends on what the host has; they claim nothing.
+_OF_HOST = ("shared_folders", "nested_virtualization")
+
+
+def definitions(driver, plan, step) -> Optional[tuple]:
+    """Return (definition without what only ``native`` or a snapshot sets, definition that the step stores), or None.
+
+    None: the settings name all that it claims.
+    """
+    if step.verb == "restore":
+        return _restored(driver, plan, step)
+    if step.verb == "create" and step.arguments["config"].get("native"):
+        config = {name: value for name, value in step.arguments["config"].items() if name not in _OF_HOST}
+        create = partial(_created, driver, plan.after.name, step)
+        return create({**config, "native": {}}), create(config)
+    if step.verb == "configure" and any(change.field == "native" for change in step.changes):
+        change = partial(_changed, driver, plan)
+        return change([one for one in step.changes if one.field != "native"]), change(step.changes)
+    return None
+
+
+def observed(driver, uuid):
+    """The stored definition of a VM as it was observed."""
+    text = driver.seen.definitions.get(uuid)
+    return driver.definition(uuid) if text is None else Definition(text)
+
+
+def _restored(driver, plan, step):
+    text = driver.seen.snapshots.get((plan.before.id, step.arguments["name"]))
+    restored = SnapshotXml.parse(text).definition if text else None
+    return restored and (observed(driver, plan.before.id), restored)
+
+
+def _created(driver, name, step, config):
+    virt_type = driver.virt_type_for_new_vm()
+    definition = new_definition(name, str(UUID(int=0)), driver.hypervisor, virt_type, machine_type(config))
+    disks = [
+        (slot, *_planned_file(driver, name, slot, entry or {}), True)
+        for slot, entry in sorted((config.get("disks") or {}).items(), key=lambda item: item[0] != slot_name(0))
+    ]
+    has_seed = step.arguments["creation"].get("cloud_init") is not None
+    filled = {slot: entry or {} for slot, entry in (config.get("disks") or {}).items()}
+    seeds = [driver.storage.seed_path(name)] if has_seed else []
+    write_settings(None, definition, {**config, "disks": filled}, disks, seeds)
+    return definition
+
+
+def _changed(driver, plan, changes):
+    definition, known = _before(driver, plan), [change for change in changes if change.field not in _OF_HOST]
+    rehearse(plan.before, definition, known, partial(_new_disk, driver, plan.after.name))
+    return definition
+
+
+def _before(driver, plan):
+    """The definition that the plan changes; a clone begins with that of its source."""
+    clone = next((step for step in plan.steps if step.verb == "clone"), None)
+    if clone is None:
+        return observed(driver, plan.before.id)
+    source, requested = clone.arguments["source"], clone.arguments["creation"]["clone"]
+    snapshot = driver.seen.snapshots.get((source.id, requested.get("snapshot")))
+    definition = SnapshotXml.parse(snapshot).definition if snapshot else observed(driver, source.id)
+    return rehearsed_clone(driver, plan.after.name, definition, requested.get("linked"))
+
+
+def _planned_file(driver, name, slot, entry):
+    image_format = entry.get("format") or "qcow2"
+    return entry.get("source") or driver.storage.disk_path(name, slot, image_format), image_format
+
+
+def _new_disk(driver, name, slot, entry):
+    return disk_element(slot, *_planned_file(driver, name, slot, entry), bus_of(slot, entry))

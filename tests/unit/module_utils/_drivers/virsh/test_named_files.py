@@ -1,0 +1,206 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each place of a definition that names a file of the host counts, stored or in saved memory or in a snapshot."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import READ, WRITE
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Snapshot, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.named_files import named_files
+
+from unit.module_utils._drivers.claimed import check_claims
+from unit.module_utils._drivers.virsh.answers import SAVED, FakeVirsh, disk, domain, driver_of, failed
+
+LIST = ("list", "--all", "--uuid", "--name")
+F = "/f"
+#: {element of the devices: how the file /f is used (None: not at all)}.
+_DEVICES = {
+    f"<serial type='file'><source path='{F}'/></serial>": WRITE,
+    f"<serial type='dev'><source path='{F}'/></serial>": WRITE,
+    f"<serial type='pipe'><source path='{F}'/></serial>": WRITE,
+    f"<serial type='pty'><source path='{F}'/></serial>": None,
+    f"<channel type='unix'><source mode='bind' path='{F}'/></channel>": WRITE,
+    f"<channel type='unix'><source mode='connect' path='{F}'/></channel>": None,
+    f"<parallel type='pty'><log file='{F}'/></parallel>": WRITE,
+    f"<memory model='nvdimm'><source><path>{F}</path></source></memory>": WRITE,
+    f"<memory model='virtio-pmem'><source><path> {F} </path></source></memory>": WRITE,
+    f"<memory model='nvdimm'><source><path>{F}</path></source><target><readonly/></target></memory>": READ,
+    f"<graphics type='vnc' socket='{F}'/>": WRITE,
+    f"<graphics type='spice'><listen type='socket' socket='{F}'/></graphics>": WRITE,
+    f"<audio id='1' type='file' path='{F}'/>": WRITE,
+    f"<pstore backend='acpi-erst'><path>{F}</path></pstore>": WRITE,
+    f"<interface type='vhostuser'><source type='unix' path='{F}' mode='server'/></interface>": WRITE,
+    f"<interface type='vhostuser'><source type='unix' path='{F}' mode='client'/></interface>": None,
+    f"<tpm><backend type='emulator'><source type='file' path='{F}'/></backend></tpm>": WRITE,
+    f"<disk type='file' device='floppy'><source file='{F}'/><target dev='fda'/></disk>": WRITE,
+    f"<disk type='file' device='floppy'><source file='{F}'/><target dev='fda'/><readonly/></disk>": READ,
+}
+_BOOT = {
+    f"<kernel>{F}</kernel>": READ,
+    f"<initrd>{F}</initrd>": READ,
+    f"<dtb>{F}</dtb>": READ,
+    f"<acpi><table type='slic'>{F}</table></acpi>": READ,
+    f"<loader readonly='yes' type='pflash'>{F}</loader>": READ,
+    f"<loader readonly='no' type='pflash'>{F}</loader>": WRITE,
+    f"<varstore path='{F}'/>": WRITE,
+}
+
+
+def _claims_of(definition, folder):
+    driver = SimpleNamespace(all_definitions=lambda: [definition], saved=(), is_local=True, virsh=FakeVirsh())
+    (held,) = VirshClaims(driver).held([SimpleNamespace(kind="own", mode="", is_new=False, identity="", text="")])
+    return {claim.mode for claim in held.claims if claim.text == f"{folder}{F}"}
+
+
+@pytest.mark.parametrize(("text", "mode"), list(_DEVICES.items()))
+def test_files_of_devices(tmp_path, text, mode):
+    (tmp_path / F[1:]).touch()
+    definition = domain("web", more=text.replace(F, f"{tmp_path}{F}"))
+    assert _claims_of(definition, tmp_path) == ({mode} if mode else set())
+
+
+@pytest.mark.parametrize(("text", "mode"), list(_BOOT.items()))
+def test_files_at_boot(text, mode):
+    definition = Definition(f"<domain><name>a</name><uuid>u</uuid><os>{text}</os><devices/></domain>")
+    assert [(one, path) for one, _option, path in named_files(definition)] == [(mode, F)]
+
+
+# Saved memory ---------------------------------------------------------------------------------------------------------
+
+
+def _virsh(saved, stored, answer):
+    answers = {LIST: "u-web web\n", SAVED: "u-web\n" if saved else "", ("managedsave-dumpxml", "u-web"): answer}
+    return FakeVirsh({**answers, ("dumpxml", "u-web"): stored, ("dumpxml", "u-web", "--inactive"): stored})
+
+
+def attach(path):
+    before = Vm("db", id="u-db", power="stopped", config={"disks": {}})
+    entry = {"source": str(path), "format": "raw", "size": None}
+    after = before.having(config={"disks": {"vdb": entry}})
+    change = Change("disks", None, entry, key="vdb")
+    return Plan(before, after, segments=((Step("configure", changes=(change,)),),))
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["<disk><source file='{}'/><target dev='vdb'/></disk>", "<serial type='file'><source path='{}'/></serial>",
+     "<memory model='nvdimm'><source><path>{}</path></source></memory>"],
+)  # fmt: skip
+def test_what_only_the_saved_memory_names_is_in_use(tmp_path, more):
+    path = tmp_path / "data"
+    path.touch()
+    stored, saved = domain("web").text(), domain("web", more=more.format(path)).text()
+    virsh = _virsh(True, stored, saved)
+    with pytest.raises(Refused, match=f"db: disks.vdb.source: {path} is .* web") as caught:
+        check_claims(driver_of(virsh, tmp_path), attach(path))
+    assert "virsh managedsave-remove web" in caught.value.remedy
+    # One process lists the VMs, one reads all definitions, and one the capabilities.
+    assert virsh.processes <= 3
+    check_claims(driver_of(_virsh(False, stored, saved), tmp_path), attach(path))
+    gone = failed("Requested operation is not valid: domain does not have managed save image")
+    check_claims(driver_of(_virsh(True, stored, gone), tmp_path), attach(path))
+
+
+def test_saved_memory_that_cannot_be_read_could_use_any_file(tmp_path):
+    path = tmp_path / "data"
+    path.touch()
+    driver = driver_of(_virsh(True, domain("web").text(), failed("access denied")), tmp_path)
+    with pytest.raises((CommandFailed, Refused), match="access denied"):
+        check_claims(driver, attach(path))
+
+
+# What a step would store ----------------------------------------------------------------------------------------------
+
+_SERIAL = {"devices/serial@type": "file", "devices/serial/source@path": None}
+
+
+def _native(path, before=None, power="stopped"):
+    vm = Vm("db", id="u-db", power=power, config={"disks": {}, "native": {}})
+    values = {**_SERIAL, "devices/serial/source@path": str(path)}
+    changes = tuple(Change("native", None, value, key=key) for key, value in values.items())
+    return Plan(
+        vm, vm.having(config={"disks": {}, "native": values}), segments=((Step("configure", changes=changes),),)
+    )
+
+
+def _driver(folder, own, *others):
+    """A driver that has observed the VM db with the devices ``own``."""
+    definitions = [domain("db", more=own), *others]
+    lines = "".join(f"{one.uuid} {one.name}\n" for one in definitions)
+    answers = {LIST: lines, ("capabilities",): "<capabilities/>"}
+    for one in definitions:
+        answers.update({("dumpxml", one.uuid): one.text(), ("dumpxml", one.uuid, "--inactive"): one.text()})
+    driver = driver_of(FakeVirsh(answers), folder)
+    driver.seen.definitions["u-db"] = definitions[0].text()
+    return driver
+
+
+@pytest.mark.parametrize("mode", ["disk", "base"])
+def test_native_claims_what_the_definition_will_name(tmp_path, mode):
+    path = tmp_path / "data"
+    path.touch()
+    backing = f"<backingStore><source file='{path}'/></backingStore>"
+    other = domain("web", disk(path)) if mode == "disk" else domain("web", disk("/over", backing))
+    driver = _driver(tmp_path, "<serial type='pty'/>", other)
+    with pytest.raises(Refused, match=f"db: native: {path} .*web"):
+        check_claims(driver, _native(path))
+    check_claims(_driver(tmp_path, "<serial type='pty'/>"), _native(path))
+
+
+def test_change_of_native_that_names_no_file_reads_nothing(tmp_path):
+    driver = _driver(tmp_path, "")
+    vm = Vm("db", id="u-db", power="stopped", config={"disks": {}, "native": {}})
+    change = Change("native", None, "quiet", key="os/cmdline")
+    check_claims(driver, Plan(vm, vm, segments=((Step("configure", changes=(change,)),),)))
+    assert driver.virsh.processes <= 1  # The place of the connection.
+
+
+def _new_files(driver, plan):
+    return driver.claims.step_files(plan, plan.steps[0])
+
+
+def test_file_of_the_present_definition_is_no_new_file(tmp_path):
+    path, own = tmp_path / "log", "<console type='file'><source path='{}'/></console><serial type='pty'/>"
+    assert [mode for mode, _option, _path in _new_files(_driver(tmp_path, own.format(path)), _native(path))] == []
+    log = _driver(tmp_path, f"<serial type='pty'><log file='{path}'/></serial>")
+    assert _new_files(log, _native(path)) == [(WRITE, "native", str(path))]
+    other = _driver(tmp_path, own.format(tmp_path / "other"))
+    assert _new_files(other, _native(path)) == [("new", "native", str(path))]
+
+
+def test_changes_are_rehearsed_in_the_order_of_the_run(tmp_path):
+    """The place in a path of native is that after the other changes of the step."""
+    path = tmp_path / "x.iso"
+    drives = "<disk device='cdrom'><target dev='sda'/></disk><disk device='cdrom'><source file='/a'/>"
+    own = f"<disk><source file='/vdb'/><target dev='vdb'/></disk>{drives}<target dev='sdb'/></disk>"
+    driver = _driver(tmp_path, own)
+    vm = Vm("db", id="u-db", power="stopped", config={"disks": {"vdb": {}}, "native": {}})
+    changes = (
+        Change("disks", {}, None, key="vdb"),
+        Change("native", None, str(path), key="devices/disk[2]/source@file"),
+    )
+    plan = Plan(vm, vm, segments=((Step("configure", changes=changes),),))
+    found = driver.claims.stored(plan, plan.steps[0])
+    assert [(claim.mode, claim.option, claim.text) for claim in found] == [(READ, "iso", str(path))]
+
+
+def test_restored_definition_claims_what_it_names(tmp_path):
+    """The log of a serial port at the time of a snapshot, which is a disk of another VM now."""
+    path = tmp_path / "data"
+    path.touch()
+    driver = _driver(tmp_path, "<serial type='pty'/>", domain("web", disk(path)))
+    then = domain("db", more=f"<serial type='file'><source path='{path}'/></serial>").text()
+    driver.seen.snapshots["u-db", "s"] = f"<domainsnapshot><name>s</name>{then}</domainsnapshot>"
+    snapshots = (Snapshot("s", id="s", power="stopped", config={"disks": {}}),)
+    vm = Vm("db", id="u-db", power="stopped", config={"disks": {}}, snapshots=snapshots)
+    arguments = {"name": "s", "id": "s", "power": "stopped"}
+    plan = Plan(vm, vm, segments=((Step("restore", arguments=arguments),),))
+    with pytest.raises(Refused, match=f"{path} is a disk of web"):
+        check_claims(driver, plan)
