@@ -16,7 +16,7 @@ from typing import Callable
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .._core.approval import Approval
+from .._core.approval import Approval, explicit
 from .._core.errors import InvalidInput, PolyvirtError, Refused, unexpected
 from .._core.option_errors import error_messages, not_text
 from .._core.options import APPROVAL, CONNECTION, Platform, argument_spec
@@ -151,6 +151,7 @@ def _module(declaration):
 
         def _load_params(self):
             super()._load_params()
+            self.params = explicit(self.params)
             # Ansible removes values that it cannot convert.
             self.given = {**self.params}
 
