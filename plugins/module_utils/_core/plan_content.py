@@ -223,8 +223,10 @@ def obstacle_of(plan, versions=()):
         if "://" in name and not image.get("digest"):
             return f"image: {name}: an address without a checksum can have another content later. Set its checksum."
     if any(step.verb == _DELETE for step in plan.steps) and identity_of(plan.before) == "":
-        return f"{plan.before.name}: nothing tells this VM from a later one with its name and ID, so its deletion cannot" \
+        return (
+            f"{plan.before.name}: nothing tells this VM from a later one with its name and ID, so its deletion cannot"
             " be approved."
+        )
     unknown = next((path for path, version in dict(versions).items() if version is None), None)
     return "" if unknown is None else _unknown(unknown)
 
