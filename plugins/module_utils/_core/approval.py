@@ -40,6 +40,8 @@ class Approval:
         self._texts = texts_of(given.get(TEXTS), given)
         #: The digest of the plan; empty if nothing is to be done, None if it is not known or was not permitted.
         self.plan = None
+        #: Whether ``permit`` was called: each action that changes something has to ask.
+        self.was_asked = False
         self._shown = []
         self.warnings = []
 
@@ -54,6 +56,7 @@ class Approval:
         ``parts`` is the content of the plan as data (plan_content.py), ``shown`` [(name of the VM or None, lines)], and
         ``obstacle`` why it cannot be approved. A task that changes nothing (no ``parts``) is always permitted.
         """
+        self.was_asked = True
         if not parts:
             self.plan = ""
             return
@@ -91,7 +94,8 @@ class Approval:
             return f"This plan cannot be approved: {obstacle}"
         lines = [f"This plan was not approved: {plan}", *_text(shown)]
         if not self._is_expected(plan):
-            lines[0] = f"expect_plan: it is {self._expected or 'empty'}, and this plan is {plan}."
+            given = self._expected or "null or empty, which permits no change"
+            lines[0] = f"expect_plan: it is {given}; this plan is {plan}"
         elif plan in (approved for approved, _workflow in self._approved or ()):
             where = "outside of this workflow job" if self._workflow else "in a workflow job"
             lines = [f"This plan was approved {where}, which does not count here: {plan}"]

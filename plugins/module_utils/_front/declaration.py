@@ -71,6 +71,8 @@ class Declaration:
         """The answer with the digest of its plan. In check mode, AWX passes the plan on to the next job."""
         approval = Approval(params["approval"], params["expect_plan"], connections(params, self.options))
         answer = self.answer(params, check, approval)
+        if answer.get("changed") and not approval.was_asked:
+            raise AssertionError("A change was made that no approval could limit.")
         has_plan = check and not answer.get("failed") and approval.plan is not None
         artifacts = {"ansible_stats": approval.artifacts()} if has_plan else {}
         warnings = [*answer["warnings"], *approval.warnings]
