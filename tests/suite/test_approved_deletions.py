@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from platforms.benches import DOUBLES
+from platforms.proxmox.bench import OnProxmox
 from suite.bench import NAME
 
 #: A box and a distribution have one disk, and no other can be added.
@@ -50,3 +51,22 @@ def test_deletion_is_another_plan_after_a_disk_was_added(kind):
         added = bench.run([_with_a_second_disk(bench)[1]])
         assert not added.failed, added.msg
         assert before not in (None, _deletion(bench))
+
+
+def test_thirty_vms_are_approved_in_one_task():
+    """Six are deleted, and 24 are cloned: all of that is shown, and passed on to the next job of a workflow."""
+    with OnProxmox.opened() as bench:
+        old = [{**bench.small, "name": f"old{number}", "tags": ["temporary"]} for number in range(6)]
+        bench.done(*(("vm", one) for one in old))
+        deleted = [{**_GONE, "name": one["name"]} for one in old]
+        cloned = [
+            {"name": f"new{number}", "clone": {"source": "tmpl"}, "cpus": 4, "memory": "4G", "state": "started"}
+            for number in range(24)
+        ]
+        outcome = bench.run([*deleted, *cloned], check=True)
+    passed_on = outcome.ansible_stats["data"]
+    assert [one["plan"] for one in passed_on["polyvirt_approved_plans"]] == [outcome.plan] != [None]
+    shown = {one["vm"]: one["lines"] for one in passed_on["polyvirt_plans"]}
+    assert sorted(shown) == sorted(one["name"] for one in (*deleted, *cloned))
+    assert any(line.startswith("  deletes local-lvm:") for line in shown["old0"])
+    assert any(line.startswith("  clone of tmpl (") for line in shown["new0"]) and "  cpus: - -> 4" in shown["new0"]

@@ -257,7 +257,7 @@ NEEDS_PRUNE = ("prune_expired_for", "prune_stop_mode")
 #: Options of the whole task, which an entry of ``machines`` cannot set.
 OF_TASK = (
     *("machines", "fleet", "prune", "prune_max", *NEEDS_PRUNE),
-    *("call_timeout", "controller_time", "limits", "expect_plan"),
+    *("call_timeout", "controller_time", "limits"),
 )
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
