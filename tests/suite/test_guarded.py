@@ -209,7 +209,7 @@ def test_all_vms_are_restored_if_all_hosts_fail_or_if_that_was_set(guarded):
 
 def _approved_plan(output):
     """The digest of the present plan in the output of a task that was rejected."""
-    return re.search(r"this plan is (plan(?:-[a-z]{4}){8})", output)[1]
+    return re.search(r"This plan was not approved: (plan(?:-[a-z]{4}){8})", output)[1]
 
 
 @pytest.mark.rotated(8)

@@ -94,8 +94,7 @@ class Approval:
             return f"This plan cannot be approved: {obstacle}"
         lines = [f"This plan was not approved: {plan}", *_text(shown)]
         if not self._is_expected(plan):
-            given = self._expected or "null or empty, which permits no change"
-            lines[0] = f"expect_plan: it is {given}; this plan is {plan}"
+            lines.append(f"expect_plan is {self._expected or 'null or empty, which permits no change'}.")
         elif plan in (approved for approved, _workflow in self._approved or ()):
             where = "outside of this workflow job" if self._workflow else "in a workflow job"
             lines = [f"This plan was approved {where}, which does not count here: {plan}"]
