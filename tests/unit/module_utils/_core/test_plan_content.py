@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date, datetime, timezone
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core import plan_content
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     STOPPED,
     Address,
@@ -27,7 +28,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_content i
     content_of,
     digest,
     lines_of,
-    native_files,
     obstacle_of,
     used_files,
 )
@@ -291,7 +291,7 @@ def test_variable_of_a_script_is_a_secret_only_if_its_name_says_so(name, one, ot
 
 def test_files_that_native_names_count_where_a_vm_starts_with_them():
     vm = VM.having(config={"native": {"os/kernel": "/boot/linux", "vcpu": "2", "os/boot@dev": "hd"}})
-    assert native_files(plan(Step("start"), vm=vm)) == ["/boot/linux"]
-    assert native_files(plan(CONFIGURE, vm=vm)) == []
+    assert plan_content.native_files(plan(Step("start"), vm=vm)) == ["/boot/linux"]
+    assert plan_content.native_files(plan(CONFIGURE, vm=vm)) == []
     change = Step("configure", (Change("native", None, "/boot/linux", key="os/kernel"),))
-    assert native_files(plan(change, vm=vm)) == ["/boot/linux"]
+    assert plan_content.native_files(plan(change, vm=vm)) == ["/boot/linux"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core import plan_content
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     STOPPED,
     Change,
@@ -16,17 +17,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Step,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_content import (
-    content_of,
-    digest,
-    used_files,
-    written_files,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_content import content_of, digest, used_files
 from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
 
 _DISKS = {"vda": {"source": "/disks/a", "size": 8}, "vdb": {"source": "/disks/b", "size": 1}}
 _ONE, _TWO = Snapshot("one", "s1", created=1000.0), Snapshot("two", "s2", parent="s1", created=2000.0)
-VM = Vm("café", "100", STOPPED, birth="100:1:uuid", config={"cpus": 2, "disks": _DISKS}, snapshots=(_ONE, _TWO))
+
+
+def _vm(birth="100:1:uuid"):
+    return Vm("café", "100", STOPPED, birth=birth, config={"cpus": 2, "disks": _DISKS}, snapshots=(_ONE, _TWO))
 
 
 def _planned(*steps):
@@ -102,10 +101,10 @@ def _digest(planned):
 def test_each_plan_with_another_thing(record_property):
     wrong = []
     for name, plan in PLANS.items():
-        same = _digest(plan(VM))
-        assert same == _digest(plan(VM))
+        same = _digest(plan(_vm()))
+        assert same == _digest(plan(_vm()))
         for what, (other, belongs) in OTHERS.items():
-            differs = _digest(plan(other(VM))) != same
+            differs = _digest(plan(other(_vm()))) != same
             if differs is not (name in belongs):
                 wrong.append((name, what, differs))
     assert wrong == []
@@ -113,7 +112,7 @@ def test_each_plan_with_another_thing(record_property):
 
 
 def test_files_that_a_guest_writes_are_those_of_disks_that_a_plan_uses_or_deletes():
-    files = {name: written_files(plan(VM)) for name, plan in PLANS.items()}
+    files = {name: plan_content.written_files(plan(_vm())) for name, plan in PLANS.items()}
     assert {name for name, found in files.items() if not found} == _NO_DISKS
     assert {name for name, found in files.items() if found == ["/disks/a"]} == _OF_VDA
-    assert {name for name, plan in PLANS.items() if used_files(plan(VM))} == set()
+    assert {name for name, plan in PLANS.items() if used_files(plan(_vm()))} == set()

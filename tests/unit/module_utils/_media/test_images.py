@@ -20,8 +20,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._media import images as product
-from ansible_collections.polyvirt.core.plugins.module_utils._media import store
 from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import Needs
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import download
 
 from unit.module_utils._media.server import checksum
 from unit.module_utils._media.test_signatures import Signer, with_gpg
@@ -411,13 +411,13 @@ def test_download_without_checksum_begins_again(tasks, server, pauses):
 @pytest.fixture(name="hashed")
 def _hashed(monkeypatch):
     """The files of which the store has computed a checksum."""
-    found, real = [], store.download.digest
+    found, real = [], download.digest
 
     def digest(path, kind):
         found.append(path)
         return real(path, kind)
 
-    monkeypatch.setattr(store.download, "digest", digest)
+    monkeypatch.setattr(download, "digest", digest)
     return found
 
 
