@@ -240,6 +240,20 @@ def test_approval_of_a_workflow_job_is_enough_for_the_parts_of_a_task():
         assert (result.get("failed", False), len(run.carried_out)) == (not carried_out, carried_out), result
 
 
+@pytest.mark.parametrize("limits", [{}, {VARIABLE: "own"}])
+def test_part_of_a_task_that_becomes_another_plan_after_its_check(limits):
+    plan = Run("vm", IN_PROCESS).plan({"machines": _TWO})
+    run = Run("vm", IN_PROCESS, {key: [plan] for key in limits})
+    same = run.answer
+
+    def other(name):
+        return lambda params, check, approval: same(name if check else f"other {name}")(params, check, approval)
+
+    run.answer = other
+    result = run({"machines": _TWO})
+    assert (result.get("failed", False), len(run.carried_out)) == ((True, 0) if limits else (False, 2)), result
+
+
 def test_refused_task_of_several_platforms_has_no_plan():
     run = Run("vm", IN_PROCESS)
     refused = {"failed": True, "changed": False, "msg": "no", "vms": [], "warnings": []}
