@@ -19,7 +19,7 @@ _OVER, _PLAY = "plugins/plugin_utils/tasks/over_platforms.py", "plugins/plugin_u
 _EXPECTED_TESTS = ["tests/unit/modules/test_expected_plans.py"]
 _PLAY_TESTS = ["tests/unit/plugin_utils/test_approvals_of_tasks.py"]
 _VERSIONS_TESTS = ["tests/unit/module_utils/_media/test_file_versions.py"]
-_STORED_TESTS = ["tests/unit/module_utils/_media/test_images.py"]
+_STORED_TESTS = ["tests/unit/module_utils/_media/test_stored_content.py"]
 
 MUTATIONS = (
     Mutation("empty-list-permits-each-plan", _APPROVAL, "VARIABLE in given", "given.get(VARIABLE)", _APPROVAL_TESTS),

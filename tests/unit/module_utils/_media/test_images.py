@@ -9,8 +9,6 @@ import gzip
 import io
 import json
 import lzma
-import os
-import shutil
 import struct
 import tarfile
 from dataclasses import replace
@@ -21,7 +19,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._media import images as product
 from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import Needs
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import download
 
 from unit.module_utils._media.server import checksum
 from unit.module_utils._media.test_signatures import Signer, with_gpg
@@ -406,56 +403,3 @@ def test_download_without_checksum_begins_again(tasks, server, pauses):
     server.cuts["/x/image.qcow2"] = [3000]
     images.fetch(image)
     assert server.fetched("/x/image.qcow2")[-2:] == [None, None]
-
-
-@pytest.fixture(name="hashed")
-def _hashed(monkeypatch):
-    """The files of which the store has computed a checksum."""
-    found, real = [], download.digest
-
-    def digest(path, kind):
-        found.append(path)
-        return real(path, kind)
-
-    monkeypatch.setattr(download, "digest", digest)
-    return found
-
-
-def test_stored_image_that_was_changed_on_the_disk_is_rejected(tasks, hashed):
-    path = tasks.run()["source"]
-    del hashed[:]
-    assert (tasks.resolved()["source"], hashed) == (path, [])
-    with open(path, "r+b") as file:
-        file.seek(-4, 2)
-        file.write(b"evil")
-    assert f"image: debian-13: {path} was changed since it was stored. Delete this file" in tasks.error()
-    assert f"{path} was changed since it was stored" in tasks.error(refresh=True)
-    # The remedy works.
-    for ending in ("", ".json"):
-        os.remove(f"{path}{ending}")
-    assert tasks.run()["source"] == path
-
-
-def test_stored_image_with_another_time_or_inode_is_read_again(tasks, hashed):
-    path = tasks.run()["source"]
-    for number, change in enumerate((lambda: os.utime(path, (1, 1)), lambda: _replaced_by_a_copy(path)), 1):
-        change()
-        assert tasks.resolved()["source"] == path
-        assert hashed.count(path) == number
-
-
-def _replaced_by_a_copy(path):
-    shutil.copyfile(path, f"{path}.copy")
-    os.replace(f"{path}.copy", path)
-
-
-def test_record_of_an_earlier_version_has_no_checksum_of_the_file(tasks, hashed):
-    path = tasks.run()["source"]
-    with open(f"{path}.json", encoding="utf-8") as file:
-        record = json.load(file)
-    assert (record.pop("content"), record.pop("seen")[0]) == (checksum(QCOW2), len(QCOW2))
-    with open(f"{path}.json", "w", encoding="utf-8") as file:
-        json.dump(record, file)
-    del hashed[:]
-    os.utime(path, (1, 1))
-    assert (tasks.resolved()["source"], hashed) == (path, [])
