@@ -42,7 +42,7 @@ MUTATIONS = (
         _APPROVAL_TESTS,
     ),
     Mutation("long-plan-is-approved-unseen", _APPROVAL, "entries = []", "pass", _APPROVAL_TESTS),
-    Mutation("value-of-a-secret-is-in-the-digest", _CONTENT, '{"secret": True}', "str(value)", _CONTENT_TESTS),
+    Mutation("value-of-a-secret-is-in-the-digest", _CONTENT, "return _SECRET", "return str(value)", _CONTENT_TESTS),
     Mutation("time-of-a-snapshot-does-not-count", _CONTENT, "one.created", "None", _CONTENT_TESTS),
     Mutation("address-without-checksum-is-approved", _CONTENT, 'not image.get("digest")', "False", _CONTENT_TESTS),
     Mutation("file-that-cannot-be-compared-is-approved", _CONTENT, "unknown is None", "True", _CONTENT_TESTS),

@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 
 from .errors import InvalidInput, Refused
+from .options import CONNECTION
+from .texts import without_credentials
 
 #: The variable with the digests that a play or job permits, and the one with the texts of these plans.
 VARIABLE, TEXTS = "polyvirt_approved_plans", "polyvirt_plans"
@@ -127,6 +129,14 @@ def explicit(arguments):
     """
     is_null = EXPECTED in arguments and arguments[EXPECTED] is None
     return {**arguments, EXPECTED: ""} if is_null else arguments
+
+
+def connections(params, options):
+    """What a task and its ``machines`` set to say where the VMs are, without secrets."""
+    names = [name for name, one in options.items() if one.role == CONNECTION and not (one.secret or one.hidden)]
+    tasks = [params, *(one for one in params.get("machines") or () if isinstance(one, dict))]
+    set_options = [{name: without_credentials(str(one[name])) for name in names if one.get(name)} for one in tasks]
+    return [one for place, one in enumerate(set_options) if one not in set_options[:place]]
 
 
 def texts_of(value, given):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, datetime, timezone
 
 import pytest
@@ -64,8 +64,27 @@ def restore(**taken):
     return plan(step, vm=vm)
 
 
-def delete(*files):
-    return plan(Step("delete", arguments={"files": files, "kept": {"/iso": "an ISO image is never deleted"}}))
+def delete(*files, vm=VM):
+    return plan(Step("delete", arguments={"files": files, "kept": {"/iso": "an ISO image is never deleted"}}), vm=vm)
+
+
+def born(birth):
+    """A VM on a platform where ids are used again; one from before that has none."""
+    return VM.having(birth=birth) if "birth" in {field.name for field in fields(Vm)} else VM
+
+
+def with_disk(path, size=1):
+    return VM.having(config={**VM.config, "disks": {"vda": {"source": path, "size": size}}})
+
+
+def taken_at(time):
+    return VM.having(snapshots=(replace(TAKEN, created=time),))
+
+
+def clone(source, snapshot=None):
+    creation = {"clone": {"source": source.name, "snapshot": snapshot}}
+    arguments = {"creation": creation, "power": STOPPED, "source": source, "config": {"cpus": 2}}
+    return plan(Step("clone", arguments=arguments), vm=Vm.absent("web"))
 
 
 BASE = of(plan(CONFIGURE))
@@ -78,7 +97,23 @@ PART = {
         (BASE, of(plan(CONFIGURE, vm=VM.having(name="db")))),
         (of(plan(CONFIGURE, vm=VM.having(name="caf\u00e9"))), of(plan(CONFIGURE, vm=VM.having(name="cafe\u0301")))),
     ],
-    "host of the inventory, connection, revision of AWX's project": [
+    "birth of the VM, where another VM can get its ID": [
+        (of(plan(CONFIGURE, vm=born("100:1"))), of(plan(CONFIGURE, vm=born("100:2"))))
+    ],
+    "all snapshots and disks of a VM that is deleted": [
+        (of(delete()), of(delete(vm=VM.having(snapshots=(TAKEN,))))),
+        (of(delete(vm=with_disk("/a"))), of(delete(vm=with_disk("/b")))),
+    ],
+    "disks that the VM is started with, by slot, file and size": [
+        (of(plan(Step("start"), vm=with_disk("/a"))), of(plan(Step("start"), vm=with_disk("/b")))),
+        (of(plan(Step("start"), vm=with_disk("/a"))), of(plan(Step("start"), vm=with_disk("/a", size=2)))),
+    ],
+    "the source of a clone, with its disks and its snapshot": [
+        (of(clone(VM)), of(clone(VM.having(id="u-2")))),
+        (of(clone(with_disk("/a"))), of(clone(with_disk("/b")))),
+        (of(clone(taken_at(1000.0), "clean")), of(clone(taken_at(2000.0), "clean"))),
+    ],
+    "host of the inventory, how it is reached, revision of AWX's project": [
         (of(plan(CONFIGURE), where="pve1:8006"), of(plan(CONFIGURE), where="pve2:8006"))
     ],
     "all steps, with the values that they replace": [
@@ -136,6 +171,9 @@ NO_PART = {
         (CREATED, of(create(cloud_init={**SEED, "password": Secret("another")}))),
         (CREATED, of(create(cloud_init={**SEED, "user_data": {"packages": ["nginx"]}}))),
         (BASE, of(plan(CONFIGURE), asked={"cloud_init": {"user_data": "only new VMs get it"}})),
+    ],
+    "the content of disks that a guest writes": [
+        (of(plan(Step("start")), versions={"/a": ["inode"]}), of(plan(Step("start")), versions={"/a": ["inode"]}))
     ],
     "texts about steps": [(BASE, of(plan(replace(CONFIGURE, note="n", also=("the network is restarted",)))))],
     "how long the task waits, and for what": [(BASE, of(plan(CONFIGURE), Policy(timeout=9, wait_for="ssh")))],
