@@ -13,9 +13,11 @@ options:
     description:
       - The digest of a plan that was approved, from RV(plan) of this task in check mode. If the plan is another
         one now, the task fails before its first step, in check mode too, and shows the present plan.
-      - A task with nothing to do is always permitted. Any other text, also an empty one, permits nothing else.
+      - A task with nothing to do is always permitted. Any other value permits nothing else, also an empty text or null,
+        such as the plan of a task that was rejected in check mode.
       - The variable C(polyvirt_approved_plans) does the same for a play or a job. It is a list of digests. Once it is
         defined, it permits only what it contains, also if it is empty. If both are set, both must permit the plan.
+      - It is about the task as a whole, so an entry of C(machines) cannot set it.
       - The guide to approvals says what a digest depends on.
     type: str
   approval:

@@ -18,8 +18,8 @@ description:
   - The playbook is run by another C(ansible-playbook), with the inventory, the limit, the extra variables, the vaults,
     the tags, C(--check) and C(--diff) of this one. Variables of the play and facts that tasks have set do not apply to
     it, except for C(polyvirt_approved_plans).
-  - The plan of the run itself is the snapshots and the restore of these VMs. The tasks of the playbook have plans of
-    their own.
+  - The plan of the run itself is the snapshots and the restore of these VMs, and the end of an interrupted run. The
+    tasks of the playbook have plans of their own.
   - If the run is interrupted, the snapshots remain. The next run fails, reports them, and asks for O(finish).
   - Used by the playbook C(polyvirt.core.guarded).
 author:
@@ -112,8 +112,9 @@ RETURN = r"""
 plan:
   description:
     - Digest of what the run may do to the VMs, for O(expect_plan). It depends on the VMs that get a snapshot, on those
-      that may be restored, and on the playbook. The plans of the playbook's tasks are not part of it.
-    - Null if the task was rejected or failed before the snapshots, and with O(finish).
+      that may be restored, on the playbook, and on what O(finish) does with snapshots of an interrupted run. The plans
+      of the playbook's tasks are not part of it.
+    - Null if the task was rejected or failed before the snapshots.
   returned: unless the options are wrong in form
   type: str
   sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst

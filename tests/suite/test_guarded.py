@@ -207,6 +207,11 @@ def test_all_vms_are_restored_if_all_hosts_fail_or_if_that_was_set(guarded):
         assert "15 characters" in output, output
 
 
+def _approved_plan(output):
+    """The digest of the present plan in the output of a task that was rejected."""
+    return re.search(r"This plan was not approved: (plan(?:-[a-z]{4}){8})", output)[1]
+
+
 @pytest.mark.rotated(8)
 @on_test_driver
 def test_killed_run_is_found_on_the_vms_by_the_next_run(guarded):
@@ -220,7 +225,18 @@ def test_killed_run_is_found_on_the_vms_by_the_next_run(guarded):
     assert (code, guarded.values(), guarded.snapshots()) == (2, [PATCHED, PATCHED, ""], first), output
     for part in (f"{WEB}: the snapshot {first[0][0]} was taken", f"{DB}: the", "before patch.yml", "guarded_finish"):
         assert part in output
+    # What ends the run was not approved, by the play or by the task.
+    finish = {"polyvirt.core.guarded_run": {"hosts": [WEB, DB], "finish": "restore", "expect_plan": "plan-x"}}
+    task = [{"hosts": "hypervisor", "gather_facts": False, "tasks": [finish]}]
+    for limited in ({"polyvirt_approved_plans": []}, {"playbook": task}):
+        code, output = guarded.run(guarded_finish="keep", **limited)
+        assert (code, guarded.values(), guarded.snapshots()) == (2, [PATCHED, PATCHED, ""], first), output
+        assert first[0][0] in output and "plan-" in output, output
     code, output = guarded.run("--check", guarded_finish="restore", guarded_playbook=None)
+    assert (code, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], first), output
+    approved = _approved_plan(guarded.run(playbook=[{**task[0], "tasks": [{**finish, "check_mode": True}]}])[1])
+    finish["polyvirt.core.guarded_run"]["expect_plan"] = approved
+    code, output = guarded.run("--check", playbook=task)
     assert (code, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], first), output
     code, output = guarded.run("--limit", WEB, guarded_finish="restore", guarded_playbook=None)
     assert (code, guarded.values()) == (0, ["", PATCHED, ""]), output
@@ -282,8 +298,6 @@ def test_approved_plans_limit_the_run_and_the_playbook(guarded):
     assert (code, sorted(kept), guarded.snapshots()) == (2, ["", "", PATCHED], [[], [], []]), output
     assert "failed on" in output
     plans = [own, *others]
-    code, output = guarded.run(polyvirt_approved_plans=plans, guarded_finish="restore")
-    assert (code, "guarded_finish changes VMs without a plan" in output) == (2, True), output
     code, output = guarded.run(polyvirt_approved_plans=plans, guarded_restore="all")
     assert (code, guarded.values()) == (2, kept), output
     code, output = guarded.run(polyvirt_approved_plans=plans)

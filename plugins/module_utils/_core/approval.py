@@ -9,14 +9,20 @@ Whatever is not understood here permits nothing.
 
 from __future__ import annotations
 
+import json
+
 from .errors import InvalidInput, Refused
+from .options import CONNECTION
+from .texts import without_credentials
 
 #: The variable with the digests that a play or job permits, and the one with the texts of these plans.
 VARIABLE, TEXTS = "polyvirt_approved_plans", "polyvirt_plans"
+#: The hidden option, and the one with the digest that a task expects.
+OPTION, EXPECTED = "approval", "expect_plan"
 #: Keys of the hidden option. WORKFLOW is the ID of AWX's workflow job.
-HOST, TASK, REVISION, WORKFLOW = "host", "task", "revision", "workflow"
-#: The longest text of the plans of one task. Each later job of a workflow gets it as a variable.
-_LONGEST = 4096
+HOST, TASK, REVISION, WORKFLOW, REACHED = "host", "task", "revision", "workflow", "reached"
+#: The longest text of the plans of one task, in bytes. Each later job of a workflow gets it as a variable.
+_LONGEST = 64 * 1024
 _REMEDY = "Run the task in check mode again, and have the new plan approved. Nothing was changed."
 
 
@@ -29,12 +35,15 @@ class Approval:
 
     def __init__(self, given=None, expected=None, connections=()):
         given = given or {}
-        self._context = {"host": given.get(HOST), "revision": given.get(REVISION), "connections": list(connections)}
+        self._context = {key: given.get(key) for key in (HOST, REVISION, REACHED)}
+        self._context["connections"] = list(connections)
         self._task, self._workflow, self._expected = given.get(TASK), given.get(WORKFLOW), expected
         self._approved = _entries(given[VARIABLE]) if VARIABLE in given else None
         self._texts = texts_of(given.get(TEXTS), given)
         #: The digest of the plan; empty if nothing is to be done, None if it is not known or was not permitted.
         self.plan = None
+        #: Whether ``permit`` was called: each action that changes something has to ask.
+        self.was_asked = False
         self._shown = []
         self.warnings = []
 
@@ -49,6 +58,7 @@ class Approval:
         ``parts`` is the content of the plan as data (plan_content.py), ``shown`` [(name of the VM or None, lines)], and
         ``obstacle`` why it cannot be approved. A task that changes nothing (no ``parts``) is always permitted.
         """
+        self.was_asked = True
         if not parts:
             self.plan = ""
             return
@@ -70,27 +80,31 @@ class Approval:
         self.permit(parts, shown, f"{', '.join(missing)}: its part has no digest." if missing else "")
 
     def _permits(self, plan):
-        is_expected = self._expected in (None, plan)
-        return is_expected and (self._approved is None or any(self._is_valid(one, plan) for one in self._approved))
+        return self._is_expected(plan) and self._is_listed(plan)
 
-    def _is_valid(self, entry, plan):
-        approved, workflow = entry
-        return approved == plan and (workflow is None or str(workflow) == str(self._workflow))
+    def _is_expected(self, plan):
+        return self._expected in (None, plan)
+
+    def _is_listed(self, plan):
+        """An approval counts only in its own workflow job; one without a workflow job, only outside of them."""
+        return self._approved is None or any(
+            approved == plan and str(workflow) == str(self._workflow) for approved, workflow in self._approved
+        )
 
     def _message(self, plan, shown, obstacle):
         if obstacle:
             return f"This plan cannot be approved: {obstacle}"
         lines = [f"This plan was not approved: {plan}", *_text(shown)]
-        if self._is_of_another_workflow(plan):
-            lines = [f"This plan was approved in another workflow job, which does not count here: {plan}"]
+        if not self._is_expected(plan):
+            lines.append(f"expect_plan is {self._expected or 'null or empty, which permits no change'}.")
+        elif plan in (approved for approved, _workflow in self._approved or ()):
+            where = "outside of this workflow job" if self._workflow else "in a workflow job"
+            lines = [f"This plan was approved {where}, which does not count here: {plan}"]
         for entry in self._texts:
             lines += [f"Approved for this task was: {entry.get('plan')}", *map(str, entry.get("lines") or ())]
         if not self._texts:
             lines.append("The text of no approved plan of this task is known.")
         return "\n".join(lines) + "\n"
-
-    def _is_of_another_workflow(self, plan):
-        return any(approved == plan for approved, _workflow in self._approved or ())
 
     def artifacts(self):
         """What the result of check mode hands to the next job of a workflow, as ``ansible_stats``."""
@@ -98,14 +112,31 @@ class Approval:
             {"plan": self.plan, HOST: self._context["host"], TASK: self._task, "vm": name, "lines": lines}
             for name, lines in self._shown
         ]
-        if sum(len(repr(one)) for one in entries) > _LONGEST:
+        if len(json.dumps(entries)) > _LONGEST:
             self.warnings.append(
-                f"The plan of this task cannot be approved: its text is longer than {_LONGEST} characters. Divide the"
+                f"The plan of this task cannot be approved: its text is longer than {_LONGEST // 1024} kB. Divide the"
                 " task."
             )
             entries = []
         approved = [{"plan": self.plan, WORKFLOW: self._workflow}] if entries else []
         return {"data": {VARIABLE: approved, TEXTS: entries}, "per_host": False, "aggregate": True}
+
+
+def explicit(arguments):
+    """Return the arguments of a task in which an expected plan that is null is an empty text, as no plan has.
+
+    That the task expects a plan is a fact about the task, whatever its variables are.
+    """
+    is_null = EXPECTED in arguments and arguments[EXPECTED] is None
+    return {**arguments, EXPECTED: ""} if is_null else arguments
+
+
+def connections(params, options):
+    """What a task and its ``machines`` set to say where the VMs are, without secrets."""
+    names = [name for name, one in options.items() if one.role == CONNECTION and not (one.secret or one.hidden)]
+    tasks = [params, *(one for one in params.get("machines") or () if isinstance(one, dict))]
+    set_options = [{name: without_credentials(str(one[name])) for name in names if one.get(name)} for one in tasks]
+    return [one for place, one in enumerate(set_options) if one not in set_options[:place]]
 
 
 def texts_of(value, given):

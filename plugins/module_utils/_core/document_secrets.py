@@ -31,10 +31,15 @@ _ASSIGNMENT = re.compile(
 _IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 #: Where an unquoted value ends if the line goes on: a comment, or the next key of {key: value, key: value}.
 _END_OF_VALUE = re.compile(r"\s+#|\s*[,;}\]]|\s+&&")
-#: The first word of an unquoted value, and what a shell executes in a value.
+#: The first word of an unquoted value.
 _WORD = re.compile(r"[^\s,;}\]|&<>]*")
-_EXECUTED = re.compile(r"[$][({]|`")
 _MARK = "*"
+#: For a digest: the last words of the names of literal secrets, and those before ``key``; the words of a name.
+_LAST_WORDS = {"password", "passwd", "passphrase", "secret", "token", "psk"}
+_BEFORE_KEY = {"api", "access", "private", "secret"}
+_WORDS = re.compile(r"[A-Z]?[^A-Z_.-]+|[A-Z]+(?![^A-Z_.-])")
+#: What a shell, a template or another interpreter could execute.
+_NOT_LITERAL = re.compile(r"[$()`|;&<>\r\n]|\{[{%#]")
 #: Values that are no secrets, whatever their key is. The last are those of cloud-init and of YAML's long texts.
 _NO_SECRETS = {"", "true", "false", "yes", "no", "on", "off", "null", "none", "~", "random", "r", "|", "|-", ">", ">-"}
 
@@ -49,10 +54,10 @@ def secrets_in_document(value):
 
 
 def without_secrets(value):
-    """Return a document with a mark in the place of each secret, and of nothing else: for a digest of what it does.
+    """Return a document with a mark in the place of each literal secret, and of nothing else: for a digest of it.
 
-    The same text in another place remains, and so do what follows a secret in its line, and a value that a shell would
-    execute. Otherwise, a changed command would be taken for a changed secret.
+    It is left out only if the last word of its name says that it is one, and no interpreter can execute it. Otherwise,
+    a changed command would be taken for a changed secret, such as that of ``PASSWORD_COMMAND``.
     """
     if isinstance(value, dict):
         return {key: _without_secret_of_key(str(key), part) for key, part in value.items()}
@@ -67,26 +72,26 @@ def _without_secret_of_key(key, value):
             **without_secrets(value),
             **({"list": _lines_without_passwords(value["list"])} if value.get("list") else {}),
         }
-    return _marked(value) if _is_secret(key) else without_secrets(value)
+    return _MARK if is_literal_secret(key, value) else without_secrets(value)
 
 
-def _marked(value):
-    """Return the value of a secret key with a mark in the place of each text and number."""
-    if isinstance(value, dict):
-        return {key: _marked(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_marked(part) for part in value]
-    is_secret = value is not None and not isinstance(value, bool) and _is_mere_secret(str(value).strip())
-    return _MARK if is_secret else value
+def is_literal_secret(name, value):
+    """Return whether a name is that of a secret, and its value is a text or number that nothing can execute."""
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        return False
+    *before, last = [word.lower() for word in _WORDS.findall(name)] or [""]
+    is_named = last in _LAST_WORDS or (last == "key" and before[-1:] and before[-1] in _BEFORE_KEY)
+    return bool(is_named) and _is_literal(str(value))
 
 
-def _is_mere_secret(text):
-    return text.lower() not in _NO_SECRETS and not _EXECUTED.search(text)
+def _is_literal(text):
+    return text.strip().lower() not in _NO_SECRETS and not _NOT_LITERAL.search(text)
 
 
 def _lines_without_passwords(value):
     lines = value.splitlines() if isinstance(value, str) else [str(one) for one in value]
-    return [f"{line.partition(':')[0]}:{_MARK}" for line in lines]
+    parts = [line.partition(":") for line in lines]
+    return [f"{user}:{_MARK}" if _is_literal(password) else f"{user}:{password}" for user, _colon, password in parts]
 
 
 def _text_without_secrets(text):
@@ -99,13 +104,11 @@ def _text_without_secrets(text):
 
 
 def _spans_of_secrets(text):
-    for match in _IN_URL.finditer(text):
-        yield match.span(1)
     for match in _ASSIGNMENT.finditer(text):
         # One of the three always matches.
         group = next((name for name in ("double", "single") if match[name] is not None), "rest")
         word = _WORD.match(match[group])[0] if group == "rest" else match[group]
-        if _is_secret(match["key"]) and word and _is_mere_secret(word):
+        if is_literal_secret(match["key"], word):
             yield match.start(group), match.start(group) + len(word)
 
 

@@ -16,7 +16,7 @@ from .document_secrets import secrets_in_document, without_secrets
 
 _LEFT_OUT = "*"
 #: What is left out of an answer file for Windows: everybody can decode its passwords.
-_SECRETS_OF_ANSWERS = re.compile(r"(<(Value|Key)>).*?(?=</\2>)", re.DOTALL)
+_SECRETS_OF_ANSWERS = re.compile(r"(<(Value|Key)>)[^<]*(?=</\2>)")
 #: Hexadecimal digits of a digest: enough to see a change, and too few to prove a value.
 _DIGITS = 8
 

@@ -90,14 +90,21 @@ class Work:
         return Target(name=self.name) if is_recreated else Target(name=self.request.name, id=self.request.id)
 
     def versions(self):
-        """Return {path: version} of the files that the plan uses, as far as the driver can tell."""
-        from .._core.plan_content import used_files
+        """Return {path: version} of the files that the plan uses, as far as the driver can tell.
+
+        Of a file that a guest writes, it is what remains when it is written to.
+        """
+        from .._core.plan_content import used_files, written_files
 
         driver = self.task.driver
         if not hasattr(driver, "file_version"):
             return {}
         others = driver.used_files(self.plan) if hasattr(driver, "used_files") else ()
-        return {path: driver.file_version(path, self.plan) for path in (*used_files(self.plan), *others)}
+        written = written_files(self.plan) if hasattr(driver, "file_identity") else ()
+        return {
+            **{path: driver.file_identity(path) for path in written},
+            **{path: driver.file_version(path, self.plan) for path in (*used_files(self.plan), *others)},
+        }
 
     @property
     def error(self):
@@ -206,7 +213,7 @@ def _approve(works, approval):
     ]
     for work, content in zip(changing, contents):
         work.digest = digest(content)
-    shown = [(work.name, lines_of(work.plan)) for work in changing]
+    shown = [(work.name, lines_of(work.plan, work.task.traits.defaults)) for work in changing]
     obstacle = next(filter(None, (obstacle_of(work.plan, one) for work, one in zip(changing, versions))), "")
     try:
         approval.permit(contents, shown, obstacle)

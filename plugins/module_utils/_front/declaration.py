@@ -16,11 +16,10 @@ from typing import Callable
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .._core.approval import Approval
+from .._core.approval import Approval, connections, explicit
 from .._core.errors import InvalidInput, PolyvirtError, Refused, unexpected
 from .._core.option_errors import error_messages, not_text
-from .._core.options import APPROVAL, CONNECTION, Platform, argument_spec
-from .._core.texts import without_credentials
+from .._core.options import APPROVAL, Platform, argument_spec
 from .masking import long_secrets, masked, masked_options, secrets_of
 
 try:
@@ -71,6 +70,8 @@ class Declaration:
         """The answer with the digest of its plan. In check mode, AWX passes the plan on to the next job."""
         approval = Approval(params["approval"], params["expect_plan"], connections(params, self.options))
         answer = self.answer(params, check, approval)
+        if answer.get("changed") and not approval.was_asked:
+            raise AssertionError("A change was made that no approval could limit.")
         has_plan = check and not answer.get("failed") and approval.plan is not None
         artifacts = {"ansible_stats": approval.artifacts()} if has_plan else {}
         warnings = [*answer["warnings"], *approval.warnings]
@@ -92,14 +93,6 @@ class Declaration:
 def changing(options, answer, platform=_ANY):
     """The Declaration of a module that can change something: ``answer(params, check, approval)``."""
     return Declaration({**options, **APPROVAL}, answer, platform, can_change=True)
-
-
-def connections(params, options):
-    """What a task and its ``machines`` set to say where the VMs are, without secrets."""
-    names = [name for name, one in options.items() if one.role == CONNECTION and not (one.secret or one.hidden)]
-    tasks = [params, *(one for one in params.get("machines") or () if isinstance(one, dict))]
-    set_options = [{name: without_credentials(str(one[name])) for name in names if one.get(name)} for one in tasks]
-    return [one for place, one in enumerate(set_options) if one not in set_options[:place]]
 
 
 def without_plan(result):
@@ -151,6 +144,7 @@ def _module(declaration):
 
         def _load_params(self):
             super()._load_params()
+            self.params = explicit(self.params)
             # Ansible removes values that it cannot convert.
             self.given = {**self.params}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from .._core.approval import EXPECTED
 from .._core.errors import InvalidInput, PolyvirtError
 from .._core.option_errors import error_messages, not_text
 from .._core.options import CONNECTION, NEEDS_PRUNE, OF_TASK, argument_spec
@@ -50,7 +51,7 @@ def _named(entry):
 
 
 def _entry(shared, entry, options, platform):
-    of_task = [name for name in OF_TASK if name in entry]
+    of_task = [name for name in (*OF_TASK, EXPECTED) if name in entry]
     if of_task:
         raise InvalidInput(
             f"{of_task[0]} is an option of the task as a whole.", "Set it next to machines, not in an entry."

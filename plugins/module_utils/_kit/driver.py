@@ -115,6 +115,9 @@ class KnowsVersions(Protocol):
     def used_files(self, plan: Plan) -> Sequence[str]:
         """Return further files that a plan uses, besides those that the planner knows. Optional."""
 
+    def file_identity(self, path: str) -> Sequence:
+        """Return plain data that remains when a guest writes to a file; empty if it cannot be seen. Optional."""
+
 
 class KnowsWhere(Protocol):
     """Implemented by drivers whose host or cluster can be set in the environment: it is part of an approved plan."""

@@ -34,6 +34,7 @@ _QCOW, _QCOW_BACKING, _LONGEST_NAME = b"QFI\xfb", 8, 1023
 _FILE_IN_JSON = re.compile(r'"(?:[\w.]+\.)?filename"\s*:\s*"([^"]+)"')
 _PROTOCOL = re.compile(r"[\w.+-]+:")
 _EXTENT = re.compile(rb"^RW (\d+) ", re.MULTILINE)
+_EXTENT_FILE = re.compile(rb'^(?:RW|RDONLY) \d+ \w+ "([^"\n]+)"', re.MULTILINE)
 
 
 def format_in(begin):
@@ -124,6 +125,27 @@ def backing_file(path):
         return None
     name = files.read_part(path, place, length)
     return _local_file(name.decode("utf-8", "surrogateescape"), os.path.dirname(path)) if len(name) == length else None
+
+
+def files_below(path):
+    """Return the local files that an image needs, existing or not: all backing files, and files with its data."""
+    found, images = [], [path]
+    while images:
+        image = images.pop()
+        below = _named_in(image) if files.is_file(image) else []
+        new = [one for one in below if one and one not in found]
+        found, images = [*found, *new], [*images, *new]
+    return found
+
+
+def _named_in(image):
+    if is_qcow(image):
+        return [backing_file(image), data_file(image)]
+    begin = files.read_part(image, 0, _BEGINNING)
+    if format_in(begin) != "vmdk" or begin.startswith(_SPARSE_VMDK):
+        return []
+    names = (name.decode("utf-8", "surrogateescape") for name in _EXTENT_FILE.findall(begin))
+    return [os.path.join(os.path.dirname(image), name) for name in names]
 
 
 _NAME_AT = ((">Q", 0, 8), (">I", 8, 4))

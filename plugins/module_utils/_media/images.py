@@ -84,6 +84,9 @@ class Lookup:
     def check_removal(self, stored):
         """Raise if the images ``stored`` cannot be removed; only reads."""
 
+    def check_content(self, stored, about):
+        """Raise if the file of a stored image is not the one that was stored, as far as the store can tell."""
+
     def leftovers(self):
         """Return the paths of incomplete files in the store that no task holds."""
         return self.store.leftovers()
@@ -142,6 +145,7 @@ class Lookup:
         """Return (Stored, Fetch or None, warnings); ``wanted`` is the Stored that would serve the task."""
         stored = self.store.find(wanted)
         if stored and not asked.get("refresh"):
+            self.check_content(stored, about)
             return stored, None, warnings_of_stored(stored, about)
         key = (wanted.name, choice.medium["file"], choice.format, asked.get("checksum"))
         if key not in self._found:
@@ -150,6 +154,7 @@ class Lookup:
         # It may have been stored for a task with another checksum of the same content.
         stored = self.store.stored_as(fetch.stored)
         if stored:
+            self.check_content(stored, about)
             return stored, None, warnings
         self.store.check_free(fetch.stored.path)
         return fetch.stored, fetch, warnings
@@ -188,6 +193,9 @@ class Images(Lookup):
             converters=unpacking.converters(commands, QEMU_IMG),
             decompressors=unpacking.unpackers(commands),
         )
+
+    def check_content(self, stored, about):
+        self.store.check_content(stored, about)
 
     def fetch(self, image):
         """Download, verify, unpack and store an image; another task may have done so meanwhile."""

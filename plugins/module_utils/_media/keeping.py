@@ -9,6 +9,7 @@ import os
 from dataclasses import replace
 from functools import cached_property, partial
 
+from .._core.errors import PolyvirtError
 from .._ports import files
 
 
@@ -25,8 +26,28 @@ class KeepsImages:
 
         return Images(self.image_directory)
 
-    def file_version(self, path, _plan):
-        return files.version(path)
+    def file_version(self, path, plan):
+        """The version of a file, and those of the files below it; an ISO image has none below it."""
+        found = files.version(path)
+        if not found or path == plan.after.config.get("iso"):
+            return found
+        # Few plans read images.
+        from .disk_header import files_below
+
+        try:
+            return [*found, *([one, files.version(one)] for one in files_below(path))]
+        except PolyvirtError:
+            return None
+
+    def file_identity(self, path):
+        """The inode: no other file has it while this one exists."""
+        return (files.version(path) or [])[2:]
+
+    def used_files(self, plan):
+        # Most tasks change nothing.
+        from .._core.plan_content import native_files
+
+        return native_files(plan)
 
     def resolve_image(self, request):
         """Return the request with the file on the host as its image.

@@ -11,16 +11,18 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Optional
 
 from .._core.errors import Refused
 from .._core.texts import without_credentials
 from .._core.units import too_little_space
-from .._ports import files, incoming
+from .._ports import download, files, incoming
 
 _VERSION = 1
+_CHECKSUM = "sha256"
 RECORD = ".json"
 #: For what space is needed.
 FOR_DOWNLOAD = " for the download"
@@ -38,7 +40,8 @@ class Stored:
     ``file``: name or pattern of the vendor's file. ``digest``: the vendor's checksum of that file, None if there is
     none. ``asked_checksum``: as a task has set it. ``size`` is the size of the disk (None: unknown), ``file_size`` that
     of the stored file, both in bytes. ``fetched`` is a date, ``checked`` one of signature, checksum and none, or None
-    if nobody has recorded it.
+    if nobody has recorded it. ``content`` is the checksum of the stored file, and ``seen`` its version (size, time,
+    inode) when it was stored; None in records of earlier versions.
     """
 
     path: str
@@ -53,6 +56,8 @@ class Stored:
     digest: Optional[str] = None
     asked_checksum: Optional[str] = None
     size: Optional[int] = None
+    content: Optional[str] = None
+    seen: Optional[Sequence] = None
 
     def serves(self, other):
         """Whether a task that asks for ``other`` can use it without a request to the vendor."""
@@ -60,7 +65,8 @@ class Stored:
 
 
 _ASKED = ("name", "architecture", "file", "format", "asked_checksum")
-_KEYS = frozenset(field.name for field in fields(Stored)) - {"path"}
+_ADDED = frozenset({"content", "seen"})
+_KEYS = frozenset(field.name for field in fields(Stored)) - {"path"} - _ADDED
 
 
 def record_of(stored):
@@ -73,7 +79,8 @@ def recorded(content, path):
     """Return the image with this record, or None if the file is of someone else."""
     try:
         known = json.loads(content)
-        return Stored(path=path, **{key: known[key] for key in _KEYS})
+        added = {key: known.get(key) for key in _ADDED}
+        return Stored(path=path, **{key: known[key] for key in _KEYS}, **added)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -150,9 +157,23 @@ class Store:
     def add(self, temporary, stored):
         """Give a complete file its name and its record."""
         self.check_free(stored.path)
+        # A new name changes none of these.
+        stored = replace(stored, content=download.digest(temporary, _CHECKSUM), seen=files.version(temporary))
         files.write_atomically(stored.path + RECORD, record_of(stored), 0o644)
         incoming.make_readable(temporary)
         files.replace_file(temporary, stored.path)
+
+    def check_content(self, stored, about):
+        """Reject a stored image whose file is not the one that was stored; only one that looks different is read."""
+        if stored.content is None or files.version(stored.path) == list(stored.seen or ()):
+            return
+        with files.explained("read", stored.path):
+            found = download.digest(stored.path, _CHECKSUM)
+        if found != stored.content:
+            raise Refused(
+                f"{about}: {stored.path} was changed since it was stored.",
+                "Delete this file and its record (.json): the next task downloads the image again.",
+            )
 
     def remove(self, stored, leftovers):
         """Delete images, each before its record, and some of ``leftovers``."""

@@ -188,7 +188,7 @@ def own_plan(playbook, digest, restore, states):
     """Return (content, lines) of the run's own plan; ``states``: {vm: power state}, ``digest``: that of the playbook.
 
     Snapshots are not named, because each run has new names. If the playbook fails, also because its own plans were not
-    approved, VMs are restored: so whoever permits the run permits that.
+    approved, VMs are restored: so whoever permits the run permits that. Without a ``playbook``, no text is shown.
     """
     vms = [[vm.source, vm.platform, vm.name, vm.id, list(vm.hosts), state] for vm, state in states.items()]
     content = {"playbook": playbook, "digest": digest, "restore": restore, "vms": sorted(vms, key=str)}
@@ -196,7 +196,25 @@ def own_plan(playbook, digest, restore, states):
     shown = [
         (vm.name, [f"{vm.label}: snapshot, {playbook}, restore of {which} after a failure, deletion of the snapshot"])
         for vm in states
+        if playbook
     ]
+    return content, shown
+
+
+def plan_of_debts(finish, debts):
+    """Return (content, lines) of the end of earlier runs; ``debts``: {vm: [Owed]}, ``finish`` is restore or keep."""
+    content = {
+        "finish": finish if debts else None,
+        "debts": sorted(
+            ([vm.source, vm.name, vm.id, [[one.snapshot, one.created] for one in some]] for vm, some in debts.items()),
+            key=str,
+        ),
+    }
+    shown = []
+    for vm, some in debts.items():
+        back = [f"restore of the snapshot {some[0].snapshot}"] if finish == RESTORE else []
+        deleted = [f"deletion of the snapshot {one.snapshot}" for one in some]
+        shown.append((vm.name, [f"{vm.label}: {', '.join([*back, *deleted])}"]))
     return content, shown
 
 

@@ -28,6 +28,9 @@ _PASSWORDS = {
 }
 
 
+_NO_SNAPSHOT, _NOT_RUN = "no snapshot can be taken of it", "The playbook was not run."
+
+
 class GuardedRun(OverSources):
     def run(self, tmp=None, task_vars=None):
         self._stats = {}
@@ -39,14 +42,10 @@ class GuardedRun(OverSources):
         hosts = list(dict.fromkeys(options["hosts"]))
         vms = decisions.vms_of(hosts, self._variables_of)
         approved = self._approved(hosts)
-        if approved and options["finish"]:
-            raise InvalidInput(
-                f"guarded_finish changes VMs without a plan, so it is not permitted while {VARIABLE} is defined.",
-                "Finish the interrupted run alone, in a run without that variable. Nothing was changed.",
-            )
         names = {vm.source for vm in vms}
         sources = sources_for(self._loader, self._task_vars, options["sources"], self.own, names)
         self._snapshots = Snapshots(sources, options["timeout"], check)
+        self._where = [[name, *sources.where(name)] for name in sorted(sources.names)]
         child = Child(self._asked_passwords(), self._vault_secrets(), approved, self._flags())
         return self._run(vms, child)
 
@@ -105,7 +104,13 @@ class GuardedRun(OverSources):
         run = decisions.new_run(self._task_vars.get("awx_job_id"), now, secrets.token_hex(2))
         name = decisions.snapshot_name(playbook, run)
         plans = self._snapshots.plan(vms, name, playbook)
-        finished = self._finish({vm: self._owed(result, name) for vm, result in plans.items()})
+        debts = {vm: some for vm, result in plans.items() if (some := self._owed(result, name))}
+        if debts and not self._options["finish"]:
+            raise decisions.question(debts)
+        if not debts and self._options["playbook"]:
+            _fail_if_any(plans, _NO_SNAPSHOT, _NOT_RUN)
+        self._permit(plans, debts)
+        finished = self._finish(debts) if debts else {}
         if not self._options["playbook"]:
             unknown = {vm: result for vm, result in plans.items() if vm not in finished}
             _fail_if_any(unknown, "its snapshots cannot be read", "Nothing was done with it.")
@@ -113,14 +118,22 @@ class GuardedRun(OverSources):
         if finished and not self._check:
             # A restored VM may have another power state.
             plans = self._snapshots.plan(vms, name, playbook)
-        _fail_if_any(plans, "no snapshot can be taken of it", "The playbook was not run.")
-        if not self._options["finish"]:
-            states = {vm: state_of(result) for vm, result in plans.items()}
-            self._approval.permit(*decisions.own_plan(playbook, _digest_of(playbook), self._options["restore"], states))
+        _fail_if_any(plans, _NO_SNAPSHOT, _NOT_RUN)
         self._take(plans, name)
         taken = "Check mode: no snapshot was taken" if self._check else f"Snapshots {name} were taken"
         _show(f"{taken} of {', '.join(vm.label for vm in vms)}. Running {playbook}:")
         return self._after(vms, name, plans, child.run(playbook), run, bool(finished))
+
+    def _permit(self, plans, debts):
+        """Let the approval permit all that the run itself does: it finishes earlier runs, too."""
+        playbook = self._options["playbook"]
+        if not (playbook or debts):
+            self._approval.permit([], [])
+            return
+        states = {vm: state_of(result) for vm, result in plans.items()}
+        own = decisions.own_plan(playbook, playbook and _digest_of(playbook), self._options["restore"], states)
+        of_debts = decisions.plan_of_debts(self._options["finish"], debts)
+        self._approval.permit({**own[0], **of_debts[0], "where": self._where}, [*own[1], *of_debts[1]])
 
     def _owed(self, result, name):
         """The snapshots of earlier runs. The plan has the new one, too, unless it exists already."""
@@ -129,11 +142,6 @@ class GuardedRun(OverSources):
 
     def _finish(self, debts):
         """Finish what earlier runs have left: {vm: what was done}."""
-        debts = {vm: some for vm, some in debts.items() if some}
-        if not debts:
-            return {}
-        if not self._options["finish"]:
-            raise decisions.question(debts)
         if self._options["finish"] == decisions.RESTORE:
             oldest = {vm: (some[0].snapshot, some[0].state) for vm, some in debts.items()}
             _fail_if_any(self._snapshots.restore(oldest), "the snapshot was not restored", "It was not deleted.")

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
 from ansible.plugins.loader import action_loader, inventory_loader
 
-from ...module_utils._core.approval import VARIABLE
+from ...module_utils._core.approval import VARIABLE, connections
 from ...module_utils._core.errors import InvalidInput, NotFound
 from ..tasks.child_processes import answers
 from ..tasks.registry import PLATFORMS
@@ -23,6 +23,8 @@ _PLUGIN = "polyvirt.core.vms"
 _WITHOUT = (VARIABLE,)
 #: Seconds for the start of Ansible and for the connection, in addition to the limits of the tasks.
 _GRACE = 60
+#: Variables that say how a host is reached.
+_REACHED = ("ansible_host", "ansible_port", "ansible_connection")
 
 
 class Sources:
@@ -86,6 +88,15 @@ class Sources:
         """Return the connection options of a source, for all modules of its platform."""
         _plugin, source = self._found[name]
         return {key: value for key, value in source.options.items() if key not in self._own}
+
+    def where(self, name):
+        """Return what says where the VMs of a source are, without secrets: for the digest of a plan."""
+        source = self.source(name)
+        module = action_loader.get(f"polyvirt.core.{PLATFORMS[source.platform].vm_info}", class_only=True).module
+        host = source.host if isinstance(source.host, str) else None
+        variables = (self._variables_of(host) if host else source.host) or {}
+        reached = {key: str(variables[key]) for key in _REACHED if key in variables}
+        return [source.platform, host, reached, connections(self.connection(name), module.options)]
 
     def run(self, tasks, seconds):
         """Run {source: [task]} on all sources at the same time, and return {source: [result]}.

@@ -9,10 +9,10 @@ from itertools import compress, repeat
 
 from ansible.utils.display import Display
 
+from ...module_utils._core.approval import EXPECTED
 from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.leases import seconds
 from ..inventory.sources import sources_for
-from ..tasks.approvals import EXPECTED
 from ..tasks.controller_action import OverSources
 from ..tasks.in_process import now
 from ..tasks.over_platforms import plan_of, shown_plans

@@ -10,8 +10,9 @@ from dataclasses import replace
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ...module_utils._core.approval import OPTION, explicit
 from ...module_utils._core.option_errors import not_text
-from .approvals import OPTION, approval_of
+from .approvals import approval_of
 
 
 class ControllerAction(ActionBase):
@@ -28,7 +29,7 @@ class ControllerAction(ActionBase):
         self._task_vars = task_vars or {}
         if OPTION in self.module.options:
             approval = approval_of(self._task, self._task_vars, self._templar)
-            self._task.args = {**self._task.args, OPTION: approval}
+            self._task.args = {**explicit(self._task.args), OPTION: approval}
         problem = not_text(self._task.args, self.module.options)
         if problem:
             raise AnsibleActionFail(str(problem))

@@ -22,7 +22,7 @@ from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.option_errors import not_text
 from .approvals import OPTION as APPROVAL
-from .approvals import approval_of
+from .approvals import arguments_of
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
 from .progress_messages import describe, show_progress, tell_listeners
 
@@ -53,8 +53,7 @@ class InProcess(ActionBase):
     def _result(self):
         self._add_knowledge_of_images()
         if APPROVAL in self.module.options:
-            approval = approval_of(self._task, self._task_vars or {}, self._templar)
-            self._task.args = {**self._task.args, APPROVAL: approval}
+            self._task.args = arguments_of(self, self._task_vars or {})
         if CONTROLLER_TIME in self.module.options:
             self._task.args = {**self._task.args, CONTROLLER_TIME: now()}
         if self._runs_here(self._task_vars or {}):

@@ -9,9 +9,9 @@ import os
 
 from ansible.plugins.action import ActionBase
 
-from ...module_utils._core.approval import TEXTS, VARIABLE, Approval
+from ...module_utils._core.approval import EXPECTED, TEXTS, Approval, explicit
 from ...module_utils._core.errors import PolyvirtError
-from .approvals import EXPECTED, approval_of
+from .approvals import approval_of, without_approvals
 from .platforms import check_pruning, joined, parts_of
 
 
@@ -72,37 +72,38 @@ class OverPlatforms(PlatformAction):
         super().run(None, task_vars)
         try:
             known = [name for name in self.module.options if name not in ("platform", "options")]
-            parts, order = parts_of(self.about, self._task.args, known, self._default_platform(task_vars or {}))
+            given = explicit(self._task.args)
+            parts, order = parts_of(self.about, given, known, self._default_platform(task_vars or {}))
         except PolyvirtError as error:
             return {"failed": True, "msg": str(error)}
         if len(parts) == 1:
             return self._result(parts[0], task_vars)
+        # The plan of the whole task is expected, also if only the options of one platform say so.
+        expected = [explicit(part.arguments)[EXPECTED] for part in parts if EXPECTED in part.arguments]
         for part in parts:
-            # The plan of the whole task is expected.
             part.arguments.pop(EXPECTED, None)
-        return self._together(parts, order, task_vars or {})
+        return self._together(parts, order, task_vars or {}, expected[0] if expected else None)
 
-    def _together(self, parts, order, task_vars):
+    def _together(self, parts, order, task_vars, expected):
         """Run all modules in check mode first; only if none fails, run them to make the changes."""
-        free = {name: value for name, value in task_vars.items() if name != VARIABLE}
+        free = without_approvals(task_vars)
         planned = {part.platform: self._result(part, free, in_check_mode=True) for part in parts}
         if any(result.get("failed") for result in planned.values()):
-            return joined(planned, order, is_refused=True)
+            return {**joined(planned, order, is_refused=True), "plan": None}
         plans = {name: plan_of(result) for name, result in planned.items()}
         try:
             check_pruning(planned, order, self._task.args)
-            approval = self._approval(task_vars)
+            given = approval_of(self._task, task_vars, self._templar, self._connection)
+            approval = Approval(given, expected)
             approval.permit_parts(plans, shown_plans(planned))
         except PolyvirtError as error:
             return {**joined(planned, order, is_refused=True), "failed": True, "msg": str(error), "plan": None}
-        # Between check mode and the run, an approved part must not become another one.
-        limits = {name: {**free, VARIABLE: [plan]} if approval.is_limited else free for name, plan in plans.items()}
-        results = {part.platform: self._result(part, limits[part.platform]) for part in parts}
+        if approval.is_limited:
+            # Between check mode and the run, an approved part must not become another one.
+            for part in parts:
+                part.arguments[EXPECTED] = plans[part.platform]
+        results = {part.platform: self._result(part, free) for part in parts}
         return with_approval(joined(results, order, is_refused=False), results.values(), approval)
-
-    def _approval(self, task_vars):
-        expected = self._task.args.get(EXPECTED)
-        return Approval(approval_of(self._task, task_vars, self._templar), expected)
 
 
 def plan_of(result):

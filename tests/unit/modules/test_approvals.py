@@ -10,16 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins import modules
+from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import connections
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Option
-from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import changing, connections
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import changing
 
 from collection_path import CHECKOUT
 
 #: Modules that change nothing, and the calls on a Windows host that the others send.
 _READ_ONLY = {"guest_status", "install_wait", "vmm_network_info", "image_info", "windows_calls"}
-#: The playbook of a guarded run is limited, but not its snapshots: tests/suite/test_guarded.py.
 #: Reports and the files that describe VMs are on the controller.
-_WITHOUT_PLAN = {"describe_vms", "guarded_run", "report", "windows_calls"}
+_WITHOUT_PLAN = {"describe_vms", "report", "windows_calls"}
 NAMES = sorted(path.stem for path in (CHECKOUT / "plugins/modules").glob("*.py"))
 
 

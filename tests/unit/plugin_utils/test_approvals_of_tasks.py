@@ -49,5 +49,20 @@ def test_module_gets_the_job_of_awx_and_the_texts_of_its_own_task(prefix):
     texts = [{"plan": "p", "host": "web1", "task": "Change"}, {"plan": "q", "host": "web1", "task": "Another"}]
     of_job = {f"{prefix}_workflow_job_id": 7, f"{prefix}_project_revision": "4f1c"}
     found = _approval({**of_job, VARIABLE: [], "polyvirt_plans": texts})
-    job = {"host": "web1", "task": "Change", "revision": "4f1c", "workflow": 7}
+    job = {"host": "web1", "task": "Change", "revision": "4f1c", "workflow": 7, "reached": None}
     assert found == {**job, VARIABLE: [], "polyvirt_plans": texts[:1]}
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"host": "10.0.0.5", "port": 22}, {"host": "10.0.0.5", "port": 22}),
+        ({"remote_addr": "hv"}, {"remote_addr": "hv"}),
+        ({}, {}),
+    ],
+)
+def test_module_gets_how_its_host_is_reached(options, found):
+    connection = SimpleNamespace(transport="ssh", get_option=options.__getitem__)
+    task = SimpleNamespace(delegate_to=None, get_name=lambda: "Change")
+    reached = approval_of(task, {"inventory_hostname": "web1"}, None, connection)["reached"]
+    assert reached == {"connection": "ssh", **found}

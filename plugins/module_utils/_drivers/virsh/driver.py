@@ -72,6 +72,12 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
         ]
         return replace(observation, vms=[vm.having(files=found) for vm, found in zip(observation.vms, files)])
 
+    def file_version(self, path, plan):
+        return super().file_version(path, plan) if self.is_local else None
+
+    def file_identity(self, path):
+        return super().file_identity(path) if self.is_local else []
+
     # Images ---------------------------------------------------------------------------------------------------------
 
     @property

@@ -60,7 +60,7 @@ def test_both_limits_have_to_permit_a_plan(expected, approved, is_permitted):
 
 @pytest.mark.parametrize(
     ("approved_in", "present", "is_permitted"),
-    [(7, 7, True), (7, "7", True), (7, 8, False), (7, None, False), (None, 8, True)],
+    [(7, 7, True), (7, "7", True), (7, 8, False), (7, None, False), (None, 8, False), (None, None, True)],
 )
 def test_approval_of_a_workflow_job_counts_only_there(approved_in, present, is_permitted):
     entry = {"plan": PLAN, "workflow": approved_in}
@@ -82,10 +82,10 @@ def test_nothing_to_do_is_always_permitted():
 
 
 def test_digest_depends_on_where_the_task_acts():
-    elsewhere = [plan_of(host="hv2"), plan_of(revision="4f1c")]
+    elsewhere = [plan_of(host="hv2"), plan_of(revision="4f1c"), plan_of(reached={"host": "10.0.0.7"})]
     approval = Approval(HOST, None, [{"uri": "qemu:///session"}])
     approval.permit(PARTS, SHOWN)
-    assert len({PLAN, *elsewhere, approval.plan}) == 4
+    assert len({PLAN, *elsewhere, approval.plan}) == 5
     assert plan_of(task="Another name", workflow=9) == PLAN
 
 
@@ -114,8 +114,21 @@ def test_refusal_shows_the_present_plan_beside_the_approved_one():
 
 
 def test_refusal_says_that_the_approval_is_of_another_workflow():
-    with pytest.raises(Refused, match="another workflow job"):
-        Approval({**HOST, "polyvirt_approved_plans": [{"plan": PLAN, "workflow": 3}]}).permit(PARTS, SHOWN)
+    of_job = {"polyvirt_approved_plans": [{"plan": PLAN, "workflow": 3}]}
+    with pytest.raises(Refused, match="in a workflow job, which does not count here"):
+        Approval({**HOST, **of_job}).permit(PARTS, SHOWN)
+    with pytest.raises(Refused, match="outside of this workflow job, which does not count here"):
+        Approval({**HOST, **of_job, "workflow": 4}).permit(PARTS, SHOWN)
+    with pytest.raises(Refused, match="outside of this workflow job, which does not count here"):
+        Approval({**HOST, "polyvirt_approved_plans": [PLAN], "workflow": 4}).permit(PARTS, SHOWN)
+
+
+def test_refusal_says_that_the_task_expects_another_plan_than_the_listed_one():
+    with pytest.raises(Refused, match=r"expect_plan is plan-other\.") as raised:
+        Approval({**HOST, "polyvirt_approved_plans": [PLAN]}, "plan-other").permit(PARTS, SHOWN)
+    assert f"This plan was not approved: {PLAN}" in str(raised.value) and "workflow" not in str(raised.value)
+    with pytest.raises(Refused, match="expect_plan is null or empty, which permits no change"):
+        Approval(HOST, "").permit(PARTS, SHOWN)
 
 
 def test_artifacts_are_the_plan_with_its_workflow_and_its_text():
@@ -133,7 +146,7 @@ def test_artifacts_are_the_plan_with_its_workflow_and_its_text():
 
 def test_plan_that_is_too_long_to_be_shown_is_not_passed_on():
     approval = Approval(HOST)
-    approval.permit(PARTS, [("web", ["x" * 5000])])
+    approval.permit(PARTS, [("web", ["x" * 66000])])
     assert approval.artifacts()["data"] == {"polyvirt_approved_plans": [], "polyvirt_plans": []}
     assert "longer than" in approval.warnings[0]
 

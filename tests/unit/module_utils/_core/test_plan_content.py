@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, datetime, timezone
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core import plan_content
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     STOPPED,
     Address,
@@ -63,8 +64,27 @@ def restore(**taken):
     return plan(step, vm=vm)
 
 
-def delete(*files):
-    return plan(Step("delete", arguments={"files": files, "kept": {"/iso": "an ISO image is never deleted"}}))
+def delete(*files, vm=VM):
+    return plan(Step("delete", arguments={"files": files, "kept": {"/iso": "an ISO image is never deleted"}}), vm=vm)
+
+
+def born(birth):
+    """A VM on a platform where ids are used again; one from before that has none."""
+    return VM.having(birth=birth) if "birth" in {field.name for field in fields(Vm)} else VM
+
+
+def with_disk(path, size=1):
+    return VM.having(config={**VM.config, "disks": {"vda": {"source": path, "size": size}}})
+
+
+def taken_at(time):
+    return VM.having(snapshots=(replace(TAKEN, created=time),))
+
+
+def clone(source, snapshot=None):
+    creation = {"clone": {"source": source.name, "snapshot": snapshot}}
+    arguments = {"creation": creation, "power": STOPPED, "source": source, "config": {"cpus": 2}}
+    return plan(Step("clone", arguments=arguments), vm=Vm.absent("web"))
 
 
 BASE = of(plan(CONFIGURE))
@@ -75,8 +95,25 @@ PART = {
         (BASE, of(plan(CONFIGURE, vm=VM.having(id="u-2")))),
         (BASE, of(plan(CONFIGURE, vm=VM.having(power="running")))),
         (BASE, of(plan(CONFIGURE, vm=VM.having(name="db")))),
+        (of(plan(CONFIGURE, vm=VM.having(name="caf\u00e9"))), of(plan(CONFIGURE, vm=VM.having(name="cafe\u0301")))),
     ],
-    "host of the inventory, connection, revision of AWX's project": [
+    "birth of the VM, where another VM can get its ID": [
+        (of(plan(CONFIGURE, vm=born("100:1"))), of(plan(CONFIGURE, vm=born("100:2"))))
+    ],
+    "all snapshots and disks of a VM that is deleted": [
+        (of(delete()), of(delete(vm=VM.having(snapshots=(TAKEN,))))),
+        (of(delete(vm=with_disk("/a"))), of(delete(vm=with_disk("/b")))),
+    ],
+    "disks that the VM is started with, by slot, file and size": [
+        (of(plan(Step("start"), vm=with_disk("/a"))), of(plan(Step("start"), vm=with_disk("/b")))),
+        (of(plan(Step("start"), vm=with_disk("/a"))), of(plan(Step("start"), vm=with_disk("/a", size=2)))),
+    ],
+    "the source of a clone, with its disks and its snapshot": [
+        (of(clone(VM)), of(clone(VM.having(id="u-2")))),
+        (of(clone(with_disk("/a"))), of(clone(with_disk("/b")))),
+        (of(clone(taken_at(1000.0), "clean")), of(clone(taken_at(2000.0), "clean"))),
+    ],
+    "host of the inventory, how it is reached, revision of AWX's project": [
         (of(plan(CONFIGURE), where="pve1:8006"), of(plan(CONFIGURE), where="pve2:8006"))
     ],
     "all steps, with the values that they replace": [
@@ -135,6 +172,9 @@ NO_PART = {
         (CREATED, of(create(cloud_init={**SEED, "user_data": {"packages": ["nginx"]}}))),
         (BASE, of(plan(CONFIGURE), asked={"cloud_init": {"user_data": "only new VMs get it"}})),
     ],
+    "the content of disks that a guest writes": [
+        (of(plan(Step("start")), versions={"/a": ["inode"]}), of(plan(Step("start")), versions={"/a": ["inode"]}))
+    ],
     "texts about steps": [(BASE, of(plan(replace(CONFIGURE, note="n", also=("the network is restarted",)))))],
     "how long the task waits, and for what": [(BASE, of(plan(CONFIGURE), Policy(timeout=9, wait_for="ssh")))],
 }
@@ -173,7 +213,6 @@ def test_digest_is_spelled_in_groups_of_letters_that_no_word_has():
         ({1: "x"}, {"1": "x"}),
         ((1, 2), [1, 2]),
         ({"b", "a"}, ["a", "b"]),
-        ("e\u0301", "\u00e9"),
         (date(2026, 1, 2), "2026-01-02"),
         (datetime(2026, 1, 2, tzinfo=timezone.utc), "2026-01-02T00:00:00+00:00"),
         (Secret("a"), Secret("b")),
@@ -185,7 +224,8 @@ def test_same_meaning_is_the_same_data(one, other):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [(1, "1"), (True, 1), ([1, 2], [2, 1]), (None, ""), (1.5, 1), ({"a": 1}, {"a": 2})]
+    ("one", "other"),
+    [("e\u0301", "\u00e9"), (1, "1"), (True, 1), ([1, 2], [2, 1]), (None, ""), (1.5, 1), ({"a": 1}, {"a": 2})],
 )
 def test_another_meaning_is_other_data(one, other):
     assert digest([one, "end"]) != digest([other, "end"])
@@ -231,6 +271,65 @@ def test_used_files_are_those_whose_content_counts():
 
 def test_lines_show_steps_changes_and_deleted_files_without_secrets():
     assert lines_of(plan(CONFIGURE)) == ["web: configure", "  cpus: 2 -> 4"]
-    assert lines_of(delete("/a.qcow2"))[-1] == "  deletes /a.qcow2"
+    assert lines_of(delete("/a.qcow2")) == ["web: delete", '  state: "stopped" -> "absent"', "  deletes /a.qcow2"]
     secret = plan(Step("configure", (Change("native", Secret("old-secret"), Secret("new-secret"), key="x"),)))
     assert "secret" not in "".join(lines_of(secret)).replace("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "")
+
+
+def test_lines_of_a_new_vm_leave_out_the_defaults_of_the_platform():
+    config = {"cpus": 4, "firmware": "bios", "networks": {"0": {"type": "nat"}}}
+    step = Step("create", arguments={"creation": {"image": IMAGE}, "power": STOPPED, "config": config})
+    defaults = {"cpus": 1, "firmware": "bios", "networks": {"0": {"type": "nat"}}, "disk_size": 1}
+    assert lines_of(plan(step, vm=Vm.absent("web")), defaults) == [
+        "web: create",
+        "  cpus: - -> 4",
+        '  state: "absent" -> "stopped"',
+        "  image: debian-13  sha256:4f1c",
+    ]
+    changed = plan(Step("configure", (Change("firmware", "uefi", "bios"),)), vm=VM.having(config={"firmware": "uefi"}))
+    assert '  firmware: "uefi" -> "bios"' in lines_of(changed, defaults)
+
+
+def test_lines_of_a_clone_and_of_a_deletion_name_what_they_use_and_destroy():
+    source = VM.having(name="tmpl", id="100", snapshots=(TAKEN,))
+    arguments = {"creation": {"clone": {"source": "tmpl", "snapshot": "clean"}}, "power": STOPPED, "source": source}
+    step = Step("clone", arguments={**arguments, "config": {**source.config, "cpus": 8}})
+    lines = lines_of(plan(step, vm=Vm.absent("web")))
+    assert lines == [
+        "web: clone",
+        "  cpus: - -> 8",
+        '  state: "absent" -> "stopped"',
+        "  clone of tmpl (100), snapshot clean",
+    ]
+    gone = plan(Step("delete", arguments={"files": ("/a",), "kept": {}}), vm=VM.having(snapshots=(TAKEN,)))
+    assert lines_of(gone)[2:] == ["  deletes /a", "  deletes the snapshot clean"]
+
+
+def test_deletion_of_a_vm_whose_birth_is_unknown_cannot_be_approved():
+    step = Step("delete", arguments={"files": (), "kept": {}})
+    assert "web: nothing tells this VM from a later one" in obstacle_of(plan(step, vm=VM.having(birth="")))
+    assert [obstacle_of(plan(step, vm=VM.having(birth=one))) for one in (None, "100:1")] == ["", ""]
+    assert obstacle_of(plan(CONFIGURE, vm=VM.having(birth=""))) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "is_same"),
+    [
+        ("RESTIC_PASSWORD", "one", "other", True),
+        ("RESTIC_PASSWORD_COMMAND", "one", "other", False),
+        ("RESTIC_PASSWORD", "one", "$(other)", False),
+        ("PATH", "/usr/bin", "/tmp", False),
+    ],
+)
+def test_variable_of_a_script_is_a_secret_only_if_its_name_says_so(name, one, other, is_same):
+    """All of them are masked in results."""
+    found = [digest([{"env": {name: Secret(value)}}]) for value in (one, other)]
+    assert (found[0] == found[1]) is is_same
+
+
+def test_files_that_native_names_count_where_a_vm_starts_with_them():
+    vm = VM.having(config={"native": {"os/kernel": "/boot/linux", "vcpu": "2", "os/boot@dev": "hd"}})
+    assert plan_content.native_files(plan(Step("start"), vm=vm)) == ["/boot/linux"]
+    assert plan_content.native_files(plan(CONFIGURE, vm=vm)) == []
+    change = Step("configure", (Change("native", None, "/boot/linux", key="os/kernel"),))
+    assert plan_content.native_files(plan(change, vm=vm)) == ["/boot/linux"]

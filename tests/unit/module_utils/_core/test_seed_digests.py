@@ -69,11 +69,10 @@ def test_digests_for_plans_are_long_enough_that_nobody_finds_another_document():
     ("one", "other"),
     [
         ({"password": "one-secret"}, {"password": "other-secret"}),
-        ({"users": [{"name": "me", "passwd": "$6$abc"}]}, {"users": [{"name": "me", "passwd": "$6$def"}]}),
+        ({"users": [{"name": "me", "passwd": "abc"}]}, {"users": [{"name": "me", "passwd": "def"}]}),
         ({"chpasswd": {"list": "me:one\n"}}, {"chpasswd": {"list": "me:other\n"}}),
         ("password: one-secret\nruncmd: [ls]\n", "password: other-secret\nruncmd: [ls]\n"),
         ("TOKEN=abc123 install", "TOKEN=def456 install"),
-        ("curl https://me:one@example.com/", "curl https://me:other@example.com/"),
     ],
 )
 def test_another_secret_is_the_same_plan(one, other):
@@ -93,10 +92,44 @@ def test_another_secret_is_the_same_plan(one, other):
         ({"token": "`true`"}, {"token": "`reboot`"}),
         ({"chpasswd": {"list": "me:x"}}, {"chpasswd": {"list": "root:x"}}),
         ({"password": None}, {"password": "secret"}),
+        # The last word of a name decides, and a value must be one that nothing can execute.
+        ("export RESTIC_PASSWORD_COMMAND=true", "export RESTIC_PASSWORD_COMMAND=reboot"),
+        ("[profile a]\ncredential_process = true\n", "[profile a]\ncredential_process = reboot\n"),
+        ({"token_command": "true"}, {"token_command": "reboot"}),
+        ({"secrets": ["true"]}, {"secrets": ["reboot"]}),
+        ({"secret": ["true"]}, {"secret": ["reboot"]}),
+        ({"password": {"command": "true"}}, {"password": {"command": "reboot"}}),
+        ({"passwd": "$6$abc"}, {"passwd": "$6$def"}),
+        ({"chpasswd": {"list": "me:$(true)"}}, {"chpasswd": {"list": "me:$(reboot)"}}),
+        ("curl https://me:$(true)@example.com/", "curl https://me:$(reboot)@example.com/"),
     ],
 )
 def test_another_command_is_another_plan(one, other):
     assert whole_digests_of({"user_data": one}) != whole_digests_of({"user_data": other})
+
+
+_SECRETS = ("password", "DB_PASSWORD", "dbPassword", "wifi.psk", "access-token", "clientSecret", "luks_passphrase")
+_KEYS = ("api_key", "apiKey", "AWS_SECRET_KEY", "private-key", "access.key")
+_OTHER_NAMES = (
+    "password_command", "PASSWORD_FILE", "tokens", "secrets", "key", "ssh_key", "public_key", "passwordless", "pass",
+    "credential", "token2", "getToken_url", "shared_key", "apikey",
+)  # fmt: skip
+_LITERAL = ("one", "two", "a b", "x:y", "12345", "{braces}")
+_EXECUTABLE = ("$HOME", "$(reboot)", "`reboot`", "a|b", "a;b", "a&b", "<a", "a>b", "{{ a }}", "{% a %}", "a\nb", "(a)")
+
+
+def test_only_literal_secrets_are_left_out(record_property):
+    """All names with all values, as keys of a dictionary."""
+    base, wrong = "base-secret", []
+    names = [*((name, True) for name in (*_SECRETS, *_KEYS)), *((name, False) for name in _OTHER_NAMES)]
+    values = [*((value, True) for value in _LITERAL), *((value, False) for value in _EXECUTABLE)]
+    for name, is_secret in names:
+        for value, is_literal in values:
+            one, other = (whole_digests_of({"user_data": {name: text}}) for text in (base, value))
+            if (one == other) is not (is_secret and is_literal):
+                wrong.append((name, value))
+    assert wrong == []
+    record_property("summary", f"names and values in documents: {len(names) * len(values)} cases")
 
 
 @pytest.mark.parametrize("digests", [digests_of, whole_digests_of])

@@ -100,6 +100,35 @@ def test_vm_that_is_planned_again_must_have_the_approved_plan(meanwhile, is_same
         assert "another plan than the one that was approved" in outcome.msg
 
 
+class WithFiles(World):
+    """``files``: {path: (version, identity)}."""
+
+    def __init__(self, *machines, files):
+        super().__init__(*machines)
+        self.files = files
+
+    def file_version(self, path, _plan):
+        return self.files[path][0]
+
+    def file_identity(self, path):
+        return self.files[path][1]
+
+
+@pytest.mark.parametrize(
+    ("files", "is_same"),
+    [({"/a": ([1], ["inode 1"])}, True), ({"/a": ([2], ["inode 1"])}, True), ({"/a": ([1], ["inode 2"])}, False)],
+)
+def test_vm_is_started_only_with_the_disk_that_was_approved(files, is_same):
+    """A guest may have written to it meanwhile."""
+    machine = Machine("web", "u-web", "stopped", {"disks": {"vda": {"source": "/a", "size": GIB}}})
+    requests, approval = [Request("web", state="started")], Approval()
+    world = WithFiles(machine, files={"/a": ([1], ["inode 1"])})
+    _run(world, requests, approval, check=True)
+    world.files = files
+    assert _run(world, requests, _approved(approval.plan)).failed is not is_same
+    assert world.verbs() == (["start"] if is_same else [])
+
+
 class Host:
     """A host with settings; the second round shows more that differs than the first one."""
 
