@@ -77,6 +77,7 @@ def _check_disks(driver, plan, verbs, created):
             "Remove the option, or save the disk first (vagrant package).",
         )
     _check_snapshots_of_others(plan.before)
+    _check_own_disks(driver, plan.before)
     if plan.before.id is not None and delete_disks != "all":
         _check_disks_are_listed(driver, driver.project_vm(plan.before.name))
 
@@ -91,6 +92,16 @@ def _check_snapshots_of_others(vm):
             f"Delete it first: virsh snapshot-delete {vm.id} {found}. Before libvirt 9.10, merge its files while the VM"
             f" runs (virsh blockcommit {vm.id} DISK --active --pivot), and then add --metadata.",
         )
+
+
+def _check_own_disks(driver, vm):
+    """The core knows the users of each disk only where they cost nothing."""
+    project_vm = driver.project_vm(vm.name)
+    provider_tool = driver.provider_tool_of(project_vm)
+    for one in (one for one in vm.files if one.ours and provider_tool is not None):
+        users = ", ".join(provider_tool.users(project_vm.created.id, one))
+        if users:
+            raise Refused(f"{vm.name}: {one.path} is needed by {users}.", f"Delete {users} first.")
 
 
 def _check_disks_are_listed(driver, project_vm):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.claims import NEW, Held, HoldsClaims, claims_of_config
+from ..._core.claims import WRITE, Held, HoldsClaims, claims_of_config
 from ..._core.model import STOPPED
 from ..._ports import files
 from .names import provider_name
@@ -47,7 +47,7 @@ class VagrantClaims(HoldsClaims):
         config = plan.after.config
         provider, native = config.get("provider"), config.get("native") or {}
         name = provider and provider_name(self._project, plan.after.name, provider, native)
-        return [(NEW, "name", f"{_NAMED}{provider}: {name}")] if name else []
+        return [(WRITE, "name", f"{_NAMED}{provider}: {name}")] if name else []
 
     def network(self, nic):
         return None if nic.get("type") == "nat" else _NETWORK

@@ -37,7 +37,7 @@ class InLibvirt:
     """The domains of one connection."""
 
     def __init__(self, virsh):
-        self._virsh, self._names = virsh, None
+        self._virsh, self._names, self._users, self._all = virsh, None, None, []
 
     def observe(self, ids, facets, begun=()):
         """{id: ProviderVm} of those that exist; ``begun`` are ids of VMs that may never have been started."""
@@ -48,28 +48,45 @@ class InLibvirt:
             commands.update({(one, key): words for key, words in _read_commands(one, facets, one in begun).items()})
         answers = dict(zip(commands, self._virsh.batch(list(commands.values()))))
         saved = answers.pop(("saved",)).stdout.split()
-        others = [one for one in answers.pop(("all",)).stdout.split() if one not in ids] if "files" in facets else []
+        self._all = answers.pop(("all",)).stdout.split() if "files" in facets else []
         of_vm = {one: {key: answer for (other, key), answer in answers.items() if other == one} for one in ids}
         existing = [one for one in ids if not tool.is_not_found(of_vm[one]["power"].error)]
-        texts, users = self._read_more({one: of_vm[one] for one in existing}, others, facets)
-        return {one: _provider_vm(of_vm[one], one in saved, texts[one], users) for one in existing}
+        texts = self._snapshots({one: of_vm[one] for one in existing}) if "snapshots" in facets else {}
+        found = {one: _provider_vm(of_vm[one], one in saved, texts.get(one, ())) for one in existing}
+        return self._with_users(found) if "users" in facets else found
 
-    def _read_more(self, of_vm, others, facets):
-        """({id: [element of a snapshot]}, {path: names of other VMs}); another process reads all of them."""
+    def _snapshots(self, of_vm):
+        """{id: [element of a snapshot]}; another process reads all of them."""
         listed = []
-        for one, answers in of_vm.items() if "snapshots" in facets else ():
+        for one, answers in of_vm.items():
             if answers["snapshots"].error:
                 raise CommandFailed(("virsh", "snapshot-list", one), 1, answers["snapshots"].error)
             listed += [(one, name) for name in output.snapshots(answers["snapshots"].stdout)]
         commands = [("snapshot-dumpxml", one, "--snapshotname", name) for one, name in listed]
-        # Of a running VM, both definitions: they may name different files.
-        commands += [words for one in others for words in (("dumpxml", one), ("dumpxml", one, "--inactive"))]
-        answers = self._virsh.batch(commands) if commands else []
-        snapshots = {one: [] for one in of_vm}
-        for (one, _name), answer in zip(listed, answers):
+        snapshots = {}
+        for (one, _name), answer in zip(listed, self._virsh.batch(commands) if commands else ()):
             if not answer.error:
-                snapshots[one].append(ET.fromstring(answer.stdout))
-        return snapshots, _users(answer.stdout for answer in answers[len(listed) :] if not answer.error)
+                snapshots.setdefault(one, []).append(ET.fromstring(answer.stdout))
+        return snapshots
+
+    def _with_users(self, found):
+        return {
+            key: replace(one, drives=tuple(replace(drive, used_by=self.users(key, drive)) for drive in one.drives))
+            for key, one in found.items()
+        }
+
+    def users(self, identifier, drive):
+        """Names of the other VMs that use a drive. One process reads the definitions of all VMs, once."""
+        if self._users is None:
+            # Of a running VM, both definitions: they may name different files.
+            ids = [one for one in self._all for _definition in range(2)]
+            words = [("dumpxml", one, *(["--inactive"] if place % 2 else [])) for place, one in enumerate(ids)]
+            self._users = {}
+            for one, answer in zip(ids, self._virsh.batch(words) if words else ()):
+                domain = None if answer.error else ET.fromstring(answer.stdout)
+                for path in () if domain is None else virsh_drives.source_paths(domain):
+                    self._users.setdefault(path, {})[one] = domain.findtext("name")
+        return tuple(sorted(name for one, name in self._users.get(drive.path, {}).items() if one != identifier))
 
     def console(self, identifier):
         """The ConsoleLog of a VM."""
@@ -181,7 +198,7 @@ def _read_commands(one, facets, is_begun):
     return commands
 
 
-def _provider_vm(answers, saved, snapshots, users):
+def _provider_vm(answers, saved, snapshots):
     power, busy, reason = state(answers["power"], saved)
     addresses = tuple(Address(*row) for row in virsh_addresses.reported(answers)) if power == RUNNING else ()
     definition, nics = answers.get("definition"), answers["nics"]
@@ -195,10 +212,7 @@ def _provider_vm(answers, saved, snapshots, users):
         addresses,
         snapshots=tuple(_snapshot(one, one.findtext("name") == current) for one in snapshots),
         running=_running(answers["info"]),
-        drives=tuple(
-            replace(one, used_by=tuple(sorted(users.get(one.path, ()))), held_by=held.get(one.path, ""))
-            for one in drives
-        ),
+        drives=tuple(replace(one, held_by=held.get(one.path, "")) for one in drives),
         nics=None if nics.error else len(output.names(nics.stdout)),
         is_unwritten=_is_unwritten(drives, answers["sizes"]) if "sizes" in answers else None,
     )
@@ -230,16 +244,6 @@ def _drive(drive, domain, has_aliases):
 def _paths_in(snapshot):
     domain = snapshot.find("domain")
     return {one.source for one in virsh_drives.drives(domain) if one.is_disk} if domain is not None else ()
-
-
-def _users(definitions):
-    """{path: names of the VMs} with the files below their disks, as far as the definitions name them."""
-    found = {}
-    for text in definitions:
-        domain = ET.fromstring(text)
-        for path in virsh_drives.source_paths(domain):
-            found.setdefault(path, set()).add(domain.findtext("name"))
-    return found
 
 
 def _running(answer):

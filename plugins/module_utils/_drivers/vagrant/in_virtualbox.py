@@ -100,6 +100,10 @@ class InVirtualBox:
         found = [_drives(one, media, {}) for one in listed if one.uuid == identifier and one.machine]
         return (found[0] if found else ()), None
 
+    def users(self, identifier, drive):
+        """Names of the other VMs that use a drive; the list of all disks has them."""
+        return drive.used_by
+
     def is_spared(self, drive, to_delete):
         """Whether to detach a drive before ``vagrant destroy``: VirtualBox deletes all disks that only this VM uses."""
         return drive.role == "disk" and drive.slot is not None and not drive.ours and drive.path not in to_delete

@@ -88,7 +88,8 @@ def _observed_by_providers(driver, contents, names, facets):
     found = {}
     for provider_tool, ids in by_tool.items():
         begun = [one for one, name in ids.items() if contents.vms[name].begun]
-        observed = provider_tool.observe(list(ids), facets, begun)
+        with_users = {"users"} if "files" in facets and driver.options.get("delete_disks") == "all" else set()
+        observed = provider_tool.observe(list(ids), facets | with_users, begun)
         driver.unknown_ids.update(set(ids) - set(observed))
         found.update({ids[one]: provider_vm for one, provider_vm in observed.items()})
     return found
