@@ -54,9 +54,9 @@ def created_vms(files, dotfile):
     return found
 
 
-def machine_folder(dotfile, name, provider):
-    """The folder in which Vagrant keeps the files of a VM."""
-    return os.path.join(dotfile, _MACHINES, name, provider)
+def machine_folder(dotfile, name):
+    """The folder of a VM: Vagrant keeps its files in a folder of the provider below, which it empties."""
+    return os.path.join(dotfile, _MACHINES, name)
 
 
 def copy(files, dotfile, target):

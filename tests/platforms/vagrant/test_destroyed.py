@@ -51,7 +51,9 @@ class Run:
         return path.read_text(encoding="ascii")
 
     def virsh(self, *words):
-        done = subprocess.run(["virsh", "-q", "-c", "qemu:///system", *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["virsh", "-q", "-c", "qemu:///system", *words], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -71,9 +73,7 @@ def test_disks_and_media_of_a_user_are_kept(run):
     assert not run(state="stopped", stop_mode="force").failed
     pool = real._pool_folder()
     disk, iso = pool / "precious.qcow2", pool / "user.iso"
-    subprocess.run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True
-    )
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
     iso.write_bytes(bytes(64 * 2048))
     run.virsh("pool-refresh", real.POOL)
     run.virsh("attach-disk", run.id(), str(disk), "vdb", "--persistent", "--subdriver", "qcow2")

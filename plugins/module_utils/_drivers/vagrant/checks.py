@@ -87,8 +87,8 @@ def _check_snapshots_of_others(vm):
     found = next((one.name for one in vm.snapshots if one.kind == EXTERNAL), None)
     if found is not None:
         raise Refused(
-            f"{vm.name}: its snapshot '{found}' was taken by another program in files of its own (external), and Vagrant"
-            " cannot delete a VM with such a snapshot.",
+            f"{vm.name}: its snapshot '{found}' was taken by another program in files of its own (external), and"
+            " Vagrant cannot delete a VM with such a snapshot.",
             f"Delete it first: virsh snapshot-delete {vm.id} {found}. Before libvirt 9.10, merge its files while the VM"
             f" runs (virsh blockcommit {vm.id} DISK --active --pivot), and then add --metadata.",
         )
@@ -109,8 +109,8 @@ def _check_disks_are_listed(driver, project_vm):
     name, provider = project_vm.name, project_vm.created.provider
     if driver.provider_tool_of(project_vm) is None and provider not in _DELETES_OWN_FOLDER_ONLY:
         raise Refused(
-            f"{name}: its disks cannot be listed, because this host has no tool of {provider} that knows the VM; Vagrant"
-            " may delete disks with it that were attached by others.",
+            f"{name}: its disks cannot be listed, because this host has no tool of {provider} that knows the VM;"
+            " Vagrant may delete disks with it that were attached by others.",
             "Keep a copy of what you need, then set delete_disks: all. For libvirt, install virsh, and set the"
             " connection in native: uri or LIBVIRT_DEFAULT_URI.",
         )

@@ -21,6 +21,7 @@ def delete(driver, vm, step):
         known = frozenset(step.arguments["files"]) | frozenset(step.arguments["kept"])
         destroy(driver, project_vm, frozenset(step.arguments["files"]), known)
     if driver.project.managed:
+        driver.project.end_first_start(vm.name)
         driver.project.remove(vm.name)
 
 

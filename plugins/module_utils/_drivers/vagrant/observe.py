@@ -48,7 +48,9 @@ def observe_vms(driver, contents, targets, facets):
     statuses, provider_vms = {}, _observed_by_providers(driver, contents, names, facets)
     if _is_vagrant_needed(driver, contents, targets, names, provider_vms):
         statuses, found = in_vagrant.observe(driver.vagrant_on, driver.project.dotfile, facets)
-        driver.gone_ids = {contents.vms[one].created.id for one in set(statuses) - set(found) if _is_created(contents, one)}
+        driver.gone_ids = {
+            contents.vms[one].created.id for one in set(statuses) - set(found) if _is_created(contents, one)
+        }
         # A VM of the same name that another Vagrantfile created is not this project's.
         provider_vms = {**{name: one for name, one in found.items() if _is_created(contents, name)}, **provider_vms}
         names = [*names, *(name for name in statuses if name not in names and _is_selected(name, targets))]

@@ -45,8 +45,8 @@ def _first_start_recorded(driver, project_vm):
     if project_vm.described is None or project_vm.created is not None:
         yield
         return
-    name, provider, before = project_vm.name, project_vm.described["provider"], writes.count()
-    driver.project.begin_first_start(name, provider)
+    name, before = project_vm.name, writes.count()
+    driver.project.begin_first_start(name)
     begun = writes.count()
     try:
         yield
@@ -54,7 +54,7 @@ def _first_start_recorded(driver, project_vm):
         nothing_done = writes.count() == begun
         # Another process that holds the lock may be starting it for the first time.
         if not tool.is_locked(error) and driver.project_vm(name).created is None:
-            driver.project.end_first_start(name, provider)
+            driver.project.end_first_start(name)
         if nothing_done:
             writes.set_back(before)
         raise
@@ -99,7 +99,7 @@ def _flags_of_up(driver, vm, project_vm):
 def _record_start(driver, name, project_vm):
     """Record the settings of this start, and the SSH connection, which depends on the box and is read once per VM."""
     driver.project.record(name, ran=dict(project_vm.described))
-    driver.project.end_first_start(name, project_vm.described["provider"])
+    driver.project.end_first_start(name)
     if "ssh" not in project_vm.record:
         config = output.ssh_configs(driver.vagrant_for(name).read("ssh-config", name)).get(name)
         driver.project.record(name, ssh=ssh_record(config) if config else {})

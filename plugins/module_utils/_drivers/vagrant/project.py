@@ -6,8 +6,8 @@
 Everything is read without starting Ruby. A VM is described in the managed Vagrantfile; it is created when Vagrant has
 stored an id for it. This collection writes a record into the folder of a created VM, which Vagrant deletes with the VM:
 its Vagrantfile, the settings of its last start, its SSH connection, and its settings when its snapshots were created.
-Before the first start of a VM, a file in that folder says that it has begun, until it is recorded: a VM with this file
-may be half-made, because the task was killed.
+Before the first start of a VM, a file above that folder, which Vagrant empties, says that it has begun, until it is
+recorded: a VM with this file may be half-made, because the task was killed.
 """
 
 from __future__ import annotations
@@ -140,8 +140,7 @@ class Project:
 
     def _described_vm(self, described, created, record):
         name = described["name"]
-        begun = not record.get("ran") and files.exists(self._begun_file(name, described["provider"]))
-        return ProjectVm(name, described, created, record, begun and self._is_begun(name, described["provider"]))
+        return ProjectVm(name, described, created, record, not record.get("ran") and self._is_begun(name))
 
     def _copied(self, created, records, index):
         """{name: folder} of VMs that belong to another folder, because ``cp -r`` copied their ids.
@@ -265,27 +264,27 @@ class Project:
 
     # Records --------------------------------------------------------------------------------------------------------
 
-    def _begun_file(self, name, provider):
-        return os.path.join(vagrant_folder.machine_folder(self.dotfile, name, provider), _BEGUN)
+    def _begun_file(self, name):
+        return os.path.join(vagrant_folder.machine_folder(self.dotfile, name), _BEGUN)
 
-    def _is_begun(self, name, provider):
+    def _is_begun(self, name):
         """Whether the file is about this project: a copy of the folder has it, too."""
         try:
-            begun = json.loads(files.read(self._begun_file(name, provider)))
+            begun = json.loads(files.read(self._begun_file(name)))
             return begun["file"] == self.file and files.identity(begun["folder"]) == files.identity(self.folder)
         except (NotFound, ValueError, KeyError, TypeError):
             return False
 
-    def begin_first_start(self, name, provider):
+    def begin_first_start(self, name):
         """Record that a task is about to have Vagrant create a VM."""
-        path = self._begun_file(name, provider)
+        path = self._begun_file(name)
         files.make_folder(os.path.dirname(path))
         text = json.dumps({"file": self.file, "folder": self.folder}, sort_keys=True)
         files.write_atomically(path, text.encode("ascii"), mode=_PRIVATE)
 
-    def end_first_start(self, name, provider):
-        """The first start is recorded, or Vagrant has created nothing."""
-        files.remove(self._begun_file(name, provider))
+    def end_first_start(self, name):
+        """The first start is recorded, Vagrant has created nothing, or the VM is deleted."""
+        files.remove(self._begun_file(name))
 
     def record(self, name, **more):
         """Add values to the record of a created VM; does nothing if the VM was deleted in the meantime."""

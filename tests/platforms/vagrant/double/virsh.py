@@ -62,7 +62,9 @@ class Virsh:
         if "--with-managed-save" in flags:
             return ""
         found = self._registry.read()["machines"]
-        lines = [one["name"] if "--name" in flags else identifier for identifier, one in found.items() if "disks" in one]
+        lines = [
+            one["name"] if "--name" in flags else identifier for identifier, one in found.items() if "disks" in one
+        ]
         return "".join(f"{line}\n" for line in lines)
 
     def _domstate(self, plain, flags, _stdin):
@@ -80,7 +82,10 @@ class Virsh:
         return f" vnet0      52:54:00:80:72:a6    ipv4         {machine['address']}/24\n"
 
     def _domiflist(self, plain, _flags, _stdin):
-        return "".join(" -  network  vagrant-libvirt  virtio  52:54:00:80:72:a6\n" for _nic in range(self._machine(plain[0])["nics"]))
+        return "".join(
+            " -  network  vagrant-libvirt  virtio  52:54:00:80:72:a6\n"
+            for _nic in range(self._machine(plain[0])["nics"])
+        )
 
     def _domblkinfo(self, plain, _flags, _stdin):
         sizes = [(one["target"], os.path.getsize(one["path"])) for one in self._machine(plain[0])["disks"]]
@@ -100,14 +105,18 @@ class Virsh:
     def _define(self, _plain, _flags, stdin):
         root = ET.fromstring(stdin)
         found = self._registry.read()["machines"]
-        identifier = next((key for key, one in found.items() if one["name"] == root.findtext("name")), str(uuid.uuid4()))
+        identifier = next(
+            (key for key, one in found.items() if one["name"] == root.findtext("name")), str(uuid.uuid4())
+        )
         disks = [
             {
-                "path": one.find("source").get("file"), "target": one.find("target").get("dev"),
-                "device": one.get("device"), "alias": "" if one.find("alias") is None else one.find("alias").get("name"),
+                "path": one.find("source").get("file"),
+                "target": one.find("target").get("dev"),
+                "device": one.get("device"),
+                "alias": next((alias.get("name") for alias in one.iterfind("alias")), ""),
             }
             for one in root.iterfind("devices/disk")
-        ]  # fmt: skip
+        ]
         new = {"name": root.findtext("name"), "state": "shutoff", "reason": "unknown", "nics": 1, "snapshots": [],
                "external": [], "address": ""}  # fmt: skip
         with self._registry.open() as state:

@@ -71,8 +71,8 @@ class WithLibvirt:
     def also_of_another_vm(self, path):
         with self.world.vagrant.registry.open() as state:
             disk = {"path": str(path), "target": "vda", "device": "disk", "alias": ""}
-            state["machines"]["other-id"] = {"name": "other", "state": "shutoff", "reason": "unknown", "nics": 1,
-                                             "snapshots": [], "external": [], "address": "", "disks": [disk]}  # fmt: skip
+            other = {"name": "other", "state": "shutoff", "reason": "unknown", "nics": 1, "address": ""}
+            state["machines"]["other-id"] = {**other, "snapshots": [], "external": [], "disks": [disk]}
 
 
 class WithVirtualBox(WithLibvirt):
@@ -98,7 +98,7 @@ class WithVirtualBox(WithLibvirt):
 
     def _attach_file(self, path, device):
         port, kind = ("1", "hdd") if device == "disk" else ("0", "dvddrive")
-        slot = ("--storagectl", "IDE Controller", "--port", port, "--device", "1" if device == "disk" else "1")
+        slot = ("--storagectl", "IDE Controller", "--port", port, "--device", "1")
         self._run("storageattach", self.id, *slot, "--type", kind, "--medium", str(path))
 
     def attached(self):
@@ -119,8 +119,11 @@ class WithVirtualBox(WithLibvirt):
 @pytest.fixture(params=[WithLibvirt, WithVirtualBox], ids=lambda kind: kind.provider)
 def platform(request, tmp_path):
     platform = request.param(tmp_path)
-    platform.world.create(state="started", provider=platform.provider).vm
-    platform.world.run(state="stopped", stop_mode="force").vm
+    for done in (
+        platform.world.create(state="started", provider=platform.provider),
+        platform.world.run(state="stopped", stop_mode="force"),
+    ):
+        assert not done.failed, done.msg
     return platform
 
 
@@ -280,7 +283,9 @@ def test_disk_that_the_managed_file_names_is_ours(native, path, ours):
 
 
 def test_disk_attached_after_the_plan_is_not_deleted(platform, monkeypatch):
-    kind = type(platform.world.driver(vagrantfile=None, managed=True, executable="vagrant").tool_of_new(platform.provider, {}))
+    kind = type(
+        platform.world.driver(vagrantfile=None, managed=True, executable="vagrant").tool_of_new(platform.provider, {})
+    )
     drives, late = kind.drives, []
 
     def attached_late(tool, identifier):
@@ -373,5 +378,3 @@ def test_partly_deleted_vm_is_reported(monkeypatch, tmp_path):
     assert delete.delete.__module__.endswith("delete")
     failed = _absent(platform, False, stop_mode="force")
     assert "Vagrant has not deleted it" in failed.error
-
-

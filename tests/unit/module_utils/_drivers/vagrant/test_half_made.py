@@ -8,10 +8,15 @@ What nothing has run on is created again; a VM that may have run is never delete
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.own_files import is_half_made
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ProjectVm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import ProviderVm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.ceiling import call_timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_folder import CreatedVm
 
 from unit.module_utils._drivers.vagrant.in_process import Killed, World
 
@@ -20,7 +25,7 @@ MADE = {"state": "started", "box": "polyvirt/fast"}
 INSIDE = ("volume", "id", "nic", "boot")
 #: Those at which nothing has run yet.
 NEVER_RAN = INSIDE[:3]
-BEGUN = "machines/web/*/polyvirt-first-start.json"
+BEGUN = "machines/web/polyvirt-first-start.json"
 
 
 def _world(tmp_path, provider):
@@ -140,16 +145,51 @@ def test_vm_without_a_nic_that_may_have_run_is_rejected_with_both_ways_out(tmp_p
     assert _again(world).vm["state"] == "running"
 
 
-def test_vm_started_by_hand_is_not_half_made(tmp_path):
+@pytest.mark.parametrize("begun", [True, False])
+def test_half_made_vm_needs_a_record(begun):
     """Without the record that a task has begun its first start, a VM is not ours to undo."""
+    created = CreatedVm("web", "libvirt", "u", "/f", None, None, None, False)
+    project_vm = ProjectVm("web", {"name": "web", "provider": "libvirt"}, created, {}, begun)
+    assert is_half_made(project_vm, ProviderVm("stopped", nics=0, is_unwritten=True)) == begun
+
+
+@pytest.mark.parametrize(
+    ("change", "is_half"),
+    [
+        ({}, True),
+        ({"power": "running", "nics": 0}, True),
+        ({"power": "running"}, False),
+        ({"is_unwritten": False}, False),
+        ({"is_unwritten": None}, False),
+        ({"power": "suspended"}, False),
+    ],
+)
+def test_half_made_vm_is_idle_and_unwritten(change, is_half):
+    created = CreatedVm("web", "libvirt", "u", "/f", None, None, None, False)
+    project_vm = ProjectVm("web", {"name": "web", "provider": "libvirt"}, created, {}, True)
+    found = ProviderVm(**{"power": "stopped", "nics": 1, "is_unwritten": True, **change})
+    assert is_half_made(project_vm, found) == is_half
+    provisioned = replace(project_vm, created=replace(created, is_provisioned=True))
+    assert not is_half_made(provisioned, found)
+
+
+def test_vm_started_by_hand_is_not_created_again(tmp_path):
     world = _world(tmp_path, "libvirt")
     assert world.create(provider="libvirt").vm
     world.vagrant.change(interrupt="nic")
-    with pytest.raises(BaseException, match="^$"):
+    with pytest.raises(BaseException, match=r"\A\Z"):
         world.vagrant.call("up", "web")
     before = list(_machines(world))
     assert _again(world).vm["state"] == "running"
     assert list(_machines(world)) == before
+
+
+def test_record_of_a_task_that_holds_the_lock_remains(tmp_path):
+    """That task creates the VM: if it is killed, its record is needed."""
+    world = _world(tmp_path, "libvirt")
+    world.vagrant.is_busy(1000)
+    assert world.run(provider="libvirt", timeout=20, on_failure="keep", **MADE).failed
+    assert list(world.project.glob(f".vagrant/{BEGUN}"))
 
 
 def test_first_start_by_another_task_is_not_undone(tmp_path):
