@@ -439,7 +439,8 @@ class Traits:
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
     ``unique_names``: no two VMs can have the same name.
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
-    ``copies_running``: the platform can make a full clone of a running VM.
+    ``copies_running``: the platform can make a full clone of a running VM. ``costs_may_recreate``: a cost of ``fields``
+    that is a function may be DESTRUCTIVE.
     ``console``: how to get the console of a VM, or a log of it; ``<name>`` and ``<id>`` stand for those of the VM.
     ``live_migration``: a task can move a running VM to another host. ``moving``: how a VM moves to another host.
     ``as_options`` is the inverse of ``normalize``: the settings of a VM as a task would set them.
@@ -476,6 +477,7 @@ class Traits:
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
     copies_running: bool = False
+    costs_may_recreate: bool = False
     console: str = ""
     live_migration: bool = False
     moving: str = ""

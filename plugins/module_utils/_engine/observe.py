@@ -88,9 +88,8 @@ def _merged(known, observed, facets):
 def planning_facets(requests, traits):
     """Return only the facets that are needed to plan these requests."""
     facets = {"power", "config"}
-    # Reading which VM uses which file is expensive, so it is done only if a VM may be deleted or recreated. A cost that
-    # is a function never returns DESTRUCTIVE.
-    may_recreate = any(one.cost == DESTRUCTIVE for one in traits.fields.values())
+    # Reading which VM uses which file is expensive, so it is done only if a VM may be deleted or recreated.
+    may_recreate = traits.costs_may_recreate or any(one.cost == DESTRUCTIVE for one in traits.fields.values())
     for request in requests:
         if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
             facets.add("snapshots")

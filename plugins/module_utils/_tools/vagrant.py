@@ -24,11 +24,24 @@ _NOTHING_DONE = frozenset({
     "MachineActionLockedError", "MachineNotFound", "NoEnvironmentError", "ProviderNotFound", "ProviderNotUsable",
     "ProviderNotFoundSuggestion", "ActiveMachineWithDifferentProvider", "SnapshotNotFound", "SnapshotConflictFailed",
 })  # fmt: skip
+_ASKING = "UIExpectsTTY"
+#: Errors of triggers. One after the work of a command raises the same error.
+_FROM_TRIGGERS = ("TriggersBadExitCodes", "TriggersGuestNotExist", "TriggersGuestNotRunning", _ASKING)
 #: Rows (texts of the error, remedy), see remedies.py; docs/errors.md lists them.
 REMEDIES = (
     (
         ("another process is already executing an action",),
         "Another Vagrant process uses the VM. Run the task again when it has ended.",
+    ),
+    (
+        ("asks a question",),
+        "Nobody can answer it in a task. Remove the question: it is asked by a trigger, or by other Ruby code, in the"
+        " Vagrantfile of the project, of the box, or in VAGRANT_HOME.",
+    ),
+    (
+        ("unacceptable exit code",),
+        "A trigger in the Vagrantfile of the project, of the box, or in VAGRANT_HOME has failed: correct it, or remove"
+        " it.",
     ),
     (("project local plugins",), "Install the plugins that the Vagrantfile requires: vagrant plugin install NAME."),
 )
@@ -127,6 +140,11 @@ def is_box_missing(error):
                "BoxAddNoMatchingVersion", "BoxNotFoundWithProviderAndVersion")  # fmt: skip
 
 
+def is_from_trigger(error):
+    """Whether a trigger in the Vagrantfile has failed, or asks for input: then Vagrant stops before its own work."""
+    return _is(error, *_FROM_TRIGGERS)
+
+
 def is_boot_timeout(error):
     """Whether the guest did not answer in time. If the VM was new, Vagrant has destroyed it."""
     return _is(error, "VMBootTimeout")
@@ -162,7 +180,8 @@ class VagrantFailed(errors.CommandFailed):
 def _failure(completed, rows):
     failure = output.failure(rows)
     if failure is not None:
-        text = failure.text.strip()
+        # Vagrant's own text says to run it with a terminal.
+        text = "it asks a question" if failure.kind == _ASKING else failure.text.strip()
         return VagrantFailed(completed, failure.kind, text, rows, remedy_for(REMEDIES, text))
     # Before it prompts, which needs a terminal, it prints a warning about the reason.
     warnings = output.warnings(rows)

@@ -54,6 +54,11 @@ def created_vms(files, dotfile):
     return found
 
 
+def machine_folder(dotfile, name):
+    """The folder of a VM: Vagrant keeps its files in a folder of the provider below, which it empties."""
+    return os.path.join(dotfile, _MACHINES, name)
+
+
 def copy(files, dotfile, target):
     """Copy the files that Vagrant needs to report states: its read commands write to the folder, so they use a copy."""
     for name in files.entries(os.path.join(dotfile, _MACHINES)):

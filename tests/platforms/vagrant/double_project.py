@@ -32,6 +32,10 @@ class Vagrant:
         self._write_executable()
         self.change(**known)
 
+    @property
+    def registry(self):
+        return self._registry
+
     def environment(self):
         """The variables with which the real one is started, too."""
         return {

@@ -14,6 +14,8 @@ from ..._ports import files
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
 from . import in_vagrant
+from .in_libvirt import EXTERNAL
+from .names import check_name_is_free
 from .needed import VagrantFiles
 from .settings.box import check_box
 from .settings.port_forwards import check_ports_are_free, host_end
@@ -26,6 +28,8 @@ _BY_NAME = ("start", "kill", "pause", "suspend", "resume", "delete")
 _BY_TOOL = frozenset({"snapshot", "restore"})
 _NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
 _WRITING = ("create", "configure")
+#: Providers with which Vagrant deletes nothing but the folder that it created: Hyper-V keeps the disks of a removed VM.
+_DELETES_OWN_FOLDER_ONLY = ("hyperv",)
 _PRIVATE = 0o600
 
 
@@ -64,10 +68,51 @@ def _is_file_new(plan, verbs):
 
 
 def _check_disks(driver, plan, verbs, created):
-    if "delete" in verbs and created is not None and driver.options.get("delete_disks") == "none":
+    if "delete" not in verbs or created is None:
+        return
+    delete_disks = driver.options.get("delete_disks")
+    if delete_disks == "none":
         raise Unsupported(
             f"{plan.before.name}: delete_disks: none is not supported: Vagrant deletes a VM with its disk.",
             "Remove the option, or save the disk first (vagrant package).",
+        )
+    _check_snapshots_of_others(plan.before)
+    _check_own_disks(driver, plan.before)
+    if plan.before.id is not None and delete_disks != "all":
+        _check_disks_are_listed(driver, driver.project_vm(plan.before.name))
+
+
+def _check_snapshots_of_others(vm):
+    """Vagrant cannot delete them, and finds that out when the VM is already off."""
+    found = next((one.name for one in vm.snapshots if one.kind == EXTERNAL), None)
+    if found is not None:
+        raise Refused(
+            f"{vm.name}: its snapshot '{found}' was taken by another program in files of its own (external), and"
+            " Vagrant cannot delete a VM with such a snapshot.",
+            f"Delete it first: virsh snapshot-delete {vm.id} {found}. Before libvirt 9.10, merge its files while the VM"
+            f" runs (virsh blockcommit {vm.id} DISK --active --pivot), and then add --metadata.",
+        )
+
+
+def _check_own_disks(driver, vm):
+    """The core knows the users of each disk only where they cost nothing."""
+    project_vm = driver.project_vm(vm.name)
+    provider_tool = driver.provider_tool_of(project_vm)
+    for one in (one for one in vm.files if one.ours and provider_tool is not None):
+        users = ", ".join(provider_tool.users(project_vm.created.id, one))
+        if users:
+            raise Refused(f"{vm.name}: {one.path} is needed by {users}.", f"Delete {users} first.")
+
+
+def _check_disks_are_listed(driver, project_vm):
+    """Reject a deletion if nobody knows which disks Vagrant would delete: those that a user has attached, too."""
+    name, provider = project_vm.name, project_vm.created.provider
+    if driver.provider_tool_of(project_vm) is None and provider not in _DELETES_OWN_FOLDER_ONLY:
+        raise Refused(
+            f"{name}: its disks cannot be listed, because this host has no tool of {provider} that knows the VM;"
+            " Vagrant may delete disks with it that were attached by others.",
+            "Keep a copy of what you need, then set delete_disks: all. For libvirt, install virsh, and set the"
+            " connection in native: uri or LIBVIRT_DEFAULT_URI.",
         )
 
 
@@ -114,9 +159,24 @@ def _check_steps(driver, plan):
     if "start" in verbs:
         driver.check_version()
         _check_name(driver, plan)
+        _check_has_nic(driver, plan.before)
+        check_name_is_free(driver, plan)
     if _is_vagrant_called(driver, plan, verbs):
         driver.check_name_is_unambiguous(plan.before.name)
         _check_described(driver, plan.before.name, driver.project_vm(plan.before.name).created)
+
+
+def _check_has_nic(driver, vm):
+    """Reject the start of a VM for the address of which Vagrant would wait without end."""
+    if vm.name not in driver.without_nic:
+        return
+    created = driver.project_vm(vm.name).created
+    raise Refused(
+        f"{vm.name}: its VM has no NIC, perhaps because its creation was interrupted, and Vagrant would wait for its"
+        " address without end.",
+        "Set state: absent to delete it, and create it again; or attach a NIC to keep it (libvirt: virsh"
+        f" attach-interface {created.id} network vagrant-libvirt --model virtio --config).",
+    )
 
 
 def _is_vagrant_called(driver, plan, verbs):

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.claims import Held, HoldsClaims, claims_of_config
+from ..._core.claims import WRITE, Held, HoldsClaims, claims_of_config
 from ..._core.model import STOPPED
 from ..._ports import files
+from .names import provider_name
+from .project import ProjectVm
 from .settings.table import config_of
 
 #: Networks of Vagrant reach each other through the host, so that an address can be used only once.
 _NETWORK = "vagrant"
+_NAMED, _NEW = "the VM of ", ProjectVm("")
 
 
 class VagrantClaims(HoldsClaims):
@@ -34,7 +37,17 @@ class VagrantClaims(HoldsClaims):
         return "", files.identity(self._project.dotfile)
 
     def file_identity(self, path):
-        return None
+        """The only file is the disk of a new VM, which has the name of the VM at its provider."""
+        return path if path.startswith(_NAMED) else None
+
+    def step_files(self, plan, step):
+        """A VM that its provider is yet to create: two projects can lead to one name."""
+        if step.verb not in ("create", "start") or self._project.read().vms.get(plan.after.name, _NEW).created:
+            return []
+        config = plan.after.config
+        provider, native = config.get("provider"), config.get("native") or {}
+        name = provider and provider_name(self._project, plan.after.name, provider, native)
+        return [(WRITE, "name", f"{_NAMED}{provider}: {name}")] if name else []
 
     def network(self, nic):
         return None if nic.get("type") == "nat" else _NETWORK

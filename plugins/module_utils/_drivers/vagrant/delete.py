@@ -1,21 +1,86 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deletes VMs: Vagrant destroys the VM, then its description is removed from the managed Vagrantfile."""
+"""Deletes VMs: Vagrant destroys the VM, then its description is removed from the managed Vagrantfile.
+
+``vagrant destroy`` deletes whatever is attached, media too. So what is to be kept is detached first.
+"""
 
 from __future__ import annotations
 
-from ..._core.errors import PartlyApplied
+from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused
+from ..._ports import files, writes
+from ..._tools import vagrant as tool
 from .in_vagrant import LONG
+from .own_files import with_named
 
 
 def delete(driver, vm, step):
-    if driver.project_vm(vm.name).created is not None:
-        driver.vagrant_for(vm.name).run("destroy", "-f", vm.name, timeout=LONG)
-        created = driver.project_vm(vm.name).created
-        if created is not None:
-            raise PartlyApplied(
-                f"{vm.name}: Vagrant has not deleted it.", f"Check the remaining files in {created.folder}."
-            )
+    project_vm = driver.project_vm(vm.name)
+    if project_vm.created is not None:
+        known = frozenset(step.arguments["files"]) | frozenset(step.arguments["kept"])
+        destroy(driver, project_vm, frozenset(step.arguments["files"]), known)
     if driver.project.managed:
+        driver.project.end_first_start(vm.name)
         driver.project.remove(vm.name)
+
+
+def destroy(driver, project_vm, to_delete=frozenset(), known=None):
+    """Have Vagrant destroy a VM that is off, but none of its foreign disks except ``to_delete``.
+
+    ``known`` are the files that the plan lists. Raises Refused if the VM has other foreign ones now.
+    """
+    provider_tool = driver.provider_tool_of(project_vm)
+    if provider_tool is None:
+        _forget_or_destroy(driver, project_vm)
+        return
+    drives, state = provider_tool.drives(project_vm.created.id)
+    drives = with_named(drives, project_vm)
+    _check_known(project_vm.name, drives, known)
+    spared = [one for one in drives if provider_tool.is_spared(one, to_delete)]
+    if spared:
+        provider_tool.detach(project_vm.created.id, spared)
+    try:
+        _destroy(driver, project_vm)
+    except PolyvirtError:
+        if spared and driver.project_vm(project_vm.name).created is not None:
+            provider_tool.attach_again(project_vm.created.id, spared, state)
+        raise
+    left = [path for path in sorted(to_delete) if files.exists(path)]
+    left = provider_tool.delete_files(left) if left else []
+    if left:
+        raise PartlyApplied(f"{project_vm.name}: the VM is deleted, but not {', '.join(left)}.", "Delete these files.")
+
+
+def _check_known(name, drives, known):
+    foreign = {one.path for one in drives if not one.ours}
+    unknown = sorted(foreign - known) if known is not None else []
+    if unknown:
+        raise Refused(
+            f"{name}: {unknown[0]} was attached after the task was planned, so the VM is not deleted.",
+            "Run the task again.",
+        )
+
+
+def _forget_or_destroy(driver, project_vm):
+    """The provider's tool cannot list the disks of the VM. If that is because the provider does not have the VM any
+    more, Vagrant would delete the image with the name of its disk, whoever uses that now.
+    """
+    if driver.is_gone(project_vm):
+        files.remove_whole(project_vm.created.folder)
+        writes.note()
+    else:
+        _destroy(driver, project_vm)
+
+
+def _destroy(driver, project_vm):
+    name, before = project_vm.name, writes.count()
+    try:
+        driver.vagrant_for(name).run("destroy", "-f", name, timeout=LONG)
+    except CommandFailed as error:
+        if tool.is_from_trigger(error) and driver.project_vm(name).created == project_vm.created:
+            writes.set_back(before)  # A trigger before the action: Vagrant has done nothing yet.
+        raise
+    created = driver.project_vm(name).created
+    if created is not None:
+        raise PartlyApplied(f"{name}: Vagrant has not deleted it.", f"Check the remaining files in {created.folder}.")

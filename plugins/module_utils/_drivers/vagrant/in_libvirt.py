@@ -5,21 +5,30 @@
 
 from __future__ import annotations
 
+import os
+import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 from ..._core.errors import CommandFailed
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
 from ..._core.units import KIB
 from ..._kit.console import console_log
-from ..._ports import files
+from ..._ports import files, writes
 from ..._tools import virsh as tool
-from ..._tools import virsh_addresses
+from ..._tools import virsh_addresses, virsh_drives
 from ..._tools import virsh_output as output
 from ..._tools.virsh_console import log_paths
 from ..._tools.virsh_states import state
-from .provider_vm import ProviderVm
+from .provider_vm import Drive, ProviderVm
 
+#: The kind of a snapshot of which libvirt stores the disk, or the memory, in files of their own.
+EXTERNAL = "external"
+#: The names of vagrant-libvirt's aliases of disks that it creates: those of the box, and those of the Vagrantfile.
+_OWN_ALIASES = ("ua-box-volume-", "ua-disk-volume-")
 _POWERS = {"running": RUNNING, "paused": PAUSED}
+#: Bytes that an image without data takes at most: its header and tables. The first write adds two clusters of 64 KiB.
+_EMPTY_IMAGE = 256 << 10
 #: Timeout in seconds of snapshots, which may include memory.
 _LONG = 3600
 
@@ -28,22 +37,26 @@ class InLibvirt:
     """The domains of one connection."""
 
     def __init__(self, virsh):
-        self._virsh = virsh
+        self._virsh, self._names, self._users, self._all = virsh, None, None, []
 
-    def observe(self, ids, facets):
-        """{id: ProviderVm} of those that exist."""
+    def observe(self, ids, facets, begun=()):
+        """{id: ProviderVm} of those that exist; ``begun`` are ids of VMs that may never have been started."""
         commands = {("saved",): ("list", "--all", "--uuid", "--with-managed-save")}
+        if "files" in facets:
+            commands["all",] = ("list", "--all", "--uuid")
         for one in ids:
-            commands.update({(one, key): words for key, words in _read_commands(one, facets).items()})
+            commands.update({(one, key): words for key, words in _read_commands(one, facets, one in begun).items()})
         answers = dict(zip(commands, self._virsh.batch(list(commands.values()))))
         saved = answers.pop(("saved",)).stdout.split()
+        self._all = answers.pop(("all",)).stdout.split() if "files" in facets else []
         of_vm = {one: {key: answer for (other, key), answer in answers.items() if other == one} for one in ids}
         existing = [one for one in ids if not tool.is_not_found(of_vm[one]["power"].error)]
-        snapshots = self._snapshots({one: of_vm[one] for one in existing}) if "snapshots" in facets else {}
-        return {one: _provider_vm(of_vm[one], one in saved, snapshots.get(one, ())) for one in existing}
+        texts = self._snapshots({one: of_vm[one] for one in existing}) if "snapshots" in facets else {}
+        found = {one: _provider_vm(of_vm[one], one in saved, texts.get(one, ())) for one in existing}
+        return self._with_users(found) if "users" in facets else found
 
     def _snapshots(self, of_vm):
-        """{id: [Snapshot]}; another process reads all of them."""
+        """{id: [element of a snapshot]}; another process reads all of them."""
         listed = []
         for one, answers in of_vm.items():
             if answers["snapshots"].error:
@@ -51,18 +64,85 @@ class InLibvirt:
             listed += [(one, name) for name in output.snapshots(answers["snapshots"].stdout)]
         commands = [("snapshot-dumpxml", one, "--snapshotname", name) for one, name in listed]
         snapshots = {}
-        for (one, name), answer in zip(listed, self._virsh.batch(commands) if commands else ()):
+        for (one, _name), answer in zip(listed, self._virsh.batch(commands) if commands else ()):
             if not answer.error:
-                current = of_vm[one]["current"].stdout.partition("\n")[0]
-                snapshots.setdefault(one, []).append(_snapshot(ET.fromstring(answer.stdout), name == current))
+                snapshots.setdefault(one, []).append(ET.fromstring(answer.stdout))
         return snapshots
+
+    def _with_users(self, found):
+        return {
+            key: replace(one, drives=tuple(replace(drive, used_by=self.users(key, drive)) for drive in one.drives))
+            for key, one in found.items()
+        }
+
+    def users(self, identifier, drive):
+        """Names of the other VMs that use a drive. One process reads the definitions of all VMs, once."""
+        if self._users is None:
+            # Of a running VM, both definitions: they may name different files.
+            ids = [one for one in self._all for _definition in range(2)]
+            words = [("dumpxml", one, *(["--inactive"] if place % 2 else [])) for place, one in enumerate(ids)]
+            self._users = {}
+            for one, answer in zip(ids, self._virsh.batch(words) if words else ()):
+                domain = None if answer.error else ET.fromstring(answer.stdout)
+                for path in () if domain is None else virsh_drives.source_paths(domain):
+                    self._users.setdefault(path, {})[one] = domain.findtext("name")
+        return tuple(sorted(name for one, name in self._users.get(drive.path, {}).items() if one != identifier))
 
     def console(self, identifier):
         """The ConsoleLog of a VM."""
         definition = ET.fromstring(self._virsh.run("dumpxml", identifier))
         return console_log(log_paths(definition), files, "" if tool.is_local(self._virsh.uri) else self._virsh.uri)
 
+    def named(self, name):
+        """What has this name already: a VM, or the volume that Vagrant would create for its disk; else None."""
+        if self._names is None:
+            self._names = self._read_names()
+        domains, volumes = self._names
+        return "VM" if name in domains else "volume" if f"{name}.img" in volumes else None
+
+    def _read_names(self):
+        """Two processes read the names of all domains, and of all volumes in active pools."""
+        domains, pools = self._virsh.batch([("list", "--all", "--name"), ("pool-list", "--name")])
+        lists = [("vol-list", "--pool", pool) for pool in output.names(pools.stdout)]
+        answers = self._virsh.batch(lists) if lists else []
+        lines = [line for one in answers for line in output.names(one.stdout)]
+        return set(output.names(domains.stdout)), {line.split("  ")[0].strip() for line in map(str.strip, lines)}
+
     # Changing -------------------------------------------------------------------------------------------------------
+
+    def drives(self, identifier):
+        """[Drive] of a VM now, and what puts detached ones back: its definition."""
+        definition = self._virsh.run("dumpxml", identifier, "--inactive", "--security-info")
+        return _drives(ET.fromstring(definition)), definition
+
+    def is_spared(self, drive, to_delete):
+        """Whether to detach a drive before ``vagrant destroy``: all that Vagrant did not create, for what happens to
+        these depends on the Vagrantfile, and the deletion fails half-way at a file in no pool.
+        """
+        return not drive.ours
+
+    def detach(self, identifier, drives):
+        """Detach drives from a VM that is off. Raises CommandFailed if one of them is still attached."""
+        words = [("detach-disk", identifier, one.slot, "--config") for one in drives]
+        answers = self._virsh.batch([*words, ("dumpxml", identifier, "--inactive")])
+        writes.note()
+        tool.raise_for_errors([*words, ("dumpxml", identifier)], answers)
+        left = {one.path for one in _drives(ET.fromstring(answers[-1].stdout))}
+        still = [one for one in drives if one.path in left]
+        if still:
+            raise CommandFailed(("virsh", "detach-disk"), 1, f"{still[0].path} is still attached")
+
+    def attach_again(self, identifier, drives, definition):
+        """Undo ``detach``."""
+        self._virsh.run("define", "/dev/stdin", stdin=definition)
+
+    def delete_files(self, paths):
+        """Delete files that no VM uses any more. Returns those that are left."""
+        self._virsh.batch([("vol-delete", path) for path in paths])
+        writes.note(doubtful=True)
+        for path in filter(files.exists, paths):
+            files.remove(path)
+        return [path for path in paths if files.exists(path)]
 
     def shut_down(self, name, identifier):
         self._turn_off("shutdown", identifier)
@@ -103,10 +183,15 @@ class InLibvirt:
         self._virsh.run("snapshot-revert", identifier, "--snapshotname", arguments["name"], timeout=_LONG)
 
 
-def _read_commands(one, facets):
+def _read_commands(one, facets, is_begun):
     """{key of the answer: words of the virsh command} for the VM with the id ``one``."""
     commands = {"power": ("domstate", one, "--reason"), "info": ("dominfo", one)}
     commands.update(virsh_addresses.questions(one, thoroughly="addresses" in facets))
+    commands["nics"] = ("domiflist", one)
+    if "files" in facets or is_begun:
+        commands["definition"] = ("dumpxml", one, "--inactive")
+    if is_begun:
+        commands["sizes"] = ("domblkinfo", one, "--all")
     if "snapshots" in facets:
         commands["snapshots"] = ("snapshot-list", one, "--name")
         commands["current"] = ("snapshot-current", one, "--name")
@@ -116,7 +201,49 @@ def _read_commands(one, facets):
 def _provider_vm(answers, saved, snapshots):
     power, busy, reason = state(answers["power"], saved)
     addresses = tuple(Address(*row) for row in virsh_addresses.reported(answers)) if power == RUNNING else ()
-    return ProviderVm(power, busy, reason, addresses, snapshots=tuple(snapshots), running=_running(answers["info"]))
+    definition, nics = answers.get("definition"), answers["nics"]
+    current = answers["current"].stdout.partition("\n")[0] if "current" in answers else None
+    drives = () if definition is None or definition.error else _drives(ET.fromstring(definition.stdout))
+    held = {path: one.findtext("name") for one in snapshots for path in _paths_in(one)}
+    return ProviderVm(
+        power,
+        busy,
+        reason,
+        addresses,
+        snapshots=tuple(_snapshot(one, one.findtext("name") == current) for one in snapshots),
+        running=_running(answers["info"]),
+        drives=tuple(replace(one, held_by=held.get(one.path, "")) for one in drives),
+        nics=None if nics.error else len(output.names(nics.stdout)),
+        is_unwritten=_is_unwritten(drives, answers["sizes"]) if "sizes" in answers else None,
+    )
+
+
+def _is_unwritten(drives, sizes):
+    """Whether nothing was ever written to the disks that Vagrant created, so that no guest has run on them."""
+    allocated, own = output.allocated_sizes(sizes.stdout), [one for one in drives if one.ours]
+    return bool(own) and all(allocated.get(one.slot, _EMPTY_IMAGE + 1) <= _EMPTY_IMAGE for one in own)
+
+
+def _drives(domain):
+    """[Drive] of a definition. Vagrant marks its own disks by aliases since vagrant-libvirt 0.8; before, it had names
+    alone.
+    """
+    name, found = domain.findtext("name"), virsh_drives.drives(domain)
+    has_aliases = any(one.alias.startswith(_OWN_ALIASES) for one in found)
+    return [_drive(one, name, has_aliases) for one in found]
+
+
+def _drive(drive, domain, has_aliases):
+    role = "no file" if not drive.is_file else "disk" if drive.is_disk else "medium"
+    created = drive.alias.startswith(_OWN_ALIASES) if has_aliases else True
+    own_name = rf"{re.escape(domain)}(_\d+\.img|\.img|-{re.escape(drive.target)}\.\w+)"
+    is_own = role == "disk" and created and re.fullmatch(own_name, os.path.basename(drive.source))
+    return Drive(drive.target, drive.source, role, bool(is_own), named=created and has_aliases)
+
+
+def _paths_in(snapshot):
+    domain = snapshot.find("domain")
+    return {one.source for one in virsh_drives.drives(domain) if one.is_disk} if domain is not None else ()
 
 
 def _running(answer):
@@ -126,11 +253,13 @@ def _running(answer):
 
 
 def _snapshot(root, is_current):
+    files_of_its_own = root.iterfind("disks/disk[@snapshot='external']"), root.iterfind("memory[@snapshot='external']")
     return Snapshot(
         name=root.findtext("name"),
         parent=root.findtext("parent/name"),
         power=_POWERS.get(root.findtext("state"), STOPPED),
         description=root.findtext("description") or "",
+        kind=EXTERNAL if any(one is not None for found in files_of_its_own for one in found) else "",
         created=int(root.findtext("creationTime") or 0) or None,
         current=is_current,
     )

@@ -8,6 +8,9 @@ One process reads all of them.
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Snapshot
 from ..._core.units import MIB
@@ -18,7 +21,7 @@ from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import is_not_found
 from ..._tools.vboxmanage_file import descriptions_in, settings_in
 from ..._tools.vboxmanage_states import state
-from .provider_vm import ProviderVm
+from .provider_vm import Drive, ProviderVm
 
 #: The name of Vagrant's own port forward on the first NIC.
 _SSH_RULE = "ssh"
@@ -33,12 +36,27 @@ class InVirtualBox:
     def __init__(self, tool):
         self._tool = tool
 
-    def observe(self, ids, facets):
-        """{id: ProviderVm} of those that exist."""
-        return {one.uuid: self._provider_vm(one, facets) for one in self._listed() if one.uuid in ids}
+    def observe(self, ids, facets, begun=()):
+        """{id: ProviderVm} of those that exist; ``begun`` are ids of VMs that may never have been started."""
+        listed, media = self._listed_with_media() if "files" in facets else (self._listed(), ())
+        names = {one.uuid: one.name or one.uuid for one in listed}
+        return {
+            one.uuid: replace(
+                self._provider_vm(one, facets),
+                drives=_drives(one, media, names) if one.machine else (),
+                is_unwritten=_never_started(one) if one.uuid in begun else None,
+            )
+            for one in listed
+            if one.uuid in ids
+        }
 
     def _listed(self):
         return vboxmanage_long.vms(self._tool.read("list", "--long", "vms"), descriptions_in)
+
+    def _listed_with_media(self):
+        """The same, and all hard disks of the user, by the same process."""
+        more, vms = vboxmanage_long.split_before_vms(self._tool.read("list", "--multiple", "--long", "hdds", "vms"))
+        return vboxmanage_long.vms(vms, descriptions_in), output.media(more)
 
     def _provider_vm(self, listed, facets):
         if listed.machine is None:
@@ -53,6 +71,7 @@ class InVirtualBox:
             ssh=(rules[0].host_address or "127.0.0.1", rules[0].host_port) if rules and power == RUNNING else None,
             snapshots=tuple(_snapshots(listed)) if "snapshots" in facets else (),
             running={"cpus": int(listed.machine.values["cpus"]), "memory": int(listed.machine.values["memory"]) * MIB},
+            nics=sum(one.type != "none" for one in listed.machine.nics),
         )
 
     def _addresses(self, identifier):
@@ -64,12 +83,49 @@ class InVirtualBox:
         found = [one.value for key, one in properties.items() if key.startswith(_GUEST) and key.endswith("/V4/IP")]
         return tuple(Address(one, "agent") for one in sorted(found) if one and not one.startswith(_BEHIND_NAT))
 
+    def named(self, name):
+        """What has this name already: a VM, or None."""
+        return "VM" if any(one.name == name for one in self._listed()) else None
+
     def console(self, identifier):
         """The ConsoleLog of a VM."""
         file = next((settings_in(one.file) for one in self._listed() if one.uuid == identifier), None)
         return console_log(file.serial_files if file else (), files)
 
     # Changing -------------------------------------------------------------------------------------------------------
+
+    def drives(self, identifier):
+        """([Drive] of a VM now, None: to attach drives again, VirtualBox needs nothing else)."""
+        listed, media = self._listed_with_media()
+        found = [_drives(one, media, {}) for one in listed if one.uuid == identifier and one.machine]
+        return (found[0] if found else ()), None
+
+    def users(self, identifier, drive):
+        """Names of the other VMs that use a drive; the list of all disks has them."""
+        return drive.used_by
+
+    def is_spared(self, drive, to_delete):
+        """Whether to detach a drive before ``vagrant destroy``: VirtualBox deletes all disks that only this VM uses."""
+        return drive.role == "disk" and drive.slot is not None and not drive.ours and drive.path not in to_delete
+
+    def detach(self, identifier, drives):
+        """Detach disks from a VM that is off."""
+        for one in drives:
+            self._attach(identifier, one, "none")
+
+    def attach_again(self, identifier, drives, _state):
+        """Undo ``detach``."""
+        for one in drives:
+            self._attach(identifier, one, one.path)
+
+    def _attach(self, identifier, drive, medium):
+        controller, port, device = drive.slot
+        slot = ("--storagectl", controller, "--port", str(port), "--device", str(device))
+        self._tool.run("storageattach", identifier, *slot, "--type", "hdd", "--medium", medium)
+
+    def delete_files(self, paths):
+        """VirtualBox has deleted what was attached. Returns the files that are left."""
+        return [path for path in paths if files.exists(path)]
 
     def shut_down(self, name, identifier):
         self._turn_off(identifier, "controlvm", identifier, "acpipowerbutton")
@@ -127,3 +183,48 @@ def _snapshots_in_file(path):
     """{UUID: TakenSnapshot} from the settings file, which has more about snapshots than the list."""
     file = settings_in(path)
     return file.snapshots if file else {}
+
+
+def _never_started(listed):
+    """Whether a VM was certainly never started: VirtualBox writes a log at each start."""
+    folder = listed.machine.values.get("LogFldr") if listed.machine else None
+    is_off = folder is not None and state(listed.machine.values["VMState"])[0] == STOPPED
+    return is_off and not files.exists(os.path.join(folder, "VBox.log"))
+
+
+def _drives(listed, media, names):
+    """The disks of a VM and of its snapshots, each by the first of its images that this VM uses, and its media.
+
+    Vagrant imports its disks into the folder of the VM, or has VirtualBox create them there.
+    """
+    by_id, by_path = {one.uuid: one for one in media}, {one.location: one for one in media}
+    slots = {one.medium: (one.controller, one.port, one.device) for one in listed.machine.slots}
+    found = {}
+    for medium in (one for one in media if listed.uuid in one.users):
+        first = medium
+        while first.parent in by_id and listed.uuid in by_id[first.parent].users:
+            first = by_id[first.parent]
+        is_direct = first is medium and medium.location in slots
+        known = found.get(first.location)
+        found[first.location] = Drive(
+            slots[first.location] if is_direct else known and known.slot,
+            first.location,
+            "disk",
+            ours=first.location.startswith(os.path.join(os.path.dirname(listed.file), "")),
+            used_by=_others(listed.uuid, first, by_id, names),
+            held_by="" if is_direct else "a snapshot",
+        )
+    media_files = [path for path in slots if path not in by_path and path not in ("none", "emptydrive")]
+    return (*found.values(), *(Drive(slots[path], path, "medium") for path in media_files))
+
+
+def _others(own, medium, by_id, names):
+    """Names of other VMs that use an image, or an image based on it; the path of such an image without a VM."""
+    found, images = set(), [medium]
+    while images:
+        image = images.pop()
+        found |= {names.get(user, user) for user in image.users if user != own}
+        below = [by_id[one] for one in image.children if one in by_id]
+        found |= {one.location for one in below if not one.users}
+        images += below
+    return tuple(sorted(found))

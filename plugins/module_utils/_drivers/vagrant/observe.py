@@ -25,6 +25,7 @@ from ..._tools.virsh import SYSTEM_URI, Virsh, connection_uri
 from . import in_vagrant
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
+from .own_files import files_of, is_half_made
 from .project import EXPIRIES, Project, default_file, ssh_record
 from .settings.provisioners import automatic
 from .settings.table import DESCRIPTIVE, INPUTS, config_of
@@ -47,6 +48,9 @@ def observe_vms(driver, contents, targets, facets):
     statuses, provider_vms = {}, _observed_by_providers(driver, contents, names, facets)
     if _is_vagrant_needed(driver, contents, targets, names, provider_vms):
         statuses, found = in_vagrant.observe(driver.vagrant_on, driver.project.dotfile, facets)
+        driver.gone_ids = {
+            contents.vms[one].created.id for one in set(statuses) - set(found) if _is_created(contents, one)
+        }
         # A VM of the same name that another Vagrantfile created is not this project's.
         provider_vms = {**{name: one for name, one in found.items() if _is_created(contents, name)}, **provider_vms}
         names = [*names, *(name for name in statuses if name not in names and _is_selected(name, targets))]
@@ -85,7 +89,9 @@ def _observed_by_providers(driver, contents, names, facets):
             by_tool.setdefault(provider_tool, {})[contents.vms[name].created.id] = name
     found = {}
     for provider_tool, ids in by_tool.items():
-        observed = provider_tool.observe(list(ids), facets)
+        begun = [one for one, name in ids.items() if contents.vms[name].begun]
+        with_users = {"users"} if "files" in facets and driver.options.get("delete_disks") == "all" else set()
+        observed = provider_tool.observe(list(ids), facets | with_users, begun)
         driver.unknown_ids.update(set(ids) - set(observed))
         found.update({ids[one]: provider_vm for one, provider_vm in observed.items()})
     return found
@@ -140,6 +146,12 @@ def _vm(driver, contents, name, provider_vm, ssh_config):
     config = config_of(project_vm.described, contents.environment) if project_vm.described else {}
     if provider_vm is None:
         return Vm(name=name, power=STOPPED, config=config, mark=_mark(project_vm, None))
+    files = files_of(provider_vm.drives, project_vm, is_half_made(project_vm, provider_vm))
+    if is_half_made(project_vm, provider_vm):
+        # Its next start, or its deletion, removes what an interrupted task has left of it.
+        return Vm(name=name, power=STOPPED, config=config, mark=_mark(project_vm, None), files=files)
+    if provider_vm.nics == 0:
+        driver.without_nic.add(name)
     is_on = provider_vm.power not in (STOPPED, ABSENT)
     return Vm(
         name=name,
@@ -153,17 +165,19 @@ def _vm(driver, contents, name, provider_vm, ssh_config):
         addresses=_addresses(provider_vm, ssh_config),
         ssh=_ssh(project_vm, provider_vm, ssh_config) if provider_vm.power == RUNNING else None,
         mark=_mark(project_vm, project_vm.created.id),
+        files=files,
         effective=provider_vm.running,
     )
 
 
 def _mark(project_vm, vm_id):
-    """The mark, with the image that the VM is created from. VMs in the managed file are ours, even without a record."""
-    if not project_vm.described:
-        return None
-    inputs = project_vm.described.get(INPUTS)
-    recorded = {"inputs": inputs and dict(inputs), CREATED: project_vm.described.get(CREATED)}
-    return {"id": vm_id, **{key: one for key, one in recorded.items() if one}}
+    """The mark, with the image that the VM is created from. VMs in the managed file are ours, even without a record.
+
+    Those of the user's own Vagrantfile have nothing but the record that Vagrant has created them from this file.
+    """
+    described = project_vm.described or {}
+    inputs = described.get(INPUTS)
+    return {"id": vm_id, CREATED: described.get(CREATED, ""), **({"inputs": dict(inputs)} if inputs else {})}
 
 
 def _active(project_vm, config, provider_vm):
@@ -270,6 +284,10 @@ class VagrantObserver:
         self.providers, self.has_tools = frozenset(), True
         #: Ids that the provider's tool does not know: the VMs are on another host, or in another user's libvirt.
         self.unknown_ids = set()
+        #: Ids of VMs that Vagrant has recorded, and that their provider does not have any more.
+        self.gone_ids = set()
+        #: Names of VMs without a NIC, for the address of which Vagrant would wait without end.
+        self.without_nic = set()
 
     def traits(self):
         self.commands.find(self._executable, tool.INSTALL)
@@ -307,6 +325,14 @@ class VagrantObserver:
         if project_vm.created is None or project_vm.created.id in self.unknown_ids:
             return None
         return self._provider_tool(*_connection_of(project_vm))
+
+    def tool_of_new(self, provider, native):
+        """The tool for a VM that is not created yet; None if this host does not have it."""
+        return self._provider_tool(provider, native)
+
+    def is_gone(self, project_vm):
+        """Whether Vagrant has reported that the VM's provider does not have it any more."""
+        return project_vm.created.id in self.gone_ids
 
     def _provider_tool(self, provider, native):
         if provider == "libvirt" and not any(native.get(key) for key in _REMOTE):

@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
-from ..._core.errors import CommandFailed, PolyvirtError, Timeout
+from contextlib import contextmanager
+
+from ..._core.errors import CommandFailed, PolyvirtError, Refused, Timeout
 from ..._core.model import RUNNING, SUSPENDED
+from ..._ports import writes
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_output as output
 from . import in_vagrant
+from .delete import destroy
 from .in_vagrant import LONG
+from .own_files import is_half_made
 from .project import ssh_record
 from .settings.port_forwards import clear as clear_forwards
 from .settings.provisioners import automatic
@@ -20,10 +25,11 @@ _POWER_OFF = 2
 
 
 def start(driver, vm, step):
-    project_vm = driver.project_vm(vm.name)
+    project_vm = _without_remains(driver, vm)
     _clear_forwards(driver, project_vm)
     try:
-        driver.vagrant_for(vm.name).run("up", vm.name, *_flags_of_up(driver, vm, project_vm))
+        with _first_start_recorded(driver, project_vm):
+            driver.vagrant_for(vm.name).run("up", vm.name, *_flags_of_up(driver, vm, project_vm))
     except (CommandFailed, Timeout) as error:
         if tool.is_locked(error):
             raise
@@ -31,6 +37,49 @@ def start(driver, vm, step):
     # A suspended VM resumes with its former settings, so nothing is recorded.
     if project_vm.described is not None and vm.power != SUSPENDED:
         _record_start(driver, vm.name, project_vm)
+
+
+@contextmanager
+def _first_start_recorded(driver, project_vm):
+    """Record that the first start begins; take that back if it has failed before Vagrant created anything."""
+    if project_vm.described is None or project_vm.created is not None:
+        yield
+        return
+    name, before = project_vm.name, writes.count()
+    driver.project.begin_first_start(name)
+    begun = writes.count()
+    try:
+        yield
+    except (CommandFailed, Timeout) as error:
+        nothing_done = writes.count() == begun
+        # Another process that holds the lock may be starting it for the first time.
+        if not tool.is_locked(error) and driver.project_vm(name).created is None:
+            driver.project.end_first_start(name)
+        if nothing_done:
+            writes.set_back(before)
+        raise
+
+
+def _without_remains(driver, vm):
+    """The ProjectVm, after what a killed task has left of a VM that was never started is removed."""
+    project_vm = driver.project_vm(vm.name)
+    if not project_vm.begun or vm.id is not None:
+        return project_vm
+    if project_vm.created is not None and not driver.is_gone(project_vm):
+        _check_half_made(driver, project_vm)
+        destroy(driver, project_vm)
+    elif project_vm.created is None and project_vm.described["provider"] == "libvirt":
+        # vagrant-libvirt creates the disk before the VM, and removes such a disk here.
+        driver.vagrant_for(vm.name).run("destroy", "-f", vm.name, timeout=LONG)
+    return driver.project_vm(vm.name)
+
+
+def _check_half_made(driver, project_vm):
+    """Raise Refused if another task, or a user, has started the VM in the meantime."""
+    identifier = project_vm.created.id
+    found = driver.provider_tool_of(project_vm).observe([identifier], frozenset(), [identifier]).get(identifier)
+    if found is not None and not is_half_made(driver.project_vm(project_vm.name), found):
+        raise Refused(f"{project_vm.name}: it was started meanwhile.", "Run the task again.")
 
 
 def _flags_of_up(driver, vm, project_vm):
@@ -50,6 +99,7 @@ def _flags_of_up(driver, vm, project_vm):
 def _record_start(driver, name, project_vm):
     """Record the settings of this start, and the SSH connection, which depends on the box and is read once per VM."""
     driver.project.record(name, ran=dict(project_vm.described))
+    driver.project.end_first_start(name)
     if "ssh" not in project_vm.record:
         config = output.ssh_configs(driver.vagrant_for(name).read("ssh-config", name)).get(name)
         driver.project.record(name, ssh=ssh_record(config) if config else {})

@@ -6,6 +6,8 @@
 Everything is read without starting Ruby. A VM is described in the managed Vagrantfile; it is created when Vagrant has
 stored an id for it. This collection writes a record into the folder of a created VM, which Vagrant deletes with the VM:
 its Vagrantfile, the settings of its last start, its SSH connection, and its settings when its snapshots were created.
+Before the first start of a VM, a file above that folder, which Vagrant empties, says that it has begun, until it is
+recorded: a VM with this file may be half-made, because the task was killed.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 #: The names of the file that Vagrant reads if none is set; the first one that exists.
 _DEFAULT_FILES = ("Vagrantfile", "vagrantfile")
 _RECORD, _RECORD_VERSION = "polyvirt.json", 1
+_BEGUN = "polyvirt-first-start.json"
 #: The key of a record with the expiries of snapshots by their name.
 EXPIRIES = "snapshots_expire"
 #: The mode of the Vagrantfile and the records: the environment of provisioners may contain secrets.
@@ -43,12 +46,16 @@ class Busy(CommandFailed):
 
 @dataclass(frozen=True)
 class ProjectVm:
-    """One VM of a project: its description (None if it is in the user's own file), its CreatedVm, and its record."""
+    """One VM of a project: its description (None if it is in the user's own file), its CreatedVm, and its record.
+
+    ``begun``: a task has begun its first start, and has not recorded it.
+    """
 
     name: str
     described: Optional[Mapping] = None
     created: Any = None
     record: Mapping = field(default_factory=dict)
+    begun: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,9 +134,13 @@ class Project:
         described = {**lost, **described}
         foreign = foreign.union(set(created) - set(described))
         ours = {name: one for name, one in created.items() if name not in foreign}
-        vms = {name: ProjectVm(name, one, ours.get(name), records.get(name, {})) for name, one in described.items()}
+        vms = {name: self._described_vm(one, ours.get(name), records.get(name, {})) for name, one in described.items()}
         environment, owns_folder = project.get("environment", {}), bool(project.get(_OWNS_FOLDER))
         return Contents(vms, foreign, environment, owns_folder, lost_names, copied)
+
+    def _described_vm(self, described, created, record):
+        name = described["name"]
+        return ProjectVm(name, described, created, record, not record.get("ran") and self._is_begun(name))
 
     def _copied(self, created, records, index):
         """{name: folder} of VMs that belong to another folder, because ``cp -r`` copied their ids.
@@ -255,6 +266,28 @@ class Project:
         files.write_atomically(self.path, text.encode("ascii"), mode=_PRIVATE)
 
     # Records --------------------------------------------------------------------------------------------------------
+
+    def _begun_file(self, name):
+        return os.path.join(vagrant_folder.machine_folder(self.dotfile, name), _BEGUN)
+
+    def _is_begun(self, name):
+        """Whether the file is about this project: a copy of the folder has it, too."""
+        try:
+            begun = json.loads(files.read(self._begun_file(name)))
+            return begun["file"] == self.file and files.identity(begun["folder"]) == files.identity(self.folder)
+        except (NotFound, ValueError, KeyError, TypeError):
+            return False
+
+    def begin_first_start(self, name):
+        """Record that a task is about to have Vagrant create a VM."""
+        path = self._begun_file(name)
+        files.make_folder(os.path.dirname(path))
+        text = json.dumps({"file": self.file, "folder": self.folder}, sort_keys=True)
+        files.write_atomically(path, text.encode("ascii"), mode=_PRIVATE)
+
+    def end_first_start(self, name):
+        """The first start is recorded, Vagrant has created nothing, or the VM is deleted."""
+        files.remove(self._begun_file(name))
 
     def record(self, name, **more):
         """Add values to the record of a created VM; does nothing if the VM was deleted in the meantime."""

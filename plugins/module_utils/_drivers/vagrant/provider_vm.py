@@ -11,10 +11,30 @@ from typing import Optional
 
 
 @dataclass(frozen=True)
-class ProviderVm:
-    """``ssh`` is (host, port) if the provider forwards a port to the VM; ``snapshots`` is set only if requested.
+class Drive:
+    """A disk or a medium in the stored definition of a VM; ``slot`` is where it is attached, None: in snapshots only.
 
-    ``running`` are settings with which the VM runs, if the provider reports them without another call.
+    ``role`` is that of a File. ``ours``: Vagrant created it with the VM, under the name that it gives such a disk.
+    ``named``: Vagrant created it, or used it, because the Vagrantfile names it. ``used_by`` are other VMs, ``held_by``
+    is a snapshot that contains it.
+    """
+
+    slot: Optional[str]
+    path: str
+    role: str
+    ours: bool = False
+    named: bool = False
+    used_by: tuple = ()
+    held_by: str = ""
+
+
+@dataclass(frozen=True)
+class ProviderVm:
+    """``ssh`` is (host, port) if the provider forwards a port to the VM; ``snapshots`` and ``drives`` are set only if
+    requested.
+
+    ``running`` are settings with which the VM runs, if the provider reports them without another call. ``nics`` is the
+    number of its NICs, ``is_unwritten``: it is certain that no guest has ever run on it; None: not known.
     """
 
     power: str
@@ -24,3 +44,6 @@ class ProviderVm:
     ssh: Optional[tuple] = None
     snapshots: tuple = ()
     running: Mapping = field(default_factory=dict)
+    drives: tuple = ()
+    nics: Optional[int] = None
+    is_unwritten: Optional[bool] = None

@@ -90,6 +90,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         taken_as=lambda vm, request: ("", _power_of_snapshot(vm)),
         restored_as=_restored_as(providers, has_tools),
         power_after_create=STOPPED if managed else RUNNING,
+        costs_may_recreate=managed,
         transient=_is_transient,
         normalize=partial(_normalized, default_provider, os_boxes) if managed else lambda vm, config: config,
         moving="Copy the project, and create the VM on the other host: its disks are not moved with it.",

@@ -101,8 +101,13 @@ def _create(call, target):
     _upload(call, target)
     call.message(target, "Creating image (snapshot of base box volume).")
     write(target.machine, target.provider.name, {"vagrant_cwd": call.project.folder})
-    identifier = target.provider.create(f"{os.path.basename(call.project.folder)}_{target.machine.name}")
+    target.provider.create_volume(_name_of(call, target))
+    call.registry.interrupt("volume")
+    identifier = target.provider.create(_name_of(call, target))
     write_created(call.project, target.machine, target.provider.name, identifier)
+    call.registry.interrupt("id")
+    target.provider.add_nic(identifier)
+    call.registry.interrupt("nic")
     made = call.refreshed(target)
     _start(call, made, is_new=True)
     if _kind(call, target) == "silent" and "--no-destroy-on-error" not in call.flags:
@@ -112,6 +117,11 @@ def _create(call, target):
     if _kind(call, target) == "unfinished":
         raise Failure("VagrantError", texts.SSH_COMMAND_FAILED.format(command="setup"))
     _provision(call, target)
+
+
+def _name_of(call, target):
+    """The provider's name of a new VM."""
+    return f"{os.path.basename(call.project.folder)}_{target.machine.name}"
 
 
 def _upload(call, target):
@@ -128,7 +138,10 @@ def _start(call, target, is_new=False):
     target.provider.set_size(target.id, target.machine.size)
     call.message(target, "Starting domain.")
     target.provider.set_state(target.id, _ON)
+    call.registry.interrupt("boot")
     call.message(target, "Waiting for domain to get an IP address...")
+    if not target.provider.has_nic(target.id):
+        call.registry.sleep(_FOREVER_SECONDS)
     _wait_for_guest(call, target, answers=not (is_new and _kind(call, target) == "silent"))
 
 
@@ -245,7 +258,9 @@ def destroy(call):
         with call.action(target, "destroy"):
             if target.id and not call.flags & {"-f", "--force"}:
                 raise Failure("UIExpectsTTY", texts.NEEDS_TERMINAL)
-            if target.id is None:
+            if target.id is None and target.provider.remove_stale_volume(_name_of(call, target)):
+                call.message(target, "Remove stale volume...")
+            elif target.id is None:
                 call.message(target, _message(target, "absent"))
             else:
                 _remove(call, target)

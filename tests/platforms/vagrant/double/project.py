@@ -84,6 +84,8 @@ def _read(text):
 def provider_of(machine):
     """(provider, VM id) if a provider has created the VM, else (None, None)."""
     for provider in sorted(os.listdir(machine.folder)) if os.path.isdir(machine.folder) else ():
+        if not os.path.isdir(os.path.join(machine.folder, provider)):
+            continue
         identifier = read(machine, provider, "id")
         if identifier:
             return provider, identifier

@@ -29,7 +29,12 @@ _NEW = {
     "seconds": {},
     "busy": 0,
     "fail": [],
+    "interrupt": "",
 }
+
+
+class Interrupted(BaseException):
+    """The caller, and the command with it, are killed."""
 
 
 def run_program(argv):
@@ -69,6 +74,13 @@ class Registry:
     def sleep(self, seconds):
         if seconds:
             self._clock.sleep(seconds)
+
+    def interrupt(self, place):
+        """Kill the command if the state's ``interrupt`` is this place in ``up``; once."""
+        if self.read()["interrupt"] == place:
+            with self.open() as state:
+                state["interrupt"] = ""
+            raise Interrupted
 
     @contextmanager
     def locked(self, machine, action):

@@ -67,7 +67,7 @@ class Call:
             self._require(name, machine)
         backend = provider(self.registry, name)
         state = backend.state(identifier)
-        if identifier and state == "not_created":
+        if state == "not_created":  # Machine#state of machine.rb, whether it had an id or not.
             forget(machine, name)
             identifier = None
         return Target(machine, backend, identifier, state)

@@ -118,6 +118,15 @@ a TTY. Most actions in Vagrant that require a TTY have configuration
 switches to disable this requirement. Please do that or run Vagrant
 with TTY."""
 NOTHING_TO_SAVE = "Machine '{name}' has not been created yet, and therefore cannot save snapshots. Skipping..."
+NAME_EXISTS = """\
+Name `{name}` of domain about to create is already taken. Please try to run
+`vagrant up` command again."""
+VOLUME_EXISTS = """\
+Volume for domain is already created. Please run 'vagrant destroy' first."""
+HAS_SNAPSHOTS = (
+    "Call to virDomainUndefine failed: Requested operation is not valid: cannot delete inactive domain with 1 snapshots"
+)
+NO_VOLUME = "undefined method `destroy' for nil:NilClass (NoMethodError)"
 NO_SNAPSHOT = "The snapshot name `{snapshot}` was not found for the\nvirtual machine `{name}`."
 SNAPSHOT_TAKEN = "You must include the `--force` option to replace an existing snapshot."
 SNAPSHOT_SAVED = """\

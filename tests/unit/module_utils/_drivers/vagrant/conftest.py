@@ -33,3 +33,9 @@ def world(tmp_path):
 @pytest.fixture
 def virtualbox_world(tmp_path):
     return World(tmp_path, "virtualbox")
+
+
+@pytest.fixture
+def libvirt_world(tmp_path):
+    """A project with the provider libvirt, on a host with virsh."""
+    return World(tmp_path, "libvirt", virsh=True)

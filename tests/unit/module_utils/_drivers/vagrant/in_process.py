@@ -28,6 +28,8 @@ from ansible_collections.polyvirt.core.plugins.modules import (
 )
 
 from platforms.vagrant import double_project
+from platforms.vagrant.double.registry import Interrupted
+from platforms.vagrant.double.virsh import Virsh
 from platforms.virtualbox import double_registry as virtualbox_double
 from unit.module_utils._engine.world import FakeClock
 
@@ -84,11 +86,15 @@ class Programs:
 
     def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         self.calls.append(list(argv))
+        self.stdin = stdin
         assert len(self.calls) < 100, "The task does not end."
         if self.kill_at == len(self.calls):
             raise Killed
         self._clock.deadline = self._clock.now() + (timeout or math.inf)
-        result = self.programs[argv[0]](argv, {**self._variables, **(environment or {})})
+        try:
+            result = self.programs[argv[0]](argv, {**self._variables, **(environment or {})})
+        except Interrupted:
+            raise Killed from None
         self._clock.deadline = math.inf
         if self.kill_at == len(self.calls) + 0.5:
             raise Killed
@@ -121,9 +127,12 @@ class Answer(SimpleNamespace):
 
 
 class World:
-    """A project of VMs of one provider; ``virtualbox`` is the double of VirtualBox, if this is the provider."""
+    """A project of VMs of one provider; ``virtualbox`` is the double of VirtualBox, if this is the provider.
 
-    def __init__(self, folder, provider="hyperv"):
+    ``virsh``: this host has virsh.
+    """
+
+    def __init__(self, folder, provider="hyperv", virsh=False):
         box = {"name": BOX, "provider": provider, "version": "0"}
         self.vagrant = double_project.Vagrant(folder, usable=[provider], boxes=[box])
         self.clock = self.vagrant.clock = Clock()
@@ -135,6 +144,9 @@ class World:
             self.virtualbox = virtualbox_double.VirtualBox(folder / "virtualbox")
             self.vagrant.run = lambda argv, environment=None: self.virtualbox.call(*argv[1:])
             self.port.programs["VBoxManage"] = self.vagrant.run
+        self.virsh = Virsh(self.vagrant.registry)
+        if virsh:
+            self.port.programs["virsh"] = lambda argv, _environment: self.virsh(argv, self.port.stdin)
 
     def driver(self, **params):
         with mock.patch.object(observe, "Commands", lambda _ceiling: self.port):

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names that two projects share, snapshots of other programs, triggers, and VMs of the user's own Vagrantfile."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.module_utils._drivers.vagrant.in_process import BOX, World
+
+MADE = {"state": "started", "box": BOX, "provider": "libvirt"}
+OWN = 'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\n  config.vm.define "web"\nend\n'
+
+
+# Names --------------------------------------------------------------------------------------------------------------
+
+
+def _second_project(world, folder="project"):
+    """Another folder of the same name, with the same libvirt."""
+    other = world.project.parent / "elsewhere" / folder
+    other.mkdir(parents=True)
+    return str(other)
+
+
+def test_name_of_a_vm_of_another_project_is_foreseen(libvirt_world):
+    world = libvirt_world
+    assert world.run(**MADE).vm
+    other = _second_project(world)
+    for check in (True, False):
+        rejected = world.run(project_dir=other, check=check, **MADE)
+        assert "libvirt has a VM 'project_web' already" in rejected.error
+        assert not rejected.changed
+    assert world.run(project_dir=_second_project(world, "shop"), **MADE).vm
+
+
+def _two_projects(world, **more):
+    """VMs that libvirt would both call project_web_x."""
+    other = _second_project(world, "project_web")
+    return [{"name": "web_x", **MADE}, {"name": "x", "project_dir": other, **MADE, **more}]
+
+
+def test_two_projects_of_one_task_cannot_give_one_name(libvirt_world):
+    world, entries = libvirt_world, _two_projects(libvirt_world)
+    for check in (True, False):
+        rejected = world.run_all(entries, check)
+        assert "the VM of libvirt: project_web_x is used by web_x" in rejected.msg
+        assert (rejected.failed, rejected.changed, world.states()) == (True, False, {})
+
+
+@pytest.mark.parametrize("native", [{"default_prefix": "own-"}, {"random_hostname": True}])
+def test_two_projects_with_other_names_are_no_conflict(libvirt_world, native):
+    done = libvirt_world.run_all(_two_projects(libvirt_world, native=native), True)
+    assert not done.failed, done.msg
+
+
+def test_name_at_virtualbox_is_foreseen_if_the_task_sets_it(virtualbox_world):
+    world = virtualbox_world
+    world.virtualbox.run("createvm", "--name", "shop", "--ostype", "Debian_64", "--register")
+    made = {**MADE, "provider": "virtualbox"}
+    for check in (True, False):
+        rejected = world.run(check=check, native={"name": "shop"}, **made)
+        assert "virtualbox has a VM 'shop' already" in rejected.error
+    assert world.run(native={"name": "other"}, **made).vm
+
+
+def test_names_cost_two_processes_per_task(libvirt_world):
+    entries = [{"name": name, **MADE} for name in ("web", "www", "wiki")]
+    done = libvirt_world.run_all(entries, True)
+    assert not done.failed, done.msg
+    assert len([call for call in done.calls if call[0] == "virsh"]) == 2
+
+
+# Snapshots of other programs ----------------------------------------------------------------------------------------
+
+
+def test_external_snapshot_of_another_program_is_foreseen(libvirt_world):
+    world = libvirt_world
+    assert world.run(**MADE).vm
+    with world.vagrant.registry.open() as state:
+        for machine in state["machines"].values():
+            machine["external"] = ["theirs"]
+    for check in (True, False):
+        rejected = world.run(state="absent", stop_mode="force", check=check)
+        assert "snapshot 'theirs'" in rejected.error
+        assert (rejected.changed, world.states()) == (False, {"web": "running"})
+
+
+def test_double_fails_at_an_external_snapshot_as_vagrant_does(libvirt_world):
+    world = libvirt_world
+    assert world.run(**MADE).vm
+    with world.vagrant.registry.open() as state:
+        for machine in state["machines"].values():
+            machine["external"] = ["theirs"]
+    done = world.vagrant.call("destroy", "-f", "web")
+    assert (done.returncode, world.states()) == (1, {"web": "shutoff"})
+
+
+# Triggers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("TriggersBadExitCodes", "A script exited with an unacceptable exit code 1.", "A trigger in the Vagrantfile"),
+        ("UIExpectsTTY", "Vagrant requires a TTY. Please run Vagrant\nwith TTY.", "it asks a question"),
+    ],
+)
+@pytest.mark.parametrize("provider", ["libvirt", "virtualbox"])
+def test_trigger_that_prevents_a_deletion_has_changed_nothing(tmp_path, provider, kind, text, message):
+    world = World(tmp_path, provider, virsh=provider == "libvirt")
+    assert world.run(**{**MADE, "provider": provider}).vm
+    assert world.run(state="stopped", stop_mode="force").vm
+    world.vagrant.fails("destroy", kind, text)
+    failed = world.run(state="absent")
+    assert message in failed.error
+    assert "TTY" not in failed.error
+    assert not failed.changed
+    assert world.run(state="absent").changed
+
+
+@pytest.mark.parametrize(("command", "options"), [("up", {"state": "started"}), ("halt", {"state": "stopped"})])
+def test_question_of_a_trigger_is_named_in_all_commands(world, command, options):
+    assert world.create(state="stopped" if command == "up" else "started", provider="hyperv").vm
+    world.vagrant.fails(command, "UIExpectsTTY", "Vagrant requires a TTY. Please run Vagrant\nwith TTY.")
+    failed = world.run(stop_mode="force", **options)
+    assert "it asks a question" in failed.error
+    assert "trigger" in failed.error
+
+
+def test_failure_that_is_no_trigger_may_have_changed_something(libvirt_world):
+    world = libvirt_world
+    assert world.run(**MADE).vm
+    assert world.run(state="stopped", stop_mode="force").vm
+    world.vagrant.fails("destroy", "VagrantError", "It went wrong.")
+    answered = world.port.programs["virsh"]
+    failed = world.run(state="absent")
+    assert "It went wrong" in failed.error
+    assert answered is world.port.programs["virsh"]
+
+
+# VMs of the user's own Vagrantfile -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", [{"box": BOX}, {"image": "debian-13"}])
+@pytest.mark.parametrize("check", [True, False])
+def test_source_of_a_vm_in_the_users_own_file_is_rejected(libvirt_world, option, check):
+    """It says how to create a VM, and the file says that: a VM that exists is never adopted in silence."""
+    world = libvirt_world
+    world.vagrant.write(OWN, "Vagrantfile")
+    assert world.run(managed=False, state="started").vm
+    rejected = world.run(managed=False, check=check, **option)
+    assert next(iter(option)) in rejected.error
+    assert not rejected.changed
+
+
+@pytest.mark.parametrize("adopt", [True, False])
+def test_managed_vm_is_not_created_over_one_of_the_users_own_file(libvirt_world, adopt):
+    world = libvirt_world
+    world.vagrant.write(OWN, "Vagrantfile")
+    assert world.run(managed=False, state="started").vm
+    before = world.states()
+    rejected = world.run(adopt=adopt, **MADE)
+    assert "another Vagrantfile describes" in rejected.error
+    assert world.states() == before
