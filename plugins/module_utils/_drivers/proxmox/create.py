@@ -20,7 +20,7 @@ from functools import partial
 
 from ..._core import mark as marks
 from ..._core.differences import additions, differences
-from ..._core.errors import ApiError, CreatedMeanwhile, PartlyApplied, PolyvirtError
+from ..._core.errors import ApiError, CreatedMeanwhile, NotFound, PartlyApplied, PolyvirtError
 from ..._core.mark import CREATED, finished_mark, with_settings
 from ..._core.model import STOPPED, Vm
 from ..._kit.creation import undone_on_failure
@@ -30,6 +30,7 @@ from . import mark
 from .cluster import read_listed_options
 from .configure import change_settings
 from .delete import lift_protection
+from .own_volumes import own_volumes, slots_created
 from .resources import storage_for
 from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
@@ -99,14 +100,29 @@ def _create_new(driver, name, arguments):
     storage = storage_for(driver, node, name)
     iso = iso_volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
     options = options_of_new(driver, storage, config, arguments["creation"], iso)
+    begun = {}
 
     def start_task(vmid):
-        recorded = begun_mark(driver, vmid, node, name, arguments)
+        recorded = begun[str(vmid)] = {
+            **begun_mark(driver, vmid, node, name, arguments),
+            "slots": slots_created(options),
+        }
         notes = mark.notes_of(config.get("description") or "", recorded)
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
-    return driver.read_options(create_with_vmid(driver, name, arguments.get("id"), start_task), node)
+    return read_created(driver, create_with_vmid(driver, name, arguments.get("id"), start_task), node, begun)
+
+
+def read_created(driver, vmid, node, begun):
+    """The VmOptions of the VM that this task has created; ``begun`` is {id: its mark}.
+
+    Raises NotFound if the VM was deleted meanwhile, and another one got its number.
+    """
+    vm_options = driver.read_options(vmid, node)
+    if (vm_options.mark or {}).get(mark.NONCE) != begun[vmid][mark.NONCE]:
+        raise NotFound(f"The VM {vmid} is gone: another VM has got its number meanwhile.", "Run the task again.")
+    return vm_options
 
 
 def begun_mark(driver, vmid, node, name, arguments):
@@ -219,8 +235,9 @@ def _with_remaining_changes(driver, name, vm_options, config):
 
     These are a first disk that is larger than the image, or the changes of an interrupted run.
     """
-    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, tuple(config.get("native") or ()))
-    found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=vm_options.mark)
+    keys, own = tuple(config.get("native") or ()), vm_options.own_mark
+    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, keys, own)
+    found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=own)
     requested = {key: value for key, value in config.items() if value is not None and key not in _NOT_COMPARED}
     requested["disks"] = {slot: _size_and_storage(disk) for slot, disk in (config.get("disks") or {}).items()}
     requested = driver.traits().normalize(found, requested)
@@ -249,9 +266,11 @@ def finish_vm(driver, vm_options, name, options=None):
         remove(driver, vm_options)
         raise Busy(f"{name}: another task is creating a VM with this name.", None)
     text, own = mark.split_notes(vm_options.stored.get("description"))
-    notes = mark.notes_of(text, finished_mark(own))
+    slots = own.get("slots", sorted(own_volumes(vm_options)))
+    notes = mark.notes_of(text, {**finished_mark(own, mark.NONCE), "birth": vm_options.birth, "slots": slots})
     off = {"onboot": 0} if "clone" in own["inputs"] and vm_options.stored.get("onboot") == "1" else {}
-    driver.tool.put(f"{vm_options.path}/config", description=notes, **off, **(options or {}))
+    settings = {"description": notes, **off, **(options or {})}
+    driver.tool.put(f"{vm_options.path}/config", **settings, digest=vm_options.digest)
     if any(_is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.list_all())):
         raise CreatedMeanwhile(name)
     driver.creations.record(name, vm_options.vmid)

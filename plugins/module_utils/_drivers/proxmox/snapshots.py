@@ -51,7 +51,7 @@ def options_in(tool, vm_options, name):
 
 def with_configs(tool, vm_options, snapshots, native_keys):
     """The snapshots with the settings that are stored in them."""
-    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, native_keys)
+    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, native_keys, vm_options.own_mark)
 
     def with_config(snapshot):
         options = options_in(tool, vm_options, snapshot.name)
