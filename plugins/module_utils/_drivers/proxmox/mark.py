@@ -41,7 +41,7 @@ def is_of(vmid, mark, birth):
 
     A mark without a birth was written by an earlier version, or is of a VM that is not finished.
     """
-    return bool(mark) and mark.get("id") == str(vmid) and mark.get("birth") in (None, birth)
+    return marks.is_mark_of(mark, str(vmid), birth)
 
 
 def own_mark(vmid, mark, birth):
