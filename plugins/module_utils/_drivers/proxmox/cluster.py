@@ -207,6 +207,8 @@ def _list(tool, node, pools, entries):
                 str(entry["vmid"]),
                 node,
                 entry.get("name") or f"VM {entry['vmid']}",
+                pool=entry.get("pool"),
+                tags=entry.get("tags") or "",
                 error=error.message,
                 has_unknown_name=not entry.get("name"),
             )
@@ -263,7 +265,7 @@ def _listed_from_entry(entry):
 def vm_of(listed, vm_options=None, native_keys=()):
     """The Vm for a listed one; without ``vm_options`` it has only the settings in the list of its node."""
     if listed.error:
-        return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.error, config={"node": listed.node})
+        return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.error, config=_known_config(listed))
     power, busy, reason = power_of(listed.status, listed.qemu_status, listed.lock)
     vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_listed_config(listed), counters=_counters(listed))
     if vm_options is None:
@@ -290,8 +292,15 @@ def _listed_config(listed):
     return {
         "cpus": listed.cpus,
         "memory": listed.memory and listed.memory // MIB * MIB,
-        "tags": tuple(sorted(tag for tag in listed.tags.split(";") if tag)),
         "template": listed.template,
+        **_known_config(listed),
+    }
+
+
+def _known_config(listed):
+    """The settings of a VM that the cluster reports even if the node of the VM does not answer."""
+    return {
+        "tags": tuple(sorted(tag for tag in listed.tags.split(";") if tag)),
         "node": listed.node,
         "pool": listed.pool or "",
     }

@@ -24,6 +24,7 @@ from ..._core.errors import ApiError, CreatedMeanwhile, NotFound, PartlyApplied,
 from ..._core.mark import CREATED, finished_mark, with_settings
 from ..._core.model import STOPPED, Vm
 from ..._kit.creation import undone_on_failure
+from ..._ports import writes
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
@@ -80,6 +81,7 @@ def create(driver, vm, step):
 def create_once(driver, name, arguments, begin, complete):
     """Call ``complete(VmOptions)`` for an unfinished VM, or for that of ``begin()``, unless this task has done so.
 
+    ``begin()`` returns (VmOptions, count of writes before the VM was created).
     If that fails, the VM is deleted, or kept (on_failure: keep). After Busy and ConnectionLost, the VM is observed, and
     the step is sent again.
     """
@@ -87,9 +89,24 @@ def create_once(driver, name, arguments, begin, complete):
         name, lambda vmid: (vmid, name) in [(vm.vmid, vm.name) for vm in driver.list_all()]
     ):
         return
-    vm_options = driver.unfinished(name, inputs_of(arguments)) or begin()
-    with undone_on_failure(partial(_undo, driver, vm_options, name), Busy, ConnectionLost):
-        complete(vm_options)
+    left = driver.unfinished(name, inputs_of(arguments))
+    vm_options, before = (left, None) if left else begin()
+    try:
+        with undone_on_failure(partial(_undo, driver, vm_options, name, before), Busy, ConnectionLost):
+            complete(vm_options)
+    except GaveWay:
+        _uncount(before)
+        raise
+
+
+class GaveWay(Busy):
+    """Another task creates a VM with the name; that of this task was deleted again."""
+
+
+def _uncount(before):
+    """Uncount the writes for a VM of which nothing is left; ``before``: their count, None for one of an earlier run."""
+    if before is not None:
+        writes.set_back(before)
 
 
 def _create_new(driver, name, arguments):
@@ -111,7 +128,8 @@ def _create_new(driver, name, arguments):
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
-    return read_created(driver, create_with_vmid(driver, name, arguments.get("id"), start_task), node, begun)
+    before = writes.count()
+    return read_created(driver, create_with_vmid(driver, name, arguments.get("id"), start_task), node, begun), before
 
 
 def read_created(driver, vmid, node, begun):
@@ -119,8 +137,9 @@ def read_created(driver, vmid, node, begun):
 
     Raises NotFound if the VM was deleted meanwhile, and another one got its number.
     """
-    vm_options = driver.read_options(vmid, node)
-    if (vm_options.mark or {}).get(mark.NONCE) != begun[vmid][mark.NONCE]:
+    vm_options, nonce = driver.read_options(vmid, node), begun[vmid][mark.NONCE]
+    # Another task may have finished the VM: then the mark has no nonce any more.
+    if vm_options.own_mark is None or vm_options.own_mark.get(mark.NONCE, nonce) != nonce:
         raise NotFound(f"The VM {vmid} is gone: another VM has got its number meanwhile.", "Run the task again.")
     return vm_options
 
@@ -237,7 +256,8 @@ def _with_remaining_changes(driver, name, vm_options, config):
     """
     keys, own = tuple(config.get("native") or ()), vm_options.own_mark
     context = Context(vm_options.node, vm_options.vmid, vm_options.pool, keys, own)
-    found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=own)
+    current = config_of(vm_options.stored, context)
+    found = Vm(name, vm_options.vmid, STOPPED, config=current, mark=own, birth=vm_options.birth)
     requested = {key: value for key, value in config.items() if value is not None and key not in _NOT_COMPARED}
     requested["disks"] = {slot: _size_and_storage(disk) for slot, disk in (config.get("disks") or {}).items()}
     requested = driver.traits().normalize(found, requested)
@@ -264,12 +284,12 @@ def finish_vm(driver, vm_options, name, options=None):
         raise CreatedMeanwhile(name)
     if any(_is_lower(other, vm_options) for other in others):
         remove(driver, vm_options)
-        raise Busy(f"{name}: another task is creating a VM with this name.", None)
+        raise GaveWay(f"{name}: another task is creating a VM with this name.", None)
     text, own = mark.split_notes(vm_options.stored.get("description"))
     slots = own.get("slots", sorted(own_volumes(vm_options)))
-    notes = mark.notes_of(text, {**finished_mark(own, mark.NONCE), "birth": vm_options.birth, "slots": slots})
+    finished = {CREATED: "", **finished_mark(own, mark.NONCE), "birth": vm_options.birth, "slots": slots}
     off = {"onboot": 0} if "clone" in own["inputs"] and vm_options.stored.get("onboot") == "1" else {}
-    settings = {"description": notes, **off, **(options or {})}
+    settings = {"description": mark.notes_of(text, finished), **off, **(options or {})}
     driver.tool.put(f"{vm_options.path}/config", **settings, digest=vm_options.digest)
     if any(_is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.list_all())):
         raise CreatedMeanwhile(name)
@@ -314,19 +334,30 @@ def _is_lower(other, vm_options):
 
 
 def remove(driver, vm_options):
-    """Delete a VM that this task has created, with its volumes."""
+    """Delete a VM that this task has created, with its volumes, unless it is gone and another one has its number."""
+    try:
+        current = driver.read_options(vm_options.vmid)
+    except NotFound:
+        return
+    if current.birth != vm_options.birth:
+        return
+    vm_options = current
     lift_protection(driver, vm_options)
     remove_seed(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 
 
-def _undo(driver, vm_options, name, error):
-    """Delete the VM, or keep it (on_failure: keep). Returns the error to raise instead, or None."""
+def _undo(driver, vm_options, name, before, error):
+    """Delete the VM, or keep it (on_failure: keep). Returns the error to raise instead, or None.
+
+    ``before`` is the count of writes before the creation, None for a VM of an earlier run.
+    """
     is_kept = driver.keeps_failures and not isinstance(error, CreatedMeanwhile)
     better = _keep(driver, vm_options, name, error) if is_kept else None
     if not isinstance(better, PartlyApplied):
         try:
             remove(driver, vm_options)
+            _uncount(before)
         except ApiError as left:
             driver.tool.warn(f"The unfinished VM {vm_options.vmid} could not be removed: {left.message}")
     return better

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 
+from ..._core.mark import BIRTH
 from ..._tools import proxmox_values as values
 from . import mark
-from .settings.disks import STATE_VOLUMES, UNUSED, volumes_of
+from .settings.disks import STATE_VOLUMES, UNUSED, disks_of, volumes_of
 
 _CREATED = re.compile(r"[^:/]+:(\d+(\.\d+)?|cloudinit)")
 
@@ -59,11 +60,24 @@ def record(update, completes_mark):
     if not mark.is_of(update.vmid, found, birth):
         return
     named = _named(found, update.vmid, update.current)
-    before = {"birth": birth, **_recorded(named)}
-    after = {"birth": mark.birth_of(update.vmid, {**update.current, **update.to_set}), **_after(update, named)}
+    before = {BIRTH: birth, **_recorded(named)}
+    after = {BIRTH: mark.birth_of(update.vmid, {**update.current, **update.to_set}), **_after(update, named)}
     written = {key: value for key, value in {**found, **after}.items() if value or key != "detached"}
     if (after != before or completes_mark or "description" in update.to_set) and written != found:
         update.to_set["description"] = mark.notes_of(text, written)
+
+
+def notes_with_detached(vm_options, kept):
+    """The notes that name the disks of tasks, except the volumes ``kept``, as detached; None if they do not change."""
+    named, own = own_volumes(vm_options), vm_options.own_mark
+    disks = disks_of(vm_options.stored)
+    detached = {volume for key, volume in named.items() if key in disks and volume not in kept}
+    recorded = _recorded(named)
+    if detached <= set(recorded["detached"]):
+        return None
+    text, _own = mark.split_notes(vm_options.stored.get("description"))
+    recorded = {**recorded, "detached": sorted({*recorded["detached"], *detached})}
+    return mark.notes_of(text, {**own, BIRTH: vm_options.birth, **recorded})
 
 
 def _recorded(named):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ...._core.mark import own_settings
+from ...._core.mark import BIRTH, own_settings
 from ...._kit.settings import in_order, read_all
 from ...._tools import proxmox_values as values
 from .cloud_init import CLOUD_INIT
@@ -93,7 +93,7 @@ def config_of(options, context):
     """The settings of a VM in the form of ``Vm.config``."""
     found = {
         **read_all(SETTINGS, options),
-        **own_settings(context.own_mark, context.vmid),
+        **own_settings(context.own_mark, context.vmid, (context.own_mark or {}).get(BIRTH)),
         "hotplug": tuple(sorted(values.hotplugged(options.get("hotplug")))),
         "node": context.node,
         "pool": context.pool or "",

@@ -53,10 +53,14 @@ def _calls_of(requested):
 
 
 def _assert_one_succeeded(outcomes, where):
-    """Assert that of two tasks for one name at least one has created its VM, and that the other one says so."""
+    """Assert that of two tasks for one name at least one has created its VM, and that the other one says so.
+
+    Nothing of the VM of the other one is left, so it has changed nothing.
+    """
     failed = [one.msg for one in outcomes if one.failed]
     assert len(failed) < len(outcomes), (where, failed)
     assert [msg for msg in failed if "another task created a VM with this name" not in msg] == [], where
+    assert not any(one.changed for one in outcomes if one.failed), where
 
 
 def _assert_one(world, name):

@@ -148,7 +148,7 @@ def _move(world, vmid, target):
         (100, {"name": "web1", "state": "paused"}),
         (101, {"name": "web2", "state": "started"}),
         (101, {"name": "web2", "memory": "4096"}),
-        (101, {"name": "web2", "state": "absent"}),
+        (101, {"name": "web2", "state": "absent", "delete_disks": "all"}),
     ],
 )
 def test_vm_that_moves_to_another_node_meanwhile_is_observed_again(world, vmid, requested):
