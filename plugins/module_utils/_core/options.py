@@ -425,6 +425,7 @@ REAP = {
     "action": Policy(choices=("delete", "stop"), default="delete"),
     "grace": Policy(default="0m"),
     "owner": Policy(),
+    "pools": Option("list", elements="str", role=POLICY),
     "stop_mode": Policy(choices=STOP_MODES),
     "sources": Option("list", elements="path", role=POLICY),
     "timeout": Seconds(default=1800),
