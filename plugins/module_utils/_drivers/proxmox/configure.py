@@ -8,15 +8,18 @@ A step may be sent twice, so changes that are already made are not made again.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 
-from ..._core.errors import Stale
+from ..._core.errors import ApiError, Stale
 from ..._core.model import PAUSED, RUNNING
-from ..._tools.proxmox import Busy, HotplugFailed
+from ..._ports import writes
+from ..._tools import proxmox_values as values
+from ..._tools.proxmox import Busy, ConnectionLost, HotplugFailed
 from .moving import move_disks, move_to_pool
 from .own_volumes import record
 from .resources import storage_for
-from .settings.cloud_init import SEEDED, free_seed_slot, is_for_guest, regenerate_seed, seed_slot
+from .settings.cloud_init import CLOUD_INIT_KEYS, SEEDED, free_seed_slot, is_for_guest, regenerate_seed, seed_slot
 from .settings.disks import disks_of, storage_of
 from .settings.iso import with_iso_volume
 from .settings.networks import nics_of
@@ -46,13 +49,44 @@ def change_settings(driver, vm, changes):
     changes = [with_iso_volume(driver, vm_options.node, change) for change in changes]
     storage = storage_for(driver, vm_options.node, vm.name) if needs_storage(changes, vm_options) else ""
     completes = _may_complete_mark(driver, vm_options)
-    _write(driver, vm, vm_options, update_with_seed(changes, vm_options, storage, completes))
-    if vm.power in (RUNNING, PAUSED) and any(map(is_for_guest, changes)):
-        regenerate_seed(driver, vm_options)
+    update = update_with_seed(changes, vm_options, storage, completes)
+    with _seed_put_back(driver, vm, vm_options, update):
+        _write(driver, vm, vm_options, update)
+        if vm.power in (RUNNING, PAUSED) and any(map(is_for_guest, changes)):
+            regenerate_seed(driver, vm_options)
     if "pool" in by_field:
         move_to_pool(driver, vm_options, by_field["pool"].new)
     if "template" in by_field and vm_options.stored.get("template") != "1":
         driver.tool.run("POST", f"{vm_options.path}/template")
+
+
+@contextmanager
+def _seed_put_back(driver, vm, vm_options, update):
+    """If the seed for cloud-init cannot be created, the server has stored its settings: put back those before.
+
+    After an error that may pass, the step is sent again.
+    """
+    written = writes.count()
+    try:
+        yield
+    except (Busy, ConnectionLost):
+        raise
+    except ApiError:
+        keys = [key for key in (*update.to_set, *update.to_remove) if _is_of_seed(update, key)]
+        now, before = driver.read_options(vm.id), vm_options.stored
+        old = {key: before[key] for key in keys if key in before and now.stored.get(key) != before[key]}
+        added = [key for key in keys if key not in before and key in now.stored]
+        if old or added:
+            force = any(values.bus_of(key) for key in added) or None
+            removed = ",".join(added) or None
+            driver.tool.put(f"{vm_options.path}/config", **old, delete=removed, force=force, digest=now.digest)
+        if not (update.to_purge or update.to_grow or {*update.to_set, *update.to_remove} - {*keys}):
+            writes.set_back(written)
+        raise
+
+
+def _is_of_seed(update, key):
+    return values.stem(key) in CLOUD_INIT_KEYS or update.to_set.get(key, "").endswith(":cloudinit")
 
 
 def _may_complete_mark(driver, vm_options):

@@ -31,7 +31,7 @@ from . import mark
 from .cluster import read_listed_options
 from .configure import change_settings
 from .delete import lift_protection
-from .own_volumes import own_volumes, slots_created
+from .own_volumes import slots_created, slots_of
 from .resources import storage_for
 from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
@@ -286,7 +286,7 @@ def finish_vm(driver, vm_options, name, options=None):
         remove(driver, vm_options)
         raise GaveWay(f"{name}: another task is creating a VM with this name.", None)
     text, own = mark.split_notes(vm_options.stored.get("description"))
-    slots = own.get("slots", sorted(own_volumes(vm_options)))
+    slots = own.get("slots", slots_of(vm_options))
     finished = {CREATED: "", **finished_mark(own, mark.NONCE), "birth": vm_options.birth, "slots": slots}
     off = {"onboot": 0} if "clone" in own["inputs"] and vm_options.stored.get("onboot") == "1" else {}
     settings = {"description": mark.notes_of(text, finished), **off, **(options or {})}

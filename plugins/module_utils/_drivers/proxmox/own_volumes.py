@@ -17,7 +17,7 @@ from ..._tools import proxmox_values as values
 from . import mark
 from .settings.disks import STATE_VOLUMES, UNUSED, disks_of, volumes_of
 
-_CREATED = re.compile(r"[^:/]+:(\d+(\.\d+)?|cloudinit)")
+_CREATED = re.compile(r"[^:/]+:\d+(\.\d+)?")
 
 
 def own_volumes(vm_options):
@@ -34,10 +34,19 @@ def _named(own, vmid, options):
 
 
 def _is_named(own, options, key, volume):
-    # The server itself creates the saved memory and the content of the cloud-init drive.
-    if key == "vmstate" or (values.bus_of(key) and values.is_seed(values.parse(key, options[key]))):
+    if _is_filled_by_server(key, options[key]):
         return True
     return volume in own.get("detached", ()) if UNUSED.fullmatch(key) else key in own["slots"]
+
+
+def _is_filled_by_server(key, text):
+    """Whether the server itself writes a volume: the saved memory, and the cloud-init drive."""
+    return key == "vmstate" or bool(values.bus_of(key) and values.is_seed(values.parse(key, text)))
+
+
+def slots_of(vm_options):
+    """The slots that the mark of a VM names, as far as they have volumes."""
+    return _recorded(own_volumes(vm_options), vm_options.stored)["slots"]
 
 
 def slots_created(options):
@@ -60,7 +69,7 @@ def record(update, completes_mark):
     if not mark.is_of(update.vmid, found, birth):
         return
     named = _named(found, update.vmid, update.current)
-    before = {BIRTH: birth, **_recorded(named)}
+    before = {BIRTH: birth, **_recorded(named, update.current)}
     after = {BIRTH: mark.birth_of(update.vmid, {**update.current, **update.to_set}), **_after(update, named)}
     written = {key: value for key, value in {**found, **after}.items() if value or key != "detached"}
     if (after != before or completes_mark or "description" in update.to_set) and written != found:
@@ -72,7 +81,7 @@ def notes_with_detached(vm_options, kept):
     named, own = own_volumes(vm_options), vm_options.own_mark
     disks = disks_of(vm_options.stored)
     detached = {volume for key, volume in named.items() if key in disks and volume not in kept}
-    recorded = _recorded(named)
+    recorded = _recorded(named, vm_options.stored)
     if detached <= set(recorded["detached"]):
         return None
     text, _own = mark.split_notes(vm_options.stored.get("description"))
@@ -80,10 +89,10 @@ def notes_with_detached(vm_options, kept):
     return mark.notes_of(text, {**own, BIRTH: vm_options.birth, **recorded})
 
 
-def _recorded(named):
+def _recorded(named, options):
     """The parts of a mark that name volumes ({option: volume})."""
     detached = sorted(volume for key, volume in named.items() if UNUSED.fullmatch(key))
-    slots = sorted(key for key in named if key != "vmstate" and not UNUSED.fullmatch(key))
+    slots = sorted(key for key in named if not (_is_filled_by_server(key, options[key]) or UNUSED.fullmatch(key)))
     return {"slots": slots, "detached": detached}
 
 
@@ -92,7 +101,7 @@ def _after(update, named):
     gone = {*update.to_remove, *update.to_purge}
     kept = {key: volume for key, volume in named.items() if key not in gone}
     detached = {volume for key, volume in named.items() if key in update.to_remove and key not in STATE_VOLUMES}
-    known = _recorded(kept)
+    known = _recorded(kept, update.current)
     attached = {key: values.parse(key, text).get("file") for key, text in update.to_set.items() if values.bus_of(key)}
     slots = {*known["slots"], *slots_created(update.to_set)}
     slots |= {key for key, volume in attached.items() if volume in known["detached"]}

@@ -51,10 +51,7 @@ def test_new_vm_has_its_birth_in_its_record(world, requested):
     options, recorded = world.cluster.machines[500].config.current, _mark(world)
     assert recorded["birth"] == mark.birth_of("500", options) == _seen(world).birth
     assert options["smbios1"].removeprefix("uuid=") in recorded["birth"]
-    assert (recorded["slots"], "nonce" in recorded) == (
-        ["ide2", "scsi0"] if "clone" in requested else ["scsi0"],
-        False,
-    )
+    assert (recorded["slots"], "nonce" in recorded) == (["scsi0"], False)
 
 
 def test_copied_record_is_not_valid_when_its_number_is_used_again(world):
