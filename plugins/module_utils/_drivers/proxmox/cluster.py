@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from ..._core.errors import ApiError
 from ..._core import mark as marks
+from ..._core.errors import ApiError
 from ..._core.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Counters, Vm
 from ..._core.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS

@@ -102,7 +102,9 @@ def unwanted_seeds(driver, vm_options):
 
 def seed_files(vm_options):
     """The volumes of the seed ISOs that were created for a VM."""
-    return [volume for volume in (vm_options.own_mark or {}).get("files", ()) if values.is_seed_iso(volume, vm_options.vmid)]
+    return [
+        volume for volume in (vm_options.own_mark or {}).get("files", ()) if values.is_seed_iso(volume, vm_options.vmid)
+    ]
 
 
 def remove_seed(driver, vm_options):
