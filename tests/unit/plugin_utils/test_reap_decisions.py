@@ -125,7 +125,7 @@ def test_task_deletes_one_snapshot_if_it_has_expired():
         ({"platform": "libvirt", "settings": {}}, [], True),
     ],
 )
-def test_vm_whose_record_others_may_write_is_ended_only_in_a_named_pool(vm, pools, permitted):
+def test_vm_with_a_writable_record_needs_a_named_pool(vm, pools, permitted):
     assert decisions.is_permitted(vm, pools) == permitted
 
 

@@ -54,7 +54,7 @@ def test_new_vm_has_its_birth_in_its_record(world, requested):
     assert (recorded["slots"], "nonce" in recorded) == (["scsi0"], False)
 
 
-def test_copied_record_is_not_valid_when_its_number_is_used_again(world):
+def test_copied_record_is_not_valid_again(world):
     do(world, **NEW, expires="0m", owner="anna", fleet="lab", controller_time=NOW)
     assert _seen(world).config["fleet"] == "lab"
     _replace(world, 500, "web3")
@@ -74,7 +74,7 @@ def test_copied_record_is_not_valid_when_its_number_is_used_again(world):
     assert 500 in world.cluster.machines
 
 
-def test_vm_that_replaces_the_planned_one_is_not_deleted(world):
+def test_vm_that_replaces_another_is_not_deleted(world):
     """Directly before the deletion another VM with the same name and number is found."""
     assert do(world, **NEW).changed
 
@@ -94,7 +94,7 @@ def test_vm_that_replaces_the_planned_one_is_not_deleted(world):
     assert machine_of(world, "web3").vmid == 500
 
 
-def test_disk_that_appears_after_the_plan_is_not_deleted(world):
+def test_disk_after_the_plan_is_not_deleted(world):
     assert do(world, **NEW).changed
 
     class Late(Api):
@@ -136,7 +136,7 @@ def test_record_without_birth_gets_it_with_the_next_change(world, version):
     assert _mark(world)["slots"] == ["scsi0"]
 
 
-def test_note_below_the_record_does_not_make_the_vm_a_stranger(world):
+def test_note_below_the_record_changes_nothing(world):
     do(world, **NEW, description="mine")
     options = world.cluster.machines[500].config.current
     behind.edit(world, 500, description=f"{options['description']}\nadded by hand")

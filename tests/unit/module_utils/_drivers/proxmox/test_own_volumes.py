@@ -44,7 +44,7 @@ def test_vm_is_deleted_with_the_disks_that_tasks_created(world, requested):
 
 @pytest.mark.parametrize("requested", CREATED.values(), ids=CREATED)
 @pytest.mark.parametrize("slot", ["scsi5", "virtio0", "ide3"])
-def test_disk_that_a_user_added_is_not_deleted_in_silence(world, requested, slot):
+def test_disk_of_a_user_is_not_deleted_in_silence(world, requested, slot):
     assert do(world, **requested).changed
     _put(world, **{slot: "local-lvm:1"})
     rejected(world, *REFUSED, name="web3", state="absent")
@@ -98,7 +98,7 @@ def test_suspended_vm_is_deleted_with_its_memory(world):
 
 
 @pytest.mark.parametrize("requested", [{"memory": "1G"}, {"owner": "anna"}, {"tags": ["a"]}, {"fleet": "lab"}])
-def test_settings_on_a_vm_of_others_do_not_make_its_disks_ours(world, requested):
+def test_settings_make_no_disk_of_others_ours(world, requested):
     worlds.add_machine(world, 500, "pve1", {"name": "web3"})
     applied(world, name="web3", **requested)
     do(world, name="web3", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "1G"}])

@@ -188,7 +188,7 @@ def test_pool_of_a_suspended_vm_needs_no_start(world):
         {"image": {"source": "local:import/x.qcow2"}},
     ],
 )
-def test_vm_of_a_node_that_does_not_answer_is_not_as_requested(world, requested):
+def test_vm_of_a_silent_node_is_not_as_requested(world, requested):
     """The VM has the requested settings: only they cannot be read."""
     behind.node(world, "pve2", online=False)
     rejected(world, "web2", "its settings are unknown", "pve2", name="web2", **requested)

@@ -48,7 +48,7 @@ class Vanishing(Api):
     [(100, "web1", DRIVE), (100, "web1", ANOTHER), (101, "web2", {})],
     ids=["running", "running, with another document", "stopped, without a drive"],
 )
-def test_settings_of_a_drive_that_cannot_be_created_are_put_back(world, vmid, name, options):
+def test_settings_of_a_failed_drive_are_put_back(world, vmid, name, options):
     _with_seed(world, vmid, options)
     machine = world.cluster.machines[vmid]
     before = dict(machine.config.current)
@@ -79,7 +79,7 @@ def test_account_that_may_not_list_documents_may_name_them(world):
 
 
 @pytest.mark.parametrize("allow_restart", [True, False])
-def test_memory_of_a_running_vm_with_memory_hotplug_is_changed_live(world, allow_restart):
+def test_memory_with_hotplug_is_changed_live(world, allow_restart):
     behind.edit(world, 100, hotplug="disk,network,usb,memory", numa="1")
     starts = world.cluster.machines[100].starts
     found = applied(world, name="web1", memory="4G", allow_restart=allow_restart)
@@ -102,7 +102,7 @@ def test_memory_of_a_running_vm_with_memory_hotplug_is_changed_live(world, allow
         ("disk", {"networks": [{"model": "e1000"}]}, False),
     ],
 )
-def test_vm_is_restarted_only_for_what_its_hotplug_lacks(world, hotplug, requested, is_live):
+def test_vm_restarts_only_for_what_hotplug_lacks(world, hotplug, requested, is_live):
     behind.edit(world, 100, hotplug=hotplug)
     starts = world.cluster.machines[100].starts
     applied(world, name="web1", allow_restart=True, **requested)
