@@ -75,9 +75,11 @@ def uncertain_sources(vm, request):
 
 
 def _unproven_sources(vm, request):
-    if vm.created or vm.id is None or request.policy.adopt:
+    """Return the sources that the task sets for a VM without a record of creation, unless it is adopted."""
+    given = [option for option in SOURCES if option in request.creation]
+    if not given or vm.created or vm.id is None or request.policy.adopt:
         return []
-    return [option for option in SOURCES if option in request.creation]
+    return given
 
 
 def is_cloned(request):
