@@ -67,6 +67,14 @@ options:
   owner:
     description: Only VMs of this owner, and their snapshots.
     type: str
+  pools:
+    description:
+      - Only VMs in these pools are ended on Proxmox VE; if omitted, none. All others that have expired are listed as
+        kept, with a warning. Other platforms, and snapshots, do not need it.
+      - On Proxmox VE, the ownership record is in the notes of a VM, which an account with C(VM.Config.Options) may
+        write. It needs more privileges to put a VM into a pool.
+    type: list
+    elements: str
   sources:
     description:
       - Inventory files of P(polyvirt.core.vms#inventory), or directories with such files, that define the sources of
@@ -146,12 +154,12 @@ vms:
       sample: "2027-01-31T18:00:00Z"
     outcome:
       description:
-        - V(deleted), V(stopped), V(failed), or V(kept) for a VM that is as requested already, or of which the expiry
-          was extended in the meantime. In check mode, what would be done.
+        - V(deleted), V(stopped), V(failed), or V(kept) for a VM that is as requested already, of which the expiry was
+          extended in the meantime, or that is in none of the O(pools). In check mode, what would be done.
       type: str
       sample: deleted
     msg:
-      description: Why it could not be changed; empty if it could.
+      description: Why it could not be changed, or why it is kept because of O(pools); else empty.
       type: str
     kept:
       description: Files that were not deleted with the VM, as in the result of the modules for VMs.

@@ -29,8 +29,8 @@ MUTATIONS = (
     Mutation(
         "change-overwrites-others",
         "_drivers/proxmox",
-        '{**update.to_set, "delete": ",".join(update.to_remove) or None, "digest": vm_options.digest}',
-        '{**update.to_set, "delete": ",".join(update.to_remove) or None}',
+        '{**update.to_set, "delete": _1, "force": _2, "digest": vm_options.digest}',
+        '{**update.to_set, "delete": _1, "force": _2}',
         [f"{_UNIT}/test_races.py"],
     ),
     Mutation(

@@ -25,6 +25,10 @@ _DEEP = pytest.mark.deep("test_expired_vms_are_stopped_and_deleted[libvirt_test]
 _OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
 
 
+#: A pool of the simulated cluster.
+_POOL = "prod"
+
+
 class Reaping:
     """VMs with leases, and the playbook ``reap`` on their inventory source."""
 
@@ -32,6 +36,7 @@ class Reaping:
         self.platform, self.shim, self.folder = platform, shim, folder
         self.name = platform.traits().platform
         self.connection = dict(platform.options("vm_info"))
+        self.has_pools = self.name == "proxmox"
 
     def prepare(self, carry):
         self.platform.clean()
@@ -41,7 +46,7 @@ class Reaping:
             LATER: {"owner": "anna", "expires": FUTURE},
             FREE: {},
         }
-        made = {**self.platform.creation, **self.platform.to_exist}
+        made = {**self.platform.creation, **self.platform.to_exist, **({"pool": _POOL} if self.has_pools else {})}
         tasks = [Task(name, {**made, "name": [name], **lease}) for name, lease in leases.items()]
         answers = carry(self.platform, tasks, NAMES)
         assert [answer.msg for answer in answers.values() if answer.failed] == []
@@ -55,6 +60,7 @@ class Reaping:
     def run(self, *words, code=0, **variables):
         """Run the playbook, and return its output."""
         around = {**self.shim.environment(programs=self.platform.programs), "COLUMNS": "1000"}
+        variables = {**({"reap_pools": [_POOL]} if self.has_pools else {}), **variables}
         command = ["polyvirt.core.reap", "-i", "lab", "-e", json.dumps(variables), *words]
         with self.platform.hurried():
             done = run_ansible(self.folder, "ansible-playbook", command, around, cwd=self.folder)
@@ -76,6 +82,10 @@ def _expired_vms_are_ended(platform, carry, shim, folder):
     platform.move(BENS, RUNNING)
     with host_of(platform) as host:
         write_sources(folder / "lab", {"platform": reaping.name, "options": reaping.connection}, host)
+        if reaping.has_pools:
+            output = reaping.run(reap_pools=["another"], reap_action="stop", reap_stop_mode="force")
+            assert reaping.powers() == [STOPPED, RUNNING, STOPPED, STOPPED], output
+            assert "only VMs in the pools that the option pools (reap_pools) names are ended" in output
         output = reaping.run("--check")
         assert reaping.powers() == [STOPPED, RUNNING, STOPPED, STOPPED], output
         listed = [ANNAS, BENS, *([LATER] if platform.has_snapshots else [])]

@@ -21,8 +21,8 @@ def _pool(call, prefix=""):
 def pools(call):
     name = call.get("poolid")
     if name is not None:
-        call.world.access.require(call.user, f"/pool/{name}", ["Pool.Audit"])
-        return [{"poolid": name, **read_pool(call)}]
+        # Recorded: unlike the list, it needs no privilege.
+        return [read_pool(call)]
     return [
         {"poolid": name, **({"comment": pool.comment} if pool.comment else {})}
         for name, pool in sorted(call.world.cluster.pools.items())
@@ -38,7 +38,7 @@ def read_pool(call):
     for entry in members:
         entry.pop("pool", None)
     members += [entry for entry in api_cluster.storage_entries(call) if entry["storage"] in pool.storages]
-    return {"members": members, **({"comment": pool.comment} if pool.comment else {})}
+    return {"poolid": call.get("poolid"), "members": members, **({"comment": pool.comment} if pool.comment else {})}
 
 
 def create_pool(call):
@@ -64,7 +64,10 @@ def update_pool(call):
 
 def _check_modify(call, path, privilege):
     """Pools give rights on their members, so only who may give these changes them (check_perm_modify)."""
-    call.world.access.require(call.user, path, ["Permissions.Modify", privilege], any_of=True)
+    try:
+        call.world.access.require(call.user, path, ["Permissions.Modify", privilege], any_of=True)
+    except ApiError as error:
+        raise ApiError(f"update pools failed: {error.status} {error}") from error
 
 
 def _leave(pool, vmid):

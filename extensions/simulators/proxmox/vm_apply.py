@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import drives
+from . import drives, propertystring
 from .errors import ApiError
 
 
@@ -26,9 +26,11 @@ def apply_cold(world, machine):
         config.current[key] = value
     config.pending.clear()
     config.deletes.clear()
+    # The configuration is stored, also if the content of the drive cannot be created.
+    machine.write(config)
     if new_cloudinit:
         _renewed(world, machine, config)
-    machine.write(config)
+        machine.write(config)
 
 
 def renew_cloudinit(world, machine):
@@ -42,6 +44,9 @@ def renew_cloudinit(world, machine):
 
 
 def _renewed(world, machine, config):
+    documents = propertystring.parse(config.current.get("cicustom", ""), world.schema.properties_of("cicustom"))
+    for volid in documents.values():
+        world.storages.existing(volid, machine.node)
     world.effect(machine.vmid, f"CLOUDINIT {machine.vmid}")
     config.cloudinit.clear()
 

@@ -69,7 +69,7 @@ def _asked(call):
         if key in options:
             raise ParameterError(delete=f"you can't use '-{key}' and -revert {key}' at the same time")
         if key in deletes:
-            raise ParameterError(revert=f"you can't use '-{key}' and -delete {key}' at the same time")
+            raise ParameterError(revert=f"you can't use '-delete {key}' and -revert {key}' at the same time")
     vm_options.check_ssh_keys(options)
     options = vm_options.cdrom_as_drive(options)
     if not call.user.is_root:

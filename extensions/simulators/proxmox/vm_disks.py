@@ -67,7 +67,7 @@ def move(call):
     if key not in config.current:
         raise ApiError(f"disk '{key}' does not exist")
     drive = drives.parse(call.world.schema, key, config.current[key])
-    if drives.is_cdrom(drive):
+    if drives.is_cdrom(drive) and not drives.is_cloudinit(drive):
         raise ApiError("you can't move a cdrom")
     call.world.storages.for_images(target)
     _check_move(call, machine, drive, target)
@@ -89,7 +89,8 @@ def _move(call, machine, key, target):
     world = call.world
     drive = drives.parse(world.schema, key, machine.config.current[key])
     source = world.storages.existing(drive["file"], machine.node)
-    new = world.storages.allocate(target, machine.node, machine.vmid, source.size, call.get("format"))
+    kind = "cloudinit" if drives.is_cloudinit(drive) else "disk"
+    new = world.storages.allocate(target, machine.node, machine.vmid, source.size, call.get("format"), kind)
     try:
         yield world.timing.copy(source.size)
     except ApiError:
@@ -97,7 +98,7 @@ def _move(call, machine, key, target):
         raise
     config = machine.config
     config.current[key] = drives.printed(world.schema, key, {**drive, "file": new, "size": size_text(source.size)})
-    if call.flag("delete"):
+    if call.flag("delete") or drives.is_cloudinit(drive):
         world.storages.free(drive["file"], machine.node)
     else:
         drives.register_unused(config.current, drive["file"])

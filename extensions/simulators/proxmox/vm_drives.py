@@ -24,6 +24,9 @@ def check_access(call, options, default=None, is_new=False):
     """
     for key, drive in parsed(call.world.schema, options):
         _check_form(key, drive)
+        if drives.is_cdrom(drive) and drives.wanted(drive):
+            # The size of an optical drive is taken for the name of a volume.
+            raise ApiError(f"lvm name '{drive['file'].partition(':')[2]}' contains illegal characters")
         if "import-from" in drive:
             _check_import(call, key, drive["import-from"])
         if drive["file"] == "cdrom":
@@ -112,13 +115,18 @@ def made(world, node, vmid, key, drive, default=None, template=False):
 
 
 def _allocate(world, node, vmid, drive, storage_id, size, kind="disk"):
-    drive.pop("import-from", None)
+    source = drive.pop("import-from", None)
+    if source and world.storages.get(storage_id).has_files:
+        drive.setdefault("format", world.storages.existing(source, node).format)
     drive["file"] = world.storages.allocate(storage_id, node, vmid, size, drive.pop("format", None), kind)
     return drive["file"]
 
 
 def _size(world, node, key, drive, asked, storage_id):
     if "import-from" in drive:
+        if drive["import-from"].startswith("/"):
+            # No simulated node has files outside its storages.
+            raise ApiError(f"can't find file '{drive['import-from']}'")
         return world.storages.existing(drive["import-from"], node).size
     if key == "tpmstate0":
         return _STATE_SIZE

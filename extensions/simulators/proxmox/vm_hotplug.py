@@ -108,6 +108,8 @@ def _set(world, machine, config, key, features):
 
 def _plain(world, machine, key, features):
     """Options without a device, and those with a simple device."""
+    if key == "hotplug" and _plugs_memory(machine.config):
+        raise _Waits
     if _FAST.fullmatch(key):
         return
     if _USB.fullmatch(key):
@@ -124,6 +126,11 @@ def _plain(world, machine, key, features):
     else:
         raise _Waits
     _plug(world, machine, key)
+
+
+def _plugs_memory(config):
+    """Whether memory hotplug is on before or after the change: it needs other memory devices (READ)."""
+    return "memory" in f"{config.current.get('hotplug')} {config.pending.get('hotplug')}"
 
 
 def _need(feature, features):

@@ -63,7 +63,7 @@ def pending(call):
 
 
 #: NICs and addresses of cloud-init are listed only while their deletion waits for the next drive.
-_OF_CLOUDINIT = ["cicustom", "cipassword", "citype", "ciupgrade", "ciuser", "nameserver", "searchdomain", "sshkeys"]
+_OF_CLOUDINIT = ["cicustom", "cipassword", "citype", "ciuser", "nameserver", "searchdomain", "sshkeys"]
 
 
 def cloudinit(call):

@@ -77,6 +77,8 @@ def with_cases(clock=None, version=(9, 2), **settings):
     template = {**web, "name": "tmpl", "template": "1", "ide2": "local-lvm:vm-9000-cloudinit,media=cdrom"}
     add_machine(world, 9000, "pve1", template, size=8)
     _keep(world, "local-lvm:vm-9000-cloudinit", "pve1", Volume(4 * MIB, vmid=9000))
+    for node in world.cluster.nodes:
+        _keep(world, "local:snippets/x.yml", node, Volume(512, "snippet", "snippets"))
     world.cluster.pools["prod"] = Pool("what customers see")
     world.statistics.renew()
     return world

@@ -412,20 +412,20 @@ DESCRIBE_VMS = {
     "timeout": Seconds(default=600),
 }
 
+_LONG_RUN = {"sources": Option("list", elements="path", role=POLICY), "timeout": Seconds(default=1800)}
 GUARDED_RUN = {
     "playbook": Policy(),
     "hosts": Texts(role=POLICY, required=True),
     "restore": Policy(choices=("failed", "all"), default="failed"),
     "finish": Policy(choices=("restore", "keep")),
-    "sources": Option("list", elements="path", role=POLICY),
-    "timeout": Seconds(default=1800),
+    **_LONG_RUN,
 }
 
 REAP = {
     "action": Policy(choices=("delete", "stop"), default="delete"),
     "grace": Policy(default="0m"),
     "owner": Policy(),
+    "pools": Option("list", elements="str", role=POLICY),
     "stop_mode": Policy(choices=STOP_MODES),
-    "sources": Option("list", elements="path", role=POLICY),
-    "timeout": Seconds(default=1800),
+    **_LONG_RUN,
 }

@@ -42,11 +42,13 @@ from .plan_create import (
     overlay,
     sets_content,
     source_creates_disk,
+    uncertain_sources,
 )
 from .plan_delete import delete_step
 from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between
 from .segments import into_segments
 from .simulate import changed_config, simulate
+from .unknown import check_known, unknown_state
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ def _normalized(task, vm):
     """Return the task with its options in the platform's terms; state absent needs none of them."""
     if task.request.state == "absent":
         return replace(task, request=replace(task.request, config={}, creation={}))
+    if vm.power == UNKNOWN:
+        check_known(vm, [*task.request.config, *uncertain_sources(vm, task.request)], task.traits)
     config = normalize(vm, with_lease_of(vm, task.request), task.traits, task.policy.purge)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
@@ -163,9 +167,9 @@ def _snapshot_steps(task):
 
     asked = task.request.snapshot
     steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known, task.policy)
-    if steps and task.vm.power == UNKNOWN:
-        raise _unknown(task.vm, task.traits)
     is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)
+    if task.vm.power == UNKNOWN and (steps or not is_there):
+        raise unknown_state(task.vm, task.traits)
     return steps, asked.options_used_to_take if is_there else ()
 
 
@@ -218,7 +222,7 @@ def _plan_existing(task):
         return _planned(task, [delete_step(vm, task.policy.delete_disks, task.traits)], not_compared)
     if vm.power == UNKNOWN:
         if changes or not _is_reported(vm, request.state):
-            raise _unknown(vm, task.traits)
+            raise unknown_state(vm, task.traits)
         return Plan(vm, vm, not_compared=not_compared)
     check_adopted(vm, request)
     if any(change.cost == DESTRUCTIVE for change in changes):
@@ -238,13 +242,6 @@ def _with_implied_disk(task, wanted):
 def _is_reported(vm, state):
     """Return whether a VM in an unknown power state needs no step for the requested state, as far as is reported."""
     return ENDS_IN[state] is None or (vm.reported is not None and TABLE[state][vm.reported].choose(False) == ())
-
-
-def _unknown(vm, traits):
-    return Refused(
-        f"{vm.name}: its state is unknown ({vm.reason or 'the platform does not report it'}), so nothing is changed.",
-        traits.instead.get(UNKNOWN, "Check the VM with the platform's own tools first."),
-    )
 
 
 def _moves(task):

@@ -59,14 +59,27 @@ def check_adopted(vm, request):
 
     Such a task could be about another VM, and everything that it says of the content would be untrue.
     """
-    given = [option for option in SOURCES if option in request.creation]
-    if not given or vm.created or vm.id is None or request.policy.adopt:
+    given = _unproven_sources(vm, request)
+    if not given:
         return
     raise Refused(
         f"{request.label}: {given[0]} is set, but the VM exists and has no record of creation by this collection: it"
         " was created otherwise, or its record was edited away.",
         f"Remove {given[0]} to manage the VM, or set adopt: true.",
     )
+
+
+def uncertain_sources(vm, request):
+    """Return the sources that the task sets, if it is not known whether the VM was created from one."""
+    return _unproven_sources(vm, request) if vm.mark is None else []
+
+
+def _unproven_sources(vm, request):
+    """Return the sources that the task sets for a VM without a record of creation, unless it is adopted."""
+    given = [option for option in SOURCES if option in request.creation]
+    if not given or vm.created or vm.id is None or request.policy.adopt:
+        return []
+    return given
 
 
 def is_cloned(request):

@@ -36,6 +36,25 @@ def due_snapshots(vms, now, grace, owner=None):
     ]
 
 
+#: {platform: setting that must permit the end of a VM}. There, an account may write the record of a VM that it may not
+#: delete, and needs more than that to change this setting.
+_PERMITTED_BY = {"proxmox": "pool"}
+
+
+def is_permitted(vm, pools):
+    """Return whether a due VM may be ended. An account that may write a snapshot's expiry may also delete it."""
+    setting = _PERMITTED_BY.get(vm["platform"])
+    return setting is None or bool(vm.get("snapshot")) or vm["settings"].get(setting) in pools
+
+
+def entry_of_kept(vm, source):
+    """Return the entry of a VM that is not permitted to be ended."""
+    pool = vm["settings"].get(_PERMITTED_BY[vm["platform"]])
+    where = f"it is in the pool '{pool}'" if pool else "it is in no pool"
+    reason = f"{where}, and only VMs in the pools that the option pools (reap_pools) names are ended"
+    return {**entry_of(vm, source, {}, STOP), "msg": f"{reason}."}
+
+
 def _is_due(entry, now, grace):
     return bool(entry.get("expires")) and entry["expires"] <= iso(now - grace)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from itertools import compress, repeat
+from operator import not_
 
 from ansible.utils.display import Display
 
@@ -36,7 +37,10 @@ class Reap(OverSources):
                 f"No inventory source of polyvirt.core.vms is defined in {files}.",
                 "Set -i or reap_sources to a file that exists and defines one. AWX needs reap_sources.",
             )
-        due, unread = self._due()
+        found, unread = self._due()
+        permitted = [decisions.is_permitted(vm, options["pools"] or ()) for _source, vm in found]
+        due = list(compress(found, permitted))
+        kept = [decisions.entry_of_kept(vm, source) for source, vm in compress(found, map(not_, permitted))]
         planned = self._run(due, check=True)
         plans = {_label(*one): plan_of(result) for one, result in zip(due, planned) if not result.get("failed")}
         approval.permit_parts(plans, shown_plans(dict(enumerate(planned))))
@@ -44,6 +48,7 @@ class Reap(OverSources):
         entries = [
             decisions.entry_of(vm, source, result, options["action"]) for (source, vm), result in zip(due, results)
         ]
+        entries += kept
         for line in decisions.table(entries, check):
             Display().display(line)
         return _answer_of(entries, unread)
@@ -103,5 +108,7 @@ def _answer_of(entries, unread):
     failed = [f"{one['source']}: {one['name']}: {one['msg']}" for one in entries if one["outcome"] == decisions.FAILED]
     failed += [f"The source {name} cannot be read, so nothing was done there: {why}" for name, why in unread.items()]
     changed = any(one["outcome"] not in (decisions.FAILED, decisions.KEPT) for one in entries)
-    answer = {"changed": changed, "vms": entries, "unread": sorted(unread), "warnings": []}
+    kept = [one for one in entries if one["outcome"] == decisions.KEPT and one["msg"]]
+    warnings = [f"{one['source']}: {one['name']} has expired and is kept: {one['msg']}" for one in kept]
+    answer = {"changed": changed, "vms": entries, "unread": sorted(unread), "warnings": warnings}
     return {**answer, "failed": True, "msg": "\n".join(failed)} if failed else answer

@@ -111,3 +111,27 @@ def test_task_deletes_one_snapshot_if_it_has_expired():
     entry = decisions.entry_of(base, "hv1", {"changed": True}, "delete")
     assert (entry["snapshot"], entry["expires"], entry["outcome"]) == ("base", OLD, "deleted")
     assert decisions.table([entry], False)[1] == "deleted  hv1     never  base      anna   2027-03-27T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("vm", "pools", "permitted"),
+    [
+        ({"platform": "proxmox", "settings": {"pool": "ci"}}, ["ci", "lab"], True),
+        ({"platform": "proxmox", "settings": {"pool": "ci"}}, [], False),
+        ({"platform": "proxmox", "settings": {"pool": "ci"}}, ["lab"], False),
+        ({"platform": "proxmox", "settings": {"pool": ""}}, ["lab"], False),
+        ({"platform": "proxmox", "settings": {}}, [""], False),
+        ({"platform": "proxmox", "settings": {}, "snapshot": {"name": "s1"}}, [], True),
+        ({"platform": "libvirt", "settings": {}}, [], True),
+    ],
+)
+def test_vm_with_a_writable_record_needs_a_named_pool(vm, pools, permitted):
+    assert decisions.is_permitted(vm, pools) == permitted
+
+
+def test_vm_that_is_in_no_named_pool_is_listed_with_the_reason():
+    kept = {**VMS[1], "platform": "proxmox", "settings": {"pool": "ci"}}
+    entry = decisions.entry_of_kept(kept, "pve")
+    assert (entry["name"], entry["source"], entry["outcome"]) == ("b", "pve", "kept")
+    assert "in the pool 'ci'" in entry["msg"]
+    assert "reap_pools" in entry["msg"]

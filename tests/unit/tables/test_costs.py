@@ -166,6 +166,10 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
 """, (
     ("nnnpn", "devices.add", None, {}, "pci gpu1"),
     ("nnnpn", "devices.remove", {}, None, "pci 0000:01:00.0"),
+    ("lllpl", "memory", 2 * G, 4 * G, None, {"hotplug": ("memory",)}),
+    ("lnnpn", "memory", 2 * G, 4 * G, None, {"hotplug": ("memory",), "runs_with": {"hotplug": ("disk",)}}),
+    ("lllpl", "native", None, "0", "tablet"),
+    ("nnnpn", "native", None, "0", "tablet", {"hotplug": ("disk",)}),
     ("lllpl", "devices.add", None, {}, "usb 046d:c52b"),
     ("lllpl", "devices.remove", {}, None, "usb 1-4"),
     ("nnnpn", "devices.add", None, {}, "usb 1-4", {"hotplug": ("disk",)}),

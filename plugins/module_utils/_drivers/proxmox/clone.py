@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from ..._core.errors import Refused
 from ..._core.plan_create import find_snapshot
+from ..._ports import writes
 from ..._tools import proxmox_values as values
 from . import mark
-from .create import begun_mark, create_once, create_with_vmid, finish_vm
+from .create import begun_mark, create_once, create_with_vmid, finish_vm, read_created
 from .privileges import NewVmPrivileges, check_mapping
 from .resources import check_space, storage_for
 from .seed_iso import with_seed, without_seed_iso
@@ -45,14 +46,15 @@ def _copy(driver, name, arguments):
     config, requested, source = arguments["config"], arguments["creation"]["clone"], arguments["source"]
     source_options = driver.read_options(source.id)
     node = config.get("node") if config.get("node") not in (None, AUTO) else source_options.node
-    snapshot = find_snapshot(source, requested.get("snapshot"))
+    snapshot, begun = find_snapshot(source, requested.get("snapshot")), {}
 
     def start_task(vmid):
+        begun[str(vmid)] = begun_mark(driver, vmid, node, name, arguments)
         return driver.tool.post(
             f"{source_options.path}/clone",
             newid=vmid,
             name=name,
-            description=mark.notes_of("", begun_mark(driver, vmid, node, name, arguments)),
+            description=mark.notes_of("", begun[str(vmid)]),
             full=not requested.get("linked"),
             snapname=snapshot.name if snapshot else None,
             storage=None if requested.get("linked") else driver.storage,
@@ -60,7 +62,8 @@ def _copy(driver, name, arguments):
             target=None if node == source_options.node else node,
         )
 
-    return driver.read_options(create_with_vmid(driver, name, arguments.get("id"), start_task), node)
+    before = writes.count()
+    return read_created(driver, create_with_vmid(driver, name, arguments.get("id"), start_task), node, begun), before
 
 
 def check_copy(driver, label, arguments, vm_options, node):

@@ -15,15 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Optional
 
+from ..._core import mark as marks
 from ..._core.errors import ApiError
-from ..._core.mark import UNFINISHED
 from ..._core.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Counters, Vm
 from ..._core.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS
 from . import mark
-from .settings.disks import volumes_of
+from .own_volumes import own_volumes
 from .settings.native import not_modelled
 from .settings.table import Context, config_of, running_config_of
 
@@ -120,13 +120,23 @@ class VmOptions:
         return mark.split_notes(self.stored.get("description"))[1]
 
     @property
+    def birth(self):
+        """What identifies the VM at its next start; empty if that is not known."""
+        return mark.birth_of(self.vmid, self.stored)
+
+    @property
+    def own_mark(self):
+        """The mark, if it is of this VM; else None."""
+        return self.mark if mark.is_of(self.vmid, self.mark, self.birth) else None
+
+    @property
     def inputs(self):
         """What the VM was created from, as far as its mark records it."""
-        return (self.mark or {}).get("inputs") or {}
+        return (self.own_mark or {}).get("inputs") or {}
 
     @property
     def is_unfinished(self):
-        return mark.is_unfinished(self.vmid, self.mark)
+        return marks.is_unfinished(self.own_mark)
 
 
 def _with_true_sizes(stored, running):
@@ -197,6 +207,8 @@ def _list(tool, node, pools, entries):
                 str(entry["vmid"]),
                 node,
                 entry.get("name") or f"VM {entry['vmid']}",
+                pool=entry.get("pool"),
+                tags=entry.get("tags") or "",
                 error=error.message,
                 has_unknown_name=not entry.get("name"),
             )
@@ -253,21 +265,20 @@ def _listed_from_entry(entry):
 def vm_of(listed, vm_options=None, native_keys=()):
     """The Vm for a listed one; without ``vm_options`` it has only the settings in the list of its node."""
     if listed.error:
-        return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.error, config={"node": listed.node})
+        return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.error, config=_known_config(listed))
     power, busy, reason = power_of(listed.status, listed.qemu_status, listed.lock)
     vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_listed_config(listed), counters=_counters(listed))
     if vm_options is None:
         return vm
-    context = Context(listed.node, listed.vmid, vm_options.pool, native_keys)
+    context = Context(listed.node, listed.vmid, vm_options.pool, native_keys, vm_options.own_mark)
     return vm.having(
         config=config_of(vm_options.stored, context),
         active=None if power == STOPPED else running_config_of(vm_options.running, context),
         mark=vm_options.mark,
-        reason=UNFINISHED if vm_options.is_unfinished else reason,
+        birth=vm_options.birth,
+        reason=marks.UNFINISHED if vm_options.is_unfinished else reason,
         not_modelled=not_modelled(vm_options.stored) if native_keys is None else {},
-        own_disks=frozenset(
-            volume for volume in volumes_of(vm_options.stored).values() if str(values.owner_of(volume)) == listed.vmid
-        ),
+        own_disks=frozenset(own_volumes(vm_options).values()),
     )
 
 
@@ -281,8 +292,15 @@ def _listed_config(listed):
     return {
         "cpus": listed.cpus,
         "memory": listed.memory and listed.memory // MIB * MIB,
-        "tags": tuple(sorted(tag for tag in listed.tags.split(";") if tag)),
         "template": listed.template,
+        **_known_config(listed),
+    }
+
+
+def _known_config(listed):
+    """The settings of a VM that the cluster reports even if the node of the VM does not answer."""
+    return {
+        "tags": tuple(sorted(tag for tag in listed.tags.split(";") if tag)),
         "node": listed.node,
         "pool": listed.pool or "",
     }

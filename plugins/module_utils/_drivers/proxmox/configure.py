@@ -8,14 +8,18 @@ A step may be sent twice, so changes that are already made are not made again.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 
-from ..._core.errors import Stale
+from ..._core.errors import ApiError, Stale
 from ..._core.model import PAUSED, RUNNING
-from ..._tools.proxmox import Busy, HotplugFailed
+from ..._ports import writes
+from ..._tools import proxmox_values as values
+from ..._tools.proxmox import Busy, ConnectionLost, HotplugFailed
 from .moving import move_disks, move_to_pool
+from .own_volumes import record
 from .resources import storage_for
-from .settings.cloud_init import SEEDED, free_seed_slot, is_for_guest, regenerate_seed, seed_slot
+from .settings.cloud_init import CLOUD_INIT_KEYS, SEEDED, free_seed_slot, is_for_guest, regenerate_seed, seed_slot
 from .settings.disks import disks_of, storage_of
 from .settings.iso import with_iso_volume
 from .settings.networks import nics_of
@@ -44,13 +48,53 @@ def change_settings(driver, vm, changes):
         vm_options = driver.read_options(vm.id)
     changes = [with_iso_volume(driver, vm_options.node, change) for change in changes]
     storage = storage_for(driver, vm_options.node, vm.name) if needs_storage(changes, vm_options) else ""
-    _write(driver, vm, vm_options, update_with_seed(changes, vm_options, storage))
-    if vm.power in (RUNNING, PAUSED) and any(map(is_for_guest, changes)):
-        regenerate_seed(driver, vm_options)
+    completes = _may_complete_mark(driver, vm_options)
+    update = update_with_seed(changes, vm_options, storage, completes)
+    with _seed_put_back(driver, vm, vm_options, update):
+        _write(driver, vm, vm_options, update)
+        if vm.power in (RUNNING, PAUSED) and any(map(is_for_guest, changes)):
+            regenerate_seed(driver, vm_options)
     if "pool" in by_field:
         move_to_pool(driver, vm_options, by_field["pool"].new)
     if "template" in by_field and vm_options.stored.get("template") != "1":
         driver.tool.run("POST", f"{vm_options.path}/template")
+
+
+@contextmanager
+def _seed_put_back(driver, vm, vm_options, update):
+    """If the seed for cloud-init cannot be created, the server has stored its settings: put back those before.
+
+    After an error that may pass, the step is sent again.
+    """
+    written = writes.count()
+    try:
+        yield
+    except (Busy, ConnectionLost):
+        raise
+    except ApiError:
+        keys = [key for key in (*update.to_set, *update.to_remove) if _is_of_seed(update, key)]
+        now, before = driver.read_options(vm.id), vm_options.stored
+        old = {key: before[key] for key in keys if key in before and now.stored.get(key) != before[key]}
+        added = [key for key in keys if key not in before and key in now.stored]
+        if old or added:
+            force = any(values.bus_of(key) for key in added) or None
+            removed = ",".join(added) or None
+            driver.tool.put(f"{vm_options.path}/config", **old, delete=removed, force=force, digest=now.digest)
+        if not (update.to_purge or update.to_grow or {*update.to_set, *update.to_remove} - {*keys}):
+            writes.set_back(written)
+        raise
+
+
+def _is_of_seed(update, key):
+    return values.stem(key) in CLOUD_INIT_KEYS or update.to_set.get(key, "").endswith(":cloudinit")
+
+
+def _may_complete_mark(driver, vm_options):
+    """Whether the mark is of an earlier version, and the account may write it. Other changes do not need this."""
+    own = vm_options.own_mark
+    if own is None or ("birth" in own and "slots" in own):
+        return False
+    return driver.permissions.has(f"/vms/{vm_options.vmid}", "VM.Config.Options")
 
 
 def _check_same_devices(planned, vm_options, changes):
@@ -93,30 +137,37 @@ def _is_read_from_seed(change):
     return change.field in SEEDED or (change.path == "native.cicustom" and bool(change.new))
 
 
-def update_with_seed(changes, vm_options, storage):
-    """The ConfigUpdate for ``changes``, with a cloud-init drive if it is needed and missing."""
+def update_with_seed(changes, vm_options, storage, completes_mark=False):
+    """The ConfigUpdate for ``changes``, with a cloud-init drive if it is needed and missing, and with the mark.
+
+    ``completes_mark``: a mark of an earlier version is completed.
+    """
     update = config_update(changes, vm_options.stored, storage, vm_options.vmid)
     if _needs_seed(changes, vm_options.stored):
         update.to_set[free_seed_slot(update.used_slots)] = f"{storage}:cloudinit"
+    if vm_options.vmid:
+        record(update, completes_mark=completes_mark)
     return update
 
 
 def _write(driver, vm, vm_options, update):
-    if update.to_purge:
-        driver.tool.put(
-            f"{vm_options.path}/config", delete=",".join(update.to_purge), force=True, digest=vm_options.digest
-        )
-        vm_options = replace(vm_options, digest=None)
-    if update.to_set or update.to_remove:
+    if update.to_purge and update.to_remove:
+        # A call either keeps the volumes of all options that it removes, or deletes them.
+        purge = replace(update, to_set={}, to_remove=[], to_grow={})
+        _send(driver, vm, vm_options, purge)
+        vm_options, update = driver.read_options(vm.id), replace(update, to_purge=[])
+    if update.to_purge or update.to_set or update.to_remove:
         _send(driver, vm, vm_options, update)
     for number, (slot, size) in enumerate(update.to_grow.items()):
         # After a write by this function the digest is outdated.
-        digest = None if number or update.to_purge or update.to_set or update.to_remove else vm_options.digest
+        is_outdated = number or update.to_purge or update.to_set or update.to_remove
+        digest = None if is_outdated else vm_options.digest
         driver.tool.run("PUT", f"{vm_options.path}/resize", disk=slot, size=f"{size // 1024}K", digest=digest)
 
 
 def _send(driver, vm, vm_options, update):
-    requested = {**update.to_set, "delete": ",".join(update.to_remove) or None, "digest": vm_options.digest}
+    removed, force = update.to_purge or update.to_remove, bool(update.to_purge) or None
+    requested = {**update.to_set, "delete": ",".join(removed) or None, "force": force, "digest": vm_options.digest}
     try:
         # POST starts a task: creating a disk may take longer than the timeout of a call.
         if update.creates_volumes:

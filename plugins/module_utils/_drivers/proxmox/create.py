@@ -20,16 +20,18 @@ from functools import partial
 
 from ..._core import mark as marks
 from ..._core.differences import additions, differences
-from ..._core.errors import ApiError, CreatedMeanwhile, PartlyApplied, PolyvirtError
+from ..._core.errors import ApiError, CreatedMeanwhile, NotFound, PartlyApplied, PolyvirtError
 from ..._core.mark import CREATED, finished_mark, with_settings
 from ..._core.model import STOPPED, Vm
 from ..._kit.creation import undone_on_failure
+from ..._ports import writes
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
 from .cluster import read_listed_options
 from .configure import change_settings
 from .delete import lift_protection
+from .own_volumes import slots_created, slots_of
 from .resources import storage_for
 from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
@@ -79,6 +81,7 @@ def create(driver, vm, step):
 def create_once(driver, name, arguments, begin, complete):
     """Call ``complete(VmOptions)`` for an unfinished VM, or for that of ``begin()``, unless this task has done so.
 
+    ``begin()`` returns (VmOptions, count of writes before the VM was created).
     If that fails, the VM is deleted, or kept (on_failure: keep). After Busy and ConnectionLost, the VM is observed, and
     the step is sent again.
     """
@@ -86,9 +89,24 @@ def create_once(driver, name, arguments, begin, complete):
         name, lambda vmid: (vmid, name) in [(vm.vmid, vm.name) for vm in driver.list_all()]
     ):
         return
-    vm_options = driver.unfinished(name, inputs_of(arguments)) or begin()
-    with undone_on_failure(partial(_undo, driver, vm_options, name), Busy, ConnectionLost):
-        complete(vm_options)
+    left = driver.unfinished(name, inputs_of(arguments))
+    vm_options, before = (left, None) if left else begin()
+    try:
+        with undone_on_failure(partial(_undo, driver, vm_options, name, before), Busy, ConnectionLost):
+            complete(vm_options)
+    except GaveWay:
+        _uncount(before)
+        raise
+
+
+class GaveWay(Busy):
+    """Another task creates a VM with the name; that of this task was deleted again."""
+
+
+def _uncount(before):
+    """Uncount the writes for a VM of which nothing is left; ``before``: their count, None for one of an earlier run."""
+    if before is not None:
+        writes.set_back(before)
 
 
 def _create_new(driver, name, arguments):
@@ -99,14 +117,31 @@ def _create_new(driver, name, arguments):
     storage = storage_for(driver, node, name)
     iso = iso_volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
     options = options_of_new(driver, storage, config, arguments["creation"], iso)
+    begun = {}
 
     def start_task(vmid):
-        recorded = begun_mark(driver, vmid, node, name, arguments)
+        recorded = begun[str(vmid)] = {
+            **begun_mark(driver, vmid, node, name, arguments),
+            "slots": slots_created(options),
+        }
         notes = mark.notes_of(config.get("description") or "", recorded)
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
-    return driver.read_options(create_with_vmid(driver, name, arguments.get("id"), start_task), node)
+    before = writes.count()
+    return read_created(driver, create_with_vmid(driver, name, arguments.get("id"), start_task), node, begun), before
+
+
+def read_created(driver, vmid, node, begun):
+    """The VmOptions of the VM that this task has created; ``begun`` is {id: its mark}.
+
+    Raises NotFound if the VM was deleted meanwhile, and another one got its number.
+    """
+    vm_options, nonce = driver.read_options(vmid, node), begun[vmid][mark.NONCE]
+    # Another task may have finished the VM: then the mark has no nonce any more.
+    if vm_options.own_mark is None or vm_options.own_mark.get(mark.NONCE, nonce) != nonce:
+        raise NotFound(f"The VM {vmid} is gone: another VM has got its number meanwhile.", "Run the task again.")
+    return vm_options
 
 
 def begun_mark(driver, vmid, node, name, arguments):
@@ -219,8 +254,10 @@ def _with_remaining_changes(driver, name, vm_options, config):
 
     These are a first disk that is larger than the image, or the changes of an interrupted run.
     """
-    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, tuple(config.get("native") or ()))
-    found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=vm_options.mark)
+    keys, own = tuple(config.get("native") or ()), vm_options.own_mark
+    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, keys, own)
+    current = config_of(vm_options.stored, context)
+    found = Vm(name, vm_options.vmid, STOPPED, config=current, mark=own, birth=vm_options.birth)
     requested = {key: value for key, value in config.items() if value is not None and key not in _NOT_COMPARED}
     requested["disks"] = {slot: _size_and_storage(disk) for slot, disk in (config.get("disks") or {}).items()}
     requested = driver.traits().normalize(found, requested)
@@ -247,11 +284,13 @@ def finish_vm(driver, vm_options, name, options=None):
         raise CreatedMeanwhile(name)
     if any(_is_lower(other, vm_options) for other in others):
         remove(driver, vm_options)
-        raise Busy(f"{name}: another task is creating a VM with this name.", None)
+        raise GaveWay(f"{name}: another task is creating a VM with this name.", None)
     text, own = mark.split_notes(vm_options.stored.get("description"))
-    notes = mark.notes_of(text, finished_mark(own))
+    slots = own.get("slots", slots_of(vm_options))
+    finished = {CREATED: "", **finished_mark(own, mark.NONCE), "birth": vm_options.birth, "slots": slots}
     off = {"onboot": 0} if "clone" in own["inputs"] and vm_options.stored.get("onboot") == "1" else {}
-    driver.tool.put(f"{vm_options.path}/config", description=notes, **off, **(options or {}))
+    settings = {"description": mark.notes_of(text, finished), **off, **(options or {})}
+    driver.tool.put(f"{vm_options.path}/config", **settings, digest=vm_options.digest)
     if any(_is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.list_all())):
         raise CreatedMeanwhile(name)
     driver.creations.record(name, vm_options.vmid)
@@ -295,19 +334,30 @@ def _is_lower(other, vm_options):
 
 
 def remove(driver, vm_options):
-    """Delete a VM that this task has created, with its volumes."""
+    """Delete a VM that this task has created, with its volumes, unless it is gone and another one has its number."""
+    try:
+        current = driver.read_options(vm_options.vmid)
+    except NotFound:
+        return
+    if current.birth != vm_options.birth:
+        return
+    vm_options = current
     lift_protection(driver, vm_options)
     remove_seed(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 
 
-def _undo(driver, vm_options, name, error):
-    """Delete the VM, or keep it (on_failure: keep). Returns the error to raise instead, or None."""
+def _undo(driver, vm_options, name, before, error):
+    """Delete the VM, or keep it (on_failure: keep). Returns the error to raise instead, or None.
+
+    ``before`` is the count of writes before the creation, None for a VM of an earlier run.
+    """
     is_kept = driver.keeps_failures and not isinstance(error, CreatedMeanwhile)
     better = _keep(driver, vm_options, name, error) if is_kept else None
     if not isinstance(better, PartlyApplied):
         try:
             remove(driver, vm_options)
+            _uncount(before)
         except ApiError as left:
             driver.tool.warn(f"The unfinished VM {vm_options.vmid} could not be removed: {left.message}")
     return better

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from ..._core.errors import NotFound, Refused
+from ..._core.errors import NotFound, Refused, Stale
+from ..._tools import proxmox_values as values
 from .seed_iso import remove_seed
+from .settings.disks import volumes_of
 
 
 def delete(driver, vm, step):
@@ -17,6 +19,7 @@ def delete(driver, vm, step):
     name = vm_options.stored.get("name") or f"VM {vm.id}"
     if name != vm.name:
         raise Refused(f"{vm.name}: VM {vm.id} is '{name}' now.", "Run the task again.")
+    _check_same(driver, vm, vm_options, step.arguments.get("files", ()))
     if vm.config.get("protection"):
         # The deletion of an existing protected VM was rejected before, so this is a new VM: its creation is undone.
         lift_protection(driver, vm_options)
@@ -24,7 +27,25 @@ def delete(driver, vm, step):
     driver.tool.run("DELETE", vm_options.path, purge=True)
 
 
+def _check_same(driver, vm, vm_options, planned_files):
+    """Raise Refused for another VM with the same name and number, and Stale for volumes that were not planned."""
+    planned = driver.planned_vms.get(vm.id)
+    birth = vm.birth if planned is None or vm.id in driver.requested_vmids else planned.birth
+    if birth and birth != vm_options.birth:
+        raise Refused(
+            f"{vm.name}: VM {vm.id} is another VM now: the planned one was deleted, and its number was used again.",
+            "Check the new VM, and run the task again.",
+        )
+    added = sorted(
+        volume
+        for key, volume in volumes_of(vm_options.stored).items()
+        if values.owner_of(volume) == vm.id and not any(values.is_same_volume(volume, one) for one in planned_files)
+    )
+    if added:
+        raise Stale(f"{vm.name}: {added[0]} was added to it while this task ran.", "Check the VM, and run it again.")
+
+
 def lift_protection(driver, vm_options):
     """Turn off the protection of a new VM, which is set by the task, or copied from the source of a clone."""
     if vm_options.stored.get("protection") == "1":
-        driver.tool.put(f"{vm_options.path}/config", protection=0)
+        driver.tool.put(f"{vm_options.path}/config", protection=0, digest=vm_options.digest)

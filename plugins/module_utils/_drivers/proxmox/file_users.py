@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..._core.model import File
 from ..._tools import proxmox_values as values
+from .own_volumes import own_volumes
 from .settings.disks import volumes_of
 from .settings.iso import iso_volumes_of
 
@@ -14,17 +15,20 @@ from .settings.iso import iso_volumes_of
 def files_of(vm_options, names):
     """The volumes of a VM as Files. One with the id of another VM in its name belongs to that VM.
 
+    All others are deleted with the VM, also those that the mark does not name, and that somebody else has created.
+
     ``names`` is {id: name} of all VMs.
     """
-    files = [_file(vm_options, volume, names) for volume in volumes_of(vm_options.stored).values()]
+    own = own_volumes(vm_options)
+    files = [_file(vm_options, volume, names, key in own) for key, volume in volumes_of(vm_options.stored).items()]
     return (*files, *(File(volume, "medium") for volume in iso_volumes_of(vm_options.stored).values()))
 
 
-def _file(vm_options, volume, names):
+def _file(vm_options, volume, names, ours):
     owner = values.owner_of(volume)
     if owner != vm_options.vmid:
         return File(volume, "disk", used_by=(names.get(owner, f"VM {owner}"),) if owner else ())
-    return File(volume, "disk", ours=True, bound=True)
+    return File(volume, "disk", ours=ours, bound=True)
 
 
 def storages_of(volumes):

@@ -1,38 +1,61 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mark of this collection: the last line of a VM's notes, as a comment that the web interface does not show."""
+"""The mark of this collection: a line of a VM's notes, as a comment that the web interface does not show.
+
+The server copies the notes of a VM with it, and gives the number of a deleted VM to a new one. So the mark names the
+``birth`` of its VM, too.
+"""
 
 from __future__ import annotations
 
 import re
+import secrets
 
 from ..._core import mark as marks
+from ..._tools import proxmox_values as values
 
-_LINE = re.compile(r"(?:^|\n)<!-- polyvirt (\{.*\}) -->\s*\Z")
+#: A user may have added text below it.
+_LINE = re.compile(r"^<!-- polyvirt (\{.*\}) -->[ \t\r]*(?:\n|\Z)", re.MULTILINE)
+#: Only in the mark of an unfinished VM: its birth is not known before it exists.
+NONCE = "nonce"
+
+
+def birth_of(vmid, options):
+    """What identifies a VM even if another one gets its number: number, time of its creation, and UUID.
+
+    Empty if the server has stored neither of the latter.
+    """
+    created = values.parse("meta", options.get("meta", "")).get("ctime", "")
+    uuid = values.parse("smbios1", options.get("smbios1", "")).get("uuid", "").lower()
+    return f"{vmid}:{created}:{uuid}" if created or uuid else ""
 
 
 def new_mark(vmid, inputs):
-    """The mark of a VM that a task started to create and has not finished."""
-    return marks.unfinished_mark(marks.new_mark(str(vmid), inputs=inputs))
+    """The mark of a VM that a task starts to create. Its ``nonce`` shows whether the VM is the one of this task."""
+    return marks.unfinished_mark({**marks.new_mark(str(vmid), inputs=inputs), NONCE: secrets.token_hex(8)})
 
 
-def is_of(vmid, mark):
-    """Whether a mark belongs to the VM. A copy that a user made has the mark of its source."""
-    return bool(mark) and mark.get("id") == str(vmid)
+def is_of(vmid, mark, birth):
+    """Whether a mark belongs to the VM. A copy that a user made has the mark of its source.
+
+    A mark without a birth was written by an earlier version, or is of a VM that is not finished.
+    """
+    return marks.is_mark_of(mark, str(vmid), birth)
 
 
-def own_mark(vmid, mark):
-    """The mark of the VM to add to; a new one if it has none, or that of another VM."""
-    return mark if is_of(vmid, mark) else marks.new_mark(str(vmid), inputs={})
+def own_mark(vmid, mark, birth):
+    """The mark of the VM to add to; a new one, which names no volume, if it has none, or that of another VM."""
+    return mark if is_of(vmid, mark, birth) else marks.new_mark(str(vmid), birth=birth, inputs={}, slots=[])
 
 
 def split_notes(notes):
-    """Split the notes of a VM into (text of the user, mark or None)."""
-    found = _LINE.search(notes or "")
-    if found is None:
-        return (notes or "").rstrip("\n"), None
-    return notes[: found.start()], marks.parsed(found[1])
+    """Split the notes of a VM into (text of the user, mark or None). The last mark in the notes counts."""
+    notes = notes or ""
+    found = list(_LINE.finditer(notes))
+    if not found:
+        return notes.rstrip("\n"), None
+    return _LINE.sub("", notes).rstrip("\n"), marks.parsed(found[-1][1])
 
 
 def notes_of(text, mark):
@@ -41,8 +64,3 @@ def notes_of(text, mark):
         return text
     line = f"<!-- polyvirt {marks.printed(mark)} -->"
     return f"{text}\n{line}" if text else line
-
-
-def is_unfinished(vmid, mark):
-    """Whether a task started to create the VM and did not finish."""
-    return is_of(vmid, mark) and marks.is_unfinished(mark)

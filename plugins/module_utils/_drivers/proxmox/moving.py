@@ -147,7 +147,10 @@ def move_disks(driver, vm_options, changes):
     moves = [change for change in changes if change.kind == "disks.storage" and change.key in disks]
     moves = [change for change in moves if storage_of(disks[change.key]["file"]) != change.new]
     for change in moves:
-        driver.tool.run("POST", f"{vm_options.path}/move_disk", disk=change.key, storage=change.new, delete=True)
+        requested = {"disk": change.key, "storage": change.new, "delete": True}
+        # After the first move the digest is outdated.
+        digest = vm_options.digest if change is moves[0] else None
+        driver.tool.run("POST", f"{vm_options.path}/move_disk", **requested, digest=digest)
     return bool(moves)
 
 

@@ -77,7 +77,8 @@ def _stop_managed(driver, vm):
 
 def kill(driver, vm, step):
     if vm.power == SUSPENDED:
-        driver.tool.put(f"{driver.read_options(vm.id).path}/config", delete="vmstate")
+        vm_options = driver.read_options(vm.id)
+        driver.tool.put(f"{vm_options.path}/config", delete="vmstate", digest=vm_options.digest)
         return
     try:
         # A running shutdown task would block this call until the guest has shut down.

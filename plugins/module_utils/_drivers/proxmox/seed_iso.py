@@ -61,7 +61,7 @@ def _recorded(driver, vm_options, name):
     if (own.get("files"), own["inputs"]) == (volumes, inputs):
         return vm_options
     own = {**own, "files": volumes, "inputs": inputs}
-    driver.tool.put(f"{vm_options.path}/config", description=mark.notes_of(text, own))
+    driver.tool.put(f"{vm_options.path}/config", description=mark.notes_of(text, own), digest=vm_options.digest)
     return driver.read_options(vm_options.vmid)
 
 
@@ -102,9 +102,9 @@ def unwanted_seeds(driver, vm_options):
 
 def seed_files(vm_options):
     """The volumes of the seed ISOs that were created for a VM."""
-    is_own = mark.is_of(vm_options.vmid, vm_options.mark)
-    listed = (vm_options.mark or {}).get("files", ()) if is_own else ()
-    return [volume for volume in listed if values.is_seed_iso(volume, vm_options.vmid)]
+    return [
+        volume for volume in (vm_options.own_mark or {}).get("files", ()) if values.is_seed_iso(volume, vm_options.vmid)
+    ]
 
 
 def remove_seed(driver, vm_options):

@@ -13,6 +13,7 @@ from ..._core.plan_create import find_snapshot
 from ..._core.snapshot_leases import described, in_text
 from . import mark
 from .cluster import in_parallel
+from .own_volumes import notes_with_detached
 from .settings.devices import check_memory
 from .settings.table import Context, config_of
 
@@ -51,7 +52,7 @@ def options_in(tool, vm_options, name):
 
 def with_configs(tool, vm_options, snapshots, native_keys):
     """The snapshots with the settings that are stored in them."""
-    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, native_keys)
+    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, native_keys, vm_options.own_mark)
 
     def with_config(snapshot):
         options = options_in(tool, vm_options, snapshot.name)
@@ -96,8 +97,20 @@ def drop_snapshot(driver, vm, step):
 
 
 def restore(driver, vm, step):
+    """Restore a snapshot. Volumes that are attached now and not in the snapshot become unused, with any number."""
     vm_options = driver.read_options(vm.id)
+    notes = notes_with_detached(vm_options, _disks_in_snapshot(driver, vm, step.arguments["name"]))
+    if notes and driver.permissions.has(f"/vms/{vm.id}", "VM.Config.Options"):
+        # The notes are not restored.
+        driver.tool.put(f"{vm_options.path}/config", description=notes, digest=vm_options.digest)
     driver.tool.run("POST", f"{vm_options.path}/snapshot/{step.arguments['name']}/rollback")
+
+
+def _disks_in_snapshot(driver, vm, name):
+    """The volumes of the disks in a snapshot, as they were read for the plan."""
+    found = find_snapshot(driver.planned_vms.get(vm.id, vm), name)
+    disks = ((found and found.config) or {}).get("disks") or {}
+    return {disk["source"] for disk in disks.values()}
 
 
 def check_snapshots(driver, label, plan, step):

@@ -33,8 +33,8 @@ def covered():
 
 
 def _recorded():
-    corpus = json.loads(lzma.decompress((_RECORDINGS / "9.2.11/api.json.xz").read_bytes()))
-    for step in (step for scenario in corpus["scenarios"] for step in scenario["steps"]):
+    files = [json.loads(lzma.decompress(path.read_bytes())) for path in sorted(_RECORDINGS.glob("9.2.11/*.json.xz"))]
+    for step in (step for corpus in files for scenario in corpus["scenarios"] for step in scenario["steps"]):
         if "method" in step:
             file = dict(step["file"]["fields"], filename="") if "file" in step else {}
             yield step["method"], step["path"], {**step.get("params", {}), **file}, step.get("errors")

@@ -13,7 +13,7 @@ from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .hardware import cost_by_hotplug
 
-_UNUSED = re.compile(r"unused\d+")
+UNUSED = re.compile(r"unused\d+")
 #: Volumes with the state of the firmware and of the TPM.
 STATE_VOLUMES = ("efidisk0", "tpmstate0")
 VOLUME = re.compile(r"[A-Za-z][\w.-]*:[^\s,]+")
@@ -41,7 +41,7 @@ def volumes_of(options):
     """
     found = {}
     for key, text in options.items():
-        if values.bus_of(key) or key in STATE_VOLUMES or _UNUSED.fullmatch(key):
+        if values.bus_of(key) or key in STATE_VOLUMES or UNUSED.fullmatch(key):
             drive = values.parse(key, text)
             if ":" in drive.get("file", "") and (not values.is_cdrom(drive) or values.is_seed(drive)):
                 found[key] = drive["file"]

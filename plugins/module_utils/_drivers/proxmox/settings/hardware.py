@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.units import GIB, MIB
@@ -39,8 +41,9 @@ _KNOWN_OS_TYPES = (
 
 
 def cost_by_hotplug(feature, vm, change=None):
-    """The cost of a change that is made at once if the VM's option hotplug contains ``feature``."""
-    return LIVE if feature in vm.config.get("hotplug", ()) else NEXT_BOOT
+    """The cost of a change that is made at once if the option hotplug of the running VM contains ``feature``."""
+    stored = vm.config.get("hotplug", ())
+    return LIVE if feature in (vm.active or {}).get("hotplug", stored) else NEXT_BOOT
 
 
 def _switch(option):
@@ -126,7 +129,13 @@ def _checked_display(vm, requested, known):
 HARDWARE = {
     "cpus": Setting(default=2, read=cpus_of, write=_write_cpus, native=("cores", "sockets", "smp")),
     "memory": Setting(
-        minimum=16 * MIB, whole=MIB, default=2 * GIB, read=memory_of, write=_write_memory, native=("memory",)
+        cost=partial(cost_by_hotplug, "memory"),
+        minimum=16 * MIB,
+        whole=MIB,
+        default=2 * GIB,
+        read=memory_of,
+        write=_write_memory,
+        native=("memory",),
     ),
     "nested_virtualization": Setting(read=_is_nested, write=_write_nested),
     "os_type": Setting(

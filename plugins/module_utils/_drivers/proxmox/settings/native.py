@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from ...._core.errors import ApiError, Refused
 from ...._core.model import LIVE, NEXT_BOOT
@@ -14,7 +15,7 @@ from ...._tools import proxmox_schema as schema
 from ...._tools import proxmox_values as values
 from .cloud_init import CLOUD_INIT
 from .devices import STEMS, is_plain
-from .disks import DISKS
+from .disks import DISKS, size_of_volume
 from .firmware import FIRMWARE
 from .hardware import HARDWARE, cost_by_hotplug
 from .iso import ISO
@@ -47,10 +48,10 @@ _SUB_OPTIONS = {
 #: Keys that are changed at once on a running VM, whatever its option hotplug is.
 _LIVE_KEYS = frozenset({
     "hookscript", "migrate_downtime", "migrate_speed", "shares", "startup", "vmstatestorage", "cicustom", "citype",
-    "ciupgrade", "cpuunits", "cpulimit", "tablet",
+    "ciupgrade", "cpuunits", "cpulimit",
 })  # fmt: skip
 #: {key without its number: feature of hotplug that is needed to change it on a running VM}.
-_HOTPLUG_FEATURES = {"usb": "usb", "vcpus": "cpu"}
+_HOTPLUG_FEATURES = {"usb": "usb", "tablet": "usb", "vcpus": "cpu"}
 _LIVE_OF_AGENT = frozenset({"freeze-fs", "fstrim_cloned_disks"})
 _LIVE_OF_NIC = frozenset({"firewall", "rate", "link_down", "trunks"})
 _LIVE_OF_DISK = re.compile(r"(iops|mbps|bps|iops_rd|iops_wr|mbps_rd|mbps_wr|bps_rd|bps_wr)\w*|backup|replicate|shared")
@@ -246,10 +247,30 @@ def check_values(driver, label, node, keys, options):
             _check_model(driver, label, node, values.parse("cpu", text).get("cputype"))
         elif key == "boot":
             _check_order(label, values.parse("boot", text).get("order", ""), options)
+        elif key == "hotplug":
+            _check_memory_hotplug(label, text, options)
+        elif key == "cicustom":
+            _check_documents(driver, label, node, text)
         elif key == "bootdisk":
             _check_order(label, text, options)
         elif key == "vmstatestorage" and text:
             driver.resources.choose_storage(label, node, "images", text)
+
+
+def _check_memory_hotplug(label, text, options):
+    if "memory" in values.hotplugged(text) and options.get("numa") != "1":
+        raise Refused(
+            f"{label}: native: hotplug: a VM with hotplug of memory and without NUMA does not start.",
+            "Set native: {numa: 1} as well.",
+        )
+
+
+def _check_documents(driver, label, node, text):
+    """Raise NotFound for a document that is missing: the server would store its name and not start the VM."""
+    for volume in values.parse("cicustom", text).values():
+        # An account may name a document that it may not list.
+        with suppress(Refused):
+            size_of_volume(driver, f"{label}: native: cicustom", node, volume)
 
 
 def _check_model(driver, label, node, model):

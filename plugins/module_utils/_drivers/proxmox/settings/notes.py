@@ -50,7 +50,8 @@ def _write_description(update, change):
 
 def _write_in_mark(update, change):
     text, recorded = mark.split_notes(update.value("description"))
-    own = with_settings(mark.own_mark(update.vmid, recorded), {change.field: change.new})
+    own = mark.own_mark(update.vmid, recorded, mark.birth_of(update.vmid, update.current))
+    own = with_settings(own, {change.field: change.new})
     update.set("description", mark.notes_of(text, own))
 
 

@@ -9,13 +9,13 @@ Sub-keys that are not requested are not changed: a NIC keeps its MAC address, a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ...._core.mark import own_settings
+from ...._core.mark import BIRTH, own_settings
 from ...._kit.settings import in_order, read_all
 from ...._tools import proxmox_values as values
-from .. import mark
 from .cloud_init import CLOUD_INIT
 from .devices import DEVICES
 from .disks import DISKS
@@ -79,20 +79,21 @@ class ConfigUpdate:
 class Context:
     """Facts about a VM that are not in its options. ``native_keys`` are the keys of native that the task sets.
 
-    None: all that a new VM does not have.
+    None: all that a new VM does not have. ``own_mark`` is its mark, if that is of this VM.
     """
 
     node: str
     vmid: str
     pool: Optional[str] = None
     native_keys: tuple = ()
+    own_mark: Optional[Mapping] = None
 
 
 def config_of(options, context):
     """The settings of a VM in the form of ``Vm.config``."""
     found = {
         **read_all(SETTINGS, options),
-        **own_settings(mark.split_notes(options.get("description"))[1], context.vmid),
+        **own_settings(context.own_mark, context.vmid, (context.own_mark or {}).get(BIRTH)),
         "hotplug": tuple(sorted(values.hotplugged(options.get("hotplug")))),
         "node": context.node,
         "pool": context.pool or "",

@@ -140,7 +140,7 @@ def test_unfinished_vm_is_hidden_but_can_be_deleted(world):
     _fails(do(world, name="alone", memory="1G"), "alone", "does not exist")
     assert do(world, name="alone", state="absent").changed
     assert 200 not in world.cluster.machines
-    outcome = do(world, name="web2", state="absent", check=True)
+    outcome = do(world, name="web2", state="absent", delete_disks="all", check=True)
     assert not outcome.failed, outcome.msg
     assert [warning for warning in outcome.warnings if "unfinished (201)" in warning]
     removed = do(world, name=None, id="201", state="absent")
@@ -150,7 +150,7 @@ def test_unfinished_vm_is_hidden_but_can_be_deleted(world):
 
 def test_vm_is_deleted_by_its_id_although_another_one_has_its_name(world):
     worlds.add_machine(world, 201, "pve1", {"name": "web1"})
-    outcomes = [do(world, name="web1", id="201", state="absent") for _run in range(2)]
+    outcomes = [do(world, name="web1", id="201", state="absent", delete_disks="all") for _run in range(2)]
     assert [(one.failed, one.changed) for one in outcomes] == [(False, True), (False, False)]
     assert (201 in world.cluster.machines, 100 in world.cluster.machines) == (False, True)
 
@@ -174,7 +174,8 @@ def test_vm_id_that_was_reused_by_others_is_not_deleted(world, new):
                 behind.edit(world, 101, name=new)
             return super().call(method, path, parameters)
 
-    _fails(do(world, api=Late(world), name="web2", state="absent"), "web2", "101", new or "VM 101")
+    outcome = do(world, api=Late(world), name="web2", state="absent", delete_disks="all")
+    _fails(outcome, "web2", "101", new or "VM 101")
     assert 101 in world.cluster.machines
 
 
@@ -198,7 +199,7 @@ def test_stop_timeout_is_not_exceeded_by_a_repeated_request(world, timeout):
 
 def test_vms_that_cannot_be_deleted(world):
     do(world, name="web2", protection=True)
-    rejected(world, "web2", "protection: false", name="web2", state="absent")
+    rejected(world, "web2", "protection: false", name="web2", state="absent", delete_disks="all")
     rejected(world, "web1", "is deleted together with its VM", name="web1", state="absent", delete_disks="none")
 
 

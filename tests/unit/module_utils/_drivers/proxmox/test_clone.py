@@ -75,13 +75,14 @@ def _template_on(world, storage, base):
 def test_template_that_linked_clones_need_is_not_deleted(world, storage, base):
     _template_on(world, storage, base)
     applied(world, name="web4", clone={"source": "tmpl", "linked": True})
-    rejected(world, "tmpl", "needed by web4", "Delete web4 first", name="tmpl", state="absent")
+    rejected(world, "tmpl", "needed by web4", "Delete web4 first", name="tmpl", state="absent", delete_disks="all")
     assert not do(world, name="web4", state="absent").failed
-    assert not do(world, name="tmpl", state="absent").failed
+    assert not do(world, name="tmpl", state="absent", delete_disks="all").failed
 
 
 def test_template_on_lvm_thin_is_deleted_although_it_has_linked_clones(world):
     applied(world, name="web4", clone={"source": "tmpl", "linked": True})
-    check, real = (do(world, check=check, name="tmpl", state="absent") for check in (True, False))
+    deleted = {"name": "tmpl", "state": "absent", "delete_disks": "all"}
+    check, real = (do(world, check=check, **deleted) for check in (True, False))
     assert (check.failed, real.failed, real.changed) == (False, False, True), real.msg
     assert not do(world, name="web4", state="started").failed

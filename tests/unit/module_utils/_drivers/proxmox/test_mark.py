@@ -8,13 +8,15 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import finished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import mark
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.cluster import power_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.cluster import VmOptions, power_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import (
     name_fault,
     snapshot_name_fault,
 )
 
 OURS = mark.new_mark(105, {"clone": "9000"})
+BORN = {"meta": "creation-qemu=10.1.2,ctime=1700000000", "smbios1": "uuid=0E58B3E4-0000-4000-8000-000000000001"}
+BIRTH = "105:1700000000:0e58b3e4-0000-4000-8000-000000000001"
 
 
 @pytest.mark.parametrize("text", ["", "one", "two\nlines ü", "a <!-- comment --> in it", "<!-- polyvirt no mark -->"])
@@ -23,9 +25,17 @@ def test_text_and_mark_are_read_as_written(text):
     assert mark.split_notes(mark.notes_of(text, None)) == (text, None)
 
 
-def test_mark_with_text_below_is_no_mark():
-    notes = mark.notes_of("one", OURS) + "\nmore"
-    assert mark.split_notes(notes) == (notes, None)
+@pytest.mark.parametrize(
+    ("notes", "text"),
+    [("{mark}\nmore", "more"), ("one\n{mark}\nmore", "one\nmore"), ("one\r\n{mark}\r\nmore\n", "one\r\nmore")],
+)
+def test_mark_is_found_anywhere_in_the_notes(notes, text):
+    assert mark.split_notes(notes.format(mark=mark.notes_of("", OURS))) == (text, OURS)
+
+
+def test_last_of_several_marks_counts():
+    copied = mark.notes_of("", {**OURS, "id": "106"})
+    assert mark.split_notes(f"{copied}\none\n{mark.notes_of('', OURS)}\ntwo") == ("one\ntwo", OURS)
 
 
 @pytest.mark.parametrize("line", ["<!-- polyvirt {half -->", '<!-- polyvirt {"v":1 -->'])
@@ -33,11 +43,27 @@ def test_damaged_mark_is_no_mark(line):
     assert mark.split_notes(f"one\n{line}")[1] is None
 
 
-def test_vm_is_unfinished_only_by_its_own_mark():
-    assert mark.is_unfinished("105", OURS)
-    assert not mark.is_unfinished("106", OURS)
-    assert not mark.is_unfinished("105", finished_mark(OURS))
-    assert not mark.is_unfinished("105", None)
+def test_birth_has_number_time_and_uuid():
+    assert mark.birth_of("105", BORN) == BIRTH
+    assert mark.birth_of("105", {"smbios1": "manufacturer=x"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_own"),
+    [({}, True), ({"birth": BIRTH}, True), ({"birth": f"{BIRTH}0"}, False), ({"id": "106"}, False)],
+)
+def test_mark_is_valid_only_for_the_birth_of_its_vm(changed, is_own):
+    notes = mark.notes_of("", {**OURS, **changed})
+    vm_options = VmOptions("105", "pve1", {"description": notes, **BORN}, {})
+    assert ((vm_options.own_mark is not None), vm_options.is_unfinished) == (is_own, is_own)
+    unborn = VmOptions("105", "pve1", {"description": notes}, {})
+    assert (unborn.own_mark is not None) == (changed == {})
+
+
+def test_vm_is_unfinished_only_until_its_mark_is_finished():
+    finished = mark.notes_of("", finished_mark(OURS))
+    assert not VmOptions("105", "pve1", {"description": finished}, {}).is_unfinished
+    assert not VmOptions("105", "pve1", {}, {}).is_unfinished
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ ROWS = {
         "VM.Snapshot|VM.Snapshot.Rollback",
         [{"name": "web1", "snapshot": "s1", "state": "restored"}],
     ),
-    "removing": ("VM.Allocate", [{**ON_WEB2, "state": "absent"}]),
+    "removing": ("VM.Allocate", [{**ON_WEB2, "state": "absent", "delete_disks": "all"}]),
 }
 #: Rows about privileges that are not required, or about several keys: {first cell: privileges}.
 OTHER_ROWS = {

@@ -116,7 +116,7 @@ def test_only_nodes_of_the_requested_vms_are_read():
         # Read, write, check the result, and read everything again at the end, with snapshots.
         ({"name": "web2", "state": "started"}, 12 + BEFORE),
         ({"name": "web1", "memory": "4096"}, 12 + BEFORE),
-        ({"name": "web1", "state": "absent", "stop_mode": "force"}, 18 + BEFORE),
+        ({"name": "web1", "state": "absent", "stop_mode": "force", "delete_disks": "all"}, 18 + BEFORE),
     ],
 )
 def test_requests_of_a_change(options, calls):

@@ -9,7 +9,7 @@ import pytest
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import Account, Token, User
-from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of, rejected
+from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of, rejected, unchanged
 from unit.module_utils._drivers.proxmox.test_cases import DISK
 
 
@@ -148,7 +148,7 @@ def _move(world, vmid, target):
         (100, {"name": "web1", "state": "paused"}),
         (101, {"name": "web2", "state": "started"}),
         (101, {"name": "web2", "memory": "4096"}),
-        (101, {"name": "web2", "state": "absent"}),
+        (101, {"name": "web2", "state": "absent", "delete_disks": "all"}),
     ],
 )
 def test_vm_that_moves_to_another_node_meanwhile_is_observed_again(world, vmid, requested):
@@ -171,3 +171,33 @@ def test_pool_of_a_suspended_vm_needs_no_start(world):
     assert do(world, name="web1", state="suspended").changed
     outcomes = [do(world, check=check, name="web1", state="suspended", pool="prod") for check in (True, False)]
     assert [(one.changed, one.vms[0]["restart_required"], one.warnings) for one in outcomes] == [(True, [], [])] * 2
+
+
+@pytest.mark.parametrize(
+    "requested",
+    [
+        {"disks": [{"slot": "scsi1", "state": "absent"}]},
+        {"disks": [], "purge": ["disks"]},
+        {"networks": [], "purge": ["networks"]},
+        {"iso": ""},
+        {"description": ""},
+        {"expires": ""},
+        {"cloud_init": {"user": ""}},
+        {"native": {"args": ""}},
+        {"memory": "2G", "cpus": 1},
+        {"image": {"source": "local:import/x.qcow2"}},
+    ],
+)
+def test_vm_of_a_silent_node_is_not_as_requested(world, requested):
+    """The VM has the requested settings: only they cannot be read."""
+    behind.node(world, "pve2", online=False)
+    rejected(world, "web2", "its settings are unknown", "pve2", name="web2", **requested)
+
+
+def test_what_the_cluster_reports_of_such_a_vm_is_compared(world):
+    behind.edit(world, 101, tags="a")
+    world.cluster.pools["prod"].vms.add(101)
+    behind.node(world, "pve2", online=False)
+    for requested in ({"tags": ["a"]}, {"node": "pve2"}, {"pool": "prod"}, {"tags": ["a"], "pool": "prod"}):
+        unchanged(world, name="web2", **requested)
+    rejected(world, "web2", "its state is unknown", name="web2", tags=["b"])

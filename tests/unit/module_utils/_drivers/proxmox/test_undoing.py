@@ -45,7 +45,7 @@ def test_vm_that_is_protected_at_the_last_moment_is_not_deleted(world):
                 behind.edit(world, 101, protection="1")
             return super().call(method, path, parameters)
 
-    outcome = do(world, api=Late(world), name="web2", state="absent")
+    outcome = do(world, api=Late(world), name="web2", state="absent", delete_disks="all")
     assert outcome.failed
     assert "protection" in outcome.msg
     assert _named(world, "web2")
