@@ -203,7 +203,8 @@ class HyperVFiles(FileFacts):
         super().__init__(host_files.driver.claims, plan)
         self._facts, self._driver = host_files, host_files.driver
         steps, self._folder = list(planned(plan)), self.claims.folder
-        observed, created = self._driver.found.raw(plan.before.id), [is_new(one) for one in steps]
+        self._raw = observed = self._driver.found.raw(plan.before.id)
+        created = [is_new(one) for one in steps]
         #: [(step that attaches disks, raw VM that it changes, or None if the task creates the VM)]
         self.slots = [
             (one, None if any(created[: number + 1]) else observed)
@@ -249,6 +250,8 @@ class HyperVFiles(FileFacts):
         return [Needed(COPIED, "clone.source", path, slot, linked=requested["linked"]) for slot, path in found.items()]
 
     def kind(self, path):
+        if key_of(path) in self._driver.found.lost:
+            return ""
         if path == self._folder:
             return FOLDER if self._facts.exists[_FOLDER] else ""
         return FILE if self._facts.exists[self._names.get(path, path)] else ""
@@ -275,6 +278,18 @@ class HyperVFiles(FileFacts):
                 remedy="The VM would change it: delete or restore the checkpoint first, or copy the file.",
             )
         return Image(item.disk.get("format") or raw.get("VhdFormat") or "VHDX", raw["Size"])
+
+    def attached(self):
+        """Return the files of the VM's disks that are known not to exist; a restore or a new VM does not need them."""
+        is_other = any(step.verb in ("restore", "delete") for step in self.plan.steps)
+        missing = {} if is_other or self._raw is None else self._driver.found.missing(self._raw)
+        disks = self.plan.after.config.get("disks") or {}
+        return [(f"disks.{slot}", path, ", or detach the disk") for slot, path in missing.items() if slot in disks]
+
+    def no_growth(self, item):
+        if item.purpose != GROWN or self._raw is None or not self._driver.found.has_unmerged_files(self._raw):
+            return ()
+        return "the files of deleted checkpoints are not merged", "Check whether a backup holds them."
 
     def bytes_of(self, item):
         if item.purpose == GROWN:
