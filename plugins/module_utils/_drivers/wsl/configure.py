@@ -14,7 +14,19 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import call, properties
 from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
-from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, guard, in_shell, set_value, wsl
+from ..._tools.wsl import (
+    MARK,
+    check,
+    check_optional,
+    disk_of,
+    export_file,
+    folder_of,
+    guard,
+    guard_of_files,
+    in_shell,
+    set_value,
+    wsl,
+)
 from .cloud_init import remove_documents
 from .distro import Distro
 from .power import keep_calls, remove_task
@@ -24,6 +36,7 @@ from .settings.table import mark_call
 
 #: HRESULTs of Windows for a file that exists already.
 _EXISTS = {0x80070050, 0x800700B7}
+_AGAIN = "Run the task again."
 #: {file extension of an export: arguments of wsl.exe}
 EXPORTS = {".tar": [], ".gz": ["--format", "tar.gz"], ".xz": ["--format", "tar.xz"], ".vhdx": ["--vhd"]}
 
@@ -133,19 +146,30 @@ def _run_in_guest(driver, vm, name, script, stdin=None):
 # Deleting -------------------------------------------------------------------------------------------------------------
 
 
+def _check_files(vm, raw, planned):
+    """Raise NotFound if WSL would delete something else than what was planned, such as after a conversion."""
+    path = disk_of(raw)
+    if path not in planned:
+        raise NotFound(f"{vm.name}: its files are in {path} now, which was not planned to be deleted.", _AGAIN)
+
+
 def delete(driver, vm, step):
     raw = driver.host.raw(vm.id)
     name = raw["DistributionName"] if raw else vm.name
+    if raw is not None:
+        _check_files(vm, raw, step.arguments.get("files", ()))
     if vm.id is not None:
+        same = guard(vm.id, name) if raw is None else guard_of_files(raw)
         try:
             yield from remove_documents(parsed(raw.get(MARK)) if raw else None)
-            result = yield [*guard(vm.id, name), *remove_task(driver, vm)]
+            result = yield [*same, *remove_task(driver, vm)]
             check_optional(result.answers)
-            yield from driver.run(vm.name, ["--unregister", name], guard(vm.id, name))
+            # WSL deletes what the registry names at this moment.
+            yield from driver.run(vm.name, ["--unregister", name], same)
         except CallFailed as error:
             if error.category != "ObjectNotFound" or (yield from driver.named(vm.name)) is not None:
                 message = f"{vm.name}: the distribution was replaced in the meantime."
-                raise NotFound(message, "Run the task again.") from error
+                raise NotFound(message, _AGAIN) from error
             if driver.has_task(vm):
                 yield remove_task(driver, vm)
     # An interrupted clone may have left its temporary file, perhaps for another directory than that of this one.
