@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._core.errors import Stale
-from ..._core.mark import with_settings
+from ..._core.mark import BIRTH, with_settings
 from ..._core.model import STOPPED
 from ..._core.simulate import changed_config
 from ..._core.units import human_size
@@ -23,7 +23,7 @@ def configure(driver, vm, step):
     if definition is None:
         raise Stale(f"{vm.name}: its block in vm.conf was removed meanwhile.")
     mark = _changed_mark(edit.mark(vm.name), step.changes)
-    before = config_of(definition, mark, image_of, ("allow", "sev", "seves"))
+    before = config_of(definition, mark, image_of, ("allow", "sev", "seves"), mark.get(BIRTH))
     after = changed_config(before, step.changes)
     if all(change.kind in UNREAD for change in step.changes):
         is_changed = after["autostart"] != before["autostart"]

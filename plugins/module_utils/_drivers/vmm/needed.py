@@ -40,7 +40,7 @@ class VmmFiles(LocalFiles):
         return optical.is_iso(path)
 
     def is_leftover(self, item):
-        return item.path in making_of(self.driver.found.mark(self.name))
+        return item.path in making_of(self.driver.found.record(self.name))
 
     def copied(self, one):
         """A source that the same task creates has no files yet."""
