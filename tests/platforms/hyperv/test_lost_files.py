@@ -204,3 +204,32 @@ def test_merge_that_begins_late_is_waited_for():
     done(host, "snapshot", **WEB, snapshot="one", state="absent")
     assert _left(host) == [DISK.lower()]
     done(host, **WEB, disks=[{"size": "20G"}])
+
+
+# Files that another program has open ----------------------------------------------------------------------------------
+
+
+def test_mounted_disk_is_not_deleted():
+    host = host_with()
+    done(host, **NEW)
+    host.lock([DISK], "mounted")
+    result = _both(host, **WEB, state="absent")
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert f"{DISK} is open in another program" in result["msg"]
+    _both(host, **WEB, state="absent", delete_disks="none")
+    assert _left(host) == [DISK.lower()]
+
+
+def test_mounted_disk_is_neither_enlarged_nor_attached():
+    host = host_with()
+    done(host, **NEW)
+    host.lock([DISK, BASE], "mounted")
+    for options in ({"disks": [{"size": "20G"}]}, {"disks": [{}, {"source": BASE}]}):
+        result = _both(host, **WEB, **options)
+        assert (result["failed"], result["changed"], "open in another program" in result["msg"]) == (True, False, True)
+
+
+def test_disk_of_a_running_vm_is_in_use_by_itself():
+    host = host_with()
+    done(host, **NEW, state="started")
+    assert _both(host, **WEB, state="absent", stop_mode="force")["changed"]

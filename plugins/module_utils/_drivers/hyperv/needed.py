@@ -11,12 +11,12 @@ from contextlib import suppress
 from ..._core.claims import NEW
 from ..._core.errors import PolyvirtError
 from ..._core.mark import making_of
-from ..._core.model import STOPPED
+from ..._core.model import ON, STOPPED
 from ..._core.needed import COPIED, DISK, FILE, FOLDER, GROWN, IMAGE, FileFacts, Image, Needed, needed_files
 from ..._core.plan_content import used_files
 from ..._core.planned import planned
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties
-from ..._tools.hyperv import VHD_IN_USE, controllers_chain, disks_chain, hyperv, vhd_call
+from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import (
     file_command,
     free_bytes,
@@ -169,7 +169,7 @@ class _Reads:
             *self._folder_calls,
             file_command("Test-Path", map(self._path, self._files), show=properties("Length")),
         ]
-        calls += [vhd_call(self._disks, VHD_IN_USE)] if self._disks else []
+        calls += [vhd_call(self._disks)] if self._disks else []
         if self.has_new:
             calls.append(volume_call(self._path(_FOLDER)))
         return calls
@@ -265,6 +265,11 @@ class HyperVFiles(FileFacts):
         existing = self._driver.found.raw(self.plan.before.id)
         marks = [own_mark(raw) for raw in (*unfinished, *([existing] if existing else ()))]
         return any(key_of(item.path) in map(key_of, making_of(mark)) for mark in marks)
+
+    def in_use(self, path):
+        """Return whether a disk is mounted on the host. While its VM is on, it is in use by that."""
+        is_own = self.plan.before.power in ON
+        return not is_own and bool((self._driver.found.disks.get(key_of(path)) or {}).get("Attached"))
 
     def image(self, item):
         """Virtual disks that Get-VHD did not return cannot be used, nor those of the VM's own checkpoints."""
