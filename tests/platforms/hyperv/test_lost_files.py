@@ -105,9 +105,10 @@ def test_lost_file_is_reported_and_nothing_that_needs_it_begins(lost):
 
 def test_disk_with_a_lost_file_can_be_detached_as_the_message_says():
     host, path = _host(0, checkpoints=0)
-    assert f"{path} does not exist, so the VM cannot start. Restore the file, or detach" in _both(
-        host, **WEB, state="started"
-    )["msg"]
+    assert (
+        f"{path} does not exist, so the VM cannot start. Restore the file, or detach"
+        in _both(host, **WEB, state="started")["msg"]
+    )
     vm = done(host, **WEB, state="started", disks=[{"slot": "SCSI 0:0", "state": "absent"}])["vms"][0]
     assert (vm["state"], vm["reason"]) == ("running", "")
 

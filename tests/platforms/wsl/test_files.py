@@ -153,3 +153,31 @@ def test_disk_that_was_moved_after_the_plan_is_not_deleted():
     assert result["failed"]
     assert host.find("web") is distro
     assert host.files.file("D:\\theirs\\ext4.vhdx") is not None
+
+
+def test_disk_that_is_moved_before_the_call_is_not_deleted():
+    """WSL deletes what the registry names when it is called, so that is compared in the same request."""
+    host = host_with_image()
+    run_ok(host, **NEW)
+    distro = host.find("web")
+
+    def move():
+        host.files.put("D:\\theirs\\ext4.vhdx", host.files.file(distro.disk))
+        distro.base = "D:\\theirs"
+
+    host.after("--version", move)
+    host.after("Get-ItemProperty", move, call=3)
+    result = run(host, **GONE)
+    assert result["failed"], result["msg"]
+    assert host.files.file("D:\\theirs\\ext4.vhdx") is not None
+
+
+def test_hidden_disk_is_not_lost():
+    """Get-ChildItem lists no hidden files."""
+    host = host_with_image()
+    run_ok(host, **NEW)
+    disk = host.find("web").disk
+    listed = host.files.below
+
+    host.files.below = lambda folder: [one for one in listed(folder) if one != host.files.key(disk)]
+    assert run(host, "distro_info", **WEB)["vms"][0]["reason"] == ""

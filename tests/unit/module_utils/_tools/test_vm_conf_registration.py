@@ -28,7 +28,8 @@ def test_every_file_that_vmd_n_accepts_is_judged_as_vmd_does_when_it_reads_it():
     assert sum(case["load"]["rc"] for case in _CASES) > 40
     wrong = []
     for case in _CASES:
-        files = {"@DIR@/vm.conf": case["text"], **{f"@DIR@/{name}": text for name, text in case.get("extra", {}).items()}}
+        included = {f"@DIR@/{name}": text for name, text in case.get("extra", {}).items()}
+        files = {"@DIR@/vm.conf": case["text"], **included}
         found = rejected(vm_conf.read("@DIR@/vm.conf", files.get))
         if bool(found) != bool(case["load"]["rc"]):
             wrong.append((case["id"], case["load"].get("log"), found))

@@ -16,7 +16,7 @@ REJECTED = {
     "boot without disk": (KERNEL, "neither a disk nor"),
     "no devices": ('vm "bad" {{\n\tdisable\n}}\n', "no devices"),
     "name": ('vm "-x" {{\n\tdisable\n\tdisk "{file}"\n}}\n', "accept its name"),
-    "instance before parent": ('vm "late" instance "bad" {{\n\tdisable\n\tdisk "{file}"\n}}\n', "not defined before it"),
+    "no parent": ('vm "late" instance "bad" {{\n\tdisable\n\tdisk "{file}"\n}}\n', "not defined before it"),
 }
 
 
