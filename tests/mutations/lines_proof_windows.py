@@ -9,6 +9,7 @@ from mutations.mutation import Mutation
 
 _WORLD = ("tests/unit/module_utils/_core/test_world.py",)
 _LOST = "tests/platforms/hyperv/test_lost_files.py"
+_TWO = ("tests/platforms/hyperv/test_two_tasks.py",)
 _WSL = "tests/platforms/wsl/test_files.py"
 _VMM = "tests/unit/module_utils/_drivers/vmm"
 _UNREAD, _BIRTHS, _LOCKED = (f"{_VMM}/test_{name}.py" for name in ("unread_vm_conf", "births", "locked_files"))
@@ -87,6 +88,21 @@ MUTATIONS = (
         "not is_own and bool((self._driver.found.disks.get(key_of(path)) or {}).get('Attached'))",
         "False",
         _of(_LOST, "test_mounted_disk_is_not_deleted"),
+    ),
+    # Two tasks on one VM.
+    Mutation(
+        "notes-of-another-task-are-overwritten",
+        "_drivers/hyperv/configure.py",
+        '[pick("vm", "same", conditions={"Notes": raw.get("Notes") or ""})] if notes or files else []',
+        "[]",
+        _TWO,
+    ),
+    Mutation(
+        "record-of-another-task-is-overwritten",
+        "_drivers/wsl/configure.py",
+        '[pick("distro", "own", conditions=recorded)] if recorded else []',
+        "[]",
+        _TWO,
     ),
     # WSL: what it deletes with a distribution.
     Mutation(

@@ -216,7 +216,7 @@ def test_mounted_disk_is_not_deleted():
     host.lock([DISK], "mounted")
     result = _both(host, **WEB, state="absent")
     assert (result["failed"], result["changed"]) == (True, False)
-    assert f"{DISK} is open in another program" in result["msg"]
+    assert f"{DISK} is open in another program" in result["msg"] and "Dismount-VHD" in result["msg"]
     _both(host, **WEB, state="absent", delete_disks="none")
     assert _left(host) == [DISK.lower()]
 

@@ -198,6 +198,7 @@ class HyperVFiles(FileFacts):
     platform, folder_option = "Hyper-V", "storage_path"
     iso_of_clone = removes_leftovers = True
     space_remedy = "set storage_path to a directory of another drive"
+    in_use_remedy = "Close that program, or dismount the disk (Dismount-VHD)"
 
     def __init__(self, host_files, plan):
         super().__init__(host_files.driver.claims, plan)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ntpath
 
-from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.errors import NotFound, PolyvirtError, Refused, Stale
 from ..._core.mark import IN_MARK, parsed
 from ..._kit.settings import in_order
 from ..._ports.windows import CallFailed
-from ..._ports.windows_request import call, properties
+from ..._ports.windows_request import call, pick, properties
 from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
 from ..._tools.wsl import (
@@ -65,13 +65,26 @@ def apply_changes(driver, vm, raw, changes):
     if "keep_running" in values:
         calls += keep_calls(driver, vm, values["keep_running"], driver.host.runs(raw))
     if calls:
-        result = yield [*guard(vm.id, distro.name), *calls]
+        result = yield from _guarded(vm, distro, calls, is_marked)
         for answer in result.answers:
             if "exit_code" in answer.details:
                 check(answer, vm.name, "--set-default")
         check_optional(result.answers)
     if values.get("export"):
         yield from _export(driver, vm, distro, values["export"])
+
+
+def _guarded(vm, distro, calls, is_marked):
+    """Send ``calls``, which must not overwrite a record that another task has changed since it was read."""
+    before = guard(vm.id, distro.name)
+    recorded = {MARK: distro.raw[MARK]} if is_marked and distro.raw.get(MARK) else None
+    same = [pick("distro", "own", conditions=recorded)] if recorded else []
+    try:
+        return (yield [*before, *same, *calls])
+    except CallFailed as error:
+        if error.id == "NotOne" and same and len(error.result.answers) == len(before) + 1:
+            raise Stale(f"{vm.name}: its record was changed meanwhile by another client.") from error
+        raise
 
 
 def _export(driver, vm, distro, path):
