@@ -149,7 +149,7 @@ def openbsd(**known):
             (host, "_DMESG", "/var/run/dmesg.boot"),
             (observe, "LEASES", "/var/db/dhcpd.leases"),
         ]
-        clock = partial(mock.patch.object, attribute="Clock", new=lambda: found.timer)
+        clock = partial(mock.patch.object, attribute="Clock", new=lambda: found.timer, create=True)
         with clock(edit), clock(observe):
             for module, name, path in places:
                 mock.patch.object(module, name, str(found.file(path))).start()
