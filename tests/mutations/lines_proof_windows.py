@@ -30,7 +30,7 @@ MUTATIONS = (
         "_drivers/hyperv",
         "self.identity(disk) if mode == WRITE and path != disk else None",
         "None",
-        _of(_LOST, "test_vm_with_unmerged_files_is_deleted_with_all_of_them"),
+        _of(_LOST, "test_vm_with_checkpoints_is_deleted_with_its_disk"),
     ),
     # Hyper-V: files that do not exist, and merges that never begin.
     Mutation(

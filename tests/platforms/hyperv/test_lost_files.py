@@ -51,6 +51,18 @@ def _both(host, about="vm", **options):
     return result
 
 
+def test_vm_with_checkpoints_is_deleted_with_its_disk():
+    """What Hyper-V has put on the disk for a checkpoint is merged by the deletion, and so does not need the disk."""
+    host = host_with()
+    done(host, **NEW)
+    for name in ("one", "two"):
+        done(host, "snapshot", **WEB, snapshot=name)
+    check = run(host, check=True, **WEB, state="absent")
+    result = done(host, **WEB, state="absent")
+    assert (check["vms"][0]["kept"], result["vms"][0]["kept"], _left(host)) == ([], [], [])
+    done(host, **NEW)
+
+
 @pytest.mark.parametrize("needs_files", [True, False])
 @pytest.mark.parametrize("lost", [0, 1, 2], ids=["top", "middle", "bottom"])
 def test_vm_with_a_lost_file_is_deleted(lost, needs_files):
