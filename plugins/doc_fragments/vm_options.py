@@ -170,7 +170,7 @@ options:
       - V(owned) - disks that this collection created for this VM. V(all) - all disks of the VM. V(none) - no
         disks.
       - Disks that another VM or image uses, and ISO images, are never deleted. The result lists what remains.
-      - Not supported on V(wsl).
+      - V(none) is not supported on V(wsl).
     type: str
     default: owned
     choices: [owned, none, all]

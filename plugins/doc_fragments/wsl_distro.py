@@ -30,6 +30,9 @@ options:
     description:
       - Deletes the VMs that are in O(fleet), but that the task does not list. Needs O(fleet), and O(name),
         O(id) or O(machines).
+      - A VM is deleted only if its own ownership record contains the fleet; a record copied from another VM
+        does not count. The options of the task apply, such as O(delete_disks) and O(stop_mode), but not options
+        in entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
       - With O(state=absent), the whole fleet is deleted, the listed VMs and all others.
       - Check mode lists what would be deleted.
       - List the VMs as data. A list that is computed from hosts or groups of an inventory is incomplete where a
@@ -95,6 +98,15 @@ options:
         create. Without it, such a task fails, because the VM may be another one than the task is about.
     type: bool
     default: false
+  delete_disks:
+    description:
+      - Which disks are deleted with O(state=absent).
+      - V(owned) - disks that this collection created for this VM. V(all) - all disks of the VM. V(none) - no
+        disks.
+      - Disks that another VM or image uses, and ISO images, are never deleted. The result lists what remains.
+    type: str
+    default: owned
+    choices: [owned, all]
   on_failure:
     description:
       - Action if the task fails after a new VM was created, for example at its first start. V(rollback) removes

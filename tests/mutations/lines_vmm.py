@@ -27,8 +27,8 @@ MUTATIONS = (
     Mutation(
         "pending-change-is-forgotten-at-start",
         "_drivers/vmm",
-        "INCOMPLETE & (found.mark(vm.name) or {}).keys() or vm.name not in found.rows",
-        "vm.name not in found.rows",
+        "is_unread or INCOMPLETE & (found.mark(vm.name) or {}).keys()",
+        "is_unread",
         _CHANGES,
     ),
     Mutation("base-of-linked-clones-starts", "_drivers/vmm", "return bases_of(path)", "return ()", _POWER),
@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         "unread-change-is-not-checked-at-start",
         "_drivers/vmm",
-        "check_reload(driver, found, plan.after.name, {plan.after.name})",
+        "check_reload(driver, found, plan.after.name, {plan.after.name}, plan.after.power == ABSENT)",
         "pass",
         _CHANGES,
     ),

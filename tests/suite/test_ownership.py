@@ -83,6 +83,34 @@ def test_delete_disks(qemu, carry):
         assert {what for what, path in paths.items() if path.rpartition("/")[2] in qemu.files()} == left
 
 
+def test_what_a_deletion_destroys_anyway_keeps_nothing(platform, carry):
+    """Checkpoints, and the files that a platform puts on a disk for them: the name can be used again afterwards."""
+    if not platform.has_snapshots:
+        return  # Nothing is put on top of a disk.
+    platform.clean()
+    left = platform.files()
+    made = {**platform.creation, "name": ["pvc-owner", "pvc-pruned"], "fleet": "web"}
+    taken = [
+        Task(f"take {one}", {"name": made["name"], "snapshot": one, "include_memory": None}, about="snapshot")
+        for one in ("first", "second")
+    ]
+    pruned = {**platform.creation, "name": ["pvc-owner"], "fleet": "web", "prune": True}
+    removed = [
+        Task("prune check", pruned, check=True),
+        Task("prune", pruned),
+        Task("remove check", _absent("pvc-owner").options, check=True),
+        Task("remove", _absent("pvc-owner").options),
+    ]
+    again = [Task("make again", made), Task("clear", {**_absent("pvc-owner").options, "name": made["name"]})]
+    answers = carry(platform, [Task("make", made), *taken, *removed, *again], made["name"])
+    assert [answer.msg for answer in answers.values() if answer.failed] == []
+    for label in ("prune check", "prune", "remove check", "remove"):
+        kept = [vm["kept"] for vm in answers[label].vms if vm["state"] == ABSENT]
+        assert kept == [[]], (label, kept)
+    assert answers["make again"].changed
+    assert platform.files() == left
+
+
 def test_strange_names(platform, carry):
     """VMs are created, started, found and deleted, in one task each, and no other VM is changed."""
     platform.clean()

@@ -43,7 +43,8 @@ class Claim:
     ``source`` is the owner of a clone's source; ``while_on``: it may run while it is copied; ``is_inherited``: the
     source has the file below its own disks, whichever VM writes to it while that is off. ``is_new``: a file that
     does not exist yet. ``is_reserved``: a port that no other VM can have, on or off. ``remedy`` replaces the remedy for
-    a plan that is rejected because of a held claim.
+    a plan that is rejected because of a held claim. ``part_of``: the file with which a deletion destroys this one: the
+    platform has put it on top of that file, such as for a snapshot.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Claim:
     is_new: bool = False
     is_reserved: bool = False
     remedy: str = ""
+    part_of: Hashable = None
 
     @property
     def key(self):
@@ -372,8 +374,14 @@ def _of_delete(moment, after):
     paths = moment.step.arguments.get("files", ())
     deleted = {path: moment.driver.identity(path) for path in paths}
     during = [Claim(FILE, identity, DELETE, "", path) for path, identity in deleted.items() if identity is not None]
-    kept = {claim.option for claim in after if claim.mode == WRITE and claim.identity not in deleted.values()}
+    kept = kept_disks(after, deleted.values())
     return during, [claim for claim in after if claim.mode == BASE and claim.option in kept]
+
+
+def kept_disks(own, deleted):
+    """Return {option: path} of disks that a deletion of these identities keeps; what it destroys anyway needs none."""
+    kept = [claim for claim in own if claim.mode == WRITE and claim.identity not in deleted]
+    return {claim.option: claim.text for claim in kept if claim.part_of is None or claim.part_of not in deleted}
 
 
 def _of_restore(moment, after):

@@ -33,6 +33,7 @@ from .claims import (
     WRITE,
     Claim,
     Held,
+    kept_disks,
 )  # fmt: skip
 from .identity import listed
 from .model import ON, PAUSED, RUNNING
@@ -289,7 +290,7 @@ class World:
         """
         others = self.holders(owner_id, FILE, identity)
         own = self.of(owner_id).claims if identity in deleted else ()
-        kept = {claim.option: claim.text for claim in own if claim.mode == WRITE and claim.identity not in deleted}
+        kept = kept_disks(own, deleted)
         above = [claim for claim in own if claim.option in kept and claim.text != kept[claim.option]]
         needed = {kept[claim.option] for claim in above if claim.identity in (identity, UNREADABLE)}
         return tuple(sorted({held.name for held in others} | needed))

@@ -146,9 +146,8 @@ _SNAPSHOT = {
     **properties("Id", "Name", "VMId", "ParentSnapshotId", "SnapshotType", "State", "CreationTime"),
     **properties("IsAutomaticCheckpoint"),
 }
-_VHD = properties("Path", "ParentPath", "Size", "VhdFormat", "VhdType", "FileSize", "MinimumSize")
-#: The same, with whether a disk is in use.
-VHD_IN_USE = {**_VHD, **properties("Attached")}
+#: Attached: a VM that is on has the disk, or another program, such as a backup, has mounted it.
+_VHD = properties("Path", "ParentPath", "Size", "VhdFormat", "VhdType", "FileSize", "MinimumSize", "Attached")
 _BOOT = properties("BootType", Device=properties("Id"))
 _FIRMWARE = properties("VMId", "SecureBoot", "SecureBootTemplate", BootOrder=_BOOT)
 

@@ -116,6 +116,7 @@ class Block:
 class Configuration:
     """The content of vm.conf and the files that it includes: {name: Block}, {switch: interface}, and {path: text}.
 
+    ``listed`` are all blocks in their order, also those with the name of an earlier one.
     Switches that are disabled are left out, as vmd does.
     """
 
@@ -123,6 +124,7 @@ class Configuration:
     switches: Mapping = field(default_factory=dict)
     prefix: str = _DEFAULT_PREFIX
     staggered: bool = False
+    listed: list = field(default_factory=list)
     texts: Mapping = field(default_factory=dict)
 
 
@@ -274,6 +276,7 @@ class _Reader:
         inside = self._next().end
         statements = tuple(self._statements())
         block = Block(name, self._path, start, self._read, inside, parent, statements)
+        found.listed.append(block)
         # vmd silently ignores a second block with the same name, except its kernel.
         found.blocks[name] = replace(found.blocks.get(name, block), boot=block.last("boot", ""))
 

@@ -51,12 +51,14 @@ REMEDIES = (
     (("compressed clusters unsupported",), "Convert the image on another host: qemu-img convert -O raw."),
     (("pipe closed",), "vmd has ended, with all VMs: see /var/log/daemon, start vmd, and run the task again."),
 )
+#: The state in vmctl status of a VM that vmd will start.
+WAITING = "waiting"
 #: State in vmctl status -> (power state, what the VM is busy with).
 _STATES = {
     "running": ("running", None),
     "paused": ("paused", None),
     "stopping": ("running", "stopping"),
-    "waiting": ("stopped", "waiting for its staggered start"),
+    WAITING: ("stopped", "waiting for its staggered start"),
     "stopped": ("stopped", None),
 }
 #: The error of a start within seconds after others.

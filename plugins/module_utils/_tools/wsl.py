@@ -224,8 +224,8 @@ def export_file(folder, name):
 
 
 def disk_of(raw):
-    """The path of its virtual disk."""
-    return f"{folder_of(raw)}\\{raw.get('VhdFileName') or 'ext4.vhdx'}"
+    """The path of its virtual disk; of a distribution of version 1, that of the directory with its files."""
+    return f"{folder_of(raw)}\\{(raw.get('VhdFileName') or 'ext4.vhdx') if is_vm(raw) else 'rootfs'}"
 
 
 # Changing -------------------------------------------------------------------------------------------------------------
@@ -238,6 +238,13 @@ def guard(vm_id, name):
         call(f"{_MANAGEMENT}\\Get-ItemProperty", path, keep="distro"),
         pick("distro", "same", conditions={"DistributionName": name}),
     ]
+
+
+def guard_of_files(raw):
+    """Calls like ``guard``, which fail too if the distribution does not have the same files any more."""
+    files = {name: raw[name] for name in ("BasePath", "VhdFileName", "Flags") if raw.get(name) is not None}
+    *calls, same = guard(raw["PSChildName"], raw["DistributionName"])
+    return [*calls, same, pick("same", "files", conditions=files)]
 
 
 def set_value(vm_id, name, value):

@@ -49,7 +49,7 @@ def test_disks_of_other_vms_are_not_read_for_the_copy_of_an_image():
 
 def test_what_a_creation_needs_is_not_read_for_vms_that_exist():
     host = host_with(names_of(2))
-    new = {**EXISTING, "image": {"source": BASE}}
+    new = {**EXISTING, "image": {"source": BASE}, "adopt": True}
     assert counted(host, name=["web0", "web1"], **new)[1].requests == 1
     assert "Test-Path" not in [name for name, _values in host.log]
     result, _counts = counted(host, name=["web0", "WEB1", "web2"], **new)

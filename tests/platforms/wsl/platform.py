@@ -50,6 +50,10 @@ class Platform(WindowsAdapter):
     def whole_vm_tasks(self):
         return {"exported": {"export": "C:\\images\\backup.tar"}}
 
+    def options(self, about):
+        """WSL deletes the disks of a distribution with it, also of those that ``bring`` registers."""
+        return {**self.connection, **({"delete_disks": "all"} if about == "vm" else {})}
+
     @property
     def storage(self):
         return "C:\\WSL"

@@ -251,7 +251,7 @@ def _host_with_leftover(folder):
 )
 def test_file_of_an_interrupted_clone_hides_no_distribution_of_others(options):
     host = _host_with_leftover(OTHER)
-    run_ok(host, name=["dev"], **options)
+    run_ok(host, name=["dev"], **options, adopt=True)
     found = host.find("dev")
     assert (found.files["/root/data"], found.base, found.uid) == (b"precious", OTHER, 0)
     assert [vm["name"] for vm in run_ok(host, "distro_info", name=["dev"])["vms"]] == ["dev"]
@@ -271,9 +271,9 @@ def test_clone_does_not_replace_a_distribution_of_others_if_it_fails():
 def test_file_of_an_interrupted_clone_is_removed_with_the_next_creation_or_deletion(options, folder):
     host = _host_with_leftover(folder)
     if folder and options != {"state": "absent"}:
-        run_ok(host, name=["dev"], state="absent")
+        run_ok(host, name=["dev"], state="absent", delete_disks="all")
         host.files.put(CLONE_FILE, packed(FILES))
-    run_ok(host, name=["dev"], **options)
+    run_ok(host, name=["dev"], **options, delete_disks="all")
     assert (_clone_files(host), host.find("dev") is None) == ([], options == {"state": "absent"})
 
 
@@ -301,7 +301,7 @@ def test_file_of_an_interrupted_export_is_no_sign_of_a_clone():
     _register(host, OWN)
     host.files.put("C:\\WSL\\dev.polyvirt.tar", b"half")
     run_ok(host, name=["dev"], description="theirs")
-    run_ok(host, name=["dev"], clone="src")
+    run_ok(host, name=["dev"], clone="src", adopt=True)
     assert host.find("dev").uid == 0
 
 

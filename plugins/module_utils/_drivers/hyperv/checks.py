@@ -12,6 +12,7 @@ from .needed import HyperVFiles
 from .power import check_shutdown
 from .settings.seed import check_seed
 from .settings.slot_checks import check_slots
+from .snapshots import check_files as check_files_of_checkpoints
 from .snapshots import check_production
 
 
@@ -23,6 +24,7 @@ def check_plan(driver, plan, host_files, released=frozenset()):
     _check_cluster(driver, plan)
     check_shutdown(driver, plan)
     check_production(driver, plan)
+    check_files_of_checkpoints(driver, plan)
     for one in planned(plan):
         _check_cpus(driver, one)
     check_seed(driver, plan)

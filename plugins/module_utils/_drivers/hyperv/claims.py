@@ -23,10 +23,9 @@ from ..._core.claims import (
 )
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import key_of
+from .hyperv_vm import DISK_FILES
 from .mark import is_temporary, mark_of
 from .settings.disks import drive_slot, file_name, folder_of, path_in, seed_name
-
-_DISK_FILES = (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds")
 
 
 class HyperVClaims(HoldsClaims):
@@ -72,11 +71,13 @@ class HyperVClaims(HoldsClaims):
         """A VM writes to the file of its last checkpoint, and a deletion of checkpoints to its disk below."""
         disk, mode = found.file_without_checkpoints(drive.get("Path")), WRITE
         for path in found.chain(drive.get("Path")):
-            yield self._claim(path, mode, f"disks.{drive_slot(drive)}")
+            part_of = self.identity(disk) if mode == WRITE and path != disk else None
+            if key_of(path) not in found.lost:
+                yield self._claim(path, mode, f"disks.{drive_slot(drive)}", part_of)
             mode = BASE if path == disk else mode
 
-    def _claim(self, path, mode, option):
-        return Claim(FILE, self.identity(path), mode, option, path)
+    def _claim(self, path, mode, option, part_of=None):
+        return Claim(FILE, self.identity(path), mode, option, path, part_of=part_of)
 
     @property
     def folder(self):
@@ -101,7 +102,7 @@ def _unreadable(found, held):
     for claim in held.claims:
         last = found.chain(claim.text)[-1]
         # A physical disk has no files below it.
-        if key_of(last) not in found.disks and last.lower().endswith(_DISK_FILES):
+        if key_of(last) not in found.disks and last.lower().endswith(DISK_FILES):
             message = f"{last}, a disk file of {held.name}, cannot be read, so it may need the image"
             remedy = (
                 "If the file is lost, detach the disk. If it is on a share, use a connection that delegates"

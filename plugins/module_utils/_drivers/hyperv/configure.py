@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from ..._core.errors import Stale
 from ..._core.mark import IN_MARK, finished_mark, making_mark, making_of, mark_for, with_settings
+from ..._ports.windows import CallFailed
 from ..._ports.windows_request import pick
 from ..._tools.hyperv import the_vm
 from ..._tools.windows_files import file_command, key_of
@@ -33,16 +35,25 @@ def configure(driver, vm, step):
     raw = yield from driver.current(vm)
     changes = step.changes
     files = _new_files(driver, vm, raw, changes)
-    yield [
-        the_vm(vm.id),
-        *_notes_calls(raw, changes, list(files.values())),
-        *_removal_calls(observed or raw, raw, changes),
-        *_value_calls(vm, raw, changes),
-        *_disk_calls(raw, changes, files, driver),
-        *_nic_calls(driver, observed or raw, raw, changes),
-        *_boot_calls(raw, changes),
-        *([notes_call(*_final_notes(raw, changes, files))] if files else ()),
-    ]
+    notes = _notes_calls(raw, changes, list(files.values()))
+    # Another task may have stored something in the notes since they were read.
+    same = [pick("vm", "same", conditions={"Notes": raw.get("Notes") or ""})] if notes or files else []
+    try:
+        yield [
+            the_vm(vm.id),
+            *same,
+            *notes,
+            *_removal_calls(observed or raw, raw, changes),
+            *_value_calls(vm, raw, changes),
+            *_disk_calls(raw, changes, files, driver),
+            *_nic_calls(driver, observed or raw, raw, changes),
+            *_boot_calls(raw, changes),
+            *([notes_call(*_final_notes(raw, changes, files))] if files else ()),
+        ]
+    except CallFailed as error:
+        if error.id == "NotOne" and same and len(error.result.answers) == 2:
+            raise Stale(f"{vm.name}: its notes were changed meanwhile by another client.") from error
+        raise
 
 
 # Notes ----------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,9 @@ _MERGE_TIMEOUT = 900
 def delete(driver, vm, step):
     try:
         raw = yield from driver.current(vm)
-        if driver.found.snapshots.get(raw["Id"].lower()) or _is_merging(raw):
+        has_checkpoints = driver.found.snapshots.get(raw["Id"].lower()) or _is_merging(raw)
+        # What Hyper-V cannot merge is deleted file by file.
+        if has_checkpoints and not driver.found.never_merges(raw):
             yield from _remove_checkpoints(driver, vm)
         yield from _remove([the_vm(vm.id)], step.arguments.get("files", ()))
     except NotFound:

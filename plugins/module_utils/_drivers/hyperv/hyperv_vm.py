@@ -16,10 +16,11 @@ from ..._core.snapshot_leases import read_stored
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from ..._tools.windows_files import key_of
 from .mark import EXPIRIES, is_temporary, mark_of
-from .settings.disks import dvd_drives
+from .settings.disks import drive_slot, dvd_drives
 from .settings.table import config_of
 
 _LOCAL_ADDRESSES = ("fe80:", "169.254.")
+DISK_FILES = (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Found:
     """One observation as raw objects. ``known`` are all VMs as (id, name), also those that were not read.
 
     ``vms`` and ``snapshots`` ({VM id: [snapshot]}) have ids in lower case, ``disks`` have ``key_of`` their paths.
-    ``switches`` are raw, those of the host.
+    ``switches`` are raw, those of the host. ``lost`` are keys of disk files that do not exist, ``unmerged`` the ids of
+    VMs with files of deleted checkpoints that Hyper-V does not merge, such as after an interrupted backup.
     """
 
     known: list = field(default_factory=list)
@@ -46,6 +48,8 @@ class Found:
     snapshots: Mapping = field(default_factory=dict)
     disks: Mapping = field(default_factory=dict)
     switches: tuple = ()
+    lost: frozenset = frozenset()
+    unmerged: frozenset = frozenset()
 
     def add(self, known, vms, snapshots, disks):
         """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
@@ -76,8 +80,37 @@ class Found:
 
     def is_merging(self, raw):
         """Return whether Hyper-V still has to merge files of checkpoints that were deleted."""
+        return self.has_unmerged_files(raw) and not self.never_merges(raw)
+
+    def has_unmerged_files(self, raw):
+        """Return whether a VM has files of checkpoints, but no checkpoint any more."""
         paths = [drive.get("Path") or "" for drive in raw.get("HardDrives") or ()]
         return any(map(is_checkpoint_file, paths)) and not self.snapshots.get(raw["Id"].lower())
+
+    def never_merges(self, raw):
+        """Return whether it is known that Hyper-V will not merge the files of this VM."""
+        return raw["Id"].lower() in self.unmerged or bool(self.missing(raw))
+
+    def missing(self, owner):
+        """Return {slot: file} of the disks of a raw VM or checkpoint of which a file does not exist."""
+        found = {}
+        for drive in owner.get("HardDrives") or () if self.lost else ():
+            lost = [path for path in self.chain(drive.get("Path")) if key_of(path) in self.lost]
+            found.update({drive_slot(drive): path for path in lost})
+        return found
+
+    def unread(self):
+        """Return the local disk files that could not be read; such a file may not exist."""
+        owners = [raw for raw in self.vms.values() if not state_of(raw["State"], raw.get("OperationalStatus")).busy]
+        ends = {raw["Id"].lower(): [self.chain(path)[-1] for path in _paths(raw)] for raw in owners}
+        ends = {one: [path for path in paths if self._is_unread(path)] for one, paths in ends.items()}
+        for one in [one for one, paths in ends.items() if paths]:
+            ends[one] += [path for owner in self.snapshots.get(one, ()) for path in _paths(owner)]
+        return dict.fromkeys(path for paths in ends.values() for path in paths if self._is_unread(path))
+
+    def _is_unread(self, path):
+        # A path on a share that this connection cannot reach proves nothing.
+        return path.lower().endswith(DISK_FILES) and not path.startswith("\\\\") and key_of(path) not in self.disks
 
     def chain(self, path):
         """Return the files of a disk, from the attached one to the last of its parents."""
@@ -98,6 +131,10 @@ class Found:
         return any(key_of(path) in map(key_of, self.chain(drive.get("Path"))) for drive in drives)
 
 
+def _paths(owner):
+    return [drive["Path"] for drive in owner.get("HardDrives") or () if drive.get("Path")]
+
+
 def is_checkpoint_file(path):
     """Return whether Hyper-V has created a file for a checkpoint."""
     return path.lower().endswith((".avhdx", ".avhd"))
@@ -110,9 +147,19 @@ def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
         mark = {**mark, "id": vm_id}
     vm = power_of_vm(raw, name or raw["Name"], vm_id, config_of(found, raw, native_keys))
     busy = vm.busy or ("merging disks" if found.is_merging(raw) else None)
-    reason = UNFINISHED if is_temporary(raw["Name"]) else vm.reason
+    reason = UNFINISHED if is_temporary(raw["Name"]) else vm.reason or _problem(found, raw)
     snapshots, counters = tuple(snapshots_of(found, raw)), _counters(found, raw, vm.power)
     return vm.having(busy=busy, reason=reason, snapshots=snapshots, mark=mark, counters=counters)
+
+
+def _problem(found, raw):
+    """Return what is wrong with the disk files of a VM, as a text for ``reason``."""
+    missing = found.missing(raw)
+    if missing:
+        return ", ".join(f"{path}, a file of the disk {slot}, does not exist" for slot, path in missing.items())
+    if raw["Id"].lower() in found.unmerged and found.has_unmerged_files(raw):
+        return "files of deleted checkpoints are not merged"
+    return ""
 
 
 def _counters(found, raw, power):
@@ -229,7 +276,8 @@ def files_of(found, raw):
     # Detached disks, and files that an interrupted task has created.
     own = {key_of(path): path for path in (*mark["disks"], *making_of(mark))}
     paths = {**{key_of(path): path for path in attached_files(found, raw)}, **own}
-    files = [File(path, "disk", key in own) for key, path in paths.items() if path]
+    files = [File(path, "disk", key in own) for key, path in paths.items() if path and key not in found.lost]
+    files += [File(path, "disk", key_of(disk) in own) for path, disk in _remaining_files(found, raw).items()]
     seeds = mark["files"]
     media = [drive["Path"] for drive in dvd_drives(raw, seeds) if drive.get("Path")]
     return (*files, *(File(path, "support", True) for path in seeds), *(File(path, "medium") for path in media))
@@ -239,6 +287,14 @@ def attached_files(found, raw):
     """Return the disk files of a VM and of its checkpoints, without those that Hyper-V has created for checkpoints."""
     paths = [drive["Path"] for drive in _drives_with_checkpoints(found, raw) if drive.get("Path")]
     return list(dict.fromkeys(found.file_without_checkpoints(path) for path in paths))
+
+
+def _remaining_files(found, raw):
+    """Return {file that Hyper-V has created on top of a disk: that disk} of those that it will not merge."""
+    chains = [found.chain(drive.get("Path")) for drive in _drives_with_checkpoints(found, raw)]
+    tops = {path: found.file_without_checkpoints(path) for chain in chains for path in chain}
+    files = {path: disk for path, disk in tops.items() if is_checkpoint_file(path) and path != disk}
+    return {path: disk for path, disk in files.items() if found.never_merges(raw) and key_of(path) not in found.lost}
 
 
 def _drives_with_checkpoints(found, raw):

@@ -11,12 +11,12 @@ from contextlib import suppress
 from ..._core.claims import NEW
 from ..._core.errors import PolyvirtError
 from ..._core.mark import making_of
-from ..._core.model import STOPPED
+from ..._core.model import ON, STOPPED
 from ..._core.needed import COPIED, DISK, FILE, FOLDER, GROWN, IMAGE, FileFacts, Image, Needed, needed_files
 from ..._core.plan_content import used_files
 from ..._core.planned import planned
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties
-from ..._tools.hyperv import VHD_IN_USE, controllers_chain, disks_chain, hyperv, vhd_call
+from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import (
     file_command,
     free_bytes,
@@ -169,7 +169,7 @@ class _Reads:
             *self._folder_calls,
             file_command("Test-Path", map(self._path, self._files), show=properties("Length")),
         ]
-        calls += [vhd_call(self._disks, VHD_IN_USE)] if self._disks else []
+        calls += [vhd_call(self._disks)] if self._disks else []
         if self.has_new:
             calls.append(volume_call(self._path(_FOLDER)))
         return calls
@@ -198,12 +198,14 @@ class HyperVFiles(FileFacts):
     platform, folder_option = "Hyper-V", "storage_path"
     iso_of_clone = removes_leftovers = True
     space_remedy = "set storage_path to a directory of another drive"
+    in_use_remedy = "Close that program, or dismount the disk (Dismount-VHD)"
 
     def __init__(self, host_files, plan):
         super().__init__(host_files.driver.claims, plan)
         self._facts, self._driver = host_files, host_files.driver
         steps, self._folder = list(planned(plan)), self.claims.folder
-        observed, created = self._driver.found.raw(plan.before.id), [is_new(one) for one in steps]
+        self._raw = observed = self._driver.found.raw(plan.before.id)
+        created = [is_new(one) for one in steps]
         #: [(step that attaches disks, raw VM that it changes, or None if the task creates the VM)]
         self.slots = [
             (one, None if any(created[: number + 1]) else observed)
@@ -249,6 +251,8 @@ class HyperVFiles(FileFacts):
         return [Needed(COPIED, "clone.source", path, slot, linked=requested["linked"]) for slot, path in found.items()]
 
     def kind(self, path):
+        if key_of(path) in self._driver.found.lost:
+            return ""
         if path == self._folder:
             return FOLDER if self._facts.exists[_FOLDER] else ""
         return FILE if self._facts.exists[self._names.get(path, path)] else ""
@@ -263,6 +267,11 @@ class HyperVFiles(FileFacts):
         marks = [own_mark(raw) for raw in (*unfinished, *([existing] if existing else ()))]
         return any(key_of(item.path) in map(key_of, making_of(mark)) for mark in marks)
 
+    def in_use(self, path):
+        """Return whether a disk is mounted on the host. While its VM is on, it is in use by that."""
+        is_own = self.plan.before.power in ON
+        return not is_own and bool((self._driver.found.disks.get(key_of(path)) or {}).get("Attached"))
+
     def image(self, item):
         """Virtual disks that Get-VHD did not return cannot be used, nor those of the VM's own checkpoints."""
         raw = self._facts.disks.get(key_of(item.path))
@@ -275,6 +284,18 @@ class HyperVFiles(FileFacts):
                 remedy="The VM would change it: delete or restore the checkpoint first, or copy the file.",
             )
         return Image(item.disk.get("format") or raw.get("VhdFormat") or "VHDX", raw["Size"])
+
+    def attached(self):
+        """Return the files of the VM's disks that are known not to exist; a restore or a new VM does not need them."""
+        is_other = any(step.verb in ("restore", "delete") for step in self.plan.steps)
+        missing = {} if is_other or self._raw is None else self._driver.found.missing(self._raw)
+        disks = self.plan.after.config.get("disks") or {}
+        return [(f"disks.{slot}", path, ", or detach the disk") for slot, path in missing.items() if slot in disks]
+
+    def no_growth(self, item):
+        if item.purpose != GROWN or self._raw is None or not self._driver.found.has_unmerged_files(self._raw):
+            return ()
+        return "the files of deleted checkpoints are not merged", "Check whether a backup holds them."
 
     def bytes_of(self, item):
         if item.purpose == GROWN:

@@ -10,7 +10,9 @@ from ..._core.identity import spellings
 from ..._core.model import Observation
 from ..._kit.light import KnownSettings, is_light
 from ..._ports.windows import CallFailed, OnWindows
-from ..._tools.hyperv import MODULE, PARTS, host_chain, is_gone, power_chain, read_disks, read_vms, vms_chain
+from ..._ports.windows_request import Chain, properties
+from ..._tools.hyperv import MODULE, PARTS, host_chain, is_gone, power_chain, read_disks, read_vms, state_of, vms_chain
+from ..._tools.windows_files import file_command, key_of
 from .hyperv_vm import Found, Host, files_of, observed_vm, power_of_vm
 from .mark import is_temporary, mark_of, temporary_name
 from .settings.disks import slot_name
@@ -21,6 +23,8 @@ from .traits import hyperv_traits
 _TRIES = 3
 #: The name of the chain that reads all VMs.
 _ALL = "all"
+#: Seconds after which Hyper-V certainly has begun to merge the files of deleted checkpoints, if it will.
+_MERGE_BEGINS = 20
 _NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on clients the feature Hyper-V."
 
 
@@ -38,6 +42,9 @@ class HyperVObserver(OnWindows):
         self._settings, self._warnings = KnownSettings(), []
         #: The last observation with settings, and the Host; plans are based on them.
         self.found, self.host, self.has_all = Found(), None, False
+        #: {disk file that could not be read: whether it exists}, and {id of a VM: when its files were first seen
+        #: unmerged while Hyper-V did nothing about it}.
+        self._exists, self._idle_since = {}, {}
 
     def traits(self):
         return hyperv_traits(self)
@@ -54,6 +61,8 @@ class HyperVObserver(OnWindows):
             return self._observe_power(targets)
         found = self.read(None if "files" in facets else targets)
         self.has_all = targets is None or "files" in facets
+        found.lost, found.unmerged = self._lost_files(found), self._unmerged(found)
+        self.found.lost, self.found.unmerged = found.lost, found.unmerged
         selected = list(self._select(found, targets, "unfinished" in facets))
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "native" in facets:
@@ -66,6 +75,21 @@ class HyperVObserver(OnWindows):
         self.found.known = found.known
         self.found.add(found.known, list(found.vms.values()), found.all_snapshots(), list(found.disks.values()))
         return Observation(vms=vms, known=found.names(), warnings=tuple(self._warnings))
+
+    def _lost_files(self, found):
+        """Return the keys of the disk files that do not exist: Get-VHD also fails for other reasons."""
+        unknown = [path for path in found.unread() if path not in self._exists]
+        if unknown:
+            (result,) = self.send([Chain("lost", (file_command("Test-Path", unknown, show=properties("Length")),))])
+            self._exists.update(zip(unknown, result.answers[0].objects))
+        return frozenset(key_of(path) for path, exists in self._exists.items() if not exists)
+
+    def _unmerged(self, found):
+        """Return the ids of VMs with files of deleted checkpoints for which no merge has begun in time."""
+        idle = {one for one, raw in found.vms.items() if found.has_unmerged_files(raw) and not _is_working(raw)}
+        now = self.windows.clock.now()
+        self._idle_since = {one: self._idle_since.get(one, now) for one in idle}
+        return frozenset(one for one, since in self._idle_since.items() if now - since >= _MERGE_BEGINS)
 
     def read(self, targets=None):
         """Read the VMs now, and return them as Found: all, or those of ``targets``."""
@@ -166,6 +190,10 @@ class HyperVObserver(OnWindows):
         if target is not None and target.name and target.name.casefold() == name.casefold():
             return [target.name]
         return named.get(name.casefold(), [name])
+
+
+def _is_working(raw):
+    return bool(state_of(raw["State"], raw.get("OperationalStatus")).busy)
 
 
 def _conditions_of(targets):

@@ -112,6 +112,26 @@ def _pick_snapshot(key):
     return pick("snapshots", "snapshot", conditions={"Id": key})
 
 
+#: {verb: what cannot be done if a file is missing}.
+_DONE = {"snapshot": "taken", "drop_snapshot": "deleted", "restore": "restored"}
+
+
+def check_files(driver, plan):
+    """Raise Refused for a checkpoint that Hyper-V cannot take, delete or restore because a disk file is missing."""
+    raw = driver.found.raw(plan.before.id)
+    for step in plan.steps if raw else ():
+        owner = raw if step.verb in _DONE else {}
+        if step.verb == "restore":
+            checkpoints = driver.found.snapshots.get(raw["Id"].lower(), ())
+            owner = next((one for one in checkpoints if one["Id"] == step.arguments["id"]), {})
+        for slot, path in driver.found.missing(owner).items():
+            raise Refused(
+                f"{plan.before.name}: the checkpoint cannot be {_DONE[step.verb]}: {path}, a file of the disk {slot},"
+                " does not exist.",
+                "Restore the file.",
+            )
+
+
 def check_production(driver, plan):
     """Raise Refused for a checkpoint that only the guest can prepare, which does not answer."""
     raw, vm = driver.found.raw(plan.before.id), plan.before

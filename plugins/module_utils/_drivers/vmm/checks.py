@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 
 from ..._core.claims import NAME
 from ..._core.errors import NotFound, Refused
 from ..._core.file_checks import check_files
 from ..._core.mark import IN_MARK
-from ..._core.model import ON, STOPPED
+from ..._core.model import ABSENT, ON, STOPPED
 from ..._core.planned import planned
 from ..._ports import files
 from ..._tools import seed
+from ..._tools.vm_conf_registration import rejected
 from .edit import INCOMPLETE, invalid
 from .needed import VmmFiles
 from .settings.table import config_inherited
@@ -33,12 +35,14 @@ def check_plan(driver, plan, released=frozenset()):
     """
     found = driver.found
     steps = list(planned(plan))
+    _check_is_defined(driver, found, plan, steps)
     _check_numbering(plan)
     needs_reload = _needs_reload(found, plan, steps)
     if needs_reload or any(one.step.verb in READ_AGAIN for one in steps):
         _check_file(driver, found, plan, steps)
     if needs_reload:
-        check_reload(driver, found, plan.after.name, {plan.after.name})
+        _check_own_devices(plan)
+        check_reload(driver, found, plan.after.name, {plan.after.name}, plan.after.power == ABSENT)
     for one in steps:
         if one.step.verb == "delete":
             _check_no_instances(found, one.vm.name, {identity for kind, identity in released if kind == NAME})
@@ -64,10 +68,14 @@ def _check_file(driver, found, plan, steps):
     _check_is_ours(driver, found, plan.before.name, steps)
 
 
-def check_reload(driver, found, name, starting):
-    """Raise if vmd would reject vm.conf or exit, or start VMs later that are not in ``starting`` (names)."""
+def check_reload(driver, found, name, starting, is_deleted=False):
+    """Raise if vmd would reject vm.conf or exit, or start VMs later that are not in ``starting`` (names).
+
+    ``is_deleted``: the plan of the VM ``name`` deletes it.
+    """
     path = driver.config_file
     _check_interfaces(driver, found, name)
+    _check_registration(found, name, is_deleted)
     _check_no_running_instances(found, path, name)
     others = found.others_started(starting)
     if others and found.configuration.staggered:
@@ -78,11 +86,47 @@ def check_reload(driver, found, name, starting):
         )
 
 
+def _check_registration(found, name, is_deleted):
+    """Raise Refused if vmd would reject a block that ``vmd -n`` accepts; that of ``name`` itself may be deleted."""
+    configuration = found.configuration
+    if is_deleted:
+        configuration = replace(configuration, listed=[one for one in configuration.listed if one.name != name])
+    found_fault = rejected(configuration, found.running() - {name})
+    if found_fault:
+        block, reason = found_fault
+        raise Refused(
+            f"{name}: vmd has to read {block.file} again, and would reject the block of the VM '{block.name}':"
+            f" {reason}.",
+            "Correct or remove that block.",
+        )
+
+
+def _check_own_devices(plan):
+    """Raise Refused if the plan would leave a VM that vmd rejects."""
+    config = plan.after.config
+    if plan.after.power != ABSENT and not (config.get("disks") or config.get("iso")):
+        raise Refused(
+            f"{plan.after.name}: vmd rejects a VM that has neither a disk nor an ISO image.", "Set disks or iso."
+        )
+
+
+def _check_is_defined(driver, found, plan, steps):
+    """Raise Refused for a VM that vmd knows although vm.conf does not define it: nothing of it can be changed."""
+    name, verbs = plan.before.name, {one.step.verb for one in steps}
+    if plan.before.id is None or name in found.configuration.blocks or not verbs & {"configure", "start"}:
+        return
+    raise Refused(
+        f"{name}: {driver.config_file} does not define the VM: its block was removed and vmd has not read the file"
+        " since, or the VM was started on the command line.",
+        "Put its block back, or delete the VM first (state: absent).",
+    )
+
+
 def _needs_reload(found, plan, steps):
     """Return whether vmd has to read vm.conf again; changes of a running VM wait for its next start."""
     verbs, name = {one.step.verb for one in steps}, plan.after.name
     kinds = {change.kind for one in steps if one.step.verb == "configure" for change in one.changes}
-    is_unread = INCOMPLETE & (found.mark(name) or {}).keys() or name not in found.rows
+    is_unread = INCOMPLETE & (found.mark(name) or {}).keys() or name not in found.rows or name in found.unread
     is_changed = bool(kinds - set(UNREAD))
     if verbs & {"create", "clone", "delete"} or ("start" in verbs and (is_unread or is_changed)):
         return True

@@ -33,7 +33,7 @@ class VmmClaims(HoldsClaims):
 
     def _of_vm(self, found, name):
         """A running VM has two definitions, which may contain different files."""
-        mark, definitions = found.mark(name), found.stored_and_running(name)
+        mark, definitions = found.own(name), found.stored_and_running(name)
         claims = dict.fromkeys(claim for one in definitions for claim in self._of_definition(one, mark))
         attached = {claim.text for claim in claims}
         for path in (mark or {}).get("disks", ()):

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 from ..._core.errors import Stale
-from ..._core.mark import with_settings
+from ..._core.file_checks import check_free
+from ..._core.mark import BIRTH, with_settings
 from ..._core.model import STOPPED
+from ..._core.needed import ENLARGED
 from ..._core.simulate import changed_config
 from ..._core.units import human_size
+from ..._ports.locks import is_locked_as_whole
 from .observe import image_of
 from .settings.disks import create_disks, disk_path, grow_disk, with_macs
 from .settings.table import config_of, with_config
@@ -23,7 +26,7 @@ def configure(driver, vm, step):
     if definition is None:
         raise Stale(f"{vm.name}: its block in vm.conf was removed meanwhile.")
     mark = _changed_mark(edit.mark(vm.name), step.changes)
-    before = config_of(definition, mark, image_of, ("allow", "sev", "seves"))
+    before = config_of(definition, mark, image_of, ("allow", "sev", "seves"), mark.get(BIRTH))
     after = changed_config(before, step.changes)
     if all(change.kind in UNREAD for change in step.changes):
         is_changed = after["autostart"] != before["autostart"]
@@ -63,5 +66,6 @@ def _grow(driver, vm, disk, size):
     if vm.power != STOPPED:
         raise Stale(f"{vm.name}: it was started meanwhile, so {disk['source']} cannot become {human_size(size)}.")
     if disk["size"] < size:
+        check_free(vm.name, [("", disk["source"], ENLARGED)], is_locked_as_whole)
         grow_disk(driver, disk, size)
         driver.edit.not_undoable.add(vm.name)

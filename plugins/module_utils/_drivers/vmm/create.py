@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from ..._core.mark import empty_mark, inputs_of, with_settings
 from ..._core.model import ABSENT
 from .definition import Definition
@@ -39,7 +41,7 @@ def _create(driver, vm, step, content):
         for slot, disk in sorted((config.get("disks") or {}).items())
     ]
     mark = {
-        **empty_mark(vm.name),
+        **empty_mark(vm.name, birth=uuid4().hex),
         "disks": created,
         "files": seeds,
         "description": config.get("description") or "",

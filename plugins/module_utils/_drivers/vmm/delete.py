@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+from ..._kit.local_files import check_deletable
+from ..._ports.locks import is_locked_as_whole
+
 
 def delete(driver, vm, step):
-    driver.edit.remove(vm.name, step.arguments.get("files", ()))
+    paths = step.arguments.get("files", ())
+    check_deletable(vm.name, paths, is_locked_as_whole)
+    driver.edit.remove(vm.name, paths)

@@ -17,16 +17,16 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
-from ..._core.mark import empty_mark, finished_mark, making_mark, unfinished_mark
+from ..._core.mark import BIRTH, empty_mark, finished_mark, making_mark, mark_for, unfinished_mark
 from ..._core.model import ABSENT, ON, STOPPED
 from ..._ports import files
 from ..._ports.clock import Clock
+from ..._tools.vmctl import WAITING
 from .marked_block import Entry, changed_block, joined, merged, replaced, split
+from .observe import birth_of
 
 #: Keys of a mark until vmd has read the change.
 INCOMPLETE = frozenset({"unfinished", "making", "in_force"})
-#: The state in vmctl status of a VM that vmd will start.
-_WAITING = "waiting"
 #: Seconds between observations, and how many of them, until vmd has started the VMs that are enabled in vm.conf.
 _PAUSE, _PAUSES = 0.25, 40
 _AGAIN = "Run the task again."
@@ -59,7 +59,8 @@ class Edit:
         announced = {name: paths for name, paths in files_of.items() if paths}
         for name, paths in announced.items():
             entry = self._entry(name)
-            self._stage(name, replace(entry, mark=self._incomplete(name, entry.mark or empty_mark(name), paths)))
+            mark = mark_for(name, self.found.record(name), self.found.birth(name))
+            self._stage(name, replace(entry, mark=self._incomplete(name, mark, paths)))
         if announced:
             self._write(self._parts)
 
@@ -71,30 +72,25 @@ class Edit:
 
     def mark(self, name):
         """Return the mark of a VM without the keys that an interrupted task has left."""
-        return finished_mark(self._entry(name).mark or empty_mark(name), "in_force")
+        return finished_mark(mark_for(name, self.found.record(name), self.found.birth(name)), "in_force")
 
     def check_unchanged(self, name):
         """Raise Stale if another client changed the block of a VM since it was planned."""
-        planned, current = (self._block_text(found, name) for found in (self.driver.found, self.found))
+        planned, current = (found and found.block_text(name) for found in (self.driver.found, self.found))
         if planned != current and self.driver.written.get(name) != current:
             raise Stale(f"{name}: its block in vm.conf was changed meanwhile.")
-
-    @staticmethod
-    def _block_text(found, name):
-        block = found.configuration.blocks.get(name) if found else None
-        return found.configuration.texts[block.file][block.start : block.end] if block else None
 
     def define(self, definition, mark, power):
         """Write the block of a VM. A VM that is on keeps its current settings until its next cold start."""
         name, is_on = definition.name, power not in (STOPPED, ABSENT)
         block = self.found.configuration.blocks.get(name)
-        current = self._block_text(self.found, name)
+        current = self.found.block_text(name)
         if block is not None and not self.found.is_ours(name):
-            self._define_elsewhere(block, definition)
+            mark = {**mark, BIRTH: self._define_elsewhere(block, definition)}
             entry = self._entry(name).with_block(name, "", mark)
         else:
             entry = self._entry(name).with_block(name, definition.printed(), mark)
-        in_force = (self.found.mark(name) or {}).get("in_force") or current
+        in_force = (self.found.own(name) or {}).get("in_force") or current
         incomplete = self._incomplete(name, mark, self.created_files.get(name, ()))
         incomplete.update({"in_force": in_force} if current else {})
         if is_on and current:
@@ -116,7 +112,8 @@ class Edit:
         if entry.has_block(name):
             entry = entry.with_block(name, definition.printed(), entry.mark)
         else:
-            self._define_elsewhere(self.found.configuration.blocks[name], definition)
+            birth = self._define_elsewhere(self.found.configuration.blocks[name], definition)
+            entry = replace(entry, mark={**entry.mark, BIRTH: birth})
         self._stage(name, entry)
         self.driver.written[name] = definition.printed().rstrip("\n")
 
@@ -140,11 +137,14 @@ class Edit:
         self._after.append(lambda: [files.remove(path) for path in sorted(paths)])
 
     def _define_elsewhere(self, block, definition):
+        """Change a block outside of the marked lines, and return the birth of its VM afterwards."""
         if definition.enabled:
             self._enabled.add(definition.name)
         before = self.found.definition(block.name).statements()
         text = self.found.configuration.texts[block.file]
-        self._replace_elsewhere(block, changed_block(text, block, before, definition.statements()))
+        changed = changed_block(text, block, before, definition.statements())
+        self._replace_elsewhere(block, changed)
+        return birth_of(changed, definition.disks)
 
     def _replace_elsewhere(self, block, new):
         """Replace a block outside of the marked lines; if ``new`` is empty, its newline is removed too."""
@@ -280,7 +280,7 @@ class Edit:
 
     def _is_stopped(self, row):
         """Return whether a VM is off; if it runs, power it off."""
-        if row is None or row.state == _WAITING:
+        if row is None or row.state == WAITING:
             return False
         if row.power == STOPPED:
             return True

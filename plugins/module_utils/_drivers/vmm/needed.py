@@ -13,6 +13,7 @@ from ..._core.units import human_size
 from ..._kit.local_files import LocalFiles
 from ..._media import disk_header
 from ..._ports import files
+from ..._ports.locks import is_locked_as_whole
 from ..._tools import optical
 from .observe import bases_of
 from .options import STORAGE
@@ -36,11 +37,17 @@ class VmmFiles(LocalFiles):
     def creates_folder(self, folder):
         return folder == STORAGE
 
+    def in_use(self, path):
+        """Ask for the lock that vmd, vmctl and others have on an open disk; not for disks of VMs that run here."""
+        running = [self.driver.found.stored_and_running(name)[1] for name in self.driver.found.running()]
+        disks = [disk for definition in running if definition for disk, _format in definition.disks]
+        return files.identity(path) not in map(files.identity, disks) and is_locked_as_whole(path)
+
     def is_iso(self, path):
         return optical.is_iso(path)
 
     def is_leftover(self, item):
-        return item.path in making_of(self.driver.found.mark(self.name))
+        return item.path in making_of(self.driver.found.record(self.name))
 
     def copied(self, one):
         """A source that the same task creates has no files yet."""

@@ -8,28 +8,34 @@ vmd renumbers its VMs whenever it starts, so the id of a VM is its name, which i
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from ..._core.errors import PolyvirtError
-from ..._core.mark import UNFINISHED, making_of
+from ..._core.leases import CREATED
+from ..._core.mark import BIRTH, UNFINISHED, VERSION, is_mark_of, is_unfinished, making_of
 from ..._core.model import RUNNING, STOPPED, Address, Counters, File, Observation, Vm
 from ..._core.units import MIB
 from ..._media import disk_header
 from ..._ports import files
 from ..._ports.ceiling import call_timeout
-from ..._ports.clock import epoch
+from ..._ports.clock import Clock, epoch
 from ..._ports.command import Commands
 from ..._tools import vm_conf, vmctl
 from ..._tools.vm_conf import Configuration
+from ..._tools.vm_conf_registration import rejected
 from ..._tools.vmctl import Vmctl
 from .definition import LOCAL, definition_of
 from .marked_block import Parts, split
 from .settings.table import config_of
 from .traits import vmm_traits
 
+#: Seconds after which vmd certainly has started the VMs of a file that it has accepted, without staggered starts.
+_STARTED_AFTER = 15
 LEASES = "/var/db/dhcpd.leases"
 
 
@@ -37,13 +43,15 @@ LEASES = "/var/db/dhcpd.leases"
 class Found:
     """One observation: vm.conf with its ``parts``, and ``rows`` {name: Row} of vmctl status.
 
-    ``starting`` are the names of VMs that this task has started, and that vmctl has not listed since.
+    ``starting`` are the names of VMs that this task has started, and that vmctl has not listed since. ``unread`` are
+    those that vmd will not start although it says so, because it has rejected vm.conf when it read the file last.
     """
 
     configuration: Configuration
     parts: Parts
     rows: Mapping
     starting: frozenset = frozenset()
+    unread: frozenset = frozenset()
 
     def names(self, with_unfinished=False):
         """Return the names of all VMs: those in vm.conf, and those that were started on the command line."""
@@ -57,9 +65,37 @@ class Found:
         entry = self.parts.entries.get(name)
         return entry.mark if entry else None
 
+    def record(self, name):
+        """Return the mark with the settings of a VM, or None. That of a created VM stands directly before its block.
+
+        If the block is somewhere else, an administrator has defined another VM with the name of one that is gone.
+        """
+        mark = self.mark(name)
+        if not mark or self.is_ours(name) or name not in self.configuration.blocks:
+            return mark
+        # The version before did not record who has created a VM; it recorded settings of foreign VMs in the same way.
+        return None if CREATED in mark or is_unfinished(mark) else {**mark, "v": VERSION}
+
+    def birth(self, name):
+        """Return what identifies a VM: what its creation has recorded, else its block and its first disk."""
+        mark = self.record(name) or {}
+        if mark.get(BIRTH) and (self.is_ours(name) or name not in self.configuration.blocks):
+            return mark[BIRTH]
+        definition = self.definition(name)
+        return birth_of(self.block_text(name), definition.disks) if definition else None
+
+    def own(self, name):
+        """Return the mark of a VM if it is of this very VM, else None."""
+        mark = self.record(name)
+        return mark if is_mark_of(mark, name, self.birth(name)) else None
+
+    def block_text(self, name):
+        block = self.configuration.blocks.get(name)
+        return self.configuration.texts[block.file][block.start : block.end] if block else None
+
     def is_unfinished(self, name):
         """Return whether a task was interrupted while it created or deleted the VM."""
-        mark = self.mark(name) or {}
+        mark = self.record(name) or {}
         # Earlier versions stored only the files of such a VM, without the flag.
         return mark.get("unfinished", bool(making_of(mark))) and name not in self.rows
 
@@ -74,7 +110,7 @@ class Found:
 
     def stored_and_running(self, name):
         """Return (Definition in vm.conf, Definition in use by vmd); they differ if a change waits for a cold start."""
-        stored, text = self.definition(name), (self.mark(name) or {}).get("in_force")
+        stored, text = self.definition(name), (self.own(name) or {}).get("in_force")
         if stored is None or not text:
             return stored, stored
         block = vm_conf.read("", {"": text}.get).blocks.get(name)
@@ -86,6 +122,19 @@ class Found:
         stopped = [name for name, block in blocks.items() if block.is_enabled and self.power(name) == STOPPED]
         return [name for name in stopped if not self.is_ours(name) and name not in names]
 
+    def running(self):
+        """Return the names of the VMs that are on: vmd ignores their blocks when it reads vm.conf."""
+        return frozenset(name for name in self.rows if self.power(name) != STOPPED)
+
+    def is_removed(self, name):
+        """Return whether the block of a VM was removed from vm.conf, and vmd has not read the file since.
+
+        A VM without a block that was started on the command line is gone when it stops, and has no record.
+        """
+        row = self.rows.get(name)
+        is_known = row is not None and (row.power == STOPPED or self.mark(name) is not None)
+        return is_known and name not in self.configuration.blocks
+
     def power(self, name):
         if name in self.rows:
             return self.rows[name].power
@@ -94,7 +143,7 @@ class Found:
 
 def observed_vm(found, name, native_keys=()):
     """Return one Vm. A VM that vm.conf does not define exists only while it runs."""
-    row, mark = found.rows.get(name), found.mark(name)
+    row, mark, birth = found.rows.get(name), found.record(name), found.birth(name)
     stored, running = found.stored_and_running(name)
     is_on = found.power(name) != STOPPED
     vm = Vm(
@@ -102,24 +151,35 @@ def observed_vm(found, name, native_keys=()):
         id=name,
         power=found.power(name),
         reason=_reason(found, name, row),
-        busy=row.busy if row else "starting" if is_on else None,
-        persistent=stored is not None,
+        busy=_busy(found, name, row, is_on),
+        persistent=stored is not None or found.is_removed(name),
         mark=mark,
+        birth=birth,
         files=files_of(found, name, stored),
         counters=_counters(row),
     )
     if stored is None:
         return vm.having(config=_config_of_row(row) if row else {})
-    config = config_of(stored, mark, image_of, native_keys)
+    config = config_of(stored, mark, image_of, native_keys, birth)
     # autostart is effective at once, because it matters only when vmd itself starts.
-    active = {**config_of(running, mark, image_of, native_keys), "autostart": config["autostart"]}
+    active = {**config_of(running, mark, image_of, native_keys, birth), "autostart": config["autostart"]}
     # A change of a VM that is off is not complete until vmd has read it; so the settings that vmd uses are reported.
     return vm.having(config=config, active=active) if is_on else vm.having(config=active)
+
+
+def _busy(found, name, row, is_on):
+    if name in found.unread:
+        return None
+    return row.busy if row else "starting" if is_on else None
 
 
 def _reason(found, name, row):
     if found.is_unfinished(name):
         return UNFINISHED
+    if found.is_removed(name):
+        return "its block was removed from vm.conf, and vmd has not read the file since"
+    if name in found.unread:
+        return "vmd has rejected vm.conf when it read the file last"
     return f"vmd reports '{row.state}'" if row and (row.busy or row.power == "unknown") else ""
 
 
@@ -132,6 +192,14 @@ def _config_of_row(row):
     """Return the settings of a VM that was started on the command line, as far as vmctl reports them: rounded."""
     memory = vmctl.size(row.max_memory)
     return {"cpus": 1, "memory": memory and memory // MIB * MIB, "autostart": False}
+
+
+def birth_of(text, disks):
+    """Return what identifies a VM that no task has created: the text of its block, and its first disk."""
+    about = [text]
+    for path, _format in disks[:1]:
+        about += [str(files.identity(path)), image_of(path)[0]]
+    return hashlib.sha256(json.dumps(about).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def image_of(path):
@@ -157,7 +225,7 @@ def _image_of(path, _changed, _size):
 
 def files_of(found, name, definition):
     """Return the files of one VM."""
-    mark = found.mark(name) or {}
+    mark = found.own(name) or {}
     roles = {path: "disk" for path, _format in definition.disks} if definition else {}
     roles.update(dict.fromkeys(mark.get("files", ()), "support"))
     disks = (*mark.get("disks", ()), *making_of(mark))
@@ -258,6 +326,8 @@ class VmmObserver:
         self.found = None
         #: Names of the VMs that this task has started, until vmctl lists them.
         self.starting = set()
+        #: {name: when vmctl listed it first as waiting for its start}.
+        self._waiting_since = {}
 
     def traits(self):
         return vmm_traits(self)
@@ -290,7 +360,19 @@ class VmmObserver:
             # vmctl does not list a VM for a moment while it starts or stops.
             rows = {**rows, **self.tool.status()}
         self.starting -= set(rows)
-        return Found(configuration, parts, rows, frozenset(self.starting))
+        found = Found(configuration, parts, rows, frozenset(self.starting))
+        return replace(found, unread=self._unread(found))
+
+    def _unread(self, found):
+        """Return the names of VMs that wait for a start that never comes: vmd ends to read a file that it rejects."""
+        waiting = {name for name, row in found.rows.items() if row.state == vmctl.WAITING}
+        if not waiting or found.configuration.staggered:
+            return frozenset()
+        now = Clock().now()
+        self._waiting_since = {name: self._waiting_since.get(name, now) for name in waiting}
+        if rejected(found.configuration, found.running()):
+            return frozenset(waiting)
+        return frozenset(name for name, since in self._waiting_since.items() if now - since >= _STARTED_AFTER)
 
 
 def _is_wanted(name, targets):

@@ -25,7 +25,8 @@ _ADDRESSES = frozenset({"power", "addresses"})
 def start(driver, vm, step):
     """Start a VM with its settings in vm.conf; if vmd has not read them all, have it read the file first."""
     found = driver.read_found()
-    if INCOMPLETE & (found.mark(vm.name) or {}).keys() or vm.name not in found.rows:
+    is_unread = vm.name not in found.rows or vm.name in found.unread
+    if is_unread or INCOMPLETE & (found.mark(vm.name) or {}).keys():
         edit = Edit(driver, starting={vm.name})
         edit.read_again(vm.name)
         edit.commit()
@@ -86,7 +87,13 @@ def _has_begun(completed):
 
 def kill(driver, vm, step):
     if driver.read_found().power(vm.name) != STOPPED:
-        driver.tool.stop(_vmctl_argument(driver, vm), "-f")
+        wait = () if vm.persistent else ("-w",)
+        driver.tool.stop(_vmctl_argument(driver, vm), "-f", *wait)
+    if not vm.persistent:
+        # If its block was removed from vm.conf, vmd knows the VM until it reads the file again.
+        edit = Edit(driver)
+        edit.remove(vm.name, ())
+        edit.commit()
 
 
 def pause(driver, vm, step):

@@ -7,22 +7,50 @@ from __future__ import annotations
 
 import ntpath
 
-from ..._core.errors import Refused, Unsupported
+from ..._core.errors import NotFound, Refused, Unsupported
 from ..._core.file_checks import check_files
 from ..._core.mark import name_of_image
 from ..._core.planned import planned
-from ..._tools.wsl import is_path
+from ..._tools.wsl import disk_of, is_path
 from .cloud_init import check_documents
 from .configure import EXPORTS
 from .needed import WslFiles
-from .settings.storage import FORMATS, MANAGE
+from .settings.guest_files import GUEST
+from .settings.storage import FORMATS, MANAGE, STORAGE
 from .traits import check_version
 
 _ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".vhdx")
 
 
+def distros_with_used_disks(host, plans):
+    """Return the raw distributions that plans start or change inside, and the sources of their clones."""
+    used = [host.raw(vm_id) for plan in plans for vm_id in _uses_disks_of(plan)]
+    return [raw for raw in used if raw is not None]
+
+
+def _uses_disks_of(plan):
+    for step in plan.steps:
+        if step.verb == "clone" and step.arguments["source"].id is not None:
+            yield step.arguments["source"].id
+        is_inside = any(change.field in (*STORAGE, *GUEST) for change in step.changes)
+        if step.verb == "start" or (step.verb == "configure" and is_inside):
+            yield plan.before.id
+
+
+def _check_disk(driver, plan):
+    for vm_id in _uses_disks_of(plan):
+        raw = driver.host.raw(vm_id)
+        if raw is not None and driver.host.is_lost(raw):
+            of_source = "" if vm_id == plan.before.id else f"clone.source: the disk of {raw['DistributionName']}, "
+            raise NotFound(
+                f"{plan.after.name}: {of_source}{disk_of(raw)} does not exist, so the distribution cannot start.",
+                "Restore the file, or delete the distribution (state: absent).",
+            )
+
+
 def check_plan(driver, plan, released=frozenset()):
     """Raise if the plan would fail. ``released`` are the claims that earlier plans of the task let go of."""
+    _check_disk(driver, plan)
     name, needed = plan.after.name, WslFiles(driver, plan)
     for one in planned(plan):
         export = next((change.new for change in one.changes if change.field == "export"), None)

@@ -7,14 +7,26 @@ from __future__ import annotations
 
 import ntpath
 
-from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.errors import NotFound, PolyvirtError, Refused, Stale
 from ..._core.mark import IN_MARK, parsed
 from ..._kit.settings import in_order
 from ..._ports.windows import CallFailed
-from ..._ports.windows_request import call, properties
+from ..._ports.windows_request import call, pick, properties
 from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
-from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, guard, in_shell, set_value, wsl
+from ..._tools.wsl import (
+    MARK,
+    check,
+    check_optional,
+    disk_of,
+    export_file,
+    folder_of,
+    guard,
+    guard_of_files,
+    in_shell,
+    set_value,
+    wsl,
+)
 from .cloud_init import remove_documents
 from .distro import Distro
 from .power import keep_calls, remove_task
@@ -24,6 +36,7 @@ from .settings.table import mark_call
 
 #: HRESULTs of Windows for a file that exists already.
 _EXISTS = {0x80070050, 0x800700B7}
+_AGAIN = "Run the task again."
 #: {file extension of an export: arguments of wsl.exe}
 EXPORTS = {".tar": [], ".gz": ["--format", "tar.gz"], ".xz": ["--format", "tar.xz"], ".vhdx": ["--vhd"]}
 
@@ -52,13 +65,26 @@ def apply_changes(driver, vm, raw, changes):
     if "keep_running" in values:
         calls += keep_calls(driver, vm, values["keep_running"], driver.host.runs(raw))
     if calls:
-        result = yield [*guard(vm.id, distro.name), *calls]
+        result = yield from _guarded(vm, distro, calls, is_marked)
         for answer in result.answers:
             if "exit_code" in answer.details:
                 check(answer, vm.name, "--set-default")
         check_optional(result.answers)
     if values.get("export"):
         yield from _export(driver, vm, distro, values["export"])
+
+
+def _guarded(vm, distro, calls, is_marked):
+    """Send ``calls``, which must not overwrite a record that another task has changed since it was read."""
+    before = guard(vm.id, distro.name)
+    recorded = {MARK: distro.raw[MARK]} if is_marked and distro.raw.get(MARK) else None
+    same = [pick("distro", "own", conditions=recorded)] if recorded else []
+    try:
+        return (yield [*before, *same, *calls])
+    except CallFailed as error:
+        if error.id == "NotOne" and same and len(error.result.answers) == len(before) + 1:
+            raise Stale(f"{vm.name}: its record was changed meanwhile by another client.") from error
+        raise
 
 
 def _export(driver, vm, distro, path):
@@ -133,19 +159,30 @@ def _run_in_guest(driver, vm, name, script, stdin=None):
 # Deleting -------------------------------------------------------------------------------------------------------------
 
 
+def _check_files(vm, raw, planned):
+    """Raise NotFound if WSL would delete something else than what was planned, such as after a conversion."""
+    path = disk_of(raw)
+    if path not in planned:
+        raise NotFound(f"{vm.name}: its files are in {path} now, which was not planned to be deleted.", _AGAIN)
+
+
 def delete(driver, vm, step):
     raw = driver.host.raw(vm.id)
     name = raw["DistributionName"] if raw else vm.name
+    if raw is not None:
+        _check_files(vm, raw, step.arguments.get("files", ()))
     if vm.id is not None:
+        same = guard(vm.id, name) if raw is None else guard_of_files(raw)
         try:
             yield from remove_documents(parsed(raw.get(MARK)) if raw else None)
-            result = yield [*guard(vm.id, name), *remove_task(driver, vm)]
+            result = yield [*same, *remove_task(driver, vm)]
             check_optional(result.answers)
-            yield from driver.run(vm.name, ["--unregister", name], guard(vm.id, name))
+            # WSL deletes what the registry names at this moment.
+            yield from driver.run(vm.name, ["--unregister", name], same)
         except CallFailed as error:
             if error.category != "ObjectNotFound" or (yield from driver.named(vm.name)) is not None:
                 message = f"{vm.name}: the distribution was replaced in the meantime."
-                raise NotFound(message, "Run the task again.") from error
+                raise NotFound(message, _AGAIN) from error
             if driver.has_task(vm):
                 yield remove_task(driver, vm)
     # An interrupted clone may have left its temporary file, perhaps for another directory than that of this one.

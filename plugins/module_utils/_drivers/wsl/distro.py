@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ..._core.mark import UNFINISHED, is_unfinished, mark_for, parsed
 from ..._core.model import RUNNING, STOPPED, UNKNOWN, File, Vm
 from ..._tools import wsl_conf
+from ..._tools.windows_files import key_of
 from ..._tools.wsl import INSTALLED, INSTALLING, MARK, PACKAGED, UNINSTALLING, disk_of, is_vm, kept_by, number_of
 
 _STATES = {INSTALLING: "being installed", UNINSTALLING: "being removed"}
@@ -36,6 +37,8 @@ class Host:
     files: dict = field(default_factory=dict)
     sizes: dict = field(default_factory=dict)
     guests: dict = field(default_factory=dict)
+    #: {key of the path of a disk: whether it exists}, of those about which the task has asked.
+    disks: dict = field(default_factory=dict)
     #: Whether the file that the task exports to exists.
     exported: bool = False
 
@@ -50,6 +53,10 @@ class Host:
 
     def raw(self, vm_id):
         return self.distros.get((vm_id or "").lower())
+
+    def is_lost(self, raw):
+        """Return whether it is known that the disk of a distribution does not exist."""
+        return not self.disks.get(key_of(disk_of(raw)), True)
 
     def runs(self, raw):
         return raw["DistributionName"] in self.running
@@ -117,13 +124,19 @@ def observed_vm(host, raw, name, vm_id, config, active):
         id=vm_id,
         power=power,
         busy=_STATES.get(state),
-        reason=UNFINISHED if is_unfinished(mark) else f"State {state} in the registry" if power == UNKNOWN else "",
+        reason=UNFINISHED if is_unfinished(mark) else _reason(host, raw, power),
         config=config,
         active=active if is_running else None,
         mark=mark,
-        own_disks=frozenset(file.path for file in files_of(raw)),
+        own_disks=frozenset(file.path for file in files_of(raw)) if is_vm(raw) else frozenset(),
         not_modelled={} if "systemd" in config else _UNREAD,
     )
+
+
+def _reason(host, raw, power):
+    if host.is_lost(raw):
+        return f"its disk {disk_of(raw)} does not exist"
+    return f"State {raw.get('State')} in the registry" if power == UNKNOWN else ""
 
 
 def plain_path(path):
@@ -132,5 +145,8 @@ def plain_path(path):
 
 
 def files_of(raw):
-    """Return the virtual disk, which WSL deletes with its distribution."""
-    return (File(disk_of(raw), "disk", ours=True, bound=True),) if is_vm(raw) else ()
+    """Return the virtual disk, or the directory of version 1, which WSL deletes with its distribution.
+
+    The registry ties it to the distribution, so it is ours if the distribution is.
+    """
+    return (File(disk_of(raw), "disk", ours=True, bound=True),)

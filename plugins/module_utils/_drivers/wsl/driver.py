@@ -94,6 +94,12 @@ class WslDriver(WslObserver):
         """The name of a distribution in the online list is no file."""
         return self.versions.get(key_of(path)) if is_path(path) else []
 
+    def read_ahead(self, plans):
+        """Ask in one request for the disks of all distributions that plans start, copy or change."""
+        from .checks import distros_with_used_disks
+
+        self.ask_for_disks(distros_with_used_disks(self.host, plans))
+
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
         from .checks import check_plan

@@ -19,7 +19,7 @@ from ..._ports.windows_request import Chain, call, properties, read
 from ..._tools import wsl as tool
 from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
-from ..._tools.wsl import MARK, folder_of
+from ..._tools.wsl import MARK, disk_of, folder_of, is_vm
 from .distro import Distro, Host, files_of, observed_vm, plain_path
 from .settings.guest_files import GUEST, READ_FILES, GuestFiles
 from .settings.storage import FOLDER
@@ -71,6 +71,8 @@ class WslObserver(OnWindows):
         with_disks = not light and (self._reports_all or self._sets(_DISK_OPTIONS))
         self._read(names, () if light else targets or (), with_disks)
         selected = list(self._select(targets, "unfinished" in facets))
+        if with_disks:
+            self.ask_for_disks([raw for raw, _name, _id in selected if self._is_unlisted(raw)])
         if not light:
             self._read_guests([raw for raw, _name, _id in selected if self._needs_guest_files(raw, names, facets)])
         vms = [self._observed(raw, name, vm_id, light) for raw, name, vm_id in selected]
@@ -159,7 +161,7 @@ class WslObserver(OnWindows):
         root, distros, tasks, settings, running, *disks = results["all"]
         host = Host(about=self.about)
         if before is not None:
-            host.file, host.versions = before.file, before.versions
+            host.file, host.versions, host.disks = before.file, before.versions, before.disks
         else:
             packaged, inbox, running_of_inbox = results["host"]
             if packaged.error is not None and packaged.error.id != _NO_PROGRAM:
@@ -183,6 +185,17 @@ class WslObserver(OnWindows):
             host.files = {key_of(plain_path(one["FullName"])): one for one in files.objects} if files else {}
             host.sizes = {key_of(plain_path(one["ImagePath"])): one["Size"] for one in images.objects} if images else {}
         return host
+
+    def _is_unlisted(self, raw):
+        """Return whether the list of virtual disks lacks that of a distribution, such as because it is hidden."""
+        return is_vm(raw) and key_of(disk_of(raw)) not in self.host.files
+
+    def ask_for_disks(self, raws):
+        """Ask whether the virtual disks of distributions exist, in one request; a file server may not answer."""
+        paths = dict.fromkeys(disk_of(raw) for raw in raws if is_vm(raw) and not disk_of(raw).startswith("\\\\"))
+        if paths:
+            (result,) = self.send([Chain("disks", (file_command("Test-Path", paths, show=properties("Length")),))])
+            self.host.disks.update(zip(map(key_of, paths), result.answers[0].objects))
 
     def _check_read(self, answer, what):
         # The key or folder does not exist before the first distribution or task.

@@ -34,7 +34,7 @@ WSL = Platform(
         "stop_timeout": _END,
         "wait_for": _REACH,
         "allow_recreate": "No option needs it.",
-        "delete_disks": "The disk of a distribution is always deleted with it. Save it with export first.",
+        "delete_disks=none": "The disk of a distribution is always deleted with it. Save it with export first.",
         "purge": _ONE_DISK,
         "cpus": _SHARED,
         "memory": _SHARED,

@@ -82,8 +82,6 @@ def _side_effects(observer, verb, vm, changes):
         return (_SOURCE_STOPS,)
     if verb == "start":
         return _idle_stop(observer, vm)
-    if verb == "delete" and vm.id is not None and not vm.owned:
-        return ("WSL deletes the files of a distribution that this collection did not create",)
     if verb == "kill" and observer and observer.options.get("shutdown_all"):
         others = sorted(observer.host.running - {vm.name}) if observer.host else ()
         return (f"all distributions of the user are stopped: {', '.join(others) or 'no other runs'}",)

@@ -53,6 +53,7 @@ class Knobs:
     merge_seconds: float = 10.0
     lock_seconds: float = 0.0  # seconds for which files stay locked after the VM no longer shows the merge
     start_while_merging: bool = True
+    checkpoint_needs_files: bool = True  # False: a checkpoint of a lost disk is deleted, and never merged
     unknown_switch: str = "InvalidParameter"  # or "ObjectNotFound"
     deleted_late: float = 0.0  # seconds until objects of a deleted VM show IsDeleted
     stale_objects: bool = False  # objects show the values of the moment in which they were read

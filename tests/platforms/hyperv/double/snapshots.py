@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 
-from platforms.hyperv.double.calls import handles, listed
+from platforms.hyperv.double.calls import NO_FILE, handles, listed
 from platforms.hyperv.double.files import extension, parent, stem
 from platforms.hyperv.double.records import Snapshot, Vhd, new_id
 from platforms.windows.objects import has_wildcards, like
@@ -69,6 +69,7 @@ def checkpoint(call):
                 raise call.failed("OperationFailed", "checkpoint")
             has_memory = not has_vss
         _check_room(call, vm)
+        check_chains(call, vm, "checkpoint")
         snapshot = take(host, vm, call.get("SnapshotName") or default_name(host, vm), has_memory=has_memory)
         _busy(host, vm, "CreatingSnapshot", call.knobs.seconds["checkpoint"])
         call.wait(call.knobs.seconds["checkpoint"])
@@ -81,6 +82,16 @@ def _check_room(call, vm):
     for drive in vm.hardware.disks():
         if not call.host.files.has_room(drive.path, 4 << 20):
             raise call.failed("OperationFailed", "checkpoint", code=0x80070070)
+
+
+def check_chains(call, vm, key):
+    """Fail if a disk of the VM, or a file below it, does not exist."""
+    files = call.host.files
+    for drive in vm.hardware.disks():
+        end = (files.chain(drive.path) or [None])[-1]
+        below = getattr(end and files.vhd(end), "parent", "")
+        if end is None or (below and files.file(below) is None):
+            raise call.operation(key, NO_FILE, name=vm.name)
 
 
 def _all(call):
@@ -137,6 +148,8 @@ def remove(call):
         vm = one.vm
         if one not in vm.snapshots:
             return ()
+        if call.knobs.checkpoint_needs_files:
+            check_chains(call, vm, "checkpoint")
         gone = [one, *(_descendants(one) if call.get("IncludeAllChildSnapshots") else ())]
         for snapshot in gone:
             _take_out(snapshot)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import os
 import re
@@ -130,7 +131,7 @@ class Guests:
     def _check_disks(self, vm):
         used = {disk[0] for other in self.running() for disk in other["disks"]}
         for path, _kind in vm["disks"]:
-            if path in used:
+            if path in used or _is_locked(self.host.place(path)):
                 self.log(f"can't open disk {path}: Resource temporarily unavailable")
                 raise Refused("VMD_DISK_MISSING")
             if not os.path.isfile(self.host.place(path)):
@@ -282,6 +283,18 @@ class Guests:
         vm.update(dict.fromkeys(_EVENTS))
         if not vm.get("from_config"):
             self.state["vms"].remove(vm)
+
+
+def _is_locked(path):
+    """Whether a program on the host of the tests has locked a file, which vmd locks when it opens a disk."""
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def local_address(state, number, index):

@@ -92,6 +92,14 @@ class WslProgram:
             raise WslError("busy", "Wsl/Service/E_ILLEGAL_STATE_CHANGE")
         return found
 
+    def _need_disk(self, distro, part):
+        """Fail if the virtual disk does not exist; a distribution that runs has it open."""
+        files = self.host.files
+        if distro.version == 2 and not distro.running and files.file(distro.disk) is None:
+            what = "FILE" if files.is_folder(distro.base) else "PATH"
+            mount = "MountDisk" if self.host.version >= (2, 6) else "MountVhd"
+            raise WslError("no_disk", f"Wsl/Service/{part}{mount}/HCS/ERROR_{what}_NOT_FOUND", distro.disk)
+
     # Reading
 
     def _version(self, _words):
@@ -234,6 +242,7 @@ class WslProgram:
         if not self.host.files.is_folder(parent(file)):
             raise WslError("no_path", "Wsl/ERROR_PATH_NOT_FOUND")
         self.host.stop(distro)
+        self._need_disk(distro, "")
         content = disk_with(distro.files) if is_disk else packed(distro.files, _FORMATS[format_])
         if not self.host.files.has_room(file, self.host.files.length(content)):
             self.host.files.delete(file)
@@ -278,6 +287,7 @@ class WslProgram:
             raise AssertionError(f"a login shell is started and waits: {words}")
         if self.host.knobs.create_vm_fails and distro.version == 2:
             raise WslError("create_vm", "Wsl/Service/CreateInstance/CreateVm/0x8007023f")
+        self._need_disk(distro, "CreateInstance/")
         self.host.start(distro)
         if options.get("u", "root") not in distro.users():
             self.host.used(distro)
@@ -310,6 +320,7 @@ class WslProgram:
         if distro.version == int(words[1]):
             raise WslError("version", "Wsl/Service/WSL_E_VM_MODE_INVALID_STATE")
         self.host.stop(distro)
+        self._need_disk(distro, "")
         distro.flags = distro.flags ^ 8
         files = self.host.files
         if distro.version == 2:
@@ -335,6 +346,7 @@ class WslProgram:
             raise WslError("running", f"{path}WSL_E_DISTRO_NOT_STOPPED")
         if distro.version == 1:
             raise WslError("wsl2", "Wsl/Service/WSL_E_WSL2_NEEDED")
+        self._need_disk(distro, "")
         actions[action](distro, rest)
         return self._done(self.host.knobs.seconds["convert"])
 

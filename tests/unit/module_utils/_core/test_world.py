@@ -28,6 +28,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     WRITE,
     Claim,
     Held,
+    kept_disks,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import POWERS, RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.world import World, is_started, overlap
@@ -373,3 +374,24 @@ def test_disk_is_copied_after_the_work_on_it(work, waits):
     assert enter(world, "a", file(), during=[file(work)]) == (None, [])
     copied = file(COPY, "clone", source="id-a")
     assert enter(world, "b", during=[copied]) == (None, ["a"] if waits else [])
+
+
+def _stacked(part_of):
+    """A VM whose disk has a file of the platform on top, and a base below that another VM uses, too."""
+    claims = (
+        Claim(FILE, "top", WRITE, "disks.a", "top", part_of=part_of),
+        Claim(FILE, "disk", WRITE, "disks.a", "disk"),
+        Claim(FILE, "base", BASE, "disks.a", "base"),
+    )
+    return World([Held("vm", "vm", STOPPED, claims)])
+
+
+@pytest.mark.parametrize(("part_of", "users"), [("disk", ()), ("other", ("disks.a",)), (None, ("disks.a",))])
+def test_what_is_on_top_of_a_deleted_disk_is_no_user_of_it(part_of, users):
+    claims = kept_disks(_stacked(part_of).of("vm").claims, {"disk"})
+    assert tuple(claims) == users
+
+
+def test_deleted_disk_is_used_by_what_is_kept_on_top_of_it():
+    assert _stacked("disk").users("vm", "disk", {"disk"}) == ()
+    assert _stacked(None).users("vm", "disk", {"disk"}) == ("top",)

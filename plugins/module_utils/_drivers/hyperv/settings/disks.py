@@ -234,12 +234,13 @@ def iso_calls(raw, path, seeds=()):
     return [hyperv("Add-VMDvdDrive", {"VM": VM, **position, "Path": path, "Passthru": True}, keep="dvd")]
 
 
+_READABLE = "Remove its checkpoints first; if its file is missing, restore it."
 _DETACH = "Detach it (state: absent), and attach another."
 DISKS = {
     "disks": Setting(read=_disks_of, normalize=_normalized_disks, native=("HardDiskDrive.Path", "HardDiskDrive.VHD")),
     "disks.add": Setting(_cost_of_disk, least=WHILE_SAVED),
     "disks.remove": Setting(_cost_of_disk, least=WHILE_SAVED),
-    "disks.size": Setting(_cost_of_size, least=WHILE_SAVED, instead="Remove the checkpoints first."),
+    "disks.size": Setting(_cost_of_size, least=WHILE_SAVED, instead=_READABLE),
     "disks.format": Setting(NEVER, choices=tuple(FORMATS), instead=_DETACH),
     "disks.source": Setting(NEVER, same=_is_same_path, instead=_DETACH),
     "iso": Setting(

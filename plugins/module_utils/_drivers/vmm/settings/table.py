@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 
 from ...._core.errors import Refused
-from ...._core.mark import IN_MARK, marked_settings
+from ...._core.mark import IN_MARK, is_mark_of, marked_settings
 from ...._core.model import LIVE, NEVER, POWER_OFF
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting, options_of_native, read_all
@@ -98,18 +98,19 @@ def _network(vm, index, entry):
 # Reading ------------------------------------------------------------------------------------------------------------
 
 
-def config_of(definition, mark, image_of, native_keys=()):
+def config_of(definition, mark, image_of, native_keys=(), birth=None):
     """Return {option: value} of a VM, without its cloud-init seed.
 
     ``image_of(path)`` returns the (size, format) of a disk image. If ``native_keys`` is None, native has all that the
-    VM sets.
+    VM sets. ``birth`` is that of the VM; other settings than tags in the mark of another VM are not its own.
     """
-    seeds = set((mark or {}).get("files", ()))
+    own = mark if is_mark_of(mark, definition.name, birth) else {}
+    seeds = set(own.get("files", ()))
     disks = [disk for disk in definition.disks if disk[0] not in seeds]
     return {
         **read_all(SETTINGS, definition),
-        "description": (mark or {}).get("description", ""),
-        **marked_settings(mark, definition.name),
+        "description": own.get("description", ""),
+        **marked_settings(mark, definition.name, birth),
         "disks": {slot_name(number): _disk(disk, image_of) for number, disk in enumerate(disks)},
         "native": dict(definition.native)
         if native_keys is None

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -148,7 +149,8 @@ def openbsd(**known):
             (host, "_DMESG", "/var/run/dmesg.boot"),
             (observe, "LEASES", "/var/db/dhcpd.leases"),
         ]
-        with mock.patch.object(edit, "Clock", lambda: found.timer):
+        clock = partial(mock.patch.object, attribute="Clock", new=lambda: found.timer, create=True)
+        with clock(edit), clock(observe):
             for module, name, path in places:
                 mock.patch.object(module, name, str(found.file(path))).start()
             yield found

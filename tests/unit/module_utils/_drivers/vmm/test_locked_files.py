@@ -1,0 +1,72 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A disk that another program has locked is neither deleted, enlarged nor attached."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from unit.module_utils._drivers.vmm.in_process import InProcess, task, well
+
+DISKS = {"disks": [{"size": "16M"}]}
+
+
+@contextmanager
+def _locked(path):
+    """A context in which a program, such as the vmd of another vm.conf or a backup, has the file open."""
+    with Path(path).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _rejected(host, path, **given):
+    text, files = host.text(), host.files()
+    for check in (True, False):
+        outcome = task(host, check=check, **given)
+        assert (outcome.failed, outcome.changed) == (True, False), outcome.msg
+        assert f"{path} is open in another program" in outcome.msg, outcome.msg
+    assert (host.text(), host.files()) == (text, files)
+
+
+@pytest.mark.parametrize("given", [{"state": "absent"}, {"disks": [{"size": "32M"}]}], ids=str)
+def test_locked_disk_is_not_touched(host, given):
+    well(host, **DISKS)
+    path = host.storage / "web-disk0.qcow2"
+    with _locked(path):
+        _rejected(host, path, **given)
+    well(host, **given)
+
+
+def test_locked_disk_is_not_attached(host):
+    path = host.disk()
+    with _locked(path):
+        _rejected(host, path, disks=[{"source": path}])
+    well(host, disks=[{"source": path}])
+
+
+def test_disk_that_is_locked_after_the_check_is_not_deleted(host):
+    """vmctl status is called for the plan, and before the step: the lock is taken between these."""
+    well(host, **DISKS)
+    path = host.storage / "web-disk0.qcow2"
+    with path.open("rb") as file:
+        commands = InProcess(host, before={"-n": lambda: fcntl.flock(file, fcntl.LOCK_EX)})
+        outcome = task(host, commands=commands, state="absent")
+    assert (outcome.failed, "is open in another program" in outcome.msg) == (True, True), outcome.msg
+    assert (host.states(), host.files()) == ({"web": "stopped"}, ["web-disk0.qcow2"])
+
+
+def test_disks_of_a_running_vm_are_locked_by_itself(host):
+    well(host, state="started", **DISKS)
+    with _locked(host.storage / "web-disk0.qcow2"):
+        assert not task(host, check=True, state="absent", stop_mode="force").failed
+
+
+def test_kept_disk_may_be_locked(host):
+    well(host, **DISKS)
+    with _locked(host.storage / "web-disk0.qcow2"):
+        well(host, state="absent", delete_disks="none")
