@@ -29,8 +29,13 @@ def named_files(definition: Definition) -> Iterator:
     yield from dict.fromkeys((mode, option, path) for mode, option, path in found if path)
 
 
+def log_files(definition: Definition) -> list:
+    """Return the paths of the logs of serial ports, which libvirt empties at each start."""
+    return [log.get("file") for log in definition.devices.iter("log")]
+
+
 def _of_logs(definition):
-    return [(WRITE, LOG, log.get("file")) for log in definition.devices.iter("log")]
+    return [(WRITE, LOG, path) for path in log_files(definition)]
 
 
 def _of_devices(definition):

@@ -14,9 +14,8 @@ from ..._ports import files, locks
 from ..._tools import optical
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
 from .definition import file_of, target_of
-from .named_files import NATIVE
+from .named_files import NATIVE, log_files
 from .settings.disks import slot_name
-from .settings.display import log_files
 from .settings.firmware import nvram_of, read_firmware
 from .snapshots import missing_in_image
 from .storage import IMAGE_FORMATS, declared_format, used_files

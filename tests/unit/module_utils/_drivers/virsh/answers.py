@@ -77,6 +77,8 @@ class FakeVirsh:
         self.done.append(words)
         if timeout is not None:
             self.limits[words[0]] = timeout
+        if words[0] == "define":
+            self._remember(stdin)
         if stdin is not None:
             self.sent.append(stdin)
         answer = self._answer(words) if words in self.answers or _reads(words) else Answer("", None)
@@ -88,6 +90,12 @@ class FakeVirsh:
     def _answer(self, words):
         answer = self.answers[tuple(words)]
         return answer if isinstance(answer, Answer) else Answer(answer, None)
+
+    def _remember(self, text):
+        """A definition that was stored is read back."""
+        read = ("dumpxml", Definition(text).uuid, "--inactive", "--security-info")
+        if read in self.answers:
+            self.answers[read] = text
 
     def defined(self, times=1):
         """The definition that was sent to be stored, the last one of several; there must be exactly so many."""
