@@ -94,9 +94,11 @@ def _begin(driver, name, vm_id, arguments, stored):
 
 def _files_to_create(driver, name, arguments):
     """The files that this collection creates; libvirt creates the others at the first start."""
-    step = Step("clone" if arguments["creation"].get("clone") else "create", arguments=arguments)
+    is_clone = bool(arguments["creation"].get("clone"))
+    step = Step("clone" if is_clone else "create", arguments=arguments)
     found = driver.claims.step_files(Plan(Vm.absent(name), Vm(name)), step)
-    by_libvirt = {"serial_log"} if arguments["config"].get("nvram_format") == QCOW2 else {"serial_log", "firmware"}
+    has_nvram = is_clone or arguments["config"].get("nvram_format") == QCOW2
+    by_libvirt = {"serial_log"} if has_nvram else {"serial_log", "firmware"}
     return [path for mode, option, path in found if mode == NEW and option not in by_libvirt]
 
 

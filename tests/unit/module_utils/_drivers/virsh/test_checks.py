@@ -22,11 +22,12 @@ START = Step("start")
 NETWORKS = {("net-list", "--all", "--name"): "default\nlan\n", ("net-list", "--name"): "default\n"}
 
 
-def check(folder, *steps, nics=(), virsh=None):
+def check(folder, *steps, nics=(), virsh=None, unfinished=None):
     config = {"networks": {str(place): nic for place, nic in enumerate(nics)}}
     vm = Vm("web", id="u", config=config)
     driver = driver_of(virsh or FakeVirsh(NETWORKS), folder)
     driver.hypervisor = "TEST"  # With QEMU, the result would depend on the CPU of the test host.
+    driver.unfinished.update({unfinished.name: unfinished} if unfinished else {})
     check_plan(driver, Plan(vm, vm, segments=(steps,)))
     return driver
 
@@ -70,16 +71,31 @@ def test_checks_write_nothing(tmp_path):
     assert virsh.done == []
 
 
-@pytest.mark.parametrize(("content", "refused"), [(b"", False), (b"x" * 4096, True)])
-def test_existing_file_of_new_disk_is_checked_before_first_step(tmp_path, content, refused):
-    (tmp_path / "web-vda.raw").write_bytes(content + bytes(1 << 20))
+@pytest.mark.parametrize(
+    ("content", "is_begun", "refused"), [(b"", True, False), (b"", False, True), (b"x", True, True)]
+)
+def test_existing_file_of_new_disk_is_checked_before_first_step(tmp_path, content, is_begun, refused):
+    """It is used if the mark of a VM that a killed task has begun names it, and if it is as that task has created it."""
+    path = tmp_path / "web-vda.raw"
+    path.write_bytes(content.ljust(1 << 20, b"\0"))
     arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
     virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
+    mark = {"id": "half", "unfinished": True, "making": [str(path)] if is_begun else []}
     with (
         pytest.raises(Refused, match="already exists, and existing files are never overwritten")
         if refused
         else nullcontext()
     ):
+        check(tmp_path, Step("create", arguments=arguments), virsh=virsh, unfinished=Vm("web", id="half", mark=mark))
+
+
+def test_file_of_a_vm_that_another_task_has_just_created_is_named_as_such(tmp_path):
+    (tmp_path / "web-vda.raw").write_bytes(bytes(1 << 20))
+    arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
+    text = machine_xml(("<name>m1", "<name>web"))
+    answers = {("dumpxml", UUID): text, ("dumpxml", UUID, "--inactive"): text}
+    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): f"{UUID} web\n", **answers})
+    with pytest.raises(Refused, match="another task created a VM with this name at the same time"):
         check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
 
 

@@ -30,7 +30,8 @@ def _rich(tmp_path):
     return Rich(tmp_path)
 
 
-def check(rich, snapshot=None, linked=False, to_delete=()):
+def check(rich, snapshot=None, linked=False, to_delete=(), begun=()):
+    """``begun`` are the files that the mark of a clone names which a killed task has begun."""
     creation = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}}
     config = {"disks": {"vda": {"format": "qcow2"}}, "firmware": read_firmware(rich.definition)}
     arguments = {"creation": creation, "source": rich.vm, "config": config}
@@ -38,6 +39,8 @@ def check(rich, snapshot=None, linked=False, to_delete=()):
         Vm.absent("copy"), Vm("copy"), segments=((Step("clone", arguments={**arguments, "power": "stopped"}),),)
     )
     before, driver = sorted(os.listdir(rich.folder)), rich.driver()
+    mark = {"id": "half", "unfinished": True, "making": list(begun)}
+    driver.unfinished.update({"copy": Vm("copy", id="half", mark=mark)} if begun else {})
     try:
         checks.check_plan(driver, cloned, {(FILE, (None, files.identity(path))) for path in to_delete})
         if not to_delete:
@@ -112,11 +115,14 @@ def test_disk_that_another_vm_writes_to_is_rejected(rich):
 
 def test_existing_file_at_path_of_clone_must_have_same_content(rich):
     (rich.folder / "copy-vda.qcow2").write_bytes((rich.folder / DISK).read_bytes())
-    check(rich)  # A file that an interrupted run left.
-    write(rich.path("copy-vda.qcow2"), 7)
+    path = rich.path("copy-vda.qcow2")
+    check(rich, begun=[path])  # A file that an interrupted run left.
+    with pytest.raises(Refused, match="already exists, and existing files are never overwritten"):
+        check(rich)
+    write(path, 7)
     for linked in (False, True):
         with pytest.raises(Refused, match="already exists, and existing files are never overwritten"):
-            check(rich, linked=linked)
+            check(rich, linked=linked, begun=[path])
     check(rich, to_delete={rich.path("copy-vda.qcow2")})
 
 
@@ -134,11 +140,13 @@ def with_variables(rich):
 def test_existing_nvram_at_path_of_clone_must_have_same_content(rich):
     with_variables(rich)
     check(rich)
+    path = rich.path("copy.nvram")
     (rich.folder / "copy.nvram").write_bytes(b"v" * 1024)
-    check(rich)
-    (rich.folder / "copy.nvram").write_bytes(b"w" * 1024)
-    with pytest.raises(Refused, match=r"copy\.nvram already exists"):
-        check(rich)
+    check(rich, begun=[path])
+    for content, begun in ((b"v", ()), (b"w", [path])):
+        (rich.folder / "copy.nvram").write_bytes(content * 1024)
+        with pytest.raises(Refused, match=r"copy\.nvram already exists"):
+            check(rich, begun=begun)
 
 
 def test_unreadable_nvram_is_rejected(rich, monkeypatch):
