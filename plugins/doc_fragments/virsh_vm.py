@@ -644,7 +644,7 @@ options:
     description:
       - Absolute path of a file on the hypervisor to which the output of the guest's first serial port is written. Each
         start overwrites it, so it must not exist yet, or be a log of this VM. An empty string removes the log.
-      - The file is deleted with the VM, and kept with O(delete_disks=none).
+      - The file is deleted with the VM.
       - Each VM needs its own file.
     type: path
   nvram_format:

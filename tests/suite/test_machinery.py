@@ -111,13 +111,14 @@ def _gone(qemu, carry, machine_id):
     assert (TPM_STATES / machine_id).exists()
     absent = {"name": [NAME], "state": "absent", "stop_mode": "force"}
     kept = _play(qemu, carry, Task("keep", {**absent, "delete_disks": "none"}))["keep"]
-    disk, console = f"{NAME}-vda.qcow2", f"{NAME}.console"
-    assert {Path(one["path"]).name for one in kept.vm(NAME)["kept"]} == {disk, console, SECURE, PLAIN}
+    disk = f"{NAME}-vda.qcow2"
+    assert {Path(one["path"]).name for one in kept.vm(NAME)["kept"]} == {disk, SECURE, PLAIN}
+    assert not (qemu.storage / f"{NAME}.console").exists()
     assert qemu.files() == sorted([disk, SECURE, PLAIN])
     assert not (TPM_STATES / machine_id).exists()
     made = {**_options(qemu), "state": "started"}
     # Nothing says any more that these files are ours.
-    for name in (disk, SECURE, console):
+    for name in (disk, SECURE):
         refused = carry(qemu, [Task("adopt", made)], [NAME])["adopt"]
         assert (refused.truth[NAME], f"{name} already exists" in refused.msg) == (None, True), refused.msg
         (qemu.storage / name).unlink()
