@@ -71,11 +71,12 @@ def test_checks_write_nothing(tmp_path):
     assert virsh.done == []
 
 
-@pytest.mark.parametrize(
-    ("content", "is_begun", "refused"), [(b"", True, False), (b"", False, True), (b"x", True, True)]
-)
+EXISTING = [(b"", True, False), (b"", False, True), (b"x", True, True)]
+
+
+@pytest.mark.parametrize(("content", "is_begun", "refused"), EXISTING)
 def test_existing_file_of_new_disk_is_checked_before_first_step(tmp_path, content, is_begun, refused):
-    """It is used if the mark of a VM that a killed task has begun names it, and if it is as that task has created it."""
+    """It is used if the mark of a VM that a killed task has begun names it, and if it is as that task created it."""
     path = tmp_path / "web-vda.raw"
     path.write_bytes(content.ljust(1 << 20, b"\0"))
     arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
