@@ -34,6 +34,8 @@ from suite.sent_twice import comparable
 from unit.module_utils._drivers.vagrant.in_process import BOX, FILE, World
 
 _IN_MEMORY = "/dev/shm"
+#: What says that a VM was started, or that its first start is not recorded: a killed task may not have written it.
+_RECORDS = ("polyvirt.json", "polyvirt-first-start.json", "action_provision")
 _SETTINGS = {
     "cpus": st.integers(1, 2),
     "memory": st.sampled_from(["64M", "96M"]),
@@ -135,7 +137,7 @@ class _Project(Bench):
         """VMs and files, without addresses, chosen names, and the records of the last start."""
         vms = [{**one, "address": ""} for one in self._world.vagrant.state()["machines"].values()]
         files = self._world.files()
-        names = [name for name in sorted(files) if not name.endswith(("polyvirt.json", "action_provision"))]
+        names = [name for name in sorted(files) if not name.endswith(_RECORDS)]
         text = re.sub(r"(project_\w+?)_[0-9a-f]{8}\b", r"\1", f"{vms} {names} {files.get(FILE)} {self._registry()}")
         return comparable(text, self.folder)
 
