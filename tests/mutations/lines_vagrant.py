@@ -289,6 +289,6 @@ MUTATIONS = (
         "_drivers/vagrant/delete.py",
         "tool.is_from_trigger(error) and driver.project_vm(name).created == project_vm.created",
         "False",
-        [f"{_FORESEEN}::test_trigger_that_prevents_a_deletion_has_changed_nothing"],
+        [f"{_FORESEEN}::test_trigger_leaves_no_doubt_about_the_deletion"],
     ),
 )
