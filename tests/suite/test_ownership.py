@@ -146,10 +146,10 @@ def test_name_that_the_tool_reads_as_the_id_of_another_vm(platform, carry):
     platform.define_as(number)
     try:
         task = Task("start", {"name": [number], "state": "started"})
-        answer = carry(platform, [task, _absent(number)], [BESIDE])
+        answer = carry(platform, [task, _absent(number, delete_disks="all")], [BESIDE])
         assert answer["start"].vm(number)["changed"], answer["start"].msg
         assert answer["start"].vm(number)["id"] != platform.ids()[BESIDE]
-        gone = answer[_absent(number).label]
+        gone = answer[_absent(number, delete_disks="all").label]
         assert not gone.failed, gone.msg
         assert gone.truth[BESIDE]["power"] == RUNNING
         assert number not in platform.all_names()
@@ -164,7 +164,7 @@ def test_id_in_another_spelling_selects_the_same_vm(platform, carry):
     tasks = [
         Task("info", {"id": another}, about="vm_info"),
         Task("set", {"id": another, "description": "found"}),
-        Task("remove", {"id": another, "state": "absent"}),
+        Task("remove", {"id": another, "state": "absent", "delete_disks": "all"}),
     ]
     answers = carry(platform, tasks, [BESIDE])
     assert [vm["name"] for vm in answers["info"].vms] == [BESIDE]
