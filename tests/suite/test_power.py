@@ -22,6 +22,8 @@ def _task(platform, label, row, check, mode=None):
         "name": [cell.name for cell in row],
         "state": row[0].asked,
         "stop_mode": mode or row[0].mode,
+        # Proxmox VE deletes disks with their VM, also those that this collection did not create.
+        **({"delete_disks": "all"} if (row[0].asked, platform.traits().platform) == ("absent", "proxmox") else {}),
         **({} if lacks_timeout else {"stop_timeout": round(scaled(60))}),
     }
     return Task(label, options, check)
