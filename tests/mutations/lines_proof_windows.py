@@ -127,6 +127,16 @@ MUTATIONS = (
         _of(_WSL, "test_distribution_of_others_is_deleted_only_with_all_disks"),
     ),
     Mutation(
+        "registration-of-an-image-is-not-recorded-before",
+        "_drivers/wsl/create.py",
+        "[begun]",
+        "[]",
+        _of(
+            "tests/platforms/wsl/test_cloud_init.py",
+            "test_task_that_was_killed_is_completed_or_deleted_with_its_files",
+        ),
+    ),
+    Mutation(
         "lost-disk-of-wsl-is-not-foreseen",
         "_drivers/wsl/checks.py",
         "_check_disk(driver, plan)",

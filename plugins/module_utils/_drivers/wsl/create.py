@@ -4,7 +4,8 @@
 """Create distributions: wsl.exe registers them; then they are configured like existing ones, and marked as complete.
 
 A clone is the export of its source, imported again. The temporary file is beside the new directory, and its name is
-derived from that of the distribution, so that the next task finds and removes the file of an interrupted one.
+derived from that of the distribution, so that the next task finds and removes the file of an interrupted one. Before
+the registration of an image, a file of this name is written that says the same.
 
 Somebody else may register the name at any time. So a distribution counts as this task's own only if wsl.exe reported
 success and it is in the directory of the task, and only such a distribution is marked or removed.
@@ -21,7 +22,7 @@ from ..._core.errors import CreatedMeanwhile, PolyvirtError, Timeout
 from ..._core.mark import IN_MARK, empty_mark, inputs_of, parsed, printed, unfinished_mark
 from ..._kit.creation import undone_in_rounds
 from ..._ports.windows import CallFailed, ConnectionLost
-from ..._ports.windows_request import call
+from ..._ports.windows_request import call, write
 from ..._tools.windows_files import file_command, key_of
 from ..._tools.wsl import (
     INSTALLED,
@@ -148,7 +149,7 @@ def _undo(driver, vm, step, error):
     return PolyvirtError(
         f"{error.message.rstrip('.')}. But now there is a distribution with this name in {folder}; it was not removed,"
         " because another task may have registered it.",
-        "Run the task again to apply its options to that distribution, or remove it (state: absent).",
+        "Remove it (state: absent, delete_disks: all), or set adopt: true to apply the options of the task to it.",
     )
 
 
@@ -176,14 +177,14 @@ def _remaining_changes(driver, step):
     return additions({"disks": config["disks"]}) if has_size else []
 
 
-def _run_registration(driver, vm, step, arguments):
+def _run_registration(driver, vm, step, arguments, before=()):
     """Register a distribution with wsl.exe, mark it as incomplete, and return it.
 
     If wsl.exe fails, a distribution with this name is somebody else's. So the mark is not in the same request.
     """
     key, folder = vm.name.lower(), step.arguments["config"]["install_location"]
     driver.creating[key] = folder
-    result = yield [wsl(driver.host.file, arguments, driver.call_timeout)]
+    result = yield [*before, wsl(driver.host.file, arguments, driver.call_timeout)]
     exit_code = result.answers[-1].details.get("exit_code")
     if exit_code:
         del driver.creating[key]
@@ -221,7 +222,9 @@ def _register_image(driver, vm, step, source):
     else:
         disk = ["--vhd"] if source.lower().endswith(".vhdx") else []
         arguments = ["--import", vm.name, folder, file, *options, *disk]
-    return (yield from _run_registration(driver, vm, step, arguments))
+    # The registry key with the mark does not exist yet: by this file, the next task recognizes what a killed one began.
+    begun = write(export_file(folder, vm.name), b"polyvirt\n")
+    return (yield from _run_registration(driver, vm, step, arguments, [begun]))
 
 
 def _register_copy(driver, vm, step, source):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ..._core.errors import Unavailable
 from ..._core.identity import spellings
-from ..._core.mark import is_unfinished, parsed
+from ..._core.mark import UNFINISHED, empty_mark, is_unfinished, parsed, unfinished_mark
 from ..._core.model import Observation, Vm
 from ..._kit.light import KnownSettings, is_light
 from ..._ports.windows import OnWindows
@@ -273,7 +273,11 @@ class WslObserver(OnWindows):
             config = active = self._settings.of(vm_id)
         else:
             config, active = (config_of(Distro(self.host, raw, self.options, started)) for started in (False, True))
-        return observed_vm(self.host, raw, name, vm_id, config, active)
+        vm = observed_vm(self.host, raw, name, vm_id, config, active)
+        if vm.mark is None and self.is_unfinished(raw):
+            # A killed task has recorded it in a file, and had no time for the registry.
+            return vm.having(mark=unfinished_mark(empty_mark(vm_id)), reason=UNFINISHED)
+        return vm
 
     def host_facts(self):
         """Return further keys of ``host`` for the info module."""
