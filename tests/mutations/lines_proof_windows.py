@@ -156,7 +156,11 @@ MUTATIONS = (
         "_drivers/vmm/observe.py",
         "not mark or self.is_ours(name) or name not in self.configuration.blocks",
         "True",
-        _of(_BIRTHS, "test_vm_defined_by_hand_with_the_name_of_a_created_one_is_a_stranger"),
+        _of(
+            _BIRTHS,
+            "test_interrupted_creation_does_not_claim_a_vm_that_was_defined_by_hand_meanwhile",
+            "test_records_of_the_version_before_count",
+        ),
     ),
     Mutation(
         "birth-without-the-disk",
