@@ -16,6 +16,19 @@ from unit.module_utils._drivers.vmm.in_process import InProcess, task, well
 DISKS = {"disks": [{"size": "16M"}]}
 
 
+class _AfterTheCheck(InProcess):
+    """Calls a function before the first ``vmctl status`` after ``vmd -n``, which only the check of the plan calls."""
+
+    def __init__(self, machine, act):
+        super().__init__(machine)
+        self._act = act
+
+    def run(self, argv, *arguments, **more):
+        if "status" in argv and ("vmd", "-n") in [call[:2] for call in self.calls]:
+            self._act()
+        return super().run(argv, *arguments, **more)
+
+
 @contextmanager
 def _locked(path):
     """A context in which a program, such as the vmd of another vm.conf or a backup, has the file open."""
@@ -50,11 +63,11 @@ def test_locked_disk_is_not_attached(host):
 
 
 def test_disk_that_is_locked_after_the_check_is_not_deleted(host):
-    """vmctl status is called for the plan, and before the step: the lock is taken between these."""
+    """The lock is taken when the step reads the state of vmd again."""
     well(host, **DISKS)
     path = host.storage / "web-disk0.qcow2"
     with path.open("rb") as file:
-        commands = InProcess(host, before={"-n": lambda: fcntl.flock(file, fcntl.LOCK_EX)})
+        commands = _AfterTheCheck(host, lambda: fcntl.flock(file, fcntl.LOCK_EX))
         outcome = task(host, commands=commands, state="absent")
     assert (outcome.failed, "is open in another program" in outcome.msg) == (True, True), outcome.msg
     assert (host.states(), host.files()) == ({"web": "stopped"}, ["web-disk0.qcow2"])
