@@ -45,7 +45,7 @@ def _changed(field, old, new, **where):
     return _planned(Step("configure", (Change(field, old, new, **where),)))
 
 
-_BOTH = {"files": ("/disks/a", "/disks/b"), "kept": {}}
+_BOTH = {"files": ("/disks/a", "/disks/b", "/disks/a.of-a-snapshot"), "kept": {}}
 _NEW = {"name": "three", "kind": "", "power": STOPPED, "description": ""}
 PLANS = {
     "configure": _changed("cpus", 2, 4),
@@ -115,4 +115,5 @@ def test_files_that_a_guest_writes_are_those_of_disks_that_a_plan_uses_or_delete
     files = {name: plan_content.written_files(plan(_vm())) for name, plan in PLANS.items()}
     assert {name for name, found in files.items() if not found} == _NO_DISKS
     assert {name for name, found in files.items() if found == ["/disks/a"]} == _OF_VDA
+    assert "/disks/a.of-a-snapshot" in files["delete"]
     assert {name for name, plan in PLANS.items() if used_files(plan(_vm()))} == set()
