@@ -230,6 +230,7 @@ def test_log_is_a_new_file_or_one_that_the_vm_has(qemu, carry):
     qemu.bring({NAME: STOPPED})
     theirs, log = qemu.storage / "theirs.txt", qemu.storage / "pvg-own.log"
     theirs.write_text("a letter", encoding="utf-8")
+    qemu.log_console(NAME).write_text("booting", encoding="utf-8")
     before = seen("/etc/passwd", theirs)
     for path in ("/etc/passwd", str(theirs)):
         rejected(qemu, carry, {"name": [NAME], "serial_log": path}, NAME, "serial_log", path, "already exists")
