@@ -160,7 +160,7 @@ MUTATIONS = (
     Mutation(
         "merge-ruins-a-linked-clone",
         "_drivers/virsh",
-        'yield from ((MERGE, f"{SNAPSHOTS}.{snapshot.name}", path) for path in frozen.values())',
+        'yield from ((MERGE, f"{SNAPSHOTS}.{snapshot.name}", path) for path in self._frozen[key].values())',
         "pass",
         [f"{_UNIT}/test_snapshot_checks.py"],
     ),
