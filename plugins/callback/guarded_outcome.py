@@ -6,10 +6,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: guarded_outcome
 type: notification
-short_description: Hosts on which a guarded playbook failed
+short_description: How a guarded playbook ended, and on which hosts
 version_added: 0.1.0
 description:
-  - Writes how a playbook ended, and on which hosts it failed, to a file that M(polyvirt.core.guarded_run) reads.
+  - Writes how a playbook ended, on which hosts it failed, and what of it Ansible never started, to a file that
+    M(polyvirt.core.guarded_run) reads. If the file cannot be written, the playbook is stopped.
   - M(polyvirt.core.guarded_run) enables it for the playbook that it runs. Do not enable it yourself.
 author:
   - polyvirt contributors (@polyvirt)
@@ -33,9 +34,22 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "polyvirt.core.guarded_outcome"
     CALLBACK_NEEDS_ENABLED = True
 
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self._plays = 0
+        #: {play that was started: its hosts for which no batch was started}.
+        self._waiting = {}
+
+    def v2_playbook_on_start(self, playbook):
+        self._plays = len(playbook.get_plays())
+
     def v2_playbook_on_play_start(self, play):
         # If the run is killed, only this is written.
         self._write({"started": True})
+        # Called for each batch. Without serial, there is only one.
+        batch = play.get_variable_manager().get_vars(play=play) if play.serial else {}
+        waiting = self._waiting.setdefault(play._uuid, set(batch.get("ansible_play_hosts_all", ())))
+        waiting.difference_update(batch.get("ansible_play_batch", ()))
 
     def v2_playbook_on_stats(self, stats):
         self._write(
@@ -44,6 +58,8 @@ class CallbackModule(CallbackBase):
                 "processed": list(stats.processed),
                 "failures": [host for host, count in stats.failures.items() if count],
                 "unreachable": [host for host, count in stats.dark.items() if count],
+                "unstarted": self._plays - len(self._waiting),
+                "waiting": sorted(set().union(*self._waiting.values())),
                 "changed": any(stats.changed.values()),
                 # What tasks pass on to the next job of a workflow.
                 "stats": stats.custom.get("_run", {}),
@@ -52,7 +68,12 @@ class CallbackModule(CallbackBase):
 
     def _write(self, outcome):
         path = self.get_option("path")
-        if path:
+        if not path:
+            return
+        try:
             with open(f"{path}.new", "w", encoding="utf-8") as file:
                 json.dump(outcome, file, default=str)
             os.replace(f"{path}.new", path)
+        except OSError as error:
+            # Ansible ignores exceptions of callback plugins. But a file that is missing means: no play was started.
+            raise SystemExit(f"polyvirt.core.guarded_outcome: {path} cannot be written: {error}") from error

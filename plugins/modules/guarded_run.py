@@ -11,7 +11,7 @@ short_description: Run a playbook, and restore the VMs of hosts on which it fail
 version_added: 0.1.0
 description:
   - Takes a snapshot of the VM behind each host, runs a playbook, and deletes the snapshots. If the playbook fails on a
-    host, the VM of this host is restored first.
+    host, the VM of this host is restored first; if the playbook did not reach its end on the others, all VMs are.
   - The VMs are those of the inventory plugin P(polyvirt.core.vms#inventory). The connection to their platform is that
     of the inventory source. A host without such a VM, and a VM that cannot take a snapshot, are errors before anything
     is changed.
@@ -67,8 +67,10 @@ options:
     description:
       - Which VMs are restored if the playbook fails. V(failed) - those of hosts that failed or could not be reached.
         V(all) - all of them.
-      - All VMs are restored if the playbook was killed or ended by an error of Ansible itself, because it is unknown on
-        which hosts it failed.
+      - All VMs are restored if Ansible stopped the playbook on hosts that had not failed (C(any_errors_fatal),
+        C(max_fail_percentage), C(run_once), batches and plays that were not started), or if it failed on a host without
+        a snapshot, such as localhost. The same if the playbook was killed or ended by an error of Ansible itself,
+        because it is unknown on which hosts it failed.
       - A VM that was running is started again if its platform restores it as stopped.
     type: str
     choices: [failed, all]
@@ -153,7 +155,7 @@ vms:
     outcome:
       description:
         - V(kept) - the VM is as the playbook left it. V(restored) - it is as before the playbook. V(failed) - it could
-          not be restored, and its snapshot still exists. V(unchanged) - no playbook was run, and no interrupted run was
+          not be restored, or not be started again; the message says whether its snapshot still exists. V(unchanged) - no playbook was run, and no interrupted run was
           finished.
       type: str
       sample: kept

@@ -55,7 +55,10 @@ class Guarded:
         self.write_playbook(self.tasks())
 
     def write_playbook(self, tasks):
-        self._write("patch.yml", [{"hosts": "{{ guarded_hosts }}", "gather_facts": False, "tasks": tasks}])
+        self.write_plays([{"hosts": "{{ guarded_hosts }}", "gather_facts": False, "tasks": tasks}])
+
+    def write_plays(self, plays):
+        self._write("patch.yml", plays)
 
     def tasks(self):
         vm = {"platform": "{{ polyvirt_platform }}", "name": "{{ polyvirt_name }}", "options": self.connection}
@@ -265,6 +268,35 @@ def test_what_cannot_be_guarded_is_an_error_before_anything(guarded):
     definition = guarded.platform.virsh("dumpxml", DB)
     guarded.platform.virsh("define", "/dev/stdin", stdin=definition.replace("type='qcow2'", "type='raw'"))
     fails(f"{DB}: no snapshot can be taken of it", "was not run")
+
+
+@pytest.mark.rotated(8)
+@on_test_driver
+def test_all_vms_are_restored_if_ansible_stopped_the_others_or_a_test_at_the_end_fails(guarded):
+    """Neither host fails by itself in the second one; in the first one, DB was changed and then stopped."""
+    play = {"hosts": "{{ guarded_hosts }}", "gather_facts": False, "tasks": guarded.tasks()}
+    smoke_test = {"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.fail": {"msg": "down"}}]}
+    for plays, variables, reason in (
+        ([{**play, "any_errors_fatal": True}], {"broken": [WEB]}, f"Ansible ended it early on {DB}"),
+        ([play, smoke_test], {}, "localhost has no snapshot"),
+    ):
+        guarded.reached.unlink(missing_ok=True)
+        guarded.write_plays(plays)
+        code, output = guarded.run(**variables)
+        assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+        assert guarded.reached.exists()
+        assert f"The run is incomplete: {reason}" in output and f"Restored: {WEB}, {DB}." in output, output
+
+
+@pytest.mark.rotated(8)
+@on_test_driver
+def test_snapshot_that_somebody_deleted_is_not_said_to_exist(guarded):
+    name = "{{ lookup('pipe', 'virsh snapshot-list --name ' ~ polyvirt_name) | trim }}"
+    gone = {"ansible.builtin.command": {"argv": ["virsh", "snapshot-delete", "{{ polyvirt_name }}", name]}}
+    guarded.write_playbook([*guarded.tasks()[:2], gone, {"ansible.builtin.fail": {}}])
+    code, output = guarded.run(guarded_hosts=WEB)
+    assert (code, guarded.snapshots()) == (2, [[], [], []]), output
+    assert "It no longer exists" in output and "still exists" not in output, output
 
 
 @pytest.mark.rotated(8)

@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
 
 from ansible import constants, context
 from ansible.parsing.splitter import parse_kv
@@ -30,6 +31,8 @@ OUTCOME_FILE = "POLYVIRT_GUARDED_OUTCOME"
 #: Of ansible-runner: the directory for the events of this process, which the other one must not write to.
 _OF_PARENT_ONLY = ("AWX_ISOLATED_DATA_DIR",)
 _CALLBACK_FOLDERS = "ANSIBLE_CALLBACK_PLUGINS"
+#: The directory with ansible_collections, from which this collection was loaded.
+_ROOT = __file__.partition(f"{os.sep}ansible_collections{os.sep}")[0]
 #: ansible-playbook, which ends with the process that started it: on Linux, prctl(2) has it sent a SIGTERM then.
 _PROGRAM = """
 import ctypes, signal, sys
@@ -65,10 +68,10 @@ class Child:
         """Run the playbook, show its output, and return its Outcome."""
         folder = tempfile.mkdtemp(prefix="guarded-", dir=constants.DEFAULT_LOCAL_TMP)
         try:
-            path = os.path.join(folder, "outcome.json")
+            path, retry = os.path.join(folder, "outcome.json"), os.path.join(folder, "retry")
             with closing(_Hidden(folder)) as hidden:
-                code = _run([*self._words(folder, hidden), playbook], _environment(path))
-            return outcome_of(code, _read(path))
+                code = _run([*self._words(folder, hidden), playbook], _environment(path, retry), f"--limit @{retry}")
+            return outcome_of(code, _read(path), _stopped(retry))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -149,7 +152,12 @@ def _read(path):
         return None
 
 
-def _environment(outcome_file):
+def _stopped(folder):
+    """Return the hosts that failed or were stopped with others: only Ansible's file for a retry has the latter."""
+    return [host for path in Path(folder).glob("*.retry") for host in path.read_text("utf-8").splitlines()]
+
+
+def _environment(outcome_file, retry):
     kept = {name: value for name, value in os.environ.items() if name not in _OF_PARENT_ONLY}
     enabled = [*(constants.config.get_config_value("CALLBACKS_ENABLED") or ()), _CALLBACK]
     folders = [one for one in kept.pop(_CALLBACK_FOLDERS, "").split(os.pathsep) if one and not _is_of_runner(one)]
@@ -157,6 +165,10 @@ def _environment(outcome_file):
         **kept,
         **({_CALLBACK_FOLDERS: os.pathsep.join(folders)} if folders else {}),
         OUTCOME_FILE: outcome_file,
+        "ANSIBLE_RETRY_FILES_ENABLED": "true",
+        "ANSIBLE_RETRY_FILES_SAVE_PATH": retry,
+        # This collection may be next to the playbook of the first process, where the other one does not search.
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([*constants.COLLECTIONS_PATHS, _ROOT]),
         # The callback plugin of AWX, for instance, would write the events of this run a second time.
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(enabled),
@@ -168,8 +180,11 @@ def _is_of_runner(folder):
     return os.path.exists(os.path.join(folder, "awx_display.py"))
 
 
-def _run(words, environment):
-    """Run ansible-playbook, and return its exit code. It ends if this process or the ansible-playbook above it does."""
+def _run(words, environment, hidden):
+    """Run ansible-playbook, and return its exit code. It ends if this process or the ansible-playbook above it does.
+
+    Lines of its output with ``hidden`` are not shown.
+    """
     parent = os.getppid()
     process = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, *words],
@@ -183,7 +198,7 @@ def _run(words, environment):
         for line in _lines(process):
             if os.getppid() != parent:
                 raise Refused("The run was killed. The snapshots remain; the next guarded run finds them.")
-            if line:
+            if line and hidden not in line:
                 Display().display(f"  {line}")
         return process.wait()
     finally:

@@ -13,6 +13,7 @@ from typing import Optional
 
 from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, Refused
+from ...module_utils._core.model import UNKNOWN
 
 #: Proxmox VE permits 40 characters: letters, digits, - and _.
 _PURPOSE_LENGTH = 11
@@ -20,6 +21,8 @@ _SNAPSHOT = re.compile(rf"guarded-([a-z0-9-]{{1,{_PURPOSE_LENGTH}}})-(?:job\d+|\
 _DESCRIPTION = re.compile(r"Taken by polyvirt\.core\.guarded before (.+)\. State of the VM: (\w+)\.")
 RESTORE = "restore"
 FAILED, ALL = "failed", "all"
+#: Exit codes of ansible-playbook if hosts failed, or could not be reached. Others are its own errors.
+_FAILED_CODES = (2, 4)
 
 
 @dataclass(frozen=True)
@@ -132,37 +135,70 @@ def question(debts):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the playbook ended. ``failed``: hosts that failed or were unreachable; ``is_complete``: these are all.
+    """How the playbook ended, as Ansible reported it; ``is_reported``: it did so. Without that, all else is unknown.
 
-    ``stats``: what its tasks pass on to the next job of a workflow (``set_stats``, plans of check mode).
+    ``failed``: hosts that failed or were unreachable. ``stopped``: others that Ansible stopped or never started, for
+    example because of any_errors_fatal. ``unstarted``: the number of plays that were not started. ``stats``: what tasks
+    pass on to the next job of a workflow.
     """
 
     code: int
     has_started: bool = True
-    is_complete: bool = True
+    is_reported: bool = True
     failed: tuple = ()
+    stopped: tuple = ()
+    unstarted: int = 0
     changed: bool = False
     processed: tuple = ()
     stats: Mapping = field(default_factory=dict)
 
+    @property
+    def has_failed(self):
+        """Whether the playbook failed. A process that ends well in the middle of it is no success."""
+        return self.code != 0 or (self.has_started and not self.is_reported)
 
-def outcome_of(code, written):
-    """Return the Outcome from the exit code and from what the callback plugin wrote; None if it wrote nothing."""
+
+def outcome_of(code, written, stopped):
+    """Return the Outcome from the exit code, from what the callback plugin wrote, and from Ansible's file for a retry.
+
+    ``written`` is None if no play was started. ``stopped`` are the hosts that failed or were stopped: after a failure,
+    there is at least one.
+    """
     if not isinstance(written, Mapping):
-        return Outcome(code, has_started=False, is_complete=False)
+        return Outcome(code, has_started=False, is_reported=False)
     if "processed" not in written:
-        return Outcome(code, is_complete=False, changed=True)
-    failed = sorted({*written["failures"], *written["unreachable"]})
-    processed, stats = tuple(sorted(written["processed"])), written.get("stats") or {}
-    return Outcome(code, True, True, tuple(failed), bool(written["changed"]), processed, stats)
+        return Outcome(code, is_reported=False, changed=True)
+    failed = {*written["failures"], *written["unreachable"]}
+    return Outcome(
+        code,
+        is_reported=code == 0 or (code in _FAILED_CODES and bool(stopped)),
+        failed=tuple(sorted(failed)),
+        stopped=tuple(sorted({*stopped, *written["waiting"]} - failed)),
+        unstarted=written["unstarted"],
+        changed=bool(written["changed"]),
+        processed=tuple(sorted(written["processed"])),
+        stats=written.get("stats") or {},
+    )
+
+
+def missing(outcome, vms):
+    """Return why a failed run is incomplete, or "": hosts with these VMs failed, and all others reached the end."""
+    guarded = {host for vm in vms for host in vm.hosts}
+    unguarded = [host for host in outcome.failed if host not in guarded]
+    reasons = [
+        f"{', '.join(unguarded)} has no snapshot" if unguarded else "",
+        f"Ansible ended it early on {', '.join(outcome.stopped)}" if outcome.stopped else "",
+        f"plays that were not started: {outcome.unstarted}" if outcome.unstarted else "",
+    ]
+    return "; ".join(filter(None, reasons))
 
 
 def to_restore(vms, outcome, restore):
     """Return the VMs of ``vms`` that are restored after the playbook; ``restore`` is FAILED or ALL."""
-    if outcome.code == 0 or not outcome.has_started:
+    if not (outcome.has_failed and outcome.has_started):
         return []
-    if restore == ALL or not outcome.is_complete:
-        # Killed, or ended by an error of Ansible itself: it is unknown which hosts it had changed.
+    if restore == ALL or not outcome.is_reported or missing(outcome, vms):
+        # Where it did not reach its end, a VM may be changed in part.
         return list(vms)
     return [vm for vm in vms if set(vm.hosts) & set(outcome.failed)]
 
@@ -173,15 +209,28 @@ def without_snapshot(outcome, vms):
     return [host for host in outcome.processed if host not in guarded and host != "localhost"]
 
 
-def ended(playbook, outcome):
-    """Return the sentence about how the playbook failed."""
+def ended(playbook, outcome, vms):
+    """Return the sentences about how the playbook failed."""
     if not outcome.has_started:
         return f"{playbook} was not started (exit code {outcome.code}); its output names the reason."
-    if not outcome.is_complete:
+    if not outcome.is_reported:
         return f"{playbook} was interrupted (exit code {outcome.code}), so it is unknown which hosts it changed."
-    if outcome.failed:
-        return f"{playbook} failed on {', '.join(outcome.failed)} (exit code {outcome.code})."
-    return f"{playbook} failed (exit code {outcome.code}), but on no host."
+    failed = f"{playbook} failed{' on ' if outcome.failed else ''}{', '.join(outcome.failed)}"
+    why = missing(outcome, vms)
+    return f"{failed} (exit code {outcome.code}).{f' The run is incomplete: {why}.' if why else ''}"
+
+
+def not_restored(vm, name, result):
+    """Return what to know about a VM whose restore failed; ``result`` is that of the module."""
+    what = "was restored, but the VM was not started again" if result.get("restored") else "was not restored"
+    vms = result.get("vms") or ({},)
+    if name in [one["name"] for one in vms[0].get("snapshots") or ()]:
+        left = "It still exists; the next guarded run finds it."
+    elif vms[0].get("state", UNKNOWN) == UNKNOWN or result.get("restored"):
+        left = "It was not deleted; the next guarded run finds it."
+    else:
+        left = "It no longer exists, so this run cannot restore the VM."
+    return f"{vm.label}: the snapshot {name} {what}: {result['msg']} {left}"
 
 
 def own_plan(playbook, digest, restore, states):

@@ -190,16 +190,12 @@ class GuardedRun(OverSources):
     def _reasons(self, outcome, done, unsafe, deleted, name):
         """What the user must know about a run that did not end well; empty if it did."""
         reasons = []
-        if outcome.code:
-            reasons.append(decisions.ended(self._options["playbook"], outcome))
+        if outcome.has_failed:
+            reasons.append(decisions.ended(self._options["playbook"], outcome, list(done)))
             for what in ("restored", "kept"):
                 labels = [vm.label for vm, one in done.items() if one == what and vm not in unsafe]
                 reasons += [f"{what.capitalize()}: {', '.join(labels)}."] if labels else []
-        reasons += [
-            f"{vm.label}: the snapshot {name} was not restored: {result['msg']} It still exists; the next guarded run"
-            " finds it."
-            for vm, result in unsafe.items()
-        ]
+        reasons += [decisions.not_restored(vm, name, result) for vm, result in unsafe.items()]
         reasons += [
             f"{vm.label}: the snapshot {name} was not deleted: {result['msg']} Delete it with vm_snapshot, state:"
             " absent."

@@ -46,7 +46,8 @@ class Snapshots:
             for vm, result in results.items()
             if not result.get("failed") and snapshots[vm][1] == _RUNNING and state_of(result) == "stopped"
         ]
-        return {**results, **self._run({vm: self._described(_VM, vm, state="started") for vm in stopped})}
+        started = self._run({vm: self._described(_VM, vm, state="started") for vm in stopped})
+        return {**results, **{vm: {**result, "restored": True} for vm, result in started.items()}}
 
     def delete(self, snapshots):
         """Delete snapshots of VMs; ``snapshots`` is {vm: [name]}. One that does not exist is no error."""

@@ -15,7 +15,9 @@ import pytest
 from ansible import constants, context
 from ansible.module_utils.common.collections import ImmutableDict
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded import child
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.child import Child
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions import FAILED, GuardedVm, to_restore
 
 from collection_path import CHECKOUT, collections_path
 
@@ -107,11 +109,63 @@ def test_command_line_is_passed_on_and_no_secret_is_on_it(run, tmp_path, monkeyp
     assert [name for name in os.listdir(tmp_path) if name.startswith("guarded-")] == []
 
 
+_FAIL = "ansible.builtin.fail: {}, when: inventory_hostname == 'db'"
+_PING = "{ansible.builtin.ping: }"
+_PLAY = "- hosts: all\n  gather_facts: false\n  "
+_LATER = f"{_PLAY}tasks: [{_PING}]\n"
+_ON_LOCALHOST = "- hosts: localhost\n  gather_facts: false\n  tasks: [{ansible.builtin.fail: {}}]\n"
+WEB = GuardedVm("lab", "libvirt", "web", "1", ("web",))
+DB = GuardedVm("lab", "libvirt", "db", "2", ("db",))
+#: {what happens: (playbook, VMs to restore; None: all)}; db or localhost fails. Hosts that Ansible stops have no failure.
+ENDS = {
+    "one host fails": (f"{_PLAY}tasks: [{{{_FAIL}}}, {_PING}]\n{_LATER}", [DB]),
+    "web ends on purpose": (f"{_PLAY}tasks: [{{{_FAIL}}}, {{ansible.builtin.meta: end_host}}]\n{_LATER}", [DB]),
+    "the play ends on purpose": (f"{_PLAY}tasks: [{{{_FAIL}}}, {{ansible.builtin.meta: end_play}}]\n{_LATER}", [DB]),
+    "batches go on": (
+        f"{_PLAY}serial: [2]\n  tasks: [{{{_FAIL}}}]\n- hosts: web\n  serial: 1\n  gather_facts: false\n", [DB],
+    ),
+    "any_errors_fatal": (f"{_PLAY}any_errors_fatal: true\n  tasks: [{{{_FAIL}}}, {_PING}]\n", None),
+    "max_fail_percentage": (f"{_PLAY}max_fail_percentage: 0\n  tasks: [{{{_FAIL}}}, {_PING}]\n", None),
+    "a task that runs once": (f"{_PLAY}order: sorted\n  tasks: [{{{_FAIL}, run_once: true}}]\n", None),
+    "any_errors_fatal for one task": (f"{_PLAY}tasks: [{{{_FAIL}, any_errors_fatal: true}}]\n", None),
+    "a batch that never started": (f"{_PLAY}order: sorted\n  serial: 1\n  tasks: [{{{_FAIL}}}]\n", None),
+    "a play that never started": (f"- hosts: db\n  gather_facts: false\n  tasks: [{{{_FAIL}}}]\n{_LATER}", None),
+    "the controller fails at the end": (f"{_LATER}{_ON_LOCALHOST}", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [pytest.param(one, marks=pytest.mark.rotated(6)) for one in ENDS])
+def test_vms_are_kept_only_if_all_other_hosts_reached_the_end(run, case):
+    playbook, restored = ENDS[case]
+    outcome = run(playbook, {})
+    assert outcome.code == 2, outcome
+    assert to_restore([WEB, DB], outcome, FAILED) == ([WEB, DB] if restored is None else restored), outcome
+
+
+@pytest.mark.rotated(6)
+def test_failure_is_known_to_be_one_of_all_if_the_collection_is_only_next_to_the_first_playbook(
+    run, tmp_path, monkeypatch
+):
+    """The other process would skip the callback plugin, which reports that plays were started."""
+    monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tmp_path / "empty"))
+    monkeypatch.setattr(constants, "COLLECTIONS_PATHS", [str(tmp_path / "empty")])
+    assert run(ENDS["one host fails"][0], {}).failed == ("db",)
+
+
+@pytest.mark.rotated(6)
+def test_playbook_does_not_run_if_its_outcome_cannot_be_written(run, tmp_path, monkeypatch):
+    """An outcome that is missing would mean that no play was started."""
+    real = child._environment
+    monkeypatch.setattr(child, "_environment", lambda path, retry: real(f"{tmp_path}/nowhere/outcome.json", retry))
+    outcome = run(SHOWN, {"extra_vars": ("named=1 counted=1 filed=1 vaulted=1",)})
+    assert (outcome.has_started, outcome.code != 0, list(tmp_path.glob("web.json"))) == (False, True, [])
+
+
 def test_hosts_that_failed_are_reported(run):
     tasks = "tasks: [{ansible.builtin.fail: {}, when: inventory_hostname == 'db'}]"
     outcome = run(f"- hosts: all\n  gather_facts: false\n  {tasks}\n", {})
     assert (outcome.code, outcome.failed, outcome.processed) == (2, ("db",), ("db", "web"))
-    assert (outcome.is_complete, outcome.changed) == (True, False)
+    assert (outcome.is_reported, outcome.changed) == (True, False)
 
 
 @pytest.mark.rotated(6)
@@ -119,7 +173,7 @@ def test_unreachable_host_is_reported(run):
     outcome = run(
         PING, {"subset": "web", "connection": "ssh", "extra_vars": ("ansible_host=127.0.0.1 ansible_port=1",)}
     )
-    assert (outcome.code, outcome.failed, outcome.is_complete) == (4, ("web",), True)
+    assert (outcome.code, outcome.failed, outcome.is_reported) == (4, ("web",), True)
 
 
 @pytest.mark.rotated(6)
@@ -134,7 +188,7 @@ def test_playbook_that_is_killed_is_not_complete(run, tmp_path, monkeypatch):
     for name, value in around.items():
         monkeypatch.setenv(name, value)
     outcome = run(PING, {})
-    assert (outcome.code, outcome.has_started, outcome.is_complete) == (-9, True, False)
+    assert (outcome.code, outcome.has_started, outcome.is_reported) == (-9, True, False)
 
 
 @pytest.mark.rotated(6)

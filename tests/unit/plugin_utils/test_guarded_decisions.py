@@ -19,6 +19,7 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions im
     description,
     ended,
     new_run,
+    not_restored,
     one_approval,
     outcome_of,
     owed,
@@ -113,7 +114,10 @@ def test_question_says_what_happened_and_what_to_set():
         assert part in text, text
 
 
-WRITTEN = {"started": True, "processed": ["web1", "lb"], "failures": ["web1"], "unreachable": ["db2"], "changed": True}
+WRITTEN = {
+    **{"started": True, "processed": ["web1", "lb"], "failures": ["web1"], "unreachable": ["db2"], "changed": True},
+    **{"unstarted": 0, "waiting": []},
+}
 
 
 @pytest.mark.parametrize(
@@ -126,8 +130,17 @@ WRITTEN = {"started": True, "processed": ["web1", "lb"], "failures": ["web1"], "
         (4, {**WRITTEN, "failures": []}, FAILED, [DB]),
         (2, WRITTEN, FAILED, [WEB, DB]),
         (2, {**WRITTEN, "unreachable": []}, ALL, [WEB, DB]),
-        # Only hosts without a snapshot failed.
-        (2, {**WRITTEN, "failures": ["lb"], "unreachable": []}, FAILED, []),
+        # A host without a snapshot failed, such as localhost: the others may have been waiting for it.
+        (2, {**WRITTEN, "failures": ["lb"], "unreachable": []}, FAILED, [WEB, DB]),
+        (2, {**WRITTEN, "failures": ["lb", "web1"], "unreachable": []}, FAILED, [WEB, DB]),
+        # Ansible did not start a batch, or a play.
+        (2, {**WRITTEN, "unreachable": [], "waiting": ["db1"]}, FAILED, [WEB, DB]),
+        (2, {**WRITTEN, "unreachable": [], "unstarted": 1}, FAILED, [WEB, DB]),
+        # The batch of a host that failed before needs no start.
+        (2, {**WRITTEN, "unreachable": [], "waiting": ["web1"]}, FAILED, [WEB]),
+        # It ended with success in the middle, or with an error of its own at the end.
+        (0, {"started": True}, FAILED, [WEB, DB]),
+        (250, {**WRITTEN, "unreachable": []}, FAILED, [WEB, DB]),
         (2, {**WRITTEN, "failures": ["lb"], "unreachable": []}, ALL, [WEB, DB]),
         # An error of syntax: no play was started.
         (4, None, ALL, []),
@@ -138,9 +151,62 @@ WRITTEN = {"started": True, "processed": ["web1", "lb"], "failures": ["web1"], "
     ],
 )
 def test_which_vms_are_restored(code, written, restore, restored):
-    outcome = outcome_of(code, written)
+    own = {*(written or {}).get("failures", ()), *(written or {}).get("unreachable", ())}
+    outcome = outcome_of(code, written, own)
     assert to_restore([WEB, DB], outcome, restore) == restored
-    assert str(code) in ended("patch.yml", outcome)
+    assert outcome.has_failed == (code != 0 or written == {"started": True})
+    assert str(code) in ended("patch.yml", outcome, [WEB, DB])
+
+
+@pytest.mark.parametrize(
+    ("stopped", "reason"),
+    [
+        (["db1", "web1"], "Ansible ended it early on db1."),
+        # Ansible could not write its file.
+        ([], "it is unknown which hosts it changed"),
+    ],
+)
+def test_hosts_that_ansible_stopped_are_only_in_its_file_for_a_retry(stopped, reason):
+    outcome = outcome_of(2, {**WRITTEN, "unreachable": []}, stopped)
+    assert to_restore([WEB, DB], outcome, FAILED) == [WEB, DB]
+    assert reason in ended("patch.yml", outcome, [WEB, DB])
+
+
+def test_reasons_for_an_incomplete_run_are_in_the_message():
+    written = {**WRITTEN, "failures": ["localhost"], "unreachable": [], "unstarted": 2, "waiting": ["db1"]}
+    assert ended("patch.yml", outcome_of(2, written, ["localhost"]), [WEB, DB]) == (
+        "patch.yml failed on localhost (exit code 2). The run is incomplete: localhost has no snapshot; Ansible ended"
+        " it early on db1; plays that were not started: 2."
+    )
+
+
+_LEFT = {"state": "running", "snapshots": [{"name": "nightly"}, {"name": "guarded-x"}]}
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ({"vms": [_LEFT]}, "was not restored: it is locked. It still exists; the next guarded run finds it."),
+        (
+            {"vms": [{**_LEFT, "snapshots": [{"name": "nightly"}]}]},
+            "was not restored: it is locked. It no longer exists, so this run cannot restore the VM.",
+        ),
+        ({}, "was not restored: it is locked. It was not deleted; the next guarded run finds it."),
+        (
+            {"vms": [{"state": "unknown", "snapshots": []}]},
+            "was not restored: it is locked. It was not deleted; the next guarded run finds it.",
+        ),
+        (
+            # The result is that of the start, whose task reads no snapshots.
+            {"restored": True, "vms": [{"state": "stopped", "snapshots": []}]},
+            "was restored, but the VM was not started again: it is locked. It was not deleted; the next guarded run"
+            " finds it.",
+        ),
+    ],
+)
+def test_message_about_a_failed_restore_says_whether_the_snapshot_exists(result, text):
+    failed = {"failed": True, "msg": "it is locked.", **result}
+    assert not_restored(WEB, "guarded-x", failed) == f"web1 (VM web): the snapshot guarded-x {text}"
 
 
 def test_hosts_without_snapshot_are_named_except_for_the_controller():
