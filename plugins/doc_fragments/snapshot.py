@@ -83,7 +83,7 @@ options:
   power:
     description:
       - Power state of the VM after O(state=restored). V(snapshot) - the power state at the time of the snapshot.
-        V(keep) - the current power state.
+        V(keep) - the current power state; a stopped VM is not started, and the memory of the snapshot is discarded.
     type: str
     choices: [snapshot, keep]
     default: snapshot

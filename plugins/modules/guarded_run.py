@@ -155,8 +155,8 @@ vms:
     outcome:
       description:
         - V(kept) - the VM is as the playbook left it. V(restored) - it is as before the playbook. V(failed) - it could
-          not be restored, or not be started again; the message says whether its snapshot still exists. V(unchanged) - no playbook was run, and no interrupted run was
-          finished.
+          not be restored, or not be started again; the message says whether its snapshot still exists. V(unchanged) -
+          no playbook was run, and no interrupted run was finished.
       type: str
       sample: kept
 """

@@ -9,6 +9,7 @@ Only a start that the platform has rejected is not repeated. The same task again
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, STOPPED, SUSPENDED
 
 from suite.answer import Task
 from suite.carry import carry_one
@@ -21,6 +22,8 @@ _EVERY_DAY = 6
 _VALUES = {"vmm": ("memory", ("128M", "160M")), "wsl": ("systemd", (True, False))}
 #: Platforms that need no call to change a VM that is off.
 _WITHOUT_CALLS = ("vagrant",)
+#: Platforms whose guests ignore requests here.
+_DEAF = ("virtualbox",)
 _STATES = ("present", "started")
 
 
@@ -101,6 +104,22 @@ def _check_result(answer, before, after, where):
         assert done == planned[: planned.index("start")], f"not because its start failed: {where}"
     assert answer.changed or not done, where
     return any("previous power state" in step["note"] for step in entry["steps"] if step["done"])
+
+
+def test_guest_that_does_not_shut_down_leaves_a_saved_or_paused_vm_as_it_was(platform, shim, tmp_path):
+    """It has to run to shut down. On some platforms a guest of the test obeys, or a saved VM counts as stopped."""
+    platform.clean()
+    power = next((one for one in (SUSPENDED, PAUSED) if one in platform.finds), None)
+    if power is None:
+        assert platform.name == "wsl", "only distributions of WSL cannot be saved or paused"
+        return
+    platform.bring({NAME: power})
+    options = {"name": [NAME], "state": "stopped", "stop_mode": "graceful", "stop_timeout": 3}
+    answer = carry_one(platform, shim, tmp_path, options)
+    after = platform.truth([NAME])[NAME]["power"]
+    assert after == power if answer.failed else after in (STOPPED, power), answer.result
+    assert answer.vm(NAME)["state"] == after
+    assert answer.failed or platform.name not in _DEAF, answer.result
 
 
 @pytest.mark.parametrize("state", _STATES)

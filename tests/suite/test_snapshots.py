@@ -151,6 +151,12 @@ def _keeps_its_power(platform, carry):
     answer = carry(platform, keep, ["pvc-off", "pvc-on"])["keep"]
     assert not answer.failed, answer.msg
     assert [answer.truth[name]["power"] for name in ("pvc-off", "pvc-on")] == [RUNNING, RUNNING]
+    # A snapshot may have memory; the guest of a stopped VM is not started for that.
+    platform.move("pvc-on", STOPPED)
+    keep = [snapshot("off", ["pvc-on"], "first", "restored", power="keep")]
+    answer = carry(platform, keep, ["pvc-on"])["off"]
+    assert (answer.failed, answer.truth["pvc-on"]["power"]) == (False, STOPPED), answer.msg
+    assert "start" not in [step["verb"] for step in answer.vm("pvc-on")["steps"]]
 
 
 def test_restore_discards_saved_memory(platform, carry):

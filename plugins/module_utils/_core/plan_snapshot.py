@@ -190,6 +190,9 @@ def _restore(vm, asked, found, traits, forced):
         # The restore discards the running state anyway, so a graceful shutdown would have no use.
         steps.insert(0, Step("kill", cost=POWER_OFF, note="the restore discards the running state"))
     end = vm.power if asked.power == "keep" else taken.power
+    if end == STOPPED and taken.power != STOPPED != left_in:
+        # The guest is not asked to shut down, whatever stop_mode is: it may not, and the VM was off.
+        return [*steps, Step("kill", cost=POWER_OFF, note="the memory of the snapshot is discarded")]
     return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in moves_between(left_in, end, forced)]
 
 

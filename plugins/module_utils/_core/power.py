@@ -64,6 +64,9 @@ TABLE = {
 #: From stopped back to the previous power state, for changes that need the VM to be off.
 BACK_TO = {STOPPED: (), RUNNING: ("start",), PAUSED: ("start", "pause"), SUSPENDED: ("start", "suspend"), FAILED: ()}
 
+#: The same for a VM that runs only because a graceful stop needs it to.
+AGAIN = {PAUSED: ("pause",), SUSPENDED: ("suspend",)}
+
 #: The power state in which each requested state ends; None: unchanged.
 ENDS_IN = {
     "present": None, "started": RUNNING, "stopped": STOPPED, "paused": PAUSED, "suspended": SUSPENDED,

@@ -68,3 +68,12 @@ def test_vm_whose_files_are_lost_is_only_left_as_it_is(found, state):
             result = run(host, check=check, name=["web"], stop_mode="force", **options)
             assert "its state is unknown" in result["msg"], options
     assert host.writes() == []
+
+
+def test_saved_vm_whose_guest_does_not_shut_down_is_saved_again():
+    """Also if it is resumed for a change that needs a restart."""
+    host = HyperV()
+    host.add("web", state="Saved", services=False)
+    for options in ({"state": "stopped"}, {"cpus": 3, "allow_restart": True}):
+        result = run(host, name=["web"], stop_mode="graceful", stop_timeout=5, **options)
+        assert (result["failed"], result["vms"][0]["state"], host.vm("web").state) == (True, "suspended", "Saved")

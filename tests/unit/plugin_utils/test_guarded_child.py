@@ -116,7 +116,8 @@ _LATER = f"{_PLAY}tasks: [{_PING}]\n"
 _ON_LOCALHOST = "- hosts: localhost\n  gather_facts: false\n  tasks: [{ansible.builtin.fail: {}}]\n"
 WEB = GuardedVm("lab", "libvirt", "web", "1", ("web",))
 DB = GuardedVm("lab", "libvirt", "db", "2", ("db",))
-#: {what happens: (playbook, VMs to restore; None: all)}; db or localhost fails. Hosts that Ansible stops have no failure.
+#: {what happens: (playbook, VMs to restore; None: all)}; db or localhost fails. Ansible counts no failure of hosts that
+#: it stops.
 ENDS = {
     "one host fails": (f"{_PLAY}tasks: [{{{_FAIL}}}, {_PING}]\n{_LATER}", [DB]),
     "web ends on purpose": (f"{_PLAY}tasks: [{{{_FAIL}}}, {{ansible.builtin.meta: end_host}}]\n{_LATER}", [DB]),

@@ -123,6 +123,8 @@ ROWS = [
         "restore | start", after={"state": "running"}),
     row(22, "with power keep, a VM restored to an offline snapshot is started", vm("running", snapshots=OLD),
         ask_snapshot("s1", "restored", power="keep"), "kill | restore | start", after={"state": "running"}),
+    row(22, "with power keep, the memory of a snapshot is discarded if the VM is off", vm(snapshots=ONLINE),
+        ask_snapshot("s1", "restored", power="keep"), "restore | kill", after={"state": "stopped"}),
     row(23, "a disk with snapshots grows in its slot", vm(disks=GROWN, snapshots=OLD), ask(disks=[{"size": "10G"}]),
         "configure", costs={"disks.SATA 0.size": POWER_OFF}, after={"disks.SATA 0.size": 10 * G}),
     row(23, "a disk with snapshots does not shrink", vm(disks=GROWN, snapshots=OLD), ask(disks=[{"size": "4G"}]),

@@ -18,6 +18,7 @@ from .state import (
     FIRST_PAUSE,
     GUEST,
     OVER,
+    STOPPING,
     UNDOING,
     Observe,
     Send,
@@ -34,7 +35,7 @@ def fail(progress, error):
 
     An unfinished creation is undone first, and a VM that the task has stopped gets its previous power state back.
     """
-    return _failed(progress, error, progress.done + 1)
+    return _failed(progress, error, progress.segment[1] if progress.phase == STOPPING else progress.done + 1)
 
 
 def fail_after(progress, error):
@@ -50,13 +51,15 @@ def _failed(progress, error, attempted):
     progress = replace(progress, error=error)
     if _is_undone_on_failure(progress):
         return replace(progress, phase=UNDOING, wish=Observe(_TO_UNDO), due=progress.at)
-    return power_back.observed_first(progress) if power_back.is_due(progress, attempted) else finish(progress)
+    ways = power_back.ways_back(progress, attempted)
+    return power_back.observed_first(progress, ways) if ways else finish(progress)
 
 
 def stopped_in_vain(progress, error):
     """Return the progress of a VM that is not deleted after all; it gets its previous power state back."""
     progress = replace(progress, error=error)
-    return power_back.observed_first(progress) if power_back.was_stopped(progress) else finish(progress)
+    ways = power_back.ways_after_stop(progress)
+    return power_back.observed_first(progress, ways) if ways else finish(progress)
 
 
 def _is_undone_on_failure(progress):

@@ -8,7 +8,12 @@ from __future__ import annotations
 from ..._core.errors import PartlyApplied, PolyvirtError, Timeout
 from .state import POWER_BACK
 
-LONGER_STOP = "Raise stop_timeout, or set stop_mode: graceful_then_force."
+
+def longer_stop(progress):
+    """Return the remedy for a guest that does not stop. The modules for snapshots have no options for a stop."""
+    if progress.request.snapshot is not None:
+        return "Stop the VM in a task after it."
+    return "Raise stop_timeout, or set stop_mode: graceful_then_force."
 
 
 def not_started(progress):

@@ -1,14 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring a VM back to its previous power state if the task stopped it and then failed. Once, and pure."""
+"""Bring a VM back to its previous power state if the task stopped or resumed it, and then failed. Once, and pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.model import LIVE, STOPPED, SUSPENDED, Step
-from ..._core.power import BACK_TO, COST_OF_MOVE
+from ..._core.model import LIVE, RUNNING, STOPPED, SUSPENDED, Step
+from ..._core.power import AGAIN, BACK_TO, COST_OF_MOVE
 from ..._core.segments import into_segments
 from . import failures
 from .state import CREATED, FIRST_PAUSE, POWER_BACK, STOPPING, Observe
@@ -18,18 +18,34 @@ PATIENCE = 60
 NOTE = "the task failed, so the previous power state is restored"
 #: If these steps failed half-way, the VM is not the one that was stopped, so it must not be started.
 _REPLACING = ("delete", "restore")
+_STOPS = ("stop", "kill")
 
 
-def is_due(progress, attempted):
-    """Return whether the task has stopped the VM, and must bring it back to its previous power state after an error.
+def ways_back(progress, attempted):
+    """Return {power state in which the VM may be after an error: verbs to its previous one}; {} if there are none.
 
     ``attempted`` is the number of steps up to the one that failed. After a failed start, nothing is brought back: the
     platform would reject the same start again. A stop that the platform rejected counts only if the VM is stopped.
     """
-    planned = progress.plan
-    verbs = [step.verb for step in planned.steps[:attempted]]
-    stops = [number for number, verb in enumerate(verbs) if verb in ("stop", "kill")]
-    if not (stops and planned.after.on and BACK_TO.get(planned.before.power)):
+    planned, before = progress.plan, progress.plan.before.power
+    ways = {RUNNING: AGAIN[before]} if before in AGAIN and _was_resumed_to_be_stopped(planned, attempted) else {}
+    if planned.after.on and BACK_TO.get(before) and _may_be_off(progress, attempted):
+        ways[STOPPED] = BACK_TO[before]
+    return ways
+
+
+def _was_resumed_to_be_stopped(planned, attempted):
+    """Return whether the task has resumed the VM only for the graceful stop that follows, and has not stopped it."""
+    verbs = [step.verb for step in planned.steps]
+    stop = next((number for number, verb in enumerate(verbs) if verb in _STOPS), 0)
+    return bool({"start", "resume"} & set(verbs[: min(stop, attempted)])) and attempted <= stop + 1
+
+
+def _may_be_off(progress, attempted):
+    """Return whether the task has stopped the VM, and may start it after the error."""
+    verbs = [step.verb for step in progress.plan.steps[:attempted]]
+    stops = [number for number, verb in enumerate(verbs) if verb in _STOPS]
+    if not stops:
         return False
     since = verbs[stops[-1] + 1 :]
     if len(since) == 1 and since[0] in _REPLACING:
@@ -38,25 +54,27 @@ def is_due(progress, attempted):
     return since == ["configure"] or (not since and (was_sent or progress.vm.power == STOPPED))
 
 
-def was_stopped(progress):
-    """Return whether the steps that are done have stopped a VM with a power state to go back to."""
-    stops = [step for step in progress.plan.steps[: progress.done] if step.verb in ("stop", "kill")]
-    return bool(stops and BACK_TO.get(progress.plan.before.power))
+def ways_after_stop(progress):
+    """Return the same if the steps that are done have stopped a VM with a power state to go back to."""
+    stops = [step for step in progress.plan.steps[: progress.done] if step.verb in _STOPS]
+    verbs = BACK_TO.get(progress.plan.before.power)
+    return {STOPPED: verbs} if stops and verbs else {}
 
 
-def observed_first(progress):
+def observed_first(progress, ways):
     """Return the progress that observes the VM: what the failed step did is not known yet."""
     patience = max(progress.patience, PATIENCE)
-    wish = Observe(CREATED)
-    return replace(progress, phase=POWER_BACK, wish=wish, due=progress.at, pause=FIRST_PAUSE, patience=patience)
+    progress = replace(progress, phase=POWER_BACK, ways_back=ways, patience=patience)
+    return replace(progress, wish=Observe(CREATED), due=progress.at, pause=FIRST_PAUSE)
 
 
-def with_way_back(progress):
+def with_way_back(progress, verbs):
     """Return the progress with further steps at the end of its plan; the steps that are not done are left out."""
-    planned, before = progress.plan, progress.plan.before.power
-    steps = [Step(verb, cost=COST_OF_MOVE.get(verb, LIVE), note=NOTE) for verb in BACK_TO[before]]
+    planned = progress.plan
+    steps = [Step(verb, cost=COST_OF_MOVE.get(verb, LIVE), note=NOTE) for verb in verbs]
     segments = (*planned.segments, *into_segments(steps, progress.traits.synchronous_verbs))
-    error = failures.memory_lost(progress.error) if before == SUSPENDED else progress.error
+    is_lost = planned.before.power == SUSPENDED and progress.vm.power == STOPPED
+    error = failures.memory_lost(progress.error) if is_lost else progress.error
     left_out = range(progress.done, len(planned.steps))
     plan = replace(planned, segments=segments)
     return replace(progress, plan=plan, done=left_out.stop, left_out=left_out, error=error)

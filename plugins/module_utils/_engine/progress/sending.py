@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.model import ABSENT, RUNNING, STARTING, STOPPED
+from ..._core.model import ABSENT, RUNNING, STARTING
 from ..._core.plan import plan
 from ..._core.simulate import simulate
 from ..observe import planning_facets
@@ -166,9 +166,10 @@ def while_judging(progress, _event):
 
 
 def before_power_back(progress, _event):
-    """Bring the VM back to its previous power state, unless it is not off: then nothing has to be done."""
-    if progress.vm.power != STOPPED:
+    """Bring the VM back to its previous power state, unless it is in one in which this task has not left it."""
+    verbs = progress.ways_back.get(progress.vm.power)
+    if not verbs:
         return finish(progress)
     if progress.vm.busy and progress.patience > 0:
         return observe_later(progress, POWER_BACK, progress.wish.facets)
-    return next_segment(with_way_back(progress))
+    return next_segment(with_way_back(progress, verbs))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ..._core.errors import ApiError, CommandFailed, PolyvirtError, Timeout
-from ..._core.model import ABSENT, POWER_VERBS, Step, Vm
+from ..._core.model import ABSENT, POWER_VERBS, UNKNOWN, Step, Vm
 
 CREATING = frozenset({"create", "clone"})
 #: Seconds between two observations of a busy VM; the pause grows from FIRST to LONGEST.
@@ -21,6 +21,7 @@ FIRST_OBSERVATION, LONGEST_OBSERVATION = 0.1, 1
 MOVES = POWER_VERBS - {"reset"}
 #: The power state shows whether these verbs succeeded.
 SHOWN_BY_POWER = MOVES | CREATING | {"delete"}
+_LEAD_TO_POWER = SHOWN_BY_POWER | {"restore"}
 #: Errors with which a platform rejects a request, perhaps because the VM already has the requested state.
 ANSWERS = (ApiError, CommandFailed, Timeout)
 #: The facets to observe while waiting for a power state.
@@ -33,8 +34,8 @@ CREATED = frozenset({"power", "config"})
 # is powered off. JUDGING: steps failed, and the VM's state decides whether that is an error. REPLANNING: someone else
 # changed the VM after planning. EXPIRY: the VM was waited for, and whether it has still expired is read again. GUEST:
 # wait for its address, a service or cloud-init. UNDOING: an unfinished creation is removed. POWER_BACK: the task failed
-# after it stopped the VM, which may have to get its previous power state back. CONFIRMING: all is done or failed; only
-# the final observation is missing. OVER: the end.
+# after it stopped or resumed the VM, which may have to get its previous power state back. CONFIRMING: all is done or
+# failed; only the final observation is missing. OVER: the end.
 READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
 JUDGING, REPLANNING, EXPIRY, GUEST, UNDOING = "judging", "replanning", "expiry", "guest", "undoing"
 POWER_BACK, CONFIRMING, OVER = "power_back", "confirming", "over"
@@ -124,6 +125,8 @@ class Progress:
     at: float = 0
     done: int = 0
     left_out: Sequence[int] = ()
+    #: After an error: {power state in which the VM is found: verbs that lead back to its previous one}.
+    ways_back: Mapping = field(default_factory=dict)
     wrote: Optional[bool] = False
     last_wrote: Optional[bool] = False
     created: bool = False
@@ -194,8 +197,14 @@ def facets_of_end(progress):
 
 
 def has_arrived(progress):
-    """Return whether the VM has the expected power state after the segment."""
-    return progress.vm.power == progress.expected.power and not progress.vm.busy
+    """Return whether the segment has ended: with the power state that it leads to, if it leads to one.
+
+    Somebody else may start or stop a VM while this task changes only its settings: that end is not waited for.
+    """
+    first, end = progress.segment
+    leads_to_power = any(step.verb in _LEAD_TO_POWER for step in progress.plan.steps[first:end])
+    is_expected = progress.vm.power == progress.expected.power
+    return (is_expected or not (leads_to_power or progress.vm.power in (ABSENT, UNKNOWN))) and not progress.vm.busy
 
 
 def observe_later(progress, phase, facets, longest=LONGEST_PAUSE, at_most=None):

@@ -71,7 +71,7 @@ def while_stopping(progress, _event):
         return _request(replace(_with_note(progress, CRASHED), phase=KILLING), "kill")
     if stop_is_overdue(progress):
         if progress.policy.stop_mode != "graceful_then_force":
-            return fail_after(progress, failures.out_of_time(progress, failures.LONGER_STOP))
+            return fail_after(progress, failures.out_of_time(progress, failures.longer_stop(progress)))
         note = f"forced after {_stop_timeout(progress)} s: the guest did not stop by itself"
         return _request(replace(_with_note(progress, note), phase=KILLING), "kill")
     if progress.at - progress.requested_at >= REQUEST_AGAIN:
@@ -121,7 +121,7 @@ def while_killing(progress, _event):
     if ended is not None:
         return ended
     if progress.patience <= 0:
-        return fail_after(progress, failures.out_of_time(progress, failures.LONGER_STOP))
+        return fail_after(progress, failures.out_of_time(progress, failures.longer_stop(progress)))
     if progress.last_error is not None and progress.at - progress.requested_at >= REQUEST_AGAIN:
         return _request(progress, "kill")
     return observe_while_stopping(progress)

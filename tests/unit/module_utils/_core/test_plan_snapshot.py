@@ -162,7 +162,8 @@ RESTORES = [
     ("running", "stopped", "snapshot", ["restore"], "stopped"),
     ("stopped", "running", "snapshot", ["restore"], "running"),
     ("running", "stopped", "keep", ["restore", "start"], "running"),
-    ("stopped", "running", "keep", ["restore", "stop"], "stopped"),
+    ("stopped", "running", "keep", ["restore", "kill"], "stopped"),
+    ("stopped", "paused", "keep", ["restore", "kill"], "stopped"),
     ("paused", "running", "keep", ["restore", "pause"], "paused"),
     ("suspended", "stopped", "keep", ["restore", "start", "suspend"], "suspended"),
 ]
@@ -173,6 +174,16 @@ def test_power_state_after_a_restore(power, taken, option, verbs, end):
     vm = found(power, snapshots=(Snapshot("s", power=taken),))
     one = planned(vm, ask_snapshot("s", "restored", power=option))
     assert ([step.verb for step in one.steps], one.after.power) == (verbs, end)
+
+
+@pytest.mark.parametrize("left_in", ["running", "paused", "suspended"])
+def test_stopped_vm_is_not_started_by_a_restore_that_keeps_its_power(left_in):
+    """However the platform leaves a VM with memory: its guest is not asked to stop, because it may not."""
+    vm = found("stopped", snapshots=(Snapshot("s", power="running"),))
+    traits = replace(TRAITS, restored_as={"running": left_in})
+    one = planned(vm, ask_snapshot("s", "restored", power="keep"), traits)
+    assert ([step.verb for step in one.steps], one.after.power) == (["restore", "kill"], "stopped")
+    assert one.steps[-1].note == "the memory of the snapshot is discarded"
 
 
 def test_running_vm_is_killed_if_a_restore_needs_it_off():

@@ -223,12 +223,13 @@ def test_snapshot_without_memory_is_not_restored_if_the_start_would_wait(vbox):
     task(vbox, snapshot={**restored, "power": "snapshot"}).succeeded()
 
 
-def test_suspended_vm_with_a_guest_that_ignores_the_button_is_running_afterwards(vbox):
+def test_suspended_vm_with_a_guest_that_ignores_the_button_is_suspended_again(vbox):
     """Its guest has to run to shut down. The result and the message say so."""
     running(vbox)
     task(vbox, state="suspended", config={}).succeeded()
     done = stopped(vbox, stop_mode="graceful", stop_timeout=3)
-    assert (done.outcome.failed, done.changed, done.vm["state"]) == (True, True, "running")
+    assert (done.outcome.failed, done.changed, done.vm["state"]) == (True, True, "suspended")
+    assert vbox.values()["VMState"] == "saved"
     assert "after stop it is still running" in done.outcome.msg
     assert "stop_mode: graceful_then_force" in done.outcome.msg
 
