@@ -16,6 +16,7 @@ from mutations import (
     lines_devices,
     lines_events,
     lines_files,
+    lines_guarded,
     lines_guests,
     lines_held,
     lines_hosts,
@@ -79,4 +80,5 @@ MUTATIONS = (
     *lines_outcomes.MUTATIONS,
     *lines_described.MUTATIONS,
     *lines_info.MUTATIONS,
+    *lines_guarded.MUTATIONS,
 )

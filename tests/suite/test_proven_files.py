@@ -240,7 +240,7 @@ def test_log_is_a_new_file_or_one_that_the_vm_has(qemu, carry):
         if path:
             Path(path).write_text("booting", encoding="utf-8")
     answer = accepted(qemu, carry, ABSENT_TASK)
-    assert (answer.truth[NAME], qemu.log_console(NAME).exists()) == (None, True)
+    assert (answer.truth[NAME], log.exists(), qemu.log_console(NAME).exists()) == (None, False, True)
     assert seen("/etc/passwd", theirs) == before
 
 
