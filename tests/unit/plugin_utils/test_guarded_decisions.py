@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded import decisions
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions import (
     ALL,
     FAILED,
@@ -19,7 +20,6 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions im
     description,
     ended,
     new_run,
-    not_restored,
     one_approval,
     outcome_of,
     owed,
@@ -206,7 +206,7 @@ _LEFT = {"state": "running", "snapshots": [{"name": "nightly"}, {"name": "guarde
 )
 def test_message_about_a_failed_restore_says_whether_the_snapshot_exists(result, text):
     failed = {"failed": True, "msg": "it is locked.", **result}
-    assert not_restored(WEB, "guarded-x", failed) == f"web1 (VM web): the snapshot guarded-x {text}"
+    assert decisions.not_restored(WEB, "guarded-x", failed) == f"web1 (VM web): the snapshot guarded-x {text}"
 
 
 def test_hosts_without_snapshot_are_named_except_for_the_controller():
