@@ -234,8 +234,11 @@ def test_log_is_a_new_file_or_one_that_the_vm_has(qemu, carry):
     before = seen("/etc/passwd", theirs)
     for path in ("/etc/passwd", str(theirs)):
         rejected(qemu, carry, {"name": [NAME], "serial_log": path}, NAME, "serial_log", path, "already exists")
-    # A log that its definition has already, and a new one, also when it is set again.
-    for path in (str(qemu.log_console(NAME)), str(log), "", str(log)):
+    # Another device of the VM writes to it.
+    console = str(qemu.log_console(NAME))
+    rejected(qemu, carry, {"name": [NAME], "serial_log": console}, NAME, "serial_log", console, "also that of native")
+    # A new one, also when it is set again.
+    for path in (str(log), "", str(log)):
         accepted(qemu, carry, {"name": [NAME], "serial_log": path})
         if path:
             Path(path).write_text("booting", encoding="utf-8")
