@@ -262,8 +262,8 @@ MUTATIONS = (
     Mutation(
         "vm-that-is-to-be-off-is-started",
         "_engine",
-        "stops and planned.after.on and BACK_TO.get(planned.before.power)",
-        "stops and BACK_TO.get(planned.before.power)",
+        "planned.after.on and BACK_TO.get(before) and _may_be_off(progress, attempted)",
+        "BACK_TO.get(before) and _may_be_off(progress, attempted)",
         [f"{_TESTS}/test_power_back.py"],
     ),
     Mutation(
@@ -297,7 +297,7 @@ MUTATIONS = (
     Mutation(
         "lost-memory-is-not-mentioned",
         "_engine",
-        "failures.memory_lost(progress.error) if before == SUSPENDED else progress.error",
+        "failures.memory_lost(progress.error) if is_lost else progress.error",
         "progress.error",
         [f"{_TESTS}/test_power_back.py"],
     ),
@@ -318,8 +318,8 @@ MUTATIONS = (
     Mutation(
         "running-vm-is-started-again",
         "_engine",
-        "progress.vm.power != STOPPED",
-        'progress.vm.power == "absent"',
+        "progress.ways_back.get(progress.vm.power)",
+        "next(iter(progress.ways_back.values()))",
         [f"{_TESTS}/test_power_back.py"],
     ),
     Mutation(
