@@ -69,7 +69,7 @@ def controller(platform, shim):
 
 
 def _failed_without_a_change(job):
-    is_refused = "This plan was not approved" in job.stdout or "approved in another workflow job" in job.stdout
+    is_refused = "This plan was not approved" in job.stdout or "was approved outside of this workflow job" in job.stdout
     return (job.rc != 0, job.changed, is_refused) == (True, 0, True)
 
 
