@@ -22,6 +22,8 @@ RUNS = ("check", "real", "again")
 HOUR = 3600
 #: When the first task of a test runs, by the clock of the controller.
 BEGIN = calendar.timegm((2036, 10, 25, 23, 30, 0))
+#: When a task could set an expiry that has passed by now; in seconds since 1970.
+LONG_AGO = calendar.timegm((2020, 1, 1, 0, 0, 0))
 
 
 def _now():
@@ -324,7 +326,7 @@ def test_only_an_expired_snapshot_is_deleted(platform, carry):
     gone, now = {"state": "absent", "expired_for": "1h"}, {"controller_time": _now()}
     tasks = [
         _new(platform, "create"),
-        _snapshot("temporary", "temporary", expires="2020-01-31"),
+        _snapshot("temporary", "temporary", (LONG_AGO - BEGIN) // HOUR, expires="2020-01-31"),
         _snapshot("plain", "plain"),
         _snapshot("later", "later", expires="2099-01-31"),
         *(snapshot(f"{name} end", ONE, name, **gone, **now) for name in ("plain", "later")),
@@ -353,6 +355,7 @@ def test_only_expired_vms_of_a_fleet_are_pruned(platform, carry):
     _set_clock(platform)
     machines = [{"name": ONE}, {"name": OTHER, "expires": "2020-01-31"}]
     created = {**platform.creation, **platform.to_exist, "fleet": "web", "machines": machines}
+    created["controller_time"] = LONG_AGO
     prune = {"name": [ONE], "fleet": "web", "prune": True, "prune_expired_for": "0m", "prune_stop_mode": "force"}
     prune["controller_time"] = _now()
     _all_well(carry(platform, [Task("create", created)], BOTH))

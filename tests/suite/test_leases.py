@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 
 import pytest
@@ -19,6 +20,8 @@ from suite.source_host import host_of, write_sources
 ANNAS, BENS, LATER, FREE = "pvc-lease-anna", "pvc-lease-ben", "pvc-lease-later", "pvc-lease-free"
 NAMES = [ANNAS, BENS, LATER, FREE]
 PAST, FUTURE = "2020-01-31", "2037-01-31"
+#: When the tasks that set them run, by the clock of the controller: a new expiry must not have passed.
+LONG_AGO = {"controller_time": calendar.timegm((2020, 1, 1, 0, 0, 0))}
 SNAPSHOTS = {"past": PAST, "later": FUTURE, "plain": None}
 DAILY = ("libvirt_test",)
 _DEEP = pytest.mark.deep("test_expired_vms_are_stopped_and_deleted[libvirt_test]")
@@ -47,13 +50,13 @@ class Reaping:
             FREE: {},
         }
         made = {**self.platform.creation, **self.platform.to_exist, **({"pool": _POOL} if self.has_pools else {})}
-        tasks = [Task(name, {**made, "name": [name], **lease}) for name, lease in leases.items()]
+        tasks = [Task(name, {**made, "name": [name], **lease, **LONG_AGO}) for name, lease in leases.items()]
         answers = carry(self.platform, tasks, NAMES)
         assert [answer.msg for answer in answers.values() if answer.failed] == []
         for name in NAMES if self.platform.to_exist else ():
             self.platform.move(name, STOPPED)
         if self.platform.has_snapshots:
-            taken = [snapshot(name, LATER, name, expires=expires) for name, expires in SNAPSHOTS.items()]
+            taken = [snapshot(name, LATER, name, expires=expires, **LONG_AGO) for name, expires in SNAPSHOTS.items()]
             answers = carry(self.platform, taken, NAMES)
             assert [answer.msg for answer in answers.values() if answer.failed] == []
 

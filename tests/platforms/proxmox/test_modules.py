@@ -99,7 +99,7 @@ def test_missing_privileges_are_named_by_each_module(modules, world):
         "VM.Config.Memory on /vms/101": ("vm", {"name": ["web2"], "memory": "4G"}),
         "VM.Clone on /vms/9000": ("vm", {"name": ["web3"], "clone": {"source": "tmpl"}}),
         "VM.Snapshot on /vms/101": ("snapshot", {"name": ["web2"], "snapshot": "s1"}),
-        "VM.Allocate on /vms/101": ("vm", {"name": ["web2"], "state": "absent"}),
+        "VM.Allocate on /vms/101": ("vm", {"name": ["web2"], "state": "absent", "delete_disks": "all"}),
     }
     for lacking, (module, options) in tasks.items():
         ran = modules.ours(module, **who, **options)
