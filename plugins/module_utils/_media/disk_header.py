@@ -21,10 +21,13 @@ _SPARSE_VMDK = b"KDMV"
 #: (first bytes of an image, format).
 _SIGNATURES = (
     (b"QFI\xfb\0\0\0\1", "qcow"), (b"QFI\xfb", "qcow2"), (b"<<< ", "vdi"),
-    (_SPARSE_VMDK, "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
+    (_SPARSE_VMDK, "vmdk"), (b"COWD", "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
     (b"vhdxfile", "vhdx"), (b"QED\0", "qed"),
 )  # fmt: skip
-_LONGEST_SIGNATURE = 32
+#: QEMU takes each text for a VMDK that begins like this.
+_DESCRIPTOR = re.compile(rb"(?:#[^\n]*\n| *\r?\n)*version=[123]\r?\n")
+#: QEMU tells formats apart by at most this number of bytes.
+_LONGEST_SIGNATURE = 2048
 #: Bytes that contain the capacity: of a VMDK, it may be anywhere in its description.
 _BEGINNING = 64 * 1024
 _SECTOR = 512
@@ -39,16 +42,22 @@ _EXTENT_FILE = re.compile(rb'^(?:RW|RDONLY) \d+ \w+ "([^"\n]+)"', re.MULTILINE)
 
 def format_in(begin):
     """The format of an image with these first bytes, or None if they have no signature."""
-    return next((kind for signature, kind in _SIGNATURES if begin.startswith(signature)), None)
+    found = next((kind for signature, kind in _SIGNATURES if begin.startswith(signature)), None)
+    return found or ("vmdk" if _DESCRIPTOR.match(begin) else None)
+
+
+def known_format(path):
+    """The format of an image, or None if it has no signature."""
+    found = format_in(files.read_part(path, 0, _LONGEST_SIGNATURE))
+    return found or ("vhd" if footer(path).startswith(_VHD) else None)
 
 
 def format_of(path):
-    """The format of an image; raw if the first bytes are unknown."""
-    found = format_in(files.read_part(path, 0, _LONGEST_SIGNATURE))
-    return found or ("vhd" if _footer(path).startswith(_VHD) else "raw")
+    """The format of an image; raw if it has no signature."""
+    return known_format(path) or "raw"
 
 
-def _footer(path):
+def footer(path):
     """A VHD of fixed size has its signature only at its end."""
     size = files.size(path)
     return files.read_part(path, size - _SECTOR, _SECTOR) if size > _SECTOR else b""
@@ -76,6 +85,11 @@ def _of_vdi(begin):
     return _number("<Q", begin[0x170:0x178])
 
 
+def is_sparse_vmdk(begin):
+    """Whether a VMDK contains its data. Without a capacity in its header, it names other files like a text."""
+    return begin.startswith(_SPARSE_VMDK) and bool(_number("<Q", begin[12:20]))
+
+
 def _of_vmdk(begin):
     if begin.startswith(_SPARSE_VMDK):
         sectors = _number("<Q", begin[12:20])
@@ -85,19 +99,19 @@ def _of_vmdk(begin):
 
 
 def _of_vhd(path):
-    return _number(">Q", _footer(path)[48:56])
+    """The current size of the footer. The geometry next to it can be smaller than the disk."""
+    end = footer(path)
+    return _number(">Q", (end if end.startswith(_VHD) else files.read_part(path, 0, _SECTOR))[48:56])
 
 
-def names_other_files(begin):
-    """Whether an image with these first bytes names a file with its data, or one that it is based on."""
-    kind = format_in(begin)
-    if kind == "vmdk":
-        return not begin.startswith(_SPARSE_VMDK)
-    if kind not in ("qcow", "qcow2"):
-        return False
+def qcow_names(begin):
+    """Whether a qcow or qcow2 image with these first bytes names (a data file, a backing file)."""
+    if not begin.startswith(_QCOW):
+        return False, False
     has_features = begin[4:8] not in (b"\0\0\0\1", b"\0\0\0\2")
     features = _number(">Q", begin[_FEATURES : _FEATURES + 8]) if has_features else 0
-    return bool(_number(">Q", begin[_QCOW_BACKING : _QCOW_BACKING + 8]) or (features or 0) & _EXTERNAL_DATA)
+    place = _number(">Q", begin[_QCOW_BACKING : _QCOW_BACKING + 8])
+    return bool((features or 0) & _EXTERNAL_DATA), bool(place)
 
 
 def uuid_of(path):
@@ -120,11 +134,38 @@ def backing_file(path):
 
     An image that is too short to contain the name cannot be opened at all.
     """
+    name = _backing_name(path)
+    return None if name is None else _local_file(name, os.path.dirname(path))
+
+
+def _backing_name(path):
     place, length = (_number(form, files.read_part(path, _QCOW_BACKING + at, size)) for form, at, size in _NAME_AT)
     if not place or not length or length > _LONGEST_NAME:
         return None
+    return _text(path, place, length)
+
+
+def _text(path, place, length):
     name = files.read_part(path, place, length)
-    return _local_file(name.decode("utf-8", "surrogateescape"), os.path.dirname(path)) if len(name) == length else None
+    return name.decode("utf-8", "surrogateescape") if len(name) == length else None
+
+
+def names_in_qcow(path):
+    """[(name, format)] of the backing file and the data file of a qcow2 image, as far as it names them.
+
+    The name is None if it cannot be read, the format if the image does not record it.
+    """
+    has_data, has_backing = qcow_names(files.read_part(path, 0, _FEATURES + 8))
+    names = [(_extension(path, _DATA_FILE), "raw")] if has_data else []
+    if has_backing:
+        image_format = _extension(path, _BACKING_FORMAT)
+        names.append((_backing_name(path), {"vpc": "vhd"}.get(image_format, image_format)))
+    return names
+
+
+def plain_file(name, image):
+    """The file that an image names by a path; None if the name is that of another resource of QEMU."""
+    return None if name.startswith("json:") else _local_file(name, os.path.dirname(image))
 
 
 def files_below(path):
@@ -174,28 +215,31 @@ def lacks_table(path):
 
 
 _FEATURES, _HEADER_LENGTH, _EXTERNAL_DATA = 72, 100, 1 << 2
-#: The type of the header extension with the name of the data file; extensions are padded to multiples of 8 bytes.
-_DATA_FILE, _EXTENSION = 0x44415441, 8
+#: The types of the header extensions with the name of the data file and the format of the backing file; extensions are
+#: padded to multiples of 8 bytes. The header of version 2 has a fixed length.
+_DATA_FILE, _BACKING_FORMAT, _EXTENSION, _LENGTH_OF_2 = 0x44415441, 0xE2792ACA, 8, 72
 
 
 def data_file(path):
-    """The local file with the data of a qcow2 image, if that is another file, else None.
-
-    Source: the header of version 3 in QEMU's specification of qcow2.
-    """
+    """The local file with the data of a qcow2 image, if that is another file, else None."""
     version, features = files.read_part(path, 4, 4), _number(">Q", files.read_part(path, _FEATURES, 8))
-    place = _number(">I", files.read_part(path, _HEADER_LENGTH, 4))
-    if version != b"\0\0\0\3" or not place or not (features or 0) & _EXTERNAL_DATA:
-        return None
-    while True:
+    name = _extension(path, _DATA_FILE) if version == b"\0\0\0\3" and (features or 0) & _EXTERNAL_DATA else None
+    return None if name is None else _local_file(name, os.path.dirname(path))
+
+
+def _extension(path, wanted):
+    """The text in a header extension of a qcow2 image, or None. Source: QEMU's specification of qcow2."""
+    is_old = files.read_part(path, 4, 4) == b"\0\0\0\2"
+    place = _LENGTH_OF_2 if is_old else _number(">I", files.read_part(path, _HEADER_LENGTH, 4))
+    while place:
         head = files.read_part(path, place, _EXTENSION)
         kind, length = struct.unpack(">II", head) if len(head) == _EXTENSION else (0, 0)
         if not kind or length > _LONGEST_NAME:
             return None
-        if kind == _DATA_FILE:
-            name = files.read_part(path, place + _EXTENSION, length)
-            return _local_file(name.decode("utf-8", "surrogateescape"), os.path.dirname(path))
+        if kind == wanted:
+            return _text(path, place + _EXTENSION, length)
         place += _EXTENSION + -(-length // _EXTENSION) * _EXTENSION
+    return None
 
 
 #: The part of a qcow2 image's header about its snapshots; the fixed part of an entry of their table, up to the size of

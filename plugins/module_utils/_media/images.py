@@ -22,7 +22,7 @@ from .._ports import download, files
 from .._ports.clock import Clock, today
 from .._ports.command import Commands
 from .._ports.progress import report
-from . import disk_header, fetching, signatures, unpacking
+from . import disk_header, fetching, foreign_image, signatures, unpacking
 from .named import media_of
 from .resolve import QEMU_IMG, WSL, Choice, resolve
 from .store import Store, Stored
@@ -335,11 +335,8 @@ def _check_beginning(content, image_format, found, about):
     names = {"raw": (None,), "vhd": ("vhd", None), "qcow2": ("qcow2", "qcow")}.get(image_format, (image_format,))
     if kind not in names:
         raise Refused(f"{about}: {where} is not an image in the format {image_format}.", "Check the address.")
-    if disk_header.names_other_files(content):
-        raise Refused(
-            f"{about}: {where} names another file that it is based on, which a host must not read.",
-            "Use an image without a backing or data file.",
-        )
+    if foreign_image.named_in(content, kind):
+        raise foreign_image.refused(f"{about}: {where}")
 
 
 def warnings_of_stored(stored, about):

@@ -15,11 +15,10 @@ from .._core.errors import CommandFailed, Refused, Unavailable
 from .._ports import files, incoming
 from .._ports.command import Commands
 from .._tools.qemu_img import QemuImg
+from . import foreign_image
 
 _OPEN = {"xz": lzma.open, "gz": gzip.open, "bz2": bz2.open}
 _ERRORS = (EOFError, OSError, lzma.LZMAError, tarfile.TarError)
-#: qemu-img has another name for this format. Without force_size, it would change the size of the disk.
-_NAMES = {"vhd": "vpc"}
 #: First bytes of compressed files, and what a tar file has at a place of its own.
 _COMPRESSED, _TAR, _AT = (b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd"), b"ustar", 257
 
@@ -56,7 +55,8 @@ def unpack(source, chain, image_format):
         target = f"{source}.{step.what.replace('/', '-')}"
         files.remove(target)
         if step.verb == "convert":
-            QemuImg(Commands()).convert(source, _NAMES.get(image_format, image_format), target, step.what)
+            _check_names(source, image_format)
+            QemuImg(Commands()).convert(source, image_format, target, step.what)
         elif step.tool == "zst":
             _run_zstd(source, target)
         else:
@@ -65,7 +65,16 @@ def unpack(source, chain, image_format):
         if source != downloaded:
             files.remove(source)
         source = target
+    if not chain or chain[-1].verb != "convert":
+        _check_names(source, image_format)
     return source
+
+
+def _check_names(path, image_format):
+    """Reject an image that names other files: of a compressed one, this is known only now."""
+    if foreign_image.named_by(path, image_format):
+        files.remove(path)
+        raise foreign_image.refused(path)
 
 
 def _run_zstd(source, target):

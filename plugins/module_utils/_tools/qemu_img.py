@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._core import errors
 from .remedies import remedy_for
@@ -31,6 +31,9 @@ _READ_TIMEOUT = 120
 _READS = frozenset({"check", "compare", "info", "measure"})
 #: Exit codes of ``qemu-img check``: no error, only leaked clusters, and a format that cannot be checked.
 _SOUND = (0, 3, 63)
+#: Formats that qemu-img calls otherwise.
+_NAMES = {"vhd": "vpc"}
+_VHD = "vpc"
 # Copying has no timeout, because it depends on the size of the disk.
 _NO_TIMEOUT = None
 
@@ -61,15 +64,16 @@ class QemuImg:
         self._commands = commands
         self._executable = executable
 
-    def info(self, path, image_format=None):
+    def info(self, path, image_format=None, as_disk=False):
         """The properties of an image, even while a guest uses it (-U).
 
         The format of a guest's disk must be passed: if probed, a guest could make a raw disk look like an image on top
-        of any file of the host, and a copy of it would contain that file.
+        of any file of the host, and a copy of it would contain that file. ``as_disk``: with the size that a VM would
+        see, which can be smaller than that of a copy (see ``_source``).
         """
-        return _image(
-            json.loads(self._run("info", "-U", "--output=json", *_of(image_format), path, timeout=_READ_TIMEOUT))
-        )
+        source = ["-f", qemu_name(image_format), path] if as_disk and image_format else _source(path, image_format)
+        words = ("info", "-U", "--output=json", *source)
+        return replace(_image(json.loads(self._run(*words, timeout=_READ_TIMEOUT))), path=path)
 
     def chain(self, path):
         """The image and its backing files, itself first."""
@@ -78,7 +82,7 @@ class QemuImg:
 
     def damage(self, path, image_format):
         """The errors of an image, such as an incomplete copy; empty if none are found."""
-        words = ("check", "-q", "-U", "-f", image_format, path)
+        words = ("check", "-q", "-U", *_source(path, image_format))
         completed = self._completed(*words, allowed=None)
         if completed.rc in _SOUND:
             return ""
@@ -87,7 +91,7 @@ class QemuImg:
     def needed(self, path, image_format=None, snapshot=None):
         """The maximum size in bytes of a copy of an image, or of a snapshot in it."""
         part = ["-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
-        words = ("measure", "-U", "--output=json", *_of(image_format), "-O", "qcow2", *part, path)
+        words = ("measure", "-U", "--output=json", "-O", "qcow2", *part, *_source(path, image_format))
         return json.loads(self._run(*words))["required"]
 
     def create(self, path, image_format, size):
@@ -96,7 +100,7 @@ class QemuImg:
     def overlay(self, path, base, base_format, size=None):
         """A qcow2 image on ``base``. The base's format is always passed: if probed, a guest could fake it."""
         given_size = [] if size is None else [str(size)]
-        self._run("create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, path, *given_size)
+        self._run("create", "-q", "-f", "qcow2", "-F", qemu_name(base_format), "-b", base, path, *given_size)
 
     def convert(self, source, source_format, path, image_format, snapshot=None, in_use=False):
         """A full copy without a backing file.
@@ -105,11 +109,11 @@ class QemuImg:
         """
         part = ["-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
         shared = ["-U"] if snapshot or in_use else []
-        self._run("convert", *shared, "-f", source_format, *part, "-O", image_format, source, path)
+        self._run("convert", *shared, *part, "-O", image_format, *_source(source, source_format), path)
 
     def overwrite(self, source, source_format, path, image_format):
         """Replace what an existing image reads as; snapshots within it remain."""
-        self._run("convert", "-n", "-f", source_format, "-O", image_format, source, path)
+        self._run("convert", "-n", "-O", image_format, *_source(source, source_format), path)
 
     def copy_out(self, path, snapshot, copy):
         """A qcow2 image that reads as ``snapshot`` within the qcow2 image ``path``, also while a guest uses it (-U).
@@ -139,7 +143,7 @@ class QemuImg:
 
     def same_content(self, a, b, format_of_a=None):
         """Whether two images read the same; where one is longer, the rest of it reads as zeroes."""
-        return self._completed("compare", "-q", "-U", *_of(format_of_a), a, b, allowed=(0, 1)).rc == 0
+        return self._completed("compare", "-q", "-U", *_source(a, format_of_a), b, allowed=(0, 1)).rc == 0
 
     def _run(self, *words, timeout=_NO_TIMEOUT):
         return self._completed(*words, timeout=timeout).stdout
@@ -153,8 +157,22 @@ class QemuImg:
         return completed
 
 
-def _of(image_format):
-    return ["-f", image_format] if image_format else []
+def qemu_name(image_format):
+    """The name that qemu-img has for a format."""
+    return _NAMES.get(image_format, image_format)
+
+
+def _source(path, image_format):
+    """The words for an image that is read, and whose format is known or else probed.
+
+    The size of a VHD is that of its footer, as for VirtualBox and Hyper-V. By default, older versions of QEMU take its
+    geometry, which can be smaller: the end of the disk would be missing.
+    """
+    name = qemu_name(image_format)
+    if name == _VHD:
+        options = {"driver": _VHD, "force_size_calc": "current_size", "file": {"driver": "file", "filename": path}}
+        return ["json:" + json.dumps(options)]
+    return ["-f", name, path] if name else [path]
 
 
 def _image(found):

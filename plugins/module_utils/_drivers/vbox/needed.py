@@ -10,7 +10,7 @@ import os
 from ..._core.mark import making_of
 from ..._core.needed import COPIED, DISK, GROWN, IMAGE, Image, Needed
 from ..._kit.local_files import LocalFiles
-from ..._media import disk_header
+from ..._media import disk_header, foreign_image
 from ..._ports import files
 from .create import foreign_settings_file
 from .settings import images
@@ -18,6 +18,8 @@ from .settings.disk_checks import NO_FILE, attached, no_growth
 from .settings.disks import kept_image
 from .vbox_vm import NOT_RESIZABLE, file_name, slot_name
 
+#: VirtualBox finds the parent of a disk among its own media, by a UUID.
+_ACCEPTED = {IMAGE: (), DISK: (foreign_image.PARENT,)}
 _REGISTER = (
     "If it is the settings file of a VM that is not registered, register that: VBoxManage registervm {path}. Otherwise"
     " move its directory with all its files away."
@@ -28,8 +30,6 @@ def _fault_of_qcow2(path):
     """VirtualBox reads only the simplest qcow2 images. Source: its error messages for each of these."""
     if disk_header.has_incompatible_features(path):
         return "is a qcow2 image with features that VirtualBox cannot read, such as compression by zstd"
-    if disk_header.backing_file(path):
-        return "has a backing file, which VirtualBox cannot read"
     return "is an empty qcow2 image, which VirtualBox cannot read" if disk_header.lacks_table(path) else ""
 
 
@@ -98,6 +98,9 @@ class VBoxFiles(LocalFiles):
             fault = f"has the same UUID as {same}, like a copy made with cp"
             return Image(fault=fault, remedy=f"Set a new UUID: VBoxManage internalcommands sethduuid {item.path}")
         image_format = disk_header.format_of(item.path)
+        names = foreign_image.fault_of(item.path, image_format, _ACCEPTED[item.purpose])
+        if names:
+            return names
         fault = _fault_of_qcow2(item.path) if image_format == "qcow2" and item.purpose == IMAGE else ""
         copy = f"qemu-img convert -f qcow2 -O vdi {item.path} {item.path.rpartition('.')[0]}.vdi"
         return Image(image_format, disk_header.capacity(item.path), fault, f"Convert it: {copy}")

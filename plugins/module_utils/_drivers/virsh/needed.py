@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from ..._core.errors import CommandFailed, CreatedMeanwhile
 from ..._core.mark import making_of, own_mark
 from ..._core.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import SPECIAL, LocalFiles
+from ..._media import disk_header, foreign_image
 from ..._ports import files, locks
 from ..._tools import optical
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
@@ -20,6 +23,8 @@ from .settings.firmware import nvram_of, read_firmware
 from .snapshots import missing_in_image
 from .storage import IMAGE_FORMATS, declared_format, used_files
 
+#: What images can name: below an attached disk, the claims of a VM include these files.
+_ACCEPTED = {IMAGE: (), DISK: (foreign_image.BACKING, foreign_image.DATA)}
 _NEW_REMEDIES = {
     "firmware": "Delete the file or move it to another directory. To use its firmware variables for the new VM,"
     " move it back after the VM is created.",
@@ -27,6 +32,17 @@ _NEW_REMEDIES = {
     " earlier VM, delete it.",
     NATIVE: "Use a path at which nothing exists: the VM would overwrite or replace the file.",
 }
+_VHD = "vpc"
+_WHOLE_VHD = "driver=vpc,force_size_calc=current_size,file.driver=file,file.filename="
+
+
+def _shortened(path, size):
+    """A VM reads a VHD with QEMU's own idea of its size, and so does the disk that is linked to it."""
+    known, words = disk_header.capacity(path), quote(_WHOLE_VHD + path.replace(",", ",,"))
+    return Image(
+        fault=f"is a VHD of {known} bytes, and a VM of this version of QEMU would see {size}",
+        remedy=f"Convert it, and use the copy: qemu-img convert --image-opts {words} -O qcow2 {quote(path)}.qcow2",
+    )
 
 
 #: {option: function of a definition that returns the files to which libvirt writes for it}.
@@ -125,10 +141,16 @@ class VirshFiles(LocalFiles):
     def image(self, item):
         details, storage = item.details or {}, self.driver.storage
         declared = declared_format({**item.disk, "source": item.path}) if item.purpose != IMAGE else None
+        known = declared or self._known_format(item)
+        fault = None if item.purpose == COPIED else foreign_image.fault_of(item.path, known, _ACCEPTED[item.purpose])
+        if fault:
+            return fault
         try:
-            info = storage.qemu_img.info(item.path, declared)
+            info = storage.qemu_img.info(item.path, known, as_disk=item.linked or item.purpose == DISK)
         except CommandFailed as error:
             return Image(fault=f"is not a disk image: {error.stderr}", remedy="Use a qcow2 or raw image.")
+        if info.format == _VHD and item.purpose != COPIED and info.virtual_size != disk_header.capacity(item.path):
+            return _shortened(item.path, info.virtual_size)
         if item.purpose == IMAGE and info.virtual_size:
             damage = storage.qemu_img.damage(item.path, info.format)
             if damage:
@@ -138,6 +160,11 @@ class VirshFiles(LocalFiles):
         # Any file is probed as raw; only a file declared as raw is accepted as such.
         is_text = info.format == "raw" and declared is None and files.size(item.path) % 512
         return Image("" if is_text else info.format, info.virtual_size)
+
+    def _known_format(self, item):
+        if item.purpose == IMAGE:
+            return self.driver.storage.format_of_image(item.details)
+        return disk_header.known_format(item.path) if item.purpose == DISK else None
 
     def no_growth(self, item):
         if item.purpose != GROWN or not files.is_block_device(item.path):
@@ -155,7 +182,8 @@ class VirshFiles(LocalFiles):
         key = (image["source"], image.get("snapshot"))
         if key not in sizes:
             try:
-                sizes[key] = self.driver.storage.qemu_img.needed(image["source"], image.get("format"), key[1])
+                known = self.driver.storage.format_of_image(image)
+                sizes[key] = self.driver.storage.qemu_img.needed(image["source"], known, key[1])
             except CommandFailed:
                 # qemu-img cannot measure every format.
                 sizes[key] = files.allocated(image["source"])

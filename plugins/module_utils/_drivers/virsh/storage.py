@@ -12,6 +12,7 @@ import os
 from contextlib import suppress
 
 from ..._core.errors import PolyvirtError, Refused
+from ..._media import disk_header
 from ..._ports import files, locks
 from ..._tools.qemu_img import empty_image
 from ..._tools.virsh import ConnectionLost
@@ -77,7 +78,8 @@ class Storage:
 
     def format_of(self, entry):
         """The format of an existing file to be attached: the requested one, else the probed one."""
-        return declared_format(entry) or self.qemu_img.info(entry["source"]).format
+        source = entry["source"]
+        return declared_format(entry) or self.qemu_img.info(source, disk_header.known_format(source)).format
 
     def _is_same(self, created, found):
         """Whether backing file and content are equal: a copy and an overlay differ, even if they have the same data."""
@@ -91,14 +93,18 @@ class Storage:
         reference = image["source"] if image else empty_image(entry["size"])
         base = reference if image and image.get("linked") else None
         same_backing = self.qemu_img.info(path).backing == base
-        return same_backing and self.qemu_img.same_content(reference, path, (image or {}).get("format"))
+        return same_backing and self.qemu_img.same_content(reference, path, image and self.format_of_image(image))
+
+    def format_of_image(self, image):
+        """The format of an image if it need not be probed: the one that is recorded with it, or that of its header."""
+        return image.get("format") or disk_header.known_format(image["source"])
 
     def _fill(self, path, entry, image):
         image_format, size = entry.get("format", "qcow2"), entry.get("size")
         if image is None:
             self.qemu_img.create(path, image_format, size)
             return
-        base = self.qemu_img.info(image["source"], image.get("format"))
+        base = self.qemu_img.info(image["source"], self.format_of_image(image))
         if image.get("linked"):
             self.qemu_img.overlay(path, base.path, base.format, size)
             return

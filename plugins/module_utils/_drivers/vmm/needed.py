@@ -11,7 +11,7 @@ from ..._core.mark import making_of
 from ..._core.needed import COPIED, DISK, GROWN, IMAGE, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import LocalFiles
-from ..._media import disk_header
+from ..._media import disk_header, foreign_image
 from ..._ports import files
 from ..._ports.locks import is_locked_as_whole
 from ..._tools import optical
@@ -66,7 +66,9 @@ class VmmFiles(LocalFiles):
     def image(self, item):
         if item.purpose == DISK:
             return None
-        return Image(disk_header.format_of(item.path), disk_header.capacity(item.path))
+        image_format = disk_header.format_of(item.path)
+        fault = foreign_image.fault_of(item.path, image_format) if item.purpose == IMAGE else None
+        return fault or Image(image_format, disk_header.capacity(item.path))
 
     def no_growth(self, item):
         if item.purpose != GROWN:
