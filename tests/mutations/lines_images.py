@@ -332,9 +332,7 @@ MUTATIONS = (
     Mutation("each-vm-asks-the-vendor", _IMAGES, "key not in self._found", "True", _STORED),
     Mutation("space-of-the-store-is-not-checked", _STORE, "needed > free", "False", _STORED),
     Mutation("page-is-an-image", _IMAGES, "kind not in names", "False", _STORED),
-    Mutation(
-        "image-with-a-backing-file-is-stored", _IMAGES, "foreign_image.named_in(content, kind)", "False", _STORED
-    ),
+    Mutation("image-with-a-backing-file-is-stored", _IMAGES, "foreign_image.named_in(content, kind)", "False", _STORED),
     Mutation(
         "download-without-checksum-is-resumed", _FETCHING, "not is_resumed and files.exists(part)", "False", _STORED
     ),

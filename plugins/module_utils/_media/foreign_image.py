@@ -32,7 +32,9 @@ _REMEDY_OF_PARENT = (
     "Merge it with its parent first: VBoxManage clonemedium disk {path} {path}.vdi (VirtualBox), Convert-VHD (Hyper-V),"
     " or delete the snapshots of its VM (VMware)."
 )
-_REMEDY = "If you trust the files that it names, combine them: qemu-img convert -f {format} -O qcow2 {path} {path}.qcow2"
+_REMEDY = (
+    "If you trust the files that it names, combine them: qemu-img convert -f {format} -O qcow2 {path} {path}.qcow2"
+)
 #: Formats that a backing file can have; others, such as nbd, are no files.
 _FILES = ("raw", "qcow", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
 _BEGINNING = 64 * 1024

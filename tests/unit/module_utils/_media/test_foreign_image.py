@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images that name other files: in no way may the content of these files get into a VM. With real files and qemu-img."""
+"""Images that name other files, whose content must not get into a VM. With real files and qemu-img."""
 
 from __future__ import annotations
 
