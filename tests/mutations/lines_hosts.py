@@ -173,8 +173,8 @@ MUTATIONS = (
     Mutation(
         "own-first-change-is-taken-for-another-clients",
         "_drivers/virsh/driver.py::check_as_planned",
-        "vm.version is not None and vm.id not in self._stored",
-        "vm.version is not None",
+        "vm.revision is not None and vm.id not in self._stored",
+        "vm.revision is not None",
         _TASKS,
     ),
     Mutation(

@@ -126,7 +126,7 @@ MUTATIONS = (
     Mutation(
         "raw-disk-poses-as-image",
         "_tools",
-        'self._run("convert", *shared, "-f", source_format, *part, "-O", image_format, source, path)',
+        'self._run("convert", *shared, *part, "-O", image_format, *_source(source, source_format), path)',
         'self._run("convert", *shared, *part, "-O", image_format, source, path)',
         ["tests/unit/module_utils/_drivers/virsh/test_clone.py"],
     ),

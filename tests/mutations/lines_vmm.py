@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         "unread-change-is-not-checked-at-start",
         "_drivers/vmm",
-        "check_reload(driver, found, plan.after.name, {plan.after.name}, plan.after.power == ABSENT)",
+        "check_reload(driver, found, plan.after.name, {plan.after.name}, gone)",
         "pass",
         _CHANGES,
     ),

@@ -135,7 +135,7 @@ class Vm:
     compared. ``own_disks``: files or volumes that belong to this VM alone, if its mark does not list them.
     ``not_modelled``: {setting: why it cannot be described as an option}, in the platform's terms; read with the facet
     native. ``birth``: what identifies the VM even if another one gets its name and id; None if no VM gets its id again.
-    ``version``: of the stored settings, which are compared with it before they are changed; None: they are not.
+    ``revision``: of the stored settings, which are compared with it before they are changed; None: they are not.
     """
 
     name: str
@@ -162,7 +162,7 @@ class Vm:
     not_modelled: Mapping[str, str] = field(default_factory=dict)
     guest_tools: Optional[Mapping] = None
     birth: Optional[str] = None
-    version: Optional[str] = field(default=None, compare=False, repr=False)
+    revision: Optional[str] = field(default=None, compare=False, repr=False)
 
     @property
     def on(self):

@@ -54,7 +54,7 @@ class LocksVms(Protocol):
         """Return a block during which no other task on this host carries out such steps for the VM.
 
         Raises a transient error at once if another task does. Power alone needs no lock. Within the block, the driver
-        compares the stored settings with ``vm.version`` and raises Stale if they differ, before it changes anything.
+        compares the stored settings with ``vm.revision`` and raises Stale if they differ, before it changes anything.
         """
 
 

@@ -13,13 +13,14 @@ from typing import Optional
 
 from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, Refused
-from ...module_utils._core.model import UNKNOWN
 
 #: Proxmox VE permits 40 characters: letters, digits, - and _.
 _PURPOSE_LENGTH = 11
 _SNAPSHOT = re.compile(rf"guarded-([a-z0-9-]{{1,{_PURPOSE_LENGTH}}})-(?:job\d+|\d{{8}}-\d{{6}}-[0-9a-f]{{4}})")
 _DESCRIPTION = re.compile(r"Taken by polyvirt\.core\.guarded before (.+)\. State of the VM: (\w+)\.")
 RESTORE = "restore"
+#: The state of a VM in a result if it could not be read.
+_UNKNOWN = "unknown"
 FAILED, ALL = "failed", "all"
 #: Exit codes of ansible-playbook if hosts failed, or could not be reached. Others are its own errors.
 _FAILED_CODES = (2, 4)
@@ -226,7 +227,7 @@ def not_restored(vm, name, result):
     vms = result.get("vms") or ({},)
     if name in [one["name"] for one in vms[0].get("snapshots") or ()]:
         left = "It still exists; the next guarded run finds it."
-    elif vms[0].get("state", UNKNOWN) == UNKNOWN or result.get("restored"):
+    elif vms[0].get("state", _UNKNOWN) == _UNKNOWN or result.get("restored"):
         left = "It was not deleted; the next guarded run finds it."
     else:
         left = "It no longer exists, so this run cannot restore the VM."

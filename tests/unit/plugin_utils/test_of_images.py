@@ -38,6 +38,8 @@ class Action(ImageAction):
                 become=None,
                 connected=True,
                 reset=lambda: None,
+                # A plugin without options raises it.
+                get_option=lambda name: {}[name],
                 _shell=SimpleNamespace(
                     tmpdir=None, env_prefix=lambda **words: "", _IS_WINDOWS=args.get("platform") == "hyperv"
                 ),

@@ -113,7 +113,7 @@ def vm_of(uuid, listing, answers, native_keys):
         active=active,
         mark=mark,
         counters=_counters(answers),
-        version=definition.version,
+        revision=definition.version,
     )
     return with_addresses(vm, answers, power)
 

@@ -156,8 +156,8 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
 
     def check_as_planned(self, vm, definition):
         """Raise Stale if another client has changed the definition since it was planned. Nothing is changed before."""
-        is_known = vm.version is not None and vm.id not in self._stored
-        if is_known and definition.version != vm.version:
+        is_known = vm.revision is not None and vm.id not in self._stored
+        if is_known and definition.version != vm.revision:
             raise Stale(f"{vm.name}: another client changed it while this task ran.", "Run the task again.")
 
     def check_still(self, vm, content):

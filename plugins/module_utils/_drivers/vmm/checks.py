@@ -40,12 +40,15 @@ def check_plan(driver, plan, released=frozenset()):
     needs_reload = _needs_reload(found, plan, steps)
     if needs_reload or any(one.step.verb in READ_AGAIN for one in steps):
         _check_file(driver, found, plan, steps)
-    if needs_reload:
-        _check_own_devices(plan)
-        check_reload(driver, found, plan.after.name, {plan.after.name}, plan.after.power == ABSENT)
+    gone = {identity for kind, identity in released if kind == NAME}
     for one in steps:
         if one.step.verb == "delete":
-            _check_no_instances(found, one.vm.name, {identity for kind, identity in released if kind == NAME})
+            _check_no_instances(found, one.vm.name, gone)
+    if needs_reload:
+        _check_own_devices(plan)
+        gone |= {plan.after.name} if plan.after.power == ABSENT else set()
+        check_reload(driver, found, plan.after.name, {plan.after.name}, gone)
+    for one in steps:
         _check_switches(found, one, plan.after)
         _check_owner(one)
         _check_kept_of_template(found, one.step, plan.after)
@@ -68,15 +71,15 @@ def _check_file(driver, found, plan, steps):
     _check_is_ours(driver, found, plan.before.name, steps)
 
 
-def check_reload(driver, found, name, starting, is_deleted=False):
+def check_reload(driver, found, name, starting, gone=()):
     """Raise if vmd would reject vm.conf or exit, or start VMs later that are not in ``starting`` (names).
 
-    ``is_deleted``: the plan of the VM ``name`` deletes it.
+    ``gone`` are the names of VMs that the task deletes until then.
     """
     path = driver.config_file
     _check_interfaces(driver, found, name)
-    _check_registration(found, name, is_deleted)
     _check_no_running_instances(found, path, name)
+    _check_registration(found, name, gone)
     others = found.others_started(starting)
     if others and found.configuration.staggered:
         raise Refused(
@@ -86,11 +89,10 @@ def check_reload(driver, found, name, starting, is_deleted=False):
         )
 
 
-def _check_registration(found, name, is_deleted):
-    """Raise Refused if vmd would reject a block that ``vmd -n`` accepts; that of ``name`` itself may be deleted."""
+def _check_registration(found, name, gone):
+    """Raise Refused if vmd would reject a block that ``vmd -n`` accepts, of a VM that is not in ``gone``."""
     configuration = found.configuration
-    if is_deleted:
-        configuration = replace(configuration, listed=[one for one in configuration.listed if one.name != name])
+    configuration = replace(configuration, listed=[one for one in configuration.listed if one.name not in gone])
     found_fault = rejected(configuration, found.running() - {name})
     if found_fault:
         block, reason = found_fault

@@ -42,7 +42,7 @@ class Interfered(StoringVirsh):
 
 def _vm(power="stopped", text=XML, **more):
     shown = StoringVirsh(UUID, text).run("dumpxml", UUID, "--inactive")
-    return Vm("m1", id=UUID, power=power, version=Definition(shown).version, **more)
+    return Vm("m1", id=UUID, power=power, revision=Definition(shown).version, **more)
 
 
 def _verbs(virsh):
