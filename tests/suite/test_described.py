@@ -61,7 +61,9 @@ def test_vm_that_is_created_again_has_the_same_settings(bench):
             found = [vm for vm in platform.described() if vm["name"] == NAME]
             if not found or found[0]["state"] in (ABSENT, PAUSED, SUSPENDED) or found[0]["settings"].get("protection"):
                 return
-            platform.done(("vm", {"state": "absent", "stop_mode": "force"}))
+            # Proxmox VE deletes the disks of others with their VM.
+            all_disks = {"delete_disks": "all"} if bench.name == "proxmox" else {}
+            platform.done(("vm", {"state": "absent", "stop_mode": "force", **all_disks}))
             outcome = platform.run([entry_of(found[0]["task"])])
             assert not outcome.failed, (found[0]["task"], outcome.msg)
             (again,) = [vm for vm in platform.described() if vm["name"] == NAME]

@@ -291,8 +291,9 @@ def test_all_vms_are_restored_if_ansible_stopped_the_others_or_a_test_at_the_end
 @pytest.mark.rotated(8)
 @on_test_driver
 def test_snapshot_that_somebody_deleted_is_not_said_to_exist(guarded):
-    name = "{{ lookup('pipe', 'virsh snapshot-list --name ' ~ polyvirt_name) | trim }}"
-    gone = {"ansible.builtin.command": {"argv": ["virsh", "snapshot-delete", "{{ polyvirt_name }}", name]}}
+    virsh = ["virsh", "-q", "-c", guarded.platform.uri]
+    name = f"{{{{ lookup('pipe', '{' '.join(virsh)} snapshot-list --name ' ~ polyvirt_name) | trim }}}}"
+    gone = {"ansible.builtin.command": {"argv": [*virsh, "snapshot-delete", "{{ polyvirt_name }}", name]}}
     guarded.write_playbook([*guarded.tasks()[:2], gone, {"ansible.builtin.fail": {}}])
     code, output = guarded.run(guarded_hosts=WEB)
     assert (code, guarded.snapshots()) == (2, [[], [], []]), output

@@ -23,7 +23,7 @@ from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS
 from . import mark
-from .own_volumes import own_volumes
+from .settings.disks import volumes_of
 from .settings.native import not_modelled
 from .settings.table import Context, config_of, running_config_of
 
@@ -278,7 +278,10 @@ def vm_of(listed, vm_options=None, native_keys=()):
         birth=vm_options.birth,
         reason=marks.UNFINISHED if vm_options.is_unfinished else reason,
         not_modelled=not_modelled(vm_options.stored) if native_keys is None else {},
-        own_disks=frozenset(own_volumes(vm_options).values()),
+        # The number in the name of a volume says whose it is, whoever has created it.
+        own_disks=frozenset(
+            volume for volume in volumes_of(vm_options.stored).values() if values.owner_of(volume) == listed.vmid
+        ),
     )
 
 
