@@ -89,12 +89,12 @@ def test_what_a_deletion_destroys_anyway_keeps_nothing(platform, carry):
         return  # Nothing is put on top of a disk.
     platform.clean()
     left = platform.files()
-    made = {**platform.creation, "name": ["pvc-owner", "pvc-pruned"], "fleet": "web"}
+    made = {**platform.creation, **platform.to_exist, "name": ["pvc-owner", "pvc-pruned"], "fleet": "web"}
     taken = [
         Task(f"take {one}", {"name": made["name"], "snapshot": one, "include_memory": None}, about="snapshot")
         for one in ("first", "second")
     ]
-    pruned = {**platform.creation, "name": ["pvc-owner"], "fleet": "web", "prune": True}
+    pruned = {**platform.creation, "name": ["pvc-owner"], "fleet": "web", "prune": True, "prune_stop_mode": "force"}
     removed = [
         Task("prune check", pruned, check=True),
         Task("prune", pruned),
