@@ -4,9 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Builds the documentation site: the guides, and one page for each module, plugin, role and playbook; and the translated
-# guides in all complete languages (docs/locales), or in one of them, another for each TURN, or in none. A warning is an
-# error.
-# Usage: scripts/docsite.sh DIRECTORY [TURN | english]; then open DIRECTORY/html/index.html.
+# guides in all complete languages (docs/locales), or with `english` in none. A warning is an error.
+# Usage: scripts/docsite.sh DIRECTORY [english]; then open DIRECTORY/html/index.html.
 set -euo pipefail
 export LC_ALL=C.UTF-8
 
@@ -17,7 +16,7 @@ readonly CHECKOUT
 # shellcheck source=scripts/lib/environments.sh
 . "$CHECKOUT/scripts/lib/environments.sh"
 
-[[ $# -eq 1 || $# -eq 2 ]] || stop_with "usage: scripts/docsite.sh DIRECTORY [TURN | english]" "the pages are DIRECTORY/html"
+[[ $# -eq 1 || $# -eq 2 ]] || stop_with "usage: scripts/docsite.sh DIRECTORY [english]" "the pages are DIRECTORY/html"
 mkdir -p "$1"
 directory=$(cd "$1" && pwd -P)
 environment=$(docsite_environment)
@@ -26,7 +25,7 @@ ANSIBLE_COLLECTIONS_PATH=$(python "$CHECKOUT/scripts/lib/collection_path.py")
 export ANSIBLE_COLLECTIONS_PATH
 
 languages=
-[ "${2-}" = english ] || languages=$(python "$CHECKOUT/scripts/languages.py" list ${2:+--turn "$2"})
+[ "${2-}" = english ] || languages=$(python "$CHECKOUT/scripts/languages.py" list)
 
 # antsibull-docs refuses a directory that others can write to.
 (umask 077 && mkdir -p "$directory/rst")

@@ -116,9 +116,8 @@ def count(options):
 
 
 def list_(options):
-    """Print the complete languages, or one of them: another for each TURN."""
-    known = languages.complete(CHECKOUT)
-    print(" ".join(known if options.turn is None or not known else [known[options.turn % len(known)]]))
+    """Print the complete languages."""
+    print(" ".join(languages.complete(CHECKOUT)))
     return 0
 
 
@@ -163,7 +162,7 @@ def _parser():
     added.add_argument("--seed", help="another choice of entries")
     added.add_argument("--sources", help="file for the English")
     command("count", count, language=True)
-    command("list", list_).add_argument("--turn", type=int)
+    command("list", list_)
     command("readme", readme).add_argument("directory", help="of the pages that antsibull-docs has written")
     return parser
 

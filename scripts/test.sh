@@ -4,14 +4,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs the tests of this checkout. Needs a fresh Debian 12 or later: as root, the script installs missing packages.
-# Usage: scripts/test.sh [--full | --deep] [STAGE...]
-#                                                 stages: sanity lint unit demo suite roots roles peers cores install;
-#                                                 default: all, but peers, cores and install only with --deep
+# Usage: scripts/test.sh [--full | --deep] [--shard K/N] [STAGE...]
+#                                                 stages: unit sanity lint demo suite roots roles peers cores install;
+#                                                 default: unit sanity lint suite; --full: demo roots roles, too;
+#                                                 --deep: all; --shard: the K-th of N parts of unit or suite
 #        scripts/test.sh run [--root ROOT] PYTEST-ARGUMENT...
 #                                                 single tests, in their own world; ROOT: with the libvirt, QEMU and
 #                                                 Python of debian13 or debian-testing, or bare-debian13
-# --full runs all tests that are not deep, without turns: the same tests on each day. --deep also runs the deep ones
-# (docs/testing.md): hours instead of DAILY_MINUTES.
+# The same commit always has the same tests (docs/testing.md): a quick run takes at most QUICK_MINUTES on two idle cores, a
+# full run 45 minutes, a deep run hours.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
 
 set -uo pipefail
@@ -19,16 +20,19 @@ export LC_ALL=C.UTF-8
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
-readonly STAGES=(sanity lint unit demo suite roots roles peers cores install)
+readonly STAGES=(unit sanity lint demo suite roots roles peers cores install)
 # These run in parallel with the stages before them, which have no guests: in lint and sanity, single programs keep one CPU
 # busy for minutes, and the demo waits for its guest.
-readonly PARALLEL_STAGES=(lint demo)
+readonly PARALLEL_STAGES=(sanity lint demo)
+# The stages of a full run that are not in a quick one, and those of a deep run only.
+readonly FULL_STAGES=" demo roots roles "
 readonly DEEP_STAGES=" peers cores install "
 readonly REPEATED_LINES=25
 # What a run without arguments takes at most on two idle cores. README.md, CONTRIBUTING.md and docs/testing.md promise it.
-readonly DAILY_MINUTES=20
-DEEP=false
-FULL=false
+readonly QUICK_MINUTES=20
+# quick, full or deep, and the part of the tests that runs, such as 1/3.
+BELT=quick
+SHARD=
 # [stage]: its process while it runs in parallel with others.
 declare -A JOBS=()
 
@@ -48,13 +52,15 @@ usage() {
     exit "$1"
 }
 
-# runs_today STAGE: whether a run without names of stages includes it: DEEP_STAGES only in a deep run, and of a daily run the
-# demo in turn.
-runs_today() {
-    [[ $DEEP_STAGES != *" $1 "* || $DEEP = true ]] && is_turn_of "$1" "${LONG[@]}"
+# is_in_belt STAGE: whether a run without names of stages includes it.
+is_in_belt() {
+    case $BELT in
+        quick) [[ $FULL_STAGES$DEEP_STAGES != *" $1 "* ]] ;;
+        full) [[ $DEEP_STAGES != *" $1 "* ]] ;;
+    esac
 }
 
-# wanted_stages WORD…: prints the stages in the order of STAGES; without words, those of the day.
+# wanted_stages WORD…: prints the stages in the order of STAGES; without words, those of the belt.
 wanted_stages() {
     local word stage
     for word in "$@"; do
@@ -63,7 +69,7 @@ wanted_stages() {
     for stage in "${STAGES[@]}"; do
         if [ $# -gt 0 ]; then
             [[ " $* " != *" $stage "* ]] || echo "$stage"
-        elif runs_today "$stage"; then
+        elif is_in_belt "$stage"; then
             echo "$stage"
         fi
     done
@@ -169,21 +175,17 @@ repeat_failures() {
 main() {
     local stage
     local -a stages summary=() failed=()
-    case ${1:-} in
-        -h | --help) usage 0 ;;
-        run)
-            shift
-            run_tests "$@"
-            ;;
-        --full)
-            FULL=true
-            shift
-            ;;
-        --deep)
-            DEEP=true
-            shift
-            ;;
-    esac
+    [ "${1:-}" != run ] || { shift; run_tests "$@"; }
+    # Options before or after the stages.
+    while [[ ${1:-} = -* ]]; do
+        case $1 in
+            -h | --help) usage 0 ;;
+            --full | --deep) BELT=${1#--} ;;
+            --shard) SHARD=${2:?such as 1/3} && shift ;;
+            *) usage 2 ;;
+        esac
+        shift
+    done
     fix_seed
     stages=$(wanted_stages "$@") || exit 2
     mapfile -t stages <<<"$stages"
@@ -194,8 +196,8 @@ main() {
     for stage in "${stages[@]}"; do run_stage "$stage"; done
     repeat_failures
     say ""
-    if [[ $# -eq 0 && $SECONDS -gt $((DAILY_MINUTES * 60)) ]] && takes_turns; then
-        say "NOTE: this run took longer than $DAILY_MINUTES minutes: a busy host, or too many tests that run each day"
+    if [[ $# -eq 0 && $BELT = quick && $SECONDS -gt $((QUICK_MINUTES * 60)) ]]; then
+        say "NOTE: this run took longer than $QUICK_MINUTES minutes: a busy host, or too many tests in the belt quick"
     fi
     printf '%s\n' "${summary[@]}" "$(printf '%-20s %5d s' "total" $SECONDS)" >&2
     if [ ${#failed[@]} -gt 0 ]; then

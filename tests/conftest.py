@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "lib"))
 from collection_path import CHECKOUT, cache, collections_path
 from suite import warm_ansible
 
-#: What runs every day, and when a test runs again.
-pytest_plugins = ["suite.depth", "suite.rerun"]
+#: Which tests run, and when a test runs again.
+pytest_plugins = ["suite.belts", "suite.rerun"]
 
 _CACHE = cache()
 # pytest's cache_dir (pyproject.toml) and hypothesis read these; they must stand before either looks.
@@ -43,7 +43,7 @@ def pytest_configure(config):
     # The folder for temporary files is made by the main process, and a worker has a /tmp of its own.
     if hasattr(config, "workerinput") and config.option.basetemp:
         Path(config.option.basetemp).parent.mkdir(parents=True, exist_ok=True)
-    # A real Vagrant takes ten seconds for a task: every day its double runs the scenarios, and the real one a life.
+    # A real Vagrant takes ten seconds for a task: its double runs the scenarios, and the real one a life.
     if config.getoption("--deep"):
         os.environ.setdefault("POLYVIRT_PAIRS", "10000")
     os.environ.setdefault("POLYVIRT_TEST_VAGRANT", "real" if config.getoption("--deep") else "double")

@@ -20,9 +20,9 @@ packages_of() {
     local common="git python3 python3-venv" guests="libvirt-clients openssh-client qemu-utils xorriso"
     case $1 in
         lint | sanity) echo "$common shellcheck" ;;
-        unit) echo "$common $guests busybox debconf gpg gpgv ruby signify-openbsd"
+        unit) echo "$common $guests busybox debconf faketime gpg gpgv ruby signify-openbsd"
             # The page of a report is opened in a browser, which takes a minute to install with all that it needs.
-            [ "$DEEP" = false ] || echo chromium ;;
+            [ "$BELT" != deep ] || echo chromium ;;
         rulebook) echo "$common default-jre-headless" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
             cpio dropbear-bin e2fsprogs grub-common grub-pc-bin iproute2 kmod ovmf ruby swtpm swtpm-tools tini

@@ -10,45 +10,18 @@
 WORKERS=$(($(nproc) + 2))
 readonly WORKERS
 
-# belt: prints the option of pytest for the tests of this run: those of the day, in a deep run all. Without an option, it
-# runs all that are not deep.
-belt() { if takes_turns; then echo --turns; elif [ "$DEEP" = true ]; then echo --deep; fi; }
+# selection: prints pytest's options for the tests of this run, one in a line; without an option, it runs those of a full run.
+selection() {
+    [ "$BELT" = full ] || echo "--$BELT"
+    [ -z "$SHARD" ] || echo "--shard=$SHARD"
+}
 
 # _pytest ARGUMENT...
 _pytest() {
-    local -a belt
-    mapfile -t belt < <(belt)
-    pytest "${belt[@]}" "$@"
+    local -a selected
+    mapfile -t selected < <(selection)
+    pytest "${selected[@]}" "$@"
 }
-
-# The files that tests of single roles depend on, in addition to their own: a role that runs in a guest uses no module
-# of this collection.
-readonly _ROLES=(roles plugins/lookup 'playbooks/*agent*' 'playbooks/molecule_*' tests/conftest.py tests/requirements.txt
-    tests/constraints.txt)
-
-# The same for the roles of OpenBSD's vmd, which use modules, and run on a double of the host. What all modules share has
-# tests of its own.
-readonly _VMM_ROLES=('roles/vmm_*' 'plugins/modules/vmm_*' plugins/module_utils/_drivers/vmm
-    'plugins/module_utils/_tools/vm*' 'plugins/module_utils/_tools/openbsd_*' plugins/lookup tests/platforms/vmm
-    tests/platforms/warm.py tests/conftest.py tests/requirements.txt tests/constraints.txt)
-
-# The same for the roles of Windows hosts.
-readonly _WINDOWS_ROLES=('roles/hyperv_host' 'roles/wsl_host' 'plugins/modules/*host_settings*' 'plugins/modules/windows_*'
-    'plugins/module_utils/*host*' 'plugins/module_utils/_ports/windows*' 'plugins/module_utils/_tools/windows*'
-    plugins/module_utils/_windows_calls.psm1 plugins/lookup tests/platforms/windows tests/conftest.py tests/requirements.txt
-    tests/constraints.txt)
-
-# runs_in_full NAME NOTE: whether tests that otherwise take turns all run: nothing takes turns, or their files have changed
-# since all of them passed here.
-runs_in_full() {
-    takes_turns || return 0
-    ! has_passed "$2" && compgen -G "$POLYVIRT_CACHE/passed/$1-*" >/dev/null
-}
-
-# Tests in tests/unit/roles that play whole roles, by name and first letters of their files. They are the slowest of this
-# stage, so they take turns (the mark "rotated").
-readonly _PLAYS=(unit-agent unit-vmm unit-windows)
-declare -Ar _FILES_OF_PLAYS=([unit-agent]='agent' [unit-vmm]='vmm' [unit-windows]='hyperv wsl')
 
 # in_memory COMMAND...: runs a program whose temporary files are in memory and end with it: the tests create thousands of
 # them, and a disk takes ten times as long to create and delete them. Not if that would hide this checkout or the cache.
@@ -63,27 +36,12 @@ in_memory() {
 
 # An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds.
 stage_unit() {
-    local name begin
-    local -a in_full=() played=() belt
-    local -A notes=(
-        [unit-agent]=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
-        [unit-vmm]=$(note_of unit-vmm "${_VMM_ROLES[@]}" 'tests/unit/roles/test_vmm_*')
-        [unit-windows]=$(note_of unit-windows "${_WINDOWS_ROLES[@]}" 'tests/unit/roles/test_hyperv_*' 'tests/unit/roles/test_wsl_*')
-    )
+    local -a selected
+    mapfile -t selected < <(selection)
     unpack_cloud_init
     POLYVIRT_TEST_CORES=$(other_cores)
     export POLYVIRT_TEST_CORES
-    for name in "${_PLAYS[@]}"; do
-        runs_in_full "$name" "${notes[$name]}" || continue
-        played+=("$name")
-        for begin in ${_FILES_OF_PLAYS[$name]}; do
-            say "   tests/unit/roles/test_${begin}_* all run: full, deep, or their files have changed since they passed"
-            in_full+=("--in-full=*/roles/test_${begin}_*")
-        done
-    done
-    mapfile -t belt < <(belt)
-    in_memory pytest "${belt[@]}" -n "$WORKERS" --dist worksteal --durations 25 "${in_full[@]}" tests/unit
-    for name in "${played[@]}"; do note_passed "${notes[$name]}"; done
+    in_memory pytest "${selected[@]}" -n "$WORKERS" --dist worksteal --durations 25 tests/unit
 }
 
 # nothing_left COMMAND...: runs it, and checks that no new file, lease, network, VM or process remains on the host.
@@ -109,7 +67,7 @@ prepare_platforms() {
 # its own world, share the tests: an idle worker takes tests from a busy one.
 stage_suite() {
     prepare_platforms
-    [ "$DEEP" = false ] || prepare_rulebook
+    [ "$BELT" != deep ] || prepare_rulebook
     nothing_left _pytest -v --durations 25 --dist worksteal \
         --tx "$WORKERS*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
         tests/suite tests/platforms tests/peers/test_readme.py
@@ -122,23 +80,16 @@ readonly _ROOT_TESTS=(tests/suite/test_power.py tests/suite/test_options.py test
     tests/suite/test_networks.py tests/suite/test_pools.py tests/suite/test_port_forwards.py
     tests/suite/test_generated_hosts.py tests/suite/test_killed_hosts.py)
 readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi or test_networks or test_pools or test_port_forwards or _hosts"
-# By day, each of these tests runs on one of so many days: the stage takes about a minute.
-readonly _ROOT_DAYS=24
 
-# The conformance suite with the libvirt, QEMU and Python of Debian 13; the stage fails if their root cannot be created. A
-# full run also has a bare Debian, which the role libvirt_host prepares. A deep run also has Debian testing, which shows what
-# is coming: its failures are only reported.
+# The conformance suite with the libvirt, QEMU and Python of Debian 13, and a bare Debian, which the role libvirt_host
+# prepares; the stage fails if their roots cannot be created. A deep run also has Debian testing, which shows what is coming:
+# its failures are only reported.
 stage_roots() {
     tests/guests/build.sh >/dev/null
     prepare_root debian13 >/dev/null
-    if takes_turns; then
-        nothing_left in_root_world debian13 pytest -p no:xdist "$(belt)" --days "$_ROOT_DAYS" "${_ROOT_TESTS[@]}" \
-            -k "$_ROOT_SELECTION"
-        return
-    fi
     nothing_left _suite_in_root debian13
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py
-    [ "$DEEP" = true ] || return 0
+    [ "$BELT" = deep ] || return 0
     unpack_cloud_init
     if ! { _suite_in_root debian-testing && in_root_world debian-testing pytest -n "$WORKERS" --dist worksteal tests/unit; }; then
         say "   FINDING: tests fail with Debian testing; see above. They do not count as failures of this run"
@@ -183,10 +134,10 @@ stage_peers() {
     nothing_left tests/suite/world pytest -p no:xdist --deep tests/peers
 }
 
-# show_reruns: in a deep run, shows the tests of all runs that ran again because a real platform itself failed.
+# show_reruns: shows the tests of all runs on this machine that ran again because a real platform itself failed.
 show_reruns() {
     local ledger=$POLYVIRT_CACHE/reruns.jsonl
-    [ ! -s "$ledger" ] || [ "$DEEP" = false ] || { say "   runs that were repeated:"; cat "$ledger" >&2; }
+    [ ! -s "$ledger" ] || { say "   runs that were repeated:"; cat "$ledger" >&2; }
 }
 
 # make_network NAME SUBNET [ELEMENT]: a network of libvirt for one stage, if it does not exist: a lease outlives its VM, but
@@ -221,7 +172,7 @@ _every_scenario() {
     make_network $_ROLES_NETWORK 192.168.141
     for file in extensions/molecule/*/molecule.yml; do
         while [ "$(jobs -rp | wc -l)" -gt "$(nproc)" ]; do sleep 1; done
-        _scenario_if_needed "$(basename "${file%/molecule.yml}")" &
+        _scenario "$(basename "${file%/molecule.yml}")" &
         scenarios+=($!)
     done
     for one in "${scenarios[@]}"; do wait "$one" || status=1; done
@@ -229,34 +180,15 @@ _every_scenario() {
     return $status
 }
 
-# The others have every second day.
-readonly _EVERY_SECOND_DAY=(reset vm)
-
-_scenario_if_needed() {
-    local passed=
-    if ! is_turn_of "$1" "${LONG[@]}" || ! is_turn_of "$1" "${_EVERY_SECOND_DAY[@]}"; then
-        say "   scenario $1 does not run today (POLYVIRT_TEST_SEED)"
-        return
-    fi
-    case $1 in
-        from_vagrant)
-            if ! { (install_packages vagrant vagrant-libvirt) && tests/platforms/vagrant/build.sh >/dev/null; }; then
-                say "   scenario $1 does not run: no real Vagrant with libvirt on this host"
-                return 0
-            fi
-            ;;
-        agent | guest_image)
-            passed=$(note_of "scenario-$1" "${_ROLES[@]}" "extensions/molecule/$1" 'extensions/molecule/*.yml' tests/guests)
-            ! has_passed "$passed" || { say "   scenario $1 passed for these roles before"; return; }
-            ;;
-    esac
-    _scenario "$1" || return
-    [ -z "$passed" ] || note_passed "$passed"
-}
+_has_real_vagrant() { (install_packages vagrant vagrant-libvirt) && tests/platforms/vagrant/build.sh >/dev/null; }
 
 # _scenario NAME: runs a scenario, and shows its output if it fails.
 _scenario() {
     local began=$SECONDS log=$RUN/molecule-$1.log
+    if [ "$1" = from_vagrant ] && ! _has_real_vagrant; then
+        say "   scenario $1 does not run: no real Vagrant with libvirt on this host"
+        return
+    fi
     say "   scenario $1 …"
     POLYVIRT_TEST_NETWORK=$_ROLES_NETWORK MOLECULE_EPHEMERAL_DIRECTORY=$RUN/molecule/$1 \
         VAGRANT_HOME=$RUN/molecule/vagrant-home molecule test -s "$1" >"$log" 2>&1 || { cat "$log"; say "   scenario $1 failed"; return 1; }

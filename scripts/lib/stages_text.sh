@@ -5,63 +5,16 @@
 #
 # Sourced by scripts/test.sh: the stages that look at the text of the collection, lint and sanity.
 
-# What takes minutes takes turns by day: the demo, the documentation site, scenarios of the stage roles that work in
-# emulated guests, pylint in the stage sanity, and the scenarios of the roles of hosts, which the unit tests play as well.
-# In a full or deep run, all of them run.
-readonly LONG=(demo agent guest_image two_vms from_vagrant pylint vmm_host vmm_network hyperv_host wsl_host docsite)
+# Quick and full runs have the same generated cases, whenever they run.
+readonly _CONSTANT_SEED=1
 
-# These take turns, too: together they take half of the stages of this file. When it is not their turn, they check the
-# files that changed.
-readonly ALTERNATING=(ansible_lint oldest_core)
-
-# takes_turns: whether this run leaves out what is not its turn, or passed here before: not a full or deep run.
-takes_turns() { [[ $DEEP = false && $FULL = false ]]; }
-
-# A full run has the same generated cases whenever it runs.
-readonly _SEED_OF_FULL=1
-
-# fix_seed: the seed of this run, once for all stages and their workers, because a run may pass midnight: the date if tests
-# take turns. A deep run draws one.
+# fix_seed: the seed of this run, once for all stages and their workers. A deep run draws one.
 fix_seed() {
     if [ -z "${POLYVIRT_TEST_SEED-}" ]; then
-        if takes_turns; then
-            POLYVIRT_TEST_SEED=$(date +%Y%m%d)
-        elif [ "$DEEP" = true ]; then
-            POLYVIRT_TEST_SEED=$SRANDOM
-        else
-            POLYVIRT_TEST_SEED=$_SEED_OF_FULL
-        fi
+        POLYVIRT_TEST_SEED=$([ "$BELT" = deep ] && echo $SRANDOM || echo $_CONSTANT_SEED)
     fi
     export POLYVIRT_TEST_SEED
     say "The seed of this run; with it, another run chooses the same: POLYVIRT_TEST_SEED=$POLYVIRT_TEST_SEED"
-}
-
-# day_of_run: the number of the day that the seed of this run is. Consecutive days have consecutive numbers, also from one
-# month to the next.
-day_of_run() {
-    local day=$POLYVIRT_TEST_SEED second
-    if [[ $day =~ ^[0-9]{8}$ ]] && second=$(date -u -d "$day" +%s 2>/dev/null); then day=$((second / 86400)); fi
-    echo "$day"
-}
-
-# is_turn_of NAME NAME...: whether NAME is not one of the names that follow, or has its turn on the day of this run, or
-# nothing takes turns.
-is_turn_of() {
-    local name=$1 day
-    takes_turns || return 0
-    day=$(day_of_run)
-    shift
-    [[ " $* " != *" $name "* || ${*:day % $# + 1:1} = "$name" ]]
-}
-
-# changed_files PATHSPEC...: prints the existing files that differ from those of the parent of the last commit (of a merge:
-# from those before the branch). In a clone with one commit, only what is not committed counts.
-changed_files() {
-    local before
-    local -a git=(git -C "$CHECKOUT" -c safe.directory='*')
-    before=$("${git[@]}" rev-parse --quiet --verify HEAD^) || before=HEAD
-    "${git[@]}" diff --name-only --diff-filter=d "$before" -- "$@"
-    "${git[@]}" ls-files --others --exclude-standard -- "$@"
 }
 
 # copy_tree NAME [PATHSPEC...]: a copy of what git would commit plus what is new, as polyvirt.core in a collections folder
@@ -110,38 +63,17 @@ _import() {
     grep -q 'processing completed successfully' <<<"$output" && ! grep -qE '^(ERROR|CRITICAL)' <<<"$output"
 }
 
-# What ansible-lint reads, and what its version follows from.
-readonly _LINTED=(roles playbooks extensions meta plugins/modules .ansible-lint galaxy.yml tests/requirements.txt
-    tests/constraints.txt)
-
-# The whole documentation site: each page takes a second. Of the translations, another language each time; a full run builds
-# none, a deep run all of them.
+# The documentation site: each page takes a second. A full run builds the pages in English, a deep run all translations.
 _docsite() {
-    local -a languages=()
-    if takes_turns; then
-        languages=("$(($(day_of_run) / ${#LONG[@]}))")
-    elif [ "$DEEP" = false ]; then
-        languages=(english)
-    fi
-    if is_turn_of docsite "${LONG[@]}"; then
-        check "documentation site" "$CHECKOUT/scripts/docsite.sh" "$RUN/docsite" "${languages[@]}"
-    else
-        say "   the documentation site is not built today (POLYVIRT_TEST_SEED)"
-    fi
+    local -a languages=(english)
+    [ "$BELT" != deep ] || languages=()
+    [ "$BELT" = quick ] || check "documentation site" "$CHECKOUT/scripts/docsite.sh" "$RUN/docsite" "${languages[@]}"
 }
 
 # ansible-lint takes as long as all others, and uses one core most of the time. It checks YAML, and what a file includes.
 _ansible_lint() {
-    local -a failed_checks=() files=()
-    if ! is_turn_of ansible_lint "${ALTERNATING[@]}"; then
-        mapfile -t files < <(changed_files "${_LINTED[@]}" | grep '\.yml$')
-        if [ ${#files[@]} -eq 0 ]; then
-            say "   ansible-lint does not run today: its files have not changed (POLYVIRT_TEST_SEED)"
-            return
-        fi
-    fi
-    check "ansible-lint${files:+ of ${#files[@]} changed files}" \
-        env ANSIBLE_COLLECTIONS_PATH="$RUN/lint" ansible-lint --nocolor "${files[@]}"
+    local -a failed_checks=()
+    check "ansible-lint" env ANSIBLE_COLLECTIONS_PATH="$RUN/lint" ansible-lint --nocolor
     [ ${#failed_checks[@]} -eq 0 ]
 }
 
@@ -156,7 +88,7 @@ stage_lint() {
     # What runs in the background does not hear an interrupt.
     trap 'kill "${linting-}" 2>/dev/null || :' EXIT
     mapfile -t shell_files < <(git ls-files -co --exclude-standard '*.sh' .ci/run)
-    check "gates" pytest -q tests/gates
+    check "gates" _pytest -q tests/gates
     show_counts "$RUN/gates.log"
     check "ruff" ruff check .
     check "shellcheck" shellcheck --external-sources "${shell_files[@]}"
@@ -204,46 +136,25 @@ print(python_requirements.get_venv_packages(Any)["pip"])')
 # too.
 readonly _NOT_SHIPPED=(':!extensions/molecule' ':!scripts' ':(exclude,glob)tests/*/**')
 
-# _sanity NAME ENVIRONMENT HOME [FILE...]: in the background; its output goes to a log. Checks what users get, or some files
-# of it. pylint takes longer than all other tests together and depends least on the version of ansible-core: only the
-# newest has it daily, in turn.
+# _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log. Checks what users get. pylint takes longer than
+# all other tests together and depends least on the version of ansible-core: a full run has it with the newest.
 _sanity() {
     local name=$1 environment=$2 home=$3 tree python
-    shift 3
-    local -a files=(.) without=()
-    [ "$name" = newest ] && [ "$DEEP" = true ] || files+=("${_NOT_SHIPPED[@]}")
-    if ! is_turn_of pylint "${LONG[@]}" || [[ $name != newest && $DEEP = false ]]; then
-        without=(--skip-test pylint)
-    fi
+    local -a files=(.) without=(--skip-test pylint)
+    [ "$name" = newest ] && [ "$BELT" = deep ] || files+=("${_NOT_SHIPPED[@]}")
+    [[ $BELT != deep && $BELT$name != fullnewest ]] || without=()
     tree=$(copy_tree "$name" "${files[@]}") || return
     python=$("$environment/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     cd "$tree" || return
     # Results must be those of a clean machine: none of our own settings for Ansible or Python.
     exec env -u ANSIBLE_COLLECTIONS_PATH -u PYTHONPYCACHEPREFIX HOME="$home" PATH="$environment/bin:$PATH" \
         "$environment/bin/ansible-test" sanity --local --requirements --color no --python "$python" \
-        "${without[@]}" "$@" >"$RUN/$name.log" 2>&1
+        "${without[@]}" >"$RUN/$name.log" 2>&1
 }
 
 _core_version() { "$1/bin/python" -c 'from ansible.release import __version__; print(__version__)'; }
 
 _tests_begun() { cat "$RUN"/{newest,oldest,2.*}.log 2>/dev/null | grep -c '^Running sanity test'; }
-
-# note_of NAME PATHSPEC...: path of a file; it exists if NAME has passed with exactly these files.
-note_of() {
-    local name=$1 digest
-    shift
-    digest=$(git -C "$CHECKOUT" -c safe.directory='*' ls-files -co --exclude-standard -z -- "$@" |
-        (cd "$CHECKOUT" && xargs -0 sha256sum) | sha256sum | cut -c 1-16)
-    echo "$POLYVIRT_CACHE/passed/$name-$digest"
-}
-
-# has_passed NOTE: whether that is so, and counts: not in a full or deep run.
-has_passed() { takes_turns && [ -e "$1" ]; }
-
-note_passed() {
-    mkdir -p "${1%/*}"
-    touch "$1"
-}
 
 # _show_progress PROCESS…: a line now and then until all of them have ended.
 _show_progress() {
@@ -268,20 +179,16 @@ _core_environment() {
     esac
 }
 
-# _sanity_with HOME NAME...: side by side. What fails is added to the caller's "failed". The oldest ansible-core checks the
-# caller's "of_oldest", or all files.
+# _sanity_with HOME NAME...: side by side. What fails is added to the caller's "failed".
 _sanity_with() {
     local name home=$1
-    local -a only
     local -A environments versions jobs
     shift
     for name in "$@"; do
         environments[$name]=$(_core_environment "$name") || exit
         versions[$name]=$(_core_version "${environments[$name]}")
         _seed_pip "$home" "${environments[$name]}"
-        only=()
-        [ "$name" != oldest ] || only=("${of_oldest[@]}")
-        _sanity "$name" "${environments[$name]}" "$home" "${only[@]}" &
+        _sanity "$name" "${environments[$name]}" "$home" &
         jobs[$name]=$!
     done
     # What runs in the background does not hear an interrupt.
@@ -300,29 +207,15 @@ _sanity_with() {
     done
 }
 
-# What sanity tests read.
-readonly _SHIPPED=(plugins extensions/simulators meta tests/config.yml 'tests/*oldest.txt')
-
-# The oldest ansible-core checks all files every second day, and on the other days those that the last commit changed. A
-# deep run takes every minor version between the oldest and the newest, too.
+# A full run has the newest and the oldest ansible-core, a deep run every minor version between them, too.
 stage_sanity() {
-    local home passed place
-    local -a failed=() names=(newest) of_oldest=()
+    local home place
+    local -a failed=() names=(newest)
     home=$(_test_home)
-    passed=$(note_of sanity-oldest "${_SHIPPED[@]}")
-    is_turn_of oldest_core "${ALTERNATING[@]}" || mapfile -t of_oldest < <(changed_files "${_SHIPPED[@]}" | grep '^plugins/')
-    if has_passed "$passed"; then
-        say "   the oldest ansible-core passed for these plugins before"
-    elif ! is_turn_of oldest_core "${ALTERNATING[@]}" && [ ${#of_oldest[@]} -eq 0 ]; then
-        say "   the oldest ansible-core does not run today: these plugins have not changed (POLYVIRT_TEST_SEED)"
-    else
-        names+=(oldest)
-        say "   with the oldest ansible-core: ${#of_oldest[@]} changed files (0: all)"
-    fi
-    [ "$DEEP" = false ] || names+=("${_CORES_BETWEEN[@]}")
+    [ "$BELT" = quick ] || names+=(oldest)
+    [ "$BELT" != deep ] || names+=("${_CORES_BETWEEN[@]}")
     for ((place = 0; place < ${#names[@]}; place += 2)); do
         _sanity_with "$home" "${names[@]:place:2}"
     done
     [ ${#failed[@]} -eq 0 ] || stop_with "sanity failed with ansible-core ${failed[*]}"
-    [[ " ${names[*]} " != *" oldest "* || ${#of_oldest[@]} -gt 0 ]] || note_passed "$passed"
 }

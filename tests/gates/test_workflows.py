@@ -20,7 +20,10 @@ FILES = sorted(FOLDER.glob("*.yml"))
 SCRIPT = (CHECKOUT / "scripts" / "test.sh").read_text(encoding="utf-8")
 STAGES = re.search(r"readonly STAGES=\((.*?)\)", SCRIPT)[1].split()
 DEEP = re.search(r'readonly DEEP_STAGES="(.*?)"', SCRIPT)[1].split()
+#: The stages of which each job runs one part of the tests.
+SHARDED = {"unit", "suite"}
 #: What a workflow calls instead of steps of its own.
+_WORDS = ("--full", "--deep", '"$STAGE"', "$PART")
 ALL_TESTS = "./.github/workflows/deep.yml"
 
 
@@ -41,12 +44,28 @@ def _excuses(*parts):
     return {"if", "continue-on-error"}.intersection(name for part in parts for name in part)
 
 
-def test_daily_workflow_runs_all_daily_stages():
-    assert set(_matrix("tests")["stage"]) == set(STAGES) - set(DEEP)
+def test_workflow_of_changes_runs_all_stages_of_a_full_run_on_each_debian():
+    """A stage in parts has each part once."""
+    jobs = _matrix("tests")["part"]
+    shards = {
+        stage: [part.split()[1:] for part in jobs if part.split()[0] == stage] for stage in set(STAGES) - set(DEEP)
+    }
+    for stage, words in shards.items():
+        count = len(words)
+        expected = [["--shard", f"{number}/{count}"] for number in range(1, count + 1)] if stage in SHARDED else [[]]
+        assert words == expected, stage
+    (job,) = _workflow("tests")["jobs"].values()
+    assert _excuses(job, *job["steps"]) == set()
+
+
+def test_continuous_integration_runs_the_command_of_the_readme_in_full():
+    last = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1]
+    assert last.endswith('/../scripts/test.sh" --full </dev/null')
+    assert "scripts/test.sh" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
 def test_weekly_workflow_runs_all_stages():
-    """Each stage with --deep, which has no turns; no condition leaves one out, and the failure of each one counts."""
+    """Each stage with --deep; no condition leaves one out, and the failure of each one counts."""
     (job,) = _workflow("deep")["jobs"].values()
     assert set(job["strategy"]["matrix"]) == {"include"}
     assert {one["stage"] for one in _matrix("deep")["include"]} == set(STAGES)
@@ -64,14 +83,6 @@ def test_release_is_published_only_after_all_stages_of_the_weekly_workflow():
     assert _excuses(*jobs.values()) == set()
 
 
-def test_only_daily_runs_take_turns():
-    """One function of the script chooses the tests of the day; tests/unit/scripts/test_belts.py tests it."""
-    scripts = [CHECKOUT / "scripts" / "test.sh", *(CHECKOUT / "scripts" / "lib").glob("*.sh")]
-    lines = [line for path in scripts for line in path.read_text(encoding="utf-8").splitlines() if "--turns" in line]
-    assert len(lines) == 1
-    assert lines[0].startswith("belt() { if takes_turns; then echo --turns;")
-
-
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_tests_run_by_the_script_only(file):
     """What a job runs can be run on any host, by the same command."""
@@ -80,7 +91,7 @@ def test_tests_run_by_the_script_only(file):
     stages = [line for command in commands for line in command.splitlines() if "pytest" in line or "test.sh" in line]
     assert stages or ALL_TESTS in [job.get("uses") for job in jobs]
     assert all(line.startswith("scripts/test.sh ") for line in stages)
-    named = [word for line in stages for word in line.split()[1:] if word not in ("--deep", '"$STAGE"')]
+    named = [word for line in stages for word in line.split()[1:] if word not in _WORDS]
     assert set(named) <= set(STAGES)
 
 

@@ -22,13 +22,13 @@ from mutations import table
 from mutations.list import MUTATIONS
 from mutations.mutation import AREAS
 from mutations.tree import NotATestFailure, Tree
-from suite.depth import fix_seed
+from suite.belts import fix_seed
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-#: What pytest runs for a whole belt, from the quickest belt to the slowest.
-BELTS = {
-    "unit": ("tests/unit",),
-}
+#: {belt: options of pytest}, from the quickest belt to the slowest. A mutation of a driver must not survive quick.
+BELTS = {"quick": ("--quick",), "full": ()}
+#: What pytest runs for a whole belt: all tests that need no world.
+PATHS = ("tests/unit", "tests/platforms/hyperv", "tests/platforms/windows", "tests/platforms/wsl")
 #: Seconds for the first tests of a mutation, and for a whole belt.
 _FIRST_LIMIT, _BELT_LIMIT = 600, 7200
 _KILLED, _SURVIVED, _UNKNOWN, _ERROR = "killed", "survived", "unknown", "error"
@@ -55,13 +55,13 @@ class Outcome:
 def _with_first_tests(tree, mutation, options):
     """The Outcome of the mutation's first tests."""
     with tree.copy(mutation):
-        failed = tree.pytest(mutation.first, _FIRST_LIMIT) if mutation.first else []
+        failed = tree.pytest(mutation.first, _FIRST_LIMIT, ("-x", *BELTS[options.belt])) if mutation.first else []
     return Outcome(mutation, _KILLED, failed[0]) if failed else Outcome(mutation, _UNKNOWN)
 
 
 def _with_whole_belt(tree, mutation, options):
     with tree.copy(mutation):
-        failed = tree.pytest(BELTS[options.belt], _BELT_LIMIT, ("-x", *_parallel(options)))
+        failed = tree.pytest(PATHS, _BELT_LIMIT, ("-x", *BELTS[options.belt], *_parallel(options)))
     return Outcome(mutation, _KILLED, failed[0]) if failed else Outcome(mutation, _SURVIVED)
 
 
@@ -105,7 +105,7 @@ def _all_in_one_belt(work, mutations, options):
         print(f"Run the whole belt with {len(group)} mutations at once.", flush=True)
         tree = Tree(CHECKOUT, work, "together")
         with tree.copy(*group):
-            failed = tree.pytest(BELTS[options.belt], _BELT_LIMIT, _parallel(options))
+            failed = tree.pytest(PATHS, _BELT_LIMIT, (*BELTS[options.belt], *_parallel(options)))
         failed = sorted(set(failed) - _failing(work, failed))
         outcomes += _each(work, partial(_with_tests, tests=failed), group, options)
     return outcomes
@@ -136,7 +136,7 @@ def _tried(work, mutations, options):
     """The Outcome of each mutation. Only a test that passes on the clean copy kills."""
     outcomes = _each(work, _with_first_tests, mutations, options)
     left = [outcome.mutation for outcome in outcomes if outcome.verdict == _UNKNOWN]
-    if left and not options.quick:
+    if left and not options.first:
         print(f"{len(left)} mutations are not killed by their first tests.", flush=True)
         by_belt = (
             _all_in_one_belt(work, left, options) if options.together else _each(work, _with_whole_belt, left, options)
@@ -184,10 +184,10 @@ def _report(outcomes, lost):
 
 def _options(words):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--belt", choices=BELTS, default="unit", help="the tests to run (default: unit)")
+    parser.add_argument("--belt", choices=BELTS, default="quick", help="the tests to run (default: quick)")
     parser.add_argument("--only", nargs="+", metavar="ID", choices=[one.id for one in MUTATIONS], default=[])
     parser.add_argument("--area", nargs="+", choices=AREAS, default=AREAS)
-    parser.add_argument("--quick", action="store_true", help="only the first tests of each mutation")
+    parser.add_argument("--first", action="store_true", help="only the first tests of each mutation")
     parser.add_argument("--together", action="store_true", help="run the whole belt once for all that are left")
     parser.add_argument("--jobs", type=int, default=1, help="mutations at the same time")
     parser.add_argument("--processes", type=int, default=1, help="processes of pytest for a whole belt")

@@ -26,7 +26,7 @@ class Bench:
 
     name = ""
     #: The numbers of pairs and of lists of a daily run, and the largest ones of any run.
-    daily_pairs, daily_lists, at_most = 60, 40, None
+    pairs, lists, at_most = 60, 40, None
     #: A strategy of ``suite.pairs.Case``, and the Vocabulary of lists; None: this belt does not use the platform.
     cases = words = None
     #: Options that each entry of a list has, and options of the new VM of a pair.

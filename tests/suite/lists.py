@@ -19,7 +19,7 @@ from random import Random
 
 from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 
-from suite import depth
+from suite import belts
 
 ON = ("running", "paused", "suspended")
 #: How the names of hard links begin.
@@ -273,7 +273,7 @@ def assert_all_true(number, opened):
     counts = Counter()
     for place in range(number):
         with opened(place) as platform:
-            seed = f"{depth.seed()}-{place}"
+            seed = f"{belts.seed()}-{place}"
             task = Generator(platform.words, seed).task()
             try:
                 counts[assert_true(platform, task)] += 1

@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options import
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from suite import depth
+from suite import belts
 from suite.disturbances import FAILS, LATE, LOST, UNDISTURBED, Disturbance
 
 _DISTURBED = st.tuples(st.sampled_from([FAILS, LOST, LATE]), st.integers(1, 6))
@@ -97,11 +97,11 @@ def pairs(daily, *strategies, at_most=None):
 
 
 def generated(daily, *strategies, at_most=None):
-    """A decorator for a test of values that are generated, each day others."""
+    """A decorator for a test of values that are generated from the seed of the run."""
 
     def decorate(test):
         count = number_of_pairs(daily, at_most)
-        # Failing pairs are small, so they are not shrunk. Each day has another seed.
+        # Failing pairs are small, so they are not shrunk.
         limits = settings(
             max_examples=count,
             deadline=None,
@@ -109,7 +109,7 @@ def generated(daily, *strategies, at_most=None):
             phases=[Phase.generate],
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
         )
-        return seed(depth.seed())(limits(given(*strategies)(test)))
+        return seed(belts.seed())(limits(given(*strategies)(test)))
 
     return decorate
 

@@ -14,7 +14,7 @@ from platforms.known import PLATFORMS
 from suite import front_door
 from suite.front_door import SNAPSHOT, VM
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 WEB, DB = "pvc-plan-web", "pvc-plan-db"
 VARIABLE = "polyvirt_approved_plans"
@@ -53,11 +53,12 @@ def _play(platform, shim, folder, variables=None):
         yield carry_out
 
 
-_OTHERS = [pytest.param(name, marks=pytest.mark.rotated(8)) for name in PLATFORMS if name != "libvirt_test"]
+_OTHERS = [pytest.param(name, marks=pytest.mark.full) for name in PLATFORMS if name != "libvirt_test"]
 _NEW = {"name": WEB, "state": "started"}
 _CHANGE = {"name": WEB, "tags": ["approved"]}
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("platform_name", ["libvirt_test", *_OTHERS], indirect=True, scope="session")
 def test_only_the_approved_plan_is_carried_out(platform, shim, tmp_path):
     with _play(platform, shim, tmp_path) as carry_out:

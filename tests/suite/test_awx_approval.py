@@ -17,7 +17,7 @@ from suite.awx_runner import inventory_of, run, workflow_variables
 WEB, DB = "pvc-awx-web", "pvc-awx-db"
 _PATTERN = CHECKOUT / "extensions/patterns/approved_change"
 _ONLY = pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
-pytestmark = [_ONLY, pytest.mark.rotated(4)]
+pytestmark = [_ONLY, pytest.mark.full]
 
 
 class Controller:
@@ -86,7 +86,7 @@ def test_workflow_applies_what_was_approved(controller):
     assert (again.rc, again.changed, again.artifacts) == (0, 0, {"polyvirt_approved_plans": [], "polyvirt_plans": []})
 
 
-@pytest.mark.rotated(4)
+@pytest.mark.full
 def test_nothing_else_is_permitted(controller):
     assert _failed_without_a_change(controller.apply()), "the template by itself"
     old = controller.check(workflow=6)
@@ -106,7 +106,7 @@ def test_nothing_else_is_permitted(controller):
     assert controller.apply(check.artifacts).rc == 0
 
 
-@pytest.mark.rotated(4)
+@pytest.mark.full
 def test_drift_after_an_empty_check_is_not_applied(controller):
     assert controller.apply(controller.check().artifacts).rc == 0
     # The list of this check is empty, and replaces that of an earlier job of the workflow.

@@ -16,7 +16,7 @@ from suite.sshd import sshd
 from unit.awx.guide import TYPES, data
 from unit.awx.injector import inject
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 #: The VM of libvirt's test driver.
 _VM = "test"

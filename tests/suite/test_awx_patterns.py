@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import S
 from suite.awx_runner import inventory_of
 from suite.awx_templates import Templates
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 WEB, DB = "pvc-awx-web", "pvc-awx-db"
 _ONLY = pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
@@ -71,7 +71,7 @@ def test_check_of_a_template_shows_what_its_run_does(launch, platform):
 
 
 @_ONLY
-@pytest.mark.rotated(8)
+@pytest.mark.full
 def test_answers_that_were_not_given_change_nothing(launch, platform):
     created = launch("create_vm.yml", **_ANSWERS)
     assert (created.rc, _of(created)[0]["tags"]) == (0, ["of the inventory"]), created.stdout
@@ -131,7 +131,7 @@ class Receiver:
 
 
 @_ONLY
-@pytest.mark.rotated(8)
+@pytest.mark.full
 def test_receiver_has_the_report_of_a_job_without_files(platform, shim, tmp_path):
     platform.clean()
     shim.forget()

@@ -11,7 +11,7 @@ import pytest
 
 from suite.by_ansible import ansible_playbook
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 
 def test_task_in_the_background_returns_its_result_later(tmp_path):

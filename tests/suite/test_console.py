@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from suite.answer import Task
@@ -15,6 +16,7 @@ VM = "pvc-console"
 _LOG = b"first\n\x1b[1mbooting\x1b[0m   1 %\rbooted\r\n"
 
 
+@pytest.mark.core
 def test_console_of_a_vm(platform, carry):
     platform.clean()
     platform.bring({VM: STOPPED})

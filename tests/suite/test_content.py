@@ -49,7 +49,7 @@ def _variables(platform, preset, described, folder):
     }
 
 
-@pytest.mark.rotated(12)
+@pytest.mark.full
 @pytest.mark.parametrize(("platform_name", "preset"), MACHINES, indirect=["platform_name"], scope="session")
 def test_machine_is_created_by_its_command(platform, preset, shim, tmp_path):
     platform.clean()

@@ -26,7 +26,7 @@ VM = "pvc-described"
 
 @pytest.mark.parametrize("bench", WITH_PAIRS)
 def test_described_task_reports_what_others_change(ground, bench):
-    @generated(bench.daily_pairs // _FEW, bench.cases, at_most=min(bench.at_most or _AT_MOST, _AT_MOST))
+    @generated(bench.pairs // _FEW, bench.cases, at_most=min(bench.at_most or _AT_MOST, _AT_MOST))
     def holds(case):
         with bench.opened(ground=ground) as platform:
             platform.prepare(case)
@@ -54,7 +54,7 @@ def _assert_reported(platform, before, after):
 
 @pytest.mark.parametrize("bench", DOUBLES)
 def test_vm_that_is_created_again_has_the_same_settings(bench):
-    @generated(bench.daily_pairs // _FEW, bench.cases, at_most=_AT_MOST)
+    @generated(bench.pairs // _FEW, bench.cases, at_most=_AT_MOST)
     def holds(case):
         with bench.opened() as platform:
             platform.prepare(case)
@@ -74,6 +74,7 @@ def test_vm_that_is_created_again_has_the_same_settings(bench):
     holds()
 
 
+@pytest.mark.core
 def test_vm_with_every_option_is_described(platform, carry):
     platform.clean()
     usable = [one for one in settings(platform) if has(platform.traits(), one) and one not in platform.unusable]

@@ -20,7 +20,7 @@ from suite.by_ansible import configured, run_ansible
 from suite.event_source import running
 
 #: A reading takes seconds of the processor. tests/unit/eda runs every day, with programs in place of these.
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 WEB, DB, NEW = "pvc-event-web", "pvc-event-db", "pvc-event-new"
 ALL = [WEB, DB, NEW]

@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import S
 from suite import front_door
 from suite.by_ansible import module_of
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 MISTAKES = yaml.safe_load(Path(__file__).with_name("first_mistakes.yml").read_text(encoding="utf-8"))
 KNOWN = "web1"

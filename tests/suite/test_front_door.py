@@ -16,7 +16,7 @@ from suite.by_ansible import ansible_playbook
 from suite.front_door import INFO, SNAPSHOT, VM
 from suite.node_count import nodes_of
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 WEB, DB = "pvc-front-web", "pvc-front-db"
 BOTH = [WEB, DB]
@@ -60,6 +60,7 @@ def results(platform, shim, tmp_path):
         )
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("platform_name", [*DAILY, *_OTHERS], indirect=True, scope="session")
 def test_one_playbook_creates_changes_and_removes_vms(platform, results):
     expected_to_fail = {"wrong option"} | (set() if platform.has_snapshots else {"snapshot", "drop"})

@@ -126,7 +126,7 @@ def _assert_predicted(host, about, asked):
     return real
 
 
-@pytest.mark.rotated(12)
+@pytest.mark.full
 def test_networks(host):
     numbers = count()
 
@@ -193,7 +193,7 @@ _ASKED_OF_POOL = {
 }
 
 
-@pytest.mark.rotated(12)
+@pytest.mark.full
 def test_pools(host):
     numbers = count()
 

@@ -11,10 +11,10 @@ from platforms.benches import WITH_LISTS
 from suite import lists
 from suite.pairs import number_of_pairs
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 
 @pytest.mark.parametrize("bench", WITH_LISTS)
 def test_generated_lists(ground, bench):
-    number = number_of_pairs(bench.daily_lists, bench.at_most)
+    number = number_of_pairs(bench.lists, bench.at_most)
     lists.assert_all_true(number, lambda place: bench.opened(place, ground))

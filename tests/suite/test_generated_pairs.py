@@ -38,7 +38,7 @@ from suite.disturbances import FAILS, LATE, UNDISTURBED
 from suite.pairs import Pair, assert_true, pairs
 from unit.module_utils._engine.world import FakeClock
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 GIB = 1 << 30
 TRAITS = Traits(
@@ -254,9 +254,10 @@ def test_core_on_a_platform_in_memory(platform, request, disturbance):
     assert_true(_OnMemory(platform, request), disturbance)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("bench", WITH_PAIRS)
 def test_check_mode_predicts_the_real_run(ground, bench):
-    @pairs(bench.daily_pairs, bench.cases, at_most=bench.at_most)
+    @pairs(bench.pairs, bench.cases, at_most=bench.at_most)
     def holds(case, disturbance):
         with bench.opened(ground=ground) as platform:
             platform.prepare(case)

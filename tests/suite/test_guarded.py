@@ -22,7 +22,7 @@ from suite.by_ansible import CORES, run_ansible, start_ansible
 from suite.limits import wait_until
 from suite.source_host import host_of
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 WEB, DB, OTHER = "pvc-guarded-web", "pvc-guarded-db", "pvc-guarded-other"
 NAMES = (WEB, DB, OTHER)
@@ -178,6 +178,7 @@ _OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in 
 on_test_driver = pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
 
 
+@pytest.mark.core
 @on_test_driver
 def test_failed_host_is_restored_and_others_keep_their_changes(guarded):
     code, output = guarded.run(broken=[WEB])
@@ -187,7 +188,7 @@ def test_failed_host_is_restored_and_others_keep_their_changes(guarded):
     assert f"Restored: {WEB}.\nKept: {DB}." in output
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_check_mode_writes_nothing_and_a_run_without_failures_leaves_no_snapshot(guarded):
     code, output = guarded.run("--check", "--limit", WEB)
@@ -198,7 +199,7 @@ def test_check_mode_writes_nothing_and_a_run_without_failures_leaves_no_snapshot
     assert (guarded.values(), guarded.snapshots()) == ([PATCHED, "", ""], [[], [], []]), output
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_all_vms_are_restored_if_all_hosts_fail_or_if_that_was_set(guarded):
     """With the oldest and with the next ansible-core. The playbook has the vaults of the command line."""
@@ -215,7 +216,7 @@ def _approved_plan(output):
     return re.search(r"This plan was not approved: (plan(?:-[a-z]{4}){8})", output)[1]
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_killed_run_is_found_on_the_vms_by_the_next_run(guarded):
     guarded.kill()
@@ -248,7 +249,7 @@ def test_killed_run_is_found_on_the_vms_by_the_next_run(guarded):
     assert (code, guarded.values(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_what_cannot_be_guarded_is_an_error_before_anything(guarded):
     def fails(*parts, **variables):
@@ -270,7 +271,7 @@ def test_what_cannot_be_guarded_is_an_error_before_anything(guarded):
     fails(f"{DB}: no snapshot can be taken of it", "was not run")
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_all_vms_are_restored_if_ansible_stopped_the_others_or_a_test_at_the_end_fails(guarded):
     """Neither host fails by itself in the second one; in the first one, DB was changed and then stopped."""
@@ -288,7 +289,7 @@ def test_all_vms_are_restored_if_ansible_stopped_the_others_or_a_test_at_the_end
         assert f"The run is incomplete: {reason}" in output and f"Restored: {WEB}, {DB}." in output, output
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_snapshot_that_somebody_deleted_is_not_said_to_exist(guarded):
     virsh = ["virsh", "-q", "-c", guarded.platform.uri]
@@ -300,7 +301,7 @@ def test_snapshot_that_somebody_deleted_is_not_said_to_exist(guarded):
     assert "It no longer exists" in output and "still exists" not in output, output
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_unreachable_host_is_restored(guarded):
     lost = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
@@ -310,7 +311,7 @@ def test_unreachable_host_is_restored(guarded):
     assert (code, guarded.values(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_approved_plans_limit_the_run_and_the_playbook(guarded):
     code, output = guarded.run("--check")
@@ -337,7 +338,7 @@ def test_approved_plans_limit_the_run_and_the_playbook(guarded):
     assert (code, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], [[], [], []]), output
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_job_of_awx_reads_the_sources_from_the_project(guarded):
     guarded.write_awx_inventory()
@@ -350,7 +351,7 @@ def test_job_of_awx_reads_the_sources_from_the_project(guarded):
     assert "Snapshots guarded-patch-job42 were taken" in output, output
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @on_test_driver
 def test_job_template_finds_what_a_cancelled_job_has_left_on_the_vms(guarded):
     """Nothing of the cancelled job remains on the controller: its private data directory is gone."""

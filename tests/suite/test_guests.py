@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from suite.answer import Task
 from suite.limits import scaled
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 GUEST, DEAF, SLOW = "pvg-guest", "pvg-deaf", "pvg-slow"
 
@@ -22,6 +22,7 @@ def _made(qemu, name, key, **more):
     return {**qemu.guest, **key.seed, **own, **more}
 
 
+@pytest.mark.core
 def test_life_of_a_guest_from_cloud_init_to_absent(qemu, carry, key):
     """cloud-init seed and SSH, a disk grown while the guest runs, an outdated lease, a graceful shutdown."""
     qemu.clean()

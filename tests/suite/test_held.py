@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from suite.answer import Task
 from suite.scenarios.snapshots import snapshot
 
-pytestmark = pytest.mark.rotated(3)
+pytestmark = pytest.mark.full
 
 WEB, DB, COPY = "pvg-held-web", "pvg-held-db", "pvg-held-copy"
 _MEMORY = """\

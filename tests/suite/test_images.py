@@ -19,14 +19,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 
 from collection_path import CHECKOUT
 from suite.answer import Task
+from suite.belts import share
 from suite.by_ansible import module_of
-from suite.depth import share
 from suite.limits import wait_until
 from suite.media_server import as_published
 
 VM, SECOND = "pvc-named", "pvc-second"
 
 
+@pytest.mark.core
 def test_check_mode_predicts_the_run_and_the_second_run_does_nothing(platform, vendor, made, carry, store):
     answers = carry(platform, [Task("check", made, check=True), Task("make", made), Task("again", made)], [VM])
     for answer in answers.values():
@@ -133,6 +134,7 @@ def test_image_for_a_newer_cpu_is_rejected(platform, vendor, made, carry, store)
     assert (answer.truth[VM], platform.stored_images(store)) == (None, [])
 
 
+@pytest.mark.core
 def test_image_that_is_not_the_vendors_is_not_kept(platform, vendor, made, carry, store):
     vendor.server.files["/latest/SHA256SUMS"] = f"{'0' * 64}  {vendor.file}\n".encode()
     answer = carry(platform, [Task("make", made)], [VM])["make"]

@@ -36,7 +36,7 @@ def test_ten_vms_in_three_tasks_at_once_fetch_once(qemu, tmp_path):
         shutil.rmtree(store, ignore_errors=True)
 
 
-@pytest.mark.rotated(6)
+@pytest.mark.full
 @pytest.mark.parametrize("platform_name", ["proxmox"], indirect=True, scope="session")
 def test_ten_vms_on_a_node_need_one_download(platform, vendor, made, carry):
     names = [f"{platform.prefix}{number}" for number in range(10)]
@@ -45,7 +45,7 @@ def test_ten_vms_on_a_node_need_one_download(platform, vendor, made, carry):
     assert (vendor.downloads(), len(platform.stored_images(None)), set(platform.ids())) == (1, 1, set(names))
 
 
-@pytest.mark.rotated(6)
+@pytest.mark.full
 @pytest.mark.parametrize("platform_name", ["proxmox"], indirect=True, scope="session")
 def test_three_tasks_at_once_leave_one_file_on_a_node(platform, vendor, made, tmp_path):
     """Each may let the node download it: none of them fails, and the node keeps one file."""

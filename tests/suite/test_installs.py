@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 _INIT = Path(__file__).resolve().parent / "installer"
 #: {distribution: paths of the kernel and the initial RAM disk on its ISO image}

@@ -15,7 +15,7 @@ import pytest
 
 from platforms.vmm.double import media
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO test"
 _PASSWORD = "s3cret phrase"

@@ -18,7 +18,7 @@ from suite.by_ansible import ansible_playbook, run_ansible
 from suite.limits import scaled
 from suite.sshd import sshd
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 WEB, DB, GUEST = "pvc-listed-web", "pvc-listed-db", "pvg-listed"
 #: One that runs on the controller, one with files of its own, and one on Windows.

@@ -14,13 +14,13 @@ from random import Random
 import pytest
 
 from platforms.benches import DOUBLES
-from suite.depth import seed, share
+from suite.belts import seed, share
 from suite.disturbances import KILLED, Disturbance, Killed
 from suite.pairs import generated
 from suite.scenarios.interrupted import CASES, Interrupted
 from suite.stories import stories, story_task
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 #: The number of calls of a scenario at which it is killed each day, and of a story on a double in process.
 EVERY_DAY, EVERY_DAY_IN_PROCESS = 2, 6
@@ -58,7 +58,7 @@ def _points(platform, calls):
 def test_generated_task_that_is_killed(bench):
     killed = []
 
-    @generated(bench.daily_pairs // 6, bench.cases, at_most=1000)
+    @generated(bench.pairs // 6, bench.cases, at_most=1000)
     def holds(case):
         calls, end = _undisturbed(bench, lambda platform: _prepared(platform, case))
         if end is None or not calls:
@@ -77,6 +77,7 @@ def _prepared(platform, case):
     return platform.asked(case)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("bench", DOUBLES)
 def test_story_that_is_killed(bench, pytestconfig):
     with bench.opened() as platform:

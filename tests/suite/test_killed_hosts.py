@@ -9,8 +9,8 @@ import re
 
 import pytest
 
+from suite.belts import share
 from suite.carry import carry_one
-from suite.depth import share
 
 #: The number of kills of each task on its day.
 EVERY_DAY = 1
@@ -83,7 +83,7 @@ class _Killed:
         return [_VOLATILE.sub("", re.sub(r"(?m)^(UUID|Capacity|Allocation|Available):.*", "", one)) for one in texts]
 
 
-@pytest.mark.rotated(12)
+@pytest.mark.full
 @pytest.mark.parametrize("label", TASKS)
 def test_next_run_completes_killed_task(qemu, shim, tmp_path, pytestconfig, label):
     task = _Killed(qemu, shim, tmp_path, label)

@@ -64,6 +64,7 @@ def _name(qemu):
     return f"{qemu.prefix}problem"
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
 def test_disks_never_shrink(qemu, carry, name, power):
     qemu.bring({name: power})

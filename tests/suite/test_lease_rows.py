@@ -61,6 +61,7 @@ def _writes(platform, answer):
     return [call.argv for call in answer.calls if platform.is_write(call)]
 
 
+@pytest.mark.core
 def test_expiry_moves_only_when_a_task_extends_or_changes_it(platform, carry):
     platform.clean()
     eight = {"owner": "anna", "expires": "8h"}
@@ -289,7 +290,7 @@ def _about_expiries():
     ]
 
 
-@pytest.mark.rotated(12)
+@pytest.mark.full
 def test_expiry_of_a_snapshot_moves_only_when_a_task_extends_or_changes_it(platform, carry):
     platform.clean()
     if not platform.has_snapshots:
@@ -316,7 +317,7 @@ def test_expiry_of_a_snapshot_moves_only_when_a_task_extends_or_changes_it(platf
         assert (answers[label].changed, _writes(platform, answers[label])) == (False, []), label
 
 
-@pytest.mark.rotated(12)
+@pytest.mark.full
 def test_only_an_expired_snapshot_is_deleted(platform, carry):
     """As the playbook reap does it; a clock that differs from that of the controller deletes nothing."""
     platform.clean()

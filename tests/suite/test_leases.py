@@ -108,7 +108,7 @@ def _expired_vms_are_ended(platform, carry, shim, folder):
         assert "changed=0" in reaping.run()
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
 def test_expired_vms_are_stopped_and_deleted(platform, carry, shim, tmp_path):
     _expired_vms_are_ended(platform, carry, shim, tmp_path)
@@ -138,7 +138,7 @@ def test_guests_that_obey_or_ignore_the_request_to_shut_down(platform, carry, sh
         assert reaping.powers() == [None, None, STOPPED, STOPPED], output
 
 
-@pytest.mark.rotated(8)
+@pytest.mark.full
 @pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
 def test_source_that_does_not_answer_is_an_error_and_the_others_are_reaped(platform, carry, shim, tmp_path):
     reaping = Reaping(platform, shim, tmp_path)

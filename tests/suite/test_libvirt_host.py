@@ -119,7 +119,7 @@ def _play(folder, name, check=False, **variables):
     return changed, json.loads((folder / name).read_text(encoding="utf-8")), output
 
 
-@pytest.mark.rotated(4)
+@pytest.mark.full
 def test_role_prepares_a_host_and_removes_what_it_added(host, tmp_path):
     before = _look()
     pool = {"name": POOL, "type": "dir", "path": str(host.storage)}

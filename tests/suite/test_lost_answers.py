@@ -14,10 +14,10 @@ from unittest import mock
 
 import pytest
 
-from suite.depth import share
+from suite.belts import share
 from suite.scenarios.interrupted import CASES, NAME, Interrupted
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 #: The number of calls of a scenario that are disturbed each day.
 EVERY_DAY = 2

@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from platforms.libvirt.qemu import TPM_STATES
 from suite.answer import Task
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 #: A part of the certificates that are enrolled for secure boot.
 ENROLLED = b"Microsoft"

@@ -98,6 +98,7 @@ def _each_is_whole(platform, template, clones):
         assert platform.backing_files(machine) == (base if linked else set())
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("clone", [False, True], ids=["made", "cloned"])
 def test_two_tasks_with_the_same_request(qemu, template, tmp_path, clone):
     """Both tasks succeed, or one reports the reason of its failure; the VM is as requested in any case."""

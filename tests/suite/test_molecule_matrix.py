@@ -54,7 +54,7 @@ def _variables(qemu, vendor, store, folder):
     return {**variables, "polyvirt_mirrors": vendor.mirrors, "polyvirt_image_directory": str(store)}
 
 
-@pytest.mark.rotated(4)
+@pytest.mark.full
 def test_hosts_named_by_their_images(qemu, vendor, store, tmp_path, ansible_playbook):
     (tmp_path / "inventory").mkdir()
     inventory = {"all": {"hosts": dict.fromkeys(HOSTS), "vars": _variables(qemu, vendor, store, tmp_path)}}

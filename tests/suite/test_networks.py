@@ -261,6 +261,7 @@ def _vm(lan, shim, tmp_path, **options):
     return result["vms"][0]
 
 
+@pytest.mark.core
 def test_running_vm_protects_its_network(lan, run, shim, tmp_path):
     _done(run(**PLAIN))
     nics = [{"type": "network", "source": LAB}]

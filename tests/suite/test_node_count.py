@@ -26,6 +26,7 @@ def _nodes(platform, tasks, answers):
     return sorted(name.split(" (")[0] for name in nodes_of(results))
 
 
+@pytest.mark.core
 def test_each_vm_that_a_task_manages_is_counted_once(platform, carry):
     platform.clean()
     made = {**platform.creation, **BOTH, "state": "started"}

@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from suite.carry import carry_one
 from suite.shim import Shim
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 _COUNTS = {"new": 5, "on": 3, "off": 2}
 NEW, STARTED, REMOVED = ([f"pvm-{word}-{number}" for number in range(count)] for word, count in _COUNTS.items())

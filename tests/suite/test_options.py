@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM
 
@@ -18,10 +19,12 @@ NOT_OF_RUNNING_VM = {"description", "tags", "fleet", "owner", "expires", "autost
 RUNS = ("check", "real", "again")
 
 
+@pytest.mark.core
 def test_every_option_has_a_scenario(platform):
     assert POLICY | set(CREATION) | set(settings(platform)) == set(VM) | set(platform.own_settings())
 
 
+@pytest.mark.core
 def test_options_that_the_platform_has(platform, carry):
     platform.clean()
     traits = platform.traits()

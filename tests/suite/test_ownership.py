@@ -9,6 +9,7 @@ import re
 import subprocess
 import uuid
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED
 
 from suite.answer import Task
@@ -67,6 +68,7 @@ def test_files_of_other_vms_remain(qemu, carry):
     assert own.rpartition("/")[2] not in qemu.files()
 
 
+@pytest.mark.core
 def test_delete_disks(qemu, carry):
     """delete_disks none, owned and all, with a disk created by the collection and one that was only attached."""
     qemu.clean()
@@ -83,6 +85,7 @@ def test_delete_disks(qemu, carry):
         assert {what for what, path in paths.items() if path.rpartition("/")[2] in qemu.files()} == left
 
 
+@pytest.mark.core
 def test_what_a_deletion_destroys_anyway_keeps_nothing(platform, carry):
     """Checkpoints, and the files that a platform puts on a disk for them: the name can be used again afterwards."""
     if not platform.has_snapshots:

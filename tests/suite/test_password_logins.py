@@ -10,7 +10,7 @@ import pytest
 from suite.by_ansible import ansible_playbook
 from suite.sshd import sshd
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 _PASSWORD = "correct-horse-battery"
 

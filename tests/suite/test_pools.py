@@ -49,6 +49,7 @@ def _done(result):
     return result
 
 
+@pytest.mark.core
 def test_directory_is_created_and_its_data_remain(storage, run, shim, tmp_path):
     folder = tmp_path / "pools" / "one"
     options = {"name": POOL, "type": "dir", "path": str(folder), "mode": "0750", "autostart": True}

@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, STOPPED, SUSPENDED
 
 from suite.answer import Task
+from suite.belts import share
 from suite.carry import carry_one
-from suite.depth import share
 
 NAME, GUEST = "pvc-power-back", "pvg-power-back"
 #: The number of calls that fail each day; a deep run tests all.
@@ -69,6 +69,7 @@ def _restarts(platform, shim, tmp_path):
     restarts.run({"state": "absent", "stop_mode": "force"})
 
 
+@pytest.mark.core
 def test_failed_call_leaves_no_vm_off(restarts, platform, pytestconfig):
     total = platform.count_calls(lambda: restarts.run(restarts.next()))
     assert restarts.found()[0] == "running"

@@ -15,7 +15,7 @@ from suite.by_ansible import has_changed
 from suite.provisioning import variables_of_guest
 from suite.ssh import Key
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 _PLAYBOOK = "polyvirt.core.provision"

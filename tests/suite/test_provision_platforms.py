@@ -18,7 +18,7 @@ from platforms.known import PLATFORMS
 from suite.by_ansible import run_for
 from suite.test_role_vm import inventory_of
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 NAMES = ["pvc-same-web", "pvc-same-db"]
 #: The fastest platform on this host.

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 
 from suite.answer import Task
 from suite.scenarios.refusals import KNOWN, NEW, OTHER, refusals
 
 
+@pytest.mark.core
 def test_refusals(platform, carry):
     platform.clean()
     platform.bring({KNOWN: STOPPED, OTHER: STOPPED})

@@ -28,7 +28,7 @@ NAME, SOURCE, BASE = "pvt-twice", "pvt-source", "base"
 BACK = {"cpus", "memory", "description", "tags", "autostart", "networks", "iso"}
 FORCE = {"stop_mode": "force"}
 _DEEP = pytest.mark.deep("libvirt's test driver, and the doubles in process, below")
-_IN_TURN = pytest.param("libvirt_test", marks=pytest.mark.rotated(4))
+_IN_TURN = pytest.param("libvirt_test", marks=pytest.mark.full)
 _SELDOM = [pytest.param(name, marks=_DEEP) for name in ("vagrant", "libvirt_qemu", "virtualbox")]
 
 
@@ -154,7 +154,7 @@ def _end(platform, carry, about, asked):
 
 @pytest.mark.parametrize("bench", DOUBLES)
 def test_generated_task_may_be_sent_twice(bench):
-    @generated(bench.daily_pairs // 6, bench.cases, at_most=1000)
+    @generated(bench.pairs // 6, bench.cases, at_most=1000)
     def holds(case):
         def prepare(platform):
             platform.prepare(case)

@@ -81,6 +81,7 @@ def skip_without_clones(platform, linked=False):
         pytest.skip(f"{platform.name} has no such clones: conformance expects the rejection in test_clones.py")
 
 
+@pytest.mark.core
 @ORDERS
 def test_source_and_its_clone_are_created_in_one_task(platform, carry, is_reversed):
     skip_without_clones(platform)

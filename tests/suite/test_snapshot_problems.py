@@ -19,7 +19,7 @@ from suite.answer import Task
 from suite.limits import scaled
 from suite.scenarios.snapshots import snapshot, snapshot_info
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 INNER, OUTER, RAW, GUEST = "pvg-inner", "pvg-outer", "pvg-raw", "pvg-guest"
 GROWN, FLASH = "pvg-grown", "pvg-flash"
@@ -59,6 +59,7 @@ def _mark(qemu, name):
     return json.loads(root.find("metadata/{*}mark").text)
 
 
+@pytest.mark.core
 def test_internal_snapshots(qemu, carry):
     """A restore of a snapshot without content fails while the guest runs on; leftovers in the image are reported;
     internal and external snapshots are not mixed.

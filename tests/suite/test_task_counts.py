@@ -17,7 +17,7 @@ import pytest
 from suite.provisioning import variables_of_guest
 from suite.ssh import Key
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 MOST = 12
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"

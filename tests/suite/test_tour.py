@@ -30,6 +30,7 @@ _COMPARED = ("vms", "diff", "msg", "snapshots", "host")
 
 
 # One platform for each set of modules.
+@pytest.mark.core
 @pytest.mark.parametrize("platform_name", sorted({*PLATFORMS} - TWINS - REMOTE), indirect=True, scope="session")
 def test_ansible_and_a_forked_module_have_the_same_results(platform, carry):
     platform.clean()

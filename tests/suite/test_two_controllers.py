@@ -15,7 +15,7 @@ from suite.answer import Task
 from suite.by_ansible import run_ansible
 
 #: Two processes of ansible-playbook take seconds.
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 SHOP = [f"pvc-shop-{number}" for number in range(1, 7)]
 OLD, OTHER, FOREIGN = "pvc-shop-old", "pvc-shop-db", "pvc-shop-foreign"

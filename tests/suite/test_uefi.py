@@ -133,7 +133,7 @@ def _raw(path):
     return content
 
 
-@pytest.mark.rotated(3)
+@pytest.mark.full
 def test_molecule_resets_vm_or_rejects_it_before_it_is_created(qemu, tmp_path, ansible_playbook):
     qemu.clean()
     qemu.start_network()

@@ -17,7 +17,7 @@ from suite.answer import Task
 from suite.carry import carry_one
 from suite.scenarios.snapshots import snapshot
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 WRITTEN = 0x44
 #: The slot of a second disk, from which the VM does not boot.
@@ -53,6 +53,7 @@ def test_force_stops_a_guest_that_ignores_everything(box, shim, tmp_path):
     assert box.truth([name])[name]["power"] == RUNNING
 
 
+@pytest.mark.core
 def test_two_vms_with_one_name(box, carry):
     """Refused with both ids; by its id each is hit alone."""
     box.clean()

@@ -11,8 +11,6 @@ from platforms.hyperv.counts import BASE, EXISTING, NEW, counted, host_with, nam
 from platforms.hyperv.double.records import GIB
 from platforms.hyperv.tasks import run
 
-pytestmark = pytest.mark.rotated(4)
-
 #: Maximum bytes of the request and of the answer of a task with nothing to do: (for the task, for each VM).
 _REQUEST, _ANSWER = (4700, 150), (1500, 3200)
 

@@ -12,9 +12,7 @@ from platforms.hyperv.double.records import DEFAULT_SWITCH, Address, Knobs, Swit
 from platforms.hyperv.tasks import run
 from platforms.windows.failures import Failed, interruptions
 from platforms.windows.machine import Machine
-from suite.depth import share
-
-pytestmark = pytest.mark.rotated(4)
+from suite.belts import share
 
 SETTINGS = {
     "vm_path": "D:\\VMs",

@@ -12,9 +12,7 @@ from platforms.hyperv.stored_images import FOLDER, images_of, stored_in, vm_task
 from platforms.hyperv.tasks import done
 from platforms.windows.failures import Failed, interruptions
 from platforms.windows.tasks import run_module
-from suite.depth import share
-
-pytestmark = pytest.mark.rotated(4)
+from suite.belts import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 2

@@ -11,9 +11,7 @@ from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.stored_images import FOLDER, PIECE, images_of, steps_of, stored_in, vm_task
 from platforms.hyperv.tasks import done, run
 from platforms.windows.failures import Failed, interruptions
-from suite.depth import share
-
-pytestmark = pytest.mark.rotated(4)
+from suite.belts import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 8

@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
-
-pytestmark = pytest.mark.rotated(4)
 
 _AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
 _FOLDER = "D:\\images"

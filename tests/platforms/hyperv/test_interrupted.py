@@ -13,7 +13,7 @@ from platforms.hyperv import reading
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB, Switch
 from platforms.hyperv.tasks import run
-from suite.depth import share
+from suite.belts import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 6

@@ -13,8 +13,6 @@ from platforms.hyperv.double.records import GIB, Knobs, Switch
 from platforms.hyperv.tasks import done, run
 from platforms.windows.failures import Failed
 
-pytestmark = pytest.mark.rotated(4)
-
 BASE = "C:\\Hyper-V\\Disks\\base.vhdx"
 NEW = {"name": ["web"], "memory": "1G", "disks": [{"size": "8G"}], "networks": [{"type": "network", "source": "lan"}]}
 FORCE = {"stop_mode": "force"}

@@ -22,8 +22,6 @@ from platforms.windows.objects import like
 from platforms.windows.tasks import windows_of
 from suite.pairs import number_of_pairs
 
-pytestmark = pytest.mark.rotated(8)
-
 
 def _is_control(character):
     return unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff"

@@ -19,7 +19,7 @@ from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_server import WinRMServer, through
 from suite.by_ansible import has_changed
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 _AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
 _ISO, _PASSWORD, _GUEST = "C:\\iso\\server.iso", "Very-Secret-1", "127.0.0.77"

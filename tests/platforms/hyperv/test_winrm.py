@@ -12,8 +12,6 @@ from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 
-pytestmark = pytest.mark.rotated(4)
-
 #: Operations take no time, because nothing advances the host's clock while a playbook waits.
 _AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
 NEW = {"name": "web", "state": "started", "memory": "1G", "disks": [{"size": "8G"}], "description": "2026-01-02 ä漢"}

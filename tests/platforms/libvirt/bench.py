@@ -96,7 +96,7 @@ class TestDriver(_Libvirt):
     """libvirt's test driver, whose guests need no time."""
 
     name, platform = "libvirt", "libvirt_test"
-    daily_pairs, at_most = 20, 500
+    pairs, at_most = 20, 500
     cases = cases(
         _SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED), stop_mode=STOPS, purge=("networks", "disks", "devices")
     )
@@ -111,7 +111,7 @@ class Qemu(_Libvirt):
     """Emulated guests, and files with several names."""
 
     name, platform = "libvirt with QEMU", "libvirt_qemu"
-    daily_lists, at_most = 6, 300
+    lists, at_most = 6, 300
     common: ClassVar = {"stop_mode": "force", "cpus": 1, "memory": "64M", "networks": []}
 
     @cached_property

@@ -17,8 +17,6 @@ from simulators.proxmox.access import Account, Token
 from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
 
-pytestmark = pytest.mark.rotated(4)
-
 IMAGE, SECRET = b"\0" * 4096, "11111111-2222-4333-8444-555555555555"
 
 

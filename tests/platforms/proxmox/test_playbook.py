@@ -20,11 +20,11 @@ from simulators.proxmox import worlds
 from simulators.proxmox.access import Account
 from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
-from suite import depth
+from suite import belts
 from suite.by_ansible import ansible_playbook
 from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 #: The number of generated pairs for whole modules; many more run in process (unit belt).
 PAIRS = int(os.environ.get("POLYVIRT_PLAYED", "30"))
@@ -64,7 +64,7 @@ def _environment(server):
     }
 
 
-@seed(depth.seed())
+@seed(belts.seed())
 @settings(max_examples=PAIRS, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(machines(), ASKED)
 def test_check_mode_predicts_the_real_run(machine, asked):

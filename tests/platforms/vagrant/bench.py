@@ -62,7 +62,7 @@ _WORDS = {
 class _Project(Bench):
     """A project of one provider. A port of the host is free if no running VM forwards it."""
 
-    daily_pairs, daily_lists = 60, 20
+    pairs, lists = 60, 20
     creation: ClassVar = {"box": BOX}
     provider = ""
     small: ClassVar = {"cpus": 1}

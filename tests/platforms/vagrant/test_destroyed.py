@@ -17,7 +17,7 @@ from suite.carry import carry_one
 from suite.limits import scaled
 from suite.shim import Shim
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 MADE = {"box": real.BOX, "memory": "128M", "native": {"vm.boot_timeout": int(scaled(300))}, "state": "started"}
 #: Kills the module and the real Vagrant when the condition holds.

@@ -18,7 +18,7 @@ from suite.limits import scaled
 from unit.module_utils._tools.ruby_values import require_ruby
 from unit.module_utils._tools.vagrant_projects import rich
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 #: {provider: (path of the class's file below Vagrant's directory or a gem's, name of the module)}.
 CLASSES = {

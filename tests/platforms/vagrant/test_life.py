@@ -13,7 +13,7 @@ from suite.carry import carry_one
 from suite.limits import scaled
 from suite.shim import Shim
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 NAME = "web"
 READS = {"status", "--version", "ssh-config", "validate", "global-status"}

@@ -24,7 +24,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_p
 from platforms.vagrant.session import PROJECT
 from unit.module_utils._tools.vagrant_projects import rich
 
-pytestmark = pytest.mark.rotated(4)
+pytestmark = pytest.mark.full
 
 FILE = "Vagrantfile.polyvirt"
 

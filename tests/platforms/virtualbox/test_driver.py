@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 from platforms.virtualbox.tasks import MIB, SMALL, task
 from suite.limits import scaled
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 
 def made(box, **more):
@@ -69,6 +69,7 @@ def read_all_the_time(box, uuid):
             reader.join()
 
 
+@pytest.mark.core
 def test_failed_start_reports_the_error_of_virtualbox(box):
     made(box)
     box.run("modifyvm", "web", "--nic1", "intnet", "--intnet1", "lan")

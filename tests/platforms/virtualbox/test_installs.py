@@ -18,7 +18,7 @@ import pytest
 from platforms.virtualbox.registry import ENGINE
 from suite.by_ansible import run_ansible
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO test"
 

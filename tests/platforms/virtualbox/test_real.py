@@ -44,6 +44,7 @@ def test_a_guest_crashes(box):
     box.wait_for(uuid, "gurumeditation")
 
 
+@pytest.mark.core
 def test_files_have_the_same_path_inside_and_outside(box):
     uuid = box.make("files")
     disk = box.machines / "new.vdi"

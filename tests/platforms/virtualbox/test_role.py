@@ -12,7 +12,7 @@ import pytest
 from platforms.virtualbox.tasks import SMALL, task
 from suite.by_ansible import ansible_playbook
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 
 def play(box, *roles, debug=None, **variables):

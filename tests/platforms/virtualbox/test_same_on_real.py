@@ -19,7 +19,7 @@ from unit.module_utils._drivers.vbox import (
 )
 from unit.module_utils._drivers.vbox.settings import test_fixed_addresses, test_networks
 
-pytestmark = pytest.mark.rotated(8)
+pytestmark = pytest.mark.full
 
 #: Tests whose fixture ``vbox`` may be the real one: they neither set its networks or values nor use its clock.
 TESTS = (

@@ -13,7 +13,7 @@ import pytest
 from platforms.vmm.role_play import RoleHost
 from suite.by_ansible import has_changed
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 NAMES = ["lab-web", "lab-app", "lab-db"]
 _WEB, _APP, _DB = (f"10.50.0.{last}" for last in (11, 12, 13))

@@ -11,8 +11,6 @@ from platforms.windows.sample import sample_host
 from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 
-pytestmark = pytest.mark.rotated(4)
-
 #: An action plugin with one option: it reads a VM, and sets its notes if they differ.
 ACTION = """
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration

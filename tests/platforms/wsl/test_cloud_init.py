@@ -9,8 +9,6 @@ import pytest
 
 from platforms.wsl.tasks import NEW, TAR, controller_ends, host_with_image, run, run_ok, run_rejected
 
-pytestmark = pytest.mark.rotated(4)
-
 FOLDER = "C:\\Users\\admin\\.cloud-init"
 FILE = f"{FOLDER}\\web.user-data"
 SEEDED = {**NEW, "cloud_init": {"user": "me", "user_data": {"packages": ["vim"]}}}

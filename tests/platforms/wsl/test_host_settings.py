@@ -11,7 +11,7 @@ from platforms.windows.failures import Failed, interruptions
 from platforms.windows.machine import Machine
 from platforms.windows.tasks import run_module
 from platforms.wsl.host_setup import SetupHost
-from suite.depth import share
+from suite.belts import share
 
 FILE = "C:\\Users\\admin\\.wslconfig"
 FOREIGN = b"# mine\r\n[WSL2]\r\n  Memory =  4GB   # half\r\nkernelCommandLine=quiet \xff\r\n\r\n[unknown]\r\nx=1"

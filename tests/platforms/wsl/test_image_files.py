@@ -13,9 +13,7 @@ from platforms.windows.failures import Failed, interruptions
 from platforms.windows.tasks import run_module
 from platforms.wsl.double.distro import FILES, packed
 from platforms.wsl.tasks import host_with_image, run, run_ok, run_rejected, state_of
-from suite.depth import share
-
-pytestmark = pytest.mark.rotated(3)
+from suite.belts import share
 
 FOLDER = "C:\\Users\\admin\\AppData\\Local\\polyvirt\\images"
 #: The number of places of an interruption that are tested on one day; a deep run tests all.

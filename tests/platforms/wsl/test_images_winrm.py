@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 from platforms.wsl.double.distro import FILES
 from platforms.wsl.double.host import Knobs, WslHost
-
-pytestmark = pytest.mark.rotated(3)
 
 _FOLDER = "D:\\images"
 _AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)

@@ -12,9 +12,7 @@ from platforms.wsl import reading
 from platforms.wsl.double import program
 from platforms.wsl.double.distro import FILES, disk_with, packed
 from platforms.wsl.tasks import TAR, controller_ends, host_with_image, run, run_ok
-from suite.depth import share
-
-pytestmark = pytest.mark.rotated(4)
+from suite.belts import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 6

@@ -12,8 +12,6 @@ from platforms.wsl.double.distro import FILES, PASSWD, disk_with, packed
 from platforms.wsl.double.host import is_write
 from platforms.wsl.tasks import CULTURES, FLAVOURS, NEW, TAR, host_with_image, run, run_ok, run_rejected, state_of
 
-pytestmark = pytest.mark.rotated(4)
-
 # Flavours and languages -----------------------------------------------------------------------------------------------
 
 

@@ -14,8 +14,6 @@ from platforms.windows.winrm_server import WinRMServer, through
 from platforms.wsl.double.distro import FILES, packed
 from platforms.wsl.double.host import Knobs, WslHost
 
-pytestmark = pytest.mark.rotated(4)
-
 NEW = {"name": "web", "image": "C:\\images\\base.tar", "description": "ä漢", "default_user": "anna", "systemd": True}
 CLOUD_INIT = {"user": "anna", "user_data": {"packages": ["vim"]}}
 TASKS = {

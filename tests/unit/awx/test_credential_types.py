@@ -163,7 +163,6 @@ def _token_of(server, **changes):
     return {**values, "api_token_secret": worlds.TOKEN_SECRET, "ca_certificate": certificate, **changes}
 
 
-@pytest.mark.rotated(3)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -182,7 +181,6 @@ def test_proxmox_is_read_with_the_credential_alone(job, tmp_path, changes, messa
     assert bool(result["vms"]) is not bool(message)
 
 
-@pytest.mark.rotated(3)
 def test_windows_host_of_the_guide_is_reached_with_the_credential(job, tmp_path):
     group = data("# hosts.yml")["all"]["children"]["hyperv_hosts"]
     host = HyperV()
@@ -194,7 +192,6 @@ def test_windows_host_of_the_guide_is_reached_with_the_credential(job, tmp_path)
     assert (result["host"]["configured"], result["vms"]) == (True, []), result
 
 
-@pytest.mark.rotated(3)
 def test_inventory_of_the_guide_is_imported_with_the_credential(ansible_environment, tmp_path):
     """As an inventory source of AWX: environment variables alone."""
     path = tmp_path / "awx.polyvirt.yml"

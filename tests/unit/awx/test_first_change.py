@@ -15,8 +15,6 @@ from simulators.proxmox.server import Server
 from unit.awx.guide import TYPES, block, data
 from unit.awx.injector import inject
 
-pytestmark = pytest.mark.rotated(3)
-
 
 @pytest.fixture(name="world")
 def _world():

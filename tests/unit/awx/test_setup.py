@@ -15,8 +15,6 @@ from suite.by_ansible import CORES, run_ansible
 from unit.awx.guide import FOLDER, TYPES, block, data
 from unit.awx.stand_in import PROMPTS, WORKFLOW_PROMPTS, install
 
-pytestmark = pytest.mark.rotated(6)
-
 SECRET = "a-token-that-nobody-may-see"
 _DEEP = pytest.mark.deep("test_variable_for_infra_aap_configuration_is_not_templated, with each ansible-core")
 _OTHER_CORES = [pytest.param(core, marks=_DEEP) for core in CORES[:-1]]

@@ -182,7 +182,7 @@ def _run(folder, prepared, programs=None):
 
 
 #: The versions of ansible-core take turns, except for that of all tests.
-_IN_TURN = [pytest.param(path, marks=pytest.mark.rotated(6)) for path in CORES[:-1]]
+_IN_TURN = [pytest.param(path, marks=pytest.mark.full) for path in CORES[:-1]]
 
 
 @pytest.fixture(scope="module", params=[*_IN_TURN, CORES[-1]], ids=lambda path: path.name)
@@ -238,13 +238,11 @@ def test_full_disk_and_dead_syslog_are_one_warning_each_and_the_play_continues(t
     assert "ok=1 changed=1" in shown
 
 
-@pytest.mark.rotated(6)
 def test_callback_without_a_destination_is_a_warning(tmp_path, collection):
     output = _run(tmp_path, _prepared(tmp_path, collection, [_act("one", _vm("a", "start"))], POLYVIRT_EVENTS_PATH=""))
     assert "set path or syslog" in " ".join(output.split())
 
 
-@pytest.mark.rotated(3)
 def test_several_jobs_share_a_file(tmp_path, collection):
     path, names = tmp_path / "events.jsonl", [f"vm{number}" for number in range(50)]
     tasks = [{**_act("many", _vm("{{ item }}", "start")), "loop": names}]

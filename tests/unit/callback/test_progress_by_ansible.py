@@ -81,7 +81,7 @@ def _of_guide(path):
 
 @pytest.mark.parametrize(
     "programs",
-    [*(pytest.param(path, marks=pytest.mark.rotated(6)) for path in CORES[:-1]), CORES[-1]],
+    [*(pytest.param(path, marks=pytest.mark.full) for path in CORES[:-1]), CORES[-1]],
     ids=lambda path: path.name,
 )
 def test_steps_are_lines_and_events(tmp_path, programs):

@@ -16,8 +16,6 @@ from simulators.proxmox import worlds
 from unit.connection.kinds import KINDS
 
 #: Plays take seconds each.
-pytestmark = pytest.mark.rotated(6)
-
 SECRET = "a-word-that-nobody-may-see"
 #: Binary data, larger than the limit of one call.
 LARGE = bytes(range(256)) * 400

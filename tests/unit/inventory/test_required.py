@@ -15,8 +15,6 @@ import yaml
 from collection_path import CHECKOUT
 
 #: Programs of Ansible take seconds each.
-pytestmark = pytest.mark.rotated(6)
-
 _ROW = re.compile(r"^\| (`ansible-playbook`|`ansible-inventory`|AWX import) \| (.*) \| (.*) \| (.*) \|$", re.MULTILINE)
 ROWS = _ROW.findall((CHECKOUT / "docs/awx.md").read_text(encoding="utf-8"))
 #: How AWX runs ansible-inventory for an inventory source of a project.

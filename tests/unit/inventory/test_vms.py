@@ -21,8 +21,6 @@ from simulators.proxmox.cluster import Guest
 from simulators.proxmox.server import Server
 
 #: Plays take seconds each.
-pytestmark = pytest.mark.rotated(2)
-
 TEMPLATE = "{{ lookup('pipe', 'echo executed') }}"
 
 

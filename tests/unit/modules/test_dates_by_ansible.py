@@ -100,7 +100,6 @@ RESULTS = """
 WAYS = {"in_process": "{}", "shipped": "{ANY: thing}"}
 
 
-@pytest.mark.rotated(6)
 @pytest.mark.parametrize("core", CORES, ids=lambda path: path.name)
 def test_dates_of_yaml(core, tmp_path):
     plugins = tmp_path / "ansible_collections/test/dates/plugins"

@@ -9,8 +9,6 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.rotated(6)
-
 #: Options with which a platform cannot answer on this host.
 NOWHERE = {
     "libvirt": {"executable": "/nowhere/virsh"},

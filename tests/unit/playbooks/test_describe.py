@@ -17,7 +17,7 @@ from simulators.proxmox import worlds
 from simulators.proxmox.config import Config
 from simulators.proxmox.server import Server
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 _DOMAIN = """\
 <domain type='test'><name>kvm{number}</name><uuid>00000000-0000-4000-8000-{number:012}</uuid>

@@ -11,7 +11,7 @@ import pytest
 
 from suite.by_ansible import run_ansible
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 
 @pytest.fixture(name="run")

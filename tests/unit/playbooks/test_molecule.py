@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.image_of_ho
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS
 
 #: Plays take seconds each.
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 SIMULATION = "vm_module_options=\"{'uri': 'test:///default'}\""
 #: The documentation promises scenarios with fewer lines.

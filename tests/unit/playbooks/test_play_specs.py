@@ -13,7 +13,7 @@ import pytest
 from collection_path import CHECKOUT
 from suite.by_ansible import CORES, run_ansible
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 _FILES = sorted(
     str(path)

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 # Some guests are hosts of the inventory before their VM exists, with variables of their own.
 INVENTORY = """[hypervisors]

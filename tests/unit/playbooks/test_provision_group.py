@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 
 @pytest.fixture(name="play")

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 #: Plays take seconds each.
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 # A host that libvirt's test driver reads from a file, with one VM that uses the image. Every connection reads the file
 # again: without a UUID here, the VM would have another one each time.

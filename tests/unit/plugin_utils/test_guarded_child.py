@@ -135,7 +135,7 @@ ENDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", [pytest.param(one, marks=pytest.mark.rotated(6)) for one in ENDS])
+@pytest.mark.parametrize("case", [pytest.param(one, marks=pytest.mark.full) for one in ENDS])
 def test_vms_are_kept_only_if_all_other_hosts_reached_the_end(run, case):
     playbook, restored = ENDS[case]
     outcome = run(playbook, {})
@@ -143,7 +143,6 @@ def test_vms_are_kept_only_if_all_other_hosts_reached_the_end(run, case):
     assert to_restore([WEB, DB], outcome, FAILED) == ([WEB, DB] if restored is None else restored), outcome
 
 
-@pytest.mark.rotated(6)
 def test_failure_is_known_to_be_one_of_all_if_the_collection_is_only_next_to_the_first_playbook(
     run, tmp_path, monkeypatch
 ):
@@ -153,7 +152,6 @@ def test_failure_is_known_to_be_one_of_all_if_the_collection_is_only_next_to_the
     assert run(ENDS["one host fails"][0], {}).failed == ("db",)
 
 
-@pytest.mark.rotated(6)
 def test_playbook_does_not_run_if_its_outcome_cannot_be_written(run, tmp_path, monkeypatch):
     """An outcome that is missing would mean that no play was started."""
     real = child._environment
@@ -169,7 +167,6 @@ def test_hosts_that_failed_are_reported(run):
     assert (outcome.is_reported, outcome.changed) == (True, False)
 
 
-@pytest.mark.rotated(6)
 def test_unreachable_host_is_reported(run):
     outcome = run(
         PING, {"subset": "web", "connection": "ssh", "extra_vars": ("ansible_host=127.0.0.1 ansible_port=1",)}
@@ -177,7 +174,6 @@ def test_unreachable_host_is_reported(run):
     assert (outcome.code, outcome.failed, outcome.is_reported) == (4, ("web",), True)
 
 
-@pytest.mark.rotated(6)
 def test_playbook_that_is_killed_is_not_complete(run, tmp_path, monkeypatch):
     around = {
         "ANSIBLE_CALLBACK_PLUGINS": str(CHECKOUT / "tests" / "suite" / "callback_plugins"),
@@ -192,7 +188,6 @@ def test_playbook_that_is_killed_is_not_complete(run, tmp_path, monkeypatch):
     assert (outcome.code, outcome.has_started, outcome.is_reported) == (-9, True, False)
 
 
-@pytest.mark.rotated(6)
 def test_playbook_with_an_error_of_syntax_was_not_started(run):
     outcome = run("- hosts: all\n  nonsense: true\n", {})
     assert (outcome.has_started, outcome.code != 0) == (False, True)

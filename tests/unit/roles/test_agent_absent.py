@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 LINE = "https://mirror.example.org/community"
 

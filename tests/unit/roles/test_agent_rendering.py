@@ -15,7 +15,7 @@ import pytest
 import tomllib
 import yaml
 
-pytestmark = pytest.mark.rotated(12, together=True)
+pytestmark = pytest.mark.full
 
 ROLE = Path(__file__).parents[3] / "roles" / "agent"
 

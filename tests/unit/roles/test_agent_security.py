@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 SECRET = "correct-horse-battery"
 KEYS = Path(__file__).parents[1] / "fixtures" / "openpgp"

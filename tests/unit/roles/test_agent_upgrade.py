@@ -13,7 +13,7 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 DPKG_QUERY = '#!/bin/sh\ncase "$*" in *missing) exit 1 ;; esac\n[ ! -e "$STATE/installed" ] || echo "ii "\n'
 DPKG = '#!/bin/sh\necho "dpkg $*" >>"$STATE/calls"\nrm -f "$STATE/interrupted"\n'

@@ -14,7 +14,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 QEMU_IMG = shutil.which("qemu-img")
 RESULT = {"ansible.builtin.debug": {"msg": "result {{ guest_image_result | to_json }}"}}

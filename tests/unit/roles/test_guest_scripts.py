@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 SECRET = "secret-4711"
 INVENTORY = "guest ansible_connection=local ansible_python_interpreter=/nowhere/python3 ansible_become=false\n"

@@ -11,7 +11,7 @@ from platforms.hyperv.double.host import HyperV
 from platforms.windows.machine import Machine
 from platforms.windows.role_play import RoleHost
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 SETTINGS = {
     "hyperv_host_disk_path": "D:\\VMs\\Disks",

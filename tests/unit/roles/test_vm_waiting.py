@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 #: {case: (variables of the role and the result of the check for /dev/kvm, expected timeout in seconds)}
 CASES = {

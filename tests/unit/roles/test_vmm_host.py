@@ -11,7 +11,7 @@ import pytest
 
 from platforms.vmm.role_play import RoleHost
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 FIRMWARE = "/etc/firmware/vmm-bios"
 SETTINGS = {"vmm_host_staggered_parallel": 2, "vmm_host_socket_owner": "alice:vmusers"}

@@ -11,7 +11,7 @@ import pytest
 
 from platforms.vmm.role_play import STOCK_PF, RoleHost
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 ROUTED = {"vmm_network_mode": "routed"}
 BRIDGED = {"vmm_network_mode": "bridged", "vmm_network_port": "em0"}

@@ -28,7 +28,7 @@ def _launch(host):
     return partial(templates.launch, touched=True, network_hypervisors="hypervisors")
 
 
-@pytest.mark.rotated(12)
+@pytest.mark.full
 def test_mode_of_the_survey_is_set_up_and_removed(host, launch):
     before = host.look()
     checked = launch("vmm_network.yml", check=True, vmm_network_mode="routed")

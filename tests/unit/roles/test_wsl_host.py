@@ -11,7 +11,7 @@ from platforms.windows.machine import Machine
 from platforms.windows.role_play import RoleHost
 from platforms.wsl.host_setup import SetupHost
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 FILE = "C:\\Users\\admin\\.wslconfig"
 SETTINGS = {

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The seed of a run is fixed once; only daily runs take turns; a stage without what it needs fails."""
+"""A belt has the same seed, tests and stages whenever it runs; a stage without what it needs fails."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,20 +14,16 @@ import pytest
 
 from collection_path import CHECKOUT
 
-#: [what a run is called]: DEEP and FULL.
-BELTS = {"daily": "DEEP=false FULL=false", "full": "DEEP=false FULL=true", "deep": "DEEP=true FULL=false"}
-#: A clock that shows another day to each process that asks.
-DATE = """#!/bin/sh
-echo . >>"$0.asked"
-echo $((20261130 + $(wc -l <"$0.asked")))
-"""
+BELTS = ("quick", "full", "deep")
 FIXED = """
 . "$LIB/host.sh"
 . "$LIB/stages_text.sh"
 fix_seed
 bash -c 'echo $POLYVIRT_TEST_SEED'
-day_of_run
-day_of_run
+"""
+#: A program that answers to any other name, too: the date, git, and whatever else a run must not ask for its tests.
+ASKED = """#!/bin/sh
+echo "$0 $*" >>"$WORK/asked"
 """
 #: The stages, with a stand-in for all that they prepare; pytest is a program that writes down its words.
 STAGE = """
@@ -66,7 +63,8 @@ def _shell(tmp_path):
     """Run a part of the script for a belt, in a directory that has stand-ins for programs; returns what has ended."""
     for name, text in {
         "bin/pytest": f'#!/bin/sh\necho "$@" >>"{tmp_path}/words"\n',
-        "bin/date": DATE,
+        "bin/date": ASKED,
+        "bin/git": ASKED,
         "tests/guests/build.sh": "#!/bin/sh\n",
     }.items():
         path = tmp_path / name
@@ -78,7 +76,7 @@ def _shell(tmp_path):
         paths = {"WORK": tmp_path, "POLYVIRT_CACHE": tmp_path, "RUN": tmp_path, "HOME": tmp_path, "CHECKOUT": CHECKOUT}
         environment = {"PATH": f"{tmp_path}/bin:/usr/sbin:/usr/bin:/sbin:/bin", **environment}
         return subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", f"LIB=$CHECKOUT/scripts/lib\n{BELTS[belt]}\n{script}"],
+            ["bash", "-euo", "pipefail", "-c", f"LIB=$CHECKOUT/scripts/lib BELT={belt} SHARD=\n{script}"],
             env={**{name: str(path) for name, path in paths.items()}, **environment},
             cwd=tmp_path,
             capture_output=True,
@@ -89,16 +87,11 @@ def _shell(tmp_path):
     return shell
 
 
-def test_seed_of_a_daily_run_is_its_first_day(shell):
-    done = shell(FIXED, "daily")
-    seed, *days = done.stdout.split()
-    assert (seed, len(set(days))) == ("20261131", 1)
-    assert done.stderr.count("POLYVIRT_TEST_SEED=20261131") == 1
-
-
-def test_seed_of_a_full_run_is_always_the_same_and_a_deep_run_draws_one(shell):
-    seeds = {belt: [shell(FIXED, belt).stdout.split()[0] for _run in range(3)] for belt in ("full", "deep")}
-    assert (len(set(seeds["full"])), len(set(seeds["deep"]))) == (1, 3)
+def test_only_a_deep_run_draws_its_seed(shell, tmp_path):
+    seeds = {belt: {shell(FIXED, belt).stdout for _run in range(3)} for belt in BELTS}
+    assert [len(seeds[belt]) for belt in BELTS] == [1, 1, 3]
+    assert seeds["quick"] == seeds["full"]
+    assert not (tmp_path / "asked").exists()
 
 
 @pytest.mark.parametrize("belt", BELTS)
@@ -108,15 +101,15 @@ def test_seed_that_is_given_is_kept(shell, belt):
 
 @pytest.mark.parametrize("stage", ["unit", "suite", "roots", "cores"])
 @pytest.mark.parametrize("belt", BELTS)
-def test_only_a_daily_run_takes_turns(shell, tmp_path, stage, belt):
+def test_stage_runs_the_tests_of_its_belt_and_of_nothing_else(shell, tmp_path, stage, belt):
     done = shell(f"{STAGE}stage_{stage}", belt)
     assert done.returncode == 0, done.stderr
     runs = (tmp_path / "words").read_text(encoding="utf-8").splitlines()
-    takes_turns = belt == "daily" and stage != "cores"
-    assert [run for run in runs if ("--turns" in run) is not takes_turns or ("--days" in run and not takes_turns)] == []
     # Other releases of ansible-core have what a full run has; a bare Debian and Debian testing have no deep tests.
-    expected = {"unit": 1, "suite": 1, "roots": 2}.get(stage, 0) if belt == "deep" else 0
-    assert sum("--deep" in run for run in runs) == expected
+    expected = {"unit": 1, "suite": 1, "roots": 1 + (belt == "deep")}.get(stage, 0)
+    assert sum("--quick" in run for run in runs) == (expected if belt == "quick" else 0)
+    assert sum("--deep" in run for run in runs) == (expected if belt == "deep" else 0)
+    assert not (tmp_path / "asked").exists()
 
 
 @pytest.mark.parametrize("belt", BELTS)
@@ -127,38 +120,21 @@ def test_stage_fails_if_its_root_cannot_be_created(shell, belt):
 
 
 def test_stage_creates_its_root_once(shell):
-    first, again = (shell(ROOT, "daily", BUILDER="true") for _run in range(2))
-    assert (first.returncode, first.stdout) == (again.returncode, again.stdout) == (0, "tested with debian13\n")
+    first, again = (shell(ROOT, "full", BUILDER="true") for _run in range(2))
+    assert (
+        (first.returncode, first.stdout)
+        == (again.returncode, again.stdout)
+        == (0, "tested with debian13\ntested with bare-debian13\n")
+    )
     assert ["creating the root" in done.stderr for done in (first, again)] == [True, False]
 
 
-#: Tests of which each has one day of six, and a clock that has passed midnight in one of two workers.
-_CONFTEST = """
-import datetime
-import os
-from types import SimpleNamespace
-
-pytest_plugins = ["suite.depth"]
-
-def pytest_addhooks():
-    from suite import depth
-
-    class Date(datetime.date):
-        @classmethod
-        def today(cls):
-            return datetime.date(2026, 11, 30) + datetime.timedelta(os.environ.get("PYTEST_XDIST_WORKER") == "gw1")
-
-    depth.datetime = SimpleNamespace(date=Date, datetime=datetime.datetime, timedelta=datetime.timedelta)
-"""
 _TESTS = """
+import time
+
 import pytest
 from hypothesis import given, strategies
-from suite import depth
-
-@pytest.mark.rotated(6)
-@pytest.mark.parametrize("number", range(36))
-def test_it(number):
-    assert depth.seed() == 20261130
+from suite import belts
 
 @pytest.mark.parametrize("half", range(2))
 def test_generated(half, seen=[]):
@@ -166,37 +142,60 @@ def test_generated(half, seen=[]):
     def generate(number):
         seen.append(number)
     generate()
+    assert belts.seed() == 1
     print("\\nGENERATED", half, hash(tuple(seen)))
     seen.clear()
+    time.sleep(2)
 """
+#: A second before the last midnight of a year.
+_LAST_SECOND = "2027-12-31 23:59:59"
 
 
-@pytest.fixture(name="run")
-def _run(tmp_path):
-    (tmp_path / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
+def _pytest(*words, clock=None, **paths):
+    done = subprocess.run(
+        [
+            *(("faketime", "-f", f"@{clock}") if clock else ()),
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            *words,
+        ],
+        env={**os.environ, "POLYVIRT_TEST_SEED": "", "PYTEST_ADDOPTS": "", **paths},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(name="generated")
+def _generated(tmp_path):
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["suite.belts"]\n', encoding="utf-8")
     (tmp_path / "test_it.py").write_text(_TESTS, encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = rotated\n", encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     paths = ":".join(str(CHECKOUT / folder) for folder in ("tests", "scripts/lib"))
 
-    def run(*words):
-        """Returns (exit code, tests that passed, what hypothesis generated, whole output)."""
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", "--turns", *words, tmp_path],
-            env={"PYTHONPATH": paths, "POLYVIRT_CACHE": str(tmp_path), "PATH": "/usr/bin:/bin"},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        passed = sorted(set(re.findall(r"^PASSED (\S+)", done.stdout, re.MULTILINE)))
-        return done.returncode, passed, sorted(re.findall(r"GENERATED .*", done.stdout)), done.stdout + done.stderr
+    def run(*words, **clock):
+        """What hypothesis generated."""
+        return sorted(re.findall(r"GENERATED .*", _pytest("-rA", *words, tmp_path, PYTHONPATH=paths, **clock)))
 
     return run
 
 
-def test_workers_on_both_sides_of_midnight_run_the_tests_of_one_seed(run):
-    code, passed, generated, output = run("-n", "2")
-    assert code == 0, output
-    assert output.count("POLYVIRT_TEST_SEED=20261130") == 1
-    assert len(passed) == 6 + 2
-    assert run("-p", "no:xdist")[:3] == (code, passed, generated)
+def test_workers_on_both_sides_of_midnight_generate_the_same_cases(generated):
+    today = generated("-p", "no:xdist")
+    assert len(today) == 2
+    assert generated("-n", "2", clock=_LAST_SECOND) == today
+
+
+@pytest.mark.full
+def test_date_does_not_decide_which_tests_run():
+    words = ("--collect-only", "-q", "tests/unit", "tests/suite", "tests/platforms")
+    of_days = [_pytest(*words, clock=clock) for clock in (None, _LAST_SECOND)]
+    today, later = ([line for line in output.splitlines() if "::" in line] for output in of_days)
+    assert len(today) > 10000
+    assert later == today

@@ -19,7 +19,7 @@ import yaml
 import check_release
 from collection_path import CHECKOUT
 
-pytestmark = pytest.mark.rotated(12, together=True)
+pytestmark = pytest.mark.full
 
 CANDIDATE = "1.0.0-rc.1"
 

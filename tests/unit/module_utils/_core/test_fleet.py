@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.fleet import (
 from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, Vm
 
-from suite.depth import seed
+from suite.belts import seed
 
 _NAMES = ("web1", "web2", "web3", "db1")
 _FLEETS = ("web", "db", "", None)

@@ -10,7 +10,7 @@ import random
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.vm_events import KnownVms
 
-from suite.depth import seed
+from suite.belts import seed
 
 
 def _vm(name, state, source="a", vm_id="id-", **more):

@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
-from suite.depth import is_deep, seed
+from suite.belts import is_deep, seed
 from unit.module_utils._engine.world import GIB, Machine, World, refusal
 
 _ENDS = {"started": "running", "stopped": "stopped", "absent": None, "restarted": "running"}

@@ -35,7 +35,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 from ansible_collections.polyvirt.core.plugins.module_utils._core.snapshot_leases import described, in_text
 from ansible_collections.polyvirt.core.plugins.plugin_utils.leases import decisions
 
-from suite.depth import seed
+from suite.belts import seed
 from suite.pairs import number_of_pairs
 from unit.module_utils._engine.claiming import Claiming, Host, owned
 from unit.module_utils._engine.tasks import new, run, vm

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.ruby_literal import literal
 
-from suite.depth import is_deep
+from suite.belts import is_deep
 from unit.module_utils._tools.ruby_values import HOSTILE, generated_values, require_ruby
 
 #: Reads values back. JSON cannot represent them all (2.0 ** 53, duplicate keys), so Ruby adds their types.

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.wsl_conf import boolean, edit, parse
 
 from platforms.wsl.double.conf import read_conf
-from suite.depth import is_deep, seed
+from suite.belts import is_deep, seed
 
 _DAILY, _DEEP = 600, 10_000
 _SECTIONS = ("boot", "Boot", "user", "network", "automount", "interop", "x1")

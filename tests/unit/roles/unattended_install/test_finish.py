@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, seed, settings
 from hypothesis import strategies as st
 
-from suite import depth
+from suite import belts
 from unit.roles.unattended_install.hostile import TEXT, is_accepted
 from unit.roles.unattended_install.rendering import KEY, script, values
 
@@ -104,8 +104,8 @@ def test_first_failing_command_is_the_last(guest):
 
 
 def test_commands_get_exactly_their_text(tmp_path, request):
-    @seed(depth.seed())
-    @settings(max_examples=DEEP if depth.is_deep(request.config) else DAILY, deadline=None, database=None)
+    @seed(belts.seed())
+    @settings(max_examples=DEEP if belts.is_deep(request.config) else DAILY, deadline=None, database=None)
     @given(st.lists(TEXT, min_size=1, max_size=4))
     def check(texts):
         # The text of a here-document with this end is not expanded; what follows it shows that the command ended there.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, seed, settings
 
-from suite import depth
+from suite import belts
 from unit.roles.unattended_install import reading
 from unit.roles.unattended_install.hostile import cases, is_accepted
 from unit.roles.unattended_install.rendering import FILES, rendered, script, values
@@ -131,8 +131,8 @@ READERS = {
 def test_value_is_rejected_or_read_back(installer, request):
     accepted = []
 
-    @seed(depth.seed())
-    @settings(max_examples=DEEP if depth.is_deep(request.config) else DAILY, deadline=None, database=None)
+    @seed(belts.seed())
+    @settings(max_examples=DEEP if belts.is_deep(request.config) else DAILY, deadline=None, database=None)
     @given(cases(installer))
     def check(values_given):
         if is_accepted(values_given):

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from ansible_collections.polyvirt.core.plugins.filter.password_hash_for import password_hash_for
 
-from suite import depth
+from suite import belts
 from unit.roles.unattended_install.rendering import DISTRIBUTIONS, FILES, HASH, KEY, STATIC, layout, rendered, values
 
-pytestmark = pytest.mark.rotated(12)
+pytestmark = pytest.mark.full
 
 PASSWORD = "a$b'c secret"
 INSTALLERS = sorted(FILES)
@@ -105,7 +105,7 @@ def _tasks(folder, tasks_from, name, installer, options):
 def test_role_writes_the_files_that_the_other_tests_check(play, tmp_path, request):
     """Check mode predicts the run and writes nothing, a second run changes nothing, and no secret is shown."""
     runs = [(installer, installer, {**options_of(installer), **TEXTS}) for installer in INSTALLERS]
-    some = depth.share(request.config, runs, 2)
+    some = belts.share(request.config, runs, 2)
     code, output, _results = play(some, "--check", "--diff")
     assert code == 0, output
     assert f"changed={2 * len(some)}" in output

@@ -14,10 +14,8 @@ from lib.translations import checks, markup
 from lib.translations.catalogues import Entry, entries_of
 from lib.translations.glossary import found_terms
 from lib.translations.languages import complete
-from suite import depth
+from suite import belts
 from unit.scripts.translations import pseudo_language
-
-pytestmark = pytest.mark.rotated(6)
 
 NAMES = checks.names(CHECKOUT)
 CATALOGUES = {"pseudo": (pseudo_language.complete_catalogues(CHECKOUT), pseudo_language.rules(CHECKOUT))}
@@ -125,7 +123,7 @@ def test_mutation_is_found_in_every_entry(name):
 def test_mutation_is_found_in_entries_of_a_language(name, code, pytestconfig):
     changed = _mutated(name, code)
     assert len(changed) >= 3
-    assert _silent(depth.share(pytestconfig, changed, 40), name, code) == []
+    assert _silent(belts.share(pytestconfig, changed, 40), name, code) == []
 
 
 def test_dropped_not_is_not_found():

@@ -16,8 +16,6 @@ from lib.translations.catalogues import entries, read
 from lib.translations.languages import CATALOGUES, FOLDER, template_path
 from unit.scripts.translations import pseudo_language
 
-pytestmark = pytest.mark.rotated(6)
-
 
 @pytest.fixture(name="checkout")
 def _checkout(tmp_path, monkeypatch):

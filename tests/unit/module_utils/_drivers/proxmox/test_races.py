@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.cluster import Pool
-from suite.depth import share
+from suite.belts import share
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
