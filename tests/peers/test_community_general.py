@@ -10,7 +10,7 @@ import pytest
 from peers.environment import Sides
 from platforms.virtualbox import double_registry
 
-pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of every day")
+pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of a full run")
 _FAILING = "#!/bin/sh\necho 'VBoxManage: error: Failed to create the VirtualBox object!' >&2\nexit 1\n"
 
 

@@ -10,7 +10,7 @@ import pytest
 from peers.libvirt_sides import CHANGED, FAILED, OK, WEB, flags, opened
 from platforms.libvirt import qemu, testdriver
 
-pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of every day")
+pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of a full run")
 _POOL = "pvd-pool"
 _NIC = "<interface type='network'><source network='default'/></interface>"
 

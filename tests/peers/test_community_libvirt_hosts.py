@@ -12,7 +12,7 @@ import pytest
 from peers.libvirt_sides import CHANGED, FAILED, OK, WEB, flags, opened
 from platforms.libvirt import qemu
 
-pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of every day")
+pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of a full run")
 
 LAB, POOL = "pvd-lab", "pvd-pool"
 _NET, _POOL = "community.libvirt.virt_net", "community.libvirt.virt_pool"

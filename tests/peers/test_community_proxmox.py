@@ -14,7 +14,7 @@ from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
 
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} one" for letter in "AB"]
-pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of every day")
+pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of a full run")
 
 
 class Proxmox(Sides):

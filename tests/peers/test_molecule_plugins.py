@@ -10,7 +10,7 @@ import pytest
 from peers.environment import Sides, packages
 from platforms.vagrant import double_project, real
 
-pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of every day")
+pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of a full run")
 PROVIDER = "hyperv"
 WEB, DB, OWN = {"name": "web"}, {"name": "db"}, "# written by the user\n"
 

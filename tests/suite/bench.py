@@ -25,7 +25,7 @@ class Bench:
     """One platform, empty at the begin. A task is (about, options); entries are options of VMs in one task."""
 
     name = ""
-    #: The numbers of pairs and of lists of a daily run, and the largest ones of any run.
+    #: The numbers of pairs and of lists of a full run, and the largest ones of any run.
     pairs, lists, at_most = 60, 40, None
     #: A strategy of ``suite.pairs.Case``, and the Vocabulary of lists; None: this belt does not use the platform.
     cases = words = None

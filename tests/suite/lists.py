@@ -265,7 +265,7 @@ _MISSING = re.compile(r"there is no VM '(\S+)'.* Existing VMs: (.*)\.$", re.M)
 
 
 def assert_all_true(number, opened):
-    """Carry out ``number`` generated tasks, each day others; returns {result of ``assert_true``: number}.
+    """Carry out ``number`` generated tasks; returns {result of ``assert_true``: number}.
 
     ``opened(place)`` is a context with an empty Bench for one of them. A third of many tasks must be accepted and
     change something: lists that are all rejected would show nothing.

@@ -82,25 +82,25 @@ class Pair:
         """Assert that check mode predicts other values of a VM that it must know on this platform."""
 
 
-def number_of_pairs(daily, at_most=None):
-    """The number of pairs of a test: POLYVIRT_PAIRS, by default ``daily``, and not more than ``at_most``."""
-    requested = int(os.environ.get("POLYVIRT_PAIRS") or daily)
+def number_of_pairs(usual, at_most=None):
+    """The number of pairs of a test: POLYVIRT_PAIRS, by default ``usual``, and not more than ``at_most``."""
+    requested = int(os.environ.get("POLYVIRT_PAIRS") or usual)
     return requested if at_most is None else min(requested, at_most)
 
 
-def pairs(daily, *strategies, at_most=None):
+def pairs(usual, *strategies, at_most=None):
     """A decorator for a test of generated pairs; its last argument is the disturbance or None.
 
     ``at_most`` limits the number of pairs for platforms on which a pair takes seconds.
     """
-    return generated(daily, *strategies, st.none() | st.none() | _DISTURBED, at_most=at_most)
+    return generated(usual, *strategies, st.none() | st.none() | _DISTURBED, at_most=at_most)
 
 
-def generated(daily, *strategies, at_most=None):
+def generated(usual, *strategies, at_most=None):
     """A decorator for a test of values that are generated from the seed of the run."""
 
     def decorate(test):
-        count = number_of_pairs(daily, at_most)
+        count = number_of_pairs(usual, at_most)
         # Failing pairs are small, so they are not shrunk.
         limits = settings(
             max_examples=count,

@@ -19,12 +19,13 @@ from suite.by_ansible import run_for
 from suite.test_role_vm import inventory_of
 
 NAME = "pvc-content"
-#: (platform of the suite, preset). One each day; all of them are the same path through the playbook.
+_DEEP = pytest.mark.deep("virtualbox-development and the other platforms: the same path through the playbook")
+#: (platform of the suite, preset).
 MACHINES = [
     ("libvirt_qemu", "libvirt-development"),
     ("virtualbox_double", "virtualbox-development"),
-    ("virtualbox_double", "virtualbox-ubuntu-desktop"),
-    ("virtualbox_double", "virtualbox-alpine"),
+    pytest.param("virtualbox_double", "virtualbox-ubuntu-desktop", marks=_DEEP),
+    pytest.param("virtualbox_double", "virtualbox-alpine", marks=_DEEP),
     ("vagrant", "vagrant-development"),
     ("proxmox", "proxmox-development"),
     ("wsl", "wsl-ubuntu-dev"),

@@ -19,7 +19,7 @@ from suite.answer import Task
 from suite.by_ansible import configured, run_ansible
 from suite.event_source import running
 
-#: A reading takes seconds of the processor. tests/unit/eda runs every day, with programs in place of these.
+#: A reading takes seconds of the processor. tests/unit/eda is quick, with programs in place of these.
 pytestmark = pytest.mark.full
 
 WEB, DB, NEW = "pvc-event-web", "pvc-event-db", "pvc-event-new"

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.full
 WEB, DB = "pvc-front-web", "pvc-front-db"
 BOTH = [WEB, DB]
 #: One that runs on the controller, one without snapshots, and one on Windows.
-DAILY = ("libvirt_test", "vmm", "hyperv")
+FULL = ("libvirt_test", "vmm", "hyperv")
 _DEEP = pytest.mark.deep("tests/suite/test_tour.py; the front door only passes tasks on")
-_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in FULL]
 _TWO = {"name": [WEB], "fleet": "front", "machines": [{"name": DB, "description": "second"}]}
 #: (label, module, options, whether in check mode): the playbook.
 TASKS = [
@@ -61,7 +61,7 @@ def results(platform, shim, tmp_path):
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("platform_name", [*DAILY, *_OTHERS], indirect=True, scope="session")
+@pytest.mark.parametrize("platform_name", [*FULL, *_OTHERS], indirect=True, scope="session")
 def test_one_playbook_creates_changes_and_removes_vms(platform, results):
     expected_to_fail = {"wrong option"} | (set() if platform.has_snapshots else {"snapshot", "drop"})
     assert {label for label, (failed, _result) in results.items() if failed} == expected_to_fail, results

@@ -19,7 +19,7 @@ from suite.carry import carry_one
 from suite.pairs import generated
 
 #: A pair takes three seconds.
-DAILY, AT_MOST = 4, 200
+FULL, AT_MOST = 4, 200
 LAB, OTHER = "pvg-lab", "pvg-other"
 OWN_ADDRESS, OWN_MAC = "10.107.0.50", "52:54:00:00:07:50"
 _HOSTS = [
@@ -131,7 +131,7 @@ def test_networks(host):
     numbers = count()
 
     @generated(
-        DAILY, st.none() | st.fixed_dictionaries({}, optional=_NETWORK), _DRIFTS,
+        FULL, st.none() | st.fixed_dictionaries({}, optional=_NETWORK), _DRIFTS,
         st.fixed_dictionaries({}, optional=_ASKED), st.booleans(), at_most=AT_MOST,
     )  # fmt: skip
     def holds(found, drift, asked, network_first):
@@ -198,7 +198,7 @@ def test_pools(host):
     numbers = count()
 
     @generated(
-        DAILY, st.none() | st.fixed_dictionaries({}, optional=_POOL), st.booleans(), st.booleans(),
+        FULL, st.none() | st.fixed_dictionaries({}, optional=_POOL), st.booleans(), st.booleans(),
         st.fixed_dictionaries({}, optional=_ASKED_OF_POOL), at_most=AT_MOST,
     )  # fmt: skip
     def holds(found, is_stopped, is_ready, asked):

@@ -171,11 +171,11 @@ def guarded(platform, shim, tmp_path):
     return found
 
 
-#: The daily platform; its snapshots have the settings of a VM.
-DAILY = ("libvirt_test",)
+#: The platform of a full run; its snapshots have the settings of a VM.
+FULL = ("libvirt_test",)
 _DEEP = pytest.mark.deep("test_failed_host_is_restored_and_others_keep_their_changes[libvirt_test]")
-_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
-on_test_driver = pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in FULL]
+on_test_driver = pytest.mark.parametrize("platform_name", FULL, indirect=True, scope="session")
 
 
 @pytest.mark.core

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.full
 
 WEB, DB, GUEST = "pvc-listed-web", "pvc-listed-db", "pvg-listed"
 #: One that runs on the controller, one with files of its own, and one on Windows.
-DAILY = ("libvirt_test", "vmm", "hyperv")
-_DEEP = pytest.mark.deep("the daily platforms, and tests/unit/inventory; the plugin only runs the info module")
-_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
+FULL = ("libvirt_test", "vmm", "hyperv")
+_DEEP = pytest.mark.deep("the platforms of a full run, and tests/unit/inventory; the plugin only runs the info module")
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in FULL]
 _DEAD = {"platform": "virtualbox", "name": "dead", "options": {"executable": "/nowhere/VBoxManage"}}
 
 
@@ -61,7 +61,7 @@ def _listed(platform, shim, folder, sources, **more):
     return groups, listed["_meta"]["hostvars"], done.stderr
 
 
-@pytest.mark.parametrize("platform_name", [*DAILY, *_OTHERS], indirect=True, scope="session")
+@pytest.mark.parametrize("platform_name", [*FULL, *_OTHERS], indirect=True, scope="session")
 def test_vms_are_listed_beside_a_dead_source(platform, shim, tmp_path, carry):
     platform.clean()
     platform.bring({WEB: RUNNING, DB: STOPPED})

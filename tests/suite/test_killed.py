@@ -22,7 +22,7 @@ from suite.stories import stories, story_task
 
 pytestmark = pytest.mark.full
 
-#: The number of calls of a scenario at which it is killed each day, and of a story on a double in process.
+#: The number of calls of a scenario at which it is killed in a full run, and of a story on a double in process.
 EVERY_DAY, EVERY_DAY_IN_PROCESS = 2, 6
 #: States that a run can reach whatever an earlier run has left.
 _REACHED_FROM_ANYWHERE = ("started", "stopped", "absent")

@@ -23,9 +23,9 @@ PAST, FUTURE = "2020-01-31", "2037-01-31"
 #: When the tasks that set them run, by the clock of the controller: a new expiry must not have passed.
 LONG_AGO = {"controller_time": calendar.timegm((2020, 1, 1, 0, 0, 0))}
 SNAPSHOTS = {"past": PAST, "later": FUTURE, "plain": None}
-DAILY = ("libvirt_test",)
+FULL = ("libvirt_test",)
 _DEEP = pytest.mark.deep("test_expired_vms_are_stopped_and_deleted[libvirt_test]")
-_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in FULL]
 
 
 #: A pool of the simulated cluster.
@@ -109,7 +109,7 @@ def _expired_vms_are_ended(platform, carry, shim, folder):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
+@pytest.mark.parametrize("platform_name", FULL, indirect=True, scope="session")
 def test_expired_vms_are_stopped_and_deleted(platform, carry, shim, tmp_path):
     _expired_vms_are_ended(platform, carry, shim, tmp_path)
 
@@ -139,7 +139,7 @@ def test_guests_that_obey_or_ignore_the_request_to_shut_down(platform, carry, sh
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
+@pytest.mark.parametrize("platform_name", FULL, indirect=True, scope="session")
 def test_source_that_does_not_answer_is_an_error_and_the_others_are_reaped(platform, carry, shim, tmp_path):
     reaping = Reaping(platform, shim, tmp_path)
     reaping.prepare(carry)

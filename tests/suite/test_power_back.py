@@ -16,7 +16,7 @@ from suite.belts import share
 from suite.carry import carry_one
 
 NAME, GUEST = "pvc-power-back", "pvg-power-back"
-#: The number of calls that fail each day; a deep run tests all.
+#: The number of calls that fail in a full run; a deep run tests all.
 _EVERY_DAY = 6
 #: {platform: two values of an option that needs a restart}; on the other platforms, the number of CPUs.
 _VALUES = {"vmm": ("memory", ("128M", "160M")), "wsl": ("systemd", (True, False))}

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.full
 
 NAMES = ["pvc-same-web", "pvc-same-db"]
 #: The fastest platform on this host.
-DAILY = ("vmm",)
+FULL = ("vmm",)
 _DEEP = pytest.mark.deep("tests/suite/test_role_vm.py; the playbook only passes its variables on")
-_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in FULL]
 #: The file.
 SAME = {"vm_state": "stopped", "vm_stop_mode": "force", "vm_description": "of one file", "vm_tags": ["same"]}
 
@@ -38,7 +38,7 @@ def _reach(platform):
     }
 
 
-@pytest.mark.parametrize("platform_name", [*DAILY, *_OTHERS], indirect=True, scope="session")
+@pytest.mark.parametrize("platform_name", [*FULL, *_OTHERS], indirect=True, scope="session")
 def test_same_variables_create_and_remove_vms_on_every_platform(platform, shim, tmp_path):
     platform.clean()
     shim.forget()

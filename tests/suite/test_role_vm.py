@@ -18,9 +18,9 @@ from suite.by_ansible import run_playbook
 WEB, DB = "pvc-role-web", "pvc-role-db"
 BOTH = [WEB, DB]
 #: One without snapshots, and one on Windows; the scenarios of molecule use libvirt.
-DAILY = ("vmm", "hyperv")
+FULL = ("vmm", "hyperv")
 _DEEP = pytest.mark.deep("tests/suite/test_front_door.py; the role only passes its variables on")
-_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in FULL]
 _TWO = [{"name": WEB, "groups": ["web"]}, {"name": DB, "description": "second"}]
 _GONE = {"vm_machines": [{"name": name} for name in BOTH], "vm_state": "absent"}
 #: (label, entry point, variables, whether in check mode): the playbook.
@@ -91,7 +91,7 @@ def results(platform, shim, tmp_path):
     return {label: result for label, result in shown.items() if label in {one[0] for one in STEPS}}, errors, calls
 
 
-@pytest.mark.parametrize("platform_name", [*DAILY, *_OTHERS], indirect=True, scope="session")
+@pytest.mark.parametrize("platform_name", [*FULL, *_OTHERS], indirect=True, scope="session")
 def test_role_creates_snapshots_and_removes_vms(platform, results):
     result_of, errors, calls = results
     assert set(errors) == {"two ways to name"} | (set() if platform.has_snapshots else _SNAPSHOTS), errors

@@ -86,7 +86,7 @@ def _done(host, about="vm", **options):
 @example("a" * 100, "b" * 100, "c" * 100, ["d" * 100], "e" * 100, "f" * 100)
 @example("[a-z]*", "*", "#polyvirt", ["*"], "?", "[a]$(throw)")
 @example("line", "ends", "one\r\ntwo\rthree\r", [], "snapshot", "file")
-@settings(max_examples=number_of_pairs(60, at_most=1000), deadline=None)
+@settings(max_examples=number_of_pairs(20, at_most=1000), deadline=None)
 def test_texts_are_never_code_nor_patterns(name, switch, text, words, snapshot, file):
     host = _host(name, switch)
     iso = f"C:\\{file or 'f'}.iso"
@@ -111,7 +111,7 @@ def test_texts_are_never_code_nor_patterns(name, switch, text, words, snapshot, 
 
 
 @given(name=_NAMES, text=_TEXT)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=number_of_pairs(200, at_most=1000), deadline=None)
 def test_runner_and_binder_take_every_text_as_it_is(name, text):
     """The same requests as above, but without a task, which is fast enough for many examples."""
     host = _host(name, "lan2")

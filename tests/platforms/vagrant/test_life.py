@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One VM with the real Vagrant and libvirt, from creation to deletion: the only daily test with a real VM."""
+"""One VM with the real Vagrant and libvirt, from creation to deletion: the suite has its double, but in deep runs."""
 
 from __future__ import annotations
 

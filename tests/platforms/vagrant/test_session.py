@@ -14,7 +14,7 @@ from unit.module_utils._tools.vagrant_recordings import session_transcript
 RECORDED = "2.3.4"
 
 
-@pytest.mark.deep("the double is held to the same recording every day (unit belt); this takes minutes")
+@pytest.mark.deep("the double is held to the same recording in each run (unit tests); this takes minutes")
 def test_session_equals_the_recording(box, tmp_path):
     with real.Vagrant(tmp_path, "pvv-session", box) as found:
         version = found.call("--version").stdout

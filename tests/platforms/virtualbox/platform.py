@@ -235,7 +235,7 @@ class Platform(Disks, VmSetup, Adapter):
 
 
 class Double(Platform):
-    """VirtualBox's double: all scenarios run on it every day, and some of them on the real one."""
+    """VirtualBox's double: without a real one, all scenarios run on it; with one, they run on both."""
 
     name = "virtualbox_double"
     copies_content = False

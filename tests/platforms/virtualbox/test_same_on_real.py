@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unit tests of the driver, which run on the double every day, on the real VirtualBox."""
+"""Unit tests of the driver, which run on the double in each run, on the real VirtualBox."""
 
 from __future__ import annotations
 

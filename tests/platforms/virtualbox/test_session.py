@@ -13,7 +13,7 @@ from unit.module_utils._tools.vbox_recordings import recorded
 RECORDED = "7.2.22"
 
 
-@pytest.mark.deep("the double is held to the same recording every day (unit belt), and neither changes on its own")
+@pytest.mark.deep("the double is held to the same recording in each run (unit tests), and neither changes on its own")
 def test_session_equals_the_recording(box):
     version = box.run("--version").strip()
     if not version.startswith(RECORDED):

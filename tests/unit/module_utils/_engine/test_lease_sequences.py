@@ -45,8 +45,8 @@ SNAPSHOTS = ("daily", "before")
 #: By how many seconds the clock of the host is wrong; more than five minutes end nothing.
 WRONG = (0, 0, 0, 250, -400, 86400)
 START, HOUR = 1_800_000_000, 3600
-#: Sequences of a daily run; in a deep one, POLYVIRT_PAIRS.
-DAILY = 40
+#: Sequences of a full run; in a deep one, POLYVIRT_PAIRS.
+FULL = 40
 
 
 class WithClock(Claiming):
@@ -318,7 +318,7 @@ class Lives:
 
 def test_only_own_and_expired_vms_and_snapshots_are_ever_deleted():
     ended, snapshots = 0, 0
-    for number in range(number_of_pairs(DAILY)):
+    for number in range(number_of_pairs(FULL)):
         lives = Lives(number)
         for _step in range(25):
             lives.step()

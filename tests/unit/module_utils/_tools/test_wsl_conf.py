@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.wsl_conf impo
 from platforms.wsl.double.conf import read_conf
 from suite.belts import is_deep, seed
 
-_DAILY, _DEEP = 600, 10_000
+_FULL, _DEEP = 600, 10_000
 _SECTIONS = ("boot", "Boot", "user", "network", "automount", "interop", "x1")
 _KEYS = ("systemd", "SYSTEMD", "default", "command", "hostname", "enabled", "k2")
 _PIECES = (
@@ -74,7 +74,7 @@ def _others(text, names):
 
 def test_generated_files_are_parsed_and_edited(request):
     chance = random.Random(seed())
-    for number in range(_DEEP if is_deep(request.config) else _DAILY):
+    for number in range(_DEEP if is_deep(request.config) else _FULL):
         text = _text(chance)
         assert parse(text) == {name: _as_text(value) for name, value in read_conf(text).items()}, (number, text)
         names = chance.sample(_NAMES, chance.randrange(1, 3))

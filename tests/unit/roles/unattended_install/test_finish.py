@@ -17,7 +17,7 @@ from suite import belts
 from unit.roles.unattended_install.hostile import TEXT, is_accepted
 from unit.roles.unattended_install.rendering import KEY, script, values
 
-DAILY, DEEP = 30, 300
+FULL, DEEP = 30, 300
 LINUX = ["alpine", "autoinstall", "kickstart", "openbsd", "preseed"]
 #: Stubs of programs that are missing on a build host, or would change it. Each records its arguments.
 STUBS = ("chown", "update-grub", "apk", "restorecon")
@@ -105,7 +105,7 @@ def test_first_failing_command_is_the_last(guest):
 
 def test_commands_get_exactly_their_text(tmp_path, request):
     @seed(belts.seed())
-    @settings(max_examples=DEEP if belts.is_deep(request.config) else DAILY, deadline=None, database=None)
+    @settings(max_examples=DEEP if belts.is_deep(request.config) else FULL, deadline=None, database=None)
     @given(st.lists(TEXT, min_size=1, max_size=4))
     def check(texts):
         # The text of a here-document with this end is not expanded; what follows it shows that the command ended there.

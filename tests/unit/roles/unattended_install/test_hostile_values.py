@@ -13,7 +13,7 @@ from unit.roles.unattended_install import reading
 from unit.roles.unattended_install.hostile import cases, is_accepted
 from unit.roles.unattended_install.rendering import FILES, rendered, script, values
 
-DAILY, DEEP = 60, 2000
+FULL, DEEP = 60, 2000
 
 
 def preseed(given, files):
@@ -132,7 +132,7 @@ def test_value_is_rejected_or_read_back(installer, request):
     accepted = []
 
     @seed(belts.seed())
-    @settings(max_examples=DEEP if belts.is_deep(request.config) else DAILY, deadline=None, database=None)
+    @settings(max_examples=DEEP if belts.is_deep(request.config) else FULL, deadline=None, database=None)
     @given(cases(installer))
     def check(values_given):
         if is_accepted(values_given):
@@ -140,4 +140,4 @@ def test_value_is_rejected_or_read_back(installer, request):
             READERS[installer](values_given, rendered(values_given))
 
     check()
-    assert len(accepted) >= DAILY // 4, "so few values were accepted that this shows nothing"
+    assert len(accepted) >= FULL // 4, "so few values were accepted that this shows nothing"
