@@ -16,6 +16,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\w*r\d+$", re.MULTILINE)
 _MEDIUM = re.compile(r"^UUID: +\S+\n(?=(?:Parent UUID|State|Location): )", re.MULTILINE)
 _USES = re.compile(r"^In use by VMs: +(.*?)(?=^Child UUIDs: |\Z)", re.DOTALL | re.MULTILINE)
+_OTHER_UUID = re.compile(rf"UUID {{({_UUID})}} of the medium .* does not match the value ", re.DOTALL)
 _NEXT_USE = re.compile(r"\n {16}(?=\S)")
 _USE = re.compile(rf"\(UUID: ({_UUID})\)")
 _NEW_PROPERTY = re.compile(
@@ -53,6 +54,19 @@ class Medium:
     users: dict
     children: tuple
     kind: str = ""
+    #: Why VirtualBox cannot open an inaccessible image.
+    error: str = ""
+
+    @property
+    def is_replaced(self):
+        """Whether another image is in the place of the one that VirtualBox knows: the file has another UUID."""
+        return self.uuid_in_file is not None
+
+    @property
+    def uuid_in_file(self):
+        """The UUID in the file if it is not that of the image, else None."""
+        found = _OTHER_UUID.match(self.error)
+        return found and found[1]
 
     @property
     def is_never_written(self):
@@ -127,6 +141,7 @@ def _medium(text):
         users={use[0]: tuple(use[1:]) for use in uses if use},
         children=tuple(block["Child UUIDs"].split("\n")) if "Child UUIDs" in block else (),
         kind=block.get("Type", ""),
+        error=block.get("Access Error", ""),
     )
 
 

@@ -1,75 +1,35 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files belong to a VM, which other VMs need them, and deleting VM and files.
+"""Deletes VMs with their files.
 
-VirtualBox deletes all disks that only this VM uses, in any directory: disks to be kept are detached first.
+VirtualBox itself decides which images it deletes with a VM. So disks to be kept are detached first, and nothing is
+deleted if the VM has other images now than when the task was planned.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from functools import partial
 
 from ..._core.errors import CommandFailed, PartlyApplied, Refused
 from ..._core.mark import own_mark
-from ..._core.model import File
+from ..._kit.creation import undone_on_failure
 from ..._ports import files
 from ..._tools.vboxmanage import Busy, is_not_found
-from .mark import resolved_mark
-from .observe import is_lost
+from .observe import Listing, is_lost
+from .own_files import deleted_by_platform, dependents, files_of, spared
 from .settings.addresses import release_addresses
-from .settings.disks import base_name, remove_disk
+from .settings.disks import attach, base_name, remove_disk
 from .settings.images import release_images
 from .vbox_vm import slot_name
-
-_UNKNOWN = "another VM"
-
-
-def files_of(listing, vm):
-    """The files of one VM. The bases of other VMs' disks cannot be kept without it."""
-    listed = next((one for one in listing.machines if one.uuid == vm.id), None)
-    if listed is None or listed.machine is None or vm.lost:
-        return ()
-    vbox_vm, mark = listing.vbox_vm(listed), resolved_mark(own_mark(vm), listing.media.values())
-    names = {one.uuid: one.name or one.uuid for one in listing.machines}
-    found = {}
-    for medium in _own_media(vbox_vm, mark):
-        base = vbox_vm.chain(medium.uuid)[-1]
-        # On top of an image that is never written, VirtualBox creates a differencing image for each VM.
-        ours = vm.owned and (base.uuid in mark["disks"] or (base.is_never_written and base is not medium))
-        is_base = bool(_dependents(vbox_vm, names, medium))
-        found[medium.location] = File(medium.location, "disk", ours, bound=is_base)
-    for slot in vbox_vm.drives:
-        if slot.medium != "emptydrive":
-            is_seed = slot.medium in vbox_vm.seed_files()
-            found[slot.medium] = File(slot.medium, "support" if is_seed else "medium", is_seed and vm.owned)
-    for path in (*vbox_vm.seed_files(), *mark.get("making", ())) if vm.owned else ():
-        if path not in found and files.exists(path):
-            found[path] = File(path, "support", True)
-    return tuple(found.values())
-
-
-def _own_media(vbox_vm, mark):
-    """The images that the VM or its snapshots use, and those created for it that are detached now."""
-    media = vbox_vm.media.values()
-    detached = [medium for medium in media if medium.uuid in mark["disks"] and not medium.users]
-    return [medium for medium in media if vbox_vm.uuid in medium.users] + detached
-
-
-def _dependents(vbox_vm, names, medium):
-    """Names of the other VMs whose disks are differencing images of an image, or paths of such images without a VM."""
-    dependents, own_detached = set(), vbox_vm.detached_images()
-    for child in (one for one in vbox_vm.media.values() if one.parent == medium.uuid):
-        if vbox_vm.uuid not in child.users and child not in own_detached:
-            dependents |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}
-    return sorted(dependents)
 
 
 def check_no_base(vbox_vm, names):
     """Raise Refused if VirtualBox would stop half-way, because disks of other VMs are based on those of this VM."""
     for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
-        users = ", ".join(_dependents(vbox_vm, names, medium))
+        users = ", ".join(dependents(vbox_vm, names, medium))
         if users:
             raise Refused(
                 f"{vbox_vm.values['name']}: {medium.location} is needed by {users}.", f"Delete {users} first."
@@ -78,44 +38,87 @@ def check_no_base(vbox_vm, names):
 
 def check_kept_disks(vbox_vm, to_delete):
     """Raise Refused if VirtualBox would delete an image that is not in ``to_delete``."""
-    name = vbox_vm.values["name"]
-    for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
-        # A disk can be detached from the current state, but not from a snapshot.
-        if vbox_vm.machine.snapshots and medium.location not in to_delete:
+    for medium in deleted_by_platform(vbox_vm, to_delete).values():
+        if medium.location not in to_delete:
             base = vbox_vm.chain(medium.uuid)[-1]
             raise Refused(
-                f"{name}: its disk {base.location} is to be kept, but all or part of it would be deleted with the"
-                " snapshots.",
+                f"{vbox_vm.values['name']}: its disk {base.location} is to be kept, but all or part of it would be"
+                " deleted with the snapshots.",
                 "Delete the snapshots first (vbox_snapshot), or set delete_disks: all.",
             )
 
 
 def delete(driver, vm, step):
     with driver.vm_lock_of(vm):
-        delete_vm(driver, vm, step.arguments.get("files", ()))
+        delete_vm(driver, vm, step.arguments.get("files", ()), step.arguments.get("kept", ()))
 
 
-def delete_vm(driver, vm, paths):
-    """Delete the files ``paths``, then the VM with everything that VirtualBox stores about it."""
-    vbox_vms = driver.vbox_vms()
-    vbox_vm = vbox_vms.get(vm.id)
-    if vbox_vm is None or vm.lost:
+def delete_vm(driver, vm, paths, kept=None):
+    """Delete the files ``paths``, then the VM with everything that VirtualBox stores about it.
+
+    ``kept`` are the other files in the plan; None: there is no plan, and all other disks are kept.
+    """
+    to_delete = set(paths)
+    vbox_vm = _checked(driver, vm, to_delete, kept)
+    if vbox_vm is None:
         _forget(driver, vm)
         return
-    to_delete = set(paths)
-    _check_not_completed(vm, vbox_vm)
-    # Checked again: stopping the VM took time since the plan was created.
-    check_no_base(vbox_vm, {uuid: one.values["name"] for uuid, one in vbox_vms.items()})
-    check_kept_disks(vbox_vm, to_delete)
-    for slot in vbox_vm.disks:
-        attached, _base = vbox_vm.image_in(slot)
-        if attached is None or attached.location not in to_delete:
+    slots = spared(vbox_vm, to_delete)
+    with undone_on_failure(partial(_attach_again, driver, vbox_vm, slots, to_delete), Busy):
+        for slot in slots:
             remove_disk(driver, vbox_vm, slot_name(slot.controller, slot.port, slot.device))
+        vbox_vm = _checked(driver, vm, to_delete, kept) if slots else vbox_vm
+        if vbox_vm is not None:
+            _delete_checked(driver, vm, vbox_vm, to_delete)
+
+
+def _checked(driver, vm, to_delete, kept):
+    """The VM as it is now, or None. Raises Refused if a deletion would take other files with it than planned.
+
+    Stopping the VM took time since the plan was created.
+    """
+    listing = Listing.read(driver.tool)
+    listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine is not None), None)
+    if listed is None or vm.lost:
+        return None
+    vbox_vm = listing.vbox_vm(listed)
+    _check_not_completed(vm, vbox_vm)
+    check_no_base(vbox_vm, {one.uuid: one.name or one.uuid for one in listing.machines})
+    if kept is not None:
+        _check_as_planned(listing, vm, to_delete, to_delete.union(kept))
+    check_kept_disks(vbox_vm, to_delete)
+    return vbox_vm
+
+
+def _check_as_planned(listing, vm, to_delete, planned):
+    now = {file.path for file in files_of(listing, vm) if file.role != "medium"}
+    added = sorted(now - planned)
+    removed = sorted(path for path in to_delete - now if files.exists(path))
+    if added or removed:
+        what = f"{added[0]} was attached" if added else f"{removed[0]} was detached"
+        raise Refused(
+            f"{vm.name}: {what} after the task was planned, so the VM is not deleted.", "Run the task again."
+        )
+
+
+def _attach_again(driver, vbox_vm, slots, to_delete, _error):
+    """The deletion failed: a VM that still exists gets the disks back that are kept."""
+    for slot in slots:
+        if slot.medium not in to_delete:
+            attach(driver, vbox_vm.uuid, (slot.controller, slot.port, slot.device), "hdd", slot.values["ImageUUID"])
+
+
+def _delete_checked(driver, vm, vbox_vm, to_delete):
     release_images(driver, own_mark(vm).get("borrowed", ()))
-    detached = [medium for medium in vbox_vm.media.values() if medium.location in to_delete and not medium.users]
+    with_vm = deleted_by_platform(vbox_vm, to_delete)
+    loose = [
+        one
+        for one in vbox_vm.media.values()
+        if one.location in to_delete and one.uuid not in with_vm and not set(one.users) - {vbox_vm.uuid}
+    ]
     # The disks that the VM has on top of these are deleted with it.
-    bases = [medium for medium in detached if medium.is_never_written]
-    for medium in (*vbox_vm.detached_images(), *(one for one in detached if one not in bases)):
+    bases = [medium for medium in loose if medium.is_never_written]
+    for medium in _children_first(vbox_vm, [one for one in loose if one not in bases]):
         driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
     known = {medium.location for medium in vbox_vm.media.values()}
     for path in sorted(to_delete - known):
@@ -126,6 +129,13 @@ def delete_vm(driver, vm, paths):
     for medium in bases:
         driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
     _clear_folder(vbox_vm.folder)
+
+
+def _children_first(vbox_vm, media):
+    def depth(medium):
+        return 0 if medium is None else 1 + depth(vbox_vm.media.get(medium.parent))
+
+    return sorted(media, key=depth, reverse=True)
 
 
 def _forget(driver, vm):

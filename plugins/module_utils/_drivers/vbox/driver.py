@@ -51,7 +51,7 @@ class VBoxDriver(keeping.KeepsImages, VBoxObserver):
         return self._with_files(observation) if "files" in facets else observation
 
     def _with_files(self, observation):
-        from .delete import files_of
+        from .own_files import files_of
 
         listing = self.listing()
         return replace(observation, vms=[vm.having(files=files_of(listing, vm)) for vm in observation.vms])

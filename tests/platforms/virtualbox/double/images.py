@@ -13,6 +13,7 @@ import os
 import struct
 import uuid
 import zlib
+from contextlib import suppress
 
 from . import vdi
 from .failures import Failure
@@ -45,6 +46,14 @@ def write(medium):
         file.write(header)
         if form == "VHD":
             file.write(_header(form, size))
+
+
+def uuid_in(path):
+    """The UUID in a VDI; None for other files."""
+    with suppress(OSError), open(path, "rb") as file:
+        begin = file.read(_SECTOR)
+        return str(vdi.uuid_of(begin)) if begin.startswith(b"<<< ") else None
+    return None
 
 
 def _header(form, size):

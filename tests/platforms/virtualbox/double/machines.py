@@ -137,8 +137,7 @@ def unregister(registry, words):
 def _delete(registry, machine):
     own = [slot["medium"] for config in _configs(machine) for slots in config["slots"].values()
            for slot in slots.values() if slot["kind"] == "hdd"]  # fmt: skip
-    for uuid in dict.fromkeys(own):
-        _delete_chain(registry, registry.media.get(uuid), own)
+    _delete_images(registry, list(dict.fromkeys(own)))
     _delete_files(machine["file"])
 
 
@@ -157,22 +156,42 @@ def _configs(machine):
     return [machine["config"], *(snapshot["config"] for snapshot in machine["snapshots"])]
 
 
-def _delete_chain(registry, medium, own):
-    """Delete an image and its backing images, up to the first that another VM uses or that is never written."""
-    while medium and medium.get("kind") != "immutable" and not describe(registry, medium, registry.machines.values()):
-        children = [one["uuid"] for one in registry.media.values() if one["parent"] == medium["uuid"]]
-        if any(child not in own for child in children):
-            raise Failure(
-                "Machine delete failed",
-                f"Cannot close medium '{medium['location']}' because it has {len(children)} child media",
-                code="VBOX_E_OBJECT_IN_USE",
-                part="MediumWrap",
-                work=True,
-            )
-        if children:
-            return
-        remove_medium(registry, medium)
-        medium = registry.media.get(medium["parent"])
+def _delete_images(registry, own):
+    """Delete the images of a VM that no other VM uses, and below each of them those that no VM uses, up to the first
+    with another child.
+    """
+    chosen = {}
+    for medium in filter(None, map(registry.media.get, own)):
+        if not _is_used(registry, medium):
+            chosen[medium["uuid"]] = medium
+        below = registry.media.get(medium["parent"])
+        while below and len(_children(registry, below)) == 1:
+            if below.get("kind") != "immutable" and not _is_used(registry, below):
+                chosen[below["uuid"]] = below
+            below = registry.media.get(below["parent"])
+    while chosen:
+        medium = next((one for one in chosen.values() if not _children(registry, one)), None)
+        if medium is None:
+            raise _has_children(registry, next(iter(chosen.values())))
+        remove_medium(registry, chosen.pop(medium["uuid"]))
+
+
+def _is_used(registry, medium):
+    return bool(describe(registry, medium, registry.machines.values()))
+
+
+def _children(registry, medium):
+    return [one["uuid"] for one in registry.media.values() if one["parent"] == medium["uuid"]]
+
+
+def _has_children(registry, medium):
+    return Failure(
+        "Machine delete failed",
+        f"Cannot close medium '{medium['location']}' because it has {len(_children(registry, medium))} child media",
+        code="VBOX_E_OBJECT_IN_USE",
+        part="MediumWrap",
+        work=True,
+    )
 
 
 def modify(registry, words):
@@ -256,6 +275,7 @@ def _list(registry, what, given):
         registry.print(_ostypes(registry))
     elif what == "systemproperties":
         registry.print(f"API version:                     {'_'.join(map(str, registry.version))}")
+        registry.print("Virtual disk limit (info):       2199022206976 Bytes")
         registry.print(f"Default machine folder:          {registry.machine_folder}")
         registry.print(f"Autostart database path:         {registry.data['properties'].get('autostartdbpath', '')}\n")
 

@@ -11,6 +11,7 @@ import time
 from .failures import PROGRESS, Failure, Misuse, NeverEnds, held, invalid, wrong_state
 from .registry import ON, STATE_NAMES, folder_of, options
 from .settings import BACKENDS, set_forward
+from .storage import require_accessible
 
 _FRONTENDS = ("headless", "gui", "separate", "sdl")
 
@@ -29,6 +30,9 @@ def start(registry, words):
     if machine["state"] != "saved" and machine["config"]["values"]["teleporterenabled"] == "on":
         registry.set_state(machine, "teleportingin")
         raise NeverEnds
+    for slots in machine["config"]["slots"].values():
+        for medium in filter(None, (registry.media.get(slot["medium"]) for slot in slots.values())):
+            require_accessible(registry, medium)
     drop_state(machine)
     machine["online"] = machine["state"] == "saved"
     registry.set_state(machine, "running")

@@ -25,6 +25,8 @@ _CONTROLLERS = {
 }
 _FORMATS = ("VDI", "VMDK", "VHD", "RAW")
 _MIB = 1024 * 1024
+#: The size in MiB of the largest image that is not broken. VirtualBox creates larger ones without an error.
+_LARGEST = {"VDI": (1 << 30) - 1024, "VHD": (2 << 20) - 1, "VMDK": 1 << 30, "RAW": 1 << 30}
 
 
 def control(registry, words):
@@ -171,7 +173,8 @@ def create_medium(registry, words):
         raise invalid(f"Invalid medium storage format '{form}'", "MediumWrap")
     if not given.get("filename"):
         raise Misuse("Parameter --filename is required")
-    size = int(given["sizebyte"]) // _MIB if "sizebyte" in given else int(given.get("size", 0))
+    parent = registry.medium_of(given["diffparent"]) if "diffparent" in given else {"uuid": None, "size": 0}
+    size = int(given["sizebyte"]) // _MIB if "sizebyte" in given else int(given.get("size", parent["size"]))
     if not size:
         raise Misuse("Parameter --size is required")
     path = given["filename"]
@@ -185,7 +188,16 @@ def create_medium(registry, words):
             part="MediumWrap",
             work=True,
         )
-    medium = _make(registry, path, form, size, variant=given.get("variant", "Standard"))
+    if form == "VMDK" and size > _LARGEST[form]:
+        raise Failure(
+            "Failed to create medium",
+            f"Could not create the medium storage unit '{path}' (VERR_VD_INVALID_SIZE)",
+            code="VBOX_E_FILE_ERROR",
+            part="MediumWrap",
+            work=True,
+        )
+    broken = {"broken": True} if size > _LARGEST[form] else {}
+    medium = _make(registry, path, form, size, parent["uuid"], variant=given.get("variant", "Standard"), **broken)
     registry.print(f"Medium created. UUID: {medium['uuid']}")
     registry.stderr.append(PROGRESS)
 
@@ -233,9 +245,31 @@ def attach_child(registry, machine, slot, full=False):
 
 
 def remove_medium(registry, medium):
+    """Delete an image. VirtualBox does not delete the file of one that it cannot open, and reports no error."""
     registry.media.pop(medium["uuid"], None)
-    if os.path.exists(medium["location"]):
+    if os.path.exists(medium["location"]) and not medium.get("broken"):
         os.remove(medium["location"])
+
+
+def access_error(medium):
+    """Why an image cannot be opened, or an empty string."""
+    path = medium["location"]
+    if medium.get("broken"):
+        return f"Could not open the medium '{path}'."
+    found = images.uuid_in(path)
+    if found in (None, medium["uuid"]):
+        return ""
+    return (
+        f"UUID {{{found}}} of the medium '{path}' does not match the value {{{medium['uuid']}}} stored in the media"
+        " registry ('VirtualBox.xml')"
+    )
+
+
+def require_accessible(registry, medium):
+    """Fail for an image that cannot be opened, or that is on top of such an image."""
+    for one in registry.chain(medium):
+        if access_error(one):
+            raise Failure(access_error(one), code="NS_ERROR_FAILURE", part="MediumWrap")
 
 
 def users(registry, medium, machines=None):
@@ -267,8 +301,12 @@ def describe(registry, medium, machines=None):
     variant = "differencing" if is_child else "fixed" if is_image or medium.get("variant") == "Fixed" else "dynamic"
     normal = f"normal ({'differencing' if is_child else 'base'})"
     kind = "readonly" if is_image else medium.get("kind", normal)
+    error = access_error(medium)
+    state = "inaccessible" if error else f"locked {lock}" if is_locked else "created"
     lines = [f"UUID:           {medium['uuid']}", f"Parent UUID:    {medium['parent'] or 'base'}",
-             f"State:          {'locked ' + lock if is_locked else 'created'}", f"Type:           {kind}"]  # fmt: skip
+             f"State:          {state}"]  # fmt: skip
+    lines += [f"Access Error:   {error}"] if error else []
+    lines += [f"Type:           {kind}"]
     lines += ["Auto-Reset:     off"] if is_child else []
     lines += [f"Location:       {medium['location']}", f"Storage format: {medium['format']}",
               f"Format variant: {variant} default", f"Capacity:       {medium['size']} MBytes",
@@ -313,6 +351,7 @@ def modify_medium(registry, words):
 def clone_medium(registry, words):
     plain, given = options(words, ("format", "variant"), ("existing",))
     source = registry.medium_of(plain[-2])
+    require_accessible(registry, source)
     form = given.get("format", source["format"])
     copy = _make(registry, plain[-1], form, source["size"], guest=registry.base_of(source).get("guest"))
     images.fill(copy, registry.chain(source))

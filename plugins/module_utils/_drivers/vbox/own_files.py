@@ -1,0 +1,96 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files belong to a VM, which other VMs need them, and which images VirtualBox deletes with the VM.
+
+VirtualBox deletes all disks that only this VM uses, in any directory, and images below them that no VM uses.
+"""
+
+from __future__ import annotations
+
+from ..._core.mark import own_mark
+from ..._core.model import File
+from ..._ports import files
+from .mark import resolved_mark
+
+_UNKNOWN = "another VM"
+
+
+def files_of(listing, vm):
+    """The files of one VM. The bases of other VMs' disks cannot be kept without it."""
+    listed = next((one for one in listing.machines if one.uuid == vm.id), None)
+    if listed is None or listed.machine is None or vm.lost:
+        return ()
+    vbox_vm, mark = listing.vbox_vm(listed), resolved_mark(own_mark(vm), listing.media.values())
+    names = {one.uuid: one.name or one.uuid for one in listing.machines}
+    found = {}
+    for medium in _own_media(vbox_vm, mark):
+        base = vbox_vm.chain(medium.uuid)[-1]
+        # On top of an image that is never written, VirtualBox creates a differencing image for each VM.
+        is_recorded = base.uuid in mark["disks"] or (base.is_never_written and base is not medium)
+        is_base = bool(dependents(vbox_vm, names, medium))
+        ours = vm.owned and is_recorded and not medium.is_replaced
+        found[medium.location] = File(medium.location, "disk", ours, bound=is_base)
+    for slot in vbox_vm.drives:
+        if slot.medium != "emptydrive":
+            is_seed = slot.medium in vbox_vm.seed_files()
+            found[slot.medium] = File(slot.medium, "support" if is_seed else "medium", is_seed and vm.owned)
+    for path in (*vbox_vm.seed_files(), *mark.get("making", ())) if vm.owned else ():
+        if path not in found and files.exists(path):
+            found[path] = File(path, "support", True)
+    return tuple(found.values())
+
+
+def _own_media(vbox_vm, mark):
+    """The images that go with the VM, and those created for it that are detached now."""
+    media = vbox_vm.media.values()
+    used = [medium for medium in media if vbox_vm.uuid in medium.users]
+    below = [one for medium in used for one in _deleted_with(vbox_vm, medium)]
+    detached = [medium for medium in media if medium.uuid in mark["disks"] and not medium.users]
+    return {one.uuid: one for one in (*used, *below, *detached, *vbox_vm.detached_images())}.values()
+
+
+def dependents(vbox_vm, names, medium):
+    """Names of the other VMs whose disks are differencing images of an image, or paths of such images without a VM."""
+    found, own_detached = set(), vbox_vm.detached_images()
+    for child in (one for one in vbox_vm.media.values() if one.parent == medium.uuid):
+        if vbox_vm.uuid not in child.users and child not in own_detached:
+            found |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}
+    return sorted(found)
+
+
+def _deleted_with(vbox_vm, medium):
+    """The images that VirtualBox deletes with an image of the VM: itself, unless another VM uses it, and those below.
+
+    Of these it deletes each normal one that no VM uses, up to the first on which several images are based (VERIFIED
+    with 7.2.22; READ in Machine::i_detachAllMedia).
+    """
+    media = vbox_vm.media.values()
+    found = [] if set(medium.users) - {vbox_vm.uuid} else [medium]
+    below = vbox_vm.media.get(medium.parent)
+    while below is not None and sum(one.parent == below.uuid for one in media) == 1:
+        found += [below] if not below.users and below.kind.startswith("normal") else []
+        below = vbox_vm.media.get(below.parent)
+    return found
+
+
+def spared(vbox_vm, to_delete):
+    """The slots whose disks must be detached before the VM is deleted, so that images which are kept remain."""
+    return [slot for slot in vbox_vm.disks if _is_spared(vbox_vm, vbox_vm.image_in(slot)[0], to_delete)]
+
+
+def _is_spared(vbox_vm, attached, to_delete):
+    images = [] if attached is None else [attached, *_deleted_with(vbox_vm, attached)]
+    return not images or any(one.location not in to_delete for one in images)
+
+
+def deleted_by_platform(vbox_vm, to_delete):
+    """The images that VirtualBox deletes with the VM after the ``spared`` disks were detached, by their UUIDs."""
+    detached = {slot.values.get("ImageUUID") for slot in spared(vbox_vm, to_delete)}
+    # A disk can be detached from the current state, but not from a snapshot.
+    used = [
+        one
+        for one in vbox_vm.media.values()
+        if one.users.get(vbox_vm.uuid) or (vbox_vm.uuid in one.users and one.uuid not in detached)
+    ]
+    return {one.uuid: one for medium in used for one in _deleted_with(vbox_vm, medium)}
