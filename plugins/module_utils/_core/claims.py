@@ -23,8 +23,8 @@ FILE, MAC, PORT, ADDRESS, NAME, DEVICE = "file", "mac", "port", "address", "name
 #: Modes of files that a VM holds: a disk, a disk that several VMs may have, a file that is only read, and a file below
 #: a disk (backing file, data file). UNREADABLE: an image that cannot be read may use any file.
 WRITE, SHARED, READ, BASE, UNREADABLE = "write", "shared", "read", "base", "unreadable"
-#: Modes of files only while a plan is carried out.
-COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE = "copy", "grow", "restore", "snapshot", "merge", "delete"
+#: Modes of files only while a plan is carried out. MOVE: the file has another path from then on.
+COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE = "copy", "grow", "restore", "snapshot", "merge", "delete", "move"
 #: The option of files that only snapshots of a VM need; it may be followed by a name.
 SNAPSHOTS = "snapshots"
 #: The mode in ``HoldsClaims.step_files`` of a file that the step creates; it is a claim with the mode WRITE.

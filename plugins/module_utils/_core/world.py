@@ -22,6 +22,7 @@ from .claims import (
     GROW,
     MAC,
     MERGE,
+    MOVE,
     NAME,
     PORT,
     READ,
@@ -81,6 +82,7 @@ EXCLUDES = {
     (DELETE, UNREADABLE): _always, (MERGE, UNREADABLE): _always,
     (GROW, BASE): _always, (RESTORE, BASE): _always, (MERGE, BASE): _always, (SNAPSHOT, BASE): _holder_on,
     (GROW, WRITE): _holder_on, (RESTORE, WRITE): _holder_on,
+    (MOVE, WRITE): _always, (MOVE, SHARED): _always, (MOVE, READ): _always, (MOVE, BASE): _always,
 }  # fmt: skip
 #: Two slots of one VM.
 _EXCLUDES_IN_ONE_VM = frozenset({(WRITE, WRITE), (WRITE, SHARED), (SHARED, WRITE), (WRITE, BASE), (BASE, WRITE)})
@@ -170,6 +172,9 @@ class Conflict:
     def remedy(self):
         if self.is_own:
             return _REMEDY_IN_ONE_VM[self.claim.kind]
+        moved = next((one for one in (self.claim, self.held) if one.mode == MOVE), None)
+        if moved:
+            return f"Change {moved.option} in a task before this one, then use the new path of the file."
         if self.held.remedy:
             return self.held.remedy
         if self.held.mode == BASE and self.by_task:
@@ -191,12 +196,17 @@ class Conflict:
             return f"{subject}{self.claim.text} is also that of {self.held.path}."
         users = listed([self.holder.name, *self.others])
         found = self._found(users).rstrip(".")
-        return f"{subject}{found}{', as this task makes it' if self.by_task else ''}."
+        by_task = self.by_task and self.claim.mode != MOVE
+        return f"{subject}{found}{', as this task makes it' if by_task else ''}."
 
     def _found(self, users):
         claim, held = self.claim, self.held
         if held.mode == UNREADABLE:
             return held.text
+        if claim.mode == MOVE:
+            return f"{claim.text} would be moved, and this task attaches it to {users} by its path"
+        if held.mode == MOVE:
+            return f"{claim.text} is moved by this task with {users}"
         if held.mode == DELETE:
             return f"{claim.text} is deleted by this task with {users}"
         if claim.kind != FILE:
@@ -251,7 +261,7 @@ class World:
         self._held, self._index, self._unfinished, self.released = {}, {}, {}, set()
         #: [(work, Held)]: what an earlier plan lets go of, or uses only while it is carried out.
         self._past = []
-        #: {identity of a file: (Claim, Held) of the plan that deletes it}.
+        #: {identity of a file: (Claim, Held) of the plan that deletes or moves it}.
         self._deleted = {}
         for one in held:
             known = self._held.get(one.owner_id, one)
@@ -320,8 +330,9 @@ class World:
         gone = [claim for claim in before.claims if after.power != before.power or claim.key not in kept]
         self._past.append((work, replace(before, claims=(*gone, *during))))
         deleted = {claim.identity: (claim, before) for claim in during if claim.mode == DELETE}
+        moved = {claim.identity: (claim, before) for claim in during if claim.mode == MOVE}
         created = {claim.identity for claim in after.claims if claim.is_new}
-        self._deleted = {key: one for key, one in {**self._deleted, **deleted}.items() if key not in created}
+        self._deleted = {key: one for key, one in {**self._deleted, **moved, **deleted}.items() if key not in created}
         self.released |= {(FILE, identity) for identity in deleted}
         self.released |= {(one.kind, one.identity) for one in gone if _is_released(one, kept, before, after)}
 
@@ -335,17 +346,19 @@ class World:
         return None
 
     def _with_deletion(self, new):
-        """Return the Conflict with an earlier plan that deletes a file that this plan needs."""
-        if not new.is_added or new.claim.kind != FILE or new.claim.is_new or new.claim.mode == DELETE:
+        """Return the Conflict with an earlier plan that deletes or moves a file that this plan needs."""
+        if not new.is_added or new.claim.kind != FILE or new.claim.is_new:
             return None
         claim, holder = self._deleted.get(new.claim.identity, (None, None))
-        return claim and Conflict(new.claim, claim, holder)
+        return Conflict(new.claim, claim, holder) if claim and claim.mode != new.claim.mode else None
 
     def _with_others(self, new, owner_id):
         holders = self.holders(owner_id, new.claim.kind, new.claim.identity)
         if new.claim.kind == FILE:
             holders += self.holders(owner_id, FILE, UNREADABLE)
         found = [(held, claim) for held in holders for claim in held.claims if excludes(new, claim, held)]
+        if new.claim.mode == MOVE:  # Whatever had the file before gets its new path.
+            found = [(held, claim) for held, claim in found if not self._had(held.owner_id, claim)]
         if not found:
             return None
         (holder, claim), *others = found
@@ -353,6 +366,10 @@ class World:
         before = self._before.get(holder.owner_id)
         by_task = before is None or not any(excludes(new, one, before) for one in before.claims)
         return Conflict(new.claim, claim, holder, names, by_task)
+
+    def _had(self, owner_id, claim):
+        before = self._before.get(owner_id)
+        return before is not None and claim.key in {one.key for one in before.claims}
 
 
 def _added_and_kept(before, after):

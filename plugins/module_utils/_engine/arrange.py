@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 
-from .._core.claims import FILE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._core.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
 from .._core.errors import CreatedMeanwhile, PolyvirtError
 from .._core.model import ABSENT
 from .._core.planned import deleted_files
@@ -155,7 +155,8 @@ class _Arrangement:
             remedy = f"List {second.request.label} before {first.request.label}."
             return message, "Prune in a task before this one." if second.is_pruned else remedy
         back = getattr((others or {}).get(other), "holder", None)
-        if back and back.owner_id == work.owner_id and conflict.claim.identity not in self._identities_after(other):
+        is_exchanged = back and back.owner_id == work.owner_id and conflict.held.mode != MOVE
+        if is_exchanged and conflict.claim.identity not in self._identities_after(other):
             what = f"{label} and {other.request.label} exchange {conflict.claim.text}"
             return f"{label}: {conflict.claim.path}: {what}.", "Use two tasks."
         return message, remedy

@@ -16,7 +16,7 @@ from ..._core.simulate import simulate
 from ..._core.units import MIB
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
-from .create import unfinished_vm_in
+from .create import check_first_disk, unfinished_vm_in
 from .delete import check_kept_disks
 from .needed import VBoxFiles
 from .settings.addresses import check_addresses
@@ -46,6 +46,8 @@ def check_plan(driver, plan, released=frozenset()):
         if step.verb == "clone":
             creation = step.arguments["creation"]
             _check_copying(listing, plan.after.name, step.arguments["source"], creation["clone"])
+        elif step.verb == "create" and unfinished and step.arguments["creation"].get("image"):
+            check_first_disk(unfinished)
         elif step.verb == "configure":
             _check_slots(listing, plan.before, step.changes)
         elif step.verb == "delete":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ..._core.claims import BASE, FILE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
+from ..._core.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
 from ..._core.model import PAUSED, RUNNING
 from ..._ports import files
 from .settings.disks import disk_path, folder_of_new, seed_path_in
@@ -21,6 +21,8 @@ _MODES = {"shareable": SHARED, "readonly": READ}
 
 class VBoxClaims(HoldsClaims):
     """The claims of all VMs of one user."""
+
+    file_options = ("groups",)
 
     def __init__(self, driver):
         self._driver = driver
@@ -97,10 +99,11 @@ class VBoxClaims(HoldsClaims):
         return seed_path_in(*self._folder(plan, step))
 
     def step_files(self, plan, step):
-        """Two VMs can have the same directory, and so the same settings file."""
+        """Two VMs can have the same directory, and so the same settings file. Another first group moves it."""
         found = super().step_files(plan, step)
         if step.verb not in ("create", "clone"):
-            return found
+            moved = any(one.field == "groups" and one.new[:1] != (one.old or ())[:1] for one in step.changes)
+            return [*found, *((MOVE, "groups", path) for path in files.tree(self._folder(plan, step)[0]) if moved)]
         folder, name = self._folder(plan, step)
         return [(NEW, "name", os.path.join(folder, f"{name}.vbox")), *found]
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from ..._core.model import SUSPENDED
 from ..._core.plan_create import find_snapshot
-from .create import add_seed, create_once, finish
+from .create import add_seed, create_once, finish, undo
 from .mark import write_mark
 from .settings.disks import remove_drive
 from .settings.port_forwards import fresh_ssh_arguments, taken_ports
@@ -45,9 +45,9 @@ def _complete(driver, name, arguments, source, vbox_vm):
 
 
 def _clone_without_leftover(source, driver, path, file, words):
-    """Remove a clone that an interrupted run has not registered, with its disks, and clone again."""
+    """Remove a clone that an interrupted run has not registered, with the disks in its directory, and clone again."""
     driver.run(None, "registervm", path)
-    driver.run(None, "unregistervm", file.uuid, "--delete")
+    undo(driver, file.uuid)
     driver.run(source.id, *words)
 
 

@@ -68,11 +68,12 @@ def create_once(driver, name, words, resume, complete, source=None):
         return
     vbox_vm = unfinished_vm(driver, name) or _begin(driver, name, words, resume, source)
     uuid = driver.creations.record(name, vbox_vm.uuid)
-    with driver.vm_lock(name, vbox_vm.folder), undone_on_failure(partial(_undo, driver, uuid), Busy):
+    with driver.vm_lock(name, vbox_vm.folder), undone_on_failure(partial(undo, driver, uuid), Busy):
         complete(vbox_vm)
 
 
-def _undo(driver, uuid, _error):
+def undo(driver, uuid, _error=None):
+    """Delete an unfinished VM with the files that were created for it; whatever else it has is kept."""
     vbox_vm = driver.vbox_vms().get(uuid)
     if vbox_vm is None:
         return
@@ -99,7 +100,7 @@ def _begin(driver, name, words, resume, source):
     words = [*words, "--uuid", uuid, "--register"]
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
     # If the call fails, VirtualBox may have created the VM nevertheless.
-    with undone_on_failure(partial(_undo, driver, uuid), Busy):
+    with undone_on_failure(partial(undo, driver, uuid), Busy):
         try:
             driver.run(source, *words)
         except CommandFailed as error:
@@ -150,6 +151,7 @@ def _add_first_disk(driver, vm, vbox_vm, entry, image):
     """Add the disk with the content of the image, unless an interrupted task has: then one of another image goes."""
     inputs = inputs_of_image(image)
     if _FIRST in vm.config["disks"]:
+        check_first_disk(vbox_vm)
         if vm.mark["inputs"] == inputs:
             return vm
         vm = _without_first_disk(driver, vm, vbox_vm)
@@ -160,6 +162,20 @@ def _add_first_disk(driver, vm, vbox_vm, entry, image):
     mark = add_disk(driver, vm.having(mark=mark), vbox_vm, _FIRST, entry, image)
     write_mark(driver, vm.id, mark)
     return vm.having(mark=mark)
+
+
+def check_first_disk(vbox_vm):
+    """Raise Refused if the first disk of an unfinished VM is not recorded as created for it."""
+    found = next((one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == _FIRST), None)
+    base = vbox_vm.image_in(found)[1] if found else None
+    recorded = resolved_mark(vbox_vm.unfinished_mark, vbox_vm.media.values())["disks"]
+    if found and (base is None or base.uuid not in recorded):
+        raise Refused(
+            f"{vbox_vm.values['name']}: a VM with this name is unfinished, and its disk {found.medium} at {_FIRST} was"
+            " not created for it.",
+            "Detach that disk, so that the task can create its own: VBoxManage storageattach"
+            f" {vbox_vm.uuid} --storagectl SATA --port 0 --type hdd --medium none",
+        )
 
 
 def _without_first_disk(driver, vm, vbox_vm):

@@ -96,9 +96,7 @@ def _check_as_planned(listing, vm, to_delete, planned):
     removed = sorted(path for path in to_delete - now if files.exists(path))
     if added or removed:
         what = f"{added[0]} was attached" if added else f"{removed[0]} was detached"
-        raise Refused(
-            f"{vm.name}: {what} after the task was planned, so the VM is not deleted.", "Run the task again."
-        )
+        raise Refused(f"{vm.name}: {what} after the task was planned, so the VM is not deleted.", "Run the task again.")
 
 
 def _attach_again(driver, vbox_vm, slots, to_delete, _error):
@@ -128,6 +126,9 @@ def _delete_checked(driver, vm, vbox_vm, to_delete):
     _unregister(driver, vm, vbox_vm.folder)
     for medium in bases:
         driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
+    # VirtualBox leaves the files of images that it cannot open, without an error.
+    for path in (one.location for one in vbox_vm.media.values() if one.error and one.location in to_delete):
+        files.remove(path)
     _clear_folder(vbox_vm.folder)
 
 

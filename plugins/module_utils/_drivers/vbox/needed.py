@@ -14,7 +14,7 @@ from ..._media import disk_header, foreign_image
 from ..._ports import files
 from .create import foreign_settings_file
 from .settings import images
-from .settings.disk_checks import NO_FILE, attached, no_growth
+from .settings.disk_checks import NO_FILE, access_remedy, attached, no_growth
 from .settings.disks import kept_image
 from .vbox_vm import NOT_RESIZABLE, file_name, slot_name
 
@@ -91,8 +91,9 @@ class VBoxFiles(LocalFiles):
         return attached(vbox_vm, self.plan.after.config) if vbox_vm else ()
 
     def image(self, item):
-        if item.purpose == COPIED:
-            return None
+        broken = self._broken(item.details if item.purpose == COPIED else [item.path])
+        if broken or item.purpose == COPIED:
+            return broken
         same = images.same_uuid(item.path, self._listing.media)
         if same:
             fault = f"has the same UUID as {same}, like a copy made with cp"
@@ -104,6 +105,14 @@ class VBoxFiles(LocalFiles):
         fault = _fault_of_qcow2(item.path) if image_format == "qcow2" and item.purpose == IMAGE else ""
         copy = f"qemu-img convert -f qcow2 -O vdi {item.path} {item.path.rpartition('.')[0]}.vdi"
         return Image(image_format, disk_header.capacity(item.path), fault, f"Convert it: {copy}")
+
+    def _broken(self, paths):
+        """The Image of the first registered one of these that VirtualBox cannot open, or None."""
+        media = {os.path.realpath(one.location): one for one in self._listing.media.values() if one.error}
+        found = next(filter(None, (media.get(os.path.realpath(path)) for path in paths)), None) if media else None
+        if found is None:
+            return None
+        return Image(fault=f"cannot be opened by VirtualBox: {found.error}", remedy=access_remedy(found))
 
     def no_growth(self, item):
         if item.purpose == GROWN:

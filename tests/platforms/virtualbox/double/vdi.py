@@ -34,7 +34,8 @@ def prepare(path, size, own_uuid):
     """Create an empty image of ``size`` bytes, or change size and UUID of an existing one."""
     is_new = not os.path.exists(path)
     count = -(-size // _BLOCK)
-    data_at = _MAP + -(-4 * count // _MAP) * _MAP
+    # The position of the data does not fit if the disk is too large, and VirtualBox creates a broken image.
+    data_at = (_MAP + -(-4 * count // _MAP) * _MAP) & _NOT_THERE
     with open(path, "wb" if is_new else "r+b") as file:
         if is_new:
             file.write(_TEXT.ljust(64, b"\0") + struct.pack("<IIII", _SIGNATURE, _VERSION, _HEADER, _DYNAMIC))

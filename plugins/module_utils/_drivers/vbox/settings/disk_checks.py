@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 from ...._core.errors import Refused
 from ...._core.model import PAUSED, RUNNING
+from ...._core.planned import added_disks, planned
+from ...._core.units import GIB, human_size
 from ..vbox_vm import parse_slot, slot_name
 
 #: The default controller of optical drives, so that disks have another, and its (port, device) in order of use.
@@ -18,16 +21,69 @@ DRIVE_SLOTS = ((0, 0), (0, 1), (1, 0), (1, 1))
 NO_FILE = "iSCSI"
 #: The variant of an image with a fixed size begins with this.
 _FIXED = "fixed"
+#: The property with the size that VirtualBox suggests as the largest one of a disk. It is that of a VHD, which
+#: VirtualBox can create, but not open if it is larger; a VDI or VMDK of many times this size works (VERIFIED, 7.2.22).
+_LARGEST, _TIMES = "Virtual disk limit (info)", {"vhd": 1}
+_TIMES_OF_OTHERS = 8
 
 
 def check_media(listing, plan):
     """Raise NotFound or Refused for what VirtualBox would detect only after something was changed."""
-    found = {one.uuid: one for one in listing.machines if one.machine is not None}
-    vm = plan.before
+    _check_sizes(listing, plan)
+    listed = next((one for one in listing.machines if one.uuid == plan.before.id and one.machine), None)
+    if listed is None:
+        return
+    vbox_vm = listing.vbox_vm(listed)
+    if any(step.verb == "start" for step in plan.steps):
+        _check_accessible(vbox_vm, plan)
     for step in plan.steps:
-        if step.verb == "configure" and vm.id in found:
-            _check_drive(listing.vbox_vm(found[vm.id]), plan)
-            _check_free_ports(listing.vbox_vm(found[vm.id]), plan)
+        if step.verb == "configure":
+            _check_drive(vbox_vm, plan)
+            _check_free_ports(vbox_vm, plan)
+
+
+def _check_sizes(listing, plan):
+    limit = listing.properties.get(_LARGEST, "").partition(" ")[0]
+    for one in planned(plan) if limit.isdigit() else ():
+        present = one.vm.config.get("disks") or {}
+        sizes = [(slot, disk.get("size"), disk.get("format")) for slot, disk in added_disks(one.step).items()]
+        grown = [change for change in one.changes if change.kind == "disks.size"]
+        sizes += [(change.key, change.new, (present.get(change.key) or {}).get("format")) for change in grown]
+        for slot, size, image_format in sizes:
+            most = _TIMES.get(image_format, _TIMES_OF_OTHERS) * (int(limit) // GIB) * GIB
+            if size and size > most:
+                raise Refused(
+                    f"{plan.after.name}: disks.{slot}.size: {human_size(size)} is too large: VirtualBox can create a"
+                    f" {image_format or 'vdi'} of more than {human_size(most)}, but may not be able to open it.",
+                    f"Set a size of at most {human_size(most)}.",
+                )
+
+
+def _check_accessible(vbox_vm, plan):
+    """Reject a start with an image that VirtualBox cannot open."""
+    for slot in vbox_vm.machine.slots:
+        option, name = _option_of(vbox_vm, slot), slot_name(slot.controller, slot.port, slot.device)
+        if _stays(plan.after.config, option, name, slot):
+            for image in _images_of(vbox_vm, slot):
+                check_accessible(f"{plan.after.name}: {_LABELS[option].format(name)}", image)
+
+
+def check_accessible(label, image):
+    """Raise Refused for an image whose file VirtualBox cannot open."""
+    if image.error:
+        raise Refused(f"{label}: VirtualBox cannot open {image.location}: {image.error}.", access_remedy(image))
+
+
+def access_remedy(image):
+    """What to do about an image that VirtualBox cannot open."""
+    if not image.is_replaced:
+        return "Restore the file, or detach the disk."
+    if not image.users:
+        return f"To use the new file, have VirtualBox forget the other one: VBoxManage closemedium disk {image.uuid}"
+    return (
+        "Restore the file. If the new file is the right one, give it the UUID that VirtualBox knows: VBoxManage"
+        f" internalcommands sethduuid {shlex.quote(image.location)} {image.uuid}"
+    )
 
 
 def no_growth(vbox_vm, slot, is_copied=False):
@@ -110,13 +166,19 @@ def _stays(config, option, name, slot):
 
 def _files_of(vbox_vm, slot):
     """The file in a slot and all its base images, including those of other VMs."""
-    medium = vbox_vm.media.get(slot.values.get("ImageUUID"))
-    if medium is None:
+    found = _images_of(vbox_vm, slot)
+    if not found:
         return () if slot.medium in ("none", "emptydrive") else (slot.medium,)
-    found = [medium]
-    while found[-1].parent in vbox_vm.media:
-        found.append(vbox_vm.media[found[-1].parent])
     return [one.location for one in found if one.format != NO_FILE]
+
+
+def _images_of(vbox_vm, slot):
+    """The disk image in a slot and all its base images."""
+    medium = vbox_vm.media.get(slot.values.get("ImageUUID"))
+    found = [medium] if medium is not None else []
+    while found and found[-1].parent in vbox_vm.media:
+        found.append(vbox_vm.media[found[-1].parent])
+    return found
 
 
 def drive_controller(vbox_vm):

@@ -10,20 +10,25 @@ and created again; any other file at that path belongs to somebody else.
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from ...._core.errors import Refused
 from ...._core.mark import own_mark
 from ...._core.units import MIB, human_size
+from ...._kit.creation import undone_on_failure
 from ...._ports import files
 from ...._tools import vboxmanage_output as output
-from ..mark import write_mark
+from ...._tools.vboxmanage import Busy
+from ..mark import KEY, write_mark
 from ..vbox_vm import FORMATS, bus_for, file_name, parse_slot, slot_name
-from .disk_checks import DRIVE_SLOTS, drive_controller, no_free_drive_slot
+from .disk_checks import DRIVE_SLOTS, check_accessible, drive_controller, no_free_drive_slot
 from .images import create_image, images_to_release, release_images, resize
 
 #: The least number of ports of a new controller.
 _MIN_PORTS = 8
 _SEED_SUFFIX = ".polyvirt-seed.iso"
+#: In VirtualBox's error if the file of a new image exists.
+_EXISTS = "VERR_ALREADY_EXISTS"
 
 
 def disk_path(folder, name, slot, image_format):
@@ -94,13 +99,26 @@ def add_disk(driver, vm, vbox_vm, slot, entry, image=None):
     mark = {**mark, "borrowed": borrowed} if borrowed else mark
     if mark != vm.mark:
         write_mark(driver, vm.id, mark)
-    create_image(driver, path, FORMATS[entry.get("format") or "vdi"], entry.get("size"), image)
-    release_images(driver, borrowed)
+    with undone_on_failure(partial(_remove_new_image, driver, vm, path), Busy):
+        create_image(driver, path, FORMATS[entry.get("format") or "vdi"], entry.get("size"), image)
+        release_images(driver, borrowed)
+        # VirtualBox creates an image that it cannot open without an error, such as of a size that the format lacks.
+        (medium,) = output.media(driver.tool.read("showmediuminfo", "disk", path))
+        check_accessible(f"{vbox_vm.values['name']}: disks.{slot}", medium)
     attach(driver, vm.id, place, "hdd", path)
-    (medium,) = output.media(driver.tool.read("showmediuminfo", "disk", path))
     kept = {key: value for key, value in mark.items() if key not in ("making", "borrowed")}
     others = [one for one in mark["making"] if one != path]
     return {**kept, "disks": [*mark["disks"], medium.uuid], **({"making": others} if others else {})}
+
+
+def _remove_new_image(driver, vm, path, error):
+    """A new image could not be created. A file that somebody else has created there meanwhile remains."""
+    if _EXISTS not in getattr(error, "stderr", ""):
+        _remove_image(driver, driver.vbox_vm(vm.id), path)
+    if vm.mark:
+        write_mark(driver, vm.id, vm.mark)
+    else:
+        driver.run(vm.id, "setextradata", vm.id, KEY)
 
 
 def _detached_image_or_path(vbox_vm, path):
@@ -120,7 +138,7 @@ def kept_image(vbox_vm, slot, path, entry):
     bases = [base.uuid for _attached, base in map(vbox_vm.image_in, vbox_vm.disks) if base]
     own = set(vbox_vm.mark["disks"]).difference(bases) if vbox_vm.has_own_mark else ()
     found = next((one for one in vbox_vm.media.values() if one.location == path and one.uuid in own), None)
-    if found is None or not {*found.users} <= {vbox_vm.uuid}:
+    if found is None or found.is_replaced or not {*found.users} <= {vbox_vm.uuid}:
         return False
     found = vbox_vm.media.get(_detached_image_or_path(vbox_vm, path), found)
     if found.capacity * MIB != entry["size"]:
@@ -136,6 +154,11 @@ def _remove_leftover(driver, vbox_vm, path, recorded):
     """Remove the image of an interrupted run; raises Refused if the file belongs to somebody else."""
     if path not in recorded:
         raise file_exists_error(path)
+    _remove_image(driver, vbox_vm, path)
+
+
+def _remove_image(driver, vbox_vm, path):
+    """Remove an image that no VM uses. VirtualBox leaves the file of one that it cannot open, without an error."""
     known = next((medium for medium in vbox_vm.media.values() if medium.location == path), None)
     if known and known.users:
         raise file_exists_error(path)

@@ -59,7 +59,7 @@ def test_image_below_a_disk_of_a_user_is_deleted_on_request_only(vbox, delete_di
 
 
 def test_image_below_a_disk_in_a_snapshot_needs_permission(vbox):
-    base, child = on_base(vbox)
+    _base, child = on_base(vbox)
     task(vbox).succeeded()
     attach(vbox, child)
     snapshot(vbox, "s").succeeded()
