@@ -8,10 +8,12 @@ from __future__ import annotations
 import pytest
 
 from unit.module_utils._drivers.vbox import (
+    test_broken_images,
     test_clone,
     test_configure,
     test_create,
     test_delete,
+    test_deleted_images,
     test_older_versions,
     test_power,
     test_preflight,
@@ -23,6 +25,13 @@ pytestmark = pytest.mark.full
 
 #: Tests whose fixture ``vbox`` may be the real one: they neither set its networks or values nor use its clock.
 TESTS = (
+    test_broken_images.test_file_in_the_place_of_a_detached_disk_is_not_attached,
+    test_broken_images.test_file_that_another_vm_of_the_task_moves_is_rejected,
+    test_broken_images.test_files_that_others_have_are_moved_with_the_directory,
+    test_broken_images.test_large_vdi_is_created,
+    test_broken_images.test_replaced_image_is_not_used_before_virtualbox_forgets_the_other,
+    test_broken_images.test_vm_with_a_replaced_disk_below_a_snapshot_is_not_started,
+    test_broken_images.test_vm_with_a_replaced_disk_is_not_started,
     test_clone.test_disk_grown_since_a_snapshot_is_not_copied,
     test_clone.test_failed_clone_deletes_nothing_of_its_source,
     test_configure.test_all_settings_are_changed_at_once,
@@ -54,6 +63,13 @@ TESTS = (
     test_delete.test_vm_that_is_being_cloned_is_not_deleted,
     test_delete.test_vm_that_others_delete_first_is_no_error,
     test_delete.test_vm_with_a_disk_detached_since_a_snapshot_is_deleted,
+    test_deleted_images.test_base_of_a_linked_clone_remains_whoever_unregistered_its_vm,
+    test_deleted_images.test_disk_attached_after_the_plan_prevents_the_deletion,
+    test_deleted_images.test_disk_of_a_user_that_is_newer_than_the_snapshots_is_detached,
+    test_deleted_images.test_image_below_a_disk_in_a_snapshot_needs_permission,
+    test_deleted_images.test_image_below_a_disk_of_a_user_is_deleted_on_request_only,
+    test_deleted_images.test_image_in_the_place_of_an_own_one_is_kept,
+    test_deleted_images.test_vm_keeps_its_disks_if_it_cannot_be_deleted,
     test_fixed_addresses.test_reservation_lives_as_long_as_its_vm,
     test_networks.test_changed_rules_stay_at_their_nics,
     test_networks.test_nic_is_removed,
@@ -76,7 +92,7 @@ TESTS = (
     test_snapshots.test_snapshot_that_a_clone_needs_is_not_deleted,
 )
 globals().update({test.__name__: test for test in TESTS})
-FIXTURES = (test_delete._detached, test_snapshots._source)
+FIXTURES = (test_broken_images._disk, test_broken_images._paths, test_delete._detached, test_snapshots._source)
 globals().update({f"_of_unit_tests_{number}": fixture for number, fixture in enumerate(FIXTURES)})
 
 

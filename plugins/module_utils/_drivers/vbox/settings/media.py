@@ -115,7 +115,11 @@ MEDIA = {
     "disks": Setting(read=disks_of, normalize=_normalized),
     "disks.add": Setting(cost_with=_cost_of_adding_disk),
     "disks.remove": Setting(cost=POWER_OFF),
-    "disks.size": Setting(cost=POWER_OFF, whole=MIB),
+    "disks.size": Setting(
+        cost=POWER_OFF,
+        whole=MIB,
+        instead="VirtualBox cannot open its file: VBoxManage list --long hdds shows why. Restore the file.",
+    ),
     "disks.format": Setting(cost=NEVER, choices=tuple(FORMATS), instead=_DETACH),
     "disks.source": Setting(cost=NEVER, instead=_DETACH),
 }
