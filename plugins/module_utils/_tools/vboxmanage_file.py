@@ -68,9 +68,18 @@ class SettingsFile:
     @property
     def serial_files(self):
         """The files to which serial ports are written, the first port first."""
-        ports = self.machine.findall("v:Hardware/v:UART/v:Port", _SPACE)
-        written = [one for one in ports if one.get("enabled") == "true" and one.get("hostMode") == "RawFile"]
+        written = [one for one in self._serial_ports() if one.get("hostMode") == "RawFile"]
         return [one.get("path") for one in sorted(written, key=lambda one: int(one.get("slot"))) if one.get("path")]
+
+    @property
+    def connected_serial_ports(self):
+        """The numbers of the serial ports that have a file, socket or device of the host."""
+        ports = [one for one in self._serial_ports() if one.get("hostMode") != "Disconnected"]
+        return sorted(int(one.get("slot")) + 1 for one in ports)
+
+    def _serial_ports(self):
+        ports = self.machine.findall("v:Hardware/v:UART/v:Port", _SPACE)
+        return [one for one in ports if one.get("enabled") == "true"]
 
     @property
     def snapshots(self):

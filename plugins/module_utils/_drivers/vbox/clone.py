@@ -12,7 +12,7 @@ from ..._core.model import SUSPENDED
 from ..._core.plan_create import find_snapshot
 from .create import add_seed, create_once, finish, undo
 from .mark import write_mark
-from .settings.disks import remove_drive
+from .settings.disks import base_name, remove_drive
 from .settings.port_forwards import fresh_ssh_arguments, taken_ports
 from .vbox_vm import SSH_RULE
 
@@ -52,7 +52,9 @@ def _clone_without_leftover(source, driver, path, file, words):
 
 
 def _remove_identity(driver, vbox_vm, sources_files):
-    """Remove what two VMs cannot share: saved memory, port forwards, autostart, and the source's cloud-init seed."""
+    """Remove what two VMs cannot share: saved memory, port forwards, autostart, files of serial ports and of
+    recordings, and the source's cloud-init seed.
+    """
     if vbox_vm.state.power == SUSPENDED:
         driver.run(vbox_vm.uuid, "discardstate", vbox_vm.uuid)
     arguments = []
@@ -61,6 +63,10 @@ def _remove_identity(driver, vbox_vm, sources_files):
             arguments += [f"--natpf{nic}", "delete", name]
     if vbox_vm.values.get("autostart-enabled") == "on":
         arguments += ["--autostart-enabled", "off"]
+    for port in vbox_vm.file.connected_serial_ports if vbox_vm.file else ():
+        arguments += [f"--uartmode{port}", "disconnected"]
+    if vbox_vm.values.get("recording_enabled") == "on":
+        arguments += ["--recordingfile", os.path.join(vbox_vm.folder, f"{base_name(vbox_vm)}.webm")]
     if arguments:
         driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *arguments)
     for slot in vbox_vm.drives:

@@ -145,7 +145,7 @@ class Change:
             self._set(name, value)
 
     def _is_known(self, name):
-        known = _SWITCHES | set(_CHOICES) | set(_RANGES) | _TEXTS | {"name", "groups", "audio", "snapshotfolder"}
+        known = _SWITCHES | set(_CHOICES) | set(_RANGES) | _TEXTS | {"name", "groups", "audio", "snapshotfolder", "recordingfile"}
         return name in known or bool(_OF_NIC.match(name) or re.match(r"boot\d\Z|uart(mode)?[1-4]\Z", name))
 
     def _set(self, name, value):
@@ -157,6 +157,8 @@ class Change:
             return
         if nic:
             self._set_nic(nic[1], self.config["nics"][nic[2]], value, nic[2])
+        elif name == "recordingfile":
+            self.config["recording_file"] = value
         elif name in ("name", "groups"):
             self._set_place(name, value)
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, info, observed, snapshot, task
+from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, info, observed, snapshot, task
 
 TWO_DISKS = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "SATA 1": {"size": 2 * MIB}}}
 RULES = {"web": {"host_port": 20002, "guest_port": 80}}
@@ -43,6 +43,19 @@ def test_clone_has_an_identity_of_its_own(vbox, linked):
     assert len(mark["disks"]) == 2
     assert not set(mark["disks"]) & set(observed(vbox, name="source").mark["disks"])
     assert clone(vbox, linked=linked, snapshot_name="s", config={"tags": ("b",)}).succeeded().writes == []
+
+
+def test_clone_writes_to_no_file_of_its_source(vbox):
+    """VirtualBox empties the file of a serial port, and that of a recording, at each start."""
+    uuid = task(vbox, "source", config={**SMALL, "native": {**ENGINE, "recording": "on"}}).succeeded().vm["id"]
+    ports = ("--uart1", "0x3f8", "4", "--uartmode1", "file", vbox.folder / "log", "--uart2", "0x2f8", "3")
+    vbox.run("modifyvm", uuid, *ports, "--uartmode2", "server", vbox.folder / "socket", "--recordingfile", "/a.webm")
+    done = clone(vbox).succeeded()
+    values = vbox.values("copy")
+    assert {values["uartmode1"], values["uartmode2"]} == {"disconnected"}
+    assert values["uart1"] != "off"
+    assert f"--recordingfile {vbox.machines}/copy/copy.webm" in " ".join(done.writes)
+    assert vbox.values("source")["uartmode1"].startswith("file,")
 
 
 def test_clone_has_a_seed_of_its_own(vbox):
