@@ -195,6 +195,7 @@ def _never_started(listed):
 def _drives(listed, media, names):
     """The disks of a VM and of its snapshots, each by the first of its images that this VM uses, and its media.
 
+    VirtualBox also deletes images below that no VM uses, such as the disk of a master VM that was unregistered.
     Vagrant imports its disks into the folder of the VM, or has VirtualBox create them there.
     """
     by_id, by_path = {one.uuid: one for one in media}, {one.location: one for one in media}
@@ -214,6 +215,11 @@ def _drives(listed, media, names):
             used_by=_others(listed.uuid, first, by_id, names),
             held_by="" if is_direct else "a snapshot",
         )
+    for first in list(found.values()):
+        # A disk that is detached before the deletion takes none of them with it.
+        held_by = "a disk that is based on it" if first.ours or first.held_by else ""
+        for one in output.unused_below(by_id, by_path[first.path]):
+            found[one.location] = Drive(None, one.location, "disk", held_by=held_by)
     media_files = [path for path in slots if path not in by_path and path not in ("none", "emptydrive")]
     return (*found.values(), *(Drive(slots[path], path, "medium") for path in media_files))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from ..._core.mark import own_mark
 from ..._core.model import File
 from ..._ports import files
+from ..._tools.vboxmanage_output import unused_below
 from .mark import resolved_mark
 
 _UNKNOWN = "another VM"
@@ -60,18 +61,8 @@ def dependents(vbox_vm, names, medium):
 
 
 def _deleted_with(vbox_vm, medium):
-    """The images that VirtualBox deletes with an image of the VM: itself, unless another VM uses it, and those below.
-
-    Of these it deletes each normal one that no VM uses, up to the first on which several images are based (VERIFIED
-    with 7.2.22; READ in Machine::i_detachAllMedia).
-    """
-    media = vbox_vm.media.values()
-    found = [] if set(medium.users) - {vbox_vm.uuid} else [medium]
-    below = vbox_vm.media.get(medium.parent)
-    while below is not None and sum(one.parent == below.uuid for one in media) == 1:
-        found += [below] if not below.users and below.kind.startswith("normal") else []
-        below = vbox_vm.media.get(below.parent)
-    return found
+    """The images that VirtualBox deletes with one of the VM: itself, unless another VM uses it, and some below."""
+    return [*([] if set(medium.users) - {vbox_vm.uuid} else [medium]), *unused_below(vbox_vm.media, medium)]
 
 
 def spared(vbox_vm, to_delete):

@@ -145,7 +145,13 @@ class Change:
             self._set(name, value)
 
     def _is_known(self, name):
-        known = _SWITCHES | set(_CHOICES) | set(_RANGES) | _TEXTS | {"name", "groups", "audio", "snapshotfolder", "recordingfile"}
+        known = (
+            _SWITCHES
+            | set(_CHOICES)
+            | set(_RANGES)
+            | _TEXTS
+            | {"name", "groups", "audio", "snapshotfolder", "recordingfile"}
+        )
         return name in known or bool(_OF_NIC.match(name) or re.match(r"boot\d\Z|uart(mode)?[1-4]\Z", name))
 
     def _set(self, name, value):

@@ -101,6 +101,15 @@ class WithVirtualBox(WithLibvirt):
         slot = ("--storagectl", "IDE Controller", "--port", port, "--device", "1")
         self._run("storageattach", self.id, *slot, "--type", kind, "--medium", str(path))
 
+    def detach(self):
+        slot = ("--storagectl", "IDE Controller", "--port", "1", "--device", "1")
+        self._run("storageattach", self.id, *slot, "--type", "hdd", "--medium", "none")
+
+    def base_disk_on(self, path, base):
+        """Attach a new differencing image of an image."""
+        self._run("createmedium", "disk", "--filename", str(path), "--diffparent", str(base))
+        self._attach_file(path, "disk")
+
     def attached(self):
         text = self._run("showvminfo", self.id, "--machinereadable")
         values = [line.partition("=")[2].strip('"') for line in text.split("\n") if line.startswith('"IDE Controller-')]
@@ -187,6 +196,27 @@ def test_iso_is_never_deleted(platform, way):
     done = WAYS[way](platform, False, **({"delete_disks": "all"} if way == "absent" else {}))
     assert not done.failed, done.msg
     assert _content(path) == before
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_image_that_no_vm_has_below_a_disk_is_kept(tmp_path, is_own):
+    """VirtualBox deletes it with the disk: the master VM of a linked clone was unregistered, for instance."""
+    platform = WithVirtualBox(tmp_path)
+    assert platform.world.create(state="started", provider="virtualbox").vm
+    assert not platform.world.run(state="stopped", stop_mode="force").failed
+    base, own = platform.attach("base.vdi"), Path(platform.own_disk())
+    platform.detach()
+    child = (own.parent if is_own else platform.pool) / "child.vdi"
+    platform.base_disk_on(child, base)
+    answers = [_absent(platform, check) for check in (True, False)]
+    assert [one.failed for one in answers] == [is_own] * 2
+    assert (base.exists(), own.exists()) == (True, is_own)
+    if is_own:
+        assert [f"{base} is deleted together with its VM" in one.msg for one in answers] == [True, True]
+        assert not _absent(platform, False, delete_disks="all").failed
+        assert not base.exists()
+    else:
+        assert {str(base), str(child)} <= set(_kept(answers[1]))
 
 
 def test_foreign_disk_is_deleted_with_permission_alone(platform):

@@ -128,7 +128,9 @@ def test_vm_with_a_replaced_disk_is_not_started(vbox, disk):
     replaced(vbox, disk)
     remedy = f"VBoxManage internalcommands sethduuid {disk} {uuid}"
     for check in (True, False):
-        task(vbox, state="started", config={"cpus": 1}, check=check).refused("disks.SATA 0", disk, "does not match", remedy)
+        task(vbox, state="started", config={"cpus": 1}, check=check).refused(
+            "disks.SATA 0", disk, "does not match", remedy
+        )
     task(vbox, config={"disks": {"SATA 0": {"size": 8 * MIB}}}).refused("size cannot be read", "list --long hdds")
     task(vbox, "copy", config={}, clone={"source": "web", "linked": False}).refused("clone.source", "does not match")
 
