@@ -115,8 +115,8 @@ MUTATIONS = (
     Mutation(
         "record-of-a-failed-disk-remains",
         "_drivers/vbox/settings/disks.py",
-        "if vm.mark:\n    ...\nelse:\n    ...",
-        "if False:\n    ...\nelse:\n    ...",
+        "write_mark(driver, vm.id, vm.mark)",
+        "pass",
         _of(_BROKEN, "test_broken_disk_leaves_nothing"),
     ),
     Mutation(
@@ -155,7 +155,7 @@ MUTATIONS = (
         _of(_BROKEN, "test_file_in_the_place_of_a_detached_disk_is_not_attached"),
     ),
     # Files that a task moves, or that a clone would share.
-    Mutation("moved-file-is-no-conflict", "_core/world.py", "(MOVE, READ): _always", "(MOVE, MOVE): _always", _MOVED),
+    Mutation("moved-file-is-no-conflict", "_core/world.py", "{(MOVE, READ): _always, **_}", "{**_}", _MOVED),
     Mutation(
         "moved-file-counts-as-there",
         "_core/world.py",

@@ -130,8 +130,8 @@ MUTATIONS = (
     Mutation(
         "disk-to-keep-goes-with-its-vm",
         "_drivers/vbox",
-        "attached is None or attached.location not in to_delete",
-        "attached is None",
+        "not images or any(one.location not in to_delete for one in images)",
+        "not images",
         [f"{_UNIT}/test_configure.py"],
     ),
     Mutation(

@@ -216,11 +216,6 @@ def holds_files(folder):
         return True
 
 
-def tree(folder):
-    """Return the paths of all files in a directory, at any depth; empty if it does not exist."""
-    return sorted(os.path.join(place, name) for place, _folders, names in os.walk(folder) for name in names)
-
-
 def make_folder(path):
     """Create a directory and its parents if they are missing."""
     with explained("create", path):

@@ -103,9 +103,18 @@ class VBoxClaims(HoldsClaims):
         found = super().step_files(plan, step)
         if step.verb not in ("create", "clone"):
             moved = any(one.field == "groups" and one.new[:1] != (one.old or ())[:1] for one in step.changes)
-            return [*found, *((MOVE, "groups", path) for path in files.tree(self._folder(plan, step)[0]) if moved)]
+            return [*found, *((MOVE, "groups", path) for path in _files_in(self._folder(plan, step)[0]) if moved)]
         folder, name = self._folder(plan, step)
         return [(NEW, "name", os.path.join(folder, f"{name}.vbox")), *found]
+
+
+def _files_in(folder):
+    """Yield the paths of all files in a directory, at any depth."""
+    for path in (os.path.join(folder, name) for name in files.entries(folder)):
+        if files.is_folder(path) and not os.path.islink(path):
+            yield from _files_in(path)
+        else:
+            yield path
 
 
 def _chain(media, medium):
