@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the tests of the rows on the product of an earlier commit: a test that passes there shows nothing.
 
-Usage: run.py COMMIT [ROW...]. Exit code 1: a row has no test that fails there.
+Usage: run.py COMMIT [ROW...]. Exit code 1: a test did not fail there. An error, such as the import of a module that the
+product did not have, is no failure.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from proof.rows import rows, tests_of
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: What users get. Tests, doubles and scripts stay those of today.
 PRODUCT = ("plugins", "roles", "playbooks")
+#: From the outcome that decides to the one that counts only if it is the only one.
+_ORDER = ("failure", "error", "passed", "skipped")
 
 
 def git(*words, folder=CHECKOUT):
@@ -34,38 +37,69 @@ def put_product(tree, commit):
     git("checkout", "-q", commit, "--", *PRODUCT, folder=tree)
 
 
-def outcomes(tree, tests):
-    """Return the outcome of tests: failure, error (such as a name that the product did not have) or passed."""
+def run_tests(tree, tests):
+    """Run tests in one world; return {dotted name of a case: (outcome, first line of its error)}."""
     report = Path(tree) / "proof.xml"
-    command = [Path(tree) / "scripts" / "test.sh", "run", "-q", "--junitxml", report, *tests]
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if not report.exists():
-        return "error"
-    cases = ElementTree.parse(report).iter("testcase")
-    kinds = [next((kind for kind in ("failure", "error") if case.find(kind) is not None), "passed") for case in cases]
-    return next((kind for kind in ("failure", "error") if kind in kinds), "passed" if kinds else "error")
+    command = [Path(tree) / "scripts" / "test.sh", "run", "-q", "--continue-on-collection-errors"]
+    subprocess.run([*command, "--junitxml", report, *tests], check=False, stdout=sys.stderr)
+    return (
+        {}
+        if not report.exists()
+        else {_name(case): _outcome(case) for case in ElementTree.parse(report).iter("testcase")}
+    )
+
+
+def _name(case):
+    # The case of a file that cannot be imported has no class, and the name of the file.
+    return ".".join(filter(None, (case.get("classname"), case.get("name"))))
+
+
+def _outcome(case):
+    for child in case:
+        if child.tag in ("failure", "error", "skipped"):
+            # The error of a file that cannot be imported is the last line of the text.
+            text = child.get("message") if child.tag != "error" else (child.text or "").strip().splitlines()[-1]
+            return child.tag, (text or "").partition("\n")[0]
+    return "passed", ""
+
+
+def outcome_of(test, cases):
+    """Return the worst outcome of the cases of a test, and the reason. A test that did not run is an error."""
+    dotted = test.replace(".py", "").replace("::", ".").replace("/", ".")
+    own = [
+        found
+        for name, found in cases.items()
+        if name.partition("[")[0] == dotted or f"{name}.".startswith(f"{dotted}.")
+    ]
+    file = dotted.removesuffix(test.partition(".py")[2].replace("::", "."))
+    own = own or [found for name, found in cases.items() if name == file]
+    return min(own, key=lambda found: _ORDER.index(found[0]), default=("error", "did not run"))
+
+
+def show(name, results):
+    """Print the outcomes of a row; return whether each of its tests fails."""
+    print(name)
+    for test, (kind, reason) in results.items():
+        print(f"   {kind} {test}: {reason}"[:250])
+    return all(kind == "failure" for kind, _reason in results.values())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("commit")
-    parser.add_argument("rows", nargs="*")
+    parser.add_argument("rows", nargs="*", metavar="ROW", choices=[[], *rows()])
     options = parser.parse_args()
-    is_shown = True
+    wanted = {name: tests_of(parts) for name, parts in rows().items() if not options.rows or name in options.rows}
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         git("worktree", "add", "-q", "--detach", tree, "HEAD")
         try:
             put_product(tree, options.commit)
-            for name, parts in rows().items():
-                if options.rows and name not in options.rows:
-                    continue
-                results = {test: outcomes(tree, [test]) for test in tests_of(parts)}
-                print(name, *(f"{kind} {test}" for test, kind in results.items()), sep="\n   ", flush=True)
-                is_shown = is_shown and any(kind != "passed" for kind in results.values())
+            cases = run_tests(tree, dict.fromkeys(test for tests in wanted.values() for test in tests))
         finally:
             git("worktree", "remove", "--force", tree)
-    return 0 if is_shown else 1
+    shown = [show(name, {test: outcome_of(test, cases) for test in tests}) for name, tests in wanted.items()]
+    return 0 if all(shown) else 1
 
 
 if __name__ == "__main__":
