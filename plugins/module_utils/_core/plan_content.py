@@ -224,8 +224,8 @@ def obstacle_of(plan, versions=()):
             return f"image: {name}: an address without a checksum can have another content later. Set its checksum."
     if any(step.verb == _DELETE for step in plan.steps) and identity_of(plan.before) == "":
         return (
-            f"{plan.before.name}: nothing tells this VM from a later one with its name and ID, so its deletion cannot"
-            " be approved."
+            f"{plan.before.name}: nothing identifies this VM, and a later one can have its name and ID, so its"
+            " deletion cannot be approved."
         )
     unknown = next((path for path, version in dict(versions).items() if version is None), None)
     return "" if unknown is None else _unknown(unknown)

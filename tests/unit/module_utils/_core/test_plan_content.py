@@ -307,7 +307,7 @@ def test_lines_of_a_clone_and_of_a_deletion_name_what_they_use_and_destroy():
 
 def test_deletion_of_a_vm_whose_birth_is_unknown_cannot_be_approved():
     step = Step("delete", arguments={"files": (), "kept": {}})
-    assert "web: nothing tells this VM from a later one" in obstacle_of(plan(step, vm=VM.having(birth="")))
+    assert "web: nothing identifies this VM" in obstacle_of(plan(step, vm=VM.having(birth="")))
     assert [obstacle_of(plan(step, vm=VM.having(birth=one))) for one in (None, "100:1")] == ["", ""]
     assert obstacle_of(plan(CONFIGURE, vm=VM.having(birth=""))) == ""
 
