@@ -28,7 +28,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     WRITE,
     Claim,
     Held,
-    kept_disks,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import POWERS, RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.world import World, is_started, overlap
@@ -388,6 +387,8 @@ def _stacked(part_of):
 
 @pytest.mark.parametrize(("part_of", "users"), [("disk", ()), ("other", ("disks.a",)), (None, ("disks.a",))])
 def test_what_is_on_top_of_a_deleted_disk_is_no_user_of_it(part_of, users):
+    from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import kept_disks
+
     claims = kept_disks(_stacked(part_of).of("vm").claims, {"disk"})
     assert tuple(claims) == users
 

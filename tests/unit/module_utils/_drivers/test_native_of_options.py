@@ -72,7 +72,7 @@ def _of_hyperv():
         if isinstance(row, ValueSetting):
             (parameter,) = row.write(_VALUES.get(kind, _SIZE))
             yield f"{objects[row.command]}.{parameter}", kind
-            yield row.native[0], kind
+            yield next(iter(row.native), f"no key of {kind}"), kind
 
 
 class _Update:

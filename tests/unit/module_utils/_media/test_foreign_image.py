@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._media import foreign_image, unpacking
+from ansible_collections.polyvirt.core.plugins.module_utils._media import unpacking
 from ansible_collections.polyvirt.core.plugins.module_utils._media.disk_header import capacity, format_of
 from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import Step
 
@@ -27,7 +27,13 @@ ddb.geometry.cylinders = "1"
 ddb.geometry.heads = "1"
 ddb.geometry.sectors = "8"
 """
-_FOLLOWED = (foreign_image.BACKING, foreign_image.DATA)
+_FOLLOWED = ("backing", "data")
+
+
+def _fault_of(*words):
+    from ansible_collections.polyvirt.core.plugins.module_utils._media import foreign_image
+
+    return foreign_image.fault_of(*words)
 
 
 def qemu_img(*words):
@@ -138,7 +144,7 @@ WHOLE = (
 @pytest.mark.parametrize("build", NAMING, ids=lambda build: build.__name__)
 def test_image_that_names_another_file_has_a_fault(tmp_path, secret, build):
     path = str(build(tmp_path, secret))
-    image = foreign_image.fault_of(path, format_of(path))
+    image = _fault_of(path, format_of(path))
     assert image and image.fault and path in image.remedy
 
 
@@ -155,15 +161,15 @@ def test_image_with_all_its_data_has_no_fault(tmp_path, image_format, options):
     qemu_img("create", "-f", "raw", tmp_path / "raw", "8M")
     qemu_img("convert", "-f", "raw", "-O", image_format, *options, tmp_path / "raw", path)
     assert format_of(path) == {"vpc": "vhd"}.get(image_format, image_format)
-    assert foreign_image.fault_of(path, format_of(path)) is None
+    assert _fault_of(path, format_of(path)) is None
 
 
 @pytest.mark.parametrize("build", [text_vmdk, sparse_vmdk_with_extents, overlay], ids=lambda build: build.__name__)
 def test_remedy_gives_an_image_that_is_accepted(tmp_path, secret, build):
     path = str(build(tmp_path, secret))
-    remedy = foreign_image.fault_of(path, format_of(path)).remedy
+    remedy = _fault_of(path, format_of(path)).remedy
     subprocess.run(remedy.partition(": ")[2].rstrip("."), shell=True, check=True, capture_output=True)
-    assert foreign_image.fault_of(f"{path}.qcow2", "qcow2") is None
+    assert _fault_of(f"{path}.qcow2", "qcow2") is None
 
 
 # Disks that are attached ----------------------------------------------------------------------------------------------
@@ -174,14 +180,14 @@ def test_attached_disk_can_have_files_below_it(tmp_path, secret):
     base = overlay(tmp_path, secret)
     top = str(tmp_path / "top.qcow2")
     qemu_img("create", "-f", "qcow2", "-F", "qcow2", "-b", base.name, top)
-    assert foreign_image.fault_of(top, "qcow2", _FOLLOWED) is None
-    assert foreign_image.fault_of(str(with_data_file(tmp_path, secret)), "qcow2", _FOLLOWED) is None
+    assert _fault_of(top, "qcow2", _FOLLOWED) is None
+    assert _fault_of(str(with_data_file(tmp_path, secret)), "qcow2", _FOLLOWED) is None
 
 
 @pytest.mark.parametrize("name", ["nbd://127.0.0.1:1/disk", 'json:{"driver": "file", "filename": "%s"}'])
 def test_attached_disk_names_files_by_their_paths_only(tmp_path, secret, name):
     path = str(overlay(tmp_path, secret, name.replace("%s", str(secret))))
-    assert "by its path" in foreign_image.fault_of(path, "qcow2", _FOLLOWED).fault
+    assert "by its path" in _fault_of(path, "qcow2", _FOLLOWED).fault
 
 
 @pytest.mark.parametrize("known", ["vmdk", None], ids=["recorded", "probed"])
@@ -191,16 +197,16 @@ def test_file_below_an_attached_disk_is_checked(tmp_path, secret, known):
     qemu_img("rebase", "-u", "-f", "qcow2", "-F", "vmdk", "-b", evil, top)
     if known is None:  # Today's qemu-img always records a format: its header extension becomes an unknown one.
         patched(top, (top.read_bytes().index(b"\xe2\x79\x2a\xca"), b"\x11\x11\x11\x11"))
-    fault = foreign_image.fault_of(str(top), "qcow2", _FOLLOWED).fault
+    fault = _fault_of(str(top), "qcow2", _FOLLOWED).fault
     assert str(evil) in fault and "other files" in fault
 
 
 def test_base_that_is_recorded_as_raw_is_not_interpreted(tmp_path, secret):
-    assert foreign_image.fault_of(str(overlay(tmp_path, text_vmdk(tmp_path, secret))), "qcow2", _FOLLOWED) is None
+    assert _fault_of(str(overlay(tmp_path, text_vmdk(tmp_path, secret))), "qcow2", _FOLLOWED) is None
 
 
 def test_attached_vmdk_has_its_data(tmp_path, secret):
-    assert foreign_image.fault_of(str(text_vmdk(tmp_path, secret)), "vmdk", _FOLLOWED)
+    assert _fault_of(str(text_vmdk(tmp_path, secret)), "vmdk", _FOLLOWED)
 
 
 # Downloads ------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PartlyApplied
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import delete
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.own_files import with_named
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ProjectVm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import Drive
 
@@ -306,6 +305,8 @@ def test_disk_of_an_earlier_vagrant_is_ours_by_its_name(tmp_path):
     ],
 )
 def test_disk_that_the_managed_file_names_is_ours(native, path, ours):
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.own_files import with_named
+
     drive = Drive("vdb", path, "disk", named=True)
     project_vm = ProjectVm("web", {"name": "web", "provider": "libvirt", "native": native})
     assert [one.ours for one in with_named([drive], project_vm)] == [ours]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.delete import destroy
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from unit.module_utils._drivers.vagrant.in_process import BOX, World
@@ -125,6 +124,8 @@ def test_trigger_that_prevents_a_deletion_has_changed_nothing(tmp_path, provider
 @pytest.mark.parametrize(("kind", "is_certain"), [("TriggersBadExitCodes", True), ("VagrantError", False)])
 def test_trigger_leaves_no_doubt_about_the_deletion(libvirt_world, kind, is_certain):
     """After any other error, Vagrant may have deleted something."""
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.delete import destroy
+
     world = libvirt_world
     assert world.run(**MADE).vm
     world.vagrant.fails("destroy", kind, "It went wrong.")

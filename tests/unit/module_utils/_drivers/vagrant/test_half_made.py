@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.own_files import is_half_made
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ProjectVm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import ProviderVm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.ceiling import call_timeout
@@ -145,12 +144,18 @@ def test_vm_without_a_nic_that_may_have_run_is_rejected_with_both_ways_out(tmp_p
     assert _again(world).vm["state"] == "running"
 
 
+def _is_half_made(project_vm, found):
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.own_files import is_half_made
+
+    return is_half_made(project_vm, found)
+
+
 @pytest.mark.parametrize("begun", [True, False])
 def test_half_made_vm_needs_a_record(begun):
     """Without the record that a task has begun its first start, a VM is not ours to undo."""
     created = CreatedVm("web", "libvirt", "u", "/f", None, None, None, False)
     project_vm = ProjectVm("web", {"name": "web", "provider": "libvirt"}, created, {}, begun)
-    assert is_half_made(project_vm, ProviderVm("stopped", nics=0, is_unwritten=True)) == begun
+    assert _is_half_made(project_vm, ProviderVm("stopped", nics=0, is_unwritten=True)) == begun
 
 
 @pytest.mark.parametrize(
@@ -168,9 +173,9 @@ def test_half_made_vm_is_idle_and_unwritten(change, is_half):
     created = CreatedVm("web", "libvirt", "u", "/f", None, None, None, False)
     project_vm = ProjectVm("web", {"name": "web", "provider": "libvirt"}, created, {}, True)
     found = ProviderVm(**{"power": "stopped", "nics": 1, "is_unwritten": True, **change})
-    assert is_half_made(project_vm, found) == is_half
+    assert _is_half_made(project_vm, found) == is_half
     provisioned = replace(project_vm, created=replace(created, is_provisioned=True))
-    assert not is_half_made(provisioned, found)
+    assert not _is_half_made(provisioned, found)
 
 
 def test_vm_started_by_hand_is_not_created_again(tmp_path):

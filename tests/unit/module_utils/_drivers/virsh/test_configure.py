@@ -17,7 +17,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defin
     file_of,
     target_of,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import check_running_disks
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
@@ -283,6 +282,8 @@ def test_file_at_path_of_new_disk_is_not_used_without_record(tmp_path):
 @pytest.mark.parametrize("change_of_disk", [("size", 4 * MIB), (None, None)], ids=["enlarged", "detached"])
 def test_disk_that_the_running_vm_does_not_have_is_not_changed(change_of_disk):
     """libvirt would change the file that the running VM has at the slot."""
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import check_running_disks
+
     attribute, new = change_of_disk
     one = Change("disks", MIB, new, key="vdb", attribute=attribute, cost=LIVE)
     stored, running = ({"disks": {"vdb": {"source": path}}} for path in ("/own", THEIRS))

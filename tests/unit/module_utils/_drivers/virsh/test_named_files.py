@@ -13,7 +13,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.named_files import named_files
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import SAVED, FakeVirsh, disk, domain, driver_of, failed
@@ -68,6 +67,8 @@ def test_files_of_devices(tmp_path, text, mode):
 
 @pytest.mark.parametrize(("text", "mode"), list(_BOOT.items()))
 def test_files_at_boot(text, mode):
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.named_files import named_files
+
     definition = Definition(f"<domain><name>a</name><uuid>u</uuid><os>{text}</os><devices/></domain>")
     assert [(one, path) for one, _option, path in named_files(definition)] == [(mode, F)]
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Held, PolyvirtError, Stale
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Stale
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, POWER_VERBS, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition, target_of
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
@@ -55,6 +55,8 @@ def _verbs(virsh):
 @pytest.mark.parametrize("verb", LOCKED_VERBS)
 @pytest.mark.parametrize("other_verb", LOCKED_VERBS)
 def test_two_tasks_do_not_change_a_vm_at_the_same_time(tmp_path, verb, other_verb):
+    from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Held
+
     drivers = [driver_of(StoringVirsh(UUID, XML), tmp_path) for _task in range(2)]
     with drivers[0].alone(_vm(), [Step(verb)]):
         second = drivers[1].alone(_vm(), [Step("stop"), Step(other_verb)])

@@ -16,7 +16,6 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import IN_MARK
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import rehearse
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import described_native
@@ -121,6 +120,8 @@ def _rich():
 
 
 def _made(definition, changes):
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import rehearse
+
     made = Definition(definition.text())
     changes = changes if isinstance(changes, list) else [changes]
     shares = [change for change in changes if change.field == "shared_folders"]
