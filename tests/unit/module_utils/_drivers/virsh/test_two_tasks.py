@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Stale
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, POWER_VERBS, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition, target_of
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
 
 from unit.module_utils._drivers.virsh.answers import UUID, StoringVirsh, driver_of, machine_xml, with_devices
 
@@ -21,8 +20,10 @@ DISK = Change("disks", None, {"size": MIB}, key="vdb", cost=LIVE)
 LOCKED_VERBS = ("configure", "delete", "snapshot", "drop_snapshot", "edit_snapshot", "restore")
 
 
-@pytest.fixture(autouse=True)
-def _locks(tmp_path, monkeypatch):
+@pytest.fixture(name="_locks")
+def _own_locks(tmp_path, monkeypatch):
+    from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
+
     (tmp_path / "locks").mkdir(mode=0o700)
     monkeypatch.setattr(exclusive, "_folder", lambda: str(tmp_path / "locks"))
 
@@ -54,7 +55,7 @@ def _verbs(virsh):
 
 @pytest.mark.parametrize("verb", LOCKED_VERBS)
 @pytest.mark.parametrize("other_verb", LOCKED_VERBS)
-def test_two_tasks_do_not_change_a_vm_at_the_same_time(tmp_path, verb, other_verb):
+def test_two_tasks_do_not_change_a_vm_at_the_same_time(tmp_path, _locks, verb, other_verb):
     from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Held
 
     drivers = [driver_of(StoringVirsh(UUID, XML), tmp_path) for _task in range(2)]
@@ -70,7 +71,7 @@ def test_two_tasks_do_not_change_a_vm_at_the_same_time(tmp_path, verb, other_ver
 
 
 @pytest.mark.parametrize("verb", sorted(POWER_VERBS))
-def test_power_alone_does_not_wait_for_a_change(tmp_path, verb):
+def test_power_alone_does_not_wait_for_a_change(tmp_path, _locks, verb):
     driver = driver_of(StoringVirsh(UUID, XML), tmp_path)
     with driver.alone(_vm(), [STORE]), driver.alone(_vm(), [Step(verb)]):
         pass

@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defin
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import described_native
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import bus_of, disk_element
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import write_native
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import NATIVE
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 
@@ -157,7 +157,7 @@ def _rejected_with(definition, path):
     """The remedy of the error for a path of native that is set in ``definition``; empty without an error."""
     try:
         TRAITS.normalize(Vm("rich"), {"native": {path: "x"}})
-        write_native(Definition(definition.text()), Change("native", None, "x", key=path))
+        NATIVE["native"].write(Definition(definition.text()), Change("native", None, "x", key=path))
     except Refused as error:
         return error.remedy
     return ""
@@ -235,7 +235,9 @@ def test_what_is_at_a_place_decides(place, part, option):
     for step in (f"disk[{place}]", f"disk[@device='{('cdrom', 'cdrom', 'lun', 'floppy', 'disk')[place - 1]}']"):
         if place in (3, 4) or step == f"disk[{place}]":
             try:
-                write_native(copy.deepcopy(definition), Change("native", None, None, key=f"devices/{step}{part}"))
+                NATIVE["native"].write(
+                    copy.deepcopy(definition), Change("native", None, None, key=f"devices/{step}{part}")
+                )
                 remedy = ""
             except Refused as error:
                 remedy = error.remedy
@@ -252,5 +254,5 @@ def test_no_described_path_is_rejected(name):
     assert {"os/kernel", "os/initrd", "os/cmdline", "iothreads"} <= described.keys()
     TRAITS.normalize(Vm("rich"), {"native": described})
     for path, value in described.items():
-        write_native(definition, Change("native", None, value, key=path))
+        NATIVE["native"].write(definition, Change("native", None, value, key=path))
     assert ET.tostring(definition.root)
