@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils.leases import decisions
+from ansible_collections.polyvirt.core.plugins.plugin_utils.leases import decisions, reap
 
 NOW = datetime(2027, 3, 27, 12, tzinfo=timezone.utc).timestamp() + 0.5
 VMS = [
@@ -127,6 +128,43 @@ def test_task_deletes_one_snapshot_if_it_has_expired():
 )
 def test_vm_with_a_writable_record_needs_a_named_pool(vm, pools, permitted):
     assert decisions.is_permitted(vm, pools) == permitted
+
+
+class _Sources:
+    """A source with one VM; ``ended`` are the tasks that are carried out."""
+
+    names, paths = ("pve",), ()
+
+    def __init__(self, vm):
+        self._vm, self.ended = vm, []
+
+    def source(self, name):
+        return SimpleNamespace(platform=self._vm["platform"])
+
+    def connection(self, name):
+        return {}
+
+    def run(self, tasks, timeout):
+        return {"pve": [{"vms": [self._vm]}]}
+
+    def run_each(self, tasks, timeout):
+        self.ended += [task for _name, task in tasks if not task["check_mode"]]
+        return [{"changed": True, "plan": ""} for _task in tasks]
+
+
+@pytest.mark.parametrize(("pools", "is_ended"), [(None, False), (["lab"], False), (["ci", "lab"], True)])
+@pytest.mark.parametrize("action", ["delete", "stop"])
+def test_lease_in_the_notes_ends_only_vms_of_named_pools(monkeypatch, pools, action, is_ended):
+    """Who may write the notes may not delete the VM."""
+    sources = _Sources({**VMS[1], "platform": "proxmox", "settings": {"pool": "ci"}})
+    monkeypatch.setattr(reap, "sources_for", lambda *words: sources)
+    monkeypatch.setattr(reap, "now", lambda: NOW)
+    plugin = object.__new__(type("Reaping", (reap.Reap,), {"own": frozenset()}))
+    plugin._loader, plugin._task_vars = None, {}
+    approval = SimpleNamespace(permit_parts=lambda *words: None, is_limited=False)
+    options = {"grace": "0m", "sources": None, "pools": pools, "action": action, "stop_mode": None, "owner": None}
+    answer = plugin._answer({**options, "timeout": 1}, False, approval)
+    assert (bool(sources.ended), answer["changed"], bool(answer["warnings"])) == (is_ended, is_ended, not is_ended)
 
 
 def test_vm_that_is_in_no_named_pool_is_listed_with_the_reason():

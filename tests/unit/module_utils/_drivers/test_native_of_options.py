@@ -44,7 +44,8 @@ _SIZE = 1 << 30
 def _rejection(row, key, value, *known):
     """The remedy of the error for a key of native; empty without an error."""
     try:
-        row.normalize(Vm("web"), {key: value}, *known)
+        if row.normalize:
+            row.normalize(Vm("web"), {key: value}, *known)
     except Refused as error:
         return error.remedy
     return ""

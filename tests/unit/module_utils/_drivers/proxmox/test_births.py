@@ -55,9 +55,11 @@ def test_new_vm_has_its_birth_in_its_record(world, requested):
 
 
 def test_copied_record_is_not_valid_again(world):
-    do(world, **NEW, expires="0m", owner="anna", fleet="lab", controller_time=NOW)
+    assert do(world, **NEW, expires="1h", owner="anna", fleet="lab", controller_time=NOW).changed
     assert _seen(world).config["fleet"] == "lab"
     _replace(world, 500, "web3")
+    kept = do(world, name="web3", state="absent", expired_for="1h", controller_time=NOW + 10_000)
+    assert (kept.failed, kept.changed, 500 in world.cluster.machines) == (False, False, True), kept.msg
     seen = _seen(world)
     assert _mark(world)["id"] == "500"
     assert (seen.owned, seen.created, [file.ours for file in seen.files if file.role == "disk"]) == (
@@ -66,8 +68,6 @@ def test_copied_record_is_not_valid_again(world):
         [False],
     )
     assert (seen.config["owner"], seen.config["fleet"], bool(seen.config["expires"])) == ("", "", False)
-    kept = do(world, name="web3", state="absent", expired_for="0m", controller_time=NOW + 60)
-    assert (kept.failed, kept.changed) == (False, False), kept.msg
     refused = do(world, name="web3", state="absent")
     assert refused.failed
     assert "no record that this collection created it" in refused.msg
