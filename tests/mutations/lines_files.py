@@ -86,7 +86,7 @@ MUTATIONS = (
         "_drivers/virsh/create.py::store_new",
         "name in driver.unfinished and _is_finished(_)",
         "False",
-        [f"{_UNIT}/test_create.py"],
+        [f"{_UNIT}/test_create.py::test_vm_that_another_task_has_completed_is_not_stored_again"],
     ),
     Mutation(
         "file-of-others-is-in-a-new-vm",

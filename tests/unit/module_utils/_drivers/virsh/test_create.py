@@ -151,10 +151,20 @@ def test_what_a_killed_task_has_begun_is_completed(virsh, tmp_path):
     assert ((tmp_path / FILES[0]).stat().st_ino, sorted(os.listdir(tmp_path))) == (inode, sorted(FILES))
 
 
-def test_vm_that_another_task_has_completed_is_not_stored_again(virsh, tmp_path):
+@pytest.mark.parametrize("is_late", [False, True], ids=["before", "while this task creates its disks"])
+def test_vm_that_another_task_has_completed_is_not_stored_again(virsh, tmp_path, monkeypatch, is_late):
     creator = unfinished(virsh, tmp_path, *FILES)
     virsh.answers["list", "--all", "--uuid", "--name"] = ""
-    virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml()
+    storage = type(creator.storage)
+    create_disk = storage.create_disk
+
+    def completed_meanwhile(*words):
+        virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml()
+        return create_disk(*words)
+
+    monkeypatch.setattr(storage, "create_disk", completed_meanwhile)
+    if not is_late:
+        virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml()
     with pytest.raises(CreatedMeanwhile):
         _create(creator, CONFIG, SEED)
     assert ("define", "/dev/stdin") not in virsh.done
