@@ -65,7 +65,7 @@ class Platform(Libvirt):
     # This host has no IOMMU and no USB; port forwards need a NIC of the type user (test_port_forwards.py).
     unusable = frozenset({"nested_virtualization", "devices", "port_forwards"})
     not_for_every_power = frozenset({"shared_folders"})  # QEMU cannot save a VM that has a virtiofs device.
-    undefine_words = ("--nvram",)
+    undefine_words = ("--nvram", "--checkpoints-metadata")
     disk_size = "16M"
     # BIOS has no NVRAM.
     changing_with: ClassVar = {"firmware": ("nvram_format",)}
