@@ -281,6 +281,27 @@ MUTATIONS = (
         [f"{_TESTS}/test_power_back_replaced.py"],
     ),
     Mutation(
+        "vm-that-was-not-deleted-stays-off",
+        "_engine",
+        "_planned.after.on or _planned.after.power == ABSENT",
+        "_planned.after.on",
+        [f"{_TESTS}/test_power_back_replaced.py"],
+    ),
+    Mutation(
+        "half-deleted-vm-is-started",
+        "_engine/progress/power_back.py::may_be_started",
+        "(_1.config, _1.mark, _2[0]) == (_3.config, _3.mark, _2[1])",
+        "(_1.config, _1.mark) == (_3.config, _3.mark)",
+        [f"{_TESTS}/test_power_back_replaced.py"],
+    ),
+    Mutation(
+        "vm-of-a-doubtful-deletion-stays-off",
+        "_engine/progress/power_back.py::_may_be_off",
+        "progress.last_wrote is False or _is_doubtful_deletion(progress)",
+        "progress.last_wrote is False",
+        [f"{_TESTS}/test_power_back_replaced.py"],
+    ),
+    Mutation(
         "vm-stays-off-after-a-stop-that-was-not-observed",
         "_engine",
         'since == ["configure"] or (not since and (was_sent or progress.vm.power == STOPPED))',

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.model import LIVE, RUNNING, STOPPED, SUSPENDED, Step
+from ..._core.model import ABSENT, LIVE, RUNNING, STOPPED, SUSPENDED, Step
 from ..._core.power import AGAIN, BACK_TO, COST_OF_MOVE
 from ..._core.segments import into_segments
+from ..observe import planning_facets
 from . import failures
 from .state import CREATED, FIRST_PAUSE, POWER_BACK, STOPPING, Observe
 
@@ -29,7 +30,9 @@ def ways_back(progress, attempted):
     """
     planned, before = progress.plan, progress.plan.before.power
     ways = {RUNNING: AGAIN[before]} if before in AGAIN and _was_resumed_to_be_stopped(planned, attempted) else {}
-    if planned.after.on and BACK_TO.get(before) and _may_be_off(progress, attempted):
+    # Of a VM that is still there after all, nobody asked that it is off.
+    is_wanted = planned.after.on or planned.after.power == ABSENT
+    if is_wanted and BACK_TO.get(before) and _may_be_off(progress, attempted):
         ways[STOPPED] = BACK_TO[before]
     return ways
 
@@ -49,9 +52,24 @@ def _may_be_off(progress, attempted):
         return False
     since = verbs[stops[-1] + 1 :]
     if len(since) == 1 and since[0] in _REPLACING:
-        return progress.last_wrote is False
+        return progress.last_wrote is False or _is_doubtful_deletion(progress)
     was_sent = stops[-1] < progress.done or progress.phase == STOPPING
     return since == ["configure"] or (not since and (was_sent or progress.vm.power == STOPPED))
+
+
+def _is_doubtful_deletion(progress):
+    """Return whether a deletion has failed that may have changed nothing: an observation shows that."""
+    attempted = progress.plan.steps[progress.done : progress.done + 1]
+    return progress.last_wrote is None and [step.verb for step in attempted] == ["delete"]
+
+
+def may_be_started(progress):
+    """Return whether the VM that was observed after an error is as complete as the one that was stopped."""
+    before, vm = progress.plan.before, progress.vm
+    if not _is_doubtful_deletion(progress):
+        return True
+    paths = [{file.path for file in one.files} for one in (before, vm)]
+    return (before.config, before.mark, paths[0]) == (vm.config, vm.mark, paths[1])
 
 
 def ways_after_stop(progress):
@@ -65,7 +83,8 @@ def observed_first(progress, ways):
     """Return the progress that observes the VM: what the failed step did is not known yet."""
     patience = max(progress.patience, PATIENCE)
     progress = replace(progress, phase=POWER_BACK, ways_back=ways, patience=patience)
-    return replace(progress, wish=Observe(CREATED), due=progress.at, pause=FIRST_PAUSE)
+    facets = planning_facets([progress.request], progress.traits) if _is_doubtful_deletion(progress) else CREATED
+    return replace(progress, wish=Observe(facets), due=progress.at, pause=FIRST_PAUSE)
 
 
 def with_way_back(progress, verbs):

@@ -14,7 +14,7 @@ from ..observe import planning_facets
 from . import failures
 from .ending import fail, finish, stopped_in_vain
 from .guests import wait_for_guest
-from .power_back import with_way_back
+from .power_back import may_be_started, with_way_back
 from .replan import is_outdated, planned_again
 from .state import (
     ANSWERS,
@@ -168,7 +168,7 @@ def while_judging(progress, _event):
 def before_power_back(progress, _event):
     """Bring the VM back to its previous power state, unless it is in one in which this task has not left it."""
     verbs = progress.ways_back.get(progress.vm.power)
-    if not verbs:
+    if not verbs or not may_be_started(progress):
         return finish(progress)
     if progress.vm.busy and progress.patience > 0:
         return observe_later(progress, POWER_BACK, progress.wish.facets)

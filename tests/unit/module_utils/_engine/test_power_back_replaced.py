@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, SnapshotRequest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import File, Policy, Request, SnapshotRequest
 
 from unit.module_utils._engine.test_power_back import House, carry_out, failing, found
 from unit.module_utils._engine.world import World, refusal
@@ -31,13 +31,49 @@ def test_vm_stays_off_if_the_snapshot_is_of_a_stopped_vm():
     assert (carry_out(world, request).failed, world.verbs()) == (True, ["kill", "restore"])
 
 
-@pytest.mark.parametrize(("wrote", "power"), [(False, "running"), (None, "stopped")])
-def test_vm_that_was_not_deleted_is_started_only_if_nothing_of_it_is_gone(wrote, power):
-    world = House(found())
-    world._seen = lambda machine, facets: World._seen(world, machine, facets)  # Without snapshots.
-    world.inject_errors("delete", _rejected(refusal("it is protected"), wrote))
-    image = {"image": {"source": "/i"}}
+IMAGE = {"image": {"source": "/i"}}
+DELETIONS = {
+    "absent": {"state": "absent"},
+    "recreate": {"state": "started", "config": {"bus": "new"}, "creation": IMAGE},
+}
+
+
+def _not_deleted(request, wrote, power="running", is_lost=False):
+    """(outcome, world) of a deletion that the platform rejected; ``is_lost``: one of the VM's files is gone."""
+    world = House(found(power))
+    lost = []
+
+    def seen(machine, facets):
+        # Without snapshots.
+        files = () if lost else (File("/vms/web.qcow2", "disk", ours=True),)
+        return World._seen(world, machine, facets).having(files=files)
+
+    def delete(vm, step):
+        lost.extend([1] * is_lost)
+        raise _rejected(refusal("it is protected"), wrote)
+
+    world._seen, world._delete = seen, delete
     policy = Policy(stop_mode="force", allow_recreate=True)
-    request = Request("web", state="started", config={"bus": "new"}, creation=image, policy=policy)
-    outcome = carry_out(world, request)
+    return carry_out(world, Request("web", policy=policy, **request)), world
+
+
+@pytest.mark.parametrize("request_of", DELETIONS.values(), ids=DELETIONS)
+@pytest.mark.parametrize(
+    ("wrote", "is_lost", "power"),
+    [(False, False, "running"), (None, False, "running"), (None, True, "stopped"), (True, False, "stopped")],
+)
+def test_vm_that_was_not_deleted_is_started_only_if_nothing_of_it_is_gone(request_of, wrote, is_lost, power):
+    outcome, _world = _not_deleted(request_of, wrote, is_lost=is_lost)
     assert (outcome.failed, outcome.vms[0]["state"]) == (True, power), outcome.msg
+
+
+@pytest.mark.parametrize("power", ["paused", "suspended"])
+def test_vm_that_was_not_deleted_gets_its_previous_power_state_back(power):
+    outcome, world = _not_deleted(DELETIONS["absent"], False, power)
+    assert (outcome.failed, world.machine("web").power) == (True, power), outcome.msg
+
+
+@pytest.mark.parametrize("power", ["stopped", "failed"])
+def test_vm_that_was_off_is_not_started_after_a_failed_deletion(power):
+    outcome, world = _not_deleted(DELETIONS["absent"], False, power)
+    assert (outcome.failed, "start" in world.verbs()) == (True, False), outcome.msg
