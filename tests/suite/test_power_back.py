@@ -89,6 +89,29 @@ def test_failed_call_leaves_no_vm_off(restarts, platform, pytestconfig):
     assert back or len(places) < total or platform.name in _WITHOUT_CALLS, "no call failed while the VM was off"
 
 
+def test_failed_deletion_leaves_no_complete_vm_off(restarts, platform, pytestconfig):
+    deletion = {"state": "absent", "stop_mode": "force", "timeout": 1}
+    total = platform.count_calls(lambda: restarts.run(deletion))
+    for place in share(pytestconfig, range(1, total + 1), _EVERY_DAY // 2):
+        restarts.create()
+        before = restarts.found()
+        platform.fail_call(restarts.shim, place)
+        answer = restarts.run(deletion)
+        platform.fail_no_call(restarts.shim)
+        truth = platform.truth([NAME])[NAME]
+        where = f"call {place} of {total}: {answer.result}"
+        if truth is not None and answer.failed and answer.vms:
+            assert answer.vm(NAME)["state"] in (truth["power"], "unknown"), where
+            assert restarts.found() == before or _has_lost_files(answer, place), where
+        assert not restarts.run(deletion).failed, where
+        assert platform.truth([NAME])[NAME] is None, where
+
+
+def _has_lost_files(answer, place):
+    """On libvirt, files are removed before the definition, so this VM is no longer complete."""
+    return "undefine" in answer.calls[place - 1].argv
+
+
 def _check_result(answer, before, after, where):
     """Check that the result is true; returns whether the VM was brought back to its previous power state."""
     if not answer.vms:
