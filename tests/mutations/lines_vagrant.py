@@ -285,6 +285,20 @@ MUTATIONS = (
         [f"{_FORESEEN}::test_external_snapshot_of_another_program_is_foreseen"],
     ),
     Mutation(
+        "vagrant-destroys-a-new-vm-unseen",
+        "_drivers/vagrant/power.py::_flags_of_up",
+        "is_kept or _lists_its_disks(driver, project_vm)",
+        "is_kept",
+        [f"{_UNIT}/test_foreign_disks.py::test_disk_that_a_user_attaches_during_a_first_start_that_fails_is_kept"],
+    ),
+    Mutation(
+        "vm-with-a-foreign-disk-stays-off",
+        "_drivers/vagrant/delete.py::destroy",
+        "writes.set_back(before)",
+        "pass",
+        [f"{_UNIT}/test_foreign_disks.py::test_vm_that_vagrant_does_not_destroy_is_running_again"],
+    ),
+    Mutation(
         "trigger-has-changed-something",
         "_drivers/vagrant/delete.py",
         "tool.is_from_trigger(error) and driver.project_vm(name).created == project_vm.created",

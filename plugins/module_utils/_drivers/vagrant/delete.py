@@ -38,6 +38,7 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
     drives = with_named(drives, project_vm)
     _check_known(project_vm.name, drives, known)
     spared = [one for one in drives if provider_tool.is_spared(one, to_delete)]
+    before = writes.count()
     if spared:
         provider_tool.detach(project_vm.created.id, spared)
     try:
@@ -45,6 +46,9 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
     except PolyvirtError:
         if spared and driver.project_vm(project_vm.name).created is not None:
             provider_tool.attach_again(project_vm.created.id, spared, state)
+            # What Vagrant itself has done is not known.
+            writes.set_back(before)
+            writes.note(doubtful=True)
         raise
     left = [path for path in sorted(to_delete) if files.exists(path)]
     left = provider_tool.delete_files(left) if left else []

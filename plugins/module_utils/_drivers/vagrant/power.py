@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from ..._core.errors import CommandFailed, PolyvirtError, Refused, Timeout
-from ..._core.model import RUNNING, SUSPENDED
+from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._ports import writes
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_output as output
@@ -33,6 +33,8 @@ def start(driver, vm, step):
     except (CommandFailed, Timeout) as error:
         if tool.is_locked(error):
             raise
+        if isinstance(error, CommandFailed) and _lists_its_disks(driver, project_vm):
+            _undo_first_start(driver, vm.name)
         raise _explained(vm, error, driver.project) from error
     # A suspended VM resumes with its former settings, so nothing is recorded.
     if project_vm.described is not None and vm.power != SUSPENDED:
@@ -60,6 +62,28 @@ def _first_start_recorded(driver, project_vm):
         raise
 
 
+def _lists_its_disks(driver, project_vm):
+    """Whether a new VM of a managed project can be deleted here, so that Vagrant must not do it unseen."""
+    if project_vm.created is not None or project_vm.described is None or driver.options.get("on_failure") == "keep":
+        return False
+    described = project_vm.described
+    return driver.tool_of_new(described["provider"], described.get("native") or {}) is not None
+
+
+def _undo_first_start(driver, name):
+    """Delete a new VM that never answered, as Vagrant would, but nothing that somebody attached to it."""
+    project_vm = driver.project_vm(name)
+    provider_tool = driver.provider_tool_of(project_vm)
+    if provider_tool is None or project_vm.created.is_provisioned:
+        return
+    identifier = project_vm.created.id
+    found = provider_tool.observe([identifier], frozenset()).get(identifier)
+    if found is not None and found.power != STOPPED:
+        provider_tool.power_off(name, identifier, found.power)
+    destroy(driver, project_vm)
+    driver.project.end_first_start(name)
+
+
 def _without_remains(driver, vm):
     """The ProjectVm, after what a killed task has left of a VM that was never started is removed."""
     project_vm = driver.project_vm(vm.name)
@@ -83,7 +107,8 @@ def _check_half_made(driver, project_vm):
 
 
 def _flags_of_up(driver, vm, project_vm):
-    if project_vm.created is not None or driver.options.get("on_failure") == "keep":
+    is_kept = project_vm.created is not None or driver.options.get("on_failure") == "keep"
+    if is_kept or _lists_its_disks(driver, project_vm):
         # Without this option, Vagrant destroys a VM that does not answer, with its disk, even if it existed before.
         yield "--no-destroy-on-error"
     if project_vm.described is not None and project_vm.created is None:

@@ -1,0 +1,170 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each way to delete a VM, with each thing that is not the VM's own: the table is in ways_to_delete.py.
+
+Bytes and inodes are compared, or what identifies a file or volume of a double.
+"""
+
+from __future__ import annotations
+
+import calendar
+import time
+from contextlib import nullcontext
+from itertools import product
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
+
+from platforms.things import THINGS as PLATFORM_THINGS
+from suite.answer import Task
+from suite.carry import carry_one
+from suite.scenarios.snapshots import snapshot
+from suite.source_host import set_clock
+from suite.ways_to_delete import KEPT, OUTCOMES, REJECTED, SPARED, TABLE, THINGS, WAYS
+
+LONG_AGO = calendar.timegm((2020, 1, 1, 0, 0, 0))
+SNAPSHOT, REST = "before", "pvc-way-rest"
+#: Ways after which the result shows the deleted VM with what was kept.
+_LISTING = ("absent", "prune", "reap")
+
+
+def test_table_has_each_way_thing_and_platform(record_property):
+    cells = [TABLE[platform][thing][way] for platform, thing, way in product(PLATFORM_THINGS, THINGS, WAYS)]
+    assert set(TABLE) == set(PLATFORM_THINGS)
+    assert [cell for cell in cells if cell not in OUTCOMES and not cell.endswith(".")] == []
+    counts = {outcome: cells.count(outcome) for outcome in OUTCOMES}
+    others = len(cells) - sum(counts.values())
+    record_property("summary", f"ways to delete: {len(cells)} cells: {counts}, {others} with a reason")
+
+
+class Table:
+    """The VMs of one platform for one way to delete."""
+
+    def __init__(self, platform, way, carry):
+        self.platform, self.way, self._carry = platform, way, carry
+        self.things = PLATFORM_THINGS[platform.name](platform)
+        self.cells = {thing: row[way] for thing, row in TABLE[platform.name].items() if row[way] in OUTCOMES}
+
+    def vm(self, thing):
+        return f"pvc-way-{THINGS.index(thing)}"
+
+    def create(self):
+        """Create a VM for each thing, off. On WSL, somebody else has registered it, and tasks only record settings."""
+        names = [self.vm(thing) for thing in self.cells]
+        options = {**self.platform.creation, **self.platform.to_exist, "controller_time": LONG_AGO}
+        if self.platform.name == "wsl":
+            self.platform.bring(dict.fromkeys((*names, REST), STOPPED))
+            options = {"controller_time": LONG_AGO}
+        if self.way == "prune":
+            for name in (*names, REST):
+                self.done(Task(name, {**options, "name": [name], "fleet": name}))
+        else:
+            lease = {"expires": "2020-01-31"} if self.way == "reap" else {}
+            self.done(Task("create", {**options, "name": names, **lease}))
+        for name in names:
+            self.platform.move(name, STOPPED)
+        if self.way in ("snapshot", "restore"):
+            self.done(snapshot("take", names, SNAPSHOT))
+
+    def done(self, task):
+        answer = self._carry(self.platform, [task])[task.label]
+        assert not answer.failed, answer.msg
+        return answer
+
+    def task(self, thing, label, check):
+        name = self.vm(thing)
+        if self.way in ("snapshot", "restore"):
+            return snapshot(label, [name], SNAPSHOT, "absent" if self.way == "snapshot" else "restored", check)
+        owned, now = {"delete_disks": "owned"}, {"controller_time": int(time.time())}
+        options = {
+            "absent": {"name": [name], "state": "absent", "stop_mode": "force"},
+            "reap": {"name": [name], "state": "absent", "stop_mode": "force", "expired_for": "0m", **now},
+            "prune": {"name": [REST], "fleet": name, "prune": True, "prune_stop_mode": "force", **now},
+            "recreate": {"name": [name], **self.platform.creation, **self.platform.to_exist,
+                         **self.platform.whole_vm_tasks().get("created again", {})},
+        }[self.way]  # fmt: skip
+        return Task(label, {**options, **owned}, check)
+
+    def fault(self, thing):
+        """What is wrong with a cell of the table, or an empty text."""
+        name, expected = self.vm(thing), self.cells[thing]
+        held = getattr(self.things, thing.replace(" ", "_"))(name)
+        with self.things.locked(held) if thing == "locked file" else nullcontext():
+            before, truth = self.things.seen(held), self.platform.truth([name])
+            answers = self._carry(self.platform, [self.task(thing, one, one == "check") for one in ("check", "run")], [name])
+            after = self.things.seen(held)
+        check, run = answers["check"], answers["run"]
+        results = f"check: {check.failed} {check.changed} {check.msg!r}, run: {run.failed} {run.changed} {run.msg!r}"
+        if before is None or after != before:
+            return f"{held} was changed; {results}"
+        if expected == REJECTED:
+            is_right = check.failed and run.failed and check.msg == run.msg and not run.changed
+            is_right = is_right and run.truth == truth
+        elif expected == SPARED:
+            is_right = not (check.failed or run.failed) and run.truth[name] is not None
+        else:
+            is_right = not (check.failed or run.failed) and self._is_listed(run, name, held)
+            is_right = is_right and (run.truth[name] is None) == (self.way in _LISTING)
+        return "" if is_right else f"not {expected}; {results}, truth {str(run.truth)[:300]}, {str(run.vms)[:1500]}"
+
+    def _is_listed(self, answer, name, held):
+        return self.way not in _LISTING or held in {one["path"] for one in answer.vm(name)["kept"]}
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "rollback"])
+@pytest.mark.parametrize("platform_name", list(PLATFORM_THINGS), indirect=True, scope="session")
+def test_what_is_not_the_vms_own_survives(platform, way, carry):
+    table = Table(platform, way, carry)
+    if not table.cells:
+        reasons = {row[way] for row in TABLE[platform.name].values()}
+        assert all(len(one) > 10 for one in reasons)
+        return
+    platform.clean()
+    windows = getattr(getattr(platform, "host", None), "windows", None)
+    if windows is not None:
+        set_clock(windows)
+    table.create()
+    faults = {thing: table.fault(thing) for thing in table.cells}
+    found = [f"{thing}: {fault}" for thing, fault in faults.items() if fault]
+    if found:
+        pytest.fail(f"{platform.name}, {way}:\n" + "\n".join(found), pytrace=False)
+
+
+def _creations(platform, shim, tmp_path, options):
+    """The answers of creations of which a call fails: in the middle, before the end, and the last one."""
+
+    def run(more):
+        return carry_one(platform, shim, tmp_path, more)
+
+    gone = {"name": options["name"], "state": "absent", "stop_mode": "force"}
+    total = platform.count_calls(lambda: run(options))
+    yield run(gone)
+    for place in sorted({total * 2 // 3, total - 1, total}):
+        platform.fail_call(shim, place)
+        yield run(options)
+        platform.fail_no_call(shim)
+        yield run(gone)
+
+
+@pytest.mark.parametrize("platform_name", list(PLATFORM_THINGS), indirect=True, scope="session")
+def test_what_is_not_the_vms_own_survives_the_rollback_of_a_creation(platform, shim, tmp_path):
+    things, found = PLATFORM_THINGS[platform.name](platform), []
+    cells = {thing: row["rollback"] for thing, row in TABLE[platform.name].items() if row["rollback"] in OUTCOMES}
+    platform.clean()
+    for number, (thing, expected) in enumerate(cells.items()):
+        name = f"pvc-way-{number}"
+        held, used = things.options_with(thing, name)
+        options = {**platform.creation, **platform.to_exist, "name": [name], "timeout": 2, **used}
+        before = things.seen(held)
+        if expected == REJECTED:
+            check, run = (carry_one(platform, shim, tmp_path, options, check=one) for one in (True, False))
+            is_right = check.failed and run.failed and check.msg == run.msg and not run.changed
+            found += [] if is_right else [f"{thing}: check: {check.result}, run: {run.result}"]
+        else:
+            answers = list(_creations(platform, shim, tmp_path, options))
+            found += [] if any(one.failed for one in answers) else [f"{thing}: no creation failed"]
+            found += [f"{thing}: {one.msg}" for one in answers[::2] if one.failed]
+        found += [] if before and things.seen(held) == before else [f"{thing}: {held} was changed"]
+    if found:
+        pytest.fail(f"{platform.name}, rollback:\n" + "\n".join(found), pytrace=False)
