@@ -351,7 +351,7 @@ def test_vm_that_vagrant_does_not_destroy_is_running_again(platform, has_foreign
     failed = _absent(platform, False, stop_mode="force")
     assert "A trigger in the Vagrantfile" in failed.error
     state = platform.world.run(about="vm_info").vm["state"]
-    assert (failed.vm["state"], state, platform.attached()) == ("running", "running", before)
+    assert (failed.vms[0]["state"], state, platform.attached()) == ("running", "running", before)
 
 
 def test_only_what_vagrant_left_is_deleted_after_it(tmp_path, monkeypatch):
