@@ -57,7 +57,14 @@ MUTATIONS = (
         FIRST,
     ),
     Mutation("disk-of-a-running-vm-grows", "_core", "{(GROW, WRITE): _holder_on, **_}", "{**_}", FIRST),
-    Mutation("disk-of-a-running-vm-is-restored", "_core", "{(RESTORE, WRITE): _holder_on, **_}", "{**_}", FIRST),
+    Mutation("disk-of-a-running-vm-is-restored", "_core", "{(RESTORE, WRITE): _always, **_}", "{**_}", FIRST),
+    Mutation(
+        "disk-of-a-stopped-vm-is-restored",
+        "_core",
+        "{(RESTORE, WRITE): _always, **_}",
+        "{(RESTORE, WRITE): _holder_on, **_}",
+        FIRST,
+    ),
     Mutation(
         "source-that-is-on-is-cloned",
         "_core",

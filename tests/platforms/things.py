@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +29,10 @@ class Things:
     def seen(self, thing):
         path = Path(thing)
         return (path.stat().st_ino, path.read_bytes()) if path.exists() else None
+
+    def content(self, thing):
+        """The same for an image into which a snapshot was written: only what a VM reads counts."""
+        return self.seen(thing)
 
     def own_disk(self, vm):
         return next(iter(self.platform.disks_of(self.platform.truth([vm])[vm]).values()))
@@ -93,6 +98,11 @@ class Things:
 
 
 class OnLibvirt(Things):
+    def content(self, thing):
+        with tempfile.NamedTemporaryFile() as raw:
+            subprocess.run(["qemu-img", "convert", "-U", "-O", "raw", thing, raw.name], check=True)
+            return Path(thing).stat().st_ino, Path(raw.name).read_bytes()
+
     def new_disk(self, vm):
         path = self.storage / f"{vm}-precious.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "8M"], check=True)

@@ -90,11 +90,12 @@ class Table:
         """What is wrong with a cell of the table, or an empty text."""
         name = self.vm(thing)
         held = getattr(self.things, thing.replace(" ", "_"))(name)
+        seen = self.things.content if self.way == "snapshot" and thing.startswith("disk") else self.things.seen
         with self.things.locked(held) if thing == "locked file" else nullcontext():
-            before, truth = self.things.seen(held), self.platform.truth([name])[name]
+            before, truth = seen(held), self.platform.truth([name])[name]
             tasks = [self.task(thing, label, is_check) for label, is_check in (("check", True), ("run", False))]
             check, run = self._carry(self.platform, tasks, [name]).values()
-            is_same = self.things.seen(held) == before
+            is_same = seen(held) == before
         if before is None or not is_same:
             return f"{held} was changed: {run.result}"
         outcome = self._outcome(name, held, check, run, truth)

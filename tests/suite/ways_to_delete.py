@@ -43,8 +43,8 @@ TABLE = {
         "foreign disk": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "foreign iso": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
-        "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, REJECTED, REJECTED),
-        "disk in saved memory": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, REJECTED, REJECTED),
+        "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, REJECTED),
+        "disk in saved memory": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, REJECTED),
         "locked file": _row(REJECTED, _NO_RECREATE, REJECTED, REJECTED, _NO_VM_YET, REJECTED, REJECTED),
     },
     "virtualbox_double": {

@@ -243,12 +243,12 @@ class VirshClaims(HoldsClaims):
     def step_files(self, plan, step):
         if step.verb in ("create", "clone", "configure"):
             return [*super().step_files(plan, step), *self._other_files(plan, step)]
-        if step.verb == "snapshot" and step.arguments["kind"] == INTERNAL and plan.before.power == STOPPED:
-            # libvirt writes it into the image, which QEMU has locked as a backing file of a running VM.
-            disks = plan.before.config.get("disks") or {}
-            return [(SNAPSHOT, f"disks.{slot}", disk["source"]) for slot, disk in disks.items() if disk.get("source")]
+        if step.verb == "snapshot" and step.arguments["kind"] == INTERNAL:
+            return _written_images(plan.before)
         if step.verb == "drop_snapshot":
-            return self._merged_files(plan.before, step)
+            dropped = [one for one in plan.before.snapshots if one.name in step.arguments["names"]]
+            images = _written_images(plan.before) if any(one.kind == INTERNAL for one in dropped) else ()
+            return [*self._merged_files(plan.before, step), *images]
         return ()
 
     def stored(self, plan, step):
@@ -294,6 +294,16 @@ class VirshClaims(HoldsClaims):
                 if key not in self._frozen:
                     self._frozen[key] = read_snapshot(self._driver.virsh, *key).disk_files
                 yield from ((MERGE, f"{SNAPSHOTS}.{snapshot.name}", path) for path in self._frozen[key].values())
+
+
+def _written_images(vm):
+    """The images into which libvirt itself writes an internal snapshot of a VM that is off, or from which it removes it.
+
+    QEMU has locked one that is the backing file of a running VM, or open elsewhere. libvirt does not report that it
+    could not remove a snapshot from such an image.
+    """
+    disks = (vm.config.get("disks") or {}) if vm.power == STOPPED else {}
+    return [(SNAPSHOT, f"disks.{slot}", disk["source"]) for slot, disk in disks.items() if disk.get("source")]
 
 
 def _is_new_file(claim):
