@@ -342,4 +342,11 @@ MUTATIONS = (
         "False",
         [f"{_UNIT}/settings/test_nvram.py"],
     ),
+    Mutation(
+        "snapshot-is-deleted-from-an-image-that-is-open-elsewhere",
+        "_drivers/virsh/claims.py::step_files",
+        "[*self._merged_files(plan.before, step), *images]",
+        "[*self._merged_files(plan.before, step)]",
+        ["tests/unit/module_utils/_drivers/virsh/test_claims.py"],
+    ),
 )

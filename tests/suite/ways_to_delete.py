@@ -27,6 +27,7 @@ _NO_VM_YET = "A VM that does not exist has no file that another VM or program co
 _NOT_SAVED = "The platform cannot save the memory of a VM."
 _SAVED_SETTINGS = "Disks of a saved VM cannot be changed, so its definition always has them."
 _NO_LOCK = "The platform opens files for the VM alone, and shows no locks of other programs."
+_MERGED_LATER = "Hyper-V itself merges the files after the task, and deletes none that it could not merge."
 _BOX = "A new VM of Vagrant has the disks of its box; those that native attaches have tests of the driver."
 
 
@@ -85,7 +86,7 @@ TABLE = {
         "iso of another vm": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
         "disk of another vm": _row(KEPT, KEPT, KEPT, KEPT, REJECTED, KEPT, KEPT),
         "disk in saved memory": _never(_SAVED_SETTINGS),
-        "locked file": _row(REJECTED, REJECTED, REJECTED, REJECTED, _NO_VM_YET, REJECTED, REJECTED),
+        "locked file": _row(REJECTED, REJECTED, REJECTED, REJECTED, _NO_VM_YET, _MERGED_LATER, REJECTED),
     },
     "wsl": {
         "foreign disk": _row(REJECTED, _NO_RECREATE, SPARED, REJECTED, _ONE_DISK, _NO_SNAPSHOTS, _NO_SNAPSHOTS),

@@ -14,11 +14,20 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     DELETE,
     FILE,
     OWN,
+    SNAPSHOT,
     WRITE,
     Claim,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, SUSPENDED, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    Plan,
+    Snapshot,
+    Step,
+    Vm,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
 
 from unit.module_utils._drivers.claimed import check_claims
@@ -119,3 +128,16 @@ def test_damaged_image_of_a_plan_is_no_error_of_the_comparison(tmp_path):
     driver.storage.qemu_img = SimpleNamespace(info=broken)
     own, unreadable = driver.claims.file(str(path), WRITE, "disks.vdb")
     assert (own.kind, own.text, "is not a disk image" in unreadable.text) == (FILE, str(path), True)
+
+
+@pytest.mark.parametrize(
+    ("power", "name", "is_written"),
+    [(STOPPED, "inner", True), (STOPPED, "other", False), (RUNNING, "inner", False), (SUSPENDED, "inner", False)],
+)
+def test_internal_snapshot_is_deleted_from_the_images_of_a_vm_that_is_off(power, name, is_written):
+    """So their locks are asked: libvirt does not report that it could not write to an image that is open elsewhere."""
+    config = {"disks": {"vda": {"source": "/vms/web.qcow2"}, "vdb": {}}}
+    vm = Vm("web", id="u-web", power=power, config=config, snapshots=(Snapshot("inner", kind="internal"),))
+    step = Step("drop_snapshot", arguments={"names": (name,)})
+    found = Driver(domain("web")).claims.step_files(Plan(vm, vm, segments=((step,),)), step)
+    assert list(found) == ([(SNAPSHOT, "disks.vda", "/vms/web.qcow2")] if is_written else [])
