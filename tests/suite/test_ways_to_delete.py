@@ -47,7 +47,7 @@ class Table:
         self.cells = {thing: row[way] for thing, row in TABLE[platform.name].items() if row[way] in OUTCOMES}
 
     def vm(self, thing):
-        return f"pvc-way-{THINGS.index(thing)}"
+        return f"pvc-{self.way}-{THINGS.index(thing)}"
 
     def create(self):
         """Create a VM for each thing, off. On WSL, somebody else has registered it, and tasks only record settings."""
@@ -165,7 +165,7 @@ def test_what_is_not_the_vms_own_survives_the_rollback_of_a_creation(platform, s
 
     platform.clean()
     for thing, expected in cells.items():
-        name = f"pvc-way-{THINGS.index(thing)}"
+        name = f"pvc-rollback-{THINGS.index(thing)}"
         held, used = things.options_with(thing, name)
         options = {**platform.creation, **platform.to_exist, "name": [name], "timeout": 2, **used}
         before = things.seen(held)
