@@ -283,8 +283,8 @@ MUTATIONS = (
     Mutation(
         "vm-that-was-not-deleted-stays-off",
         "_engine",
-        "_planned.after.on or _planned.after.power == ABSENT",
-        "_planned.after.on",
+        "_1.after.on or _1.after.power == ABSENT",
+        "_1.after.on",
         [f"{_TESTS}/test_power_back_replaced.py"],
     ),
     Mutation(

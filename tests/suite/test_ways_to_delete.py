@@ -112,7 +112,6 @@ class Table:
         return KEPT if held in lists[0] & lists[1] else "not listed as kept"
 
 
-@pytest.mark.rotated(6)
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "rollback"])
 @pytest.mark.parametrize("platform_name", list(PLATFORM_THINGS), indirect=True, scope="session")
 def test_what_is_not_the_vms_own_survives(platform, way, carry):
@@ -154,7 +153,6 @@ def _fault_of_creation(platform, shim, run, options, expected):
     return "" if list(_failed_creations(platform, shim, run, options)) else "no creation failed"
 
 
-@pytest.mark.rotated(6)
 @pytest.mark.parametrize("platform_name", list(PLATFORM_THINGS), indirect=True, scope="session")
 def test_what_is_not_the_vms_own_survives_the_rollback_of_a_creation(platform, shim, tmp_path):
     things, found = PLATFORM_THINGS[platform.name](platform), []
