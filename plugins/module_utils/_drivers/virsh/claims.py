@@ -297,7 +297,7 @@ class VirshClaims(HoldsClaims):
 
 
 def _written_images(vm):
-    """The images into which libvirt itself writes an internal snapshot of a VM that is off, or from which it removes it.
+    """The images that libvirt itself changes when an internal snapshot of a VM that is off is created or deleted.
 
     QEMU has locked one that is the backing file of a running VM, or open elsewhere. libvirt does not report that it
     could not remove a snapshot from such an image.
