@@ -52,7 +52,7 @@ TABLE = {
         "foreign disk": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "foreign iso": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
-        "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, KEPT),
+        "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, REJECTED),
         "disk in saved memory": _never(_SAVED_SETTINGS),
         "locked file": _never(_NO_LOCK),
     },
