@@ -439,5 +439,4 @@ def test_disk_that_a_user_attaches_during_a_first_start_that_fails_is_kept(tmp_p
     platform.world.port.programs["vagrant"] = attach_meanwhile
     failed = platform.world.create(state="started", provider="libvirt")
     assert "on_failure: keep" in failed.error
-    assert [path.exists() for path in attached] == [True]
-    assert (platform.world.states(), platform.world.file.exists()) == ({}, False)
+    assert ([path.exists() for path in attached], platform.world.states()) == ([True], {})
