@@ -262,7 +262,7 @@ MUTATIONS = (
     Mutation(
         "vm-that-is-to-be-off-is-started",
         "_engine",
-        "planned.after.on and BACK_TO.get(before) and _may_be_off(progress, attempted)",
+        "is_wanted and BACK_TO.get(before) and _may_be_off(progress, attempted)",
         "BACK_TO.get(before) and _may_be_off(progress, attempted)",
         [f"{_TESTS}/test_power_back.py"],
     ),

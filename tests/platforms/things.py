@@ -9,14 +9,13 @@ Each method returns the path (or the volume) that has to survive. ``other`` is a
 from __future__ import annotations
 
 import fcntl
+import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED, SUSPENDED
-
-_ISO = bytes(64 * 2048)
 
 
 class Things:
@@ -42,7 +41,7 @@ class Things:
 
     def new_iso(self, vm):
         path = self.storage / f"{vm}-users.iso"
-        path.write_bytes(_ISO)
+        shutil.copyfile(self.platform.medium(), path)
         return str(path)
 
     def attach(self, vm, thing, is_iso=False):
