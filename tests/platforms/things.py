@@ -173,6 +173,11 @@ class OnVagrant(OnVirtualBox):
     def _prepare(self, uuid):
         """The box has a controller with free places."""
 
+    def new_iso(self, vm):
+        path = self.storage / f"{vm}-users.iso"
+        path.write_bytes(bytes(64 * 2048))
+        return str(path)
+
     def other_of(self, vm):
         """VirtualBox's own VM, in no project."""
         other = f"{vm}-other"
