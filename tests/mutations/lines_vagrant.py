@@ -289,14 +289,14 @@ MUTATIONS = (
         "_drivers/vagrant/power.py::_flags_of_up",
         "is_kept or _lists_its_disks(driver, project_vm)",
         "is_kept",
-        [f"{_UNIT}/test_foreign_disks.py::test_disk_that_a_user_attaches_during_a_first_start_that_fails_is_kept"],
+        [f"{_UNIT}/test_failed_steps.py::test_disk_that_a_user_attaches_during_a_first_start_that_fails_is_kept"],
     ),
     Mutation(
         "vm-with-a-foreign-disk-stays-off",
         "_drivers/vagrant/delete.py::destroy",
         "writes.set_back(before)",
         "pass",
-        [f"{_UNIT}/test_foreign_disks.py::test_vm_that_vagrant_does_not_destroy_is_running_again"],
+        [f"{_UNIT}/test_failed_steps.py::test_vm_that_vagrant_does_not_destroy_is_running_again"],
     ),
     Mutation(
         "trigger-has-changed-something",

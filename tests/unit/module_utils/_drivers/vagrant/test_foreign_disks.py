@@ -341,19 +341,6 @@ def test_disks_are_attached_again_if_the_deletion_fails(platform):
     assert path.exists()
 
 
-@pytest.mark.parametrize("has_foreign_disk", [False, True])
-def test_vm_that_vagrant_does_not_destroy_is_running_again(platform, has_foreign_disk):
-    if has_foreign_disk:
-        platform.attach("precious.qcow2")
-    before = platform.attached()
-    assert platform.world.run(state="started").vm
-    platform.world.vagrant.fails("destroy", "TriggersBadExitCodes", "A script exited with an unacceptable exit code 1.")
-    failed = _absent(platform, False, stop_mode="force")
-    assert "A trigger in the Vagrantfile" in failed.error
-    state = platform.world.run(about="vm_info").vm["state"]
-    assert (failed.vms[0]["state"], state, platform.attached()) == ("running", "running", before)
-
-
 def test_only_what_vagrant_left_is_deleted_after_it(tmp_path, monkeypatch):
     platform = WithLibvirt(tmp_path)
     assert platform.world.create(state="started", provider="libvirt").vm
@@ -422,21 +409,3 @@ def test_partly_deleted_vm_is_reported(monkeypatch, tmp_path):
     assert delete.delete.__module__.endswith("delete")
     failed = _absent(platform, False, stop_mode="force")
     assert "Vagrant has not deleted it" in failed.error
-
-
-def test_disk_that_a_user_attaches_during_a_first_start_that_fails_is_kept(tmp_path):
-    """Vagrant itself would delete the new VM with everything that it has by then."""
-    platform, attached = WithLibvirt(tmp_path), []
-    platform.world.vagrant.change(guests={"web": "silent"})
-    answered = platform.world.port.programs["vagrant"]
-
-    def attach_meanwhile(argv, environment):
-        answer = answered(argv, environment)
-        if "up" in argv:
-            attached.append(platform.attach("precious.qcow2"))
-        return answer
-
-    platform.world.port.programs["vagrant"] = attach_meanwhile
-    failed = platform.world.create(state="started", provider="libvirt")
-    assert "on_failure: keep" in failed.error
-    assert ([path.exists() for path in attached], platform.world.states()) == ([True], {})
