@@ -61,6 +61,11 @@ def test_every_mutation_is_killed_by_a_test_that_exists():
     assert [row.test for row in rows if not exists(row.test)] == []
 
 
+def test_only_mutations_of_roles_survive_the_quick_tests():
+    """Plays of whole roles are in a full run only (tests/suite/belts.py)."""
+    assert {row.area for row in table.read().values() if row.belt != "quick"} <= {"roles"}
+
+
 CODE = """\
 def check(vm, size):
     # A comment.

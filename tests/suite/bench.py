@@ -26,7 +26,7 @@ class Bench:
 
     name = ""
     #: The numbers of pairs and of lists of a full run, and the largest ones of any run.
-    pairs, lists, at_most = 60, 40, None
+    pair_count, list_count, at_most = 60, 40, None
     #: A strategy of ``suite.pairs.Case``, and the Vocabulary of lists; None: this belt does not use the platform.
     cases = words = None
     #: Options that each entry of a list has, and options of the new VM of a pair.

@@ -26,7 +26,7 @@ VM = "pvc-described"
 
 @pytest.mark.parametrize("bench", WITH_PAIRS)
 def test_described_task_reports_what_others_change(ground, bench):
-    @generated(bench.pairs // _FEW, bench.cases, at_most=min(bench.at_most or _AT_MOST, _AT_MOST))
+    @generated(bench.pair_count // _FEW, bench.cases, at_most=min(bench.at_most or _AT_MOST, _AT_MOST))
     def holds(case):
         with bench.opened(ground=ground) as platform:
             platform.prepare(case)
@@ -54,7 +54,7 @@ def _assert_reported(platform, before, after):
 
 @pytest.mark.parametrize("bench", DOUBLES)
 def test_vm_that_is_created_again_has_the_same_settings(bench):
-    @generated(bench.pairs // _FEW, bench.cases, at_most=_AT_MOST)
+    @generated(bench.pair_count // _FEW, bench.cases, at_most=_AT_MOST)
     def holds(case):
         with bench.opened() as platform:
             platform.prepare(case)

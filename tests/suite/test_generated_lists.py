@@ -16,5 +16,5 @@ pytestmark = pytest.mark.full
 
 @pytest.mark.parametrize("bench", WITH_LISTS)
 def test_generated_lists(ground, bench):
-    number = number_of_pairs(bench.lists, bench.at_most)
+    number = number_of_pairs(bench.list_count, bench.at_most)
     lists.assert_all_true(number, lambda place: bench.opened(place, ground))

@@ -257,7 +257,7 @@ def test_core_on_a_platform_in_memory(platform, request, disturbance):
 @pytest.mark.core
 @pytest.mark.parametrize("bench", WITH_PAIRS)
 def test_check_mode_predicts_the_real_run(ground, bench):
-    @pairs(bench.pairs, bench.cases, at_most=bench.at_most)
+    @pairs(bench.pair_count, bench.cases, at_most=bench.at_most)
     def holds(case, disturbance):
         with bench.opened(ground=ground) as platform:
             platform.prepare(case)

@@ -58,7 +58,7 @@ def _points(platform, calls):
 def test_generated_task_that_is_killed(bench):
     killed = []
 
-    @generated(bench.pairs // 6, bench.cases, at_most=1000)
+    @generated(bench.pair_count // 6, bench.cases, at_most=1000)
     def holds(case):
         calls, end = _undisturbed(bench, lambda platform: _prepared(platform, case))
         if end is None or not calls:

@@ -154,7 +154,7 @@ def _end(platform, carry, about, asked):
 
 @pytest.mark.parametrize("bench", DOUBLES)
 def test_generated_task_may_be_sent_twice(bench):
-    @generated(bench.pairs // 6, bench.cases, at_most=1000)
+    @generated(bench.pair_count // 6, bench.cases, at_most=1000)
     def holds(case):
         def prepare(platform):
             platform.prepare(case)

@@ -51,7 +51,7 @@ class OnHyperV(WindowsBench):
     """A server with disk files, switches, and a VM of somebody else."""
 
     name = "hyperv"
-    pairs, lists = 60, 60
+    pair_count, list_count = 60, 60
     cases = cases(_SETTINGS, stop_mode=STOPS)
     reads = ("Get-", "Test-")
     small: ClassVar = {"memory": "512M", "networks": []}

@@ -96,7 +96,7 @@ class TestDriver(_Libvirt):
     """libvirt's test driver, whose guests need no time."""
 
     name, platform = "libvirt", "libvirt_test"
-    pairs, at_most = 20, 500
+    pair_count, at_most = 20, 500
     cases = cases(
         _SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED), stop_mode=STOPS, purge=("networks", "disks", "devices")
     )

@@ -42,7 +42,7 @@ class OnProxmox(Bench):
     """A cluster with a template, a running VM, and two free volumes on each node."""
 
     name = "proxmox"
-    pairs, lists = 200, 80
+    pair_count, list_count = 200, 80
     cases = st.builds(Case, st.none(), machines(), ASKED)
     creation: ClassVar = {}
     small: ClassVar = {"disks": [{"size": "8G"}], "node": "pve1"}

@@ -62,7 +62,7 @@ _WORDS = {
 class _Project(Bench):
     """A project of one provider. A port of the host is free if no running VM forwards it."""
 
-    pairs, lists = 60, 20
+    pair_count, list_count = 60, 20
     creation: ClassVar = {"box": BOX}
     provider = ""
     small: ClassVar = {"cpus": 1}

@@ -62,7 +62,7 @@ class VirtualBox(Bench):
     """A registry, with two disk images that have other names, too."""
 
     name = "virtualbox"
-    pairs = 120
+    pair_count = 120
     cases = cases(_SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED), stop_mode=STOPS, port_forwards=_FORWARDS)
     small: ClassVar = {"cpus": 1, "memory": "16M"}
     clones: ClassVar = {"linked": "snapshot"}

@@ -55,7 +55,7 @@ class Vmd(Bench):
     """A host with two switches, and the VM of its administrator."""
 
     name = "vmm"
-    pairs, lists = 60, 20
+    pair_count, list_count = 60, 20
     cases = cases(_SETTINGS, states=("present", "started", "stopped", "restarted", "paused", "absent"), stop_mode=STOPS)
     has_snapshots = False
     small: ClassVar = {"memory": "64M", "networks": [], "disks": [{"size": "16M"}]}
