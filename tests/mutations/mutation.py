@@ -38,7 +38,7 @@ class Mutation:
 
     def apply(self, checkout):
         """(path, its content) with the mutation. Raises ValueError unless the old code occurs exactly once."""
-        found = self._places(checkout, renamed=False) or self._places(checkout, renamed=True)
+        found = self._found(checkout)
         if len(found) != 1:
             names = ", ".join(sorted({path.relative_to(checkout).as_posix() for path, _place in found}))
             raise ValueError(f"{self.id}: the old code occurs {len(found)} times in {self.room}: {names or 'nowhere'}")
@@ -46,16 +46,25 @@ class Mutation:
         content = path.read_bytes()
         return path, (content[:start] + code.encode() + content[end:]).decode()
 
-    def _places(self, checkout, renamed):
-        """[(path, (start, end, code))]"""
+    def _found(self, checkout):
+        """The places in the room; if the code has moved to another one, those in the whole product."""
         name, _colons, function = self.room.partition("::")
         rooms = (checkout / "plugins/module_utils" / name, checkout / name)
         room = next((path for path in rooms if path.exists()), rooms[0])
         if room.is_file() and room.suffix != ".py":
             lines = re.finditer(rb"^[ \t]*(%s)[ \t]*$" % re.escape(self.old.encode()), room.read_bytes(), re.MULTILINE)
             return [(room, (*line.span(1), self.new)) for line in lines]
+        files = [room] if room.is_file() else sorted(room.rglob("*.py"))
+        return (
+            self._places(files, function)
+            or self._places(files, function, renamed=True)
+            or self._places(sorted((checkout / "plugins").rglob("*.py")), function)
+        )
+
+    def _places(self, files, function, renamed=False):
+        """[(path, (start, end, code))]"""
         return [
             (path, place)
-            for path in ([room] if room.is_file() else sorted(room.rglob("*.py")))
+            for path in files
             for place in pattern.places(path.read_bytes(), self.old, self.new, function, renamed)
         ]
