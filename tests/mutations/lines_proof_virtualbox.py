@@ -26,6 +26,13 @@ MUTATIONS = (
         _of(_DELETED, "test_base_of_a_linked_clone_remains_whoever_unregistered_its_vm"),
     ),
     Mutation(
+        "own-disk-stays-detached-if-it-cannot-be-deleted",
+        "_drivers/vbox/delete.py",
+        "slot.medium not in to_delete or files.exists(slot.medium)",
+        "slot.medium not in to_delete",
+        _of(_DELETED, "test_own_disk_on_an_image_that_is_kept_is_attached_again_if_it_cannot_be_deleted"),
+    ),
+    Mutation(
         "deletion-is-not-compared-with-the-plan",
         "_drivers/vbox/delete.py",
         "kept is not None",

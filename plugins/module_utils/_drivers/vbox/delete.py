@@ -100,9 +100,9 @@ def _check_as_planned(listing, vm, to_delete, planned):
 
 
 def _attach_again(driver, vbox_vm, slots, to_delete, _error):
-    """The deletion failed: a VM that still exists gets the disks back that are kept."""
+    """The deletion failed: a VM that still exists gets its disks back, unless they were deleted."""
     for slot in slots:
-        if slot.medium not in to_delete:
+        if slot.medium not in to_delete or files.exists(slot.medium):
             attach(driver, vbox_vm.uuid, (slot.controller, slot.port, slot.device), "hdd", slot.values["ImageUUID"])
 
 

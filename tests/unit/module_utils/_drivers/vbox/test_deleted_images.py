@@ -32,8 +32,8 @@ def paths_of(kept):
     return [one["path"] for one in kept]
 
 
-def test_base_of_a_linked_clone_remains_whoever_unregistered_its_vm(vbox):
-    """VirtualBox deletes it with the last disk that is based on it, although no VM has it."""
+def unregistered_source(vbox):
+    """The path of the disk of a VM that somebody has unregistered, below the disk of the linked clone ``copy``."""
     task(vbox).succeeded()
     disk = observed(vbox).config["disks"]["SATA 0"]["source"]
     snapshot(vbox, "base").succeeded()
@@ -41,6 +41,12 @@ def test_base_of_a_linked_clone_remains_whoever_unregistered_its_vm(vbox):
     overlay = next(path for path in vbox.registered() if "/web/Snapshots/" in path)
     vbox.run("unregistervm", "web")
     vbox.run("closemedium", "disk", overlay)
+    return disk
+
+
+def test_base_of_a_linked_clone_remains_whoever_unregistered_its_vm(vbox):
+    """VirtualBox deletes it with the last disk that is based on it, although no VM has it."""
+    disk = unregistered_source(vbox)
     check = task(vbox, "copy", state="absent", check=True).succeeded()
     done = task(vbox, "copy", state="absent").succeeded()
     assert paths_of(done.vm["kept"]) == paths_of(check.vm["kept"]) == [disk]
@@ -112,6 +118,14 @@ def test_vm_keeps_its_disks_if_it_cannot_be_deleted(vbox):
     before = observed(vbox).config["disks"]
     done = task(vbox, state="absent", fails={"unregistervm": "no space"})
     assert (done.outcome.failed, observed(vbox).config["disks"]) == (True, before)
+
+
+def test_own_disk_on_an_image_that_is_kept_is_attached_again_if_it_cannot_be_deleted(vbox):
+    """It was detached only because VirtualBox would delete the image below with it."""
+    unregistered_source(vbox)
+    before = observed(vbox, name="copy").config["disks"]
+    done = task(vbox, "copy", state="absent", fails={"closemedium": "The medium is locked"})
+    assert (done.outcome.failed, observed(vbox, name="copy").config["disks"]) == (True, before)
 
 
 def test_image_in_the_place_of_an_own_one_is_kept(vbox):
