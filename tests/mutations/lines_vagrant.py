@@ -9,6 +9,7 @@ from mutations.mutation import Mutation
 
 _UNIT = "tests/unit/module_utils/_drivers/vagrant"
 _FOREIGN, _HALF, _FORESEEN = (f"{_UNIT}/test_{name}.py" for name in ("foreign_disks", "half_made", "foreseen"))
+_FAILED = f"{_UNIT}/test_failed_steps.py"
 
 MUTATIONS = (
     Mutation(
@@ -173,6 +174,22 @@ MUTATIONS = (
         [f"{_FOREIGN}::test_disks_are_attached_again_if_the_deletion_fails"],
     ),
     Mutation(
+        "disk-stays-detached-if-the-next-one-cannot-be-detached",
+        "_drivers/vagrant/delete.py",
+        "try:\n    if spared:\n        provider_tool.detach(_1, spared)\n    _destroy(*_)\n"
+        "except PolyvirtError:\n    ...",
+        "if True:\n    provider_tool.detach(_1, spared)\n    try:\n        _destroy(driver, project_vm)\n"
+        "    except PolyvirtError:\n        ...",
+        [f"{_FAILED}::test_disks_are_attached_again_if_one_of_them_cannot_be_detached"],
+    ),
+    Mutation(
+        "disk-in-a-snapshot-of-a-half-made-vm-is-deleted",
+        "_drivers/vagrant/delete.py",
+        "_check_detachable(*_)",
+        "pass",
+        [f"{_FAILED}::test_disk_that_a_user_attached_to_a_half_made_vm_with_a_snapshot_is_not_deleted"],
+    ),
+    Mutation(
         "disk-in-a-snapshot-is-detached",
         "_drivers/vagrant/own_files.py",
         'one.ours or bool(one.held_by and one.role == "disk")',
@@ -289,14 +306,14 @@ MUTATIONS = (
         "_drivers/vagrant/power.py::_flags_of_up",
         "is_kept or _lists_its_disks(driver, project_vm)",
         "is_kept",
-        [f"{_UNIT}/test_failed_steps.py::test_disk_that_a_user_attaches_during_a_first_start_that_fails_is_kept"],
+        [f"{_FAILED}::test_disk_that_a_user_attaches_during_a_first_start_that_fails_is_kept"],
     ),
     Mutation(
         "vm-with-a-foreign-disk-stays-off",
         "_drivers/vagrant/delete.py::destroy",
         "writes.set_back(before)",
         "pass",
-        [f"{_UNIT}/test_failed_steps.py::test_vm_that_vagrant_does_not_destroy_is_running_again"],
+        [f"{_FAILED}::test_vm_that_vagrant_does_not_destroy_is_running_again"],
     ),
     Mutation(
         "trigger-has-changed-something",

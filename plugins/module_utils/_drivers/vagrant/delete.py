@@ -37,11 +37,12 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
     drives, state = provider_tool.drives(project_vm.created.id)
     drives = with_named(drives, project_vm)
     _check_known(project_vm.name, drives, known)
+    _check_detachable(project_vm.name, drives, to_delete)
     spared = [one for one in drives if provider_tool.is_spared(one, to_delete)]
     before = writes.count()
-    if spared:
-        provider_tool.detach(project_vm.created.id, spared)
     try:
+        if spared:
+            provider_tool.detach(project_vm.created.id, spared)
         _destroy(driver, project_vm)
     except PolyvirtError:
         if spared and driver.project_vm(project_vm.name).created is not None:
@@ -63,6 +64,18 @@ def _check_known(name, drives, known):
         raise Refused(
             f"{name}: {unknown[0]} was attached after the task was planned, so the VM is not deleted.",
             "Run the task again.",
+        )
+
+
+def _check_detachable(name, drives, to_delete):
+    """A plan asks for permission to delete such disks, but not every deletion has one, and snapshots may be newer."""
+    bound = [one for one in drives if one.held_by and one.role == "disk" and not (one.ours or one.used_by)]
+    held = [one for one in bound if one.path not in to_delete]
+    if held:
+        raise Refused(
+            f"{name}: {held[0].path} would be deleted with the VM: {held[0].held_by} needs it, so it cannot be"
+            " detached.",
+            "To delete both, use state: absent with delete_disks: all.",
         )
 
 

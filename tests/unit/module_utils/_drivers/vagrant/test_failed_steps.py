@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from unit.module_utils._drivers.vagrant.in_process import Killed
 from unit.module_utils._drivers.vagrant.test_foreign_disks import WithLibvirt, WithVirtualBox
 
 
@@ -43,3 +44,40 @@ def test_disk_that_a_user_attaches_during_a_first_start_that_fails_is_kept(tmp_p
     failed = platform.world.create(state="started", provider="libvirt")
     assert "on_failure: keep" in failed.error
     assert ([path.exists() for path in attached], platform.world.states()) == ([True], {})
+
+
+def test_disks_are_attached_again_if_one_of_them_cannot_be_detached(tmp_path):
+    platform = WithVirtualBox(tmp_path)
+    assert platform.world.create(state="started", provider="virtualbox").vm
+    assert platform.world.run(state="stopped", stop_mode="force").vm
+    platform.attach("first.vdi")
+    platform.attach("second.vdi", place=("1", "0"))
+    before, answered, detached = platform.attached(), platform.world.port.programs["VBoxManage"], []
+
+    def fails_after_the_first(argv, environment):
+        if "storageattach" in argv and argv[-1] == "none":
+            detached.append(argv[argv.index("--device") - 1 :])
+            if detached[0] != detached[-1]:
+                return 1, "", "VBoxManage: error: No space left on device"
+        return answered(argv, environment)
+
+    platform.world.port.programs["VBoxManage"] = fails_after_the_first
+    failed = platform.world.run(state="absent")
+    assert "No space left" in failed.error
+    assert (len(detached) > 1, platform.attached()) == (True, before)
+
+
+def test_disk_that_a_user_attached_to_a_half_made_vm_with_a_snapshot_is_not_deleted(tmp_path):
+    """VirtualBox does not detach it from the snapshot, so the VM cannot be created again."""
+    platform = WithVirtualBox(tmp_path)
+    platform.world.vagrant.change(interrupt="nic")
+    with pytest.raises(Killed):
+        platform.world.create(state="started", provider="virtualbox")
+    path = platform.attach("precious.vdi")
+    platform.hold()
+    rejected = platform.world.create(state="started", provider="virtualbox")
+    assert path.exists()
+    assert f"{path} would be deleted with the VM" in rejected.error
+    assert f"{path} is deleted together with its VM" in platform.world.run(state="absent").error
+    assert not platform.world.run(state="absent", delete_disks="all").failed
+    assert not path.exists()

@@ -85,18 +85,18 @@ class WithVirtualBox(WithLibvirt):
     def _run(self, *words):
         return self.world.virtualbox.run(*words)
 
-    def attach(self, name, device="disk", where=None):
+    def attach(self, name, device="disk", where=None, place=("1", "1")):
         path = (where or self.pool) / f"{name.partition('.')[0]}.{'vdi' if device == 'disk' else 'iso'}"
         if device == "disk":
             self._run("createmedium", "disk", "--filename", str(path), "--size", "8", "--format", "VDI")
         else:
             path.write_bytes(bytes(64 * 2048))
-        self._attach_file(path, device)
+        self._attach_file(path, device, place)
         return path
 
-    def _attach_file(self, path, device):
-        port, kind = ("1", "hdd") if device == "disk" else ("0", "dvddrive")
-        slot = ("--storagectl", "IDE Controller", "--port", port, "--device", "1")
+    def _attach_file(self, path, device, place=("1", "1")):
+        (port, number), kind = (place, "hdd") if device == "disk" else (("0", "1"), "dvddrive")
+        slot = ("--storagectl", "IDE Controller", "--port", port, "--device", number)
         self._run("storageattach", self.id, *slot, "--type", kind, "--medium", str(path))
 
     def detach(self):
