@@ -33,6 +33,23 @@ MUTATIONS = (
         _of(_DELETED, "test_own_disk_on_an_image_that_is_kept_is_attached_again_if_it_cannot_be_deleted"),
     ),
     Mutation(
+        "directory-is-always-listed-as-moved",
+        "_drivers/vbox/claims.py",
+        "_files_in(self._folder(plan, step)[0]) if moved else ()",
+        "_files_in(self._folder(plan, step)[0])",
+        _of(_BROKEN, "test_directory_that_cannot_be_listed_prevents_no_other_change"),
+    ),
+    Mutation(
+        "vm-starts-while-its-disk-is-moved",
+        "_core/world.py",
+        "frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE})",
+        "frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE})",
+        _of(
+            "tests/unit/module_utils/_core/test_world.py",
+            "test_vm_with_a_file_that_another_one_moves_starts_after_that",
+        ),
+    ),
+    Mutation(
         "deletion-is-not-compared-with-the-plan",
         "_drivers/vbox/delete.py",
         "kept is not None",

@@ -87,7 +87,7 @@ EXCLUDES = {
 #: Two slots of one VM.
 _EXCLUDES_IN_ONE_VM = frozenset({(WRITE, WRITE), (WRITE, SHARED), (SHARED, WRITE), (WRITE, BASE), (BASE, WRITE)})
 #: Work on a file that others have to wait for; those who only read it can do so at the same time.
-_IN_PROGRESS = frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE})
+_IN_PROGRESS = frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE})
 _READING = frozenset({READ, BASE, COPY})
 _ALL_OF_IPV4, _LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104 (it is compared, not listened at)
 #: Power states in which a VM listens at its ports.

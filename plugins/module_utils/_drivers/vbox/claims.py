@@ -103,7 +103,8 @@ class VBoxClaims(HoldsClaims):
         found = super().step_files(plan, step)
         if step.verb not in ("create", "clone"):
             moved = any(one.field == "groups" and one.new[:1] != (one.old or ())[:1] for one in step.changes)
-            return [*found, *((MOVE, "groups", path) for path in _files_in(self._folder(plan, step)[0]) if moved)]
+            paths = _files_in(self._folder(plan, step)[0]) if moved else ()
+            return [*found, *((MOVE, "groups", path) for path in paths)]
         folder, name = self._folder(plan, step)
         return [(NEW, "name", os.path.join(folder, f"{name}.vbox")), *found]
 

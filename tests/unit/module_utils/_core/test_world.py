@@ -18,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     GROW,
     MAC,
     MERGE,
+    MOVE,
     NAME,
     PORT,
     READ,
@@ -373,6 +374,12 @@ def test_disk_is_copied_after_the_work_on_it(work, waits):
     assert enter(world, "a", file(), during=[file(work)]) == (None, [])
     copied = file(COPY, "clone", source="id-a")
     assert enter(world, "b", during=[copied]) == (None, ["a"] if waits else [])
+
+
+def test_vm_with_a_file_that_another_one_moves_starts_after_that():
+    world = World([held("a"), held("b", file())])
+    assert enter(world, "a", during=[file(MOVE, "groups")]) == (None, [])
+    assert enter(world, "b", file(), power=RUNNING) == (None, ["a"])
 
 
 def _stacked(part_of):

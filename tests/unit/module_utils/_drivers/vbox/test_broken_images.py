@@ -225,3 +225,20 @@ def test_files_that_others_have_are_moved_with_the_directory(vbox, paths):
         vbox, ("b", "present", {"config": {"groups": ("/again",)}}), ("e", "present", {"config": {"cpus": 1}})
     ).succeeded()
     assert observed(vbox, name="e").config["iso"] == f"{vbox.machines}/again/b/media/a.iso"
+
+
+def test_directory_that_cannot_be_listed_prevents_no_other_change(vbox, monkeypatch):
+    """Somebody else's files in it matter only if it moves."""
+    task(vbox).succeeded()
+    private, listdir = str(vbox.machines / "web" / "private"), os.listdir
+    os.mkdir(private)
+
+    def denied(path="."):
+        if path == private:
+            raise PermissionError(13, "Permission denied", path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", denied)
+    task(vbox, state="started", config={"cpus": 2}).succeeded()
+    task(vbox, state="stopped", stop_mode="force").succeeded()
+    task(vbox, config={"groups": ("/again",)}, state="started").refused(private, "")
