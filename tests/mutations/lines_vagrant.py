@@ -183,6 +183,13 @@ MUTATIONS = (
         [f"{_FAILED}::test_disks_are_attached_again_if_one_of_them_cannot_be_detached"],
     ),
     Mutation(
+        "failed-deletion-hides-why-a-start-failed",
+        "_drivers/vagrant/power.py",
+        "suppress(PolyvirtError)",
+        "suppress()",
+        [f"{_FAILED}::test_error_of_a_first_start_is_reported_even_if_the_new_vm_cannot_be_deleted"],
+    ),
+    Mutation(
         "disk-in-a-snapshot-of-a-half-made-vm-is-deleted",
         "_drivers/vagrant/delete.py",
         "_check_detachable(*_)",

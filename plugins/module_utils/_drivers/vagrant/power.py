@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..._core.errors import CommandFailed, PolyvirtError, Refused, Timeout
 from ..._core.model import RUNNING, STOPPED, SUSPENDED
@@ -34,7 +34,8 @@ def start(driver, vm, step):
         if tool.is_locked(error):
             raise
         if isinstance(error, CommandFailed) and _lists_its_disks(driver, project_vm):
-            _undo_first_start(driver, vm.name)
+            with suppress(PolyvirtError):  # Why the start has failed matters more than why the VM remains.
+                _undo_first_start(driver, vm.name)
         raise _explained(vm, error, driver.project) from error
     # A suspended VM resumes with its former settings, so nothing is recorded.
     if project_vm.described is not None and vm.power != SUSPENDED:
@@ -189,6 +190,6 @@ def _explained(vm, error, project):
 
 
 _UNANSWERED = (
-    "Vagrant deletes a new VM that does not answer by SSH; on_failure: keep keeps it for inspection. A slow host"
-    " needs native: {vm.boot_timeout: 900}."
+    "A new VM that does not answer by SSH is deleted; on_failure: keep keeps it for inspection. A slow host needs"
+    " native: {vm.boot_timeout: 900}."
 )

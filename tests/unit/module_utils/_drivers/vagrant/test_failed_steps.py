@@ -81,3 +81,17 @@ def test_disk_that_a_user_attached_to_a_half_made_vm_with_a_snapshot_is_not_dele
     assert f"{path} is deleted together with its VM" in platform.world.run(state="absent").error
     assert not platform.world.run(state="absent", delete_disks="all").failed
     assert not path.exists()
+
+
+@pytest.mark.parametrize("is_created_before", [True, False])
+def test_error_of_a_first_start_is_reported_even_if_the_new_vm_cannot_be_deleted(tmp_path, is_created_before):
+    platform = WithLibvirt(tmp_path)
+    if is_created_before:
+        assert platform.world.create(provider="libvirt").vm
+    platform.world.vagrant.change(guests={"web": "silent"})
+    platform.world.vagrant.fails("destroy", "VagrantError", "It went wrong.")
+    failed = platform.world.create(state="started", provider="libvirt")
+    assert "Timed out while waiting for the machine to boot" in failed.error
+    assert "It went wrong" not in failed.error
+    # The rollback of a VM that this task created deletes it.
+    assert (list(platform.world.states()), failed.changed) == (["web"] * is_created_before, is_created_before)
