@@ -15,6 +15,20 @@ _KEYS, _MEMORY = [f"{_DRIVERS}/test_native_of_options.py"], [f"{_UNIT}/settings/
 
 MUTATIONS = (
     Mutation(
+        "images-of-a-suspended-vm-are-not-written",
+        "_drivers/virsh/claims.py",
+        "vm.power in (STOPPED, SUSPENDED)",
+        "vm.power == STOPPED",
+        [f"{_UNIT}/test_needed.py::test_internal_snapshot_is_not_deleted_from_an_image_that_is_open_elsewhere"],
+    ),
+    Mutation(
+        "locks-of-a-suspended-vm-are-not-asked",
+        "_core/needed.py",
+        "vm.on and vm.power != SUSPENDED",
+        "vm.on",
+        [f"{_UNIT}/test_needed.py::test_internal_snapshot_is_not_deleted_from_an_image_that_is_open_elsewhere"],
+    ),
+    Mutation(
         "saved-memory-holds-nothing",
         "_drivers/virsh/observe.py",
         '[("managedsave-dumpxml", uuid) for uuid in uuids if uuid in self.saved]',

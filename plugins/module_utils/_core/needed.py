@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .claims import MERGE, NEW, SNAPSHOT, SNAPSHOTS, HoldsClaims
-from .model import Plan
+from .model import SUSPENDED, Plan
 from .planned import Planned, added_disks
 
 #: Purposes of files: an image to create a disk from, a disk of a clone's source, a disk to attach, an ISO image, a file
@@ -250,7 +250,7 @@ def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Seq
     """Return (option, path, what is done) of existing files that a step deletes, writes to, or attaches for writing.
 
     ``items`` are the ``needed_files`` of the step. A VM that is on writes to its own disks: the platform itself
-    enlarges and merges these.
+    enlarges and merges these. Nothing has those of a suspended VM open.
     """
     verb, vm = one.step.verb, one.vm
     found = [("", path, DELETED) for path in one.step.arguments.get("files", ())] if verb == "delete" else []
@@ -259,7 +259,7 @@ def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Seq
             found.append((item.option, item.path, ATTACHED))
         elif item.purpose == GROWN and item.path and not vm.on:
             found.append((item.option, item.path, ENLARGED))
-    if vm.on:
+    if vm.on and vm.power != SUSPENDED:
         return found
     if verb == "restore":
         disks = (vm.config.get("disks") or {}).values()

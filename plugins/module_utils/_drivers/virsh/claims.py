@@ -297,12 +297,12 @@ class VirshClaims(HoldsClaims):
 
 
 def _written_images(vm):
-    """The images that libvirt itself changes when an internal snapshot of a VM that is off is created or deleted.
+    """The images that libvirt itself changes when an internal snapshot of a VM without QEMU is created or deleted.
 
     QEMU has locked one that is the backing file of a running VM, or open elsewhere. libvirt does not report that it
     could not remove a snapshot from such an image.
     """
-    disks = (vm.config.get("disks") or {}) if vm.power == STOPPED else {}
+    disks = (vm.config.get("disks") or {}) if vm.power in (STOPPED, SUSPENDED) else {}
     return [(SNAPSHOT, f"disks.{slot}", disk["source"]) for slot, disk in disks.items() if disk.get("source")]
 
 

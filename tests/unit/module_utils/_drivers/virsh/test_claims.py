@@ -132,7 +132,7 @@ def test_damaged_image_of_a_plan_is_no_error_of_the_comparison(tmp_path):
 
 @pytest.mark.parametrize(
     ("power", "name", "is_written"),
-    [(STOPPED, "inner", True), (STOPPED, "other", False), (RUNNING, "inner", False), (SUSPENDED, "inner", False)],
+    [(STOPPED, "inner", True), (STOPPED, "other", False), (RUNNING, "inner", False), (SUSPENDED, "inner", True)],
 )
 def test_internal_snapshot_is_deleted_from_the_images_of_a_vm_that_is_off(power, name, is_written):
     """So their locks are asked: libvirt does not report that it could not write to an image that is open elsewhere."""

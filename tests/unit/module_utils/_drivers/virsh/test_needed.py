@@ -11,7 +11,16 @@ import subprocess
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.file_checks import check_files
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    Change,
+    Plan,
+    Snapshot,
+    Step,
+    Vm,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.needed import VirshFiles
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -173,3 +182,23 @@ def test_locked_file_is_in_use_unless_a_vm_of_this_connection_runs_with_it(image
     assert not facts.in_use(str(disk))
     with opened_elsewhere(disk):
         assert facts.in_use(str(disk)) is (is_local and not is_on)
+
+
+@pytest.mark.parametrize(("power", "is_rejected"), [(STOPPED, True), (SUSPENDED, True), (RUNNING, False)])
+def test_internal_snapshot_is_not_deleted_from_an_image_that_is_open_elsewhere(images, tmp_path, power, is_rejected):
+    """libvirt itself changes the image, unless QEMU runs with it: a suspended VM has no QEMU either."""
+    (disk,) = chain(images, tmp_path, "disk")
+    text = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(disk)))
+    answers = {("dumpxml", UUID): text, ("dumpxml", UUID, "--inactive"): text}
+    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): f"{UUID} m1\n", **answers})
+    config = {"disks": {"vda": {"source": str(disk)}}}
+    vm = Vm("m1", id=UUID, power=power, config=config, snapshots=(Snapshot("s", kind="internal"),))
+    plan = Plan(vm, vm, segments=((Step("drop_snapshot", arguments={"names": ("s",), "ids": ("s",)}),),))
+    driver = driver_of(virsh, tmp_path)
+    check_plan(driver, plan)
+    with opened_elsewhere(disk):
+        if not is_rejected:
+            check_plan(driver, plan)
+            return
+        with pytest.raises(Refused, match=f"{disk} is open in another program, so it cannot be changed"):
+            check_plan(driver, plan)
