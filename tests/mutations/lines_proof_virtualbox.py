@@ -50,6 +50,20 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        "vm-with-a-kept-disk-stays-off-if-it-cannot-be-deleted",
+        "_drivers/vbox/delete.py",
+        "writes.set_back(before)",
+        "pass",
+        _of(_DELETED, "test_vm_with_a_disk_of_a_user_runs_again_if_it_cannot_be_deleted"),
+    ),
+    Mutation(
+        "vm-without-a-disk-is-started-after-a-failed-deletion",
+        "_drivers/vbox/delete.py",
+        "writes.note(doubtful=True)",
+        "pass",
+        _of(_DELETED, "test_vm_that_has_lost_a_disk_is_not_started_if_it_cannot_be_deleted"),
+    ),
+    Mutation(
         "deletion-is-not-compared-with-the-plan",
         "_drivers/vbox/delete.py",
         "kept is not None",
@@ -73,7 +87,7 @@ MUTATIONS = (
     Mutation(
         "detached-disks-are-not-attached-again",
         "_drivers/vbox/delete.py",
-        "slot.medium not in to_delete",
+        "slot.medium not in to_delete or files.exists(slot.medium)",
         "False",
         _of(_DELETED, "test_vm_keeps_its_disks_if_it_cannot_be_deleted"),
     ),

@@ -16,7 +16,7 @@ from functools import partial
 from ..._core.errors import CommandFailed, PartlyApplied, Refused
 from ..._core.mark import own_mark
 from ..._kit.creation import undone_on_failure
-from ..._ports import files
+from ..._ports import files, writes
 from ..._tools.vboxmanage import Busy, is_not_found
 from .observe import Listing, is_lost
 from .own_files import deleted_by_platform, dependents, files_of, spared
@@ -64,7 +64,7 @@ def delete_vm(driver, vm, paths, kept=None):
         _forget(driver, vm)
         return
     slots = spared(vbox_vm, to_delete)
-    with undone_on_failure(partial(_attach_again, driver, vbox_vm, slots, to_delete), Busy):
+    with undone_on_failure(partial(_attach_again, driver, vbox_vm, slots, to_delete, writes.count()), Busy):
         for slot in slots:
             remove_disk(driver, vbox_vm, slot_name(slot.controller, slot.port, slot.device))
         vbox_vm = _checked(driver, vm, to_delete, kept) if slots else vbox_vm
@@ -99,11 +99,15 @@ def _check_as_planned(listing, vm, to_delete, planned):
         raise Refused(f"{vm.name}: {what} after the task was planned, so the VM is not deleted.", "Run the task again.")
 
 
-def _attach_again(driver, vbox_vm, slots, to_delete, _error):
+def _attach_again(driver, vbox_vm, slots, to_delete, before, _error):
     """The deletion failed: a VM that still exists gets its disks back, unless they were deleted."""
     for slot in slots:
         if slot.medium not in to_delete or files.exists(slot.medium):
             attach(driver, vbox_vm.uuid, (slot.controller, slot.port, slot.device), "hdd", slot.values["ImageUUID"])
+    if slots:
+        # Whether anything else has changed is not known.
+        writes.set_back(before)
+        writes.note(doubtful=True)
 
 
 def _delete_checked(driver, vm, vbox_vm, to_delete):

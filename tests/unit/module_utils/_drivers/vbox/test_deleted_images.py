@@ -120,6 +120,23 @@ def test_vm_keeps_its_disks_if_it_cannot_be_deleted(vbox):
     assert (done.outcome.failed, observed(vbox).config["disks"]) == (True, before)
 
 
+def test_vm_with_a_disk_of_a_user_runs_again_if_it_cannot_be_deleted(vbox):
+    """Its disk was detached and attached again, so the VM is complete."""
+    disks = {"#0": {"size": MIB}, "#1": {"source": vbox.disk()}}
+    task(vbox, config={**SMALL, "disks": disks}, state="started").succeeded()
+    done = task(vbox, state="absent", fails={"unregistervm": "no space"})
+    assert (done.outcome.failed, observed(vbox).power) == (True, "running")
+
+
+def test_vm_that_has_lost_a_disk_is_not_started_if_it_cannot_be_deleted(vbox):
+    """The own disk, on top of an image that is kept, is deleted before the VM is unregistered."""
+    unregistered_source(vbox)
+    task(vbox, "copy", state="started").succeeded()
+    done = task(vbox, "copy", state="absent", fails={"unregistervm": "no space"})
+    assert (done.outcome.failed, "startvm" in done.verbs) == (True, False)
+    assert observed(vbox, name="copy").power == "stopped"
+
+
 def test_own_disk_on_an_image_that_is_kept_is_attached_again_if_it_cannot_be_deleted(vbox):
     """It was detached only because VirtualBox would delete the image below with it."""
     unregistered_source(vbox)
