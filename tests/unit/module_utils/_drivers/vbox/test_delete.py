@@ -228,7 +228,7 @@ def test_vm_that_a_new_clone_needs_is_kept(vbox):
     assert done.outcome.failed
     assert [word for word in ("web", "is needed by copy", "Delete copy first") if word not in done.outcome.msg] == []
     assert "unregistervm" not in done.verbs
-    assert (done.vm["state"], len(vbox.registered())) == ("stopped", 3)
+    assert (done.vm["state"], len(vbox.registered())) == ("running", 3)  # Nothing was deleted, so it is started again.
 
 
 def test_vm_that_is_being_cloned_is_not_deleted(vbox):
