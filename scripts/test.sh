@@ -98,9 +98,13 @@ begin_stage() {
     # Its own process group: background processes do not receive an interrupt, and the group is ended as a whole.
     set -m
     (
-        set -e
-        cd "$CHECKOUT"
-        "stage_$1"
+        # Not in a condition, where bash would ignore the -e.
+        (
+            set -e
+            cd "$CHECKOUT"
+            "stage_$1"
+        )
+        echo $? >"$RUN/$1.code"
     ) </dev/null >"$RUN/$1-stage.log" 2>&1 &
     JOBS[$1]=$!
     set +m
@@ -110,7 +114,7 @@ begin_stage() {
 # end_stage STAGE: waits for a stage that begin_stage has begun, and shows its output.
 end_stage() {
     local code=0
-    wait "${JOBS[$1]}" || code=$?
+    code_of "$1" "${JOBS[$1]}" || code=$?
     unset "JOBS[$1]"
     cat "$RUN/$1-stage.log" >&2
     return $code

@@ -168,14 +168,15 @@ stage_roles() {
 # Runs one scenario more than CPUs in parallel: a booting guest uses one core, and Ansible waits for it.
 _every_scenario() {
     local file one status=0
-    local -a scenarios=()
+    local -A scenarios=()
     make_network $_ROLES_NETWORK 192.168.141
     for file in extensions/molecule/*/molecule.yml; do
         while [ "$(jobs -rp | wc -l)" -gt "$(nproc)" ]; do sleep 1; done
-        _scenario "$(basename "${file%/molecule.yml}")" &
-        scenarios+=($!)
+        one=$(basename "${file%/molecule.yml}")
+        _with_code "scenario-$one" _scenario "$one" &
+        scenarios[$one]=$!
     done
-    for one in "${scenarios[@]}"; do wait "$one" || status=1; done
+    for one in "${!scenarios[@]}"; do code_of "scenario-$one" "${scenarios[$one]}" || status=1; done
     _host_virsh net-destroy $_ROLES_NETWORK
     return $status
 }

@@ -17,6 +17,21 @@ fix_seed() {
     say "The seed of this run; with it, another run chooses the same: POLYVIRT_TEST_SEED=$POLYVIRT_TEST_SEED"
 }
 
+# _with_code NAME COMMAND...: runs it, in the background, and writes its exit code to a file for code_of. bash forgets the
+# exit code of a process if another one gets its number, which happens in a run of an hour.
+_with_code() {
+    local name=$1 code=0
+    shift
+    ("$@") || code=$?
+    echo "$code" >"$RUN/$name.code"
+}
+
+# code_of NAME PROCESS: waits for the process of _with_code; returns the exit code of its command.
+code_of() {
+    wait "$2" 2>/dev/null || :
+    return "$(cat "$RUN/$1.code" 2>/dev/null || echo 1)"
+}
+
 # copy_tree NAME [PATHSPEC...]: a copy of what git would commit plus what is new, as polyvirt.core in a collections folder
 # of its own; prints the copy. The tools leave caches and results beside the sources, which have no place in a checkout.
 copy_tree() {
@@ -83,7 +98,7 @@ stage_lint() {
     importer=$(importer_environment)
     tree=$(copy_tree lint)
     cd "$tree" || return
-    _ansible_lint &
+    _with_code ansible-lint _ansible_lint &
     linting=$!
     # What runs in the background does not hear an interrupt.
     trap 'kill "${linting-}" 2>/dev/null || :' EXIT
@@ -99,7 +114,7 @@ stage_lint() {
     _docsite
     check "galaxy build" _build
     check "galaxy import" _import "$importer"
-    wait "$linting" || failed_checks+=("ansible-lint")
+    code_of ansible-lint "$linting" || failed_checks+=("ansible-lint")
     [ ${#failed_checks[@]} -eq 0 ] || stop_with "failed: $(printf '%s; ' "${failed_checks[@]}")"
 }
 
@@ -188,7 +203,7 @@ _sanity_with() {
         environments[$name]=$(_core_environment "$name") || exit
         versions[$name]=$(_core_version "${environments[$name]}")
         _seed_pip "$home" "${environments[$name]}"
-        _sanity "$name" "${environments[$name]}" "$home" &
+        _with_code "$name" _sanity "$name" "${environments[$name]}" "$home" &
         jobs[$name]=$!
     done
     # What runs in the background does not hear an interrupt.
@@ -197,7 +212,7 @@ _sanity_with() {
     [[ ${versions[oldest]-2.16.} == 2.16.* ]] || say "   NOTE: not 2.16, which needs Python 3.10, 3.11 or 3.12; none is here"
     _show_progress "${jobs[@]}"
     for name in "$@"; do
-        if wait "${jobs[$name]}"; then
+        if code_of "$name" "${jobs[$name]}"; then
             say "   ok      sanity with ansible-core ${versions[$name]}: $(grep -c '^Running sanity test' "$RUN/$name.log") tests"
         else
             say "   FAILED  sanity with ansible-core ${versions[$name]} (whole output: $RUN/$name.log)"

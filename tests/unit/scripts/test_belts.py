@@ -129,6 +129,24 @@ def test_stage_creates_its_root_once(shell):
     assert ["creating the root" in done.stderr for done in (first, again)] == [True, False]
 
 
+#: bash has forgotten the process, as it does if another one gets its number.
+CODES = """
+. "$LIB/host.sh"
+. "$LIB/stages_text.sh"
+begun() { _with_code "$1" "$2" & disown $!; wait_for=$!; while [ ! -s "$RUN/$1.code" ]; do :; done; }
+begun fails false
+code_of fails $wait_for && echo "a failure passed"
+begun passes true
+code_of passes $wait_for || echo "a success failed"
+code_of never 1 && echo "what never ran passed"
+echo done
+"""
+
+
+def test_exit_codes_of_background_processes_are_kept(shell):
+    assert shell(CODES, "full").stdout == "done\n"
+
+
 _TESTS = """
 import time
 
