@@ -72,7 +72,8 @@ def test_orphan_of_a_function_is_ended_unless_it_is_a_shared_connection(title, r
     reading, writing = os.pipe()
     command = (
         f"bash -c 'exec -a \"{title}\" sleep 60' & echo $! >&{writing};"
-        " while grep -qa 'exec -a' /proc/$!/cmdline; do sleep 0.1; done"
+        # Between two programs of a process, its command line is empty for a moment.
+        f" until [[ $(tr '\\0' ' ' </proc/$!/cmdline) = '{title} '* ]]; do sleep 0.1; done"
     )
     words, ways = ["bash", "-c", command], {"pass_fds": [writing], "start_new_session": True}
     answers([lambda: subprocess.run(words, check=False, **ways).args], [LONG])

@@ -62,11 +62,10 @@ def test_problem_of_an_import_is_the_exit_code(checkout, tmp_path, capsys):
     assert not exchange.page_entries(checkout, "de", "awx")[0].text
 
 
-def test_languages_take_turns(checkout, capsys):
+def test_complete_languages_are_listed(checkout, capsys):
     (checkout / FOLDER / "complete.yml").write_text("complete: [de, fr, ja]", encoding="utf-8")
-    for turn in ([], ["--turn", "0"], ["--turn", "1"], ["--turn", "5"]):
-        assert command.main(["list", *turn]) == 0
-    assert capsys.readouterr().out.splitlines() == ["de fr ja", "de", "fr", "ja"]
+    assert command.main(["list"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["de fr ja"]
 
 
 def test_unknown_language_is_an_error(capsys):
