@@ -9,6 +9,7 @@ import shutil
 import sys
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.full
 
@@ -24,7 +25,8 @@ CASES = {
 
 
 def test_emulated_vm_has_a_longer_timeout(play, checkout, tmp_path):
-    usual = {"vm_platform": "libvirt", "vm_module_options": {}}
+    defaults = yaml.safe_load((checkout / "roles" / "vm" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    usual = {**defaults, "vm_platform": "libvirt"}
     hosts = {name: {**usual, **variables, "case_expected": seconds} for name, (variables, seconds) in CASES.items()}
     check = {"ansible.builtin.assert": {"that": "__vm_wait_timeout | int == case_expected"}}
     code, output = play(hosts, check, vars_files=[str(checkout / "roles" / "vm" / "vars" / "main.yml")])
