@@ -23,7 +23,9 @@ def seconds_of_files(reports):
     found = Counter()
     for report in reports:
         for case in ElementTree.parse(report).iter("testcase"):
-            path = Path(*(case.get("classname") or "").split(".")).with_suffix(".py")
+            if not case.get("classname"):  # A run that was interrupted.
+                continue
+            path = Path(*case.get("classname").split(".")).with_suffix(".py")
             while not (CHECKOUT / path).is_file() and len(path.parts) > 1:
                 path = path.parent.with_suffix(".py")
             found[path.as_posix()] += float(case.get("time"))
