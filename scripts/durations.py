@@ -2,7 +2,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write tests/durations.json, by which --shard divides the tests, from reports of full runs.
+"""Write tests/suite/durations.json, by which --shard divides the tests, from reports of full runs.
 
 Usage: PYTEST_ADDOPTS=--junitxml=REPORT scripts/test.sh --full suite, then scripts/durations.py REPORT...
 """
@@ -36,4 +36,4 @@ if __name__ == "__main__":
     if len(sys.argv) == 1:
         sys.exit(__doc__)
     found = seconds_of_files(sys.argv[1:])
-    (CHECKOUT / "tests" / "durations.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (CHECKOUT / "tests" / "suite" / "durations.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

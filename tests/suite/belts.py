@@ -25,7 +25,7 @@ CONSTANT_SEED = "1"
 #: The platform of which all scenarios are in quick, and the fixtures by whose name a test has a platform.
 FASTEST, _PLATFORM_PARAMETERS = "libvirt_test", ("platform_name", "aside")
 #: {path of a file of tests: seconds of all its tests in a full run}, written by scripts/durations.py.
-DURATIONS = Path(__file__).resolve().parents[1] / "durations.json"
+DURATIONS = Path(__file__).with_name("durations.json")
 #: Fixtures of real guests and of the real VirtualBox.
 _REAL = frozenset({"qemu", "box"})
 
