@@ -38,6 +38,10 @@ class Bench:
     clones: ClassVar = {}
     has_snapshots = True
     stories: ClassVar = {}
+    #: Whether nothing shows what a failed command has done, so that it may have changed the VM; and the settings that
+    #: are not read, and not described, while a VM is stopped.
+    is_in_doubt = False
+    unread_while_stopped = ()
     #: The directory of the platform; its name differs from run to run.
     folder = "/nowhere"
     disturbance = UNDISTURBED

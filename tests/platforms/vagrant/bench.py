@@ -190,9 +190,10 @@ class WithVirtualBox(WithLibvirt):
 
 
 class WithHyperV(_Project):
-    """A provider without ports and addresses."""
+    """A provider without ports and addresses, of which this host has no tool."""
 
     name = "vagrant with hyperv"
+    is_in_doubt = True
     provider = "hyperv"
     words = lists.Vocabulary(**_WORDS, macs=(), ports=())
     cases = cases(_SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED), purge=("networks",), stop_mode=_STOPS)

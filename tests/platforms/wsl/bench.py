@@ -51,6 +51,7 @@ class OnWsl(WindowsBench):
     """A host with two tarballs."""
 
     name = "wsl"
+    unread_while_stopped = ("native",)
     cases = cases(
         _SETTINGS,
         (ABSENT, STOPPED, RUNNING),
