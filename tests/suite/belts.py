@@ -24,6 +24,8 @@ SEED = "POLYVIRT_TEST_SEED"
 CONSTANT_SEED = "1"
 #: The platform of which all scenarios are in quick, and the fixtures by whose name a test has a platform.
 FASTEST, _PLATFORM_PARAMETERS = "libvirt_test", ("platform_name", "aside")
+#: Platforms of which quick has no scenarios, because it has those of their double.
+_HELD_BY_A_DOUBLE = frozenset({"virtualbox"})
 #: {path of a file of tests: seconds of all its tests in a full run}, written by scripts/durations.py.
 DURATIONS = Path(__file__).with_name("durations.json")
 #: Fixtures of real guests and of the real VirtualBox.
@@ -114,15 +116,18 @@ def _is_in_belt(config):
 def is_quick(item):
     """Whether a test is in the belt quick."""
     names = [mark.name for mark in item.iter_markers() if mark.name in ("core", "full", "deep")]
-    if "deep" in names:
+    if "deep" in names or not _HELD_BY_A_DOUBLE.isdisjoint(_platforms(item)):
         return False
     return names[0] == "core" if names else not _has_slow_platform(item)
 
 
-def _has_slow_platform(item):
+def _platforms(item):
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    platforms = {parameters[name] for name in _PLATFORM_PARAMETERS if name in parameters}
-    return bool(platforms - {FASTEST}) or not _REAL.isdisjoint(getattr(item, "fixturenames", ()))
+    return {parameters[name] for name in _PLATFORM_PARAMETERS if name in parameters}
+
+
+def _has_slow_platform(item):
+    return bool(_platforms(item) - {FASTEST}) or not _REAL.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def is_slow(path):

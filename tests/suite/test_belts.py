@@ -73,6 +73,8 @@ def _item(*marks, platform=None, fixtures=()):
         (_item(platform="libvirt_test"), True),
         (_item(platform="proxmox"), False),
         (_item("core", platform="proxmox"), True),
+        (_item("core", platform="virtualbox"), False),
+        (_item("core", platform="virtualbox_double"), True),
         (_item("full", platform="libvirt_test"), False),
         (_item(fixtures=["qemu"]), False),
         (_item("core", fixtures=["qemu"]), True),
