@@ -16,7 +16,7 @@ readonly CHECKOUT
 # shellcheck source=scripts/lib/environments.sh
 . "$CHECKOUT/scripts/lib/environments.sh"
 
-[[ $# -eq 1 || $# -eq 2 ]] || stop_with "usage: scripts/docsite.sh DIRECTORY [english]" "the pages are DIRECTORY/html"
+[[ $# -eq 1 || ($# -eq 2 && $2 = english) ]] || stop_with "usage: scripts/docsite.sh DIRECTORY [english]" "the pages are DIRECTORY/html"
 mkdir -p "$1"
 directory=$(cd "$1" && pwd -P)
 environment=$(docsite_environment)

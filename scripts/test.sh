@@ -93,19 +93,13 @@ prepare() {
     export ANSIBLE_COLLECTIONS_PATH
 }
 
+in_checkout() { cd "$CHECKOUT" && "$@"; }
+
 # begin_stage STAGE: begins a stage that run_stage waits for.
 begin_stage() {
     # Its own process group: background processes do not receive an interrupt, and the group is ended as a whole.
     set -m
-    (
-        # Not in a condition, where bash would ignore the -e.
-        (
-            set -e
-            cd "$CHECKOUT"
-            "stage_$1"
-        )
-        echo $? >"$RUN/$1.code"
-    ) </dev/null >"$RUN/$1-stage.log" 2>&1 &
+    with_code "$1" in_checkout "stage_$1" </dev/null >"$RUN/$1-stage.log" 2>&1 &
     JOBS[$1]=$!
     set +m
     trap 'kill -- "${JOBS[@]/#/-}" 2>/dev/null || :' EXIT
@@ -132,8 +126,7 @@ run_stage() {
         # Not in a condition, where bash would ignore the -e.
         (
             set -e
-            cd "$CHECKOUT"
-            "stage_$1"
+            in_checkout "stage_$1"
         ) 2>&1 | tee "$RUN/$1-stage.log"
     fi
     code=$?
@@ -178,20 +171,21 @@ repeat_failures() {
 
 main() {
     local stage
-    local -a stages summary=() failed=()
+    local -a named=() stages summary=() failed=()
     [ "${1:-}" != run ] || { shift; run_tests "$@"; }
     # Options before or after the stages.
-    while [[ ${1:-} = -* ]]; do
+    while [ $# -gt 0 ]; do
         case $1 in
             -h | --help) usage 0 ;;
             --full | --deep) BELT=${1#--} ;;
             --shard) SHARD=${2:?such as 1/3} && shift ;;
-            *) usage 2 ;;
+            -*) usage 2 ;;
+            *) named+=("$1") ;;
         esac
         shift
     done
     fix_seed
-    stages=$(wanted_stages "$@") || exit 2
+    stages=$(wanted_stages "${named[@]}") || exit 2
     mapfile -t stages <<<"$stages"
     prepare "${stages[@]}"
     for stage in "${PARALLEL_STAGES[@]}"; do
@@ -200,7 +194,7 @@ main() {
     for stage in "${stages[@]}"; do run_stage "$stage"; done
     repeat_failures
     say ""
-    if [[ $# -eq 0 && $BELT = quick && $SECONDS -gt $((QUICK_MINUTES * 60)) ]]; then
+    if [[ ${#named[@]} -eq 0 && $BELT = quick && $SECONDS -gt $((QUICK_MINUTES * 60)) ]]; then
         say "NOTE: this run took longer than $QUICK_MINUTES minutes: a busy host, or too many tests in the belt quick"
     fi
     printf '%s\n' "${summary[@]}" "$(printf '%-20s %5d s' "total" $SECONDS)" >&2

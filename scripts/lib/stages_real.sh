@@ -173,7 +173,7 @@ _every_scenario() {
     for file in extensions/molecule/*/molecule.yml; do
         while [ "$(jobs -rp | wc -l)" -gt "$(nproc)" ]; do sleep 1; done
         one=$(basename "${file%/molecule.yml}")
-        _with_code "scenario-$one" _scenario "$one" &
+        with_code "scenario-$one" _scenario "$one" &
         scenarios[$one]=$!
     done
     for one in "${!scenarios[@]}"; do code_of "scenario-$one" "${scenarios[$one]}" || status=1; done

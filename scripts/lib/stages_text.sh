@@ -5,28 +5,29 @@
 #
 # Sourced by scripts/test.sh: the stages that look at the text of the collection, lint and sanity.
 
-# Quick and full runs have the same generated cases, whenever they run.
-readonly _CONSTANT_SEED=1
-
-# fix_seed: the seed of this run, once for all stages and their workers. A deep run draws one.
+# fix_seed: a deep run draws its seed, once for all stages and their workers. All others have that of tests/suite/belts.py.
 fix_seed() {
-    if [ -z "${POLYVIRT_TEST_SEED-}" ]; then
-        POLYVIRT_TEST_SEED=$([ "$BELT" = deep ] && echo $SRANDOM || echo $_CONSTANT_SEED)
-    fi
-    export POLYVIRT_TEST_SEED
+    [ "$BELT" = deep ] || return 0
+    export POLYVIRT_TEST_SEED=${POLYVIRT_TEST_SEED:-$SRANDOM}
     say "The seed of this run; with it, another run chooses the same: POLYVIRT_TEST_SEED=$POLYVIRT_TEST_SEED"
 }
 
-# _with_code NAME COMMAND...: runs it, in the background, and writes its exit code to a file for code_of. bash forgets the
-# exit code of a process if another one gets its number, which happens in a run of an hour.
-_with_code() {
-    local name=$1 code=0
+# with_code NAME COMMAND...: to be started in the background: runs a command that ends at its first failure, and writes
+# its exit code to a file for code_of. bash forgets the exit code of a process if another one gets its number, which
+# happens in a run of an hour.
+with_code() {
+    local name=$1
     shift
-    ("$@") || code=$?
-    echo "$code" >"$RUN/$name.code"
+    set +e
+    # Not in a condition, where bash would ignore the -e.
+    (
+        set -e
+        "$@"
+    )
+    echo $? >"$RUN/$name.code"
 }
 
-# code_of NAME PROCESS: waits for the process of _with_code; returns the exit code of its command.
+# code_of NAME PROCESS: waits for the process of with_code; returns the exit code of its command.
 code_of() {
     wait "$2" 2>/dev/null || :
     return "$(cat "$RUN/$1.code" 2>/dev/null || echo 1)"
@@ -98,7 +99,7 @@ stage_lint() {
     importer=$(importer_environment)
     tree=$(copy_tree lint)
     cd "$tree" || return
-    _with_code ansible-lint _ansible_lint &
+    with_code ansible-lint _ansible_lint &
     linting=$!
     # What runs in the background does not hear an interrupt.
     trap 'kill "${linting-}" 2>/dev/null || :' EXIT
@@ -157,7 +158,9 @@ _sanity() {
     local name=$1 environment=$2 home=$3 tree python
     local -a files=(.) without=(--skip-test pylint)
     [ "$name" = newest ] && [ "$BELT" = deep ] || files+=("${_NOT_SHIPPED[@]}")
-    [[ $BELT != deep && $BELT$name != fullnewest ]] || without=()
+    case $BELT-$name in
+        deep-* | full-newest) without=() ;;
+    esac
     tree=$(copy_tree "$name" "${files[@]}") || return
     python=$("$environment/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     cd "$tree" || return
@@ -203,7 +206,7 @@ _sanity_with() {
         environments[$name]=$(_core_environment "$name") || exit
         versions[$name]=$(_core_version "${environments[$name]}")
         _seed_pip "$home" "${environments[$name]}"
-        _with_code "$name" _sanity "$name" "${environments[$name]}" "$home" &
+        with_code "$name" _sanity "$name" "${environments[$name]}" "$home" &
         jobs[$name]=$!
     done
     # What runs in the background does not hear an interrupt.

@@ -22,7 +22,7 @@ import pytest
 SEED = "POLYVIRT_TEST_SEED"
 #: The seed of quick and full runs.
 CONSTANT_SEED = "1"
-#: The platform of which all scenarios are in quick, and the fixtures by whose name a test has a platform.
+#: The platform of which all scenarios are in quick, and the parameters that name the platform of a test.
 FASTEST, _PLATFORM_PARAMETERS = "libvirt_test", ("platform_name", "aside")
 #: Platforms of which quick has no scenarios, because it has those of their double.
 _HELD_BY_A_DOUBLE = frozenset({"virtualbox"})
@@ -105,7 +105,7 @@ def files_of_shard(shard, files):
 
 
 def _is_in_belt(config):
-    """The function that tells whether a test runs."""
+    """A function that returns whether a test runs."""
     if is_deep(config):
         return lambda item: True
     if config.getoption("--quick"):

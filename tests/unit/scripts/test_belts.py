@@ -19,7 +19,7 @@ FIXED = """
 . "$LIB/host.sh"
 . "$LIB/stages_text.sh"
 fix_seed
-bash -c 'echo $POLYVIRT_TEST_SEED'
+bash -c 'echo ${POLYVIRT_TEST_SEED-}'
 """
 #: A program that answers to any other name, too: the date, git, and whatever else a run must not ask for its tests.
 ASKED = """#!/bin/sh
@@ -94,6 +94,16 @@ def test_only_a_deep_run_draws_its_seed(shell, tmp_path):
     assert not (tmp_path / "asked").exists()
 
 
+@pytest.mark.parametrize(
+    "words", [["--full", "unit", "--shard", "1/2"], ["unit", "--deep"], ["--shard", "1/2", "unit"]]
+)
+def test_options_stand_before_or_after_stages(words):
+    command = [CHECKOUT / "scripts" / "test.sh", *words, "nonsense"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no stage 'nonsense'" in done.stderr
+
+
 @pytest.mark.parametrize("belt", BELTS)
 def test_seed_that_is_given_is_kept(shell, belt):
     assert shell(FIXED, belt, POLYVIRT_TEST_SEED="20261224").stdout.split()[0] == "20261224"
@@ -133,8 +143,9 @@ def test_stage_creates_its_root_once(shell):
 CODES = """
 . "$LIB/host.sh"
 . "$LIB/stages_text.sh"
-begun() { _with_code "$1" "$2" & disown $!; wait_for=$!; while [ ! -s "$RUN/$1.code" ]; do :; done; }
-begun fails false
+begun() { with_code "$1" "$2" & disown $!; wait_for=$!; while [ ! -s "$RUN/$1.code" ]; do :; done; }
+two() { false; true; }
+begun fails two
 code_of fails $wait_for && echo "a failure passed"
 begun passes true
 code_of passes $wait_for || echo "a success failed"
