@@ -123,6 +123,14 @@ def media(text):
     return [medium for medium in found if medium]
 
 
+def chain(by_id, medium):
+    """Return [image, its base, the base of that, ...]; empty if ``medium`` is None. ``by_id``: all images by UUID."""
+    found = [] if medium is None else [medium]
+    while found and found[-1].parent in by_id:
+        found.append(by_id[found[-1].parent])
+    return found
+
+
 def unused_below(by_id, medium):
     """The images that VirtualBox deletes with an image, because that is based on them: those that no VM uses.
 

@@ -104,7 +104,7 @@ def _check_copying(listing, name, source, requested):
 
 
 def _check_slots(listing, vm, changes):
-    vbox_vm = next((listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id and one.machine), None)
+    vbox_vm = listing.vbox_vm_of(vm.id)
     for change in changes:
         if vbox_vm is not None and change.kind == "disks.add":
             _check_slot(vbox_vm, vm, change.key)
@@ -134,9 +134,9 @@ def _check_slot(vbox_vm, vm, slot):
 
 
 def _check_deletion(listing, vm, to_delete):
-    listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine), None)
-    if listed is not None and not vm.lost:
-        check_kept_disks(listing.vbox_vm(listed), to_delete)
+    vbox_vm = listing.vbox_vm_of(vm.id)
+    if vbox_vm is not None and not vm.lost:
+        check_kept_disks(vbox_vm, to_delete)
 
 
 # The host ---------------------------------------------------------------------------------------------------------

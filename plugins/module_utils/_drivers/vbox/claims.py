@@ -10,6 +10,7 @@ import os
 from ..._core.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
 from ..._core.model import PAUSED, RUNNING
 from ..._ports import files
+from ..._tools.vboxmanage_output import chain
 from .settings.disks import disk_path, folder_of_new, seed_path_in
 from .settings.networks import networks_of
 from .settings.port_forwards import forwards_of
@@ -39,7 +40,7 @@ class VBoxClaims(HoldsClaims):
         media = self._driver.listing().media
         identity = files.identity(path)
         found = next((one for one in media.values() if files.identity(one.location) == identity), None)
-        return [one.location for one in _chain(media, found)[1:]]
+        return [one.location for one in chain(media, found)[1:]]
 
     def held(self, wanted):
         listing = self._driver.listing()
@@ -55,7 +56,7 @@ class VBoxClaims(HoldsClaims):
         attached = {claim.text for claim in claims}
         unused = [one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users and one.location not in attached]
         for medium in [*unused, *vbox_vm.detached_images()]:
-            claims += [self._claim(one.location, BASE, SNAPSHOTS) for one in _chain(vbox_vm.media, medium)]
+            claims += [self._claim(one.location, BASE, SNAPSHOTS) for one in chain(vbox_vm.media, medium)]
         for slot in vbox_vm.drives:
             claims += [self._claim(slot.medium, READ, "iso")] if slot.medium != "emptydrive" else []
         for key, nic in networks_of(vbox_vm).items():
@@ -67,7 +68,7 @@ class VBoxClaims(HoldsClaims):
         return Held(self.owner_id(listed.uuid), listed.name or listed.uuid, power, tuple(claims), also)
 
     def _of_image(self, media, uuid, option):
-        first, *others = _chain(media, media.get(uuid)) or [None]
+        first, *others = chain(media, media.get(uuid)) or [None]
         if first is None:
             return []
         mode = _MODES.get(first.kind.partition(" ")[0], WRITE)
@@ -77,7 +78,7 @@ class VBoxClaims(HoldsClaims):
         """Differencing images that no VM has need their bases, too."""
         for one in listing.media.values():
             if one.parent in listing.media and not one.users and one.location not in known:
-                claims = [self._claim(base.location, BASE, "image") for base in _chain(listing.media, one)[1:]]
+                claims = [self._claim(base.location, BASE, "image") for base in chain(listing.media, one)[1:]]
                 yield Held(self.owner_id(one.location), one.location, claims=tuple(claims))
 
     def _claim(self, path, mode, option):
@@ -116,11 +117,3 @@ def _files_in(folder):
             yield from _files_in(path)
         else:
             yield path
-
-
-def _chain(media, medium):
-    """An image and all its bases."""
-    found = [] if medium is None else [medium]
-    while found and found[-1].parent in media:
-        found.append(media[found[-1].parent])
-    return found

@@ -164,9 +164,14 @@ def _add_first_disk(driver, vm, vbox_vm, entry, image):
     return vm.having(mark=mark)
 
 
+def _first_disk(vbox_vm):
+    """The slot of the disk that is created from an image, or None if there is no disk."""
+    return next((one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == _FIRST), None)
+
+
 def check_first_disk(vbox_vm):
     """Raise Refused if the first disk of an unfinished VM is not recorded as created for it."""
-    found = next((one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == _FIRST), None)
+    found = _first_disk(vbox_vm)
     base = vbox_vm.image_in(found)[1] if found else None
     recorded = resolved_mark(vbox_vm.unfinished_mark, vbox_vm.media.values())["disks"]
     if found and (base is None or base.uuid not in recorded):
@@ -180,8 +185,7 @@ def check_first_disk(vbox_vm):
 
 def _without_first_disk(driver, vm, vbox_vm):
     """Remove the first disk of an unfinished VM, with its file."""
-    found = next(one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == _FIRST)
-    uuid = found.values["ImageUUID"]
+    uuid = _first_disk(vbox_vm).values["ImageUUID"]
     remove_disk(driver, vbox_vm, _FIRST)
     driver.run(vm.id, "closemedium", "disk", uuid, "--delete")
     mark = {**vm.mark, "disks": [one for one in vm.mark["disks"] if one != uuid]}

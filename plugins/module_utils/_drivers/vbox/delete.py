@@ -18,6 +18,7 @@ from ..._core.mark import own_mark
 from ..._kit.creation import undone_on_failure
 from ..._ports import files, writes
 from ..._tools.vboxmanage import Busy, is_not_found
+from ..._tools.vboxmanage_output import chain
 from .observe import Listing, is_lost
 from .own_files import deleted_by_platform, dependents, files_of, spared
 from .settings.addresses import release_addresses
@@ -78,12 +79,11 @@ def _checked(driver, vm, to_delete, kept):
     Stopping the VM took time since the plan was created.
     """
     listing = Listing.read(driver.tool)
-    listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine is not None), None)
-    if listed is None or vm.lost:
+    vbox_vm = listing.vbox_vm_of(vm.id)
+    if vbox_vm is None or vm.lost:
         return None
-    vbox_vm = listing.vbox_vm(listed)
     _check_not_completed(vm, vbox_vm)
-    check_no_base(vbox_vm, {one.uuid: one.name or one.uuid for one in listing.machines})
+    check_no_base(vbox_vm, listing.names)
     if kept is not None:
         _check_as_planned(listing, vm, to_delete, to_delete.union(kept))
     check_kept_disks(vbox_vm, to_delete)
@@ -137,10 +137,7 @@ def _delete_checked(driver, vm, vbox_vm, to_delete):
 
 
 def _children_first(vbox_vm, media):
-    def depth(medium):
-        return 0 if medium is None else 1 + depth(vbox_vm.media.get(medium.parent))
-
-    return sorted(media, key=depth, reverse=True)
+    return sorted(media, key=lambda medium: len(chain(vbox_vm.media, medium)), reverse=True)
 
 
 def _forget(driver, vm):

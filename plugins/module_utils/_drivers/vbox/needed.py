@@ -51,8 +51,7 @@ class VBoxFiles(LocalFiles):
         self._new = next((step for step in plan.steps if step.verb in ("create", "clone")), None)
 
     def _vbox_vm(self, uuid):
-        listed = next((one for one in self._listing.machines if uuid and one.uuid == uuid and one.machine), None)
-        return listed and self._listing.vbox_vm(listed)
+        return self._listing.vbox_vm_of(uuid)
 
     def folder(self, item):
         """VirtualBox creates the directory of a new VM."""

@@ -73,6 +73,16 @@ class Listing:
             self._vbox_vms[listed.uuid] = VBoxVm(listed.uuid, listed.machine, file, self.media, mark, reserved)
         return self._vbox_vms[listed.uuid]
 
+    def vbox_vm_of(self, uuid):
+        """The same by its UUID; None if there is no such VM, or if VirtualBox cannot read it."""
+        listed = next((one for one in self.machines if one.uuid == uuid and one.machine is not None), None)
+        return None if listed is None else self.vbox_vm(listed)
+
+    @property
+    def names(self):
+        """{UUID: name of the VM, or the UUID of one that VirtualBox cannot read}."""
+        return {one.uuid: one.name or one.uuid for one in self.machines}
+
     def _reserved(self, uuid):
         return {
             (network, holder[1]): address

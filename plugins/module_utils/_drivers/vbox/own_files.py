@@ -19,12 +19,10 @@ _UNKNOWN = "another VM"
 
 def files_of(listing, vm):
     """The files of one VM. The bases of other VMs' disks cannot be kept without it."""
-    listed = next((one for one in listing.machines if one.uuid == vm.id), None)
-    if listed is None or listed.machine is None or vm.lost:
+    vbox_vm = listing.vbox_vm_of(vm.id)
+    if vbox_vm is None or vm.lost:
         return ()
-    vbox_vm, mark = listing.vbox_vm(listed), resolved_mark(own_mark(vm), listing.media.values())
-    names = {one.uuid: one.name or one.uuid for one in listing.machines}
-    found = {}
+    mark, names, found = resolved_mark(own_mark(vm), listing.media.values()), listing.names, {}
     for medium in _own_media(vbox_vm, mark):
         base = vbox_vm.chain(medium.uuid)[-1]
         # On top of an image that is never written, VirtualBox creates a differencing image for each VM.
@@ -52,7 +50,7 @@ def _own_media(vbox_vm, mark):
 
 
 def dependents(vbox_vm, names, medium):
-    """Names of the other VMs whose disks are differencing images of an image, or paths of such images without a VM."""
+    """Names of the other VMs that have a differencing image of this image, or paths of such images without a VM."""
     found, own_detached = set(), vbox_vm.detached_images()
     for child in (one for one in vbox_vm.media.values() if one.parent == medium.uuid):
         if vbox_vm.uuid not in child.users and child not in own_detached:
@@ -66,7 +64,7 @@ def _deleted_with(vbox_vm, medium):
 
 
 def spared(vbox_vm, to_delete):
-    """The slots whose disks must be detached before the VM is deleted, so that images which are kept remain."""
+    """The slots of disks that must be detached before the VM is deleted, so that images which are kept remain."""
     return [slot for slot in vbox_vm.disks if _is_spared(vbox_vm, vbox_vm.image_in(slot)[0], to_delete)]
 
 

@@ -156,7 +156,7 @@ def _check_dependent_images(listing, vm, dropped):
 
 def _check_clones(listing, vm, dropped, in_snapshot, detached):
     """Raise Refused if linked clones would lose their base."""
-    names = {one.uuid: one.name or one.uuid for one in listing.machines}
+    names = listing.names
     clones = {
         names.get(user, _UNKNOWN)
         for medium in listing.media.values()

@@ -12,6 +12,7 @@ from ...._core.errors import Refused
 from ...._core.model import PAUSED, RUNNING
 from ...._core.planned import added_disks, planned
 from ...._core.units import GIB, human_size
+from ...._tools.vboxmanage_output import chain
 from ..vbox_vm import parse_slot, slot_name
 
 #: The default controller of optical drives, so that disks have another, and its (port, device) in order of use.
@@ -30,10 +31,9 @@ _TIMES_OF_OTHERS = 8
 def check_media(listing, plan):
     """Raise NotFound or Refused for what VirtualBox would detect only after something was changed."""
     _check_sizes(listing, plan)
-    listed = next((one for one in listing.machines if one.uuid == plan.before.id and one.machine), None)
-    if listed is None:
+    vbox_vm = listing.vbox_vm_of(plan.before.id)
+    if vbox_vm is None:
         return
-    vbox_vm = listing.vbox_vm(listed)
     if any(step.verb == "start" for step in plan.steps):
         _check_accessible(vbox_vm, plan)
     for step in plan.steps:
@@ -69,7 +69,7 @@ def _check_accessible(vbox_vm, plan):
 
 
 def check_accessible(label, image):
-    """Raise Refused for an image whose file VirtualBox cannot open."""
+    """Raise Refused for an image if VirtualBox cannot open its file."""
     if image.error:
         raise Refused(f"{label}: VirtualBox cannot open {image.location}: {image.error}.", access_remedy(image))
 
@@ -174,11 +174,7 @@ def _files_of(vbox_vm, slot):
 
 def _images_of(vbox_vm, slot):
     """The disk image in a slot and all its base images."""
-    medium = vbox_vm.media.get(slot.values.get("ImageUUID"))
-    found = [medium] if medium is not None else []
-    while found and found[-1].parent in vbox_vm.media:
-        found.append(vbox_vm.media[found[-1].parent])
-    return found
+    return chain(vbox_vm.media, vbox_vm.media.get(slot.values.get("ImageUUID")))
 
 
 def drive_controller(vbox_vm):
