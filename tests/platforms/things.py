@@ -145,7 +145,8 @@ class OnVirtualBox(Things):
         return str(path)
 
     def attach(self, vm, thing, is_iso=False):
-        uuid = self.platform.ids()[vm]
+        # A VM that the platform does not list has its name as its id.
+        uuid = self.platform.ids().get(vm, vm)
         self._prepare(uuid)
         port, device = self.ports[is_iso]
         slot = ("--storagectl", self.controller, "--port", port, "--device", device)
@@ -184,12 +185,6 @@ class OnVagrant(OnVirtualBox):
         self.box.run("createvm", "--name", other, "--ostype", "Debian_64", "--register")
         self.box.run("storagectl", other, "--name", self.controller, "--add", "ide")
         return other
-
-    def attach(self, vm, thing, is_iso=False):
-        uuid = self.platform.ids().get(vm, vm)
-        port, device = self.ports[is_iso]
-        slot = ("--storagectl", self.controller, "--port", port, "--device", device)
-        self.box.run("storageattach", uuid, *slot, "--type", "dvddrive" if is_iso else "hdd", "--medium", thing)
 
 
 class OnProxmox(Things):
@@ -248,7 +243,9 @@ class OnVmd(Things):
             yield
 
 
-class OnHyperV(Things):
+class OnWindows(Things):
+    """The files are those of a double."""
+
     @property
     def files(self):
         return self.platform.host.files
@@ -257,6 +254,8 @@ class OnHyperV(Things):
         content = self.files.file(thing)
         return content if isinstance(content, bytes) else (id(content), repr(content))
 
+
+class OnHyperV(OnWindows):
     def new_disk(self, vm):
         return self.platform.host.disk(f"C:\\data\\{vm}.vhdx", size=16 << 20)
 
@@ -279,14 +278,10 @@ class OnHyperV(Things):
             self.platform.host.unlock([thing])
 
 
-class OnWsl(Things):
+class OnWsl(OnWindows):
     def foreign_disk(self, vm):
         """That of a distribution which somebody else has registered: VMs here have no other disk."""
         return self.platform.host.find(vm).disk
-
-    def seen(self, thing):
-        content = self.platform.host.files.file(thing)
-        return content if isinstance(content, bytes) else (id(content), repr(content))
 
 
 THINGS = {

@@ -69,7 +69,7 @@ TABLE = {
         "foreign iso": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, KEPT),
-        "disk in saved memory": _never("The server rejects changes of a VM whose memory is saved."),
+        "disk in saved memory": _never("While the memory of a VM is saved, the server rejects its changes."),
         "locked file": _never(_NO_LOCK),
     },
     "vmm": {
