@@ -175,7 +175,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._core.errors import PolyvirtError
-from ..module_utils._core.option_errors import error_messages
+from ..module_utils._core.options.option_errors import error_messages
 from ..plugin_utils.inventory import hosts
 from ..plugin_utils.tasks.child_processes import answers
 from ..plugin_utils.tasks.in_process import now

@@ -56,7 +56,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
-from ..module_utils._core.option_errors import error_messages
+from ..module_utils._core.options.option_errors import error_messages
 
 _ROLES = Path(__file__).parents[2] / "roles"
 _CORRECT_NAME = "Correct it, or add your own variable to polyvirt_own_variables."

@@ -24,7 +24,7 @@ OF_THE_CORE = {
 #: {file: {word: reason}}
 EXCEPT = {
     "_engine/execute.py": {"pool": "a pool of threads"},
-    "_core/plan_snapshot.py": {"export": "a verb, in the remedy of an error"},
+    "_core/planner/plan_snapshot.py": {"export": "a verb, in the remedy of an error"},
 }
 
 

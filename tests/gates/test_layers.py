@@ -45,11 +45,11 @@ def test_layer(path):
         ("module_utils/_ports/command.py", "from .._tools import virsh"),
         ("module_utils/_ports/http.py", "import requests"),
         ("module_utils/_ports/http.py", "try:\n    import requests\nexcept ValueError:\n    pass"),
-        ("module_utils/_core/plan.py", "import os.path"),
-        ("module_utils/_core/plan.py", "from time import monotonic"),
-        ("module_utils/_core/plan.py", "from .._ports import clock"),
-        ("module_utils/_core/plan.py", "import yaml"),
-        ("module_utils/_core/plan.py", "def f():\n    return open('x')"),
+        ("module_utils/_core/planner/plan.py", "import os.path"),
+        ("module_utils/_core/planner/plan.py", "from time import monotonic"),
+        ("module_utils/_core/planner/plan.py", "from .._ports import clock"),
+        ("module_utils/_core/planner/plan.py", "import yaml"),
+        ("module_utils/_core/planner/plan.py", "def f():\n    return open('x')"),
         ("module_utils/helpers.py", ""),
         ("vars/sizes.py", ""),
     ],
@@ -71,7 +71,10 @@ def test_a_forbidden_import_is_found(path, source):
         ("module_utils/_tools/virsh.py", "import os\nfrom .._core.errors import NotFound\nfrom . import qemu_img"),
         ("module_utils/_ports/http.py", "try:\n    import requests\nexcept ImportError:\n    requests = None"),
         ("module_utils/_ports/command.py", "import subprocess\nfrom ansible.module_utils.common import process"),
-        ("module_utils/_core/plan.py", "import dataclasses\nfrom . import errors\nfrom urllib.parse import quote"),
+        (
+            "module_utils/_core/planner/plan.py",
+            "import dataclasses\nfrom . import errors\nfrom urllib.parse import quote",
+        ),
     ],
 )
 def test_what_the_table_allows_passes(path, source):

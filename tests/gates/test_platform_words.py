@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core import options as shared
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import options as shared
 
 from collection_path import CHECKOUT
 from gates.platform_words import EXCEPT, OF_THE_CORE, found, words
@@ -66,11 +66,11 @@ def test_an_exception_is_needed(path):
     ],
 )
 def test_a_word_of_a_platform_is_found(source):
-    assert len(found("_core/plan.py", source, WORDS)) == 1
+    assert len(found("_core/planner/plan.py", source, WORDS)) == 1
 
 
 @pytest.mark.parametrize(
     "source", ['"""Such as the node."""', "def f():\n    '''A box.'''\n    return 1", "boxes = nodes = 'pools'"]
 )
 def test_examples_in_documentation_and_other_words_pass(source):
-    assert found("_core/plan.py", source, WORDS) == []
+    assert found("_core/planner/plan.py", source, WORDS) == []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.module_utils._core.console import ConsoleLog, describe_console
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Address,
     Change,
@@ -17,12 +16,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.console import ConsoleLog, describe_console
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import (
     describe_counters,
     difference,
     entry,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.task_of import DEFAULT, Omission
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import DEFAULT, Omission
 
 import generate
 from collection_path import CHECKOUT

@@ -214,7 +214,7 @@ MUTATIONS = (
     ),
     Mutation(
         "unreadable-image-ends-the-task",
-        "_core/claims.py",
+        "_core/sharing/claims.py",
         "try:\n    ...\nexcept PolyvirtError as error:\n    ...",
         "try:\n    ...\nexcept KeyError as error:\n    ...",
         FIRST,

@@ -62,7 +62,7 @@ MUTATIONS = (
     Mutation("answer-file-is-not-checked", _SEED, "not is_one", "False", _SEED_TESTS),
     Mutation(
         "password-of-an-answer-file-has-a-digest",
-        "_core/seed_digests.py",
+        "_core/record/seed_digests.py",
         '"answer_file" in given',
         "False",
         ["tests/unit/module_utils/_core/test_seed_digests.py"],

@@ -10,7 +10,7 @@ from mutations.mutation import Mutation
 _TASKS = ("tests/unit/module_utils/_core/test_task_of.py",)
 _YAML = ("tests/unit/filter/test_to_task.py",)
 _FOREIGN = ("tests/suite/test_described_foreign.py",)
-_ROOM, _WRITTEN = "_core/task_of.py", "plugins/plugin_utils/tasks/task_yaml.py"
+_ROOM, _WRITTEN = "_core/results/task_of.py", "plugins/plugin_utils/tasks/task_yaml.py"
 
 MUTATIONS = (
     Mutation("described-secret-is-shown", _ROOM, "option.secret or _is_secret(path[-1], value)", "False", _TASKS),

@@ -45,7 +45,7 @@ MUTATIONS = (
              "step.verb in _LEAD_TO_POWER", "True", _ENDS),
     Mutation("deleted-vm-is-configured", "_engine/progress/state.py", "progress.vm.power in (ABSENT, UNKNOWN)",
              "False", _ENDS),
-    Mutation("guest-of-a-snapshot-is-asked-to-stop", "_core/plan_snapshot.py",
+    Mutation("guest-of-a-snapshot-is-asked-to-stop", "_core/planner/plan_snapshot.py",
              "end == STOPPED and taken.power != STOPPED != left_in", "False", _SNAPSHOTS),
     Mutation("remedy-names-options-of-another-module", "_engine/progress/failures.py",
              "progress.request.snapshot is not None", "False", _RESUMED),

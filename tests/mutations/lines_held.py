@@ -23,7 +23,7 @@ MUTATIONS = (
     ),
     Mutation(
         "locks-of-a-suspended-vm-are-not-asked",
-        "_core/needed.py",
+        "_core/sharing/needed.py",
         "vm.on and vm.power != SUSPENDED",
         "vm.on",
         [f"{_UNIT}/test_needed.py::test_internal_snapshot_is_not_deleted_from_an_image_that_is_open_elsewhere"],
@@ -100,7 +100,7 @@ MUTATIONS = (
     ),
     Mutation(
         "stored-definition-claims-nothing",
-        "_core/claims.py::claims_of_plan",
+        "_core/sharing/claims.py::claims_of_plan",
         "[*after, *_1, *driver.stored(plan, one.step)]",
         "[*after, *_1]",
         _FILES,

@@ -84,14 +84,14 @@ MUTATIONS = (
     ),
     Mutation(
         "check-mode-keeps-the-image-of-another-box",
-        "_core/simulate.py",
+        "_core/planner/simulate.py",
         "step.arguments.get('forgets_image')",
         "False",
         [f"{_VAGRANT[0]}::test_check_mode_forgets_the_image_with_its_box_as_the_run_does"],
     ),
     Mutation(
         "any-change-forgets-the-image",
-        "_core/plan.py",
+        "_core/planner/plan.py",
         "any(change.field in task.traits.instead_of_image for change in changes)",
         "True",
         [f"{_VAGRANT[0]}::test_check_mode_keeps_the_image_of_a_vm_with_the_same_box"],
@@ -105,7 +105,7 @@ MUTATIONS = (
     ),
     Mutation(
         "leftover-that-is-removed-first-blocks-the-creation",
-        "_core/file_checks.py",
+        "_core/sharing/file_checks.py",
         "item.content and item.content.fetched and not host.removes_leftovers",
         "item.content and item.content.fetched",
         ["tests/platforms/hyperv/test_images.py::test_unfinished_vm_whose_image_was_removed_gets_the_newest_one"],
@@ -126,7 +126,7 @@ MUTATIONS = (
     ),
     Mutation(
         "option-of-a-download-is-ignored-for-a-path",
-        "_core/image_names.py",
+        "_core/options/image_names.py",
         "given",
         "False",
         ["tests/platforms/wsl/test_images.py::test_option_of_a_download_is_rejected_for_a_path"],

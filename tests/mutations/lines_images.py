@@ -9,7 +9,7 @@ from mutations.mutation import Mutation
 
 _NAMES = ["tests/unit/module_utils/_core/test_image_names.py"]
 _RESOLVE = ["tests/unit/module_utils/_media/test_resolve.py"]
-_NAMES_FILE, _RESOLVE_FILE = "_core/image_names.py", "_media/resolve.py"
+_NAMES_FILE, _RESOLVE_FILE = "_core/options/image_names.py", "_media/resolve.py"
 
 _TASKS, _TASKS_FILE = ["tests/unit/module_utils/_media/test_store_tasks.py"], "_media/store_tasks.py"
 _CATALOGUE = ["tests/unit/lookup/test_distribution.py"]

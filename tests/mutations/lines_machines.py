@@ -118,14 +118,14 @@ MUTATIONS = (
     ),
     Mutation(
         "list-becomes-the-name-of-a-vm",
-        "_core/option_errors.py",
+        "_core/options/option_errors.py",
         "isinstance(one, (list, dict))",
         "False",
         ["tests/unit/module_utils/_core/test_option_errors.py"],
     ),
     Mutation(
         "list-becomes-a-text",
-        "_core/option_errors.py",
+        "_core/options/option_errors.py",
         "option.type in _TEXT and isinstance(value, (list, dict))",
         "False",
         ["tests/unit/module_utils/_core/test_option_errors.py"],
@@ -146,7 +146,7 @@ MUTATIONS = (
     ),
     Mutation(
         "name-with-a-space-is-another-vm",
-        "_core/request.py",
+        "_core/options/request.py",
         "name != name.strip()",
         "False",
         ["tests/unit/modules/test_virsh_modules.py"],

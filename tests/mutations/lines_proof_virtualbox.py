@@ -41,7 +41,7 @@ MUTATIONS = (
     ),
     Mutation(
         "vm-starts-while-its-disk-is-moved",
-        "_core/world.py",
+        "_core/sharing/world.py",
         "frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE})",
         "frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE})",
         _of(
@@ -193,17 +193,17 @@ MUTATIONS = (
         _of(_BROKEN, "test_file_in_the_place_of_a_detached_disk_is_not_attached"),
     ),
     # Files that a task moves, or that a clone would share.
-    Mutation("moved-file-is-no-conflict", "_core/world.py", "{(MOVE, READ): _always, **_}", "{**_}", _MOVED),
+    Mutation("moved-file-is-no-conflict", "_core/sharing/world.py", "{(MOVE, READ): _always, **_}", "{**_}", _MOVED),
     Mutation(
         "moved-file-counts-as-there",
-        "_core/world.py",
+        "_core/sharing/world.py",
         "{**self._deleted, **moved, **deleted}",
         "{**self._deleted, **deleted}",
         _MOVED,
     ),
     Mutation(
         "file-that-a-vm-had-before-is-a-conflict",
-        "_core/world.py",
+        "_core/sharing/world.py",
         "not self._had(held.owner_id, claim)",
         "True",
         _of(_BROKEN, "test_files_that_others_have_are_moved_with_the_directory"),

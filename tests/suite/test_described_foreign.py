@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
-from ansible_collections.polyvirt.core.plugins.module_utils._core.task_of import task_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import task_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answers import vm_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits

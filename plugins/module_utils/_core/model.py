@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Callable, Optional
 
-from .guest_conditions import described, services
-from .leases import NEVER_EXPIRES
-from .mark import BIRTH, is_mark_of, records_creation
-from .options import VM
+from .options.guest_conditions import described, services
+from .options.options import VM
+from .record.leases import NEVER_EXPIRES
+from .record.mark import BIRTH, is_mark_of, records_creation
 
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
 SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"

@@ -8,11 +8,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 
-from .._core.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
 from .._core.errors import CreatedMeanwhile, PolyvirtError
 from .._core.model import ABSENT
-from .._core.planned import deleted_files
-from .._core.world import World, is_started
+from .._core.planner.planned import deleted_files
+from .._core.sharing.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._core.sharing.world import World, is_started
 from .order import in_order, reject_twice_listed, sorted_by
 
 #: For so many conflicts it is determined whether another order helps. That takes as long as the arrangement itself.

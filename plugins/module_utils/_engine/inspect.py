@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .._core.compare import check_content, differences, points
-from .._core.console import ConsoleLog, describe_console
 from .._core.errors import NotFound, Refused, Unavailable
-from .._core.filters import facets_for, matches
-from .._core.identity import check_identity, known_names
 from .._core.model import LIST, Target
-from .._core.options import FACETS
-from .._core.request import check_names, comparison, console_lines
-from .._core.results import describe, describe_counters, describe_snapshots
+from .._core.options.identity import check_identity, known_names
+from .._core.options.options import FACETS
+from .._core.options.request import check_names, comparison, console_lines
+from .._core.results.compare import check_content, differences, points
+from .._core.results.console import ConsoleLog, describe_console
+from .._core.results.filters import facets_for, matches
+from .._core.results.results import describe, describe_counters, describe_snapshots
 
 _ALWAYS = frozenset({"power", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
@@ -54,7 +54,7 @@ def report_vms(driver, params, platform, options=None):
 def _as_task(vm, traits, options, params, known):
     """Return the task that keeps the VM as it is, as keys of its result."""
     # Imported here because most tasks do not need the planner.
-    from .._core.task_of import task_of
+    from .._core.results.task_of import task_of
 
     # Of several VMs with one name, only those of the request may have been listed.
     is_ambiguous = known[vm.name] > 1 or (bool(params.get("id")) and not traits.unique_names)

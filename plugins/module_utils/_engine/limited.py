@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from .._core.errors import PolyvirtError
-from .._core.limits import Usage, grows
 from .._core.model import ABSENT
+from .._core.sharing.limits import Usage, grows
 from .task import find_places
 
 _FACETS = frozenset({"power", "config"})

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from .._core.approval import Approval
 from .._core.errors import NotFound, PolyvirtError, Unsupported
-from .._core.mark import same
 from .._core.model import ABSENT, Plan, Refusal, Target, Vm
-from .._core.plan import plan
-from .._core.plan_create import creates_from_image, warnings_of_image
-from .._core.results import difference, entry, expired, from_another_image, not_in_force, other_cloud_init
-from .._core.simulate import simulate
+from .._core.planner.plan import plan
+from .._core.planner.plan_create import creates_from_image, warnings_of_image
+from .._core.planner.simulate import simulate
+from .._core.record.mark import same
+from .._core.results.approval import Approval
+from .._core.results.results import difference, entry, expired, from_another_image, not_in_force, other_cloud_init
 from .._ports.clock import Clock, epoch
 from .._ports.net import guest_answers
 from . import order
@@ -94,7 +94,7 @@ class Work:
 
         Of a file that a guest writes, it is what remains when it is written to.
         """
-        from .._core.plan_content import used_files, written_files
+        from .._core.results.plan_content import used_files, written_files
 
         driver = self.task.driver
         if not hasattr(driver, "file_version"):
@@ -204,7 +204,7 @@ def _approve(works, approval):
     if not changing:
         approval.permit([], [])
         return
-    from .._core.plan_content import content_of, digest, lines_of, obstacle_of
+    from .._core.results.plan_content import content_of, digest, lines_of, obstacle_of
 
     versions = [work.versions() for work in changing]
     contents = [
@@ -343,7 +343,7 @@ class Task:
 
     def check_clocks(self):
         """Reject the plans that end leases if the clock of the host is not that of the controller."""
-        from .._core.leases import check_clocks
+        from .._core.record.leases import check_clocks
 
         for work in (one for one in self.works if one.request.policy.expired_for is not None and one.plan.changed):
             try:
@@ -354,7 +354,7 @@ class Task:
 
     def _host_time(self, vm):
         """Return the time of the host of a VM; that of this process if it is not known, or if it runs there."""
-        from .._core.leases import read_time
+        from .._core.record.leases import read_time
 
         reported = read_time(self.driver.host_time(vm)) if hasattr(self.driver, "host_time") else None
         return epoch() if reported is None else reported

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from .._core.approval import Approval
-from .._core.fleet import check_prune_max, is_pruned_with, may_be_pruned, surplus_vms
 from .._core.model import Policy, Request
+from .._core.planner.fleet import check_prune_max, is_pruned_with, may_be_pruned, surplus_vms
+from .._core.results.approval import Approval
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
 from .task import Outcome, Task, carry_out, find_places

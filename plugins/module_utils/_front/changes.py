@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from .._core.options import NEEDS_PRUNE, VM
-from .._core.request import requests
+from .._core.options.options import NEEDS_PRUNE, VM
+from .._core.options.request import requests
 from .._engine.task import run
 from .declaration import changing
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from .._core.options import SNAPSHOT
-from .._core.request import snapshot_requests
+from .._core.options.options import SNAPSHOT
+from .._core.options.request import snapshot_requests
 from .._engine.task import run
 from .declaration import changing
 

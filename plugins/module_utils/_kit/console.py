@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from .._core.console import MOST_BYTES, ConsoleLog
 from .._core.errors import NotFound, PolyvirtError
+from .._core.results.console import MOST_BYTES, ConsoleLog
 
 
 def console_log(paths, files, elsewhere=""):

@@ -6,8 +6,8 @@
 A driver calls these in this order. What it does itself is only what its platform needs.
 
 1. ``Creations.is_complete``: the step was sent before, and only its answer was lost. Nothing is left to do.
-2. It looks for an unfinished VM (``is_unfinished`` in ``_core/mark.py``) with this name, which a killed task has left,
-   and completes or removes it. Otherwise it begins a VM, with an unfinished mark that lists the files to create.
+2. It looks for an unfinished VM (``is_unfinished`` in ``_core/record/mark.py``) with this name, which a killed task has
+   left, and completes or removes it. Otherwise it begins a VM, with an unfinished mark that lists the files to create.
 3. ``Creations.record`` records the id of that VM.
 4. ``undone_on_failure``, or ``undone_in_rounds`` for steps that are generators: an error removes what was created.
 5. It writes the finished mark as the last call, so that the VM counts as complete from then on.

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Optional, Protocol
 
-from .._core.console import ConsoleLog
 from .._core.model import Observation, Plan, Request, Snapshot, Target, Traits, Vm
+from .._core.results.console import ConsoleLog
 
 
 class Driver(Protocol):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._core.errors import Refused
-from .._core.guest_conditions import forwarded
+from .._core.options.guest_conditions import forwarded
 
 
 def check_host_ports(vm, forwards):

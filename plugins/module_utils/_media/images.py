@@ -14,8 +14,8 @@ from datetime import date, timedelta
 from typing import Optional
 
 from .._core.errors import InvalidInput, Refused
-from .._core.image_names import NAME, PATH, check_no_download, names_of, read_image
-from .._core.mark import name_of_image
+from .._core.options.image_names import NAME, PATH, check_no_download, names_of, read_image
+from .._core.record.mark import name_of_image
 from .._core.texts import without_credentials
 from .._core.units import rounded_up
 from .._ports import download, files

@@ -45,7 +45,7 @@ class KeepsImages:
 
     def used_files(self, plan):
         # Most tasks change nothing.
-        from .._core.plan_content import native_files
+        from .._core.results.plan_content import native_files
 
         return native_files(plan)
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._core.image_names import NAME, names_of, read_image
+from .._core.options.image_names import NAME, names_of, read_image
 from .resolve import resolve
 
 
 def medium_of(request, needs, form, online_names=None):
     """Return the medium of the image that a new VM is created from; None if the task sets no name of the catalogue.
 
-    ``form`` is what the platform calls its own images (``_core/image_names.py``). Raises PolyvirtError for unknown
-    names.
+    ``form`` is what the platform calls its own images (``_core/options/image_names.py``). Raises PolyvirtError for
+    unknown names.
     """
     asked, about = request.creation["image"], f"{request.label}: image"
     image = read_image(asked["source"], (form,), about, names_of(asked), online_names)

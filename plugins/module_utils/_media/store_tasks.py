@@ -13,12 +13,12 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 
-from .._core.claims import BASE, DELETE, FILE, UNREADABLE, Claim
 from .._core.errors import InvalidInput, PolyvirtError, Refused
-from .._core.identity import listed
-from .._core.mark import name_of_image
 from .._core.model import Request
-from .._core.world import World
+from .._core.options.identity import listed
+from .._core.record.mark import name_of_image
+from .._core.sharing.claims import BASE, DELETE, FILE, UNREADABLE, Claim
+from .._core.sharing.world import World
 from .._ports.clock import today
 
 _SHOWN = ("name", "path", "digest", "size", "format", "fetched", "checked")

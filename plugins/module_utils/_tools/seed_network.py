@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from .._core import ip_config
 from .._core.errors import InvalidInput
+from .._core.options import ip_config
 
 _OPTIONS = ("ip_config", "nameservers", "search_domains")
 #: If only DNS is set, the first NIC uses DHCP, as without a seed.

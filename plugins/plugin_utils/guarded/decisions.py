@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Optional
 
-from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, Refused
+from ...module_utils._core.results.approval import VARIABLE
 
 #: Proxmox VE permits 40 characters: letters, digits, - and _.
 _PURPOSE_LENGTH = 11

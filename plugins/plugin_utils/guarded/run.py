@@ -13,8 +13,8 @@ from datetime import datetime, timezone
 from ansible import context
 from ansible.utils.display import Display
 
-from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, NotFound, Refused
+from ...module_utils._core.results.approval import VARIABLE
 from ..inventory.sources import sources_for
 from ..tasks.controller_action import OverSources
 from . import decisions

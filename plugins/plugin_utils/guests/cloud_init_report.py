@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from ansible.utils.display import Display
 
-from ...module_utils._core.cloud_init import DISABLED, MISSING, RUNNING, UNREADABLE, problem_of, status_of, warning_of
+from ...module_utils._core.options.cloud_init import (
+    DISABLED,
+    MISSING,
+    RUNNING,
+    UNREADABLE,
+    problem_of,
+    status_of,
+    warning_of,
+)
 
 
 def report_of(output, rc=0, label="the guest", warn=False):

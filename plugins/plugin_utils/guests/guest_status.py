@@ -11,7 +11,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ...module_utils._core.option_errors import error_messages
+from ...module_utils._core.options.option_errors import error_messages
 from ..tasks.child_processes import answers
 from .guest_output import Incomplete, status
 from .guest_script import SERVICE, script

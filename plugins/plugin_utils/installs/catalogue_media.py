@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...module_utils._core.option_errors import error_messages
+from ...module_utils._core.options.option_errors import error_messages
 
 MEDIA_TYPES = ("box", "cloud", "disk", "iso", "netboot", "wsl")
 ARCHITECTURES = ("amd64", "arm64")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...module_utils._core.console import without_sequences
+from ...module_utils._core.results.console import without_sequences
 from ...module_utils._core.texts import with_plain_line_ends
 
 #: The answer files let the installer print this line when all steps are complete; see the templates.

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ...module_utils._core.errors import InvalidInput
-from ...module_utils._core.guest_conditions import forwarded
-from ...module_utils._core.leases import iso
+from ...module_utils._core.options.guest_conditions import forwarded
+from ...module_utils._core.record.leases import iso
 
 _PREFIX = "polyvirt_"
 #: Guests report their addresses themselves, so they are checked before they become arguments of a command.

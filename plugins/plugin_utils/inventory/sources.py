@@ -13,8 +13,8 @@ from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
 from ansible.plugins.loader import action_loader, inventory_loader
 
-from ...module_utils._core.approval import VARIABLE, connections
 from ...module_utils._core.errors import InvalidInput, NotFound
+from ...module_utils._core.results.approval import VARIABLE, connections
 from ..tasks.child_processes import answers
 from ..tasks.registry import PLATFORMS
 

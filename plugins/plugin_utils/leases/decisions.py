@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...module_utils._core.leases import iso
+from ...module_utils._core.record.leases import iso
 
 DELETE, STOP = "delete", "stop"
 #: {action: (state of the VM, what was done)}

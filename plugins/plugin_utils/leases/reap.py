@@ -10,9 +10,9 @@ from operator import not_
 
 from ansible.utils.display import Display
 
-from ...module_utils._core.approval import EXPECTED
 from ...module_utils._core.errors import InvalidInput
-from ...module_utils._core.leases import seconds
+from ...module_utils._core.record.leases import seconds
+from ...module_utils._core.results.approval import EXPECTED
 from ..inventory.sources import sources_for
 from ..tasks.controller_action import OverSources
 from ..tasks.in_process import now

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...module_utils._core.leases import read_time
+from ...module_utils._core.record.leases import read_time
 from .model import CHANGED, DRIFT, FAILED
 
 _RUNNING = "running"

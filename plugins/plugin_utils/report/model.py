@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ...module_utils._core.leases import iso, read_time
+from ...module_utils._core.record.leases import iso, read_time
 from ..outcomes.records import FAILED as TASK_FAILED
 from ..outcomes.records import HOST_FAILED, REFUSED
 from .differences import differences_of, is_planned, state_before

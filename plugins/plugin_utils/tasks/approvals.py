@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...module_utils._core.approval import (
+from ...module_utils._core.results.approval import (
     HOST,
     OPTION,
     REACHED,

@@ -10,8 +10,8 @@ from dataclasses import replace
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ...module_utils._core.approval import OPTION, explicit
-from ...module_utils._core.option_errors import not_text
+from ...module_utils._core.options.option_errors import not_text
+from ...module_utils._core.results.approval import OPTION, explicit
 from .approvals import approval_of
 
 

@@ -20,7 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
-from ...module_utils._core.option_errors import not_text
+from ...module_utils._core.options.option_errors import not_text
 from .approvals import OPTION as APPROVAL
 from .approvals import arguments_of
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names

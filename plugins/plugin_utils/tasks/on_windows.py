@@ -9,7 +9,7 @@ import json
 
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 
-from ...module_utils._core.option_errors import error_messages
+from ...module_utils._core.options.option_errors import error_messages
 from ...module_utils._ports.windows import Lost, Windows, connected, not_windows
 from .in_process import InProcess
 

@@ -9,8 +9,8 @@ import os
 
 from ansible.plugins.action import ActionBase
 
-from ...module_utils._core.approval import EXPECTED, TEXTS, Approval, explicit
 from ...module_utils._core.errors import PolyvirtError
+from ...module_utils._core.results.approval import EXPECTED, TEXTS, Approval, explicit
 from .approvals import approval_of, without_approvals
 from .platforms import check_pruning, joined, parts_of
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import empty_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import notes_of, temporary_name
 
 from platforms.hyperv import reading

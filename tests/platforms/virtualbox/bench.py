@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import ClassVar
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._core import options
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
@@ -20,8 +19,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     STOPPED,
     SUSPENDED,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import argument_spec
-from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import argument_spec, options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.options import VIRTUALBOX, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins import modules
-from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import connections
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import connections
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import changing
 
 from collection_path import CHECKOUT

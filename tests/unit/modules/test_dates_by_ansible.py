@@ -43,9 +43,9 @@ author: polyvirt contributors
 description: Returns the time of an expiry.
 options: {}
 '''
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import iso
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM
-from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import iso
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration, run_module
 
 OPTIONS = {name: VM[name] for name in ("name", "id", "state", "expires", "expired_for", "wait_for", "timeout")}

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests, snapshot_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
 from ansible_collections.polyvirt.core.plugins.modules import (
     hyperv_vm,

@@ -11,8 +11,8 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.approvals import approval_of
 
 VARIABLE = "polyvirt_approved_plans"

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions import GuardedVm, Outcome
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.run import GuardedRun
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, Field, Traits
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import STATES
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._core.power import ENDS_IN, TABLE
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.power import ENDS_IN, TABLE
 
 from suite.power_expected import EXPECTED, expected
 from unit.tables.rows import absent, ask, found

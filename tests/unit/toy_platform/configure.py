@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import changed_config
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import changed_config
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 

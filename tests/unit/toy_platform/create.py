@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core import mark as marks
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record import mark as marks
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 

@@ -90,7 +90,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).absolute().parents[7]))
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
-from ansible_collections.polyvirt.core.plugins.module_utils._core.vm_events import KnownVms
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_events import KnownVms
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh, virsh_events
 

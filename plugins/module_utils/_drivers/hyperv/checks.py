@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ..._core.errors import Refused
-from ..._core.file_checks import check_files
-from ..._core.planned import planned
+from ..._core.planner.planned import planned
+from ..._core.sharing.file_checks import check_files
 from .needed import HyperVFiles
 from .power import check_shutdown
 from .settings.seed import check_seed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.claims import (
+from ..._core.sharing.claims import (
     BASE,
     COPY,
     DELETE,

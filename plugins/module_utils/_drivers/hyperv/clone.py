@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.plan_create import find_snapshot
+from ..._core.planner.plan_create import find_snapshot
 from .create import create_vm
 from .settings.disks import drive_slot
 

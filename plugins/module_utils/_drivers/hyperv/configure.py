@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._core.errors import Stale
-from ..._core.mark import IN_MARK, finished_mark, making_mark, making_of, mark_for, with_settings
+from ..._core.record.mark import IN_MARK, finished_mark, making_mark, making_of, mark_for, with_settings
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import pick
 from ..._tools.hyperv import the_vm

@@ -11,7 +11,7 @@ request then completes the VM.
 from __future__ import annotations
 
 from ..._core.errors import CreatedMeanwhile, Timeout
-from ..._core.mark import empty_mark, finished_mark, inputs_of, unfinished_mark, with_settings
+from ..._core.record.mark import empty_mark, finished_mark, inputs_of, unfinished_mark, with_settings
 from ..._kit.creation import undone_in_rounds
 from ..._kit.in_rounds import Last
 from ..._ports.windows import CallFailed, ConnectionLost

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._core.errors import NotFound, Timeout
-from ..._core.mark import making_of
+from ..._core.record.mark import making_of
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, pick, repeated
 from ..._tools.hyperv import VM, WORK, hyperv, properties_of_power, the_vm

@@ -9,7 +9,7 @@ import ipaddress
 import re
 
 from ..._core.errors import InvalidInput, PolyvirtError
-from ..._core.options import Consent, Entries, Option, Seconds
+from ..._core.options.options import Consent, Entries, Option, Seconds
 from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain

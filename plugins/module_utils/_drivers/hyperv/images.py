@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from ..._core.image_names import NAME, read_image
+from ..._core.options.image_names import NAME, read_image
 from ..._media.resolve import Needs
 from ..._media.windows_images import ImagesOnWindows
 from ..._tools.windows_files import key_of

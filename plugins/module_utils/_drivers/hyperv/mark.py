@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 
 from ..._core.errors import Refused
-from ..._core.mark import is_unfinished, mark_for, parsed, printed
+from ..._core.record.mark import is_unfinished, mark_for, parsed, printed
 from ..._core.texts import with_plain_line_ends
 from ..._ports.windows_request import Joined
 from ..._tools.hyperv import VM, hyperv

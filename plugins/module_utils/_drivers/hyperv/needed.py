@@ -8,13 +8,13 @@ from __future__ import annotations
 import ntpath
 from contextlib import suppress
 
-from ..._core.claims import NEW
 from ..._core.errors import PolyvirtError
-from ..._core.mark import making_of
 from ..._core.model import ON, STOPPED
-from ..._core.needed import COPIED, DISK, FILE, FOLDER, GROWN, IMAGE, FileFacts, Image, Needed, needed_files
-from ..._core.plan_content import used_files
-from ..._core.planned import planned
+from ..._core.planner.planned import planned
+from ..._core.record.mark import making_of
+from ..._core.results.plan_content import used_files
+from ..._core.sharing.claims import NEW
+from ..._core.sharing.needed import COPIED, DISK, FILE, FOLDER, GROWN, IMAGE, FileFacts, Image, Needed, needed_files
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties
 from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import (

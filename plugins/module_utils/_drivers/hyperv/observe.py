@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ..._core.errors import Unavailable
-from ..._core.identity import spellings
 from ..._core.model import Observation
+from ..._core.options.identity import spellings
 from ..._kit.light import KnownSettings, is_light
 from ..._ports.windows import CallFailed, OnWindows
 from ..._ports.windows_request import Chain, properties

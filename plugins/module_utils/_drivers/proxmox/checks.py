@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._core.errors import ApiError, Refused
-from ..._core.file_checks import check_not_smaller
+from ..._core.sharing.file_checks import check_not_smaller
 from ..._core.units import MIB, human_size
 from ..._tools import proxmox_values as values
 from .clone import check_copy, check_new_source, check_shared_storages, node_of_source, options_of_clone

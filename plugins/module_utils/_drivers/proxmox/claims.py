@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.claims import BASE, DELETE, FILE, WRITE, Claim, Held, HoldsClaims
 from ..._core.errors import ApiError, Refused
 from ..._core.model import STOPPED
+from ..._core.sharing.claims import BASE, DELETE, FILE, WRITE, Claim, Held, HoldsClaims
 from ..._tools import proxmox_values as values
 from .cluster import in_parallel, read_listed_options, vm_of
 from .file_users import linked_clones, storages_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.errors import Refused
-from ..._core.plan_create import find_snapshot
+from ..._core.planner.plan_create import find_snapshot
 from ..._ports import writes
 from ..._tools import proxmox_values as values
 from . import mark

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from ..._core import mark as marks
 from ..._core.errors import ApiError
 from ..._core.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Counters, Vm
+from ..._core.record import mark as marks
 from ..._core.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools import proxmox_values as values

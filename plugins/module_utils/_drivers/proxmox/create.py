@@ -18,11 +18,11 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 
-from ..._core import mark as marks
-from ..._core.differences import additions, differences
 from ..._core.errors import ApiError, CreatedMeanwhile, NotFound, PartlyApplied, PolyvirtError
-from ..._core.mark import CREATED, finished_mark, with_settings
 from ..._core.model import STOPPED, Vm
+from ..._core.planner.differences import additions, differences
+from ..._core.record import mark as marks
+from ..._core.record.mark import CREATED, finished_mark, with_settings
 from ..._kit.creation import undone_on_failure
 from ..._ports import writes
 from ..._tools import proxmox_values as values

@@ -8,11 +8,11 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 
-from ..._core import options as shared
 from ..._core.errors import ApiError, Refused
-from ..._core.leases import iso
-from ..._core.options import CREATION, SETTING
-from ..._core.public_keys import public_keys
+from ..._core.options import options as shared
+from ..._core.options.options import CREATION, SETTING
+from ..._core.options.public_keys import public_keys
+from ..._core.record.leases import iso
 from ..._kit.creation import Creations
 from ..._kit.one_by_one import one_by_one
 from ..._kit.verbs import carry_out, functions_of

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.errors import Refused, Unavailable
-from ..._core.image_names import PATH, VOLUME, check_no_download, names_of, read_image
-from ..._core.mark import image_in, name_of_image
+from ..._core.options.image_names import PATH, VOLUME, check_no_download, names_of, read_image
+from ..._core.record.mark import image_in, name_of_image
 from ..._media.by_controller import CopiedImages, Copy, images_of_controller
 from ..._media.images import Lookup
 from ..._media.resolve import Needs

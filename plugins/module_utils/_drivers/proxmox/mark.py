@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import secrets
 
-from ..._core import mark as marks
+from ..._core.record import mark as marks
 from ..._tools import proxmox_values as values
 
 #: A user may have added text below it.

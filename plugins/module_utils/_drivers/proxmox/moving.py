@@ -9,7 +9,7 @@ Without these checks, the server would report such errors half-way, in the log o
 from __future__ import annotations
 
 from ..._core.errors import NotFound, Refused
-from ..._core.identity import listed
+from ..._core.options.identity import listed
 from ..._tools import proxmox_values as values
 from .file_users import linked_clones, storages_of
 from .privileges import ExistingVmPrivileges

@@ -9,8 +9,8 @@ import re
 from collections import Counter
 
 from ..._core.errors import ApiError, NotFound, Refused, Unavailable
-from ..._core.mark import sources_in
 from ..._core.model import LIST, RUNNING, Observation
+from ..._core.record.mark import sources_in
 from ..._kit.light import KnownSettings, is_light
 from ..._ports.ceiling import call_timeout
 from ..._ports.clock import Clock

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from ..._core.mark import BIRTH
+from ..._core.record.mark import BIRTH
 from ..._tools import proxmox_values as values
 from . import mark
 from .settings.disks import STATE_VOLUMES, UNUSED, disks_of, volumes_of

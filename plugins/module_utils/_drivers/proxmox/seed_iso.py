@@ -15,7 +15,7 @@ import os
 import uuid
 
 from ..._core.errors import Refused
-from ..._core.mark import inputs_of_cloud_init
+from ..._core.record.mark import inputs_of_cloud_init
 from ..._tools import proxmox_values as values
 from . import mark
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, is_for_guest, own_seed_slots, seed_slot

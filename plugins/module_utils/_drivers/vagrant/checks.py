@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
-from ..._core.file_checks import check_files
 from ..._core.model import PAUSED, SUSPENDED
+from ..._core.sharing.file_checks import check_files
 from ..._ports import files
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder

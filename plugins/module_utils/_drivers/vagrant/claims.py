@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.claims import WRITE, Held, HoldsClaims, claims_of_config
 from ..._core.model import STOPPED
+from ..._core.sharing.claims import WRITE, Held, HoldsClaims, claims_of_config
 from ..._ports import files
 from .names import provider_name
 from .project import ProjectVm

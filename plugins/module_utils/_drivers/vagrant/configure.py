@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.simulate import changed_config
+from ..._core.planner.simulate import changed_config
 from .settings.table import changed_description, config_of
 
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._core.leases import iso
-from ..._core.mark import CREATED, inputs_of
+from ..._core.record.leases import iso
+from ..._core.record.mark import CREATED, inputs_of
 from .power import start
 from .settings.table import description_of
 

@@ -14,9 +14,9 @@ import re
 from dataclasses import replace
 
 from ..._core.errors import InvalidInput, Refused
-from ..._core.file_checks import missing
-from ..._core.image_names import PATH, REGISTRY, URL, read_image
-from ..._core.mark import name_of_image
+from ..._core.options.image_names import PATH, REGISTRY, URL, read_image
+from ..._core.record.mark import name_of_image
+from ..._core.sharing.file_checks import missing
 from ..._media import fetching
 from ..._media.images import SECONDS_WITHOUT_ANSWER, base_of, digits_of_address, of_vendor
 from ..._media.named import created_from, medium_of

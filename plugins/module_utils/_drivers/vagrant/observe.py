@@ -13,9 +13,9 @@ import os
 from dataclasses import replace
 
 from ..._core.errors import InvalidInput, NotFound, Unavailable
-from ..._core.mark import CREATED
 from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Vm
-from ..._core.snapshot_leases import read_stored
+from ..._core.record.mark import CREATED
+from ..._core.record.snapshot_leases import read_stored
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool

@@ -8,11 +8,11 @@ from __future__ import annotations
 import shlex
 
 from ..._core.errors import NotFound, Refused
-from ..._core.file_checks import check_files
 from ..._core.model import STOPPED
-from ..._core.plan_create import find_snapshot
-from ..._core.planned import planned_changes
-from ..._core.simulate import simulate
+from ..._core.planner.plan_create import find_snapshot
+from ..._core.planner.planned import planned_changes
+from ..._core.planner.simulate import simulate
+from ..._core.sharing.file_checks import check_files
 from ..._core.units import MIB
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output

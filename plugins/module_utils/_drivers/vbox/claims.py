@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ..._core.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
 from ..._core.model import PAUSED, RUNNING
+from ..._core.sharing.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
 from ..._ports import files
 from ..._tools.vboxmanage_output import chain
 from .settings.disks import disk_path, folder_of_new, seed_path_in

@@ -9,7 +9,7 @@ import os
 from functools import partial
 
 from ..._core.model import SUSPENDED
-from ..._core.plan_create import find_snapshot
+from ..._core.planner.plan_create import find_snapshot
 from .create import add_seed, create_once, finish, undo
 from .mark import write_mark
 from .settings.disks import base_name, remove_drive

@@ -8,8 +8,8 @@ A step may be sent twice, so changes that are already applied are not repeated.
 
 from __future__ import annotations
 
-from ..._core.mark import IN_MARK, own_mark, with_settings
 from ..._core.model import FAILED, PAUSED, RUNNING
+from ..._core.record.mark import IN_MARK, own_mark, with_settings
 from ..._kit.settings import in_order
 from .mark import resolved_mark, write_mark
 from .settings.addresses import write_addresses

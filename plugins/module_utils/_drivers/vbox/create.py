@@ -10,10 +10,10 @@ import re
 from dataclasses import replace
 from functools import partial
 
-from ..._core.differences import differences
 from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, Refused
-from ..._core.mark import IN_MARK, finished_mark, inputs_of, inputs_of_image, making_of, parsed, with_settings
 from ..._core.model import COLLECTIONS, STOPPED, Vm
+from ..._core.planner.differences import differences
+from ..._core.record.mark import IN_MARK, finished_mark, inputs_of, inputs_of_image, making_of, parsed, with_settings
 from ..._kit.creation import undone_on_failure
 from ..._ports import files
 from ..._tools import seed

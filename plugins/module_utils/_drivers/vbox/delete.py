@@ -14,7 +14,7 @@ import re
 from functools import partial
 
 from ..._core.errors import CommandFailed, PartlyApplied, Refused
-from ..._core.mark import own_mark
+from ..._core.record.mark import own_mark
 from ..._kit.creation import undone_on_failure
 from ..._ports import files, writes
 from ..._tools.vboxmanage import Busy, is_not_found

@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 import uuid as uuids
 
-from ..._core import mark as marks
-from ..._core.mark import making_mark, making_of, printed
+from ..._core.record import mark as marks
+from ..._core.record.mark import making_mark, making_of, printed
 from ..._ports import files
 
 KEY = "polyvirt/mark"

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..._core.errors import CommandFailed, PolyvirtError
-from ..._core.mark import UNFINISHED, parsed
 from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
-from ..._core.snapshot_leases import in_text
+from ..._core.record.mark import UNFINISHED, parsed
+from ..._core.record.snapshot_leases import in_text
 from ..._kit.light import KnownSettings, is_light
 from ..._ports import files
 from ..._ports.ceiling import call_timeout

@@ -8,8 +8,8 @@ VirtualBox deletes all disks that only this VM uses, in any directory, and image
 
 from __future__ import annotations
 
-from ..._core.mark import own_mark
 from ..._core.model import File
+from ..._core.record.mark import own_mark
 from ..._ports import files
 from ..._tools.vboxmanage_output import unused_below
 from .mark import resolved_mark

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import NotFound
-from ..._core.mark import empty_mark, unfinished_mark
+from ..._core.record.mark import empty_mark, unfinished_mark
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_states import state as state_of
 from .mark import is_unfinished

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..._core.errors import CommandFailed
-from ..._core.mark import marked_settings
 from ..._core.model import RUNNING, Address, Counters, Vm
+from ..._core.record.mark import marked_settings
 from ..._kit.forwards import ssh_through
 from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output

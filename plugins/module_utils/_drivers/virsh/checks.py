@@ -19,7 +19,6 @@ import os
 import shlex
 
 from ..._core.errors import CommandFailed, NotFound, Refused
-from ..._core.file_checks import check_files
 from ..._core.model import (
     NEVER,
     PAUSED,
@@ -30,7 +29,8 @@ from ..._core.model import (
     Change,
     SnapshotRequest,
 )
-from ..._core.planned import planned
+from ..._core.planner.planned import planned
+from ..._core.sharing.file_checks import check_files
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.virsh import is_unsupported

@@ -9,7 +9,10 @@ import os
 import re
 from dataclasses import replace
 
-from ..._core.claims import (
+from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.model import RUNNING, STOPPED, SUSPENDED
+from ..._core.options.devices import key_of
+from ..._core.sharing.claims import (
     ADDRESS,
     BASE,
     DELETE,
@@ -27,10 +30,7 @@ from ..._core.claims import (
     Claim,
     Held,
     HoldsClaims,
-)  # fmt: skip
-from ..._core.devices import key_of
-from ..._core.errors import NotFound, PolyvirtError, Refused
-from ..._core.model import RUNNING, STOPPED, SUSPENDED
+)
 from ..._media import disk_header
 from ..._ports import files
 from .definition import backing_files, target_of

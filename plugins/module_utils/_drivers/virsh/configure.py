@@ -8,10 +8,10 @@ If a change of the running VM fails, nothing is stored, so the next run finds th
 
 from __future__ import annotations
 
-from ..._core.claims import NEW
-from ..._core.mark import IN_MARK, making_mark, making_of, with_settings
 from ..._core.model import LIVE, Plan
-from ..._core.simulate import simulate
+from ..._core.planner.simulate import simulate
+from ..._core.record.mark import IN_MARK, making_mark, making_of, with_settings
+from ..._core.sharing.claims import NEW
 from .mark import mark_to_add_to, new_log, recorded_first
 from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
 from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_iso

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from ..._core.console import ConsoleLog
+from ..._core.results.console import ConsoleLog
 from ..._kit.console import console_log
 from ..._ports import files
 from ..._tools.virsh_console import log_paths

@@ -13,11 +13,19 @@ from functools import partial
 from uuid import uuid4
 from xml.sax.saxutils import quoteattr
 
-from ..._core.claims import NEW
-from ..._core.differences import additions
 from ..._core.errors import CommandFailed, CreatedMeanwhile, Unsupported
-from ..._core.mark import empty_mark, inputs_of, is_unfinished, making_of, sources_in, unfinished_mark, with_settings
 from ..._core.model import Plan, Step, Vm
+from ..._core.planner.differences import additions
+from ..._core.record.mark import (
+    empty_mark,
+    inputs_of,
+    is_unfinished,
+    making_of,
+    sources_in,
+    unfinished_mark,
+    with_settings,
+)
+from ..._core.sharing.claims import NEW
 from ..._kit.creation import undone_on_failure
 from ..._kit.settings import in_order
 from ..._ports import files

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.claims import WRITE
+from ..._core.sharing.claims import WRITE
 from .definition import Definition
 from .named_files import named_files
 

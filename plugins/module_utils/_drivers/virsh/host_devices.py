@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ..._core.devices import PCI, USB
 from ..._core.errors import CommandFailed, NotFound, Refused
 from ..._core.model import PAUSED, RUNNING
-from ..._core.planned import planned
+from ..._core.options.devices import PCI, USB
+from ..._core.planner.planned import planned
 from .definition import Definition
 from .settings.devices import described_elements, elements_of, type_of, unreadable
 from .traits import INTERNAL

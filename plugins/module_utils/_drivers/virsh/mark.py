@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 
 from ..._core.errors import PolyvirtError
-from ..._core.mark import making_mark, making_of, mark_for
+from ..._core.record.mark import making_mark, making_of, mark_for
 from ..._ports import files, writes
 from ..._tools.virsh import ConnectionLost
 from .storage import check_no_file

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..._core.claims import READ, WRITE
+from ..._core.sharing.claims import READ, WRITE
 from .definition import Definition
 
 #: Options of these claims: the log of a serial port has one, all others can be set with native only.

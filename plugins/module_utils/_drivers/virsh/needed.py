@@ -8,8 +8,8 @@ from __future__ import annotations
 from shlex import quote
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile
-from ..._core.mark import making_of, own_mark
-from ..._core.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
+from ..._core.record.mark import making_of, own_mark
+from ..._core.sharing.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._media import disk_header, foreign_image

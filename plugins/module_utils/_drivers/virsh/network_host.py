@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, replace
 
 from ..._core.errors import PolyvirtError
-from ..._core.options import Option
+from ..._core.options.options import Option
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_network as tool

@@ -9,7 +9,7 @@ import ipaddress
 import re
 
 from ..._core.errors import InvalidInput
-from ..._core.options import Consent, Entries, Option, Texts
+from ..._core.options.options import Consent, Entries, Option, Texts
 from ..._core.units import mac_address
 from ..._tools.virsh_network_values import host_key, is_ipv6
 from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT, check_name

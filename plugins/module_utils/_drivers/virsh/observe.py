@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from ..._core.errors import CommandFailed, PolyvirtError
-from ..._core.mark import UNFINISHED, is_unfinished
 from ..._core.model import Observation, Vm
+from ..._core.record.mark import UNFINISHED, is_unfinished
 from ..._kit.addresses import address_effects
 from ..._kit.light import KnownSettings, is_light
 from ..._ports import files

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ..._core import options
-from ..._core.image_names import normalized_source
-from ..._core.options import (
+from ..._core.options import options
+from ..._core.options.image_names import normalized_source
+from ..._core.options.options import (
     AT_START,
     BootOrder,
     Connection,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.mark import making_of
 from ..._core.model import File
+from ..._core.record.mark import making_of
 from ..._ports import files
 from .definition import file_of, target_of
 from .settings.firmware import nvram_of

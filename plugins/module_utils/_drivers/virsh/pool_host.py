@@ -11,7 +11,7 @@ import stat
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from ..._core.options import Option
+from ..._core.options.options import Option
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output

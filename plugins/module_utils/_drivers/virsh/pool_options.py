@@ -9,7 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from ..._core.errors import InvalidInput
-from ..._core.options import Consent, Option
+from ..._core.options.options import Consent, Option
 from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT, check_name
 from .options import CONNECTION
 

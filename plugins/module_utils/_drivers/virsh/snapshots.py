@@ -15,9 +15,9 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
-from ..._core.mark import own_disks, own_mark, with_lease, with_settings
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
-from ..._core.snapshot_leases import described, in_text
+from ..._core.record.mark import own_disks, own_mark, with_lease, with_settings
+from ..._core.record.snapshot_leases import described, in_text
 from ..._ports import files, writes
 from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers

@@ -9,12 +9,12 @@ import os
 import re
 from dataclasses import replace
 
-from ..._core.claims import NAME
 from ..._core.errors import NotFound, Refused
-from ..._core.file_checks import check_files
-from ..._core.mark import IN_MARK
 from ..._core.model import ABSENT, ON, STOPPED
-from ..._core.planned import planned
+from ..._core.planner.planned import planned
+from ..._core.record.mark import IN_MARK
+from ..._core.sharing.claims import NAME
+from ..._core.sharing.file_checks import check_files
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.vm_conf_registration import rejected

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.claims import NAME, READ, WRITE, Claim, Held, HoldsClaims
+from ..._core.sharing.claims import NAME, READ, WRITE, Claim, Held, HoldsClaims
 from ..._ports import files
 from .observe import bases_of
 from .settings.disks import disk_path, seed_path

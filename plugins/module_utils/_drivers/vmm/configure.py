@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from ..._core.errors import Stale
-from ..._core.file_checks import check_free
-from ..._core.mark import BIRTH, with_settings
 from ..._core.model import STOPPED
-from ..._core.needed import ENLARGED
-from ..._core.simulate import changed_config
+from ..._core.planner.simulate import changed_config
+from ..._core.record.mark import BIRTH, with_settings
+from ..._core.sharing.file_checks import check_free
+from ..._core.sharing.needed import ENLARGED
 from ..._core.units import human_size
 from ..._ports.locks import is_locked_as_whole
 from .observe import image_of

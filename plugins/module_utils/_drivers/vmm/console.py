@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.console import ConsoleLog
+from ..._core.results.console import ConsoleLog
 
 
 def consoles(observer, vms):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from ..._core.mark import empty_mark, inputs_of, with_settings
 from ..._core.model import ABSENT
+from ..._core.record.mark import empty_mark, inputs_of, with_settings
 from .definition import Definition
 from .settings.disks import FIRST, create_disks, create_seed, disk_path, with_macs
 from .settings.table import with_config

@@ -17,8 +17,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
-from ..._core.mark import BIRTH, empty_mark, finished_mark, making_mark, mark_for, unfinished_mark
 from ..._core.model import ABSENT, ON, STOPPED
+from ..._core.record.mark import BIRTH, empty_mark, finished_mark, making_mark, mark_for, unfinished_mark
 from ..._ports import files
 from ..._ports.clock import Clock
 from ..._tools.vmctl import WAITING

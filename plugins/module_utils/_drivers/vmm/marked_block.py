@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from ..._core import mark as marks
 from ..._core.errors import Refused
+from ..._core.record import mark as marks
 from ..._tools import vm_conf
 
 _MARK = "# polyvirt "

@@ -13,7 +13,7 @@ import os
 from functools import partial
 
 from ..._core.errors import CommandFailed, InvalidInput, PolyvirtError, Refused
-from ..._core.options import Connection, Option
+from ..._core.options.options import Connection, Option
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._ports.exclusive import waiting_for

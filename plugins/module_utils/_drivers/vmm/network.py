@@ -10,7 +10,7 @@ import os
 import re
 
 from ..._core.errors import InvalidInput, PolyvirtError
-from ..._core.options import Connection, Option
+from ..._core.options.options import Connection, Option
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import openbsd_network as net

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from ..._core.errors import PolyvirtError
-from ..._core.leases import CREATED
-from ..._core.mark import BIRTH, UNFINISHED, VERSION, is_mark_of, is_unfinished, making_of
 from ..._core.model import RUNNING, STOPPED, Address, Counters, File, Observation, Vm
+from ..._core.record.leases import CREATED
+from ..._core.record.mark import BIRTH, UNFINISHED, VERSION, is_mark_of, is_unfinished, making_of
 from ..._core.units import MIB
 from ..._media import disk_header
 from ..._ports import files

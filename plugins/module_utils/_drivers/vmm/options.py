@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ..._core import options
-from ..._core.image_names import normalized_source
-from ..._core.options import CREATION, Connection, Consent, Option, Platform, with_suboption
+from ..._core.options import options
+from ..._core.options.image_names import normalized_source
+from ..._core.options.options import CREATION, Connection, Consent, Option, Platform, with_suboption
 
 _SERIAL = "Guests of vmd have a serial console only: vmctl console NAME."
 _SWITCH = (

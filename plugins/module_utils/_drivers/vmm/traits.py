@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from ..._core.mark import IN_MARK
 from ..._core.model import LIVE, NEVER, PAUSED, RUNNING, STOPPED, UNKNOWN, Field, Traits
+from ..._core.record.mark import IN_MARK
 from ..._core.units import GIB
 from ..._kit.settings import defaults, normalized, supported
 from ..._tools.vmctl import Busy, RateLimited

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ntpath
 
 from ..._core.errors import NotFound, Refused, Unsupported
-from ..._core.file_checks import check_files
-from ..._core.mark import name_of_image
-from ..._core.planned import planned
+from ..._core.planner.planned import planned
+from ..._core.record.mark import name_of_image
+from ..._core.sharing.file_checks import check_files
 from ..._tools.wsl import disk_of, is_path
 from .cloud_init import check_documents
 from .configure import EXPORTS

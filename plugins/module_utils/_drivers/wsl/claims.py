@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._core.claims import DELETE, FILE, NEW, SNAPSHOT, WRITE, Claim, Held, HoldsClaims
 from ..._core.model import STOPPED
+from ..._core.sharing.claims import DELETE, FILE, NEW, SNAPSHOT, WRITE, Claim, Held, HoldsClaims
 from ..._tools.windows_files import key_of
 from ..._tools.wsl import folder_of, is_path
 

@@ -14,7 +14,7 @@ import ntpath
 import re
 
 from ..._core.errors import Refused
-from ..._core.mark import parsed
+from ..._core.record.mark import parsed
 from ..._ports.windows_request import Chain, read, write
 from ..._tools.windows_files import check_folder, environment_call, file_command, folder_call, key_of
 from ..._tools.wsl import MARK, is_path

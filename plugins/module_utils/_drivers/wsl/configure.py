@@ -8,7 +8,7 @@ from __future__ import annotations
 import ntpath
 
 from ..._core.errors import NotFound, PolyvirtError, Refused, Stale
-from ..._core.mark import IN_MARK, parsed
+from ..._core.record.mark import IN_MARK, parsed
 from ..._kit.settings import in_order
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import call, pick, properties

@@ -17,9 +17,9 @@ import ntpath
 from contextlib import suppress
 from functools import partial
 
-from ..._core.differences import additions
 from ..._core.errors import CreatedMeanwhile, PolyvirtError, Timeout
-from ..._core.mark import IN_MARK, empty_mark, inputs_of, parsed, printed, unfinished_mark
+from ..._core.planner.differences import additions
+from ..._core.record.mark import IN_MARK, empty_mark, inputs_of, parsed, printed, unfinished_mark
 from ..._kit.creation import undone_in_rounds
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import call, write

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ..._core.mark import UNFINISHED, is_unfinished, mark_for, parsed
 from ..._core.model import RUNNING, STOPPED, UNKNOWN, File, Vm
+from ..._core.record.mark import UNFINISHED, is_unfinished, mark_for, parsed
 from ..._tools import wsl_conf
 from ..._tools.windows_files import key_of
 from ..._tools.wsl import INSTALLED, INSTALLING, MARK, PACKAGED, UNINSTALLING, disk_of, is_vm, kept_by, number_of

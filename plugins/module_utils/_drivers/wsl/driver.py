@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cached_property, partial
 
 from ..._core.errors import NotFound
-from ..._core.image_names import check_no_download
+from ..._core.options.image_names import check_no_download
 from ..._kit.creation import Creations
 from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace

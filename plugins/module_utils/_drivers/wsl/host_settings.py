@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from ..._core.errors import InvalidInput, PolyvirtError, Unavailable
-from ..._core.options import Consent, Option, Seconds
-from ..._core.spelling import did_you_mean
+from ..._core.options.options import Consent, Option, Seconds
+from ..._core.options.spelling import did_you_mean
 from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain

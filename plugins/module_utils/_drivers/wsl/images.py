@@ -13,8 +13,8 @@ from dataclasses import replace
 from functools import partial
 
 from ..._core.errors import InvalidInput, NotFound, Refused
-from ..._core.image_names import NAME, ONLINE, names_of, read_image
-from ..._core.mark import image_in, name_of_image, parsed
+from ..._core.options.image_names import NAME, ONLINE, names_of, read_image
+from ..._core.record.mark import image_in, name_of_image, parsed
 from ..._media.images import base_of
 from ..._media.named import created_from, medium_of
 from ..._media.resolve import WSL, Needs

@@ -10,9 +10,9 @@ their options, or if the distribution runs; a distribution that was stopped is s
 from __future__ import annotations
 
 from ..._core.errors import Unavailable
-from ..._core.identity import spellings
-from ..._core.mark import UNFINISHED, empty_mark, is_unfinished, parsed, unfinished_mark
 from ..._core.model import Observation, Vm
+from ..._core.options.identity import spellings
+from ..._core.record.mark import UNFINISHED, empty_mark, is_unfinished, parsed, unfinished_mark
 from ..._kit.light import KnownSettings, is_light
 from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, call, properties, read

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.cloud_init import RUNNING, problem_of, status_of, warning_of
 from ..._core.errors import PolyvirtError, Refused, Timeout
+from ..._core.options.cloud_init import RUNNING, problem_of, status_of, warning_of
 from .ending import fail, finish
 from .state import POWER_ONLY, Observe
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from ..._core.errors import PolyvirtError
 from ..._core.model import STOPPED, Vm
-from ..._core.plan import plan
-from ..._core.plan_delete import delete_step
+from ..._core.planner.plan import plan
+from ..._core.planner.plan_delete import delete_step
 from . import failures, power_back
 from .state import (
     CONFIRMING,

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from ..._core.errors import Stale
 from ..._core.model import Plan
-from ..._core.plan import plan
-from ..._core.segments import into_segments
-from ..._core.simulate import simulate
+from ..._core.planner.plan import plan
+from ..._core.planner.segments import into_segments
+from ..._core.planner.simulate import simulate
 from .state import MOVES
 
 #: Verbs that only the new plan may have, because they do not interrupt the guest.
@@ -55,7 +55,7 @@ def planned_again(progress, known):
 def _not_approved(first, new, request):
     """Return what to report if the new plan is not the one that was approved."""
     # Few tasks are planned again.
-    from ..._core.plan_content import content_of, digest
+    from ..._core.results.plan_content import content_of, digest
 
     is_same = digest(content_of(first, request)) == digest(content_of(new, request))
     return [] if is_same else ["another plan than the one that was approved"]

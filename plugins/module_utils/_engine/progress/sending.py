@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.model import ABSENT, RUNNING, STARTING
-from ..._core.plan import plan
-from ..._core.simulate import simulate
+from ..._core.planner.plan import plan
+from ..._core.planner.simulate import simulate
 from ..observe import planning_facets
 from . import failures
 from .ending import fail, finish, stopped_in_vain

@@ -18,8 +18,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import STATES
-from ansible_collections.polyvirt.core.plugins.module_utils._core.power import ENDS_IN
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.power import ENDS_IN
 from hypothesis import strategies as st
 
 KINDS = (

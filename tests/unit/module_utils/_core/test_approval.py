@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 
 PARTS, SHOWN = [{"vm": "web"}], [("web", ["web: start", "  state: stopped -> running"])]
 HOST = {"host": "hv1", "task": "Start it"}

@@ -8,7 +8,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    LIVE,
+    NEXT_BOOT,
+    STOPPED,
+    Field,
+    File,
+    Snapshot,
+    SnapshotRequest,
+    Vm,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
     BASE,
     COPY,
     DELETE,
@@ -24,17 +35,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     claims_of_config,
     claims_of_plan,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    LIVE,
-    NEXT_BOOT,
-    STOPPED,
-    Field,
-    File,
-    Snapshot,
-    SnapshotRequest,
-    Vm,
-)
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 
 from unit.module_utils._engine.claiming import DISK, IMAGE, LINK, Claiming, Host, MemoryClaims, path_of
 from unit.module_utils._engine.tasks import new, vm

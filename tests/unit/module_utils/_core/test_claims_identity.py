@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
     COPY,
     UNREADABLE,
     WRITE,
@@ -14,8 +16,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     can_claim,
     claims_of_plan,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from unit.module_utils._core.test_claims import DRIVER, HOST, MAC, TOP, found, planned
 from unit.module_utils._engine.claiming import DISK, IMAGE, LINK, MemoryClaims

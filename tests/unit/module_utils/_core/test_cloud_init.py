@@ -9,7 +9,7 @@ import json
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.cloud_init import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.cloud_init import (
     COMMAND,
     DEGRADED,
     DISABLED,

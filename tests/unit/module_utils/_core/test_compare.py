@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.compare import (
-    check_content,
-    differences,
-    points,
-)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Comparison,
     Field,
     Snapshot,
     Traits,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.compare import (
+    check_content,
+    differences,
+    points,
 )
 
 from unit.tables.rows import found

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.console import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Traits, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.console import (
     LONGEST_LINE,
     ConsoleLog,
     describe_console,
     last_lines,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Traits, Vm
 
 TRAITS = Traits("memory", console="Connect to <name> (<id>).")
 

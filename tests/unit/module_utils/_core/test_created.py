@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core import fleet, leases, mark
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     Field,
@@ -17,7 +15,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner import fleet
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record import leases, mark
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry
 
 from unit.tables.rows import absent, ask, found
 

@@ -8,12 +8,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import FILE as FILE_CLAIM
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import MERGE, NEW, SNAPSHOT, HoldsClaims
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, PolyvirtError, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.file_checks import check_files
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.needed import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned import planned
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import FILE as FILE_CLAIM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
+    MERGE,
+    NEW,
+    SNAPSHOT,
+    HoldsClaims,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.file_checks import check_files
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.needed import (
     COPIED,
     DEVICE,
     DISK,
@@ -25,7 +31,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.needed import 
     Needed,
     needed_files,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.planned import planned
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.space import ReservedSpace
 
 GIB = 1 << 30

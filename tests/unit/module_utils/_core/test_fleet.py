@@ -9,14 +9,14 @@ import random
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.fleet import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.fleet import (
     belongs_to,
     check_prune_max,
     may_be_pruned,
     surplus_vms,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry
 
 from suite.belts import seed
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound
-from ansible_collections.polyvirt.core.plugins.module_utils._core.identity import known_names, listed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Policy,
     Request,
     Snapshot,
     SnapshotRequest,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.identity import known_names, listed
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import inspect, task
 
 from unit.module_utils._engine.test_sources import Cloning

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.polyvirt.core.plugins.module_utils._core.image_names import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.image_names import (
     NAME,
     ONLINE,
     PATH,

@@ -8,19 +8,19 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core import leases
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
-from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, Traits, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record import leases
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import (
     empty_mark,
     parsed,
     printed,
     with_lease,
     with_settings,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, Traits, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results import expired
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import expired
 
 NOW = int(datetime(2027, 3, 27, 12, tzinfo=timezone.utc).timestamp())
 HOUR = 3600

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core import mark as marks
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record import mark as marks
 
 OWN = marks.empty_mark("1")
 

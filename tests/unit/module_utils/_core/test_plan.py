@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     LIVE,
@@ -20,7 +19,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Snapshot,
     Traits,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.differences import pending
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 
 from unit.tables.rows import G, M, absent, ask, ask_snapshot, found
 

@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Snapshot,
     Traits,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 
 from unit.tables.rows import G, absent, ask, found
 

@@ -9,7 +9,6 @@ from dataclasses import fields, replace
 from datetime import date, datetime, timezone
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core import plan_content
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     STOPPED,
     Address,
@@ -23,7 +22,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Step,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_content import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_content import (
     canonical,
     content_of,
     digest,
@@ -31,7 +31,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_content i
     obstacle_of,
     used_files,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import plan_content
 from hypothesis import given
 from hypothesis import strategies as st
 

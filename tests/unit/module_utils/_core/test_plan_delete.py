@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import File, Traits
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 
 from unit.tables.rows import ask, found
 

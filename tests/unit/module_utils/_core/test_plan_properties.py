@@ -12,10 +12,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     RUNNING,
     UNKNOWN,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._core.power import ENDS_IN
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results import difference, entry
-from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.power import ENDS_IN
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import difference, entry
 from hypothesis import HealthCheck, given, settings
 
 from suite.pairs import number_of_pairs

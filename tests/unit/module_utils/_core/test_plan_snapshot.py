@@ -8,11 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import (
-    Expiry,
-    beginning,
-    expiry,
-)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     LIVE,
     NEVER,
@@ -22,8 +17,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry, beginning, expiry
 
 from unit.tables.rows import ask_snapshot, found
 

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import inputs_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results import other_cloud_init
-from ansible_collections.polyvirt.core.plugins.module_utils._core.seed_digests import digests_of, whole_digests_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import inputs_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.seed_digests import (
+    digests_of,
+    whole_digests_of,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import other_cloud_init
 
 GIVEN = {"user": "me", "password": "abc", "nameservers": ("10.0.0.1",), "user_data": {"packages": ["vim"]}}
 

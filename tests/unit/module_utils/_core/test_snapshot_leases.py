@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import NEVER_EXPIRES, Expiry
-from ansible_collections.polyvirt.core.plugins.module_utils._core.snapshot_leases import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import NEVER_EXPIRES, Expiry
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.snapshot_leases import (
     described,
     in_text,
     read_stored,

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.option_errors import misspelt_option
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import DISK, Option, Platform
-from ansible_collections.polyvirt.core.plugins.module_utils._core.spelling import did_you_mean, nearest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option_errors import misspelt_option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import DISK, Option, Platform
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.spelling import did_you_mean, nearest
 
 OPTIONS = {
     "memory": Option(aliases=("ram",)),

@@ -11,8 +11,6 @@ from dataclasses import replace
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
-from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import UNFINISHED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     LIVE,
@@ -22,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import (
     CONNECTION,
     VM,
     Connection,
@@ -30,11 +28,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options import
     Platform,
     argument_spec,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results import flat_config
-from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import changed_config
-from ansible_collections.polyvirt.core.plugins.module_utils._core.task_of import task_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import changed_config
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import UNFINISHED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import flat_config
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import task_of
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
 from hypothesis import given
 from hypothesis import strategies as st

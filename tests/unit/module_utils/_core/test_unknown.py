@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import new_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Snapshot, SnapshotRequest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import SETTING, VM
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import SETTING, VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import new_mark
 
 from generate import _traits
 from unit.tables.rows import ask, ask_snapshot, found

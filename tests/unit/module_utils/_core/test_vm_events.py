@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.vm_events import KnownVms
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_events import KnownVms
 
 from suite.belts import seed
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import POWERS, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
     ADDRESS,
     BASE,
     COPY,
@@ -30,8 +31,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     Claim,
     Held,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import POWERS, RUNNING, STOPPED
-from ansible_collections.polyvirt.core.plugins.module_utils._core.world import World, is_started, overlap
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.world import World, is_started, overlap
 
 ALWAYS, NEVER = frozenset({"added", "added, on", "raised"}), frozenset()
 #: The holder is (off, on); the cell is the set of what the new claim may not be. "added" to a VM that is off after its
@@ -394,7 +394,7 @@ def _stacked(part_of):
 
 @pytest.mark.parametrize(("part_of", "users"), [("disk", ()), ("other", ("disks.a",)), (None, ("disks.a",))])
 def test_what_is_on_top_of_a_deleted_disk_is_no_user_of_it(part_of, users):
-    from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import kept_disks
+    from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import kept_disks
 
     claims = kept_disks(_stacked(part_of).of("vm").claims, {"disk"})
     assert tuple(claims) == users

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
     ADDRESS,
     BASE,
     COPY,
@@ -26,8 +27,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     Claim,
     Held,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED
-from ansible_collections.polyvirt.core.plugins.module_utils._core.world import World
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.world import World
 
 from unit.module_utils._core.test_world import conflict_of, enter, file, held, mac, port
 

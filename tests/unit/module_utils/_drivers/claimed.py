@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Traits
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_delete import delete_step
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import delete_step
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.arrange import arrange
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import Work
 

@@ -9,9 +9,9 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.cloud_init import COMMAND, FAILED, status_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.cloud_init import COMMAND, FAILED, status_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import guest as proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.account import account
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import guest as virsh

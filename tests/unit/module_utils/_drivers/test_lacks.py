@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.differences import check_supported, normalize
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import (
     LOOKED_UP,
     PLACE,
     POLICY,
@@ -22,7 +21,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options import
     Option,
     Platform,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.differences import check_supported, normalize
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import options as hyperv
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox

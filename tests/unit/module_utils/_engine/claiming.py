@@ -12,18 +12,6 @@ import posixpath
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
-    FILE,
-    NEW,
-    READ,
-    SHARED,
-    SNAPSHOT,
-    UNREADABLE,
-    WRITE,
-    Claim,
-    Held,
-    HoldsClaims,
-)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
@@ -38,7 +26,19 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Snapshot,
     Traits,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_create import find_snapshot
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_create import find_snapshot
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
+    FILE,
+    NEW,
+    READ,
+    SHARED,
+    SNAPSHOT,
+    UNREADABLE,
+    WRITE,
+    Claim,
+    Held,
+    HoldsClaims,
+)
 
 from unit.module_utils._engine.world import GIB, FakeClock, Machine, World, refusal
 

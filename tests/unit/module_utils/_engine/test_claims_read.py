@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import BASE, FILE, OWN
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, SnapshotRequest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import BASE, FILE, OWN
 
 from unit.module_utils._engine.claiming import DISK, IMAGE, Claiming, Host, owned, path_of
 from unit.module_utils._engine.tasks import new, run, together, vm

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry, iso
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, Policy
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry, iso
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import Pruning, run_together
 
 from unit.module_utils._engine.claiming import Claiming, Host, owned

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.guest_conditions import page
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Address
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.guest_conditions import page
 
 from unit.module_utils._engine.waits import FORWARD, answers, ask, carry_out, running
 from unit.module_utils._engine.world import Machine, World

@@ -14,14 +14,6 @@ from copy import deepcopy
 from dataclasses import replace
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import (
-    NEVER_EXPIRES,
-    Expiry,
-    beginning,
-    expiry,
-    iso,
-    leased,
-)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     LIVE,
     RUNNING,
@@ -32,7 +24,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Snapshot,
     SnapshotRequest,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.snapshot_leases import described, in_text
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import (
+    NEVER_EXPIRES,
+    Expiry,
+    beginning,
+    expiry,
+    iso,
+    leased,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.snapshot_leases import described, in_text
 from ansible_collections.polyvirt.core.plugins.plugin_utils.leases import decisions
 
 from suite.belts import seed

@@ -10,8 +10,9 @@ import shutil
 from datetime import date, timedelta
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError, Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
     BASE,
     DELETE,
     FILE,
@@ -20,7 +21,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import 
     Held,
     HoldsClaims,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._media import keeping, store_tasks
 from ansible_collections.polyvirt.core.plugins.module_utils._media.fetching import downloading
 from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import Needs

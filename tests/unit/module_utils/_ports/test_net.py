@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.guest_conditions import Http
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.guest_conditions import Http
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.net import guest_answers, is_free, ssh_banner
 

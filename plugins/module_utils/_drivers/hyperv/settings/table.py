@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ...._core.mark import IN_MARK, marked_settings
 from ...._core.model import LIVE
+from ...._core.record.mark import IN_MARK, marked_settings
 from ...._kit.settings import Setting, read_all
 from ...._tools.hyperv import VM, hyperv
 from ..mark import mark_of, normalized_description, split_notes

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from ...._core.errors import ApiError
-from ...._core.ip_config import normalized
 from ...._core.model import LIVE
+from ...._core.options.ip_config import normalized
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .disks import drives_of, free_slot

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from ...._core.devices import PCI, USB, device_id, entry_of, is_product, is_valid, key_of
 from ...._core.errors import NotFound, Refused
 from ...._core.model import NEXT_BOOT
+from ...._core.options.devices import PCI, USB, device_id, entry_of, is_product, is_valid, key_of
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .hardware import cost_by_hotplug

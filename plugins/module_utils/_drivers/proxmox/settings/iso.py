@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 
 from ...._core.errors import InvalidInput, Refused
-from ...._core.file_checks import missing
 from ...._core.model import LIVE, NEXT_BOOT
+from ...._core.sharing.file_checks import missing
 from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import proxmox_values as values

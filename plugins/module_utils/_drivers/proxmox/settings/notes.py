@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from ...._core.errors import Refused
-from ...._core.mark import IN_MARK, with_settings
 from ...._core.model import LIVE
+from ...._core.record.mark import IN_MARK, with_settings
 from ...._kit.settings import Setting
 from .. import mark
 

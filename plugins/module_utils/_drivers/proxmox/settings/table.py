@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ...._core.mark import BIRTH, own_settings
+from ...._core.record.mark import BIRTH, own_settings
 from ...._kit.settings import in_order, read_all
 from ...._tools import proxmox_values as values
 from .cloud_init import CLOUD_INIT

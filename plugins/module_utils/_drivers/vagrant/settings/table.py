@@ -9,9 +9,9 @@ import re
 from functools import partial
 
 from ...._core.errors import Refused
-from ...._core.leases import read, stored
-from ...._core.mark import CREATED
 from ...._core.model import DESTRUCTIVE, EMPTY, LIVE, NEXT_BOOT
+from ...._core.record.leases import read, stored
+from ...._core.record.mark import CREATED
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting, options_of_native, read_all
 from ...._tools.vagrantfile_provider import PROVIDERS

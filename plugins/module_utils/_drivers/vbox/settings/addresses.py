@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import shlex
 
-from ...._core.claims import ADDRESS
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE
+from ...._core.sharing.claims import ADDRESS
 from ...._kit import addresses as kit
 from ...._kit.settings import Setting
 from ...._tools import vboxmanage_dhcp as tool

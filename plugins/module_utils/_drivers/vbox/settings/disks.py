@@ -13,7 +13,7 @@ import os
 from functools import partial
 
 from ...._core.errors import Refused
-from ...._core.mark import own_mark
+from ...._core.record.mark import own_mark
 from ...._core.units import MIB, human_size
 from ...._kit.creation import undone_on_failure
 from ...._ports import files

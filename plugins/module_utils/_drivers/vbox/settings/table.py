@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ...._core.mark import IN_MARK, marked_settings
 from ...._core.model import LIVE
+from ...._core.record.mark import IN_MARK, marked_settings
 from ...._kit.settings import Setting, read_all
 from .hardware import HARDWARE
 from .media import MEDIA

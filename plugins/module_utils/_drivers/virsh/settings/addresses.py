@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...._core.claims import ADDRESS
 from ...._core.errors import Refused
 from ...._core.model import LIVE
+from ...._core.sharing.claims import ADDRESS
 from ...._kit import addresses as kit
 from ...._kit.settings import Setting
 from ...._tools import virsh_network as tool

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...._core.devices import PCI
+from ...._core.options.devices import PCI
 from ..definition import DEFAULT_MACHINE_TYPE, target_of
 from .devices import is_described
 from .native import same_native

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from ...._core.devices import PCI, USB, entry_of, is_product, is_valid, key_of
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEXT_BOOT, PAUSED, RUNNING
+from ...._core.options.devices import PCI, USB, entry_of, is_product, is_valid, key_of
 from ...._kit.settings import Setting
 from ...._tools.virsh_node_devices import address_of, product_of
 

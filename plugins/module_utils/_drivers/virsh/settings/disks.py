@@ -11,8 +11,8 @@ from shlex import quote
 from string import ascii_lowercase
 
 from ...._core.errors import CommandFailed, Refused
-from ...._core.mark import making_of, own_mark
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF, SUSPENDED
+from ...._core.record.mark import making_of, own_mark
 from ...._kit.settings import Setting
 from ...._ports import files, writes
 from ..definition import file_of, file_or_device_of, find_or_add_child, source_of, target_of

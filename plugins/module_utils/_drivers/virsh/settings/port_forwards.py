@@ -13,7 +13,7 @@ import json
 import xml.etree.ElementTree as ET
 
 from ...._core.errors import Refused
-from ...._core.simulate import changed_config
+from ...._core.planner.simulate import changed_config
 from ...._kit.forwards import check_host_ports
 from ...._kit.settings import Setting
 

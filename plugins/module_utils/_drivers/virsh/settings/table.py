@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...._core.mark import IN_MARK
 from ...._core.model import FAILED, LIVE, NEXT_BOOT, SUSPENDED
+from ...._core.record.mark import IN_MARK
 from ...._kit.settings import Setting, read_all
 from .addresses import ADDRESSES
 from .devices import DEVICES

@@ -12,8 +12,8 @@ import re
 from dataclasses import replace
 
 from ...._core.errors import Refused
-from ...._core.mark import IN_MARK, is_mark_of, marked_settings
 from ...._core.model import LIVE, NEVER, POWER_OFF
+from ...._core.record.mark import IN_MARK, is_mark_of, marked_settings
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting, options_of_native, read_all
 from ..definition import DEFAULT_MEMORY, LOCAL, NATIVE, NATIVE_FLAGS, SWITCH, Nic, slot_name

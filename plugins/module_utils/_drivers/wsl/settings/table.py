@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ...._core.mark import IN_MARK, marked_settings, printed, with_settings
 from ...._core.model import LIVE, NEVER
+from ...._core.record.mark import IN_MARK, marked_settings, printed, with_settings
 from ...._kit.settings import Setting, read_all
 from ...._tools.wsl import MARK, set_value
 from .guest_files import GUEST

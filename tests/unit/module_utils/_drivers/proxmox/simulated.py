@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests, snapshot_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import finished_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import finished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.cluster import VmOptions, power_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.images import HostOfImages
 from ansible_collections.polyvirt.core.plugins.module_utils._media import store_tasks
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import VARIABLE, Approval
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import VARIABLE, Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 
 from simulators.proxmox.storage import GIB, MIB, Volume

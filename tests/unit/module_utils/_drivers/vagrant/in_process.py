@@ -13,7 +13,7 @@ from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Timeout, Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests, snapshot_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver, observe
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import together
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import observe as observing
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
 
 from unit.module_utils._drivers.vbox.in_process import MIB, info, task

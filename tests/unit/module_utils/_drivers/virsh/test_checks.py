@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
 

@@ -9,15 +9,6 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
-    BASE,
-    DELETE,
-    FILE,
-    OWN,
-    SNAPSHOT,
-    WRITE,
-    Claim,
-)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     RUNNING,
@@ -27,6 +18,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Snapshot,
     Step,
     Vm,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
+    BASE,
+    DELETE,
+    FILE,
+    OWN,
+    SNAPSHOT,
+    WRITE,
+    Claim,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
 

@@ -10,10 +10,10 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import FILE
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import FILE
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_firmware
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files

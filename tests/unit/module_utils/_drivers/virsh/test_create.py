@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, CreatedMeanwhile, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import empty_mark, unfinished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.seed_digests import digests_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark, unfinished_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.seed_digests import digests_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm

@@ -8,9 +8,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import READ, WRITE
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Snapshot, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import READ, WRITE
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 

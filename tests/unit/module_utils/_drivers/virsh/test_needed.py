@@ -10,7 +10,6 @@ import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.file_checks import check_files
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     RUNNING,
     STOPPED,
@@ -21,6 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Step,
     Vm,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.file_checks import check_files
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.needed import VirshFiles
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands

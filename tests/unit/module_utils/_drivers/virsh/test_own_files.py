@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Policy,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_delete import delete_step
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import delete_step
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits

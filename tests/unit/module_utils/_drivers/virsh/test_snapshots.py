@@ -10,8 +10,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import NEVER_EXPIRES
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import NEVER_EXPIRES
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE, Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.differences import normalize
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     FAILED,
@@ -19,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     SnapshotRequest,
     Vm,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.differences import normalize
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import snapshot_effects, virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands

@@ -14,10 +14,9 @@ from pathlib import Path
 from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._core import options
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options import argument_spec
-from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import argument_spec, options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import checks, edit, host, observe
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.driver import VmmDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VM, VMM

@@ -8,8 +8,8 @@ from __future__ import annotations
 import stat
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_lines import answer
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.table import (
     config_of,
     description_of,

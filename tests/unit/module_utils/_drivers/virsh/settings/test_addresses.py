@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import ADDRESS
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     LIVE,
@@ -19,7 +18,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Step,
     Vm,
 )  # fmt: skip
-from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_create import config_of_clone
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_create import config_of_clone
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import ADDRESS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import create
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.delete import delete

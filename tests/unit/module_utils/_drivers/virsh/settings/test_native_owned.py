@@ -14,8 +14,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import IN_MARK
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import IN_MARK
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import described_native

@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Step,
     Vm,
 )  # fmt: skip
-from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.observe import Listing
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import (
     NETWORK_LISTS,

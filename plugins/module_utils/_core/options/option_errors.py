@@ -1,0 +1,115 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors about the form of options that Ansible would explain less well. Pure."""
+
+from __future__ import annotations
+
+from ..errors import InvalidInput
+from .spelling import nearest
+
+#: There are few options, and many are short: "sise" is similar to size.
+_SIMILAR = 0.75
+#: Types of options that are text for a task.
+_TEXT = ("str", "path")
+
+
+def error_messages(validated, unknown="Unsupported parameters"):
+    """The messages of a result of Ansible's ArgumentSpecValidator, each a whole sentence.
+
+    The one about unknown options, which is the last, begins with their names only: Ansible's modules add the rest, and
+    others ``unknown``.
+    """
+    messages = list(validated.error_messages)
+    if validated.unsupported_parameters:
+        messages[-1] = f"{unknown}: {messages[-1]}"
+    return messages
+
+
+def misshapen(params, options):
+    """Return the error for the first option that needs dictionaries or text and is something else, or None."""
+    problems = (_misshapen(name, option, params.get(name)) for name, option in options.items())
+    return next(filter(None, problems), None) or not_text(params, options)
+
+
+def _misshapen(name, option, value):
+    """Ansible's own error does not name the option. It accepts dictionaries as text too, in JSON or as key=value. The
+    value may be a secret.
+    """
+    is_list = option.elements == "dict"
+    if option.short or not (is_list or option.options):
+        return None
+    is_text = any(map(_is_plain_text, value if is_list and isinstance(value, list) else [value]))
+    if not is_text and not (is_list and isinstance(value, dict)):
+        return None
+    example = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
+    wanted = f"a list of dictionaries, such as [{example}]" if is_list else f"a dictionary, such as {example}"
+    return InvalidInput(f"{name}: it is {'text' if is_text else 'one dictionary'}.", f"Set {wanted}.")
+
+
+def not_text(params, options):
+    """Return the error for the first option that is text and has a list or a dictionary instead, or None.
+
+    Ansible would take the text with which Python shows it: a VM would be named "['web1', 'web2']". The value may be a
+    secret.
+    """
+    for name, option in options.items():
+        value = params.get(name)
+        if option.type in _TEXT and isinstance(value, (list, dict)):
+            wanted = f"one of {', '.join(option.choices)}" if option.choices else "one text"
+            return InvalidInput(f"{name}: it is {_kind(value)}.", f"Set {wanted}.")
+        if option.elements in _TEXT and isinstance(value, dict):
+            return InvalidInput(f"{name}: it is a dictionary.", "Set a list of texts, such as [a, b].")
+        wrong = [one for one in _entries_of_texts(value, option) if isinstance(one, (list, dict))]
+        if wrong:
+            return InvalidInput(
+                f"{name}: an entry of the list is {_kind(wrong[0])}.",
+                f'Set a list of texts. A variable that is a list stands alone, such as {name}: "{{{{ my_list }}}}".',
+            )
+        for entry in _entries(value, option):
+            problem = not_text(entry, option.options)
+            if problem:
+                return InvalidInput(f"{name}.{problem.message}", problem.remedy)
+    return None
+
+
+def _entries_of_texts(value, option):
+    return value if option.elements in _TEXT and isinstance(value, list) else ()
+
+
+def _kind(value):
+    return "a list" if isinstance(value, list) else "a dictionary"
+
+
+def _is_plain_text(value):
+    return isinstance(value, str) and "=" not in value and not value.lstrip().startswith("{")
+
+
+def misspelt(params, options):
+    """Return the error for the first misspelt option of a task, or None. Ansible's own error lists all options."""
+    written, meant = misspelt_option(params, options) or (None, None)
+    return written and InvalidInput(f"{written} is not an option of this module.", f"Did you mean {meant}?")
+
+
+def misspelt_option(given, options):
+    """Return (option as the task wrote it, option that it meant) of a task, or None if no option is misspelt.
+
+    ``given``: the arguments of a task; ``options``: {name: Option}. Suboptions count, such as ``disks.sise``.
+    """
+    known = [name for option, one in options.items() for name in (option, *one.aliases)]
+    for name, value in given.items():
+        if name not in known:
+            similar = nearest(name, known, _SIMILAR)
+            if similar:
+                return name, similar
+        for entry in _entries(value, options.get(name)):
+            misspelt = misspelt_option(entry, options[name].options)
+            if misspelt:
+                return tuple(f"{name}.{one}" for one in misspelt)
+    return None
+
+
+def _entries(value, option):
+    """The dictionaries of suboptions that a task sets for an option."""
+    entries = value if isinstance(value, list) else [value]
+    return [one for one in entries if option and option.options and isinstance(one, dict)]

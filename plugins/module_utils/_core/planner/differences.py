@@ -1,0 +1,243 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compare the requested configuration with that of the VM: the list of changes, each with its cost.
+
+Only options that the task sets are compared. A value that cannot be read is never assumed to be equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..errors import Refused, Unsupported
+from ..model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, Change
+from ..record.leases import CREATED
+from ..units import human_size, is_size
+
+#: Prefix of the cloud-init options; error messages do not show their values.
+_CLOUD_INIT = "cloud_init."
+
+
+def normalize(vm, config, traits, purge=()):
+    """Return the requested configuration in the platform's terms: slots get names, ``traits.normalize`` maps synonyms.
+
+    NICs that ``purge`` removes are passed to it as None: other settings may need a NIC that remains.
+    """
+    normalized = dict(config)
+    if "disks" in normalized:
+        normalized["disks"] = _with_slot_names(vm, normalized["disks"], traits)
+    if normalized.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
+        del normalized["iso"]  # Without a drive there is nothing to eject.
+    requested = normalized.get("networks")
+    if requested is None or "networks" not in purge:
+        return traits.normalize(vm, normalized)
+    removed = dict.fromkeys(set(vm.config.get("networks") or {}) - set(requested))
+    normalized = traits.normalize(vm, {**normalized, "networks": {**removed, **requested}})
+    return {**normalized, "networks": {key: normalized["networks"][key] for key in requested}}
+
+
+def _with_slot_names(vm, disks, traits):
+    by_slot = {}
+    for key, entry in disks.items():
+        slot = _slot_name(key, traits)
+        if slot in by_slot:
+            raise Refused(
+                f"{vm.name}: disks: slot {slot} is used twice, by its name and by the position of an entry.",
+                "Set the slot of every disk.",
+            )
+        by_slot[slot] = entry
+    return by_slot
+
+
+def _slot_name(key, traits):
+    return traits.slot(int(key[1:])) if key.startswith("#") else key
+
+
+def check_supported(label, config, creation, traits):
+    """Raise Unsupported for options that the platform lacks, before anything is compared."""
+    for name, value in creation.items():
+        _require(label, name, name, traits)
+        for attribute in value:
+            path = f"{name}.{attribute}"
+            if path in traits.fields:
+                _check_value(label, path, value[attribute], traits.fields[path])
+    for name, value in config.items():
+        if name in traits.records:
+            _check_entry(label, name, name, value, traits)
+        elif name in COLLECTIONS:
+            for key, entry in value.items():
+                _require(label, f"{name}.add" if entry is not None else f"{name}.remove", name, traits)
+                _check_entry(label, name, f"{name}.{key}", entry or {}, traits)
+        else:
+            _check_value(label, name, value, _require(label, name, name, traits))
+
+
+def _check_entry(label, name, path, entry, traits):
+    for attribute, value in entry.items():
+        field = _require(label, f"{name}.{attribute}", f"{path}.{attribute}", traits)
+        _check_value(label, f"{path}.{attribute}", value, field)
+
+
+def _require(label, kind, path, traits):
+    field = traits.fields.get(kind)
+    if field is None:
+        instead = traits.instead.get(kind) or traits.instead.get(kind.split(".")[0], "Omit the option.")
+        raise Unsupported(f"{label}: {path} is not supported on {traits.platform}.", instead)
+    return field
+
+
+def _check_value(label, path, value, field):
+    if field.choices is not None and value not in field.choices:
+        # If no value is supported, the message does not need the value, which may be a secret.
+        what = _printable(path, value) if field.choices else "set"
+        raise Unsupported(
+            f"{label}: {path} cannot be {what} here.", field.instead or f"Supported values: {_listed(field.choices)}."
+        )
+    shown = _printable(path, value)
+    if field.minimum is not None and value < field.minimum:
+        least = _printable(path, field.minimum)
+        remedy = field.instead or f"Set at least {least}."
+        raise Unsupported(f"{label}: {path}: {shown} is less than the minimum of {least}.", remedy)
+    if field.maximum is not None and value > field.maximum:
+        most = _printable(path, field.maximum)
+        remedy = field.instead or f"Set at most {most}."
+        raise Unsupported(f"{label}: {path}: {shown} is more than the maximum of {most}.", remedy)
+
+
+def _listed(choices):
+    return ", ".join(str(choice) for choice in choices)
+
+
+def differences(vm, wanted, purge, traits):
+    """Return (changes, not compared): a list of Change, and a list of the paths that could not be compared.
+
+    Raises Refused if a change would lose data or is not possible.
+    """
+    changes, not_compared = [], []
+    for change in _changes(vm.config, wanted, purge, traits.records):
+        field = _require(vm.name, change.kind, change.path, traits)
+        if not field.can_compare(change):
+            not_compared.append(change.path)
+        elif _is_added_or_removed(change) or not field.same(change.old, change.new):
+            changes.append(_with_cost(vm, change, traits))
+    return changes, not_compared
+
+
+def additions(config):
+    """Return the changes that give a VM without settings the settings in ``config``, each attribute alone."""
+    return list(_changes({}, config, (), {name for name, value in config.items() if isinstance(value, Mapping)}))
+
+
+def _is_added_or_removed(change):
+    return change.attribute is None and (change.old is None) != (change.new is None)
+
+
+def _changes(found, wanted, purge, records):
+    for name, value in wanted.items():
+        if name == CREATED:
+            continue  # It is recorded with a new VM, and no setting.
+        if name in COLLECTIONS:
+            yield from _collection_changes(name, found.get(name) or {}, value, name in purge)
+        elif name == "native":
+            present = found.get(name) or {}
+            yield from (Change(name, present.get(key), new, key=key) for key, new in value.items())
+        elif name in records:
+            yield from _entry_changes(name, None, found.get(name) or {}, value)
+        else:
+            yield Change(name, found.get(name), value, beside=wanted)
+
+
+def _collection_changes(name, found, wanted, complete):
+    for key, entry in wanted.items():
+        if entry is None:
+            if key in found:
+                yield Change(name, found[key], None, key=key)
+        elif key not in found:
+            yield Change(name, None, entry, key=key)
+        else:
+            yield from _entry_changes(name, key, found[key], entry)
+    if complete:
+        yield from (Change(name, found[key], None, key=key) for key in found if key not in wanted)
+
+
+def _entry_changes(name, key, found, wanted):
+    for attribute, value in wanted.items():
+        yield Change(name, found.get(attribute), value, key=key, attribute=attribute, beside=wanted)
+
+
+def _with_cost(vm, change, traits):
+    """Return the change with its cost for this VM in its current power state."""
+    if change.kind == "disks.size":
+        _check_growth(vm, change, traits.fields[change.kind])
+    if change.kind == "disks.add" and not (change.new.get("size") or change.new.get("source")):
+        raise Refused(
+            f"{vm.name}: disks.{change.key}: the disk does not exist, and its size is not set.",
+            "Set its size.",
+        )
+    field = traits.fields[change.kind]
+    cost = field.cost_of(vm, change)
+    if cost == NEVER:
+        if change.attribute is None and change.field in COLLECTIONS:
+            raise Refused(
+                f"{vm.name}: {change.path} cannot be {'added' if change.old is None else 'removed'}.", field.instead
+            )
+        old, new = _printable(change.path, change.old), _printable(change.path, change.new)
+        raise Refused(f"{vm.name}: {change.path} is {old} and cannot be changed to {new}.", field.instead)
+    if not vm.persistent:
+        # It has no stored definition that could be changed, and must not get one as a side effect.
+        cost = POWER_OFF
+    return replace(change, cost=cost)
+
+
+def _check_growth(vm, change, field):
+    """Raise Refused if a disk would shrink, or if its current size is unknown."""
+    if vm.id is None and field.free_before_creation:
+        return
+    if change.old is None and vm.id is None:
+        # Such as a file that the same task attaches to the source of a clone.
+        raise Refused(
+            f"{vm.name}: {change.path}: the size of this disk of its source is not known.",
+            "Omit the size, or clone the source in a task after this one.",
+        )
+    if change.old is None:
+        raise Refused(
+            f"{vm.name}: {change.path}: the current size cannot be read.",
+            field.instead or "Make sure that its file exists and is readable.",
+        )
+    if change.new < change.old:
+        raise Refused(
+            f"{vm.name}: {change.path}: {human_size(change.new)} is smaller than the current {human_size(change.old)};"
+            " disks are never shrunk.",
+            f"Set a size of at least {human_size(change.old)}, or remove the option.",
+        )
+
+
+def _printable(path, value):
+    if value is None:
+        return "unset"
+    if path.startswith(_CLOUD_INIT):
+        return "the given value"
+    if is_size(path):
+        return human_size(value)
+    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
+
+
+def pending(vm):
+    """Return the paths that take effect at the next cold start: their values in ``config`` and ``active`` differ."""
+    if vm.active is None:
+        return []
+    paths = []
+    for name in sorted(set(vm.config) & set(vm.active)):
+        stored, running = vm.config[name], vm.active[name]
+        if stored == running:
+            continue
+        if isinstance(stored or running, Mapping):
+            stored, running = stored or {}, running or {}
+            paths += [
+                f"{name}.{key}" for key in sorted(set(stored) | set(running)) if stored.get(key) != running.get(key)
+            ]
+        else:
+            paths.append(name)
+    return paths

@@ -1,0 +1,266 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan the creation of VMs: only if the task sets a source, with defaults for settings that each VM needs."""
+
+from __future__ import annotations
+
+from ..errors import NotFound, Refused
+from ..model import ABSENT, COLLECTIONS, LIVE, NEVER, Change, Step
+from ..options.identity import known_names, listed
+from ..options.request import SOURCES
+from ..record.leases import NEVER_EXPIRES
+from ..record.mark import CREATED
+
+
+def create_step(vm, request, traits, base, source=None, cost=LIVE):
+    """Return the step that creates ``vm``; ``base`` are settings that it already has, such as when it is recreated.
+
+    A clone first has the settings of its ``source``; what the task sets is configured in a later step.
+    """
+    _check_disk_of_source(request, traits)
+    arguments = {"creation": dict(request.creation), "power": traits.power_after_create}
+    if traits.id_fault is not None:
+        arguments["id"] = request.id
+    if is_cloned(request):
+        asked = {name: value for name, value in request.config.items() if name in traits.cloned_with}
+        verb, config = "clone", overlay(config_of_clone(request, source, traits), asked, traits)
+        arguments["source"] = source
+        # The final NICs: the cloud-init seed ISO needs their MAC addresses.
+        arguments["networks"] = overlay(base, request.config, traits).get("networks")
+    else:
+        verb, config = "create", initial_config(request, traits, base)
+    config = {**config, CREATED: request.policy.controller_time}
+    return Step(
+        verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm, ()))
+    )
+
+
+def fetch_steps(request):
+    """Return the step that downloads the image, if the host has to."""
+    image = request.creation.get("image") or {}
+    fetch = image.get("fetch")
+    return [Step("fetch", arguments={"image": image}, note=fetch.note)] if fetch else []
+
+
+def creates_from_image(plan):
+    """Return whether a plan creates its VM from an image of which the file on the host is not known yet."""
+    images = [step.arguments["creation"].get("image") for step in plan.steps if step.verb == "create"]
+    return any(image and "fetch" not in image for image in images)
+
+
+def warnings_of_image(request):
+    """Return the warnings about an image that was looked up."""
+    return (request.creation.get("image") or {}).get("warnings") or ()
+
+
+def check_adopted(vm, request):
+    """Raise if a task says how to create a VM that exists, and this collection did not create it.
+
+    Such a task could be about another VM, and everything that it says of the content would be untrue.
+    """
+    given = _unproven_sources(vm, request)
+    if not given:
+        return
+    raise Refused(
+        f"{request.label}: {given[0]} is set, but the VM exists and has no record of creation by this collection: it"
+        " was created otherwise, or its record was edited away.",
+        f"Remove {given[0]} to manage the VM, or set adopt: true.",
+    )
+
+
+def uncertain_sources(vm, request):
+    """Return the sources that the task sets, if it is not known whether the VM was created from one."""
+    return _unproven_sources(vm, request) if vm.mark is None else []
+
+
+def _unproven_sources(vm, request):
+    """Return the sources that the task sets for a VM without a record of creation, unless it is adopted."""
+    given = [option for option in SOURCES if option in request.creation]
+    if not given or vm.created or vm.id is None or request.policy.adopt:
+        return []
+    return given
+
+
+def is_cloned(request):
+    return "clone" in request.creation
+
+
+#: Settings that a clone never copies from its source.
+_OWN = {"autostart": False, "fleet": "", "owner": "", "expires": NEVER_EXPIRES}
+
+
+def config_of_clone(request, source, traits):
+    """Return the settings that a clone copies from its source, or from the requested snapshot of the source."""
+    if source is None or source.power == ABSENT:
+        return {}
+    taken = find_snapshot(source, request.creation["clone"].get("snapshot"))
+    config = source.config if taken is None or taken.config is None else taken.config
+    config = {name: value for name, value in config.items() if name not in traits.not_cloned}
+    for name, value in _OWN.items():
+        if config.get(name):
+            config[name] = value
+    for name, own in (("disks", "source"), ("networks", "mac"), ("networks", "address")):
+        if config.get(name):
+            config[name] = {key: _without(own, entry) for key, entry in config[name].items()}
+    if traits.linked_format and request.creation["clone"].get("linked") and config.get("disks"):
+        config["disks"] = {slot: {**disk, "format": traits.linked_format} for slot, disk in config["disks"].items()}
+    return config
+
+
+def _without(attribute, entry):
+    return {key: value for key, value in entry.items() if key != attribute}
+
+
+def known_settings(config):
+    """Return ``config`` without settings that have an unknown value (None)."""
+    return {name: value for name, value in config.items() if value is not None}
+
+
+def find_snapshot(vm, name):
+    """Return the snapshot with this name or id, or None."""
+    return next((one for one in vm.snapshots if name is not None and name in (one.name, one.id)), None)
+
+
+def check_creatable(vm, request, traits, known, source):
+    """Raise if the task sets no source for the new VM, or if a VM of this name or id cannot be created."""
+    if request.id and (traits.id_fault is None or not request.name):
+        raise NotFound(f"{request.label}: there is no VM with ID {request.id}.", known_names(known, request.label))
+    if not vm.recipe and not any(_is_set(request, option) for option in traits.sources):
+        creation = f"To create it, set {as_choice(traits.sources)}. " if traits.sources else ""
+        raise NotFound(f"{request.label}: the VM does not exist.", f"{creation}{known_names(known, request.label)}")
+    fault = traits.name_fault(request.name)
+    if fault:
+        raise Refused(f"{request.name}: no VM can be created with this name: {fault}.", "Choose another name.")
+    fault = request.id and traits.id_fault(request.id)
+    if fault:
+        raise Refused(f"{request.name}: no VM can be created with ID '{request.id}': {fault}.", "Choose another ID.")
+    check_source(request, traits, known, source)
+
+
+def as_choice(options):
+    """Return the names of options as text: image, clone or iso."""
+    *others, last = options
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _is_set(request, option):
+    """Return whether the task sets ``option``; a list with only absent disks is not a source for a VM."""
+    value = request.creation.get(option) or request.config.get(option)
+    if option in COLLECTIONS and value:
+        return any(entry is not None for entry in value.values())
+    return bool(value)
+
+
+def content_sources(traits):
+    """Return the options that provide an operating system or an installer; empty disks do not."""
+    return [option for option in traits.sources if option not in COLLECTIONS]
+
+
+def sets_content(request, traits):
+    return bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))
+
+
+def check_source(request, traits, known, source):
+    """Raise if the VM to clone, or its snapshot, does not exist or cannot be cloned in its state."""
+    if not is_cloned(request) or source is None:
+        return
+    asked = request.creation["clone"]
+    if source.power == ABSENT:
+        raise NotFound(
+            f"{request.label}: clone.source: there is no VM '{asked['source']}'.", known_names(known, asked["source"])
+        )
+    if asked.get("snapshot") and find_snapshot(source, asked["snapshot"]) is None:
+        names = listed([snapshot.name for snapshot in source.snapshots], asked["snapshot"]) or "none"
+        raise NotFound(
+            f"{request.label}: clone.snapshot: '{source.name}' has no snapshot '{asked['snapshot']}'.",
+            f"Its snapshots: {names}.",
+        )
+    taken = find_snapshot(source, asked.get("snapshot"))
+    if taken and taken.unfinished:
+        raise Refused(
+            f"{request.label}: snapshot '{taken.name}' of '{source.name}' is unfinished: {taken.unfinished}.",
+            "Delete it, and clone another one.",
+        )
+    field = traits.fields["clone"]
+    if field.cost_of(source, Change("clone", None, asked)) == NEVER:
+        raise Refused(
+            f"{request.label}: '{source.name}' is {source.power} and cannot be cloned this way.", field.instead
+        )
+
+
+def initial_config(request, traits, base):
+    """Return the settings of a new VM: those of the task, and defaults for settings that each VM needs."""
+    # A list in the task replaces the default list: an empty list of networks means no NIC.
+    defaults = {name: value for name, value in traits.defaults.items() if name not in ("disk_size", *request.config)}
+    config = overlay({**defaults, **base}, request.config, traits)
+    disks = _initial_disks(config.pop("disks", {}), request, traits)
+    return {**config, "disks": disks} if disks else config
+
+
+def _initial_disks(given, request, traits):
+    first = traits.slot(0)
+    is_copied = source_creates_disk(request)
+    has_disks = any(kind.startswith("disks.") for kind in traits.fields)
+    # If the task sets disks, even to an empty list, there is no default disk.
+    if has_disks and (is_copied or ("disks" not in request.config and not given)):
+        given = {first: {}, **given}
+    size = traits.defaults.get("disk_size")
+    return {
+        slot: {**entry, "size": size} if size and _has_no_size(entry) and not (is_copied and slot == first) else entry
+        for slot, entry in sorted(given.items())
+    }
+
+
+def source_creates_disk(request):
+    """Return whether the source of the VM (image or clone) creates its first disk."""
+    return bool({"image", "clone"} & set(request.creation))
+
+
+def _check_disk_of_source(request, traits):
+    if not source_creates_disk(request):
+        return
+    first = traits.slot(0)
+    asked = request.config.get("disks", {}).get(first, {})
+    if asked is None:
+        raise Refused(
+            f"{request.label}: disks.{first}: it cannot be absent, because the image or clone creates it.",
+            "Omit its entry.",
+        )
+    if asked.get("source"):
+        raise Refused(
+            f"{request.label}: disks.{first}.source: it cannot be set, because the image or clone creates this disk.",
+            "Omit it, or set it for another slot.",
+        )
+
+
+def _has_no_size(entry):
+    return not entry.get("size") and not entry.get("source")
+
+
+def overlay(config, wanted, traits):
+    """Return ``config`` updated with ``wanted``; entries that are None in ``wanted`` are removed."""
+    result = dict(config)
+    for name, value in wanted.items():
+        if name in COLLECTIONS:
+            entries = dict(config.get(name) or {})
+            for key, entry in value.items():
+                entries[key] = None if entry is None else {**(entries.get(key) or {}), **entry}
+            result[name] = {key: entry for key, entry in entries.items() if entry is not None}
+        elif name in traits.records or name == "native":
+            result[name] = {**(config.get(name) or {}), **value}
+        else:
+            result[name] = value
+    return result
+
+
+def config_to_recreate(config, request, to_delete, traits):
+    """Return the settings that a recreated VM keeps: all except files that are deleted with the old VM."""
+    disks = {}
+    for slot, entry in (config.get("disks") or {}).items():
+        if slot == traits.slot(0) and is_cloned(request):
+            continue  # The first disk of a clone is a copy of the source's disk, with the same size.
+        new_content = slot == traits.slot(0) and source_creates_disk(request)
+        gone = new_content or entry.get("source") in to_delete
+        disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
+    return {**config, "disks": disks} if "disks" in config else dict(config)

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide which files are deleted with a VM and which are kept; files of other VMs or users are never deleted."""
+
+from __future__ import annotations
+
+from ..errors import Refused
+from ..model import POWER_OFF, Step
+
+#: Why a file of others is kept.
+NOT_CREATED_HERE = "not created by this collection"
+
+
+def delete_step(vm, delete_disks, traits):
+    """Return the delete step: ``files`` to remove, ``kept`` {path: reason}. Raises Refused if VMs depend on the VM."""
+    bound = [file for file in vm.files if file.bound and file.used_by]
+    if bound:
+        users = ", ".join(sorted({user for file in bound for user in file.used_by}))
+        raise Refused(f"{vm.name}: {bound[0].path} is needed by {users}.", f"Delete {users} first.")
+    _check_bound(vm, delete_disks)
+    lost = [file.path for file in vm.files if file.bound and file.role != "medium"]
+    if lost and delete_disks == "none":
+        raise Refused(
+            f"{vm.name}: delete_disks: none is not possible, because {lost[0]} is deleted together with its VM.",
+            "Attach it to another VM first, or omit delete_disks.",
+        )
+    kept, files = {}, []
+    for file in vm.files:
+        why = _why_kept(vm, file, delete_disks)
+        if why:
+            kept[file.path] = why
+        elif file.role != "nvram" or file.ours:
+            files.append(file.path)
+    # The platform removes NVRAM files that it named itself; it may not even report their path.
+    keeps_nvram = delete_disks == "none" or any(file.role == "nvram" and file.path in kept for file in vm.files)
+    arguments = {"files": tuple(files), "kept": kept, "keep_nvram": keeps_nvram}
+    return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm, ())))
+
+
+def _check_bound(vm, delete_disks):
+    """Reject a deletion that would take a disk with it that this collection did not create."""
+    foreign = [file.path for file in vm.files if file.bound and file.role == "disk" and not _is_ours(vm, file)]
+    if foreign and delete_disks == "owned":
+        raise Refused(
+            f"{vm.name}: {foreign[0]} is deleted together with its VM, but there is no record that this collection"
+            " created it.",
+            "Keep a copy of what you need, then set delete_disks: all to delete the VM with all its disks.",
+        )
+
+
+def _is_ours(vm, file):
+    """Return whether this collection created a file. What the platform deletes with a VM is ours if the VM is."""
+    return file.ours and (vm.created if file.bound else vm.owned)
+
+
+def _why_kept(vm, file, delete_disks):
+    """Return the reason why a file is kept, or an empty string if it is deleted."""
+    if file.used_by:
+        return f"used by {', '.join(file.used_by)}"
+    if file.role == "medium":
+        return "an ISO image is never deleted"
+    if file.role == "no file":
+        return "only files are deleted, no volumes, devices and network images"
+    if file.bound:
+        return ""
+    if file.role == "support":
+        return "" if _is_ours(vm, file) else NOT_CREATED_HERE
+    if delete_disks == "none":
+        return "delete_disks: none"
+    if file.role == "nvram":
+        return ""
+    if delete_disks == "all" or _is_ours(vm, file):
+        return ""
+    return NOT_CREATED_HERE

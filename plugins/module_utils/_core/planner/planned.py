@@ -1,0 +1,55 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of a plan for a driver's ``preflight``: each change together with the VM to which it applies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..model import Step, Vm
+from .differences import additions
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step, all changes that it makes, and the VM before it.
+
+    A VM to be created has no id and no settings; each of its settings is a change. For a clone that does not exist
+    yet, ``vm`` has the new name, but the id of its source and the settings that it copies.
+    """
+
+    step: Step
+    vm: Vm
+    changes: Sequence
+
+
+def planned(plan):
+    """Yield a Planned for each step of ``plan``, in order."""
+    vm = plan.before
+    for step in plan.steps:
+        changes = step.changes
+        if step.verb == "create":
+            vm = Vm(name=plan.after.name)
+            changes = additions({name: value for name, value in step.arguments["config"].items() if value is not None})
+        elif step.verb == "clone":
+            vm = Vm(name=plan.after.name, id=step.arguments["source"].id, config=step.arguments["config"])
+        yield Planned(step, vm, changes)
+
+
+def planned_changes(plan):
+    """Return (VM, change) for all changes of ``plan``."""
+    return [(one.vm, change) for one in planned(plan) for change in one.changes]
+
+
+def added_disks(step):
+    """Return {slot: requested disk} of the disks that a step creates or attaches."""
+    if step.verb in ("create", "clone"):
+        return {slot: disk or {} for slot, disk in (step.arguments["config"].get("disks") or {}).items()}
+    return {change.key: change.new for change in step.changes if change.kind == "disks.add"}
+
+
+def deleted_files(plan):
+    """Return the files that ``plan`` deletes; a VM that is recreated can use their names again."""
+    return [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]

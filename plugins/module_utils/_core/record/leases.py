@@ -1,0 +1,267 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lease of a VM: who owns it, and when it expires. Pure: the time is that of the controller, passed by its action
+plugin, because a host with a wrong clock must not make a VM expire.
+
+Times are seconds since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange, timegm
+
+from ..errors import InvalidInput, Refused
+
+#: The key of a mark with the time when the VM was created; no task can set it.
+CREATED = "created"
+#: Seconds by which two clocks may differ.
+CLOCK_TOLERANCE = 300
+#: The settings of a lease; a VM that is copied, or restored, does not take those of its source.
+LEASE = ("owner", "expires")
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION = re.compile(r"(?:\d+[mhdw])+", re.ASCII)
+_PART = re.compile(r"(\d+)([mhdw])")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)? ?([Zz]|[+-]\d{2}:?\d{2}))?", re.ASCII
+)
+_DAY = 86400
+#: Hours between UTC and the zone that is farthest from it.
+_FARTHEST_ZONE = 14
+_REMEDY = (
+    "Set a duration such as 8h or 14d, a date such as 2027-01-31, or a time with its zone such as"
+    " 2027-01-31T18:00:00+01:00."
+)
+#: A VM that is not deleted within a century is not temporary; beyond it, some systems cannot store the time.
+_LONGEST = 36525 * 86400
+
+
+class Expiry(str):
+    """When a VM expires: the text of the task, such as ``8h``, and the time ``at`` that followed from it.
+
+    ``at`` is None until the time of the controller is known. ``is_stored``: it was read from a VM.
+    """
+
+    at = None
+    is_stored = False
+
+    def __new__(cls, text, at=None, is_stored=False):
+        expiry = super().__new__(cls, text)
+        expiry.at, expiry.is_stored = at, is_stored
+        return expiry
+
+    def __eq__(self, other):
+        return isinstance(other, str) and str(self) == str(other) and self.at == getattr(other, "at", None)
+
+    def __ne__(self, other):
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    @property
+    def shown(self):
+        """The text for diffs: that of a task if it depends on the time of the run, else the time."""
+        return str(self) if self.at is None or not (self.is_stored or _is_absolute(self)) else iso(self.at)
+
+
+#: A VM without an expiry.
+NEVER_EXPIRES = Expiry("")
+
+
+def expiry(text, option):
+    """Return the Expiry that a task sets; an empty one removes it. Raises InvalidInput."""
+    text = text.strip()
+    if not text or _DURATION.fullmatch(text):
+        return _checked_duration(text, option) if text else NEVER_EXPIRES
+    at = _time_of(text)
+    if at is None:
+        raise InvalidInput(f"{option}: '{text}' is not a duration, a date or a time with a zone.", _REMEDY)
+    # YAML, JSON and the shell write one time in several ways.
+    return Expiry(text if _DATE.fullmatch(text) else iso(at), at)
+
+
+def _checked_duration(text, option):
+    if _seconds(text) > _LONGEST:
+        raise InvalidInput(f"{option}: '{text}' is out of range.", "Set a duration up to 36525d; 0m is now.")
+    return Expiry(text)
+
+
+def _is_absolute(text):
+    return _DURATION.fullmatch(text) is None
+
+
+def _seconds(duration):
+    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(duration))
+
+
+def _time_of(text):
+    """Return the time of a date (its end in UTC) or of a text in ISO 8601 with a zone; None if it is neither."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.group(1, 2, 3, 4, 5, 6))
+    if not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]):
+        return None
+    begin = timegm((year, month, day, 0, 0, 0))
+    if found[4] is None:
+        return begin + _DAY
+    offset = _offset(found[7])
+    if hour > 23 or minute > 59 or second > 59 or offset is None:
+        return None
+    return begin + hour * 3600 + minute * 60 + second - offset
+
+
+def _offset(zone):
+    """Return the seconds by which the clocks of a zone are ahead of UTC; None if no clock on Earth is."""
+    if zone in ("Z", "z"):
+        return 0
+    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    if hours > _FARTHEST_ZONE or minutes > 59:
+        return None
+    seconds_ahead = hours * 3600 + minutes * 60
+    return -seconds_ahead if zone[0] == "-" else seconds_ahead
+
+
+def iso(at):
+    """Return a time such as 2027-01-31T17:00:00Z; None if it is None."""
+    if at is None:
+        return None
+    days, rest = divmod(int(at), _DAY)
+    year, month = 1970, 1
+    while days >= _begin(year + 1):
+        year += 1
+    days -= _begin(year)
+    while days >= monthrange(year, month)[1]:
+        days -= monthrange(year, month)[1]
+        month += 1
+    return f"{year:04}-{month:02}-{days + 1:02}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
+
+
+def _begin(year):
+    """Return the days from the beginning of 1970 to that of a year."""
+    return timegm((year, 1, 1, 0, 0, 0)) // _DAY
+
+
+def beginning(config, now):
+    """Return the settings that a task sets, with the time of an expiry that is a duration from ``now``."""
+    asked = config.get("expires")
+    if not asked or asked.at is not None:
+        return config
+    if now is None:
+        raise InvalidInput("expires: the time of the controller is not known.", "Set a date.")
+    return {**config, "expires": Expiry(asked, now + _seconds(asked))}
+
+
+def with_lease_of(vm, request):
+    """Return the settings of a request with the expiry of the VM if the task sets the same.
+
+    The same text never moves an expiry, unless the task extends it. Raises Refused if a new one has passed.
+    """
+    found, asked = vm.config.get("expires"), request.config.get("expires")
+    if asked is None:
+        return request.config
+    check_not_past(request.label, found, asked, request.policy.controller_time)
+    return {**request.config, "expires": unmoved(found, asked, request.policy.extend)}
+
+
+def check_not_past(label, found, asked, now):
+    """Raise Refused if a task sets a new expiry that has passed already: the next task that ends leases would delete
+    the VM, and a date of last year is more likely a mistake. ``0m`` is a wish.
+    """
+    is_new = bool(asked) and unmoved(found, asked, extend=False) is asked
+    if is_new and now is not None and _is_absolute(asked) and asked.at <= now:
+        raise Refused(
+            f"{label}: expires: '{asked}' has passed: for the controller it is {iso(now)} now.",
+            "Remove it, or set a new date. To let it expire now, set 0m.",
+        )
+
+
+def unmoved(found, asked, extend):
+    """Return the expiry that a task asks for: the one that was ``found`` if it is the same, unless it is extended."""
+    if not found or extend:
+        return asked
+    is_same = str(found) == str(asked) or (asked and _is_absolute(asked) and found.at == asked.at)
+    return found if is_same else asked
+
+
+def leased(config, other):
+    """Return the settings of a snapshot with the lease of ``other``, the VM before its restore: a lease survives it."""
+    return {**config, **{name: other[name] for name in LEASE if name in other}}
+
+
+def seconds(text, option):
+    """Return the seconds of a duration that a task sets. Raises InvalidInput."""
+    if not _DURATION.fullmatch(text.strip()) or _seconds(text) > _LONGEST:
+        raise InvalidInput(f"{option}: '{text}' is not a duration.", "Set one such as 0m, 2h or 7d.")
+    return _seconds(text)
+
+
+def must_be_kept(vm, policy):
+    """Return whether a task that only ends leases leaves a VM alone: it has not expired for long enough, or it is not
+    known whose VM it is. Raises Refused if a clock must be wrong.
+    """
+    return _must_be_kept("it", vm, vm.config.get("expires") if vm.is_proven else None, created_at(vm), policy)
+
+
+def snapshot_must_be_kept(vm, snapshot, policy):
+    """Return the same of a snapshot."""
+    return _must_be_kept(f"snapshot '{snapshot.name}'", vm, snapshot.expires, snapshot.created, policy)
+
+
+def _must_be_kept(what, vm, expires, created, policy):
+    if policy.expired_for is None:
+        return False
+    now = policy.controller_time
+    if now is None or not _has_passed(expires, now - policy.expired_for):
+        return True
+    if created is not None and created > now + CLOCK_TOLERANCE:
+        raise Refused(
+            f"{vm.name}: {what} was created at {iso(created)}, and for the controller it is {iso(now)} now.",
+            "Correct the clock of the controller, or that of the one that has created the VM.",
+        )
+    return False
+
+
+def created_at(vm):
+    """Return when a VM was created; None if that is not known."""
+    return read_time(vm.mark.get(CREATED)) if vm.owned else None
+
+
+def check_clocks(host, controller):
+    """Raise Refused if the time of a host differs too much from that of the controller."""
+    if abs(host - controller) > CLOCK_TOLERANCE:
+        raise Refused(
+            f"expired_for: the clock of the host shows {iso(host)}, and that of the controller {iso(controller)}.",
+            "Correct the wrong one. Nothing was changed.",
+        )
+
+
+def stored(value):
+    """Return an Expiry as it is in a mark."""
+    return {"text": str(value), "at": iso(value.at)}
+
+
+def is_stored_expiry(value):
+    """Return whether a part of a mark, which a user may have edited, is an expiry."""
+    return isinstance(value, dict) and isinstance(value.get("text"), str) and _time_of(str(value.get("at"))) is not None
+
+
+def read(value):
+    """Return the Expiry in a mark; an empty one if there is none."""
+    return Expiry(value["text"], _time_of(value["at"]), is_stored=True) if value else NEVER_EXPIRES
+
+
+def read_time(text):
+    """Return the time of a text in a mark, such as when the VM was created; None if there is none."""
+    return _time_of(text) if isinstance(text, str) else None
+
+
+def is_expired(vm, now):
+    """Return whether a VM with a mark of its own has expired."""
+    return bool(vm.owned and now is not None and _has_passed(vm.config.get("expires"), now))
+
+
+def _has_passed(expires, now):
+    return bool(expires and expires.at is not None and expires.at <= now)

@@ -1,0 +1,229 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mark that this collection stores on a VM: JSON text with the files created for it, to delete them with it.
+
+Each driver decides where the platform stores the text. A mark is valid only if its ``id`` is the id of the VM, and its
+``birth`` that of the VM where ids can be used again.
+
+A valid mark is no proof that this collection has created the VM: tags, a lease or an added disk are recorded on any VM.
+Only a step that creates a VM writes the key ``created``. Marks of version 1 do not tell: they count as those of created
+VMs, and keep that when they are written again.
+
+Two keys say what is not complete, so that the next task can complete or undo what a killed one has left: ``making``
+are the files that a step is about to create, and ``unfinished`` is true until the VM itself is complete.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..texts import without_credentials
+from .leases import CREATED, LEASE, is_stored_expiry, iso, read, stored
+
+VERSION = 2
+#: The key of a mark with the identity of a VM that no later VM can have (``Vm.birth``).
+BIRTH = "birth"
+#: Settings that are stored in the mark on platforms that cannot store them otherwise.
+IN_MARK = ("tags", "fleet", *LEASE)
+#: The reason reported for a VM that is not complete.
+UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
+_LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations")
+
+
+def new_mark(vm_id, birth=None, **parts):
+    """Return the mark of a VM; ``parts`` are what its driver has to store."""
+    return {"v": VERSION, "id": vm_id, **({BIRTH: birth} if birth else {}), **parts}
+
+
+def empty_mark(vm_id, birth=None):
+    """Return the mark of a VM for which no file was created yet. ``inputs`` is what the VM is created from."""
+    return new_mark(vm_id, birth, disks=[], files=[], tags=[], inputs={})
+
+
+def is_mark_of(mark, vm_id, birth=None):
+    """Return whether a mark is of the VM with this id, and this birth if both are known."""
+    is_same = bool(mark) and vm_id is not None and mark.get("id") == vm_id
+    return is_same and mark.get(BIRTH, birth) == birth
+
+
+def records_creation(mark):
+    """Return whether a mark was written when this collection has created its VM, or does so still."""
+    return CREATED in mark or is_unfinished(mark) or mark.get("v", 1) < VERSION
+
+
+def inputs_of_image(image):
+    """Return what the mark of a VM records of its image: its name or address (or path), its checksum and its date."""
+    recorded = {"image": name_of_image(image), **{key: image.get(key) for key in ("digest", "fetched")}}
+    return {key: value for key, value in recorded.items() if value}
+
+
+def name_of_image(image):
+    """Return the name, address or path of the image that a task sets, without the password in an address."""
+    return image.get("name") or without_credentials(image["source"])
+
+
+def image_in(inputs):
+    """Return {name, digest, fetched} of the image in the ``inputs`` of a mark, or None."""
+    if not inputs.get("image"):
+        return None
+    return {"name": inputs["image"], "digest": inputs.get("digest"), "fetched": inputs.get("fetched")}
+
+
+def recorded_inputs(vm):
+    """Return the ``inputs`` in the mark of a VM; empty if they are not known."""
+    mark = vm.mark or {}
+    return mark.get("inputs", {}) if mark.get("id") is None or vm.owned else {}
+
+
+def own_disks(vm):
+    """Return the files of disks that were created for this VM."""
+    return vm.own_disks | frozenset(vm.mark.get("disks", ()) if vm.owned else ())
+
+
+def image_of(vm):
+    """Return {name, digest, fetched} of the image that a VM was created from, or None if it is not known."""
+    return image_in(recorded_inputs(vm))
+
+
+def inputs_of_cloud_init(cloud_init):
+    """Return what the mark of a VM records of cloud_init, where it is used at creation only."""
+    if not cloud_init:
+        return {}
+    # Most tasks do not set it.
+    from .seed_digests import digests_of
+
+    return {"cloud_init": digests_of(cloud_init)}
+
+
+def inputs_of(arguments):
+    """Return what a step creates a VM from, as ``inputs`` of its mark; ``arguments`` are those of the step."""
+    creation = arguments["creation"]
+    inputs = inputs_of_cloud_init(creation.get("cloud_init"))
+    if creation.get("clone"):
+        return {"clone": arguments["source"].id, **inputs}
+    return {**(inputs_of_image(creation["image"]) if creation.get("image") else {}), **inputs}
+
+
+def sources_in(inputs):
+    """Return the ``inputs`` of a mark that say what the VM was created from; the rest is what it was created with."""
+    return {key: value for key, value in inputs.items() if key != "cloud_init"}
+
+
+def mark_for(vm_id, mark, birth=None):
+    """Return ``mark`` to add to; an empty one if it is of another VM, because that names files of the other VM."""
+    if not is_mark_of(mark, vm_id, birth):
+        return empty_mark(vm_id, birth)
+    creation = {CREATED: mark.get(CREATED, "")} if records_creation(mark) else {}
+    return {**empty_mark(vm_id), **mark, **creation, **new_mark(vm_id, birth)}
+
+
+def own_mark(vm):
+    """Return the mark of ``vm`` to add to."""
+    return mark_for(vm.id, vm.mark, vm.birth)
+
+
+def unfinished_mark(mark, making=()):
+    """Return the mark of a VM that a task begins to create; ``making`` are the files that it will create."""
+    return making_mark({**mark, "unfinished": True}, making)
+
+
+def making_mark(mark, making):
+    """Return the mark that says which files a step is about to create."""
+    kept = {key: value for key, value in mark.items() if key != "making"}
+    return {**kept, "making": list(making)} if making else kept
+
+
+def finished_mark(mark, *keys):
+    """Return the mark of a VM after its creation, or a change, is complete: without ``keys`` of its platform too."""
+    return {key: value for key, value in mark.items() if key not in ("unfinished", "making", *keys)}
+
+
+def is_unfinished(mark):
+    """Return whether the VM with this mark is not completely created: a task creates it still, or was interrupted."""
+    return bool(mark and mark.get("unfinished"))
+
+
+def making_of(mark):
+    """Return the files that an interrupted task may have created, and that the VM may not use."""
+    return tuple((mark or {}).get("making", ()))
+
+
+def marked_settings(mark, vm_id, birth=None):
+    """Return {option: value} of the settings in a mark. A copy made by a user keeps the tags, and nothing else."""
+    mark = mark or {}
+    return {"tags": tuple(sorted(mark.get("tags", ()))), **own_settings(mark, vm_id, birth)}
+
+
+def own_settings(mark, vm_id, birth=None):
+    """Return the settings in a mark that only the VM has for which it was written."""
+    own = mark if is_mark_of(mark, vm_id, birth) else {}
+    return {name: _READ.get(name, str)(own.get(name, "")) for name in IN_MARK if name != "tags"}
+
+
+_READ = {"expires": read}
+_STORED = {"tags": list, "expires": stored}
+
+
+def with_lease(mark, other):
+    """Return ``mark`` with the lease of another one of the same VM: a restored definition contains an old one."""
+    keys = (*LEASE, CREATED)
+    without = {key: value for key, value in mark.items() if key not in keys}
+    return {**without, **{key: other[key] for key in keys if key in other}}
+
+
+def with_settings(mark, values):
+    """Return ``mark`` with those of ``values`` ({option: value}) that belong in it; None means unknown."""
+    changed = {name: values[name] for name in IN_MARK if values.get(name) is not None}
+    changed = {
+        name: _STORED.get(name, str)(value) if value or name == "tags" else "" for name, value in changed.items()
+    }
+    if CREATED in values:
+        # Without the time of the controller, the text is empty.
+        changed[CREATED] = iso(values[CREATED]) or ""
+    return {name: value for name, value in {**mark, **changed}.items() if value != "" or name not in IN_MARK}
+
+
+def printed(mark):
+    return json.dumps(mark, sort_keys=True, separators=(",", ":"))
+
+
+def parsed(text):
+    """Return the mark in ``text``, or None if it is not a valid mark: a user may have edited it."""
+    try:
+        mark = json.loads(text or "null")
+    except ValueError:
+        return None
+    return _with_todays_keys(mark) if _is_mark(mark) else None
+
+
+def _with_todays_keys(mark):
+    """Return a mark of an earlier version with the keys of today: ``new``, and ``adding`` to an existing VM."""
+    if "new" in mark:
+        mark["unfinished"] = mark.pop("new")
+    if "adding" in mark:
+        mark.update(making=mark.pop("adding"), unfinished=False)
+    return mark
+
+
+def _is_mark(value):
+    if not isinstance(value, dict) or not isinstance(value.get("inputs", {}), dict):
+        return False
+    lists = [*(value.get(key, []) for key in _LISTS), value.get("inputs", {}).get("bases", [])]
+    texts = [value.get(key, "") for key in ("fleet", "owner", CREATED, BIRTH)]
+    if not all(isinstance(text, str) for text in texts) or not (
+        value.get("expires") is None or is_stored_expiry(value["expires"])
+    ):
+        return False
+    return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
+
+
+def same(value, other):
+    """Return whether two marks, or parts of them, have the same content; the order of names has no meaning."""
+    return _unordered(value) == _unordered(other)
+
+
+def _unordered(value):
+    if isinstance(value, dict):
+        return {key: _unordered(one) for key, one in value.items()}
+    return sorted(value) if isinstance(value, list) else value

@@ -1,0 +1,295 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The results of modules, the same for every platform: an entry of ``vms``, and an entry of ``diff``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..model import ABSENT, COLLECTIONS, Secret
+from ..options.options import TOGETHER, VM
+from ..planner.differences import pending
+from ..record.leases import CREATED, Expiry, created_at, is_expired, iso
+from ..record.mark import image_of, name_of_image, recorded_inputs
+from ..units import MIB, human_size, is_size
+
+#: The text that Ansible shows instead of a secret.
+MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+def describe(vm, platform):
+    """Return the VM as in the result of an info module."""
+    config = vm.config
+    cpus, memory = (vm.effective.get(key) if config.get(key) is None else config[key] for key in ("cpus", "memory"))
+    networks = config.get("networks") or {}
+    return {
+        "name": vm.name,
+        "id": vm.id,
+        "platform": platform,
+        "state": vm.power,
+        "reason": vm.reason,
+        "cpus": cpus,
+        "memory_mib": None if memory is None else memory // MIB,
+        "description": config.get("description"),
+        "tags": list(config.get("tags") or ()),
+        "fleet": config.get("fleet") or None,
+        "owner": config.get("owner") or None,
+        "created": iso(created_at(vm)),
+        "expires": iso(config["expires"].at) if config.get("expires") else None,
+        "autostart": config.get("autostart"),
+        "iso": config.get("iso"),
+        "image": image_of(vm),
+        "addresses": [{"address": one.address, "source": one.source} for one in vm.addresses],
+        "mac_addresses": [entry["mac"] for _position, entry in in_nic_order(networks) if entry.get("mac")],
+        "ssh": dict(vm.ssh) if vm.ssh else None,
+        "guest_tools": dict(vm.guest_tools) if vm.guest_tools else None,
+        "disks": [
+            {"slot": slot, **_human_readable(f"disks.{slot}", entry)}
+            for slot, entry in sorted((config.get("disks") or {}).items())
+        ],
+        "networks": [dict(entry) for _position, entry in in_nic_order(networks)],
+        "snapshots": describe_snapshots(vm),
+        "settings": _settings(config),
+        "native": dict(config.get("native") or {}),
+        "restart_required": pending(vm),
+    }
+
+
+def describe_counters(vm):
+    """Return the resource usage of a VM as in the result of an info module."""
+    found = vm.counters
+    return {
+        "cpu_time": found.cpu_time,
+        "memory_used_mib": None if found.memory_used is None else found.memory_used // MIB,
+        "disk_used": found.disk_used,
+        "uptime": found.uptime,
+    }
+
+
+#: Settings that have their own key in a result.
+_OWN_KEYS = (
+    "cpus", "memory", "description", "tags", "fleet", "owner", "expires", CREATED, "autostart", "iso", "disks",
+    "networks", "native",
+)  # fmt: skip
+
+
+def _settings(config):
+    """Return all other settings by the name of their option; collections as lists, as in a task."""
+    result = {}
+    for name, value in config.items():
+        if name in _OWN_KEYS or value is None:
+            continue
+        whole = _listed(name, value) if name in COLLECTIONS else plain(value)
+        result[name] = _human_readable(name, whole)
+    return result
+
+
+def _listed(name, entries):
+    """Return the entries of a list with their names, unless several suboptions together identify them."""
+    has_names = VM[name].key != TOGETHER
+    return [{**({"name": key} if has_names else {}), **one} for key, one in sorted(entries.items())]
+
+
+def in_nic_order(networks):
+    """Return (position, entry) in the order of the NICs; positions are strings, so "10" must come after "9"."""
+    return sorted(networks.items(), key=lambda item: (len(item[0]), item[0]))
+
+
+def in_tree_order(snapshots):
+    """Return snapshots in the order of their tree: parents before children, siblings by age."""
+    known = {key for one in snapshots for key in (one.id, one.name)}
+
+    def children_of(parents):
+        for one in sorted((one for one in snapshots if one.parent in parents), key=_age):
+            yield one
+            yield from children_of({one.id, one.name} - {None})
+
+    # A snapshot with an unknown parent is also a root: other tools may have removed the parent.
+    return list(children_of({None} | {one.parent for one in snapshots if one.parent not in known}))
+
+
+def _age(snapshot):
+    return (snapshot.created is None, snapshot.created or 0)
+
+
+def describe_snapshots(vm):
+    """Return the snapshots of a VM as in results, in the order of their tree."""
+    return [_snapshot(snapshot) for snapshot in in_tree_order(vm.snapshots)]
+
+
+def _snapshot(snapshot):
+    return {
+        "name": snapshot.name,
+        "id": snapshot.id,
+        "parent": snapshot.parent,
+        "state": snapshot.power,
+        "description": snapshot.description,
+        "kind": snapshot.kind,
+        "created": None if snapshot.created is None else int(snapshot.created),
+        "current": snapshot.current,
+        "unfinished": snapshot.unfinished,
+        "expires": iso(snapshot.expires.at) if snapshot.expires else None,
+    }
+
+
+def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, digest=""):
+    """Return one entry of ``vms``: the VM and what the task did. ``done`` are the numbers of the complete steps.
+
+    The keys are always the same, also of a VM that does not exist, so that a template can use each of them.
+    ``changed`` does not follow from ``done``: half a step changes a VM, and a step is also complete if someone else did
+    the same. ``digest`` is that of the plan (plan_content.py).
+    """
+    notes = notes or {}
+    kept = {}
+    for step in plan.steps:
+        kept.update(step.arguments.get("kept", {}))
+    return {
+        **describe(vm, platform),
+        "changed": bool(done) if changed is None else changed,
+        "failed": error is not None,
+        "msg": str(error) if error else "",
+        "steps": [_step(step, number in done, notes.get(number)) for number, step in enumerate(plan.steps)],
+        "plan": digest,
+        "not_compared": list(plan.not_compared),
+        "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
+    }
+
+
+def not_in_force(vm, request):
+    """Return the warning about options of the task that take effect at the next start, or None."""
+    waiting = [path for path in pending(vm) if path.split(".")[0] in request.config]
+    if not waiting:
+        return None
+    remedy = "" if request.policy.allow_restart else " (set allow_restart: true to apply now)"
+    return f"{vm.name}: stored, takes effect at the next start: {', '.join(waiting)}{remedy}."
+
+
+def from_another_image(vm, request):
+    """Return the warning about a VM that was created from another image than the task names, or None."""
+    asked, created_from = request.creation.get("image"), image_of(vm)
+    if not asked or not created_from:
+        return None
+    name, known, checksum = name_of_image(asked), created_from, asked.get("checksum") or ""
+    if name != known["name"]:
+        differs = f"the VM was created from '{known['name']}', and the task names '{name}'"
+    elif "://" not in checksum and known["digest"] and checksum and checksum.lower() != known["digest"]:
+        differs = f"the VM was created from an image with the checksum {known['digest']}, and the task sets {checksum}"
+    else:
+        return None
+    return f"{vm.name}: image: {differs}. Its disks were not changed; to create it again, delete it first."
+
+
+def other_cloud_init(vm, request):
+    """Return the warning about a VM that was created with other values of cloud_init than the task sets, or None."""
+    asked = request.creation.get("cloud_init") or request.config.get("cloud_init")
+    recorded = recorded_inputs(vm).get("cloud_init")
+    if not asked or not isinstance(recorded, dict):
+        return None
+    # Most tasks do not set it.
+    from ..record.seed_digests import digests_of
+
+    changed = [name for name, digest in digests_of(asked).items() if recorded.get(name) != digest]
+    if not changed:
+        return None
+    return (
+        f"{vm.name}: cloud_init: {', '.join(changed)}: the VM was created with other values. They are used at creation"
+        " only, so the guest was not changed; to apply them, delete the VM first."
+    )
+
+
+def expired(vm, request):
+    """Return the warning about a VM that has expired, or None."""
+    if vm.power == ABSENT or not is_expired(vm, request.policy.controller_time):
+        return None
+    return f"{vm.name}: it has expired ({iso(vm.config['expires'].at)}). To keep it, set another expires."
+
+
+def _step(step, done, note):
+    return {
+        "verb": step.verb,
+        "changes": [
+            {
+                "path": change.path,
+                "before": plain(_human_readable(change.path, change.old)),
+                "after": plain(_human_readable(change.path, change.new), change.old),
+                "cost": change.cost,
+            }
+            for change in step.changes
+        ],
+        "cost": step.cost,
+        "also": list(step.also),
+        "done": done,
+        "note": note or step.note,
+    }
+
+
+def plain(value, before=None):
+    """Return a value as JSON types with secrets masked; the mask of a secret that differs from ``before`` says so."""
+    if isinstance(value, (tuple, list, set, frozenset)):
+        former = dict(enumerate(before)) if isinstance(before, (tuple, list)) else {}
+        return [plain(item, former.get(number)) for number, item in enumerate(value)]
+    if isinstance(value, dict):
+        former = before if isinstance(before, dict) else {}
+        return {key: plain(item, former.get(key)) for key, item in value.items()}
+    if isinstance(value, Secret):
+        return MASK if before in (None, value) else f"{MASK} (another)"
+    return value
+
+
+def difference(plan):
+    """Return the diff of one VM with only the paths that differ; None if nothing is changed."""
+    if not plan.changed:
+        return None
+    before, after = flat(plan.before), flat(plan.after)
+    if plan.after.restarted and plan.before.power != ABSENT and before.get("state") == after.get("state"):
+        before["restarted"], after["restarted"] = False, True
+    if plan.after.restored:
+        after["restored"] = plan.after.restored
+    keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+    return {
+        "before_header": plan.before.name,
+        "after_header": plan.after.name,
+        "before": {key: plain(_human_readable(key, before[key])) for key in keys if key in before},
+        "after": {key: plain(_human_readable(key, after[key]), before.get(key)) for key in keys if key in after},
+    }
+
+
+def _human_readable(path, value):
+    """Return sizes as text such as 8G, which a task accepts, also those in a dictionary; other values are unchanged."""
+    if isinstance(value, dict) and not path.startswith("native"):
+        return {name: _human_readable(f"{path}.{name}", one) for name, one in value.items()}
+    if isinstance(value, Expiry):
+        return value.shown
+    return human_size(value) if is_size(path) and isinstance(value, int) else value
+
+
+def flat(vm):
+    """Return a VM as a flat {path: value}."""
+    if vm.power == ABSENT:
+        return {"state": vm.power}
+    paths = {"state": vm.power, **flat_config(vm.config)}
+    paths.pop(CREATED, None)
+    if vm.snapshots:
+        paths["snapshots"] = [snapshot.name for snapshot in in_tree_order(vm.snapshots)]
+        paths.update({f"snapshots.{one.name}.expires": one.expires for one in vm.snapshots if one.expires})
+    return paths
+
+
+def flat_config(config):
+    """Return a configuration as a flat {path: value}."""
+    paths = {}
+    for name, value in config.items():
+        if name in COLLECTIONS and value:
+            for key, attributes in value.items():
+                paths.update(_flat_entry(f"{name}.{key}", attributes))
+        elif isinstance(value, Mapping):
+            paths.update({f"{name}.{key}": one for key, one in value.items()})
+        elif value is not None:
+            paths[name] = value
+    return paths
+
+
+def _flat_entry(path, attributes):
+    # An entry without attributes must still appear in a diff if it is added or removed.
+    return {f"{path}.{attribute}": one for attribute, one in attributes.items()} or {path: "present"}

@@ -1,0 +1,274 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks of the files that a plan needs, before its first step. Pure; each refusal has one wording."""
+
+from __future__ import annotations
+
+from posixpath import dirname
+from shlex import quote
+
+from ..errors import NotFound, Refused
+from ..planner.planned import deleted_files, planned
+from ..units import human_size
+from .claims import FILE as FILE_CLAIM
+from .claims import NEW
+from .needed import (
+    COPIED,
+    DELETED,
+    DEVICE,
+    DISK,
+    FILE,
+    FOLDER,
+    GROWN,
+    IMAGE,
+    ISO,
+    SHARE,
+    FileFacts,
+    Image,
+    changed_files,
+    needed_files,
+)
+
+_RAW, _SECTOR = "raw", 512
+
+
+def check_files(host, space, released=frozenset()):
+    """Raise NotFound or Refused for the first file that prevents the plan of ``host`` (FileFacts).
+
+    ``space`` are the bytes that the VMs of the task share (ReservedSpace). ``released`` are the claims that earlier
+    plans of the task let go of.
+    """
+    deleted = {host.identity(path) for path in deleted_files(host.plan)}
+    deleted |= {identity[1] for kind, identity in released if kind == FILE_CLAIM}
+    steps = [needed_files(one, host) for one in planned(host.plan)]
+    for items in steps:
+        for item in items:
+            if item.purpose == GROWN:
+                _check_growth(host, item)
+            elif item.fetched:
+                _check_fetched(host, item)
+            elif item.purpose != NEW:
+                _check_file(host, item)
+        new = [item for item in items if item.purpose == NEW]
+        _check_folders(host, new)
+        for item in new:
+            _check_new(host, item, deleted)
+    _check_space(host, space, [item for items in steps for item in items])
+    _check_deleted(host)
+    for one, items in zip(planned(host.plan), steps):
+        check_free(host.name, changed_files(one, items, host), host.in_use, host.in_use_remedy)
+    if any(step.verb == "start" for step in host.plan.steps):
+        _check_attached(host)
+
+
+def _check_deleted(host):
+    """Reject files in a directory that is not writable, before the VM is stopped."""
+    for path in deleted_files(host.plan):
+        if not host.may_write(dirname(path)) and host.kind(path):
+            raise Refused(
+                f"{host.name}: {path} cannot be deleted, because its directory is not writable.",
+                "Run the task as a user who may write there (become: true), or keep the disks (delete_disks: none).",
+            )
+
+
+def check_free(name, changed, in_use, remedy=FileFacts.in_use_remedy):
+    """Raise Refused if another program has locked a file that a step deletes, changes or attaches.
+
+    ``changed`` are (option, path, what is done). Checked before the first step, and by the driver directly before the
+    step, because a program may open a file at any time: a deleted file is lost to its guest without an error.
+    """
+    for option, path, done in changed:
+        if in_use(path):
+            also = ", or keep it (delete_disks: none)" if done == DELETED else ""
+            raise Refused(
+                f"{name}: {f'{option}: ' if option else ''}{path} is open in another program, so it cannot be {done}.",
+                f"{remedy.format(path=quote(path))}{also}.",
+            )
+
+
+def _shown(host, item):
+    return f"{host.name}: {item.option}: {item.path}"
+
+
+# Files that must exist ------------------------------------------------------------------------------------------------
+
+
+def _check_file(host, item):
+    file, kind, is_source = _shown(host, item), host.kind(item.path), item.purpose == COPIED
+    if not kind:
+        raise missing(file, host.where, *(("Restore the file.",) if is_source else ()))
+    if item.purpose == SHARE:
+        if kind != FOLDER:
+            raise Refused(f"{file} is not a directory.", "Use the path of a directory.")
+        return
+    if kind != FILE and not (kind == DEVICE and host.devices and item.purpose == DISK):
+        wanted = f"file or a {DEVICE}" if host.devices and item.purpose == DISK else "file"
+        raise Refused(f"{file} is not a {wanted}.", f"Use the path of a {wanted}.")
+    if not host.may_read(item.path):
+        raise Refused(f"{file} is not readable.", host.read_remedy)
+    if item.purpose == ISO and not host.is_iso(item.path):
+        raise Refused(f"{file} is not an ISO image.", "Use an ISO 9660 or UDF image.")
+    image = host.image(item) if item.purpose in (IMAGE, COPIED, DISK) else None
+    if image is not None:
+        _check_image(host, item, image)
+        _check_size(host, item, image)
+
+
+def _check_fetched(host, item):
+    """Check an image that is not on the host yet with what its vendor's server has reported."""
+    image = Image(item.details["format"], item.details["size"])
+    _check_linked(host, item, image)
+    _check_size(host, item, image)
+
+
+def missing(file, where, remedy="Correct the path, or copy the file to it."):
+    """Return the error about a file that does not exist."""
+    return NotFound(f"{file} does not exist {where}.", remedy)
+
+
+def _check_attached(host):
+    for option, path, more in host.attached():
+        if not host.kind(path):
+            raise NotFound(
+                f"{host.name}: {option}: {path} does not exist, so the VM cannot start.", f"Restore the file{more}."
+            )
+
+
+def _check_image(host, item, image: Image):
+    file, formats = _shown(host, item), host.formats.get(item.purpose, ())
+    if image.fault:
+        raise Refused(f"{file} {image.fault}.", image.remedy)
+    is_declared = item.purpose != IMAGE and item.disk.get("format")
+    is_other = image.format == _RAW and not is_declared and (image.size or 0) % _SECTOR
+    if not image.format or is_other:
+        raise Refused(f"{file} is not a disk image.", f"Use an image in one of these formats: {', '.join(formats)}.")
+    if image.size == 0:
+        raise Refused(f"{file} is empty (0 bytes).", "Download, copy or create it again.")
+    if formats and image.format not in formats:
+        copy = f"{item.path.rpartition('.')[0] or item.path}.{host.converts_to}"
+        raise Refused(
+            f"{file} has the format {image.format}, which {host.platform} cannot use for this option.",
+            f"Convert it: qemu-img convert -f {image.format} -O {host.converts_to} {item.path} {copy}",
+        )
+    if image.size is None:
+        raise Refused(f"{file} is a damaged {image.format} image: it has no size.", "Use another image.")
+    requested, option = item.disk.get("format"), f"disks.{item.slot}.format"
+    if item.purpose == DISK and requested not in (None, image.format):
+        raise Refused(
+            f"{host.name}: {option}: {requested} is set, but {item.path} has the format {image.format}.",
+            "Omit the option format.",
+        )
+    _check_linked(host, item, image)
+
+
+def _check_linked(host, item, image):
+    requested, only = item.disk.get("format"), host.linked_format
+    if not item.linked:
+        return
+    if host.linked_from is not None and image.format not in host.linked_from:
+        file, known = _shown(host, item), " or ".join(host.linked_from)
+        raise Refused(
+            f"{file} has the format {image.format}, and a disk can be linked only to {known}.",
+            "Omit linked.",
+        )
+    if item.purpose == IMAGE and only and requested not in (None, only):
+        raise Refused(
+            f"{host.name}: disks.{item.slot}.format: a linked disk always has the format {only}, not {requested}.",
+            "Omit the option format.",
+        )
+
+
+def _check_size(host, item, image):
+    """Reject a size that a disk with this content cannot have."""
+    size = item.disk.get("size")
+    if item.purpose != IMAGE or not size or image.size is None:
+        return
+    check_not_smaller(host.name, item.slot, size, item.path, image.size)
+    reason = host.no_growth(item) if size > image.size else ()
+    if reason:
+        about, known = f"{host.name}: disks.{item.slot}.size: {human_size(size)} is", human_size(image.size)
+        raise Refused(f"{about} larger than the image {item.path} ({known}), and {reason[0]}.", reason[1])
+
+
+def check_not_smaller(name, slot, size, image, least):
+    """Reject a ``size`` of a new disk below ``least``, the size of the image that it is created from."""
+    if size and size < least:
+        raise Refused(
+            f"{name}: disks.{slot}.size: {human_size(size)} is smaller than the image {image} ({human_size(least)});"
+            " disks are never shrunk.",
+            f"Set a size of at least {human_size(least)}, or remove the option.",
+        )
+
+
+def _check_growth(host, item):
+    reason = host.no_growth(item)
+    if reason:
+        raise Refused(f"{host.name}: {item.option}: {reason[0]}.", reason[1])
+
+
+# New files ------------------------------------------------------------------------------------------------------------
+
+
+def _check_folders(host, new):
+    folders = {}
+    for item in new:
+        folders.setdefault(host.folder(item), []).append(item)
+    for folder, items in folders.items():
+        option = items[0].option if items[0].option in host.own_folder else host.folder_option
+        about, kind = f"{host.name}: {option}", host.kind(folder)
+        if not kind and not host.creates_folder(folder):
+            raise NotFound(
+                f"{about}: the directory {folder} does not exist {host.where}.",
+                "Create it, or use another directory.",
+            )
+        if kind not in ("", FOLDER):
+            raise Refused(f"{about}: {folder} is not a directory.", "Use another directory.")
+        if kind and not all(item.option in host.by_platform for item in items) and not host.may_write(folder):
+            raise Refused(f"{about}: {folder} is not writable.", host.write_remedy)
+
+
+def _check_new(host, item, deleted):
+    if host.kind(item.path) and host.identity(item.path) not in deleted and not _is_leftover(host, item):
+        more = ", or attach it with disks[].source" if item.option.startswith("disks.") else ""
+        raise Refused(
+            f"{_shown(host, item)} already exists, and existing files are never overwritten.",
+            host.new_remedies.get(item.option, "Move it to another directory{more}.").format(path=item.path, more=more),
+        )
+
+
+def _is_leftover(host, item):
+    """The content of an image that is not on the host yet cannot be compared."""
+    is_unknown = item.content and item.content.fetched and not host.removes_leftovers
+    return not is_unknown and host.is_leftover(item)
+
+
+# Free space -----------------------------------------------------------------------------------------------------------
+
+
+def _check_space(host, space, items):
+    """A disk that the same plan creates and enlarges counts as new."""
+    filled = {item.slot for item in items if item.purpose == NEW}
+    parts = []
+    for item in items:
+        if item.purpose == GROWN and item.path:
+            remedy = f"set a smaller size: {item.path} has a fixed size"
+            _reserve(host, space, item.option, host.bytes_of(item), host.folder(item), remedy)
+        elif item.purpose in (NEW, GROWN) or (item.purpose in (IMAGE, COPIED) and item.slot not in filled):
+            parts.append(item)
+    needed = sum(_bytes(host, item) for item in parts) - (host.freed() if parts else 0)
+    if parts:
+        _reserve(host, space, host.folder_option, needed, host.folder(parts[0]), host.space_remedy)
+
+
+def _reserve(host, space, option, needed, folder, remedy):
+    if needed > 0:
+        space.reserve(host.name, option, host.place(folder), needed, host.free(folder), remedy)
+
+
+def _bytes(host, item):
+    """The bytes that a new disk needs. An image that is not on the host yet unpacks to an unknown size."""
+    content = item.content or item
+    if content.fetched is None:
+        return host.bytes_of(item)
+    return 0 if content.linked else content.fetched.extent or 0
