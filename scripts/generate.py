@@ -132,7 +132,7 @@ def _power_cell(traits, power):
 
 def _traits():
     """Return (names of VM options, {platform: [Traits]}, creation inputs) from the code of this checkout."""
-    shared = _import("_core.options.options")
+    shared = _import("_core.options.option")
     platforms = {platform: make(_import(f"_drivers.{module}")) for platform, (module, make) in DRIVERS.items()}
     names = [name for name, option in shared.VM.items() if option.role != shared.POLICY]
     return names, platforms, {name for name in names if shared.VM[name].role == shared.CREATION}
@@ -253,7 +253,7 @@ FRAGMENTS = {
 def _platform(driver):
     """Return the Platform of a driver."""
     own = vars(_import(f"_drivers.{driver}.options")).values()
-    return next(one for one in own if isinstance(one, _import("_core.options.options").Platform))
+    return next(one for one in own if isinstance(one, _import("_core.options.option").Platform))
 
 
 def options_of(fragment):
@@ -261,7 +261,7 @@ def options_of(fragment):
 
     def lines(checkout):
         driver, about = FRAGMENTS[fragment]
-        shared = _import("_core.options.options")
+        shared = _import("_core.options.option")
         if driver is None:
             options = {name: one for name, one in getattr(shared, about).items() if name not in shared.CALL_TIMEOUT}
             lacking = {name: _platform(one.driver).lacks for name, one in _registry().items()}
@@ -282,7 +282,7 @@ def platforms_of_role(checkout):
 
 def connections_of_role(checkout):
     """Return the lines of role vm with the options of a whole task, and those that it passes to all modules."""
-    options = _import("_core.options.options")
+    options = _import("_core.options.option")
     return [*options_of_task(options), *connection_options(_registry(), _import_plugin, options.VM_INFO)]
 
 

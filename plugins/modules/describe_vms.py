@@ -114,7 +114,7 @@ files:
       elements: str
 """
 
-from ..module_utils._core.options.options import DESCRIBE_VMS
+from ..module_utils._core.options.option import DESCRIBE_VMS
 from ..module_utils._front.any_platform import on_controller
 from ..module_utils._front.declaration import run_module
 

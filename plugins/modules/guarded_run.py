@@ -161,7 +161,7 @@ vms:
       sample: kept
 """
 
-from ..module_utils._core.options.options import GUARDED_RUN
+from ..module_utils._core.options.option import GUARDED_RUN
 from ..module_utils._front.any_platform import on_controller
 from ..module_utils._front.declaration import run_module
 

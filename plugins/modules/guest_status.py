@@ -231,7 +231,7 @@ guest:
           sample: true
 """
 
-from ..module_utils._core.options.options import GUEST_STATUS
+from ..module_utils._core.options.option import GUEST_STATUS
 from ..module_utils._front.any_platform import on_controller
 from ..module_utils._front.declaration import run_module
 

@@ -178,9 +178,9 @@ host:
       elements: str
 """
 
-from ..module_utils._drivers.hyperv.host_settings import OPTIONS, make_host
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.hosts import host_module
+from ..module_utils._hosts.windows.hyperv_settings import OPTIONS, make_host
 
 MODULE = host_module(OPTIONS, make_host)
 

@@ -101,7 +101,7 @@ seconds:
   type: int
 """
 
-from ..module_utils._core.options.options import INSTALL_WAIT
+from ..module_utils._core.options.option import INSTALL_WAIT
 from ..module_utils._front.any_platform import declaration
 from ..module_utils._front.declaration import run_module
 

@@ -179,7 +179,7 @@ unread:
   elements: str
 """
 
-from ..module_utils._core.options.options import REAP
+from ..module_utils._core.options.option import REAP
 from ..module_utils._front.any_platform import on_controller
 from ..module_utils._front.declaration import run_module
 

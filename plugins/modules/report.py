@@ -178,7 +178,7 @@ summary:
       sample: {failed: 1}
 """
 
-from ..module_utils._core.options.options import REPORT
+from ..module_utils._core.options.option import REPORT
 from ..module_utils._front.any_platform import on_controller
 from ..module_utils._front.declaration import run_module
 

@@ -292,10 +292,10 @@ diff:
       type: dict
 """
 
-from ..module_utils._drivers.virsh.network_host import make_host
-from ..module_utils._drivers.virsh.network_options import OPTIONS
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.hosts import host_module
+from ..module_utils._hosts.libvirt.network_host import make_host
+from ..module_utils._hosts.libvirt.network_options import OPTIONS
 
 MODULE = host_module(OPTIONS, make_host)
 

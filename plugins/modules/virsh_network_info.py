@@ -110,8 +110,8 @@ networks:
           type: str
 """
 
-from ..module_utils._drivers.virsh.network_host import INFO_OPTIONS, report
 from ..module_utils._front.declaration import Declaration, run_module
+from ..module_utils._hosts.libvirt.network_host import INFO_OPTIONS, report
 
 MODULE = Declaration(INFO_OPTIONS, report)
 

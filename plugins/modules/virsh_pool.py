@@ -173,10 +173,10 @@ diff:
       type: dict
 """
 
-from ..module_utils._drivers.virsh.pool_host import make_host
-from ..module_utils._drivers.virsh.pool_options import OPTIONS
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.hosts import host_module
+from ..module_utils._hosts.libvirt.pool_host import make_host
+from ..module_utils._hosts.libvirt.pool_options import OPTIONS
 
 MODULE = host_module(OPTIONS, make_host)
 

@@ -84,8 +84,8 @@ pools:
       type: int
 """
 
-from ..module_utils._drivers.virsh.pool_host import INFO_OPTIONS, report
 from ..module_utils._front.declaration import Declaration, run_module
+from ..module_utils._hosts.libvirt.pool_host import INFO_OPTIONS, report
 
 MODULE = Declaration(INFO_OPTIONS, report)
 

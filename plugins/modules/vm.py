@@ -462,7 +462,7 @@ diff:
 # end generated
 """
 
-from ..module_utils._core.options.options import VM
+from ..module_utils._core.options.option import VM
 from ..module_utils._front.any_platform import changing_declaration
 from ..module_utils._front.declaration import run_module
 

@@ -428,7 +428,7 @@ vms:
 # end generated
 """
 
-from ..module_utils._core.options.options import FACETS, VM_INFO
+from ..module_utils._core.options.option import FACETS, VM_INFO
 from ..module_utils._front.any_platform import declaration
 from ..module_utils._front.declaration import run_module
 

@@ -126,8 +126,8 @@ diff:
       type: str
 """
 
-from ..module_utils._drivers.vmm.marked_lines import OPTIONS, answer
 from ..module_utils._front.declaration import changing, run_module
+from ..module_utils._hosts.openbsd.marked_lines import OPTIONS, answer
 
 MODULE = changing(OPTIONS, answer)
 

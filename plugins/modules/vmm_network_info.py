@@ -299,8 +299,8 @@ problems:
   elements: str
 """
 
-from ..module_utils._drivers.vmm.network import OPTIONS, answer
 from ..module_utils._front.declaration import Declaration, run_module
+from ..module_utils._hosts.openbsd.network import OPTIONS, answer
 
 MODULE = Declaration(OPTIONS, answer)
 

@@ -155,9 +155,9 @@ host:
       type: int
 """
 
-from ..module_utils._drivers.wsl.host_settings import OPTIONS, make_host
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.hosts import host_module
+from ..module_utils._hosts.windows.wsl_settings import OPTIONS, make_host
 
 MODULE = host_module(OPTIONS, make_host)
 

@@ -67,8 +67,8 @@ class Layer(NamedTuple):
 _CORE, _KIT, _TOOLS, _PORTS = (f"module_utils/{name}" for name in ("_core", "_kit", "_tools", "_ports"))
 _FRONT, _OWN_DRIVER = "module_utils/_front", "module_utils/_drivers/{platform}"
 _ENGINE, _MASKING = "module_utils/_engine", f"{_FRONT}/masking"
-_MEDIA = "module_utils/_media"
-_ENTRY = (_FRONT, _OWN_DRIVER, _MEDIA, f"{_CORE}/options")
+_MEDIA, _HOSTS = "module_utils/_media", "module_utils/_hosts"
+_ENTRY = (_FRONT, _OWN_DRIVER, _HOSTS, _MEDIA, f"{_CORE}/options")
 
 # The layer of a file is the first entry that its path is equal to or below.
 LAYERS = {
@@ -78,7 +78,7 @@ LAYERS = {
     "plugin_utils/installs/password_hashes": Layer((), third_parties=True),
     # A report is a template of Ansible's own engine.
     "plugin_utils/report": Layer(
-        ("plugin_utils", f"{_CORE}/errors", f"{_CORE}/leases"),
+        ("plugin_utils", f"{_CORE}/errors", f"{_CORE}/record/leases"),
         ("ansible", "jinja2", "markupsafe"),
         forbidden=frozenset({"subprocess"}),
     ),
@@ -95,26 +95,26 @@ LAYERS = {
             # Files of users are replaced in one step.
             f"{_PORTS}/files",
             f"{_CORE}/errors",
-            f"{_CORE}/approval",
-            f"{_CORE}/fleet",
-            f"{_CORE}/leases",
-            f"{_CORE}/image_names",
-            f"{_CORE}/cloud_init",
+            f"{_CORE}/results/approval",
+            f"{_CORE}/planner/fleet",
+            f"{_CORE}/record/leases",
+            f"{_CORE}/options/image_names",
+            f"{_CORE}/options/cloud_init",
             # Which forwarded port leads to a port of the guest.
-            f"{_CORE}/guest_conditions",
-            f"{_CORE}/console",
-            f"{_CORE}/option_errors",
-            f"{_CORE}/spelling",
+            f"{_CORE}/options/guest_conditions",
+            f"{_CORE}/results/console",
+            f"{_CORE}/options/option_errors",
+            f"{_CORE}/options/spelling",
             f"{_CORE}/texts",
             f"{_MEDIA}/resolve",
         ),
         ("ansible",),
         forbidden=frozenset(),
     ),
-    "inventory": Layer(("plugin_utils", f"{_CORE}/errors", f"{_CORE}/option_errors"), ("ansible",)),
+    "inventory": Layer(("plugin_utils", f"{_CORE}/errors", f"{_CORE}/options/option_errors"), ("ansible",)),
     "connection": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "lookup": Layer(
-        ("plugin_utils", f"{_CORE}/option_errors", f"{_CORE}/spelling"),
+        ("plugin_utils", f"{_CORE}/options/option_errors", f"{_CORE}/options/spelling"),
         (
             *("ansible.errors", "ansible.module_utils.common.arg_spec", "ansible.plugins.loader"),
             *("ansible.plugins.lookup", "ansible.utils.display"),
@@ -132,7 +132,7 @@ LAYERS = {
     ),
     # The modules about the images of a host are those of several platforms.
     f"{_FRONT}/image_store": Layer((_FRONT, _CORE, _MEDIA, "module_utils/_drivers")),
-    _FRONT: Layer((_FRONT, _ENGINE, _CORE, _PORTS), ("ansible.module_utils",)),
+    _FRONT: Layer((_FRONT, _ENGINE, _CORE, _PORTS, f"{_HOSTS}/course"), ("ansible.module_utils",)),
     # These are pure as the core is.
     **{
         f"{_ENGINE}/{name}": Layer(
@@ -147,9 +147,18 @@ LAYERS = {
     ),
     _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img", f"{_TOOLS}/windows_files")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS, _MEDIA)),
+    # What is no VM: networks, storage pools, and the host itself.
+    f"{_HOSTS}/step": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
+    f"{_HOSTS}/course": Layer((_CORE, f"{_HOSTS}/step")),
+    **{
+        f"{_HOSTS}/{system}": Layer((f"{_HOSTS}/{system}", f"{_HOSTS}/step", _CORE, _KIT, _TOOLS, _PORTS))
+        for system in ("libvirt", "windows", "openbsd")
+    },
     _KIT: Layer((_CORE, _KIT), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
-    # The grammar of addresses is that of an option, and what a seed is written from.
-    "module_utils/_tools": Layer((f"{_CORE}/errors", f"{_CORE}/ip_config", _PORTS, _TOOLS)),
+    # The grammar of addresses is that of an option, and what a seed is written from. A mark is a text in a definition.
+    "module_utils/_tools": Layer(
+        (f"{_CORE}/errors", f"{_CORE}/options/ip_config", f"{_CORE}/record/mark", _PORTS, _TOOLS)
+    ),
     "module_utils/_ports": Layer(
         (f"{_CORE}/errors", _PORTS), ("ansible.module_utils",), forbidden=frozenset(), third_parties=True
     ),

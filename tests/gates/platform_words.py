@@ -23,6 +23,9 @@ OF_THE_CORE = {
 }
 #: {file: {word: reason}}
 EXCEPT = {
+    "_kit/connections.py": dict.fromkeys(
+        ("uri", "executable", "config_file"), "modules about VMs and about hosts of one platform have the same"
+    ),
     "_engine/execute.py": {"pool": "a pool of threads"},
     "_core/planner/plan_snapshot.py": {"export": "a verb, in the remedy of an error"},
 }

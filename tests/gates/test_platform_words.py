@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import options as shared
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as shared
 
 from collection_path import CHECKOUT
 from gates.platform_words import EXCEPT, OF_THE_CORE, found, words
@@ -18,7 +18,7 @@ CORE = sorted(
     path.relative_to(UTILS).as_posix()
     for path in (
         *UTILS.glob("_*.py"),
-        *UTILS.glob("_core/*.py"),
+        *UTILS.glob("_core/**/*.py"),
         *UTILS.glob("_kit/*.py"),
         *UTILS.glob("_engine/**/*.py"),
     )

@@ -17,12 +17,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.console import ConsoleLog, describe_console
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import DEFAULT, Omission
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import (
     describe_counters,
     difference,
     entry,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import DEFAULT, Omission
 
 import generate
 from collection_path import CHECKOUT

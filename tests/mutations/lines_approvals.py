@@ -87,7 +87,7 @@ MUTATIONS = (
     ),
     Mutation(
         "program-for-marked-lines-does-not-count",
-        "_drivers/vmm/marked_lines.py",
+        "_hosts/openbsd/marked_lines.py",
         '{"validate": self._validate, "apply": self._apply}',
         '{"validate": self._validate}',
         ["tests/unit/module_utils/_drivers/vmm/test_marked_lines.py"],

@@ -128,7 +128,7 @@ MUTATIONS = (
     ),
     Mutation(
         "path-leads-around-the-options",
-        "_drivers/virsh/settings/native.py::_check_path",
+        "_kit/native_paths.py::check_path",
         'steps & {".", ".."}',
         "False",
         _OWNED,
@@ -191,7 +191,7 @@ MUTATIONS = (
     ),
     Mutation(
         "memory-file-is-memory",
-        "_drivers/virsh/definition.py",
+        "_tools/domain_xml.py",
         '("nvdimm", "virtio-pmem")',
         "()",
         _MEMORY,

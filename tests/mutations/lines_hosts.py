@@ -10,7 +10,7 @@ from mutations.mutation import Mutation
 _UNIT = "tests/unit/module_utils/_drivers/virsh"
 _POOLS = [f"{_UNIT}/test_pool_plan.py", f"{_UNIT}/test_pool_users.py"]
 _NETWORKS = [f"{_UNIT}/test_network_users.py"]
-_OF_BRIDGE = "_drivers/virsh/network_host.py"
+_OF_BRIDGE = "_hosts/libvirt/network_host.py"
 _TASKS = [f"{_UNIT}/test_two_tasks.py"]
 _ALONE = ["tests/unit/module_utils/_engine/test_alone.py"]
 _LOCKS = ["tests/unit/module_utils/_ports/test_exclusive.py", f"{_UNIT}/test_defined_lock.py"]
@@ -18,56 +18,56 @@ _LOCKS = ["tests/unit/module_utils/_ports/test_exclusive.py", f"{_UNIT}/test_def
 MUTATIONS = (
     Mutation(
         "pool-of-any-type-is-built",
-        "_drivers/virsh/pool_plan.py",
+        "_hosts/libvirt/pool_plan.py",
         'self._after["type"] in options.BUILT',
         'self._after["type"] != "logical"',
         _POOLS,
     ),
     Mutation(
         "disk-is-built-like-a-directory",
-        "_drivers/virsh/pool_options.py",
+        "_hosts/libvirt/pool_options.py",
         "(DIR, FS, NETFS)",
         '(DIR, FS, NETFS, "disk")',
         _POOLS,
     ),
     Mutation(
         "pools-of-devices-own-their-path",
-        "_drivers/virsh/pool_plan.py::_check",
+        "_hosts/libvirt/pool_plan.py::_check",
         "if kind in options.TYPES:\n    ...",
         "self._check_path(path)",
         _POOLS,
     ),
     Mutation(
         "path-of-devices-is-taken",
-        "_drivers/virsh/pool_host.py",
+        "_hosts/libvirt/pool_host.py",
         'one is not None and other != name and one.get("type") in TYPES',
         "one is not None and other != name",
         _POOLS,
     ),
     Mutation(
         "source-of-any-pool-is-changed",
-        "_drivers/virsh/pool_options.py::not_changed_here",
+        "_hosts/libvirt/pool_options.py::not_changed_here",
         "[name for name in _VALUES if _]",
         "[]",
         _POOLS,
     ),
     Mutation(
         "volumes-of-a-pool-of-devices-are-not-in-use",
-        "_drivers/virsh/pool_host.py",
+        "_hosts/libvirt/pool_host.py",
         "(devices and self._identity(path) in devices)",
         "False",
         _POOLS,
     ),
     Mutation(
         "device-is-compared-by-its-name",
-        "_drivers/virsh/pool_host.py::_identity",
+        "_hosts/libvirt/pool_host.py::_identity",
         "files.identity(path) if is_local(self.virsh.uri) else path",
         "path",
         _POOLS,
     ),
     Mutation(
         "every-device-below-the-path-uses-the-pool",
-        "_drivers/virsh/pool_host.py",
+        "_hosts/libvirt/pool_host.py",
         'is_own and found["type"] != DIR',
         'found["type"] != DIR',
         _POOLS,

@@ -36,7 +36,7 @@ MUTATIONS = (
     ),
     Mutation(
         "changed-cloud-init-is-not-seen",
-        "_core/results/results.py",
+        "_core/results/vm_result.py",
         "recorded.get(name) != digest",
         "False",
         _DIGEST_TESTS,

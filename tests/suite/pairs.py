@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import STATES
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 

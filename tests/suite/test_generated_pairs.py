@@ -27,7 +27,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import STATES
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes

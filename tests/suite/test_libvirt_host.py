@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_record
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt import host_record
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import kvm_nesting
 
 from suite.answer import Task

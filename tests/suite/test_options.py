@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
 
 from suite.answer import Task
 from suite.scenarios.options import CREATION, POLICY, has, rejection, settings

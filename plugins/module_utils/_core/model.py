@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Any, Callable, Optional
 
 from .options.guest_conditions import described, services
-from .options.options import VM
+from .options.option import VM
 from .record.leases import NEVER_EXPIRES
 from .record.mark import BIRTH, is_mark_of, records_creation
 

@@ -1,16 +1,24 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare the plans of a task with its limits, before the first step."""
+"""The places where the VMs of a task are, and the limits of each place."""
 
 from __future__ import annotations
 
 from .._core.errors import PolyvirtError
 from .._core.model import ABSENT
 from .._core.sharing.limits import Usage, grows
-from .task import find_places
 
 _FACETS = frozenset({"power", "config"})
+
+
+def find_places(tasks):
+    """Two connections can lead to one place, where the VMs of both share files, ports and free space."""
+    spaces = {}
+    for task in (one for one in tasks if one.claims is not None):
+        task.claims.place = place = task.claims.read_place()
+        if hasattr(task.driver, "space"):
+            task.driver.space = spaces.setdefault(place[0], task.driver.space)
 
 
 def check_limits(tasks, works):

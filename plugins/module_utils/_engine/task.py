@@ -15,7 +15,7 @@ from .._core.planner.plan_create import creates_from_image, warnings_of_image
 from .._core.planner.simulate import simulate
 from .._core.record.mark import same
 from .._core.results.approval import Approval
-from .._core.results.results import difference, entry, expired, from_another_image, not_in_force, other_cloud_init
+from .._core.results.vm_result import difference, entry, expired, from_another_image, not_in_force, other_cloud_init
 from .._ports.clock import Clock, epoch
 from .._ports.net import guest_answers
 from . import order
@@ -229,19 +229,12 @@ def _prepare(tasks, works):
     from .arrange import arrange
 
     if len(tasks) > 1:
+        from .limited import find_places
+
         find_places(tasks)
     for work in arrange(works):
         if work.plan.changed:
             work.task.preflight(work)
-
-
-def find_places(tasks):
-    """Two connections can lead to one place, where the VMs of both share files, ports and free space."""
-    spaces = {}
-    for task in (one for one in tasks if one.claims is not None):
-        task.claims.place = place = task.claims.read_place()
-        if hasattr(task.driver, "space"):
-            task.driver.space = spaces.setdefault(place[0], task.driver.space)
 
 
 def _execute(works, is_limited):

@@ -13,7 +13,7 @@ from .._core.planner.fleet import check_prune_max, is_pruned_with, may_be_pruned
 from .._core.results.approval import Approval
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
-from .task import Outcome, Task, carry_out, find_places
+from .task import Outcome, Task, carry_out
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ def _add_pruned(tasks, asked, pruning):
 def _distinct(members, tasks):
     """Return ``members`` without VMs that are found twice: two connections can lead to the same host."""
     if len({(vm.id, vm.name) for _task, vm in members}) < len(members):
+        from .limited import find_places
+
         find_places(tasks)
     distinct = {}
     for task, vm in members:

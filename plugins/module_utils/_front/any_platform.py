@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._core.errors import InvalidInput
-from .._core.options.options import APPROVAL, CONNECTION, Option
+from .._core.options.option import APPROVAL, CONNECTION, Option
 from .declaration import Declaration
 
 #: The names of the platforms. Which modules each has is in plugin_utils/tasks/registry.py.

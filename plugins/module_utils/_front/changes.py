@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._core.options.options import NEEDS_PRUNE, VM
+from .._core.options.option import NEEDS_PRUNE, VM
 from .._core.options.request import requests
 from .._engine.task import run
 from .declaration import changing

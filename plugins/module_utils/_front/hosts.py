@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._engine.host_settings import run
+from .._hosts.course import run
 from .declaration import changing
 
 

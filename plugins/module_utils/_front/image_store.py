@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Callable, NamedTuple
 
 from .._core.errors import InvalidInput
-from .._core.options.options import LOOKED_UP, TIMEOUT, Connection, Option, Platform
+from .._core.options.option import LOOKED_UP, TIMEOUT, Connection, Option, Platform
 from .._drivers.hyperv.options import HYPERV
 from .._drivers.proxmox.options import CONNECTION as PROXMOX_CONNECTION
 from .._drivers.proxmox.options import PROXMOX

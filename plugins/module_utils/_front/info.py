@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._core.model import RUNNING
-from .._core.options.options import FACETS, SNAPSHOT_INFO, VM, VM_INFO
+from .._core.options.option import FACETS, SNAPSHOT_INFO, VM, VM_INFO
 from .._engine.inspect import report_snapshots, report_vms
 from .._ports.net import ssh_banner
 from .declaration import Declaration

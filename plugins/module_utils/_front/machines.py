@@ -8,8 +8,8 @@ from __future__ import annotations
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.errors import InvalidInput, PolyvirtError
+from .._core.options.option import CONNECTION, NEEDS_PRUNE, OF_TASK, argument_spec
 from .._core.options.option_errors import error_messages, not_text
-from .._core.options.options import CONNECTION, NEEDS_PRUNE, OF_TASK, argument_spec
 from .._core.options.request import SOURCES, check_unique, prune_max, pruning_policy, requests
 from .._core.results.approval import EXPECTED
 from .._engine.together import Pruning, run_together

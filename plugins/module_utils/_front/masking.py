@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from ansible.module_utils.common.validation import check_type_dict
 
 from .._core.record.document_secrets import secrets_in_document, texts_of
-from .._core.results.results import MASK
+from .._core.results.vm_result import MASK
 from .._core.texts import password_in
 
 #: Each entry of this option has the options of the task.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._core.options.options import SNAPSHOT
+from .._core.options.option import SNAPSHOT
 from .._core.options.request import snapshot_requests
 from .._engine.task import run
 from .declaration import changing

@@ -10,6 +10,8 @@ import ipaddress
 from .._core.errors import Refused
 from .._core.model import PAUSED, RUNNING
 
+#: The key of the mark with the addresses that a network reserves for the VM.
+RESERVATIONS = "reservations"
 _IN_GUEST = "Set the address in the guest (cloud_init.ip_config)"
 
 
@@ -64,3 +66,9 @@ def check_subnet(path, address, network, subnets):
     if address in subnets[subnet] or one in (subnet.network_address, subnet.broadcast_address):
         what = "the address of the host" if address in subnets[subnet] else "not an address for a guest"
         raise Refused(f"{path}: {address} is {what} in the network '{network}'.", f"Set another one in {subnet}.")
+
+
+def recorded(mark, vm_id):
+    """Return the reservations {(network, MAC, address)} in the mark of a VM."""
+    is_own = bool(mark) and mark.get("id") == vm_id
+    return {tuple(text.rsplit(" ", 2)) for text in mark.get(RESERVATIONS, ())} if is_own else set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from .._core.errors import InvalidInput, Refused
-from .._core.options.options import Option
+from .._core.options.option import Option
 from .._ports import download, files, incoming
 from .._ports.clock import Clock
 from . import fetching, signatures

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._core.errors import Unavailable
 from .._ports.windows_request import Chain, Ref, call, pick, properties
 from .remedies import remedy_for
 
@@ -302,3 +303,20 @@ def add_remedies(results):
         error.remedy = remedy_for(REMEDIES, " ".join(f"0x{code:08X}" for code in error.codes))
         error.message = f"{error.message.rstrip('.')}." if error.remedy else error.message
     return results
+
+
+def cannot_be_read(error):
+    """Return Unavailable with the reason why VMs cannot be listed, such as missing rights. ``error``: a CallFailed."""
+    if error.category == "PermissionDenied":
+        return Unavailable(
+            f"The user has no right to manage Hyper-V ({error}).",
+            "not_responding",
+            "Use a user of the group Administrators or Hyper-V Administrators.",
+        )
+    if error.category == "ObjectNotFound":
+        return Unavailable(
+            f"Hyper-V does not answer ({error}).",
+            "not_responding",
+            "Start the Virtual Machine Management service: Start-Service vmms.",
+        )
+    return Unavailable(f"Hyper-V cannot be read ({error}).", "not_responding", "Check Get-VM on the host.")

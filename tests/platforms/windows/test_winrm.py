@@ -14,7 +14,7 @@ from platforms.windows.winrm_server import WinRMServer, through
 #: An action plugin with one option: it reads a VM, and sets its notes if they differ.
 ACTION = """
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import ConnectionLost, connection
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import Chain, Ref, call, properties
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.on_windows import OnWindows

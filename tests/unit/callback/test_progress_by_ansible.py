@@ -28,7 +28,7 @@ description: Reports how far it is.
 options: {}
 '''
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration, run_module
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.progress import report
 
 

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import parse_size
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.box import SYSTEMS
 from ansible_collections.polyvirt.core.plugins.plugin_utils.installs import catalogue, presets

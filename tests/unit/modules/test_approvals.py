@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins import modules
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import connections
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import changing
 

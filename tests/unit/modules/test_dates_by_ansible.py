@@ -44,7 +44,7 @@ description: Returns the time of an expiry.
 options: {}
 '''
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import iso
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration, run_module
 

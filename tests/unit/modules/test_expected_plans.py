@@ -19,7 +19,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils import basic
 from ansible_collections.polyvirt.core.plugins import action as actions
 from ansible_collections.polyvirt.core.plugins import modules
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import changing, run_module
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.controller_action import ControllerAction
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.in_process import InProcess

@@ -8,9 +8,9 @@ from __future__ import annotations
 import copy
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM, Option, argument_spec
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM, Option, argument_spec
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.document_secrets import secrets_in_document
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import MASK
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import MASK
 from ansible_collections.polyvirt.core.plugins.module_utils._front.masking import masked, masked_options, secrets_of
 
 OPTIONS = {**VM, "api_password": Option(secret=True, aliases=("api_pass",)), "environment": Option("dict", secret=True)}

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.callback.events import DOCUMENTATION
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import MASK
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import MASK
 
 from collection_path import collections_path
 from suite.by_ansible import CORES, run_ansible
@@ -80,7 +80,7 @@ options: {}
 '''
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration, run_module
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM, Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM, Option
 
 
 def words(value):

@@ -9,7 +9,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import OF_TASK
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import OF_TASK
 from ansible_collections.polyvirt.core.plugins.modules import (
     proxmox_snapshot,
     proxmox_vm,

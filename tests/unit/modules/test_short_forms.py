@@ -15,9 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM, Option, argument_spec
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM, Option, argument_spec
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import MASK
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import MASK
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm, vbox_vm, virsh_vm
 

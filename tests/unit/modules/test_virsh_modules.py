@@ -11,8 +11,8 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import Option
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import MASK
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import MASK
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
 
 from suite import forked

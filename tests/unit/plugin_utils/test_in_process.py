@@ -9,7 +9,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import Option, Texts
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option, Texts
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.in_process import InProcess
 

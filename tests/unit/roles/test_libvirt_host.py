@@ -9,8 +9,8 @@ import json
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import network_options, pool_options
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.options import CONNECTION
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt import network_options, pool_options
 from jinja2 import Environment
 
 from collection_path import CHECKOUT

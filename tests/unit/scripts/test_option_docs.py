@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
 
 from lib.option_docs import option_lines
 

@@ -21,7 +21,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import SETTING, VM, Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import SETTING, VM, Option
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import options as hyperv
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox

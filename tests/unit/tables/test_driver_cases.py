@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import difference, flat, plain
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import difference, flat, plain
 
 from unit.tables import hyperv, proxmox, vagrant, vbox, virsh, vmm, wsl
 from unit.tables.rows import Elsewhere, Row

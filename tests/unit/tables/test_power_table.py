@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, Field, Traits
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import STATES
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.power import ENDS_IN, TABLE
 

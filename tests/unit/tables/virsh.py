@@ -14,10 +14,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     File,
     Snapshot,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import starting_effects
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import MAC, machine_xml
 from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of

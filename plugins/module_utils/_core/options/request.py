@@ -14,7 +14,7 @@ from ..record.leases import beginning
 from ..texts import check_printable
 from ..units import parse_size
 from .guest_conditions import condition
-from .options import AT_START, CREATION, FACETS, PLACE, SETTING, TOGETHER
+from .option import AT_START, CREATION, FACETS, PLACE, SETTING, TOGETHER
 
 #: A VM is created from one of these at most.
 SOURCES = ("image", "clone")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 
 from ..errors import InvalidInput, Refused
-from ..options.options import CONNECTION
+from ..options.option import CONNECTION
 from ..texts import without_credentials
 
 #: The variable with the digests that a play or job permits, and the one with the texts of these plans.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..errors import Refused, Unsupported
 from ..planner.plan_snapshot import find_one_snapshot
-from .results import flat_config, plain
+from .vm_result import flat_config, plain
 
 
 def points(vm, asked):

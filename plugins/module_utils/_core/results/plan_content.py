@@ -18,7 +18,7 @@ from ..planner.plan_create import find_snapshot
 from ..record.document_secrets import is_literal_secret
 from ..record.mark import CREATED, name_of_image
 from ..record.seed_digests import whole_digests_of
-from .results import difference, flat_config
+from .vm_result import difference, flat_config
 
 #: Letters without vowels and numbers, in groups: hardly a password is part of such a text, which would be masked.
 _LETTERS = "bcdfghjklmnpqrst"

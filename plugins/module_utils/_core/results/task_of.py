@@ -16,13 +16,13 @@ from typing import Optional
 
 from ..errors import PolyvirtError
 from ..model import ABSENT, COLLECTIONS, PAUSED, RUNNING, STOPPED, SUSPENDED, Field, Secret
-from ..options.options import CONNECTION, PLACE, SETTING, TOGETHER, VM
+from ..options.option import CONNECTION, PLACE, SETTING, TOGETHER, VM
 from ..options.request import requests
 from ..planner.plan import plan
 from ..record.document_secrets import secrets_in_document
 from ..record.mark import UNFINISHED, image_of, own_disks, recorded_inputs
 from ..units import human_size
-from .results import in_nic_order
+from .vm_result import in_nic_order
 
 #: Why a setting is not in the task.
 DEFAULT, IDENTITY, SECRET, CREATION, UNSUPPORTED = "default", "identity", "secret", "creation", "unsupported"

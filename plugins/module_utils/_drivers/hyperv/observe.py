@@ -9,9 +9,20 @@ from ..._core.errors import Unavailable
 from ..._core.model import Observation
 from ..._core.options.identity import spellings
 from ..._kit.light import KnownSettings, is_light
-from ..._ports.windows import CallFailed, OnWindows
+from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, properties
-from ..._tools.hyperv import MODULE, PARTS, host_chain, is_gone, power_chain, read_disks, read_vms, state_of, vms_chain
+from ..._tools.hyperv import (
+    MODULE,
+    PARTS,
+    cannot_be_read,
+    host_chain,
+    is_gone,
+    power_chain,
+    read_disks,
+    read_vms,
+    state_of,
+    vms_chain,
+)
 from ..._tools.windows_files import file_command, key_of
 from .hyperv_vm import Found, Host, files_of, observed_vm, power_of_vm
 from .mark import is_temporary, mark_of, temporary_name
@@ -242,20 +253,3 @@ def all_disks(answers):
     found = Found()
     found.add([(raw["Id"], raw["Name"]) for raw in vms], vms, snapshots, disks)
     return found
-
-
-def cannot_be_read(error: CallFailed):
-    """Return Unavailable with the reason why VMs cannot be listed, such as missing rights or a stopped service."""
-    if error.category == "PermissionDenied":
-        return Unavailable(
-            f"The user has no right to manage Hyper-V ({error}).",
-            "not_responding",
-            "Use a user of the group Administrators or Hyper-V Administrators.",
-        )
-    if error.category == "ObjectNotFound":
-        return Unavailable(
-            f"Hyper-V does not answer ({error}).",
-            "not_responding",
-            "Start the Virtual Machine Management service: Start-Service vmms.",
-        )
-    return Unavailable(f"Hyper-V cannot be read ({error}).", "not_responding", "Check Get-VM on the host.")

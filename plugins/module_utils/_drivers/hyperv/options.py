@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.options import options
+from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
-from ..._core.options.options import BootOrder, Connection, Option, Platform, Size, with_suboption
+from ..._core.options.option import BootOrder, Connection, Option, Platform, Size, with_suboption
 from ..._core.texts import bare_uuid
 from ..._tools.hyperv import SERVICES
 

@@ -9,8 +9,8 @@ import threading
 from functools import cached_property
 
 from ..._core.errors import ApiError, Refused
-from ..._core.options import options as shared
-from ..._core.options.options import CREATION, SETTING
+from ..._core.options import option as shared
+from ..._core.options.option import CREATION, SETTING
 from ..._core.options.public_keys import public_keys
 from ..._core.record.leases import iso
 from ..._kit.creation import Creations

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.options import options
-from ..._core.options.options import SETTING, Connection, Option, Platform, with_suboption
+from ..._core.options import option as options
+from ..._core.options.option import SETTING, Connection, Option, Platform, with_suboption
 from ..._core.texts import decimal_id
 
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."

@@ -13,8 +13,8 @@ from ..._core.record.mark import marked_settings
 from ..._kit.forwards import ssh_through
 from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output
+from ..._tools.domain_xml import Definition
 from ..._tools.virsh_states import state
-from .definition import Definition
 from .settings.firmware import runs_with_stored_firmware
 from .settings.memory_cpus import align_maxima
 from .settings.port_forwards import read_forwards

@@ -33,11 +33,11 @@ from ..._core.planner.planned import planned
 from ..._core.sharing.file_checks import check_files
 from ..._ports import files
 from ..._tools import seed
+from ..._tools.domain_xml import Definition, file_of, machine_type
 from ..._tools.virsh import is_unsupported
 from ..._tools.virsh_output import names as names_in
 from ..._tools.virsh_output import version_numbers
 from .create import check_architecture
-from .definition import Definition, file_of, machine_type
 from .host_checks import check_host
 from .host_devices import check_devices, check_memory
 from .needed import VirshFiles

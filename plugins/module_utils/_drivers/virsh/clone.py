@@ -12,9 +12,9 @@ from typing import Optional
 
 from ..._core.errors import Refused
 from ..._ports import files
+from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.seed_network import macs_by_place
 from .create import define_once, make_seed, mark_of_new_vm, store_new
-from .definition import Definition, file_of, target_of
 from .exclusive import exclusive_devices, make_unique
 from .settings.disks import add_seeds, set_disk_file
 from .settings.firmware import nvram_of

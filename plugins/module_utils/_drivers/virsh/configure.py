@@ -12,8 +12,9 @@ from ..._core.model import LIVE, Plan
 from ..._core.planner.simulate import simulate
 from ..._core.record.mark import IN_MARK, making_mark, making_of, with_settings
 from ..._core.sharing.claims import NEW
+from ..._kit.addresses import RESERVATIONS, recorded
 from .mark import mark_to_add_to, new_log, recorded_first
-from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
+from .settings.addresses import Following, to_record, update, with_reservations
 from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE, nvram_of
 from .settings.networks import add_nic, read_nic, remove_nic, set_nic

@@ -26,16 +26,17 @@ from ..._core.record.mark import (
     with_settings,
 )
 from ..._core.sharing.claims import NEW
+from ..._kit.addresses import recorded
 from ..._kit.creation import undone_on_failure
 from ..._kit.settings import in_order
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh as tool
+from ..._tools.domain_xml import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
 from ..._tools.seed_network import macs_by_place
 from ..._tools.virsh import ConnectionLost
-from .definition import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
 from .mark import new_log
-from .settings.addresses import recorded, to_record, update, with_reservations
+from .settings.addresses import to_record, update, with_reservations
 from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free_slot, insert_disk, slot_name
 from .settings.native import same_native
 from .settings.networks import is_bridge, new_mac, nic_element

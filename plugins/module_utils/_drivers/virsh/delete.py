@@ -9,10 +9,11 @@ import os
 
 from ..._core.errors import CommandFailed
 from ..._core.model import Change
+from ..._kit.addresses import recorded
 from ..._kit.local_files import check_deletable
 from ..._ports import files, locks
 from ..._tools import virsh as tool
-from .settings.addresses import recorded, update
+from .settings.addresses import update
 from .settings.hardware import read_tpm, write_tpm
 
 

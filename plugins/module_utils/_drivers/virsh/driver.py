@@ -19,8 +19,8 @@ from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
 from ..._ports import exclusive, writes
+from ..._tools.domain_xml import Definition
 from ..._tools.virsh import raise_for_errors
-from .definition import Definition
 from .observe import VirshObserver, connected
 
 #: Verbs that do not store settings. To start a VM that another task stops for a change is rejected by libvirt itself.

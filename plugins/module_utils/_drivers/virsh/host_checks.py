@@ -12,8 +12,8 @@ from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING, SUSPENDED
 from ..._core.units import GIB, MIB, human_size
 from ..._ports import files
+from ..._tools.domain_xml import Definition, source_of, target_of
 from ..._tools.virsh_output import qemu_owner
-from .definition import Definition, source_of, target_of
 from .settings.addresses import check_addresses
 from .settings.networks import check_networks, starts_guest
 from .settings.shared_folders import check_saving

@@ -9,7 +9,7 @@ from ..._core.errors import CommandFailed, NotFound, Refused
 from ..._core.model import PAUSED, RUNNING
 from ..._core.options.devices import PCI, USB
 from ..._core.planner.planned import planned
-from .definition import Definition
+from ..._tools.domain_xml import Definition
 from .settings.devices import described_elements, elements_of, type_of, unreadable
 from .traits import INTERNAL
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..._core.sharing.claims import READ, WRITE
-from .definition import Definition
+from ..._tools.domain_xml import Definition
 
 #: Options of these claims: the log of a serial port has one, all others can be set with native only.
 LOG, NATIVE = "serial_log", "native"

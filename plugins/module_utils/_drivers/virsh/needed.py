@@ -15,8 +15,8 @@ from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._media import disk_header, foreign_image
 from ..._ports import files, locks
 from ..._tools import optical
+from ..._tools.domain_xml import file_of, target_of
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
-from .definition import file_of, target_of
 from .named_files import NATIVE, log_files
 from .settings.disks import slot_name
 from .settings.firmware import nvram_of, read_firmware

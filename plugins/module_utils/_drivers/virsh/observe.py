@@ -16,12 +16,13 @@ from functools import cached_property, partial
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import Observation, Vm
 from ..._core.record.mark import UNFINISHED, is_unfinished
-from ..._kit.addresses import address_effects
+from ..._kit.addresses import address_effects, recorded
 from ..._kit.light import KnownSettings, is_light
 from ..._ports import files
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
+from ..._tools.domain_xml import Definition, target_of
 from ..._tools.virsh import (
     Virsh,
     connection_uri,
@@ -34,8 +35,7 @@ from ..._tools.virsh import (
 from ..._tools.virsh_node_devices import NodeDevices
 from ..._tools.virsh_states import state
 from .answers import Seen, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
-from .definition import Definition, target_of
-from .settings.addresses import named_networks, recorded, sources_of, with_reserved
+from .settings.addresses import named_networks, sources_of, with_reserved
 from .settings.display import display_effects
 from .settings.networks import NETWORK_LISTS, inactive_networks, starting_effects
 from .traits import EXTERNAL, snapshot_effects, virsh_traits

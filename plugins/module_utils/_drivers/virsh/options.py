@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ..._core.options import options
+from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
-from ..._core.options.options import (
+from ..._core.options.option import (
     AT_START,
     BootOrder,
     Connection,
@@ -19,6 +19,7 @@ from ..._core.options.options import (
     with_suboption,
 )
 from ..._core.texts import bare_uuid
+from ..._kit.connections import LIBVIRT as CONNECTION
 
 LIBVIRT = Platform(
     "libvirt",
@@ -40,7 +41,6 @@ WATCHDOG = {
     "model": Option(choices=("i6300esb", "itco")),
     "action": Option(choices=("reset", "shutdown", "poweroff", "pause", "dump", "inject-nmi", "none")),
 }
-CONNECTION = {"uri": Connection(), "executable": Connection(default="virsh")}
 VM = {
     **CONNECTION,
     "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ..._core.model import File
 from ..._core.record.mark import making_of
 from ..._ports import files
-from .definition import file_of, target_of
+from ..._tools.domain_xml import file_of, target_of
 from .settings.firmware import nvram_of
 from .snapshots import SnapshotXml
 from .traits import EXTERNAL

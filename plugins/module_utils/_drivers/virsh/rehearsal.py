@@ -12,10 +12,10 @@ from functools import partial
 from typing import Optional
 from uuid import UUID
 
+from ..._tools.domain_xml import Definition, machine_type
 from .clone import rehearsed as rehearsed_clone
 from .configure import rehearse
 from .create import new_definition, write_settings
-from .definition import Definition, machine_type
 from .settings.disks import bus_of, disk_element, slot_name
 from .snapshots import SnapshotXml
 

@@ -18,12 +18,13 @@ from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._core.record.mark import own_disks, own_mark, with_lease, with_settings
 from ..._core.record.snapshot_leases import described, in_text
+from ..._kit.addresses import RESERVATIONS
 from ..._ports import files, writes
 from ..._tools import virsh as tool
+from ..._tools.domain_xml import Definition, file_of, register_prefixes, target_of
 from ..._tools.virsh_output import version_numbers
-from .definition import Definition, file_of, register_prefixes, target_of
 from .mark import put_back
-from .settings.addresses import RESERVATIONS, with_reservations
+from .settings.addresses import with_reservations
 from .settings.firmware import nvram_of
 from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 

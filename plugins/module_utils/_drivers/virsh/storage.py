@@ -14,9 +14,9 @@ from contextlib import suppress
 from ..._core.errors import PolyvirtError, Refused
 from ..._media import disk_header
 from ..._ports import files, locks
+from ..._tools.domain_xml import backing_files, file_of
 from ..._tools.qemu_img import empty_image
 from ..._tools.virsh import ConnectionLost
-from .definition import backing_files, file_of
 from .settings.firmware import nvram_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"

@@ -11,7 +11,7 @@ from typing import Optional
 
 from ..._core.units import MIB
 from ..._tools import vm_conf, vmctl
-from .marked_block import printed, quoted
+from ..._tools.marked_block import printed, quoted
 
 #: Defaults of vmd for a VM, from its sources.
 DEFAULT_MEMORY = 512 * MIB

@@ -21,8 +21,8 @@ from ..._core.model import ABSENT, ON, STOPPED
 from ..._core.record.mark import BIRTH, empty_mark, finished_mark, making_mark, mark_for, unfinished_mark
 from ..._ports import files
 from ..._ports.clock import Clock
+from ..._tools.marked_block import Entry, changed_block, joined, merged, replaced, split
 from ..._tools.vmctl import WAITING
-from .marked_block import Entry, changed_block, joined, merged, replaced, split
 from .observe import birth_of
 
 #: Keys of a mark until vmd has read the change.

@@ -26,11 +26,11 @@ from ..._ports.ceiling import call_timeout
 from ..._ports.clock import Clock, epoch
 from ..._ports.command import Commands
 from ..._tools import vm_conf, vmctl
+from ..._tools.marked_block import Parts, split
 from ..._tools.vm_conf import Configuration
 from ..._tools.vm_conf_registration import rejected
 from ..._tools.vmctl import Vmctl
 from .definition import LOCAL, definition_of
-from .marked_block import Parts, split
 from .settings.table import config_of
 from .traits import vmm_traits
 

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from ..._core.options import options
+from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
-from ..._core.options.options import CREATION, Connection, Consent, Option, Platform, with_suboption
+from ..._core.options.option import CREATION, Connection, Consent, Option, Platform, with_suboption
+from ..._kit.connections import VMD as CONNECTION
 
 _SERIAL = "Guests of vmd have a serial console only: vmctl console NAME."
 _SWITCH = (
@@ -51,7 +52,6 @@ VMM = Platform(
 
 #: The default directory of new disks; created if it is missing.
 STORAGE = "/var/vmm"
-CONNECTION = {"executable": Connection(default="vmctl"), "config_file": Connection("path", default="/etc/vm.conf")}
 VM = {
     **CONNECTION,
     "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),

@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import STATES
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.power import ENDS_IN
 from hypothesis import strategies as st
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import describe
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import describe
 
 PLAIN = {name: option.default for name, option in VM.items()} | {"name": ["web"]}
 

@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark im
     with_lease,
     with_settings,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import expired
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import expired
 
 NOW = int(datetime(2027, 3, 27, 12, tzinfo=timezone.utc).timestamp())
 HOUR = 3600

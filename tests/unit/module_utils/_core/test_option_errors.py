@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import FACETS, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option_errors import misshapen, not_text
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import FACETS, VM
 
 ONE_TEXT = "Set one text."
 

@@ -15,8 +15,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM, Option, argument_spec
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import difference
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM, Option, argument_spec
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import difference
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import is_size
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant

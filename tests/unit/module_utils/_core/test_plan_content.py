@@ -31,7 +31,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_c
     obstacle_of,
     used_files,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import plan_content
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import plan_content
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -22,7 +22,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_c
     digest,
     used_files,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import plan_content
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import plan_content
 
 _DISKS = {"vda": {"source": "/disks/a", "size": 8}, "vdb": {"source": "/disks/b", "size": 1}}
 _ONE, _TWO = Snapshot("one", "s1", created=1000.0), Snapshot("two", "s2", parent="s1", created=2000.0)

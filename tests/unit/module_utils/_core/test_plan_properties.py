@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.power import ENDS_IN
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import difference, entry
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import difference, entry
 from hypothesis import HealthCheck, given, settings
 
 from suite.pairs import number_of_pairs

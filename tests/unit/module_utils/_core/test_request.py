@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Comparison
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import SNAPSHOT, VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import SNAPSHOT, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import (
     comparison,
     requests,

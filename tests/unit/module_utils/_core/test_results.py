@@ -22,10 +22,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import (
     describe,
     describe_snapshots,
     difference,

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.record.seed_di
     digests_of,
     whole_digests_of,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import other_cloud_init
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import other_cloud_init
 
 GIVEN = {"user": "me", "password": "abc", "nameservers": ("10.0.0.1",), "user_data": {"packages": ["vim"]}}
 

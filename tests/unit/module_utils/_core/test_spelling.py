@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import DISK, Option, Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option_errors import misspelt_option
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import DISK, Option, Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.spelling import did_you_mean, nearest
 
 OPTIONS = {

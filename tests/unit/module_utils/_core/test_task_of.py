@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import (
     CONNECTION,
     VM,
     Connection,
@@ -33,8 +33,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan i
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import changed_config
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import UNFINISHED
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import flat_config
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import task_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import flat_config
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,7 +9,7 @@ import re
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.texts import bare_uuid, decimal_id, printable
 
 UUID = "706f6c79-7669-4a5b-8c9d-0123456789ab"

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Snapshot, SnapshotRequest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import SETTING, VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import SETTING, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import new_mark
 

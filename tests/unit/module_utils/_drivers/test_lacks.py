@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import (
     LOOKED_UP,
     PLACE,
     POLICY,

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Stale
-from ansible_collections.polyvirt.core.plugins.module_utils._core.host_settings import Step
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
-from ansible_collections.polyvirt.core.plugins.module_utils._engine import host_settings, task
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts import course as host_settings
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.step import Step
 
 from unit.module_utils._engine.world import GIB, Machine, World
 

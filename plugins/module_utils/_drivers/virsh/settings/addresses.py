@@ -16,12 +16,11 @@ from ...._core.errors import Refused
 from ...._core.model import LIVE
 from ...._core.sharing.claims import ADDRESS
 from ...._kit import addresses as kit
+from ...._kit.addresses import RESERVATIONS, recorded
 from ...._kit.settings import Setting
 from ...._tools import virsh_network as tool
-from ..defined_lock import alone
+from ...._tools.definition_lock import alone
 
-#: The key of the mark with the reservations.
-RESERVATIONS = "reservations"
 _KINDS = ("networks.add", "networks.address", "networks.mac", "networks.source", "networks.type")
 
 ADDRESSES = {"networks.address": Setting(cost=LIVE)}
@@ -51,12 +50,6 @@ def named_networks(virsh, names):
     answers = iter(virsh.batch([words for name in names for words in tool.questions(name)]) if names else ())
     networks = [tool.parsed(name, [next(answers) for _words in tool.questions(name)]) for name in names]
     return {network.name: network for network in networks if network is not None}
-
-
-def recorded(mark, vm_id):
-    """Return the reservations {(network, MAC, address)} in the mark of a VM."""
-    is_own = bool(mark) and mark.get("id") == vm_id
-    return {tuple(text.rsplit(" ", 2)) for text in mark.get(RESERVATIONS, ())} if is_own else set()
 
 
 def with_reservations(mark, texts):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ...._core.options.devices import PCI
-from ..definition import DEFAULT_MACHINE_TYPE, target_of
+from ...._tools.domain_xml import DEFAULT_MACHINE_TYPE, target_of
 from .devices import is_described
 from .native import same_native
 

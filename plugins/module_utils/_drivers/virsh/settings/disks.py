@@ -15,7 +15,7 @@ from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF, SUSPENDED
 from ...._core.record.mark import making_of, own_mark
 from ...._kit.settings import Setting
 from ...._ports import files, writes
-from ..definition import file_of, file_or_device_of, find_or_add_child, source_of, target_of
+from ...._tools.domain_xml import file_of, file_or_device_of, find_or_add_child, source_of, target_of
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")

@@ -13,7 +13,7 @@ from ...._core.planner.planned import planned
 from ...._kit.settings import Setting
 from ...._tools import virsh as tool
 from ...._tools import virsh_output as output
-from ..definition import ARCHITECTURE, machine_type
+from ...._tools.domain_xml import ARCHITECTURE, machine_type
 from .display import MODELS_WITHOUT_MEMORY
 from .memory_cpus import check_nested
 from .native import same_native

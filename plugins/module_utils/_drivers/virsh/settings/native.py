@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 from ...._core.errors import Refused
+from ...._kit.native_paths import CONDITION, check_path, has_option, option_for
 from ...._kit.settings import Setting
-from ..definition import file_of, split_path
+from ...._tools.domain_xml import file_of, split_path
 from .disks import iso_drive
 
 #: Names of QEMU's versioned machine types without the version, by their alias.
@@ -20,9 +21,7 @@ _VERSIONED_MACHINE_TYPES = {
     "pseries": "pseries",
     "s390-ccw-virtio": "s390-ccw-virtio",
 }
-_CONDITION = r"(\[[^\]]+\])?"
-_NATIVE_PATH = re.compile(rf"([\w:.-]+{_CONDITION}(/[\w:.-]+{_CONDITION})*)?(@[\w:.-]+)?")
-_STEP = re.compile(rf"[\w:.-]+{_CONDITION}")
+_STEP = re.compile(rf"[\w:.-]+{CONDITION}")
 #: What options set of a drive, and devices that an option adds: a path of them creates the device.
 _OF_DRIVE = re.compile(r"\Z|@(type|device)\Z|(source|target|backingStore|mirror)\b|driver@type\Z")
 _DEVICES = {
@@ -67,48 +66,15 @@ def check_native(vm, config, options):
     ``options`` is {pattern for the beginning of a path: option that sets it}, for paths with and without conditions.
     """
     for key, value in (config.get("native") or {}).items():
-        option = _option_for(key, {**_NO_SETTINGS, **options})
+        option = option_for(key, {**_NO_SETTINGS, **options})
         if option:
-            raise _has_option(vm.name, key, option)
+            raise has_option(vm.name, key, option)
         if _FIRMWARE_FILES.match(key) and config.get("firmware"):
             raise Refused(
                 f"{vm.name}: native: '{key}' and the option firmware cannot be combined.",
                 "Omit one of them: firmware selects the files itself.",
             )
-        _check_path(vm.name, key, value, "a domain XML", "os/type@machine")
-
-
-def check_paths(name, native, options, document, example):
-    """Reject paths of the ``native`` of a network: see ``check_native``."""
-    for key, value in (native or {}).items():
-        option = _option_for(key, options)
-        if option:
-            raise _has_option(name, key, option)
-        _check_path(name, key, value, document, example)
-
-
-def _check_path(name, key, value, document, example):
-    steps = {step.partition("[")[0] for step in re.split(r"[/@]", key)}
-    if not key or steps & {".", ".."} or not _NATIVE_PATH.fullmatch(key):
-        raise Refused(f"{name}: native: '{key}' is not a valid path in {document}.", f"Use a path such as {example}.")
-    if re.search(r"@passwd$|secret", key):
-        raise Refused(
-            f"{name}: native: '{key}' is a secret, and native is shown in results.", "Set it with virsh edit instead."
-        )
-    if isinstance(value, (dict, list)):
-        raise Refused(
-            f"{name}: native: the value of '{key}' is not a plain value.", "Use a separate path for each value."
-        )
-
-
-def _option_for(key, options):
-    """The option that sets the value at the path ``key``, or None."""
-    paths = (key, re.sub(r"\[[^\]]*\]", "", key))
-    return next((option for pattern, option in options.items() if any(re.match(pattern, path) for path in paths)), None)
-
-
-def _has_option(name, key, option):
-    return Refused(f"{name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead.")
+        check_path(vm.name, key, value, "a domain XML", "os/type@machine")
 
 
 # In a definition ------------------------------------------------------------------------------------------------------
@@ -118,7 +84,7 @@ def write_native(definition, change):
     """Set the value at a path, unless it is that of an option: a position does not say what is there."""
     option = _option_in(definition, change.key)
     if option:
-        raise _has_option(definition.name, change.key, option)
+        raise has_option(definition.name, change.key, option)
     definition.set_native(change.key, change.new)
 
 

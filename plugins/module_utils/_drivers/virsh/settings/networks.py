@@ -17,7 +17,7 @@ from ...._core.model import LIVE, NEXT_BOOT, PAUSED, STOPPED, SUSPENDED
 from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import virsh_output as output
-from ..definition import find_or_add_child, source_of
+from ...._tools.domain_xml import find_or_add_child, source_of
 from .addresses import with_address
 from .disks import attach
 

@@ -20,7 +20,7 @@ from ...._core.model import NEXT_BOOT, POWER_OFF
 from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import qemu_firmware
-from ..definition import ARCHITECTURE
+from ...._tools.domain_xml import ARCHITECTURE
 from .firmware import FIRMWARE, nvram_of, read_firmware, read_secure_boot
 from .native import versioned_machine
 

@@ -17,7 +17,7 @@ from ...._core.errors import PolyvirtError, Refused, Unsupported
 from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import virsh_output as output
-from ..definition import Definition
+from ...._tools.domain_xml import Definition
 
 _VIRTIOFS, _9P = "virtiofs", "path"
 _ACCESS = {_VIRTIOFS: "passthrough", _9P: "mapped"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.host_plan import plan_host
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.windows.hyperv_plan import plan_host
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.hyperv_host import HostState
 
 OFF = {"Hyper-V": "disabled", "Hyper-V-PowerShell": "disabled"}

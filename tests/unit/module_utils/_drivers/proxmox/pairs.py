@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import STATES
 from hypothesis import strategies as st
 
 from simulators.proxmox import worlds

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, recorded
 

@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, CreatedMeanwhile, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.clone import clone
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import file_of, target_of
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import file_of, target_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh.answers import UUID, fail_second_define, failed

@@ -12,13 +12,9 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import (
-    Definition,
-    file_of,
-    target_of,
-)
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, file_of, target_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 

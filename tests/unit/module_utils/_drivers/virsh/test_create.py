@@ -15,9 +15,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import S
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark, unfinished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.seed_digests import digests_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 

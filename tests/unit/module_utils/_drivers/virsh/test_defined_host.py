@@ -10,15 +10,15 @@ import xml.etree.ElementTree as ET
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Stale
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import pool_host
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defined_host import DefinedHost
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_options import OPTIONS, checked
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_plan import (
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.course import run
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt import pool_host
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.defined_host import DefinedHost
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_options import OPTIONS, checked
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_plan import (
     NetworkState,
     plan_network,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.pool_plan import PoolState
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.host_settings import run
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.pool_plan import PoolState
 
 STORED = """\
 <network><name>lab</name><uuid>0f6f3f2e-5b0e-4b3c-9f4e-5f7d3f0d8a11</uuid><bridge name='virbr7'/>

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import defined_lock
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import definition_lock as defined_lock
 
 
 class _Clock:

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import (
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import (
     MARK_NAMESPACE,
     Definition,
     backing_files,

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import clone
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import domain
 

@@ -9,9 +9,9 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_devices import check_memory
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.devices import passed_through
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_plan import (
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.host_plan import (
     LibvirtHost,
     needs_restart,
     plan_host,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_record import Record
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.host_record import Record
 
 NOTHING = {
     "state": "present",

@@ -9,7 +9,7 @@ import json
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_record import Record, dump, parse
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.host_record import Record, dump, parse
 
 RECORD = Record(packages=("qemu",), users=("alice",), nested=True, forwarding=("0", "1"), started=True)
 

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import READ, WRITE
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import SAVED, FakeVirsh, disk, domain, driver_of, failed

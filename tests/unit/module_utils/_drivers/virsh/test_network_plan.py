@@ -11,8 +11,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_options import OPTIONS, checked
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_plan import (
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_options import OPTIONS, checked
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_plan import (
     NetworkState,
     plan_network,
 )

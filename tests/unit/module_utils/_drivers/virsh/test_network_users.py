@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import network_host
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_options import OPTIONS, checked
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_plan import plan_network
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt import network_host
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_options import OPTIONS, checked
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_plan import plan_network
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 _PORT = "dde4e2cc-c28c-44f0-bb4a-8c79deef93e5"

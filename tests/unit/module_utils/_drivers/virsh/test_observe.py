@@ -11,10 +11,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import UNFINISHED
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.results import describe, describe_counters
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import describe, describe_counters
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import observe
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answers import Seen
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import MARK_NAMESPACE
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,

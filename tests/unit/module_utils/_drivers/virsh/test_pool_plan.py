@@ -10,8 +10,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.pool_options import OPTIONS, checked
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.pool_plan import PoolState, plan_pool
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.pool_options import OPTIONS, checked
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.pool_plan import PoolState, plan_pool
 
 STORED = """\
 <pool type='dir'><name>images</name><uuid>6d2f4f0c-1d1b-4a55-8f5c-4a2f0f2e7c11</uuid><source></source>

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.pool_host import Pools
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.pool_host import Pools
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 

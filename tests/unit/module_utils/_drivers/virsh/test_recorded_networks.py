@@ -9,9 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import network_host, pool_host
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_options import OPTIONS, checked
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.network_plan import plan_network
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt import network_host, pool_host
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_options import OPTIONS, checked
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_plan import plan_network
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 RECORDED = Path(__file__).parents[3] / "fixtures" / "virsh" / "9.0.0"

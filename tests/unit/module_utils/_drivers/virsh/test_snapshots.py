@@ -13,10 +13,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import NEVER_EXPIRES
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import snapshots
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE, Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import SnapshotXml
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import MARK_NAMESPACE, Definition
 
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml, recorded
 from unit.module_utils._drivers.virsh.answers import with_metadata as metadata

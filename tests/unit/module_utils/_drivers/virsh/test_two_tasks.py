@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Stale
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, POWER_VERBS, Change, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition, target_of
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, target_of
 
 from unit.module_utils._drivers.virsh.answers import UUID, StoringVirsh, driver_of, machine_xml, with_devices
 

@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definit
     Nic,
     definition_of,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_block import (
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.marked_block import (
     Entry,
     Parts,
     changed_block,

@@ -10,7 +10,7 @@ import stat
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_lines import answer
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.openbsd.marked_lines import answer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.network import OPTIONS, HostNetwork
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.openbsd.network import OPTIONS, HostNetwork
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vmctl import Vmctl
 
 from unit.module_utils._drivers.vmm.in_process import InProcess

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.host_plan import plan_host
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.windows.wsl_plan import plan_host
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.wsl_conf import parse
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.wsl_host import FEATURES, PROGRAMS, WslState
 

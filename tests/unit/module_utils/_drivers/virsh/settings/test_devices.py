@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_devices import check_devices
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import not_modelled
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.devices import (
@@ -17,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
     write_device,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_node_devices import NodeDevices
 

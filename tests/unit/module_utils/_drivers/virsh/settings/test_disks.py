@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import disks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import networks as networks_file
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import MAC, machine_xml, with_devices
 from unit.module_utils._drivers.virsh.test_definition import edited

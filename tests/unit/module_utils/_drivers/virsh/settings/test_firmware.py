@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
     normalize_firmware,
     nvram_of,
@@ -18,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.nvram import place_nvram
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import machine_xml, recorded
 from unit.module_utils._drivers.virsh.test_definition import flat

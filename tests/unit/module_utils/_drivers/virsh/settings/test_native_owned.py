@@ -16,13 +16,13 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import IN_MARK
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import described_native
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import bus_of, disk_element
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import NATIVE
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import recorded
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.memory_cpus import (
     check_nested,
     read_nested,
     write_nested,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import machine_xml
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import networks
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, failed, machine_xml, with_devices
 from unit.module_utils._drivers.virsh.test_configure import change, virsh_with, written

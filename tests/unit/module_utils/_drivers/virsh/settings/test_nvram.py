@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import nvram
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
     read_firmware,
@@ -20,6 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh.answers import machine_xml

@@ -9,11 +9,11 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import networks as networks_file
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import port_forwards
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import machine_xml, with_devices
 from unit.tables.rows import ask

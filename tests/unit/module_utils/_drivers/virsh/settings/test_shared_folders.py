@@ -11,10 +11,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import shared_folders
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import write_setting
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,

@@ -8,12 +8,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import (
     read_watchdog,
     write_watchdog,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import machine_xml, with_devices
 from unit.module_utils._drivers.virsh.settings.test_hardware import changing, check, creating

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._core.errors import InvalidInput, Refused
-from ..._core.host_settings import Step
+from ..step import Step
 
 PRESENT, ACTIVE, INACTIVE, ABSENT = "present", "active", "inactive", "absent"
 RESTART = "restart"

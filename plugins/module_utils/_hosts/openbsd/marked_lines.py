@@ -13,12 +13,12 @@ import os
 from functools import partial
 
 from ..._core.errors import CommandFailed, InvalidInput, PolyvirtError, Refused
-from ..._core.options.options import Connection, Option
+from ..._core.options.option import Connection, Option
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._ports.exclusive import waiting_for
+from ..._tools.marked_block import cut_out, put_in
 from ..._tools.vm_conf import decoded, encoded
-from .marked_block import cut_out, put_in
 
 #: A line that is a comment in all files with marked lines.
 _PENDING = "# These lines are not in force yet."

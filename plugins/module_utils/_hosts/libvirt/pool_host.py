@@ -11,16 +11,16 @@ import stat
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from ..._core.options.options import Option
+from ..._core.options.option import Option
+from ..._kit.connections import LIBVIRT as CONNECTION
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
+from ..._tools.domain_xml import Definition, file_or_device_of
 from ..._tools.virsh import is_local, raise_for_errors
 from . import pool_options
 from .defined_host import DefinedHost, connect, needs_restart, reported, restart_warnings, shown_state
 from .defined_plan import ABSENT
-from .definition import Definition, file_or_device_of
-from .options import CONNECTION
 from .pool_options import BUILT, DIR, TYPES, checked
 from .pool_plan import PoolState, plan_pool
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..model import ABSENT, COLLECTIONS, Secret
-from ..options.options import TOGETHER, VM
+from ..options.option import TOGETHER, VM
 from ..planner.differences import pending
 from ..record.leases import CREATED, Expiry, created_at, is_expired, iso
 from ..record.mark import image_of, name_of_image, recorded_inputs

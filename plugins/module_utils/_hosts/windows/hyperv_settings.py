@@ -9,15 +9,15 @@ import ipaddress
 import re
 
 from ..._core.errors import InvalidInput, PolyvirtError
-from ..._core.options.options import Consent, Entries, Option, Seconds
+from ..._core.options.option import Consent, Entries, Option, Seconds
 from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain
 from ..._tools import hyperv_host, windows_features
+from ..._tools.hyperv import cannot_be_read
 from ..._tools.windows_files import check_folder, parents_of
-from .host_plan import needs_restart, plan_host, root_of, wanted_features
-from .host_switches import TYPES
-from .observe import cannot_be_read
+from .hyperv_plan import needs_restart, plan_host, root_of, wanted_features
+from .hyperv_switches import TYPES
 
 _SWITCH = {
     "name": Option(required=True),

@@ -13,8 +13,8 @@ import hashlib
 import re
 import xml.etree.ElementTree as ET
 
-from ..._core.errors import Refused
-from ..._core.record import mark as marks
+from .._core.errors import Refused
+from .._core.record import mark as marks
 
 MARK_NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/1"
 MARK_PREFIX = "polyvirt"

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..._ports import files
-from ..._ports.exclusive import waiting_for
-from ..._tools.libvirt_daemons import RUN_FOLDER
+from .._ports import files
+from .._ports.exclusive import waiting_for
+from .libvirt_daemons import RUN_FOLDER
 
 
 def alone(clock=None):

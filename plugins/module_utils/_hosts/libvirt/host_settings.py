@@ -9,7 +9,7 @@ import os
 import re
 
 from ..._core.errors import InvalidInput
-from ..._core.options.options import Consent, Option, Texts
+from ..._core.options.option import Consent, Option, Texts
 from ..._ports.command import Commands
 from ..._tools.virsh import SYSTEM_URI, Virsh
 from .host_changes import Changes

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 
 from ..._core.errors import InvalidInput, PolyvirtError, Unavailable
-from ..._core.options.options import Consent, Option, Seconds
+from ..._core.options.option import Consent, Option, Seconds
 from ..._core.options.spelling import did_you_mean
 from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain
 from ..._tools import windows_features, wsl_host
 from ..._tools.wsl import check, number_of
-from .host_plan import may_run, needs_restart, plan_host, shown
+from .wsl_plan import may_run, needs_restart, plan_host, shown
 
 OPTIONS = {
     "minimum_version": Option(),

@@ -9,12 +9,12 @@ import ipaddress
 import re
 
 from ..._core.errors import InvalidInput
-from ..._core.options.options import Consent, Entries, Option, Texts
+from ..._core.options.option import Consent, Entries, Option, Texts
 from ..._core.units import mac_address
+from ..._kit.connections import LIBVIRT as CONNECTION
+from ..._kit.native_paths import check_paths
 from ..._tools.virsh_network_values import host_key, is_ipv6
 from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT, check_name
-from .options import CONNECTION
-from .settings.native import check_paths
 
 NAT, ROUTED, ISOLATED, OPEN, BRIDGE = MODES = ("nat", "routed", "isolated", "open", "bridge")
 #: What libvirt rejects without a subnet.

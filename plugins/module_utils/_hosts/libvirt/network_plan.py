@@ -17,11 +17,11 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from ..._core.errors import Refused
-from ..._core.host_settings import Step
 from ..._tools import virsh_network_running as running_side
 from ..._tools import virsh_network_values as values
+from ..._tools.domain_xml import Definition
+from ..step import Step
 from .defined_plan import ABSENT, DefinedState, absence, shown
-from .definition import Definition
 from .network_checks import NetworkChecks
 from .network_options import ISOLATED, NAT
 

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from ..._core.errors import Refused
-from ..._core.record import mark as marks
-from ..._tools import vm_conf
+from .._core.errors import Refused
+from .._core.record import mark as marks
+from . import vm_conf
 
 _MARK = "# polyvirt "
 #: Only a newline ends a line; other line breaks of Unicode can be within a line, so str.splitlines is not used.

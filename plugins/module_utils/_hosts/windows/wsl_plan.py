@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from ..._core.errors import Refused, Unsupported
-from ..._core.host_settings import Step
 from ..._tools.windows_features import ENABLED, PENDING, UNKNOWN, enable_call
 from ..._tools.wsl_conf import boolean, edit
 from ..._tools.wsl_host import (
@@ -19,6 +18,7 @@ from ..._tools.wsl_host import (
     size_of,
     update_call,
 )
+from ..step import Step
 
 
 def plan_host(wanted, host):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 
 from ..._core.errors import NotFound, Refused
-from ..._core.host_settings import Step
 from ..._tools.hyperv import DEFAULT_SWITCH, MODULE
 from ..._tools.hyperv_host import (
     address_call,
@@ -19,6 +18,7 @@ from ..._tools.hyperv_host import (
     set_switch_calls,
     wait_for_nic,
 )
+from ..step import Step
 
 #: {choice of the option: type in Hyper-V}
 TYPES = {"external": "External", "internal": "Internal", "private": "Private", "nat": "Internal"}

@@ -9,9 +9,9 @@ import re
 import xml.etree.ElementTree as ET
 
 from ..._core.errors import InvalidInput
-from ..._core.options.options import Consent, Option
+from ..._core.options.option import Consent, Option
+from ..._kit.connections import LIBVIRT as CONNECTION
 from .defined_plan import ABSENT, ACTIVE, INACTIVE, PRESENT, check_name
-from .options import CONNECTION
 
 DIR, FS, NETFS, LOGICAL = TYPES = ("dir", "fs", "netfs", "logical")
 #: Types of which ``pool-build`` without options creates the directory, and nothing else. On a disk, it writes a

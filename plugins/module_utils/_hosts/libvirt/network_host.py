@@ -12,22 +12,22 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, replace
 
 from ..._core.errors import PolyvirtError
-from ..._core.options.options import Option
+from ..._core.options.option import Option
+from ..._kit.addresses import recorded
+from ..._kit.connections import LIBVIRT as CONNECTION
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_network as tool
 from ..._tools import virsh_network_values as values
 from ..._tools import virsh_output as output
+from ..._tools.domain_xml import Definition
 from ..._tools.virsh import is_local, is_unsupported, raise_for_errors
 from ..._tools.virsh_network_running import start_content
 from .defined_host import DefinedHost, connect, needs_restart, reported, restart_warnings, shown_state
 from .defined_plan import ACTIVE
-from .definition import Definition
 from .network_checks import OF_NETWORK
 from .network_options import BRIDGE, checked
 from .network_plan import NetworkState, plan_network
-from .options import CONNECTION
-from .settings.addresses import recorded
 
 INFO_OPTIONS = {**CONNECTION, "name": Option()}
 #: Kinds of interfaces that libvirt can connect VMs to.

@@ -10,15 +10,15 @@ import os
 import re
 
 from ..._core.errors import InvalidInput, PolyvirtError
-from ..._core.options.options import Connection, Option
+from ..._core.options.option import Connection, Option
+from ..._kit.connections import VMD as CONNECTION
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import openbsd_network as net
 from ..._tools import vm_conf
+from ..._tools.marked_block import cut_out
 from ..._tools.vmctl import Vmctl
-from .marked_block import cut_out
 from .network_problems import problems
-from .options import CONNECTION
 
 ANCHOR = "polyvirt_vmm"
 #: The first line of files that belong to the role vmm_network as a whole.

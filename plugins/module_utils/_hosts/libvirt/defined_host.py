@@ -9,9 +9,9 @@ import re
 import xml.etree.ElementTree as ET
 
 from ..._core.errors import CommandFailed, Stale
+from ..._tools.definition_lock import alone
 from ..._tools.virsh import ConnectionLost, Virsh, connection_uri
 from ..._tools.virsh_network_running import canonical
-from .defined_lock import alone
 from .defined_plan import ACTIVE, INACTIVE, RESTART, shown
 
 #: What libvirt reports if another client has already made a change, or made it impossible.
@@ -27,7 +27,7 @@ def connect(commands, params):
 
 
 class DefinedHost:
-    """One network or pool of one libvirt: see _engine/host_settings.py. ``wanted`` are the options of the task.
+    """One network or pool of one libvirt: see _hosts/course.py. ``wanted`` are the options of the task.
 
     Subclasses add ``read``, ``plan`` and ``facts``. ``_read`` is the state that was read last, ``_after`` that to which
     the last plan leads.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._core.errors import NotFound, Refused, Unsupported
-from ..._core.host_settings import Step
 from ..._tools.kvm_probe import DEVICE
+from ..step import Step
 from .host_record import Record
 
 #: The network and the pool that packages of libvirt, or its first use, define.

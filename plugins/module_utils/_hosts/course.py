@@ -10,7 +10,7 @@ A host has ``read()``, ``plan(state)`` (pure; returns the remaining steps), ``ap
 from __future__ import annotations
 
 from .._core.errors import PartlyApplied, PolyvirtError
-from .._core.host_settings import difference, next_round
+from .step import difference, next_round
 
 #: How many lost connections a task survives.
 _RECONNECTS = 5

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Paths in the ``native`` option of platforms that keep XML: which are accepted, and which belong to an option."""
+
+from __future__ import annotations
+
+import re
+
+from .._core.errors import Refused
+
+#: A condition in a path, such as [2] or [@type='network'].
+CONDITION = r"(\[[^\]]+\])?"
+_NATIVE_PATH = re.compile(rf"([\w:.-]+{CONDITION}(/[\w:.-]+{CONDITION})*)?(@[\w:.-]+)?")
+
+
+def check_paths(name, native, options, document, example):
+    """Reject paths of the ``native`` of a network: see ``check_native``."""
+    for key, value in (native or {}).items():
+        option = option_for(key, options)
+        if option:
+            raise has_option(name, key, option)
+        check_path(name, key, value, document, example)
+
+
+def check_path(name, key, value, document, example):
+    steps = {step.partition("[")[0] for step in re.split(r"[/@]", key)}
+    if not key or steps & {".", ".."} or not _NATIVE_PATH.fullmatch(key):
+        raise Refused(f"{name}: native: '{key}' is not a valid path in {document}.", f"Use a path such as {example}.")
+    if re.search(r"@passwd$|secret", key):
+        raise Refused(
+            f"{name}: native: '{key}' is a secret, and native is shown in results.", "Set it with virsh edit instead."
+        )
+    if isinstance(value, (dict, list)):
+        raise Refused(
+            f"{name}: native: the value of '{key}' is not a plain value.", "Use a separate path for each value."
+        )
+
+
+def option_for(key, options):
+    """The option that sets the value at the path ``key``, or None."""
+    paths = (key, re.sub(r"\[[^\]]*\]", "", key))
+    return next((option for pattern, option in options.items() if any(re.match(pattern, path) for path in paths)), None)
+
+
+def has_option(name, key, option):
+    return Refused(f"{name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead.")
