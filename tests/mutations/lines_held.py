@@ -23,7 +23,7 @@ MUTATIONS = (
     ),
     Mutation(
         "locks-of-a-suspended-vm-are-not-asked",
-        "_core/sharing/needed.py",
+        "_core/sharing/needed_files.py",
         "vm.on and vm.power != SUSPENDED",
         "vm.on",
         [f"{_UNIT}/test_needed.py::test_internal_snapshot_is_not_deleted_from_an_image_that_is_open_elsewhere"],

@@ -197,7 +197,7 @@ MUTATIONS = (
     Mutation(
         "running-download-is-a-leftover",
         "_media/store.py",
-        "incoming.held_file(part) if files.exists(part) else nullcontext(True)",
+        "partial_files.held_file(part) if files.exists(part) else nullcontext(True)",
         "nullcontext(True)",
         _TASKS,
     ),

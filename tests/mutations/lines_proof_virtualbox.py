@@ -52,14 +52,14 @@ MUTATIONS = (
     Mutation(
         "vm-with-a-kept-disk-stays-off-if-it-cannot-be-deleted",
         "_drivers/vbox/delete.py",
-        "writes.set_back(before)",
+        "change_counter.set_back(before)",
         "pass",
         _of(_DELETED, "test_vm_with_a_disk_of_a_user_runs_again_if_it_cannot_be_deleted"),
     ),
     Mutation(
         "vm-without-a-disk-is-started-after-a-failed-deletion",
         "_drivers/vbox/delete.py",
-        "writes.note(doubtful=True)",
+        "change_counter.note(doubtful=True)",
         "pass",
         _of(_DELETED, "test_vm_that_has_lost_a_disk_is_not_started_if_it_cannot_be_deleted"),
     ),

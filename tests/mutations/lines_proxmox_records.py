@@ -127,7 +127,7 @@ MUTATIONS = (
     Mutation(
         "loser-has-changed-something",
         "_drivers/proxmox/create.py::_uncount",
-        "writes.set_back(before)",
+        "change_counter.set_back(before)",
         "pass",
         [f"{_UNIT}/test_races.py::test_second_task_at_any_moment_leaves_one_vm"],
     ),

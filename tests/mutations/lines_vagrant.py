@@ -318,7 +318,7 @@ MUTATIONS = (
     Mutation(
         "vm-with-a-foreign-disk-stays-off",
         "_drivers/vagrant/delete.py::destroy",
-        "writes.set_back(before)",
+        "change_counter.set_back(before)",
         "pass",
         [f"{_FAILED}::test_vm_that_vagrant_does_not_destroy_is_running_again"],
     ),

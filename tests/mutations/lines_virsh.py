@@ -247,7 +247,7 @@ MUTATIONS = (
     Mutation(
         "removed-file-of-a-rejected-disk-is-a-change",
         "_drivers/virsh::_attach_disk",
-        "writes.set_back(before)",
+        "change_counter.set_back(before)",
         "pass",
         [f"{_UNIT}/test_configure.py"],
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
 #: It fails and changes nothing, or it succeeds and its answer is lost or late.

@@ -30,7 +30,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import STATES
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from hypothesis import strategies as st
 
 from platforms.benches import WITH_PAIRS
@@ -111,14 +111,14 @@ class InMemory:
         return vm.name
 
     def apply(self, batch):
-        return one_by_one(self._carry_out, batch, writes.count)
+        return one_by_one(self._carry_out, batch, change_counter.count)
 
     def _carry_out(self, vm, step):
         kind = self.disturbance.at_this_call(is_write=True)
         if kind == FAILS:
             raise CommandFailed([step.verb], 1, "it went wrong")
         self._do(vm, step)
-        writes.note(doubtful=kind is not None)
+        change_counter.note(doubtful=kind is not None)
         if kind == LATE:
             raise Timeout(f"{step.verb} had not ended.", waited=60)
         if kind is not None:

@@ -180,7 +180,7 @@ def carry_out(tasks, works, check, approval):
         if any(work.request.policy.expired_for is not None and work.plan.changed for work in task.works):
             task.check_clocks()
     if any(work.request.policy.limits for work in works):
-        from .limited import check_limits
+        from .places import check_limits
 
         check_limits(tasks, works)
     if any(work.plan.changed for work in works):
@@ -226,13 +226,13 @@ def _prepare(tasks, works):
 
     A plan that would fail half-way is rejected. A task without changes saves the time of the import.
     """
-    from .arrange import arrange
+    from .conflicts import compare_plans
 
     if len(tasks) > 1:
-        from .limited import find_places
+        from .places import find_places
 
         find_places(tasks)
-    for work in arrange(works):
+    for work in compare_plans(works):
         if work.plan.changed:
             work.task.preflight(work)
 

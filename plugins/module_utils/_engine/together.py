@@ -58,7 +58,7 @@ def _add_pruned(tasks, asked, pruning):
 def _distinct(members, tasks):
     """Return ``members`` without VMs that are found twice: two connections can lead to the same host."""
     if len({(vm.id, vm.name) for _task, vm in members}) < len(members):
-        from .limited import find_places
+        from .places import find_places
 
         find_places(tasks)
     distinct = {}

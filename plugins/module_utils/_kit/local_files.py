@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from posixpath import dirname
 
-from .._core.planner.planned import deleted_files
+from .._core.planner.planned_steps import deleted_files
 from .._core.sharing.file_checks import check_free
-from .._core.sharing.needed import DELETED, DEVICE, FILE, FOLDER, FileFacts
+from .._core.sharing.needed_files import DELETED, DEVICE, FILE, FOLDER, FileFacts
 
 #: The kind of sockets, pipes and character devices.
 SPECIAL = "special file"

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 from .._core.errors import InvalidInput, NotFound, Refused, Unavailable
 from .._core.texts import without_credentials
-from .._ports import download, files, incoming
+from .._ports import download, files, partial_files
 from .._ports.clock import Clock
 from . import checksums, signatures
 
@@ -149,7 +149,7 @@ def downloading(path, key, deadline):
     """
     part, clock = part_of(path, key), Clock()
     while True:
-        with incoming.held_file(part) as is_free:
+        with partial_files.held_file(part) as is_free:
             if is_free:
                 yield part
                 _remove_empty(part)
@@ -213,7 +213,7 @@ def _all(url, part, line, is_resumed):
     while True:
         if not is_resumed and files.exists(part):
             # Without a checksum, nothing would detect that the rest belongs to another version.
-            incoming.truncate(part)
+            partial_files.truncate(part)
         before = files.size(part) if files.exists(part) else 0
         if download.fetch_onto(url, part, line.timeout, line.headers):
             return

@@ -15,7 +15,7 @@ import struct
 from shlex import quote
 
 from .._core.errors import Refused
-from .._core.sharing.needed import Image
+from .._core.sharing.needed_files import Image
 from .._ports import files
 from . import disk_header
 

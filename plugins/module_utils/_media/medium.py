@@ -9,7 +9,7 @@ import os
 
 from .._core.errors import InvalidInput, Refused
 from .._core.options.option import Option
-from .._ports import download, files, incoming
+from .._ports import download, files, partial_files
 from .._ports.clock import Clock
 from . import fetching, signatures
 from .fetching import Line
@@ -146,7 +146,7 @@ def _download(found, medium, verifier, params):
         base = fetching.fetch(found, medium["bases"], part, Line(params["timeout"]))
         verdict = fetching.check_signature(base, part, medium, verifier)
         # Hypervisors read it with their own permissions.
-        incoming.make_readable(part)
+        partial_files.make_readable(part)
         files.replace_file(part, path)
     return base, verdict
 

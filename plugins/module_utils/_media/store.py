@@ -19,7 +19,7 @@ from typing import Optional
 from .._core.errors import Refused
 from .._core.texts import without_credentials
 from .._core.units import too_little_space
-from .._ports import download, files, incoming
+from .._ports import download, files, partial_files
 
 _VERSION = 1
 _CHECKSUM = "sha256"
@@ -160,7 +160,7 @@ class Store:
         # A new name changes none of these.
         stored = replace(stored, content=download.digest(temporary, _CHECKSUM), seen=files.version(temporary))
         files.write_atomically(stored.path + RECORD, record_of(stored), 0o644)
-        incoming.make_readable(temporary)
+        partial_files.make_readable(temporary)
         files.replace_file(temporary, stored.path)
 
     def check_content(self, stored, about):
@@ -237,4 +237,4 @@ def _part_of(path):
 
 def _locked(part):
     """Lock an incomplete download; without its file, nobody holds it."""
-    return incoming.held_file(part) if files.exists(part) else nullcontext(True)
+    return partial_files.held_file(part) if files.exists(part) else nullcontext(True)

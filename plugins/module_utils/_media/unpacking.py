@@ -12,7 +12,7 @@ import tarfile
 from contextlib import contextmanager
 
 from .._core.errors import CommandFailed, Refused, Unavailable
-from .._ports import files, incoming
+from .._ports import files, partial_files
 from .._ports.command import Commands
 from .._tools.qemu_img import QemuImg
 from . import foreign_image
@@ -61,7 +61,7 @@ def unpack(source, chain, image_format):
             _run_zstd(source, target)
         else:
             with _opened(source, step) as stream:
-                incoming.write_sparse(target, stream)
+                partial_files.write_sparse(target, stream)
         if source != downloaded:
             files.remove(source)
         source = target

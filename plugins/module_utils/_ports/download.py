@@ -16,7 +16,7 @@ from ansible.module_utils.urls import ConnectionError as UrlsConnectionError
 from ansible.module_utils.urls import NoSSLError, SSLValidationError, open_url
 
 from .._core import errors
-from . import writes
+from . import change_counter
 from .progress import report
 
 _BLOCK = 1 << 20
@@ -91,7 +91,7 @@ def _write(response, path, offset, step):
     with open(path, "r+b" if offset else "wb") as file:
         file.seek(offset)
         file.truncate()
-        writes.note()
+        change_counter.note()
         while True:
             try:
                 block = response.read(_BLOCK)

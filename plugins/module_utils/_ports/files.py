@@ -17,7 +17,7 @@ import tempfile
 from contextlib import contextmanager
 
 from .._core import errors
-from . import writes
+from . import change_counter
 from .clock import Clock
 
 _PARTIAL = ".polyvirt-partial"
@@ -92,13 +92,13 @@ def partial(path):
     folder, base = os.path.split(path)
     _remove_stale_partials(folder or ".", base)
     temporary = os.path.join(folder, f".{base}.{os.getpid()}{_PARTIAL}")
-    before = writes.count()
+    before = change_counter.count()
     try:
         yield temporary
     finally:
         if os.path.lexists(temporary):
             remove_whole(temporary)
-            writes.set_back(before)
+            change_counter.set_back(before)
 
 
 def remove_whole(path):
@@ -127,7 +127,7 @@ def write_atomically(path, data, mode=0o644):
     with explained("write", path), partial(path) as temporary:
         _write_new(temporary, data, lambda handle: os.fchmod(handle, mode))
         os.replace(temporary, path)
-        writes.note()
+        change_counter.note()
 
 
 def _write_new(path, data, set_mode):
@@ -157,7 +157,7 @@ def rename_into_place(temporary, final):
             _rename_over_placeholder(temporary, final)
         else:
             os.unlink(temporary)
-        writes.note()
+        change_counter.note()
 
 
 def remove(path):
@@ -167,7 +167,7 @@ def remove(path):
             os.unlink(path)
         except FileNotFoundError:
             return False
-        writes.note()
+        change_counter.note()
         return True
 
 
@@ -412,7 +412,7 @@ def replace_content(path, data, validate=None, mode=0o600):
         if validate is not None:
             validate(temporary)
         os.replace(temporary, path)
-        writes.note()
+        change_counter.note()
 
 
 def _copy_owner_and_mode(handle, path, mode):
@@ -433,7 +433,7 @@ def replace_file(temporary, final, keep_mode=False):
             with open(temporary, "rb") as file:
                 _copy_owner_and_mode(file.fileno(), final, stat.S_IMODE(os.fstat(file.fileno()).st_mode))
         os.replace(temporary, final)
-        writes.note()
+        change_counter.note()
 
 
 def grow(path, size):
@@ -441,7 +441,7 @@ def grow(path, size):
     with explained("enlarge", path):
         if os.stat(path).st_size < size:
             os.truncate(path, size)
-            writes.note()
+            change_counter.note()
 
 
 def is_user(name):

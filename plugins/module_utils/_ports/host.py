@@ -8,7 +8,7 @@ from __future__ import annotations
 import grp
 import os
 
-from . import writes
+from . import change_counter
 from .files import explained
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -46,4 +46,4 @@ def write_kernel_value(path, value):
     """Write text to a file of /proc/sys, which cannot be replaced."""
     with explained("write", path), open(path, "w", encoding="ascii") as file:
         file.write(f"{value}\n")
-        writes.note()
+        change_counter.note()

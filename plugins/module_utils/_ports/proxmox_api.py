@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Optional
 
 from .._core import errors
-from . import proxmox_upload, writes
+from . import change_counter, proxmox_upload
 from .proxmox_failures import LEAST_TIMEOUT, ConnectionLost, check_library, explained, lost, not_logged_in
 
 try:
@@ -93,7 +93,7 @@ class ProxmoxApi:
             except ConnectionLost:
                 if not tries:
                     if method != "GET":
-                        writes.note(doubtful=True)
+                        change_counter.note(doubtful=True)
                     raise
 
     def upload(self, path, parameters, file):
@@ -102,7 +102,7 @@ class ProxmoxApi:
             with open(file, "rb") as content:
                 return self._with_ticket(partial(self._sent, content, path, parameters))
         except ConnectionLost:
-            writes.note(doubtful=True)
+            change_counter.note(doubtful=True)
             raise
         except OSError as error:
             raise errors.NotFound(f"{file} cannot be read: {error.strerror}.", "Correct the path.") from None
@@ -122,7 +122,7 @@ class ProxmoxApi:
             return Answer(response.status_code, response.reason, errors=found.get("errors"))
         if not isinstance(found, dict) or "data" not in found:
             raise lost(self.account, "the answer is not from Proxmox VE")
-        writes.note()
+        change_counter.note()
         return Answer(200, "OK", found["data"])
 
     def _with_ticket(self, made):
@@ -149,7 +149,7 @@ class ProxmoxApi:
                 # proxmoxer does not check what it decodes.
                 raise lost(self.account, "the answer is not from Proxmox VE") from None
         if method != "GET":
-            writes.note()
+            change_counter.note()
         if isinstance(data, dict) and isinstance(data.get("errors"), bytes):
             # proxmoxer returns an answer that it cannot decode as data.
             raise lost(self.account, "the answer is cut off")

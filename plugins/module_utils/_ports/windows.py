@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .._core import errors
-from . import writes
+from . import change_counter
 from .clock import Clock
 from .windows_request import LONGEST_WAIT, Chain, is_write, repeated, requests
 
@@ -161,7 +161,7 @@ class Windows:
                     self._reset()
                     if not tries:
                         if not reads_only and not lost.before:
-                            writes.note(doubtful=True)
+                            change_counter.note(doubtful=True)
                         raise _broken_off(lost) from None
                     self.repeats += 1
 
@@ -191,11 +191,11 @@ def side_by_side(send, calls):
     item per part up to the first that failed; None after a lost connection, because it is not known what was changed.
     """
     chains = [Chain(str(index), tuple(one for part in parts for one in part)) for index, parts in calls.items()]
-    before = writes.count()
+    before = change_counter.count()
     try:
         results = send(chains)
     except errors.PolyvirtError as error:
-        is_sent = writes.count() != before
+        is_sent = change_counter.count() != before
         return {
             index: [(error, None if is_sent and not one.reads_only else False)] for index, one in zip(calls, chains)
         }
@@ -235,7 +235,7 @@ def _result(chain, answered):
     for one, answer in zip(chain.calls, answered["calls"]):
         if answer["ok"] and is_write(one):
             # A program that failed may have changed something.
-            writes.note(doubtful=bool(answer.get("exit_code")))
+            change_counter.note(doubtful=bool(answer.get("exit_code")))
     answers = tuple(map(_one_answer, answered["calls"]))
     goes_on = bool(answers) and chain.calls[len(answers) - 1].get("on_error") == "go_on"
     has_failed = bool(answers) and answers[-1].error is not None and not goes_on

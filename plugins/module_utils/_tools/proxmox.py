@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from .._core.errors import ApiError, Refused, Timeout, Unavailable
-from .._ports import writes
-from .._ports.ceiling import RAISE_CALL_TIMEOUT
+from .._ports import change_counter
+from .._ports.call_timeout import RAISE_CALL_TIMEOUT
 from .._ports.proxmox_api import ConnectionLost
 from .proxmox_errors import (
     DOUBTFUL,
@@ -69,9 +69,9 @@ class Proxmox:
             return answer.data
         error = explained(answer, f"{method} {path}", self.api.who, self.api.where)
         if method != "GET" and answer.status in DOUBTFUL:
-            writes.note(doubtful=True)
+            change_counter.note(doubtful=True)
         elif isinstance(error, HotplugFailed):
-            writes.note()
+            change_counter.note()
         raise error
 
     def now(self):
@@ -121,7 +121,7 @@ class Proxmox:
             self._warn(upid, lines)
             return
         # The call that started the task was counted, but some tasks fail before they change anything.
-        writes.take_back(doubtful=_NOTHING_DONE.search(end) is None)
+        change_counter.take_back(doubtful=_NOTHING_DONE.search(end) is None)
         raise _failed(upid, end, lines)
 
     def wait(self, upid, at_most):

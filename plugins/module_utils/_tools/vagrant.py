@@ -10,7 +10,7 @@ does not know any more is removed from the project. Calls that must not write wo
 from __future__ import annotations
 
 from .._core import errors
-from .._ports import writes
+from .._ports import change_counter
 from .._ports.command import shown
 from . import vagrant_output as output
 from .remedies import remedy_for
@@ -90,7 +90,7 @@ class Vagrant:
             return self._rows(self._execute([*arguments, "--machine-readable"], timeout, writes=True))
         except VagrantFailed as error:
             if error.kind not in _NOTHING_DONE:
-                writes.note(doubtful=True)  # The change may be partly done.
+                change_counter.note(doubtful=True)  # The change may be partly done.
             raise
 
     def _rows(self, completed):

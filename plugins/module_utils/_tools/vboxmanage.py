@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 
 from .._core import errors
-from .._ports import writes as counted
+from .._ports import change_counter as counted
 from .._ports.clock import Clock
 from .._ports.command import shown
 from . import vboxmanage_output as output

@@ -15,7 +15,7 @@ import shlex
 from dataclasses import dataclass
 
 from .._core import errors
-from .._ports import writes as counted
+from .._ports import change_counter as counted
 from .remedies import remedy_for
 from .virsh_remedies import REMEDIES, UNREACHABLE
 

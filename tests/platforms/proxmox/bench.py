@@ -14,7 +14,7 @@ from unittest import mock
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import observe
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task, together
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import proxmox_values as values
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_snapshot, proxmox_vm, proxmox_vm_info
@@ -193,7 +193,7 @@ class _Api(Api):
         if kind is None:
             return answer
         if answer.status < 400:
-            writes.take_back(doubtful=True)
+            change_counter.take_back(doubtful=True)
         if kind == LOST:
             raise ConnectionLost("The connection broke off.", None)
         return Answer(596, "Connection timed out", None, None)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned import planned_changes
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned_steps import planned_changes
 
 _CPUS_OF_HOST = 4
 

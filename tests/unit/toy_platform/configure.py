@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import changed_config
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 
 def configure(driver, vm, step):
     kept = driver.platform[vm.id]
     kept["config"] = changed_config(kept["config"], step.changes)
-    writes.note()
+    change_counter.note()

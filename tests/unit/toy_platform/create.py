@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record import mark as marks
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 
 def create(driver, vm, step):
@@ -16,4 +16,4 @@ def create(driver, vm, step):
     mark = marks.with_settings(marks.empty_mark(vm_id), config)
     kept = {"name": vm.name, "power": STOPPED, "config": config, "mark": marks.printed(mark)}
     driver.platform.setdefault(vm_id, kept)
-    writes.note()
+    change_counter.note()

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 
 def delete(driver, vm, step):
     driver.platform.pop(vm.id, None)
-    writes.note()
+    change_counter.note()

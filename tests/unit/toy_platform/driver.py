@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.verbs import carry_out, functions_of
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 from unit.toy_platform.observe import observe
 from unit.toy_platform.traits import TRAITS
@@ -36,7 +36,7 @@ class ToyDriver:
         check_plan(self, plan)
 
     def apply(self, batch):
-        return one_by_one(partial(carry_out, self), batch, writes.count)
+        return one_by_one(partial(carry_out, self), batch, change_counter.count)
 
     @cached_property
     def verbs(self):

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 
 def start(driver, vm, step):
     driver.platform[vm.id]["power"] = RUNNING
-    writes.note()
+    change_counter.note()
 
 
 def stop(driver, vm, step):
     driver.platform[vm.id]["power"] = STOPPED
-    writes.note()
+    change_counter.note()
 
 
 kill = stop

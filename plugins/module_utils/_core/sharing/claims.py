@@ -15,7 +15,7 @@ from typing import Any, Optional
 from ..errors import PolyvirtError
 from ..model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step
 from ..planner.plan_create import find_snapshot, known_settings
-from ..planner.planned import added_disks, planned
+from ..planner.planned_steps import added_disks, planned
 from ..planner.simulate import simulate
 
 #: Kinds of claims.

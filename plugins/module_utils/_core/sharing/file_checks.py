@@ -9,11 +9,11 @@ from posixpath import dirname
 from shlex import quote
 
 from ..errors import NotFound, Refused
-from ..planner.planned import deleted_files, planned
+from ..planner.planned_steps import deleted_files, planned
 from ..units import human_size
 from .claims import FILE as FILE_CLAIM
 from .claims import NEW
-from .needed import (
+from .needed_files import (
     COPIED,
     DELETED,
     DEVICE,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._core.errors import Refused
-from ..._core.planner.planned import planned
+from ..._core.planner.planned_steps import planned
 from ..._core.sharing.file_checks import check_files
 from .needed import HyperVFiles
 from .power import check_shutdown

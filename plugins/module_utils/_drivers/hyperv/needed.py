@@ -10,11 +10,22 @@ from contextlib import suppress
 
 from ..._core.errors import PolyvirtError
 from ..._core.model import ON, STOPPED
-from ..._core.planner.planned import planned
+from ..._core.planner.planned_steps import planned
 from ..._core.record.mark import making_of
 from ..._core.results.plan_content import used_files
 from ..._core.sharing.claims import NEW
-from ..._core.sharing.needed import COPIED, DISK, FILE, FOLDER, GROWN, IMAGE, FileFacts, Image, Needed, needed_files
+from ..._core.sharing.needed_files import (
+    COPIED,
+    DISK,
+    FILE,
+    FOLDER,
+    GROWN,
+    IMAGE,
+    FileFacts,
+    Image,
+    Needed,
+    needed_files,
+)
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties
 from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import (

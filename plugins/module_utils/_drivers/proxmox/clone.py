@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ..._core.errors import Refused
 from ..._core.planner.plan_create import find_snapshot
-from ..._ports import writes
+from ..._ports import change_counter
 from ..._tools import proxmox_values as values
 from . import mark
 from .create import begun_mark, create_once, create_with_vmid, finish_vm, read_created
@@ -62,7 +62,7 @@ def _copy(driver, name, arguments):
             target=None if node == source_options.node else node,
         )
 
-    before = writes.count()
+    before = change_counter.count()
     return read_created(driver, create_with_vmid(driver, name, arguments.get("id"), start_task), node, begun), before
 
 

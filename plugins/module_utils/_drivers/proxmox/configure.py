@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ..._core.errors import ApiError, Stale
 from ..._core.model import PAUSED, RUNNING
-from ..._ports import writes
+from ..._ports import change_counter
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost, HotplugFailed
 from .moving import move_disks, move_to_pool
@@ -66,7 +66,7 @@ def _seed_put_back(driver, vm, vm_options, update):
 
     After an error that may pass, the step is sent again.
     """
-    written = writes.count()
+    written = change_counter.count()
     try:
         yield
     except (Busy, ConnectionLost):
@@ -81,7 +81,7 @@ def _seed_put_back(driver, vm, vm_options, update):
             removed = ",".join(added) or None
             driver.tool.put(f"{vm_options.path}/config", **old, delete=removed, force=force, digest=now.digest)
         if not (update.to_purge or update.to_grow or {*update.to_set, *update.to_remove} - {*keys}):
-            writes.set_back(written)
+            change_counter.set_back(written)
         raise
 
 

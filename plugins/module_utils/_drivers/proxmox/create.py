@@ -24,7 +24,7 @@ from ..._core.planner.differences import additions, differences
 from ..._core.record import mark as marks
 from ..._core.record.mark import CREATED, finished_mark, with_settings
 from ..._kit.creation import undone_on_failure
-from ..._ports import writes
+from ..._ports import change_counter
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
@@ -106,7 +106,7 @@ class GaveWay(Busy):
 def _uncount(before):
     """Uncount the writes for a VM of which nothing is left; ``before``: their count, None for one of an earlier run."""
     if before is not None:
-        writes.set_back(before)
+        change_counter.set_back(before)
 
 
 def _create_new(driver, name, arguments):
@@ -128,7 +128,7 @@ def _create_new(driver, name, arguments):
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
-    before = writes.count()
+    before = change_counter.count()
     return read_created(driver, create_with_vmid(driver, name, arguments.get("id"), start_task), node, begun), before
 
 

@@ -16,8 +16,8 @@ from ..._core.record.leases import iso
 from ..._kit.creation import Creations
 from ..._kit.one_by_one import one_by_one
 from ..._kit.verbs import carry_out, functions_of
-from ..._ports import writes
-from ..._ports.ceiling import call_timeout
+from ..._ports import change_counter
+from ..._ports.call_timeout import call_timeout
 from ..._tools.proxmox import Busy
 from ..._tools.proxmox_values import parse
 from . import options as own
@@ -196,7 +196,7 @@ class ProxmoxDriver(ProxmoxObserver):
 
     def apply(self, batch):
         self.is_acting = True
-        return one_by_one(self._carry_out, batch, writes.count)
+        return one_by_one(self._carry_out, batch, change_counter.count)
 
     def _carry_out(self, vm, step):
         if step.verb in _WITHOUT_ID:

@@ -11,8 +11,8 @@ from collections import Counter
 from ..._core.errors import ApiError, NotFound, Refused, Unavailable
 from ..._core.model import LIST, RUNNING, Observation
 from ..._core.record.mark import sources_in
-from ..._kit.light import KnownSettings, is_light
-from ..._ports.ceiling import call_timeout
+from ..._kit.power_only import KnownSettings, is_light
+from ..._ports.call_timeout import call_timeout
 from ..._ports.clock import Clock
 from ..._ports.proxmox_api import ProxmoxApi
 from ..._tools.proxmox import Proxmox

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused
-from ..._ports import files, writes
+from ..._ports import change_counter, files
 from ..._tools import vagrant as tool
 from .in_vagrant import LONG
 from .own_files import with_named
@@ -39,7 +39,7 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
     _check_known(project_vm.name, drives, known)
     _check_detachable(project_vm.name, drives, to_delete)
     spared = [one for one in drives if provider_tool.is_spared(one, to_delete)]
-    before = writes.count()
+    before = change_counter.count()
     try:
         if spared:
             provider_tool.detach(project_vm.created.id, spared)
@@ -48,8 +48,8 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
         if spared and driver.project_vm(project_vm.name).created is not None:
             provider_tool.attach_again(project_vm.created.id, spared, state)
             # What Vagrant itself has done is not known.
-            writes.set_back(before)
-            writes.note(doubtful=True)
+            change_counter.set_back(before)
+            change_counter.note(doubtful=True)
         raise
     left = [path for path in sorted(to_delete) if files.exists(path)]
     left = provider_tool.delete_files(left) if left else []
@@ -85,18 +85,18 @@ def _forget_or_destroy(driver, project_vm):
     """
     if driver.is_gone(project_vm):
         files.remove_whole(project_vm.created.folder)
-        writes.note()
+        change_counter.note()
     else:
         _destroy(driver, project_vm)
 
 
 def _destroy(driver, project_vm):
-    name, before = project_vm.name, writes.count()
+    name, before = project_vm.name, change_counter.count()
     try:
         driver.vagrant_for(name).run("destroy", "-f", name, timeout=LONG)
     except CommandFailed as error:
         if tool.is_from_trigger(error) and driver.project_vm(name).created == project_vm.created:
-            writes.set_back(before)  # A trigger before the action: Vagrant has done nothing yet.
+            change_counter.set_back(before)  # A trigger before the action: Vagrant has done nothing yet.
         raise
     created = driver.project_vm(name).created
     if created is not None:

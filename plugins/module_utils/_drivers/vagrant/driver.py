@@ -17,7 +17,7 @@ from ..._core.errors import Refused
 from ..._core.model import STOP_TIMEOUT
 from ..._kit.one_by_one import one_by_one
 from ..._kit.verbs import carry_out, functions_of
-from ..._ports import files, writes
+from ..._ports import change_counter, files
 from ..._ports.clock import today
 from .in_vagrant import InVagrant
 from .observe import VagrantObserver, connected
@@ -117,7 +117,7 @@ class VagrantDriver(VagrantObserver):
         check_plan(self, plan, released)
 
     def apply(self, batch):
-        return one_by_one(partial(carry_out, self), batch, writes.count)
+        return one_by_one(partial(carry_out, self), batch, change_counter.count)
 
     @cached_property
     def verbs(self):

@@ -14,7 +14,7 @@ from ..._core.errors import CommandFailed
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
 from ..._core.units import KIB
 from ..._kit.console import console_log
-from ..._ports import files, writes
+from ..._ports import change_counter, files
 from ..._tools import virsh as tool
 from ..._tools import virsh_addresses, virsh_drives
 from ..._tools import virsh_output as output
@@ -125,7 +125,7 @@ class InLibvirt:
         """Detach drives from a VM that is off. Raises CommandFailed if one of them is still attached."""
         words = [("detach-disk", identifier, one.slot, "--config") for one in drives]
         answers = self._virsh.batch([*words, ("dumpxml", identifier, "--inactive")])
-        writes.note()
+        change_counter.note()
         tool.raise_for_errors([*words, ("dumpxml", identifier)], answers)
         left = {one.path for one in _drives(ET.fromstring(answers[-1].stdout))}
         still = [one for one in drives if one.path in left]
@@ -139,7 +139,7 @@ class InLibvirt:
     def delete_files(self, paths):
         """Delete files that no VM uses any more. Returns those that are left."""
         self._virsh.batch([("vol-delete", path) for path in paths])
-        writes.note(doubtful=True)
+        change_counter.note(doubtful=True)
         for path in filter(files.exists, paths):
             files.remove(path)
         return [path for path in paths if files.exists(path)]

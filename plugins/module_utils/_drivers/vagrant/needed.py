@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ..._core.sharing.needed import READ, SHARE, Needed
+from ..._core.sharing.needed_files import READ, SHARE, Needed
 from ..._kit.local_files import LocalFiles
 
 

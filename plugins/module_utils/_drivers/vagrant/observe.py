@@ -16,7 +16,7 @@ from ..._core.errors import InvalidInput, NotFound, Unavailable
 from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Vm
 from ..._core.record.mark import CREATED
 from ..._core.record.snapshot_leases import read_stored
-from ..._ports.ceiling import call_timeout
+from ..._ports.call_timeout import call_timeout
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
 from ..._tools.vagrantfile_provider import EXPERIMENTS

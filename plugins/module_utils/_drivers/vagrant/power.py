@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from ..._core.errors import CommandFailed, PolyvirtError, Refused, Timeout
 from ..._core.model import RUNNING, STOPPED, SUSPENDED
-from ..._ports import writes
+from ..._ports import change_counter
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_output as output
 from . import in_vagrant
@@ -48,18 +48,18 @@ def _first_start_recorded(driver, project_vm):
     if project_vm.described is None or project_vm.created is not None:
         yield
         return
-    name, before = project_vm.name, writes.count()
+    name, before = project_vm.name, change_counter.count()
     driver.project.begin_first_start(name)
-    begun = writes.count()
+    begun = change_counter.count()
     try:
         yield
     except (CommandFailed, Timeout) as error:
-        nothing_done = writes.count() == begun
+        nothing_done = change_counter.count() == begun
         # Another process that holds the lock may be starting it for the first time.
         if not tool.is_locked(error) and driver.project_vm(name).created is None:
             driver.project.end_first_start(name)
         if nothing_done:
-            writes.set_back(before)
+            change_counter.set_back(before)
         raise
 
 

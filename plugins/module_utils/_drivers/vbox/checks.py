@@ -10,7 +10,7 @@ import shlex
 from ..._core.errors import NotFound, Refused
 from ..._core.model import STOPPED
 from ..._core.planner.plan_create import find_snapshot
-from ..._core.planner.planned import planned_changes
+from ..._core.planner.planned_steps import planned_changes
 from ..._core.planner.simulate import simulate
 from ..._core.sharing.file_checks import check_files
 from ..._core.units import MIB

@@ -16,7 +16,7 @@ from functools import partial
 from ..._core.errors import CommandFailed, PartlyApplied, Refused
 from ..._core.record.mark import own_mark
 from ..._kit.creation import undone_on_failure
-from ..._ports import files, writes
+from ..._ports import change_counter, files
 from ..._tools.vboxmanage import Busy, is_not_found
 from ..._tools.vboxmanage_output import chain
 from .observe import Listing, is_lost
@@ -65,7 +65,7 @@ def delete_vm(driver, vm, paths, kept=None):
         _forget(driver, vm)
         return
     slots = spared(vbox_vm, to_delete)
-    with undone_on_failure(partial(_attach_again, driver, vbox_vm, slots, to_delete, writes.count()), Busy):
+    with undone_on_failure(partial(_attach_again, driver, vbox_vm, slots, to_delete, change_counter.count()), Busy):
         for slot in slots:
             remove_disk(driver, vbox_vm, slot_name(slot.controller, slot.port, slot.device))
         vbox_vm = _checked(driver, vm, to_delete, kept) if slots else vbox_vm
@@ -106,8 +106,8 @@ def _attach_again(driver, vbox_vm, slots, to_delete, before, _error):
             attach(driver, vbox_vm.uuid, (slot.controller, slot.port, slot.device), "hdd", slot.values["ImageUUID"])
     if slots:
         # Whether anything else has changed is not known.
-        writes.set_back(before)
-        writes.note(doubtful=True)
+        change_counter.set_back(before)
+        change_counter.note(doubtful=True)
 
 
 def _delete_checked(driver, vm, vbox_vm, to_delete):

@@ -16,7 +16,7 @@ from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
-from ..._ports import files, writes
+from ..._ports import change_counter, files
 from ..._tools.vboxmanage import Busy, is_held, is_locked
 from ..._tools.vboxmanage_states import state as state_of
 from .observe import VBoxObserver, connected, listed_in
@@ -82,7 +82,7 @@ class VBoxDriver(keeping.KeepsImages, VBoxObserver):
 
     def apply(self, batch):
         self._first = self._listing = None
-        return one_by_one(partial(carry_out, self), batch, writes.count)
+        return one_by_one(partial(carry_out, self), batch, change_counter.count)
 
     @cached_property
     def verbs(self):

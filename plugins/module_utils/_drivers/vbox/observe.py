@@ -13,9 +13,9 @@ from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
 from ..._core.record.mark import UNFINISHED, parsed
 from ..._core.record.snapshot_leases import in_text
-from ..._kit.light import KnownSettings, is_light
+from ..._kit.power_only import KnownSettings, is_light
 from ..._ports import files
-from ..._ports.ceiling import call_timeout
+from ..._ports.call_timeout import call_timeout
 from ..._ports.command import Commands
 from ..._tools import arp, vboxmanage_dhcp
 from ..._tools import vboxmanage_long as long

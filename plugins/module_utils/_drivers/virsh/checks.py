@@ -29,7 +29,7 @@ from ..._core.model import (
     Change,
     SnapshotRequest,
 )
-from ..._core.planner.planned import planned
+from ..._core.planner.planned_steps import planned
 from ..._core.sharing.file_checks import check_files
 from ..._ports import files
 from ..._tools import seed

@@ -18,7 +18,7 @@ from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
-from ..._ports import exclusive, writes
+from ..._ports import change_counter, exclusive
 from ..._tools.domain_xml import Definition
 from ..._tools.virsh import raise_for_errors
 from .observe import VirshObserver, connected
@@ -123,7 +123,7 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
 
     def apply(self, batch):
         self._definitions = None
-        return one_by_one(self._carry_out, batch, writes.count)
+        return one_by_one(self._carry_out, batch, change_counter.count)
 
     @cached_property
     def verbs(self):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._core.errors import CommandFailed, NotFound, Refused
 from ..._core.model import PAUSED, RUNNING
 from ..._core.options.devices import PCI, USB
-from ..._core.planner.planned import planned
+from ..._core.planner.planned_steps import planned
 from ..._tools.domain_xml import Definition
 from .settings.devices import described_elements, elements_of, type_of, unreadable
 from .traits import INTERNAL

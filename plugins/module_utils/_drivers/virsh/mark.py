@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from ..._core.errors import PolyvirtError
 from ..._core.record.mark import making_mark, making_of, mark_for
-from ..._ports import files, writes
+from ..._ports import change_counter, files
 from ..._tools.virsh import ConnectionLost
 from .storage import check_no_file
 
@@ -25,7 +25,7 @@ def recorded_first(driver, vm, definition, paths):
 
     If the step fails and none of them remains, the mark is again as before.
     """
-    own, found, before = mark_to_add_to(vm, definition.mark), definition.mark, writes.count()
+    own, found, before = mark_to_add_to(vm, definition.mark), definition.mark, change_counter.count()
     added = [path for path in paths if path not in making_of(own)]
     if not added:
         yield
@@ -42,8 +42,8 @@ def recorded_first(driver, vm, definition, paths):
         if not any(files.exists(path) for path in added):
             with suppress(PolyvirtError):
                 put_back(driver, vm, found)
-                writes.set_back(before)
-                writes.note(doubtful=True)
+                change_counter.set_back(before)
+                change_counter.note(doubtful=True)
         raise
 
 

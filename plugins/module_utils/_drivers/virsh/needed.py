@@ -9,7 +9,7 @@ from shlex import quote
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile
 from ..._core.record.mark import making_of, own_mark
-from ..._core.sharing.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
+from ..._core.sharing.needed_files import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._media import disk_header, foreign_image

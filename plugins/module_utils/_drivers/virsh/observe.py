@@ -17,9 +17,9 @@ from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import Observation, Vm
 from ..._core.record.mark import UNFINISHED, is_unfinished
 from ..._kit.addresses import address_effects, recorded
-from ..._kit.light import KnownSettings, is_light
+from ..._kit.power_only import KnownSettings, is_light
 from ..._ports import files
-from ..._ports.ceiling import call_timeout
+from ..._ports.call_timeout import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, target_of

@@ -19,7 +19,7 @@ from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._core.record.mark import own_disks, own_mark, with_lease, with_settings
 from ..._core.record.snapshot_leases import described, in_text
 from ..._kit.addresses import RESERVATIONS
-from ..._ports import files, writes
+from ..._ports import change_counter, files
 from ..._tools import virsh as tool
 from ..._tools.domain_xml import Definition, file_of, register_prefixes, target_of
 from ..._tools.virsh_output import version_numbers
@@ -145,7 +145,7 @@ def snapshot(driver, vm, step):
         _describe_files(root, overlays, memory)
     # Recorded before they exist, so that the mark lists all files even if this run is interrupted.
     memory_files = [memory] if memory else []
-    before = writes.count()
+    before = change_counter.count()
     # Of a VM of others, the overlay has what its guest writes from now on: it is theirs, as the file below it.
     ours = [
         path for slot, path in overlays.items() if vm.created or vm.config["disks"][slot]["source"] in own_disks(vm)
@@ -226,7 +226,7 @@ def _delete_listed(driver, vm, name):
     can_be_restored = version_numbers(driver.library) >= EXTERNAL_RESTORED_SINCE
     if not can_be_restored:
         _remove(memory)  # libvirt merges the disks, but keeps the memory file (9.0.0).
-    before = writes.count()
+    before = change_counter.count()
     _remove_from_mark(driver, vm, {*snapshot_xml.overlays, *(() if can_be_restored else memory)})
     try:
         driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
@@ -292,8 +292,8 @@ def _remove_from_mark(driver, vm, paths):
 
 def _uncount_mark(before):
     """Uncount the writes since ``before``: the mark lists the same files again. libvirt may have changed the VM."""
-    writes.set_back(before)
-    writes.note(doubtful=True)
+    change_counter.set_back(before)
+    change_counter.note(doubtful=True)
 
 
 def _edit_mark(driver, vm, edit):

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..._core.errors import NotFound, Refused
 from ..._core.model import ABSENT, ON, STOPPED
-from ..._core.planner.planned import planned
+from ..._core.planner.planned_steps import planned
 from ..._core.record.mark import IN_MARK
 from ..._core.sharing.claims import NAME
 from ..._core.sharing.file_checks import check_files

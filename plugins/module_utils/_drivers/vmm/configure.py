@@ -10,7 +10,7 @@ from ..._core.model import STOPPED
 from ..._core.planner.simulate import changed_config
 from ..._core.record.mark import BIRTH, with_settings
 from ..._core.sharing.file_checks import check_free
-from ..._core.sharing.needed import ENLARGED
+from ..._core.sharing.needed_files import ENLARGED
 from ..._core.units import human_size
 from ..._ports.locks import is_locked_as_whole
 from .observe import image_of

@@ -15,7 +15,7 @@ from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
-from ..._ports import files, writes
+from ..._ports import change_counter, files
 from ..._tools.vmctl import Busy
 from .observe import VmmObserver, connected
 from .options import STORAGE
@@ -69,7 +69,9 @@ class VmmDriver(keeping.KeepsImages, VmmObserver):
     def apply(self, batch):
         """Make all changes of vm.conf in one edit, which vmd reads once; then carry out the other steps of each VM."""
         if all(step.verb == "fetch" for _vm, steps in batch for step in steps):
-            return one_by_one(partial(carry_out, self), batch, writes.count)  # It may take minutes, and needs no lock.
+            return one_by_one(
+                partial(carry_out, self), batch, change_counter.count
+            )  # It may take minutes, and needs no lock.
         with files.held(os.path.dirname(self.config_file)) as is_locked:
             if not is_locked:
                 raise Busy(["vmctl"], 1, "held", f"Another task is changing {self.config_file}.")
@@ -134,7 +136,11 @@ class _InTwoPhases:
         indexes = [index for index, steps in steps_of.items() if steps]
         batch = [(self._batch[index][0], steps_of[index]) for index in indexes]
         try:
-            wrote = dict(enumerate(one_by_one(partial(carry_out, self._driver), batch, writes.count))) if batch else {}
+            wrote = (
+                dict(enumerate(one_by_one(partial(carry_out, self._driver), batch, change_counter.count)))
+                if batch
+                else {}
+            )
         except SomeFailed as error:
             wrote, failed = error.wrote, error.by_index
         except PolyvirtError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ..._core.record.mark import making_of
-from ..._core.sharing.needed import COPIED, DISK, GROWN, IMAGE, Image, Needed
+from ..._core.sharing.needed_files import COPIED, DISK, GROWN, IMAGE, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import LocalFiles
 from ..._media import disk_header, foreign_image

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ntpath
 
 from ..._core.errors import NotFound, Refused, Unsupported
-from ..._core.planner.planned import planned
+from ..._core.planner.planned_steps import planned
 from ..._core.record.mark import name_of_image
 from ..._core.sharing.file_checks import check_files
 from ..._tools.wsl import disk_of, is_path

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ntpath
 
-from ..._core.planner.planned import planned
+from ..._core.planner.planned_steps import planned
 from ..._core.sharing.claims import NEW
-from ..._core.sharing.needed import COPIED, FILE, FOLDER, IMAGE, FileFacts, Needed, needed_files
+from ..._core.sharing.needed_files import COPIED, FILE, FOLDER, IMAGE, FileFacts, Needed, needed_files
 from ..._ports.windows_request import Chain, properties
 from ..._tools.windows_files import (
     check_no_file,

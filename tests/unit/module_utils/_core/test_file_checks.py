@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, PolyvirtError, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned import planned
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned_steps import planned
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import FILE as FILE_CLAIM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
     MERGE,
@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     HoldsClaims,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.file_checks import check_files
-from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.needed import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.needed_files import (
     COPIED,
     DEVICE,
     DISK,

@@ -1,14 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What other VMs exclude, for the tests of a driver: plans go through the engine's own arrangement."""
+"""What other VMs exclude, for the tests of a driver: plans go through the engine's own comparison."""
 
 from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Traits
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import delete_step
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.arrange import arrange
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.conflicts import compare_plans
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import Work
 
 
@@ -33,7 +33,7 @@ def arranged(driver, *plans, policy=None, traits=None):
     for plan in plans:
         request = Request(plan.after.name, id=plan.before.id, **({"policy": policy} if policy else {}))
         works.append(Work(request, task, found=plan.before, plan=plan))
-    return arrange(works)
+    return compare_plans(works)
 
 
 def check_claims(driver, *plans, **options):

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 from suite.belts import is_deep, seed
 from unit.module_utils._engine.world import GIB, Machine, World, refusal
@@ -49,7 +49,7 @@ class Chaos(World):
 
     def apply(self, batch):
         self.segments.append([vm.name for vm, _steps in batch])
-        one_by_one(self.carry_out, batch, writes.count)
+        one_by_one(self.carry_out, batch, change_counter.count)
 
     def __getattribute__(self, name):
         if name[1:] in ("create", "configure", "start", "stop", "kill", "delete") and name[0] == "_":
@@ -73,7 +73,7 @@ class Chaos(World):
             self.asked_to_stop.setdefault(vm.name, power)
         else:
             self.written.add(vm.name)
-        writes.note()
+        change_counter.note()
         if self.is_hit():
             self._fail_after(verb, vm)
         self.complete.append(step)
@@ -89,7 +89,7 @@ class Chaos(World):
             self.undo_failed.add(vm.name)
         error = self.chance.choice([refusal("try later"), refusal("no"), Timeout("cut off", 60), ValueError("a bug")])
         if isinstance(error, Timeout):
-            writes.note(doubtful=True)
+            change_counter.note(doubtful=True)
         raise error
 
     def _fail_after(self, verb, vm):

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
     SomeFailed,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.progress import received_by
 
 from unit.module_utils._engine.test_task import IMAGE, ask, carry_out
@@ -30,13 +30,13 @@ class Together(World):
 
     def apply(self, segment):
         self.segments.append([vm.name for vm, _steps in segment])
-        return one_by_one(self.carry_out, segment, writes.count)
+        return one_by_one(self.carry_out, segment, change_counter.count)
 
     def _start(self, vm, step):
         if self.faults.get(vm.name):
             raise self.faults[vm.name].pop(0)
         super()._start(vm, step)
-        writes.note()
+        change_counter.note()
 
 
 def _three(**faults):
@@ -137,10 +137,10 @@ def test_bug_does_not_lose_the_results_of_other_vms(lane):
         if vm.name == "two":
             raise KeyError("a bug")
         start(vm, step)
-        writes.note()
+        change_counter.note()
 
     world._start = raise_bug
-    world.apply = lambda batch: one_by_one(world.carry_out, batch, writes.count)
+    world.apply = lambda batch: one_by_one(world.carry_out, batch, change_counter.count)
     outcome = _started(world)
     assert [(vm["state"], vm["changed"], vm["failed"]) for vm in outcome.vms] == [
         ("running", True, False), ("stopped", False, True), ("running", True, False),

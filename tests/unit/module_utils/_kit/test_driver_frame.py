@@ -8,15 +8,15 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Refused, SomeFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Target, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned_steps import (
     deleted_files,
     planned,
     planned_changes,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record import mark as marks
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import MIB
-from ansible_collections.polyvirt.core.plugins.module_utils._kit.light import KnownSettings, is_light
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.power_only import KnownSettings, is_light
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.settings import (
     Setting,
     defaults,

@@ -10,8 +10,8 @@ import time
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.ceiling import call_timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.call_timeout import call_timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 
 
@@ -141,6 +141,6 @@ def test_additional_variables_are_set_for_one_program_only():
 
 @pytest.mark.parametrize(("script", "counted"), [("exit 0", (1, 0)), ("exit 1", (0, 0)), ("kill -9 $$", (0, 1))])
 def test_program_that_was_killed_may_have_changed_something(script, counted):
-    certain, doubtful = writes.count()
+    certain, doubtful = change_counter.count()
     Commands().run(["sh", "-c", script], writes=True)
-    assert writes.count() == (certain + counted[0], doubtful + counted[1])
+    assert change_counter.count() == (certain + counted[0], doubtful + counted[1])

@@ -11,7 +11,7 @@ import stat
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, files
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -26,14 +26,14 @@ def test_write_replaces_content_and_mode(tmp_path, mode):
 
 @pytest.mark.parametrize("is_replaced", [True, False])
 def test_incomplete_file_does_not_count_as_a_change(tmp_path, is_replaced):
-    before = writes.count()
+    before = change_counter.count()
     with files.partial(str(tmp_path / "disk")) as copy:
         files.write_atomically(copy, b"half")
-        writes.note(doubtful=True)
+        change_counter.note(doubtful=True)
         if is_replaced:
             files.replace_file(copy, str(tmp_path / "disk"))
     assert os.listdir(tmp_path) == (["disk"] if is_replaced else [])
-    assert (writes.count() != before) == is_replaced
+    assert (change_counter.count() != before) == is_replaced
 
 
 def test_incomplete_file_is_readable_by_its_owner_only(tmp_path, monkeypatch):

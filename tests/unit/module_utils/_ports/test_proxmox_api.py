@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, NotFound, Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import proxmox_api, proxmox_failures, writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, proxmox_api, proxmox_failures
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import (
     Account,
     ConnectionLost,
@@ -227,10 +227,10 @@ def test_upload_whose_answer_is_lost_may_have_changed_something(server, world, t
     image = tmp_path / "small.iso"
     image.write_bytes(b"text")
     world.faults.request("reset_after", skip=0)
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(ConnectionLost):
         _api(server).upload("/nodes/pve1/storage/local/upload", {"content": "iso"}, str(image))
-    assert writes.count() == (before[0], before[1] + 1)
+    assert change_counter.count() == (before[0], before[1] + 1)
 
 
 def test_address_of_a_host_with_ipv6_is_in_brackets():

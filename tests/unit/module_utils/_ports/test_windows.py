@@ -9,7 +9,7 @@ import json
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import windows, windows_request, writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, windows, windows_request
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import (
     NULL,
     Chain,
@@ -249,12 +249,12 @@ def test_reading_gives_up_after_three_lost_answers(connection):
     ],
 )
 def test_change_with_a_lost_answer_is_not_repeated(connection, fault, is_done):
-    before = writes.count()
+    before = change_counter.count()
     connection.host.faults.plan(**fault)
     with pytest.raises(windows.ConnectionLost):
         connection.port.call([_change()])
     assert (connection.resets, len(connection.host.requests)) == (1, 1)
-    assert writes.count() == (before[0], before[1] + 1)
+    assert change_counter.count() == (before[0], before[1] + 1)
     assert (_notes(connection) == "x") == is_done
 
 
@@ -262,16 +262,16 @@ def test_unsent_request_is_not_a_doubtful_change():
     def send(text):
         raise windows.Lost("no route", before=True)
 
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(windows.ConnectionLost, match="no route"):
         windows.Windows(send, lambda: None).call([_change()])
-    assert writes.count() == before
+    assert change_counter.count() == before
 
 
 def test_changes_are_counted(connection):
-    before = writes.count()
+    before = change_counter.count()
     connection.port.call([_change(), Chain("r", (READ_ALPHA, read("C:\\x", 10)))])
-    assert writes.count() == (before[0] + 1, before[1])
+    assert change_counter.count() == (before[0] + 1, before[1])
 
 
 def test_failed_call_changes_nothing(connection):

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
     Refused,
     Unavailable,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import (
     Busy,
@@ -179,10 +179,10 @@ def test_read_is_repeated_while_a_proxy_answers_for_the_server(world, tool, stat
 )
 def test_writes_are_counted_by_the_answer(world, tool, fault, counted):
     world.faults.request("reply", method="PUT", **fault)
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(ApiError):
         tool.put(f"{VM}/config", onboot=True)
-    assert tuple(after - former for after, former in zip(writes.count(), before)) == counted
+    assert tuple(after - former for after, former in zip(change_counter.count(), before)) == counted
 
 
 @pytest.mark.parametrize(
@@ -190,10 +190,10 @@ def test_writes_are_counted_by_the_answer(world, tool, fault, counted):
 )
 def test_task_that_failed_before_any_change_is_not_counted(world, tool, error, counted):
     world.faults.task("qmstart", error)
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(ApiError):
         tool.run("POST", "/nodes/pve2/qemu/101/status/start")
-    assert tuple(after - former for after, former in zip(writes.count(), before)) == counted
+    assert tuple(after - former for after, former in zip(change_counter.count(), before)) == counted
 
 
 def test_unexpected_status_is_read_twice(world, tool):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
@@ -268,7 +268,7 @@ def test_missing_virtualbox_names_the_remedy():
     ("Cannot delete the current state of the running machine (machine state: Running)", 0),
 ])  # fmt: skip
 def test_failed_change_may_have_been_made_unless_it_was_rejected(text, doubtful):
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(errors.CommandFailed):
         VBoxManage(FakeCommands(1, "", f"VBoxManage: error: {text}\n")).run("modifyvm", "x", "--cpus", "2")
-    assert writes.count() == (before[0], before[1] + doubtful)
+    assert change_counter.count() == (before[0], before[1] + doubtful)

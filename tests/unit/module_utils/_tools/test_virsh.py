@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh
 
@@ -260,10 +260,10 @@ BROKEN_OFF = [
 @pytest.mark.parametrize(("words", "doubtful"), [(("start", "x"), 1), (("domstate", "x"), 0)])
 @pytest.mark.parametrize("error", [DISCONNECTED, *(f"error: Cannot start 'x'\nerror: {one}\n" for one in BROKEN_OFF)])
 def test_change_may_have_been_made_if_the_connection_was_lost(error, words, doubtful):
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(virsh.ConnectionLost):
         virsh.Virsh(FakeCommands(error), "virsh", "qemu:///system").run(*words)
-    assert writes.count() == (before[0], before[1] + doubtful)
+    assert change_counter.count() == (before[0], before[1] + doubtful)
 
 
 @pytest.mark.parametrize("way", ["kill -9 $$", "exit 137"], ids=["itself", "in a wrapper"])
@@ -271,10 +271,10 @@ def test_change_may_have_been_made_if_virsh_was_killed(tmp_path, way):
     killed = tmp_path / "virsh"
     killed.write_text(f"#!/bin/sh\n{way}\n", encoding="utf-8")
     killed.chmod(0o755)
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(virsh.ConnectionLost, match=r"virsh start x on .* failed: virsh was killed \(signal 9\)"):
         virsh.Virsh(Commands(), str(killed), "qemu:///system").run("start", "x")
-    assert writes.count() == (before[0], before[1] + 1)
+    assert change_counter.count() == (before[0], before[1] + 1)
 
 
 def test_error_of_another_connection_is_an_answer():
@@ -307,10 +307,10 @@ CUT_OFF = "error: End of file while reading data: Input/output error\n"
     ("start", "error: Domain is already active\n", 0),
 ])  # fmt: skip
 def test_command_that_failed_may_have_changed_something(command, error, doubtful):
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(errors.CommandFailed):
         virsh.Virsh(FakeCommands(error), "virsh", "qemu:///system").run(command, "x")
-    assert writes.count() == (before[0], before[1] + doubtful)
+    assert change_counter.count() == (before[0], before[1] + doubtful)
 
 
 def test_change_completed_before_the_connection_was_lost_succeeds():

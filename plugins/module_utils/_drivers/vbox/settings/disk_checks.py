@@ -10,7 +10,7 @@ import shlex
 
 from ...._core.errors import Refused
 from ...._core.model import PAUSED, RUNNING
-from ...._core.planner.planned import added_disks, planned
+from ...._core.planner.planned_steps import added_disks, planned
 from ...._core.units import GIB, human_size
 from ...._tools.vboxmanage_output import chain
 from ..vbox_vm import parse_slot, slot_name

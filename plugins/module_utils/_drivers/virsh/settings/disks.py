@@ -14,7 +14,7 @@ from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF, SUSPENDED
 from ...._core.record.mark import making_of, own_mark
 from ...._kit.settings import Setting
-from ...._ports import files, writes
+from ...._ports import change_counter, files
 from ...._tools.domain_xml import file_of, file_or_device_of, find_or_add_child, source_of, target_of
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
@@ -238,7 +238,7 @@ def _change_live_iso(driver, vm, drive, path):
 
 def add_disk(driver, vm, definition, running, change, created):
     """Add a disk. A new file is in the mark already, as one that is being created (``configure.record_first``)."""
-    slot, entry, new_files, before = change.key, change.new, [], writes.count()
+    slot, entry, new_files, before = change.key, change.new, [], change_counter.count()
     attached = attached_at(running, slot)
     if attached is not None:
         # An interrupted run has attached it to the running VM, but did not store it (``check_attached``).
@@ -305,8 +305,8 @@ def _attach_disk(driver, vm, element, new_files, before):
         if any(_has_disk(definition, element) for definition in definitions if definition.uuid == vm.id):
             return
         if definitions:
-            writes.set_back(before)
-            writes.note(doubtful=True)
+            change_counter.set_back(before)
+            change_counter.note(doubtful=True)
         raise
 
 

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from functools import cached_property, partial
 
 from ...._core.errors import CommandFailed, Refused, Unsupported
-from ...._core.planner.planned import planned
+from ...._core.planner.planned_steps import planned
 from ...._kit.settings import Setting
 from ...._tools import virsh as tool
 from ...._tools import virsh_output as output

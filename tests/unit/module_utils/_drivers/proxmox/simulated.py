@@ -11,7 +11,7 @@ from pathlib import Path
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Proxmox
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_snapshot, proxmox_vm
@@ -39,10 +39,10 @@ class Api:
             )
         except Dropped:
             if method != "GET":
-                writes.note(doubtful=True)
+                change_counter.note(doubtful=True)
             raise ConnectionLost("The connection broke off.", None) from None
         if method != "GET" and answer.status < 400:
-            writes.note()
+            change_counter.note()
         return Answer(answer.status, answer.reason, answer.data, answer.errors)
 
     def upload(self, path, parameters, file):

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import create
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.cluster import Pool
@@ -42,9 +42,9 @@ class Interrupted(Api):
         self.calls += 1
         if self.calls == self._at:
             # The other task has a process of its own, so its writes do not count as those of this one.
-            before = writes.count()
+            before = change_counter.count()
             self._act()
-            writes.set_back(before)
+            change_counter.set_back(before)
         return super().call(method, path, parameters)
 
 

@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant imp
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import together
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 from ansible_collections.polyvirt.core.plugins.modules import (
     vagrant_instance,

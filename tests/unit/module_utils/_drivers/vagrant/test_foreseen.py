@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 from unit.module_utils._drivers.vagrant.in_process import BOX, World
 
@@ -130,10 +130,10 @@ def test_trigger_leaves_no_doubt_about_the_deletion(libvirt_world, kind, is_cert
     assert world.run(**MADE).vm
     world.vagrant.fails("destroy", kind, "It went wrong.")
     driver = world.driver(vagrantfile=None, managed=True, executable="vagrant", provider="libvirt")
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(PolyvirtError):
         destroy(driver, driver.project_vm("web"))
-    assert (writes.count() == before) == is_certain
+    assert (change_counter.count() == before) == is_certain
 
 
 @pytest.mark.parametrize(("command", "options"), [("up", {"state": "started"}), ("halt", {"state": "stopped"})])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ProjectVm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import ProviderVm
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.ceiling import call_timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.call_timeout import call_timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_folder import CreatedVm
 
 from unit.module_utils._drivers.vagrant.in_process import Killed, World

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
 from unit.module_utils._drivers.vagrant.in_process import BOX, World

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from unittest import mock
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
 from platforms.virtualbox import double_registry

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, file_of, target_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
@@ -194,11 +194,11 @@ def test_file_of_disk_that_may_be_attached_is_kept(tmp_path, virsh):
 
 
 def test_file_of_disk_that_is_not_attached_is_removed(tmp_path):
-    before = writes.count()
+    before = change_counter.count()
     with pytest.raises(CommandFailed, match="no more slots"):
         change(tmp_path, FailingToAttach(REJECTED, is_attached=False), add(size=4 * MIB), power="running")
     assert not (tmp_path / "m1-vdb.qcow2").exists()
-    assert writes.count()[0] == before[0], "a file that was removed again is no change"
+    assert change_counter.count()[0] == before[0], "a file that was removed again is no change"
 
 
 def test_disk_that_was_attached_by_a_failed_call_is_stored(tmp_path):

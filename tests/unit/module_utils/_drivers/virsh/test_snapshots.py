@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import SnapshotXml
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import MARK_NAMESPACE, Definition
 
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml, recorded
@@ -295,12 +295,12 @@ def _check_counted(driver, vm, step, certain):
 
     def store(definition):
         driver.virsh.answers.update(marked(vm.having(mark=definition.mark)))
-        writes.note()
+        change_counter.note()
 
-    driver.define, before = store, writes.count()
+    driver.define, before = store, change_counter.count()
     with pytest.raises(CommandFailed):
         getattr(snapshots, step.verb)(driver, vm, step)
-    assert (writes.count()[0] > before[0], writes.count() != before) == (certain, True)
+    assert (change_counter.count()[0] > before[0], change_counter.count() != before) == (certain, True)
 
 
 @pytest.mark.parametrize("words", [SHOW, DELETE])

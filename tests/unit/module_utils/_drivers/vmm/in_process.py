@@ -23,7 +23,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vmctl import Vmctl
 

@@ -10,7 +10,7 @@ import fcntl
 import os
 from contextlib import contextmanager
 
-from . import writes
+from . import change_counter
 from .files import explained
 
 #: Bytes of zeroes that are skipped when a sparse file is written.
@@ -50,7 +50,7 @@ def _is_at(handle, path):
 def write_sparse(path, stream):
     """Write what ``stream`` contains to a new file; blocks of zeroes need no space on the disk."""
     with explained("write", path), open(path, "wb") as file:
-        writes.note()
+        change_counter.note()
         while True:
             block = stream.read(_SPARSE_BLOCK)
             if not block:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..model import SUSPENDED, Plan
-from ..planner.planned import Planned, added_disks
+from ..planner.planned_steps import Planned, added_disks
 from .claims import MERGE, NEW, SNAPSHOT, SNAPSHOTS, HoldsClaims
 
 #: Purposes of files: an image to create a disk from, a disk of a clone's source, a disk to attach, an ISO image, a file

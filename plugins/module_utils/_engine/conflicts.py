@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Arrange the plans of all VMs of a task, whichever driver they have: their order, and what they claim together."""
+"""Compare the plans of all VMs of a task, whichever driver they have: their order, and what they claim together."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import replace
 
 from .._core.errors import CreatedMeanwhile, PolyvirtError
 from .._core.model import ABSENT
-from .._core.planner.planned import deleted_files
+from .._core.planner.planned_steps import deleted_files
 from .._core.sharing.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
 from .._core.sharing.world import World, is_started
 from .order import in_order, reject_twice_listed, sorted_by
 
-#: For so many conflicts it is determined whether another order helps. That takes as long as the arrangement itself.
+#: For so many conflicts it is determined whether another order helps. That takes as long as the comparison itself.
 _MOST_EXPLAINED = 5
 
 
-def arrange(works):
+def compare_plans(works):
     """Return ``works`` in the order in which their plans take effect.
 
     A plan that other plans or other VMs exclude gets ``work.conflict``. ``work.after`` are the works that a plan has to
@@ -33,7 +33,7 @@ def arrange(works):
     for work in filter(_is_claiming, works):
         with _rejected_on_error([work]):
             wanted[id(work)] = _wanted(work)
-    return _Arrangement(works, ordered, _held(works, wanted)).arranged() if any(wanted.values()) else ordered
+    return _Comparison(works, ordered, _held(works, wanted)).ordered() if any(wanted.values()) else ordered
 
 
 @contextmanager
@@ -100,13 +100,13 @@ def _uses_own(planned):
 # Arranging ------------------------------------------------------------------------------------------------------------
 
 
-class _Arrangement:
+class _Comparison:
     """The works of a task, as the user lists them and in their order, and what all VMs hold before it."""
 
     def __init__(self, listed, works, held):
         self._listed, self._works, self._held = listed, works, held
 
-    def arranged(self):
+    def ordered(self):
         world = World(self._held)
         self._works = sorted_by(self._works, lambda work: self._needed_by(world, work), _is_deletion)
         conflicts = {}
