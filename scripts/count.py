@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Count the code lines of the collection by room and by platform: python scripts/count.py [CHECKOUT]
 
-Comments, documentation strings and blank lines are not counted. The budgets are those of tests/gates/budgets.py, which a gate compares.
+Comments, documentation strings and blank lines are not counted. The budgets are those of tests/gates/budgets.py.
 """
 
 from __future__ import annotations

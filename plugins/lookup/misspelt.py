@@ -51,7 +51,7 @@ from pathlib import Path
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..module_utils._core.options.spelling import nearest
+from ..module_utils._core.options.option_errors import nearest
 
 #: Variables of a role that are not options: facts that it sets, and variables of its playbooks and profiles.
 _OTHER = {

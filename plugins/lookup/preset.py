@@ -101,7 +101,7 @@ from pathlib import Path
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..module_utils._core.options.spelling import did_you_mean
+from ..module_utils._core.options.option_errors import did_you_mean
 from ..plugin_utils.installs.presets import COMMON, InvalidPreset, checked, vm_from_preset, whole
 
 _SHIPPED = Path(__file__).parents[2] / "templates" / "presets"

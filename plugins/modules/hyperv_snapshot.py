@@ -226,8 +226,8 @@ diff:
 
 from ..module_utils._drivers.hyperv.driver import make_driver
 from ..module_utils._drivers.hyperv.options import HYPERV
+from ..module_utils._front.changes import snapshot_module
 from ..module_utils._front.declaration import run_module
-from ..module_utils._front.snapshots import snapshot_module
 
 MODULE = snapshot_module(HYPERV, {}, make_driver)
 

@@ -236,8 +236,8 @@ diff:
 
 from ..module_utils._drivers.proxmox.driver import make_driver
 from ..module_utils._drivers.proxmox.options import CONNECTION, PROXMOX
+from ..module_utils._front.changes import snapshot_module
 from ..module_utils._front.declaration import run_module
-from ..module_utils._front.snapshots import snapshot_module
 
 MODULE = snapshot_module(PROXMOX, CONNECTION, make_driver)
 

@@ -230,8 +230,8 @@ diff:
 
 from ..module_utils._drivers.vagrant.driver import make_driver
 from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
+from ..module_utils._front.changes import snapshot_module
 from ..module_utils._front.declaration import run_module
-from ..module_utils._front.snapshots import snapshot_module
 
 MODULE = snapshot_module(VAGRANT, CONNECTION, make_driver)
 

@@ -238,8 +238,8 @@ diff:
 
 from ..module_utils._drivers.vbox.driver import make_driver
 from ..module_utils._drivers.vbox.options import CONNECTION, VIRTUALBOX
+from ..module_utils._front.changes import snapshot_module
 from ..module_utils._front.declaration import run_module
-from ..module_utils._front.snapshots import snapshot_module
 
 MODULE = snapshot_module(VIRTUALBOX, CONNECTION, make_driver)
 

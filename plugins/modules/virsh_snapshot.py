@@ -238,8 +238,8 @@ diff:
 
 from ..module_utils._drivers.virsh.driver import make_driver
 from ..module_utils._drivers.virsh.options import LIBVIRT, SNAPSHOT
+from ..module_utils._front.changes import snapshot_module
 from ..module_utils._front.declaration import run_module
-from ..module_utils._front.snapshots import snapshot_module
 
 MODULE = snapshot_module(LIBVIRT, SNAPSHOT, make_driver)
 

@@ -30,7 +30,7 @@ AREAS = {
 }
 #: An option at the beginning of a message, such as ``disks.<slot>.size: ``.
 _OPTION = re.compile(r"(<[^>]*>|[\w.\[\]-])+: ")
-#: The tables of the errors of other programs: rows (texts, remedy), see remedies.py.
+#: The tables of the errors of other programs: rows (texts, remedy), see remedy_for.
 _TABLES = ("REMEDIES", "UNREACHABLE")
 
 

@@ -104,7 +104,6 @@ LAYERS = {
             f"{_CORE}/options/guest_conditions",
             f"{_CORE}/results/console",
             f"{_CORE}/options/option_errors",
-            f"{_CORE}/options/spelling",
             f"{_CORE}/texts",
             f"{_MEDIA}/resolve",
         ),
@@ -114,7 +113,7 @@ LAYERS = {
     "inventory": Layer(("plugin_utils", f"{_CORE}/errors", f"{_CORE}/options/option_errors"), ("ansible",)),
     "connection": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "lookup": Layer(
-        ("plugin_utils", f"{_CORE}/options/option_errors", f"{_CORE}/options/spelling"),
+        ("plugin_utils", f"{_CORE}/options/option_errors"),
         (
             *("ansible.errors", "ansible.module_utils.common.arg_spec", "ansible.plugins.loader"),
             *("ansible.plugins.lookup", "ansible.utils.display"),
@@ -148,10 +147,9 @@ LAYERS = {
     _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img", f"{_TOOLS}/windows_files")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS, _MEDIA)),
     # What is no VM: networks, storage pools, and the host itself.
-    f"{_HOSTS}/step": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
-    f"{_HOSTS}/course": Layer((_CORE, f"{_HOSTS}/step")),
+    f"{_HOSTS}/course": Layer((_CORE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     **{
-        f"{_HOSTS}/{system}": Layer((f"{_HOSTS}/{system}", f"{_HOSTS}/step", _CORE, _KIT, _TOOLS, _PORTS))
+        f"{_HOSTS}/{system}": Layer((f"{_HOSTS}/{system}", f"{_HOSTS}/course", _CORE, _KIT, _TOOLS, _PORTS))
         for system in ("libvirt", "windows", "openbsd")
     },
     _KIT: Layer((_CORE, _KIT), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),

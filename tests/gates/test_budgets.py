@@ -42,7 +42,8 @@ def test_one_file_too_many_is_found(lines):
 
 def test_more_tests_than_the_product_needs_are_found(lines):
     assert any(
-        one.startswith("lines of tests") for one in budgets.exceeded({**lines, "tests/unit/new.py": sum(lines.values())})
+        one.startswith("lines of tests")
+        for one in budgets.exceeded({**lines, "tests/unit/new.py": sum(lines.values())})
     )
 
 

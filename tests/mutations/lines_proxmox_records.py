@@ -133,7 +133,7 @@ MUTATIONS = (
     ),
     Mutation(
         "unread-option-is-empty",
-        "_core/planner/unknown.py",
+        "_core/planner/differences.py",
         "next((option for option in options if option not in vm.config), None)",
         "None",
         ["tests/unit/module_utils/_core/test_unknown.py"],

@@ -154,7 +154,7 @@ MUTATIONS = (
     ),
     Mutation(
         "older-disk-that-native-names-is-vagrants",
-        "_drivers/vagrant/own_files.py",
+        "_drivers/vagrant/needed.py",
         '"allow_existing" in native',
         "False",
         [f"{_FOREIGN}::test_disk_that_the_managed_file_names_is_ours"],
@@ -198,7 +198,7 @@ MUTATIONS = (
     ),
     Mutation(
         "disk-in-a-snapshot-is-detached",
-        "_drivers/vagrant/own_files.py",
+        "_drivers/vagrant/needed.py",
         'one.ours or bool(one.held_by and one.role == "disk")',
         "one.ours",
         [f"{_FOREIGN}::test_disk_that_a_snapshot_contains_needs_permission"],
@@ -233,14 +233,14 @@ MUTATIONS = (
     ),
     Mutation(
         "written-vm-is-half-made",
-        "_drivers/vagrant/own_files.py",
+        "_drivers/vagrant/needed.py",
         "bool(provider_vm.is_unwritten)",
         "True",
         [f"{_HALF}::test_vm_on_which_something_was_written_is_not_created_again"],
     ),
     Mutation(
         "vm-started-by-hand-is-half-made",
-        "_drivers/vagrant/own_files.py",
+        "_drivers/vagrant/needed.py",
         "project_vm.begun and is_idle and not project_vm.created.is_provisioned and bool(provider_vm.is_unwritten)",
         "is_idle and not project_vm.created.is_provisioned and bool(provider_vm.is_unwritten)",
         [f"{_HALF}::test_half_made_vm_needs_a_record"],

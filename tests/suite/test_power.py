@@ -19,6 +19,8 @@ def _task(platform, label, row, check, mode=None):
     lacks_timeout = rejection(platform.traits(), {"stop_timeout": 1})
     options = {
         **platform.creation,
+        # The VMs that exist are of others, and on WSL each creation has an image.
+        **({"adopt": True} if "image" in platform.creation else {}),
         "name": [cell.name for cell in row],
         "state": row[0].asked,
         "stop_mode": mode or row[0].mode,

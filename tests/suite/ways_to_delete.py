@@ -84,7 +84,7 @@ TABLE = {
         "foreign disk": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
         "foreign iso": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
-        "disk of another vm": _row(KEPT, KEPT, KEPT, KEPT, REJECTED, KEPT, KEPT),
+        "disk of another vm": _row(KEPT, KEPT, KEPT, KEPT, REJECTED, KEPT, REJECTED),
         "disk in saved memory": _never(_SAVED_SETTINGS),
         "locked file": _row(REJECTED, REJECTED, REJECTED, REJECTED, _NO_VM_YET, _MERGED_LATER, REJECTED),
     },

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exceptions of this collection; PolyvirtError is the base class of all errors that users see.
+"""The exceptions of this collection; PolyvirtError is the base class of all errors that users see. Remedies by rows.
 
 An error names the VM, what was requested, what was found and what to do next.
 Errors never contain secrets: argv never has any, and the ports keep standard input out of errors.
@@ -9,6 +9,7 @@ Errors never contain secrets: argv never has any, and the ports keep standard in
 
 from __future__ import annotations
 
+import re
 import traceback
 
 
@@ -128,3 +129,15 @@ def unexpected(error):
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     message = f"Unexpected {type(error).__name__}: {error}. This is a bug in polyvirt.core; please report it."
     return Unexpected(message, trace)
+
+
+def remedy_for(remedies, output):
+    """Return the remedy of the first row with a text that ``output`` contains, or None.
+
+    ``remedies`` are rows (texts, remedy). In a text, "..." stands for any characters of one line.
+    """
+    return next((remedy for texts, remedy in remedies if any(_is_in(text, output) for text in texts)), None)
+
+
+def _is_in(text, output):
+    return re.search(".*".join(map(re.escape, text.split("..."))), output) is not None

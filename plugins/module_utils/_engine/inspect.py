@@ -12,9 +12,8 @@ from .._core.model import LIST, Target
 from .._core.options.identity import check_identity, known_names
 from .._core.options.option import FACETS
 from .._core.options.request import check_names, comparison, console_lines
-from .._core.results.compare import check_content, differences, points
+from .._core.results.compare import check_content, differences, facets_for, matches, points
 from .._core.results.console import ConsoleLog, describe_console
-from .._core.results.filters import facets_for, matches
 from .._core.results.vm_result import describe, describe_counters, describe_snapshots
 
 _ALWAYS = frozenset({"power", "unfinished"})

@@ -4,7 +4,7 @@
 """What a module is, as data; and running it as a module. Its action plugin runs the same in the controller's process.
 
 A module is shipped with all that it imports, so what only some modules need is beside this: changes.py has the
-modules that change VMs, snapshots.py those that change snapshots, info.py those that only report.
+modules that change VMs and snapshots, info.py those that only report.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task that changes the settings of a host: read, plan, carry out, read again, report.
+"""A task that changes the settings of a host, and its steps as data: read, plan, carry out, read again, report.
 
 A host has ``read()``, ``plan(state)`` (pure; returns the remaining steps), ``apply(steps)``, ``reconnect()``,
 ``facts(state, steps)`` and ``transient``, the errors after which it is not known what was carried out.
@@ -9,8 +9,10 @@ A host has ``read()``, ``plan(state)`` (pure; returns the remaining steps), ``ap
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from .._core.errors import PartlyApplied, PolyvirtError
-from .step import difference, next_round
 
 #: How many lost connections a task survives.
 _RECONNECTS = 5
@@ -100,3 +102,41 @@ class _Task:
             "warnings": [],
             **self._host.facts(state, steps),
         }
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change. ``key`` names the setting in diffs and errors, ``before`` and ``after`` are its values.
+
+    ``ends_round``: the host must be read again before the steps after this one can be planned exactly. ``restarts``:
+    the step restarts the host. ``waits``: the step is possible only after a restart, which the task does not allow.
+    """
+
+    key: str
+    before: Any
+    after: Any
+    calls: tuple = ()
+    modules: tuple = ()
+    ends_round: bool = False
+    restarts: bool = False
+    waits: bool = False
+
+
+def next_round(steps):
+    """Return the steps that can be carried out before the host must be read again."""
+    ready = []
+    for step in steps:
+        if step.waits:
+            continue
+        ready.append(step)
+        if step.ends_round or step.restarts:
+            break
+    return ready
+
+
+def difference(values):
+    """Return the diff of {key: (before, after)}."""
+    return {
+        "before": {key: before for key, (before, _after) in values.items()},
+        "after": {key: after for key, (_before, after) in values.items()},
+    }

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The interface of drivers: every driver implements ``Driver``, and the other protocols if its platform can."""
+"""The interface of drivers: every driver implements ``Driver``, and the other protocols if its platform can.
+
+While a task waits, an observation is of power and addresses only (``is_light``).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Optional, Protocol
 
-from .._core.model import Observation, Plan, Request, Snapshot, Target, Traits, Vm
+from .._core.model import VERBS, Observation, Plan, Request, Snapshot, Target, Traits, Vm
 from .._core.results.console import ConsoleLog
 
 
@@ -151,3 +154,37 @@ class HasHostFacts(Protocol):
 
     def host_facts(self) -> Mapping:
         """Return further keys of ``host`` for the info module, also if the platform cannot be used; never raises."""
+
+
+def functions_of(*files):
+    """Return {verb: function} of a driver's Python modules; the function for a verb has its name.
+
+    A driver imports the modules when its first step is carried out, because a shipped module compiles what it imports.
+    """
+    return {verb: getattr(file, verb) for file in files for verb in VERBS if hasattr(file, verb)}
+
+
+def carry_out(driver, vm, step):
+    """Call the driver's function for the verb of a step; for ``in_rounds``, that returns a generator."""
+    return driver.verbs[step.verb](driver, vm, step)
+
+
+_LIGHT = frozenset({"power", "addresses"})
+
+
+def is_light(targets, facets):
+    """Return whether only power and addresses are needed, and the ids of all VMs are known."""
+    return bool(targets) and facets <= _LIGHT and all(target.id for target in targets)
+
+
+class KnownSettings:
+    """The settings from full observations; light observations report them again."""
+
+    def __init__(self):
+        self._configs = {}
+
+    def remember(self, vms):
+        self._configs.update({vm.id: vm.config for vm in vms})
+
+    def of(self, vm_id):
+        return self._configs.get(vm_id, {})

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from .._core import errors
 from . import change_counter as counted
-from .call_timeout import RAISE_CALL_TIMEOUT
+from .clock import RAISE_CALL_TIMEOUT
 
 # Messages and number formats are read by the tools layer, so every program speaks plain English in UTF-8.
 _LANGUAGE = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C"}

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._core.errors import Unavailable
+from .._core.errors import Unavailable, remedy_for
 from .._ports.windows_request import Chain, Ref, call, pick, properties
-from .remedies import remedy_for
 
-#: Rows (codes of the error, remedy), see remedies.py; docs/errors.md lists them.
+#: Rows (codes of the error, remedy), see remedy_for; docs/errors.md lists them.
 REMEDIES = (
     (("0x8007000E", "0x800705AA"), "Free memory on the host, or set less memory."),
     (("0x80070070",), "Free space on the drive, or use another one."),

@@ -9,7 +9,7 @@ import re
 
 from .._core.errors import ApiError, Refused, Timeout, Unavailable
 from .._ports import change_counter
-from .._ports.call_timeout import RAISE_CALL_TIMEOUT
+from .._ports.clock import RAISE_CALL_TIMEOUT
 from .._ports.proxmox_api import ConnectionLost
 from .proxmox_errors import (
     DOUBTFUL,

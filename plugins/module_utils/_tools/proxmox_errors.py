@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from .._core import errors
 from .._core.errors import ApiError, NotFound, Refused, Stale
-from . import remedies
 
 _RIGHT = re.compile(r"Permission check failed \(([^,]+), ([^)]+)\)")
 #: A call between two nodes was not started, or was started and not answered.
@@ -96,7 +96,7 @@ def _wrong_parameters(answer, reason):
     return ApiError(f"{reason}: {listed}.", answer.status, remedy_for(listed))
 
 
-#: Rows (texts of the server's error, remedy), see remedies.py; docs/errors.md lists them.
+#: Rows (texts of the server's error, remedy), see errors.py; docs/errors.md lists them.
 REMEDIES = (
     (
         ("storage '...' does not exist", "storage '...' is disabled", "storage '...' is not available"),
@@ -131,4 +131,4 @@ REMEDIES = (
 
 
 def remedy_for(reason):
-    return remedies.remedy_for(REMEDIES, reason)
+    return errors.remedy_for(REMEDIES, reason)

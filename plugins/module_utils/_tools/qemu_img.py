@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass, replace
 
 from .._core import errors
-from .remedies import remedy_for
+from .._core.errors import remedy_for
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
-#: Rows (texts of the error, remedy), see remedies.py; docs/errors.md lists them.
+#: Rows (texts of the error, remedy), see remedy_for; docs/errors.md lists them.
 REMEDIES = (
     (
         ('qemu-img: ... "write" lock',),

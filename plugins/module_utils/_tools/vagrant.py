@@ -10,10 +10,10 @@ does not know any more is removed from the project. Calls that must not write wo
 from __future__ import annotations
 
 from .._core import errors
+from .._core.errors import remedy_for
 from .._ports import change_counter
 from .._ports.command import shown
 from . import vagrant_output as output
-from .remedies import remedy_for
 
 INSTALL = "Install Vagrant, or set executable to the path of vagrant if it is not on PATH."
 OLDEST = (2, 2)
@@ -27,7 +27,7 @@ _NOTHING_DONE = frozenset({
 _ASKING = "UIExpectsTTY"
 #: Errors of triggers. One after the work of a command raises the same error.
 _FROM_TRIGGERS = ("TriggersBadExitCodes", "TriggersGuestNotExist", "TriggersGuestNotRunning", _ASKING)
-#: Rows (texts of the error, remedy), see remedies.py; docs/errors.md lists them.
+#: Rows (texts of the error, remedy), see remedy_for; docs/errors.md lists them.
 REMEDIES = (
     (
         ("another process is already executing an action",),

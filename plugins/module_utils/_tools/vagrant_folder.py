@@ -26,7 +26,7 @@ class CreatedVm:
     """``box`` is (name, version); ``creator`` is the UID of the only user who may use the VM.
 
     ``key_file`` is the SSH key that Vagrant installed in the guest; None if the guest has the key of the box.
-    ``index_id`` is the VM's id in Vagrant's index (vagrant_index), ``project`` the folder of its Vagrantfile.
+    ``index_id`` is the VM's id in Vagrant's index (vagrant_states), ``project`` the folder of its Vagrantfile.
     """
 
     name: str

@@ -13,11 +13,11 @@ import re
 from dataclasses import replace
 
 from .._core import errors
+from .._core.errors import remedy_for
 from .._ports import change_counter as counted
 from .._ports.clock import Clock
 from .._ports.command import shown
 from . import vboxmanage_output as output
-from .remedies import remedy_for
 from .vboxmanage_remedies import REMEDIES
 
 INSTALL = "Install VirtualBox. If VBoxManage is not on PATH, set executable to its path."

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parses ``VBoxManage list dhcpservers``, and has the command lines for reserved addresses. Pure: text in, values out.
+"""Addresses of guests: ``VBoxManage list dhcpservers``, reserved addresses, neighbours of this host. Text in, values
+out.
 
 VirtualBox names the NIC of a VM by the UUID of the VM and the number of the NIC, which it prints from 0 and reads from
 1. It keeps such a reservation when the VM is deleted.
@@ -102,3 +103,13 @@ def restarting(network):
 
 def is_not_running(stderr):
     return "not running" in stderr
+
+
+#: Flag of a neighbour with a known MAC address (ATF_COM).
+_COMPLETE = 0x2
+
+
+def neighbours(text):
+    """``/proc/net/arp`` as [(address, mac)], without neighbours that did not answer."""
+    rows = [line.split() for line in text.splitlines()[1:]]
+    return [(row[0], row[3].lower()) for row in rows if len(row) >= 6 and int(row[2], 16) & _COMPLETE]

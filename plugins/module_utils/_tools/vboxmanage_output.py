@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parses the output of ``VBoxManage``. Pure: text in, values out.
+"""Parses the output of ``VBoxManage``, and its power states. Pure: text in, values out.
 
 VMs are parsed in vboxmanage_machine (one VM, machine-readable) and vboxmanage_long (all VMs, human-readable).
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\w*r\d+$", re.MULTILINE)
@@ -226,3 +227,37 @@ def _pairs(text):
         if colon:
             pairs.append((key.strip(), reported.strip()))
     return pairs
+
+
+#: VMState -> power state.
+_POWERS = {
+    "poweroff": "stopped", "aborted": "stopped", "teleported": "stopped", "saved": "suspended",
+    "aborted-saved": "suspended", "running": "running", "paused": "paused", "gurumeditation": "failed",
+}  # fmt: skip
+#: VMState during an operation -> the power state to use in the meantime.
+_TEMPORARY = {
+    "starting": "running", "stopping": "running", "saving": "running", "restoring": "running",
+    "livesnapshotting": "running", "onlinesnapshotting": "running", "deletingsnapshotlive": "running",
+    "deletingsnapshotlivepaused": "paused", "teleporting": "running", "teleportingpausedvm": "paused",
+    "teleportingin": "running", "snapshotting": "stopped", "restoringsnapshot": "stopped",
+    "deletingsnapshot": "stopped", "settingup": "stopped",
+}  # fmt: skip
+#: States that are also reported as a reason.
+_REASONS = ("aborted", "aborted-saved", "teleported", "gurumeditation")
+
+
+class State(NamedTuple):
+    """``power`` is a power state of the power table, or ``unknown``; ``busy`` names a temporary state."""
+
+    power: str
+    busy: str | None
+    reason: str
+
+
+def state(vm_state):
+    """The State for VirtualBox's VMState."""
+    if vm_state in _POWERS:
+        return State(_POWERS[vm_state], None, vm_state if vm_state in _REASONS else "")
+    if vm_state in _TEMPORARY:
+        return State(_TEMPORARY[vm_state], vm_state, "")
+    return State("unknown", None, f"VirtualBox reports {vm_state!r}")

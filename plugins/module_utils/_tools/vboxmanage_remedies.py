@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-#: Rows (texts of the error, remedy), see remedies.py. A row is used only if no row above it applies.
+#: Rows (texts of the error, remedy), see remedy_for. A row is used only if no row above it applies.
 REMEDIES = (
     (
         ("VERR_VM_DRIVER_NOT_INSTALLED", "rc=-1908", "/dev/vboxdrv does not exist", "VERR_SUPDRV"),

@@ -15,8 +15,8 @@ import shlex
 from dataclasses import dataclass
 
 from .._core import errors
+from .._core.errors import remedy_for
 from .._ports import change_counter as counted
-from .remedies import remedy_for
 from .virsh_remedies import REMEDIES, UNREACHABLE
 
 INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE)."

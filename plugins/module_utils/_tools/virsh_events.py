@@ -12,7 +12,7 @@ from typing import NamedTuple
 ARGUMENTS = ("event", "--loop", "--event", "lifecycle")
 # Before libvirt 6, the name was not quoted.
 _LINE = re.compile(r"event 'lifecycle' for domain (?P<quote>'?)(?P<name>.+)(?P=quote): (?P<event>\w+) ?(?P<detail>.*)")
-#: {(event, detail or None for all others): power state}, the same as in virsh_states.py. What is not listed says
+#: {(event, detail or None for all others): power state}, the same as in virsh_output.py. What is not listed says
 #: nothing about the power state.
 _STATES = {
     ("Started", None): "running",

@@ -1,13 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading what ``virsh -q`` prints. Pure: text in, values out."""
+"""What ``virsh -q`` prints: lists, power states, addresses, consoles. Pure: text in, values out."""
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _PADDED_NAME = 30
 _MAC = r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+"
@@ -187,3 +188,81 @@ def filesystem_drivers(text):
 def _lines(text):
     """Non-empty lines. Not splitlines(): a name may contain a line separator of Unicode."""
     return [line for line in text.split("\n") if line.strip()]
+
+
+def log_paths(root):
+    """Return the files of the serial ports and consoles in a definition (an element), the first port first."""
+    ports = [*root.findall("devices/serial"), *root.findall("devices/console")]
+    found = [path for port in ports for path in (_log(port), _file(port))]
+    # libvirt lists the first serial port as a console too.
+    return list(dict.fromkeys(path for path in found if path))
+
+
+def _log(port):
+    log = port.find("log")
+    return None if log is None else log.get("file")
+
+
+def _file(port):
+    source = port.find("source") if port.get("type") == "file" else None
+    return None if source is None else source.get("path")
+
+
+_SOURCES = {"lease": (), "agent": ("--source", "agent"), "arp": ("--source", "arp")}
+
+
+def questions(uuid, thoroughly):
+    """{source: words of the call}: only leases, which are fast, or ``thoroughly`` all sources."""
+    return {
+        source: ("domifaddr", uuid, *words) for source, words in _SOURCES.items() if thoroughly or source == "lease"
+    }
+
+
+def reported(answers):
+    """[(address, source, MAC)] without loopback and link-local ones, IPv4 first.
+
+    ``answers`` is {source: Answer} and may contain others; missing or failed sources are ignored. If several sources
+    report an address, the most reliable one is named: an ARP entry shows that the guest is alive, a lease does not.
+    """
+    found = {}
+    for source in reversed(list(_SOURCES)):
+        answer = answers.get(source)
+        for one in addresses(answer.stdout) if answer and not answer.error else ():
+            if not one.address.startswith(("127.", "::1", "fe80:")):
+                found.setdefault(one.address, (one.address, source, one.mac))
+    return sorted(found.values(), key=lambda row: (":" in row[0], row[0]))
+
+
+#: Reasons of an unrequested pause, after which resuming would not help.
+_BROKEN_PAUSES = ("I/O error", "watchdog", "crashed")
+#: "migrating" is not listed: a VM restored as paused keeps this reason (libvirt 9.0.0).
+_TEMPORARY_PAUSES = ("saving", "dumping", "creating snapshot", "creating", "starting up", "shutting down")
+
+
+class State(NamedTuple):
+    """``power`` is a power state of the power table, or ``unknown``; ``busy`` names a temporary state."""
+
+    power: str
+    busy: str | None
+    reason: str
+
+
+def state(answer, saved):
+    """The State from an answer to ``domstate --reason``; ``saved``: its memory is on disk."""
+    if answer.error:
+        return State("unknown", None, answer.error)
+    domain_state, reason = power(answer.stdout)
+    reason = "" if reason in (None, "unknown") else reason
+    if domain_state == "shut off":
+        return State("suspended" if saved else "stopped", None, reason)
+    if domain_state in ("running", "idle", "no state"):
+        return State("running", None, reason)
+    if domain_state == "in shutdown":
+        return State("running", "stopping", reason)
+    if domain_state == "paused" and reason in _BROKEN_PAUSES:
+        return State("failed", None, reason)
+    if domain_state == "paused":
+        return State("paused", reason if reason in _TEMPORARY_PAUSES else None, reason)
+    if domain_state == "crashed":
+        return State("failed", None, reason or domain_state)
+    return State("unknown", None, domain_state)

@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Optional
 
-from .._core.errors import CommandFailed, Timeout, Unavailable
+from .._core.errors import CommandFailed, Timeout, Unavailable, remedy_for
 from . import openbsd_network
-from .remedies import remedy_for
 
 _COLUMNS = 9
 _HEADER = "ID"
 _INSTALL = "vmctl is part of OpenBSD. Install OpenBSD on the host, or correct the option executable."
 _START_VMD = "Enable and start vmd: rcctl enable vmd; rcctl start vmd. The role polyvirt.core.vmm_host does so."
 _WAIT = "vmd rejects a third start of a VM within seconds. Run the task again in 6 seconds."
-#: Rows (texts of the error, remedy), see remedies.py; docs/errors.md lists them.
+#: Rows (texts of the error, remedy), see remedy_for; docs/errors.md lists them.
 REMEDIES = (
     (("Operation not permitted", "Permission denied"), "Run the task as root (become: true)."),
     (

@@ -14,9 +14,8 @@ import ntpath
 import re
 from xml.sax.saxutils import escape
 
-from .._core.errors import PolyvirtError
+from .._core.errors import PolyvirtError, remedy_for
 from .._ports.windows_request import Ref, call, pick, properties, run
-from .remedies import remedy_for
 
 #: wsl.exe of the package, which works in sessions without a desktop, and the one of Windows, which calls the former.
 PACKAGED, INBOX = "%ProgramW6432%\\WSL\\wsl.exe", "%SystemRoot%\\System32\\wsl.exe"
@@ -40,7 +39,7 @@ _FOREVER = "while :; do sleep 86400; done"
 _MANAGEMENT = "Microsoft.PowerShell.Management"
 #: Results of a task if its user could not be logged on.
 LOGON_REFUSED = (0x8007052E, 0x80070569)
-#: Rows (codes of the error, remedy), see remedies.py; docs/errors.md lists them.
+#: Rows (codes of the error, remedy), see remedy_for; docs/errors.md lists them.
 REMEDIES = (
     (
         ("WSL_E_LOCAL_SYSTEM_NOT_SUPPORTED",),

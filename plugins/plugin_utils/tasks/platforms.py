@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ansible.module_utils.common.validation import check_type_dict
 
 from ...module_utils._core.errors import InvalidInput, Unsupported
-from ...module_utils._core.options.spelling import did_you_mean
+from ...module_utils._core.options.option_errors import did_you_mean
 from ...module_utils._core.planner.fleet import check_prune_max
 from .registry import PLATFORMS
 

@@ -14,8 +14,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
     vagrant_folder,
-    vagrant_index,
     vagrant_output,
+    vagrant_states,
     vagrantfile,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant import Vagrant
@@ -89,9 +89,9 @@ def test_vagrant_takes_a_name_for_the_beginning_of_an_id(environment_of_its_own)
     found = environment_of_its_own
     found.write(vagrantfile.render({"machines": [{**PROJECT["machines"][0], "name": "a"}]}))
     folder = write_lost_vm(found, index="a" + 31 * "0")
-    index = vagrant_index.read(files, str(found.home))
+    index = vagrant_states.read(files, str(found.home))
     assert index == {"a" + 31 * "0": ("web", str(found.project), FILE)}
-    assert vagrant_index.vm_mistaken_for(index, "a", None)
+    assert vagrant_states.vm_mistaken_for(index, "a", None)
     assert folder.exists()
     # Vagrant looks for web, which the file does not describe.
     with pytest.raises(CommandFailed, match="'web'"):

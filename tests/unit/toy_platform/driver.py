@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import cached_property, partial
 
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.driver import carry_out, functions_of
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._kit.verbs import carry_out, functions_of
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 from unit.toy_platform.observe import observe

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..errors import Refused
 from ..model import ABSENT
-from .spelling import did_you_mean
+from .option_errors import did_you_mean
 
 
 def check_identity(vm, vm_id, name, traits, known=()):

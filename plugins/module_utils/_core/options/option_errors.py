@@ -1,12 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors about the form of options that Ansible would explain less well. Pure."""
+"""Errors about the form of options that Ansible would explain less well, and the names that a user may have meant."""
 
 from __future__ import annotations
 
 from ..errors import InvalidInput
-from .spelling import nearest
 
 #: There are few options, and many are short: "sise" is similar to size.
 _SIMILAR = 0.75
@@ -113,3 +112,22 @@ def _entries(value, option):
     """The dictionaries of suboptions that a task sets for an option."""
     entries = value if isinstance(value, list) else [value]
     return [one for one in entries if option and option.options and isinstance(one, dict)]
+
+
+#: Accepts swapped, missing and added letters and missing endings: "memroy" for memory, but not "web2" for web1.
+SIMILAR = 0.8
+
+
+def nearest(name, known, cutoff=SIMILAR):
+    """Return the other known name that is most similar to ``name``, whatever their case, or None."""
+    from difflib import get_close_matches  # Only errors need it.
+
+    lower = {str(one).lower(): one for one in known if one != name}
+    similar = get_close_matches(str(name).lower(), lower, n=1, cutoff=cutoff)
+    return lower[similar[0]] if similar else None
+
+
+def did_you_mean(name, known):
+    """Return the remedy for a name that does not exist: "Did you mean web1? ", or an empty text."""
+    similar = nearest(name, known)
+    return "" if similar is None else f"Did you mean {similar}? "

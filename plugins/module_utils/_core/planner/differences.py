@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import Refused, Unsupported
-from ..model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, Change
+from ..model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, UNKNOWN, Change
 from ..record.leases import CREATED
 from ..units import human_size, is_size
 
@@ -241,3 +241,29 @@ def pending(vm):
         else:
             paths.append(name)
     return paths
+
+
+def check_known(vm, options, traits):
+    """Raise Refused for the first of ``options`` of a VM in an unknown state that was not read.
+
+    What the platform reports in spite of its state is in ``vm.config``, and can be compared.
+    """
+    unread = next((option for option in options if option not in vm.config), None)
+    if unread is not None:
+        raise Refused(
+            f"{vm.name}: {unread}: its settings are unknown ({_reason(vm)}), so nothing is compared or changed.",
+            _remedy(traits),
+        )
+
+
+def unknown_state(vm, traits):
+    """Return the error about a VM that would have to be changed."""
+    return Refused(f"{vm.name}: its state is unknown ({_reason(vm)}), so nothing is changed.", _remedy(traits))
+
+
+def _reason(vm):
+    return vm.reason or "the platform does not report it"
+
+
+def _remedy(traits):
+    return traits.instead.get(UNKNOWN, "Check the VM with the platform's own tools first.")

@@ -26,7 +26,7 @@ from ..model import (
 from ..options.identity import check_identity, known_names
 from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
-from .differences import check_supported, differences, normalize, pending
+from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
 from .plan_create import (
     as_choice,
     check_adopted,
@@ -45,10 +45,9 @@ from .plan_create import (
     uncertain_sources,
 )
 from .plan_delete import delete_step
+from .planned_steps import into_segments
 from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between
-from .segments import into_segments
 from .simulate import changed_config, simulate
-from .unknown import check_known, unknown_state
 
 
 @dataclass(frozen=True)

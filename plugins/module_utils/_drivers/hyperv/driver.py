@@ -14,10 +14,10 @@ from functools import cached_property, partial
 from ..._core.errors import NotFound, PolyvirtError
 from ..._core.model import Target
 from ..._kit.creation import Creations
+from ..._kit.driver import carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import carry_out, functions_of
-from ..._ports.call_timeout import call_timeout
+from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
 from ..._tools.windows_files import key_of

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
+from ..._core.record.leases import read_stored
 from ..._core.record.mark import UNFINISHED, making_of, mark_for, marked_settings
-from ..._core.record.snapshot_leases import read_stored
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from ..._tools.windows_files import key_of
 from .mark import EXPIRIES, is_temporary, mark_of

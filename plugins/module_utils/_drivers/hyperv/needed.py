@@ -40,8 +40,7 @@ from ..._tools.windows_files import (
 from .clone import source_files
 from .mark import own_mark, temporary_name
 from .observe import all_disks
-from .settings.disk_space import bytes_of_new, drive_of, is_fixed
-from .settings.disks import path_in
+from .settings.disks import bytes_of_new, drive_of, is_fixed, path_in
 from .settings.slot_checks import OF_NEW_VM, controllers_of, is_new, needed_controllers
 
 #: Verbs of steps that attach disks or an ISO image.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._core.errors import Unavailable
 from ..._core.model import Observation
 from ..._core.options.identity import spellings
-from ..._kit.power_only import KnownSettings, is_light
+from ..._kit.driver import KnownSettings, is_light
 from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, properties
 from ..._tools.hyperv import (

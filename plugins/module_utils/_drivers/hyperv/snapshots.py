@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from ..._core.errors import Refused, Stale
 from ..._core.model import PAUSED, RUNNING
-from ..._core.record.leases import stored
-from ..._core.record.snapshot_leases import with_expiry, without
+from ..._core.record.leases import stored, with_expiry, without
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
 from .mark import EXPIRIES, notes_call, own_mark, split_notes

@@ -12,11 +12,11 @@ from ..._core.errors import ApiError, Refused
 from ..._core.sharing.file_checks import check_not_smaller
 from ..._core.units import MIB, human_size
 from ..._tools import proxmox_values as values
+from .claims import storages_of
 from .clone import check_copy, check_new_source, check_shared_storages, node_of_source, options_of_clone
 from .cluster import VmOptions
 from .configure import needs_storage, update_with_seed
 from .create import check_slots, inputs_of, options_of_new
-from .file_users import storages_of
 from .moving import check_move, check_moving_disk, check_pool, check_pool_change
 from .power import check_power
 from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, check_verb

@@ -11,11 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.errors import ApiError, Refused
-from ..._core.model import STOPPED
+from ..._core.model import STOPPED, File
 from ..._core.sharing.claims import BASE, DELETE, FILE, WRITE, Claim, Held, HoldsClaims
 from ..._tools import proxmox_values as values
 from .cluster import in_parallel, read_listed_options, vm_of
-from .file_users import linked_clones, storages_of
+from .own_volumes import own_volumes
+from .settings.disks import volumes_of
+from .settings.iso import iso_volumes_of
 
 _REASSIGN = "Detach it there, and change its owner first (web interface: Reassign Owner)."
 
@@ -75,3 +77,35 @@ def _with_remedy(claim, vmid):
     """The name of a volume contains the id of a VM. It is deleted with this VM, even if it is not attached."""
     is_own = claim.kind == FILE and claim.mode == WRITE and values.owner_of(claim.text) == vmid
     return replace(claim, remedy=_REASSIGN) if is_own else claim
+
+
+def files_of(vm_options, names):
+    """The volumes of a VM as Files. One with the id of another VM in its name belongs to that VM.
+
+    All others are deleted with the VM, also those that the mark does not name, and that somebody else has created.
+
+    ``names`` is {id: name} of all VMs.
+    """
+    own = own_volumes(vm_options)
+    files = [_file(vm_options, volume, names, key in own) for key, volume in volumes_of(vm_options.stored).items()]
+    return (*files, *(File(volume, "medium") for volume in iso_volumes_of(vm_options.stored).values()))
+
+
+def _file(vm_options, volume, names, ours):
+    owner = values.owner_of(volume)
+    if owner != vm_options.vmid:
+        return File(volume, "disk", used_by=(names.get(owner, f"VM {owner}"),) if owner else ())
+    return File(volume, "disk", ours=ours, bound=True)
+
+
+def storages_of(volumes):
+    return sorted({volume.partition(":")[0] for volume in volumes})
+
+
+def linked_clones(tool, node, storages):
+    """Yield (volume of a template, id of a linked clone that needs it, volume of the clone) on storages of a node."""
+    for storage in storages:
+        for entry in tool.get(f"/nodes/{node}/storage/{storage}/content", content="images"):
+            base = values.base_of(entry["volid"])
+            if base:
+                yield base, str(entry.get("vmid") or values.owner_of(entry["volid"])), entry["volid"]

@@ -14,10 +14,10 @@ from ..._core.options.option import CREATION, SETTING
 from ..._core.options.public_keys import public_keys
 from ..._core.record.leases import iso
 from ..._kit.creation import Creations
+from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
-from ..._kit.verbs import carry_out, functions_of
 from ..._ports import change_counter
-from ..._ports.call_timeout import call_timeout
+from ..._ports.clock import call_timeout
 from ..._tools.proxmox import Busy
 from ..._tools.proxmox_values import parse
 from . import options as own

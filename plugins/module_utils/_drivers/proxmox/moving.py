@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..._core.errors import NotFound, Refused
 from ..._core.options.identity import listed
 from ..._tools import proxmox_values as values
-from .file_users import linked_clones, storages_of
+from .claims import linked_clones, storages_of
 from .privileges import ExistingVmPrivileges
 from .settings.cloud_init import seed_slot
 from .settings.disks import disks_of, storage_of, volumes_of

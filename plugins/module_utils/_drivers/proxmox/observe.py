@@ -11,9 +11,8 @@ from collections import Counter
 from ..._core.errors import ApiError, NotFound, Refused, Unavailable
 from ..._core.model import LIST, RUNNING, Observation
 from ..._core.record.mark import sources_in
-from ..._kit.power_only import KnownSettings, is_light
-from ..._ports.call_timeout import call_timeout
-from ..._ports.clock import Clock
+from ..._kit.driver import KnownSettings, is_light
+from ..._ports.clock import Clock, call_timeout
 from ..._ports.proxmox_api import ProxmoxApi
 from ..._tools.proxmox import Proxmox
 from .account import account
@@ -205,7 +204,7 @@ class ProxmoxObserver:
         if facets & {"snapshots", "snapshot_configs"}:
             vm = vm.having(snapshots=self._snapshots(vm_options, facets))
         if "files" in facets:
-            from .file_users import files_of
+            from .claims import files_of
 
             vm = vm.having(files=files_of(vm_options, self._names_by_id))
         return self._with_addresses(vm, vm_options, uptime) if "addresses" in facets else vm

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ..._core.errors import Refused, Stale
 from ..._core.model import RUNNING, STOPPED, Snapshot
 from ..._core.planner.plan_create import find_snapshot
-from ..._core.record.snapshot_leases import described, in_text
+from ..._core.record.leases import described, in_text
 from . import mark
 from .cluster import in_parallel
 from .own_volumes import notes_with_detached

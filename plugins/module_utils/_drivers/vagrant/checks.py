@@ -15,8 +15,8 @@ from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
 from . import in_vagrant
 from .in_libvirt import EXTERNAL
-from .names import check_name_is_free
 from .needed import VagrantFiles
+from .project import check_name_is_free
 from .settings.box import check_box
 from .settings.port_forwards import check_ports_are_free, host_end
 from .settings.table import description_of

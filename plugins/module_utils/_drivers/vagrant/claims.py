@@ -13,8 +13,7 @@ from dataclasses import replace
 from ..._core.model import STOPPED
 from ..._core.sharing.claims import WRITE, Held, HoldsClaims, claims_of_config
 from ..._ports import files
-from .names import provider_name
-from .project import ProjectVm
+from .project import ProjectVm, provider_name
 from .settings.table import config_of
 
 #: Networks of Vagrant reach each other through the host, so that an address can be used only once.

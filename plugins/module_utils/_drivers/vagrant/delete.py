@@ -12,7 +12,7 @@ from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused
 from ..._ports import change_counter, files
 from ..._tools import vagrant as tool
 from .in_vagrant import LONG
-from .own_files import with_named
+from .needed import with_named
 
 
 def delete(driver, vm, step):

@@ -15,8 +15,8 @@ from functools import cached_property, partial
 
 from ..._core.errors import Refused
 from ..._core.model import STOP_TIMEOUT
+from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
-from ..._kit.verbs import carry_out, functions_of
 from ..._ports import change_counter, files
 from ..._ports.clock import today
 from .in_vagrant import InVagrant

@@ -16,10 +16,9 @@ from ..._core.units import KIB
 from ..._kit.console import console_log
 from ..._ports import change_counter, files
 from ..._tools import virsh as tool
-from ..._tools import virsh_addresses, virsh_drives
+from ..._tools import virsh_drives, virsh_output
 from ..._tools import virsh_output as output
-from ..._tools.virsh_console import log_paths
-from ..._tools.virsh_states import state
+from ..._tools.virsh_output import log_paths, state
 from .provider_vm import Drive, ProviderVm
 
 #: The kind of a snapshot of which libvirt stores the disk, or the memory, in files of their own.
@@ -186,7 +185,7 @@ class InLibvirt:
 def _read_commands(one, facets, is_begun):
     """{key of the answer: words of the virsh command} for the VM with the id ``one``."""
     commands = {"power": ("domstate", one, "--reason"), "info": ("dominfo", one)}
-    commands.update(virsh_addresses.questions(one, thoroughly="addresses" in facets))
+    commands.update(virsh_output.questions(one, thoroughly="addresses" in facets))
     commands["nics"] = ("domiflist", one)
     if "files" in facets or is_begun:
         commands["definition"] = ("dumpxml", one, "--inactive")
@@ -200,7 +199,7 @@ def _read_commands(one, facets, is_begun):
 
 def _provider_vm(answers, saved, snapshots):
     power, busy, reason = state(answers["power"], saved)
-    addresses = tuple(Address(*row) for row in virsh_addresses.reported(answers)) if power == RUNNING else ()
+    addresses = tuple(Address(*row) for row in virsh_output.reported(answers)) if power == RUNNING else ()
     definition, nics = answers.get("definition"), answers["nics"]
     current = answers["current"].stdout.partition("\n")[0] if "current" in answers else None
     drives = () if definition is None or definition.error else _drives(ET.fromstring(definition.stdout))

@@ -20,7 +20,7 @@ from ..._tools import vboxmanage_long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import is_not_found
 from ..._tools.vboxmanage_file import descriptions_in, settings_in
-from ..._tools.vboxmanage_states import state
+from ..._tools.vboxmanage_output import state
 from .provider_vm import Drive, ProviderVm
 
 #: The name of Vagrant's own port forward on the first NIC.

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from ..._core.errors import InvalidInput, NotFound, Unavailable
 from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Vm
+from ..._core.record.leases import read_stored
 from ..._core.record.mark import CREATED
-from ..._core.record.snapshot_leases import read_stored
-from ..._ports.call_timeout import call_timeout
+from ..._ports.clock import call_timeout
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
 from ..._tools.vagrantfile_provider import EXPERIMENTS
@@ -25,7 +25,7 @@ from ..._tools.virsh import SYSTEM_URI, Virsh, connection_uri
 from . import in_vagrant
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
-from .own_files import files_of, is_half_made
+from .needed import files_of, is_half_made
 from .project import EXPIRIES, Project, default_file, ssh_record
 from .settings.provisioners import automatic
 from .settings.table import DESCRIPTIVE, INPUTS, config_of

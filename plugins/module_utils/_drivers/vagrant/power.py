@@ -15,7 +15,7 @@ from ..._tools import vagrant_output as output
 from . import in_vagrant
 from .delete import destroy
 from .in_vagrant import LONG
-from .own_files import is_half_made
+from .needed import is_half_made
 from .project import ssh_record
 from .settings.port_forwards import clear as clear_forwards
 from .settings.provisioners import automatic

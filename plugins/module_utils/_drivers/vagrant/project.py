@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from typing import Any, Optional
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, PolyvirtError, Refused, Stale
 from ..._ports import files
-from ..._tools import vagrant_folder, vagrant_index, vagrantfile
+from ..._tools import vagrant_folder, vagrant_states, vagrantfile
 
 #: The names of the file that Vagrant reads if none is set; the first one that exists.
 _DEFAULT_FILES = ("Vagrantfile", "vagrantfile")
@@ -99,7 +100,7 @@ class Project:
 
     def __init__(self, folder, file, managed, dotfile=None, home=None):
         self.folder, self.file, self.managed = folder, file, managed
-        self.home = os.path.expanduser(home or vagrant_index.HOME)
+        self.home = os.path.expanduser(home or vagrant_states.HOME)
         self._dotfile_name = os.path.expanduser(dotfile or vagrant_folder.DEFAULT)
         self.dotfile = os.path.join(folder, self._dotfile_name)
         #: Names in the user's own Vagrantfile, once Vagrant has reported them.
@@ -119,7 +120,7 @@ class Project:
     def read(self):
         created = vagrant_folder.created_vms(files, self.dotfile)
         records = {name: _record_of(one) for name, one in created.items()}
-        index = _LazyIndex(lambda: vagrant_index.read(files, self.home))
+        index = _LazyIndex(lambda: vagrant_states.read(files, self.home))
         copied = self._copied(created, records, index)
         foreign = self._foreign(created, records, index).union(copied)
         if not self.managed:
@@ -178,7 +179,7 @@ class Project:
         """The VM that Vagrant would change instead of the one of this name, or None."""
         created = vagrant_folder.created_vms(files, self.dotfile).get(name)
         own_id = created.index_id if created else None
-        return vagrant_index.vm_mistaken_for(vagrant_index.read(files, self.home), name, own_id)
+        return vagrant_states.vm_mistaken_for(vagrant_states.read(files, self.home), name, own_id)
 
     def _described(self):
         try:
@@ -313,3 +314,34 @@ def ssh_record(config):
     """The record of an SSH connection, without a forwarded port, which the provider reports."""
     port = {} if config.host.startswith("127.") else {"port": config.port}
     return {"user": config.user, "key_file": config.key_file, **port}
+
+
+_NOT_IN_DOMAINS = re.compile(r"[^-a-z0-9_.]", re.IGNORECASE)
+_KEYS = {"virtualbox": "name", "hyperv": "vmname"}
+
+
+def provider_name(project, name, provider, native):
+    """The name of a VM at its provider, as far as it follows from its description; None if Vagrant invents it."""
+    if provider == "libvirt":
+        prefix = native.get("default_prefix")
+        prefix = f"{os.path.basename(project.folder.rstrip('/'))}_" if prefix is None else str(prefix)
+        return None if native.get("random_hostname") else _NOT_IN_DOMAINS.sub("", f"{prefix}{name}")
+    return native.get(_KEYS[provider]) if provider in _KEYS else None
+
+
+def check_name_is_free(driver, plan):
+    """Reject the first start of a VM if its provider has a VM, or a disk, of its name already."""
+    project_vm = driver.project_vm(plan.after.name)
+    config = plan.after.config
+    if project_vm.created is not None or project_vm.begun or not config.get("provider"):
+        return
+    native = config.get("native") or {}
+    name = provider_name(driver.project, plan.after.name, config["provider"], native)
+    provider_tool = driver.tool_of_new(config["provider"], native)
+    found = provider_tool.named(name) if name and provider_tool is not None else None
+    if found:
+        raise Refused(
+            f"{plan.after.name}: {config['provider']} has a {found} '{name}' already, which does not belong to this"
+            " project, and Vagrant would give the VM this name.",
+            "Use another name, or a project_dir whose last part is unique, or delete the other one first.",
+        )

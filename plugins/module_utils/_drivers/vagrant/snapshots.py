@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.record.leases import leased, stored
-from ..._core.record.snapshot_leases import with_expiry, without
+from ..._core.record.leases import leased, stored, with_expiry, without
 from ..._ports.clock import epoch
 from .project import EXPIRIES
 from .settings.table import changed_description, config_of

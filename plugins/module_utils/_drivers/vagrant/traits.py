@@ -14,7 +14,7 @@ from functools import partial
 
 from ..._core.errors import Unsupported
 from ..._core.model import LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, VERBS, Field, Traits
-from ..._kit.forwards import check_host_ports
+from ..._kit.addresses import check_host_ports
 from ..._kit.settings import normalized, supported
 from ..._tools.vagrant import is_locked
 from ..._tools.vagrantfile_provider import PROVIDERS

@@ -12,13 +12,13 @@ from functools import cached_property, partial
 from ..._core.errors import CommandFailed
 from ..._core.model import ON, SUSPENDED
 from ..._kit.creation import Creations
+from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
 from ..._ports import change_counter, files
 from ..._tools.vboxmanage import Busy, is_held, is_locked
-from ..._tools.vboxmanage_states import state as state_of
+from ..._tools.vboxmanage_output import state as state_of
 from .observe import VBoxObserver, connected, listed_in
 from .settings.port_forwards import HostPorts
 

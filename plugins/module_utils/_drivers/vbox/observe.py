@@ -11,18 +11,18 @@ from dataclasses import dataclass, field, replace
 
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
+from ..._core.record.leases import in_text
 from ..._core.record.mark import UNFINISHED, parsed
-from ..._core.record.snapshot_leases import in_text
-from ..._kit.power_only import KnownSettings, is_light
+from ..._kit.driver import KnownSettings, is_light
 from ..._ports import files
-from ..._ports.call_timeout import call_timeout
+from ..._ports.clock import call_timeout
 from ..._ports.command import Commands
-from ..._tools import arp, vboxmanage_dhcp
+from ..._tools import vboxmanage_dhcp
 from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import VBoxManage
 from ..._tools.vboxmanage_file import descriptions_in, settings_in
-from ..._tools.vboxmanage_states import state as state_of
+from ..._tools.vboxmanage_output import state as state_of
 from .guest_additions import is_of_this_boot, reported, with_run_level
 from .mark import KEY, is_created_here
 from .settings.port_forwards import ssh_of
@@ -257,7 +257,9 @@ def _lease(tool, nic):
 
 def _from_arp(tool, vm):
     macs = {nic["mac"] for nic in (vm.config.get("networks") or {}).values() if nic["type"] in _REACHABLE}
-    for address, mac in arp.neighbours(files.read("/proc/net/arp").decode("ascii", "replace")) if macs else ():
+    for address, mac in (
+        vboxmanage_dhcp.neighbours(files.read("/proc/net/arp").decode("ascii", "replace")) if macs else ()
+    ):
         if mac in macs:
             yield Address(address, "arp", mac)
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from ..._core.errors import CommandFailed, Refused
 from ..._core.planner.simulate import simulate
+from ..._core.record.leases import described
 from ..._core.record.mark import IN_MARK
-from ..._core.record.snapshot_leases import described
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_locked, is_not_found
 from .settings.table import config_of

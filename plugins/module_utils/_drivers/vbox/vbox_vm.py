@@ -14,7 +14,7 @@ from typing import Any, Optional
 from ..._core.errors import NotFound
 from ..._core.record.mark import empty_mark, unfinished_mark
 from ..._tools.vboxmanage_machine import Machine
-from ..._tools.vboxmanage_states import state as state_of
+from ..._tools.vboxmanage_output import state as state_of
 from .mark import is_unfinished
 
 #: The rule of the option ssh_forward, which is not listed in port_forwards.

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from ..._core.errors import CommandFailed
 from ..._core.model import RUNNING, Address, Counters, Vm
 from ..._core.record.mark import marked_settings
-from ..._kit.forwards import ssh_through
-from ..._tools import virsh_addresses
+from ..._kit.addresses import ssh_through
+from ..._tools import virsh_output
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition
-from ..._tools.virsh_states import state
+from ..._tools.virsh_output import state
 from .settings.firmware import runs_with_stored_firmware
 from .settings.memory_cpus import align_maxima
 from .settings.port_forwards import read_forwards
@@ -44,7 +44,7 @@ def vm_commands(uuid, listing, facets):
     }
     if uuid in listing.active:
         commands["active"] = ("dumpxml", uuid)
-        commands.update(virsh_addresses.questions(uuid, thoroughly="addresses" in facets))
+        commands.update(virsh_output.questions(uuid, thoroughly="addresses" in facets))
         if "counters" in facets:
             commands["counters"] = ("domstats", uuid, "--cpu-total", "--balloon")
     if uuid in listing.saved:
@@ -63,7 +63,7 @@ def light_commands(uuid, facets):
     commands = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
     if "addresses" in facets:
         commands["active"] = ("dumpxml", uuid)
-        commands.update(virsh_addresses.questions(uuid, thoroughly=True))
+        commands.update(virsh_output.questions(uuid, thoroughly=True))
     return commands
 
 
@@ -148,7 +148,7 @@ def _ignore_rewritten_settings(config, active, stored, running):
 def with_addresses(vm, answers, power):
     if power != RUNNING:
         return vm
-    addresses = tuple(Address(*row) for row in virsh_addresses.reported(answers))
+    addresses = tuple(Address(*row) for row in virsh_output.reported(answers))
     return vm.having(addresses=addresses, ssh=_ssh_through_forward(answers) or _ssh(vm, addresses))
 
 

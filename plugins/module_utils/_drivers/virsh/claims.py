@@ -34,7 +34,7 @@ from ..._core.sharing.claims import (
 from ..._media import disk_header
 from ..._ports import files
 from ..._tools.domain_xml import backing_files, target_of
-from .named_files import LOG, NATIVE, named_files
+from .own_files import LOG, NATIVE, named_files
 from .rehearsal import definitions, observed
 from .settings.addresses import named_networks, with_reserved_address
 from .settings.devices import passed_through

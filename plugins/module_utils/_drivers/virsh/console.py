@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from ..._core.results.console import ConsoleLog
 from ..._kit.console import console_log
 from ..._ports import files
-from ..._tools.virsh_console import log_paths
+from ..._tools.virsh_output import log_paths
 
 
 def consoles(observer, vms):

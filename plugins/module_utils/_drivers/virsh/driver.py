@@ -14,9 +14,9 @@ from ..._core.errors import CommandFailed, Held, Stale
 from ..._core.model import PAUSED, POWER_VERBS, RUNNING
 from ..._core.texts import without_credentials
 from ..._kit.creation import Creations
+from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
 from ..._ports import change_counter, exclusive
 from ..._tools.domain_xml import Definition

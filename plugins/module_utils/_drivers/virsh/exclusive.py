@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..._core.sharing.claims import WRITE
 from ..._tools.domain_xml import Definition
-from .named_files import named_files
+from .own_files import named_files
 
 #: {type of a NIC that only one running VM can have: what it is}
 _NICS = {

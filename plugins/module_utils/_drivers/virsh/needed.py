@@ -17,7 +17,7 @@ from ..._ports import files, locks
 from ..._tools import optical
 from ..._tools.domain_xml import file_of, target_of
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
-from .named_files import NATIVE, log_files
+from .own_files import NATIVE, log_files
 from .settings.disks import slot_name
 from .settings.firmware import nvram_of, read_firmware
 from .snapshots import missing_in_image

@@ -17,9 +17,9 @@ from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import Observation, Vm
 from ..._core.record.mark import UNFINISHED, is_unfinished
 from ..._kit.addresses import address_effects, recorded
-from ..._kit.power_only import KnownSettings, is_light
+from ..._kit.driver import KnownSettings, is_light
 from ..._ports import files
-from ..._ports.call_timeout import call_timeout
+from ..._ports.clock import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, target_of
@@ -33,7 +33,7 @@ from ..._tools.virsh import (
     raise_for_errors,
 )
 from ..._tools.virsh_node_devices import NodeDevices
-from ..._tools.virsh_states import state
+from ..._tools.virsh_output import state
 from .answers import Seen, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .settings.addresses import named_networks, sources_of, with_reserved
 from .settings.display import display_effects

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
+from ..._core.record.leases import described, in_text
 from ..._core.record.mark import own_disks, own_mark, with_lease, with_settings
-from ..._core.record.snapshot_leases import described, in_text
 from ..._kit.addresses import RESERVATIONS
 from ..._ports import change_counter, files
 from ..._tools import virsh as tool

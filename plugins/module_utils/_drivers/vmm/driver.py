@@ -11,9 +11,9 @@ from functools import cached_property, partial
 from ..._core.errors import PolyvirtError, SomeFailed
 from ..._core.model import POWER_VERBS
 from ..._kit.creation import Creations
+from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
 from ..._ports import change_counter, files
 from ..._tools.vmctl import Busy

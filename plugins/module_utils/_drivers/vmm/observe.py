@@ -22,8 +22,7 @@ from ..._core.record.mark import BIRTH, UNFINISHED, VERSION, is_mark_of, is_unfi
 from ..._core.units import MIB
 from ..._media import disk_header
 from ..._ports import files
-from ..._ports.call_timeout import call_timeout
-from ..._ports.clock import Clock, epoch
+from ..._ports.clock import Clock, call_timeout, epoch
 from ..._ports.command import Commands
 from ..._tools import vm_conf, vmctl
 from ..._tools.marked_block import Parts, split

@@ -14,10 +14,10 @@ from functools import cached_property, partial
 from ..._core.errors import NotFound
 from ..._core.options.image_names import check_no_download
 from ..._kit.creation import Creations
+from ..._kit.driver import carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import carry_out, functions_of
-from ..._ports.call_timeout import call_timeout
+from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._ports.windows_request import Chain
 from ..._tools.windows_files import check_folder, folder_call, key_of

@@ -13,7 +13,7 @@ from ..._core.errors import Unavailable
 from ..._core.model import Observation, Vm
 from ..._core.options.identity import spellings
 from ..._core.record.mark import UNFINISHED, empty_mark, is_unfinished, parsed, unfinished_mark
-from ..._kit.power_only import KnownSettings, is_light
+from ..._kit.driver import KnownSettings, is_light
 from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, call, properties, read
 from ..._tools import wsl as tool

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.model import ABSENT, LIVE, RUNNING, STOPPED, SUSPENDED, Step
+from ..._core.planner.planned_steps import into_segments
 from ..._core.planner.power import AGAIN, BACK_TO, COST_OF_MOVE
-from ..._core.planner.segments import into_segments
 from ..observe import planning_facets
 from . import failures
 from .state import CREATED, FIRST_PAUSE, POWER_BACK, STOPPING, Observe

@@ -12,7 +12,7 @@ from __future__ import annotations
 from ..._core.errors import Stale
 from ..._core.model import Plan
 from ..._core.planner.plan import plan
-from ..._core.planner.segments import into_segments
+from ..._core.planner.planned_steps import into_segments
 from ..._core.planner.simulate import simulate
 from .state import MOVES
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._core.errors import InvalidInput, Refused
-from ..step import Step
+from ..course import Step
 
 PRESENT, ACTIVE, INACTIVE, ABSENT = "present", "active", "inactive", "absent"
 RESTART = "restart"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..._core.errors import NotFound, Refused, Unsupported
 from ..._tools.kvm_probe import DEVICE
-from ..step import Step
+from ..course import Step
 from .host_record import Record
 
 #: The network and the pool that packages of libvirt, or its first use, define.

@@ -20,7 +20,7 @@ from ..._core.errors import Refused
 from ..._tools import virsh_network_running as running_side
 from ..._tools import virsh_network_values as values
 from ..._tools.domain_xml import Definition
-from ..step import Step
+from ..course import Step
 from .defined_plan import ABSENT, DefinedState, absence, shown
 from .network_checks import NetworkChecks
 from .network_options import ISOLATED, NAT

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..._core.errors import NotFound, Refused, Unsupported
-from ..step import Step
+from ..course import Step
 from . import pool_options as options
 from .defined_plan import ABSENT, ACTIVE, INACTIVE, DefinedPlan, DefinedState, absence
 from .pool_options import REFRESHED

@@ -10,7 +10,7 @@ from ..._tools.hyperv import MODULE
 from ..._tools.hyperv_host import CLIENT_FEATURES, CLIENT_TOOLS, SERVER_FEATURES, SERVER_TOOLS, HostState, path_calls
 from ..._tools.windows_features import ENABLED, PENDING, UNKNOWN, enable_call
 from ..._tools.windows_files import check_no_file, key_of
-from ..step import Step
+from ..course import Step
 from .hyperv_switches import switch_steps
 
 _PATHS = {"vm_path": "VirtualMachinePath", "disk_path": "VirtualHardDiskPath"}

@@ -18,7 +18,7 @@ from ..._tools.hyperv_host import (
     set_switch_calls,
     wait_for_nic,
 )
-from ..step import Step
+from ..course import Step
 
 #: {choice of the option: type in Hyper-V}
 TYPES = {"external": "External", "internal": "Internal", "private": "Private", "nat": "Internal"}

@@ -18,7 +18,7 @@ from ..._tools.wsl_host import (
     size_of,
     update_call,
 )
-from ..step import Step
+from ..course import Step
 
 
 def plan_host(wanted, host):

@@ -9,7 +9,7 @@ import re
 
 from ..._core.errors import InvalidInput, PolyvirtError, Unavailable
 from ..._core.options.option import Consent, Option, Seconds
-from ..._core.options.spelling import did_you_mean
+from ..._core.options.option_errors import did_you_mean
 from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import NEVER_EXPIRES, Expiry
-from ansible_collections.polyvirt.core.plugins.module_utils._core.record.snapshot_leases import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import (
+    NEVER_EXPIRES,
+    Expiry,
     described,
     in_text,
     read_stored,

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import DISK, Option, Platform
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option_errors import misspelt_option
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.spelling import did_you_mean, nearest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option_errors import (
+    did_you_mean,
+    misspelt_option,
+    nearest,
+)
 
 OPTIONS = {
     "memory": Option(aliases=("ram",)),

@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import P
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts import course as host_settings
-from ansible_collections.polyvirt.core.plugins.module_utils._hosts.step import Step
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.course import Step
 
 from unit.module_utils._engine.world import GIB, Machine, World
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
-from ansible_collections.polyvirt.core.plugins.module_utils._hosts.course import run
-from ansible_collections.polyvirt.core.plugins.module_utils._hosts.step import Step
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.course import Step, run
 
 
 class Lost(PolyvirtError):

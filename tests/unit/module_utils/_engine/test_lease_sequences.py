@@ -28,11 +28,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases 
     NEVER_EXPIRES,
     Expiry,
     beginning,
+    described,
     expiry,
+    in_text,
     iso,
     leased,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.record.snapshot_leases import described, in_text
 from ansible_collections.polyvirt.core.plugins.plugin_utils.leases import decisions
 
 from suite.belts import seed

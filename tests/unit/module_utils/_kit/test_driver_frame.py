@@ -15,8 +15,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planne
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record import mark as marks
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import MIB
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.driver import KnownSettings, is_light
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._kit.power_only import KnownSettings, is_light
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.settings import (
     Setting,
     defaults,

@@ -11,7 +11,7 @@ import time
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.call_timeout import call_timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import call_timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 
 

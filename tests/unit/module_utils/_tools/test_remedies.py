@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import remedy_for
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import Answer, CallFailed, Result
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import hyperv, qemu_img, vagrant, virsh, vmctl
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.remedies import remedy_for
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from unit.module_utils._tools import vagrant_recordings, vbox_recordings

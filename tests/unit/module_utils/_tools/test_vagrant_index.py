@@ -9,7 +9,7 @@ import json
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
-from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrant_index
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrant_states
 
 INDEX_ID = "db6b2de665954096bfce17e24bbc697c"
 ENTRY = {"name": "mail", "vagrantfile_path": "/srv/post", "vagrantfile_name": ["Vagrantfile.polyvirt"], "provider": "x"}
@@ -19,7 +19,7 @@ def _index(home, text):
     file = home / "data" / "machine-index" / "index"
     file.parent.mkdir(parents=True)
     file.write_text(text, encoding="utf-8")
-    return vagrant_index.read(files, str(home))
+    return vagrant_states.read(files, str(home))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_unreadable_index_is_empty(tmp_path, text):
 
 
 def test_missing_index_is_empty(tmp_path):
-    assert vagrant_index.read(files, str(tmp_path)) == {}
+    assert vagrant_states.read(files, str(tmp_path)) == {}
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_missing_index_is_empty(tmp_path):
 )
 def test_name_that_begins_an_id_is_mistaken_for_it(tmp_path, word, is_taken):
     index = _index(tmp_path, json.dumps({"machines": {INDEX_ID: ENTRY}}))
-    assert bool(vagrant_index.vm_mistaken_for(index, word, None)) == is_taken
-    assert vagrant_index.vm_mistaken_for(index, word, INDEX_ID) is None
+    assert bool(vagrant_states.vm_mistaken_for(index, word, None)) == is_taken
+    assert vagrant_states.vm_mistaken_for(index, word, INDEX_ID) is None

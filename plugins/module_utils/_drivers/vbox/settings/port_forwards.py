@@ -11,7 +11,7 @@ import threading
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, ON, RUNNING, SUSPENDED
-from ...._kit.forwards import ssh_through
+from ...._kit.addresses import ssh_through
 from ...._kit.settings import Setting
 from ...._ports import net
 from ...._tools.vboxmanage_machine import Forward

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 
 from ...._core.errors import Refused
 from ...._core.planner.simulate import changed_config
-from ...._kit.forwards import check_host_ports
+from ...._kit.addresses import check_host_ports
 from ...._kit.settings import Setting
 
 #: libvirt 9.0 supports passt too, but not with SELinux or AppArmor, nor in every build (Debian's rejects it).

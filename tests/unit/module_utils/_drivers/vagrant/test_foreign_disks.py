@@ -304,7 +304,7 @@ def test_disk_of_an_earlier_vagrant_is_ours_by_its_name(tmp_path):
     ],
 )
 def test_disk_that_the_managed_file_names_is_ours(native, path, ours):
-    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.own_files import with_named
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.needed import with_named
     from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import Drive
 
     drive = Drive("vdb", path, "disk", named=True)

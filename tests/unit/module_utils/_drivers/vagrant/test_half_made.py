@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ProjectVm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import ProviderVm
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.call_timeout import call_timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import call_timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_folder import CreatedVm
 
 from unit.module_utils._drivers.vagrant.in_process import Killed, World
@@ -145,7 +145,7 @@ def test_vm_without_a_nic_that_may_have_run_is_rejected_with_both_ways_out(tmp_p
 
 
 def _is_half_made(project_vm, found):
-    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.own_files import is_half_made
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.needed import is_half_made
 
     return is_half_made(project_vm, found)
 

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ssh_record
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_output import Ssh
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_states import state
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_output import state
 
 from unit.module_utils._drivers.vagrant.in_process import World
 

@@ -82,15 +82,20 @@ def test_disk_of_a_user_that_is_newer_than_the_snapshots_is_detached(vbox):
     assert (paths_of(done.vm["kept"]), vbox.registered()) == ([vbox.disk()], [vbox.disk()])
 
 
+def without_logs(vbox):
+    """The files of VMs. The real VirtualBox begins a log with each process of a VM."""
+    return [path for path in vbox.files() if "/Logs/" not in path]
+
+
 @pytest.mark.parametrize("delete_disks", ["owned", "all"])
 def test_disk_attached_after_the_plan_prevents_the_deletion(vbox, delete_disks):
     task(vbox, state="started").succeeded()
-    before = vbox.files()
+    before = without_logs(vbox)
     attached = {"poweroff": lambda: attach(vbox, vbox.disk())}
     done = task(vbox, state="absent", delete_disks=delete_disks, after=attached)
     assert done.outcome.failed
     assert f"{vbox.disk()} was attached after the task was planned" in done.outcome.msg
-    assert (vbox.files(), os.path.exists(vbox.disk())) == (before, True)
+    assert (without_logs(vbox), os.path.exists(vbox.disk())) == (before, True)
     assert "unregistervm" not in done.verbs
 
 

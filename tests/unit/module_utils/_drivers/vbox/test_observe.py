@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Target,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings.table import config_of
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_states import state as power_of
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_output import state as power_of
 
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 

@@ -12,11 +12,10 @@ import xml.etree.ElementTree as ET
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, remedy_for
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, target_of
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.remedies import remedy_for
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_remedies import REMEDIES
 

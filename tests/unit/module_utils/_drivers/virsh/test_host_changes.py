@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._hosts.course import Step
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt import host_changes, host_reading
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.host_record import Record
-from ansible_collections.polyvirt.core.plugins.module_utils._hosts.step import Step
 
 
 @pytest.fixture(name="root")

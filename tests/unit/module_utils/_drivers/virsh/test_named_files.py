@@ -67,7 +67,7 @@ def test_files_of_devices(tmp_path, text, mode):
 
 @pytest.mark.parametrize(("text", "mode"), list(_BOOT.items()))
 def test_files_at_boot(text, mode):
-    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.named_files import named_files
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import named_files
 
     definition = Definition(f"<domain><name>a</name><uuid>u</uuid><os>{text}</os><devices/></domain>")
     assert [(one, path) for one, _option, path in named_files(definition)] == [(mode, F)]
