@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mutations of what check mode knows of the sizes of disks."""
+"""Mutations of what is known of the sizes of disks, and of stored images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mutations.mutation import Mutation
 
 _SIZES = "tests/unit/module_utils/_drivers/virsh/test_disk_sizes.py"
 _CHECKS = ("tests/unit/module_utils/_core/test_file_checks.py",)
+_HYPERV, _WSL_IMAGES = "tests/platforms/hyperv/test_images.py", "tests/platforms/wsl/test_image_files.py"
 _VAGRANT = "tests/unit/module_utils/_drivers/vagrant/test_checks.py"
 
 
@@ -67,5 +68,28 @@ MUTATIONS = (
         'self.plan.after.config.get("provider") != "libvirt"',
         "True",
         _of(_VAGRANT, "test_disk_in_libvirt_is_not_larger_than_qcow2_can_be"),
+    ),
+    # Stored images.
+    Mutation(
+        "replaced-image-on-windows-is-used",
+        "_media/windows_store.py",
+        "hash_in(result.answers[0]) != stored.content",
+        "False",
+        _of(_HYPERV, "test_stored_image_that_was_changed_on_the_host_is_rejected")
+        + _of(_WSL_IMAGES, "test_stored_archive_that_was_changed_on_the_host_is_rejected"),
+    ),
+    Mutation(
+        "time-of-an-image-on-windows-does-not-count",
+        "_media/windows_store.py",
+        "[self.size_of(path), self._times.get(_1)]",
+        "[self.size_of(path), None]",
+        _of(_HYPERV, "test_stored_image_with_another_time_is_read_again"),
+    ),
+    Mutation(
+        "each-image-on-windows-is-read-again",
+        "_media/windows_store.py",
+        "self.seen(stored.path) == list(stored.seen or ())",
+        "False",
+        _of(_HYPERV, "test_stored_image_that_was_changed_on_the_host_is_rejected"),
     ),
 )
