@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mutations of what is known of the sizes of disks, and of stored images."""
+"""Mutations of what is known of the sizes of disks, of stored images, and of half-made VMs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mutations.mutation import Mutation
 _SIZES = "tests/unit/module_utils/_drivers/virsh/test_disk_sizes.py"
 _CHECKS = ("tests/unit/module_utils/_core/test_file_checks.py",)
 _HYPERV, _WSL_IMAGES = "tests/platforms/hyperv/test_images.py", "tests/platforms/wsl/test_image_files.py"
+_FOREIGN = "tests/unit/module_utils/_drivers/vagrant/test_foreign_disks.py"
 _VAGRANT = "tests/unit/module_utils/_drivers/vagrant/test_checks.py"
 
 
@@ -91,5 +92,13 @@ MUTATIONS = (
         "self.seen(stored.path) == list(stored.seen or ())",
         "False",
         _of(_HYPERV, "test_stored_image_that_was_changed_on_the_host_is_rejected"),
+    ),
+    # A half-made VM.
+    Mutation(
+        "start-of-a-half-made-vm-is-not-foreseen",
+        "_drivers/vagrant/checks.py",
+        "check_detachable(*_)",
+        "pass",
+        _of(_FOREIGN, "test_start_of_a_half_made_vm_with_a_disk_of_others_is_foreseen"),
     ),
 )

@@ -192,7 +192,7 @@ MUTATIONS = (
     Mutation(
         "disk-in-a-snapshot-of-a-half-made-vm-is-deleted",
         "_drivers/vagrant/delete.py",
-        "_check_detachable(*_)",
+        "check_detachable(*_)",
         "pass",
         [f"{_FAILED}::test_disk_that_a_user_attached_to_a_half_made_vm_with_a_snapshot_is_not_deleted"],
     ),
