@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_virtualbox import InVirtualBox
 
 from unit.module_utils._drivers.vagrant.in_process import Killed
 from unit.module_utils._drivers.vagrant.test_foreign_disks import WithLibvirt, WithVirtualBox
@@ -81,6 +82,24 @@ def test_disk_that_a_user_attached_to_a_half_made_vm_with_a_snapshot_is_not_dele
     assert f"{path} is deleted together with its VM" in platform.world.run(state="absent").error
     assert not platform.world.run(state="absent", delete_disks="all").failed
     assert not path.exists()
+
+
+def test_snapshot_of_a_half_made_vm_that_was_taken_after_the_plan_keeps_its_disks(tmp_path, monkeypatch):
+    platform = WithVirtualBox(tmp_path)
+    platform.world.vagrant.change(interrupt="nic")
+    with pytest.raises(Killed):
+        platform.world.create(state="started", provider="virtualbox")
+    path, drives, calls = platform.attach("precious.vdi"), InVirtualBox.drives, []
+
+    def held_late(tool, identifier):
+        calls.append(identifier)
+        if len(calls) == 2:  # The first call is a check of the plan.
+            platform.hold()
+        return drives(tool, identifier)
+
+    monkeypatch.setattr(InVirtualBox, "drives", held_late)
+    assert f"{path} would be deleted with the VM" in platform.world.run(state="started").error
+    assert path.exists()
 
 
 @pytest.mark.parametrize("is_created_before", [True, False])
