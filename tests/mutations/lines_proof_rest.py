@@ -20,13 +20,25 @@ def _of(file, *tests):
 
 MUTATIONS = (
     Mutation(
-        "new-disk-has-any-size", "_core/file_checks.py::_check_sizes", "added_disks(one.step).items()", "()", _CHECKS
+        "new-disk-has-any-size",
+        "_core/sharing/file_checks.py::_check_sizes",
+        "added_disks(one.step).items()",
+        "()",
+        _CHECKS,
     ),
     Mutation(
-        "disk-grows-to-any-size", "_core/file_checks.py::_check_sizes", 'change.kind == "disks.size"', "False", _CHECKS
+        "disk-grows-to-any-size",
+        "_core/sharing/file_checks.py::_check_sizes",
+        'change.kind == "disks.size"',
+        "False",
+        _CHECKS,
     ),
     Mutation(
-        "largest-size-itself-is-rejected", "_core/file_checks.py::_check_sizes", "size > most", "size >= most", _CHECKS
+        "largest-size-itself-is-rejected",
+        "_core/sharing/file_checks.py::_check_sizes",
+        "size > most",
+        "size >= most",
+        _CHECKS,
     ),
     Mutation(
         "cluster-size-of-an-image-does-not-count",

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.file_checks import check_files
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED, Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.file_checks import check_files
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.needed import VirshFiles
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
