@@ -10,7 +10,7 @@ from mutations.mutation import Mutation
 _SIZES = "tests/unit/module_utils/_drivers/virsh/test_disk_sizes.py"
 _CHECKS = ("tests/unit/module_utils/_core/test_file_checks.py",)
 _HYPERV, _WSL_IMAGES = "tests/platforms/hyperv/test_images.py", "tests/platforms/wsl/test_image_files.py"
-_FOREIGN = "tests/unit/module_utils/_drivers/vagrant/test_foreign_disks.py"
+_FAILED = "tests/unit/module_utils/_drivers/vagrant/test_failed_steps.py"
 _VAGRANT = "tests/unit/module_utils/_drivers/vagrant/test_checks.py"
 
 
@@ -111,6 +111,6 @@ MUTATIONS = (
         "_drivers/vagrant/checks.py",
         "check_detachable(*_)",
         "pass",
-        _of(_FOREIGN, "test_start_of_a_half_made_vm_with_a_disk_of_others_is_foreseen"),
+        _of(_FAILED, "test_start_of_a_half_made_vm_with_a_disk_of_others_is_foreseen"),
     ),
 )

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant imp
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ProjectVm
 
-from unit.module_utils._drivers.vagrant.in_process import BOX, Killed, World
+from unit.module_utils._drivers.vagrant.in_process import BOX, World
 
 CONTENT = b"precious"
 OWN = 'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\n  config.vm.define "web"\nend\n'
@@ -409,23 +409,3 @@ def test_partly_deleted_vm_is_reported(monkeypatch, tmp_path):
     assert delete.delete.__module__.endswith("delete")
     failed = _absent(platform, False, stop_mode="force")
     assert "Vagrant has not deleted it" in failed.error
-
-
-@pytest.mark.parametrize(
-    ("kind", "is_held", "is_rejected"),
-    [(WithVirtualBox, True, True), (WithVirtualBox, False, False), (WithLibvirt, True, False)],
-)
-def test_start_of_a_half_made_vm_with_a_disk_of_others_is_foreseen(tmp_path, kind, is_held, is_rejected):
-    """The half-made VM is deleted first. VirtualBox does not detach a disk from a snapshot."""
-    platform = kind(tmp_path)
-    platform.world.vagrant.change(interrupt="nic")
-    with pytest.raises(Killed):
-        platform.world.create(state="started", provider=platform.provider)
-    path = platform.attach("precious.qcow2")
-    if is_held:
-        platform.hold()
-    foreseen, done = (platform.world.run(state="started", check=check) for check in (True, False))
-    assert (foreseen.failed, done.failed) == (is_rejected, is_rejected)
-    assert (foreseen.msg, foreseen.changed) == (done.msg, done.changed)
-    assert ("cannot be detached" in done.msg) == is_rejected
-    assert path.exists()
