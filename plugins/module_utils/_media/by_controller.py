@@ -75,11 +75,13 @@ class CopiedImages(Lookup):
     def located(self, asked, wanted, choice, about, patience):
         stored = None if asked.get("refresh") else self.store.find(wanted)
         if stored:
+            self.check_content(stored, about)
             return stored, None, warnings_of_stored(stored, about)
         local, fetch, warnings = self._controller.located(asked, wanted, choice, about, patience)
         here = replace(local, path=self.store.path_for(os.path.basename(local.path)))
         stored = self.store.stored_as(here)
         if stored:
+            self.check_content(stored, about)
             return stored, None, warnings
         self.store.check_free(here.path)
         copy = Copy(here, local.path, fetch, patience, self.who)

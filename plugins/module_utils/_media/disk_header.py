@@ -208,13 +208,25 @@ def has_incompatible_features(path):
     return version != b"\0\0\0\2" and bool(_number(">Q", files.read_part(path, _FEATURES, 8)))
 
 
+def largest_qcow2(path=None):
+    """The most bytes of a qcow2 image: QEMU reads a first table of at most 32 MiB. Without a path, of a new image.
+
+    It has an entry for each table of one cluster, whose entries of 8 bytes (16 with subclusters) are for one cluster.
+    """
+    begin = b"" if path is None else files.read_part(path, 0, _FEATURES + 8)
+    is_extended = begin[4:8] == b"\0\0\0\3" and (_number(">Q", begin[_FEATURES:]) or 0) & _EXTENDED
+    cluster = 1 << (_number(">I", begin[20:24]) or _NEW_CLUSTER_BITS)
+    return _FIRST_TABLE // 8 * (cluster // (16 if is_extended else 8)) * cluster
+
+
 def lacks_table(path):
     """Whether the file of a qcow2 image ends before its first table does: it is an empty image."""
     bits, table = _number(">I", files.read_part(path, 20, 4)), _number(">Q", files.read_part(path, 40, 8))
     return bits is None or table is None or files.size(path) < table + (1 << bits)
 
 
-_FEATURES, _HEADER_LENGTH, _EXTERNAL_DATA = 72, 100, 1 << 2
+_FEATURES, _HEADER_LENGTH, _EXTERNAL_DATA, _EXTENDED = 72, 100, 1 << 2, 1 << 4
+_FIRST_TABLE, _NEW_CLUSTER_BITS = 32 << 20, 16
 #: The types of the header extensions with the name of the data file and the format of the backing file; extensions are
 #: padded to multiples of 8 bytes. The header of version 2 has a fixed length.
 _DATA_FILE, _BACKING_FORMAT, _EXTENSION, _LENGTH_OF_2 = 0x44415441, 0xE2792ACA, 8, 72

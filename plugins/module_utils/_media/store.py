@@ -103,6 +103,14 @@ def not_of_store(path):
     )
 
 
+def was_changed(stored, about):
+    """Return the error about a stored image whose file is another one now."""
+    return Refused(
+        f"{about}: {stored.path} was changed since it was stored.",
+        "Delete this file and its record (.json): the next task downloads the image again.",
+    )
+
+
 class Store:
     """The images in one directory, which need not exist."""
 
@@ -170,10 +178,7 @@ class Store:
         with files.explained("read", stored.path):
             found = download.digest(stored.path, _CHECKSUM)
         if found != stored.content:
-            raise Refused(
-                f"{about}: {stored.path} was changed since it was stored.",
-                "Delete this file and its record (.json): the next task downloads the image again.",
-            )
+            raise was_changed(stored, about)
 
     def remove(self, stored, leftovers):
         """Delete images, each before its record, and some of ``leftovers``."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 import uuid
+from dataclasses import replace
 
 from .._core.errors import Refused, Unavailable
 from .._core.units import MIB, too_little_space
 from .._ports import download, files
 from .._ports.progress import report
 from .._ports.windows import CallFailed, ConnectionLost
-from .._ports.windows_request import Chain, append, call, properties, write
+from .._ports.windows_request import Chain, append, call, write
 from .._tools.windows_files import (
     SHARING_VIOLATION,
     check_folder,
@@ -25,6 +26,8 @@ from .._tools.windows_files import (
     file_command,
     files_test,
     folder_call,
+    hash_call,
+    hash_in,
     parents_of,
 )
 from .store import RECORD, record_of
@@ -175,10 +178,7 @@ class ImageCopy:
 
     def _verify(self, whole):
         """Compare the digest of a file that has a name of its own, so that no request on its way can change it."""
-        arguments = {"LiteralPath": [self._path(whole)], "Algorithm": "SHA256"}
-        shown = properties("Hash")
-        answer = self._call(call("Microsoft.PowerShell.Utility\\Get-FileHash", arguments, show=shown))
-        if answer.objects[0]["Hash"].lower() == self._digest:
+        if hash_in(self._call(hash_call(self._path(whole)))) == self._digest:
             return
         self._remove([whole])
         self._damaged += 1
@@ -198,7 +198,9 @@ class ImageCopy:
             self._store.check_free(self._stored.path)
             self._is_own = True
             # The record comes first, so that an image without one is never from this collection.
-            self._call(write(self._path(name + RECORD), record_of(self._stored)))
+            # A new name changes none of what it says of the file.
+            stored = replace(self._stored, content=self._digest, seen=self._store.seen(whole))
+            self._call(write(self._path(name + RECORD), record_of(stored)))
             self._move(whole, name)
         self._store.refresh()
         self._remove_unfinished()

@@ -12,8 +12,16 @@ from .._core.errors import PolyvirtError
 from .._core.texts import without_credentials
 from .._core.units import too_little_space
 from .._ports.windows_request import Chain, Joined, Ref, pick, properties, read
-from .._tools.windows_files import SHARING_VIOLATION, environment_call, file_command, free_bytes, volume_call
-from .store import FOR_DOWNLOAD, RECORD, by_age, file_name, newest_for, not_of_store, recorded
+from .._tools.windows_files import (
+    SHARING_VIOLATION,
+    environment_call,
+    file_command,
+    free_bytes,
+    hash_call,
+    hash_in,
+    volume_call,
+)
+from .store import FOR_DOWNLOAD, RECORD, by_age, file_name, newest_for, not_of_store, recorded, was_changed
 
 #: Below the directory in a variable of Windows.
 _DEFAULT = "\\polyvirt\\images"
@@ -39,6 +47,8 @@ class WindowsStore:
         self._driver, self._directory, self._data = driver, requested, data
         self._endings = tuple(f".{one}" for one in formats)
         self._entries, self._free, self._processor = None, None, ""
+        #: {name of a file: time of its last change}
+        self._times = {}
         #: {name of a record: Stored, or None for a file of someone else}
         self._records = {}
 
@@ -80,7 +90,9 @@ class WindowsStore:
         self._directory = self._directory or _text(data[0]) + _DEFAULT
         if listing.error and listing.error.category != "ObjectNotFound":
             raise listing.error
-        self._entries = {one["Name"]: one["Length"] for one in listing.objects if "Length" in one}
+        files = [one for one in listing.objects if "Length" in one]
+        self._entries = {one["Name"]: one["Length"] for one in files}
+        self._times = {one["Name"].lower(): one.get("LastWriteTimeUtc") for one in files}
         self._free = free_bytes(volume)
 
     def _environment_calls(self):
@@ -91,7 +103,7 @@ class WindowsStore:
         """Read the directory, which may not exist, and the volume that it is on."""
         folder = self._directory or Joined((Ref("root"), _DEFAULT))
         place = ntpath.splitdrive(self._directory)[0] + "\\" if self._directory else Ref("root")
-        shown = properties("Name", "Length")
+        shown = properties("Name", "Length", "LastWriteTimeUtc")
         return [file_command("Get-ChildItem", [folder], show=shown, go_on=True), volume_call(place)]
 
     # As a Store -------------------------------------------------------------------------------------------------------
@@ -127,6 +139,20 @@ class WindowsStore:
         """Reject a file that is not from this store."""
         if self.size_of(path) is not None and self.at(path) is None:
             raise not_of_store(path)
+
+    def seen(self, path):
+        """Return what changes when a file in the directory is replaced or written to."""
+        return [self.size_of(path), self._times.get(ntpath.basename(path).lower())]
+
+    def check_content(self, stored, about):
+        """Reject a stored image whose file is not the one that was stored; only one that looks different is read."""
+        if stored.content is None or self.seen(stored.path) == list(stored.seen or ()):
+            return
+        result = self._driver.send([Chain("image", (hash_call(stored.path),))])[0]
+        if result.error:
+            raise result.error
+        if hash_in(result.answers[0]) != stored.content:
+            raise was_changed(stored, about)
 
     def check_space(self, needed, about):
         """Reject an image that does not fit."""

@@ -53,6 +53,16 @@ def version_in(answer):
     return [found["Length"], found["LastWriteTimeUtc"]] if "Length" in found else None
 
 
+def hash_call(path):
+    """A call that reads a file and returns its checksum; ``hash_in`` reads the answer."""
+    arguments = {"LiteralPath": [path], "Algorithm": "SHA256"}
+    return call("Microsoft.PowerShell.Utility\\Get-FileHash", arguments, show=properties("Hash"))
+
+
+def hash_in(answer):
+    return answer.objects[0]["Hash"].lower()
+
+
 def environment_call(name, **more):
     """A call that reads a variable of the environment; its object has the property Value."""
     return file_command("Get-Item", [f"Env:{name}"], show=properties("Value"), **more)

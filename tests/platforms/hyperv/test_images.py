@@ -288,3 +288,40 @@ def test_directory_of_the_task(world):
     assert len([path for path in world.host.files.contents if path.startswith("d:\\vm\\images\\tests-1-")]) == 2
     result = run(world.host, **vm_task(world, "other", image_directory="images"))
     assert "image_directory: 'images' is not an absolute path on Windows." in result["msg"]
+
+
+# Replaced files -------------------------------------------------------------------------------------------------------
+
+
+def _hashes(host):
+    """One element for each checksum that the host computes from now on, at most three."""
+    found = []
+    for call in (1, 2, 3):
+        host.before("Get-FileHash", lambda: found.append("hash"), call)
+    return found
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_stored_image_that_was_changed_on_the_host_is_rejected(world, check):
+    done(world.host, **vm_task(world))
+    path, record = stored_in(world)
+    hashes, content = _hashes(world.host), world.host.files.file(path)
+    assert steps_of(done(world.host, **vm_task(world, "second")), "second") == ["create"]
+    assert hashes == []
+    world.host.files.put(path, content[:-4] + b"evil")
+    result = run(world.host, check=check, **vm_task(world, "third"))
+    assert result["failed"]
+    assert "third" not in {vm.name for vm in world.host.vms}
+    assert "was changed since it was stored. Delete this file and its record" in result["msg"]
+    # The remedy works.
+    for one in (path, record):
+        world.host.files.delete(one)
+    assert steps_of(done(world.host, **vm_task(world, "third")), "third") == ["fetch", "create"]
+
+
+def test_stored_image_with_another_time_is_read_again(world):
+    done(world.host, **vm_task(world))
+    hashes, path = _hashes(world.host), stored_in(world)[0]
+    world.host.files.put(path, world.host.files.file(path))
+    assert steps_of(done(world.host, **vm_task(world, "second")), "second") == ["create"]
+    assert hashes == ["hash"]

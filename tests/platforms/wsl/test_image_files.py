@@ -226,3 +226,16 @@ def test_images_of_hyperv_in_the_same_directory_are_not_those_of_wsl(world):
     assert images_of(world.host) == sorted(
         one.lower() for one in (other, f"{other}.json", f"{other}.{'0' * 12}.{'0' * 8}.part")
     )
+
+
+def test_stored_archive_that_was_changed_on_the_host_is_rejected(world):
+    run_ok(world.host, **named(world))
+    path, record = stored_in(world)
+    assert steps_of(run_ok(world.host, **{**named(world), "name": ["second"]})) == ["create"]
+    changed = world.host.files.file(path)[:-4] + b"evil"
+    world.host.files.put(path, changed)
+    for check in (True, False):
+        run_rejected(world.host, "was changed since it was stored", check=check, **{**named(world), "name": ["third"]})
+    for one in (path, record):
+        world.host.files.delete(one)
+    assert steps_of(run_ok(world.host, **{**named(world), "name": ["third"]})) == ["fetch", "create"]

@@ -104,6 +104,14 @@ def test_move_resize_and_sparse_need_a_stop_and_permission():
     assert (disk.size, disk.sparse, host.find("web").running) == (2 << 40, True, True)
 
 
+def test_disk_is_not_larger_than_a_virtual_disk_can_be():
+    host = host_with_image()
+    host.add("web")
+    run_rejected(host, "web: disks.disk0.size: 65T is too large", "at most 64T", name=["web"], disks=[{"size": "65T"}])
+    assert host.writes() == []
+    run_ok(host, name=["web"], disks=[{"size": "64T"}])
+
+
 def test_disk_is_moved_before_a_conversion_to_version_1_removes_it():
     host = host_with_image()
     host.add("web")

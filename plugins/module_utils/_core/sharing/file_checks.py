@@ -9,8 +9,8 @@ from posixpath import dirname
 from shlex import quote
 
 from ..errors import NotFound, Refused
-from ..planner.planned_steps import deleted_files, planned
-from ..units import human_size
+from ..planner.planned_steps import added_disks, deleted_files, planned
+from ..units import human_size, rounded_down
 from .claims import FILE as FILE_CLAIM
 from .claims import NEW
 from .needed_files import (
@@ -54,6 +54,8 @@ def check_files(host, space, released=frozenset()):
         _check_folders(host, new)
         for item in new:
             _check_new(host, item, deleted)
+    for one in planned(host.plan):
+        _check_sizes(host, one)
     _check_space(host, space, [item for items in steps for item in items])
     _check_deleted(host)
     for one, items in zip(planned(host.plan), steps):
@@ -205,6 +207,21 @@ def _check_growth(host, item):
     reason = host.no_growth(item)
     if reason:
         raise Refused(f"{host.name}: {item.option}: {reason[0]}.", reason[1])
+
+
+def _check_sizes(host, one):
+    """Reject a new or enlarged disk that is larger than its format or its file system permits."""
+    present = one.vm.config.get("disks") or {}
+    sizes = [(slot, disk, disk.get("size")) for slot, disk in added_disks(one.step).items()]
+    grown = [change for change in one.changes if change.kind == "disks.size"]
+    sizes += [(change.key, present.get(change.key) or {}, change.new) for change in grown]
+    for slot, disk, size in sizes:
+        most, reason = (size and host.largest(slot, disk)) or (None, "")
+        if most is not None and size > most:
+            raise Refused(
+                f"{host.name}: disks.{slot}.size: {human_size(size)} is too large: {reason}.",
+                f"Set a size of at most {rounded_down(most)}.",
+            )
 
 
 # New files ------------------------------------------------------------------------------------------------------------

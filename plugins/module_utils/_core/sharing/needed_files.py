@@ -161,6 +161,10 @@ class FileFacts:
         """Return (why a disk cannot get larger than it or its image is, remedy), or nothing."""
         return ()
 
+    def largest(self, slot: str, disk: Mapping) -> tuple:
+        """Return (most bytes of a new or present disk, why not more), or nothing if no limit is known."""
+        return ()
+
     def bytes_of(self, item: Needed) -> int:
         """Return the bytes that a new file (NEW), a copy of a file (COPIED) or the growth of a disk (GROWN) needs."""
         return 0

@@ -14,8 +14,9 @@ from ..._ports import files
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
 from . import in_vagrant
+from .delete import check_detachable
 from .in_libvirt import EXTERNAL
-from .needed import VagrantFiles
+from .needed import VagrantFiles, with_named
 from .project import check_name_is_free
 from .settings.box import check_box
 from .settings.port_forwards import check_ports_are_free, host_end
@@ -160,6 +161,7 @@ def _check_steps(driver, plan):
         driver.check_version()
         _check_name(driver, plan)
         _check_has_nic(driver, plan.before)
+        _check_remains(driver, plan.before)
         check_name_is_free(driver, plan)
     if _is_vagrant_called(driver, plan, verbs):
         driver.check_name_is_unambiguous(plan.before.name)
@@ -177,6 +179,16 @@ def _check_has_nic(driver, vm):
         "Set state: absent to delete it, and create it again; or attach a NIC to keep it (libvirt: virsh"
         f" attach-interface {created.id} network vagrant-libvirt --model virtio --config).",
     )
+
+
+def _check_remains(driver, vm):
+    """Reject the start of a half-made VM that cannot be removed first, because a disk of others would go with it."""
+    project_vm = driver.project_vm(vm.name)
+    if vm.id is not None or project_vm.created is None or driver.is_gone(project_vm):
+        return
+    provider_tool = driver.provider_tool_of(project_vm)
+    drives = provider_tool.drives(project_vm.created.id)[0] if provider_tool else ()
+    check_detachable(vm.name, with_named(drives, project_vm), frozenset())
 
 
 def _is_vagrant_called(driver, plan, verbs):

@@ -37,7 +37,7 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
     drives, state = provider_tool.drives(project_vm.created.id)
     drives = with_named(drives, project_vm)
     _check_known(project_vm.name, drives, known)
-    _check_detachable(project_vm.name, drives, to_delete)
+    check_detachable(project_vm.name, drives, to_delete)
     spared = [one for one in drives if provider_tool.is_spared(one, to_delete)]
     before = change_counter.count()
     try:
@@ -67,7 +67,7 @@ def _check_known(name, drives, known):
         )
 
 
-def _check_detachable(name, drives, to_delete):
+def check_detachable(name, drives, to_delete):
     """A plan asks for permission to delete such disks, but not every deletion has one, and snapshots may be newer."""
     bound = [one for one in drives if one.held_by and one.role == "disk" and not (one.ours or one.used_by)]
     held = [one for one in bound if one.path not in to_delete]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from ..._core.model import STOPPED, File
 from ..._core.sharing.needed_files import READ, SHARE, Needed
 from ..._kit.local_files import LocalFiles
+from ..._media import disk_header
 
 
 class VagrantFiles(LocalFiles):
@@ -32,6 +33,12 @@ class VagrantFiles(LocalFiles):
         for script in config.get("provisioners") or ():
             if script.get("path") and "://" not in script["path"]:
                 yield Needed(READ, "provisioners", self.normalized("provisioners", script["path"]))
+
+    def largest(self, slot, disk):
+        """VirtualBox reports its limit only to its own tool."""
+        if self.plan.after.config.get("provider") != "libvirt":
+            return ()
+        return disk_header.largest_qcow2(), "libvirt creates the disk as qcow2, which cannot be larger"
 
 
 def with_named(drives, project_vm):

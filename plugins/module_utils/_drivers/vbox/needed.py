@@ -14,7 +14,7 @@ from ..._media import disk_header, foreign_image
 from ..._ports import files
 from .create import foreign_settings_file
 from .settings import images
-from .settings.disk_checks import NO_FILE, access_remedy, attached, no_growth
+from .settings.disk_checks import NO_FILE, access_remedy, attached, largest, no_growth
 from .settings.disks import kept_image
 from .vbox_vm import NOT_RESIZABLE, file_name, slot_name
 
@@ -122,6 +122,9 @@ class VBoxFiles(LocalFiles):
         if item.disk.get("format") != NOT_RESIZABLE:
             return ()
         return f"VirtualBox cannot enlarge a {NOT_RESIZABLE}", "Omit the size, or set format: vdi."
+
+    def largest(self, slot, disk):
+        return largest(self._listing, disk.get("format"))
 
     def bytes_of(self, item):
         content = item.content or item

@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+from os.path import dirname
 from shlex import quote
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile
 from ..._core.record.mark import making_of, own_mark
-from ..._core.sharing.needed_files import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
+from ..._core.sharing.needed_files import COPIED, DISK, FILE, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
 from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._media import disk_header, foreign_image
 from ..._ports import files, locks
+from ..._ports.largest_file import largest_file
 from ..._tools import optical
 from ..._tools.domain_xml import file_of, target_of
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
@@ -172,6 +174,17 @@ class VirshFiles(LocalFiles):
         size = human_size(item.disk.get("size") or 0)
         reason = f"{item.path} is a block device of {size}, and only files can be enlarged"
         return reason, "Enlarge the device on the hypervisor (lvextend), or omit size."
+
+    def largest(self, slot, disk):
+        path, image_format = disk.get("source"), disk.get("format") or "qcow2"
+        if path and not (self.kind(path) == FILE and self.may_read(path)):
+            return ()
+        if image_format == "qcow2":
+            return disk_header.largest_qcow2(path), "qemu-img supports no larger qcow2 image with this cluster size"
+        if image_format == "raw" and self.driver.is_local:
+            folder = dirname(path) if path else self.driver.storage.folder
+            return largest_file(folder), f"the file system of {folder} supports no larger files"
+        return ()
 
     def bytes_of(self, item):
         """The maximum size of a copy: the allocated data, uncompressed. Read once per image and snapshot."""

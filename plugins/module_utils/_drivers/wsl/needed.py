@@ -28,6 +28,7 @@ from .settings.storage import DISK
 
 _LOCATION, _EXPORT = "install_location", "export"
 _SHOWN = properties("Length")
+_LARGEST = 64 << 40
 
 
 class WslFiles(FileFacts):
@@ -117,6 +118,9 @@ class WslFiles(FileFacts):
     def is_leftover(self, item):
         """An export replaces its file."""
         return item.option == _EXPORT
+
+    def largest(self, slot, disk):
+        return _LARGEST, "a VHDX cannot be larger"
 
     def bytes_of(self, item):
         """A clone needs a file for the export, and the disk."""

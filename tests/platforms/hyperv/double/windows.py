@@ -173,6 +173,7 @@ def move_items(call):
         target = f"{target}\\{base(files.name(path))}" if files.is_folder(target) else target
         _check_target(call, path, target)
         files.put(target, files.file(path))
+        files.keep_time(path, target)
         files.delete(path)
         yield from call.passed([call.host.views.item(target)])
 

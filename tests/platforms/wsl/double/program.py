@@ -366,7 +366,7 @@ class WslProgram:
         if not found:
             raise WslError("size", "Wsl/E_INVALIDARG", words[0])
         size, disk = int(found[1]) * _UNITS[found[2]], self.host.files.vhd(distro.disk)
-        if size < disk.used:
+        if not disk.used <= size <= 64 << 40:
             raise WslError("resize", "Wsl/Service/E_FAIL")
         disk.size = size
 

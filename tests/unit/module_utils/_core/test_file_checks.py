@@ -76,6 +76,7 @@ class Host(FileFacts):
     folder_option, leftovers, locked, free_bytes = "storage_path", (), (), None
     #: Files that another program has open.
     opened = ()
+    most = 4 * GIB
 
     def __init__(self, plan, files, **attributes):
         super().__init__(Claims(), plan)
@@ -113,6 +114,9 @@ class Host(FileFacts):
 
     def no_growth(self, item):
         return ("this disk cannot be enlarged", "Omit the size.") if "fixed" in (item.disk.get("format") or "") else ()
+
+    def largest(self, slot, disk):
+        return (self.most, "this is a toy") if slot == "vdb" or "vdi" in (disk.get("format") or "") else ()
 
     def bytes_of(self, item):
         if item.purpose == "grown":
@@ -226,6 +230,11 @@ REFUSED = [
      " /vms/d has a fixed size."),
     (grow(format="fixed")[0], {"config": grow(format="fixed")[1]}, Refused,
      "disks.vda.size: this disk cannot be enlarged. Omit the size."),
+    (add(size=4 * GIB + 1), {}, Refused,
+     "disks.vdb.size: 4294967297B is too large: this is a toy. Set a size of at most 4G."),
+    (create(disks={"vda": {"size": 5 * GIB, "format": "vdi"}}), {}, Refused, "disks.vda.size: 5G is too large: this"),
+    (grow(format="vdi")[0], {"config": grow(format="vdi")[1], "most": 3 * GIB - 1}, Refused,
+     "disks.vda.size: 3G is too large: this is a toy. Set a size of at most 3071M."),
     (delete("/vms/base-vda.qcow2"), {"locked": ["/vms"]}, Refused,
      "/vms/base-vda.qcow2 cannot be deleted, because its directory is not writable."),
     (Step("start"), {}, NotFound,
@@ -305,6 +314,8 @@ ACCEPTED = [
     (change("iso", ""), {}),
     (change("shared_folders", {"host_path": "/images"}, key="src"), {}),
     (grow(source="/vms/d")[0], {"config": grow(source="/vms/d")[1], "free_bytes": 2 * GIB}),
+    (add(size=4 * GIB), {}),
+    (grow(format="vdi")[0], {"config": grow(format="vdi")[1], "most": 3 * GIB}),
     (delete("/vms/gone"), {"locked": ["/vms"]}),
     (Step("start"), {"files": {"/vms/web-vda.qcow2": FILE}}),
     (Step("stop"), {}),

@@ -10,7 +10,6 @@ import shlex
 
 from ...._core.errors import Refused
 from ...._core.model import PAUSED, RUNNING
-from ...._core.planner.planned_steps import added_disks, planned
 from ...._core.units import GIB, human_size
 from ...._tools.vboxmanage_output import chain
 from ..vbox_vm import parse_slot, slot_name
@@ -30,7 +29,6 @@ _TIMES_OF_OTHERS = 8
 
 def check_media(listing, plan):
     """Raise NotFound or Refused for what VirtualBox would detect only after something was changed."""
-    _check_sizes(listing, plan)
     vbox_vm = listing.vbox_vm_of(plan.before.id)
     if vbox_vm is None:
         return
@@ -42,21 +40,16 @@ def check_media(listing, plan):
             _check_free_ports(vbox_vm, plan)
 
 
-def _check_sizes(listing, plan):
+def largest(listing, image_format):
+    """(most bytes of a disk with this format, why not more), or nothing if VirtualBox reports no limit."""
     limit = listing.properties.get(_LARGEST, "").partition(" ")[0]
-    for one in planned(plan) if limit.isdigit() else ():
-        present = one.vm.config.get("disks") or {}
-        sizes = [(slot, disk.get("size"), disk.get("format")) for slot, disk in added_disks(one.step).items()]
-        grown = [change for change in one.changes if change.kind == "disks.size"]
-        sizes += [(change.key, change.new, (present.get(change.key) or {}).get("format")) for change in grown]
-        for slot, size, image_format in sizes:
-            most = _TIMES.get(image_format, _TIMES_OF_OTHERS) * (int(limit) // GIB) * GIB
-            if size and size > most:
-                raise Refused(
-                    f"{plan.after.name}: disks.{slot}.size: {human_size(size)} is too large: VirtualBox can create a"
-                    f" {image_format or 'vdi'} of more than {human_size(most)}, but may not be able to open it.",
-                    f"Set a size of at most {human_size(most)}.",
-                )
+    if not limit.isdigit():
+        return ()
+    most = _TIMES.get(image_format, _TIMES_OF_OTHERS) * (int(limit) // GIB) * GIB
+    return most, (
+        f"VirtualBox can create a {image_format or 'vdi'} of more than {human_size(most)}, but may not be able to open"
+        " it"
+    )
 
 
 def _check_accessible(vbox_vm, plan):

@@ -329,3 +329,12 @@ def test_host_port_of_another_program_is_rejected_before_a_start(virtualbox_worl
     assert world.run(state="started").vm["changed"]
     monkeypatch.setattr(net, "is_free", lambda host, port, protocol: False)
     assert world.run(**forward, memory="96M").vm["changed"]
+
+
+def test_disk_in_libvirt_is_not_larger_than_qcow2_can_be(world):
+    for check in (True, False):
+        done = world.create(provider="libvirt", disks=[{"size": "3P"}], check=check)
+        assert "web: disks.primary.size: 3P is too large: libvirt" in done.error
+        assert "at most 2P" in done.error
+    assert world.files() == {}
+    assert world.create(provider="libvirt", disks=[{"size": "2P"}]).vm["changed"]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_virtualbox import InVirtualBox
 
 from unit.module_utils._drivers.vagrant.in_process import Killed
 from unit.module_utils._drivers.vagrant.test_foreign_disks import WithLibvirt, WithVirtualBox
@@ -83,6 +84,24 @@ def test_disk_that_a_user_attached_to_a_half_made_vm_with_a_snapshot_is_not_dele
     assert not path.exists()
 
 
+def test_snapshot_of_a_half_made_vm_that_was_taken_after_the_plan_keeps_its_disks(tmp_path, monkeypatch):
+    platform = WithVirtualBox(tmp_path)
+    platform.world.vagrant.change(interrupt="nic")
+    with pytest.raises(Killed):
+        platform.world.create(state="started", provider="virtualbox")
+    path, drives, calls = platform.attach("precious.vdi"), InVirtualBox.drives, []
+
+    def held_late(tool, identifier):
+        calls.append(identifier)
+        if len(calls) == 2:  # The first call is a check of the plan.
+            platform.hold()
+        return drives(tool, identifier)
+
+    monkeypatch.setattr(InVirtualBox, "drives", held_late)
+    assert f"{path} would be deleted with the VM" in platform.world.run(state="started").error
+    assert path.exists()
+
+
 @pytest.mark.parametrize("is_created_before", [True, False])
 def test_error_of_a_first_start_is_reported_even_if_the_new_vm_cannot_be_deleted(tmp_path, is_created_before):
     platform = WithLibvirt(tmp_path)
@@ -95,3 +114,23 @@ def test_error_of_a_first_start_is_reported_even_if_the_new_vm_cannot_be_deleted
     assert "It went wrong" not in failed.error
     # The rollback of a VM that this task created deletes it.
     assert (list(platform.world.states()), failed.changed) == (["web"] * is_created_before, is_created_before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_held", "is_rejected"),
+    [(WithVirtualBox, True, True), (WithVirtualBox, False, False), (WithLibvirt, True, False)],
+)
+def test_start_of_a_half_made_vm_with_a_disk_of_others_is_foreseen(tmp_path, kind, is_held, is_rejected):
+    """The half-made VM is deleted first. VirtualBox does not detach a disk from a snapshot."""
+    platform = kind(tmp_path)
+    platform.world.vagrant.change(interrupt="nic")
+    with pytest.raises(Killed):
+        platform.world.create(state="started", provider=platform.provider)
+    path = platform.attach("precious.qcow2")
+    if is_held:
+        platform.hold()
+    foreseen, done = (platform.world.run(state="started", check=check) for check in (True, False))
+    assert (foreseen.failed, done.failed) == (is_rejected, is_rejected)
+    assert (foreseen.msg, foreseen.changed) == (done.msg, done.changed)
+    assert ("cannot be detached" in done.msg) == is_rejected
+    assert path.exists()
