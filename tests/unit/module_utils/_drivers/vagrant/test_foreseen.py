@@ -145,17 +145,6 @@ def test_question_of_a_trigger_is_named_in_all_commands(world, command, options)
     assert "trigger" in failed.error
 
 
-def test_failure_that_is_no_trigger_may_have_changed_something(libvirt_world):
-    world = libvirt_world
-    assert world.run(**MADE).vm
-    assert world.run(state="stopped", stop_mode="force").vm
-    world.vagrant.fails("destroy", "VagrantError", "It went wrong.")
-    answered = world.port.programs["virsh"]
-    failed = world.run(state="absent")
-    assert "It went wrong" in failed.error
-    assert answered is world.port.programs["virsh"]
-
-
 # VMs of the user's own Vagrantfile -----------------------------------------------------------------------------------
 
 

@@ -17,7 +17,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.check
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, recorded
 
-GIB = 1 << 30
 START = Step("start")
 NETWORKS = {("net-list", "--all", "--name"): "default\nlan\n", ("net-list", "--name"): "default\n"}
 
@@ -56,19 +55,6 @@ def test_networks_are_listed_only_if_a_step_needs_one(tmp_path, step, nics):
     virsh = FakeVirsh()
     check(tmp_path, step, nics=nics, virsh=virsh)
     assert virsh.processes == 0
-
-
-def test_nic_without_source_beside_nic_with_missing_network(tmp_path):
-    with pytest.raises((NotFound, Refused)):
-        check(tmp_path, START, nics=[{"type": "network"}, network("nosuch")])
-
-
-def test_checks_write_nothing(tmp_path):
-    arguments = {"config": {"disks": {"vda": {"size": GIB}}}, "creation": {"cloud_init": {"user": "admin"}}}
-    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
-    check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
-    assert list(tmp_path.iterdir()) == []
-    assert virsh.done == []
 
 
 EXISTING = [(b"", True, False), (b"", False, True), (b"x", True, True)]

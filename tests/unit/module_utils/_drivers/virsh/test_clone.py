@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml im
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh.answers import UUID, fail_second_define, failed
-from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, SEED, SHARED, Rich, external, holds, write
+from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, SEED, Rich
 
 IMAGES = QemuImg(Commands())
 KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me"]}}
@@ -100,31 +100,6 @@ def test_clone_gets_free_display_port_and_keeps_connecting_serial_port(rich):
 # Disks ----------------------------------------------------------------------------------------------------------------
 
 
-def test_full_clone_has_same_content_and_no_backing_file(rich):
-    write(rich.path(DISK), 0xAB)
-    definition = cloned(rich)
-    assert IMAGES.info(copy_of(rich)).backing is None
-    assert holds(copy_of(rich), 0xAB)
-    disk, shared, medium = definition.root.findall("devices/disk")
-    assert (file_of(disk), disk.find("driver").get("type")) == (copy_of(rich), "qcow2")
-    # Files that are only read are shared, such as the ISO image.
-    assert (file_of(shared), file_of(medium)) == (rich.path(SHARED), rich.path("medium.iso"))
-    assert definition.mark == {
-        "v": 2, "id": definition.uuid, "disks": [copy_of(rich)], "files": [], "tags": ["t"],
-        "inputs": {"clone": RICH, "bases": []},
-    }  # fmt: skip
-
-
-def test_raw_disk_becomes_raw_copy_or_linked_qcow2(rich):
-    rich.make_raw()
-    write(rich.path(DISK), 0xAB, "raw")
-    assert cloned(rich).root.find("devices/disk/driver").get("type") == "raw"
-    assert holds(copy_of(rich, image_format="raw"), 0xAB, "raw")
-    rich.virsh.done.clear()
-    assert cloned(rich, linked=True).root.find("devices/disk/driver").get("type") == "qcow2"
-    assert holds(copy_of(rich), 0xAB)
-
-
 def test_raw_disk_with_qcow2_header_is_copied_unchanged(rich, tmp_path):
     """The guest wrote a header with a file of the host as backing file: no clone may contain that file."""
     (tmp_path / "secret").write_bytes(b"secret" * 100)
@@ -150,15 +125,6 @@ def test_mark_of_linked_clone_lists_all_backing_files(rich, tmp_path):
     assert definition.root.find(".//backingStore") is None
 
 
-@pytest.mark.parametrize("linked", [False, True])
-def test_clone_of_external_snapshot_has_content_of_frozen_file(rich, linked):
-    write(rich.path(DISK), 0x11)
-    rich.snapshots["s1"] = external(rich.snapshots["s1"])
-    cloned(rich, snapshot="s1", linked=linked)
-    assert holds(copy_of(rich), 0x11)
-    assert (IMAGES.info(copy_of(rich)).backing == rich.path(DISK)) is linked
-
-
 def test_shareable_disk_is_not_copied(rich):
     rich.replace("<serial>disk-one</serial>", "<serial>disk-one</serial><shareable/>")
     definition = cloned(rich)
@@ -167,14 +133,6 @@ def test_shareable_disk_is_not_copied(rich):
 
 
 # Seeds and firmware ---------------------------------------------------------------------------------------------------
-
-
-def test_clone_gets_its_own_seed_instead_of_seed_of_source(rich):
-    definition = cloned(rich, **KEYS)
-    own = rich.path("copy.polyvirt-seed.iso")
-    assert [file_of(drive) for drive in definition.drives("cdrom")] == [rich.path("medium.iso"), own]
-    assert definition.mark["files"] == [own]
-    assert os.path.exists(rich.path(SEED))
 
 
 def test_nvram_is_copied_to_directory_of_disks(rich, tmp_path):

@@ -222,8 +222,3 @@ def test_mark_of_another_vm_is_ignored(rich):
     """A VM copied by hand has the mark of the clone from which it was copied."""
     rich.others[UUID, "m1"] = linked_clone_of(rich.path(DISK), marked="another")
     check_plan(rich, Step("start"))
-
-
-def test_clones_of_other_files_are_ignored(rich):
-    rich.others[UUID, "m1"] = linked_clone_of(rich.path("other"))
-    check_plan(rich, Step("start"))

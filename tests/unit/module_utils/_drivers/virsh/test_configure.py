@@ -102,12 +102,6 @@ def test_iso_is_changed_in_running_and_stored_vm(tmp_path, power, new, words):
     assert (source.get("file") if source is not None else "") == new
 
 
-def test_iso_is_inserted_into_empty_drive(tmp_path):
-    empty = machine_xml((f"<source file='{SEED}'/>", ""))
-    virsh = change(tmp_path, virsh_with(empty), iso("", "/iso/b.iso"), power="running")
-    assert written(virsh)[0] == ("change-media", UUID, "sda", "/iso/b.iso", "--insert", "--live")
-
-
 def test_iso_that_running_vm_already_has_is_only_stored(tmp_path):
     virsh = virsh_with(machine_xml((SEED, "")), running=machine_xml())
     change(tmp_path, virsh, iso("", SEED), power="running")
@@ -220,15 +214,6 @@ def hot_plugged(path, mark=None):
     """A host with a running VM that has a disk at vdb, which is not in its definition."""
     disk = f"<disk type='file' device='disk'><driver type='qcow2'/><source file='{path}'/><target dev='vdb'/></disk>"
     return virsh_with(with_mark(machine_xml(), mark), running=with_mark(machine_xml(with_devices(disk)), mark))
-
-
-def test_disk_attached_by_interrupted_run_is_only_stored(tmp_path):
-    path = tmp_path / "m1-vdb.qcow2"
-    virsh = hot_plugged(path, {"id": UUID, "making": [str(path), "/other"]})
-    change(tmp_path, virsh, add(size=4 * MIB), power="running")
-    assert written(virsh) == [("define", "/dev/stdin")]
-    assert (virsh.defined().mark["disks"], virsh.defined().mark["making"]) == ([str(path)], ["/other"])
-    assert not path.exists()
 
 
 THEIRS = "/data/theirs.qcow2"

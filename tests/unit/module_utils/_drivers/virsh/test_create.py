@@ -141,16 +141,6 @@ def test_existing_file_is_not_used_without_record(virsh, tmp_path, name):
     assert ("define", "/dev/stdin") not in virsh.done
 
 
-def test_what_a_killed_task_has_begun_is_completed(virsh, tmp_path):
-    _create(driver(virsh, tmp_path), CONFIG, SEED)
-    (tmp_path / FILES[1]).unlink()
-    inode = (tmp_path / FILES[0]).stat().st_ino
-    virsh.done.clear()
-    _create(unfinished(virsh, tmp_path, *FILES), CONFIG, SEED)
-    assert (virsh.defined().uuid, virsh.defined().mark["disks"]) == (UUID, [str(tmp_path / name) for name in FILES[:2]])
-    assert ((tmp_path / FILES[0]).stat().st_ino, sorted(os.listdir(tmp_path))) == (inode, sorted(FILES))
-
-
 @pytest.mark.parametrize("is_late", [False, True], ids=["before", "while this task creates its disks"])
 def test_vm_that_another_task_has_completed_is_not_stored_again(virsh, tmp_path, monkeypatch, is_late):
     creator = unfinished(virsh, tmp_path, *FILES)
@@ -192,23 +182,7 @@ def test_failed_creation_leaves_nothing(virsh, tmp_path):
     assert (os.listdir(tmp_path), virsh.done[-1]) == ([], ("undefine", Definition(virsh.sent[0]).uuid))
 
 
-def test_existing_file_with_other_content_prevents_creation(virsh, tmp_path):
-    found = tmp_path / "web-vdb.raw"
-    found.write_bytes(b"x" * MIB)
-    virsh.answers["list", "--all", "--uuid", "--name"] = ""
-    with pytest.raises(Refused, match="already exists"):
-        _create(driver(virsh, tmp_path), CONFIG, SEED)
-    assert os.listdir(tmp_path) == ["web-vdb.raw"]
-    assert found.read_bytes() == b"x" * MIB
-    assert ("define", "/dev/stdin") not in virsh.done
-
-
 # Removing -------------------------------------------------------------------------------------------------------------
-
-
-def test_settings_with_value_none_are_not_written(virsh, tmp_path):
-    _create(driver(virsh, tmp_path), {**CONFIG, "nested_virtualization": None, "secure_boot": None}, {})
-    assert virsh.defined(times=2).root.findall("cpu/feature") == []
 
 
 @pytest.mark.parametrize(("machine", "ports"), [("q35", 14), ("pc-q35-7.2", 14), ("pc", 0), ("pc-i440fx-7.2", 0)])
@@ -270,12 +244,6 @@ def test_new_file_that_another_program_has_opened_is_kept_if_the_creation_fails(
 def test_nvram_can_be_kept(virsh, tmp_path):
     delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"keep_nvram": True}))
     assert virsh.done == [tuple("--keep-nvram" if word == "--nvram" else word for word in UNDEFINE)]
-
-
-def test_vm_is_undefined_without_unsupported_flags(virsh, tmp_path):
-    virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
-    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
-    assert virsh.done == [UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]
 
 
 def test_other_errors_of_undefine_are_raised(virsh, tmp_path):
@@ -344,19 +312,6 @@ def test_drives_get_slots_that_no_disk_has(virsh, tmp_path):
     _create(driver(virsh, tmp_path), {**CONFIG, "disks": {"sda": {"size": MIB, "format": "raw"}}}, SEED)
     slots = [disk.find("target").get("dev") for disk in virsh.defined(times=2).root.findall("devices/disk")]
     assert slots == ["sda", "sdb", "sdc"]
-
-
-def test_vda_is_first_disk_in_definition(virsh, tmp_path):
-    disks = {"hda": {"size": MIB}, "sda": {"size": MIB, "bus": "sata"}, "vda": {"size": MIB}}
-    _create(driver(virsh, tmp_path), {**CONFIG, "disks": disks}, SEED)
-    found = [disk.find("target").attrib for disk in virsh.defined(times=2).root.findall("devices/disk")]
-    assert found == [
-        {"dev": "vda", "bus": "virtio"},
-        {"dev": "hda", "bus": "ide"},
-        {"dev": "sda", "bus": "sata"},
-        {"dev": "sdb", "bus": "sata"},
-        {"dev": "sdc", "bus": "scsi"},
-    ]
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -195,11 +195,6 @@ def test_required_kvm_that_does_not_work_is_rejected(host, message):
         steps(host, require_kvm=True)
 
 
-@pytest.mark.parametrize("kvm", ["", None], ids=["works", "cannot be tried yet"])
-def test_required_kvm_that_works_is_accepted(kvm):
-    assert steps(replace(READY, has_kvm=True, kvm=kvm), require_kvm=True) == []
-
-
 @pytest.mark.parametrize(
     ("state", "wanted", "nested", "expected"),
     [

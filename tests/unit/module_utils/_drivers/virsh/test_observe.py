@@ -117,22 +117,6 @@ def test_power_state_for_each_state_and_reason_of_libvirt(domstate, power, busy)
     assert (light.power, light.busy, light.reason) == (seen.power, seen.busy, seen.reason)
 
 
-def test_reason_is_reported_as_in_libvirt():
-    assert machine().reason == "booted"
-    assert machine({("domstate", UUID, "--reason"): "paused (I/O error)\n"}).reason == "I/O error"
-    assert machine({("domstate", UUID, "--reason"): "running (unknown)\n"}).reason == ""
-
-
-def test_vm_with_saved_memory_is_suspended():
-    saved = {
-        ("list", "--all", "--uuid", "--with-managed-save"): f"{UUID}\n",
-        ("managedsave-dumpxml", UUID): machine_xml((">524288<", ">262144<")),
-    }
-    seen = machine(OFF, saved)
-    # The settings saved with the memory differ from the stored ones.
-    assert (seen.power, seen.config["memory"], seen.active["memory"]) == ("suspended", 512 << 20, 256 << 20)
-
-
 def test_unreadable_power_state_is_unknown_with_reason():
     seen = machine(
         {("domstate", UUID, "--reason"): failed("Timed out during operation: cannot acquire state change lock")}
@@ -174,18 +158,6 @@ def test_empty_host_needs_one_process():
     assert virsh.processes == 1
 
 
-# Selection of VMs -----------------------------------------------------------------------------------------------------
-
-
-def test_name_may_look_like_uuid_and_belong_to_several_vms():
-    rows = f"{UUID} web\n00000000-0000-4000-8000-000000000002 web\n00000000-0000-4000-8000-000000000003 {UUID}\n"
-    listing = observe.Listing.read(virsh_with({("list", "--all", "--uuid", "--name"): rows}))
-    assert listing.uuids(Target(name="web")) == [UUID, "00000000-0000-4000-8000-000000000002"]
-    assert listing.uuids(Target(id=UUID)) == [UUID]
-    assert listing.uuids(Target(name=UUID)) == ["00000000-0000-4000-8000-000000000003"]
-    assert listing.uuids(Target(id="nosuch")) == listing.uuids(Target(name="nosuch")) == []
-
-
 # Configuration --------------------------------------------------------------------------------------------------------
 
 
@@ -219,11 +191,6 @@ def marked(mark):
     return machine({("dumpxml", UUID, "--inactive"): xml})
 
 
-def test_own_mark_is_valid():
-    seen = marked({"v": 1, "id": UUID, "tags": ["b", "a"], "files": ["/var/lib/libvirt/images/vm1-seed.iso"]})
-    assert (seen.owned, seen.config["tags"], seen.config["iso"]) == (True, ("a", "b"), None)
-
-
 @pytest.mark.parametrize("faulty", [{"tags": None}, {"files": None}, {"tags": [1, "a"]}, {"files": 5}])
 def test_edited_mark_causes_no_traceback(faulty):
     assert marked({"v": 1, "id": UUID, **faulty}).name == "m1"
@@ -245,10 +212,6 @@ def test_address_has_its_most_reliable_source_and_failed_ones_are_ignored():
     ]
 
 
-def test_only_leases_are_read_without_facet_addresses():
-    assert sources(machine()) == [("192.168.122.222", "lease")]
-
-
 def test_addresses_of_all_sources_are_merged_with_ipv4_first():
     rows = (
         "eth0 52:54:00:66:59:1c ipv6 2001:db8::7/64",
@@ -267,19 +230,6 @@ def test_bridged_vm_can_be_reached_from_network():
         ("<source network='default'/>", "<source bridge='br0'/>"),
     )
     assert machine({("dumpxml", UUID, "--inactive"): xml}).ssh["scope"] == "network"
-
-
-def test_paused_vm_has_no_addresses_despite_lease():
-    assert machine({("domstate", UUID, "--reason"): "paused (user)\n"}).addresses == ()
-
-
-def test_vm_without_addresses_has_no_ssh():
-    silent = {
-        ("domifaddr", UUID): "",
-        ("domifaddr", UUID, "--source", "agent"): failed("Guest agent is not responding"),
-    }
-    seen = machine(silent, facets=ADDRESSES)
-    assert (seen.addresses, seen.ssh) == ((), None)
 
 
 # Values that the host chooses -----------------------------------------------------------------------------------------

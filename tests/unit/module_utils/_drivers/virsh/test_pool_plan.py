@@ -67,13 +67,6 @@ def test_new_pool_and_its_directory():
     assert _calls(logical) == ["pool-define", "pool-start"]
 
 
-def test_directory_of_a_stopped_pool_is_created_after_the_stop():
-    steps, _after = plan_pool(_wanted(state="inactive"), _state(directory=None))
-    assert _calls(steps) == ["pool-destroy", "pool-build"]
-    assert _calls(plan_pool(_wanted(state="inactive"), _state(None, directory=None))[0]) == ["pool-build"]
-    assert plan_pool(_wanted(), _state(directory=None))[0] == []
-
-
 def test_directory_of_a_moved_pool():
     """It is created before the restart that needs it, and must have the requested mode if it exists."""
     moved = {"path": "/srv/other", "mode": "0750"}
@@ -121,13 +114,6 @@ def test_only_a_directory_is_built(kind, is_running):
         steps, after = plan_pool(_wanted(state=wanted, autostart=True), state)
         assert _calls(steps) == ["pool-autostart", *calls]
         assert plan_pool(_wanted(state=wanted, autostart=True), after, was_refreshed=True)[0] == []
-
-
-@pytest.mark.parametrize("kind", sorted({*OTHERS} - {*WITHOUT_PATH}))
-def test_moved_pool_of_another_type_is_restarted_without_a_directory(kind):
-    state = _state(_other(kind), _other(kind), directory=None)
-    steps, _after = plan_pool(_wanted(path="/dev/disk/by-id", allow_restart=True), state)
-    assert _calls(steps) == ["pool-define", "pool-destroy", "pool-start"]
 
 
 @pytest.mark.parametrize("kind", OTHERS)

@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import read_networks
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import (
     MAC,
@@ -17,7 +16,6 @@ from unit.module_utils._drivers.virsh.answers import (
     FakeVirsh,
     StoringVirsh,
     driver_of,
-    fail_second_define,
     failed,
     machine_xml,
     with_devices,
@@ -85,17 +83,6 @@ def test_repeated_removal_of_nic_removes_no_other_nic(tmp_path):
     assert len(virsh.stored.interfaces()) == 3
 
 
-def test_repeated_addition_of_disk_attaches_it_once(tmp_path):
-    virsh = StoringVirsh(UUID, XML, running=XML, fails_once=["define"])
-    driver, vm = driver_of(virsh, tmp_path), observed("running", virsh)
-    step = Step("configure", changes=[Change("disks", None, {"size": MIB}, key="vdb", cost=LIVE)])
-    with pytest.raises(CommandFailed):
-        driver.apply([(vm, [step])])
-    driver.apply([(vm, [step])])
-    assert [len(one.drives("disk")) for one in (virsh.running, virsh.stored)] == [2, 2]
-    assert virsh.stored.mark["disks"] == [str(tmp_path / "m1-vdb.qcow2")]
-
-
 NOT_RUNNING = "Requested operation is not valid: domain is not running"
 
 
@@ -137,21 +124,6 @@ def test_kill_of_transient_vm_that_is_gone(tmp_path):
     driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID, power="running", persistent=False), [Step("kill")])])
 
 
-def test_delete(tmp_path):
-    undefine = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
-    virsh = FakeVirsh({undefine: failed(f"failed to get domain '{UUID}'")})
-    step = Step("delete", arguments={"files": (str(tmp_path / "gone"),)})
-    driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID), [step])])
-
-
-def test_files_of_absent_vm_are_deleted_without_libvirt(tmp_path):
-    (tmp_path / "disk").touch()
-    virsh = FakeVirsh()
-    step = Step("delete", arguments={"files": (str(tmp_path / "disk"),)})
-    driver_of(virsh, tmp_path).apply([(Vm.absent("m1"), [step])])
-    assert (list(tmp_path.iterdir()), virsh.done) == ([], [])
-
-
 def test_create(tmp_path):
     virsh = FakeVirsh({("capabilities",): "<capabilities/>", ("list", "--all", "--uuid"): ""})
     driver = driver_of(virsh, tmp_path)
@@ -164,20 +136,3 @@ def test_create(tmp_path):
     driver.apply([(Vm.absent("web"), [step])])
     assert virsh.defined(times=2).uuid == machine_id
     assert [words for words in virsh.done if words[0] == "autostart"] == [("autostart", machine_id)] * 2
-
-
-def test_create_that_was_interrupted_before_the_files_were_complete(tmp_path):
-    virsh = FakeVirsh({("capabilities",): "<capabilities/>"})
-    driver = driver_of(virsh, tmp_path)
-    driver.hypervisor = "QEMU"
-    config = {"cpus": 1, "memory": MIB, "disks": {"vda": {"size": MIB}}, "networks": {}}
-    step = Step("create", arguments={"config": config, "creation": {}})
-    fail_second_define(virsh, failed("error: End of file while reading data: Input/output error"))
-    virsh.answers["list", "--all", "--uuid", "--name"] = failed("error: failed to connect")
-    with pytest.raises(CommandFailed, match="End of file"):
-        driver.apply([(Vm.absent("web"), [step])])
-    machine_id = Definition(virsh.sent[0]).uuid
-    virsh.answers["dumpxml", machine_id, "--inactive", "--security-info"] = virsh.sent[0]
-    del virsh.answers["define", "/dev/stdin"]
-    driver.apply([(Vm.absent("web"), [step])])
-    assert (virsh.defined(times=3).uuid, "making" in virsh.defined(times=3).mark) == (machine_id, False)

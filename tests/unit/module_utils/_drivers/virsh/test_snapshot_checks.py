@@ -12,7 +12,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import (
-    leftovers,
     with_leftover_snapshots,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -108,26 +107,6 @@ def test_internal_snapshot_with_cpus_added_to_the_running_vm_is_rejected(disk, c
     assert "kind: external" in caught.value.remedy
 
 
-def test_leftovers_of_all_qcow2_disks_are_listed(disk, images, tmp_path):
-    second = str(tmp_path / "second.qcow2")
-    images.create(second, "qcow2", 1 << 20)
-    for path, name in ((disk, "known"), (disk, "left"), (second, "left")):
-        tag(path, name)
-    raw = str(tmp_path / "raw")
-    images.create(raw, "raw", 1 << 20)
-    disks = {
-        "vda": {"source": disk, "format": "qcow2"},
-        "vdb": {"source": second, "format": "qcow2"},
-        "vdc": {"source": raw, "format": "raw"},
-        "vdd": {"source": "", "format": "qcow2"},
-        "vde": {"source": str(tmp_path / "gone"), "format": "qcow2"},
-    }
-    vm = Vm("web", id="u-web", config={"disks": disks}, snapshots=(Snapshot("known", kind="internal"),))
-    driver = driver_of(FakeVirsh(), tmp_path)
-    assert leftovers(driver, vm) == [(disk, "left"), (second, "left")]
-    assert driver.leftovers(vm) == ((disk, "left"), (second, "left"))
-
-
 def test_leftovers_are_unknown_if_images_cannot_be_read(disk, tmp_path):
     (tmp_path / "web-vda.qcow2").write_bytes(b"QFI\xfbbroken")
     driver = driver_of(FakeVirsh(), tmp_path)
@@ -170,12 +149,6 @@ def test_too_long_file_name_is_rejected(disk):
 
 
 # Deleting -------------------------------------------------------------------------------------------------------------
-
-
-def test_deleting_internal_snapshots_reads_no_files():
-    virsh = FakeVirsh()
-    check(machine("/gone", snapshots=(INTERNAL,)), "drop_snapshot", virsh)
-    assert virsh.processes == 0
 
 
 def test_external_snapshot_is_not_deleted_before_internal_ones(disk):

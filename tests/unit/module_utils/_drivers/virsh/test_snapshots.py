@@ -114,14 +114,6 @@ DELETE = ("snapshot-delete", UUID, "--snapshotname", "s")
 SHOW = ("snapshot-dumpxml", UUID, "--snapshotname", "s")
 
 
-def test_internal_snapshot_does_not_change_mark(tmp_path):
-    vm = machine(tmp_path)
-    virsh = FakeVirsh(marked(vm))
-    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=arguments()))
-    assert virsh.sent == ["<domainsnapshot><name>s</name><description>d</description></domainsnapshot>"]
-    assert [words for words in virsh.done if words[0] != "dumpxml"] == [create()]
-
-
 @pytest.mark.parametrize(
     ("power", "include_memory", "flags", "memory"),
     [

@@ -68,20 +68,6 @@ def test_disk_created_by_another_task_meanwhile_is_compared(storage, monkeypatch
     assert os.listdir(storage.folder) == ["web-vda.qcow2"]
 
 
-def test_complete_disk_of_interrupted_run_is_used(storage, images, tmp_path):
-    (base,) = chain(images, tmp_path, "base")
-    for slot, entry, image in [
-        ("vda", {"size": MIB}, None),
-        ("vdb", {"size": 2 * MIB}, {"source": base, "linked": True}),
-        ("vdc", {"size": 2 * MIB}, {"source": base}),
-    ]:
-        path = storage.disk_path("web", slot, "qcow2")
-        assert storage.create_disk(path, entry, image) is True
-        inode = os.stat(path).st_ino
-        assert storage.create_disk(path, entry, image) is False
-        assert os.stat(path).st_ino == inode
-
-
 def test_existing_overlay_is_not_used_as_copy(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     path, linked = storage.disk_path("web", "vda", "qcow2"), {"source": base, "linked": True}
@@ -107,12 +93,6 @@ def test_partial_files_are_removed_only_if_their_process_ended(storage):
     stranger.touch()
     storage.create_disk(storage.disk_path("web", "vda", "qcow2"), {"size": MIB}, None)
     assert (old.exists(), current.exists(), stranger.exists()) == (False, True, True)
-
-
-def test_failed_creation_of_disk_leaves_no_file(storage):
-    with pytest.raises(CommandFailed):
-        storage.create_disk(storage.disk_path("web", "vda", "nosuch"), {"size": MIB, "format": "nosuch"}, None)
-    assert os.listdir(storage.folder) == []
 
 
 @pytest.mark.parametrize("linked", [True, False])

@@ -18,7 +18,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     SnapshotRequest,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.differences import normalize
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import snapshot_effects, virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -47,11 +46,6 @@ def normalized_networks(networks, found=None):
 )
 def test_types_and_defaults_of_new_nics(requested, nic):
     assert normalized_networks({"0": requested}) == {"0": nic}
-
-
-def test_omitted_attributes_of_existing_nic_are_not_set():
-    found = {"0": {"type": "bridged", "source": "br0"}}
-    assert normalized_networks({"0": {"model": "virtio"}, "1": None}, found) == {"0": {"model": "virtio"}, "1": None}
 
 
 @pytest.mark.parametrize(
@@ -112,11 +106,6 @@ def test_missing_fields_of_connection_have_alternatives(traits, missing, remedy)
         assert remedy in traits.instead[kind.split(".")[0]]
 
 
-def test_secure_boot_is_not_checked_without_firmware_field():
-    traits = virsh_traits("TEST", "9.0.0", local=True)
-    assert traits.normalize(Vm("a"), {"secure_boot": True}) == {"secure_boot": True}
-
-
 @pytest.mark.parametrize(
     ("uri", "local"),
     [
@@ -144,11 +133,6 @@ def test_uris_of_this_host(uri, local):
 def test_unsupported_values_are_rejected(config, word):
     with pytest.raises(Refused, match=word):
         TRAITS.normalize(Vm("a"), config)
-
-
-def test_empty_iso_without_drive_is_no_change():
-    assert normalize(Vm("a", config={"iso": None}), {"iso": ""}, TRAITS) == {}
-    assert normalize(Vm.absent("a"), {"iso": ""}, TRAITS) == {"iso": ""}
 
 
 # Snapshots ------------------------------------------------------------------------------------------------------------

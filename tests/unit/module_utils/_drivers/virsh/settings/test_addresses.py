@@ -108,12 +108,6 @@ def test_changed_address_replaces_the_reservation(tmp_path):
     assert marked(virsh) == {("lan", MAC, SIX)}
 
 
-def test_two_nics_exchange_their_addresses(tmp_path):
-    hosts = [(MAC, FIVE), (OTHER, SIX)]
-    virsh = world(*hosts, nics=SECOND_NIC, mark=hosts)
-    assert change(tmp_path, virsh, address(SIX), address(FIVE, "1")) == on_both({MAC: SIX, OTHER: FIVE})
-
-
 def test_reservation_follows_the_mac(tmp_path):
     virsh = world((MAC, FIVE), mark=[(MAC, FIVE)])
     mac = Change("networks", MAC, OTHER, key="0", attribute="mac")
@@ -134,14 +128,6 @@ def test_new_nic_gets_a_mac_and_the_reservation(tmp_path):
     )
     mac = virsh.stored.interfaces()[1].find("mac").get("address")
     assert reserved == on_both({mac: FIVE})
-
-
-def test_unrelated_change_keeps_mark_and_network(tmp_path):
-    virsh = world((MAC, FIVE), mark=[(MAC, FIVE)])
-    tags = Change("tags", (), ("a",))
-    assert change(tmp_path, virsh, tags) == on_both({MAC: FIVE})
-    assert marked(virsh) == {("lan", MAC, FIVE)}
-    assert not [words for words in virsh.done if words[0] == "net-update"]
 
 
 def test_step_that_is_sent_again_completes_the_networks(tmp_path):
@@ -182,13 +168,6 @@ def _with_new_id(virsh, run):
     return answered
 
 
-def test_created_vm_gets_its_reservation(tmp_path):
-    virsh = made(tmp_path, world(), {"type": "network", "source": "lan", "address": FIVE})
-    mac = virsh.stored.interfaces()[0].find("mac").get("address")
-    assert virsh.reserved() == on_both({mac: FIVE})
-    assert recorded(virsh.stored.mark, virsh.stored.uuid) == {("lan", mac, FIVE)}
-
-
 def test_reservation_of_somebody_else_is_used_and_not_recorded(tmp_path):
     virsh = made(tmp_path, world((OTHER, FIVE)), {**NIC, "mac": OTHER, "address": FIVE})
     assert virsh.reserved() == on_both({OTHER: FIVE})
@@ -221,10 +200,6 @@ def test_mark_of_another_vm_names_no_reservations():
 def normalized(entry, present=None):
     vm = Vm("m1", id=UUID, config={"networks": {} if present is None else {"0": present}})
     return TRAITS.normalize(vm, {"networks": {"0": entry}})["networks"]["0"]
-
-
-def test_nat_has_the_default_network():
-    assert normalized({"type": "nat", "address": FIVE}) == {"type": "network", "source": "default", "address": FIVE}
 
 
 def test_moved_nic_loses_its_address():
@@ -310,26 +285,11 @@ def new_vm(*nics):
     return Plan(Vm.absent("web"), Vm("web", power=STOPPED, config=config), segments=((step,),))
 
 
-def test_address_of_another_vm_is_rejected_with_its_name(tmp_path):
-    virsh = world((MAC, FIVE), mark=[(MAC, FIVE)])
-    with pytest.raises(Refused, match=r"web: networks\.0\.address: 192\.168\.9\.5 is used by m1"):
-        check_claims(driver_of(virsh, tmp_path), new_vm({"type": "network", "source": "lan", "address": FIVE}))
-
-
 def test_two_nics_of_a_vm_need_different_addresses(tmp_path):
     one, elsewhere = ({"type": "network", "source": source, "address": FIVE} for source in ("lan", "dmz"))
     with pytest.raises(Refused, match=r"also that of networks\.\d\.address\. Set a different address for each NIC"):
         check_claims(driver_of(world(), tmp_path), new_vm(one, one))
     check_claims(driver_of(world(), tmp_path), new_vm(one, elsewhere))
-
-
-def test_address_of_a_vm_that_the_task_deletes_is_free(tmp_path):
-    virsh = world((MAC, FIVE), mark=[(MAC, FIVE)])
-    old = machine(virsh)
-    deleted = Plan(old, Vm.absent("m1"), segments=((Step("delete"),),))
-    driver = driver_of(virsh, tmp_path)
-    works = check_claims(driver, deleted, new_vm({"type": "network", "source": "lan", "address": FIVE}))
-    assert works[1].after == [works[0]]
 
 
 def test_settings_of_a_snapshot_have_the_address_of_today():

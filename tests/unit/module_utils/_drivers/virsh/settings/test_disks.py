@@ -25,10 +25,6 @@ def nic(xml):
 # Disks ----------------------------------------------------------------------------------------------------------------
 
 
-def test_missing_size_is_none():
-    assert disks.read_disks(Definition(machine_xml()), {})["vda"]["size"] is None
-
-
 @pytest.mark.parametrize(
     ("source", "read"),
     [
@@ -66,21 +62,6 @@ def test_drive_of_seed_is_not_used_for_iso():
     assert disks.read_iso(Definition(machine_xml()), frozenset({SEED})) is None
     definition = Definition(machine_xml(with_devices(EMPTY_DRIVE)))
     assert disks.read_iso(definition, frozenset({SEED})) == ""
-
-
-def test_vm_without_drive_has_no_iso():
-    assert disks.read_iso(Definition("<domain><devices/></domain>"), frozenset()) is None
-
-
-def test_iso_is_inserted_into_existing_drive():
-    def insert(definition):
-        disks.insert_iso(definition, frozenset({SEED}), "/iso/a.iso")
-
-    changes = edited(machine_xml(with_devices(EMPTY_DRIVE)), insert)
-    assert {path: after for path, (_before, after) in changes.items()} == {
-        "/devices[1]/disk[3]/source[1]": "",
-        "/devices[1]/disk[3]/source[1]@file": "/iso/a.iso",
-    }
 
 
 def test_drive_with_host_device_becomes_drive_with_file():
@@ -125,13 +106,6 @@ def test_drive_is_added_at_free_slot_beside_seed():
 )
 def test_nics_of_all_types_are_read(xml, read):
     assert nic(xml) == {"0": read}
-
-
-def test_nics_are_read_by_position():
-    networks = nic(
-        "".join(f"<interface type='network'><source network='n{place}'/></interface>" for place in range(11))
-    )
-    assert networks["10"] == {"type": "network", "source": "n10"}
 
 
 @pytest.mark.parametrize(

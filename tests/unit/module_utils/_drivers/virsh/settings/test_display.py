@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
     normalize_display,
@@ -15,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, machine_xml, recorded, with_devices
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, machine_xml, with_devices
 
 MIB = 1 << 20
 VNC = "<graphics type='vnc' port='5901' autoport='no' listen='0.0.0.0' passwd='hidden'/>"
@@ -39,21 +38,6 @@ def written(definition, **requested):
 
 def types(definition, tag):
     return [one.get("type") for one in definition.root.findall(f"devices/{tag}")]
-
-
-@pytest.mark.parametrize(
-    ("definition", "found"),
-    [
-        (with_display(), {"type": "none"}),
-        (with_display(VNC, CARD), {"type": "vnc", "video_memory": 16 * MIB}),
-        (with_display("<graphics type='egl-headless'/>", SPICE), {"type": "spice"}),
-        (with_display("<graphics type='sdl'/>"), {"type": "sdl"}),
-        (Definition(recorded("uefi-dumpxml-inactive.xml")), {"type": "spice", "video_memory": 32 * MIB}),
-        (Definition(recorded("uefi-dumpxml-running.xml")), {"type": "spice", "video_memory": 32 * MIB}),
-    ],
-)
-def test_display_is_read(definition, found):
-    assert read_display(definition) == found
 
 
 @pytest.mark.parametrize("kind", ["vnc", "spice"])
@@ -124,14 +108,6 @@ def test_both_options_can_be_set_at_once_in_any_order(order):
 def test_video_memory_is_rounded_up_like_libvirt(requested, stored):
     display = {"type": "vnc", "video_memory": requested * MIB}
     assert normalize_display(Vm("a"), display) == {"type": "vnc", "video_memory": stored * MIB}
-
-
-@pytest.mark.parametrize(
-    ("found", "requested"), [({}, {}), ({"type": "none"}, {}), ({"type": "vnc"}, {"type": "none"})]
-)
-def test_video_memory_without_display_is_rejected(found, requested):
-    with pytest.raises(Refused, match=r"a: display\.video_memory needs a display"):
-        normalize_display(Vm("a", config={"display": found}), {**requested, "video_memory": MIB})
 
 
 def test_video_memory_of_existing_display_is_accepted():

@@ -69,11 +69,6 @@ def test_firmware_is_read_from_stored_and_running_definition(text, found):
     assert read(Definition(text)) == found
 
 
-def test_uefi_is_written_without_secure_boot_by_default():
-    definition = with_changes(bios(), firmware="uefi")
-    assert (read(definition), features(definition)) == (("uefi", False), {"secure-boot": "no"})
-
-
 @pytest.mark.parametrize("order", [("firmware", "secure_boot"), ("secure_boot", "firmware")])
 def test_both_options_can_be_set_at_once_in_any_order(order):
     requested = {"firmware": "uefi", "secure_boot": True}
@@ -106,11 +101,6 @@ def test_each_kind_of_firmware_has_its_own_nvram_file():
     with_changes(definition, secure_boot=True)
     assert place_nvram(definition, STORAGE, "m1") == nvram_of(definition) == "/images/m1.nvram-secure"
     assert len(definition.root.findall("os/nvram")) == 1
-
-
-def test_bios_has_no_nvram():
-    definition = bios()
-    assert (place_nvram(definition, STORAGE, "m1"), nvram_of(definition)) == (None, None)
 
 
 def test_nvram_is_read_from_source_element():

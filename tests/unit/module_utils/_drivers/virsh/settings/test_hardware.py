@@ -88,14 +88,6 @@ def test_hardware_of_new_vm_is_checked(tmp_path, config, missing, words):
         check(tmp_path, creating(**config), host(missing, machine="q35"))
 
 
-def test_machine_type_without_secure_boot_is_rejected(tmp_path):
-    requested = {"firmware": "uefi", "secure_boot": True}
-    check(tmp_path, creating(**requested), host(machine="q35"))
-    pc = host(machine="pc", text=recorded("domcapabilities-pc.xml"))
-    with pytest.raises(Unsupported, match=r"web: secure_boot: .* machine type pc\. Use the machine type q35"):
-        check(tmp_path, creating(**requested, native={"os/type@machine": "pc"}), pc)
-
-
 @pytest.mark.parametrize(
     "step",
     [
@@ -115,14 +107,6 @@ def test_hardware_is_accepted_if_host_reports_no_capabilities(tmp_path):
     check(tmp_path, changing(UNSUPPORTED[0][0]), {question(): unsupported})
     with pytest.raises(CommandFailed, match="invalid argument"):
         check(tmp_path, changing(UNSUPPORTED[0][0]), {question(): failed("invalid argument: unknown machine")})
-
-
-def test_nested_virtualization_is_rejected_for_emulated_vm(tmp_path):
-    change = Change("nested_virtualization", None, True)
-    with pytest.raises(Refused, match=r"web: nested_virtualization .* is emulated"):
-        check(tmp_path, changing(change))
-    with pytest.raises(Refused, match=r"web: nested_virtualization .* is emulated"):
-        check(tmp_path, creating(nested_virtualization=False))
 
 
 def video(model):

@@ -66,12 +66,6 @@ def test_maximum_is_normalized_to_form_in_which_it_is_read(found, requested, nor
         assert TRAITS.normalize(off(**found), requested) == normalized
 
 
-def test_maximum_of_new_vm_is_compared_with_default_value():
-    assert TRAITS.normalize(Vm.absent("web"), {"max_cpus": 4}) == {"max_cpus": 4}
-    with pytest.raises(Refused, match="max_cpus: 1 is less than cpus, which is 2"):
-        TRAITS.normalize(Vm.absent("web"), {"max_cpus": 1})
-
-
 @pytest.mark.parametrize(
     ("requested", "error"),
     [
@@ -142,21 +136,12 @@ def test_cost_for_running_vm(stored, active, requested, cost):
     assert costs(running(stored, active), **requested) == cost
 
 
-def test_cost_for_stopped_vm():
-    assert costs(off(**ROOM), cpus=3) == {"cpus": NEXT_BOOT}
-
-
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
 def read(*replacements):
     found = config_of(Definition(machine_xml(*replacements)), {})
     return {name: found[name] for name in ("cpus", "max_cpus", "memory", "max_memory")}
-
-
-def test_maximum_is_reported_only_if_larger_than_value():
-    assert read() == {"cpus": 1, "max_cpus": None, "memory": 512 * MIB, "max_memory": None}
-    assert read(TWO_OF_FOUR, HALF) == {"cpus": 2, "max_cpus": 4, "memory": 256 * MIB, "max_memory": 512 * MIB}
 
 
 def waiting_differences(stored, active):
@@ -263,28 +248,6 @@ def test_list_of_single_cpus_is_removed():
     definition = Definition(machine_xml(("</vcpu>", listed)))
     memory_cpus.write_cpus(definition, Change("cpus", 1, 2))
     assert definition.root.find("vcpus") is None
-
-
-def test_memory_is_written_in_kib_whatever_unit_it_had():
-    text = machine_xml(
-        (">524288<", ">2<"),
-        ("<memory unit='KiB'", "<memory unit='GiB'"),
-        ("<currentMemory unit='KiB'", "<currentMemory unit='GiB'"),
-    )
-    assert written_by(text, "memory", GIB) == {
-        "/memory[1]": ("2", "1048576"),
-        "/memory[1]@unit": ("GiB", "KiB"),
-        "/currentMemory[1]": ("2", "1048576"),
-        "/currentMemory[1]@unit": ("GiB", "KiB"),
-    }
-
-
-def test_memory_up_to_maximum_keeps_the_maximum():
-    assert written_by(machine_xml(HALF), "memory", 300 * MIB) == {"/currentMemory[1]": ("262144", "307200")}
-    assert written_by(machine_xml(HALF), "memory", GIB) == {
-        "/memory[1]": ("524288", "1048576"),
-        "/currentMemory[1]": ("262144", "1048576"),
-    }
 
 
 @pytest.mark.parametrize(("new", "text"), [(GIB, "1048576"), (None, "262144")])

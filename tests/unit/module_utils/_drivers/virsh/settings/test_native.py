@@ -71,37 +71,6 @@ def test_path_of_an_option_is_rejected(key, option):
 
 
 @pytest.mark.parametrize(
-    "key",
-    [
-        "memoryBacking/hugepages",
-        "memtune/hard_limit",
-        "vcpus/vcpu[1]@hotpluggable",
-        "os/type@machine",
-        "os/kernel",
-        "os/bootmenu@enable",
-        "os/loader@type",
-        "devices/tpm@model",
-        "devices/graphics/listen@address",
-        "devices/graphics@port",
-        "devices/video/model@type",
-        "cpu@mode",
-        "cpu/model",
-        "cpu/feature[@name='avx']@policy",
-        "features/smm@state",
-    ],
-)
-def test_path_without_option_is_accepted(key):
-    TRAITS.normalize(Vm("a"), {"native": {key: "x"}})
-
-
-@pytest.mark.parametrize("key", ["os/loader", "os/loader@type", "os/nvram@template"])
-@pytest.mark.parametrize("firmware", ["uefi", "bios"])
-def test_firmware_files_cannot_be_combined_with_option(key, firmware):
-    with pytest.raises(Refused, match=f"a: native: '{key}' and the option firmware cannot be combined"):
-        TRAITS.normalize(Vm("a"), {"native": {key: "x"}, "firmware": firmware})
-
-
-@pytest.mark.parametrize(
     ("native", "word"),
     [
         ({"os//kernel": "x"}, "not a valid path"),

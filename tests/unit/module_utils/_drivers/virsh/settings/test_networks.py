@@ -140,15 +140,6 @@ def started(folder, vm, *nics, answers=()):
 ON_LAN = ("<source network='default'/>", "<source network='lan'/>")
 
 
-def test_only_inactive_networks_are_started(tmp_path):
-    assert started(tmp_path, on()) == []
-    assert started(tmp_path, on(), ON_LAN) == [("net-start", "lan")]
-
-
-def test_networks_of_current_definition_are_started(tmp_path):
-    assert started(tmp_path, on(network("dmz")), ON_LAN) == [("net-start", "lan")]
-
-
 def test_suspended_vm_needs_networks_it_was_saved_with(tmp_path):
     saved = on(network("default"), power="suspended", active=on(network("dmz")).config)
     assert started(tmp_path, saved, ON_LAN) == [("net-start", "dmz")]
@@ -229,12 +220,6 @@ def test_mac_of_another_vm_on_same_network_is_rejected(tmp_path):
     check_nics(tmp_path, with_mac(MAC, "lan"), changes=changes)
     check_nics(tmp_path, {"type": "user", "mac": MAC}, changes=changes)
     check_nics(tmp_path, with_mac(MAC, "default"), changes=changes, before=Vm("m1", id=UUID))
-
-
-def test_clone_is_not_compared_with_macs_of_source(tmp_path):
-    """The planner gives a clone no MAC: it gets a new one."""
-    moved = [Change("networks", "lan", "default", key="0", attribute="source")]
-    check_nics(tmp_path, network("default"), verb="clone", changes=moved)
 
 
 def test_definitions_are_read_only_if_a_mac_changes(tmp_path):

@@ -128,12 +128,6 @@ def test_incomplete_forward_is_rejected(networks, entry, word):
     assert word in str(plan(vm, ask(port_forwards=[{"name": "ssh", **entry}]), TRAITS).refusal)
 
 
-def test_nic_added_by_same_task_is_sufficient():
-    vm = Vm("web", id="u", config={"networks": {}})
-    requested = ask(networks=[{"type": "user"}], port_forwards=[{"name": "ssh", **SSH}])
-    assert [one.kind for one in plan(vm, requested, TRAITS).steps[0].changes] == ["networks.add", "port_forwards.add"]
-
-
 def test_same_forwards_are_no_change():
     vm = Vm("web", id="u", config={"networks": {"0": {"type": "user"}}, "port_forwards": {"ssh": SSH}})
     assert plan(vm, ask(port_forwards=[{"name": "ssh", "guest_port": 22}], purge=["port_forwards"]), TRAITS).steps == []

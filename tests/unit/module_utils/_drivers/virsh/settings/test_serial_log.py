@@ -5,19 +5,12 @@
 
 from __future__ import annotations
 
-import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
     read_serial_log,
     write_serial_log,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
-
-from unit.module_utils._drivers.virsh.answers import recorded
-
-LOG = "/var/lib/libvirt/images/desk1.log"
-#: As recorded: the console beside the port names the same file.
-STORED = recorded("uefi-dumpxml-inactive.xml")
 
 
 def domain(*devices, name="db", os=""):
@@ -34,20 +27,6 @@ def written(definition, new):
 
 def log(path):
     return f"<serial type='pty'><log file='{path}' append='on'/></serial>"
-
-
-@pytest.mark.parametrize(
-    ("definition", "found"),
-    [
-        (domain(), ""),
-        (domain("<serial type='pty'/>", log("/second")), ""),
-        (domain(log("/first"), log("/second")), "/first"),
-        (Definition(STORED), LOG),
-        (Definition(recorded("uefi-dumpxml-running.xml")), LOG),
-    ],
-)
-def test_log_of_first_serial_port_is_read(definition, found):
-    assert read_serial_log(definition) == found
 
 
 def test_new_log_is_truncated_at_start():

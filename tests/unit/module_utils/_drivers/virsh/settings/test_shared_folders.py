@@ -288,7 +288,3 @@ def test_memory_of_a_vm_with_virtiofs_cannot_be_saved(tmp_path, steps, more):
 )
 def test_memory_without_active_virtiofs_can_be_saved(tmp_path, steps, more):
     preflight(tmp_path, steps, **more)
-
-
-def test_definition_is_not_read_if_no_memory_is_saved(tmp_path):
-    assert ("dumpxml", UUID) not in preflight(tmp_path, [Step("pause")])

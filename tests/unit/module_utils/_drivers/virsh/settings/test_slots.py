@@ -32,20 +32,6 @@ def test_slot_names_follow_libvirt(place, name):
     assert bus_of(name) == "virtio"
 
 
-@pytest.mark.parametrize(
-    ("slot", "entry", "bus"),
-    [
-        ("vdb", None, "virtio"),
-        ("sdb", {}, "scsi"),
-        ("hda", {"size": 1}, "ide"),
-        ("sdb", {"bus": "sata"}, "sata"),
-        ("vda", {"bus": None}, "virtio"),
-    ],
-)
-def test_bus_of_entry_overrides_bus_of_slot(slot, entry, bus):
-    assert bus_of(slot, entry) == bus
-
-
 def with_disks(**disks):
     return Vm("web", id="u", config={"disks": disks})
 
@@ -83,12 +69,6 @@ def test_bus_of_disk_cannot_be_changed():
     assert "Use another slot" in str(planned.refusal)
 
 
-def test_sata_disk_is_found_by_both_names():
-    for slot in ("sata0", "sda"):
-        planned = plan(with_disks(sda=SATA), ask(disks=[{"slot": slot, "size": "1G"}], purge=["disks"]), TRAITS)
-        assert (planned.refusal, planned.steps) == (None, [])
-
-
 @pytest.mark.parametrize(
     ("key", "old", "new", "cost"),
     [
@@ -103,11 +83,3 @@ def test_sata_disk_is_found_by_both_names():
 )
 def test_cost_of_adding_and_removing_disks(key, old, new, cost):
     assert DISKS["disks.add"].cost_of(Vm("web", power="running"), Change("disks", old, new, key=key)) == cost
-
-
-@pytest.mark.parametrize(("given", "whole"), [("1000000B", 1000448), ("1M", 1 << 20), ("512B", 512), ("513B", 1024)])
-def test_size_is_rounded_up_to_whole_sectors(given, whole):
-    request = ask(name="web", disks=[{"slot": "vda", "size": given}])
-    disk = {"size": whole, "format": "qcow2", "source": "/d", "bus": "virtio"}
-    planned = plan(with_disks(vda=disk), request, TRAITS)
-    assert (planned.refusal, planned.changed) == (None, False)

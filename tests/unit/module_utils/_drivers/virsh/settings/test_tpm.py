@@ -7,31 +7,16 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm, write_tpm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import write_tpm
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
-from unit.module_utils._drivers.virsh.answers import machine_xml, recorded, with_devices
-
-PASSED_THROUGH = "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>"
+from unit.module_utils._drivers.virsh.answers import machine_xml
 
 
 def written(text, new):
     definition = Definition(text)
     write_tpm(definition, Change("tpm", not new, new))
     return definition
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        (machine_xml(), False),
-        (machine_xml(with_devices(PASSED_THROUGH)), True),
-        (recorded("uefi-dumpxml-inactive.xml"), True),
-        (recorded("uefi-dumpxml-running.xml"), True),
-    ],
-)
-def test_tpm_is_read(text, found):
-    assert read_tpm(Definition(text)) is found
 
 
 @pytest.mark.parametrize(("architecture", "model"), [("x86_64", "tpm-crb"), ("aarch64", None)])

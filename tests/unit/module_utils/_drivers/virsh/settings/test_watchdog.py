@@ -70,9 +70,3 @@ def test_itco_needs_libvirt_9_1_and_q35(tmp_path):
         check(tmp_path, itco)
     with pytest.raises(Refused, match=r"web: watchdog.model: itco is part of the machine type q35, and the VM has pc"):
         check(tmp_path, itco, more=[("pc-q35-7.2", "pc-i440fx-7.2")], library="9.1.0")
-
-
-@pytest.mark.parametrize("key", ["devices/watchdog", "devices/watchdog@action", "devices/watchdog[1]@model"])
-def test_native_path_of_watchdog_is_rejected(key):
-    with pytest.raises(Refused, match="Use the option watchdog"):
-        NORMALIZE(Vm("a"), {"native": {key: "none"}})
