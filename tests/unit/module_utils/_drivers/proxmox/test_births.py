@@ -16,7 +16,6 @@ from simulators.proxmox.gateway import Gateway
 from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, driver_of, machine_of, unchanged
 
 NEW = {"name": "web3", "id": "500", "node": "pve1", "disks": [{"size": "1G"}]}
-NOW = 1_790_000_000
 
 
 def _asked(world, method, path, **params):

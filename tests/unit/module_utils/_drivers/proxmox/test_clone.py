@@ -12,48 +12,6 @@ from simulators.proxmox.storage import GIB, Volume
 from unit.module_utils._drivers.proxmox.simulated import applied, do, do_snapshot, rejected
 
 
-def test_clone_does_not_take_over_a_disk_of_another_vm(world):
-    requested = {"name": "web3", "clone": {"source": "tmpl"}, "state": "started"}
-    disks = [{"slot": "scsi1", "source": "local-lvm:vm-100-disk-0"}]
-    rejected(world, "web3", "belongs to 'web1'", "Reassign Owner", **requested, disks=disks)
-
-
-def test_volume_is_not_attached_twice(world):
-    volume = "local-lvm:vm-300-disk-0"  # A volume that remained from a deleted VM.
-    for node in ("pve1", "pve2"):
-        world.storages.get("local-lvm").volumes[(node, volume.partition(":")[2])] = Volume(GIB, vmid=300)
-    twice = [{"slot": slot, "source": volume} for slot in ("virtio1", "virtio2")]
-    for requested in ({"name": "web2"}, {"name": "web3"}, {"name": "web3", "clone": {"source": "tmpl"}}):
-        words = f"{volume} is also that of disks.virtio"
-        rejected(world, requested["name"], words, **requested, disks=[{"slot": "scsi0"}, *twice])
-    applied(world, name="web2", disks=[{"slot": "scsi0"}, twice[0]])
-    words = f"disks.virtio2.source: {volume} is also that of disks.virtio1"
-    rejected(world, "web2", words, "Use each file for one disk only", name="web2", disks=[{"slot": "scsi0"}, *twice])
-
-
-@pytest.mark.parametrize(
-    ("source", "requested", "words"),
-    [
-        ({"sockets": "2"}, {"cpus": 3}, ("2 sockets",)),
-        ({}, {"iso": "local:iso/nosuch.iso"}, ("local:iso/nosuch.iso",)),
-        ({}, {"storage": "nosuch", "disks": [{"slot": "scsi1", "size": "1G"}]}, ("nosuch", "for disks")),
-        ({}, {"storage": "nosuch", "tpm": True}, ("nosuch", "for disks")),
-        ({}, {"networks": [{"type": "bridged", "source": "vmbr9"}]}, ("vmbr9", "vmbr0, vmbr1")),
-    ],
-    ids=["sockets", "ISO image", "storage", "storage of a TPM", "bridge"],
-)
-def test_invalid_options_of_a_clone_fail_before_it_is_created(world, source, requested, words):
-    behind.edit(world, 9000, **source)
-    rejected(world, "web3", *words, name="web3", clone={"source": "tmpl", "linked": True}, **requested)
-
-
-def test_clone_of_a_protected_vm_keeps_its_disks(world):
-    applied(world, name="web2", protection=True, disks=[{}, {"size": "1G"}])
-    requested = {"name": "web3", "clone": {"source": "web2"}, "disks": [{"slot": "scsi1", "state": "absent"}]}
-    rejected(world, "disks.scsi1", "protection: false", **requested)
-    assert "scsi1" not in applied(world, **requested, protection=False)
-
-
 def test_clone_of_a_snapshot_is_checked_with_the_options_in_the_snapshot(world):
     assert do_snapshot(world, name="web2", snapshot="s1").changed
     behind.edit(world, 101, sockets="2")

@@ -10,7 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account, User
-from simulators.proxmox.storage import GIB, MIB, Storage, Volume
+from simulators.proxmox.storage import GIB, Storage, Volume
 from simulators.proxmox.web import File as _File
 from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
 from unit.module_utils._drivers.proxmox.vendor import (
@@ -20,15 +20,9 @@ from unit.module_utils._drivers.proxmox.vendor import (
     SUMS,
     downloads,
     images,
-    qcow2,
     volume_of,
 )
 from unit.module_utils._media.server import checksum
-
-
-def _image_of(world, name="web3"):
-    """What the result of a second run reports."""
-    return do(world, name=name, state="present").vms[0]["image"]
 
 
 def test_node_downloads_the_image_and_imports_it(world, vendor):
@@ -52,25 +46,6 @@ def test_node_downloads_the_image_and_imports_it(world, vendor):
     assert run.vms[0]["image"]["digest"] == f"sha256:{checksum(QCOW2)}"
     assert machine_of(world, "web3").config.current["scsi0"].endswith("size=1G")
     unchanged(world, **vendor.vm())
-
-
-def test_requests_of_a_creation_are_in_their_order(world, vendor):
-    """The download is a task of the node, which is awaited; then the drive is imported, and nothing is resized."""
-    do(world, **vendor.vm())
-    sent = [(one.method, one.path) for one in world.journal.requests]
-    writes = [one for one in sent if one[0] != "GET"]
-    assert writes[:2] == [("POST", DOWNLOAD), ("POST", "/nodes/pve1/qemu")]
-    waits = [path for method, path in sent[sent.index(writes[0]) : sent.index(writes[1])] if method == "GET"]
-    assert any("/tasks/UPID:pve1:" in path and ":download:" in path for path in waits)
-    (created,) = [one for one in world.journal.requests if (one.method, one.path) == writes[1]]
-    assert created.params["scsi0"].startswith(f"local-lvm:0,import-from={volume_of()}")
-    assert not any(path.endswith("/resize") for _method, path in writes)
-
-
-def test_option_of_a_download_is_rejected_for_a_volume(world, vendor):
-    image = {"source": volume_of(), "require_signature": True}
-    words = ("image.require_signature: it is about a download", "is not downloaded. Omit it")
-    rejected(world, *words, **vendor.vm(image=image))
 
 
 def test_download_that_runs_already_is_waited_for(world, vendor):
@@ -140,16 +115,6 @@ def test_newest_file_of_the_name_is_used_and_an_old_one_warns(world, vendor):
     assert outcome.vms[0]["image"] == {"name": "debian-13", "digest": None, "fetched": "1970-01-03"}
 
 
-def test_refresh_asks_the_vendor(world, vendor):
-    do(world, **vendor.vm())
-    newer = qcow2(content=b"more")
-    vendor.publish(newer)
-    image = {**vendor.vm()["image"], "refresh": True}
-    outcome = do(world, **vendor.vm("web4", image=image))
-    assert outcome.vms[0]["image"]["digest"] == f"sha256:{checksum(newer)}"
-    assert images(world) == sorted([volume_of(), volume_of(newer)])
-
-
 def test_unfinished_vm_keeps_its_image_when_the_vendor_has_a_newer_one(world, vendor):
     inputs = {"image": "debian-13", "digest": "sha256:1234", "fetched": "2026-01-02"}
     notes = mark.notes_of("", mark.new_mark(150, inputs))
@@ -184,40 +149,11 @@ def test_version_that_cannot_download_images_is_rejected(vendor, version):
     rejected(world, *words, **vendor.vm())
 
 
-def test_first_version_that_can(vendor):
-    world = worlds.with_cases(version=(8, 4))
-    assert not do(world, **vendor.vm()).failed
-
-
 def test_node_without_a_storage_for_images_is_rejected(world, vendor):
     for name in ("local", "off", "n2"):
         world.storages.get(name).content = frozenset({"images", "iso"})
     words = ("web3: image: node 'pve1' has no active storage with files and the content Import", "pvesm set local")
     rejected(world, *words, **vendor.vm())
-
-
-def test_storage_without_space_is_rejected(world, vendor):
-    world.storages.get("local").total = 2 * GIB + 600 * MIB
-    world.statistics.renew()
-    rejected(world, "are needed for the download, but storage 'local' on node 'pve1'", "image_storage", **vendor.vm())
-
-
-@pytest.mark.parametrize(
-    "changes,options,words",
-    [
-        ({"image": {"missing_drivers": ["lsi"]}}, {"native": {"scsihw": "lsi"}}, ("it has no driver for lsi",)),
-        ({"image": {"missing_drivers": ["e1000"]}}, {"networks": [{"model": "e1000"}]}, ("no driver for e1000",)),
-    ],
-    ids=["controller", "nic"],
-)
-def test_image_without_a_driver_is_rejected(world, vendor, changes, options, words):
-    image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(**changes)]}}
-    rejected(world, *words, **{**vendor.vm(image=image), **options})
-    assert vendor.requests == []
-
-
-def test_disk_smaller_than_the_image_is_rejected(world, vendor):
-    rejected(world, "512M is smaller than the image debian-13 (1G)", **vendor.vm(disks=[{"size": "512M"}]))
 
 
 #: For a new VM; the others are for the download.

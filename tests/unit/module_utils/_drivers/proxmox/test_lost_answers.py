@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, Unavailable
 
 from simulators.proxmox import behind, worlds
-from simulators.proxmox.access import User
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 from unit.module_utils._drivers.proxmox.test_races import CLONE, NEW, _assert_one
 
@@ -45,15 +44,6 @@ def test_clone_of_a_killed_task_that_has_no_name_yet_is_waited_for(world):
 def _request_of_killed_task(vmid):
     notes = f'<!-- polyvirt {{"id":"{vmid}","inputs":{{"clone":"101"}},"unfinished":true,"v":1}} -->'
     return {"newid": vmid, "name": "web3", "full": 1, "description": notes}
-
-
-def test_clones_of_others_are_not_waited_for(world):
-    world.timing.clone_per_gib = 2
-    Api(world, User("root@pam")).call("POST", "/nodes/pve2/qemu/101/clone", {"newid": 102, "name": "other", "full": 1})
-    world.timing.clone_per_gib = 0.1
-    began = world.now
-    assert not do(world, **LONG_CLONE).failed
-    assert world.now - began < 30
 
 
 def test_server_that_restarts_during_a_cluster_task_is_waited_for(world):

@@ -68,11 +68,6 @@ def test_vm_without_a_screen_gets_one(world, vga):
     assert applied(world, name="web2", display={"type": "vnc"})["vga"] == "std"
 
 
-@pytest.mark.parametrize("origin", [{"disks": [{"size": "1G"}]}, {"clone": {"source": "tmpl"}}], ids=["new", "clone"])
-def test_new_vm_with_a_serial_console(world, origin):
-    assert applied(world, name="web3", native={"vga": "serial0", "serial0": "socket"}, **origin)["vga"] == "serial0"
-
-
 def test_a_serial_console_has_no_video_memory(world):
     behind.edit(world, 101, vga="serial0", serial0="socket")
     rejected(world, "serial console", "display.type", name="web2", display={"video_memory": "32M"})
@@ -93,22 +88,10 @@ def _apply_predicted(world, **requested):
     return real.vms[0]
 
 
-@pytest.mark.parametrize("origin", [{"disks": [{}]}, {"clone": {"source": "tmpl"}}], ids=["new", "clone"])
-@pytest.mark.parametrize("networks", [[{}], [{"model": "e1000"}]])
-def test_removed_sub_key_of_a_nic_that_does_not_exist_yet(world, networks, origin):
-    found = _apply_predicted(world, name="web3", native={"net0": "firewall="}, networks=networks, **origin)
-    assert found["networks"][0]["source"] == "vmbr0"
-
-
 @pytest.mark.parametrize("name", ["web1", "web2"])
 def test_removed_sub_key_of_a_nic_that_is_added(world, name):
     networks = [{}, {"source": "vmbr1"}]
     assert len(_apply_predicted(world, name=name, native={"net1": "firewall="}, networks=networks)["networks"]) == 2
-
-
-def test_nic_without_options_is_on_the_default_bridge(world):
-    found = _apply_predicted(world, name="web3", disks=[{}], networks=[{}])
-    assert [(nic["type"], nic["source"]) for nic in found["networks"]] == [("bridged", "vmbr0")]
 
 
 @pytest.mark.parametrize(
@@ -131,10 +114,4 @@ def test_nic_without_options_is_on_the_default_bridge(world):
     ids=str,
 )
 def test_setting_of_a_running_vm_waits_for_its_next_start(world, native, waits):
-    assert _apply_predicted(world, name="web1", native=native)["restart_required"] == waits
-
-
-@pytest.mark.parametrize(("native", "waits"), [({"vcpus": 1}, []), ({"usb0": "spice"}, ["native.usb0"])], ids=str)
-def test_hotplug_decides_what_waits_for_the_next_start(world, native, waits):
-    behind.edit(world, 100, hotplug="cpu")
     assert _apply_predicted(world, name="web1", native=native)["restart_required"] == waits

@@ -60,12 +60,6 @@ def test_account_that_sees_no_storage_can_migrate(world):
     assert world.cluster.machines[101].node == "pve3"
 
 
-def test_new_iso_image_must_exist_on_the_target_node(world):
-    local = world.storages.get("local")
-    local.volumes[local.key("pve1", "iso/here.iso")] = Volume(MIB, "raw", "iso")
-    rejected(world, "web1", "pve2", "here.iso", name="web1", node="pve2", iso="local:iso/here.iso")
-
-
 def _with_disk(world, vmid, volume):
     """A VM with this disk only."""
     machine = world.cluster.machines[vmid]

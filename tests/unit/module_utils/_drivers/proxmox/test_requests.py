@@ -12,13 +12,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.obs
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 from simulators.proxmox import behind, worlds
-from unit.module_utils._drivers.proxmox.simulated import defaults, do, do_snapshot, driver_of
+from unit.module_utils._drivers.proxmox.simulated import defaults, do, driver_of
 
 NODES = 3
 #: Requests before the first step of a task: quorum of the cluster, permissions of the account; before a start also the
 #: bridges of the node.
 BEFORE = 2
-ALL = frozenset({"power", "config"})
 SETTINGS = {"memory": "2048", "cpus": 2, "tags": [], "disks": [{"slot": "scsi0", "size": "32G"}], "networks": [{}]}
 
 
@@ -64,19 +63,6 @@ def test_counters_need_no_further_request():
     assert {(one.memory_used, one.uptime) for one in stopped} == {(None, None)}
 
 
-def test_changes_by_others_are_found_without_further_requests():
-    world = worlds.with_many(20)
-    world.faults.statistics_frozen = True
-    behind.power(world, 101, on=True)
-    behind.edit(world, 110, memory="1024")
-    outcome = do(world, name=_names(20), check=True, state="started", **SETTINGS)
-    assert _requests(world)[0] == 1 + NODES + 20 + BEFORE + NODES
-    states = {vm["name"]: [step["verb"] for step in vm["steps"]] for vm in outcome.vms}
-    assert states["vm-002"] == []
-    assert states["vm-004"] == ["start"]
-    assert states["vm-011"] == ["configure"]
-
-
 @pytest.mark.parametrize("facets", [{"power"}, {"power", "config"}])
 def test_power_of_all_vms_needs_one_call_and_one_for_each_node(facets):
     world = worlds.with_many(200)
@@ -90,24 +76,10 @@ def _check_requests(world, count):
     assert _requests(world) == (count, 0)
 
 
-@pytest.mark.parametrize("count", [20, 200])
-def test_unchanged_power_states_need_no_request_for_each_vm(count):
-    world = worlds.with_many(count)
-    running = _names(count)[::2]
-    assert not do(world, name=running, state="started").changed
-    assert _requests(world) == (1 + NODES, 0)
-
-
 def test_only_vms_with_a_power_change_are_read():
     world = worlds.with_many(20)
     assert do(world, name=_names(20)[:4], state="started", check=True).changed
     assert _requests(world) == (1 + NODES + 2 + BEFORE + 2, 0)
-
-
-def test_only_nodes_of_the_requested_vms_are_read():
-    world = worlds.with_many(20)
-    assert not do(world, name=["vm-001", "vm-004"], memory="2048").changed
-    assert _requests(world) == (1 + 1 + 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -123,12 +95,6 @@ def test_requests_of_a_change(options, calls):
     world = worlds.with_cases()
     assert do(world, **options).changed
     assert _requests(world)[0] <= calls
-
-
-def test_requests_of_a_snapshot():
-    world = worlds.with_cases()
-    assert do_snapshot(world, name="web1", snapshot="s1").changed
-    assert _requests(world)[0] <= 15 + BEFORE
 
 
 def test_long_lock_is_polled_less_and_less_often():

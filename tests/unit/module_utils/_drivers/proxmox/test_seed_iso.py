@@ -66,19 +66,6 @@ def test_documents_become_a_seed_iso_instead_of_the_cloud_init_drive(world, tmp_
     assert do(world, **requested).vms[0]["not_compared"]
 
 
-def test_the_seed_iso_is_deleted_with_the_vm(world):
-    applied(world, name="new", node="pve1", disks=[{"slot": None, "size": 1}], cloud_init=DOCUMENTS)
-    assert len(seeds_of(world)) == 1
-    assert not do(world, name="new", state="absent").failed
-    assert seeds_of(world) == []
-
-
-def test_a_clone_gets_the_seed_iso_in_place_of_the_cloud_init_drive_of_its_source(world):
-    options = applied(world, name="copy", clone={"source": "tmpl", "linked": False}, cloud_init=DOCUMENTS)
-    assert seed_drive(options) and not STORED_FIELDS & set(options)
-    assert not any("cloudinit" in text for text in options.values())
-
-
 def test_a_clone_does_not_have_the_seed_iso_of_its_source(world):
     applied(world, name="new", node="pve1", disks=[{"slot": None, "size": 1}], cloud_init=DOCUMENTS)
     options = applied(world, name="copy", clone={"source": "new", "linked": False})

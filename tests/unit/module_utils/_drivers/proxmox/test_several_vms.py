@@ -59,14 +59,6 @@ def test_id_that_a_task_requests_is_not_given_to_another_new_vm(world):
     assert [vm["id"] for vm in outcome.vms] == ["103", "102"]
 
 
-def test_mac_of_a_vm_of_the_task_is_not_given_to_another_one(world):
-    assert not do(world, name="web2", networks=NICS).failed
-    message = messages(world, {"name": "web2", "memory": "1G"}, {"name": "new", "networks": NICS, **IMAGE})
-    assert message == (
-        f"new: networks.0.mac: {MAC} is used by web2. Set another MAC, or omit mac to have one generated."
-    )
-
-
 def test_volume_of_a_deleted_vm_is_attached_to_one_vm_only(world):
     """No name of a VM is in the volume, so the options of all VMs are read."""
     with_free_volume(world)

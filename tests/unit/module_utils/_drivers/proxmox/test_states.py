@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import behind, worlds
+from simulators.proxmox import behind
 from simulators.proxmox.access import Account, Token, User
 from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of, rejected, unchanged
 from unit.module_utils._drivers.proxmox.test_cases import DISK
@@ -74,16 +74,6 @@ def test_role_no_access_fails_before_the_first_step(world, path, requested, priv
     rejected(world, *words, api=_hidden(world, path), **requested)
 
 
-def test_role_no_access_on_one_vm_id_does_not_affect_others(world):
-    api = _hidden(world, "/vms/102")
-    assert not do(world, api=api, name=None, id="102", state="absent").changed
-    assert not do(world, api=api, name="web3", id="103", disks=[DISK]).failed
-
-
-def test_cluster_without_vms_is_not_a_missing_privilege():
-    assert not do(worlds.cluster(), name="web2", state="absent").failed
-
-
 @pytest.mark.parametrize(
     ("qemu_status", "requested", "effect"),
     [
@@ -111,12 +101,6 @@ def test_vm_of_high_availability_gets_its_whole_timeout_to_shut_down(world, stop
     assert "QMP quit" not in [one.text for one in world.journal.effects]
     assert world.journal.count("POST", "/status/shutdown") == 1
     assert [text for text in outcome.warnings if "high availability" in text and "60 s" in text]
-
-
-def test_vm_of_high_availability_is_powered_off(world):
-    world.cluster.machines[100].ha = True
-    outcome = do(world, name="web1", state="stopped", stop_mode="force")
-    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
 
 
 @pytest.mark.parametrize(("name", "vmid"), [("web1", 100), ("web2", 101)])

@@ -59,15 +59,6 @@ def test_storage_for_all_disks_is_rejected_if_a_disk_is_on_another(world):
     assert not do(world, name="web2", storage="local-lvm", disks=[{"slot": "scsi0", "size": "32G"}]).changed
 
 
-def test_linked_clone_with_a_storage_for_further_disks_is_unchanged_by_a_second_run(world):
-    requested = {
-        "clone": {"source": "tmpl", "linked": True},
-        "storage": "nfs",
-        "disks": [{"size": "8G"}, {"size": "1G"}],
-    }
-    applied(world, name="web3", **requested)
-
-
 def test_linked_clone_is_not_created_on_another_storage(world):
     clone = {"name": "web3", "clone": {"source": "tmpl", "linked": True}}
     words = ("web3: storage:", "source (local-lvm), not on 'nfs'", "linked: false")

@@ -11,15 +11,12 @@ import lzma
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account, User
 from simulators.proxmox.api_storage import used_on
 from simulators.proxmox.storage import GIB, MIB, Storage
 from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
-from unit.module_utils._drivers.proxmox.test_store import Node
 from unit.module_utils._drivers.proxmox.vendor import FILE, QCOW2, downloads, images, qcow2, volume_of
 from unit.module_utils._media.server import checksum
 from unit.module_utils._media.test_signatures import Signer, with_gpg
@@ -125,20 +122,6 @@ def test_format_that_a_node_cannot_read_is_converted(world, vendor, tmp_path):
     assert machine_of(world, "web3").config.current["scsi0"].endswith("size=16M")
 
 
-def test_check_mode_writes_nothing_here_or_there(world, packed, own_images):
-    outcome = do(world, check=True, **packed.vm())
-    assert [step["verb"] for step in outcome.vms[0]["steps"]] == ["fetch", "create"]
-    assert f"from {packed.vendor.url}/latest, by the host of the task" in str(outcome.vms[0]["steps"])
-    assert (world.journal.writes(), images(world), own_images.exists()) == ([], [], False)
-
-
-def test_second_vm_takes_the_stored_image_without_a_request(world, packed):
-    do(world, **packed.vm())
-    packed.vendor.requests.clear()
-    outcome = do(world, **packed.vm("web4"))
-    assert (outcome.failed, packed.vendor.requests, len(_uploads(world))) == (False, [], 1)
-
-
 def test_vms_of_one_task_need_one_upload(world, packed):
     outcome = do(world, **packed.vm(["web3", "web4"]))
     assert not outcome.failed, outcome.msg
@@ -152,13 +135,6 @@ def test_another_node_gets_the_image_without_a_download(world, packed):
     assert not outcome.failed, outcome.msg
     assert packed.vendor.requests == []
     assert [one.path for one in _uploads(world)] == [_UPLOAD, _UPLOAD.replace("pve1", "pve2")]
-
-
-def test_file_that_is_not_the_vendors_is_not_uploaded(world, packed, own_images):
-    packed.vendor.files["/latest/SHA256SUMS"] = f"{'0' * 64} *{packed.file}\n".encode()
-    outcome = do(world, **packed.vm())
-    assert (outcome.failed, "its sha256 is" in outcome.msg) == (True, True)
-    assert (_uploads(world), images(world), list(own_images.iterdir())) == ([], [], [])
 
 
 def test_damaged_upload_is_not_kept(world, packed):
@@ -267,13 +243,6 @@ def test_missing_program_is_named(world, vendor, monkeypatch, tmp_path):
     rejected(world, *words, **converted.vm())
 
 
-def test_password_in_the_address_stays_on_the_host_of_the_task(world, packed):
-    address = f"{packed.vendor.url.replace('//', '//me:secret@')}/latest/{packed.file}"
-    outcome = do(world, **packed.vm(image={"source": address, "checksum": f"sha256:{checksum(packed.packed)}"}))
-    assert not outcome.failed, outcome.msg
-    assert "secret" not in str([(one.path, one.params) for one in world.journal.requests])
-
-
 @pytest.mark.parametrize("secret", ["address", "headers"])
 def test_image_with_a_secret_is_uploaded_although_the_node_could_read_it(world, vendor, secret, own_images):
     """The task log of a download shows the address, and a node sends no headers."""
@@ -307,14 +276,6 @@ def test_signature_of_the_file_is_checked_by_the_host_of_the_task(world, vendor,
 
 
 @with_gpg
-def test_wrong_signature_of_the_file_uploads_nothing(world, vendor, signed_file, own_images):
-    vendor.files[f"/latest/{signed_file['file']}"] = b"no signature"
-    image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(signature=signed_file)]}}
-    outcome = do(world, **vendor.vm(image=image))
-    assert (outcome.failed, _uploads(world), images(world)) == (True, [], []), outcome.msg
-
-
-@with_gpg
 def test_checksum_of_the_task_makes_the_signature_needless(world, vendor, signed_file):
     image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(signature=signed_file)]}}
     outcome = do(world, **vendor.vm(image={**image, "checksum": f"sha256:{checksum(QCOW2)}"}))
@@ -334,26 +295,3 @@ def test_upload_needs_no_privilege_to_download(world, packed, held):
     assert outcome.failed != bool(held), outcome.msg
     assert ("lacks the privilege Datastore.AllocateTemplate on /storage/local" in outcome.msg) != bool(held)
     assert len(_uploads(world)) == len(held)
-
-
-def test_module_image_uploads_too(world, packed):
-    node = Node(world, packed.vendor)
-    node.medium = packed.medium
-    check = node.present(check=True)
-    assert (images(world), world.journal.writes()) == ([], [])
-    assert node.present() == check
-    assert images(world) == [packed.volume]
-    assert node.present()["changed"] is False
-
-
-def test_image_that_somebody_removes_from_the_host_of_the_task_is_an_error(world, packed, own_images):
-    do(world, **packed.vm())
-    node = Node(world, packed.vendor)
-    node.medium, node.options = packed.medium, {"node": "pve2"}
-    images_of_node = node.host().images
-    asked = {**packed.image(), "refresh": None}
-    image = images_of_node.image(asked, lambda: node.host().image_needs(Request(name="x")), "name", 300)
-    for one in own_images.iterdir():
-        one.unlink()
-    with pytest.raises(PolyvirtError, match=r"was removed from the host of the task meanwhile. Run the task again"):
-        images_of_node.fetch(image)

@@ -74,9 +74,3 @@ def test_address_of_a_complete_entry_of_the_arp_table():
     addresses, ssh = addresses_and_ssh(Tool("guestproperty-enumerate-stale"), {"type": "bridged", "mac": SECOND})
     assert addresses == [("192.168.56.20", "arp", SECOND)]
     assert (ssh["host"], ssh["scope"]) == ("192.168.56.20", "network")
-
-
-def test_arp_table_is_not_used_if_addresses_are_not_requested():
-    tool = Tool("guestproperty-enumerate-stale")
-    addresses, _ssh = addresses_and_ssh(tool, {"type": "bridged", "mac": SECOND}, thoroughly=False)
-    assert addresses == []

@@ -58,40 +58,6 @@ def test_clone_writes_to_no_file_of_its_source(vbox):
     assert vbox.values("source")["uartmode1"].startswith("file,")
 
 
-def test_clone_has_a_seed_of_its_own(vbox):
-    task(vbox, "source", cloud_init={"user": "admin"}).succeeded()
-    clone(vbox, cloud_init={"user": "other"}).succeeded()
-    seed = vbox.machines / "copy" / "copy.polyvirt-seed.iso"
-    drives = [value for key, value in vbox.values("copy").items() if key in ("IDE-0-0", "IDE-0-1")]
-    assert drives == ["emptydrive", str(seed)]
-    assert (b"other" in seed.read_bytes(), b"local-hostname: copy" in seed.read_bytes()) == (True, True)
-    task(vbox, "copy", state="absent").succeeded()
-    assert "source/source.polyvirt-seed.iso" in vbox.files()
-
-
-@pytest.mark.parametrize("nic", [{}, {"mac": "08:00:27:aa:bb:cc"}])
-def test_seed_of_a_clone_has_the_final_mac_of_its_nic(vbox, nic):
-    task(vbox, "source").succeeded()
-    config = {"networks": {"0": {"type": "nat", **nic}}}
-    clone(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).succeeded()
-    mac = observed(vbox, name="copy").config["networks"]["0"]["mac"]
-    seed = (vbox.machines / "copy" / "copy.polyvirt-seed.iso").read_bytes()
-    assert f'"macaddress": "{mac}"'.encode() in seed
-
-
-def test_clone_of_a_snapshot_with_memory_is_stopped(vbox):
-    task(vbox, "source", state="started").succeeded()
-    snapshot(vbox, "s", "source").succeeded()
-    done = clone(vbox, snapshot_name="s").succeeded()
-    assert (done.vm["state"], done.verbs.count("discardstate")) == ("stopped", 1)
-
-
-def test_clone_is_created_in_storage_path(vbox):
-    task(vbox, "source").succeeded()
-    clone(vbox, storage_path=str(vbox.folder)).succeeded()
-    assert observed(vbox, name="copy").config["disks"]["SATA 0"]["source"].startswith(f"{vbox.folder}/copy/")
-
-
 def test_clone_of_a_foreign_vm(vbox):
     """Images and rules of a source that was not created by the collection are handled, too."""
     vbox.make("source", "obeys")
@@ -146,12 +112,6 @@ def test_failed_clone_deletes_nothing_of_its_source(vbox):
     clone(vbox).succeeded()
 
 
-def test_lock_while_cloning_does_not_undo_the_clone(vbox):
-    task(vbox, "source").succeeded()
-    done = clone(vbox, fails={"setextradata": "The object is not ready"}).succeeded()
-    assert (done.verbs.count("clonevm"), "unregistervm" in done.verbs) == (1, False)
-
-
 def test_leftover_of_a_killed_clone_is_removed(vbox):
     """VirtualBox had written the settings file, but not registered the VM."""
     task(vbox, "source").succeeded()
@@ -182,13 +142,6 @@ def test_clone_that_another_task_creates_first_is_left_alone(vbox):
     assert vbox.run("list", "vms").count('"copy"') == 1
 
 
-def test_partly_created_vm_with_the_same_file_name_is_kept(vbox):
-    task(vbox, "source").succeeded()
-    vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
-    clone(vbox, "a:b").refused("a_b.vbox is used by a/b")
-    assert '"a/b"' in vbox.run("list", "vms")
-
-
 def test_source_is_not_changed_while_it_is_cloned(vbox):
     """Two tasks may read one source at the same time; a task that changes it waits."""
     others = []
@@ -211,3 +164,10 @@ def test_clone_keeps_the_ssh_port_of_its_source_if_it_is_free(vbox):
     task(vbox, "source", config={"ssh_forward": False}).succeeded()
     clone(vbox, snapshot_name="s").succeeded()
     assert chosen_port(vbox, "copy") == port
+
+
+def test_partly_created_vm_with_the_same_file_name_is_kept(vbox):
+    task(vbox, "source").succeeded()
+    vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
+    clone(vbox, "a:b").refused("a_b.vbox is used by a/b")
+    assert '"a/b"' in vbox.run("list", "vms")

@@ -114,15 +114,6 @@ def test_new_disk_size_is_read_before_the_start(vbox):
     assert calls.index("modifymedium") < calls.index("showmediuminfo") < calls.index("startvm")
 
 
-def test_controller_with_any_name_loses_and_gets_a_disk(vbox):
-    vbox.make("web")
-    vbox.run("storagectl", "web", "--name", "SATA", "--rename", "my disks")
-    vbox.run("storageattach", "web", "--storagectl", "my disks", "--port", 3, "--type", "hdd", "--medium", vbox.disk())
-    configure(vbox, disks={"my disks 3": None})
-    configure(vbox, disks={"my disks 1": {"size": MIB}})
-    task(vbox, config={"disks": {"no disks 1": {"size": MIB}}}).refused("'no disks 1' is not a valid slot")
-
-
 def test_immutable_disk_is_identified_by_its_own_path(vbox):
     """From the start, the VM's writes go to an overlay of the image."""
     task(vbox).succeeded()
@@ -146,25 +137,6 @@ def test_vm_with_a_slash_in_its_name_is_managed_by_its_id(vbox):
     assert task(vbox, id=uuid, config={"memory": 24 * MIB}).succeeded().vm["name"] == "a/b"
     task(vbox, id=uuid, state="absent").succeeded()
     assert vbox.run("list", "vms") == ""
-
-
-@pytest.mark.parametrize("state", ["present", "started"])
-def test_iso_is_changed(vbox, state):
-    task(vbox, state=state).succeeded()
-    for path in (vbox.iso("a.iso"), vbox.iso("b.iso"), ""):
-        assert configure(vbox, iso=path).verbs == ["storageattach"]
-        assert observed(vbox).config["iso"] == path
-    assert vbox.values()["IDE-0-0"] == "emptydrive"
-
-
-def test_iso_needs_a_restart_of_a_vm_without_a_drive(vbox):
-    vbox.make("web", "ignores")
-    assert task(vbox, config={"iso": ""}).succeeded().writes == []
-    vbox.run("startvm", "web", "--type", "headless")
-    iso = vbox.iso("a.iso")
-    task(vbox, config={"iso": iso}).refused("allow_restart")
-    task(vbox, config={"iso": iso}, allow_restart=True).succeeded()
-    assert vbox.values()["IDE-0-0"] == iso
 
 
 # Settings ---------------------------------------------------------------------------------------------------------
@@ -203,15 +175,6 @@ def test_autostart_is_switched_on_and_off(vbox):
     task(vbox, config={"autostart": False}).refused("autostart", "allow_restart")
     task(vbox, config={"autostart": False}, allow_restart=True).succeeded()
     assert (vbox.values()["autostart-enabled"], observed(vbox).power) == ("off", "running")
-
-
-@pytest.mark.parametrize("state", ["present", "started"])
-def test_display_switched_on_by_hand_is_switched_off(vbox, state):
-    task(vbox, state=state).succeeded()
-    vbox.run(*(("controlvm", "web", "vrde", "on") if state == "started" else ("modifyvm", "web", "--vrde", "on")))
-    assert observed(vbox).config["display"]["type"] == "rdp"
-    configure(vbox, display={"type": "none"})
-    assert vbox.values()["vrde"] == "off"
 
 
 def test_shares_are_changed(vbox):

@@ -33,7 +33,3 @@ def test_end_of_the_file_is_read(console, tmp_path):
 def test_port_without_a_file(console, mode):
     log = console("--uart1", "0x3f8", "4", "--uartmode1", *mode)
     assert (log.file, log.data, log.how) == (None, None, "")
-
-
-def test_port_that_is_off(console):
-    assert console("--uart1", "off").file is None

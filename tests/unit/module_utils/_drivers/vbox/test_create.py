@@ -11,10 +11,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import S
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import human_size
 from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 
-from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, observed, task
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, task
 
 OWN_UUID = "706f6c79-7669-4000-8000-000000000001"
-LOCKED = "The machine '{}' is already locked for a session (or being unlocked)"
 DISK_FULL = "The disk is full"
 
 
@@ -47,48 +46,6 @@ def test_new_vm_is_created_in_this_order(vbox):
     assert ['"unfinished":true' in mark for mark in marks] == [True, True, True, False]
 
 
-def test_mark_of_a_complete_vm(vbox):
-    image = vbox.image()
-    done = task(vbox, config={**SMALL, "tags": ("a", "b")}, image=image).succeeded()
-    (uuid,) = (line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("UUID:"))
-    expected = {"disks": [uuid], "files": [], "tags": ["a", "b"], "inputs": {"image": image["source"]}}
-    assert observed(vbox).mark == {"v": 2, "created": "", "id": done.vm["id"], **expected}
-
-
-@pytest.mark.parametrize(
-    ("more", "ssh"),
-    [
-        ({}, True),
-        ({"networks": {"0": {"type": "internal"}}}, False),
-        ({"networks": {"0": {"type": "internal"}, "1": {"type": "nat"}}}, True),
-        ({"ssh_forward": False}, False),
-    ],
-)
-def test_vm_behind_nat_has_an_ssh_forward(vbox, more, ssh):
-    task(vbox, config={**SMALL, **more}).succeeded()
-    assert observed(vbox).config["ssh_forward"] is ssh
-
-
-def test_new_vm_has_all_requested_nics_slots_and_settings(vbox):
-    """A new VM has only the requested NICs, and the settings of every option."""
-    config = {
-        **SMALL, "networks": {"1": {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc"}},
-        "firmware": "uefi", "tpm": True, "nested_virtualization": True, "boot_order": ("cdrom", "disk"),
-        "display": {"type": "none", "video_memory": 32 * MIB}, "description": "x", "os_type": "Debian_64",
-        "disks": {"SATA 9": {"size": MIB}, "NVMe 1": {"size": MIB}, "IDE 1:1": {"size": MIB, "format": "vhd"}},
-        "graphics_controller": "vboxsvga",
-    }  # fmt: skip
-    task(vbox, config=config).succeeded()
-    found = observed(vbox).config
-    assert {**found, **{key: config[key] for key in config.keys() - {"native", "disks", "networks"}}} == found
-    nic = {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc", "model": "82540EM"}
-    assert found["networks"] == {"1": nic}
-    assert sorted(found["disks"]) == ["IDE 1:1", "NVMe 1", "SATA 9"]
-    values = vbox.values()
-    assert (values["audio"], values["hidpointing"], values["ioapic"]) == ("none", "usbtablet", "on")
-    assert task(vbox, config=config).succeeded().writes == []
-
-
 @pytest.mark.parametrize("source", ["raw", "vdi", "vhd"])
 @pytest.mark.parametrize("size", [None, 2 * MIB, 4 * MIB])
 def test_disk_is_a_copy_of_the_image(vbox, source, size):
@@ -102,13 +59,6 @@ def test_disk_is_a_copy_of_the_image(vbox, source, size):
     copy = f"convertfromraw {image}" if source == "raw" else f"clonemedium disk {image}"
     assert f"{copy} {disk['source']} --format VDI" in done.writes
     assert ("modifymedium" in done.verbs) == (found > base)
-
-
-def test_image_that_virtualbox_knows_stays_registered(vbox):
-    image = vbox.disk("image.vdi")
-    vbox.run("showmediuminfo", "disk", image)
-    task(vbox, image=full_copy_of(image)).succeeded()
-    assert image in vbox.registered()
 
 
 def test_image_that_another_task_also_copies_stays_registered(vbox):
@@ -134,15 +84,6 @@ def test_seed_is_in_the_drive_after_that_of_the_iso(vbox):
     task(vbox, state="absent").succeeded()
     assert (vbox.files(), vbox.registered("dvds")) == ([], [iso, str(seed)])
     assert (vbox.folder / "a.iso").exists()
-
-
-def test_seed_names_the_macs_of_the_nics(vbox):
-    config = {**SMALL, "networks": {"0": {"type": "nat"}}}
-    task(vbox, config=config, cloud_init={"ip_config": ["", "ip=dhcp"]}).refused("NIC 1, but the VM has 1 NICs")
-    task(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).succeeded()
-    mac = observed(vbox).config["networks"]["0"]["mac"]
-    seed = (vbox.machines / "web" / "web.polyvirt-seed.iso").read_bytes()
-    assert f'"macaddress": "{mac}"'.encode() in seed
 
 
 # Existing files ---------------------------------------------------------------------------------------------------
@@ -174,12 +115,6 @@ def test_vm_with_only_a_settings_file_is_completed(vbox):
     assert observed(vbox).reason == ""
 
 
-def test_partly_created_vm_is_completed(vbox):
-    vbox.run("createvm", "--name", "web", "--uuid", OWN_UUID, "--register")
-    created = task(vbox).succeeded().vm
-    assert (created["id"], [disk["size"] for disk in created["disks"]]) == (OWN_UUID, ["2M"])
-
-
 def test_vm_without_a_mark_that_has_run_is_not_completed(vbox):
     """Somebody removed the mark by hand."""
     vbox.run("createvm", "--name", "web", "--uuid", OWN_UUID, "--register")
@@ -187,13 +122,6 @@ def test_vm_without_a_mark_that_has_run_is_not_completed(vbox):
     log.parent.mkdir()
     log.write_text("started\n", encoding="ascii")
     assert task(vbox, config={}).succeeded().writes == []
-
-
-def test_two_names_with_one_file_name_are_rejected(vbox):
-    first = task(vbox, "a/b").succeeded().vm
-    before = vbox.files()
-    task(vbox, "a:b").failed("a_b.vbox is used by a/b", "another name for the VM")
-    assert (observed(vbox, name="a/b").id, vbox.files()) == (first["id"], before)
 
 
 # Failures and races -----------------------------------------------------------------------------------------------
@@ -215,11 +143,6 @@ def test_failed_creation_keeps_foreign_disks(vbox):
     task(vbox, config={**config, "native": {"chipset": "nonsense"}}).failed("chipset", "nonsense")
     task(vbox, config=config, fails={"emptydrive": DISK_FULL}).failed(DISK_FULL)
     assert (vbox.run("list", "vms"), vbox.files(), vbox.registered()) == ("", [], [disk])
-
-
-def test_lock_while_creating_does_not_undo_the_creation(vbox):
-    done = task(vbox, fails={"storagectl": LOCKED.format("web")}).succeeded()
-    assert "unregistervm" not in done.verbs
 
 
 def test_vm_that_another_task_creates_first_is_left_alone(vbox):
@@ -284,12 +207,6 @@ def test_log_of_an_earlier_vm_does_not_affect_a_new_one(vbox):
     task(vbox).succeeded()
     assert task(vbox).succeeded().writes == []
     assert observed(vbox).config["disks"]
-
-
-def test_new_vm_gets_native_settings(vbox):
-    native = {"clipboard-mode": "bidirectional", "hpet": "on", "autostop-type": "disabled"}
-    task(vbox, config={**SMALL, "native": {**ENGINE, **native}}).succeeded()
-    assert observed(vbox, native=tuple(native)).config["native"] == native
 
 
 @pytest.mark.parametrize("command", ["createvm", "clonevm"])

@@ -46,16 +46,6 @@ def test_name_is_not_used_as_a_pattern(vbox):
     assert vbox.files() == ["w.b/wib-1.16-linux.vbox"]
 
 
-def test_folder_is_deleted_with_its_logs(vbox):
-    task(vbox, state="started").succeeded()
-    logs = vbox.machines / "web" / "Logs"
-    logs.mkdir()
-    (logs / "VBox.log").write_text("", encoding="ascii")
-    task(vbox, state="suspended").succeeded()
-    task(vbox, state="absent").succeeded()
-    assert list(vbox.machines.iterdir()) == []
-
-
 @pytest.mark.parametrize(("delete_disks", "kept"), [("owned", True), ("all", False), ("none", True)])
 def test_foreign_disk_is_kept_unless_delete_disks_is_all(vbox, delete_disks, kept):
     disk, iso = vbox.disk(), vbox.iso()
@@ -250,12 +240,6 @@ def test_partly_deleted_vm_is_reported(vbox):
     assert done.outcome.failed
     assert [word for word in ("web", "child media", "VBoxManage list hdds") if word not in done.outcome.msg] == []
     assert (done.vm["state"], done.outcome.changed) == ("absent", True)
-
-
-def test_failed_deletion_of_a_vm_is_an_error(vbox):
-    task(vbox).succeeded()
-    task(vbox, state="absent", fails={"unregistervm": "no space"}).failed("no space")
-    assert observed(vbox).power == "stopped"
 
 
 def test_vm_that_others_delete_first_is_no_error(vbox):

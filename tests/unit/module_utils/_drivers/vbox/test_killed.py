@@ -15,7 +15,6 @@ from unit.module_utils._drivers.vbox.in_process import (
     InProcess,
     Killed,
     driver_of,
-    info,
     killed_after,
     observed,
     snapshot,
@@ -71,14 +70,6 @@ def test_disk_that_a_killed_task_attached_is_owned(vbox):
     task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
     mark = observed(vbox).mark
     assert (len(mark["disks"]), "making" in mark) == (2, False)
-
-
-def test_unfinished_vm_is_reported(vbox):
-    more = _create(vbox)
-    assert is_killed(vbox, 2, **more)
-    (found,) = info(vbox, "web")["vms"]
-    assert (found["state"], found["reason"].partition(":")[0]) == ("stopped", "unfinished")
-    assert task(vbox, **more).succeeded().vm["id"] == found["id"]
 
 
 def test_vm_that_another_task_has_completed_is_not_deleted(vbox):

@@ -78,11 +78,3 @@ def test_running_vm_holds_its_own_lock(vbox, text):
 def test_lock_of_an_unknown_vm_is_transient(vbox):
     with pytest.raises(Busy):
         driver_of(vbox, InProcess(vbox, fails={"modifyvm": LOCKED[0]})).run("nosuch", "modifyvm", "nosuch")
-
-
-@pytest.mark.parametrize("text", LOCKED)
-def test_lock_of_suspended_vm_is_transient(vbox, text):
-    task(vbox, state="started").succeeded()
-    uuid = task(vbox, state="suspended").succeeded().vm["id"]
-    with pytest.raises(Busy):
-        driver_of(vbox, InProcess(vbox, fails={"modifyvm": text})).run(uuid, "modifyvm", uuid, "--memory", "20")

@@ -66,12 +66,6 @@ def test_vm_with_an_iscsi_disk_can_be_started(tmp_path):
     driver.preflight(started)
 
 
-def test_unreadable_vm_may_be_of_a_newer_version(vbox):
-    uuid = task(vbox).succeeded().vm["id"]
-    (vbox.machines / "web" / "web.vbox").write_text("<newer/>", encoding="ascii")
-    task(vbox, config={"memory": 24 * MIB}).refused(uuid, "install the VirtualBox that wrote it if that is newer")
-
-
 def test_vm_in_a_guru_meditation_is_stopped_with_any_stop_mode(vbox):
     vm = task(vbox, image=vbox.image("crashes"), state="started").succeeded().vm
     vbox.wait_for(vm["id"], "gurumeditation")

@@ -75,14 +75,6 @@ def test_transient_lock_is_no_reason_to_end_the_process(vbox, command):
     assert (len(done.verbs), "emergencystop" in str(done.writes)) == (2, False)
 
 
-@pytest.mark.parametrize("start_type", ["headless", "gui", "separate"])
-def test_start_type_is_passed_on(vbox, start_type):
-    vbox.make("web")
-    done = task(vbox, state="started", config={}, start_type=start_type).succeeded()
-    assert done.writes == [f"startvm --type {start_type}"]
-    assert not task(vbox, state="started", config={}, start_type="gui").changed
-
-
 def test_vm_that_others_start_first_is_no_error(vbox):
     uuid = task(vbox).succeeded().vm["id"]
     done = task(
@@ -182,33 +174,6 @@ def test_vm_with_teleporter_is_changed_while_it_is_off_and_resumed(vbox):
     vbox.set_value(uuid, "teleporterenabled", "on")
     task(vbox, state="started", config={}).succeeded()
     task(vbox, state="stopped", config={"memory": 32 * MIB}, allow_restart=True).succeeded()
-
-
-def test_vm_that_would_wait_for_another_host_is_not_stopped_to_be_restarted(vbox):
-    uuid = with_teleporter(vbox)
-    vbox.run("modifyvm", uuid, "--teleporter", "off")
-    task(vbox, state="started").succeeded()
-    vbox.set_value(uuid, "teleporterenabled", "on")  # As on a VM that came from another host.
-    task(vbox, state="started", config={"memory": 32 * MIB}, allow_restart=True).refused(TELEPORTER)
-    assert vbox.values()["VMState"] == "running"
-
-
-def test_clone_that_would_wait_for_another_host_is_not_started(vbox):
-    with_teleporter(vbox)
-    source = {"source": "web", "linked": False}
-    task(vbox, "copy", state="started", config={}, clone=source).refused("copy: its teleporter is enabled", TURN_OFF)
-    task(vbox, "copy", state="present", config={}, clone=source).succeeded()
-    task(vbox, "copy", state="started", config={}).refused("copy: its teleporter is enabled")
-
-
-def test_vm_whose_saved_memory_is_used_up_before_its_second_start_is_not_started(vbox):
-    """A graceful restart resumes the suspended guest, which then shuts down."""
-    uuid = vbox.make("web", "obeys")
-    task(vbox, state="started", config={}).succeeded()
-    task(vbox, state="suspended", config={}).succeeded()
-    vbox.set_value(uuid, "teleporterenabled", "on")
-    task(vbox, state="restarted", config={}, stop_mode="graceful").refused(TELEPORTER)
-    assert vbox.values()["VMState"] == "saved"
 
 
 def test_snapshot_without_memory_is_not_restored_if_the_start_would_wait(vbox):

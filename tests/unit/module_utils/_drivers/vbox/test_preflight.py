@@ -78,17 +78,6 @@ def expanded(value, expand):
     return {key: expanded(one, expand) for key, one in value.items()} if isinstance(value, dict) else expand(value)
 
 
-@pytest.mark.parametrize("config", [
-    {"os_type": "debian_64"}, {"autostart": False}, {"native": {"autostop-type": "disabled"}},
-    {"shared_folders": {"s": {"host_path": "{}/machines"}}}, disk(source="{}/user.vdi"),
-    disk(source="{}/user.vdi", format="vdi"),
-])  # fmt: skip
-def test_valid_setting_is_accepted(vbox, expand, config):
-    config = expanded(config, expand)
-    task(vbox, config={**SMALL, **config}).succeeded()
-    assert task(vbox, config=config).succeeded().writes == []
-
-
 IMAGES = [
     ("{}/none.img", {}, "does not exist"),
     ("{}/a.qcow2", {}, "qemu-img convert -f qcow2"),
@@ -200,35 +189,6 @@ def test_seed_needs_a_program_that_creates_iso_images(vbox):
     task(vbox, cloud_init={"user_data": "#cloud-config\n", "user": "a"}).refused("cannot be merged")
 
 
-def test_error_about_unreadable_vm(vbox):
-    """It names the UUID, the settings file and a remedy; no second VM is created, and no disk is lost."""
-    created = task(vbox).succeeded().vm
-    settings = vbox.machines / "web" / "web.vbox"
-    kept = settings.rename(settings.with_suffix(".kept"))
-    for state in ("present", "started", "absent"):
-        done = task(vbox, state=state, config={"memory": 20 * MIB})
-        done.refused(created["id"], f"{settings} is not readable", "VBoxManage unregistervm")
-    assert created["disks"][0]["source"] in vbox.registered()
-    kept.rename(settings)
-    assert task(vbox, config={"memory": 20 * MIB}).succeeded().vm["id"] == created["id"]
-
-
-def test_unregistered_vm_is_not_created_again(vbox):
-    """The files remain, and prevent the creation of a VM with this name, as the error message says."""
-    created = task(vbox).succeeded().vm
-    settings = vbox.machines / "web" / "web.vbox"
-    settings.write_text("no settings", encoding="ascii")
-    vbox.run("unregistervm", created["id"])
-    task(vbox).refused(str(settings), "already exists")
-    assert {"web/web-SATA-0.vdi", "web/web.vbox"} <= set(vbox.files())
-
-
-def test_name_of_two_vms_is_ambiguous(vbox):
-    for folder in ("a", "b"):
-        vbox.run("createvm", "--name", "web", "--basefolder", vbox.folder / folder, "--register")
-    task(vbox, state="started").failed("2 VMs have this name")
-
-
 # Images and slots -------------------------------------------------------------------------------------------------
 
 
@@ -288,13 +248,6 @@ def test_free_space_for_a_copy_is_checked(vbox, monkeypatch, kind):
             done.refused(text, "storage_path") if text else done.succeeded()
 
 
-def test_linked_clone_needs_no_space(vbox, monkeypatch):
-    task(vbox, "base").succeeded()
-    vbox.run("snapshot", "base", "take", "s")
-    monkeypatch.setattr(files, "free_space", lambda folder: 0)
-    task(vbox, config={}, clone={"source": "base", "linked": True, "snapshot": "s"}).succeeded()
-
-
 @pytest.mark.parametrize("kind", ["disk added", "disk exists", "iso"])
 def test_path_that_new_groups_move_is_rejected(vbox, kind):
     """The directory of a VM depends on its first group."""
@@ -316,15 +269,6 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
         assert not task(vbox, config={**config, "groups": groups}).succeeded().changed
 
 
-def test_image_is_attached_at_one_slot_only(vbox):
-    disk = {"source": vbox.disk()}
-    config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
-    for check in (True, False):
-        task(vbox, config=config, check=check).refused(f"{vbox.disk()} is also that of disks.SATA 1.source")
-    task(vbox, config={**SMALL, "disks": {"SATA 0": disk}}).succeeded()
-    task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused("is also that of disks.SATA 0.")
-
-
 def test_free_slot_for_a_drive_is_checked(vbox):
     vbox.make("web")
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
@@ -335,16 +279,6 @@ def test_free_slot_for_a_drive_is_checked(vbox):
         task(vbox, config={"memory": 24 * MIB, "iso": str(iso)}, check=check).refused("no slot is free for an optical")
     task(vbox, config={"disks": {"IDE 1": None}, "iso": str(iso)}).succeeded()
     assert vbox.values()["IDE-1-0"] == str(iso)
-
-
-def test_drive_uses_the_ide_controller_with_any_name(vbox):
-    """A chipset has one IDE controller."""
-    vbox.make("web")
-    vbox.run("storagectl", "web", "--name", "IDE Controller", "--add", "ide")
-    iso = vbox.folder / "a.iso"
-    iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
-    assert task(vbox, config={"iso": str(iso)}).succeeded().verbs == ["storageattach"]
-    assert vbox.values()["IDE Controller-0-0"] == str(iso)
 
 
 def test_controller_of_a_running_vm_gets_no_ports(vbox):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What several VMs share in VirtualBox: stored host ports, MACs, images by any of their names, sources of clones."""
+"""What several VMs share in VirtualBox: stored host ports, and images by any of their names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from platforms.virtualbox.tasks import SMALL
 from unit.module_utils._drivers.vbox.in_process import driver_of, several, task
 
 WEB = {"web": {"host_port": 8080, "guest_port": 80}}
-MAC = "08:00:27:00:00:01"
-LAN = {"networks": {"0": {"type": "internal", "source": "lan", "mac": MAC}}}
 BOTH = pytest.mark.parametrize("check", [True, False])
 
 
@@ -60,18 +58,6 @@ def test_port_of_a_vm_that_another_driver_of_the_task_stops_is_free(vbox, check)
     assert not outcome.failed, outcome.msg
 
 
-# MACs -----------------------------------------------------------------------------------------------------------------
-
-
-@BOTH
-def test_mac_of_another_vm_is_rejected_on_its_network_only(vbox, check):
-    task(vbox, "one", config={**SMALL, **LAN}).succeeded()
-    task(vbox, "two", config={**SMALL, **LAN}, check=check).refused("two: networks.0.mac", f"{MAC} is used by one")
-    for other in ({"source": "dmz"}, {"type": "nat", "source": None}):
-        elsewhere = {"networks": {"0": {**LAN["networks"]["0"], **other}}}
-        task(vbox, "two", config={**SMALL, **elsewhere}, check=True).succeeded()
-
-
 # Images ---------------------------------------------------------------------------------------------------------------
 
 
@@ -99,29 +85,3 @@ def test_image_is_attached_by_the_path_that_virtualbox_knows(vbox):
     assert (done.vm["disks"][0]["source"], check.outcome.diff) == (disk, done.outcome.diff)
     for source in (link, disk):
         assert task(vbox, config={"disks": {"SATA 0": {"source": source}}}).succeeded().writes == []
-
-
-# Sources of clones ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("is_reversed", [False, True])
-def test_source_that_the_same_task_starts_is_cloned_first(vbox, is_reversed):
-    """Listed before the start: the clone is made while its source is off. Listed after it, the task is rejected."""
-    task(vbox, "src").succeeded()
-    entries = [("copy", "present", {"creation": {"clone": {"source": "src", "linked": False}}}), ("src", "started", {})]
-    if is_reversed:
-        several(vbox, *entries[::-1]).refused("copy: ", "'src' is running", "Stop it first")
-        return
-    assert several(vbox, *entries, check=True).succeeded().changed
-    done = several(vbox, *entries).succeeded()
-    assert [vm["state"] for vm in done.vms] == ["stopped", "running"]
-
-
-def test_clone_of_a_source_to_which_the_task_attaches_a_registered_disk(vbox):
-    """Its size is not in the plan of the source."""
-    task(vbox, "former", config={**SMALL, "disks": {"SATA 0": {"source": vbox.disk()}}}).succeeded()
-    task(vbox, "former", config={"disks": {"SATA 0": None}}).succeeded()
-    source = ("src", "present", {"config": {**SMALL, "disks": {"SATA 0": {"source": vbox.disk()}}}})
-    clone = ("copy", "present", {"creation": {"clone": {"source": "src", "linked": False}}})
-    assert several(vbox, source, clone, check=True).succeeded().changed
-    several(vbox, source, clone).succeeded()

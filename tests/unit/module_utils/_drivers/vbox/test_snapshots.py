@@ -37,13 +37,6 @@ def test_snapshot_that_others_create_first_is_no_error(vbox):
     assert (done.verbs, names(done)) == (["snapshot take"], ["s"])
 
 
-def test_snapshot_that_others_delete_first_is_no_error(vbox):
-    task(vbox).succeeded()
-    snapshot(vbox, "s").succeeded()
-    done = snapshot(vbox, "s", state="absent", before={"delete": lambda: vbox.run("snapshot", "web", "delete", "s")})
-    assert names(done) == []
-
-
 def test_failed_deletion_of_a_snapshot_is_an_error(vbox):
     task(vbox).succeeded()
     snapshot(vbox, "s").succeeded()
@@ -93,20 +86,6 @@ def test_disk_that_is_newer_than_the_restored_snapshot_is_attached_again(vbox, l
     assert task(vbox, config=second).succeeded().writes == []
     task(vbox, state="absent").succeeded()
     assert (vbox.files(), vbox.registered()) == ([], [])
-
-
-def test_snapshot_has_the_settings_at_its_creation(vbox):
-    config = {**SMALL, "os_type": "Debian_64", "tpm": True, "groups": ("/a",), "description": "old"}
-    task(vbox, config=config).succeeded()
-    snapshot(vbox, "s").succeeded()
-    now = {"memory": 24 * MIB, "os_type": "Fedora_64", "groups": ("/b",), "description": "new", "tpm": False}
-    task(vbox, config={**now, "native": {"hpet": "on"}}).succeeded()
-    found = observed(vbox, "snapshots", "snapshot_configs", native=("hpet",))
-    recorded = found.snapshots[0].config
-    assert (recorded["memory"], recorded["native"]) == (16 * MIB, {"hpet": "off"})
-    assert recorded["tpm"]
-    kept = ("os_type", "groups", "description")  # A restore keeps these.
-    assert {key: recorded[key] for key in kept} == {key: now[key] for key in kept}
 
 
 def test_task_waits_for_a_lock_while_it_reads_a_snapshot(vbox):

@@ -60,13 +60,6 @@ def test_reservation_lives_as_long_as_its_vm(vbox):
     assert _reserved(vbox) == []
 
 
-def test_address_of_a_running_vm_is_changed_at_once(lan):
-    task(lan, "web", config=_vm(), state="started").succeeded()
-    changed = task(lan, "web", config={"networks": {"0": {"address": SECOND}}}).succeeded()
-    assert _reserved(lan) == [("lan", SECOND)]
-    assert "uses the address of NIC 0 after it renews its DHCP lease" in str(changed.vm["steps"])
-
-
 def test_nic_that_is_moved_or_removed_loses_its_address(lan):
     nics = {"0": _nic(FIRST), "1": {"type": "hostonly", "source": "vboxnet0", "address": "192.168.56.50"}}
     task(lan, "web", config={**SMALL, "networks": nics}).succeeded()
@@ -80,19 +73,6 @@ def test_nic_that_is_moved_or_removed_loses_its_address(lan):
     assert ("other", "10.2.0.7") not in _reserved(lan)
     task(lan, "web", config={"networks": {"1": None}}).succeeded()
     assert _reserved(lan) == [("lan", FIRST)]
-
-
-def test_clone_does_not_get_the_address_of_its_source(lan):
-    task(lan, "web", config=_vm()).succeeded()
-    clone = task(lan, "two", config={}, clone={"source": "web", "snapshot": None, "linked": False}).succeeded()
-    assert (clone.vm["networks"][0].get("address"), _reserved(lan)) == (None, [("lan", FIRST)])
-
-
-def test_second_user_of_an_address_is_rejected(lan):
-    task(lan, "web", config=_vm()).succeeded()
-    text = task(lan, "two", config=_vm()).refused().outcome.msg
-    assert FIRST in text
-    assert "web" in text
 
 
 @pytest.mark.parametrize("holder", [["--mac-address", "08:00:27:aa:bb:cd"], ["--vm", "0" * 36, "--nic", "2"]])
