@@ -326,3 +326,9 @@ def test_state_of_removed_tpm_is_deleted_with_vm(virsh, tmp_path, monkeypatch, k
     assert words == (["define", "undefine"] if kept else ["undefine"])
     if kept:
         assert read_tpm(virsh.defined())
+
+
+def test_vm_is_undefined_without_unsupported_flags(virsh, tmp_path):
+    virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
+    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
+    assert virsh.done == [UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]

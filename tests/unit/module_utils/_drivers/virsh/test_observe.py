@@ -322,3 +322,12 @@ def test_vm_that_a_task_has_begun_to_create_does_not_exist_yet(tmp_path, mark_id
     assert list(driver.unfinished) == ["m1"] * is_half
     (listed,) = driver.observe([Target(name="m1")], CONFIG | {"unfinished"}).vms
     assert (listed.reason == UNFINISHED, listed.created) == (is_half, is_half)
+
+
+def test_name_may_look_like_uuid_and_belong_to_several_vms():
+    rows = f"{UUID} web\n00000000-0000-4000-8000-000000000002 web\n00000000-0000-4000-8000-000000000003 {UUID}\n"
+    listing = observe.Listing.read(virsh_with({("list", "--all", "--uuid", "--name"): rows}))
+    assert listing.uuids(Target(name="web")) == [UUID, "00000000-0000-4000-8000-000000000002"]
+    assert listing.uuids(Target(id=UUID)) == [UUID]
+    assert listing.uuids(Target(name=UUID)) == ["00000000-0000-4000-8000-000000000003"]
+    assert listing.uuids(Target(id="nosuch")) == listing.uuids(Target(name="nosuch")) == []

@@ -12,6 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import (
+    leftovers,
     with_leftover_snapshots,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -302,3 +303,23 @@ def test_internal_snapshot_of_base_of_running_vm_is_rejected(disk, images, tmp_p
         return
     with pytest.raises(Refused, match=r"web: disks\.vda: .* must not be written to, .* of disks of copy"):
         check_others(machine(disk), "snapshot", virsh)
+
+
+def test_leftovers_of_all_qcow2_disks_are_listed(disk, images, tmp_path):
+    second = str(tmp_path / "second.qcow2")
+    images.create(second, "qcow2", 1 << 20)
+    for path, name in ((disk, "known"), (disk, "left"), (second, "left")):
+        tag(path, name)
+    raw = str(tmp_path / "raw")
+    images.create(raw, "raw", 1 << 20)
+    disks = {
+        "vda": {"source": disk, "format": "qcow2"},
+        "vdb": {"source": second, "format": "qcow2"},
+        "vdc": {"source": raw, "format": "raw"},
+        "vdd": {"source": "", "format": "qcow2"},
+        "vde": {"source": str(tmp_path / "gone"), "format": "qcow2"},
+    }
+    vm = Vm("web", id="u-web", config={"disks": disks}, snapshots=(Snapshot("known", kind="internal"),))
+    driver = driver_of(FakeVirsh(), tmp_path)
+    assert leftovers(driver, vm) == [(disk, "left"), (second, "left")]
+    assert driver.leftovers(vm) == ((disk, "left"), (second, "left"))

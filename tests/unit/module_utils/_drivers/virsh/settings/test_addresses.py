@@ -329,3 +329,10 @@ def test_running_guest_is_told_when_it_uses_the_address():
         "the guest uses the address of NIC 0 after it renews its DHCP lease or restarts",
     )
     assert address_effects("configure", vm.having(power=STOPPED), changes) == ()
+
+
+def test_created_vm_gets_its_reservation(tmp_path):
+    virsh = made(tmp_path, world(), {"type": "network", "source": "lan", "address": FIVE})
+    mac = virsh.stored.interfaces()[0].find("mac").get("address")
+    assert virsh.reserved() == on_both({mac: FIVE})
+    assert recorded(virsh.stored.mark, virsh.stored.uuid) == {("lan", mac, FIVE)}

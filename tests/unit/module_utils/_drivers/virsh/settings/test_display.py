@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
     normalize_display,
@@ -113,3 +114,11 @@ def test_video_memory_is_rounded_up_like_libvirt(requested, stored):
 def test_video_memory_of_existing_display_is_accepted():
     vm = Vm("a", config={"display": {"type": "spice"}})
     assert normalize_display(vm, {"video_memory": 2 * MIB}) == {"video_memory": 2 * MIB}
+
+
+@pytest.mark.parametrize(
+    ("found", "requested"), [({}, {}), ({"type": "none"}, {}), ({"type": "vnc"}, {"type": "none"})]
+)
+def test_video_memory_without_display_is_rejected(found, requested):
+    with pytest.raises(Refused, match=r"a: display\.video_memory needs a display"):
+        normalize_display(Vm("a", config={"display": found}), {**requested, "video_memory": MIB})

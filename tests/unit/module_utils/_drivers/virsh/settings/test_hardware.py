@@ -127,3 +127,19 @@ def test_reset_nvram_needs_libvirt_8_1(tmp_path):
     check(tmp_path, RESET, config={"firmware": "uefi"}, library="8.1.0")
     with pytest.raises(Unsupported, match=r"requires libvirt 8\.1 or later, and this is 8\.0\.0"):
         check(tmp_path, RESET, config={"firmware": "uefi"}, library="8.0.0")
+
+
+def test_machine_type_without_secure_boot_is_rejected(tmp_path):
+    requested = {"firmware": "uefi", "secure_boot": True}
+    check(tmp_path, creating(**requested), host(machine="q35"))
+    pc = host(machine="pc", text=recorded("domcapabilities-pc.xml"))
+    with pytest.raises(Unsupported, match=r"web: secure_boot: .* machine type pc\. Use the machine type q35"):
+        check(tmp_path, creating(**requested, native={"os/type@machine": "pc"}), pc)
+
+
+def test_nested_virtualization_is_rejected_for_emulated_vm(tmp_path):
+    change = Change("nested_virtualization", None, True)
+    with pytest.raises(Refused, match=r"web: nested_virtualization .* is emulated"):
+        check(tmp_path, changing(change))
+    with pytest.raises(Refused, match=r"web: nested_virtualization .* is emulated"):
+        check(tmp_path, creating(nested_virtualization=False))

@@ -82,3 +82,10 @@ def test_path_of_an_option_is_rejected(key, option):
 def test_unsupported_values_are_rejected(native, word):
     with pytest.raises(Refused, match=f"a: native: .*{word}"):
         TRAITS.normalize(Vm("a"), {"native": native})
+
+
+@pytest.mark.parametrize("key", ["os/loader", "os/loader@type", "os/nvram@template"])
+@pytest.mark.parametrize("firmware", ["uefi", "bios"])
+def test_firmware_files_cannot_be_combined_with_option(key, firmware):
+    with pytest.raises(Refused, match=f"a: native: '{key}' and the option firmware cannot be combined"):
+        TRAITS.normalize(Vm("a"), {"native": {key: "x"}, "firmware": firmware})
