@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from proof.moved import place_moved
 from proof.rows import rows, tests_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,7 @@ def put_product(tree, commit):
     """Replace the product in ``tree`` by that of ``commit``; files that it did not have are removed."""
     git("rm", "-rqf", *PRODUCT, folder=tree)
     git("checkout", "-q", commit, "--", *PRODUCT, folder=tree)
+    place_moved(tree)
 
 
 def run_tests(tree, tests):
