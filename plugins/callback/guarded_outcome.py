@@ -16,8 +16,9 @@ author:
   - polyvirt contributors (@polyvirt)
 options:
   path:
-    description: File to write. If omitted, nothing is written.
+    description: File to write.
     type: path
+    required: true
     env:
       - name: POLYVIRT_GUARDED_OUTCOME
 """
@@ -45,21 +46,20 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play):
         # If the run is killed, only this is written.
-        self._write({"started": True})
+        self._write({})
         # Called for each batch. Without serial, there is only one.
         batch = play.get_variable_manager().get_vars(play=play) if play.serial else {}
         waiting = self._waiting.setdefault(play._uuid, set(batch.get("ansible_play_hosts_all", ())))
         waiting.difference_update(batch.get("ansible_play_batch", ()))
 
     def v2_playbook_on_stats(self, stats):
+        failed = {host for counts in (stats.failures, stats.dark) for host, count in counts.items() if count}
         self._write(
             {
-                "started": True,
-                "processed": list(stats.processed),
-                "failures": [host for host, count in stats.failures.items() if count],
-                "unreachable": [host for host, count in stats.dark.items() if count],
+                "failed": sorted(failed),
+                "stopped": sorted(set().union(*self._waiting.values())),
                 "unstarted": self._plays - len(self._waiting),
-                "waiting": sorted(set().union(*self._waiting.values())),
+                "processed": sorted(stats.processed),
                 "changed": any(stats.changed.values()),
                 # What tasks pass on to the next job of a workflow.
                 "stats": stats.custom.get("_run", {}),
@@ -68,8 +68,6 @@ class CallbackModule(CallbackBase):
 
     def _write(self, outcome):
         path = self.get_option("path")
-        if not path:
-            return
         try:
             with open(f"{path}.new", "w", encoding="utf-8") as file:
                 json.dump(outcome, file, default=str)
