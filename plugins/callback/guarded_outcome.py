@@ -16,9 +16,8 @@ author:
   - polyvirt contributors (@polyvirt)
 options:
   path:
-    description: File to write.
+    description: File to write. If omitted, nothing is written.
     type: path
-    required: true
     env:
       - name: POLYVIRT_GUARDED_OUTCOME
 """
@@ -68,6 +67,8 @@ class CallbackModule(CallbackBase):
 
     def _write(self, outcome):
         path = self.get_option("path")
+        if not path:
+            return
         try:
             with open(f"{path}.new", "w", encoding="utf-8") as file:
                 json.dump(outcome, file, default=str)

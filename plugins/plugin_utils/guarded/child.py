@@ -125,7 +125,7 @@ def _stopped(folder):
 
 def _environment(outcome_file, retry):
     # The callback plugin of ansible-runner (AWX) changes all output, even if it is not used, and writes events.
-    given = os.environ.get("ANSIBLE_CALLBACK_PLUGINS", "").split(os.pathsep)
+    given = (os.environ.get("ANSIBLE_CALLBACK_PLUGINS") or "").split(os.pathsep)
     folders = os.pathsep.join(one for one in given if one and not Path(one, "awx_display.py").exists())
     enabled = [*(constants.config.get_config_value("CALLBACKS_ENABLED") or ()), _CALLBACK]
     kept = {name: value for name, value in os.environ.items() if name not in _OF_PARENT_ONLY}
