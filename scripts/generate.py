@@ -320,7 +320,6 @@ WITHOUT_VMS = (
     "image_info",
     "install_medium",
     "install_wait",
-    "virsh_host_settings",
     "virsh_network",
     "virsh_network_info",
     "virsh_pool",

@@ -45,21 +45,20 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play):
         # If the run is killed, only this is written.
-        self._write({"started": True})
+        self._write({})
         # Called for each batch. Without serial, there is only one.
         batch = play.get_variable_manager().get_vars(play=play) if play.serial else {}
         waiting = self._waiting.setdefault(play._uuid, set(batch.get("ansible_play_hosts_all", ())))
         waiting.difference_update(batch.get("ansible_play_batch", ()))
 
     def v2_playbook_on_stats(self, stats):
+        failed = {host for counts in (stats.failures, stats.dark) for host, count in counts.items() if count}
         self._write(
             {
-                "started": True,
-                "processed": list(stats.processed),
-                "failures": [host for host, count in stats.failures.items() if count],
-                "unreachable": [host for host, count in stats.dark.items() if count],
+                "failed": sorted(failed),
+                "stopped": sorted(set().union(*self._waiting.values())),
                 "unstarted": self._plays - len(self._waiting),
-                "waiting": sorted(set().union(*self._waiting.values())),
+                "processed": sorted(stats.processed),
                 "changed": any(stats.changed.values()),
                 # What tasks pass on to the next job of a workflow.
                 "stats": stats.custom.get("_run", {}),

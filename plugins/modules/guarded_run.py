@@ -18,6 +18,8 @@ description:
   - The playbook is run by another C(ansible-playbook), with the inventory, the limit, the extra variables, the vaults,
     the tags, C(--check) and C(--diff) of this one. Variables of the play and facts that tasks have set do not apply to
     it, except for C(polyvirt_approved_plans).
+  - Passwords that Ansible asks for (C(--ask-pass), C(--ask-become-pass)) are rejected before anything is changed. Use
+    files (C(--connection-password-file), C(--become-password-file)) or variables.
   - The plan of the run itself is the snapshots and the restore of these VMs, and the end of an interrupted run. The
     tasks of the playbook have plans of their own.
   - If the run is interrupted, the snapshots remain. The next run fails, reports them, and asks for O(finish).

@@ -38,12 +38,10 @@ _root_packages() {
 
 # _role_packages: prints the packages that the role libvirt_host installs.
 _role_packages() {
-    python3 -B -c '
-import sys
-sys.path.insert(0, sys.argv[1])
-import linux_packages
-print(*next(one for one in linux_packages.MANAGERS if one.name == "apt").packages["amd64"], sep="\n")
-' "$CHECKOUT/plugins/module_utils/_tools"
+    awk '/^__libvirt_host_[a-z_]*:/ { is_list = /_debian:/ }
+        is_list && /^  - / { print $2 }
+        /x86_64: \[qemu-system/ { gsub(/^.*\[|"\{.*/, ""); gsub(/, */, "\n"); printf "%s", $0 }' \
+        "$CHECKOUT/roles/libvirt_host/vars/main.yml"
 }
 
 # root_tree NAME: prints the directory that the root has, or will have, in the cache: by release and list of packages.

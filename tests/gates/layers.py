@@ -32,10 +32,9 @@ ACTING = {
     "urllib.request",
     "xmlrpc",
 }
-# What a pure layer may not know either: the surroundings of the process, chance, and today's date.
+# What a pure layer may not know either: the surroundings of the process, and chance.
 IMPURE = ACTING | {
     "concurrent",
-    "datetime",
     "getpass",
     "importlib",
     "io",
@@ -49,8 +48,9 @@ IMPURE = ACTING | {
     "sys",
     "threading",
 }
-# The same as calls, which need no import.
+# The same as calls, which need no import. A pure layer calculates with times, but never asks for the present one.
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
+CLOCKS = {"now", "today", "utcnow"}
 
 
 class Layer(NamedTuple):
@@ -191,6 +191,8 @@ def violations(path, source):
                 found.append(f"{path}:{line}: imports {target.name}: {problem}")
         if isinstance(node, ast.Call) and getattr(node.func, "id", None) in layer.forbidden_calls:
             found.append(f"{path}:{node.lineno}: calls {node.func.id}: this layer does no input or output")
+        if layer.forbidden_calls and getattr(node, "attr", None) in CLOCKS:
+            found.append(f"{path}:{node.lineno}: uses {node.attr}: this layer is given the time")
     return found
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from collections import Counter
 
 import jinja2
@@ -18,7 +19,12 @@ from mutations import table
 from mutations.list import MUTATIONS
 from mutations.mutation import Mutation
 
-READERS = {".py": ast.parse, ".yml": yaml.safe_load, ".j2": jinja2.Environment().parse}
+
+def _read_shell(text):
+    subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+
+
+READERS = {".py": ast.parse, ".yml": yaml.safe_load, ".j2": jinja2.Environment().parse, ".sh": _read_shell}
 LEAST = {
     "planner": 14, "acting": 12, "virsh": 6, "vbox": 6, "vagrant": 5, "proxmox": 6, "vmm": 6, "hyperv": 6, "tools": 8,
     "roles": 4,

@@ -42,7 +42,6 @@ WITHOUT_FRAGMENT = (
     "install_medium",
     "reap",
     "report",
-    "virsh_host_settings",
     "vmm_marked_lines",
     "wsl_host_settings",
 )

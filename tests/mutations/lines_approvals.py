@@ -274,9 +274,9 @@ MUTATIONS = (
     ),
     Mutation(
         "snapshots-of-an-interrupted-run-do-not-count",
-        "plugins/plugin_utils/guarded/run.py",
-        '{**own[0], **of_debts[0], "where": self._where}',
-        '{**own[0], "where": self._where}',
+        "plugins/plugin_utils/guarded/decisions.py::plan_of",
+        "debts.get(vm, ())",
+        "()",
         ["tests/unit/plugin_utils/test_guarded_finish.py"],
     ),
     Mutation("approval-is-not-asked", _LIMITS, "not any(work.plan.refusal for work in works)", "False", _LIMITS_TESTS),

@@ -15,13 +15,16 @@ _ENDS = [f"{_ENGINE}/test_ends_asked_for.py"]
 _SNAPSHOTS = ["tests/unit/module_utils/_core/test_plan_snapshot.py"]
 
 MUTATIONS = (
-    Mutation("guarded-host-that-ansible-stopped-is-kept", _DECISIONS, '{*stopped, *written["waiting"]}',
-             '{*written["waiting"]}', _DECISIONS_TESTS),
-    Mutation("guarded-host-of-a-batch-that-never-started-is-kept", _DECISIONS, '{*stopped, *written["waiting"]}',
+    Mutation("guarded-host-that-ansible-stopped-is-kept", _DECISIONS, '{*stopped, *written["stopped"]}',
+             '{*written["stopped"]}', _DECISIONS_TESTS),
+    Mutation("guarded-host-of-a-batch-that-never-started-is-kept", _DECISIONS, '{*stopped, *written["stopped"]}',
              "{*stopped}", _DECISIONS_TESTS),
-    Mutation("play-that-never-started-does-not-count", _DECISIONS, 'written["unstarted"]', "0", _DECISIONS_TESTS),
-    Mutation("failed-localhost-deletes-the-snapshots", f"{_DECISIONS}::missing", "host not in guarded", "False",
-             _DECISIONS_TESTS),
+    Mutation("play-that-never-started-does-not-count", f"{_DECISIONS}::missing",
+             "[str(outcome.unstarted)] if outcome.unstarted else []", "[]", _DECISIONS_TESTS),
+    Mutation("failed-localhost-deletes-the-snapshots", f"{_DECISIONS}::missing",
+             "_without(outcome.failed, vms)", "[]", _DECISIONS_TESTS),
+    Mutation("prompted-password-is-lost", "plugins/plugin_utils/guarded/run.py", 'context.CLIARGS.get("ask_pass")',
+             "None", ["tests/unit/plugin_utils/test_guarded_finish.py"]),
     Mutation("missing-file-for-a-retry-is-no-host", _DECISIONS, "code in _FAILED_CODES and bool(stopped)",
              "code in _FAILED_CODES", _DECISIONS_TESTS),
     Mutation("error-of-ansible-itself-is-complete", _DECISIONS, "code in _FAILED_CODES and bool(stopped)",

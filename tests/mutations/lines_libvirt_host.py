@@ -1,87 +1,111 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mutations of the module that prepares a host for libvirt."""
+"""Mutations of the role that prepares a host for libvirt."""
 
 from __future__ import annotations
 
 from mutations.mutation import Mutation
 
-_PLAN = ("tests/unit/module_utils/_drivers/virsh/test_host_plan.py",)
-_TOOLS = ("tests/unit/module_utils/_tools/test_libvirt_host.py",)
+_FILE = "tests/unit/roles/test_libvirt_host.py"
+_TESTS, _READ = (f"{_FILE}::test_decisions",), (f"{_FILE}::test_host_is_read",)
+_DECIDES, _READS = "roles/libvirt_host/vars/main.yml", "roles/libvirt_host/files/read.sh"
+_RECORDS = "roles/libvirt_host/tasks/complete.yml"
 
 MUTATIONS = (
-    Mutation("libvirt-is-removed-with-vms", "_hosts/libvirt/host_plan.py", "host.vms", "()", _PLAN),
+    Mutation("libvirt-is-removed-with-vms", _DECIDES, "{%- if __libvirt_host_found.vm -%}", "{%- if false -%}", _TESTS),
     Mutation(
         "networks-of-others-are-removed-with-libvirt",
-        "_hosts/libvirt/host_plan.py",
-        "set(getattr(host, kind)) - {*getattr(record, kind)} - _OF_PACKAGES",
-        "set()",
-        _PLAN,
+        _DECIDES,
+        "{%- for kind, names in others.items() if is_whole and names | difference(__libvirt_host_of_packages) -%}",
+        "{%- for kind, names in others.items() if false -%}",
+        _TESTS,
     ),
     Mutation(
         "silent-libvirt-counts-as-empty",
-        "_hosts/libvirt/host_plan.py::_check_unused",
-        "not host.answers and _",
-        "False",
-        _PLAN,
+        _DECIDES,
+        "and not __libvirt_host_found.answers -%}",
+        "and false -%}",
+        _TESTS,
     ),
     Mutation(
         "existing-network-becomes-the-roles",
-        "_hosts/libvirt/host_plan.py",
-        "host.answers and name not in existing and name not in recorded",
-        "host.answers and name not in recorded",
-        _PLAN,
-    ),
-    Mutation(
-        "directories-of-others-are-deleted",
-        "_hosts/libvirt/host_plan.py",
-        "[one for one in record.folders if one in host.folders] if record.packages else []",
-        "[one for one in record.folders if one in host.folders]",
-        _PLAN,
+        _DECIDES,
+        "| union(libvirt_host_networks | map(attribute='name') | difference(__libvirt_host_found.networks)) | sort }}",
+        "| union(libvirt_host_networks | map(attribute='name')) | sort }}",
+        _TESTS,
     ),
     Mutation(
         "forwarding-of-a-foreign-bridge-is-turned-off",
-        "_hosts/libvirt/host_plan.py",
-        "not record.forwarding or record.forwarding == host.forwarding or host.bridges or others",
-        "not record.forwarding or record.forwarding == host.forwarding or others",
-        _PLAN,
+        _DECIDES,
+        "and not __libvirt_host_found.bridge",
+        "and true",
+        _TESTS,
     ),
     Mutation(
-        "existing-packages-are-recorded-as-added",
-        "_hosts/libvirt/host_record.py",
-        "installed - set(self.packages_before) | set(self.packages)",
-        "installed | set(self.packages)",
-        _PLAN,
+        "packages-before-the-installation-are-not-recorded",
+        _DECIDES,
+        "or (__libvirt_host_found.installed if __libvirt_host_missing else []),",
+        "or [],",
+        _TESTS,
     ),
     Mutation(
         "interrupted-installation-is-not-recorded",
-        "_hosts/libvirt/host_plan.py",
-        "not missing and not is_interrupted",
-        "not missing",
-        _PLAN,
+        _DECIDES,
+        "or __libvirt_host_is_nested_new | bool or __libvirt_host_base.packages_before | length > 0 }}",
+        "or __libvirt_host_is_nested_new | bool or false }}",
+        _TESTS,
     ),
     Mutation(
         "removal-turns-off-forwarding-of-other-networks",
-        "_hosts/libvirt/host_plan.py",
-        "{*host.active_networks} - {*record.networks}",
-        "set()",
-        ["tests/unit/module_utils/_drivers/virsh/test_host_plan.py"],
+        _DECIDES,
+        "or __libvirt_host_found.active | difference(__libvirt_host_record.networks) | length == 0) }}",
+        "or true) }}",
+        _TESTS,
     ),
     Mutation(
-        "removal-forgets-an-interrupted-installation",
-        "_hosts/libvirt/host_changes.py",
-        "whole != record",
-        "False",
-        ["tests/unit/module_utils/_drivers/virsh/test_host_changes.py"],
+        "packages-that-others-need-are-removed",
+        _DECIDES,
+        "{%- elif __libvirt_host_blocked.rc | default(0) != 0 -%}",
+        "{%- elif false -%}",
+        _TESTS,
     ),
-    Mutation("removed-package-counts-as-installed", "_tools", 'words[0] == "installed"', "True", _TOOLS),
-    Mutation("stopped-unit-counts-as-running", "_tools", "enabled and _", "enabled", _TOOLS),
+    Mutation(
+        "edited-record-counts", _DECIDES, "is not search('\"format\": 1[,} ]') -%}", "is not search('') -%}", _TESTS
+    ),
+    Mutation(
+        "removed-package-counts-as-installed",
+        _READS,
+        "dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\\n' | awk '$1 == \"installed\" {",
+        "dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\\n' | awk '{",
+        _READ,
+    ),
+    Mutation(
+        "stopped-unit-counts-as-running",
+        _READS,
+        'systemctl -q is-enabled "$unit" && systemctl -q is-active "$unit" && echo "unit $unit"',
+        'systemctl -q is-enabled "$unit" && echo "unit $unit"',
+        _READ,
+    ),
     Mutation(
         "rules-of-others-are-removed",
-        "_tools/libvirt_firewall.py",
-        "target.startswith(_PREFIX) and _",
-        "True",
-        _TOOLS,
+        _READS,
+        'for (i = 3; i < NF; i++) if ($i == "-j" && $(i + 1) ~ /^LIBVIRT_/) { $1 = "-D"; print start, $0; break }',
+        'for (i = 3; i < NF; i++) if ($i == "-j") { $1 = "-D"; print start, $0; break }',
+        (f"{_FILE}::test_only_rules_of_libvirt_are_removed",),
+    ),
+    Mutation(
+        "lists-that-failed-count-as-empty",
+        _READS,
+        "echo /active/; net-list --name; echo /pools/; pool-list --all --name'); then",
+        "echo /active/; net-list --name; echo /pools/; pool-list --all --name'; true); then",
+        (f"{_FILE}::test_libvirt_that_fails_in_the_middle_is_no_host_without_vms",),
+    ),
+    Mutation(
+        "protected-package-is-recorded",
+        _RECORDS,
+        'echo "$refused" | grep -qxF "$name" || rest="$rest $name"',
+        'echo "$refused" | false || rest="$rest $name"',
+        (f"{_FILE}::test_packages_that_debian_protects_are_not_recorded",),
     ),
 )

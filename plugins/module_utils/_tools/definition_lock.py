@@ -13,10 +13,11 @@ from functools import partial
 
 from .._ports import files
 from .._ports.exclusive import waiting_for
-from .libvirt_daemons import RUN_FOLDER
+
+_RUN_FOLDER = "/run/libvirt"
 
 
 def alone(clock=None):
     """Hold the lock during the block. Without a directory of libvirt on this host, there is none."""
     message = "Another task is changing networks or storage pools of libvirt."
-    return waiting_for(partial(files.held, RUN_FOLDER), message, clock)
+    return waiting_for(partial(files.held, _RUN_FOLDER), message, clock)

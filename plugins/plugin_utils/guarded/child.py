@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
 
 from ansible import constants, context
@@ -26,11 +25,8 @@ from ...module_utils._core.errors import Refused
 from .decisions import outcome_of
 
 _CALLBACK = "polyvirt.core.guarded_outcome"
-#: The variable of the environment with the file to which the callback plugin writes.
-OUTCOME_FILE = "POLYVIRT_GUARDED_OUTCOME"
-#: Of ansible-runner: the directory for the events of this process, which the other one must not write to.
-_OF_PARENT_ONLY = ("AWX_ISOLATED_DATA_DIR",)
-_CALLBACK_FOLDERS = "ANSIBLE_CALLBACK_PLUGINS"
+#: The second one is ansible-runner's directory for the events of this process.
+_OF_PARENT_ONLY = ("ANSIBLE_CALLBACK_PLUGINS", "AWX_ISOLATED_DATA_DIR")
 #: The directory with ansible_collections, from which this collection was loaded.
 _ROOT = __file__.partition(f"{os.sep}ansible_collections{os.sep}")[0]
 #: ansible-playbook, which ends with the process that started it: on Linux, prctl(2) has it sent a SIGTERM then.
@@ -43,88 +39,67 @@ from ansible.cli.playbook import main
 main()
 """
 _INTERVAL = 1
-#: Options of the command line that are passed on as they are, by their names in Ansible's parsed command line.
-_VALUES = {
-    "subset": "--limit", "forks": "--forks", "remote_user": "--user", "connection": "--connection",
-    "private_key_file": "--private-key", "timeout": "--timeout", "become_method": "--become-method",
-    "become_user": "--become-user", "ssh_common_args": "--ssh-common-args", "ssh_extra_args": "--ssh-extra-args",
-    "sftp_extra_args": "--sftp-extra-args", "scp_extra_args": "--scp-extra-args",
-    "connection_password_file": "--connection-password-file", "become_password_file": "--become-password-file",
-}  # fmt: skip
-_FLAGS = {"become": "--become", "force_handlers": "--force-handlers"}
-_LISTS = {"inventory": "--inventory", "tags": "--tags", "skip_tags": "--skip-tags", "module_path": "--module-path"}
+#: Options that are passed on as they are: those with another name in Ansible's parsed command line, and the others.
+_RENAMED = {"limit": "subset", "user": "remote_user", "private_key": "private_key_file"}
+_OPTIONS = (
+    *("become", "become_method", "become_password_file", "become_user", "connection", "connection_password_file"),
+    *("force_handlers", "forks", "inventory", "module_path", "scp_extra_args", "sftp_extra_args", "skip_tags"),
+    *("ssh_common_args", "ssh_extra_args", "tags", "timeout", *_RENAMED),
+)
 
 
 class Child:
-    """``passwords``: {"conn_pass", "become_pass": those that Ansible asked for, or None}, ``vaults``: [(ID, bytes)].
+    """``vaults``: [(ID, bytes)] of all vaults, also of those that Ansible asked for at its start.
 
     ``variables`` are extra variables in addition to those of the command line; ``extra``: --check and --diff.
     """
 
-    def __init__(self, passwords, vaults, variables, extra):
-        self._passwords, self._vaults, self._variables, self._extra = passwords, vaults, variables, extra
+    def __init__(self, vaults, variables, extra):
+        self._vaults, self._variables, self._extra = vaults, variables, extra
 
     def run(self, playbook):
         """Run the playbook, show its output, and return its Outcome."""
         folder = tempfile.mkdtemp(prefix="guarded-", dir=constants.DEFAULT_LOCAL_TMP)
+        path, retry = os.path.join(folder, "outcome.json"), os.path.join(folder, "retry")
+        pipes = [_pipe(secret) for _name, secret in self._vaults]
         try:
-            path, retry = os.path.join(folder, "outcome.json"), os.path.join(folder, "retry")
-            with closing(_Hidden(folder)) as hidden:
-                code = _run([*self._words(folder, hidden), playbook], _environment(path, retry), f"--limit @{retry}")
+            vaults = [f"--vault-id={name}@/dev/fd/{pipe}" for (name, _secret), pipe in zip(self._vaults, pipes)]
+            words = [*_given(context.CLIARGS), *self._extra, *self._extra_variables(folder), *vaults, playbook]
+            code = _run(words, _environment(path, retry), pipes, f"--limit @{retry}")
             return outcome_of(code, _read(path), _stopped(retry))
         finally:
+            for pipe in pipes:
+                os.close(pipe)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _words(self, folder, hidden):
-        given = context.CLIARGS
-        words = [f"{option}={given[name]}" for name, option in _VALUES.items() if given.get(name) is not None]
-        words += [option for name, option in _FLAGS.items() if given.get(name)]
-        words += [f"{option}={one}" for name, option in _LISTS.items() for one in given.get(name) or ()]
-        words += [f"-{'v' * given['verbosity']}"] if given.get("verbosity") else []
-        words += [f"--extra-vars={one}" for one in self._extra_variables(given.get("extra_vars") or (), folder)]
-        options = {"conn_pass": "--connection-password-file", "become_pass": "--become-password-file"}
-        words += [f"{options[name]}={hidden.file(one.encode())}" for name, one in self._passwords.items() if one]
-        words += [f"--vault-id={name}@{hidden.file(secret)}" for name, secret in self._vaults]
-        return [*words, *self._extra]
-
-    def _extra_variables(self, given, folder):
+    def _extra_variables(self, folder):
         """Yield the arguments for extra variables. Those that are no files may have secrets, so files replace them."""
-        for place, one in enumerate(given):
-            one = str(one)
-            if one.startswith("@"):
-                yield one
-            else:
-                text = one if one[:1] in "[{" else json.dumps(parse_kv(one))
-                yield f"@{_written(folder, f'extra-{place}.yml', text)}"
-        if self._variables:
-            yield f"@{_written(folder, 'variables.yml', _unsafe(self._variables))}"
+        texts = [str(one) for one in context.CLIARGS.get("extra_vars") or ()]
+        texts = [one if one[:1] in "@[{" else json.dumps(parse_kv(one)) for one in texts]
+        for place, one in enumerate([*texts, _unsafe(self._variables)]):
+            path = Path(folder, f"extra-{place}.yml")
+            # Only its owner can read the directory, which mkdtemp created.
+            path.write_text(one, encoding="utf-8")
+            yield f"--extra-vars={one}" if one.startswith("@") else f"--extra-vars=@{path}"
 
 
-class _Hidden:
-    """Contents that the other process reads once from named pipes, so that they are stored nowhere."""
-
-    def __init__(self, folder):
-        self._folder, self._paths = folder, []
-
-    def file(self, content):
-        path = os.path.join(self._folder, f"hidden-{len(self._paths)}")
-        os.mkfifo(path, 0o600)
-        self._paths.append(path)
-        threading.Thread(target=_send, args=(path, content), daemon=True).start()
-        return path
-
-    def close(self):
-        """Release the threads whose contents were not read."""
-        for path in self._paths:
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+def _given(given):
+    """The command line of this ansible-playbook, as far as it is no secret."""
+    for option in _OPTIONS:
+        value = given.get(_RENAMED.get(option, option))
+        for one in value if isinstance(value, (list, tuple)) else (value,):
+            if one not in (None, False):
+                yield f"--{option.replace('_', '-')}{'' if one is True else f'={one}'}"
+    if given.get("verbosity"):
+        yield f"-{'v' * given['verbosity']}"
 
 
-def _send(path, content):
-    try:
-        with open(path, "wb") as pipe:
-            pipe.write(content)
-    except BrokenPipeError:
-        pass  # Nobody reads it any more.
+def _pipe(content):
+    """Return the end of a pipe with the content, which is stored nowhere: the other process inherits it."""
+    reading, writing = os.pipe()
+    with open(writing, "wb") as pipe:
+        pipe.write(content)
+    return reading
 
 
 def _unsafe(value):
@@ -136,18 +111,9 @@ def _unsafe(value):
     return f"!unsafe {json.dumps(str(value))}" if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _written(folder, name, text):
-    path = os.path.join(folder, name)
-    # Only its owner can read the directory, which mkdtemp created.
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
-
-
 def _read(path):
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
@@ -158,29 +124,25 @@ def _stopped(folder):
 
 
 def _environment(outcome_file, retry):
-    kept = {name: value for name, value in os.environ.items() if name not in _OF_PARENT_ONLY}
+    # The callback plugin of ansible-runner (AWX) changes all output, even if it is not used, and writes events.
+    given = (os.environ.get("ANSIBLE_CALLBACK_PLUGINS") or "").split(os.pathsep)
+    folders = os.pathsep.join(one for one in given if one and not Path(one, "awx_display.py").exists())
     enabled = [*(constants.config.get_config_value("CALLBACKS_ENABLED") or ()), _CALLBACK]
-    folders = [one for one in kept.pop(_CALLBACK_FOLDERS, "").split(os.pathsep) if one and not _is_of_runner(one)]
+    kept = {name: value for name, value in os.environ.items() if name not in _OF_PARENT_ONLY}
     return {
         **kept,
-        **({_CALLBACK_FOLDERS: os.pathsep.join(folders)} if folders else {}),
-        OUTCOME_FILE: outcome_file,
+        **({"ANSIBLE_CALLBACK_PLUGINS": folders} if folders else {}),
+        "POLYVIRT_GUARDED_OUTCOME": outcome_file,
         "ANSIBLE_RETRY_FILES_ENABLED": "true",
         "ANSIBLE_RETRY_FILES_SAVE_PATH": retry,
         # This collection may be next to the playbook of the first process, where the other one does not search.
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([*constants.COLLECTIONS_PATHS, _ROOT]),
-        # The callback plugin of AWX, for instance, would write the events of this run a second time.
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(enabled),
     }
 
 
-def _is_of_runner(folder):
-    """Whether a directory has the callback plugin of ansible-runner: it changes all output, even if it is not used."""
-    return os.path.exists(os.path.join(folder, "awx_display.py"))
-
-
-def _run(words, environment, hidden):
+def _run(words, environment, pipes, hidden):
     """Run ansible-playbook, and return its exit code. It ends if this process or the ansible-playbook above it does.
 
     Lines of its output with ``hidden`` are not shown.
@@ -188,46 +150,29 @@ def _run(words, environment, hidden):
     parent = os.getppid()
     process = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, *words],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
+        **{"env": environment, "pass_fds": pipes, "start_new_session": True},
+        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
     )
+    # Others can keep its output open after its end: an ssh that keeps a connection, for instance.
+    reader = threading.Thread(target=_show, args=(process.stdout, hidden), daemon=True)
+    reader.start()
     try:
-        for line in _lines(process):
+        while process.poll() is None:
             if os.getppid() != parent:
                 raise Refused("The run was killed. The snapshots remain; the next guarded run finds them.")
-            if line and hidden not in line:
-                Display().display(f"  {line}")
-        return process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_INTERVAL)
+        reader.join(_INTERVAL)
+        return process.returncode
     finally:
-        _end(process)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
 
 
-def _lines(process):
-    """Yield each line of the output, and an empty text whenever there is none for a while.
-
-    It ends with the process, because others can keep the pipe open: an ssh that keeps a connection, for instance.
-    """
-    output, rest = process.stdout, b""
-    while True:
-        has_ended = process.poll() is not None
-        if not select.select([output], [], [], 0 if has_ended else _INTERVAL)[0]:
-            if has_ended:
-                break
-            yield ""
-            continue
-        read = os.read(output.fileno(), 65536)
-        *whole, rest = (rest + read).split(b"\n")
-        yield from (line.decode(errors="replace") for line in whole)
-        if not read:
-            break
-    yield rest.decode(errors="replace")
-
-
-def _end(process):
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-    process.stdout.close()
+def _show(output, hidden):
+    with output:
+        for line in output:
+            text = line.decode(errors="replace").rstrip("\n")
+            if hidden not in text:
+                Display().display(f"  {text}")

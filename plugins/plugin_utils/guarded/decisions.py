@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Optional
@@ -146,11 +146,11 @@ class Outcome:
     code: int
     has_started: bool = True
     is_reported: bool = True
-    failed: tuple = ()
-    stopped: tuple = ()
+    failed: Sequence = ()
+    stopped: Sequence = ()
     unstarted: int = 0
-    changed: bool = False
-    processed: tuple = ()
+    changed: bool = True
+    processed: Sequence = ()
     stats: Mapping = field(default_factory=dict)
 
     @property
@@ -165,60 +165,54 @@ def outcome_of(code, written, stopped):
     ``written`` is None if no play was started. ``stopped`` are the hosts that failed or were stopped: after a failure,
     there is at least one.
     """
-    if not isinstance(written, Mapping):
-        return Outcome(code, has_started=False, is_reported=False)
-    if "processed" not in written:
-        return Outcome(code, is_reported=False, changed=True)
-    failed = {*written["failures"], *written["unreachable"]}
-    return Outcome(
-        code,
-        is_reported=code == 0 or (code in _FAILED_CODES and bool(stopped)),
-        failed=tuple(sorted(failed)),
-        stopped=tuple(sorted({*stopped, *written["waiting"]} - failed)),
-        unstarted=written["unstarted"],
-        changed=bool(written["changed"]),
-        processed=tuple(sorted(written["processed"])),
-        stats=written.get("stats") or {},
-    )
+    if not written:
+        return Outcome(code, has_started=written is not None, is_reported=False, changed=written is not None)
+    is_reported = code == 0 or (code in _FAILED_CODES and bool(stopped))
+    others = sorted({*stopped, *written["stopped"]} - {*written["failed"]})
+    return Outcome(code, is_reported=is_reported, **{**written, "stopped": others})
 
 
 def missing(outcome, vms):
     """Return why a failed run is incomplete, or "": hosts with these VMs failed, and all others reached the end."""
-    guarded = {host for vm in vms for host in vm.hosts}
-    unguarded = [host for host in outcome.failed if host not in guarded]
-    reasons = [
-        f"{', '.join(unguarded)} has no snapshot" if unguarded else "",
-        f"Ansible ended it early on {', '.join(outcome.stopped)}" if outcome.stopped else "",
-        f"plays that were not started: {outcome.unstarted}" if outcome.unstarted else "",
-    ]
-    return "; ".join(filter(None, reasons))
+    found = (
+        (_without(outcome.failed, vms), "{} has no snapshot"),
+        (outcome.stopped, "Ansible ended it early on {}"),
+        ([str(outcome.unstarted)] if outcome.unstarted else [], "plays that were not started: {}"),
+    )
+    return "; ".join(reason.format(", ".join(some)) for some, reason in found if some)
 
 
 def to_restore(vms, outcome, restore):
     """Return the VMs of ``vms`` that are restored after the playbook; ``restore`` is FAILED or ALL."""
     if not (outcome.has_failed and outcome.has_started):
         return []
-    if restore == ALL or not outcome.is_reported or missing(outcome, vms):
-        # Where it did not reach its end, a VM may be changed in part.
-        return list(vms)
-    return [vm for vm in vms if set(vm.hosts) & set(outcome.failed)]
+    # Where it did not reach its end, a VM may be changed in part.
+    is_all = restore == ALL or not outcome.is_reported or missing(outcome, vms)
+    return [vm for vm in vms if is_all or set(vm.hosts) & set(outcome.failed)]
 
 
 def without_snapshot(outcome, vms):
     """Return the hosts on which the playbook ran although they have no snapshot."""
-    guarded = {host for vm in vms for host in vm.hosts}
-    return [host for host in outcome.processed if host not in guarded and host != "localhost"]
+    return [host for host in _without(outcome.processed, vms) if host != "localhost"]
 
 
-def ended(playbook, outcome, vms):
-    """Return the sentences about how the playbook failed."""
+def _without(hosts, vms):
+    return [host for host in hosts if not any(host in vm.hosts for vm in vms)]
+
+
+def ended(playbook, outcome, done):
+    """Return the lines about how the playbook failed; ``done``: {vm: its outcome}."""
     if not outcome.has_started:
-        return f"{playbook} was not started (exit code {outcome.code}); its output names the reason."
-    if not outcome.is_reported:
-        return f"{playbook} was interrupted (exit code {outcome.code}), so it is unknown which hosts it changed."
-    failed = f"{playbook} failed{' on ' if outcome.failed else ''}{', '.join(outcome.failed)}"
-    why = missing(outcome, vms)
-    return f"{failed} (exit code {outcome.code}).{f' The run is incomplete: {why}.' if why else ''}"
+        first = f"{playbook} was not started (exit code {outcome.code}); its output names the reason."
+    elif not outcome.is_reported:
+        first = f"{playbook} was interrupted (exit code {outcome.code}), so it is unknown which hosts it changed."
+    else:
+        why = missing(outcome, done)
+        on = f" on {', '.join(outcome.failed)}" if outcome.failed else ""
+        end = f" The run is incomplete: {why}." if why else ""
+        first = f"{playbook} failed{on} (exit code {outcome.code}).{end}"
+    labels = {what: ", ".join(vm.label for vm in done if done[vm] == what) for what in ("restored", "kept")}
+    return [first, *(f"{what.capitalize()}: {names}." for what, names in labels.items() if names)]
 
 
 def not_restored(vm, name, result):
@@ -234,37 +228,35 @@ def not_restored(vm, name, result):
     return f"{vm.label}: the snapshot {name} {what}: {result['msg']} {left}"
 
 
-def own_plan(playbook, digest, restore, states):
-    """Return (content, lines) of the run's own plan; ``states``: {vm: power state}, ``digest``: that of the playbook.
+def not_deleted(vm, name, result):
+    return (
+        f"{vm.label}: the snapshot {name} was not deleted: {result['msg']} Delete it with vm_snapshot, state: absent."
+    )
 
-    Snapshots are not named, because each run has new names. If the playbook fails, also because its own plans were not
-    approved, VMs are restored: so whoever permits the run permits that. Without a ``playbook``, no text is shown.
+
+def plan_of(options, digest, states, debts):
+    """Return (content, lines) of all that the run itself does; it finishes earlier runs, too.
+
+    ``states``: {vm: power state}; ``debts``: {vm: [Owed]}; ``digest``: that of the playbook. New snapshots are not
+    named, because each run has new names. If the playbook fails, also because its own plans were not approved, VMs are
+    restored: so whoever permits the run permits that.
     """
-    vms = [[vm.source, vm.platform, vm.name, vm.id, list(vm.hosts), state] for vm, state in states.items()]
-    content = {"playbook": playbook, "digest": digest, "restore": restore, "vms": sorted(vms, key=str)}
-    which = "this VM" if restore == FAILED else "all VMs"
-    shown = [
-        (vm.name, [f"{vm.label}: snapshot, {playbook}, restore of {which} after a failure, deletion of the snapshot"])
-        for vm in states
-        if playbook
-    ]
-    return content, shown
-
-
-def plan_of_debts(finish, debts):
-    """Return (content, lines) of the end of earlier runs; ``debts``: {vm: [Owed]}, ``finish`` is restore or keep."""
+    playbook, is_back = options["playbook"], options["finish"] == RESTORE
+    which = "this VM" if options["restore"] == FAILED else "all VMs"
     content = {
-        "finish": finish if debts else None,
-        "debts": sorted(
-            ([vm.source, vm.name, vm.id, [[one.snapshot, one.created] for one in some]] for vm, some in debts.items()),
-            key=str,
-        ),
+        **{"playbook": playbook, "digest": digest, "restore": options["restore"]},
+        **{"finish": options["finish"] if debts else None, "vms": []},
     }
     shown = []
-    for vm, some in debts.items():
-        back = [f"restore of the snapshot {some[0].snapshot}"] if finish == RESTORE else []
-        deleted = [f"deletion of the snapshot {one.snapshot}" for one in some]
-        shown.append((vm.name, [f"{vm.label}: {', '.join([*back, *deleted])}"]))
+    for vm, state in sorted(states.items(), key=str):
+        some = debts.get(vm, ())
+        left = [[one.snapshot, one.created] for one in some]
+        content["vms"].append([vm.source, vm.platform, vm.name, vm.id, list(vm.hosts), state, left])
+        does = [f"restore of the snapshot {one.snapshot}" for one in some[:1] if is_back]
+        does += [f"deletion of the snapshot {one.snapshot}" for one in some]
+        own = f"snapshot, {playbook}, restore of {which} after a failure, deletion of the snapshot"
+        does += [own] if playbook else []
+        shown += [(vm.name, [f"{vm.label}: {', '.join(does)}"])] if does else []
     return content, shown
 
 
@@ -273,12 +265,9 @@ def with_stats(result, of_playbook):
     own = result.get("ansible_stats", {}).get("data", {})
     if result.get("failed") or not (own or of_playbook):
         return result
-    joined = {name: [*value, *_listed(of_playbook.get(name))] for name, value in own.items()}
+    lists = {name: value for name, value in of_playbook.items() if isinstance(value, list)}
+    joined = {name: [*value, *lists.get(name, ())] for name, value in own.items()}
     return {**result, "ansible_stats": {"data": {**of_playbook, **joined}, "per_host": False, "aggregate": True}}
-
-
-def _listed(value):
-    return value if isinstance(value, list) else []
 
 
 def one_approval(effective, of_hosts):

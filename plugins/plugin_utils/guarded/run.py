@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ansible import context
 from ansible.utils.display import Display
@@ -20,13 +21,6 @@ from ..tasks.controller_action import OverSources
 from . import decisions
 from .child import Child
 from .snapshots import Snapshots, snapshots_of, state_of
-
-#: Variables of a host that replace a password that was asked for.
-_PASSWORDS = {
-    "conn_pass": ("ask_pass", "password", ("ansible_ssh_pass", "ansible_password")),
-    "become_pass": ("become_ask_pass", "become_pass", ("ansible_become_pass", "ansible_become_password")),
-}
-
 
 _NO_SNAPSHOT, _NOT_RUN = "no snapshot can be taken of it", "The playbook was not run."
 
@@ -46,8 +40,8 @@ class GuardedRun(OverSources):
         sources = sources_for(self._loader, self._task_vars, options["sources"], self.own, names)
         self._snapshots = Snapshots(sources, options["timeout"], check)
         self._where = [[name, *sources.where(name)] for name in sorted(sources.names)]
-        child = Child(self._asked_passwords(), self._vault_secrets(), approved, self._flags())
-        return self._run(vms, child)
+        flags = [*(["--check"] if check else []), *(["--diff"] if self._task.diff else [])]
+        return self._run(vms, Child(self._vault_secrets(), approved, flags))
 
     # Before the first change ----------------------------------------------------------------------------------------
 
@@ -63,32 +57,21 @@ class GuardedRun(OverSources):
             )
         if not self._options["hosts"]:
             raise InvalidInput("guarded_hosts matches no host.", "Set it to hosts or groups of the inventory.")
+        if playbook and (context.CLIARGS.get("ask_pass") or context.CLIARGS.get("become_ask_pass")):
+            # Ansible replaces it with a host's own password, so it cannot be known here.
+            raise Refused(
+                "The password of --ask-pass or --ask-become-pass cannot be passed on to the playbook.",
+                "Use --connection-password-file or --become-password-file, or the variables ansible_password and"
+                " ansible_become_password. Nothing was changed.",
+            )
 
     def _variables_of(self, host):
         return self._task_vars["hostvars"][host]
-
-    def _asked_passwords(self):
-        """The passwords that Ansible asked for at its start. No public attribute has them without a host's own."""
-        asked = {}
-        for name, (option, attribute, variables) in _PASSWORDS.items():
-            if not context.CLIARGS.get(option):
-                continue
-            if any(variable in self._task_vars for variable in variables):
-                raise Refused(
-                    f"The password of the option --{option.replace('_', '-')} cannot be passed to the playbook, because"
-                    f" {self._task_vars['inventory_hostname']} has {' or '.join(variables)}.",
-                    "Use a file (--connection-password-file, --become-password-file). Nothing was changed.",
-                )
-            asked[name] = getattr(self._play_context, attribute)
-        return asked
 
     def _vault_secrets(self):
         """[(ID, password)] of all vaults, also of those that Ansible asked for at its start."""
         found = getattr(getattr(self._loader, "_vault", None), "secrets", None) or ()
         return [(name, bytes(secret.bytes)) for name, secret in found]
-
-    def _flags(self):
-        return [*(["--check"] if self._check else []), *(["--diff"] if self._task.diff else [])]
 
     def _approved(self, hosts):
         """{} or the variable with approved plans, for all hosts of the playbook."""
@@ -99,60 +82,60 @@ class GuardedRun(OverSources):
     # The run --------------------------------------------------------------------------------------------------------
 
     def _run(self, vms, child):
-        playbook = self._options["playbook"] or "nothing"
-        now = datetime.now(timezone.utc)
+        playbook, now = self._options["playbook"], datetime.now(timezone.utc)
         run = decisions.new_run(self._task_vars.get("awx_job_id"), now, secrets.token_hex(2))
-        name = decisions.snapshot_name(playbook, run)
+        name = decisions.snapshot_name(playbook or "nothing", run)
         plans = self._snapshots.plan(vms, name, playbook)
         debts = {vm: some for vm, result in plans.items() if (some := self._owed(result, name))}
         if debts and not self._options["finish"]:
             raise decisions.question(debts)
-        if not debts and self._options["playbook"]:
+        if not debts and playbook:
             _fail_if_any(plans, _NO_SNAPSHOT, _NOT_RUN)
         self._permit(plans, debts)
-        finished = self._finish(debts) if debts else {}
-        if not self._options["playbook"]:
-            unknown = {vm: result for vm, result in plans.items() if vm not in finished}
+        self._finish(debts)
+        result = {"changed": bool(debts), "run": run, "warnings": []}
+        if not playbook:
+            unknown = {vm: result for vm, result in plans.items() if vm not in debts}
             _fail_if_any(unknown, "its snapshots cannot be read", "Nothing was done with it.")
-            return {"changed": bool(finished), "run": run, "vms": _vms(vms, finished), "warnings": []}
-        if finished and not self._check:
+            return {**result, "vms": _vms(vms, dict.fromkeys(debts, self._end))}
+        if debts and not self._check:
             # A restored VM may have another power state.
             plans = self._snapshots.plan(vms, name, playbook)
         _fail_if_any(plans, _NO_SNAPSHOT, _NOT_RUN)
         self._take(plans, name)
         taken = "Check mode: no snapshot was taken" if self._check else f"Snapshots {name} were taken"
         _show(f"{taken} of {', '.join(vm.label for vm in vms)}. Running {playbook}:")
-        return self._after(vms, name, plans, child.run(playbook), run, bool(finished))
+        return {**result, **self._after(name, plans, child.run(playbook), bool(debts))}
 
     def _permit(self, plans, debts):
-        """Let the approval permit all that the run itself does: it finishes earlier runs, too."""
-        playbook = self._options["playbook"]
-        if not (playbook or debts):
+        """Let the approval permit all that the run itself does."""
+        if not (self._options["playbook"] or debts):
             self._approval.permit([], [])
             return
         states = {vm: state_of(result) for vm, result in plans.items()}
-        own = decisions.own_plan(playbook, playbook and _digest_of(playbook), self._options["restore"], states)
-        of_debts = decisions.plan_of_debts(self._options["finish"], debts)
-        self._approval.permit({**own[0], **of_debts[0], "where": self._where}, [*own[1], *of_debts[1]])
+        content, shown = decisions.plan_of(self._options, _digest_of(self._options["playbook"]), states, debts)
+        self._approval.permit({**content, "where": self._where}, shown)
 
     def _owed(self, result, name):
         """The snapshots of earlier runs. The plan has the new one, too, unless it exists already."""
         is_new = result.get("changed") or result.get("failed")
         return [one for one in decisions.owed(snapshots_of(result)) if not (is_new and one.snapshot == name)]
 
+    @property
+    def _end(self):
+        return "restored" if self._options["finish"] == decisions.RESTORE else "kept"
+
     def _finish(self, debts):
-        """Finish what earlier runs have left: {vm: what was done}."""
+        """Finish what earlier runs have left."""
         if self._options["finish"] == decisions.RESTORE:
             oldest = {vm: (some[0].snapshot, some[0].state) for vm, some in debts.items()}
             _fail_if_any(self._snapshots.restore(oldest), "the snapshot was not restored", "It was not deleted.")
         deleted = self._snapshots.delete({vm: [one.snapshot for one in some] for vm, some in debts.items()})
         _fail_if_any(deleted, "a snapshot of an earlier run was not deleted", "The playbook was not run.")
-        done = "restored" if self._options["finish"] == decisions.RESTORE else "kept"
-        start = "Check mode: " if self._check else ""
         for vm, some in debts.items():
             names = ", ".join(one.snapshot for one in some)
-            _show(f"{start}{vm.label} was {done}, and the snapshot {names} was deleted.")
-        return dict.fromkeys(debts, done)
+            start = "Check mode: " if self._check else ""
+            _show(f"{start}{vm.label} was {self._end}, and the snapshot {names} was deleted.")
 
     def _take(self, plans, name):
         states = {vm: state_of(result) for vm, result in plans.items()}
@@ -164,52 +147,35 @@ class GuardedRun(OverSources):
             self._snapshots.delete({vm: [name] for vm in plans})
             raise
 
-    def _after(self, vms, name, plans, outcome, run, finished):
-        back = decisions.to_restore(vms, outcome, self._options["restore"])
-        back = [] if self._check else back
+    def _after(self, name, plans, outcome, finished):
+        vms = list(plans)
+        back = [] if self._check else decisions.to_restore(vms, outcome, self._options["restore"])
         restored = self._snapshots.restore({vm: (name, state_of(plans[vm])) for vm in back})
         unsafe = {vm: result for vm, result in restored.items() if result.get("failed")}
         deleted = self._snapshots.delete({vm: [name] for vm in vms if vm not in unsafe})
-        done = {vm: "restored" if vm in back else "kept" for vm in vms}
+        done = {vm: "failed" if vm in unsafe else "restored" if vm in back else "kept" for vm in vms}
         unguarded = decisions.without_snapshot(outcome, vms)
         result = {
             "changed": outcome.changed or finished,
-            "run": run,
             "exit_code": outcome.code,
             "failed_hosts": list(outcome.failed),
-            "vms": _vms(vms, {**done, **dict.fromkeys(unsafe, "failed")}),
+            "vms": _vms(vms, done),
             "warnings": [f"The playbook also ran on {', '.join(unguarded)}, without a snapshot."] if unguarded else [],
         }
-        reasons = self._reasons(outcome, done, unsafe, deleted, name)
+        reasons = [*decisions.ended(self._options["playbook"], outcome, done)] if outcome.has_failed else []
+        reasons += [decisions.not_restored(vm, name, result) for vm, result in unsafe.items()]
+        reasons += [decisions.not_deleted(vm, name, result) for vm, result in deleted.items() if result.get("failed")]
         if reasons:
             # A failed run approves no plans for the next job.
             return {**result, "failed": True, "msg": "\n".join(reasons)}
         self._stats = outcome.stats
         return result
 
-    def _reasons(self, outcome, done, unsafe, deleted, name):
-        """What the user must know about a run that did not end well; empty if it did."""
-        reasons = []
-        if outcome.has_failed:
-            reasons.append(decisions.ended(self._options["playbook"], outcome, list(done)))
-            for what in ("restored", "kept"):
-                labels = [vm.label for vm, one in done.items() if one == what and vm not in unsafe]
-                reasons += [f"{what.capitalize()}: {', '.join(labels)}."] if labels else []
-        reasons += [decisions.not_restored(vm, name, result) for vm, result in unsafe.items()]
-        reasons += [
-            f"{vm.label}: the snapshot {name} was not deleted: {result['msg']} Delete it with vm_snapshot, state:"
-            " absent."
-            for vm, result in deleted.items()
-            if result.get("failed")
-        ]
-        return reasons
-
 
 def _fail_if_any(results, problem, consequence):
-    failed = {vm: result for vm, result in results.items() if result.get("failed")}
+    failed = [f"{vm.label}: {problem}: {result['msg']}" for vm, result in results.items() if result.get("failed")]
     if failed:
-        lines = [f"{vm.label}: {problem}: {result['msg']}" for vm, result in failed.items()]
-        raise Refused("\n".join(lines), consequence)
+        raise Refused("\n".join(failed), consequence)
 
 
 def _vms(vms, done):
@@ -223,8 +189,7 @@ def _vms(vms, done):
 def _digest_of(playbook):
     """Return what identifies the content of a playbook; that of a collection is part of an environment."""
     try:
-        with open(playbook, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+        return hashlib.sha256(Path(playbook or "").read_bytes()).hexdigest()
     except OSError:
         return None
 

@@ -43,7 +43,6 @@ _OF_MODULE = {
     "virsh_network": "network.changed",
     "virsh_pool": "pool.changed",
     "hyperv_host_settings": _HOST,
-    "virsh_host_settings": _HOST,
     "wsl_host_settings": _HOST,
     "vmm_marked_lines": _HOST,
     "image": _IMAGE,
@@ -59,7 +58,6 @@ _PLATFORM_OF = {
     "virsh_network": "libvirt",
     "virsh_pool": "libvirt",
     "hyperv_host_settings": "hyperv",
-    "virsh_host_settings": "libvirt",
     "wsl_host_settings": "wsl",
     "vmm_marked_lines": "vmd",
 }

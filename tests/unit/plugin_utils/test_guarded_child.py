@@ -57,12 +57,12 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", sys.executable)
     monkeypatch.chdir(tmp_path)
 
-    def start(playbook, given, passwords=None, vaults=(), variables=None, extra=()):
+    def start(playbook, given, vaults=(), variables=None, extra=()):
         (tmp_path / "play.yml").write_text(playbook, encoding="utf-8")
         monkeypatch.setattr(
             context, "CLIARGS", ImmutableDict({"inventory": ["web,db,"], "connection": "local", **given})
         )
-        return Child(passwords or {}, vaults, variables or {}, list(extra)).run("play.yml")
+        return Child(vaults, variables or {}, extra).run("play.yml")
 
     return start
 
@@ -82,18 +82,18 @@ def test_command_line_is_passed_on_and_no_secret_is_on_it(run, tmp_path, monkeyp
     encrypted = VaultLib([("lab", secret)]).encrypt("vaulted: opened\n", secret, "lab").decode()
     (tmp_path / "vaulted.yml").write_text(encrypted, encoding="utf-8")
     (tmp_path / "filed.yml").write_text("filed: !unsafe '{{ no template }}'\n", encoding="utf-8")
+    (tmp_path / "become").write_text(PASSWORD, encoding="utf-8")
     given = {
         "subset": "web",
         "tags": ("wanted",),
         "extra_vars": ("named='hush hush'", '{"counted": 3}', "@filed.yml", "@vaulted.yml"),
         "become_method": "sudo",
+        "become_password_file": str(tmp_path / "become"),
         "verbosity": 0,
     }
     plans = [{"plan": "{{ lookup('pipe', 'id') }}", "workflow": 7}]
-    outcome = run(
-        SHOWN, given, {"become_pass": PASSWORD}, [("lab", SECRET.encode())], {"polyvirt_approved_plans": plans},
-        ["--check", "--diff"],
-    )  # fmt: skip
+    variables = {"polyvirt_approved_plans": plans}
+    outcome = run(SHOWN, given, [("lab", SECRET.encode())], variables, ["--check", "--diff"])
     assert outcome.code == 0, outcome
     known = json.loads((tmp_path / "web.json").read_text(encoding="utf-8"))
     words = known.pop("words")
@@ -149,7 +149,7 @@ def test_failure_is_known_to_be_one_of_all_if_the_collection_is_only_next_to_the
     """The other process would skip the callback plugin, which reports that plays were started."""
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tmp_path / "empty"))
     monkeypatch.setattr(constants, "COLLECTIONS_PATHS", [str(tmp_path / "empty")])
-    assert run(ENDS["one host fails"][0], {}).failed == ("db",)
+    assert run(ENDS["one host fails"][0], {}).failed == ["db"]
 
 
 def test_playbook_does_not_run_if_its_outcome_cannot_be_written(run, tmp_path, monkeypatch):
@@ -163,7 +163,7 @@ def test_playbook_does_not_run_if_its_outcome_cannot_be_written(run, tmp_path, m
 def test_hosts_that_failed_are_reported(run):
     tasks = "tasks: [{ansible.builtin.fail: {}, when: inventory_hostname == 'db'}]"
     outcome = run(f"- hosts: all\n  gather_facts: false\n  {tasks}\n", {})
-    assert (outcome.code, outcome.failed, outcome.processed) == (2, ("db",), ("db", "web"))
+    assert (outcome.code, outcome.failed, outcome.processed) == (2, ["db"], ["db", "web"])
     assert (outcome.is_reported, outcome.changed) == (True, False)
 
 
@@ -171,7 +171,7 @@ def test_unreachable_host_is_reported(run):
     outcome = run(
         PING, {"subset": "web", "connection": "ssh", "extra_vars": ("ansible_host=127.0.0.1 ansible_port=1",)}
     )
-    assert (outcome.code, outcome.failed, outcome.is_reported) == (4, ("web",), True)
+    assert (outcome.code, outcome.failed, outcome.is_reported) == (4, ["web"], True)
 
 
 def test_playbook_that_is_killed_is_not_complete(run, tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions im
     one_approval,
     outcome_of,
     owed,
-    own_plan,
+    plan_of,
     question,
     snapshot_name,
     to_restore,
@@ -115,47 +115,46 @@ def test_question_says_what_happened_and_what_to_set():
 
 
 WRITTEN = {
-    **{"started": True, "processed": ["web1", "lb"], "failures": ["web1"], "unreachable": ["db2"], "changed": True},
-    **{"unstarted": 0, "waiting": []},
+    **{"processed": ["web1", "lb"], "failed": ["web1", "db2"], "changed": True},
+    **{"unstarted": 0, "stopped": [], "stats": {}},
 }
 
 
 @pytest.mark.parametrize(
     ("code", "written", "restore", "restored"),
     [
-        (0, {**WRITTEN, "failures": [], "unreachable": []}, FAILED, []),
-        (0, {**WRITTEN, "failures": [], "unreachable": []}, ALL, []),
-        (2, {**WRITTEN, "unreachable": []}, FAILED, [WEB]),
+        (0, {**WRITTEN, "failed": []}, FAILED, []),
+        (0, {**WRITTEN, "failed": []}, ALL, []),
+        (2, {**WRITTEN, "failed": ["web1"]}, FAILED, [WEB]),
         # The second host of a VM could not be reached.
-        (4, {**WRITTEN, "failures": []}, FAILED, [DB]),
+        (4, {**WRITTEN, "failed": ["db2"]}, FAILED, [DB]),
         (2, WRITTEN, FAILED, [WEB, DB]),
-        (2, {**WRITTEN, "unreachable": []}, ALL, [WEB, DB]),
+        (2, {**WRITTEN, "failed": ["web1"]}, ALL, [WEB, DB]),
         # A host without a snapshot failed, such as localhost: the others may have been waiting for it.
-        (2, {**WRITTEN, "failures": ["lb"], "unreachable": []}, FAILED, [WEB, DB]),
-        (2, {**WRITTEN, "failures": ["lb", "web1"], "unreachable": []}, FAILED, [WEB, DB]),
+        (2, {**WRITTEN, "failed": ["lb"]}, FAILED, [WEB, DB]),
+        (2, {**WRITTEN, "failed": ["lb", "web1"]}, FAILED, [WEB, DB]),
         # Ansible did not start a batch, or a play.
-        (2, {**WRITTEN, "unreachable": [], "waiting": ["db1"]}, FAILED, [WEB, DB]),
-        (2, {**WRITTEN, "unreachable": [], "unstarted": 1}, FAILED, [WEB, DB]),
+        (2, {**WRITTEN, "failed": ["web1"], "stopped": ["db1"]}, FAILED, [WEB, DB]),
+        (2, {**WRITTEN, "failed": ["web1"], "unstarted": 1}, FAILED, [WEB, DB]),
         # The batch of a host that failed before needs no start.
-        (2, {**WRITTEN, "unreachable": [], "waiting": ["web1"]}, FAILED, [WEB]),
+        (2, {**WRITTEN, "failed": ["web1"], "stopped": ["web1"]}, FAILED, [WEB]),
         # It ended with success in the middle, or with an error of its own at the end.
-        (0, {"started": True}, FAILED, [WEB, DB]),
-        (250, {**WRITTEN, "unreachable": []}, FAILED, [WEB, DB]),
-        (2, {**WRITTEN, "failures": ["lb"], "unreachable": []}, ALL, [WEB, DB]),
+        (0, {}, FAILED, [WEB, DB]),
+        (250, {**WRITTEN, "failed": ["web1"]}, FAILED, [WEB, DB]),
+        (2, {**WRITTEN, "failed": ["lb"]}, ALL, [WEB, DB]),
         # An error of syntax: no play was started.
         (4, None, ALL, []),
         # Killed in the middle.
-        (-9, {"started": True}, FAILED, [WEB, DB]),
+        (-9, {}, FAILED, [WEB, DB]),
         # Errors that the playbook itself has cleared (meta: clear_host_errors).
         (0, WRITTEN, FAILED, []),
     ],
 )
 def test_which_vms_are_restored(code, written, restore, restored):
-    own = {*(written or {}).get("failures", ()), *(written or {}).get("unreachable", ())}
-    outcome = outcome_of(code, written, own)
+    outcome = outcome_of(code, written, (written or {}).get("failed", ()))
     assert to_restore([WEB, DB], outcome, restore) == restored
-    assert outcome.has_failed == (code != 0 or written == {"started": True})
-    assert str(code) in ended("patch.yml", outcome, [WEB, DB])
+    assert outcome.has_failed == (code != 0 or written == {})
+    assert str(code) in ended("patch.yml", outcome, {WEB: "kept", DB: "kept"})[0]
 
 
 @pytest.mark.parametrize(
@@ -167,17 +166,19 @@ def test_which_vms_are_restored(code, written, restore, restored):
     ],
 )
 def test_hosts_that_ansible_stopped_are_only_in_its_file_for_a_retry(stopped, reason):
-    outcome = outcome_of(2, {**WRITTEN, "unreachable": []}, stopped)
+    outcome = outcome_of(2, {**WRITTEN, "failed": ["web1"]}, stopped)
     assert to_restore([WEB, DB], outcome, FAILED) == [WEB, DB]
-    assert reason in ended("patch.yml", outcome, [WEB, DB])
+    assert reason in ended("patch.yml", outcome, {WEB: "restored", DB: "restored"})[0]
 
 
 def test_reasons_for_an_incomplete_run_are_in_the_message():
-    written = {**WRITTEN, "failures": ["localhost"], "unreachable": [], "unstarted": 2, "waiting": ["db1"]}
-    assert ended("patch.yml", outcome_of(2, written, ["localhost"]), [WEB, DB]) == (
+    written = {**WRITTEN, "failed": ["localhost"], "unstarted": 2, "stopped": ["db1"]}
+    done = {WEB: "restored", DB: "failed"}
+    assert ended("patch.yml", outcome_of(2, written, ["localhost"]), done) == [
         "patch.yml failed on localhost (exit code 2). The run is incomplete: localhost has no snapshot; Ansible ended"
-        " it early on db1; plays that were not started: 2."
-    )
+        " it early on db1; plays that were not started: 2.",
+        "Restored: web1 (VM web).",
+    ]
 
 
 _LEFT = {"state": "running", "snapshots": [{"name": "nightly"}, {"name": "guarded-x"}]}
@@ -240,20 +241,21 @@ def test_approved_plans_that_differ_are_rejected(effective, of_hosts):
 
 
 def test_own_plan_is_about_these_vms_and_this_playbook():
-    states = {WEB: "running", DB: "stopped"}
-    content, shown = own_plan("patch.yml", "4f1c", FAILED, states)
-    assert content == own_plan("patch.yml", "4f1c", FAILED, dict(reversed(states.items())))[0]
+    states, options = {WEB: "running", DB: "stopped"}, {"playbook": "patch.yml", "restore": FAILED, "finish": None}
+    content, shown = plan_of(options, "4f1c", states, {})
+    assert content == plan_of(options, "4f1c", dict(reversed(states.items())), {})[0]
     others = [
-        own_plan("other.yml", "4f1c", FAILED, states),
-        own_plan("patch.yml", "9999", FAILED, states),
-        own_plan("patch.yml", "4f1c", ALL, states),
-        own_plan("patch.yml", "4f1c", FAILED, {WEB: "running"}),
-        own_plan("patch.yml", "4f1c", FAILED, {**states, WEB: "stopped"}),
-        own_plan("patch.yml", "4f1c", FAILED, {replace(WEB, id="9"): "running", DB: "stopped"}),
+        plan_of({**options, "playbook": "other.yml"}, "4f1c", states, {}),
+        plan_of(options, "9999", states, {}),
+        plan_of({**options, "restore": ALL}, "4f1c", states, {}),
+        plan_of(options, "4f1c", {WEB: "running"}, {}),
+        plan_of(options, "4f1c", {**states, WEB: "stopped"}, {}),
+        plan_of(options, "4f1c", {replace(WEB, id="9"): "running", DB: "stopped"}, {}),
     ]
     assert content not in [other for other, _shown in others]
-    assert [name for name, _lines in shown] == ["web", "db"]
-    assert "web1 (VM web): snapshot, patch.yml, restore of this VM after a failure" in shown[0][1][0]
+    assert sorted(name for name, _lines in shown) == ["db", "web"]
+    (of_web,) = [lines for name, lines in shown if name == "web"]
+    assert "web1 (VM web): snapshot, patch.yml, restore of this VM after a failure" in of_web[0]
 
 
 def test_next_job_gets_the_own_plan_and_those_of_the_playbook():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible import context
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions import GuardedVm, Outcome
@@ -105,3 +106,14 @@ def test_plan_depends_on_what_is_finished_and_where(playbook):
     assert _plan({}, "restore", playbook) == _plan({}, None, playbook)
     assert _plan({}, "restore") == ""
     assert _run(Approval({VARIABLE: []}), {}, "restore") == ([], "")
+
+
+@pytest.mark.parametrize("option", ["ask_pass", "become_ask_pass"])
+def test_passwords_that_ansible_asked_for_are_rejected_with_the_options_to_use(option, playbook, monkeypatch):
+    monkeypatch.setattr(context, "CLIARGS", {option: True})
+    run = object.__new__(GuardedRun)
+    run._options = {"finish": None, "playbook": playbook, "hosts": ["web"]}
+    with pytest.raises(Refused, match=r"--connection-password-file.*Nothing was changed"):
+        run._check_options()
+    monkeypatch.setattr(context, "CLIARGS", {})
+    run._check_options()

@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 
 import pytest
 import yaml
+from ansible import template as ansible_template
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.options import CONNECTION
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt import network_options, pool_options
 from jinja2 import Environment
@@ -16,6 +21,10 @@ from jinja2 import Environment
 from collection_path import CHECKOUT
 
 ROLE = CHECKOUT / "roles" / "libvirt_host"
+
+
+def _tasks(name):
+    return yaml.safe_load((ROLE / "tasks" / f"{name}.yml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -40,14 +49,12 @@ def test_all_options_are_passed_on(kind, options):
 )
 def test_networks_are_created_or_only_listed(is_running, is_check, expected):
     """A real run creates them, or fails; check mode lists them if libvirt, which they need, does not run yet."""
-    (whole, *_others) = yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))
-    conditions = {task["name"]: task.get("when") for task in whole["block"]}
+    conditions = {task["name"]: task.get("when") for task in _tasks("present")}
     variables = {
-        "libvirt_host_state": "present",
         "libvirt_host_networks": [{"name": "lab"}],
         "libvirt_host_pools": [],
         "ansible_check_mode": is_check,
-        "__libvirt_host_done": {"host": {"running": is_running}},
+        "__libvirt_host_found": {"answers": ["yes"] if is_running else []},
     }
     names = ("Create networks and pools", "Show what check mode cannot see")
     found = tuple(all(Environment().compile_expression(one)(**variables) for one in conditions[name]) for name in names)
@@ -77,3 +84,235 @@ def test_wrong_entries_are_rejected_before_the_first_change(ansible_playbook, tm
     code, output = ansible_playbook("-i", "localhost,", str(playbook))
     assert code != 0
     assert message in " ".join(output.split())
+
+
+# What read.sh prints --------------------------------------------------------------------------------------------------
+
+PROGRAMS = {
+    "apt-get": "",
+    "dpkg": "",
+    "dpkg-query": "printf '%s\\n' 'installed bash, ' 'config-files nano, ' 'not-installed vim, '"
+    " 'installed qemu-system-x86, qemu-kvm, qemu-system-i386 (= 1:9)'",
+    "systemctl": "case $2,$3 in is-active,stopped.socket) exit 3;; esac",
+    "getent": 'case $1,$2 in group,libvirt) echo "libvirt:x:104:bob,alice";; passwd,alice) echo a;; *) exit 2;; esac',
+    # iptables -S after the last network of libvirt 11.3 was stopped, and with a chain of somebody else.
+    "iptables": "[ $3 = filter ] && printf '%s\\n' '-P INPUT ACCEPT' '-N LIBVIRT_FWI' '-N LIBVIRT_INP' '-N MINE'"
+    " '-A INPUT -j LIBVIRT_INP' '-A INPUT -p tcp -j MINE' '-A LIBVIRT_INP -j ACCEPT'"
+    " '-A FORWARD -m comment --comment \"a b\" -j LIBVIRT_FWI'",
+    "ip6tables": "exit 3",
+    # As virsh -q of libvirt 11.3 prints it: without the ends of lines of echo, and pools with blanks.
+    "virsh": "printf '%s\\n' '/vm/web 1' /networks/lab default /active/lab '/pools/fast   '; exit ${VIRSH:-0}",
+}
+
+
+@pytest.fixture(name="read")
+def _read(tmp_path):
+    def read(**variables):
+        """{key: values} of what read.sh prints with these variables of the environment."""
+        for name, text in PROGRAMS.items():
+            (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+            (tmp_path / name).chmod(0o755)
+        around = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **variables}
+        done = subprocess.run(["sh", ROLE / "files/read.sh"], env=around, capture_output=True, text=True, check=True)
+        known = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))["__libvirt_host_keys"]
+        found = {key: [] for key in known}
+        for line in done.stdout.splitlines():
+            key, value = line.split(" ", 1)
+            found[key].append(value)
+        return found
+
+    return read
+
+
+def test_host_is_read(read, tmp_path):
+    (tmp_path / "a.deb").touch()
+    found = read(
+        LIBVIRT_HOST_FOLDER=str(tmp_path),
+        LIBVIRT_HOST_USERS="alice nobody-here",
+        LIBVIRT_HOST_UNITS="libvirtd.service stopped.socket",
+    )
+    assert (found["manager"], found["installed"]) == (["apt"], ["bash", "qemu-system-x86"])
+    assert found["provided"] == ["qemu-kvm", "qemu-system-i386"]
+    assert found["unit"] == ["libvirtd.service"]
+    assert (found["member"], found["unknown"]) == (["bob", "alice"], ["nobody-here"])
+    assert (found["answers"], found["vm"], found["networks"]) == (["yes"], ["web 1"], ["lab", "default"])
+    assert (found["active"], found["pools"]) == (["lab"], ["fast"])
+    assert str(tmp_path / "a.deb") in found["file"]
+
+
+def test_libvirt_that_fails_in_the_middle_is_no_host_without_vms(read):
+    assert read(VIRSH="1")["answers"] == []
+
+
+def test_only_rules_of_libvirt_are_removed(read):
+    start = "iptables -w -t filter"
+    assert read()["rule"] == [
+        f"{start} -D INPUT -j LIBVIRT_INP",
+        f'{start} -D FORWARD -m comment --comment "a b" -j LIBVIRT_FWI',
+        *(f"{start} {option} {chain}" for option in ("-F", "-X") for chain in ("LIBVIRT_FWI", "LIBVIRT_INP")),
+    ]
+
+
+#: dpkg --no-act --purge in a container without an init system.
+PROTECTED = """\
+case " $* " in *" systemd-sysv "*) cat >&2 <<'END'
+dpkg: error processing package systemd-sysv (--purge):
+ this is a protected package; it should not be removed
+dpkg: error processing package libapparmor1:amd64 (--purge):
+ dependency problems - not removing
+END
+exit 1;; esac
+"""
+
+
+def test_packages_that_debian_protects_are_not_recorded(tmp_path):
+    (text,) = [task["ansible.builtin.shell"] for task in _tasks("complete") if "ansible.builtin.shell" in task]
+    (tmp_path / "dpkg").write_text(f"#!/bin/sh\n{PROTECTED}", encoding="utf-8")
+    (tmp_path / "dpkg").chmod(0o755)
+    manager = {"tests_removal": [str(tmp_path / "dpkg"), "--no-act", "--purge"]}
+    script = Environment().from_string(text).render(__libvirt_host_manager=manager)
+    around = {**os.environ, "names": " libapparmor1 libvirt0 systemd-sysv"}
+    done = subprocess.run(["sh", "-c", script], env=around, capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout.split() == ["libvirt0"]
+
+
+def test_directories_are_deleted_without_disks(play, tmp_path):
+    """As the role deletes them, with directories of this test in place of libvirt's."""
+    (task,) = [one for one in _tasks("absent") if one["name"].startswith("Delete directories")]
+    library, others = tmp_path / "libvirt", tmp_path / "cache"
+    for path in (library / "images" / "web1.qcow2", library / "dnsmasq" / "lab.conf", others / "capabilities"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    found = {"__libvirt_host_found": {"folder": [str(library), str(others)], "disks": ["yes"]}}
+    record = {"__libvirt_host_record": {"folders": [str(library), str(others), "/nowhere"], "packages": ["libvirt"]}}
+    variables = {**found, **record, "__libvirt_host_images": str(library / "images")}
+    code, output = play({"host": variables}, task)
+    assert (code, "changed=1" in output) == (0, True), output
+    assert [path.name for path in sorted(tmp_path.rglob("*")) if library in path.parents] == ["images", "web1.qcow2"]
+    assert not others.exists()
+    record["__libvirt_host_record"]["packages"] = []
+    others.mkdir()
+    code, output = play({"host": variables}, task)
+    assert (code, others.exists()) == (0, True), output
+
+
+# What the role decides ------------------------------------------------------------------------------------------------
+
+BARE = {"uid": ["0"], "machine": ["x86_64"], "manager": ["apt"], "installed": ["bash"], "forwarding": ["0", "0"]}
+PACKAGES = [
+    *("qemu-system-x86", "ovmf", "qemu-utils", "libvirt-daemon-system", "libvirt-clients", "dnsmasq-base", "iptables"),
+    *("libvirt-daemon-driver-qemu", "xorriso"),
+]
+RECORD = {
+    **{"format": 1, "packages_before": [], "packages": ["libvirt-clients"], "units": [], "started": True},
+    **{"users": ["alice"], "nested": False, "networks": ["lab"], "pools": [], "folders": [], "stopped": False},
+    **{"forwarding": ["0", "0"]},
+}
+READY = {
+    **BARE,
+    **{"installed": ["bash", *PACKAGES], "answers": ["yes"], "systemd": ["yes"], "unit": ["libvirtd.service"]},
+    **{"networks": ["default"], "folder": ["/etc/libvirt"]},
+}
+REQUIRED = {"libvirt_host_require_kvm": True}
+USERS = {"libvirt_host_users": ["al"]}
+
+
+def _recorded(**changes):
+    return {"record": [json.dumps({**RECORD, **changes})]}
+
+
+def _removal(**found):
+    return {**READY, **_recorded(), "networks": ["default", "lab"], **found}
+
+
+ABSENT = {"libvirt_host_state": "absent"}
+APPROVED = {"polyvirt_approved_plans": ["plan-x"]}
+BLOCKED = {"__libvirt_host_blocked": {"rc": 1, "stderr": "virt-manager depends on libvirt"}}
+#: (variable without its prefix, part of its value or the value, what was read, other variables).
+DECISIONS = [
+    ("is_changed", False, READY, {}),
+    ("is_changed", True, READY, USERS),
+    ("is_changed", True, {**READY, **_recorded(packages_before=["bash"])}, {}),
+    ("missing", ["qemu-system-x86"], {**READY, "installed": PACKAGES[1:]}, {}),
+    ("missing", [], {**READY, "installed": PACKAGES[1:], "provided": PACKAGES[:1]}, {}),
+    ("stopped", ["virtlogd", "libvirtd"], BARE, {}),
+    ("stopped", ["libvirtd.service"], {**READY, "unit": []}, {}),
+    ("is_nested_new", True, {**READY, "nested": ["n"]}, {"libvirt_host_nested": True}),
+    ("is_nested_new", False, {**READY, "nested": ["y"]}, {"libvirt_host_nested": True}),
+    ("is_nested_new", False, {**READY, "nested": ["n"], "stored": ["1"]}, {"libvirt_host_nested": True}),
+    ("is_nested_new", True, {**READY, "nested": ["y"], "stored": ["0"]}, {"libvirt_host_nested": True}),
+    ("planned.packages_before", ["bash"], BARE, {}),
+    ("planned.packages_before", [], READY, USERS),
+    ("planned.users", ["al"], READY, USERS),
+    ("planned.users", [], {**READY, "member": ["al"]}, USERS),
+    ("planned.folders", ["/var/cache/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/run/libvirt"], READY, {}),
+    ("planned.folders", [], {**READY, **_recorded()}, {}),
+    ("owned_networks", ["lab"], READY, {"libvirt_host_networks": [{"name": "default"}, {"name": "lab"}]}),
+    ("owned_networks", ["lab"], {**READY, **_recorded()}, {"libvirt_host_networks": [{"name": "lab"}]}),
+    ("owned_networks", [], {**READY, **_recorded()}, {}),
+    ("owned_networks", ["lab"], {**BARE, **_recorded()}, {}),
+    ("owned_pools", ["fast"], {**READY, "pools": ["vg"]}, {"libvirt_host_pools": [{"name": "vg"}, {"name": "fast"}]}),
+    ("refusal", "", READY, {}),
+    ("refusal", "Only root can prepare a host.", {**BARE, "uid": ["1000"]}, {}),
+    ("refusal", "none of the package managers", {**BARE, "manager": []}, {}),
+    ("refusal", "cannot be read", {**READY, "record": ["{}"]}, {}),
+    ("refusal", "this host has no user bob", {**READY, "unknown": ["bob"]}, {}),
+    ("refusal", "/srv has no package files", BARE, {"libvirt_host_package_folder": "/srv"}),
+    ("refusal", "", {**BARE, "file": ["/srv/a.deb"]}, {"libvirt_host_package_folder": "/srv"}),
+    ("refusal", "KVM does not work: this host has no /dev/kvm.", READY, REQUIRED),
+    ("refusal", "failed to set MSR", {**READY, "device": ["yes"], "kvm_problem": ["failed to set MSR"]}, REQUIRED),
+    ("refusal", "", {**READY, "device": ["yes"], "kvm": ["yes"]}, REQUIRED),
+    ("refusal", "cannot be approved", BARE, APPROVED),
+    ("refusal", "", BARE, {**APPROVED, "ansible_check_mode": True}),
+    ("refusal", "", READY, APPROVED),
+    ("refusal", "cannot be approved", _removal(), {**ABSENT, **APPROVED}),
+    ("refusal", "", READY, {**ABSENT, **APPROVED}),
+    ("removal_refusal", "", _removal(), ABSENT),
+    ("removal_refusal", "This host has VMs (a, b, c, d, e, ...)", _removal(vm=list("abcdef")), ABSENT),
+    ("removal_refusal", "networks: other of this host", _removal(networks=["default", "lab", "other"]), ABSENT),
+    ("removal_refusal", "pools: vg of this host", _removal(pools=["vg", "default"]), ABSENT),
+    ("removal_refusal", "libvirt does not answer", _removal(answers=[], networks=[]), ABSENT),
+    ("removal_refusal", "", _removal(answers=[], networks=[], **_recorded(stopped=True)), ABSENT),
+    ("removal_refusal", "Other packages need", _removal(), {**ABSENT, **BLOCKED}),
+    ("own_packages", ["libvirt-clients"], _removal(), ABSENT),
+    ("own_packages", [], _removal(installed=["bash"]), ABSENT),
+    ("is_forwarding_reset", True, _removal(forwarding=["1", "0"]), ABSENT),
+    ("is_forwarding_reset", False, _removal(), ABSENT),
+    ("is_forwarding_reset", False, _removal(forwarding=["1", "0"], bridge=["br0"]), ABSENT),
+    ("is_forwarding_reset", True, _removal(forwarding=["1", "0"], active=["default"]), ABSENT),
+    (
+        *("is_forwarding_reset", False),
+        *(_removal(forwarding=["1", "0"], active=["default"], **_recorded(packages=[])), ABSENT),
+    ),
+    ("result.kvm", None, READY, {}),
+    ("result.kvm", False, {**READY, "kvm_problem": ["it hangs"]}, {}),
+    ("result.reboot_required", True, {**READY, "nested": ["n"]}, {"libvirt_host_nested": True}),
+    ("result.reboot_required", False, {**READY, "nested": ["n"]}, {}),
+    ("result.kept", ["/var/lib/libvirt/images"], {**READY, "disks": ["yes"]}, ABSENT),
+]
+
+
+#: Since ansible-core 2.19, text is a template only if it is marked as one.
+_trusted = getattr(ansible_template, "trust_as_template", str)
+
+
+def _decided(name, found, variables):
+    """The value of a variable of the role, without a connection to a host."""
+    loader = DataLoader()
+    texts = [(ROLE / name).read_text(encoding="utf-8") for name in ("defaults/main.yml", "vars/main.yml")]
+    known = {key: value for text in texts for key, value in loader.load(_trusted(text)).items()}
+    known.update(loader.load(json.dumps({"__libvirt_host_blocked": {}, "ansible_check_mode": False, **variables})))
+    known["__libvirt_host_found"] = {**known["__libvirt_host_keys"], **found}
+    template = _trusted(f"{{{{ __libvirt_host_{name} }}}}")
+    return Templar(loader, variables=known).template(template)
+
+
+@pytest.mark.parametrize(("name", "expected", "found", "variables"), DECISIONS)
+def test_decisions(name, expected, found, variables):
+    value = _decided(name, found, variables)
+    if isinstance(expected, list):
+        assert sorted(value) == sorted(expected)
+    elif isinstance(expected, str):
+        assert expected in (value or "") and bool(value) == bool(expected)
+    else:
+        assert value is expected

@@ -10,7 +10,7 @@ Times are seconds since 1970 in UTC.
 from __future__ import annotations
 
 import re
-from calendar import monthrange, timegm
+from datetime import datetime, timedelta
 
 from ..errors import InvalidInput, Refused
 
@@ -28,6 +28,8 @@ _TIME = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)? ?([Zz]|[+-]\d{2}:?\d{2}))?", re.ASCII
 )
 _DAY = 86400
+#: In UTC, as all times here. The year 10000 has five digits.
+_EPOCH, _END = datetime(1970, 1, 1), (datetime.max - datetime(1970, 1, 1)).total_seconds()
 #: Hours between UTC and the zone that is farthest from it.
 _FARTHEST_ZONE = 14
 _REMEDY = (
@@ -101,16 +103,16 @@ def _time_of(text):
     found = _TIME.fullmatch(text)
     if found is None:
         return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in found.group(1, 2, 3, 4, 5, 6))
-    if not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]):
+    offset = _offset(found[7] or "Z")
+    try:
+        begin = datetime(*(int(part or 0) for part in found.group(1, 2, 3, 4, 5, 6)))
+    except ValueError:
         return None
-    begin = timegm((year, month, day, 0, 0, 0))
-    if found[4] is None:
-        return begin + _DAY
-    offset = _offset(found[7])
-    if hour > 23 or minute > 59 or second > 59 or offset is None:
+    if offset is None:
         return None
-    return begin + hour * 3600 + minute * 60 + second - offset
+    at = int((begin - _EPOCH).total_seconds()) + (_DAY if found[4] is None else -offset)
+    # Others could not be read again.
+    return at if 0 <= at < _END else None
 
 
 def _offset(zone):
@@ -120,28 +122,12 @@ def _offset(zone):
     hours, minutes = int(zone[1:3]), int(zone[-2:])
     if hours > _FARTHEST_ZONE or minutes > 59:
         return None
-    seconds_ahead = hours * 3600 + minutes * 60
-    return -seconds_ahead if zone[0] == "-" else seconds_ahead
+    return (hours * 3600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
 
 
 def iso(at):
     """Return a time such as 2027-01-31T17:00:00Z; None if it is None."""
-    if at is None:
-        return None
-    days, rest = divmod(int(at), _DAY)
-    year, month = 1970, 1
-    while days >= _begin(year + 1):
-        year += 1
-    days -= _begin(year)
-    while days >= monthrange(year, month)[1]:
-        days -= monthrange(year, month)[1]
-        month += 1
-    return f"{year:04}-{month:02}-{days + 1:02}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
-
-
-def _begin(year):
-    """Return the days from the beginning of 1970 to that of a year."""
-    return timegm((year, 1, 1, 0, 0, 0)) // _DAY
+    return None if at is None else f"{(_EPOCH + timedelta(seconds=int(at))).isoformat()}Z"
 
 
 def beginning(config, now):
