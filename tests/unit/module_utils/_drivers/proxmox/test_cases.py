@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import ProxmoxObserver
 
 from simulators.proxmox import behind, worlds
 from unit.module_utils._drivers.proxmox.simulated import (
@@ -53,6 +54,19 @@ def test_guest_that_ignores_a_shutdown_keeps_running(world):
     assert world.cluster.machines[100].running
 
 
+NEW = {"name": "web3", "memory": "2048", "disks": [DISK], "tags": ["Web", "prod"], "node": "pve1"}
+
+
+def test_vm_is_created_with_all_requested_options(world):
+    outcome = do(world, **NEW, networks=[{"model": "virtio", "source": "vmbr0"}])
+    assert not outcome.failed, outcome.msg
+    assert [method for method, _path in _writes(world)] == ["POST", "PUT"]  # Created, and mark completed.
+    options = machine_of(world, "web3").config.current
+    assert options["scsi0"] == "local-lvm:vm-102-disk-0,size=32G"
+    assert (options["memory"], options["tags"], options["boot"]) == ("2048", "prod;web", "order=scsi0;ide2;net0")
+    unchanged(world, **NEW, networks=[{"model": "virtio", "source": "vmbr0"}])
+
+
 def test_nic_keeps_its_mac_and_all_other_sub_keys(world):
     behind.edit(world, 100, net0="virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,rate=10")
     unchanged(world, name="web1", networks=[{"type": "bridged", "source": "vmbr0", "model": "virtio"}])
@@ -91,6 +105,13 @@ def test_full_clone_is_created_on_another_node_with_shared_disks(world):
 def test_clone_on_another_node_needs_shared_disks(world):
     words = ("web5", "'tmpl'", "pve2", "not shared", "move the clone")
     rejected(world, *words, name="web5", clone={"source": "tmpl"}, node="pve2")
+
+
+def test_clone_with_node_auto_is_on_the_node_of_its_source(world):
+    for check in (True, False):
+        outcome = do(world, check=check, name="web5", clone={"source": "tmpl"}, node="auto")
+        assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert machine_of(world, "web5").node == "pve1"
 
 
 @pytest.mark.parametrize(("options", "with_memory"), [({}, True), ({"include_memory": False}, False)])
@@ -230,6 +251,14 @@ def test_all_notations_of_a_boolean_are_equal(world):
     unchanged(world, name="web2", autostart=True, native={"kvm": "off", "numa": "on"})
 
 
+def test_vm_on_an_offline_node_is_unknown(world):
+    behind.node(world, "pve2", online=False)
+    outcome = do(world, name="web2", state="started")
+    _fails(outcome, "web2", "pve2", "nothing is changed")
+    assert outcome.vms[0]["state"] == "unknown"
+    assert do(world, name="web1", state="stopped").changed
+
+
 def test_name_that_may_be_on_an_offline_node_is_not_used_for_a_new_vm(world):
     """Some minutes after a node went offline, the cluster no longer reports the names of its VMs."""
 
@@ -251,3 +280,20 @@ def test_name_that_may_be_on_an_offline_node_is_not_used_for_a_new_vm(world):
     for more in ({"state": "absent"}, {"disks": [DISK]}):
         outcome = do(world, api=Forgetful(world), **new, **more)
         assert (outcome.failed, outcome.changed) == (False, "disks" in more), outcome.msg
+
+
+def test_name_that_is_not_on_the_offline_node_is_free(world):
+    """The cluster still reports the names of the offline node's VMs."""
+    behind.node(world, "pve2", online=False)
+    assert not do(world, name="web9", state="absent").changed
+    assert do(world, name="web9", disks=[DISK]).changed
+    assert do(world, name="web9").vms[0]["settings"]["node"] != "pve2"
+
+
+def test_vm_on_an_offline_node_is_not_cloned(world):
+    behind.node(world, "pve2", online=False)
+    rejected(world, "web3", "web2", "unknown", name="web3", clone={"source": "web2"})
+
+
+def test_info_modules_report_what_the_version_of_the_server_supports(world):
+    assert driver_of(world, kind=ProxmoxObserver).traits().version == "9.2.2"

@@ -44,3 +44,22 @@ def test_template_on_lvm_thin_is_deleted_although_it_has_linked_clones(world):
     check, real = (do(world, check=check, **deleted) for check in (True, False))
     assert (check.failed, real.failed, real.changed) == (False, False, True), real.msg
     assert not do(world, name="web4", state="started").failed
+
+
+def test_clone_does_not_take_over_a_disk_of_another_vm(world):
+    requested = {"name": "web3", "clone": {"source": "tmpl"}, "state": "started"}
+    disks = [{"slot": "scsi1", "source": "local-lvm:vm-100-disk-0"}]
+    rejected(world, "web3", "belongs to 'web1'", "Reassign Owner", **requested, disks=disks)
+
+
+def test_volume_is_not_attached_twice(world):
+    volume = "local-lvm:vm-300-disk-0"  # A volume that remained from a deleted VM.
+    for node in ("pve1", "pve2"):
+        world.storages.get("local-lvm").volumes[(node, volume.partition(":")[2])] = Volume(GIB, vmid=300)
+    twice = [{"slot": slot, "source": volume} for slot in ("virtio1", "virtio2")]
+    for requested in ({"name": "web2"}, {"name": "web3"}, {"name": "web3", "clone": {"source": "tmpl"}}):
+        words = f"{volume} is also that of disks.virtio"
+        rejected(world, requested["name"], words, **requested, disks=[{"slot": "scsi0"}, *twice])
+    applied(world, name="web2", disks=[{"slot": "scsi0"}, twice[0]])
+    words = f"disks.virtio2.source: {volume} is also that of disks.virtio1"
+    rejected(world, "web2", words, "Use each file for one disk only", name="web2", disks=[{"slot": "scsi0"}, *twice])

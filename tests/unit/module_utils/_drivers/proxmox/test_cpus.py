@@ -11,7 +11,8 @@ from __future__ import annotations
 import pytest
 
 from simulators.proxmox import behind, worlds
-from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, rejected
+from simulators.proxmox.access import Account, User
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, rejected
 
 DISKS = [{"slot": "scsi0", "size": "1G"}]
 
@@ -55,6 +56,14 @@ def test_new_vm_is_not_created_if_it_cannot_start(world):
     assert not do(world, state="present", node="pve2", **new).failed
 
 
+def test_new_vm_is_started_on_a_node_with_enough_cpus(world):
+    world.cluster.nodes["pve3"].cpus = 4
+    world.cluster.nodes["pve3"].memory //= 2  # So another node would be preferred.
+    assert not do(world, name="new", cpus=4, disks=DISKS, node="auto", state="started").failed
+    (new,) = (one for one in world.cluster.machines.values() if one.config.current.get("name") == "new")
+    assert (new.node, new.running) == ("pve3", True)
+
+
 @pytest.mark.parametrize("options", [{}, {"cpus": 4}])
 def test_clone_is_not_created_if_it_cannot_start(world, options):
     source = _of(world, 9000).config.current["name"]
@@ -73,6 +82,25 @@ def test_vm_is_not_moved_to_a_node_on_which_it_cannot_run(world):
     assert not do(world, name="web1", node="pve2").failed
 
 
+def test_suspended_vm_is_started_with_the_cpus_that_it_had(world):
+    behind.edit(world, 100, cores="2")
+    assert not do(world, name="web1", state="suspended").failed
+    world.cluster.nodes["pve1"].cpus = 1
+    rejected(world, "web1: cpus: it has 2 CPUs, and node 'pve1' has 1", name="web1", state="started")
+
+
+def test_stopped_vm_may_have_any_number_of_cpus(world):
+    assert not do(world, name="web2", cpus=8).failed
+    assert not do(world, name="web2", cpus=8).changed
+
+
+def test_restored_vm_may_be_started_with_the_cpus_of_its_snapshot(world):
+    assert not do_snapshot(world, name="web2", snapshot="s1").failed
+    behind.edit(world, 101, cores="4")
+    assert not do_snapshot(world, name="web2", snapshot="s1", state="restored").failed
+    assert not do(world, name="web2", state="started").failed
+
+
 def test_snapshot_with_memory_is_not_restored_if_its_node_has_too_few_cpus(world):
     """The VM would be off afterwards, with settings with which it cannot be started."""
     world.cluster.nodes["pve1"].cpus = 8
@@ -84,3 +112,12 @@ def test_snapshot_with_memory_is_not_restored_if_its_node_has_too_few_cpus(world
     outcome = do_snapshot(world, name="web1", snapshot="s8", state="restored")
     assert (outcome.failed, outcome.changed, _of(world, 100).running) == (True, False, True)
     assert "web1: cpus: it has 8 CPUs, and node 'pve1' has 2" in outcome.msg
+
+
+def test_server_rejects_the_start_if_the_account_does_not_see_the_cpus_of_nodes(world):
+    world.access.accounts["ansible@pve"] = Account("password")
+    for role in ("PVEVMAdmin", "PVESDNUser"):
+        world.access.allow("/", "ansible@pve", role)
+    outcome = do(world, api=Api(world, User("ansible@pve")), name="web2", state="started", cpus=4)
+    assert outcome.failed
+    assert "MAX 2 vcpus allowed per VM on this node" in outcome.msg

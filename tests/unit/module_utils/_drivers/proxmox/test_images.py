@@ -156,6 +156,10 @@ def test_node_without_a_storage_for_images_is_rejected(world, vendor):
     rejected(world, *words, **vendor.vm())
 
 
+def test_disk_smaller_than_the_image_is_rejected(world, vendor):
+    rejected(world, "512M is smaller than the image debian-13 (1G)", **vendor.vm(disks=[{"size": "512M"}]))
+
+
 #: For a new VM; the others are for the download.
 _TO_CREATE = frozenset(
     {
@@ -184,3 +188,9 @@ def test_privileges_to_download(world, vendor, held, missing):
     assert outcome.failed == (missing is not None), outcome.msg
     assert f"lacks the privilege {missing}" in outcome.msg if missing else not outcome.msg
     assert bool(downloads(world)) == (missing is None)
+
+
+def test_option_of_a_download_is_rejected_for_a_volume(world, vendor):
+    image = {"source": volume_of(), "require_signature": True}
+    words = ("image.require_signature: it is about a download", "is not downloaded. Omit it")
+    rejected(world, *words, **vendor.vm(image=image))

@@ -115,3 +115,9 @@ def test_removed_sub_key_of_a_nic_that_is_added(world, name):
 )
 def test_setting_of_a_running_vm_waits_for_its_next_start(world, native, waits):
     assert _apply_predicted(world, name="web1", native=native)["restart_required"] == waits
+
+
+@pytest.mark.parametrize(("native", "waits"), [({"vcpus": 1}, []), ({"usb0": "spice"}, ["native.usb0"])], ids=str)
+def test_hotplug_decides_what_waits_for_the_next_start(world, native, waits):
+    behind.edit(world, 100, hotplug="cpu")
+    assert _apply_predicted(world, name="web1", native=native)["restart_required"] == waits

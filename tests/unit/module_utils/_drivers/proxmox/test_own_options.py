@@ -230,6 +230,12 @@ def test_memory_below_the_balloon_minimum_is_rejected(world):
     assert (options["memory"], options["balloon"]) == ("512", "256")
 
 
+def test_disk_grows_while_another_change_waits_for_the_next_start(world):
+    options = applied(world, name="web1", disks=[{"size": "40G"}], native={"scsi0": "ssd=1"})
+    assert "size=40G" in options["scsi0"]
+    assert "ssd=1" not in options["scsi0"]
+
+
 def test_sub_key_of_a_device_that_the_task_removes_is_rejected(world):
     rejected(
         world, "scsi0", "removed by the same task", name="web2", native={"scsi0": "ssd=1"}, disks=[], purge=["disks"]
@@ -273,3 +279,15 @@ def test_invalid_checksums_are_rejected(text):
         check_checksum(text)
     check_checksum(None)
     check_checksum("sha256:00")
+
+
+def test_new_vms_are_on_the_nodes_with_the_most_free_memory(world):
+    world.cluster.nodes["pve2"].online = False
+    names = [f"new-{number}" for number in range(4)]
+    outcome = do(world, name=names, node="auto", memory="8G", **DISKS)
+    assert not outcome.failed, outcome.msg
+    assert {machine_of(world, name).node for name in names} == {"pve1", "pve3"}
+
+
+def test_no_node_has_what_a_new_vm_needs(world):
+    rejected(world, "web3", "local:iso/nosuch.iso", name="web3", iso="local:iso/nosuch.iso", **DISKS)

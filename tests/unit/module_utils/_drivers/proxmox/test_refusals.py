@@ -271,3 +271,24 @@ def test_name_of_a_disks_owner_is_read_from_its_node(world):
     world.faults.statistics_frozen = True
     behind.edit(world, vmid, name="new1")
     rejected(world, "web2", "'new1'", "Detach it there", name="web2", disks=[{"slot": "scsi1", "source": volume}])
+
+
+@pytest.mark.parametrize(
+    ("lacks", "path", "requested"),
+    [
+        ("VM.Config.Memory", "/vms/101", {"name": "web2", "memory": "4G"}),
+        ("SDN.Use", "/sdn/zones/localnetwork/vmbr1", {"name": "web2", "networks": [{"source": "vmbr1"}]}),
+        (
+            "Datastore.AllocateSpace",
+            "/storage/zfs",
+            {"name": "web2", "storage": "zfs", "disks": [{"slot": "scsi1", "size": "1G"}]},
+        ),
+        ("VM.Allocate", "/vms/102", {"name": "web3", "node": "pve1", "disks": [{"size": "1G"}]}),
+        ("VM.Clone", "/vms/9000", {"name": "web3", "clone": {"source": "tmpl"}}),
+        ("Pool.Allocate", "/pool/prod", {"name": "web2", "pool": "prod"}),
+        ("Sys.Modify", "/", {"name": "web2", "native": {"startup": "order=1"}}),
+    ],
+)
+def test_missing_privilege_is_found_before_the_first_write(world, lacks, path, requested):
+    api = _token(world, ("/", " ".join(one for one in _ALL.split() if one != lacks)))
+    rejected(world, requested["name"], "ci@pve!t", f"{lacks} on {path}", api=api, **requested)

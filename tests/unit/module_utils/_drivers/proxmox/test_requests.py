@@ -63,6 +63,19 @@ def test_counters_need_no_further_request():
     assert {(one.memory_used, one.uptime) for one in stopped} == {(None, None)}
 
 
+def test_changes_by_others_are_found_without_further_requests():
+    world = worlds.with_many(20)
+    world.faults.statistics_frozen = True
+    behind.power(world, 101, on=True)
+    behind.edit(world, 110, memory="1024")
+    outcome = do(world, name=_names(20), check=True, state="started", **SETTINGS)
+    assert _requests(world)[0] == 1 + NODES + 20 + BEFORE + NODES
+    states = {vm["name"]: [step["verb"] for step in vm["steps"]] for vm in outcome.vms}
+    assert states["vm-002"] == []
+    assert states["vm-004"] == ["start"]
+    assert states["vm-011"] == ["configure"]
+
+
 @pytest.mark.parametrize("facets", [{"power"}, {"power", "config"}])
 def test_power_of_all_vms_needs_one_call_and_one_for_each_node(facets):
     world = worlds.with_many(200)

@@ -54,6 +54,11 @@ def test_no_slot_is_free(world, options, what, slots):
     _no_slot(world, what, slots, {**CLONE, **options})
 
 
+def test_seed_of_a_clone_uses_the_last_slot(world):
+    _with_disks(world, ("ide0", "ide1", "ide2", "sata5"))
+    _no_slot(world, "iso", FOR_ISO, {**CLONE, **ISO, **PASSWORD})
+
+
 @pytest.mark.parametrize("options", [ISO, CLOUD_INIT], ids=["ISO image", "seed"])
 def test_slot_of_a_removed_disk_is_free_only_for_the_next_task(world, options):
     _with_disks(world, IDE)

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media import store_
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account, User
 from simulators.proxmox.storage import GIB, Storage, Volume
-from unit.module_utils._drivers.proxmox.simulated import Api, driver_of
+from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of
 from unit.module_utils._drivers.proxmox.vendor import IMAGE, QCOW2, downloads, images, qcow2, volume_of
 from unit.module_utils._media.server import checksum
 
@@ -115,6 +115,19 @@ def test_absent_removes_all_versions_of_the_name_only(world, node):
     assert node.absent()["changed"] is False
 
 
+def test_image_of_a_vm_can_be_removed(world, node, vendor):
+    do(world, **vendor.vm())
+    assert node.report()["images"][0]["users"] == []
+    assert node.absent()["changed"] is True
+    assert images(world) == []
+
+
+def test_absent_of_an_address_removes_the_images_with_the_name_of_its_file(world, node, vendor):
+    node.present(f"{vendor.url}{IMAGE}")
+    assert node.absent(f"http://other.example/{IMAGE}")["changed"] is True
+    assert images(world) == []
+
+
 def test_image_that_another_task_has_deleted_meanwhile(world, node):
     node.present()
     host = node.host()
@@ -154,6 +167,20 @@ def test_missing_privilege_to_delete(world, node, check):
     assert images(world) == [volume_of()]
 
 
+# Listing --------------------------------------------------------------------------------------------------------------
+
+
+def test_report_lists_what_is_stored(world, node):
+    _add(world, _NAME, "b", day=2)
+    _add(world, _NAME, "a", day=1)
+    result = node.report()
+    assert (result["changed"], result["directory"], result["warnings"]) == (False, "local:import", [])
+    first, second = result["images"]
+    assert (first["name"], first["fetched"], second["fetched"]) == (_NAME, "1970-01-02", "1970-01-03")
+    assert (first["users"], first["file_size"], first["format"]) == ([], 1000, "qcow2")
+    assert first["age"] == (date.today() - date(1970, 1, 2)).days
+
+
 # The node and its storage ---------------------------------------------------------------------------------------------
 
 
@@ -172,6 +199,11 @@ def test_shared_storage_needs_no_node(world, node):
     node.options = {"image_storage": "shared"}
     assert node.host().node == "pve1"
     assert node.present()["images"][0]["path"] == volume_of().replace("local", "shared")
+
+
+def test_only_node_with_the_storage_is_used(node):
+    node.options = {"image_storage": "n2"}
+    assert node.host().node == "pve2"
 
 
 @pytest.mark.parametrize(

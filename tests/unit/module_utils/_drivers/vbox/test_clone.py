@@ -142,6 +142,13 @@ def test_clone_that_another_task_creates_first_is_left_alone(vbox):
     assert vbox.run("list", "vms").count('"copy"') == 1
 
 
+def test_partly_created_vm_with_the_same_file_name_is_kept(vbox):
+    task(vbox, "source").succeeded()
+    vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
+    clone(vbox, "a:b").refused("a_b.vbox is used by a/b")
+    assert '"a/b"' in vbox.run("list", "vms")
+
+
 def test_source_is_not_changed_while_it_is_cloned(vbox):
     """Two tasks may read one source at the same time; a task that changes it waits."""
     others = []
@@ -166,8 +173,12 @@ def test_clone_keeps_the_ssh_port_of_its_source_if_it_is_free(vbox):
     assert chosen_port(vbox, "copy") == port
 
 
-def test_partly_created_vm_with_the_same_file_name_is_kept(vbox):
-    task(vbox, "source").succeeded()
-    vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
-    clone(vbox, "a:b").refused("a_b.vbox is used by a/b")
-    assert '"a/b"' in vbox.run("list", "vms")
+def test_clone_has_a_seed_of_its_own(vbox):
+    task(vbox, "source", cloud_init={"user": "admin"}).succeeded()
+    clone(vbox, cloud_init={"user": "other"}).succeeded()
+    seed = vbox.machines / "copy" / "copy.polyvirt-seed.iso"
+    drives = [value for key, value in vbox.values("copy").items() if key in ("IDE-0-0", "IDE-0-1")]
+    assert drives == ["emptydrive", str(seed)]
+    assert (b"other" in seed.read_bytes(), b"local-hostname: copy" in seed.read_bytes()) == (True, True)
+    task(vbox, "copy", state="absent").succeeded()
+    assert "source/source.polyvirt-seed.iso" in vbox.files()

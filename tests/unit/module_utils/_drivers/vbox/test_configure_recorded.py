@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings that are rejected, and names that are normalized."""
+"""The calls of VBoxManage that change settings, on the recorded registry."""
 
 from __future__ import annotations
 
@@ -15,6 +15,30 @@ from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorde
 
 MIB = 1 << 20
 TRAITS = vbox_traits((7, 2, 22))
+
+
+def changing_calls(folder, name, native_keys=(), allow_restart=False, purge=(), **config):
+    """The calls of a task with this config that change something, without the VM's UUID."""
+    driver, commands = driver_on(folder, native=native_keys)
+    vm = recorded_vm(driver, name)
+    policy = Policy(allow_restart=allow_restart, stop_mode="force", purge=frozenset(purge))
+    planned = plan(vm, Request(name=name, config=config, policy=policy), TRAITS)
+    assert planned.refusal is None, planned.refusal
+    for segment in planned.segments:
+        driver.apply([(vm, segment)])
+    return [" ".join(word for word in call if word != vm.id) for call in commands.calls]
+
+
+def test_all_settings_go_into_one_call(tmp_path):
+    calls = changing_calls(
+        tmp_path, "web", cpus=2, memory=20 * MIB, description="x", firmware="uefi", tpm=False,
+        display={"video_memory": 32 * MIB}, boot_order=("network",),
+        networks={"0": {"type": "internal", "source": "lan"}, "1": {"model": "virtio"}},
+    )  # fmt: skip
+    assert calls == [
+        "modifyvm --description x --firmware efi --memory 20 --cpus 2 --vram 32 --tpm-type none --boot1 net"
+        " --boot2 none --boot3 none --boot4 none --nic1 intnet --intnet1 lan --nictype2 virtio"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,20 @@ def test_new_vm_is_created_in_this_order(vbox):
     assert ['"unfinished":true' in mark for mark in marks] == [True, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("more", "ssh"),
+    [
+        ({}, True),
+        ({"networks": {"0": {"type": "internal"}}}, False),
+        ({"networks": {"0": {"type": "internal"}, "1": {"type": "nat"}}}, True),
+        ({"ssh_forward": False}, False),
+    ],
+)
+def test_vm_behind_nat_has_an_ssh_forward(vbox, more, ssh):
+    task(vbox, config={**SMALL, **more}).succeeded()
+    assert observed(vbox).config["ssh_forward"] is ssh
+
+
 @pytest.mark.parametrize("source", ["raw", "vdi", "vhd"])
 @pytest.mark.parametrize("size", [None, 2 * MIB, 4 * MIB])
 def test_disk_is_a_copy_of_the_image(vbox, source, size):
@@ -222,3 +236,32 @@ def test_vm_is_deleted_if_its_creation_times_out(vbox, command):
     done = task(vbox, after={command: time_out}, **creation)
     assert (done.outcome.failed, done.changed) == (True, False)
     assert (vbox.run("list", "vms"), vbox.files()) == before
+
+
+def test_new_vm_has_all_requested_nics_slots_and_settings(vbox):
+    """A new VM has only the requested NICs, and the settings of every option."""
+    config = {
+        **SMALL, "networks": {"1": {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc"}},
+        "firmware": "uefi", "tpm": True, "nested_virtualization": True, "boot_order": ("cdrom", "disk"),
+        "display": {"type": "none", "video_memory": 32 * MIB}, "description": "x", "os_type": "Debian_64",
+        "disks": {"SATA 9": {"size": MIB}, "NVMe 1": {"size": MIB}, "IDE 1:1": {"size": MIB, "format": "vhd"}},
+        "graphics_controller": "vboxsvga",
+    }  # fmt: skip
+    task(vbox, config=config).succeeded()
+    found = observed(vbox).config
+    assert {**found, **{key: config[key] for key in config.keys() - {"native", "disks", "networks"}}} == found
+    nic = {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc", "model": "82540EM"}
+    assert found["networks"] == {"1": nic}
+    assert sorted(found["disks"]) == ["IDE 1:1", "NVMe 1", "SATA 9"]
+    values = vbox.values()
+    assert (values["audio"], values["hidpointing"], values["ioapic"]) == ("none", "usbtablet", "on")
+    assert task(vbox, config=config).succeeded().writes == []
+
+
+def test_seed_names_the_macs_of_the_nics(vbox):
+    config = {**SMALL, "networks": {"0": {"type": "nat"}}}
+    task(vbox, config=config, cloud_init={"ip_config": ["", "ip=dhcp"]}).refused("NIC 1, but the VM has 1 NICs")
+    task(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).succeeded()
+    mac = observed(vbox).config["networks"]["0"]["mac"]
+    seed = (vbox.machines / "web" / "web.polyvirt-seed.iso").read_bytes()
+    assert f'"macaddress": "{mac}"'.encode() in seed

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Power states of VirtualBox, and a disk whose image is unknown."""
+"""What the recorded registry shows of its VMs, and the power states of VirtualBox."""
 
 from __future__ import annotations
 
@@ -28,6 +28,20 @@ def test_disk_with_unknown_image_is_reported_without_its_size(tmp_path):
     vbox_vm = driver.vbox_vms()[recorded_vm(driver, "run").id]
     disks = config_of(replace(vbox_vm, media={}))["disks"]
     assert disks == {"SATA 0": {"source": f"{tmp_path}/machines/run/run-SATA-0.vdi", "size": None, "format": None}}
+
+
+def test_nics_port_forwards_and_shared_folders_are_reported(tmp_path):
+    driver, _commands = driver_on(tmp_path)
+    config = recorded_vm(driver, "web").config
+    nics = config["networks"]
+    assert [(place, nic["type"], nic["model"]) for place, nic in nics.items()] == [
+        ("0", "nat", "virtio"),
+        ("1", "nat", "82540EM"),
+    ]
+    assert nics["1"]["mac"] == "08:00:27:11:22:33"
+    assert config["port_forwards"] == {"web": {"protocol": "tcp", "host_port": 18080, "guest_port": 80}}
+    assert config["ssh_forward"] is True
+    assert config["shared_folders"] == {"s": {"host_path": "/tmp", "read_only": True, "guest_path": "/mnt"}}
 
 
 @pytest.mark.parametrize(

@@ -218,3 +218,11 @@ def test_missing_kernel_module_is_reported(vbox):
     assert [vm["name"] for vm in found["vms"]] == ["web"]
     host = info(vbox)["host"]
     assert (host["configured"], host["message"], host["why"]) == (True, "virtualbox 7.2.22 answers.", None)
+
+
+@pytest.mark.parametrize("start_type", ["headless", "gui", "separate"])
+def test_start_type_is_passed_on(vbox, start_type):
+    vbox.make("web")
+    done = task(vbox, state="started", config={}, start_type=start_type).succeeded()
+    assert done.writes == [f"startvm --type {start_type}"]
+    assert not task(vbox, state="started", config={}, start_type="gui").changed

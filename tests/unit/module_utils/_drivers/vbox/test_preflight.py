@@ -189,6 +189,16 @@ def test_seed_needs_a_program_that_creates_iso_images(vbox):
     task(vbox, cloud_init={"user_data": "#cloud-config\n", "user": "a"}).refused("cannot be merged")
 
 
+def test_unregistered_vm_is_not_created_again(vbox):
+    """The files remain, and prevent the creation of a VM with this name, as the error message says."""
+    created = task(vbox).succeeded().vm
+    settings = vbox.machines / "web" / "web.vbox"
+    settings.write_text("no settings", encoding="ascii")
+    vbox.run("unregistervm", created["id"])
+    task(vbox).refused(str(settings), "already exists")
+    assert {"web/web-SATA-0.vdi", "web/web.vbox"} <= set(vbox.files())
+
+
 # Images and slots -------------------------------------------------------------------------------------------------
 
 

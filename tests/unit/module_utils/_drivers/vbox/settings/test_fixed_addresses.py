@@ -75,6 +75,12 @@ def test_nic_that_is_moved_or_removed_loses_its_address(lan):
     assert _reserved(lan) == [("lan", FIRST)]
 
 
+def test_clone_does_not_get_the_address_of_its_source(lan):
+    task(lan, "web", config=_vm()).succeeded()
+    clone = task(lan, "two", config={}, clone={"source": "web", "snapshot": None, "linked": False}).succeeded()
+    assert (clone.vm["networks"][0].get("address"), _reserved(lan)) == (None, [("lan", FIRST)])
+
+
 @pytest.mark.parametrize("holder", [["--mac-address", "08:00:27:aa:bb:cd"], ["--vm", "0" * 36, "--nic", "2"]])
 def test_reservation_of_somebody_else_is_rejected_with_the_command_that_removes_it(lan, holder):
     lan.run("dhcpserver", "modify", "--network", "lan", *holder, "--fixed-address", FIRST)
@@ -118,3 +124,10 @@ def test_released_address_goes_to_another_vm_of_the_task(lan):
     done = several(lan, *[("web", "absent", {}), ("two", "present", {"config": _vm()})])
     assert not done.outcome.failed, done.outcome.msg
     assert _reserved(lan) == [("lan", FIRST)]
+
+
+def test_second_user_of_an_address_is_rejected(lan):
+    task(lan, "web", config=_vm()).succeeded()
+    text = task(lan, "two", config=_vm()).refused().outcome.msg
+    assert FIRST in text
+    assert "web" in text

@@ -18,6 +18,10 @@ NICS = {
     "3": {"type": "internal"},
     "4": {"type": "network", "source": "Net 1"},
 }
+VALUES = {
+    "nic1": "nat", "nic2": "bridged", "bridgeadapter2": "vm net", "nic3": "hostonly", "hostonlyadapter3": "vboxnet0",
+    "nic4": "intnet", "intnet4": "intnet", "nic5": "natnetwork", "nat-network5": "Net 1",
+}  # fmt: skip
 KNOWN = {"bridged": "eth0, vm net", "hostonly": "vboxnet0", "network": "Net 1"}
 CREATE = {
     "hostonly": ["VBoxManage hostonlyif create. It prints the name", "hostonlyif ipconfig NAME --ip 192.168.56.1"],
@@ -44,6 +48,14 @@ def rules(vbox, name="web"):
 
 
 # NICs -------------------------------------------------------------------------------------------------------------
+
+
+def test_new_vm_gets_each_type_of_network(vbox):
+    vbox.has_networks(**NETWORKS)
+    wanted = {**SMALL, "networks": NICS}
+    task(vbox, config=wanted).succeeded()
+    assert {**vbox.values(), **VALUES} == vbox.values()
+    assert not task(vbox, config=wanted).succeeded().changed
 
 
 @pytest.mark.parametrize("state", ["present", "started"])
@@ -119,6 +131,15 @@ def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
 # Forwards and ports -----------------------------------------------------------------------------------------------
 
 
+def test_forward_for_all_host_addresses_has_no_address(vbox):
+    rule = {"host_address": "", "host_port": 8080, "guest_port": 80}
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"web": rule}}).succeeded()
+    assert task(vbox, config={"port_forwards": {"web": rule}}).succeeded().writes == []
+    configure(vbox, port_forwards={"web": {"host_address": "127.0.0.1"}})
+    configure(vbox, port_forwards={"web": {"host_address": ""}})
+    assert rules(vbox) == ["web,tcp,,8080,,80"]
+
+
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_rules_are_changed_and_removed(vbox, state):
     two = {**WEB, "dns": {"protocol": "udp", "host_address": "127.0.0.1", "host_port": 53, "guest_port": 53}}
@@ -168,6 +189,20 @@ def test_port_that_a_program_uses_is_rejected(vbox, state):
         done.succeeded()
 
 
+def test_port_of_a_running_vm_is_rejected(vbox):
+    task(vbox, "first", state="started", config={**SMALL, "port_forwards": WEB}).succeeded()
+    vbox.listening = {8080}  # By the first VM.
+    assert not task(vbox, "first", config={"port_forwards": WEB}).succeeded().changed
+    task(vbox, "second", state="started").succeeded()
+    task(vbox, "second", config={"port_forwards": WEB}).refused("host_port: 8080 is used by first")
+    udp = {"web": {**WEB["web"], "protocol": "udp"}}
+    vbox.listening = set()
+    task(vbox, "second", config={"port_forwards": udp}).succeeded()
+    renamed = {"web": None, "web2": {"host_port": 8080, "guest_port": 81}}
+    vbox.listening = {8080}
+    task(vbox, "first", config={"port_forwards": renamed}).succeeded()
+
+
 # SSH and addresses ------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +225,22 @@ def test_ssh_port_that_a_program_uses_is_replaced(vbox):
     assert rules(vbox) == [f"polyvirt-ssh,tcp,127.0.0.1,{again},,22"]
     vbox.listening = {first, again}  # By the VM itself now.
     assert task(vbox, state="started").succeeded().writes == []
+
+
+def test_vm_cloned_by_hand_gets_another_ssh_port(vbox):
+    first = ssh_port(task(vbox, state="started"))
+    task(vbox, state="stopped").succeeded()
+    vbox.run("clonevm", "web", "--name", "second", "--register")
+    assert ssh_port(task(vbox, state="started")) == first
+    vbox.listening = {first}
+    assert ssh_port(task(vbox, "second", state="started")) != first
+
+
+def test_suspended_vm_keeps_its_ssh_port(vbox):
+    first = ssh_port(task(vbox, state="started"))
+    task(vbox, state="suspended").succeeded()
+    vbox.listening = {first}
+    assert ssh_port(task(vbox, state="started")) == first
 
 
 @pytest.mark.parametrize(("rules", "ssh"), [
