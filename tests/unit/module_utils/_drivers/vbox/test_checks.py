@@ -58,6 +58,14 @@ def test_image_that_a_vm_writes_to_is_not_copied(tmp_path):
         check_claims(driver, creation_from(str(base)))
 
 
+def test_image_that_only_a_snapshot_uses_is_copied(tmp_path):
+    driver, _commands = driver_on(tmp_path, storage_path=str(tmp_path))
+    base = tmp_path / "machines" / "g" / "web" / "web-SATA-0.vdi"
+    write_vdi(base)
+    check_claims(driver, creation_from(str(base)))
+    driver.preflight(creation_from(str(base)))
+
+
 @pytest.mark.parametrize(
     ("content", "is_iso"),
     [

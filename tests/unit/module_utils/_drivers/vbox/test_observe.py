@@ -15,6 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     STOPPED,
     SUSPENDED,
     UNKNOWN,
+    Target,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_output import state as power_of
@@ -42,6 +43,14 @@ def test_nics_port_forwards_and_shared_folders_are_reported(tmp_path):
     assert config["port_forwards"] == {"web": {"protocol": "tcp", "host_port": 18080, "guest_port": 80}}
     assert config["ssh_forward"] is True
     assert config["shared_folders"] == {"s": {"host_path": "/tmp", "read_only": True, "guest_path": "/mnt"}}
+
+
+def test_unfinished_vm_is_not_reported(tmp_path):
+    driver, _commands = driver_on(tmp_path)
+    observation = driver.observe(None, frozenset())
+    assert [vm.name for vm in observation.vms] == ["web", "linked", "run"]
+    assert driver.observe([Target(name="half")], frozenset()).vms == []
+    assert "half" not in observation.known
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,15 @@ def test_vm_with_teleporter_is_changed_while_it_is_off_and_resumed(vbox):
     task(vbox, state="stopped", config={"memory": 32 * MIB}, allow_restart=True).succeeded()
 
 
+def test_vm_that_would_wait_for_another_host_is_not_stopped_to_be_restarted(vbox):
+    uuid = with_teleporter(vbox)
+    vbox.run("modifyvm", uuid, "--teleporter", "off")
+    task(vbox, state="started").succeeded()
+    vbox.set_value(uuid, "teleporterenabled", "on")  # As on a VM that came from another host.
+    task(vbox, state="started", config={"memory": 32 * MIB}, allow_restart=True).refused(TELEPORTER)
+    assert vbox.values()["VMState"] == "running"
+
+
 def test_snapshot_without_memory_is_not_restored_if_the_start_would_wait(vbox):
     uuid = running(vbox)
     task(vbox, state="stopped", config={}, stop_mode="force").succeeded()
