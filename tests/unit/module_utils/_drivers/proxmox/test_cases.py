@@ -251,14 +251,6 @@ def test_all_notations_of_a_boolean_are_equal(world):
     unchanged(world, name="web2", autostart=True, native={"kvm": "off", "numa": "on"})
 
 
-def test_vm_on_an_offline_node_is_unknown(world):
-    behind.node(world, "pve2", online=False)
-    outcome = do(world, name="web2", state="started")
-    _fails(outcome, "web2", "pve2", "nothing is changed")
-    assert outcome.vms[0]["state"] == "unknown"
-    assert do(world, name="web1", state="stopped").changed
-
-
 def test_name_that_may_be_on_an_offline_node_is_not_used_for_a_new_vm(world):
     """Some minutes after a node went offline, the cluster no longer reports the names of its VMs."""
 
@@ -280,19 +272,6 @@ def test_name_that_may_be_on_an_offline_node_is_not_used_for_a_new_vm(world):
     for more in ({"state": "absent"}, {"disks": [DISK]}):
         outcome = do(world, api=Forgetful(world), **new, **more)
         assert (outcome.failed, outcome.changed) == (False, "disks" in more), outcome.msg
-
-
-def test_name_that_is_not_on_the_offline_node_is_free(world):
-    """The cluster still reports the names of the offline node's VMs."""
-    behind.node(world, "pve2", online=False)
-    assert not do(world, name="web9", state="absent").changed
-    assert do(world, name="web9", disks=[DISK]).changed
-    assert do(world, name="web9").vms[0]["settings"]["node"] != "pve2"
-
-
-def test_vm_on_an_offline_node_is_not_cloned(world):
-    behind.node(world, "pve2", online=False)
-    rejected(world, "web3", "web2", "unknown", name="web3", clone={"source": "web2"})
 
 
 def test_info_modules_report_what_the_version_of_the_server_supports(world):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option devices on the simulated cluster: keys, mappings, privileges, and what the server rejects."""
+"""The option devices on the simulated cluster: keys, mappings and privileges."""
 
 from __future__ import annotations
 
@@ -49,14 +49,6 @@ def devices(world, *entries, name="web2", **more):
     return options_of(world)
 
 
-def test_devices_are_added_kept_and_removed(world):
-    assert devices(world, GPU) == {"hostpci0": "mapping=gpu1"}
-    assert devices(world, RAW, KEY, api=root(world)) == {
-        "hostpci0": "mapping=gpu1", "hostpci1": "0000:01:00.0", "usb0": "1-4"}  # fmt: skip
-    assert devices(world, KEY, purge=["devices"], api=root(world)) == {"usb0": "1-4"}
-    assert devices(world, purge=["devices"], api=root(world)) == {}
-
-
 def test_other_parts_of_a_key_are_kept(world):
     behind.edit(world, 101, hostpci2="01:00.0,pcie=1", usb1="host=0x046D:0xC52B,usb3=1", usb3="spice")
     assert devices(world, RAW, {"type": "usb", "id": "046d:c52b"}) == {
@@ -74,15 +66,6 @@ def test_device_that_the_vm_has_meanwhile_is_not_added_again():
 def test_new_vm_has_devices(world):
     options = applied(world, **NEW, node="pve2", devices=[GPU, MAPPED_KEY])
     assert (options["hostpci0"], options["usb0"]) == ("mapping=gpu1", "mapping=key")
-
-
-def test_usb_device_is_plugged_and_pci_device_waits(world):
-    world.cluster.mappings["usb"]["key"]["pve1"] = ["1-4"]
-    outcome = do(world, name="web1", devices=[GPU, MAPPED_KEY])
-    assert not outcome.failed, outcome.msg
-    assert outcome.vms[0]["restart_required"]
-    config = world.cluster.machines[100].config
-    assert (config.current["usb0"], config.pending) == ("mapping=key", {"hostpci0": "mapping=gpu1"})
 
 
 def test_full_keys(world):
@@ -191,59 +174,6 @@ def test_described_as_devices_unless_native_says_more(options, native, found):
     config = proxmox_traits().as_options(Vm("a"), {"native": options, "devices": entries})
     assert {key for key, text in config["native"].items() if text} == set(native)
     assert set(config["devices"]) == found
-
-
-# What the server rejects --------------------------------------------------------------------------------------------
-
-
-def started(world, name, **options):
-    return do(world, name=name, state="started", **options)
-
-
-def stop(world, name):
-    outcome = do(world, name=name, state="stopped", stop_mode="force")
-    assert not outcome.failed, outcome.msg
-
-
-def two_with(world, device):
-    """The VMs web2 and web3 on pve2 with a device, both stopped."""
-    for task in ({"name": "web2"}, {**NEW, "node": "pve2"}):
-        outcome = do(world, api=root(world), **task, devices=[device])
-        assert not outcome.failed, outcome.msg
-
-
-def test_device_is_used_by_one_running_vm(world):
-    two_with(world, RAW)
-    assert not started(world, "web2").failed
-    outcome = started(world, "web3")
-    assert outcome.failed and "PCI device '0000:01:00.0' already in use by VMID '101'" in outcome.msg
-    stop(world, "web2")
-    assert not started(world, "web3").failed
-
-
-def test_mapping_gives_a_free_device(world):
-    two_with(world, GPU)
-    assert not started(world, "web2").failed and not started(world, "web3").failed
-    taken = [machine.devices for machine in world.cluster.machines.values() if machine.devices]
-    assert taken == [("0000:02:00.0",), ("0000:03:00.0",)]
-    stop(world, "web3")
-    world.cluster.mappings["pci"]["gpu1"]["pve2"].pop()
-    assert "already in use by VMID '101'" in started(world, "web3").msg
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "text"),
-    [
-        ("hostpci0", "mapping=gone", "PCI device mapping not found for 'gone'"),
-        ("usb0", "mapping=gone", "USB device mapping not found for 'gone'"),
-        ("hostpci0", "0000:09:00.0", "no PCI device found for '0000:09:00.0'"),
-    ],
-)
-def test_missing_device_prevents_a_start(world, key, value, text):
-    world.cluster.nodes["pve2"].pci = ("0000:02:00.0",)
-    behind.edit(world, 101, **{key: value})
-    outcome = started(world, "web2")
-    assert outcome.failed and text in outcome.msg
 
 
 def test_memory_of_a_vm_with_a_pci_device_is_not_saved(world):

@@ -122,12 +122,6 @@ def test_image_of_a_vm_can_be_removed(world, node, vendor):
     assert images(world) == []
 
 
-def test_absent_of_an_address_removes_the_images_with_the_name_of_its_file(world, node, vendor):
-    node.present(f"{vendor.url}{IMAGE}")
-    assert node.absent(f"http://other.example/{IMAGE}")["changed"] is True
-    assert images(world) == []
-
-
 def test_image_that_another_task_has_deleted_meanwhile(world, node):
     node.present()
     host = node.host()

@@ -227,22 +227,6 @@ def test_ssh_port_that_a_program_uses_is_replaced(vbox):
     assert task(vbox, state="started").succeeded().writes == []
 
 
-def test_vm_cloned_by_hand_gets_another_ssh_port(vbox):
-    first = ssh_port(task(vbox, state="started"))
-    task(vbox, state="stopped").succeeded()
-    vbox.run("clonevm", "web", "--name", "second", "--register")
-    assert ssh_port(task(vbox, state="started")) == first
-    vbox.listening = {first}
-    assert ssh_port(task(vbox, "second", state="started")) != first
-
-
-def test_suspended_vm_keeps_its_ssh_port(vbox):
-    first = ssh_port(task(vbox, state="started"))
-    task(vbox, state="suspended").succeeded()
-    vbox.listening = {first}
-    assert ssh_port(task(vbox, state="started")) == first
-
-
 @pytest.mark.parametrize(("rules", "ssh"), [
     (["other,tcp,,2222,,22"], ("127.0.0.1", 2222)),
     (["other,tcp,0.0.0.0,2222,,22"], ("127.0.0.1", 2222)),
