@@ -382,8 +382,10 @@ class Target:
     name: Optional[str] = None
     id: Optional[str] = None
 
-    def selects(self, vm):
-        return vm.id == self.id if self.id else vm.name == self.name
+    @property
+    def key(self):
+        """What the target and the VMs that it selects have in common: an id counts more than a name."""
+        return ("id", self.id) if self.id else ("name", self.name)
 
 
 @dataclass(frozen=True)

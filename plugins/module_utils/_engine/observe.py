@@ -30,11 +30,14 @@ class Observer:
             observation = self.observe([work.target for work in works], facets)
         except PolyvirtError as error:
             return [(work, Observed(error=error)) for work in works]
-        return [(work, self.observed_in(observation, work, facets)) for work in works]
+        return [(work, one) for work, one in zip(works, self.observed_in(observation, works, facets))]
 
-    def observed_in(self, observation, work, facets):
-        """Return Observed for the VM of ``work``; a VM that is not in ``observation`` is absent."""
-        found = _selected(work.target, observation.vms)
+    def observed_in(self, observation, works, facets):
+        """Return Observed for the VM of each of ``works``; a VM that is not in ``observation`` is absent."""
+        by_key = _by_key(observation.vms)
+        return [self._observed(observation, work, _selected(work.target, by_key), facets) for work in works]
+
+    def _observed(self, observation, work, found, facets):
         error = ambiguous(work.request.label, found) if len(found) > 1 else observation.errors.get(work.request.label)
         vm = found[0] if found else Vm.absent(work.name)
         return Observed(_merged(work.vm, vm, facets), error, observation.known)
@@ -44,11 +47,12 @@ class Observer:
         if not names:
             return {}
         found = self.observe([Target(**{key: one}) for one in names for key in ("name", "id")], OF_SOURCE).vms
-        return {name: self._source(name, found) for name in names}
+        by_key = _by_key(found)
+        return {name: self._source(name, by_key) for name in names}
 
-    def _source(self, name, found):
+    def _source(self, name, by_key):
         for target in (Target(name=name), Target(id=name)):
-            fitting = _selected(target, found)
+            fitting = _selected(target, by_key)
             if len(fitting) > 1:
                 raise ambiguous(name, fitting)
             if fitting:
@@ -60,9 +64,18 @@ class Observer:
         return self.observe([Target(id=vm.id)], OF_SOURCE).vms[0]
 
 
-def _selected(target, vms):
-    """Return the VMs that a target selects, each once: one that the task names in several spellings has each name."""
-    return list({vm.id: vm for vm in vms if target.selects(vm)}.values())
+def _by_key(vms):
+    """Return {key of a Target: {id: VM}}: a VM that the task names in several spellings is there once for each."""
+    found = {}
+    for vm in vms:
+        for key in (Target(name=vm.name).key, Target(id=vm.id).key):
+            found.setdefault(key, {})[vm.id] = vm
+    return found
+
+
+def _selected(target, by_key):
+    """Return the VMs that a target selects."""
+    return list(by_key.get(target.key, {}).values())
 
 
 def ambiguous(label, found):

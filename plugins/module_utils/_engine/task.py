@@ -305,7 +305,7 @@ class Task:
         facets = planning_facets([work.request for work in works], self.traits)
         observation = self.observer.observe([work.target for work in works], facets)
         self._known = observation.known
-        observed = {id(work): self.observer.observed_in(observation, work, facets) for work in works}
+        observed = {id(work): one for work, one in zip(works, self.observer.observed_in(observation, works, facets))}
         for work in works:
             work.found = observed[id(work)].vm
         self._sources = self.observer.sources(sorted({order.source_of(work) for work in works} - {None}))

@@ -12,7 +12,6 @@ are masked here, the same way with every version: options by their name, and sec
 from __future__ import annotations
 
 import json
-import re
 from urllib.parse import unquote
 
 from ansible.module_utils.common.validation import check_type_dict
@@ -88,18 +87,7 @@ def _masked_entries(options, value):
 
 def masked(value, secrets):
     """Return a copy of ``value`` (a result) without any of ``secrets``. Keys of dictionaries are not masked."""
-    if not secrets:
-        return value
-    if isinstance(value, dict):
-        return {key: masked(part, secrets) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [masked(part, secrets) for part in value]
-    if isinstance(value, str):
-        return MASK if value.strip() in secrets else _masked_parts(value, long_secrets(secrets))
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        # A number of few digits is no secret that can be guarded: each size and count of CPUs could be it.
-        return MASK if str(value) in long_secrets(secrets) else value
-    return value
+    return _Masking(secrets).masked(value) if secrets else value
 
 
 def long_secrets(secrets):
@@ -107,22 +95,44 @@ def long_secrets(secrets):
     return {secret for secret in secrets if len(secret) >= _SHORTEST_PART}
 
 
-def _masked_parts(text, secrets):
-    """Return ``text`` with one mask for each part that consists of secrets, which may overlap."""
-    result, end = [], 0
-    for first, last in _merged(_places(text, secrets)):
-        result += [text[end:first], _PART]
-        end = last
-    return "".join([*result, text[end:]])
+class _Masking:
+    """The secrets of one result. Each text is searched once, however many secrets there are."""
 
+    def __init__(self, secrets):
+        self._secrets, self._long = secrets, long_secrets(secrets)
+        #: The secrets as they are and as quoted by JSON and Python; {first characters: lengths of those with them}.
+        self._forms, self._lengths = set(), {}
+        for secret in self._long:
+            self._forms |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+        for form in self._forms:
+            self._lengths.setdefault(form[:_SHORTEST_PART], set()).add(len(form))
 
-def _places(text, secrets):
-    """Return (begin, end) of all occurrences in ``text``, also as quoted by JSON and Python."""
-    forms = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1])}
-    found = [form for form in forms if form in text]
-    # A lookahead finds overlapping occurrences, too.
-    starts = ((form, match.start()) for form in found for match in re.finditer(f"(?={re.escape(form)})", text))
-    return sorted((start, start + len(form)) for form, start in starts)
+    def masked(self, value):
+        if isinstance(value, dict):
+            return {key: self.masked(part) for key, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.masked(part) for part in value]
+        if isinstance(value, str):
+            return MASK if value.strip() in self._secrets else self._without_parts(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            # A number of few digits is no secret that can be guarded: each size and count of CPUs could be it.
+            return MASK if str(value) in self._long else value
+        return value
+
+    def _without_parts(self, text):
+        """Return ``text`` with one mask for each part that consists of secrets, which may overlap."""
+        result, end = [], 0
+        for first, last in _merged(self._places(text)):
+            result += [text[end:first], _PART]
+            end = last
+        return "".join([*result, text[end:]])
+
+    def _places(self, text):
+        """Yield (begin, end) of all occurrences in ``text``, from left to right."""
+        for begin in range(len(text) - _SHORTEST_PART + 1):
+            for length in self._lengths.get(text[begin : begin + _SHORTEST_PART], ()):
+                if text[begin : begin + length] in self._forms:
+                    yield begin, begin + length
 
 
 def _merged(places):

@@ -20,5 +20,6 @@ def observe(platform, targets):
         )
         for vm_id, kept in platform.items()
     ]
-    found = [vm for vm in vms if targets is None or any(target.selects(vm) for target in targets)]
+    keys = {target.key for target in targets or ()}
+    found = [vm for vm in vms if targets is None or {("id", vm.id), ("name", vm.name)} & keys]
     return Observation(vms=found, known=tuple(vm.name for vm in vms))

@@ -98,15 +98,22 @@ def in_nic_order(networks):
 
 def in_tree_order(snapshots):
     """Return snapshots in the order of their tree: parents before children, siblings by age."""
-    known = {key for one in snapshots for key in (one.id, one.name)}
+    known = {key for one in snapshots for key in (one.id, one.name)} - {None}
+    children = {}
+    for one in snapshots:
+        # A snapshot with an unknown parent is a root: other tools may have removed the parent.
+        children.setdefault(one.parent if one.parent in known else None, []).append(one)
+    # A stack, because a chain may be longer than Python permits calls.
+    found, waiting = [], _oldest_last(children.get(None, ()))
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        waiting += _oldest_last([child for key in {one.id, one.name} - {None} for child in children.get(key, ())])
+    return found
 
-    def children_of(parents):
-        for one in sorted((one for one in snapshots if one.parent in parents), key=_age):
-            yield one
-            yield from children_of({one.id, one.name} - {None})
 
-    # A snapshot with an unknown parent is also a root: other tools may have removed the parent.
-    return list(children_of({None} | {one.parent for one in snapshots if one.parent not in known}))
+def _oldest_last(snapshots):
+    return sorted(snapshots, key=_age)[::-1]
 
 
 def _age(snapshot):

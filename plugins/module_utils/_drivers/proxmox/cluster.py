@@ -75,10 +75,30 @@ class ListedVm:
         """Whether it is being created and has no name yet, so its id does not prove that it is the VM of a task."""
         return self.lock in CREATION_LOCKS and self.name == f"VM {self.vmid}"
 
-    def is_selected_by(self, target):
-        if target.id and not (target.name and self.is_unnamed):
-            return self.vmid == target.id
-        return self.name == target.name
+    @property
+    def keys(self):
+        """The keys of the targets that select this VM: see ``keys_of``."""
+        of_both = ("name of both", self.name) if self.is_unnamed else ("id of both", self.vmid)
+        return {("id", self.vmid), ("name", self.name), of_both}
+
+
+def keys_of(target):
+    """The keys of a target: an id and a name together select a VM by its id, or by its name while it has none yet."""
+    if target.id and target.name:
+        return {("id of both", target.id), ("name of both", target.name)}
+    return {target.key}
+
+
+def selected(listed, targets):
+    """Those of the listed VMs that ``targets`` select; None: all."""
+    wanted = {key for target in targets or () for key in keys_of(target)}
+    return [vm for vm in listed if targets is None or vm.keys & wanted]
+
+
+def missing(targets, listed):
+    """Those of ``targets`` that select no listed VM."""
+    found = {key for vm in listed for key in vm.keys}
+    return [target for target in targets or () if not keys_of(target) & found]
 
 
 @dataclass(frozen=True)

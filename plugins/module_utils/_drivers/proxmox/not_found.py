@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._core.errors import ApiError, NotFound, Refused
-from .cluster import read_listed_options
+from .cluster import missing, read_listed_options
 from .privileges import AUDIT, grant_remedy, no_visible_vm
 
 
@@ -79,7 +79,6 @@ def unknown_names(targets, listed):
     Some minutes after a node has failed, the cluster no longer reports the names of its VMs.
     """
     hidden = sorted({vm.node for vm in listed if vm.has_unknown_name})
-    missing = [target for target in targets if hidden and not any(found.is_selected_by(target) for found in listed)]
     return {
         target.name: NotFound(
             f"{target.name}: it is unknown whether this VM exists: node '{hidden[0]}' does not answer, and the names"
@@ -87,6 +86,6 @@ def unknown_names(targets, listed):
             "Start the node again, or remove it from the cluster: pvecm status. To create a new VM, or for one that is"
             " not on this node, set its id (VMID) as well, which is always known.",
         )
-        for target in missing
+        for target in (missing(targets, listed) if hidden else ())
         if not target.id
     }

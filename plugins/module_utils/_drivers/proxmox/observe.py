@@ -24,9 +24,11 @@ from .cluster import (
     is_gone,
     list_on_nodes,
     listed_from_entries,
+    missing,
     nodes_to_list,
     read_listed_options,
     read_resources,
+    selected,
     vm_entries,
     vm_of,
     vms_in,
@@ -107,10 +109,10 @@ class ProxmoxObserver:
         self._names_by_id = {str(entry["vmid"]): entry.get("name") or f"VM {entry['vmid']}" for entry in entries}
         listed = listed_from_entries(entries) if facets == LIST else self._listed(entries, targets)
         self._names_by_id.update({vm.vmid: vm.name for vm in listed})
-        selected = [vm for vm in listed if targets is None or any(vm.is_selected_by(target) for target in targets)]
-        self._nodes.update({vm.vmid: vm.node for vm in selected})
-        count = Counter(vm.name for vm in selected)
-        observed = in_parallel(lambda vm: self._observe_one(vm, facets, count[vm.name] > 1), selected)
+        chosen = selected(listed, targets)
+        self._nodes.update({vm.vmid: vm.node for vm in chosen})
+        count = Counter(vm.name for vm in chosen)
+        observed = in_parallel(lambda vm: self._observe_one(vm, facets, count[vm.name] > 1), chosen)
         vms = [vm for vm in observed if vm is not None]
         self._remember_unfinished(targets, vms)
         known = {vm.name for vm in listed} | set(self._names_by_id.values())
@@ -164,9 +166,8 @@ class ProxmoxObserver:
         """
         nodes = nodes_to_list(entries, targets)
         listed = list_on_nodes(self.tool, nodes, entries)
-        missing = [target for target in targets or () if not any(found.is_selected_by(target) for found in listed)]
         rest = {entry["node"] for entry in entries} - nodes
-        return listed + (list_on_nodes(self.tool, rest, entries) if missing and rest else [])
+        return listed + (list_on_nodes(self.tool, rest, entries) if rest and missing(targets, listed) else [])
 
     def _vm_entries(self):
         """The VMs in the list of the cluster. The first time the whole list is read: changes also need the nodes."""

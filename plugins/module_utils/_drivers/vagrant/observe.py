@@ -13,7 +13,7 @@ import os
 from dataclasses import replace
 
 from ..._core.errors import InvalidInput, NotFound, Unavailable
-from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Vm
+from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Target, Vm
 from ..._core.record.leases import read_stored
 from ..._core.record.mark import CREATED
 from ..._ports.clock import call_timeout
@@ -67,13 +67,14 @@ def _is_created(contents, name):
 def _selected_names(contents, targets):
     if targets is None:
         return list(contents.vms)
-    return [one.name for one in contents.vms.values() if any(_selects(target, one) for target in targets)]
+    keys = {target.key for target in targets}
+    return [one.name for one in contents.vms.values() if _keys(one) & keys]
 
 
-def _selects(target, project_vm):
-    if target.id:
-        return project_vm.created is not None and project_vm.created.id == target.id
-    return project_vm.name == target.name
+def _keys(project_vm):
+    """The keys of the targets that select a VM of the project."""
+    created = () if project_vm.created is None else (Target(id=project_vm.created.id).key,)
+    return {Target(name=project_vm.name).key, *created}
 
 
 def _is_selected(name, targets):

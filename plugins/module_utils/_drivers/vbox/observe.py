@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..._core.errors import CommandFailed, PolyvirtError
-from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
+from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Target, Vm
 from ..._core.record.leases import in_text
 from ..._core.record.mark import UNFINISHED, parsed
 from ..._kit.driver import KnownSettings, is_light
@@ -100,15 +100,17 @@ class Listing:
 
     def selected(self, targets, unfinished=False):
         """The VMs of ``targets`` (None: all); with ``unfinished``, including those that are not completely created."""
-        matches = [one for one in self.machines if targets is None or any(_selects(target, one) for target in targets)]
+        keys = {target.key for target in targets or ()}
+        matches = [one for one in self.machines if targets is None or _keys(one) & keys]
         return [one for one in matches if unfinished or self.is_finished(one)]
 
     def known(self):
         return tuple(name_of(one) for one in self.machines if self.is_finished(one))
 
 
-def _selects(target, listed):
-    return listed.uuid == target.id if target.id else name_of(listed) == target.name
+def _keys(listed):
+    """The keys of the targets that select a listed VM."""
+    return {Target(id=listed.uuid).key, Target(name=name_of(listed)).key}
 
 
 def name_of(listed):

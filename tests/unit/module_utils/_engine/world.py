@@ -112,7 +112,9 @@ class World:
     def observe(self, targets, facets):
         self.observations.append((self.clock.now(), facets))
         found = [
-            machine for machine in self.machines if targets is None or any(one.selects(machine) for one in targets)
+            machine
+            for machine in self.machines
+            if targets is None or any(one.key in (("id", machine.id), ("name", machine.name)) for one in targets)
         ]
         vms = [self._seen(machine, facets) for machine in found]
         known = tuple(machine.name for machine in self.machines)
