@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -52,7 +53,7 @@ fi
 getent group libvirt | cut -d: -f4 | tr ',' '\n' | each member
 for user in $LIBVIRT_HOST_USERS; do getent passwd "$user" >/dev/null || echo "unknown $user"; done
 
-cat /sys/module/kvm_intel/parameters/nested /sys/module/kvm_amd/parameters/nested | tr Y1N0 yynn | each nested
+cat /sys/module/kvm_intel/parameters/nested /sys/module/kvm_amd/parameters/nested | sed 's/[Y1]/y/; s/[N0]/n/' | each nested
 sed -n 's/^options kvm_[a-z]* nested=\([01]\)$/stored \1/p' /etc/modprobe.d/polyvirt-kvm.conf | sort -u
 cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding | each forwarding
 for bridge in /sys/class/net/*/bridge; do

@@ -19,7 +19,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     STOPPED,
     SUSPENDED,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import argument_spec, options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import argument_spec
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.options import VIRTUALBOX, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms

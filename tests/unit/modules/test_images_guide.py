@@ -12,7 +12,8 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import image_names, options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import image_names
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as options
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import images as hyperv
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import images as proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import images as vbox

@@ -9,7 +9,7 @@ import re
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import options as shared
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as shared
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.options import CONNECTION, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.hardware import OS_TYPES
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm

@@ -23,6 +23,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results import plan_content
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_content import (
     canonical,
     content_of,
@@ -31,7 +32,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_c
     obstacle_of,
     used_files,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import plan_content
 from hypothesis import given
 from hypothesis import strategies as st
 

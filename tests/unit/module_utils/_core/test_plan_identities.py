@@ -17,12 +17,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results import plan_content
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_content import (
     content_of,
     digest,
     used_files,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import plan_content
 
 _DISKS = {"vda": {"source": "/disks/a", "size": 8}, "vdb": {"source": "/disks/b", "size": 1}}
 _ONE, _TWO = Snapshot("one", "s1", created=1000.0), Snapshot("two", "s2", parent="s1", created=2000.0)

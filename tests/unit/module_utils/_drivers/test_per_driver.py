@@ -9,7 +9,7 @@ import re
 from importlib import import_module
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import options as shared
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as shared
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import needs_settings
 
 from collection_path import CHECKOUT

@@ -28,7 +28,7 @@ class _Clock:
 
 
 def test_a_task_waits_for_another_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(defined_lock, "RUN_FOLDER", str(tmp_path))
+    monkeypatch.setattr(defined_lock, "_RUN_FOLDER", str(tmp_path))
     other = files.held(str(tmp_path))
     assert other.__enter__()
     clock = _Clock(other, ends=2)
@@ -40,7 +40,7 @@ def test_a_task_waits_for_another_one(tmp_path, monkeypatch):
 
 def test_a_task_fails_if_another_one_does_not_end(tmp_path, monkeypatch):
     """It never goes on without the lock: the other task would lose its change."""
-    monkeypatch.setattr(defined_lock, "RUN_FOLDER", str(tmp_path))
+    monkeypatch.setattr(defined_lock, "_RUN_FOLDER", str(tmp_path))
     other = files.held(str(tmp_path))
     assert other.__enter__()
     message = "Another task is changing networks or storage pools"
@@ -49,6 +49,6 @@ def test_a_task_fails_if_another_one_does_not_end(tmp_path, monkeypatch):
 
 
 def test_without_libvirt_on_this_host_there_is_no_lock(tmp_path, monkeypatch):
-    monkeypatch.setattr(defined_lock, "RUN_FOLDER", str(tmp_path / "none"))
+    monkeypatch.setattr(defined_lock, "_RUN_FOLDER", str(tmp_path / "none"))
     with defined_lock.alone(_Clock()), defined_lock.alone(_Clock()):
         pass

@@ -15,7 +15,8 @@ from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import argument_spec, options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import argument_spec
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import checks, edit, host, observe
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.driver import VmmDriver
