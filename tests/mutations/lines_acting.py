@@ -10,7 +10,6 @@ from mutations.mutation import Mutation
 _TESTS = "tests/unit/module_utils/_engine"
 _MODULES = "tests/unit/modules/test_virsh_modules.py"
 _MASKING = "tests/unit/modules/test_masking.py"
-_LINEAR = "tests/unit/module_utils/_engine/test_linear.py"
 _IN_PROCESS = "tests/unit/plugin_utils/test_in_process.py"
 
 _KIT = "tests/unit/module_utils/_kit"
@@ -378,33 +377,5 @@ MUTATIONS = (
         "after.having(snapshots=self.plan.before.snapshots)",
         "after.having()",
         [f"{_TESTS}/test_results_after_errors.py"],
-    ),
-    Mutation(
-        "quoted-secret-is-shown",
-        "_front",
-        "{secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}",
-        "{secret}",
-        [_MASKING],
-    ),
-    Mutation(
-        "secrets-are-prepared-for-each-text",
-        "_front",
-        "{key: self.masked(part) for key, part in value.items()}",
-        "{key: masked(part, self._secrets) for key, part in value.items()}",
-        [_LINEAR],
-    ),
-    Mutation(
-        "vms-are-indexed-for-each-name",
-        "_engine",
-        "_selected(work.target, by_key)",
-        "_selected(work.target, _by_key(observation.vms))",
-        [_LINEAR],
-    ),
-    Mutation(
-        "lower-snapshots-are-lost",
-        "_core",
-        "waiting += _oldest_last(_)",
-        "waiting += []",
-        [_LINEAR],
     ),
 )

@@ -39,6 +39,7 @@ from mutations import (
     lines_reports,
     lines_roles,
     lines_seeds,
+    lines_speed,
     lines_tools,
     lines_vagrant,
     lines_vbox,
@@ -87,4 +88,5 @@ MUTATIONS = (
     *lines_described.MUTATIONS,
     *lines_info.MUTATIONS,
     *lines_guarded.MUTATIONS,
+    *lines_speed.MUTATIONS,
 )
