@@ -166,13 +166,11 @@ exit 1;; esac
 
 
 def test_packages_that_debian_protects_are_not_recorded(tmp_path):
-    (text,) = [task["ansible.builtin.shell"] for task in _tasks("complete") if "ansible.builtin.shell" in task]
     (tmp_path / "dpkg").write_text(f"#!/bin/sh\n{PROTECTED}", encoding="utf-8")
     (tmp_path / "dpkg").chmod(0o755)
-    manager = {"tests_removal": [str(tmp_path / "dpkg"), "--no-act", "--purge"]}
-    script = Environment().from_string(text).render(__libvirt_host_manager=manager)
-    around = {**os.environ, "names": " libapparmor1 libvirt0 systemd-sysv"}
-    done = subprocess.run(["sh", "-c", script], env=around, capture_output=True, text=True, check=True, timeout=20)
+    names = {"names": " libapparmor1 libvirt0 systemd-sysv", "tests_removal": f"{tmp_path}/dpkg --no-act --purge"}
+    command = ["sh", "-c", (ROLE / "files/removable.sh").read_text(encoding="utf-8")]
+    done = subprocess.run(command, env={**os.environ, **names}, capture_output=True, text=True, check=True, timeout=20)
     assert done.stdout.split() == ["libvirt0"]
 
 
