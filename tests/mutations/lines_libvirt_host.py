@@ -10,7 +10,7 @@ from mutations.mutation import Mutation
 _FILE = "tests/unit/roles/test_libvirt_host.py"
 _TESTS, _READ = (f"{_FILE}::test_decisions",), (f"{_FILE}::test_host_is_read",)
 _DECIDES, _READS = "roles/libvirt_host/vars/main.yml", "roles/libvirt_host/files/read.sh"
-_RECORDS = "roles/libvirt_host/tasks/complete.yml"
+_RECORDS = "roles/libvirt_host/files/removable.sh"
 
 MUTATIONS = (
     Mutation("libvirt-is-removed-with-vms", _DECIDES, "{%- if __libvirt_host_found.vm -%}", "{%- if false -%}", _TESTS),
