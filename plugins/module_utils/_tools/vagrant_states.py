@@ -94,7 +94,7 @@ class Entry(NamedTuple):
     file: str | None
 
 
-def read(files, home):
+def read_index(files, home):
     """{Vagrant's id: Entry} of all VMs; empty if the index does not exist or cannot be read."""
     try:
         machines = json.loads(files.read(os.path.join(home, _FILE)))["machines"]

@@ -89,7 +89,7 @@ def test_vagrant_takes_a_name_for_the_beginning_of_an_id(environment_of_its_own)
     found = environment_of_its_own
     found.write(vagrantfile.render({"machines": [{**PROJECT["machines"][0], "name": "a"}]}))
     folder = write_lost_vm(found, index="a" + 31 * "0")
-    index = vagrant_states.read(files, str(found.home))
+    index = vagrant_states.read_index(files, str(found.home))
     assert index == {"a" + 31 * "0": ("web", str(found.project), FILE)}
     assert vagrant_states.vm_mistaken_for(index, "a", None)
     assert folder.exists()

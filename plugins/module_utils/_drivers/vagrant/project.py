@@ -120,7 +120,7 @@ class Project:
     def read(self):
         created = vagrant_folder.created_vms(files, self.dotfile)
         records = {name: _record_of(one) for name, one in created.items()}
-        index = _LazyIndex(lambda: vagrant_states.read(files, self.home))
+        index = _LazyIndex(lambda: vagrant_states.read_index(files, self.home))
         copied = self._copied(created, records, index)
         foreign = self._foreign(created, records, index).union(copied)
         if not self.managed:
@@ -179,7 +179,7 @@ class Project:
         """The VM that Vagrant would change instead of the one of this name, or None."""
         created = vagrant_folder.created_vms(files, self.dotfile).get(name)
         own_id = created.index_id if created else None
-        return vagrant_states.vm_mistaken_for(vagrant_states.read(files, self.home), name, own_id)
+        return vagrant_states.vm_mistaken_for(vagrant_states.read_index(files, self.home), name, own_id)
 
     def _described(self):
         try:

@@ -259,9 +259,8 @@ def _lease(tool, nic):
 
 def _from_arp(tool, vm):
     macs = {nic["mac"] for nic in (vm.config.get("networks") or {}).values() if nic["type"] in _REACHABLE}
-    for address, mac in (
-        vboxmanage_dhcp.neighbours(files.read("/proc/net/arp").decode("ascii", "replace")) if macs else ()
-    ):
+    text = files.read("/proc/net/arp").decode("ascii", "replace") if macs else ""
+    for address, mac in vboxmanage_dhcp.neighbours(text):
         if mac in macs:
             yield Address(address, "arp", mac)
 

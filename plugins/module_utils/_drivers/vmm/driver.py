@@ -69,9 +69,8 @@ class VmmDriver(keeping.KeepsImages, VmmObserver):
     def apply(self, batch):
         """Make all changes of vm.conf in one edit, which vmd reads once; then carry out the other steps of each VM."""
         if all(step.verb == "fetch" for _vm, steps in batch for step in steps):
-            return one_by_one(
-                partial(carry_out, self), batch, change_counter.count
-            )  # It may take minutes, and needs no lock.
+            # It may take minutes, and needs no lock.
+            return one_by_one(partial(carry_out, self), batch, change_counter.count)
         with files.held(os.path.dirname(self.config_file)) as is_locked:
             if not is_locked:
                 raise Busy(["vmctl"], 1, "held", f"Another task is changing {self.config_file}.")

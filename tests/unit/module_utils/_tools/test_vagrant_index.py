@@ -19,7 +19,7 @@ def _index(home, text):
     file = home / "data" / "machine-index" / "index"
     file.parent.mkdir(parents=True)
     file.write_text(text, encoding="utf-8")
-    return vagrant_states.read(files, str(home))
+    return vagrant_states.read_index(files, str(home))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_unreadable_index_is_empty(tmp_path, text):
 
 
 def test_missing_index_is_empty(tmp_path):
-    assert vagrant_states.read(files, str(tmp_path)) == {}
+    assert vagrant_states.read_index(files, str(tmp_path)) == {}
 
 
 @pytest.mark.parametrize(
