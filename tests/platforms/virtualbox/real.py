@@ -11,7 +11,7 @@ import shlex
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from suite.limits import wait_until
@@ -175,6 +175,16 @@ class VirtualBox(Registry):
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGTERM)
             time.sleep(0.1)
+
+    @contextmanager
+    def staying_daemon(self):
+        # A client that stays: it prints measured values once an hour.
+        words = [self.executable, "metrics", "collect", "--period", "3600"]
+        with subprocess.Popen(words, stdout=subprocess.DEVNULL) as client:
+            try:
+                yield
+            finally:
+                client.terminate()
 
     def processes(self, program=""):
         """The process ids of this registry."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import Clock
@@ -50,6 +51,11 @@ class Registry:
 
     def end_daemon(self):
         """End VBoxSVC, so that the next call reads changed settings files again."""
+
+    @contextmanager
+    def staying_daemon(self):
+        """VBoxSVC does not end within the block. It would end 5 s after its last client, and forget media without a VM."""
+        yield
 
     def write_executable(self, text):
         """Create the executable, which tests pass to a module or put on PATH."""

@@ -143,15 +143,16 @@ def test_vm_with_a_replaced_disk_below_a_snapshot_is_not_started(vbox, disk):
 
 @pytest.mark.parametrize("option", ["image", "source"])
 def test_replaced_image_is_not_used_before_virtualbox_forgets_the_other(vbox, option):
-    image = vbox.disk("image.vdi")
-    vbox.run("showmediuminfo", "disk", image)
-    replaced(vbox, image)
-    more = {"image": {"source": image, "linked": False}}
-    if option == "source":
-        more = {"config": {**SMALL, "disks": {"#0": {"source": image}}}}
-    done = task(vbox, **more, check=True).refused(image, "does not match", "VBoxManage closemedium disk ")
-    vbox.run(*done.outcome.msg.partition("VBoxManage ")[2].rstrip(".").split())
-    task(vbox, **more).succeeded()
+    with vbox.staying_daemon():
+        image = vbox.disk("image.vdi")
+        vbox.run("showmediuminfo", "disk", image)
+        replaced(vbox, image)
+        more = {"image": {"source": image, "linked": False}}
+        if option == "source":
+            more = {"config": {**SMALL, "disks": {"#0": {"source": image}}}}
+        done = task(vbox, **more, check=True).refused(image, "does not match", "VBoxManage closemedium disk ")
+        vbox.run(*done.outcome.msg.partition("VBoxManage ")[2].rstrip(".").split())
+        task(vbox, **more).succeeded()
 
 
 def test_file_in_the_place_of_a_detached_disk_is_not_attached(vbox):
