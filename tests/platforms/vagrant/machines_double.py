@@ -86,10 +86,18 @@ class DoubleMachines:
         """Give running VMs a guest that obeys the power button."""
         for one in identifiers:
             self.turn(one, STOPPED)
+            self._delete_box_disk(one)
             self.box.run("storagectl", one, "--name", "SATA", "--add", "sata", "--portcount", 4)
             disk = self.box.guest_disk("obeys", f"{one}.vdi")
             self.box.run("storageattach", one, "--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium", disk)
             self.turn(one, RUNNING)
+
+    def _delete_box_disk(self, identifier):
+        """A VM has the guest of its first disk."""
+        shown = self.box.run("showvminfo", identifier, "--machinereadable")
+        slot = ("--storagectl", "IDE Controller", "--port", 0, "--device", 0)
+        self.box.run("storageattach", identifier, *slot, "--medium", "none")
+        self.box.run("closemedium", "disk", virtualbox.value(shown, '"IDE Controller-0-0"'), "--delete")
 
     def remove(self, identifier):
         for words in (("controlvm", identifier, "poweroff"), ("discardstate", identifier)):
