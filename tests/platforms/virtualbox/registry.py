@@ -145,7 +145,13 @@ class Registry:
 
     def wait_for(self, uuid, state, seconds=60):
         """Wait until a VM is in a state."""
-        wait_until(lambda: self.state(uuid) == state, f"the machine is {state}", seconds)
+        found = []
+
+        def is_in_state():
+            found.append(self.state(uuid))
+            return found[-1] == state
+
+        wait_until(is_in_state, lambda: f"the machine is {state}; found: {', '.join(dict.fromkeys(found))}", seconds)
 
     def wait_for_guest(self, uuid):
         """Wait until the guest of a running VM reacts to the power button; a double's guest reacts later, too."""
