@@ -138,7 +138,7 @@ def test_guest_that_does_not_shut_down_leaves_a_saved_or_paused_vm_as_it_was(pla
         assert platform.name == "wsl", "only distributions of WSL cannot be saved or paused"
         return
     platform.bring({NAME: power})
-    options = {"name": [NAME], "state": "stopped", "stop_mode": "graceful", "stop_timeout": 3}
+    options = {"name": [NAME], "state": "stopped", "stop_mode": "graceful", "stop_timeout": 3, "timeout": 20}
     answer = carry_one(platform, shim, tmp_path, options)
     after = platform.truth([NAME])[NAME]["power"]
     assert after == power if answer.failed else after in (STOPPED, power), answer.result
