@@ -204,7 +204,7 @@ def images(checkout):
 def _resolving():
     """What the table of images needs to decide which medium a VM gets."""
     catalogue, needs = (_import_plugin(f"plugin_utils.installs.{name}") for name in ("catalogue", "image_needs"))
-    resolve = _import("_media.resolve")
+    resolve = _import("_media.choose")
     return needs.NEEDS, catalogue.media_for, resolve.resolve, resolve.Refused
 
 

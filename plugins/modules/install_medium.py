@@ -209,7 +209,7 @@ diff:
 """
 
 from ..module_utils._front.declaration import changing, run_module
-from ..module_utils._media.medium import OPTIONS, answer
+from ..module_utils._media.install_medium import OPTIONS, answer
 
 MODULE = changing(OPTIONS, answer)
 

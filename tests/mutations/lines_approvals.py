@@ -219,8 +219,8 @@ MUTATIONS = (
     ),
     Mutation("each-key-is-a-secret", _SECRETS, "before[-1] in _BEFORE_KEY", "True", _SECRETS_TESTS),
     Mutation("executable-value-is-a-secret", _SECRETS, "not _NOT_LITERAL.search(text)", "True", _SECRETS_TESTS),
-    Mutation("backing-file-of-an-image-does-not-count", "_media/keeping.py", "[*found, *_1]", "found", _VERSIONS_TESTS),
-    Mutation("unreadable-image-is-approved", "_media/keeping.py", "return None", "return found", _VERSIONS_TESTS),
+    Mutation("backing-file-of-an-image-does-not-count", "_media/on_host.py", "[*found, *_1]", "found", _VERSIONS_TESTS),
+    Mutation("unreadable-image-is-approved", "_media/on_host.py", "return None", "return found", _VERSIONS_TESTS),
     Mutation(
         "only-the-first-backing-file-counts", "_media/disk_header.py", "[*images, *new]", "images", _VERSIONS_TESTS
     ),
@@ -243,7 +243,7 @@ MUTATIONS = (
     ),
     Mutation(
         "identity-of-a-disk-is-its-time",
-        "_media/keeping.py",
+        "_media/on_host.py",
         "(files.version(path) or [])[2:]",
         "(files.version(path) or [])[1:]",
         _VERSIONS_TESTS,

@@ -112,7 +112,7 @@ MUTATIONS = (
     ),
     Mutation(
         "disk-of-an-interrupted-task-does-not-count",
-        "_media/keeping.py",
+        "_media/on_host.py",
         'has_begun_with and self.images.begun(request.creation["image"], has_begun_with)',
         "None",
         ["tests/unit/module_utils/_media/test_keeping.py"],

@@ -9,7 +9,7 @@ from mutations.mutation import Mutation
 
 _NAMES = ["tests/unit/module_utils/_core/test_image_names.py"]
 _RESOLVE = ["tests/unit/module_utils/_media/test_resolve.py"]
-_NAMES_FILE, _RESOLVE_FILE = "_core/options/image_names.py", "_media/resolve.py"
+_NAMES_FILE, _RESOLVE_FILE = "_core/options/image_names.py", "_media/choose.py"
 
 _TASKS, _TASKS_FILE = ["tests/unit/module_utils/_media/test_store_tasks.py"], "_media/store_tasks.py"
 _CATALOGUE = ["tests/unit/lookup/test_distribution.py"]
@@ -17,25 +17,25 @@ _CATALOGUE_MEDIA = "plugins/plugin_utils/installs/catalogue_media.py"
 _SIGNATURES = ["tests/unit/module_utils/_media/test_signatures.py"]
 
 _HYPERV = ["tests/platforms/hyperv/test_image_modules.py"]
-_HYPERV_STORE, _HYPERV_CLAIMS = "_media/windows_store.py", "_drivers/hyperv/claims.py"
+_HYPERV_STORE, _HYPERV_CLAIMS = "_media/windows/store.py", "_drivers/hyperv/claims.py"
 _PROXMOX = ["tests/unit/module_utils/_drivers/proxmox/test_store.py"]
 _PROXMOX_STORE, _PROXMOX_IMAGES = "_drivers/proxmox/store.py", "_drivers/proxmox/images.py"
 _ACTION, _ACTION_FILE = ["tests/unit/plugin_utils/test_of_images.py"], "plugins/plugin_utils/tasks/of_images.py"
 
 _STORED = ["tests/unit/module_utils/_media/test_images.py"]
-_STORE, _IMAGES, _FETCHING = "_media/store.py", "_media/images.py", "_media/fetching.py"
+_STORE, _IMAGES, _FETCHING = "_media/store.py", "_media/images.py", "_media/download.py"
 
 MUTATIONS = (
     Mutation(
         "required-signature-only-warns",
-        "_media/fetching.py",
+        "_media/download.py",
         '"signature" in medium.get("unverified", ()) and not is_required',
         '"signature" in medium.get("unverified", ())',
         _SIGNATURES,
     ),
     Mutation(
         "any-unverified-fact-excuses-the-signature",
-        "_media/fetching.py",
+        "_media/download.py",
         '"signature" in medium.get("unverified", ()) and _1',
         'medium.get("unverified", ()) and _1',
         _SIGNATURES,
@@ -219,7 +219,7 @@ MUTATIONS = (
     # The modules image and image_info on Hyper-V and Proxmox VE.
     Mutation(
         "copy-that-a-task-makes-is-removed",
-        "_media/windows_images.py",
+        "_media/windows/copy.py",
         "is_unlocked(self._part_of(path))",
         "True",
         [f"{_HYPERV[0]}::test_copy_that_a_task_of_this_controller_makes_is_kept"],
@@ -339,7 +339,7 @@ MUTATIONS = (
     Mutation("wrong-checksum-is-kept", _FETCHING, "digits != found.checksum.digits", "False", _STORED),
     Mutation(
         "shortest-mirror-counts",
-        "_media/named.py",
+        "_media/names.py",
         'max((one for one in mirrors if address.startswith(one)), key=len, default="")',
         'min((one for one in mirrors if address.startswith(one)), key=len, default="")',
         _STORED,

@@ -85,7 +85,7 @@ MUTATIONS = (
     # Stored images.
     Mutation(
         "replaced-image-on-windows-is-used",
-        "_media/windows_store.py",
+        "_media/windows/store.py",
         "hash_in(result.answers[0]) != stored.content",
         "False",
         _of(_HYPERV, "test_stored_image_that_was_changed_on_the_host_is_rejected")
@@ -93,14 +93,14 @@ MUTATIONS = (
     ),
     Mutation(
         "time-of-an-image-on-windows-does-not-count",
-        "_media/windows_store.py",
+        "_media/windows/store.py",
         "[self.size_of(path), self._times.get(_1)]",
         "[self.size_of(path), None]",
         _of(_HYPERV, "test_stored_image_with_another_time_is_read_again"),
     ),
     Mutation(
         "each-image-on-windows-is-read-again",
-        "_media/windows_store.py",
+        "_media/windows/store.py",
         "self.seen(stored.path) == list(stored.seen or ())",
         "False",
         _of(_HYPERV, "test_stored_image_that_was_changed_on_the_host_is_rejected"),

@@ -196,14 +196,14 @@ MUTATIONS = (
     ),
     Mutation(
         "image-of-another-platform-is-removed",
-        "_media/windows_store.py",
+        "_media/windows/store.py",
         "one[: -len(RECORD)].lower().endswith(self._endings)",
         "True",
         [f"{_FILES}::test_images_of_hyperv_in_the_same_directory_are_not_those_of_wsl"],
     ),
     Mutation(
         "copy-of-another-platform-is-removed",
-        "_media/windows_store.py",
+        "_media/windows/store.py",
         "of and of.lower().endswith(self._endings)",
         "of",
         [f"{_FILES}::test_images_of_hyperv_in_the_same_directory_are_not_those_of_wsl"],

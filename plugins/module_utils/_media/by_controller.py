@@ -16,17 +16,17 @@ from typing import Optional
 from .._core.errors import Refused
 from .._core.units import rounded_up
 from .._ports.clock import Clock
-from . import fetching, keeping
+from . import download, on_host
 from .images import Fetch, Images, Lookup, warnings_of_stored
 from .store import Stored
 
-#: The key of the lock while an image is copied (fetching.downloading).
+#: The key of the lock while an image is copied (download.downloading).
 _COPY = "copy"
 
 
 def images_of_controller():
     """Return the Images of the directory where this process keeps them."""
-    controller = Images(keeping.on_controller())
+    controller = Images(on_host.on_controller())
     controller.store.instead = "set the environment variable POLYVIRT_IMAGE_DIRECTORY to another directory"
     return controller
 
@@ -97,12 +97,12 @@ class CopiedImages(Lookup):
         stored = self._controller.store.at(copy.local)
         if stored is None:
             raise Refused(f"{copy.local}: the image was removed from {self.who} meanwhile.", "Run the task again.")
-        with fetching.downloading(self._lock(copy.local), _COPY, Clock().now() + copy.patience):
+        with download.downloading(self._lock(copy.local), _COPY, Clock().now() + copy.patience):
             yield stored
 
     def part_of_copy(self, name):
         """Return the file that a task of this controller locks while it copies the image with this file name."""
-        return fetching.part_of(self._lock(os.path.join(self._controller.store.directory, name)), _COPY)
+        return download.part_of(self._lock(os.path.join(self._controller.store.directory, name)), _COPY)
 
     def _lock(self, local):
         """The name that is locked while a task copies an image; that of no download begins with it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Optional
 
-from .._core.errors import InvalidInput, Refused
+from .._core.errors import Refused
 from .._core.options.image_names import NAME, PATH, check_no_download, names_of, read_image
 from .._core.record.mark import name_of_image
 from .._core.texts import without_credentials
@@ -22,23 +22,24 @@ from .._ports import download, files
 from .._ports.clock import Clock, today
 from .._ports.command import Commands
 from .._ports.progress import report
-from . import disk_header, fetching, foreign_image, signatures, unpacking
-from .named import media_of
-from .resolve import QEMU_IMG, WSL, Choice, resolve
+from . import disk_header, foreign_image, unpack
+from .choose import QEMU_IMG, Choice, resolve
+from .download import (
+    SECONDS_WITHOUT_ANSWER,
+    Found,
+    Line,
+    check_signature,
+    download_verified,
+    downloading,
+    of_vendor,
+    verifier_of,
+)
+from .names import ARCHIVES, base_of, media_of, medium_of_address
 from .store import Store, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
 _BEGINNING = 4096
-#: Seconds without an answer of a server.
-SECONDS_WITHOUT_ANSWER = 60
 _OLD = timedelta(days=90)
-#: Of an address: what ends a path, and the format that it has.
-_ARCHIVES = {".wsl": "wsl", ".tar": "tar", ".tar.gz": "tar.gz", ".tar.xz": "tar.xz"}
-_ENDINGS = {
-    ".qcow2": "qcow2", ".img": "qcow2", ".raw": "raw", ".vmdk": "vmdk", ".vdi": "vdi", ".vhd": "vhd",
-    ".vhdx": "vhdx", ".vhdfixed": "vhd",
-}  # fmt: skip
-_COMPRESSIONS = ("xz", "gz", "zst", "bz2")
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Fetch:
     """
 
     stored: Stored
-    found: fetching.Found
+    found: Found
     choice: Choice
-    line: fetching.Line
+    line: Line
     extent: Optional[int]
     patience: int
     requires_signature: bool = False
@@ -118,7 +119,7 @@ class Lookup:
         needs = self.completed(needs())
         name = name_of_image(asked)
         about = f"{option}: {name}"
-        media = media_of(asked) if image.form == NAME else [_medium_of_address(asked, needs, about)]
+        media = media_of(asked) if image.form == NAME else [medium_of_address(asked, needs, about)]
         choice = resolve(media, needs, about)
         stored, fetch, warnings = self.located(asked, _wanted(asked, name, choice), choice, about, patience)
         warnings = [*warnings, *(asked.get("catalogue") or {}).get("warnings", ())]
@@ -161,7 +162,7 @@ class Lookup:
 
     def _find(self, asked, wanted, choice, about, patience):
         """Ask the vendor. Returns (Fetch, warnings); raises PolyvirtError for everything that can be read before."""
-        line = fetching.Line(SECONDS_WITHOUT_ANSWER, asked.get("headers"))
+        line = Line(SECONDS_WITHOUT_ANSWER, asked.get("headers"))
         found, warnings = of_vendor(asked, choice.medium, line, about)
         content, extent = self.beginning(asked, found, line)
         image_format, size = choice.medium["image"]["format"], None
@@ -170,11 +171,11 @@ class Lookup:
             size = extent if image_format == "raw" else disk_header.capacity_in(content, image_format)
         stored = replace(
             wanted,
-            path=self.store.path_of(base_of(wanted.name), _digits(found), choice.format),
+            path=self.store.path_of(base_of(wanted.name), found.digits, choice.format),
             digest=found.digest,
             size=size,
             fetched=today().isoformat(),
-            checked=_checked_by(found),
+            checked=found.checked,
         )
         self.store.check_space((extent or 0) * (2 if choice.chain else 1), about)
         return Fetch(stored, found, choice, line, extent, patience, bool(asked.get("require_signature"))), warnings
@@ -190,8 +191,8 @@ class Images(Lookup):
         commands = Commands()
         return replace(
             needs,
-            converters=unpacking.converters(commands, QEMU_IMG),
-            decompressors=unpacking.unpackers(commands),
+            converters=unpack.converters(commands, QEMU_IMG),
+            decompressors=unpack.unpackers(commands),
         )
 
     def check_content(self, stored, about):
@@ -202,18 +203,18 @@ class Images(Lookup):
         fetch = image["fetch"]
         found, stored, medium = fetch.found, fetch.stored, fetch.choice.medium
         files.make_folder(self.store.directory)
-        key = _digits(found)[:16]
+        key = found.digits[:16]
         self.store.remove_former(stored.path, base_of(stored.name), key)
-        with fetching.downloading(stored.path, key, Clock().now() + fetch.patience) as part:
+        with downloading(stored.path, key, Clock().now() + fetch.patience) as part:
             if self.store.at(stored.path):
                 return
             self.store.check_free(stored.path)
-            base = fetching.fetch(found, medium["bases"], part, fetch.line)
-            verifier = fetching.verifier_of(medium, fetch.requires_signature, fetch.line.timeout)
-            fetching.check_signature(base, part, medium, verifier)
+            base = download_verified(found, medium["bases"], part, fetch.line)
+            verifier = verifier_of(medium, fetch.requires_signature, fetch.line.timeout)
+            check_signature(base, part, medium, verifier)
             if fetch.choice.chain:
                 report(f"{stored.name}: {', '.join(step.verb for step in fetch.choice.chain)}")
-            complete = unpacking.unpack(part, fetch.choice.chain, medium["image"]["format"])
+            complete = unpack.unpack(part, fetch.choice.chain, medium["image"]["format"])
             self.store.add(complete, replace(stored, file_size=files.size(complete)))
             files.remove(part)
 
@@ -243,94 +244,10 @@ def _asked_checksum(asked):
     return without_credentials(asked["checksum"]) if asked.get("checksum") else None
 
 
-# What a task asks for -------------------------------------------------------------------------------------------------
-
-
-def _medium_of_address(asked, needs, about):
-    """Return the medium that an address is, in the form of the catalogue."""
-    base, file = fetching.parts_of(asked["source"])
-    image = _archive_named(file, about) if needs.kind == WSL else _disk_named(file, about)
-    return {
-        "type": needs.kind,
-        "architecture": needs.architecture,
-        "bases": [base],
-        "file": file,
-        "address": asked["source"],
-        "image": image,
-    }
-
-
-def _archive_named(file, about):
-    """Return the content of an archive for WSL by the name of its file."""
-    found = next((one for ending, one in _ARCHIVES.items() if file.lower().endswith(ending)), None)
-    if found is None:
-        raise _unclear(about, ", ".join(_ARCHIVES))
-    return {"format": found}
-
-
-def _disk_named(file, about):
-    """Return the content of a disk image by the name of its file."""
-    name, compression = file.lower(), None
-    if name.rpartition(".")[2] in _COMPRESSIONS:
-        name, _dot, compression = name.rpartition(".")
-    image_format = next((one for ending, one in _ENDINGS.items() if name.endswith(ending)), None)
-    if image_format is None or name.endswith(".tar"):
-        raise _unclear(about, f"{', '.join(_ENDINGS)}, optionally followed by {', '.join(_COMPRESSIONS)}")
-    # Nobody knows whether it has a serial console, so that does not rule it out.
-    return {"format": image_format, "serial_console": True, **({"compression": compression} if compression else {})}
-
-
-def _unclear(about, endings):
-    return InvalidInput(
-        f"{about}: the name of the file does not tell its format.", f"Use an address that ends in {endings}."
-    )
-
-
-def base_of(name):
-    """The name of a stored file: that of the catalogue, or of the vendor's file."""
-    return name.rpartition("/")[2].partition(".")[0] if "://" in name else name
-
-
-# What the vendor says -------------------------------------------------------------------------------------------------
-
-
-def of_vendor(asked, medium, line, about):
-    """Return (Found, warnings) of a medium, with its checksum from the task, or from the vendor's signed list."""
-    is_required = bool(asked.get("require_signature"))
-    if asked.get("checksum"):
-        return fetching.with_checksum(asked["checksum"], medium, line, about), []
-    if not medium.get("checksums"):
-        if is_required:
-            raise Refused(f"{about}: the vendor publishes no signature.", "Omit require_signature, or set checksum.")
-        warning = f"{about}: nothing was verified, because no checksum is known. Set image.checksum."
-        return fetching.found_at(medium, None), [warning]
-    verifier = fetching.verifier_of(medium, is_required, line.timeout)
-    if is_required and verifier.missing:
-        raise Refused(f"{about}: its signature cannot be checked. {verifier.missing.note}", "Omit require_signature.")
-    found = fetching.find(medium, medium["file"], verifier, line)
-    is_unchecked = found.verdict.state == signatures.NOT_CHECKED
-    return found, [f"{about}: the signature was not checked. {found.verdict.note}"] if is_unchecked else []
-
-
-def _digits(found):
-    """Return the digits that name a file: those of its checksum, or of its address if the vendor publishes none."""
-    return found.checksum.digits if found.checksum else digits_of_address(found.url)
-
-
-def digits_of_address(url):
-    return download.digest_of_text(download.shown(url))
-
-
-def _checked_by(found):
-    if found.verdict.state == signatures.VERIFIED:
-        return "signature"
-    return "checksum" if found.digest else "none"
-
-
 def _check_beginning(content, image_format, found, about):
     where, kind = f"{download.shown(found.base)}/{found.file}", disk_header.format_in(content)
-    if image_format in _ARCHIVES.values():
-        kind = image_format if unpacking.is_archive(content) else None
+    if image_format in ARCHIVES.values():
+        kind = image_format if unpack.is_archive(content) else None
     # A VHD of fixed size has its signature at its end, and a raw image has none. The first qcow has the same name.
     names = {"raw": (None,), "vhd": ("vhd", None), "qcow2": ("qcow2", "qcow")}.get(image_format, (image_format,))
     if kind not in names:

@@ -28,7 +28,7 @@ RECORD = ".json"
 FOR_DOWNLOAD = " for the download"
 #: Digits of the checksum in the name of a file.
 DIGITS = 12
-#: An incomplete download (fetching.py), which is the lock of the task, and what is unpacked from it (unpacking.py).
+#: An incomplete download (download.py), which is the lock of the task, and what is unpacked from it (unpack.py).
 _PART = re.compile(r"([.].+[.]part)([.].+)?")
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -196,7 +196,7 @@ class Store:
     def remove_former(self, path, name, key):
         """Remove incomplete downloads of other versions of an image, which nothing completes any more.
 
-        ``path`` is where the image called ``name`` will be, and ``key`` is that of its download (fetching.downloading).
+        ``path`` is where the image called ``name`` will be, and ``key`` is that of its download (download.downloading).
         """
         file, plain = os.path.basename(path), plain_name(name)
         # A format can have two parts: tar.gz.
@@ -225,7 +225,7 @@ def plain_name(name):
 
 
 def is_unlocked(part):
-    """Return whether no task holds the lock ``part`` (fetching.downloading)."""
+    """Return whether no task holds the lock ``part`` (download.downloading)."""
     with _locked(part) as is_free:
         return is_free
 

@@ -9,7 +9,7 @@ A task uses the needs of its own VM, which the driver of the platform knows.
 from __future__ import annotations
 
 from ...module_utils._core.errors import Refused
-from ...module_utils._media.resolve import BOX, DECOMPRESSORS, QEMU_IMG, WSL, Converter, Needs, resolve
+from ...module_utils._media.choose import BOX, DECOMPRESSORS, QEMU_IMG, WSL, Converter, Needs, resolve
 
 _BOTH = ("amd64", "arm64")
 #: VirtualBox reads the other formats with its own command. Images of VMware's streaming form cannot be attached.

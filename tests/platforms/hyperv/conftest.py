@@ -9,7 +9,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._media import windows_copy
+from ansible_collections.polyvirt.core.plugins.module_utils._media.windows import copy as windows_copy
 
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.stored_images import PIECE

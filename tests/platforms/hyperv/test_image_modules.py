@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._media.fetching import downloading
+from ansible_collections.polyvirt.core.plugins.module_utils._media.download import downloading
 
 from platforms.hyperv.stored_images import FOLDER, images_of, stored_in, vm_task
 from platforms.hyperv.tasks import done

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._media import windows_copy
+from ansible_collections.polyvirt.core.plugins.module_utils._media.windows import copy as windows_copy
 
 from platforms.wsl.double.distro import FILES, packed
 from platforms.wsl.tasks import PIECE, host_with_image

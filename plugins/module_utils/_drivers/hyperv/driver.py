@@ -150,10 +150,10 @@ class HyperVDriver(HyperVObserver):
     @cached_property
     def verbs(self):
         """The functions for the steps of plans."""
-        from ..._media import windows_images
+        from ..._media.windows import copy
         from . import clone, configure, create, delete, power, snapshots
 
-        return functions_of(power, snapshots, create, clone, configure, delete, windows_images)
+        return functions_of(power, snapshots, create, clone, configure, delete, copy)
 
     def _send_and_read(self, chains):
         """Send chains. If they change VMs, read the VMs in the same request, because the engine observes them next."""

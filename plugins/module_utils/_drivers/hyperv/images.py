@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import partial
 
 from ..._core.options.image_names import NAME, read_image
-from ..._media.resolve import Needs
-from ..._media.windows_images import ImagesOnWindows
+from ..._media.choose import Needs
+from ..._media.windows.copy import ImagesOnWindows
 from ..._tools.windows_files import key_of
 from .mark import own_mark, temporary_name
 

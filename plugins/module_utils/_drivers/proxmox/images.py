@@ -15,8 +15,8 @@ from ..._core.errors import Refused, Unavailable
 from ..._core.options.image_names import PATH, VOLUME, check_no_download, names_of, read_image
 from ..._core.record.mark import image_in, name_of_image
 from ..._media.by_controller import CopiedImages, Copy, images_of_controller
+from ..._media.choose import Needs
 from ..._media.images import Lookup
-from ..._media.resolve import Needs
 from ..._ports import download
 from .settings.place import AUTO
 from .store import ARCHITECTURE, CONTENT, NodeStore, node_with_storage, storage_on

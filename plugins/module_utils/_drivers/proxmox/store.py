@@ -12,7 +12,8 @@ from datetime import date
 
 from ..._core.errors import ApiError, InvalidInput, NotFound, Refused
 from ..._core.units import too_little_space
-from ..._media.images import base_of, digits_of_address
+from ..._media.download import digits_of_address
+from ..._media.names import base_of
 from ..._media.store import DIGITS, FOR_DOWNLOAD, Stored, by_age, file_name, plain_name
 from ..._ports import download
 from ..._tools.proxmox import ConnectionLost

@@ -14,13 +14,12 @@ import re
 from dataclasses import replace
 
 from ..._core.errors import InvalidInput, Refused
-from ..._core.options.image_names import PATH, REGISTRY, URL, read_image
+from ..._core.options.image_names import NAME, PATH, REGISTRY, URL, names_of, read_image
 from ..._core.record.mark import name_of_image
 from ..._core.sharing.file_checks import missing
-from ..._media import fetching
-from ..._media.images import SECONDS_WITHOUT_ANSWER, base_of, digits_of_address, of_vendor
-from ..._media.named import created_from, medium_of
-from ..._media.resolve import BOX, Needs
+from ..._media.choose import BOX, Needs, resolve
+from ..._media.download import SECONDS_WITHOUT_ANSWER, Line, of_vendor
+from ..._media.names import base_of, created_from, media_of, parts_of
 from ..._media.store import DIGITS, plain_name
 from ..._ports import download, files, host
 from ..._ports.clock import today
@@ -39,10 +38,13 @@ def resolved(driver, request):
         provider=provider,
         alternative="Set box, box_url and box_checksum.",
     )
-    asked, about = request.creation["image"], f"{request.label}: image: {name_of_image(request.creation['image'])}"
-    medium = medium_of(request, needs, REGISTRY)
-    form = read_image(asked["source"], (REGISTRY,), "image").form
-    if form in (URL, PATH):
+    asked, option = request.creation["image"], f"{request.label}: image"
+    name, medium = name_of_image(asked), None
+    form, value = read_image(asked["source"], (REGISTRY,), option, names_of(asked))
+    about = f"{option}: {name}"
+    if form == NAME:
+        medium = resolve(media_of(asked), needs, f"{option}: {value}").medium
+    elif form in (URL, PATH):
         medium = _medium_of_file(asked["source"], form, about)
     if medium and medium.get("file"):
         settings, recorded, warnings = _of_file(driver.project.home, asked, medium, provider, about)
@@ -51,7 +53,7 @@ def resolved(driver, request):
         _check_no_checksum(asked, about)
     _check_settings(request, asked["source"], settings)
     known = (asked.get("catalogue") or {}).get("warnings", ())
-    more = {**recorded, "name": name_of_image(asked), "warnings": [*known, *warnings]}
+    more = {**recorded, "name": name, "warnings": [*known, *warnings]}
     return created_from(replace(request, config={**request.config, **settings}), settings["box"], **more)
 
 
@@ -77,7 +79,7 @@ def _check_settings(request, source, settings):
 
 def _medium_of_file(source, form, about):
     """Return the medium that the address or path of a box file is, in the form of the catalogue."""
-    base, file = fetching.parts_of(source)
+    base, file = parts_of(source)
     if not file.lower().endswith(_ENDING):
         raise InvalidInput(f"{about}: {file or 'it'} is not a box file.", f"Set one whose name ends in {_ENDING}.")
     if form == PATH and not files.is_file(source):
@@ -97,11 +99,10 @@ def _of_file(home, asked, medium, provider, about):
     if len(added) == 1:
         # A second VM of this name needs no request.
         return {"box": added[0]}, {}, []
-    line = fetching.Line(SECONDS_WITHOUT_ANSWER)
+    line = Line(SECONDS_WITHOUT_ANSWER)
     found, warnings = of_vendor(asked, medium, line, about)
-    digits = found.checksum.digits if found.checksum else digits_of_address(found.url)
     checksum = {"box_checksum": found.digest} if found.digest else {}
-    settings = {"box": f"{base}-{digits[:DIGITS]}", "box_url": found.url, **checksum}
+    settings = {"box": f"{base}-{found.digits[:DIGITS]}", "box_url": found.url, **checksum}
     return settings, {"digest": found.digest, "fetched": today().isoformat()}, warnings
 
 

@@ -15,7 +15,7 @@ from ..._kit.creation import Creations
 from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from ..._media import keeping
+from ..._media import on_host
 from ..._ports import change_counter, files
 from ..._tools.vboxmanage import Busy, is_held, is_locked
 from ..._tools.vboxmanage_output import state as state_of
@@ -31,7 +31,7 @@ def make_driver(params):
     return connected(VBoxDriver, params)
 
 
-class VBoxDriver(keeping.KeepsImages, VBoxObserver):
+class VBoxDriver(on_host.KeepsImages, VBoxObserver):
     """One user's VirtualBox, for one task."""
 
     def __init__(self, tool, commands, options):
@@ -62,7 +62,7 @@ class VBoxDriver(keeping.KeepsImages, VBoxObserver):
 
     @property
     def default_image_directory(self):
-        return keeping.default_directory()
+        return on_host.default_directory()
 
     def image_needs(self, request):
         from .images import image_needs
@@ -89,7 +89,7 @@ class VBoxDriver(keeping.KeepsImages, VBoxObserver):
         """The functions for the steps of plans."""
         from . import clone, configure, create, delete, power, snapshots
 
-        return functions_of(power, snapshots, create, clone, configure, delete, keeping)
+        return functions_of(power, snapshots, create, clone, configure, delete, on_host)
 
     def run(self, uuid, *words, timeout=_LONG):
         """Run one command that changes something; raises Busy if a retry may succeed soon."""

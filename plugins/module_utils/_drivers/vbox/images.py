@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._media.resolve import Needs, level_of
+from ..._media.choose import Needs, level_of
 from ..._ports import host
 from .settings.networks import NIC_SYNONYMS
 

@@ -17,7 +17,7 @@ from ..._kit.creation import Creations
 from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from ..._media import keeping
+from ..._media import on_host
 from ..._ports import change_counter, exclusive
 from ..._tools.domain_xml import Definition
 from ..._tools.virsh import raise_for_errors
@@ -32,7 +32,7 @@ def make_driver(params):
     return connected(VirshDriver, params)
 
 
-class VirshDriver(keeping.KeepsImages, VirshObserver):
+class VirshDriver(on_host.KeepsImages, VirshObserver):
     """One connection to libvirt, for one task."""
 
     def __init__(self, virsh, commands, options):
@@ -130,7 +130,7 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
         """The functions for the steps of plans."""
         from . import clone, configure, create, delete, power, snapshots
 
-        return functions_of(power, snapshots, create, clone, configure, delete, keeping)
+        return functions_of(power, snapshots, create, clone, configure, delete, on_host)
 
     def _carry_out(self, vm, step):
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core.errors import CommandFailed
-from ..._media.resolve import Needs, level_of
+from ..._media.choose import Needs, level_of
 from ..._ports import files, host
 from .settings.disks import slot_name
 

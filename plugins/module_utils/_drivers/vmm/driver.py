@@ -14,7 +14,7 @@ from ..._kit.creation import Creations
 from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from ..._media import keeping
+from ..._media import on_host
 from ..._ports import change_counter, files
 from ..._tools.vmctl import Busy
 from .observe import VmmObserver, connected
@@ -29,7 +29,7 @@ def make_driver(params):
     return connected(VmmDriver, params)
 
 
-class VmmDriver(keeping.KeepsImages, VmmObserver):
+class VmmDriver(on_host.KeepsImages, VmmObserver):
     """vmd on this host, for one task."""
 
     def __init__(self, *arguments):
@@ -81,7 +81,7 @@ class VmmDriver(keeping.KeepsImages, VmmObserver):
         """Return the functions for the steps of plans."""
         from . import configure, create, delete, power
 
-        return functions_of(power, create, configure, delete, keeping)
+        return functions_of(power, create, configure, delete, on_host)
 
 
 class _InTwoPhases:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._media import unpacking
-from ..._media.resolve import QEMU_IMG, Needs
+from ..._media import unpack
+from ..._media.choose import QEMU_IMG, Needs
 from ..._ports import host
 
 
@@ -18,7 +18,7 @@ def image_needs(driver, _request):
     return Needs(
         platform="vmd",
         architecture=host.architecture(),
-        formats=() if unpacking.converters(driver.commands, QEMU_IMG) else ("raw",),
+        formats=() if unpack.converters(driver.commands, QEMU_IMG) else ("raw",),
         target="qcow2",
         firmware="bios",
         serial_console=True,

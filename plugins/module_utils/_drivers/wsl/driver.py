@@ -113,10 +113,10 @@ class WslDriver(WslObserver):
     @cached_property
     def verbs(self):
         """The functions for the steps of plans."""
-        from ..._media import windows_images
+        from ..._media.windows import copy
         from . import configure, create, power
 
-        return functions_of(power, create, configure, windows_images)
+        return functions_of(power, create, configure, copy)
 
     def run(self, label, arguments, before=()):
         """Run wsl.exe after the calls ``before``, like a step. Raises WslFailed."""

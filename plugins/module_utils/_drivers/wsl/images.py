@@ -15,10 +15,9 @@ from functools import partial
 from ..._core.errors import InvalidInput, NotFound, Refused
 from ..._core.options.image_names import NAME, ONLINE, names_of, read_image
 from ..._core.record.mark import image_in, name_of_image, parsed
-from ..._media.images import base_of
-from ..._media.named import created_from, medium_of
-from ..._media.resolve import WSL, Needs
-from ..._media.windows_images import ImagesOnWindows
+from ..._media.choose import WSL, Needs, resolve
+from ..._media.names import base_of, created_from, media_of
+from ..._media.windows.copy import ImagesOnWindows
 from ..._tools.wsl import INSTALLED, MARK, check, in_shell
 from .configure import stopped_again
 
@@ -52,7 +51,7 @@ def resolved(driver, request):
         online, files = _media_of(asked)
         if _has(online, names) or not files:
             _check_no_file(asked, about)
-            return _from_list(request, names)
+            return _from_list(request, image.value, names)
     elif image.form == ONLINE:
         _check_no_file(asked, about)
         return request
@@ -93,17 +92,17 @@ def _has(online, names):
     return any(known is None or one["image"]["online_name"].lower() in known for one in online)
 
 
-def _from_list(request, names):
-    medium = medium_of(request, _ONLINE, ONLINE, names)
-    online_name, catalogue = medium["image"]["online_name"], request.creation["image"]["catalogue"]
+def _from_list(request, name, names):
+    asked = request.creation["image"]
+    medium = resolve(media_of(asked), _ONLINE, f"{request.label}: image: {name}").medium
+    online_name = medium["image"]["online_name"]
     if not _has([medium], names):
         raise NotFound(
-            f"{request.label}: image: {request.creation['image']['source']}: the online list of this host has no"
-            f" '{online_name}'.",
+            f"{request.label}: image: {asked['source']}: the online list of this host has no '{online_name}'.",
             f"It has {', '.join(names)}. {_ONLINE.alternative}",
         )
     is_stated = medium["image"].get("version_stated", True)
-    return created_from(request, online_name, version=None if is_stated else catalogue.get("version"))
+    return created_from(request, online_name, version=None if is_stated else asked["catalogue"].get("version"))
 
 
 def _check_no_file(asked, about):

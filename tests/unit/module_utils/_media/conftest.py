@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._media import fetching as product
+from ansible_collections.polyvirt.core.plugins.module_utils._media import download as product
 
 from unit.module_utils._media.server import ISO, NAME, Cache, Server, checksum
 

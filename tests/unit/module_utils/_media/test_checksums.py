@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._media.checksums import Checksum, find
+from ansible_collections.polyvirt.core.plugins.module_utils._media.verify import Checksum, checksum_in
 
 A, B = "a" * 64, "B" * 64
 LONG, MIDDLE = "c" * 128, "e" * 96
@@ -51,4 +51,4 @@ LONG, MIDDLE = "c" * 128, "e" * 96
     ],
 )
 def test_file_is_found(text, pattern, found):
-    assert find(text, pattern) == found
+    assert checksum_in(text, pattern) == found

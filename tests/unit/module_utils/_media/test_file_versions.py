@@ -11,7 +11,7 @@ import struct
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._media.keeping import KeepsImages
+from ansible_collections.polyvirt.core.plugins.module_utils._media.on_host import KeepsImages
 
 _VM = Vm("web", "u", STOPPED)
 _PLAN = Plan(_VM, _VM)

@@ -12,9 +12,9 @@ import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._media import unpacking
+from ansible_collections.polyvirt.core.plugins.module_utils._media import unpack
+from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import Step
 from ansible_collections.polyvirt.core.plugins.module_utils._media.disk_header import capacity, format_of
-from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import Step
 
 MIB = 1 << 20
 _DESCRIPTOR = """{first}version=1
@@ -220,7 +220,7 @@ def test_download_that_names_another_file_is_not_kept(tmp_path, secret, build, s
     part.write_bytes(lzma.compress(image.read_bytes()) if steps else image.read_bytes())
     chain = [Step("convert", "qcow2", "qemu-img") if one == "convert" else Step("unpack", one, one) for one in steps]
     with pytest.raises(Refused, match="names another file"):
-        unpacking.unpack(str(part), chain, format_of(str(image)))
+        unpack.unpack(str(part), chain, format_of(str(image)))
     assert [one for one in os.listdir(tmp_path) if one.startswith("part")] == (["part"] if steps else [])
 
 
@@ -256,7 +256,7 @@ def test_vhd_of_virtualbox_is_copied_with_its_end(tmp_path, fixed):
     assert capacity(str(path)) == 1025 * MIB
     part = tmp_path / "part"
     os.rename(path, part)
-    copy = unpacking.unpack(str(part), [Step("convert", "qcow2", "qemu-img")], "vhd")
+    copy = unpack.unpack(str(part), [Step("convert", "qcow2", "qemu-img")], "vhd")
     assert capacity(copy) == 1025 * MIB
     qemu_img("compare", "-f", "raw", "-F", "qcow2", raw, copy)
 

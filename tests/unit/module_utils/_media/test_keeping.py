@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._media import images as product
-from ansible_collections.polyvirt.core.plugins.module_utils._media.keeping import KeepsImages
-from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import Needs
+from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import Needs
+from ansible_collections.polyvirt.core.plugins.module_utils._media.on_host import KeepsImages
 
 from unit.module_utils._media.server import checksum
 from unit.module_utils._media.test_images import QCOW2, Tasks

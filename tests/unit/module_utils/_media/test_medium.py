@@ -12,7 +12,7 @@ import subprocess
 import threading
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._media import medium as product
+from ansible_collections.polyvirt.core.plugins.module_utils._media import install_medium as product
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.progress import received_by
 
 from unit.module_utils._media.server import ISO, NAME, Proxy, Server, checksum

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import (
+from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import (
     DECOMPRESSORS,
     QEMU_IMG,
     Converter,

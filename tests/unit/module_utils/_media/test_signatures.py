@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
-from ansible_collections.polyvirt.core.plugins.module_utils._media import medium as product
+from ansible_collections.polyvirt.core.plugins.module_utils._media import install_medium as product
 
 from unit.module_utils._media.server import ISO, NAME, checksum
 
@@ -181,7 +181,7 @@ def test_signify(cache, server, tmp_path):
 
 @pytest.mark.parametrize(("tool", "package"), [("gpg", "gnupg"), ("signify", "signify-openbsd")])
 def test_without_the_tool_the_result_says_so(cache, monkeypatch, tool, package):
-    monkeypatch.setattr(product.signatures, "_PROGRAMS", {tool: ("no-such-program",)})
+    monkeypatch.setattr(product.verify, "_PROGRAMS", {tool: ("no-such-program",)})
     signature = {"tool": tool, "key": "x", "key_url": "http://127.0.0.1:1/"}
     done = cache(signature=signature)
     assert done["signature"] == "not_checked"

@@ -21,9 +21,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     Held,
     HoldsClaims,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._media import keeping, store_tasks
-from ansible_collections.polyvirt.core.plugins.module_utils._media.fetching import downloading
-from ansible_collections.polyvirt.core.plugins.module_utils._media.resolve import Needs
+from ansible_collections.polyvirt.core.plugins.module_utils._media import on_host, store_tasks
+from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import Needs
+from ansible_collections.polyvirt.core.plugins.module_utils._media.download import downloading
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._media.server import checksum
@@ -67,7 +67,7 @@ class _Host:
     def driver(self):
         host = self
 
-        class Driver(keeping.KeepsImages):
+        class Driver(on_host.KeepsImages):
             image_directory = str(host.folder)
             claims = _Claims(host)
 

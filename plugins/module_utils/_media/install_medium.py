@@ -11,8 +11,18 @@ from .._core.errors import InvalidInput, Refused
 from .._core.options.option import Option
 from .._ports import download, files, partial_files
 from .._ports.clock import Clock
-from . import fetching, signatures
-from .fetching import Line
+from . import verify
+from .download import (
+    Line,
+    check_signature,
+    download_verified,
+    downloading,
+    find_listed,
+    remove_other_parts,
+    verifier_of,
+    with_checksum,
+)
+from .names import parts_of
 
 _SIGNATURE = {
     "tool": Option(choices=("gpg", "signify"), required=True),
@@ -53,7 +63,7 @@ def answer(params, check, approval):
     medium = _with_parts({name: value for name, value in params["medium"].items() if value is not None})
     _check_form(medium, params)
     names = [medium[name] for name in ("file", "initrd") if name in medium]
-    verifier = fetching.verifier_of(medium, params["require_signature"], params["timeout"], params["key_file"])
+    verifier = verifier_of(medium, params["require_signature"], params["timeout"], params["key_file"])
     if params["require_signature"] and verifier.missing:
         raise Refused(
             f"{medium['file']}: its signature cannot be checked. {verifier.missing.note}", "Nothing was changed."
@@ -69,14 +79,14 @@ def _with_parts(medium):
     """Return the medium; one that has a whole address gets the address of the directory and the name of the file."""
     if "url" not in medium:
         return medium
-    base, file = fetching.parts_of(medium["url"])
+    base, file = parts_of(medium["url"])
     return {**medium, "bases": [base], "file": file, "address": medium["url"]}
 
 
 def _found(medium, name, verifier, line):
     if "checksum" in medium:
-        return fetching.with_checksum(medium["checksum"], medium, line, f"medium: {medium['file']}")
-    return fetching.find(medium, name, verifier, line)
+        return with_checksum(medium["checksum"], medium, line, f"medium: {medium['file']}")
+    return find_listed(medium, name, verifier, line)
 
 
 def _check_form(medium, params):
@@ -108,7 +118,7 @@ def _changed(wanted, missing, medium, verifier, params, check):
     if check:
         return missing, {}
     outcomes = {
-        found.file: (None, fetching.check_signature(found.base, _path(found, directory), medium, verifier))
+        found.file: (None, check_signature(found.base, _path(found, directory), medium, verifier))
         for found in wanted
         if found not in missing
     }
@@ -139,12 +149,12 @@ def _download(found, medium, verifier, params):
     Both are None if another task has downloaded it meanwhile.
     """
     path, key = _path(found, params["directory"]), found.checksum.digits[:16]
-    fetching.remove_other_parts(path, key)
-    with fetching.downloading(path, key, Clock().now() + _LONGEST_WAIT) as part:
+    remove_other_parts(path, key)
+    with downloading(path, key, Clock().now() + _LONGEST_WAIT) as part:
         if _is_cached(found, params["directory"]):
             return None, None
-        base = fetching.fetch(found, medium["bases"], part, Line(params["timeout"]))
-        verdict = fetching.check_signature(base, part, medium, verifier)
+        base = download_verified(found, medium["bases"], part, Line(params["timeout"]))
+        verdict = check_signature(base, part, medium, verifier)
         # Hypervisors read it with their own permissions.
         partial_files.make_readable(part)
         files.replace_file(part, path)
@@ -170,6 +180,6 @@ def _result(wanted, changes, outcomes, directory):
             "after": "".join(f"{name}\n" for name in names),
         },
         "warnings": [f"The signature of {medium.file} was not checked. {verdict.note}"]
-        if verdict.state == signatures.NOT_CHECKED
+        if verdict.state == verify.NOT_CHECKED
         else [],
     }

@@ -13,18 +13,20 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Optional
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from .._core.errors import InvalidInput, NotFound, Refused, Unavailable
 from .._core.texts import without_credentials
 from .._ports import download, files, partial_files
 from .._ports.clock import Clock
-from . import checksums, signatures
+from . import verify
 
 #: How often a connection may break off without a single byte received, and seconds between two attempts.
 _ATTEMPTS, _PAUSE = 3, 2
 #: Seconds between two attempts to get the lock of a file.
 _WAIT = 1
+#: Seconds without an answer of a server.
+SECONDS_WITHOUT_ANSWER = 60
 #: Characters that servers expect as they are.
 _SAFE = "/+~:,"
 
@@ -39,8 +41,8 @@ class Found:
 
     base: str
     file: str
-    checksum: Optional[checksums.Checksum]
-    verdict: signatures.Verdict
+    checksum: Optional[verify.Checksum]
+    verdict: verify.Verdict
     address: Optional[str] = None
 
     @property
@@ -52,9 +54,19 @@ class Found:
         return f"{base}/{quote(self.file, _SAFE)}"
 
     @property
+    def digits(self):
+        """The digits that name the file: those of its checksum, or of its address if the vendor publishes none."""
+        return self.checksum.digits if self.checksum else digits_of_address(self.url)
+
+    @property
     def digest(self):
         """The checksum as text, such as sha512:4f1c..., or None."""
         return f"{self.checksum.kind}:{self.checksum.digits}" if self.checksum else None
+
+    @property
+    def checked(self):
+        """How the content will have been checked: signature, checksum or none."""
+        return "signature" if self.verdict.state == verify.VERIFIED else "checksum" if self.checksum else "none"
 
 
 @dataclass(frozen=True)
@@ -65,16 +77,38 @@ class Line:
     headers: Optional[dict] = None
 
 
+def of_vendor(asked, medium, line, about):
+    """Return (Found, warnings) of a medium, with its checksum from the task, or from the vendor's signed list."""
+    is_required = bool(asked.get("require_signature"))
+    if asked.get("checksum"):
+        return with_checksum(asked["checksum"], medium, line, about), []
+    if not medium.get("checksums"):
+        if is_required:
+            raise Refused(f"{about}: the vendor publishes no signature.", "Omit require_signature, or set checksum.")
+        warning = f"{about}: nothing was verified, because no checksum is known. Set image.checksum."
+        return found_at(medium, None), [warning]
+    verifier = verifier_of(medium, is_required, line.timeout)
+    if is_required and verifier.missing:
+        raise Refused(f"{about}: its signature cannot be checked. {verifier.missing.note}", "Omit require_signature.")
+    found = find_listed(medium, medium["file"], verifier, line)
+    is_unchecked = found.verdict.state == verify.NOT_CHECKED
+    return found, [f"{about}: the signature was not checked. {found.verdict.note}"] if is_unchecked else []
+
+
+def digits_of_address(url):
+    return download.digest_of_text(download.shown(url))
+
+
 def verifier_of(medium, is_required, timeout, key_file=None):
     """Return the Verifier of a medium. A signature that the catalogue marks as unverified only warns, unless required.
 
     ``key_file``: the user's own file with the vendor's key.
     """
     only_warns = "signature" in medium.get("unverified", ()) and not is_required
-    return signatures.Verifier(medium.get("signature"), key_file, timeout, only_warns)
+    return verify.Verifier(medium.get("signature"), key_file, timeout, only_warns)
 
 
-def find(medium, pattern, verifier, line):
+def find_listed(medium, pattern, verifier, line):
     """Return the Found at the first address with a list that has the file; raises NotFound if none has."""
     problems = []
     for base in (base.rstrip("/") for base in medium["bases"]):
@@ -83,27 +117,21 @@ def find(medium, pattern, verifier, line):
         except (NotFound, Unavailable) as error:
             problems.append(error.message)
             continue
-        found = checksums.find(text, pattern)
+        found = verify.checksum_in(text, pattern)
         if found:
             return Found(base, found.file, found, verdict)
         problems.append(f"{download.shown(base)}/{medium['checksums']}: has no {pattern}.")
     raise NotFound(f"{pattern} was not found. {' '.join(problems)}", "Check the addresses and the network of the host.")
 
 
-def parts_of(address):
-    """Return (address of the directory, name of the file) of the address of a file."""
-    base, _slash, file = address.partition("?")[0].rpartition("/")
-    return base, unquote(file)
-
-
 def with_checksum(text, medium, line, about):
     """Return the Found of an address with ``text``: digits, or the address of a list of checksums."""
     kind, _colon, rest = text.partition(":")
     if "://" not in rest:
-        checksum = checksums.checksum_of(kind, rest, medium["file"])
+        checksum = verify.checksum_of(kind, rest, medium["file"])
     else:
         content = download.fetch(rest, line.timeout, line.headers).decode("utf-8", "replace")
-        checksum = checksums.find(content, medium["file"])
+        checksum = verify.checksum_in(content, medium["file"])
         if checksum and checksum.kind != kind:
             checksum = None
     if checksum is None:
@@ -116,7 +144,7 @@ def with_checksum(text, medium, line, about):
 
 def found_at(medium, checksum):
     """Return the Found of a file without a list of checksums next to it."""
-    base, verdict = medium["bases"][0].rstrip("/"), signatures.Verdict(signatures.NONE)
+    base, verdict = medium["bases"][0].rstrip("/"), verify.Verdict(verify.NONE)
     return Found(base, medium["file"], checksum, verdict, medium.get("address"))
 
 
@@ -126,12 +154,12 @@ def _list(medium, base, verifier, line):
     verdict = verifier.missing
     if verdict is None and signs_list:
         try:
-            return verifier.verified_list(base, medium["checksums"]), signatures.Verdict(signatures.VERIFIED)
+            return verifier.verified_list(base, medium["checksums"]), verify.Verdict(verify.VERIFIED)
         except (NotFound, Refused, Unavailable) as error:
             verdict = verifier.tolerated(error)
     text = download.fetch(f"{base}/{medium['checksums']}", line.timeout, line.headers).decode("utf-8", "replace")
     # The signature of the file itself is checked when it is downloaded.
-    return text, verdict or signatures.Verdict(signatures.VERIFIED)
+    return text, verdict or verify.Verdict(verify.VERIFIED)
 
 
 def part_of(path, key):
@@ -174,7 +202,7 @@ def remove_other_parts(path, key):
             files.remove(os.path.join(folder, other))
 
 
-def fetch(found, bases, part, line):
+def download_verified(found, bases, part, line):
     """Download ``found`` to ``part``, verify its checksum, and return the address that it came from.
 
     ``bases`` are further addresses: the checksum is the same everywhere. A file with another content is not kept.

@@ -1,7 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The copy of a large file to a Windows host, in pieces: connections cannot continue a file that was cut off.
+"""Images that the controller fetches, and copies to a Windows host, which has no program that verifies them.
+
+A copy is sent in pieces, because connections cannot continue a file that was cut off.
 
 The unfinished file has the digest of the file in its name and an id of its own. The next task of this controller finds
 it by the digest and continues it; nobody else ever writes it.
@@ -9,18 +11,20 @@ it by the digest and continues it; nobody else ever writes it.
 
 from __future__ import annotations
 
+import ntpath
 import os
 import uuid
 from dataclasses import replace
 
-from .._core.errors import Refused, Unavailable
-from .._core.units import MIB, too_little_space
-from .._ports import download, files
-from .._ports.progress import report
-from .._ports.windows import CallFailed, ConnectionLost
-from .._ports.windows_request import Chain, append, call, write
-from .._tools.windows_files import (
+from ..._core.errors import Refused, Unavailable
+from ..._core.units import MIB, too_little_space
+from ..._ports import download, files
+from ..._ports.progress import report
+from ..._ports.windows import CallFailed, ConnectionLost
+from ..._ports.windows_request import Chain, append, call, write
+from ..._tools.windows_files import (
     SHARING_VIOLATION,
+    absolute_path,
     check_folder,
     check_no_file,
     file_command,
@@ -30,8 +34,9 @@ from .._tools.windows_files import (
     hash_in,
     parents_of,
 )
-from .store import RECORD, record_of
-from .windows_store import INSTEAD, PART, WHOLE
+from ..by_controller import CopiedImages, images_of_controller
+from ..store import RECORD, is_unlocked, record_of
+from .store import INSTEAD, PART, WHOLE, WindowsStore, image_of_copy
 
 #: Bytes of one piece, before it is packed.
 PIECE = 64 * MIB
@@ -41,6 +46,9 @@ _FULL = {0x80070070, 0x80070027}
 #: Errors about a piece that did not arrive as it was sent, or was appended already. Others are not repeated.
 _OF_PIECES = frozenset({"InvalidDataException", "NoPiece", "TooShort", "WrongSize"})
 _FOR_COPY = " for the copy"
+_EXAMPLE = "D:\\\\images"
+#: The words of the catalogue for the values of PROCESSOR_ARCHITECTURE.
+_ARCHITECTURES = {"AMD64": "amd64", "ARM64": "arm64"}
 
 
 class _Again(Exception):
@@ -213,3 +221,46 @@ class ImageCopy:
     def _remove(self, names):
         if names:
             self._call(file_command("Remove-Item", map(self._path, names), partial=True))
+
+
+class ImagesOnWindows(CopiedImages):
+    """The images of a host. ``data`` and ``formats`` are those of a WindowsStore."""
+
+    def __init__(self, driver, data, formats):
+        requested = driver.options.get("image_directory")
+        directory = absolute_path("image_directory", requested, _EXAMPLE) if requested else None
+        super().__init__(WindowsStore(driver, directory, data, formats), images_of_controller())
+        self._driver = driver
+
+    @property
+    def place(self):
+        return self._driver.about.get("computer") or "host"
+
+    @property
+    def architecture(self):
+        """The architecture of the host, as the catalogue calls it."""
+        return _ARCHITECTURES.get(self.store.processor, "amd64")
+
+    def check_content(self, stored, about):
+        self.store.check_content(stored, about)
+
+    def fetch(self, image):
+        """Have the controller fetch an image, and copy it; returns whether the host did not have it by now."""
+        copy = image["fetch"]
+        with self.local(image) as local:
+            stored = replace(local, path=copy.stored.path)
+            return ImageCopy(self._driver, self.store, copy.local, stored, copy.patience).run()
+
+    def leftovers(self):
+        """Return the paths of unfinished copies on the host, without those that a task on this controller makes."""
+        return [path for path in super().leftovers() if is_unlocked(self._part_of(path))]
+
+    def _part_of(self, leftover):
+        """The file of the controller that a task locks while it makes this copy."""
+        return self.part_of_copy(image_of_copy(ntpath.basename(leftover)))
+
+
+def fetch(driver, vm, step):
+    """Carry out the verb ``fetch``. It has no calls for ``in_rounds``: other VMs may need the same image."""
+    return driver.images.fetch(step.arguments["image"])
+    yield  # As all steps, it is a generator.

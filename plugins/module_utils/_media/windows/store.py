@@ -8,11 +8,11 @@ from __future__ import annotations
 import ntpath
 import re
 
-from .._core.errors import PolyvirtError
-from .._core.texts import without_credentials
-from .._core.units import too_little_space
-from .._ports.windows_request import Chain, Joined, Ref, pick, properties, read
-from .._tools.windows_files import (
+from ..._core.errors import PolyvirtError
+from ..._core.texts import without_credentials
+from ..._core.units import too_little_space
+from ..._ports.windows_request import Chain, Joined, Ref, pick, properties, read
+from ..._tools.windows_files import (
     SHARING_VIOLATION,
     environment_call,
     file_command,
@@ -21,7 +21,7 @@ from .._tools.windows_files import (
     hash_in,
     volume_call,
 )
-from .store import FOR_DOWNLOAD, RECORD, by_age, file_name, newest_for, not_of_store, recorded, was_changed
+from ..store import FOR_DOWNLOAD, RECORD, by_age, file_name, newest_for, not_of_store, recorded, was_changed
 
 #: Below the directory in a variable of Windows.
 _DEFAULT = "\\polyvirt\\images"
