@@ -99,8 +99,8 @@ MUTATIONS = (
     Mutation(
         "interrupted-creation-takes-a-newer-image",
         "_drivers/hyperv/images.py",
-        "driver.images.recorded(*_)",
-        "None",
+        "stored.digest == digest",
+        "False",
         ["tests/platforms/hyperv/test_images.py::test_unfinished_vm_is_created_from_the_image_that_it_began_with"],
     ),
     Mutation(
@@ -112,8 +112,8 @@ MUTATIONS = (
     ),
     Mutation(
         "disk-of-an-interrupted-task-does-not-count",
-        "_media/on_host.py",
-        'has_begun_with and self.images.begun(request.creation["image"], has_begun_with)',
+        "_media/images.py",
+        "has_begun_with and self.begun(asked, has_begun_with)",
         "None",
         ["tests/unit/module_utils/_media/test_keeping.py"],
     ),

@@ -211,7 +211,7 @@ MUTATIONS = (
     Mutation(
         "web-page-passes-for-an-archive",
         "_media/images.py",
-        "unpacking.is_archive(content)",
+        "unpack.is_archive(content)",
         "True",
         [f"{_FILES}::test_address_that_cannot_be_used_is_rejected"],
     ),

@@ -60,9 +60,8 @@ def _vmm(params):
 
 def _wsl(params):
     from .._drivers.wsl.driver import make_driver
-    from .._drivers.wsl.images import HostOfImages
 
-    return HostOfImages(make_driver(params))
+    return make_driver(params)
 
 
 class _Keeper(NamedTuple):

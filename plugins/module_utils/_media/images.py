@@ -34,7 +34,7 @@ from .download import (
     of_vendor,
     verifier_of,
 )
-from .names import ARCHIVES, base_of, media_of, medium_of_address
+from .names import ARCHIVES, base_of, media_of, medium_of_address, with_image
 from .store import Store, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
@@ -67,17 +67,29 @@ class Lookup:
     """The images of one store, for one task.
 
     ``store`` has ``find``, ``stored_as``, ``path_of``, ``check_free`` and ``check_space``, as Store has them. The
-    modules image and image_info also need ``all``, ``at``, ``recorded_name``, ``leftovers`` and ``remove``.
+    modules image and image_info also need ``all``, ``at``, ``recorded_name``, ``leftovers`` and ``remove``. A subclass
+    has ``fetch(image)`` for an image that is not stored, and those of a platform ``needs(request)``, which returns the
+    Needs of a new VM (choose.py); ``completed(needs)`` adds to them what can be unpacked and converted.
     """
+
+    #: Whether disks of VMs need the file of an image. Elsewhere, they have its content.
+    are_used = True
 
     def __init__(self, store):
         self.store = store
         #: {what was asked: result of _find}, so that several VMs of a task cost one request.
         self._found = {}
 
-    def completed(self, needs):
-        """Return the Needs with what can be unpacked and converted."""
-        return needs
+    @property
+    def directory(self):
+        """Where the images are, for messages."""
+        return self.store.directory
+
+    def has_begun(self, _request):
+        """Return a function from a Stored to whether the disk of an interrupted task has its content, or None.
+
+        None: there is no such disk, or this platform creates it again.
+        """
 
     def check_fetch(self, image, about):
         """Raise if an image cannot be fetched, for what is otherwise checked as part of a plan; only reads."""
@@ -96,44 +108,36 @@ class Lookup:
         """Return (first bytes of the vendor's file or None, its size or None)."""
         return download.beginning(found.url, line.timeout, _BEGINNING, line.headers)
 
-    def resolved(self, request, needs):
-        """Return ``request`` with the file in the store as its image; raises PolyvirtError.
+    def resolved(self, request):
+        """Return ``request`` with the file in the store as its image; raises PolyvirtError. A path is left as it is.
 
-        ``needs()`` returns the Needs of the VM (resolve.py). A path is left as it is.
+        A disk that an interrupted task has left counts, whatever the vendor publishes now.
         """
-        asked, option = request.creation["image"], f"{request.label}: image"
-        image = self.image(asked, needs, option, request.policy.timeout)
-        if image is None:
-            check_no_download(asked, option)
+        asked, has_begun_with = request.creation["image"], self.has_begun(request)
+        begun = has_begun_with and self.begun(asked, has_begun_with)
+        if begun:
+            return with_image(request, begun)
+        return self.of_form(request, read_image(asked["source"], (), f"{request.label}: image", names_of(asked)).form)
+
+    def of_form(self, request, form):
+        """As ``resolved``, for an image of which the text has this form (PATH, URL or NAME)."""
+        option = f"{request.label}: image"
+        if form == PATH:
+            check_no_download(request.creation["image"], option)
             return request
-        return replace(request, creation={**request.creation, "image": image})
+        return with_image(request, self.image(request, form, option))
 
-    def image(self, asked, needs, option, patience):
-        """Return the suboptions ``asked`` of an image with its file in the store; None if it is a path.
-
-        ``option`` begins messages. ``patience``: seconds to wait for another task that downloads the same image.
-        """
-        image = read_image(asked["source"], (), option, names_of(asked))
-        if image.form == PATH:
-            return None
-        needs = self.completed(needs())
+    def image(self, request, form, option):
+        """Return the suboptions of the image of a request with its file in the store; ``option`` begins messages."""
+        asked, needs = request.creation["image"], self.completed(self.needs(request))
         name = name_of_image(asked)
         about = f"{option}: {name}"
-        media = media_of(asked) if image.form == NAME else [medium_of_address(asked, needs, about)]
+        media = media_of(asked) if form == NAME else [medium_of_address(asked, needs, about)]
         choice = resolve(media, needs, about)
-        stored, fetch, warnings = self.located(asked, _wanted(asked, name, choice), choice, about, patience)
+        wanted = _wanted(asked, name, choice)
+        stored, fetch, warnings = self.located(asked, wanted, choice, about, request.policy.timeout)
         warnings = [*warnings, *(asked.get("catalogue") or {}).get("warnings", ())]
         return {**_as_stored(asked, name, stored), "fetch": fetch, "warnings": warnings}
-
-    def recorded(self, asked, inputs):
-        """Return the suboptions ``asked`` with the stored image that an unfinished VM has begun with, or None.
-
-        ``inputs`` are those of the mark of the VM. The image counts whatever the vendor has now.
-        """
-        digest = inputs.get("digest")
-        if not digest or inputs.get("image") != name_of_image(asked):
-            return None
-        return self.begun(asked, lambda stored: stored.digest == digest)
 
     def begun(self, asked, has_begun_with):
         """Return the suboptions ``asked`` with the newest stored image of this name that fits, or None."""
@@ -182,10 +186,11 @@ class Lookup:
 
 
 class Images(Lookup):
-    """The images that a host keeps in a directory."""
+    """The images that a host keeps in a directory; ``driver`` is that of a platform."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, driver=None):
         super().__init__(Store(directory))
+        self._driver = driver
 
     def completed(self, needs):
         commands = Commands()

@@ -24,7 +24,12 @@ def created_from(request, source, **more):
     """Return the request with ``source``, from which the platform creates the VM; the name remains the task's."""
     asked = request.creation["image"]
     warnings = (asked.get("catalogue") or {}).get("warnings", ())
-    image = {**asked, "source": source, "name": asked["source"], "fetch": None, "warnings": warnings, **more}
+    more = {"name": asked["source"], "fetch": None, "warnings": warnings, **more}
+    return with_image(request, {**asked, "source": source, **more})
+
+
+def with_image(request, image):
+    """Return the request with these suboptions of its image."""
     return replace(request, creation={**request.creation, "image": image})
 
 

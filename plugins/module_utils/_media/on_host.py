@@ -6,25 +6,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 
 from .._core.errors import PolyvirtError
 from .._ports import files
 
 
 class KeepsImages:
-    """A driver has ``default_image_directory``, and ``image_needs(request)``, which returns the Needs of a new VM."""
-
-    @property
-    def image_directory(self):
-        return self.options.get("image_directory") or self.default_image_directory
+    """A driver has ``default_image_directory``, and ``images_in(directory)``, which returns its Images."""
 
     @cached_property
     def images(self):
-        from .images import Images
-
-        return Images(self.image_directory)
+        return self.images_in(self.options.get("image_directory") or self.default_image_directory)
 
     def file_version(self, path, plan):
         """The version of a file, and those of the files below it; an ISO image has none below it."""
@@ -50,22 +43,8 @@ class KeepsImages:
         return native_files(plan)
 
     def resolve_image(self, request):
-        """Return the request with the file on the host as its image.
-
-        A disk that an interrupted task has left counts, whatever the vendor publishes now.
-        """
-        has_begun_with = self.has_begun(request)
-        begun = has_begun_with and self.images.begun(request.creation["image"], has_begun_with)
-        if begun:
-            return replace(request, creation={**request.creation, "image": begun})
-        return self.images.resolved(request, partial(self.image_needs, request))
-
-    def has_begun(self, _request):
-        """Return a function from a Stored to whether the disk of an interrupted task has its content, or None.
-
-        None: there is no such disk, or this platform creates it again.
-        """
-        return
+        """Return the request with the file on the host as its image."""
+        return self.images.resolved(request)
 
 
 def default_directory():

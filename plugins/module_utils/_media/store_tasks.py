@@ -3,19 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the modules image and image_info do: fetch images before a VM needs them, remove them, and list them.
 
-``driver`` is that of a platform with images on its host (keeping.py): an image is fetched as for a new VM, and the VMs
-that need it for their disks are those that hold its file. Its ``claims`` are None if VMs only have copies of images.
+``driver`` is that of a platform with images on its host (on_host.py): an image is fetched as for a new VM, and the VMs
+that need it for their disks are those that hold its file (``Lookup.are_used``).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from functools import partial
 
 from .._core.errors import InvalidInput, PolyvirtError, Refused
-from .._core.model import Request
+from .._core.model import Policy, Request
 from .._core.options.identity import listed
+from .._core.options.image_names import PATH, names_of, read_image
 from .._core.record.mark import name_of_image
 from .._core.sharing.claims import BASE, DELETE, FILE, UNREADABLE, Claim
 from .._core.sharing.world import World
@@ -28,7 +28,7 @@ class _Users:
     """The VMs that need images of the store for their disks; ``mode`` of the claims: DELETE reads more than BASE."""
 
     def __init__(self, driver, stored, mode):
-        self._claims, held = driver.claims, ()
+        self._claims, held = driver.claims if driver.images.are_used else None, ()
         if stored and self._claims:
             # As in a task about VMs: what all VMs hold is read after an observation.
             driver.traits()
@@ -73,15 +73,16 @@ def present(driver, params, check, approval):
 
 
 def _resolved(driver, name, params, config):
+    images = driver.images  # It checks the directory.
     asked = {key: params[key] for key in ("checksum", "refresh", "headers", "require_signature")}
     asked = {**asked, "source": name, "catalogue": (params["catalogue"] or {}).get(name)}
-    needs = partial(driver.image_needs, Request(name=name, config=config))
-    image = driver.images.image(asked, needs, "name", params["timeout"])
-    if image is None:
+    form = read_image(name, (), "name", names_of(asked)).form
+    if form == PATH:
         raise InvalidInput(
             f"name: {name} is a path, so it exists already.", "Set names of the catalogue, or addresses (https://...)."
         )
-    return image
+    policy = Policy(timeout=params["timeout"])
+    return images.image(Request(name, config=config, creation={"image": asked}, policy=policy), form, "name")
 
 
 def _is_missing(image):
@@ -165,7 +166,7 @@ def report(driver):
     users, problem = _users_if_known(driver, stored)
     return {
         "changed": False,
-        "directory": driver.image_directory,
+        "directory": driver.images.directory,
         "images": [
             {**_shown(one, users(one.path)), "file_size": one.file_size, "age": _days_since(one.fetched)}
             for one in stored
@@ -192,5 +193,5 @@ def _shown(stored, users):
 
 def _diff(driver, before, after):
     before, after = ("".join(f"{path}\n" for path in sorted(paths)) for paths in (before, after))
-    header = driver.image_directory
+    header = driver.images.directory
     return {"before_header": header, "after_header": header, "before": before, "after": after}

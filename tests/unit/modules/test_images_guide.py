@@ -23,12 +23,17 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.needed import VmmFiles
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl import images as wsl
 from ansible_collections.polyvirt.core.plugins.module_utils._front import image_store
-from ansible_collections.polyvirt.core.plugins.module_utils._media import images
+from ansible_collections.polyvirt.core.plugins.module_utils._media import names
 
 from collection_path import CHECKOUT
 
 GUIDE = (CHECKOUT / "docs/images.md").read_text(encoding="utf-8")
-_NEEDS = {"libvirt": virsh, "VirtualBox": vbox, "vmd": vmm, "Hyper-V": hyperv}
+_IMAGES = {
+    "libvirt": virsh.LibvirtImages,
+    "VirtualBox": vbox.VBoxImages,
+    "vmd": vmm.VmdImages,
+    "Hyper-V": hyperv.HostImages,
+}
 
 
 def _rows(header):
@@ -50,10 +55,10 @@ def test_options():
 
 def test_endings_of_addresses():
     text = " ".join(GUIDE.partition("The address of an image ends in")[2].partition(". ")[0].split())
-    endings = [f"{one}" for one in images._ENDINGS] + [f".{one}" for one in images._COMPRESSIONS]
+    endings = [f"{one}" for one in names._ENDINGS] + [f".{one}" for one in names._COMPRESSIONS]
     assert re.findall(r"`([^`]+)`", text) == sorted(endings, key=re.findall(r"`([^`]+)`", text).index)
     text = GUIDE.partition("On WSL, it ends in")[2].partition(". ")[0].partition(".\n")[0]
-    assert re.findall(r"`([^`]+)`", text) == [*images._ARCHIVES]
+    assert re.findall(r"`([^`]+)`", text) == [*names.ARCHIVES]
 
 
 @pytest.mark.parametrize("is_root", [True, False], ids=["root", "user"])
@@ -71,27 +76,28 @@ def test_default_directories(monkeypatch, is_root):
             expected = other[0] if is_root else first
         else:
             expected = first
-        assert image_store._driver(params, image_store.INFO_OPTIONS).image_directory == expected
-
-
-_WINDOWS = SimpleNamespace(architecture="amd64")
+        assert image_store._driver(params, image_store.INFO_OPTIONS).images.directory == expected
 
 
 def _without_qemu_img(program):
     raise Unavailable(f"{program} was not found.", why="missing")
 
 
+def _needs(images, driver):
+    """The needs of a new VM, without a host."""
+    return images.needs(SimpleNamespace(_driver=driver, architecture="amd64", who="the host"), Request(name="web1"))
+
+
 def test_formats():
     rows = _rows("platform | formats that are used as they are | other formats | linked")
-    assert [row[0] for row in rows] == [*_NEEDS, "Proxmox VE", "Vagrant", "WSL"]
+    assert [row[0] for row in rows] == [*_IMAGES, "Proxmox VE", "Vagrant", "WSL"]
     online, *archives = rows[-1][1].split(", ")
     assert (online, tuple(one.strip("`.") for one in archives)) == ("name of the online list", wsl._ARCHIVES)
-    proxmox_formats = rows[len(_NEEDS)][1].partition(";")[0]
-    assert tuple(proxmox_formats.split(", ")) == proxmox._needs(Request(name="web1")).formats
-    for platform, formats, converted, linked in rows[: len(_NEEDS)]:
+    proxmox_formats = rows[len(_IMAGES)][1].partition(";")[0]
+    assert tuple(proxmox_formats.split(", ")) == _needs(proxmox.NodeImages, None).formats
+    for platform, formats, converted, linked in rows[: len(_IMAGES)]:
         commands = SimpleNamespace(find=_without_qemu_img)
-        driver = SimpleNamespace(virt_type_for_new_vm=lambda: "qemu", commands=commands, images=_WINDOWS)
-        needs = _NEEDS[platform].image_needs(driver, Request(name="web1"))
+        needs = _needs(_IMAGES[platform], SimpleNamespace(virt_type_for_new_vm=lambda: "qemu", commands=commands))
         assert tuple(formats.removesuffix(", if the host has no `qemu-img`").split(", ")) == needs.formats
         assert ((needs.target or needs.formats[0]) in converted) is (platform != "libvirt")
         assert (linked == "–") is (platform == "VirtualBox")

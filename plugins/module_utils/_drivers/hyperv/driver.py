@@ -58,20 +58,7 @@ class HyperVDriver(HyperVObserver):
 
     def resolve_image(self, request):
         """Return the request with the file on the host as its image."""
-        from .images import resolved
-
-        return resolved(self, request)
-
-    @property
-    def image_directory(self):
-        """The directory for images on the host."""
-        return self.images.store.directory
-
-    def image_needs(self, request):
-        """Return the Needs of a new VM."""
-        from .images import image_needs
-
-        return image_needs(self, request)
+        return self.images.resolved(request)
 
     @property
     def host_files(self):

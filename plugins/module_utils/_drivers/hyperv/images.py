@@ -9,9 +9,9 @@ Windows has no program that reads the images of vendors.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from ..._core.options.image_names import NAME, read_image
+from ..._core.record.mark import name_of_image
 from ..._media.choose import Needs
 from ..._media.windows.copy import ImagesOnWindows
 from ..._tools.windows_files import key_of
@@ -20,47 +20,46 @@ from .mark import own_mark, temporary_name
 _FORMATS = ("vhdx",)
 
 
-def resolved(driver, request):
-    """Return the request with a file on the host as its image; a path is left as it is.
-
-    Secure Boot accepts only loaders of Windows unless the template is another one, and the images of the catalogue
-    contain none. The setting of an existing VM is not compared unless the task sets it.
-    """
-    asked = request.creation["image"]
-    begun = driver.images.recorded(asked, _unfinished_inputs(driver, request.name))
-    if begun:
-        found = replace(request, creation={**request.creation, "image": begun})
-    else:
-        found = driver.images.resolved(request, partial(driver.image_needs, request))
-    is_name = read_image(asked["source"], (), "image").form == NAME
-    set_by_task = {key: request.config.get(key) for key in ("secure_boot", "secure_boot_template")}
-    if not is_name or request.config.get("firmware") == "bios" or set(set_by_task.values()) != {None}:
-        return found
-    return replace(found, config={**found.config, "secure_boot_template": "linux"})
-
-
-def _unfinished_inputs(driver, name):
-    """The inputs in the mark of the VM that an interrupted task has left, which this task creates again."""
-    left = (raw for raw in driver.found.vms.values() if name and raw["Name"] == temporary_name(name))
-    return next((own_mark(raw)["inputs"] for raw in left), {})
-
-
-def image_needs(driver, request):
-    """Return the Needs of a new VM."""
-    return Needs(
-        platform="Hyper-V",
-        architecture=driver.images.architecture,
-        formats=_FORMATS,
-        firmware=request.config.get("firmware") or "uefi",
-        where=" on the controller",
-    )
-
-
 class HostImages(ImagesOnWindows):
     """The images of a host with Hyper-V."""
 
     def __init__(self, driver):
         super().__init__(driver, "ProgramData", _FORMATS)
+
+    def needs(self, request):
+        return Needs(
+            platform="Hyper-V",
+            architecture=self.architecture,
+            formats=_FORMATS,
+            firmware=request.config.get("firmware") or "uefi",
+            where=" on the controller",
+        )
+
+    def has_begun(self, request):
+        """Return a function from a Stored to whether an interrupted task has begun a VM with it, or None.
+
+        Its mark says so, and this task creates the VM again.
+        """
+        unfinished = temporary_name(request.name) if request.name else None
+        left = (raw for raw in self._driver.found.vms.values() if raw["Name"] == unfinished)
+        inputs = next((own_mark(raw)["inputs"] for raw in left), {})
+        digest = inputs.get("digest")
+        if not digest or inputs.get("image") != name_of_image(request.creation["image"]):
+            return None
+        return lambda stored: stored.digest == digest
+
+    def resolved(self, request):
+        """Return the request with a file on the host as its image; a path is left as it is.
+
+        Secure Boot accepts only loaders of Windows unless the template is another one, and the images of the catalogue
+        contain none. The setting of an existing VM is not compared unless the task sets it.
+        """
+        found = super().resolved(request)
+        is_name = read_image(request.creation["image"]["source"], (), "image").form == NAME
+        set_by_task = {key: request.config.get(key) for key in ("secure_boot", "secure_boot_template")}
+        if not is_name or request.config.get("firmware") == "bios" or set(set_by_task.values()) != {None}:
+            return found
+        return replace(found, config={**found.config, "secure_boot_template": "linux"})
 
     def fetch(self, image):
         is_new, stored = super().fetch(image), image["fetch"].stored

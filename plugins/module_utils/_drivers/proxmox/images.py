@@ -17,6 +17,7 @@ from ..._core.record.mark import image_in, name_of_image
 from ..._media.by_controller import CopiedImages, Copy, images_of_controller
 from ..._media.choose import Needs
 from ..._media.images import Lookup
+from ..._media.names import with_image
 from ..._ports import download
 from .settings.place import AUTO
 from .store import ARCHITECTURE, CONTENT, NodeStore, node_with_storage, storage_on
@@ -41,13 +42,12 @@ def resolved(driver, request):
     name = name_of_image(asked)
     unfinished = driver.unfinished_options(label)
     if unfinished is not None and unfinished.inputs.get("image") == name:
-        return _with_image(request, _as_recorded(asked, unfinished.inputs))
+        return with_image(request, _as_recorded(asked, unfinished.inputs))
     _check_release(driver, f"{label}: image '{name}': ")
     node = _node_for(driver, request)
-    found = images_on(driver, node, f"{label}: ").resolved(request, lambda: _needs(request))
+    found = images_on(driver, node, f"{label}: ").image(request, image.form, f"{label}: image")
     # The file is on this node only, unless the storage is shared.
-    found = replace(found, config={**found.config, "node": node})
-    return _with_image(found, {**found.creation["image"], "node": node})
+    return with_image(replace(request, config={**request.config, "node": node}), {**found, "node": node})
 
 
 def _check_release(driver, where):
@@ -56,10 +56,6 @@ def _check_release(driver, where):
             f"{where}this is Proxmox VE {driver.version()}, but names and addresses of images need 8.4 or later.",
             "Set the volume of an image that is on a storage, or clone a template.",
         )
-
-
-def _with_image(request, image):
-    return replace(request, creation={**request.creation, "image": image})
 
 
 def _as_recorded(asked, inputs):
@@ -77,21 +73,6 @@ def _node_for(driver, request):
     return resources.choose_node(label, driver.storage, memory, lambda one: storage_on(driver, one, f"{label}: "))
 
 
-def _needs(request):
-    """The Needs of a new VM. Its CPU model is not known."""
-    config = request.config
-    devices = {_NICS.get((nic or {}).get("model")) for nic in (config.get("networks") or {}).values()}
-    devices.add(_CONTROLLERS.get((config.get("native") or {}).get("scsihw")))
-    return Needs(
-        platform="Proxmox VE",
-        architecture=ARCHITECTURE,
-        formats=("qcow2", "raw", "vmdk"),
-        firmware=config.get("firmware") or "bios",
-        devices=tuple(sorted(devices - {None})),
-        where=f" on {NodeImages.who}",
-    )
-
-
 def images_on(driver, node, where=""):
     """The NodeImages of a node; ``where`` begins messages."""
     if node not in driver.images:
@@ -103,30 +84,40 @@ def images_on(driver, node, where=""):
 class HostOfImages:
     """A node for the modules image and image_info (_media/store_tasks.py)."""
 
-    #: Images are imported, so no VM needs the file.
-    claims = None
-
     def __init__(self, driver):
         _check_release(driver, "platform: proxmox: ")
         self.node = node_with_storage(driver, driver.options.get("node"))
         self.images = images_on(driver, self.node)
-
-    @property
-    def image_directory(self):
-        return f"{self.images.store.name}:{CONTENT}"
-
-    def image_needs(self, request):
-        return _needs(request)
 
 
 class NodeImages(CopiedImages):
     """The images on a storage."""
 
     who = "the host of the task"
+    #: Images are imported.
+    are_used = False
 
     def __init__(self, driver, node, store):
         super().__init__(store, images_of_controller())
         self._driver, self._node = driver, node
+
+    @property
+    def directory(self):
+        return f"{self.store.name}:{CONTENT}"
+
+    def needs(self, request):
+        """Return the Needs of a new VM. Its CPU model is not known."""
+        config = request.config
+        devices = {_NICS.get((nic or {}).get("model")) for nic in (config.get("networks") or {}).values()}
+        devices.add(_CONTROLLERS.get((config.get("native") or {}).get("scsihw")))
+        return Needs(
+            platform="Proxmox VE",
+            architecture=ARCHITECTURE,
+            formats=("qcow2", "raw", "vmdk"),
+            firmware=config.get("firmware") or "bios",
+            devices=tuple(sorted(devices - {None})),
+            where=f" on {self.who}",
+        )
 
     @property
     def place(self):
@@ -215,9 +206,3 @@ def _is_uploaded(asked, choice):
     has_secret = asked.get("headers") or any(download.shown(address) != address for address in addresses)
     is_signed = (medium.get("signature") or {}).get("signs") == "file" and not asked.get("checksum")
     return bool(choice.chain or has_secret or is_signed)
-
-
-def fetch(driver, vm, step):
-    """Carry out the verb ``fetch``."""
-    image = step.arguments["image"]
-    images_on(driver, image["node"], f"{vm.name}: ").fetch(image)

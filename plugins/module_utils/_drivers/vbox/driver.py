@@ -64,10 +64,10 @@ class VBoxDriver(on_host.KeepsImages, VBoxObserver):
     def default_image_directory(self):
         return on_host.default_directory()
 
-    def image_needs(self, request):
-        from .images import image_needs
+    def images_in(self, directory):
+        from .images import VBoxImages
 
-        return image_needs(self, request)
+        return VBoxImages(directory, self)
 
     # Acting ---------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._media.choose import Needs, level_of
+from ..._media.images import Images
 from ..._ports import host
 from .settings.networks import NIC_SYNONYMS
 
@@ -19,16 +20,19 @@ _DEVICES = {
 }  # fmt: skip
 
 
-def image_needs(_driver, request):
-    """Return the Needs of a new VM."""
-    networks = request.config.get("networks", {"0": {}})
-    models = {(nic.get("model") or _DEFAULT_NIC) for nic in networks.values() if nic is not None}
-    models = {NIC_SYNONYMS.get(model.lower(), model) for model in models}
-    return Needs(
-        platform="VirtualBox",
-        architecture=host.architecture(),
-        formats=_FORMATS,
-        firmware=request.config.get("firmware") or "bios",
-        devices=tuple(sorted({_DEVICES[model] for model in models if model in _DEVICES})),
-        cpu=level_of(host.cpu_flags()),
-    )
+class VBoxImages(Images):
+    """The images of a user of VirtualBox."""
+
+    def needs(self, request):
+        """Return the Needs of a new VM."""
+        networks = request.config.get("networks", {"0": {}})
+        models = {(nic.get("model") or _DEFAULT_NIC) for nic in networks.values() if nic is not None}
+        models = {NIC_SYNONYMS.get(model.lower(), model) for model in models}
+        return Needs(
+            platform="VirtualBox",
+            architecture=host.architecture(),
+            formats=_FORMATS,
+            firmware=request.config.get("firmware") or "bios",
+            devices=tuple(sorted({_DEVICES[model] for model in models if model in _DEVICES})),
+            cpu=level_of(host.cpu_flags()),
+        )

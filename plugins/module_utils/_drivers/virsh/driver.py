@@ -84,15 +84,10 @@ class VirshDriver(on_host.KeepsImages, VirshObserver):
     def default_image_directory(self):
         return os.path.join(self.default_folder, "polyvirt")
 
-    def image_needs(self, request):
-        from .images import image_needs
+    def images_in(self, directory):
+        from .images import LibvirtImages
 
-        return image_needs(self, request)
-
-    def has_begun(self, request):
-        from .images import has_begun
-
-        return has_begun(self, request)
+        return LibvirtImages(directory, self)
 
     def run_in_guest(self, vm, command):
         from .guest import run_in_guest

@@ -9,6 +9,7 @@ from functools import partial
 
 from ..._core.errors import CommandFailed
 from ..._media.choose import Needs, level_of
+from ..._media.images import Images
 from ..._ports import files, host
 from .settings.disks import slot_name
 
@@ -17,33 +18,35 @@ _EMULATED = "x86-64-v1"
 _FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd")
 
 
-def image_needs(driver, request):
-    """Return the Needs of a new VM."""
-    is_emulated = driver.virt_type_for_new_vm() == "qemu"
-    cpu = _EMULATED if is_emulated else level_of(host.cpu_flags())
-    networks = request.config.get("networks") or {}
-    return Needs(
-        platform="libvirt",
-        architecture=host.architecture(),
-        formats=_FORMATS,
-        firmware=request.config.get("firmware") or "bios",
-        devices=tuple(sorted({nic["model"] for nic in networks.values() if nic and nic.get("model")})),
-        # The option native can set another CPU model.
-        cpu=None if request.config.get("native") else cpu,
-    )
+class LibvirtImages(Images):
+    """The images of a host with libvirt."""
 
+    def needs(self, request):
+        """Return the Needs of a new VM."""
+        is_emulated = self._driver.virt_type_for_new_vm() == "qemu"
+        cpu = _EMULATED if is_emulated else level_of(host.cpu_flags())
+        networks = request.config.get("networks") or {}
+        return Needs(
+            platform="libvirt",
+            architecture=host.architecture(),
+            formats=_FORMATS,
+            firmware=request.config.get("firmware") or "bios",
+            devices=tuple(sorted({nic["model"] for nic in networks.values() if nic and nic.get("model")})),
+            # The option native can set another CPU model.
+            cpu=None if request.config.get("native") else cpu,
+        )
 
-def has_begun(driver, request):
-    """Return a function from a Stored to whether the first disk of an interrupted task has its content, or None.
+    def has_begun(self, request):
+        """Return a function from a Stored to whether the first disk of an interrupted task has its content, or None.
 
-    Only its content shows which image the disk is from, because the VM is defined last.
-    """
-    slot = slot_name(0)
-    entry = (request.config.get("disks") or {}).get(slot) or {}
-    path = driver.storage.disk_path(request.name, slot, entry.get("format") or "qcow2")
-    if not files.is_file(path):
-        return None
-    return partial(_has_content, driver, path, entry, bool(request.creation["image"].get("linked")))
+        Only its content shows which image the disk is from, because the VM is defined last.
+        """
+        slot = slot_name(0)
+        entry = (request.config.get("disks") or {}).get(slot) or {}
+        path = self._driver.storage.disk_path(request.name, slot, entry.get("format") or "qcow2")
+        if not files.is_file(path):
+            return None
+        return partial(_has_content, self._driver, path, entry, bool(request.creation["image"].get("linked")))
 
 
 def _has_content(driver, path, entry, linked, stored):

@@ -51,10 +51,10 @@ class VmmDriver(on_host.KeepsImages, VmmObserver):
     def default_image_directory(self):
         return os.path.join(STORAGE, "polyvirt")
 
-    def image_needs(self, request):
-        from .images import image_needs
+    def images_in(self, directory):
+        from .images import VmdImages
 
-        return image_needs(self, request)
+        return VmdImages(directory, self)
 
     def lane(self, _vm):
         """Return the same lane for all VMs: they share vm.conf, which vmd reads as a whole."""

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from ..._media import unpack
 from ..._media.choose import QEMU_IMG, Needs
+from ..._media.images import Images
 from ..._ports import host
 
 
-def image_needs(driver, _request):
-    """Return the Needs of a new VM.
+class VmdImages(Images):
+    """The images of a host with vmd."""
 
-    vmd cannot read the compressed qcow2 images of vendors (vioqcow2.c), and raw ones are several times as large.
-    """
-    return Needs(
-        platform="vmd",
-        architecture=host.architecture(),
-        formats=() if unpack.converters(driver.commands, QEMU_IMG) else ("raw",),
-        target="qcow2",
-        firmware="bios",
-        serial_console=True,
-    )
+    def needs(self, _request):
+        """Return the Needs of a new VM.
+
+        vmd cannot read the compressed qcow2 images of vendors (vioqcow2.c), and raw ones are several times as large.
+        """
+        return Needs(
+            platform="vmd",
+            architecture=host.architecture(),
+            formats=() if unpack.converters(self._driver.commands, QEMU_IMG) else ("raw",),
+            target="qcow2",
+            firmware="bios",
+            serial_console=True,
+        )

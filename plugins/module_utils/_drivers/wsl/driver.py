@@ -79,9 +79,7 @@ class WslDriver(WslObserver):
         if is_path(asked["source"]) and "://" not in asked["source"]:
             check_no_download(asked, f"{request.label}: image")
             return request
-        from .images import resolved
-
-        return resolved(self, request)
+        return self.images.resolved(request)
 
     def online_names(self):
         """Return the names of the online list; None if it cannot be read, which the installation reports."""

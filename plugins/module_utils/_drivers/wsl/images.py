@@ -10,13 +10,12 @@ An archive (.wsl, or a tarball) is downloaded and verified by the controller, an
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from ..._core.errors import InvalidInput, NotFound, Refused
 from ..._core.options.image_names import NAME, ONLINE, names_of, read_image
 from ..._core.record.mark import image_in, name_of_image, parsed
 from ..._media.choose import WSL, Needs, resolve
-from ..._media.names import base_of, created_from, media_of
+from ..._media.names import base_of, created_from, media_of, with_image
 from ..._media.windows.copy import ImagesOnWindows
 from ..._tools.wsl import INSTALLED, MARK, check, in_shell
 from .configure import stopped_again
@@ -37,44 +36,6 @@ _OF_FILES = {
     "headers": "WSL sends no headers.",
     "require_signature": "WSL verifies what it downloads by a checksum.",
 }
-
-
-def resolved(driver, request):
-    """Return the request with a name of the online list, or a file on the host, as its image; a path as it is."""
-    begun = _begun(driver, request)
-    if begun:
-        return _with_image(request, begun)
-    asked, about = request.creation["image"], f"{request.label}: image"
-    names = driver.online_names() if "://" not in asked["source"] else None
-    image = read_image(asked["source"], (ONLINE,), about, names_of(asked), names)
-    if image.form == NAME:
-        online, files = _media_of(asked)
-        if _has(online, names) or not files:
-            _check_no_file(asked, about)
-            return _from_list(request, image.value, names)
-    elif image.form == ONLINE:
-        _check_no_file(asked, about)
-        return request
-    return driver.images.resolved(request, partial(image_needs, driver, request))
-
-
-def _begun(driver, request):
-    """The image of a distribution that an interrupted task has registered from a file, or None.
-
-    It is only completed, whatever the vendor publishes now, and whether or not the file still exists.
-    """
-    raw, asked = driver.host.named(request.name), request.creation["image"]
-    if raw is None or raw.get("State") != INSTALLED or not driver.is_unfinished(raw):
-        return None
-    inputs, name = (parsed(raw.get(MARK)) or {}).get("inputs", {}), name_of_image(asked)
-    if not inputs.get("fetched") or inputs.get("image") != name:
-        return None
-    # Without a separator, it is not taken for a path that has to exist.
-    return {**asked, **image_in(inputs), "source": base_of(name), "fetch": None, "warnings": ()}
-
-
-def _with_image(request, image):
-    return replace(request, creation={**request.creation, "image": image})
 
 
 # Names of the online list ---------------------------------------------------------------------------------------------
@@ -139,19 +100,54 @@ def _sent(calls):
 # Files ----------------------------------------------------------------------------------------------------------------
 
 
-def image_needs(driver, _request):
-    """Return the Needs of a new distribution that is created from a file."""
-    return replace(_ONLINE, architecture=driver.images.architecture, formats=_ARCHIVES)
+def _begun(driver, request):
+    """The image of a distribution that an interrupted task has registered from a file, or None.
+
+    It is only completed, whatever the vendor publishes now, and whether or not the file still exists.
+    """
+    raw, asked = driver.host.named(request.name), request.creation["image"]
+    if raw is None or raw.get("State") != INSTALLED or not driver.is_unfinished(raw):
+        return None
+    inputs, name = (parsed(raw.get(MARK)) or {}).get("inputs", {}), name_of_image(asked)
+    if not inputs.get("fetched") or inputs.get("image") != name:
+        return None
+    # Without a separator, it is not taken for a path that has to exist.
+    return {**asked, **image_in(inputs), "source": base_of(name), "fetch": None, "warnings": ()}
 
 
 class Archives(ImagesOnWindows):
     """The archives that a host keeps. They are a user's, as distributions are."""
 
+    #: An archive is unpacked.
+    are_used = False
+
     def __init__(self, driver):
         super().__init__(driver, "LOCALAPPDATA", _ARCHIVES)
 
-    def image(self, asked, needs, option, patience):
-        if (asked.get("catalogue") or {}).get("media"):
+    def needs(self, _request):
+        return replace(_ONLINE, architecture=self.architecture, formats=_ARCHIVES)
+
+    def resolved(self, request):
+        """Return the request with a name of the online list, or a file on the host, as its image; a path as it is."""
+        begun = _begun(self._driver, request)
+        if begun:
+            return with_image(request, begun)
+        asked, about = request.creation["image"], f"{request.label}: image"
+        names = self._driver.online_names() if "://" not in asked["source"] else None
+        image = read_image(asked["source"], (ONLINE,), about, names_of(asked), names)
+        if image.form == NAME:
+            online, files = _media_of(asked)
+            if _has(online, names) or not files:
+                _check_no_file(asked, about)
+                return _from_list(request, image.value, names)
+        elif image.form == ONLINE:
+            _check_no_file(asked, about)
+            return request
+        return self.of_form(request, image.form)
+
+    def image(self, request, form, option):
+        asked = request.creation["image"]
+        if form == NAME:
             online, files = _media_of(asked)
             if online and not files:
                 raise Refused(
@@ -160,22 +156,5 @@ class Archives(ImagesOnWindows):
                 )
             # Names of the online list have no file, and need no architecture.
             catalogue = {**asked["catalogue"], "media": files} if files else asked["catalogue"]
-            asked = {**asked, "catalogue": catalogue}
-        return super().image(asked, needs, option, patience)
-
-
-class HostOfImages:
-    """A host for the modules image and image_info (_media/store_tasks.py)."""
-
-    #: An archive is unpacked, so no distribution needs the file.
-    claims = None
-
-    def __init__(self, driver):
-        self._driver, self.images = driver, driver.images
-
-    @property
-    def image_directory(self):
-        return self.images.store.directory
-
-    def image_needs(self, request):
-        return image_needs(self._driver, request)
+            request = with_image(request, {**asked, "catalogue": catalogue})
+        return super().image(request, form, option)

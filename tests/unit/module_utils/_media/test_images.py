@@ -38,6 +38,14 @@ def _qcow2(size=3 * _GIB, backing=0, features=0, content=b"data" * 500_000):
 QCOW2 = _qcow2()
 
 
+class Images(product.Images):
+    """The images of a host on which a VM has these needs."""
+
+    def __init__(self, directory, needs=_NEEDS):
+        super().__init__(directory)
+        self.needs = lambda _request: needs
+
+
 class Tasks:
     """Tasks on one host, each with an own ``Images``."""
 
@@ -58,12 +66,12 @@ class Tasks:
 
     def resolved(self, *arguments, images=None, **more):
         """The resolved image of a task that only reads."""
-        images = images or product.Images(str(self.folder))
-        return images.resolved(self.request(*arguments, **more), lambda: _NEEDS).creation["image"]
+        images = images or Images(str(self.folder))
+        return images.resolved(self.request(*arguments, **more)).creation["image"]
 
     def run(self, *arguments, **more):
         """The resolved image of a task that fetches it, too."""
-        images = product.Images(str(self.folder))
+        images = Images(str(self.folder))
         image = self.resolved(*arguments, images=images, **more)
         if image["fetch"]:
             images.fetch(image)
@@ -124,7 +132,7 @@ def test_stored_image_needs_no_request(tasks, server):
 
 
 def test_several_vms_of_a_task_ask_once(tasks, server):
-    images = product.Images(str(tasks.folder))
+    images = Images(str(tasks.folder))
     first, second = tasks.resolved(images=images), tasks.resolved(images=images)
     assert len(server.requests) == 2
     images.fetch(first)
@@ -148,7 +156,7 @@ def test_refresh_of_the_newest_image_fetches_nothing(tasks):
 
 def test_next_task_completes_a_download(tasks, server, pauses):
     server.cuts[_IMAGE] = [None, 1_000_000, 0, 0, 0]
-    images = product.Images(str(tasks.folder))
+    images = Images(str(tasks.folder))
     image = tasks.resolved(images=images)
     with pytest.raises(PolyvirtError, match="connection broke off after 1000000 bytes"):
         images.fetch(image)
@@ -170,7 +178,7 @@ def test_part_of_an_older_version_is_removed(tasks, server):
 
 
 def test_wrong_content_is_not_kept(tasks, server):
-    images = product.Images(str(tasks.folder))
+    images = Images(str(tasks.folder))
     image = tasks.resolved(images=images)
     server.files[_IMAGE] = _qcow2(content=b"forged")
     with pytest.raises(Refused, match="but it must be"):
@@ -305,11 +313,11 @@ def test_address_without_a_known_format(tasks):
 
 def test_address_has_a_serial_console_as_far_as_is_known(tasks):
     needs = replace(_NEEDS, serial_console=True)
-    images = product.Images(str(tasks.folder))
-    image = images.resolved(tasks.request(source=_address(tasks)), lambda: needs).creation["image"]
+    images = Images(str(tasks.folder), needs)
+    image = images.resolved(tasks.request(source=_address(tasks))).creation["image"]
     assert image["fetch"] is not None
     with pytest.raises(PolyvirtError, match="has no serial console"):
-        images.resolved(tasks.request(), lambda: needs)
+        images.resolved(tasks.request())
 
 
 def test_incomplete_downloads_of_former_versions_are_removed(tasks):
@@ -354,12 +362,12 @@ def test_headers_are_sent(tasks, server):
 def test_unknown_name_names_near_ones(tasks):
     request = Request(name="web1", creation={"image": {"source": "debain-13", "catalogue": {"names": ["debian-13"]}}})
     with pytest.raises(InvalidInput, match=r"there is no image named 'debain-13'. Did you mean debian-13[?]"):
-        product.Images(str(tasks.folder)).resolved(request, lambda: _NEEDS)
+        Images(str(tasks.folder)).resolved(request)
 
 
 def test_path_is_left_as_it_is(tasks):
     request = Request(name="web1", creation={"image": {"source": "/x.qcow2"}})
-    assert product.Images(str(tasks.folder)).resolved(request, lambda: _NEEDS) is request
+    assert Images(str(tasks.folder)).resolved(request) is request
 
 
 def test_mirror_replaces_the_longest_prefix(tasks, server):
@@ -398,7 +406,7 @@ def test_image_of_another_name_is_not_used(tasks):
 
 def test_download_without_checksum_begins_again(tasks, server, pauses):
     """Nothing would detect that the rest is of a newer version."""
-    images = product.Images(str(tasks.folder))
+    images = Images(str(tasks.folder))
     image = tasks.resolved(source=_address(tasks, path="/x/image.qcow2"), images=images)
     server.cuts["/x/image.qcow2"] = [3000]
     images.fetch(image)

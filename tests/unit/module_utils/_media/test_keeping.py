@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
-from ansible_collections.polyvirt.core.plugins.module_utils._media import images as product
-from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import Needs
 from ansible_collections.polyvirt.core.plugins.module_utils._media.on_host import KeepsImages
 
 from unit.module_utils._media.server import checksum
-from unit.module_utils._media.test_images import QCOW2, Tasks
+from unit.module_utils._media.test_images import QCOW2, Images, Tasks
 
 
 class _Host(KeepsImages):
@@ -25,11 +21,10 @@ class _Host(KeepsImages):
     def __init__(self, tasks, disk):
         self.options, self._disk = {"image_directory": str(tasks.folder)}, disk
 
-    def image_needs(self, _request):
-        return Needs("libvirt", "amd64", ("qcow2", "raw"))
-
-    def has_begun(self, _request):
-        return self._holds if self._disk else None
+    def images_in(self, directory):
+        images = Images(directory)
+        images.has_begun = lambda _request: self._holds if self._disk else None
+        return images
 
     def _holds(self, stored):
         with open(stored.path, "rb") as file:
@@ -79,5 +74,4 @@ def test_image_with_another_checksum_in_the_task_is_another_one(tasks):
 
 
 def test_platform_without_such_disks_asks_no_store(tasks):
-    assert KeepsImages.has_begun(SimpleNamespace(), Request(name="web1")) is None
-    assert isinstance(_Host(tasks, None).images, product.Images)
+    assert Images(str(tasks.folder)).has_begun(Request(name="web1")) is None

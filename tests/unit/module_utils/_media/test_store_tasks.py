@@ -24,6 +24,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
 from ansible_collections.polyvirt.core.plugins.module_utils._media import on_host, store_tasks
 from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import Needs
 from ansible_collections.polyvirt.core.plugins.module_utils._media.download import downloading
+from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._media.server import checksum
@@ -48,6 +49,14 @@ class _Claims(HoldsClaims):
         return [*found, *([Held("bad", "bad", claims=(unreadable,))] if self._host.unreadable else [])]
 
 
+class _Images(Images):
+    """The images of a host, which is the driver, too."""
+
+    def needs(self, request):
+        self._driver.firmware.append(request.config.get("firmware"))
+        return Needs("libvirt", "amd64", ("qcow2",))
+
+
 class _Host:
     """A host with a vendor's server; each call is a task with a driver of its own."""
 
@@ -68,12 +77,8 @@ class _Host:
         host = self
 
         class Driver(on_host.KeepsImages):
-            image_directory = str(host.folder)
             claims = _Claims(host)
-
-            def image_needs(self, request):
-                host.firmware.append(request.config.get("firmware"))
-                return Needs("libvirt", "amd64", ("qcow2",))
+            images = _Images(str(host.folder), host)
 
             def traits(self):
                 return None
