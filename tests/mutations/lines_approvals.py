@@ -249,7 +249,11 @@ MUTATIONS = (
         _VERSIONS_TESTS,
     ),
     Mutation(
-        "changed-image-of-the-store-is-used", "_media/store.py", "found != stored.content", "False", _STORED_TESTS
+        "changed-image-of-the-store-is-used",
+        "_media/store.py",
+        "self.content_of(stored) != stored.content",
+        "False",
+        _STORED_TESTS,
     ),
     Mutation(
         "image-of-the-store-is-not-compared",
@@ -261,7 +265,7 @@ MUTATIONS = (
     Mutation(
         "each-image-of-the-store-is-read",
         "_media/store.py",
-        "files.version(stored.path) == list(stored.seen or ())",
+        "self.seen(stored.path) == list(stored.seen or ())",
         "False",
         _STORED_TESTS,
     ),

@@ -85,8 +85,8 @@ MUTATIONS = (
     # Stored images.
     Mutation(
         "replaced-image-on-windows-is-used",
-        "_media/windows/store.py",
-        "hash_in(result.answers[0]) != stored.content",
+        "_media/store.py",
+        "self.content_of(stored) != stored.content",
         "False",
         _of(_HYPERV, "test_stored_image_that_was_changed_on_the_host_is_rejected")
         + _of(_WSL_IMAGES, "test_stored_archive_that_was_changed_on_the_host_is_rejected"),
@@ -100,7 +100,7 @@ MUTATIONS = (
     ),
     Mutation(
         "each-image-on-windows-is-read-again",
-        "_media/windows/store.py",
+        "_media/store.py",
         "self.seen(stored.path) == list(stored.seen or ())",
         "False",
         _of(_HYPERV, "test_stored_image_that_was_changed_on_the_host_is_rejected"),

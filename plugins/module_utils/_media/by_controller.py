@@ -17,7 +17,7 @@ from .._core.errors import Refused
 from .._core.units import rounded_up
 from .._ports.clock import Clock
 from . import download, on_host
-from .images import Fetch, Images, Lookup, warnings_of_stored
+from .images import Fetch, Images, Lookup
 from .store import Stored
 
 #: The key of the lock while an image is copied (download.downloading).
@@ -46,8 +46,12 @@ class Copy:
 
     @property
     def extent(self):
-        """The bytes that are needed in the store, at least; None: unknown."""
+        """The bytes of the image as far as they are known, else None."""
         return self.fetch.extent if self.fetch else self.stored.file_size
+
+    @property
+    def needed(self):
+        return self.extent or 0
 
     @property
     def note(self):
@@ -72,21 +76,10 @@ class CopiedImages(Lookup):
     def completed(self, needs):
         return self._controller.completed(needs)
 
-    def located(self, asked, wanted, choice, about, patience):
-        stored = None if asked.get("refresh") else self.store.find(wanted)
-        if stored:
-            self.check_content(stored, about)
-            return stored, None, warnings_of_stored(stored, about)
+    def way(self, asked, wanted, choice, about, patience):
         local, fetch, warnings = self._controller.located(asked, wanted, choice, about, patience)
         here = replace(local, path=self.store.path_for(os.path.basename(local.path)))
-        stored = self.store.stored_as(here)
-        if stored:
-            self.check_content(stored, about)
-            return stored, None, warnings
-        self.store.check_free(here.path)
-        copy = Copy(here, local.path, fetch, patience, self.who)
-        self.store.check_space(copy.extent or 0, about)
-        return here, copy, warnings
+        return here, Copy(here, local.path, fetch, patience, self.who), warnings
 
     @contextmanager
     def local(self, image):

@@ -35,7 +35,7 @@ from .download import (
     verifier_of,
 )
 from .names import ARCHIVES, base_of, media_of, medium_of_address, with_image
-from .store import Store, Stored
+from .store import FolderStore, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
 _BEGINNING = 4096
@@ -56,6 +56,11 @@ class Fetch:
     extent: Optional[int]
     patience: int
     requires_signature: bool = False
+
+    @property
+    def needed(self):
+        """The bytes that are needed in the store, at least."""
+        return (self.extent or 0) * (2 if self.choice.chain else 1)
 
     @property
     def note(self):
@@ -96,9 +101,6 @@ class Lookup:
 
     def check_removal(self, stored):
         """Raise if the images ``stored`` cannot be removed; only reads."""
-
-    def check_content(self, stored, about):
-        """Raise if the file of a stored image is not the one that was stored, as far as the store can tell."""
 
     def leftovers(self):
         """Return the paths of incomplete files in the store that no task holds."""
@@ -148,20 +150,26 @@ class Lookup:
 
     def located(self, asked, wanted, choice, about, patience):
         """Return (Stored, Fetch or None, warnings); ``wanted`` is the Stored that would serve the task."""
-        stored = self.store.find(wanted)
-        if stored and not asked.get("refresh"):
-            self.check_content(stored, about)
-            return stored, None, warnings_of_stored(stored, about)
+        stored = None if asked.get("refresh") else self.store.find(wanted)
+        if stored:
+            warnings = _warnings_of_stored(stored, about)
+        else:
+            new, fetch, warnings = self.way(asked, wanted, choice, about, patience)
+            # It may have been stored for a task with another checksum of the same content.
+            stored = self.store.stored_as(new)
+            if not stored:
+                self.store.check_free(new.path)
+                self.store.check_space(fetch.needed, about)
+                return new, fetch, warnings
+        self.store.check_content(stored, about)
+        return stored, None, warnings
+
+    def way(self, asked, wanted, choice, about, patience):
+        """Return (the new Stored, its Fetch, warnings). The vendor is asked once for all VMs of a task."""
         key = (wanted.name, choice.medium["file"], choice.format, asked.get("checksum"))
         if key not in self._found:
             self._found[key] = self._find(asked, wanted, choice, about, patience)
         fetch, warnings = self._found[key]
-        # It may have been stored for a task with another checksum of the same content.
-        stored = self.store.stored_as(fetch.stored)
-        if stored:
-            self.check_content(stored, about)
-            return stored, None, warnings
-        self.store.check_free(fetch.stored.path)
         return fetch.stored, fetch, warnings
 
     def _find(self, asked, wanted, choice, about, patience):
@@ -181,7 +189,6 @@ class Lookup:
             fetched=today().isoformat(),
             checked=found.checked,
         )
-        self.store.check_space((extent or 0) * (2 if choice.chain else 1), about)
         return Fetch(stored, found, choice, line, extent, patience, bool(asked.get("require_signature"))), warnings
 
 
@@ -189,7 +196,7 @@ class Images(Lookup):
     """The images that a host keeps in a directory; ``driver`` is that of a platform."""
 
     def __init__(self, directory, driver=None):
-        super().__init__(Store(directory))
+        super().__init__(FolderStore(directory))
         self._driver = driver
 
     def completed(self, needs):
@@ -199,9 +206,6 @@ class Images(Lookup):
             converters=unpack.converters(commands, QEMU_IMG),
             decompressors=unpack.unpackers(commands),
         )
-
-    def check_content(self, stored, about):
-        self.store.check_content(stored, about)
 
     def fetch(self, image):
         """Download, verify, unpack and store an image; another task may have done so meanwhile."""
@@ -261,7 +265,7 @@ def _check_beginning(content, image_format, found, about):
         raise foreign_image.refused(f"{about}: {where}")
 
 
-def warnings_of_stored(stored, about):
+def _warnings_of_stored(stored, about):
     age = today() - date.fromisoformat(stored.fetched)
     if age <= _OLD:
         return []

@@ -25,7 +25,7 @@ _VERSION = 1
 _CHECKSUM = "sha256"
 RECORD = ".json"
 #: For what space is needed.
-FOR_DOWNLOAD = " for the download"
+_FOR_DOWNLOAD = " for the download"
 #: Digits of the checksum in the name of a file.
 DIGITS = 12
 #: An incomplete download (download.py), which is the lock of the task, and what is unpacked from it (unpack.py).
@@ -90,12 +90,6 @@ def by_age(stored):
     return sorted(stored, key=lambda one: (one.fetched, one.path))
 
 
-def newest_for(asked, stored):
-    """Return the newest of several images that ``asked`` (a Stored) can use, or None."""
-    found = by_age(one for one in stored if one.serves(asked))
-    return found[-1] if found else None
-
-
 def not_of_store(path):
     """Return the error about a file that is not from a store, or is damaged: it may be somebody's disk."""
     return Refused(
@@ -103,34 +97,73 @@ def not_of_store(path):
     )
 
 
-def was_changed(stored, about):
-    """Return the error about a stored image whose file is another one now."""
-    return Refused(
-        f"{about}: {stored.path} was changed since it was stored.",
-        "Delete this file and its record (.json): the next task downloads the image again.",
-    )
-
-
 class Store:
-    """The images in one directory, which need not exist."""
+    """The images in one place, for one task.
+
+    A subclass has ``directory``, ``path_for(name)``, ``all()`` and ``at(path)``, the bytes that are ``free`` (None:
+    unknown), ``seen(path)``, which changes when a file is replaced or written to, and ``content_of(stored)``.
+    """
 
     #: What to do if there is too little space.
     instead = "set image_directory to another directory"
     #: Returns what an image with this name or address is called in its record.
     recorded_name = staticmethod(without_credentials)
 
+    @property
+    def place(self):
+        return self.directory
+
+    def find(self, asked):
+        """Return the newest image that ``asked`` (a Stored) can use, or None."""
+        found = [one for one in self.all() if one.serves(asked)]
+        return found[-1] if found else None
+
+    def stored_as(self, stored):
+        """Return the image that was stored meanwhile as the path of ``stored``, or None."""
+        return self.at(stored.path)
+
+    def path_of(self, name, digits, image_format):
+        """Return the path of an image: its name, the first digits of its checksum, and its format."""
+        return self.path_for(file_name(name, digits, image_format))
+
+    def check_space(self, needed, about):
+        """Reject an image that does not fit: the download, and beside it what is unpacked or converted from it."""
+        free = self.free
+        if free is not None and needed > free:
+            raise too_little_space(about, needed, self.place, free, self.instead, _FOR_DOWNLOAD)
+
+    def check_content(self, stored, about):
+        """Reject a stored image whose file is not the one that was stored; only one that looks different is read."""
+        if stored.content is None or self.seen(stored.path) == list(stored.seen or ()):
+            return
+        if self.content_of(stored) != stored.content:
+            raise Refused(
+                f"{about}: {stored.path} was changed since it was stored.",
+                "Delete this file and its record (.json): the next task downloads the image again.",
+            )
+
+
+class FolderStore(Store):
+    """The images in one directory of this host, which need not exist."""
+
+    seen = staticmethod(files.version)
+
     def __init__(self, directory):
         self.directory = directory
+
+    @property
+    def free(self):
+        # The directory itself may not exist yet.
+        return files.free_space(files.folders_above(os.path.join(self.directory, ""))[-1])
+
+    def path_for(self, name):
+        return os.path.join(self.directory, name)
 
     def all(self):
         """Return the complete images, the newest one last."""
         names = [name for name in files.entries(self.directory) if name.endswith(RECORD)]
         found = [self._read(os.path.join(self.directory, name)) for name in names]
         return by_age(filter(None, found))
-
-    def find(self, asked):
-        """Return the newest image that ``asked`` (a Stored) can use, or None."""
-        return newest_for(asked, self.all())
 
     def at(self, path):
         """Return the image with this path, or None."""
@@ -141,21 +174,6 @@ class Store:
         stored = recorded(files.read(record), path)
         is_complete = stored and files.is_file(path) and files.size(path) == stored.file_size
         return stored if is_complete else None
-
-    def path_of(self, name, digits, image_format):
-        """Return the path of an image: its name, the first digits of its checksum, and its format."""
-        return os.path.join(self.directory, file_name(name, digits, image_format))
-
-    def stored_as(self, stored):
-        """Return the image that was stored meanwhile as the path of ``stored``, or None."""
-        return self.at(stored.path)
-
-    def check_space(self, needed, about):
-        """Reject an image that does not fit: the download, and beside it what is unpacked or converted from it."""
-        # The directory itself may not exist yet.
-        free = files.free_space(files.folders_above(os.path.join(self.directory, ""))[-1])
-        if needed > free:
-            raise too_little_space(about, needed, self.directory, free, self.instead, FOR_DOWNLOAD)
 
     def check_free(self, path):
         """Reject a file that is not from this store."""
@@ -171,14 +189,9 @@ class Store:
         partial_files.make_readable(temporary)
         files.replace_file(temporary, stored.path)
 
-    def check_content(self, stored, about):
-        """Reject a stored image whose file is not the one that was stored; only one that looks different is read."""
-        if stored.content is None or files.version(stored.path) == list(stored.seen or ()):
-            return
+    def content_of(self, stored):
         with files.explained("read", stored.path):
-            found = download.digest(stored.path, _CHECKSUM)
-        if found != stored.content:
-            raise was_changed(stored, about)
+            return download.digest(stored.path, _CHECKSUM)
 
     def remove(self, stored, leftovers):
         """Delete images, each before its record, and some of ``leftovers``."""

@@ -124,11 +124,14 @@ class NodeImages(CopiedImages):
         return f"{self._driver.tool.api.where}-{self._node}-{self.store.name}".replace(":", "-")
 
     def located(self, asked, wanted, choice, about, patience):
-        if not _is_uploaded(asked, choice):
-            return Lookup.located(self, asked, wanted, choice, about, patience)
-        # The storage lists an image while the node is still copying it there.
-        self._await_uploads(patience)
+        if _is_uploaded(asked, choice):
+            # The storage lists an image while the node is still copying it there.
+            self._await_uploads(patience)
         return super().located(asked, wanted, choice, about, patience)
+
+    def way(self, asked, wanted, choice, about, patience):
+        kind = CopiedImages if _is_uploaded(asked, choice) else Lookup
+        return kind.way(self, asked, wanted, choice, about, patience)
 
     def beginning(self, asked, found, line):
         try:

@@ -11,10 +11,9 @@ from dataclasses import replace
 from datetime import date
 
 from ..._core.errors import ApiError, InvalidInput, NotFound, Refused
-from ..._core.units import too_little_space
 from ..._media.download import digits_of_address
 from ..._media.names import base_of
-from ..._media.store import DIGITS, FOR_DOWNLOAD, Stored, by_age, file_name, plain_name
+from ..._media.store import DIGITS, Store, Stored, by_age, plain_name
 from ..._ports import download
 from ..._tools.proxmox import ConnectionLost
 from .settings.place import AUTO
@@ -70,14 +69,20 @@ def node_with_storage(driver, requested):
     return next(iter(storages))
 
 
-class NodeStore:
-    """A storage of a node, with the methods of a Store (_media/store.py)."""
+class NodeStore(Store):
+    """A storage of a node."""
+
+    instead = "set image_storage to another storage"
 
     def __init__(self, driver, node, name):
         self._driver, self._node, self.name = driver, node, name
         self.path = f"/nodes/{node}/storage/{name}"
         #: {volume: entry} as the node listed them first.
         self._listed = None
+
+    @property
+    def place(self):
+        return f"storage '{self.name}' on node '{self._node}'"
 
     def volumes(self):
         """{volume: entry} of the images that the storage has now."""
@@ -157,9 +162,6 @@ class NodeStore:
         """Return the volume that is a file with this name."""
         return f"{self.name}:{CONTENT}/{name}"
 
-    def path_of(self, name, digits, image_format):
-        return self.path_for(file_name(name, digits, image_format))
-
     def find(self, wanted):
         """Return the newest image that serves ``wanted``, or None. Of a file, only its name and date are known."""
         checksum = wanted.asked_checksum or ""
@@ -184,11 +186,13 @@ class NodeStore:
     def check_free(self, path):
         """The node itself never replaces a file."""
 
-    def check_space(self, needed, about):
+    def check_content(self, stored, about):
+        """Nobody has recorded the content."""
+
+    @property
+    def free(self):
         free = self._driver.resources.free_bytes(self._node, self.name)
-        if free is not None and needed > free:
-            place, alternative = f"storage '{self.name}' on node '{self._node}'", "set image_storage to another storage"
-            raise too_little_space(about, needed, place, max(free, 0), alternative, FOR_DOWNLOAD)
+        return free and max(free, 0)
 
 
 def _stored(stored, entry):

@@ -241,9 +241,6 @@ class ImagesOnWindows(CopiedImages):
         """The architecture of the host, as the catalogue calls it."""
         return _ARCHITECTURES.get(self.store.processor, "amd64")
 
-    def check_content(self, stored, about):
-        self.store.check_content(stored, about)
-
     def fetch(self, image):
         """Have the controller fetch an image, and copy it; returns whether the host did not have it by now."""
         copy = image["fetch"]

@@ -9,8 +9,6 @@ import ntpath
 import re
 
 from ..._core.errors import PolyvirtError
-from ..._core.texts import without_credentials
-from ..._core.units import too_little_space
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties, read
 from ..._tools.windows_files import (
     SHARING_VIOLATION,
@@ -21,7 +19,7 @@ from ..._tools.windows_files import (
     hash_in,
     volume_call,
 )
-from ..store import FOR_DOWNLOAD, RECORD, by_age, file_name, newest_for, not_of_store, recorded, was_changed
+from ..store import RECORD, Store, by_age, not_of_store, recorded
 
 #: Below the directory in a variable of Windows.
 _DEFAULT = "\\polyvirt\\images"
@@ -34,14 +32,14 @@ PART, WHOLE = ".part", ".whole.part"
 _UNFINISHED = re.compile(r"(.+)[.][0-9a-f]{12}[.][0-9a-f]{8}(?:[.]whole)?[.]part(?:[.][0-9]+[.]gz)?", re.IGNORECASE)
 
 
-class WindowsStore:
-    """The images in a directory of the host; it has the methods of a Store (store.py).
+class WindowsStore(Store):
+    """The images in a directory of the host.
 
     ``requested`` is the directory that the task sets, or None: then it is below the one that the environment variable
     ``data`` of the host has. ``formats``: those of the platform. Another one may keep its images in the same directory.
     """
 
-    recorded_name = staticmethod(without_credentials)
+    instead = INSTEAD
 
     def __init__(self, driver, requested, data, formats):
         self._driver, self._directory, self._data = driver, requested, data
@@ -112,9 +110,6 @@ class WindowsStore:
         """Return the path of a file with this name in the directory."""
         return f"{self.directory}\\{name}"
 
-    def path_of(self, name, digits, image_format):
-        return self.path_for(file_name(name, digits, image_format))
-
     def all(self):
         """Return the complete images, the newest one last."""
         names = {name.lower(): name for name in self.entries()}
@@ -122,14 +117,6 @@ class WindowsStore:
         images = [one for one in records if one[: -len(RECORD)].lower().endswith(self._endings)]
         self._read_records([one for one in images if one[: -len(RECORD)].lower() in names])
         return by_age(one for one in map(self._records.get, records) if one and self._is_complete(one))
-
-    def find(self, asked):
-        """Return the newest image that ``asked`` (a Stored) can use, or None."""
-        return newest_for(asked, self.all())
-
-    def stored_as(self, stored):
-        """Return the complete image with the path of ``stored``, or None."""
-        return self.at(stored.path)
 
     def at(self, path):
         """Return the complete image with this path, or None."""
@@ -144,20 +131,11 @@ class WindowsStore:
         """Return what changes when a file in the directory is replaced or written to."""
         return [self.size_of(path), self._times.get(ntpath.basename(path).lower())]
 
-    def check_content(self, stored, about):
-        """Reject a stored image whose file is not the one that was stored; only one that looks different is read."""
-        if stored.content is None or self.seen(stored.path) == list(stored.seen or ()):
-            return
+    def content_of(self, stored):
         result = self._driver.send([Chain("image", (hash_call(stored.path),))])[0]
         if result.error:
             raise result.error
-        if hash_in(result.answers[0]) != stored.content:
-            raise was_changed(stored, about)
-
-    def check_space(self, needed, about):
-        """Reject an image that does not fit."""
-        if self.free is not None and needed > self.free:
-            raise too_little_space(about, needed, self.directory, self.free, INSTEAD, FOR_DOWNLOAD)
+        return hash_in(result.answers[0])
 
     def leftovers(self):
         """Return the paths of unfinished copies, and of pieces of them."""
