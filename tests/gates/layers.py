@@ -105,7 +105,7 @@ LAYERS = {
             f"{_CORE}/results/console",
             f"{_CORE}/options/option_errors",
             f"{_CORE}/texts",
-            f"{_MEDIA}/resolve",
+            f"{_MEDIA}/choose",
         ),
         ("ansible",),
         forbidden=frozenset(),
@@ -141,7 +141,7 @@ LAYERS = {
     },
     _ENGINE: Layer((_CORE, _ENGINE, *(f"{_PORTS}/{name}" for name in ("clock", "net", "progress")))),
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
-    f"{_MEDIA}/resolve": Layer(
+    f"{_MEDIA}/choose": Layer(
         (f"{_CORE}/errors",), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
     ),
     _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img", f"{_TOOLS}/windows_files")),

@@ -162,8 +162,8 @@ MUTATIONS = (
     Mutation(
         "stated-version-is-compared",
         "_drivers/wsl",
-        'None if is_stated else catalogue.get("version")',
-        'catalogue.get("version")',
+        'None if is_stated else asked["catalogue"].get("version")',
+        'asked["catalogue"].get("version")',
         _IMAGES,
     ),
     Mutation(
@@ -183,7 +183,7 @@ MUTATIONS = (
     Mutation(
         "begun-distribution-takes-a-newer-image",
         "_drivers/wsl",
-        "_begun(driver, request)",
+        "_begun(self._driver, request)",
         "None",
         [f"{_FILES}::test_unfinished_distribution_is_completed_as_it_began"],
     ),

@@ -18,12 +18,11 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._media import images as product
-from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import Needs
 
+from unit.module_utils._media.host import NEEDS, Images
 from unit.module_utils._media.server import checksum
 from unit.module_utils._media.test_signatures import Signer, with_gpg
 
-_NEEDS = Needs("libvirt", "amd64", ("qcow2", "raw"))
 _GIB = 1 << 30
 _FILE = "debian-13-generic-amd64.qcow2"
 _SUMS = "/latest/SHA256SUMS"
@@ -36,14 +35,6 @@ def _qcow2(size=3 * _GIB, backing=0, features=0, content=b"data" * 500_000):
 
 
 QCOW2 = _qcow2()
-
-
-class Images(product.Images):
-    """The images of a host on which a VM has these needs."""
-
-    def __init__(self, directory, needs=_NEEDS):
-        super().__init__(directory)
-        self.needs = lambda _request: needs
 
 
 class Tasks:
@@ -312,7 +303,7 @@ def test_address_without_a_known_format(tasks):
 
 
 def test_address_has_a_serial_console_as_far_as_is_known(tasks):
-    needs = replace(_NEEDS, serial_console=True)
+    needs = replace(NEEDS, serial_console=True)
     images = Images(str(tasks.folder), needs)
     image = images.resolved(tasks.request(source=_address(tasks))).creation["image"]
     assert image["fetch"] is not None

@@ -9,8 +9,9 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._media.on_host import KeepsImages
 
+from unit.module_utils._media.host import Images
 from unit.module_utils._media.server import checksum
-from unit.module_utils._media.test_images import QCOW2, Images, Tasks
+from unit.module_utils._media.test_images import QCOW2, Tasks
 
 
 class _Host(KeepsImages):
