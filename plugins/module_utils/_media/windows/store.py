@@ -28,7 +28,7 @@ _LONGEST_RECORD = 1 << 16
 INSTEAD = "set image_directory to a directory of another drive"
 #: Endings of a file that is not complete, and of a complete one that has to be verified.
 PART, WHOLE = ".part", ".whole.part"
-#: An unfinished copy (windows_copy.py): the file that it is of, its digest and id; or a piece of it.
+#: An unfinished copy (copy.py): the file that it is of, its digest and id; or a piece of it.
 _UNFINISHED = re.compile(r"(.+)[.][0-9a-f]{12}[.][0-9a-f]{8}(?:[.]whole)?[.]part(?:[.][0-9]+[.]gz)?", re.IGNORECASE)
 
 
