@@ -54,7 +54,7 @@ class Registry:
 
     @contextmanager
     def staying_daemon(self):
-        """VBoxSVC does not end within the block. It would end 5 s after its last client, and forget media without a VM."""
+        """VBoxSVC does not end within the block; it would end 5 s after its last client, and forget unused media."""
         yield
 
     def write_executable(self, text):
