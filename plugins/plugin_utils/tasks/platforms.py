@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from ansible.module_utils.common.validation import check_type_dict
+from ansible.module_utils.common.validation import check_type_dict, check_type_list
 
 from ...module_utils._core.errors import InvalidInput, Unsupported
 from ...module_utils._core.options.option_errors import did_you_mean
@@ -48,7 +48,8 @@ def parts_of(about, arguments, known, default=None):
     given = {name: value for name, value in arguments.items() if value is not None}
     own, options = _platform(given, default), given.pop("options", {})
     _check_known(f"polyvirt.core.{about}", given, known)
-    entries = [_entry(place, entry, own, known) for place, entry in enumerate(given.get("machines") or ())]
+    machines = _read("machines", given.get("machines") or [], check_type_list, "Set a list of VMs.")
+    entries = [_entry(place, entry, own, known) for place, entry in enumerate(machines)]
     if all(platform == own for platform, _described in entries):
         machines = {"machines": [described for _platform, described in entries]} if "machines" in given else {}
         return [_part(about, own, _of_task({**_joined(given, options), **machines}, known))], []
@@ -68,7 +69,7 @@ def parts_of(about, arguments, known, default=None):
 def _entry(place, entry, own, known):
     """Return (platform, entry for its module) of one entry of ``machines``."""
     where = f"machines[{place}]"
-    given = dict(_dictionary(where, entry, "Set the name and the options of a VM."))
+    given = dict(_read(where, entry, check_type_dict, "Set a dictionary with the name and the options of a VM."))
     platform, options = _platform(given, own), given.pop("options", {})
     _check_known(where, given, known)
     return platform, _joined(given, options)
@@ -99,24 +100,23 @@ def _of_task(arguments, known):
 
 def _count(selection):
     """Return how many VMs are selected; Ansible splits a string at commas."""
-    names = selection.get("name") or ()
-    return len(names.split(",") if isinstance(names, str) else names) or 1
+    return len(_read("name", selection.get("name") or [], check_type_list, "Set a list of texts, such as [a, b].")) or 1
 
 
 def _joined(given, options):
-    options = _dictionary("options", options, "Set options of the platform's own module.")
+    options = _read("options", options, check_type_dict, "Set a dictionary of options of the platform's own module.")
     twice = sorted(set(given) & set(options))
     if twice:
         raise InvalidInput(f"options: {twice[0]} is set in the task, too.", f"Set {twice[0]} once.")
     return {**given, **options}
 
 
-def _dictionary(where, value, remedy):
+def _read(where, value, check_type, remedy):
     """The value as Ansible itself reads an option of this type; an error does not show it, as it may have secrets."""
     try:
-        return check_type_dict(value)
+        return check_type(value)
     except TypeError:
-        raise InvalidInput(f"{where}: the value is not a dictionary.", remedy) from None
+        raise InvalidInput(f"{where}: the value has a wrong type.", remedy) from None
 
 
 def _check_known(where, given, known):
