@@ -23,6 +23,7 @@ from ansible.plugins.action import ActionBase
 from ...module_utils._core.options.option_errors import not_text
 from .approvals import OPTION as APPROVAL
 from .approvals import arguments_of
+from .bytecode import bytecode
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
 from .progress_messages import describe, show_progress, tell_listeners
 
@@ -47,7 +48,7 @@ class InProcess(ActionBase):
         self._task_vars = task_vars
         host = (task_vars or {}).get("inventory_hostname", "localhost")
         text, tell = describe(host, self._task.action, self._task.args), tell_listeners(self._task, task_vars or {})
-        with show_progress(host, text, tell):
+        with show_progress(host, text, tell), bytecode():  # What few tasks need is imported when they need it.
             return self._result()
 
     def _result(self):
