@@ -24,7 +24,7 @@ ROOMS = {
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_160),
     "_media": ((f"{_UTILS}/_media/",), 1_900),
     "plugin_utils": (("plugins/plugin_utils/",), 4_287),
-    "product without the simulator": (("",), 47_993),
+    "product without the simulator": (("",), 47_994),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 373
