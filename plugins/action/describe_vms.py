@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
-from ..modules.describe_vms import MODULE
-from ..modules.vm_info import MODULE as VM_INFO
-from ..plugin_utils.described.run import DescribeVms
+from ..plugin_utils.tasks.bytecode import bytecode
+
+with bytecode():
+    from ..modules.describe_vms import MODULE
+    from ..modules.vm_info import MODULE as VM_INFO
+    from ..plugin_utils.described.run import DescribeVms
 
 
 class ActionModule(DescribeVms):

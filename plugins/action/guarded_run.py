@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
-from ..modules.guarded_run import MODULE
-from ..modules.vm_info import MODULE as VM_INFO
-from ..plugin_utils.guarded.run import GuardedRun
+from ..plugin_utils.tasks.bytecode import bytecode
+
+with bytecode():
+    from ..modules.guarded_run import MODULE
+    from ..modules.vm_info import MODULE as VM_INFO
+    from ..plugin_utils.guarded.run import GuardedRun
 
 
 class ActionModule(GuardedRun):

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from ..modules.image_info import MODULE
-from ..plugin_utils.tasks.of_images import ImageAction
+from ..plugin_utils.tasks.bytecode import bytecode
+
+with bytecode():
+    from ..modules.image_info import MODULE
+    from ..plugin_utils.tasks.of_images import ImageAction
 
 
 class ActionModule(ImageAction):

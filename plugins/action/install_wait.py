@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from ..modules.install_wait import MODULE
-from ..plugin_utils.installs.install_wait import InstallWait
+from ..plugin_utils.tasks.bytecode import bytecode
+
+with bytecode():
+    from ..modules.install_wait import MODULE
+    from ..plugin_utils.installs.install_wait import InstallWait
 
 
 class ActionModule(InstallWait):

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from ..modules.proxmox_snapshot import MODULE
-from ..plugin_utils.tasks.in_process import InProcess
+from ..plugin_utils.tasks.bytecode import bytecode
+
+with bytecode():
+    from ..modules.proxmox_snapshot import MODULE
+    from ..plugin_utils.tasks.in_process import InProcess
 
 
 class ActionModule(InProcess):

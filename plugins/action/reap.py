@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
-from ..modules.reap import MODULE
-from ..modules.vm_info import MODULE as VM_INFO
-from ..plugin_utils.leases.reap import Reap
+from ..plugin_utils.tasks.bytecode import bytecode
+
+with bytecode():
+    from ..modules.reap import MODULE
+    from ..modules.vm_info import MODULE as VM_INFO
+    from ..plugin_utils.leases.reap import Reap
 
 
 class ActionModule(Reap):

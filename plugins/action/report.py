@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from ..modules.report import MODULE
-from ..plugin_utils.report.run import Report
+from ..plugin_utils.tasks.bytecode import bytecode
+
+with bytecode():
+    from ..modules.report import MODULE
+    from ..plugin_utils.report.run import Report
 
 
 class ActionModule(Report):

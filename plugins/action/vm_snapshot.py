@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from ..modules.vm_snapshot import MODULE
-from ..plugin_utils.tasks.over_platforms import OverPlatforms
+from ..plugin_utils.tasks.bytecode import bytecode
+
+with bytecode():
+    from ..modules.vm_snapshot import MODULE
+    from ..plugin_utils.tasks.over_platforms import OverPlatforms
 
 
 class ActionModule(OverPlatforms):

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
-from ..modules.wsl_distro import MODULE
-from ..plugin_utils.tasks.on_windows import OnWindows
+from ..plugin_utils.tasks.bytecode import bytecode
+
+with bytecode():
+    from ..modules.wsl_distro import MODULE
+    from ..plugin_utils.tasks.on_windows import OnWindows
 
 
 class ActionModule(OnWindows):

@@ -23,8 +23,8 @@ ROOMS = {
     ),
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_160),
     "_media": ((f"{_UTILS}/_media/",), 1_890),
-    "plugin_utils": (("plugins/plugin_utils/",), 4_250),
-    "product without the simulator": (("",), 47_870),
+    "plugin_utils": (("plugins/plugin_utils/",), 4_287),
+    "product without the simulator": (("",), 47_994),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 371

@@ -21,19 +21,35 @@ def shipped_with(module):
 
     As Ansible does it: all imports are followed, wherever in a file they are. In this collection they are relative.
     """
+    return _closure(module, ast.walk)
+
+
+def loaded_with(module):
+    """The files that are loaded when a module is imported, as ``shipped_with``: without imports in functions."""
+    return _closure(module, _outside_functions)
+
+
+def _closure(module, nodes):
     found, unread = set(), [PLUGINS / "modules" / f"{module}.py"]
     while unread:
         file = unread.pop()
         if file not in found:
             found.add(file)
-            unread += _imported(file)
+            unread += _imported(file, nodes)
     return {file.relative_to(PLUGINS).as_posix() for file in found}
 
 
-def _imported(file):
+def _outside_functions(node):
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.Lambda)):
+            yield child
+            yield from _outside_functions(child)
+
+
+def _imported(file, nodes):
     """The files that a file imports: modules of the collection, not names in them."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    relative = [node for node in nodes(tree) if isinstance(node, ast.ImportFrom) and node.level]
     for node in relative:
         base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
         named = [base / f"{alias.name}.py" for alias in node.names]

@@ -1,13 +1,19 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules are shipped without the files that only other modules need."""
+"""Modules are shipped without the files that only other modules need, and load only what each task needs."""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from gates.shipped import PLATFORMS, module_of, shipped_with
+import pytest
+import yaml
+
+from gates.shipped import PLATFORMS, loaded_with, module_of, shipped_with
+
+#: {platform, or shared: {reason: files}}
+_LOADED = yaml.safe_load(Path(__file__).with_name("loaded.yml").read_text(encoding="utf-8"))
 
 #: Of a driver: what only the modules that act need.
 _ACTING = {"driver.py", "checks.py", "create.py", "clone.py", "configure.py", "delete.py", "power.py"}
@@ -25,3 +31,10 @@ def test_info_modules_only_read(platform):
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_vm_modules_have_all_verbs(platform):
     assert _driver_files(module_of(platform, "vm")) >= {"driver.py", "checks.py", "create.py", "configure.py"}
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_task_without_changes_loads_only_what_has_a_reason(platform):
+    loaded = {path for path in loaded_with(module_of(platform, "vm")) if path.startswith("module_utils/")}
+    listed = [name for part in ("shared", platform) for files in _LOADED[part].values() for name in files.split()]
+    assert sorted(loaded) == sorted(f"module_utils/{name}.py" for name in listed)

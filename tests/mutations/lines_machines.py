@@ -140,8 +140,8 @@ MUTATIONS = (
     Mutation(
         "list-becomes-a-text-in-the-process-of-ansible",
         "plugins/plugin_utils/tasks/in_process.py",
-        "validated.error_messages or self._not_text()",
-        "validated.error_messages",
+        "[*error_messages(validated, _), not_text(*_)]",
+        "[*error_messages(validated, '')]",
         ["tests/unit/plugin_utils/test_in_process.py"],
     ),
     Mutation(

@@ -1,13 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mutations: work for many VMs that is done again for each, and what an index may lose."""
+"""Mutations: work for many VMs that is done again for each, what an index may lose, and bytecode of other users."""
 
 from __future__ import annotations
 
 from .mutation import Mutation
 
 _MASKING = "tests/unit/modules/test_masking.py"
+_BYTECODE = "tests/unit/plugin_utils/test_bytecode.py"
+_IN_PROCESS = "tests/unit/plugin_utils/test_in_process.py"
 _LINEAR = "tests/unit/module_utils/_engine/test_linear.py"
 
 MUTATIONS = (
@@ -38,5 +40,31 @@ MUTATIONS = (
         "waiting += _oldest_last(_)",
         "waiting += []",
         [_LINEAR],
+    ),
+    Mutation(
+        "bytecode-of-another-user-is-run",
+        "plugin_utils",
+        "stat.S_ISDIR(_1.st_mode) and _1.st_uid == os.geteuid()",
+        "stat.S_ISDIR(_1.st_mode)",
+        [_BYTECODE],
+    ),
+    Mutation(
+        "bytecode-that-others-can-write-is-run",
+        "plugin_utils",
+        "stat.S_IMODE(_.st_mode) == stat.S_IRWXU",
+        "True",
+        [_BYTECODE],
+    ),
+    Mutation("linked-folder-has-bytecode", "plugin_utils/tasks", "os.lstat(path)", "os.stat(path)", [_BYTECODE]),
+    Mutation(
+        "bytecode-is-kept-next-to-the-files",
+        "plugin_utils",
+        "if self._folder:\n    ...",
+        "if True:\n    ...",
+        [_BYTECODE],
+    ),
+    Mutation("finder-stays-after-the-imports", "plugin_utils", "sys.meta_path.remove(finder)", "pass", [_BYTECODE]),
+    Mutation(
+        "wrong-parameter-ships-the-module", "plugin_utils", "if problem:\n    return problem", "pass", [_IN_PROCESS]
     ),
 )

@@ -20,9 +20,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
-from ...module_utils._core.options.option_errors import not_text
+from ...module_utils._core.options.option_errors import error_messages, not_text
 from .approvals import OPTION as APPROVAL
 from .approvals import arguments_of
+from .bytecode import bytecode
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
 from .progress_messages import describe, show_progress, tell_listeners
 
@@ -47,7 +48,7 @@ class InProcess(ActionBase):
         self._task_vars = task_vars
         host = (task_vars or {}).get("inventory_hostname", "localhost")
         text, tell = describe(host, self._task.action, self._task.args), tell_listeners(self._task, task_vars or {})
-        with show_progress(host, text, tell):
+        with show_progress(host, text, tell), bytecode():  # What few tasks need is imported when they need it.
             return self._result()
 
     def _result(self):
@@ -56,10 +57,12 @@ class InProcess(ActionBase):
             self._task.args = arguments_of(self, self._task_vars or {})
         if CONTROLLER_TIME in self.module.options:
             self._task.args = {**self._task.args, CONTROLLER_TIME: now()}
+        validated = self._validation()
+        problem = self._problem(validated)
+        if problem:
+            return problem
         if self._runs_here(self._task_vars or {}):
-            params = self._validated()
-            if params is not None:
-                return self._run_here(params)
+            return self._run_here(validated.validated_parameters)
         return self._run_as_module(self._task_vars)
 
     def _add_knowledge_of_images(self):
@@ -109,21 +112,22 @@ class InProcess(ActionBase):
         host = self._task.delegate_to
         return task_vars.get("ansible_delegated_vars", {}).get(host, task_vars) if host else task_vars
 
-    def _validated(self):
-        """Return the parameters as the module would get them, or None if they are invalid.
-
-        The module is then run as usual, so that the error message is the same everywhere.
-        """
-        validated = self._validation()
-        return None if validated.error_messages or self._not_text() else validated.validated_parameters
-
     def _validation(self):
         arguments = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder, vault_to_text=True))
         return ArgumentSpecValidator(self.module.argument_spec).validate(arguments)
 
-    def _not_text(self):
-        """Return the error for a list or a dictionary that Ansible has turned into text, or None."""
-        return not_text(self._task.args, self.module.options)
+    def _problem(self, validated):
+        """Return the result of a task with a wrong parameter, as the module would return it, or None.
+
+        No module is shipped only to report that.
+        """
+        unknown = f"Unsupported parameters for ({self._task.action}) module"
+        messages = [*error_messages(validated, unknown), not_text(self._task.args, self.module.options)]
+        if not any(messages):
+            return None
+        params = validated.validated_parameters
+        rejected = self.module.platform.rejected({**params, **self._task.args}, self.module.options)
+        return self.module.shown({"failed": True, "msg": str(rejected or messages[0])}, params)
 
     def _run_here(self, params):
         # Through JSON, as from a module: tuples become lists, and keys strings.

@@ -9,7 +9,6 @@ import json
 
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 
-from ...module_utils._core.options.option_errors import error_messages
 from ...module_utils._ports.windows import Lost, Windows, connected, not_windows
 from .in_process import InProcess
 
@@ -27,22 +26,6 @@ class OnWindows(InProcess):
 
     def _runs_here(self, task_vars):
         return True
-
-    def _validated(self):
-        """Return the parameters, or None if they are invalid. Stores the result, as no module can run to report it."""
-        validated = self._validation()
-        params = validated.validated_parameters
-        if not validated.error_messages and not self._not_text():
-            return params
-        reason = str(
-            self.module.platform.rejected({**params, **self._task.args}, self.module.options)
-            or error_messages(validated)[0]
-        )
-        self._problem = self.module.shown({"failed": True, "msg": reason}, params)
-        return None
-
-    def _run_as_module(self, task_vars):
-        return self._problem
 
     def _run_here(self, params):
         self._failure, self._has_answered = None, False

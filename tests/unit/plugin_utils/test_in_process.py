@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from types import SimpleNamespace
 
 import pytest
+from ansible.module_utils import basic
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option, Texts
-from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration, run_module
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.in_process import InProcess
 
 OPTIONS = {"name": Texts(), "count": Option("int"), "password": Option(secret=True)}
@@ -27,11 +29,18 @@ class Action(InProcess):
     module = Declaration(OPTIONS, _answer)
 
     def __init__(self, transport="local", become=None, environment=(), variables=None, **task):
-        asked = {"args": {"name": "web"}, "async_val": 0, "check_mode": False, "delegate_to": None, **task}
+        asked = {
+            "args": {"name": "web"},
+            "async_val": 0,
+            "check_mode": False,
+            "delegate_to": None,
+            "action": "module",
+            **task,
+        }
         # The defaults of a task.
         asked["environment"] = [None, *environment]
         super().__init__(
-            task=SimpleNamespace(**asked, diff=False, no_log=False, action="module"),
+            task=SimpleNamespace(**asked, diff=False, no_log=False),
             connection=SimpleNamespace(
                 transport=transport,
                 become=become,
@@ -56,9 +65,43 @@ class Action(InProcess):
         return self.run(task_vars=self.variables)
 
 
-@pytest.mark.parametrize("name", [[["web1", "web2"]], [{"name": "web1"}]])
-def test_list_instead_of_text_is_left_to_the_error_of_the_module(name):
-    assert Action(args={"name": name}).done() == {"shipped": True}
+def _by_the_module(args):
+    """The result of the module's own ``main``, which gets its arguments as JSON."""
+    found, arguments = [], {**args, "_ansible_module_name": "polyvirt.core.module"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+        patch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        patch.setattr(basic.AnsibleModule, "_return_formatted", lambda _self, result: found.append(result))
+        with pytest.raises(SystemExit):
+            run_module(Action.module)
+    return {key: found[0][key] for key in ("failed", "msg", "invocation")}
+
+
+@pytest.mark.parametrize("transport", ["local", "ssh"])
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ({"name": [["web1", "web2"]]}, "name: an entry of the list is a list."),
+        ({"name": [{"name": "web1"}]}, "name: an entry of the list is a dictionary."),
+        ({"name": "web", "count": "many"}, "argument 'count' is of type"),
+        ({"nmae": "web"}, "nmae is not an option of this module. Did you mean name?"),
+        ({"bootdisk": "vda"}, "Unsupported parameters for (polyvirt.core.module) module: bootdisk."),
+        ({"bootdisk": "vda", "count": "many"}, "argument 'count' is of type"),
+    ],
+)
+def test_no_module_is_shipped_to_report_a_wrong_parameter(args, expected, transport):
+    args = {**args, "password": "topsecret"}
+    action = Action(args=args, transport=transport, action="polyvirt.core.module")
+    result = action.done()
+    assert action.shipped == []
+    assert expected in result["msg"]
+    assert result == _by_the_module(args)
+    assert "topsecret" not in str(result)
+
+
+def test_wrong_parameter_of_an_asynchronous_task_is_reported_immediately():
+    action = Action(args={"name": "web", "count": "many"}, async_val=60)
+    assert (action.done()["failed"], action.shipped) == (True, [])
 
 
 def test_result_is_that_of_the_module():
@@ -84,8 +127,6 @@ def test_result_is_that_of_the_module():
             "variables": {"ansible_delegated_vars": {"hv": {"ansible_python_interpreter": "/opt/other/bin/python3"}}},
             "delegate_to": "hv",
         },
-        {"args": {"name": "web", "count": "many"}},
-        {"args": {"nmae": "web"}},
     ],
 )
 def test_task_with_another_result_in_process_runs_as_a_module(how):

@@ -91,7 +91,7 @@ def test_environment_variable_is_not_the_directory_of_the_windows_host(host):
 
 def test_wrong_option_on_a_windows_host_is_an_error(host):
     result = Action(image, {"platform": "hyperv", "name": "debian-13", "price": "absent"}).done()
-    assert (result["failed"], result["msg"].partition(" price")[0]) == (True, "Unsupported parameters:")
+    assert (result["failed"], result["msg"].partition(": ")[0]) == (True, "Unsupported parameters for (image) module")
     assert not host.log
 
 

@@ -146,7 +146,7 @@ def test_error_of_ansible_is_reported_as_it_is():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"name": "a", "size": 1}, "Unsupported parameters: size"),
+        ({"name": "a", "size": 1}, "Unsupported parameters for (module) module: size"),
         ({"name": "a", "tpm": True}, "tpm is not supported on Sample. Use another one."),
         ({"name": {"a": 1}}, "name"),
     ],

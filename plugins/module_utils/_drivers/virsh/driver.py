@@ -18,7 +18,7 @@ from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._media import on_host
-from ..._ports import change_counter, exclusive
+from ..._ports import change_counter
 from ..._tools.domain_xml import Definition
 from ..._tools.virsh import raise_for_errors
 from .observe import VirshObserver, connected
@@ -111,6 +111,8 @@ class VirshDriver(on_host.KeepsImages, VirshObserver):
         if vm.id is None or all(step.verb in _WITHOUT_LOCK for step in steps):
             yield
             return
+        from ..._ports import exclusive  # Only changes need it.
+
         with exclusive.held(f"libvirt {vm.id}") as is_free:
             if not is_free:
                 raise Held(vm.name)

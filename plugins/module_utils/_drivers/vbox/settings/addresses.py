@@ -12,7 +12,6 @@ import shlex
 
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE
-from ...._core.sharing.claims import ADDRESS
 from ...._kit import addresses as kit
 from ...._kit.settings import Setting
 from ...._tools import vboxmanage_dhcp as tool
@@ -90,6 +89,8 @@ def check_addresses(driver, plan, released):
 
 
 def _check_free(path, address, server, own, released):
+    from ...._core.sharing.claims import ADDRESS
+
     if any(kind == ADDRESS and identity == address for kind, identity in released):
         return
     for holder in sorted((one for one, fixed in server.fixed.items() if fixed == address and one != own), key=str):

@@ -14,12 +14,10 @@ from dataclasses import replace
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE
-from ...._core.sharing.claims import ADDRESS
 from ...._kit import addresses as kit
 from ...._kit.addresses import RESERVATIONS, recorded
 from ...._kit.settings import Setting
 from ...._tools import virsh_network as tool
-from ...._tools.definition_lock import alone
 
 _KINDS = ("networks.add", "networks.address", "networks.mac", "networks.source", "networks.type")
 
@@ -109,6 +107,8 @@ def check_addresses(driver, plan, released):
 
 
 def _check_free(path, nic, network, own, released):
+    from ...._core.sharing.claims import ADDRESS
+
     address = nic["address"]
     if any(kind == ADDRESS and identity == address for kind, identity in released):
         return
@@ -163,6 +163,8 @@ def to_record(driver, wanted, known=frozenset()):
 
 def update(driver, before, after):
     """Change the networks from the reservations ``before`` to those ``after``, sets of (network, MAC, address)."""
+    from ...._tools.definition_lock import alone  # Only changes need it.
+
     networks = named_networks(driver.virsh, {source for source, _mac, _address in before | after})
     for name, network in networks.items():
         gone, wanted = ({(mac, ip) for source, mac, ip in one if source == name} for one in (before - after, after))

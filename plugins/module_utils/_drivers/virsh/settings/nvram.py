@@ -19,7 +19,6 @@ from ...._core.errors import Refused, Unsupported
 from ...._core.model import NEXT_BOOT, POWER_OFF
 from ...._kit.settings import Setting
 from ...._ports import files
-from ...._tools import qemu_firmware
 from ...._tools.domain_xml import ARCHITECTURE
 from .firmware import FIRMWARE, nvram_of, read_firmware, read_secure_boot
 from .native import versioned_machine
@@ -53,11 +52,13 @@ def _cost(vm, change):
 
 def _firmware_of(name, machine, secure_boot):
     """The Firmware of this host for a machine type. Raises Unsupported if there is none."""
+    from ...._tools import qemu_firmware
+
     paths = {name: os.path.join(folder, name) for folder in qemu_firmware.FOLDERS for name in files.entries(folder)}
     texts = (files.read(path) for name, path in sorted(paths.items()) if name.endswith(".json"))
     found = qemu_firmware.choose(texts, ARCHITECTURE, versioned_machine(machine), bool(secure_boot))
     if found is None:
-        raise _no_firmware(name)
+        raise _no_firmware(name, qemu_firmware.FOLDERS)
     return found
 
 
@@ -167,10 +168,10 @@ def check_nvram(driver, name, machine, config):
         raise Refused(f"{name}: {path} already exists and has different content.", "Move it to another directory.")
 
 
-def _no_firmware(name):
+def _no_firmware(name, folders):
     return Unsupported(
         f"{name}: nvram_format: no UEFI firmware for this machine type is described below"
-        f" {' or '.join(qemu_firmware.FOLDERS)}, so its NVRAM cannot be created as qcow2.",
+        f" {' or '.join(folders)}, so its NVRAM cannot be created as qcow2.",
         "Install ovmf or edk2-ovmf, or set nvram_format: raw.",
     )
 

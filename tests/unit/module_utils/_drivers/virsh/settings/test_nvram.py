@@ -19,6 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import qemu_firmware
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
@@ -36,7 +37,7 @@ def _host(tmp_path, monkeypatch):
     for place, text in enumerate(DEBIAN):
         (folder / f"{place}.json").write_text(text.replace("/f/", f"{tmp_path}/"), encoding="utf-8")
     (tmp_path / "plain_VARS.fd").write_bytes(TEMPLATE)
-    monkeypatch.setattr(nvram.qemu_firmware, "FOLDERS", (str(tmp_path / "none"), str(folder)))
+    monkeypatch.setattr(qemu_firmware, "FOLDERS", (str(tmp_path / "none"), str(folder)))
     return SimpleNamespace(storage=Storage(QemuImg(Commands()), str(tmp_path)), firmware=folder)
 
 
