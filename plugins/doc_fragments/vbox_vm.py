@@ -251,6 +251,13 @@ options:
     description:
       - Whether the guest can run VMs.
     type: bool
+  rtc:
+    description:
+      - Time of the clock in the hardware of the VM - V(utc), or V(localtime) of the host, which Windows
+        expects.
+      - A new VM has V(utc) by default.
+    type: str
+    choices: [utc, localtime]
   os_type:
     description:
       - Operating system of the guest, in the terms of the platform.

@@ -278,6 +278,14 @@ options:
       - Whether the guest can run VMs.
       - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: bool
+  rtc:
+    description:
+      - Time of the clock in the hardware of the VM - V(utc), or V(localtime) of the host, which Windows
+        expects.
+      - A new VM has V(utc) by default.
+      - Supported only on V(libvirt) and V(virtualbox).
+    type: str
+    choices: [utc, localtime]
   os_type:
     description:
       - Operating system of the guest, in the terms of the platform.

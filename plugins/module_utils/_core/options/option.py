@@ -309,6 +309,7 @@ VM = {
     "secure_boot": Option("bool"),
     "tpm": Option("bool"),
     "nested_virtualization": Option("bool"),
+    "rtc": Option(choices=("utc", "localtime")),
     "os_type": Filled(),
     "description": Description(),
     "autostart": Option("bool"),
