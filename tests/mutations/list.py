@@ -8,8 +8,8 @@ from __future__ import annotations
 from mutations import (
     lines_acting,
     lines_approvals,
-    lines_conflicts,
     lines_claims,
+    lines_conflicts,
     lines_content,
     lines_created,
     lines_described,

@@ -72,7 +72,6 @@ def settings(machine, which="stored"):
         "disks": sorted(disk.find("target").get("dev") for disk in root.findall("devices/disk[@device='disk']")),
         "networks": [card.get("type") for card in root.findall("devices/interface")],
         "iso": "" if iso is None else iso.get("file", ""),
-        "rtc": root.find("clock").get("offset"),
         "native": root.findtext("on_reboot"),
         "boot_order": [boot.get("dev") for boot in root.findall("os/boot")],
         "shared_folders": {

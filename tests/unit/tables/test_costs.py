@@ -81,8 +81,8 @@ NIC = "virtio=BC:24:11:00:00:01,bridge=vmbr0"
 LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     lllnn description tags fleet owner expires autostart
     lllll snapshot.drop snapshot.expires networks.address
-    nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native rtc
-    nnnnn networks.type networks.mac networks.model watchdog.model watchdog.action
+    nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
+    nnnnn rtc networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port devices.type devices.id

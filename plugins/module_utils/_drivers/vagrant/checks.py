@@ -17,6 +17,7 @@ from . import in_vagrant
 from .delete import check_detachable
 from .in_libvirt import EXTERNAL
 from .needed import VagrantFiles, with_named
+from .project import provider_name
 from .settings.box import check_box
 from .settings.port_forwards import check_ports_are_free, host_end
 from .settings.table import description_of
