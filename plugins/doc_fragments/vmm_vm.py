@@ -145,11 +145,10 @@ options:
     default: false
   adopt:
     description:
-      - Permission to apply a task with O(image) or O(clone) to an existing VM that this collection did not
+      - Permission to apply a task with a source such as O(image) to an existing VM that this collection did not
         create. Without it, such a task fails, because the VM may be another one than the task is about.
       - The VM still does not count as created by this collection. O(allow_recreate), O(prune) and
-        O(delete_disks=owned) do not apply to it, and each later task with O(image) or O(clone) needs this
-        option.
+        O(delete_disks=owned) do not apply to it, and each later task with a source needs this option.
     type: bool
     default: false
   delete_disks:

@@ -94,7 +94,7 @@ options:
     default: false
   adopt:
     description:
-      - Permission to apply a task with O(image) or O(clone) to an existing VM that this collection did not
+      - Permission to apply a task with a source such as O(image) to an existing VM that this collection did not
         create. Without it, such a task fails, because the VM may be another one than the task is about.
     type: bool
     default: false

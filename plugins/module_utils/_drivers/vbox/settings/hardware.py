@@ -14,6 +14,7 @@ from ...._kit.settings import Setting
 from ..options import VIRTUALBOX
 
 _SWITCH = {True: "on", False: "off"}
+_RTC = {"utc": "on", "localtime": "off"}
 #: Device in boot_order -> VirtualBox's name of it.
 BOOT = {"disk": "disk", "cdrom": "dvd", "network": "net", "floppy": "floppy"}
 _BOOT_DEVICES = {vbox_name: device for device, vbox_name in BOOT.items()}
@@ -157,15 +158,7 @@ HARDWARE = {
         write_live=lambda value: ["vrde", "off"],
     ),
     "nested_virtualization": _row("nested-hw-virt", _is_on("nested-hw-virt"), _SWITCH.get),
-    "rtc": _row(
-        "rtcuseutc",
-        _read_rtc,
-        {"utc": "on", "localtime": "off"}.get,
-        native=("rtc-use-utc",),
-        cost=_next_boot_if_saved,
-        default="utc",
-        unset="utc",
-    ),
+    "rtc": _row("rtcuseutc", _read_rtc, _RTC.get, ("rtc-use-utc",), _next_boot_if_saved, default="utc", unset="utc"),
     "tpm": _row("tpm-type", _read_tpm, {True: "2.0", False: "none"}.get, since=(7, 0)),
     "boot_order": Setting(cost=POWER_OFF, read=_read_boot_order, write=_boot_order_arguments, native=("boot",)),
     "autostart": _row(
