@@ -146,7 +146,7 @@ class WslObserver(OnWindows):
         results = {result.name: result.answers for result in self.send(chains, about=before is None)}
         if self.windows.repeats > repeats and before is not None:
             # The request was sent twice: the first one may have started distributions that were stopped before.
-            known = {raw["DistributionName"] for raw in map(before.named, names) if raw}
+            known = {raw["DistributionName"] for raw in map(before.find, names) if raw}
             self.to_stop_again |= known - before.running - self.started
         self.host = self._host_of(results, before)
         exist = list(results["files"][0].objects) if paths else []
