@@ -20,8 +20,8 @@ options:
     elements: str
   machines:
     description:
-      - VMs that differ, as one task. Each entry has a C(name) or an C(id), and any options of this module,
-        which replace those of the task. VMs that O(name) lists have the options of the task.
+      - VMs with different options, in one task. Each entry has a C(name) or an C(id); its other options replace
+        those of the task. VMs in O(name) get the options of the task.
       - A C(clone) in an entry replaces the C(image) of the task, and the reverse.
       - All VMs are planned before the first change. If one of them is rejected, nothing is changed.
       - O(machines), O(fleet), O(prune), O(prune_max), O(prune_expired_for), O(prune_stop_mode), O(limits) and
@@ -30,23 +30,23 @@ options:
     elements: dict
   prune:
     description:
-      - Deletes the VMs that are in O(fleet), but that the task does not list. Needs O(fleet), and O(name),
-        O(id) or O(machines).
+      - Deletes the VMs of O(fleet) that the task does not list. Needs O(fleet), and O(name), O(id) or
+        O(machines).
       - A VM is deleted only if its own ownership record contains the fleet; a record copied from another VM
         does not count. The options of the task apply, such as O(delete_disks) and O(stop_mode), but not options
         in entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
       - With O(state=absent), the whole fleet is deleted, the listed VMs and all others.
       - Check mode lists what would be deleted.
-      - List the VMs as data. A list that is computed from hosts or groups of an inventory is incomplete where a
-        run has only a part of them (C(--limit), a slice of an AWX job), and the other VMs would be deleted.
+      - List the VMs as data. Do not compute the list from hosts or groups of an inventory. With C(--limit), or
+        in a slice of an AWX job, the list would be incomplete, and the missing VMs would be deleted.
     type: bool
     default: false
   prune_max:
     description:
-      - The highest number of VMs that O(prune) may delete. If more are not listed, the task fails, in check
-        mode too, and changes nothing.
-      - If omitted, half of the VMs that are in the fleet before the task, rounded down, but at least one.
-      - VMs that the task lists, with O(state=absent) too, are not counted.
+      - The highest number of VMs that O(prune) may delete. If more VMs would be deleted, the task fails and
+        changes nothing, also in check mode.
+      - The default is half of the VMs that are in the fleet before the task, rounded down, but at least one.
+      - VMs that the task itself lists are not counted, even with O(state=absent).
     type: int
   prune_expired_for:
     description:
@@ -55,15 +55,15 @@ options:
     type: str
   prune_stop_mode:
     description:
-      - With O(prune), how a running VM is stopped before it is deleted, in the words of O(stop_mode). V(force)
-        also deletes a VM with a guest that ignores the request to shut down.
-      - If omitted, O(stop_mode) of the task.
+      - With O(prune), how a running VM is stopped before it is deleted; see O(stop_mode). With V(force), a VM
+        is deleted even if its guest ignores the request to shut down.
+      - The default is O(stop_mode) of the task.
     type: str
     choices: [graceful, force, graceful_then_force]
   id:
     description:
       - ID of one VM on the platform.
-      - If O(name) is set too, the names are compared. VMs are not renamed.
+      - If O(name) is set too, it must be the name of this VM. VMs are not renamed.
     type: str
   state:
     description:
@@ -85,13 +85,13 @@ options:
     description:
       - V(graceful) asks the guest to shut down, asks again every ten seconds, and fails after O(stop_timeout).
       - V(force) cuts the power. V(graceful_then_force) asks, and cuts the power after O(stop_timeout).
-      - If omitted, the gentlest mode of the platform.
+      - The default is the most graceful mode of the platform.
     type: str
     choices: [graceful, force, graceful_then_force]
   stop_timeout:
     description:
       - Seconds that a guest gets to shut down.
-      - If omitted, the default of the platform, mostly 120.
+      - The default depends on the platform, and is mostly 120.
     type: int
   timeout:
     description:
@@ -120,8 +120,8 @@ options:
       port:
         description:
           - TCP port of the guest on which a server accepts connections.
-          - If the port is reached through a forwarded port of the host, the server must also send something,
-            unasked or to a line of HTTP, because a forwarded port is open without a server.
+          - A forwarded port of the host is open even without a server. So if the guest is reached through one, the
+            server must also send something, without a request or in reply to a line of HTTP.
         type: int
       http:
         description:
@@ -145,10 +145,10 @@ options:
     default: false
   adopt:
     description:
-      - Permission to apply a task with O(image) or O(clone) to an existing VM that this collection did not
+      - Permission to apply a task with a source such as O(image) to an existing VM that this collection did not
         create. Without it, such a task fails, because the VM may be another one than the task is about.
-      - The VM does not become one that this collection created. O(allow_recreate), O(prune) and
-        O(delete_disks=owned) leave it alone, so the option stays in the task.
+      - The VM still does not count as created by this collection. O(allow_recreate), O(prune) and
+        O(delete_disks=owned) do not apply to it, and each later task with a source needs this option.
     type: bool
     default: false
   delete_disks:
@@ -185,23 +185,23 @@ options:
     type: int
   extend:
     description:
-      - With a duration in O(expires), the VM expires this long from now, also if it has the same O(expires)
-        already. This reports a change in each run. It needs O(expires).
+      - Counts the duration in O(expires) from now, even if the VM has the same O(expires) already. Each run
+        then reports a change. Needs O(expires).
     type: bool
     default: false
   expired_for:
     description:
       - With O(state=absent) or O(state=stopped), the VM is changed only if it expired at least this long ago,
-        such as V(0m) or V(2h), and left as it is otherwise. The expiry is read immediately before, and again
-        after the VM was shut down. So a VM of which somebody has extended the expiry in the meantime is kept.
+        such as V(0m) or V(2h). The expiry is read immediately before, and again after the VM was shut down. So
+        a VM is kept if its expiry was extended in the meantime.
       - Nothing is changed if the clock of the host differs by more than five minutes from that of the
-        controller, or if the VM was created in the future. One of the clocks is wrong then.
+        controller, or if the recorded creation time is in the future, because one of the clocks is wrong.
     type: str
   limits:
     description:
-      - The most that the VMs of one owner, fleet or host may use together, stopped ones too. A task that would
-        create or grow VMs beyond a limit is rejected before its first step, in check mode too. VMs that exceed
-        a limit already are not changed.
+      - Maximum that the VMs of one owner, fleet or host may use together, including stopped VMs. A task that
+        would create or grow VMs beyond a limit is rejected before its first step, in check mode too. VMs that
+        exceed a limit already are not changed.
       - All VMs of the connection are counted as they will be after the task, so VMs that the same task deletes
         or shrinks make room.
       - They protect from mistakes and are not a reservation. Two tasks at the same time may exceed a limit
@@ -228,9 +228,9 @@ options:
         type: str
       per:
         description:
-          - V(owner) - the VMs with the same O(owner). V(fleet) - the VMs in the same O(fleet). VMs that have none
-            are counted together.
-          - V(host) - all VMs of the connection, those that were not created by this collection too.
+          - V(owner) - the VMs with the same O(owner). V(fleet) - the VMs in the same O(fleet). VMs without an owner
+            or fleet are counted together.
+          - V(host) - all VMs of the connection, including those that this collection did not create.
         type: str
         default: owner
         choices: [owner, fleet, host]
@@ -279,8 +279,7 @@ options:
     elements: str
   fleet:
     description:
-      - Name of the group of VMs that the VM belongs to. It is stored with the VM. An empty string removes it
-        from the group.
+      - Name of a group of VMs, which is stored with the VM. An empty string removes the VM from its group.
       - A clone belongs to no fleet unless the task sets one. See O(prune).
     type: str
   owner:
@@ -291,8 +290,8 @@ options:
     type: str
   expires:
     description:
-      - When the VM expires. Nothing happens to it then, unless the playbook C(polyvirt.core.reap) runs. A task
-        on an expired VM warns.
+      - When the VM expires. The expiry alone has no effect; the playbook C(polyvirt.core.reap) ends expired
+        VMs. A task on an expired VM warns.
       - A duration from now in minutes, hours, days or weeks (V(90m), V(8h), V(14d), V(1d12h)), a date
         (V(2027-01-31), at the end of this day in UTC), or a time in ISO 8601 with a zone
         (V(2027-01-31T18:00:00+01:00)).

@@ -349,4 +349,11 @@ MUTATIONS = (
         "[*self._merged_files(plan.before, step)]",
         ["tests/unit/module_utils/_drivers/virsh/test_claims.py"],
     ),
+    Mutation(
+        "clock-keeps-its-adjustment",
+        "_drivers/virsh/settings/hardware.py",
+        "clock.attrib.clear()",
+        "pass",
+        [f"{_UNIT}/settings/test_boot.py"],
+    ),
 )

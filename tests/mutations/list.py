@@ -8,8 +8,8 @@ from __future__ import annotations
 from mutations import (
     lines_acting,
     lines_approvals,
-    lines_arrange,
     lines_claims,
+    lines_conflicts,
     lines_content,
     lines_created,
     lines_described,
@@ -54,7 +54,7 @@ MUTATIONS = (
     *lines_acting.MUTATIONS,
     *lines_guests.MUTATIONS,
     *lines_claims.MUTATIONS,
-    *lines_arrange.MUTATIONS,
+    *lines_conflicts.MUTATIONS,
     *lines_held.MUTATIONS,
     *lines_needed.MUTATIONS,
     *lines_files.MUTATIONS,

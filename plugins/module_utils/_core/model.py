@@ -384,7 +384,7 @@ class Target:
 
     @property
     def key(self):
-        """What the target and the VMs that it selects have in common: an id counts more than a name."""
+        """The id if it is set, else the name; the VMs that the target selects have the same."""
         return ("id", self.id) if self.id else ("name", self.name)
 
 

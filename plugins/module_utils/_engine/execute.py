@@ -155,7 +155,7 @@ class Execution:
         return [Sent(wrote=one) for one in wrote]
 
     def _fail_all(self):
-        """Nothing will ever happen: the VMs wait for each other. No known task leads to that."""
+        """Fail all VMs, because they wait for each other. No known task leads to that."""
         for work in self._unfinished():
             error = PolyvirtError(f"{work.progress.label}: VMs of this task wait for each other.", "Use two tasks.")
             work.progress = fail(work.progress, error)

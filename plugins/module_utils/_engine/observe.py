@@ -85,7 +85,7 @@ def ambiguous(label, found):
 
 
 def _merged(known, observed, facets):
-    """Return the observed VM. A light observation has only power and addresses; other values are those of ``known``."""
+    """Return the observed VM. A quick observation has only power and addresses; other values are those of ``known``."""
     if "config" in facets or known is None or known.id is None or known.id != observed.id:
         return observed
     return known.having(

@@ -69,7 +69,7 @@ def _plan_clone(work, source):
 
 
 def _find_source(work, works):
-    """Return the work of the source if it comes first; a source that is only started, and listed later, does not."""
+    """Return the work of the source if it has to come first; one that is only started, and listed later, need not."""
     if not _may_clone(work):
         return None
     at_place = [one for one in works if one.place == work.place]

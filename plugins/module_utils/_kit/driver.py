@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The interface of drivers: every driver implements ``Driver``, and the other protocols if its platform can.
 
-While a task waits, an observation is of power and addresses only (``is_light``).
+While a task waits, an observation is of power and addresses only (``is_power_only``).
 """
 
 from __future__ import annotations
@@ -172,13 +172,13 @@ def carry_out(driver, vm, step):
 _LIGHT = frozenset({"power", "addresses"})
 
 
-def is_light(targets, facets):
+def is_power_only(targets, facets):
     """Return whether only power and addresses are needed, and the ids of all VMs are known."""
     return bool(targets) and facets <= _LIGHT and all(target.id for target in targets)
 
 
 class KnownSettings:
-    """The settings from full observations; light observations report them again."""
+    """The settings from full observations; quick observations report them again."""
 
     def __init__(self):
         self._configs = {}

@@ -8,21 +8,21 @@ from __future__ import annotations
 from .._core.errors import PolyvirtError, SomeFailed, unexpected
 
 
-def one_by_one(carry_out, batch, writes):
+def one_by_one(carry_out, batch, count_writes):
     """Call ``carry_out(vm, step)`` for each step; ``carry_out`` is the driver's function for the step's verb.
 
-    ``batch`` are (VM, steps) pairs. ``writes()`` returns how many changes the ports made so far: (certain, possible).
-    If one VM fails, the others are still processed. An error's ``steps_done`` is the number of complete steps of its
-    VM, ``wrote`` whether anything was changed (None: not known). Returns ``wrote`` for each VM, in order.
+    ``batch`` are (VM, steps) pairs. ``count_writes()`` returns (certain, possible) changes of the ports so
+    far. If one VM fails, the others are still processed. An error's ``steps_done`` is the number of complete steps of
+    its VM, ``wrote`` whether anything was changed (None: not known). Returns ``wrote`` for each VM, in order.
     """
     failed, wrote = {}, {}
     for place, (vm, steps) in enumerate(batch):
-        before = writes()
+        before = count_writes()
         try:
             _carry_out(carry_out, vm, steps)
         except PolyvirtError as error:
             failed[place] = error
-        wrote[place] = _wrote(before, writes())
+        wrote[place] = _wrote(before, count_writes())
     for place, error in failed.items():
         error.wrote = wrote[place]
     if failed:

@@ -35,12 +35,12 @@ class Completed:
 
 
 class Commands:
-    """Runs programs on this host. ``ceiling``: the maximum duration of any call, in seconds."""
+    """Runs programs on this host. ``maximum``: the maximum duration of any call, in seconds."""
 
-    ceiling = None
+    maximum = None
 
-    def __init__(self, ceiling=None):
-        self.ceiling = ceiling
+    def __init__(self, maximum=None):
+        self.maximum = maximum
 
     def find(self, name_or_path, hint=None):
         """Return the absolute path of a program. ``hint`` says what to install; raises Unavailable.
@@ -71,7 +71,7 @@ class Commands:
         ``writes``: it is counted as a change if it exits with 0, and as a possible change if it was killed.
         """
         argv = tuple(argv)
-        timeout = min((limit for limit in (timeout, self.ceiling) if limit is not None), default=None)
+        timeout = min((limit for limit in (timeout, self.maximum) if limit is not None), default=None)
         process = start(argv, environment or {})
         try:
             stdout, stderr = process.communicate(_encode(stdin), timeout)
@@ -81,7 +81,7 @@ class Commands:
             raise errors.Timeout(
                 f"'{shown(argv)}' did not finish within {timeout} seconds and was killed.",
                 waited=timeout,
-                remedy=RAISE_CALL_TIMEOUT if timeout == self.ceiling else None,
+                remedy=RAISE_CALL_TIMEOUT if timeout == self.maximum else None,
             ) from None
         finally:
             end(process)

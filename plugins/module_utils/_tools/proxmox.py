@@ -38,10 +38,10 @@ _NOTHING_DONE = re.compile(
 
 
 class Proxmox:
-    """``api`` makes the calls, ``clock`` the pauses; ``ceiling`` is the most seconds to wait for a task, or None."""
+    """``api`` makes the calls, ``clock`` the pauses; ``maximum`` is the most seconds to wait for a task, or None."""
 
-    def __init__(self, api, clock, ceiling=None):
-        self.api, self._clock, self._ceiling = api, clock, ceiling
+    def __init__(self, api, clock, maximum=None):
+        self.api, self._clock, self._maximum = api, clock, maximum
         self._warnings = []
 
     def get(self, path, /, **parameters):
@@ -142,9 +142,9 @@ class Proxmox:
         seen = started
         while True:
             self._clock.sleep(pause)
-            if self._ceiling is not None and self._clock.now() - started >= self._ceiling:
-                message = f"The task {upid} has not ended after {self._ceiling} s."
-                raise Timeout(message, self._ceiling, RAISE_CALL_TIMEOUT)
+            if self._maximum is not None and self._clock.now() - started >= self._maximum:
+                message = f"The task {upid} has not ended after {self._maximum} s."
+                raise Timeout(message, self._maximum, RAISE_CALL_TIMEOUT)
             try:
                 task = self.get(f"{_tasks(upid)}/status")
             except (ApiError, Unavailable) as error:

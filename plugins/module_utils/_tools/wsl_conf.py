@@ -98,10 +98,10 @@ def _with(text, name, value):
     if place is not None:
         before = text[:place]
         return f"{before}{'' if before.endswith(chr(10)) else newline}{line}{text[place:]}"
-    return f"{_closed(text, newline)}[{section}]{newline}{line}"
+    return f"{_with_line_end(text, newline)}[{section}]{newline}{line}"
 
 
-def _closed(text, newline):
+def _with_line_end(text, newline):
     """``text`` with a line break at its end. After a backslash, CR LF is used, which does not continue the line."""
     if not text or text.endswith("\n"):
         is_continued = re.search(r"(?<!\\)(\\\\)*\\\n\Z", text)

@@ -117,7 +117,7 @@ def owed(snapshots):
     return sorted(found, key=lambda one: one.created or 0)
 
 
-def question(debts):
+def unfinished_runs_error(debts):
     """Return what happened to VMs with snapshots of earlier runs, and what can be done. ``debts``: {vm: [Owed]}."""
     lines = [
         f"{vm.label}: the snapshot {one.snapshot} was taken{one.when} by a guarded run before {one.playbook}. That run"

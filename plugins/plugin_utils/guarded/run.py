@@ -88,7 +88,7 @@ class GuardedRun(OverSources):
         plans = self._snapshots.plan(vms, name, playbook)
         debts = {vm: some for vm, result in plans.items() if (some := self._owed(result, name))}
         if debts and not self._options["finish"]:
-            raise decisions.question(debts)
+            raise decisions.unfinished_runs_error(debts)
         if not debts and playbook:
             _fail_if_any(plans, _NO_SNAPSHOT, _NOT_RUN)
         self._permit(plans, debts)

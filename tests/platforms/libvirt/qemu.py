@@ -195,6 +195,7 @@ class Platform(Libvirt):
             "firmware": "uefi" if is_uefi else "bios",
             "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes" or has_keys,
             "tpm": root.find("devices/tpm/backend[@type='emulator']") is not None,
+            "rtc": root.find("clock").get("offset"),
             "watchdog": next(((one.get("model"), one.get("action")) for one in root.findall("devices/watchdog")), None),
             "display": (graphics.get("type"), int(video.get("vram")) * 1024) if graphics is not None else None,
         }

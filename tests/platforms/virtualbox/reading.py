@@ -155,6 +155,7 @@ def settings(machine):
         "iso": "" if media in ([], ["emptydrive"]) else media[0],
         "firmware": "bios" if value(output, "firmware") == "BIOS" else "uefi",
         "tpm": machine["tpm"],
+        "rtc": {"on": "utc", "off": "localtime"}[value(output, "rtcuseutc")],
         "os_type": value(output, "ostype"),
         "display": int(value(output, "vram")) << 20,
         "port_forwards": {rule[0]: (rule[1], int(rule[5])) for rule in rules if rule[0] != _SSH_RULE},

@@ -50,7 +50,6 @@ FIRST_NAMES = {
     "pae": (True, False),
     "paravirtprovider": ("hyperv", "none"),
     "recording": (True, False),
-    "rtcuseutc": (False, True),
     "triplefaultreset": (True, False),
     "usbehci": (True, False),
     "usbohci": (True, False),

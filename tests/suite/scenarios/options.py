@@ -53,6 +53,7 @@ def settings(platform):
         "secure_boot": ((False, False), (True, True)),
         "tpm": ((True, True), (False, False)),
         "nested_virtualization": ((True, None), (False, None)),
+        "rtc": (("localtime", "localtime"), ("utc", "utc")),
         "os_type": (("linux", None), ("windows", None)),
         "display": (
             ({"type": "vnc", "video_memory": "16M"}, ("vnc", 16 << 20)),

@@ -24,9 +24,9 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions im
     outcome_of,
     owed,
     plan_of,
-    question,
     snapshot_name,
     to_restore,
+    unfinished_runs_error,
     vms_of,
     with_stats,
     without_snapshot,
@@ -106,7 +106,7 @@ def test_owed_snapshots_are_those_of_guarded_runs_and_the_oldest_is_first():
 
 
 def test_question_says_what_happened_and_what_to_set():
-    text = str(question({WEB: [Owed("guarded-patch-job7", "patch.yml", "running", 1795172368)]}))
+    text = str(unfinished_runs_error({WEB: [Owed("guarded-patch-job7", "patch.yml", "running", 1795172368)]}))
     for part in (
         *("web1 (VM web)", "guarded-patch-job7", "2026-11-20 10:59:28 UTC", "patch.yml", "guarded_finish", "restore"),
         *("keep", "lost", "Nothing was changed"),

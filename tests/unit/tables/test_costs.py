@@ -82,7 +82,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     lllnn description tags fleet owner expires autostart
     lllll snapshot.drop snapshot.expires networks.address
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
-    nnnnn networks.type networks.mac networks.model watchdog.model watchdog.action
+    nnnnn rtc networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port devices.type devices.id
@@ -130,6 +130,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     lllpp display.type
     lpplp snapshot.restore
     ppplp description groups
+    pppnp rtc
     ppppp cpus memory firmware tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
     ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only
@@ -143,7 +144,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     ("ppppp", "disks.add", None, {"size": G}, "NVMe 0"),
     ("ppppp", "disks.add", None, {"size": G}, "AHCI 1"),
     ("pllnp", "native", "on", "off", "cableconnected1"),
-    ("pppnp", "native", "on", "off", "rtcuseutc"),
+    ("pppnp", "native", "on", "off", "audio-in"),
     ("ppppp", "native", "on", "off", "hpet"),
     ("lxxxx", "clone", None, FULL, None),
     ("xxxxx", "clone", None, LINKED, None),

@@ -26,7 +26,7 @@ def error_messages(validated, unknown="Unsupported parameters"):
 
 
 def misshapen(params, options):
-    """Return the error for the first option that needs dictionaries or text and is something else, or None."""
+    """Return the error for the first option with a value of the wrong type, or None."""
     problems = (_misshapen(name, option, params.get(name)) for name, option in options.items())
     return next(filter(None, problems), None) or not_text(params, options)
 
@@ -47,7 +47,7 @@ def _misshapen(name, option, value):
 
 
 def not_text(params, options):
-    """Return the error for the first option that is text and has a list or a dictionary instead, or None.
+    """Return the error for the first text option that is set to a list or a dictionary, or None.
 
     Ansible would take the text with which Python shows it: a VM would be named "['web1', 'web2']". The value may be a
     secret.
@@ -91,7 +91,7 @@ def misspelt(params, options):
 
 
 def misspelt_option(given, options):
-    """Return (option as the task wrote it, option that it meant) of a task, or None if no option is misspelt.
+    """Return (misspelt option of the task, intended option), or None if no option is misspelt.
 
     ``given``: the arguments of a task; ``options``: {name: Option}. Suboptions count, such as ``disks.sise``.
     """

@@ -34,7 +34,7 @@ def is_pruned_with(vm, fleet):
 
 
 def may_be_pruned(vm, policy):
-    """Return whether a surplus VM is deleted: each one, or only one that has expired; its plan decides again."""
+    """Return whether to delete a surplus VM; some tasks delete only expired ones. Its plan decides again."""
     if policy.expired_for is None:
         return True
     now = policy.controller_time

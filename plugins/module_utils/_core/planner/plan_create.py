@@ -57,7 +57,7 @@ def warnings_of_image(request):
 def check_adopted(vm, request):
     """Raise if a task says how to create a VM that exists, and this collection did not create it.
 
-    Such a task could be about another VM, and everything that it says of the content would be untrue.
+    The task may be meant for another VM, and what it says about the content would be wrong.
     """
     given = _unproven_sources(vm, request)
     if not given:

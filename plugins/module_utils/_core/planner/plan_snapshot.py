@@ -43,7 +43,7 @@ def snapshot_steps(vm, asked, traits, forced, known, policy):
 
 
 def _check_runs(restored, asked, wait_for):
-    """Raise Refused if the VM will not run after the restore: nothing could be waited for. No disk is changed yet."""
+    """Raise Refused if the task waits for a VM that will not run after the restore. No disk is changed yet."""
     if restored.power == RUNNING:
         return
     raise Refused(

@@ -116,7 +116,7 @@ def _time_of(text):
 
 
 def _offset(zone):
-    """Return the seconds by which the clocks of a zone are ahead of UTC; None if no clock on Earth is."""
+    """Return the seconds by which the clocks of a zone are ahead of UTC; None if no zone has this offset."""
     if zone in ("Z", "z"):
         return 0
     hours, minutes = int(zone[1:3]), int(zone[-2:])
@@ -154,7 +154,7 @@ def with_lease_of(vm, request):
 
 def check_not_past(label, found, asked, now):
     """Raise Refused if a task sets a new expiry that has passed already: the next task that ends leases would delete
-    the VM, and a date of last year is more likely a mistake. ``0m`` is a wish.
+    the VM, and a date of last year is more likely a mistake. ``0m`` is intended.
     """
     is_new = bool(asked) and unmoved(found, asked, extend=False) is asked
     if is_new and now is not None and _is_absolute(asked) and asked.at <= now:
@@ -173,7 +173,7 @@ def unmoved(found, asked, extend):
 
 
 def leased(config, other):
-    """Return the settings of a snapshot with the lease of ``other``, the VM before its restore: a lease survives it."""
+    """Return the settings of a snapshot with the lease of ``other``, the VM before its restore."""
     return {**config, **{name: other[name] for name in LEASE if name in other}}
 
 
@@ -192,7 +192,7 @@ def must_be_kept(vm, policy):
 
 
 def snapshot_must_be_kept(vm, snapshot, policy):
-    """Return the same of a snapshot."""
+    """Return the same for a snapshot."""
     return _must_be_kept(f"snapshot '{snapshot.name}'", vm, snapshot.expires, snapshot.created, policy)
 
 

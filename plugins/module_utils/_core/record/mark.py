@@ -7,7 +7,8 @@ Each driver decides where the platform stores the text. A mark is valid only if 
 ``birth`` that of the VM where ids can be used again.
 
 A valid mark is no proof that this collection has created the VM: tags, a lease or an added disk are recorded on any VM.
-Only a step that creates a VM writes the key ``created``. Marks of version 1 do not tell: they count as those of created
+Only a step that creates a VM writes the key ``created``. Marks of version 1 have no such key: they count as those of
+created
 VMs, and keep that when they are written again.
 
 Two keys say what is not complete, so that the next task can complete or undo what a killed one has left: ``making``
@@ -48,7 +49,7 @@ def is_mark_of(mark, vm_id, birth=None):
 
 
 def records_creation(mark):
-    """Return whether a mark was written when this collection has created its VM, or does so still."""
+    """Return whether a mark shows that this collection created its VM, or is creating it."""
     return CREATED in mark or is_unfinished(mark) or mark.get("v", 1) < VERSION
 
 
@@ -140,7 +141,7 @@ def finished_mark(mark, *keys):
 
 
 def is_unfinished(mark):
-    """Return whether the VM with this mark is not completely created: a task creates it still, or was interrupted."""
+    """Return whether the VM with this mark is not completely created: its task still runs, or was interrupted."""
     return bool(mark and mark.get("unfinished"))
 
 
@@ -156,7 +157,7 @@ def marked_settings(mark, vm_id, birth=None):
 
 
 def own_settings(mark, vm_id, birth=None):
-    """Return the settings in a mark that only the VM has for which it was written."""
+    """Return the settings in a mark that are valid only for the VM for which it was written."""
     own = mark if is_mark_of(mark, vm_id, birth) else {}
     return {name: _READ.get(name, str)(own.get(name, "")) for name in IN_MARK if name != "tags"}
 

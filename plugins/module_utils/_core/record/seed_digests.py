@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the mark of a VM records of cloud_init where it is creation input: a digest of each field.
 
-It can be read by others than the task's user, so passwords are not part of it: a short one could be found by trying.
+Others can read the mark, so it has no digest of a password: a short password could be guessed.
 """
 
 from __future__ import annotations

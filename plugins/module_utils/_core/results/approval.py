@@ -4,7 +4,7 @@
 """Whether the plan of a task was approved: its digest is compared with those that the user permits.
 
 The action plugin passes what a module cannot know in the hidden option ``approval`` (plugin_utils/tasks/approvals.py).
-Whatever is not understood here permits nothing.
+A value that is not understood permits nothing.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def explicit(arguments):
 
 
 def connections(params, options):
-    """What a task and its ``machines`` set to say where the VMs are, without secrets."""
+    """The options of a task and its ``machines`` that select the host of the VMs, without secrets."""
     names = [name for name, one in options.items() if one.role == CONNECTION and not (one.secret or one.hidden)]
     tasks = [params, *(one for one in params.get("machines") or () if isinstance(one, dict))]
     set_options = [{name: without_credentials(str(one[name])) for name in names if one.get(name)} for one in tasks]
@@ -140,7 +140,7 @@ def connections(params, options):
 
 
 def texts_of(value, given):
-    """Return the texts of plans of this task on this host; those of others are of no use to it, and may be many."""
+    """Return the texts of the plans of this task on this host, and no others: there may be many."""
     entries = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
     return [one for one in entries if all(one.get(key) == given.get(key) for key in (HOST, TASK))]
 

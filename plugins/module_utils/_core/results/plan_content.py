@@ -196,7 +196,7 @@ def _sets_native(step):
 
 
 def _of_creation(step):
-    """Return the files that a VM is created with; an image with a digest is what that says."""
+    """Return the files that a VM is created with; a digest identifies an image."""
     config, image = step.arguments.get("config") or {}, (step.arguments.get("creation") or {}).get(_IMAGE) or {}
     yield None if image.get("digest") else image.get("source")
     yield config.get("iso")
@@ -213,7 +213,7 @@ def _of_changes(step):
 
 
 def obstacle_of(plan, versions=()):
-    """Return why a plan cannot be approved, or an empty string: nobody knows what an address will answer.
+    """Return why a plan cannot be approved, or an empty string: the content at an address can change.
 
     ``versions``: {path: version} of used files; None if nobody can see whether the file is replaced.
     """

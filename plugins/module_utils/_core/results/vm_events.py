@@ -28,7 +28,7 @@ class KnownVms:
         self._vms, self._expired = None, set()
 
     def observed(self, vms, unread=(), newer=()):
-        """Return the events of an observation. The first one has none: it is what the next are compared with.
+        """Return the events of an observation. The first one has none: later ones are compared with it.
 
         ``unread`` are the sources that could not be read: their VMs are as before. ``newer`` are the (source, name) of
         VMs that were reported while the observation was made: it may be older than the reports.
@@ -84,7 +84,7 @@ class KnownVms:
 
 
 def _created(vm):
-    """Return the events of a new VM: it is created, and then in another state than stopped."""
+    """Return the events of a new VM: its creation, and its power state unless it is stopped."""
     created = [_event("vm.created", vm, None)]
     is_news = vm["state"] in _CHANGED_TO and vm["state"] != STOPPED
     return [*created, _event(_CHANGED_TO[vm["state"]], vm, STOPPED)] if is_news else created

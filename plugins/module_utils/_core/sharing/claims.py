@@ -86,7 +86,7 @@ class Held:
 
     @property
     def on(self):
-        """Whether it may use its files: a VM whose power state is not known may run."""
+        """Whether the VM may use its files: in an unknown power state, it may run."""
         return self.power in ON or self.power == UNKNOWN
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._core.errors import Unavailable
 from ..._core.model import Observation
 from ..._core.options.identity import spellings
-from ..._kit.driver import KnownSettings, is_light
+from ..._kit.driver import KnownSettings, is_power_only
 from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, properties
 from ..._tools.hyperv import (
@@ -68,7 +68,7 @@ class HyperVObserver(OnWindows):
         return slot_name(index, firmware == "bios")
 
     def observe(self, targets, facets):
-        if is_light(targets, facets):
+        if is_power_only(targets, facets):
             return self._observe_power(targets)
         found = self.read(None if "files" in facets else targets)
         self.has_all = targets is None or "files" in facets

@@ -29,6 +29,7 @@ HYPERV = Platform(
     lacks={
         **options.NO_AGENT,
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
+        "rtc": "Hyper-V has no such setting. Set integration_services: {time_synchronization: true}.",
         "display": _DISPLAY,
         "port_forwards": _FORWARD,
         "shared_folders": _SHARE,

@@ -11,7 +11,7 @@ from collections import Counter
 from ..._core.errors import ApiError, NotFound, Refused, Unavailable
 from ..._core.model import LIST, RUNNING, Observation
 from ..._core.record.mark import sources_in
-from ..._kit.driver import KnownSettings, is_light
+from ..._kit.driver import KnownSettings, is_power_only
 from ..._ports.clock import Clock, call_timeout
 from ..._ports.proxmox_api import ProxmoxApi
 from ..._tools.proxmox import Proxmox
@@ -100,7 +100,7 @@ class ProxmoxObserver:
         return release_of(self.version())
 
     def observe(self, targets, facets):
-        if is_light(targets, facets) and all(self._nodes.get(target.id) for target in targets):
+        if is_power_only(targets, facets) and all(self._nodes.get(target.id) for target in targets):
             vms = self._observe_lightly(targets, facets)
             if vms is not None:
                 return self._observation(vms)

@@ -17,7 +17,7 @@ from . import in_vagrant
 from .delete import check_detachable
 from .in_libvirt import EXTERNAL
 from .needed import VagrantFiles, with_named
-from .project import check_name_is_free
+from .project import provider_name
 from .settings.box import check_box
 from .settings.port_forwards import check_ports_are_free, host_end
 from .settings.table import description_of
@@ -320,3 +320,21 @@ def _with_absolute_paths(folder, config):
             for one in scripts
         ),
     }
+
+
+def check_name_is_free(driver, plan):
+    """Reject the first start of a VM if its provider has a VM, or a disk, of its name already."""
+    project_vm = driver.project_vm(plan.after.name)
+    config = plan.after.config
+    if project_vm.created is not None or project_vm.begun or not config.get("provider"):
+        return
+    native = config.get("native") or {}
+    name = provider_name(driver.project, plan.after.name, config["provider"], native)
+    provider_tool = driver.tool_of_new(config["provider"], native)
+    found = provider_tool.find_vm(name) if name and provider_tool is not None else None
+    if found:
+        raise Refused(
+            f"{plan.after.name}: {config['provider']} has a {found} '{name}' already, which does not belong to this"
+            " project, and Vagrant would give the VM this name.",
+            "Use another name, or a project_dir whose last part is unique, or delete the other one first.",
+        )

@@ -92,7 +92,7 @@ class InLibvirt:
         definition = ET.fromstring(self._virsh.run("dumpxml", identifier))
         return console_log(log_paths(definition), files, "" if tool.is_local(self._virsh.uri) else self._virsh.uri)
 
-    def named(self, name):
+    def find_vm(self, name):
         """What has this name already: a VM, or the volume that Vagrant would create for its disk; else None."""
         if self._names is None:
             self._names = self._read_names()

@@ -83,7 +83,7 @@ class InVirtualBox:
         found = [one.value for key, one in properties.items() if key.startswith(_GUEST) and key.endswith("/V4/IP")]
         return tuple(Address(one, "agent") for one in sorted(found) if one and not one.startswith(_BEHIND_NAT))
 
-    def named(self, name):
+    def find_vm(self, name):
         """What has this name already: a VM, or None."""
         return "VM" if any(one.name == name for one in self._listed()) else None
 

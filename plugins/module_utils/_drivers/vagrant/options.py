@@ -33,6 +33,7 @@ VAGRANT = Platform(
         "secure_boot": _NATIVE,
         "tpm": _NATIVE,
         "nested_virtualization": _NATIVE,
+        "rtc": _NATIVE,
         "display": "Use gui, or native with the provider's own key.",
         "autostart": "Vagrant starts no VM with the host; let a service of the host run this task.",
         "disks.format": _ONE_DISK,

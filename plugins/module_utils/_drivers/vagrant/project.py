@@ -327,21 +327,3 @@ def provider_name(project, name, provider, native):
         prefix = f"{os.path.basename(project.folder.rstrip('/'))}_" if prefix is None else str(prefix)
         return None if native.get("random_hostname") else _NOT_IN_DOMAINS.sub("", f"{prefix}{name}")
     return native.get(_KEYS[provider]) if provider in _KEYS else None
-
-
-def check_name_is_free(driver, plan):
-    """Reject the first start of a VM if its provider has a VM, or a disk, of its name already."""
-    project_vm = driver.project_vm(plan.after.name)
-    config = plan.after.config
-    if project_vm.created is not None or project_vm.begun or not config.get("provider"):
-        return
-    native = config.get("native") or {}
-    name = provider_name(driver.project, plan.after.name, config["provider"], native)
-    provider_tool = driver.tool_of_new(config["provider"], native)
-    found = provider_tool.named(name) if name and provider_tool is not None else None
-    if found:
-        raise Refused(
-            f"{plan.after.name}: {config['provider']} has a {found} '{name}' already, which does not belong to this"
-            " project, and Vagrant would give the VM this name.",
-            "Use another name, or a project_dir whose last part is unique, or delete the other one first.",
-        )

@@ -32,7 +32,7 @@ from .vbox_vm import slot_name
 _FIRST = "SATA 0"
 _EXISTING_FILE = re.compile("Machine settings file '(.*?)' already exists")
 #: Settings without an option that suit every current guest.
-_BASE = ("--ioapic", "on", "--rtcuseutc", "on", "--audio", "none", "--mouse", "usbtablet")
+_BASE = ("--ioapic", "on", "--audio", "none", "--mouse", "usbtablet")
 
 
 def create(driver, vm, step):

@@ -13,7 +13,7 @@ from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Target, Vm
 from ..._core.record.leases import in_text
 from ..._core.record.mark import UNFINISHED, parsed
-from ..._kit.driver import KnownSettings, is_light
+from ..._kit.driver import KnownSettings, is_power_only
 from ..._ports import files
 from ..._ports.clock import call_timeout
 from ..._ports.command import Commands
@@ -325,7 +325,7 @@ class VBoxObserver:
     def observe(self, targets, facets):
         # The first list is used for one observation only; later ones need a new list.
         first, self._first = self._first, None
-        if is_light(targets, facets):
+        if is_power_only(targets, facets):
             observation = observe_power(self.tool, targets, self._settings)
             return self._with_addresses(observation, True) if "addresses" in facets else observation
         listing = self._listing = first.result() if first else Listing.read(self.tool)

@@ -59,7 +59,7 @@ def vm_commands(uuid, listing, facets):
 
 
 def light_commands(uuid, facets):
-    """{key: virsh command} for a light observation of one VM."""
+    """{key: virsh command} for a quick observation of one VM."""
     commands = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
     if "addresses" in facets:
         commands["active"] = ("dumpxml", uuid)

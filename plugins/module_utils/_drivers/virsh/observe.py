@@ -17,7 +17,7 @@ from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import Observation, Vm
 from ..._core.record.mark import UNFINISHED, is_unfinished
 from ..._kit.addresses import address_effects, recorded
-from ..._kit.driver import KnownSettings, is_light
+from ..._kit.driver import KnownSettings, is_power_only
 from ..._ports import files
 from ..._ports.clock import call_timeout
 from ..._ports.command import Commands
@@ -281,7 +281,7 @@ class VirshObserver:
         )
 
     def observe(self, targets, facets):
-        if is_light(targets, facets):
+        if is_power_only(targets, facets):
             observation = observe_power(self.virsh, [target.id for target in targets], facets)
             return replace(observation, vms=[vm.having(config=self._settings.of(vm.id)) for vm in observation.vms])
         listing, self._listing = self._listing or Listing.read(self.virsh), None

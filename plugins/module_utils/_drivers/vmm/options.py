@@ -31,6 +31,7 @@ VMM = Platform(
         "tpm": "vmd has no TPM.",
         "nested_virtualization": "Guests of vmd cannot run VMs.",
         "os_type": "vmd has the same devices for all guests.",
+        "rtc": "The clock of vmd always has UTC. Set the guest to UTC.",
         "display": _SERIAL,
         "port_forwards": _FORWARD,
         "shared_folders": _SHARE,

@@ -38,7 +38,7 @@ def check_documents(driver, name, step):
     documents = seed.files_for_wsl(arguments["creation"]["cloud_init"], name)
     folder = ntpath.join(_profile(driver), _FOLDER)
     contents = {ntpath.join(folder, f"{name}.{one}"): text.encode() for one, text in documents.items()}
-    raw = driver.host.named(name)
+    raw = driver.host.find(name)
     _check_files(driver, name, contents, _recorded(parsed(raw.get(MARK))) if raw else {})
     driver.documents[name.lower()] = contents
 

@@ -180,7 +180,7 @@ def delete(driver, vm, step):
             # WSL deletes what the registry names at this moment.
             yield from driver.run(vm.name, ["--unregister", name], same)
         except CallFailed as error:
-            if error.category != "ObjectNotFound" or (yield from driver.named(vm.name)) is not None:
+            if error.category != "ObjectNotFound" or (yield from driver.find(vm.name)) is not None:
                 message = f"{vm.name}: the distribution was replaced in the meantime."
                 raise NotFound(message, _AGAIN) from error
             if driver.has_task(vm):

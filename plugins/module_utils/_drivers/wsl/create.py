@@ -97,7 +97,7 @@ def _found(driver, vm):
     clock = driver.windows.clock
     deadline = clock.now() + driver.call_timeout
     while True:
-        raw = yield from driver.named(vm.name)
+        raw = yield from driver.find(vm.name)
         if raw is None or raw.get("State") != INSTALLING or not driver.is_unfinished(raw):
             return raw
         if clock.now() >= deadline:
@@ -136,7 +136,7 @@ def _undo(driver, vm, step, error):
 
     Such a distribution stays, with the file by which the next task recognizes it.
     """
-    raw = yield from driver.named(vm.name)
+    raw = yield from driver.find(vm.name)
     other = None if raw is None or driver.is_unfinished(raw) else raw
     if raw is None or other or driver.creations.id_of(vm.name.lower()):
         yield from _remove(driver, vm, step, None if other else raw)

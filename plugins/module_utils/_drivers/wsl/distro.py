@@ -47,7 +47,7 @@ class Host:
         """Return the version of the package as numbers; (0,) for an inbox version."""
         return number_of(self.versions[0]) if self.versions else (0,)
 
-    def named(self, name):
+    def find(self, name):
         """Return the raw distribution with this name, in any case, or None."""
         return next((raw for raw in self.distros.values() if raw["DistributionName"].lower() == name.lower()), None)
 

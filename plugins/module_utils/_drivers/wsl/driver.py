@@ -128,14 +128,14 @@ class WslDriver(WslObserver):
         result = yield [folder_call(folder)]
         check_folder(f"{vm.name}: install_location", folder, result.answers[0])
 
-    def named(self, name):
+    def find(self, name):
         """Read the registry, like a step, and return the raw distribution with this name, or None."""
         result = yield registry_calls()
         return named_in(result.answers[1], name)
 
     def current(self, vm):
         """Read the registry, like a step, and return the raw distribution. Raises NotFound."""
-        raw = yield from self.named(vm.name)
+        raw = yield from self.find(vm.name)
         if raw is None or raw["PSChildName"].lower() != vm.id.lower():
             raise NotFound(f"{vm.name}: the distribution was deleted or replaced in the meantime.", "Run it again.")
         return raw

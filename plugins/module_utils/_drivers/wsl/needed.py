@@ -42,7 +42,7 @@ class WslFiles(FileFacts):
         super().__init__(driver.claims, plan)
         self._driver, self._steps = driver, list(planned(plan))
         self._creates = any(one.step.verb in ("create", "clone") for one in self._steps)
-        existing = driver.host.named(self.name)
+        existing = driver.host.find(self.name)
         #: Whether an interrupted task has registered the distribution already; it is only completed.
         self.is_begun = self._creates and existing is not None and driver.is_unfinished(existing)
         self._exists, self._are_files, self._sizes, self._folders, self._free = {}, {}, {}, (), None

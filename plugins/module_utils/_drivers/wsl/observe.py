@@ -13,7 +13,7 @@ from ..._core.errors import Unavailable
 from ..._core.model import Observation, Vm
 from ..._core.options.identity import spellings
 from ..._core.record.mark import UNFINISHED, empty_mark, is_unfinished, parsed, unfinished_mark
-from ..._kit.driver import KnownSettings, is_light
+from ..._kit.driver import KnownSettings, is_power_only
 from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, call, properties, read
 from ..._tools import wsl as tool
@@ -64,21 +64,21 @@ class WslObserver(OnWindows):
         return self.windows.call(chains, about=about)
 
     def observe(self, targets, facets):
-        light = is_light(targets, facets)
+        power_only = is_power_only(targets, facets)
         # The source of a clone is not started just to read its files.
-        is_read_inside = not light and "snapshot_configs" not in facets and self._sets(GUEST)
+        is_read_inside = not power_only and "snapshot_configs" not in facets and self._sets(GUEST)
         names = [target.name for target in targets or () if target.name] if is_read_inside else []
-        with_disks = not light and (self._reports_all or self._sets(_DISK_OPTIONS))
-        self._read(names, () if light else targets or (), with_disks)
+        with_disks = not power_only and (self._reports_all or self._sets(_DISK_OPTIONS))
+        self._read(names, () if power_only else targets or (), with_disks)
         selected = list(self._select(targets, "unfinished" in facets))
         if with_disks:
             self.ask_for_disks([raw for raw, _name, _id in selected if self._is_unlisted(raw)])
-        if not light:
+        if not power_only:
             self._read_guests([raw for raw, _name, _id in selected if self._needs_guest_files(raw, names, facets)])
-        vms = [self._observed(raw, name, vm_id, light) for raw, name, vm_id in selected]
+        vms = [self._observed(raw, name, vm_id, power_only) for raw, name, vm_id in selected]
         if "files" in facets:
             vms = [vm.having(files=files_of(raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
-        if not light:
+        if not power_only:
             self._settings.remember(vms)
         if "unfinished" in facets:
             vms += self._unregistered_clones(targets)
@@ -99,7 +99,7 @@ class WslObserver(OnWindows):
     def _unregistered_clones(self, targets):
         """Return the Vms of interrupted clones that have only a temporary file, and are not registered."""
         names = [target.name for target in targets or () if target.name and target.name.lower() in self.leftovers]
-        return [Vm(name) for name in names if self.host.named(name) is None]
+        return [Vm(name) for name in names if self.host.find(name) is None]
 
     def folder(self, name):
         """Return the directory of a new distribution."""
@@ -146,7 +146,7 @@ class WslObserver(OnWindows):
         results = {result.name: result.answers for result in self.send(chains, about=before is None)}
         if self.windows.repeats > repeats and before is not None:
             # The request was sent twice: the first one may have started distributions that were stopped before.
-            known = {raw["DistributionName"] for raw in map(before.named, names) if raw}
+            known = {raw["DistributionName"] for raw in map(before.find, names) if raw}
             self.to_stop_again |= known - before.running - self.started
         self.host = self._host_of(results, before)
         exist = list(results["files"][0].objects) if paths else []
@@ -155,7 +155,7 @@ class WslObserver(OnWindows):
             self.leftovers = self.leftovers - set(map(str.lower, target_names)) | found
             self.host.exported = len(exist) > len(target_names) and bool(exist[-1])
         for name in names:
-            self._add_guest_files(self.host.named(name), results[f"in {name}"][0])
+            self._add_guest_files(self.host.find(name), results[f"in {name}"][0])
 
     def _host_of(self, results, before):
         root, distros, tasks, settings, running, *disks = results["all"]
@@ -268,8 +268,8 @@ class WslObserver(OnWindows):
             elif targets is None or name.lower() in named:
                 yield from ((raw, one, raw["PSChildName"]) for one in names)
 
-    def _observed(self, raw, name, vm_id, light):
-        if light:
+    def _observed(self, raw, name, vm_id, power_only):
+        if power_only:
             config = active = self._settings.of(vm_id)
         else:
             config, active = (config_of(Distro(self.host, raw, self.options, started)) for started in (False, True))

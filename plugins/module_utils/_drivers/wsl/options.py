@@ -42,6 +42,7 @@ WSL = Platform(
         "firmware": _NO_MACHINE,
         "secure_boot": _NO_MACHINE,
         "tpm": _NO_MACHINE,
+        "rtc": _NO_MACHINE,
         "os_type": _NO_MACHINE,
         "display": "Programs show their windows on the desktop of Windows (WSLg).",
         "autostart": "Set keep_running, which starts the distribution with its host.",

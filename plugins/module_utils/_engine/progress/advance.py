@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state machine that carries out the plan of one VM: events go in, wishes come out.
+"""The state machine that carries out the plan of one VM: it takes events and returns wishes (next actions).
 
 Pure: no I/O and no clock. ``advance(progress, event, now)`` returns the progress after an event; ``progress.wish`` is
 what has to happen next, and ``progress.due`` the earliest time for it. Times are seconds of a monotonic clock.

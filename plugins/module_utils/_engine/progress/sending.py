@@ -166,7 +166,7 @@ def while_judging(progress, _event):
 
 
 def before_power_back(progress, _event):
-    """Bring the VM back to its previous power state, unless it is in one in which this task has not left it."""
+    """Bring the VM back to its previous power state, unless something else has changed its power state."""
     verbs = progress.ways_back.get(progress.vm.power)
     if not verbs or not may_be_started(progress):
         return finish(progress)

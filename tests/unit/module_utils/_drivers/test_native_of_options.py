@@ -37,6 +37,7 @@ _VALUES = {
     "display.type": "none", "nested_virtualization": True, "autostart": True, "stop_action": "save",
     "checkpoint_type": "standard", "secure_boot": True, "secure_boot_template": "linux", "dynamic_memory": True,
     "automatic_checkpoints": True, "description": "a", "graphics_controller": "vmsvga", "cpus": 2,
+    "rtc": "utc",
 }  # fmt: skip
 _SIZE = 1 << 30
 

@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planne
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record import mark as marks
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import MIB
-from ansible_collections.polyvirt.core.plugins.module_utils._kit.driver import KnownSettings, is_light
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.driver import KnownSettings, is_power_only
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.settings import (
     Setting,
@@ -86,11 +86,11 @@ def test_files_that_a_plan_deletes():
 
 def test_settings_are_read_unless_only_power_and_addresses_of_known_vms_are_needed():
     known, named = Target(id="u-web"), Target(name="web")
-    assert is_light([known], frozenset({"power", "addresses"}))
-    assert not is_light([known, named], frozenset({"power"}))
-    assert not is_light([known], frozenset({"power", "config"}))
-    assert not is_light(None, frozenset({"power"}))
-    assert not is_light([], frozenset({"power"}))
+    assert is_power_only([known], frozenset({"power", "addresses"}))
+    assert not is_power_only([known, named], frozenset({"power"}))
+    assert not is_power_only([known], frozenset({"power", "config"}))
+    assert not is_power_only(None, frozenset({"power"}))
+    assert not is_power_only([], frozenset({"power"}))
 
 
 def test_light_observation_keeps_the_settings():

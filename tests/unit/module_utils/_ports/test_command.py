@@ -42,7 +42,7 @@ def test_stdin_is_empty_by_default():
 @pytest.mark.parametrize(("timeout", "waited"), [(None, 1), (50, 1), (0.5, 0.5)])
 def test_call_times_out_after_the_ceiling(timeout, waited):
     with pytest.raises(errors.Timeout) as caught:
-        Commands(ceiling=1).run(["sleep", "60"], timeout=timeout)
+        Commands(maximum=1).run(["sleep", "60"], timeout=timeout)
     assert caught.value.waited == waited
     assert ("increase call_timeout" in str(caught.value)) == (waited == 1)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from functools import partial
 
 from ...._core.errors import Refused
-from ...._core.model import LIVE, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED
+from ...._core.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting
 from ..options import VIRTUALBOX
 
 _SWITCH = {True: "on", False: "off"}
+_RTC = {"utc": "on", "localtime": "off"}
 #: Device in boot_order -> VirtualBox's name of it.
 BOOT = {"disk": "disk", "cdrom": "dvd", "network": "net", "floppy": "floppy"}
 _BOOT_DEVICES = {vbox_name: device for device, vbox_name in BOOT.items()}
@@ -36,6 +37,10 @@ def while_on(vm, change):
 
 def _off_or_saved(vm, change):
     return LIVE if vm.power == SUSPENDED else POWER_OFF
+
+
+def _next_boot_if_saved(vm, change):
+    return NEXT_BOOT if vm.power == SUSPENDED else POWER_OFF
 
 
 def _cost_of_autostart(vm, change):
@@ -80,6 +85,10 @@ def _is_on(name):
 
 def _mebibytes(size):
     return str(size // MIB)
+
+
+def _read_rtc(vbox_vm):
+    return "utc" if vbox_vm.values.get("rtcuseutc") == "on" else "localtime"
 
 
 def _read_groups(vbox_vm):
@@ -149,6 +158,7 @@ HARDWARE = {
         write_live=lambda value: ["vrde", "off"],
     ),
     "nested_virtualization": _row("nested-hw-virt", _is_on("nested-hw-virt"), _SWITCH.get),
+    "rtc": _row("rtcuseutc", _read_rtc, _RTC.get, ("rtc-use-utc",), _next_boot_if_saved, default="utc", unset="utc"),
     "tpm": _row("tpm-type", _read_tpm, {True: "2.0", False: "none"}.get, since=(7, 0)),
     "boot_order": Setting(cost=POWER_OFF, read=_read_boot_order, write=_boot_order_arguments, native=("boot",)),
     "autostart": _row(

@@ -26,7 +26,7 @@ _READABLE = frozenset((
     "accelerate3d", "acpi", "audio", "autostart-delay", "biosapic", "biossystemtimeoffset", "chipset",
     "cpu-profile", "cpuexecutioncap", "cpuid-portability-level", "defaultfrontend", "draganddrop", "hardwareuuid",
     "hpet", "hwvirtex", "ioapic", "iommu", "largepages", "longmode", "monitorcount", "nestedpaging", "pae",
-    "paravirtprovider", "rtcuseutc", "triplefaultreset", "usb", "vrde", "vtxux", "vtxvpid", "x2apic", *_KEYS,
+    "paravirtprovider", "triplefaultreset", "usb", "vrde", "vtxux", "vtxvpid", "x2apic", *_KEYS,
 ))  # fmt: skip
 #: Settings reported only by the settings file -> (path in it, default).
 _IN_FILE = {
@@ -60,7 +60,7 @@ _NEW = {
     "cpuid-portability-level": ("0",), "draganddrop": ("disabled",), "firmware-boot-menu": ("messageandmenu",),
     "hpet": ("off",), "hwvirtex": ("on",), "ioapic": ("on",), "iommu": ("none",), "keyboard": ("ps2",),
     "largepages": ("off",), "monitorcount": ("1",), "mouse": ("usbtablet",), "nestedpaging": ("on",),
-    "paravirtprovider": ("default",), "recording": ("off",), "rtcuseutc": ("on",),
+    "paravirtprovider": ("default",), "recording": ("off",),
     "triplefaultreset": ("off",), "usb": ("off",),
     "usbehci": ("off",), "usbxhci": ("off",), "vm-execution-engine": ("default",), "vm-process-priority": ("default",),
     "vtxux": ("on",), "vtxvpid": ("on",),
@@ -69,7 +69,7 @@ _NEW_NIC = {"cableconnected": ("on",), "nicpromisc": ("deny",), "nicbootprio": (
 _LIVE_OF_NIC = {"cableconnected": "setlinkstate", "nicpromisc": "nicpromisc"}
 #: Options that can be changed while the VM is saved.
 _SAVED = frozenset((
-    "rtcuseutc", "vrde", "audio", "audio-driver", "audio-in", "audio-out", "defaultfrontend", "autostart-delay",
+    "vrde", "audio", "audio-driver", "audio-in", "audio-out", "defaultfrontend", "autostart-delay",
     "autostop-type", "vm-process-priority",
 ))  # fmt: skip
 

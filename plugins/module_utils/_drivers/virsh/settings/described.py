@@ -18,7 +18,6 @@ _PATHS = {
     "os/cmdline": None,
     "cpu@mode": None,
     "cpu/model": None,
-    "clock@offset": "utc",
     "on_poweroff": "destroy",
     "on_reboot": "restart",
     "on_crash": "destroy",

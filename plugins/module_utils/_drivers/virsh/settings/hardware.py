@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The TPM and the watchdog, and checks whether the host supports the requested hardware."""
+"""The clock, the TPM and the watchdog, and checks whether the host supports the requested hardware."""
 
 from __future__ import annotations
 
@@ -59,7 +59,18 @@ def write_watchdog(definition, change):
         watchdog.set("action", requested["action"])  # libvirt allows only one action for all of them.
 
 
+def read_rtc(definition):
+    return definition.native("clock@offset") or "utc"
+
+
+def write_rtc(definition, change):
+    clock = definition.find_or_add("clock")
+    clock.attrib.clear()  # With an adjustment, libvirt would store the offset as variable.
+    clock.set("offset", change.new)
+
+
 HARDWARE = {
+    "rtc": Setting(read=read_rtc, write=write_rtc, native=(r"clock@",), unset="utc"),
     "tpm": Setting(read=read_tpm, write=write_tpm, native=(r"devices/tpm$",)),
     "watchdog": Setting(
         read=read_watchdog,

@@ -149,7 +149,7 @@ class World:
             self.port.programs["virsh"] = lambda argv, _environment: self.virsh(argv, self.port.stdin)
 
     def driver(self, **params):
-        with mock.patch.object(observe, "Commands", lambda _ceiling: self.port):
+        with mock.patch.object(observe, "Commands", lambda _maximum: self.port):
             return driver.make_driver({"project_dir": str(self.project), **params})
 
     def run(self, name="web", about="vm", check=False, **options):
@@ -175,7 +175,7 @@ class World:
         assert validated.error_messages == []
         self.port.calls = []
         with (
-            mock.patch.object(observe, "Commands", lambda _ceiling: self.port),
+            mock.patch.object(observe, "Commands", lambda _maximum: self.port),
             mock.patch.object(together, "Clock", lambda: self.clock),
         ):
             done = module.result(validated.validated_parameters, SimpleNamespace(check_mode=check))

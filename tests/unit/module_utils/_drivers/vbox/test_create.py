@@ -30,7 +30,7 @@ def test_new_vm_is_created_in_this_order(vbox):
     assert [line.partition(" {")[0] for line in done.writes] == [
         f"createvm --name=web --ostype Linux26_64 --groups /g --uuid --register --basefolder {vbox.folder}",
         "setextradata polyvirt/mark",
-        "modifyvm --ioapic on --rtcuseutc on --audio none --mouse usbtablet --memory 16 --graphicscontroller vmsvga"
+        "modifyvm --ioapic on --audio none --mouse usbtablet --memory 16 --graphicscontroller vmsvga"
         " --vram 16 --vm-execution-engine interpreter",
         "storagectl --name SATA --add sata --portcount 8",
         "setextradata polyvirt/mark",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order of boot devices: read from kinds and from single devices, written as kinds."""
+"""The clock, and the order of boot devices: read from kinds and from single devices, written as kinds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
     read_boot_order,
     write_boot_order,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_rtc, write_rtc
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import machine_xml, with_devices
@@ -56,3 +57,19 @@ def test_boot_order_replaces_boot_numbers_of_devices():
         {"dev": "cdrom"},
     ]
     assert read_boot_order(definition) == ("disk", "network", "cdrom")
+
+
+def test_clock_loses_attributes_that_would_change_its_offset_and_keeps_timers():
+    clock = "<clock offset='variable' adjustment='60' basis='utc'><timer name='rtc'/></clock>"
+    definition = Definition(f"<domain>{clock}</domain>")
+    assert read_rtc(definition) == "variable"
+    write_rtc(definition, Change("rtc", "variable", "localtime"))
+    (element,) = definition.root.findall("clock")
+    assert (element.attrib, [one.tag for one in element]) == ({"offset": "localtime"}, ["timer"])
+
+
+def test_definition_without_clock_has_utc_and_gets_one():
+    definition = Definition("<domain/>")
+    assert read_rtc(definition) == "utc"
+    write_rtc(definition, Change("rtc", "utc", "localtime"))
+    assert read_rtc(definition) == "localtime"

@@ -46,6 +46,7 @@ _CHANGED = {
     "max_memory": (_change("max_memory", 4 << 30), _change("max_memory", 8 << 30)),
     "firmware": (_change("firmware", "bios"), _change("firmware", "uefi")),
     "secure_boot": (_change("firmware", "uefi"), _change("secure_boot", True)),
+    "rtc": (_change("rtc", "utc"), _change("rtc", "localtime")),
     "watchdog.model": (_change("watchdog", "i6300esb", None, "model"), _change("watchdog", "ib700", None, "model")),
     "watchdog.action": (_change("watchdog", "none", None, "action"), _change("watchdog", "reset", None, "action")),
     "nested_virtualization": (_change("nested_virtualization", False), _change("nested_virtualization", True)),
