@@ -105,7 +105,7 @@ def _begun(driver, request):
 
     It is only completed, whatever the vendor publishes now, and whether or not the file still exists.
     """
-    raw, asked = driver.host.named(request.name), request.creation["image"]
+    raw, asked = driver.host.find(request.name), request.creation["image"]
     if raw is None or raw.get("State") != INSTALLED or not driver.is_unfinished(raw):
         return None
     inputs, name = (parsed(raw.get(MARK)) or {}).get("inputs", {}), name_of_image(asked)
