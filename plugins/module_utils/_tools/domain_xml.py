@@ -208,11 +208,12 @@ class Definition:
     def _create_child(self, path, parent, step):
         prefix, name, position, attribute, *values = step.groups()
         tag = f"{{{self._namespaces[prefix]}}}{name}" if prefix else name
-        if position and int(position) != len(parent.findall(tag)) + 1:
+        count = len(parent.findall(tag))
+        if position and int(position) != count + 1:
             raise Refused(
-                f"{self.name}: native: '{path}' cannot be created: {parent.tag} has {len(parent.findall(tag))} elements"
+                f"{self.name}: native: '{path}' does not exist, and cannot be created: its parent has {count} elements"
                 f" {name}.",
-                f"Use {name}[{len(parent.findall(tag)) + 1}] for a new one.",
+                f"Use {name}[{count + 1}] for a new one.",
             )
         return ET.SubElement(parent, tag, {attribute: next(filter(None, values), "")} if attribute else {})
 

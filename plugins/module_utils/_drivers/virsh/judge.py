@@ -16,7 +16,7 @@ from typing import Any, Optional
 
 from ..._core.errors import PolyvirtError, Refused
 from ..._ports import files
-from ..._tools.domain_xml import Definition
+from ..._tools.domain_xml import Definition, split_path
 from ..._tools.virsh import Virsh, cannot_say
 from .rehearsal import final_definition, observed
 from .settings.native import same_native
@@ -76,7 +76,9 @@ class Judge:
         except PolyvirtError as error:
             case.error = error
             return
-        before = case.plan.before.id and case.steps[0].verb == "configure" and observed(self._driver, case.plan.before.id)
+        before = (
+            case.plan.before.id and case.steps[0].verb == "configure" and observed(self._driver, case.plan.before.id)
+        )
         if definition is not None and not (before and before.content[0] == definition.content[0]):
             case.definition, case.stored = definition, before or None
 
@@ -168,11 +170,17 @@ def _copying(folder, place, case):
 def _check_written(definition, native):
     """Raise Refused if paths contradict each other: removing one element moves those after it."""
     for key, value in native.items() if definition is not None else ():
-        if not same_native(definition.native(key), value):
+        if not _has(definition, key, value):
             raise Refused(
                 f"{definition.name}: native: '{key}' would not have the requested value, because of another path.",
                 "Remove the last element of a list first, or select elements by an attribute instead of a position.",
             )
+
+
+def _has(definition, key, value):
+    if value is None and not split_path(key)[1]:
+        return definition.element_at(key) is None
+    return same_native(definition.native(key), value)
 
 
 def _compare_native(case, text):
@@ -183,13 +191,14 @@ def _compare_native(case, text):
         if ":" in key:
             continue
         try:
-            found = printed.native(key)
+            is_kept, found = _has(printed, key, value), printed.native(key)
         except PolyvirtError:
             continue  # It has added devices, so the path does not lead to a single element there.
-        if not same_native(found, value):
-            stores = f"stores {found!r} instead" if found is not None else "does not store it"
+        if not is_kept:
+            stores = "does not store it" if found is None else f"stores {found!r} instead" if found else "keeps it"
+            wanted = "cannot be removed" if value is None else f"cannot have the value {value!r}"
             case.error = Refused(
-                f"{case.name}: native: '{key}' cannot have the value {value!r}: libvirt {stores}.",
+                f"{case.name}: native: '{key}' {wanted}: libvirt {stores}.",
                 "Use a path and a value of https://libvirt.org/formatdomain.html.",
             )
 
