@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
 
 from suite.answer import Task
 
@@ -170,9 +170,124 @@ def test_problem_that_the_vm_already_has_is_a_warning(stopped, carry):
     path.unlink()
     answers = agree(stopped, carry, {"description": "changed"})
     for label in ("check", "run"):
-        assert any("with this change or without it" in one for one in answers[label].result["warnings"])
-        assert any(uuid in one for one in answers[label].result["warnings"])
+        warnings = str(answers[label].result["warnings"])
+        assert "with this change or without it" in warnings and uuid in warnings
     rejected(stopped, carry, {"cpus": 100000}, "cpus", "288")
+
+
+# What no option describes ---------------------------------------------------------------------------------------------
+
+
+def redefined(platform, *replacements):
+    """Store the definition of the VM with replacements (old, new), as another program does."""
+    text = definition(platform)
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    path = platform.storage / "other.xml"
+    path.write_text(text, encoding="utf-8")
+    platform.virsh("define", str(path))
+    path.unlink()
+
+
+_ENCRYPTION = (
+    "<encryption format='luks'><secret type='passphrase' uuid='6e1b0b0c-0000-4000-8000-000000000002'/></encryption>"
+)
+#: {what: (task, words of the message)}
+OF_ENCRYPTED = {
+    "full clone": ({"name": [SECOND], "clone": {"source": NAME}}, "clone.source", "vdb", "encrypted"),
+    "linked clone": ({"name": [SECOND], "clone": {"source": NAME, "linked": True}}, "clone.source", "vdb", "encrypted"),
+    "growth": ({"name": [NAME], "disks": [{"slot": "vdb", "size": "8M"}]}, "disks.size", "vdb", "encrypted"),
+}
+
+
+@pytest.mark.parametrize(("options", "words"), [(one[0], one[1:]) for one in OF_ENCRYPTED.values()], ids=OF_ENCRYPTED)
+def test_encrypted_disk_is_not_copied_or_enlarged(stopped, carry, options, words):
+    """The clone would run on the ciphertext, and a larger disk would never have the requested size."""
+    redefined(stopped, ("<target dev='vdb'", f"{_ENCRYPTION}<target dev='vdb'"))
+    rejected(stopped, carry, options, *words)
+
+
+def snapshot_rejected(platform, carry, *words):
+    before = definition(platform)
+    options = {"name": [NAME], "snapshot": "s", "kind": "external"}
+    tasks = [Task(label, options, check=label == "check", about="snapshot") for label in ("check", "run")]
+    answers = carry(platform, tasks, [NAME])
+    for answer in answers.values():
+        assert answer.failed and all(word in answer.msg for word in (NAME, *words)), answer.result
+    assert answers["check"].msg == answers["run"].msg
+    assert definition(platform) == before
+
+
+def test_encrypted_disk_gets_no_external_snapshot(stopped, carry):
+    redefined(stopped, ("<target dev='vdb'", f"{_ENCRYPTION}<target dev='vdb'"))
+    snapshot_rejected(stopped, carry, "vdb", "encrypted")
+
+
+def test_disk_on_another_host_gets_no_external_snapshot(stopped, carry):
+    remote = (
+        "<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='nbd' name='one'><host"
+        " name='localhost'/></source><target dev='vdc' bus='virtio'/></disk></devices>"
+    )
+    redefined(stopped, ("</devices>", remote))
+    snapshot_rejected(stopped, carry, "vdc")
+
+
+def test_firmware_by_files_keeps_its_nvram(stopped, carry):
+    """virt-install and Terraform name the files. Another firmware would begin with an empty NVRAM."""
+    nvram = stopped.storage / "theirs.fd"
+    loader = (
+        "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+        f"<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{nvram}</nvram><boot dev='hd'/>"
+    )
+    redefined(stopped, ("<boot dev='hd'/>", loader))
+    rejected(stopped, carry, {"secure_boot": True}, "secure_boot", "lost", re.escape(str(nvram)))
+    rejected(stopped, carry, {"secure_boot": False}, "secure_boot", "lost")
+    agree(stopped, carry, {"cpus": 2})
+    assert str(nvram) in definition(stopped)
+
+
+def test_directly_attached_nic_keeps_its_mode(stopped, carry):
+    direct = "<interface type='direct'><source dev='lo' mode='private'/>"
+    network = definition(stopped).partition("<interface ")[2].partition("<mac")[0]
+    redefined(stopped, (f"<interface {network}", direct))
+    agree(stopped, carry, {"networks": [{"source": "dummy0"}]})
+    assert re.search("<source dev='dummy0' mode='private'/>", definition(stopped))
+
+
+def test_disk_of_a_paused_vm_is_detached_at_its_next_start(qemu, carry):
+    """A paused guest does not release it."""
+    qemu.clean()
+    agree(qemu, carry, {**qemu.creation, "disks": _DISKS})
+    qemu.move(NAME, RUNNING)
+    qemu.virsh("suspend", NAME)
+    agree(qemu, carry, {"disks": [{"slot": "vdb", "state": "absent"}]})
+    assert "'vdb'" not in definition(qemu)
+    assert "'vdb'" in qemu.virsh("dumpxml", NAME)
+
+
+def test_device_that_is_not_plugged_in_does_not_prevent_other_changes(stopped, carry):
+    device = (
+        "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0xbeef'/></source></hostdev>"
+    )
+    redefined(stopped, ("</devices>", f"{device}</devices>"))
+    answers = agree(stopped, carry, {"cpus": 2})
+    assert not answers["run"].result.get("warnings")
+
+
+def test_new_vm_has_a_video_device_and_an_existing_one_is_left_alone(qemu, carry):
+    """GRUB hangs in its graphics mode without one."""
+    qemu.clean()
+    agree(qemu, carry, {**qemu.creation})
+    assert "<model type='vga'" in definition(qemu)
+    assert "<graphics" not in definition(qemu)
+    text = re.sub(r"<video>.*</video>", "", definition(qemu), flags=re.DOTALL)
+    path = qemu.storage / "other.xml"
+    path.write_text(text, encoding="utf-8")
+    qemu.virsh("define", str(path))
+    path.unlink()
+    agree(qemu, carry, {"cpus": 2})
+    assert "<video>" not in definition(qemu)
 
 
 # Costs ----------------------------------------------------------------------------------------------------------------

@@ -170,8 +170,9 @@ def _set_connection(nic, entry, is_bridge):
         nic.set("type", "bridge")
         ET.SubElement(nic, "source", {"bridge": source})
     else:
+        is_direct = old is not None and nic.get("type") == "direct"
         nic.set("type", "direct")
-        ET.SubElement(nic, "source", {"dev": source, "mode": "bridge"})
+        ET.SubElement(nic, "source", {"dev": source, "mode": (is_direct and old.get("mode")) or "bridge"})
 
 
 def _remove_passt(nic):
