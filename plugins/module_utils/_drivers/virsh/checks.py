@@ -210,7 +210,10 @@ def _check_external(driver, vm, arguments):
             " needs both to be the same.",
             "Restart the VM first.",
         )
-    check_encrypted(observed(driver, vm.id), disks, "kind", "libvirt creates no external snapshots of it")
+    _check_external_files(driver, vm, arguments, disks)
+
+
+def _check_external_files(driver, vm, arguments, disks):
     for slot, disk in sorted(disks.items()):
         if not os.path.isabs(disk["source"]):
             raise Refused(
@@ -232,6 +235,7 @@ def _check_external(driver, vm, arguments):
             raise Refused(
                 f"{vm.name}: {path} already exists.", "Use another name, or move the file to another directory."
             )
+    check_encrypted(observed(driver, vm.id), disks, "kind", "libvirt creates no external snapshots of it")
 
 
 # Deleting and restoring snapshots -----------------------------------------------------------------------------------

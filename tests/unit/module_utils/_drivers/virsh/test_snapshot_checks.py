@@ -39,6 +39,10 @@ def _disk(images, tmp_path):
     return path
 
 
+#: The stored definition, which other tests observe.
+STORED = ("dumpxml", "u-web", "--inactive", "--security-info")
+
+
 def running_with(*hotpluggable):
     """The definition of a running VM with further enabled CPUs; ``hotpluggable`` (yes or no) for each of them."""
     cpus = "".join(f"<vcpu enabled='yes' hotpluggable='{one}'/>" for one in hotpluggable)
@@ -99,7 +103,7 @@ def xml(name, paths):
     ],
 )
 def test_internal_snapshot_with_cpus_added_to_the_running_vm_is_rejected(disk, cpus, power, more, is_rejected):
-    virsh = FakeVirsh({LIST: "", RUNNING: running_with(*cpus)})
+    virsh = FakeVirsh({LIST: "", RUNNING: running_with(*cpus), STORED: machine_xml()})
     if not is_rejected:
         take(machine(disk, power), virsh=virsh, **more)
         return
