@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, machine_xml, recorded
 
 POOL = "/var/lib/libvirt/images/pvs"
 LIST = ("list", "--all", "--uuid", "--name")
@@ -37,10 +37,6 @@ def _disk(images, tmp_path):
     path = str(tmp_path / "web-vda.qcow2")
     images.create(path, "qcow2", 1 << 20)
     return path
-
-
-#: The stored definition, which other tests observe.
-STORED = ("dumpxml", "u-web", "--inactive", "--security-info")
 
 
 def running_with(*hotpluggable):
@@ -61,6 +57,7 @@ def machine(disk, power="stopped", image_format="qcow2", **more):
 
 def check(vm, verb, virsh=None, hypervisor="QEMU", uri="qemu:///system", library="9.0.0", **arguments):
     driver = driver_of(virsh or FakeVirsh({LIST: "", RUNNING: running_with()}), "/nonexistent")
+    driver.seen.definitions["u-web"] = machine_xml()
     driver.hypervisor, driver.virsh.uri, driver.library = hypervisor, uri, library
     given = {"name": "s", "names": ("s",), "kind": "internal", "include_memory": None, **arguments}
     check_snapshot(driver, vm, Step(verb, arguments=given))
@@ -103,7 +100,7 @@ def xml(name, paths):
     ],
 )
 def test_internal_snapshot_with_cpus_added_to_the_running_vm_is_rejected(disk, cpus, power, more, is_rejected):
-    virsh = FakeVirsh({LIST: "", RUNNING: running_with(*cpus), STORED: machine_xml()})
+    virsh = FakeVirsh({LIST: "", RUNNING: running_with(*cpus)})
     if not is_rejected:
         take(machine(disk, power), virsh=virsh, **more)
         return
