@@ -21,7 +21,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, with_devices
 
 UNSUPPORTED = "this function is not supported by the connection driver: virConnectDomainXMLToNative"
-NATIVE = {"on_crash": "restart"}
 
 
 class JudgingVirsh(FakeVirsh):
@@ -93,7 +92,7 @@ def test_plan_that_has_changed_is_judged_again(tmp_path, monkeypatch):
     virsh = JudgingVirsh(lambda text: "too bad" if "worse" in text else None)
     judge, (plan,) = judged(virsh, tmp_path, monkeypatch, change())
     other = Plan(plan.before, plan.after, segments=((Step("configure", changes=(change(new="worse"),)),),))
-    with pytest.raises(Refused, match="m1: description: libvirt rejects the definition .* too bad"):
+    with pytest.raises(Refused, match=r"m1: description: libvirt rejects the definition .* too bad"):
         judge.check(other)
 
 
