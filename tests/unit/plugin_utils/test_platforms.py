@@ -88,7 +88,10 @@ def test_platform_option_of_all_entries_becomes_an_option_of_the_task():
         ({"name": "a", "platform": "libvirt", "cpus": 1, "options": {"cpus": 2}}, ("cpus", "in the task, too")),
         ({"name": "a", "platform": ["kvm"]}, ("['kvm']' is not known",)),
         ({"name": "a", "platform": "libvirt", "options": "x"}, ("options: the value has a wrong type", "module")),
-        ({"platform": "libvirt", "machines": 5}, ("machines[0]: the value has a wrong type", "dictionary with the name")),
+        (
+            {"platform": "libvirt", "machines": 5},
+            ("machines[0]: the value has a wrong type", "dictionary with the name"),
+        ),
         ({"platform": "libvirt", "machines": {"a": 1}}, ("machines: the value has a wrong type", "list of VMs")),
         ({"platform": "libvirt", "machines": [["a"]]}, ("machines[0]: the value has a wrong type", "dictionary with")),
         ({"platform": "libvirt", "machines": ["a"]}, ("machines[0]", "dictionary")),
