@@ -361,7 +361,7 @@ class Task:
         """Let the driver check what a plan needs from the host; what no other VM can change is reported first."""
         error = None
         try:
-            self.driver.preflight(work.plan, work.released)
+            self.observer.warnings += self.driver.preflight(work.plan, work.released) or ()
             if work.request.policy.wait_for == "cloud_init" and hasattr(self.driver, "check_agent"):
                 self.driver.check_agent(work.plan)
         except PolyvirtError as found:

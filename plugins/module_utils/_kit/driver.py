@@ -30,8 +30,10 @@ class Driver(Protocol):
         A VM that is not completely created is returned only with the facet unfinished: to report it, or to delete it.
         """
 
-    def preflight(self, plan: Plan, released: frozenset = frozenset()) -> None:
+    def preflight(self, plan: Plan, released: frozenset = frozenset()) -> Optional[Sequence[str]]:
         """Raise if ``plan`` would fail half-way, such as for a missing image. Only reads; runs in check mode too.
+
+        May return warnings.
 
         ``released`` are {(kind, identity)} of claims (``claims.py``) that earlier plans of the task let go of: files
         that they delete, and ports that they stop to use. The source of a clone that the task creates has no id.

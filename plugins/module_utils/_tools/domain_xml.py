@@ -19,6 +19,12 @@ from .._core.record import mark as marks
 MARK_NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/1"
 MARK_PREFIX = "polyvirt"
 _MARK = f"{{{MARK_NAMESPACE}}}mark"
+#: What libvirt keeps of its hypervisors and of dnsmasq, by the prefixes of its documentation.
+_LIBVIRT_NAMESPACES = {
+    "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
+    "dnsmasq": "http://libvirt.org/schemas/network/dnsmasq/1.0",
+}
+_STEP = re.compile(r"(?:([\w.-]+):)?([\w.-]+)(?:\[(?:(\d+)|@([\w:.-]+)=(?:'([^']*)'|\"([^\"]*)\"))\])?")
 _PREFIXES = re.compile(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")
 _UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, "M": 1024**2, "MiB": 1024**2,
           "GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "T": 1024**4, "TiB": 1024**4}  # fmt: skip
@@ -43,7 +49,8 @@ class Definition:
     def of(cls, root):
         """The parsed XML document of a network, which has native paths like a domain."""
         document = cls.__new__(cls)
-        document.root, document._namespaces, document.version, document.is_saved = root, {}, None, False
+        document.root, document.version, document.is_saved = root, None, False
+        document._namespaces = register_prefixes("")
         return document
 
     def text(self):
@@ -177,17 +184,38 @@ class Definition:
         if value is None:
             self._remove_all(elements, attribute)
             return
-        if not elements and re.search(r"[\[\].*]", element_path):
-            raise Refused(
-                f"{self.name}: native: '{path}' does not exist, and cannot be created from such a path.",
-                "Use a path of plain element names.",
-            )
-        element = elements[0] if elements else self.find_or_add(element_path)
+        element = elements[0] if elements else self._create(path, element_path)
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         if attribute:
             element.set(attribute, text)
         else:
             element.text = text
+
+    def _create(self, path, element_path):
+        """Add the missing elements of a path; [N] is the next element of a list, [@NAME='VALUE'] has that attribute."""
+        steps, element, done = list(_STEP.finditer(element_path)), self.root, []
+        if "/".join(step[0] for step in steps) != element_path:
+            raise Refused(
+                f"{self.name}: native: '{path}' does not exist, and cannot be created from such a path.",
+                "Use element names, with [N] or [@NAME='VALUE'] where there are several.",
+            )
+        for step in steps:
+            done.append(step[0])
+            found = self._elements(path, "/".join(done))
+            element = found[0] if found else self._create_child(path, element, step)
+        return element
+
+    def _create_child(self, path, parent, step):
+        prefix, name, position, attribute, *values = step.groups()
+        tag = f"{{{self._namespaces[prefix]}}}{name}" if prefix else name
+        count = len(parent.findall(tag))
+        if position and int(position) != count + 1:
+            raise Refused(
+                f"{self.name}: native: '{path}' does not exist, and cannot be created: its parent has {count} elements"
+                f" {name}.",
+                f"Use {name}[{count + 1}] for a new one.",
+            )
+        return ET.SubElement(parent, tag, {attribute: next(filter(None, values), "")} if attribute else {})
 
     def remove(self, path):
         """Remove every element at ``path``."""
@@ -217,7 +245,7 @@ def register_prefixes(text):
 
     Otherwise the serializer would rename them to ns0, ns1 ..., and libvirt stores metadata as it is written.
     """
-    namespaces = dict(_PREFIXES.findall(text))
+    namespaces = {**_LIBVIRT_NAMESPACES, **dict(_PREFIXES.findall(text))}
     for prefix, namespace in namespaces.items():
         if not re.fullmatch(r"ns\d+", prefix):
             ET.register_namespace(prefix, namespace)

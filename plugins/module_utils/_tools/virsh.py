@@ -195,6 +195,11 @@ def is_unsupported(error):
     return _says(error, _UNSUPPORTED)
 
 
+def cannot_say(error):
+    """Whether libvirt has not judged a definition: the call is missing or not permitted."""
+    return is_unsupported(error) or bool(_DENIED.search(error)) or "operation forbidden" in error
+
+
 def _says(error, texts):
     return bool(error) and any(text in error for text in texts)
 

@@ -25,18 +25,23 @@ READS = {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
         "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
         "snapshot-info", "vol-path", "nodedev-list", "nodedev-dumpxml", "checkpoint-list",
+        "domxml-to-native", "connect",
     },
     "qemu-img": {"check", "compare", "info", "measure"},
 }  # fmt: skip
 _COMMAND_OF_BATCH = re.compile(r"(?:^|; )([a-z][a-z-]*)")
+#: libvirt's test driver, which ends with its process: nothing is stored before another connection is opened.
+_IN_MEMORY = "test:///default"
 _QUOTED = re.compile(r"'[^']*'")
 POWERS = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED, "crashed": FAILED}
 
 
 def writes(words):
     """Whether a call of virsh with these words may have changed anything."""
-    words = words[words.index("-c") + 2 :]
+    uri, words = words[words.index("-c") + 1], words[words.index("-c") + 2 :]
     words = _COMMAND_OF_BATCH.findall(_QUOTED.sub("''", words[0])) if len(words) == 1 else words[:1]
+    if uri == _IN_MEMORY and "connect" in words:
+        words = words[words.index("connect") :]
     return not set(words) <= READS["virsh"]
 
 

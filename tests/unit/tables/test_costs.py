@@ -104,7 +104,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("nnnnn", "iso", None, "/b.iso", None, {"iso": None}),
     ("lllnn", "disks.add", None, {"size": G}, "vdb"),
     ("nnnnn", "disks.add", None, {"size": G}, "hdb"),
-    ("lllnn", "disks.remove", {"bus": "virtio"}, None, "vda"),
+    ("llnnn", "disks.remove", {"bus": "virtio"}, None, "vda"),
     ("nnnnn", "disks.remove", {"bus": "sata"}, None, "sda"),
     ("nllnn", "networks.add", None, {"type": "user"}, "1"),
     ("nnnnn", "networks.add", None, {"type": "user"}, "1", {"runs_with": {"networks": {}}}),

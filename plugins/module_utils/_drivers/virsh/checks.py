@@ -41,7 +41,9 @@ from .create import check_architecture
 from .host_checks import check_host
 from .host_devices import check_devices, check_memory
 from .needed import VirshFiles
-from .settings.disks import check_running_disks, check_slots
+from .rehearsal import observed
+from .settings.disks import check_encrypted, check_running_disks, check_slots
+from .settings.firmware import is_by_files, nvram_of
 from .settings.hardware import check_hardware
 from .settings.memory_cpus import MEMORY_CPUS, check_fixed_maximum, has_added_cpus
 from .settings.nvram import check_nvram
@@ -78,6 +80,7 @@ def check_plan(driver, plan, released=frozenset()):
         elif one.step.verb == "configure":
             check_slots(driver, one.vm, [change for change in one.changes if change.kind == "disks.add"])
             check_running_disks(one.vm, one.changes)
+            _check_kept(driver, one.vm, one.changes)
             _check_maxima(driver, one.vm, one.changes, needed.cloned)
         elif one.step.verb in SNAPSHOT_VERBS:
             check_snapshot(driver, plan.before, one.step)
@@ -103,6 +106,23 @@ def _check_possible_snapshots(driver, vm):
         raise Refused(
             f"{vm.name}: require_snapshots: disk {raw[0]} is not qcow2, so it supports no internal snapshots.",
             "Use qcow2 images.",
+        )
+
+
+def _check_kept(driver, vm, changes):
+    """Reject changes that would lose what no option describes: the encryption of a disk, firmware by files."""
+    grown = [change.key for change in changes if change.kind == "disks.size"]
+    is_new_firmware = any(change.kind == "secure_boot" and change.old is None for change in changes)
+    if vm.id is None or not (grown or is_new_firmware):
+        return
+    definition = observed(driver, vm.id)
+    check_encrypted(definition, grown, "disks.size", "its size includes a header that libvirt does not report")
+    if is_new_firmware and is_by_files(definition):
+        raise Refused(
+            f"{vm.name}: secure_boot: its definition names the files of its firmware, so it is not known whether that"
+            f" has Secure Boot. Another firmware would begin with an empty NVRAM: the boot entries and keys in"
+            f" {nvram_of(definition) or 'the present one'} would be lost.",
+            "Omit secure_boot. To give them up, remove os/loader and os/nvram first (virsh edit).",
         )
 
 
@@ -190,7 +210,17 @@ def _check_external(driver, vm, arguments):
             " needs both to be the same.",
             "Restart the VM first.",
         )
+    _check_external_files(driver, vm, arguments, disks)
+
+
+def _check_external_files(driver, vm, arguments, disks):
     for slot, disk in sorted(disks.items()):
+        if not os.path.isabs(disk["source"]):
+            raise Refused(
+                f"{vm.name}: kind: disk {slot} is {disk['source']} on another host or in a pool, and external snapshots"
+                " are supported only for disks that are files.",
+                "Create an internal snapshot while the VM is stopped.",
+            )
         if files.is_block_device(disk["source"]):
             raise Refused(
                 f"{vm.name}: disk {slot} is the block device {disk['source']}, for which no overlay file can be"
@@ -205,6 +235,7 @@ def _check_external(driver, vm, arguments):
             raise Refused(
                 f"{vm.name}: {path} already exists.", "Use another name, or move the file to another directory."
             )
+    check_encrypted(observed(driver, vm.id), disks, "kind", "libvirt creates no external snapshots of it")
 
 
 # Deleting and restoring snapshots -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.seed_network import macs_by_place
 from .create import define_once, make_seed, mark_of_new_vm, store_new
 from .exclusive import exclusive_devices, make_unique
-from .settings.disks import add_seeds, set_disk_file
+from .settings.disks import add_seeds, is_encrypted, set_disk_file
 from .settings.firmware import nvram_of
 from .settings.networks import is_bridge, new_mac, set_nic_element
 from .settings.nvram import place_nvram
@@ -264,6 +264,12 @@ def check_original(name, source, original, requested):
     check_unique(name, source, original)
     for disk in disks_to_copy(original.definition):
         slot = target_of(disk)
+        if is_encrypted(disk):
+            raise Refused(
+                f"{name}: clone.source: disk {slot} of '{source.name}' is encrypted, and the clone would not have its"
+                " passphrase.",
+                "Copy the disk with qemu-img, and define the VM with virsh.",
+            )
         if not file_of(disk):
             raise Refused(
                 f"{name}: disk {slot} of '{source.name}' is not a file, and only files can be cloned.",

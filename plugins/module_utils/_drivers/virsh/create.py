@@ -237,10 +237,12 @@ _TEMPLATE = """\
   <devices>{devices}</devices>
 </domain>
 """
+#: Without a video device, GRUB hangs in its graphics mode, which is the default of Debian and Ubuntu.
 _DEVICES = """
     <controller type='scsi' model='virtio-scsi'/>
     <serial type='pty'/>
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+    <video><model type='vga'/></video>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
 """
 

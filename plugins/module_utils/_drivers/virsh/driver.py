@@ -25,6 +25,8 @@ from .observe import VirshObserver, connected
 
 #: Verbs that do not store settings. To start a VM that another task stops for a change is rejected by libvirt itself.
 _WITHOUT_LOCK = POWER_VERBS | {"fetch"}
+#: The hypervisor of libvirt that judges definitions.
+QEMU = "QEMU"
 
 
 def make_driver(params):
@@ -99,11 +101,22 @@ class VirshDriver(on_host.KeepsImages, VirshObserver):
     def lane(self, vm):
         return vm.id or vm.name
 
+    @cached_property
+    def judge(self):
+        from .judge import Judge
+
+        return Judge(self)
+
+    def read_ahead(self, plans):
+        if self.hypervisor == QEMU:
+            self.judge.read(plans)
+
     def preflight(self, plan, released=frozenset()):
-        """Raise if the plan would fail half-way. Only reads."""
+        """Raise if the plan would fail half-way, or return warnings. Only reads."""
         from .checks import check_plan
 
         check_plan(self, plan, released)
+        return self.judge.check(plan) if self.hypervisor == QEMU else ()
 
     @contextmanager
     def alone(self, vm, steps):

@@ -19,6 +19,8 @@ from .settings.networks import check_networks, starts_guest
 from .settings.shared_folders import check_saving
 from .traits import EXTERNAL
 
+#: So many times the memory of the host is a mistake, also for a VM that is not started now.
+_ALWAYS_TOO_MUCH = 8
 _INTERFACES = "/sys/class/net"
 _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 _MEMORY = re.compile(rb"^(?:MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
@@ -110,7 +112,10 @@ def _check_memory(plan):
     """Reject more memory than the host has: by default, Linux grants no more than RAM and swap together."""
     needed = max(plan.after.config.get("memory") or 0, plan.after.config.get("max_memory") or 0)
     total = _memory_of_host()
-    if not _starts(plan) or total is None or needed <= total:
+    is_set = _creates(plan) or _changed_keys(plan, "memory", "max_memory")
+    # Less may be meant for another host, or for one that gets more memory.
+    is_possible = not (is_set and total and needed > _ALWAYS_TOO_MUCH * total)
+    if total is None or needed <= total or (is_possible and not _starts(plan)):
         return
     option = "memory" if (plan.after.config.get("memory") or 0) > total else "max_memory"
     unit = GIB if total >= GIB else MIB

@@ -40,6 +40,25 @@ def definitions(driver, plan, step) -> Optional[tuple]:
     return None
 
 
+def final_definition(driver, plan):
+    """The definition that a plan has stored at its end, or None: libvirt itself builds it, or it is not known yet."""
+    definition = None
+    for step in plan.steps:
+        if step.verb == "restore":
+            return None
+        if step.verb == "create":
+            config = {name: value for name, value in step.arguments["config"].items() if name not in _OF_HOST}
+            definition = _created(driver, plan.after.name, step, config)
+        elif step.verb == "clone":
+            if step.arguments["source"].id not in driver.seen.definitions:
+                return None  # This task creates the source.
+            definition = _before(driver, plan)
+        elif step.verb == "configure":
+            definition = definition or observed(driver, plan.before.id)
+            _rehearse(driver, plan, definition, step.changes)
+    return definition
+
+
 def observed(driver, uuid):
     """The stored definition of a VM as it was observed."""
     text = driver.seen.definitions.get(uuid)
@@ -67,7 +86,11 @@ def _created(driver, name, step, config):
 
 
 def _changed(driver, plan, changes):
-    definition, known = _before(driver, plan), [change for change in changes if change.field not in _OF_HOST]
+    return _rehearse(driver, plan, _before(driver, plan), changes)
+
+
+def _rehearse(driver, plan, definition, changes):
+    known = [change for change in changes if change.field not in _OF_HOST]
     rehearse(plan.before, definition, known, partial(_new_disk, driver, plan.after.name))
     return definition
 

@@ -130,6 +130,12 @@ class NetworkChecks(DefinedPlan):
                 f"tftp: {self._wanted['tftp']} is not a directory of this host.",
                 "Create it first: without it, the network cannot be started.",
             )
+        unused = self._root.find("dns[@enable='no']")
+        if unused is not None and len(unused):
+            raise self._refused(
+                "dns: the network has no DNS server (dns@enable: no), so libvirt rejects names and forwarders.",
+                "Remove them, or set dns@enable: yes in native.",
+            )
         for option in ("tftp", "bootp"):
             if self._wanted[option] and self._after[option] is None:
                 raise self._refused(f"{option}: the network has no IPv4 subnet.", "Add one to addresses.")

@@ -11,7 +11,7 @@ from shlex import quote
 from string import ascii_lowercase
 
 from ...._core.errors import CommandFailed, Refused
-from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF, SUSPENDED
+from ...._core.model import LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, SUSPENDED
 from ...._core.record.mark import making_of, own_mark
 from ...._kit.settings import Setting
 from ...._ports import change_counter, files
@@ -94,6 +94,11 @@ def _cost_of_hot_plug(vm, change):
     return LIVE if bus_of(change.key, change.new or change.old) in _HOT_PLUGGABLE else NEXT_BOOT
 
 
+def _cost_of_detaching(vm, change):
+    """The guest must release the disk, which a paused guest does not."""
+    return NEXT_BOOT if vm.power == PAUSED else _cost_of_hot_plug(vm, change)
+
+
 def _cost_of_iso(vm, change):
     # If it is None, the VM has no optical drive, and drives cannot be added to a running VM.
     return NEXT_BOOT if vm.config.get("iso") is None else LIVE
@@ -108,7 +113,7 @@ _DETACH = "Detach it (state: absent) and attach another."
 DISKS = {
     "disks": Setting(normalize=normalize_slots),
     "disks.add": Setting(cost=_cost_of_hot_plug),
-    "disks.remove": Setting(cost=_cost_of_hot_plug),
+    "disks.remove": Setting(cost=_cost_of_detaching),
     "disks.size": Setting(cost=_cost_of_size),
     "disks.format": Setting(cost=NEVER, choices=("qcow2", "raw"), instead=_DETACH),
     "disks.source": Setting(cost=NEVER, instead=_DETACH),
@@ -136,6 +141,21 @@ def _read_disk(disk, sizes):
         "source": source_of(disk),
         "bus": disk.find("target").get("bus"),
     }
+
+
+def is_encrypted(disk):
+    """Whether libvirt decrypts the image of a disk, with a passphrase that only its definition names."""
+    return any(disk.find(path) is not None for path in ("encryption", "source/encryption"))
+
+
+def check_encrypted(definition, slots, option, what):
+    """Raise Refused if one of the disks is encrypted."""
+    for disk in definition.drives("disk", "lun"):
+        if target_of(disk) in slots and is_encrypted(disk):
+            raise Refused(
+                f"{definition.name}: {option}: disk {target_of(disk)} is encrypted, and {what}.",
+                "Do it with virsh and qemu-img, and the passphrase of the disk.",
+            )
 
 
 def disk_element(slot, path, image_format, bus):

@@ -24,7 +24,7 @@ def read_display(definition):
     displays = _displays(definition)
     display = {"type": displays[0].get("type") if displays else "none"}
     model = definition.root.find("devices/video/model")
-    if model is not None and model.get("vram"):
+    if displays and model is not None and model.get("vram"):
         display["video_memory"] = int(model.get("vram")) * KIB
     return display
 

@@ -40,6 +40,11 @@ def _is_without_template(definition):
     return definition.native("os/nvram@templateFormat") == "qcow2" and not definition.native("os/nvram@template")
 
 
+def is_by_files(definition):
+    """Whether the definition names files of firmware that another program has chosen."""
+    return not (definition.native("os@firmware") == "efi" or _is_without_template(definition))
+
+
 def runs_with_stored_firmware(stored, running, secure_boot):
     """Whether a VM runs with the firmware of its stored definition, if ``running`` does not contain firmware features.
 

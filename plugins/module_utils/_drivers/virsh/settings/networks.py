@@ -170,8 +170,9 @@ def _set_connection(nic, entry, is_bridge):
         nic.set("type", "bridge")
         ET.SubElement(nic, "source", {"bridge": source})
     else:
+        is_direct = old is not None and nic.get("type") == "direct"
         nic.set("type", "direct")
-        ET.SubElement(nic, "source", {"dev": source, "mode": "bridge"})
+        ET.SubElement(nic, "source", {"dev": source, "mode": (is_direct and old.get("mode")) or "bridge"})
 
 
 def _remove_passt(nic):
@@ -309,6 +310,8 @@ def _run_on_nic(driver, command, vm, nic, tolerated_errors):
 
 
 DEFAULT_NETWORK = "default"
+#: libvirt stores it, and a guest with it has no working network.
+_NO_MAC = "00:00:00:00:00:00"
 
 
 def _normalized(vm, nics):
@@ -320,6 +323,11 @@ def _normalized_nic(vm, position, entry):
     kind = entry.get("type")
     existing = (vm.config.get("networks") or {}).get(position)
     normalized = dict(entry)
+    if entry.get("mac") == _NO_MAC:
+        raise Refused(
+            f"{vm.name}: networks.{position}.mac: {_NO_MAC} is not an address of a NIC.",
+            "Omit mac, or set one that begins with 52:54:00.",
+        )
     if kind == "user" and entry.get("source"):
         raise Refused(f"{vm.name}: networks: source is not supported for a NIC of type user.", "Omit source.")
     if kind == "nat":

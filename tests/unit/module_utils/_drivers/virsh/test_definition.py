@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -108,7 +109,7 @@ def test_path_with_several_matches_is_rejected(path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/os/kernel", "os/[", "qemu:commandline", "qemu:commandline/qemu:arg", "devices/disk[x y]"]
+    "path", ["/os/kernel", "os/[", "nobody:commandline", "nobody:commandline/qemu:arg", "devices/disk[x y]"]
 )
 def test_invalid_path_is_rejected(path):
     for action in (Definition(machine_xml()).native, lambda one: Definition(machine_xml()).set_native(one, "x")):
@@ -146,6 +147,27 @@ def test_native_values_are_removed(path, gone):
     assert all(after is None for _before, after in changes.values())
 
 
-def test_element_with_condition_in_path_cannot_be_added():
-    with pytest.raises(Refused, match=r"'devices/tpm\[2\]@model' does not exist, and cannot be created"):
-        Definition(machine_xml()).set_native("devices/tpm[2]@model", "y")
+@pytest.mark.parametrize("path", ["devices/tpm[2]@model", "devices/tpm[@model]/x", "devices/tpm[last()]"])
+def test_element_with_such_a_condition_cannot_be_added(path):
+    with pytest.raises(Refused, match=rf"'{re.escape(path)}' does not exist, and cannot be created"):
+        Definition(machine_xml()).set_native(path, "y")
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("devices/disk[2]/serial", {"/devices[1]/disk[2]/serial[1]": (None, "7")}),
+        ("devices/tpm[1]@model", {"/devices[1]/tpm[1]": (None, ""), "/devices[1]/tpm[1]@model": (None, "7")}),
+    ],
+)
+def test_missing_elements_of_a_list_are_added(path, changes):
+    assert edited(machine_xml(), lambda definition: definition.set_native(path, "7")) == changes
+
+
+def test_elements_of_namespaces_and_with_attributes_are_added():
+    definition = Definition(machine_xml())
+    definition.set_native("qemu:commandline/qemu:arg[1]@value", "-a")
+    definition.set_native("qemu:commandline/qemu:env[@name='A/B']@value", "c")
+    text = definition.text()
+    assert 'xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"' in text
+    assert '<qemu:commandline><qemu:arg value="-a" /><qemu:env name="A/B" value="c" /></qemu:commandline>' in text

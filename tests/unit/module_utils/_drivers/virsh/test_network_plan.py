@@ -136,6 +136,7 @@ def test_network_with_running_vm_is_not_stopped(state):
         ({"hosts": [{**DB2, "name": "DB1"}]}, "has the name DB1 for"),
         ({"tftp": "/nothing"}, "/nothing is not a directory of this host"),
         ({"native": {"forward": None}}, "native: forward: this would change mode to isolated"),
+        ({"native": {"dns@enable": "no"}}, "dns: the network has no DNS server"),
         ({"native": {"dns": None}}, "native: dns: this would change dns to nothing"),
         ({"mode": "isolated", "native": {"forward@dev": "eth1"}}, "this would change mode to nat"),
         (

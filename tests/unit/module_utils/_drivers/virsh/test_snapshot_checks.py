@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, machine_xml, recorded
 
 POOL = "/var/lib/libvirt/images/pvs"
 LIST = ("list", "--all", "--uuid", "--name")
@@ -57,6 +57,7 @@ def machine(disk, power="stopped", image_format="qcow2", **more):
 
 def check(vm, verb, virsh=None, hypervisor="QEMU", uri="qemu:///system", library="9.0.0", **arguments):
     driver = driver_of(virsh or FakeVirsh({LIST: "", RUNNING: running_with()}), "/nonexistent")
+    driver.seen.definitions["u-web"] = machine_xml()
     driver.hypervisor, driver.virsh.uri, driver.library = hypervisor, uri, library
     given = {"name": "s", "names": ("s",), "kind": "internal", "include_memory": None, **arguments}
     check_snapshot(driver, vm, Step(verb, arguments=given))

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of definitions that libvirt judges: verdicts ignored or invented, values that it drops accepted."""
+
+from __future__ import annotations
+
+from .mutation import Mutation
+
+_ROOM = "_drivers/virsh"
+_TESTS = "tests/unit/module_utils/_drivers/virsh"
+_FIRST, _DEFINITION = [f"{_TESTS}/test_judge.py"], [f"{_TESTS}/test_definition.py"]
+_NETWORKS, _COSTS = [f"{_TESTS}/test_network_plan.py"], ["tests/unit/tables/test_costs.py"]
+
+MUTATIONS = (
+    Mutation("old-problem-rejects-the-change", _ROOM, "reason == reason_of_stored", "False", _FIRST),
+    Mutation("any-problem-of-the-stored-one-excuses", _ROOM, "reason == reason_of_stored", "reason_of_stored", _FIRST),
+    Mutation(
+        "libvirt-that-cannot-judge-rejects",
+        _ROOM,
+        "not error or cannot_say(error) or folder in error",
+        "not error or folder in error",
+        _FIRST,
+    ),
+    Mutation(
+        "file-that-virsh-does-not-see-rejects",
+        _ROOM,
+        "not error or cannot_say(error) or folder in error",
+        "not error or cannot_say(error)",
+        _FIRST,
+    ),
+    Mutation("device-of-the-host-is-judged", _ROOM, "for path in _OF_THE_HOST:\n    ...", "pass", _FIRST),
+    Mutation("dropped-value-is-accepted", _ROOM, "if not is_kept:\n    ...", "if False:\n    ...", _FIRST),
+    Mutation("value-of-qemu-is-compared", _ROOM, 'if ":" in key:\n    ...', "if False:\n    ...", _FIRST),
+    Mutation(
+        "contradicting-paths-are-accepted",
+        _ROOM,
+        "if not _has(definition, key, value):\n    ...",
+        "if False:\n    ...",
+        _FIRST,
+    ),
+    Mutation("copy-for-the-test-driver-keeps-its-uuid", _ROOM, 'copy.remove("uuid")', "pass", _FIRST),
+    Mutation(
+        "unchanged-definition-is-judged",
+        _ROOM,
+        "before and before.content[0] == definition.content[0]",
+        "False",
+        _FIRST,
+    ),
+    Mutation(
+        "verdict-of-another-plan",
+        _ROOM,
+        "_key(plan) not in self._cases or self._cases[_key(plan)].steps != _storing(plan)",
+        "_key(plan) not in self._cases",
+        _FIRST,
+    ),
+    Mutation("gap-in-a-list", "_tools", "position and int(position) != count + 1", "False", _DEFINITION),
+    Mutation(
+        "disk-of-a-paused-vm-is-detached-live",
+        _ROOM,
+        "NEXT_BOOT if vm.power == PAUSED else _cost_of_hot_plug(vm, change)",
+        "_cost_of_hot_plug(vm, change)",
+        _COSTS,
+    ),
+    Mutation("names-without-a-dns-server", "_hosts", "unused is not None and len(unused)", "False", _NETWORKS),
+)

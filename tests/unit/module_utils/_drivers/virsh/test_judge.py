@@ -1,0 +1,162 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Definitions that libvirt judges without storing them: what it is asked, and what its answers mean.
+
+Which definitions libvirt rejects is shown on the real one: ``tests/suite/test_judged.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import judge as subject
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
+
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, with_devices
+
+UNSUPPORTED = "this function is not supported by the connection driver: virConnectDomainXMLToNative"
+
+
+class JudgingVirsh(FakeVirsh):
+    """``reason(text)`` is why libvirt rejects a definition, ``prints(text)`` how the test driver prints it."""
+
+    def __init__(self, reason=lambda text: None, prints=lambda text: text):
+        super().__init__()
+        self.reason, self.prints, self.asked, self.kept, self.is_lost = reason, prints, [], {}, False
+
+    def batch(self, requests, timeout=None):
+        self.processes += 1
+        self.asked.append([words[0] for words in requests])
+        if self.is_lost:
+            raise PolyvirtError("error: unknown command: 'domxml-to-native'")
+        return [self._judged(*words) for words in requests]
+
+    def _judged(self, command, *words):
+        if command == "connect":
+            assert words == (self.uri,)
+        if command == "dumpxml":
+            return Answer(self.prints(self.kept[words[0]]), None)
+        if command in ("define", "domxml-to-native"):
+            path = Path(words[-1])
+            assert os.stat(path).st_mode & 0o777 == 0o600
+            text = path.read_text(encoding="utf-8")
+            if command == "domxml-to-native":
+                return Answer("qemu-system", self.reason(text))
+            assert Definition(text).uuid is None
+            self.kept[Definition(text).name] = text
+        return Answer("", None)
+
+
+def change(kind="description", new="changed", key=None):
+    return Change(kind, None, new, key) if key else Change(kind, None, new)
+
+
+def judged(virsh, tmp_path, monkeypatch, *changes, vms=((UUID, ()),)):
+    """The Judge that has read one plan for each VM, (id, replacements in its definition), and the plans."""
+    monkeypatch.setattr(subject, "Virsh", lambda *_words: virsh)
+    driver = driver_of(virsh, tmp_path)
+    plans = []
+    for uuid, replacements in vms:
+        driver.seen.definitions[uuid] = machine_xml(*replacements)
+        vm = Vm("m1", id=uuid)
+        plans.append(Plan(vm, vm, segments=((Step("configure", changes=changes),),)))
+    judge = subject.Judge(driver)
+    judge.read(plans)
+    return judge, plans
+
+
+def native(path, value):
+    return Change("native", None, value, path)
+
+
+def test_all_vms_are_judged_by_one_process(tmp_path, monkeypatch):
+    virsh = JudgingVirsh()
+    judge, plans = judged(virsh, tmp_path, monkeypatch, change(), vms=((UUID, ()), ("other", ())))
+    assert [judge.check(plan) for plan in plans] == [[], []]
+    assert virsh.asked == [["domxml-to-native"] * 2]
+
+
+def test_plan_that_leaves_the_definition_alone_costs_nothing(tmp_path, monkeypatch):
+    virsh = JudgingVirsh()
+    judge, (plan,) = judged(virsh, tmp_path, monkeypatch, change("autostart", True))
+    assert (judge.check(plan), virsh.asked) == ([], [])
+
+
+def test_plan_that_has_changed_is_judged_again(tmp_path, monkeypatch):
+    virsh = JudgingVirsh(lambda text: "too bad" if "worse" in text else None)
+    judge, (plan,) = judged(virsh, tmp_path, monkeypatch, change())
+    other = Plan(plan.before, plan.after, segments=((Step("configure", changes=(change(new="worse"),)),),))
+    with pytest.raises(Refused, match=r"m1: description: libvirt rejects the definition .* too bad"):
+        judge.check(other)
+
+
+def test_same_reason_for_the_stored_definition_is_a_warning(tmp_path, monkeypatch):
+    judge, (plan,) = judged(JudgingVirsh(lambda text: "no secret"), tmp_path, monkeypatch, change())
+    (warning,) = judge.check(plan)
+    assert "no secret" in warning
+
+
+def test_another_reason_for_the_stored_definition_is_an_error(tmp_path, monkeypatch):
+    virsh = JudgingVirsh(lambda text: "new reason" if "changed" in text else "no secret")
+    judge, (plan,) = judged(virsh, tmp_path, monkeypatch, change())
+    with pytest.raises(Refused, match="new reason"):
+        judge.check(plan)
+
+
+@pytest.mark.parametrize(
+    "error", [UNSUPPORTED, "authentication unavailable: no polkit agent", "lost", "Failed to open"]
+)
+def test_libvirt_that_cannot_judge_rejects_nothing(tmp_path, monkeypatch, error):
+    """An old virsh or libvirt, no permission, or a virsh that runs where the files are not."""
+    virsh = JudgingVirsh(lambda text: error)
+    virsh.is_lost = error == "lost"
+    if error == "Failed to open":
+        monkeypatch.setattr(virsh, "_judged", lambda *words: Answer("", f"Failed to open file '{words[-1]}'"))
+    judge, (plan,) = judged(virsh, tmp_path, monkeypatch, change())
+    assert judge.check(plan) == []
+
+
+def test_devices_of_the_host_are_not_judged(tmp_path, monkeypatch):
+    """libvirt rejects each of them there, also one that it can give to a guest."""
+    device = "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1'/><product id='0x2'/></source></hostdev>"
+    virsh = JudgingVirsh(lambda text: "missing bus/device information" if "<hostdev" in text else None)
+    vms = ((UUID, (with_devices(device),)),)
+    judge, (plan,) = judged(virsh, tmp_path, monkeypatch, change(), vms=vms)
+    assert judge.check(plan) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "printed", "words"),
+    [
+        ("foo/bar", "x", ("<foo><bar>x</bar></foo>", ""), "does not store it"),
+        ("on_crash", "007", ("<on_crash>007<", "<on_crash>7<"), "stores '7' instead"),
+        ("on_crash", None, ("</domain>", "<on_crash>destroy</on_crash></domain>"), "cannot be removed"),
+        ("qemu:commandline/qemu:arg[1]@value", "x", ("qemu:arg", "qemu:other"), ""),
+        ("on_crash", "restart", ("nothing", ""), ""),
+    ],
+)
+def test_value_that_libvirt_drops_or_rewrites_is_rejected(tmp_path, monkeypatch, path, value, printed, words):
+    virsh = JudgingVirsh(prints=lambda text: text.replace(*printed))
+    judge, (plan,) = judged(virsh, tmp_path, monkeypatch, native(path, value))
+    # The test driver first: if the other connection fails, it is not the one that stores the copy.
+    assert virsh.asked == [["define", "dumpxml", "connect", "domxml-to-native"]]
+    if not words:
+        assert judge.check(plan) == []
+        return
+    with pytest.raises(Refused, match=words):
+        judge.check(plan)
+
+
+def test_paths_that_contradict_each_other_are_rejected(tmp_path, monkeypatch):
+    arguments = [native(f"qemu:commandline/qemu:arg[{place}]@value", "x") for place in (1, 2)]
+    judge, (plan,) = judged(
+        JudgingVirsh(), tmp_path, monkeypatch, *arguments, native("qemu:commandline/qemu:arg[1]", None)
+    )
+    with pytest.raises(Refused, match="because of another path"):
+        judge.check(plan)
