@@ -75,6 +75,27 @@ MUTATIONS = (
         [f"{_UNIT_PORTS}/test_proxmox_api.py"],
     ),
     Mutation(
+        "no-proxy-is-ignored",
+        "_ports",
+        "session.merge_environment_settings(url, _1, _2, _3, _4)",
+        'session.merge_environment_settings("https://pve/", _1, _2, _3, _4)',
+        [f"{_UNIT_PORTS}/test_proxmox_api.py::test_server_in_no_proxy_is_called_directly"],
+    ),
+    Mutation(
+        "authority-of-the-environment-wins",
+        "_ports",
+        "session.merge_environment_settings(_1, _2, _3, verify, _4)",
+        "session.merge_environment_settings(_1, _2, _3, True, _4)",
+        [f"{_UNIT_PORTS}/test_proxmox_api.py::test_ca_path_takes_precedence_over_the_environment"],
+    ),
+    Mutation(
+        "netrc-replaces-the-token-of-an-upload",
+        "_ports",
+        "session.auth = _unchanged",
+        "pass",
+        [f"{_UNIT_PORTS}/test_proxmox_api.py::test_netrc_does_not_replace_the_credentials_of_the_task"],
+    ),
+    Mutation(
         "quote-ends-a-virsh-word",
         "_tools",
         "word.replace(\"'\", \"'\\\\''\")",

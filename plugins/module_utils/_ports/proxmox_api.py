@@ -166,7 +166,7 @@ class ProxmoxApi:
         secret = {"token_name": own.token_id, "token_value": own.token_secret}
         with explained(own):
             try:
-                return proxmoxer.ProxmoxAPI(
+                client = proxmoxer.ProxmoxAPI(
                     own.host,
                     port=own.port,
                     user=own.user,
@@ -174,7 +174,21 @@ class ProxmoxApi:
                     timeout=own.seconds,
                     **(secret if own.token_id else {"password": own.password}),
                 )
+                _resolve_environment(client, f"https://{own.address}/", own.verify)
+                return client
             except proxmoxer.AuthenticationError as error:
                 raise not_logged_in(own, str(error)) from None
             except (KeyError, TypeError):
                 raise lost(own, "the answer is not from Proxmox VE") from None
+
+
+def _resolve_environment(client, url, verify):
+    """Resolve the proxies and the CA file of the environment once: the library requests does it for each request.
+
+    requests still resolves them for the target of a redirect. It does not read ~/.netrc for a session with credentials.
+    """
+    # proxmoxer: its session is not public. Without it, requests only take longer.
+    session = getattr(client, "_store", {}).get("session")
+    if session:
+        settings = session.merge_environment_settings(url, {}, None, verify, None)
+        session.merge_environment_settings = lambda *_request: settings

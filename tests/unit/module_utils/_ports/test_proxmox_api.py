@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, NotFound, Unavailable
@@ -17,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api i
     ProxmoxApi,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_upload import Form
+from requests import sessions
 
 from simulators.proxmox import worlds
 from simulators.proxmox.server import Server
@@ -131,6 +133,59 @@ def test_ca_path_takes_precedence_over_the_environment(server, monkeypatch, veri
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", OTHERS)
     chosen = str(server.authority) if verify else False
     assert _api(server, verify=chosen).call("GET", "/version").status == 200
+
+
+def test_ca_file_of_the_environment_is_used(server, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.authority))
+    assert _api(server, verify=True).call("GET", "/version").status == 200
+
+
+def test_proxy_of_the_environment_is_used(server, world, monkeypatch):
+    """A token needs no login: the request itself goes to the proxy, which does not exist."""
+    _set_proxy(monkeypatch)
+    with pytest.raises(Unavailable, match="localhost"):
+        _api(server).call("GET", "/version")
+    assert world.journal.requests == []
+
+
+def test_server_in_no_proxy_is_called_directly(server, monkeypatch):
+    _set_proxy(monkeypatch)
+    monkeypatch.setenv("NO_PROXY", "example.com,localhost")
+    assert _api(server).call("GET", "/version").status == 200
+
+
+def _set_proxy(monkeypatch):
+    for name in ("https_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("login", [_api, _with_password])
+def test_netrc_does_not_replace_the_credentials_of_the_task(server, monkeypatch, tmp_path, login):
+    netrc, image = tmp_path / "netrc", tmp_path / "small.iso"
+    netrc.write_text("machine localhost login other password of-netrc\n")
+    netrc.chmod(0o600)
+    image.write_bytes(b"content")
+    monkeypatch.setenv("NETRC", str(netrc))
+    api = login(server)
+    assert api.call("GET", "/version").status == 200
+    assert api.upload("/nodes/pve1/storage/local/upload", {"content": "iso"}, str(image)).status == 200
+
+
+def test_environment_is_resolved_once(server, monkeypatch):
+    resolved, resolve = [], sessions.get_environ_proxies
+    monkeypatch.setattr(
+        sessions, "get_environ_proxies", lambda url, **more: resolved.append(url) or resolve(url, **more)
+    )
+    api = _api(server)
+    assert [api.call("GET", "/version").status for _time in range(5)] == [200] * 5
+    assert resolved == [f"https://localhost:{server.port}/"]
+
+
+def test_library_without_such_a_session_can_be_used(server, monkeypatch):
+    login = proxmox_api.proxmoxer.ProxmoxAPI
+    monkeypatch.setattr(proxmox_api.proxmoxer, "ProxmoxAPI", lambda *names, **more: partial(login(*names, **more)))
+    assert _api(server).call("GET", "/version").status == 200
 
 
 def test_missing_ca_file(server):
