@@ -23,8 +23,8 @@ ROOMS = {
     ),
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_190),
     "_media": ((f"{_UTILS}/_media/",), 1_890),
-    "plugin_utils": (("plugins/plugin_utils/",), 4_290),
-    "product without the simulator": (("",), 48_260),
+    "plugin_utils": (("plugins/plugin_utils/",), 4_301),
+    "product without the simulator": (("",), 48_274),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 372

@@ -57,7 +57,12 @@ class InProcess(ActionBase):
             self._task.args = arguments_of(self, self._task_vars or {})
         if CONTROLLER_TIME in self.module.options:
             self._task.args = {**self._task.args, CONTROLLER_TIME: now()}
-        validated = self._validation()
+        try:
+            validated = self._validation(self._task.args)
+        except (
+            TypeError
+        ):  # Ansible's validator reports no value that is not a dictionary, if the option has suboptions.
+            return {"failed": True, "msg": self._not_a_dictionary()}
         problem = self._problem(validated)
         if problem:
             return problem
@@ -112,9 +117,20 @@ class InProcess(ActionBase):
         host = self._task.delegate_to
         return task_vars.get("ansible_delegated_vars", {}).get(host, task_vars) if host else task_vars
 
-    def _validation(self):
-        arguments = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder, vault_to_text=True))
+    def _validation(self, given):
+        arguments = json.loads(json.dumps(given, cls=AnsibleJSONEncoder, vault_to_text=True))
         return ArgumentSpecValidator(self.module.argument_spec).validate(arguments)
+
+    def _not_a_dictionary(self):
+        name = next(name for name, value in self._task.args.items() if self._fails({name: value}))
+        return f"{name}: a value is not a dictionary. See: ansible-doc {self._task.action}"
+
+    def _fails(self, given):
+        try:
+            self._validation(given)
+        except TypeError:
+            return True
+        return False
 
     def _problem(self, validated):
         """Return the result of a task with a wrong parameter, as the module would return it, or None.

@@ -40,11 +40,12 @@ class Action(InProcess):
         # The defaults of a task.
         asked["environment"] = [None, *environment]
         super().__init__(
-            task=SimpleNamespace(**asked, diff=False, no_log=False),
+            task=SimpleNamespace(**asked, diff=False, no_log=False, get_name=lambda: "task"),
             connection=SimpleNamespace(
                 transport=transport,
                 become=become,
                 has_native_async=False,
+                get_option=lambda name: None,
                 _shell=SimpleNamespace(tmpdir=None, env_prefix=lambda **words: str(words or "")),
             ),
             play_context=None,

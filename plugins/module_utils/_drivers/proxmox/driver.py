@@ -220,6 +220,6 @@ class ProxmoxDriver(ProxmoxObserver):
         return {**functions_of(power, snapshots, create, clone, configure, delete), "fetch": _fetch}
 
 
-def _fetch(driver, _vm, step):
+def _fetch(driver, vm, step):
     image = step.arguments["image"]
     driver.images[image["node"]].fetch(image)

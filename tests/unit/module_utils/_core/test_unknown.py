@@ -34,6 +34,7 @@ NOTHING = {
     "firmware": {"firmware": "bios"},
     "secure_boot": {"secure_boot": False},
     "tpm": {"tpm": False},
+    "rtc": {"rtc": "utc"},
     "nested_virtualization": {"nested_virtualization": False},
     "display": {"display": {"type": "none"}},
     "native": {"native": {"key": ""}},
