@@ -133,7 +133,7 @@ class Store:
             raise too_little_space(about, needed, self.place, free, self.instead, _FOR_DOWNLOAD)
 
     def check_content(self, stored, about):
-        """Reject a stored image whose file is not the one that was stored; only one that looks different is read."""
+        """Reject a stored image if its file was replaced or changed; only a file that looks different is read."""
         if stored.content is None or self.seen(stored.path) == list(stored.seen or ()):
             return
         if self.content_of(stored) != stored.content:

@@ -59,9 +59,8 @@ class InProcess(ActionBase):
             self._task.args = {**self._task.args, CONTROLLER_TIME: now()}
         try:
             validated = self._validation(self._task.args)
-        except (
-            TypeError
-        ):  # Ansible's validator reports no value that is not a dictionary, if the option has suboptions.
+        except TypeError:
+            # Ansible's validator does not report a value that is not a dictionary, if the option has suboptions.
             return {"failed": True, "msg": self._not_a_dictionary()}
         problem = self._problem(validated)
         if problem:

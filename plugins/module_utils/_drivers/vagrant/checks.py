@@ -336,5 +336,5 @@ def check_name_is_free(driver, plan):
         raise Refused(
             f"{plan.after.name}: {config['provider']} has a {found} '{name}' already, which does not belong to this"
             " project, and Vagrant would give the VM this name.",
-            "Use another name, or a project_dir whose last part is unique, or delete the other one first.",
+            "Use another name, or a project_dir with a unique last part, or delete the other one first.",
         )

@@ -25,7 +25,7 @@ _TEST_DRIVER = "test:///default"
 #: Steps that store a definition which the driver itself has built.
 _STORING = ("create", "clone", "configure")
 #: Devices that libvirt rejects here although it can store them, and start the VM (libvirt 9.0.0: PCI and USB).
-_OF_THE_HOST = ("devices/hostdev", "devices/interface[@type='hostdev']")
+_HOST_DEVICES = ("devices/hostdev", "devices/interface[@type='hostdev']")
 
 
 @dataclass
@@ -157,7 +157,7 @@ def _file(folder, name, definition):
 def _judging(folder, name, definition):
     """The command that judges a definition. libvirt finds devices of the host only when it starts a VM."""
     copy = Definition(definition.text())
-    for path in _OF_THE_HOST:
+    for path in _HOST_DEVICES:
         copy.remove(path)
     return ("domxml-to-native", "qemu-argv", "--xml", _file(folder, name, copy))
 

@@ -31,8 +31,7 @@ def definitions(driver, plan, step) -> Optional[tuple]:
     if step.verb == "restore":
         return _restored(driver, plan, step)
     if step.verb == "create" and step.arguments["config"].get("native"):
-        config = {name: value for name, value in step.arguments["config"].items() if name not in _OF_HOST}
-        create = partial(_created, driver, plan.after.name, step)
+        config, create = step.arguments["config"], partial(_created, driver, plan.after.name, step)
         return create({**config, "native": {}}), create(config)
     if step.verb == "configure" and any(change.field == "native" for change in step.changes):
         change = partial(_changed, driver, plan)
@@ -47,8 +46,7 @@ def final_definition(driver, plan):
         if step.verb == "restore":
             return None
         if step.verb == "create":
-            config = {name: value for name, value in step.arguments["config"].items() if name not in _OF_HOST}
-            definition = _created(driver, plan.after.name, step, config)
+            definition = _created(driver, plan.after.name, step, step.arguments["config"])
         elif step.verb == "clone":
             if step.arguments["source"].id not in driver.seen.definitions:
                 return None  # This task creates the source.
@@ -72,6 +70,7 @@ def _restored(driver, plan, step):
 
 
 def _created(driver, name, step, config):
+    config = {setting: value for setting, value in config.items() if setting not in _OF_HOST}
     virt_type = driver.virt_type_for_new_vm()
     definition = new_definition(name, str(UUID(int=0)), driver.hypervisor, virt_type, machine_type(config))
     disks = [
