@@ -300,7 +300,7 @@ def _judging(answer):
 def test_several_vms_are_judged_by_one_process_and_an_unchanged_one_by_none(qemu, carry):
     qemu.clean()
     names = [NAME, SECOND]
-    options = {**qemu.creation, "native": {"clock@offset": "localtime"}}
+    options = {**qemu.creation, "native": {"on_crash": "restart"}}
     answers = three(qemu, carry, options, names)
     assert [len(_judging(answers[label])) for label in ("check", "run", "again")] == [1, 1, 0]
     assert all(name in definition(qemu, name) for name in names)
