@@ -13,6 +13,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from collection_path import collections_path
 from suite import warm_ansible
 from suite.answer import Answer
@@ -24,6 +26,8 @@ _HERE = Path(__file__).resolve().parent
 #: Environments with other versions of ansible-core (scripts/lib/environments.sh), and the one of the tests.
 CORES = [Path(path) for path in os.environ.get("POLYVIRT_TEST_CORES", "").split(os.pathsep) if path]
 CORES.append(Path(sys.executable).parent.parent)
+#: The same as parameters of tests: a quick run has the newest one only.
+EACH_CORE = [*(pytest.param(path, marks=pytest.mark.full) for path in CORES[:-1]), CORES[-1]]
 #: Modules that serve several platforms: their option ``platform`` is that of a task.
 _OF_SEVERAL_PLATFORMS = ("image", "image_info")
 

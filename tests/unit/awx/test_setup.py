@@ -11,7 +11,7 @@ import shutil
 import pytest
 import yaml
 
-from suite.by_ansible import CORES, run_ansible
+from suite.by_ansible import CORES, EACH_CORE, run_ansible
 from unit.awx.guide import FOLDER, TYPES, block, data
 from unit.awx.stand_in import PROMPTS, WORKFLOW_PROMPTS, install
 
@@ -98,7 +98,7 @@ def assert_run_follows_approval(listed):
     ]
 
 
-@pytest.mark.parametrize("core", CORES, ids=_name)
+@pytest.mark.parametrize("core", EACH_CORE, ids=_name)
 def test_variable_for_infra_aap_configuration_is_not_templated(play, tmp_path, core):
     """Its role passes the injectors through filters that remove ``{  {``, which return a text."""
     copied, *_words = _copied(tmp_path)

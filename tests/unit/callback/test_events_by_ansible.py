@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.callback.events import DOCUMENTATION
 
 from collection_path import collections_path
-from suite.by_ansible import CORES, run_ansible, start_ansible
+from suite.by_ansible import EACH_CORE, run_ansible, start_ansible
 from suite.event_lines import read_events
 from suite.limits import scaled
 
@@ -181,11 +181,7 @@ def _run(folder, prepared, programs=None):
     return done.stdout + done.stderr
 
 
-#: The versions of ansible-core take turns, except for that of all tests.
-_IN_TURN = [pytest.param(path, marks=pytest.mark.full) for path in CORES[:-1]]
-
-
-@pytest.fixture(scope="module", params=[*_IN_TURN, CORES[-1]], ids=lambda path: path.name)
+@pytest.fixture(scope="module", params=EACH_CORE, ids=lambda path: path.name)
 def events(request, tmp_path_factory, collection):
     """The events of all tasks, and the text of their file."""
     folder = tmp_path_factory.mktemp("run")

@@ -16,7 +16,7 @@ import re
 import pytest
 
 from collection_path import CHECKOUT, collections_path
-from suite.by_ansible import CORES, run_ansible
+from suite.by_ansible import EACH_CORE, run_ansible
 from suite.event_lines import read_events
 
 MODULE = """
@@ -81,7 +81,7 @@ def _of_guide(path):
 
 @pytest.mark.parametrize(
     "programs",
-    [*(pytest.param(path, marks=pytest.mark.full) for path in CORES[:-1]), CORES[-1]],
+    EACH_CORE,
     ids=lambda path: path.name,
 )
 def test_steps_are_lines_and_events(tmp_path, programs):

@@ -12,7 +12,7 @@ import json
 
 import pytest
 
-from suite.by_ansible import CORES, run_ansible
+from suite.by_ansible import EACH_CORE, run_ansible
 
 PLUGIN = """
 import json
@@ -70,7 +70,7 @@ TASK = {"name": "the user's task", "ansible.builtin.debug": {}}
 PLAY = {"hosts": "near", "gather_facts": False, "tasks": [TASK]}
 
 
-@pytest.fixture(scope="module", params=CORES, ids=lambda path: path.name)
+@pytest.fixture(scope="module", params=EACH_CORE, ids=lambda path: path.name)
 def run(request, tmp_path_factory):
     """({host: answer}, output, names of the tasks for which a callback plugin of the user was called)."""
     folder = tmp_path_factory.mktemp("tasks")

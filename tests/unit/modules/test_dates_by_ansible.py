@@ -16,7 +16,7 @@ import os
 import pytest
 
 from collection_path import collections_path
-from suite.by_ansible import CORES, run_ansible
+from suite.by_ansible import EACH_CORE, run_ansible
 
 #: {text in a playbook: the time that follows}. In Berlin, 02:30 does not exist on 2037-03-29, and twice on 2037-10-25.
 DATES = {
@@ -100,7 +100,7 @@ RESULTS = """
 WAYS = {"in_process": "{}", "shipped": "{ANY: thing}"}
 
 
-@pytest.mark.parametrize("core", CORES, ids=lambda path: path.name)
+@pytest.mark.parametrize("core", EACH_CORE, ids=lambda path: path.name)
 def test_dates_of_yaml(core, tmp_path):
     plugins = tmp_path / "ansible_collections/test/dates/plugins"
     for kind, text in (("modules", MODULE), ("action", ACTION)):

@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.callback.events import DOCUMENTAT
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import MASK
 
 from collection_path import collections_path
-from suite.by_ansible import CORES, run_ansible
+from suite.by_ansible import EACH_CORE, run_ansible
 from suite.event_lines import read_events
 
 #: {secret: option that contains it}. Shown are neither they nor their lines.
@@ -152,7 +152,7 @@ syslog.syslog = write
 """
 
 
-@pytest.fixture(scope="module", params=CORES, ids=lambda path: path.name)
+@pytest.fixture(scope="module", params=EACH_CORE, ids=lambda path: path.name)
 def run(request, tmp_path_factory):
     """One run of all tasks: its ``output``, what it ``registered`` ({name: result}), and the ``log`` of the system."""
     folder = tmp_path_factory.mktemp("masking")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from collection_path import CHECKOUT
-from suite.by_ansible import CORES, run_ansible
+from suite.by_ansible import EACH_CORE, run_ansible
 
 pytestmark = pytest.mark.full
 
@@ -46,7 +46,7 @@ _REQUIRED = {
 _COUNT = {"ansible.builtin.debug": {"msg": "failed: {{ validated.results | select('failed') | length }}"}}
 
 
-@pytest.mark.parametrize("core", CORES, ids=lambda path: path.name.rpartition("-")[0])
+@pytest.mark.parametrize("core", EACH_CORE, ids=lambda path: path.name.rpartition("-")[0])
 def test_specifications_are_those_of_ansible(core, tmp_path):
     (tmp_path / "site.yml").write_text(
         json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [_VALIDATE, _COUNT]}]), encoding="utf-8"
