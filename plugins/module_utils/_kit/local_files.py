@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a driver finds out about files on the host on which the task runs, with the port for files."""
+"""What a driver reads about files on the host on which the task runs, by the port for files."""
 
 from __future__ import annotations
 

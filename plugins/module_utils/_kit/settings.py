@@ -27,7 +27,7 @@ class Setting(Field):
     ``write_live`` to the running VM. ``on_host(driver, found, change)`` returns the change to write, if that depends
     on the host. ``normalize(vm, value, ...)`` returns a requested value in the platform's terms, and raises Refused if
     it has none. ``cost_with(known, vm, change)`` is the cost, if that depends on what is known of the host.
-    ``whole``: a size must be a multiple of so many bytes. ``default``: the value of a new VM.
+    ``whole``: a size must be a multiple of this number of bytes. ``default``: the value of a new VM.
     ``native``: keys of the option ``native`` that would set the same. ``since``: the first version that has it.
     """
 
