@@ -8,13 +8,13 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _CORE = "tests/unit/module_utils/_core"
-_APPROVAL, _APPROVAL_TESTS = "_core/results/approval.py", [f"{_CORE}/test_approval.py"]
-_CONTENT, _CONTENT_TESTS = "_core/results/plan_content.py", [f"{_CORE}/test_plan_content.py"]
+_APPROVAL, _APPROVAL_TESTS = "_core/results/approval.py", [f"{_CORE}/results/test_approval.py"]
+_CONTENT, _CONTENT_TESTS = "_core/results/plan_content.py", [f"{_CORE}/results/test_plan_content.py"]
 _PROXMOX = "_drivers/proxmox/versions.py"
 _PROXMOX_TESTS = ["tests/unit/module_utils/_drivers/proxmox/test_versions.py"]
 _LIMITS, _LIMITS_TESTS = "_engine", ["tests/unit/module_utils/_engine/test_approvals.py"]
-_IDENTITIES_TESTS = [f"{_CORE}/test_plan_identities.py"]
-_SECRETS, _SECRETS_TESTS = "_core/record/document_secrets.py", [f"{_CORE}/test_seed_digests.py"]
+_IDENTITIES_TESTS = [f"{_CORE}/planner/test_plan_identities.py"]
+_SECRETS, _SECRETS_TESTS = "_core/record/document_secrets.py", [f"{_CORE}/record/test_seed_digests.py"]
 _OVER, _PLAY = "plugins/plugin_utils/tasks/over_platforms.py", "plugins/plugin_utils/tasks/approvals.py"
 _EXPECTED_TESTS = ["tests/unit/modules/test_expected_plans.py"]
 _PLAY_TESTS = ["tests/unit/plugin_utils/test_approvals_of_tasks.py"]
@@ -58,14 +58,14 @@ MUTATIONS = (
         "_core/record/document_secrets.py",
         '_WORD.match(match[group])[0] if group == "rest" else match[group]',
         "match[group]",
-        [f"{_CORE}/test_seed_digests.py"],
+        [f"{_CORE}/record/test_seed_digests.py"],
     ),
     Mutation(
         "short-digest-of-a-document-is-enough",
         "_core/record/seed_digests.py",
         "_sha256(_text(without_secrets(value)))",
         "_sha256(_text(without_secrets(value)))[:8]",
-        [f"{_CORE}/test_seed_digests.py"],
+        [f"{_CORE}/record/test_seed_digests.py"],
     ),
     Mutation(
         "another-cluster-has-the-same-plan", "_drivers/proxmox/driver.py", "self.tool.api.where", '""', _PROXMOX_TESTS
@@ -90,7 +90,7 @@ MUTATIONS = (
         "_hosts/openbsd/marked_lines.py",
         '{"validate": self._validate, "apply": self._apply}',
         '{"validate": self._validate}',
-        ["tests/unit/module_utils/_drivers/vmm/test_marked_lines.py"],
+        ["tests/unit/module_utils/_hosts/openbsd/test_marked_lines.py"],
     ),
     Mutation(
         "guarded-run-passes-on-plans-of-a-failed-playbook",

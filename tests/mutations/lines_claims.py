@@ -9,10 +9,10 @@ from mutations.mutation import Mutation
 
 TESTS = "tests/unit/module_utils"
 FIRST = [
-    f"{TESTS}/_core/test_world.py",
-    f"{TESTS}/_core/test_claims.py",
-    f"{TESTS}/_core/test_claims_identity.py",
-    f"{TESTS}/_engine/test_arrange.py",
+    f"{TESTS}/_core/sharing/test_world.py",
+    f"{TESTS}/_core/sharing/test_claims.py",
+    f"{TESTS}/_core/sharing/test_claims_identity.py",
+    f"{TESTS}/_engine/test_conflicts.py",
 ]
 
 MUTATIONS = (
@@ -210,7 +210,7 @@ MUTATIONS = (
         "_core",
         "moment.before.on and change.cost != LIVE",
         "False",
-        [f"{TESTS}/_engine/test_arrange_next_boot.py"],
+        [f"{TESTS}/_engine/test_conflicts_next_boot.py"],
     ),
     Mutation(
         "unreadable-image-ends-the-task",

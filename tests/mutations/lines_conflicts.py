@@ -8,7 +8,7 @@ from __future__ import annotations
 from mutations.lines_claims import FIRST, TESTS
 from mutations.mutation import Mutation
 
-_ORDERED = [f"{TESTS}/_engine/test_arrange_order.py"]
+_ORDERED = [f"{TESTS}/_engine/test_conflicts_order.py"]
 
 MUTATIONS = (
     Mutation(

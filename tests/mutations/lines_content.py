@@ -65,6 +65,6 @@ MUTATIONS = (
         "_core/record/seed_digests.py",
         '"answer_file" in given',
         "False",
-        ["tests/unit/module_utils/_core/test_seed_digests.py"],
+        ["tests/unit/module_utils/_core/record/test_seed_digests.py"],
     ),
 )

@@ -8,8 +8,8 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _CORE = "tests/unit/module_utils/_core"
-_CREATED = [f"{_CORE}/test_created.py"]
-_DELETE = [f"{_CORE}/test_plan_delete.py"]
+_CREATED = [f"{_CORE}/planner/test_created.py"]
+_DELETE = [f"{_CORE}/planner/test_plan_delete.py"]
 
 MUTATIONS = (
     Mutation("recorded-vm-counts-as-created", "_core/model.py", "self.owned and records_creation(self.mark)",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mutations.mutation import Mutation
 
-_TASKS = ("tests/unit/module_utils/_core/test_task_of.py",)
+_TASKS = ("tests/unit/module_utils/_core/results/test_task_of.py",)
 _YAML = ("tests/unit/filter/test_to_task.py",)
 _FOREIGN = ("tests/suite/test_described_foreign.py",)
 _ROOM, _WRITTEN = "_core/results/task_of.py", "plugins/plugin_utils/tasks/task_yaml.py"

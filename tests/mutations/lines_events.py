@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mutations.mutation import Mutation
 
-_EVENTS = ("tests/unit/module_utils/_core/test_vm_events.py",)
+_EVENTS = ("tests/unit/module_utils/_core/results/test_vm_events.py",)
 _LINES = ("tests/unit/module_utils/_tools/test_virsh_events.py",)
 _SOURCE = ("tests/unit/eda/test_vms.py",)
 _ROOM, _EDA = "_core/results/vm_events.py", "extensions/eda"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _CHECKS, _NEEDED, _LOCKS = "_core/sharing/file_checks.py", "_core/sharing/needed_files.py", "_ports/locks.py"
-_CORE = ["tests/unit/module_utils/_core/test_file_checks.py"]
+_CORE = ["tests/unit/module_utils/_core/sharing/test_file_checks.py"]
 _PORT = ["tests/unit/module_utils/_ports/test_locks.py"]
 _UNIT = "tests/unit/module_utils/_drivers/virsh"
 _CONFIGURE, _FACTS = [f"{_UNIT}/test_configure.py"], [f"{_UNIT}/test_needed.py"]

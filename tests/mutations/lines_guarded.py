@@ -12,7 +12,7 @@ _DECISIONS_TESTS = ["tests/unit/plugin_utils/test_guarded_decisions.py"]
 _BACK, _ENGINE = "_engine/progress/power_back.py", "tests/unit/module_utils/_engine"
 _RESUMED = [f"{_ENGINE}/test_resumed_to_stop.py"]
 _ENDS = [f"{_ENGINE}/test_ends_asked_for.py"]
-_SNAPSHOTS = ["tests/unit/module_utils/_core/test_plan_snapshot.py"]
+_SNAPSHOTS = ["tests/unit/module_utils/_core/planner/test_plan_snapshot.py"]
 
 MUTATIONS = (
     Mutation("guarded-host-that-ansible-stopped-is-kept", _DECISIONS, '{*stopped, *written["stopped"]}',

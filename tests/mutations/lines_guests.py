@@ -8,7 +8,7 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _TESTS = "tests/unit/module_utils/_engine"
-_CLOUD_INIT = "tests/unit/module_utils/_core/test_cloud_init.py"
+_CLOUD_INIT = "tests/unit/module_utils/_core/options/test_cloud_init.py"
 
 MUTATIONS = (
     Mutation(
@@ -37,7 +37,7 @@ MUTATIONS = (
         "_core",
         'one["guest_port"] == port and one.get("protocol", "tcp") == "tcp"',
         'one.get("protocol", "tcp") == "tcp"',
-        ["tests/unit/module_utils/_core/test_guest_conditions.py"],
+        ["tests/unit/module_utils/_core/options/test_guest_conditions.py"],
     ),
     Mutation(
         "failed-cloud-init-passes-by-its-exit-code",

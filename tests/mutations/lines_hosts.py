@@ -8,12 +8,15 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _UNIT = "tests/unit/module_utils/_drivers/virsh"
-_POOLS = [f"{_UNIT}/test_pool_plan.py", f"{_UNIT}/test_pool_users.py"]
-_NETWORKS = [f"{_UNIT}/test_network_users.py"]
+_POOLS = [
+    "tests/unit/module_utils/_hosts/libvirt/test_pool_plan.py",
+    "tests/unit/module_utils/_hosts/libvirt/test_pool_users.py",
+]
+_NETWORKS = ["tests/unit/module_utils/_hosts/libvirt/test_network_users.py"]
 _OF_BRIDGE = "_hosts/libvirt/network_host.py"
 _TASKS = [f"{_UNIT}/test_two_tasks.py"]
 _ALONE = ["tests/unit/module_utils/_engine/test_alone.py"]
-_LOCKS = ["tests/unit/module_utils/_ports/test_exclusive.py", f"{_UNIT}/test_defined_lock.py"]
+_LOCKS = ["tests/unit/module_utils/_ports/test_exclusive.py", "tests/unit/module_utils/_tools/test_definition_lock.py"]
 
 MUTATIONS = (
     Mutation(

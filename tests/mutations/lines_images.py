@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mutations.mutation import Mutation
 
-_NAMES = ["tests/unit/module_utils/_core/test_image_names.py"]
+_NAMES = ["tests/unit/module_utils/_core/options/test_image_names.py"]
 _RESOLVE = ["tests/unit/module_utils/_media/test_resolve.py"]
 _NAMES_FILE, _RESOLVE_FILE = "_core/options/image_names.py", "_media/choose.py"
 

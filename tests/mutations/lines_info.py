@@ -29,7 +29,7 @@ MUTATIONS = (
         "_core::_shown",
         "unicodedata.category(one) not in _HIDDEN",
         "True",
-        ["tests/unit/module_utils/_core/test_console.py"],
+        ["tests/unit/module_utils/_core/results/test_console.py"],
     ),
     Mutation(
         "console-follows-a-link",

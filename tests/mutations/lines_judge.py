@@ -10,7 +10,7 @@ from .mutation import Mutation
 _ROOM = "_drivers/virsh"
 _TESTS = "tests/unit/module_utils/_drivers/virsh"
 _FIRST, _DEFINITION = [f"{_TESTS}/test_judge.py"], [f"{_TESTS}/test_definition.py"]
-_NETWORKS, _COSTS = [f"{_TESTS}/test_network_plan.py"], ["tests/unit/tables/test_costs.py"]
+_NETWORKS, _COSTS = ["tests/unit/module_utils/_hosts/libvirt/test_network_plan.py"], ["tests/unit/tables/test_costs.py"]
 
 MUTATIONS = (
     Mutation("old-problem-rejects-the-change", _ROOM, "reason == reason_of_stored", "False", _FIRST),

@@ -8,12 +8,12 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _CORE = "tests/unit/module_utils/_core"
-_LEASES, _LEASES_TESTS = "_core/record/leases.py", [f"{_CORE}/test_leases.py"]
+_LEASES, _LEASES_TESTS = "_core/record/leases.py", [f"{_CORE}/record/test_leases.py"]
 _LIMITS, _LIMITS_TESTS = "_core/sharing/limits.py", ["tests/unit/module_utils/_engine/test_limits.py"]
 _EVENTS = "_core/results/vm_events.py"
-_SNAPSHOT_TESTS = [f"{_CORE}/test_plan_snapshot.py"]
+_SNAPSHOT_TESTS = [f"{_CORE}/planner/test_plan_snapshot.py"]
 _REAP_TESTS = ["tests/unit/plugin_utils/test_reap_decisions.py"]
-_FLEET_TESTS = [f"{_CORE}/test_fleet.py"]
+_FLEET_TESTS = [f"{_CORE}/planner/test_fleet.py"]
 _MACHINES_TESTS = ["tests/unit/modules/test_machines.py"]
 _AGAIN_TESTS = ["tests/unit/module_utils/_engine/test_expiry_read_again.py"]
 
@@ -27,7 +27,7 @@ MUTATIONS = (
              'vm.config.get("expires")', _LEASES_TESTS),
     Mutation("vm-expires-a-second-early", _LEASES, "expires.at <= now", "expires.at - 1 <= now", _LEASES_TESTS),
     Mutation("snapshot-of-a-copied-vm-expires", "_core/record/leases.py", 'found["id"] != vm_id', "False",
-             [f"{_CORE}/test_snapshot_leases.py"]),
+             [f"{_CORE}/record/test_snapshot_leases.py"]),
     Mutation("snapshot-that-was-extended-is-deleted", "_core/planner/plan_snapshot.py",
              "snapshot_must_be_kept(vm, found[0], policy)", "False", _SNAPSHOT_TESTS),
     Mutation("expiry-of-the-vm-keeps-its-snapshots", "_core/planner/plan.py",
@@ -88,7 +88,7 @@ MUTATIONS = (
     Mutation("vm-that-was-extended-stays-off", "_engine/progress/power_back.py::ways_after_stop",
              "stops and verbs", "False", _AGAIN_TESTS),
     Mutation("extend-without-an-expiry-is-ignored", "_core/options/request.py::_check_extend",
-             'given.get("extend") and given.get("expires") is None', "False", [f"{_CORE}/test_request.py"]),
+             'given.get("extend") and given.get("expires") is None', "False", [f"{_CORE}/options/test_request.py"]),
     Mutation("all-snapshots-get-the-expiry-of-one", "_core/planner/simulate.py::_edit_snapshot",
              "key in (one.id, one.name)", "True", _SNAPSHOT_TESTS),
     Mutation("same-text-moves-the-expiry-of-a-snapshot", "_core/planner/plan_snapshot.py",
@@ -100,11 +100,11 @@ MUTATIONS = (
     Mutation("new-snapshot-has-no-expiry", "_core/planner/plan_snapshot.py", "asked.expires or NEVER_EXPIRES",
              "NEVER_EXPIRES", _SNAPSHOT_TESTS),
     Mutation("removed-expiry-of-a-snapshot-stays-recorded", "_core/record/leases.py",
-             "{} if value is None else {key: value}", "{key: value}", [f"{_CORE}/test_snapshot_leases.py"]),
+             "{} if value is None else {key: value}", "{key: value}", [f"{_CORE}/record/test_snapshot_leases.py"]),
     Mutation("expiry-of-another-snapshot-is-lost", "_core/record/leases.py::with_expiry",
-             "without(recorded, [key])", "{}", [f"{_CORE}/test_snapshot_leases.py"]),
+             "without(recorded, [key])", "{}", [f"{_CORE}/record/test_snapshot_leases.py"]),
     Mutation("expired-vm-is-reported-again-and-again", _EVENTS, "self._expired = keys", "pass",
-             [f"{_CORE}/test_vm_events.py"]),
+             [f"{_CORE}/results/test_vm_events.py"]),
     Mutation("zone-that-no-clock-has", _LEASES, "hours > _FARTHEST_ZONE or minutes > 59", "False", _LEASES_TESTS),
     Mutation("inventory-file-that-is-missing-is-ignored", "plugins/plugin_utils/inventory/sources.py",
              'not os.path.exists(path)', "False", ["tests/unit/plugin_utils/test_inventory_sources.py"]),

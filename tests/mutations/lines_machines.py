@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mutations.mutation import Mutation
 
-_FLEET = ("tests/unit/module_utils/_core/test_fleet.py",)
+_FLEET = ("tests/unit/module_utils/_core/planner/test_fleet.py",)
 _MACHINES = ("tests/unit/modules/test_machines.py",)
 _SPELLINGS = ("tests/platforms/windows/test_spellings.py",)
 _TABLE = ("tests/unit/plugin_utils/test_platforms.py",)
@@ -121,14 +121,14 @@ MUTATIONS = (
         "_core/options/option_errors.py",
         "isinstance(one, (list, dict))",
         "False",
-        ["tests/unit/module_utils/_core/test_option_errors.py"],
+        ["tests/unit/module_utils/_core/options/test_option_errors.py"],
     ),
     Mutation(
         "list-becomes-a-text",
         "_core/options/option_errors.py",
         "option.type in _TEXT and isinstance(value, (list, dict))",
         "False",
-        ["tests/unit/module_utils/_core/test_option_errors.py"],
+        ["tests/unit/module_utils/_core/options/test_option_errors.py"],
     ),
     Mutation(
         "list-becomes-a-text-in-an-entry",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _CHECKS, _NEEDED = "_core/sharing/file_checks.py", "_core/sharing/needed_files.py"
-_FIRST = ["tests/unit/module_utils/_core/test_file_checks.py"]
+_FIRST = ["tests/unit/module_utils/_core/sharing/test_file_checks.py"]
 _VIRSH = ["tests/unit/module_utils/_drivers/virsh/test_needed.py"]
 
 MUTATIONS = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _SIZES = "tests/unit/module_utils/_drivers/virsh/test_disk_sizes.py"
-_CHECKS = ("tests/unit/module_utils/_core/test_file_checks.py",)
+_CHECKS = ("tests/unit/module_utils/_core/sharing/test_file_checks.py",)
 _HYPERV, _WSL_IMAGES = "tests/platforms/hyperv/test_images.py", "tests/platforms/wsl/test_image_files.py"
 _FAILED = "tests/unit/module_utils/_drivers/vagrant/test_failed_steps.py"
 _VAGRANT = "tests/unit/module_utils/_drivers/vagrant/test_checks.py"

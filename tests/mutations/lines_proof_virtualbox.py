@@ -45,7 +45,7 @@ MUTATIONS = (
         "frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE})",
         "frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE})",
         _of(
-            "tests/unit/module_utils/_core/test_world.py",
+            "tests/unit/module_utils/_core/sharing/test_world.py",
             "test_vm_with_a_file_that_another_one_moves_starts_after_that",
         ),
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mutations.mutation import Mutation
 
-_WORLD = ("tests/unit/module_utils/_core/test_world.py",)
+_WORLD = ("tests/unit/module_utils/_core/sharing/test_world.py",)
 _LOST = "tests/platforms/hyperv/test_lost_files.py"
 _TWO = ("tests/platforms/hyperv/test_two_tasks.py",)
 _WSL = "tests/platforms/wsl/test_files.py"

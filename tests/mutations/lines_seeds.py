@@ -9,7 +9,7 @@ from mutations.mutation import Mutation
 
 _ISO, _ISO_TESTS = "_drivers/proxmox/seed_iso.py", ["tests/unit/module_utils/_drivers/proxmox/test_seed_iso.py"]
 _WSL, _WSL_TESTS = "_drivers/wsl/cloud_init.py", ["tests/platforms/wsl/test_cloud_init.py"]
-_DIGESTS, _DIGEST_TESTS = "_core/record/seed_digests.py", ["tests/unit/module_utils/_core/test_seed_digests.py"]
+_DIGESTS, _DIGEST_TESTS = "_core/record/seed_digests.py", ["tests/unit/module_utils/_core/record/test_seed_digests.py"]
 
 MUTATIONS = (
     Mutation("seed-iso-outlives-its-vm", _ISO, "values.is_seed_iso(volume, vm_options.vmid)", "False", _ISO_TESTS),

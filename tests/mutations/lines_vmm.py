@@ -44,7 +44,7 @@ MUTATIONS = (
         "_drivers/vmm",
         "_missing_newlines(before)",
         "1",
-        (f"{_UNIT}/test_marked_block.py",),
+        ("tests/unit/module_utils/_tools/test_marked_block.py",),
     ),
     Mutation(
         "reload-while-an-instance-runs",
@@ -76,7 +76,7 @@ MUTATIONS = (
         "_drivers/vmm",
         "[_check_reservations, *_]",
         "[*_]",
-        (f"{_UNIT}/test_network.py",),
+        ("tests/unit/module_utils/_hosts/openbsd/test_network.py",),
     ),
     Mutation(
         "deleted-vm-is-never-forgotten",

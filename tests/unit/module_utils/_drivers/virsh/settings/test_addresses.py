@@ -36,7 +36,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._kit.addresses impor
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, driver_of, machine_xml
-from unit.module_utils._drivers.virsh.network_fake import NetworkVirsh, lan
+from unit.module_utils._hosts.libvirt.network_fake import NetworkVirsh, lan
 
 OTHER = "52:54:00:00:00:02"
 FIVE, SIX = "192.168.9.5", "192.168.9.6"

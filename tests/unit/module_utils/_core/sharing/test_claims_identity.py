@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     claims_of_plan,
 )
 
-from unit.module_utils._core.test_claims import DRIVER, HOST, MAC, TOP, found, planned
+from unit.module_utils._core.sharing.test_claims import DRIVER, HOST, MAC, TOP, found, planned
 from unit.module_utils._engine.claiming import DISK, IMAGE, LINK, MemoryClaims
 from unit.module_utils._engine.tasks import new, vm
 from unit.module_utils._engine.world import GIB

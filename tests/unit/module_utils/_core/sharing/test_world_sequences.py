@@ -29,7 +29,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.world import World
 
-from unit.module_utils._core.test_world import conflict_of, enter, file, held, mac, port
+from unit.module_utils._core.sharing.test_world import conflict_of, enter, file, held, mac, port
 
 # Messages -------------------------------------------------------------------------------------------------------------
 
