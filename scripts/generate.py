@@ -20,8 +20,11 @@ from typing import Callable, NamedTuple
 
 import yaml
 
+from lib.capability_tables import option_lines as capability_lines
+from lib.capability_tables import state_lines
 from lib.catalogue_tables import needs_lines, vmd_lines
 from lib.collection_path import collections_path
+from lib.contents import module_lines, playbook_lines, plugin_lines, role_lines
 from lib.error_catalogue import catalogue_lines
 from lib.guides import guide_lines, guides
 from lib.image_table import image_cell, image_lines
@@ -64,6 +67,23 @@ class Generator(NamedTuple):
 
 def action_groups(checkout):
     """Return ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
+    lines = ["action_groups:"]
+    for group, names in groups_of_modules(checkout).items():
+        lines.append(f"  {group}:" if names else f"  {group}: []")
+        lines += [f"    - {name}" for name in names]
+    return lines
+
+
+def modules(checkout):
+    """Return the table of all modules: those of no platform, and those of each platform."""
+    groups = groups_of_modules(checkout)
+    of_all = groups.pop("all")
+    others = sorted({*of_all, *WITHOUT_PLATFORM} - {name for names in groups.values() for name in names})
+    return module_lines({"any platform": others, **groups})
+
+
+def groups_of_modules(checkout):
+    """Return {platform, or "all": names of its modules}."""
     groups = {platform: [] for platform in _registry()}
     drivers = {registered.driver: platform for platform, registered in _registry().items()}
     stems = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
@@ -76,12 +96,7 @@ def action_groups(checkout):
             known = ", ".join(f"{one}_" for one in drivers)
             raise CannotGenerate(f"plugins/modules/{module}.py belongs to no platform: names begin with one of {known}")
         groups[drivers[prefix]].append(module)
-    groups = {"all": modules, **{platform: names for platform, names in groups.items() if names}}
-    lines = ["action_groups:"]
-    for group, names in groups.items():
-        lines.append(f"  {group}:" if names else f"  {group}: []")
-        lines += [f"    - {name}" for name in names]
-    return lines
+    return {"all": modules, **{platform: names for platform, names in groups.items() if names}}
 
 
 #: {platform: (module, function that returns the Traits of each of its providers)}. Add one line for a new platform.
@@ -94,40 +109,17 @@ DRIVERS = {
     "hyperv": ("hyperv.traits", lambda traits: [traits.hyperv_traits(None)]),
     "wsl": ("wsl.traits", lambda traits: [traits.wsl_traits(None)]),
 }
-COST_NAMES = {
-    "live": "live",
-    "next_boot": "next start",
-    "power_off": "while off",
-    "destructive": "rebuild",
-    "never": "at creation",
-}
-
-
-#: {row of the table: whether a platform has the feature, by its traits}.
-FEATURES = {
-    "snapshots": lambda traits: "snapshot" in traits.verbs,
-    "live migration": lambda traits: traits.live_migration,
-}
 
 
 def capabilities(checkout):
-    """Return the table of options and states by platform, from the drivers' traits; a dash means not supported."""
-    options, platforms, creation = _traits()
-    lines = [f"| option or state | {' | '.join(platforms)} |", f"|---|{'---|' * len(platforms)}"]
-    for option in options:
-        # All providers have the same costs.
-        cells = [_cell(traits[0], option, option in creation) for traits in platforms.values()]
-        lines.append(f"| `{option}` | {' | '.join(cells)} |")
-    for power in ("running", "stopped", "paused", "suspended"):
-        lines.append(f"| {power} | {' | '.join(_power_cell(traits, power) for traits in platforms.values())} |")
-    for feature, has in FEATURES.items():
-        lines.append(f"| {feature} | {' | '.join('yes' if has(traits[0]) else '–' for traits in platforms.values())} |")
-    return lines
+    """Return the table of options by platform."""
+    return capability_lines(*_traits())
 
 
-def _power_cell(traits, power):
-    found = [power in one.powers for one in traits]
-    return "yes" if all(found) else "by provider" if any(found) else "–"
+def states(checkout):
+    """Return the table of states and features by platform."""
+    _options, platforms, _creation = _traits()
+    return state_lines(platforms)
 
 
 def _traits():
@@ -151,20 +143,6 @@ def _import_plugin(module):
 def _registry():
     """The table of all platforms."""
     return _import_plugin("plugin_utils.tasks.registry").PLATFORMS
-
-
-def _cell(traits, option, is_creation):
-    kinds = [kind for kind in traits.fields if kind.split(".")[0] == option]
-    if not kinds:
-        return "–"
-    if is_creation and option in traits.fields:
-        return COST_NAMES["never"]
-    fields = [traits.fields[kind] for kind in kinds]
-    rank = list(COST_NAMES).index
-    if any(callable(one.cost) or rank(one.cost) < max(map(rank, one.least.values()), default=0) for one in fields):
-        return "depends"
-    costs = {one.cost for one in fields} - {"never"}
-    return ", ".join(word for cost, word in COST_NAMES.items() if cost in costs)
 
 
 def presets(checkout):
@@ -333,7 +311,12 @@ WITHOUT_VMS = (
 
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
-    Generator("capabilities", "README.md", capabilities),
+    Generator("modules", "README.md", modules),
+    Generator("roles", "README.md", role_lines),
+    Generator("playbooks", "README.md", playbook_lines),
+    Generator("plugins", "docs/README.md", plugin_lines),
+    Generator("capabilities", "docs/user-guide.md", capabilities),
+    Generator("states", "docs/user-guide.md", states),
     Generator("presets", "docs/installs.md", presets),
     Generator("images", "docs/installs.md", images),
     Generator("needs", "docs/installs.md", needs_of_images),

@@ -17,8 +17,8 @@ from markdown_it.tree import SyntaxTreeNode
 
 REPOSITORY = "https://github.com/polyvirt/polyvirt.core"
 PREFIX = "ansible_collections.polyvirt.core.docsite"
-#: Guides for developers of the collection, which are not part of the site.
-FOR_DEVELOPERS = ("architecture", "decisions", "testing")
+#: Not part of the site: guides for developers of the collection, and the index; the site has its own.
+NOT_IN_SITE = ("README", "architecture", "decisions", "testing")
 _UNDERLINES = {"h1": "=", "h2": "-", "h3": "~", "h4": "^"}
 #: Characters next to which markup is recognized.
 ALLOWED_BEFORE_MARKUP, ALLOWED_AFTER_MARKUP = " \n'\"([{<-/:", " \n'\")]}>-/\\:.,;!?"
@@ -35,7 +35,7 @@ def anchor_of(heading):
 
 def guides(checkout):
     """Return the names of the guides that are part of the site."""
-    return sorted(path.stem for path in (checkout / "docs").glob("*.md") if path.stem not in FOR_DEVELOPERS)
+    return sorted(path.stem for path in (checkout / "docs").glob("*.md") if path.stem not in NOT_IN_SITE)
 
 
 def guide_lines(checkout, name):

@@ -26,8 +26,10 @@ def documents(checkout):
 
 
 def answers_file(document):
-    """``docs/libvirt.md`` -> ``libvirt.yml``, ``roles/vm/README.md`` -> ``role_vm.yml``."""
+    """``docs/libvirt.md`` -> ``libvirt.yml``, ``docs/README.md`` -> ``index.yml``, ``roles/vm/README.md`` -> ``role_vm.yml``."""
     path = PurePosixPath(document)
+    if path == PurePosixPath("docs/README.md"):
+        return "index.yml"
     return f"role_{path.parent.name}.yml" if path.parts[0] == "roles" else f"{path.stem}.yml"
 
 
