@@ -26,7 +26,7 @@ def documents(checkout):
 
 
 def answers_file(document):
-    """``docs/libvirt.md`` -> ``libvirt.yml``, ``docs/README.md`` -> ``index.yml``, ``roles/vm/README.md`` -> ``role_vm.yml``."""
+    """``docs/libvirt.md`` -> ``libvirt.yml``, ``docs/README.md`` -> ``index.yml``; of a role: ``role_vm.yml``."""
     path = PurePosixPath(document)
     if path == PurePosixPath("docs/README.md"):
         return "index.yml"
