@@ -121,9 +121,9 @@ MUTATIONS = (
     ),
     Mutation(
         "image-below-a-vagrant-disk-is-nobodys",
-        "_drivers/vagrant/in_virtualbox.py",
-        "first.ours or first.held_by",
-        "False",
+        "_drivers/vagrant/needed.py",
+        "{one.path for one in found if not (one.ours or one.held_by)}",
+        "{one.path for one in found}",
         (
             "tests/unit/module_utils/_drivers/vagrant/test_foreign_disks.py::test_image_that_no_vm_has_below_a_disk_is_kept",
         ),

@@ -13,9 +13,11 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED, SUSPENDED
+
+from platforms.virtualbox import reading as virtualbox
 
 
 class Things:
@@ -36,7 +38,7 @@ class Things:
     def own_disk(self, vm):
         return next(iter(self.platform.disks_of(self.platform.truth([vm])[vm]).values()))
 
-    def new_disk(self, vm):
+    def new_disk(self, vm, folder=None):
         raise NotImplementedError
 
     def new_iso(self, vm):
@@ -57,6 +59,15 @@ class Things:
         thing = self.new_disk(vm)
         self.attach(vm, thing)
         return thing
+
+    def foreign_disk_in_its_folder(self, vm):
+        """A user's disk where the platform, or the collection, puts the VM's own."""
+        thing = self.new_disk(vm, self.folder_of(vm))
+        self.attach(vm, thing)
+        return thing
+
+    def folder_of(self, vm):
+        return Path(self.own_disk(vm)).parent
 
     def foreign_iso(self, vm):
         thing = self.new_iso(vm)
@@ -102,8 +113,8 @@ class OnLibvirt(Things):
             subprocess.run(["qemu-img", "convert", "-U", "-O", "raw", thing, raw.name], check=True)
             return Path(thing).stat().st_ino, Path(raw.name).read_bytes()
 
-    def new_disk(self, vm):
-        path = self.storage / f"{vm}-precious.qcow2"
+    def new_disk(self, vm, folder=None):
+        path = (folder or self.storage) / f"{vm}-precious.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "8M"], check=True)
         return str(path)
 
@@ -139,8 +150,13 @@ class OnVirtualBox(Things):
     def box(self):
         return self.platform.box
 
-    def new_disk(self, vm):
-        path = self.storage / f"{vm}-precious.vdi"
+    def folder_of(self, vm):
+        """The folder where VirtualBox creates disks by default."""
+        text = self.box.run("showvminfo", self.platform.ids()[vm], "--machinereadable")
+        return Path(virtualbox.value(text, "CfgFile")).parent
+
+    def new_disk(self, vm, folder=None):
+        path = (folder or self.storage) / f"{vm}-precious.vdi"
         self.box.run("createmedium", "disk", "--filename", path, "--size", 8, "--format", "VDI")
         return str(path)
 
@@ -202,7 +218,7 @@ class OnProxmox(Things):
         self._put(vm, scsi5="local-lvm:1")
         return self._stored(vm, "scsi5")
 
-    def new_disk(self, vm):
+    def new_disk(self, vm, folder=None):
         """A volume that is left of another VM."""
         place = {"vmid": 950, "filename": "vm-950-disk-0", "size": "16M"}
         return self.platform.api("POST", "/nodes/pve1/storage/local-lvm/content", **place)
@@ -223,8 +239,8 @@ class OnProxmox(Things):
 
 
 class OnVmd(Things):
-    def new_disk(self, vm):
-        return self.platform._image(self.storage / f"{vm}-precious.qcow2")
+    def new_disk(self, vm, folder=None):
+        return self.platform._image((folder or self.storage) / f"{vm}-precious.qcow2")
 
     def attach(self, vm, thing, is_iso=False):
         """Edit the VM's block of vm.conf."""
@@ -256,8 +272,11 @@ class OnWindows(Things):
 
 
 class OnHyperV(OnWindows):
-    def new_disk(self, vm):
-        return self.platform.host.disk(f"C:\\data\\{vm}.vhdx", size=16 << 20)
+    def folder_of(self, vm):
+        return PureWindowsPath(self.own_disk(vm)).parent
+
+    def new_disk(self, vm, folder=None):
+        return self.platform.host.disk(str((folder or PureWindowsPath("C:\\data")) / f"{vm}.vhdx"), size=16 << 20)
 
     def new_iso(self, vm):
         self.files.put(f"C:\\media\\{vm}.iso", b"an ISO image")

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 WAYS = ("absent", "recreate", "prune", "reap", "rollback", "snapshot", "restore")
 THINGS = (
-    "foreign disk", "foreign iso", "iso of another vm", "disk of another vm", "disk in saved memory", "locked file",
+    "foreign disk", "foreign disk in its folder", "foreign iso", "iso of another vm", "disk of another vm", "disk in saved memory",
+    "locked file",
 )  # fmt: skip
 
 #: KEPT: the task succeeds, and the thing has the same identity and content; a deletion lists it. REJECTED: check mode
@@ -24,6 +25,8 @@ _NO_SNAPSHOTS = "The platform has no snapshots."
 _ONE_DISK = "A distribution has one disk, which WSL itself creates or deletes with it."
 _NO_ISO = "WSL has no ISO images."
 _NO_VM_YET = "A VM that does not exist has no file that another VM or program could use."
+_NO_FOLDER = "A VM that does not exist has no folder yet."
+_NO_FOLDERS = "Volumes of a storage are in no folder of a VM."
 _NOT_SAVED = "The platform cannot save the memory of a VM."
 _SAVED_SETTINGS = "Disks of a saved VM cannot be changed, so its definition always has them."
 _NO_LOCK = "The platform opens files for the VM alone, and shows no locks of other programs."
@@ -42,6 +45,7 @@ def _never(why):
 TABLE = {
     "libvirt_qemu": {
         "foreign disk": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
+        "foreign disk in its folder": _row(KEPT, _NO_RECREATE, KEPT, KEPT, _NO_FOLDER, KEPT, KEPT),
         "foreign iso": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, REJECTED),
@@ -50,6 +54,7 @@ TABLE = {
     },
     "virtualbox_double": {
         "foreign disk": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
+        "foreign disk in its folder": _row(KEPT, _NO_RECREATE, KEPT, KEPT, _NO_FOLDER, KEPT, KEPT),
         "foreign iso": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, REJECTED),
@@ -58,6 +63,7 @@ TABLE = {
     },
     "vagrant": {
         "foreign disk": _row(KEPT, KEPT, KEPT, KEPT, _BOX, KEPT, KEPT),
+        "foreign disk in its folder": _row(KEPT, KEPT, KEPT, KEPT, _BOX, KEPT, KEPT),
         "foreign iso": _row(KEPT, KEPT, KEPT, KEPT, _BOX, KEPT, KEPT),
         "iso of another vm": _row(KEPT, KEPT, KEPT, KEPT, _BOX, KEPT, KEPT),
         "disk of another vm": _row(KEPT, KEPT, KEPT, KEPT, _BOX, KEPT, KEPT),
@@ -66,6 +72,7 @@ TABLE = {
     },
     "proxmox": {
         "foreign disk": _row(REJECTED, _NO_RECREATE, REJECTED, REJECTED, KEPT, KEPT, KEPT),
+        "foreign disk in its folder": _never(_NO_FOLDERS),
         "foreign iso": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, KEPT, KEPT),
         "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, KEPT, KEPT),
@@ -74,6 +81,7 @@ TABLE = {
     },
     "vmm": {
         "foreign disk": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
+        "foreign disk in its folder": _row(KEPT, _NO_RECREATE, KEPT, KEPT, _NO_FOLDER, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
         "foreign iso": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
         "iso of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, KEPT, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
         "disk of another vm": _row(KEPT, _NO_RECREATE, KEPT, KEPT, REJECTED, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
@@ -82,6 +90,7 @@ TABLE = {
     },
     "hyperv": {
         "foreign disk": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
+        "foreign disk in its folder": _row(KEPT, KEPT, KEPT, KEPT, _NO_FOLDER, KEPT, KEPT),
         "foreign iso": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
         "disk of another vm": _row(KEPT, KEPT, KEPT, KEPT, REJECTED, KEPT, REJECTED),
@@ -90,6 +99,7 @@ TABLE = {
     },
     "wsl": {
         "foreign disk": _row(REJECTED, _NO_RECREATE, SPARED, REJECTED, _ONE_DISK, _NO_SNAPSHOTS, _NO_SNAPSHOTS),
+        "foreign disk in its folder": _never(_ONE_DISK),
         "foreign iso": _never(_NO_ISO),
         "iso of another vm": _never(_NO_ISO),
         "disk of another vm": _never("Two distributions never have one disk: each has a folder of its own."),

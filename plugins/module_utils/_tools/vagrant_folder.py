@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 
 from .._core import errors
@@ -26,7 +27,8 @@ class CreatedVm:
     """``box`` is (name, version); ``creator`` is the UID of the only user who may use the VM.
 
     ``key_file`` is the SSH key that Vagrant installed in the guest; None if the guest has the key of the box.
-    ``index_id`` is the VM's id in Vagrant's index (vagrant_states), ``project`` the folder of its Vagrantfile.
+    ``index_id`` is the VM's id in Vagrant's index (vagrant_states), ``project`` the folder of its Vagrantfile,
+    ``box_folder`` that of its box in Vagrant's home folder.
     """
 
     name: str
@@ -39,6 +41,20 @@ class CreatedVm:
     is_provisioned: bool
     index_id: str | None = None
     project: str | None = None
+    box_folder: str | None = None
+
+
+@dataclass(frozen=True)
+class BoxDisks:
+    """What Vagrant's own files say about the disks of a VM of VirtualBox.
+
+    ``names`` are the files that the box contains; an import keeps their names. ``master`` is the id of the VM from
+    which linked clones of the box are created, ``recorded`` are the UUIDs of disks of the Vagrantfile.
+    """
+
+    names: frozenset
+    master: str | None
+    recorded: frozenset
 
 
 def created_vms(files, dotfile):
@@ -57,6 +73,15 @@ def created_vms(files, dotfile):
 def machine_folder(dotfile, name):
     """The folder of a VM: Vagrant keeps its files in a folder of the provider below, which it empties."""
     return os.path.join(dotfile, _MACHINES, name)
+
+
+def disks_of_box(files, home, created):
+    """The BoxDisks of a created VM. A box that was removed, or is not of VirtualBox, contains nothing."""
+    folder = os.path.join(home, created.box_folder) if created.box_folder else ""
+    names = re.findall(r'<File\b[^>]*\b(?:ovf:)?href="([^"]+)"', _read(files, folder, "box.ovf")) if folder else ()
+    master = _read(files, folder, "master_id") if folder else ""
+    recorded = _json(_read(files, created.folder, "disk_meta")).get("disk") or ()
+    return BoxDisks(frozenset(names), master or None, frozenset(one.get("uuid") for one in recorded))
 
 
 def copy(files, dotfile, target):
@@ -82,27 +107,30 @@ def _created_vm(files, name, provider, folder):
     key_file = os.path.join(folder, "private_key")
     creator = _read(files, folder, "creator_uid")
     provisioned = _read(files, folder, "action_provision")
+    box = _json(_read(files, folder, "box_meta"))
     return CreatedVm(
         name=name,
         provider=provider,
         id=identifier,
         folder=folder,
-        box=_box(_read(files, folder, "box_meta")),
+        box=(box["name"], box["version"]) if {"name", "version"} <= set(box) else None,
         creator=int(creator) if creator.isdigit() else None,
         key_file=key_file if files.is_file(key_file) else None,
         # Vagrant does not delete this file with its VM; the id after the colon says which VM it is about.
         is_provisioned=provisioned.partition(":")[2] == identifier,
         index_id=_read(files, folder, "index_uuid") or None,
         project=_read(files, folder, "vagrant_cwd") or None,
+        box_folder=box.get("directory"),
     )
 
 
-def _box(text):
+def _json(text):
+    """The dictionary in a file of Vagrant; empty if it has none."""
     try:
-        box = json.loads(text)
-        return (box["name"], box["version"])
-    except (ValueError, KeyError, TypeError):
-        return None
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _read(files, folder, name):

@@ -188,7 +188,7 @@ def _check_remains(driver, vm):
         return
     provider_tool = driver.provider_tool_of(project_vm)
     drives = provider_tool.drives(project_vm.created.id)[0] if provider_tool else ()
-    check_detachable(vm.name, with_named(drives, project_vm), frozenset())
+    check_detachable(vm.name, with_named(drives, project_vm, driver.project.home), frozenset())
 
 
 def _is_vagrant_called(driver, plan, verbs):

@@ -35,7 +35,7 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
         _forget_or_destroy(driver, project_vm)
         return
     drives, state = provider_tool.drives(project_vm.created.id)
-    drives = with_named(drives, project_vm)
+    drives = with_named(drives, project_vm, driver.project.home)
     _check_known(project_vm.name, drives, known)
     check_detachable(project_vm.name, drives, to_delete)
     spared = [one for one in drives if provider_tool.is_spared(one, to_delete)]

@@ -196,8 +196,8 @@ def _drives(listed, media, names):
     """The disks of a VM and of its snapshots, each by the first of its images that this VM uses, and its media.
 
     VirtualBox also deletes images below that no VM uses, such as the disk of a master VM that was unregistered.
-    Vagrant imports its disks into the folder of the VM, or has VirtualBox create them there.
     """
+    folder = os.path.join(os.path.dirname(listed.file), "")
     by_id, by_path = {one.uuid: one for one in media}, {one.location: one for one in media}
     slots = {one.medium: (one.controller, one.port, one.device) for one in listed.machine.slots}
     found = {}
@@ -211,15 +211,15 @@ def _drives(listed, media, names):
             slots[first.location] if is_direct else known and known.slot,
             first.location,
             "disk",
-            ours=first.location.startswith(os.path.join(os.path.dirname(listed.file), "")),
             used_by=_others(listed.uuid, first, by_id, names),
             held_by="" if is_direct else "a snapshot",
+            id=first.uuid if first.location.startswith(folder) else "",
+            based_on=frozenset(user for one in output.chain(by_id, first)[1:] for user in one.users),
         )
     for first in list(found.values()):
-        # A disk that is detached before the deletion takes none of them with it.
-        held_by = "a disk that is based on it" if first.ours or first.held_by else ""
         for one in output.unused_below(by_id, by_path[first.path]):
-            found[one.location] = Drive(None, one.location, "disk", held_by=held_by)
+            held_by = "a disk that is based on it"
+            found[one.location] = Drive(None, one.location, "disk", held_by=held_by, below=first.path)
     media_files = [path for path in slots if path not in by_path and path not in ("none", "emptydrive")]
     return (*found.values(), *(Drive(slots[path], path, "medium") for path in media_files))
 

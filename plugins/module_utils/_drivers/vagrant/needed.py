@@ -13,6 +13,8 @@ from ..._core.model import STOPPED, File
 from ..._core.sharing.needed_files import READ, SHARE, Needed
 from ..._kit.local_files import LocalFiles
 from ..._media import disk_header
+from ..._ports import files
+from ..._tools import vagrant_folder
 
 
 class VagrantFiles(LocalFiles):
@@ -41,24 +43,35 @@ class VagrantFiles(LocalFiles):
         return disk_header.largest_qcow2(), "libvirt creates the disk as qcow2, which cannot be larger"
 
 
-def with_named(drives, project_vm):
-    """The drives; those under a path that the managed Vagrantfile names are Vagrant's too, unless they may be older."""
+def with_named(drives, project_vm, home):
+    """The drives; those of VirtualBox that Vagrant's files name are Vagrant's, and those under a path that the managed
+    Vagrantfile names, unless they may be older. ``home`` is Vagrant's home folder.
+    """
     native = json.dumps((project_vm.described or {}).get("native") or {})
-    if "allow_existing" in native:
-        return list(drives)
-    return [replace(one, ours=one.ours or _is_named(one, native)) for one in drives]
+    box = vagrant_folder.disks_of_box(files, home, project_vm.created) if any(one.id for one in drives) else None
+    found = [replace(one, ours=one.ours or _is_named(one, native) or _is_recorded(one, box)) for one in drives]
+    # A disk that is detached before the deletion takes none of those below with it.
+    detached = {one.path for one in found if not (one.ours or one.held_by)}
+    return [replace(one, held_by="") if one.below in detached else one for one in found]
+
+
+def _is_recorded(drive, box):
+    """Whether Vagrant imported a disk of VirtualBox from the box, cloned it from that, or created and recorded it."""
+    is_of_box = box is not None and (os.path.basename(drive.path) in box.names or box.master in drive.based_on)
+    return bool(drive.id) and (is_of_box or drive.id in box.recorded)
 
 
 def _is_named(drive, native):
-    return drive.role == "disk" and drive.named and json.dumps(os.path.basename(drive.path)) in native
+    is_older = "allow_existing" in native
+    return drive.role == "disk" and drive.named and not is_older and json.dumps(os.path.basename(drive.path)) in native
 
 
-def files_of(drives, project_vm, is_half_made):
+def files_of(drives, project_vm, home, is_half_made):
     """The File of each drive. Vagrant deletes its own disks; a snapshot keeps others from being detached.
 
     A VM that was never started has nothing of its own to lose.
     """
-    found = [one for one in with_named(drives, project_vm) if not (is_half_made and one.ours)]
+    found = [one for one in with_named(drives, project_vm, home) if not (is_half_made and one.ours)]
     return tuple(
         File(one.path, one.role, one.ours, one.used_by, bound=one.ours or bool(one.held_by and one.role == "disk"))
         for one in found

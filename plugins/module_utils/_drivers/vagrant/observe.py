@@ -147,7 +147,7 @@ def _vm(driver, contents, name, provider_vm, ssh_config):
     config = config_of(project_vm.described, contents.environment) if project_vm.described else {}
     if provider_vm is None:
         return Vm(name=name, power=STOPPED, config=config, mark=_mark(project_vm, None))
-    files = files_of(provider_vm.drives, project_vm, is_half_made(project_vm, provider_vm))
+    files = files_of(provider_vm.drives, project_vm, driver.project.home, is_half_made(project_vm, provider_vm))
     if is_half_made(project_vm, provider_vm):
         # Its next start, or its deletion, removes what an interrupted task has left of it.
         return Vm(name=name, power=STOPPED, config=config, mark=_mark(project_vm, None), files=files)

@@ -17,6 +17,9 @@ class Drive:
     ``role`` is that of a File. ``ours``: Vagrant created it with the VM, under the name that it gives such a disk.
     ``named``: Vagrant created it, or used it, because the Vagrantfile names it. ``used_by`` are other VMs, ``held_by``
     is a snapshot that contains it.
+
+    Of VirtualBox: ``id`` is the UUID of a disk in the folder of the VM, where Vagrant creates disks, and users often,
+    too; ``based_on`` are the ids of VMs with an image below it; ``below`` is the path of the disk that is based on it.
     """
 
     slot: Optional[str]
@@ -26,6 +29,9 @@ class Drive:
     named: bool = False
     used_by: tuple = ()
     held_by: str = ""
+    id: str = ""
+    based_on: frozenset = frozenset()
+    below: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from . import texts
 from .output import EarlyFailure, Failure
 
+#: The file of the disk that a box of VirtualBox contains.
+BOX_DISK = "box-disk001.vmdk"
 _DESCRIPTION = "# polyvirt.core: "
 _BEGIN, _END = re.compile(r" do \||^ *if ", re.MULTILINE), re.compile(r"^ *end$", re.MULTILINE)
 _DEFINE = re.compile(r"""^[^#\n]*\.vm\.define[ (]+[:"']([\w.-]+)["']?(.*)$""", re.MULTILINE)
@@ -110,7 +112,10 @@ def write(machine, provider, files):
 
 def write_created(project, machine, provider, identifier):
     """Write the files that exist after ``up`` created a VM."""
-    box = {"name": machine.box, "version": "0", "provider": provider, "directory": f"boxes/{machine.box}/0/{provider}"}
+    folder = f"boxes/{machine.box.replace('/', '-VAGRANTSLASH-')}/0/{provider}"
+    box = {"name": machine.box, "version": "0", "provider": provider, "directory": folder}
+    if provider == "virtualbox":
+        _add_box(os.path.join(project.home, folder))
     number = uuid.uuid4().hex
     _add_to_index(project, number, machine)
     write(machine, provider, {
@@ -121,6 +126,13 @@ def write_created(project, machine, provider, identifier):
         "synced_folders": "{}",
         "vagrant_cwd": project.folder,
     })  # fmt: skip
+
+
+def _add_box(folder):
+    """The description of a box of VirtualBox, which names its disk."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "box.ovf"), "w", encoding="utf-8") as file:
+        file.write(f'<References><File ovf:href="{BOX_DISK}" ovf:id="file1" ovf:size="9"/></References>')
 
 
 def _add_to_index(project, number, machine):

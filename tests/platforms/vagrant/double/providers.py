@@ -14,6 +14,7 @@ import uuid
 
 from . import texts
 from .output import EarlyFailure, Failure
+from .project import BOX_DISK
 
 #: Each provider's names of the states off, on and suspended.
 STATES = {
@@ -209,7 +210,7 @@ class VirtualBox:
     def _attach_box_disk(self, identifier):
         """The disk of the box, in the folder of the VM, as an import creates it."""
         info = self._vboxmanage("showvminfo", identifier, "--machinereadable").stdout
-        path = os.path.join(os.path.dirname(re.search(r'^CfgFile="(.*)"$', info, re.MULTILINE)[1]), "box-disk001.vmdk")
+        path = os.path.join(os.path.dirname(re.search(r'^CfgFile="(.*)"$', info, re.MULTILINE)[1]), BOX_DISK)
         self._vboxmanage("createmedium", "disk", "--filename", path, "--size", "64", "--format", "VMDK")
         self._vboxmanage("storagectl", identifier, "--name", "IDE Controller", "--add", "ide")
         slot = ("--storagectl", "IDE Controller", "--port", "0", "--device", "0", "--type", "hdd")
