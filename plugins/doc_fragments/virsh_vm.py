@@ -357,6 +357,11 @@ options:
         description:
           - Existing disk to attach unchanged. It is not deleted with the VM.
         type: path
+      serial:
+        description:
+          - Serial number that the guest reads from the disk, as in C(/dev/disk/by-id/virtio-SERIAL). Guests see 20
+            characters at most.
+        type: str
       state:
         description:
           - V(present) - the disk is attached.

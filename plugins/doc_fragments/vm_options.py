@@ -394,6 +394,12 @@ options:
           - Existing disk to attach unchanged. It is not deleted with the VM.
           - Not supported on V(vagrant) and V(wsl).
         type: path
+      serial:
+        description:
+          - Serial number that the guest reads from the disk, as in C(/dev/disk/by-id/virtio-SERIAL). Guests see 20
+            characters at most.
+          - Supported only on V(libvirt) and V(proxmox).
+        type: str
       state:
         description:
           - V(present) - the disk is attached.

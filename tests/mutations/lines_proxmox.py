@@ -250,4 +250,18 @@ MUTATIONS = (
         "os.environ.get(name)",
         ["tests/unit/awx/test_credential_types.py::test_empty_fields_of_proxmox_are_not_set"],
     ),
+    Mutation(
+        "serial-of-a-new-disk-is-lost",
+        "_drivers/proxmox/settings/disks.py",
+        'disk.get("serial")',
+        "None",
+        [f"{_UNIT}/test_own_options.py::test_serial_number_of_disks"],
+    ),
+    Mutation(
+        "serial-is-changed-under-a-running-guest",
+        "_drivers/proxmox/settings/disks.py",
+        "Setting(cost=POWER_OFF, write=_set_serial)",
+        "Setting(cost=LIVE, write=_set_serial)",
+        [f"{_UNIT}/test_own_options.py::test_serial_number_of_disks"],
+    ),
 )

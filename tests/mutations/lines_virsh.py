@@ -356,4 +356,11 @@ MUTATIONS = (
         "pass",
         [f"{_UNIT}/settings/test_boot.py"],
     ),
+    Mutation(
+        "serial-of-a-disk-is-not-changed",
+        "_drivers/virsh/settings/disks.py::set_serial",
+        "change.new",
+        "None",
+        [f"{_UNIT}/settings/test_native_owned.py"],
+    ),
 )

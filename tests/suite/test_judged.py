@@ -74,7 +74,7 @@ REJECTED = {
     "value that libvirt drops": ({"native": {"foo/bar": "x"}}, "native: 'foo/bar'", "does not store"),
     "value that libvirt rewrites": ({"native": {"cputune/shares": "007"}}, "native: 'cputune/shares'", "'7'"),
     "removal of what libvirt adds again": ({"native": {"clock": None}}, "native: 'clock' cannot be removed"),
-    "path of two disks": ({"native": {"devices/disk/serial": "x"}}, "matches 3 elements", r"disk\[1\]"),
+    "path of two disks": ({"native": {"devices/disk/iotune/group_name": "x"}}, "matches 3 elements", r"disk\[1\]"),
     "gap in a list": ({"native": {"qemu:commandline/qemu:arg[2]@value": "x"}}, "0 elements arg", r"arg\[1\]"),
     "path of an option": (
         {"networks": [{"source": "default"}], "native": {"devices/interface[1]/source@network": "x"}}, "networks",
@@ -111,8 +111,7 @@ def test_fewer_cpus_than_numa_cells_are_rejected(qemu, carry):
 
 #: Values that are created with their elements, of a certain disk and in namespaces.
 CREATED = {
-    "serial, wwn and limits of the second disk": {
-        "devices/disk[2]/serial": "second",
+    "limits of the second disk": {
         "devices/disk[2]/iotune/total_iops_sec": "100",
         "devices/disk[2]/iotune/total_bytes_sec": "1000000",
     },
@@ -128,7 +127,7 @@ REMOVED = dict(
     zip(
         map(tuple, CREATED.values()),
         (
-            ["devices/disk[2]/serial", "devices/disk[2]/iotune"],
+            ["devices/disk[2]/iotune"],
             ["qemu:commandline"],
             ["clock/timer[@name='hpet']"],
         ),
@@ -309,3 +308,19 @@ def test_several_vms_are_judged_by_one_process_and_an_unchanged_one_by_none(qemu
     changed = three(qemu, carry, {"cpus": 2}, names)
     assert [len(_judging(changed[label])) for label in ("check", "run", "again")] == [1, 1, 0]
     assert not any("qemu-system" in str(answer.result) for answer in answers.values())
+
+
+def test_serial_number_of_a_disk(stopped, carry):
+    """It is in the definition of new disks, those added to a running VM too, and in force at the next start."""
+    agree(stopped, carry, {"disks": [{"slot": "vdb", "serial": "data 1+2"}]})
+    assert "<serial>data 1+2</serial>" in definition(stopped)
+    stopped.move(NAME, RUNNING)
+    agree(stopped, carry, {"disks": [{"slot": "vdc", "size": "1M", "serial": "third"}]})
+    assert "<serial>third</serial>" in stopped.virsh("dumpxml", NAME)
+    answers = agree(stopped, carry, {"disks": [{"slot": "vdc", "serial": "later"}]})
+    assert answers["again"].vm(NAME)["restart_required"]
+    assert "<serial>later</serial>" in definition(stopped)
+    rejected(stopped, carry, {"native": {"devices/disk[1]/serial": "x"}}, "Use the option disks")
+    stopped.clean()
+    agree(stopped, carry, {**stopped.creation, "name": [NAME], "disks": [{"size": "1M", "serial": "new"}]})
+    assert "<serial>new</serial>" in definition(stopped)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 WAYS = ("absent", "recreate", "prune", "reap", "rollback", "snapshot", "restore")
 THINGS = (
-    "foreign disk", "foreign disk in its folder", "foreign iso", "iso of another vm", "disk of another vm", "disk in saved memory",
-    "locked file",
+    "foreign disk", "foreign disk in its folder", "foreign iso", "iso of another vm", "disk of another vm",
+    "disk in saved memory", "locked file",
 )  # fmt: skip
 
 #: KEPT: the task succeeds, and the thing has the same identity and content; a deletion lists it. REJECTED: check mode

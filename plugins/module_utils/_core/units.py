@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from .errors import InvalidInput, Refused
 
+_SERIAL = re.compile(r"[A-Za-z0-9_.+&() -]+")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 _EXPONENTS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
@@ -84,6 +85,15 @@ def too_little_space(about, needed, place, free, alternative, purpose="", others
 def is_size(path):
     """Return whether the value at an option's path is a size in bytes: its name ends in "memory" or "size"."""
     return not path.startswith("native.") and path.rsplit(".", 1)[-1].rsplit("_", 1)[-1] in ("memory", "size")
+
+
+def serial_number(text, option):
+    """Return the serial number of a disk, in the characters that libvirt accepts."""
+    if not _SERIAL.fullmatch(text):
+        raise InvalidInput(
+            f"{option}: '{text}' is not a serial number.", "Set letters, digits, dots, hyphens and underscores."
+        )
+    return text
 
 
 def mac_address(text, option):

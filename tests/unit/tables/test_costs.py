@@ -82,7 +82,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     lllnn description tags fleet owner expires autostart
     lllll snapshot.drop snapshot.expires networks.address
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
-    nnnnn rtc networks.type networks.mac networks.model watchdog.model watchdog.action
+    nnnnn disks.serial rtc networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port devices.type devices.id
@@ -163,6 +163,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     nnnpn cloud_init.password cloud_init.answer_file cloud_init.user_data cloud_init.meta_data cloud_init.network_config
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     nnnpn devices.type devices.id devices.mapping
+    ppppp disks.serial
     xxxxx disks.format disks.source
 """, (
     ("nnnpn", "devices.add", None, {}, "pci gpu1"),

@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 from ..errors import InvalidInput, Unsupported
 from ..record.leases import expiry, seconds
 from ..texts import one_line, one_line_each, printable
-from ..units import GIB, MIB, mac_address
+from ..units import GIB, MIB, mac_address, serial_number
 from .devices import device_id, device_of
 from .guest_conditions import page
 from .ip_config import has_fixed_address
@@ -189,6 +189,7 @@ DISK = {
     "format": Filled(),
     "storage": Filled(),
     "source": Filled("path", unique="file", compared=True, absolute=True),
+    "serial": Option(normalize=serial_number),
     "state": Option(choices=("present", "absent"), default="present"),
 }
 NETWORK = {

@@ -34,6 +34,7 @@ HYPERV = Platform(
         "port_forwards": _FORWARD,
         "shared_folders": _SHARE,
         "devices": _DEVICE,
+        "disks.serial": "Hyper-V has none. Use the unique ID of the disk, which Get-VHD shows as DiskIdentifier.",
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.type=bridged": _SWITCH,
         "networks.type=hostonly": _SWITCH,

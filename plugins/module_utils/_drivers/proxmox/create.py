@@ -35,7 +35,7 @@ from .own_volumes import slots_created, slots_of
 from .resources import storage_for
 from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
-from .settings.disks import FIRST_SLOT
+from .settings.disks import FIRST_SLOT, serial_part
 from .settings.iso import free_iso_slot, iso_slot, iso_volume_for
 from .settings.native import DEFAULT_OPTIONS
 from .settings.notes import ONLY_IN_MARK
@@ -167,6 +167,7 @@ def options_of_new(driver, storage, config, creation, iso):
             "file": f"{first.get('storage') or storage}:0",
             "import-from": creation["image"]["source"],
             "format": first.get("format"),
+            **serial_part(first),
         }
         base = {FIRST_SLOT: values.printed(FIRST_SLOT, {key: value for key, value in imported.items() if value})}
     else:
@@ -269,7 +270,7 @@ def _with_remaining_changes(driver, name, vm_options, config):
 
 
 def _size_and_storage(disk):
-    return {key: value for key, value in disk.items() if key in ("size", "storage") and value}
+    return {key: value for key, value in disk.items() if key in ("size", "storage", "serial") and value}
 
 
 def finish_vm(driver, vm_options, name, options=None):

@@ -15,7 +15,7 @@ from ..._core.sharing.claims import NEW
 from ..._kit.addresses import RESERVATIONS, recorded
 from .mark import mark_to_add_to, new_log, recorded_first
 from .settings.addresses import Following, to_record, update, with_reservations
-from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_iso
+from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_iso, set_serial
 from .settings.firmware import FIRMWARE, nvram_of
 from .settings.networks import add_nic, read_nic, remove_nic, set_nic
 from .settings.nvram import NVRAM, QCOW2, place_new_nvram, read_format
@@ -144,6 +144,7 @@ _CHANGES = {
     "disks.add": add_disk,
     "disks.remove": remove_disk,
     "disks.size": grow_disk,
+    "disks.serial": set_serial,
     "networks.add": add_nic,
     "networks.remove": remove_nic,
     "networks.type": set_nic,

@@ -37,7 +37,7 @@ from ..._tools.seed_network import macs_by_place
 from ..._tools.virsh import ConnectionLost
 from .mark import new_log
 from .settings.addresses import to_record, update, with_reservations
-from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free_slot, insert_disk, slot_name
+from .settings.disks import add_seeds, disk_element, drive_element, free_slot, insert_disk, slot_name
 from .settings.native import same_native
 from .settings.networks import is_bridge, new_mac, nic_element
 from .settings.nvram import QCOW2, create_nvram
@@ -198,8 +198,7 @@ def make_seed(driver, name, vm_id, creation, macs):
 
 def write_settings(driver, definition, config, disks, seeds):
     for slot, path, image_format, _ours in disks:
-        bus = bus_of(slot, config["disks"][slot])
-        insert_disk(definition, disk_element(slot, path, image_format, bus))
+        insert_disk(definition, disk_element(slot, path, image_format, config["disks"][slot]))
     definition.devices.append(drive_element(free_slot(definition), "sata", config.get("iso")))
     add_seeds(definition, seeds)
     for _position, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):

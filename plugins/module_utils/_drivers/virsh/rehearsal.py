@@ -16,7 +16,7 @@ from ..._tools.domain_xml import Definition, machine_type
 from .clone import rehearsed as rehearsed_clone
 from .configure import rehearse
 from .create import new_definition, write_settings
-from .settings.disks import bus_of, disk_element, slot_name
+from .settings.disks import disk_element, slot_name
 from .snapshots import SnapshotXml
 
 #: Settings whose form depends on what the host has; they claim nothing.
@@ -111,4 +111,4 @@ def _planned_file(driver, name, slot, entry):
 
 
 def _new_disk(driver, name, slot, entry):
-    return disk_element(slot, *_planned_file(driver, name, slot, entry), bus_of(slot, entry))
+    return disk_element(slot, *_planned_file(driver, name, slot, entry), entry)

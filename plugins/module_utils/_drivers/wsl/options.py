@@ -57,6 +57,7 @@ WSL = Platform(
         "clone.linked=true": "Each distribution has a separate disk.",
         "clone.snapshot": _NO_SNAPSHOT,
         "disks.format": _ONE_DISK,
+        "disks.serial": _ONE_DISK,
         "disks.storage": "Set install_location.",
         "disks.source": "Create the distribution with image: a path to a VHDX file.",
         "disks.state=absent": _ONE_DISK,

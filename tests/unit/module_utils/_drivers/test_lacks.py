@@ -58,6 +58,7 @@ OWN_VALUES = {
     "model": ("virtio", "82540EM"),
     "os_type": ("linux", "debian-12"),
     "slot": (),
+    "serial": ("data-1",),
     "image.source": ("debian-13",),
     "video_memory": ("16M",),
     "expires": ("2037-01-31",),

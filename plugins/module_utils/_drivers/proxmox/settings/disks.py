@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, unquote
 
 from ...._core.errors import ApiError, NotFound, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF
@@ -22,6 +23,7 @@ FIRST_SLOT = "scsi0"
 _DETACH = "Detach it (state: absent) and attach another."
 #: Disks on these buses can be attached and detached while a VM runs.
 _HOTPLUG_BUSES = ("scsi", "virtio")
+_LONGEST_SERIAL = 20
 
 
 def drives_of(options):
@@ -57,6 +59,7 @@ def _read_disk(drive):
         "format": values.format_of(volume),
         "storage": storage_of(volume),
         "source": volume,
+        **({"serial": unquote(drive["serial"])} if drive.get("serial") else {}),
     }
 
 
@@ -75,9 +78,10 @@ def _add_disk(update, change):
         return
     requested = change.new
     if requested.get("source"):
-        update.to_set[change.key] = requested["source"]
+        update.to_set[change.key] = values.printed(change.key, {"file": requested["source"], **serial_part(requested)})
         return
-    parts = {"file": f"{requested.get('storage') or update.storage}:{values.gibibytes(requested['size'])}"}
+    volume = f"{requested.get('storage') or update.storage}:{values.gibibytes(requested['size'])}"
+    parts = {"file": volume, **serial_part(requested)}
     if requested.get("format") and requested["format"] != "raw":
         parts["format"] = requested["format"]
     update.to_set[change.key] = values.printed(change.key, parts)
@@ -94,6 +98,15 @@ def _grow_disk(update, change):
         update.to_grow[change.key] = change.new
 
 
+def _set_serial(update, change):
+    update.merge(change.key, serial_part({"serial": change.new}))
+
+
+def serial_part(disk):
+    """The sub-key of the serial number of a disk, as the server stores it."""
+    return {"serial": quote(disk["serial"])} if disk.get("serial") else {}
+
+
 def _normalized(vm, requested, known):
     for slot, disk in requested.items():
         _check_disk(vm, slot, disk or {})
@@ -105,6 +118,11 @@ def _check_disk(vm, slot, disk):
     if values.bus_of(slot) is None:
         buses = ", ".join(f"{bus}0 to {bus}{count - 1}" for bus, count in values.BUSES.items())
         raise Refused(f"{vm.name}: disks: '{slot}' is not a valid slot.", f"Slots are {buses}.")
+    if len(disk.get("serial", "")) > _LONGEST_SERIAL:
+        raise Refused(
+            f"{vm.name}: disks: serial of {slot} has {len(disk['serial'])} characters.",
+            f"Proxmox VE takes at most {_LONGEST_SERIAL}.",
+        )
     if disk.get("source") and not VOLUME.fullmatch(disk["source"]):
         raise Refused(
             f"{vm.name}: disks: source of {slot} is '{disk['source']}', which is not a volume.",
@@ -233,5 +251,7 @@ DISKS = {
     "disks.format": Setting(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
     # Moves to another storage are calls of their own, see moving.py.
     "disks.storage": Setting(cost=_cost_of_growth),
+    # The server stores it at once, although the guest has the former one until it is off: nothing would show that.
+    "disks.serial": Setting(cost=POWER_OFF, write=_set_serial),
     "disks.source": Setting(cost=NEVER, same=values.is_same_volume, instead=_DETACH),
 }

@@ -42,7 +42,7 @@ _KNOWN = {
     ),
 }  # fmt: skip
 #: The same for disks, devices of the host, and NICs.
-_OF_DISK = ("driver", "source", "target", "address", "alias", "backingStore", "boot", "auth")
+_OF_DISK = ("driver", "source", "target", "address", "alias", "backingStore", "boot", "auth", "serial")
 _OF_DEVICE = ("source", "address", "alias", "driver")
 _OF_NIC = ("mac", "source", "target", "model", "address", "alias", "boot", "backend", "portForward", "virtualport")
 

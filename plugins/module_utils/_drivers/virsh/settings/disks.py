@@ -117,6 +117,7 @@ DISKS = {
     "disks.size": Setting(cost=_cost_of_size),
     "disks.format": Setting(cost=NEVER, choices=("qcow2", "raw"), instead=_DETACH),
     "disks.source": Setting(cost=NEVER, instead=_DETACH),
+    "disks.serial": Setting(cost=NEXT_BOOT),
     "disks.bus": Setting(
         cost=NEVER,
         instead="SATA and SCSI disks share their slots: sata0 is sda. Use another slot, or detach the disk first.",
@@ -140,6 +141,7 @@ def _read_disk(disk, sizes):
         "format": driver.get("type", "raw") if driver is not None else "raw",
         "source": source_of(disk),
         "bus": disk.find("target").get("bus"),
+        **({"serial": disk.findtext("serial")} if disk.findtext("serial") else {}),
     }
 
 
@@ -158,13 +160,21 @@ def check_encrypted(definition, slots, option, what):
             )
 
 
-def disk_element(slot, path, image_format, bus):
+def disk_element(slot, path, image_format, entry):
     kind, attribute = ("block", "dev") if files.is_block_device(path) else ("file", "file")
     disk = ET.Element("disk", {"type": kind, "device": "disk"})
     ET.SubElement(disk, "driver", {"name": "qemu", "type": image_format, "discard": "unmap"})
     ET.SubElement(disk, "source", {attribute: path})
-    ET.SubElement(disk, "target", {"dev": slot, "bus": bus})
+    ET.SubElement(disk, "target", {"dev": slot, "bus": bus_of(slot, entry)})
+    if entry.get("serial"):
+        ET.SubElement(disk, "serial").text = entry["serial"]
     return disk
+
+
+def set_serial(driver, vm, definition, running, change, created):
+    """Set the serial number of a disk from the next start on."""
+    disk = next(disk for disk in definition.drives("disk", "lun") if target_of(disk) == change.key)
+    find_or_add_child(disk, "serial").text = change.new
 
 
 def set_disk_file(disk, path, image_format):
@@ -270,7 +280,7 @@ def add_disk(driver, vm, definition, running, change, created):
         path, image_format = driver.storage.create_disk_of_vm(vm.name, slot, entry, None, new_files)
     if not entry.get("source"):
         created.append(path)
-    element = disk_element(slot, path, image_format, bus_of(slot, entry))
+    element = disk_element(slot, path, image_format, entry)
     if running is not None and attached is None:
         _attach_disk(driver, vm, element, new_files, before)
     insert_disk(definition, element)

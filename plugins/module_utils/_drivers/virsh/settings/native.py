@@ -23,7 +23,7 @@ _VERSIONED_MACHINE_TYPES = {
 }
 _STEP = re.compile(rf"[\w:.-]+{CONDITION}")
 #: What options set of a drive, and devices that an option adds: a path of them creates the device.
-_OF_DRIVE = re.compile(r"\Z|@(type|device)\Z|(source|target|backingStore|mirror)\b|driver@type\Z")
+_OF_DRIVE = re.compile(r"\Z|@(type|device)\Z|(source|target|backingStore|mirror|serial)\b|driver@type\Z")
 _DEVICES = {
     "disk": "disks", "interface": "networks", "hostdev": "devices", "filesystem": "shared_folders", "tpm": "tpm",
     "graphics": "display",

@@ -54,6 +54,29 @@ def test_new_vm_gets_the_requested_id(world):
     rejected(world, "web4", "id 160", "next free", name="web4", id="160", **DISKS)
 
 
+def test_serial_number_of_disks(world):
+    """Of new disks, of a disk from an image, of a clone, and of a disk that exists, which has to be off."""
+    disks = [{"size": "8G", "serial": "system"}, {"size": "1G", "serial": "data 1+2"}]
+    stored = applied(world, name="web3", node="pve1", disks=disks)
+    assert [stored[slot].partition("serial=")[2].partition(",")[0] for slot in ("scsi0", "scsi1")] == [
+        "system", "data%201%2B2"
+    ]  # fmt: skip
+    rejected(world, "web3", "disks", "21 characters", "at most 20", name="web3", disks=[{"serial": "a" * 21}])
+    with pytest.raises(InvalidInput, match="not a serial number"):
+        do(world, name="web3", disks=[{"serial": "a,b"}])
+    applied(world, name="web3", disks=[{"serial": "new"}])
+    assert (
+        "serial=new"
+        in applied(world, name="web4", node="pve1", clone={"source": "web3"}, disks=[{}, {"serial": "c"}])["scsi0"]
+    )
+    assert "serial=c" in machine_of(world, "web4").config.current["scsi1"]
+    applied(world, name="web3", state="started")
+    rejected(world, "web3", "allow_restart", name="web3", disks=[{"serial": "later"}])
+    done = do(world, name="web3", disks=[{"serial": "later"}, {}], allow_restart=True, stop_mode="force")
+    assert (done.failed, "serial=later" in machine_of(world, "web3").config.current["scsi0"]) == (False, True), done.msg
+    rejected(world, "web3", "serial of 'scsi0'", "option disks", name="web3", native={"scsi0": "serial=x"})
+
+
 def test_nodes_are_used_in_turn_if_their_memory_is_not_visible(world):
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
     world.access.roles["Maker"] = frozenset({*world.access.roles["PVEVMAdmin"], "Datastore.AllocateSpace", "SDN.Use"})

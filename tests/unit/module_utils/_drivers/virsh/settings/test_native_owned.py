@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import C
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import IN_MARK
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import described_native
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import bus_of, disk_element
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import disk_element
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import NATIVE
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
@@ -51,6 +51,7 @@ _CHANGED = {
     "watchdog.action": (_change("watchdog", "none", None, "action"), _change("watchdog", "reset", None, "action")),
     "nested_virtualization": (_change("nested_virtualization", False), _change("nested_virtualization", True)),
     "disks.add": (_change("description", ""), _change("disks", {"source": "/b.img"}, "vdz", old=None)),
+    "disks.serial": (_change("disks", "A1", "vda", "serial"), _change("disks", "B2", "vda", "serial")),
     "disks.source": (
         _change("disks", {"source": "/a.img"}, "sdy", old=None),
         [_change("disks", None, "sdy"), _change("disks", {"source": "/b.img", "format": "raw"}, "vdy", old=None)],
@@ -129,7 +130,7 @@ def _made(definition, changes):
     for change in shares:  # Their driver depends on the host.
         SETTINGS["shared_folders"].write(made, change)
     others = [change for change in changes if change not in shares]
-    rehearse(_vm(), made, others, lambda slot, disk: disk_element(slot, disk["source"], "qcow2", bus_of(slot)))
+    rehearse(_vm(), made, others, lambda slot, disk: disk_element(slot, disk["source"], "qcow2", disk))
     return made
 
 
@@ -228,6 +229,7 @@ _DRIVES = """\
         (3, "/source@dev", "disks"), (3, "/driver@type", "disks"), (3, "/driver@cache", None), (3, "@type", "disks"),
         (4, "/source@file", None), (4, "@device", "disks"),
         (5, "/source@file", "disks"), (5, "/target@dev", "disks"), (5, "", "disks"), (5, "/iotune/x", None),
+        (5, "/serial", "disks"),
     ],
 )  # fmt: skip
 def test_what_is_at_a_place_decides(place, part, option):
