@@ -124,9 +124,7 @@ MUTATIONS = (
         "_drivers/vagrant/needed.py",
         "{one.path for one in found if not (one.ours or one.held_by)}",
         "{one.path for one in found}",
-        (
-            "tests/unit/module_utils/_drivers/vagrant/test_foreign_disks.py::test_image_that_no_vm_has_below_a_disk_is_kept",
-        ),
+        ("tests/unit/module_utils/_drivers/vagrant/test_box_disks.py::test_image_that_no_vm_has_below_a_disk_is_kept",),
     ),
     # Images that it cannot open.
     Mutation(

@@ -9,6 +9,7 @@ from mutations.mutation import Mutation
 
 _UNIT = "tests/unit/module_utils/_drivers/vagrant"
 _FOREIGN, _HALF, _FORESEEN = (f"{_UNIT}/test_{name}.py" for name in ("foreign_disks", "half_made", "foreseen"))
+_BOX = "tests/unit/module_utils/_drivers/vagrant/test_box_disks.py"
 _FAILED = f"{_UNIT}/test_failed_steps.py"
 
 MUTATIONS = (
@@ -143,28 +144,28 @@ MUTATIONS = (
         "_drivers/vagrant/needed.py",
         "bool(drive.id) and (is_of_box or drive.id in box.recorded)",
         "bool(drive.id)",
-        [f"{_FOREIGN}::test_disk_in_the_folder_of_the_vm_is_kept_on_every_way_to_delete"],
+        [f"{_BOX}::test_disk_in_the_folder_of_the_vm_is_kept_on_every_way_to_delete"],
     ),
     Mutation(
         "vagrants-record-of-a-disk-elsewhere-counts",
         "_drivers/vagrant/in_virtualbox.py",
         'first.uuid if first.location.startswith(folder) else ""',
         "first.uuid",
-        [f"{_FOREIGN}::test_disk_that_the_vagrantfile_has_added_is_deleted"],
+        [f"{_BOX}::test_disk_that_the_vagrantfile_has_added_is_deleted"],
     ),
     Mutation(
         "disk-of-a-removed-box-is-ours",
         "_tools/vagrant_folder.py",
         "frozenset(names)",
         'frozenset(names or ("box-disk001.vmdk",))',
-        [f"{_FOREIGN}::test_disk_of_a_box_that_was_removed_is_kept"],
+        [f"{_BOX}::test_disk_of_a_box_that_was_removed_is_kept"],
     ),
     Mutation(
         "any-linked-clone-is-of-the-box",
         "_drivers/vagrant/needed.py",
         "box.master in drive.based_on",
         "drive.based_on",
-        [f"{_FOREIGN}::test_disk_of_a_linked_clone_of_the_box_is_deleted"],
+        [f"{_BOX}::test_disk_of_a_linked_clone_of_the_box_is_deleted"],
     ),
     Mutation(
         "name-makes-a-disk-vagrants",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -153,11 +152,6 @@ def platform(request, tmp_path):
     return _with_a_vm(request.param(tmp_path))
 
 
-@pytest.fixture
-def virtualbox(tmp_path):
-    return _with_a_vm(WithVirtualBox(tmp_path))
-
-
 def _content(path):
     return (os.stat(path).st_ino, path.read_bytes())
 
@@ -209,67 +203,6 @@ def test_foreign_disk_is_kept_on_every_way_to_delete(platform, way):
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_disk_in_the_folder_of_the_vm_is_kept_on_every_way_to_delete(virtualbox, way):
-    """VirtualBox creates new disks there by default, so the folder does not show who created a disk."""
-    _prepare(virtualbox, way)
-    own = Path(virtualbox.own_disk())
-    path = virtualbox.attach("precious.vdi", where=own.parent)
-    before = _content(path)
-    foreseen, done = WAYS[way](virtualbox, True), WAYS[way](virtualbox, False)
-    assert (foreseen.failed, done.failed, done.changed) == (False, False, True), (foreseen.msg, done.msg)
-    assert _content(path) == before
-    assert not own.exists() or way == "recreate"
-    if way != "recreate":
-        assert _kept(done) == [str(path)] == _kept(foreseen)
-
-
-def test_disk_in_the_folder_of_the_vm_that_a_snapshot_contains_needs_permission(virtualbox):
-    path = virtualbox.attach("precious.vdi", where=Path(virtualbox.own_disk()).parent)
-    virtualbox.hold()
-    for check in (True, False):
-        rejected = _absent(virtualbox, check)
-        assert (rejected.changed, path.exists()) == (False, True)
-        assert str(path) in rejected.error and "delete_disks: all" in rejected.error
-
-
-def test_disk_of_a_box_that_was_removed_is_kept(virtualbox, tmp_path):
-    """Nothing says any more who created it."""
-    shutil.rmtree(tmp_path / "home" / "boxes")
-    own = Path(virtualbox.own_disk())
-    answers = [_absent(virtualbox, check) for check in (True, False)]
-    assert [_kept(one) for one in answers] == [[str(own)]] * 2
-    assert own.exists()
-    assert not virtualbox.world.file.exists()
-
-
-def test_disk_that_the_vagrantfile_has_added_is_deleted(virtualbox):
-    """Vagrant records the UUIDs of such disks. It also records a disk elsewhere that has the name of one."""
-    paths = [
-        virtualbox.attach("data.vdi", where=Path(virtualbox.own_disk()).parent, place=("1", "0")),
-        virtualbox.attach("elsewhere.vdi"),
-    ]
-    virtualbox.record(paths)
-    assert _kept(_absent(virtualbox, True)) == [str(paths[1])]
-    done = _absent(virtualbox, False)
-    assert (done.failed, _kept(done), [one.exists() for one in paths]) == (False, [str(paths[1])], [False, True])
-
-
-def test_disk_of_a_linked_clone_of_the_box_is_deleted(virtualbox, tmp_path):
-    """Vagrant records the VM from which it clones in the folder of the box."""
-    own = Path(virtualbox.own_disk())
-    base = virtualbox.attach("master.vdi")
-    virtualbox.detach()
-    virtualbox.also_of_another_vm(base)
-    child = own.parent / "Snapshots" / "child.vdi"
-    virtualbox.base_disk_on(child, base)
-    assert _kept(_absent(virtualbox, True)) == [str(child)]
-    (box,) = tmp_path.glob("home/boxes/*/0/virtualbox")
-    (box / "master_id").write_text(f"{virtualbox.id_of('other')}\n", encoding="utf-8")
-    done = _absent(virtualbox, False)
-    assert (done.failed, _kept(done), child.exists(), base.exists()) == (False, [], False, True), done.msg
-
-
-@pytest.mark.parametrize("way", list(WAYS))
 def test_iso_is_never_deleted(platform, way):
     _prepare(platform, way)
     path = platform.attach("user.iso", "cdrom")
@@ -279,26 +212,6 @@ def test_iso_is_never_deleted(platform, way):
     done = WAYS[way](platform, False, **({"delete_disks": "all"} if way == "absent" else {}))
     assert not done.failed, done.msg
     assert _content(path) == before
-
-
-@pytest.mark.parametrize("is_own", [True, False])
-def test_image_that_no_vm_has_below_a_disk_is_kept(tmp_path, is_own):
-    """VirtualBox deletes it with the disk: the master VM of a linked clone was unregistered, for instance."""
-    platform = _with_a_vm(WithVirtualBox(tmp_path))
-    base, own = platform.attach("base.vdi"), Path(platform.own_disk())
-    platform.detach()
-    child = (own.parent if is_own else platform.pool) / "child.vdi"
-    platform.base_disk_on(child, base)
-    platform.record([child])
-    answers = [_absent(platform, check) for check in (True, False)]
-    assert [one.failed for one in answers] == [is_own] * 2
-    assert (base.exists(), own.exists()) == (True, is_own)
-    if is_own:
-        assert [f"{base} is deleted together with its VM" in one.msg for one in answers] == [True, True]
-        assert not _absent(platform, False, delete_disks="all").failed
-        assert not base.exists()
-    else:
-        assert {str(base), str(child)} <= set(_kept(answers[1]))
 
 
 def test_foreign_disk_is_deleted_with_permission_alone(platform):
