@@ -43,14 +43,7 @@ _OTHER_KEYS = frozenset((
 #: Sub-keys of disks and NICs that are set by an option of the module.
 _SUB_OPTIONS = {
     "net": {"model": "networks", "macaddr": "networks", "bridge": "networks", "tag": "networks"},
-    "drive": {
-        "file": "disks",
-        "size": "disks",
-        "media": "iso",
-        "format": "disks",
-        "serial": "disks",
-        "import-from": "image",
-    },
+    "drive": {**dict.fromkeys(("file", "size", "format", "serial"), "disks"), "media": "iso", "import-from": "image"},
 }
 #: Keys that are changed at once on a running VM, whatever its option hotplug is.
 _LIVE_KEYS = frozenset({
