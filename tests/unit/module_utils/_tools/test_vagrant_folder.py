@@ -40,7 +40,7 @@ def web(tmp_path):
 def test_created_vm(tmp_path, machine):
     key, box = str(machine / "private_key"), ("pv/test", "0")
     assert web(tmp_path) == CreatedVm(
-        "web", "libvirt", ID, str(machine), box, 0, key, is_provisioned=True, index_id=INDEX_ID
+        "web", "libvirt", ID, str(machine), box, 0, key, is_provisioned=True, index_id=INDEX_ID, box_folder="boxes/pv/0"
     )
 
 

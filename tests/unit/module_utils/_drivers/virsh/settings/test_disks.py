@@ -41,10 +41,11 @@ def test_disks_that_are_not_files_are_read(source, read):
 
 
 def test_disk_is_added_and_removed_without_other_changes():
-    element = disks.disk_element("vdb", "/d/b.qcow2", "qcow2", "virtio")
+    element = disks.disk_element("vdb", "/d/b.qcow2", "qcow2", {"serial": "b"})
     added = edited(machine_xml(), lambda definition: disks.insert_disk(definition, element))
     assert {path.rpartition("/disk[3]")[0] for path in added} == {"/devices[1]"}
     assert added["/devices[1]/disk[3]/target[1]@bus"] == (None, "virtio")
+    assert added["/devices[1]/disk[3]/serial[1]"] == (None, "b")
     removed = edited(machine_xml(), lambda definition: disks.remove_disk_element(definition, "vda"))
     # The drive behind it moves up, and is not touched.
     assert removed["/devices[1]/disk[1]/source[1]@file"] == ("/var/lib/libvirt/images/m1.qcow2", SEED)
