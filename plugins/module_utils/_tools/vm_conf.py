@@ -303,8 +303,18 @@ class _Reader:
         if keyword in ("local", "interface"):
             return "interface", {"local": keyword == "local", **self._nic()}
         if keyword == "allow":
-            return keyword, [decoded(token.text) for token in self._block()[1:] if token.is_text]
+            return keyword, self._allowed()
         return keyword, self._string(_KEYWORDS)
+
+    def _allowed(self):
+        """The words of ``allow instance``; ``owner`` and its user are one of them."""
+        words = []
+        for token in self._block()[1:]:
+            if token.is_text and words[-1:] == ["owner"]:
+                words[-1] += f" {decoded(token.text)}"
+            elif token.is_text:
+                words.append(decoded(token.text))
+        return words
 
     def _string_after(self, word):
         """The string after ``word``; empty if ``word`` is not the next token."""
@@ -323,6 +333,7 @@ class _Reader:
         for one in inside:
             if one.is_word(*_NIC_WORDS):
                 keyword = one.text
+                nic.pop(keyword, None)  # Of ``up`` and ``down``, the last one counts.
                 nic[keyword] = True
             elif keyword in _NIC_VALUES and one.is_text:
                 known = nic[keyword]
