@@ -117,7 +117,7 @@ class Configuration:
     """The content of vm.conf and the files that it includes: {name: Block}, {switch: interface}, and {path: text}.
 
     ``listed`` are all blocks in their order, also those with the name of an earlier one.
-    Switches that are disabled are left out, as vmd does.
+    Switches that are disabled are not in ``switches``, because vmd leaves them out.
     """
 
     blocks: Mapping = field(default_factory=dict)
@@ -125,6 +125,7 @@ class Configuration:
     prefix: str = _DEFAULT_PREFIX
     staggered: bool = False
     listed: list = field(default_factory=list)
+    disabled_switches: set = field(default_factory=set)
     texts: Mapping = field(default_factory=dict)
 
 
@@ -263,6 +264,8 @@ class _Reader:
         if [one.text for one in inside if one.is_word(*_SWITCHED)][-1:] != ["disable"]:
             # Of two switches with the same name, vmd uses the first.
             found.switches.setdefault(name, (interfaces or [""])[-1])
+        else:
+            found.disabled_switches.add(name)
 
     def _vm(self, found):
         start, parent = self._next().start, None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The recorded files for vm.conf, in a directory that has what the recorded host had, and the double that reads them."""
+"""The recorded files for vm.conf, a directory with what the recorded host had, and the double that reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from platforms.vmm.double.registration import Registry
 _GOLDEN = Path(vmconf.__file__).parents[1] / "golden" / "vm_conf.json"
 _CONTENTS = {"qcow2": b"QFI\xfb" + bytes(508), "zeros": bytes(512), "QF": b"QF", "empty": b""}
 GOLDEN = json.loads(_GOLDEN.read_text(encoding="utf-8"))
-HOST = Host(users={name: tuple(ids) for name, ids in GOLDEN["about"]["users"].items()}, groups=GOLDEN["about"]["groups"])
+HOST = Host(
+    users={name: tuple(ids) for name, ids in GOLDEN["about"]["users"].items()}, groups=GOLDEN["about"]["groups"]
+)
 
 
 @contextmanager

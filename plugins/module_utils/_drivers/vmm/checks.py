@@ -213,10 +213,11 @@ def _check_switches(found, one, after):
         switch = nic.get("source") if one.step.verb == "start" or key in changed else None
         if switch and switch not in found.configuration.switches:
             known = ", ".join(sorted(found.configuration.switches)) or "none"
-            raise NotFound(
-                f"{after.name}: networks[{key}].source: vm.conf has no switch '{switch}'.",
-                f"Its switches: {known}. The role vmm_network creates one.",
-            )
+            if switch in found.configuration.disabled_switches:
+                problem, remedy = f"the switch '{switch}' is disabled in vm.conf", "Remove its word 'disable'."
+            else:
+                problem, remedy = f"vm.conf has no switch '{switch}'", "The role vmm_network creates one."
+            raise NotFound(f"{after.name}: networks[{key}].source: {problem}.", f"Usable switches: {known}. {remedy}")
 
 
 def _check_owners(one):

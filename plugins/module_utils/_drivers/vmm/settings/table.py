@@ -86,10 +86,14 @@ def _network(vm, index, entry):
     _check_quotable(vm, f"networks[{index}].source", entry.get("source"))
     current = (vm.config.get("networks") or {}).get(index) or {}
     kind = entry.get("type") or current.get("type") or LOCAL
-    source = entry.get("source") or (current.get("source") if kind == SWITCH else None)
-    if kind == SWITCH and not source:
-        raise Refused(f"{vm.name}: networks[{index}].source is missing.", "Set the name of a switch of vm.conf.")
-    if kind == LOCAL and entry.get("source"):
+    given = entry.get("source")
+    source = given if given is not None else current.get("source")
+    if kind == SWITCH and source is None:
+        raise Refused(
+            f"{vm.name}: networks[{index}].source is missing.",
+            "Set the name of a switch of vm.conf, or an empty text for a NIC without a switch.",
+        )
+    if kind == LOCAL and given is not None:
         raise Refused(
             f"{vm.name}: networks[{index}].source: a NIC of type nat has no source.", "Omit it, or set type: network."
         )

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import MIB
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definition import definition_of
