@@ -311,8 +311,8 @@ def not_listed(user, names=()):
     """Return Unavailable because Hyper-V lists only those VMs that a user without its groups may see."""
     about = f"{', '.join(names)}: it is not listed, but may exist: " if names else ""
     return Unavailable(
-        f"{about}the user {user} is in neither Administrators nor Hyper-V Administrators, and Hyper-V lists only the VMs"
-        " that the user may see.",
+        f"{about}the user {user} is in neither Administrators nor Hyper-V Administrators, and Hyper-V lists only those"
+        " VMs that the user may see.",
         "not_responding",
         _GROUPS,
     )
