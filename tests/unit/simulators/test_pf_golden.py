@@ -59,7 +59,7 @@ def test_role_and_new_host_have_answers():
 @pytest.mark.parametrize("words", [("-f", "/etc/pf.conf"), ("-a", "polyvirt_vmm", "-sr")])
 def test_call_without_an_answer_ends_the_test(tmp_path, words):
     host = OpenBSD(tmp_path)
-    host.write("/etc/pf.conf", "pass\nblock quick\n")
+    host.write("/etc/pf.conf", "pass\nblock probability 5%\n")
     with pytest.raises(NotRecorded):
         host.call("pfctl", *words)
     done = subprocess.run(
