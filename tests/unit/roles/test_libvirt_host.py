@@ -314,7 +314,7 @@ def test_addresses_of_the_list_are_lines_for_the_host():
         {"name": "c", "addresses": None},
     ]
     found = _decided("addresses", READY, {"libvirt_host_networks": networks})
-    assert [line for line in found.splitlines() if line] == ["a b 10.1.0.1/24", "a b fd00::1/64"]
+    assert [line for line in found.splitlines() if line] == ["a 10.1.0.1/24", "a fd00::1/64"]
     assert not _decided("addresses", READY, {"libvirt_host_networks": networks, **ABSENT})
 
 
