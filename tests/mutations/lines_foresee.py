@@ -71,7 +71,7 @@ MUTATIONS = (
         "anchors-of-others-are-not-read",
         _RULES,
         '            found += rules(read_anchor(rule.found["name"] or ""), own_anchor, read_anchor, rule)',
-        "            found += rules(read_anchor(own_anchor), own_anchor, read_anchor, rule) if own_anchor in line else []",
+        "            found += rules(read_anchor(own_anchor), own_anchor, read_anchor, rule)",
         _PF,
     ),
     Mutation(

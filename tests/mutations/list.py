@@ -17,6 +17,7 @@ from mutations import (
     lines_events,
     lines_files,
     lines_foreign_images,
+    lines_foresee,
     lines_guarded,
     lines_guests,
     lines_held,
@@ -91,4 +92,5 @@ MUTATIONS = (
     *lines_info.MUTATIONS,
     *lines_guarded.MUTATIONS,
     *lines_speed.MUTATIONS,
+    *lines_foresee.MUTATIONS,
 )
