@@ -17,7 +17,6 @@ from mutations import (
     lines_events,
     lines_files,
     lines_foreign_images,
-    lines_foresee,
     lines_guarded,
     lines_guests,
     lines_held,
@@ -92,5 +91,4 @@ MUTATIONS = (
     *lines_info.MUTATIONS,
     *lines_guarded.MUTATIONS,
     *lines_speed.MUTATIONS,
-    *lines_foresee.MUTATIONS,
 )
