@@ -380,7 +380,7 @@ options:
         choices: [nat, bridged, hostonly, internal, network, user]
       source:
         description:
-          - Name of the network, bridge or interface.
+          - Name of the network, bridge or interface. On Hyper-V and vmd, an empty string is a NIC without a switch.
         type: str
       mac:
         description:

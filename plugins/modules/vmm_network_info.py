@@ -292,6 +292,18 @@ switch_elsewhere:
   description: Whether vm.conf defines the switch outside of the block that the role manages.
   returned: with O(network)
   type: bool
+isolation_problems:
+  description:
+    - Packets of guests that pf does not block although O(network.filter) is set, each with the rule that passes them.
+      All loaded rules are evaluated in the order of pf, with those of the role, loaded or not.
+  returned: with O(network)
+  type: list
+  elements: str
+nat_problems:
+  description: The rule before those of the role with which packets of guests leave without address translation.
+  returned: with O(network)
+  type: list
+  elements: str
 problems:
   description: Sentences that explain why the network cannot be set up or removed.
   returned: with O(network)

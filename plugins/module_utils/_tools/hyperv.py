@@ -304,13 +304,27 @@ def add_remedies(results):
     return results
 
 
+_GROUPS = "Use a user of the group Administrators (elevated) or Hyper-V Administrators."
+
+
+def not_listed(user, names=()):
+    """Return Unavailable because Hyper-V lists only those VMs that a user without its groups may see."""
+    about = f"{', '.join(names)}: it is not listed, but may exist: " if names else ""
+    return Unavailable(
+        f"{about}the user {user} is in neither Administrators nor Hyper-V Administrators, and Hyper-V lists only those"
+        " VMs that the user may see.",
+        "not_responding",
+        _GROUPS,
+    )
+
+
 def cannot_be_read(error):
     """Return Unavailable with the reason why VMs cannot be listed, such as missing rights. ``error``: a CallFailed."""
     if error.category == "PermissionDenied":
         return Unavailable(
             f"The user has no right to manage Hyper-V ({error}).",
             "not_responding",
-            "Use a user of the group Administrators or Hyper-V Administrators.",
+            _GROUPS,
         )
     if error.category == "ObjectNotFound":
         return Unavailable(

@@ -55,7 +55,7 @@ def _nic(place, entry, macs):
     """One NIC, matched by MAC and named by number, because guests name NICs in different ways."""
     parts = ip_config.parts_of(entry)
     addresses = [parts[name] for name in ("ip", "ip6") if ip_config.is_address(parts.get(name))]
-    routes = [{"to": to, "via": parts[name]} for name, to in _DEFAULT.items() if name in parts]
+    routes = [_route(to, parts, name) for name, to in _DEFAULT.items() if name in parts]
     return {
         "match": {"macaddress": _mac(place, macs)},
         "set-name": f"eth{place}",
@@ -65,6 +65,11 @@ def _nic(place, entry, macs):
         **({"addresses": addresses} if addresses else {}),
         **({"routes": routes} if routes else {}),
     }
+
+
+def _route(to, parts, name):
+    """A guest with a single address as its network (/32) reaches its gateway directly, which has to be set."""
+    return {"to": to, "via": parts[name], **({"on-link": True} if ip_config.is_outside(parts, name) else {})}
 
 
 def _mac(place, macs):

@@ -117,7 +117,7 @@ class Configuration:
     """The content of vm.conf and the files that it includes: {name: Block}, {switch: interface}, and {path: text}.
 
     ``listed`` are all blocks in their order, also those with the name of an earlier one.
-    Switches that are disabled are left out, as vmd does.
+    Switches that are disabled are not in ``switches``, because vmd leaves them out.
     """
 
     blocks: Mapping = field(default_factory=dict)
@@ -125,6 +125,7 @@ class Configuration:
     prefix: str = _DEFAULT_PREFIX
     staggered: bool = False
     listed: list = field(default_factory=list)
+    disabled_switches: set = field(default_factory=set)
     texts: Mapping = field(default_factory=dict)
 
 
@@ -263,6 +264,8 @@ class _Reader:
         if [one.text for one in inside if one.is_word(*_SWITCHED)][-1:] != ["disable"]:
             # Of two switches with the same name, vmd uses the first.
             found.switches.setdefault(name, (interfaces or [""])[-1])
+        else:
+            found.disabled_switches.add(name)
 
     def _vm(self, found):
         start, parent = self._next().start, None
@@ -303,8 +306,18 @@ class _Reader:
         if keyword in ("local", "interface"):
             return "interface", {"local": keyword == "local", **self._nic()}
         if keyword == "allow":
-            return keyword, [decoded(token.text) for token in self._block()[1:] if token.is_text]
+            return keyword, self._allowed()
         return keyword, self._string(_KEYWORDS)
+
+    def _allowed(self):
+        """The words of ``allow instance``; ``owner`` and its user are one of them."""
+        words = []
+        for token in self._block()[1:]:
+            if token.is_text and words[-1:] == ["owner"]:
+                words[-1] += f" {decoded(token.text)}"
+            elif token.is_text:
+                words.append(decoded(token.text))
+        return words
 
     def _string_after(self, word):
         """The string after ``word``; empty if ``word`` is not the next token."""
@@ -323,6 +336,7 @@ class _Reader:
         for one in inside:
             if one.is_word(*_NIC_WORDS):
                 keyword = one.text
+                nic.pop(keyword, None)  # Of ``up`` and ``down``, the last one counts.
                 nic[keyword] = True
             elif keyword in _NIC_VALUES and one.is_text:
                 known = nic[keyword]

@@ -13,7 +13,12 @@ from .._ports.windows_request import call, properties
 
 #: The HRESULT of an error about a file that something else has open.
 SHARING_VIOLATION = 0x80070020
-_PATH = re.compile(r"[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+")
+_SHARE = r"\\\\[^\\.?][^\\]*\\[^\\]+"
+_PATH = re.compile(rf"[A-Za-z]:\\|{_SHARE}|\\\\\?\\Volume\{{")
+#: The beginning of a long path, which only names another limit of its length.
+_LONG = re.compile(r"\\\\\?\\(?=[A-Za-z]:)|\\\\\?\\UNC(?=\\)", re.IGNORECASE)
+#: Characters that no name has, and ends that Windows removes from names.
+_NO_NAME = re.compile(r'[<>"|?*:\x00-\x1f]|[. ](?=\\|$)')
 
 
 def key_of(path):
@@ -28,10 +33,35 @@ def windows_path(vm, option, path):
 
 def absolute_path(about, path, example):
     """An absolute path on the host, with backslashes; ``about`` begins the message about any other."""
-    path = ntpath.normpath(path)
+    path = path.replace("/", "\\")
+    path = ntpath.normpath(_LONG.sub(lambda found: "\\" * found[0].upper().endswith("UNC"), path, count=1))
     if not _PATH.match(path):
         raise Refused(f"{about}: '{path}' is not an absolute path on Windows.", f"Set a path such as {example}.")
+    wrong = _NO_NAME.search(ntpath.splitdrive(path)[1])
+    if wrong:
+        raise Refused(
+            f"{about}: '{path}' contains a name that is not possible on Windows ('{wrong[0]}').", "Correct the path."
+        )
     return path
+
+
+def is_on_share(path):
+    return re.match(_SHARE, path) is not None
+
+
+def is_root(path):
+    """Return whether a path is the root directory of a drive or share."""
+    return not ntpath.splitdrive(path)[1].strip("\\")
+
+
+def remedy_if_missing(path):
+    """Return what to do about a path that Windows does not show, or None if it is not on a share."""
+    if not is_on_share(path):
+        return None
+    return (
+        "Correct the path; or the connection cannot log on to the share, because it cannot pass on its credentials: see"
+        " Double hop in docs/hyperv.md."
+    )
 
 
 def file_command(command, paths, **more):

@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Prints what the role has to know about a host, as lines "KEY VALUE". Changes nothing. Its input are the variables
-# LIBVIRT_HOST_FOLDER (of package files), LIBVIRT_HOST_USERS and LIBVIRT_HOST_UNITS of the environment.
+# LIBVIRT_HOST_FOLDER (of package files), LIBVIRT_HOST_USERS, LIBVIRT_HOST_UNITS, LIBVIRT_HOST_PACKAGES (of the user) and
+# LIBVIRT_HOST_ADDRESSES (lines of a network and its address) of the environment.
 exec 2>/dev/null
 LC_ALL=C
 export LC_ALL
@@ -37,6 +38,30 @@ elif has pacman; then
     pacman -Qq | each installed
 fi
 [ -n "$LIBVIRT_HOST_FOLDER" ] && find "$LIBVIRT_HOST_FOLDER" -maxdepth 1 -type f | sort | each file
+
+# Packages that are not installed, and that the package manager cannot install by what it knows now. A Debian without
+# an index knows none.
+for package in $LIBVIRT_HOST_PACKAGES; do
+    if has apt-get dpkg dpkg-query; then
+        dpkg-query -W "$package" >/dev/null || [ -z "$(find /var/lib/apt/lists -name '*_Packages*' | head -n 1)" ] ||
+            apt-get -s -qq install --no-install-recommends "$package" >/dev/null || echo "unavailable $package"
+    elif has dnf rpm; then
+        rpm -q --whatprovides "$package" >/dev/null || [ -n "$(dnf -q repoquery --whatprovides "$package")" ] ||
+            echo "unavailable $package"
+    elif has pacman; then
+        pacman -S --print "$package" >/dev/null || echo "unavailable $package"
+    fi
+done
+
+# Networks of the list with overlapping subnets.
+[ -n "$LIBVIRT_HOST_ADDRESSES" ] && python3 -c '
+import itertools, ipaddress, os
+lines = [line.rsplit(None, 1) for line in os.environ["LIBVIRT_HOST_ADDRESSES"].splitlines() if line.strip()]
+found = [(name, ipaddress.ip_interface(address).network) for name, address in lines]
+for (name, one), (other, two) in itertools.combinations(found, 2):
+    if name != other and one.version == two.version and one.overlaps(two):
+        print(f"overlap {name} ({one}) and {other} ({two})")
+'
 
 for unit in $LIBVIRT_HOST_UNITS; do
     systemctl -q is-enabled "$unit" && systemctl -q is-active "$unit" && echo "unit $unit"

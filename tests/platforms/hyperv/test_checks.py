@@ -155,3 +155,59 @@ def test_fixed_clone_that_grows_needs_the_space_of_both():
     host = _with_free(_with_big_disk(), 50 * GIB)
     words = ("copy: storage_path: 61G", "C: has only 50G")
     fails_before_the_first_step(host, words, name=["copy"], clone="web", disks=[{"size": "60G"}])
+
+
+SHARE = "\\\\files\\images"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"image": {"source": f"{SHARE}\\a.vhdx"}},
+        {"disks": [{"source": f"{SHARE}\\a.vhdx"}]},
+        {"iso": f"{SHARE}\\a.iso"},
+        {"storage_path": SHARE},
+    ],
+    ids=str,
+)
+def test_share_that_the_connection_cannot_log_on_to_is_named(options):
+    host = _host()
+    host.disk(f"{SHARE}\\a.vhdx", size=GIB)
+    host.files.put(f"{SHARE}\\a.iso", b"iso")
+    host.reaches_shares = False
+    words = (f"web: {next(iter(options))}", "does not exist", "cannot pass on its credentials", "Double hop")
+    fails_before_the_first_step(host, words, **{**NEW, **options})
+    host.reaches_shares = True
+    assert run(host, check=True, **{**NEW, **options})["changed"]
+    assert done(host, **{**NEW, **options})["changed"]
+    assert not done(host, **{**NEW, **options})["changed"]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("C:\\a?.iso", ("contains a name that is not possible on Windows ('?')",)),
+        ("C:\\a.iso.", ("('.')",)),
+        ("\\\\.\\C:\\a.iso", ("is not an absolute path",)),
+        ("\\\\?\\C:\\b.iso", ("web: iso: C:\\b.iso does not exist",)),
+    ],
+)
+def test_path_that_windows_does_not_have(path, words):
+    fails_before_the_first_step(_host(), words, **{**NEW, "iso": path})
+
+
+def test_nic_without_a_switch():
+    """It can be created, and an existing one can be disconnected."""
+    host = _host()
+    for nics in ([{"type": "network", "source": ""}], [NIC], [{"source": ""}], [NIC, {"source": ""}], [{"source": ""}]):
+        options = {**NEW, "networks": nics, "purge": ["networks"]}
+        assert run(host, check=True, **options)["changed"]
+        assert done(host, **options)["changed"]
+        assert [bool(nic.switch) for nic in host.vm("web").hardware.nics] == [bool(one["source"]) for one in nics]
+        assert not done(host, **options)["changed"]
+
+
+@pytest.mark.parametrize("other", [NIC, {"type": "network"}], ids=["same switch", "no switch"])
+def test_two_nics_of_one_vm_have_different_macs(other):
+    nics = [{**NIC, "mac": "00:15:5d:00:00:01"}, {**other, "mac": "00-15-5D-00-00-01"}]
+    fails_before_the_first_step(_host(), ("web: networks.0.mac", "networks.1.mac"), **{**NEW, "networks": nics})

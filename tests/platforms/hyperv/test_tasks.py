@@ -109,8 +109,18 @@ def test_missing_service_and_missing_right_are_no_absent_vm():
     host.is_service_running, host.access = True, "denied"
     assert "Hyper-V Administrators" in run(host, name=["web"], state="absent")["msg"]
     host.access = "invisible"
-    assert "required permission" in run(host, name=["new"], disks=[{"size": "1G"}])["msg"]
+    for check in (True, False):
+        for options in ({"disks": [{"size": "1G"}]}, {"state": "absent"}, {"state": "started"}):
+            for name in ("web", "new"):
+                result = run(host, check=check, name=[name], **options)
+                assert (result["failed"], result.get("changed", False)) == (True, False)
+                assert f"{name}: it is not listed, but may exist" in result["msg"]
+                assert "Hyper-V Administrators" in result["msg"]
     assert [vm.name for vm in host.vms] == ["web"]
+    info = run(host, "vm_info")
+    assert ("Other VMs may exist" in info["warnings"][0], info["vms"]) == (True, [])
+    host.access = "hyperv"
+    assert run(host, name=["web"], state="absent")["changed"]
     info = run(HyperV(enabled=False), "vm_info")
     assert (info["failed"], info["host"]["why"], info["vms"]) == (False, "missing", [])
 

@@ -28,6 +28,7 @@ from unit.module_utils._drivers.vmm.in_process import OPTIONS, InProcess, driver
 _MARK = re.compile(r"^# polyvirt (\{.*\})$", re.M)
 _BLOCK = re.compile(r'^vm "(\w+)" \{\n(.*?)^\}', re.M | re.S)
 _NICS = [{"type": "nat"}, {"type": "network", "source": "lan"}, {"type": "network", "source": "dmz"}]
+_NICS.append({"type": "network", "source": ""})
 _SETTINGS = {
     "memory": st.sampled_from(["64M", "96M"]),
     "description": st.sampled_from(["", 'one "two"\nthree']),

@@ -255,6 +255,10 @@ DECISIONS = [
     ("refusal", "none of the package managers", {**BARE, "manager": []}, {}),
     ("refusal", "cannot be read", {**READY, "record": ["{}"]}, {}),
     ("refusal", "this host has no user bob", {**READY, "unknown": ["bob"]}, {}),
+    ("refusal", "the subnets of a (x) and b (y) overlap.", {**READY, "overlap": ["a (x) and b (y)"]}, {}),
+    ("refusal", "", {**READY, "overlap": ["a (x) and b (y)"]}, ABSENT),
+    ("refusal", "does not know a package nope that", {**READY, "unavailable": ["nope"]}, {"ansible_check_mode": True}),
+    ("refusal", "", {**READY, "unavailable": ["nope"]}, {}),
     ("refusal", "/srv has no package files", BARE, {"libvirt_host_package_folder": "/srv"}),
     ("refusal", "", {**BARE, "file": ["/srv/a.deb"]}, {"libvirt_host_package_folder": "/srv"}),
     ("refusal", "KVM does not work: this host has no /dev/kvm.", READY, REQUIRED),
@@ -288,6 +292,56 @@ DECISIONS = [
     ("result.reboot_required", False, {**READY, "nested": ["n"]}, {}),
     ("result.kept", ["/var/lib/libvirt/images"], {**READY, "disks": ["yes"]}, ABSENT),
 ]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        ("a 10.1.0.1/24\nb c 10.1.0.129/25\n", ["overlap a (10.1.0.0/24) and b c (10.1.0.128/25)"]),
+        ("a 10.1.0.1/24\na 10.1.0.2/24\nb 10.2.0.1/24\n", []),
+        ("a fd00::1/64\nb 10.1.0.1/24\nc fd00::2/48\n", ["overlap a (fd00::/64) and c (fd00::/48)"]),
+        ("", []),
+    ],
+)
+def test_overlapping_networks_of_one_list_are_found_by_the_host(addresses, expected):
+    assert _lines_of("overlap", LIBVIRT_HOST_ADDRESSES=addresses) == expected
+
+
+def test_addresses_of_the_list_are_lines_for_the_host():
+    networks = [
+        {"name": "a", "addresses": ["10.1.0.1/24", "fd00::1/64"]},
+        {"name": "b"},
+        {"name": "c", "addresses": None},
+    ]
+    found = _decided("addresses", READY, {"libvirt_host_networks": networks})
+    assert [line for line in found.splitlines() if line] == ["a 10.1.0.1/24", "a fd00::1/64"]
+    assert not _decided("addresses", READY, {"libvirt_host_networks": networks, **ABSENT})
+
+
+def test_package_that_the_host_does_not_know_is_found(tmp_path):
+    """The package manager of the host simulates its installation."""
+    for name, text in {
+        "dpkg-query": '[ "$2" = installed ]',
+        "dpkg": "",
+        "apt-get": '[ "$*" = "-s -qq install --no-install-recommends known" ]',
+        "find": "echo x_Packages",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    given = {"LIBVIRT_HOST_PACKAGES": "installed known nope", "PATH": path}
+    assert _lines_of("unavailable", **given) == ["unavailable nope"]
+    (tmp_path / "find").write_text("#!/bin/sh\n", encoding="utf-8")  # no index of packages
+    assert _lines_of("unavailable", **given) == []
+
+
+def _lines_of(key, **environment):
+    """The lines of read.sh with a key; the part of it that starts a VM is left out."""
+    text = (ROLE / "files/read.sh").read_text(encoding="utf-8").partition("# A device is no proof")[0]
+    done = subprocess.run(
+        ["sh", "-c", text], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+    return [line for line in done.stdout.splitlines() if line.startswith(f"{key} ")]
 
 
 #: Since ansible-core 2.19, text is a template only if it is marked as one.

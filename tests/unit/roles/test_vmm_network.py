@@ -247,6 +247,50 @@ class Guest:
         return self.behind_ssh('PATH=/nonexistent exec /bin/sh -c "$last"')
 
 
+VERIFIED = {"vmm_network_isolation": "verified"}
+
+
+def test_isolation_is_verified_by_all_rules_of_pf(host):
+    """A quick rule before the anchor and a rule after it decide before those of the role, and end the isolation."""
+    network = {**MODES["routed"], **VERIFIED}
+    done = host.play("vmm_network", **network)
+    assert done.code == 0, done.output
+    text = host.files()["pf.conf"][0]
+    for words, rule, changed in (
+        ((), "pass in quick on tap all", "{rule}\n{text}"),
+        (("--check",), "pass in inet from 10.0.0.0/8 to 192.168.0.0/16", "{text}{rule}\n"),
+    ):
+        host.write("/etc/pf.conf", changed.format(rule=rule, text=text))
+        host.call("pfctl", "-f", "/etc/pf.conf")
+        done = host.play("vmm_network", *words, **network)
+        assert done.code != 0
+        assert "the isolation of the guests is not enforced: packets from" in done.output
+        assert f"passed by {rule}" in done.output
+    host.write("/etc/pf.conf", f"set skip on tap\n{text}")
+    assert "pf.conf takes tap from pf: set skip on tap" in host.play("vmm_network", "--check", **network).output
+    host.write("/etc/pf.conf", f"pass in quick on em0 all\n{text}pass out on egress all\n")
+    host.call("pfctl", "-f", "/etc/pf.conf")
+    done = host.play("vmm_network", **network)
+    assert (done.code, done.changed) == (0, []), done.output
+
+
+def test_rule_that_would_end_the_isolation_is_found_before_the_first_run(host):
+    host.write("/etc/pf.conf", f"{STOCK_PF}pass in quick proto tcp from any to any port 22\n")
+    host.call("pfctl", "-f", "/etc/pf.conf")
+    done = host.play("vmm_network", "--check", **MODES["routed"], **VERIFIED)
+    assert done.code != 0
+    assert "passed by pass in quick proto tcp from any to any port = 22 flags S/SA" in done.output
+
+
+def test_rule_that_takes_the_address_translation_away_is_reported(host):
+    report = "before the rules of the role, so packets of guests"
+    for rule, is_reported in (("pass out quick on egress", True), ("pass out on egress", False)):
+        host.write("/etc/pf.conf", f"{STOCK_PF}{rule}\n")
+        host.call("pfctl", "-f", "/etc/pf.conf")
+        done = host.play("vmm_network", "--check", **MODES["local"])
+        assert (done.code, report in done.output) == (0, is_reported), done.output
+
+
 def test_isolation_is_verified_from_a_guest(host, tmp_path):
     isolated = {**ROUTED, "vmm_network_isolation": "verified", "vmm_network_isolation_guest": "guest"}
     guest = Guest(host, tmp_path, **isolated)

@@ -24,8 +24,8 @@ _GROUPS = {"wheel": 0, "alice": 1000, "vmusers": 2000, "verylonggroupname": 2001
 _SOCKETS = {"absent": FileNotFoundError(2, "No such file or directory"),
             "socket file present, nobody listens": ConnectionRefusedError(61, "Connection refused")}  # fmt: skip
 #: {kind: the number of recorded calls with commands or options that no test of the product uses}.
-_UNKNOWN = {"connect": 6, "console": 7, "control": 7, "create": 3, "names": 14, "protocol": 1, "send": 5, "start": 44,
-            "start-answer": 1, "status": 19, "stop": 5, "usage": 73, "wait": 9}  # fmt: skip
+_UNKNOWN = {"connect": 6, "console": 7, "control": 7, "create": 3, "names": 14, "protocol": 1, "send": 5, "start": 4,
+            "status": 19, "stop": 5, "usage": 73, "wait": 9}  # fmt: skip
 
 
 class RecordedVmd:

@@ -6,80 +6,48 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 
 import pytest
 
 from platforms.vmm.double import vmconf
 from platforms.vmm.double.host import Host
-from platforms.vmm.double.options import NotRecorded
-from platforms.vmm.double.registration import Registry
+from unit.simulators.recorded_vm_conf import GOLDEN, HOST, recorded_files, recorded_folder, registered
 
-_GOLDEN = Path(vmconf.__file__).parents[1] / "golden" / "vm_conf.json"
-_CONTENTS = {"qcow2": b"QFI\xfb" + bytes(508), "zeros": bytes(512), "QF": b"QF", "empty": b""}
-GOLDEN = json.loads(_GOLDEN.read_text(encoding="utf-8"))
 KINDS = sorted({case["kind"].partition(":")[0] for case in GOLDEN["cases"]})
-#: {kind: the number of recorded files with agentx or IPv6, which the double does not know}.
-_UNKNOWN = {"hand": 18, "mut": 21, "gen": 22, "mut-hand": 3}
 
 
 @pytest.fixture(name="folder", scope="module")
 def _folder():
-    """The files that the recorded host had. Their paths are short: some names in the recordings are nearly too long."""
-    with tempfile.TemporaryDirectory(prefix="vmd") as path:
-        yield _filled(Path(path))
-
-
-def _filled(folder):
-    (folder / "sub").mkdir()
-    for name, word in GOLDEN["about"]["fixture below @DIR@"].items():
-        if word.startswith("-> "):
-            (folder / name).symlink_to(word[3:])
-        else:
-            (folder / name).write_bytes(_CONTENTS[word])
-    return folder
+    with recorded_folder() as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_recorded_file_is_read_as_openbsd_reads_it(kind, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    about = GOLDEN["about"]
-    host = Host(users={name: tuple(ids) for name, ids in about["users"].items()}, groups=about["groups"])
-    wrong, unknown = {}, 0
+    wrong = {}
     for case in GOLDEN["cases"]:
         if case["kind"].partition(":")[0] == kind:
-            answers = _answers(case, folder, host)
-            unknown += answers is None
-            if answers not in (None, {"check": case["check"], "load": case["load"]}):
+            answers = _answers(case, folder)
+            if answers != {"check": case["check"], "load": case["load"]}:
                 wrong[case["id"]] = answers
-    assert (wrong, unknown) == ({}, _UNKNOWN[kind])
+    assert wrong == {}
 
 
-def _answers(case, folder, host):
-    """What the double answers, with @DIR@ for the folder; None if it does not know a statement."""
-    files = {"vm.conf": case["text"], **case.get("extra", {})}
-    for name, text in files.items():
-        (folder / name).write_bytes(text.replace("@DIR@", str(folder)).encode("latin-1"))
-    try:
-        text = json.dumps({"check": _checked(folder, host), "load": _loaded(folder, host)})
-    except NotRecorded:
-        return None
-    finally:
-        for name in files:
-            (folder / name).unlink()
+def _answers(case, folder):
+    """What the double answers, with @DIR@ for the folder."""
+    with recorded_files(case, folder) as path:
+        text = json.dumps({"check": _checked(path), "load": _loaded(path)})
     return json.loads(text.replace(str(folder), "@DIR@"))
 
 
-def _checked(folder, host):
-    verdict = vmconf.read(str(folder / "vm.conf"), host)
+def _checked(path):
+    verdict = vmconf.read(str(path), HOST)
     return {"rc": int(not verdict.is_good), "stderr": vmconf.report(verdict)}
 
 
-def _loaded(folder, host):
-    ids = iter(range(1, 100))
-    registry = Registry([], [], {}, lambda _name, _uid: next(ids), lambda index: f"fe:e1:bb:d{index + 1}:random")
-    verdict = vmconf.read(str(folder / "vm.conf"), host, registry)
+def _loaded(path):
+    verdict, registry = registered(path)
     state = {"global": registry.globals, "switches": registry.switches}
     if registry.globals.get("socket_owner") == [0, 0]:
         del registry.globals["socket_owner"]

@@ -62,7 +62,27 @@ def _problem(entry):
         if names.count(name) > 1:
             return f"{name} is set twice"
     missing = [name for name in names if name in _GATEWAYS and _GATEWAYS[name] not in names]
-    return f"{missing[0]} needs {_GATEWAYS[missing[0]]}" if missing else None
+    if missing:
+        return f"{missing[0]} needs {_GATEWAYS[missing[0]]}"
+    return next(filter(None, (_problem_of_gateway(dict(parts), name) for name in _GATEWAYS)), None)
+
+
+def _problem_of_gateway(parts, name):
+    address = parts.get(_GATEWAYS[name])
+    if name not in parts or not is_address(address):
+        return None
+    own = ipaddress.ip_interface(address)
+    if ipaddress.ip_address(parts[name]) == own.ip:
+        return f"{name} is the address of the guest itself"
+    if is_outside(parts, name) and own.network.num_addresses > 1:
+        return f"{name} is not in {own.network}, so the guest has no route to it"
+    return None
+
+
+def is_outside(parts, name):
+    """Return whether the gateway ``name`` (gw, gw6) is in no network of the NIC. A link-local one never is outside."""
+    address, gateway = parts.get(_GATEWAYS[name]), ipaddress.ip_address(parts[name])
+    return is_address(address) and not gateway.is_link_local and gateway not in ipaddress.ip_interface(address).network
 
 
 def _fits(name, value):

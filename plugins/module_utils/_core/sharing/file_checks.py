@@ -31,6 +31,7 @@ from .needed_files import (
 )
 
 _RAW, _SECTOR = "raw", 512
+_USUAL = "Correct the path, or copy the file to it."
 
 
 def check_files(host, space, released=frozenset()):
@@ -99,7 +100,8 @@ def _shown(host, item):
 def _check_file(host, item):
     file, kind, is_source = _shown(host, item), host.kind(item.path), item.purpose == COPIED
     if not kind:
-        raise missing(file, host.where, *(("Restore the file.",) if is_source else ()))
+        usual = "Restore the file." if is_source else _USUAL
+        raise missing(file, host.where, host.remedy_if_missing(item.path) or usual)
     if item.purpose == SHARE:
         if kind != FOLDER:
             raise Refused(f"{file} is not a directory.", "Use the path of a directory.")
@@ -124,7 +126,7 @@ def _check_fetched(host, item):
     _check_size(host, item, image)
 
 
-def missing(file, where, remedy="Correct the path, or copy the file to it."):
+def missing(file, where, remedy=_USUAL):
     """Return the error about a file that does not exist."""
     return NotFound(f"{file} does not exist {where}.", remedy)
 
@@ -237,7 +239,7 @@ def _check_folders(host, new):
         if not kind and not host.creates_folder(folder):
             raise NotFound(
                 f"{about}: the directory {folder} does not exist {host.where}.",
-                "Create it, or use another directory.",
+                host.remedy_if_missing(folder) or "Create it, or use another directory.",
             )
         if kind not in ("", FOLDER):
             raise Refused(f"{about}: {folder} is not a directory.", "Use another directory.")

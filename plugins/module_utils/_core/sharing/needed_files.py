@@ -97,6 +97,10 @@ class FileFacts:
     def __init__(self, claims: HoldsClaims, plan: Plan):
         self.claims, self.plan, self.name = claims, plan, plan.after.name
 
+    def remedy_if_missing(self, path: str) -> Optional[str]:
+        """Return the remedy for a path that does not exist; None: the usual one."""
+        return None
+
     def identity(self, path: str) -> Hashable:
         return self.claims.file_identity(path)
 

@@ -32,6 +32,7 @@ from ..._tools.windows_files import (
     file_command,
     free_bytes,
     key_of,
+    remedy_if_missing,
     version_call,
     version_in,
     volume_call,
@@ -251,6 +252,9 @@ class HyperVFiles(FileFacts):
         }
 
     # Facts ------------------------------------------------------------------------------------------------------------
+
+    def remedy_if_missing(self, path):
+        return remedy_if_missing(path)
 
     def normalized(self, option, path):
         return windows_path(self.plan.after, option, path)

@@ -17,6 +17,7 @@ from ..._tools.hyperv import (
     cannot_be_read,
     host_chain,
     is_gone,
+    not_listed,
     power_chain,
     read_disks,
     read_vms,
@@ -80,12 +81,25 @@ class HyperVObserver(OnWindows):
             vms = [vm.having(config={**vm.config, "native": described_native(vm.config["native"])}) for vm in vms]
         if "files" in facets:
             vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
+        self._check_sees_all(targets, vms)
         if targets is not None:
             self._warnings += [f"{vm.name}: {vm.reason}." for vm in vms if vm.reported]
         self._settings.remember(vms)
         self.found.known = found.known
         self.found.add(found.known, list(found.vms.values()), found.all_snapshots(), list(found.disks.values()))
         return Observation(vms=vms, known=found.names(), warnings=tuple(self._warnings))
+
+    def _check_sees_all(self, targets, vms):
+        """Raise Unavailable if a requested VM is not listed and may exist: Hyper-V lists what the user may see."""
+        rights = [self.about.get(name) for name in ("elevated", "hyperv_administrator")]
+        if any(right is not False for right in rights):
+            return
+        seen = {one.casefold() for vm in vms for one in filter(None, (vm.name, vm.id))}
+        unseen = [one.name or one.id for one in targets or () if (one.id or one.name).casefold() not in seen]
+        if unseen:
+            raise not_listed(self.about.get("user"), unseen)
+        if targets is None:
+            self._warnings.append(f"{not_listed(self.about.get('user')).message} Other VMs may exist.")
 
     def _lost_files(self, found):
         """Return the keys of the disk files that do not exist: Get-VHD also fails for other reasons."""

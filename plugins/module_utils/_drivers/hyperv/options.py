@@ -51,6 +51,8 @@ VM = {
     # Paths of Windows: the type path and the check for absolute paths are for POSIX.
     "iso": replace(options.VM["iso"], type="str", absolute=False),
     "disks": with_suboption(options.VM["disks"], "source", type="str", absolute=False),
+    # An empty source is a NIC without a switch.
+    "networks": with_suboption(options.VM["networks"], "source", filled=False),
     "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),
     "image_directory": Connection(),
     "storage_path": Connection(),

@@ -50,7 +50,7 @@ def check_plan(driver, plan, released=frozenset()):
         check_reload(driver, found, plan.after.name, {plan.after.name}, gone)
     for one in steps:
         _check_switches(found, one, plan.after)
-        _check_owner(one)
+        _check_owners(one)
         _check_kept_of_template(found, one.step, plan.after)
     check_files(VmmFiles(driver, plan), driver.space, released)
     seed.check(plan, driver.commands)
@@ -213,20 +213,37 @@ def _check_switches(found, one, after):
         switch = nic.get("source") if one.step.verb == "start" or key in changed else None
         if switch and switch not in found.configuration.switches:
             known = ", ".join(sorted(found.configuration.switches)) or "none"
-            raise NotFound(
-                f"{after.name}: networks[{key}].source: vm.conf has no switch '{switch}'.",
-                f"Its switches: {known}. The role vmm_network creates one.",
-            )
+            if switch in found.configuration.disabled_switches:
+                problem, remedy = f"the switch '{switch}' is disabled in vm.conf", "Remove its word 'disable'."
+            else:
+                problem, remedy = f"vm.conf has no switch '{switch}'", "The role vmm_network creates one."
+            raise NotFound(f"{after.name}: networks[{key}].source: {problem}.", f"Usable switches: {known}. {remedy}")
 
 
-def _check_owner(one):
-    owner = next((change.new for change in one.changes if change.kind == "vmd_owner"), None) or ""
+def _check_owners(one):
+    for change in one.changes:
+        if change.kind == "vmd_owner":
+            _check_owner(one.vm.name, change.kind, change.new or "")
+        elif change.kind == "native" and change.key == "allow":
+            for word in change.new or ():
+                _check_owner(one.vm.name, "native.allow", word.partition("owner ")[2])
+
+
+def _check_owner(name, option, owner):
+    """Raise NotFound for a user or group that the host does not have. vmd takes only a user without a group as number.
+
+    A number next to a colon is a name for vmd, so ``1000:1000`` needs a user with the name '1000'.
+    """
     user, _colon, group = owner.partition(":")
+    if owner.isdigit():
+        return
     for kind, user_or_group, is_known in (("user", user, files.is_user), ("group", group, files.is_group)):
-        if user_or_group and not user_or_group.isdigit() and not is_known(user_or_group):
+        if user_or_group and not is_known(user_or_group):
+            is_number = user_or_group.isdigit()
             raise NotFound(
-                f"{one.vm.name}: vmd_owner: there is no {kind} '{user_or_group}' on the host.",
-                "Create it, or correct the name.",
+                f"{name}: {option}: there is no {kind} with the name '{user_or_group}' on the host"
+                f"{', and vmd accepts a number only for a user without a group' if is_number else ''}.",
+                f"Set the name of the {kind}." if is_number else "Create it, or correct the name.",
             )
 
 

@@ -30,21 +30,20 @@ def configure(driver, vm, step):
     after = changed_config(before, step.changes)
     if all(change.kind in UNREAD for change in step.changes):
         is_changed = after["autostart"] != before["autostart"]
-        edit.annotate(
-            vm.name, mark, _changed_definition(driver, vm, step, definition, after, mark) if is_changed else None
-        )
+        changed = _changed_definition(driver, vm, step, definition, (before, after), mark) if is_changed else None
+        edit.annotate(vm.name, mark, changed)
         return
     for change in step.changes:
         if change.kind == "disks.size":
             _grow(driver, vm, before["disks"][change.key], change.new)
     created = create_disks(driver, vm, step)
     mark = {**mark, "disks": [*(path for path in mark["disks"] if path not in created), *created]}
-    edit.define(_changed_definition(driver, vm, step, definition, after, mark), mark, vm.power)
+    edit.define(_changed_definition(driver, vm, step, definition, (before, after), mark), mark, vm.power)
 
 
-def _changed_definition(driver, vm, step, definition, config, mark):
-    """Return the Definition with the settings in ``config``; what they do not change stays as it is written."""
-    formats = dict(definition.disks)
+def _changed_definition(driver, vm, step, definition, configs, mark):
+    """Return the Definition with the second of two configs, (before, after); what is equal stays as it is written."""
+    (before, config), formats = configs, dict(definition.disks)
     disks = []
     for slot, disk in sorted(config["disks"].items()):
         path = disk.get("source") or disk_path(driver, vm.name, slot, disk.get("format"))
@@ -52,7 +51,7 @@ def _changed_definition(driver, vm, step, definition, config, mark):
     # vmd rejects an instance if its NIC has another MAC address than the NIC of the template.
     added = {change.key for change in step.changes if change.kind == "networks.add" and not definition.parent}
     new = with_macs(vm.name, {index: entry for index, entry in config["networks"].items() if index in added})
-    return with_config(definition, {**config, "networks": {**config["networks"], **new}}, disks, mark["files"])
+    return with_config(definition, {**config, "networks": {**config["networks"], **new}}, disks, mark["files"], before)
 
 
 def _changed_mark(mark, changes):

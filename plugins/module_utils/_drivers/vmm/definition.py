@@ -35,10 +35,13 @@ class Nic:
     mac: Optional[str] = None
     device: str = ""
     rest: str = ""
+    #: Whether vmd drops packets from other MAC addresses. In vm.conf, the word is a part of ``lladdr``.
+    locked: bool = False
 
     def printed(self):
         words = [f"switch {quoted(self.switch)}"] if self.switch else []
-        words += [f"lladdr {self.mac}"] if self.mac else []
+        address = [*(["locked"] if self.locked else []), "lladdr", *([self.mac] if self.mac else [])]
+        words += [" ".join(address)] if self.mac or self.locked else []
         words += [self.rest] if self.rest else []
         options = f" {{ {' '.join(words)} }}" if words else ""
         device = f" {self.device}" if self.device else ""
@@ -150,9 +153,10 @@ def _nics(block):
     nics = tuple(
         Nic(
             None if one["local"] else one.get("switch", ""),
-            one.get("lladdr") if isinstance(one.get("lladdr"), str) else None,
+            _mac(one.get("lladdr")),
             one.get("device", ""),
             " ".join(_rest(one)),
+            bool(one.get("locked")),
         )
         for one in block.all("interface")
     )
@@ -160,14 +164,18 @@ def _nics(block):
     return (*nics, *[Nic("")] * max(0, missing))
 
 
+def _mac(value):
+    """Return a MAC address, or None: ``lladdr`` may have no value, and vmd ignores text after the address."""
+    return next(iter(value.split()), None) if isinstance(value, str) else None
+
+
 def _rest(nic):
     """Yield the parts of an interface statement that no option sets."""
-    for keyword in ("locked", "up", "down"):
-        if nic.get(keyword) is True:
+    for keyword, value in nic.items():
+        if keyword in ("up", "down"):
             yield keyword
-    for keyword in ("group", "rdomain"):
-        if nic.get(keyword):
-            yield f"{keyword} {nic[keyword]}"
+        elif keyword in ("group", "rdomain"):
+            yield f"{keyword} {value}"
 
 
 def _native(block):

@@ -56,6 +56,8 @@ VMM = Platform(
 STORAGE = "/var/vmm"
 VM = {
     **CONNECTION,
+    # An empty source is a NIC without a switch.
+    "networks": with_suboption(options.VM["networks"], "source", filled=False),
     "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),
     "image_directory": Connection("path", absolute=True),
     "storage_path": Connection("path", default=STORAGE, absolute=True),

@@ -18,6 +18,7 @@ from ..._tools.windows_files import (
     free_bytes,
     key_of,
     parents_of,
+    remedy_if_missing,
     version_call,
     version_in,
     volume_call,
@@ -80,6 +81,9 @@ class WslFiles(FileFacts):
 
     # Facts ------------------------------------------------------------------------------------------------------------
 
+    def remedy_if_missing(self, path):
+        return remedy_if_missing(path)
+
     def normalized(self, option, path):
         is_needed = is_path(path) and not self.is_begun
         return windows_path(self.plan.after, option, path) if is_needed else ""
@@ -110,10 +114,6 @@ class WslFiles(FileFacts):
         if item.option == _EXPORT:
             return ntpath.dirname(item.path)
         return ntpath.splitdrive(self.plan.after.config.get(_LOCATION) or item.path)[0] + "\\"
-
-    def creates_folder(self, folder):
-        """Whether a file server has its root directory is not known."""
-        return folder.startswith("\\\\") and folder.endswith("\\")
 
     def is_leftover(self, item):
         """An export replaces its file."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from functools import cached_property
 
 from ..._core.errors import InvalidInput, PolyvirtError
 from ..._core.options.option import Connection, Option
@@ -19,8 +20,8 @@ from ..._tools import vm_conf
 from ..._tools.marked_block import cut_out
 from ..._tools.vmctl import Vmctl
 from .network_problems import problems
+from .pf_problems import ANCHOR, pf_problems
 
-ANCHOR = "polyvirt_vmm"
 #: The first line of files that belong to the role vmm_network as a whole.
 OWN = "# Written by the role polyvirt.core.vmm_network."
 #: A subnet needs addresses for the host, for guests and for leases.
@@ -68,6 +69,7 @@ class HostNetwork:
         self.routes = net.routes(self._output("netstat", "-rnf", "inet"))
         self.configuration = vm_conf.read(params["config_file"], files.read_latin1)
         self.hostname_files = self._hostname_files()
+        self._anchors = {}
 
     def _output(self, *words):
         try:
@@ -164,12 +166,23 @@ class HostNetwork:
         return int(value) if value.isdigit() else None
 
     def _pf(self):
-        rules = self._output("pfctl", "-a", ANCHOR, "-s", "rules").splitlines()
         return {
             "enabled": net.is_enabled(self._output("pfctl", "-s", "info")),
-            "anchor_called": net.calls_anchor(self._output("pfctl", "-s", "rules"), ANCHOR),
-            "anchor_rules": [line for line in rules if line.strip()],
+            "anchor_called": net.calls_anchor(self.main_rules, ANCHOR),
+            "anchor_rules": list(self.anchor_rules(ANCHOR)),
         }
+
+    @cached_property
+    def main_rules(self):
+        """Return the loaded rules as pfctl prints them, without those of anchors."""
+        return self._output("pfctl", "-s", "rules")
+
+    def anchor_rules(self, name):
+        """Return the printed rules of an anchor, which is read once. Without a name, they are not known."""
+        if name not in self._anchors:
+            lines = self._output("pfctl", "-a", name, "-s", "rules").splitlines() if name else ["pass"]
+            self._anchors[name] = [line for line in lines if line.strip()]
+        return self._anchors[name]
 
     def _service(self, name):
         flags = self._output("rcctl", "get", name, "flags").strip()
@@ -203,9 +216,10 @@ class HostNetwork:
             "start": start,
             "renew": renew,
             "remove": [name for name in self.own if name not in needed],
-            "lan_networks": self._lan(wanted),
+            "lan_networks": self.lan(wanted),
             "switch_elsewhere": self.has_elsewhere(wanted["switch"]),
             "problems": problems(self, wanted, subnet),
+            **pf_problems(self, wanted, subnet),
         }
 
     def has_elsewhere(self, switch):
@@ -267,7 +281,7 @@ class HostNetwork:
                 start.append(name)
         return start, renew
 
-    def _lan(self, wanted):
+    def lan(self, wanted):
         """Return the networks that the host is connected to, except those of its VMs."""
         networks = [network for network, where in self.used(wanted) if where in self.interfaces]
         return sorted({str(network) for network in networks if not network.is_loopback})

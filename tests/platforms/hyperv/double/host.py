@@ -42,7 +42,7 @@ class HyperV:
         self.client, self.culture, self.knobs = client, culture, knobs or Knobs()
         self.name, self.processors, self.memory = "HOST", 16, 64 * GIB
         #: The caller's rights: "full", "hyperv" (Hyper-V Administrators only), "denied", or "invisible" (sees no VM).
-        self.access, self.is_service_running = "full", True
+        self._access, self.is_service_running = "full", True
         self.reaches_shares = True  # False: connections cannot log on to shares (second hop)
         self.files, self.views = FileSystem(), Views(self)
         self.settings = {**_FOLDERS, "MacAddressMinimum": "00155D000000", "MacAddressMaximum": "00155D0000FF"}
@@ -65,7 +65,18 @@ class HyperV:
     def _about(self):
         about = {"powershell": "5.1.20348.2582", "edition": "Desktop", "build": 22631 if self.client else 20348}
         about |= {"computer": self.name, "user": "admin", "culture": self.culture, "session": 0, "elevated": True}
+        about["hyperv_administrator"] = True
         return {**about, "sid": "S-1-5-21-1-2-3-500", "local_system": False, "now": "2026-01-01T00:00:00.0000000Z"}
+
+    @property
+    def access(self):
+        return self._access
+
+    @access.setter
+    def access(self, rights):
+        """Change the rights of the caller, and thereby the groups in the token of its session."""
+        self._access = rights
+        self.windows.about.update(elevated=rights == "full", hyperv_administrator=rights in ("full", "hyperv"))
 
     @property
     def feature(self):

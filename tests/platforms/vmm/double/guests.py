@@ -106,10 +106,10 @@ class Guests:
 
     # Starting ---------------------------------------------------------------------------------------------------------
 
-    def start(self, vm):
+    def start(self, vm, kernel=""):
         """Start a VM. If this raises Refused, the VM does not run."""
         self._check_rate(vm)
-        if not vm.get("boot") and not self.host.exists("/etc/firmware/vmm-bios"):
+        if not (kernel or vm.get("boot")) and not self.host.exists("/etc/firmware/vmm-bios"):
             raise Refused("VMD_BIOS_MISSING")
         if vm.get("cdrom") and not self.host.exists(vm["cdrom"]):
             raise Refused("VMD_CDROM_MISSING")

@@ -43,7 +43,7 @@ class Dialect:
         return "!" <= character <= "~" and character not in self.excluded
 
 
-def dialect(keywords, others, first=":_/", excluded="(){}!=#,", symbols=""):
+def dialect(keywords, others="", first=":_/", excluded="(){}!=#,", symbols=""):
     words = frozenset(f"{keywords} {others}".split())
     unknown = frozenset([*others.upper().split(), *symbols])
     return Dialect(words, unknown, _LETTERS | _DIGITS | frozenset(first), frozenset(excluded))

@@ -12,13 +12,15 @@ from __future__ import annotations
 from .lalr import Grammar
 from .lexer import Lexer, dialect
 
-_WORDS = "all anchor any block from in inet load log match nat-to on out pass port proto rdr-to return set skip to user"
+_WORDS = """
+all anchor any block from in inet load log match nat-to on out pass port proto quick rdr-to return set skip to user
+"""
 _OTHER_WORDS = """
 af-to allow-opts antispoof bandwidth binat-to bitmask block-policy burst code debug default delay divert-packet
 divert-reply divert-to drop dup-to file fingerprints flags floating flows flush for fragment global group hostid
 icmp-type icmp6-type if-bound include inet6 keep label least-states limit loginterface matches max max-mss max-pkt-rate
 max-src-conn max-src-conn-rate max-src-nodes max-src-states min min-ttl modulate no no-df no-route no-sync once
-optimization os overload parent pflow prio probability qlimit quantum queue quick random random-id rdomain reassemble
+optimization os overload parent pflow prio probability qlimit quantum queue random random-id rdomain reassemble
 received-on reply-to return-icmp return-icmp6 return-rst round-robin route route-to rtable rule ruleset-optimization
 scrub sloppy source-hash source-track state state-defaults state-policy static-port sticky-address syncookies synproxy
 table tag tagged timeout tos ttl urpf-failed weight
@@ -32,7 +34,7 @@ ruleset: { -> unknown
 ruleset: ruleset EOL
 ruleset: ruleset SET SKIP interface EOL -> skip
 ruleset: ruleset STRING = -> unknown
-ruleset: ruleset action dir log interface af proto hosts options EOL -> rule
+ruleset: ruleset action dir log quick interface af proto hosts options EOL -> rule
 ruleset: ruleset ANCHOR name dir interface af proto hosts options body EOL -> anchor
 ruleset: ruleset LOAD ANCHOR name FROM string EOL -> load_anchor
 ruleset: ruleset error EOL
@@ -49,6 +51,8 @@ string: STRING
 dir:
 dir: IN
 dir: OUT
+quick:
+quick: QUICK
 log:
 log: LOG
 log: LOG ( -> unknown

@@ -154,14 +154,14 @@ class _Reader(_Values):
         self.check(name, "load anchor without a name")
         self.anchors.append((name, path))
 
-    def rule(self, _rules, action, direction, log, interfaces, af, protocols, peers, options, _line):
+    def rule(self, _rules, action, direction, log, quick, interfaces, af, protocols, peers, options, _line):
         options = options or {}
         (sources, source_ports), (targets, target_ports) = peers
         nat, rdr = options.get("nat-to"), options.get("rdr-to")
         self.check(not (nat and rdr) and not (nat and "port" in nat[1]), "this combination of nat-to, rdr-to and port")
         self.check(all(len(hosts) == 1 or "any" not in hosts for hosts in (sources, targets)), "any in a list")
         literal = [one for one in (*sources, *targets, *(pool[0] for pool in (nat, rdr) if pool)) if one[0].isdigit()]
-        head = " ".join(filter(None, [action, direction, log]))
+        head = " ".join(filter(None, [action, direction, log, quick]))
         family = " inet" if af or literal else ""
         pools = "".join(f" {word} {''.join(options[word])}" for word in ("nat-to", "rdr-to") if word in options)
         lists = [interfaces or [""], protocols or [""], sources, targets, source_ports, target_ports]

@@ -38,7 +38,7 @@ class Registry:
     def find(self, name):
         return next((vm for vm in self.vms if vm["name"] == name), None)
 
-    def add_vm(self, block, kernel, remark):
+    def add_vm(self, block, kernel, remark, is_diskless=False):
         """Register a block. If that fails, pass the reason to ``remark`` and return the system's error text."""
         try:
             values = self._inherited(block) if block.parent else _values(block)
@@ -48,7 +48,7 @@ class Registry:
                 # A second block with the same name is ignored, except its kernel.
                 _set(known, "boot", kernel)
                 return None
-            _check(block, values)
+            _check(block, values, is_diskless)
         except Refused as refused:
             if refused.reason:
                 remark(refused.reason)
@@ -147,10 +147,11 @@ def _set(values, key, value):
         values.pop(key, None)
 
 
-def _check(block, values):
+def _check(block, values, is_diskless):
     if not block.has_devices:
         raise Refused("invalid configuration, no devices", _NO_DEVICES)
-    if not (values["disks"] or values.get("cdrom")):
+    # Only vmctl's command line can define a VM that has nothing but a kernel.
+    if not (values["disks"] or values.get("cdrom") or is_diskless):
         raise Refused("no kernel or disk/cdrom specified", INVALID)
     if not is_valid_name(block.name):
         raise Refused("invalid VM name", INVALID)

@@ -13,6 +13,9 @@ from .host import path_in
 from .lalr import Invalid
 
 LONGEST_INTERFACE = 15
+# The value of the system of the recordings, where socket addresses are 4 bytes longer than on OpenBSD.
+_LONGEST_SOCKET = 107
+_LONGEST_CONTEXT = 31
 _LARGEST_TABLE = 255
 
 
@@ -75,14 +78,44 @@ class Reader:
 
     # Global settings --------------------------------------------------------------------------------------------------
 
+    def local_inet6(self, *_words):
+        self.keep(inet6=True)
+
+    def local_inet6_prefix(self, _local, _inet6, _prefix, text):
+        self.keep(inet6=True, **self._prefix("inet6 ", prefixes.inet6, text))
+
     def local_prefix(self, _local, _prefix, text):
+        self.keep(**self._prefix("", prefixes.inet, text))
+
+    def _prefix(self, kind, parse, text):
         try:
-            self.keep(**prefixes.inet(text))
+            return parse(text)
         except prefixes.BadPrefix as reason:
-            self.reject(f"invalid local prefix: {reason}")
+            self.reject(f"invalid local {kind}prefix: {reason}")
 
     def socket_owner(self, _socket, _owner, owner):
         self.keep(socket_owner=[owner[0], max(owner[1], 0)])
+
+    def agentx(self, _word):
+        """Begin a line agentx; several such lines change the same setting."""
+        known = self.registry.globals.get("agentx") if self.registry else None
+        self.agent = known or {"context": "", "path": ""}
+        self.keep(agentx=self.agent)
+
+    def agentx_default(self, *_symbols):
+        self.agent["path"] = self.agent["path"] or "/var/agentx/master"
+
+    def agentx_context(self, _options, _context, text):
+        self.agent["context"] = text[:_LONGEST_CONTEXT]
+        if len(text) > _LONGEST_CONTEXT:
+            self.reject("agentx context too large")
+
+    def agentx_path(self, _options, _path, text):
+        self.agent["path"] = text[:_LONGEST_SOCKET]
+        if len(text) > _LONGEST_SOCKET:
+            self.reject("agentx path too large")
+        if not text.startswith("/"):
+            self.reject("agentx path is not absolute")
 
     def staggered(self, _staggered, _start, _parallel, parallel, _delay, delay):
         self.keep(staggered={"parallel": signed(parallel), "delay": signed(delay)})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The grammar and the keywords of vm.conf, without agentx and IPv6 (``_OTHERS``), which no test needs."""
+"""The grammar and the keywords of vm.conf."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .lalr import Grammar
 from .lexer import dialect
 
 _KEYWORDS = """
-add allow boot cdrom delay device disable disk down enable format group id include instance interface interfaces lladdr
-local locked memory net owner parallel prefix rdomain size socket staggered start switch up vm
+add agentx allow boot cdrom context delay device disable disk down enable format group id include inet6 instance
+interface interfaces lladdr local locked memory net owner parallel path prefix rdomain size socket staggered start
+switch up vm
 """
-_OTHERS = "agentx context inet6 path"
-DIALECT = dialect(_KEYWORDS, _OTHERS)
+DIALECT = dialect(_KEYWORDS)
 #: {keyword: the release that introduced it}.
 SINCE = {"sev": "7.6", "seves": "7.8"}
 
@@ -28,8 +28,15 @@ file: file vm EOL
 file: file error EOL
 include: INCLUDE words -> include
 macro: STRING = STRING -> macro
+global: LOCAL INET6 -> local_inet6
+global: LOCAL INET6 PREFIX STRING -> local_inet6_prefix
 global: LOCAL PREFIX STRING -> local_prefix
 global: SOCKET OWNER owner -> socket_owner
+global: agentx agentx_options -> agentx_default
+agentx: AGENTX -> agentx
+agentx_options:
+agentx_options: agentx_options CONTEXT STRING -> agentx_context
+agentx_options: agentx_options PATH STRING -> agentx_path
 global: STAGGERED START PARALLEL NUMBER DELAY NUMBER -> staggered
 switch: switch_name { lines switch_options } -> switch
 switch_name: SWITCH words -> switch_name

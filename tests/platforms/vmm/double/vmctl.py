@@ -59,6 +59,10 @@ class Call:
         if len(data) >= 16:
             raise Failure("vmctl: imsg_get error\n" if self.is_old else "vmctl: read error: Result too large\n")
 
+    def console(self, tty):
+        """End the test: no test needs a console, which is another program."""
+        raise NotRecorded(f"console {tty}")
+
     @property
     def is_old(self):
         """Whether the release is older than 7.5, so that it behaves like 7.4."""
@@ -127,7 +131,7 @@ def _signed(number):
 
 
 def _start(call, words):
-    found, operands = options.parse(words, "d:m:")
+    found, operands = options.parse(words, "B:b:cd:i:Lm:n:r:t:")
     start = Start(call, found)
     wanted = target(call, _one(operands))
     _connect(call)

@@ -98,11 +98,13 @@ class Vmd:
     def start(self, message):
         try:
             vm = self._startable(message)
-            self.guests.start(vm)
+            self.guests.start(vm, "command line" if message["kernel_fd_passed"] else "")
         except Refused as reason:
             self.state["vms"] = [vm for vm in self.state["vms"] if vm.get("from_config") or vm.get("running")]
             return {"vmr_result": {"name": str(reason), "number": _FAILED}}
         vm["run_uid"] = self.host.uid
+        if message["bootdevice"] != "auto":
+            vm["boot_device"] = message["bootdevice"]
         return {"vmr_id": vm["id"], "vmr_pid": vm["pid"], "vmr_ttyname": vm["tty"]}
 
     def _startable(self, message):
@@ -111,7 +113,7 @@ class Vmd:
             return self._new(message)
         if not self.may(vm):
             raise Refused("EPERM")
-        if vm.get("running") or message["vmc_flags"]:
+        if vm.get("running") or set(message["vmc_flags"]) - {"KERNEL"}:
             raise Refused("EALREADY")
         return vm
 
@@ -119,12 +121,20 @@ class Vmd:
         """Register a VM that is not in vm.conf, from the options of ``vmctl start``."""
         if not message["vmc_flags"]:
             raise Refused("EPERM" if self.host.uid else "VMD_DISK_MISSING")
-        if self.host.uid:
+        if self.host.uid and "INSTANCE" not in message["vmc_flags"]:
             raise Refused("EPERM")
-        block = vmconf.Block(message["name"], has_devices=True, memory=message["memory"])
+        block = vmconf.Block(message["name"], message["instance"], has_devices=True)
+        block.memory, block.cdrom = message["memory"], message["cdrom"]
         block.disks = [[path, kind] for kind, path in message["disks"]]
-        if self.registry().add_vm(block, None, self.guests.log):
-            raise Refused("EINVAL")
+        block.owner = (self.host.uid, -1)
+        for nic in message["nics"]:
+            block.nics.append({"local": "LOCAL" in nic["flags"], "up": True, "locked": False, "lladdr": ""})
+            block.nics[-1].update({"switch": nic["switch"]} if nic["switch"] else {})
+        registry = self.registry()
+        if message["instance"] and registry.find(message["instance"]) is None:
+            raise Refused("VMD_PARENT_INVALID")
+        if registry.add_vm(block, None, self.guests.log, is_diskless=message["kernel_fd_passed"]):
+            raise Refused("EPERM" if message["instance"] else "EINVAL")
         self.state["vms"][-1]["state"] = ""
         return self.state["vms"][-1]
 
@@ -181,6 +191,7 @@ class Vmd:
 
     def load(self, path):
         switches, registry = len(self.state["switches"]), self.registry()
+        self.daemon["settings"].pop("agentx", None)
         limit = vmconf.LARGEST_MEMORY.get(self.state["release"], vmconf.DEFAULT_LARGEST_MEMORY)
         try:
             verdict = vmconf.read(path, self.host, registry, limit, self.state["release"])

@@ -150,6 +150,12 @@ class WslProgram:
         if files.file(f"{folder}\\ext4.vhdx") is not None:
             raise WslError("location", "Wsl/Service/RegisterDistro/ERROR_FILE_EXISTS")
 
+    @staticmethod
+    def _need_no_root(folder, part):
+        """Windows denies to create the root directory of a drive, although it exists."""
+        if folder.rstrip("\\").endswith(":"):
+            raise WslError("denied", f"Wsl/Service/{part}/E_ACCESSDENIED")
+
     def _import(self, words):
         name, folder, file, *options = words
         content = self.host.files.file(file)
@@ -170,6 +176,7 @@ class WslProgram:
         version = version or self.host.default_version or 2
         files = self.host.files
         is_new = not files.is_folder(folder)
+        self._need_no_root(folder, "RegisterDistro")
         if version == 2 and not self.host.is_inbox and self.host.features["VirtualMachinePlatform"] != "Enabled":
             code = "Wsl/Service/RegisterDistro/CreateVm/HCS/HCS_E_SERVICE_NOT_AVAILABLE"
             raise WslError("components", code)
@@ -352,6 +359,7 @@ class WslProgram:
 
     def _move(self, distro, words):
         files, folder = self.host.files, words[0]
+        self._need_no_root(folder, "MoveDistro")
         if files.file(f"{folder}\\{distro.vhd}") is not None:
             raise WslError("location", "Wsl/Service/MoveDistro/ERROR_FILE_EXISTS")
         if not files.is_folder(folder) and not files.is_folder(parent(folder)):

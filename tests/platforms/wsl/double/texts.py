@@ -45,6 +45,7 @@ ENGLISH = {
     "usage": "Copyright (c) Microsoft Corporation. All rights reserved.\r\n\r\nUsage: wsl.exe [Argument] "
     "[Options...] [CommandLine]",
     "local_system": "Running WSL as local system is not supported.",
+    "denied": "Access is denied. ",
     "access": "The file cannot be accessed by the system.",
     "components": 'WSL2 is not supported with your current machine configuration.\r\nPlease enable the "Virtual '
     'Machine Platform" optional component and ensure virtualization is enabled in the BIOS.',

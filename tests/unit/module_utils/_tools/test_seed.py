@@ -150,6 +150,19 @@ def test_addresses_become_a_network_configuration_of_the_nics():
     }
 
 
+@pytest.mark.parametrize(
+    ("entry", "route"),
+    [
+        ("ip=192.0.2.5/32,gw=10.0.0.1", {"to": "0.0.0.0/0", "via": "10.0.0.1", "on-link": True}),
+        ("ip6=2001:db8::5/128,gw6=fe80::1", {"to": "::/0", "via": "fe80::1"}),
+        ("ip6=2001:db8::5/128,gw6=2001:db8:1::1", {"to": "::/0", "via": "2001:db8:1::1", "on-link": True}),
+        ("ip=dhcp,gw=10.0.0.1", {"to": "0.0.0.0/0", "via": "10.0.0.1"}),
+    ],
+)
+def test_gateway_of_a_single_address_is_reached_directly(entry, route):
+    assert network_config(ip_config=[entry])["ethernets"]["eth0"]["routes"] == [route]
+
+
 def test_empty_entry_leaves_its_nic_out_and_dns_alone_keeps_dhcp():
     assert list(network_config(ip_config=["", "ip=dhcp"])["ethernets"]) == ["eth1"]
     only_dns = network_config(nameservers=["10.0.0.1"])["ethernets"]

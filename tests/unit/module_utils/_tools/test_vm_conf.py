@@ -57,8 +57,7 @@ def nic_of(nic):
 
 def allowed(words):
     """The options that an instance may set, sorted; without the user who may create it."""
-    owners = {index for index, word in enumerate(words) if "owner" in words[max(0, index - 1) : index + 1]}
-    return sorted({word for index, word in enumerate(words) if index not in owners})
+    return sorted({word for word in words if not word.startswith("owner ")})
 
 
 def mac_of(text):

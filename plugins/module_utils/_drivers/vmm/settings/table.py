@@ -20,7 +20,7 @@ from ...._tools.marked_block import cannot_be_quoted
 from ..definition import DEFAULT_MEMORY, LOCAL, NATIVE, NATIVE_FLAGS, SWITCH, Nic, slot_name
 
 _OWNER = re.compile(r"[\w.-]*(:[\w.-]+)?", re.ASCII)
-_ALLOWED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_ALLOWED = re.compile(r"boot|cdrom|disk|instance|interface|memory|owner (?=.)[\w.-]*(:[\w.-]+)?", re.ASCII)
 _DETACH = "Detach it (state: absent), and attach another."
 
 
@@ -62,7 +62,10 @@ def _native(vm, given):
             raise Refused(f"{vm.name}: native.{key}: '{given[key]}' is not a boolean.", "Set true or false.")
     allowed = given.get("allow", [])
     if not isinstance(allowed, list) or not all(_ALLOWED.fullmatch(str(word)) for word in allowed):
-        raise Refused(f"{vm.name}: native.allow: '{allowed}' is not a list of words.", "See allow in vm.conf(5).")
+        raise Refused(
+            f"{vm.name}: native.allow: '{allowed}' is not a list of settings.",
+            "Supported: boot, cdrom, disk, instance, interface, memory, and 'owner USER[:GROUP]'.",
+        )
     return {**given, **({"allow": tuple(map(str, allowed))} if "allow" in given else {})}
 
 
@@ -83,10 +86,14 @@ def _network(vm, index, entry):
     _check_quotable(vm, f"networks[{index}].source", entry.get("source"))
     current = (vm.config.get("networks") or {}).get(index) or {}
     kind = entry.get("type") or current.get("type") or LOCAL
-    source = entry.get("source") or (current.get("source") if kind == SWITCH else None)
-    if kind == SWITCH and not source:
-        raise Refused(f"{vm.name}: networks[{index}].source is missing.", "Set the name of a switch of vm.conf.")
-    if kind == LOCAL and entry.get("source"):
+    given = entry.get("source")
+    source = given if given is not None else current.get("source")
+    if kind == SWITCH and source is None:
+        raise Refused(
+            f"{vm.name}: networks[{index}].source is missing.",
+            "Set the name of a switch of vm.conf, or an empty text for a NIC without a switch.",
+        )
+    if kind == LOCAL and given is not None:
         raise Refused(
             f"{vm.name}: networks[{index}].source: a NIC of type nat has no source.", "Omit it, or set type: network."
         )
@@ -147,18 +154,18 @@ def _nic(nic):
 # Writing ------------------------------------------------------------------------------------------------------------
 
 
-def with_config(definition, config, disks, seeds):
-    """Return ``definition`` with the settings in ``config``. ``disks`` are (path, format) in order, then ``seeds``."""
-    nics = []
+def with_config(definition, config, disks, seeds, current=None):
+    """Return ``definition`` with the settings in ``config``. ``disks`` are (path, format) in order, then ``seeds``.
+
+    What is equal in ``current``, the settings of ``definition``, stays as it is written or not written.
+    """
+    current, fields, nics = current or {}, {}, []
     networks = config.get("networks") or {}
     for number, key in enumerate(sorted(networks, key=int)):
-        current = definition.nics[number] if number < len(definition.nics) else Nic()
-        entry = networks[key]
-        switch = entry.get("source", "") if entry.get("type") == SWITCH else None
-        nics.append(replace(current, switch=switch, mac=entry.get("mac")))
-    fields = {}
+        nics.append(_written(networks[key], definition.nics[number] if number < len(definition.nics) else Nic()))
     for kind, setting in SETTINGS.items():
-        fields.update(setting.write(config.get(kind)) if setting.write else {})
+        is_same = kind in current and current[kind] == config.get(kind)
+        fields.update(setting.write(config.get(kind)) if setting.write and not is_same else {})
     return replace(
         definition,
         **fields,
@@ -166,6 +173,14 @@ def with_config(definition, config, disks, seeds):
         nics=tuple(nics),
         native={**dict(definition.native), **(config.get("native") or {})},
     )
+
+
+def _written(entry, current):
+    """Return ``current``, a Nic, with the values of ``entry`` that differ: a MAC address also keeps its letters."""
+    known = _nic(current)
+    switch = entry.get("source", "") if entry.get("type") == SWITCH else None
+    mac = current.mac if entry.get("mac") == known.get("mac") else entry.get("mac")
+    return replace(current, switch=switch, mac=mac)
 
 
 SETTINGS = {

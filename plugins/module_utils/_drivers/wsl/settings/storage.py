@@ -14,7 +14,7 @@ from ...._core.errors import Refused
 from ...._core.model import NEVER, POWER_OFF
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting
-from ...._tools.windows_files import key_of, windows_path
+from ...._tools.windows_files import is_on_share, is_root, key_of, windows_path
 from ...._tools.wsl import disk_of, folder_of, is_vm
 
 FOLDER = "C:\\WSL"
@@ -87,6 +87,28 @@ def _normalized_path(option, vm, path, _observer):
     return windows_path(vm, option, path) if path else path
 
 
+def _normalized_location(vm, path, _observer):
+    """Return the directory of a distribution. Raises Refused for one in which WSL cannot create or start it."""
+    if not path:
+        return path
+    path = windows_path(vm, "install_location", path)
+    label = f"{vm.name}: install_location: {path}"
+    if _is_same_path(vm.config.get("install_location"), path):
+        return path
+    if is_root(path):
+        raise Refused(
+            f"{label} is the root directory of a drive, and WSL cannot install a distribution there.",
+            "Set a directory on it, such as D:\\WSL\\NAME.",
+        )
+    if is_on_share(path):
+        raise Refused(
+            f"{label} is on a share, and WSL cannot start a distribution from there: it attaches the disk without the"
+            " credentials of the user.",
+            "Set a directory on a drive of the host.",
+        )
+    return path
+
+
 def _is_same_path(found, requested):
     return found is not None and key_of(found) == key_of(requested)
 
@@ -127,7 +149,7 @@ STORAGE = {
         same=_is_same_path,
         instead=_needs(MANAGE, "move"),
         read=lambda distro: folder_of(distro.raw),
-        normalize=partial(_normalized_path, "install_location"),
+        normalize=_normalized_location,
         write=_move,
     ),
     "disks": Setting(read=_read_disk, normalize=_normalized_disks, write=_resize),

@@ -188,8 +188,8 @@ def info(machine, *names, **more):
     return report_vms(driver, {"name": list(names) or None, **more}, "vmd")
 
 
-def foreign(host, more="", name="/etc/vm.conf"):
-    """Define the VM mail of the administrator in vm.conf, have vmd read it, and return the text of the file."""
-    host.write(name, FOREIGN.format(disk=host.disk(), more=more))
+def foreign(host, more="", name="/etc/vm.conf", before=""):
+    """Define the VM mail of the administrator in vm.conf after ``before``; return the text that vmd reads."""
+    host.write(name, before + FOREIGN.format(disk=host.disk(), more=more))
     host.well("vmctl", "reload")
     return host.file(name).read_text(encoding="latin-1")

@@ -168,7 +168,7 @@ def test_disabled_switch_does_not_exist_for_vmd(host):
     host.write("/etc/vm.conf", 'switch "uplink" {\n\tdisable\n\tinterface bridge0\n}\n')
     well(host, **DISKS)
     outcome = task(host, check=True, name=["b"], networks=[{"type": "network", "source": "uplink"}], **DISKS)
-    assert "b: networks[0].source: vm.conf has no switch 'uplink'." in outcome.msg
+    assert "b: networks[0].source: the switch 'uplink' is disabled" in outcome.msg
 
 
 def test_vm_is_not_started_without_its_switch(host):

@@ -36,6 +36,27 @@ def test_invalid_prefix_of_vm_conf_is_named(host):
     assert "vm.conf is invalid" in " ".join(problems)
 
 
+@pytest.mark.parametrize("mode", ["local", "routed"])
+@pytest.mark.parametrize(
+    ("conf", "isolation", "nat"),
+    [
+        ("pass\n", 0, 0),
+        ("pass in quick\n", 1, 0),
+        ("pass out quick\n", 0, 1),
+        ("pass quick\n", 1, 1),
+        ("set skip on tap\npass\n", 1, 0),
+    ],
+)
+def test_rules_of_the_administrator_are_evaluated_with_those_of_the_role(host, mode, conf, isolation, nat):
+    host.write("/etc/pf.conf", conf)
+    host.well("pfctl", "-f", "/etc/pf.conf")
+    found = compared(host, mode=mode, filter=True)
+    assert (len(found["isolation_problems"]), len(found["nat_problems"])) == (isolation, nat), found
+    assert compared(host, mode=mode)["isolation_problems"] == []
+    for other in ({"mode": "bridged"}, {"mode": mode, "state": "absent"}):
+        assert compared(host, **{"filter": True, **other})["nat_problems"] == []
+
+
 WEB = {"name": "web", "mac": "fe:e1:bb:00:00:01", "address": "10.60.0.11"}
 
 
