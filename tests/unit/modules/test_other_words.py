@@ -13,8 +13,10 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option, option_errors, other_words
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import parts_of
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS
 
@@ -23,6 +25,7 @@ from unit.plugin_utils.test_in_process import Action
 
 MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py"))
 WORDS = sorted({word for words in other_words.WORDS.values() for word in words.split()})
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA8WOE0cSv6Z4L9w9A1PvGs9YV3Tgk3XrYzVtB9Jc2oQ user@host"
 _USE = re.compile(r"Use (.+) instead\.$|[Ss]et (options: .+)\.$")
 _NOT_OPTIONS = ("not an option", "Unsupported parameters", "not supported on", "value of")
 
@@ -42,14 +45,22 @@ def error_of(name, arguments):
             self._loader = DataLoader()
 
         def _run_here(self, params):
+            full = in_full(params, self.module.options, self.module.platform)
+            if "machines" in self.module.options and params.get("name"):
+                assert requests(full, self.module.options)
             return {"msg": ""}
 
-    return Task(args=arguments, action=f"polyvirt.core.{name}").done()["msg"]
+    try:
+        return Task(args=arguments, action=f"polyvirt.core.{name}").done()["msg"]
+    except PolyvirtError as error:
+        return f"not an option or a value: {error}"
 
 
 @cache
 def _is_rejected(name, text):
-    return any(part in error_of(name, yaml.safe_load(text)) for part in _NOT_OPTIONS)
+    # Ansible reads the file of the key.
+    arguments = yaml.safe_load(re.sub(r"'\{\{ lookup.*\}\}'|\{\{ lookup.*\}\}", KEY, text))
+    return any(part in error_of(name, arguments) for part in _NOT_OPTIONS)
 
 
 def is_rejected(name, arguments):

@@ -53,8 +53,8 @@ WORDS = {
     "machines: [{name: web1}, {name: web2}]": "vms vm_list instances guests servers count replicas domains for_each",
     "state: started": "running started power power_state powered_on power_on status",
     "stop_mode: force": "force force_stop hard_stop kill",
-    "wait_for: [address]": "wait wait_for_ip wait_for_ip_address wait_for_lease wait_for_network wait_for_address",
-    "wait_for: [ssh]": "wait_for_ssh wait_ssh",
+    "wait_for: address": "wait wait_for_ip wait_for_ip_address wait_for_lease wait_for_network wait_for_address",
+    "wait_for: ssh": "wait_for_ssh wait_ssh",
     "timeout": "wait_timeout wait_seconds create_timeout timeout_create",
     "delete_disks": "delete_volumes remove_disks remove_all_storage remove_storage delete_storage purge_disks delete_data"
     " undefine_flags",
@@ -144,7 +144,8 @@ def _is_permitted(text, options):
     option, value = options.get(name), _VALUE.match(text)
     if option is None or suboption and suboption[0] not in option.options and name != "machines":
         return False
-    return not (value and option.choices) or value[1] in option.choices
+    choices = option.choices or getattr(option.options.get(option.short), "choices", ())
+    return not (value and choices) or value[1] in choices
 
 
 def suboption_instead_of(option, word, suboptions):

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 from ..._core.errors import PartlyApplied, PolyvirtError, Timeout
-from .state import POWER_BACK
+from .state import KILLING, POWER_BACK
 
 
 def longer_stop(progress):
     """Return the remedy for a guest that does not stop. The modules for snapshots have no options for a stop."""
     if progress.request.snapshot is not None:
         return "Stop the VM in a task after it."
+    if progress.phase == KILLING:
+        return "Its power was cut, and it is not off yet: check it on the hypervisor, and run the task again."
     return "Raise stop_timeout, or set stop_mode: graceful_then_force."
 
 
