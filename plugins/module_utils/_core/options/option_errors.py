@@ -45,7 +45,10 @@ def _misshapen(name, option, value):
     is_text = any(map(_is_plain_text, value if is_list and isinstance(value, list) else [value]))
     if not is_text and not (is_list and isinstance(value, dict)):
         return None
-    example = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
+    from .other_words import EXAMPLES  # Only errors need it.
+
+    other = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
+    example = EXAMPLES.get(name, other)
     wanted = f"a list of dictionaries, such as [{example}]" if is_list else f"a dictionary, such as {example}"
     return InvalidInput(f"{name}: it is {'text' if is_text else 'one dictionary'}.", f"Set {wanted}.")
 

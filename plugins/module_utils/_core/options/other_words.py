@@ -125,6 +125,14 @@ SUBOPTIONS = {
     "display": {"video_memory": "vram memory"},
     "devices": {"id": "address device host", "type": "kind"},
 }  # fmt: skip
+#: {option with suboptions: an example}
+EXAMPLES = {
+    "disks": "{size: 40G}",
+    "networks": "{source: NAME}",
+    "port_forwards": "{name: web, host_port: 8080, guest_port: 80}",
+    "shared_folders": "{name: data, host_path: /srv/data}",
+    "cloud_init": "{user: NAME}",
+}
 _NAMES = re.compile(r"\w+(?=:)|^\w+$")
 _VALUE = re.compile(r"\w+: (\w+)$")
 

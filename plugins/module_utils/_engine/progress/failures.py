@@ -45,6 +45,13 @@ def out_of_time(progress, remedy):
     return Timeout(message + repeated, waited, remedy)
 
 
+def of_new_vm(error):
+    """The error of a VM that this task has created, and that is kept. Several VMs may have failed with one error."""
+    new = type(error).__new__(type(error))
+    new.__dict__.update(error.__dict__, message=f"{error.message.rstrip('.')}. The VM was created, and is kept.")
+    return new
+
+
 def not_undone(error, last_error):
     """An unfinished creation could not be undone; ``error`` is why it is unfinished."""
     failed = _sentence(error)
