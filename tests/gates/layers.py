@@ -113,7 +113,7 @@ LAYERS = {
     "inventory": Layer(("plugin_utils", f"{_CORE}/errors", f"{_CORE}/options/option_errors"), ("ansible",)),
     "connection": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "lookup": Layer(
-        ("plugin_utils", f"{_CORE}/options/option_errors"),
+        ("plugin_utils", f"{_CORE}/options/option_errors", f"{_CORE}/options/other_words"),
         (
             *("ansible.errors", "ansible.module_utils.common.arg_spec", "ansible.plugins.loader"),
             *("ansible.plugins.lookup", "ansible.utils.display"),

@@ -130,7 +130,7 @@ def test_vms_of_info_modules_are_listed_and_not_called_as_described():
     report = report_of(record(0, info=listed))
     assert (report["compared"], report_of(record(0))["compared"]) == (False, True)
     assert "1 listed, not compared with tasks" in html(report)
-    assert "as described" not in html(report)
+    assert "1 as described" not in html(report)
 
 
 def test_networks_and_images_list_their_vms():
