@@ -13,7 +13,6 @@ from ansible.module_utils.common.validation import check_type_dict, check_type_l
 
 from ...module_utils._core.errors import InvalidInput, Unsupported
 from ...module_utils._core.options.option_errors import did_you_mean, meant_by, remedy_for
-
 from ...module_utils._core.planner.fleet import check_prune_max
 from .registry import PLATFORMS
 
@@ -131,7 +130,7 @@ class _Modules:
     options_of: Callable
 
     def check(self, where, given, platform):
-        """Raise InvalidInput for an option that platforms do not share; its remedy is one that this platform accepts."""
+        """Raise InvalidInput for an option that platforms do not share; this platform accepts what the remedy says."""
         unknown = next((name for name in given if name not in self.known), None)
         if unknown is not None:
             message = f"{where}: {unknown} is not an option that platforms share."

@@ -141,7 +141,11 @@ def test_short_form_as_a_module(tmp_path):
             "image.linked: true is not supported on virtualbox. Create",
         ),
         (proxmox_vm, {"port_forwards": []}, "port_forwards is not supported on proxmox. Guests are reached"),
-        (virsh_vm, {"networks": "default"}, "networks: it is text. Set a list of dictionaries, such as [{source: NAME}]."),
+        (
+            virsh_vm,
+            {"networks": "default"},
+            "networks: it is text. Set a list of dictionaries, such as [{source: NAME}].",
+        ),
         (virsh_vm, {"disks": ["20G"]}, "disks: it is text. Set a list of dictionaries, such as [{size: 40G}]."),
         (virsh_vm, {"networks": {"type": "nat"}}, "networks: it is one dictionary. Set a list of dictionaries"),
         (virsh_vm, {"machines": ["web1"]}, "machines: it is text. Set a list of dictionaries, such as [{name: ...}]."),

@@ -28,7 +28,8 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks import progres
         ),
         (
             {"name": ["web1"], "wait_for": {"http": ":80/"}, "timeout": 9},
-            "pve: virsh_vm (web1) is still running; it waits for http :80/ (timeout 9 s, without the platform's own work)",
+            "pve: virsh_vm (web1) is still running; it waits for http :80/"
+            " (timeout 9 s, without the platform's own work)",
         ),
         (
             {"name": ["web1"], "wait_for": {"condition": "winrm", "port": None}},

@@ -18,15 +18,15 @@ WORDS = {
     " volumes volume_size hdd hard_disk hard_disks drive drives storage_size root_size scsi virtio sata",
     "image: debian-13": "base_image os_image image_url image_path cloud_image source_image disk_image img qcow2 box"
     " base_box import_from file_id os_version distro tarball base_volume base_volume_id backing_store ova appliance",
-    "clone: NAME": "template template_name clone_from clone_vm_id base_vm source_vm parent parent_vm vm_template based_on"
-    " source_distro base_distro",
+    "clone: NAME": "template template_name clone_from clone_vm_id base_vm source_vm parent parent_vm vm_template"
+    " based_on source_distro base_distro",
     "iso": "cdrom dvd cd iso_path iso_file iso_image install_iso boot_iso location installation_media",
-    "networks: [{source: NAME}]": "network net net0 nic nics network_name network_device network_devices network_interface"
-    " network_interfaces interface interfaces netif portgroup switch switch_name network_adapters bridge bridge_name",
+    "networks: [{source: NAME}]": "network net net0 nic nics network_name network_device network_devices"
+    " network_interface network_interfaces interface interfaces netif portgroup switch switch_name network_adapters bridge bridge_name",
     "networks: [{vlan: 10}]": "vlan vlan_id vlan_tag",
     "networks: [{mac: '52:54:00:12:34:56'}]": "mac mac_address macaddress hwaddr",
-    "cloud_init: {ip_config: ['ip=192.0.2.10/24,gw=192.0.2.1']}": "ip ip_address ipaddress ipv4 static_ip gateway netmask"
-    " ipconfig ipconfig0 ip_config addresses",
+    "cloud_init: {ip_config: ['ip=192.0.2.10/24,gw=192.0.2.1']}": "ip ip_address ipaddress ipv4 static_ip gateway"
+    " netmask ipconfig ipconfig0 ip_config addresses",
     "addresses: [192.0.2.1/24]": "ip ip_address ipaddress cidr subnet address netmask",
     "ranges": "dhcp dhcp_range dhcp_ranges dhcp_start dhcp_end",
     "mode": "forward forward_mode",
@@ -56,8 +56,8 @@ WORDS = {
     "wait_for: address": "wait wait_for_ip wait_for_ip_address wait_for_lease wait_for_network wait_for_address",
     "wait_for: ssh": "wait_for_ssh wait_ssh",
     "timeout": "wait_timeout wait_seconds create_timeout timeout_create",
-    "delete_disks": "delete_volumes remove_disks remove_all_storage remove_storage delete_storage purge_disks delete_data"
-    " undefine_flags",
+    "delete_disks": "delete_volumes remove_disks remove_all_storage remove_storage delete_storage purge_disks"
+    " delete_data undefine_flags",
     "display": "graphics vnc spice vga video console_type",
     "devices": "hostpci hostpci0 usb usb0 pci pci_devices hostdev host_devices passthrough gpu",
     "shared_folders": "shared_folder synced_folder synced_folders mounts shares filesystems filesystem share",
@@ -66,8 +66,8 @@ WORDS = {
     "nested_virtualization": "nested nested_virt nested_hv enable_virtualization_extensions",
     "checkpoint_type": "checkpoints",
     "dynamic_memory": "balloon ballooning",
-    "native": "xml xslt args extra_args qemu_args qemu_commandline raw extra_config custom_config cpu_type cpu_mode machine"
-    " machine_type hotplug numa balloon customize advanced_settings vm_options",
+    "native": "xml xslt args extra_args qemu_args qemu_commandline raw extra_config custom_config cpu_type cpu_mode"
+    " machine machine_type hotplug numa balloon customize advanced_settings vm_options",
     "expires": "ttl lifetime expire expiry expiration expires_at expires_after",
     "platform": "provider hypervisor driver virt virt_type backend connector",
     "api_host": "host api_url url endpoint proxmox_url proxmox_host server_url",
@@ -150,7 +150,7 @@ def names_in(text):
 def _is_permitted(text, options):
     name, *suboption = names_in(text)
     option, value = options.get(name), _VALUE.match(text)
-    if option is None or suboption and suboption[0] not in option.options and name != "machines":
+    if option is None or (suboption and suboption[0] not in option.options and name != "machines"):
         return False
     choices = option.choices or getattr(option.options.get(option.short), "choices", ())
     return not (value and choices) or value[1] in choices

@@ -97,7 +97,9 @@ class VBoxFiles(LocalFiles):
         same = images.same_uuid(item.path, self._listing.media)
         if same:
             fault = f"has the same UUID as {same}, like a copy made with cp"
-            return Image(fault=fault, remedy=f"Set a new UUID: VBoxManage internalcommands sethduuid {quote(item.path)}")
+            return Image(
+                fault=fault, remedy=f"Set a new UUID: VBoxManage internalcommands sethduuid {quote(item.path)}"
+            )
         image_format = disk_header.format_of(item.path)
         names = foreign_image.fault_of(item.path, image_format, _ACCEPTED[item.purpose])
         if names:

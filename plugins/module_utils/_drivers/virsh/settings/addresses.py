@@ -117,8 +117,8 @@ def _check_free(path, nic, network, own, released):
     for holder in sorted(network.holders(address) - own_macs):
         raise Refused(
             f"{path}: the network '{network.name}' reserves {address} for {holder}.",
-            f"Set another address, or remove that reservation: virsh net-update {quote(network.name)} delete ip-dhcp-host"
-            f" \"<host ip='{address}'/>\" --live --config",
+            f"Set another address, or remove that reservation: virsh net-update {quote(network.name)} delete"
+            f" ip-dhcp-host \"<host ip='{address}'/>\" --live --config",
         )
 
 

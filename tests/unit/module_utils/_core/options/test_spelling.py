@@ -9,8 +9,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import DISK, Option, Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option_errors import (
     did_you_mean,
-    unknown_option,
     nearest,
+    unknown_option,
 )
 
 OPTIONS = {
