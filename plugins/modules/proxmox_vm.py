@@ -136,9 +136,9 @@ options:
         serial console is reported as C(serial), and any other display that has a screen and is not qxl as V(vnc).
   image:
     description:
-      - Disk image to create the first disk of the VM from: a name of the catalogue such as V(debian-13), an address, or
-        a volume such as V(local:import/debian-12.qcow2). Used only when the VM is created, and not compared later. A
-        volume needs Proxmox VE 7.2, all others 8.4.
+      - Disk image to create the first disk of the VM from. It is a name of the catalogue such as V(debian-13), an
+        address, or a volume such as V(local:import/debian-12.qcow2). Used only when the VM is created, and not compared
+        later. A volume needs Proxmox VE 7.2, all others 8.4.
       - Storages support the content type Import since Proxmox VE 8.3. On earlier versions, use a disk of another VM
         number on a storage with the content type Disk image, such as V(local:9000/vm-9000-disk-0.qcow2).
   clone:

@@ -96,6 +96,7 @@ LAYERS = {
             f"{_PORTS}/files",
             f"{_CORE}/errors",
             f"{_CORE}/results/approval",
+            f"{_CORE}/options/other_words",
             f"{_CORE}/planner/fleet",
             f"{_CORE}/record/leases",
             f"{_CORE}/options/image_names",

@@ -22,7 +22,8 @@ WORDS = {
     " based_on source_distro base_distro",
     "iso": "cdrom dvd cd iso_path iso_file iso_image install_iso boot_iso location installation_media",
     "networks: [{source: NAME}]": "network net net0 nic nics network_name network_device network_devices"
-    " network_interface network_interfaces interface interfaces netif portgroup switch switch_name network_adapters bridge bridge_name",
+    " network_interface network_interfaces interface interfaces netif portgroup switch switch_name"
+    " network_adapters bridge bridge_name",
     "networks: [{vlan: 10}]": "vlan vlan_id vlan_tag",
     "networks: [{mac: '52:54:00:12:34:56'}]": "mac mac_address macaddress hwaddr",
     "cloud_init: {ip_config: ['ip=192.0.2.10/24,gw=192.0.2.1']}": "ip ip_address ipaddress ipv4 static_ip gateway"
