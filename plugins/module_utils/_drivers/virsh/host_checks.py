@@ -152,7 +152,7 @@ def _check_directories(driver, plan):
         if owner and not files.may_enter(folder, *owner):
             raise Refused(
                 f"{plan.after.name}: {option}: QEMU runs as user {owner[0]}, who cannot enter the directory {folder}.",
-                f"Use another directory, or let that user enter it: setfacl -m u:{owner[0]}:x {folder}",
+                f"Use another directory, or let that user enter it: setfacl -m u:{owner[0]}:x {quote(folder)}",
             )
 
 
