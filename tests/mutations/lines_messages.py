@@ -12,11 +12,15 @@ _NATIVE_TESTS = ["tests/unit/module_utils/_drivers/vbox/settings/test_native_nam
 _WORDS_TESTS = ["tests/unit/modules/test_other_words.py"]
 _PLATFORMS = "plugins/plugin_utils/tasks/platforms.py"
 
+_LISTED = 'f"{unknown}: {messages[-1]}"'
+
 MUTATIONS = (
-    Mutation("names-of-version-7-are-unknown", _NATIVE, "or _NAMES.get(older) ", "", _NATIVE_TESTS),
-    Mutation("two-spellings-are-two-options", _NATIVE, "if other != key:", "if other is None:", _NATIVE_TESTS),
+    Mutation("names-of-version-7-are-unknown", _NATIVE, "_OF_VERSION_7.sub(lambda found: _BEFORE_7[found[0]], plain)",
+             "plain", _NATIVE_TESTS),
+    Mutation("two-spellings-are-two-options", _NATIVE, "other != key", "other is None", _NATIVE_TESTS),
     Mutation("word-names-what-the-platform-lacks", _PLATFORMS, "options.get(one, self.known[one])", "self.known[one]",
              _WORDS_TESTS),
-    Mutation("options-are-advised-for-each-name", _PLATFORMS, "if name in options:", "if name:", _WORDS_TESTS),
-    Mutation("hidden-options-are-listed", "_core/options/option_errors.py", '_HIDDEN.sub("", f', "str(f", _WORDS_TESTS),
+    Mutation("options-are-advised-for-each-name", _PLATFORMS, "name in options", "bool(name)", _WORDS_TESTS),
+    Mutation("hidden-options-are-listed", "_core/options/option_errors.py", f'_HIDDEN.sub("", {_LISTED})', _LISTED,
+             _WORDS_TESTS),
 )  # fmt: skip
