@@ -309,6 +309,22 @@ WITHOUT_VMS = (
 )
 
 
+def words_of_others(_checkout):
+    """The table of words of other tools, from the table that errors use."""
+    other = _import_plugin("module_utils._core.options.other_words")
+    rows = [(f"`{text}`", words) for text, words in other.WORDS.items()]
+    rows += [
+        (f"`{option}`: `{name}`", words) for option, names in other.SUBOPTIONS.items() for name, words in names.items()
+    ]
+    return [
+        "",
+        "| here | words |",
+        "|---|---|",
+        *(f"| {here} | `{'`, `'.join(words.split())}` |" for here, words in rows),
+        "",
+    ]
+
+
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
     Generator("modules", "README.md", modules),
@@ -323,6 +339,7 @@ GENERATORS = [
     Generator("images", "docs/vmm.md", images_on_vmd),
     Generator("versions", "docs/versions.md", versions),
     Generator("peers", "docs/comparison.md", peer_lines),
+    Generator("words", "docs/migration.md", words_of_others),
     Generator("platforms", "roles/vm/meta/argument_specs.yml", platforms_of_role),
     Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),

@@ -50,8 +50,12 @@ from pathlib import Path
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
 
 from ..module_utils._core.options.option_errors import nearest
+from ..module_utils._core.options.other_words import WORDS, names_in
+
+_DISPLAY = Display()
 
 #: Variables of a role that are not options: facts that it sets, and variables of its playbooks and profiles.
 _OTHER = {
@@ -70,6 +74,16 @@ _OTHER = {
 }
 
 
+def _word_of_others(role, name, known):
+    """The option of the role for a word of another tool, such as vm_memory for vm_ram; None if there is none."""
+    for text, words in WORDS.items():
+        option, suboption, *_more = [*names_in(text), "", ""]
+        for one in (f"{option.rstrip('s')}_{suboption}", suboption, option):
+            if f"{role}_{one}" in known and name.removeprefix(f"{role}_") in words.split():
+                return f"{role}_{one}"
+    return None
+
+
 class LookupModule(LookupBase):
     """Lookup plugin ``polyvirt.core.misspelt``."""
 
@@ -82,8 +96,12 @@ class LookupModule(LookupBase):
         known = self._known(role)
         for name in sorted(name for name in names if name.startswith(f"{role}_") and name not in known):
             similar = nearest(name, known)
+            meant = None if similar else _word_of_others(role, name, known)
             if similar:
                 yield f"{name} is not an option of role polyvirt.core.{role}; did you mean {similar}?"
+            elif meant and meant not in names:
+                # It may be a variable of the user, so the play goes on.
+                _DISPLAY.warning(f"{name} is not an option of role polyvirt.core.{role}; the option is {meant}.")
 
     def _known(self, role):
         path = Path(__file__).parents[2] / "roles" / role / "meta" / "argument_specs.yml"

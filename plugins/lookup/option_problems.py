@@ -62,6 +62,11 @@ _ROLES = Path(__file__).parents[2] / "roles"
 _CORRECT_NAME = "Correct it, or add your own variable to polyvirt_own_variables."
 
 
+def _about_null(name, option):
+    choices = f"Set one of {', '.join(map(str, option['choices']))}" if "choices" in option else "Set a value"
+    return f"{name}: it is null. {choices}, or leave the variable out; in AWX, give no answer to the question."
+
+
 class LookupModule(LookupBase):
     """Lookup plugin ``polyvirt.core.option_problems``."""
 
@@ -87,6 +92,9 @@ class LookupModule(LookupBase):
         spec = self._content(folder / "meta", "argument_specs.yml")["argument_specs"]["main"]["options"]
         values = {name: templar.template(scope[name]) for name in spec if name in scope}
         problems = error_messages(ArgumentSpecValidator(spec).validate(values))
+        # Ansible's own error names a type of Python.
+        null = [name for name, value in values.items() if value is None and name in variables]
+        problems = [_about_null(null[0], spec[null[0]])] if problems and null else problems
         problems = problems or [str(templar.template(scope.get(f"__{role}_problem", "")) or "").strip()]
         return list(filter(None, problems))
 

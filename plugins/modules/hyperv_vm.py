@@ -112,7 +112,7 @@ EXAMPLES = r"""
     cpus: 2
     memory: 4G
     secure_boot_template: linux
-    image: C:\images\debian-12.vhdx
+    image: debian-13
     disks:
       - size: 40G
     networks:

@@ -97,7 +97,8 @@ options:
       - Notes of the VM. This collection adds a last line for its own use, which the web interface does not show.
   tags:
     description:
-      - Tags of the VM. The list is complete; an empty list removes all tags. Proxmox VE stores them in lower case.
+      - Tags of the VM. The list is complete; an empty list removes all tags. Proxmox VE stores them in lower case
+        unless C(tag-style) of the datacenter is C(case-sensitive).
   autostart:
     description:
       - Whether the VM starts with its node.
@@ -135,8 +136,9 @@ options:
         serial console is reported as C(serial), and any other display that has a screen and is not qxl as V(vnc).
   image:
     description:
-      - A volume to create the first disk of the VM from, such as V(local:import/debian-12.qcow2). Used only when the VM
-        is created, and not compared later. Needs Proxmox VE 7.2.
+      - Disk image to create the first disk of the VM from. It is a name of the catalogue such as V(debian-13), an
+        address, or a volume such as V(local:import/debian-12.qcow2). Used only when the VM is created, and not compared
+        later. A volume needs Proxmox VE 7.2, all others 8.4.
       - Storages support the content type Import since Proxmox VE 8.3. On earlier versions, use a disk of another VM
         number on a storage with the content type Disk image, such as V(local:9000/vm-9000-disk-0.qcow2).
   clone:
@@ -149,8 +151,9 @@ options:
       - Settings that Proxmox VE passes to cloud-init at each start. They are compared and enforced; the guest reads
         a change at its next start. A VM without a cloud-init drive gets one. An empty value removes a setting.
       - O(cloud_init.password) cannot be read back. It is used only when the VM is created.
-      - The API does not accept documents, such as user data. Store them as snippets and name them with O(native), key
-        C(cicustom).
+      - With O(cloud_init.user_data), O(cloud_init.meta_data) or O(cloud_init.network_config), a new VM gets a seed ISO
+        instead, because the API accepts no documents. It is never compared later. A snippet that exists is named with
+        O(native), key C(cicustom).
       - If O(cloud_init.nameservers) or O(cloud_init.search_domains) is empty, the guest gets those of the node.
   native:
     description:
@@ -169,6 +172,23 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Create a Debian VM from an image that the node downloads, start it and wait for SSH
+  polyvirt.core.proxmox_vm:
+    name: web1
+    state: started
+    cpus: 2
+    memory: 2G
+    image: debian-13
+    disks:
+      - size: 20G
+    cloud_init:
+      user: admin
+      ssh_authorized_keys:
+        - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+      ip_config:
+        - ip=10.0.0.5/24,gw=10.0.0.1
+    wait_for: ssh
+
 - name: Clone a template, set an address and a key, start the VM and wait for SSH
   polyvirt.core.proxmox_vm:
     name: web1

@@ -139,7 +139,7 @@ EXAMPLES = r"""
     name: web1
     state: started
     provider: libvirt
-    os_type: debian-12
+    image: debian-13
     cpus: 2
     memory: 2G
     wait_for: ssh

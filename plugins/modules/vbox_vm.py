@@ -142,8 +142,7 @@ EXAMPLES = r"""
     os_type: debian
     cpus: 2
     memory: 2G
-    image:
-      source: /srv/images/debian-12.vdi
+    image: debian-13
     disks:
       - size: 20G
     cloud_init:

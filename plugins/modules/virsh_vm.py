@@ -135,9 +135,7 @@ EXAMPLES = r"""
     state: started
     cpus: 2
     memory: 2G
-    image:
-      source: /var/lib/libvirt/images/debian-12.qcow2
-      linked: true
+    image: debian-13
     disks:
       - size: 20G
     cloud_init:

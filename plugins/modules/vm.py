@@ -74,7 +74,7 @@ EXAMPLES = r"""
     state: started
     cpus: 2
     memory: 2G
-    image: /srv/images/debian-13.qcow2
+    image: debian-13
     wait_for: ssh
 
 - name: Create VMs on two platforms as one task
@@ -85,7 +85,7 @@ EXAMPLES = r"""
     machines:
       - name: web1
         platform: libvirt
-        image: /srv/images/debian-13.qcow2
+        image: debian-13
       - name: db1
         platform: proxmox
         memory: 16G

@@ -106,8 +106,7 @@ EXAMPLES = r"""
     name: web1
     state: started
     memory: 1G
-    image:
-      source: /var/vmm/images/debian-12.qcow2
+    image: debian-13
     disks:
       - size: 20G
     cloud_init:

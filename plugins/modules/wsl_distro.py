@@ -88,7 +88,7 @@ EXAMPLES = r"""
   polyvirt.core.wsl_distro:
     name: dev
     state: started
-    image: Debian
+    image: debian-13
     default_user: anna
     systemd: true
     keep_running: true

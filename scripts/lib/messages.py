@@ -23,7 +23,7 @@ _VM_VARIABLES = {"vm", "name", "label", "before", "after", "found", "self", "vm_
 #: A call of such a function has the placeholder of its first argument; of such a string method, that of the string.
 _TRANSPARENT_FUNCTIONS = {
     "_cause", "_left", "_listed", "_rounded_down", "_rounded_up", "_shown", "as_choice", "basename", "human_size",
-    "join", "len", "map", "max", "min", "repr", "show", "shown", "sorted", "splitext", "str",
+    "join", "len", "map", "max", "min", "quote", "repr", "show", "shown", "sorted", "splitext", "str",
 }  # fmt: skip
 _STRING_METHODS = {"partition", "replace", "rstrip", "strip", "pop"}
 #: An expression with more variants than this is ignored: its patterns would be of no use for a search.

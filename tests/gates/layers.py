@@ -96,6 +96,7 @@ LAYERS = {
             f"{_PORTS}/files",
             f"{_CORE}/errors",
             f"{_CORE}/results/approval",
+            f"{_CORE}/options/other_words",
             f"{_CORE}/planner/fleet",
             f"{_CORE}/record/leases",
             f"{_CORE}/options/image_names",
@@ -113,7 +114,7 @@ LAYERS = {
     "inventory": Layer(("plugin_utils", f"{_CORE}/errors", f"{_CORE}/options/option_errors"), ("ansible",)),
     "connection": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "lookup": Layer(
-        ("plugin_utils", f"{_CORE}/options/option_errors"),
+        ("plugin_utils", f"{_CORE}/options/option_errors", f"{_CORE}/options/other_words"),
         (
             *("ansible.errors", "ansible.module_utils.common.arg_spec", "ansible.plugins.loader"),
             *("ansible.plugins.lookup", "ansible.utils.display"),

@@ -29,6 +29,7 @@ from mutations import (
     lines_leases,
     lines_libvirt_host,
     lines_machines,
+    lines_messages,
     lines_needed,
     lines_outcomes,
     lines_planner,
@@ -51,6 +52,7 @@ from mutations import (
 
 MUTATIONS = (
     *lines_machines.MUTATIONS,
+    *lines_messages.MUTATIONS,
     *lines_planner.MUTATIONS,
     *lines_acting.MUTATIONS,
     *lines_guests.MUTATIONS,

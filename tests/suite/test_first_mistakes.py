@@ -16,7 +16,10 @@ from suite.by_ansible import module_of
 
 pytestmark = pytest.mark.full
 
-MISTAKES = yaml.safe_load(Path(__file__).with_name("first_mistakes.yml").read_text(encoding="utf-8"))
+MISTAKES, FOLLOWED = (
+    yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+    for name in ("first_mistakes.yml", "followed_remedies.yml")
+)
 KNOWN = "web1"
 
 
@@ -41,10 +44,17 @@ def test_each_first_mistake_has_a_clear_message(platform, shim, tmp_path):
     platform.bring({KNOWN: STOPPED})
     platform.define_network()
     before = platform.truth([KNOWN])
-    tasks = [_task(label, options) for label, options, *_words in MISTAKES]
+    tasks = [_task(label, options) for label, options, *_words in MISTAKES + FOLLOWED]
+    # What the remedy says is written instead.
+    tasks += [
+        {**_task(f"{label}, followed", given), "check_mode": True} for label, _options, _remedy, given in FOLLOWED
+    ]
     defaults = {module_of(platform, about): platform.options(about) for about in ("vm", "snapshot")}
     play = {"vars": {"vm_platform": "libvirt"}, "module_defaults": defaults}
     results = front_door.play(platform, shim, tmp_path, tasks, play)
-    problems = [one for label, _task, *words in MISTAKES for one in _problems(label, words, *results[label])]
+    mistakes = MISTAKES + [one[:-1] for one in FOLLOWED]
+    problems = [one for label, _task, *words in mistakes for one in _problems(label, words, *results[label])]
+    followed = {label: results[f"{label}, followed"] for label, *_others in FOLLOWED}
+    problems += [f"{label}: {result.get('msg')}" for label, (failed, result) in followed.items() if failed]
     assert not problems, "\n".join(problems)
     assert platform.truth([KNOWN]) == before

@@ -43,7 +43,7 @@ def _rejected_on_error(works):
         yield
     except PolyvirtError as error:
         for work in works:
-            work.plan = work.refused(work.labelled(error.message), error.remedy or "")
+            work.plan = work.refused(work.labelled(error.message), error.remedy)
 
 
 def _is_claiming(work):

@@ -54,7 +54,7 @@ class Observer:
         for target in (Target(name=name), Target(id=name)):
             fitting = _selected(target, by_key)
             if len(fitting) > 1:
-                raise ambiguous(name, fitting)
+                raise ambiguous(f"clone.source: {name}", fitting, "clone.source")
             if fitting:
                 return fitting[0]
         return Vm.absent(name)
@@ -78,10 +78,10 @@ def _selected(target, by_key):
     return list(by_key.get(target.key, {}).values())
 
 
-def ambiguous(label, found):
-    """Return the error for a name that several VMs have."""
+def ambiguous(label, found, option="id"):
+    """Return the error for a name that several VMs have. ``option`` selects one of them by its id."""
     ids = ", ".join(sorted(str(vm.id) for vm in found))
-    return PolyvirtError(f"{label}: {len(found)} VMs have this name.", f"Set id to one of {ids}.")
+    return PolyvirtError(f"{label}: {len(found)} VMs have this name.", f"Set {option} to one of {ids}.")
 
 
 def _merged(known, observed, facets):

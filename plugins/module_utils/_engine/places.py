@@ -41,7 +41,7 @@ def _check_host(works, growing):
     try:
         usage = Usage(first.task.observer.observe(None, _FACETS).vms, first.request.policy.limits)
     except PolyvirtError as error:
-        first.plan = first.refused(first.labelled(f"limits: {error.message}"), error.remedy or "")
+        first.plan = first.refused(first.labelled(f"limits: {error.message}"), error.remedy)
         return
     for work in works:
         if work in growing or (work.plan.changed and work.plan.after.power == ABSENT):

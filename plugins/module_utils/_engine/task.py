@@ -65,7 +65,7 @@ class Work:
 
     def refused(self, message, remedy=""):
         """Return the plan that changes nothing, because it is rejected."""
-        return Plan(self.found, self.found, refusal=Refusal(message, remedy))
+        return Plan(self.found, self.found, refusal=Refusal(message, remedy or ""))
 
     def labelled(self, message):
         """Return a message that begins with the VM's name; messages of tools may begin with the id, or with neither."""
@@ -321,7 +321,7 @@ class Task:
         try:
             resolved = self.driver.resolve_image(work.request)
         except PolyvirtError as error:
-            work.plan = work.refused(work.labelled(error.message), error.remedy or "")
+            work.plan = work.refused(work.labelled(error.message), error.remedy)
             return
         if resolved is not work.request:
             work.request = resolved
@@ -369,7 +369,7 @@ class Task:
         if work.conflict is not None and not isinstance(error, (NotFound, Unsupported)):
             work.plan = work.refused(*work.conflict)
         elif error is not None:
-            work.plan = work.refused(work.labelled(error.message), error.remedy or "")
+            work.plan = work.refused(work.labelled(error.message), error.remedy)
 
     # Results ----------------------------------------------------------------------------------------------------------
 

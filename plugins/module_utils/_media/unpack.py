@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from .._core.errors import CommandFailed, Refused, Unavailable
 from .._ports import files, partial_files
+from .._ports.clock import call_timeout
 from .._ports.command import Commands
 from .._tools.qemu_img import QemuImg
 from . import foreign_image
@@ -56,7 +57,7 @@ def unpack(source, chain, image_format):
         files.remove(target)
         if step.verb == "convert":
             _check_names(source, image_format)
-            QemuImg(Commands()).convert(source, image_format, target, step.what)
+            QemuImg(Commands(call_timeout(None))).convert(source, image_format, target, step.what)
         elif step.tool == "zst":
             _run_zstd(source, target)
         else:
@@ -78,7 +79,7 @@ def _check_names(path, image_format):
 
 
 def _run_zstd(source, target):
-    commands = Commands()
+    commands = Commands(call_timeout(None))
     argv = [commands.find("zstd"), "-d", "-q", "-f", "-o", target, source]
     completed = commands.run(argv, timeout=None, writes=True)
     if completed.rc != 0:

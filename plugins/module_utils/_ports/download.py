@@ -106,6 +106,13 @@ def _write(response, path, offset, step):
     return expected is None or received >= int(expected)
 
 
+#: What to do if a server is not reached at all.
+_NO_NETWORK = (
+    "Check the network of this host. Behind a proxy, set https_proxy in the environment of the task; polyvirt_mirrors"
+    " names mirrors."
+)
+
+
 @contextmanager
 def _opened(url, timeout, headers=None, secret=None):
     """Yield the response; errors of the libraries are converted to errors of this collection.
@@ -132,7 +139,7 @@ def _opened(url, timeout, headers=None, secret=None):
         raise errors.Unavailable(text, why="not_responding") from None
     except (URLError, UrlsConnectionError, NoSSLError, SSLValidationError, HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise errors.Unavailable(f"{shown(url)}: {reason}.", why="not_responding") from None
+        raise errors.Unavailable(f"{shown(url)}: {reason}.", "not_responding", _NO_NETWORK) from None
     try:
         yield response
     finally:

@@ -49,7 +49,7 @@ def knowledge_of(name, catalogue, today, mirrors):
     """Return the suboption ``catalogue`` of an image with this name, see plugin_utils/tasks/image_names.py."""
     entry = catalogue.find(name.lower())
     if entry is None:
-        return {"names": sorted(catalogue.entries())}
+        return {"names": {name: one.get("codename") or "" for name, one in sorted(catalogue.entries().items())}}
     known = as_result(entry, today)
     ended = f"{entry['name']} has had no support by its vendor since {known['end_of_life']}."
     return {

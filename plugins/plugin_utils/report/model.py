@@ -9,6 +9,7 @@ A record is a dictionary about one VM and one task: what the task did or would d
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from ...module_utils._core.record.leases import iso, read_time
@@ -27,11 +28,13 @@ _FACTS = (
     *("restart_required", "reason"),
 )
 _LISTS = ("tags", "restart_required")
+#: Embeddings, overrides and isolates: a text with one of them looks like another text.
+_DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def build(records, about):
     """The data of the report. ``about``: ``title`` and ``created`` (UTC), and what is known of the run."""
-    found = _Vms()
+    records, found = [_visible(one) for one in records], _Vms()
     for record in records:
         if (record["vm"] or {}).get("name"):
             found.add(record)
@@ -40,6 +43,7 @@ def build(records, about):
     return {
         "schema": SCHEMA,
         **_about(records, about),
+        "compared": any("changed" in (one["info"] or {}) for one in records),
         "summary": {**_counts(vms), "tasks": dict(Counter(one["status"] for one in tasks))},
         "hosts": _hosts(vms),
         "tasks": tasks,
@@ -47,6 +51,15 @@ def build(records, about):
         "networks": networks(vms),
         "images": images(vms),
     }
+
+
+def _visible(value):
+    """A record in which characters that change the direction of what follows are shown by their number."""
+    if isinstance(value, str):
+        return _DIRECTION.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+    if isinstance(value, dict):
+        return {_visible(key): _visible(one) for key, one in value.items()}
+    return [_visible(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _about(records, about):

@@ -44,7 +44,7 @@ def html(report):
         order={status: number for number, status in enumerate(STATUSES)},
         anchors={vm["key"]: f"vm-{number}" for number, vm in enumerate(vms, 1)},
         names={vm["key"]: vm["name"] for vm in vms},
-        parts=_parts(summary),
+        parts=_parts(summary, report["compared"]),
         bar=_bar(summary),
         **_own_code(),
     )
@@ -73,9 +73,10 @@ def _hash(text):
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _parts(summary):
+def _parts(summary, is_compared):
+    texts = _PARTS if is_compared else {**_PARTS, "ok": "{} listed, not compared with tasks"}
     parts = [
-        {"status": status, "text": text.format(summary[status])} for status, text in _PARTS.items() if summary[status]
+        {"status": status, "text": text.format(summary[status])} for status, text in texts.items() if summary[status]
     ]
     failed = summary["tasks"].get("failed", 0)
     if failed:

@@ -71,9 +71,8 @@ class OverPlatforms(PlatformAction):
         del tmp  # Of no effect since ansible-core 2.3.
         super().run(None, task_vars)
         try:
-            known = [name for name in self.module.options if name not in ("platform", "options")]
-            given = explicit(self._task.args)
-            parts, order = parts_of(self.about, given, known, self._default_platform(task_vars or {}))
+            given, default = explicit(self._task.args), self._default_platform(task_vars or {})
+            parts, order = parts_of(self.about, given, self.module.options, default, self._options_of)
         except PolyvirtError as error:
             return {"failed": True, "msg": str(error)}
         if len(parts) == 1:
@@ -83,6 +82,9 @@ class OverPlatforms(PlatformAction):
         for part in parts:
             part.arguments.pop(EXPECTED, None)
         return self._together(parts, order, task_vars or {}, expected[0] if expected else None)
+
+    def _options_of(self, module):
+        return self._shared_loader_obj.action_loader.get(f"polyvirt.core.{module}", class_only=True).module.options
 
     def _together(self, parts, order, task_vars, expected):
         """Run all modules in check mode first; only if none fails, run them to make the changes."""

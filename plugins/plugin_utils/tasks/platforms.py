@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Callable
 
 from ansible.module_utils.common.validation import check_type_dict, check_type_list
 
 from ...module_utils._core.errors import InvalidInput, Unsupported
-from ...module_utils._core.options.option_errors import did_you_mean
+from ...module_utils._core.options.option_errors import did_you_mean, meant_by, remedy_for
 from ...module_utils._core.planner.fleet import check_prune_max
 from .registry import PLATFORMS
 
@@ -39,17 +40,18 @@ class Part:
     arguments: dict
 
 
-def parts_of(about, arguments, known, default=None):
+def parts_of(about, arguments, known, default=None, options_of=lambda module: {}):
     """Return ([Part], [platform of each VM in the requested order]); the second is empty if there is one platform.
 
-    ``known`` are the options that all platforms share, ``default`` is the platform if the task sets none. Raises
-    InvalidInput or Unsupported.
+    ``known`` are the options that all platforms share, ``default`` is the platform if the task sets none;
+    ``options_of`` returns those of a module. Raises InvalidInput or Unsupported.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     own, options = _platform(given, default), given.pop("options", {})
-    _check_known(f"polyvirt.core.{about}", given, known)
+    modules = _Modules(about, known, options_of)
+    modules.check(f"polyvirt.core.{about}", given, own)
     machines = _read("machines", given.get("machines") or [], check_type_list, "Set a list of VMs.")
-    entries = [_entry(place, entry, own, known) for place, entry in enumerate(machines)]
+    entries = [_entry(place, entry, own, modules) for place, entry in enumerate(machines)]
     if all(platform == own for platform, _described in entries):
         machines = {"machines": [described for _platform, described in entries]} if "machines" in given else {}
         return [_part(about, own, _of_task({**_joined(given, options), **machines}, known))], []
@@ -66,12 +68,12 @@ def parts_of(about, arguments, known, default=None):
     ], order
 
 
-def _entry(place, entry, own, known):
+def _entry(place, entry, own, modules):
     """Return (platform, entry for its module) of one entry of ``machines``."""
     where = f"machines[{place}]"
     given = dict(_read(where, entry, check_type_dict, "Set a dictionary with the name and the options of a VM."))
     platform, options = _platform(given, own), given.pop("options", {})
-    _check_known(where, given, known)
+    modules.check(where, given, platform)
     return platform, _joined(given, options)
 
 
@@ -119,13 +121,34 @@ def _read(where, value, check_type, remedy):
         raise InvalidInput(f"{where}: the value has a wrong type.", remedy) from None
 
 
-def _check_known(where, given, known):
-    unknown = next((name for name in given if name not in known), None)
-    if unknown is not None:
-        raise InvalidInput(
-            f"{where}: {unknown} is not an option that platforms share.",
-            f"{did_you_mean(unknown, known)}Options of one platform alone are set in options: {{{unknown}: ...}}.",
-        )
+@dataclass(frozen=True)
+class _Modules:
+    """The options of a module for all platforms, and of those of the platforms: {name: Option}."""
+
+    about: str
+    known: dict
+    options_of: Callable
+
+    def check(self, where, given, platform):
+        """Raise InvalidInput for an option that platforms do not share; this platform accepts what the remedy says."""
+        unknown = next((name for name in given if name not in self.known), None)
+        if unknown is not None:
+            message = f"{where}: {unknown} is not an option that platforms share."
+            raise InvalidInput(message, self._remedy(unknown, platform))
+
+    def _remedy(self, name, platform):
+        module = PLATFORMS[platform].modules.get(self.about) if platform in PLATFORMS else None
+        options = self.options_of(module) if module else {}
+        if name in options:
+            return f"It is one of {platform} alone: set options: {{{name}: ...}}."
+        from ...module_utils._core.options.other_words import names_in  # Only errors need it.
+
+        lacked = set(self.known) - {*options, "platform"} if options else ()
+        remedy = remedy_for(name, {one: options.get(one, self.known[one]) for one in self.known if one not in lacked})
+        own, _is_word = meant_by(name, {one: options[one] for one in options if one not in self.known})
+        if own and not remedy:
+            remedy = f"On {platform}, set options: {{{names_in(own)[0]}: ...}}."
+        return remedy or f"See: ansible-doc polyvirt.core.{module or self.about}"
 
 
 def _part(about, platform, arguments):

@@ -134,7 +134,7 @@ def describe(host, module, arguments):
     names = arguments.get("name") or []
     named = ", ".join(map(str, names)) if isinstance(names, (list, tuple)) else str(names)
     goal = _goal(arguments.get("wait_for"))
-    limit = f" for at most {arguments['timeout']} s" if goal and arguments.get("timeout") else ""
+    limit = f" (timeout {arguments['timeout']} s, without the platform's own work)" if arguments.get("timeout") else ""
     about = f" ({named})" if named else ""
     return f"{host}: {module.rpartition('.')[2]}{about} is still running" + (
         f"; it waits for {goal}{limit}" if goal else ""

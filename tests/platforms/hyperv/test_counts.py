@@ -63,7 +63,7 @@ def test_what_a_creation_needs_is_not_read_for_vms_that_exist():
         ({"image": {"source": "C:\\no.vhdx"}}, "web: image.source: C:\\no.vhdx does not exist"),
         (
             {"image": {"source": "C:\\text.vhdx"}},
-            "web: image.source: C:\\text.vhdx is in use, or is not a virtual disk",
+            "web: image.source: C:\\text.vhdx is not a virtual disk. Use a VHDX or VHD file.",
         ),
         ({"disks": [{"size": "900G", "format": "vhdx-fixed"}]}, "web: storage_path: 901G "),
     ],

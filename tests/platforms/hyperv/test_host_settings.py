@@ -165,12 +165,21 @@ def test_adapter_with_an_address_needs_permission(cuts):
         assert "interrupts its connections for some seconds: Ethernet (192.0.2.5/24)" in done["msg"]
         assert "allow_connection_loss: true" in done["msg"]
     done = apply(host, switches=[{**BUSY, "allow_management_os": False}])
-    assert "takes the interface away from the host" in done["msg"]
+    assert "ends the host's connections through it for good" in done["msg"]
     assert look(host) == before
     done = apply(host, switches=[BUSY], allow_connection_loss=True)
     assert not done["failed"], done["msg"]
     assert list(done["diff"]["after"]) == ["switches.lan"]
     assert apply(host, switches=[BUSY])["changed"] is False
+
+
+def test_switch_that_leaves_its_adapter_cuts_the_host_off_for_good():
+    host = machine(enabled=True, knobs=Knobs())
+    apply(host, switches=[BUSY], allow_connection_loss=True)
+    for kind in ("internal", "private"):
+        done = apply(host, check=True, switches=[{"name": "lan", "type": kind}])
+        assert "changing it ends the host's connections through it for good: vEthernet (lan)" in done["msg"]
+        assert "some seconds" not in done["msg"]
 
 
 NAT = {"name": "nat", "type": "nat", "address": "10.60.0.1/24"}

@@ -27,6 +27,7 @@ CORRECT = [
     ("agent", "agent_port"),
     ("vm", "vm_owner"),
     ("vm", "vm_hostname"),
+    ("vm", "vm_ram"),
     ("vm", "__vm_memroy"),
     ("vm", "agent_profle"),
     ("guest_image", "guest_image_result"),
@@ -54,6 +55,9 @@ def _sentences(ansible_playbook, tmp_path_factory):
     (folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
     code, output = ansible_playbook("-i", folder / "hosts.yml", folder / "play.yml")
     assert code == 0, output
+    warned = " ".join(output.split())
+    assert "vm_ram is not an option of role polyvirt.core.vm; the option is vm_memory." in warned
+    assert "the option is vm_cloud_init" not in warned
     return json.loads((folder / "found").read_text(encoding="utf-8"))
 
 

@@ -17,6 +17,10 @@ VALUES = {
     ),
     "own name": ({"vm_name": "web", "vm_memroy": "1G", "polyvirt_own_variables": ["vm_memroy"]}, ""),
     "none": ({"vm_name": "web", "vm_state": "{{ 'stopped' }}"}, ""),
+    "null": (
+        {"vm_name": "web", "vm_state": None},
+        "vm_state: it is null. Set one of started, stopped, absent, or leave",
+    ),
     "choice": ({"vm_name": "web", "vm_platform": "xen"}, "value of vm_platform must be one of: libvirt, virtualbox"),
     "type": ({"vm_name": "web", "vm_cpus": "{{ 'two' }}"}, "argument 'vm_cpus' is of type"),
     "rule of the role": ({"vm_machines": [{"memory": "1G"}], "vm_name": ""}, "vm_machines has 1 entries"),

@@ -67,8 +67,8 @@ def test_short_form_equals_the_full_form(short, full):
         ),
         (
             {"image": {"source": "/", "price": 1}},
-            "Unsupported parameters: image.price. Supported parameters include: catalogue, checksum, headers, linked,"
-            " refresh, require_signature, source.",
+            "Unsupported parameters: image.price. Supported parameters include: checksum, headers, linked, refresh,"
+            " require_signature, source.",
         ),
         ({"clone": {"source": "db", "linked": "perhaps"}}, "found in 'clone'. and we were unable to convert to bool"),
         ({"clone": ["db"]}, "clone: ['db'] is neither a string nor a dictionary. Set the source, or {source: ...}."),
@@ -141,8 +141,12 @@ def test_short_form_as_a_module(tmp_path):
             "image.linked: true is not supported on virtualbox. Create",
         ),
         (proxmox_vm, {"port_forwards": []}, "port_forwards is not supported on proxmox. Guests are reached"),
-        (virsh_vm, {"networks": "default"}, "networks: it is text. Set a list of dictionaries, such as [{type: ...}]."),
-        (virsh_vm, {"disks": ["20G"]}, "disks: it is text. Set a list of dictionaries, such as [{size: ...}]."),
+        (
+            virsh_vm,
+            {"networks": "default"},
+            "networks: it is text. Set a list of dictionaries, such as [{source: NAME}].",
+        ),
+        (virsh_vm, {"disks": ["20G"]}, "disks: it is text. Set a list of dictionaries, such as [{size: 40G}]."),
         (virsh_vm, {"networks": {"type": "nat"}}, "networks: it is one dictionary. Set a list of dictionaries"),
         (virsh_vm, {"machines": ["web1"]}, "machines: it is text. Set a list of dictionaries, such as [{name: ...}]."),
         (virsh_vm, {"display": "vnc"}, "display: it is text. Set a dictionary, such as {type: ...}."),

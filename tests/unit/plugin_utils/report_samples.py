@@ -50,6 +50,7 @@ def vm_entry(number, **changes):
         "settings": {"node": node} if node else {},
         "native": {"secret": "not for a report"},
         "restart_required": [],
+        "changed": False,
         **changes,
     }
 

@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks import progres
         ({"name": ["web1", "web2"]}, "pve: virsh_vm (web1, web2) is still running"),
         (
             {"name": "web1", "wait_for": "ssh", "timeout": 900},
-            "pve: virsh_vm (web1) is still running; it waits for SSH for at most 900 s",
+            "pve: virsh_vm (web1) is still running; it waits for SSH (timeout 900 s, without the platform's own work)",
         ),
         ({"machines": [{"name": "web1"}], "wait_for": "state"}, "pve: virsh_vm is still running"),
         (
@@ -28,7 +28,8 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks import progres
         ),
         (
             {"name": ["web1"], "wait_for": {"http": ":80/"}, "timeout": 9},
-            "pve: virsh_vm (web1) is still running; it waits for http :80/ for at most 9 s",
+            "pve: virsh_vm (web1) is still running; it waits for http :80/"
+            " (timeout 9 s, without the platform's own work)",
         ),
         (
             {"name": ["web1"], "wait_for": {"condition": "winrm", "port": None}},

@@ -10,6 +10,7 @@ import json
 import pytest
 from ansible_collections.polyvirt.core.plugins.plugin_utils.report.formats import as_json
 from ansible_collections.polyvirt.core.plugins.plugin_utils.report.model import build
+from ansible_collections.polyvirt.core.plugins.plugin_utils.report.page import html
 from ansible_collections.polyvirt.core.plugins.plugin_utils.report.results import records_of_registered
 from jsonschema import Draft202012Validator
 
@@ -117,6 +118,19 @@ def test_changed_host_is_a_task_without_a_vm():
 def test_role_that_failed_on_a_host_is_a_failed_task():
     ended = failed(0, "no space", vm=None, info=None, event="host.failed", role="vmm_host")
     assert [(one["task"], one["status"]) for one in report_of(ended)["tasks"]] == [("vmm_host", "failed")]
+
+
+def test_text_that_reverses_what_follows_is_shown_by_its_number():
+    vm = one_of(record(0, info=vm_entry(0, description="\u202egnp.exe", tags=["\u2066a"])))
+    assert (vm["description"], vm["tags"]) == ("\\u202egnp.exe", ["\\u2066a"])
+
+
+def test_vms_of_info_modules_are_listed_and_not_called_as_described():
+    listed = {name: value for name, value in vm_entry(0).items() if name != "changed"}
+    report = report_of(record(0, info=listed))
+    assert (report["compared"], report_of(record(0))["compared"]) == (False, True)
+    assert "1 listed, not compared with tasks" in html(report)
+    assert "1 as described" not in html(report)
 
 
 def test_networks_and_images_list_their_vms():

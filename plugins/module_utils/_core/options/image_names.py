@@ -53,7 +53,10 @@ def check_no_download(image, option):
 
 
 def names_of(image):
-    """Return the names of the catalogue that the action plugin has passed on, None if it has found the name."""
+    """Return the names of the catalogue that the action plugin has passed on, None if it has found the name.
+
+    They are {name: code name of the version, or empty}.
+    """
     catalogue = image.get("catalogue") or {}
     return None if catalogue.get("media") else catalogue.get("names") or ()
 
@@ -78,7 +81,8 @@ def read_image(text, forms, about, names=None, online_names=None):
     online = {name.lower(): name for name in online_names or ()}
     if ONLINE in forms and (online_names is None or text.lower() in online):
         return Image(ONLINE, online.get(text.lower(), text))
-    raise _unknown(text, about, [*names, *(online_names or ())], _instead(forms, online_names))
+    codes = names if isinstance(names, dict) else {}
+    raise _unknown(text, about, [*names, *(online_names or ())], _instead(forms, online_names), codes)
 
 
 def _no_name(text, form, about):
@@ -101,11 +105,12 @@ def _instead(forms, online_names):
     return "Set a name of the catalogue, an absolute path, or an address."
 
 
-def _unknown(text, about, names, instead):
+def _unknown(text, about, names, instead, codes):
     from difflib import get_close_matches  # Only errors need it.
 
     lower = {name.lower(): name for name in names}
-    near = [name for name in lower if name.startswith(text.lower())] or get_close_matches(text.lower(), lower)
+    known = [name for name in lower if name.startswith(text.lower()) or codes.get(name) == text.lower()]
+    near = known or get_close_matches(text.lower(), lower)
     meant = " or ".join(lower[name] for name in near)
     return InvalidInput(
         f"{about}: there is no image named '{text}'.",

@@ -98,6 +98,9 @@ class Option:
     def in_full(self, value, name):
         """Return the value as a dictionary; a value in the short form is that of the suboption ``short``."""
         if isinstance(value, (str, int)) and not isinstance(value, bool):
+            number = next((one for one, its in self.options.items() if its.type == "int"), None)
+            if number and str(value).isdigit():
+                raise InvalidInput(f"{name}: {value} is no {self.short}.", f"Set {name}: {{{number}: {value}}}.")
             return {self.short: value}
         if not isinstance(value, dict):
             raise InvalidInput(

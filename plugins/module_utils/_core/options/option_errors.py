@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import re
+
 from ..errors import InvalidInput
 
 #: There are few options, and many are short: "sise" is similar to size.
 _SIMILAR = 0.75
 #: Types of options that are text for a task.
 _TEXT = ("str", "path")
+#: Options that only this collection sets, as Ansible lists them.
+_HIDDEN = re.compile(r"\b(approval|catalogue|controller_time), ")
 
 
 def error_messages(validated, unknown="Unsupported parameters"):
@@ -21,7 +25,7 @@ def error_messages(validated, unknown="Unsupported parameters"):
     """
     messages = list(validated.error_messages)
     if validated.unsupported_parameters:
-        messages[-1] = f"{unknown}: {messages[-1]}"
+        messages[-1] = _HIDDEN.sub("", f"{unknown}: {messages[-1]}")
     return messages
 
 
@@ -41,7 +45,10 @@ def _misshapen(name, option, value):
     is_text = any(map(_is_plain_text, value if is_list and isinstance(value, list) else [value]))
     if not is_text and not (is_list and isinstance(value, dict)):
         return None
-    example = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
+    from .other_words import EXAMPLES  # Only errors need it.
+
+    other = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
+    example = EXAMPLES.get(name, other)
     wanted = f"a list of dictionaries, such as [{example}]" if is_list else f"a dictionary, such as {example}"
     return InvalidInput(f"{name}: it is {'text' if is_text else 'one dictionary'}.", f"Set {wanted}.")
 
@@ -85,27 +92,48 @@ def _is_plain_text(value):
 
 
 def misspelt(params, options):
-    """Return the error for the first misspelt option of a task, or None. Ansible's own error lists all options."""
-    written, meant = misspelt_option(params, options) or (None, None)
-    return written and InvalidInput(f"{written} is not an option of this module.", f"Did you mean {meant}?")
+    """Return the error for the first unknown option that is known to other tools, or misspelt, or None.
+
+    Ansible's own error lists all options.
+    """
+    written, remedy = unknown_option(params, options) or (None, None)
+    return written and InvalidInput(f"{written} is not an option of this module.", remedy)
 
 
-def misspelt_option(given, options):
-    """Return (misspelt option of the task, intended option), or None if no option is misspelt.
+def unknown_option(given, options):
+    """Return (unknown option of a task, the remedy), or None if nothing is known about any of them.
 
     ``given``: the arguments of a task; ``options``: {name: Option}. Suboptions count, such as ``disks.sise``.
     """
-    known = [name for option, one in options.items() for name in (option, *one.aliases)]
     for name, value in given.items():
-        if name not in known:
-            similar = nearest(name, known, _SIMILAR)
-            if similar:
-                return name, similar
+        remedy = remedy_for(name, options)
+        if remedy:
+            return name, remedy
+        of_suboptions = options[name].options if name in options else {}
         for entry in _entries(value, options.get(name)):
-            misspelt = misspelt_option(entry, options[name].options)
-            if misspelt:
-                return tuple(f"{name}.{one}" for one in misspelt)
+            found = ((f"{name}.{one}", remedy_for(one, of_suboptions, name)) for one in entry)
+            known = next((one for one in found if one[1]), None)
+            if known:
+                return known
     return None
+
+
+def remedy_for(name, options, of_option=None):
+    """Return the remedy for an unknown option, or an unknown suboption ``of_option``; None if there is none."""
+    meant, is_word = meant_by(name, options, of_option)
+    shown = f"{of_option}.{meant}" if of_option else meant
+    return meant and (f"Use {shown} instead." if is_word else f"Did you mean {shown}?")
+
+
+def meant_by(name, options, of_option=None):
+    """Return (what a task may mean by an unknown option, whether it is what a word of another tool is called here)."""
+    names = [one for option, its in options.items() for one in (option, *its.aliases)]
+    if name in names:
+        return None, False
+    from .other_words import instead_of, suboption_instead_of  # Only errors need it.
+
+    word = suboption_instead_of(of_option, name, options) if of_option else instead_of(name, options)
+    return (word, True) if word else (nearest(name, names, _SIMILAR), False)
 
 
 def _entries(value, option):

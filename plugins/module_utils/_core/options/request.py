@@ -222,7 +222,10 @@ def _parsed(path, option, value):
         raise InvalidInput(f"{path}: {value} is out of range.", remedy)
     _check_filled(path, option, value)
     if option.absolute and value and not value.startswith("/"):
-        raise InvalidInput(f"{path}: '{value}' is not an absolute path.", "Use the full path on the hypervisor.")
+        raise InvalidInput(
+            f"{path}: '{value}' is not an absolute path.",
+            "Use the full path on the hypervisor. Names such as debian-13 are values of image.",
+        )
     return option.normalize(value, path)
 
 

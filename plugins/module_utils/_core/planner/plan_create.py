@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..errors import NotFound, Refused
-from ..model import ABSENT, COLLECTIONS, LIVE, NEVER, Change, Step
+from ..model import ABSENT, COLLECTIONS, LIVE, NEVER, STOPPED, Change, Step
 from ..options.identity import known_names, listed
 from ..options.request import SOURCES
 from ..record.leases import NEVER_EXPIRES
@@ -127,7 +127,9 @@ def check_creatable(vm, request, traits, known, source):
     if request.id and (traits.id_fault is None or not request.name):
         raise NotFound(f"{request.label}: there is no VM with ID {request.id}.", known_names(known, request.label))
     if not vm.recipe and not any(_is_set(request, option) for option in traits.sources):
-        creation = f"To create it, set {as_choice(traits.sources)}. " if traits.sources else ""
+        empty = [option for option in traits.sources if option in request.config]
+        now = f" In this task, {as_choice(empty)} has no new entry." if empty else ""
+        creation = f"To create it, set {as_choice(traits.sources)}.{now} " if traits.sources else ""
         raise NotFound(f"{request.label}: the VM does not exist.", f"{creation}{known_names(known, request.label)}")
     fault = traits.name_fault(request.name)
     if fault:
@@ -184,8 +186,10 @@ def check_source(request, traits, known, source):
         )
     field = traits.fields["clone"]
     if field.cost_of(source, Change("clone", None, asked)) == NEVER:
+        is_linked = asked.get("linked") and source.power == STOPPED
         raise Refused(
-            f"{request.label}: '{source.name}' is {source.power} and cannot be cloned this way.", field.instead
+            f"{request.label}: '{source.name}' is {source.power} and cannot be cloned this way.",
+            traits.instead.get("clone.linked", field.instead) if is_linked else field.instead,
         )
 
 

@@ -153,7 +153,7 @@ def _check_image(host, item, image: Image):
         copy = f"{item.path.rpartition('.')[0] or item.path}.{host.converts_to}"
         raise Refused(
             f"{file} has the format {image.format}, which {host.platform} cannot use for this option.",
-            f"Convert it: qemu-img convert -f {image.format} -O {host.converts_to} {item.path} {copy}",
+            f"Convert it: qemu-img convert -f {image.format} -O {host.converts_to} {quote(item.path)} {quote(copy)}",
         )
     if image.size is None:
         raise Refused(f"{file} is a damaged {image.format} image: it has no size.", "Use another image.")

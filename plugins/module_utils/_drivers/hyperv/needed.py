@@ -56,7 +56,7 @@ class HostFiles:
     def __init__(self, driver):
         self.driver = driver
         #: All VMs with their disks, as Found; None until a plan needs to know who uses a file.
-        self.users = None
+        self.users, self.why_unread = None, set()
         #: {VM id: numbers of its SCSI controllers}, if a plan needs one without drives.
         self.controllers = {}
         #: {file of a fixed disk that grows: free bytes of its drive, or None if they are unknown}
@@ -148,9 +148,21 @@ class HostFiles:
         exists, disks, free = reads.parse(answers)
         self.exists.update(exists)
         self.versions.update(reads.versions(answers))
+        self.why_unread |= reads.why_unread(answers)
         self.disks.update(disks)
         self.free = free if reads.has_new else self.free
         self.driver.found.disks = {**self.driver.found.disks, **disks}
+
+
+#: The id of the error of Get-VHD about a disk that another program has opened.
+_IN_USE = "ObjectInUse"
+_CLOSE = "Close the program that uses it, such as a backup, or wait for the end of a merge"
+#: {(some disk is in use, all that could not be read are): the Image}
+_UNREAD = {
+    (False, False): Image(fault="is not a virtual disk", remedy="Use a VHDX or VHD file."),
+    (True, True): Image(fault="is in use", remedy=f"{_CLOSE}."),
+    (True, False): Image(fault="is in use, or is not a virtual disk", remedy=f"{_CLOSE}, or use a VHDX or VHD file."),
+}
 
 
 class _Reads:
@@ -197,6 +209,11 @@ class _Reads:
         exists, *others = answers[len(self._used) + len(self._folder_calls) :]
         disks = {key_of(one["Path"]): one for one in (others[0].objects if self._disks else ())}
         return dict(zip(self._files, exists.objects)), disks, free_bytes(others[-1]) if self.has_new else None
+
+    def why_unread(self, answers):
+        """The ids of the errors about disks that could not be read. They do not name the disk."""
+        disks = len(self._used) + len(self._folder_calls) + 1
+        return {one.id for one in answers[disks].errors} if self._disks else set()
 
     def versions(self, answers):
         """Return {key of a path: version} of the used files."""
@@ -290,7 +307,7 @@ class HyperVFiles(FileFacts):
         """Virtual disks that Get-VHD did not return cannot be used, nor those of the VM's own checkpoints."""
         raw = self._facts.disks.get(key_of(item.path))
         if raw is None:
-            return Image(fault="is in use, or is not a virtual disk", remedy="Use a VHDX or VHD file.")
+            return _UNREAD[_IN_USE in self._facts.why_unread, self._facts.why_unread == {_IN_USE}]
         is_attached = item.purpose == DISK and not self._deletes
         if is_attached and self._facts.users.has_checkpoint_with(self.plan.before, item.path):
             return Image(

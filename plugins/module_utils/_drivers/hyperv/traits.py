@@ -50,8 +50,7 @@ def hyperv_traits(observer):
             "cloud_init": Field(),
             "clone": Field(
                 cost=_cost_of_cloning,
-                instead="Stop it first; of a suspended VM, clone.snapshot can be cloned. The source of a linked clone"
-                " must be off, without checkpoints.",
+                instead="Stop it first; of a suspended VM, clone.snapshot can be cloned.",
             ),
             "snapshot.take": Field(
                 cost=_cost_of_taking,
@@ -67,6 +66,7 @@ def hyperv_traits(observer):
             **HYPERV.lacks,
             UNKNOWN: "Check the VM in Hyper-V Manager, and whether its files can be reached.",
             "snapshot.content": HYPERV.lacks["compare.content"],
+            "clone.linked": "Set linked: false. A linked clone needs a source without checkpoints.",
         },
         slot=observer.slot if observer else partial(slot_name, is_bios=False),
         name_fault=_name_fault,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from shlex import quote
 
 from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ..._core.model import PAUSED, SUSPENDED
@@ -90,8 +91,8 @@ def _check_snapshots_of_others(vm):
         raise Refused(
             f"{vm.name}: its snapshot '{found}' was taken by another program in files of its own (external), and"
             " Vagrant cannot delete a VM with such a snapshot.",
-            f"Delete it first: virsh snapshot-delete {vm.id} {found}. Before libvirt 9.10, merge its files while the VM"
-            f" runs (virsh blockcommit {vm.id} DISK --active --pivot), and then add --metadata.",
+            f"Delete it first: virsh snapshot-delete {vm.id} {quote(found)}. Before libvirt 9.10, merge its files while"
+            f" the VM runs (virsh blockcommit {vm.id} DISK --active --pivot), and then add --metadata.",
         )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from shlex import quote
 
 from ..._core.record.mark import making_of
 from ..._core.sharing.needed_files import COPIED, DISK, GROWN, IMAGE, Image, Needed
@@ -96,13 +97,15 @@ class VBoxFiles(LocalFiles):
         same = images.same_uuid(item.path, self._listing.media)
         if same:
             fault = f"has the same UUID as {same}, like a copy made with cp"
-            return Image(fault=fault, remedy=f"Set a new UUID: VBoxManage internalcommands sethduuid {item.path}")
+            return Image(
+                fault=fault, remedy=f"Set a new UUID: VBoxManage internalcommands sethduuid {quote(item.path)}"
+            )
         image_format = disk_header.format_of(item.path)
         names = foreign_image.fault_of(item.path, image_format, _ACCEPTED[item.purpose])
         if names:
             return names
         fault = _fault_of_qcow2(item.path) if image_format == "qcow2" and item.purpose == IMAGE else ""
-        copy = f"qemu-img convert -f qcow2 -O vdi {item.path} {item.path.rpartition('.')[0]}.vdi"
+        copy = f"qemu-img convert -f qcow2 -O vdi {quote(item.path)} {quote(item.path.rpartition('.')[0] + '.vdi')}"
         return Image(image_format, disk_header.capacity(item.path), fault, f"Convert it: {copy}")
 
     def _broken(self, paths):

@@ -67,6 +67,7 @@ def vbox_traits(version, known=None):
             " the VM, which keeps all files: VBoxManage unregistervm"
             " UUID. If none of its files is left, state: absent unregisters it.",
             "snapshot.content": VIRTUALBOX.lacks["compare.content"],
+            "clone.linked": "Set clone.snapshot, or linked: false.",
         },
         slot="SATA {}".format,
         name_fault=_name_fault,
@@ -149,7 +150,7 @@ def _fields(version, known):
         "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
         "clone": Field(
             cost=_cost_of_cloning,
-            instead="Stop it first, or set clone.snapshot. A linked clone always needs clone.snapshot.",
+            instead="Stop it first, or set clone.snapshot.",
         ),
         "cloud_init": Field(),
         "snapshot.take": Field(

@@ -225,7 +225,8 @@ def _check_external_files(driver, vm, arguments, disks):
             raise Refused(
                 f"{vm.name}: disk {slot} is the block device {disk['source']}, for which no overlay file can be"
                 " created.",
-                f"Create it manually: virsh snapshot-create-as {vm.name} --disk-only --diskspec {slot},file=FILE",
+                f"Create it manually: virsh snapshot-create-as {shlex.quote(vm.name)} --disk-only"
+                f" --diskspec {slot},file=FILE",
             )
     paths = [overlay_path(vm, slot, arguments["name"]) for slot in disks]
     for path in (*paths, memory_path(vm, arguments["name"])):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
+from shlex import quote
 
 from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import RUNNING, STOPPED, SUSPENDED
@@ -207,7 +208,7 @@ class VirshClaims(HoldsClaims):
             f"{definition.name} uses the volume {volume} of the pool {pool}. Its path cannot be read, so it may be one"
             f" of the files to delete: {answer.error}."
         )
-        remedy = f"Start the pool (virsh pool-start {pool}), or detach that disk from {definition.name}."
+        remedy = f"Start the pool (virsh pool-start {quote(pool)}), or detach that disk from {definition.name}."
         return Claim(FILE, UNREADABLE, UNREADABLE, "volume", message, remedy=remedy)
 
     def _read_volume_paths(self):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from shlex import quote
 
 from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING, SUSPENDED
@@ -71,7 +72,7 @@ def _check_volumes(driver, plan):
             raise Refused(
                 f"{plan.after.name}: disks.{target_of(drive)}: the volume {source_of(drive)} of the pool {pool} cannot"
                 f" be used: {reason}.",
-                f"Start the pool (virsh pool-start {pool}), or detach the disk.",
+                f"Start the pool (virsh pool-start {quote(pool)}), or detach the disk.",
             )
 
 
@@ -151,7 +152,7 @@ def _check_directories(driver, plan):
         if owner and not files.may_enter(folder, *owner):
             raise Refused(
                 f"{plan.after.name}: {option}: QEMU runs as user {owner[0]}, who cannot enter the directory {folder}.",
-                f"Use another directory, or let that user enter it: setfacl -m u:{owner[0]}:x {folder}",
+                f"Use another directory, or let that user enter it: setfacl -m u:{owner[0]}:x {quote(folder)}",
             )
 
 

@@ -31,6 +31,8 @@ _DISK_OPTIONS = ("disks", "sparse")
 _FEATURES = ("Microsoft-Windows-Subsystem-Linux", "VirtualMachinePlatform")
 #: The error id if a program does not exist.
 _NO_PROGRAM = "Win32Exception"
+#: Codes of errors about the session of the user; programs of the Store are rejected there without one.
+_OF_SESSION = ("", "E_ACCESSDENIED", "0x80070005")
 _SESSION = (
     "Install the MSI package of WSL (wsl --update in a session with a desktop), or use become with become_method runas"
     " and logon_type interactive."
@@ -216,7 +218,9 @@ class WslObserver(OnWindows):
             return
         failed = tool.WslFailed(host.about.get("computer") or "WSL", "--list --running --quiet", answer)
         if host.distros or (failed.code and failed.code != "WSL_E_DEFAULT_DISTRO_NOT_FOUND"):
-            remedy = failed.remedy or (_SESSION if host.about.get("session") == 0 else "Check wsl.exe --status.")
+            # Other codes have causes that another session does not change.
+            is_of_session = host.about.get("session") == 0 and failed.code in _OF_SESSION
+            remedy = failed.remedy or (_SESSION if is_of_session else "Check wsl.exe --status.")
             raise Unavailable(failed.message, "not_responding", remedy)
 
     # Files in distributions -------------------------------------------------------------------------------------------

@@ -48,7 +48,8 @@ def _failed(progress, error, attempted):
     """``attempted`` is the number of steps up to the one that failed."""
     if progress.error is not None:
         return finish(replace(progress, error=failures.power_not_back(progress, error)))
-    progress = replace(progress, error=error)
+    is_kept = progress.phase == GUEST and progress.created
+    progress = replace(progress, error=failures.of_new_vm(error) if is_kept else error)
     if _is_undone_on_failure(progress):
         return replace(progress, phase=UNDOING, wish=Observe(_TO_UNDO), due=progress.at)
     ways = power_back.ways_back(progress, attempted)

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 from ..._core.errors import PartlyApplied, PolyvirtError, Timeout
-from .state import POWER_BACK
+from .state import KILLING, POWER_BACK
 
 
 def longer_stop(progress):
     """Return the remedy for a guest that does not stop. The modules for snapshots have no options for a stop."""
     if progress.request.snapshot is not None:
         return "Stop the VM in a task after it."
+    if progress.phase == KILLING:
+        return "Its power was cut, and it is not off yet: check it on the hypervisor, and run the task again."
     return "Raise stop_timeout, or set stop_mode: graceful_then_force."
 
 
@@ -41,6 +43,13 @@ def out_of_time(progress, remedy):
     last_error = progress.last_error
     repeated = f" The repeated request failed: {last_error.message.rstrip('.')}." if last_error else ""
     return Timeout(message + repeated, waited, remedy)
+
+
+def of_new_vm(error):
+    """The error of a VM that this task has created, and that is kept. Several VMs may have failed with one error."""
+    new = type(error).__new__(type(error))
+    new.__dict__.update(error.__dict__, message=f"{error.message.rstrip('.')}. The VM was created, and is kept.")
+    return new
 
 
 def not_undone(error, last_error):

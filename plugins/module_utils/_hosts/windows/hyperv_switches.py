@@ -78,7 +78,9 @@ class _Switch:
         changes = self._changes()
         if changes:
             nics = [host_nic(self._name), *([self._adapter] if self._adapter else [])]
-            self._check_interruption(nics, "changing it", changes.get("AllowManagementOS") is False)
+            # The interface of the host remains on the switch, which leads nowhere then.
+            is_cut = self._found["SwitchType"] == "External" and self._type != "External"
+            self._check_interruption(nics, "changing it", is_cut or changes.get("AllowManagementOS") is False)
             calls = set_switch_calls(self._found["Id"], changes)
             if self._type == "Internal":
                 calls += (wait_for_nic(self._name),)
@@ -141,7 +143,9 @@ class _Switch:
         if not used or self._may_interrupt:
             return
         effect = (
-            "takes the interface away from the host" if permanently else "interrupts its connections for some seconds"
+            "ends the host's connections through it for good"
+            if permanently
+            else "interrupts its connections for some seconds"
         )
         raise self._refused(
             f"{action} {effect}: {', '.join(used)}.",

@@ -61,9 +61,19 @@ def new_switch(call):
     if call.get("Id"):
         switch.id = call.get("Id").lower()
     host.switches.append(switch)
+    _take_addresses(host, switch)
     if adapter and host.knobs.switch_cuts_connection:
         host.windows.faults.is_lost = True
     return [host.views.switch(switch)]
+
+
+def _take_addresses(host, switch):
+    """The settings of an adapter go to the interface of the host at its switch; without one, they are lost."""
+    taken = [one for one in host.host_addresses if one.alias == switch.adapter]
+    for one in taken:
+        one.alias = _alias(host, switch)
+    if not switch.allow_management:
+        host.host_addresses = [one for one in host.host_addresses if one not in taken]
 
 
 @handles("Set-VMSwitch")

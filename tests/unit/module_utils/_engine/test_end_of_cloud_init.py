@@ -61,7 +61,7 @@ def test_failed_stage_fails_the_task_and_keeps_the_vm():
     world = WithAgents(reports=[(0, RUNS), (30, BROKEN)])
     outcome = carry_out(world, request)
     assert outcome.msg.startswith(
-        "new: cloud-init failed in stage modules-final: runcmd failed. See /var/log/cloud-init"
+        "new: cloud-init failed in stage modules-final: runcmd failed. The VM was created, and is kept. See /var/log"
     )
     assert (outcome.failed, outcome.changed, world.machine("new").power) == (True, True, "running")
     assert world.clock.now() < 40

@@ -89,7 +89,7 @@ def no_growth(vbox_vm, slot, is_copied=False):
     return (
         f"{image.location} has the variant Fixed, and VirtualBox cannot enlarge such a disk",
         "Detach it (state: absent) and attach a copy of the variant Standard: VBoxManage clonemedium disk"
-        f" {image.location} {stem}-standard{ending} --variant Standard.",
+        f" {shlex.quote(image.location)} {shlex.quote(f'{stem}-standard{ending}')} --variant Standard.",
     )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from shlex import quote
 
 from ...._core.errors import Refused
 from ...._core.model import ABSENT, NEVER, POWER_OFF
@@ -91,8 +92,8 @@ def _check_growth(vm, slot, disk):
     raise Refused(
         f"{vm.name}: disks.{slot}.size: the disk is a {NOT_RESIZABLE} of {human_size(size)}, and VirtualBox cannot"
         " enlarge such a disk.",
-        f"{first}Detach it (state: absent) and attach a VDI copy of it: VBoxManage clonemedium disk {path}"
-        f" {os.path.splitext(path)[0]}.vdi --format VDI.",
+        f"{first}Detach it (state: absent) and attach a VDI copy of it: VBoxManage clonemedium disk {quote(path)}"
+        f" {quote(os.path.splitext(path)[0] + '.vdi')} --format VDI.",
     )
 
 

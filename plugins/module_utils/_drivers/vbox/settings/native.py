@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
+from ...._core.options.option_errors import did_you_mean
 from ...._kit.settings import Setting, options_of_native
 from .hardware import HARDWARE
 from .networks import NICS
@@ -16,11 +18,9 @@ from .port_forwards import FORWARDS
 
 #: Option of modifyvm -> its key in VBoxVm.values, if it differs.
 _KEYS = {
-    "audio-in": "audio_in", "audio-out": "audio_out", "biosbootmenu": "bootmenu",
-    "firmware-boot-menu": "bootmenu", "clipboard-mode": "clipboard", "drag-and-drop": "draganddrop",
+    "audio-in": "audio_in", "audio-out": "audio_out", "biosbootmenu": "bootmenu", "clipboard-mode": "clipboard",
     "keyboard": "hidkeyboard", "mouse": "hidpointing", "recording": "recording_enabled", "usbehci": "ehci",
-    "usbohci": "usb", "usbxhci": "xhci", "vm-process-priority": "vmprocpriority", "x86-pae": "pae",
-    "x86-long-mode": "longmode", "x86-hpet": "hpet", "x86-x2apic": "x2apic",
+    "usbxhci": "xhci", "vm-process-priority": "vmprocpriority",
 }  # fmt: skip
 _READABLE = frozenset((
     "accelerate3d", "acpi", "audio", "autostart-delay", "biosapic", "biossystemtimeoffset", "chipset",
@@ -36,8 +36,19 @@ _IN_FILE = {
 #: All supported options that do not belong to a NIC.
 NATIVE_NAMES = _READABLE | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
 _OF_NIC = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
-#: Options of modifyvm that have an option in this collection.
-_OPTIONS = {"name": "id", **options_of_native({**HARDWARE, **NICS, **FORWARDS})}
+#: Names without dashes, without beginnings that only VirtualBox 7 has -> names that all versions accept.
+_NAMES = {
+    **{name.replace("-", ""): name for name in NATIVE_NAMES},
+    "clipboard": "clipboard-mode",
+    "usbohci": "usb",
+}
+_BEFORE_7 = {"x86": "", "firmware": "bios"}
+_OF_VERSION_7 = re.compile("|".join(_BEFORE_7))
+#: {name of an option of modifyvm without dashes: option of this collection}
+_OPTIONS = {
+    "name": "id",
+    **{key.replace("-", ""): one for key, one in options_of_native({**HARDWARE, **NICS, **FORWARDS}).items()},
+}
 #: {requested value: other values that mean the same}
 _SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default": ("",)}
 #: Values that the settings file names differently from modifyvm.
@@ -48,7 +59,6 @@ _LIVE = {
     "cpuexecutioncap": ("cpuexecutioncap",),
     "clipboard-mode": ("clipboard", "mode"),
     "draganddrop": ("draganddrop",),
-    "drag-and-drop": ("draganddrop",),
     "vrde": ("vrde",),
 }
 #: {option: values of new VMs} of the values that are described. Others depend on the type of the operating system.
@@ -57,7 +67,7 @@ _NEW = {
     "audio-in": ("off",),
     "audio-out": ("off",), "autostart-delay": ("0",), "biosapic": ("apic",), "biossystemtimeoffset": ("0",),
     "chipset": ("piix3",), "clipboard-mode": ("disabled",), "cpu-profile": ("host",), "cpuexecutioncap": ("100",),
-    "cpuid-portability-level": ("0",), "draganddrop": ("disabled",), "firmware-boot-menu": ("messageandmenu",),
+    "cpuid-portability-level": ("0",), "draganddrop": ("disabled",), "biosbootmenu": ("messageandmenu",),
     "hpet": ("off",), "hwvirtex": ("on",), "ioapic": ("on",), "iommu": ("none",), "keyboard": ("ps2",),
     "largepages": ("off",), "monitorcount": ("1",), "mouse": ("usbtablet",), "nestedpaging": ("on",),
     "paravirtprovider": ("default",), "recording": ("off",),
@@ -76,27 +86,37 @@ _SAVED = frozenset((
 
 def _normalized(vm, requested, known):
     """The keys without leading dashes, the values as for modifyvm. Raises Refused for anything not supported."""
-    values = {_checked(vm, key): _value(vm, key, value) for key, value in requested.items()}
+    keys = {}
+    for key in requested:
+        other = keys.setdefault(_checked(vm, key), key)
+        if other != key:
+            raise Refused(f"{vm.name}: native: '{other}' and '{key}' are one option of modifyvm.", f"Remove '{other}'.")
+    values = {name: _value(vm, key, requested[key]) for name, key in keys.items()}
     if values.get("audio-driver", "").lower() == "none":
         values["audio-driver"] = "null"  # VirtualBox stores none as null.
     return values
 
 
 def bare_key(key):
-    return key.lstrip("-").lower()
+    """The name that all versions accept: usbxhci for --usb-xhci, as the manual of VirtualBox 7 has it."""
+    plain = key.lower().replace("-", "")
+    older = _OF_VERSION_7.sub(lambda found: _BEFORE_7[found[0]], plain)
+    return _NAMES.get(plain) or _NAMES.get(older) or (plain if _OF_NIC.fullmatch(plain) else key.lstrip("-").lower())
 
 
 def _checked(vm, key):
     name = bare_key(key)
-    option = _OPTIONS.get(name.rstrip("0123456789"))
-    if option and not _OF_NIC.fullmatch(name):
+    if name in NATIVE_NAMES or _OF_NIC.fullmatch(name):
+        return name
+    option = _OPTIONS.get(name.replace("-", "").rstrip("0123456789"))
+    if option:
         raise Refused(f"{vm.name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead.")
-    if name not in NATIVE_NAMES and not _OF_NIC.fullmatch(name):
-        raise Refused(
-            f"{vm.name}: native: '{key}' is not an option of modifyvm, or its value cannot be read back.",
-            "Set it with VBoxManage modifyvm in a separate task; this module would report a change on every run.",
-        )
-    return name
+    command = shlex.join(["VBoxManage", "modifyvm", vm.name, f"--{name}", "VALUE"])
+    raise Refused(
+        f"{vm.name}: native: '{key}' is not an option of modifyvm, or its value cannot be read back, so each run would"
+        f" report a change.",
+        f"{did_you_mean(name, NATIVE_NAMES)}Set it in a separate task: {command}",
+    )
 
 
 def _value(vm, key, value):

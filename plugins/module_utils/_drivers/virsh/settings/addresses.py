@@ -11,6 +11,7 @@ before the networks are changed, so that the next task can complete an interrupt
 from __future__ import annotations
 
 from dataclasses import replace
+from shlex import quote
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE
@@ -116,8 +117,8 @@ def _check_free(path, nic, network, own, released):
     for holder in sorted(network.holders(address) - own_macs):
         raise Refused(
             f"{path}: the network '{network.name}' reserves {address} for {holder}.",
-            f"Set another address, or remove that reservation: virsh net-update {network.name} delete ip-dhcp-host"
-            f" \"<host ip='{address}'/>\" --live --config",
+            f"Set another address, or remove that reservation: virsh net-update {quote(network.name)} delete"
+            f" ip-dhcp-host \"<host ip='{address}'/>\" --live --config",
         )
 
 

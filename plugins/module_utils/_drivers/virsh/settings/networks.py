@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import os
 import xml.etree.ElementTree as ET
+from shlex import quote
 
 from ...._core.errors import CommandFailed, NotFound, Refused
 from ...._core.model import LIVE, NEXT_BOOT, PAUSED, STOPPED, SUSPENDED
@@ -75,7 +76,7 @@ def check_networks(driver, plan):
         alternative = ", or set allow_network_start: true" if has_start and name not in live else ""
         raise Refused(
             f"{plan.after.name}: networks: the network '{name}' is not active.",
-            f"Start it first: virsh net-start {name}{alternative}.",
+            f"Start it first: virsh net-start {quote(name)}{alternative}.",
         )
 
 

@@ -9,8 +9,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import DISK, Option, Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option_errors import (
     did_you_mean,
-    misspelt_option,
     nearest,
+    unknown_option,
 )
 
 OPTIONS = {
@@ -18,6 +18,7 @@ OPTIONS = {
     "cpus": Option(),
     "disks": Option("list", elements="dict", options=DISK),
     "cloud_init": Option("dict", options={"user_data": Option("dict")}),
+    "clone": Option("dict", options={"source": Option()}),
 }
 
 
@@ -41,16 +42,19 @@ def test_nearest_name(name, known, expected):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"memroy": "2G"}, ("memroy", "memory")),
-        ({"cpu": 2, "memory": 1}, ("cpu", "cpus")),
-        ({"disks": [{"name": "a"}, {"sise": "2G"}]}, ("disks.sise", "disks.size")),
-        ({"cloud_init": {"userdata": {"memroy": 1}}}, ("cloud_init.userdata", "cloud_init.user_data")),
-        ({"ram": 1, "cpus": {"memroy": 1}, "cloud_init": {"user_data": {"userdata": 1}}}, None),
+        ({"memroy": "2G"}, ("memroy", "Did you mean memory?")),
+        ({"cpu": 2, "memory": 1}, ("cpu", "Use cpus instead.")),
+        ({"disks": [{"name": "a"}, {"sise": "2G"}]}, ("disks.sise", "Did you mean disks.size?")),
+        ({"disks": [{"capacity": 1}]}, ("disks.capacity", "Use disks.size instead.")),
+        ({"clone": {"name": "x"}}, ("clone.name", "Use clone.source instead.")),
+        ({"cloud_init": {"userdata": {"memroy": 1}}}, ("cloud_init.userdata", "Did you mean cloud_init.user_data?")),
+        ({"cores": 1}, ("cores", "Use cpus instead.")),
+        ({"hue": 1, "cpus": {"memroy": 1}, "cloud_init": {"user_data": {"userdata": 1}}}, None),
         ({"_ansible_check_mode": False, "price": 1, "disks": "text"}, None),
     ],
 )
-def test_misspelt_option(given, expected):
-    assert misspelt_option(given, OPTIONS) == expected
+def test_unknown_option(given, expected):
+    assert unknown_option(given, OPTIONS) == expected
 
 
 def test_option_that_the_platform_lacks_is_named_before_a_misspelt_one():

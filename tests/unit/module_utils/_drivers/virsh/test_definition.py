@@ -9,6 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
+import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import (
     MARK_NAMESPACE,
@@ -16,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml im
     backing_files,
 )
 
+from collection_path import CHECKOUT
 from unit.module_utils._drivers.virsh.answers import machine_xml, with_metadata
 
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
@@ -162,6 +164,15 @@ def test_element_with_such_a_condition_cannot_be_added(path):
 )
 def test_missing_elements_of_a_list_are_added(path, changes):
     assert edited(machine_xml(), lambda definition: definition.set_native(path, "7")) == changes
+
+
+def test_configuration_of_ignition_is_set_as_the_guide_shows():
+    definition = Definition(machine_xml())
+    row = next(one for one in (CHECKOUT / "docs/migration.md").read_text("utf-8").splitlines() if "ignition" in one)
+    for path, value in yaml.safe_load(row.split("`native: ", 1)[1].rpartition("`")[0]).items():
+        definition.set_native(path, value)
+    argument = "name=opt/com.coreos/config,file=/srv/web1.ign"
+    assert f'<qemu:arg value="-fw_cfg" /><qemu:arg value="{argument}" />' in definition.text()
 
 
 def test_elements_of_namespaces_and_with_attributes_are_added():
