@@ -73,6 +73,7 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None)
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
         taken_as=snapshots.taken_as,
+        synchronous_verbs=frozenset({"create"}),
         transient=may_pass,
         not_cloned=frozenset({"serial_log", "port_forwards", "devices"}),
         normalize=partial(_normalized, fields, node_devices),
