@@ -52,7 +52,9 @@ CREATED, MOST = 20, 110
 
 def _asked(run):
     """How often a command was started; the first one of a batch stands for all."""
-    return Counter((call.argv[0], call.argv[4 if call.argv[0] == "virsh" else 1].partition(";")[0]) for call in run.calls)
+    return Counter(
+        (call.argv[0], call.argv[4 if call.argv[0] == "virsh" else 1].partition(";")[0]) for call in run.calls
+    )
 
 
 def test_creation_of_many_linked_vms_asks_about_the_host_once(qemu, shim, tmp_path):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._core.errors import PolyvirtError
+from .._core.errors import PolyvirtError, Stale
 from .._core.model import DESTRUCTIVE, Target, Vm
 from .progress.state import Observed
 
@@ -59,9 +59,12 @@ class Observer:
                 return fitting[0]
         return Vm.absent(name)
 
-    def source(self, vm):
-        """Observe the source of a clone again and return it."""
-        return self.observe([Target(id=vm.id)], OF_SOURCE).vms[0]
+    def source(self, target):
+        """Observe the source of a clone again and return it; it has no known id if it was just created."""
+        found = self.observe([target], OF_SOURCE).vms
+        if not found:
+            raise Stale(f"{target.name}: it was deleted by something else before it was cloned.", "Run the task again.")
+        return found[0]
 
 
 def _by_key(vms):
