@@ -5,12 +5,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
 from .._core.errors import PolyvirtError, Stale
 from .._core.model import DESTRUCTIVE, Target, Vm
-from .progress.state import Observed
 
+#: Seconds between two observations of a busy VM; the pause grows from FIRST to LONGEST.
+FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
 #: The facets to observe for the source of a clone.
 OF_SOURCE = frozenset({"power", "config", "snapshots", "snapshot_configs"})
+
+
+class Observed(NamedTuple):
+    """Event: the VM was observed, or could not be. ``known`` are all names on the platform."""
+
+    vm: Optional[Vm] = None
+    error: Optional[PolyvirtError] = None
+    known: Sequence[str] = ()
 
 
 class Observer:

@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager
 from typing import Optional, Protocol
 
 from .._core.model import VERBS, Observation, Plan, Request, Snapshot, Target, Traits, Vm
-from .._core.results.console import ConsoleLog
 
 
 class Driver(Protocol):
@@ -147,8 +146,8 @@ class HasLeftovers(Protocol):
 class ReadsConsoles(Protocol):
     """Implemented by drivers of platforms that keep a log of the console, or that know more than their traits."""
 
-    def consoles(self, vms: Sequence[Vm]) -> Sequence[ConsoleLog]:
-        """Return one ConsoleLog for each observed VM, in order."""
+    def consoles(self, vms: Sequence[Vm]) -> Sequence:
+        """Return one ConsoleLog (console.py) for each observed VM, in order."""
 
 
 class HasHostFacts(Protocol):

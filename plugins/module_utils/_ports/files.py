@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import grp
-import gzip
 import os
 import pwd
 import shutil
@@ -77,6 +76,8 @@ def read_end(path, length):
 
 def write_packed(path, source, offset, length):
     """Write ``length`` bytes of the file ``source`` to a new gzip file."""
+    import gzip  # Few tasks need it.
+
     content = read_part(source, offset, length)
     with explained("write", path), gzip.open(path, "wb", compresslevel=6) as file:
         file.write(content)

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import ntpath
-import re
 
 from .._core.errors import PolyvirtError, Refused
+from .._core.pattern import Pattern
 from .._ports.windows_request import call, properties
 
 #: The HRESULT of an error about a file that something else has open.
 SHARING_VIOLATION = 0x80070020
-_PATH = re.compile(r"[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+")
+_PATH = Pattern(r"[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+")
 
 
 def key_of(path):

@@ -32,7 +32,6 @@ from ..._tools.virsh import (
     is_unsupported,
     raise_for_errors,
 )
-from ..._tools.virsh_node_devices import NodeDevices
 from ..._tools.virsh_output import state
 from .answers import Seen, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .settings.addresses import named_networks, sources_of, with_reserved
@@ -46,7 +45,7 @@ _SYSTEM_FOLDER = "/var/lib/libvirt/images"
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Listing:
     """The output of the first process: versions, {UUID: name} of all VMs, and the UUIDs of VMs with some properties."""
 
@@ -249,6 +248,8 @@ class VirshObserver:
 
     @cached_property
     def node_devices(self):
+        from ..._tools.virsh_node_devices import NodeDevices
+
         return NodeDevices(self.virsh)
 
     @property

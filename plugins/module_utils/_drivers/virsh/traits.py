@@ -217,7 +217,7 @@ def _other_fields(version, snapshots):
 # Snapshots ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshots:
     """What snapshots a connection supports. ``nvram``: internal ones of running VMs with a qcow2 NVRAM."""
 

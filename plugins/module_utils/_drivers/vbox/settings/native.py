@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import re
-
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
+from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
 from .hardware import HARDWARE
 from .networks import NICS
@@ -35,7 +34,7 @@ _IN_FILE = {
 }
 #: All supported options that do not belong to a NIC.
 NATIVE_NAMES = _READABLE | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
-_OF_NIC = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
+_OF_NIC = Pattern(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
 #: Options of modifyvm that have an option in this collection.
 _OPTIONS = {"name": "id", **options_of_native({**HARDWARE, **NICS, **FORWARDS})}
 #: {requested value: other values that mean the same}
