@@ -60,6 +60,15 @@ def _check_one_line(text, option, remedy):
         raise InvalidInput(f"{option}: '{text}' begins or ends with a space.", "Remove it.")
 
 
+def texts_of(value):
+    """Return all texts and numbers in ``value`` as texts, without the whitespace around them."""
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in texts_of(part)]
+    if isinstance(value, (list, tuple)):
+        return [text for part in value for text in texts_of(part)]
+    return [] if value is None or isinstance(value, bool) else [str(value).strip()]
+
+
 def without_credentials(address):
     """Return an address without user name and password; any other text as it is."""
     match = _CREDENTIALS.match(address)

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from ansible.module_utils.common.validation import check_type_dict
 
 from .._core.results.vm_result import MASK
-from .._core.texts import password_in
+from .._core.texts import password_in, texts_of
 
 #: Each entry of this option has the options of the task.
 MACHINES = "machines"
@@ -46,9 +46,11 @@ def secrets_of(options, params):
 
 def _secrets_in(value, is_document=False):
     """Return the secrets in a document, else all texts in a value."""
-    from .._core.record.document_secrets import secrets_in_document, texts_of  # Few tasks have secrets.
+    if not is_document:
+        return set(texts_of(value))
+    from .._core.record.document_secrets import secrets_in_document  # Few tasks have documents.
 
-    return secrets_in_document(value) if is_document else set(texts_of(value))
+    return secrets_in_document(value)
 
 
 def _forms_of(password):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from ..pattern import Pattern
+from ..texts import texts_of
 
 _SECRET_KEY = Pattern(
     r"passw|passphrase|(?:^|[_-])pass$|[_-]pwd$|secret|token|credential|psk|private(?:[_-]?key)?$"
@@ -112,15 +113,6 @@ def _spans_of_secrets(text):
         word = _WORD.match(match[group])[0] if group == "rest" else match[group]
         if is_literal_secret(match["key"], word):
             yield match.start(group), match.start(group) + len(word)
-
-
-def texts_of(value):
-    """Return all texts and numbers in ``value`` as texts, without the whitespace around them."""
-    if isinstance(value, dict):
-        return [text for part in value.values() for text in texts_of(part)]
-    if isinstance(value, (list, tuple)):
-        return [text for part in value for text in texts_of(part)]
-    return [] if value is None or isinstance(value, bool) else [str(value).strip()]
 
 
 def _secrets_of_key(key, value):

@@ -13,7 +13,7 @@ from functools import cached_property
 from ..._core.errors import CommandFailed, Held, Stale
 from ..._core.model import PAUSED, POWER_VERBS, RUNNING
 from ..._core.texts import without_credentials
-from ..._kit.driver import carry_out, functions_of
+from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host
 from ..._ports import change_counter
@@ -32,7 +32,7 @@ def make_driver(params):
     return connected(VirshDriver, params)
 
 
-class VirshDriver(on_host.KeepsImages, VirshObserver):
+class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     """One connection to libvirt, for one task."""
 
     def __init__(self, virsh, commands, options):
@@ -43,24 +43,11 @@ class VirshDriver(on_host.KeepsImages, VirshObserver):
         #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
         self._stored = set()
 
-    # What only changes need.
     @cached_property
     def host(self):
         from ..._kit.asked_once import AskedOnce
 
         return AskedOnce()
-
-    @cached_property
-    def space(self):
-        from ..._kit.space import ReservedSpace
-
-        return ReservedSpace()
-
-    @cached_property
-    def creations(self):
-        from ..._kit.creation import Creations
-
-        return Creations()
 
     @cached_property
     def claims(self):

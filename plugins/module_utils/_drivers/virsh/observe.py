@@ -269,7 +269,9 @@ class VirshObserver:
         self._listing = self._listing or Listing.read(self.virsh, with_networks=self.allow_network_start)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
-        traits = virsh_traits(self.hypervisor, self.library, self.is_local, self.is_from_debian, self.node_devices)
+        traits = virsh_traits(
+            self.hypervisor, self.library, self.is_local, self.is_from_debian, lambda: self.node_devices
+        )
         starting = starting_effects(self._listing.inactive_networks)
         return replace(
             traits,

@@ -44,8 +44,8 @@ from .settings.table import SETTINGS
 def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read.
 
-    ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions. ``node_devices`` are the
-    NodeDevices of the host, which are read if a task names a PCI device by its vendor and product.
+    ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions. ``node_devices``
+    returns the NodeDevices of the host, which are read if a task names a PCI device by its vendor and product.
     """
     can_save = hypervisor != "TEST"  # virsh managedsave never returns there (libvirt 9.0.0).
     snapshots = snapshots_of(version, local, by_debian)
@@ -138,7 +138,7 @@ def _normalized(fields, node_devices, vm, config):
     if "port_forwards.add" in fields:
         check_forwards(vm, result)
     if "devices" in result:
-        result = {**result, "devices": normalized_devices(vm, result["devices"], node_devices)}
+        result = {**result, "devices": normalized_devices(vm, result["devices"], node_devices and node_devices())}
     return result
 
 
