@@ -46,12 +46,16 @@ def write_node(path, count):
 
 def _domain(number, name):
     # Each process reads the file again, and would choose new values for what the file leaves open.
-    uuid, mac = f"00000000-0000-4000-8000-{number:012}", f"52:54:00:00:00:{number:02x}"
+    uuid, mac = f"00000000-0000-4000-8000-{number:012}", f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}"
     return _DOMAIN.format(name=name, uuid=uuid, mac=mac, memory=MEMORY_MIB)
 
 
 def ping():
     return {"ansible.builtin.ping": {}}
+
+
+def set_fact():
+    return {"ansible.builtin.set_fact": {"measured": True}}
 
 
 def virt_loop(uri, count):
@@ -82,33 +86,14 @@ def virsh_vm(uri, count):
     }
 
 
-def vagrant_instance(project, count):
+def machines(uri, count, have_passwords):
+    """An entry for each VM; a password is only for the creation of a VM."""
+    entries = [
+        {"name": name, **({"cloud_init": {"password": f"secret-of-{name}"}} if have_passwords else {})}
+        for name in names(count)
+    ]
     return {
-        "polyvirt.core.vagrant_instance": {
-            "project_dir": str(project),
-            "name": names(count),
-            "state": "started",
-            "box": "polyvirt/fast",
-            "cpus": 2,
-            "memory": f"{MEMORY_MIB}M",
-        },
-        "register": "result",
-        "failed_when": "result is failed or result is changed",
-    }
-
-
-def molecules_vagrant(project, count, libraries):
-    """The module of molecule-plugins, which looks at one machine after the other."""
-    machine = {"cpus": 2, "memory": MEMORY_MIB}
-    return {
-        "vagrant": {
-            "workdir": str(project),
-            "state": "up",
-            "provider_name": "hyperv",
-            "default_box": "polyvirt/fast",
-            "instances": [{"name": name, **machine} for name in names(count)],
-        },
-        "environment": {"PYTHONPATH": str(libraries)},
+        "polyvirt.core.virsh_vm": {"uri": uri, "machines": entries, "cpus": 2},
         "register": "result",
         "failed_when": "result is failed or result is changed",
     }

@@ -17,12 +17,9 @@ from pathlib import Path
 from collection_path import collections_path
 
 _PLAYBOOK_COMMAND = Path(sys.executable).with_name("ansible-playbook")
-_INVENTORY_COMMAND = Path(sys.executable).with_name("ansible-inventory")
-#: How a file's name begins that is an inventory to be read, not a playbook.
-_INVENTORY = "inventory."
 #: Debian's own, for only that one has the libvirt package which community.libvirt.virt needs.
 _TARGET_PYTHON = "/usr/bin/python3"
-_COUNTER = '#!/bin/sh\necho {name} >>"{log}"\nsleep {delay}\nexec {real} "$@"\n'
+_COUNTER = '#!/bin/sh\necho {name} >>"{log}"\nexec {real} "$@"\n'
 
 
 @dataclass(frozen=True)
@@ -43,23 +40,14 @@ class Bench:
         self._settings.write_text("", encoding="utf-8")  # Nothing of the user's own settings.
         self._programs = []
         for name, real in (("virsh", shutil.which("virsh")), ("python3", target)):
-            self.count(name, real)
+            self._count(name, real)
 
-    def count(self, name, real, delay=0):
-        """Count how often ``real`` is called under this name; each call then takes ``delay`` seconds more."""
+    def _count(self, name, real):
+        """Count how often ``real`` is called under this name."""
         self._programs.append(name)
-        folder = self.folder / "slow" if delay else self._counters
-        folder.mkdir(exist_ok=True)
-        counter = folder / name
-        counter.write_text(_COUNTER.format(name=name, log=self._log, real=real, delay=delay), encoding="utf-8")
+        counter = self._counters / name
+        counter.write_text(_COUNTER.format(name=name, log=self._log, real=real), encoding="utf-8")
         counter.chmod(0o755)
-        return counter
-
-    def prepare(self, playbook):
-        """Run it once, whatever it has to do; what is measured afterwards tells whether that was done."""
-        subprocess.run(
-            self._argv(playbook, _TARGET_PYTHON), env=self._environment(), stdout=subprocess.DEVNULL, check=False
-        )
 
     def cost(self, playbook):
         """The Cost of one run; whatever it started counts as its own."""
@@ -87,19 +75,18 @@ class Bench:
         host = f"localhost ansible_connection=local ansible_python_interpreter={python}\n"
         inventory = self.folder / f"inventory-{Path(python).parent.name}"
         inventory.write_text(host, encoding="utf-8")
-        if Path(playbook).name.startswith(_INVENTORY):
-            return [str(_INVENTORY_COMMAND), "-i", str(playbook), "--list"]
         return [str(_PLAYBOOK_COMMAND), "-i", str(inventory), str(playbook)]
 
     def _environment(self):
         return {
             **os.environ,
-            "PATH": f"{self.folder / 'slow'}{os.pathsep}{os.environ['PATH']}",
             "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
             "ANSIBLE_CONFIG": str(self._settings),
             "ANSIBLE_LOCALHOST_WARNING": "False",
             # Telling of what others name wrongly is not what is measured.
             "ANSIBLE_DEPRECATION_WARNINGS": "False",
+            # As on the host of a user, the bytecode of the collection is kept between the runs.
+            "ANSIBLE_HOME": str(self.folder / "home"),
             "ANSIBLE_LOCAL_TEMP": str(self.folder / "local"),
             "ANSIBLE_REMOTE_TEMP": str(self.folder / "remote"),
         }

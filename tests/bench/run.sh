@@ -3,11 +3,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Compares a task of virsh_vm that has nothing to change with community.libvirt.virt in a loop, and with ping; reading
-# all VMs of VirtualBox with community.general's inventory plugin; a task for VMs of Vagrant with the module of
-# molecule-plugins; proxmox_vm with community.proxmox in a loop; the tasks and seconds of
-# playbooks; and VMs from a stored image by its name and by its path.
-# Usage: tests/bench/run.sh [ping] [20] [100] [reading] [vagrant] [cluster-20] [cluster-200] [guests] [roles] [images]
+# Compares tasks of this collection that have nothing to do with those of other collections, and counts what a creation
+# starts. Usage: tests/bench/run.sh [ping] [cluster-20] [cluster-200] [20] [100] [passwords] [creation] [wrong]
 # Default: all of them. README.md describes how to read the output.
 
 set -euo pipefail
@@ -22,10 +19,6 @@ readonly CHECKOUT
 . "$CHECKOUT/scripts/lib/environments.sh"
 
 packages=(libvirt-clients python3 python3-venv python3-libvirt python3-lxml)
-# The packages of tests/platforms/virtualbox/build.sh; if it fails nevertheless, the title shows that a double was read.
-if [ $# -eq 0 ] || [[ " $* " == *" reading "* ]]; then
-    packages+=(mmdebstrap util-linux coreutils debian-archive-keyring)
-fi
 require_root_or_say "${packages[@]}"
 install_packages "${packages[@]}"
 folder=$(peers_environment)

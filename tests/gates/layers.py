@@ -156,10 +156,13 @@ LAYERS = {
     _KIT: Layer((_CORE, _KIT), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     # The grammar of addresses is that of an option, and what a seed is written from. A mark is a text in a definition.
     "module_utils/_tools": Layer(
-        (f"{_CORE}/errors", f"{_CORE}/options/ip_config", f"{_CORE}/record/mark", _PORTS, _TOOLS)
+        (*(f"{_CORE}/{name}" for name in ("errors", "pattern", "options/ip_config", "record/mark")), _PORTS, _TOOLS)
     ),
     "module_utils/_ports": Layer(
-        (f"{_CORE}/errors", _PORTS), ("ansible.module_utils",), forbidden=frozenset(), third_parties=True
+        (f"{_CORE}/errors", f"{_CORE}/pattern", _PORTS),
+        ("ansible.module_utils",),
+        forbidden=frozenset(),
+        third_parties=True,
     ),
     _CORE: Layer((_CORE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gates.shipped import PLATFORMS, loaded_with, module_of, shipped_with
+from gates.shipped import PLATFORMS, PLUGINS, loaded_with, module_of, shipped_with
 
 #: {platform, or shared: {reason: files}}
 _LOADED = yaml.safe_load(Path(__file__).with_name("loaded.yml").read_text(encoding="utf-8"))
@@ -38,3 +38,10 @@ def test_task_without_changes_loads_only_what_has_a_reason(platform):
     loaded = {path for path in loaded_with(module_of(platform, "vm")) if path.startswith("module_utils/")}
     listed = [name for part in ("shared", platform) for files in _LOADED[part].values() for name in files.split()]
     assert sorted(loaded) == sorted(f"module_utils/{name}.py" for name in listed)
+
+
+def test_what_each_task_loads_compiles_no_pattern_when_it_is_imported():
+    """A pattern takes up to 8 ms, and a task uses few: ``_core/pattern.py`` compiles it when it is first used."""
+    loaded = {name for part in _LOADED.values() for files in part.values() for name in files.split()}
+    texts = {name: (PLUGINS / f"module_utils/{name}.py").read_text(encoding="utf-8") for name in loaded}
+    assert [name for name, text in texts.items() if "re.compile(" in text] == ["_core/pattern"]

@@ -29,8 +29,8 @@ MUTATIONS = (
     Mutation(
         "two-new-vms-get-one-id",
         "_engine",
-        "{work.owner_id, *([work.owner_of(work.request.id)] if work.request.id else [])}",
-        "{work.owner_id}",
+        "[work.found.id or work.name, *([work.request.id] if work.request.id else [])]",
+        "[work.found.id or work.name]",
         _ORDERED,
     ),
     Mutation(

@@ -43,8 +43,8 @@ MUTATIONS = (
     Mutation(
         "drive-letter-is-a-storage",
         _NAMES_FILE,
-        're.compile(r"/.*|[A-Za-z]:.+|\\\\\\\\.+", re.DOTALL)',
-        're.compile(r"/.*|\\\\\\\\.+", re.DOTALL)',
+        'Pattern(r"/.*|[A-Za-z]:.+|\\\\\\\\.+", re.DOTALL)',
+        'Pattern(r"/.*|\\\\\\\\.+", re.DOTALL)',
         _NAMES,
     ),
     Mutation("foreign-form-is-accepted", _NAMES_FILE, "form in (PATH, URL) or form in forms", "form != NAME", _NAMES),

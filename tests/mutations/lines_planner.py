@@ -230,7 +230,7 @@ MUTATIONS = (
     Mutation(
         "number-of-memory-is-not-checked",
         "_core",
-        "not has_unit and 0 < Fraction(number) < least",
+        "not has_unit and (0, 0) < _times(number, 1) < (least, 0)",
         "False",
         ["tests/unit/modules/test_short_forms.py"],
     ),

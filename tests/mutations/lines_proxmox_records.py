@@ -57,8 +57,8 @@ MUTATIONS = (
     Mutation(
         "record-only-in-the-last-line",
         "_drivers/proxmox/mark.py",
-        r're.compile(r"^<!-- polyvirt (\{.*\}) -->[ \t\r]*(?:\n|\Z)", re.MULTILINE)',
-        r're.compile(r"^<!-- polyvirt (\{.*\}) -->\s*\Z", re.MULTILINE)',
+        r'Pattern(r"^<!-- polyvirt (\{.*\}) -->[ \t\r]*(?:\n|\Z)", re.MULTILINE)',
+        r'Pattern(r"^<!-- polyvirt (\{.*\}) -->\s*\Z", re.MULTILINE)',
         [f"{_BIRTHS}::test_note_below_the_record_changes_nothing"],
     ),
     Mutation(

@@ -11,6 +11,9 @@ _MASKING = "tests/unit/modules/test_masking.py"
 _BYTECODE = "tests/unit/plugin_utils/test_bytecode.py"
 _IN_PROCESS = "tests/unit/plugin_utils/test_in_process.py"
 _LINEAR = "tests/unit/module_utils/_engine/test_linear.py"
+_CREATIONS = "tests/unit/module_utils/_engine/test_creations.py"
+_NEEDED = "tests/unit/module_utils/_drivers/virsh/test_needed.py"
+_CHECKS = "tests/unit/module_utils/_drivers/virsh/test_checks.py"
 
 MUTATIONS = (
     Mutation(
@@ -66,5 +69,27 @@ MUTATIONS = (
     Mutation("finder-stays-after-the-imports", "plugin_utils", "sys.meta_path.remove(finder)", "pass", [_BYTECODE]),
     Mutation(
         "wrong-parameter-ships-the-module", "plugin_utils", "if problem:\n    return problem", "pass", [_IN_PROCESS]
+    ),
+    Mutation(
+        "changed-image-is-not-read-again",
+        "_drivers/virsh",
+        "version = tuple(files.version(path) or ())",
+        "version = ()",
+        [_NEEDED],
+    ),
+    Mutation(
+        "host-is-asked-for-each-vm",
+        "_kit",
+        "if question not in self._answers:\n    ...",
+        "if True:\n    ...",
+        [_NEEDED],
+    ),
+    Mutation("old-answers-after-a-step", "_drivers/virsh", "self.host.forget()", "pass", [_CHECKS]),
+    Mutation(
+        "each-creation-is-observed",
+        "_engine",
+        "_.last_step.verb in _.traits.synchronous_verbs",
+        "False",
+        [_CREATIONS],
     ),
 )

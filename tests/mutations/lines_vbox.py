@@ -137,14 +137,14 @@ MUTATIONS = (
     Mutation(
         "ssh-port-is-always-free",
         "_drivers/vbox",
-        "net.is_free(rule.host_address, rule.host_port, rule.protocol)",
+        "_is_free(rule.host_address, rule.host_port, rule.protocol)",
         "True",
         [f"{_UNIT}/settings/test_networks.py"],
     ),
     Mutation(
         "chosen-port-is-in-use",
         "_drivers/vbox",
-        "port not in taken and net.is_free(rule.host_address, port, rule.protocol)",
+        "port not in taken and _is_free(rule.host_address, port, rule.protocol)",
         "port not in taken",
         [f"{_UNIT}/settings/test_host_ports.py"],
     ),

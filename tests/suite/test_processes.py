@@ -1,11 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The number of processes for one observation: two for up to a hundred VMs."""
+"""The number of processes: two for one observation of up to a hundred VMs, five for each VM that is created."""
 
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 
 from platforms.libvirt import testdriver as libvirt_test
 from suite.carry import carry_one
@@ -44,3 +45,40 @@ def test_one_changed_vm_among_many_is_found(shim, tmp_path):
     run = carry_one(libvirt_test.Platform(), shim, tmp_path, options)
     assert run.rc == 0, run.result
     assert [vm["changed"] for vm in run.result["vms"]] == [False, True]
+
+
+CREATED, MOST = 20, 110
+
+
+def _asked(run):
+    """How often a command was started; the first one of a batch stands for all."""
+    return Counter(
+        (call.argv[0], call.argv[4 if call.argv[0] == "virsh" else 1].partition(";")[0]) for call in run.calls
+    )
+
+
+def test_creation_of_many_linked_vms_asks_about_the_host_once(qemu, shim, tmp_path, record_property):
+    """Two definitions, an image and its chain for each VM; all else is asked once, and the end is observed once."""
+    qemu.clean()
+    qemu.start_network()
+    names = [f"{qemu.prefix}many-{number:02}" for number in range(CREATED)]
+    creation = {
+        "image": {"source": qemu.base_image(), "linked": True},
+        "networks": [{"type": "network", "source": qemu.guests_network}],
+    }
+    options = {**qemu.creation, **creation, "name": names, "disks": [{"size": "24M"}]}
+    check = carry_one(qemu, shim, tmp_path, options, check=True)
+    run = carry_one(qemu, shim, tmp_path, options)
+    again = carry_one(qemu, shim, tmp_path, options)
+    assert (check.rc, run.rc, again.rc) == (0, 0, 0), (check.result, run.result, again.result)
+    assert (run.result["diff"], again.changed) == (check.result["diff"], False)
+    record_property("processes", len(run.calls))
+    assert len(run.calls) <= MOST, _asked(run)
+    asked = _asked(run)
+    expected = {("virsh", "define"): 2 * CREATED, ("qemu-img", "create"): CREATED, ("qemu-img", "info"): CREATED + 1}
+    assert {words: asked[words] for words in expected} == expected
+    once = {("qemu-img", "check"): 1, ("virsh", "net-list --all --name"): 1, ("virsh", "version"): 2}
+    assert {words: asked[words] for words in once} == once
+    # All questions before the first change; a task without changes asks only twice.
+    assert (len(check.calls), len(again.calls)) == (6, 2), (_asked(check), _asked(again))
+    assert all(qemu.backing_files(machine) == {qemu.base_image()} for machine in qemu.truth(names).values())

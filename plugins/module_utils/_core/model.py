@@ -70,7 +70,7 @@ class Address:
     mac: Optional[str] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Counters:
     """What a VM uses of its host; None where the platform does not report it, or the VM does not run.
 
@@ -333,7 +333,7 @@ class Step:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Refusal:
     """Why nothing is changed. ``kind`` is refused, unsupported or not_found."""
 
@@ -365,7 +365,7 @@ class Plan:
         return bool(self.segments)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observation:
     """The result of an observation: the requested VMs that exist, all names on the platform, and errors."""
 
@@ -388,7 +388,7 @@ class Target:
         return ("id", self.id) if self.id else ("name", self.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """What a platform supports for one field, as data.
 
@@ -421,7 +421,7 @@ class Field:
         return max(cost, self.least.get(vm.power, LIVE), key=COSTS.index)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Traits:
     """What a platform of this version on this host supports. ``fields``: by Change.kind and by creation input.
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 
 from .errors import InvalidInput
+from .pattern import Pattern
 
 #: The scheme of an address, and the user name and password in it. A checksum can be sha256: and an address.
-_CREDENTIALS = re.compile("((?:sha[0-9]+:)?[A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@")
+_CREDENTIALS = Pattern("((?:sha[0-9]+:)?[A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@")
 #: Everything that XML 1.0 cannot contain: VirtualBox and libvirt store texts in it.
-_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_UUID = re.compile(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
+_NOT_PRINTABLE = Pattern("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_UUID = Pattern(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
 
 
 def printable(text, option):
@@ -57,6 +58,15 @@ def _check_one_line(text, option, remedy):
         raise InvalidInput(f"{option}: {text!r} is not one line of text.", remedy)
     if text != text.strip():
         raise InvalidInput(f"{option}: '{text}' begins or ends with a space.", "Remove it.")
+
+
+def texts_of(value):
+    """Return all texts and numbers in ``value`` as texts, without the whitespace around them."""
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in texts_of(part)]
+    if isinstance(value, (list, tuple)):
+        return [text for part in value for text in texts_of(part)]
+    return [] if value is None or isinstance(value, bool) else [str(value).strip()]
 
 
 def without_credentials(address):

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 from .errors import InvalidInput, Refused
+from .pattern import Pattern
 
-_SERIAL = re.compile(r"[A-Za-z0-9_.+&() -]+")
-_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
+_SERIAL = Pattern(r"[A-Za-z0-9_.+&() -]+")
+_MAC = Pattern(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 _EXPONENTS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:iB|B)?|B)?\s*", re.IGNORECASE | re.ASCII)
+_SIZE = Pattern(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:iB|B)?|B)?\s*", re.IGNORECASE | re.ASCII)
 
 
 def parse_size(text, option, bare=None, least=0):
@@ -30,19 +30,25 @@ def parse_size(text, option, bare=None, least=0):
     has_unit = not str(text).strip()[-1].isdigit()
     if not has_unit and bare is None:
         raise InvalidInput(f"{option}: '{text}' has no unit.", f"Set {text}G for GiB, {text}M for MiB.")
-    if not has_unit and 0 < Fraction(number) < least:
+    if not has_unit and (0, 0) < _times(number, 1) < (least, 0):
         raise InvalidInput(
-            f"{option}: {text} without a unit is {human_size(int(Fraction(number) * bare))}.",
+            f"{option}: {text} without a unit is {human_size(_times(number, bare)[0])}.",
             f"Set {text}G for GiB, {text}M for MiB.",
         )
     factor = 1024 ** _EXPONENTS[(prefix or "").upper()] if has_unit else bare
-    size = Fraction(number) * factor
-    if size.denominator != 1 or size <= 0:
+    size, rest = _times(number, factor)
+    if rest or size <= 0:
         raise InvalidInput(
             f"{option}: '{text}' is not a whole, positive number of bytes.",
             "Set a size above zero in whole bytes, such as 512M or 20G.",
         )
-    return int(size)
+    return size
+
+
+def _times(number, factor):
+    """Return a decimal number times an integer, exactly: (whole bytes, what remains)."""
+    whole, _point, part = number.partition(".")
+    return divmod(int(whole + part) * factor, 10 ** len(part))
 
 
 def human_size(size):

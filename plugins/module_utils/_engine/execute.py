@@ -98,7 +98,7 @@ class Execution:
         steps = work.progress.wish.steps
         if steps[0].verb != "clone" or work.source is None:
             return steps
-        source = work.task.observer.source(work.source.progress.vm)
+        source = work.task.observer.source(work.source.target)
         return (replace(steps[0], arguments={**steps[0].arguments, "source": source}), *steps[1:])
 
     def _apply(self, works):

@@ -5,12 +5,24 @@
 
 from __future__ import annotations
 
-from .._core.errors import PolyvirtError
-from .._core.model import DESTRUCTIVE, Target, Vm
-from .progress.state import Observed
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
 
+from .._core.errors import PolyvirtError, Stale
+from .._core.model import DESTRUCTIVE, Target, Vm
+
+#: Seconds between two observations of a busy VM; the pause grows from FIRST to LONGEST.
+FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
 #: The facets to observe for the source of a clone.
 OF_SOURCE = frozenset({"power", "config", "snapshots", "snapshot_configs"})
+
+
+class Observed(NamedTuple):
+    """Event: the VM was observed, or could not be. ``known`` are all names on the platform."""
+
+    vm: Optional[Vm] = None
+    error: Optional[PolyvirtError] = None
+    known: Sequence[str] = ()
 
 
 class Observer:
@@ -59,9 +71,12 @@ class Observer:
                 return fitting[0]
         return Vm.absent(name)
 
-    def source(self, vm):
-        """Observe the source of a clone again and return it."""
-        return self.observe([Target(id=vm.id)], OF_SOURCE).vms[0]
+    def source(self, target):
+        """Observe the source of a clone again and return it; it has no known id if it was just created."""
+        found = self.observe([target], OF_SOURCE).vms
+        if not found:
+            raise Stale(f"{target.name}: it was deleted by something else before it was cloned.", "Run the task again.")
+        return found[0]
 
 
 def _by_key(vms):

@@ -19,14 +19,24 @@ def source_of(work):
 def reject_twice_listed(works):
     """Reject the plans of a VM that two requests select, such as one by its name and one by its id."""
     first = {}
-    for work in works if len(works) > 1 else ():
+    for work in works if _may_be_listed_twice(works) else ():
         place = id(work.task) if work.place is None else work.place
-        selected = {work.owner_id, *([work.owner_of(work.request.id)] if work.request.id else [])}
+        selected = set(map(work.owner_of, _owners(work)))
         for other in [first.setdefault((place, one), work) for one in selected]:
             if other is not work:
                 names = " and ".join(dict.fromkeys((_selector(other.request), _selector(work.request))))
                 message = f"{work.request.label}: the VM is listed twice, as {names}."
                 work.plan = work.refused(message, "List each VM once.")
+
+
+def _may_be_listed_twice(works):
+    """Return False if their names and ids show that no VM is listed twice, which saves the import of the claims."""
+    selected = [{str(own).casefold() for own in _owners(work)} for work in works]
+    return len({id(work.task) for work in works}) > 1 or len(set().union(*selected)) < sum(map(len, selected))
+
+
+def _owners(work):
+    return [work.found.id or work.name, *([work.request.id] if work.request.id else [])]
 
 
 def _selector(request):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Optional
 
 from .._core.errors import NotFound, PolyvirtError, Unsupported
@@ -17,10 +18,8 @@ from .._core.record.mark import same
 from .._core.results.approval import Approval
 from .._core.results.vm_result import difference, entry, expired, from_another_image, not_in_force, other_cloud_init
 from .._ports.clock import Clock, epoch
-from .._ports.net import guest_answers
 from . import order
-from .observe import Observer, planning_facets
-from .progress.state import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
+from .observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE, Observer, planning_facets
 
 
 @dataclass(eq=False)
@@ -139,7 +138,7 @@ class Work:
         return found if found and (found["before"] or found["after"]) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """The outcome of a task as plain data. ``trace`` is the traceback of a bug in this collection."""
 
@@ -159,7 +158,13 @@ class Outcome:
         return result
 
 
-def run(driver, requests, check=False, approval=None, clock=None, probe=guest_answers):
+def _answers(host, port, what):
+    from .._ports.net import guest_answers  # Few tasks wait for a guest.
+
+    return guest_answers(host, port, what)
+
+
+def run(driver, requests, check=False, approval=None, clock=None, probe=_answers):
     """Carry out ``requests`` (or only predict the result, in check mode) and return the Outcome.
 
     All VMs are planned before the first step: if one plan is rejected, or their plan as a whole is not permitted by
@@ -261,10 +266,14 @@ class Task:
         self.driver, self.clock, self.probe = driver, clock, probe
         self.observer = Observer(driver)
         self.traits = self.observer.traits
-        self.claims = getattr(driver, "claims", None)
         self.works = []
         self.add(requests)
         self._began = clock.now()
+
+    @cached_property
+    def claims(self):
+        """How the platform identifies what VMs share; a task without changes saves the time of the import."""
+        return getattr(self.driver, "claims", None)
 
     def add(self, requests, is_pruned=False):
         """Add VMs; must be called before ``plan``."""

@@ -33,7 +33,7 @@ except ImportError:  # Before ansible-core 2.22.
 _ANY = Platform("this platform")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Declaration:
     """A module: its options, and ``answer(params, check)``, which returns its result or raises.
 

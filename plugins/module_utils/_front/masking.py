@@ -16,9 +16,8 @@ from urllib.parse import unquote
 
 from ansible.module_utils.common.validation import check_type_dict
 
-from .._core.record.document_secrets import secrets_in_document, texts_of
 from .._core.results.vm_result import MASK
-from .._core.texts import password_in
+from .._core.texts import password_in, texts_of
 
 #: Each entry of this option has the options of the task.
 MACHINES = "machines"
@@ -36,13 +35,22 @@ def secrets_of(options, params):
             if name == MACHINES:
                 found |= _secrets_of_entries(options, value)
             elif option.secret:
-                found |= secrets_in_document(value) if option.is_document else set(texts_of(value))
+                found |= _secrets_in(value, option.is_document)
             elif option.has_password:
-                found |= {part for text in texts_of(value) for part in _forms_of(password_in(text))}
+                found |= {part for text in _secrets_in(value) for part in _forms_of(password_in(text))}
             elif option.options:
                 is_short = option.short and isinstance(value, str)
                 found |= _secrets_of_entries(option.options, {option.short: value} if is_short else value)
     return found - {""}
+
+
+def _secrets_in(value, is_document=False):
+    """Return the secrets in a document, else all texts in a value."""
+    if not is_document:
+        return set(texts_of(value))
+    from .._core.record.document_secrets import secrets_in_document  # Few tasks have documents.
+
+    return secrets_in_document(value)
 
 
 def _forms_of(password):

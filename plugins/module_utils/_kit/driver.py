@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import Optional, Protocol
 
 from .._core.model import VERBS, Observation, Plan, Request, Snapshot, Target, Traits, Vm
-from .._core.results.console import ConsoleLog
 
 
 class Driver(Protocol):
@@ -147,8 +147,8 @@ class HasLeftovers(Protocol):
 class ReadsConsoles(Protocol):
     """Implemented by drivers of platforms that keep a log of the console, or that know more than their traits."""
 
-    def consoles(self, vms: Sequence[Vm]) -> Sequence[ConsoleLog]:
-        """Return one ConsoleLog for each observed VM, in order."""
+    def consoles(self, vms: Sequence[Vm]) -> Sequence:
+        """Return one ConsoleLog (console.py) for each observed VM, in order."""
 
 
 class HasHostFacts(Protocol):
@@ -156,6 +156,22 @@ class HasHostFacts(Protocol):
 
     def host_facts(self) -> Mapping:
         """Return further keys of ``host`` for the info module, also if the platform cannot be used; never raises."""
+
+
+class ForChanges:
+    """A base of drivers: what only changes need is imported when it is first used."""
+
+    @cached_property
+    def space(self):
+        from .space import ReservedSpace
+
+        return ReservedSpace()
+
+    @cached_property
+    def creations(self):
+        from .creation import Creations
+
+        return Creations()
 
 
 def functions_of(*files):

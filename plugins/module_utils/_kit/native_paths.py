@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 
 from .._core.errors import Refused
+from .._core.pattern import Pattern
 
 #: A condition in a path, such as [2] or [@type='network'].
 CONDITION = r"(\[[^\]]+\])?"
-_NATIVE_PATH = re.compile(rf"([\w:.-]+{CONDITION}(/[\w:.-]+{CONDITION})*)?(@[\w:.-]+)?")
+_NATIVE_PATH = Pattern(rf"([\w:.-]+{CONDITION}(/[\w:.-]+{CONDITION})*)?(@[\w:.-]+)?")
 
 
 def check_paths(name, native, options, document, example):

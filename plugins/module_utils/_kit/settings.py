@@ -19,7 +19,7 @@ from .._core.model import COLLECTIONS, Field
 from .._core.units import human_size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting(Field):
     """One setting. Each platform passes further arguments to the functions, the same ones for all its settings.
 

@@ -14,6 +14,7 @@ import re
 import struct
 import uuid
 
+from .._core.pattern import Pattern
 from .._ports import files
 
 #: The other form of a VMDK is a text that names the files with the data.
@@ -25,7 +26,7 @@ _SIGNATURES = (
     (b"vhdxfile", "vhdx"), (b"QED\0", "qed"),
 )  # fmt: skip
 #: QEMU takes each text for a VMDK that begins like this.
-_DESCRIPTOR = re.compile(rb"(?:#[^\n]*\n| *\r?\n)*version=[123]\r?\n")
+_DESCRIPTOR = Pattern(rb"(?:#[^\n]*\n| *\r?\n)*version=[123]\r?\n")
 #: QEMU tells formats apart by at most this number of bytes.
 _LONGEST_SIGNATURE = 2048
 #: Bytes that contain the capacity: of a VMDK, it may be anywhere in its description.
@@ -34,10 +35,10 @@ _SECTOR = 512
 _VHD = b"conectix"
 #: qcow and qcow2 store the position and length of the backing file's name at the same offset.
 _QCOW, _QCOW_BACKING, _LONGEST_NAME = b"QFI\xfb", 8, 1023
-_FILE_IN_JSON = re.compile(r'"(?:[\w.]+\.)?filename"\s*:\s*"([^"]+)"')
-_PROTOCOL = re.compile(r"[\w.+-]+:")
-_EXTENT = re.compile(rb"^RW (\d+) ", re.MULTILINE)
-_EXTENT_FILE = re.compile(rb'^(?:RW|RDONLY) \d+ \w+ "([^"\n]+)"', re.MULTILINE)
+_FILE_IN_JSON = Pattern(r'"(?:[\w.]+\.)?filename"\s*:\s*"([^"]+)"')
+_PROTOCOL = Pattern(r"[\w.+-]+:")
+_EXTENT = Pattern(rb"^RW (\d+) ", re.MULTILINE)
+_EXTENT_FILE = Pattern(rb'^(?:RW|RDONLY) \d+ \w+ "([^"\n]+)"', re.MULTILINE)
 
 
 def format_in(begin):

@@ -9,7 +9,6 @@ Errors are identified by id, category and HRESULT, because their messages are in
 from __future__ import annotations
 
 import base64
-import re
 import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .._core import errors
+from .._core.pattern import Pattern
 from . import change_counter
 from .clock import Clock
 from .windows_request import LONGEST_WAIT, Chain, is_write, repeated, requests
@@ -24,7 +24,7 @@ from .windows_request import LONGEST_WAIT, Chain, is_write, repeated, requests
 _VERSION = 1
 #: Tries of a request that only reads, if the connection is lost.
 _TRIES = 3
-_CODE = re.compile(r"0x([0-9A-Fa-f]{8})\b")
+_CODE = Pattern(r"0x([0-9A-Fa-f]{8})\b")
 _task = threading.local()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .._core import errors
+from .._core.pattern import Pattern
 
 #: Maximum characters of one request. Windows PowerShell 5.1 reads JSON of up to 2 MB, and Ansible adds its own code.
 LONGEST_REQUEST = 1_000_000
@@ -21,7 +22,7 @@ LONGEST_WAIT = 30
 #: PowerShell binds null like any value, and it turns a switch parameter on; so it is passed only by this constant.
 NULL = object()
 
-_COMMAND = re.compile(r"[A-Za-z][A-Za-z0-9.-]*\\[A-Z][A-Za-z]+-[A-Z][A-Za-z0-9]+", re.ASCII)
+_COMMAND = Pattern(r"[A-Za-z][A-Za-z0-9.-]*\\[A-Z][A-Za-z]+-[A-Z][A-Za-z0-9]+", re.ASCII)
 _READING_VERBS = ("Get", "Test", "Measure", "Compare", "Resolve")
 _NUMBERS = range(-(1 << 63), 1 << 64)
 

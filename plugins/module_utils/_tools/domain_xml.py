@@ -14,6 +14,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from .._core.errors import Refused
+from .._core.pattern import Pattern
 from .._core.record import mark as marks
 
 MARK_NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/1"
@@ -24,13 +25,13 @@ _LIBVIRT_NAMESPACES = {
     "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
     "dnsmasq": "http://libvirt.org/schemas/network/dnsmasq/1.0",
 }
-_STEP = re.compile(r"(?:([\w.-]+):)?([\w.-]+)(?:\[(?:(\d+)|@([\w:.-]+)=(?:'([^']*)'|\"([^\"]*)\"))\])?")
-_PREFIXES = re.compile(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")
+_STEP = Pattern(r"(?:([\w.-]+):)?([\w.-]+)(?:\[(?:(\d+)|@([\w:.-]+)=(?:'([^']*)'|\"([^\"]*)\"))\])?")
+_PREFIXES = Pattern(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")
 _UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, "M": 1024**2, "MiB": 1024**2,
           "GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "T": 1024**4, "TiB": 1024**4}  # fmt: skip
 #: What libvirt shows only with --security-info, or shows as stars without it.
-_SECRETS = re.compile(r""" passwd=(?:'[^']*'|"[^"]*")|\s*<cookies>.*?</cookies>""", re.DOTALL)
-_ATTRIBUTE_AT_END = re.compile(r"@([\w:.-]+)\Z")
+_SECRETS = Pattern(r""" passwd=(?:'[^']*'|"[^"]*")|\s*<cookies>.*?</cookies>""", re.DOTALL)
+_ATTRIBUTE_AT_END = Pattern(r"@([\w:.-]+)\Z")
 _PERSISTENT = ("nvdimm", "virtio-pmem")
 _DISK_SOURCES = ("file", "dev", "name", "dir", "volume")
 

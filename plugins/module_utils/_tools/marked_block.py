@@ -16,12 +16,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from .._core.errors import Refused
+from .._core.pattern import Pattern
 from .._core.record import mark as marks
 from . import vm_conf
 
 _MARK = "# polyvirt "
 #: Only a newline ends a line; other line breaks of Unicode can be within a line, so str.splitlines is not used.
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_LINE = Pattern(r"[^\n]*\n|[^\n]+")
 
 
 def marked_lines(name=""):
@@ -36,7 +37,7 @@ def cut_out(text, path, name=""):
     """
     begin, end = marked_lines(name)
     # +1 or +2 is the number of newlines that were added before the line, and that are removed with it.
-    begins = re.compile(rf"{re.escape(begin)}(?: \+([12]))?\s*")
+    begins = Pattern(rf"{re.escape(begin)}(?: \+([12]))?\s*")
     lines = _LINE.findall(text)
     first = [number for number, line in enumerate(lines) if begins.fullmatch(line)]
     last = [number for number, line in enumerate(lines) if line.rstrip() == end]

@@ -9,11 +9,13 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-_GROUPS = re.compile(r"^\tgroups: (.*)$", re.MULTILINE)
-_DESCRIPTION = re.compile(r"^\tdescription: (.*)$", re.MULTILINE)
-_ADDRESS = re.compile(r"^\tinet (\S+)(?: --> \S+)? netmask (0x[0-9a-f]{8})", re.MULTILINE)
-_MEMBER = re.compile(r"^\t(\w+) flags=", re.MULTILINE)
-_HEAD = re.compile(r"^(\w+): flags=\w+<([^>]*)>")
+from .._core.pattern import Pattern
+
+_GROUPS = Pattern(r"^\tgroups: (.*)$", re.MULTILINE)
+_DESCRIPTION = Pattern(r"^\tdescription: (.*)$", re.MULTILINE)
+_ADDRESS = Pattern(r"^\tinet (\S+)(?: --> \S+)? netmask (0x[0-9a-f]{8})", re.MULTILINE)
+_MEMBER = Pattern(r"^\t(\w+) flags=", re.MULTILINE)
+_HEAD = Pattern(r"^(\w+): flags=\w+<([^>]*)>")
 _BITS, _OCTETS, _LARGE = 32, 4, 256
 #: The subnets that are tried for ``auto``, in this order.
 _AUTO = (

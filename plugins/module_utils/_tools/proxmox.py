@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import re
-
 from .._core.errors import ApiError, Refused, Timeout, Unavailable
+from .._core.pattern import Pattern
 from .._ports import change_counter
 from .._ports.clock import RAISE_CALL_TIMEOUT
 from .._ports.proxmox_api import ConnectionLost
@@ -28,11 +27,11 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.15, 2
 _LONGEST_SILENCE = 120
 _LOG_LINES = 500
 _SHOWN_LINES = 5
-_UPID = re.compile(r"UPID:([^:]+):[^:]+:[^:]+:[^:]+:([^:]+):")
+_UPID = Pattern(r"UPID:([^:]+):[^:]+:[^:]+:[^:]+:([^:]+):")
 #: Seconds before a call that only reads is repeated, if a proxy answered instead of the server.
 _PAUSES = (0.5, 1, 2)
 #: Exit status of tasks that changed nothing.
-_NOTHING_DONE = re.compile(
+_NOTHING_DONE = Pattern(
     r"already running|not running|VM is locked|can't lock file|checksum mismatch|Configuration file"
 )
 

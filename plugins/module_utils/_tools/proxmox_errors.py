@@ -9,8 +9,9 @@ import re
 
 from .._core import errors
 from .._core.errors import ApiError, NotFound, Refused, Stale
+from .._core.pattern import Pattern
 
-_RIGHT = re.compile(r"Permission check failed \(([^,]+), ([^)]+)\)")
+_RIGHT = Pattern(r"Permission check failed \(([^,]+), ([^)]+)\)")
 #: A call between two nodes was not started, or was started and not answered.
 _NO_NODE, _SILENT_NODE = 595, 596
 #: The called node works, but the node to which it passed the call does not.
@@ -20,7 +21,7 @@ GATEWAY_ERRORS = (502, 503, 504)
 #: With these it is unknown whether a call that changes something was carried out.
 DOUBTFUL = (*GATEWAY_ERRORS, _SILENT_NODE, 599)
 _OUTDATED = "checksum mismatch (file change"
-PASSING = re.compile(r"can't lock file|VM is locked \((?!suspended\b)|checksum mismatch \(file change")
+PASSING = Pattern(r"can't lock file|VM is locked \((?!suspended\b)|checksum mismatch \(file change")
 
 
 class Busy(ApiError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
+from .._core.pattern import Pattern
+
 #: Stem of an option -> the sub-key that may be written without its name.
 _DEFAULT_KEYS = {
     "agent": "enabled", "cpu": "cputype", "efidisk": "file", "hostpci": "host", "ide": "file", "machine": "type",
@@ -18,7 +20,7 @@ _DEFAULT_KEYS = {
 #: Other options with property strings as values; all their sub-keys need their names.
 _PLAIN_STRINGS = frozenset({"ipconfig", "smbios", "numa", "audio", "spice_enhancements", "cicustom", "ivshmem"})
 #: An option with a number.
-_NUMBERED = re.compile(r"([a-z][a-z-]*?)\d+")
+_NUMBERED = Pattern(r"([a-z][a-z-]*?)\d+")
 #: Defaults of options, and of sub-keys.
 _DEFAULTS = {
     "acpi": "1", "allow-ksm": "1", "autostart": "0", "bios": "seabios", "ciupgrade": "1", "cores": "1",
@@ -63,7 +65,7 @@ NICS = (
 #: The most ``cpuunits`` on nodes with cgroup v2, which store a larger number as this one; with v1 it is kept.
 _MOST_UNITS = "10000"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_DISK = re.compile(r"(ide|sata|scsi|virtio)(\d+)")
+_DISK = Pattern(r"(ide|sata|scsi|virtio)(\d+)")
 #: How many slots each bus has.
 BUSES = {"ide": 4, "sata": 6, "scsi": 31, "virtio": 16}
 

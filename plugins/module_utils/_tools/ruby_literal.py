@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 
 from .._core import errors
+from .._core.pattern import Pattern
 
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "#": "\\#", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: All but printable ASCII, and what has a meaning within the quotes.
-_SPECIAL = re.compile(r"[^ !$-\[\]-~]")
+_SPECIAL = Pattern(r"[^ !$-\[\]-~]")
 _SURROGATES = range(0xD800, 0xE000)
-_SYMBOL = re.compile(r":[A-Za-z_][A-Za-z0-9_]*\Z")
+_SYMBOL = Pattern(r":[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def literal(value, symbols=False):

@@ -13,15 +13,17 @@ import re
 import shlex
 from dataclasses import dataclass
 
-_ROW = re.compile(r"^\d+,([^,\n]*),([^,\n]+),(.*?)\r?$", re.MULTILINE)
+from .._core.pattern import Pattern
+
+_ROW = Pattern(r"^\d+,([^,\n]*),([^,\n]+),(.*?)\r?$", re.MULTILINE)
 _COMMA = "%!(VAGRANT_COMMA)"
-_VERSION = re.compile(r"^(?:Vagrant |Installed Version: )(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
+_VERSION = Pattern(r"^(?:Vagrant |Installed Version: )(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
 # Escape sequences and overwritten text of progress bars, which are printed even without a terminal.
-_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\n]*\r(?!\n)")
+_CONTROL = Pattern(r"\x1b\[[0-9;]*[A-Za-z]|[^\n]*\r(?!\n)")
 # Ruby's stack trace of an error in Vagrant.
-_TRACE = re.compile(r"^\tfrom .*\n?|^/\S+\.rb:\d+:in `[^']*': ", re.MULTILINE)
+_TRACE = Pattern(r"^\tfrom .*\n?|^/\S+\.rb:\d+:in `[^']*': ", re.MULTILINE)
 _EXPERIMENTAL = "enabled the experimental flag"
-_EARLY = re.compile(r"\AVagrant failed to initialize at a very early stage:\s*")
+_EARLY = Pattern(r"\AVagrant failed to initialize at a very early stage:\s*")
 
 
 @dataclass(frozen=True)

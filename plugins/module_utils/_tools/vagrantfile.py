@@ -20,10 +20,10 @@ A project is ``{"machines": [machine, ...], "environment": {name: text}}``. A ma
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 
 from .._core import errors
+from .._core.pattern import Pattern
 from .ruby_literal import literal
 from .vagrantfile_native import keywords, native_lines
 from .vagrantfile_provider import provider_lines
@@ -35,9 +35,9 @@ _STAR = "\\u002a"
 _OWN_SHARING = ("virtualbox", "vmware_desktop")
 _DEFAULT_FOLDER = {"host_path": ".", "guest_path": "/vagrant"}
 # The name is also that of a folder, and an argument of vagrant, which treats one that begins with a slash as a pattern.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_CHECKSUM = re.compile(r"(md5|sha1|sha256|sha384|sha512):([0-9A-Fa-f]+)\Z")
+_NAME = Pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+_VARIABLE = Pattern(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_CHECKSUM = Pattern(r"(md5|sha1|sha256|sha384|sha512):([0-9A-Fa-f]+)\Z")
 
 
 def render(project):

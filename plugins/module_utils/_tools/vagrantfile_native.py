@@ -19,10 +19,10 @@ arguments.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from .._core import errors
+from .._core.pattern import Pattern
 from .ruby_literal import literal
 
 _OF_VIRTUALBOX = ("customize", "network_adapter")
@@ -37,9 +37,9 @@ _METHODS = frozenset((*_OF_VIRTUALBOX, *_OF_LIBVIRT, *_OF_MACHINES))
 #: When the provider VirtualBox runs a command of customize; the default is before each boot.
 _EVENTS = ("pre-import", "pre-boot", "post-boot", "post-comm")
 _WORD = r"[a-z][A-Za-z0-9_]*"
-_KEY = re.compile(rf"(?:(?P<section>{_WORD})\.)?(?P<name>{_WORD})(?:\[(?P<item>[^\]\r\n]+)\])?\Z")
-_KEYWORD = re.compile(r":?([A-Za-z0-9_]+)\Z")
-_BARE_KEYWORD = re.compile(rf"{_WORD}\Z")
+_KEY = Pattern(rf"(?:(?P<section>{_WORD})\.)?(?P<name>{_WORD})(?:\[(?P<item>[^\]\r\n]+)\])?\Z")
+_KEYWORD = Pattern(r":?([A-Za-z0-9_]+)\Z")
+_BARE_KEYWORD = Pattern(rf"{_WORD}\Z")
 
 
 def native_lines(native, receiver):

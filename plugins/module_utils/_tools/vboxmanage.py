@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from .._core import errors
 from .._core.errors import remedy_for
+from .._core.pattern import Pattern
 from .._ports import change_counter as counted
 from .._ports.clock import Clock
 from .._ports.command import shown
@@ -23,12 +24,12 @@ from .vboxmanage_remedies import REMEDIES
 INSTALL = "Install VirtualBox. If VBoxManage is not on PATH, set executable to its path."
 OLDEST = (6, 1)
 
-_ERROR = re.compile(r"VBoxManage: (?:fatal )?error: ")
-_WARNING = re.compile(r"VBoxManage: warning: ")
+_ERROR = Pattern(r"VBoxManage: (?:fatal )?error: ")
+_WARNING = Pattern(r"VBoxManage: warning: ")
 # Positions in the source code of VirtualBox do not help users.
-_INTERNAL = re.compile(r"Details: |Context: |/\S+\.cpp\[\d+\] ")
-_PROGRESS = re.compile(r"^(?:\d+%\.\.\.)+(?:100%|[A-Z][A-Z0-9_]*)?(?:\n|\Z)")
-_USAGE = re.compile(r"^Usage - ", re.MULTILINE)
+_INTERNAL = Pattern(r"Details: |Context: |/\S+\.cpp\[\d+\] ")
+_PROGRESS = Pattern(r"^(?:\d+%\.\.\.)+(?:100%|[A-Z][A-Z0-9_]*)?(?:\n|\Z)")
+_USAGE = Pattern(r"^Usage - ", re.MULTILINE)
 
 # VirtualBox's error messages, as recorded, by kind of object.
 _NOT_FOUND = {

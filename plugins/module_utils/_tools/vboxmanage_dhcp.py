@@ -14,9 +14,11 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
-_LINE = re.compile(r"^(?P<space> *)(?P<key>[^:\n]+): +(?P<value>.*)$", re.MULTILINE)
-_OF_NIC = re.compile(r"([0-9a-f-]{36}) slot (\d+),.*")
-_OF_MAC = re.compile(r"([0-9a-f]{2}(?::[0-9a-f]{2}){5})", re.IGNORECASE)
+from .._core.pattern import Pattern
+
+_LINE = Pattern(r"^(?P<space> *)(?P<key>[^:\n]+): +(?P<value>.*)$", re.MULTILINE)
+_OF_NIC = Pattern(r"([0-9a-f-]{36}) slot (\d+),.*")
+_OF_MAC = Pattern(r"([0-9a-f]{2}(?::[0-9a-f]{2}){5})", re.IGNORECASE)
 _DYNAMIC = "dynamic"
 #: The options of the server that are addresses in its network: the router.
 _ROUTER = "3/legacy"

@@ -19,12 +19,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .._core.pattern import Pattern
 from .vboxmanage_machine import Controller, Forward, Machine, Nic, SharedFolder, Slot, Snapshot
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 # The first lines of a VM. The column is narrower for an inaccessible VM. A name can contain line breaks, and a line
 # that looks like the first line of a VM: the last such line before the other lines of the head counts.
-_HEAD = re.compile(
+_HEAD = Pattern(
     r"^Name: {24}(?P<name>(?:(?!^Name: {24}).)*?)\n(?P<more>(?:Encryption: [^\n]*\n)?Groups: [^\n]*\n"
     rf"(?:(?!UUID: )[^\n]*\n)*?)UUID: +(?P<uuid>{_UUID})\nConfig file: +(?P<file>[^\n]*)\n"
     rf"|^Name: {{12}}<inaccessible!>\nUUID: +(?P<inaccessible>{_UUID})\n"
@@ -32,25 +33,25 @@ _HEAD = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 # Early releases of 6.1 print no colon after "Memory size".
-_LINE = re.compile(r"^(Memory size(?= )|[A-Z0-9x][^:\n]*?(?=:)):? *(.*)$", re.MULTILINE)
-_STATE = re.compile(r"(.+?)(?: \(since ([^)]*)\))?\Z")
-_DESCRIPTION = re.compile(r"^Description:\n(.*?)(?=^\* Snapshots:\n|\Z)", re.DOTALL | re.MULTILINE)
+_LINE = Pattern(r"^(Memory size(?= )|[A-Z0-9x][^:\n]*?(?=:)):? *(.*)$", re.MULTILINE)
+_STATE = Pattern(r"(.+?)(?: \(since ([^)]*)\))?\Z")
+_DESCRIPTION = Pattern(r"^Description:\n(.*?)(?=^\* Snapshots:\n|\Z)", re.DOTALL | re.MULTILINE)
 _DESCRIPTION_LABEL = "Description:\n"
 # The snapshots come before the guest section; in 6.1, after it.
-_SNAPSHOTS = re.compile(r"^(?:\* Snapshots:\n|Snapshots:\n\n)(?=   Name: )", re.MULTILINE)
-_GUEST = re.compile(r"^(?:\* Guest:\n|Guest:\n\n)(?=Configured memory balloon)", re.MULTILINE)
-_CONTROLLER = re.compile(
+_SNAPSHOTS = Pattern(r"^(?:\* Snapshots:\n|Snapshots:\n\n)(?=   Name: )", re.MULTILINE)
+_GUEST = Pattern(r"^(?:\* Guest:\n|Guest:\n\n)(?=Configured memory balloon)", re.MULTILINE)
+_CONTROLLER = Pattern(
     r"^#\d+: '(?P<name>.*)', Type: (?P<type>\S+), Instance: (?P<instance>\d+), "
     r"Ports: (?P<portcount>\d+) \(max (?P<maxportcount>\d+)\), (?P<bootable>.*)$\n"
     r"(?P<slots>(?:^  .*\n)*)",
     re.MULTILINE,
 )
-_SLOT = re.compile(
+_SLOT = Pattern(
     r"^  Port (?P<port>\d+), Unit (?P<device>\d+): "
     rf'(?:UUID: (?P<uuid>{_UUID})(?P<more>[^\n]*)\n    Location: "(?P<path>.*)"|Empty)',
     re.MULTILINE,
 )
-_OLD_CONTROLLER = re.compile(
+_OLD_CONTROLLER = Pattern(
     r"^Storage Controller Name \((\d+)\): {12}(?P<name>.*)\nStorage Controller Type \(\1\): +(?P<type>\S+)\n"
     r"Storage Controller Instance Number \(\1\): +(?P<instance>\d+)\n"
     r"Storage Controller Max Port Count \(\1\): +(?P<maxportcount>\d+)\n"
@@ -58,23 +59,23 @@ _OLD_CONTROLLER = re.compile(
     r"Storage Controller Bootable \(\1\): +(?P<bootable>on|off)$",
     re.MULTILINE,
 )
-_NIC = re.compile(
+_NIC = Pattern(
     r"^NIC (?P<number>\d+): +(?:disabled|MAC: (?P<macaddress>\w+), Attachment: (?P<attachment>.*), Cable connected: "
     r"(?P<cableconnected>on|off), Trace: .*, Type: (?P<nictype>\w+), Reported speed: \d+ Mbps, "
     r"Boot priority: (?P<nicbootprio>\d+), Promisc Policy: (?P<nicpromisc>[\w-]+), Bandwidth group: .*)$",
     re.MULTILINE,
 )
-_RULE = re.compile(
+_RULE = Pattern(
     r"^NIC (\d+) Rule\(\d+\): +name = (.*), protocol = (\w+), host ip = (.*), host port = (\d+), "
     r"guest ip = (.*), guest port = (\d+)$",
     re.MULTILINE,
 )
-_FOLDER = re.compile(
+_FOLDER = Pattern(
     r"^Name: '(?P<name>.*)', Host path: '(?P<path>.*)' \((?P<kind>\w+) mapping\), (?P<access>writable|readonly)"
     r"(?P<auto>, auto-mount)?(?:, symlink-policy: \S+?)?(?:, mount-point: '(?P<point>.*)')?$",
     re.MULTILINE,
 )
-_SNAPSHOT = re.compile(
+_SNAPSHOT = Pattern(
     rf"^(?P<indent>(?:   )+)Name: (?P<name>.*?) \(UUID: (?P<uuid>{_UUID})\)(?P<current> \*)?\n"
     # A description of several lines starts on the next line.
     r"(?P<has_description> +Description:[\n ])?",
@@ -145,7 +146,7 @@ _ATTACHMENTS = {
 
 
 #: What follows the name of the driver of a generic NIC.
-_DRIVER_PROPERTIES = re.compile(r"^(Generic '.*?') \{ .*\}$")
+_DRIVER_PROPERTIES = Pattern(r"^(Generic '.*?') \{ .*\}$")
 
 
 @dataclass(frozen=True)
@@ -293,7 +294,7 @@ def _old_storage(text):
     if not found:
         return (), ()
     names = "|".join(re.escape(one["name"]) for one in found)
-    slot = re.compile(
+    slot = Pattern(
         rf"^(?P<controller>{names}) \((?P<port>\d+), (?P<device>\d+)\): "
         rf"(?:(?P<path>.*) \(UUID: (?P<uuid>{_UUID})\)|Empty)(?: \([a-z ]+\))*$",
         re.MULTILINE,

@@ -15,29 +15,31 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_KEY = re.compile(r'"(?P<quoted>[^\n]+?)(?<!\\)"=|(?P<plain>[^"=\n]+)=')
+from .._core.pattern import Pattern
+
+_KEY = Pattern(r'"(?P<quoted>[^\n]+?)(?<!\\)"=|(?P<plain>[^"=\n]+)=')
 # Ends with the first unescaped quote at the end of a line: 6.1 does not escape quotes in some names.
-_VALUE = re.compile(r'"((?:[^"\\]|\\.|"(?!\n|\Z))*)"(?=\n|\Z)', re.DOTALL)
+_VALUE = Pattern(r'"((?:[^"\\]|\\.|"(?!\n|\Z))*)"(?=\n|\Z)', re.DOTALL)
 # Values that continue after the quote: VideoMode="640,480,32"@0,0 1 and BandwidthGroup0="bw1",Network,1250000.
-_VALUE_AND_MORE = re.compile(r'"(?:[^"\\\n]|\\.)*"[@,][^\n]*[^"\n](?=\n|\Z)')
-_ESCAPED = re.compile(r'\\([\\"])')
-_OF_NIC = re.compile(
+_VALUE_AND_MORE = Pattern(r'"(?:[^"\\\n]|\\.)*"[@,][^\n]*[^"\n](?=\n|\Z)')
+_ESCAPED = Pattern(r'\\([\\"])')
+_OF_NIC = Pattern(
     r"(nic|natnet|bridgeadapter|intnet|hostonlyadapter|hostonly-network|nat-network|generic|macaddress"
     r"|cableconnected|nictype|nicspeed)(\d+)\Z"
 )
 # Keys without the number of their NIC, which is the NIC before them.
-_OF_LAST_NIC = re.compile(r"(mtu|sockSnd|sockRcv|tcpWndSnd|tcpWndRcv|localhostReachable|forwardBroadcast|enableTFTP)\Z")
-_FORWARD = re.compile(r"Forwarding\(\d+\)\Z")
-_OF_CONTROLLER = re.compile(r"storagecontroller(name|type|instance|maxportcount|portcount|bootable)(\d+)\Z")
-_OF_SLOT = re.compile(r"-(?:(?P<name>[A-Za-z][A-Za-z-]*)-)?(?P<port>\d+)-(?P<device>\d+)\Z")
-_OF_FOLDER = re.compile(r"SharedFolder(Name|Path)(Machine|Transient|Global)Mapping(\d+)\Z")
+_OF_LAST_NIC = Pattern(r"(mtu|sockSnd|sockRcv|tcpWndSnd|tcpWndRcv|localhostReachable|forwardBroadcast|enableTFTP)\Z")
+_FORWARD = Pattern(r"Forwarding\(\d+\)\Z")
+_OF_CONTROLLER = Pattern(r"storagecontroller(name|type|instance|maxportcount|portcount|bootable)(\d+)\Z")
+_OF_SLOT = Pattern(r"-(?:(?P<name>[A-Za-z][A-Za-z-]*)-)?(?P<port>\d+)-(?P<device>\d+)\Z")
+_OF_FOLDER = Pattern(r"SharedFolder(Name|Path)(Machine|Transient|Global)Mapping(\d+)\Z")
 
-_SNAPSHOT = re.compile(
+_SNAPSHOT = Pattern(
     r'^SnapshotName(?P<place>(?:-\d+)*)="(?P<name>.*?)"\nSnapshotUUID(?P=place)="(?P<uuid>[0-9a-f-]{36})"(?:\n|\Z)',
     re.DOTALL | re.MULTILINE,
 )
-_CURRENT = re.compile(r'^CurrentSnapshotName=".*?"\nCurrentSnapshotUUID="([0-9a-f-]{36})"\n', re.DOTALL | re.MULTILINE)
-_DESCRIPTION = re.compile(r'\ASnapshotDescription[-\d]*="(.*)"\n?\Z', re.DOTALL)
+_CURRENT = Pattern(r'^CurrentSnapshotName=".*?"\nCurrentSnapshotUUID="([0-9a-f-]{36})"\n', re.DOTALL | re.MULTILINE)
+_DESCRIPTION = Pattern(r'\ASnapshotDescription[-\d]*="(.*)"\n?\Z', re.DOTALL)
 # The first key after the snapshots; it is always printed.
 _AFTER_SNAPSHOTS = "\nGuestMemoryBalloon="
 

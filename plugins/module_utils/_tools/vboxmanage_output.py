@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import NamedTuple
 
+from .._core.pattern import Pattern
+
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\w*r\d+$", re.MULTILINE)
-_MEDIUM = re.compile(r"^UUID: +\S+\n(?=(?:Parent UUID|State|Location): )", re.MULTILINE)
-_USES = re.compile(r"^In use by VMs: +(.*?)(?=^Child UUIDs: |\Z)", re.DOTALL | re.MULTILINE)
-_OTHER_UUID = re.compile(rf"UUID {{({_UUID})}} of the medium .* does not match the value ", re.DOTALL)
-_NEXT_USE = re.compile(r"\n {16}(?=\S)")
-_USE = re.compile(rf"\(UUID: ({_UUID})\)")
-_NEW_PROPERTY = re.compile(
-    r"^(?P<name>\S+) += '(?P<value>.*?)' +@ (?P<time>\S+Z)(?: (?P<flags>[A-Z, ]+))?$", re.M | re.S
-)
-_OLD_PROPERTY = re.compile(
+_VERSION = Pattern(r"^(\d+)\.(\d+)\.(\d+)\w*r\d+$", re.MULTILINE)
+_MEDIUM = Pattern(r"^UUID: +\S+\n(?=(?:Parent UUID|State|Location): )", re.MULTILINE)
+_USES = Pattern(r"^In use by VMs: +(.*?)(?=^Child UUIDs: |\Z)", re.DOTALL | re.MULTILINE)
+_OTHER_UUID = Pattern(rf"UUID {{({_UUID})}} of the medium .* does not match the value ", re.DOTALL)
+_NEXT_USE = Pattern(r"\n {16}(?=\S)")
+_USE = Pattern(rf"\(UUID: ({_UUID})\)")
+_NEW_PROPERTY = Pattern(r"^(?P<name>\S+) += '(?P<value>.*?)' +@ (?P<time>\S+Z)(?: (?P<flags>[A-Z, ]+))?$", re.M | re.S)
+_OLD_PROPERTY = Pattern(
     r"^Name: (?P<name>.*?), value: (?P<value>.*?), timestamp: (?P<time>\d+), flags: (?P<flags>[A-Z, ]*)$", re.M | re.S
 )
-_VALUE = re.compile(r"\AValue: (.*?)\n\Z", re.DOTALL)
+_VALUE = Pattern(r"\AValue: (.*?)\n\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from .._core import errors
 from .._core.errors import remedy_for
+from .._core.pattern import Pattern
 from .._ports import change_counter as counted
 from .virsh_remedies import REMEDIES, UNREACHABLE
 
@@ -27,10 +28,10 @@ _PREFIX = "error: "
 #: Seconds for reads, and for changes, which may take long: thirty simultaneous starts take over a minute.
 _READ, _CHANGE = 120, 600
 # Later errors of the batch are ignored: after a disconnect libvirt reports every domain as "not found".
-_DISCONNECTED = re.compile(r"^error: (Disconnected from .* due to .*)$", re.MULTILINE)
+_DISCONNECTED = Pattern(r"^error: (Disconnected from .* due to .*)$", re.MULTILINE)
 # virsh prints the line above only if it notices the end of the connection in time; otherwise the call fails with one of
 # these. Only at the start of a line: the daemon may quote such a text of another program.
-_BROKEN_OFF = re.compile(
+_BROKEN_OFF = Pattern(
     r"^error: ((?:internal error: )?(?:End of file while reading data|Cannot recv data|Cannot write data"
     r"|An error occurred, but the cause is unknown|client socket is closed|connection closed due to keepalive timeout"
     r"|received (?:hangup|error)\b.* event on socket).*)$",
@@ -39,9 +40,9 @@ _BROKEN_OFF = re.compile(
 #: A shell, such as a wrapper of virsh, returns the sum of this number and that of the signal that killed its command.
 _KILLED, _MOST_SIGNALS = 128, 64
 _LOCKED = "cannot acquire state change lock"
-_NO_CONNECTION = re.compile(r"failed to (re)?connect to the hypervisor", re.IGNORECASE)
+_NO_CONNECTION = Pattern(r"failed to (re)?connect to the hypervisor", re.IGNORECASE)
 # The daemon asks polkit on the system bus for users other than root.
-_DENIED = re.compile(
+_DENIED = Pattern(
     r"permission denied|polkit|authentication (failed|unavailable|cancelled)|access denied|system bus connection", re.I
 )
 #: Commands that change nothing.
@@ -53,7 +54,7 @@ _MAY_CHANGE_AND_FAIL = frozenset({
     "attach-device", "blockresize", "change-media", "detach-device", "detach-disk", "managedsave", "setmem", "setvcpus",
     "snapshot-create", "snapshot-delete", "snapshot-revert", "update-device",
 })  # fmt: skip
-_PLAIN_WORD = re.compile(r"[A-Za-z0-9_./:=@%+,-]+\Z")
+_PLAIN_WORD = Pattern(r"[A-Za-z0-9_./:=@%+,-]+\Z")
 
 # libvirt's error messages, as recorded, by kind of object.
 _NOT_FOUND = {

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import Optional
 
 from .._core.errors import CommandFailed
+from .._core.pattern import Pattern
 from .virsh import is_not_found, raise_for_errors
 
 #: Class of PCI bridges, without its last byte.
 _BRIDGE = "0x0604"
-_ADDRESS = re.compile(r"(\w{4}):(\w\w):(\w\w)\.(\w)")
+_ADDRESS = Pattern(r"(\w{4}):(\w\w):(\w\w)\.(\w)")
 
 
 @dataclass(frozen=True)

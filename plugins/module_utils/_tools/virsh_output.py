@@ -10,16 +10,18 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .._core.pattern import Pattern
+
 _PADDED_NAME = 30
 _MAC = r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+"
-_ADDRESS_ROW = re.compile(
+_ADDRESS_ROW = Pattern(
     rf"\s*(?P<interface>\S.*?)\s+(?:(?P<mac>{_MAC}|-)\s+)?(?:ipv4|ipv6)\s+(?P<address>\S+)/(?P<prefix>\d+)\s*\Z"
 )
-_SIZE_ROW = re.compile(r"\s*(\S+)\s+(\d+|-)\s+(\d+|-)\s+(?:\d+|-)\s*\Z")
-_POWER = re.compile(r"(?P<state>.*?)(?: \((?P<reason>.*)\))?\Z")
-_OWNER = re.compile(r"\+(\d+):\+(\d+)")
-_LIBRARY = re.compile(r"^Using library: \S+ (\S+)$", re.MULTILINE)
-_HYPERVISOR = re.compile(r"^Running hypervisor: (.+) \S+$", re.MULTILINE)
+_SIZE_ROW = Pattern(r"\s*(\S+)\s+(\d+|-)\s+(\d+|-)\s+(?:\d+|-)\s*\Z")
+_POWER = Pattern(r"(?P<state>.*?)(?: \((?P<reason>.*)\))?\Z")
+_OWNER = Pattern(r"\+(\d+):\+(\d+)")
+_LIBRARY = Pattern(r"^Using library: \S+ (\S+)$", re.MULTILINE)
+_HYPERVISOR = Pattern(r"^Running hypervisor: (.+) \S+$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Versions:
     hypervisor: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DomainCapabilities:
     """What QEMU and its host support for one machine type; each but ``secure_boot`` is a set of libvirt's terms."""
 

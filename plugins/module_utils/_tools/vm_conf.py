@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Optional
 
+from .._core.pattern import Pattern
 from .openbsd_network import padded_network
 
 #: Statements of a VM. A keyword in quotes is a plain string.
@@ -27,7 +28,7 @@ _KEYWORDS = frozenset(
 _NIC_VALUES = ("switch", "group", "lladdr", "rdomain")
 _NIC_WORDS = (*_NIC_VALUES, "up", "down", "locked")
 _WORD, _STRING, _MARK, _LINE_END = "word", "string", "mark", "line end"
-_SCAN = re.compile(
+_SCAN = Pattern(
     r"""(?P<blank>(?:[ \t]|\\\n)+)
       | (?P<comment>\#(?:\\\n|[^\n])*)
       | (?P<newline>\n)
@@ -38,7 +39,7 @@ _SCAN = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 #: Text directly after a macro is appended to the last word of the macro.
-_REST_OF_WORD = re.compile(r"(?:\\\n|[^\s(){}!=\#,])*", re.ASCII)
+_REST_OF_WORD = Pattern(r"(?:\\\n|[^\s(){}!=\#,])*", re.ASCII)
 _DEFAULT_PREFIX, _PREFIX_LENGTH = "100.64.0.0/10", 16
 #: The most nested includes, because files may include each other.
 _DEEPEST = 16

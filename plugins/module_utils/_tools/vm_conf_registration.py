@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+from .._core.pattern import Pattern
+
+_NAME = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _DEVICES = frozenset({"memory", "disk", "cdrom", "boot", "interface", "interfaces"})
 _ROOT = ("", "root", "0")
 _NO_GROUP, _WHEEL = "", ("wheel", "0")

@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Optional
 
 from .._core.errors import CommandFailed, Timeout, Unavailable, remedy_for
+from .._core.pattern import Pattern
 from . import openbsd_network
 
 _COLUMNS = 9
@@ -65,8 +66,8 @@ _REFUSED_START = "start vm command failed: Operation not permitted"
 _IN_PROGRESS = "Operation already in progress"
 _PAUSE_ANSWER = 10
 _UNITS = "BKMGTPE"
-_SIZE = re.compile(rf"(\d+(?:\.\d+)?)([{_UNITS}]?)", re.IGNORECASE | re.ASCII)
-_TAP = re.compile(r"vm(\d+)-if(\d+)-")
+_SIZE = Pattern(rf"(\d+(?:\.\d+)?)([{_UNITS}]?)", re.IGNORECASE | re.ASCII)
+_TAP = Pattern(r"vm(\d+)-if(\d+)-")
 #: A VM number and an interface number have a byte each in the addresses of local interfaces; see vmd's priv.c.
 _ID_BITS = 8
 

@@ -9,16 +9,17 @@ import ntpath
 import re
 
 from .._core.errors import PolyvirtError, Refused
+from .._core.pattern import Pattern
 from .._ports.windows_request import call, properties
 
 #: The HRESULT of an error about a file that something else has open.
 SHARING_VIOLATION = 0x80070020
 _SHARE = r"\\\\[^\\.?][^\\]*\\[^\\]+"
-_PATH = re.compile(rf"[A-Za-z]:\\|{_SHARE}|\\\\\?\\Volume\{{")
+_PATH = Pattern(rf"[A-Za-z]:\\|{_SHARE}|\\\\\?\\Volume\{{")
 #: The beginning of a long path, which only names another limit of its length.
-_LONG = re.compile(r"\\\\\?\\(?=[A-Za-z]:)|\\\\\?\\UNC(?=\\)", re.IGNORECASE)
+_LONG = Pattern(r"\\\\\?\\(?=[A-Za-z]:)|\\\\\?\\UNC(?=\\)", re.IGNORECASE)
 #: Characters that no name has, and ends that Windows removes from names.
-_NO_NAME = re.compile(r'[<>"|?*:\x00-\x1f]|[. ](?=\\|$)')
+_NO_NAME = Pattern(r'[<>"|?*:\x00-\x1f]|[. ](?=\\|$)')
 
 
 def key_of(path):

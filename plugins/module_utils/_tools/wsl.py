@@ -15,6 +15,7 @@ import re
 from xml.sax.saxutils import escape
 
 from .._core.errors import PolyvirtError, remedy_for
+from .._core.pattern import Pattern
 from .._ports.windows_request import Ref, call, pick, properties, run
 
 #: wsl.exe of the package, which works in sessions without a desktop, and the one of Windows, which calls the former.
@@ -29,7 +30,7 @@ _VM_MODE, _KEYS = 0x8, properties(
     "State", "DistributionName", "Flags", "BasePath", "VhdFileName", "DefaultUid", "RunOOBE", "Flavor", "OsVersion",
     "PSChildName", MARK,
 )  # fmt: skip
-_CODE = re.compile(r"((?:\w+/)+(?:[A-Z]+_[A-Z0-9_]+|0x[0-9a-fA-F]+))\s*\Z")
+_CODE = Pattern(r"((?:\w+/)+(?:[A-Z]+_[A-Z0-9_]+|0x[0-9a-fA-F]+))\s*\Z")
 _READ_SECONDS = 60
 #: Timeout in seconds of calls of wsl.exe.
 SECONDS = 300

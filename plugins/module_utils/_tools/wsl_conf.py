@@ -18,8 +18,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_SECTION = re.compile(r"\[([A-Za-z][A-Za-z0-9]*)(\]?)")
-_KEY = re.compile(r"([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*")
+from .._core.pattern import Pattern
+
+_SECTION = Pattern(r"\[([A-Za-z][A-Za-z0-9]*)(\]?)")
+_KEY = Pattern(r"([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*")
 _ESCAPED = {"\\": "\\", '"': '"', "b": "\b", "n": "\n", "t": "\t", "\n": ""}
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\b": "\\b", "\n": "\\n", "\t": "\\t"})
 
@@ -156,7 +158,7 @@ class _Reader:
             self._skip_line()
             return
         name, closing = found[1].lower(), found[2]
-        rest = re.compile(r"[ \t]*(#|\r|\n|\Z)").match(self._text, found.end()) if closing else None
+        rest = Pattern(r"[ \t]*(#|\r|\n|\Z)").match(self._text, found.end()) if closing else None
         if not rest:
             # WSL has already overwritten the name of the section, and continues with the length of the old name.
             self._section = name[: len(self._section)].ljust(len(self._section), "\0")

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import re
-
 from ..errors import InvalidInput
+from ..pattern import Pattern
 
 PCI, USB = "pci", "usb"
 #: A PCI device: domain, bus, slot and function. Some platforms pass a whole device, without a function.
-_PCI_ADDRESS = re.compile(r"(?:([0-9a-f]{4}):)?([0-9a-f]{2}:[01][0-9a-f](?:\.[0-7])?)")
-_USB_PORT = re.compile(r"[1-9]\d*-[1-9]\d*(\.[1-9]\d*)*")
-_PRODUCT = re.compile(r"(?:0x)?([0-9a-f]{4}):(?:0x)?([0-9a-f]{4})")
+_PCI_ADDRESS = Pattern(r"(?:([0-9a-f]{4}):)?([0-9a-f]{2}:[01][0-9a-f](?:\.[0-7])?)")
+_USB_PORT = Pattern(r"[1-9]\d*-[1-9]\d*(\.[1-9]\d*)*")
+_PRODUCT = Pattern(r"(?:0x)?([0-9a-f]{4}):(?:0x)?([0-9a-f]{4})")
 _FORMS = {
     PCI: "Set an address such as 0000:01:00.0, or the vendor and product such as 10de:1eb8: see lspci -nn.",
     USB: "Set the vendor and product such as 046d:c52b, or the bus and ports such as 1-4.2: see lsusb.",

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container
 from ipaddress import ip_address
 from typing import NamedTuple
 
 from ..errors import InvalidInput
+from ..pattern import Pattern
 
-_FORM = re.compile(r"(?:(?P<scheme>https?)://\{address\})?(?::(?P<port>\d{1,5}))?(?P<path>/[\x21-\x7e]*)?")
+_FORM = Pattern(r"(?:(?P<scheme>https?)://\{address\})?(?::(?P<port>\d{1,5}))?(?P<path>/[\x21-\x7e]*)?")
 _PORTS = {"http": 80, "https": 443}
 #: A redirect proves that the application answers; it may lead to a name that only the guest's users can resolve.
 _PAGE_IS_THERE = range(200, 400)

@@ -9,21 +9,22 @@ import re
 from typing import NamedTuple
 
 from ..errors import InvalidInput
+from ..pattern import Pattern
 
 #: A file where the VM will be, an address, a volume of a storage, owner and name in a registry, a name of the online
 #: list of the platform, a name of the catalogue.
 PATH, URL, VOLUME, REGISTRY, ONLINE, NAME = "path", "url", "volume", "registry", "online", "name"
 _FORMS = (
     # A drive letter is a path: names of storages have at least two characters.
-    (re.compile(r"/.*|[A-Za-z]:.+|\\\\.+", re.DOTALL), PATH),
-    (re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.+", re.DOTALL), URL),
-    (re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+:[^\\/].*", re.DOTALL), VOLUME),
-    (re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"), REGISTRY),
+    (Pattern(r"/.*|[A-Za-z]:.+|\\\\.+", re.DOTALL), PATH),
+    (Pattern(r"[A-Za-z][A-Za-z0-9+.-]+://.+", re.DOTALL), URL),
+    (Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]+:[^\\/].*", re.DOTALL), VOLUME),
+    (Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"), REGISTRY),
 )
 #: Suboptions of an image that are about its download.
 _OF_DOWNLOADS = ("checksum", "refresh", "headers", "require_signature")
 _SHAPES = {VOLUME: "a volume of a storage", REGISTRY: "a name in a registry"}
-_RELATIVE = re.compile(r"[\\/]|[.](?:qcow2|raw|img|vmdk|vdi|vhdx?|tar|gz|xz|zst|wsl|ova)$", re.IGNORECASE)
+_RELATIVE = Pattern(r"[\\/]|[.](?:qcow2|raw|img|vmdk|vdi|vhdx?|tar|gz|xz|zst|wsl|ova)$", re.IGNORECASE)
 
 
 class Image(NamedTuple):

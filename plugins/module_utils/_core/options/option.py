@@ -32,7 +32,7 @@ SETTING, CREATION, POLICY, AT_START, CONNECTION = "setting", "creation", "policy
 PLACE, TOGETHER = "#", "@"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Option:
     """An option or a suboption. ``type`` to ``rules`` are its argument spec, the other fields its meaning.
 
@@ -133,7 +133,7 @@ Consent = partial(Option, "bool", default=False, role=POLICY)
 Connection = partial(Option, role=CONNECTION)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Platform:
     """``lacks``: {path: what to use instead} of the shared options, suboptions and choices that it never supports.
 

@@ -50,7 +50,7 @@ from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between
 from .simulate import changed_config, simulate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Task:
     """The input of the plan for one VM."""
 

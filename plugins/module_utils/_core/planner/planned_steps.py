@@ -12,7 +12,7 @@ from ..model import Step, Vm
 from .differences import additions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Planned:
     """A step, all changes that it makes, and the VM before it.
 

@@ -15,8 +15,10 @@ from typing import Optional
 from ..model import ABSENT, FAILED, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moves:
+    """Verbs, as a text; ``refused`` is what has to be done first if there are none."""
+
     gentle: Optional[str] = None
     force: Optional[str] = None
     refused: str = ""

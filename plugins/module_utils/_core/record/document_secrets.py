@@ -11,35 +11,38 @@ from __future__ import annotations
 
 import re
 
-_SECRET_KEY = re.compile(
+from ..pattern import Pattern
+from ..texts import texts_of
+
+_SECRET_KEY = Pattern(
     r"passw|passphrase|(?:^|[_-])pass$|[_-]pwd$|secret|token|credential|psk|private(?:[_-]?key)?$"
     r"|(?:api|access|shared)[_-]?key",
     re.IGNORECASE,
 )
 #: Keys that only contain such a word. Their values are a path, a time, a kind, or what cloud-init does with passwords.
-_NO_SECRET_KEY = re.compile(
+_NO_SECRET_KEY = Pattern(
     r"(?:file|path|dir|ur[il]|name|user|id|type|enabled|ttl|timeout|seconds|minutes|hours|days|length|expir\w*)$"
     r"|^chpasswd$|^lock_passwd$",
     re.IGNORECASE,
 )
 #: key: value, key = value, "key": "value"; the value in quotes, or up to the end of the line, where more keys can be.
 #: The beginning of a word and the limit of 1000 keep the time linear for long lines.
-_ASSIGNMENT = re.compile(
+_ASSIGNMENT = Pattern(
     r"""(?<![\w.-])(?P<key>[\w.-]+)["']?[ \t]*[:=][ \t]*"""
     r"""(?=(?:"(?P<double>[^"\n]{0,1000})"|'(?P<single>[^'\n]{0,1000})'|(?P<rest>[^\s"'][^\n]{0,1000})))"""
 )
-_IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+_IN_URL = Pattern(r"://[^/\s:@]*:([^/\s@]+)@")
 #: Where an unquoted value ends if the line goes on: a comment, or the next key of {key: value, key: value}.
-_END_OF_VALUE = re.compile(r"\s+#|\s*[,;}\]]|\s+&&")
+_END_OF_VALUE = Pattern(r"\s+#|\s*[,;}\]]|\s+&&")
 #: The first word of an unquoted value.
-_WORD = re.compile(r"[^\s,;}\]|&<>]*")
+_WORD = Pattern(r"[^\s,;}\]|&<>]*")
 _MARK = "*"
 #: For a digest: the last words of the names of literal secrets, and those before ``key``; the words of a name.
 _LAST_WORDS = {"password", "passwd", "passphrase", "secret", "token", "psk"}
 _BEFORE_KEY = {"api", "access", "private", "secret"}
-_WORDS = re.compile(r"[A-Z]?[^A-Z_.-]+|[A-Z]+(?![^A-Z_.-])")
+_WORDS = Pattern(r"[A-Z]?[^A-Z_.-]+|[A-Z]+(?![^A-Z_.-])")
 #: What a shell, a template or another interpreter could execute.
-_NOT_LITERAL = re.compile(r"[$()`|;&<>\r\n]|\{[{%#]")
+_NOT_LITERAL = Pattern(r"[$()`|;&<>\r\n]|\{[{%#]")
 #: Values that are no secrets, whatever their key is. The last are those of cloud-init and of YAML's long texts.
 _NO_SECRETS = {"", "true", "false", "yes", "no", "on", "off", "null", "none", "~", "random", "r", "|", "|-", ">", ">-"}
 
@@ -110,15 +113,6 @@ def _spans_of_secrets(text):
         word = _WORD.match(match[group])[0] if group == "rest" else match[group]
         if is_literal_secret(match["key"], word):
             yield match.start(group), match.start(group) + len(word)
-
-
-def texts_of(value):
-    """Return all texts and numbers in ``value`` as texts, without the whitespace around them."""
-    if isinstance(value, dict):
-        return [text for part in value.values() for text in texts_of(part)]
-    if isinstance(value, (list, tuple)):
-        return [text for part in value for text in texts_of(part)]
-    return [] if value is None or isinstance(value, bool) else [str(value).strip()]
 
 
 def _secrets_of_key(key, value):

@@ -13,6 +13,7 @@ import re
 from datetime import datetime, timedelta
 
 from ..errors import InvalidInput, Refused
+from ..pattern import Pattern
 
 #: The key of a mark with the time when the VM was created; no task can set it.
 CREATED = "created"
@@ -21,10 +22,10 @@ CLOCK_TOLERANCE = 300
 #: The settings of a lease; a VM that is copied, or restored, does not take those of its source.
 LEASE = ("owner", "expires")
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DURATION = re.compile(r"(?:\d+[mhdw])+", re.ASCII)
-_PART = re.compile(r"(\d+)([mhdw])")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME = re.compile(
+_DURATION = Pattern(r"(?:\d+[mhdw])+", re.ASCII)
+_PART = Pattern(r"(\d+)([mhdw])")
+_DATE = Pattern(r"\d{4}-\d{2}-\d{2}")
+_TIME = Pattern(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)? ?([Zz]|[+-]\d{2}:?\d{2}))?", re.ASCII
 )
 _DAY = 86400
@@ -253,7 +254,7 @@ def _has_passed(expires, now):
     return bool(expires and expires.at is not None and expires.at <= now)
 
 
-_LEASE = re.compile(r" ?\[polyvirt: expires (?P<at>\S+) \((?P<text>\S+)\), VM (?P<id>[^]\s]+)\]\s*\Z")
+_LEASE = Pattern(r" ?\[polyvirt: expires (?P<at>\S+) \((?P<text>\S+)\), VM (?P<id>[^]\s]+)\]\s*\Z")
 
 
 def described(description, expires, vm_id):

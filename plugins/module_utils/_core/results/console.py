@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Optional
+
+from ..pattern import Pattern
 
 #: How many bytes of a log are read at most, and how many characters of a line are returned.
 MOST_BYTES, LONGEST_LINE = 256 * 1024, 1000
 #: Control sequences of terminals, as in ECMA-48: those with parameters, texts such as a window title up to their end,
 #: character sets, and single functions. Those of eight bits (C1) are not used with UTF-8.
-_SEQUENCE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P^_X][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[()*+#%./-][ -~]|[ -/]*[0-~])"
-)
+_SEQUENCE = Pattern(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P^_X][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[()*+#%./-][ -~]|[ -/]*[0-~])")
 #: Kinds of characters that are not shown: control characters, those that change the direction of a text, surrogates,
 #: and line separators of Unicode, which would be lines for Python alone.
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")

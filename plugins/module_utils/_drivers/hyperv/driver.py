@@ -13,10 +13,8 @@ from functools import cached_property, partial
 
 from ..._core.errors import NotFound, PolyvirtError
 from ..._core.model import Target
-from ..._kit.creation import Creations
-from ..._kit.driver import carry_out, functions_of
+from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
-from ..._kit.space import ReservedSpace
 from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
@@ -30,13 +28,12 @@ def make_driver(params):
     return HyperVDriver(params, native_keys=params.get("native") or ())
 
 
-class HyperVDriver(HyperVObserver):
+class HyperVDriver(ForChanges, HyperVObserver):
     """Hyper-V on one host, for one task."""
 
     def __init__(self, options, native_keys=()):
         super().__init__(options, native_keys)
-        self.call_timeout, self.space = call_timeout(options.get("call_timeout")), ReservedSpace()
-        self.creations = Creations()
+        self.call_timeout = call_timeout(options.get("call_timeout"))
         #: Ids of VMs that were changed since they were observed.
         self._changed = set()
         #: The VMs as read at the end of the last request that changed them.

@@ -13,8 +13,7 @@ from ..._core.options import option as shared
 from ..._core.options.option import CREATION, SETTING
 from ..._core.options.public_keys import public_keys
 from ..._core.record.leases import iso
-from ..._kit.creation import Creations
-from ..._kit.driver import carry_out, functions_of
+from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._ports import change_counter
 from ..._ports.clock import call_timeout
@@ -54,7 +53,7 @@ def needs_settings(params):
     return any(params.get(name) is not None for name in compared)
 
 
-class ProxmoxDriver(ProxmoxObserver):
+class ProxmoxDriver(ForChanges, ProxmoxObserver):
     """One cluster, for one task."""
 
     only_reports = False
@@ -83,7 +82,6 @@ class ProxmoxDriver(ProxmoxObserver):
         #: {id: name} of the VMs that this task started to create, even if the answer was lost.
         self.requested_vmids = {}
         #: The VMs that this task has finished.
-        self.creations = Creations()
         #: Held while an ISO image is uploaded or downloaded.
         self.upload_lock = threading.Lock()
         self._bridge = options.get("bridge") or "vmbr0"

@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 import secrets
 
+from ..._core.pattern import Pattern
 from ..._core.record import mark as marks
 from ..._tools import proxmox_values as values
 
 #: A user may have added text below it.
-_LINE = re.compile(r"^<!-- polyvirt (\{.*\}) -->[ \t\r]*(?:\n|\Z)", re.MULTILINE)
+_LINE = Pattern(r"^<!-- polyvirt (\{.*\}) -->[ \t\r]*(?:\n|\Z)", re.MULTILINE)
 #: Only in the mark of an unfinished VM: its birth is not known before it exists.
 NONCE = "nonce"
 

@@ -9,6 +9,7 @@ import re
 
 from ..._core.errors import Refused
 from ..._core.model import SUSPENDED
+from ..._core.pattern import Pattern
 from ..._tools import proxmox_values as values
 from .settings.devices import ROOT, STEMS
 from .settings.networks import check_bridge_privilege, check_nic
@@ -49,13 +50,13 @@ _FOR_OPTIONS = (
     (r"boot|bootdisk|vmstatestorage|virtiofs\d+|efidisk0|tpmstate0", ("VM.Config.Disk",)),
 )
 #: Values (KEY=VALUE) that pass a device of the node to the VM, which only root@pam may set.
-_REAL_DEVICE = re.compile(r"hostpci\d+=(?!.*mapping=)|usb\d+=(?!.*mapping=)(?!(host=)?spice)|serial\d+=(?!socket)")
+_REAL_DEVICE = Pattern(r"hostpci\d+=(?!.*mapping=)|usb\d+=(?!.*mapping=)(?!(host=)?spice)|serial\d+=(?!socket)")
 #: {stem of an option: (kind of the mapped resource, its sub-key)}.
 _MAPPINGS = {
     "cpu": ("cpu", "cputype"), "hostpci": ("pci", "mapping"), "usb": ("usb", "mapping"), "virtiofs": ("dir", "dirid"),
 }  # fmt: skip
 _RANDOM_NUMBERS = "/dev/hwrng"
-_NEW_VOLUME = re.compile(r"([^:/]+):\d+(?:\.\d+)?")
+_NEW_VOLUME = Pattern(r"([^:/]+):\d+(?:\.\d+)?")
 
 
 class Permissions:

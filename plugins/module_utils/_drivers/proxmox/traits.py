@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Optional
@@ -23,6 +22,7 @@ from ..._core.model import (
     Field,
     Traits,
 )
+from ..._core.pattern import Pattern
 from ..._core.units import GIB
 from ..._kit.settings import defaults, normalized, supported
 from ..._tools import proxmox_values as values
@@ -35,8 +35,8 @@ from .settings.native import as_native_option, check_native
 from .settings.place import AUTO
 from .settings.table import SETTINGS
 
-_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*")
-_SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
+_NAME = Pattern(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*")
+_SNAPSHOT = Pattern(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
 _RESERVED = ("current", "pending")
 _LOCKED = "Start it first; a suspended VM is locked."
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from ..._core.errors import CommandFailed
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
 from ..._core.units import KIB
-from ..._kit.console import console_log
 from ..._ports import change_counter, files
 from ..._tools import virsh as tool
 from ..._tools import virsh_drives, virsh_output
@@ -89,6 +88,8 @@ class InLibvirt:
 
     def console(self, identifier):
         """The ConsoleLog of a VM."""
+        from ..._kit.console import console_log  # Only info modules need it.
+
         definition = ET.fromstring(self._virsh.run("dumpxml", identifier))
         return console_log(log_paths(definition), files, "" if tool.is_local(self._virsh.uri) else self._virsh.uri)
 

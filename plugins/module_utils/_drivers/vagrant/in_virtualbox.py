@@ -14,7 +14,6 @@ from dataclasses import replace
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Snapshot
 from ..._core.units import MIB
-from ..._kit.console import console_log
 from ..._ports import files
 from ..._tools import vboxmanage_long
 from ..._tools import vboxmanage_output as output
@@ -89,6 +88,8 @@ class InVirtualBox:
 
     def console(self, identifier):
         """The ConsoleLog of a VM."""
+        from ..._kit.console import console_log  # Only info modules need it.
+
         file = next((settings_in(one.file) for one in self._listed() if one.uuid == identifier), None)
         return console_log(file.serial_files if file else (), files)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, PolyvirtError, Refused, Stale
+from ..._core.pattern import Pattern
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_states, vagrantfile
 
@@ -316,7 +317,7 @@ def ssh_record(config):
     return {"user": config.user, "key_file": config.key_file, **port}
 
 
-_NOT_IN_DOMAINS = re.compile(r"[^-a-z0-9_.]", re.IGNORECASE)
+_NOT_IN_DOMAINS = Pattern(r"[^-a-z0-9_.]", re.IGNORECASE)
 _KEYS = {"virtualbox": "name", "hyperv": "vmname"}
 
 

@@ -9,11 +9,11 @@ vagrant-libvirt applies few settings when it starts a VM, most other providers a
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 from ..._core.errors import Unsupported
 from ..._core.model import LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, VERBS, Field, Traits
+from ..._core.pattern import Pattern
 from ..._kit.addresses import check_host_ports
 from ..._kit.settings import normalized, supported
 from ..._tools.vagrant import is_locked
@@ -42,7 +42,7 @@ _NO_VMS = {
 _WITH_TOOL = ("libvirt", "virtualbox")
 _VERBS = {PAUSED: {"pause", "resume"}, SUSPENDED: {"suspend"}}
 # A VM's name is also a folder's, and an argument of commands, where a leading slash would make it a pattern.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+_NAME = Pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _ADOPTED = "With managed: false the Vagrantfile is your own; set it there."
 _NO_SUCH = {
     **VAGRANT.lacks,

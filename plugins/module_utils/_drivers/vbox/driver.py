@@ -11,10 +11,8 @@ from functools import cached_property, partial
 
 from ..._core.errors import CommandFailed
 from ..._core.model import ON, SUSPENDED
-from ..._kit.creation import Creations
-from ..._kit.driver import carry_out, functions_of
+from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
-from ..._kit.space import ReservedSpace
 from ..._media import on_host
 from ..._ports import change_counter, files
 from ..._tools.vboxmanage import Busy, is_held, is_locked
@@ -31,14 +29,13 @@ def make_driver(params):
     return connected(VBoxDriver, params)
 
 
-class VBoxDriver(on_host.KeepsImages, VBoxObserver):
+class VBoxDriver(on_host.KeepsImages, ForChanges, VBoxObserver):
     """One user's VirtualBox, for one task."""
 
     def __init__(self, tool, commands, options):
         super().__init__(tool, commands, options)
         self.storage_path, self.start_type = options.get("storage_path"), options.get("start_type") or "headless"
-        self.creations = Creations()
-        self.ports, self.space = HostPorts(), ReservedSpace()
+        self.ports = HostPorts()
 
     @cached_property
     def claims(self):

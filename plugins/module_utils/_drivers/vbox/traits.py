@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import partial
 
 from ..._core.errors import Refused
 from ..._core.model import FAILED, LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Field, Traits
+from ..._core.pattern import Pattern
 from ..._core.units import GIB
 from ..._kit.addresses import address_effects
 from ..._kit.settings import defaults, normalized, supported
@@ -22,7 +22,7 @@ from .settings.table import SETTINGS
 
 _LONGEST_NAME = 200
 #: Descriptions of operating systems contain spaces or parentheses, ids do not.
-_DESCRIPTION = re.compile(r"[ ()/]")
+_DESCRIPTION = Pattern(r"[ ()/]")
 
 
 class Known:

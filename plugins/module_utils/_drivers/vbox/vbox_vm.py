@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import NotFound
+from ..._core.pattern import Pattern
 from ..._core.record.mark import empty_mark, unfinished_mark
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_output import state as state_of
@@ -156,7 +157,7 @@ def vbox_vm_of(vbox_vms, uuid):
 FORMATS = {"vdi": "VDI", "vmdk": "VMDK", "vhd": "VHD"}
 #: VirtualBox corrupts this format on resize: it updates only one of two size fields, without an error.
 NOT_RESIZABLE = "vmdk"
-_SLOT = re.compile(r"(?P<controller>.+) (?P<port>\d+)(?::(?P<device>[01]))?", re.DOTALL)
+_SLOT = Pattern(r"(?P<controller>.+) (?P<port>\d+)(?::(?P<device>[01]))?", re.DOTALL)
 #: Beginning of a new controller's name -> (bus, maximum number of ports).
 BUSES = {
     "SATA": ("sata", 30), "AHCI": ("sata", 30), "IDE": ("ide", 2), "SCSI": ("scsi", 16), "SAS": ("sas", 255),
@@ -168,7 +169,7 @@ BUS_OF_TYPE = {
     "lsilogicsas": "sas", "nvme": "pcie", "virtioscsi": "virtio-scsi", "usb": "usb", "i82078": "floppy",
 }  # fmt: skip
 #: Characters that VirtualBox replaces with _ in file names (7.2.22).
-_NOT_IN_FILE_NAMES = re.compile(r'[/\\";:*?<>|$&\'~\n]|^[-. ]|[. ]$')
+_NOT_IN_FILE_NAMES = Pattern(r'[/\\";:*?<>|$&\'~\n]|^[-. ]|[. ]$')
 
 
 def file_name(name):

@@ -24,7 +24,7 @@ from .settings.table import config_of
 _CHECKPOINTS_SINCE = (5, 6)
 
 
-@dataclass
+@dataclass(eq=False)
 class Seen:
     """What the last observations read: {UUID: text of the stored definition}, {(UUID, name): text of a snapshot}, and
     {UUID: Answer with the names of checkpoints, None if they were not read}.

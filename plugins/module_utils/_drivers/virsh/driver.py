@@ -13,10 +13,8 @@ from functools import cached_property
 from ..._core.errors import CommandFailed, Held, Stale
 from ..._core.model import PAUSED, POWER_VERBS, RUNNING
 from ..._core.texts import without_credentials
-from ..._kit.creation import Creations
-from ..._kit.driver import carry_out, functions_of
+from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
-from ..._kit.space import ReservedSpace
 from ..._media import on_host
 from ..._ports import change_counter
 from ..._tools.domain_xml import Definition
@@ -34,20 +32,22 @@ def make_driver(params):
     return connected(VirshDriver, params)
 
 
-class VirshDriver(on_host.KeepsImages, VirshObserver):
+class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     """One connection to libvirt, for one task."""
 
     def __init__(self, virsh, commands, options):
         super().__init__(virsh, commands, options)
         self.virt_type = options.get("virt_type")
-        self.space = ReservedSpace()
-        #: Sizes of these copies: {(image, internal snapshot or None): bytes}.
-        self.copy_sizes = {}
-        self.creations = Creations()
         #: {UUID: (last changes sent, definition before them)}: a step may be sent twice.
         self._sent = {}
         #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
         self._stored = set()
+
+    @cached_property
+    def host(self):
+        from ..._kit.asked_once import AskedOnce
+
+        return AskedOnce()
 
     @cached_property
     def claims(self):
@@ -133,6 +133,7 @@ class VirshDriver(on_host.KeepsImages, VirshObserver):
 
     def apply(self, batch):
         self._definitions = None
+        self.host.forget()
         return one_by_one(self._carry_out, batch, change_counter.count)
 
     @cached_property
@@ -143,6 +144,8 @@ class VirshDriver(on_host.KeepsImages, VirshObserver):
         return functions_of(power, snapshots, create, clone, configure, delete, on_host)
 
     def _carry_out(self, vm, step):
+        if vm.id is None and step.verb in POWER_VERBS:  # It was created directly before.
+            vm = vm.having(id=self.creations.id_of(vm.name))
         try:
             carry_out(self, vm, step)
         except CommandFailed as error:

@@ -148,13 +148,13 @@ class VirshFiles(LocalFiles):
         if fault:
             return fault
         try:
-            info = storage.qemu_img.info(item.path, known, as_disk=item.linked or item.purpose == DISK)
+            info = self._asked(storage.qemu_img.info, item.path, known, item.linked or item.purpose == DISK)
         except CommandFailed as error:
             return Image(fault=f"is not a disk image: {error.stderr}", remedy="Use a qcow2 or raw image.")
         if info.format == _VHD and item.purpose != COPIED and info.virtual_size != disk_header.capacity(item.path):
             return _shortened(item.path, info.virtual_size)
         if item.purpose == IMAGE and info.virtual_size:
-            damage = storage.qemu_img.damage(item.path, info.format)
+            damage = self._asked(storage.qemu_img.damage, item.path, info.format)
             if damage:
                 return Image(fault=f"is damaged or incomplete: {damage}", remedy="Download or copy it again.")
         if details.get("snapshot") and details["snapshot"] not in info.snapshots:
@@ -162,6 +162,11 @@ class VirshFiles(LocalFiles):
         # Any file is probed as raw; only a file declared as raw is accepted as such.
         is_text = info.format == "raw" and declared is None and files.size(item.path) % 512
         return Image("" if is_text else info.format, info.virtual_size)
+
+    def _asked(self, ask, path, *words):
+        """What qemu-img reports about an image; asked once for all VMs of the task, unless the file changes."""
+        version = tuple(files.version(path) or ())
+        return self.driver.host.answer((ask.__name__, path, version, *words), lambda: ask(path, *words))
 
     def _known_format(self, item):
         if item.purpose == IMAGE:
@@ -187,17 +192,14 @@ class VirshFiles(LocalFiles):
         return ()
 
     def bytes_of(self, item):
-        """The maximum size of a copy: the allocated data, uncompressed. Read once per image and snapshot."""
-        content, sizes = item.content or item, self.driver.copy_sizes
+        """The maximum size of a copy: the allocated data, uncompressed."""
+        content = item.content or item
         if content.linked or content.purpose not in (IMAGE, COPIED):
             return 0
-        image = content.details
-        key = (image["source"], image.get("snapshot"))
-        if key not in sizes:
-            try:
-                known = self.driver.storage.format_of_image(image)
-                sizes[key] = self.driver.storage.qemu_img.needed(image["source"], known, key[1])
-            except CommandFailed:
-                # qemu-img cannot measure every format.
-                sizes[key] = files.allocated(image["source"])
-        return sizes[key]
+        storage, image = self.driver.storage, content.details
+        known, snapshot = storage.format_of_image(image), image.get("snapshot")
+        try:
+            return self._asked(storage.qemu_img.needed, image["source"], known, snapshot)
+        except CommandFailed:
+            # qemu-img cannot measure every format.
+            return files.allocated(image["source"])

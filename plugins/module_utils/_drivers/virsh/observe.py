@@ -32,7 +32,6 @@ from ..._tools.virsh import (
     is_unsupported,
     raise_for_errors,
 )
-from ..._tools.virsh_node_devices import NodeDevices
 from ..._tools.virsh_output import state
 from .answers import Seen, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .settings.addresses import named_networks, sources_of, with_reserved
@@ -46,7 +45,7 @@ _SYSTEM_FOLDER = "/var/lib/libvirt/images"
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Listing:
     """The output of the first process: versions, {UUID: name} of all VMs, and the UUIDs of VMs with some properties."""
 
@@ -249,6 +248,8 @@ class VirshObserver:
 
     @cached_property
     def node_devices(self):
+        from ..._tools.virsh_node_devices import NodeDevices
+
         return NodeDevices(self.virsh)
 
     @property
@@ -268,7 +269,9 @@ class VirshObserver:
         self._listing = self._listing or Listing.read(self.virsh, with_networks=self.allow_network_start)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
-        traits = virsh_traits(self.hypervisor, self.library, self.is_local, self.is_from_debian, self.node_devices)
+        traits = virsh_traits(
+            self.hypervisor, self.library, self.is_local, self.is_from_debian, lambda: self.node_devices
+        )
         starting = starting_effects(self._listing.inactive_networks)
         return replace(
             traits,

@@ -104,7 +104,11 @@ class Storage:
         if image is None:
             self.qemu_img.create(path, image_format, size)
             return
-        base = self.qemu_img.info(image["source"], self.format_of_image(image))
+        known = self.format_of_image(image)
+        if image.get("linked") and known:  # qemu-img itself reads whether it has this format.
+            self.qemu_img.overlay(path, image["source"], known, size)
+            return
+        base = self.qemu_img.info(image["source"], known)
         if image.get("linked"):
             self.qemu_img.overlay(path, base.path, base.format, size)
             return

@@ -44,8 +44,8 @@ from .settings.table import SETTINGS
 def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read.
 
-    ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions. ``node_devices`` are the
-    NodeDevices of the host, which are read if a task names a PCI device by its vendor and product.
+    ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions. ``node_devices``
+    returns the NodeDevices of the host, which are read if a task names a PCI device by its vendor and product.
     """
     can_save = hypervisor != "TEST"  # virsh managedsave never returns there (libvirt 9.0.0).
     snapshots = snapshots_of(version, local, by_debian)
@@ -73,6 +73,7 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None)
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
         taken_as=snapshots.taken_as,
+        synchronous_verbs=frozenset({"create"}),
         transient=may_pass,
         not_cloned=frozenset({"serial_log", "port_forwards", "devices"}),
         normalize=partial(_normalized, fields, node_devices),
@@ -137,7 +138,7 @@ def _normalized(fields, node_devices, vm, config):
     if "port_forwards.add" in fields:
         check_forwards(vm, result)
     if "devices" in result:
-        result = {**result, "devices": normalized_devices(vm, result["devices"], node_devices)}
+        result = {**result, "devices": normalized_devices(vm, result["devices"], node_devices and node_devices())}
     return result
 
 
@@ -216,7 +217,7 @@ def _other_fields(version, snapshots):
 # Snapshots ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshots:
     """What snapshots a connection supports. ``nvram``: internal ones of running VMs with a qcow2 NVRAM."""
 

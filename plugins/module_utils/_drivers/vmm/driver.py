@@ -10,10 +10,8 @@ from functools import cached_property, partial
 
 from ..._core.errors import PolyvirtError, SomeFailed
 from ..._core.model import POWER_VERBS
-from ..._kit.creation import Creations
-from ..._kit.driver import carry_out, functions_of
+from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
-from ..._kit.space import ReservedSpace
 from ..._media import on_host
 from ..._ports import change_counter, files
 from ..._tools.vmctl import Busy
@@ -29,7 +27,7 @@ def make_driver(params):
     return connected(VmmDriver, params)
 
 
-class VmmDriver(on_host.KeepsImages, VmmObserver):
+class VmmDriver(on_host.KeepsImages, ForChanges, VmmObserver):
     """vmd on this host, for one task."""
 
     def __init__(self, *arguments):
@@ -38,8 +36,6 @@ class VmmDriver(on_host.KeepsImages, VmmObserver):
         self.edit = None
         #: {name: text of its block in vm.conf} as this task has written them.
         self.written = {}
-        self.creations = Creations()
-        self.space = ReservedSpace()
 
     @cached_property
     def claims(self):

@@ -9,6 +9,7 @@ import re
 from functools import partial
 
 from ..._core.model import LIVE, NEVER, PAUSED, RUNNING, STOPPED, UNKNOWN, Field, Traits
+from ..._core.pattern import Pattern
 from ..._core.record.mark import IN_MARK
 from ..._core.units import GIB
 from ..._kit.settings import defaults, normalized, supported
@@ -19,7 +20,7 @@ from .settings.table import SETTINGS, config_inherited
 
 #: vmd's limits, from vmd.h.
 _LONGEST_NAME, MOST_DISKS, MOST_NICS = 63, 4, 4
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_NAME = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _CREATION = {
     "image": Field(),
     "clone": Field(

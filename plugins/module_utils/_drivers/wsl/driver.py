@@ -13,10 +13,8 @@ from functools import cached_property, partial
 
 from ..._core.errors import NotFound
 from ..._core.options.image_names import check_no_download
-from ..._kit.creation import Creations
-from ..._kit.driver import carry_out, functions_of
+from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
-from ..._kit.space import ReservedSpace
 from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._ports.windows_request import Chain
@@ -39,21 +37,18 @@ def make_driver(params):
     return WslDriver(params)
 
 
-class WslDriver(WslObserver):
+class WslDriver(ForChanges, WslObserver):
     """The WSL of one user, for one task."""
 
     def __init__(self, options):
         super().__init__(options)
         self.call_timeout = call_timeout(options.get("call_timeout"))
-        #: {name in lower case: directory} of distributions that wsl.exe has registered for this task.
-        self.creations = Creations()
         #: Ids of sources that ran when this task began to clone them.
         self.sources_to_start = set()
         #: {name: directories to create above it}, which are removed if the distribution cannot be created.
         self.folders = {}
         #: {name in lower case: {path: content}} of the documents for cloud-init of new distributions.
         self.documents = {}
-        self.space = ReservedSpace()
         #: {key of a path: version} of the images that plans use.
         self.versions = {}
         self._online_names = None

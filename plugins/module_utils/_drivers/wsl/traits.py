@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 from ..._core.errors import Refused
 from ..._core.model import ABSENT, LIVE, RUNNING, STOPPED, Field, Traits
+from ..._core.pattern import Pattern
 from ..._kit.settings import normalized, supported
 from ..._ports.windows import ConnectionLost
 from ..._tools.wsl import WslFailed
@@ -17,7 +17,7 @@ from .options import NO_NETWORK, WSL
 from .settings.storage import FOLDER
 from .settings.table import SETTINGS
 
-_NAME, _LEGACY = re.compile(r"[a-zA-Z0-9._][a-zA-Z0-9._-]{0,255}"), "legacy"
+_NAME, _LEGACY = Pattern(r"[a-zA-Z0-9._][a-zA-Z0-9._-]{0,255}"), "legacy"
 _DISK_FILE = ".vhdx"
 #: Values of keep_running with which a scheduled task keeps a distribution started.
 KEPT = ("true", "at_logon")

@@ -105,6 +105,8 @@ def after_steps(progress, event):
 
 
 def _await_end(progress):
+    if progress.segment[1] == len(progress.plan.steps) and progress.last_step.verb in progress.traits.synchronous_verbs:
+        return complete(progress)  # The final observation shows the rest.
     phase = STOPPING if progress.last_step.verb == "stop" else WAITING
     progress = replace(progress, due=progress.at, requested_at=progress.at, pause=FIRST_OBSERVATION, last_error=None)
     return replace(progress, phase=phase, wish=Observe(facets_of_end(progress)))

@@ -11,11 +11,10 @@ from typing import Any, Optional
 
 from ..._core.errors import ApiError, CommandFailed, PolyvirtError, Timeout
 from ..._core.model import ABSENT, POWER_VERBS, UNKNOWN, Step, Vm
+from ..observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
 
 CREATING = frozenset({"create", "clone"})
-#: Seconds between two observations of a busy VM; the pause grows from FIRST to LONGEST.
-FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
-#: The same while waiting for the end of this task's own steps.
+#: As FIRST_PAUSE and LONGEST_PAUSE, while waiting for the end of this task's own steps.
 FIRST_OBSERVATION, LONGEST_OBSERVATION = 0.1, 1
 #: Verbs that change the power state of a VM. A reset does not.
 MOVES = POWER_VERBS - {"reset"}
@@ -43,7 +42,7 @@ POWER_BACK, CONFIRMING, OVER = "power_back", "confirming", "over"
 PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, EXPIRY, GUEST, UNDOING, POWER_BACK, CONFIRMING})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sent:
     """Event: the driver has returned, ``done`` steps are complete. ``wrote``: something was changed (None: unknown)."""
 
@@ -52,23 +51,14 @@ class Sent:
     wrote: Optional[bool] = True
 
 
-@dataclass(frozen=True)
-class Observed:
-    """Event: the VM was observed, or could not be. ``known`` are all names on the platform."""
-
-    vm: Optional[Vm] = None
-    error: Optional[PolyvirtError] = None
-    known: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Probed:
     """Event: the endpoints were probed; the one that answered, or None."""
 
     endpoint: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answered:
     """Event: a command has ended in the guest (``rc``, ``stdout``), or ``error`` is why it could not be run."""
 
@@ -77,14 +67,14 @@ class Answered:
     error: Optional[PolyvirtError] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Send:
     """Wish: the driver must carry out ``steps``."""
 
     steps: Sequence[Step]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observe:
     """Wish: observe at least these facets. ``final``: can be delayed until all other VMs need their final one, too."""
 
@@ -92,21 +82,21 @@ class Observe:
     final: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Probe:
     """Wish: probe whether one of these endpoints answers."""
 
     endpoints: Sequence[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ask:
     """Wish: run a shell command in the guest by its agent."""
 
     command: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Progress:
     """``done`` is the number of complete steps; ``patience`` is the remaining time for waiting in seconds.
 

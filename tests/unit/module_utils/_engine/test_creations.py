@@ -105,6 +105,27 @@ def test_synchronous_creation_and_start_are_sent_together():
     assert (steps, len(world.observations)) == ([["create", "start"]], 3)
 
 
+def test_end_of_synchronous_creations_is_observed_once_for_all_vms():
+    world = World(synchronous_verbs=["create"])
+    outcome = carry_out(world, *(ask(name, "stopped", {"cpus": 1}, IMAGE) for name in ("one", "two", "three")))
+    assert (outcome.failed, [vm["id"] for vm in outcome.vms]) == (False, ["u-one", "u-two", "u-three"])
+    assert len(world.observations) == 2
+
+
+def test_synchronous_creation_of_a_vm_that_is_deleted_meanwhile_fails():
+    world = World(synchronous_verbs=["create"])
+    create = world._create
+
+    def create_and_lose(vm, step):
+        create(vm, step)
+        world.machines.clear()
+
+    world._create = create_and_lose
+    outcome = carry_out(world, ask("new", "stopped", {"cpus": 1}, IMAGE))
+    assert (outcome.failed, outcome.vms[0]["state"], world.verbs()) == (True, "absent", ["create"])
+    assert outcome.msg.startswith("new: ")
+
+
 @pytest.mark.parametrize("power_after_start", ["failed", "stopped"])
 def test_vm_is_kept_after_its_first_start(world, power_after_start):
     create = world._create

@@ -25,8 +25,8 @@ from unit.module_utils._engine.world import GIB, Machine, World
 class Cloning(World):
     """A platform that can clone; ``cloned_ids`` are the ids of the cloned VMs."""
 
-    def __init__(self, *machines):
-        super().__init__(*machines)
+    def __init__(self, *machines, **traits):
+        super().__init__(*machines, **traits)
         self.cloned_ids = []
 
     def traits(self):
@@ -64,6 +64,23 @@ def test_source_is_selected_by_name_or_id():
         outcome = carry_out(world, ask("web", name_or_id))
         assert (outcome.failed, world.cloned_ids) == (False, ["id-1"])
         assert outcome.vms[0]["cpus"] == 3
+
+
+@pytest.mark.parametrize("synchronous_verbs", [(), ("create",)])
+def test_source_that_the_task_creates_is_cloned_or_found_missing(synchronous_verbs):
+    for is_lost in (False, True):
+        world = Cloning(synchronous_verbs=synchronous_verbs)
+        observe, image = world.observe, {"image": {"source": "/images/base"}}
+
+        def observe_or_lose(targets, facets, world=world, observe=observe, is_lost=is_lost):
+            if is_lost and "snapshot_configs" in facets:
+                world.machines.clear()
+            return observe(targets, facets)
+
+        world.observe = observe_or_lose
+        outcome = carry_out(world, Request("db", None, "present", {}, image), ask("web", "db"))
+        assert (outcome.failed, world.cloned_ids) == (is_lost, [] if is_lost else ["u-db"])
+        assert "bug" not in outcome.msg
 
 
 def test_name_takes_precedence_over_an_equal_id():

@@ -11,6 +11,7 @@ import zlib
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEVER, POWER_OFF
+from ...._core.pattern import Pattern
 from ...._core.units import GIB, MIB, human_size
 from ...._kit.settings import Setting
 from ...._ports.windows_request import NULL, Ref, pick
@@ -19,7 +20,7 @@ from ...._tools.windows_files import key_of, windows_path
 from ..mark import split_notes
 from .values import WHILE_SAVED
 
-_SLOT = re.compile(r"(IDE|SCSI) ?(\d):(\d{1,2})", re.IGNORECASE | re.ASCII)
+_SLOT = Pattern(r"(IDE|SCSI) ?(\d):(\d{1,2})", re.IGNORECASE | re.ASCII)
 #: IDE slots for disks; the DVD drive of a new generation 1 VM has IDE 1:0.
 _IDE = ("IDE 0:0", "IDE 0:1")
 #: SCSI locations of the DVD drives that this collection adds: the last ones, so that disks can have the first ones.
@@ -33,7 +34,7 @@ FORMATS = {
 #: The maximum size of a disk, and the minimum of all formats.
 _LARGEST = {"vhd": 2040 * GIB, "vhdx": 64 << 40}
 _SMALLEST = 3 * MIB
-_UNSAFE = re.compile(r"[^\w .()+,=@#~-]")
+_UNSAFE = Pattern(r"[^\w .()+,=@#~-]")
 
 
 def slot_name(index, is_bios):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEVER, POWER_OFF, STOPPED
+from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
 from .actions import ACTIONS
 from .disks import DISKS
@@ -23,7 +24,7 @@ _COMMANDS = {
     "Memory": "Set-VMMemory",
     "Firmware": "Set-VMFirmware",
 }
-_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+_NUMBER = Pattern(r"-?\d{1,18}", re.ASCII)
 _PERCENT = range(101)
 _ON_OFF = ("On", "Off")
 _OF_HOST = object()

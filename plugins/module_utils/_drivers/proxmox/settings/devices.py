@@ -8,12 +8,12 @@ What else such a key has (pcie, x-vga, rombar ...) is kept. Keys with several de
 
 from __future__ import annotations
 
-import re
 from functools import cache
 
 from ...._core.errors import NotFound, Refused
 from ...._core.model import NEXT_BOOT
 from ...._core.options.devices import PCI, USB, device_id, entry_of, is_product, is_valid, key_of
+from ...._core.pattern import Pattern
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .hardware import cost_by_hotplug
@@ -27,7 +27,7 @@ _NEW_GUESTS = ("l26", "win8", "win10", "win11")
 _SEE_HARDWARE = "List the devices: pvesh get /nodes/{}/hardware/{}."
 #: What the server lists as IOMMU group of a device that has none.
 _NO_GROUP = -1
-_KEY = re.compile(r"(hostpci|usb)(\d+)")
+_KEY = Pattern(r"(hostpci|usb)(\d+)")
 #: The first version with mappings.
 _MAPPINGS_SINCE = (8, 0)
 _MAPPED = "mapping"

@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote, unquote
 
 from ...._core.errors import ApiError, NotFound, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF
+from ...._core.pattern import Pattern
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .hardware import cost_by_hotplug
 
-UNUSED = re.compile(r"unused\d+")
+UNUSED = Pattern(r"unused\d+")
 #: Volumes with the state of the firmware and of the TPM.
 STATE_VOLUMES = ("efidisk0", "tpmstate0")
-VOLUME = re.compile(r"[A-Za-z][\w.-]*:[^\s,]+")
+VOLUME = Pattern(r"[A-Za-z][\w.-]*:[^\s,]+")
 #: The slot of the disk that is created from an image.
 FIRST_SLOT = "scsi0"
 _DETACH = "Detach it (state: absent) and attach another."

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from ...._core.errors import InvalidInput, Refused
 from ...._core.model import LIVE, NEXT_BOOT
+from ...._core.pattern import Pattern
 from ...._core.sharing.file_checks import missing
 from ...._kit.settings import Setting
 from ...._ports import files
@@ -18,7 +18,7 @@ from .disks import VOLUME, drives_of, free_slot, size_of_volume
 
 _CHECKSUM_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _ISO_SLOTS = ("ide2", "ide3", "ide1", "ide0", "sata5")
-_URL = re.compile(r"https?://\S+")
+_URL = Pattern(r"https?://\S+")
 
 
 def with_iso_volume(driver, node, change):

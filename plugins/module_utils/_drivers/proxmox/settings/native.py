@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from ...._core.errors import ApiError, Refused
 from ...._core.model import LIVE, NEXT_BOOT
+from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
 from ...._tools import proxmox_schema as schema
 from ...._tools import proxmox_values as values
@@ -54,9 +55,9 @@ _LIVE_KEYS = frozenset({
 _HOTPLUG_FEATURES = {"usb": "usb", "tablet": "usb", "vcpus": "cpu"}
 _LIVE_OF_AGENT = frozenset({"freeze-fs", "fstrim_cloned_disks"})
 _LIVE_OF_NIC = frozenset({"firewall", "rate", "link_down", "trunks"})
-_LIVE_OF_DISK = re.compile(r"(iops|mbps|bps|iops_rd|iops_wr|mbps_rd|mbps_wr|bps_rd|bps_wr)\w*|backup|replicate|shared")
+_LIVE_OF_DISK = Pattern(r"(iops|mbps|bps|iops_rd|iops_wr|mbps_rd|mbps_wr|bps_rd|bps_wr)\w*|backup|replicate|shared")
 _CUSTOM = "custom-"
-_DEVICE = re.compile(r"(net|hostpci|usb)\d+")
+_DEVICE = Pattern(r"(net|hostpci|usb)\d+")
 
 
 def is_disk_or_nic(key):

@@ -8,16 +8,16 @@ Addresses are those that the guest agent reports, else the fixed ones that cloud
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 from ...._core.errors import ApiError, NotFound, Refused
 from ...._core.model import LIVE, Address
+from ...._core.pattern import Pattern
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .hardware import cost_by_hotplug
 
-_NETWORK = re.compile(r"net(\d+)")
+_NETWORK = Pattern(r"net(\d+)")
 #: A VM has net0 to net31 (API schema).
 _MOST_NICS = 32
 #: The first version that has privileges for bridges.

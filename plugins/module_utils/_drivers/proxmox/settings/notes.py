@@ -9,6 +9,7 @@ import re
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE
+from ...._core.pattern import Pattern
 from ...._core.record.mark import IN_MARK, with_settings
 from ...._kit.settings import Setting
 from .. import mark
@@ -17,7 +18,7 @@ from .. import mark
 _LONGEST_DESCRIPTION = 7168
 #: Tags have a setting of their own.
 ONLY_IN_MARK = tuple(name for name in IN_MARK if name != "tags")
-_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*")
+_TAG = Pattern(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*")
 
 
 def _normalized_tags(vm, tags, known):

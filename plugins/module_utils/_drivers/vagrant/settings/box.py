@@ -10,11 +10,11 @@ replace them for providers without one. The task's table ``os_boxes`` takes prec
 from __future__ import annotations
 
 import os
-import re
 from datetime import date
 from typing import NamedTuple
 
 from ...._core.errors import NotFound, Refused
+from ...._core.pattern import Pattern
 from ...._ports import files
 
 
@@ -33,7 +33,7 @@ def _boxes(own, generic, own_for=("virtualbox", "libvirt")):
 
 _BUILT_FOR_ALL = ("virtualbox", "libvirt", "hyperv", "vmware_desktop")
 _WITH_VMWARE = ("virtualbox", "libvirt", "vmware_desktop")
-_EXACT, _ZEROS = re.compile(r"=?\s*([\w.-]+)"), re.compile(r"(\.0+)+$")
+_EXACT, _ZEROS = Pattern(r"=?\s*([\w.-]+)"), Pattern(r"(\.0+)+$")
 #: How Vagrant writes characters of a box's name in the names of folders.
 _IN_FOLDER_NAMES = (("/", "-VAGRANTSLASH-"), (":", "-VAGRANTCOLON-"))
 

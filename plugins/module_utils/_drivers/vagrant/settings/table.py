@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 from ...._core.errors import Refused
 from ...._core.model import DESTRUCTIVE, EMPTY, LIVE, NEXT_BOOT
+from ...._core.pattern import Pattern
 from ...._core.record.leases import read, stored
 from ...._core.record.mark import CREATED
 from ...._core.units import GIB, MIB
@@ -43,7 +43,7 @@ _LIBVIRT_COMPARES = frozenset((
 ))  # fmt: skip
 #: Vagrant's own settings that are used only when a VM is created.
 _AT_CREATION = ("vm.base_mac", "vm.box", "vm.cloud_init", "vm.clone", "vm.disk", "vm.network")
-_HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+_HOSTNAME = Pattern(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _OTHERS = "Manage VMs of other providers by a Vagrantfile of your own, with managed: false."
 _UNSIZED = "It can be set before the VM's first start; grow this one with the provider's own tool."
 

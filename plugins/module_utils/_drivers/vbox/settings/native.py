@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
 from ...._core.options.option_errors import did_you_mean
+from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
 from .hardware import HARDWARE
 from .networks import NICS
@@ -35,7 +35,7 @@ _IN_FILE = {
 }
 #: All supported options that do not belong to a NIC.
 NATIVE_NAMES = _READABLE | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
-_OF_NIC = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
+_OF_NIC = Pattern(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
 #: Names without dashes, without beginnings that only VirtualBox 7 has -> names that all versions accept.
 _NAMES = {
     **{name.replace("-", ""): name for name in NATIVE_NAMES},
@@ -43,7 +43,7 @@ _NAMES = {
     "usbohci": "usb",
 }
 _BEFORE_7 = {"x86": "", "firmware": "bios"}
-_OF_VERSION_7 = re.compile("|".join(_BEFORE_7))
+_OF_VERSION_7 = Pattern("|".join(_BEFORE_7))
 #: {name of an option of modifyvm without dashes: option of this collection}
 _OPTIONS = {
     "name": "id",

@@ -13,7 +13,6 @@ from ...._core.errors import Refused
 from ...._core.model import LIVE, ON, RUNNING, SUSPENDED
 from ...._kit.addresses import ssh_through
 from ...._kit.settings import Setting
-from ...._ports import net
 from ...._tools.vboxmanage_machine import Forward
 from ..vbox_vm import SSH_RULE
 
@@ -79,7 +78,7 @@ def check_ports(driver, plan, released=frozenset()):
         if not port or own.get(name, {}).get("host_port") == port or not (starts or vm.power == RUNNING):
             continue
         free = any((one.kind, one.identity) in released for one in driver.claims.forward(rule, name))
-        free = free or net.is_free(rule.get("host_address", ""), port, rule.get("protocol", "tcp"))
+        free = free or _is_free(rule.get("host_address", ""), port, rule.get("protocol", "tcp"))
         if not (free or _is_own(own, port)):
             raise Refused(
                 f"{plan.after.name}: port_forwards.{name}.host_port: {port} is already used by another program.",
@@ -134,7 +133,7 @@ def is_ssh_free(vbox_vm):
     if SSH_RULE not in vbox_vm.rules:
         return True  # The task has just removed the NIC with the rule.
     _nic, rule = vbox_vm.rules[SSH_RULE]
-    return net.is_free(rule.host_address, rule.host_port, rule.protocol)
+    return _is_free(rule.host_address, rule.host_port, rule.protocol)
 
 
 def fresh_ssh_arguments(vbox_vms, vbox_vm, ports):
@@ -207,6 +206,12 @@ def ssh_of(vbox_vm):
 _FIRST_PORT, _PORTS = 20000, 10000
 
 
+def _is_free(*address):
+    from ...._ports import net  # Few tasks add forwards.
+
+    return net.is_free(*address)
+
+
 class HostPorts:
     """The ports that a task chose for its VMs, so that none is chosen twice."""
 
@@ -225,7 +230,7 @@ class HostPorts:
             taken = taken | {port for key, port in self._chosen.items() if key != own}
             for step in range(_PORTS):
                 port = _FIRST_PORT + (begin + step) % _PORTS
-                if port not in taken and net.is_free(rule.host_address, port, rule.protocol):
+                if port not in taken and _is_free(rule.host_address, port, rule.protocol):
                     self._chosen[own] = port
                     return port
         raise Refused(f"{vbox_vm.values['name']}: port_forwards.{rule.name}: no host port is free.", "Set host_port.")

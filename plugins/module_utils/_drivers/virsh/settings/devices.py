@@ -15,7 +15,6 @@ from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEXT_BOOT, PAUSED, RUNNING
 from ...._core.options.devices import PCI, USB, entry_of, is_product, is_valid, key_of
 from ...._kit.settings import Setting
-from ...._tools.virsh_node_devices import address_of, product_of
 
 #: NICs that are a function of a PCI device (SR-IOV) have their address in the same form as other devices.
 _PATHS = ("devices/hostdev", "devices/interface[@type='hostdev']")
@@ -42,6 +41,8 @@ def type_of(element):
 
 def identity_of(element):
     """The address of a PCI device, the UUID of a mediated one, or the vendor and product of a USB device."""
+    from ...._tools.virsh_node_devices import address_of  # Few VMs have such devices.
+
     address, kind = element.find("source/address"), type_of(element)
     if kind == PCI and address is not None:
         return address_of(address.attrib)
@@ -51,6 +52,8 @@ def identity_of(element):
 
 
 def _usb_identity(element):
+    from ...._tools.virsh_node_devices import product_of
+
     source = element.find("source")
     product, address = ("", None) if source is None else (product_of(source), source.find("address"))
     # The number of a device changes each time it is plugged in. As long as it is there, no other one has it.

@@ -12,6 +12,7 @@ from string import ascii_lowercase
 
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, SUSPENDED
+from ...._core.pattern import Pattern
 from ...._core.record.mark import making_of, own_mark
 from ...._kit.settings import Setting
 from ...._ports import change_counter, files
@@ -19,9 +20,9 @@ from ...._tools.domain_xml import file_of, file_or_device_of, find_or_add_child,
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
-_TARGET = re.compile(r"(vd|sd|hd)[a-z]{1,3}")
+_TARGET = Pattern(r"(vd|sd|hd)[a-z]{1,3}")
 _SECTOR = 512
-_SATA = re.compile(r"sata([0-9]{1,3})")
+_SATA = Pattern(r"sata([0-9]{1,3})")
 
 
 def bus_of(slot, entry=None):

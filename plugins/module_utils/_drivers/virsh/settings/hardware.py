@@ -103,7 +103,8 @@ class _Hardware:
         """What QEMU supports for such a VM according to libvirt; None if the connection cannot report it."""
         options = ("--virttype", self.virt_type, "--arch", self.architecture, "--machine", self.model)
         try:
-            return output.domain_capabilities(self._driver.virsh.run("domcapabilities", *options))
+            text = self._driver.host.answer(options, lambda: self._driver.virsh.run("domcapabilities", *options))
+            return output.domain_capabilities(text)
         except CommandFailed as error:
             if tool.is_unsupported(error.stderr):
                 return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ...._core.errors import Refused
+from ...._core.pattern import Pattern
 from ...._kit.native_paths import CONDITION, check_path, has_option, option_for
 from ...._kit.settings import Setting
 from ...._tools.domain_xml import file_of, split_path
@@ -21,9 +22,9 @@ _VERSIONED_MACHINE_TYPES = {
     "pseries": "pseries",
     "s390-ccw-virtio": "s390-ccw-virtio",
 }
-_STEP = re.compile(rf"[\w:.-]+{CONDITION}")
+_STEP = Pattern(rf"[\w:.-]+{CONDITION}")
 #: What options set of a drive, and devices that an option adds: a path of them creates the device.
-_OF_DRIVE = re.compile(r"\Z|@(type|device)\Z|(source|target|backingStore|mirror|serial)\b|driver@type\Z")
+_OF_DRIVE = Pattern(r"\Z|@(type|device)\Z|(source|target|backingStore|mirror|serial)\b|driver@type\Z")
 _DEVICES = {
     "disk": "disks", "interface": "networks", "hostdev": "devices", "filesystem": "shared_folders", "tpm": "tpm",
     "graphics": "display",
@@ -33,7 +34,7 @@ _NESTED = ("svm", "vmx")
 #: Patterns like those of the settings, for what is no setting of a VM.
 _NO_SETTINGS = {r"name\b": "name", r"uuid\b": "id", r"metadata\b": "tags"}
 #: Paths that libvirt sets itself if the firmware is selected by the option firmware.
-_FIRMWARE_FILES = re.compile(r"os/(loader|nvram)(?![\w])")
+_FIRMWARE_FILES = Pattern(r"os/(loader|nvram)(?![\w])")
 
 
 def same_native(found, requested):

@@ -62,7 +62,7 @@ def check_networks(driver, plan):
     is_changed = any(change.field == "networks" for step in plan.steps for change in step.changes)
     if not requested or not (is_changed or needs_active or any(step.verb == "create" for step in plan.steps)):
         return
-    answers = driver.virsh.batch(NETWORK_LISTS)
+    answers = driver.host.answer(NETWORK_LISTS, lambda: driver.virsh.batch(NETWORK_LISTS))
     known = output.names(answers[0].stdout)
     for name in sorted(requested - set(known)):
         raise NotFound(

@@ -169,7 +169,7 @@ def _can_use_virtiofs(driver, definition, share):
 
 def _supported_drivers(driver):
     """The drivers for shared directories on this connection; only 9p if libvirt reports none."""
-    answer = driver.virsh.batch([("domcapabilities",)])[0]
+    answer = driver.host.answer("domcapabilities", lambda: driver.virsh.batch([("domcapabilities",)])[0])
     supported = set() if answer.error else output.filesystem_drivers(answer.stdout)
     if not _has_virtiofsd():
         supported -= {_VIRTIOFS}

@@ -13,14 +13,15 @@ from dataclasses import replace
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEVER, POWER_OFF
+from ...._core.pattern import Pattern
 from ...._core.record.mark import IN_MARK, is_mark_of, marked_settings
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting, options_of_native, read_all
 from ...._tools.marked_block import cannot_be_quoted
 from ..definition import DEFAULT_MEMORY, LOCAL, NATIVE, NATIVE_FLAGS, SWITCH, Nic, slot_name
 
-_OWNER = re.compile(r"[\w.-]*(:[\w.-]+)?", re.ASCII)
-_ALLOWED = re.compile(r"boot|cdrom|disk|instance|interface|memory|owner (?=.)[\w.-]*(:[\w.-]+)?", re.ASCII)
+_OWNER = Pattern(r"[\w.-]*(:[\w.-]+)?", re.ASCII)
+_ALLOWED = Pattern(r"boot|cdrom|disk|instance|interface|memory|owner (?=.)[\w.-]*(:[\w.-]+)?", re.ASCII)
 _DETACH = "Detach it (state: absent), and attach another."
 
 

@@ -14,6 +14,7 @@ from secrets import token_hex
 
 from ...._core.errors import Refused
 from ...._core.model import NEXT_BOOT
+from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
 from ...._tools import wsl_conf
 
@@ -23,7 +24,7 @@ CONF, _STARTED_WITH = "/etc/wsl.conf", "/run/polyvirt-wsl.conf"
 _END = f"polyvirt~{token_hex(16)}"
 #: Bytes of a file: Windows PowerShell 5.1 returns no text of more than 2 MB, and base64 makes a text longer by a third.
 _LARGEST = 400_000
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_USER = Pattern(r"[a-z_][a-z0-9_-]{0,31}")
 #: Keys of wsl.conf and the types of their values, from WslDistributionConfig.cpp.
 _NATIVE = {
     "automount.enabled": bool, "automount.root": str, "automount.options": str, "automount.mountFsTab": bool,

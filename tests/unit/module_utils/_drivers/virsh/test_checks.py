@@ -57,6 +57,19 @@ def test_networks_are_listed_only_if_a_step_needs_one(tmp_path, step, nics):
     assert virsh.processes == 0
 
 
+def test_networks_are_listed_once_for_all_plans_until_a_step(tmp_path):
+    virsh = FakeVirsh(NETWORKS)
+    driver = check(tmp_path, START, nics=[network("default")], virsh=virsh)
+    config = {"networks": {"0": network("lan")}}
+    plan = Plan(Vm("other", id="o", config=config), Vm("other", id="o", config=config), segments=((START,),))
+    with pytest.raises(Refused, match="the network 'lan' is not active"):
+        check_plan(driver, plan)
+    assert virsh.processes == 1
+    driver.apply([(plan.before, (Step("kill"),))])
+    virsh.answers["net-list", "--name"] = "default\nlan\n"
+    check_plan(driver, plan)
+
+
 EXISTING = [(b"", True, False), (b"", False, True), (b"x", True, True)]
 
 

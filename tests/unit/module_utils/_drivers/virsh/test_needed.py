@@ -58,6 +58,26 @@ def test_truncated_image_is_rejected(images, tmp_path):
         check_image(tmp_path, base)
 
 
+def creation(name, source, **image):
+    arguments = {"config": {"disks": {"vda": {}}}, "creation": {"image": {"source": str(source), **image}}}
+    return Plan(Vm.absent(name), Vm(name), segments=((Step("create", arguments=arguments),),))
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_image_of_several_vms_is_read_once_unless_it_changes(images, tmp_path, monkeypatch, linked):
+    (base,) = chain(images, tmp_path, "base")
+    subprocess.run(["qemu-io", "-c", "write -P 1 0 512k", base], check=True, stdout=subprocess.DEVNULL)
+    driver = driver_of(FakeVirsh({("list", "--all", "--uuid", "--name"): ""}), tmp_path)
+    driver.hypervisor, started, run = "TEST", [], Commands.run
+    monkeypatch.setattr(Commands, "run", lambda *words, **more: (started.append(words[1][1]), run(*words, **more))[1])
+    for number in range(3):
+        check_plan(driver, creation(f"web{number}", base, linked=linked))
+    assert sorted(started) == ["check", "info", *([] if linked else ["measure"])]
+    os.truncate(base, os.path.getsize(base) // 2)
+    with pytest.raises(Refused, match=r"web9: image\.source: .*base is damaged or incomplete"):
+        check_plan(driver, creation("web9", base, linked=linked))
+
+
 def test_unsuitable_images_are_rejected(images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     (tmp_path / "text").write_text("no image", encoding="utf-8")

@@ -160,7 +160,7 @@ def test_usb_device_is_plugged_once(tmp_path, running, new, command):
 
 
 def normalized(host, *devices):
-    traits = virsh_traits("QEMU", "9.0.0", local=True, node_devices=NodeDevices(host))
+    traits = virsh_traits("QEMU", "9.0.0", local=True, node_devices=lambda: NodeDevices(host))
     return traits.normalize(Vm("web"), {"devices": keyed(*devices)})["devices"]
 
 
