@@ -113,7 +113,7 @@ def is_reported(before, root):
     except (PolyvirtError, AttributeError, ValueError, TypeError, KeyError, StopIteration):
         return True  # libvirt does not store such a definition.
     (task, _omitted), others = before
-    return others != vm.not_modelled or described(root) != before[0] or is_drift(task, root)
+    return others != vm.not_modelled or is_drift(task, root) or described(root) != before[0]
 
 
 def is_below(path, others):
