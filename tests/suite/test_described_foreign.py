@@ -106,7 +106,7 @@ def test_registry_of_virtualbox(tmp_path):
 
 
 #: Some forty keys, as the web interface and qm set write them.
-_FORTY = {
+FORTY = {
     "acpi": "1", "affinity": "0-3", "agent": "enabled=1,fstrim_cloned_disks=1", "args": "-device foo", "audio0":
     "device=ich9-intel-hda,driver=spice", "balloon": "1024", "bios": "ovmf", "boot": "order=scsi0;net0", "cores": "2",
     "sockets": "2", "cpu": "host,flags=+aes", "cpulimit": "1.5", "cpuunits": "200", "description": "one\n{{ two }}",
@@ -124,7 +124,7 @@ _FORTY = {
 
 def test_vm_of_proxmox_with_forty_keys():
     bench = OnProxmox()
-    bench.prepare(Case(None, (_FORTY, "stopped"), {}))
+    bench.prepare(Case(None, (FORTY, "stopped"), {}))
     (vm,) = [vm for vm in bench.described() if vm["name"] == "web"]
     assert_kept(bench, [vm])
     native = vm["task"]["native"]

@@ -26,8 +26,7 @@ from ..._tools.hyperv import (
 from ..._tools.windows_files import file_command, key_of
 from .hyperv_vm import Found, Host, files_of, observed_vm, power_of_vm
 from .mark import is_temporary, mark_of, temporary_name
-from .settings.disks import slot_name
-from .settings.disks import undescribed_drives
+from .settings.disks import slot_name, undescribed_drives
 from .settings.native import NATIVE, STATUS, described_native, native_properties
 from .settings.networks import undescribed_nics
 from .traits import hyperv_traits

@@ -19,7 +19,7 @@ _KNOWN = re.compile(
         (
             r"@(OSType|currentSnapshot|executionEngine|lastStateChange|name|snapshotFolder|uuid|stateFile|aborted"
             r"|currentStateModified|directoryIncludesUUID|processPriority)=.*",
-            r"(Groups/Group|Autostart|Groups)@.*",
+            r"(Groups/Group@|Autostart\b|Groups@).*",
             r"Hardware(/\w+)?",
             r"Hardware/(GuestProperties|SharedFolders|Boot|Paravirt|RemoteDisplay@(enabled|authType=Null))\b.*",
             r"Hardware/(AudioAdapter@(driver|enabled|enabledIn|enabledOut|useDefault)|HID@\w+)=.*",
@@ -60,19 +60,32 @@ _REASON = "Neither an option nor native sets it."
 
 
 def _unknown(element, path=""):
-    """Yield the paths of what is not known below an element; of elements of a list, with their numbers."""
+    """The paths of what is not known of an element; its own path if nothing of it is known."""
+    found, is_known = [], False
     for name, value in element.attrib.items():
-        if not _KNOWN.fullmatch(f"{re.sub(_NUMBER, '', path)}@{name}={value}"):
-            yield f"{path}@{name}"
+        if _is_known(f"{path}@{name}={value}"):
+            is_known = True
+        else:
+            found.append(f"{path}@{name}")
+    for below, child in _children(element, path):
+        unknown = _unknown(child, below)
+        is_known = is_known or unknown != [below]
+        found += unknown
+    is_empty = not (element.attrib or len(element)) and not _is_known(path)
+    return [path] if is_empty or (found and path and not is_known) else found
+
+
+def _is_known(part):
+    return bool(_KNOWN.fullmatch(re.sub(_NUMBER, "", part)))
+
+
+def _children(element, path):
+    """Yield (path, child); children of one name have numbers."""
     names = [child.tag.rpartition("}")[2] for child in element]
     for number, (name, child) in enumerate(zip(names, element)):
-        if name in _OTHERS:
-            continue
-        place = f"[{names[: number + 1].count(name)}]" if names.count(name) > 1 else ""
-        below = f"{path}/{name}{place}" if path else f"{name}{place}"
-        if not (child.attrib or len(child) or _KNOWN.fullmatch(re.sub(_NUMBER, "", below))):
-            yield below
-        yield from _unknown(child, below)
+        if name not in _OTHERS:
+            place = f"[{names[: number + 1].count(name)}]" if names.count(name) > 1 else ""
+            yield (f"{path}/{name}{place}" if path else f"{name}{place}"), child
 
 
 _NUMBER = r"\[\d+\]"
