@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import S
 from platforms.hyperv.bench import OnHyperV
 from platforms.proxmox.bench import OnProxmox
 from platforms.virtualbox.bench import VirtualBox
+from platforms.vmm.bench import Vmd
 from suite.described import entry_of
 from suite.pairs import Case
 from suite.test_described_foreign import FORTY
@@ -159,3 +160,54 @@ def test_hotplug_is_described_by_native_alone():
     assert vm["task"]["native"]["hotplug"] == "network,disk"
     assert "hotplug" not in paths(vm)
     assert "native.ide2" in paths(vm)
+
+
+# vmd ------------------------------------------------------------------------------------------------------------------
+
+#: Lines of the block of a VM, each in several forms: one is replaced by another, added or removed.
+_LINES = {
+    "memory": ("memory 96M", "memory 128M"),
+    "owner": ("owner root", "owner :wheel", ""),
+    "allow": ("allow instance { boot, disk }", "allow instance { memory }", ""),
+    "interface": (
+        'interface { switch "lan" lladdr fe:e1:ba:00:00:09 }', 'interface { switch "dmz" lladdr fe:e1:ba:00:00:09 }',
+        'interface { switch "lan" locked lladdr fe:e1:ba:00:00:09 }', 'interface "tap9" { switch "lan" }',
+        'interface { switch "lan" rdomain 1 }', 'interface { switch "lan" group "x" }',
+        'interface { switch "lan" down }', "local interface", "interface", "",
+    ),
+    "boot": ("boot device disk", "boot device net", ""),
+    "state": ("disable", "enable"),
+    "cdrom": ("", 'cdrom "/tmp/x.iso"'),
+    "second": ("", "interface"),
+}  # fmt: skip
+
+
+def _block(host, lines):
+    text = "".join(f"\t{line}\n" for line in lines.values() if line)
+    switches = 'switch "lan" { interface bridge0 }\nswitch "dmz" { interface bridge1 }\n'
+    return f'{switches}vm "mail" {{\n\tdisk "{host.disk()}"\n{text}}}\n'
+
+
+def test_each_change_on_vmd():
+    unseen, count = [], 0
+    usual = {name: forms[0] for name, forms in _LINES.items()}
+    with Vmd.opened() as platform:
+        host = platform._host
+
+        def vm_with(lines):
+            host.write("/etc/vm.conf", _block(host, lines))
+            if host.call("vmctl", "reload").returncode != 0:
+                return None
+            return described(platform, "mail")
+
+        before = vm_with(usual)
+        for name, forms in _LINES.items():
+            for form in forms[1:]:
+                after = vm_with({**usual, name: form})
+                count += after is not None
+                try:
+                    assert after is None or assert_reported(platform, before, after) is None
+                except AssertionError:
+                    unseen.append(form or f"without {name}")
+    assert count > 10
+    assert unseen == []
