@@ -25,7 +25,6 @@ from ..._tools.vboxmanage_file import descriptions_in, settings_in
 from ..._tools.vboxmanage_output import state as state_of
 from .guest_additions import is_of_this_boot, reported, with_run_level
 from .mark import KEY, is_created_here
-from .settings.described import not_modelled
 from .settings.port_forwards import ssh_of
 from .settings.table import config_of
 from .traits import Known, vbox_traits
@@ -147,8 +146,14 @@ def vm_of(listing, listed, native_keys):
         ssh=ssh_of(vbox_vm) if power == RUNNING else None,
         mark=vbox_vm.mark if is_finished else vbox_vm.unfinished_mark,
         own_disks=vbox_vm.created_images if is_finished else frozenset(),
-        not_modelled=not_modelled(vbox_vm) if native_keys is None else {},
+        not_modelled=_not_modelled(vbox_vm) if native_keys is None else {},
     )
+
+
+def _not_modelled(vbox_vm):
+    from .settings.described import not_modelled  # Most tasks do not need it.
+
+    return not_modelled(vbox_vm)
 
 
 def _is_unreadable(listed, vbox_vm):
