@@ -35,7 +35,7 @@ def _network(nic, switches):
     return {**found, "mac": ":".join(re.findall("..", mac)).lower()} if mac != NO_MAC else found
 
 
-#: Guards of a NIC, and whether a new VM has them.
+#: Switches of a NIC that are off in a new VM.
 _GUARDS = ("DhcpGuard", "RouterGuard", "DeviceNaming", "MacAddressSpoofing")
 
 

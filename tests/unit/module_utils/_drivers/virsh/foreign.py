@@ -84,9 +84,9 @@ ADDED = (
      r"devices/filesystem.*"),
     ("devices", "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address "
      "uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source></hostdev>", r"devices/hostdev\[\d+\].*"),
+    ("devices", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>", r"devices/rng(\[2\])?"),
     ("devices/rng", "<rate bytes='1024' period='1000'/>", "devices/rng/rate|devices/rng"),
     ("devices/memballoon", "<stats period='5'/>", "devices/memballoon(/stats)?"),
-    ("devices/disk", "<serial>1234</serial>", r"devices/disk\[\w+\]/serial(\[\d+\])?"),
     ("devices/disk", "<iotune><total_iops_sec>10</total_iops_sec></iotune>", r"devices/disk\[\w+\]/iotune"),
     ("devices/disk", "<encryption format='luks'/>", r"devices/disk\[\w+\]/encryption.*"),
     ("devices/disk", "<auth username='u'/>", r"devices/disk\[\w+\]/auth.*"),
