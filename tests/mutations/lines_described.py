@@ -10,6 +10,9 @@ from mutations.mutation import Mutation
 _TASKS = ("tests/unit/module_utils/_core/results/test_task_of.py",)
 _YAML = ("tests/unit/filter/test_to_task.py",)
 _FOREIGN = ("tests/suite/test_described_foreign.py",)
+_NAMED = ("tests/unit/module_utils/_drivers/virsh/settings/test_described.py::test_what_is_added_is_named",)
+_EDITED = ("tests/suite/test_described_edits.py::test_change_on_hyperv",)
+_VIRSH, _HYPERV = "_drivers/virsh/settings/described.py", "_drivers/hyperv/settings/networks.py"
 _ROOM, _WRITTEN = "_core/results/task_of.py", "plugins/plugin_utils/tasks/task_yaml.py"
 
 MUTATIONS = (
@@ -28,5 +31,11 @@ MUTATIONS = (
     ),
     Mutation("template-in-a-text-is-resolved", _WRITTEN, "_TEMPLATE.search(value)", "None", _YAML),
     Mutation("expiry-is-not-described", _ROOM, 'params["controller_time"] = 0', "pass", _TASKS),
+    Mutation("what-no-setting-contains-counts-as-read", "_kit/unread.py", "read() != before", "True", _NAMED),
+    Mutation(
+        "second-device-counts-as-described", _VIRSH, "self._first.setdefault(_key_of(device), device) is device",
+        "True", _NAMED,
+    ),
+    Mutation("trunk-is-not-named", _HYPERV, "value != usual.get(name)", "value == 'On'", _EDITED),
     Mutation("word-of-yaml-is-not-quoted", _WRITTEN, "value.lower() not in _WORDS", "True", _YAML),
 )  # fmt: skip

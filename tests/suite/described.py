@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import re
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
+
 #: Values in native that are measured.
 _MEASURED = ("native.VM.CPUUsage", "native.VM.MemoryAssigned", "native.VM.MemoryDemand", "native.VM.Uptime")
 #: Keys of a result that are settings of the VM, and those that are lists of entries with the name of their key.
@@ -20,6 +24,14 @@ def entry_of(task):
     """A described task as the options of the platform's own module."""
     shared = {name: value for name, value in task.items() if name not in ("platform", "options")}
     return {**shared, **task.get("options", {})}
+
+
+def request_of(module, task):
+    """The Request of a described task, which Ansible has validated."""
+    validated = ArgumentSpecValidator(module.argument_spec).validate(entry_of(task))
+    assert validated.error_messages == []
+    (request,) = requests(in_full(validated.validated_parameters, module.options, module.platform), module.options)
+    return request
 
 
 def settings_of(vm):

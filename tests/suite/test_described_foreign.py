@@ -8,8 +8,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import task_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
@@ -17,7 +15,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answe
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 from ansible_collections.polyvirt.core.plugins.modules import vbox_vm, virsh_vm
@@ -26,20 +23,13 @@ from platforms.hyperv.bench import OnHyperV
 from platforms.proxmox.bench import OnProxmox
 from platforms.vmm.bench import Vmd
 from platforms.wsl.bench import OnWsl
-from suite.described import assert_kept, entry_of
+from suite.described import assert_kept, entry_of, request_of
 from suite.pairs import Case
 from unit.module_utils._drivers.vagrant.in_process import World
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on
 from unit.module_utils._drivers.virsh.answers import recorded
+from unit.module_utils._drivers.virsh.foreign import ODD, UUID
 from unit.module_utils._engine.world import FakeClock
-
-
-def request_of(module, task):
-    """The Request of a described task, which Ansible has validated."""
-    validated = ArgumentSpecValidator(module.argument_spec).validate(entry_of(task))
-    assert validated.error_messages == []
-    (request,) = requests(in_full(validated.validated_parameters, module.options, module.platform), module.options)
-    return request
 
 
 def kinds(omitted):
@@ -48,44 +38,6 @@ def kinds(omitted):
 
 
 # libvirt --------------------------------------------------------------------------------------------------------------
-
-_UUID = "5f6b0e5e-3a1c-4c0b-9d6e-0c7a4f2b1a11"
-#: As virt-install and virt-manager write it for a Windows guest, and as an administrator has edited it.
-_ODD = """<domain type='kvm'>
-  <name>odd one</name><uuid>5f6b0e5e-3a1c-4c0b-9d6e-0c7a4f2b1a11</uuid><title>Old</title>
-  <description>{{ not a template }}</description>
-  <metadata><libosinfo:libosinfo xmlns:libosinfo="http://libosinfo.org/xmlns/libvirt/domain/1.0"/></metadata>
-  <memory unit='KiB'>4194304</memory><currentMemory unit='KiB'>2097152</currentMemory>
-  <vcpu placement='static' cpuset='0-3'>4</vcpu><iothreads>1</iothreads>
-  <cputune><shares>2048</shares></cputune>
-  <os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type><boot dev='network'/><boot dev='hd'/>
-    <bootmenu enable='yes'/></os>
-  <features><acpi/><apic/><hyperv mode='custom'><relaxed state='on'/></hyperv></features>
-  <cpu mode='host-model' check='partial'><topology sockets='1' dies='1' cores='2' threads='2'/></cpu>
-  <clock offset='localtime'><timer name='rtc' tickpolicy='catchup'/></clock>
-  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>preserve</on_crash>
-  <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none' discard='unmap'/>
-      <source file='/data/odd.qcow2'/><target dev='sda' bus='sata'/></disk>
-    <disk type='block' device='disk'><driver name='qemu' type='raw'/><source dev='/dev/vg/odd'/>
-      <target dev='vda' bus='virtio'/><readonly/></disk>
-    <disk type='file' device='disk'><driver name='qemu' type='vmdk'/><source file='/data/old.vmdk'/>
-      <target dev='sdb' bus='usb'/></disk>
-    <disk type='file' device='floppy'><target dev='fda' bus='fdc'/></disk>
-    <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/iso/w.iso'/>
-      <target dev='hda' bus='ide'/><readonly/></disk>
-    <interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/><model type='e1000e'/>
-      <bandwidth><inbound average='1000'/></bandwidth></interface>
-    <interface type='direct'><mac address='52:54:00:00:00:02'/><source dev='eth0' mode='vepa'/></interface>
-    <interface type='user'><mac address='52:54:00:00:00:03'/><model type='virtio'/></interface>
-    <input type='tablet' bus='usb'/><graphics type='spice' autoport='yes'/>
-    <video><model type='qxl' vram='65536'/></video>
-    <sound model='ich9'/><redirdev bus='usb' type='spicevmc'/>
-    <hostdev mode='subsystem' type='pci'><source><address domain='0' bus='1' slot='0' function='0'/></source></hostdev>
-    <memballoon model='none'/>
-  </devices>
-</domain>"""
 
 
 def _of_libvirt(text, sizes, power="shut off"):
@@ -97,7 +49,7 @@ def _of_libvirt(text, sizes, power="shut off"):
         "sizes": Answer(f"Target Capacity Allocation Physical\n-----\n{block_info}", None),
     }
     listing = SimpleNamespace(saved=(), autostarted=(), transient=(), active=())
-    return vm_of(_UUID, listing, answers, None)
+    return vm_of(UUID, listing, answers, None)
 
 
 def _described_libvirt(text, sizes):
@@ -110,7 +62,7 @@ def _described_libvirt(text, sizes):
 
 
 def test_definition_of_virt_install():
-    task, omitted = _described_libvirt(_ODD, {"sda": 8 << 30, "vda": 1 << 30, "sdb": 1 << 20})
+    task, omitted = _described_libvirt(ODD, {"sda": 8 << 30, "vda": 1 << 30, "sdb": 1 << 20})
     assert (task["cpus"], task["memory"], task["iso"]) == (4, "2G", "/iso/w.iso")
     assert task["description"] == "{{ not a template }}"
     slots = {disk["slot"]: disk for disk in task["disks"]}
@@ -154,7 +106,7 @@ def test_registry_of_virtualbox(tmp_path):
 
 
 #: Some forty keys, as the web interface and qm set write them.
-_FORTY = {
+FORTY = {
     "acpi": "1", "affinity": "0-3", "agent": "enabled=1,fstrim_cloned_disks=1", "args": "-device foo", "audio0":
     "device=ich9-intel-hda,driver=spice", "balloon": "1024", "bios": "ovmf", "boot": "order=scsi0;net0", "cores": "2",
     "sockets": "2", "cpu": "host,flags=+aes", "cpulimit": "1.5", "cpuunits": "200", "description": "one\n{{ two }}",
@@ -172,7 +124,7 @@ _FORTY = {
 
 def test_vm_of_proxmox_with_forty_keys():
     bench = OnProxmox()
-    bench.prepare(Case(None, (_FORTY, "stopped"), {}))
+    bench.prepare(Case(None, (FORTY, "stopped"), {}))
     (vm,) = [vm for vm in bench.described() if vm["name"] == "web"]
     assert_kept(bench, [vm])
     native = vm["task"]["native"]

@@ -125,7 +125,8 @@ VM = Ref("vm")
 _DRIVE = properties("Id", "Path", "ControllerType", "ControllerNumber", "ControllerLocation")
 _NIC = properties(
     "Id", "SwitchName", "SwitchId", "MacAddress", "DynamicMacAddressEnabled", "IPAddresses", "MacAddressSpoofing",
-    VlanSetting=properties("OperationMode", "AccessVlanId"),
+    "DhcpGuard", "RouterGuard", "DeviceNaming",
+    VlanSetting=properties("OperationMode", "AccessVlanId", "NativeVlanId", "AllowedVlanIdListString"),
 )  # fmt: skip
 _HARDWARE = properties(
     "ProcessorCount", "DynamicMemoryEnabled", "MemoryStartup", "MemoryMinimum", "MemoryMaximum", "Notes",

@@ -27,8 +27,9 @@ from ..._tools.hyperv import (
 from ..._tools.windows_files import file_command, key_of
 from .hyperv_vm import Found, Host, files_of, observed_vm, power_of_vm
 from .mark import is_temporary, mark_of, temporary_name
-from .settings.disks import slot_name
+from .settings.disks import slot_name, undescribed_drives
 from .settings.native import NATIVE, STATUS, described_native, native_properties
+from .settings.networks import undescribed_nics
 from .traits import hyperv_traits
 
 #: How often the VMs are read again if some of them are deleted meanwhile.
@@ -78,7 +79,7 @@ class HyperVObserver(OnWindows):
         selected = list(self._select(found, targets, "unfinished" in facets))
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "native" in facets:
-            vms = [vm.having(config={**vm.config, "native": described_native(vm.config["native"])}) for vm in vms]
+            vms = [_to_describe(vm, raw) for vm, (raw, _name, _id) in zip(vms, selected)]
         if "files" in facets:
             vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
         self._check_sees_all(targets, vms)
@@ -215,6 +216,12 @@ class HyperVObserver(OnWindows):
         if target is not None and target.name and target.name.casefold() == name.casefold():
             return [target.name]
         return named.get(name.casefold(), [name])
+
+
+def _to_describe(vm, raw):
+    """Return the VM with what no option sets, and with the values in native that a new VM does not have."""
+    others = {**undescribed_nics(raw, vm.config.get("nested_virtualization")), **undescribed_drives(raw)}
+    return vm.having(config={**vm.config, "native": described_native(vm.config["native"])}, not_modelled=others)
 
 
 def _is_working(raw):

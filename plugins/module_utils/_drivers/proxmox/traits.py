@@ -43,6 +43,8 @@ _LOCKED = "Start it first; a suspended VM is locked."
 
 def _as_options(vm, config):
     """The settings of a VM as a task sets them: in native, without the parts that options of the module set."""
+    # Of the option hotplug, only the cost of changes depends; native describes it.
+    config = {name: value for name, value in config.items() if name != "hotplug"}
     found = config.get("native") or {}
     native = {key: as_native_option(key, text) for key, text in found.items()}
     if not any(text and values.stem(key) in STEMS for key, text in native.items()):

@@ -146,7 +146,14 @@ def vm_of(listing, listed, native_keys):
         ssh=ssh_of(vbox_vm) if power == RUNNING else None,
         mark=vbox_vm.mark if is_finished else vbox_vm.unfinished_mark,
         own_disks=vbox_vm.created_images if is_finished else frozenset(),
+        not_modelled=_not_modelled(vbox_vm) if native_keys is None else {},
     )
+
+
+def _not_modelled(vbox_vm):
+    from .settings.described import not_modelled  # Most tasks do not need it.
+
+    return not_modelled(vbox_vm)
 
 
 def _is_unreadable(listed, vbox_vm):

@@ -42,6 +42,8 @@ def vm_commands(uuid, listing, facets):
         "inactive": ("dumpxml", uuid, "--inactive"),
         "sizes": ("domblkinfo", uuid, "--all"),
     }
+    if "native" in facets:
+        commands["secrets"] = ("dumpxml", uuid, "--inactive", "--security-info")
     if uuid in listing.active:
         commands["active"] = ("dumpxml", uuid)
         commands.update(virsh_output.questions(uuid, thoroughly="addresses" in facets))
@@ -96,13 +98,8 @@ def vm_of(uuid, listing, answers, native_keys):
         running = Definition(answers["active"].stdout)
         active = {**config_of(running, sizes, own_files, native_keys), **descriptive}
         _ignore_rewritten_settings(config, active, definition, running)
-    others = {}
-    if native_keys is None:
-        from .settings.described import not_modelled  # Most tasks do not need it.
-
-        others = not_modelled(definition)
     vm = Vm(
-        not_modelled=others,
+        not_modelled=_not_modelled(definition, answers) if native_keys is None else {},
         name=definition.name,
         id=uuid,
         power=power,
@@ -116,6 +113,15 @@ def vm_of(uuid, listing, answers, native_keys):
         revision=definition.version,
     )
     return with_addresses(vm, answers, power)
+
+
+def _not_modelled(definition, answers):
+    from .settings.described import not_modelled, unread_secrets  # Most tasks do not need it.
+
+    complete = answers.get("secrets")
+    if complete is None or complete.error:
+        return {**not_modelled(definition), **unread_secrets(definition)}
+    return not_modelled(Definition(complete.stdout))
 
 
 def _counters(answers):

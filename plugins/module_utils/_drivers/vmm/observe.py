@@ -30,7 +30,7 @@ from ..._tools.vm_conf import Configuration
 from ..._tools.vm_conf_registration import rejected
 from ..._tools.vmctl import Vmctl
 from .definition import LOCAL, definition_of
-from .settings.table import config_of
+from .settings.table import config_of, not_modelled
 from .traits import vmm_traits
 
 #: Seconds after which vmd certainly has started the VMs of a file that it has accepted, without staggered starts.
@@ -162,6 +162,7 @@ def observed_vm(found, name, native_keys=()):
     config = config_of(stored, mark, image_of, native_keys, birth)
     # autostart is effective at once, because it matters only when vmd itself starts.
     active = {**config_of(running, mark, image_of, native_keys, birth), "autostart": config["autostart"]}
+    vm = vm.having(not_modelled=not_modelled(stored) if native_keys is None else {})
     # A change of a VM that is off is not complete until vmd has read it; so the settings that vmd uses are reported.
     return vm.having(config=config, active=active) if is_on else vm.having(config=active)
 

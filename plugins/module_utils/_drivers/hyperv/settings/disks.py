@@ -72,8 +72,20 @@ def dvd_drives(raw, seeds):
     return [one for one in raw.get("DVDDrives") or () if not one.get("Path") or key_of(one["Path"]) not in seeds]
 
 
+def undescribed_drives(raw):
+    """Return {path: reason} of the DVD drives that the option iso does not set."""
+    others = enumerate(_drives_of_iso(raw)[1:], 1)
+    return {
+        f"DVDDrives.{index}": f"It has {one.get('Path') or 'no medium'}. No option sets it." for index, one in others
+    }
+
+
+def _drives_of_iso(raw):
+    return dvd_drives(raw, (split_notes(raw.get("Notes"))[1] or {}).get("files", ()))
+
+
 def _iso_of(raw, _found):
-    drives = dvd_drives(raw, (split_notes(raw.get("Notes"))[1] or {}).get("files", ()))
+    drives = _drives_of_iso(raw)
     return (drives[0].get("Path") or "") if drives else None
 
 

@@ -35,6 +35,27 @@ def _network(nic, switches):
     return {**found, "mac": ":".join(re.findall("..", mac)).lower()} if mac != NO_MAC else found
 
 
+#: Switches of a NIC that are off in a new VM.
+_GUARDS = ("DhcpGuard", "RouterGuard", "DeviceNaming", "MacAddressSpoofing")
+
+
+def undescribed_nics(raw, nested):
+    """Return {path: reason} of what no option sets of the NICs; nested virtualization sets MacAddressSpoofing."""
+    found = {}
+    for index, nic in enumerate(raw.get("NetworkAdapters") or ()):
+        values = {name: nic.get(name) or "Off" for name in _GUARDS}
+        usual = {**dict.fromkeys(_GUARDS, "Off"), "MacAddressSpoofing": "On" if nested else "Off"}
+        vlan = nic.get("VlanSetting") or {}
+        if vlan.get("OperationMode", "Untagged") not in ("Untagged", "Access"):
+            tags = f"native {vlan.get('NativeVlanId')}, allowed {vlan.get('AllowedVlanIdListString') or 'none'}"
+            values["VlanSetting"] = f"{vlan['OperationMode']} ({tags})"
+        other = {name: value for name, value in values.items() if value != usual.get(name)}
+        found |= {
+            f"NetworkAdapters.{index}.{name}": f"It is {value}. No option sets it." for name, value in other.items()
+        }
+    return found
+
+
 def _normalized_all(vm, networks, _is_bios, switches):
     """Return the requested NICs in Hyper-V's terms. ``switches`` are raw; None if they were not read yet."""
     return {

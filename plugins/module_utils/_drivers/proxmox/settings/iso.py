@@ -78,6 +78,12 @@ def iso_slot(options):
     return next((slot for slot, drive in drives_of(options).items() if _is_for_iso(drive)), None)
 
 
+def other_drives(options):
+    """{slot: medium} of the optical drives that the option iso does not set."""
+    drives = {slot: drive.get("file", "") for slot, drive in drives_of(options).items() if _is_for_iso(drive)}
+    return {slot: medium for slot, medium in drives.items() if slot != iso_slot(options)}
+
+
 def _is_for_iso(drive):
     is_seed = values.is_seed(drive) or values.is_seed_iso(drive.get("file", ""))
     return values.is_cdrom(drive) and not is_seed

@@ -246,6 +246,25 @@ def _forward(rule):
     return {**reported, **({"host_address": rule.host_address} if rule.host_address else {})}
 
 
+def undescribed_forwards(vbox_vm):
+    """{path: reason} of what the option port_forwards does not have of the rules of a VM."""
+    found = {}
+    for nic in vbox_vm.machine.nics:
+        for rule in nic.forwards if nic.type == "nat" else ():
+            path, (number, first) = f"natpf{nic.number}.{rule.name}", vbox_vm.rules[rule.name]
+            if (number, first) != (nic.number, rule):
+                found[path] = f"It is {rule_text(rule)}, and NIC {number} has a rule of this name too."
+            elif rule.guest_address:
+                found[path] = f"It is for the address {rule.guest_address} of the guest, which no option sets."
+            elif number != _first_nat(vbox_vm):
+                found[path] = "New rules are rules of the first NIC of type nat."
+    return found
+
+
+def _first_nat(vbox_vm):
+    return next(nic.number for nic in vbox_vm.machine.nics if nic.type == "nat")
+
+
 _ATTRIBUTES = ("add", "remove", "protocol", "host_address", "host_port", "guest_port")
 FORWARDS = {
     "port_forwards": Setting(read=forwards_of, normalize=_all_normalized, native=("natpf", "nat-pf")),

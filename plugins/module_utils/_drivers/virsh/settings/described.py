@@ -5,10 +5,20 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import Optional
+
 from ...._core.options.devices import PCI
-from ...._tools.domain_xml import DEFAULT_MACHINE_TYPE, target_of
-from .devices import is_described
+from ...._kit.unread import differs, is_read
+from ...._tools.domain_xml import ARCHITECTURE, DEFAULT_MACHINE_TYPE, file_of, target_of
+from .devices import type_of
+from .disks import iso_drive
+from .firmware import is_by_files, nvram_of
 from .native import same_native
+from .table import config_of
 
 #: {path of native: its value in a new VM, None if it is missing}
 _PATHS = {
@@ -25,26 +35,80 @@ _PATHS = {
 }
 #: CPUs of new VMs, by the type of the domain: cpu@mode and cpu/model.
 _CPUS = {"kvm": ("host-passthrough", None), "qemu": ("custom", "qemu64")}
-#: Elements of a domain, of its features and of its devices that options set, that are described by paths of native, or
-#: that libvirt adds itself.
-_KNOWN = {
-    ".": (
-        "name", "uuid", "metadata", "description", "memory", "currentMemory", "vcpu", "vcpus", "os", "features", "cpu",
-        "clock", "on_poweroff", "on_reboot", "on_crash", "devices", "iothreads", "resource", "seclabel", "pm",
-        "memoryBacking",
-    ),
-    "os": ("type", "boot", "kernel", "initrd", "cmdline", "loader", "nvram", "firmware"),
-    "features": ("acpi", "apic", "pae", "vmport", "smm"),
-    "cpu": ("model", "feature"),
-    "devices": (
-        "emulator", "disk", "controller", "interface", "serial", "console", "channel", "input", "graphics", "video",
-        "audio", "memballoon", "rng", "watchdog", "tpm", "filesystem", "hostdev",
-    ),
-}  # fmt: skip
-#: The same for disks, devices of the host, and NICs.
-_OF_DISK = ("driver", "source", "target", "address", "alias", "backingStore", "boot", "auth", "serial")
-_OF_DEVICE = ("source", "address", "alias", "driver")
-_OF_NIC = ("mac", "source", "target", "model", "address", "alias", "boot", "backend", "portForward", "virtualport")
+#: What libvirt chooses for each VM, or what has no effect on the guest.
+_ASSIGNED = re.compile(
+    r"(?:name|uuid|vcpus/.*|devices/[\w-]+/(?:address|alias)@.*|devices/(?:disk|cdrom)/backingStore\b.*)(?:=.*)?", re.S
+)
+#: What a new VM has, and what libvirt adds to each definition.
+_NEW = re.compile(
+    "|".join(
+        (
+            r"vcpu@placement=static",
+            rf"os/type(=hvm|@arch={ARCHITECTURE})",
+            r"features/(acpi|apic)",
+            r"cpu@(check=(none|partial)|match=exact|migratable=on)",
+            r"cpu/model@fallback=(allow|forbid)",
+            r"resource/partition=/machine",
+            r"seclabel@(type=dynamic|model=\w+|relabel=yes)",
+            r"devices/emulator=(/usr/bin/(qemu-system-\w+|kvm|qemu-kvm)|/usr/libexec/qemu-kvm)",
+            r"devices/(disk|cdrom)@(type=(file|block)|device=(disk|cdrom))",
+            r"devices/disk/driver@(name=qemu|discard=unmap)",
+            r"devices/cdrom/driver@(name=qemu|type=raw)",
+            r"devices/cdrom/(target@(dev=\w+|bus=sata)|readonly)",
+            r"devices/(disk|cdrom)/source@index=\d+",
+            r"devices/controller@(index=\d+|type=(pci|sata|scsi|usb|virtio-serial|ide|fdc)|model=(pcie?-root(-port)?"
+            r"|pci-bridge|dmi-to-pci-bridge|pcie-to-pci-bridge|virtio-scsi|qemu-xhci|piix3-uhci|ich9-\w+))",
+            r"devices/controller/(model@name|target@\w+|master@startport)=.*",
+            r"devices/interface(@type=(network|bridge|direct|user)|/source@mode=bridge)",
+            r"devices/interface/target@dev=(vnet|macvtap)\d+",
+            r"devices/interface/backend@type=passt",
+            r"devices/serial(@type=pty|/target@(type=\w+-serial|port=0)|/target/model@name=(isa-serial|pl011))",
+            r"devices/serial/log@append=off",
+            r"devices/channel(@type=unix|/target@(type=virtio|name=org\.qemu\.guest_agent\.0)|/source@mode=bind)",
+            r"devices/input@(type=(mouse|keyboard)|bus=ps2)",
+            r"devices/graphics@(port=-1|tlsPort=-1|autoport=yes|listen=127\.0\.0\.1)",
+            r"devices/graphics/listen@(type=address|address=127\.0\.0\.1)",
+            r"devices/video/model@(type=vga|vram=16384|heads=1|primary=yes)",
+            r"devices/audio@(id=1|type=(none|spice))",
+            r"devices/memballoon@model=virtio",
+            r"devices/rng(@model=virtio|/backend@model=random|/backend=/dev/urandom)",
+            r"devices/watchdog@(model=itco|action=reset)",
+            r"devices/tpm(@model=tpm-crb|/backend@(type=emulator|version=2\.0))",
+            r"devices/filesystem(@(type=mount|accessmode=(passthrough|mapped))|/driver@type=(path|virtiofs))",
+            r"devices/hostdev-\w+(@(mode=subsystem|managed=yes)|/driver@name=vfio)",
+            r"devices/hostdev-usb(@managed=no|/source/address@(bus|device)=\d+)",
+        )
+    )
+)
+#: What the chosen firmware brings with it.
+_OF_FIRMWARE = re.compile(r"os/(loader|nvram|firmware)\b.*|features/smm@state=on", re.S)
+#: The drive with the seed ISO of the option cloud_init.
+_OF_SEED = re.compile(
+    r"devices/cdrom(@(type=file|device=cdrom)|/driver@(name=qemu|type=raw)|/source@file=.*"
+    r"|/target@(dev=\w+|bus=(scsi|sata))|/readonly)"
+)
+#: What shared folders need.
+_OF_SHARES = re.compile(r"memoryBacking/(source@type=memfd|access@mode=shared)")
+#: Elements that a new VM has.
+_EXPECTED = (
+    "features/acpi", "features/apic", "devices/serial", "devices/video", "devices/rng", "devices/memballoon",
+    "devices/channel/target[@name='org.qemu.guest_agent.0']",
+)  # fmt: skip
+#: Of these devices, every VM has one: others are described only if options read them.
+_ONCE = ("serial", "console", "video", "audio", "memballoon", "rng", "watchdog", "tpm", "channel", "input", "graphics")
+#: libvirt adds as many as a VM needs.
+_ADDED = ("controller", "emulator")
+#: {element: what tells devices apart of which a VM has one each}
+_KEYS = {"channel": "target@name", "input": "@type", "watchdog": "@model"}
+#: Values that options describe alike.
+_ALIKE = {"devices/disk@device": ("disk", "lun"), "cpu/feature@policy": ("force", "require")}
+_OWN_NAMESPACES = "{https://github.com/polyvirt/"
+_REASON = "Neither an option nor native describes it."
+_MISSING = "New VMs have it, and this VM does not. Neither an option nor native describes that."
+
+_EMULATED = "It is qemu. The option is used at creation only, and its default is kvm where the host has KVM."
+#: What libvirt shows only with --security-info.
+_HIDDEN = "devices/graphics@passwd"
 
 
 def described_native(definition):
@@ -61,33 +125,174 @@ def described_native(definition):
 
 
 def not_modelled(definition):
-    """{path: reason} of all elements that a task cannot describe."""
-    found = []
-    for parent, known in _KNOWN.items():
-        element = definition.root if parent == "." else definition.root.find(parent)
-        prefix = "" if parent == "." else f"{parent}/"
-        found += [f"{prefix}{tag}" for tag in _tags(element) if tag not in known]
-    for disk in definition.drives("disk", "lun"):
-        path = f"devices/disk[{target_of(disk)}]"
-        found += [f"{path}/{tag}" for tag in _tags(disk) if tag not in _OF_DISK]
-        driver = disk.find("driver")
-        names = () if driver is None else set(driver.attrib) - {"name", "type"}
-        found += [f"{path}/driver@{name}" for name in sorted(names)]
-    found += [f"devices/disk[{target_of(disk)}]" for disk in definition.drives("floppy")]
-    for place, nic in enumerate(definition.interfaces(), 1):
-        found += [f"devices/interface[{place}]/{tag}" for tag in _tags(nic) if tag not in _OF_NIC]
-    for place, device in enumerate(definition.devices.findall("hostdev"), 1):
-        path = f"devices/hostdev[{place}]"
-        found += _not_of_device(path, device) if is_described(device) else [path]
-    return dict.fromkeys(found, "Neither an option nor native describes it.")
+    """{path: reason} of all that a task cannot describe: what no setting contains, and a new VM has not."""
+    parts = [part for part in _parts_below(definition.root) if not _ASSIGNED.fullmatch(part.plain)]
+    unread = _Unread(definition)
+    named = [part for part in parts if unread.is_named(part)]
+    kept = {"metadata", *(step for part in parts if part not in named for step in part.steps)}
+    found = [next(step for step in part.steps if step not in kept) for part in named]
+    emulated = {"virt_type": _EMULATED} if definition.root.get("type") == "qemu" else {}
+    return {**dict.fromkeys(found, _REASON), **dict.fromkeys(_missing(definition), _MISSING), **emulated}
 
 
-def _not_of_device(path, device):
-    """The parts of a device of the host that a task cannot describe: libvirt takes a PCI device from its driver."""
-    is_kept = device.get("type") == PCI and device.get("managed") != "yes"
-    return [f"{path}@managed"] * is_kept + [f"{path}/{tag}" for tag in _tags(device) if tag not in _OF_DEVICE]
+def unread_secrets(definition):
+    """{path: reason} of what libvirt may hide, for a definition that could not be read with its secrets."""
+    hidden = {_HIDDEN: "libvirt does not show it on this connection."}
+    return hidden if definition.root.find("devices/graphics") is not None else {}
 
 
-def _tags(element):
-    """The names of the children of an element, without the addresses of their namespaces."""
-    return [] if element is None else [child.tag.rpartition("}")[2] for child in element]
+def _missing(definition):
+    """The paths of what new VMs have, and this one has not."""
+    if definition.root.get("type") not in _CPUS:
+        return []
+    found = [path for path in _EXPECTED if definition.root.find(path) is None]
+    disks = definition.drives("disk", "lun")
+    found += [f"devices/disk[{target_of(one)}]/driver@discard" for one in disks if one.find("driver[@discard]") is None]
+    devices = enumerate(definition.devices.findall("hostdev"), 1)
+    is_kept = [place for place, one in devices if one.get("type") == PCI and not one.get("managed")]
+    return found + [f"devices/hostdev[{place}]@managed" for place in is_kept]
+
+
+# The parts of a definition ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An attribute, a text, or an element without any. ``steps``: its path, and those of all elements around it.
+
+    ``plain`` is the path without places, with the value. ``device`` is the device to which it belongs.
+    """
+
+    steps: tuple
+    plain: str
+    element: object
+    parent: object
+    attribute: Optional[str]
+    device: object
+
+    @property
+    def value(self):
+        return self.plain.partition("=")[2]
+
+    def change(self, value):
+        """Set another value, or remove the element; returns a function that undoes it."""
+        if self.attribute:
+            self.element.set(self.attribute, value)
+            return partial(self.element.set, self.attribute, self.value)
+        if self.element.text and self.element.text.strip():
+            before, self.element.text = self.element.text, value
+            return partial(setattr, self.element, "text", before)
+        return _removed(self.parent, self.element)
+
+
+def _removed(parent, element):
+    """Remove an element; returns a function that undoes it."""
+    place = list(parent).index(element)
+    parent.remove(element)
+    return partial(parent.insert, place, element)
+
+
+def _parts_below(parent, steps=(), plain="", device=None):
+    """Yield all parts of an element, without what this collection has stored in its metadata."""
+    numbers, counts = Counter(), Counter(child.tag for child in parent)
+    for child in parent:
+        numbers[child.tag] += 1
+        if child.tag.startswith(_OWN_NAMESPACES):
+            continue
+        place = _place(child, numbers[child.tag], counts[child.tag])
+        path = f"{steps[-1]}/{place}" if steps else place
+        own = f"{plain}/{_kind(child)}" if plain else _kind(child)
+        yield from _own_parts(child, parent, (*steps, path), own, device if steps != ("devices",) else child)
+
+
+def _own_parts(element, parent, steps, plain, device):
+    text = (element.text or "").strip()
+    if text or not (element.attrib or len(element)):
+        yield _Part(steps, f"{plain}={text}" if text else plain, element, parent, None, device)
+    for name, value in element.attrib.items():
+        yield _Part((*steps, f"{steps[-1]}@{name}"), f"{plain}@{name}={value}", element, parent, name, device)
+    yield from _parts_below(element, steps, plain, device)
+
+
+def _place(element, number, count):
+    """The step of a path: a disk by its target, a NIC and a device of the host by its number."""
+    name = element.tag.rpartition("}")[2]
+    if name == "disk" and element.find("target") is not None:
+        return f"disk[{target_of(element)}]"
+    return f"{name}[{number}]" if count > 1 or name in ("interface", "hostdev") else name
+
+
+def _kind(element):
+    """The name of an element for ``_NEW``: devices of one element have other values if they are of other kinds."""
+    if element.tag == "disk" and element.get("device") == "cdrom":
+        return "cdrom"
+    return f"hostdev-{type_of(element)}" if element.tag == "hostdev" else element.tag.rpartition("}")[2]
+
+
+# What is named ------------------------------------------------------------------------------------------------------
+
+
+class _Unread:
+    """Which parts of a definition are neither read nor those of a new VM."""
+
+    def __init__(self, definition):
+        self._definition = definition
+        self._own_files = frozenset((definition.mark or {}).get("files", ()))
+        self._in_settings, self._first = {}, {}
+        self._iso = iso_drive(definition, self._own_files)
+        self._kinds = Counter(one.tag for one in definition.devices) if definition.devices is not None else Counter()
+        shares = definition.root.find("devices/filesystem/driver[@type='virtiofs']")
+        self._patterns = [_NEW, *([_OF_FIRMWARE] if self._firmware_is_chosen() else ())]
+        self._patterns += [_OF_SHARES] if shares is not None else []
+        self._before = self._read()
+
+    def _firmware_is_chosen(self):
+        """Whether libvirt or this collection has chosen the files of the firmware."""
+        definition = self._definition
+        own = (definition.mark or {}).get("nvram", ())
+        path = nvram_of(definition) or ""
+        is_usual = not path or path in own or re.fullmatch(r"/var/lib/libvirt/qemu/nvram/[^/]+", path)
+        return not is_by_files(definition) and bool(is_usual)
+
+    def is_named(self, part):
+        device = part.device
+        if device is None:
+            return not self._is_new(part) and not self._is_read(part)
+        if device.tag == "disk" and file_of(device) in self._own_files:
+            return not _OF_SEED.fullmatch(part.plain)
+        if device.tag == "console" and device.find("target[@type='serial']") is not None:
+            return False  # libvirt lists the first serial port a second time.
+        if part.plain.endswith(f"/boot@order={part.value}") and self._kinds[device.tag] == 1:
+            return False
+        if self._is_new(part) and self._is_like_new(device):
+            return False
+        return not (self._is_in_settings(device) and self._is_read(part))
+
+    def _is_new(self, part):
+        return any(pattern.fullmatch(part.plain) for pattern in self._patterns)
+
+    def _is_read(self, part):
+        alike = _ALIKE.get(part.plain.partition("=")[0], ())
+        return is_read(part.change, part.value, self._read, self._before, alike)
+
+    def _read(self):
+        return config_of(self._definition, {}, self._own_files, None), self._definition.get("description")
+
+    def _is_in_settings(self, device):
+        """Whether the settings contain anything of a device."""
+        if id(device) not in self._in_settings:
+            change = partial(_removed, self._definition.devices, device)
+            self._in_settings[id(device)] = differs(change, self._read, self._before)
+        return self._in_settings[id(device)]
+
+    def _is_like_new(self, device):
+        """Whether new VMs have such a device, or options set it; of a second one, each part is named."""
+        if device.tag in _ONCE:
+            return self._first.setdefault(_key_of(device), device) is device or self._is_in_settings(device)
+        return device.tag in _ADDED or device is self._iso or self._is_in_settings(device)
+
+
+def _key_of(device):
+    path, _at, name = _KEYS.get(device.tag, "").partition("@")
+    found = device.find(path) if path else device
+    return device.tag, found.get(name) if name and found is not None else None

@@ -126,6 +126,12 @@ def config_of(definition, mark, image_of, native_keys=(), birth=None):
     }
 
 
+def not_modelled(definition):
+    """Return {path: reason} of the parts of a block that no option sets."""
+    nics = {number: " ".join(filter(None, (nic.device, nic.rest))) for number, nic in enumerate(definition.nics)}
+    return {f"interfaces.{number}": f"No option sets this part: {rest}." for number, rest in nics.items() if rest}
+
+
 def config_inherited(template):
     """Return {option: value} that an instance of a template has without setting it."""
     config = config_of(template, None, lambda _path: (None, None))
