@@ -438,6 +438,8 @@ class Traits:
     changed, the task does not wait until they end.
     ``synchronous_verbs``: complete when the driver returns, so the next step is sent together with them. The driver
     gets the VM as it was before the first of these steps.
+    ``slot`` returns the slot at a place of the default bus, ``slot_meant`` the one that a spelling of a task means, and
+    ``leads_bus`` whether a slot is the first one of its bus: the operating system of a VM is usually there.
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
     ``unique_names``: no two VMs can have the same name.
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
@@ -459,6 +461,8 @@ class Traits:
     stop_modes: Sequence[str] = ("graceful", "force", "graceful_then_force")
     instead: Mapping[str, str] = field(default_factory=dict)
     slot: Callable[[int], str] = "disk{}".format
+    slot_meant: Callable[[str], str] = str
+    leads_bus: Callable[[str], bool] = lambda slot: False
     folded: Callable[[str], str] = str
     unique_names: bool = True
     name_fault: Callable[[str], Optional[str]] = lambda name: None

@@ -83,6 +83,7 @@ def proxmox_traits(version="", known=Known()):
             "snapshot.content": PROXMOX.lacks["compare.content"],
         },
         slot="scsi{}".format,
+        leads_bus={f"{bus}0" for bus in values.BUSES}.__contains__,
         name_fault=name_fault,
         snapshot_name_fault=snapshot_name_fault,
         taken_as=taken_as,
