@@ -287,6 +287,11 @@ class Request:
     def label(self):
         return self.name or self.id
 
+    def awaits(self, vm):
+        """Return whether the task waits for the guest of ``vm``; with present, only if the VM runs anyway."""
+        is_left_off = self.snapshot is None and self.state == "present" and vm.power != RUNNING
+        return self.policy.wait_for != "state" and not is_left_off
+
     def target(self):
         """Return the state to confirm at the end: without actions that are done only once (restart, restore)."""
         state = "started" if self.state == "restarted" else self.state

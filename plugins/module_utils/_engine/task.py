@@ -15,7 +15,15 @@ from .._core.planner.plan_create import creates_from_image, warnings_of_image
 from .._core.planner.simulate import simulate
 from .._core.record.mark import same
 from .._core.results.approval import Approval
-from .._core.results.vm_result import difference, entry, expired, from_another_image, not_in_force, other_cloud_init
+from .._core.results.vm_result import (
+    difference,
+    entry,
+    expired,
+    from_another_image,
+    not_awaited,
+    not_in_force,
+    other_cloud_init,
+)
 from .._ports.clock import Clock, epoch
 from .._ports.net import guest_answers
 from . import order
@@ -239,7 +247,7 @@ def _prepare(tasks, works):
 
 def _execute(works, is_limited):
     """Carry out the plans and wait for guests; a task without changes saves the time of the imports."""
-    works = [work for work in works if work.plan.changed or work.request.policy.wait_for != "state"]
+    works = [work for work in works if work.plan.changed or work.request.awaits(work.found)]
     if not works:
         return
     from .execute import Execution
@@ -362,7 +370,8 @@ class Task:
         error = None
         try:
             self.observer.warnings += self.driver.preflight(work.plan, work.released) or ()
-            if work.request.policy.wait_for == "cloud_init" and hasattr(self.driver, "check_agent"):
+            is_awaited = work.request.awaits(work.plan.after) and work.request.policy.wait_for == "cloud_init"
+            if is_awaited and hasattr(self.driver, "check_agent"):
                 self.driver.check_agent(work.plan)
         except PolyvirtError as found:
             error = found
@@ -409,7 +418,7 @@ class Task:
 
 
 def _warnings_about(vm, request):
-    return [warn(vm, request) for warn in (not_in_force, from_another_image, other_cloud_init, expired)]
+    return [warn(vm, request) for warn in (not_in_force, not_awaited, from_another_image, other_cloud_init, expired)]
 
 
 def _crashed(work):

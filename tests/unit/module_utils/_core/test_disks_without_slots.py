@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
@@ -28,6 +28,10 @@ def _disks(*slots, is_volume=False):
 
 def _found(*slots, is_volume=False, **settings):
     return found(disks=_disks(*slots, is_volume=is_volume), **settings)
+
+
+def _asks_for(source):
+    return replace(ask(), config={"disks": {"#0": {"source": source}}})
 
 
 def _changed(planned):
@@ -77,11 +81,9 @@ def test_a_disk_that_an_entry_names_is_not_also_that_of_an_entry_without_a_slot(
 def test_a_source_without_a_slot_is_that_source_or_a_new_disk(platform):
     traits, head, _places = ELSEWHERE[platform]
     base = "local:" if platform == "proxmox" else "/"
-    ask_own = partial(ask, own=("disks",)) if platform == "proxmox" else ask
     vm = _found(head, is_volume=platform == "proxmox")
-    assert _changed(plan(vm, ask_own(disks=[{"source": f"{base}{head}"}]), traits)) == {}
-    other = ask_own(disks=[{"source": f"{base}other"}])
-    assert list(_changed(plan(vm, other, traits))) == [f"disks.{traits.slot(0)}"]
+    assert _changed(plan(vm, _asks_for(f"{base}{head}"), traits)) == {}
+    assert list(_changed(plan(vm, _asks_for(f"{base}other"), traits))) == [f"disks.{traits.slot(0)}"]
 
 
 @over_platforms
