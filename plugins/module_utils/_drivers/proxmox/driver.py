@@ -90,7 +90,7 @@ class ProxmoxDriver(ProxmoxObserver):
         #: {node: its time}; all VMs of a task are planned at about the same time.
         self._node_times = {}
         #: The disks of a linked clone are on the storage of its source, whatever the task sets.
-        self._storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
+        self.storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
         self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
 
     @cached_property
@@ -116,7 +116,7 @@ class ProxmoxDriver(ProxmoxObserver):
         return ProxmoxClaims(self)
 
     def traits(self):
-        return proxmox_traits(self._version or "", Known(self._bridge, self._keeps_capitals, self._storage_of_disks))
+        return proxmox_traits(self._version or "", Known(self._bridge, self._keeps_capitals, self.storage_of_disks))
 
     @cached_property
     def _keeps_capitals(self):
