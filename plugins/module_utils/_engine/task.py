@@ -370,6 +370,8 @@ class Task:
         error = None
         try:
             self.observer.warnings += self.driver.preflight(work.plan, work.released) or ()
+            if hasattr(self.driver, "settled"):
+                work.plan = self.driver.settled(work.plan)
             is_awaited = work.request.awaits(work.plan.after) and work.request.policy.wait_for == "cloud_init"
             if is_awaited and hasattr(self.driver, "check_agent"):
                 self.driver.check_agent(work.plan)

@@ -12,6 +12,7 @@ from ..._core.errors import ApiError, Refused
 from ..._core.options import option as shared
 from ..._core.options.option import CREATION, SETTING
 from ..._core.options.public_keys import public_keys
+from ..._core.planner.planned_steps import with_settings_of_new
 from ..._core.record.leases import iso
 from ..._kit.creation import Creations
 from ..._kit.driver import carry_out, functions_of
@@ -78,8 +79,6 @@ class ProxmoxDriver(ProxmoxObserver):
         self.requested_stops, self.requested_migrations = set(), {}
         #: {id: VM as observed when the plan was made}.
         self.planned_vms = {}
-        #: Held while the id of a new VM is chosen and its creation is started.
-        self.vmid_lock = threading.Lock()
         #: {id: name} of the VMs that this task started to create, even if the answer was lost.
         self.requested_vmids = {}
         #: The VMs that this task has finished.
@@ -193,6 +192,13 @@ class ProxmoxDriver(ProxmoxObserver):
         self.planned_vms[plan.before.id] = plan.before
         ids = [step.arguments.get("id") for step in plan.steps if step.verb in _CREATING]
         self.space.vmids.update((plan.before.id, *ids))
+        if None in ids and not self.is_acting:
+            self.space.new_names.append(plan.after.name)
+
+    def settled(self, plan):
+        """The plan with the node that was chosen for its new VM."""
+        node = self.resources.assigned.nodes.get(plan.after.name)
+        return plan if node is None else with_settings_of_new(plan, {"node": node})
 
     def apply(self, batch):
         self.is_acting = True
