@@ -434,6 +434,7 @@ class Traits:
     and Hyper-V leave a VM suspended that was running. ``power_after_create``: Vagrant starts the VMs that it creates.
     ``inherited`` returns the settings that a new VM has from its creation options, such as a template.
     ``cloned_with``: settings passed to the clone operation, such as the node; others are changed afterwards.
+    ``source_near``: of several sources with one name, the one is cloned that has the same of these settings.
     ``not_cloned``: settings that a clone does not copy, because two VMs cannot share them.
     ``instead_of_image``: settings that name what a VM is created from, as its image does; a change forgets the image.
     ``linked_format``: the format of a disk with a backing file, if the platform reports formats. ``taken_as`` returns
@@ -478,6 +479,7 @@ class Traits:
     power_after_create: str = STOPPED
     linked_format: Optional[str] = None
     cloned_with: frozenset = frozenset()
+    source_near: frozenset = frozenset()
     not_cloned: frozenset = frozenset()
     instead_of_image: frozenset = frozenset()
     lanes_at_once: int = 4

@@ -316,11 +316,17 @@ class Task:
         observed = {id(work): one for work, one in zip(works, self.observer.observed_in(observation, works, facets))}
         for work in works:
             work.found = observed[id(work)].vm
-        self._sources = self.observer.sources(sorted({order.source_of(work) for work in works} - {None}))
+        self._sources = self.observer.sources({self._source_of(work) for work in works if order.source_of(work)})
         for work in works:
             error = observed[id(work)].error
             work.plan = work.refused(str(error)) if error else self.planned(work)
             self._resolve_image(work)
+
+    def _source_of(self, work):
+        """Return which source a clone has: its name, and what tells several VMs with that name apart."""
+        settings = work.request.config
+        near = tuple((name, settings[name]) for name in sorted(self.traits.source_near) if settings.get(name))
+        return order.source_of(work), near
 
     def _resolve_image(self, work):
         """Plan a creation again with the file that the named image is on this host."""
@@ -337,7 +343,7 @@ class Task:
 
     def planned(self, work, found=None):
         """Return the plan of a work, for the VM as it is, or as ``found``; a changed source is as planned."""
-        source = self._sources.get(order.source_of(work))
+        source = self._sources.get(self._source_of(work))
         if work.source is not None:
             source = work.source.plan.after.having(id=work.source.plan.before.id)
         return plan(found or work.found, work.request, self.traits, self._known, source)

@@ -91,6 +91,7 @@ def proxmox_traits(version="", known=Known()):
         unique_names=False,
         copies_running=True,
         cloned_with=frozenset({"node", "pool"}),
+        source_near=frozenset({"node"}),
         not_cloned=frozenset({"pool", "description", "template"}),
         transient=lambda error: isinstance(error, (Busy, ConnectionLost)),
         lanes_at_once=8,

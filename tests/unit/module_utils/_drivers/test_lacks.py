@@ -54,6 +54,7 @@ OWN_VALUES = {
     "address": ("192.168.56.10",),
     "ip_config": (["ip=dhcp"],),
     "ssh_authorized_keys": (["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE="],),
+    "user_data": ("#!/bin/sh",),
     "format": ("raw", "vdi", "qcow2", "vhdx"),
     "model": ("virtio", "82540EM"),
     "os_type": ("linux", "debian-12"),
