@@ -57,7 +57,7 @@ def deleted_files(plan):
 
 
 def with_settings_of_new(plan, settings):
-    """Return ``plan`` with ``settings`` of its new VM, which the driver has chosen; they are shown and approved, too."""
+    """Return ``plan`` with ``settings`` of its new VM, which the driver has chosen: they are shown and approved."""
     segments = tuple(tuple(_with_settings(step, settings) for step in segment) for segment in plan.segments)
     steps = [step for segment in segments for step in segment]
     return replace(plan, segments=segments, after=simulate(plan.before, steps))

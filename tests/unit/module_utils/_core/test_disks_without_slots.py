@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks without a slot are the VM's own disks in their order, on each platform: never a second, empty one in silence."""
+"""Disks without a slot are the VM's own disks in their order, on each platform: never a second, empty one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ over_platforms = pytest.mark.parametrize("platform", ELSEWHERE)
 
 
 def _disks(*slots, is_volume=False):
-    return {slot: {"size": 8 * G, "source": f"local:{slot}" if is_volume else f"/{slot}", "bus": "scsi"} for slot in slots}
+    return {
+        slot: {"size": 8 * G, "source": f"local:{slot}" if is_volume else f"/{slot}", "bus": "scsi"} for slot in slots
+    }
 
 
 def _found(*slots, is_volume=False, **settings):

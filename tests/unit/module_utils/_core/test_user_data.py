@@ -17,7 +17,12 @@ _JINJA = "## template: jinja\n#cloud-config\n{% if 1 %}\na: {{ v1.b }}\n{% endif
 USABLE = [
     *(f"#cloud-config\npassword: {SECRET}\n", "#Cloud-Config\n", "\n#cloud-config\n", "#cloud-config\n# nothing\n"),
     *("#!/bin/sh\necho 'a: b: c'\n", "#include\nhttps://x/y\n", _JINJA, "#ps1_sysnative\ndir\n", "rem cmd\r\ndir\r\n"),
-    *("Content-Type: multipart/mixed; boundary=x\nMIME-Version: 1.0\n", "#cloud-config-archive\n- type: x\n", "", " \n"),
+    *(
+        "Content-Type: multipart/mixed; boundary=x\nMIME-Version: 1.0\n",
+        "#cloud-config-archive\n- type: x\n",
+        "",
+        " \n",
+    ),
 ]
 UNUSABLE = [
     *((path, "the name of a file") for path in ("/srv/user-data", "~/u", "./u", "user-data.yml", "a.cfg", " x.yaml\n")),

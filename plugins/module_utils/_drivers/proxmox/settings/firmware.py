@@ -15,8 +15,8 @@ _BOARD = {"bios": "seabios", "uefi": "ovmf"}
 #: STORAGE:SIZE of a new volume. The request contains 1 GiB; the server creates a smaller volume.
 _NEW_VOLUME = "{}:1"
 KEYS_REMEDY = (
-    "Remove its EFI disk first (qm set ID --delete efidisk0, which also removes its boot entries): the task then creates"
-    " a new one."
+    "Remove its EFI disk first (qm set ID --delete efidisk0, which also removes its boot entries): the task then"
+    " creates a new one."
 )
 
 
