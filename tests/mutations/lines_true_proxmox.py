@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mutations of what is judged before a run: disks without slots, user data, and what the server of Proxmox VE rejects."""
+"""Mutations of what is judged before a run: disks without slots, user data, what the server of Proxmox VE rejects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ MUTATIONS = (
         _SLOTS,
     ),
     Mutation("disk-of-two-entries", _DIFFERENCES, "[slot for slot in left if slot != slots[key]]", "left", _SLOTS),
-    Mutation("named-disk-is-also-unnamed", _DIFFERENCES, "if slot not in taken", "if True", _SLOTS),
+    Mutation(
+        "named-disk-is-also-unnamed",
+        _DIFFERENCES,
+        "[slot for slot in in_order(own) if slot not in taken]",
+        "in_order(own)",
+        _SLOTS,
+    ),
     Mutation(
         "source-without-a-slot-is-any-disk",
         _DIFFERENCES,
@@ -87,10 +93,14 @@ MUTATIONS = (
         "False",
         _JUDGED,
     ),
-    Mutation("node-is-not-in-the-plan", "_drivers/proxmox/driver.py", "plan if node is None else _", "plan", _CHOSEN),
     Mutation(
-        "ids-in-the-order-of-threads", "_drivers/proxmox/create.py", "name in space.new_names", "False", _CHOSEN
+        "node-is-not-in-the-plan",
+        "_drivers/proxmox/driver.py",
+        "plan if node is None else with_settings_of_new(*_)",
+        "plan",
+        _CHOSEN,
     ),
+    Mutation("ids-in-the-order-of-threads", "_drivers/proxmox/create.py", "name in space.new_names", "False", _CHOSEN),
     Mutation(
         "template-of-any-node",
         "_engine/observe.py",
