@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 
-from unit.tables import proxmox, vbox, virsh
+from unit.tables import hyperv, proxmox, vbox, virsh
 from unit.tables.rows import G, absent, ask, found
 
 #: platform: (its traits, the head of another bus than the default one, two places that are no heads, in their order).
@@ -112,3 +112,14 @@ def test_a_purge_keeps_the_disk_of_the_operating_system_wherever_it_is(platform)
     assert (planned.refusal, set(planned.after.config["disks"])) == (None, {head})
     existing = found(disks=_disks(head), mark={"v": 1, "id": "u-web"}, id="u-web")
     assert _changed(plan(existing, request, traits)) == {}
+
+
+@pytest.mark.parametrize(
+    ("traits", "slots", "spelling"),
+    [(hyperv.TRAITS, ("SCSI 0:3", "SCSI 0:4"), "scsi0:3"), (virsh.TRAITS, ("sdc", "sdd"), "sata2")],
+    ids=["hyperv", "libvirt"],
+)
+def test_a_disk_in_another_spelling_is_not_also_that_of_an_entry_without_a_slot(traits, slots, spelling):
+    entries = [{"slot": spelling, "size": "8G"}, {"size": "9G"}]
+    disks = {slot: {"size": 8 * G, "bus": "sata"} for slot in slots}
+    assert list(_changed(plan(found(disks=disks), ask(disks=entries), traits))) == [f"disks.{slots[1]}.size"]
