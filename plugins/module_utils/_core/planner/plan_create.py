@@ -218,6 +218,18 @@ def source_creates_disk(request):
     return bool({"image", "clone"} & set(request.creation))
 
 
+def with_implied_disk(vm, request, wanted, traits, is_rebuilt=False):
+    """Return ``wanted`` with the disk of the image or clone: a purge must not remove it from the list of disks.
+
+    Of a VM that is created again (``is_rebuilt``) it is the first one of the default bus.
+    """
+    first = traits.slot(0) if is_rebuilt else first_disk(vm.config, traits)
+    is_complete = "disks" in request.policy.purge
+    if not is_complete or not source_creates_disk(request) or first not in vm.config.get("disks", {}):
+        return wanted
+    return {**wanted, "disks": {first: {}, **wanted.get("disks", {})}}
+
+
 def _check_disk_of_source(request, traits, source):
     if not source_creates_disk(request):
         return
