@@ -257,10 +257,7 @@ NAMES = Texts(role=POLICY)
 #: Options that are rejected without ``prune``.
 NEEDS_PRUNE = ("prune_expired_for", "prune_stop_mode")
 #: Options of the whole task, which an entry of ``machines`` cannot set.
-OF_TASK = (
-    *("machines", "fleet", "prune", "prune_max", *NEEDS_PRUNE),
-    *("call_timeout", "controller_time", "limits"),
-)
+OF_TASK = ("machines", "fleet", "prune", "prune_max", *NEEDS_PRUNE, "call_timeout", "controller_time", "limits")
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)
