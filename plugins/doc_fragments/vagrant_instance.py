@@ -101,6 +101,7 @@ options:
   wait_for:
     description:
       - Condition to wait for with O(state=started) and O(state=restarted), checked from the hypervisor's host.
+        With O(state=present), the task waits if the VM runs; if it does not, a warning says so.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
         V(winrm) - WinRM answers at port 5985 or 5986.
       - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
@@ -289,7 +290,7 @@ options:
     suboptions:
       slot:
         description:
-          - Address of the disk on the platform. If omitted, it follows from the position of the entry in the list.
+          - Address of the disk on the platform.
         type: str
       size:
         description:

@@ -105,6 +105,7 @@ options:
   wait_for:
     description:
       - Condition to wait for with O(state=started) and O(state=restarted), checked from the hypervisor's host.
+        With O(state=present), the task waits if the VM runs; if it does not, a warning says so.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
         V(winrm) - WinRM answers at port 5985 or 5986.
       - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
@@ -297,7 +298,10 @@ options:
     suboptions:
       slot:
         description:
-          - Address of the disk on the platform. If omitted, it follows from the position of the entry in the list.
+          - Address of the disk on the platform.
+          - If omitted, the entry is the disk at its position on the default bus. If the VM (or the source of
+            O(clone)) has none there, it is the next one of its disks that no other entry is. If there is none, it
+            is a new disk.
         type: str
       size:
         description:
@@ -450,6 +454,8 @@ options:
       user_data:
         description:
           - User data, as a mapping (a cloud-config) or as text. It is treated as a secret.
+          - A text that cloud-init cannot use is rejected - the name of a file, a text without a header such as
+            C(#cloud-config) or C(#!), and a cloud-config that is not valid YAML.
           - A mapping is merged with O(cloud_init.user), O(cloud_init.password) and
             O(cloud_init.ssh_authorized_keys). Text cannot be combined with them.
         type: raw

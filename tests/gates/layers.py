@@ -130,6 +130,13 @@ LAYERS = {
         forbidden=frozenset(IMPURE),
         forbidden_calls=frozenset(IMPURE_CALLS),
     ),
+    # Whether a text for cloud-init is YAML is found by what Ansible parses YAML with.
+    f"{_CORE}/options/user_data": Layer(
+        (_CORE,),
+        ("ansible.module_utils.common.yaml",),
+        forbidden=frozenset(IMPURE),
+        forbidden_calls=frozenset(IMPURE_CALLS),
+    ),
     # The modules about the images of a host are those of several platforms.
     f"{_FRONT}/image_store": Layer((_FRONT, _CORE, _MEDIA, "module_utils/_drivers")),
     _FRONT: Layer((_FRONT, _ENGINE, _CORE, _PORTS, f"{_HOSTS}/course"), ("ansible.module_utils",)),

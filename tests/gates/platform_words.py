@@ -27,6 +27,7 @@ EXCEPT = {
         ("uri", "executable", "config_file"), "modules about VMs and about hosts of one platform have the same"
     ),
     "_engine/execute.py": {"pool": "a pool of threads"},
+    "_core/options/user_data.py": {"template": "in a header of cloud-init"},
     "_core/planner/plan_snapshot.py": {"export": "a verb, in the remedy of an error"},
 }
 

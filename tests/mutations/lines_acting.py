@@ -346,8 +346,8 @@ MUTATIONS = (
     Mutation(
         "guest-of-a-failed-task-is-waited-for",
         "_engine",
-        'progress.policy.wait_for != "state" and progress.error is None',
-        'progress.policy.wait_for != "state"',
+        "progress.request.awaits(progress.vm) and progress.error is None",
+        "progress.request.awaits(progress.vm)",
         [f"{_TESTS}/test_power_back.py"],
     ),
     Mutation(

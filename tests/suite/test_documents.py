@@ -58,7 +58,7 @@ def _tasks(block, family):
 def render(tmp_path, monkeypatch):
     """Replaces the expressions in options as Ansible does. A user with a key is at home."""
     (tmp_path / ".ssh").mkdir()
-    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me@host"
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= me@host"
     (tmp_path / ".ssh/id_ed25519.pub").write_text(key, encoding="utf-8")
     monkeypatch.setenv("HOME", str(tmp_path))
     environment = NativeEnvironment()

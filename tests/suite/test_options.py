@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.units import parse_size
 
 from suite.answer import Task
 from suite.scenarios.options import CREATION, POLICY, has, rejection, settings
@@ -48,6 +49,29 @@ def test_options_that_the_platform_has(platform, carry):
     last = answers["left out"]
     assert not last.changed
     assert last.truth == answers[tasks[-1].label].truth
+
+
+@pytest.mark.core
+def test_the_only_disk_of_a_vm_grows_wherever_it_is(platform, carry):
+    """An entry without a slot is that disk, and not a second, empty one in the first slot."""
+    platform.clean()
+    second, size = platform.slots[1], parse_size(platform.disk_size or "16M", "size")
+    new = {**platform.creation, "name": [OFF], "disks": [{"slot": second, "size": f"{size}B"}]}
+    made = carry(platform, [Task("made", new)], [OFF])["made"]
+    if made.failed:
+        # Where slots have no gaps, or a VM has one disk.
+        assert second in made.msg or "disk" in made.msg
+        return
+    grown = {**platform.consent, "name": [OFF], "disks": [{"size": f"{2 * size}B"}]}
+    answers = carry(platform, [Task(run, grown, run == "check") for run in RUNS], [OFF])
+    check, real, again = (answers[run] for run in RUNS)
+    if real.failed:
+        assert (check.failed, f"disks.{second}" in real.msg) == (True, True), real.msg
+        assert real.truth == made.truth
+        return
+    assert [change["path"] for step in real.vm(OFF)["steps"] for change in step["changes"]] == [f"disks.{second}.size"]
+    assert check.diff == real.diff
+    assert (again.failed, again.changed) == (False, False)
 
 
 def _is_made(platform, answers, read_back):

@@ -115,10 +115,20 @@ def _format_problem(schema, name, key, value):
     return _cpu_problem(schema, values) if name == "pve-vm-cpu-conf" else None
 
 
+#: The flags that a VM may set itself; others are for custom models.
+_CPU_FLAGS = (
+    *("aes", "amd-no-ssb", "amd-ssbd", "hv-evmcs", "hv-tlbflush", "ibpb", "md-clear", "nested-virt", "pcid"),
+    *("pdpe1gb", "spec-ctrl", "ssbd", "virt-ssbd"),
+)
+
+
 def _cpu_problem(schema, values):
     model = values.get("cputype")
     if model is None or model in schema.cpu_models or model.removeprefix("custom-") in schema.custom_cpu_models:
-        return None
+        flags = [flag[1:] for flag in values.get("flags", "").split(";") if flag]
+        if all(flag in _CPU_FLAGS for flag in flags):
+            return None
+        return f"VM-specific CPU flags must be a subset of: {', '.join(_CPU_FLAGS)}\n"
     if model.startswith("custom-"):
         # The text is ASSUMED.
         return f"Custom cputype '{model.removeprefix('custom-')}' not found\n"

@@ -96,14 +96,16 @@ def _check_target(call, machine, copies, full):
         if not drives.is_cdrom(copy.drive):
             privileges.check_space(call, storage_id or copy.drive["file"].partition(":")[0])
     if storage_id:
+        storages.usable(storage_id, machine.node)
         storages.usable(storage_id, target or machine.node)
         storages.for_images(storage_id)
+        if target not in (None, machine.node) and not storages.get(storage_id).shared:
+            raise ApiError(f"can't clone to non-shared storage '{storage_id}'")
     if not target or target == machine.node:
         return
     if target not in call.world.cluster.nodes:
         raise ApiError(f"no such cluster node '{target}'")
-    local = any(not storages.is_shared(copy.drive["file"]) for copy in copies)
-    if local or (storage_id and not storages.get(storage_id).shared):
+    if any(not storages.is_shared(copy.drive["file"]) for copy in copies):
         raise ApiError(f"can't clone VM to node '{target}' (VM uses local storage)")
 
 

@@ -116,6 +116,7 @@ def _now(call, change):
         raise ApiError("cluster not ready - no quorum?")
     config = machine.config
     vm_options.check_types(call.world.schema, change.options)
+    vm_options.check_machine(change.options)
     _check_memory(config, change.options)
     for key in change.reverts:
         _revert(call, machine, config, key)

@@ -97,6 +97,7 @@ def _fill(call, task, options, made):
     world = call.world
     yield world.timing.create
     vm_options.check_types(world.schema, options)
+    vm_options.check_machine(options)
     wanted = vm_drives.parsed(world.schema, options)
     for key, drive in wanted:
         vm_drives.check_single_cloudinit(world.schema, key, drive, options)

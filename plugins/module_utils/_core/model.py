@@ -287,6 +287,11 @@ class Request:
     def label(self):
         return self.name or self.id
 
+    def awaits(self, vm):
+        """Return whether the task waits for the guest of ``vm``; with present, only if the VM runs anyway."""
+        is_left_off = self.snapshot is None and self.state == "present" and vm.power != RUNNING
+        return self.policy.wait_for != "state" and not is_left_off
+
     def target(self):
         """Return the state to confirm at the end: without actions that are done only once (restart, restore)."""
         state = "started" if self.state == "restarted" else self.state
@@ -429,6 +434,7 @@ class Traits:
     and Hyper-V leave a VM suspended that was running. ``power_after_create``: Vagrant starts the VMs that it creates.
     ``inherited`` returns the settings that a new VM has from its creation options, such as a template.
     ``cloned_with``: settings passed to the clone operation, such as the node; others are changed afterwards.
+    ``source_near``: of several sources with one name, the one is cloned that has the same of these settings.
     ``not_cloned``: settings that a clone does not copy, because two VMs cannot share them.
     ``instead_of_image``: settings that name what a VM is created from, as its image does; a change forgets the image.
     ``linked_format``: the format of a disk with a backing file, if the platform reports formats. ``taken_as`` returns
@@ -438,6 +444,8 @@ class Traits:
     changed, the task does not wait until they end.
     ``synchronous_verbs``: complete when the driver returns, so the next step is sent together with them. The driver
     gets the VM as it was before the first of these steps.
+    ``slot`` returns the slot at a place of the default bus, ``slot_meant`` the one that a spelling of a task means, and
+    ``leads_bus`` whether a slot is the first one of its bus: the operating system of a VM is usually there.
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
     ``unique_names``: no two VMs can have the same name.
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
@@ -459,6 +467,8 @@ class Traits:
     stop_modes: Sequence[str] = ("graceful", "force", "graceful_then_force")
     instead: Mapping[str, str] = field(default_factory=dict)
     slot: Callable[[int], str] = "disk{}".format
+    slot_meant: Callable[[str], str] = str
+    leads_bus: Callable[[str], bool] = lambda slot: False
     folded: Callable[[str], str] = str
     unique_names: bool = True
     name_fault: Callable[[str], Optional[str]] = lambda name: None
@@ -469,6 +479,7 @@ class Traits:
     power_after_create: str = STOPPED
     linked_format: Optional[str] = None
     cloned_with: frozenset = frozenset()
+    source_near: frozenset = frozenset()
     not_cloned: frozenset = frozenset()
     instead_of_image: frozenset = frozenset()
     lanes_at_once: int = 4

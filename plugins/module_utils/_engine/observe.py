@@ -54,17 +54,23 @@ class Observer:
         vm = found[0] if found else Vm.absent(work.name)
         return Observed(_merged(work.vm, vm, facets), error, observation.known)
 
-    def sources(self, names):
-        """Return {name or id: VM} of the sources of clones; a name takes precedence over an equal id."""
-        if not names:
+    def sources(self, wanted):
+        """Return {(name or id, near): VM} of the sources of clones; a name takes precedence over an equal id.
+
+        ``near``: settings of the clone, as (name, value), by which one of several VMs with the name is chosen.
+        """
+        if not wanted:
             return {}
+        names = sorted({name for name, _near in wanted})
         found = self.observe([Target(**{key: one}) for one in names for key in ("name", "id")], OF_SOURCE).vms
         by_key = _by_key(found)
-        return {name: self._source(name, by_key) for name in names}
+        return {one: self._source(*one, by_key) for one in wanted}
 
-    def _source(self, name, by_key):
+    def _source(self, name, near, by_key):
         for target in (Target(name=name), Target(id=name)):
             fitting = _selected(target, by_key)
+            if len(fitting) > 1:
+                fitting = [vm for vm in fitting if near and set(near) <= set(_plain(vm.config).items())] or fitting
             if len(fitting) > 1:
                 raise ambiguous(f"clone.source: {name}", fitting, "clone.source")
             if fitting:
@@ -91,6 +97,11 @@ def _by_key(vms):
 def _selected(target, by_key):
     """Return the VMs that a target selects."""
     return list(by_key.get(target.key, {}).values())
+
+
+def _plain(config):
+    """Return the settings that are texts: others cannot be told apart by a set."""
+    return {name: value for name, value in config.items() if isinstance(value, str)}
 
 
 def ambiguous(label, found, option="id"):

@@ -16,7 +16,15 @@ from .._core.planner.plan_create import creates_from_image, warnings_of_image
 from .._core.planner.simulate import simulate
 from .._core.record.mark import same
 from .._core.results.approval import Approval
-from .._core.results.vm_result import difference, entry, expired, from_another_image, not_in_force, other_cloud_init
+from .._core.results.vm_result import (
+    difference,
+    entry,
+    expired,
+    from_another_image,
+    not_awaited,
+    not_in_force,
+    other_cloud_init,
+)
 from .._ports.clock import Clock, epoch
 from . import order
 from .observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE, Observer, planning_facets
@@ -244,7 +252,7 @@ def _prepare(tasks, works):
 
 def _execute(works, is_limited):
     """Carry out the plans and wait for guests; a task without changes saves the time of the imports."""
-    works = [work for work in works if work.plan.changed or work.request.policy.wait_for != "state"]
+    works = [work for work in works if work.plan.changed or work.request.awaits(work.found)]
     if not works:
         return
     from .execute import Execution
@@ -317,11 +325,17 @@ class Task:
         observed = {id(work): one for work, one in zip(works, self.observer.observed_in(observation, works, facets))}
         for work in works:
             work.found = observed[id(work)].vm
-        self._sources = self.observer.sources(sorted({order.source_of(work) for work in works} - {None}))
+        self._sources = self.observer.sources({self._source_of(work) for work in works if order.source_of(work)})
         for work in works:
             error = observed[id(work)].error
             work.plan = work.refused(str(error)) if error else self.planned(work)
             self._resolve_image(work)
+
+    def _source_of(self, work):
+        """Return which source a clone has: its name, and what tells several VMs with that name apart."""
+        settings = work.request.config
+        near = tuple((name, settings[name]) for name in sorted(self.traits.source_near) if settings.get(name))
+        return order.source_of(work), near
 
     def _resolve_image(self, work):
         """Plan a creation again with the file that the named image is on this host."""
@@ -338,7 +352,7 @@ class Task:
 
     def planned(self, work, found=None):
         """Return the plan of a work, for the VM as it is, or as ``found``; a changed source is as planned."""
-        source = self._sources.get(order.source_of(work))
+        source = self._sources.get(self._source_of(work))
         if work.source is not None:
             source = work.source.plan.after.having(id=work.source.plan.before.id)
         return plan(found or work.found, work.request, self.traits, self._known, source)
@@ -371,7 +385,10 @@ class Task:
         error = None
         try:
             self.observer.warnings += self.driver.preflight(work.plan, work.released) or ()
-            if work.request.policy.wait_for == "cloud_init" and hasattr(self.driver, "check_agent"):
+            if hasattr(self.driver, "settled"):
+                work.plan = self.driver.settled(work.plan)
+            is_awaited = work.request.awaits(work.plan.after) and work.request.policy.wait_for == "cloud_init"
+            if is_awaited and hasattr(self.driver, "check_agent"):
                 self.driver.check_agent(work.plan)
         except PolyvirtError as found:
             error = found
@@ -418,7 +435,7 @@ class Task:
 
 
 def _warnings_about(vm, request):
-    return [warn(vm, request) for warn in (not_in_force, from_another_image, other_cloud_init, expired)]
+    return [warn(vm, request) for warn in (not_in_force, not_awaited, from_another_image, other_cloud_init, expired)]
 
 
 def _crashed(work):

@@ -94,6 +94,13 @@ class ResolvesImages(Protocol):
         """
 
 
+class Settles(Protocol):
+    """Implemented by drivers that choose settings of new VMs in ``preflight``, such as the node of a cluster."""
+
+    def settled(self, plan: Plan) -> Plan:
+        """Return the plan with what was chosen, so that check mode, the diff and the approved plan show it."""
+
+
 class ReadsAhead(Protocol):
     """Implemented by drivers that can read for many plans at once."""
 

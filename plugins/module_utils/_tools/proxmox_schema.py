@@ -79,10 +79,16 @@ _PARTS = {
     },
 }  # fmt: skip
 _SMBIOS_TEXT = (r"[A-Za-z0-9+/]+={0,2}", "a word, or base64 with base64=1")
+#: CPU flags that a VM can have; others need a custom model. Versions before 9 have one less (nested-virt).
+_CPU_FLAGS = (
+    "aes", "amd-no-ssb", "amd-ssbd", "hv-evmcs", "hv-tlbflush", "ibpb", "md-clear", "nested-virt", "pcid", "pdpe1gb",
+    "spec-ctrl", "ssbd", "virt-ssbd",
+)  # fmt: skip
+_CPU_FLAG = f"[+-]({'|'.join(_CPU_FLAGS)})"
 #: {stem: {part: (pattern, what is allowed)}}.
 _PART_PATTERNS = {
     "cpu": {
-        "flags": (r"[+-][\w.-]+(;[+-][\w.-]+)*", "+FLAG or -FLAG, separated by ;"),
+        "flags": (f"{_CPU_FLAG}(;{_CPU_FLAG})*", f"+FLAG or -FLAG, separated by ;, of {', '.join(_CPU_FLAGS)}"),
         "guest-phys-bits": (r"3[2-9]|[45]\d|6[0-4]", "32 to 64"),
         "hv-vendor-id": (r"[a-zA-Z0-9]{1,12}", "at most 12 letters and digits"),
         "level": (r"\d+", "a number"),

@@ -125,7 +125,7 @@ def _create(platform):
         "memory": "64M",
         "image": {"source": platform.base_image(), "linked": _has_linked_images(platform)},
         "disks": [{}, {"size": "8M"}],
-        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA test"]},
+        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= test"]},
         "autostart": True,
     }
     return [], made, "vm"
@@ -151,7 +151,7 @@ def _clone(platform):
         "memory": "96M",
         "clone": {"source": SOURCE, "linked": True, **stands_on},
         **({"disks": [{}, {"size": "12M"}]} if platform.linked_disks_grow else {}),
-        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA test"]},
+        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= test"]},
     }
     return before, cloned, about
 

@@ -51,7 +51,7 @@ def waits(module, **params):
         ({"wait_for": "cloud_init"}, "cloud_init"),
         ({"wait_for": {"port": "8080"}}, "port 8080"),
         ({"wait_for": {"http": ":8080/health"}}, "http :8080/health"),
-        ({"wait_for": {"http": ":8080/health"}, "state": "present"}, "state"),
+        ({"wait_for": {"http": ":8080/health"}, "state": "stopped"}, "state"),
         ({"machines": [{"name": "web"}], "wait_for": {"port": 22}}, "port 22"),
     ],
 )

@@ -226,7 +226,7 @@ def test_variables_of_hosts_are_those_of_provision_group(single):
     assert (code, "changed=1" in output, single.out.exists()) == (0, True, False), output
     assert single.describe("-e", "describe_form=host_vars")[0] == 0
     assert sorted(path.name for path in (single.out / "host_vars").iterdir()) == ["kvm0.yml", "kvm1.yml"]
-    (single.folder / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA test\n", encoding="utf-8")
+    (single.folder / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= test\n", encoding="utf-8")
     words = ("--check", "-e", "provision_group=described", "-e", f"vm_ssh_key_file={single.folder}/key")
     code, output = single.run("-i", single.out, "polyvirt.core.provision_group", *words)
     assert code == 0, output

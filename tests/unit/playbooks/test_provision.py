@@ -34,7 +34,7 @@ def _play(ansible_playbook, tmp_path):
     assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
     inventory = tmp_path / "hosts"
     inventory.write_text(INVENTORY, encoding="utf-8")
-    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA test\n", encoding="utf-8")
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= test\n", encoding="utf-8")
     (tmp_path / "guest").mkdir()
     usual = {
         "vm_name": "web",

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.full
 @pytest.fixture(name="play")
 def _play(ansible_playbook, tmp_path):
     assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
-    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA test\n", encoding="utf-8")
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= test\n", encoding="utf-8")
     usual = {
         "ansible_connection": "local",
         "ansible_become": False,

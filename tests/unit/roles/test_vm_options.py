@@ -19,7 +19,7 @@ def test_number_is_a_name(play):
 
 def test_text_is_not_a_list(play):
     role = {"name": "polyvirt.core.vm", "tasks_from": "describe"}
-    hosts = {"localhost": {"vm_name": "web1", "vm_ssh_authorized_keys": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me"}}
+    hosts = {"localhost": {"vm_name": "web1", "vm_ssh_authorized_keys": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= me"}}
     code, output = play(hosts, {"ansible.builtin.include_role": role})
     assert code == 2
     assert "web1: vm_ssh_authorized_keys: text is not a list. Write each entry on a separate line" in output

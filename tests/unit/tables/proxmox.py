@@ -39,7 +39,7 @@ NEW = {"memory": 2048, "networks": [NIC], "disks": [{"slot": "scsi0", "size": "3
 TEMPLATE = vm(name="tmpl", id="9000", mark=None, template=True, cpus=1)
 CLOUDINIT = {
     "ip_config": ["ip=10.0.0.9/24,gw=10.0.0.1"],
-    "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA+/8= a b"],
+    "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/A a b"],
 }
 CLONED = {"clone": {"source": "tmpl", "linked": True}, "cpus": 2, "cloud_init": CLOUDINIT}
 CLONE = vm(cpus=2, cloud_init={**vm().config["cloud_init"], **{key: tuple(value) for key, value in CLOUDINIT.items()}})

@@ -22,6 +22,7 @@ from .guest_conditions import page
 from .ip_config import has_fixed_address
 from .option_errors import misshapen, misspelt
 from .public_keys import public_keys
+from .user_data import user_data
 
 STATES = ("present", "started", "stopped", "paused", "suspended", "restarted", "absent")
 
@@ -241,7 +242,7 @@ CLOUD_INIT = {
     "ip_config": Texts(unique="address", is_unique=has_fixed_address),
     "nameservers": Texts(),
     "search_domains": Texts(),
-    "user_data": Option("raw", secret=True),
+    "user_data": Option("raw", secret=True, normalize=user_data),
     "meta_data": Option("dict", secret=True),
     "network_config": Option("dict", secret=True),
     "answer_file": Option(secret=True),
@@ -259,10 +260,7 @@ NAMES = Texts(role=POLICY)
 #: Options that are rejected without ``prune``.
 NEEDS_PRUNE = ("prune_expired_for", "prune_stop_mode")
 #: Options of the whole task, which an entry of ``machines`` cannot set.
-OF_TASK = (
-    *("machines", "fleet", "prune", "prune_max", *NEEDS_PRUNE),
-    *("call_timeout", "controller_time", "limits"),
-)
+OF_TASK = ("machines", "fleet", "prune", "prune_max", *NEEDS_PRUNE, "call_timeout", "controller_time", "limits")
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)

@@ -40,17 +40,18 @@ def _misshapen(name, option, value):
     value may be a secret.
     """
     is_list = option.elements == "dict"
-    if option.short or not (is_list or option.options):
+    if option.short or not (is_list or option.type == "dict"):
         return None
     is_text = any(map(_is_plain_text, value if is_list and isinstance(value, list) else [value]))
-    if not is_text and not (is_list and isinstance(value, dict)):
+    if not is_text and not isinstance(value, dict if is_list else list):
         return None
     from .other_words import EXAMPLES  # Only errors need it.
 
     other = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
     example = EXAMPLES.get(name, other)
     wanted = f"a list of dictionaries, such as [{example}]" if is_list else f"a dictionary, such as {example}"
-    return InvalidInput(f"{name}: it is {'text' if is_text else 'one dictionary'}.", f"Set {wanted}.")
+    found = "text" if is_text else "one dictionary" if is_list else "a list"
+    return InvalidInput(f"{name}: it is {found}.", f"Set {wanted}.")
 
 
 def not_text(params, options):

@@ -9,6 +9,9 @@ import base64
 
 from ..errors import InvalidInput
 
+#: In the type of a certificate, which has parts without a length.
+_CERTIFICATE = "-cert-"
+
 
 def public_keys(entries, option):
     """Return one key per entry; an entry may be a whole file with several.
@@ -18,18 +21,36 @@ def public_keys(entries, option):
     """
     keys = []
     for number, entry in enumerate(entries, 1):
-        lines = [line.strip() for line in entry.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        lines = _lines(entry)
         if not lines or not all(map(_is_key, lines)):
             raise InvalidInput(
-                f"{option}: entry {number} is {'a path' if _is_path(entry) else 'not a public key'}.",
+                f"{option}: entry {number} is {_kind(entry)}.",
                 "Set the content of a .pub file, such as: ssh-ed25519 AAAAC3Nz... me@host.",
             )
         keys += lines
     return tuple(keys)
 
 
-def _is_path(entry):
-    return entry.startswith(("/", "~")) and "\n" not in entry
+def _kind(entry):
+    if entry.startswith(("/", "~")) and "\n" not in entry:
+        return "a path"
+    wrong = [line.split() for line in _lines(entry) if not _is_key(line)]
+    is_cut = bool(wrong) and any(map(_begins_key_data, wrong[0], wrong[0][1:]))
+    return "a public key that is not complete" if is_cut else "not a public key"
+
+
+def _begins_key_data(key_type, text):
+    """Whether ``text`` begins as the data of a key of this type do, whatever follows."""
+    beginning = _beginning(key_type)
+    return text.startswith(base64.b64encode(beginning).decode()[: len(beginning) // 3 * 4])
+
+
+def _beginning(key_type):
+    return len(key_type).to_bytes(4, "big") + key_type.encode()
+
+
+def _lines(entry):
+    return [line.strip() for line in entry.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 def _is_key(line):
@@ -38,9 +59,20 @@ def _is_key(line):
 
 
 def _is_key_data(key_type, text):
-    """Whether ``text`` is base64 data of a key of this type: it begins with the length and the name of the type."""
+    """Whether ``text`` is base64 data of a whole key of this type: it begins with the length and name of the type."""
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:
         return False
-    return data.startswith(len(key_type).to_bytes(4, "big") + key_type.encode())
+    return data.startswith(_beginning(key_type)) and (_CERTIFICATE in key_type or _is_whole(data))
+
+
+def _is_whole(data):
+    """Whether data consists of parts with their lengths, the name of the type and at least one more."""
+    parts = 0
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        if len(data) < end:
+            return False
+        parts, data = parts + 1, data[end:]
+    return parts > 1

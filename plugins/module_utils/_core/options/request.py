@@ -172,7 +172,7 @@ def _policy(given, config, at_start):
         )
     policy = {field.name: given[field.name] for field in fields(Policy) if field.name in given}
     policy.update(_awaited(given))
-    if given["state"] not in ("started", "restarted"):
+    if given["state"] not in ("present", "started", "restarted"):
         # Ignored instead of rejected, so that wait_for can be set in module_defaults.
         policy.update(wait_for="state", wait_detail=None)
     return Policy(**{**policy, "purge": purge, "at_start": {name: value for name, value in at_start.items() if value}})

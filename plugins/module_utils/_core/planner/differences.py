@@ -8,16 +8,19 @@ Only options that the task sets are compared. A value that cannot be read is nev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import Refused, Unsupported
 from ..model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, UNKNOWN, Change
+from ..options.option import PLACE
 from ..record.leases import CREATED
 from ..units import human_size, is_size
 
 #: Prefix of the cloud-init options; error messages do not show their values.
 _CLOUD_INIT = "cloud_init."
+_NUMBER = re.compile(r"(\d+)")
 
 
 def normalize(vm, config, traits, purge=()):
@@ -39,9 +42,9 @@ def normalize(vm, config, traits, purge=()):
 
 
 def _with_slot_names(vm, disks, traits):
-    by_slot = {}
+    by_slot, slots = {}, _slots_of(vm, disks, traits)
     for key, entry in disks.items():
-        slot = _slot_name(key, traits)
+        slot = slots[key]
         if slot in by_slot:
             raise Refused(
                 f"{vm.name}: disks: slot {slot} is used twice, by its name and by the position of an entry.",
@@ -51,8 +54,37 @@ def _with_slot_names(vm, disks, traits):
     return by_slot
 
 
-def _slot_name(key, traits):
-    return traits.slot(int(key[1:])) if key.startswith("#") else key
+def _slots_of(vm, disks, traits):
+    """Return {key of an entry: its slot}.
+
+    An entry without a slot is the disk at its place on the default bus. If the VM, or the source of a clone, has none
+    there, it is the next one of the VM's own disks that no other entry is. Only without such a disk, it is a new one.
+    """
+    own = vm.config.get("disks") or {}
+    slots = {key: traits.slot(int(key[1:])) if key.startswith(PLACE) else key for key in disks}
+    taken = {traits.slot_meant(slot) for slot in slots.values()}
+    left = [slot for slot in in_order(own) if slot not in taken]
+    for key, entry in disks.items():
+        if key.startswith(PLACE) and slots[key] not in own and entry is not None:
+            slots[key] = next((slot for slot in left if _may_be(entry, own[slot], traits)), slots[key])
+            left = [slot for slot in left if slot != slots[key]]
+    return slots
+
+
+def _may_be(entry, disk, traits):
+    """Return whether an entry without a slot may mean a disk: one with a source means that source."""
+    return not entry.get("source") or traits.fields["disks.source"].same(disk.get("source"), entry["source"])
+
+
+def in_order(slots):
+    """Return slots in their order: scsi2 before scsi10."""
+    return sorted(slots, key=lambda slot: [int(part) if part.isdecimal() else part for part in _NUMBER.split(slot)])
+
+
+def first_disk(config, traits):
+    """Return the slot of the disk that a VM starts from, as far as its slots tell; None if it has no disks."""
+    disks, first = config.get("disks") or {}, traits.slot(0)
+    return first if first in disks else next(iter(in_order(disks)), None)
 
 
 def check_supported(label, config, creation, traits):

@@ -41,8 +41,8 @@ from .plan_create import (
     known_settings,
     overlay,
     sets_content,
-    source_creates_disk,
     uncertain_sources,
+    with_implied_disk,
 )
 from .plan_delete import delete_step
 from .planned_steps import into_segments
@@ -199,7 +199,7 @@ def _create_and_configure(task, steps, wanted, end):
     created = replace(task, vm=simulate(task.vm, steps))
     changes = []
     if is_cloned(task.request):
-        wanted = _with_implied_disk(created, wanted)
+        wanted = with_implied_disk(created.vm, task.request, wanted, task.traits)
         changes, _not_compared = differences(created.vm, wanted, task.policy.purge, task.traits)
         _check_clone(task, changes)
     if changes:
@@ -214,7 +214,7 @@ def _create_and_configure(task, steps, wanted, end):
 def _plan_existing(task):
     vm, request = task.vm, task.request
     purge = task.policy.purge
-    wanted = _with_implied_disk(task, request.config)
+    wanted = with_implied_disk(vm, request, request.config, task.traits)
     changes, not_compared = differences(vm, wanted, purge, task.traits)
     not_compared = [*not_compared, *sorted(request.creation)]
     if vm.lost and request.state == "absent":
@@ -225,17 +225,13 @@ def _plan_existing(task):
         return Plan(vm, vm, not_compared=not_compared)
     check_adopted(vm, request)
     if any(change.cost == DESTRUCTIVE for change in changes):
+        # The disk of the new VM is the first one on the default bus.
+        wanted = with_implied_disk(vm, request, request.config, task.traits, is_rebuilt=True)
+        changes, not_compared = differences(vm, wanted, purge, task.traits)
+        not_compared = [*not_compared, *sorted(request.creation)]
         return _planned(task, _recreate_steps(task, changes), not_compared)
     moves = _with_power_cycle(task, changes, list(_moves(task)))
     return _planned(task, _with_changes(task, changes, moves), not_compared)
-
-
-def _with_implied_disk(task, wanted):
-    """Return ``wanted`` with the disk of the image or clone: a purge must not remove it from the list of disks."""
-    first, is_complete = task.traits.slot(0), "disks" in task.policy.purge
-    if not is_complete or not source_creates_disk(task.request) or first not in task.vm.config.get("disks", {}):
-        return wanted
-    return {**wanted, "disks": {first: {}, **wanted.get("disks", {})}}
 
 
 def _is_reported(vm, state):

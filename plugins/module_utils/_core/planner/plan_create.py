@@ -11,6 +11,7 @@ from ..options.identity import known_names, listed
 from ..options.request import SOURCES
 from ..record.leases import NEVER_EXPIRES
 from ..record.mark import CREATED
+from .differences import first_disk, in_order
 
 
 def create_step(vm, request, traits, base, source=None, cost=LIVE):
@@ -18,7 +19,7 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
 
     A clone first has the settings of its ``source``; what the task sets is configured in a later step.
     """
-    _check_disk_of_source(request, traits)
+    _check_disk_of_source(request, traits, source)
     arguments = {"creation": dict(request.creation), "power": traits.power_after_create}
     if traits.id_fault is not None:
         arguments["id"] = request.id
@@ -221,21 +222,52 @@ def source_creates_disk(request):
     return bool({"image", "clone"} & set(request.creation))
 
 
-def _check_disk_of_source(request, traits):
+def with_implied_disk(vm, request, wanted, traits, is_rebuilt=False):
+    """Return ``wanted`` with the disk of the image or clone: a purge must not remove it from the list of disks.
+
+    Of a VM that is created again (``is_rebuilt``) it is the first one of the default bus.
+    """
+    first = traits.slot(0) if is_rebuilt else first_disk(vm.config, traits)
+    is_complete = "disks" in request.policy.purge
+    if not is_complete or not source_creates_disk(request) or first not in vm.config.get("disks", {}):
+        return wanted
+    return {**wanted, "disks": {first: {}, **wanted.get("disks", {})}}
+
+
+def _check_disk_of_source(request, traits, source):
     if not source_creates_disk(request):
         return
-    first = traits.slot(0)
-    asked = request.config.get("disks", {}).get(first, {})
-    if asked is None:
+    asked = request.config.get("disks", {})
+    own = in_order(config_of_clone(request, source, traits).get("disks") or ()) if is_cloned(request) else ()
+    first = first_disk({"disks": own or (traits.slot(0),)}, traits)
+    _check_no_second_disk(request, traits, own or (first,), first)
+    if asked.get(first, {}) is None:
         raise Refused(
             f"{request.label}: disks.{first}: it cannot be absent, because the image or clone creates it.",
             "Omit its entry.",
         )
-    if asked.get("source"):
+    if (asked.get(first) or {}).get("source"):
         raise Refused(
             f"{request.label}: disks.{first}.source: it cannot be set, because the image or clone creates this disk.",
             "Omit it, or set it for another slot.",
         )
+
+
+def _check_no_second_disk(request, traits, own, first):
+    """Raise for an empty disk at the head of another bus than that of the disk with the operating system.
+
+    Such an entry is usually meant for the latter. A task that lists that disk as well means two.
+    """
+    asked = request.config.get("disks", {})
+    if any(slot in asked for slot in own):
+        return
+    for slot, entry in asked.items():
+        if entry is not None and not entry.get("source") and traits.leads_bus(slot):
+            what = "the clone has its disk" if is_cloned(request) else "the image becomes the disk"
+            raise Refused(
+                f"{request.label}: disks.{slot}: {what} at {first}, so this would be a second, empty disk.",
+                f"Set slot: {first}, or omit slot. To add an empty disk, list {{slot: {first}}} as well.",
+            )
 
 
 def _has_no_size(entry):
@@ -260,11 +292,11 @@ def overlay(config, wanted, traits):
 
 def config_to_recreate(config, request, to_delete, traits):
     """Return the settings that a recreated VM keeps: all except files that are deleted with the old VM."""
-    disks = {}
+    disks, first = {}, traits.slot(0)
     for slot, entry in (config.get("disks") or {}).items():
-        if slot == traits.slot(0) and is_cloned(request):
+        if slot == first and is_cloned(request):
             continue  # The first disk of a clone is a copy of the source's disk, with the same size.
-        new_content = slot == traits.slot(0) and source_creates_disk(request)
+        new_content = slot == first and source_creates_disk(request)
         gone = new_content or entry.get("source") in to_delete
         disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
     return {**config, "disks": disks} if "disks" in config else dict(config)

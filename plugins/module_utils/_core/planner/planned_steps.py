@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..model import Step, Vm
 from .differences import additions
+from .simulate import simulate
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,20 @@ def added_disks(step):
 def deleted_files(plan):
     """Return the files that ``plan`` deletes; a VM that is recreated can use their names again."""
     return [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
+
+
+def with_settings_of_new(plan, settings):
+    """Return ``plan`` with ``settings`` of its new VM, which the driver has chosen: they are shown and approved."""
+    segments = tuple(tuple(_with_settings(step, settings) for step in segment) for segment in plan.segments)
+    steps = [step for segment in segments for step in segment]
+    return replace(plan, segments=segments, after=simulate(plan.before, steps))
+
+
+def _with_settings(step, settings):
+    if step.verb not in ("create", "clone"):
+        return step
+    config = {**step.arguments["config"], **settings}
+    return replace(step, arguments={**step.arguments, "config": config})
 
 
 #: The next step can begin only when an observation has shown that one of these has ended.

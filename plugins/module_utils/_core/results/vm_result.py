@@ -172,6 +172,13 @@ def not_in_force(vm, request):
     return f"{vm.name}: stored, takes effect at the next start: {', '.join(waiting)}{remedy}."
 
 
+def not_awaited(vm, request):
+    """Return the warning about a guest that the task does not wait for, because it leaves the VM off, or None."""
+    if request.policy.wait_for == "state" or request.snapshot is not None or request.awaits(vm):
+        return None
+    return f"{vm.name}: wait_for: the VM is {vm.power}, so the task does not wait. Set state: started to start it."
+
+
 def from_another_image(vm, request):
     """Return the warning about a VM that was created from another image than the task names, or None."""
     asked, created_from = request.creation.get("image"), image_of(vm)

@@ -16,7 +16,7 @@ from ..._tools.hyperv import HARMLESS
 from ..._tools.windows_files import SHARING_VIOLATION
 from .options import HYPERV
 from .settings.actions import service_responds
-from .settings.disks import slot_name
+from .settings.disks import slot_meant, slot_name
 from .settings.firmware import check_bios
 from .settings.memory_cpus import check_memory, value_after, with_minimum
 from .settings.native import without_measured
@@ -69,6 +69,7 @@ def hyperv_traits(observer):
             "clone.linked": "Set linked: false. A linked clone needs a source without checkpoints.",
         },
         slot=observer.slot if observer else partial(slot_name, is_bios=False),
+        slot_meant=slot_meant,
         name_fault=_name_fault,
         # One request contains the calls of all VMs that are ready.
         lanes_at_once=1,

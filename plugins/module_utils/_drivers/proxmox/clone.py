@@ -133,6 +133,19 @@ def check_shared_storages(driver, label, node, source, vm_options):
     local = next((volume for volume in volumes if not driver.resources.is_shared(volume.partition(":")[0])), None)
     if local:
         raise _not_shared(label, source, node, f"{local} is on a storage that is not shared", source.config["node"])
+    check_target_storage(driver, label, node, source)
+
+
+def check_target_storage(driver, label, node, source):
+    """Raise Refused if the storage of a full clone on another node is not one that both nodes have.
+
+    The node of the source copies the disks, and the server moves only the configuration.
+    """
+    storage, found = driver.storage_of_disks, node_of_source(driver, source)
+    if storage and not driver.resources.is_shared(storage):
+        raise _not_shared(label, source, node, f"the storage '{storage}' of its disks is not shared", found)
+    if storage:
+        driver.resources.choose_storage(label, found, "images", storage)
 
 
 def check_new_source(driver, label, node, source):
@@ -147,6 +160,7 @@ def check_new_source(driver, label, node, source):
     local = next((one for one in storages if one and not driver.resources.is_shared(one)), None)
     if local:
         raise _not_shared(label, source, node, f"its storage '{local}' is not shared", found)
+    check_target_storage(driver, label, node, source)
 
 
 def node_of_source(driver, source):

@@ -126,7 +126,8 @@ def needs_storage(changes, vm_options):
 def _creates_volume(change):
     if change.kind == "disks.add":
         return not (change.new.get("source") or change.new.get("storage"))
-    return change.kind in ("tpm", "firmware") and change.new not in (False, "bios")
+    adds_efi_disk = change.kind == "secure_boot" and change.old is None
+    return adds_efi_disk or (change.kind in ("tpm", "firmware") and change.new not in (False, "bios"))
 
 
 def _needs_seed(changes, options):

@@ -15,6 +15,7 @@ To give way is to delete the own VM.
 
 from __future__ import annotations
 
+import itertools
 from contextlib import suppress
 from functools import partial
 
@@ -205,8 +206,8 @@ def create_with_vmid(driver, name, requested, start_task):
     for _try in range(_MAX_TRIES):
         vmid = None
         try:
-            with driver.vmid_lock:
-                vmid = _next_vmid(driver)
+            with driver.space.vmid_lock:
+                vmid = _reserved_vmid(driver, name) or _next_vmid(driver)
                 driver.requested_vmids[str(vmid)] = name
                 task = start_task(vmid)
             driver.tool.finish(task)
@@ -220,10 +221,27 @@ def create_with_vmid(driver, name, requested, start_task):
     raise ApiError(f"{name}: others took {_MAX_TRIES} free VM ids in a row.", None, "Set id to a free one.")
 
 
+def _reserved_vmid(driver, name):
+    """The id that is reserved for a new VM; None if it was used, or if it was taken.
+
+    The first of the new VMs reserves one for each of them, in the order of the task and not in that of the threads.
+    """
+    space = driver.space
+    if name in space.new_names:
+        taken = driver.resources.taken_vmids | {int(one) for one in space.vmids if one}
+        vmid = int(driver.resources.next_vmid)
+        for new in space.new_names:
+            vmid = next(free for free in itertools.count(vmid) if free not in taken)
+            taken.add(vmid)
+            space.reserved_vmids[new] = vmid
+        space.new_names.clear()
+    return space.reserved_vmids.pop(name, None)
+
+
 def _next_vmid(driver):
     """The next free id. The id of a VM that this task deletes is not used again: the VM would seem to exist still."""
     vmid = int(driver.tool.get("/cluster/nextid"))
-    while str(vmid) in driver.space.vmids:
+    while str(vmid) in driver.space.vmids or vmid in driver.space.reserved_vmids.values():
         vmid += 1
         with suppress(ApiError):
             vmid = int(driver.tool.get("/cluster/nextid", vmid=vmid))

@@ -12,6 +12,7 @@ from ..._core.errors import ApiError, Refused
 from ..._core.options import option as shared
 from ..._core.options.option import CREATION, SETTING
 from ..._core.options.public_keys import public_keys
+from ..._core.planner.planned_steps import with_settings_of_new
 from ..._core.record.leases import iso
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
@@ -77,8 +78,6 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         self.requested_stops, self.requested_migrations = set(), {}
         #: {id: VM as observed when the plan was made}.
         self.planned_vms = {}
-        #: Held while the id of a new VM is chosen and its creation is started.
-        self.vmid_lock = threading.Lock()
         #: {id: name} of the VMs that this task started to create, even if the answer was lost.
         self.requested_vmids = {}
         #: The VMs that this task has finished.
@@ -88,7 +87,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         #: {node: its time}; all VMs of a task are planned at about the same time.
         self._node_times = {}
         #: The disks of a linked clone are on the storage of its source, whatever the task sets.
-        self._storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
+        self.storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
         self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
 
     @cached_property
@@ -114,7 +113,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         return ProxmoxClaims(self)
 
     def traits(self):
-        return proxmox_traits(self._version or "", Known(self._bridge, self._keeps_capitals, self._storage_of_disks))
+        return proxmox_traits(self._version or "", Known(self._bridge, self._keeps_capitals, self.storage_of_disks))
 
     @cached_property
     def _keeps_capitals(self):
@@ -191,6 +190,13 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         self.planned_vms[plan.before.id] = plan.before
         ids = [step.arguments.get("id") for step in plan.steps if step.verb in _CREATING]
         self.space.vmids.update((plan.before.id, *ids))
+        if None in ids and not self.is_acting:
+            self.space.new_names.append(plan.after.name)
+
+    def settled(self, plan):
+        """The plan with the node that was chosen for its new VM."""
+        node = self.resources.assigned.nodes.get(plan.after.name)
+        return plan if node is None else with_settings_of_new(plan, {"node": node})
 
     def apply(self, batch):
         self.is_acting = True

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,6 +47,10 @@ class Assigned:
         #: Ids of the VMs that the task changes or deletes, or creates with an id of its own choice, and of others that
         #: are not free.
         self.vmids = set()
+        #: Names of new VMs that get the next free ids, as the task lists them, and {name: the id reserved for it}.
+        self.new_names, self.reserved_vmids = [], {}
+        #: Held while the id of a new VM is chosen and its creation is started.
+        self.vmid_lock = threading.Lock()
 
 
 class Resources:
@@ -90,6 +95,11 @@ class Resources:
             and entry.get("status") == "available"
             and content in entry.get("content", "").split(",")
         }
+
+    @property
+    def taken_vmids(self):
+        """The ids of the VMs and containers that the account can see."""
+        return {int(entry["vmid"]) for entry in self._all() if "vmid" in entry}
 
     @cached_property
     def next_vmid(self):

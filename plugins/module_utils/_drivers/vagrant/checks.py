@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from shlex import quote
 
 from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
@@ -33,6 +34,8 @@ _WRITING = ("create", "configure")
 #: Providers with which Vagrant deletes nothing but the folder that it created: Hyper-V keeps the disks of a removed VM.
 _DELETES_OWN_FOLDER_ONLY = ("hyperv",)
 _PRIVATE = 0o600
+#: In a Vagrantfile that decides by the environment which VMs it describes.
+_READS_ENVIRONMENT = re.compile(rb"\bENV\b")
 
 
 def check_plan(driver, plan, released=frozenset()):
@@ -282,6 +285,11 @@ def _check_described(driver, name, created):
     if created is not None:
         folder = os.path.join(project.dotfile, "machines", name)
         remedy = f"Put it back, or delete {created.id} with the tools of {created.provider}, and then {folder}."
+    if project.exists() and _READS_ENVIRONMENT.search(files.read(project.path)):
+        raise NotFound(
+            f"{name}: {project.path} does not describe it with the environment of this task; its code reads ENV.",
+            f"Set the variables that it reads with the keyword environment of the task. If it does not help: {remedy}",
+        )
     raise NotFound(f"{name}: {project.path} does not describe it.", remedy)
 
 

@@ -19,6 +19,7 @@ from ..._tools.vboxmanage import Busy
 from .options import VIRTUALBOX
 from .settings.port_forwards import check_forwards
 from .settings.table import SETTINGS
+from .vbox_vm import parse_slot
 
 _LONGEST_NAME = 200
 #: Descriptions of operating systems contain spaces or parentheses, ids do not.
@@ -70,6 +71,7 @@ def vbox_traits(version, known=None):
             "clone.linked": "Set clone.snapshot, or linked: false.",
         },
         slot="SATA {}".format,
+        leads_bus=lambda slot: parse_slot(slot)[1:] == (0, 0),
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
         # The memory of a paused or suspended VM is restored as running.

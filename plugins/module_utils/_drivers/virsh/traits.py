@@ -28,7 +28,7 @@ from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
 from .settings.devices import DEVICES, normalized_devices
-from .settings.disks import DISKS, named_slots, slot_name
+from .settings.disks import DISKS, named_slots, slot_name, target_meant
 from .settings.display import DISPLAY
 from .settings.firmware import FIRMWARE, FIRMWARE_SINCE, normalize_firmware
 from .settings.hardware import HARDWARE
@@ -70,6 +70,8 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None)
         console="Set serial_log to a file; libvirt writes it from the next start on. On the host, virsh console <name>"
         " connects to the console; leave it with Ctrl+].",
         slot=slot_name,
+        slot_meant=target_meant,
+        leads_bus=lambda slot: slot[2:] == "a",
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
         taken_as=snapshots.taken_as,

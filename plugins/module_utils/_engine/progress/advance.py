@@ -60,7 +60,7 @@ def begin(request, traits, planned, patience, now):
     progress = Progress(request, traits, planned, planned.before, patience, at=now, due=now)
     if planned.changed:
         return next_segment(progress)
-    return wait_for_guest(progress) if request.policy.wait_for != "state" else replace(progress, phase=OVER)
+    return wait_for_guest(progress) if request.awaits(planned.before) else replace(progress, phase=OVER)
 
 
 def advance(progress, event, now):

@@ -44,7 +44,7 @@ def next_segment(progress):
     """Send the next segment; if all steps are done, wait for the guest, or finish."""
     first, end = progress.segment
     if first == end:
-        is_awaited = progress.policy.wait_for != "state" and progress.error is None
+        is_awaited = progress.request.awaits(progress.vm) and progress.error is None
         return wait_for_guest(progress) if is_awaited else finish(progress)
     steps = progress.plan.steps[first:end]
     expected = simulate(progress.vm, steps)

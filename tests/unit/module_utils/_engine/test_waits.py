@@ -369,3 +369,31 @@ def test_result_of_a_killed_command_is_read_from_the_vm(done):
     world.inject_errors("start", Timeout("it had not ended after 600 seconds", waited=600), done=done)
     outcome = carry_out(world, ask("web", "started"))
     assert (outcome.failed, outcome.vms[0]["state"]) == ((False, "running") if done else (True, "stopped"))
+
+
+def _present(config, condition):
+    return Request("web", state="present", config=config, policy=Policy(wait_for=condition))
+
+
+@pytest.mark.parametrize("cpus", [{}, {"cpus": 4}], ids=["unchanged", "changed"])
+def test_present_waits_for_a_vm_that_runs(cpus):
+    world = World(running(addresses=leases((0, "10.0.0.7", "lease"))))
+    probe = answers(world, ("10.0.0.7", 5))
+    outcome = carry_out(world, _present(cpus, "ssh"), probe=probe)
+    assert (outcome.failed, [text for text in outcome.warnings if "wait_for" in text]) == (False, [])
+    assert world.clock.now() >= 5
+    assert carry_out(world, ask("web", "present", wait_for="ssh", timeout=5), probe=answers(world)).failed
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("cpus", [{}, {"cpus": 4}], ids=["unchanged", "changed"])
+@pytest.mark.parametrize("condition", ["ssh", "cloud_init"])
+def test_present_warns_of_a_vm_that_does_not_run_and_leaves_it_off(check, cpus, condition):
+    world = World(Machine("web", "1"))
+    probe = answers(world)
+    request = _present(cpus, condition)
+    outcome = carry_out(world, request, check=check, probe=probe)
+    assert (outcome.failed, outcome.changed, probe.asked) == (False, bool(cpus), [])
+    assert [text for text in outcome.warnings if "wait_for" in text] == [
+        "web: wait_for: the VM is stopped, so the task does not wait. Set state: started to start it."
+    ]

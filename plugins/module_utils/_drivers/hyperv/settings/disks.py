@@ -92,6 +92,12 @@ def _iso_of(raw, _found):
 # Normalizing ----------------------------------------------------------------------------------------------------------
 
 
+def slot_meant(slot):
+    """Return a slot in the format of ``slot_name``, whatever its case and spaces; what is none as it is."""
+    match = _SLOT.fullmatch(slot)
+    return f"{match[1].upper()} {int(match[2])}:{int(match[3])}" if match else slot
+
+
 def _normalized_slot(vm, slot, is_bios):
     """Return a slot in the format of ``slot_name``, such as SCSI 0:1. Raises Refused."""
     match = _SLOT.fullmatch(slot)
@@ -108,7 +114,7 @@ def _normalized_slot(vm, slot, is_bios):
         raise Refused(
             f"{vm.name}: disks.{slot}: {kind} has no such slot.", f"The last one is {kind} {highest[0]}:{highest[1]}."
         )
-    return f"{kind} {controller}:{location}"
+    return slot_meant(slot)
 
 
 def _normalized_disks(vm, disks, is_bios, _switches):

@@ -18,6 +18,12 @@ UNUSED = Pattern(r"unused\d+")
 #: Volumes with the state of the firmware and of the TPM.
 STATE_VOLUMES = ("efidisk0", "tpmstate0")
 VOLUME = Pattern(r"[A-Za-z][\w.-]*:[^\s,]+")
+#: The content of a volume that is no disk, in its name.
+_KIND = Pattern(r"[^:]+:(iso|import|vztmpl|snippets|backup)/")
+_OPTION_OF_KIND = {
+    "iso": "For an ISO image use the option iso.",
+    "import": "To create a disk from it, set it as image of a new VM.",
+}
 #: The slot of the disk that is created from an image.
 FIRST_SLOT = "scsi0"
 _DETACH = "Detach it (state: absent) and attach another."
@@ -154,6 +160,7 @@ def check_source(driver, label, before, node, slot, disk):
     volume = disk.get("source")
     if not volume:
         return
+    _check_kind(label, slot, volume)
     owner = values.owner_of(volume)
     # The name of a volume contains the id of a VM. The volume is deleted with this VM, even if it is not attached.
     user = driver.name_of(owner)
@@ -163,6 +170,13 @@ def check_source(driver, label, before, node, slot, disk):
             "Detach it there, and change its owner first (web interface: Reassign Owner).",
         )
     size_of_volume(driver, label, node, volume)
+
+
+def _check_kind(label, slot, volume):
+    kind = _KIND.match(volume)
+    if kind:
+        remedy = _OPTION_OF_KIND.get(kind[1], "Use a volume that pvesm list shows with the content images.")
+        raise Refused(f"{label}: disks: source of {slot}: '{volume}' is no disk, its content is {kind[1]}.", remedy)
 
 
 def check_slot(label, slot, options):

@@ -14,19 +14,28 @@ from ...._tools import proxmox_values as values
 _BOARD = {"bios": "seabios", "uefi": "ovmf"}
 #: STORAGE:SIZE of a new volume. The request contains 1 GiB; the server creates a smaller volume.
 _NEW_VOLUME = "{}:1"
-KEYS_REMEDY = "Remove its EFI disk first, or clone the VM's disks into a new one."
+KEYS_REMEDY = (
+    "Remove its EFI disk first (qm set ID --delete efidisk0, which also removes its boot entries): the task then"
+    " creates a new one."
+)
 
 
 def _write_firmware(update, change):
     update.set("bios", _BOARD[change.new])
     if change.new == "uefi" and not update.value("efidisk0"):
-        keys = int(bool((change.beside or {}).get("secure_boot")))
-        update.to_set["efidisk0"] = f"{_NEW_VOLUME.format(update.storage)},efitype=4m,pre-enrolled-keys={keys}"
+        _add_efi_disk(update, bool((change.beside or {}).get("secure_boot")))
+
+
+def _add_efi_disk(update, has_keys):
+    keys = f"pre-enrolled-keys={int(has_keys)}"
+    update.to_set["efidisk0"] = f"{_NEW_VOLUME.format(update.storage)},efitype=4m,{keys}"
 
 
 def _write_secure_boot(update, change):
-    if change.new and update.to_set.get("efidisk0"):
-        update.merge("efidisk0", {"pre-enrolled-keys": "1"})
+    if update.to_set.get("efidisk0"):
+        update.merge("efidisk0", {"pre-enrolled-keys": str(int(change.new))})
+    elif update.value("bios") == _BOARD["uefi"] and not update.value("efidisk0"):
+        _add_efi_disk(update, change.new)
 
 
 def _write_tpm(update, change):
@@ -68,6 +77,9 @@ def _read_firmware(options):
 
 
 def _read_secure_boot(options):
+    """None if there is UEFI, but no EFI disk: the guest keeps no boot entries, and a task can add the disk."""
+    if _read_firmware(options) == "uefi" and "efidisk0" not in options:
+        return None
     return _read_firmware(options) == "uefi" and has_keys(options)
 
 
@@ -77,7 +89,8 @@ def _read_tpm(options):
 
 def _cost_of_secure_boot(vm, change):
     """The Secure Boot keys are stored in the EFI disk when it is created, so they cannot change later."""
-    return NEVER if vm.config.get("firmware") == "uefi" else NEXT_BOOT
+    has_efi_disk = vm.config.get("firmware") == "uefi" and change.old is not None
+    return NEVER if has_efi_disk else NEXT_BOOT
 
 
 FIRMWARE = {

@@ -248,6 +248,8 @@ def check_values(driver, label, node, keys, options):
             raise Refused(f"{label}: native: {key}: '{found[0]}' is not valid.", f"Allowed: {found[1]}.")
         if key == "cpu":
             _check_model(driver, label, node, values.parse("cpu", text).get("cputype"))
+        elif key == "machine":
+            _check_iommu(label, values.parse("machine", text))
         elif key == "boot":
             _check_order(label, values.parse("boot", text).get("order", ""), options)
         elif key == "hotplug":
@@ -265,6 +267,14 @@ def _check_memory_hotplug(label, text, options):
         raise Refused(
             f"{label}: native: hotplug: a VM with hotplug of memory and without NUMA does not start.",
             "Set native: {numa: 1} as well.",
+        )
+
+
+def _check_iommu(label, machine):
+    if machine.get("viommu") == "intel" and "q35" not in machine.get("type", ""):
+        raise Refused(
+            f"{label}: native: machine: viommu=intel needs the machine q35, and it is {machine.get('type') or 'pc'}.",
+            "Set native: {machine: 'q35,viommu=intel'}, or viommu=virtio.",
         )
 
 

@@ -78,11 +78,15 @@ def _in_sectors(entry):
     return {**entry, "size": -(-entry["size"] // _SECTOR) * _SECTOR}
 
 
-def _target(vm, slot):
+def target_meant(slot):
     """libvirt's target of a slot: sda for sata0, others are unchanged."""
     sata = _SATA.fullmatch(slot)
-    if sata:
-        return slot_name(int(sata[1]), "sd")
+    return slot_name(int(sata[1]), "sd") if sata else slot
+
+
+def _target(vm, slot):
+    if _SATA.fullmatch(slot):
+        return target_meant(slot)
     if not _TARGET.fullmatch(slot):
         raise Refused(
             f"{vm.name}: disks: '{slot}' is not a valid slot.",

@@ -24,6 +24,10 @@ KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43}"
         ("ssh-rsa AAAA me", "not a public key"),
         (KEY.replace("ed25519", "rsa"), "not a public key"),
         ("", "not a public key"),
+        (KEY[:-1], "a public key that is not complete"),
+        (KEY[:-4], "a public key that is not complete"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "a public key that is not complete"),
+        (f"{KEY}\n{KEY[:40]}", "a public key that is not complete"),
     ],
 )
 def test_text_with_which_nobody_could_log_in_is_rejected_and_not_shown(entry, what):

@@ -165,7 +165,7 @@ def test_false_and_empty_values_are_in_the_request():
     assert request.config == {"autostart": False, "iso": "", "description": "", "tags": (), "networks": {}}
 
 
-_WAITS = [("started", "ssh"), ("restarted", "ssh"), ("stopped", "state"), ("present", "state"), ("absent", "state")]
+_WAITS = [("started", "ssh"), ("restarted", "ssh"), ("present", "ssh"), ("stopped", "state"), ("absent", "state")]
 
 
 @pytest.mark.parametrize(("state", "waits"), _WAITS)

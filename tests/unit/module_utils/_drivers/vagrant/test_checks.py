@@ -243,6 +243,21 @@ def test_error_about_vm_that_was_removed_from_the_users_file(tmp_path, provider,
     assert found["state"] == ("unknown" if provider == "hyperv" else "running")
 
 
+@pytest.mark.parametrize("provider", ["hyperv", "virtualbox"])
+def test_error_about_a_users_file_that_reads_its_environment_names_the_environment_of_the_task(tmp_path, provider):
+    """In the user's shell the file may describe the VM: deleting it would be wrong advice."""
+    world = World(tmp_path, provider)
+    own = {"managed": False, "stop_mode": "force"}
+    world.vagrant.write(TWO_VMS, "Vagrantfile")
+    assert world.run("web", state="started", **own).vm
+    world.vagrant.write(TWO_VMS.replace("web", "new") + "\n# count = ENV.fetch('NODES', 2)\n", "Vagrantfile")
+    for check in (True, False):
+        message = world.run("web", state="restarted", check=check, **own).error
+        assert "reads ENV" in message
+        assert "the keyword environment of the task" in message
+        assert provider == "hyperv" or "with the environment of this task" in message
+
+
 @pytest.mark.parametrize("options", [{"managed": False}, {"managed": False, "vagrantfile": "Nosuch"}])
 def test_error_names_missing_file_of_the_user(world, options):
     file = options.get("vagrantfile", "Vagrantfile")

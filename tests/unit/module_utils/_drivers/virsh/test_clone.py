@@ -21,7 +21,7 @@ from unit.module_utils._drivers.virsh.answers import UUID, fail_second_define, f
 from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, SEED, Rich
 
 IMAGES = QemuImg(Commands())
-KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me"]}}
+KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= me"]}}
 
 
 @pytest.fixture(name="rich")

@@ -41,7 +41,7 @@ CONFIG = {
     "description": "one",
     "iso": "",
 }
-SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me"]}}
+SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= me"]}}
 
 
 @pytest.fixture(name="virsh")
