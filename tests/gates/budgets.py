@@ -19,7 +19,7 @@ ROOMS = {
     "_hosts": ((f"{_UTILS}/_hosts/",), 2_540),
     "_core, _kit, _engine, _front": (
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
-        7_615,
+        8_020,
     ),
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_410),
     "_media": ((f"{_UTILS}/_media/",), 1_890),

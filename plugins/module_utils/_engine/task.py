@@ -16,15 +16,7 @@ from .._core.planner.plan_create import creates_from_image, warnings_of_image
 from .._core.planner.simulate import simulate
 from .._core.record.mark import same
 from .._core.results.approval import Approval
-from .._core.results.vm_result import (
-    difference,
-    entry,
-    expired,
-    from_another_image,
-    not_awaited,
-    not_in_force,
-    other_cloud_init,
-)
+from .._core.results.vm_result import difference, entry, warnings_about
 from .._ports.clock import Clock, epoch
 from . import order
 from .observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE, Observer, planning_facets
@@ -406,7 +398,7 @@ class Task:
         diffs = [difference(work.plan) if predicted else work.difference for work in changed]
         errors = [work for work in self.works if work.error]
         ends = [(self._end(work, predicted), work.request) for work in self.works if not work.error]
-        warnings = [text for end in ends for text in _warnings_about(*end)]
+        warnings = [text for end in ends for text in warnings_about(*end)]
         warnings += [text for work in self.works if work.plan.changed for text in warnings_of_image(work.request)]
         warnings += [one for work in self.works if work.progress for one in (_crashed(work), work.progress.warning)]
         return Outcome(
@@ -432,10 +424,6 @@ class Task:
         notes = progress.notes if progress else {}
         end, platform = self._end(work, predicted), self.traits.platform
         return entry(end, platform, work.plan, done, work.error, notes, changed, work.digest)
-
-
-def _warnings_about(vm, request):
-    return [warn(vm, request) for warn in (not_in_force, not_awaited, from_another_image, other_cloud_init, expired)]
 
 
 def _crashed(work):

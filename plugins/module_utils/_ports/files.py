@@ -78,9 +78,8 @@ def write_packed(path, source, offset, length):
     """Write ``length`` bytes of the file ``source`` to a new gzip file."""
     from gzip import compress  # Few tasks need it.
 
-    content = compress(read_part(source, offset, length), 6)
     with explained("write", path), open(path, "wb") as file:
-        file.write(content)
+        file.write(compress(read_part(source, offset, length), 6))
 
 
 @contextmanager

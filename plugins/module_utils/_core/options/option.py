@@ -20,7 +20,7 @@ from ..units import GIB, MIB, mac_address, serial_number
 from .devices import device_id, device_of
 from .guest_conditions import page
 from .ip_config import has_fixed_address
-from .option_errors import misshapen, misspelt
+from .option_errors import check_short_form, misshapen, misspelt
 from .public_keys import public_keys
 from .user_data import user_data
 
@@ -99,9 +99,7 @@ class Option:
     def in_full(self, value, name):
         """Return the value as a dictionary; a value in the short form is that of the suboption ``short``."""
         if isinstance(value, (str, int)) and not isinstance(value, bool):
-            number = next((one for one, its in self.options.items() if its.type == "int"), None)
-            if number and str(value).isdigit():
-                raise InvalidInput(f"{name}: {value} is no {self.short}.", f"Set {name}: {{{number}: {value}}}.")
+            check_short_form(name, value, self.short, self.options)
             return {self.short: value}
         if not isinstance(value, dict):
             raise InvalidInput(

@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import re
-
 from ..errors import InvalidInput
+from ..pattern import Pattern
 
 #: There are few options, and many are short: "sise" is similar to size.
 _SIMILAR = 0.75
 #: Types of options that are text for a task.
 _TEXT = ("str", "path")
 #: Options that only this collection sets, as Ansible lists them.
-_HIDDEN = re.compile(r"\b(approval|catalogue|controller_time), ")
+_HIDDEN = Pattern(r"\b(approval|catalogue|controller_time), ")
 
 
 def error_messages(validated, unknown="Unsupported parameters"):
@@ -27,6 +26,13 @@ def error_messages(validated, unknown="Unsupported parameters"):
     if validated.unsupported_parameters:
         messages[-1] = _HIDDEN.sub("", f"{unknown}: {messages[-1]}")
     return messages
+
+
+def check_short_form(name, value, short, options):
+    """Raise InvalidInput for a number that stands for the suboption ``short``, if another one is a number."""
+    number = next((one for one, its in options.items() if its.type == "int"), None)
+    if number and str(value).isdigit():
+        raise InvalidInput(f"{name}: {value} is no {short}.", f"Set {name}: {{{number}: {value}}}.")
 
 
 def misshapen(params, options):

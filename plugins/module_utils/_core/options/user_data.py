@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import re
-
 from ..errors import InvalidInput
+from ..pattern import Pattern
 
 _HEADER = "#cloud-config"
 #: How a document for cloud-init or cloudbase-init begins, whatever its case.
@@ -15,7 +14,7 @@ _HEADERS = (
     _HEADER, "#!", "#include", "#cloud-boothook", "#part-handler", "#upstart-job", "## template: jinja", "#ps1",
     "rem cmd", "<powershell>", "<script>", "content-type:", "mime-version:",
 )  # fmt: skip
-_PATH = re.compile(r"[/~.]\S*|\S+\.(?:ya?ml|cfg|txt|sh|j2|ps1|mime)")
+_PATH = Pattern(r"[/~.]\S*|\S+\.(?:ya?ml|cfg|txt|sh|j2|ps1|mime)")
 _CONTENT = "Set the content of the file, such as lookup('ansible.builtin.file', 'user-data.yml')."
 
 

@@ -8,19 +8,19 @@ Only options that the task sets are compared. A value that cannot be read is nev
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import Refused, Unsupported
 from ..model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, UNKNOWN, Change
 from ..options.option import PLACE
+from ..pattern import Pattern
 from ..record.leases import CREATED
 from ..units import human_size, is_size
 
 #: Prefix of the cloud-init options; error messages do not show their values.
 _CLOUD_INIT = "cloud_init."
-_NUMBER = re.compile(r"(\d+)")
+_NUMBER = Pattern(r"(\d+)")
 
 
 def normalize(vm, config, traits, purge=()):

@@ -219,6 +219,11 @@ def expired(vm, request):
     return f"{vm.name}: it has expired ({iso(vm.config['expires'].at)}). To keep it, set another expires."
 
 
+def warnings_about(vm, request):
+    """Return the warnings about a VM, each a text or None."""
+    return [warn(vm, request) for warn in (not_in_force, not_awaited, from_another_image, other_cloud_init, expired)]
+
+
 def _step(step, done, note):
     return {
         "verb": step.verb,
