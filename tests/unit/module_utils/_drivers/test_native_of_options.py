@@ -248,5 +248,5 @@ def test_no_described_key_of_proxmox_is_rejected():
 
 
 def test_no_described_key_of_vmd_is_rejected():
-    values = {key: ["a"] if key == "allow" else True for key in VMM_NATIVE}
+    values = {key: ["boot"] if key == "allow" else True for key in VMM_NATIVE}
     assert [key for key, value in values.items() if _rejection(VMM["native"], key, value)] == []
