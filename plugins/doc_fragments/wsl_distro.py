@@ -246,7 +246,7 @@ options:
             address of an archive (V(https://...), a C(.wsl) file or a tarball), or the path of an archive or VHDX
             file on Windows, which is only read. The new files are in O(install_location). WSL itself downloads what
             is in its online list.
-          - If the online list does not say which version a name is, the version of the new system is compared with
+          - If the online list gives no version for a name, the version of the installed system is compared with
             that of O(image.source). Another version is removed from O(install_location), and the task fails.
           - Names and addresses are downloaded once to O(image_directory), and verified with the vendor's checksums.
             Later VMs use the stored image without a request.

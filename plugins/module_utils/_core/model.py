@@ -272,7 +272,8 @@ class Policy:
 class Request:
     """The desired state of one VM. ``config`` and ``creation`` contain only options that the task sets.
 
-    In collections, None means that the entry must be removed. A key such as ``#0`` is a position, not a name.
+    In lists of entries, such as disks, None means that the entry must be removed.
+    A key such as ``#0`` is a position, not a name.
     """
 
     name: Optional[str] = None
@@ -400,7 +401,7 @@ class Field:
     ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares the found with the requested value
     if ``==`` is too strict. ``readable`` False, or a pure function of the change that returns it: the value
     cannot be read back and is reported as not compared.
-    ``unset``: the value of a VM for which nobody has set it, if that is not empty.
+    ``unset``: the value that means "not set", if that is not empty.
     ``free_before_creation``: any value is allowed while the VM has no id. ``while_on``: the remedy for a VM that is on,
     if a restart does not help because the VM stays off after the change. ``least`` is {power state: least cost
     in it}: a suspended VM may be locked, or goes on as it was saved.
@@ -436,7 +437,8 @@ class Traits:
     ``cloned_with``: settings passed to the clone operation, such as the node; others are changed afterwards.
     ``source_near``: of several sources with one name, the one is cloned that has the same of these settings.
     ``not_cloned``: settings that a clone does not copy, because two VMs cannot share them.
-    ``instead_of_image``: settings that name what a VM is created from, as its image does; a change forgets the image.
+    ``instead_of_image``: settings that name what a VM is created from, like its image; if one changes, the image is
+    forgotten.
     ``linked_format``: the format of a disk with a backing file, if the platform reports formats. ``taken_as`` returns
     (kind, power) of the snapshot that a request takes. ``lanes_at_once``: lanes to process in parallel, to hide latency
     without overloading the platform.
@@ -444,8 +446,8 @@ class Traits:
     changed, the task does not wait until they end.
     ``synchronous_verbs``: complete when the driver returns, so the next step is sent together with them. The driver
     gets the VM as it was before the first of these steps.
-    ``slot`` returns the slot at a place of the default bus, ``slot_meant`` the one that a spelling of a task means, and
-    ``leads_bus`` whether a slot is the first one of its bus: the operating system of a VM is usually there.
+    ``slot(n)``: the n-th slot of the default bus. ``slot_meant(text)``: the slot that a task means.
+    ``leads_bus(slot)``: whether it is the first one of its bus, where the operating system usually is.
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
     ``unique_names``: no two VMs can have the same name.
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.

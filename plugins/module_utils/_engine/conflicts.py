@@ -91,7 +91,7 @@ def _source_of(plan):
 
 
 def _uses_own(planned):
-    """Return whether a plan uses what its VM holds already: the VM is started, or its disks are written."""
+    """Return whether a plan uses what its VM holds already: it starts the VM, or writes to its disks."""
     has_any = any(planned.before.config.get(field) for field in ("disks", "port_forwards"))
     is_used = is_started(planned.before.power, planned.after.power)
     return has_any and (is_used or any(step.verb == "restore" for step in planned.steps))

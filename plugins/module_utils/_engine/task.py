@@ -26,7 +26,8 @@ from .observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE, Observer, plann
 class Work:
     """One VM of a task: the request, the observed VM, its plan, and its progress when the plan is carried out.
 
-    ``after`` are the works that must be complete before this one begins, ``source`` is that of the source of a clone.
+    ``after``: each Work that must be complete before this one begins. ``source``: for a clone, the Work of its
+    source.
     ``conflict`` is (message, remedy) if other VMs hold what the plan claims; ``released`` is what earlier plans let go
     of. ``place`` is where the VM is, None if all VMs of the task are at the same place. A driver without claims is a
     place of its own. ``digest`` is that of the plan; None if the task was rejected.
@@ -272,7 +273,7 @@ class Task:
 
     @cached_property
     def claims(self):
-        """How the platform identifies what VMs share; a task without changes saves the time of the import."""
+        """How the platform identifies what VMs share. Imported by the first use: a task without changes has none."""
         return getattr(self.driver, "claims", None)
 
     def add(self, requests, is_pruned=False):

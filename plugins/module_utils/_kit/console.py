@@ -12,8 +12,8 @@ from .._core.results.console import MOST_BYTES, ConsoleLog
 def console_log(paths, files, elsewhere=""):
     """Return the ConsoleLog of a VM. ``paths`` are the files of its serial ports, the first port first.
 
-    ``files`` is the port; ``elsewhere`` is the connection to another host if the files are there. An error is the
-    reason that is reported: the other VMs of the task have their lines.
+    ``files`` is the port; ``elsewhere`` is the connection to another host if the files are there. If the log of one
+    VM cannot be read, the error is reported as the reason, and the other VMs still have their lines.
     """
     log = ConsoleLog()
     if paths and elsewhere:

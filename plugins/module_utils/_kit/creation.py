@@ -37,7 +37,8 @@ class Creations:
         return self._ids.get(name)
 
     def is_complete(self, name, is_finished):
-        """Return whether this task has created the VM already; ``is_finished(id)`` reads whether it is complete."""
+        """Return whether an earlier attempt of this task has completed the VM; ``is_finished(id)`` reads whether a VM
+        is complete."""
         return name in self._ids and bool(is_finished(self._ids[name]))
 
     def check_own(self, name, vm_id):
@@ -50,7 +51,7 @@ class Creations:
 def undone_on_failure(undo, *doubtful):
     """If the block fails, call ``undo(error)``; not for errors of the classes ``doubtful``.
 
-    After these it is not known what was done, or the platform is only busy: the step is sent again. ``undo`` can return
+    Such an error leaves open what was done, or the platform is only busy: the step is sent again. ``undo`` can return
     the error to raise instead of the first one. If it fails itself, the next task removes or completes what is left.
     """
     try:

@@ -36,7 +36,8 @@ class Driver(Protocol):
         May return warnings.
 
         ``released`` are {(kind, identity)} of claims (``claims.py``) that earlier plans of the task let go of: files
-        that they delete, and ports that they stop to use. The source of a clone that the task creates has no id.
+        that they delete, and ports that they stop to use. If the task also creates the source of a clone, this source
+        has no id yet.
         """
 
     def lane(self, vm: Vm) -> str:
@@ -132,7 +133,8 @@ class KnowsVersions(Protocol):
 
 
 class KnowsWhere(Protocol):
-    """Implemented by drivers whose host or cluster can be set in the environment: it is part of an approved plan."""
+    """Implemented by drivers that can get their host or cluster from the environment. An approved plan contains the
+    host or cluster."""
 
     where: str
 

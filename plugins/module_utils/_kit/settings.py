@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A driver's settings, one row for each: what the platform supports, and how it reads, checks and writes it.
 
-A table of rows is {kind of change: Setting}, in the order in which the platform has to be written to. Traits, reading,
-normalizing, writing and the conflicts of ``native`` follow from it. A row may also be for a whole collection or record,
+A table of rows is {kind of change: Setting}, in the order in which the platform has to be written to. All else
+follows from it: the traits, how a value is read, normalized and written, and which keys of ``native`` are rejected.
+A row may also be for a whole collection or record,
 beside rows for its attributes: ``disks`` beside ``disks.add`` and ``disks.size``. It has functions, but no cost.
 """
 

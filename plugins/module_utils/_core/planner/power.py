@@ -4,7 +4,8 @@
 """The power table: requested state and current power state -> moves. The planner reads it.
 
 The first text of an entry are the graceful moves, the second one (if it differs) those with ``stop_mode: force``.
-``create`` needs a source for the VM. ``refused``: the change is not possible, and this has to be done first.
+``create`` needs a source for the VM. ``refused``: the change is not possible in this state; the text says what has to
+be done first.
 """
 
 from __future__ import annotations

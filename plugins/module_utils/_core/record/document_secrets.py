@@ -59,7 +59,8 @@ def secrets_in_document(value):
 def without_secrets(value):
     """Return a document with a mark in the place of each literal secret, and of nothing else: for a digest of it.
 
-    It is left out only if the last word of its name says that it is one, and no interpreter can execute it. Otherwise,
+    A value is left out only if the last word of its name means a secret, such as ``password``, and no interpreter can
+    execute the value. Otherwise,
     a changed command would be taken for a changed secret, such as that of ``PASSWORD_COMMAND``.
     """
     if isinstance(value, dict):

@@ -199,7 +199,8 @@ def parsed(text):
 
 
 def _with_todays_keys(mark):
-    """Return a mark of an earlier version with the keys of today: ``new``, and ``adding`` to an existing VM."""
+    """Return a mark of an earlier version with today's keys: ``new`` (a VM that is being created) and ``adding``
+    (something is being added)."""
     if "new" in mark:
         mark["unfinished"] = mark.pop("new")
     if "adding" in mark:

@@ -140,7 +140,7 @@ def connections(params, options):
 
 
 def texts_of(value, given):
-    """Return the texts of the plans of this task on this host, and no others: there may be many."""
+    """Return only the texts of the plans of this task on this host; all texts together may be too long to show."""
     entries = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
     return [one for one in entries if all(one.get(key) == given.get(key) for key in (HOST, TASK))]
 

@@ -94,8 +94,8 @@ class HoldsClaims:
     """How a platform identifies what VMs share, and what they hold; ``claims`` of a driver is one.
 
     ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``lists_all``:
-    ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place`` is set if the
-    VMs of a task are at several places: (machine, instance).
+    ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place``, as (machine,
+    instance), is set if the VMs of a task are at several places.
     """
 
     file_options: Sequence[str] = ()
@@ -385,7 +385,7 @@ def kept_disks(own, deleted):
 
 
 def _of_restore(moment, after):
-    """The disks are written. Entries that were different in the snapshot claim what they had then."""
+    """The disks are written. If an entry had other values in the snapshot, these are claimed."""
     before, restored = moment.before.config, moment.vm.config
     mine = [claim for claim in after if claim.kind == FILE and claim.mode == WRITE]
     for field, key in sorted({*_entries(before), *_entries(restored)}, key=str):
