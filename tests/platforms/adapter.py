@@ -54,6 +54,8 @@ class Adapter:
     consent: ClassVar = {}
     #: The options for a snapshot with separate files for disk and memory.
     snapshot_with_memory: ClassVar = {"include_memory": True}
+    #: Whether a NIC can be without a network: its source is an empty text.
+    has_nic_without_network = False
     #: Whether there are modules for snapshots.
     has_snapshots = True
     #: Whether a snapshot contains the data on the disks.

@@ -77,7 +77,7 @@ def test_one_playbook_creates_changes_and_removes_vms(platform, results):
         (DB, STOPPED, "second", []),
         (WEB, STOPPED, "", ["changed"]),
     ]
-    assert "Did you mean cpus?" in result_of["wrong option"]["msg"]
+    assert "Use cpus instead." in result_of["wrong option"]["msg"]
     if not platform.has_snapshots:
         assert "not supported on" in result_of["snapshot"]["msg"]
     assert [vm["name"] for vm in result_of["prune"]["vms"]] == [WEB, DB]

@@ -59,6 +59,7 @@ class Platform(WindowsAdapter):
     unusable: ClassVar = frozenset({"firmware", "secure_boot_template", "minimum_memory", "maximum_memory"})
     slots = ("SCSI 0:0", "SCSI 0:1")
     nic: ClassVar = {"type": "network", "source": "lan"}
+    has_nic_without_network = True
     cloneable_nic: ClassVar = {"type": "network", "source": "lan"}
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     native_values = (({"Memory.Priority": 10}, 10), ({"Memory.Priority": 80}, 80))

@@ -50,6 +50,7 @@ class Platform(Adapter):
     unusable: ClassVar = frozenset({"cpus"})
     slots = ("disk0", "disk1")
     has_snapshots = linked_disks_grow = False
+    has_nic_without_network = True
     has_terminals = True
     native_values = (({"sev": True}, True), ({"sev": False}, False))
     #: The settings with which a VM was started by hand are known from vmd.

@@ -45,9 +45,6 @@ def _form():
         Refused("disk size", {"name": [KNOWN], "disks": [{"size": "big"}]}, ("disks", "'big'", "20G")),
         Refused("cpus zero", {"name": [KNOWN], "cpus": 0}, ("cpus", "0", "1 or more")),
         Refused("mac", {"name": [KNOWN], "networks": [{"mac": "52:54"}]}, ("networks", "52:54", "six pairs")),
-        Refused(
-            "network empty", {"name": [KNOWN], "networks": [{"source": ""}]}, ("networks[0].source", "empty", "omit")
-        ),
         Refused("colours", {"name": [KNOWN], "description": "\x1b[32mok"}, ("description", "x1b", "Remove it")),
         Refused("timeout zero", {"name": [KNOWN], "timeout": 0}, ("timeout", "0", "1 or more")),
         Refused("purge without list", {"name": [KNOWN], "purge": ["disks"]}, ("purge", "disks", "[] for none")),
@@ -55,6 +52,12 @@ def _form():
             "source for two", {"name": [NEW, OTHER], "disks": [{"source": "/x"}]}, ("disks", "several", "one name")
         ),
     ]
+
+
+def _network(platform):
+    empty = {"name": [KNOWN], "networks": [{"source": ""}]}
+    words = ("networks[0].source", "empty", "omit")
+    return [] if platform.has_nic_without_network else [Refused("network empty", empty, words)]
 
 
 def _platform_wide(platform):
@@ -143,5 +146,7 @@ def _backend():
 def refusals(platform):
     of_host = [*_of_files(platform), *_backend()] if platform.handles_files else []
     cases = [_as_lacking(platform, case) for case in (*_platform_wide(platform), *of_host)]
-    forms = [Refused(one.label, one.options, _never(platform, one) or one.words) for one in _form()]
+    forms = [
+        Refused(one.label, one.options, _never(platform, one) or one.words) for one in (*_form(), *_network(platform))
+    ]
     return [*forms, *cases, *platform.own_refusals(KNOWN, NEW)]

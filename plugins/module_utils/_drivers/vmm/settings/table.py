@@ -128,7 +128,10 @@ def config_of(definition, mark, image_of, native_keys=(), birth=None):
 
 def not_modelled(definition):
     """Return {path: reason} of the parts of a block that no option sets."""
-    nics = {number: " ".join(filter(None, (nic.device, nic.rest))) for number, nic in enumerate(definition.nics)}
+    nics = {
+        number: " ".join(filter(None, (nic.device, "locked" if nic.locked else "", nic.rest)))
+        for number, nic in enumerate(definition.nics)
+    }
     return {f"interfaces.{number}": f"No option sets this part: {rest}." for number, rest in nics.items() if rest}
 
 
