@@ -31,6 +31,7 @@ from .plan_create import (
     as_choice,
     check_adopted,
     check_creatable,
+    check_name,
     check_source,
     config_of_clone,
     config_to_recreate,
@@ -100,6 +101,8 @@ def _plan(task):
     if task.vm.power == ABSENT and task.source is not None and task.source.busy:
         return Plan(task.vm, task.vm, busy=f"its source '{task.source.name}': {task.source.busy}")
     if task.vm.power == ABSENT:
+        if task.request.state != "absent":
+            check_name(task.vm, task.request, task.traits)
         return _planned(task, _create_steps(_normalized(task, _vm_to_create(task))))
     return _plan_existing(_normalized(task, task.vm))
 

@@ -123,18 +123,26 @@ def find_snapshot(vm, name):
     return next((one for one in vm.snapshots if name is not None and name in (one.name, one.id)), None)
 
 
+def check_name(vm, request, traits):
+    """Raise Refused if no new VM can have this name. Values that follow from the name are checked after it."""
+    fault = _has_source(vm, request, traits) and traits.name_fault(request.name)
+    if fault:
+        raise Refused(f"{request.name}: no VM can be created with this name: {fault}.", "Choose another name.")
+
+
+def _has_source(vm, request, traits):
+    return vm.recipe or any(_is_set(request, option) for option in traits.sources)
+
+
 def check_creatable(vm, request, traits, known, source):
-    """Raise if the task sets no source for the new VM, or if a VM of this name or id cannot be created."""
+    """Raise if the task sets no source for the new VM, or if no VM can be created with this id."""
     if request.id and (traits.id_fault is None or not request.name):
         raise NotFound(f"{request.label}: there is no VM with ID {request.id}.", known_names(known, request.label))
-    if not vm.recipe and not any(_is_set(request, option) for option in traits.sources):
+    if not _has_source(vm, request, traits):
         empty = [option for option in traits.sources if option in request.config]
         now = f" In this task, {as_choice(empty)} has no new entry." if empty else ""
         creation = f"To create it, set {as_choice(traits.sources)}.{now} " if traits.sources else ""
         raise NotFound(f"{request.label}: the VM does not exist.", f"{creation}{known_names(known, request.label)}")
-    fault = traits.name_fault(request.name)
-    if fault:
-        raise Refused(f"{request.name}: no VM can be created with this name: {fault}.", "Choose another name.")
     fault = request.id and traits.id_fault(request.id)
     if fault:
         raise Refused(f"{request.name}: no VM can be created with ID '{request.id}': {fault}.", "Choose another ID.")

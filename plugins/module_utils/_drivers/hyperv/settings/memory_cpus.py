@@ -30,7 +30,13 @@ def _cost_of_memory(observer, vm, change):
     is_dynamic = vm.config.get("dynamic_memory") or change.beside.get("dynamic_memory")
     build = observer.host.build if observer and observer.host else None
     is_live = vm.power == STOPPED or (vm.power == RUNNING and (build is None or build >= _LIVE_MEMORY_SINCE))
-    return LIVE if is_live and not is_dynamic else POWER_OFF
+    return LIVE if is_live and not is_dynamic and (vm.power == STOPPED or _changes_alone(vm, change)) else POWER_OFF
+
+
+def _changes_alone(vm, change):
+    """Whether the task changes no ``native`` setting of the memory: one call with both fails while a VM runs."""
+    found, wanted = vm.config.get("native") or {}, change.beside.get("native") or {}
+    return all(found.get(key) == value for key, value in wanted.items() if key.startswith("Memory."))
 
 
 def _cost_of_limit(sign, vm, change):
