@@ -29,7 +29,7 @@ MUTATIONS = (
         "not error or cannot_say(error)",
         _FIRST,
     ),
-    Mutation("device-of-the-host-is-judged", _ROOM, "for path in _HOST_DEVICES:\n    ...", "pass", _FIRST),
+    Mutation("device-of-the-host-is-judged", _ROOM, "for path in _OF_PREPARED_HOSTS:\n    ...", "pass", _FIRST),
     Mutation("dropped-value-is-accepted", _ROOM, "if not is_kept:\n    ...", "if False:\n    ...", _FIRST),
     Mutation("value-of-qemu-is-compared", _ROOM, 'if ":" in key:\n    ...', "if False:\n    ...", _FIRST),
     Mutation(

@@ -24,8 +24,9 @@ from .settings.native import same_native
 _TEST_DRIVER = "test:///default"
 #: Steps that store a definition which the driver itself has built.
 _STORING = ("create", "clone", "configure")
-#: Devices that libvirt rejects here although it can store them, and start the VM (libvirt 9.0.0: PCI and USB).
-_HOST_DEVICES = ("devices/hostdev", "devices/interface[@type='hostdev']")
+#: What libvirt rejects here until the host is prepared, although it can store it (libvirt 9.0.0): PCI and USB devices,
+#: and huge pages without a mounted hugetlbfs.
+_OF_PREPARED_HOSTS = ("devices/hostdev", "devices/interface[@type='hostdev']", "memoryBacking/hugepages")
 
 
 @dataclass
@@ -157,7 +158,7 @@ def _file(folder, name, definition):
 def _judging(folder, name, definition):
     """The command that judges a definition. libvirt finds devices of the host only when it starts a VM."""
     copy = Definition(definition.text())
-    for path in _HOST_DEVICES:
+    for path in _OF_PREPARED_HOSTS:
         copy.remove(path)
     return ("domxml-to-native", "qemu-argv", "--xml", _file(folder, name, copy))
 
