@@ -100,7 +100,7 @@ def _selected(target, by_key):
 
 
 def _plain(config):
-    """Return the settings that are texts: others cannot be told apart by a set."""
+    """Return the settings that are texts: only these can be in a set."""
     return {name: value for name, value in config.items() if isinstance(value, str)}
 
 

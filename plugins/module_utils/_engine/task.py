@@ -325,7 +325,7 @@ class Task:
             self._resolve_image(work)
 
     def _source_of(self, work):
-        """Return which source a clone has: its name, and what tells several VMs with that name apart."""
+        """Return which source a clone has: its name, and the settings in which several VMs with that name differ."""
         settings = work.request.config
         near = tuple((name, settings[name]) for name in sorted(self.traits.source_near) if settings.get(name))
         return order.source_of(work), near
@@ -378,8 +378,8 @@ class Task:
         error = None
         try:
             self.observer.warnings += self.driver.preflight(work.plan, work.released) or ()
-            if hasattr(self.driver, "settled"):
-                work.plan = self.driver.settled(work.plan)
+            if hasattr(self.driver, "with_choices"):
+                work.plan = self.driver.with_choices(work.plan)
             is_awaited = work.request.awaits(work.plan.after) and work.request.policy.wait_for == "cloud_init"
             if is_awaited and hasattr(self.driver, "check_agent"):
                 self.driver.check_agent(work.plan)

@@ -95,10 +95,10 @@ class ResolvesImages(Protocol):
         """
 
 
-class Settles(Protocol):
+class ChoosesSettings(Protocol):
     """Implemented by drivers that choose settings of new VMs in ``preflight``, such as the node of a cluster."""
 
-    def settled(self, plan: Plan) -> Plan:
+    def with_choices(self, plan: Plan) -> Plan:
         """Return the plan with what was chosen, so that check mode, the diff and the approved plan show it."""
 
 

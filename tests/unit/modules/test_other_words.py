@@ -106,7 +106,7 @@ def test_each_word_for_a_suboption_names_a_suboption(option_name):
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_word_in_a_task_for_all_platforms_gets_what_this_platform_accepts(platform):
-    """An option of the platform alone belongs in ``options``; nothing else is told to be written there."""
+    """An option of the platform alone belongs in ``options``; no remedy names another one there."""
     module = PLATFORMS[platform].vm
     shared, own = declaration_of("vm").options, declaration_of(module).options
 

@@ -193,7 +193,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         if None in ids and not self.is_acting:
             self.space.new_names.append(plan.after.name)
 
-    def settled(self, plan):
+    def with_choices(self, plan):
         """The plan with the node that was chosen for its new VM."""
         node = self.resources.assigned.nodes.get(plan.after.name)
         return plan if node is None else with_settings_of_new(plan, {"node": node})

@@ -92,18 +92,18 @@ class Start:
 
     def _disk(self, text):
         kind, path = images.kind_and_path(self.call.host, text)
-        try:
-            self.disks.append([kind, self.call.host.resolve(path)])
-        except OSError as reason:
-            shown = f": {path}" if self.call.release >= "7.8" else ""
-            raise Failure(f"vmctl: invalid disk path{shown}: {reason.strerror}\n") from None
+        self.disks.append([kind, self._resolved(path, "disk")])
 
     def _cdrom(self, path):
+        self.cdrom = self._resolved(path, "iso image")
+
+    def _resolved(self, path, what):
+        """The file of a path; the error about one that does not exist names it since OpenBSD 7.8."""
         try:
-            self.cdrom = self.call.host.resolve(path)
+            return self.call.host.resolve(path)
         except OSError as reason:
             shown = f": {path}" if self.call.release >= "7.8" else ""
-            raise Failure(f"vmctl: invalid iso image path{shown}: {reason.strerror}\n") from None
+            raise Failure(f"vmctl: invalid {what} path{shown}: {reason.strerror}\n") from None
 
     def _kernel(self, path):
         try:

@@ -29,8 +29,9 @@ def value_after(vm, config, option, default=None):
 def _cost_of_memory(observer, vm, change):
     is_dynamic = vm.config.get("dynamic_memory") or change.beside.get("dynamic_memory")
     build = observer.host.build if observer and observer.host else None
-    is_live = vm.power == STOPPED or (vm.power == RUNNING and (build is None or build >= _LIVE_MEMORY_SINCE))
-    return LIVE if is_live and not is_dynamic and (vm.power == STOPPED or _changes_alone(vm, change)) else POWER_OFF
+    can_change_live = (build is None or build >= _LIVE_MEMORY_SINCE) and _changes_alone(vm, change)
+    is_live = vm.power == STOPPED or (vm.power == RUNNING and can_change_live)
+    return LIVE if is_live and not is_dynamic else POWER_OFF
 
 
 def _changes_alone(vm, change):

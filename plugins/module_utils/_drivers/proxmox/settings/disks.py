@@ -18,7 +18,7 @@ UNUSED = Pattern(r"unused\d+")
 #: Volumes with the state of the firmware and of the TPM.
 STATE_VOLUMES = ("efidisk0", "tpmstate0")
 VOLUME = Pattern(r"[A-Za-z][\w.-]*:[^\s,]+")
-#: The content of a volume that is no disk, in its name.
+#: In the name of a volume: content other than a disk.
 _KIND = Pattern(r"[^:]+:(iso|import|vztmpl|snippets|backup)/")
 _OPTION_OF_KIND = {
     "iso": "For an ISO image use the option iso.",

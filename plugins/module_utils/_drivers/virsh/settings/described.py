@@ -98,7 +98,7 @@ _EXPECTED = (
 _ONCE = ("serial", "console", "video", "audio", "memballoon", "rng", "watchdog", "tpm", "channel", "input", "graphics")
 #: libvirt adds as many as a VM needs.
 _ADDED = ("controller", "emulator")
-#: {element: what tells devices apart of which a VM has one each}
+#: {element: the attribute by which devices differ of which a VM has one each}
 _KEYS = {"channel": "target@name", "input": "@type", "watchdog": "@model"}
 #: Values that options describe alike.
 _ALIKE = {"devices/disk@device": ("disk", "lun"), "cpu/feature@policy": ("force", "require")}
@@ -128,8 +128,12 @@ def not_modelled(definition):
     """{path: reason} of all that a task cannot describe: what no setting contains, and a new VM has not."""
     parts = [part for part in _parts_below(definition.root) if not _ASSIGNED.fullmatch(part.plain)]
     unread = _Unread(definition)
-    named = [part for part in parts if unread.is_named(part)]
-    kept = {"metadata", *(step for part in parts if part not in named for step in part.steps)}
+    named, kept = [], {"metadata"}
+    for part in parts:
+        if unread.is_named(part):
+            named.append(part)
+        else:
+            kept.update(part.steps)
     found = [next(step for step in part.steps if step not in kept) for part in named]
     emulated = {"virt_type": _EMULATED} if definition.root.get("type") == "qemu" else {}
     return {**dict.fromkeys(found, _REASON), **dict.fromkeys(_missing(definition), _MISSING), **emulated}

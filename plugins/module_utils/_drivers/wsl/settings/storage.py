@@ -87,14 +87,12 @@ def _normalized_path(option, vm, path, _observer):
     return windows_path(vm, option, path) if path else path
 
 
-def _normalized_location(vm, path, _observer):
+def _normalized_location(vm, path, observer):
     """Return the directory of a distribution. Raises Refused for one in which WSL cannot create or start it."""
-    if not path:
+    path = _normalized_path("install_location", vm, path, observer)
+    if not path or _is_same_path(vm.config.get("install_location"), path):
         return path
-    path = windows_path(vm, "install_location", path)
     label = f"{vm.name}: install_location: {path}"
-    if _is_same_path(vm.config.get("install_location"), path):
-        return path
     if is_root(path):
         raise Refused(
             f"{label} is the root directory of a drive, and WSL cannot install a distribution there.",
