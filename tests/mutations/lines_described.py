@@ -26,7 +26,7 @@ MUTATIONS = (
     Mutation("image-is-described-beside-its-disk", _ROOM, "any(part.path == first for part in parts)", "False", _TASKS),
     Mutation("one-name-of-two-vms-is-described", "_engine/inspect.py", "known[vm.name] > 1", "False", _FOREIGN),
     Mutation(
-        "native-of-libvirt-is-not-described", "_drivers/virsh/settings/described.py::described_native",
+        "native-of-libvirt-is-not-described", "_drivers/virsh/settings/native.py::described_native",
         "if found[_] == mode and _:\n    ...", "if True:\n    ...", _FOREIGN,
     ),
     Mutation("template-in-a-text-is-resolved", _WRITTEN, "_TEMPLATE.search(value)", "None", _YAML),

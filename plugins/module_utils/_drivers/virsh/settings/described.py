@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a definition has besides the settings of options, to describe a VM: paths of ``native``, and all else."""
+"""What a definition has besides the settings of options and the paths of ``native``, to describe a VM."""
 
 from __future__ import annotations
 
@@ -13,28 +13,13 @@ from typing import Optional
 
 from ...._core.options.devices import PCI
 from ...._kit.unread import differs, is_read
-from ...._tools.domain_xml import ARCHITECTURE, DEFAULT_MACHINE_TYPE, file_of, target_of
+from ...._tools.domain_xml import ARCHITECTURE, file_of, target_of
 from .devices import type_of
 from .disks import iso_drive
 from .firmware import is_by_files, nvram_of
-from .native import same_native
+from .native import CPUS
 from .table import config_of
 
-#: {path of native: its value in a new VM, None if it is missing}
-_PATHS = {
-    "os/type@machine": DEFAULT_MACHINE_TYPE,
-    "os/kernel": None,
-    "os/initrd": None,
-    "os/cmdline": None,
-    "cpu@mode": None,
-    "cpu/model": None,
-    "on_poweroff": "destroy",
-    "on_reboot": "restart",
-    "on_crash": "destroy",
-    "iothreads": None,
-}
-#: CPUs of new VMs, by the type of the domain: cpu@mode and cpu/model.
-_CPUS = {"kvm": ("host-passthrough", None), "qemu": ("custom", "qemu64")}
 #: What libvirt chooses for each VM, or what has no effect on the guest.
 _ASSIGNED = re.compile(
     r"(?:name|uuid|vcpus/.*|devices/[\w-]+/(?:address|alias)@.*|devices/(?:disk|cdrom)/backingStore\b.*)(?:=.*)?", re.S
@@ -111,19 +96,6 @@ _EMULATED = "It is qemu. The option is used at creation only, and its default is
 _HIDDEN = "devices/graphics@passwd"
 
 
-def described_native(definition):
-    """{path of native: value} of the values that a new VM does not have."""
-    found = {path: definition.native(path) for path in _PATHS}
-    mode, model = _CPUS.get(definition.root.get("type"), (None, None))
-    if found["cpu@mode"] == mode and found["cpu/model"] in (None, model):
-        found.update({"cpu@mode": None, "cpu/model": None})
-    return {
-        path: value
-        for path, value in found.items()
-        if value and not (_PATHS[path] and same_native(value, _PATHS[path]))
-    }
-
-
 def not_modelled(definition):
     """{path: reason} of all that a task cannot describe: what no setting contains, and a new VM has not."""
     parts = [part for part in _parts_below(definition.root) if not _ASSIGNED.fullmatch(part.plain)]
@@ -147,7 +119,7 @@ def unread_secrets(definition):
 
 def _missing(definition):
     """The paths of what new VMs have, and this one has not."""
-    if definition.root.get("type") not in _CPUS:
+    if definition.root.get("type") not in CPUS:
         return []
     found = [path for path in _EXPECTED if definition.root.find(path) is None]
     disks = definition.drives("disk", "lun")

@@ -11,7 +11,7 @@ from ...._core.errors import Refused
 from ...._core.pattern import Pattern
 from ...._kit.native_paths import CONDITION, check_path, has_option, option_for
 from ...._kit.settings import Setting
-from ...._tools.domain_xml import file_of, split_path
+from ...._tools.domain_xml import DEFAULT_MACHINE_TYPE, file_of, split_path
 from .disks import iso_drive
 
 #: Names of QEMU's versioned machine types without the version, by their alias.
@@ -35,6 +35,21 @@ _NESTED = ("svm", "vmx")
 _NO_SETTINGS = {r"name\b": "name", r"uuid\b": "id", r"metadata\b": "tags"}
 #: Paths that libvirt sets itself if the firmware is selected by the option firmware.
 _FIRMWARE_FILES = Pattern(r"os/(loader|nvram)(?![\w])")
+#: {path of native: its value in a new VM, None if it is missing}
+_DESCRIBED = {
+    "os/type@machine": DEFAULT_MACHINE_TYPE,
+    "os/kernel": None,
+    "os/initrd": None,
+    "os/cmdline": None,
+    "cpu@mode": None,
+    "cpu/model": None,
+    "on_poweroff": "destroy",
+    "on_reboot": "restart",
+    "on_crash": "destroy",
+    "iothreads": None,
+}
+#: CPUs of new VMs, by the type of the domain: cpu@mode and cpu/model.
+CPUS = {"kvm": ("host-passthrough", None), "qemu": ("custom", "qemu64")}
 
 
 def same_native(found, requested):
@@ -47,6 +62,19 @@ def same_native(found, requested):
         return True
     versioned = _VERSIONED_MACHINE_TYPES.get(requested)
     return versioned is not None and bool(re.fullmatch(rf"{versioned}-[\w.-]+", found))
+
+
+def described_native(definition):
+    """{path of native: value} of the values that a new VM does not have."""
+    found = {path: definition.native(path) for path in _DESCRIBED}
+    mode, model = CPUS.get(definition.root.get("type"), (None, None))
+    if found["cpu@mode"] == mode and found["cpu/model"] in (None, model):
+        found.update({"cpu@mode": None, "cpu/model": None})
+    return {
+        path: value
+        for path, value in found.items()
+        if value and not (_DESCRIBED[path] and same_native(value, _DESCRIBED[path]))
+    }
 
 
 def versioned_machine(machine):

@@ -23,7 +23,7 @@ from .display import DISPLAY
 from .firmware import BOOT_ORDER, FIRMWARE
 from .hardware import HARDWARE
 from .memory_cpus import MEMORY_CPUS, NESTED
-from .native import NATIVE
+from .native import NATIVE, described_native
 from .networks import NICS
 from .nvram import NVRAM
 from .port_forwards import FORWARDS
@@ -71,8 +71,6 @@ def config_of(definition, sizes, own_files=frozenset(), native_keys=()):
         "iso": read_iso(definition, own_files),
     }
     if native_keys is None:
-        from .described import described_native  # Most tasks do not need it.
-
         config["native"] = described_native(definition)
     elif native_keys:
         config["native"] = {key: definition.native(key) for key in native_keys}

@@ -17,9 +17,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import IN_MARK
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import described_native
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import disk_element
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import NATIVE
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import (
+    NATIVE,
+    described_native,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
