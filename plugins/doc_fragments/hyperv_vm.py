@@ -330,6 +330,11 @@ options:
         description:
           - Format of a new disk.
         type: str
+      directory:
+        description:
+          - Directory in which a new disk is created, if not in that of the other files of the VM. It must exist.
+          - An existing disk is never moved; if it is in another directory, the task fails.
+        type: str
       source:
         description:
           - Existing disk to attach unchanged. It is not deleted with the VM.

@@ -393,6 +393,12 @@ options:
           - Storage of the disk. A new disk is created there; an existing disk is moved there.
           - Supported only on V(proxmox).
         type: str
+      directory:
+        description:
+          - Directory in which a new disk is created, if not in that of the other files of the VM. It must exist.
+          - An existing disk is never moved; if it is in another directory, the task fails.
+          - Supported only on V(libvirt), V(virtualbox) and V(hyperv).
+        type: path
       source:
         description:
           - Existing disk to attach unchanged. It is not deleted with the VM.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import nullcontext
 from pathlib import Path
@@ -149,6 +150,18 @@ class Adapter:
             command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, __file__]
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         return str(path)
+
+    def folder_with(self, file=""):
+        """Another directory of the host than that of the VMs' files, with this file."""
+        folder = self.storage / "elsewhere"
+        folder.mkdir(exist_ok=True)
+        if file:
+            (folder / file).write_bytes(b"of somebody else")
+        return str(folder)
+
+    def in_folder(self, folder):
+        """Names of the files in a directory."""
+        return sorted(os.listdir(folder))
 
     def bring(self, names, obeying=()):
         """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` shut down on request."""

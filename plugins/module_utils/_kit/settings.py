@@ -11,12 +11,13 @@ beside rows for its attributes: ``disks`` beside ``disks.add`` and ``disks.size`
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable, Optional
 
 from .._core.errors import Refused
-from .._core.model import COLLECTIONS, Field
+from .._core.model import ABSENT, COLLECTIONS, NEVER, Field
 from .._core.units import human_size
 
 
@@ -108,6 +109,40 @@ def _values(kind, config):
             yield f"{field}.{key}.{attribute}", (entry or {}).get(attribute)
     else:
         yield kind, (config.get(field) or {}).get(attribute)
+
+
+def check_directories(vm, disks, folder_of=os.path.dirname, identity=os.path.realpath):
+    """Raise Refused for a ``directory`` of a disk that is in another one."""
+    present = vm.config.get("disks") or {}
+    for slot, disk in disks.items():
+        if disk and disk.get("directory"):
+            _check_directory(
+                f"{vm.name}: disks.{slot}", disk, folder_of, identity, vm.power == ABSENT, present.get(slot)
+            )
+
+
+def _check_directory(about, disk, folder_of, identity, is_new, present):
+    """``present`` is the disk as it is, or as a clone's source has it; None: there is none."""
+    directory, found = disk["directory"], (present or {}).get("source")
+    if disk.get("source"):
+        raise Refused(
+            f"{about}: source and directory are both set, and an existing file is never moved.", "Remove one."
+        )
+    if is_new and present is not None:
+        raise Refused(
+            f"{about}.directory: the clone creates this disk in the same directory as its other disks.",
+            "Set storage_path for all disks of the clone, or omit directory.",
+        )
+    if present is not None and not (found and identity(folder_of(found)) == identity(directory)):
+        raise Refused(
+            f"{about}.directory: the disk is {found or 'not a file'}, not in {directory}, and an existing disk is never"
+            " moved.",
+            "Set the directory that it is in, or omit the option.",
+        )
+
+
+#: The row of disks.directory. ``check_directories`` has compared it with the file of the disk.
+DIRECTORY = Setting(cost=NEVER, same=lambda found, asked: True)
 
 
 def in_order(settings, changes):

@@ -112,6 +112,16 @@ class Platform(WindowsAdapter):
     def medium(self):
         return _MEDIUM
 
+    def folder_with(self, file=""):
+        self.host.files.make("C:\\elsewhere")
+        if file:
+            self.host.files.put(f"C:\\elsewhere\\{file}", b"of somebody else")
+        return "C:\\elsewhere"
+
+    def in_folder(self, folder):
+        inside = f"{folder}\\".lower()
+        return sorted(path[len(inside) :] for path in self.host.files.contents if path.startswith(inside))
+
     def all_names(self):
         return [vm.name for vm in self.host.vms]
 

@@ -190,6 +190,7 @@ DISK = {
     "size": Size(unit=GIB),
     "format": Filled(),
     "storage": Filled(),
+    "directory": Filled("path", absolute=True),
     "source": Filled("path", unique="file", compared=True, absolute=True),
     "serial": Option(normalize=serial_number),
     "state": Option(choices=("present", "absent"), default="present"),

@@ -234,7 +234,7 @@ def _check_folders(host, new):
     for item in new:
         folders.setdefault(host.folder(item), []).append(item)
     for folder, items in folders.items():
-        option = items[0].option if items[0].option in host.own_folder else host.folder_option
+        option = items[0].option if items[0].option in host.own_folder else _folder_option(host, items[0])
         about, kind = f"{host.name}: {option}", host.kind(folder)
         if not kind and not host.creates_folder(folder):
             raise NotFound(
@@ -245,6 +245,11 @@ def _check_folders(host, new):
             raise Refused(f"{about}: {folder} is not a directory.", "Use another directory.")
         if kind and not all(item.option in host.by_platform for item in items) and not host.may_write(folder):
             raise Refused(f"{about}: {folder} is not writable.", host.write_remedy)
+
+
+def _folder_option(host, item):
+    """Return the option that sets the directory of a new file."""
+    return f"{item.option}.directory" if item.disk.get("directory") else host.folder_option
 
 
 def _check_new(host, item, deleted):
@@ -275,6 +280,11 @@ def _check_space(host, space, items):
             _reserve(host, space, item.option, host.bytes_of(item), host.folder(item), remedy)
         elif item.purpose in (NEW, GROWN) or (item.purpose in (IMAGE, COPIED) and item.slot not in filled):
             parts.append(item)
+    elsewhere = [item for item in parts if item.disk.get("directory")]
+    for item in elsewhere:
+        remedy = "set another directory"
+        _reserve(host, space, _folder_option(host, item), _bytes(host, item), host.folder(item), remedy)
+    parts = [item for item in parts if item not in elsewhere]
     needed = sum(_bytes(host, item) for item in parts) - (host.freed() if parts else 0)
     if parts:
         _reserve(host, space, host.folder_option, needed, host.folder(parts[0]), host.space_remedy)

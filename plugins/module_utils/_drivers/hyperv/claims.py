@@ -25,7 +25,7 @@ from ..._tools.hyperv import state_of
 from ..._tools.windows_files import key_of
 from .hyperv_vm import DISK_FILES
 from .mark import is_temporary, mark_of
-from .settings.disks import drive_slot, file_name, folder_of, path_in, seed_name
+from .settings.disks import drive_slot, folder_of, path_in, path_of_new, seed_name
 
 
 class HyperVClaims(HoldsClaims):
@@ -85,7 +85,7 @@ class HyperVClaims(HoldsClaims):
         return folder_of(self._driver) if self._driver.host else ""
 
     def new_disk(self, plan, step, slot, disk):
-        return path_in(self.folder, file_name(plan.after.name, slot, disk.get("format") or "vhdx"))
+        return path_of_new(self.folder, plan.after.name, slot, disk)
 
     def new_seed(self, plan, step):
         return path_in(self.folder, seed_name(plan.after.name))

@@ -17,12 +17,11 @@ from .settings.disks import (
     attach_call,
     detach_calls,
     drive_slot,
-    file_name,
     folder_of,
     grow_call,
     iso_calls,
     new_disk_call,
-    path_in,
+    path_of_new,
 )
 from .settings.firmware import BOOT_DEVICES, bios_order_call, first_boot_call, tpm_calls
 from .settings.memory_cpus import with_current_sizes
@@ -88,7 +87,7 @@ def _new_files(driver, vm, raw, changes):
     added = [change for change in changes if change.kind == "disks.add" and change.key not in present]
     folder = folder_of(driver)
     return {
-        change.key: path_in(folder, file_name(vm.name, change.key, change.new.get("format") or "vhdx"))
+        change.key: path_of_new(folder, vm.name, change.key, change.new)
         for change in added
         if not change.new.get("source")
     }

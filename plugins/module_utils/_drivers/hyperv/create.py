@@ -24,13 +24,12 @@ from .settings.actions import service_calls
 from .settings.disks import (
     FORMATS,
     attach_call,
-    file_name,
     folder_of,
     grow_call,
     iso_calls,
     linked_disk_call,
     new_disk_call,
-    path_in,
+    path_of_new,
     seed_call,
 )
 from .settings.firmware import bios_order_call, first_boot_call, tpm_calls
@@ -83,7 +82,7 @@ class _Creation:
         folder, self.paths, self.vm_id = folder_of(driver), {}, None
         for slot, disk in self.disks.items():
             if not disk.get("source"):
-                self.paths[slot] = path_in(folder, file_name(name, slot, self._format(slot)))
+                self.paths[slot] = path_of_new(folder, name, slot, {**disk, "format": self._format(slot)})
         self.mark = {**empty_mark(None), "name": name, "inputs": inputs_of(arguments), "files": list(seed)}
         #: Paths of the files that were created.
         self._created_files = []

@@ -59,7 +59,7 @@ class HostFiles:
         self.users, self.why_unread = None, set()
         #: {VM id: numbers of its SCSI controllers}, if a plan needs one without drives.
         self.controllers = {}
-        #: {file of a fixed disk that grows: free bytes of its drive, or None if they are unknown}
+        #: {fixed disk that grows, or directory: free bytes of its drive, or None if they are unknown}
         self.free_of = {}
         #: {file: whether it exists}, {key of a path: raw disk}, and the free bytes for new files (None: unknown).
         self.exists, self.disks, self.free = {}, {}, None
@@ -120,8 +120,8 @@ class HostFiles:
         if self.users is None and any(one.needs_users for one in needed):
             chains.append(disks_chain())
         chains += [controllers_chain(vm_id) for one in needed for vm_id in one.unknown_controllers()]
-        grown = {path for one in needed for path in one.grown_files if path not in self.free_of}
-        chains += [Chain(path, (volume_call(path),)) for path in grown]
+        drives = {path for one in needed for path in one.on_other_drives if path not in self.free_of}
+        chains += [Chain(path, (volume_call(path),)) for path in drives]
         for chain, result in zip(chains, self.driver.send(chains) if chains else ()):
             if chain.name == "disks":
                 self.users = all_disks(result.answers)
@@ -129,7 +129,7 @@ class HostFiles:
                 raise result.error
             elif chain.name == "files":
                 self._store(reads, result.answers)
-            elif chain.name in grown:
+            elif chain.name in drives:
                 self.free_of[chain.name] = free_bytes(result.answers[0])
             else:
                 self.controllers[chain.name] = {found["ControllerNumber"] for found in result.answers[-1].objects}
@@ -220,6 +220,10 @@ class _Reads:
         return {key_of(path): version_in(answer) for path, answer in zip(self._used, answers)}
 
 
+def _name_of_new(item):
+    return item.path if item.disk.get("directory") else ntpath.basename(item.path)
+
+
 class HyperVFiles(FileFacts):
     """The files that one plan needs; ``host_files`` has the facts."""
 
@@ -241,13 +245,15 @@ class HyperVFiles(FileFacts):
             if one.step.verb in _ATTACHING_VERBS
         ]
         items = [item for one in steps for item in needed_files(one, self)]
+        new = [item for item in items if item.purpose == NEW]
+        self._directories = [item.disk["directory"] for item in new if item.disk.get("directory")]
         #: {path of a new file: its name}, because the directory may be known only after it was read.
-        self._names = {item.path: ntpath.basename(item.path) for item in items if item.purpose == NEW}
+        self._names = {item.path: _name_of_new(item) for item in new}
         self._linked = {item.slot for item in items if item.linked}
         self._deletes = any(one.step.verb == "delete" for one in steps)
         grown = [item for item in items if item.purpose == GROWN]
-        #: Files of fixed disks that exist and grow.
-        self.grown_files = [item.path for item in grown if item.path and self.bytes_of(item)]
+        #: Files of fixed disks that exist and grow, and directories of single disks: their drives need space, too.
+        self.on_other_drives = [item.path for item in grown if item.path and self.bytes_of(item)] + self._directories
         #: Slots of present disks that will be written to.
         starts = plan.before.power == STOPPED and any(one.step.verb == "start" for one in steps)
         present = plan.before.config.get("disks") or {}
@@ -257,7 +263,13 @@ class HyperVFiles(FileFacts):
         #: Paths of virtual disks; paths of all files, with the names of new ones.
         self.disks = [item.path for item in items if item.purpose in (IMAGE, COPIED, DISK) and not item.fetched]
         existing = [item.path for item in items if item.purpose not in (GROWN, NEW)]
-        self.files = [*existing, *self._names.values(), *([_FOLDER] if self._names else ())]
+        names = self._names.values()
+        self.files = [
+            *existing,
+            *self._directories,
+            *names,
+            *([_FOLDER] if any("\\" not in one for one in names) else ()),
+        ]
 
     def unknown_controllers(self):
         """Return the ids of VMs with SCSI controllers that are needed and may exist, but have no drives."""
@@ -284,12 +296,12 @@ class HyperVFiles(FileFacts):
     def kind(self, path):
         if key_of(path) in self._driver.found.lost:
             return ""
-        if path == self._folder:
-            return FOLDER if self._facts.exists[_FOLDER] else ""
+        if path in self._directories or path == self._folder:
+            return FOLDER if self._facts.exists[path if path in self._directories else _FOLDER] else ""
         return FILE if self._facts.exists[self._names.get(path, path)] else ""
 
     def folder(self, item):
-        return self._folder if item.purpose != GROWN else item.path or self._folder
+        return item.disk.get("directory") or (item.path if item.purpose == GROWN else "") or self._folder
 
     def is_leftover(self, item):
         """Return whether a task that was interrupted has created the file for this VM."""

@@ -35,7 +35,7 @@ HYPERV = Platform(
         "shared_folders": _SHARE,
         "devices": _DEVICE,
         "disks.serial": "Hyper-V has none. Use the unique ID of the disk, which Get-VHD shows as DiskIdentifier.",
-        "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
+        "disks.storage": "Use disks[].directory.",
         "networks.type=bridged": _SWITCH,
         "networks.type=hostonly": _SWITCH,
         "networks.type=internal": _SWITCH,
@@ -50,7 +50,12 @@ HYPERV = Platform(
 VM = {
     # Paths of Windows: the type path and the check for absolute paths are for POSIX.
     "iso": replace(options.VM["iso"], type="str", absolute=False),
-    "disks": with_suboption(options.VM["disks"], "source", type="str", absolute=False),
+    "disks": with_suboption(
+        with_suboption(options.VM["disks"], "source", type="str", absolute=False),
+        "directory",
+        type="str",
+        absolute=False,
+    ),
     # An empty source is a NIC without a switch.
     "networks": with_suboption(options.VM["networks"], "source", filled=False),
     "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),

@@ -23,6 +23,7 @@ PROXMOX = Platform(
         "rtc": "Use native: {localtime: true} or {localtime: false}.",
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",
         "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
+        "disks.directory": "Use disks[].storage.",
         "networks.type=hostonly": _BRIDGE,
         "networks.type=internal": _BRIDGE,
         "networks.address": "Use cloud_init.ip_config.",

@@ -38,6 +38,7 @@ VAGRANT = Platform(
         "autostart": "Vagrant starts no VM with the host; let a service of the host run this task.",
         "disks.format": _ONE_DISK,
         "disks.storage": _ONE_DISK,
+        "disks.directory": _ONE_DISK,
         "disks.serial": _NATIVE,
         "disks.source": _ONE_DISK,
         "disks.state=absent": "Vagrant never removes a disk.",

@@ -94,7 +94,7 @@ class VBoxClaims(HoldsClaims):
 
     def new_disk(self, plan, step, slot, disk):
         folder, name = self._folder(plan, step)
-        return disk_path(folder, name, slot, disk.get("format")) if folder and step.verb != "clone" else None
+        return disk_path(folder, name, slot, disk) if folder and step.verb != "clone" else None
 
     def new_seed(self, plan, step):
         return seed_path_in(*self._folder(plan, step))

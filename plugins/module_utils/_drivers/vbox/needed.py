@@ -56,11 +56,15 @@ class VBoxFiles(LocalFiles):
 
     def folder(self, item):
         """VirtualBox creates the directory of a new VM."""
-        default = self._listing.properties.get("Default machine folder", "")
-        return self.driver.storage_path or default if self._new else super().folder(item)
+        is_in_new = self._new and not item.disk.get("directory")
+        return self.driver.storage_path or self._default_folder if is_in_new else super().folder(item)
 
     def creates_folder(self, folder):
-        return not self.driver.storage_path
+        return not self.driver.storage_path and folder == self._default_folder
+
+    @property
+    def _default_folder(self):
+        return self._listing.properties.get("Default machine folder", "")
 
     def is_iso(self, path):
         return images.is_iso(path)
@@ -68,9 +72,15 @@ class VBoxFiles(LocalFiles):
     def is_leftover(self, item):
         if self._new:
             is_own = item.option == "name" and (self.plan.before.id or not self._is_foreign(item.path))
-            return is_own or self._unfinished is not None
+            return is_own or (self._unfinished is not None and self._is_begun(item))
         vbox_vm = self._vbox_vm(self.plan.before.id)
         return item.path in making_of(vbox_vm.mark) or kept_image(vbox_vm, item.slot, item.path, item.disk)
+
+    def _is_begun(self, item):
+        """Other files than those of the interrupted task can only be in a directory that is not that of its VM."""
+        mark, media = self._unfinished.unfinished_mark, self._listing.media
+        disks = [media[uuid].location for uuid in mark["disks"] if uuid in media]
+        return not item.disk.get("directory") or item.path in (*making_of(mark), *disks)
 
     def _is_foreign(self, path):
         return foreign_settings_file(os.path.dirname(path), file_name(self.name)) is not None

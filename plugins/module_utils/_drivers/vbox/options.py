@@ -27,7 +27,7 @@ VIRTUALBOX = Platform(
         " enrollorclpk.",
         "image.linked=true": _LINKED,
         "disks.serial": "Set it with VBoxManage setextradata, while the VM is off.",
-        "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
+        "disks.storage": "Use disks[].directory.",
         "networks.vlan": "Create a VLAN interface on the host, and use it as the source of a bridged NIC.",
         "shared_folders.type": "VirtualBox has only one type of shared folders. Omit the option.",
         "devices": _DEVICE,

@@ -236,7 +236,7 @@ class VirshClaims(HoldsClaims):
     # What steps do ----------------------------------------------------------------------------------------------------
 
     def new_disk(self, plan, step, slot, disk):
-        return self._driver.storage.disk_path(plan.after.name, slot, disk.get("format") or "qcow2")
+        return self._driver.storage.disk_path(plan.after.name, slot, disk)
 
     def new_seed(self, plan, step):
         return self._driver.storage.seed_path(plan.after.name)

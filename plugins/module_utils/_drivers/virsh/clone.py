@@ -89,7 +89,7 @@ def rehearsed(driver, name, definition, linked):
     """The definition that a step would create from that of its source, without any effect on the host."""
     for disk in disks_to_copy(definition):
         image_format = disk_format(disk, linked)
-        set_disk_file(disk, driver.storage.disk_path(name, target_of(disk), image_format), image_format)
+        set_disk_file(disk, driver.storage.disk_path(name, target_of(disk), {"format": image_format}), image_format)
     place_nvram(definition, driver.storage, name)
     _remove_identity(definition)
     definition.set("name", name)
@@ -116,7 +116,7 @@ def _copy_disks(driver, name, original, linked, created):
     for disk in disks_to_copy(original.definition):
         slot = target_of(disk)
         entry = {"format": disk_format(disk, linked)}
-        path = driver.storage.disk_path(name, slot, entry["format"])
+        path = driver.storage.disk_path(name, slot, entry)
         if driver.storage.create_disk(path, entry, original.image(disk, linked)):
             created.append(path)
         set_disk_file(disk, path, entry["format"])

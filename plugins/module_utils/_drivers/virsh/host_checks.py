@@ -166,6 +166,7 @@ def _opened_files(driver, plan):
             if os.path.isabs(source):
                 yield f"disks.{slot}.source", source
             elif not source:
-                yield "storage_path", driver.storage.disk_path(plan.after.name, slot, "qcow2")
+                option = f"disks.{slot}.directory" if disk.get("directory") else "storage_path"
+                yield option, driver.storage.disk_path(plan.after.name, slot, disk)
     if config.get("iso") and (all_files or None in _changed_keys(plan, "iso")):
         yield "iso", config["iso"]

@@ -43,7 +43,7 @@ class LibvirtImages(Images):
         """
         slot = slot_name(0)
         entry = (request.config.get("disks") or {}).get(slot) or {}
-        path = self._driver.storage.disk_path(request.name, slot, entry.get("format") or "qcow2")
+        path = self._driver.storage.disk_path(request.name, slot, entry)
         if not files.is_file(path):
             return None
         return partial(_has_content, self._driver, path, entry, bool(request.creation["image"].get("linked")))

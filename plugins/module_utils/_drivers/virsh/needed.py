@@ -187,7 +187,7 @@ class VirshFiles(LocalFiles):
         if image_format == "qcow2":
             return disk_header.largest_qcow2(path), "qemu-img supports no larger qcow2 image with this cluster size"
         if image_format == "raw" and self.driver.is_local:
-            folder = dirname(path) if path else self.driver.storage.folder
+            folder = dirname(path) if path else disk.get("directory") or self.driver.storage.folder
             return largest_file(folder), f"the file system of {folder} supports no larger files"
         return ()
 

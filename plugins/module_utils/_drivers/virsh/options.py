@@ -27,7 +27,7 @@ LIBVIRT = Platform(
     canonical_id=bare_uuid,
     lacks={
         "os_type": "libvirt does not store it. Omit the option.",
-        "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
+        "disks.storage": "Use disks[].directory.",
         "networks.type=hostonly": "Use type: network with the name of an isolated network.",
         "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
         "shared_folders.guest_path": "Mount it in the guest: mount -t virtiofs NAME FOLDER, or with 9p"

@@ -107,7 +107,7 @@ def _before(driver, plan):
 
 def _planned_file(driver, name, slot, entry):
     image_format = entry.get("format") or "qcow2"
-    return entry.get("source") or driver.storage.disk_path(name, slot, image_format), image_format
+    return entry.get("source") or driver.storage.disk_path(name, slot, entry), image_format
 
 
 def _new_disk(driver, name, slot, entry):

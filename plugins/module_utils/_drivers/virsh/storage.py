@@ -32,8 +32,10 @@ class Storage:
     def __init__(self, qemu_img, folder, is_default=False):
         self.qemu_img, self.folder, self.is_default = qemu_img, folder, is_default
 
-    def disk_path(self, name, slot, image_format):
-        return os.path.join(self.folder, f"{name}-{slot}.{image_format}")
+    def disk_path(self, name, slot, entry):
+        """The path of a new disk; ``entry`` is its entry of ``disks``."""
+        folder, image_format = entry.get("directory") or self.folder, entry.get("format") or "qcow2"
+        return os.path.join(folder, f"{name}-{slot}.{image_format}")
 
     def seed_path(self, name):
         return os.path.join(self.folder, f"{name}{_SEED_SUFFIX}")
@@ -70,11 +72,10 @@ class Storage:
 
     def create_disk_of_vm(self, name, slot, entry, image, created):
         """Create the file of a VM's disk, and add it to ``created`` if it is new. Returns (path, format)."""
-        image_format = entry.get("format", "qcow2")
-        path = self.disk_path(name, slot, image_format)
+        path = self.disk_path(name, slot, entry)
         if self.create_disk(path, entry, image):
             created.append(path)
-        return path, image_format
+        return path, entry.get("format", "qcow2")
 
     def format_of(self, entry):
         """The format of an existing file to be attached: the requested one, else the probed one."""

@@ -42,6 +42,7 @@ VMM = Platform(
         "clone.snapshot": "vmd has no snapshots. Stop the source, and clone it as it is.",
         "disks.serial": "Disks of vmd have none. Mount by the DUID of the disk, which disklabel shows.",
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
+        "disks.directory": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.type=bridged": _SWITCH,
         "networks.type=hostonly": "Use networks[].type: nat; without pf rules for it, it reaches the host only.",
         "networks.type=internal": _SWITCH,

@@ -59,6 +59,7 @@ WSL = Platform(
         "disks.format": _ONE_DISK,
         "disks.serial": _ONE_DISK,
         "disks.storage": "Set install_location.",
+        "disks.directory": "Set install_location.",
         "disks.source": "Create the distribution with image: a path to a VHDX file.",
         "disks.state=absent": _ONE_DISK,
         "compare.content": _NO_SNAPSHOT,

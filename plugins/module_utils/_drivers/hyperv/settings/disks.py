@@ -13,7 +13,7 @@ from ...._core.errors import Refused
 from ...._core.model import LIVE, NEVER, POWER_OFF
 from ...._core.pattern import Pattern
 from ...._core.units import GIB, MIB, human_size
-from ...._kit.settings import Setting
+from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ...._ports.windows_request import NULL, Ref, pick
 from ...._tools.hyperv import VM, hyperv
 from ...._tools.windows_files import key_of, windows_path
@@ -130,8 +130,11 @@ def _normalized_disks(vm, disks, is_bios, _switches):
                     f"{vm.name}: disks.{slot}.size: a disk that is attached from a file has the size of the file.",
                     "Omit size, and change it in a later task.",
                 )
+        if disk and disk.get("directory"):
+            disk = {**disk, "directory": windows_path(vm, f"disks.{slot}.directory", disk["directory"])}
         _check_size(vm, slot, disk or {}, present.get(slot) or {})
         result[slot] = disk
+    check_directories(vm, result, ntpath.dirname, key_of)
     return result
 
 
@@ -194,6 +197,11 @@ def folder_of(driver):
 
 def path_in(folder, name):
     return ntpath.normpath(ntpath.join(folder, name))
+
+
+def path_of_new(folder, name, slot, disk):
+    """Return the path of a new disk, ``disk`` in the task; ``folder`` is the directory of those without one."""
+    return path_in(disk.get("directory") or folder, file_name(name, slot, disk.get("format") or "vhdx"))
 
 
 # Calls ----------------------------------------------------------------------------------------------------------------
@@ -262,6 +270,7 @@ DISKS = {
     "disks.size": Setting(_cost_of_size, least=WHILE_SAVED, instead=_READABLE),
     "disks.format": Setting(NEVER, choices=tuple(FORMATS), instead=_DETACH),
     "disks.source": Setting(NEVER, same=_is_same_path, instead=_DETACH),
+    "disks.directory": DIRECTORY,
     "iso": Setting(
         _cost_of_iso,
         least=WHILE_SAVED,

@@ -31,8 +31,10 @@ _SEED_SUFFIX = ".polyvirt-seed.iso"
 _EXISTS = "VERR_ALREADY_EXISTS"
 
 
-def disk_path(folder, name, slot, image_format):
-    return os.path.join(folder, f"{name}-{slot.replace(' ', '-').replace(':', '-')}.{image_format or 'vdi'}")
+def disk_path(folder, name, slot, entry):
+    """The path of a new disk; ``folder`` is the directory of its VM, and ``entry`` its entry of ``disks``."""
+    file = f"{name}-{slot.replace(' ', '-').replace(':', '-')}.{entry.get('format') or 'vdi'}"
+    return os.path.join(entry.get("directory") or folder, file)
 
 
 def base_name(vbox_vm):
@@ -87,7 +89,7 @@ def add_disk(driver, vm, vbox_vm, slot, entry, image=None):
     if entry.get("source"):
         attach(driver, vm.id, place, "hdd", _detached_image_or_path(vbox_vm, entry["source"]))
         return mark
-    path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry.get("format"))
+    path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry)
     if kept_image(vbox_vm, slot, path, entry):
         attach(driver, vm.id, place, "hdd", _detached_image_or_path(vbox_vm, path))
         return mark

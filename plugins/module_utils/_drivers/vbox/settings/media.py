@@ -11,7 +11,7 @@ from shlex import quote
 from ...._core.errors import Refused
 from ...._core.model import ABSENT, NEVER, POWER_OFF
 from ...._core.units import MIB, human_size
-from ...._kit.settings import Setting
+from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ..vbox_vm import FORMATS, NOT_RESIZABLE, bus_for, parse_slot, place_fault, slot_name
 from .hardware import while_on
 
@@ -59,10 +59,12 @@ def _normalized(vm, disks, known):
         if slot in by_slot:
             raise Refused(f"{vm.name}: disks.{requested}: slot {slot} is listed twice.", "List each slot once.")
         _check_growth(vm, slot, disk or {})
-        plain = {**disk, "source": plain_path(disk["source"])} if disk and disk.get("source") else disk
+        paths = {key: plain_path(disk[key]) for key in ("source", "directory") if disk and disk.get(key)}
+        plain = disk and {**disk, **paths}
         # VirtualBox rejects an image that it knows by another path, such as one without symbolic links.
         found = known.media.get(os.path.realpath(plain["source"])) if plain and plain.get("source") else None
         by_slot[slot] = {**plain, "source": found} if found else plain
+    check_directories(vm, by_slot)
     return by_slot
 
 
@@ -123,4 +125,5 @@ MEDIA = {
     ),
     "disks.format": Setting(cost=NEVER, choices=tuple(FORMATS), instead=_DETACH),
     "disks.source": Setting(cost=NEVER, instead=_DETACH),
+    "disks.directory": DIRECTORY,
 }

@@ -14,7 +14,7 @@ from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, SUSPENDED
 from ...._core.pattern import Pattern
 from ...._core.record.mark import making_of, own_mark
-from ...._kit.settings import Setting
+from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ...._ports import change_counter, files
 from ...._tools.domain_xml import file_of, file_or_device_of, find_or_add_child, source_of, target_of
 
@@ -52,6 +52,7 @@ def normalize_slots(vm, disks):
         if target in normalized:
             raise Refused(f"{vm.name}: disks: {slot} and {target} are the same slot.", "Keep only one of them.")
         normalized[target] = _in_sectors(normalized_entry)
+    check_directories(vm, normalized)
     return normalized
 
 
@@ -122,6 +123,7 @@ DISKS = {
     "disks.size": Setting(cost=_cost_of_size),
     "disks.format": Setting(cost=NEVER, choices=("qcow2", "raw"), instead=_DETACH),
     "disks.source": Setting(cost=NEVER, instead=_DETACH),
+    "disks.directory": DIRECTORY,
     "disks.serial": Setting(cost=NEXT_BOOT),
     "disks.bus": Setting(
         cost=NEVER,
@@ -312,7 +314,7 @@ def attached_at(running, slot):
 def _check_attached(driver, vm, change, attached, making):
     """Only a file that the task names, or that the mark has named before it existed, is the new disk."""
     slot, source, path = change.key, change.new.get("source"), file_or_device_of(attached)
-    expected = source or driver.storage.disk_path(vm.name, slot, change.new.get("format") or "qcow2")
+    expected = source or driver.storage.disk_path(vm.name, slot, change.new)
     is_known = source or expected in making
     if path and is_known and files.identity(path) == files.identity(expected):
         return

@@ -70,7 +70,7 @@ def test_disk_from_a_vhd_of_virtualbox_has_all_its_data(tmp_path, storage, fixed
     path, raw = vhd(tmp_path, fixed=fixed)
     image = {"source": str(path), **recorded}
     check_image(tmp_path, path, **recorded)
-    disk = storage.disk_path("web", "vda", "qcow2")
+    disk = storage.disk_path("web", "vda", {"format": "qcow2"})
     assert storage.create_disk(disk, {}, image)
     assert storage.size_of(disk) == _SIZE
     qemu_img("compare", "-f", "raw", "-F", "qcow2", raw, disk)

@@ -39,7 +39,7 @@ def _storage(images, tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"somebody's letters", b"\0" * 512])
 def test_existing_file_is_not_overwritten(storage, content):
-    path = Path(storage.disk_path("web", "vda", "raw"))
+    path = Path(storage.disk_path("web", "vda", {"format": "raw"}))
     path.write_bytes(content)
     with pytest.raises((Refused, CommandFailed)):
         storage.create_disk(str(path), {"size": MIB, "format": "raw"}, None)
@@ -48,7 +48,7 @@ def test_existing_file_is_not_overwritten(storage, content):
 
 
 def test_existing_disk_with_data_of_a_guest_is_rejected(storage, images):
-    path = storage.disk_path("web", "vda", "qcow2")
+    path = storage.disk_path("web", "vda", {"format": "qcow2"})
     storage.create_disk(path, {"size": MIB}, None)
     subprocess.run(["qemu-io", "-c", "write -P 7 0 512", path], check=True, stdout=subprocess.DEVNULL)
     with pytest.raises(Refused, match="already exists and has different content"):
@@ -57,7 +57,7 @@ def test_existing_disk_with_data_of_a_guest_is_rejected(storage, images):
 
 @pytest.mark.parametrize("size", [MIB, 2 * MIB])
 def test_disk_created_by_another_task_meanwhile_is_compared(storage, monkeypatch, size):
-    path = storage.disk_path("web", "vda", "qcow2")
+    path = storage.disk_path("web", "vda", {"format": "qcow2"})
     storage.create_disk(path, {"size": MIB}, None)
     monkeypatch.setattr(files, "exists", lambda _path: False)
     if size == MIB:
@@ -70,7 +70,7 @@ def test_disk_created_by_another_task_meanwhile_is_compared(storage, monkeypatch
 
 def test_existing_overlay_is_not_used_as_copy(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
-    path, linked = storage.disk_path("web", "vda", "qcow2"), {"source": base, "linked": True}
+    path, linked = storage.disk_path("web", "vda", {"format": "qcow2"}), {"source": base, "linked": True}
     storage.create_disk(path, {}, linked)
     for image in ({"source": base}, {"source": base, "linked": False}):
         assert not storage.has_content_of(path, {}, image)
@@ -91,14 +91,14 @@ def test_partial_files_are_removed_only_if_their_process_ended(storage):
     old, current = partial_of(storage, dead.pid), partial_of(storage, os.getppid())
     stranger = Path(storage.folder, ".web-vda.qcow2.x.polyvirt-partial")
     stranger.touch()
-    storage.create_disk(storage.disk_path("web", "vda", "qcow2"), {"size": MIB}, None)
+    storage.create_disk(storage.disk_path("web", "vda", {"format": "qcow2"}), {"size": MIB}, None)
     assert (old.exists(), current.exists(), stranger.exists()) == (False, True, True)
 
 
 @pytest.mark.parametrize("linked", [True, False])
 def test_disk_from_image_has_requested_size(storage, images, tmp_path, linked):
     (base,) = chain(images, tmp_path, "base")
-    path = storage.disk_path("web", "vda", "qcow2")
+    path = storage.disk_path("web", "vda", {"format": "qcow2"})
     storage.create_disk(path, {"size": 3 * MIB}, {"source": base, "linked": linked})
     assert (images.info(path).virtual_size, images.info(path).backing) == (3 * MIB, base if linked else None)
     assert images.info(base).virtual_size == MIB
@@ -127,6 +127,6 @@ def test_declared_format_is_used_instead_of_probed_one(storage, images, tmp_path
     size = os.path.getsize(posing)
     info = images.info(posing, "raw")
     assert (info.format, info.backing) == ("raw", None)
-    path = storage.disk_path("web", "vda", "raw")
+    path = storage.disk_path("web", "vda", {"format": "raw"})
     storage.create_disk(path, {"format": "raw"}, {"source": posing, "format": "raw"})
     assert Path(path).read_bytes()[:size] == Path(posing).read_bytes()

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``disks[].directory``: a new disk is created there, belongs to the VM as its others do, and is never moved."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT
+
+from suite.answer import Task
+
+NAME = "pvc-elsewhere"
+RUNS = ("check", "real", "again")
+pytestmark = pytest.mark.core
+
+
+def _disks(platform, *directories):
+    """One disk in each of these directories; an empty text is the directory of the other files."""
+    disks = [{"slot": slot, "size": platform.disk_size} for slot in platform.slots]
+    return [{**disk, **({"directory": one} if one else {})} for disk, one in zip(disks, directories)]
+
+
+def _carried(platform, carry, options):
+    return list(carry(platform, [Task(run, options, run == "check") for run in RUNS], [NAME]).values())
+
+
+def _worked(platform, check, real, again):
+    assert not real.failed, real.msg
+    assert (check.failed, check.changed, check.diff) == (False, True, real.diff), check.msg
+    assert [call.argv for call in check.calls if platform.is_write(call)] == []
+    assert (again.failed, again.changed, again.truth) == (False, False, real.truth), again.msg
+
+
+def _is_rejected(platform, carry, words, **options):
+    before, left = platform.truth([NAME]), platform.files()
+    for check in (True, False):
+        label = f"rejected {check}"
+        answer = carry(platform, [Task(label, {**platform.consent, "name": [NAME], **options}, check)], [NAME])[label]
+        assert (answer.failed, answer.changed, answer.truth) == (True, False, before), answer.msg
+        assert [word for word in words if word not in answer.msg] == [], answer.msg
+    assert platform.files() == left
+
+
+@pytest.fixture(name="elsewhere")
+def _elsewhere(platform):
+    """Another directory; None if the platform does not have the option."""
+    platform.clean()
+    return platform.folder_with() if "disks.directory" in platform.traits().fields else None
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["with the VM", "later"])
+def test_disk_in_another_directory(platform, carry, elsewhere, is_late):
+    if elsewhere is None:
+        return
+    if is_late:
+        made = Task("made", {**platform.creation, "name": [NAME], "disks": _disks(platform, "")})
+        assert not carry(platform, [made], [NAME])["made"].failed
+    new = platform.consent if is_late else platform.creation
+    both = {**new, "name": [NAME], "disks": _disks(platform, "", elsewhere)}
+    _worked(platform, *_carried(platform, carry, both))
+    (file,) = platform.in_folder(elsewhere)
+    first, second = platform.slots[:2]
+    at = f"disks.{second}.directory"
+    _is_rejected(platform, carry, (at, elsewhere, "never moved"), disks=[{"slot": second, "directory": _other(platform)}])
+    at = f"disks.{first}.directory"
+    _is_rejected(platform, carry, (at, elsewhere, "never moved"), disks=[{"slot": first, "directory": elsewhere}])
+    platform.folder_with("somebody.txt")
+    gone = Task("gone", {"name": [NAME], "state": "absent", "stop_mode": "force"})
+    answer = carry(platform, [gone], [NAME])["gone"]
+    assert (answer.failed, answer.vm(NAME)["state"], answer.vm(NAME)["kept"]) == (False, ABSENT, []), answer.msg
+    assert platform.in_folder(elsewhere) == ["somebody.txt"], file
+
+
+def _other(platform):
+    """A directory that is not compared with the others by its text only, and does not have to exist."""
+    return f"{platform.folder_with()}-not"
+
+
+def test_foreign_file_or_missing_directory_is_found_before_anything_is_created(platform, carry, elsewhere):
+    if elsewhere is None:
+        return
+    missing = _other(platform)
+    first, second = platform.slots[:2]
+    new = {**platform.creation, "disks": _disks(platform, "", missing)}
+    _is_rejected(platform, carry, (f"disks.{second}.directory", missing, "does not exist"), **new)
+    made = Task("made", {**platform.creation, "name": [NAME], "disks": _disks(platform, elsewhere)})
+    gone = Task("gone", {"name": [NAME], "state": "absent"})
+    assert not carry(platform, [made], [NAME])["made"].failed
+    (file,) = platform.in_folder(elsewhere)
+    assert not carry(platform, [gone], [NAME])["gone"].failed
+    platform.folder_with(file)
+    taken = {**platform.creation, "disks": _disks(platform, elsewhere)}
+    _is_rejected(platform, carry, (f"disks.{first}", file, "already exists"), **taken)
+
+
+def test_source_and_directory_exclude_each_other(platform, carry, elsewhere):
+    if elsewhere is None:
+        return
+    disk = {"slot": platform.slots[1], "source": f"{elsewhere}/a.qcow2", "directory": elsewhere}
+    new = {**platform.creation, "disks": [*_disks(platform, ""), disk]}
+    _is_rejected(platform, carry, (f"disks.{platform.slots[1]}", "source and directory", "Remove one"), **new)
