@@ -211,3 +211,14 @@ def test_nic_without_a_switch():
 def test_two_nics_of_one_vm_have_different_macs(other):
     nics = [{**NIC, "mac": "00:15:5d:00:00:01"}, {**other, "mac": "00-15-5D-00-00-01"}]
     fails_before_the_first_step(_host(), ("web: networks.0.mac", "networks.1.mac"), **{**NEW, "networks": nics})
+
+
+def test_space_of_a_disk_in_another_directory_is_that_of_its_drive():
+    host = _host()
+    host.files.make("D:\\data")
+    host.files.capacity["D"] = GIB
+    fixed = {"disks": [{"size": "8G"}, {"size": "2G", "format": "vhdx-fixed", "directory": "D:/data"}]}
+    fails_before_the_first_step(host, ("web: disks.SCSI 0:1.directory", "D:", "1G of free space"), **{**NEW, **fixed})
+    host.files.capacity["D"] = 3 * GIB
+    done(host, **{**NEW, **fixed})
+    assert [path for path in host.files.contents if path.startswith("d:")] == ["d:\\data\\web-scsi0-1.vhdx"]

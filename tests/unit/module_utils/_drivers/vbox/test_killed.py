@@ -80,3 +80,26 @@ def test_vm_that_another_task_has_completed_is_not_deleted(vbox):
     with pytest.raises(Refused, match="web: another task has finished creating the VM in the meantime"):
         driver_of(vbox).apply([(planned, (Step("delete"),))])
     assert not task(vbox, **more).succeeded().changed
+
+
+def test_foreign_file_in_the_directory_of_a_disk_is_not_that_of_the_killed_task(vbox, tmp_path):
+    """The directory of an unfinished VM has only its own files, but this one is not its directory."""
+    more = {"config": {**SMALL, "disks": {"#0": {"size": 2 * MIB, "directory": str(tmp_path)}}}}
+    assert is_killed(vbox, 1, **more)
+    foreign = tmp_path / "web-SATA-0.vdi"
+    foreign.write_bytes(b"of somebody else")
+    for check in (True, False):
+        done = task(vbox, check=check, **more)
+        assert (done.outcome.failed, f"disks.SATA 0: {foreign} already exists" in done.outcome.msg) == (True, True)
+    foreign.unlink()
+    task(vbox, **more).succeeded()
+    assert foreign.exists()
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_disk_of_a_killed_task_in_another_directory_is_completed_or_deleted(vbox, tmp_path, number):
+    more = {"config": {**SMALL, "disks": {"#0": {"size": 2 * MIB, "directory": str(tmp_path)}}}}
+    if is_killed(vbox, number, **more) and number % 2:
+        task(vbox, **more).succeeded()
+    task(vbox, state="absent").succeeded()
+    assert list(tmp_path.glob("*.vdi")) == []
