@@ -28,9 +28,7 @@ MUTATIONS = (
         _KIT,
     ),
     Mutation("directory-of-a-clone-is-ignored", "_kit/settings.py", "is_new and present is not None", "False", _KIT),
-    Mutation(
-        "directory-with-a-source-is-ignored", "_kit/settings.py", 'disk.get("source")', "False", _KIT
-    ),
+    Mutation("directory-with-a-source-is-ignored", "_kit/settings.py", 'disk.get("source")', "False", _KIT),
     Mutation(
         "space-of-a-directory-is-that-of-all-files",
         "_core/sharing/file_checks.py",

@@ -62,7 +62,9 @@ def test_disk_in_another_directory(platform, carry, elsewhere, is_late):
     (file,) = platform.in_folder(elsewhere)
     first, second = platform.slots[:2]
     at = f"disks.{second}.directory"
-    _is_rejected(platform, carry, (at, elsewhere, "never moved"), disks=[{"slot": second, "directory": _other(platform)}])
+    _is_rejected(
+        platform, carry, (at, elsewhere, "never moved"), disks=[{"slot": second, "directory": _other(platform)}]
+    )
     at = f"disks.{first}.directory"
     _is_rejected(platform, carry, (at, elsewhere, "never moved"), disks=[{"slot": first, "directory": elsewhere}])
     platform.folder_with("somebody.txt")

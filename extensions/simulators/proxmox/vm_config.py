@@ -177,7 +177,11 @@ def _delete_unused(call, machine, config, key, protected):
         return
     if protected:
         raise ApiError(f"can't remove unused disk '{volid}' - protection mode enabled")
-    vm_apply.free_unless_used(call.world, machine, config, volid)
+    # A volume with the number of another VM in its name remains; only the entry goes.
+    if volid in call.world.storages.owned_by(machine.vmid, machine.node):
+        privileges.check_space(call, volid.partition(":")[0])
+        call.world.storages.check_not_base(volid, machine.node)
+        vm_apply.free_unless_used(call.world, machine, config, volid)
     del config.current[key]
 
 

@@ -93,6 +93,8 @@ def _move(call, machine, key, target):
     new = world.storages.allocate(target, machine.node, machine.vmid, source.size, call.get("format"), kind)
     try:
         yield world.timing.copy(source.size)
+        if key == "tpmstate0" and machine.running:
+            raise ApiError("storage migration failed: cannot move TPM state while VM is running")
     except ApiError:
         world.storages.free(new, machine.node)
         raise

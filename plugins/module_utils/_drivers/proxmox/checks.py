@@ -17,7 +17,7 @@ from .clone import check_copy, check_new_source, check_shared_storages, node_of_
 from .cluster import VmOptions
 from .configure import needs_storage, update_with_seed
 from .create import check_slots, inputs_of, options_of_new
-from .moving import check_move, check_moving_disk, check_pool, check_pool_change
+from .moving import check_deleting_unused, check_move, check_moving_disk, check_pool, check_pool_change, moved_volume
 from .power import check_power
 from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, check_verb
 from .resources import check_quorum, check_space
@@ -26,7 +26,7 @@ from .settings import native
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
 from .settings.devices import check_devices
 from .settings.disks import FIRST_SLOT, check_formats, check_slot, check_source, size_of_volume, volumes_of
-from .settings.firmware import check_keys
+from .settings.firmware import STATE_STORAGES, check_keys
 from .settings.hardware import memory_of
 from .settings.iso import check_iso, iso_name
 from .settings.networks import check_nic, connected_nics
@@ -126,11 +126,12 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     check_options(driver, label, privileges, node, {"name": label, **options})
     native.check_values(driver, label, node, config.get("native") or (), options)
     check_new_seed(driver, label, privileges, arguments, node)
+    own = [disk.get("storage") for disk in (config.get("disks") or {}).values()]
+    for one in filter(None, [*own, *map(config.get, STATE_STORAGES)]):
+        driver.resources.choose_storage(label, node, "images", one)
     needed = {}
     for disk in (config.get("disks") or {}).values():
         own = disk.get("storage")
-        if own:
-            driver.resources.choose_storage(label, node, "images", own)
         if not disk.get("source"):
             needed[own or storage] = needed.get(own or storage, 0) + (disk.get("size") or 0)
     check_space(driver, label, node, needed)
@@ -204,6 +205,7 @@ def _check_changes(driver, label, before, changes):
         storage = driver.resources.choose_storage(label, node, "images", driver.storage)
     check_update(driver, label, before, node, changes, update_with_seed(changes, vm_options, storage))
     _check_each_change(driver, label, before, node, changes)
+    check_deleting_unused(driver, label, before, changes)
     _check_slots_and_formats(driver, label, node, vm_options.stored, changes)
 
 
@@ -243,21 +245,30 @@ def _check_change(driver, label, before, node, change):
         ExistingVmPrivileges(driver, before.vmid).check(label, "VM.Allocate")
         if snapshots_of(driver.tool, before.vm_options):
             raise Refused(f"{label}: it has snapshots, and a template has none.", "Delete them first.")
-    elif change.kind == "disks.storage" and before.is_known:
+    elif moved_volume(change) and before.is_known:
         check_moving_disk(driver, label, before, node, change)
-    elif change.kind == "disks.add":
-        if change.new.get("storage"):
-            driver.resources.choose_storage(label, node, "images", change.new["storage"])
-        check_source(driver, label, before, node, change.key, change.new)
+    elif change.kind == "disks.add" or change.kind in STATE_STORAGES:
+        _check_new_volume(driver, label, before, node, change)
     elif change.kind == "devices.add":
         check_devices(driver, label, node, {change.key: change.new})
     elif change.kind == "iso":
         check_iso(driver, label, node, change.new)
 
 
+def _check_new_volume(driver, label, before, node, change):
+    is_disk = change.kind == "disks.add"
+    storage = change.new.get("storage") if is_disk else change.new
+    if storage:
+        driver.resources.choose_storage(label, node, "images", storage)
+    if is_disk:
+        check_source(driver, label, before, node, change.key, change.new)
+
+
 def _check_nothing_removed(label, changes):
     removed = [
-        change.path for change in changes if change.kind == "disks.remove" or (change.kind, change.new) == _NO_TPM
+        change.path
+        for change in changes
+        if change.kind in ("disks.remove", "unused_disks") or (change.kind, change.new) == _NO_TPM
     ]
     if removed and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
         raise Refused(f"{label}: {removed[0]} cannot be removed: the VM is protected.", "Set protection: false.")
@@ -319,8 +330,8 @@ def check_update(driver, label, before, node, changes, update):
         if change.kind == "disks.add" and not change.new.get("source"):
             storage = change.new.get("storage") or update.storage
             needed[storage] = needed.get(storage, 0) + (change.new.get("size") or 0)
-        elif change.kind == "disks.storage":
-            drive = values.parse(change.key, before.vm_options.stored.get(change.key, ""))
+        elif moved_volume(change):
+            drive = values.parse(moved_volume(change), before.vm_options.stored.get(moved_volume(change), ""))
             needed[change.new] = needed.get(change.new, 0) + (values.size_of(drive.get("size")) or 0)
         elif change.kind == "disks.size":
             drive = values.parse(change.key, before.vm_options.stored.get(change.key, ""))

@@ -127,7 +127,9 @@ def _creates_volume(change):
     if change.kind == "disks.add":
         return not (change.new.get("source") or change.new.get("storage"))
     adds_efi_disk = change.kind == "secure_boot" and change.old is None
-    return adds_efi_disk or (change.kind in ("tpm", "firmware") and change.new not in (False, "bios"))
+    if not (adds_efi_disk or (change.kind in ("tpm", "firmware") and change.new not in (False, "bios"))):
+        return False
+    return not (change.beside or {}).get("tpm_storage" if change.kind == "tpm" else "efi_storage")
 
 
 def _needs_seed(changes, options):

@@ -44,9 +44,11 @@ from .settings.place import AUTO
 from .settings.table import Context, config_of, config_update
 
 #: Settings that are no options of the call: they are set by parameters or other calls, are in the mark, or only read.
-_NOT_SENT_AS_SETTINGS = frozenset({"node", "pool", "template", "iso", "hotplug", CREATED, *ONLY_IN_MARK})
+_NOT_SENT_AS_SETTINGS = frozenset(
+    {"node", "pool", "template", "iso", "hotplug", "unused_disks", CREATED, *ONLY_IN_MARK}
+)
 #: Settings of a new VM that are not compared after its creation.
-_NOT_COMPARED = frozenset({"node", "pool", "hotplug"})
+_NOT_COMPARED = frozenset({"node", "pool", "hotplug", "unused_disks"})
 #: The slot of the option iso. Every new VM gets this drive, so that an ISO image can be inserted while it runs.
 _ISO_SLOT = "ide2"
 #: Parts of error messages if a VM id is in use.

@@ -24,6 +24,7 @@ from . import options as own
 from .cluster import is_gone
 from .observe import ProxmoxObserver, connected
 from .settings.cloud_init import has_documents
+from .settings.disks import DELETE_UNUSED
 from .settings.iso import check_checksum
 from .traits import Known, proxmox_traits
 
@@ -69,6 +70,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         self.cloud_init = options.get("cloud_init") or {}
         self.password, self.has_documents = self.cloud_init.get("password"), has_documents(self.cloud_init)
         self.call_timeout = call_timeout(options.get("call_timeout"))
+        self.deletes_unused = options.get("unused_disks") in DELETE_UNUSED
         self.keeps_failures = options.get("on_failure") == "keep"
         #: Seconds for a guest to shut down, as set by the task; None if not set.
         self.stop_timeout = options.get("stop_timeout")

@@ -15,6 +15,7 @@ from .claims import linked_clones, storages_of
 from .privileges import ExistingVmPrivileges
 from .settings.cloud_init import seed_slot
 from .settings.disks import disks_of, storage_of, volumes_of
+from .settings.firmware import STATE_STORAGES
 from .settings.hardware import cpus_of
 from .settings.iso import iso_slot, iso_volumes_of
 from .snapshots import options_in, snapshots_of
@@ -124,30 +125,79 @@ def _copies_snapshots(driver, volume):
     return storage_type in ("zfspool", None) or is_btrfs_file or values.format_of(volume) == "qcow2"
 
 
+def _movable(options):
+    """{option: volume, or path on the node} of the disks, the EFI disk and the state of the TPM."""
+    return {**volumes_of(options), **{slot: drive["file"] for slot, drive in disks_of(options).items()}}
+
+
+def moved_volume(change):
+    """The option of a volume that a change moves to another storage; None if it moves none."""
+    if change.kind == "disks.storage":
+        return change.key
+    return STATE_STORAGES.get(change.kind) if change.old is not None else None
+
+
 def check_moving_disk(driver, label, before, node, change):
     """Check the move of a disk to another storage. Raises Refused if the disk is in a snapshot."""
     driver.resources.choose_storage(label, node, "images", change.new)
     driver.permissions.check(label, f"/storage/{change.new}", "Datastore.AllocateSpace")
-    volume = disks_of(before.vm_options.stored).get(change.key, {}).get("file", "")
+    volume = _movable(before.vm_options.stored).get(moved_volume(change), "")
     if not before.vmid:
         return
     ExistingVmPrivileges(driver, before.vmid).check(label, "VM.Config.Disk")
+    about = f"{label}: {change.path}: the disk cannot be moved"
+    _check_not_in_snapshots(driver, before, {volume}, about, "remove the option")
+
+
+def _check_not_in_snapshots(driver, before, wanted, about, otherwise):
+    """Raise Refused if a snapshot holds one of the volumes ``wanted``."""
     for snapshot in snapshots_of(driver.tool, before.vm_options):
-        drives = disks_of(options_in(driver.tool, before.vm_options, snapshot.name)).values()
-        if any(drive["file"] == volume for drive in drives):
+        held = wanted & set(volumes_of(options_in(driver.tool, before.vm_options, snapshot.name)).values())
+        if held:
             raise Refused(
-                f"{label}: disks.{change.key}.storage: the disk cannot be moved: snapshot '{snapshot.name}' holds it.",
-                "Delete the snapshots first, or remove the option.",
+                f"{about}: snapshot '{snapshot.name}' holds {min(held)}.",
+                f"Delete the snapshots first, or {otherwise}.",
+            )
+
+
+def check_deleting_unused(driver, label, before, changes):
+    """Check that unused disks can be deleted: no snapshot and no linked clone needs them.
+
+    A disk that the same task detaches becomes unused only later, so what is deleted could not be shown before.
+    """
+    removed = next((change.path for change in changes if change.kind == "disks.remove"), None)
+    if driver.deletes_unused and removed:
+        raise Refused(
+            f"{label}: unused_disks: {removed} is detached by the same task, so it is not unused yet.",
+            "Set unused_disks in a task after this one.",
+        )
+    gone = {volume for change in changes if change.kind == "unused_disks" for volume in {*change.old} - {*change.new}}
+    if not gone:
+        return
+    for storage in sorted(filter(None, map(storage_of, gone))):
+        driver.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
+    about = f"{label}: unused_disks: it cannot be deleted"
+    _check_not_in_snapshots(driver, before, gone, about, "keep it (unused_disks: keep)")
+    if before.vm_options.stored.get("template") == "1":
+        _check_no_clones(driver, label, before.vm_options, gone)
+
+
+def _check_no_clones(driver, label, vm_options, gone):
+    for volume, vmid, _clone in linked_clones(driver.tool, vm_options.node, storages_of(gone)):
+        if volume in gone:
+            raise Refused(
+                f"{label}: unused_disks: '{driver.label_of(vmid)}' is a linked clone of {volume}.",
+                "Delete that VM first, or keep the disk (unused_disks: keep).",
             )
 
 
 def move_disks(driver, vm_options, changes):
     """Move disks to other storages. Returns whether any disk was moved."""
-    disks = disks_of(vm_options.stored)
-    moves = [change for change in changes if change.kind == "disks.storage" and change.key in disks]
-    moves = [change for change in moves if storage_of(disks[change.key]["file"]) != change.new]
+    volumes = _movable(vm_options.stored)
+    moves = [change for change in changes if moved_volume(change) in volumes]
+    moves = [change for change in moves if storage_of(volumes[moved_volume(change)]) != change.new]
     for change in moves:
-        requested = {"disk": change.key, "storage": change.new, "delete": True}
+        requested = {"disk": moved_volume(change), "storage": change.new, "delete": True}
         # After the first move the digest is outdated.
         digest = vm_options.digest if change is moves[0] else None
         driver.tool.run("POST", f"{vm_options.path}/move_disk", **requested, digest=digest)

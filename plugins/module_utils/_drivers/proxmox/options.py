@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.options import option as options
-from ..._core.options.option import SETTING, Connection, Option, Platform, with_suboption
+from ..._core.options.option import SETTING, Connection, Filled, Option, Platform, with_suboption
 from ..._core.texts import decimal_id
 
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."
@@ -16,7 +16,17 @@ _RESTORE = "Restore the snapshot into a clone, and compare its disks there."
 
 PROXMOX = Platform(
     "proxmox",
-    per_driver=("native", "state", "allow_restart", "stop_timeout", "on_failure", "tags", "cloud_init", "clone"),
+    per_driver=(
+        "native",
+        "state",
+        "allow_restart",
+        "stop_timeout",
+        "on_failure",
+        "tags",
+        "cloud_init",
+        "clone",
+        "unused_disks",
+    ),
     canonical_id=decimal_id,
     lacks={
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
@@ -51,9 +61,12 @@ VM = {
     # A volume of a storage is allowed, not only an absolute path.
     "disks": with_suboption(options.VM["disks"], "source", absolute=False),
     "iso": replace(options.VM["iso"], absolute=False),
+    "unused_disks": Option(choices=("keep", "delete_owned", "delete_all")),
     "node": Option(),
     "pool": Option(),
     "storage": Connection(),
+    "efi_storage": Filled(),
+    "tpm_storage": Filled(),
     "image_storage": Connection(),
     "bridge": Connection(default="vmbr0"),
     "template": Option("bool"),

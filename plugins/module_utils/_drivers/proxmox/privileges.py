@@ -47,7 +47,7 @@ _FOR_OPTIONS = (
         ("VM.Config.Options",),
     ),
     (r"freeze", ("VM.PowerMgmt",)),
-    (r"boot|bootdisk|vmstatestorage|virtiofs\d+|efidisk0|tpmstate0", ("VM.Config.Disk",)),
+    (r"boot|bootdisk|vmstatestorage|virtiofs\d+|efidisk0|tpmstate0|unused\d+", ("VM.Config.Disk",)),
 )
 #: Values (KEY=VALUE) that pass a device of the node to the VM, which only root@pam may set.
 _REAL_DEVICE = Pattern(r"hostpci\d+=(?!.*mapping=)|usb\d+=(?!.*mapping=)(?!(host=)?spice)|serial\d+=(?!socket)")

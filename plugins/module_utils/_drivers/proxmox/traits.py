@@ -30,7 +30,7 @@ from ..._tools.proxmox import Busy, ConnectionLost
 from .cluster import HARMLESS_LOCKS
 from .options import PROXMOX
 from .settings.devices import STEMS
-from .settings.firmware import check_secure_boot
+from .settings.firmware import check_secure_boot, check_state_storages
 from .settings.native import as_native_option, check_native
 from .settings.place import AUTO
 from .settings.table import SETTINGS
@@ -43,8 +43,8 @@ _LOCKED = "Start it first; a suspended VM is locked."
 
 def _as_options(vm, config):
     """The settings of a VM as a task sets them: in native, without the parts that options of the module set."""
-    # Of the option hotplug, only the cost of changes depends; native describes it.
-    config = {name: value for name, value in config.items() if name != "hotplug"}
+    # Of the option hotplug, only the cost of changes depends; native describes it. No task creates unused disks.
+    config = {name: value for name, value in config.items() if name not in ("hotplug", "unused_disks")}
     found = config.get("native") or {}
     native = {key: as_native_option(key, text) for key, text in found.items()}
     if not any(text and values.stem(key) in STEMS for key, text in native.items()):
@@ -94,7 +94,7 @@ def proxmox_traits(version="", known=Known()):
         copies_running=True,
         cloned_with=frozenset({"node", "pool"}),
         source_near=frozenset({"node"}),
-        not_cloned=frozenset({"pool", "description", "template"}),
+        not_cloned=frozenset({"pool", "description", "template", "unused_disks"}),
         transient=lambda error: isinstance(error, (Busy, ConnectionLost)),
         lanes_at_once=8,
         harmless=HARMLESS_LOCKS,
@@ -112,6 +112,7 @@ def _normalized(known, vm, config):
     result = normalized(SETTINGS, vm, config, known)
     check_native(vm, config)
     check_secure_boot(vm, config)
+    check_state_storages(vm, config)
     if vm.power != ABSENT and result.get("node") == AUTO:
         del result["node"]  # Any node is right for an existing VM.
     return result

@@ -24,7 +24,12 @@ CLONE = Vm.absent("web").having(config={"disks": {"vda": {"size": 1}}})
 @pytest.mark.parametrize(
     ("vm", "slot", "disk", "text"),
     [
-        (PRESENT, "vda", {"directory": "/other"}, "the disk is /data/web-vda.qcow2, not in /other, and an existing disk"),
+        (
+            PRESENT,
+            "vda",
+            {"directory": "/other"},
+            "the disk is /data/web-vda.qcow2, not in /other, and an existing disk",
+        ),
         (PRESENT, "vda", {"directory": "/data/web-vda.qcow2"}, "and an existing disk is never moved"),
         (PRESENT, "vdb", {"directory": "/data"}, "disks.vdb.directory: the disk is not a file, not in /data"),
         (PRESENT, "vdc", {"directory": "/data", "source": "/data/a"}, "source and directory are both set"),

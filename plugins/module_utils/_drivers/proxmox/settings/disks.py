@@ -15,6 +15,7 @@ from ...._tools import proxmox_values as values
 from .hardware import cost_by_hotplug
 
 UNUSED = Pattern(r"unused\d+")
+DELETE_UNUSED = DELETE_OWNED, DELETE_ALL = "delete_owned", "delete_all"
 #: Volumes with the state of the firmware and of the TPM.
 STATE_VOLUMES = ("efidisk0", "tpmstate0")
 VOLUME = Pattern(r"[A-Za-z][\w.-]*:[^\s,]+")
@@ -56,6 +57,31 @@ def volumes_of(options):
         elif key == "vmstate":
             found[key] = text
     return found
+
+
+def unused_of(options):
+    """{option: volume} of the disks that are not attached, in the order of their numbers."""
+    found = [key for key in options if UNUSED.fullmatch(key)]
+    return {key: options[key] for key in sorted(found, key=lambda key: int(key[len("unused") :]))}
+
+
+def _normalized_unused(vm, requested, known):
+    """The unused disks that remain: all, none, or those that no task has detached."""
+    found = vm.config.get("unused_disks") or ()
+    if requested == DELETE_OWNED:
+        mark = vm.mark if vm.owned else {"slots": ()}
+        return tuple(one for one in found if values.owner_of(one) != vm.id or not _is_detached_by_task(mark, one))
+    return () if requested == DELETE_ALL else found
+
+
+def _is_detached_by_task(mark, volume):
+    """A mark of an earlier version does not name what was detached: all count, as for a deletion of the VM."""
+    return "slots" not in mark or volume in mark.get("detached", ())
+
+
+def _delete_unused(update, change):
+    gone = set(change.old or ()) - set(change.new)
+    update.to_purge += [key for key, volume in unused_of(update.current).items() if volume in gone]
 
 
 def _read_disk(drive):
@@ -268,4 +294,11 @@ DISKS = {
     # The server stores it at once, although the guest has the former one until it is off: nothing would show that.
     "disks.serial": Setting(cost=POWER_OFF, write=_set_serial),
     "disks.source": Setting(cost=NEVER, same=values.is_same_volume, instead=_DETACH),
+    # The server deletes them at once, also while the VM runs.
+    "unused_disks": Setting(
+        cost=LIVE,
+        read=lambda options: tuple(unused_of(options).values()),
+        normalize=_normalized_unused,
+        write=_delete_unused,
+    ),
 }

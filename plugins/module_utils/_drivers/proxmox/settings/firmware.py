@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from ...._core.errors import Refused
-from ...._core.model import NEVER, NEXT_BOOT
+from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 
+#: {option: volume of which it is the storage}.
+STATE_STORAGES = {"efi_storage": "efidisk0", "tpm_storage": "tpmstate0"}
 #: {firmware: value of the option bios}.
 _BOARD = {"bios": "seabios", "uefi": "ovmf"}
 #: STORAGE:SIZE of a new volume. The request contains 1 GiB; the server creates a smaller volume.
@@ -23,25 +25,29 @@ KEYS_REMEDY = (
 def _write_firmware(update, change):
     update.set("bios", _BOARD[change.new])
     if change.new == "uefi" and not update.value("efidisk0"):
-        _add_efi_disk(update, bool((change.beside or {}).get("secure_boot")))
+        _add_efi_disk(update, change, bool((change.beside or {}).get("secure_boot")))
 
 
-def _add_efi_disk(update, has_keys):
+def _add_efi_disk(update, change, has_keys):
     keys = f"pre-enrolled-keys={int(has_keys)}"
-    update.to_set["efidisk0"] = f"{_NEW_VOLUME.format(update.storage)},efitype=4m,{keys}"
+    update.to_set["efidisk0"] = f"{_new_volume(update, change, 'efi_storage')},efitype=4m,{keys}"
+
+
+def _new_volume(update, change, option):
+    return _NEW_VOLUME.format((change.beside or {}).get(option) or update.storage)
 
 
 def _write_secure_boot(update, change):
     if update.to_set.get("efidisk0"):
         update.merge("efidisk0", {"pre-enrolled-keys": str(int(change.new))})
     elif update.value("bios") == _BOARD["uefi"] and not update.value("efidisk0"):
-        _add_efi_disk(update, change.new)
+        _add_efi_disk(update, change, change.new)
 
 
 def _write_tpm(update, change):
     has_tpm = "tpmstate0" in update.current
     if change.new and not has_tpm:
-        update.to_set["tpmstate0"] = f"{_NEW_VOLUME.format(update.storage)},version=v2.0"
+        update.to_set["tpmstate0"] = f"{_new_volume(update, change, 'tpm_storage')},version=v2.0"
     elif has_tpm and not change.new:
         update.to_purge.append("tpmstate0")
 
@@ -93,10 +99,45 @@ def _cost_of_secure_boot(vm, change):
     return NEVER if has_efi_disk else NEXT_BOOT
 
 
+def _read_storage(key):
+    """A function that reads the storage of a volume from options; None if the VM does not have it."""
+    return lambda options: values.parse(key, options[key])["file"].partition(":")[0] if key in options else None
+
+
+def check_state_storages(vm, config):
+    """Raise Refused for the storage of an EFI disk or a TPM that the VM has not, and that the task does not add."""
+    firmware = config.get("firmware") or vm.config.get("firmware") or "bios"
+    adds_efi_disk = firmware == "uefi" and ("secure_boot" in config or vm.config.get("firmware") != "uefi")
+    has_tpm = config.get("tpm", vm.config.get("tpm"))
+    if config.get("efi_storage") and not (vm.config.get("efi_storage") or adds_efi_disk):
+        raise Refused(
+            f"{vm.name}: efi_storage: the VM has no EFI disk.",
+            "Set firmware: uefi, and secure_boot: true or false: a missing EFI disk is added.",
+        )
+    if config.get("tpm_storage") and not has_tpm:
+        raise Refused(f"{vm.name}: tpm_storage: the VM has no TPM.", "Set tpm: true, or omit tpm_storage.")
+
+
+def _cost_of_moving_efi_disk(vm, change):
+    """The server moves the disk of the running VM, but not one that is attached at its next start."""
+    if change.old is None:
+        return NEXT_BOOT
+    waits = vm.on and vm.active is not None and vm.active.get("efi_storage") != change.old
+    return POWER_OFF if waits else LIVE
+
+
+def _cost_of_moving_tpm(vm, change):
+    """The server does not move the state of a running TPM."""
+    return NEXT_BOOT if change.old is None else POWER_OFF
+
+
 FIRMWARE = {
     "firmware": Setting(read=_read_firmware, write=_write_firmware, native=("bios",), unset="bios"),
     "secure_boot": Setting(
         cost=_cost_of_secure_boot, instead=KEYS_REMEDY, read=_read_secure_boot, write=_write_secure_boot
     ),
     "tpm": Setting(read=_read_tpm, write=_write_tpm, native=("tpmstate",)),
+    # Moves are calls of their own, see moving.py.
+    "efi_storage": Setting(cost=_cost_of_moving_efi_disk, read=_read_storage("efidisk0")),
+    "tpm_storage": Setting(cost=_cost_of_moving_tpm, read=_read_storage("tpmstate0")),
 }

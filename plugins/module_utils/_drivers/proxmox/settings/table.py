@@ -111,7 +111,8 @@ def running_config_of(options, context):
     A setting that also follows from a key of native is omitted if the task sets this key, as in a plan.
     """
     also_native = {_ALSO_NATIVE.get(key) for key in context.native_keys or ()}
-    return {name: value for name, value in config_of(options, context).items() if name not in also_native}
+    found = config_of(options, context)
+    return {name: value for name, value in found.items() if name not in also_native and name != "unused_disks"}
 
 
 def config_update(changes, current, storage, vmid=""):
