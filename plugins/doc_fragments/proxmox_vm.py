@@ -589,6 +589,27 @@ options:
       - If omitted, V(local-lvm), V(local-zfs) or V(local) if the node has it for disks, else the storage with the most
         free space. Disks of a clone are created on the storage of their source.
     type: str
+  efi_storage:
+    description:
+      - Storage of the EFI disk. A new EFI disk is created there; an existing one is moved there, while the VM continues to
+        run.
+      - If omitted, a new EFI disk is created like other disks, and an existing one is not moved.
+    type: str
+  tpm_storage:
+    description:
+      - Storage of the state of the TPM. A new one is created there; an existing one is moved there while the VM is off.
+      - If omitted, a new one is created like other disks, and an existing one is not moved.
+    type: str
+  unused_disks:
+    description:
+      - What happens to disks of the VM that are not attached (C(unused0) and so on). They contain data, so nothing else
+        than this option deletes them, except the deletion of the VM.
+      - V(keep) - none is deleted. This is the same as omitting the option.
+      - V(delete_owned) - those that tasks of this collection have detached are deleted.
+      - V(delete_all) - all are deleted.
+      - A disk that the same task detaches is rejected. Disks that a snapshot or a linked clone needs are rejected, too.
+    type: str
+    choices: [keep, delete_owned, delete_all]
   image_storage:
     description:
       - Storage for images that the node downloads by name or address (O(image.source)). It must have files and the
