@@ -190,7 +190,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("lllpl", "efi_storage", "local", "nfs", None, {"efi_storage": "local"}),
     ("lpppp", "efi_storage", "local", "nfs", None, {"efi_storage": "local", "runs_with": {"efi_storage": None}}),
     ("nnnpn", "tpm_storage", None, "nfs", None),
-    ("lpppp", "tpm_storage", "local", "nfs", None, {"tpm_storage": "local"}),
+    ("ppppp", "tpm_storage", "local", "nfs", None, {"tpm_storage": "local"}),
     ("lllpl", "iso", "", "local:iso/a.iso", None, {"iso": ""}),
     ("nnnpn", "iso", None, "local:iso/a.iso", None),
     ("nnnpn", "secure_boot", False, True, None),
