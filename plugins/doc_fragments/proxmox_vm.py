@@ -63,7 +63,8 @@ options:
   id:
     description:
       - ID of one VM on the platform.
-      - If O(name) is set too, it must be the name of this VM. VMs are not renamed.
+      - If O(name) is set too, it must be the name of this VM. VMs are renamed only on Proxmox VE, with
+        C(allow_rename).
     type: str
     aliases: [vmid]
   state:
@@ -589,10 +590,16 @@ options:
       - If omitted, V(local-lvm), V(local-zfs) or V(local) if the node has it for disks, else the storage with the most
         free space. Disks of a clone are created on the storage of their source.
     type: str
+  allow_rename:
+    description:
+      - Permission to rename the VM with this O(id) to O(name). Without it, the task fails if the VM has another name.
+      - A name that another VM has is rejected. The guest gets the new host name from cloud-init at its next start.
+    type: bool
+    default: false
   efi_storage:
     description:
-      - Storage of the EFI disk. A new EFI disk is created there; an existing one is moved there, while the VM continues to
-        run.
+      - Storage of the EFI disk. A new EFI disk is created there; an existing one is moved there, while the VM continues
+        to run.
       - If omitted, a new EFI disk is created like other disks, and an existing one is not moved.
     type: str
   tpm_storage:

@@ -61,7 +61,8 @@ options:
   id:
     description:
       - ID of one VM on the platform.
-      - If O(name) is set too, it must be the name of this VM. VMs are not renamed.
+      - If O(name) is set too, it must be the name of this VM. VMs are renamed only on Proxmox VE, with
+        C(allow_rename).
     type: str
   state:
     description:

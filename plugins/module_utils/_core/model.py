@@ -255,6 +255,7 @@ class Policy:
     limits: Mapping = field(default_factory=dict)
     controller_time: Optional[int] = None
     adopt: bool = False
+    allow_rename: bool = False
     at_start: Mapping = field(default_factory=dict)
 
     @property

@@ -10,8 +10,11 @@ from ..model import ABSENT
 from .option_errors import did_you_mean
 
 
-def check_identity(vm, vm_id, name, traits, known=()):
-    """Raise Refused if id and name belong to different VMs; ``known`` are the names of all VMs."""
+def check_identity(vm, vm_id, name, traits, known=(), allow_rename=False):
+    """Raise Refused if id and name belong to different VMs; ``known`` are the names of all VMs.
+
+    ``allow_rename``: the VM with the ID may get the name, if no VM has it.
+    """
     if not (vm_id and name):
         return
     folded = traits.folded
@@ -20,10 +23,19 @@ def check_identity(vm, vm_id, name, traits, known=()):
             f"{name}: there is no VM with ID {vm_id}; the VM of this name has another ID.",
             "Correct the ID, or omit it.",
         )
-    if vm.power != ABSENT and folded(vm.name) != folded(name):
+    if vm.power == ABSENT or folded(vm.name) == folded(name):
+        return
+    if not allow_rename:
+        can_rename, about = "name" in traits.fields, f"{name}: the VM with ID {vm_id} is named '{vm.name}'"
+        remedy = "Correct the name or the ID"
         raise Refused(
-            f"{name}: the VM with ID {vm_id} is named '{vm.name}'; VMs are not renamed.",
-            "Correct the name or the ID.",
+            f"{about}." if can_rename else f"{about}; VMs are not renamed.",
+            f"{remedy}, or set allow_rename: true to rename the VM." if can_rename else f"{remedy}.",
+        )
+    if folded(name) in map(folded, known):
+        raise Refused(
+            f"{name}: the VM with ID {vm_id} is named '{vm.name}', and another VM has the name {name}.",
+            "Choose another name, or rename the other VM first.",
         )
 
 

@@ -32,6 +32,7 @@ from .plan_create import (
     check_adopted,
     check_creatable,
     check_name,
+    check_new_name,
     check_source,
     config_of_clone,
     config_to_recreate,
@@ -41,6 +42,7 @@ from .plan_create import (
     is_cloned,
     known_settings,
     overlay,
+    renaming,
     sets_content,
     uncertain_sources,
     with_implied_disk,
@@ -90,7 +92,8 @@ def plan(vm, request, traits, known=(), source=None):
 def _plan(task):
     # Where several VMs may have one name, the others do not matter to the deletion of the one with the ID.
     others = () if task.request.state == "absent" and not task.traits.unique_names else task.known
-    check_identity(task.vm, task.request.id, task.request.name, task.traits, others)
+    allow_rename = task.policy.allow_rename and task.request.snapshot is None and task.request.state != "absent"
+    check_identity(task.vm, task.request.id, task.request.name, task.traits, others, allow_rename)
     _check_reachable(task)
     if task.request.snapshot is None and must_be_kept(task.vm, task.policy):
         return Plan(task.vm, task.vm)
@@ -104,6 +107,7 @@ def _plan(task):
         if task.request.state != "absent":
             check_name(task.vm, task.request, task.traits)
         return _planned(task, _create_steps(_normalized(task, _vm_to_create(task))))
+    check_new_name(task.vm, task.request, task.traits)
     return _plan_existing(_normalized(task, task.vm))
 
 
@@ -219,6 +223,7 @@ def _plan_existing(task):
     purge = task.policy.purge
     wanted = with_implied_disk(vm, request, request.config, task.traits)
     changes, not_compared = differences(vm, wanted, purge, task.traits)
+    changes = [*changes, *renaming(vm, request, task.traits)]
     not_compared = [*not_compared, *sorted(request.creation)]
     if vm.lost and request.state == "absent":
         return _planned(task, [delete_step(vm, task.policy.delete_disks, task.traits)], not_compared)

@@ -125,9 +125,26 @@ def find_snapshot(vm, name):
 
 def check_name(vm, request, traits):
     """Raise Refused if no new VM can have this name. Values that follow from the name are checked after it."""
-    fault = _has_source(vm, request, traits) and traits.name_fault(request.name)
-    if fault:
-        raise Refused(f"{request.name}: no VM can be created with this name: {fault}.", "Choose another name.")
+    if _has_source(vm, request, traits):
+        _check_name(request.name, traits, "be created with")
+
+
+def _check_name(name, traits, what):
+    if fault := traits.name_fault(name):
+        raise Refused(f"{name}: no VM can {what} this name: {fault}.", "Choose another name.")
+
+
+def check_new_name(vm, request, traits):
+    """Raise Refused if an existing VM cannot be renamed as requested."""
+    if renaming(vm, request, traits):
+        _check_name(request.name, traits, "have")
+
+
+def renaming(vm, request, traits):
+    """Return the change of the name of a VM that its ID selects, if the task permits that (``check_identity``)."""
+    if not (request.policy.allow_rename and request.id and request.name) or request.name == vm.name:
+        return []
+    return [Change("name", vm.name, request.name, cost=traits.fields["name"].cost)]
 
 
 def _has_source(vm, request, traits):

@@ -49,6 +49,8 @@ def _create(vm, step):
 
 
 def _configure(vm, step):
+    name = next((change.new for change in step.changes if change.field == "name"), vm.name)
+    vm, step = vm.having(name=name), replace(step, changes=[one for one in step.changes if one.field != "name"])
     config = changed_config(vm.config, step.changes)
     if step.arguments.get("forgets_image"):
         vm = vm.having(mark={**vm.mark, "inputs": {}})

@@ -263,6 +263,8 @@ def difference(plan):
     before, after = flat(plan.before), flat(plan.after)
     if plan.after.restarted and plan.before.power != ABSENT and before.get("state") == after.get("state"):
         before["restarted"], after["restarted"] = False, True
+    if plan.before.name != plan.after.name:
+        before["name"], after["name"] = plan.before.name, plan.after.name
     if plan.after.restored:
         after["restored"] = plan.after.restored
     keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.options import option as options
-from ..._core.options.option import SETTING, Connection, Filled, Option, Platform, with_suboption
+from ..._core.options.option import SETTING, Connection, Consent, Filled, Option, Platform, with_suboption
 from ..._core.texts import decimal_id
 
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."
@@ -61,6 +61,7 @@ VM = {
     # A volume of a storage is allowed, not only an absolute path.
     "disks": with_suboption(options.VM["disks"], "source", absolute=False),
     "iso": replace(options.VM["iso"], absolute=False),
+    "allow_rename": Consent(),
     "unused_disks": Option(choices=("keep", "delete_owned", "delete_all")),
     "node": Option(),
     "pool": Option(),

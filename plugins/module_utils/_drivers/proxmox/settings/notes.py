@@ -65,6 +65,8 @@ def _write_tags(update, change):
 
 
 NOTES = {
+    # Only of an existing VM that its ID selects.
+    "name": Setting(cost=LIVE, write=lambda update, change: update.set("name", change.new)),
     "description": Setting(
         cost=LIVE,
         read=_read_description,
