@@ -11,6 +11,10 @@ _KIT = ["tests/unit/module_utils/_kit/test_directories.py"]
 _CORE = ["tests/unit/module_utils/_core/sharing/test_file_checks.py"]
 _VBOX = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
 _HYPERV = ["tests/platforms/hyperv/test_checks.py"]
+_PROXMOX = "tests/unit/module_utils/_drivers/proxmox"
+_UNUSED, _RENAMING = [f"{_PROXMOX}/test_unused_disks.py"], [f"{_PROXMOX}/test_renaming.py"]
+_STATES = [f"{_PROXMOX}/test_state_storages.py"]
+_DISKS, _MOVING = "_drivers/proxmox/settings/disks.py", "_drivers/proxmox/moving.py"
 
 MUTATIONS = (
     Mutation(
@@ -49,5 +53,65 @@ MUTATIONS = (
         "_ + self._directories",
         "_",
         _HYPERV,
+    ),
+    # Proxmox VE.
+    Mutation(
+        "unused-disk-that-a-user-detached-is-owned",
+        _DISKS,
+        '"slots" not in mark or volume in mark.get("detached", ())',
+        "True",
+        _UNUSED,
+    ),
+    Mutation(
+        "unused-disks-of-a-foreign-vm-are-owned",
+        _DISKS,
+        'vm.mark if vm.owned else {"slots": ()}',
+        "vm.mark or {}",
+        _UNUSED,
+    ),
+    Mutation("unused-volume-of-another-vm-is-owned", _DISKS, "values.owner_of(one) != vm.id or _1", "_1", _UNUSED),
+    Mutation(
+        "unused-disk-in-a-snapshot-is-not-foreseen",
+        f"{_MOVING}::check_deleting_unused",
+        '_check_not_in_snapshots(driver, before, gone, about, "keep it (unused_disks: keep)")',
+        "None",
+        _UNUSED,
+    ),
+    Mutation(
+        "unused-base-of-a-linked-clone-is-not-foreseen",
+        f"{_MOVING}::_check_no_clones",
+        "volume in gone",
+        "False",
+        _UNUSED,
+    ),
+    Mutation("detached-disk-is-left-unused", _MOVING, "driver.deletes_unused and removed", "False", _UNUSED),
+    Mutation(
+        "unused-disk-of-a-protected-vm",
+        "_drivers/proxmox/checks.py",
+        'change.kind in ("disks.remove", "unused_disks")',
+        'change.kind == "disks.remove"',
+        _UNUSED,
+    ),
+    Mutation(
+        "tpm-of-a-running-vm-is-moved",
+        "_drivers/proxmox/settings/firmware.py::_cost_of_moving_tpm",
+        "NEXT_BOOT if change.old is None else POWER_OFF",
+        "LIVE",
+        _STATES,
+    ),
+    Mutation(
+        "efi-disk-on-the-default-storage",
+        "_drivers/proxmox/settings/firmware.py",
+        "(change.beside or {}).get(option) or update.storage",
+        "update.storage",
+        _STATES,
+    ),
+    Mutation("renamed-without-permission", "_core/options/identity.py", "not allow_rename", "False", _RENAMING),
+    Mutation(
+        "vm-of-another-name-is-deleted",
+        "_core/planner/plan.py",
+        'task.policy.allow_rename and task.request.snapshot is None and task.request.state != "absent"',
+        "task.policy.allow_rename",
+        _RENAMING,
     ),
 )
