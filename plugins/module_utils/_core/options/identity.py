@@ -25,12 +25,15 @@ def check_identity(vm, vm_id, name, traits, known=(), allow_rename=False):
         )
     if vm.power == ABSENT or folded(vm.name) == folded(name):
         return
-    if not allow_rename:
-        can_rename, about = "name" in traits.fields, f"{name}: the VM with ID {vm_id} is named '{vm.name}'"
-        remedy = "Correct the name or the ID"
+    if "name" not in traits.fields:
         raise Refused(
-            f"{about}." if can_rename else f"{about}; VMs are not renamed.",
-            f"{remedy}, or set allow_rename: true to rename the VM." if can_rename else f"{remedy}.",
+            f"{name}: the VM with ID {vm_id} is named '{vm.name}'; VMs are not renamed.",
+            "Correct the name or the ID.",
+        )
+    if not allow_rename:
+        raise Refused(
+            f"{name}: the VM with ID {vm_id} is named '{vm.name}'.",
+            "Correct the name or the ID, or set allow_rename: true to rename the VM.",
         )
     if folded(name) in map(folded, known):
         raise Refused(
