@@ -12,7 +12,7 @@ _BLOCKS = (f"tests/unit/module_utils/{_VMM}/test_recorded_blocks.py",)
 _VMD = (f"tests/unit/module_utils/{_VMM}/test_foreseen.py",)
 _RULES, _PF = "_tools/pf_rules.py", ("tests/unit/module_utils/_tools/test_pf_rules.py",)
 _HOSTS, _NETWORK = "_hosts/openbsd/pf_problems.py", ("tests/unit/module_utils/_hosts/openbsd/test_network.py",)
-_ROLE = ("tests/unit/roles/test_vmm_network.py",)
+_ROLE = "tests/unit/roles/test_vmm_network.py::test"
 _LOCATIONS = ("tests/platforms/wsl/test_locations.py",)
 _HYPERV, _CHECKS = ("tests/platforms/hyperv/test_tasks.py",), ("tests/platforms/hyperv/test_checks.py",)
 _LIBVIRT = ("tests/unit/roles/test_libvirt_host.py",)
@@ -118,14 +118,14 @@ MUTATIONS = (
         "roles/vmm_network/tasks/verify.yml",
         "that: __vmm_network_found.isolation_problems | length == 0",
         "that: true",
-        _ROLE,
+        (f"{_ROLE}_rule_that_would_end_the_isolation_is_found_before_the_first_run",),
     ),
     Mutation(
         "lost-address-translation-is-not-reported",
         "roles/vmm_network/tasks/nat.yml",
         "when: __vmm_network_found.nat_problems | length > 0",
         "when: false",
-        _ROLE,
+        (f"{_ROLE}_rule_that_takes_the_address_translation_away_is_reported",),
     ),
     Mutation(
         "vm-that-is-not-listed-is-absent", "_drivers/hyperv", "if unseen:\n    ...", "if False:\n    ...", _HYPERV

@@ -32,6 +32,8 @@ class Bench:
     #: Options that each entry of a list has, and options of the new VM of a pair.
     common: ClassVar = {"stop_mode": "force"}
     creation: ClassVar = {"disks": [{}]}
+    #: The module of VMs.
+    module = None
     #: Settings of the smallest VM; its clones: {"linked": what they stand on, if it is not the VM itself}, or None; and
     #: whether it has snapshots. ``stories`` are of this platform only: suite/stories.py.
     small: ClassVar = {}

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, PolyvirtError, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
@@ -35,7 +36,8 @@ from hypothesis import strategies as st
 
 from platforms.benches import WITH_PAIRS
 from suite.disturbances import FAILS, LATE, UNDISTURBED
-from suite.pairs import Pair, assert_true, pairs
+from suite.odd import odd_options
+from suite.pairs import Pair, assert_true, generated, pairs
 from unit.module_utils._engine.world import FakeClock
 
 pytestmark = pytest.mark.full
@@ -249,6 +251,25 @@ class _OnMemory(Pair):
         assert (foretold.get("description") or "") == (found.get("description") or "")
 
 
+class _Odd(Pair):
+    """A task with values that may be rejected before anything is read."""
+
+    def run(self, *given, **more):
+        try:
+            return super().run(*given, **more)
+        except PolyvirtError as error:
+            return SimpleNamespace(failed=True, changed=False, diff=[], vms=[], msg=str(error))
+
+    def is_rejected_as_a_whole(self):
+        """Whether no VM is reported; then check mode and the run fail alike."""
+        before, check = self.platform_state(), self.run(check=True)
+        if check.failed and not check.vms:
+            real = self.run()
+            assert (real.failed, real.changed, real.msg, self.platform_state()) == (True, False, check.msg, before)
+            return True
+        return False
+
+
 @pairs(2000, platforms(), requests())
 def test_core_on_a_platform_in_memory(platform, request, disturbance):
     assert_true(_OnMemory(platform, request), disturbance)
@@ -262,5 +283,19 @@ def test_check_mode_predicts_the_real_run(ground, bench):
         with bench.opened(ground=ground) as platform:
             platform.prepare(case)
             assert_true(Pair(platform, platform.asked(case)), disturbance)
+
+    holds()
+
+
+@pytest.mark.parametrize("bench", WITH_PAIRS)
+def test_odd_values_of_every_option(ground, bench):
+    @generated(bench.pair_count, bench.cases, odd_options(bench.module.MODULE.options), at_most=bench.at_most)
+    def holds(case, odd):
+        kept = {name: case.asked[name] for name in ("state", "stop_mode", "allow_restart") if name in case.asked}
+        with bench.opened(ground=ground) as platform:
+            platform.prepare(case)
+            pair = _Odd(platform, platform.asked(replace(case, asked={**kept, **odd})))
+            if not pair.is_rejected_as_a_whole():
+                assert_true(pair, None)
 
     holds()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import ClassVar
 
+from ansible_collections.polyvirt.core.plugins.modules import hyperv_vm
 from hypothesis import strategies as st
 
 from platforms.hyperv import reading
@@ -51,7 +52,7 @@ FILES = tuple(
 class OnHyperV(WindowsBench):
     """A server with disk files, switches, and a VM of somebody else."""
 
-    name = "hyperv"
+    name, module = "hyperv", hyperv_vm
     pair_count, list_count = 60, 60
     cases = cases(_SETTINGS, stop_mode=STOPS)
     reads = ("Get-", "Test-")

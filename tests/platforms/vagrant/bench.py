@@ -24,6 +24,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
+from ansible_collections.polyvirt.core.plugins.modules import vagrant_instance
 from hypothesis import strategies as st
 
 from suite import lists
@@ -64,7 +65,7 @@ class _Project(Bench):
 
     pair_count, list_count = 60, 20
     creation: ClassVar = {"box": BOX}
-    provider = ""
+    provider, module = "", vagrant_instance
     small: ClassVar = {"cpus": 1}
 
     def __init__(self, folder):

@@ -26,6 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.option
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
+from ansible_collections.polyvirt.core.plugins.modules import vbox_vm
 from hypothesis import strategies as st
 
 from suite import lists
@@ -61,7 +62,7 @@ _FORWARDS = st.lists(
 class VirtualBox(Bench):
     """A registry, with two disk images that have other names, too."""
 
-    name = "virtualbox"
+    name, module = "virtualbox", vbox_vm
     pair_count = 120
     cases = cases(_SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED), stop_mode=STOPS, port_forwards=_FORWARDS)
     small: ClassVar = {"cpus": 1, "memory": "16M"}

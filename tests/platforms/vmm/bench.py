@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
+from ansible_collections.polyvirt.core.plugins.modules import vmm_vm
 from hypothesis import strategies as st
 
 from suite import lists
@@ -55,7 +56,7 @@ vm "mail" {
 class Vmd(Bench):
     """A host with two switches, and the VM of its administrator."""
 
-    name = "vmm"
+    name, module = "vmm", vmm_vm
     pair_count, list_count = 60, 20
     cases = cases(_SETTINGS, states=("present", "started", "stopped", "restarted", "paused", "absent"), stop_mode=STOPS)
     has_snapshots = False

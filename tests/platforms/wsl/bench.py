@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.modules import wsl_distro
 from hypothesis import strategies as st
 
 from platforms.windows.bench import WindowsBench
@@ -50,7 +51,7 @@ def _options(choose, _is_new):
 class OnWsl(WindowsBench):
     """A host with two tarballs."""
 
-    name = "wsl"
+    name, module = "wsl", wsl_distro
     unread_while_stopped = ("native",)
     cases = cases(
         _SETTINGS,
