@@ -47,12 +47,12 @@ _WORDS = {
 }
 
 
-def odd_options(options):
+def odd_options(bench):
     """A strategy of {option: odd value} for one or two of the options that VMs are created from or compared with."""
     values = {
         name: _value(name, option)
-        for name, option in options.items()
-        if option.role in (SETTING, CREATION) and not option.hidden
+        for name, option in bench.module.MODULE.options.items()
+        if option.role in (SETTING, CREATION) and not option.hidden and name not in bench.unforeseen
     }
     some = st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=2, unique=True)
     return some.flatmap(lambda names: st.fixed_dictionaries({name: values[name] for name in names}))

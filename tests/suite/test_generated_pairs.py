@@ -270,6 +270,12 @@ class _Odd(Pair):
         return False
 
 
+def assert_odd(platform, case):
+    pair = _Odd(platform, platform.asked(case))
+    if not pair.is_rejected_as_a_whole():
+        assert_true(pair, None)
+
+
 @pairs(2000, platforms(), requests())
 def test_core_on_a_platform_in_memory(platform, request, disturbance):
     assert_true(_OnMemory(platform, request), disturbance)
@@ -289,13 +295,26 @@ def test_check_mode_predicts_the_real_run(ground, bench):
 
 @pytest.mark.parametrize("bench", WITH_PAIRS)
 def test_odd_values_of_every_option(ground, bench):
-    @generated(bench.pair_count, bench.cases, odd_options(bench.module.MODULE.options), at_most=bench.at_most)
+    @generated(bench.pair_count, bench.cases, odd_options(bench), at_most=bench.at_most)
     def holds(case, odd):
         kept = {name: case.asked[name] for name in ("state", "stop_mode", "allow_restart") if name in case.asked}
         with bench.opened(ground=ground) as platform:
             platform.prepare(case)
-            pair = _Odd(platform, platform.asked(replace(case, asked={**kept, **odd})))
-            if not pair.is_rejected_as_a_whole():
-                assert_true(pair, None)
+            assert_odd(platform, replace(case, asked={**kept, **odd}))
+
+    holds()
+
+
+@pytest.mark.parametrize("bench", [one for one in WITH_PAIRS if one.values[0].foreign])
+def test_odd_definitions_of_others(ground, bench):
+    definitions = st.lists(st.sampled_from(bench.foreign), min_size=1, max_size=3, unique_by=repr)
+
+    @generated(bench.pair_count, bench.cases, definitions, at_most=bench.at_most)
+    def holds(case, changes):
+        with bench.opened(ground=ground) as platform:
+            platform.prepare(case)
+            for definition in changes if platform.exists(case) else ():
+                platform.change(definition)
+            assert_odd(platform, case)
 
     holds()

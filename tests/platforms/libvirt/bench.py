@@ -27,6 +27,7 @@ from suite import lists
 from suite.bench import Bench
 from suite.disturbances import disturbed
 from suite.pairs import STOPS, cases
+from unit.module_utils._drivers.virsh.foreign import ADDED
 from unit.module_utils._engine.world import FakeClock
 
 FILES = ("one.qcow2", "two.qcow2")
@@ -100,6 +101,15 @@ class TestDriver(_Libvirt):
         _SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED), stop_mode=STOPS, purge=("networks", "disks", "devices")
     )
     creation: ClassVar = {"disks": [_DISK]}
+    foreign = tuple(one[:2] for one in ADDED)
+
+    def change(self, definition):
+        place, part = definition
+        root = ET.fromstring(self._platform.virsh("dumpxml", "--inactive", f"{_PREFIX}web"))
+        parent = root if place == "." else root.find(place)
+        if parent is not None:
+            parent.append(ET.fromstring(part))
+            self._platform.virsh("define", "/dev/stdin", stdin=ET.tostring(root, encoding="unicode"), check=False)
 
     def run(self, entries, check=False):
         with mock.patch.object(task, "Clock", FakeClock), mock.patch.object(together, "Clock", FakeClock):

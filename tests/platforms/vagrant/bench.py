@@ -81,6 +81,11 @@ class _Project(Bench):
         about, options = super().asked(case)
         return about, {**options, "stop_timeout": 5}
 
+    def change(self, definition):
+        (uuid,) = re.findall(r"\{(.*)\}", self._world.virtualbox.run("list", "vms")) or [None]
+        if uuid:
+            self._world.virtualbox.call("modifyvm", uuid, *definition)
+
     def run(self, entries, check=False):
         with self._disturbed(), mock.patch.object(net, "is_free", self._is_free):
             return self._world.run_all(deepcopy(entries), check)
@@ -180,6 +185,13 @@ class WithLibvirt(_Project):
 class WithVirtualBox(WithLibvirt):
     """A provider with a tool of its own."""
 
+    foreign = (
+        ("--memory", "128"),
+        ("--cpus", "2"),
+        ("--nic2", "nat"),
+        ("--description", "ü"),
+        ("--natpf1", "a,tcp,,85,,85"),
+    )
     name = "vagrant with virtualbox"
     provider = "virtualbox"
     cases = cases(
