@@ -14,6 +14,8 @@ _RULES, _PF = "_tools/pf_rules.py", ("tests/unit/module_utils/_tools/test_pf_rul
 _HOSTS, _NETWORK = "_hosts/openbsd/pf_problems.py", ("tests/unit/module_utils/_hosts/openbsd/test_network.py",)
 _ROLE = "tests/unit/roles/test_vmm_network.py::test"
 _LOCATIONS = ("tests/platforms/wsl/test_locations.py",)
+_DESCRIBED = "tests/suite/test_described_edits.py::test"
+_EDITS = (f"{_DESCRIBED}_each_change_on_wsl",)
 _HYPERV, _CHECKS = ("tests/platforms/hyperv/test_tasks.py",), ("tests/platforms/hyperv/test_checks.py",)
 _LIBVIRT = ("tests/unit/roles/test_libvirt_host.py",)
 _READS, _DECIDES = "roles/libvirt_host/files/read.sh", "roles/libvirt_host/vars/main.yml"
@@ -139,6 +141,34 @@ MUTATIONS = (
         "if wrong:\n    ...",
         "if False:\n    ...",
         _LOCATIONS,
+    ),
+    Mutation(
+        "first-distribution-is-not-the-default", "_drivers/wsl", 'config.get("default") is False', "False", _LOCATIONS
+    ),
+    Mutation(
+        "distribution-is-the-only-one",
+        "_drivers/wsl",
+        "all(one is False for one in driver.defaults_of_new)",
+        "True",
+        _LOCATIONS,
+    ),
+    Mutation("flags-are-not-named", "_drivers/wsl", "flags & _USUAL_FLAGS == _USUAL_FLAGS", "True", _EDITS),
+    Mutation("user-who-does-not-exist-is-root", "_drivers/wsl", "uid not in users.values()", "False", _EDITS),
+    Mutation("variables-are-not-named", "_drivers/wsl", "all(map(_USUAL_VARIABLES.fullmatch, _))", "True", _EDITS),
+    Mutation("lines-of-wsl-conf-are-not-named", "_drivers/wsl", "key not in described", "False", _EDITS),
+    Mutation(
+        "settings-of-the-provider-are-not-named",
+        "_drivers/vagrant::_not_modelled",
+        "{project_vm.created.provider: _}",
+        "{}",
+        (f"{_DESCRIBED}_change_by_the_tool_of_a_provider_is_named_on_vagrant",),
+    ),
+    Mutation(
+        "own-vagrantfile-is-not-named",
+        "_drivers/vagrant::_not_modelled",
+        '{"Vagrantfile": _}',
+        "{}",
+        (f"{_DESCRIBED}_change_of_the_users_own_file_is_named_on_vagrant",),
     ),
     Mutation(
         "gateway-is-anywhere",
