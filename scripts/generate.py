@@ -37,6 +37,8 @@ from lib.play_specs import role_option_lines
 from lib.playbook_pages import page_lines, pages
 from lib.returns import return_lines
 from lib.role_platforms import choices, connection_options, options_of_task
+from lib.unforeseen import GUIDES as UNFORESEEN
+from lib.unforeseen import unforeseen_lines
 from lib.versions import version_lines
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -291,6 +293,11 @@ def of_pattern(name, function):
     return lines
 
 
+def unforeseen_of(module):
+    """Return the function for what check mode of a module cannot foresee."""
+    return lambda checkout: unforeseen_lines(checkout, module)
+
+
 #: Modules that do not return VMs: their RETURN is written by hand.
 WITHOUT_VMS = (
     "hyperv_host_settings",
@@ -348,6 +355,7 @@ GENERATORS = [
         for path in (f"plugins/modules/{file.name}" for file in sorted((CHECKOUT / "plugins" / "modules").glob("*.py")))
         if Path(path).stem not in WITHOUT_VMS
     ),
+    *(Generator("unforeseen", f"plugins/modules/{name}.py", unforeseen_of(name)) for name in UNFORESEEN),
     Generator("errors", "docs/errors.md", catalogue_lines),
     *(Generator("options", f"{playbook}.meta.yml", play_options(playbook)) for playbook in PLAYBOOKS),
     *(

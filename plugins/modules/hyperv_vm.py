@@ -26,7 +26,29 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+    details:
+      - Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+      - It cannot foresee the following, each with the reason after the dash. The guide has what remains afterwards.
+      # begin generated: unforeseen
+      - not enough memory to start a VM (C(0x8007000E), C(0x800705AA)) - Hyper-V decides when the VM starts.
+      - the hypervisor does not run, or virtualization is disabled - Hyper-V reports that when a VM starts.
+      - 'a drive becomes full: dynamic disks, checkpoints, saved memory (C(0x80070070)) - files grow during the
+        operation.'
+      - access denied to a disk or ISO image (C(0x80070005)) - Hyper-V opens files with another account than the
+        task.
+      - a file is in use by backup software or a virus scanner (C(0x80070020)) - it may be released at any time.
+      - a VM does not start from a share that the connection reaches - Hyper-V opens the files with the computer
+        account of the host, which a task cannot ask.
+      - two running VMs have one MAC address, and one is on another host - only VMs of this host are listed.
+      - a guest does not shut down, or has no address - only the guest decides.
+      - no shutdown service in the guest, although it is enabled - it answers only while the guest runs.
+      - a live change that this guest or release rejects (memory, NICs) - depends on drivers in the guest.
+      - a production checkpoint fails in the guest (VSS) - only the guest decides.
+      - the secure boot template was fixed by the first start with a TPM - Hyper-V does not report it.
+      - merging does not end in time - backup software may hold the files.
+      - copying or exporting takes longer than C(call_timeout) - depends on the size and the storage.
+      - the VM or checkpoint was changed by another client after the plan - it happens later.
+      # end generated
   diff_mode:
     support: full
   platform:

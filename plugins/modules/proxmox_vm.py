@@ -28,7 +28,49 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+    details:
+      - Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+      - It cannot foresee the following, each with the reason after the dash. The guide has what remains afterwards.
+      # begin generated: unforeseen
+      - 'at any time: another client changes, locks, moves or removes the VM, the storage, the pool or the
+        account while the task runs; the cluster loses its quorum; the server cannot be reached for longer than
+        two minutes - it happens later.'
+      - 'creating a VM: another task creates a VM of the same name at the same time: this task deletes its own
+        VM again, and fails if the other one is complete. Run it again - several VMs may have one name, and no
+        call reserves a name or an id.'
+      - 'creating a disk, growing it: a thin-provisioned storage (LVM-thin, ZFS, Ceph, qcow2) that runs full:
+        before that, only a warning is possible. Errors of the storage itself - what guests will write is not
+        known, and storages report their errors only when they are used.'
+      - 'C(image): a damaged image file; an image file without its backing file. Downloading: the node cannot
+        reach the address, or the checksum differs - nobody reads the whole content before, and the node does
+        not report what it can reach.'
+      - 'C(iso): uploading: the node''s temporary directory is full, or the checksum differs. Downloading: the
+        node cannot reach the URL, or the checksum differs - the server reports neither its temporary directory
+        nor the content.'
+      - 'C(native): values that are not listed in this collection (ranges of C(args), C(hookscript), mapped
+        devices; custom CPU models if the account lacks C(Sys.Audit) on C(/nodes)), and all values where the
+        cluster is newer than Proxmox VE 9 - the server judges them only when it stores or uses them; its list
+        of values is part of its code.'
+      - 'changing a running VM: the guest does not release a device, or QEMU does not accept one: a warning, and
+        the change waits for the next start (C(restart_required)) - it depends on the guest.'
+      - 'starting: too little free memory or huge pages on the node, no VT-x or AMD-V, a device in use by
+        another VM, a device that was removed from the node since the VM got it, a hookscript that fails, a
+        volume that is missing on the storage - memory, devices and hookscripts of the node are used only by the
+        start.'
+      - 'stopping: the guest ignores the request (C(stop_timeout), C(stop_mode)) - it depends on the guest.'
+      - 'C(suspended): the storage for the memory is full - the size of the saved memory depends on the guest.'
+      - 'another C(node): nodes that cannot reach each other, a guest that writes faster than the network
+        copies, local disks with snapshots, linked clones on local storage, mapped devices that the other node
+        lacks. HA may reject the move by its own rules - the migration itself checks the way between the nodes,
+        and HA decides later.'
+      - 'snapshots: QEMU cannot write the memory in time; ZFS restores only the newest snapshot (C(is not most
+        recent snapshot)) - it depends on the guest, and on the storage.'
+      - 'moving a disk: an error of either storage; the disk stays where it was - storages report their errors
+        only when they are used.'
+      - 'removing: a linked clone that was created meanwhile (C(base volume ... is still in use)) - it happens
+        later.'
+      - 'C(wait_for): the guest does not boot, has no address, or does not answer - it depends on the guest.'
+      # end generated
   diff_mode:
     support: full
   platform:

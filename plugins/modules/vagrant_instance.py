@@ -34,7 +34,27 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+    details:
+      - Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+      - It cannot foresee the following, each with the reason after the dash. The guide has what remains afterwards.
+      # begin generated: unforeseen
+      - a box is not in the catalogue, not in a version that C(box_version) permits, not for this provider, or
+        has another checksum; the catalogue cannot be reached; the disk is full - Vagrant has no command that
+        asks a catalogue without a download.
+      - 'the provider rejects the VM: memory, networks, storage pools - Vagrant passes these to the provider at
+        the start; C(vagrant validate) does not ask it.'
+      - the guest does not answer by SSH within C(vm.boot_timeout) - it depends on the guest.
+      - a provisioner fails - it runs in the guest.
+      - a shared folder cannot be mounted in the guest - the guest mounts it.
+      - the provider rejects values of C(native) that only it understands, such as commands in C(customize) -
+        they are commands of the provider, which has none that only checks.
+      - a guest does not stop - it depends on the guest.
+      - the provider cannot take, restore or delete a snapshot - the provider tries it only then.
+      - another client uses the VM, or removes it - it happens later.
+      - 'your own Vagrantfile (C(managed: false)) runs code of yours, such as a trigger that fails or asks a
+        question - it is a program: what it does, and which VMs it describes with which environment, is known
+        only when it runs.'
+      # end generated
   diff_mode:
     support: full
   platform:

@@ -28,7 +28,28 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+    details:
+      - Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+      - It cannot foresee the following, each with the reason after the dash. The guide has what remains afterwards.
+      # begin generated: unforeseen
+      - 'a value that only VirtualBox can check: in C(native), the characters in C(groups), too many controllers
+        of one kind - VirtualBox lists no limits of these, and has no command that only checks.'
+      - 'VirtualBox cannot open an image: it is damaged inside, or the image below it is missing - it opens
+        images only to use them; the content of a qcow2, VMDK or VHD is not read whole.'
+      - 'the disk fills up: other programs write, a snapshot or C(suspended) needs space for memory, a disk
+        grows - what guests and others will write is not known.'
+      - a start waits for another host, because the teleporter is enabled in the snapshot that was restored - a
+        snapshot's settings become those of the VM only when it is restored.
+      - 'a start fails: kernel driver, another hypervisor, too little memory, nested virtualization, no desktop
+        for C(start_type: gui) - drivers, memory and the desktop are used only by the start.'
+      - another program on the host takes the chosen port between check and start - no port can be reserved for
+        VirtualBox.
+      - a guest ignores the power button, or has no address, or does not answer on SSH - it depends on the
+        guest.
+      - a snapshot is deleted and its images cannot be merged - VirtualBox merges only while it deletes.
+      - another program or task changes, locks or removes the VM meanwhile - it happens later.
+      - VirtualBox's daemon ends or hangs - it happens later.
+      # end generated
   diff_mode:
     support: full
   platform:

@@ -29,7 +29,42 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+    details:
+      - Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+      - It cannot foresee the following, each with the reason after the dash. The guide has what remains afterwards.
+      # begin generated: unforeseen
+      - libvirt rejects the definition (C(unsupported configuration), C(XML error)), because of devices of the
+        host or shared directories, or on a connection where C(domxml-to-native) is not available - libvirt
+        judges definitions in check mode, but not these parts.
+      - 'QEMU does not start: C(failed to set MSR), KVM that cannot be used, a C(native) value that only QEMU
+        knows, an image locked by a program other than libvirt - QEMU checks its arguments when it starts.'
+      - C(Failed to get "write" lock) when a VM starts, and a running VM has the same file as a volume of a pool
+        - the paths of volumes are read only if a task attaches, copies or deletes a file.
+      - C(Permission denied) for a disk although its directories can be entered - AppArmor, SELinux, NFS with
+        C(root_squash), and access lists decide when QEMU opens the file.
+      - C(cannot set up guest memory), or the kernel kills QEMU - the amount of free memory changes all the
+        time; only the total is checked. Hugepages are not counted.
+      - C(No more available PCI slots) when a device is attached - libvirt decides on the addresses of devices.
+      - C(acpi unplug request timed out), C(device is already in the process of unplug), or a disk or NIC
+        remains after its removal - the guest must release the device; a guest that is still booting does not.
+      - C(Setting different DAC user or group on ... which is already in use) when a disk moves to another slot
+        - the guest has not released the device from its former slot yet.
+      - C(after stop it is still running) - only the guest can shut down.
+      - the guest crashes while it is stopped - it depends on the guest.
+      - 'suspending or a snapshot with memory fails: C(State blocked by non-migratable device), a folder mounted
+        by 9p, virtiofs with libvirt 10 or later, no space in C(/var/lib/libvirt/qemu/save) - QEMU checks this
+        when it saves; the size of a memory file depends on its content.'
+      - no space while a disk grows or a snapshot's overlay is written - thin disks take space when the guest
+        writes; only copies are measured.
+      - merging or restoring a snapshot fails (C(block job), C(could not find base disk source)) - the chain of
+        images was changed by hand, or QEMU rejects the job.
+      - another client changes, starts or removes the VM, a file or a network meanwhile - it happens after the
+        checks.
+      - C(cannot acquire state change lock) for longer than C(timeout) - another client holds the VM.
+      - libvirtd is restarted or does not answer - it happens later.
+      - 'C(wait_for): no address, or SSH does not answer - only the guest can configure its network and start
+        SSH.'
+      # end generated
   diff_mode:
     support: full
   platform:

@@ -31,7 +31,20 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+    details:
+      - Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+      - It cannot foresee the following, each with the reason after the dash. The guide has what remains afterwards.
+      # begin generated: unforeseen
+      - vmd rejects the file for another reason - only vmd itself registers VMs.
+      - not enough memory for a guest (C(Cannot allocate memory)) - vmd asks the kernel when it starts the
+        guest.
+      - a guest does not shut down, or has no address - only the guest decides.
+      - vmd ends during a call (C(pipe closed)) - vmd ends only then.
+      - C(vmctl create) fails half-way - the disk is full, or the image is damaged.
+      - 'C(vm.conf: changed meanwhile by another client) - somebody edits C(vm.conf) while disk images are
+        copied.'
+      - a VM that was stopped does not stop again after vmd read its file - vmd starts it later than expected.
+      # end generated
   diff_mode:
     support: full
   platform:

@@ -26,7 +26,21 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+    details:
+      - Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+      - It cannot foresee the following, each with the reason after the dash. The guide has what remains afterwards.
+      # begin generated: unforeseen
+      - a tarball is not one of a root file system - only WSL unpacks it.
+      - the virtual machine of WSL does not start - Windows decides when it starts, by its features, policies
+        and session.
+      - C(useradd) fails - a program of the distribution decides.
+      - the scheduled task of C(keep_running) may not log on - the policy of the host is read when the task is
+        registered.
+      - the disk cannot be enlarged - WSL checks the file system when it is enlarged.
+      - 'Windows does not create a directory: too long a name, or a right is missing - PowerShell reports it
+        when it creates one.'
+      - an image of the online list cannot be downloaded - WSL downloads it itself.
+      # end generated
   diff_mode:
     support: full
   platform:

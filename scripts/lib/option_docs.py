@@ -38,7 +38,7 @@ def _lines(path, name, shared, option, supported, texts, lacking):
     spec.update(
         {key: list(value) for key, value in (("choices", option.choices), ("aliases", option.aliases)) if value}
     )
-    lines = [f"{name}:", *_indented(["description:", *(f"  {line}" for item in items for line in _item(item))])]
+    lines = [f"{name}:", *_indented(["description:", *(f"  {line}" for item in items for line in wrapped_item(item))])]
     lines += _indented([f"{key}: {_value(value)}" for key, value in spec.items()])
     if option.options:
         suboptions = [
@@ -115,7 +115,7 @@ def _joined(words):
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _item(text):
+def wrapped_item(text):
     return textwrap.wrap(
         _quoted(text), _WIDTH - 14, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
     )
@@ -123,7 +123,7 @@ def _item(text):
 
 def _quoted(text):
     """Return the text, in quotes if YAML needs them."""
-    return text if yaml.safe_load(f"- {text}") == [text] else "'" + text.replace("'", "''") + "'"
+    return text if ": " not in text and yaml.safe_load(f"- {text}") == [text] else "'" + text.replace("'", "''") + "'"
 
 
 def _value(value):

@@ -32,6 +32,10 @@ class Bench:
     #: Options that each entry of a list has, and options of the new VM of a pair.
     common: ClassVar = {"stop_mode": "force"}
     creation: ClassVar = {"disks": [{}]}
+    #: Odd parts of definitions, from the files of users.
+    foreign = ()
+    #: The module of VMs.
+    module = None
     #: Settings of the smallest VM; its clones: {"linked": what they stand on, if it is not the VM itself}, or None; and
     #: whether it has snapshots. ``stories`` are of this platform only: suite/stories.py.
     small: ClassVar = {}
@@ -42,6 +46,8 @@ class Bench:
     #: are not read, and not described, while a VM is stopped.
     is_in_doubt = False
     unread_while_stopped = ()
+    #: Options with values that only the platform can judge, and only in the run (the guide says which).
+    unforeseen = ()
     #: The directory of the platform; its name differs from run to run.
     folder = "/nowhere"
     disturbance = UNDISTURBED
@@ -88,6 +94,14 @@ class Bench:
         self.done(("vm", {**self.creation, **case.found, "state": state}))
         if case.power in _HELD:
             self.done(("vm", {"state": _HELD[case.power]}))
+
+    def exists(self, case):
+        """Whether the VM of a pair exists after ``prepare``."""
+        return case.power != ABSENT
+
+    def change(self, definition):
+        """Change the VM of a pair as another tool does, by one of ``foreign``; what the platform rejects remains."""
+        raise NotImplementedError
 
     def asked(self, case):
         """The task of a pair. A VM that it may create needs a source."""

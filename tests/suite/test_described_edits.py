@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
+from hypothesis import strategies as st
 
 from platforms.hyperv.bench import OnHyperV
 from platforms.proxmox.bench import OnProxmox
 from platforms.virtualbox.bench import VirtualBox
 from platforms.vmm.bench import Vmd
+from platforms.wsl.bench import OnWsl
 from suite.described import entry_of
-from suite.pairs import Case
+from suite.pairs import Case, generated
 from suite.test_described_foreign import FORTY
+from unit.module_utils._drivers.vagrant.in_process import BOX, World
 
 
 def described(platform, name="web"):
@@ -25,9 +28,15 @@ def described(platform, name="web"):
     return vm
 
 
-def assert_reported(platform, before, after):
-    """Assert that the task of the VM as it was reports a change, or that it is described otherwise now."""
-    if (after["task"], after["not_described"]) == (before["task"], before["not_described"]):
+def assert_reported(platform, before, after, unread=()):
+    """Assert that the task of the VM as it was reports a change, or that it is described otherwise now.
+
+    ``unread`` are paths of which a description says that nothing in them is read.
+    """
+    if not paths(after).intersection(unread) and (after["task"], after["not_described"]) == (
+        before["task"],
+        before["not_described"],
+    ):
         outcome = platform.run([{**entry_of(before["task"]), "allow_restart": True}], check=True)
         assert outcome.failed or outcome.diff, "neither drift, nor named"
 
@@ -211,3 +220,104 @@ def test_each_change_on_vmd():
                     unseen.append(form or f"without {name}")
     assert count > 10
     assert unseen == []
+
+
+# WSL ------------------------------------------------------------------------------------------------------------------
+
+_GIB = 1 << 30
+#: Values of the registry, lines of wsl.conf and properties of the disk, each in several forms.
+_REGISTRY = {
+    "KernelCommandLine": ("BOOT_IMAGE=/kernel init=/init", "BOOT_IMAGE=/kernel init=/init quiet", "ro"),
+    "DefaultEnvironment": (["LANG=en_US.UTF-8"], ["PATH=/opt/bin"], ["LANG=C", "EDITOR=vi"]),
+}
+_CONF = {
+    "automount": ("", "enabled=false", "enabled=true", "root=/mnt/ü"), "network": ("", "hostname=a", "hostname=b"),
+    "boot": ("", "systemd=true", "command=echo a # b"), "user": ("", "default=daemon", "default=nobody"),
+    "wsl2": ("", "memory=2GB"), "interop": ("", "enabled = 0", "enabled = 0\nappendWindowsPath=false"),
+}  # fmt: skip
+_OTHERS = {"flags": (15, 14, 13, 11), "uid": (0, 1, 1007), "size": (1024 * _GIB, 2048 * _GIB), "sparse": (False, True)}
+_FORMS = {**_REGISTRY, **_CONF, **_OTHERS}
+_DISTROS = st.fixed_dictionaries({name: st.sampled_from(forms) for name, forms in _FORMS.items()})
+
+
+def _edit(platform, distro, forms):
+    conf = "".join(f"[{name}]\n{forms[name]}\n" for name in _CONF if forms[name]).encode()
+    distro.files["/etc/wsl.conf"] = distro.started_with = conf
+    distro.values.update({name: forms[name] for name in _REGISTRY})
+    distro.flags, distro.uid = forms["flags"], forms["uid"]
+    disk = platform.host.files.vhd(distro.disk)
+    disk.size, disk.sparse = forms["size"], forms["sparse"]
+
+
+def test_each_change_on_wsl():
+    """If wsl.conf has a user that exists, the uid of the registry has no effect."""
+
+    @generated(150, _DISTROS, st.sampled_from(sorted(_FORMS)).flatmap(_change), st.booleans())
+    def holds(forms, change, is_running):
+        name, form = change
+        if forms[name] == form or (name, forms["user"]) == ("uid", "default=daemon"):
+            return
+        with OnWsl.opened() as platform:
+            distro = platform.host.add("web", running=is_running)
+            _edit(platform, distro, forms)
+            before = described(platform)
+            _edit(platform, distro, {**forms, name: form})
+            unread = {"native"} if name in (*_CONF, "uid") and not is_running else ()
+            assert_reported(platform, before, described(platform), unread)
+
+    holds()
+
+
+def _change(name):
+    return st.tuples(st.just(name), st.sampled_from(_FORMS[name]))
+
+
+# Vagrant --------------------------------------------------------------------------------------------------------------
+
+_OF_PROVIDER = (("--memory", "128"), ("--cpus", "2"), ("--hpet", "on"), ("--nic2", "nat"), ("--description", "x"))
+#: (text of the managed file, what a user writes instead)
+_IN_FILE = (
+    ("memory = 64", "memory = 96"), ('"memory":64', '"memory":96'), ('"name":"web"', '"name":"other"'),
+    ("    # END", '    machine.vm.synced_folder "/", "/x"\n    # END'), ("end\n", "end\n# mine\n"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def on_virtualbox(tmp_path):
+    world = World(tmp_path, "virtualbox")
+    assert not world.run("web", box=BOX, memory="64M", state="started").failed
+    world.run("web", state="stopped", stop_mode="force")
+    return world
+
+
+def _described_in(world, **options):
+    (vm,) = world.run(None, about="vm_info", describe=True, **options).vms
+    return vm
+
+
+@pytest.mark.parametrize("words", _OF_PROVIDER)
+def test_change_by_the_tool_of_a_provider_is_named_on_vagrant(on_virtualbox, words):
+    ((_line, uuid),) = [line.split("{") for line in on_virtualbox.virtualbox.run("list", "vms").splitlines()]
+    on_virtualbox.virtualbox.run("modifyvm", uuid.rstrip("}"), *words)
+    assert paths(_described_in(on_virtualbox)) == {"virtualbox"}
+
+
+@pytest.mark.parametrize(("text", "other"), _IN_FILE)
+def test_change_of_the_managed_file_is_reported_on_vagrant(on_virtualbox, text, other):
+    """No task overwrites what somebody has written."""
+    before = on_virtualbox.file.read_text(encoding="ascii")
+    assert text in before
+    on_virtualbox.file.write_text(before.replace(text, other), encoding="ascii")
+    for options in ({}, {"memory": "64M"}, {"memory": "96M"}):
+        result = on_virtualbox.run("web", check=True, **options)
+        assert result.failed, "neither drift, nor an error"
+        assert "Vagrantfile.polyvirt" in result.msg
+
+
+def test_change_of_the_users_own_file_is_named_on_vagrant(tmp_path):
+    world = World(tmp_path)
+    for more in ("", '  config.vm.hostname = "x"\n'):
+        text = f'Vagrant.configure("2") do |config|\n  config.vm.box = "{BOX}"\n{more}end\n'
+        world.vagrant.write(text, "Vagrantfile")
+        world.run("default", managed=False, state="started")
+        assert paths(_described_in(world, managed=False)) == {"Vagrantfile"}

@@ -9,11 +9,13 @@ agree in their mistakes.
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, PolyvirtError, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
@@ -35,7 +37,8 @@ from hypothesis import strategies as st
 
 from platforms.benches import WITH_PAIRS
 from suite.disturbances import FAILS, LATE, UNDISTURBED
-from suite.pairs import Pair, assert_true, pairs
+from suite.odd import odd_options
+from suite.pairs import Pair, assert_true, generated, pairs
 from unit.module_utils._engine.world import FakeClock
 
 pytestmark = pytest.mark.full
@@ -249,6 +252,34 @@ class _OnMemory(Pair):
         assert (foretold.get("description") or "") == (found.get("description") or "")
 
 
+class _Odd(Pair):
+    """A task with values that may be rejected before anything is read."""
+
+    def run(self, *given, **more):
+        try:
+            return super().run(*given, **more)
+        except PolyvirtError as error:
+            return SimpleNamespace(failed=True, changed=False, diff=[], vms=[], msg=str(error))
+
+    def verdict(self):
+        """Return how check mode ends. If no VM is reported, assert that the run fails alike."""
+        before, check = self.platform_state(), self.run(check=True)
+        if check.vms or not check.failed:
+            return "rejected" if check.failed else "accepted"
+        real = self.run()
+        assert (real.failed, real.changed, real.msg, self.platform_state()) == (True, False, check.msg, before)
+        return "rejected as a whole"
+
+
+def assert_odd(platform, case):
+    """Assert that check mode predicts the run; returns how it ends."""
+    pair = _Odd(platform, platform.asked(case))
+    verdict = pair.verdict()
+    if verdict != "rejected as a whole":
+        assert_true(pair, None)
+    return verdict
+
+
 @pairs(2000, platforms(), requests())
 def test_core_on_a_platform_in_memory(platform, request, disturbance):
     assert_true(_OnMemory(platform, request), disturbance)
@@ -264,3 +295,34 @@ def test_check_mode_predicts_the_real_run(ground, bench):
             assert_true(Pair(platform, platform.asked(case)), disturbance)
 
     holds()
+
+
+@pytest.mark.parametrize("bench", WITH_PAIRS)
+def test_odd_values_of_every_option(ground, bench, record_property):
+    counts = Counter()
+
+    @generated(bench.pair_count // 2, bench.cases, odd_options(bench), at_most=bench.at_most)
+    def holds(case, odd):
+        kept = {name: case.asked[name] for name in ("state", "stop_mode", "allow_restart") if name in case.asked}
+        with bench.opened(ground=ground) as platform:
+            platform.prepare(case)
+            counts[assert_odd(platform, replace(case, asked={**kept, **odd}))] += 1
+
+    holds()
+    record_property("summary", f"odd values on {bench.name}: {dict(counts)}")
+
+
+@pytest.mark.parametrize("bench", [one for one in WITH_PAIRS if one.values[0].foreign])
+def test_odd_definitions_of_others(ground, bench, record_property):
+    definitions, counts = st.lists(st.sampled_from(bench.foreign), min_size=1, max_size=3, unique_by=repr), Counter()
+
+    @generated(bench.pair_count // 2, bench.cases, definitions, at_most=bench.at_most)
+    def holds(case, changes):
+        with bench.opened(ground=ground) as platform:
+            platform.prepare(case)
+            for definition in changes if platform.exists(case) else ():
+                platform.change(definition)
+            counts[assert_odd(platform, case)] += 1
+
+    holds()
+    record_property("summary", f"odd definitions on {bench.name}: {dict(counts)}")

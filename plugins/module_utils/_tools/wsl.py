@@ -28,7 +28,7 @@ TASKS = "\\polyvirt\\wsl\\"
 INSTALLED, INSTALLING, UNINSTALLING = 1, 3, 4
 _VM_MODE, _KEYS = 0x8, properties(
     "State", "DistributionName", "Flags", "BasePath", "VhdFileName", "DefaultUid", "RunOOBE", "Flavor", "OsVersion",
-    "PSChildName", MARK,
+    "KernelCommandLine", "DefaultEnvironment", "PSChildName", MARK,
 )  # fmt: skip
 _CODE = Pattern(r"((?:\w+/)+(?:[A-Z]+_[A-Z0-9_]+|0x[0-9a-fA-F]+))\s*\Z")
 _READ_SECONDS = 60

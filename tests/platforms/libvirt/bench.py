@@ -19,8 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task, together
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
-from ansible_collections.polyvirt.core.plugins.modules import virsh_vm_info
-from ansible_collections.polyvirt.core.plugins.modules.virsh_vm import MODULE
+from ansible_collections.polyvirt.core.plugins.modules import virsh_vm, virsh_vm_info
 from hypothesis import strategies as st
 
 from platforms.libvirt.testdriver import Platform
@@ -28,6 +27,7 @@ from suite import lists
 from suite.bench import Bench
 from suite.disturbances import disturbed
 from suite.pairs import STOPS, cases
+from unit.module_utils._drivers.virsh.foreign import ADDED
 from unit.module_utils._engine.world import FakeClock
 
 FILES = ("one.qcow2", "two.qcow2")
@@ -52,7 +52,7 @@ _SETTINGS = {
 class _Libvirt(Bench):
     """VMs and files of a namespace, which is empty at the begin."""
 
-    platform = ""
+    platform, module = "", virsh_vm
     clock = None
 
     def __init__(self, platform):
@@ -66,7 +66,7 @@ class _Libvirt(Bench):
     def run(self, entries, check=False):
         entries = [{**one, "name": f"{_PREFIX}web"} if one.get("name") == "web" else one for one in entries]
         given = {**self._platform.options("vm"), "machines": entries, "timeout": 60}
-        params = ArgumentSpecValidator(MODULE.argument_spec).validate(given)
+        params = ArgumentSpecValidator(virsh_vm.MODULE.argument_spec).validate(given)
         assert params.error_messages == []
         real = Commands.run
 
@@ -74,7 +74,7 @@ class _Libvirt(Bench):
             return disturbed(self.disturbance, argv, writes, lambda counted: real(port, argv, writes=counted, **more))
 
         with mock.patch.object(Commands, "run", run):
-            result = MODULE.result(params.validated_parameters, SimpleNamespace(check_mode=check))
+            result = virsh_vm.MODULE.result(params.validated_parameters, SimpleNamespace(check_mode=check))
         assert "exception" not in result, result["exception"]
         return SimpleNamespace(**{"failed": False, "changed": False, "msg": "", "vms": [], "diff": [], **result})
 
@@ -101,6 +101,15 @@ class TestDriver(_Libvirt):
         _SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED), stop_mode=STOPS, purge=("networks", "disks", "devices")
     )
     creation: ClassVar = {"disks": [_DISK]}
+    foreign = tuple(one[:2] for one in ADDED)
+
+    def change(self, definition):
+        place, part = definition
+        root = ET.fromstring(self._platform.virsh("dumpxml", "--inactive", f"{_PREFIX}web"))
+        parent = root if place == "." else root.find(place)
+        if parent is not None:
+            parent.append(ET.fromstring(part))
+            self._platform.virsh("define", "/dev/stdin", stdin=ET.tostring(root, encoding="unicode"), check=False)
 
     def run(self, entries, check=False):
         with mock.patch.object(task, "Clock", FakeClock), mock.patch.object(together, "Clock", FakeClock):

@@ -41,12 +41,24 @@ _TWO_DISKS = {"disks": [{"slot": "scsi0", "size": "8G"}, {"slot": "scsi1", "size
 class OnProxmox(Bench):
     """A cluster with a template, a running VM, and two free volumes on each node."""
 
-    name = "proxmox"
+    name, module = "proxmox", proxmox_vm
     pair_count, list_count = 200, 80
     cases = st.builds(Case, st.none(), machines(), ASKED)
     creation: ClassVar = {}
     small: ClassVar = {"disks": [{"size": "8G"}], "node": "pve1"}
     clones: ClassVar = {"linked": "template"}
+    #: Options as the web interface and qm set write them.
+    foreign = (
+        {"args": "-device foo"}, {"hookscript": "local:snippets/h.pl"}, {"affinity": "0-3", "cpulimit": "1.5"},
+        {"net3": "e1000=BC:24:11:00:00:08,bridge=vmbr1,link_down=1,tag=6"}, {"cpu": "host,flags=+aes"}, {"cores": "3"},
+        {"net0": "virtio=bc:24:11:00:00:07,bridge=vmbr0,firewall=1,rate=10,trunks=2;3"}, {"boot": "order=net0"},
+        {"description": "ü\n{{ two }}"}, {"tags": "B;a b"}, {"sockets": "2"}, {"balloon": "0"}, {"memory": "512"},
+        {"serial0": "socket", "vga": "serial0"}, {"scsihw": "megasas"}, {"numa0": "cpus=0-1,memory=1024"},
+        {"acpi": "0"}, {"machine": "pc-q35-8.1", "bios": "ovmf"}, {"startup": "order=2,up=30"}, {"ostype": "win11"},
+        {"kvm": "0"}, {"ide0": "none,media=cdrom"},
+        {"smbios1": "uuid=5f6b0e5e-3a1c-4c0b-9d6e-0c7a4f2b1a11,serial=YWJj,base64=1"},
+        {"ipconfig0": "ip=10.0.0.5/24,gw=10.0.0.1,ip6=auto", "nameserver": "192.0.2.1 192.0.2.2"}, {"hotplug": "0"},
+    )  # fmt: skip
     stories: ClassVar = {
         "create": (
             [],
@@ -89,6 +101,14 @@ class OnProxmox(Bench):
     def prepare(self, case):
         """With a cluster that has the VM, as another tool may have made it."""
         self._world = world_with(case.found)
+
+    def exists(self, case):
+        return case.found is not None
+
+    def change(self, definition):
+        (machine,) = [one for one in self._machines().values() if one.config.current.get("name") == "web"]
+        machine.config.current.update(definition)
+        machine.write(machine.config)
 
     def asked(self, case):
         return "vm", {option: value for option, value in options_of(deepcopy(case.asked)).items() if value is not None}

@@ -24,6 +24,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
+from ansible_collections.polyvirt.core.plugins.modules import vagrant_instance
 from hypothesis import strategies as st
 
 from suite import lists
@@ -64,7 +65,7 @@ class _Project(Bench):
 
     pair_count, list_count = 60, 20
     creation: ClassVar = {"box": BOX}
-    provider = ""
+    provider, module = "", vagrant_instance
     small: ClassVar = {"cpus": 1}
 
     def __init__(self, folder):
@@ -79,6 +80,11 @@ class _Project(Bench):
     def asked(self, case):
         about, options = super().asked(case)
         return about, {**options, "stop_timeout": 5}
+
+    def change(self, definition):
+        (uuid,) = re.findall(r"\{(.*)\}", self._world.virtualbox.run("list", "vms")) or [None]
+        if uuid:
+            self._world.virtualbox.call("modifyvm", uuid, *definition)
 
     def run(self, entries, check=False):
         with self._disturbed(), mock.patch.object(net, "is_free", self._is_free):
@@ -179,6 +185,13 @@ class WithLibvirt(_Project):
 class WithVirtualBox(WithLibvirt):
     """A provider with a tool of its own."""
 
+    foreign = (
+        ("--memory", "128"),
+        ("--cpus", "2"),
+        ("--nic2", "nat"),
+        ("--description", "ü"),
+        ("--natpf1", "a,tcp,,85,,85"),
+    )
     name = "vagrant with virtualbox"
     provider = "virtualbox"
     cases = cases(

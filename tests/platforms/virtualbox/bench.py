@@ -26,6 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.option
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
+from ansible_collections.polyvirt.core.plugins.modules import vbox_vm
 from hypothesis import strategies as st
 
 from suite import lists
@@ -61,11 +62,22 @@ _FORWARDS = st.lists(
 class VirtualBox(Bench):
     """A registry, with two disk images that have other names, too."""
 
-    name = "virtualbox"
+    name, module = "virtualbox", vbox_vm
     pair_count = 120
     cases = cases(_SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED), stop_mode=STOPS, port_forwards=_FORWARDS)
     small: ClassVar = {"cpus": 1, "memory": "16M"}
     clones: ClassVar = {"linked": "snapshot"}
+    #: Arguments of modifyvm.
+    foreign = (
+        ("--natpf1", "dns,udp,,5353,,53"), ("--natpf1", "ü,tcp,127.0.0.1,2222,10.0.2.15,22"), ("--uart1", "0x3F8", "4"),
+        ("--cableconnected1", "off"), ("--nicpromisc1", "allow-all"), ("--macaddress1", "0800270000aa"),
+        ("--acpi", "off"),
+        ("--rtcuseutc", "off"), ("--cpuexecutioncap", "50"), ("--monitorcount", "2"), ("--description", "ü\n<b>&"),
+        ("--nic3", "nat"), ("--nictype1", "Am79C973"), ("--boot1", "net"), ("--groups", "/a/b,/c"),
+        ("--firmware", "efi"),
+        ("--chipset", "ich9"), ("--vrde", "on"), ("--vrdeport", "5000-5010"), ("--audio-driver", "null"),
+        ("--memory", "24"),
+    )  # fmt: skip
     common: ClassVar = {"cpus": 1, "memory": "16M", "stop_mode": "force"}
 
     def __init__(self, box):
@@ -90,6 +102,9 @@ class VirtualBox(Bench):
             macs=tuple(f"08:00:27:00:00:0{number}" for number in range(4)),
             links=(),
         )
+
+    def change(self, definition):
+        self._box.call("modifyvm", "web", *definition)
 
     def run(self, entries, check=False):
         asked = [_request(entry) for entry in entries]

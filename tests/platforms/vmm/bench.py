@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
+from ansible_collections.polyvirt.core.plugins.modules import vmm_vm
 from hypothesis import strategies as st
 
 from suite import lists
@@ -55,10 +56,17 @@ vm "mail" {
 class Vmd(Bench):
     """A host with two switches, and the VM of its administrator."""
 
-    name = "vmm"
+    name, module = "vmm", vmm_vm
     pair_count, list_count = 60, 20
     cases = cases(_SETTINGS, states=("present", "started", "stopped", "restarted", "paused", "absent"), stop_mode=STOPS)
     has_snapshots = False
+    #: Lines of the block of a VM.
+    foreign = (
+        "local interface", "\tinterface tap9 { locked lladdr FE:E1:BA:00:00:09 group vms rdomain 1 } # of alice",
+        'interface { switch "lan" lladdr fe:e1:BA:0:0:9 up }', "boot device net", 'boot "/bsd.rd"', "agentx",
+        "allow instance { boot, disk, owner root }", "owner :wheel", "  memory   96M # small", "disable", "enable",
+        "# a comment with \xfc", "interfaces 2", "stagger",
+    )  # fmt: skip
     small: ClassVar = {"memory": "64M", "networks": [], "disks": [{"size": "16M"}]}
     clones: ClassVar = {"full": None}
     common: ClassVar = {"memory": "64M", "networks": [], "stop_mode": "force"}
@@ -88,6 +96,14 @@ class Vmd(Bench):
             macs=tuple(f"fe:e1:ba:00:00:0{number}" for number in range(4)),
             ports=(),
         )
+
+    def change(self, definition):
+        text = self._host.text()
+        self._host.write("/etc/vm.conf", text.replace('vm "web" {\n', f'vm "web" {{\n{definition}\n', 1))
+        if self._host.call("vmctl", "reload").returncode != 0:
+            self._host.write("/etc/vm.conf", text)
+            self._host.well("vmctl", "reload")
+        self.after_kill()
 
     def run(self, entries, check=False):
         native = [{"native": entry["native"]} for entry in entries if "native" in entry]

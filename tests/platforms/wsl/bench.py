@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.modules import wsl_distro
 from hypothesis import strategies as st
 
 from platforms.windows.bench import WindowsBench
@@ -50,7 +51,7 @@ def _options(choose, _is_new):
 class OnWsl(WindowsBench):
     """A host with two tarballs."""
 
-    name = "wsl"
+    name, module = "wsl", wsl_distro
     unread_while_stopped = ("native",)
     cases = cases(
         _SETTINGS,
@@ -63,6 +64,14 @@ class OnWsl(WindowsBench):
     has_snapshots = False
     about_info = "distro_info"
     clones: ClassVar = {"full": None}
+    #: Values of the registry, and texts of wsl.conf.
+    foreign = (
+        {"DefaultUid": 1007}, {"Flags": 8}, {"KernelCommandLine": "quiet"}, {"DefaultEnvironment": ["EDITOR=vi"]},
+        b'# mine\r\n[ boot ]\r\n[Boot]\r\ncommand = "a # b" # run\r\nSYSTEMD=0\r\n[x]\r\nnot a line\r\n',
+        b"\xef\xbb\xbf[network]\nhostname=\xc3\xbc\nhostname=b\ngenerateHosts = FALSE\n", b"[user]\ndefault=nobody",
+        b"",
+        b"[user]\ndefault = daemon\n[automount]\noptions = \"metadata,uid=1000\"\n\n\n[user]\ndefault=root\n",
+    )  # fmt: skip
     common: ClassVar = {"stop_mode": "force", "allow_restart": True}
     words = lists.Vocabulary(
         image=(*[TAR] * 4, TAR.upper(), "c:/images/sub/../base.tar", *[OTHER] * 3, EXPORTS[1]),
@@ -85,6 +94,12 @@ class OnWsl(WindowsBench):
     @classmethod
     def opened(cls, place=0, ground=None):
         return nullcontext(cls(place))
+
+    def change(self, definition):
+        distro = self.host.find("web")
+        if isinstance(definition, bytes):
+            distro.files["/etc/wsl.conf"] = definition
+        distro.values.update({} if isinstance(definition, bytes) else definition)
 
     def is_writing(self, arguments, stdin, environment):
         return is_write(("wsl", *WslProgram(self.host, arguments, stdin, environment).words))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.wsl.tasks import TAR, host_with_image, run, run_ok
+from platforms.wsl.tasks import TAR, host_with_image, run, run_ok, run_rejected
 
 SHARE = "\\\\files\\wsl"
 ROOT, ON_SHARE, NO_NAME = "is the root directory of a drive", "is on a share", "not possible on Windows"
@@ -89,3 +89,20 @@ def test_share_that_the_connection_does_not_see_is_an_error_in_check_mode(option
         assert run_ok(host, name=["new"], **options)["changed"]
     else:
         _rejected(host, f"new: {option}", "does not exist", "Double hop in docs/hyperv.md", name=["new"], **options)
+
+
+@pytest.mark.parametrize("option", ["install_location", "export"])
+def test_empty_path_is_rejected(option):
+    run_rejected(_host(), f"{option}: it is empty", name=["new"], image=TAR, **{option: ""})
+
+
+def test_first_distribution_is_the_default_one():
+    """With another one that is created in the same task, it is not the only one."""
+    host = host_with_image(idle_seconds=1e9)
+    words = ("new: default: WSL makes the first distribution", "Omit default")
+    _rejected(host, *words, name=["new"], image=TAR, default=False)
+    two = [{"name": "one", "default": True}, {"name": "new", "default": False}]
+    assert not run(host, check=True, machines=two, image=TAR)["failed"]
+    run_ok(host, machines=two, image=TAR)
+    assert not run_ok(host, machines=two, image=TAR)["changed"]
+    assert not run(_host(), check=True, name=["new"], image=TAR, default=False)["failed"]

@@ -168,7 +168,18 @@ def _vm(driver, contents, name, provider_vm, ssh_config):
         mark=_mark(project_vm, project_vm.created.id),
         files=files,
         effective=provider_vm.running,
+        not_modelled=_not_modelled(project_vm, driver.project.path),
     )
+
+
+def _not_modelled(project_vm, path):
+    """{name: why it is not described}: a program that only Vagrant runs, and what its file does not contain."""
+    if project_vm.described is None:
+        return {"Vagrantfile": f"{path} is your own program, and only Vagrant runs it: its settings are not read."}
+    return {
+        project_vm.created.provider: f"Settings that {path} does not contain, such as those of the box, and changes by"
+        " other programs than Vagrant are not read. Vagrant sets what the file contains at each start."
+    }
 
 
 def _mark(project_vm, vm_id):

@@ -56,13 +56,24 @@ def check_plan(driver, plan, released=frozenset()):
         export = next((change.new for change in one.changes if change.field == "export"), None)
         if one.step.verb == "create" and not needed.is_begun:
             _check_image(driver, name, one.step.arguments["config"], one.step.arguments["creation"]["image"])
-        if one.step.verb in ("create", "clone") and one.step.arguments["creation"].get("cloud_init") is not None:
-            check_documents(driver, name, one.step)
+        if one.step.verb in ("create", "clone"):
+            _check_default(driver, name, one.step.arguments["config"])
+            if one.step.arguments["creation"].get("cloud_init") is not None:
+                check_documents(driver, name, one.step)
         if export:
             _check_export(driver, name, export)
     needed.read()
     check_files(needed, driver.space, released)
     needed.check_parents()
+
+
+def _check_default(driver, name, config):
+    is_first = not driver.host.distros and all(one is False for one in driver.defaults_of_new)
+    if is_first and config.get("default") is False:
+        raise Refused(
+            f"{name}: default: WSL makes the first distribution of a user the default one.",
+            "Omit default, or create another distribution first.",
+        )
 
 
 def _check_image(driver, name, config, image):

@@ -108,10 +108,6 @@ class Distro:
         return wsl_conf.parse(self.guest.started_with if self.started_with else self.guest.conf)
 
 
-#: Settings in files of a distribution.
-_UNREAD = dict.fromkeys(("default_user", "systemd", "native"), "It can be read only while the distribution is running.")
-
-
 def observed_vm(host, raw, name, vm_id, config, active):
     """Return one Vm. ``name`` and ``vm_id`` are as the task writes them: WSL ignores the case of both."""
     state, is_running = raw.get("State"), host.runs(raw)
@@ -129,7 +125,6 @@ def observed_vm(host, raw, name, vm_id, config, active):
         active=active if is_running else None,
         mark=mark,
         own_disks=frozenset(file.path for file in files_of(raw)) if is_vm(raw) else frozenset(),
-        not_modelled={} if "systemd" in config else _UNREAD,
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import cached_property, partial
 
 from ..._core.errors import NotFound
+from ..._core.model import ABSENT
 from ..._core.options.image_names import check_no_download
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
@@ -52,6 +53,8 @@ class WslDriver(ForChanges, WslObserver):
         #: {key of a path: version} of the images that plans use.
         self.versions = {}
         self._online_names = None
+        #: The option ``default`` of each distribution that the task creates.
+        self.defaults_of_new = []
         #: {id: value of keep_running} of the distributions, if this task changed their scheduled task.
         self.registered = {}
 
@@ -91,6 +94,7 @@ class WslDriver(ForChanges, WslObserver):
         """Ask in one request for the disks of all distributions that plans start, copy or change."""
         from .checks import distros_with_used_disks
 
+        self.defaults_of_new = [plan.after.config.get("default") for plan in plans if plan.before.power == ABSENT]
         self.ask_for_disks(distros_with_used_disks(self.host, plans))
 
     def preflight(self, plan, released=frozenset()):

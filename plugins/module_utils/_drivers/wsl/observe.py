@@ -278,6 +278,10 @@ class WslObserver(OnWindows):
         else:
             config, active = (config_of(Distro(self.host, raw, self.options, started)) for started in (False, True))
         vm = observed_vm(self.host, raw, name, vm_id, config, active)
+        if self.options.get("describe"):
+            from .settings.described import not_modelled  # Most tasks do not need it.
+
+            vm = vm.having(not_modelled=not_modelled(Distro(self.host, raw, self.options)))
         if vm.mark is None and self.is_unfinished(raw):
             # A killed task has recorded it in a file, and had no time for the registry.
             return vm.having(mark=unfinished_mark(empty_mark(vm_id)), reason=UNFINISHED)

@@ -9,7 +9,7 @@ from functools import partial
 
 from ..._core.options import option as options
 from ..._core.options.image_names import ONLINE, normalized_source
-from ..._core.options.option import Connection, Option, Platform, with_suboption
+from ..._core.options.option import Connection, Filled, Option, Platform, with_suboption
 
 _SHARED = "All distributions share one virtual machine. Set it in .wslconfig with the role wsl_host."
 _NETWORK = "All distributions share the network of one virtual machine. Set networkingMode with the role wsl_host."
@@ -72,7 +72,7 @@ _source = partial(normalized_source, forms=(ONLINE,))
 VM = {
     "image": with_suboption(options.VM["image"], "source", normalize=_source),
     "image_directory": Connection(),
-    "install_location": Option(unique="directory"),
+    "install_location": Filled(unique="directory"),
     "version": Option("int", choices=(1, 2)),
     "default": Option("bool", unique="default"),
     "default_user": Option(),
@@ -81,6 +81,6 @@ VM = {
     "keep_running": Option(choices=("true", "at_logon", "false")),
     "sparse": Option("bool"),
     "allow_unsafe_sparse": Connection("bool", default=False),
-    "export": Option(unique="file"),
+    "export": Filled(unique="file"),
     "shutdown_all": Connection("bool", default=False, only_with="stopped"),
 }

@@ -34,7 +34,7 @@ _NATIVE = {
     "boot.command": str, "boot.initTimeout": int, "boot.protectBinfmt": bool, "general.guiApplications": bool,
 }  # fmt: skip
 #: {key in lower case: key}
-_NATIVE_KEYS = {key.lower(): key for key in _NATIVE}
+NATIVE_KEYS = {key.lower(): key for key in _NATIVE}
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def _read_systemd(distro):
 
 def _read_native(distro):
     if distro.options.get("describe"):
-        return {known: distro.conf[key] for key, known in _NATIVE_KEYS.items() if distro.conf.get(key) is not None}
-    keys = [_NATIVE_KEYS.get(key.lower(), key) for key in distro.options.get("native") or ()]
+        return {known: distro.conf[key] for key, known in NATIVE_KEYS.items() if distro.conf.get(key) is not None}
+    keys = [NATIVE_KEYS.get(key.lower(), key) for key in distro.options.get("native") or ()]
     return {key: distro.conf.get(key.lower()) for key in keys} if keys else None
 
 
@@ -137,17 +137,17 @@ def _key(vm, key):
     option = options_of_native(GUEST).get(key.lower())
     if option:
         raise Refused(f"{vm.name}: native: {key} has an option.", f"Set {option}.")
-    if key.lower() not in _NATIVE_KEYS:
+    if key.lower() not in NATIVE_KEYS:
         known = ", ".join(sorted(_NATIVE))
         raise Refused(f"{vm.name}: native: '{key}' is not a key of wsl.conf.", f"Supported keys: {known}.")
-    return _NATIVE_KEYS[key.lower()]
+    return NATIVE_KEYS[key.lower()]
 
 
 def _value(vm, key, value):
     """Return a value in the format of wsl.conf; None removes the key."""
     if value is None:
         return None
-    kind, text = _NATIVE[_NATIVE_KEYS[key.lower()]], str(value)
+    kind, text = _NATIVE[NATIVE_KEYS[key.lower()]], str(value)
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower()
     is_number = kind is int and not isinstance(value, bool) and re.fullmatch(r"-?\d+", text)
