@@ -34,7 +34,7 @@ class _Numbers(dict):
 
 
 def option_lines(options, platforms, creation):
-    """Return the table of options, then its notes; ``platforms`` are {platform: [Traits]}. A dash means not supported."""
+    """Return the table of options and its notes; ``platforms`` are {platform: [Traits]}. A dash: not supported."""
     lines = [f"| option | {' | '.join(platforms)} |", f"|---|{'---|' * len(platforms)}"]
     numbers = _Numbers()
     for option in options:
@@ -74,9 +74,8 @@ def _cell(traits, option, is_creation, numbers):
     notes += [note for one in fields if not callable(one.cost) for note in _suspended(one)]
     costs = {one.cost for one in fields if not callable(one.cost)} - {"never"}
     words = "depends" if any(callable(one.cost) for one in fields) else _words(costs)
-    return " ".join(
-        [words, *([f"({', '.join(str(one) for one in sorted({numbers[note] for note in notes}))})"] * bool(notes))]
-    )
+    found = ", ".join(map(str, sorted({numbers[note] for note in notes})))
+    return f"{words} ({found})" if found else words
 
 
 def _words(costs):

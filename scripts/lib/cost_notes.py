@@ -17,7 +17,8 @@ NOTES = {
     "virsh _cost_of_size": "Size: live; of a suspended VM, while off.",
     "virsh _cost_of_adding": "NICs: live if the running VM has the NICs of its definition, else at the next start.",
     "virsh _cost_of_removing": "A paused guest releases no disk and no NIC: at the next start.",
-    "virsh _cost_of_moving": "Another network of the same type: live; another type, MAC address or model: at the next start.",
+    "virsh _cost_of_moving": "Another network of the same type: live; another type, MAC address or model:"
+    " at the next start.",
     "virsh devices": "USB live, PCI at the next start.",
     "vbox _next_boot_if_saved": "While off; of a suspended VM, at the next start.",
     "vbox _off_or_saved": "While off or suspended.",
@@ -26,12 +27,15 @@ NOTES = {
     "vbox native": "Keys that `VBoxManage controlvm` has: live; all others while off.",
     "vbox while_on": "Live, unless the VM is suspended; the memory of the graphics card while off.",
     "vbox _cost_of_adding_disk": "Added live to a SATA controller; everything else while off.",
-    "vagrant _as_applied": "At the next start if the provider applies the option to an existing VM, else the VM is rebuilt.",
-    "vagrant _of_native": "At the next start for keys that are applied to an existing VM; for others the VM is rebuilt.",
+    "vagrant _as_applied": "At the next start if the provider applies the option to an existing VM, else the VM is"
+    " rebuilt.",
+    "vagrant _of_native": "At the next start for keys that are applied to an existing VM; for others the VM is"
+    " rebuilt.",
     "proxmox _cost_of_secure_boot": "At the next start, until the VM has an EFI disk; then never.",
     "proxmox _cost_of_iso": _DRIVE.format("at the next start"),
     "proxmox cost_by_hotplug": _HOTPLUG,
-    "proxmox native": "Some keys live, the others at the next start; disks, NICs and USB devices as the setting `hotplug` allows.",
+    "proxmox native": "Some keys live, the others at the next start; disks, NICs and USB devices as"
+    " the setting `hotplug` allows.",
     "proxmox devices": "USB: live if the VM's setting `hotplug` contains usb; PCI at the next start.",
     "proxmox _cost_of_disk": _HOTPLUG,
     "proxmox _cost_of_growth": "Size and storage: live; while off for a disk that is attached at the next start only.",
