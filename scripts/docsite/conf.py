@@ -11,8 +11,6 @@ from pathlib import Path
 # The extension language_switch, and what it imports.
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
-from lib.guides import REPOSITORY
-
 project = "polyvirt.core"
 copyright = "2026, polyvirt contributors"  # noqa: A001 - Sphinx reads this name.
 title = html_short_title = html_title = "polyvirt.core"
@@ -35,9 +33,10 @@ templates_path = ["templates"]
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_theme = "furo"
+_REPOSITORY = "https://github.com/polyvirt/polyvirt.core"
 html_theme_options = {
-    "source_repository": REPOSITORY,
-    "footer_icons": [{"name": "GitHub", "url": REPOSITORY, "html": "GitHub", "class": ""}],
+    "source_repository": _REPOSITORY,
+    "footer_icons": [{"name": "GitHub", "url": _REPOSITORY, "html": "GitHub", "class": ""}],
     "top_of_page_buttons": ["edit"],
 }
 html_search_scorer = str(Path(__file__).resolve().parent / "scorer.js")

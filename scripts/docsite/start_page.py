@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Replace the index that antsibull-docs writes: a start page, and an index of plugins.
 
-Usage: start_page.py DIRECTORY. The captions at the side, and the order of the guides below them, are those of docs/README.md.
+Usage: start_page.py DIRECTORY. At the side of each page, guides are listed as in docs/README.md: by reader.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _platforms():
 
 
 def plugins(folder):
-    """Yield (caption, lines) of the pages that antsibull-docs has written for modules, roles and plugins."""
+    """Return {caption: lines} of the pages that antsibull-docs has written for modules, roles and plugins."""
     by_caption = {}
     for kind, caption in _KINDS.items():
         for path in sorted(folder.glob(f"*_{kind}.rst")):
@@ -113,33 +113,39 @@ def toctree(caption, lines):
     return f".. toctree::\n   :hidden:\n   :caption: {caption}\n\n" + indent("\n".join(lines), "   ") + "\n"
 
 
-def write(folder):
-    """Write the start page, and the index of plugins without the lists that it would put at the side."""
-    index = folder / "index.rst"
-    text = index.read_text(encoding="utf-8")
-    listed = text[text.index(".. _plugin_index_for_polyvirt.core:") :]
+def lists(folder):
+    """Yield the lists at the side, in their order."""
+    for heading, names in guides_by_reader().items():
+        yield toctree(heading, [f"docsite/{name}" for name in names])
+    yield toctree("Playbooks", [f"{name.removeprefix('playbook_')} <docsite/{name}>" for name in pages(CHECKOUT)])
+    for caption, lines in plugins(folder).items():
+        yield toctree(caption, lines)
+    yield toctree("Reference", ["Description <readme>", "All plugins <plugins>", "environment_variables", "changelog"])
+
+
+def tabs():
+    """Return one tab for each platform, with its first playbook."""
+    begin = ".. tab-item:: {}\n\n   .. code-block:: yaml+jinja\n\n"
+    found = [begin.format(heading) + indent(block.rstrip(), " " * 6) + "\n" for heading, block in playbooks()]
+    return indent("\n".join(found), "   ")
+
+
+def index_of_plugins(index):
+    """Return the list of plugins from the index of antsibull-docs, without the lists that it would put at the side."""
+    listed = index[index.index(".. _plugin_index_for_polyvirt.core:") :]
     listed = re.sub(r"^\.\. toctree::\n(?: .*\n|\n(?= ))+", "", listed, flags=re.MULTILINE)
-    labels = ".. _plugins_in_polyvirt.core:\n\n"
-    (folder / "plugins.rst").write_text(labels + listed.replace("------------\n", "============\n", 1), encoding="utf-8")
-    lists = [
-        toctree(heading, [f"docsite/{name}" for name in names]) for heading, names in guides_by_reader().items()
-    ]
-    by_caption = plugins(folder)
-    shown = [f"{name.removeprefix('playbook_')} <docsite/{name}>" for name in pages(CHECKOUT)]
-    lists += [toctree("Playbooks", shown)]
-    lists += [toctree(caption, lines) for caption, lines in by_caption.items()]
-    others = ["Description <readme>", "All plugins <plugins>", "environment_variables", "changelog"]
-    lists += [toctree("Reference", others)]
-    tabs = [
-        f".. tab-item:: {heading}\n\n   .. code-block:: yaml+jinja\n\n{indent(block.rstrip(), '      ')}\n"
-        for heading, block in playbooks()
-    ]
-    start = _START.format(sentence=sentence(), tabs=indent("\n".join(tabs), "   "), lists="\n".join(lists))
-    index.write_text(start, encoding="utf-8")
+    return ".. _plugins_in_polyvirt.core:\n\n" + listed.replace("------------\n", "============\n", 1)
+
+
+def write(folder):
+    """Write the start page and the index of plugins, and remove the contents of pages, which the theme shows itself."""
     for path in folder.glob("*.rst"):
-        # The theme shows the contents of a page at its side.
         text = path.read_text(encoding="utf-8")
         path.write_text(re.sub(r"^\.\. contents::\n(?: .*\n)+", "", text, flags=re.MULTILINE), encoding="utf-8")
+    index = folder / "index.rst"
+    (folder / "plugins.rst").write_text(index_of_plugins(index.read_text(encoding="utf-8")), encoding="utf-8")
+    start = _START.format(sentence=sentence(), tabs=tabs(), lists="\n".join(lists(folder)))
+    index.write_text(start, encoding="utf-8")
     shutil.copytree(CHECKOUT / "docs" / "images", folder / "images", dirs_exist_ok=True)
 
 
