@@ -32,6 +32,7 @@ languages=
 antsibull-docs --config-file "$CHECKOUT/scripts/docsite/antsibull-docs.cfg" collection --cleanup everything \
     --use-current --squash-hierarchy --dest-dir "$directory/rst" polyvirt.core
 python "$CHECKOUT/scripts/languages.py" readme "$directory/rst"
+python "$CHECKOUT/scripts/docsite/start_page.py" "$directory/rst"
 sphinx-build --builder html --define "built_languages=${languages// /,}" --conf-dir "$CHECKOUT/scripts/docsite" \
     --doctree-dir "$directory/doctrees" --jobs auto --fail-on-warning --keep-going --quiet \
     "$directory/rst" "$directory/html"

@@ -18,10 +18,11 @@ language = "en"
 
 # Roles and directives of the pages that antsibull-docs writes. A build needs no network: addresses of other sites are
 # not looked up.
-extensions = ["sphinx_antsibull_ext", "language_switch"]
+extensions = ["sphinx_antsibull_ext", "sphinx_copybutton", "sphinx_design", "edit_links", "language_switch"]
 default_role = "any"
 highlight_language = "YAML+Jinja"
 pygments_style = "ansible"
+pygments_dark_style = "github-dark"
 
 # Each page has its own catalogue, with entries in the order of the page and without its line numbers, which change.
 gettext_compact = False
@@ -30,8 +31,17 @@ gettext_uuid = False
 
 templates_path = ["templates"]
 html_static_path = ["static"]
-html_theme = "sphinx_ansible_theme"
-html_theme_options = {"display_version": False}
+html_css_files = ["site.css"]
+html_theme = "furo"
+_REPOSITORY = "https://github.com/polyvirt/polyvirt.core"
+html_theme_options = {
+    "source_repository": _REPOSITORY,
+    "footer_icons": [{"name": "GitHub", "url": _REPOSITORY, "html": "GitHub", "class": ""}],
+    "top_of_page_buttons": ["edit"],
+}
+html_search_scorer = str(Path(__file__).resolve().parent / "scorer.js")
+# The prompt and the output of a session are not copied.
+copybutton_prompt_text = "$ "
 html_show_sphinx = False
 html_use_index = False
 html_copy_source = False

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import textwrap
+
+from lib.cost_notes import note_of
+
 COST_NAMES = {
     "live": "live",
     "next_boot": "next start",
@@ -21,14 +25,27 @@ FEATURES = {
 }
 
 
+class _Numbers(dict):
+    """{note: its number}, in the order of the first use."""
+
+    def __missing__(self, note):
+        self[note] = len(self) + 1
+        return self[note]
+
+
 def option_lines(options, platforms, creation):
-    """Return the table of options; ``platforms`` are {platform: [Traits]}. A dash means not supported."""
+    """Return the table of options and its notes; ``platforms`` are {platform: [Traits]}. A dash: not supported."""
     lines = [f"| option | {' | '.join(platforms)} |", f"|---|{'---|' * len(platforms)}"]
+    numbers = _Numbers()
     for option in options:
         # All providers have the same costs.
-        cells = [_cell(traits[0], option, option in creation) for traits in platforms.values()]
+        cells = [_cell(traits[0], option, option in creation, numbers) for traits in platforms.values()]
         lines.append(f"| `{option}` | {' | '.join(cells)} |")
-    return lines
+    return [*lines, "", *(line for note, number in numbers.items() for line in _wrapped(f"{number}. {note}"))]
+
+
+def _wrapped(text):
+    return textwrap.wrap(text, 120, subsequent_indent=" " * (text.index(" ") + 1), break_on_hyphens=False)
 
 
 def state_lines(platforms):
@@ -46,15 +63,27 @@ def _power_cell(traits, power):
     return "yes" if all(found) else "by provider" if any(found) else "–"
 
 
-def _cell(traits, option, is_creation):
+def _cell(traits, option, is_creation, numbers):
     kinds = [kind for kind in traits.fields if kind.split(".")[0] == option]
     if not kinds:
         return "–"
     if is_creation and option in traits.fields:
         return COST_NAMES["never"]
     fields = [traits.fields[kind] for kind in kinds]
-    rank = list(COST_NAMES).index
-    if any(callable(one.cost) or rank(one.cost) < max(map(rank, one.least.values()), default=0) for one in fields):
-        return "depends"
-    costs = {one.cost for one in fields} - {"never"}
+    notes = [note_of(one.cost) for one in fields if callable(one.cost)]
+    notes += [note for one in fields if not callable(one.cost) for note in _suspended(one)]
+    costs = {one.cost for one in fields if not callable(one.cost)} - {"never"}
+    words = "depends" if any(callable(one.cost) for one in fields) else _words(costs)
+    found = ", ".join(map(str, sorted({numbers[note] for note in notes})))
+    return f"{words} ({found})" if found else words
+
+
+def _words(costs):
     return ", ".join(word for cost, word in COST_NAMES.items() if cost in costs)
+
+
+def _suspended(field):
+    """The note about a VM with saved memory, for which a change costs more."""
+    rank = list(COST_NAMES).index
+    least = field.least.get("suspended", field.cost)
+    return [f"Of a suspended VM: {COST_NAMES[least]}."] if rank(least) > rank(field.cost) else []

@@ -38,17 +38,23 @@ def guides(checkout):
     return sorted(path.stem for path in (checkout / "docs").glob("*.md") if path.stem not in NOT_IN_SITE)
 
 
+def titles(checkout):
+    """Return {name of a guide: its title}."""
+    texts = {name: (checkout / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in guides(checkout)}
+    return {name: re.search("^# (.*)", text, re.MULTILINE)[1] for name, text in texts.items()}
+
+
 def guide_lines(checkout, name):
     """Return the lines of the guide as reStructuredText."""
     text = (checkout / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    return _Guide(name, guides(checkout), plugins_of(checkout)).convert(text).splitlines()
+    return _Guide(name, titles(checkout), plugins_of(checkout)).convert(text).splitlines()
 
 
 def readme_lines(checkout):
     """Return the lines of README.md as reStructuredText: in the site, its links lead to the guides of the site."""
     text = (checkout / "README.md").read_text(encoding="utf-8")
     text = text.replace(f"({REPOSITORY}/blob/main/docs/", "(").replace(f"({REPOSITORY}/raw/main/docs/", "(")
-    return _Guide("index", guides(checkout), plugins_of(checkout)).convert(text).splitlines()
+    return _Guide("index", titles(checkout), plugins_of(checkout)).convert(text).splitlines()
 
 
 def plugins_of(checkout):
@@ -163,6 +169,8 @@ class _Guide:
         guide = path.removesuffix(".md") or self._name
         if guide not in self._others:
             return f"`{text} <{REPOSITORY}/blob/main/docs/{target}>`__"
+        if text == path:  # GitHub shows files, and the site has pages.
+            text = self._others[guide]
         return f":ref:`{text} <{PREFIX}.{guide}{f'.{place}' if place else ''}>`"
 
 

@@ -19,6 +19,8 @@ readonly _ROOT_PACKAGES=(libvirt-daemon-system libvirt-clients libvirt-daemon-co
 # What an installed Debian has, and what the test itself needs: SSH, and Python for the environment of debian13.
 readonly _BARE_PACKAGES=(python3 systemd-sysv dbus polkitd udev kmod iptables libpam-systemd adduser iproute2 ca-certificates
     openssh-client)
+# What a hosted runner of a CI system has in addition.
+readonly _RUNNER_PACKAGES=(git python3-venv sudo)
 # Options of mmdebstrap. The tree is a cache: it need not survive a power failure while it is created. The index of
 # testing may be older than its own limit.
 readonly _ROOT_OPTIONS=(--variant=minbase --mode=root --format=directory --aptopt='APT::Install-Recommends "false"'
@@ -34,6 +36,16 @@ _root_packages() {
     else
         printf '%s\n' "${_ROOT_PACKAGES[@]}"
     fi
+}
+
+# _named_packages KIND: prints the packages of the kind apt or pip that the commands of documents install.
+_named_packages() { python3 "$CHECKOUT/scripts/lib/named_packages.py" "$1"; }
+
+# _later_packages: prints the packages that tests install in a bare root.
+_later_packages() {
+    _role_packages
+    _named_packages apt
+    printf '%s\n' "${_RUNNER_PACKAGES[@]}"
 }
 
 # _role_packages: prints the packages that the role libvirt_host installs.
@@ -53,7 +65,7 @@ root_tree() {
             echo "${ROOTS[$1]}"
             _root_packages "$1"
             printf '%s\n' "${_ROOT_OPTIONS[@]}"
-            [[ $1 != "$_BARE"* ]] || _role_packages
+            [[ $1 != "$_BARE"* ]] || { _later_packages && _named_packages pip; }
         } | sha256sum | cut -c 1-12
     )
     echo "$POLYVIRT_CACHE/roots/$1-$key"
@@ -103,14 +115,30 @@ _bootstrap() {
 # _equipment_of NAME: prints the function that adds what the root needs besides its packages.
 _equipment_of() { if [[ $1 = "$_BARE"* ]]; then echo _download; else echo _equip; fi; }
 
-# _download TREE FOLDER: the packages that the role installs in the tree, in FOLDER/packages.
+# _download TREE FOLDER: what tests install in the tree: the packages of the role in FOLDER/packages; these and those that
+# documents name in FOLDER/source, a source for apt; packages of Python in FOLDER/wheels, for the Python of the other root
+# with the same release.
 _download() {
+    local other
+    local -a wheels
+    mapfile -t wheels < <(_named_packages pip)
+    other=$(basename "$2")
+    other=$(prepare_root "$(sed "s/^$_BARE//; s/-[0-9a-f]*$//" <<<"$other")") || return
+    _download_packages "$1" "$2" packages _role_packages &&
+        cp -al "$2/packages" "$2/source" &&
+        _download_packages "$1" "$2" source _later_packages &&
+        python3 "$CHECKOUT/scripts/lib/package_source.py" "$2/source" &&
+        _in_root "$other/tree" "$other/python/bin/pip" download -q -d "$2/wheels" -c "$CHECKOUT/tests/constraints.txt" \
+            pip "${wheels[@]}"
+}
+
+# _download_packages TREE FOLDER ARCHIVES LIST: the packages that the function LIST prints, in FOLDER/ARCHIVES.
+_download_packages() {
     local -a packages apt=(apt-get -q -y -o APT::Sandbox::User=root -o "Dir::State::lists=$2/lists"
-        -o "Dir::Cache::archives=$2/packages" -o Acquire::Check-Valid-Until=false)
-    mapfile -t packages < <(_role_packages)
-    mkdir -p "$2"/{lists,packages}/partial
-    _in_root "$1" "${apt[@]}" update &&
-        _in_root "$1" "${apt[@]}" --no-install-recommends --download-only install "${packages[@]}"
+        -o "Dir::Cache::archives=$2/$3" -o Acquire::Check-Valid-Until=false)
+    mapfile -t packages < <("$4")
+    mkdir -p "$2/lists/partial" "$2/$3/partial"
+    _in_root "$1" "${apt[@]}" update && _in_root "$1" "${apt[@]}" --no-install-recommends --download-only install "${packages[@]}"
 }
 
 # _equip TREE FOLDER: in FOLDER/python, a virtual environment of the root's own Python, with the versions of the other environments; then

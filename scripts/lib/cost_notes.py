@@ -1,0 +1,59 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the cost of a change depends on, in words: a note for each cost function of the drivers."""
+
+from __future__ import annotations
+
+_DRIVE = "If the VM has an optical drive, live; else {0}."
+_HOTPLUG = "Live if the VM's setting `hotplug` contains this kind of device, else at the next start."
+#: {driver and function, or the module of a function _cost: note}
+NOTES = {
+    "virsh _cost_of_value": "Live up to the maximum with which the VM was started (`max_cpus`, `max_memory`); more than"
+    " that, and fewer CPUs, at the next start.",
+    "virsh _cost_of_iso": _DRIVE.format("at the next start"),
+    "virsh _cost_of_hot_plug": "Disks: added live on the buses virtio and scsi, else at the next start.",
+    "virsh _cost_of_detaching": "A paused guest releases no disk and no NIC: at the next start.",
+    "virsh _cost_of_size": "Size: live; of a suspended VM, while off.",
+    "virsh _cost_of_adding": "NICs: live if the running VM has the NICs of its definition, else at the next start.",
+    "virsh _cost_of_removing": "A paused guest releases no disk and no NIC: at the next start.",
+    "virsh _cost_of_moving": "Another network of the same type: live; another type, MAC address or model:"
+    " at the next start.",
+    "virsh devices": "USB live, PCI at the next start.",
+    "vbox _next_boot_if_saved": "While off; of a suspended VM, at the next start.",
+    "vbox _off_or_saved": "While off or suspended.",
+    "vbox _cost_of_autostart": "Enabled live; disabled while off or suspended.",
+    "vbox _cost_of_medium": _DRIVE.format("while off"),
+    "vbox native": "Keys that `VBoxManage controlvm` has: live; all others while off.",
+    "vbox while_on": "Live, unless the VM is suspended; the memory of the graphics card while off.",
+    "vbox _cost_of_adding_disk": "Added live to a SATA controller; everything else while off.",
+    "vagrant _as_applied": "At the next start if the provider applies the option to an existing VM, else the VM is"
+    " rebuilt.",
+    "vagrant _of_native": "At the next start for keys that are applied to an existing VM; for others the VM is"
+    " rebuilt.",
+    "proxmox _cost_of_secure_boot": "At the next start, until the VM has an EFI disk; then never.",
+    "proxmox _cost_of_iso": _DRIVE.format("at the next start"),
+    "proxmox cost_by_hotplug": _HOTPLUG,
+    "proxmox native": "Some keys live, the others at the next start; disks, NICs and USB devices as"
+    " the setting `hotplug` allows.",
+    "proxmox devices": "USB: live if the VM's setting `hotplug` contains usb; PCI at the next start.",
+    "proxmox _cost_of_disk": _HOTPLUG,
+    "proxmox _cost_of_growth": "Size and storage: live; while off for a disk that is attached at the next start only.",
+    "hyperv _cost_of_iso": "Live; of a VM with BIOS firmware and no DVD drive, while off.",
+    "hyperv _cost_of_memory": "Live without dynamic memory on Windows 10, Windows Server 2016 and later, if no key of"
+    " `native` for memory changes in the same task; else while off.",
+    "hyperv native": "Some keys live, the others while off.",
+    "hyperv _cost_of_disk": "Disks: live on the SCSI controller, else while off.",
+    "hyperv _cost_of_size": "Size: live for a VHDX file on the SCSI controller, else while off; never while the VM has"
+    " snapshots.",
+    "hyperv _cost_of_nic": "Live; with BIOS firmware, while off. MAC addresses while off.",
+    "wsl _since": "Size: while off, from WSL 2.4.4 on; other changes never.",
+}
+
+
+def note_of(cost):
+    """Return the note for a cost function; KeyError: it has none."""
+    while hasattr(cost, "func"):
+        cost = cost.func
+    driver, *_rooms, module = cost.__module__.partition("._drivers.")[2].split(".")
+    return NOTES[f"{driver} {module if cost.__name__ == '_cost' else cost.__name__}"]
