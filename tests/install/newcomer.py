@@ -57,13 +57,14 @@ class Galaxy:
 
 
 class Newcomer:
-    """A user with an empty home directory and an empty directory for the files of a document."""
+    """A root user with an empty home directory, and with an empty directory for the files of each document."""
 
-    def __init__(self, folder, galaxy):
-        self.home, self.place, root = folder / "home", folder / "place", Path(os.environ["POLYVIRT_PACKAGES"]).parent
-        self.home.mkdir()
-        self.place.mkdir()
-        self.vendor = Vendor()
+    def __init__(self, folder):
+        root = Path(os.environ["POLYVIRT_PACKAGES"]).parent
+        self.home, self.place, self.vendor, galaxy = folder / "home", None, Vendor(), Galaxy(folder)
+        self.home.mkdir(mode=0o755)
+        accounts = Path("/etc/passwd")
+        accounts.write_text(accounts.read_text().replace(":/root:", f":{self.home}:", 1), encoding="utf-8")
         Path("/etc/apt/sources.list").write_text(f"deb [trusted=yes] file:{root}/source ./\n", encoding="utf-8")
         Path("/etc/apt/apt.conf.d/90tests").write_text(_SETTINGS, encoding="utf-8")
         subprocess.run(["apt-get", "-q", "update"], check=True, stdout=subprocess.PIPE)
@@ -77,6 +78,11 @@ class Newcomer:
             "ANSIBLE_GALAXY_SERVER": f"{galaxy.server.url}/api/",
             "ANSIBLE_NOCOLOR": "1",
         }
+
+    def go_to(self, place):
+        """Work in this new directory from now on."""
+        self.place = place
+        place.mkdir()
 
     def publish(self, image, name="debian-13"):
         """Let the vendor have this image under a name of the catalogue."""

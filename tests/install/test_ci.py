@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from collection_path import CHECKOUT
-from install.newcomer import Galaxy, Newcomer, blocks
+from install.newcomer import Newcomer, blocks
 
 pytestmark = pytest.mark.skipif("POLYVIRT_PACKAGES" not in os.environ, reason="needs --root bare-debian13")
 
@@ -47,16 +47,18 @@ _SITE = [
 
 
 @pytest.fixture(scope="module")
-def galaxy(tmp_path_factory):
-    return Galaxy(tmp_path_factory.mktemp("galaxy"))
-
-
-@pytest.fixture
-def newcomer(tmp_path, galaxy):
-    found = Newcomer(tmp_path, galaxy)
+def runner(tmp_path_factory):
+    found = Newcomer(tmp_path_factory.mktemp("runner"))
+    found.go_to(tmp_path_factory.mktemp("first") / "place")
     found.run("apt-get install git python3-venv sudo")
     yield found
     found.vendor.close()
+
+
+@pytest.fixture
+def newcomer(runner, tmp_path):
+    runner.go_to(tmp_path / "place")
+    return runner
 
 
 def _github(name, **matrix):
@@ -94,7 +96,7 @@ def _role(newcomer):
     scenario = newcomer.place / "molecule/default"
     scenario.mkdir(parents=True)
     texts = {
-        "molecule.yml": _block(MOLECULE, "ansible_playbook: [").replace("scenario:", "scenario:"),
+        "molecule.yml": _block(MOLECULE, "ansible_playbook: ["),
         "hosts": _block(PAGE, "vm_image="),
         "create.yml": "- import_playbook: polyvirt.core.molecule_create\n",
         "destroy.yml": "- import_playbook: polyvirt.core.molecule_destroy\n",
@@ -138,7 +140,9 @@ def test_page_has_the_playbook_of_the_examples():
     assert yaml.safe_load(_block(PAGE, "ci/host.yml")) == yaml.safe_load((EXAMPLES / "host.yml").read_text())
 
 
-@pytest.mark.parametrize("script", [_github("molecule", image="debian-13"), _gitlab("molecule")], ids=["github", "gitlab"])
+@pytest.mark.parametrize(
+    "script", [_github("molecule", image="debian-13"), _gitlab("molecule")], ids=["github", "gitlab"]
+)
 def test_molecule(newcomer, script):
     _role(newcomer)
     output = newcomer.run(script)

@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from collection_path import CHECKOUT
-from install.newcomer import Galaxy, Newcomer, blocks, typed
+from install.newcomer import Newcomer, blocks, typed
 from platforms.hyperv.double.host import HyperV
 from platforms.known import PLATFORMS
 from platforms.windows.machine import Machine
@@ -34,7 +34,9 @@ pytestmark = pytest.mark.skipif("POLYVIRT_PACKAGES" not in os.environ, reason="n
 
 PAGE = (CHECKOUT / "docs/first-steps.md").read_text(encoding="utf-8")
 #: {heading: text}; the text before the first one of a platform has the key ''.
-SECTIONS = dict(zip(["", *re.findall(r"^## (.*)$", PAGE, re.MULTILINE)], re.split(r"^## .*$", PAGE, flags=re.MULTILINE)))
+SECTIONS = dict(
+    zip(["", *re.findall(r"^## (.*)$", PAGE, re.MULTILINE)], re.split(r"^## .*$", PAGE, flags=re.MULTILINE))
+)
 SECTIONS_OF_PLATFORMS = [name for name in SECTIONS if name]
 #: The commands of the five steps.
 CHECK, RUN, AGAIN = re.findall(r"^\d\. `(ansible-playbook web\.yml.*?)`", PAGE, re.MULTILINE)
@@ -56,15 +58,17 @@ def test_task_is_the_same_on_all_platforms():
 
 
 @pytest.fixture(scope="module")
-def galaxy(tmp_path_factory):
-    return Galaxy(tmp_path_factory.mktemp("galaxy"))
+def user(tmp_path_factory):
+    """All sections have the same user, so the packages of the first block are installed once."""
+    found = Newcomer(tmp_path_factory.mktemp("user"))
+    yield found
+    found.vendor.close()
 
 
 @pytest.fixture
-def newcomer(tmp_path, galaxy):
-    found = Newcomer(tmp_path, galaxy)
-    yield found
-    found.vendor.close()
+def newcomer(user, tmp_path):
+    user.go_to(tmp_path / "place")
+    return user
 
 
 def _given(newcomer, host, variables=()):
