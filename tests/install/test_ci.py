@@ -172,7 +172,7 @@ def test_drift(newcomer, script):
     _drifting(newcomer)
     simulator = _gitlab("proxmox").partition("export PYTHONPATH")
     started = "export PYTHONPATH" + simulator[2].partition(". ./simulator.env")[0]
-    before = f"python3 -m venv before\nPATH=$PWD/before/bin:$PATH\n(pip install aiohttp cryptography"
+    before = "python3 -m venv before\nPATH=$PWD/before/bin:$PATH\n(pip install aiohttp cryptography"
     before += f"; pip install ansible-core; ansible-galaxy collection install polyvirt.core) >/dev/null\n{started}\n"
     with pytest.raises(AssertionError, match="web1"):
         newcomer.run(f"{before}\n. ./simulator.env\n{script}")

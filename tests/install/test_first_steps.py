@@ -5,8 +5,7 @@
 
 Runs in a world with the files of a Debian without libvirt: scripts/test.sh run --root bare-debian13 THIS_FILE.
 libvirt is that of Debian, Proxmox VE the simulator of the section; the others are the doubles of the tests. What is not
-in the page, but on each line of ``given``: the address of the vendor's mirror and of the double, and a guest that starts
-without KVM.
+in the page: the address of the vendor's mirror and of the double, and a guest that starts without KVM.
 """
 
 from __future__ import annotations
@@ -20,11 +19,13 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
 import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
 
 from collection_path import CHECKOUT
 from install.newcomer import Newcomer, blocks, typed
 from platforms.hyperv.double.host import HyperV
 from platforms.known import PLATFORMS
+from platforms.vmm.double_host import OpenBSD
 from platforms.windows.machine import Machine
 from platforms.windows.winrm_server import WinRMServer, through
 from platforms.wsl.double.distro import FILES
@@ -32,6 +33,7 @@ from platforms.wsl.host_setup import SetupHost
 
 pytestmark = pytest.mark.skipif("POLYVIRT_PACKAGES" not in os.environ, reason="needs --root bare-debian13")
 
+GUEST = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/nowhere"), "fast-base.qcow2")
 PAGE = (CHECKOUT / "docs/first-steps.md").read_text(encoding="utf-8")
 #: {heading: text}; the text before the first one of a platform has the key ''.
 SECTIONS = dict(
@@ -79,7 +81,9 @@ def _given(newcomer, host, variables=()):
 
 def _follow(newcomer, section, environment=(), edit=lambda text: text):
     """Type the blocks of the page, then the five steps; returns the output of each step."""
-    text = "".join(typed(*block) for block in [*blocks(SECTIONS[""]), *blocks(SECTIONS[section])])
+    # The hosts.yml of WSL is that of Hyper-V.
+    shared = [one for one in blocks(SECTIONS["Hyper-V"]) if "# hosts.yml" in one[1] and section == "WSL"]
+    text = "".join(typed(*block) for block in [*blocks(SECTIONS[""]), *shared, *blocks(SECTIONS[section])])
     changed = r"sed -i -E 's/memory: (1G|2G)/memory: 1536M/' web.yml"
     removed = "sed -i 's/state: started/state: absent/' web.yml"
     steps = "".join(f"{step}\necho {_END}\n" for step, _changes in _STEPS)
@@ -97,7 +101,7 @@ def _indented(options):
 
 def test_libvirt(newcomer):
     images = Path(os.environ["POLYVIRT_TEST_IMAGES"])
-    newcomer.publish(images / "fast-base.qcow2")
+    newcomer.publish(GUEST)
     (words,) = re.findall(r"On a host without KVM, add (.*?) to", SECTIONS["libvirt"])
     without_kvm = dict(yaml.safe_load(word).popitem() for word in re.findall(r"`(.*?)`", words))
     kernel = {
@@ -113,7 +117,7 @@ def test_libvirt(newcomer):
 
 
 def test_proxmox(newcomer):
-    newcomer.publish(Path(os.environ["POLYVIRT_TEST_IMAGES"]) / "fast-base.qcow2")
+    newcomer.publish(GUEST)
     _given(newcomer, "localhost")
     node = newcomer.home / "node"
     node.mkdir()
@@ -131,7 +135,7 @@ def _windows(newcomer, host):
 
 
 def test_hyperv(newcomer):
-    newcomer.publish(Path(os.environ["POLYVIRT_TEST_IMAGES"]) / "fast-base.qcow2")
+    newcomer.publish(GUEST)
     with _windows(newcomer, HyperV(enabled=False)) as host:
         _follow(newcomer, "Hyper-V")
     assert host.vms == []
@@ -150,29 +154,50 @@ class _Greets(BaseRequestHandler):
         self.request.sendall(b"SSH-2.0-tests\r\n")
 
 
-@contextmanager
-def _ssh_server(port, address=""):
-    """What answers instead of a guest: a server that greets like sshd."""
-    ThreadingTCPServer.allow_reuse_address = True
-    with ThreadingTCPServer((address, port), _Greets) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield
-        server.shutdown()
+class _Server(ThreadingTCPServer):
+    allow_reuse_address = True
 
 
 @contextmanager
-def _double(newcomer, name, host="localhost", variables=()):
+def _ssh_server(port, address="", runs=lambda: True):
+    """What answers instead of a guest while it runs: a server that greets like sshd."""
+    ended = threading.Event()
+
+    def serve():
+        while not ended.wait(0.2):
+            if runs():
+                with _Server((address, port), _Greets) as server:
+                    threading.Thread(target=server.serve_forever, daemon=True).start()
+                    while runs() and not ended.wait(0.2):
+                        pass
+                    server.shutdown()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+@contextmanager
+def _double(newcomer, name):
     """The platform's double; its programs come before those of the system."""
     platform = PLATFORMS[name](prefix="pvc-")
     with platform.kept():
-        _given(newcomer, host, variables)
+        _given(newcomer, "localhost")
         yield platform, {"PATH": f"{platform.programs}:{newcomer.environment['PATH']}"}
 
 
 def test_virtualbox(newcomer):
-    newcomer.publish(Path(os.environ["POLYVIRT_TEST_IMAGES"]) / "fast-base.qcow2")
-    with _double(newcomer, "virtualbox_double") as (_platform, around), _ssh_server(2222, "127.0.0.1"):
-        _follow(newcomer, "VirtualBox", around)
+    newcomer.publish(GUEST)
+    with _double(newcomer, "virtualbox_double") as (platform, around):
+
+        def runs():
+            found = platform.truth(["web1"])["web1"]
+            return bool(found) and found["power"] == RUNNING
+
+        with _ssh_server(2222, "127.0.0.1", runs):
+            _follow(newcomer, "VirtualBox", around)
 
 
 def test_vagrant(newcomer):
@@ -181,8 +206,13 @@ def test_vagrant(newcomer):
         _follow(newcomer, "Vagrant", around)
 
 
-def test_vmd(newcomer):
-    newcomer.publish(Path(os.environ["POLYVIRT_TEST_IMAGES"]) / "fast-base.qcow2")
+def test_vmd(newcomer, tmp_path):
+    """OpenBSD is simulated in this world, whose own /etc gets its files."""
+    newcomer.publish(GUEST)
     local = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
-    with _double(newcomer, "vmm", "openbsd1", local) as (_platform, around), _ssh_server(22):
+    _given(newcomer, "openbsd1", local)
+    host = OpenBSD(tmp_path / "openbsd", root="/", users={"root": [0, 0], "daemon": [1, 1]})
+    host.populate()
+    around = {**host.environment(), "PATH": f"{host.bin}:{newcomer.environment['PATH']}"}
+    with _ssh_server(22):
         _follow(newcomer, "OpenBSD vmd", around)
