@@ -98,7 +98,7 @@ class Newcomer:
     def run(self, script, environment=()):
         """The output of a script of bash, which must not fail. What it leaves in the background is ended."""
         around = {**self.environment, **dict(environment)}
-        script = f"trap 'kill $(jobs -p) 2>/dev/null' EXIT\n{script}"
+        script = f"trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n{script}"
         done = subprocess.run(
             ["bash", "-e"], input=script, cwd=self.place, env=around, text=True, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=scaled(1500),
