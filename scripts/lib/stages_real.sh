@@ -83,14 +83,17 @@ readonly _ROOT_TESTS=(tests/suite/test_power.py tests/suite/test_options.py test
 readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi or test_networks or test_pools or test_port_forwards or _hosts"
 
 # The conformance suite with the libvirt, QEMU and Python of Debian 13, and a bare Debian, which the role libvirt_host
-# prepares; the stage fails if their roots cannot be created. A deep run also has Debian testing, which shows what is coming:
+# prepares, and on which the first steps are typed; the stage fails if their roots cannot be created. A deep run also has the
+# commands of the workflows for CI, and Debian testing, which shows what is coming:
 # its failures are only reported.
 stage_roots() {
     tests/guests/build.sh >/dev/null
     prepare_root debian13 >/dev/null
     nothing_left _suite_in_root debian13
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py
+    nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_first_steps.py
     [ "$BELT" = deep ] || return 0
+    nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_ci.py
     unpack_cloud_init
     if ! { _suite_in_root debian-testing && in_root_world debian-testing pytest -n "$WORKERS" --dist worksteal tests/unit; }; then
         say "   FINDING: tests fail with Debian testing; see above. They do not count as failures of this run"

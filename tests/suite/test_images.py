@@ -173,11 +173,16 @@ def test_name_of_the_users_catalogue_by_ansible(platform, vendor, made, carry, t
     assert "catalogue" not in shown
 
 
-def _tasks_of(document):
-    """Return all tasks of the playbooks and lists of tasks in a document."""
+def _plays_of(document):
+    """Return the plays, and what else the lists of YAML in a document contain."""
     text = (CHECKOUT / document).read_text(encoding="utf-8")
     blocks = [yaml.safe_load(block.split("```")[0]) for block in text.split("```yaml\n")[1:]]
-    entries = [entry for block in blocks if isinstance(block, list) for entry in block]
+    return [entry for block in blocks if isinstance(block, list) for entry in block]
+
+
+def _tasks_of(document):
+    """Return all tasks of the playbooks and lists of tasks in a document."""
+    entries = _plays_of(document)
     return [task for entry in entries for task in [entry, *entry.get("tasks", ()), *entry.get("post_tasks", ())]]
 
 
@@ -214,9 +219,10 @@ def test_first_task_of_the_readme(platform, server_of_vendor, carry, store):
 def test_first_steps_of_the_platform(platform, server_of_vendor, carry, store):
     """The task of docs/first-steps.md for this platform. No guest answers, and its networks are those of the tests."""
     module = f"polyvirt.core.{module_of(platform, 'vm').removeprefix('polyvirt.core.')}"
-    (options,) = [task[module] for task in _tasks_of("docs/first-steps.md") if module in task]
-    if "machines" in options:
-        pytest.skip("its project is that of a user: tests/platforms/vagrant/test_life.py")
+    (play,) = [play for play in _plays_of("docs/first-steps.md") if module in play.get("module_defaults", {})]
+    if platform.family == "polyvirt.core.vagrant":
+        pytest.skip("its project is that of a user: tests/install/test_first_steps.py")
+    options = {**play["module_defaults"][module], **play["tasks"][0]["polyvirt.core.vm"]}
     not_here = ("wait_for", "networks", "port_forwards", "cloud_init", "keep_running")
     options = {name: value for name, value in options.items() if name not in not_here}
     _three_times(platform, server_of_vendor, carry, store, options)

@@ -30,6 +30,12 @@ class Machine:
             raise ConnectionError("the host does not answer")
         return self.host.windows.answer(text)
 
+    def put(self, path, content):
+        """Receive a file, which the connection sends."""
+        if not self.is_up:
+            raise ConnectionError("the host does not answer")
+        self.host.windows.put(path, content)
+
     @property
     def faults(self):
         return self.host.windows.faults

@@ -1,0 +1,218 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/first-steps.md, word by word, on a bare Debian: every block of a platform's section, then the five steps.
+
+Runs in a world with the files of a Debian without libvirt: scripts/test.sh run --root bare-debian13 THIS_FILE.
+libvirt is that of Debian, Proxmox VE the simulator of the section; the others are the doubles of the tests. What is not
+in the page: the address of the vendor's mirror and of the double, and a guest that starts without KVM.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+
+import pytest
+import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
+
+from collection_path import CHECKOUT
+from install.newcomer import Newcomer, blocks, typed
+from platforms.hyperv.double.host import HyperV
+from platforms.known import PLATFORMS
+from platforms.vmm.double_host import OpenBSD
+from platforms.windows.machine import Machine
+from platforms.windows.winrm_server import WinRMServer, through
+from platforms.wsl.double.distro import FILES
+from platforms.wsl.host_setup import SetupHost
+
+pytestmark = pytest.mark.skipif("POLYVIRT_PACKAGES" not in os.environ, reason="needs --root bare-debian13")
+
+GUEST = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/nowhere"), "fast-base.qcow2")
+PAGE = (CHECKOUT / "docs/first-steps.md").read_text(encoding="utf-8")
+#: {heading: text}; the text before the first one of a platform has the key ''.
+SECTIONS = dict(
+    zip(["", *re.findall(r"^## (.*)$", PAGE, re.MULTILINE)], re.split(r"^## .*$", PAGE, flags=re.MULTILINE))
+)
+SECTIONS_OF_PLATFORMS = [name for name in SECTIONS if name]
+#: The commands of the five steps.
+CHECK, RUN, AGAIN = re.findall(r"^\d\. `(ansible-playbook web\.yml.*?)`", PAGE, re.MULTILINE)
+_END = "END OF STEP"
+#: (step, whether it changes something)
+_STEPS = [(CHECK, True), (RUN, True), (AGAIN, False)]
+
+
+def _play(section):
+    (play,) = next(yaml.safe_load(code) for language, code in blocks(SECTIONS[section]) if "# web.yml" in code)
+    return play
+
+
+def test_task_is_the_same_on_all_platforms():
+    tasks = [_play(section)["tasks"][0] for section in SECTIONS_OF_PLATFORMS]
+    assert len(tasks) == 7
+    assert all(task == tasks[0] for task in tasks)
+    assert tasks[0]["polyvirt.core.vm"] == {"name": "web1", "state": "started", "image": "debian-13"}
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory):
+    """All sections have the same user, so the packages of the first block are installed once."""
+    found = Newcomer(tmp_path_factory.mktemp("user"))
+    yield found
+    found.vendor.close()
+
+
+@pytest.fixture
+def newcomer(user, tmp_path):
+    user.go_to(tmp_path / "place")
+    return user
+
+
+def _given(newcomer, host, variables=()):
+    """Set variables of a host that are not in the page."""
+    mirrors = {"polyvirt_mirrors": newcomer.vendor.mirrors}
+    newcomer.write(f"host_vars/{host}.yml", {**mirrors, **dict(variables)})
+
+
+def _follow(newcomer, section, environment=(), edit=lambda text: text):
+    """Type the blocks of the page, then the five steps; returns the output of each step."""
+    # The hosts.yml of WSL is that of Hyper-V.
+    shared = [one for one in blocks(SECTIONS["Hyper-V"]) if "# hosts.yml" in one[1] and section == "WSL"]
+    text = "".join(typed(*block) for block in [*blocks(SECTIONS[""]), *shared, *blocks(SECTIONS[section])])
+    changed = r"sed -i -E 's/memory: (1G|2G)/memory: 1536M/' web.yml"
+    removed = "sed -i 's/state: started/state: absent/' web.yml"
+    steps = "".join(f"{step}\necho {_END}\n" for step, _changes in _STEPS)
+    script = f"{edit(text)}\necho {_END}\n{steps}{changed}\n{RUN}\necho {_END}\n{removed}\n{RUN}\n"
+    _prepared, *outputs = newcomer.run(script, environment).split(_END)
+    found = [bool(re.search(r"changed=[1-9]", output)) for output in outputs]
+    has_memory = "memory:" in SECTIONS[section]
+    assert found == [*(changes for _step, changes in _STEPS), has_memory, True], "\n".join(outputs)
+    return outputs
+
+
+def _indented(options):
+    return "".join(f"      {line}\n" for line in yaml.safe_dump(options).splitlines())
+
+
+def test_libvirt(newcomer):
+    images = Path(os.environ["POLYVIRT_TEST_IMAGES"])
+    newcomer.publish(GUEST)
+    (words,) = re.findall(r"On a host without KVM, add (.*?) to", SECTIONS["libvirt"])
+    without_kvm = dict(yaml.safe_load(word).popitem() for word in re.findall(r"`(.*?)`", words))
+    kernel = {
+        "os/kernel": str(images / "vmlinuz"),
+        "os/initrd": str(images / "initrd.img"),
+        "os/cmdline": "console=ttyS0 net.ifnames=0 quiet tsc=reliable no_timer_check mitigations=off",
+    }
+    option = "    polyvirt.core.virsh_vm:\n"
+    _given(newcomer, "localhost")
+    added = _indented({**without_kvm, "native": kernel})
+    _check, run, *_more = _follow(newcomer, "libvirt", edit=lambda text: text.replace(option, option + added))
+    assert re.search(r"ssh admin@192\.168\.\d+\.\d+", run)
+
+
+def test_proxmox(newcomer):
+    newcomer.publish(GUEST)
+    _given(newcomer, "localhost")
+    node = newcomer.home / "node"
+    node.mkdir()
+    (node / "pveum").write_text("#!/bin/sh\n", encoding="utf-8")
+    (node / "pveum").chmod(0o755)
+    _follow(newcomer, "Proxmox VE", {"PATH": f"{newcomer.environment['PATH']}:{node}"})
+
+
+@contextmanager
+def _windows(newcomer, host):
+    """A simulated Windows host as windows1."""
+    with WinRMServer(through(Machine(host, request=20.0, down=30.0))) as server:
+        _given(newcomer, "windows1", server.variables)
+        yield host
+
+
+def test_hyperv(newcomer):
+    newcomer.publish(GUEST)
+    with _windows(newcomer, HyperV(enabled=False)) as host:
+        _follow(newcomer, "Hyper-V")
+    assert host.vms == []
+
+
+def test_wsl(newcomer):
+    host = SetupHost()
+    host.online["Debian"] = {**FILES, "/etc/os-release": b"ID=debian\nVERSION_ID=13\n"}
+    with _windows(newcomer, host):
+        _follow(newcomer, "WSL")
+    assert not host.distros
+
+
+class _Greets(BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(b"SSH-2.0-tests\r\n")
+
+
+class _Server(ThreadingTCPServer):
+    allow_reuse_address = True
+
+
+@contextmanager
+def _ssh_server(port, address="", runs=lambda: True):
+    """What answers instead of a guest while it runs: a server that greets like sshd."""
+    ended = threading.Event()
+
+    def serve():
+        while not ended.wait(0.2):
+            if runs():
+                with _Server((address, port), _Greets) as server:
+                    threading.Thread(target=server.serve_forever, daemon=True).start()
+                    while runs() and not ended.wait(0.2):
+                        pass
+                    server.shutdown()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+@contextmanager
+def _double(newcomer, name):
+    """The platform's double; its programs come before those of the system."""
+    platform = PLATFORMS[name](prefix="pvc-")
+    with platform.kept():
+        _given(newcomer, "localhost")
+        yield platform, {"PATH": f"{platform.programs}:{newcomer.environment['PATH']}"}
+
+
+def test_virtualbox(newcomer):
+    newcomer.publish(GUEST)
+    with _double(newcomer, "virtualbox_double") as (platform, around):
+
+        def runs():
+            found = platform.truth(["web1"])["web1"]
+            return bool(found) and found["power"] == RUNNING
+
+        with _ssh_server(2222, "127.0.0.1", runs):
+            _follow(newcomer, "VirtualBox", around)
+
+
+def test_vagrant(newcomer):
+    with _double(newcomer, "vagrant") as (platform, around), _ssh_server(2222, "127.0.0.1"):
+        platform.offer("debian-13")
+        _follow(newcomer, "Vagrant", around)
+
+
+def test_vmd(newcomer, tmp_path):
+    """OpenBSD is simulated in this world, whose own /etc gets its files."""
+    newcomer.publish(GUEST)
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
+    _given(newcomer, "openbsd1", local)
+    host = OpenBSD(tmp_path / "openbsd", root="/", users={"root": [0, 0], "daemon": [1, 1]})
+    host.populate()
+    around = {**host.environment(), "PATH": f"{host.bin}:{newcomer.environment['PATH']}"}
+    with _ssh_server(22):
+        _follow(newcomer, "OpenBSD vmd", around)
