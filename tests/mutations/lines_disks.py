@@ -50,8 +50,8 @@ MUTATIONS = (
     Mutation(
         "drive-of-a-directory-is-not-asked",
         "_drivers/hyperv/needed.py",
-        "_ + self._directories",
-        "_",
+        "_1 + self._directories",
+        "_1",
         _HYPERV,
     ),
     # Proxmox VE.

@@ -105,6 +105,8 @@ ROWS = {
 #: Rows about privileges that are not required, or about several keys: {first cell: privileges}.
 OTHER_ROWS = {
     "reading": READING,
+    # test_unused_disks.py::test_account_without_a_privilege
+    "`unused_disks`": "VM.Config.Disk Datastore.AllocateSpace",
     "addresses that the guest agent reports": "VM.GuestAgent.Audit VM.Monitor",
     # test_guest.py::test_missing_privilege_is_not_waited_for
     "`wait_for: cloud_init`, and the connection plugin `guest_agent`": (

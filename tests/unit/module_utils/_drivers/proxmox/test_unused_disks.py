@@ -119,6 +119,14 @@ def test_volume_that_is_named_after_another_vm_is_not_owned(world):
     assert "local-lvm:vm-100-disk-0" in world.storages.owned_by(100, "pve1")
 
 
+def test_record_of_an_earlier_version_names_all_volumes_of_the_vm_and_no_others(world):
+    record = '<!-- polyvirt {"id":"500","inputs":{},"v":1} -->'
+    behind.edit(world, 500, unused7="local-lvm:vm-100-disk-0", description=record)
+    applied(world, name="web3", unused_disks="delete_owned")
+    assert _unused(world) == ["local-lvm:vm-100-disk-0"]
+    behind.edit(world, 500, unused7=None)
+
+
 @pytest.mark.parametrize("missing", ["VM.Config.Disk", "Datastore.AllocateSpace"])
 def test_account_without_a_privilege(world, missing):
     world.access.roles["limited"] = worlds.cluster().access.roles[ADMINISTRATOR] - {missing}
