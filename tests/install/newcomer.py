@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 from collection_path import CHECKOUT
@@ -88,6 +90,18 @@ class Newcomer:
         """Let the vendor have this image under a name of the catalogue."""
         self.vendor.publish(Path(image).read_bytes())
         self.vendor.publish_as(name)
+
+    def publish_archive(self):
+        """Let the vendor have debian-13 as an archive with a raw disk, for hosts without qemu-img."""
+        folder, file, packed = "/images/cloud/trixie/latest", "debian-13-generic-amd64.tar.xz", io.BytesIO()
+        disk = bytes(510) + b"\x55\xaa" + bytes((1 << 24) - 512)
+        with tarfile.open(fileobj=packed, mode="w:xz") as archive:
+            member = tarfile.TarInfo("disk.raw")
+            member.size = len(disk)
+            archive.addfile(member, io.BytesIO(disk))
+        self.vendor.server.files[f"{folder}/{file}"] = packed.getvalue()
+        sums = f"{hashlib.sha512(packed.getvalue()).hexdigest()}  {file}\n"
+        self.vendor.server.files[f"{folder}/SHA512SUMS"] = sums.encode()
 
     def write(self, path, variables):
         """Write variables for Ansible below the directory."""

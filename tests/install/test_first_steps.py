@@ -208,7 +208,7 @@ def test_vagrant(newcomer):
 
 def test_vmd(newcomer, tmp_path):
     """OpenBSD is simulated in this world, whose own /etc gets its files."""
-    newcomer.publish(GUEST)
+    newcomer.publish_archive()
     local = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
     _given(newcomer, "openbsd1", local)
     host = OpenBSD(tmp_path / "openbsd", root="/", users={"root": [0, 0], "daemon": [1, 1]})
