@@ -1,0 +1,220 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the EXAMPLES of the VM modules presuppose, as data: the rest of each example runs as it is written."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import socket
+import subprocess
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
+
+
+class Needed(NamedTuple):
+    """Something that a user has before the examples run, why, and the function that prepares it on a platform."""
+
+    why: str
+    prepare: Callable
+
+
+class Examples(NamedTuple):
+    """The platform on which the examples of a module run, what is there before, and options of the play by reason."""
+
+    platform: str
+    needed: tuple = ()
+    defaults: tuple = ()
+
+
+def _template(name):
+    def prepare(platform):
+        from simulators.proxmox import worlds
+
+        options = {"name": name, "template": "1", "ostype": "l26", "scsihw": "virtio-scsi-single", "memory": "2048"}
+        worlds.add_machine(platform.world, 9000, "pve1", options, size=8)
+
+    return prepare
+
+
+def _shared_storages(platform):
+    from simulators.proxmox.storage import GIB, Storage, Volume
+
+    storages = platform.world.storages
+    storages.add(Storage("ceph", "rbd", frozenset({"images"}), shared=True))
+    storages.add(Storage("cephfs", "cephfs", frozenset({"import"}), shared=True))
+    files = storages.get("cephfs")
+    files.volumes[files.key("pve1", "import/debian-12.qcow2")] = Volume(2 * GIB, "qcow2", "import")
+
+
+def _switch(platform):
+    platform.config_file.write_text('switch "uplink" { interface bridge0 }\n', encoding="latin-1")
+    platform.run("vmctl", "reload")
+
+
+def _ssh_of_guest(platform):
+    ssh = platform.programs / "ssh"
+    ssh.write_text(f"#!/bin/sh\nexec {platform.programs}/vmctl stop -fw web1\n", encoding="utf-8")
+    ssh.chmod(0o755)
+
+
+def _vms(**names):
+    return lambda platform: platform.bring(names)
+
+
+def _file(path):
+    """A file with the content of an ISO image or of an image for VMs."""
+
+    def prepare(platform):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if path.endswith(".iso"):
+            shutil.copy(platform.medium(), path)
+        else:
+            platform.put_image(path)
+
+    return prepare
+
+
+def _folder(path):
+    return lambda _platform: Path(path).mkdir(parents=True)
+
+
+def _network(platform):
+    platform.box.has_networks(bridgedifs=["enp3s0"])
+
+
+def _boxes(platform):
+    versions = {"cloud-image/debian-13": "0", "debian/bookworm64": "12.20240905.1"}
+    boxes = [
+        {"name": name, "provider": provider, "version": version}
+        for name, version in versions.items()
+        for provider in ("libvirt", "virtualbox")
+    ]
+    platform.vagrant.change(usable=["libvirt", "virtualbox"], boxes=boxes)
+
+
+def _shop(_platform):
+    Path("/home/anna/shop").mkdir(parents=True)
+    Path("/home/anna/shop/Vagrantfile").write_text(_VAGRANTFILE, encoding="utf-8")
+
+
+_VAGRANTFILE = """\
+Vagrant.configure("2") do |config|
+  config.vm.box = "debian/bookworm64"
+  config.vm.provider "virtualbox"
+end
+"""
+
+
+def _windows_files(*paths):
+    def prepare(platform):
+        for path in paths:
+            platform.host.files.make(path) if path.endswith("\\") else platform.host.files.put(path, b"iso")
+
+    return prepare
+
+
+def _tarball(platform):
+    from platforms.wsl.double.distro import FILES, packed
+
+    platform.host.files.put("C:\\images\\alpine-minirootfs.tar.gz", packed(FILES))
+
+
+EXAMPLES = {
+    "virsh_vm": Examples(
+        "libvirt_qemu",
+        (
+            Needed("the directory that is shared", _folder("/srv/data")),
+            Needed("the VMs beside web1 that are shut down", _vms(web2=STOPPED, web3=RUNNING)),
+            Needed("the user's ISO image", _file("/var/lib/libvirt/images/installer.iso")),
+        ),
+    ),
+    "vbox_vm": Examples(
+        "virtualbox_double",
+        (
+            Needed("the NIC of the host that the VM is bridged to", _network),
+            Needed("the user's ISO image", _file("/srv/iso/windows11.iso")),
+            Needed("the user's image", _file("/srv/images/debian-12.vdi")),
+        ),
+        (("the images of the tests have no guest that obeys the power button", {"stop_mode": "force"}),),
+    ),
+    "vagrant_instance": Examples(
+        "vagrant",
+        (
+            Needed("the boxes, which the real Vagrant downloads", _boxes),
+            Needed("the directory that is shared", _folder("/srv/dumps")),
+            Needed("the directory of projects", _folder("/srv/vagrant/web")),
+            Needed("the user's project", _shop),
+        ),
+    ),
+    "proxmox_vm": Examples(
+        "proxmox",
+        (
+            Needed("the template that is cloned", _template("debian-12")),
+            Needed("the storages of all nodes, with the user's image", _shared_storages),
+            Needed("the VM that becomes a template", _vms(golden=STOPPED)),
+        ),
+    ),
+    "vmm_vm": Examples(
+        "vmm",
+        (
+            Needed("the switch, which the role vmm_network creates", _switch),
+            Needed("the kernel of the installer of the host", lambda platform: platform.host.write("/bsd.rd", "ELF")),
+            Needed("SSH of the guest: guests of the double are no systems", _ssh_of_guest),
+        ),
+    ),
+    "hyperv_vm": Examples(
+        "hyperv", (Needed("the user's ISO image", _windows_files("C:\\iso\\windows.iso")),)
+    ),
+    "wsl_distro": Examples(
+        "wsl",
+        (
+            Needed("the user's archive", _tarball),
+            Needed("the directory of backups", _windows_files("C:\\backup\\")),
+        ),
+    ),
+}
+
+
+def tasks_of(module):
+    """The EXAMPLES of a module, as tasks."""
+    found = importlib.import_module(f"ansible_collections.polyvirt.core.plugins.modules.{module}")
+    return yaml.safe_load(found.EXAMPLES)
+
+
+#: Ports from which doubles forward nothing to a guest: those that VirtualBox's VMs get lead to the same server.
+_FORWARDS = ("iptables", "-t", "nat")
+_TO_SSH = ("OUTPUT", "-p", "tcp", "-d", "127.0.0.1", "--dport", "20000:29999", "-j", "REDIRECT", "--to-ports", "22")
+
+
+@contextmanager
+def guests_with_ssh(networks):
+    """A context in which every address of the world in these networks answers with the banner of an SSH server."""
+    for network in networks:
+        subprocess.run(["ip", "route", "add", "local", network, "dev", "lo"], check=True)
+    subprocess.run([*_FORWARDS, "-A", *_TO_SSH], check=True)
+    with socket.create_server(("", 22)) as listener:
+        threading.Thread(target=_greet, args=(listener,), daemon=True).start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            subprocess.run([*_FORWARDS, "-D", *_TO_SSH], check=True)
+            for network in networks:
+                subprocess.run(["ip", "route", "del", "local", network, "dev", "lo"], check=True)
+
+
+def _greet(listener):
+    while True:
+        try:
+            connection, _address = listener.accept()
+        except OSError:
+            return
+        with connection:
+            connection.sendall(b"SSH-2.0-of-a-guest\r\n")
