@@ -170,7 +170,11 @@ EXAMPLES = {
         ),
     ),
     "hyperv_vm": Examples(
-        "hyperv", (Needed("the user's ISO image", _windows_files("C:\\iso\\windows.iso")),)
+        "hyperv",
+        (
+            Needed("the user's ISO image", _windows_files("C:\\iso\\windows.iso")),
+            Needed("the VM that is cloned", _vms(golden=STOPPED)),
+        ),
     ),
     "wsl_distro": Examples(
         "wsl",
@@ -193,10 +197,14 @@ _FORWARDS = ("iptables", "-t", "nat")
 _TO_SSH = ("OUTPUT", "-p", "tcp", "-d", "127.0.0.1", "--dport", "20000:29999", "-j", "REDIRECT", "--to-ports", "22")
 
 
+#: The networks of the guests of doubles.
+_NETWORKS = ("10.0.0.0/24", "100.64.0.0/10", "192.0.2.0/24")
+
+
 @contextmanager
-def guests_with_ssh(networks):
-    """A context in which every address of the world in these networks answers with the banner of an SSH server."""
-    for network in networks:
+def guests_with_ssh():
+    """A context in which all addresses of the guests of doubles answer with the banner of an SSH server."""
+    for network in _NETWORKS:
         subprocess.run(["ip", "route", "add", "local", network, "dev", "lo"], check=True)
     subprocess.run([*_FORWARDS, "-A", *_TO_SSH], check=True)
     with socket.create_server(("", 22)) as listener:
@@ -206,7 +214,7 @@ def guests_with_ssh(networks):
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             subprocess.run([*_FORWARDS, "-D", *_TO_SSH], check=True)
-            for network in networks:
+            for network in _NETWORKS:
                 subprocess.run(["ip", "route", "del", "local", network, "dev", "lo"], check=True)
 
 

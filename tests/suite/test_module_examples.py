@@ -56,10 +56,18 @@ def test_examples_run_as_written(module, ground, shim, tmp_path, home, monkeypat
     vendor = vendor_of(platform, ["debian-13"], tmp_path)
     monkeypatch.setenv("HOME", str(home))
     tasks = tasks_of(module)
-    with front_door.reached(platform) as reach, platform.hurried(), guests_with_ssh(["10.0.0.0/8", "100.64.0.0/10", "192.0.2.0/24"]):
-        variables = {**reach["vars"], "polyvirt_mirrors": vendor.mirrors, "polyvirt_image_directory": str(tmp_path / "images")}
-        defaults = {f"polyvirt.core.{module}": {**platform.options("vm"), **{key: value for _why, given in examples.defaults for key, value in given.items()}}}
-        play = {**reach, "vars": variables, "module_defaults": defaults}
+    variables = {"polyvirt_mirrors": vendor.mirrors}
+    if platform.images_by_controller:
+        monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(tmp_path / "images"))
+    elif platform.handles_files:
+        variables["polyvirt_image_directory"] = str(platform.storage / "images")
+    defaults = dict(item for _why, given in examples.defaults for item in given.items())
+    with front_door.reached(platform) as reach, platform.hurried(), guests_with_ssh():
+        play = {
+            **reach,
+            "vars": {**reach["vars"], **variables},
+            "module_defaults": {f"polyvirt.core.{module}": {**platform.options("vm"), **defaults}},
+        }
         results = front_door.play(platform, shim, tmp_path, [*_ways(tasks)], play)
     vendor.close()
     problems = [f"{label}: {result.get('msg')}" for label, (failed, result) in results.items() if failed]
