@@ -17,6 +17,8 @@ from typing import Callable, NamedTuple
 import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
+from platforms.libvirt.base import IMAGES
+
 
 class Needed(NamedTuple):
     """Something that a user has before the examples run, why, and the function that prepares it on a platform."""
@@ -26,11 +28,18 @@ class Needed(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """The platform on which the examples of a module run, what is there before, and options of the play by reason."""
+    """The platform on which the examples of a module run, what is there before, and options of the play by reason.
+
+    ``image`` is what the vendor publishes as debian-13, if it is not a small image without a guest. ``beside`` is a
+    second platform. ``variables`` are those of the host.
+    """
 
     platform: str
     needed: tuple = ()
     defaults: tuple = ()
+    image: str = ""
+    beside: str = ""
+    variables: tuple = ()
 
 
 def _template(name):
@@ -65,7 +74,7 @@ def _ssh_of_guest(platform):
 
 
 def _vms(**names):
-    return lambda platform: platform.bring(names)
+    return lambda platform: platform.bring(names, obeying=names)
 
 
 def _file(path):
@@ -90,7 +99,7 @@ def _network(platform):
 
 
 def _boxes(platform):
-    versions = {"cloud-image/debian-13": "0", "debian/bookworm64": "12.20240905.1"}
+    versions = {"debian/trixie64": "13.20250901.1", "debian/bookworm64": "12.20240905.1"}
     boxes = [
         {"name": name, "provider": provider, "version": version}
         for name, version in versions.items()
@@ -99,9 +108,11 @@ def _boxes(platform):
     platform.vagrant.change(usable=["libvirt", "virtualbox"], boxes=boxes)
 
 
-def _shop(_platform):
+def _shop(platform):
     Path("/home/anna/shop").mkdir(parents=True)
     Path("/home/anna/shop/Vagrantfile").write_text(_VAGRANTFILE, encoding="utf-8")
+    done = platform.vagrant.call("up", VAGRANT_CWD="/home/anna/shop", VAGRANT_VAGRANTFILE="Vagrantfile")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 _VAGRANTFILE = """\
@@ -126,7 +137,39 @@ def _tarball(platform):
     platform.host.files.put("C:\\images\\alpine-minirootfs.tar.gz", packed(FILES))
 
 
+def _account(platform):
+    """The account of the example, and the name of its host, which has another certificate."""
+    from simulators.proxmox.access import ADMINISTRATOR, Account, Token
+
+    access = platform.world.access
+    access.accounts["automation@pve"] = Account(tokens={"ansible": Token(_SECRET)})
+    for who in ("automation@pve", "automation@pve!ansible"):
+        access.allow("/", who, ADMINISTRATOR)
+    with open("/etc/hosts", "a", encoding="utf-8") as hosts:
+        hosts.write("127.0.0.1 pve1.example.com\n")
+
+
+_SECRET = "secret-of-the-example"
+_PORT = "the port and the certificate of the simulated cluster"
+_GUEST = "the guest of the tests has no boot loader"
+_FAST_GUEST = ((_GUEST, {"virsh_vm": lambda platform: {"native": platform.kernel()}}),)
+_FAST_IMAGE = str(IMAGES / "polyvirt-tests/fast-base.qcow2")
+
 EXAMPLES = {
+    "vm": Examples(
+        "libvirt_qemu",
+        (
+            Needed("the account of the cluster", _account),
+            Needed("the template that is cloned", _template("debian-13")),
+        ),
+        (
+            *_FAST_GUEST,
+            (_PORT, {"proxmox_vm": lambda platform: {"api_port": platform.server.port, "validate_certs": False}}),
+        ),
+        image=_FAST_IMAGE,
+        beside="proxmox",
+        variables=(("vm_platform", "libvirt"), ("pve_token", _SECRET)),
+    ),
     "virsh_vm": Examples(
         "libvirt_qemu",
         (
@@ -134,6 +177,8 @@ EXAMPLES = {
             Needed("the VMs beside web1 that are shut down", _vms(web2=STOPPED, web3=RUNNING)),
             Needed("the user's ISO image", _file("/var/lib/libvirt/images/installer.iso")),
         ),
+        _FAST_GUEST,
+        image=_FAST_IMAGE,
     ),
     "vbox_vm": Examples(
         "virtualbox_double",
@@ -142,7 +187,12 @@ EXAMPLES = {
             Needed("the user's ISO image", _file("/srv/iso/windows11.iso")),
             Needed("the user's image", _file("/srv/images/debian-12.vdi")),
         ),
-        (("the images of the tests have no guest that obeys the power button", {"stop_mode": "force"}),),
+        (
+            (
+                "the image has no guest that obeys the power button",
+                {"vbox_vm": lambda _platform: {"stop_mode": "force"}},
+            ),
+        ),
     ),
     "vagrant_instance": Examples(
         "vagrant",
@@ -150,7 +200,7 @@ EXAMPLES = {
             Needed("the boxes, which the real Vagrant downloads", _boxes),
             Needed("the directory that is shared", _folder("/srv/dumps")),
             Needed("the directory of projects", _folder("/srv/vagrant/web")),
-            Needed("the user's project", _shop),
+            Needed("the user's project, with a VM that runs", _shop),
         ),
     ),
     "proxmox_vm": Examples(
@@ -186,6 +236,18 @@ EXAMPLES = {
 }
 
 
+def prepared(examples, platform, other):
+    """Prepare what the examples need, and return the options of the play: {module: options}."""
+    of_module = {"proxmox_vm": other} if other else {}
+    for one in examples.needed:
+        one.prepare(other or platform)
+    found = {}
+    for _why, given in examples.defaults:
+        for module, options in given.items():
+            found.setdefault(module, {}).update(options(of_module.get(module, platform)))
+    return found
+
+
 def tasks_of(module):
     """The EXAMPLES of a module, as tasks."""
     found = importlib.import_module(f"ansible_collections.polyvirt.core.plugins.modules.{module}")
@@ -198,7 +260,7 @@ _TO_SSH = ("OUTPUT", "-p", "tcp", "-d", "127.0.0.1", "--dport", "20000:29999", "
 
 
 #: The networks of the guests of doubles.
-_NETWORKS = ("10.0.0.0/24", "100.64.0.0/10", "192.0.2.0/24")
+_NETWORKS = ("10.0.0.0/24", "100.64.0.0/10", "192.0.2.0/24", "192.168.121.0/24")
 
 
 @contextmanager

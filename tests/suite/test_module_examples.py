@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
+from platforms.known import PLATFORMS
 from suite import front_door
+from suite.by_ansible import module_of
 from suite.media_server import vendor_of
-from suite.module_examples import EXAMPLES, guests_with_ssh, tasks_of
+from suite.module_examples import EXAMPLES, guests_with_ssh, prepared, tasks_of
 from suite.ssh import Key
 
 pytestmark = pytest.mark.full
+
+_MODES = {"check": {"check_mode": True}, "run": {}, "again": {}}
 
 
 @pytest.fixture
@@ -40,41 +46,50 @@ def own_folders():
 def _ways(tasks):
     """Each task in check mode, as it is written, and once more; the play goes on after a failure."""
     for task in tasks:
-        modes = {"check": {"check_mode": True}, "run": {}, "again": {}}
-        for mode, more in modes.items():
+        for mode, more in _MODES.items():
             yield {**task, **more, "name": f"{task['name']}, {mode}", "ignore_errors": True, "diff": True}
 
 
 @pytest.mark.parametrize("module", EXAMPLES)
 @pytest.mark.usefixtures("own_folders")
 def test_examples_run_as_written(module, ground, shim, tmp_path, home, monkeypatch):
-    examples = EXAMPLES[module]
+    examples, tasks = EXAMPLES[module], tasks_of(module)
     platform = ground.open(examples.platform, "")
     platform.clean()
-    for one in examples.needed:
-        one.prepare(platform)
-    vendor = vendor_of(platform, ["debian-13"], tmp_path)
     monkeypatch.setenv("HOME", str(home))
-    tasks = tasks_of(module)
-    variables = {"polyvirt_mirrors": vendor.mirrors}
+    variables = dict(examples.variables)
     if platform.images_by_controller:
         monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(tmp_path / "images"))
     elif platform.handles_files:
         variables["polyvirt_image_directory"] = str(platform.storage / "images")
-    defaults = dict(item for _why, given in examples.defaults for item in given.items())
-    with front_door.reached(platform) as reach, platform.hurried(), guests_with_ssh():
+    with ExitStack() as stack:
+        other = PLATFORMS[examples.beside]("") if examples.beside else None
+        for one in (other.kept(), other.hurried()) if other else ():
+            stack.enter_context(one)
+        defaults = prepared(examples, platform, other)
+        own = module_of(platform, "vm").rpartition(".")[2]
+        defaults[own] = {**platform.options("vm"), **defaults.get(own, {})}
+        reach = stack.enter_context(front_door.reached(platform))
+        stack.enter_context(platform.hurried())
+        stack.enter_context(guests_with_ssh())
+        vendor = stack.enter_context(closing(vendor_of(platform, ["debian-13"], tmp_path)))
+        if examples.image:
+            vendor.publish_as("debian-13", Path(examples.image).read_bytes())
         play = {
             **reach,
-            "vars": {**reach["vars"], **variables},
-            "module_defaults": {f"polyvirt.core.{module}": {**platform.options("vm"), **defaults}},
+            "vars": {**reach["vars"], **variables, "polyvirt_mirrors": vendor.mirrors},
+            "module_defaults": {f"polyvirt.core.{name}": options for name, options in defaults.items()},
         }
         results = front_door.play(platform, shim, tmp_path, [*_ways(tasks)], play)
-    vendor.close()
-    problems = [f"{label}: {result.get('msg')}" for label, (failed, result) in results.items() if failed]
-    for task in tasks:
-        check, run, again = (results[f"{task['name']}, {mode}"][1] for mode in ("check", "run", "again"))
-        if check.get("diff") != run.get("diff"):
-            problems.append(f"{task['name']}: check mode differs: {check.get('diff')} {run.get('diff')}")
-        if again.get("changed"):
-            problems.append(f"{task['name']}: again {again.get('diff')}")
+    problems = [one for task in tasks for one in _problems(task["name"], results)]
     assert not problems, "\n".join(problems)
+
+
+def _problems(name, results):
+    (failed, check), (run_failed, run), (again_failed, again) = (results[f"{name}, {mode}"] for mode in _MODES)
+    if failed or run_failed or again_failed:
+        yield f"{name}: {[one.get('msg') for one in (check, run, again)]}"
+    elif check.get("diff") != run.get("diff") or check.get("changed") != run.get("changed"):
+        yield f"{name}: check mode predicts {check.get('diff')}, and the run does {run.get('diff')}"
+    elif again.get("changed"):
+        yield f"{name}: it changes something again: {again.get('diff')}"
