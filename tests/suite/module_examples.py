@@ -9,6 +9,7 @@ import importlib
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,7 @@ def _shared_storages(platform):
 
 def _switch(platform):
     platform.config_file.write_text('switch "uplink" { interface bridge0 }\n', encoding="latin-1")
+    platform.run("ifconfig", "bridge0", "create")
     platform.run("vmctl", "reload")
 
 
@@ -106,6 +108,26 @@ def _boxes(platform):
         for provider in ("libvirt", "virtualbox")
     ]
     platform.vagrant.change(usable=["libvirt", "virtualbox"], boxes=boxes)
+
+
+def _virsh(platform):
+    """A virsh that knows the VMs of the double's provider libvirt."""
+    program, known = platform.programs / "virsh", platform.folder / "known"
+    program.write_text(_VIRSH.format(python=sys.executable, path=sys.path, known=str(known)), encoding="utf-8")
+    program.chmod(0o755)
+
+
+_VIRSH = """\
+#!{python}
+import sys
+sys.path[:0] = {path!r}
+from platforms.vagrant.double.registry import Registry
+from platforms.vagrant.double.virsh import Virsh
+code, output, errors = Virsh(Registry({known!r}))(sys.argv)
+sys.stdout.write(output)
+sys.stderr.write(errors)
+sys.exit(code)
+"""
 
 
 def _shop(platform):
@@ -198,6 +220,7 @@ EXAMPLES = {
         "vagrant",
         (
             Needed("the boxes, which the real Vagrant downloads", _boxes),
+            Needed("VMs of Vagrant's double are not in the real libvirt", _virsh),
             Needed("the directory that is shared", _folder("/srv/dumps")),
             Needed("the directory of projects", _folder("/srv/vagrant/web")),
             Needed("the user's project, with a VM that runs", _shop),
