@@ -135,6 +135,7 @@ def _shop(platform):
     Path("/home/anna/shop/Vagrantfile").write_text(_VAGRANTFILE, encoding="utf-8")
     done = platform.vagrant.call("up", VAGRANT_CWD="/home/anna/shop", VAGRANT_VAGRANTFILE="Vagrantfile")
     assert done.returncode == 0, done.stdout + done.stderr
+    platform.machines.make_obeying(platform.machines.ids())
 
 
 _VAGRANTFILE = """\

@@ -50,7 +50,12 @@ def _ways(tasks):
             yield {**task, **more, "name": f"{task['name']}, {mode}", "ignore_errors": True, "diff": True}
 
 
-@pytest.mark.parametrize("module", EXAMPLES)
+#: One is quick; those with a guest that boots, and the slowest doubles, take minutes.
+_DEEP = pytest.mark.deep("tests/unit/modules/test_examples.py; the other platforms run theirs in a full run")
+_BELTS = {"vmm_vm": pytest.mark.core, "vm": _DEEP, "virsh_vm": _DEEP, "vagrant_instance": _DEEP, "wsl_distro": _DEEP}
+
+
+@pytest.mark.parametrize("module", [pytest.param(one, marks=_BELTS.get(one, ())) for one in EXAMPLES])
 @pytest.mark.usefixtures("own_folders")
 def test_examples_run_as_written(module, ground, shim, tmp_path, home, monkeypatch):
     examples, tasks = EXAMPLES[module], tasks_of(module)
