@@ -159,7 +159,7 @@ EXAMPLES = r"""
 - name: Clone a VM that is off
   polyvirt.core.hyperv_vm:
     name: web2
-    clone: web1
+    clone: golden
 
 - name: Delete a VM with the disks that this collection created
   polyvirt.core.hyperv_vm:

@@ -233,7 +233,7 @@ EXAMPLES = r"""
 
 - name: Clone a template, set an address and a key, start the VM and wait for SSH
   polyvirt.core.proxmox_vm:
-    name: web1
+    name: web2
     state: started
     clone:
       source: debian-12
@@ -247,7 +247,7 @@ EXAMPLES = r"""
       ssh_authorized_keys:
         - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
       ip_config:
-        - ip=10.0.0.5/24,gw=10.0.0.1
+        - ip=10.0.0.6/24,gw=10.0.0.1
     native:
       agent: 1
     wait_for: ssh

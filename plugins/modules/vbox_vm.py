@@ -205,6 +205,8 @@ EXAMPLES = r"""
     graphics_controller: vboxsvga
     display:
       video_memory: 128M
+    disks:
+      - size: 64G
     iso: /srv/iso/windows11.iso
     groups: [/desktops]
     native:

@@ -220,6 +220,8 @@ EXAMPLES = r"""
     tpm: true
     display:
       type: vnc
+    disks:
+      - size: 40G
     iso: /var/lib/libvirt/images/installer.iso
     boot_order: [disk, cdrom]
     serial_log: /var/log/libvirt/qemu/desk1-serial.log

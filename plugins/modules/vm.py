@@ -83,7 +83,7 @@ EXAMPLES = r"""
     memory: 4G
     fleet: shop
     machines:
-      - name: web1
+      - name: web2
         platform: libvirt
         image: debian-13
       - name: db1

@@ -264,4 +264,11 @@ MUTATIONS = (
         "Setting(cost=LIVE, write=_set_serial)",
         [f"{_UNIT}/test_own_options.py::test_serial_number_of_disks"],
     ),
+    Mutation(
+        "guest-is-sought-by-options-from-before-the-step",
+        "_drivers/proxmox",
+        "self._outdated.update(self._options)",
+        "pass",
+        [f"{_UNIT}/test_guest.py::test_address_that_the_task_itself_has_set_is_found"],
+    ),
 )

@@ -219,4 +219,11 @@ MUTATIONS = (
         "True",
         [f"{_FIXED[0]}::test_nic_that_is_moved_or_removed_loses_its_address"],
     ),
+    Mutation(
+        "forwarded-port-is-unknown-to-a-task-that-waits",
+        "_drivers/vbox",
+        "ssh = ssh_of(vbox_vm) if power == RUNNING else None",
+        "ssh = None",
+        [f"{_UNIT}/test_power.py::test_ssh_of_a_guest_behind_nat_is_known_while_the_task_waits_for_it"],
+    ),
 )

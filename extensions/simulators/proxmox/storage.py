@@ -13,7 +13,7 @@ from .errors import ApiError, ParameterError
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1 << 40}
 #: Types of storages that keep volumes as files in a directory of their VM.
-_FILES = {"dir", "nfs"}
+_FILES = {"dir", "nfs", "cephfs"}
 _BASE_PATH = {"zfspool"}
 #: Types of storages on which linked clones do not need their base any more, so it can be deleted.
 _INDEPENDENT_CLONES = {"lvmthin"}

@@ -202,6 +202,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
 
     def apply(self, batch):
         self.is_acting = True
+        self._outdated.update(self._options)
         return one_by_one(self._carry_out, batch, change_counter.count)
 
     def _carry_out(self, vm, step):

@@ -76,6 +76,8 @@ class ProxmoxObserver:
         self.listed_resources = None
         #: {id: node} and {id: VmOptions} from the last observation.
         self._nodes, self._options = {}, {}
+        #: The ids of VMs that a step may have changed since their options were read.
+        self._outdated = set()
         #: Ids of the VMs that were returned by an observation of this task.
         self._reported_ids = set()
         #: {name: id} of unfinished VMs: a task started to create them, and has not finished.
@@ -198,6 +200,7 @@ class ProxmoxObserver:
             return None
         vm = vm_of(listed, vm_options, None if "native" in facets else self.native_keys)
         self._options[vm.id] = vm_options
+        self._outdated.discard(vm.id)
         self._settings.remember([vm])
         return self._with_facets(vm, vm_options, listed.uptime, facets)
 
@@ -239,12 +242,15 @@ class ProxmoxObserver:
     def _observe_one_lightly(self, listed, facets):
         vm = vm_of(listed)
         vm = vm.having(config=self._settings.of(vm.id) or vm.config)
-        vm_options = self._options.get(vm.id)
-        return (
-            self._with_addresses(vm, vm_options, listed.uptime)
-            if "addresses" in facets and vm_options is not None
-            else vm
-        )
+        vm_options = self._current_options(listed) if "addresses" in facets else None
+        return vm if vm_options is None else self._with_addresses(vm, vm_options, listed.uptime)
+
+    def _current_options(self, listed):
+        """The options of a VM, read again after a step: it may have set the agent or an address of cloud-init."""
+        if listed.vmid in self._outdated:
+            self._outdated.discard(listed.vmid)
+            self._options[listed.vmid] = read_listed_options(self.tool, listed) or self._options.get(listed.vmid)
+        return self._options.get(listed.vmid)
 
     def read_options(self, vmid, node=None):
         """The current options of a VM. Raises NotFound if it was removed."""

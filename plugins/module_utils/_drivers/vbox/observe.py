@@ -22,7 +22,6 @@ from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import VBoxManage
 from ..._tools.vboxmanage_file import descriptions_in, settings_in
-from ..._tools.vboxmanage_output import state as state_of
 from .guest_additions import is_of_this_boot, reported, with_run_level
 from .mark import KEY, is_created_here
 from .settings.port_forwards import ssh_of
@@ -176,13 +175,16 @@ def is_lost(listed):
 
 
 def observe_power(tool, targets, settings):
-    """Light observation while waiting: only the power states. ``settings`` are KnownSettings."""
+    """Light observation while waiting: power states, and SSH through NAT. ``settings`` are KnownSettings."""
     found = []
     uuids = {target.id for target in targets}
     for listed in listed_in(tool.read("list", "--long", "vms")):
         if listed.uuid in uuids and listed.machine is not None:
-            power, busy, reason = state_of(listed.machine.values["VMState"])
-            found.append(Vm(listed.name, listed.uuid, power, reason, busy, config=settings.of(listed.uuid)))
+            vbox_vm = VBoxVm(listed.uuid, listed.machine)
+            power, busy, reason = vbox_vm.state
+            # The forwarded port is a free one at each start, and a guest behind NAT has no other address.
+            ssh = ssh_of(vbox_vm) if power == RUNNING else None
+            found.append(Vm(listed.name, listed.uuid, power, reason, busy, config=settings.of(listed.uuid), ssh=ssh))
         elif listed.uuid in uuids:
             found.append(vm_of(None, listed, ()))
     return Observation(vms=found)

@@ -32,3 +32,22 @@ def test_missing_privilege_is_not_waited_for(world):
     outcome = do(world, api=Api(world, User("ci@pve", "t")), name="web1", state="started", wait_for="cloud_init")
     assert outcome.msg.startswith("web1: ci@pve!t lacks the privilege VM.")
     assert world.engine.now - before < 10
+
+
+CLONE = {"name": "new", "clone": {"source": "tmpl"}, "cloud_init": {"ip_config": ["ip=10.0.0.6/24"]}}
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        ({**CLONE, "native": {"agent": "1"}}, "10.0.0.6"),
+        ({**CLONE, "native": {"agent": "0"}}, "10.0.0.6"),
+        ({"name": "web2", "cloud_init": {"ip_config": ["ip=10.0.0.7/24"]}}, "10.0.0.7"),
+    ],
+    ids=["clone with an agent", "clone without an agent", "another address"],
+)
+def test_address_that_the_task_itself_has_set_is_found(world, options, address):
+    """What is known of a VM from before a step is not used to find its guest after the step."""
+    outcome = do(world, state="started", wait_for="address", **options)
+    assert (outcome.failed, outcome.msg) == (False, "")
+    assert address in [one["address"] for one in outcome.vms[0]["addresses"]]

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 
-from unit.module_utils._drivers.vbox.in_process import MIB, InProcess, info, observed, task
+from unit.module_utils._drivers.vbox.in_process import MIB, InProcess, driver_of, info, observed, task
 from unit.module_utils._tools.vbox_recordings import recorded
 
 BUTTON, POWER_OFF, END_PROCESS = "controlvm acpipowerbutton", "controlvm poweroff", "startvm"
@@ -235,3 +236,13 @@ def test_start_type_is_passed_on(vbox, start_type):
     done = task(vbox, state="started", config={}, start_type=start_type).succeeded()
     assert done.writes == [f"startvm --type {start_type}"]
     assert not task(vbox, state="started", config={}, start_type="gui").changed
+
+
+def test_ssh_of_a_guest_behind_nat_is_known_while_the_task_waits_for_it(vbox):
+    """A task that waits reads only power and addresses; a guest behind NAT has no address, but a forwarded port."""
+    uuid = vbox.make("web", "ignores")
+    vbox.run("modifyvm", uuid, "--nic1", "nat", "--natpf1", "polyvirt-ssh,tcp,127.0.0.1,20022,,22")
+    vbox.run("startvm", uuid, "--type", "headless")
+    (light,) = driver_of(vbox).observe([Target(id=uuid, name="web")], frozenset({"power", "addresses"})).vms
+    assert light.ssh == observed(vbox).ssh
+    assert (light.ssh["host"], light.ssh["port"]) == ("127.0.0.1", 20022)
