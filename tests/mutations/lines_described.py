@@ -17,6 +17,9 @@ _NICS = ("tests/platforms/hyperv/test_nics.py",)
 _PVE, _OF_PVE = "_drivers/proxmox/settings/networks.py", "tests/unit/module_utils/_drivers/proxmox"
 _PVE_TRUNK = (f"{_OF_PVE}/test_own_options.py::test_trunk_of_a_nic",)
 _PVE_PRIVILEGE = (f"{_OF_PVE}/test_refusals.py::test_trunk_needs_the_privilege_on_each_of_its_vlans",)
+_SWITCHES, _HOST = "_hosts/windows/hyperv_switches.py", "_tools/hyperv_host.py"
+_KEPT = ("tests/platforms/hyperv/test_host_settings.py::test_vms_of_a_private_switch_keep_each_other",)
+_CUT = ("tests/platforms/hyperv/test_host_settings.py::test_running_vms_of_an_unshared_switch_are_named",)
 _ROOM, _WRITTEN = "_core/results/task_of.py", "plugins/plugin_utils/tasks/task_yaml.py"
 
 MUTATIONS = (
@@ -46,5 +49,8 @@ MUTATIONS = (
     Mutation("effect-on-mac-spoofing-is-not-shown", _HYPERV, '{"mac_spoofing": True, **entry}', "entry", _NICS),
     Mutation("trunk-on-a-plain-bridge", _PVE, 'nic.get("trunks") and is_plain', "False", _PVE_TRUNK),
     Mutation("trunk-needs-no-privilege", _PVE, "for text in trunk:\n    ...", "pass", _PVE_PRIVILEGE),
+    Mutation("vms-of-a-switch-are-cut", _SWITCHES, "self.takes_vms_off() and not self._may_interrupt", "False", _CUT),
+    Mutation("private-switch-asks-for-nothing", _SWITCHES, 'self._found["SwitchType"] != "Private"', "True", _KEPT),
+    Mutation("paused-vms-are-cut", _HOST, "(STOPPED, SUSPENDED)", '(STOPPED, SUSPENDED, "paused")', _CUT),
     Mutation("word-of-yaml-is-not-quoted", _WRITTEN, "value.lower() not in _WORDS", "True", _YAML),
 )  # fmt: skip
