@@ -407,8 +407,15 @@ options:
         type: str
       vlan:
         description:
-          - VLAN tag; 0 for untagged.
+          - VLAN of the NIC; 0 for untagged. With O(networks[].trunk), the VLAN of its untagged traffic (native
+            VLAN).
         type: int
+      trunk:
+        description:
+          - VLANs that the guest can tag itself, as numbers and ranges such as V(20-30). The list is complete; an
+            empty list ends the trunk.
+        type: list
+        elements: str
   devices:
     description:
       - Devices of the host that are passed through to the VM. Several VMs can have the same device, but only

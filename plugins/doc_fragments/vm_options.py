@@ -464,9 +464,33 @@ options:
         type: str
       vlan:
         description:
-          - VLAN tag; 0 for untagged.
+          - VLAN of the NIC; 0 for untagged. With O(networks[].trunk), the VLAN of its untagged traffic (native
+            VLAN).
           - Supported only on V(proxmox) and V(hyperv).
         type: int
+      trunk:
+        description:
+          - VLANs that the guest can tag itself, as numbers and ranges such as V(20-30). The list is complete; an
+            empty list ends the trunk.
+          - Supported only on V(proxmox) and V(hyperv).
+        type: list
+        elements: str
+      dhcp_guard:
+        description:
+          - Whether the switch drops offers of a DHCP server in the guest.
+          - Supported only on V(hyperv).
+        type: bool
+      router_guard:
+        description:
+          - Whether the switch drops router advertisements and redirects of the guest.
+          - Supported only on V(hyperv).
+        type: bool
+      mac_spoofing:
+        description:
+          - Whether the guest can send from other MAC addresses than that of the NIC, as nested VMs do.
+          - V(true) for each NIC of a VM when O(nested_virtualization) is enabled, unless this option is set.
+          - Supported only on V(hyperv).
+        type: bool
   port_forwards:
     description:
       - Ports of the host that are forwarded to the guest, by name.

@@ -85,6 +85,7 @@ options:
     description:
       - Permission to create or change a switch on a network adapter that has an IPv4 address. Connections through it
         are interrupted, which may be the connection of Ansible; with C(allow_management_os=false) for good.
+      - Also the permission to give another network to a switch with running VMs.
     type: bool
     default: false
   reboot:

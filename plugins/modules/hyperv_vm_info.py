@@ -275,6 +275,18 @@ vms:
         vlan:
           description: VLAN ID, 0 for none.
           type: int
+        trunk:
+          description: VLANs that the guest can tag.
+          type: list
+        dhcp_guard:
+          description: Value of the option dhcp_guard.
+          type: bool
+        router_guard:
+          description: Value of the option router_guard.
+          type: bool
+        mac_spoofing:
+          description: Value of the option mac_spoofing.
+          type: bool
     snapshots:
       description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list

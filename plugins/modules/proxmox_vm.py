@@ -492,6 +492,9 @@ vms:
         vlan:
           description: VLAN tag.
           type: int
+        trunk:
+          description: VLANs that the guest can tag.
+          type: list
     snapshots:
       description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list

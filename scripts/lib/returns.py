@@ -161,6 +161,11 @@ PLATFORMS = {
             "disks.contains.source.sample": "C:\\Hyper-V\\web1-scsi0-0.vhdx",
             "networks.contains.model": None,
             "networks.contains.vlan": {"description": "VLAN ID, 0 for none.", "type": "int"},
+            "networks.contains.trunk": {"description": "VLANs that the guest can tag.", "type": "list"},
+            **{
+                f"networks.contains.{name}": {"description": f"Value of the option {name}.", "type": "bool"}
+                for name in ("dhcp_guard", "router_guard", "mac_spoofing")
+            },
             "settings.sample": {"firmware": "uefi", "checkpoint_type": "production"},
         },
         "host": {

@@ -27,6 +27,7 @@ PROXMOX = {
         "disks.contains.source.sample": "local-lvm:vm-105-disk-0",
         "disks.contains.storage": {"description": "Storage of the disk.", "type": "str"},
         "networks.contains.vlan": {"description": "VLAN tag.", "type": "int"},
+        "networks.contains.trunk": {"description": "VLANs that the guest can tag.", "type": "list"},
         "settings.description": [
             "All other settings of the VM by the name of their option, with its node and pool.",
             "A task that sets no settings reads only those that the nodes report in their lists of VMs.",

@@ -91,27 +91,27 @@ def test_list_with_a_forward_by_udp_is_complete_on_virtualbox():
 # Hyper-V --------------------------------------------------------------------------------------------------------------
 
 
-def _trunk(vm):
-    vm.hardware.nics[0].vlan.update(OperationMode="Trunk", AllowedVlanIdListString="1-5", NativeVlanId=9)
-
-
-_OF_HYPERV = {
-    "DhcpGuard": lambda vm: vm.hardware.nics[0].shown.update(DhcpGuard="On"),
-    "RouterGuard": lambda vm: vm.hardware.nics[0].shown.update(RouterGuard="On"),
-    "DeviceNaming": lambda vm: vm.hardware.nics[0].shown.update(DeviceNaming="On"),
-    "MacAddressSpoofing": lambda vm: vm.hardware.nics[0].shown.update(MacAddressSpoofing="On"),
-    "VlanSetting": _trunk,
+_OF_SWITCH_PORT = {
+    "dhcp_guard": {"DhcpGuard": "On"}, "router_guard": {"RouterGuard": "On"},
+    "mac_spoofing": {"MacAddressSpoofing": "On"}, "NetworkAdapters.0.DeviceNaming": {"DeviceNaming": "On"},
+}  # fmt: skip
+_OF_VLAN = {
+    "trunk": {"OperationMode": "Trunk", "AllowedVlanIdListString": "1-5", "NativeVlanId": 0},
+    "vlan": {"OperationMode": "Trunk", "AllowedVlanIdListString": "", "NativeVlanId": 9},
+    "NetworkAdapters.0.VlanSetting": {"OperationMode": "Private", "PrimaryVlanId": 9},
 }
 
 
-@pytest.mark.parametrize("name", _OF_HYPERV)
+@pytest.mark.parametrize("name", [*_OF_SWITCH_PORT, *_OF_VLAN])
 def test_change_on_hyperv(name):
     with OnHyperV.opened() as platform:
         platform.prepare(Case(STOPPED, {"networks": [{"type": "network", "source": "lan"}], "memory": "512M"}, {}))
         before = described(platform)
-        _OF_HYPERV[name](platform.host.vm("web"))
+        nic = platform.host.vm("web").hardware.nics[0]
+        nic.shown.update(_OF_SWITCH_PORT.get(name, {}))
+        nic.vlan.update(_OF_VLAN.get(name, {}))
         after = described(platform)
-        assert paths(after) - paths(before) == {f"NetworkAdapters.0.{name}"}
+        assert (name in paths(after) - paths(before)) != (name in after["task"]["networks"][0])
         assert_reported(platform, before, after)
 
 

@@ -238,4 +238,5 @@ def bridge(call):
 
 def _bridge(cluster, name):
     ports = "" if name in cluster.bridges_without_port else "eno1"
-    return {"type": "bridge", "active": 1, "autostart": 1, "bridge_ports": ports}
+    aware = {"bridge_vlan_aware": 1} if name in cluster.vlan_aware else {}
+    return {"type": "bridge", "active": 1, "autostart": 1, "bridge_ports": ports, **aware}

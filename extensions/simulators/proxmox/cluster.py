@@ -103,6 +103,8 @@ class Cluster:
     bridges: dict = field(default_factory=dict)
     #: Names of bridges without a port that are not VLAN aware: no NIC with a VLAN starts there.
     bridges_without_port: set = field(default_factory=set)
+    #: Names of bridges that are VLAN aware; a new bridge is not.
+    vlan_aware: set = field(default_factory=set)
     #: {"pci" or "usb": {mapping: {node: its devices}}}
     mappings: dict = field(default_factory=lambda: {"pci": {}, "usb": {}})
 

@@ -133,7 +133,15 @@ def check_bridge(call, key, value):
     card = propertystring.parse(value, call.world.schema.properties_of(key))
     if card.get("bridge"):
         path = f"/sdn/zones/localnetwork/{card['bridge']}"
-        call.world.access.require(call.user, f"{path}/{card['tag']}" if card.get("tag") else path, ["SDN.Use"])
+        tags = [*([card["tag"]] if card.get("tag") else []), *_trunks(card.get("trunks"))]
+        for one in [f"{path}/{tag}" for tag in tags] or [path]:
+            call.world.access.require(call.user, one, ["SDN.Use"])
+
+
+def _trunks(text):
+    for part in filter(None, (text or "").split(";")):
+        first, _dash, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
 
 
 def sees_bridge(call, bridge):

@@ -174,6 +174,8 @@ def _need_bridge(world, machine, nic):
     bridge = nic.get("bridge")
     if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
         raise ApiError(f"bridge '{bridge}' does not exist")
+    if nic.get("trunks") and bridge not in world.cluster.vlan_aware:
+        raise ApiError("vlan aware feature need to be enabled to use trunks")
 
 
 def _differs(old, new, keys):

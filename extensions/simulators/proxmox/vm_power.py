@@ -130,12 +130,18 @@ def _check_bridges(world, machine):
     """QEMU does not start if the bridge of a NIC does not exist."""
     for key, value in sorted(machine.config.current.items()):
         if key.startswith("net") and key[3:].isdigit():
-            nic = propertystring.parse(value, world.schema.properties_of(key))
-            bridge = nic.get("bridge")
-            if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
-                raise ApiError(f"bridge '{bridge}' does not exist")
-            if nic.get("tag") and bridge in world.cluster.bridges_without_port:
-                raise ApiError(f"start failed: QEMU exited with code 1\nno physical interface on bridge '{bridge}'")
+            _check_bridge(world, machine, propertystring.parse(value, world.schema.properties_of(key)))
+
+
+def _check_bridge(world, machine, nic):
+    bridge, cluster = nic.get("bridge"), world.cluster
+    if bridge and bridge not in cluster.bridges.get(machine.node, ()):
+        raise ApiError(f"bridge '{bridge}' does not exist")
+    if bridge and bridge not in cluster.vlan_aware:
+        if nic.get("trunks"):
+            raise ApiError("start failed: QEMU exited with code 1\nvlan aware feature need to be enabled to use trunks")
+        if nic.get("tag") and bridge in cluster.bridges_without_port:
+            raise ApiError(f"start failed: QEMU exited with code 1\nno physical interface on bridge '{bridge}'")
 
 
 def _run_hookscript(world, machine):

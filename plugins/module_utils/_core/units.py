@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parse and print sizes and MAC addresses. ``2G``, ``2GB`` and ``2GiB`` all mean 2 to the power of 31 bytes."""
+"""Parse and print sizes, MAC addresses and VLANs. ``2G``, ``2GB`` and ``2GiB`` all mean 2 to the power of 31 bytes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import re
 from .errors import InvalidInput, Refused
 from .pattern import Pattern
 
+_VLANS = Pattern(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
+_LAST_VLAN = 4094
 _SERIAL = Pattern(r"[A-Za-z0-9_.+&() -]+")
 _MAC = Pattern(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
@@ -112,3 +114,28 @@ def mac_address(text, option):
             f"{option}: '{text}' is not the MAC address of a NIC.", "Set six pairs of digits such as 52:54:00:12:34:56."
         )
     return mac
+
+
+def vlan_ranges(texts, option, least=1):
+    """Return VLANs and ranges of them, such as 20-30, in their shortest form: in order, each VLAN once."""
+    ids = set()
+    for text in texts:
+        found = _VLANS.fullmatch(text.strip())
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not found or not least <= first <= last <= _LAST_VLAN:
+            raise InvalidInput(
+                f"{option}: '{text}' is neither a VLAN nor a range of VLANs.",
+                f"Set numbers from 1 to {_LAST_VLAN}, or ranges such as 20-30.",
+            )
+        ids.update(range(max(first, 1), last + 1))
+    firsts = sorted(one for one in ids if one - 1 not in ids)
+    lasts = sorted(one for one in ids if one + 1 not in ids)
+    return tuple(str(first) if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts))
+
+
+def known_vlans(texts):
+    """Return the stored VLANs of a NIC in the same form, without 0 for untagged traffic; others remain as they are."""
+    try:
+        return vlan_ranges(texts, "", least=0)
+    except InvalidInput:
+        return tuple(texts)

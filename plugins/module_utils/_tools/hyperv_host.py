@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .._core.model import STOPPED, SUSPENDED
 from .._ports.windows_request import Ref, call, pick, properties, repeated
-from .hyperv import hyperv
+from .hyperv import hyperv, state_of
 from .windows_files import file_command, files_test, folder_call
 
 #: {name of a feature: whether Hyper-V runs only after a restart with it}
@@ -43,6 +44,8 @@ class HostState:
     vm_path: str = ""
     disk_path: str = ""
     switches: tuple = ()
+    #: The VMs, if they were read.
+    vms: tuple = ()
     adapters: tuple = ()
     addresses: tuple = ()
     nats: tuple = ()
@@ -63,6 +66,20 @@ class HostState:
             for one in self.addresses
             if one["InterfaceAlias"].casefold() == interface.casefold() and is_chosen(one["IPAddress"])
         ]
+
+    def vms_on(self, switch):
+        """The names of the VMs that are on and connected to a switch."""
+        return sorted(
+            vm["Name"]
+            for vm in self.vms
+            if state_of(vm["State"]).power not in (STOPPED, SUSPENDED)
+            and any((nic.get("SwitchId") or "").lower() == switch["Id"].lower() for nic in vm["NetworkAdapters"] or ())
+        )
+
+
+def vms_call():
+    """The call that reads which VMs are on, and their switches."""
+    return hyperv("Get-VM", show=properties("Name", "State", NetworkAdapters=properties("SwitchId")))
 
 
 def is_chosen(address):

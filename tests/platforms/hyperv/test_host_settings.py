@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from platforms.hyperv.double.host import HyperV
-from platforms.hyperv.double.records import DEFAULT_SWITCH, Address, Knobs, Switch
+from platforms.hyperv.double.records import DEFAULT_SWITCH, Address, Knobs, Nic, Switch
 from platforms.hyperv.tasks import run
 from platforms.windows.failures import Failed, interruptions
 from platforms.windows.machine import Machine
@@ -180,6 +180,42 @@ def test_switch_that_leaves_its_adapter_cuts_the_host_off_for_good():
         done = apply(host, check=True, switches=[{"name": "lan", "type": kind}])
         assert "changing it ends the host's connections through it for good: vEthernet (lan)" in done["msg"]
         assert "some seconds" not in done["msg"]
+
+
+LAN = {"name": "lan", "type": "external", "adapter": "Ethernet 2", "allow_management_os": False}
+
+
+@pytest.mark.parametrize("change", [{"type": "private"}, {"type": "internal"}, {"adapter": "Ethernet"}], ids=str)
+def test_running_vms_of_an_unshared_switch_are_named(change):
+    """No interface of the host is on the switch, so its VMs alone lose their network."""
+    host = machine(enabled=True)
+    host.host.host_addresses.clear()
+    apply(host, switches=[LAN])
+    vms = {name: host.host.add(name) for name in ("web", "db", "saved", "off", "other")}
+    for name, vm in vms.items():
+        vm.hardware.nics = [Nic("a", switch=host.host.switches[0].id if name != "other" else None)]
+        vm.state = {"saved": "Saved", "off": "Off"}.get(name, "Running")
+    vms["db"].state = "Paused"
+    entry = {**LAN, **change} if "adapter" in change else {"name": "lan", **change}
+    before = look(host)
+    for check in (True, False):
+        done = apply(host, check=check, switches=[entry])
+        assert "changing it takes running VMs off their network: db, web." in done["msg"]
+        assert look(host) == before
+    assert not apply(host, switches=[LAN])["changed"]
+    done = apply(host, check=True, switches=[entry], allow_connection_loss=True)
+    assert (done["failed"], done["changed"]) == (False, True), done["msg"]
+    for name in ("web", "db"):
+        vms[name].state = "Off"
+    assert apply(host, switches=[entry])["changed"]
+
+
+def test_vms_of_a_private_switch_keep_each_other():
+    host = machine(enabled=True)
+    apply(host, switches=[{"name": "lan", "type": "private"}])
+    vm = host.host.add("web")
+    vm.hardware.nics, vm.state = [Nic("a", switch=host.host.switches[0].id)], "Running"
+    assert apply(host, switches=[{"name": "lan", "type": "internal"}])["changed"]
 
 
 NAT = {"name": "nat", "type": "nat", "address": "10.60.0.1/24"}

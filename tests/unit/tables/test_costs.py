@@ -155,7 +155,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
 PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllll pool
     lllpl description tags fleet owner expires autostart protection node
-    lllpl networks.type networks.source networks.vlan snapshot.restore
+    lllpl networks.type networks.source networks.vlan networks.trunk snapshot.restore
     lllpl cloud_init.user cloud_init.ssh_authorized_keys cloud_init.ip_config
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model

@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 from ..errors import InvalidInput, Unsupported
 from ..record.leases import expiry, seconds
 from ..texts import one_line, one_line_each, printable
-from ..units import GIB, MIB, mac_address, serial_number
+from ..units import GIB, MIB, mac_address, serial_number, vlan_ranges
 from .devices import device_id, device_of
 from .guest_conditions import page
 from .ip_config import has_fixed_address
@@ -195,6 +195,9 @@ DISK = {
     "serial": Option(normalize=serial_number),
     "state": Option(choices=("present", "absent"), default="present"),
 }
+#: Of the switch port of a NIC.
+GUARDS = ("dhcp_guard", "router_guard", "mac_spoofing")
+NO_GUARDS = tuple(f"networks.{name}" for name in GUARDS)
 NETWORK = {
     "type": Option(choices=("nat", "bridged", "hostonly", "internal", "network", "user")),
     "source": Filled(),
@@ -202,6 +205,8 @@ NETWORK = {
     "address": Filled(unique="address"),
     "model": Filled(),
     "vlan": Option("int", limits=(0, 4094)),
+    "trunk": Texts(ordered=False, normalize=vlan_ranges),
+    **dict.fromkeys(GUARDS, Option("bool")),
 }
 PORT_FORWARD = {
     "name": Filled(required=True),
@@ -389,12 +394,8 @@ INSTALL_WAIT = {
 }
 
 REPORT = {
-    "results": Option(
-        "list",
-        elements="dict",
-        role=POLICY,
-        required=True,
-        options={"host": Option(), "task": Option(), "result": Option("raw", required=True)},
+    "results": Entries(
+        role=POLICY, required=True, options={"host": Option(), "task": Option(), "result": Option("raw", required=True)}
     ),
     "folder": Option("path", role=POLICY, required=True),
     "formats": Texts(role=POLICY, choices=("html", "json", "junit", "openmetrics"), default=["html", "json"]),

@@ -25,7 +25,7 @@ from .settings.disks import (
 )
 from .settings.firmware import BOOT_DEVICES, bios_order_call, first_boot_call, tpm_calls
 from .settings.memory_cpus import with_current_sizes
-from .settings.networks import add_nic_calls, change_calls, pick_nic, remove_calls, spoofing_calls
+from .settings.networks import add_nic_calls, change_calls, remove_calls
 from .settings.table import setting_calls
 
 
@@ -106,9 +106,6 @@ def _value_calls(vm, raw, changes):
     if services:
         found = {one["Id"].lower(): one["Enabled"] for one in raw.get("VMIntegrationService") or ()}
         calls += service_calls(raw["Id"], services, found)
-    if values.get("nested_virtualization"):
-        for index, nic in enumerate(raw.get("NetworkAdapters") or ()):
-            calls += [pick_nic(index, nic), *spoofing_calls([index])]
     return calls
 
 
@@ -162,12 +159,6 @@ def _disk_calls(raw, changes, files, driver):
     return calls
 
 
-def _is_nested(raw, changes):
-    """Return whether the VM has nested virtualization after the changes."""
-    requested = [change.new for change in changes if change.field == "nested_virtualization"]
-    return requested[0] if requested else (raw.get("Processor") or {}).get("ExposeVirtualizationExtensions")
-
-
 def _nic_calls(driver, observed, raw, changes):
     nics = {str(index): nic for index, nic in enumerate(observed.get("NetworkAdapters") or ())}
     calls, switches, requested = [], driver.host.switches, {}
@@ -176,7 +167,6 @@ def _nic_calls(driver, observed, raw, changes):
             requested.setdefault(change.key, {"beside": change.beside})[change.attribute] = change.new
         elif int(change.key) >= len(raw.get("NetworkAdapters") or ()):
             calls += add_nic_calls(change.key, change.new, switches)
-            calls += spoofing_calls([change.key]) if _is_nested(raw, changes) else []
     for index, entry in requested.items():
         attributes = set(entry) - {"beside"}
         calls += change_calls(index, nics[index], {**entry.pop("beside"), **entry}, attributes, switches)

@@ -33,7 +33,7 @@ from .settings.disks import (
     seed_call,
 )
 from .settings.firmware import bios_order_call, first_boot_call, tpm_calls
-from .settings.networks import add_nic_calls, spoofing_calls
+from .settings.networks import add_nic_calls
 from .settings.seed import build_seed
 from .settings.table import setting_calls
 
@@ -210,8 +210,6 @@ class _Creation:
         networks = sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0]))
         for index, entry in networks:
             calls += add_nic_calls(index, entry, self.driver.host.switches)
-        if config.get("nested_virtualization"):
-            calls += spoofing_calls([index for index, _entry in networks])
         calls += self._boot_calls(generation)
         mark = with_settings({**self.mark, "disks": list(self.paths.values())}, config)
         notes = notes_on_host(config.get("description") or "", finished_mark(mark, "name"), Ref("id"))

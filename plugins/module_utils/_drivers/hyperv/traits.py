@@ -20,6 +20,7 @@ from .settings.disks import slot_meant, slot_name
 from .settings.firmware import check_bios
 from .settings.memory_cpus import check_memory, value_after, with_minimum
 from .settings.native import without_measured
+from .settings.networks import with_spoofing
 from .settings.table import SETTINGS
 
 _LONGEST_NAME = 100
@@ -110,7 +111,7 @@ def _normalized(observer, vm, config):
     is_bios = value_after(vm, config, "firmware", "uefi") == "bios"
     if is_bios:
         check_bios(vm, config)
-    config = with_minimum(vm, config)
+    config = with_spoofing(vm, with_minimum(vm, config))
     check_memory(vm, config)
     switches = observer.host.switches if observer and observer.host else None
     result = normalized(SETTINGS, vm, config, is_bios, switches)

@@ -37,6 +37,7 @@ PROXMOX = Platform(
         "networks.type=hostonly": _BRIDGE,
         "networks.type=internal": _BRIDGE,
         "networks.address": "Use cloud_init.ip_config.",
+        **dict.fromkeys(options.NO_GUARDS, "Use the firewall of the VM, with its options macfilter, dhcp and radv."),
         "compare.content": _RESTORE,
         "compare.text": _RESTORE,
     },

@@ -48,6 +48,8 @@ VAGRANT = Platform(
         "devices": _DEVICE,
         "networks.model": _NATIVE,
         "networks.vlan": "Tag an interface of the host, and bridge to that.",
+        "networks.trunk": "Bridge to an interface of the host, which passes all VLANs. Tag them in the guest.",
+        **dict.fromkeys(options.NO_GUARDS, _NATIVE),
         "compare.content": "Compare the disks with the tools of the provider.",
         "compare.text": "Compare the disks with the tools of the provider.",
     },

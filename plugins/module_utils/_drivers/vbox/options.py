@@ -29,6 +29,11 @@ VIRTUALBOX = Platform(
         "disks.serial": "Set it with VBoxManage setextradata, while the VM is off.",
         "disks.storage": "Use disks[].directory.",
         "networks.vlan": "Create a VLAN interface on the host, and use it as the source of a bridged NIC.",
+        "networks.trunk": "A bridged NIC passes all VLANs of the interface of its host. Tag them in the guest.",
+        **dict.fromkeys(
+            options.NO_GUARDS,
+            "VirtualBox filters no frames that a guest sends. What a NIC receives: native: {nicpromisc1: allow-all}.",
+        ),
         "shared_folders.type": "VirtualBox has only one type of shared folders. Omit the option.",
         "devices": _DEVICE,
         "display.type=vnc": _SCREEN,

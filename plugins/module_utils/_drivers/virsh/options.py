@@ -30,6 +30,10 @@ LIBVIRT = Platform(
         "disks.storage": "Use disks[].directory.",
         "networks.type=hostonly": "Use type: network with the name of an isolated network.",
         "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
+        "networks.trunk": "Use an openvswitch network with a portgroup of these VLANs.",
+        **dict.fromkeys(
+            options.NO_GUARDS, "Give the NIC a filter of libvirt, such as clean-traffic: native, or virsh edit."
+        ),
         "shared_folders.guest_path": "Mount it in the guest: mount -t virtiofs NAME FOLDER, or with 9p"
         " mount -t 9p NAME FOLDER.",
         "shared_folders.type": "libvirt uses virtiofs if the host has it, else 9p. Omit the option.",

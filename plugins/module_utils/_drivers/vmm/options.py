@@ -50,6 +50,11 @@ VMM = Platform(
         "networks.address": "vmd computes those of type nat. Use cloud_init.ip_config.",
         "networks.model": "vmd has one type of NIC, vio(4).",
         "networks.vlan": "Create a VLAN interface on the host, and add it to the bridge of the switch.",
+        "networks.trunk": "Add the trunk interface of the host to the bridge of the switch, and tag in the guest.",
+        **dict.fromkeys(
+            options.NO_GUARDS,
+            "Filter the interface of the VM with pf, or the ports of the bridge with ifconfig(8) rules.",
+        ),
     },
 )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import replace
 
 from ..._core.errors import InvalidInput, PolyvirtError
 from ..._core.options.option import Consent, Entries, Option, Seconds
@@ -14,10 +15,10 @@ from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain
 from ..._tools import hyperv_host, windows_features
-from ..._tools.hyperv import cannot_be_read
+from ..._tools.hyperv import MODULE, cannot_be_read
 from ..._tools.windows_files import check_folder, parents_of
 from .hyperv_plan import needs_restart, plan_host, root_of, wanted_features
-from .hyperv_switches import TYPES
+from .hyperv_switches import TYPES, takes_vms_off
 
 _SWITCH = {
     "name": Option(required=True),
@@ -120,7 +121,13 @@ class HyperVHost(WindowsHost):
         states = windows_features.states(self._is_server, names, features.answers)
         state = hyperv_host.read_host(host.answers, self._roots, self._folders, self._is_server, states)
         self._check_usable(state, host.answers[0].error)
-        return state
+        return replace(state, vms=self._vms()) if state.usable and takes_vms_off(self._wanted, state) else state
+
+    def _vms(self):
+        (result,) = self.windows.call([Chain("vms", (hyperv_host.vms_call(),))], modules=(MODULE,))
+        if result.error:
+            raise cannot_be_read(result.error)
+        return result.answers[0].objects
 
     @staticmethod
     def _check_usable(state, error):

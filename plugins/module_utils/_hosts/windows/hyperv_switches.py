@@ -31,6 +31,12 @@ def switch_steps(wanted, host):
         yield from switch.steps()
 
 
+def takes_vms_off(wanted, host):
+    """Return whether a step takes the VMs of a switch off their network, unless the task permits that."""
+    entries = () if wanted["allow_connection_loss"] else wanted["switches"] or ()
+    return any(_Switch(entry, host, False).takes_vms_off() for entry in entries)
+
+
 class _Switch:
     """One requested switch, and the switch of this name on the host, if there is one."""
 
@@ -81,6 +87,7 @@ class _Switch:
             # The interface of the host remains on the switch, which leads nowhere then.
             is_cut = self._found["SwitchType"] == "External" and self._type != "External"
             self._check_interruption(nics, "changing it", is_cut or changes.get("AllowManagementOS") is False)
+            self._check_vms()
             calls = set_switch_calls(self._found["Id"], changes)
             if self._type == "Internal":
                 calls += (wait_for_nic(self._name),)
@@ -110,6 +117,19 @@ class _Switch:
         if self._management is not None and (changes or self._found["AllowManagementOS"] != self._management):
             changes["AllowManagementOS"] = self._management
         return changes
+
+    def takes_vms_off(self):
+        """Return whether the switch gets another network: VMs of a private one keep theirs, which is each other."""
+        changes = self._changes() if self._found else {}
+        return bool({"SwitchType", "NetAdapterName"} & set(changes)) and self._found["SwitchType"] != "Private"
+
+    def _check_vms(self):
+        names = self._host.vms_on(self._found) if self.takes_vms_off() and not self._may_interrupt else ()
+        if names:
+            raise self._refused(
+                f"changing it takes running VMs off their network: {', '.join(names)}.",
+                "Stop them first or, if you accept that, set allow_connection_loss: true.",
+            )
 
     @staticmethod
     def _descriptions(switch):

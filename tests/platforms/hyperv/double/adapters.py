@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
 
 from platforms.hyperv.double.calls import handles, listed
 from platforms.hyperv.double.records import NO_MAC, Boot, Nic
@@ -153,11 +154,36 @@ def set_vlan(call):
 
 
 def _vlan(call):
-    """The properties of the VLAN that result from the arguments; only the modes Untagged and Access are simulated."""
-    if bool(call.get("Untagged")) == bool(call.get("Access")):
+    """The properties of the VLAN that result from the arguments; private VLANs are not simulated."""
+    modes = [mode for mode in ("Untagged", "Access", "Trunk") if call.get(mode)]
+    if len(modes) != 1:
         raise call.bad("Untagged")
-    if call.get("Untagged"):
+    if modes == ["Untagged"]:
         return {"OperationMode": "Untagged"}
+    if modes == ["Trunk"]:
+        return _trunk(call)
     if not 1 <= call.get("VlanId", 0) <= 4094:
         raise call.bad("VlanId")
     return {"OperationMode": "Access", "AccessVlanId": call.get("VlanId")}
+
+
+def _trunk(call):
+    """A trunk needs both parameters. What is shown of the list is not what was written: each VLAN once, as ranges."""
+    native, ids = call.get("NativeVlanId"), set()
+    if native is None or not 0 <= native <= 4094:
+        raise call.bad("NativeVlanId")
+    for part in (call.get("AllowedVlanIdList") or "").split(","):
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if not 0 <= first <= last <= 4094:
+            raise call.bad("AllowedVlanIdList")
+        ids.update(range(first, last + 1))
+    ordered = sorted(ids)
+    groups = [list(group) for _key, group in groupby(ordered, key=lambda one: one - ordered.index(one))]
+    texts = [str(group[0]) if len(group) == 1 else f"{group[0]}-{group[-1]}" for group in groups]
+    return {
+        "OperationMode": "Trunk",
+        "NativeVlanId": native,
+        "AllowedVlanIdList": ordered,
+        "AllowedVlanIdListString": ",".join(texts),
+    }

@@ -60,6 +60,7 @@ OWN_VALUES = {
     "os_type": ("linux", "debian-12"),
     "slot": (),
     "serial": ("data-1",),
+    "trunk": (["20-30"],),
     "image.source": ("debian-13",),
     "video_memory": ("16M",),
     "expires": ("2037-01-31",),

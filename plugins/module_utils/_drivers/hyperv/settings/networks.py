@@ -9,6 +9,7 @@ import re
 
 from ...._core.errors import NotFound, Refused
 from ...._core.model import LIVE, POWER_OFF
+from ...._core.units import known_vlans
 from ...._kit.settings import Setting
 from ...._ports.windows_request import Ref, pick
 from ...._tools.hyperv import DEFAULT_SWITCH, NO_MAC, VM, hyperv
@@ -16,6 +17,8 @@ from .values import WHILE_SAVED
 
 #: Types of NICs: connected to the default switch, or to the switch in ``source``; an empty ``source`` is not connected.
 NAT, SWITCH = "nat", "network"
+#: {option of a NIC: switch of Hyper-V that is Off in a new VM}.
+SWITCHES = {"dhcp_guard": "DhcpGuard", "router_guard": "RouterGuard", "mac_spoofing": "MacAddressSpoofing"}
 
 
 def _networks_of(raw, found):
@@ -28,32 +31,50 @@ def _network(nic, switches):
     switch = next((one for one in switches if one["Id"].lower() == switch_id), None)
     source = name if switch is None else _unique_name(switch, switches)
     found = {"type": NAT} if switch_id == DEFAULT_SWITCH else {"type": SWITCH, "source": source}
-    vlan = nic.get("VlanSetting") or {}
-    if vlan.get("OperationMode", "Untagged") in ("Untagged", "Access"):
-        found["vlan"] = vlan.get("AccessVlanId") or 0
+    found |= {option: nic.get(name) == "On" for option, name in SWITCHES.items() if nic.get(name)} | _vlans_of(nic)
     mac = nic.get("MacAddress") or NO_MAC
     return {**found, "mac": ":".join(re.findall("..", mac)).lower()} if mac != NO_MAC else found
 
 
-#: Switches of a NIC that are off in a new VM.
-_GUARDS = ("DhcpGuard", "RouterGuard", "DeviceNaming", "MacAddressSpoofing")
+def _vlans_of(nic):
+    """Return the VLANs of a NIC; nothing in a mode that no option sets."""
+    vlan = nic.get("VlanSetting") or {}
+    mode = vlan.get("OperationMode", "Untagged")
+    if mode == "Trunk":
+        allowed = re.findall(r"[^,\s]+", vlan.get("AllowedVlanIdListString") or "")
+        return {"vlan": vlan.get("NativeVlanId") or 0, "trunk": known_vlans(allowed)}
+    return {"vlan": vlan.get("AccessVlanId") or 0, "trunk": ()} if mode in ("Untagged", "Access") else {}
 
 
 def undescribed_nics(raw, nested):
-    """Return {path: reason} of what no option sets of the NICs; nested virtualization sets MacAddressSpoofing."""
+    """Return {path: reason} of what a task does not describe of the NICs."""
     found = {}
     for index, nic in enumerate(raw.get("NetworkAdapters") or ()):
-        values = {name: nic.get(name) or "Off" for name in _GUARDS}
-        usual = {**dict.fromkeys(_GUARDS, "Off"), "MacAddressSpoofing": "On" if nested else "Off"}
-        vlan = nic.get("VlanSetting") or {}
-        if vlan.get("OperationMode", "Untagged") not in ("Untagged", "Access"):
-            tags = f"native {vlan.get('NativeVlanId')}, allowed {vlan.get('AllowedVlanIdListString') or 'none'}"
-            values["VlanSetting"] = f"{vlan['OperationMode']} ({tags})"
-        other = {name: value for name, value in values.items() if value != usual.get(name)}
-        found |= {
-            f"NetworkAdapters.{index}.{name}": f"It is {value}. No option sets it." for name, value in other.items()
-        }
+        mode = (nic.get("VlanSetting") or {}).get("OperationMode", "Untagged")
+        other = {} if "vlan" in _vlans_of(nic) else {"VlanSetting": f"It is {mode}. No option sets it."}
+        if nic.get("DeviceNaming", "Off") != "Off":
+            other["DeviceNaming"] = "It is On. No option sets it."
+        if nested and nic.get("MacAddressSpoofing") == "Off":
+            # A description omits what is off, and a new VM with nested virtualization gets it.
+            other["MacAddressSpoofing"] = "It is Off. Add mac_spoofing: false to this NIC."
+        found |= {f"NetworkAdapters.{index}.{name}": reason for name, reason in other.items()}
     return found
+
+
+def with_spoofing(vm, config):
+    """Return the options with MAC spoofing for each NIC that gets nested VMs, unless the task sets it.
+
+    Nested VMs do not reach the network without it.
+    """
+    was_nested, present = vm.config.get("nested_virtualization"), set(vm.config.get("networks") or ())
+    if not config.get("nested_virtualization", was_nested):
+        return config
+    networks = config.get("networks") or {}
+    wanted = {*networks, *present} - (present if was_nested else set())
+    spoofing = {
+        index: {"mac_spoofing": True, **entry} for index in wanted if (entry := networks.get(index, {})) is not None
+    }
+    return {**config, "networks": {**networks, **spoofing}} if spoofing else config
 
 
 def _normalized_all(vm, networks, _is_bios, switches):
@@ -133,7 +154,8 @@ def add_nic_calls(index, entry, switches):
     return [
         hyperv("Add-VMNetworkAdapter", arguments, keep=nic_ref),
         *(connect_calls(nic_ref, entry, switches) if entry.get("source") or entry.get("type") == NAT else ()),
-        *(vlan_calls(nic_ref, entry["vlan"]) if entry.get("vlan") else ()),
+        *(_vlan_calls(nic_ref, entry) if entry.get("vlan") or entry.get("trunk") else ()),
+        *_switch_calls(nic_ref, {name: "On" for option, name in SWITCHES.items() if entry.get(option)}),
     ]
 
 
@@ -156,8 +178,12 @@ def connect_calls(nic_ref, entry, switches):
     ]
 
 
-def vlan_calls(nic_ref, vlan):
+def _vlan_calls(nic_ref, nic):
+    """Return the call that sets the VLANs; in a trunk, ``vlan`` is that of the untagged traffic."""
+    vlan, trunk = nic.get("vlan") or 0, nic.get("trunk")
     mode = {"Access": True, "VlanId": vlan} if vlan else {"Untagged": True}
+    if trunk:
+        mode = {"Trunk": True, "AllowedVlanIdList": ",".join(trunk), "NativeVlanId": vlan}
     return [hyperv("Set-VMNetworkAdapterVlan", {"VMNetworkAdapter": Ref(nic_ref), **mode})]
 
 
@@ -166,39 +192,37 @@ def change_calls(index, nic, requested, attributes, switches):
     nic_ref, calls = f"nic{index}", [pick_nic(index, nic)]
     if {"type", "source"} & set(attributes):
         calls += connect_calls(nic_ref, requested, switches)
-    if "vlan" in attributes:
-        calls += vlan_calls(nic_ref, requested.get("vlan"))
+    if {"vlan", "trunk"} & set(attributes):
+        calls += _vlan_calls(nic_ref, {**_vlans_of(nic), **requested})
+    values = {name: "On" if requested[option] else "Off" for option, name in SWITCHES.items() if option in attributes}
     if "mac" in attributes:
-        static = {"StaticMacAddress": requested["mac"].replace(":", "").upper()}
-        calls.append(hyperv("Set-VMNetworkAdapter", {"VMNetworkAdapter": Ref(nic_ref), **static}))
-    return calls
+        values["StaticMacAddress"] = requested["mac"].replace(":", "").upper()
+    return calls + _switch_calls(nic_ref, values)
 
 
 def remove_calls(index, nic):
     return [pick_nic(index, nic), hyperv("Remove-VMNetworkAdapter", {"VMNetworkAdapter": Ref(f"nic{index}")})]
 
 
-def spoofing_calls(indexes):
-    """Return the calls that allow MAC spoofing, which nested VMs need to reach the network.
-
-    Earlier calls of the same chain must have stored the NICs with these numbers.
-    """
-    return [
-        hyperv("Set-VMNetworkAdapter", {"VMNetworkAdapter": Ref(f"nic{index}"), "MacAddressSpoofing": "On"})
-        for index in indexes
-    ]
+def _switch_calls(nic_ref, values):
+    return [hyperv("Set-VMNetworkAdapter", {"VMNetworkAdapter": Ref(nic_ref), **values})] if values else []
 
 
 NICS = {
     "networks": Setting(
         read=_networks_of,
         normalize=_normalized_all,
-        native=("NetworkAdapter.SwitchName", "NetworkAdapter.MacAddress", "NetworkAdapter.StaticMacAddress"),
+        native=tuple(f"NetworkAdapter.{name}" for name in ("SwitchName", "MacAddress", "StaticMacAddress")),
     ),
     "networks.add": Setting(_cost_of_nic, least=WHILE_SAVED),
     "networks.remove": Setting(_cost_of_nic, least=WHILE_SAVED),
     "networks.type": Setting(LIVE, choices=(NAT, SWITCH), least=WHILE_SAVED),
     "networks.source": Setting(LIVE, same=_is_same_source, least=WHILE_SAVED),
     "networks.vlan": Setting(LIVE, least=WHILE_SAVED),
+    "networks.trunk": Setting(LIVE, least=WHILE_SAVED),
+    **{
+        f"networks.{option}": Setting(LIVE, least=WHILE_SAVED, native=(f"NetworkAdapter.{name}",))
+        for option, name in SWITCHES.items()
+    },
     "networks.mac": Setting(POWER_OFF),
 }

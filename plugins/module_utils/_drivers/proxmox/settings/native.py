@@ -43,7 +43,7 @@ _OTHER_KEYS = frozenset((
 ))  # fmt: skip
 #: Sub-keys of disks and NICs that are set by an option of the module.
 _SUB_OPTIONS = {
-    "net": {"model": "networks", "macaddr": "networks", "bridge": "networks", "tag": "networks"},
+    "net": {"model": "networks", "macaddr": "networks", "bridge": "networks", "tag": "networks", "trunks": "networks"},
     "drive": {**dict.fromkeys(("file", "size", "format", "serial"), "disks"), "media": "iso", "import-from": "image"},
 }
 #: Keys that are changed at once on a running VM, whatever its option hotplug is.
@@ -54,7 +54,7 @@ _LIVE_KEYS = frozenset({
 #: {key without its number: feature of hotplug that is needed to change it on a running VM}.
 _HOTPLUG_FEATURES = {"usb": "usb", "tablet": "usb", "vcpus": "cpu"}
 _LIVE_OF_AGENT = frozenset({"freeze-fs", "fstrim_cloned_disks"})
-_LIVE_OF_NIC = frozenset({"firewall", "rate", "link_down", "trunks"})
+_LIVE_OF_NIC = frozenset({"firewall", "rate", "link_down"})
 _LIVE_OF_DISK = Pattern(r"(iops|mbps|bps|iops_rd|iops_wr|mbps_rd|mbps_wr|bps_rd|bps_wr)\w*|backup|replicate|shared")
 _CUSTOM = "custom-"
 _DEVICE = Pattern(r"(net|hostpci|usb)\d+")

@@ -13,6 +13,7 @@ from functools import partial
 from ...._core.errors import ApiError, NotFound, Refused
 from ...._core.model import LIVE, Address
 from ...._core.pattern import Pattern
+from ...._core.units import known_vlans
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .hardware import cost_by_hotplug
@@ -45,7 +46,12 @@ def _read_nic(nic):
         "mac": nic.get("macaddr", "").lower(),
         "model": nic.get("model", "virtio"),
         "vlan": int(nic.get("tag", 0)),
+        "trunk": _trunk_of(nic),
     }
+
+
+def _trunk_of(nic):
+    return known_vlans(nic["trunks"].split(";")) if nic.get("trunks") else ()
 
 
 def _read_nics(options):
@@ -75,6 +81,8 @@ def _nic_parts(requested):
     parts = {sub_keys[name]: value for name, value in requested.items() if name in sub_keys}
     if "vlan" in requested:
         parts["tag"] = requested["vlan"] or None
+    if "trunk" in requested:
+        parts["trunks"] = ";".join(requested["trunk"]) or None
     return parts
 
 
@@ -104,16 +112,26 @@ def check_bridge_privilege(driver, label, node, nic):
     """Raise Refused if the account may not use the bridge of a NIC. Bridges of SDN zones are checked by the server."""
     found = driver.resources.bridges(node).get(nic.get("bridge"), {})
     if nic.get("bridge") and found.get("type") != "vnet" and not _may_use(driver, nic):
-        driver.permissions.check(label, _path_of(nic), "SDN.Use", is_visible=False)
+        for path, is_visible in _paths_of(nic):
+            driver.permissions.check(label, path, "SDN.Use", is_visible=is_visible)
 
 
 def _may_use(driver, nic):
-    has_privilege = driver.permissions.has(_path_of(nic), "SDN.Use", is_visible=False)
+    has_privilege = all(driver.permissions.has(path, "SDN.Use", is_visible) for path, is_visible in _paths_of(nic))
     return has_privilege or driver.release() < _BRIDGES_SINCE
 
 
-def _path_of(nic):
-    return f"/sdn/zones/localnetwork/{nic['bridge']}" + (f"/{nic['tag']}" if nic.get("tag") else "")
+def _paths_of(nic):
+    """Yield (path, whether it may inherit without a call) of the privileges for a NIC: on its VLANs, or the bridge.
+
+    A trunk has too many VLANs for a call for each.
+    """
+    bridge, trunk = f"/sdn/zones/localnetwork/{nic['bridge']}", _trunk_of(nic)
+    if nic.get("tag") or not trunk:
+        yield (f"{bridge}/{nic['tag']}" if nic.get("tag") else bridge), False
+    for text in trunk:
+        first, _dash, last = text.partition("-")
+        yield from ((f"{bridge}/{vlan}", True) for vlan in range(int(first), int(last or first) + 1))
 
 
 def check_bridge(driver, label, node, nic):
@@ -127,7 +145,14 @@ def check_bridge(driver, label, node, nic):
         raise NotFound(
             f"{label}: networks: node '{node}' has no bridge '{bridge}'.", f"Its bridges: {', '.join(sorted(known))}."
         )
-    if nic.get("tag") and found and found.get("bridge_ports") == "" and not found.get("bridge_vlan_aware"):
+    is_plain = bool(found) and found.get("type") == "bridge" and not found.get("bridge_vlan_aware")
+    if nic.get("trunks") and is_plain:
+        raise Refused(
+            f"{label}: networks: bridge '{bridge}' of node '{node}' is not VLAN aware, so no VM with a trunk on it"
+            " starts.",
+            "Make the bridge VLAN aware, use another one, or set trunk: [].",
+        )
+    if nic.get("tag") and is_plain and found.get("bridge_ports") == "":
         raise Refused(
             f"{label}: networks: bridge '{bridge}' of node '{node}' has no port, so no VM with a NIC in VLAN"
             f" {nic['tag']} of it starts.",
@@ -151,8 +176,9 @@ def connected_nics(changes):
 
 
 def as_nic(setting):
-    """The bridge and the VLAN of a NIC in the settings, as sub-keys."""
-    return {"bridge": setting.get("source"), "tag": setting.get("vlan")}
+    """The bridge and the VLANs of a NIC in the settings, as sub-keys."""
+    vlans = {name: value for name, value in setting.items() if name in ("vlan", "trunk")}
+    return {"bridge": setting.get("source"), **_nic_parts(vlans)}
 
 
 def with_addresses(tool, vm, vm_options, uptime):
@@ -219,6 +245,7 @@ NICS = {
     "networks.type": Setting(cost=LIVE, choices=("bridged", "user"), write=_write_type),
     "networks.source": Setting(cost=LIVE, write=_write_part),
     "networks.vlan": Setting(cost=LIVE, write=_write_part),
+    "networks.trunk": Setting(cost=LIVE, write=_write_part),
     "networks.mac": Setting(cost=_BY_HOTPLUG, write=_write_part),
     "networks.model": Setting(cost=_BY_HOTPLUG, choices=values.NICS, write=_write_part),
 }

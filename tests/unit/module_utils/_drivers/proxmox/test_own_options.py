@@ -54,6 +54,20 @@ def test_new_vm_gets_the_requested_id(world):
     rejected(world, "web4", "id 160", "next free", name="web4", id="160", **DISKS)
 
 
+def test_trunk_of_a_nic(world):
+    world.cluster.vlan_aware.add("vmbr0")
+    nics = [{"trunk": ["30-40", "12", "41"], "vlan": 9}, {"source": "vmbr1"}]
+    assert (
+        ",trunks=12;30-41" in applied(world, name="web3", node="pve1", networks=nics, state="started", **DISKS)["net0"]
+    )
+    stored = applied(world, name="web3", networks=[{"trunk": ["5"]}])["net0"]
+    assert (",tag=9" in stored, ",trunks=5" in stored) == (True, True)
+    done = do(world, name="web3", networks=[{}, {"trunk": ["5"]}])
+    assert "vmbr1' of node 'pve1' is not VLAN aware" in done.msg
+    rejected(world, "web3", "trunks of 'net0'", "option networks", name="web3", native={"net0": "trunks=7"})
+    assert "trunks" not in applied(world, name="web3", networks=[{"trunk": []}])["net0"]
+
+
 def test_serial_number_of_disks(world):
     """Of new disks, of a disk from an image, of a clone, and of a disk that exists, which has to be off."""
     disks = [{"size": "8G", "serial": "system"}, {"size": "1G", "serial": "data 1+2"}]

@@ -273,6 +273,16 @@ def test_name_of_a_disks_owner_is_read_from_its_node(world):
     rejected(world, "web2", "'new1'", "Detach it there", name="web2", disks=[{"slot": "scsi1", "source": volume}])
 
 
+def test_trunk_needs_the_privilege_on_each_of_its_vlans(world):
+    world.cluster.vlan_aware.add("vmbr1")
+    vlans = [(f"/sdn/zones/localnetwork/vmbr1/{vlan}", "SDN.Use") for vlan in (6, 7)]
+    api = _token(world, ("/", _ALL.replace(" SDN.Use", "")), *vlans)
+    nic, missing = {"source": "vmbr1", "vlan": 6}, "SDN.Use on /sdn/zones/localnetwork/vmbr1/8"
+    rejected(world, "web2", missing, api=api, name="web2", networks=[{}, {**nic, "trunk": ["6-8"]}])
+    done = do(world, api=api, name="web2", networks=[{}, {**nic, "trunk": ["6-7"]}])
+    assert not done.failed, done.msg
+
+
 @pytest.mark.parametrize(
     ("lacks", "path", "requested"),
     [
