@@ -195,6 +195,11 @@ DISK = {
     "serial": Option(normalize=serial_number),
     "state": Option(choices=("present", "absent"), default="present"),
 }
+CDROM = {
+    "slot": Filled(required=True),
+    "source": Option("path", absolute=True),
+    "state": DISK["state"],
+}
 NETWORK = {
     "type": Option(choices=("nat", "bridged", "hostonly", "internal", "network", "user")),
     "source": Filled(),
@@ -277,7 +282,7 @@ NO_AGENT = {
 CONTROLLER_TIME = {"controller_time": Policy("int", hidden=True)}
 
 #: Lists that a task can set completely.
-PURGED = ("devices", "disks", "networks", "port_forwards", "shared_folders")
+PURGED = ("cdroms", "devices", "disks", "networks", "port_forwards", "shared_folders")
 STOP_MODES = ("graceful", "force", "graceful_then_force")
 
 #: A plan makes changes in the order of these settings.
@@ -320,6 +325,7 @@ VM = {
     "expires": Option(normalize=expiry),
     "native": Option("dict"),
     "display": Option("dict", options=DISPLAY),
+    "cdroms": Entries(options=CDROM, key="slot"),
     "disks": Entries(options=DISK, key="slot"),
     "networks": Entries(options=NETWORK, key=PLACE),
     "port_forwards": Entries(options=PORT_FORWARD, key="name"),
