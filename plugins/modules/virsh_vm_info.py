@@ -238,6 +238,19 @@ vms:
             with running Guest Additions, if the task reads addresses.
           type: str
           sample: userland
+    cdroms:
+      description: Optical drives of the VM, without that of the cloud-init seed ISO. Empty on platforms without
+        the option.
+      type: list
+      elements: dict
+      contains:
+        slot:
+          description: Slot of the drive.
+          type: str
+          sample: sata0
+        source:
+          description: ISO image in the drive; empty for none.
+          type: str
     disks:
       description: Disks of the VM.
       type: list

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 _DRIVE = "If the VM has an optical drive, live; else {0}."
+_IMAGE = "An image: live in a drive of the running VM; all else at the next start."
 _HOTPLUG = "Live if the VM's setting `hotplug` contains this kind of device, else at the next start."
 #: {driver and function, or the module of a function _cost: note}
 NOTES = {
     "virsh _cost_of_value": "Live up to the maximum with which the VM was started (`max_cpus`, `max_memory`); more than"
     " that, and fewer CPUs, at the next start.",
     "virsh _cost_of_iso": _DRIVE.format("at the next start"),
+    "virsh _cost_of_source": _IMAGE,
     "virsh _cost_of_hot_plug": "Disks: added live on the buses virtio and scsi, else at the next start.",
     "virsh _cost_of_detaching": "A paused guest releases no disk and no NIC: at the next start.",
     "virsh _cost_of_size": "Size: live; of a suspended VM, while off.",
@@ -33,6 +35,7 @@ NOTES = {
     " rebuilt.",
     "proxmox _cost_of_secure_boot": "At the next start, until the VM has an EFI disk; then never.",
     "proxmox _cost_of_iso": _DRIVE.format("at the next start"),
+    "proxmox _cost_of_source": _IMAGE,
     "proxmox cost_by_hotplug": _HOTPLUG,
     "proxmox native": "Some keys live, the others at the next start; disks, NICs and USB devices as"
     " the setting `hotplug` allows.",

@@ -119,6 +119,13 @@ VM = {
             ),
         },
     ),
+    "cdroms": _values(
+        "Optical drives of the VM, without that of the cloud-init seed ISO. Empty on platforms without the option.",
+        {
+            "slot": _value("str", "Slot of the drive.", sample="sata0"),
+            "source": _value("str", "ISO image in the drive; empty for none."),
+        },
+    ),
     "disks": _values(
         "Disks of the VM.",
         {

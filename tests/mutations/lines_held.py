@@ -115,13 +115,13 @@ MUTATIONS = (
     Mutation(
         "optical-drive-becomes-a-disk",
         "_drivers/virsh/settings/native.py::_option_of_drive",
-        '"disks" if part == "@device" else None',
+        'option_of(definition, drive).partition(".")[0]',
         "None",
         _OWNED,
     ),
     Mutation(
         "first-optical-drive-has-no-option",
-        "_drivers/virsh/settings/native.py::_option_of_drive",
+        "_drivers/virsh/settings/cdroms.py::option_of",
         "drive is iso_drive(definition, own_files)",
         "False",
         _OWNED,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from mutations import (
     lines_acting,
     lines_approvals,
+    lines_cdroms,
     lines_claims,
     lines_conflicts,
     lines_content,
@@ -99,4 +100,5 @@ MUTATIONS = (
     *lines_info.MUTATIONS,
     *lines_guarded.MUTATIONS,
     *lines_speed.MUTATIONS,
+    *lines_cdroms.MUTATIONS,
 )

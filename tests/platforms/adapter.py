@@ -35,6 +35,8 @@ class Adapter:
     to_exist: ClassVar = {}
     #: The slots of a VM's first two disks; a NIC that needs nothing of the host, and one that clones keep.
     slots = ()
+    #: Slots of optical drives: that of a new VM, and another one.
+    drives = ("", "")
     nic: ClassVar = {"type": "nat"}
     cloneable_nic: ClassVar = {"type": "nat"}
     #: Values of the option native, as in ``scenarios.options``: (value at creation, value that is read), and the same

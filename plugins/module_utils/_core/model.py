@@ -7,8 +7,8 @@ Sizes are bytes, times are seconds. Keys of ``config`` (and ``active``) are name
 
 * a scalar: ``cpus`` (int), ``memory`` (bytes), ``tags`` (sorted tuple), ``iso`` (path, empty for none) ...
 * a record: ``display``, or ``cloud_init`` where the platform itself passes it on -> attribute -> value
-* a collection: ``disks`` by slot, ``networks`` by position ("0", "1" ...), ``port_forwards`` and ``shared_folders``
-  by name -> attribute -> value; ``native`` by the platform's key -> value
+* a collection: ``disks`` and ``cdroms`` by slot, ``networks`` by position ("0", "1" ...), ``port_forwards`` and
+  ``shared_folders`` by name -> attribute -> value; ``native`` by the platform's key -> value
 """
 
 from __future__ import annotations
@@ -135,6 +135,7 @@ class Vm:
     compared. ``own_disks``: files or volumes that belong to this VM alone, if its mark does not list them.
     ``not_modelled``: {setting: why it cannot be described as an option}, in the platform's terms; read with the facet
     native. ``birth``: what identifies the VM even if another one gets its name and id; None if no VM gets its id again.
+    ``reserved``: slots that neither ``disks`` nor ``cdroms`` has, such as that of the cloud-init seed ISO.
     ``revision``: of the stored settings, which are compared with it before they are changed; None: they are not.
     """
 
@@ -162,6 +163,7 @@ class Vm:
     not_modelled: Mapping[str, str] = field(default_factory=dict)
     guest_tools: Optional[Mapping] = None
     birth: Optional[str] = None
+    reserved: frozenset = frozenset()
     revision: Optional[str] = field(default=None, compare=False, repr=False)
 
     @property
@@ -449,6 +451,7 @@ class Traits:
     gets the VM as it was before the first of these steps.
     ``slot(n)``: the n-th slot of the default bus. ``slot_meant(text)``: the slot that a task means.
     ``leads_bus(slot)``: whether it is the first one of its bus, where the operating system usually is.
+    ``drive_slot(vm, config)``: the slot of the optical drive that ``iso`` adds; None: a new VM gets no empty drive.
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
     ``unique_names``: no two VMs can have the same name.
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
@@ -472,6 +475,7 @@ class Traits:
     slot: Callable[[int], str] = "disk{}".format
     slot_meant: Callable[[str], str] = str
     leads_bus: Callable[[str], bool] = lambda slot: False
+    drive_slot: Callable[[Vm, Mapping], Optional[str]] = lambda vm, config: None
     folded: Callable[[str], str] = str
     unique_names: bool = True
     name_fault: Callable[[str], Optional[str]] = lambda name: None

@@ -50,6 +50,7 @@ class Libvirt(Adapter):
     disk_size = ""
     snapshot_with_memory: ClassVar = {"kind": "external", "include_memory": True}
     slots = ("vda", "vdb")
+    drives = ("sata0", "sata9")
     nic: ClassVar = {"type": "user"}
     cloneable_nic: ClassVar = {"type": "network", "source": "default"}
     device_values = (([], []), ([{"type": "pci", "id": "01:00.0"}], ["pci"]))

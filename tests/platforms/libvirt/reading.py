@@ -77,6 +77,7 @@ def settings(machine, which="stored"):
         "disks": sorted(disk.find("target").get("dev") for disk in root.findall("devices/disk[@device='disk']")),
         "networks": [card.get("type") for card in root.findall("devices/interface")],
         "iso": "" if iso is None else iso.get("file", ""),
+        "cdroms": [_drive(one.find("target")) for one in root.findall("devices/disk[@device='cdrom']")],
         "native": root.findtext("on_reboot"),
         "boot_order": [boot.get("dev") for boot in root.findall("os/boot")],
         "shared_folders": {
@@ -84,6 +85,11 @@ def settings(machine, which="stored"):
             for share in root.findall("devices/filesystem")
         },
     }
+
+
+def _drive(target):
+    bus, name = target.get("bus"), target.get("dev")
+    return f"{bus}{ord(name[2]) - ord('a')}" if bus in ("sata", "usb") else name
 
 
 def _memory(machine, root):

@@ -53,6 +53,7 @@ class Platform(Client, Adapter):
     #: Both have their own tests: they can only be set once, secure_boot together with firmware.
     unusable: ClassVar = frozenset({"secure_boot", "template"})
     slots = ("scsi0", "scsi1")
+    drives = ("ide2", "sata3")
     nic: ClassVar = {"type": "bridged"}
     cloneable_nic: ClassVar = {"type": "bridged"}
     handles_files = False

@@ -76,6 +76,7 @@ def settings(machine, which):
     screen, processor = parts(options.get("vga", "std"), "type"), parts(options.get("cpu", "kvm64"), "type")
     media = [parts(text)["file"] for key, text in sorted(options.items()) if "media=cdrom" in text]
     media = [medium for medium in media if "cloudinit" not in medium]
+    drives = [key for key, text in sorted(options.items()) if "media=cdrom" in text and "cloudinit" not in text]
     text, _mark, mark = options.get("description", "").partition("<!-- polyvirt")
     return {
         "cpus": int(options.get("cores", 1)) * int(options.get("sockets", 1)),
@@ -88,6 +89,7 @@ def settings(machine, which):
         "disks": sorted(disks(options)),
         "networks": ["bridged" if "bridge=" in options[f"net{number}"] else "user" for number in _places(options)],
         "iso": "" if media in ([], ["none"]) else media[0],
+        "cdroms": drives,
         "firmware": "uefi" if options.get("bios") == "ovmf" else "bios",
         "tpm": "tpmstate0" in options,
         "nested_virtualization": processor["type"] == "host",

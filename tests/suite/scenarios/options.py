@@ -36,7 +36,7 @@ CREATION = {
 def settings(platform):
     """{option: ((value at creation, value that is read), (changed value, value that is read))}."""
     medium, card, kind = platform.medium(), platform.nic, platform.nic["type"]
-    first, second = platform.slots
+    (first, second), (drive, other) = platform.slots, platform.drives
     return {
         "cpus": ((1, 1), (2, 2)),
         "memory": (("64M", 64 << 20), ("96M", 96 << 20)),
@@ -49,6 +49,7 @@ def settings(platform):
         "disks": (([{"size": platform.disk_size}], [first]), ([{}, {"size": platform.disk_size}], [first, second])),
         "networks": (([card], [kind]), ([{}, card], [kind, kind])),
         "iso": (("", ""), (medium, medium)),
+        "cdroms": (([], [drive]), ([{"slot": other}], [drive, other])),
         "firmware": (("bios", "bios"), ("uefi", "uefi")),
         "secure_boot": ((False, False), (True, True)),
         "tpm": ((True, True), (False, False)),

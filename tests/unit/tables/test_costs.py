@@ -70,6 +70,7 @@ FULL, LINKED, OF_SNAPSHOT = {"source": "db"}, {"source": "db", "linked": True}, 
 LINKED_OF_SNAPSHOT = {**LINKED, **OF_SNAPSHOT}
 TAKE, TAKE_DISKS_ONLY = SnapshotRequest("s"), SnapshotRequest("s", include_memory=False)
 ROOM = {"max_cpus": 4, "max_memory": 2 * G}
+DRIVES = {"cdroms": {"sata0": {"source": "/a.iso"}}}
 SCRIPT, UNUSED = {"inline": "true"}, {"inline": "true", "run": "never"}
 SCRIPTS = (
     ("nnnnn", "provisioners", (), (SCRIPT,), None),
@@ -82,6 +83,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     lllnn description tags fleet owner expires autostart
     lllll snapshot.drop snapshot.expires networks.address
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
+    nnnnn cdroms.add cdroms.remove
     nnnnn disks.serial rtc networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
@@ -100,8 +102,11 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("nnnnn", "max_cpus", None, 4, None),
     ("nllnn", "max_cpus", 4, 2, None, {"max_cpus": 4, "runs_with": {"max_cpus": 2}}),
     ("nnnnn", "max_memory", None, G, None),
-    ("lllnn", "iso", "/a.iso", "/b.iso", None),
-    ("nnnnn", "iso", None, "/b.iso", None, {"iso": None}),
+    ("lllnn", "iso", "/a.iso", "/b.iso", None, DRIVES),
+    ("nnnnn", "iso", None, "/b.iso", None, {"iso": None, "cdroms": {}}),
+    ("lllnn", "cdroms.source", "/a.iso", "", "sata0", DRIVES),
+    ("lnnnn", "cdroms.source", "/a.iso", "", "sata0", {**DRIVES, "runs_with": {"cdroms": {"sata1": {}}}}),
+    ("lnnnn", "iso", "/a.iso", "", None, {**DRIVES, "runs_with": {"cdroms": {"sata1": {}}}}),
     ("lllnn", "disks.add", None, {"size": G}, "vdb"),
     ("nnnnn", "disks.add", None, {"size": G}, "hdb"),
     ("llnnn", "disks.remove", {"bus": "virtio"}, None, "vda"),
@@ -118,7 +123,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("lllpp", "snapshot.restore", Snapshot("s", kind="internal"), TAKE, None),
 ))  # fmt: skip
 TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm, **ROOM), """
-    nnnnn cpus memory max_cpus max_memory iso disks.add disks.remove
+    nnnnn cpus memory max_cpus max_memory iso cdroms.add cdroms.remove cdroms.source disks.add disks.remove
     nnnnn networks.add networks.remove networks.source networks.mac networks.model devices.add devices.remove
     xxxxx disks.size
 """)  # fmt: skip
@@ -191,7 +196,12 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("lpppp", "efi_storage", "local", "nfs", None, {"efi_storage": "local", "runs_with": {"efi_storage": None}}),
     ("nnnpn", "tpm_storage", None, "nfs", None),
     ("ppppp", "tpm_storage", "local", "nfs", None, {"tpm_storage": "local"}),
-    ("lllpl", "iso", "", "local:iso/a.iso", None, {"iso": ""}),
+    ("lllpl", "iso", "", "local:iso/a.iso", None, DRIVES),
+    ("lnnpn", "iso", "", "local:iso/a.iso", None, {**DRIVES, "runs_with": {"cdroms": {}}}),
+    ("lllpl", "cdroms.source", "", "local:iso/a.iso", "sata0", DRIVES),
+    ("lnnpn", "cdroms.source", "", "local:iso/a.iso", "sata0", {**DRIVES, "runs_with": {"cdroms": {}}}),
+    ("nnnpn", "cdroms.add", None, {"source": ""}, "scsi3"),
+    ("nnnpn", "cdroms.remove", {"source": ""}, None, "scsi3"),
     ("nnnpn", "iso", None, "local:iso/a.iso", None),
     ("nnnpn", "secure_boot", False, True, None),
     ("xxxxx", "secure_boot", False, True, None, {"firmware": "uefi"}),

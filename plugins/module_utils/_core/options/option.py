@@ -195,6 +195,11 @@ DISK = {
     "serial": Option(normalize=serial_number),
     "state": Option(choices=("present", "absent"), default="present"),
 }
+CDROM = {
+    "slot": Filled(required=True),
+    "source": Option("path", absolute=True),
+    "state": DISK["state"],
+}
 #: Of the switch port of a NIC.
 GUARDS = ("dhcp_guard", "router_guard", "mac_spoofing")
 NO_GUARDS = tuple(f"networks.{name}" for name in GUARDS)
@@ -282,7 +287,7 @@ NO_AGENT = {
 CONTROLLER_TIME = {"controller_time": Policy("int", hidden=True)}
 
 #: Lists that a task can set completely.
-PURGED = ("devices", "disks", "networks", "port_forwards", "shared_folders")
+PURGED = ("cdroms", "devices", "disks", "networks", "port_forwards", "shared_folders")
 STOP_MODES = ("graceful", "force", "graceful_then_force")
 
 #: A plan makes changes in the order of these settings.
@@ -325,6 +330,7 @@ VM = {
     "expires": Option(normalize=expiry),
     "native": Option("dict"),
     "display": Option("dict", options=DISPLAY),
+    "cdroms": Entries(options=CDROM, key="slot"),
     "disks": Entries(options=DISK, key="slot"),
     "networks": Entries(options=NETWORK, key=PLACE),
     "port_forwards": Entries(options=PORT_FORWARD, key="name"),

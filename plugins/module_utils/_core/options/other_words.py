@@ -20,6 +20,7 @@ WORDS = {
     " base_box import_from file_id os_version distro tarball base_volume base_volume_id backing_store ova appliance",
     "clone: NAME": "template template_name clone_from clone_vm_id base_vm source_vm parent parent_vm vm_template"
     " based_on source_distro base_distro",
+    "cdroms: [{slot: sata1, source: /path/drivers.iso}]": "cds dvds dvd_drives optical_drives second_iso isos",
     "iso": "cdrom dvd cd iso_path iso_file iso_image install_iso boot_iso location installation_media",
     "networks: [{source: NAME}]": "network net net0 nic nics network_name network_device network_devices"
     " network_interface network_interfaces interface interfaces netif portgroup switch switch_name"
@@ -93,6 +94,10 @@ SUBOPTIONS = {
         "storage": "datastore datastore_id pool storage_pool",
         "format": "file_format driver",
     },
+    "cdroms": {
+        "source": "path file iso image medium filename",
+        "slot": "device target interface dev bus unit controller",
+    },
     "networks": {
         "source": "bridge network name network_name switch portgroup network_id device",
         "mac": "mac_address macaddress hwaddr",
@@ -131,6 +136,7 @@ SUBOPTIONS = {
 #: {option with suboptions: an example}
 EXAMPLES = {
     "disks": "{size: 40G}",
+    "cdroms": "{slot: sata1, source: /path/drivers.iso}",
     "networks": "{source: NAME}",
     "port_forwards": "{name: web, host_port: 8080, guest_port: 80}",
     "shared_folders": "{name: data, host_path: /srv/data}",

@@ -14,13 +14,12 @@ from dataclasses import replace
 from ..errors import Refused, Unsupported
 from ..model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, UNKNOWN, Change
 from ..options.option import PLACE
-from ..pattern import Pattern
 from ..record.leases import CREATED
 from ..units import human_size, is_size
+from .drives import in_order, normalize_drives, said_twice
 
 #: Prefix of the cloud-init options; error messages do not show their values.
 _CLOUD_INIT = "cloud_init."
-_NUMBER = Pattern(r"(\d+)")
 
 
 def normalize(vm, config, traits, purge=()):
@@ -35,10 +34,11 @@ def normalize(vm, config, traits, purge=()):
         del normalized["iso"]  # Without a drive there is nothing to eject.
     requested = normalized.get("networks")
     if requested is None or "networks" not in purge:
-        return traits.normalize(vm, normalized)
+        return normalize_drives(vm, traits.normalize(vm, normalized), purge, traits)
     removed = dict.fromkeys(set(vm.config.get("networks") or {}) - set(requested))
     normalized = traits.normalize(vm, {**normalized, "networks": {**removed, **requested}})
-    return {**normalized, "networks": {key: normalized["networks"][key] for key in requested}}
+    normalized = {**normalized, "networks": {key: normalized["networks"][key] for key in requested}}
+    return normalize_drives(vm, normalized, purge, traits)
 
 
 def _with_slot_names(vm, disks, traits):
@@ -74,11 +74,6 @@ def _slots_of(vm, disks, traits):
 def _may_be(entry, disk, traits):
     """Return whether an entry without a slot may mean a disk: one with a source means that source."""
     return not entry.get("source") or traits.fields["disks.source"].same(disk.get("source"), entry["source"])
-
-
-def in_order(slots):
-    """Return slots in their order: scsi2 before scsi10."""
-    return sorted(slots, key=lambda slot: [int(part) if part.isdecimal() else part for part in _NUMBER.split(slot)])
 
 
 def first_disk(config, traits):
@@ -272,7 +267,7 @@ def pending(vm):
             ]
         else:
             paths.append(name)
-    return paths
+    return [path for path in paths if path != said_twice(vm.active, vm.config)]
 
 
 def check_known(vm, options, traits):

@@ -11,7 +11,8 @@ from ..options.identity import known_names, listed
 from ..options.request import SOURCES
 from ..record.leases import NEVER_EXPIRES
 from ..record.mark import CREATED
-from .differences import first_disk, in_order
+from .differences import first_disk
+from .drives import in_order, with_new_drives
 
 
 def create_step(vm, request, traits, base, source=None, cost=LIVE):
@@ -30,7 +31,7 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
         # The final NICs: the cloud-init seed ISO needs their MAC addresses.
         arguments["networks"] = overlay(base, request.config, traits).get("networks")
     else:
-        verb, config = "create", initial_config(request, traits, base)
+        verb, config = "create", with_new_drives(vm, initial_config(request, traits, base), request, traits)
     config = {**config, CREATED: request.policy.controller_time}
     return Step(
         verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm, ()))

@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping
 
 from ..model import ABSENT, SNAPSHOT_VERBS, STARTING, Secret, Vm
+from ..planner.drives import MEDIA, inserted_image, media_of
 from ..planner.plan_create import find_snapshot
 from ..record.document_secrets import is_literal_secret
 from ..record.mark import CREATED, name_of_image
@@ -199,15 +200,17 @@ def _of_creation(step):
     """Return the files that a VM is created with; a digest identifies an image."""
     config, image = step.arguments.get("config") or {}, (step.arguments.get("creation") or {}).get(_IMAGE) or {}
     yield None if image.get("digest") else image.get("source")
-    yield config.get("iso")
+    yield from (path for _option, path in media_of(config))
     for disk in (config.get("disks") or {}).values():
         yield (disk or {}).get("source")
 
 
 def _of_changes(step):
     for change in step.changes:
-        if change.kind in ("iso", "disks.source"):
+        if change.kind == "disks.source":
             yield change.new
+        elif change.field in MEDIA:
+            yield inserted_image(change)
         elif change.kind == "disks.add":
             yield change.new.get("source")
 

@@ -18,6 +18,7 @@ from ..errors import PolyvirtError
 from ..model import ABSENT, COLLECTIONS, PAUSED, RUNNING, STOPPED, SUSPENDED, Field, Secret
 from ..options.option import CONNECTION, PLACE, SETTING, TOGETHER, VM
 from ..options.request import requests
+from ..planner.drives import as_one_option
 from ..planner.plan import plan
 from ..record.document_secrets import secrets_in_document
 from ..record.mark import UNFINISHED, image_of, own_disks, recorded_inputs
@@ -119,7 +120,7 @@ class _Subject:
 
     def parts(self):
         """Return ([Part], [Omission]) of all settings, before the planner is asked."""
-        config = self.traits.as_options(self.vm, self.vm.config)
+        config = as_one_option(self.traits.as_options(self.vm, self.vm.config))
         found = [Part(("state",), _STATES.get(self.vm.power, "present")), *self._settings(config)]
         parts, omitted = [], []
         for part in found:

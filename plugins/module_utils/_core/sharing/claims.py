@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from ..errors import PolyvirtError
 from ..model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step
+from ..planner.drives import CDROMS, MEDIA, other_drives
 from ..planner.plan_create import find_snapshot, known_settings
 from ..planner.planned_steps import added_disks, planned
 from ..planner.simulate import simulate
@@ -225,6 +226,8 @@ def _entries(config):
     for field, attributes in _CLAIMING.items():
         if attributes is None:
             yield field, None
+        elif field == CDROMS:
+            yield from ((field, slot) for slot in other_drives(config))
         else:
             yield from ((field, key) for key in config.get(field) or {})
 
@@ -250,6 +253,7 @@ def _option(field, key):
 _OF_FIELD = {
     "disks": lambda disk, option, driver: driver.disk(disk, WRITE, option),
     "iso": lambda path, option, driver: driver.file(path, READ, option),
+    CDROMS: lambda drive, option, driver: driver.file(drive["source"], READ, option) if drive.get("source") else [],
     "networks": lambda nic, option, driver: driver.nic(nic, option),
     "port_forwards": lambda rule, option, driver: driver.forward(rule, option),
     "devices": lambda device, option, driver: driver.device(device, option),
@@ -258,6 +262,7 @@ _OF_FIELD = {
 _CLAIMING = {
     "disks": (None, "source"),
     "iso": None,
+    CDROMS: (None, "source"),
     "networks": (None, "mac", "type", "source", "vlan", "address"),
     "port_forwards": (None, "protocol", "host_address", "host_port"),
     "devices": (None,),
@@ -358,6 +363,8 @@ def _of_configure(moment, after):
         if change.kind == "disks.size":
             mine = [claim for claim in after if claim.option == option and claim.mode == WRITE]
             during += [replace(claim, mode=GROW, attribute="size") for claim in mine]
+        elif change.field in MEDIA:
+            continue  # The first drive can be another one after them: together, below.
         elif is_claiming(change) or change.attribute is None:
             # A running VM uses what it has until its next start.
             remains = moment.before.on and change.cost != LIVE
@@ -366,7 +373,18 @@ def _of_configure(moment, after):
             after = [claim for claim in after if claim.option != option or remains or claim.mode in needed]
             if change.field in _CLAIMING:
                 after += _claims_of_entry(moment.vm.config, change.field, change.key, moment.driver)
-    return during, after
+    return during, _with_media(moment, after)
+
+
+def _with_media(moment, after):
+    """Return ``after`` with the images of all optical drives, if a change concerns one."""
+    changes = [change for change in moment.step.changes if change.field in MEDIA]
+    if not changes:
+        return after
+    remains = moment.before.on and any(change.cost != LIVE for change in changes)
+    kept = [claim for claim in after if remains or claim.option.partition(".")[0] not in MEDIA]
+    images = {field: moment.vm.config.get(field) for field in MEDIA}
+    return [*kept, *claims_of_config(images, moment.driver)]
 
 
 def _of_delete(moment, after):

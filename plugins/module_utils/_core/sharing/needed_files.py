@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..model import SUSPENDED, Plan
+from ..planner.drives import inserted_image, media_of
 from ..planner.planned_steps import Planned, added_disks
 from .claims import MERGE, NEW, SNAPSHOT, SNAPSHOTS, HoldsClaims
 
@@ -225,11 +226,16 @@ def _contents(one, host):
 def _media(one, host):
     """Return the ISO image, and other files that only the platform reads."""
     if one.step.verb == "clone":
-        iso = one.step.arguments["config"].get("iso") if host.iso_of_clone else None
-        return [Needed(ISO, "iso", iso)] if iso else []
-    purposes = {"iso": ISO, **dict.fromkeys(host.reads, READ)}
-    changes = [change for change in one.changes if change.kind in purposes and change.new]
-    return [Needed(purposes[change.kind], change.kind, change.new) for change in changes]
+        return _images(one.step.arguments["config"]) if host.iso_of_clone else []
+    others = [Needed(READ, change.kind, change.new) for change in one.changes if change.kind in host.reads]
+    if one.step.verb == "create":
+        return [*_images(one.step.arguments["config"]), *(item for item in others if item.path)]
+    images = [(change.path, inserted_image(change)) for change in one.changes]
+    return [*(Needed(ISO, option, path) for option, path in images if path), *(item for item in others if item.path)]
+
+
+def _images(config):
+    return [Needed(ISO, option, path) for option, path in media_of(config) if path]
 
 
 def _shares(one, host):

@@ -27,6 +27,7 @@ HYPERV = Platform(
     per_driver=("native", "firmware", "stop_mode"),
     canonical_id=bare_uuid,
     lacks={
+        "cdroms": "Use iso for the first optical drive.",
         **options.NO_AGENT,
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
         "rtc": "Hyper-V has no such setting. Set integration_services: {time_synchronization: true}.",

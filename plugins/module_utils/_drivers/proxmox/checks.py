@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._core.errors import ApiError, Refused
+from ..._core.planner.drives import inserted_image, media_of
 from ..._core.sharing.file_checks import check_not_smaller
 from ..._core.units import MIB, human_size
 from ..._tools import proxmox_values as values
@@ -113,7 +114,8 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     """Check what a new VM needs on the node on which it will be created."""
     config, creation = arguments["config"], arguments["creation"]
     storage = driver.resources.choose_storage(label, node, "images", driver.storage)
-    check_iso(driver, label, node, config.get("iso"))
+    for option, iso in media_of(config):
+        check_iso(driver, label, node, iso, option)
     before = _existing_vm(driver, vm) if vm.id else VmBefore(_NO_OPTIONS, node, is_protected=False)
     for slot, disk in (config.get("disks") or {}).items():
         check_source(driver, label, before, node, slot, disk)
@@ -122,7 +124,7 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     check_devices(driver, label, node, config.get("devices") or {})
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
     privileges.check(label, "VM.Allocate")
-    options = options_of_new(driver, storage, config, creation, "none")
+    options = options_of_new(driver, storage, config, creation)
     check_options(driver, label, privileges, node, {"name": label, **options})
     native.check_values(driver, label, node, config.get("native") or (), options)
     check_new_seed(driver, label, privileges, arguments, node)
@@ -177,7 +179,7 @@ def _check_storage_of_linked(driver, label, arguments, clone, changes):
     used = {storage for _node, storage in driver.resources.assigned.storages.get(source.name, ())}
     used |= set(storages_of(volumes_of(vm_options.stored).values()))
     has_use = needs_storage(changes, vm_options) or any(
-        change.kind == "iso" and iso_name(change.new) for change in changes
+        inserted_image(change) and iso_name(inserted_image(change)) for change in changes
     )
     if used and driver.storage not in used and not has_use:
         raise Refused(
@@ -251,8 +253,8 @@ def _check_change(driver, label, before, node, change):
         _check_new_volume(driver, label, before, node, change)
     elif change.kind == "devices.add":
         check_devices(driver, label, node, {change.key: change.new})
-    elif change.kind == "iso":
-        check_iso(driver, label, node, change.new)
+    elif inserted_image(change):
+        check_iso(driver, label, node, inserted_image(change), change.path)
 
 
 def _check_new_volume(driver, label, before, node, change):
@@ -265,11 +267,8 @@ def _check_new_volume(driver, label, before, node, change):
 
 
 def _check_nothing_removed(label, changes):
-    removed = [
-        change.path
-        for change in changes
-        if change.kind in ("disks.remove", "unused_disks") or (change.kind, change.new) == _NO_TPM
-    ]
+    kinds = ("disks.remove", "unused_disks", "cdroms.remove")
+    removed = [one.path for one in changes if one.kind in kinds or (one.kind, one.new) == _NO_TPM]
     if removed and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
         raise Refused(f"{label}: {removed[0]} cannot be removed: the VM is protected.", "Set protection: false.")
 

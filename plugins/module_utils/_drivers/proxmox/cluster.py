@@ -24,6 +24,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS
 from . import mark
 from .settings.disks import volumes_of
+from .settings.iso import reserved_slots
 from .settings.native import not_modelled
 from .settings.table import Context, config_of, running_config_of
 
@@ -296,6 +297,7 @@ def vm_of(listed, vm_options=None, native_keys=()):
         active=None if power == STOPPED else running_config_of(vm_options.running, context),
         mark=vm_options.mark,
         birth=vm_options.birth,
+        reserved=reserved_slots(vm_options.stored),
         reason=marks.UNFINISHED if vm_options.is_unfinished else reason,
         not_modelled=not_modelled(vm_options.stored) if native_keys is None else {},
         # The number in the name of a volume is that of its VM, whoever has created it.

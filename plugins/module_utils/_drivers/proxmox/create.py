@@ -37,7 +37,7 @@ from .resources import storage_for
 from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
 from .settings.disks import FIRST_SLOT, serial_part
-from .settings.iso import free_iso_slot, iso_slot, iso_volume_for
+from .settings.iso import free_iso_slot, iso_volume_for, printed_drive
 from .settings.native import DEFAULT_OPTIONS
 from .settings.notes import ONLY_IN_MARK
 from .settings.place import AUTO
@@ -45,12 +45,10 @@ from .settings.table import Context, config_of, config_update
 
 #: Settings that are no options of the call: they are set by parameters or other calls, are in the mark, or only read.
 _NOT_SENT_AS_SETTINGS = frozenset(
-    {"node", "pool", "template", "iso", "hotplug", "unused_disks", CREATED, *ONLY_IN_MARK}
+    {"node", "pool", "template", "iso", "cdroms", "hotplug", "unused_disks", CREATED, *ONLY_IN_MARK}
 )
-#: Settings of a new VM that are not compared after its creation.
-_NOT_COMPARED = frozenset({"node", "pool", "hotplug", "unused_disks"})
-#: The slot of the option iso. Every new VM gets this drive, so that an ISO image can be inserted while it runs.
-_ISO_SLOT = "ide2"
+#: Settings of a new VM that are not compared after its creation. The image of ``iso`` is in ``cdroms``, too.
+_NOT_COMPARED = frozenset({"node", "pool", "hotplug", "unused_disks", "iso"})
 #: Parts of error messages if a VM id is in use.
 _VMID_IN_USE = ("already exists", "File exists")
 #: How many free ids in a row may be taken by others before this is an error.
@@ -118,8 +116,9 @@ def _create_new(driver, name, arguments):
     if node == AUTO:
         node = driver.resources.choose_node(name, driver.storage, config.get("memory", 0))
     storage = storage_for(driver, node, name)
-    iso = iso_volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
-    options = options_of_new(driver, storage, config, arguments["creation"], iso)
+    media = {slot: drive.get("source") for slot, drive in (config.get("cdroms") or {}).items()}
+    media = {slot: iso and iso_volume_for(driver, node, iso) for slot, iso in media.items()}
+    options = options_of_new(driver, storage, config, arguments["creation"], media)
     begun = {}
 
     def start_task(vmid):
@@ -155,13 +154,13 @@ def begun_mark(driver, vmid, node, name, arguments):
 
 def check_slots(driver, config, creation):
     """Raise Refused if the disks of a new VM leave no slot for a drive that it needs."""
-    options = options_of_new(driver, "", config, creation, "none")
-    if config.get("iso") and iso_slot(options) is None:
-        free_iso_slot(options)
+    options_of_new(driver, "", config, creation)
+    if config.get("iso") and not config.get("cdroms"):
+        free_iso_slot(config.get("disks") or ())
 
 
-def options_of_new(driver, storage, config, creation, iso):
-    """All options with which a new VM is created; ``iso`` is a volume, or none."""
+def options_of_new(driver, storage, config, creation, media=()):
+    """All options with which a new VM is created; ``media`` are the volumes in its optical drives, where known."""
     settings = {key: value for key, value in config.items() if value is not None and key not in _NOT_SENT_AS_SETTINGS}
     first = dict(settings.get("disks") or {}).pop(FIRST_SLOT, {})
     if creation.get("image"):
@@ -179,21 +178,22 @@ def options_of_new(driver, storage, config, creation, iso):
     if driver.has_documents:
         settings.pop("cloud_init", None)
     update = config_update(additions(settings), base, storage)
+    drives = {slot: printed_drive(dict(media).get(slot)) for slot in config.get("cdroms") or ()}
     return {
         **DEFAULT_OPTIONS,
-        _ISO_SLOT: f"{iso},media=cdrom",
+        **drives,
         **base,
         **update.to_set,
-        **_with_seed(driver, update, storage),
+        **_with_seed(driver, update, {*drives, *update.used_slots}, storage),
     }
 
 
-def _with_seed(driver, update, storage):
+def _with_seed(driver, update, used, storage):
     """The password for cloud-init, and the drive of its seed if any of its options is set."""
     password = password_option(driver)
     if not password and not any(values.stem(key) in CLOUD_INIT_KEYS for key in update.to_set):
         return {}
-    return {**password, free_seed_slot({_ISO_SLOT, *update.used_slots}): f"{storage}:cloudinit"}
+    return {**password, free_seed_slot(used): f"{storage}:cloudinit"}
 
 
 def create_with_vmid(driver, name, requested, start_task):

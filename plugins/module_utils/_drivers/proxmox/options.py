@@ -64,6 +64,7 @@ VM = {
     "iso": replace(options.VM["iso"], absolute=False),
     "allow_rename": Consent(),
     "unused_disks": Option(choices=("keep", "delete_owned", "delete_all")),
+    "cdroms": with_suboption(options.VM["cdroms"], "source", absolute=False),
     "node": Option(),
     "pool": Option(),
     "storage": Connection(),

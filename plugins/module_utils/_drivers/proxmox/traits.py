@@ -31,6 +31,7 @@ from .cluster import HARMLESS_LOCKS
 from .options import PROXMOX
 from .settings.devices import STEMS
 from .settings.firmware import check_secure_boot, check_state_storages
+from .settings.iso import drive_slot
 from .settings.native import as_native_option, check_native
 from .settings.place import AUTO
 from .settings.table import SETTINGS
@@ -85,6 +86,7 @@ def proxmox_traits(version="", known=Known()):
             "snapshot.content": PROXMOX.lacks["compare.content"],
         },
         slot="scsi{}".format,
+        drive_slot=drive_slot,
         leads_bus={f"{bus}0" for bus in values.BUSES}.__contains__,
         name_fault=name_fault,
         snapshot_name_fault=snapshot_name_fault,

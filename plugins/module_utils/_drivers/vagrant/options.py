@@ -28,6 +28,7 @@ VAGRANT = Platform(
         "image.require_signature": "Download the box and verify it, then set its path in box_url.",
         "clone": "Package the VM as a box (vagrant package), and use that as box.",
         "iso": _NATIVE,
+        "cdroms": _NATIVE,
         "cloud_init": "Use provisioners; the provider virtualbox also has native: {vm.cloud_init: ...}.",
         "firmware": _NATIVE,
         "secure_boot": _NATIVE,

@@ -22,6 +22,7 @@ VIRTUALBOX = Platform(
     per_driver=("native",),
     canonical_id=bare_uuid,
     lacks={
+        "cdroms": "Use iso for the first optical drive.",
         **options.NO_AGENT,
         "secure_boot": "Create the VM, then run VBoxManage modifynvram with inituefivarstore, enrollmssignatures and"
         " enrollorclpk.",

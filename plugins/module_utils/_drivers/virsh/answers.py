@@ -15,6 +15,7 @@ from ..._tools import virsh_output
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition
 from ..._tools.virsh_output import state
+from .settings.cdroms import reserved_targets
 from .settings.firmware import runs_with_stored_firmware
 from .settings.memory_cpus import align_maxima
 from .settings.port_forwards import read_forwards
@@ -109,6 +110,7 @@ def vm_of(uuid, listing, answers, native_keys):
         config=config,
         active=active,
         mark=mark,
+        reserved=reserved_targets(definition, own_files),
         counters=_counters(answers),
         revision=definition.version,
     )

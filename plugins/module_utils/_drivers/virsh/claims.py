@@ -38,6 +38,7 @@ from ..._tools.domain_xml import backing_files, target_of
 from .own_files import LOG, NATIVE, named_files
 from .rehearsal import definitions, observed
 from .settings.addresses import named_networks, with_reserved_address
+from .settings.cdroms import option_of
 from .settings.devices import passed_through
 from .settings.firmware import nvram_of
 from .settings.networks import read_networks
@@ -167,7 +168,7 @@ class VirshClaims(HoldsClaims):
         mode = SHARED if drive.find("shareable") is not None else WRITE
         if not is_disk or drive.find("readonly") is not None:
             mode = READ
-        option = f"disks.{target_of(drive)}" if is_disk else "iso"
+        option = f"disks.{target_of(drive)}" if is_disk else option_of(definition, drive)
         own, *others = [*drive.findall("source")[:1], *drive.findall("mirror/source")] or [None]
         path, claims = None if own is None else self._path_of(definition, own), []
         if isinstance(path, Claim):

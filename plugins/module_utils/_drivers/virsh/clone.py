@@ -16,7 +16,8 @@ from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.seed_network import macs_by_place
 from .create import define_once, make_seed, mark_of_new_vm, store_new
 from .exclusive import exclusive_devices, make_unique
-from .settings.disks import add_seeds, is_encrypted, set_disk_file
+from .settings.cdroms import add_seeds
+from .settings.disks import is_encrypted, set_disk_file
 from .settings.firmware import nvram_of
 from .settings.networks import is_bridge, new_mac, set_nic_element
 from .settings.nvram import place_nvram

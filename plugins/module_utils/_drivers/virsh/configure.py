@@ -15,7 +15,8 @@ from ..._core.sharing.claims import NEW
 from ..._kit.addresses import RESERVATIONS, recorded
 from .mark import mark_to_add_to, new_log, recorded_first
 from .settings.addresses import Following, to_record, update, with_reservations
-from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_iso, set_serial
+from .settings.cdroms import add_drive, remove_drive, set_drive, set_iso
+from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_serial
 from .settings.firmware import FIRMWARE, nvram_of
 from .settings.networks import add_nic, read_nic, remove_nic, set_nic
 from .settings.nvram import NVRAM, QCOW2, place_new_nvram, read_format
@@ -141,6 +142,9 @@ def _skip(driver, vm, definition, running, change, created):
 _CHANGES = {
     "autostart": _set_autostart,
     "iso": set_iso,
+    "cdroms.add": add_drive,
+    "cdroms.remove": remove_drive,
+    "cdroms.source": set_drive,
     "disks.add": add_disk,
     "disks.remove": remove_disk,
     "disks.size": grow_disk,

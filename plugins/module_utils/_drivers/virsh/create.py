@@ -37,7 +37,8 @@ from ..._tools.seed_network import macs_by_place
 from ..._tools.virsh import ConnectionLost
 from .mark import new_log
 from .settings.addresses import to_record, update, with_reservations
-from .settings.disks import add_seeds, disk_element, drive_element, free_slot, insert_disk, slot_name
+from .settings.cdroms import add_seeds, insert_drives
+from .settings.disks import disk_element, insert_disk, slot_name
 from .settings.native import same_native
 from .settings.networks import is_bridge, new_mac, nic_element
 from .settings.nvram import QCOW2, create_nvram
@@ -199,7 +200,7 @@ def make_seed(driver, name, vm_id, creation, macs):
 def write_settings(driver, definition, config, disks, seeds):
     for slot, path, image_format, _ours in disks:
         insert_disk(definition, disk_element(slot, path, image_format, config["disks"][slot]))
-    definition.devices.append(drive_element(free_slot(definition), "sata", config.get("iso")))
+    insert_drives(definition, config.get("cdroms") or {})
     add_seeds(definition, seeds)
     for _position, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(nic_element(entry, is_bridge))

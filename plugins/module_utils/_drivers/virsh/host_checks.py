@@ -11,6 +11,7 @@ from shlex import quote
 
 from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING, SUSPENDED
+from ..._core.planner.drives import inserted_image, media_of
 from ..._core.units import GIB, MIB, human_size
 from ..._ports import files
 from ..._tools.domain_xml import Definition, source_of, target_of
@@ -57,7 +58,8 @@ def check_host_resources(driver, plan):
 def _check_volumes(driver, plan):
     """Reject a start of the VM if libvirt cannot open a storage volume that is a disk or ISO image of it."""
     after = plan.after.config
-    sources = {disk.get("source") or "" for disk in (after.get("disks") or {}).values()} | {after.get("iso") or ""}
+    sources = {disk.get("source") for disk in (after.get("disks") or {}).values()}
+    sources.update(path for _option, path in media_of(after))
     # The settings of a volume have only its name, without the pool.
     names = {source for source in sources if source and not os.path.isabs(source)}
     if not names or plan.before.id is None or not any(starts_guest(step) for step in plan.steps):
@@ -168,5 +170,5 @@ def _opened_files(driver, plan):
             elif not source:
                 option = f"disks.{slot}.directory" if disk.get("directory") else "storage_path"
                 yield option, driver.storage.disk_path(plan.after.name, slot, disk)
-    if config.get("iso") and (all_files or None in _changed_keys(plan, "iso")):
-        yield "iso", config["iso"]
+    inserted = {inserted_image(change) for step in plan.steps for change in step.changes}
+    yield from ((option, path) for option, path in media_of(config) if path and (all_files or path in inserted))

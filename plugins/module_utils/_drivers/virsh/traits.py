@@ -27,8 +27,9 @@ from ..._kit.settings import defaults, normalized, options_of_native, supported
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
+from .settings.cdroms import CDROMS, drive_slot, slot_name_of
 from .settings.devices import DEVICES, normalized_devices
-from .settings.disks import DISKS, named_slots, slot_name, target_meant
+from .settings.disks import DISKS, named_slots, slot_name
 from .settings.display import DISPLAY
 from .settings.firmware import FIRMWARE, FIRMWARE_SINCE, normalize_firmware
 from .settings.hardware import HARDWARE
@@ -70,7 +71,8 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None)
         console="Set serial_log to a file; libvirt writes it from the next start on. On the host, virsh console <name>"
         " connects to the console; leave it with Ctrl+].",
         slot=slot_name,
-        slot_meant=target_meant,
+        slot_meant=slot_name_of,
+        drive_slot=drive_slot,
         leads_bus=lambda slot: slot[2:] == "a",
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
@@ -90,7 +92,7 @@ def _instead(hypervisor, local):
     """{field or power state that this connection does not support: alternative}."""
     return {
         **LIBVIRT.lacks,
-        **dict.fromkeys((kind.partition(".")[0] for kind in (*DISKS, *SHARES, *_FROM_FILES)), _LOCAL),
+        **dict.fromkeys((kind.partition(".")[0] for kind in (*DISKS, *CDROMS, *SHARES, *_FROM_FILES)), _LOCAL),
         "snapshot.content": _LOCAL,
         "port_forwards": INSTEAD_OF_FORWARDS,
         SUSPENDED: "This connection can pause VMs, but cannot save them to disk.",
@@ -157,7 +159,7 @@ NVRAM_BROKEN_IN = ((11, 2), (11, 3))
 #: What libvirt's test driver would store without any effect, and what needs access to the files of the host.
 _NOT_SIMULATED = {*FIRMWARE, *NVRAM, *NESTED, *HARDWARE, *DISPLAY}
 _FROM_FILES = ("image", "clone", "cloud_init")
-_ON_HOST_ONLY = {*FIRMWARE, *NVRAM, *NESTED, *DISKS, *SHARES, *_FROM_FILES, "snapshot.content"}
+_ON_HOST_ONLY = {*FIRMWARE, *NVRAM, *NESTED, *DISKS, *CDROMS, *SHARES, *_FROM_FILES, "snapshot.content"}
 
 
 def _fields_of(hypervisor, version, local, snapshots):
@@ -180,7 +182,7 @@ def _fields_of_test(fields):
 
     A maximum keeps its cost, because no maximum of a running VM is changed: it may only have the new one already.
     """
-    at_next_boot = {"cpus", "memory", *NICS, *DEVICES, "iso", "disks.add", "disks.remove"}
+    at_next_boot = {"cpus", "memory", *NICS, *DEVICES, *CDROMS, "disks.add", "disks.remove"}
     return {
         **{kind: replace(field, cost=NEXT_BOOT) for kind, field in fields.items() if kind in at_next_boot},
         "disks.size": Field(cost=NEVER, instead="This connection only simulates disks and their sizes."),

@@ -26,6 +26,7 @@ VMM = Platform(
     lacks={
         **options.NO_AGENT,
         "state=suspended": "vmd cannot save memory to disk. Use paused or stopped.",
+        "cdroms": "A VM of vmd has one optical drive. Use iso.",
         "firmware": "Guests of vmd start by its BIOS, or by the kernel in boot.",
         "secure_boot": "Guests of vmd start by its BIOS.",
         "tpm": "vmd has no TPM.",

@@ -46,6 +46,7 @@ WSL = Platform(
         "os_type": _NO_MACHINE,
         "display": "Programs show their windows on the desktop of Windows (WSLg).",
         "autostart": "Set keep_running, which starts the distribution with its host.",
+        "cdroms": "Mount the images in the distribution.",
         "iso": "Mount the image in the distribution.",
         "networks": _NETWORK,
         "port_forwards": _NETWORK,

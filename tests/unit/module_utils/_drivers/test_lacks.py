@@ -59,6 +59,7 @@ OWN_VALUES = {
     "model": ("virtio", "82540EM"),
     "os_type": ("linux", "debian-12"),
     "slot": (),
+    "cdroms.slot": ("sata1",),
     "serial": ("data-1",),
     "trunk": (["20-30"],),
     "image.source": ("debian-13",),
@@ -225,7 +226,7 @@ def test_module_offers_all_others(case):
 
 
 def test_list_that_a_platform_lacks_cannot_be_purged():
-    assert proxmox_vm.MODULE.argument_spec["purge"]["choices"] == ["devices", "disks", "networks"]
+    assert proxmox_vm.MODULE.argument_spec["purge"]["choices"] == ["cdroms", "devices", "disks", "networks"]
     assert virsh_vm.MODULE.argument_spec["purge"]["choices"] == list(PURGED)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ISO image: a volume, a file that is uploaded, or a URL from which the node downloads it."""
+"""ISO images in optical drives: each a volume, a file that is uploaded, or a URL from which the node downloads it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 from ...._core.errors import InvalidInput, Refused
 from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.pattern import Pattern
+from ...._core.planner.drives import first_drive, inserted_image, iso_of
 from ...._core.sharing.file_checks import missing
 from ...._kit.settings import Setting
 from ...._ports import files
@@ -18,14 +19,18 @@ from .disks import VOLUME, drives_of, free_slot, size_of_volume
 
 _CHECKSUM_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _ISO_SLOTS = ("ide2", "ide3", "ide1", "ide0", "sata5")
+#: A drive on virtio cannot be an optical one.
+_BUSES = ("ide", "sata", "scsi")
 _URL = Pattern(r"https?://\S+")
 
 
 def with_iso_volume(driver, node, change):
     """The change with the volume of the ISO image; a file or a URL is uploaded or downloaded first."""
-    if change.kind != "iso" or not change.new or iso_name(change.new) is None:
+    iso = inserted_image(change)
+    if not iso or iso_name(iso) is None:
         return change
-    return replace(change, new=iso_volume_for(driver, node, change.new))
+    volume = iso_volume_for(driver, node, iso)
+    return replace(change, new={**change.new, "source": volume} if change.kind == "cdroms.add" else volume)
 
 
 def iso_volume_for(driver, node, iso):
@@ -75,18 +80,16 @@ def check_checksum(text):
 
 def iso_slot(options):
     """The slot of the option iso: the first optical drive that has no seed for cloud-init."""
-    return next((slot for slot, drive in drives_of(options).items() if _is_for_iso(drive)), None)
+    return first_drive(_read_cdroms(options))
 
 
-def other_drives(options):
-    """{slot: medium} of the optical drives that the option iso does not set."""
-    drives = {slot: drive.get("file", "") for slot, drive in drives_of(options).items() if _is_for_iso(drive)}
-    return {slot: medium for slot, medium in drives.items() if slot != iso_slot(options)}
+def _is_seed(drive):
+    return values.is_seed(drive) or values.is_seed_iso(drive.get("file", ""))
 
 
-def _is_for_iso(drive):
-    is_seed = values.is_seed(drive) or values.is_seed_iso(drive.get("file", ""))
-    return values.is_cdrom(drive) and not is_seed
+def reserved_slots(options):
+    """The slots of seeds for cloud-init, which no option sets."""
+    return frozenset(slot for slot, drive in drives_of(options).items() if _is_seed(drive))
 
 
 def iso_volumes_of(options):
@@ -98,24 +101,47 @@ def iso_volumes_of(options):
     }
 
 
-def _read_iso(options):
-    slot = iso_slot(options)
-    if slot is None:
-        return None
-    volume = values.parse(slot, options[slot])["file"]
-    return "" if volume == "none" else volume
+def _read_cdroms(options):
+    """{slot: drive} of all optical drives without a seed for cloud-init."""
+    drives = {slot: drive for slot, drive in drives_of(options).items() if values.is_cdrom(drive)}
+    media = {slot: drive.get("file", "none") for slot, drive in drives.items() if not _is_seed(drive)}
+    return {slot: {"source": "" if medium == "none" else medium} for slot, medium in media.items()}
 
 
 def _write_iso(update, change):
     slot = iso_slot(update.current)
     if slot is None:
-        slot = free_iso_slot(update.used_slots)
-    update.to_set[slot] = f"{change.new or 'none'},media=cdrom"
+        slot = free_iso_slot({*update.used_slots, *(change.beside.get("disks") or ())})
+    update.to_set[slot] = printed_drive(change.new)
 
 
 def free_iso_slot(used):
-    """The slot for a new optical drive."""
+    """The slot for the drive of ``iso``. Raises Refused if there is none."""
     return free_slot(used, _ISO_SLOTS, "iso")
+
+
+def printed_drive(volume):
+    """The text of an optical drive; an empty ``volume`` is an empty drive."""
+    return f"{volume or 'none'},media=cdrom"
+
+
+def _add_drive(update, change):
+    update.to_set[change.key] = printed_drive(change.new.get("source"))
+
+
+def _set_drive(update, change):
+    update.to_set[change.key] = printed_drive(change.new)
+
+
+def _remove_drive(update, change):
+    if change.key in _read_cdroms(update.current):
+        update.to_remove.append(change.key)
+
+
+def drive_slot(vm, config):
+    """The slot of the drive that ``iso`` adds, or None: each of them is used."""
+    used = {*(config.get("disks") or ()), *(config.get("cdroms") or ()), *vm.reserved}
+    return next((slot for slot in _ISO_SLOTS if slot not in used), None)
 
 
 def _is_same(found, requested):
@@ -132,11 +158,22 @@ def file_name(path):
     return "".join(char if char.isascii() and (char.isalnum() or char in "_.-") else "_" for char in name)
 
 
-def _checked(vm, iso, known):
+def _checked_drives(vm, cdroms, known):
+    for slot, drive in cdroms.items():
+        if values.bus_of(slot) not in _BUSES:
+            buses = ", ".join(f"{bus}0 to {bus}{values.BUSES[bus] - 1}" for bus in _BUSES)
+            raise Refused(
+                f"{vm.name}: cdroms: '{slot}' is not a valid slot of an optical drive.", f"Slots are {buses}."
+            )
+        _checked(vm, (drive or {}).get("source"), known, f"cdroms.{slot}.source")
+    return cdroms
+
+
+def _checked(vm, iso, known, option="iso"):
     if not iso or iso.startswith("/") or VOLUME.fullmatch(iso) or _URL.fullmatch(iso):
         return iso
     raise Refused(
-        f"{vm.name}: iso '{iso}' is neither a volume nor a file.",
+        f"{vm.name}: {option} '{iso}' is neither a volume nor a file.",
         "Write STORAGE:iso/NAME, a full path on the host of the task, or an http address.",
     )
 
@@ -146,7 +183,7 @@ def iso_name(iso):
     return file_name(iso) if iso.startswith(("/", "http://", "https://")) else None
 
 
-def check_iso(driver, label, node, iso):
+def check_iso(driver, label, node, iso, option="iso"):
     if not iso:
         return
     name = iso_name(iso)
@@ -156,21 +193,39 @@ def check_iso(driver, label, node, iso):
     storage = driver.resources.choose_storage(label, node, "iso", driver.storage)
     if not name.lower().endswith((".iso", ".img")):
         raise Refused(
-            f"{label}: iso '{iso}' has a name that Proxmox VE does not accept.", "It must end with .iso or .img."
+            f"{label}: {option} '{iso}' has a name that Proxmox VE does not accept.", "It must end with .iso or .img."
         )
     if iso.startswith("/") and not files.is_file(iso):
-        raise missing(f"{label}: iso: {iso}", "on the host of the task")
+        raise missing(f"{label}: {option}: {iso}", "on the host of the task")
     if f"{storage}:iso/{name}" not in _iso_volumes_on(driver, node, storage):
         driver.permissions.check_upload(label, storage, None if iso.startswith("/") else node)
 
 
 def _cost_of_iso(vm, change):
     """An ISO image is changed at once, but a new optical drive exists only after the next start."""
-    return NEXT_BOOT if vm.config.get("iso") is None else LIVE
+    return _cost_in(vm, first_drive(vm.config.get("cdroms")))
+
+
+def _cost_of_source(vm, change):
+    return _cost_in(vm, change.key)
+
+
+def _cost_in(vm, slot):
+    config = vm.config if vm.active is None else vm.active
+    return LIVE if slot in (config.get("cdroms") or ()) else NEXT_BOOT
 
 
 ISO = {
     "iso": Setting(
-        cost=_cost_of_iso, same=_is_same, read=_read_iso, normalize=_checked, write=_write_iso, native=("cdrom",)
-    )
+        cost=_cost_of_iso,
+        same=_is_same,
+        read=lambda options: iso_of(_read_cdroms(options)),
+        normalize=_checked,
+        write=_write_iso,
+        native=("cdrom",),
+    ),
+    "cdroms": Setting(read=_read_cdroms, normalize=_checked_drives),
+    "cdroms.add": Setting(cost=NEXT_BOOT, write=_add_drive),
+    "cdroms.remove": Setting(cost=NEXT_BOOT, write=_remove_drive),
+    "cdroms.source": Setting(cost=_cost_of_source, same=_is_same, write=_set_drive),
 }

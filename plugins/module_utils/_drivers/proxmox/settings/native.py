@@ -19,7 +19,7 @@ from .devices import STEMS, is_plain
 from .disks import DISKS, size_of_volume
 from .firmware import FIRMWARE
 from .hardware import HARDWARE, cost_by_hotplug
-from .iso import ISO, other_drives
+from .iso import ISO
 from .notes import NOTES
 from .place import PLACE
 
@@ -119,9 +119,7 @@ def not_modelled(options):
     """{key: reason} of the keys of a VM that a task cannot describe."""
     known = {*_OPTIONS, *_OTHER_KEYS, *_IDS, "unused"}
     others = sorted(key for key in options if not {key, values.stem(key)} & known)
-    found = {f"native.{key}": "This collection does not know the key." for key in others}
-    drives = {key: f"No option sets a second drive; it has {one}." for key, one in other_drives(options).items()}
-    return {**found, **{f"native.{key}": reason for key, reason in drives.items()}}
+    return {f"native.{key}": "This collection does not know the key." for key in others}
 
 
 def check_native(vm, config):

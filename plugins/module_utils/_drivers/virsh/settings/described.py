@@ -15,7 +15,6 @@ from ...._core.options.devices import PCI
 from ...._kit.unread import differs, is_read
 from ...._tools.domain_xml import ARCHITECTURE, file_of, target_of
 from .devices import type_of
-from .disks import iso_drive
 from .firmware import is_by_files, nvram_of
 from .native import CPUS
 from .table import config_of
@@ -215,7 +214,6 @@ class _Unread:
         self._definition = definition
         self._own_files = frozenset((definition.mark or {}).get("files", ()))
         self._in_settings, self._first = {}, {}
-        self._iso = iso_drive(definition, self._own_files)
         self._kinds = Counter(one.tag for one in definition.devices) if definition.devices is not None else Counter()
         shares = definition.root.find("devices/filesystem/driver[@type='virtiofs']")
         self._patterns = [_NEW, *([_OF_FIRMWARE] if self._firmware_is_chosen() else ())]
@@ -265,7 +263,7 @@ class _Unread:
         """Whether new VMs have such a device, or options set it; of a second one, each part is named."""
         if device.tag in _ONCE:
             return self._first.setdefault(_key_of(device), device) is device or self._is_in_settings(device)
-        return device.tag in _ADDED or device is self._iso or self._is_in_settings(device)
+        return device.tag in _ADDED or self._is_in_settings(device)
 
 
 def _key_of(device):

@@ -1,14 +1,13 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks and optical drives: slots, reading and writing them in a definition, changing them, and checks."""
+"""Disks: slots, reading and writing them in a definition, changing them, and checks."""
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
 from shlex import quote
-from string import ascii_lowercase
 
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, SUSPENDED
@@ -16,7 +15,7 @@ from ...._core.pattern import Pattern
 from ...._core.record.mark import making_of, own_mark
 from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ...._ports import change_counter, files
-from ...._tools.domain_xml import file_of, file_or_device_of, find_or_add_child, source_of, target_of
+from ...._tools.domain_xml import file_or_device_of, find_or_add_child, source_of, target_of
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
@@ -105,11 +104,6 @@ def _cost_of_detaching(vm, change):
     return NEXT_BOOT if vm.power == PAUSED else _cost_of_hot_plug(vm, change)
 
 
-def _cost_of_iso(vm, change):
-    # If it is None, the VM has no optical drive, and drives cannot be added to a running VM.
-    return NEXT_BOOT if vm.config.get("iso") is None else LIVE
-
-
 def _cost_of_size(vm, change):
     # The guest in the saved memory would continue with the old size.
     return POWER_OFF if vm.power == SUSPENDED else LIVE
@@ -129,7 +123,6 @@ DISKS = {
         cost=NEVER,
         instead="SATA and SCSI disks share their slots: sata0 is sda. Use another slot, or detach the disk first.",
     ),
-    "iso": Setting(cost=_cost_of_iso),
 }
 
 
@@ -203,74 +196,6 @@ def remove_disk_element(definition, slot):
     for disk in definition.drives("disk", "lun"):
         if target_of(disk) == slot:
             definition.devices.remove(disk)
-
-
-# Optical drives -----------------------------------------------------------------------------------------------------
-
-
-def iso_drive(definition, own_files):
-    """The first optical drive without a cloud-init seed of the VM (``own_files``), or None."""
-    drives = definition.drives("cdrom")
-    return next((drive for drive in drives if not file_of(drive) or file_of(drive) not in own_files), None)
-
-
-def read_iso(definition, own_files):
-    """The ISO image in that drive: an empty string for an empty drive, None if there is no drive."""
-    drive = iso_drive(definition, own_files)
-    return None if drive is None else source_of(drive)
-
-
-def drive_element(slot, bus, path):
-    drive = ET.Element("disk", {"type": "file", "device": "cdrom"})
-    ET.SubElement(drive, "driver", {"name": "qemu", "type": "raw"})
-    if path:
-        ET.SubElement(drive, "source", {"file": path})
-    ET.SubElement(drive, "target", {"dev": slot, "bus": bus})
-    ET.SubElement(drive, "readonly")
-    return drive
-
-
-def insert_iso(definition, own_files, path):
-    """Set the ISO image of the drive, which is added if it is missing; an empty ``path`` ejects the image."""
-    drive = iso_drive(definition, own_files)
-    if drive is None:
-        definition.devices.append(drive_element(free_slot(definition), "sata", path))
-        return
-    source = drive.find("source")
-    if source is not None:
-        drive.remove(source)
-    if path:
-        drive.set("type", "file")
-        drive.insert(0, ET.Element("source", {"file": path}))
-
-
-def add_seeds(definition, paths):
-    """Add drives with seed ISOs on virtio-scsi, because kernels of cloud images have no driver for SATA."""
-    for path in paths:
-        definition.devices.append(drive_element(free_slot(definition), "scsi", path))
-
-
-def free_slot(definition):
-    """The first slot sda, sdb ... that no disk and no drive has."""
-    taken = {target_of(disk) for disk in definition.root.findall("devices/disk")}
-    slots = (f"sd{first}{second}" for first in ("", *ascii_lowercase) for second in ascii_lowercase)
-    return next(slot for slot in slots if slot not in taken)
-
-
-def set_iso(driver, vm, definition, running, change, created):
-    own_files = frozenset((vm.mark or {}).get("files", ()))
-    drive = iso_drive(running, own_files) if running is not None else None
-    if drive is not None:
-        _change_live_iso(driver, vm, drive, change.new)
-    insert_iso(definition, own_files, change.new)
-
-
-def _change_live_iso(driver, vm, drive, path):
-    current = source_of(drive)
-    if current == path:
-        return
-    action = (path, "--update" if current else "--insert") if path else ("--eject",)
-    driver.virsh.run("change-media", vm.id, target_of(drive), *action, "--live")
 
 
 def add_disk(driver, vm, definition, running, change, created):

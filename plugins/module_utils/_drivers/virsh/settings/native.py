@@ -11,8 +11,8 @@ from ...._core.errors import Refused
 from ...._core.pattern import Pattern
 from ...._kit.native_paths import CONDITION, check_path, has_option, option_for
 from ...._kit.settings import Setting
-from ...._tools.domain_xml import DEFAULT_MACHINE_TYPE, file_of, split_path
-from .disks import iso_drive
+from ...._tools.domain_xml import DEFAULT_MACHINE_TYPE, split_path
+from .cdroms import option_of
 
 #: Names of QEMU's versioned machine types without the version, by their alias.
 _VERSIONED_MACHINE_TYPES = {
@@ -140,17 +140,12 @@ def _device_with(definition, element, path):
 
 
 def _option_of_drive(definition, drive, part):
-    """The option that sets a part of a drive. A second optical drive has no option, but never becomes a disk."""
+    """The option that sets a part of a drive."""
     if not _OF_DRIVE.match(part):
         return None
-    own_files = frozenset((definition.mark or {}).get("files", ()))
     if drive.get("device", "disk") != "cdrom":
         return "disks" if drive.get("device") != "floppy" or part == "@device" else None
-    if drive is iso_drive(definition, own_files):
-        return "iso"
-    if file_of(drive) in own_files:
-        return "cloud_init"
-    return "disks" if part == "@device" else None
+    return option_of(definition, drive).partition(".")[0]
 
 
 NATIVE = {"native": Setting(same=same_native, write=write_native)}

@@ -14,11 +14,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...._core.model import FAILED, LIVE, NEXT_BOOT, SUSPENDED
+from ...._core.planner.drives import iso_of
 from ...._core.record.mark import IN_MARK
 from ...._kit.settings import Setting, read_all
 from .addresses import ADDRESSES
+from .cdroms import CDROMS, read_cdroms
 from .devices import DEVICES
-from .disks import DISKS, read_disks, read_iso
+from .disks import DISKS, read_disks
 from .display import DISPLAY
 from .firmware import BOOT_ORDER, FIRMWARE
 from .hardware import HARDWARE
@@ -43,6 +45,7 @@ _ROWS = {
     **HARDWARE,
     **NESTED,
     **DISKS,
+    **CDROMS,
     **NICS,
     **DISPLAY,
     **BOOT_ORDER,
@@ -65,11 +68,9 @@ def config_of(definition, sizes, own_files=frozenset(), native_keys=()):
     ``sizes`` is {slot: bytes}. ``own_files`` are the cloud-init seed ISOs, which ``iso`` does not report. If
     ``native_keys`` is None, native has the values that a new VM does not have.
     """
-    config = {
-        **read_all(SETTINGS, definition),
-        "disks": read_disks(definition, sizes),
-        "iso": read_iso(definition, own_files),
-    }
+    cdroms = read_cdroms(definition, own_files)
+    disks = read_disks(definition, sizes)
+    config = {**read_all(SETTINGS, definition), "disks": disks, "cdroms": cdroms, "iso": iso_of(cdroms)}
     if native_keys is None:
         config["native"] = described_native(definition)
     elif native_keys:

@@ -52,7 +52,7 @@ def test_options_that_only_one_vm_can_have():
 
 
 def test_collections_are_derived_from_options():
-    assert COLLECTIONS == ("disks", "networks", "port_forwards", "shared_folders", "devices")
+    assert COLLECTIONS == ("cdroms", "disks", "networks", "port_forwards", "shared_folders", "devices")
 
 
 def test_records_are_derived_from_fields():

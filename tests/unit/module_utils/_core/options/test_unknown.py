@@ -38,6 +38,8 @@ NOTHING = {
     "nested_virtualization": {"nested_virtualization": False},
     "display": {"display": {"type": "none"}},
     "native": {"native": {"key": ""}},
+    "cdroms": {"cdroms": [{"slot": "sata1", "state": "absent"}]},
+    "all cdroms": {"cdroms": [], "purge": ["cdroms"]},
     "disks": {"disks": [{"slot": "slot", "state": "absent"}]},
     "all disks": {"disks": [], "purge": ["disks"]},
     "networks": {"networks": []},

@@ -55,6 +55,7 @@ FURTHER_KEYS = [
     "autostart",
     "guest_tools",
     "iso",
+    "cdroms",
     "image",
     "settings",
 ]
@@ -90,7 +91,7 @@ def test_values_of_an_absent_vm_are_null_or_empty():
     result = entry(absent(), "any", plan(absent(), ask("absent"), TRAITS))
     lists = {key for key, value in result.items() if value == []}
     assert lists == {
-        "tags", "addresses", "mac_addresses", "disks", "networks", "snapshots", "restart_required", "steps",
+        "tags", "addresses", "mac_addresses", "cdroms", "disks", "networks", "snapshots", "restart_required", "steps",
         "not_compared", "kept",
     }  # fmt: skip
     assert (result["settings"], result["native"], result["state"], result["memory_mib"]) == ({}, {}, "absent", None)

@@ -44,8 +44,8 @@ ODD = """<domain type='kvm'>
 </domain>"""
 #: (where it is added, what is added, pattern of the path that a description must name)
 ADDED = (
-    ("devices", "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/iso/2.iso'/>"
-     "<target dev='sdx' bus='sata'/><readonly/></disk>", r"devices/disk\[sdx\].*"),
+    ("devices", "<disk type='file' device='cdrom'><driver name='qemu' type='raw' cache='none'/>"
+     "<target dev='sdx' bus='sata'/><readonly/></disk>", r"devices/disk\[sdx\]/driver@cache"),
     ("devices", "<disk type='file' device='floppy'><target dev='fdb' bus='fdc'/></disk>", r"devices/disk\[fdb\]"),
     (".", "<memoryBacking><hugepages/></memoryBacking>", r"memoryBacking.*"),
     (".", "<memtune><hard_limit unit='KiB'>9000000</hard_limit></memtune>", "memtune"),

@@ -39,7 +39,7 @@ CONFIG = {
     "networks": {"0": {"type": "network", "source": "default"}},
     "tags": ("a",),
     "description": "one",
-    "iso": "",
+    "cdroms": {"sata0": {"source": ""}},
 }
 SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= me"]}}
 
@@ -309,9 +309,10 @@ def test_nics_keep_their_order_beyond_the_tenth(virsh, tmp_path):
 
 
 def test_drives_get_slots_that_no_disk_has(virsh, tmp_path):
-    _create(driver(virsh, tmp_path), {**CONFIG, "disks": {"sda": {"size": MIB, "format": "raw"}}}, SEED)
+    config = {**CONFIG, "disks": {"sda": {"size": MIB, "format": "raw"}}, "cdroms": {"sata1": {}, "usb3": {}}}
+    _create(driver(virsh, tmp_path), config, SEED)
     slots = [disk.find("target").get("dev") for disk in virsh.defined(times=2).root.findall("devices/disk")]
-    assert slots == ["sda", "sdb", "sdc"]
+    assert slots == ["sda", "sdb", "sdd", "sdc"]
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -179,8 +179,8 @@ def test_file_of_the_present_definition_is_no_new_file(tmp_path):
 def test_changes_are_rehearsed_in_the_order_of_the_run(tmp_path):
     """The place in a path of native is that after the other changes of the step."""
     path = tmp_path / "x.iso"
-    drives = "<disk device='cdrom'><target dev='sda'/></disk><disk device='cdrom'><source file='/a'/>"
-    own = f"<disk><source file='/vdb'/><target dev='vdb'/></disk>{drives}<target dev='sdb'/></disk>"
+    drives = "<disk device='cdrom'><target dev='sda'/></disk><disk device='floppy'><source file='/a'/>"
+    own = f"<disk><source file='/vdb'/><target dev='vdb'/></disk>{drives}<target dev='fda'/></disk>"
     driver = _driver(tmp_path, own)
     vm = Vm("db", id="u-db", power="stopped", config={"disks": {"vdb": {}}, "native": {}})
     changes = (
@@ -189,7 +189,7 @@ def test_changes_are_rehearsed_in_the_order_of_the_run(tmp_path):
     )
     plan = Plan(vm, vm, segments=((Step("configure", changes=changes),),))
     found = driver.claims.stored(plan, plan.steps[0])
-    assert [(claim.mode, claim.option, claim.text) for claim in found] == [(READ, "iso", str(path))]
+    assert [(claim.mode, claim.option, claim.text) for claim in found] == [(WRITE, "disks.fda", str(path))]
 
 
 def test_restored_definition_claims_what_it_names(tmp_path):

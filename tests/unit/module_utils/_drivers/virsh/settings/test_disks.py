@@ -15,7 +15,6 @@ from unit.module_utils._drivers.virsh.test_definition import edited
 
 SEED = "/var/lib/libvirt/images/vm1-seed.iso"
 CARD = "/devices[1]/interface[1]"
-EMPTY_DRIVE = "<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/><readonly/></disk>"
 
 
 def nic(xml):
@@ -54,32 +53,6 @@ def test_disk_is_added_and_removed_without_other_changes():
 
 def test_drive_is_not_removed_as_disk():
     assert edited(machine_xml(), lambda definition: disks.remove_disk_element(definition, "sda")) == {}
-
-
-# Optical drives -------------------------------------------------------------------------------------------------------
-
-
-def test_drive_of_seed_is_not_used_for_iso():
-    assert disks.read_iso(Definition(machine_xml()), frozenset({SEED})) is None
-    definition = Definition(machine_xml(with_devices(EMPTY_DRIVE)))
-    assert disks.read_iso(definition, frozenset({SEED})) == ""
-
-
-def test_drive_with_host_device_becomes_drive_with_file():
-    host = "<disk type='block' device='cdrom'><source dev='/dev/sr0'/><target dev='sdb' bus='sata'/></disk>"
-    definition = Definition(machine_xml(with_devices(host)))
-    disks.insert_iso(definition, frozenset({SEED}), "/iso/a.iso")
-    drive = definition.drives("cdrom")[1]
-    assert (drive.get("type"), drive.find("source").attrib) == ("file", {"file": "/iso/a.iso"})
-
-
-def test_drive_is_added_at_free_slot_beside_seed():
-    definition = Definition(machine_xml())
-    disks.insert_iso(definition, frozenset({SEED}), "/iso/a.iso")
-    seed, drive = definition.drives("cdrom")
-    assert seed.find("source").get("file") == SEED
-    assert (drive.find("target").get("dev"), drive.find("target").get("bus")) == ("sdb", "sata")
-    assert disks.read_iso(definition, frozenset({SEED})) == "/iso/a.iso"
 
 
 # NICs -----------------------------------------------------------------------------------------------------------------

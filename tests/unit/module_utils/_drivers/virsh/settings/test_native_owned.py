@@ -59,6 +59,11 @@ _CHANGED = {
         [_change("disks", None, "sdy"), _change("disks", {"source": "/b.img", "format": "raw"}, "vdy", old=None)],
     ),
     "iso": (_change("iso", "/a.iso"), _change("iso", "/b.iso")),
+    "cdroms.add": (_change("description", ""), _change("cdroms", {"source": "/b.iso"}, "usb7", old=None)),
+    "cdroms.source": (
+        _change("cdroms", {"source": "/a.iso"}, "usb7", old=None),
+        _change("cdroms", "/b.iso", "usb7", "source"),
+    ),
     "networks.add": (_change("description", ""), _change("networks", _NIC, "9", old=None)),
     "networks.type": (_change("networks", "network", "0", "type"), _change("networks", "user", "0", "type")),
     "networks.source": (_change("networks", "default", "0", "source"), _change("networks", "lab", "0", "source")),
@@ -92,6 +97,7 @@ _OTHERS = {
     "nvram_format": "its path is in test_formats_of_the_nvram",
     **dict.fromkeys(IN_MARK, "it is in the metadata"),
     **dict.fromkeys(("disks.remove", "disks.size", "disks.format", "disks.bus"), "as disks.source, or not in it"),
+    "cdroms.remove": "as cdroms.add",
     **dict.fromkeys(("networks.remove", "networks.address"), "as networks.add, or in another definition"),
     **dict.fromkeys(("shared_folders.remove", "shared_folders.read_only", "shared_folders.guest_path"), "as add"),
     "shared_folders.type": "as add",
@@ -227,7 +233,7 @@ _DRIVES = """\
     ("place", "part", "option"),
     [
         (1, "/source@file", "iso"), (1, "@device", "iso"), (1, "", "iso"), (1, "/address@unit", None),
-        (2, "/source@file", None), (2, "/source", None), (2, "", None), (2, "@device", "disks"),
+        (2, "/source@file", "cdroms"), (2, "/source", "cdroms"), (2, "", "cdroms"), (2, "@device", "cdroms"),
         (3, "/source@dev", "disks"), (3, "/driver@type", "disks"), (3, "/driver@cache", None), (3, "@type", "disks"),
         (4, "/source@file", None), (4, "@device", "disks"),
         (5, "/source@file", "disks"), (5, "/target@dev", "disks"), (5, "", "disks"), (5, "/iotune/x", None),
@@ -235,7 +241,7 @@ _DRIVES = """\
     ],
 )  # fmt: skip
 def test_what_is_at_a_place_decides(place, part, option):
-    """Not the words of the path: an ISO image of a second drive has no option."""
+    """Not the words of the path: a floppy drive has no option."""
     definition = Definition(_DRIVES)
     for step in (f"disk[{place}]", f"disk[@device='{('cdrom', 'cdrom', 'lun', 'floppy', 'disk')[place - 1]}']"):
         if place in (3, 4) or step == f"disk[{place}]":

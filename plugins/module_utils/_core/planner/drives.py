@@ -1,0 +1,154 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Optical drives: ``cdroms`` are all of them by slot, and ``iso`` is the image in the first one. Pure.
+
+A platform whose VMs have one drive at most has only ``iso``. Drives of seed ISOs are in neither of the two.
+"""
+
+from __future__ import annotations
+
+from ..errors import Refused
+from ..model import ABSENT
+from ..pattern import Pattern
+
+ISO, CDROMS = "iso", "cdroms"
+MEDIA = frozenset({ISO, CDROMS})
+_NUMBER = Pattern(r"(\d+)")
+
+
+def in_order(slots):
+    """Return slots in their order: scsi2 before scsi10."""
+    return sorted(slots, key=lambda slot: [int(part) if part.isdecimal() else part for part in _NUMBER.split(slot)])
+
+
+def first_drive(cdroms):
+    """Return the slot of the drive that ``iso`` sets, or None."""
+    return next(iter(in_order(cdroms or ())), None)
+
+
+def iso_of(cdroms):
+    """Return the image in the first drive: empty for an empty drive, None without a drive."""
+    first = first_drive(cdroms)
+    return None if first is None else cdroms[first].get("source") or ""
+
+
+def media_of(config):
+    """Yield (option, path) of each image in the optical drives of a configuration."""
+    yield ISO, config.get(ISO)
+    yield from ((f"{CDROMS}.{slot}.source", drive.get("source")) for slot, drive in other_drives(config).items())
+
+
+def other_drives(config):
+    """Return {slot: drive} of the drives that ``iso`` does not stand for in a configuration."""
+    cdroms = config.get(CDROMS) or {}
+    first = first_drive(cdroms) if config.get(ISO) is not None else None
+    return {slot: drive for slot, drive in cdroms.items() if slot != first}
+
+
+def inserted_image(change):
+    """Return the image that a change inserts, or None."""
+    if change.kind in (ISO, f"{CDROMS}.source"):
+        return change.new
+    return change.new.get("source") if change.kind == f"{CDROMS}.add" else None
+
+
+def normalize_drives(vm, config, purge, traits):
+    """Return the requested ``config``; a new drive without a source is empty. Raises Refused for contradictions."""
+    wanted, found = config.get(CDROMS), vm.config.get(CDROMS) or {}
+    if wanted is None:
+        return config
+    if config.get(ISO) is not None:
+        _check_iso(vm, wanted, found, CDROMS in purge)
+    disks = {slot for slot, disk in (vm.config.get("disks") or {}).items() if config.get("disks", {}).get(slot, disk)}
+    taken = dict.fromkeys(vm.reserved, "a drive that no option sets, such as that of the cloud-init seed")
+    taken.update(dict.fromkeys(disks | set(config.get("disks") or ()), "a disk"))
+    for slot, entry in wanted.items():
+        user = taken.get(traits.slot_meant(slot)) if slot not in found and entry is not None else None
+        if user:
+            raise Refused(f"{vm.name}: cdroms.{slot}: the slot is used by {user}.", "Use another slot.")
+    new = {slot: {"source": "", **entry} for slot, entry in wanted.items() if entry is not None and slot not in found}
+    return {**config, CDROMS: {**wanted, **new}}
+
+
+def _check_iso(vm, wanted, found, is_complete):
+    """Raise Refused if ``iso`` and an entry of ``cdroms`` are, or become, the same drive."""
+    kept = {slot for slot in found if wanted.get(slot, True) is not None}
+    after = first_drive(kept.union(slot for slot, entry in wanted.items() if entry is not None))
+    first = first_drive(found)
+    same = next((slot for slot in (first, after) if slot in wanted), None)
+    if same is None and is_complete:
+        same = first or first_drive(wanted)
+    if same is not None:
+        raise Refused(
+            f"{vm.name}: cdroms.{same}: iso sets the first optical drive, which is this one.",
+            "Set its image as source of its entry in cdroms, and remove iso.",
+        )
+
+
+def with_new_drives(vm, config, request, traits):
+    """Return the settings of a new VM with its drives. Those that a task does not list are as ``iso`` says."""
+    if f"{CDROMS}.source" not in traits.fields:
+        return config
+    cdroms, iso = config.get(CDROMS), request.config.get(ISO)
+    if cdroms is None or (iso is not None and not cdroms):
+        slot = traits.drive_slot(vm, config)
+        return {**config, CDROMS: {slot: {"source": config.get(ISO) or ""}} if slot else {}}
+    if iso is not None:
+        first = first_drive(cdroms)
+        return {**config, CDROMS: {**cdroms, first: {**cdroms[first], "source": iso}}}
+    # Messages name the option that the task sets.
+    return {name: value for name, value in config.items() if name != ISO or CDROMS not in request.config}
+
+
+def drives_alone(vm, config, request, traits):
+    """Return the settings that a clone gets from the VM before it: each drive is in ``cdroms``, where that exists."""
+    config = with_new_drives(vm, config, request, traits)
+    return {name: value for name, value in config.items() if name != ISO or CDROMS not in config}
+
+
+def slot_of_new(vm, config, changes, traits):
+    """Return {} or {"drive_slot": the slot at which a change of ``iso`` adds a drive}."""
+    is_added = any(change.field == ISO for change in changes) and not vm.config.get(CDROMS)
+    slot = traits.drive_slot(vm, config) if is_added and vm.power != ABSENT else None
+    return {"drive_slot": slot} if slot else {}
+
+
+def in_agreement(config, before, changes, slot=None):
+    """Return ``config``, to which ``changes`` were applied, so that ``iso`` and ``cdroms`` mean the same.
+
+    ``slot`` is that of a drive that ``iso`` adds.
+    """
+    if CDROMS not in config or not any(change.field in MEDIA for change in changes):
+        return config
+    cdroms = dict(config[CDROMS] or {})
+    for change in changes:
+        first = first_drive(before.get(CDROMS)) or slot
+        if change.field == ISO and first is not None:
+            cdroms[first] = {**cdroms.get(first, {}), "source": change.new}
+    return {**config, CDROMS: cdroms, ISO: iso_of(cdroms)}
+
+
+def with_iso(config):
+    """Return the settings of a new VM with ``iso``, if its drives are known."""
+    return {**config, ISO: iso_of(config[CDROMS])} if CDROMS in config else config
+
+
+def with_both(fields, config):
+    """Return names of settings; on a platform with ``cdroms``, one of the two changes the other."""
+    return fields | MEDIA if CDROMS in config and fields & MEDIA else fields
+
+
+def said_twice(before, after):
+    """Return the path that is left out of what differs between two configurations: ``iso``, or that of its drive.
+
+    Without a drive before, and as long as the same drive is the first one, it is ``iso``.
+    """
+    first, now_first = first_drive(before.get(CDROMS)), first_drive(after.get(CDROMS))
+    return f"{CDROMS}.{now_first}" if first in (now_first, None) else ISO
+
+
+def as_one_option(config):
+    """Return the settings of a VM with either ``iso`` or ``cdroms``: the latter for several drives."""
+    other = CDROMS if len(config.get(CDROMS) or ()) < 2 else ISO
+    return {name: value for name, value in config.items() if name != other}

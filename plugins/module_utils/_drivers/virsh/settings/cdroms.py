@@ -1,0 +1,222 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Optical drives: their slots, reading and writing them in a definition, and their images while a VM runs."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from string import ascii_lowercase
+
+from ...._core.errors import Refused
+from ...._core.model import LIVE, NEXT_BOOT
+from ...._core.pattern import Pattern
+from ...._core.planner.drives import first_drive
+from ...._kit.settings import Setting
+from ...._tools.domain_xml import file_of, source_of, target_of
+from .disks import slot_name
+
+#: SATA and USB drives have targets like those of SCSI, so their slots begin with the bus.
+_ON_BUS = Pattern(r"(sata|usb)([0-9]{1,3})")
+_OTHERS = {"sd": "scsi", "hd": "ide"}
+_TARGET = Pattern(r"(sd|hd)[a-z]{1,3}")
+
+
+def target_and_bus(slot):
+    """(libvirt's target, bus) of a slot of a drive: sata1 is sdb on SATA. None if it is not valid."""
+    numbered = _ON_BUS.fullmatch(slot)
+    if numbered:
+        return slot_name(int(numbered[2]), "sd"), numbered[1]
+    return (slot, _OTHERS[slot[:2]]) if _TARGET.fullmatch(slot) else None
+
+
+def slot_of(drive):
+    """The slot of a drive (the inverse of ``target_and_bus``)."""
+    target, bus = target_of(drive), drive.find("target").get("bus")
+    if bus not in ("sata", "usb") or not target.startswith("sd"):
+        return target
+    index = 0
+    for letter in target[2:]:
+        index = index * 26 + ascii_lowercase.index(letter) + 1
+    return f"{bus}{index - 1}"
+
+
+def _normalized(vm, cdroms):
+    """The requested drives; sata00 is sata0. Raises Refused for what is not a slot, and for the target of another."""
+    normalized, known = {}, {}
+    for slot in vm.config.get("cdroms") or ():
+        known[(target_and_bus(slot) or (slot,))[0]] = slot
+    for given, entry in cdroms.items():
+        place = target_and_bus(given)
+        if place is None:
+            raise Refused(
+                f"{vm.name}: cdroms: '{given}' is not a valid slot of an optical drive.",
+                "Use a slot such as sata1 (SATA), usb0 (USB), sda (SCSI), or hda (IDE, only with machine type pc).",
+            )
+        numbered = _ON_BUS.fullmatch(given)
+        slot = f"{numbered[1]}{int(numbered[2])}" if numbered else given
+        present = known.setdefault(place[0], slot)
+        if present != slot and entry is None:
+            continue  # The drive with this target is on another bus, so the one to be removed does not exist.
+        if present != slot or slot in normalized:
+            raise Refused(
+                f"{vm.name}: cdroms: {given} and {present} are the same slot, {place[0]}.", "Use another slot."
+            )
+        normalized[slot] = entry
+    return normalized
+
+
+# Costs --------------------------------------------------------------------------------------------------------------
+
+
+def _is_running_with(vm, slot):
+    """Whether the running VM has a drive; what it runs with is not known if it is off."""
+    config = vm.config if vm.active is None else vm.active
+    return slot in (config.get("cdroms") or ())
+
+
+def _cost_of_iso(vm, change):
+    # Drives cannot be added to a running VM.
+    return LIVE if _is_running_with(vm, first_drive(vm.config.get("cdroms"))) else NEXT_BOOT
+
+
+def _cost_of_source(vm, change):
+    return LIVE if _is_running_with(vm, change.key) else NEXT_BOOT
+
+
+CDROMS = {
+    "iso": Setting(cost=_cost_of_iso),
+    "cdroms": Setting(normalize=_normalized),
+    "cdroms.add": Setting(cost=NEXT_BOOT),
+    "cdroms.remove": Setting(cost=NEXT_BOOT),
+    "cdroms.source": Setting(cost=_cost_of_source),
+}
+
+
+def drive_slot(vm, config):
+    """The slot of the drive that ``iso`` adds: the first one on SATA with a target that nothing else has."""
+    drives = {target_and_bus(slot)[0] for slot in config.get("cdroms") or () if target_and_bus(slot)}
+    return _free_slot({*drives, *(config.get("disks") or ()), *vm.reserved})
+
+
+def _free_slot(targets):
+    return next(slot for slot in map("sata{}".format, range(len(targets) + 1)) if slot_name_of(slot) not in targets)
+
+
+def slot_name_of(slot):
+    """The target of a slot, for comparisons with those of disks: sdb for sata1."""
+    return (target_and_bus(slot) or (slot,))[0]
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def drives_of(definition, own_files):
+    """{slot: drive} of all optical drives without a cloud-init seed of the VM (``own_files``)."""
+    drives = definition.drives("cdrom")
+    return {slot_of(drive): drive for drive in drives if not file_of(drive) or file_of(drive) not in own_files}
+
+
+def iso_drive(definition, own_files):
+    """The drive of the option ``iso``, or None."""
+    drives = drives_of(definition, own_files)
+    return drives.get(first_drive(drives))
+
+
+def read_cdroms(definition, own_files):
+    """{slot: drive}; the source of an empty drive is an empty string."""
+    return {slot: {"source": source_of(drive)} for slot, drive in drives_of(definition, own_files).items()}
+
+
+def reserved_targets(definition, own_files):
+    """The targets that neither disks nor cdroms have: those of cloud-init seeds, and of floppy drives."""
+    known = [*definition.drives("disk", "lun"), *drives_of(definition, own_files).values()]
+    return frozenset(target_of(one) for one in definition.root.findall("devices/disk") if one not in known)
+
+
+def option_of(definition, drive):
+    """The option that sets an optical drive: iso, cdroms.SLOT, or cloud_init."""
+    own_files = frozenset((definition.mark or {}).get("files", ()))
+    if drive is iso_drive(definition, own_files):
+        return "iso"
+    return "cloud_init" if file_of(drive) in own_files else f"cdroms.{slot_of(drive)}"
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def drive_element(target, bus, path):
+    drive = ET.Element("disk", {"type": "file", "device": "cdrom"})
+    ET.SubElement(drive, "driver", {"name": "qemu", "type": "raw"})
+    if path:
+        ET.SubElement(drive, "source", {"file": path})
+    ET.SubElement(drive, "target", {"dev": target, "bus": bus})
+    ET.SubElement(drive, "readonly")
+    return drive
+
+
+def insert_drives(definition, cdroms):
+    """Add drives to a definition."""
+    for slot, entry in cdroms.items():
+        definition.devices.append(drive_element(*target_and_bus(slot), entry.get("source")))
+
+
+def add_seeds(definition, paths):
+    """Add drives with seed ISOs on virtio-scsi, because kernels of cloud images have no driver for SATA."""
+    for path in paths:
+        definition.devices.append(drive_element(slot_name_of(_free_slot(_targets(definition))), "scsi", path))
+
+
+def _targets(definition):
+    return {target_of(disk) for disk in definition.root.findall("devices/disk")}
+
+
+def _own_files(vm):
+    return frozenset((vm.mark or {}).get("files", ()))
+
+
+def set_iso(driver, vm, definition, running, change, created):
+    """Set the image of the first drive. Without one, a drive is added where no disk of the task will be."""
+    slot = first_drive(drives_of(definition, _own_files(vm)))
+    if slot is None:
+        slot = _free_slot({*_targets(definition), *map(slot_name_of, change.beside.get("disks") or ())})
+        insert_drives(definition, {slot: {"source": change.new}})
+        return
+    _set_image(driver, vm, definition, running, slot, change.new)
+
+
+def set_drive(driver, vm, definition, running, change, created):
+    _set_image(driver, vm, definition, running, change.key, change.new)
+
+
+def _set_image(driver, vm, definition, running, slot, path):
+    own_files = _own_files(vm)
+    present = drives_of(running, own_files).get(slot) if running is not None else None
+    if present is not None:
+        _change_media(driver, vm, present, path)
+    drive = drives_of(definition, own_files)[slot]
+    source = drive.find("source")
+    if source is not None:
+        drive.remove(source)
+    if path:
+        drive.set("type", "file")
+        drive.insert(0, ET.Element("source", {"file": path}))
+
+
+def _change_media(driver, vm, drive, path):
+    current = source_of(drive)
+    if current == path:
+        return
+    action = (path, "--update" if current else "--insert") if path else ("--eject",)
+    driver.virsh.run("change-media", vm.id, target_of(drive), *action, "--live")
+
+
+def add_drive(driver, vm, definition, running, change, created):
+    insert_drives(definition, {change.key: change.new})
+
+
+def remove_drive(driver, vm, definition, running, change, created):
+    """Remove a drive from the next start on; its image is a file of its own, and remains."""
+    drive = drives_of(definition, _own_files(vm)).get(change.key)
+    if drive is not None:
+        definition.devices.remove(drive)

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of optical drives: two options for the first one, slots of others, and the seed ISO of cloud-init."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_DRIVES, _CDROMS = "_core/planner/drives.py", "_drivers/virsh/settings/cdroms.py"
+_CORE = ("tests/unit/module_utils/_core/planner/test_drives.py",)
+_VIRSH = ("tests/unit/module_utils/_drivers/virsh/settings/test_cdroms.py",)
+_COSTS = ("tests/unit/tables/test_costs.py",)
+
+MUTATIONS = (
+    Mutation("iso-and-its-drive-in-one-task", _DRIVES, "same is not None", "False", _CORE),
+    Mutation("complete-list-removes-the-drive-of-iso", _DRIVES, "same is None and is_complete", "False", _CORE),
+    Mutation(
+        "drive-in-the-slot-of-a-seed",
+        _DRIVES,
+        'dict.fromkeys(vm.reserved, "a drive that no option sets, such as that of the cloud-init seed")',
+        "{}",
+        _CORE,
+    ),
+    Mutation("image-of-a-running-vm-is-free", "_core/sharing/claims.py::_with_media", "remains or _1", "_1", _CORE),
+    Mutation("iso-without-its-drive", _DRIVES, "{**config, CDROMS: cdroms, ISO: iso_of(cdroms)}", "config", _CORE),
+    Mutation(
+        "seed-is-an-optical-drive",
+        f"{_CDROMS}::drives_of",
+        "not file_of(drive) or file_of(drive) not in own_files",
+        "True",
+        _VIRSH,
+    ),
+    Mutation("two-drives-with-one-target", _CDROMS, "present != slot or slot in normalized", "False", _VIRSH),
+    Mutation(
+        "image-in-a-drive-that-is-not-there", f"{_CDROMS}::_cost_of_source", "_is_running_with(*_)", "True", _COSTS
+    ),
+)

@@ -1,0 +1,170 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Optical drives: ``iso`` is the short form for the first one, and both options always mean the same."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Field, Traits
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import task_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import describe, difference
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import (
+    HoldsClaims,
+    claims_of_plan,
+)
+
+from unit.tables.rows import absent, ask, found
+
+FIELDS = {
+    **dict.fromkeys(("iso", "cdroms.source"), Field(cost=LIVE)),
+    **dict.fromkeys(("cdroms.add", "cdroms.remove", "disks.add", "disks.remove"), Field(cost=NEXT_BOOT)),
+    **dict.fromkeys(("cpus", "disks.size", "disks.source"), Field(cost=LIVE)),
+}
+
+
+def _slot(vm, config):
+    taken = {*(config.get("disks") or ()), *(config.get("cdroms") or ()), *vm.reserved}
+    return next(f"b{number}" for number in range(9) if f"b{number}" not in taken)
+
+
+TRAITS = Traits("toy", fields=FIELDS, slot="a{}".format, drive_slot=_slot, sources=("iso", "cdroms", "disks"))
+ONE = {"b1": {"source": "/one.iso"}}
+TWO = {**ONE, "b10": {"source": ""}}
+
+
+def vm(drives, power="stopped", **more):
+    first = next(iter(drives.values()), {"source": None})["source"]
+    return found(power, cdroms=drives, iso=first, disks={"a0": {"source": "/d"}}, **more)
+
+
+def planned(before, **options):
+    result = plan(before, ask(**options), TRAITS)
+    assert result.refusal is None, result.refusal
+    return result
+
+
+def entry(slot, source=None, **more):
+    return {"slot": slot, **({} if source is None else {"source": source}), **more}
+
+
+@pytest.mark.parametrize(
+    ("drives", "options", "after", "iso"),
+    [
+        (ONE, {"cdroms": [entry("b1", "")]}, {"b1": {"source": ""}}, ""),
+        (ONE, {"iso": "/x.iso"}, {"b1": {"source": "/x.iso"}}, "/x.iso"),
+        (ONE, {"cdroms": [entry("b10")]}, TWO, "/one.iso"),
+        (TWO, {"cdroms": [entry("b1", state="absent")]}, {"b10": {"source": ""}}, ""),
+        (ONE, {"cdroms": [entry("b0", "/zero.iso")]}, {**ONE, "b0": {"source": "/zero.iso"}}, "/zero.iso"),
+        (TWO, {"cdroms": [entry("b10", "/ten.iso")], "iso": ""}, {"b1": {"source": ""}, "b10": {"source": "/ten.iso"}},
+         ""),
+        ({}, {"iso": "/x.iso"}, {"b0": {"source": "/x.iso"}}, "/x.iso"),
+        (TWO, {"cdroms": [], "purge": ["cdroms"]}, {}, None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("power", ["stopped", "running"])
+def test_both_options_mean_the_same_after_a_change(power, drives, options, after, iso):
+    result = planned(vm(drives, power), **options)
+    assert (result.after.config["cdroms"], result.after.config["iso"]) == (after, iso)
+    assert not planned(result.after.having(id="i"), **options).changed
+    assert result.changed
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"iso": "/one.iso"},
+        {"cdroms": [entry("b1")]},
+        {"cdroms": [entry("b1", "/one.iso")]},
+        {"cdroms": [entry("b7", state="absent")]},
+    ],
+)
+def test_what_is_so_is_not_changed(options):
+    assert not planned(vm(TWO), **options).changed
+
+
+@pytest.mark.parametrize(
+    ("drives", "options", "message"),
+    [
+        (ONE, {"iso": "/x", "cdroms": [entry("b1", "/y")]}, "cdroms.b1: iso sets the first optical drive"),
+        (TWO, {"iso": "/x", "cdroms": [entry("b1", state="absent")]}, "cdroms.b1: iso sets the first optical drive"),
+        (ONE, {"iso": "/x", "cdroms": [entry("b0", "/y")]}, "cdroms.b0: iso sets the first optical drive"),
+        ({}, {"iso": "/x", "cdroms": [entry("b5", "/y")]}, "cdroms.b5: iso sets the first optical drive"),
+        (ONE, {"iso": "/x", "cdroms": [entry("b5")], "purge": ["cdroms"]}, "cdroms.b1: iso sets the first"),
+        (ONE, {"cdroms": [entry("a0")]}, "cdroms.a0: the slot is used by a disk"),
+        (ONE, {"cdroms": [entry("a1")], "disks": [{"slot": "a1", "size": "1G"}]}, "a1: the slot is used by a disk"),
+        (ONE, {"cdroms": [entry("b9")]}, "cdroms.b9: the slot is used by a drive that no option sets"),
+    ],
+)
+def test_contradictions_are_rejected(drives, options, message):
+    assert message in str(plan(vm(drives, reserved=frozenset({"b9"})), ask(**options), TRAITS).refusal)
+
+
+def test_seed_is_not_removed():
+    assert not planned(vm(ONE, reserved=frozenset({"b9"})), cdroms=[entry("b9", state="absent")]).changed
+
+
+@pytest.mark.parametrize(
+    ("options", "drives"),
+    [
+        ({"iso": "/x.iso"}, {"b0": {"source": "/x.iso"}}),
+        ({"disks": [{"slot": "b0", "size": "1G"}]}, {"b1": {"source": ""}}),
+        ({"cdroms": [entry("b3", "/x.iso"), entry("b2")]}, {"b3": {"source": "/x.iso"}, "b2": {"source": ""}}),
+        ({"cdroms": [], "iso": "/x.iso"}, {"b0": {"source": "/x.iso"}}),
+        ({"disks": [{"slot": "a0", "size": "1G"}], "cdroms": []}, {}),
+    ],
+)
+def test_drives_of_a_new_vm(options, drives):
+    result = planned(absent(), state="stopped", **options)
+    assert result.after.config["cdroms"] == drives
+    assert result.steps[0].arguments["config"]["cdroms"] == drives
+
+
+def test_first_drive_added_to_a_running_vm_waits_for_its_start():
+    result = planned(vm(ONE, "running"), cdroms=[entry("b0", "/zero.iso")])
+    assert describe(result.after, "toy")["restart_required"] == ["cdroms.b0"]
+    assert describe(result.after, "toy")["cdroms"] == [entry("b0", "/zero.iso"), entry("b1", "/one.iso")]
+    assert difference(result)["after"] == {"cdroms.b0.source": "/zero.iso"}
+
+
+@pytest.mark.parametrize("options", [{"iso": "/x.iso"}, {"cdroms": [entry("b1", "/x.iso")]}])
+def test_image_of_the_first_drive_is_one_difference(options):
+    result = planned(vm(ONE), **options)
+    assert (difference(result)["before"], difference(result)["after"]) == ({"iso": "/one.iso"}, {"iso": "/x.iso"})
+
+
+class _Claims(HoldsClaims):
+    place = None
+
+    def file_identity(self, path):
+        return path
+
+
+@pytest.mark.parametrize(
+    ("power", "options", "held"),
+    [
+        ("stopped", {"cdroms": [entry("b1", "/two.iso")]}, {"/two.iso"}),
+        ("stopped", {"cdroms": [entry("b0", "/zero.iso")]}, {"/zero.iso", "/one.iso"}),
+        ("stopped", {"cdroms": [entry("b1", state="absent")]}, set()),
+        ("running", {"cdroms": [entry("b1", state="absent")]}, {"/one.iso"}),
+        ("running", {"cdroms": [entry("b1", "")]}, set()),
+    ],
+)
+def test_images_of_all_drives_are_claimed_as_long_as_they_are_used(power, options, held):
+    driver = _Claims()
+    before = vm(ONE, power)
+    own = driver.observed(before).claims
+    _during, after = claims_of_plan(planned(before, **options), own, driver)
+    assert {claim.text for claim in after if claim.mode == "read"} == held
+
+
+@pytest.mark.parametrize(("drives", "named"), [(ONE, "iso"), (TWO, "cdroms")])
+def test_several_drives_are_described_as_cdroms(drives, named):
+    from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM
+
+    task, _left = task_of(vm(drives), TRAITS, VM)
+    assert {"iso", "cdroms"} & set(task) == {named}
+    if named == "cdroms":
+        assert task["cdroms"] == [entry("b1", "/one.iso"), entry("b10")]
+        assert "cdroms" in task["purge"]
