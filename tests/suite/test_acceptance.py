@@ -6,17 +6,29 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+from contextlib import contextmanager
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED
 
 from platforms.known import PLATFORMS
-from suite.by_ansible import run_for
+from suite.answer import Task
+from suite.by_ansible import run_for, start_ansible
 from suite.test_role_vm import inventory_of
 
 FULL = ("libvirt_test",)
 _OTHERS = [pytest.param(name, marks=pytest.mark.full) for name in PLATFORMS if name not in FULL]
-OTHER = "pvc-acceptance-other"
+OTHER, NEW = "pvc-acceptance-other", "pvc-acceptance-new"
+#: A VM of somebody else that looks like one of an interrupted run, and has its fleet.
+FLEET, LOOKALIKE = "polyvirt-acceptance", "polyvirt-acceptance-zzzzzzzz"
+#: virsh, in which some commands do not work.
+BROKEN = """#!/bin/sh
+case " $* " in *" suspend "*|*snapshot-create*) echo "error: it does not work" >&2; exit 1 ;; esac
+exec {virsh} "$@"
+"""
 
 
 class Trial:
@@ -27,11 +39,28 @@ class Trial:
 
     def run(self, code=0, **variables):
         """({step: its row}, output) of a run."""
-        with inventory_of(self.platform, self.folder) as inventory, self.platform.hurried():
-            given = ["-i", inventory, "polyvirt.core.acceptance", "-e", json.dumps({**self._variables(), **variables})]
-            found, _changed, output = run_for(self.platform, self.shim, self.folder, given)
+        with self._prepared(variables) as words:
+            found, _changed, output = run_for(self.platform, self.shim, self.folder, words)
         assert found == code, output
-        return {row["step"]: row for row in self.report()["rows"]}, output
+        return self.rows(), output
+
+    def watch(self, variables, at, action):
+        """Run it, and call ``action(process)`` when the task ``at`` begins; returns the exit code."""
+        around = self.shim.environment(programs=self.platform.programs)
+        with self._prepared(variables) as words:
+            process = start_ansible(self.folder, "ansible-playbook", words, around, cwd=self.folder)
+            for line in process.stdout:
+                if f"TASK [{at}]" in line:
+                    action(process)
+            return process.wait()
+
+    def rows(self):
+        return {row["step"]: row for row in self.report()["rows"]}
+
+    @contextmanager
+    def _prepared(self, variables):
+        with inventory_of(self.platform, self.folder) as inventory, self.platform.hurried():
+            yield ["-i", inventory, "polyvirt.core.acceptance", "-e", json.dumps({**self._variables(), **variables})]
 
     def report(self):
         return json.loads((self.folder / "acceptance.json").read_text(encoding="utf-8"))
@@ -78,3 +107,56 @@ def test_platform_that_works_has_no_failed_step(platform, trial):
     assert platform.truth([OTHER]) == before
     assert [name for name in platform.all_names() if "acceptance" in name] == [OTHER]
     assert trial.report()["passed"] is True
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("platform_name", FULL, indirect=True, scope="session")
+def test_steps_that_fail_are_named_and_what_others_do_is_no_failure(platform, trial, tmp_path):
+    platform.define(OTHER)
+    broken = tmp_path / "virsh-broken"
+    broken.write_text(BROKEN.format(virsh=shutil.which("virsh")), encoding="utf-8")
+    broken.chmod(0o755)
+    variables = {"acceptance_options": {**platform.options("vm"), "executable": str(broken)}}
+    code = trial.watch(variables, "Run: stop", lambda _process: platform.define(NEW))
+    rows = trial.rows()
+    failed = {"pause", "take a snapshot"}
+    untried = {"resume", "change after the snapshot", "restore the snapshot", "delete the snapshot"}
+    assert code == 2
+    assert {step for step, row in rows.items() if row["outcome"] == "failed"} == failed, rows
+    assert {step for step, row in rows.items() if row["outcome"] == "not tried"} == untried, rows
+    assert all("it does not work" in rows[step]["details"] for step in failed), rows
+    assert rows["the rest of the host"]["outcome"] == "changed by others"
+    assert f"VM {NEW}" in rows["the rest of the host"]["details"]
+    assert OTHER not in rows["the rest of the host"]["details"]
+    assert "it does not work" in (tmp_path / "acceptance.html").read_text(encoding="utf-8")
+    assert [name for name in platform.all_names() if "acceptance" in name] == [NEW, OTHER]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("platform_name", FULL, indirect=True, scope="session")
+def test_next_run_deletes_what_an_interrupted_one_has_left_and_no_vm_of_others(platform, trial, carry):
+    platform.define(LOOKALIKE)
+    try:
+        (answer,) = carry(platform, [Task("fleet", {"name": [LOOKALIKE], "fleet": FLEET})], [LOOKALIKE]).values()
+        assert not answer.failed, answer.msg
+        trial.watch({}, "Again: clone", lambda process: os.killpg(process.pid, signal.SIGKILL))
+        left = {name for name in platform.all_names() if FLEET in name}
+        assert len(left) == 3, left
+        assert not (trial.folder / "acceptance.json").exists()
+        rows, output = trial.run()
+        assert rows["nothing is left"]["outcome"] == "passed", output
+        assert {name for name in platform.all_names() if FLEET in name} == {LOOKALIKE}
+    finally:
+        platform.virsh("undefine", LOOKALIKE)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("platform_name", FULL, indirect=True, scope="session")
+def test_fleet_with_another_vm_fails_before_any_change(platform, trial, carry):
+    platform.define(OTHER)
+    carry(platform, [Task("fleet", {"name": [OTHER], "fleet": FLEET})], [OTHER])
+    before = platform.truth([OTHER])
+    with pytest.raises(AssertionError, match="this playbook did not create it"):
+        trial.run()
+    assert platform.truth([OTHER]) == before
+    assert [name for name in platform.all_names() if "acceptance" in name] == [OTHER]

@@ -77,7 +77,9 @@ def _evaluate(ansible_playbook, tmp_path):
 
 def test_each_misbehaviour_of_a_platform_is_a_sentence(evaluate):
     keys = ("acceptance_checked", "acceptance_done", "acceptance_again", "acceptance_step")
-    found = evaluate("acceptance_failures or acceptance_differences", [dict(zip(keys, case)) for case in CASES.values()])
+    found = evaluate(
+        "acceptance_failures or acceptance_differences", [dict(zip(keys, case)) for case in CASES.values()]
+    )
     for (name, (*_given, expected)), sentences in zip(CASES.items(), found):
         text = " ".join(sentences)
         assert text.startswith(expected) and bool(text) == bool(expected), f"{name}: {text}"
@@ -86,9 +88,7 @@ def test_each_misbehaviour_of_a_platform_is_a_sentence(evaluate):
 def test_what_a_platform_lacks_is_no_failure(evaluate):
     steps = [{"acceptance_step": step} for step, _expected in SKIPPED.values()]
     info = {"host": {"capabilities": CAN}}
-    found = evaluate(
-        "acceptance_skipped", steps, acceptance_platform="wsl", acceptance_rows=ROWS, acceptance_info=info
-    )
+    found = evaluate("acceptance_skipped", steps, acceptance_platform="wsl", acceptance_rows=ROWS, acceptance_info=info)
     assert dict(zip(SKIPPED, found)) == {name: expected for name, (_step, expected) in SKIPPED.items()}
 
 
