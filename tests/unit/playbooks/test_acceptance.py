@@ -21,6 +21,7 @@ STEPS = yaml.safe_load((PLAYBOOKS / "vars/acceptance.yml").read_text(encoding="u
 CHANGED = {"changed": True, "diff": [{"before": "a", "after": "b"}]}
 SAME = {"changed": False, "diff": []}
 FAILED = {"failed": True, "changed": False, "msg": "no space is left"}
+UNREACHABLE = {"unreachable": True, "changed": False, "msg": "no route"}
 CAN = {"verbs": ["create", "delete"], "states": ["running", "stopped"], "options": ["memory"], "stop_modes": []}
 #: {case: (results of check mode, the run and the second run, step, expected sentence)}
 CASES = {
@@ -30,6 +31,7 @@ CASES = {
     "check mode fails": (FAILED, CHANGED, SAME, {}, "Check mode failed: no space is left"),
     "run fails": (CHANGED, FAILED, SAME, {}, "The run failed: no space is left"),
     "second run fails": (CHANGED, CHANGED, FAILED, {}, "The second run failed: no space is left"),
+    "host is not reached": (CHANGED, UNREACHABLE, SAME, {}, "The run failed: no route"),
     "all fail": (FAILED, FAILED, FAILED, {}, "Check mode failed: no space is left The run failed: no space is left"),
     "check mode foresees no change": (SAME, CHANGED, SAME, {}, "Check mode reported no change, the run a change."),
     "check mode foresees another change": (
