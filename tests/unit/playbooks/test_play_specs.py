@@ -37,6 +37,7 @@ _REQUIRED = {
     "guarded_hosts": "web",
     "guarded_playbook": "patch.yml",
     "describe_directory": "vms",
+    "acceptance_platform": "libvirt",
     "drift_report_hosts": "web",
     "network_hypervisors": "obsd",
     "lab_hypervisor": "obsd",
