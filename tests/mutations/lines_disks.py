@@ -88,8 +88,8 @@ MUTATIONS = (
     Mutation(
         "unused-disk-of-a-protected-vm",
         "_drivers/proxmox/checks.py",
-        'change.kind in ("disks.remove", "unused_disks")',
-        'change.kind == "disks.remove"',
+        '("disks.remove", "unused_disks", "cdroms.remove")',
+        '("disks.remove", "cdroms.remove")',
         _UNUSED,
     ),
     Mutation(
