@@ -285,6 +285,22 @@ def tasks_of(module):
     return [task for task in tasks if task["name"] not in without]
 
 
+@contextmanager
+def without_leases(platform):
+    """A context after which the network default has no lease of a guest: it is created again, as it was."""
+    try:
+        yield
+    finally:
+        if hasattr(platform, "virsh"):
+            platform.clean()
+            text = platform.virsh("net-dumpxml", "default", "--inactive")
+            for command in ("net-destroy", "net-undefine"):
+                platform.virsh(command, "default")
+            platform.virsh("net-define", "/dev/stdin", stdin=text)
+            for command in ("net-autostart", "net-start"):
+                platform.virsh(command, "default")
+
+
 #: Ports from which doubles forward nothing to a guest: those that VirtualBox's VMs get lead to the same server.
 _FORWARDS = ("iptables", "-t", "nat")
 _TO_SSH = ("OUTPUT", "-p", "tcp", "-d", "127.0.0.1", "--dport", "20000:29999", "-j", "REDIRECT", "--to-ports", "22")

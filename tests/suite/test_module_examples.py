@@ -15,7 +15,7 @@ from platforms.known import PLATFORMS
 from suite import front_door
 from suite.by_ansible import module_of
 from suite.media_server import vendor_of
-from suite.module_examples import EXAMPLES, guests_with_ssh, prepared, tasks_of
+from suite.module_examples import EXAMPLES, guests_with_ssh, prepared, tasks_of, without_leases
 from suite.ssh import Key
 
 pytestmark = pytest.mark.full
@@ -68,6 +68,7 @@ def test_examples_run_as_written(module, ground, shim, tmp_path, home, monkeypat
     elif platform.handles_files:
         variables["polyvirt_image_directory"] = str(platform.storage / "images")
     with ExitStack() as stack:
+        stack.enter_context(without_leases(platform))
         other = PLATFORMS[examples.beside]("") if examples.beside else None
         for one in (other.kept(), other.hurried()) if other else ():
             stack.enter_context(one)
