@@ -122,8 +122,8 @@ MUTATIONS = (
     Mutation(
         "name-of-another-vm-is-ignored",
         "_core::check_identity",
-        "vm.power != ABSENT",
-        "vm.power == ABSENT",
+        "vm.power == ABSENT or folded(vm.name) == folded(name)",
+        "vm.power != ABSENT or folded(vm.name) == folded(name)",
         [f"{_UNIT}/planner/test_plan.py"],
     ),
     Mutation(

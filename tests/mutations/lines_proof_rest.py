@@ -64,8 +64,8 @@ MUTATIONS = (
     Mutation(
         "raw-disk-grows-to-any-size",
         "_drivers/virsh/needed.py::largest",
-        "dirname(path) if path else self.driver.storage.folder",
-        '"/proc" if path else self.driver.storage.folder',
+        "dirname(path) if path else _1",
+        '"/proc" if path else _1',
         _of(_SIZES, "test_raw_disk_grows_at_most_to_the_largest_file"),
     ),
     Mutation(

@@ -257,7 +257,6 @@ class Policy:
     limits: Mapping = field(default_factory=dict)
     controller_time: Optional[int] = None
     adopt: bool = False
-    allow_rename: bool = False
     at_start: Mapping = field(default_factory=dict)
 
     @property
@@ -453,7 +452,8 @@ class Traits:
     ``leads_bus(slot)``: whether it is the first one of its bus, where the operating system usually is.
     ``drive_slot(vm, config)``: the slot of the optical drive that ``iso`` adds; None: a new VM gets no empty drive.
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
-    ``unique_names``: no two VMs can have the same name.
+    ``unique_names``: no two VMs can have the same name. ``renames``: whether the task permits to rename a VM
+    that its id selects; None: the platform cannot.
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
     ``copies_running``: the platform can make a full clone of a running VM. ``costs_may_recreate``: a cost of ``fields``
     that is a function may be DESTRUCTIVE.
@@ -477,6 +477,7 @@ class Traits:
     leads_bus: Callable[[str], bool] = lambda slot: False
     drive_slot: Callable[[Vm, Mapping], Optional[str]] = lambda vm, config: None
     folded: Callable[[str], str] = str
+    renames: Optional[bool] = None
     unique_names: bool = True
     name_fault: Callable[[str], Optional[str]] = lambda name: None
     id_fault: Optional[Callable[[str], Optional[str]]] = None

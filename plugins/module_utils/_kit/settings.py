@@ -11,7 +11,6 @@ beside rows for its attributes: ``disks`` beside ``disks.add`` and ``disks.size`
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable, Optional
@@ -111,7 +110,7 @@ def _values(kind, config):
         yield kind, (config.get(field) or {}).get(attribute)
 
 
-def check_directories(vm, disks, folder_of=os.path.dirname, identity=os.path.realpath):
+def check_directories(vm, disks, folder_of, identity):
     """Raise Refused for a ``directory`` of a disk that is in another one."""
     present = vm.config.get("disks") or {}
     for slot, disk in disks.items():
@@ -131,7 +130,7 @@ def _check_directory(about, disk, folder_of, identity, is_new, present):
     if is_new and present is not None:
         raise Refused(
             f"{about}.directory: the clone creates this disk in the same directory as its other disks.",
-            "Set storage_path for all disks of the clone, or omit directory.",
+            "Omit directory, or set the directory of all files of the clone.",
         )
     if present is not None and not (found and identity(folder_of(found)) == identity(directory)):
         raise Refused(

@@ -10,10 +10,10 @@ from ..model import ABSENT
 from .option_errors import did_you_mean
 
 
-def check_identity(vm, vm_id, name, traits, known=(), allow_rename=False):
+def check_identity(vm, vm_id, name, traits, known=(), may_rename=False):
     """Raise Refused if id and name belong to different VMs; ``known`` are the names of all VMs.
 
-    ``allow_rename``: the VM with the ID may get the name, if no VM has it.
+    ``may_rename``: the VM with the ID may get the name, if no VM has it.
     """
     if not (vm_id and name):
         return
@@ -25,16 +25,13 @@ def check_identity(vm, vm_id, name, traits, known=(), allow_rename=False):
         )
     if vm.power == ABSENT or folded(vm.name) == folded(name):
         return
-    if "name" not in traits.fields:
+    if traits.renames is None:
         raise Refused(
             f"{name}: the VM with ID {vm_id} is named '{vm.name}'; VMs are not renamed.",
             "Correct the name or the ID.",
         )
-    if not allow_rename:
-        raise Refused(
-            f"{name}: the VM with ID {vm_id} is named '{vm.name}'.",
-            "Correct the name or the ID, or set allow_rename: true to rename the VM.",
-        )
+    if not may_rename:
+        raise Refused(f"{name}: the VM with ID {vm_id} is named '{vm.name}'.", traits.instead["name"])
     if folded(name) in map(folded, known):
         raise Refused(
             f"{name}: the VM with ID {vm_id} is named '{vm.name}', and another VM has the name {name}.",

@@ -33,7 +33,6 @@ from .plan_create import (
     check_adopted,
     check_creatable,
     check_name,
-    check_new_name,
     check_source,
     config_of_clone,
     config_to_recreate,
@@ -93,8 +92,8 @@ def plan(vm, request, traits, known=(), source=None):
 def _plan(task):
     # Where several VMs may have one name, the others do not matter to the deletion of the one with the ID.
     others = () if task.request.state == "absent" and not task.traits.unique_names else task.known
-    allow_rename = task.policy.allow_rename and task.request.snapshot is None and task.request.state != "absent"
-    check_identity(task.vm, task.request.id, task.request.name, task.traits, others, allow_rename)
+    may_rename = task.traits.renames and task.request.snapshot is None and task.request.state != "absent"
+    check_identity(task.vm, task.request.id, task.request.name, task.traits, others, may_rename)
     _check_reachable(task)
     if task.request.snapshot is None and must_be_kept(task.vm, task.policy):
         return Plan(task.vm, task.vm)
@@ -108,7 +107,6 @@ def _plan(task):
         if task.request.state != "absent":
             check_name(task.vm, task.request, task.traits)
         return _planned(task, _create_steps(_normalized(task, _vm_to_create(task))))
-    check_new_name(task.vm, task.request, task.traits)
     return _plan_existing(_normalized(task, task.vm))
 
 

@@ -135,16 +135,11 @@ def _check_name(name, traits, what):
         raise Refused(f"{name}: no VM can {what} this name: {fault}.", "Choose another name.")
 
 
-def check_new_name(vm, request, traits):
-    """Raise Refused if an existing VM cannot be renamed as requested."""
-    if renaming(vm, request, traits):
-        _check_name(request.name, traits, "have")
-
-
 def renaming(vm, request, traits):
     """Return the change of the name of a VM that its ID selects, if the task permits that (``check_identity``)."""
-    if not (request.policy.allow_rename and request.id and request.name) or request.name == vm.name:
+    if not (traits.renames and request.id and request.name) or request.name == vm.name:
         return []
+    _check_name(request.name, traits, "have")
     return [Change("name", vm.name, request.name, cost=traits.fields["name"].cost)]
 
 

@@ -71,6 +71,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         self.password, self.has_documents = self.cloud_init.get("password"), has_documents(self.cloud_init)
         self.call_timeout = call_timeout(options.get("call_timeout"))
         self.deletes_unused = options.get("unused_disks") in DELETE_UNUSED
+        self._renames = bool(options.get("allow_rename"))
         self.keeps_failures = options.get("on_failure") == "keep"
         #: Seconds for a guest to shut down, as set by the task; None if not set.
         self.stop_timeout = options.get("stop_timeout")
@@ -115,7 +116,9 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         return ProxmoxClaims(self)
 
     def traits(self):
-        return proxmox_traits(self._version or "", Known(self._bridge, self._keeps_capitals, self.storage_of_disks))
+        return proxmox_traits(
+            self._version or "", Known(self._bridge, self._keeps_capitals, self.storage_of_disks, self._renames)
+        )
 
     @cached_property
     def _keeps_capitals(self):

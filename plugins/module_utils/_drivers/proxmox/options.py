@@ -26,6 +26,7 @@ PROXMOX = Platform(
         "cloud_init",
         "clone",
         "unused_disks",
+        "allow_rename",
     ),
     canonical_id=decimal_id,
     lacks={
@@ -62,7 +63,7 @@ VM = {
     # A volume of a storage is allowed, not only an absolute path.
     "disks": with_suboption(options.VM["disks"], "source", absolute=False),
     "iso": replace(options.VM["iso"], absolute=False),
-    "allow_rename": Consent(),
+    "allow_rename": Consent(role="connection"),
     "unused_disks": Option(choices=("keep", "delete_owned", "delete_all")),
     "cdroms": with_suboption(options.VM["cdroms"], "source", absolute=False),
     "node": Option(),

@@ -60,12 +60,13 @@ class Known:
     """What requested settings are normalized with, beside the VM.
 
     The default bridge of NICs; whether tags can contain capital letters, else they are stored in lower case; and the
-    option ``storage`` of the task.
+    option ``storage`` of the task; and whether a VM may be renamed.
     """
 
     bridge: str = "vmbr0"
     keeps_capitals: bool = False
     storage: Optional[str] = None
+    renames: bool = False
 
 
 def proxmox_traits(version="", known=Known()):
@@ -82,6 +83,7 @@ def proxmox_traits(version="", known=Known()):
         },
         instead={
             **PROXMOX.lacks,
+            "name": "Correct the name or the ID, or set allow_rename: true to rename the VM.",
             UNKNOWN: "Start its node again, or recover the VM on another node: see pvecm status.",
             "snapshot.content": PROXMOX.lacks["compare.content"],
         },
@@ -93,6 +95,7 @@ def proxmox_traits(version="", known=Known()):
         taken_as=taken_as,
         id_fault=id_fault,
         unique_names=False,
+        renames=known.renames,
         copies_running=True,
         cloned_with=frozenset({"node", "pool"}),
         source_near=frozenset({"node"}),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ntpath
+import os
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
@@ -17,6 +18,7 @@ def _vm(**disks):
     return Vm("web", id="1", power=STOPPED, config={"disks": disks})
 
 
+POSIX = os.path.dirname, os.path.realpath
 PRESENT = _vm(vda={"source": "/data/web-vda.qcow2"}, vdb={"size": None})
 CLONE = Vm.absent("web").having(config={"disks": {"vda": {"size": 1}}})
 
@@ -39,7 +41,7 @@ CLONE = Vm.absent("web").having(config={"disks": {"vda": {"size": 1}}})
 )
 def test_directory_is_rejected(vm, slot, disk, text):
     with pytest.raises(Refused, match=text) as caught:
-        check_directories(vm, {slot: disk})
+        check_directories(vm, {slot: disk}, *POSIX)
     assert caught.value.remedy
 
 
@@ -48,8 +50,10 @@ def test_directory_of_new_and_of_present_disks(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     found = _vm(vda={"source": f"{tmp_path}/real/web-vda.qcow2"})
     for spelling in ("real", "real/", "link", "real/../real"):
-        check_directories(found, {"vda": {"directory": f"{tmp_path}/{spelling}"}, "vdb": None, "vdc": {"size": 1}})
-    check_directories(found, {"vdb": {"directory": "/not/compared"}})
-    check_directories(CLONE, {"vdb": {"directory": "/data"}})
+        check_directories(
+            found, {"vda": {"directory": f"{tmp_path}/{spelling}"}, "vdb": None, "vdc": {"size": 1}}, *POSIX
+        )
+    check_directories(found, {"vdc": {"directory": "/not/compared"}}, *POSIX)
+    check_directories(CLONE, {"vdb": {"directory": "/data"}}, *POSIX)
     windows = _vm(**{"SCSI 0:0": {"source": "C:\\VMs\\web.vhdx"}})
     check_directories(windows, {"SCSI 0:0": {"directory": "c:\\vms"}}, ntpath.dirname, str.lower)

@@ -64,7 +64,7 @@ def _normalized(vm, disks, known):
         # VirtualBox rejects an image that it knows by another path, such as one without symbolic links.
         found = known.media.get(os.path.realpath(plain["source"])) if plain and plain.get("source") else None
         by_slot[slot] = {**plain, "source": found} if found else plain
-    check_directories(vm, by_slot)
+    check_directories(vm, by_slot, os.path.dirname, os.path.realpath)
     return by_slot
 
 

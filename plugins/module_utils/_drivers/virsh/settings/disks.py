@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import xml.etree.ElementTree as ET
 from shlex import quote
@@ -51,7 +52,7 @@ def normalize_slots(vm, disks):
         if target in normalized:
             raise Refused(f"{vm.name}: disks: {slot} and {target} are the same slot.", "Keep only one of them.")
         normalized[target] = _in_sectors(normalized_entry)
-    check_directories(vm, normalized)
+    check_directories(vm, normalized, os.path.dirname, os.path.realpath)
     return normalized
 
 
