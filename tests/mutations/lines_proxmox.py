@@ -271,4 +271,25 @@ MUTATIONS = (
         "pass",
         [f"{_UNIT}/test_guest.py::test_address_that_the_task_itself_has_set_is_found"],
     ),
+    Mutation(
+        "role-that-does-not-propagate-sees-all",
+        "_drivers/proxmox/privileges.py",
+        'bool(self.granted.get("/vms" if "/vms" in self.granted else "/", {}).get(AUDIT))',
+        "self.sees_vms",
+        [f"{_UNIT}/test_states.py::test_vm_is_not_created_where_one_of_its_name_may_be_hidden"],
+    ),
+    Mutation(
+        "clone-of-a-hidden-name",
+        "_drivers/proxmox/clone.py",
+        "privileges.check_name(label)",
+        "pass",
+        [f"{_UNIT}/test_states.py::test_vm_is_not_created_where_one_of_its_name_may_be_hidden"],
+    ),
+    Mutation(
+        "any-pool-proves-that-a-name-is-free",
+        "_drivers/proxmox/privileges.py",
+        'self._pool and permissions.has(f"/pool/{self._pool}", AUDIT)',
+        "True",
+        [f"{_UNIT}/test_states.py::test_name_of_a_new_vm_in_a_pool_is_that_of_the_pool"],
+    ),
 )

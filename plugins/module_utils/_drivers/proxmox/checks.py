@@ -123,6 +123,7 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     check_formats(driver, label, node, config.get("disks") or {})
     check_devices(driver, label, node, config.get("devices") or {})
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
+    privileges.check_name(label)
     privileges.check(label, "VM.Allocate")
     options = options_of_new(driver, storage, config, creation)
     check_options(driver, label, privileges, node, {"name": label, **options})

@@ -72,6 +72,7 @@ def check_copy(driver, label, arguments, vm_options, node):
     permissions = driver.permissions
     privileges = NewVmPrivileges(driver, arguments["config"], arguments.get("id"))
     permissions.check(label, f"/vms/{source.id}", "VM.Clone")
+    privileges.check_name(label)
     privileges.check(label, "VM.Allocate")
     privileges.check(label, "VM.Config.Options")
     for nic in nics_of(vm_options.stored).values():

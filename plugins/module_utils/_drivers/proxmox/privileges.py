@@ -80,6 +80,11 @@ class Permissions:
         """Whether the account has the privilege to see VMs, on any path."""
         return any(AUDIT in held and _applies_to_vms(path, held[AUDIT]) for path, held in self.granted.items())
 
+    @property
+    def sees_all_vms(self):
+        """Whether the account sees each VM, unless its path has the role NoAccess."""
+        return bool(self.granted.get("/vms" if "/vms" in self.granted else "/", {}).get(AUDIT))
+
     def has(self, path, privilege, is_visible=True):
         """Whether the account has a privilege on ``path``.
 
@@ -151,6 +156,21 @@ class NewVmPrivileges:
 
     def __init__(self, driver, config, vmid=None):
         self._driver, self._vmid, self._pool = driver, vmid, config.get("pool")
+
+    def check_name(self, label):
+        """Raise Refused if another VM may have the name, which the account does not see. An id is known to be free.
+
+        Who names a pool means the VM of this name in the pool.
+        """
+        permissions = self._driver.permissions
+        if self._vmid or permissions.sees_all_vms or (self._pool and permissions.has(f"/pool/{self._pool}", AUDIT)):
+            return
+        raise Refused(
+            f"{label}: {self._driver.tool.api.who} does not see all VMs, so a VM of this name may exist: it lacks the"
+            f" privilege {AUDIT} on /vms.",
+            f"Set the id of the new VM, or a pool on which it has {AUDIT}, or give it a role: pveum acl modify /vms; a"
+            " token with privilege separation needs its own role.",
+        )
 
     def check(self, label, *privileges):
         permissions = self._driver.permissions

@@ -48,6 +48,32 @@ def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
     assert not do(world, api=api, name="web9", state="absent").failed
 
 
+@pytest.mark.parametrize("source", [{"disks": [DISK]}, {"clone": {"source": "web2"}}], ids=["disk", "clone"])
+def test_vm_is_not_created_where_one_of_its_name_may_be_hidden(world, source):
+    """An account may create VMs with any id, and see only some of them."""
+    api = _token_without_role(world)
+    world.access.roles["Maker"] = world.access.roles["Administrator"] - {"VM.Audit"}
+    for path in ("/vms", "/storage", "/sdn", "/nodes"):
+        world.access.allow(path, "ci@pve!t", "Maker")
+    for path in ("/vms/101", "/vms/4711"):
+        world.access.allow(path, "ci@pve!t", "Administrator")
+    new = {"node": "pve2", **source}
+    rejected(world, "web1: ci@pve!t does not see all VMs", "VM.Audit on /vms", "id", api=api, name="web1", **new)
+    rejected(world, "VM 100 exists, but", api=api, name="web1", id="100", **new)
+    assert do(world, api=api, name="web3", id="4711", **new).changed
+    world.access.allow("/vms", "ci@pve!t", "Administrator")
+    assert do(world, api=api, name="web4", **new).changed
+
+
+def test_name_of_a_new_vm_in_a_pool_is_that_of_the_pool(world):
+    api = _token_without_role(world)
+    for path in ("/pool/prod", "/storage", "/sdn", "/nodes"):
+        world.access.allow(path, "ci@pve!t", "Administrator")
+    rejected(world, "does not see all VMs", api=api, name="web1", node="pve1", disks=[DISK])
+    assert do(world, api=api, name="web1", node="pve1", pool="prod", disks=[DISK]).changed
+    assert not do(world, api=api, name="web1", node="pve1", pool="prod", disks=[DISK]).changed
+
+
 def _hidden(world, path):
     """An administrator without any privilege on ``path``."""
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
