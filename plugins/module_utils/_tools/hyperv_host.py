@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .._core.model import STOPPED, SUSPENDED
 from .._ports.windows_request import Ref, call, pick, properties, repeated
-from .hyperv import hyperv, state_of
+from .hyperv import hyperv
 from .windows_files import file_command, files_test, folder_call
 
 #: {name of a feature: whether Hyper-V runs only after a restart with it}
@@ -24,6 +23,8 @@ SERVER_TOOLS = {"Hyper-V-Tools": False}
 CLIENT_TOOLS = {"Microsoft-Hyper-V-Management-Clients": False}
 #: Seconds until the NIC of the host for a new switch appears.
 _NIC_SECONDS = 15
+#: States of VMs that have no connection.
+_WITHOUT_POWER = ("Off", "Saved", "FastSaved")
 
 _SWITCH = properties("Id", "Name", "SwitchType", "AllowManagementOS", "NetAdapterInterfaceDescriptions")
 _CPU = properties("VirtualizationFirmwareEnabled")
@@ -72,7 +73,7 @@ class HostState:
         return sorted(
             vm["Name"]
             for vm in self.vms
-            if state_of(vm["State"]).power not in (STOPPED, SUSPENDED)
+            if vm["State"] not in _WITHOUT_POWER
             and any((nic.get("SwitchId") or "").lower() == switch["Id"].lower() for nic in vm["NetworkAdapters"] or ())
         )
 

@@ -10,10 +10,10 @@ from ..model import ABSENT
 from .option_errors import did_you_mean
 
 
-def check_identity(vm, vm_id, name, traits, known=(), may_rename=False):
+def check_identity(vm, vm_id, name, traits, known=(), request=None):
     """Raise Refused if id and name belong to different VMs; ``known`` are the names of all VMs.
 
-    ``may_rename``: the VM with the ID may get the name, if no VM has it.
+    If a ``request`` permits it, and no VM has the name, the VM with the ID gets it.
     """
     if not (vm_id and name):
         return
@@ -30,7 +30,7 @@ def check_identity(vm, vm_id, name, traits, known=(), may_rename=False):
             f"{name}: the VM with ID {vm_id} is named '{vm.name}'; VMs are not renamed.",
             "Correct the name or the ID.",
         )
-    if not may_rename:
+    if not traits.renames or request is None or request.snapshot is not None or request.state == "absent":
         raise Refused(f"{name}: the VM with ID {vm_id} is named '{vm.name}'.", traits.instead["name"])
     if folded(name) in map(folded, known):
         raise Refused(

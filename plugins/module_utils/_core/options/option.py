@@ -195,11 +195,7 @@ DISK = {
     "serial": Option(normalize=serial_number),
     "state": Option(choices=("present", "absent"), default="present"),
 }
-CDROM = {
-    "slot": Filled(required=True),
-    "source": Option("path", absolute=True),
-    "state": DISK["state"],
-}
+CDROM = {"slot": Filled(required=True), "source": Option("path", absolute=True), "state": DISK["state"]}
 #: Of the switch port of a NIC.
 GUARDS = ("dhcp_guard", "router_guard", "mac_spoofing")
 NO_GUARDS = tuple(f"networks.{name}" for name in GUARDS)
@@ -325,8 +321,7 @@ VM = {
     "iso": Option("path", absolute=True),
     "memory": Memory(),
     "tags": Texts(ordered=False, normalize=one_line_each),
-    "fleet": Option(normalize=one_line),
-    "owner": Option(normalize=one_line),
+    **dict.fromkeys(("fleet", "owner"), Option(normalize=one_line)),
     "expires": Option(normalize=expiry),
     "native": Option("dict"),
     "display": Option("dict", options=DISPLAY),
@@ -385,8 +380,8 @@ SNAPSHOT = {
     **CALL_TIMEOUT,
 }
 
-_FLAGS = {"content": Option("bool", default=False), "text": Option("bool", default=False)}
-COMPARE = {"from": Option(required=True), "to": Option(), **_FLAGS}
+_FLAG = Option("bool", default=False)
+COMPARE = {"from": Option(required=True), "to": Option(), "content": _FLAG, "text": _FLAG}
 SNAPSHOT_INFO = {"compare": Option("dict", options=COMPARE, role=POLICY)}
 
 #: Kinds of answer files; "manual" for an installation by the user.
@@ -399,16 +394,14 @@ INSTALL_WAIT = {
     "timeout": Seconds(default=7200),
 }
 
+_RESULT = {"host": Option(), "task": Option(), "result": Option("raw", required=True)}
 REPORT = {
-    "results": Entries(
-        role=POLICY, required=True, options={"host": Option(), "task": Option(), "result": Option("raw", required=True)}
-    ),
+    "results": Entries(role=POLICY, required=True, options=_RESULT),
     "folder": Option("path", role=POLICY, required=True),
     "formats": Texts(role=POLICY, choices=("html", "json", "junit", "openmetrics"), default=["html", "json"]),
     "title": Policy(default="Virtual machines"),
-    "playbook": Policy(),
+    **dict.fromkeys(("playbook", "time"), Policy()),
     "check": Policy("bool"),
-    "time": Policy(),
 }
 
 DESCRIBE_VMS = {

@@ -92,8 +92,7 @@ def plan(vm, request, traits, known=(), source=None):
 def _plan(task):
     # Where several VMs may have one name, the others do not matter to the deletion of the one with the ID.
     others = () if task.request.state == "absent" and not task.traits.unique_names else task.known
-    may_rename = task.traits.renames and task.request.snapshot is None and task.request.state != "absent"
-    check_identity(task.vm, task.request.id, task.request.name, task.traits, others, may_rename)
+    check_identity(task.vm, task.request.id, task.request.name, task.traits, others, task.request)
     _check_reachable(task)
     if task.request.snapshot is None and must_be_kept(task.vm, task.policy):
         return Plan(task.vm, task.vm)
