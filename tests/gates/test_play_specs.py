@@ -41,7 +41,7 @@ def test_playbook_has_a_valid_specification(playbook, schema):
     ((name, spec),) = found["argument_specs"].items()
     assert name == playbook.rpartition("/")[2]
     options = spec["options"]
-    given = {key: "web1" for key, option in options.items() if option.get("required")}
+    given = {key: (option.get("choices") or ["web1"])[0] for key, option in options.items() if option.get("required")}
     assert ArgumentSpecValidator(options).validate(given).error_messages == []
     assert all(ArgumentSpecValidator(options).validate({}).error_messages for _one in given)
 

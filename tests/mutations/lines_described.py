@@ -51,6 +51,6 @@ MUTATIONS = (
     Mutation("trunk-needs-no-privilege", _PVE, "for text in trunk:\n    ...", "pass", _PVE_PRIVILEGE),
     Mutation("vms-of-a-switch-are-cut", _SWITCHES, "self.takes_vms_off() and not self._may_interrupt", "False", _CUT),
     Mutation("private-switch-asks-for-nothing", _SWITCHES, 'self._found["SwitchType"] != "Private"', "True", _KEPT),
-    Mutation("paused-vms-are-cut", _HOST, "(STOPPED, SUSPENDED)", '(STOPPED, SUSPENDED, "paused")', _CUT),
+    Mutation("paused-vms-are-cut", _HOST, '("Off", "Saved", "FastSaved")', '("Off", "Saved", "Paused")', _CUT),
     Mutation("word-of-yaml-is-not-quoted", _WRITTEN, "value.lower() not in _WORDS", "True", _YAML),
 )  # fmt: skip

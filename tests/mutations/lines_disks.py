@@ -106,12 +106,12 @@ MUTATIONS = (
         "update.storage",
         _STATES,
     ),
-    Mutation("renamed-without-permission", "_core/options/identity.py", "not may_rename", "False", _RENAMING),
+    Mutation("renamed-without-permission", "_core/options/identity.py", "not traits.renames", "False", _RENAMING),
     Mutation(
         "vm-of-another-name-is-deleted",
-        "_core/planner/plan.py",
-        'task.traits.renames and task.request.snapshot is None and task.request.state != "absent"',
-        "task.traits.renames",
+        "_core/options/identity.py",
+        'request.state == "absent"',
+        "False",
         _RENAMING,
     ),
 )
