@@ -41,7 +41,7 @@ def guides(checkout):
 def titles(checkout):
     """Return {name of a guide: its title}."""
     texts = {name: (checkout / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in guides(checkout)}
-    return {name: re.search("^# (.*)", text, re.MULTILINE)[1] for name, text in texts.items()}
+    return {name: (re.search("^# (.*)", text, re.MULTILINE) or [None, name])[1] for name, text in texts.items()}
 
 
 def guide_lines(checkout, name):

@@ -106,7 +106,8 @@ def test_result_and_connection_are_returned(run):
 def test_failed_task_has_the_message_of_its_module_or_connection(run):
     problems = {name: run[0][name]["problem"] for name in ("broken", "far", "slow")}
     assert problems["broken"] == "it broke"
-    assert "port 1: Connection refused" in problems["far"]
+    # ssh may end before or after Ansible has sent it something.
+    assert "port 1: Connection refused" in problems["far"] or "Broken pipe" in problems["far"]
     # The second is the text of ansible-core 2.16.
     assert problems["slow"] == "No answer within 2 s." or "in the expected time frame (2)" in problems["slow"]
 

@@ -22,8 +22,8 @@ def test_documented_short_names_of_os_types_are_supported():
     assert named - {"l26", "win11"} == set(OS_TYPES) - {"other"}
 
 
-def test_module_has_at_most_ten_own_options():
-    assert len(set(VM) - set(CONNECTION) - set(shared.VM)) <= 10
+def test_module_has_at_most_twelve_own_options():
+    assert len(set(VM) - set(CONNECTION) - set(shared.VM)) <= 12
 
 
 def test_vmid_is_an_alias_of_id_and_may_be_a_number():

@@ -89,7 +89,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port devices.type devices.id
     lllpn disks.size
-    xxxxx disks.bus disks.format disks.source
+    xxxxx disks.bus disks.directory disks.format disks.source
 """, (
     ("nnnnn", "devices.add", None, {}, "pci 0000:01:00.0"),
     ("nnnnn", "devices.remove", {}, None, "pci 0000:01:00.0"),
@@ -139,7 +139,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     ppppp cpus memory firmware tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
     ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only
-    xxxxx disks.format disks.source
+    xxxxx disks.directory disks.format disks.source
 """, (
     ("lllll", "autostart", False, True, None),
     ("lpplp", "autostart", True, False, None),
@@ -159,7 +159,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
 ))  # fmt: skip
 PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllll pool
-    lllpl description tags fleet owner expires autostart protection node
+    lllpl name description tags fleet owner expires autostart protection node
     lllpl networks.type networks.source networks.vlan networks.trunk snapshot.restore
     lllpl cloud_init.user cloud_init.ssh_authorized_keys cloud_init.ip_config
     lllpl cloud_init.nameservers cloud_init.search_domains

@@ -96,7 +96,7 @@ _OTHERS = {
     "tpm": "it is a whole device: test_native_adds_no_device_of_an_option",
     "nvram_format": "its path is in test_formats_of_the_nvram",
     **dict.fromkeys(IN_MARK, "it is in the metadata"),
-    **dict.fromkeys(("disks.remove", "disks.size", "disks.format", "disks.bus"), "as disks.source, or not in it"),
+    **dict.fromkeys(("disks.remove", "disks.size", "disks.format", "disks.bus", "disks.directory"), "as disks.source, or not in it"),
     "cdroms.remove": "as cdroms.add",
     **dict.fromkeys(("networks.remove", "networks.address"), "as networks.add, or in another definition"),
     **dict.fromkeys(("shared_folders.remove", "shared_folders.read_only", "shared_folders.guest_path"), "as add"),
