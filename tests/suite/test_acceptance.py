@@ -49,10 +49,11 @@ class Trial:
         around = self.shim.environment(programs=self.platform.programs)
         with self._prepared(variables) as words:
             process = start_ansible(self.folder, "ansible-playbook", words, around, cwd=self.folder)
-            for line in process.stdout:
-                if f"TASK [{at}]" in line:
-                    action(process)
-            return process.wait()
+            with process:
+                for line in process.stdout:
+                    if f"TASK [{at}]" in line:
+                        action(process)
+        return process.returncode
 
     def rows(self):
         return {row["step"]: row for row in self.report()["rows"]}
