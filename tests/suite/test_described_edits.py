@@ -168,7 +168,7 @@ def test_hotplug_is_described_by_native_alone():
     vm = described(_on_proxmox({**FORTY, "ide0": _ADDED["ide0"]}))
     assert vm["task"]["native"]["hotplug"] == "network,disk"
     assert "hotplug" not in paths(vm)
-    assert "native.ide2" in paths(vm)
+    assert [drive["slot"] for drive in vm["task"]["cdroms"]] == ["ide0", "ide2"]
 
 
 # vmd ------------------------------------------------------------------------------------------------------------------

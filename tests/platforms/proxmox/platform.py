@@ -54,6 +54,8 @@ class Platform(Client, Adapter):
     unusable: ClassVar = frozenset({"secure_boot", "template"})
     slots = ("scsi0", "scsi1")
     drives = ("ide2", "sata3")
+    # BIOS has no EFI disk, and a TPM has a volume.
+    changing_with: ClassVar = {"firmware": ("efi_storage",), "tpm": ("tpm_storage",)}
     nic: ClassVar = {"type": "bridged"}
     cloneable_nic: ClassVar = {"type": "bridged"}
     handles_files = False
