@@ -94,7 +94,6 @@ def steps_without(traits):
     return {step for steps, is_lacking in lacking.items() if is_lacking for step in steps}
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("platform_name", [*FULL, *_OTHERS], indirect=True, scope="session")
 def test_platform_that_works_has_no_failed_step(platform, trial):
     platform.bring({OTHER: STOPPED})
