@@ -16,7 +16,7 @@ from ..model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, UNKNOWN, Change
 from ..options.option import PLACE
 from ..record.leases import CREATED
 from ..units import human_size, is_size
-from .drives import in_order, normalize_drives, said_twice
+from .drives import in_order, normalize_drives, redundant_path
 
 #: Prefix of the cloud-init options; error messages do not show their values.
 _CLOUD_INIT = "cloud_init."
@@ -267,7 +267,7 @@ def pending(vm):
             ]
         else:
             paths.append(name)
-    return [path for path in paths if path != said_twice(vm.active, vm.config)]
+    return [path for path in paths if path != redundant_path(vm.active, vm.config)]
 
 
 def check_known(vm, options, traits):

@@ -101,20 +101,20 @@ def with_new_drives(vm, config, request, traits):
     return {name: value for name, value in config.items() if name != ISO or CDROMS not in request.config}
 
 
-def drives_alone(vm, config, request, traits):
+def without_iso(vm, config, request, traits):
     """Return the settings that a clone gets from the VM before it: each drive is in ``cdroms``, where that exists."""
     config = with_new_drives(vm, config, request, traits)
     return {name: value for name, value in config.items() if name != ISO or CDROMS not in config}
 
 
-def slot_of_new(vm, config, changes, traits):
+def slot_of_added_drive(vm, config, changes, traits):
     """Return {} or {"drive_slot": the slot at which a change of ``iso`` adds a drive}."""
     is_added = any(change.field == ISO for change in changes) and not vm.config.get(CDROMS)
     slot = traits.drive_slot(vm, config) if is_added and vm.power != ABSENT else None
     return {"drive_slot": slot} if slot else {}
 
 
-def in_agreement(config, before, changes, slot=None):
+def with_equal_media(config, before, changes, slot=None):
     """Return ``config``, to which ``changes`` were applied, so that ``iso`` and ``cdroms`` mean the same.
 
     ``slot`` is that of a drive that ``iso`` adds.
@@ -134,12 +134,12 @@ def with_iso(config):
     return {**config, ISO: iso_of(config[CDROMS])} if CDROMS in config else config
 
 
-def with_both(fields, config):
+def with_linked_fields(fields, config):
     """Return names of settings; on a platform with ``cdroms``, one of the two changes the other."""
     return fields | MEDIA if CDROMS in config and fields & MEDIA else fields
 
 
-def said_twice(before, after):
+def redundant_path(before, after):
     """Return the path that is left out of what differs between two configurations: ``iso``, or that of its drive.
 
     Without a drive before, and as long as the same drive is the first one, it is ``iso``.

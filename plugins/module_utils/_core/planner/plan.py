@@ -27,7 +27,7 @@ from ..options.identity import check_identity, known_names
 from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
-from .drives import drives_alone, slot_of_new
+from .drives import slot_of_added_drive, without_iso
 from .plan_create import (
     as_choice,
     check_adopted,
@@ -340,7 +340,7 @@ def _configure(task, changes):
     also = tuple(task.traits.side_effects("configure", task.vm, changes))
     # The VM was not created from its image if what the image stands for is another one before its first start.
     is_other = bool(image_of(task.vm)) and any(change.field in task.traits.instead_of_image for change in changes)
-    slot = slot_of_new(task.vm, changed_config(task.vm.config, changes), changes, task.traits)
+    slot = slot_of_added_drive(task.vm, changed_config(task.vm.config, changes), changes, task.traits)
     arguments = {**({"forgets_image": True} if is_other else {}), **slot}
     return Step("configure", changes=tuple(changes), cost=cost, also=also, arguments=arguments)
 
@@ -397,7 +397,7 @@ def _recreate_steps(task, changes):
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_recreate(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
     create = create_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
-    wanted = drives_alone(vm, overlay(known_settings(config), request.config, task.traits), request, task.traits)
+    wanted = without_iso(vm, overlay(known_settings(config), request.config, task.traits), request, task.traits)
     end = ENDS_IN[request.state] or vm.power
     # If the image cannot be downloaded, the VM must still be there.
     before = [*fetch_steps(request), *_power_steps(task, off)]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ..model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
 from ..record.leases import NEVER_EXPIRES, leased
 from ..record.mark import inputs_of_image
-from .drives import in_agreement, with_both, with_iso
+from .drives import with_equal_media, with_iso, with_linked_fields
 
 
 def simulate(vm, steps):
@@ -53,7 +53,7 @@ def _configure(vm, step):
     name = next((change.new for change in step.changes if change.field == "name"), vm.name)
     vm, step = vm.having(name=name), replace(step, changes=[one for one in step.changes if one.field != "name"])
     slot = step.arguments.get("drive_slot")
-    config = in_agreement(changed_config(vm.config, step.changes), vm.config, step.changes, slot)
+    config = with_equal_media(changed_config(vm.config, step.changes), vm.config, step.changes, slot)
     if step.arguments.get("forgets_image"):
         vm = vm.having(mark={**vm.mark, "inputs": {}})
     if vm.power not in ON:
@@ -61,11 +61,11 @@ def _configure(vm, step):
     live = [change for change in step.changes if change.cost == LIVE]
     # If the platform does not report the running settings, assume the settings that were stored until now.
     fields = {change.field for change in step.changes}
-    before = {field: vm.config.get(field) for field in with_both(fields, vm.config)}
+    before = {field: vm.config.get(field) for field in with_linked_fields(fields, vm.config)}
     running = {**before, **(vm.active or EMPTY)}
     # For settings that were not set until now, the platform has chosen a value.
     chosen = {name: value for name, value in vm.effective.items() if name in before and running[name] is None}
-    active = in_agreement(changed_config({**running, **chosen}, live), running, live, slot)
+    active = with_equal_media(changed_config({**running, **chosen}, live), running, live, slot)
     return vm.having(config=config, active=active)
 
 

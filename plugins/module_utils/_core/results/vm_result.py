@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ..model import ABSENT, COLLECTIONS, Secret
 from ..options.option import TOGETHER, VM
 from ..planner.differences import pending
-from ..planner.drives import in_order, said_twice, with_both
+from ..planner.drives import in_order, redundant_path, with_linked_fields
 from ..record.leases import CREATED, Expiry, created_at, is_expired, iso
 from ..record.mark import image_of, name_of_image, recorded_inputs
 from ..units import MIB, human_size, is_size
@@ -167,7 +167,7 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, dig
 
 def not_in_force(vm, request):
     """Return the warning about options of the task that take effect at the next start, or None."""
-    waiting = [path for path in pending(vm) if path.split(".")[0] in with_both(set(request.config), vm.config)]
+    waiting = [path for path in pending(vm) if path.split(".")[0] in with_linked_fields(set(request.config), vm.config)]
     if not waiting:
         return None
     remedy = "" if request.policy.allow_restart else " (set allow_restart: true to apply now)"
@@ -269,7 +269,7 @@ def difference(plan):
         before["name"], after["name"] = plan.before.name, plan.after.name
     if plan.after.restored:
         after["restored"] = plan.after.restored
-    again = said_twice(plan.before.config, plan.after.config)
+    again = redundant_path(plan.before.config, plan.after.config)
     keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
     keys = [key for key in keys if key != again and not key.startswith(f"{again}.")]
     return {
