@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from collection_path import CHECKOUT
 from install.newcomer import Newcomer, blocks, typed
 from platforms.hyperv.double.host import HyperV
-from platforms.known import PLATFORMS
+from platforms.vagrant.double_project import Vagrant
+from platforms.virtualbox.platform import Double
 from platforms.vmm.double_host import OpenBSD
 from platforms.windows.machine import Machine
 from platforms.windows.winrm_server import WinRMServer, through
@@ -179,31 +181,37 @@ def _ssh_server(port, address="", runs=lambda: True):
     thread.join()
 
 
-@contextmanager
-def _double(newcomer, name):
-    """The platform's double; its programs come before those of the system."""
-    platform = PLATFORMS[name](prefix="pvc-")
-    with platform.kept():
-        _given(newcomer, "localhost")
-        yield platform, {"PATH": f"{platform.programs}:{newcomer.environment['PATH']}"}
-
-
 def test_virtualbox(newcomer):
+    """The double's programs come before those of the system."""
     newcomer.publish(GUEST)
-    with _double(newcomer, "virtualbox_double") as (platform, around):
+    platform = Double(prefix="web")
+    _given(newcomer, "localhost")
 
-        def runs():
-            found = platform.truth(["web1"])["web1"]
-            return bool(found) and found["power"] == RUNNING
+    def runs():
+        found = platform.truth(["web1"])["web1"]
+        return bool(found) and found["power"] == RUNNING
 
-        with _ssh_server(2222, "127.0.0.1", runs):
-            _follow(newcomer, "VirtualBox", around)
+    with platform.kept(), _ssh_server(2222, "127.0.0.1", runs):
+        _follow(newcomer, "VirtualBox", {"PATH": f"{platform.programs}:{newcomer.environment['PATH']}"})
+        assert platform.truth(["web1"]) == {"web1": None}
 
 
-def test_vagrant(newcomer):
-    with _double(newcomer, "vagrant") as (platform, around), _ssh_server(2222, "127.0.0.1"):
-        platform.offer("debian-13")
-        _follow(newcomer, "Vagrant", around)
+def _answer_as(guests):
+    """Let the world itself have the addresses of these guests of a double."""
+    subprocess.run(["ip", "address", "add", guests, "dev", "lo"], check=True)
+
+
+def test_vagrant(newcomer, tmp_path):
+    """Vagrant is installed as the page says; its double with VMs of libvirt comes before it."""
+    box = {"name": "cloud-image/debian-13", "provider": "libvirt", "version": "0"}
+    vagrant = Vagrant(tmp_path / "vagrant", usable=["libvirt"], boxes=[box])
+    vagrant.add_virsh()
+    _given(newcomer, "localhost")
+    _answer_as("192.168.121.0/24")
+    with _ssh_server(22):
+        _follow(newcomer, "Vagrant", {"PATH": f"{vagrant.bin}:{newcomer.environment['PATH']}"})
+    assert vagrant.state()["machines"] == {}
+    assert not (newcomer.home / "shop").exists()
 
 
 def test_vmd(newcomer, tmp_path):
@@ -214,5 +222,6 @@ def test_vmd(newcomer, tmp_path):
     host = OpenBSD(tmp_path / "openbsd", root="/", users={"root": [0, 0], "daemon": [1, 1]})
     host.populate()
     around = {**host.environment(), "PATH": f"{host.bin}:{newcomer.environment['PATH']}"}
+    _answer_as("100.64.0.0/10")  # Those of local interfaces.
     with _ssh_server(22):
         _follow(newcomer, "OpenBSD vmd", around)

@@ -83,7 +83,15 @@ class Vagrant:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
         return [[word for word in json.loads(line)["words"] if word != "--machine-readable"] for line in lines]
 
+    def add_virsh(self):
+        """Put a virsh that has the VMs of the provider libvirt next to the executable."""
+        self._write("virsh", "platforms.vagrant.double.virsh")
+
     def _write_executable(self):
         self.bin.mkdir()
-        self.executable.write_text(warm.script("platforms.vagrant.double", self._known), encoding="utf-8")
-        os.chmod(self.executable, 0o755)
+        self._write("vagrant", "platforms.vagrant.double")
+
+    def _write(self, name, module):
+        path = self.bin / name
+        path.write_text(warm.script(module, self._known), encoding="utf-8")
+        os.chmod(path, 0o755)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 import uuid
 import xml.etree.ElementTree as ET
+
+from .registry import Registry
 
 _STATES = {"shutoff": "shut off", "running": "running", "paused": "paused"}
 
@@ -161,3 +164,16 @@ class Virsh:
             raise Failed("Storage volume not found: no storage vol with matching path")
         os.unlink(plain[0])
         return ""
+
+
+def main(folder, *words):
+    """Run it as a program: ``python -m platforms.vagrant.double.virsh FOLDER WORD…``."""
+    stdin = sys.stdin.read() if "/dev/stdin" in words else None
+    code, out, err = Virsh(Registry(folder))(["virsh", *words], stdin)
+    sys.stdout.write(out)
+    sys.stderr.write(err)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
