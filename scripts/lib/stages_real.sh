@@ -91,8 +91,7 @@ stage_roots() {
     prepare_root debian13 >/dev/null
     nothing_left _suite_in_root debian13
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py
-    nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_first_steps.py \
-        -k 'same or proxmox or hyperv or wsl'
+    nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_first_steps.py
     [ "$BELT" = deep ] || return 0
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_ci.py -k 'page or test_proxmox and github'
     unpack_cloud_init

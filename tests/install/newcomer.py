@@ -109,6 +109,11 @@ class Newcomer:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(variables), encoding="utf-8")
 
+    def program(self, path, script=""):
+        """Create an executable of sh that stands for a command of another system."""
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+
     def run(self, script, environment=()):
         """The output of a script of bash, which must not fail. What it leaves in the background is ended."""
         around = {**self.environment, **dict(environment)}

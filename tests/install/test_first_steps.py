@@ -123,8 +123,7 @@ def test_proxmox(newcomer):
     _given(newcomer, "localhost")
     node = newcomer.home / "node"
     node.mkdir()
-    (node / "pveum").write_text("#!/bin/sh\n", encoding="utf-8")
-    (node / "pveum").chmod(0o755)
+    newcomer.program(node / "pveum")
     _follow(newcomer, "Proxmox VE", {"PATH": f"{newcomer.environment['PATH']}:{node}"})
 
 
@@ -176,9 +175,11 @@ def _ssh_server(port, address="", runs=lambda: True):
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield
-    ended.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_virtualbox(newcomer):
@@ -221,6 +222,7 @@ def test_vmd(newcomer, tmp_path):
     _given(newcomer, "openbsd1", local)
     host = OpenBSD(tmp_path / "openbsd", root="/", users={"root": [0, 0], "daemon": [1, 1]})
     host.populate()
+    newcomer.program(host.bin / "pkg_add", 'exec apt-get install "$@"')
     around = {**host.environment(), "PATH": f"{host.bin}:{newcomer.environment['PATH']}"}
     _answer_as("100.64.0.0/10")  # Those of local interfaces.
     with _ssh_server(22):
