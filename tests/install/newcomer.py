@@ -92,7 +92,7 @@ class Newcomer:
         self.vendor.publish_as(name)
 
     def publish_archive(self):
-        """Let the vendor have debian-13 as an archive with a raw disk, for hosts without qemu-img."""
+        """Let the vendor also have debian-13 as an archive with a raw disk, for hosts without qemu-img."""
         folder, file, packed = "/images/cloud/trixie/latest", "debian-13-generic-amd64.tar.xz", io.BytesIO()
         disk = bytes(510) + b"\x55\xaa" + bytes((1 << 24) - 512)
         with tarfile.open(fileobj=packed, mode="w:xz") as archive:
@@ -101,7 +101,8 @@ class Newcomer:
             archive.addfile(member, io.BytesIO(disk))
         self.vendor.server.files[f"{folder}/{file}"] = packed.getvalue()
         sums = f"{hashlib.sha512(packed.getvalue()).hexdigest()}  {file}\n"
-        self.vendor.server.files[f"{folder}/SHA512SUMS"] = sums.encode()
+        known = self.vendor.server.files.get(f"{folder}/SHA512SUMS", b"")
+        self.vendor.server.files[f"{folder}/SHA512SUMS"] = known + sums.encode()
 
     def write(self, path, variables):
         """Write variables for Ansible below the directory."""

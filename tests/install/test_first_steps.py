@@ -20,7 +20,6 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
 
 from collection_path import CHECKOUT
 from install.newcomer import Newcomer, blocks, typed
@@ -160,16 +159,17 @@ class _Server(ThreadingTCPServer):
 
 
 @contextmanager
-def _ssh_server(port, address="", runs=lambda: True):
-    """What answers instead of a guest while it runs: a server that greets like sshd."""
+def _ssh_server(port_of, address=""):
+    """What answers instead of a guest: a server that greets like sshd, while ``port_of()`` is a port."""
     ended = threading.Event()
 
     def serve():
         while not ended.wait(0.2):
-            if runs():
+            port = port_of()
+            if port is not None:
                 with _Server((address, port), _Greets) as server:
                     threading.Thread(target=server.serve_forever, daemon=True).start()
-                    while runs() and not ended.wait(0.2):
+                    while port_of() == port and not ended.wait(0.2):
                         pass
                     server.shutdown()
 
@@ -188,11 +188,14 @@ def test_virtualbox(newcomer):
     platform = Double(prefix="web")
     _given(newcomer, "localhost")
 
-    def runs():
-        found = platform.truth(["web1"])["web1"]
-        return bool(found) and found["power"] == RUNNING
+    def port_of():
+        """The port that a rule of the VM forwards to SSH while it runs."""
+        uuid = platform.ids().get("web1", "none")
+        shown = platform.box.call("showvminfo", uuid, "--machinereadable").stdout
+        port = re.search(r'"polyvirt-ssh,tcp,127\.0\.0\.1,(\d+),,22"', shown)
+        return int(port[1]) if port and 'VMState="running"' in shown else None
 
-    with platform.kept(), _ssh_server(2222, "127.0.0.1", runs):
+    with platform.kept(), _ssh_server(port_of, "127.0.0.1"):
         _follow(newcomer, "VirtualBox", {"PATH": f"{platform.programs}:{newcomer.environment['PATH']}"})
         assert platform.truth(["web1"]) == {"web1": None}
 
@@ -204,12 +207,12 @@ def _answer_as(guests):
 
 def test_vagrant(newcomer, tmp_path):
     """Vagrant is installed as the page says; its double with VMs of libvirt comes before it."""
-    box = {"name": "cloud-image/debian-13", "provider": "libvirt", "version": "0"}
+    box = {"name": "debian/trixie64", "provider": "libvirt", "version": "0"}
     vagrant = Vagrant(tmp_path / "vagrant", usable=["libvirt"], boxes=[box])
     vagrant.add_virsh()
     _given(newcomer, "localhost")
     _answer_as("192.168.121.0/24")
-    with _ssh_server(22):
+    with _ssh_server(lambda: 22):
         _follow(newcomer, "Vagrant", {"PATH": f"{vagrant.bin}:{newcomer.environment['PATH']}"})
     assert vagrant.state()["machines"] == {}
     assert not (newcomer.home / "shop").exists()
@@ -217,6 +220,7 @@ def test_vagrant(newcomer, tmp_path):
 
 def test_vmd(newcomer, tmp_path):
     """OpenBSD is simulated in this world, whose own /etc gets its files."""
+    newcomer.publish(GUEST)
     newcomer.publish_archive()
     local = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
     _given(newcomer, "openbsd1", local)
@@ -225,5 +229,5 @@ def test_vmd(newcomer, tmp_path):
     newcomer.program(host.bin / "pkg_add", 'exec apt-get install "$@"')
     around = {**host.environment(), "PATH": f"{host.bin}:{newcomer.environment['PATH']}"}
     _answer_as("100.64.0.0/10")  # Those of local interfaces.
-    with _ssh_server(22):
+    with _ssh_server(lambda: 22):
         _follow(newcomer, "OpenBSD vmd", around)
