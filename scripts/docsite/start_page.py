@@ -65,10 +65,15 @@ def sentence():
     return " ".join(paragraph.split())
 
 
+def sections(name):
+    """Return (heading, text) of the sections of a guide."""
+    text = (CHECKOUT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    return re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+
+
 def playbooks():
     """Yield (platform, its first playbook) from the sections of docs/first-steps.md."""
-    text = (CHECKOUT / "docs" / "first-steps.md").read_text(encoding="utf-8")
-    for heading, section in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL):
+    for heading, section in sections("first-steps"):
         block = re.search(r"```yaml\n# web\.yml\n(.*?)```", section, re.DOTALL)
         if block:
             yield heading, block[1]
@@ -76,10 +81,9 @@ def playbooks():
 
 def guides_by_reader():
     """Return {caption: its guides}: the headings of docs/README.md, and the platforms after the first one."""
-    text = (CHECKOUT / "docs" / "README.md").read_text(encoding="utf-8")
     platforms, known, seen = _platforms(), set(guides(CHECKOUT)), set()
     found = {}
-    for heading, section in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL):
+    for heading, section in sections("README"):
         named = [name for name in re.findall(r"\]\(([\w-]+)\.md", section) if name in known - seen - set(platforms)]
         seen.update(named)
         found[heading] = list(dict.fromkeys(named))

@@ -32,13 +32,16 @@ def normalize(vm, config, traits, purge=()):
         normalized["disks"] = _with_slot_names(vm, normalized["disks"], traits)
     if normalized.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del normalized["iso"]  # Without a drive there is nothing to eject.
-    requested = normalized.get("networks")
+    return normalize_drives(vm, _with_platform_terms(vm, normalized, traits, purge), purge, traits)
+
+
+def _with_platform_terms(vm, config, traits, purge):
+    requested = config.get("networks")
     if requested is None or "networks" not in purge:
-        return normalize_drives(vm, traits.normalize(vm, normalized), purge, traits)
+        return traits.normalize(vm, config)
     removed = dict.fromkeys(set(vm.config.get("networks") or {}) - set(requested))
-    normalized = traits.normalize(vm, {**normalized, "networks": {**removed, **requested}})
-    normalized = {**normalized, "networks": {key: normalized["networks"][key] for key in requested}}
-    return normalize_drives(vm, normalized, purge, traits)
+    normalized = traits.normalize(vm, {**config, "networks": {**removed, **requested}})
+    return {**normalized, "networks": {key: normalized["networks"][key] for key in requested}}
 
 
 def _with_slot_names(vm, disks, traits):
@@ -267,7 +270,8 @@ def pending(vm):
             ]
         else:
             paths.append(name)
-    return [path for path in paths if path != redundant_path(vm.active, vm.config)]
+    again = redundant_path(vm.active, vm.config)
+    return [path for path in paths if path != again]
 
 
 def check_known(vm, options, traits):

@@ -167,7 +167,8 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, dig
 
 def not_in_force(vm, request):
     """Return the warning about options of the task that take effect at the next start, or None."""
-    waiting = [path for path in pending(vm) if path.split(".")[0] in with_linked_fields(set(request.config), vm.config)]
+    asked = with_linked_fields(set(request.config), vm.config)
+    waiting = [path for path in pending(vm) if path.split(".")[0] in asked]
     if not waiting:
         return None
     remedy = "" if request.policy.allow_restart else " (set allow_restart: true to apply now)"

@@ -227,11 +227,12 @@ def _media(one, host):
     """Return the ISO image, and other files that only the platform reads."""
     if one.step.verb == "clone":
         return _images(one.step.arguments["config"]) if host.iso_of_clone else []
-    others = [Needed(READ, change.kind, change.new) for change in one.changes if change.kind in host.reads]
+    read = [change for change in one.changes if change.kind in host.reads and change.new]
+    others = [Needed(READ, change.kind, change.new) for change in read]
     if one.step.verb == "create":
-        return [*_images(one.step.arguments["config"]), *(item for item in others if item.path)]
+        return [*_images(one.step.arguments["config"]), *others]
     images = [(change.path, inserted_image(change)) for change in one.changes]
-    return [*(Needed(ISO, option, path) for option, path in images if path), *(item for item in others if item.path)]
+    return [*(Needed(ISO, option, path) for option, path in images if path), *others]
 
 
 def _images(config):

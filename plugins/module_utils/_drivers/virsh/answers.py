@@ -15,7 +15,7 @@ from ..._tools import virsh_output
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition
 from ..._tools.virsh_output import state
-from .settings.cdroms import reserved_targets
+from .settings.cdroms import reserved_targets, seed_files
 from .settings.firmware import runs_with_stored_firmware
 from .settings.memory_cpus import align_maxima
 from .settings.port_forwards import read_forwards
@@ -86,7 +86,7 @@ def vm_of(uuid, listing, answers, native_keys):
     sizes = _sizes(answers)
     power, busy, reason = state(answers["power"], uuid in listing.saved)
     mark = definition.mark
-    own_files = frozenset((mark or {}).get("files", ()))
+    own_files = seed_files(mark)
     descriptive = {
         "description": definition.get("description") or "",
         **marked_settings(mark, uuid),
@@ -184,4 +184,4 @@ def snapshot_config(vm, native_keys, definition):
         **marked_settings(mark, vm.id),
         "autostart": vm.config["autostart"],
     }
-    return {**config_of(definition, sizes, frozenset(mark.get("files", ())), native_keys), **descriptive}
+    return {**config_of(definition, sizes, seed_files(mark), native_keys), **descriptive}

@@ -43,9 +43,7 @@ def slot_of(drive):
 
 def _normalized(vm, cdroms):
     """The requested drives; sata00 is sata0. Raises Refused for what is not a slot, and for the target of another."""
-    normalized, known = {}, {}
-    for slot in vm.config.get("cdroms") or ():
-        known[(target_and_bus(slot) or (slot,))[0]] = slot
+    normalized, known = {}, {slot_name_of(slot): slot for slot in vm.config.get("cdroms") or ()}
     for given, entry in cdroms.items():
         place = target_and_bus(given)
         if place is None:
@@ -95,7 +93,7 @@ CDROMS = {
 
 def drive_slot(vm, config):
     """The slot of the drive that ``iso`` adds: the first one on SATA with a target that nothing else has."""
-    drives = {target_and_bus(slot)[0] for slot in config.get("cdroms") or () if target_and_bus(slot)}
+    drives = map(slot_name_of, config.get("cdroms") or ())
     return _free_slot({*drives, *(config.get("disks") or ()), *vm.reserved})
 
 
@@ -109,6 +107,11 @@ def slot_name_of(slot):
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
+
+
+def seed_files(mark):
+    """The cloud-init seed ISOs that the mark of a VM names: their drives are not among those of ``cdroms``."""
+    return frozenset((mark or {}).get("files", ()))
 
 
 def drives_of(definition, own_files):
@@ -136,7 +139,7 @@ def reserved_targets(definition, own_files):
 
 def option_of(definition, drive):
     """The option that sets an optical drive: iso, cdroms.SLOT, or cloud_init."""
-    own_files = frozenset((definition.mark or {}).get("files", ()))
+    own_files = seed_files(definition.mark)
     if drive is iso_drive(definition, own_files):
         return "iso"
     return "cloud_init" if file_of(drive) in own_files else f"cdroms.{slot_of(drive)}"
@@ -171,13 +174,9 @@ def _targets(definition):
     return {target_of(disk) for disk in definition.root.findall("devices/disk")}
 
 
-def _own_files(vm):
-    return frozenset((vm.mark or {}).get("files", ()))
-
-
 def set_iso(driver, vm, definition, running, change, created):
     """Set the image of the first drive. Without one, a drive is added where no disk of the task will be."""
-    slot = first_drive(drives_of(definition, _own_files(vm)))
+    slot = first_drive(drives_of(definition, seed_files(vm.mark)))
     if slot is None:
         slot = _free_slot({*_targets(definition), *map(slot_name_of, change.beside.get("disks") or ())})
         insert_drives(definition, {slot: {"source": change.new}})
@@ -190,7 +189,7 @@ def set_drive(driver, vm, definition, running, change, created):
 
 
 def _set_image(driver, vm, definition, running, slot, path):
-    own_files = _own_files(vm)
+    own_files = seed_files(vm.mark)
     present = drives_of(running, own_files).get(slot) if running is not None else None
     if present is not None:
         _change_media(driver, vm, present, path)
@@ -217,6 +216,6 @@ def add_drive(driver, vm, definition, running, change, created):
 
 def remove_drive(driver, vm, definition, running, change, created):
     """Remove a drive from the next start on; its image is a file of its own, and remains."""
-    drive = drives_of(definition, _own_files(vm)).get(change.key)
+    drive = drives_of(definition, seed_files(vm.mark)).get(change.key)
     if drive is not None:
         definition.devices.remove(drive)

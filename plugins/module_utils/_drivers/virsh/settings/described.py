@@ -14,6 +14,7 @@ from typing import Optional
 from ...._core.options.devices import PCI
 from ...._kit.unread import differs, is_read
 from ...._tools.domain_xml import ARCHITECTURE, file_of, target_of
+from .cdroms import seed_files
 from .devices import type_of
 from .firmware import is_by_files, nvram_of
 from .native import CPUS
@@ -212,7 +213,7 @@ class _Unread:
 
     def __init__(self, definition):
         self._definition = definition
-        self._own_files = frozenset((definition.mark or {}).get("files", ()))
+        self._own_files = seed_files(definition.mark)
         self._in_settings, self._first = {}, {}
         self._kinds = Counter(one.tag for one in definition.devices) if definition.devices is not None else Counter()
         shares = definition.root.find("devices/filesystem/driver[@type='virtiofs']")
