@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ..._core.errors import CommandFailed
+from ..._core.frozen import Mutable, field
 from ..._core.model import RUNNING, Address, Counters, Vm
 from ..._core.record.mark import marked_settings
 from ..._kit.addresses import ssh_through
@@ -25,8 +24,7 @@ from .settings.table import config_of
 _CHECKPOINTS_SINCE = (5, 6)
 
 
-@dataclass(eq=False)
-class Seen:
+class Seen(Mutable, eq=False):
     """What the last observations read: {UUID: text of the stored definition}, {(UUID, name): text of a snapshot}, and
     {UUID: Answer with the names of checkpoints, None if they were not read}.
     """

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 
 from ..._core.errors import CommandFailed, Held, Stale
+from ..._core.frozen import replace
 from ..._core.model import PAUSED, POWER_VERBS, RUNNING
 from ..._core.texts import without_credentials
 from ..._kit.driver import ForChanges, carry_out, functions_of

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from ..._core.errors import CommandFailed, PolyvirtError
+from ..._core.frozen import Frozen, replace
 from ..._core.model import Observation, Vm
 from ..._core.record.mark import UNFINISHED, is_unfinished
 from ..._kit.addresses import address_effects, recorded
@@ -45,8 +45,7 @@ _SYSTEM_FOLDER = "/var/lib/libvirt/images"
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
 
 
-@dataclass(frozen=True, eq=False)
-class Listing:
+class Listing(Frozen, eq=False):
     """The output of the first process: versions, {UUID: name} of all VMs, and the UUIDs of VMs with some properties."""
 
     versions: output.Versions
