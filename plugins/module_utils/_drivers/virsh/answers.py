@@ -59,6 +59,25 @@ def vm_commands(uuid, listing, facets):
     return commands
 
 
+def early_commands(name):
+    """Return the commands of vm_commands for a VM of which only the name is known, if the task compares settings.
+
+    The stored definition is the last one, because it shows which VM had the name (``is_of``).
+    """
+    return [
+        ("domstate", name, "--reason"),
+        ("domblkinfo", name, "--all"),
+        *virsh_output.questions(name, thoroughly=False).values(),
+        ("dumpxml", name),
+        ("dumpxml", name, "--inactive"),
+    ]
+
+
+def is_of(uuid, answer):
+    """Return whether a definition was read that is of this VM: libvirt prints its UUID before anything of users."""
+    return not answer.error and answer.stdout.partition("<uuid>")[2].startswith(f"{uuid}<")
+
+
 def light_commands(uuid, facets):
     """{key: virsh command} for a quick observation of one VM."""
     commands = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
