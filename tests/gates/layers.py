@@ -95,6 +95,7 @@ LAYERS = {
             # Files of users are replaced in one step.
             f"{_PORTS}/files",
             f"{_CORE}/errors",
+            f"{_CORE}/frozen",
             f"{_CORE}/results/approval",
             f"{_CORE}/options/other_words",
             f"{_CORE}/planner/fleet",
@@ -150,7 +151,9 @@ LAYERS = {
     _ENGINE: Layer((_CORE, _ENGINE, *(f"{_PORTS}/{name}" for name in ("clock", "net", "progress")))),
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/choose": Layer(
-        (f"{_CORE}/errors",), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
+        (f"{_CORE}/errors", f"{_CORE}/frozen"),
+        forbidden=frozenset(IMPURE),
+        forbidden_calls=frozenset(IMPURE_CALLS),
     ),
     _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img", f"{_TOOLS}/windows_files")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS, _MEDIA)),
@@ -163,10 +166,13 @@ LAYERS = {
     _KIT: Layer((_CORE, _KIT), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     # The grammar of addresses is that of an option, and what a seed is written from. A mark is a text in a definition.
     "module_utils/_tools": Layer(
-        (*(f"{_CORE}/{name}" for name in ("errors", "pattern", "options/ip_config", "record/mark")), _PORTS, _TOOLS)
+        (
+            *(f"{_CORE}/{name}" for name in ("errors", "frozen", "pattern", "options/ip_config", "record/mark")),
+            *(_PORTS, _TOOLS),
+        )
     ),
     "module_utils/_ports": Layer(
-        (f"{_CORE}/errors", f"{_CORE}/pattern", _PORTS),
+        (f"{_CORE}/errors", f"{_CORE}/frozen", f"{_CORE}/pattern", _PORTS),
         ("ansible.module_utils",),
         forbidden=frozenset(),
         third_parties=True,

@@ -14,8 +14,66 @@ _LINEAR = "tests/unit/module_utils/_engine/test_linear.py"
 _CREATIONS = "tests/unit/module_utils/_engine/test_creations.py"
 _NEEDED = "tests/unit/module_utils/_drivers/virsh/test_needed.py"
 _CHECKS = "tests/unit/module_utils/_drivers/virsh/test_checks.py"
+_EARLY = "tests/unit/module_utils/_drivers/virsh/test_early.py"
+_FROZEN = "tests/unit/module_utils/_core/test_frozen.py"
 
 MUTATIONS = (
+    Mutation(
+        "vms-of-libvirt-are-searched-for-each-name",
+        "_drivers/virsh/observe.py",
+        "self._uuids.get(target.name, [])",
+        "[uuid for uuid, name in self.names.items() if name == target.name]",
+        [_LINEAR],
+    ),
+    Mutation(
+        "answers-by-name-are-of-another-vm",
+        "_drivers/virsh/observe.py",
+        'is_of(uuid, answers["inactive"])',
+        "True",
+        [_EARLY],
+    ),
+    Mutation(
+        "text-of-a-user-is-the-uuid",
+        "_drivers/virsh/answers.py",
+        'answer.stdout.partition("<uuid>")[2].startswith(f"{uuid}<")',
+        'f"<uuid>{uuid}<" in answer.stdout',
+        [_EARLY],
+    ),
+    Mutation(
+        "number-is-the-name-of-a-vm",
+        "_drivers/virsh/driver.py",
+        "_NAME.match(name) and len(name) != _UUID",
+        "name",
+        [_EARLY],
+    ),
+    Mutation(
+        "suspended-vm-is-read-as-it-is-stored",
+        "_drivers/virsh/observe.py",
+        "all(command in self.early for command in by_name)",
+        "self.early",
+        [_EARLY],
+    ),
+    Mutation(
+        "wrong-argument-of-a-value-is-accepted",
+        "_core/frozen.py",
+        "state.keys() != self._fields.keys()",
+        "False",
+        [_FROZEN],
+    ),
+    Mutation(
+        "default-is-shared-by-all-values",
+        "_core/frozen.py",
+        "type(given).__hash__ is None",
+        "False",
+        [_FROZEN],
+    ),
+    Mutation(
+        "values-of-different-classes-are-equal",
+        "_core/frozen.py",
+        "type(other) is not type(self)",
+        "False",
+        [_FROZEN],
+    ),
     Mutation(
         "quoted-secret-is-shown",
         "_front",

@@ -21,6 +21,15 @@ import importlib as _importlib
 for _name, _value in vars(_importlib.import_module("{package}.{old}")).items():
     globals().setdefault(_name, _value)
 """
+#: What values were before they had a base of their own.
+_FROZEN = """
+import dataclasses
+from dataclasses import replace
+
+
+def fields(values):
+    return tuple(field.name for field in dataclasses.fields(values))
+"""
 #: A module whose name is that of a directory now.
 _WITH_PLACE = """
 __path__ = [__file__[:-len(".py")]]
@@ -38,6 +47,9 @@ def place_moved(tree):
             path.write_text(_ALIAS.format(package=_PACKAGE, old=_dotted(olds.pop(0))), encoding="utf-8")
         for old in olds:
             _add(path, _ADDED.format(package=_PACKAGE, old=_dotted(old)))
+    frozen = utils / "_core" / "frozen.py"
+    if not frozen.is_file():
+        frozen.write_text(_FROZEN, encoding="utf-8")
     for path in utils.rglob("*.py"):
         if path.with_suffix("").is_dir():
             _add(path, _WITH_PLACE)

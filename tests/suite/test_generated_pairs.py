@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, PolyvirtError, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace as replace_value
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
@@ -231,7 +232,7 @@ class _OnMemory(Pair):
 
     def run(self, check=False, disturbance=UNDISTURBED, again=False):
         self._driver.disturbance = disturbance
-        request = replace(self._request, state=self._request.target().state) if again else self._request
+        request = replace_value(self._request, state=self._request.target().state) if again else self._request
         return run(self._driver, [request], check=check, clock=FakeClock())
 
     def platform_state(self):

@@ -13,12 +13,11 @@ Sizes are bytes, times are seconds. Keys of ``config`` (and ``active``) are name
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Callable, Optional
 
+from .frozen import Frozen, field, replace
 from .options.guest_conditions import described, services
 from .options.option import VM
 from .record.leases import NEVER_EXPIRES
@@ -61,8 +60,7 @@ class Secret(str):
     """A string that results, diffs and invocations never show; compared like any other string."""
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Frozen):
     """One address of a VM. ``source`` is lease, agent, arp ...; a lease does not prove that the guest is running."""
 
     address: str
@@ -70,8 +68,7 @@ class Address:
     mac: Optional[str] = None
 
 
-@dataclass(frozen=True, eq=False)
-class Counters:
+class Counters(Frozen, eq=False):
     """What a VM uses of its host; None where the platform does not report it, or the VM does not run.
 
     ``cpu_time`` and ``uptime`` are seconds since the VM was started, ``memory_used`` and ``disk_used`` are bytes.
@@ -83,8 +80,7 @@ class Counters:
     uptime: Optional[int] = None
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Frozen):
     """A snapshot. ``power`` is the power state of the VM when it was taken; ``kind`` is the platform's name for it.
 
     ``created`` is in seconds since 1970; None if planned or unknown. ``current``: the disks are based on it.
@@ -107,8 +103,7 @@ class Snapshot:
     remaining: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class File:
+class File(Frozen):
     """A file that the VM uses. ``role`` is disk, medium (ISO image), nvram, support (cloud-init seed ISO) or no file
     (a volume, device or network image).
 
@@ -122,8 +117,7 @@ class File:
     bound: bool = False
 
 
-@dataclass(frozen=True)
-class Vm:
+class Vm(Frozen):
     """A VM as observed. A field is None if the platform does not have it or did not report it.
 
     ``guest_tools``: what the platform's own software in the guest reports: installed, running, version, run_level.
@@ -196,8 +190,7 @@ class Vm:
         return cls(name=name, power=ABSENT)
 
 
-@dataclass(frozen=True)
-class SnapshotRequest:
+class SnapshotRequest(Frozen):
     """``state`` is present, absent or restored; ``power`` is "snapshot" (end in the snapshot's power state) or "keep".
 
     ``include_memory`` None and empty ``kind``: the platform decides. ``keep_last``: how many of a series to keep.
@@ -221,8 +214,7 @@ class SnapshotRequest:
         return [option for option, value in given.items() if value is not None]
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Frozen):
     """Which two snapshots of a VM to compare, by name or id; ``after`` None is the current VM.
 
     ``content``: also compare the files on its disks; ``text``: also return a diff of each text file.
@@ -234,8 +226,7 @@ class Comparison:
     text: bool = False
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Frozen):
     """Options that control how changes are made. ``stop_mode`` None: the most graceful mode of the platform.
 
     ``wait_detail`` is the port or the Page (guest_conditions.py) that ``wait_for`` names. ``at_start`` are arguments of
@@ -270,8 +261,7 @@ class Policy:
         return services(self.wait_for, self.wait_detail)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Frozen):
     """The desired state of one VM. ``config`` and ``creation`` contain only options that the task sets.
 
     In lists of entries, such as disks, None means that the entry must be removed.
@@ -302,8 +292,7 @@ class Request:
         return replace(self, state=state, snapshot=None if restored else self.snapshot)
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Frozen):
     """One difference. ``attribute`` None: the whole entry is added (``old`` is None) or removed (``new`` is None).
 
     ``beside`` are all values requested for the same VM or the same entry: the cost may depend on them.
@@ -315,7 +304,7 @@ class Change:
     key: Optional[str] = None
     attribute: Optional[str] = None
     cost: str = LIVE
-    beside: Mapping = dataclasses.field(default_factory=dict, compare=False, repr=False)
+    beside: Mapping = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def path(self):
@@ -329,8 +318,7 @@ class Change:
         return f"{self.field}.{self.attribute}" if self.attribute else self.field
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Frozen):
     """One step of a plan. ``also`` are texts about side effects; ``note`` is a text for the result."""
 
     verb: str
@@ -341,8 +329,7 @@ class Step:
     note: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Refusal:
+class Refusal(Frozen, eq=False):
     """Why nothing is changed. ``kind`` is refused, unsupported or not_found."""
 
     message: str
@@ -353,8 +340,7 @@ class Refusal:
         return f"{self.message} {self.remedy}".strip()
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Frozen):
     """Steps in ``segments``; after each, the result must be observed. ``busy``: why to observe and plan again later."""
 
     before: Vm
@@ -373,8 +359,7 @@ class Plan:
         return bool(self.segments)
 
 
-@dataclass(frozen=True, eq=False)
-class Observation:
+class Observation(Frozen, eq=False):
     """The result of an observation: the requested VMs that exist, all names on the platform, and errors."""
 
     vms: Sequence[Vm] = ()
@@ -383,8 +368,7 @@ class Observation:
     warnings: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Frozen):
     """Which VM to observe: by ``id`` if it is set, else by ``name``."""
 
     name: Optional[str] = None
@@ -396,8 +380,7 @@ class Target:
         return ("id", self.id) if self.id else ("name", self.name)
 
 
-@dataclass(frozen=True, eq=False)
-class Field:
+class Field(Frozen, eq=False):
     """What a platform supports for one field, as data.
 
     ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares the found with the requested value
@@ -429,8 +412,7 @@ class Field:
         return max(cost, self.least.get(vm.power, LIVE), key=COSTS.index)
 
 
-@dataclass(frozen=True, eq=False)
-class Traits:
+class Traits(Frozen, eq=False):
     """What a platform of this version on this host supports. ``fields``: by Change.kind and by creation input.
 
     ``restored_as``: {power state of a snapshot: power state of the VM after its restore}, where they differ: VirtualBox

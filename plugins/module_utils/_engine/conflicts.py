@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 
 from .._core.errors import CreatedMeanwhile, PolyvirtError
+from .._core.frozen import replace
 from .._core.model import ABSENT
 from .._core.planner.planned_steps import deleted_files
 from .._core.sharing.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan

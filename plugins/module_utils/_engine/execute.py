@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 
 from .._core.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
+from .._core.frozen import replace
 from .._ports.progress import report
 from .progress.advance import advance
 from .progress.ending import fail

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Optional
 
 from .._core.errors import NotFound, PolyvirtError, Unsupported
+from .._core.frozen import Frozen, Mutable, field, replace
 from .._core.model import ABSENT, Plan, Refusal, Target, Vm
 from .._core.planner.plan import plan
 from .._core.planner.plan_create import creates_from_image, warnings_of_image
@@ -22,8 +22,7 @@ from . import order
 from .observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE, Observer, planning_facets
 
 
-@dataclass(eq=False)
-class Work:
+class Work(Mutable, eq=False):
     """One VM of a task: the request, the observed VM, its plan, and its progress when the plan is carried out.
 
     ``after``: each Work that must be complete before this one begins. ``source``: for a clone, the Work of its
@@ -139,8 +138,7 @@ class Work:
         return found if found and (found["before"] or found["after"]) else None
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
+class Outcome(Frozen, eq=False):
     """The outcome of a task as plain data. ``trace`` is the traceback of a bug in this collection."""
 
     vms: list

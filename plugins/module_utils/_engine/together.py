@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional
 
+from .._core.frozen import Frozen
 from .._core.model import Policy, Request
 from .._core.planner.fleet import check_prune_max, is_pruned_with, may_be_pruned, surplus_vms
 from .._core.results.approval import Approval
@@ -16,8 +16,7 @@ from .._ports.net import guest_answers
 from .task import Outcome, Task, carry_out
 
 
-@dataclass(frozen=True)
-class Pruning:
+class Pruning(Frozen):
     """VMs of ``fleet`` that no request selects are deleted with ``policy``, at most ``most`` (None: the default)."""
 
     fleet: str

@@ -10,13 +10,13 @@ modules that change VMs and snapshots, info.py those that only report.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Callable
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.errors import InvalidInput, PolyvirtError, Refused, unexpected
+from .._core.frozen import Frozen
 from .._core.options.option import APPROVAL, Platform, argument_spec
 from .._core.options.option_errors import error_messages, not_text
 from .._core.results.approval import Approval, connections, explicit
@@ -33,8 +33,7 @@ except ImportError:  # Before ansible-core 2.22.
 _ANY = Platform("this platform")
 
 
-@dataclass(frozen=True, eq=False)
-class Declaration:
+class Declaration(Frozen, eq=False):
     """A module: its options, and ``answer(params, check)``, which returns its result or raises.
 
     ``can_change``: it may change something, so its plan may need an approval: ``answer(params, check, approval)``.

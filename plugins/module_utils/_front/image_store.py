@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Callable, NamedTuple
 
 from .._core.errors import InvalidInput
+from .._core.frozen import replace
 from .._core.options.option import LOOKED_UP, TIMEOUT, Connection, Option, Platform
 from .._drivers.hyperv.options import HYPERV
 from .._drivers.proxmox.options import CONNECTION as PROXMOX_CONNECTION

@@ -9,10 +9,10 @@ A host has ``read()``, ``plan(state)`` (pure; returns the remaining steps), ``ap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import PartlyApplied, PolyvirtError
+from .._core.frozen import Frozen
 
 #: How many lost connections a task survives.
 _RECONNECTS = 5
@@ -104,8 +104,7 @@ class _Task:
         }
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Frozen):
     """One change. ``key`` names the setting in diffs and errors, ``before`` and ``after`` are its values.
 
     ``ends_round``: the host must be read again before the steps after this one can be planned exactly. ``restarts``:

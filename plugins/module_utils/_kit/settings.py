@@ -11,17 +11,16 @@ beside rows for its attributes: ``disks`` beside ``disks.add`` and ``disks.size`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable, Optional
 
 from .._core.errors import Refused
+from .._core.frozen import replace
 from .._core.model import ABSENT, COLLECTIONS, NEVER, Field
 from .._core.units import human_size
 
 
-@dataclass(frozen=True, eq=False)
-class Setting(Field):
+class Setting(Field, eq=False):
     """One setting. Each platform passes further arguments to the functions, the same ones for all its settings.
 
     ``read(*found)`` returns the value in the form of ``Vm.config``. ``write`` makes one change to the stored settings,

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Optional
 
 from .._core.errors import Refused
+from .._core.frozen import Frozen, replace
 from .._core.units import rounded_up
 from .._ports.clock import Clock
 from . import download, on_host
@@ -31,8 +31,7 @@ def images_of_controller():
     return controller
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(Frozen):
     """The way of an image to the store. ``fetch`` is its download, None if the controller has it.
 
     ``stored`` is the image as the store will have it, ``local`` the path on the controller. ``who``: for messages.

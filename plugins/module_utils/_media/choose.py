@@ -10,10 +10,10 @@ platform: what a platform, its host and the VM need is in ``Needs``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from .._core.errors import Refused
+from .._core.frozen import Frozen
 
 CLOUD, BOX, WSL = "cloud", "box", "wsl"
 _DISK_FORMATS = ("qcow2", "raw", "vhd", "vhdx", "vmdk", "vdi")
@@ -46,8 +46,7 @@ QEMU_IMG = Converter("qemu-img", _DISK_FORMATS, _DISK_FORMATS)
 DECOMPRESSORS = ("xz", "gz", "zst", "bz2", "tar")
 
 
-@dataclass(frozen=True)
-class Needs:
+class Needs(Frozen):
     """What a platform, its host and one VM need.
 
     ``platform`` and ``alternative`` (what else could be used if there is no such medium at all) are for messages.

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Optional
 from urllib.parse import quote
 
 from .._core.errors import InvalidInput, NotFound, Refused, Unavailable
+from .._core.frozen import Frozen
 from .._core.texts import without_credentials
 from .._ports import download, files, partial_files
 from .._ports.clock import Clock
@@ -31,8 +31,7 @@ SECONDS_WITHOUT_ANSWER = 60
 _SAFE = "/+~:,"
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Frozen):
     """A file of a vendor: the address of its directory, and what is known of its content.
 
     ``checksum`` None: the vendor publishes none, so ``file`` is its name. ``verdict``: of the signature. ``address``:
@@ -69,8 +68,7 @@ class Found:
         return "signature" if self.verdict.state == verify.VERIFIED else "checksum" if self.checksum else "none"
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Frozen):
     """How to download: seconds without an answer, and secret headers of the user."""
 
     timeout: int

@@ -9,11 +9,11 @@ and its first bytes. If the store has the image, it makes no request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Optional
 
 from .._core.errors import Refused
+from .._core.frozen import Frozen, replace
 from .._core.options.image_names import NAME, PATH, check_no_download, names_of, read_image
 from .._core.record.mark import name_of_image
 from .._core.texts import without_credentials
@@ -42,8 +42,7 @@ _BEGINNING = 4096
 _OLD = timedelta(days=90)
 
 
-@dataclass(frozen=True)
-class Fetch:
+class Fetch(Frozen):
     """The download of an image that the store does not have. ``stored`` is the result; ``found`` is the vendor's file.
 
     ``extent`` is the size of the download in bytes, None if the server does not report it.

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import unquote
 
 from .._core.errors import InvalidInput
+from .._core.frozen import replace
 from .choose import WSL
 
 #: Of an address: what ends a path, and the format that it has.

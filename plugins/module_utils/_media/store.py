@@ -13,10 +13,10 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
 from typing import Optional
 
 from .._core.errors import Refused
+from .._core.frozen import Frozen, fields, replace
 from .._core.texts import without_credentials
 from .._core.units import too_little_space
 from .._ports import download, files, partial_files
@@ -33,8 +33,7 @@ _PART = re.compile(r"([.].+[.]part)([.].+)?")
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(Frozen):
     """One image. ``name`` is its name in the catalogue, or the address that a task has set.
 
     ``file``: name or pattern of the vendor's file. ``digest``: the vendor's checksum of that file, None if there is
@@ -66,12 +65,12 @@ class Stored:
 
 _ASKED = ("name", "architecture", "file", "format", "asked_checksum")
 _ADDED = frozenset({"content", "seen"})
-_KEYS = frozenset(field.name for field in fields(Stored)) - {"path"} - _ADDED
+_KEYS = frozenset(fields(Stored)) - {"path"} - _ADDED
 
 
 def record_of(stored):
     """Return the content of the record of an image."""
-    content = {"v": _VERSION, **{key: value for key, value in asdict(stored).items() if key != "path"}}
+    content = {"v": _VERSION, **{key: getattr(stored, key) for key in fields(stored) if key != "path"}}
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 

@@ -9,10 +9,10 @@ that need it for their disks are those that hold its file (``Lookup.are_used``).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 from .._core.errors import InvalidInput, PolyvirtError, Refused
+from .._core.frozen import replace
 from .._core.model import Policy, Request
 from .._core.options.identity import listed
 from .._core.options.image_names import PATH, names_of, read_image

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from .._core.errors import Refused, Unavailable
+from .._core.frozen import Frozen
 from .._ports import download, files
 from .._ports.command import Commands
 
@@ -24,8 +24,7 @@ _KEY_FOLDERS = ("/etc/signify", "/usr/share/signify-openbsd-keys")
 _NOTHING_KEPT = "Nothing was kept. Use another mirror, and check that the key is the vendor's."
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Frozen):
     """``state``: verified, not_checked or none; ``note`` says why it is not verified."""
 
     state: str
@@ -152,8 +151,7 @@ _KINDS = {64: "sha256", 96: "sha384", 128: "sha512"}
 _BEFORE_THE_RELEASE = re.compile(r"[-._~](?:alpha|beta|pre|rc)[-._]?[0-9]*")
 
 
-@dataclass(frozen=True)
-class Checksum:
+class Checksum(Frozen):
     """The checksum that a list has for a file."""
 
     file: str

@@ -11,9 +11,9 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
 
 from .._core import errors
+from .._core.frozen import Frozen
 from . import change_counter as counted
 from .clock import RAISE_CALL_TIMEOUT
 
@@ -24,8 +24,7 @@ _MORE_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _MAX_SHOWN = 200
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(Frozen):
     """The result of a program. An exit code other than 0 is not an error here; the caller interprets it."""
 
     argv: tuple[str, ...]

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Optional
 
 from .._core import errors
+from .._core.frozen import Frozen, field
 from . import change_counter, proxmox_upload
 from .proxmox_failures import LEAST_TIMEOUT, ConnectionLost, check_library, explained, lost, not_logged_in
 
@@ -29,8 +29,7 @@ CONNECTIONS = 8
 _TRIES = 3
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(Frozen):
     """Server and credentials (a token or a password). ``verify`` is True, False, or the path of a CA file."""
 
     host: str
@@ -61,8 +60,7 @@ class Account:
         return max(self.timeout, LEAST_TIMEOUT)
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Frozen):
     """``reason`` is the first line of the server's message; ``errors`` are {parameter: text}."""
 
     status: int

@@ -12,10 +12,10 @@ import base64
 import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .._core import errors
+from .._core.frozen import Frozen, field
 from .._core.pattern import Pattern
 from . import change_counter
 from .clock import Clock
@@ -52,8 +52,7 @@ class CallFailed(errors.PolyvirtError):
         super().__init__(" ".join(message.split()))
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Frozen):
     """The result of one call; ``error`` is None or a CallFailed, ``errors`` are non-terminating errors.
 
     ``details`` has values that only some calls report: count, met, pending, exists, ended, exit_code.
@@ -70,8 +69,7 @@ class Answer:
         return base64.b64decode(self.details.get(name) or "")
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Frozen):
     """The answers to the calls of one chain, up to the call that ended it."""
 
     name: str

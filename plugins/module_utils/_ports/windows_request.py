@@ -10,9 +10,9 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from .._core import errors
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 
 #: Maximum characters of one request. Windows PowerShell 5.1 reads JSON of up to 2 MB, and Ansible adds its own code.
@@ -27,22 +27,19 @@ _READING_VERBS = ("Get", "Test", "Measure", "Compare", "Resolve")
 _NUMBERS = range(-(1 << 63), 1 << 64)
 
 
-@dataclass(frozen=True)
-class Ref:
+class Ref(Frozen):
     """A reference to the objects that an earlier call of the same chain stored under this name."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class Joined:
+class Joined(Frozen):
     """A text that is concatenated from texts and Refs, such as the id of a VM that an earlier call has created."""
 
     parts: tuple
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(Frozen):
     """The calls for one VM, in order. The first failure ends this chain, but not the other chains."""
 
     name: str

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 
 from .._core.errors import PolyvirtError, Unavailable, Unsupported
+from .._core.frozen import Frozen
 
 #: Commands of the agent that a connection needs. Some distributions disable some of them.
 NEEDED = ("guest-exec", "guest-exec-status", "guest-file-open", "guest-file-write", "guest-file-close")
@@ -39,8 +39,7 @@ class NotPermitted(Unavailable):
     """The agent answers, but its configuration turns off what is needed."""
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(Frozen):
     """The result of a command; ``rc`` is 128 plus the signal if a signal killed it, as in a shell."""
 
     rc: int

@@ -8,9 +8,8 @@ Names of enums and ids have no language; all other texts of Hyper-V are in the l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .._core.errors import Unavailable, remedy_for
+from .._core.frozen import Frozen
 from .._ports.windows_request import Chain, Ref, call, pick, properties
 
 #: Rows (codes of the error, remedy), see remedy_for; docs/errors.md lists them.
@@ -40,8 +39,7 @@ SERVICES = {
 NO_MAC = "000000000000"
 
 
-@dataclass(frozen=True)
-class State:
+class State(Frozen):
     """``power`` is a power state of the power table; ``busy`` is the operation in progress, if any.
 
     ``reported``: the power state before Hyper-V lost the files of the VM, so that ``power`` is unknown.

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from .._core.frozen import Frozen, field
 from .._ports.windows_request import Ref, call, pick, properties, repeated
 from .hyperv import hyperv
 from .windows_files import file_command, files_test, folder_call
@@ -30,8 +29,7 @@ _SWITCH = properties("Id", "Name", "SwitchType", "AllowManagementOS", "NetAdapte
 _CPU = properties("VirtualizationFirmwareEnabled")
 
 
-@dataclass(frozen=True)
-class HostState:
+class HostState(Frozen):
     """The state of a host. The tuples contain mappings with the properties of Windows' own objects."""
 
     is_server: bool

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from .._core.errors import Refused
+from .._core.frozen import Frozen, field, replace
 from .._core.pattern import Pattern
 from .._core.record import mark as marks
 from . import vm_conf
@@ -67,8 +67,7 @@ def _missing_newlines(text):
     return lacks_end + text.removesuffix("\n").endswith("\\")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Frozen):
     """One VM between the marked lines: its ``mark``, and the ``text`` of its block and everything after it."""
 
     mark: Optional[Mapping]
@@ -88,8 +87,7 @@ class Entry:
         return Entry(mark, text) if text or mark is not None else None
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(Frozen):
     """A file in three parts. ``entries`` is {id in the mark: Entry}; text without a valid mark has the key None."""
 
     before: str

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 
 _GROUPS = Pattern(r"^\tgroups: (.*)$", re.MULTILINE)
@@ -25,8 +25,7 @@ _AUTO = (
 )
 
 
-@dataclass(frozen=True)
-class Interface:
+class Interface(Frozen):
     """A network interface. ``addresses`` are its IPv4 addresses with their prefix, ``members`` those of a bridge."""
 
     name: str

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from .._core.frozen import Frozen
 
 #: Whether a rule matches packets: none of them, perhaps some, or all.
 NO, SOME, ALL = range(3)
@@ -33,8 +34,7 @@ _MACRO = re.compile(r"""^\s*(\w+)\s*=\s*["']?([^"'\n#]*)""", re.MULTILINE)
 _SKIP = re.compile(r"^\s*set\s+skip\s+on\s+(\{[^}]*\}|\S+)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Packets:
+class Packets(Frozen):
     """IPv4 packets of guests on ``interface``, the name of an interface, or the group tap or egress.
 
     ``interfaces`` are all of the host: {name: Interface}.
@@ -47,8 +47,7 @@ class Packets:
     interfaces: Any
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Frozen):
     """One printed rule. ``found`` are its parts, or None if they are not known.
 
     ``own``: it is in the anchor of the role. ``outer`` is the Rule that calls the anchor in which it is.

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from .._core.frozen import Frozen
 
 #: Directories of the descriptions. A file replaces the one of the same name in a directory before it.
 FOLDERS = ("/usr/share/qemu/firmware", "/etc/qemu/firmware")
 
 
-@dataclass(frozen=True)
-class Firmware:
+class Firmware(Frozen):
     """The files of one UEFI firmware: its code, and the template of its NVRAM with the format of that."""
 
     loader: str

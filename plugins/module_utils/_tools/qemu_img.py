@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 
 from .._core import errors
 from .._core.errors import remedy_for
+from .._core.frozen import Frozen, replace
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
 #: Rows (texts of the error, remedy), see remedy_for; docs/errors.md lists them.
@@ -38,8 +38,7 @@ _VHD = "vpc"
 _NO_TIMEOUT = None
 
 
-@dataclass(frozen=True)
-class ImageInfo:
+class ImageInfo(Frozen):
     """One image; sizes in bytes. ``backing`` is the full path of its backing file.
 
     ``snapshots`` are the names of its internal snapshots; names may repeat. ``bitmaps`` are those of backup programs;

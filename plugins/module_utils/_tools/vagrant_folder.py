@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 
 from .._core import errors
+from .._core.frozen import Frozen
 
 DEFAULT = ".vagrant"
 _MACHINES = "machines"
@@ -22,8 +22,7 @@ _MACHINES = "machines"
 _NOT_COPIED = ("index_uuid", "private_key")
 
 
-@dataclass(frozen=True)
-class CreatedVm:
+class CreatedVm(Frozen):
     """``box`` is (name, version); ``creator`` is the UID of the only user who may use the VM.
 
     ``key_file`` is the SSH key that Vagrant installed in the guest; None if the guest has the key of the box.
@@ -44,8 +43,7 @@ class CreatedVm:
     box_folder: str | None = None
 
 
-@dataclass(frozen=True)
-class BoxDisks:
+class BoxDisks(Frozen):
     """What Vagrant's own files say about the disks of a VM of VirtualBox.
 
     ``names`` are the files that the box contains; an import keeps their names. ``master`` is the id of the VM from

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 
 _ROW = Pattern(r"^\d+,([^,\n]*),([^,\n]+),(.*?)\r?$", re.MULTILINE)
@@ -26,8 +26,7 @@ _EXPERIMENTAL = "enabled the experimental flag"
 _EARLY = Pattern(r"\AVagrant failed to initialize at a very early stage:\s*")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Frozen):
     """``target`` is the name of a VM; None if the row is not about a VM."""
 
     target: str | None
@@ -35,24 +34,21 @@ class Row:
     data: tuple
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Frozen):
     """``kind`` is the class of Vagrant's error without its Ruby modules, such as ``MachineActionLockedError``."""
 
     kind: str
     text: str
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Frozen):
     """``state`` is in the provider's own terms; vagrant_states maps it to a power state."""
 
     provider: str | None
     state: str
 
 
-@dataclass(frozen=True)
-class Ssh:
+class Ssh(Frozen):
     """``host`` is where Vagrant connects to: with VirtualBox 127.0.0.1, whatever the address of the VM is."""
 
     host: str

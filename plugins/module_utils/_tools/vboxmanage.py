@@ -10,10 +10,10 @@ change fails if an error was printed.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from .._core import errors
 from .._core.errors import remedy_for
+from .._core.frozen import replace
 from .._core.pattern import Pattern
 from .._ports import change_counter as counted
 from .._ports.clock import Clock

@@ -11,9 +11,9 @@ VirtualBox names the NIC of a VM by the UUID of the VM and the number of the NIC
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
+from .._core.frozen import Mutable, field
 from .._core.pattern import Pattern
 
 _LINE = Pattern(r"^(?P<space> *)(?P<key>[^:\n]+): +(?P<value>.*)$", re.MULTILINE)
@@ -24,8 +24,7 @@ _DYNAMIC = "dynamic"
 _ROUTER = "3/legacy"
 
 
-@dataclass
-class DhcpServer:
+class DhcpServer(Mutable):
     """The DHCP server of a network.
 
     ``own``: addresses that are not for guests. ``fixed``: {(UUID, number of the NIC), or MAC: reserved address}.

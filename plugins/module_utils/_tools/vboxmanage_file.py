@@ -11,17 +11,16 @@ are omitted.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from .._core.errors import PolyvirtError
+from .._core.frozen import Frozen
 from .._ports import files
 
 _SPACE = {"v": "http://www.virtualbox.org/"}
 
 
-@dataclass(frozen=True)
-class TakenSnapshot:
+class TakenSnapshot(Frozen):
     """``online``: the snapshot includes the memory of a running VM; ``created`` is in seconds since 1970."""
 
     uuid: str
@@ -30,8 +29,7 @@ class TakenSnapshot:
     description: str
 
 
-@dataclass(frozen=True)
-class SettingsFile:
+class SettingsFile(Frozen):
     """The settings file of one VM; ``machine`` is its element Machine, or the element of a snapshot."""
 
     machine: ET.Element

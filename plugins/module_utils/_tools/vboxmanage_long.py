@@ -17,8 +17,8 @@ The sections of controllers, snapshots and the guest have another format in 6.1 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 from .vboxmanage_machine import Controller, Forward, Machine, Nic, SharedFolder, Slot, Snapshot
 
@@ -149,8 +149,7 @@ _ATTACHMENTS = {
 _DRIVER_PROPERTIES = Pattern(r"^(Generic '.*?') \{ .*\}$")
 
 
-@dataclass(frozen=True)
-class ListedVm:
+class ListedVm(Frozen):
     """One VM of the registry; ``name`` and ``machine`` are None for an inaccessible VM. ``file``: its settings file."""
 
     uuid: str

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from .._core.frozen import Frozen, field
 from .._core.pattern import Pattern
 
 _KEY = Pattern(r'"(?P<quoted>[^\n]+?)(?<!\\)"=|(?P<plain>[^"=\n]+)=')
@@ -44,14 +44,12 @@ _DESCRIPTION = Pattern(r'\ASnapshotDescription[-\d]*="(.*)"\n?\Z', re.DOTALL)
 _AFTER_SNAPSHOTS = "\nGuestMemoryBalloon="
 
 
-@dataclass(frozen=True)
-class Controller:
+class Controller(Frozen):
     name: str
     values: Mapping
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(Frozen):
     """A slot of a controller; ``medium`` is a path, ``none`` or ``emptydrive``."""
 
     controller: str
@@ -61,8 +59,7 @@ class Slot:
     values: Mapping = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Forward:
+class Forward(Frozen):
     name: str
     protocol: str
     host_address: str
@@ -71,8 +68,7 @@ class Forward:
     guest_port: int
 
 
-@dataclass(frozen=True)
-class Nic:
+class Nic(Frozen):
     """A NIC; the keys of ``values`` are those of VirtualBox, without the NIC's number."""
 
     number: int
@@ -81,8 +77,7 @@ class Nic:
     forwards: tuple
 
 
-@dataclass(frozen=True)
-class SharedFolder:
+class SharedFolder(Frozen):
     """The last three fields are only in ``list --long vms``; None: not reported."""
 
     name: str
@@ -93,8 +88,7 @@ class SharedFolder:
     mount_point: str | None = None
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Frozen):
     uuid: str
     name: str
     description: str
@@ -102,8 +96,7 @@ class Snapshot:
     is_current: bool
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(Frozen):
     """``values``: all keys without a field of their own; of keys that are repeated for each screen, the first one."""
 
     values: Mapping

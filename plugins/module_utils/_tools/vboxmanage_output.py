@@ -9,10 +9,10 @@ VMs are parsed in vboxmanage_machine (one VM, machine-readable) and vboxmanage_l
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import NamedTuple
 
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -29,15 +29,13 @@ _OLD_PROPERTY = Pattern(
 _VALUE = Pattern(r"\AValue: (.*?)\n\Z", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class OsType:
+class OsType(Frozen):
     id: str
     description: str
     family: str
 
 
-@dataclass(frozen=True)
-class Medium:
+class Medium(Frozen):
     """A disk image; ``capacity`` is in MiB, rounded down. ``variant`` and ``users`` are only in the long list.
 
     ``kind`` is VirtualBox's type of the image: normal (base), normal (differencing), immutable ...
@@ -75,8 +73,7 @@ class Medium:
         return self.kind in ("immutable", "multiattach")
 
 
-@dataclass(frozen=True)
-class Property:
+class Property(Frozen):
     """A guest property; ``time`` is when it was set, in nanoseconds since 1970."""
 
     value: str

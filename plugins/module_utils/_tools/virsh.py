@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from dataclasses import dataclass
 
 from .._core import errors
 from .._core.errors import remedy_for
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 from .._ports import change_counter as counted
 from .virsh_remedies import REMEDIES, UNREACHABLE
@@ -78,8 +78,7 @@ def connection_uri(commands, requested=None, default=SYSTEM_URI):
     return requested or commands.environment("LIBVIRT_DEFAULT_URI") or default
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Frozen):
     """The output of one command of a batch; ``error`` is None on success."""
 
     stdout: str

@@ -12,15 +12,14 @@ from __future__ import annotations
 import ipaddress
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from .._core.frozen import Frozen
 from .virsh_output import key_values
 
 LIVE, CONFIG = "--live", "--config"
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(Frozen):
     """One network. ``sides`` is {option of net-update: root element of its definition}."""
 
     name: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ipaddress
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from typing import Callable
+
+from .._core.frozen import Frozen
 
 #: What a network has that only uses an existing bridge: none of these.
 _NOT_OF_BRIDGES = ("ip", "dns", "domain", "mtu", "mac", "route")
@@ -65,8 +66,7 @@ def _without_none(entry):
 # Lists ----------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Entries:
+class Entries(Frozen):
     """A list: where its elements are, and how one is read, identified and filled. ``parent`` may return None."""
 
     path: str

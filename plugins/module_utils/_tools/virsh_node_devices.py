@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from typing import Optional
 
 from .._core.errors import CommandFailed
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 from .virsh import is_not_found, raise_for_errors
 
@@ -18,8 +18,7 @@ _BRIDGE = "0x0604"
 _ADDRESS = Pattern(r"(\w{4}):(\w\w):(\w\w)\.(\w)")
 
 
-@dataclass(frozen=True)
-class PciDevice:
+class PciDevice(Frozen):
     """A PCI device. ``group`` has the addresses of its IOMMU group; None: it is in none."""
 
     address: str

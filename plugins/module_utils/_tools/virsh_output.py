@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 
 _PADDED_NAME = 30
@@ -24,8 +24,7 @@ _LIBRARY = Pattern(r"^Using library: \S+ (\S+)$", re.MULTILINE)
 _HYPERVISOR = Pattern(r"^Running hypervisor: (.+) \S+$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Frozen):
     """One address of a guest; ``mac`` is None if the source does not report it."""
 
     interface: str
@@ -34,16 +33,14 @@ class Address:
     prefix: int
 
 
-@dataclass(frozen=True)
-class Versions:
+class Versions(Frozen):
     """Either may be None: a session without a hypervisor binary names no hypervisor."""
 
     library: str | None
     hypervisor: str | None
 
 
-@dataclass(frozen=True, eq=False)
-class DomainCapabilities:
+class DomainCapabilities(Frozen, eq=False):
     """What QEMU and its host support for one machine type; each but ``secure_boot`` is a set of libvirt's terms."""
 
     firmwares: frozenset

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Optional
 
+from .._core.frozen import Frozen, Mutable, field, replace
 from .._core.pattern import Pattern
 from .openbsd_network import padded_network
 
@@ -74,8 +74,7 @@ class Token(NamedTuple):
         return self.kind in (_WORD, _STRING)
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(Frozen):
     """One setting in a block; its text is from ``start`` to ``end``."""
 
     keyword: str
@@ -84,8 +83,7 @@ class Statement:
     end: int
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(Frozen):
     """A VM in a file. Its text is from ``start`` to ``end``; statements can be added at ``inside``.
 
     ``boot`` is its kernel: that of the last block with its name, although vmd ignores everything else in such a block.
@@ -113,8 +111,7 @@ class Block:
         return [one.keyword for one in self.statements if one.keyword in _SWITCHED][-1:] != ["disable"]
 
 
-@dataclass
-class Configuration:
+class Configuration(Mutable):
     """The content of vm.conf and the files that it includes: {name: Block}, {switch: interface}, and {path: text}.
 
     ``listed`` are all blocks in their order, also those with the name of an earlier one.

@@ -11,11 +11,11 @@ from __future__ import annotations
 import calendar
 import os
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Optional
 
 from .._core.errors import CommandFailed, Timeout, Unavailable, remedy_for
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 from . import openbsd_network
 
@@ -80,8 +80,7 @@ class Busy(CommandFailed):
     """Another task is changing vm.conf."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Frozen):
     """One line of ``vmctl status``, without process and owner of the VM. ``terminal``: the device of its console."""
 
     id: int
@@ -100,8 +99,7 @@ class Row:
         return _STATES.get(self.state, ("unknown", None))[1]
 
 
-@dataclass(frozen=True)
-class Tap:
+class Tap(Frozen):
     """The tap device on the host of NIC number ``nic`` of VM number ``vm``; ``addresses`` are those of the host."""
 
     vm: int

@@ -16,8 +16,8 @@ the byte order mark of this encoding.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 
 _SECTION = Pattern(r"\[([A-Za-z][A-Za-z0-9]*)(\]?)")
@@ -51,8 +51,7 @@ def is_editable(content):
     return "\0" not in text and not content.startswith(b"\xfe\xff") and encoded(mark, text) == content
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Frozen):
     """A key with its value, and their position in the text: ``start`` of the key, ``value_start`` and ``end``."""
 
     name: str

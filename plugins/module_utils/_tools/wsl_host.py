@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
+from .._core.frozen import Frozen, field
 from .._ports.windows_request import call, properties, read, write
 from .wsl import INBOX, LXSS, PACKAGED, SETTINGS_FILE, number_of, read_versions, version_call, wsl
 from .wsl_conf import decoded, encoded, is_editable, parse
@@ -49,8 +49,7 @@ def size_of(value):
     return int(found[1]) << 10 * (" KMGT".index(found[2].upper()) if found[2] else 0) if found else None
 
 
-@dataclass(frozen=True)
-class WslState:
+class WslState(Frozen):
     """WSL on a host. ``program`` is the wsl.exe to call, None if there is none."""
 
     features: dict

@@ -13,8 +13,8 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from ...module_utils._core.frozen import Frozen
 from ..inventory.hosts import names_of
 from ..tasks.task_yaml import yaml_text
 
@@ -47,8 +47,7 @@ _VARIABLES = {
 _IDENTITY = ("platform", "name", "state", "options")
 
 
-@dataclass(frozen=True)
-class Described:
+class Described(Frozen):
     """A VM of an inventory source, as the info module describes it. ``host`` is the name of an inventory host."""
 
     source: object

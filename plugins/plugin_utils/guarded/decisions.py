@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Optional
 
 from ...module_utils._core.errors import InvalidInput, Refused
+from ...module_utils._core.frozen import Frozen, field
 from ...module_utils._core.results.approval import VARIABLE
 
 #: Proxmox VE permits 40 characters: letters, digits, - and _.
@@ -26,8 +26,7 @@ FAILED, ALL = "failed", "all"
 _FAILED_CODES = (2, 4)
 
 
-@dataclass(frozen=True)
-class GuardedVm:
+class GuardedVm(Frozen):
     """A VM, as the inventory knows it. Several ``hosts`` can be the same VM."""
 
     source: str
@@ -87,8 +86,7 @@ def description(playbook, state):
     return f"Taken by polyvirt.core.guarded before {playbook}. State of the VM: {state}."
 
 
-@dataclass(frozen=True)
-class Owed:
+class Owed(Frozen):
     """A snapshot that an earlier run took and did not delete. ``state`` is that of the VM then; None if unknown."""
 
     snapshot: str
@@ -134,8 +132,7 @@ def unfinished_runs_error(debts):
     )
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Frozen):
     """How the playbook ended, as Ansible reported it; ``is_reported``: it did so. Without that, all else is unknown.
 
     ``failed``: hosts that failed or were unreachable. ``stopped``: others that Ansible stopped or never started, for

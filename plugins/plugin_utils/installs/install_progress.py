@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from ...module_utils._core.frozen import Frozen
 from ...module_utils._core.results.console import without_sequences
 from ...module_utils._core.texts import with_plain_line_ends
 
@@ -24,8 +24,7 @@ _PANIC = re.compile(r"Kernel panic - not syncing.*")
 _LONGEST = 300
 
 
-@dataclass(frozen=True)
-class Patterns:
+class Patterns(Frozen):
     """Patterns of one installer. ``prompt`` matches the text if the installer waits for input, mostly at its end.
 
     ``titles`` match the error message, the best first. ``step`` matches the names of steps; the last match is current.
@@ -101,8 +100,7 @@ PATTERNS = {
 }
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Frozen):
     """``text``: the current step, or the error message; empty if unknown."""
 
     state: str

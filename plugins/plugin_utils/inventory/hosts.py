@@ -9,10 +9,10 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ...module_utils._core.errors import InvalidInput
+from ...module_utils._core.frozen import Frozen, field
 from ...module_utils._core.options.guest_conditions import forwarded
 from ...module_utils._core.record.leases import iso
 
@@ -33,8 +33,7 @@ _WINDOWS_TAG = "windows"
 _WINRM_PORTS = (5986, 5985)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Frozen):
     """An entry of ``sources``. ``host`` is a host name, a dictionary of connection variables, or None (controller)."""
 
     name: str

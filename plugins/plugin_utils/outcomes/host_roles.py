@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ...module_utils._core.frozen import Mutable
 from .records import HOST_FAILED, PREPARED, record
 
 #: {role: platform}
@@ -18,8 +17,7 @@ ROLES = {
 }
 
 
-@dataclass
-class _Running:
+class _Running(Mutable):
     role: str
     context: dict
     changed: bool = False

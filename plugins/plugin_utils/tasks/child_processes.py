@@ -18,9 +18,10 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, Optional
+
+from ...module_utils._core.frozen import Frozen
 
 _FORK = multiprocessing.get_context("fork")
 #: Seconds for a process to end its own child processes.
@@ -31,8 +32,7 @@ _SET_CHILD_SUBREAPER = 36
 _SHARED_SSH = b"ssh: "
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Frozen):
     """``value`` is what a function returned, as JSON types. ``problem`` is a sentence if there is no value.
 
     ``is_late``: the function did not return within the time limit.

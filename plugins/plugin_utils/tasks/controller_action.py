@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ...module_utils._core.frozen import replace
 from ...module_utils._core.options.option_errors import not_text
 from ...module_utils._core.results.approval import OPTION, explicit
 from .approvals import approval_of

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Callable
 
 from ansible.module_utils.common.validation import check_type_dict, check_type_list
 
 from ...module_utils._core.errors import InvalidInput, Unsupported
+from ...module_utils._core.frozen import Frozen
 from ...module_utils._core.options.option_errors import did_you_mean, meant_by, remedy_for
 from ...module_utils._core.planner.fleet import check_prune_max
 from .registry import PLATFORMS
@@ -31,8 +31,7 @@ _IDENTITY = ("name", "id", "platform")
 _REJECTED = "Not changed, because the request for another VM was rejected."
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Frozen):
     """The part of a task for one platform: the name and the arguments of its module."""
 
     platform: str
@@ -121,8 +120,7 @@ def _read(where, value, check_type, remedy):
         raise InvalidInput(f"{where}: the value has a wrong type.", remedy) from None
 
 
-@dataclass(frozen=True)
-class _Modules:
+class _Modules(Frozen):
     """The options of a module for all platforms, and of those of the platforms: {name: Option}."""
 
     about: str

@@ -10,7 +10,6 @@ the module would do is replaced: it asks for an approval and counts what was car
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -19,6 +18,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils import basic
 from ansible_collections.polyvirt.core.plugins import action as actions
 from ansible_collections.polyvirt.core.plugins import modules
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import changing, run_module
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.controller_action import ControllerAction

@@ -10,10 +10,12 @@ A row has the options of a task, which are parsed like those of a real one. Step
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Optional
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import fields as fields_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ON,
     Request,
@@ -79,7 +81,7 @@ def rows_of(traits):
 
 def found(power="stopped", name="web", runs_with: Any = None, **config):
     """A VM of this collection. Arguments that are not fields of Vm are its config; ``runs_with`` is for ``active``."""
-    fields = {key: config.pop(key) for key in list(config) if key in Vm.__dataclass_fields__}
+    fields = {key: config.pop(key) for key in list(config) if key in fields_of(Vm)}
     active = {**config, **(runs_with or {})} if power in ON else None
     defaults = {"id": "u-web", "mark": {"id": "u-web"}, "active": active}
     return Vm(name=name, power=power, config=config, **{**defaults, **fields})

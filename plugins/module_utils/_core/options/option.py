@@ -9,11 +9,11 @@ These are the shared options; options of a single platform are in ``_drivers/<pl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Callable, Optional
 
 from ..errors import InvalidInput, Unsupported
+from ..frozen import Frozen, field, replace
 from ..record.leases import expiry, seconds
 from ..texts import one_line, one_line_each, printable
 from ..units import GIB, MIB, mac_address, serial_number, vlan_ranges
@@ -33,8 +33,7 @@ SETTING, CREATION, POLICY, AT_START, CONNECTION = "setting", "creation", "policy
 PLACE, TOGETHER = "#", "@"
 
 
-@dataclass(frozen=True, eq=False)
-class Option:
+class Option(Frozen, eq=False):
     """An option or a suboption. ``type`` to ``rules`` are its argument spec, the other fields its meaning.
 
     ``key``: the suboption that identifies the entries of a list. ``unit``: it is a size; bytes per unit of a number
@@ -132,8 +131,7 @@ Consent = partial(Option, "bool", default=False, role=POLICY)
 Connection = partial(Option, role=CONNECTION)
 
 
-@dataclass(frozen=True, eq=False)
-class Platform:
+class Platform(Frozen, eq=False):
     """``lacks``: {path: what to use instead} of the shared options, suboptions and choices that it never supports.
 
     Examples of paths: ``os_type``, ``networks.vlan``, ``networks.type=hostonly``. ``per_driver``: options of VMs that

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 
 from ..errors import InvalidInput
+from ..frozen import fields
 from ..model import Comparison, Policy, Request, SnapshotRequest
 from ..record.leases import beginning
 from ..texts import check_printable
@@ -55,7 +55,7 @@ def _check_extend(given):
 
 def pruning_policy(params, options):
     """Return the Policy of the deletion of a fleet's surplus VMs: the options of the task, not of its entries."""
-    names = [field.name for field in fields(Policy) if field.name in options]
+    names = [name for name in fields(Policy) if name in options]
     given = _given(params, {name: options[name] for name in (*names, "prune_expired_for")})
     expired_for = given.pop("prune_expired_for", given.get("expired_for"))
     return Policy(**{**given, "expired_for": expired_for, "wait_for": "state", "purge": frozenset()})
@@ -70,7 +70,7 @@ def snapshot_requests(params, options):
     """Return the requests of a snapshot task, in the order of its VM names."""
     names, given = _names(params), _given(params, options)
     _check_text("snapshot", given["snapshot"])
-    asked = {field.name: given[field.name] for field in fields(SnapshotRequest) if field.name in given}
+    asked = {name: given[name] for name in fields(SnapshotRequest) if name in given}
     asked["name"] = given["snapshot"]
     is_restored = given["state"] == "restored"
     if given.get("children") and given.get("expired_for") is not None:
@@ -170,7 +170,7 @@ def _policy(given, config, at_start):
             f"purge: {missing[0]} is listed, but the option {missing[0]} is not set.",
             "Set it to the complete list, [] for none.",
         )
-    policy = {field.name: given[field.name] for field in fields(Policy) if field.name in given}
+    policy = {name: given[name] for name in fields(Policy) if name in given}
     policy.update(_awaited(given))
     if given["state"] not in ("present", "started", "restarted"):
         # Ignored instead of rejected, so that wait_for can be set in module_defaults.

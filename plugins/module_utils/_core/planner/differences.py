@@ -9,9 +9,9 @@ Only options that the task sets are compared. A value that cannot be read is nev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ..errors import Refused, Unsupported
+from ..frozen import replace
 from ..model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, UNKNOWN, Change
 from ..options.option import PLACE
 from ..record.leases import CREATED

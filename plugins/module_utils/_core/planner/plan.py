@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from ..errors import NotFound, Refused, Unsupported
+from ..frozen import Frozen, replace
 from ..model import (
     ABSENT,
     COSTS,
@@ -53,8 +52,7 @@ from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between
 from .simulate import changed_config, simulate
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
+class _Task(Frozen, eq=False):
     """The input of the plan for one VM."""
 
     vm: object

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from ..errors import NotFound, Refused, Unsupported
+from ..frozen import replace
 from ..model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
 from ..options.identity import known_names, listed
 from ..record.leases import NEVER_EXPIRES, check_not_past, snapshot_must_be_kept, unmoved

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+from ..frozen import Frozen, replace
 from ..model import Step, Vm
 from .differences import additions
 from .simulate import simulate
 
 
-@dataclass(frozen=True, eq=False)
-class Planned:
+class Planned(Frozen, eq=False):
     """A step, all changes that it makes, and the VM before it.
 
     A VM to be created has no id and no settings; each of its settings is a change. For a clone that does not exist

@@ -10,14 +10,13 @@ be done first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional
 
+from ..frozen import Frozen
 from ..model import ABSENT, FAILED, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED
 
 
-@dataclass(frozen=True, eq=False)
-class Moves:
+class Moves(Frozen, eq=False):
     """Verbs, as a text; ``refused`` is what has to be done first if there are none."""
 
     gentle: Optional[str] = None

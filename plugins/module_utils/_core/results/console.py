@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from typing import Optional
 
+from ..frozen import Frozen
 from ..pattern import Pattern
 
 #: How many bytes of a log are read at most, and how many characters of a line are returned.
@@ -21,8 +21,7 @@ _SEQUENCE = Pattern(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P^_X][^\x07\x1b\n]*(?:\x07|\
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-@dataclass(frozen=True)
-class ConsoleLog:
+class ConsoleLog(Frozen):
     """``data``: the end of the log, None if it cannot be read. ``is_cut``: its first line may be incomplete.
 
     ``how``: why there are no lines, and what to do; without it, the text of the platform's traits applies.

@@ -8,11 +8,11 @@ The table in docs/approvals.md says what is part of the digest and what is not.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
 
+from ..frozen import Frozen, fields
 from ..model import ABSENT, SNAPSHOT_VERBS, STARTING, Secret, Vm
 from ..planner.drives import MEDIA, inserted_image, media_of
 from ..planner.plan_create import find_snapshot
@@ -62,8 +62,8 @@ def canonical(value):
         return value.isoformat()
     if isinstance(value, Vm):
         return {"name": canonical(value.name), "id": canonical(identity_of(value))}
-    if dataclasses.is_dataclass(value):
-        return {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Frozen):
+        return {name: canonical(getattr(value, name)) for name in fields(value)}
     if isinstance(value, Mapping):
         return {str(canonical(key)): _named(str(key), one) for key, one in value.items()}
     if isinstance(value, (set, frozenset)):

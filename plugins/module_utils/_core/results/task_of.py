@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Optional
 
 from ..errors import PolyvirtError
+from ..frozen import Frozen
 from ..model import ABSENT, COLLECTIONS, PAUSED, RUNNING, STOPPED, SUSPENDED, Field, Secret
 from ..options.option import CONNECTION, PLACE, SETTING, TOGETHER, VM
 from ..options.request import requests
@@ -40,8 +40,7 @@ _ALWAYS = (("cpus",), ("memory",))
 _NOTHING = (None, False, "", (), {})
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Frozen):
     """One value of a task. ``path`` is (option), (option, attribute), (option, entry) or (option, entry, attribute).
 
     The value of an entry is {required attribute: value}; other values have the form of ``Vm.config``.
@@ -51,8 +50,7 @@ class Part:
     value: object
 
 
-@dataclass(frozen=True)
-class Omission:
+class Omission(Frozen):
     """A setting that the task cannot hold. ``variable`` is the name of a variable for a secret."""
 
     path: tuple
@@ -107,8 +105,7 @@ def _variable(label, path):
     return name if name[:1].isalpha() else f"vm_{name}"
 
 
-@dataclass(frozen=True)
-class _Subject:
+class _Subject(Frozen):
     """The VM to describe, and what its platform supports."""
 
     vm: object

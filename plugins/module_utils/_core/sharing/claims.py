@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ..errors import PolyvirtError
+from ..frozen import Frozen, replace
 from ..model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step
 from ..planner.drives import CDROMS, MEDIA, other_drives
 from ..planner.plan_create import find_snapshot, known_settings
@@ -34,8 +34,7 @@ NEW = "new"
 OWN = "own"
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(Frozen):
     """One claim. ``identity`` is what must not be used twice: a file's identity, a MAC, (protocol, port), a name,
     or a device of the host.
 
@@ -72,8 +71,7 @@ class Claim:
         return ".".join(filter(None, (self.option, self.attribute)))
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Frozen):
     """What one VM holds. ``owner_id`` is its id, or its name if it has none yet; an image without a VM has its path.
 
     ``also`` is a second owner: the name of a VM that is not complete, because a plan that completes it creates it.
@@ -308,8 +306,7 @@ def claims_of_plan(plan, own, driver, source=None, copies_running=False):
     return during, after
 
 
-@dataclass(frozen=True)
-class _Moment:
+class _Moment(Frozen):
     """A step, and the VM before and after it."""
 
     step: Any

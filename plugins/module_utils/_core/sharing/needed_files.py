@@ -9,9 +9,9 @@ A plan reads images, attaches disks and ISO images, enlarges disks, and creates 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from ..frozen import Frozen, field
 from ..model import SUSPENDED, Plan
 from ..planner.drives import inserted_image, media_of
 from ..planner.planned_steps import Planned, added_disks
@@ -25,8 +25,7 @@ FILE, FOLDER, DEVICE = "file", "directory", "block device"
 _VERBS = ("create", "clone", "configure")
 
 
-@dataclass(frozen=True)
-class Needed:
+class Needed(Frozen):
     """A file that a step needs, or creates (NEW).
 
     ``option`` is the option as the user wrote it. ``slot`` is that of the disk that the file is, or that gets its
@@ -50,8 +49,7 @@ class Needed:
         return self.details.get("fetch") if self.purpose == IMAGE and self.details else None
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Frozen):
     """What a driver finds in a disk image. ``format`` is empty if it is none; ``size`` None if it cannot be read.
 
     ``fault`` is what is wrong with it, as the end of a sentence, and ``remedy`` what to do then.

@@ -10,8 +10,8 @@ the VM is started: a no-op or an unrelated change is never rejected because of w
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 
+from ..frozen import Frozen, replace
 from ..model import ON, PAUSED, RUNNING
 from ..options.identity import listed
 from .claims import (
@@ -99,8 +99,7 @@ def is_started(before, after):
     return before not in _LISTENING and after in _LISTENING
 
 
-@dataclass(frozen=True)
-class _New:
+class _New(Frozen):
     """A claim of a plan. ``power`` is that of its VM after the plan; ``is_added``: the VM did not hold it before."""
 
     claim: Claim
@@ -157,8 +156,7 @@ def overlap(one, other):
 # Conflicts ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Conflict:
+class Conflict(Frozen):
     """A claim of a plan, and the VM that holds what it excludes. ``by_task``: an earlier plan has made it so."""
 
     claim: Claim

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from ..._core.frozen import Frozen, Mutable, field
 from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
 from ..._core.record.leases import read_stored
 from ..._core.record.mark import UNFINISHED, making_of, mark_for, marked_settings
@@ -23,8 +23,7 @@ _LOCAL_ADDRESSES = ("fe80:", "169.254.")
 DISK_FILES = (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds")
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(Frozen):
     """What plans need to know about the host. ``switches`` are raw; ``build`` is the build number of Windows."""
 
     disk_folder: str = ""
@@ -34,8 +33,7 @@ class Host:
     computer: str = ""
 
 
-@dataclass
-class Found:
+class Found(Mutable):
     """One observation as raw objects. ``known`` are all VMs as (id, name), also those that were not read.
 
     ``vms`` and ``snapshots`` ({VM id: [snapshot]}) have ids in lower case, ``disks`` have ``key_of`` their paths.

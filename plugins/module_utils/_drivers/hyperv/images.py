@@ -8,8 +8,7 @@ Windows has no program that reads the images of vendors.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ..._core.frozen import replace
 from ..._core.options.image_names import NAME, read_image
 from ..._core.record.mark import name_of_image
 from ..._media.choose import Needs

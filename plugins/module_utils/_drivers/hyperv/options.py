@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ..._core.frozen import replace
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
 from ..._core.options.option import BootOrder, Connection, Option, Platform, Size, with_suboption

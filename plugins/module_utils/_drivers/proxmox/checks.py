@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._core.errors import ApiError, Refused
+from ..._core.frozen import Frozen, replace
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.sharing.file_checks import check_not_smaller
 from ..._core.units import MIB, human_size
@@ -296,8 +296,7 @@ def _check_vmid(driver, label, vmid):
         ) from error
 
 
-@dataclass(frozen=True)
-class VmBefore:
+class VmBefore(Frozen):
     """A VM before the changes of a plan: an existing VM, or a new clone with the options of its source."""
 
     vm_options: VmOptions

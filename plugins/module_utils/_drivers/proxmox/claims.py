@@ -8,9 +8,8 @@ All other volumes have the id of their only VM in their names.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..._core.errors import ApiError, Refused
+from ..._core.frozen import replace
 from ..._core.model import STOPPED, File
 from ..._core.sharing.claims import BASE, DELETE, FILE, WRITE, Claim, Held, HoldsClaims
 from ..._tools import proxmox_values as values

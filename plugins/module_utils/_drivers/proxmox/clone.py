@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..._core.errors import Refused
+from ..._core.frozen import replace
 from ..._core.planner.plan_create import find_snapshot
 from ..._ports import change_counter
 from ..._tools import proxmox_values as values

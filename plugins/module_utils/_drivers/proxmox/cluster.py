@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._core.errors import ApiError
+from ..._core.frozen import Frozen, replace
 from ..._core.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Counters, Vm
 from ..._core.record import mark as marks
 from ..._core.units import MIB
@@ -48,8 +48,7 @@ _SUSPENDED_LOCK = "suspended"
 HARMLESS_LOCKS = frozenset({"backup", "snapshot", "snapshot-delete"})
 
 
-@dataclass(frozen=True)
-class ListedVm:
+class ListedVm(Frozen):
     """A VM in the list of its node. ``error``: why the node did not answer; then the name may be unknown, too.
 
     ``qemu_status`` is the status that QEMU reports, ``memory`` and ``memory_used`` are bytes, ``uptime`` is seconds.
@@ -102,8 +101,7 @@ def missing(targets, listed):
     return [target for target in targets or () if not keys_of(target) & found]
 
 
-@dataclass(frozen=True)
-class VmOptions:
+class VmOptions(Frozen):
     """The options of a VM: ``stored`` are those of its next start, ``running`` the current ones.
 
     ``digest`` identifies the stored version: the server rejects a change with an outdated digest.

@@ -9,9 +9,9 @@ A step may be sent twice, so changes that are already made are not made again.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 
 from ..._core.errors import ApiError, Stale
+from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING
 from ..._ports import change_counter
 from ..._tools import proxmox_values as values

@@ -9,9 +9,8 @@ What a node cannot do (_is_uploaded), the host of the task does: it downloads th
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..._core.errors import Refused, Unavailable
+from ..._core.frozen import replace
 from ..._core.options.image_names import PATH, VOLUME, check_no_download, names_of, read_image
 from ..._core.record.mark import image_in, name_of_image
 from ..._media.by_controller import CopiedImages, Copy, images_of_controller

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ..._core.frozen import replace
 from ..._core.options import option as options
 from ..._core.options.option import SETTING, Connection, Consent, Filled, Option, Platform, with_suboption
 from ..._core.texts import decimal_id

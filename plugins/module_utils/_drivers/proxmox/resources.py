@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Optional
 
 from ..._core.errors import ApiError, NotFound, Refused
+from ..._core.frozen import Frozen
 from ..._core.units import human_size
 from .cluster import read_resources
 
@@ -23,8 +23,7 @@ _PREALLOCATING_TYPES = frozenset({"lvm"})
 _PREFERRED = ("local-lvm", "local-zfs", "local")
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Frozen):
     name: str
     online: bool
     #: Memory in bytes.

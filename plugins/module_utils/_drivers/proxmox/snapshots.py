@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..._core.errors import Refused, Stale
+from ..._core.frozen import replace
 from ..._core.model import RUNNING, STOPPED, Snapshot
 from ..._core.planner.plan_create import find_snapshot
 from ..._core.record.leases import described, in_text

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from datetime import date
 
 from ..._core.errors import ApiError, InvalidInput, NotFound, Refused
+from ..._core.frozen import replace
 from ..._media.download import digits_of_address
 from ..._media.names import base_of
 from ..._media.store import DIGITS, Store, Stored, by_age, plain_name

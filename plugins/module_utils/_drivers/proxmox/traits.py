@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Optional
 
+from ..._core.frozen import Frozen, replace
 from ..._core.model import (
     ABSENT,
     LIVE,
@@ -55,8 +55,7 @@ def _as_options(vm, config):
     return {**config, "native": native, "devices": {}}
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(Frozen):
     """What requested settings are normalized with, beside the VM.
 
     The default bridge of NICs; whether tags can contain capital letters, else they are stored in lower case; and the
@@ -69,7 +68,10 @@ class Known:
     renames: bool = False
 
 
-def proxmox_traits(version="", known=Known()):
+_NOTHING_KNOWN = Known()
+
+
+def proxmox_traits(version="", known=_NOTHING_KNOWN):
     """Traits of a cluster. ``known`` is the Known of the task."""
     return Traits(
         platform=PROXMOX.name,

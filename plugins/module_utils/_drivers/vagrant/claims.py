@@ -8,8 +8,7 @@ Boxes are no files, and each VM has disks of its own.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ..._core.frozen import replace
 from ..._core.model import STOPPED
 from ..._core.sharing.claims import WRITE, Held, HoldsClaims, claims_of_config
 from ..._ports import files

@@ -10,10 +10,10 @@ snapshots, by the id of the VM.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import cached_property, partial
 
 from ..._core.errors import Refused
+from ..._core.frozen import replace
 from ..._core.model import STOP_TIMEOUT
 from ..._kit.driver import carry_out, functions_of
 from ..._kit.one_by_one import one_by_one

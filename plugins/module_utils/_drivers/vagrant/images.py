@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 
 from ..._core.errors import InvalidInput, Refused
+from ..._core.frozen import replace
 from ..._core.options.image_names import NAME, PATH, REGISTRY, URL, names_of, read_image
 from ..._core.record.mark import name_of_image
 from ..._core.sharing.file_checks import missing

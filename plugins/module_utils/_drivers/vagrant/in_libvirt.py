@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 
 from ..._core.errors import CommandFailed
+from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
 from ..._core.units import KIB
 from ..._ports import change_counter, files

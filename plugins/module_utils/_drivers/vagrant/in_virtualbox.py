@@ -9,9 +9,9 @@ One process reads all of them.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from ..._core.errors import CommandFailed, PolyvirtError
+from ..._core.frozen import replace
 from ..._core.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Snapshot
 from ..._core.units import MIB
 from ..._ports import files

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 
+from ..._core.frozen import replace
 from ..._core.model import STOPPED, File
 from ..._core.sharing.needed_files import READ, SHARE, Needed
 from ..._kit.local_files import LocalFiles

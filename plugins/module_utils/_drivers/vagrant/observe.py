@@ -10,9 +10,9 @@ VMs is read with that tool, by the id of the VM. Vagrant is called only for the 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from ..._core.errors import InvalidInput, NotFound, Unavailable
+from ..._core.frozen import replace
 from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Target, Vm
 from ..._core.record.leases import read_stored
 from ..._core.record.mark import CREATED

@@ -17,10 +17,10 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, PolyvirtError, Refused, Stale
+from ..._core.frozen import Frozen, field
 from ..._core.pattern import Pattern
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_states, vagrantfile
@@ -46,8 +46,7 @@ class Busy(CommandFailed):
     """Another task is writing the project's Vagrantfile."""
 
 
-@dataclass(frozen=True)
-class ProjectVm:
+class ProjectVm(Frozen):
     """One VM of a project: its description (None if it is in the user's own file), its CreatedVm, and its record.
 
     ``begun``: a task has begun its first start, and has not recorded it.
@@ -60,8 +59,7 @@ class ProjectVm:
     begun: bool = False
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(Frozen):
     """The content of a project. ``vms`` is {name: ProjectVm}.
 
     ``foreign`` are names of VMs that were created from another Vagrantfile in the same folder. ``lost`` are names of

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Optional
 
+from ..._core.frozen import Frozen, field
 
-@dataclass(frozen=True)
-class Drive:
+
+class Drive(Frozen):
     """A disk or a medium in the stored definition of a VM; ``slot`` is where it is attached, None: in snapshots only.
 
     ``role`` is that of a File. ``ours``: Vagrant created it with the VM, under the name that it gives such a disk.
@@ -34,8 +34,7 @@ class Drive:
     below: Optional[str] = None
 
 
-@dataclass(frozen=True)
-class ProviderVm:
+class ProviderVm(Frozen):
     """``ssh`` is (host, port) if the provider forwards a port to the VM; ``snapshots`` and ``drives`` are set only if
     requested.
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from functools import partial
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, Refused
+from ..._core.frozen import replace
 from ..._core.model import COLLECTIONS, STOPPED, Vm
 from ..._core.planner.differences import differences
 from ..._core.record.mark import IN_MARK, finished_mark, inputs_of, inputs_of_image, making_of, parsed, with_settings

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property, partial
 
 from ..._core.errors import CommandFailed
+from ..._core.frozen import replace
 from ..._core.model import ON, SUSPENDED
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from ..._core.errors import CommandFailed, PolyvirtError
+from ..._core.frozen import Frozen, field, replace
 from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Target, Vm
 from ..._core.record.leases import in_text
 from ..._core.record.mark import UNFINISHED, parsed
@@ -34,8 +34,7 @@ _READS_AGAIN = 2
 _ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "dhcpservers", "vms")
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(Frozen):
     """The output of one process: properties of the installation, images by UUID, all VMs."""
 
     properties: Mapping

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..._core.errors import CommandFailed, Refused
+from ..._core.frozen import replace
 from ..._core.planner.simulate import simulate
 from ..._core.record.leases import described
 from ..._core.record.mark import IN_MARK

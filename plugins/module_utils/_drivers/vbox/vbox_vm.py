@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import NotFound
+from ..._core.frozen import Frozen, field
 from ..._core.pattern import Pattern
 from ..._core.record.mark import empty_mark, unfinished_mark
 from ..._tools.vboxmanage_machine import Machine
@@ -22,8 +22,7 @@ from .mark import is_unfinished
 SSH_RULE = "polyvirt-ssh"
 
 
-@dataclass(frozen=True)
-class VBoxVm:
+class VBoxVm(Frozen):
     """An observed VM. ``file`` is its SettingsFile (None: unreadable), ``media`` are all images by UUID.
 
     ``reserved``: {(network, number of the NIC): address} in the DHCP servers of VirtualBox.

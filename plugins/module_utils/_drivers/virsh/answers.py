@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ..._core.errors import CommandFailed
+from ..._core.frozen import Mutable, field
 from ..._core.model import RUNNING, Address, Counters, Vm
 from ..._core.record.mark import marked_settings
 from ..._kit.addresses import ssh_through
@@ -25,8 +24,7 @@ from .settings.table import config_of
 _CHECKPOINTS_SINCE = (5, 6)
 
 
-@dataclass(eq=False)
-class Seen:
+class Seen(Mutable, eq=False):
     """What the last observations read: {UUID: text of the stored definition}, {(UUID, name): text of a snapshot}, and
     {UUID: Answer with the names of checkpoints, None if they were not read}.
     """
@@ -59,6 +57,25 @@ def vm_commands(uuid, listing, facets):
         if "snapshot_configs" in facets and has_checkpoints:
             commands["checkpoints"] = ("checkpoint-list", uuid, "--name")
     return commands
+
+
+def early_commands(name):
+    """Return the commands of vm_commands for a VM of which only the name is known, if the task compares settings.
+
+    The stored definition is the last one, because it shows which VM had the name (``is_of``).
+    """
+    return [
+        ("domstate", name, "--reason"),
+        ("domblkinfo", name, "--all"),
+        *virsh_output.questions(name, thoroughly=False).values(),
+        ("dumpxml", name),
+        ("dumpxml", name, "--inactive"),
+    ]
+
+
+def is_of(uuid, answer):
+    """Return whether a definition was read that is of this VM: libvirt prints its UUID before anything of users."""
+    return not answer.error and answer.stdout.partition("<uuid>")[2].startswith(f"{uuid}<")
 
 
 def light_commands(uuid, facets):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from shlex import quote
 
 from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.frozen import replace
 from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._core.options.devices import key_of
 from ..._core.sharing.claims import (

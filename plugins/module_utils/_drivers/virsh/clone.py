@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Optional
 
 from ..._core.errors import Refused
+from ..._core.frozen import Frozen
 from ..._ports import files
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.seed_network import macs_by_place
@@ -25,8 +25,7 @@ from .settings.port_forwards import remove_forward_names
 from .snapshots import EXTERNAL, SnapshotXml
 
 
-@dataclass(frozen=True)
-class Original:
+class Original(Frozen):
     """What is cloned: the definition and disk images of a VM, or those at the time of a snapshot.
 
     ``images`` is {target of the disk: path}. ``internal_snapshot`` is the name of the snapshot to copy out of these

@@ -10,9 +10,9 @@ snapshot is copied out of its image: only the data in the image itself, as the c
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from ..._core.errors import CommandFailed, Refused
+from ..._core.frozen import Frozen
 from ..._core.model import FAILED, PAUSED, RUNNING
 from ..._core.units import MIB, human_size
 from ..._ports import files
@@ -21,8 +21,7 @@ from .snapshots import check_content, read_snapshot
 from .traits import INTERNAL
 
 
-@dataclass(frozen=True)
-class _Disk:
+class _Disk(Frozen):
     """One disk at one point; ``internal_snapshot`` is the name of the snapshot to copy out of the image, or None."""
 
     slot: str

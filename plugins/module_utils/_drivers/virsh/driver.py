@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 
 from ..._core.errors import CommandFailed, Held, Stale
+from ..._core.frozen import replace
 from ..._core.model import PAUSED, POWER_VERBS, RUNNING
+from ..._core.options.guest_conditions import condition
+from ..._core.pattern import Pattern
 from ..._core.texts import without_credentials
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
@@ -23,6 +25,8 @@ from .observe import VirshObserver, connected
 
 #: Verbs that do not store settings. To start a VM that another task stops for a change is rejected by libvirt itself.
 _WITHOUT_LOCK = POWER_VERBS | {"fetch"}
+#: Names that virsh takes for nothing but a name: not for the id of a running VM, an option, or a UUID by its length.
+_NAME, _UUID = Pattern(r"[A-Za-z_][A-Za-z0-9_.+-]*\Z"), 36
 #: The hypervisor of libvirt that judges definitions.
 QEMU = "QEMU"
 
@@ -42,6 +46,14 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         self._sent = {}
         #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
         self._stored = set()
+
+    @property
+    def names_to_compare(self):
+        options = self.options
+        needs_more = options.get("snapshot") or options.get("allow_recreate") or options.get("state") == "absent"
+        if needs_more or condition(options.get("wait_for") or "state")[0] != "state":
+            return ()
+        return [name for name in dict.fromkeys(options.get("name") or ()) if _NAME.match(name) and len(name) != _UUID]
 
     @cached_property
     def host(self):

@@ -11,10 +11,10 @@ command line that it prints is not used. libvirt's test driver, which is in virs
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import PolyvirtError, Refused
+from ..._core.frozen import Mutable, field
 from ..._ports import files
 from ..._tools.domain_xml import Definition, split_path
 from ..._tools.virsh import Virsh, cannot_say
@@ -29,8 +29,7 @@ _STORING = ("create", "clone", "configure")
 _OF_PREPARED_HOSTS = ("devices/hostdev", "devices/interface[@type='hostdev']", "memoryBacking/hugepages")
 
 
-@dataclass
-class _Case:
+class _Case(Mutable):
     """One plan: the definition that it stores, the stored one (None: there is none), and the verdict."""
 
     plan: Any

@@ -3,17 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Observing up to a hundred VMs with two virsh processes: the first lists VMs, the second queries each of them.
 
-Commands select a VM by its UUID, because virsh reads a numeric name as the id of a running VM.
+Commands select a VM by its UUID, because virsh reads a numeric name as the id of a running VM. If a task only compares
+settings, its VMs with other names are queried by the first process too, and no second one is needed.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from functools import cached_property, partial
 
 from ..._core.errors import CommandFailed, PolyvirtError
+from ..._core.frozen import Frozen, field, replace
 from ..._core.model import Observation, Vm
 from ..._core.record.mark import UNFINISHED, is_unfinished
 from ..._kit.addresses import address_effects, recorded
@@ -33,7 +35,7 @@ from ..._tools.virsh import (
     raise_for_errors,
 )
 from ..._tools.virsh_output import state
-from .answers import Seen, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
+from .answers import Seen, early_commands, is_of, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .settings.addresses import named_networks, sources_of, with_reserved
 from .settings.display import display_effects
 from .settings.networks import NETWORK_LISTS, inactive_networks, starting_effects
@@ -45,9 +47,11 @@ _SYSTEM_FOLDER = "/var/lib/libvirt/images"
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
 
 
-@dataclass(frozen=True, eq=False)
-class Listing:
-    """The output of the first process: versions, {UUID: name} of all VMs, and the UUIDs of VMs with some properties."""
+class Listing(Frozen, eq=False):
+    """The output of the first process: versions, {UUID: name} of all VMs, and the UUIDs of VMs with some properties.
+
+    ``early`` is {command: Answer} of queries by name.
+    """
 
     versions: output.Versions
     names: dict
@@ -56,9 +60,10 @@ class Listing:
     transient: frozenset
     active: frozenset
     inactive_networks: frozenset = frozenset()
+    early: Mapping = field(default_factory=dict)
 
     @classmethod
-    def read(cls, virsh, with_networks=False):
+    def read(cls, virsh, with_networks=False, names=()):
         commands = [
             ("version",),
             ("list", "--all", "--uuid", "--name"),
@@ -67,18 +72,40 @@ class Listing:
             ("list", "--all", "--uuid", "--transient"),
             ("list", "--uuid"),
         ]
-        answers = virsh.batch([*commands, *(NETWORK_LISTS if with_networks else ())])
-        raise_for_errors(commands[1:2], answers[1:2])
-        uuid_lists, networks = answers[2 : len(commands)], answers[len(commands) :]
-        flags = [frozenset(answer.stdout.split()) for answer in uuid_lists]
+        network_lists = NETWORK_LISTS if with_networks else ()
+        queries = [command for name in names for command in early_commands(name)]
+        answers = iter(virsh.batch([*commands, *network_lists, *queries]))
+        lists = [next(answers) for _command in commands]
+        networks = [next(answers) for _command in network_lists]
+        raise_for_errors(commands[1:2], lists[1:2])
+        flags = [frozenset(answer.stdout.split()) for answer in lists[2:]]
         inactive = inactive_networks(networks) if networks else frozenset()
-        return cls(output.versions(answers[0].stdout), dict(output.domains(answers[1].stdout)), *flags, inactive)
+        names_of = dict(output.domains(lists[1].stdout))
+        return cls(output.versions(lists[0].stdout), names_of, *flags, inactive, dict(zip(queries, answers)))
 
     def uuids(self, target):
         """UUIDs of the VMs that ``target`` selects; empty if there are none."""
         if target.id:
             return [target.id] if target.id in self.names else []
-        return [uuid for uuid, name in self.names.items() if name == target.name]
+        return self._uuids.get(target.name, [])
+
+    @cached_property
+    def _uuids(self):
+        found = {}
+        for uuid, name in self.names.items():
+            found.setdefault(name, []).append(uuid)
+        return found
+
+    def early_answers(self, uuid, commands):
+        """Return {key: Answer} if all of these commands were answered early, else None.
+
+        Another VM may have got the name after the list was read.
+        """
+        by_name = [(command[0], self.names[uuid], *command[2:]) for command in commands.values()]
+        if not all(command in self.early for command in by_name):
+            return None
+        answers = {key: self.early[command] for key, command in zip(commands, by_name)}
+        return answers if is_of(uuid, answers["inactive"]) else None
 
 
 def observe_fully(virsh, listing, uuids, facets, native_keys, seen):
@@ -86,7 +113,10 @@ def observe_fully(virsh, listing, uuids, facets, native_keys, seen):
 
     ``answers_by_vm`` is a list of (UUID, {key of vm_commands: Answer}). ``seen`` (Seen) gets what was read.
     """
-    answers_by_vm = _run_for_vms(virsh, [(uuid, vm_commands(uuid, listing, facets)) for uuid in uuids])
+    commands_by_vm = {uuid: vm_commands(uuid, listing, facets) for uuid in uuids}
+    early = {uuid: listing.early_answers(uuid, commands) for uuid, commands in commands_by_vm.items()}
+    later = dict(_run_for_vms(virsh, [(uuid, one) for uuid, one in commands_by_vm.items() if early[uuid] is None]))
+    answers_by_vm = [(uuid, early[uuid] or later[uuid]) for uuid in uuids]
     _query_disks_separately(virsh, answers_by_vm)
     vms, snapshot_names = [], {}
     for uuid, answers in answers_by_vm:
@@ -243,6 +273,11 @@ class VirshObserver:
         return os.path.expanduser(_SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER)
 
     @property
+    def names_to_compare(self):
+        """Names of VMs of which the task, as far as is known before it is planned, only compares the settings."""
+        return ()
+
+    @property
     def is_local(self):
         return is_local(self.virsh.uri)
 
@@ -265,8 +300,9 @@ class VirshObserver:
     # Observing ------------------------------------------------------------------------------------------------------
 
     def traits(self):
-        # The first observation reuses this listing, so a task without changes needs only two processes.
-        self._listing = self._listing or Listing.read(self.virsh, with_networks=self.allow_network_start)
+        # The first observation reuses this listing, so that a task without changes needs one process, or two.
+        if self._listing is None:
+            self._listing = Listing.read(self.virsh, self.allow_network_start, self.names_to_compare)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
         traits = virsh_traits(
@@ -310,16 +346,15 @@ class VirshObserver:
 
     def _without_unfinished(self, observation, facets):
         """Such VMs do not exist yet, except for tasks that delete or list them."""
-        halves = [vm for vm in observation.vms if vm.owned and is_unfinished(vm.mark)]
+        halves = {vm.id for vm in observation.vms if vm.owned and is_unfinished(vm.mark)}
         for vm in observation.vms:
             self.unfinished.pop(vm.name, None)
-        self.unfinished.update({vm.name: vm for vm in halves})
+        self.unfinished.update({vm.name: vm for vm in observation.vms if vm.id in halves})
         if "unfinished" in facets:
-            return replace(
-                observation, vms=[vm.having(reason=UNFINISHED) if vm in halves else vm for vm in observation.vms]
-            )
+            vms = [vm.having(reason=UNFINISHED) if vm.id in halves else vm for vm in observation.vms]
+            return replace(observation, vms=vms)
         known = tuple(name for name in observation.known if name not in self.unfinished)
-        return replace(observation, vms=[vm for vm in observation.vms if vm not in halves], known=known)
+        return replace(observation, vms=[vm for vm in observation.vms if vm.id not in halves], known=known)
 
     def _with_sizes_of_waiting_disks(self, vm):
         """Add the sizes of disks that are attached at the next start: libvirt reports only those of the running VM."""
@@ -329,10 +364,10 @@ class VirshObserver:
         return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **self._with_file_sizes(waiting)}})
 
     def _with_reserved_addresses(self, vms):
-        concerned = [vm for vm in vms if self._reads_addresses or recorded(vm.mark, vm.id)]
-        sources = [sources_of(config) for vm in concerned for config in (vm.config, vm.active)]
+        concerned = {vm.id: vm for vm in vms if self._reads_addresses or recorded(vm.mark, vm.id)}
+        sources = [sources_of(config) for vm in concerned.values() for config in (vm.config, vm.active)]
         networks = named_networks(self.virsh, frozenset().union(*sources)) if concerned else {}
-        return [with_reserved(vm, networks) if vm in concerned else vm for vm in vms] if networks else vms
+        return [with_reserved(vm, networks) if vm.id in concerned else vm for vm in vms] if networks else vms
 
     def _with_file_sizes(self, disks):
         """{slot: disk} with the sizes read from the files."""

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from ..._core.frozen import replace
 from ..._core.model import File
 from ..._core.record.mark import making_of
 from ..._core.sharing.claims import READ, WRITE

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import shlex
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 
 from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
+from ..._core.frozen import Frozen
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._core.record.leases import described, in_text
 from ..._core.record.mark import own_disks, own_mark, with_lease, with_settings
@@ -35,8 +35,7 @@ _TIMEOUT = 3600
 _POWERS = {"running": RUNNING, "paused": PAUSED}
 
 
-@dataclass(frozen=True)
-class SnapshotXml:
+class SnapshotXml(Frozen):
     """The XML that libvirt stores about one snapshot."""
 
     root: ET.Element

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 
+from ..._core.frozen import Frozen, replace
 from ..._core.model import (
     FAILED,
     LIVE,
@@ -221,8 +221,7 @@ def _other_fields(version, snapshots):
 # Snapshots ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshots:
+class Snapshots(Frozen, eq=False):
     """What snapshots a connection supports. ``nvram``: internal ones of running VMs with a qcow2 NVRAM."""
 
     external: bool

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 
 from ..._core.errors import NotFound, Refused
+from ..._core.frozen import replace
 from ..._core.model import ABSENT, ON, STOPPED
 from ..._core.planner.planned_steps import planned
 from ..._core.record.mark import IN_MARK

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Optional
 
+from ..._core.frozen import Frozen, replace
 from ..._core.units import MIB
 from ..._tools import vm_conf, vmctl
 from ..._tools.marked_block import printed, quoted
@@ -24,8 +24,7 @@ def slot_name(number):
     return f"disk{number}"
 
 
-@dataclass(frozen=True)
-class Nic:
+class Nic(Frozen):
     """A NIC. ``switch`` is None for a local interface.
 
     ``device`` and ``rest`` are parts of its statement that no option sets; they are kept.
@@ -48,8 +47,7 @@ class Nic:
         return f"{'local ' if self.switch is None else ''}interface{device}{options}"
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(Frozen):
     """The block of a VM. ``memory`` is in bytes; ``disks`` are (path, format), with format None if vmd detects it.
 
     An instance has what it inherits from its ``template``, the Definition of its ``parent``; its block does not.

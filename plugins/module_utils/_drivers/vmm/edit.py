@@ -14,9 +14,9 @@ meanwhile stays: nothing is changed then (Stale).
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 
 from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
+from ..._core.frozen import replace
 from ..._core.model import ABSENT, ON, STOPPED
 from ..._core.record.mark import BIRTH, empty_mark, finished_mark, making_mark, mark_for, unfinished_mark
 from ..._ports import files

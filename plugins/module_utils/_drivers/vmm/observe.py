@@ -12,10 +12,10 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 
 from ..._core.errors import PolyvirtError
+from ..._core.frozen import Frozen, replace
 from ..._core.model import RUNNING, STOPPED, Address, Counters, File, Observation, Vm
 from ..._core.record.leases import CREATED
 from ..._core.record.mark import BIRTH, UNFINISHED, VERSION, is_mark_of, is_unfinished, making_of
@@ -38,8 +38,7 @@ _STARTED_AFTER = 15
 LEASES = "/var/db/dhcpd.leases"
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Frozen):
     """One observation: vm.conf with its ``parts``, and ``rows`` {name: Row} of vmctl status.
 
     ``starting`` are the names of VMs that this task has started, and that vmctl has not listed since. ``unread`` are

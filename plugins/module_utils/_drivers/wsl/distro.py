@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
+from ..._core.frozen import Frozen, Mutable, field
 from ..._core.model import RUNNING, STOPPED, UNKNOWN, File, Vm
 from ..._core.record.mark import UNFINISHED, is_unfinished, mark_for, parsed
 from ..._tools import wsl_conf
@@ -17,8 +17,7 @@ from ..._tools.wsl import INSTALLED, INSTALLING, MARK, PACKAGED, UNINSTALLING, d
 _STATES = {INSTALLING: "being installed", UNINSTALLING: "being removed"}
 
 
-@dataclass
-class Host:
+class Host(Mutable):
     """The host and its distributions, as read last. ``file`` is the wsl.exe to call.
 
     ``root`` are the settings of the user in the registry, ``settings`` those in .wslconfig. The keys of ``distros``
@@ -77,8 +76,7 @@ class Host:
         return kept_by(task, self.file, raw["DistributionName"]) if task else "false"
 
 
-@dataclass(frozen=True)
-class Distro:
+class Distro(Frozen):
     """A registered distribution of a Host. ``options`` are those of the task; ``started_with``: as it was started."""
 
     host: Host

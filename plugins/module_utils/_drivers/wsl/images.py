@@ -9,9 +9,8 @@ An archive (.wsl, or a tarball) is downloaded and verified by the controller, an
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..._core.errors import InvalidInput, NotFound, Refused
+from ..._core.frozen import replace
 from ..._core.options.image_names import NAME, ONLINE, names_of, read_image
 from ..._core.record.mark import image_in, name_of_image, parsed
 from ..._media.choose import WSL, Needs, resolve

@@ -9,8 +9,7 @@ what has to happen next, and ``progress.due`` the earliest time for it. Times ar
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ..._core.frozen import replace
 from ..._core.model import UNKNOWN
 from .cloud_init import after_answer
 from .ending import after_undoing, before_undoing, fail, fail_after, not_undone

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..._core.errors import PolyvirtError, Refused, Timeout
+from ..._core.frozen import replace
 from ..._core.options.cloud_init import RUNNING, problem_of, status_of, warning_of
 from .ending import fail, finish
 from .state import POWER_ONLY, Observe

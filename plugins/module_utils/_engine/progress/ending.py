@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..._core.errors import PolyvirtError
+from ..._core.frozen import replace
 from ..._core.model import STOPPED, Vm
 from ..._core.planner.plan import plan
 from ..._core.planner.plan_delete import delete_step

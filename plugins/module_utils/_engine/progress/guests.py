@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..._core.errors import PolyvirtError, Timeout
+from ..._core.frozen import replace
 from ..._core.model import RUNNING
 from ..._core.options.cloud_init import COMMAND
 from ..._core.options.guest_conditions import forwarded

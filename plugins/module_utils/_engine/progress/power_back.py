@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ..._core.frozen import replace
 from ..._core.model import ABSENT, LIVE, RUNNING, STOPPED, SUSPENDED, Step
 from ..._core.planner.planned_steps import into_segments
 from ..._core.planner.power import AGAIN, BACK_TO, COST_OF_MOVE

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ..._core.frozen import replace
 from ..._core.model import ABSENT, RUNNING, STARTING
 from ..._core.planner.plan import plan
 from ..._core.planner.simulate import simulate

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ..._core.errors import ApiError, CommandFailed, PolyvirtError, Timeout
+from ..._core.frozen import Frozen, field, replace
 from ..._core.model import ABSENT, POWER_VERBS, UNKNOWN, Step, Vm
 from ..observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
 
@@ -42,8 +42,7 @@ POWER_BACK, CONFIRMING, OVER = "power_back", "confirming", "over"
 PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, EXPIRY, GUEST, UNDOING, POWER_BACK, CONFIRMING})
 
 
-@dataclass(frozen=True, eq=False)
-class Sent:
+class Sent(Frozen, eq=False):
     """Event: the driver has returned, ``done`` steps are complete. ``wrote``: something was changed (None: unknown)."""
 
     done: int = 0
@@ -51,15 +50,13 @@ class Sent:
     wrote: Optional[bool] = True
 
 
-@dataclass(frozen=True, eq=False)
-class Probed:
+class Probed(Frozen, eq=False):
     """Event: the endpoints were probed; the one that answered, or None."""
 
     endpoint: Any = None
 
 
-@dataclass(frozen=True, eq=False)
-class Answered:
+class Answered(Frozen, eq=False):
     """Event: a command has ended in the guest (``rc``, ``stdout``), or ``error`` is why it could not be run."""
 
     rc: int = 0
@@ -67,37 +64,32 @@ class Answered:
     error: Optional[PolyvirtError] = None
 
 
-@dataclass(frozen=True, eq=False)
-class Send:
+class Send(Frozen, eq=False):
     """Wish: the driver must carry out ``steps``."""
 
     steps: Sequence[Step]
 
 
-@dataclass(frozen=True, eq=False)
-class Observe:
+class Observe(Frozen, eq=False):
     """Wish: observe at least these facets. ``final``: can be delayed until all other VMs need their final one, too."""
 
     facets: frozenset
     final: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Probe:
+class Probe(Frozen, eq=False):
     """Wish: probe whether one of these endpoints answers."""
 
     endpoints: Sequence[Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Ask:
+class Ask(Frozen, eq=False):
     """Wish: run a shell command in the guest by its agent."""
 
     command: str
 
 
-@dataclass(frozen=True, eq=False)
-class Progress:
+class Progress(Frozen, eq=False):
     """``done`` is the number of complete steps; ``patience`` is the remaining time for waiting in seconds.
 
     ``left_out`` are numbers of steps that were not done, although later ones were: those to the previous power state.

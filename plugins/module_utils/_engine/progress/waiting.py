@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ..._core.frozen import replace
 from ..._core.model import ABSENT, FAILED, STOPPED, Step
 from . import failures
 from .ending import fail_after, finish

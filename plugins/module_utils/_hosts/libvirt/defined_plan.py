@@ -10,10 +10,10 @@ same commands for both, with another prefix.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from ..._core.errors import InvalidInput, Refused
+from ..._core.frozen import Frozen
 from ..course import Step
 
 PRESENT, ACTIVE, INACTIVE, ABSENT = "present", "active", "inactive", "absent"
@@ -32,8 +32,7 @@ def check_name(name, what):
         raise InvalidInput(f"name: '{name}' has the form of a UUID.", f"Set the name of the {what}.")
 
 
-@dataclass(frozen=True)
-class DefinedState:
+class DefinedState(Frozen):
     """One network or pool. ``running`` and ``stored`` are root elements, ``guests`` the running VMs that use it."""
 
     name: str

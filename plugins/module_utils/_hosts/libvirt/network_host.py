@@ -9,9 +9,9 @@ import ipaddress
 import json
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, replace
 
 from ..._core.errors import PolyvirtError
+from ..._core.frozen import Frozen, replace
 from ..._core.options.option import Option
 from ..._kit.addresses import recorded
 from ..._kit.connections import LIBVIRT as CONNECTION
@@ -42,8 +42,7 @@ def make_host(params):
     return NetworkHost(checked(params), Commands())
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Frozen):
     """All networks of a libvirt: {name: {side: root}}, what net-info says of each, and the VMs: (name, UUID, root).
 
     ``running`` are (name, root) of the VMs that run, as they run.

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from ..._core.errors import Refused
+from ..._core.frozen import field, replace
 from ..._tools import virsh_network_running as running_side
 from ..._tools import virsh_network_values as values
 from ..._tools.domain_xml import Definition
@@ -26,7 +26,6 @@ from .network_checks import NetworkChecks
 from .network_options import ISOLATED, NAT
 
 
-@dataclass(frozen=True)
 class NetworkState(DefinedState):
     """One network, and what else the host has that matters for it. ``guests``: running VMs that use the network
     or its bridge, and other ports of the bridge.

@@ -9,8 +9,8 @@ import os
 import re
 import stat
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 
+from ..._core.frozen import replace
 from ..._core.options.option import Option
 from ..._kit.connections import LIBVIRT as CONNECTION
 from ..._ports import files

@@ -11,17 +11,16 @@ from __future__ import annotations
 import copy
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..._core.errors import NotFound, Refused, Unsupported
+from ..._core.frozen import field, replace
 from ..course import Step
 from . import pool_options as options
 from .defined_plan import ABSENT, ACTIVE, INACTIVE, DefinedPlan, DefinedState, absence
 from .pool_options import REFRESHED
 
 
-@dataclass(frozen=True)
 class PoolState(DefinedState):
     """One pool, and what else the host has that matters for it. ``guests``: VMs that run with a volume of the pool.
 

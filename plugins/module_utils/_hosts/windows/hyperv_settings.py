@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import replace
 
 from ..._core.errors import InvalidInput, PolyvirtError
+from ..._core.frozen import replace
 from ..._core.options.option import Consent, Entries, Option, Seconds
 from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost

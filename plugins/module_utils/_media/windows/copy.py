@@ -14,9 +14,9 @@ from __future__ import annotations
 import ntpath
 import os
 import uuid
-from dataclasses import replace
 
 from ..._core.errors import Refused, Unavailable
+from ..._core.frozen import replace
 from ..._core.units import MIB, too_little_space
 from ..._ports import download, files
 from ..._ports.progress import report

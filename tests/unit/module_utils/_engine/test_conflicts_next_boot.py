@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEXT_BOOT, Field
 
 from unit.module_utils._engine.claiming import DATA, Claiming, disk1, existing, forward, host, nic, with_disk1

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import random
 from copy import deepcopy
-from dataclasses import replace
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     LIVE,
     RUNNING,

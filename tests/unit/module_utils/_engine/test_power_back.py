@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
     ApiError,
@@ -15,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
     Stale,
     Timeout,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     POWER_OFF,

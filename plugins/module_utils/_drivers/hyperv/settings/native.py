@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 
 from ...._core.errors import Refused
+from ...._core.frozen import Frozen, replace
 from ...._core.model import LIVE, NEVER, POWER_OFF, STOPPED
 from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
@@ -30,8 +30,7 @@ _ON_OFF = ("On", "Off")
 _OF_HOST = object()
 
 
-@dataclass(frozen=True)
-class Native:
+class Native(Frozen):
     """A setting. ``kind`` is its type, a tuple of its choices, or a range of numbers; ``cost`` is that of a change.
 
     ``parameter`` is the name of the command's parameter; empty means that of the property. ``unset`` is the value of a

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from ...._core.model import FAILED, POWER_OFF, SUSPENDED
@@ -15,7 +14,6 @@ from ...._kit.settings import Setting
 WHILE_SAVED = {SUSPENDED: POWER_OFF, FAILED: POWER_OFF}
 
 
-@dataclass(frozen=True)
 class ValueSetting(Setting):
     """``read(raw, found)`` returns the value of a raw VM; ``write(value)`` returns arguments of ``command``."""
 

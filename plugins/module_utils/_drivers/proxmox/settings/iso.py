@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...._core.errors import InvalidInput, Refused
+from ...._core.frozen import replace
 from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.pattern import Pattern
 from ...._core.planner.drives import first_drive, inserted_image, iso_of

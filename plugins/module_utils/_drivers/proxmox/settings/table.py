@@ -10,9 +10,9 @@ Sub-keys that are not requested are not changed: a NIC keeps its MAC address, a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Optional
 
+from ...._core.frozen import Frozen, Mutable, field
 from ...._core.record.mark import BIRTH, own_settings
 from ...._kit.settings import in_order, read_all
 from ...._tools import proxmox_values as values
@@ -33,8 +33,7 @@ SETTINGS = {**HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **NICS, **DEVICES
 _ALSO_NATIVE = {"vga": "display", "cpu": "nested_virtualization", "hotplug": "hotplug"}
 
 
-@dataclass
-class ConfigUpdate:
+class ConfigUpdate(Mutable):
     """Options to set and to remove. ``current`` are the options of the VM, ``storage`` is for new volumes."""
 
     current: dict
@@ -75,8 +74,7 @@ class ConfigUpdate:
         return any(values.bus_of(key) or key.startswith(("efidisk", "tpmstate")) for key in self.to_set)
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Frozen):
     """Facts about a VM that are not in its options. ``native_keys`` are the keys of native that the task sets.
 
     None: all that a new VM does not have. ``own_mark`` is its mark, if that is of this VM.

@@ -10,10 +10,10 @@ before the networks are changed, so that the next task can complete an interrupt
 
 from __future__ import annotations
 
-from dataclasses import replace
 from shlex import quote
 
 from ...._core.errors import Refused
+from ...._core.frozen import replace
 from ...._core.model import LIVE
 from ...._kit import addresses as kit
 from ...._kit.addresses import RESERVATIONS, recorded

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
+from ...._core.frozen import Frozen
 from ...._core.options.devices import PCI
 from ...._kit.unread import differs, is_read
 from ...._tools.domain_xml import ARCHITECTURE, file_of, target_of
@@ -132,8 +132,7 @@ def _missing(definition):
 # The parts of a definition ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(Frozen):
     """An attribute, a text, or an element without any. ``steps``: its path, and those of all elements around it.
 
     ``plain`` is the path without places, with the value. ``device`` is the device to which it belongs.

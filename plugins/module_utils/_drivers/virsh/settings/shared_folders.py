@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import os
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 
 from ...._core.errors import PolyvirtError, Refused, Unsupported
+from ...._core.frozen import replace
 from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import virsh_output as output

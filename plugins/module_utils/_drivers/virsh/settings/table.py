@@ -11,8 +11,7 @@ configure.py, because that needs more than the definition.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ...._core.frozen import replace
 from ...._core.model import FAILED, LIVE, NEXT_BOOT, SUSPENDED
 from ...._core.planner.drives import iso_of
 from ...._core.record.mark import IN_MARK

@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from ...._core.errors import Refused
+from ...._core.frozen import replace
 from ...._core.model import LIVE, NEVER, POWER_OFF
 from ...._core.pattern import Pattern
 from ...._core.record.mark import IN_MARK, is_mark_of, marked_settings

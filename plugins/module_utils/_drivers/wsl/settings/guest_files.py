@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from secrets import token_hex
 
 from ...._core.errors import Refused
+from ...._core.frozen import Frozen
 from ...._core.model import NEXT_BOOT
 from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
@@ -37,8 +37,7 @@ _NATIVE = {
 NATIVE_KEYS = {key.lower(): key for key in _NATIVE}
 
 
-@dataclass(frozen=True)
-class GuestFiles:
+class GuestFiles(Frozen):
     """The files that were read in a distribution: wsl.conf now and as at its start, and {user: uid} of its users."""
 
     conf: str

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Snapshot, SnapshotRequest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import SETTING, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan

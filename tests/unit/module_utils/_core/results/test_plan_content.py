@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from datetime import date, datetime, timezone
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import fields, replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     STOPPED,
     Address,
@@ -70,7 +70,7 @@ def delete(*files, vm=VM):
 
 def born(birth):
     """A VM on a platform where ids are used again; one from before that has none."""
-    return VM.having(birth=birth) if "birth" in {field.name for field in fields(Vm)} else VM
+    return VM.having(birth=birth) if "birth" in fields(Vm) else VM
 
 
 def with_disk(path, size=1):

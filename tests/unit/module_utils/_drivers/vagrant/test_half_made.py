@@ -8,10 +8,10 @@ What nothing has run on is created again; a VM that may have run is never delete
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ProjectVm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import ProviderVm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import call_timeout

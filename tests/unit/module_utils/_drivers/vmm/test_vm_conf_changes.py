@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import needed
 from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
