@@ -12,7 +12,6 @@ from functools import cached_property
 from ..._core.errors import CommandFailed, Held, Stale
 from ..._core.frozen import replace
 from ..._core.model import PAUSED, POWER_VERBS, RUNNING
-from ..._core.options.guest_conditions import condition
 from ..._core.pattern import Pattern
 from ..._core.texts import without_credentials
 from ..._kit.driver import ForChanges, carry_out, functions_of
@@ -36,6 +35,12 @@ def make_driver(params):
     return connected(VirshDriver, params)
 
 
+def _waits(wait_for):
+    """Return whether a task waits for more than the power state; ``wait_for`` is a text, or a dictionary in full."""
+    conditions = wait_for.values() if isinstance(wait_for, dict) else [wait_for]
+    return any(one not in (None, "state") for one in conditions)
+
+
 class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     """One connection to libvirt, for one task."""
 
@@ -51,7 +56,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     def names_to_compare(self):
         options = self.options
         needs_more = options.get("snapshot") or options.get("allow_recreate") or options.get("state") == "absent"
-        if needs_more or condition(options.get("wait_for") or "state")[0] != "state":
+        if needs_more or _waits(options.get("wait_for")):
             return ()
         return [name for name in dict.fromkeys(options.get("name") or ()) if _NAME.match(name) and len(name) != _UUID]
 
