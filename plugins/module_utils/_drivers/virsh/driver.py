@@ -18,7 +18,7 @@ from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host
 from ..._ports import change_counter
-from ..._tools.domain_xml import Definition
+from ..._tools.domain_xml import Definition, without_secrets
 from ..._tools.virsh import raise_for_errors
 from .observe import VirshObserver, connected
 
@@ -187,7 +187,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     def check_as_planned(self, vm, definition):
         """Raise Stale if another client has changed the definition since it was planned. Nothing is changed before."""
         is_known = vm.revision is not None and vm.id not in self._stored
-        if is_known and definition.version != vm.revision:
+        if is_known and without_secrets(definition.stored) != without_secrets(vm.revision):
             raise Stale(f"{vm.name}: another client changed it while this task ran.", "Run the task again.")
 
     def check_still(self, vm, content):

@@ -86,6 +86,7 @@ def test_missing_vm_does_not_affect_others(tmp_path):
         # What a user writes in a definition follows the UUID.
         machine_xml((f"<uuid>{UUID}</uuid>", f"<uuid>{OTHER}</uuid><title><uuid>{UUID}</uuid></title>")),
     ],
+    ids=["of another", "unknown", "locked", "of another with this UUID in its title"],
 )
 def test_vm_that_is_replaced_after_the_list_was_read_is_queried_by_its_uuid(tmp_path, definition):
     replaced = by_name("m1", {**MACHINE, ("dumpxml", UUID, "--inactive"): definition})
