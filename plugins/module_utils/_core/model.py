@@ -130,7 +130,8 @@ class Vm(Frozen):
     ``not_modelled``: {setting: why it cannot be described as an option}, in the platform's terms; read with the facet
     native. ``birth``: what identifies the VM even if another one gets its name and id; None if no VM gets its id again.
     ``reserved``: slots that neither ``disks`` nor ``cdroms`` has, such as that of the cloud-init seed ISO.
-    ``revision``: of the stored settings, which are compared with it before they are changed; None: they are not.
+    ``revision``: what identifies the stored settings, which are compared with it before they are changed; None: they
+    are not. On libvirt, the text of the definition.
     """
 
     name: str

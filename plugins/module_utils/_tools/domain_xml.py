@@ -9,7 +9,6 @@ addresses, and MACs (libvirt generates new MACs if the XML has none: its formatd
 
 from __future__ import annotations
 
-import hashlib
 import re
 import xml.etree.ElementTree as ET
 
@@ -31,6 +30,8 @@ _UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2,
           "GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "T": 1024**4, "TiB": 1024**4}  # fmt: skip
 #: What libvirt shows only with --security-info, or shows as stars without it.
 _SECRETS = Pattern(r""" passwd=(?:'[^']*'|"[^"]*")|\s*<cookies>.*?</cookies>""", re.DOTALL)
+#: {namespace: prefix} as registered last: the definitions of many VMs have the same.
+_registered = {}
 _ATTRIBUTE_AT_END = Pattern(r"@([\w:.-]+)\Z")
 _PERSISTENT = ("nvdimm", "virtio-pmem")
 _DISK_SOURCES = ("file", "dev", "name", "dir", "volume")
@@ -42,15 +43,15 @@ class Definition:
     def __init__(self, text, is_saved=False):
         self._namespaces = register_prefixes(text)
         self.root = ET.fromstring(text)
-        #: See ``version_of``. Changes of the document do not change it.
-        self.version = version_of(text)
+        #: The text that was read, also after changes of the document.
+        self.stored = text
         self.is_saved = is_saved
 
     @classmethod
     def of(cls, root):
         """The parsed XML document of a network, which has native paths like a domain."""
         document = cls.__new__(cls)
-        document.root, document.version, document.is_saved = root, None, False
+        document.root, document.stored, document.is_saved = root, "", False
         document._namespaces = register_prefixes("")
         return document
 
@@ -65,6 +66,10 @@ class Definition:
     @property
     def devices(self):
         return self.root.find("devices")
+
+    def devices_named(self, tag):
+        devices = self.devices
+        return [] if devices is None else devices.findall(tag)
 
     # Reading ------------------------------------------------------------------------------------------------------
 
@@ -96,15 +101,15 @@ class Definition:
     @property
     def persistent_memory(self):
         """Bytes of NVDIMMs and the like: they have the content of a file, and libvirt counts them as memory."""
-        devices = [one for one in self.root.iterfind("devices/memory") if one.get("model") in _PERSISTENT]
+        devices = [one for one in self.devices_named("memory") if one.get("model") in _PERSISTENT]
         return sum(_bytes(device.find("target/size")) or 0 for device in devices)
 
     def drives(self, *devices):
         """Disk elements of the given devices: disk, lun, cdrom, floppy."""
-        return [disk for disk in self.root.findall("devices/disk") if disk.get("device", "disk") in devices]
+        return [disk for disk in self.devices_named("disk") if disk.get("device", "disk") in devices]
 
     def interfaces(self):
-        return self.root.findall("devices/interface")
+        return self.devices_named("interface")
 
     @property
     def content(self):
@@ -140,7 +145,9 @@ class Definition:
 
     def _elements(self, path, element_path):
         try:
-            elements = self.root.findall(element_path, self._namespaces) if element_path else [self.root]
+            # Without a prefix, ElementTree would sort the namespaces for nothing.
+            namespaces = self._namespaces if ":" in element_path else None
+            elements = self.root.findall(element_path, namespaces) if element_path else [self.root]
         except (SyntaxError, KeyError, TypeError, IndexError) as error:  # ElementPath raises these for invalid paths.
             raise Refused(
                 f"native: '{path}' is not a valid path in a domain XML.", "Use a path such as os/type@machine."
@@ -232,9 +239,9 @@ class Definition:
                 parents[element].remove(element)
 
 
-def version_of(text):
-    """Return the digest of a stored definition, whether it was read with its secrets or without."""
-    return hashlib.sha256(_SECRETS.sub("", text).encode("utf-8", "surrogateescape")).hexdigest()
+def without_secrets(text):
+    """Return the text of a definition that was read with its secrets or without as if it was read without."""
+    return _SECRETS.sub("", text)
 
 
 def _bytes(element):
@@ -248,8 +255,12 @@ def register_prefixes(text):
     """
     namespaces = {**_LIBVIRT_NAMESPACES, **dict(_PREFIXES.findall(text))}
     for prefix, namespace in namespaces.items():
-        if not re.fullmatch(r"ns\d+", prefix):
+        if _registered.get(namespace) != prefix and not re.fullmatch(r"ns\d+", prefix):
             ET.register_namespace(prefix, namespace)
+            # As ElementTree does: a prefix is that of one namespace.
+            for other in [one for one, known in _registered.items() if known == prefix]:
+                del _registered[other]
+            _registered[namespace] = prefix
     return namespaces
 
 

@@ -129,7 +129,7 @@ def vm_of(uuid, listing, answers, native_keys):
         mark=mark,
         reserved=reserved_targets(definition, own_files),
         counters=_counters(answers),
-        revision=definition.version,
+        revision=definition.stored,
     )
     return with_addresses(vm, answers, power)
 

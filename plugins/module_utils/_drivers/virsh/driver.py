@@ -12,14 +12,13 @@ from functools import cached_property
 from ..._core.errors import CommandFailed, Held, Stale
 from ..._core.frozen import replace
 from ..._core.model import PAUSED, POWER_VERBS, RUNNING
-from ..._core.options.guest_conditions import condition
 from ..._core.pattern import Pattern
 from ..._core.texts import without_credentials
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host
 from ..._ports import change_counter
-from ..._tools.domain_xml import Definition
+from ..._tools.domain_xml import Definition, without_secrets
 from ..._tools.virsh import raise_for_errors
 from .observe import VirshObserver, connected
 
@@ -34,6 +33,12 @@ QEMU = "QEMU"
 def make_driver(params):
     """The driver for the parameters of a module."""
     return connected(VirshDriver, params)
+
+
+def _waits(wait_for):
+    """Return whether a task waits for more than the power state; ``wait_for`` is a text, or a dictionary in full."""
+    conditions = wait_for.values() if isinstance(wait_for, dict) else [wait_for]
+    return any(one not in (None, "state") for one in conditions)
 
 
 class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
@@ -51,7 +56,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     def names_to_compare(self):
         options = self.options
         needs_more = options.get("snapshot") or options.get("allow_recreate") or options.get("state") == "absent"
-        if needs_more or condition(options.get("wait_for") or "state")[0] != "state":
+        if needs_more or _waits(options.get("wait_for")):
             return ()
         return [name for name in dict.fromkeys(options.get("name") or ()) if _NAME.match(name) and len(name) != _UUID]
 
@@ -182,7 +187,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     def check_as_planned(self, vm, definition):
         """Raise Stale if another client has changed the definition since it was planned. Nothing is changed before."""
         is_known = vm.revision is not None and vm.id not in self._stored
-        if is_known and definition.version != vm.revision:
+        if is_known and without_secrets(definition.stored) != without_secrets(vm.revision):
             raise Stale(f"{vm.name}: another client changed it while this task ran.", "Run the task again.")
 
     def check_still(self, vm, content):

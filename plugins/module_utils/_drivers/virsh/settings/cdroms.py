@@ -134,7 +134,7 @@ def read_cdroms(definition, own_files):
 def reserved_targets(definition, own_files):
     """The targets that neither disks nor cdroms have: those of cloud-init seeds, and of floppy drives."""
     known = [*definition.drives("disk", "lun"), *drives_of(definition, own_files).values()]
-    return frozenset(target_of(one) for one in definition.root.findall("devices/disk") if one not in known)
+    return frozenset(target_of(one) for one in definition.devices_named("disk") if one not in known)
 
 
 def option_of(definition, drive):
@@ -171,7 +171,7 @@ def add_seeds(definition, paths):
 
 
 def _targets(definition):
-    return {target_of(disk) for disk in definition.root.findall("devices/disk")}
+    return {target_of(disk) for disk in definition.devices_named("disk")}
 
 
 def set_iso(driver, vm, definition, running, change, created):

@@ -30,7 +30,7 @@ def read_display(definition):
 
 
 def _displays(definition):
-    return [one for one in definition.root.findall("devices/graphics") if one.get("type") != _RENDERER]
+    return [one for one in definition.devices_named("graphics") if one.get("type") != _RENDERER]
 
 
 def write_display(definition, change):
@@ -73,7 +73,7 @@ def _video_model(definition):
     model = definition.root.find("devices/video/model")
     if model is not None and model.get("type") != "none":
         return model
-    for video in definition.root.findall("devices/video"):
+    for video in definition.devices_named("video"):
         definition.devices.remove(video)
     return ET.SubElement(ET.SubElement(definition.devices, "video"), "model", {"type": _MODEL})
 

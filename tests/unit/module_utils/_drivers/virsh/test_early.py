@@ -55,6 +55,13 @@ def test_task_without_changes_starts_one_process(tmp_path):
     assert (early.processes, later.processes) == (1, 2)
 
 
+@pytest.mark.parametrize("wait_for", ["state", {"condition": "state", "port": None, "http": None}])
+def test_power_state_is_waited_for_without_another_process(tmp_path, wait_for):
+    virsh = Recorded(LISTING, by_name("m1"))
+    observed(virsh, tmp_path, ["m1"], wait_for=wait_for)
+    assert virsh.processes == 1
+
+
 def test_second_observation_reads_all_again(tmp_path):
     virsh = Recorded(LISTING, by_name("m1"), MACHINE)
     driver = driver_of(virsh, tmp_path, name=["m1"], state="started")
@@ -79,6 +86,7 @@ def test_missing_vm_does_not_affect_others(tmp_path):
         # What a user writes in a definition follows the UUID.
         machine_xml((f"<uuid>{UUID}</uuid>", f"<uuid>{OTHER}</uuid><title><uuid>{UUID}</uuid></title>")),
     ],
+    ids=["of another", "unknown", "locked", "of another with this UUID in its title"],
 )
 def test_vm_that_is_replaced_after_the_list_was_read_is_queried_by_its_uuid(tmp_path, definition):
     replaced = by_name("m1", {**MACHINE, ("dumpxml", UUID, "--inactive"): definition})
@@ -118,7 +126,9 @@ def test_name_that_virsh_may_take_for_something_else_is_not_queried(tmp_path, na
         {"state": "absent"},
         {"snapshot": "before"},
         {"allow_recreate": True},
-        {"wait_for": {"condition": "ssh"}},
+        {"wait_for": "ssh"},
+        {"wait_for": {"condition": "ssh", "port": None, "http": None}},
+        {"wait_for": {"condition": None, "port": 22, "http": None}},
         {"name": None, "id": UUID},
     ],
 )

@@ -43,7 +43,7 @@ class Interfered(StoringVirsh):
 
 def _vm(power="stopped", text=XML, **more):
     shown = StoringVirsh(UUID, text).run("dumpxml", UUID, "--inactive")
-    return Vm("m1", id=UUID, power=power, revision=Definition(shown).version, **more)
+    return Vm("m1", id=UUID, power=power, revision=shown, **more)
 
 
 def _verbs(virsh):
