@@ -19,6 +19,7 @@ from ..._ports import files
 from ..._tools.domain_xml import Definition, split_path
 from ..._tools.virsh import Virsh, cannot_say
 from .rehearsal import final_definition, observed
+from .settings.disk_limits import check_limits
 from .settings.native import same_native
 
 _TEST_DRIVER = "test:///default"
@@ -76,6 +77,8 @@ class Judge:
             definition = final_definition(self._driver, case.plan)
             case.native = _native(case.steps)
             _check_written(definition, case.native)
+            if definition is not None:
+                check_limits(definition, [change for step in case.steps for change in step.changes], case.native)
         except PolyvirtError as error:
             case.error = error
             return
