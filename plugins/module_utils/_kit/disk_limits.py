@@ -17,8 +17,8 @@ _MOST = 10**15
 class Limit:
     """A limit of all requests of a disk, in the words of a platform.
 
-    QEMU does not start a VM that has it together with one of ``excluded``, or one of ``needing`` without it, or with
-    its ``burst`` below it.
+    QEMU does not start a VM that has it together with one of ``excluded``, or one of ``needing`` without any of these,
+    or with its ``burst`` below it.
     """
 
     name: str
@@ -54,7 +54,8 @@ def check_limit(about, limit, found, remedy):
     if value:
         rejected = dict.fromkeys(limit.excluded, "with both")
     else:
-        rejected = dict.fromkeys((limit.burst, *limit.needing), "with that alone")
+        has_others = any(found.get(name) for name in limit.excluded)
+        rejected = dict.fromkeys((limit.burst, *(() if has_others else limit.needing)), "with that alone")
     if value and found.get(limit.burst, value) < value:
         rejected[limit.burst] = "with a burst below the limit"
     for name, why in rejected.items():

@@ -41,7 +41,7 @@ class Option:
     without a unit; ``zero``: 0 is allowed. ``limits``: minimum and maximum; of a size, the minimum of a number without
     a unit. ``unique``: what kind of thing the value is that only one VM can have; ``is_unique`` returns whether that
     applies to a value; ``compared``: the plans of VMs are compared by it (claims.py), so that they may name the same.
-    ``short``: the suboption that is set if the value is a string. ``only_with``: the only state in which it is supported.
+    ``short``: the suboption that is set if the value is a string. ``only_with``: the only state in which it is allowed.
     ``absolute``: it must be an absolute path. ``filled``: it must not be an empty string or list, which would mean
     nothing on any platform. ``distinct``: no value of the list may occur more than once. ``secret``: no output shows
     the value, or the secrets in it if it is a document; False: it only has a name like that of a secret.
