@@ -96,6 +96,19 @@ def test_plan_that_has_changed_is_judged_again(tmp_path, monkeypatch):
         judge.check(other)
 
 
+def test_limits_that_qemu_does_not_start_are_rejected(tmp_path, monkeypatch):
+    """libvirt would accept them; the remedy of the message is followed in the same task."""
+    disk = "<disk><source file='/x'/><target dev='vdy'/><iotune><read_iops_sec>5</read_iops_sec></iotune></disk>"
+    limit = Change("disks", None, 9, key="vdy", attribute="iops_limit")
+    vms = ((UUID, (with_devices(disk),)),)
+    judge, (plan,) = judged(JudgingVirsh(), tmp_path, monkeypatch, limit, vms=vms)
+    with pytest.raises(Refused, match=r"m1: disks\.vdy\.iops_limit: the disk has read_iops_sec 5") as raised:
+        judge.check(plan)
+    path = raised.value.remedy.partition("{")[2].partition(":")[0]
+    judge, (plan,) = judged(JudgingVirsh(), tmp_path, monkeypatch, limit, native(path, None), vms=vms)
+    assert judge.check(plan) == []
+
+
 def test_same_reason_for_the_stored_definition_is_a_warning(tmp_path, monkeypatch):
     judge, (plan,) = judged(JudgingVirsh(lambda text: "no secret"), tmp_path, monkeypatch, change())
     (warning,) = judge.check(plan)
