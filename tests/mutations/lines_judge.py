@@ -30,12 +30,14 @@ MUTATIONS = (
         _FIRST,
     ),
     Mutation("device-of-the-host-is-judged", _ROOM, "for path in _OF_PREPARED_HOSTS:\n    ...", "pass", _FIRST),
-    Mutation("dropped-value-is-accepted", _ROOM, "if not is_kept:\n    ...", "if False:\n    ...", _FIRST),
-    Mutation("value-of-qemu-is-compared", _ROOM, 'if ":" in key:\n    ...', "if False:\n    ...", _FIRST),
+    Mutation(
+        "dropped-value-is-accepted", "_kit/native_paths.py", "if not is_kept:\n    ...", "if False:\n    ...", _FIRST
+    ),
+    Mutation("value-of-qemu-is-compared", "_kit/native_paths.py", '":" in key', "False", _FIRST),
     Mutation(
         "contradicting-paths-are-accepted",
         _ROOM,
-        "if not _has(definition, key, value):\n    ...",
+        "if not definition.has_native(key, value, same_native):\n    ...",
         "if False:\n    ...",
         _FIRST,
     ),
@@ -63,4 +65,18 @@ MUTATIONS = (
         _COSTS,
     ),
     Mutation("names-without-a-dns-server", "_hosts", "unused is not None and len(unused)", "False", _NETWORKS),
+    Mutation(
+        "dropped-value-of-a-network-is-accepted",
+        "_hosts/libvirt/network_host.py",
+        'definitions if self._wanted["native"] else ()',
+        "()",
+        ["tests/unit/module_utils/_hosts/libvirt/test_network_native.py"],
+    ),
+    Mutation(
+        "network-that-the-test-driver-rejects",
+        "_hosts/libvirt/network_host.py",
+        "not (defined.error or printed.error)",
+        "True",
+        ["tests/unit/module_utils/_hosts/libvirt/test_network_native.py"],
+    ),
 )

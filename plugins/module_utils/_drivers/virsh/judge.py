@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import PolyvirtError, Refused
+from ..._kit.native_paths import check_stored
 from ..._ports import files
-from ..._tools.domain_xml import Definition, split_path
-from ..._tools.virsh import Virsh, cannot_say
+from ..._tools.domain_xml import Definition
+from ..._tools.virsh import TEST_DRIVER, Virsh, cannot_say
 from .rehearsal import final_definition, observed
 from .settings.disk_limits import check_limits
 from .settings.native import same_native
 
-_TEST_DRIVER = "test:///default"
+_REFERENCE = "https://libvirt.org/formatdomain.html"
 #: Steps that store a definition which the driver itself has built.
 _STORING = ("create", "clone", "configure")
 #: What libvirt rejects here until the host is prepared, although it can store it (libvirt 9.0.0): PCI and USB devices,
@@ -112,7 +113,7 @@ class Judge:
         virsh, before = self._driver.virsh, [one for copy in copies for one in copy]
         if before:
             # In this order: if the second connection fails, the test driver is asked, which cannot judge.
-            virsh = Virsh(self._driver.commands, self._driver.options.get("executable") or "virsh", _TEST_DRIVER)
+            virsh = Virsh(self._driver.commands, self._driver.options.get("executable") or "virsh", TEST_DRIVER)
             before = [*before, ("connect", self._driver.virsh.uri)]
         answers = self._answers(virsh, [*before, *words])
         printed, judged = iter(answers[: len(before)]), answers[len(before) :]
@@ -180,37 +181,20 @@ def _copying(folder, place, case):
 def _check_written(definition, native):
     """Raise Refused if paths contradict each other: removing one element moves those after it."""
     for key, value in native.items() if definition is not None else ():
-        if not _has(definition, key, value):
+        if not definition.has_native(key, value, same_native):
             raise Refused(
                 f"{definition.name}: native: '{key}' would not have the requested value, because of another path.",
                 "Remove the last element of a list first, or select elements by an attribute instead of a position.",
             )
 
 
-def _has(definition, key, value):
-    if value is None and not split_path(key)[1]:
-        return definition.element_at(key) is None
-    return same_native(definition.native(key), value)
-
-
 def _compare_native(case, text):
-    """A value that libvirt drops or rewrites would be changed again by each run."""
-    printed = Definition(text) if text else None
-    for key, value in case.native.items() if printed is not None and not case.error else ():
-        # The test driver keeps nothing that belongs to QEMU alone.
-        if ":" in key:
-            continue
-        try:
-            is_kept, found = _has(printed, key, value), printed.native(key)
-        except PolyvirtError:
-            continue  # It has added devices, so the path does not lead to a single element there.
-        if not is_kept:
-            stores = "does not store it" if found is None else f"stores {found!r} instead" if found else "keeps it"
-            wanted = "cannot be removed" if value is None else f"cannot have the value {value!r}"
-            case.error = Refused(
-                f"{case.name}: native: '{key}' {wanted}: libvirt {stores}.",
-                "Use a path and a value of https://libvirt.org/formatdomain.html.",
-            )
+    if not text or case.error:
+        return
+    try:
+        check_stored(case.name, case.native, Definition(text), same_native, _REFERENCE)
+    except Refused as error:
+        case.error = error
 
 
 def _conclude(case, reason, reason_of_stored):
