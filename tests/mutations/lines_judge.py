@@ -10,6 +10,7 @@ from .mutation import Mutation
 _ROOM = "_drivers/virsh"
 _TESTS = "tests/unit/module_utils/_drivers/virsh"
 _FIRST, _DEFINITION = [f"{_TESTS}/test_judge.py"], [f"{_TESTS}/test_definition.py"]
+_DEVICES = ["tests/unit/module_utils/_tools/test_qemu_devices.py"]
 _NETWORKS, _COSTS = ["tests/unit/module_utils/_hosts/libvirt/test_network_plan.py"], ["tests/unit/tables/test_costs.py"]
 
 MUTATIONS = (
@@ -79,4 +80,17 @@ MUTATIONS = (
         "True",
         ["tests/unit/module_utils/_hosts/libvirt/test_network_native.py"],
     ),
+    Mutation("device-that-qemu-lacks-is-accepted", _ROOM, "self._reason_of_qemu(answer.stdout)", "None", _FIRST),
+    Mutation("device-of-another-host-is-asked-here", _ROOM, "not self._driver.is_local", "False", _FIRST),
+    Mutation(
+        "emulator-that-fails-has-no-devices",
+        _ROOM,
+        'completed.stdout if completed.rc == 0 else ""',
+        "completed.stdout",
+        _FIRST,
+    ),
+    Mutation(
+        "alias-of-a-device-is-unknown", "_tools/qemu_devices.py", "for name in names", "for name in names[:1]", _DEVICES
+    ),
+    Mutation("usual-device-is-asked", "_tools/qemu_devices.py", "name not in _USUAL", "True", _DEVICES),
 )

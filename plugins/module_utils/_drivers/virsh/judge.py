@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """libvirt judges the definitions that plans would store, without storing them: one process for all VMs of a task.
 
-``domxml-to-native`` parses a definition as ``define`` does, and prepares a start (verified with libvirt 9.0.0). The
-command line that it prints is not used. libvirt's test driver, which is in virsh itself, shows which values of
-``native`` libvirt drops: it parses and prints a definition without a daemon.
+``domxml-to-native`` parses a definition as ``define`` does, and prepares a start (verified with libvirt 9.0.0). Of the
+command line that it prints, only the names of devices are used. libvirt's test driver, which is in virsh itself, shows
+which values of ``native`` libvirt drops: it parses and prints a definition without a daemon.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..._core.errors import PolyvirtError, Refused
 from ..._kit.native_paths import check_stored
 from ..._ports import files
 from ..._tools.domain_xml import Definition
+from ..._tools.qemu_devices import lacking, unusual_devices
 from ..._tools.virsh import TEST_DRIVER, Virsh, cannot_say
 from .rehearsal import final_definition, observed
 from .settings.disk_limits import check_limits
@@ -130,9 +131,29 @@ class Judge:
             return [None] * len(words)
 
     def _reasons(self, folder, answers):
-        """Return why libvirt rejects each definition; None if it does not, or if it cannot say."""
-        errors = [answer and answer.error for answer in answers]
-        return [None if not error or cannot_say(error) or folder in error else _one_line(error) for error in errors]
+        """Return why libvirt rejects each definition, or QEMU would; None if they do not, or if libvirt cannot say."""
+        return [answer and self._reason(folder, answer) for answer in answers]
+
+    def _reason(self, folder, answer):
+        if not answer.error:
+            return self._reason_of_qemu(answer.stdout)
+        return None if cannot_say(answer.error) or folder in answer.error else _one_line(answer.error)
+
+    def _reason_of_qemu(self, command_line):
+        """Return which device QEMU does not have. libvirt knows most models, but not which ones an emulator has."""
+        emulator, devices = unusual_devices(command_line)
+        if not devices or not emulator or not self._driver.is_local:
+            return None
+        found = lacking(self._driver.host.answer((emulator, "devices"), lambda: self._devices_of(emulator)), devices)
+        return found and f"{emulator} has no device {found[0]}, only {', '.join(found[1])}"
+
+    def _devices_of(self, emulator):
+        """Return what the emulator prints; nothing if it cannot be run, so that nothing is rejected."""
+        try:
+            completed = self._driver.commands.run([emulator, "-device", "help"])
+        except PolyvirtError:
+            return ""
+        return completed.stdout if completed.rc == 0 else ""
 
 
 def _key(plan):
@@ -207,7 +228,7 @@ def _conclude(case, reason, reason_of_stored):
     fields = sorted({change.field for step in case.steps for change in step.changes})
     options = f" {', '.join(fields)}:" if fields else ""
     case.error = Refused(
-        f"{case.name}:{options} libvirt rejects the definition that this task would store: {reason}.",
+        f"{case.name}:{options} the definition that this task would store is rejected: {reason}.",
         "Correct the option or the path of native that sets this.",
     )
 
