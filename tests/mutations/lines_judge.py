@@ -19,15 +19,15 @@ MUTATIONS = (
     Mutation(
         "libvirt-that-cannot-judge-rejects",
         _ROOM,
-        "not error or cannot_say(error) or folder in error",
-        "not error or folder in error",
+        "cannot_say(answer.error) or folder in answer.error",
+        "folder in answer.error",
         _FIRST,
     ),
     Mutation(
         "file-that-virsh-does-not-see-rejects",
         _ROOM,
-        "not error or cannot_say(error) or folder in error",
-        "not error or cannot_say(error)",
+        "cannot_say(answer.error) or folder in answer.error",
+        "cannot_say(answer.error)",
         _FIRST,
     ),
     Mutation("device-of-the-host-is-judged", _ROOM, "for path in _OF_PREPARED_HOSTS:\n    ...", "pass", _FIRST),
@@ -81,7 +81,7 @@ MUTATIONS = (
         ["tests/unit/module_utils/_hosts/libvirt/test_network_native.py"],
     ),
     Mutation("device-that-qemu-lacks-is-accepted", _ROOM, "self._reason_of_qemu(answer.stdout)", "None", _FIRST),
-    Mutation("device-of-another-host-is-asked-here", _ROOM, "not self._driver.is_local", "False", _FIRST),
+    Mutation("device-of-another-host-is-asked-here", f"{_ROOM}/judge.py", "not self._driver.is_local", "False", _FIRST),
     Mutation(
         "emulator-that-fails-has-no-devices",
         _ROOM,
@@ -90,7 +90,11 @@ MUTATIONS = (
         _FIRST,
     ),
     Mutation(
-        "alias-of-a-device-is-unknown", "_tools/qemu_devices.py", "for name in names", "for name in names[:1]", _DEVICES
+        "alias-of-a-device-is-unknown",
+        "_tools/qemu_devices.py",
+        "{name for names in _NAME.findall(text) for name in names}",
+        "{name for names in _NAME.findall(text) for name in names[:1]}",
+        _DEVICES,
     ),
     Mutation("usual-device-is-asked", "_tools/qemu_devices.py", "name not in _USUAL", "True", _DEVICES),
 )
