@@ -89,6 +89,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port devices.type devices.id
+    lllnn disks.iops_limit disks.bandwidth_limit
     lllpn disks.size
     xxxxx disks.bus disks.directory disks.format disks.source
 """, (
@@ -170,6 +171,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     nnnpn devices.type devices.id devices.mapping
     ppppp disks.serial
+    lllll disks.iops_limit disks.bandwidth_limit
     xxxxx disks.format disks.source
 """, (
     ("nnnpn", "devices.add", None, {}, "pci gpu1"),
