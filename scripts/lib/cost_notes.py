@@ -42,7 +42,8 @@ NOTES = {
     " the setting `hotplug` allows.",
     "proxmox devices": "USB: live if the VM's setting `hotplug` contains usb; PCI at the next start.",
     "proxmox _cost_of_disk": _HOTPLUG,
-    "proxmox _cost_of_growth": "Size, storage and limits: live; while off for a disk that is attached at the next start only.",
+    "proxmox _cost_of_growth": "Size, storage and limits: live; while off for a disk that the running VM"
+    " does not have yet.",
     "hyperv _cost_of_iso": "Live; of a VM with BIOS firmware and no DVD drive, while off.",
     "hyperv _cost_of_memory": "Live without dynamic memory on Windows 10, Windows Server 2016 and later, if no key of"
     " `native` for memory changes in the same task; else while off.",

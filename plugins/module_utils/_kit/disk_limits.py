@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .._core.errors import Refused
+from .._core.frozen import Frozen
 
 #: QEMU takes no larger number.
 _MOST = 10**15
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Frozen):
     """A limit of all requests of a disk, in the words of a platform.
 
     QEMU does not start a VM that has it together with one of ``excluded``, or one of ``needing`` without any of these,
