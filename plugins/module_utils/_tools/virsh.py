@@ -64,7 +64,10 @@ _NOT_FOUND = {
     "metadata": ("metadata not found: ",),
     "node device": ("Node device not found: ",),
 }
-_CHECK_DAEMON = "Check the uri, and that the libvirt daemon is running (libvirtd or virtqemud)."
+_CHECK_DAEMON = (
+    "Check the uri, and that the libvirt daemon is running (libvirtd or virtqemud). The role polyvirt.core.libvirt_host"
+    " installs and starts it."
+)
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")
 
 
