@@ -20,7 +20,10 @@ from .._core.pattern import Pattern
 from .._ports import change_counter as counted
 from .virsh_remedies import REMEDIES, UNREACHABLE
 
-INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE)."
+INSTALL = (
+    "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE). The role"
+    " polyvirt.core.libvirt_host prepares a whole host."
+)
 SYSTEM_URI = "qemu:///system"
 # Linux rejects an argument of 128 KiB or more, and a batch is a single argument.
 _LARGEST_BATCH = 120 * 1024
