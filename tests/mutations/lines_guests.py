@@ -8,6 +8,7 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _TESTS = "tests/unit/module_utils/_engine"
+_PROXMOX = "tests/unit/module_utils/_drivers/proxmox/test_guest.py"
 _CLOUD_INIT = "tests/unit/module_utils/_core/options/test_cloud_init.py"
 
 MUTATIONS = (
@@ -52,6 +53,27 @@ MUTATIONS = (
         'found.state == DISABLED or (found.state in (DONE, DEGRADED) and found.datasource == "none")',
         "False",
         [_CLOUD_INIT],
+    ),
+    Mutation(
+        "address-of-dhcp-is-waited-for",
+        "_drivers/proxmox/guest.py",
+        "not any(fixed_addresses('ipconfig0', text) for text in cloud_init.get('ip_config') or ())",
+        "False",
+        [_PROXMOX],
+    ),
+    Mutation(
+        "address-in-a-seed-is-waited-for",
+        "_drivers/proxmox/guest.py",
+        "has_documents(cloud_init)",
+        "False",
+        [_PROXMOX],
+    ),
+    Mutation(
+        "fixed-address-is-not-seen",
+        "_drivers/proxmox/settings/networks.py::fixed_addresses",
+        '(None, "dhcp", "auto", "manual")',
+        '(None, "auto", "manual")',
+        [_PROXMOX],
     ),
     Mutation(
         "absent-agent-is-waited-for-until-the-end",

@@ -43,15 +43,21 @@ def _cases():
 
 
 def _tasks(block, family):
-    """(module, options) of the tasks of this collection in a block: tasks, or plays with tasks."""
-    listed = yaml.safe_load(block)
-    tasks = [task for one in listed for task in one.get("tasks", [one])]
-    for task in tasks:
-        for name, options in task.items():
-            collection, _dot, module = name.rpartition(".")
-            about = _ABOUT.get(module.removeprefix(f"{family}_"))
-            if collection == "polyvirt.core" and about:
-                yield about, options
+    """(module, options) of the tasks of this collection in a block: tasks, or plays with tasks and defaults."""
+    for one in yaml.safe_load(block):
+        for task in one.get("tasks", [one]):
+            for name, options in task.items():
+                collection, _dot, module = name.rpartition(".")
+                about = _ABOUT.get(module.removeprefix(f"{family}_"))
+                if collection == "polyvirt.core" and about:
+                    yield about, {**_defaults(one, name), **options}
+
+
+def _defaults(play, module):
+    """The options that a play sets for a module, in ``module_defaults`` of its groups and of itself."""
+    given = play.get("module_defaults", {})
+    of_groups = {name: value for key, one in given.items() if key.startswith("group/") for name, value in one.items()}
+    return {**of_groups, **given.get(module, {})}
 
 
 @pytest.fixture

@@ -378,9 +378,8 @@ class Task:
             self.observer.warnings += self.driver.preflight(work.plan, work.released) or ()
             if hasattr(self.driver, "with_choices"):
                 work.plan = self.driver.with_choices(work.plan)
-            is_awaited = work.request.awaits(work.plan.after) and work.request.policy.wait_for == "cloud_init"
-            if is_awaited and hasattr(self.driver, "check_agent"):
-                self.driver.check_agent(work.plan)
+            if work.request.awaits(work.plan.after) and hasattr(self.driver, "check_wait"):
+                self.driver.check_wait(work.plan, work.request.policy.wait_for)
         except PolyvirtError as found:
             error = found
         if work.conflict is not None and not isinstance(error, (NotFound, Unsupported)):

@@ -74,8 +74,8 @@ class ComparesContent(Protocol):
 class HasGuestAgents(Protocol):
     """Implemented by drivers of platforms with a channel to an agent in the guest."""
 
-    def check_agent(self, plan: Plan) -> None:
-        """Raise Unsupported if the VM will have no channel after ``plan``. Optional: where not all new VMs have one."""
+    def check_wait(self, plan: Plan, wait_for: str) -> None:
+        """Raise Unsupported if this wait can only time out after ``plan``. Optional: not all platforms can know it."""
 
     def run_in_guest(self, vm: Vm, command: str) -> tuple:
         """Run a shell command in the guest; returns (exit code, standard output).

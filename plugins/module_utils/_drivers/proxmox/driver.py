@@ -166,10 +166,10 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
 
         return Versions(self)
 
-    def check_agent(self, plan):
-        from .guest import check_agent
+    def check_wait(self, plan, wait_for):
+        from .guest import check_wait
 
-        check_agent(plan)
+        check_wait(plan, wait_for)
 
     def run_in_guest(self, vm, command):
         from .guest import run_in_guest

@@ -133,7 +133,8 @@ def test_guest_that_powers_off_ends_the_wait_for_cloud_init():
 
 def test_vm_without_a_channel_is_rejected_before_it_is_created():
     class WithoutChannel(WithAgents):
-        def check_agent(self, plan):
+        def check_wait(self, plan, wait_for):
+            assert wait_for == "cloud_init"
             raise Unsupported(f"{plan.after.name}: no channel.", "Add it.")
 
     request = Request(

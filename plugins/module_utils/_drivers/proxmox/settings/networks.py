@@ -223,11 +223,16 @@ def _cloud_init_addresses(vm_options):
         if values.stem(key) != "ipconfig":
             continue
         nic = values.parse("net0", vm_options.running.get(f"net{key.removeprefix('ipconfig')}", ""))
-        parts = values.parse(key, text)
-        fixed = [parts[name] for name in ("ip", "ip6") if parts.get(name) not in (None, "dhcp", "auto", "manual")]
         mac = nic.get("macaddr", "").lower() or None
-        found += [Address(address.partition("/")[0], "ipconfig", mac) for address in fixed]
+        found += [Address(address, "ipconfig", mac) for address in fixed_addresses(key, text)]
     return found
+
+
+def fixed_addresses(key, text):
+    """The addresses in an option such as ipconfig0, without their prefix lengths."""
+    parts = values.parse(key, text)
+    fixed = [parts[name] for name in ("ip", "ip6") if parts.get(name) not in (None, "dhcp", "auto", "manual")]
+    return [address.partition("/")[0] for address in fixed]
 
 
 def _ssh(addresses, vm_options):

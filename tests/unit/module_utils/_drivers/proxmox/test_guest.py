@@ -18,6 +18,43 @@ def test_vm_without_a_channel_is_rejected_before_it_is_created(world, native):
     rejected(world, "new: wait_for: cloud_init asks the guest agent", 'Set native: {agent: "1"}', **NEW, native=native)
 
 
+_DHCP = "Proxmox VE does not know addresses of a DHCP server"
+_SEED = "With user_data, meta_data or network_config, only the guest agent reports it"
+
+
+@pytest.mark.parametrize("wait_for", ["address", "ssh", {"port": 5432}])
+@pytest.mark.parametrize(
+    ("cloud_init", "reason"),
+    [
+        (None, _DHCP),
+        ({"user": "admin"}, _DHCP),
+        ({"ip_config": ["ip=dhcp"]}, _DHCP),
+        ({"ip_config": ["ip=dhcp,ip6=auto"]}, _DHCP),
+        ({"ip_config": ["ip=10.0.0.6/24"], "user_data": {"packages": ["git"]}}, _SEED),
+    ],
+)
+def test_wait_for_an_address_that_nobody_reports_is_rejected_before_the_vm_is_created(
+    world, wait_for, cloud_init, reason
+):
+    rejected(world, reason, "native: {agent: '1'}", **{**NEW, "wait_for": wait_for}, cloud_init=cloud_init)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cloud_init": {"ip_config": ["ip=10.0.0.6/24"]}},
+        {"cloud_init": {"ip_config": ["ip=dhcp", "ip6=2001:db8::6/64"]}},
+        {"cloud_init": {"ip_config": ["ip=dhcp"]}, "native": {"agent": "1"}},
+        {"cloud_init": {"user_data": {"packages": ["git"]}}, "native": {"agent": "enabled=1,type=virtio"}},
+        {"state": "present"},
+    ],
+    ids=["IPv4", "IPv6 of the second NIC", "agent", "agent and documents", "VM that is not started"],
+)
+def test_wait_that_can_succeed_is_not_rejected(world, options):
+    outcome = do(world, check=True, **{**NEW, "wait_for": "ssh", **options})
+    assert (outcome.failed, outcome.msg) == (False, "")
+
+
 def test_existing_vm_without_a_channel_is_not_waited_for(world):
     before = world.engine.now
     outcome = do(world, name="web2", state="started", wait_for="cloud_init", native={"agent": "0"})
