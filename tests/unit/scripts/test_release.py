@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release works in a copy of the checkout: a candidate of 1.0.0, then 1.0.0, and the collection that is published."""
+"""A release works in a copy of the checkout: the version in preparation, a candidate of the next one, and that one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,11 @@ from collection_path import CHECKOUT
 
 pytestmark = pytest.mark.full
 
-CANDIDATE = "1.0.0-rc.1"
+GALAXY = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text(encoding="utf-8"))
+#: Versions that no release has yet.
+CANDIDATE = "99.0.0-rc.1"
+NEXT = "99.0.0"
+REFRESH = ("antsibull-changelog", "release", "--refresh", "--reload-plugins", "--update-existing")
 
 
 class Copy:
@@ -66,8 +69,32 @@ def _copy(tmp_path_factory):
     return Copy(tmp_path_factory.mktemp("release"))
 
 
-def test_release_works_in_a_copy(copy):
+def test_entry_of_the_version_in_preparation_can_be_refreshed(copy):
+    version = str(GALAXY["version"])
+    before = copy.releases()
+    late = copy.path / "changelogs" / "fragments" / "late.yml"
+    late.write_text("---\nbugfixes: [x - y.]\n", encoding="utf-8")
+    found = check_release.problems(copy.path, version)
+    assert "late.yml" in found[0]
+    assert "Run antsibull-changelog release again." in found[0]
+    copy.run(*REFRESH)
+    assert check_release.problems(copy.path, version) == []
+    assert "x - y." in copy.releases()[version]["changes"]["bugfixes"]
+    late.unlink()
+    copy.run(*REFRESH)
+    assert "x - y." not in copy.releases()[version]["changes"].get("bugfixes", [])
+    # Only fragments name playbooks, which a refresh without always_refresh would remove.
+    for release, entry in before.items():
+        assert _names(copy.releases()[release]) >= _names(entry), release
+
+
+def _names(entry):
+    return {one["name"] for kind in entry.get("objects", {}).values() for one in kind}
+
+
+def test_next_release_works_in_a_copy(copy):
     before = {name for release in copy.releases().values() for name in release.get("fragments", ())}
+    (copy.path / "changelogs" / "fragments" / "new.yml").write_text("---\nbugfixes: [x - z.]\n", encoding="utf-8")
     fragments = {path.name for path in (copy.path / "changelogs" / "fragments").glob("*.yml")}
     copy.set_version(CANDIDATE)
     assert check_release.problems(copy.path, CANDIDATE) == [
@@ -76,29 +103,16 @@ def test_release_works_in_a_copy(copy):
     copy.run("antsibull-changelog", "release", "--reload-plugins")
     assert set(copy.releases()[CANDIDATE]["fragments"]) == fragments - before
     assert check_release.problems(copy.path, CANDIDATE) == []
-    assert check_release.problems(copy.path, "1.0.0")[0] == f"galaxy.yml has the version {CANDIDATE}, not 1.0.0."
-    summary = copy.path / "changelogs" / "fragments" / "1.0.0.yml"
+    assert check_release.problems(copy.path, NEXT)[0] == f"galaxy.yml has the version {CANDIDATE}, not {NEXT}."
+    summary = copy.path / "changelogs" / "fragments" / f"{NEXT}.yml"
     summary.write_text("---\nrelease_summary: All platforms.\n", encoding="utf-8")
-    copy.set_version("1.0.0")
+    copy.set_version(NEXT)
     copy.run("antsibull-changelog", "release")
-    assert check_release.problems(copy.path, "1.0.0") == []
+    assert check_release.problems(copy.path, NEXT) == []
     copy.run("antsibull-changelog", "lint")
-    # The sections of the candidates are parts of the one of 1.0.0.
-    assert copy.sections()[0] == "1.0.0"
+    # The sections of the candidates are parts of the one of the release.
+    assert copy.sections()[0] == NEXT
     assert CANDIDATE not in copy.sections()
-    (copy.path / "changelogs" / "fragments" / "late.yml").write_text("---\nbugfixes: [x - y.]\n", encoding="utf-8")
-    assert check_release.problems(copy.path, "1.0.0") == [
-        "These fragments are in no release: late.yml. Run antsibull-changelog release again."
-    ]
-
-
-def test_published_collection_has_no_files_of_developers(copy):
-    copy.set_version("1.0.0")
-    copy.run("ansible-galaxy", "collection", "build", "--force")
-    with tarfile.open(copy.path / "polyvirt-core-1.0.0.tar.gz") as archive:
-        names = archive.getnames()
-    assert {name for name in names if name.startswith((".git", ".ci", "scripts", "tests/unit"))} == set()
-    assert {"README.md", "MANIFEST.json", "docs/versions.md", "plugins/modules/vm.py"} <= set(names)
 
 
 @pytest.mark.parametrize("version", ["1.0", "v1.0.0", "01.0.0", "1.0.0rc1"])
