@@ -5,18 +5,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 
 import check_release
 from collection_path import CHECKOUT
+from unit.scripts.published import Copy
 
 pytestmark = pytest.mark.full
 
@@ -25,43 +19,6 @@ GALAXY = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text(encoding="utf-8"))
 CANDIDATE = "99.0.0-rc.1"
 NEXT = "99.0.0"
 REFRESH = ("antsibull-changelog", "release", "--refresh", "--reload-plugins", "--update-existing")
-
-
-class Copy:
-    """A copy of what git would commit, as a collection in a directory of its own."""
-
-    def __init__(self, folder):
-        self.path = folder / "ansible_collections" / "polyvirt" / "core"
-        self._folder = folder
-        command = ["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "-z"]
-        listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
-        for name in filter(None, listed.split("\0")):
-            if (CHECKOUT / name).is_file() and not name.startswith("tests/"):
-                (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(CHECKOUT / name, self.path / name)
-
-    def set_version(self, version):
-        file = self.path / "galaxy.yml"
-        text = re.sub(r"^version: .*$", f"version: {version}", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        file.write_text(text, encoding="utf-8")
-
-    def run(self, program, *words):
-        programs = Path(sys.executable).parent
-        around = {
-            **os.environ,
-            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-            "ANSIBLE_COLLECTIONS_PATH": str(self._folder),
-        }
-        done = subprocess.run(
-            [programs / program, *words], cwd=self.path, env=around, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def releases(self):
-        return yaml.safe_load((self.path / "changelogs" / "changelog.yaml").read_text(encoding="utf-8"))["releases"]
-
-    def sections(self):
-        return re.findall(r"^v(\d\S*)$", (self.path / "CHANGELOG.rst").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.fixture(name="copy", scope="module")
