@@ -83,7 +83,14 @@ _import() {
 _docsite() {
     local -a languages=(english)
     [ "$BELT" != deep ] || languages=()
-    [ "$BELT" = quick ] || check "documentation site" "$CHECKOUT/scripts/docsite.sh" "$RUN/docsite" "${languages[@]}"
+    [ "$BELT" != quick ] || return 0
+    check "documentation site" "$CHECKOUT/scripts/docsite.sh" "$RUN/docsite" "${languages[@]}"
+    if command -v node >/dev/null; then
+        check "search of the site" node "$CHECKOUT/scripts/docsite/search.js" "$RUN/docsite/html" \
+            "$CHECKOUT/scripts/docsite/searches.json"
+    else
+        say "   NOTE: the search of the site is not checked, because node is not installed"
+    fi
 }
 
 # ansible-lint takes as long as all others, and uses one core most of the time. It checks YAML, and what a file includes.
