@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: events
 type: notification
 short_description: Write what happens to VMs to a file or to syslog
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Writes one line of JSON for each VM that a task of this collection has changed, or that it failed for, for each
     rejected task, and when a role that prepares a host has ended there. In check mode, a change that is due is written

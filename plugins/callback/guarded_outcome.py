@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: guarded_outcome
 type: notification
 short_description: How a guarded playbook ended, and on which hosts
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Writes how a playbook ended, on which hosts it failed, and what of it Ansible never started, to a file that
     M(polyvirt.core.guarded_run) reads. If the file cannot be written, the playbook is stopped.

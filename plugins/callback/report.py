@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: report
 type: notification
 short_description: Write a report about the VMs of a run
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - At the end of a playbook, writes a report about all VMs that tasks of this collection named - their state, what was
     changed, or would be changed in check mode, and errors.

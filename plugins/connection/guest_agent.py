@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: guest_agent
 short_description: Guests without a network, by the QEMU guest agent
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Runs tasks in the guest of a virtual machine (VM) of libvirt or Proxmox VE. The hypervisor passes commands and files
     to the QEMU guest agent, so the guest needs neither a network nor an SSH server.

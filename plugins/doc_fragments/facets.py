@@ -75,5 +75,5 @@ options:
       - Reads V(config) too, whatever O(facets) is. The filter P(polyvirt.core.to_task#filter) writes the tasks as YAML.
     type: bool
     default: false
-    version_added: 0.1.0
+    version_added: 1.0.0
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: cloud_init_report
 short_description: Read what cloud-init reports in a guest
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the output of C(cloud-init status --format json), of all versions of cloud-init. The result follows from the
     output; exit codes differ between distributions.

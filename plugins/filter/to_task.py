@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: to_task
 short_description: Write described VMs as tasks of a playbook
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Turns the result of an info module with O(polyvirt.core.vm_info#module:describe=true) into the YAML of tasks, one
     for each VM. Comments name what a task cannot hold.

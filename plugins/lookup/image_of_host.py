@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: image_of_host
 short_description: Find the image and the platform in the name of a host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the image of the catalogue that the name of a host begins with, and the platform that it ends with. The
     playbook C(polyvirt.core.molecule_create) uses it for hosts without C(vm_image) or C(vm_platform).

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: option_problems
 short_description: Check the options of roles of this collection
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Checks the variables of a host that are options of roles, and returns a text that names each problem, or an empty
     text. So one task checks the options of several roles before the first change, without running the roles.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: preset
 short_description: Look up presets of virtual machines
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the options of a VM that suit an operating system on a platform, such as CPUs, memory, disk and firmware.
   - The result is an entry of O(polyvirt.core.vm#module:machines).

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: describe_vms
 short_description: Write existing virtual machines as code
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads all VMs of the sources of the inventory plugin P(polyvirt.core.vms#inventory), and writes files that describe
     them. In check mode, a task with such a description changes nothing as long as the VM is as described.

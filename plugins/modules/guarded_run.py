@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: guarded_run
 short_description: Run a playbook, and restore the VMs of hosts on which it fails
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Takes a snapshot of the VM behind each host, runs a playbook, and deletes the snapshots. If the playbook fails on a
     host, the VM of this host is restored first; if the playbook did not reach its end on the others, all VMs are.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: image
 short_description: Download images of operating systems to a host before VMs need them, or remove them
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Downloads and verifies images, and keeps them in the image directory of a host, or on a storage of a Proxmox VE
     node. VMs that are created there from the same name or address use the stored image without a request to the vendor.

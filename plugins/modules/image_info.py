@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: image_info
 short_description: List the images of operating systems that a host keeps for VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Lists the images in the image directory of a host, or on a storage of a Proxmox VE node, with their age and the VMs
     that use them.

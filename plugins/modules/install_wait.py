@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: install_wait
 short_description: Wait for the end of an unattended installation
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the power state of a VM and the log of its console until the installer in it has ended. Changes nothing.
   - The installation is complete if the VM has stopped, and the console shows that the last step was done.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: reap
 short_description: Delete or stop the VMs that have expired, and delete expired snapshots
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Deletes or stops the VMs of all sources of an inventory that have expired. C(expires) of the modules for VMs sets
     when a VM expires.

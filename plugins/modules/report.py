@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: report
 short_description: Write a report about VMs from the results of tasks
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Writes a report about all VMs of the results of earlier tasks - their state, what was changed, or would be changed
     in check mode, and errors. Results of check mode become a drift report.

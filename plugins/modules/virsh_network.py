@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virsh_network
 short_description: Manage libvirt virtual networks
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes a virtual network of libvirt. No XML is needed.
   - Options you omit are never changed. Options you set are enforced; if that is impossible, the task fails before its

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virsh_network_info
 short_description: List libvirt virtual networks
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the networks of libvirt with their settings, leases, and the VMs that use them.
 author:

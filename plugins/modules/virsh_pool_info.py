@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virsh_pool_info
 short_description: List libvirt storage pools
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the storage pools of libvirt with their settings, sizes, volumes, and the running VMs that use them.
 author:

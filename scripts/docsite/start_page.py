@@ -38,7 +38,7 @@ polyvirt.core
 
 {sentence}
 
-.. image:: images/first-run.png
+.. image:: images/first-run.svg
    :alt: Check mode with a diff, the run, a second run without changes, and a changed value
 
 .. code-block:: sh

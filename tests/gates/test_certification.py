@@ -111,6 +111,18 @@ def test_changelog_is_that_of_antsibull():
     assert f"\nv{GALAXY['version']}\n" in (CHECKOUT / "CHANGELOG.rst").read_text(encoding="utf-8")
 
 
+def test_changelog_names_roles_and_playbooks():
+    fragments = [_data(path) for path in (CHECKOUT / "changelogs" / "fragments").glob("objects*.yml")]
+    named = {one["name"] for fragment in fragments for kind in fragment.values() for one in kind}
+    roles = {path.name for path in (CHECKOUT / "roles").iterdir()}
+    playbooks = {path.name.removesuffix(".meta.yml") for path in (CHECKOUT / "playbooks").glob("*.meta.yml")}
+    assert named == roles | playbooks
+
+
+def _data(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
 def test_release_policy_is_published():
     policy = (CHECKOUT / "docs" / "versions.md").read_text(encoding="utf-8")
     for word in ("semantic versioning", "## Deprecation", "## Support", "## Supported versions"):
@@ -141,6 +153,15 @@ def test_documentation_follows_the_rules(path):
 
 def _texts(value):
     return [value] if isinstance(value, str) else value or []
+
+
+@pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_version_added_is_that_of_a_release_with_the_plugin_or_the_next_one(path):
+    version = str(_documentation(path)["version_added"])
+    changelog = _data(CHECKOUT / "changelogs" / "changelog.yaml")
+    if version != str(GALAXY["version"]):
+        kinds = [changelog["releases"][version]["modules"], *changelog["releases"][version]["plugins"].values()]
+        assert path.stem in {one["name"] for kind in kinds for one in kind}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)

@@ -12,12 +12,13 @@ import signal
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED
 
 from platforms.known import PLATFORMS
 from suite.answer import Task
 from suite.by_ansible import run_for, start_ansible
 from suite.test_role_vm import inventory_of
+from unit.playbooks.recordings import planted_values, read_recording
 
 FULL = ("libvirt_test",)
 _OTHERS = [pytest.param(name, marks=pytest.mark.full) for name in PLATFORMS if name not in FULL]
@@ -98,7 +99,7 @@ def steps_without(traits):
 def test_platform_that_works_has_no_failed_step(platform, trial):
     platform.bring({OTHER: STOPPED})
     before = platform.truth([OTHER])
-    rows, output = trial.run()
+    rows, output = trial.run(acceptance_record=True)
     lacking = steps_without(platform.traits())
     assert {step for step, row in rows.items() if row["outcome"] == "not on this platform"} == lacking, output
     assert {step for step, row in rows.items() if row["outcome"] != "passed"} == lacking, output
@@ -106,6 +107,10 @@ def test_platform_that_works_has_no_failed_step(platform, trial):
     assert platform.truth([OTHER]) == before
     assert [name for name in platform.all_names() if "acceptance" in name] == [OTHER]
     assert trial.report()["passed"] is True
+    recorded = read_recording(trial.folder / "acceptance.tar")
+    assert [line["step"] for line in recorded[2:]] == list(rows)[:-2]
+    assert recorded[2]["run"]["vms"][0]["state"] == RUNNING
+    assert planted_values(recorded, [OTHER, FLEET, str(trial.folder)]) == []
 
 
 @pytest.mark.full

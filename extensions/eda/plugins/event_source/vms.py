@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: vms
 short_description: Changes of virtual machines as events
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sends an event when a virtual machine (VM) was created, started, stopped, paused, resumed, suspended or deleted, has
     crashed, or has expired (option C(expires) of the modules for VMs).
