@@ -74,7 +74,7 @@ def slots_of_drives(controllers):
 
 def no_free_slot(name, option):
     return Refused(
-        f"{name}: {option}: no slot is free for its optical drive on the IDE controller.",
+        f"{name}: {option}: no slot is free for an optical drive on the IDE controller.",
         "Detach a disk or an optical drive from that controller.",
     )
 
