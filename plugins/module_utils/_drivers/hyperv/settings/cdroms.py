@@ -114,8 +114,8 @@ def add_call(slot, path, keep=None):
     """Return the call that adds a drive; an empty ``path`` is an empty drive."""
     number, _colon, location = slot.partition(" ")[2].partition(":")
     position = {"ControllerNumber": int(number), "ControllerLocation": int(location)}
-    more = {"Path": path} if path else {}
-    return hyperv("Add-VMDvdDrive", {"VM": VM, **position, **more, "Passthru": True}, keep=keep)
+    more = {**({"Path": path} if path else {}), **({"Passthru": True} if keep else {})}
+    return hyperv("Add-VMDvdDrive", {"VM": VM, **position, **more}, keep=keep)
 
 
 def insert_calls(drive, path):
@@ -135,14 +135,13 @@ def new_drives_calls(config):
     """Return the calls that give a new VM its drives; those of a generation 2 VM are kept as dvd0, dvd1 ..."""
     default, calls = default_drive(config), []
     drives = {slot: (config.get("cdroms") or {})[slot].get("source") for slot in in_order(config.get("cdroms") or ())}
+    # Before another drive is added, the VM has this one only.
     if default and default not in drives:
         calls += remove_calls(None)
-    for number, (slot, path) in enumerate(drives.items()):
-        if slot != default:
-            calls.append(add_call(slot, path, keep=f"dvd{number}"))
-        elif path:
-            calls += insert_calls(None, path)
-    return calls
+    elif drives.get(default):
+        calls += insert_calls(None, drives[default])
+    others = [(f"dvd{number}", slot) for number, slot in enumerate(drives) if slot != default]
+    return [*calls, *(add_call(slot, drives[slot], keep) for keep, slot in others)]
 
 
 def change_calls(raw, changes):
