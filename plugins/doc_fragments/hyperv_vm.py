@@ -170,7 +170,7 @@ options:
     type: list
     elements: str
     default: []
-    choices: [disks, networks]
+    choices: [cdroms, disks, networks]
   on_failure:
     description:
       - Action if the task fails after a new VM was created, for example at its first start. V(rollback) removes
@@ -307,6 +307,33 @@ options:
       - Settings without an option here, with keys and values of the platform. They are compared like any other
         option.
     type: dict
+  cdroms:
+    description:
+      - Optical drives by slot. Other drives of the VM are not changed, unless O(purge) contains V(cdroms).
+      - O(iso) is the short form for the first drive, in the order of the slots. Both for the same drive are an
+        error.
+      - A new VM has the listed drives only. The drive with the cloud-init seed ISO is not one of them.
+    type: list
+    elements: dict
+    suboptions:
+      slot:
+        description:
+          - Address of the drive on the platform.
+        type: str
+        required: true
+      source:
+        description:
+          - ISO image in the drive; an empty string ejects it. A new drive without it is empty.
+          - The image is changed while the VM runs. Its file is never deleted, neither with the drive nor with the
+            VM.
+        type: str
+      state:
+        description:
+          - V(present) - the drive exists.
+          - V(absent) - the drive is removed.
+        type: str
+        default: present
+        choices: [present, absent]
   disks:
     description:
       - Disks by slot. Other disks of the VM are not changed, unless O(purge) contains V(disks).

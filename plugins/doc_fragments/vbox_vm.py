@@ -170,7 +170,7 @@ options:
     type: list
     elements: str
     default: []
-    choices: [disks, networks, port_forwards, shared_folders]
+    choices: [cdroms, disks, networks, port_forwards, shared_folders]
   on_failure:
     description:
       - Action if the task fails after a new VM was created, for example at its first start. V(rollback) removes
@@ -329,6 +329,33 @@ options:
           - Video memory.
           - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
         type: str
+  cdroms:
+    description:
+      - Optical drives by slot. Other drives of the VM are not changed, unless O(purge) contains V(cdroms).
+      - O(iso) is the short form for the first drive, in the order of the slots. Both for the same drive are an
+        error.
+      - A new VM has the listed drives only. The drive with the cloud-init seed ISO is not one of them.
+    type: list
+    elements: dict
+    suboptions:
+      slot:
+        description:
+          - Address of the drive on the platform.
+        type: str
+        required: true
+      source:
+        description:
+          - ISO image in the drive; an empty string ejects it. A new drive without it is empty.
+          - The image is changed while the VM runs. Its file is never deleted, neither with the drive nor with the
+            VM.
+        type: path
+      state:
+        description:
+          - V(present) - the drive exists.
+          - V(absent) - the drive is removed.
+        type: str
+        default: present
+        choices: [present, absent]
   disks:
     description:
       - Disks by slot. Other disks of the VM are not changed, unless O(purge) contains V(disks).
@@ -627,6 +654,14 @@ options:
         NIC of the type V(nat)). A free port is chosen once and kept; RV(vms[].ssh) returns it.
       - If omitted, a new VM with a NIC of the type V(nat) gets the rule.
     type: bool
+  serial_log:
+    description:
+      - Absolute path of a file to which VirtualBox writes the output of the guest's first serial port. Each start without
+        saved memory overwrites it, so it must not exist yet, or be a recorded log of this VM. An empty string disables
+        the port.
+      - The file is deleted with the VM.
+      - Each VM needs its own file.
+    type: path
   start_type:
     description:
       - How the VM is started. V(headless) - without a window. V(gui) - in a window on the desktop of the task's user.

@@ -370,7 +370,7 @@ options:
       - O(iso) is the short form for the first drive, in the order of the slots. Both for the same drive are an
         error.
       - A new VM has the listed drives only. The drive with the cloud-init seed ISO is not one of them.
-      - Supported only on V(libvirt) and V(proxmox).
+      - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: list
     elements: dict
     suboptions:

@@ -42,6 +42,8 @@ attributes:
         snapshot's settings become those of the VM only when it is restored.
       - 'a start fails: kernel driver, another hypervisor, too little memory, nested virtualization, no desktop
         for C(start_type: gui) - drivers, memory and the desktop are used only by the start.'
+      - somebody creates a file at the path of C(serial_log) before the first start of the VM - VirtualBox
+        creates the file only when it starts the VM.
       - another program on the host takes the chosen port between check and start - no port can be reserved for
         VirtualBox.
       - a guest ignores the power button, or has no address, or does not answer on SSH - it depends on the

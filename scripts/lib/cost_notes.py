@@ -26,10 +26,10 @@ NOTES = {
     "vbox _next_boot_if_saved": "While off; of a suspended VM, at the next start.",
     "vbox _off_or_saved": "While off or suspended.",
     "vbox _cost_of_autostart": "Enabled live; disabled while off or suspended.",
-    "vbox _cost_of_medium": _DRIVE.format("while off"),
+    "vbox _cost_of_iso": _DRIVE.format("while off"),
     "vbox native": "Keys that `VBoxManage controlvm` has: live; all others while off.",
     "vbox while_on": "Live, unless the VM is suspended; the memory of the graphics card while off.",
-    "vbox _cost_of_adding_disk": "Added live to a SATA controller; everything else while off.",
+    "vbox cost_of_adding": "Added live to a SATA controller; everything else while off.",
     "vagrant _as_applied": "At the next start if the provider applies the option to an existing VM, else the VM is"
     " rebuilt.",
     "vagrant _of_native": "At the next start for keys that are applied to an existing VM; for others the VM is"
@@ -48,7 +48,7 @@ NOTES = {
     "hyperv _cost_of_memory": "Live without dynamic memory on Windows 10, Windows Server 2016 and later, if no key of"
     " `native` for memory changes in the same task; else while off.",
     "hyperv native": "Some keys live, the others while off.",
-    "hyperv _cost_of_disk": "Disks: live on the SCSI controller, else while off.",
+    "hyperv cost_of_disk": "Added and removed live on the SCSI controller, else while off.",
     "hyperv _cost_of_size": "Size: live for a VHDX file on the SCSI controller, else while off; never while the VM has"
     " snapshots.",
     "hyperv _cost_of_nic": "Live; with BIOS firmware, while off. MAC addresses while off.",

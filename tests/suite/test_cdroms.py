@@ -18,7 +18,12 @@ def _drive(slot, source=None, **more):
 
 
 #: {platform: slots of three optical drives in their order}
-_SLOTS = {"libvirt_test": ("sata1", "sda", "usb3"), "proxmox": ("ide0", "sata1", "scsi12")}
+_SLOTS = {
+    "libvirt_test": ("sata1", "sda", "usb3"),
+    "proxmox": ("ide0", "sata1", "scsi12"),
+    "virtualbox": ("IDE 0:1", "IDE 1:1", "SATA 4"),
+    "hyperv": ("SCSI 0:5", "SCSI 0:10", "SCSI 0:61"),
+}
 _VIRTIO = "is not a valid slot of an optical drive"
 #: {platform: {case: (options, part of the message)}}
 _REJECTED = {
@@ -30,8 +35,21 @@ _REJECTED = {
         "virtio": ({"cdroms": [_drive("virtio1")]}, f"'virtio1' {_VIRTIO}"),
         "disk": ({"cdroms": [_drive("scsi0")]}, "cdroms.scsi0: the slot is used by a disk"),
     },
+    "virtualbox": {
+        "NVMe": ({"cdroms": [_drive("NVMe 0")]}, f"'NVMe 0' {_VIRTIO}"),
+        "disk": ({"cdroms": [_drive("SATA 0")]}, "cdroms.SATA 0: the slot is used by a disk"),
+        "new disk": ({"disks": [{"slot": "IDE 1:1", "size": "8M"}]}, "disks.IDE 1:1: the slot is used by an optical"),
+    },
+    "hyperv": {
+        "IDE": ({"cdroms": [_drive("IDE 1:0")]}, "cdroms.IDE 1:0: generation 2 VMs have no IDE controllers"),
+        "disk": ({"cdroms": [_drive("scsi 0:0")]}, "cdroms.SCSI 0:0: the slot is used by a disk"),
+        "controller": ({"cdroms": [_drive("SCSI 1:0")]}, "cdroms.SCSI 1:0: the VM has no SCSI controller 1"),
+    },
 }
 ON_EACH = pytest.mark.parametrize("platform_name", list(_SLOTS), indirect=True, scope="session")
+#: Platforms on which a running VM gets a new drive at its next start only, and those on which it gets it immediately.
+ON_SOME = pytest.mark.parametrize("platform_name", ["libvirt_test", "proxmox"], indirect=True, scope="session")
+ON_OTHERS = pytest.mark.parametrize("platform_name", ["virtualbox", "hyperv"], indirect=True, scope="session")
 
 
 def _carried(platform, carry, wanted):
@@ -82,7 +100,32 @@ def test_drives_are_added_changed_and_removed(platform, carry):
     assert platform.settings(done["short"][1].truth[VM])["cdroms"] == [platform.drives[0]]
 
 
+@ON_OTHERS
+def test_filled_drive_is_added_to_a_running_vm(platform, carry):
+    platform.clean()
+    _first, second, third = _SLOTS[platform.name]
+    medium = platform.medium()
+    made = {**platform.creation, "state": "started", "cdroms": [_drive(second)]}
+    wanted = {"made": made, "added": {"cdroms": [_drive(third, medium)]}, "ejected": {"cdroms": [_drive(third, "")]}}
+    done = _carried(platform, carry, wanted)
+    _is_done("added", done["added"], [_drive(second, ""), _drive(third, medium)], "")
+    _is_done("ejected", done["ejected"], [_drive(second, ""), _drive(third, "")], "")
+    for answer in (done["added"][1], done["ejected"][1]):
+        assert (answer.vm(VM)["state"], answer.vm(VM)["restart_required"]) == ("started", [])
+
+
 @ON_EACH
+@pytest.mark.parametrize("source", [None, ""])
+def test_new_vm_with_two_options_for_one_drive_is_not_created(platform, carry, source):
+    platform.clean()
+    options = {**platform.creation, "name": VM, "iso": "", "cdroms": [_drive(_SLOTS[platform.name][0], source)]}
+    answers = carry(platform, [Task(run, options, run == "check") for run in ("check", "real")], [VM])
+    for answer in answers.values():
+        assert (answer.failed, answer.changed, answer.truth[VM]) == (True, False, None)
+        assert f"cdroms.{_SLOTS[platform.name][0]}: iso sets the first optical drive" in answer.msg
+
+
+@ON_SOME
 def test_drives_of_a_running_vm(platform, carry):
     platform.clean()
     _first, second, third = _SLOTS[platform.name]

@@ -61,8 +61,9 @@ _OF_VIRTUALBOX = (
     (("modifyvm", "web", "--cpuexecutioncap", "50"), None),
     (("modifyvm", "web", "--monitorcount", "2"), None),
     (("modifyvm", "web", "--description", "other"), None),
-    (("modifyvm", "web", "--uart1", "0x3F8", "4"), "Hardware/UART"),
-    ((*_SECOND_DRIVE, "emptydrive"), "drives.SATA 7"),
+    (("modifyvm", "web", "--uart1", "0x3F8", "4"), "Hardware/UART/Port@hostMode"),
+    (("modifyvm", "web", "--uart1", "0x3F8", "4", "--uartmode1", "file", "/web.log"), None),
+    ((*_SECOND_DRIVE, "emptydrive"), None),
 )
 
 

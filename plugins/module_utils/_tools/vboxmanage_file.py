@@ -29,6 +29,16 @@ class TakenSnapshot(Frozen):
     description: str
 
 
+class SerialPort(Frozen):
+    """An enabled serial port. ``use``: what it is connected with, and its resources; ``is_usual``: those of a PC's
+    first port, which is written to a file or not connected.
+    """
+
+    path: str
+    use: str
+    is_usual: bool
+
+
 class SettingsFile(Frozen):
     """The settings file of one VM; ``machine`` is its element Machine, or the element of a snapshot."""
 
@@ -65,15 +75,19 @@ class SettingsFile(Frozen):
 
     @property
     def serial_files(self):
-        """The files to which serial ports are written, the first port first."""
-        written = [one for one in self._serial_ports() if one.get("hostMode") == "RawFile"]
-        return [one.get("path") for one in sorted(written, key=lambda one: int(one.get("slot"))) if one.get("path")]
+        """{number of a serial port: file to which it is written}, the first port first."""
+        written = {_number(one): one.get("path") for one in self._serial_ports() if one.get("hostMode") == "RawFile"}
+        return {number: written[number] for number in sorted(written) if written[number]}
+
+    @property
+    def serial_ports(self):
+        """{number: SerialPort} of the enabled ones."""
+        return {_number(one): _serial_port(one) for one in self._serial_ports()}
 
     @property
     def connected_serial_ports(self):
         """The numbers of the serial ports that have a file, socket or device of the host."""
-        ports = [one for one in self._serial_ports() if one.get("hostMode") != "Disconnected"]
-        return sorted(int(one.get("slot")) + 1 for one in ports)
+        return sorted(_number(one) for one in self._serial_ports() if one.get("hostMode") != "Disconnected")
 
     def _serial_ports(self):
         ports = self.machine.findall("v:Hardware/v:UART/v:Port", _SPACE)
@@ -136,6 +150,26 @@ def _taken(element):
         created=_time(element.get("timeStamp")),
         description=element.findtext("v:Description", "", _SPACE),
     )
+
+
+def _number(port):
+    return int(port.get("slot")) + 1
+
+
+def _serial_port(element):
+    base, irq, mode = element.get("IOAddress") or element.get("IOBase"), element.get("IRQ"), element.get("hostMode")
+    return SerialPort(
+        path=element.get("path") or "",
+        use=f"{mode}, I/O address {base}, IRQ {irq}",
+        is_usual=_is_first_of_pc(base, irq) and mode in ("RawFile", "Disconnected"),
+    )
+
+
+def _is_first_of_pc(base, irq):
+    try:
+        return (int(base, 0), int(irq)) == (0x3F8, 4)
+    except (TypeError, ValueError):
+        return False
 
 
 def _bare(uuid):

@@ -58,6 +58,7 @@ class Platform(WindowsAdapter):
     #: the first start with a TPM, and the limits need dynamic memory.
     unusable: ClassVar = frozenset({"firmware", "secure_boot_template", "minimum_memory", "maximum_memory"})
     slots = ("SCSI 0:0", "SCSI 0:1")
+    drives = ("SCSI 0:63", "SCSI 0:60")
     nic: ClassVar = {"type": "network", "source": "lan"}
     has_nic_without_network = True
     cloneable_nic: ClassVar = {"type": "network", "source": "lan"}

@@ -50,6 +50,8 @@ def _mark(notes):
 def _settings(host, shown, hardware):
     notes, mark = shown["Notes"], _mark(shown["Notes"])
     drives = [one for one in hardware.drives if one.kind == "dvd" and one.path not in mark.get("files", ())]
+    drives = sorted(drives, key=lambda one: (one.controller, one.number, one.location))
+    media = [drive.path for drive in drives]
     return {
         "cpus": hardware.processor["Count"],
         "memory": hardware.memory["Startup"],
@@ -60,7 +62,8 @@ def _settings(host, shown, hardware):
         "autostart": shown["AutomaticStartAction"] == "Start",
         "disks": [slot_of(drive) for drive in hardware.disks()],
         "networks": ["nat" if nic.switch == DEFAULT_SWITCH else "network" for nic in hardware.nics],
-        "iso": drives[0].path if drives else "",
+        "iso": media[0] if media else "",
+        "cdroms": [slot_of(drive) for drive in drives],
         "secure_boot": hardware.firmware["SecureBoot"] == "On",
         "tpm": hardware.security["TpmEnabled"],
         "nested_virtualization": hardware.processor["ExposeVirtualizationExtensions"],

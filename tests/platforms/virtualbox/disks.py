@@ -57,4 +57,4 @@ class Disks:
 
     def seeds_of(self, machine):
         """The cloud-init seed ISOs in a VM's drives."""
-        return [path for path in machine["media"] if "seed" in Path(path).name]
+        return [path for path in machine["media"].values() if "seed" in Path(path).name]

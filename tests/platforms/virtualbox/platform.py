@@ -58,6 +58,7 @@ class Platform(Disks, VmSetup, Adapter):
     unusable: ClassVar = frozenset({"nested_virtualization"})
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     slots = ("SATA 0", "SATA 1")
+    drives = ("IDE 0", "IDE 1")
     linked_needs = "snapshot"
     native_values = (({**ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
 

@@ -106,7 +106,7 @@ def vm_state(uuid, output, base_of):
         "autostart": value(output, "autostart-enabled") == "on",
         "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", output, re.M),
         "disks": {_slot(*place): path for place, path in slots.items() if not _IN_DRIVE.fullmatch(path)},
-        "media": [path for path in slots.values() if _IN_DRIVE.fullmatch(path)],
+        "media": {_slot(*place): path for place, path in sorted(slots.items()) if _IN_DRIVE.fullmatch(path)},
         **_in_file(Path(value(output, "CfgFile"))),
     }
 
@@ -139,7 +139,8 @@ def settings(machine):
     output = machine["stored"]
     boot = [value(output, f"boot{place}") for place in (1, 2, 3, 4)]
     nics = [kind for _number, kind in sorted(re.findall(r'^nic(\d+)="(\w+)"$', output, re.M)) if kind != "none"]
-    media = [path for path in machine["media"] if "seed" not in path]
+    drives = {slot: path for slot, path in machine["media"].items() if "seed" not in path}
+    media = list(drives.values())
     rules = [rule.rsplit(",", 5) for rule in re.findall(r'^Forwarding\(\d+\)="(.*)"$', output, re.M)]
     return {
         "cpus": int(value(output, "cpus")),
@@ -152,7 +153,8 @@ def settings(machine):
         "autostart": machine["autostart"],
         "disks": sorted(machine["disks"]),
         "networks": [_NICS.get(kind, kind) for kind in nics],
-        "iso": "" if media in ([], ["emptydrive"]) else media[0],
+        "iso": "" if media[:1] in ([], ["emptydrive"]) else media[0],
+        "cdroms": list(drives),
         "firmware": "bios" if value(output, "firmware") == "BIOS" else "uefi",
         "tpm": machine["tpm"],
         "rtc": {"on": "utc", "off": "localtime"}[value(output, "rtcuseutc")],

@@ -19,7 +19,12 @@ from unit.module_utils._drivers.vbox import (
     test_preflight,
     test_snapshots,
 )
-from unit.module_utils._drivers.vbox.settings import test_fixed_addresses, test_networks
+from unit.module_utils._drivers.vbox.settings import (
+    test_cdroms,
+    test_fixed_addresses,
+    test_networks,
+    test_serial_log,
+)
 
 pytestmark = pytest.mark.full
 
@@ -70,6 +75,15 @@ TESTS = (
     test_deleted_images.test_image_below_a_disk_of_a_user_is_deleted_on_request_only,
     test_deleted_images.test_image_in_the_place_of_an_own_one_is_kept,
     test_deleted_images.test_vm_keeps_its_disks_if_it_cannot_be_deleted,
+    test_cdroms.test_all_drives_of_a_vm_are_described,
+    test_cdroms.test_clone_gets_no_drive_in_the_slot_of_its_seed,
+    test_cdroms.test_disk_takes_the_slot_of_a_drive_that_is_removed_in_the_same_task,
+    test_cdroms.test_drive_of_a_seed_is_reserved,
+    test_cdroms.test_drive_of_another_controller_waits_until_the_vm_is_off,
+    test_cdroms.test_drives_are_added_filled_emptied_and_removed,
+    test_cdroms.test_file_of_the_second_drive_is_missing,
+    test_cdroms.test_filled_drive_is_added_to_a_running_vm_empty_first,
+    test_cdroms.test_iso_does_not_replace_a_new_disk,
     test_fixed_addresses.test_reservation_lives_as_long_as_its_vm,
     test_networks.test_changed_rules_stay_at_their_nics,
     test_networks.test_nic_is_removed,
@@ -84,6 +98,13 @@ TESTS = (
     test_power.test_vm_that_others_start_first_is_no_error,
     test_power.test_vm_that_would_wait_for_another_host_is_not_started,
     test_preflight.test_clone_is_checked_against_its_source,
+    test_serial_log.test_clone_has_no_log,
+    test_serial_log.test_file_that_somebody_creates_after_the_plan_is_no_log,
+    test_serial_log.test_former_log_remains_recorded_as_long_as_it_exists,
+    test_serial_log.test_log_in_a_directory_that_moves_is_rejected,
+    test_serial_log.test_log_is_described_and_another_port_is_named,
+    test_serial_log.test_log_is_set_recorded_and_deleted_with_the_vm,
+    test_serial_log.test_log_of_an_existing_vm_is_recorded_before_its_path_is_set,
     test_snapshots.test_description_that_looks_like_a_snapshot_is_none,
     test_snapshots.test_disk_that_is_newer_than_the_restored_snapshot_is_attached_again,
     test_snapshots.test_restored_vm_has_the_settings_of_its_snapshot,

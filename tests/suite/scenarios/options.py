@@ -49,7 +49,7 @@ def settings(platform):
         "disks": (([{"size": platform.disk_size}], [first]), ([{}, {"size": platform.disk_size}], [first, second])),
         "networks": (([card], [kind]), ([{}, card], [kind, kind])),
         "iso": (("", ""), (medium, medium)),
-        "cdroms": (([], [drive]), ([{"slot": other}], [drive, other])),
+        "cdroms": (([], [drive]), ([{"slot": other, "source": medium}], sorted([drive, other]))),
         "firmware": (("bios", "bios"), ("uefi", "uefi")),
         "secure_boot": ((False, False), (True, True)),
         "tpm": ((True, True), (False, False)),

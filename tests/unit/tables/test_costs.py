@@ -139,6 +139,8 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     ppplp description groups
     pppnp rtc
     ppppp cpus memory firmware tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
+    ppppp serial_log cdroms.remove
+    lllpp cdroms.source
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
     ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only
     xxxxx disks.directory disks.format disks.source
@@ -147,6 +149,9 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     ("lpplp", "autostart", True, False, None),
     ("lllpp", "iso", "", "/a.iso", None),
     ("ppppp", "iso", None, "/a.iso", None, {"iso": None}),
+    ("lllpp", "cdroms.add", None, {"source": ""}, "SATA 1"),
+    ("ppppp", "cdroms.add", None, {"source": ""}, "IDE 1"),
+    ("ppppp", "cdroms.add", None, {"source": ""}, "VirtIO 0"),
     ("lllpp", "disks.add", None, {"size": G}, "SATA 1"),
     ("ppppp", "disks.add", None, {"size": G}, "NVMe 0"),
     ("ppppp", "disks.add", None, {"size": G}, "AHCI 1"),

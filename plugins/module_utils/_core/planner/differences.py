@@ -32,7 +32,8 @@ def normalize(vm, config, traits, purge=()):
         normalized["disks"] = _with_slot_names(vm, normalized["disks"], traits)
     if normalized.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del normalized["iso"]  # Without a drive there is nothing to eject.
-    return normalize_drives(vm, _with_platform_terms(vm, normalized, traits, purge), purge, traits)
+    normalized = _with_platform_terms(vm, normalized, traits, purge)
+    return normalize_drives(vm, normalized, purge, traits, config.get("iso") is not None)
 
 
 def _with_platform_terms(vm, config, traits, purge):

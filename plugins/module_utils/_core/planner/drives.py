@@ -53,12 +53,15 @@ def inserted_image(change):
     return change.new.get("source") if change.kind == f"{CDROMS}.add" else None
 
 
-def normalize_drives(vm, config, purge, traits):
-    """Return the requested ``config``; a new drive without a source is empty. Raises Refused for contradictions."""
+def normalize_drives(vm, config, purge, traits, sets_iso):
+    """Return the requested ``config``; a new drive without a source is empty. Raises Refused for contradictions.
+
+    ``sets_iso``: the task sets ``iso``, which ``config`` does not contain if there is nothing to eject.
+    """
     wanted, found = config.get(CDROMS), vm.config.get(CDROMS) or {}
     if wanted is None:
         return config
-    if config.get(ISO) is not None:
+    if sets_iso:
         _check_iso(vm, wanted, found, CDROMS in purge)
     disks = {slot for slot, disk in (vm.config.get("disks") or {}).items() if config.get("disks", {}).get(slot, disk)}
     taken = dict.fromkeys(vm.reserved, "a drive that no option sets, such as that of the cloud-init seed")

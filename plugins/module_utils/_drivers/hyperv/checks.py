@@ -31,8 +31,9 @@ def check_plan(driver, plan, host_files, released=frozenset()):
     needed = HyperVFiles(host_files, plan)
     host_files.complete([needed])
     check_files(needed, driver.space, released)
+    has_new_seed = any((step.arguments.get("creation") or {}).get("cloud_init") is not None for step in plan.steps)
     for one, raw in needed.slots:
-        check_slots(needed.name, one, raw, host_files.controllers_of(raw))
+        check_slots(needed.name, one, raw, host_files.controllers_of(raw), has_new_seed)
 
 
 def _check_cluster(driver, plan):

@@ -12,6 +12,7 @@ from ..._ports.windows_request import pick
 from ..._tools.hyperv import the_vm
 from ..._tools.windows_files import file_command, key_of
 from .mark import notes_call, notes_of, own_mark, split_notes
+from .settings import cdroms
 from .settings.actions import service_calls
 from .settings.disks import (
     attach_call,
@@ -19,7 +20,6 @@ from .settings.disks import (
     drive_slot,
     folder_of,
     grow_call,
-    iso_calls,
     new_disk_call,
     path_of_new,
 )
@@ -45,6 +45,7 @@ def configure(driver, vm, step):
             *_removal_calls(observed or raw, raw, changes),
             *_value_calls(vm, raw, changes),
             *_disk_calls(raw, changes, files, driver),
+            *cdroms.change_calls(raw, changes),
             *_nic_calls(driver, observed or raw, raw, changes),
             *_boot_calls(raw, changes),
             *([notes_call(*_final_notes(raw, changes, files))] if files else ()),
@@ -130,11 +131,14 @@ def _removal_calls(observed, raw, changes):
     """Return the calls that remove drives and NICs, found by the ids they had when the change was planned."""
     calls = []
     drives = {drive_slot(drive): drive for drive in observed.get("HardDrives") or ()}
-    present_ids = {one["Id"] for name in ("HardDrives", "NetworkAdapters") for one in raw.get(name) or ()}
+    dvds, parts = cdroms.drives_of(observed), ("HardDrives", "DVDDrives", "NetworkAdapters")
+    present_ids = {one["Id"] for name in parts for one in raw.get(name) or ()}
     nics = {str(index): nic for index, nic in enumerate(observed.get("NetworkAdapters") or ())}
     for change in changes:
         if change.kind == "disks.remove" and drives[change.key]["Id"] in present_ids:
             calls += detach_calls(drives[change.key])
+        if change.kind == "cdroms.remove" and dvds[change.key]["Id"] in present_ids:
+            calls += cdroms.remove_calls(dvds[change.key])
         if change.kind == "networks.remove" and nics[change.key]["Id"] in present_ids:
             calls += remove_calls(change.key, nics[change.key])
     return calls
@@ -154,8 +158,6 @@ def _disk_calls(raw, changes, files, driver):
                 calls.append(file_command("Remove-Item", [path], go_on=True))
             calls += [new_disk_call(path, change.new)] if path else []
             calls.append(attach_call(change.key, path or change.new["source"]))
-        elif change.kind == "iso":
-            calls += iso_calls(raw, change.new, own_mark(raw)["files"])
     return calls
 
 

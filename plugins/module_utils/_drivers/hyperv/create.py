@@ -21,16 +21,15 @@ from ..._tools.windows_files import key_of
 from .delete import remove_unfinished
 from .mark import notes_call, notes_of, notes_on_host, temporary_name
 from .settings.actions import service_calls
+from .settings.cdroms import add_call, new_drives_calls, seed_slot
 from .settings.disks import (
     FORMATS,
     attach_call,
     folder_of,
     grow_call,
-    iso_calls,
     linked_disk_call,
     new_disk_call,
     path_of_new,
-    seed_call,
 )
 from .settings.firmware import bios_order_call, first_boot_call, tpm_calls
 from .settings.networks import add_nic_calls
@@ -198,15 +197,8 @@ class _Creation:
                 calls.append(grow_call(path, self.disks[slot]["size"]))
             calls.append(attach_call(slot, path, keep=f"disk{number}"))
         generation = 1 if config.get("firmware") == "bios" else 2
-        # New-VM creates a generation 1 VM with a DVD drive.
-        if generation == 1 and config.get("iso"):
-            calls += [
-                pick("vm", "dvd", path=["DVDDrives"]),
-                hyperv("Set-VMDvdDrive", {"VMDvdDrive": Ref("dvd"), "Path": config["iso"]}),
-            ]
-        elif config.get("iso"):
-            calls += iso_calls(None, config["iso"])
-        calls += [seed_call(path, generation == 1) for path in self.seed]
+        calls += new_drives_calls(config)
+        calls += [add_call(seed_slot(config), path) for path in self.seed]
         networks = sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0]))
         for index, entry in networks:
             calls += add_nic_calls(index, entry, self.driver.host.switches)
@@ -227,7 +219,7 @@ class _Creation:
             return [bios_order_call(self.config["boot_order"])] if self.config.get("boot_order") else []
         refs = {
             "disk": [f"disk{number}" for number in range(len(self.disks))],
-            "cdrom": ["dvd"] if self.config.get("iso") else [],
+            "cdrom": [f"dvd{number}" for number in range(len(self.config.get("cdroms") or ()))],
             "network": [f"nic{index}" for index in range(len(self.config.get("networks") or {}))],
         }
         order = self.config.get("boot_order") or ("disk",)

@@ -16,7 +16,8 @@ from ..._core.record.mark import UNFINISHED, making_of, mark_for, marked_setting
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from ..._tools.windows_files import key_of
 from .mark import EXPIRIES, is_temporary, mark_of
-from .settings.disks import drive_slot, dvd_drives
+from .settings.cdroms import dvd_drives, reserved_slots
+from .settings.disks import drive_slot
 from .settings.table import config_of
 
 _LOCAL_ADDRESSES = ("fe80:", "169.254.")
@@ -147,7 +148,8 @@ def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
     busy = vm.busy or ("merging disks" if found.is_merging(raw) else None)
     reason = UNFINISHED if is_temporary(raw["Name"]) else vm.reason or _problem(found, raw)
     snapshots, counters = tuple(snapshots_of(found, raw)), _counters(found, raw, vm.power)
-    return vm.having(busy=busy, reason=reason, snapshots=snapshots, mark=mark, counters=counters)
+    reserved = reserved_slots(raw)
+    return vm.having(busy=busy, reason=reason, snapshots=snapshots, mark=mark, counters=counters, reserved=reserved)
 
 
 def _problem(found, raw):

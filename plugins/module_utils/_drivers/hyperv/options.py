@@ -26,7 +26,6 @@ HYPERV = Platform(
     per_driver=("native", "firmware", "stop_mode"),
     canonical_id=bare_uuid,
     lacks={
-        "cdroms": "Use iso for the first optical drive.",
         **options.NO_AGENT,
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
         "rtc": "Hyper-V has no such setting. Set integration_services: {time_synchronization: true}.",
@@ -60,6 +59,7 @@ VM = {
         type="str",
         absolute=False,
     ),
+    "cdroms": with_suboption(options.VM["cdroms"], "source", type="str", absolute=False),
     # An empty source is a NIC without a switch.
     "networks": with_suboption(options.VM["networks"], "source", filled=False),
     "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core.errors import PolyvirtError
-from ..._core.model import ABSENT, LIVE, NEVER, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Field, Traits
+from ..._core.model import LIVE, NEVER, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Field, Traits
 from ..._core.units import GIB
 from ..._kit.settings import defaults, normalized, supported
 from ..._ports.windows import CallFailed, ConnectionLost
@@ -16,6 +16,7 @@ from ..._tools.hyperv import HARMLESS
 from ..._tools.windows_files import SHARING_VIOLATION
 from .options import HYPERV
 from .settings.actions import service_responds
+from .settings.cdroms import iso_slot
 from .settings.disks import slot_meant, slot_name
 from .settings.firmware import check_bios
 from .settings.memory_cpus import check_memory, value_after, with_minimum
@@ -71,6 +72,7 @@ def hyperv_traits(observer):
         },
         slot=observer.slot if observer else partial(slot_name, is_bios=False),
         slot_meant=slot_meant,
+        drive_slot=iso_slot,
         name_fault=_name_fault,
         # One request contains the calls of all VMs that are ready.
         lanes_at_once=1,
@@ -114,10 +116,7 @@ def _normalized(observer, vm, config):
     config = with_spoofing(vm, with_minimum(vm, config))
     check_memory(vm, config)
     switches = observer.host.switches if observer and observer.host else None
-    result = normalized(SETTINGS, vm, config, is_bios, switches)
-    if vm.power == ABSENT and result.get("iso") == "":
-        del result["iso"]  # No drive is added to a new VM without an image.
-    return result
+    return normalized(SETTINGS, vm, config, is_bios, switches)
 
 
 def _cost_of_cloning(source, change):

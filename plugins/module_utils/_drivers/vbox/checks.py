@@ -20,12 +20,14 @@ from .create import check_first_disk, unfinished_vm_in
 from .delete import check_kept_disks
 from .needed import VBoxFiles
 from .settings.addresses import check_addresses
-from .settings.disk_checks import check_media
+from .settings.cdroms import seed_slot
+from .settings.disk_checks import ADDED, REMOVED, check_media
 from .settings.hardware import DEFAULT_OS_TYPE
 from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
+from .settings.serial_log import LOG, check_port
 from .snapshots import check_snapshots
-from .vbox_vm import bus_for, parse_slot, place_fault, slot_name
+from .vbox_vm import bus_for, name_of_slot, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
 _DEFAULT_CHIPSET = "piix3"
@@ -50,8 +52,10 @@ def check_plan(driver, plan, released=frozenset()):
             check_first_disk(unfinished)
         elif step.verb == "configure":
             _check_slots(listing, plan.before, step.changes)
+            _check_log(listing, plan.before, step.changes)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
+    _check_seed_slot(listing, plan)
     check_snapshots(listing, plan)
     check_media(listing, plan)
     _check_os_type(driver, plan)
@@ -105,13 +109,14 @@ def _check_copying(listing, name, source, requested):
 
 def _check_slots(listing, vm, changes):
     vbox_vm = listing.vbox_vm_of(vm.id)
+    freed = {change.key for change in changes if change.kind in REMOVED}
     for change in changes:
-        if vbox_vm is not None and change.kind == "disks.add":
-            _check_slot(vbox_vm, vm, change.key)
+        if vbox_vm is not None and change.kind in ADDED:
+            _check_slot(vbox_vm, f"{vm.name}: {change.path}", change.key, freed)
 
 
-def _check_slot(vbox_vm, vm, slot):
-    """Reject a new disk at a slot that the VM does not have, or that an optical drive uses."""
+def _check_slot(vbox_vm, label, slot, freed):
+    """Reject a new disk or drive at a slot that the VM does not have, or that is used; ``freed`` are free before."""
     controller, port, device = parse_slot(slot)
     present = next((one for one in vbox_vm.machine.controllers if one.name == controller), None)
     if present is None:
@@ -119,18 +124,40 @@ def _check_slot(vbox_vm, vm, slot):
         same = [name for name, one in vbox_vm.controllers.items() if one == bus]
         if same:
             raise Refused(
-                f"{vm.name}: disks.{slot}: the VM has no controller '{controller}'; its controller of that type is"
-                f" named '{same[0]}'.",
+                f"{label}: the VM has no controller '{controller}'; its controller of that type is named '{same[0]}'.",
                 f"Use slot {slot_name(same[0], port, device)}.",
             )
     else:
         bus, ports = vbox_vm.controllers[controller], int(present.values["maxportcount"])
     fault = "has only floppy drives" if bus == "floppy" else place_fault(bus, ports, port, device)
     if fault:
-        raise Refused(f"{vm.name}: disks.{slot}: controller '{controller}' {fault}.", "Use another slot.")
-    taken = [(one.controller, one.port, one.device) for one in vbox_vm.machine.slots if one.medium != "none"]
-    if (controller, port, device) in taken:
-        raise Refused(f"{vm.name}: disks.{slot}: the slot is used by an optical drive.", "Use another slot.")
+        raise Refused(f"{label}: controller '{controller}' {fault}.", "Use another slot.")
+    taken = {name_of_slot(one): one for one in vbox_vm.machine.slots if one.medium != "none"}
+    if slot in taken and slot not in freed:
+        user = "a disk" if taken[slot] in vbox_vm.disks else "an optical drive"
+        raise Refused(f"{label}: the slot is used by {user}.", "Use another slot.")
+
+
+def _check_log(listing, vm, changes):
+    vbox_vm = listing.vbox_vm_of(vm.id)
+    if vbox_vm is not None and any(change.kind == LOG for change in changes):
+        check_port(vm.name, vbox_vm)
+
+
+def _check_seed_slot(listing, plan):
+    """Reject a seed without a free slot, and what a clone gets in that slot afterwards."""
+    for step in plan.steps:
+        if (step.arguments.get("creation") or {}).get("cloud_init") is None:
+            continue
+        source = listing.vbox_vm_of(step.arguments["source"].id) if step.verb == "clone" else None
+        slot = seed_slot(plan.after.name, source.controllers if source else {}, step.arguments["config"])
+        later = [change for other in plan.steps for change in other.changes if change.kind in ADDED]
+        for change in later:
+            if change.key == slot:
+                raise Refused(
+                    f"{plan.after.name}: {change.path}: the slot is used by the drive of the cloud-init seed.",
+                    "Use another slot.",
+                )
 
 
 def _check_deletion(listing, vm, to_delete):

@@ -14,7 +14,8 @@ from ..._tools.vboxmanage_output import chain
 from .settings.disks import disk_path, folder_of_new, seed_path_in
 from .settings.networks import networks_of
 from .settings.port_forwards import forwards_of
-from .vbox_vm import file_name, slot_name
+from .settings.serial_log import LOG
+from .vbox_vm import file_name
 
 #: The mode of a disk by the type of its image; in the other types, a differencing image has what the VM writes.
 _MODES = {"shareable": SHARED, "readonly": READ}
@@ -23,7 +24,7 @@ _MODES = {"shareable": SHARED, "readonly": READ}
 class VBoxClaims(HoldsClaims):
     """The claims of all VMs of one user."""
 
-    file_options = ("groups",)
+    file_options = ("groups", LOG)
 
     def __init__(self, driver):
         self._driver = driver
@@ -51,14 +52,16 @@ class VBoxClaims(HoldsClaims):
         vbox_vm = listing.vbox_vm(listed)
         claims = [self._claim(listed.file, WRITE, "name")]
         for slot in vbox_vm.disks:
-            option = f"disks.{slot_name(slot.controller, slot.port, slot.device)}"
-            claims += self._of_image(vbox_vm.media, slot.values.get("ImageUUID"), option)
+            claims += self._of_image(vbox_vm.media, slot.values.get("ImageUUID"), vbox_vm.option_of(slot))
         attached = {claim.text for claim in claims}
         unused = [one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users and one.location not in attached]
         for medium in [*unused, *vbox_vm.detached_images()]:
             claims += [self._claim(one.location, BASE, SNAPSHOTS) for one in chain(vbox_vm.media, medium)]
         for slot in vbox_vm.drives:
-            claims += [self._claim(slot.medium, READ, "iso")] if slot.medium != "emptydrive" else []
+            is_filled = slot.medium != "emptydrive"
+            claims += [self._claim(slot.medium, READ, vbox_vm.option_of(slot))] if is_filled else []
+        logs = vbox_vm.file.serial_files if vbox_vm.file else {}
+        claims += [self._claim(path, WRITE, LOG if port == 1 else f"uart{port}") for port, path in logs.items()]
         for key, nic in networks_of(vbox_vm).items():
             claims += self.nic(nic, f"networks.{key}")
         power = vbox_vm.state[0]
@@ -101,13 +104,19 @@ class VBoxClaims(HoldsClaims):
 
     def step_files(self, plan, step):
         """Two VMs can have the same directory, and so the same settings file. Another first group moves it."""
-        found = super().step_files(plan, step)
+        found = [*super().step_files(plan, step), *_new_log(step)]
         if step.verb not in ("create", "clone"):
             moved = any(one.field == "groups" and one.new[:1] != (one.old or ())[:1] for one in step.changes)
             paths = _files_in(self._folder(plan, step)[0]) if moved else ()
             return [*found, *((MOVE, "groups", path) for path in paths)]
         folder, name = self._folder(plan, step)
         return [(NEW, "name", os.path.join(folder, f"{name}.vbox")), *found]
+
+
+def _new_log(step):
+    config = step.arguments.get("config") or {} if step.verb == "create" else {}
+    changed = [change.new for change in step.changes if change.kind == LOG]
+    return [(NEW, LOG, path) for path in (config.get(LOG), *changed) if path]
 
 
 def _files_in(folder):

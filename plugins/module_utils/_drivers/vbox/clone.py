@@ -12,7 +12,8 @@ from ..._core.model import SUSPENDED
 from ..._core.planner.plan_create import find_snapshot
 from .create import add_seed, create_once, finish, undo
 from .mark import write_mark
-from .settings.disks import base_name, remove_drive
+from .settings.cdroms import remove_drive
+from .settings.disks import base_name
 from .settings.port_forwards import fresh_ssh_arguments, taken_ports
 from .vbox_vm import SSH_RULE
 

@@ -13,7 +13,9 @@ from ..._core.record.mark import IN_MARK, own_mark, with_settings
 from ..._kit.settings import in_order
 from .mark import resolved_mark, write_mark
 from .settings.addresses import write_addresses
-from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
+from .settings.cdroms import change_drives, remove_drive
+from .settings.disk_checks import REMOVED
+from .settings.disks import add_disk, grow_disk, remove_disk
 from .settings.media import disks_of
 from .settings.native import native_arguments, native_live_arguments
 from .settings.networks import (
@@ -24,6 +26,7 @@ from .settings.networks import (
     nic_number,
 )
 from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
+from .settings.serial_log import LOG, with_log
 from .settings.shared_folders import shares_of, write_shares
 from .settings.table import SETTINGS
 
@@ -40,6 +43,7 @@ def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
     vbox_vms = vbox_vms or driver.vbox_vms()
     vbox_vm = vbox_vms[vm.id]
     vm = _with_completed_mark(driver, vm.having(mark=vbox_vm.mark), vbox_vm)
+    vm = _with_recorded_log(driver, vm, changes)
     if vbox_vm.state.power in (RUNNING, PAUSED, FAILED):
         _change_running(driver, vbox_vms, vbox_vm, changes)
     else:
@@ -62,6 +66,16 @@ def _with_completed_mark(driver, vm, vbox_vm):
     if mark != vm.mark:
         write_mark(driver, vm.id, mark)
     return vm.having(mark=mark)
+
+
+def _with_recorded_log(driver, vm, changes):
+    """Record a new log before VirtualBox knows its path. If a later call fails, it is a log that does not exist."""
+    log = next((change for change in changes if change.kind == LOG), None)
+    mark = with_log(vm.name, own_mark(vm), log.new) if log else vm.mark
+    if log and mark["files"] != own_mark(vm)["files"]:
+        write_mark(driver, vm.id, mark)
+        return vm.having(mark=mark)
+    return vm
 
 
 def _change_stored(driver, vbox_vms, vbox_vm, changes, more):
@@ -116,10 +130,13 @@ def _nat_nic(vbox_vm, changes):
 
 
 def _change_media(driver, vm, vbox_vm, changes):
-    disks = disks_of(vbox_vm)
-    removed = [change.key for change in changes if change.kind == "disks.remove" and change.key in disks]
-    for slot in removed:
-        remove_disk(driver, vbox_vm, slot)
+    disks, drives = disks_of(vbox_vm), vbox_vm.cdroms
+    removed = [change for change in changes if change.kind in REMOVED and change.key in {*disks, *drives}]
+    for change in removed:
+        if change.key in disks:
+            remove_disk(driver, vbox_vm, change.key)
+        else:
+            remove_drive(driver, vbox_vm, drives[change.key])
     if removed:
         vbox_vm = driver.vbox_vm(vm.id)  # New disks may use the slots that are free now.
     for change in changes:
@@ -131,5 +148,4 @@ def _change_media(driver, vm, vbox_vm, changes):
                 write_mark(driver, vm.id, mark)
                 vm = vm.having(mark=mark)
             vbox_vm = driver.vbox_vm(vm.id)
-        elif change.kind == "iso":
-            set_iso(driver, vbox_vm, change.new)
+    change_drives(driver, vm.id, changes)

@@ -19,4 +19,4 @@ def consoles(observer, vms):
 
 
 def _log(file):
-    return console_log([path for path in (file.serial_files if file else ()) if os.path.isabs(path)], files)
+    return console_log([path for path in (file.serial_files.values() if file else ()) if os.path.isabs(path)], files)

@@ -24,7 +24,8 @@ from .configure import apply_changes
 from .delete import delete_vm
 from .mark import KEY, may_be_unfinished, new_id, resolved_mark, write_mark
 from .observe import Listing
-from .settings.disks import add_disk, attach_seed, file_exists_error, remove_disk, seed_path, set_iso
+from .settings.cdroms import attach_seed
+from .settings.disks import add_disk, file_exists_error, remove_disk, seed_path
 from .settings.networks import networks_of
 from .settings.table import config_of
 from .vbox_vm import slot_name
@@ -52,7 +53,7 @@ def _complete(driver, arguments, vbox_vm):
     if image:
         vm = _add_first_disk(driver, vm, vbox_vm, disks.pop(_FIRST, {}), image)
     _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
-    _set_up_drives(driver, vm, config.get("iso"), creation)
+    add_seed(driver, vm.id, vm.name, creation)
     finish(driver, vm.id, arguments)
 
 
@@ -199,7 +200,7 @@ def _wants_ssh(config):
     return config.get("ssh_forward", has_nat)
 
 
-#: Settings that are set last, after _configure_as.
+#: Settings that _configure_as leaves out: the image of iso is also in cdroms, and the mark is written last.
 _LATER = ("iso", *IN_MARK)
 
 
@@ -213,15 +214,6 @@ def _configure_as(driver, vm, config):
     purge = frozenset(COLLECTIONS) - {"disks"}
     changes, _not_compared = differences(found, wanted, purge & set(wanted), driver.traits())
     apply_changes(driver, found, changes, vbox_vms, _BASE)
-
-
-def _set_up_drives(driver, vm, iso, creation):
-    """An empty drive is created at the start, so that an ISO image can be inserted while the VM is running."""
-    vbox_vm = driver.vbox_vm(vm.id)
-    drive = vbox_vm.iso_drive
-    if drive is None or (iso and drive.medium != iso):
-        set_iso(driver, vbox_vm, iso)
-    add_seed(driver, vm.id, vm.name, creation)
 
 
 def add_seed(driver, uuid, name, creation, networks=None):

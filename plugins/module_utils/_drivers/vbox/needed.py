@@ -17,6 +17,7 @@ from .create import foreign_settings_file
 from .settings import images
 from .settings.disk_checks import NO_FILE, access_remedy, attached, largest, no_growth
 from .settings.disks import kept_image
+from .settings.serial_log import LOG, NEW_REMEDY
 from .vbox_vm import NOT_RESIZABLE, file_name, slot_name
 
 #: VirtualBox finds the parent of a disk among its own media, by a UUID.
@@ -40,10 +41,10 @@ class VBoxFiles(LocalFiles):
     platform, converts_to, first = "VirtualBox", "vdi", slot_name("SATA", 0)
     formats = dict.fromkeys((IMAGE,), ("raw", "qcow2", *images.ATTACHABLE)) | {DISK: images.ATTACHABLE}
     read_remedy = "Run the task as a user with read permission."
-    write_remedy = "Run the task as a user with write permission, or set storage_path to another directory."
-    folder_option = "storage_path"
+    write_remedy = "Run the task as a user with write permission, or use another directory."
+    folder_option, own_folder = "storage_path", (LOG,)
     space_remedy = "set storage_path to another directory"
-    new_remedies = dict.fromkeys(("name",), _REGISTER)
+    new_remedies = dict.fromkeys(("name",), _REGISTER) | {LOG: NEW_REMEDY}
     removes_leftovers = True
 
     def __init__(self, driver, plan, unfinished):
@@ -56,7 +57,7 @@ class VBoxFiles(LocalFiles):
 
     def folder(self, item):
         """VirtualBox creates the directory of a new VM."""
-        is_in_new = self._new and not item.disk.get("directory")
+        is_in_new = self._new and not item.disk.get("directory") and item.option != LOG
         return self.driver.storage_path or self._default_folder if is_in_new else super().folder(item)
 
     def creates_folder(self, folder):
@@ -70,6 +71,9 @@ class VBoxFiles(LocalFiles):
         return images.is_iso(path)
 
     def is_leftover(self, item):
+        if item.option == LOG:
+            vbox_vm = self._vbox_vm(self.plan.before.id)
+            return vbox_vm is not None and self.plan.before.owned and item.path in vbox_vm.log_files()
         if self._new:
             is_own = item.option == "name" and (self.plan.before.id or not self._is_foreign(item.path))
             return is_own or (self._unfinished is not None and self._is_begun(item))

@@ -24,6 +24,7 @@ from ..._tools.vboxmanage import VBoxManage
 from ..._tools.vboxmanage_file import descriptions_in, settings_in
 from .guest_additions import is_of_this_boot, reported, with_run_level
 from .mark import KEY, is_created_here
+from .settings.cdroms import reserved_slots
 from .settings.port_forwards import ssh_of
 from .settings.table import config_of
 from .traits import Known, vbox_traits
@@ -144,6 +145,7 @@ def vm_of(listing, listed, native_keys):
         ssh=ssh_of(vbox_vm) if power == RUNNING else None,
         mark=vbox_vm.mark if is_finished else vbox_vm.unfinished_mark,
         own_disks=vbox_vm.created_images if is_finished else frozenset(),
+        reserved=reserved_slots(vbox_vm),
         not_modelled=_not_modelled(vbox_vm) if native_keys is None else {},
     )
 

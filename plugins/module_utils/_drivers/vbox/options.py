@@ -22,7 +22,6 @@ VIRTUALBOX = Platform(
     per_driver=("native",),
     canonical_id=bare_uuid,
     lacks={
-        "cdroms": "Use iso for the first optical drive.",
         **options.NO_AGENT,
         "secure_boot": "Create the VM, then run VBoxManage modifynvram with inituefivarstore, enrollmssignatures and"
         " enrollorclpk.",
@@ -58,5 +57,6 @@ VM = {
     "graphics_controller": Option(choices=("none", "vboxvga", "vmsvga", "vboxsvga")),
     "boot_order": BootOrder(choices=("disk", "cdrom", "network", "floppy")),
     "ssh_forward": Option("bool"),
+    "serial_log": Option("path", unique="file", absolute=True),
     "start_type": Connection(choices=("headless", "gui", "separate"), default="headless"),
 }

@@ -34,7 +34,8 @@ def files_of(listing, vm):
         if slot.medium != "emptydrive":
             is_seed = slot.medium in vbox_vm.seed_files()
             found[slot.medium] = File(slot.medium, "support" if is_seed else "medium", is_seed and vm.owned)
-    for path in (*vbox_vm.seed_files(), *mark.get("making", ())) if vm.owned else ():
+    others = (*vbox_vm.seed_files(), *vbox_vm.log_files(), *mark.get("making", ()))
+    for path in others if vm.owned else ():
         if path not in found and files.exists(path):
             found[path] = File(path, "support", True)
     return tuple(found.values())

@@ -17,6 +17,7 @@ from ..._kit.settings import defaults, normalized, supported
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import Busy
 from .options import VIRTUALBOX
+from .settings.cdroms import drive_slot
 from .settings.port_forwards import check_forwards
 from .settings.table import SETTINGS
 from .vbox_vm import parse_slot
@@ -71,6 +72,7 @@ def vbox_traits(version, known=None):
             "clone.linked": "Set clone.snapshot, or linked: false.",
         },
         slot="SATA {}".format,
+        drive_slot=partial(drive_slot, known),
         leads_bus=lambda slot: parse_slot(slot)[1:] == (0, 0),
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
@@ -78,13 +80,12 @@ def vbox_traits(version, known=None):
         taken_as=lambda vm, requested: ("", STOPPED if vm.power == STOPPED else RUNNING),
         restored_as={RUNNING: SUSPENDED},
         transient=lambda error: isinstance(error, Busy),
-        not_cloned=frozenset({"port_forwards"}),
+        not_cloned=frozenset({"port_forwards", "serial_log"}),
         side_effects=address_effects,
         normalize=partial(_normalized, known),
         moving="Stop the VM, then VBoxManage export <name> -o FILE.ova, and VBoxManage import FILE.ova on the other"
         " host.",
-        console="VirtualBox writes the first serial port to a file after, while the VM is off, VBoxManage modifyvm"
-        " <id> --uart1 0x3f8 4 --uartmode1 file PATH.",
+        console="Set serial_log to a file; VirtualBox writes it from the next start on.",
     )
 
 
@@ -109,17 +110,20 @@ def _normalized(known, vm, config):
     return result
 
 
-def _paths(config):
-    disks = config.get("disks") or {}
-    paths = {f"disks.{slot}.source": (disk or {}).get("source") for slot, disk in disks.items()}
-    return {**paths, "iso": config.get("iso")}
+def _paths(vm, config):
+    """{option: path} of the files that a task names, and of the log, which VirtualBox moves without its setting."""
+    found = [("iso", config.get("iso")), ("serial_log", config.get("serial_log", vm.config.get("serial_log")))]
+    for option in ("disks", "cdroms"):
+        entries = (config.get(option) or {}).items()
+        found += [(f"{option}.{slot}.source", (entry or {}).get("source")) for slot, entry in entries]
+    return dict(found)
 
 
 def _check_moved(vm, config, folder):
     """Reject paths in the directory of the VM if a new first group would move that directory."""
     if folder is None or config["groups"][0] == vm.config["groups"][0]:
         return
-    for option, path in _paths(config).items():
+    for option, path in _paths(vm, config).items():
         if path and os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), "")):
             raise Refused(
                 f"{vm.name}: {option}: {path} is in the directory of the VM, which the new groups"

@@ -13,6 +13,7 @@ from typing import Any, Optional
 from ..._core.errors import NotFound
 from ..._core.frozen import Frozen, field
 from ..._core.pattern import Pattern
+from ..._core.planner.drives import in_order
 from ..._core.record.mark import empty_mark, unfinished_mark
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_output import state as state_of
@@ -70,9 +71,30 @@ class VBoxVm(Frozen):
         """The slots with optical drives, in the order in which a guest finds them."""
         return [slot for slot in self.machine.slots if slot.medium != "none" and self.kind_of(slot) == "DVD"]
 
+    @property
+    def cdroms(self):
+        """{slot: its Slot} of the optical drives without a cloud-init seed, in the order of the slots."""
+        seeds = self.seed_files()
+        drives = {name_of_slot(one): one for one in self.drives if one.medium not in seeds}
+        return {slot: drives[slot] for slot in in_order(drives)}
+
+    def option_of(self, slot):
+        """The option that sets what is in a slot; a floppy drive has none."""
+        name = name_of_slot(slot)
+        if slot in self.disks:
+            return f"disks.{name}"
+        if name in self.cdroms:
+            return "iso" if name == next(iter(self.cdroms)) else f"cdroms.{name}"
+        return "cloud_init" if slot.medium in self.seed_files() else f"drive {name}"
+
     def seed_files(self):
         """Paths of files in its directory that this collection created."""
-        return [os.path.join(self.folder, name) for name in (self.mark or {}).get("files", ())]
+        names = (self.mark or {}).get("files", ())
+        return [os.path.join(self.folder, name) for name in names if not os.path.isabs(name)]
+
+    def log_files(self):
+        """Paths of logs of serial ports, in any directory, that are recorded as created for this VM."""
+        return [path for path in (self.mark or {}).get("files", ()) if os.path.isabs(path)]
 
     @property
     def has_own_mark(self):
@@ -92,11 +114,6 @@ class VBoxVm(Frozen):
     def is_unfinished(self):
         """Whether the creation of the VM is incomplete."""
         return is_unfinished(self.uuid, self.mark, self.values["LogFldr"])
-
-    @property
-    def iso_drive(self):
-        """The drive of the option ``iso``: the first optical drive without a cloud-init seed."""
-        return next((slot for slot in self.drives if slot.medium not in self.seed_files()), None)
 
     def chain(self, uuid):
         """[image, its base, the base of that, ...], up to the first one that is neither this VM's nor read-only."""
@@ -178,6 +195,10 @@ def file_name(name):
 
 def slot_name(controller, port, device=0):
     return f"{controller} {port}:{device}" if device else f"{controller} {port}"
+
+
+def name_of_slot(slot):
+    return slot_name(slot.controller, slot.port, slot.device)
 
 
 def parse_slot(slot):

@@ -121,8 +121,10 @@ def set_drive(call):
     return call.each(_drives(call, "dvd", "VMDvdDrive"), change)
 
 
-@handles("Remove-VMHardDiskDrive")
+@handles("Remove-VMHardDiskDrive", "Remove-VMDvdDrive")
 def remove_drive(call):
+    kind = "disk" if "Hard" in call.command.name else "dvd"
+
     def remove(found):
         vm, drive = found
         _check_change(call, vm, drive.controller, "Controller")
@@ -133,7 +135,7 @@ def remove_drive(call):
         vm.hardware.boot = [one for one in vm.hardware.boot if one.key != drive.key]
         return call.passed([shown])
 
-    found = list(_drives(call, "disk", "VMHardDiskDrive"))
+    found = list(_drives(call, kind, "VMHardDiskDrive" if kind == "disk" else "VMDvdDrive"))
     if not found and not call.context.errors:
         call.context.error(call.failed("ObjectNotFound", "failed"))
     return call.each(found, remove)

@@ -90,7 +90,8 @@ def _add_serial_ports(hardware, values):
         if base == "off":
             continue
         mode, _comma, path = values.get(f"uartmode{number}", "disconnected").partition(",")
-        port = ET.SubElement(ports, "Port", {"slot": str(number - 1), "enabled": "true", "IOBase": base, "IRQ": irq})
+        place = {"IOAddress": f"{int(base, 16):#x}", "IRQ": irq}
+        port = ET.SubElement(ports, "Port", {"slot": str(number - 1), "enabled": "true", **place})
         if mode == "server":
             port.set("server", "true")
         if path:
@@ -119,4 +120,5 @@ def _add_snapshots(element, machine, parent):
         hardware = ET.SubElement(below, "Hardware")
         _add_settings(below, snapshot["config"]["values"])
         _add_drives(hardware, snapshot["config"])
+        _add_serial_ports(hardware, snapshot["config"]["values"])
         _add_snapshots(ET.SubElement(below, "Snapshots"), machine, snapshot["uuid"])

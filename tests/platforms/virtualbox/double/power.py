@@ -33,11 +33,27 @@ def start(registry, words):
     for slots in machine["config"]["slots"].values():
         for medium in filter(None, (registry.media.get(slot["medium"]) for slot in slots.values())):
             require_accessible(registry, medium)
+    if machine["state"] not in ("saved", "aborted-saved"):
+        _empty_serial_files(machine)
     drop_state(machine)
     machine["online"] = machine["state"] == "saved"
     registry.set_state(machine, "running")
     registry.print(f'Waiting for VM "{plain[0]}" to power on...')
     registry.print(f'VM "{plain[0]}" has been successfully started.')
+
+
+def _empty_serial_files(machine):
+    """Create or empty the files of serial ports, as VirtualBox 7.2.22 does at each start without saved memory."""
+    values = machine["config"]["values"]
+    for number in range(1, 5):
+        mode, _comma, path = values.get(f"uartmode{number}", "").partition(",")
+        if values.get(f"uart{number}", "off") != "off" and mode == "file":
+            try:
+                with open(path, "w", encoding="ascii"):
+                    pass
+            except FileNotFoundError as error:
+                text = f"RawFile#0 failed to create the raw output file {path} (VERR_FILE_NOT_FOUND)"
+                raise Failure(text, code="NS_ERROR_FAILURE", part="ConsoleWrap") from error
 
 
 def _stop_in_emergency(registry, machine):

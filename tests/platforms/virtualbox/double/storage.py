@@ -97,6 +97,7 @@ def attach(registry, words):
     slot.update({key: given[option] for key, option in flags.items() if option in given})
     _add_ports(machine, controller, place)
     _require_valid_place(controller, place)
+    _require_drives(machine, slots, controller, place, slot)
     _require_unattached(registry, config, slot, slots.get(place))
     _require_hot_pluggable(machine, slots, controller, place, slot)
     if given.get("mtype") == "immutable":
@@ -126,18 +127,37 @@ def _detach(machine, slots, controller, place):
     del slots[place]
 
 
+def _require_drives(machine, slots, controller, place, slot):
+    """Fail for an optical drive on NVMe, and for an image in a drive that a VM does not have while it is on."""
+    is_filled = slot["medium"] != "emptydrive"
+    if slot["kind"] != "dvddrive":
+        return
+    if controller["type"] == "NVMe":
+        given = "given attachment" if is_filled else "attachment"
+        raise Failure(f"The {given} is not supported by the storage controller '{controller['name']}'")
+    if machine["state"] in ON and is_filled and place not in slots:
+        port, device = place.split("-")
+        raise not_found(
+            f"No drive attached to device slot {device} on port {port} of controller '{controller['name']}'",
+            "SessionMachine",
+        )
+
+
 def _require_hot_pluggable(machine, slots, controller, place, slot):
-    """Fail unless the change is possible while the VM is on: another ISO image in a drive, or a disk in a free slot
-    of a SATA controller, which can then be detached again.
+    """Fail unless the change is possible while the VM is on: another ISO image in a drive, or a disk or empty drive in
+    a free slot of a SATA controller, which can then be detached again.
     """
     before = slots.get(place)
     is_exchange = slot and before and before["kind"] == slot["kind"] == "dvddrive"
-    is_new_disk = slot and not before and controller["type"] == "IntelAhci"
-    if machine["state"] in ON and not (is_exchange or is_new_disk or (before or {}).get("hot")):
+    if machine["state"] not in ON:
+        return
+    if not is_exchange and controller["type"] != "IntelAhci":
+        raise wrong_state(f"Controller '{controller['name']}' does not support hot-plugging")
+    if not is_exchange and before and not before.get("hot"):
         port, device = place.split("-")
         where = f"device slot {device} on port {port} of controller '{controller['name']}'"
         raise Failure(f"The {where} does not support hot-plugging", code="VBOX_E_NOT_SUPPORTED")
-    if slot and machine["state"] in ON and slot["kind"] == "hdd":
+    if slot and (not before or before.get("hot")):
         slot["hot"] = True
 
 

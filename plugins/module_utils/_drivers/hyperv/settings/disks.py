@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Virtual disks and DVD drives: slots, files, the calls that attach and change them, and the space that they need."""
+"""Virtual disks: slots, files, the calls that attach and change them, and the space that they need."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from ...._core.model import LIVE, NEVER, POWER_OFF
 from ...._core.pattern import Pattern
 from ...._core.units import GIB, MIB, human_size
 from ...._kit.settings import DIRECTORY, Setting, check_directories
-from ...._ports.windows_request import NULL, Ref, pick
+from ...._ports.windows_request import Ref, pick
 from ...._tools.hyperv import VM, hyperv
 from ...._tools.windows_files import key_of, windows_path
-from ..mark import split_notes
 from .values import WHILE_SAVED
 
 _SLOT = Pattern(r"(IDE|SCSI) ?(\d):(\d{1,2})", re.IGNORECASE | re.ASCII)
-#: IDE slots for disks; the DVD drive of a new generation 1 VM has IDE 1:0.
+#: IDE slots for disks: a new generation 1 VM has its DVD drives on the other IDE controller.
 _IDE = ("IDE 0:0", "IDE 0:1")
-#: SCSI locations of the DVD drives that this collection adds: the last ones, so that disks can have the first ones.
-DVD_LOCATION, SEED_LOCATION = 63, 62
 FORMATS = {
     "vhdx": ("VHDX", "Dynamic"),
     "vhdx-fixed": ("VHDX", "Fixed"),
@@ -66,29 +63,6 @@ def format_of(raw_disk):
     return f"{(raw_disk.get('VhdFormat') or 'VHDX').lower()}{suffix}"
 
 
-def dvd_drives(raw, seeds):
-    """Return the DVD drives of a VM except those with a cloud-init seed; ``seeds`` are the paths of the seeds."""
-    seeds = {key_of(path) for path in seeds}
-    return [one for one in raw.get("DVDDrives") or () if not one.get("Path") or key_of(one["Path"]) not in seeds]
-
-
-def undescribed_drives(raw):
-    """Return {path: reason} of the DVD drives that the option iso does not set."""
-    others = enumerate(_drives_of_iso(raw)[1:], 1)
-    return {
-        f"DVDDrives.{index}": f"It has {one.get('Path') or 'no medium'}. No option sets it." for index, one in others
-    }
-
-
-def _drives_of_iso(raw):
-    return dvd_drives(raw, (split_notes(raw.get("Notes"))[1] or {}).get("files", ()))
-
-
-def _iso_of(raw, _found):
-    drives = _drives_of_iso(raw)
-    return (drives[0].get("Path") or "") if drives else None
-
-
 # Normalizing ----------------------------------------------------------------------------------------------------------
 
 
@@ -98,21 +72,22 @@ def slot_meant(slot):
     return f"{match[1].upper()} {int(match[2])}:{int(match[3])}" if match else slot
 
 
-def _normalized_slot(vm, slot, is_bios):
+def normalized_slot(vm, slot, is_bios, option="disks", example="SCSI 0:0"):
     """Return a slot in the format of ``slot_name``, such as SCSI 0:1. Raises Refused."""
     match = _SLOT.fullmatch(slot)
     if match is None:
         raise Refused(
-            f"{vm.name}: disks: '{slot}' is not a valid slot.",
+            f"{vm.name}: {option}: '{slot}' is not a valid slot.",
             "Use a controller, its number and a location, such as SCSI 0:1 or IDE 0:0.",
         )
     kind, controller, location = match[1].upper(), int(match[2]), int(match[3])
     if kind == "IDE" and not is_bios:
-        raise Refused(f"{vm.name}: disks.{slot}: generation 2 VMs have no IDE controllers.", "Use SCSI 0:0.")
+        raise Refused(f"{vm.name}: {option}.{slot}: generation 2 VMs have no IDE controllers.", f"Use {example}.")
     highest = (1, 1) if kind == "IDE" else (3, 63)
     if controller > highest[0] or location > highest[1]:
         raise Refused(
-            f"{vm.name}: disks.{slot}: {kind} has no such slot.", f"The last one is {kind} {highest[0]}:{highest[1]}."
+            f"{vm.name}: {option}.{slot}: {kind} has no such slot.",
+            f"The last one is {kind} {highest[0]}:{highest[1]}.",
         )
     return slot_meant(slot)
 
@@ -120,7 +95,7 @@ def _normalized_slot(vm, slot, is_bios):
 def _normalized_disks(vm, disks, is_bios, _switches):
     result, present = {}, vm.config.get("disks") or {}
     for slot, disk in disks.items():
-        slot = _normalized_slot(vm, slot, is_bios)
+        slot = normalized_slot(vm, slot, is_bios)
         if slot in result:
             raise Refused(f"{vm.name}: disks: slot {slot} is used twice.", "Use each slot once.")
         if disk and disk.get("source"):
@@ -149,14 +124,10 @@ def _check_size(vm, slot, disk, present):
         )
 
 
-def _normalized_iso(vm, path, *_known):
-    return windows_path(vm, "iso", path) if path else path
-
-
 # Costs ----------------------------------------------------------------------------------------------------------------
 
 
-def _cost_of_disk(vm, change):
+def cost_of_disk(vm, change):
     return LIVE if change.key.startswith("SCSI") else POWER_OFF
 
 
@@ -166,12 +137,7 @@ def _cost_of_size(vm, change):
     return NEVER if vm.snapshots else LIVE if is_live else POWER_OFF
 
 
-def _cost_of_iso(vm, change):
-    # iso None: the VM has no DVD drive. While it runs, a drive can be added only to a SCSI controller.
-    return LIVE if vm.config.get("firmware") != "bios" or vm.config.get("iso") is not None else POWER_OFF
-
-
-def _is_same_path(found, requested):
+def is_same_path(found, requested):
     return bool(found) == bool(requested) and (not found or key_of(found) == key_of(requested))
 
 
@@ -236,49 +202,16 @@ def seed_name(name):
     return f"{_safe(name)}-seed.iso"
 
 
-def seed_call(path, is_bios):
-    """Return the call that attaches the cloud-init seed ISO."""
-    position = {"ControllerNumber": 0, "ControllerLocation": SEED_LOCATION}
-    if is_bios:
-        position = {"ControllerNumber": 1, "ControllerLocation": 1}
-    return hyperv("Add-VMDvdDrive", {"VM": VM, **position, "Path": path})
-
-
-def iso_calls(raw, path, seeds=()):
-    """Return the calls that insert an ISO image into the first DVD drive; an empty ``path`` ejects it.
-
-    ``raw`` is None for a new generation 2 VM. Without a DVD drive, one is added.
-    """
-    drives = dvd_drives(raw or {}, seeds)
-    if drives:
-        pick_drive = pick("vm", "dvd", path=["DVDDrives"], conditions={"Id": drives[0]["Id"]})
-        return [pick_drive, hyperv("Set-VMDvdDrive", {"VMDvdDrive": Ref("dvd"), "Path": path or NULL})]
-    if not path:
-        return []
-    position = {"ControllerNumber": 0, "ControllerLocation": DVD_LOCATION}
-    if (raw or {}).get("Generation") == 1:
-        position = {"ControllerNumber": 1, "ControllerLocation": 0}
-    return [hyperv("Add-VMDvdDrive", {"VM": VM, **position, "Path": path, "Passthru": True}, keep="dvd")]
-
-
 _READABLE = "Remove its checkpoints first; if its file is missing, restore it."
 _DETACH = "Detach it (state: absent), and attach another."
 DISKS = {
     "disks": Setting(read=_disks_of, normalize=_normalized_disks, native=("HardDiskDrive.Path", "HardDiskDrive.VHD")),
-    "disks.add": Setting(_cost_of_disk, least=WHILE_SAVED),
-    "disks.remove": Setting(_cost_of_disk, least=WHILE_SAVED),
+    "disks.add": Setting(cost_of_disk, least=WHILE_SAVED),
+    "disks.remove": Setting(cost_of_disk, least=WHILE_SAVED),
     "disks.size": Setting(_cost_of_size, least=WHILE_SAVED, instead=_READABLE),
     "disks.format": Setting(NEVER, choices=tuple(FORMATS), instead=_DETACH),
-    "disks.source": Setting(NEVER, same=_is_same_path, instead=_DETACH),
+    "disks.source": Setting(NEVER, same=is_same_path, instead=_DETACH),
     "disks.directory": DIRECTORY,
-    "iso": Setting(
-        _cost_of_iso,
-        least=WHILE_SAVED,
-        same=_is_same_path,
-        read=_iso_of,
-        normalize=_normalized_iso,
-        native=("DvdDrive.Path",),
-    ),
 }
 
 

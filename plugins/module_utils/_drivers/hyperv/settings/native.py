@@ -13,6 +13,7 @@ from ...._core.model import LIVE, NEVER, POWER_OFF, STOPPED
 from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
 from .actions import ACTIONS
+from .cdroms import CDROMS
 from .disks import DISKS
 from .firmware import FIRMWARE
 from .memory_cpus import MEMORY_CPUS
@@ -144,7 +145,7 @@ def _normalized_all(vm, given, *_known):
 
 
 #: {key: option that sets the same}
-_OPTIONS = options_of_native({**MEMORY_CPUS, **FIRMWARE, **ACTIONS, **DISKS, **NICS})
+_OPTIONS = options_of_native({**MEMORY_CPUS, **FIRMWARE, **ACTIONS, **DISKS, **CDROMS, **NICS})
 #: A key of an option, and its only value that the option does not have.
 _BEYOND = ("VM.AutomaticStartAction", "startifrunning")
 

@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 from ...._core.errors import Refused
-from ..mark import own_mark
-from .disks import DVD_LOCATION, SEED_LOCATION, drive_slot, dvd_drives
+from .cdroms import default_drive, drives_of, iso_slot, seed_slot
+from .disks import drive_slot
 
 #: SCSI controllers of a new VM, of both generations.
 OF_NEW_VM = frozenset({0})
-#: Slots of the DVD drives for (iso, cloud_init).
-_IDE_DVDS = ("IDE 1:0", "IDE 1:1")
-_SCSI_DVDS = (f"SCSI 0:{DVD_LOCATION}", f"SCSI 0:{SEED_LOCATION}")
 
 
 def is_new(one):
@@ -28,30 +25,36 @@ def controllers_of(raw):
 
 
 def needed_controllers(one):
-    """Return {slot: number of the SCSI controller} of the disks that a planned step adds."""
-    return {slot: int(slot[5:].partition(":")[0]) for slot in _added_slots(one) if slot.startswith("SCSI ")}
+    """Return {option: number of the SCSI controller} of the disks and DVD drives that a planned step adds."""
+    slots = {f"{option}.{slot}": slot for option in ("disks", "cdroms") for slot in _added_slots(one, option)}
+    return {path: int(slot[5:].partition(":")[0]) for path, slot in slots.items() if slot.startswith("SCSI ")}
 
 
-def _added_slots(one):
-    if one.step.verb == "clone":
-        return list(one.step.arguments["config"].get("disks") or {})
-    return [change.key for change in one.changes if change.kind == "disks.add"]
+def _added_slots(one, option):
+    if is_new(one) and (option == "cdroms" or one.step.verb == "clone"):
+        return list(one.step.arguments["config"].get(option) or {})
+    return [change.key for change in one.changes if change.kind == f"{option}.add"]
 
 
-def check_slots(name, one, raw, controllers):
+def check_slots(name, one, raw, controllers, has_new_seed):
     """Raise Refused if a drive that a planned step adds has no free slot.
 
     ``raw`` is the VM as observed, or None if the task creates it. ``controllers`` are the numbers of its SCSI
-    controllers.
+    controllers. ``has_new_seed``: the task creates the VM with a cloud-init seed.
     """
     owner = "a new VM" if raw is None else "the VM"
-    for slot, number in needed_controllers(one).items():
+    for path, number in needed_controllers(one).items():
         if number not in controllers:
             raise Refused(
-                f"{name}: disks.{slot}: {owner} has no SCSI controller {number}.",
+                f"{name}: {path}: {owner} has no SCSI controller {number}.",
                 "Use SCSI 0:0 to SCSI 0:61, or add the controller to the VM first: Add-VMScsiController.",
             )
-    dvds, added = _dvd_slots(one, raw), _added_slots(one)
+    config = one.step.arguments["config"] if is_new(one) else one.vm.config
+    if has_new_seed and seed_slot(config) in _added_slots(one, "cdroms"):
+        raise Refused(
+            f"{name}: cdroms.{seed_slot(config)}: the slot is used by the DVD drive of cloud_init.", "Use another slot."
+        )
+    dvds, added = _dvd_slots(one, config, raw, has_new_seed), _added_slots(one, "disks")
     for slot in added:
         drive = dvds.get(slot)
         if drive:
@@ -61,24 +64,27 @@ def check_slots(name, one, raw, controllers):
         if slot in dvds:
             raise Refused(
                 f"{name}: iso: the VM has no DVD drive, and a disk has the slot of a new one, {slot}.",
-                "Detach the disk, or add a DVD drive to the VM: Add-VMDvdDrive.",
+                "Detach the disk, or add a DVD drive with cdroms.",
             )
 
 
-def _dvd_slots(one, raw):
+def _dvd_slots(one, config, raw, has_new_seed):
     """Return {slot: what it is used for} of the DVD drives that the VM has after the step."""
-    config = one.step.arguments["config"] if is_new(one) else one.vm.config
-    iso_slot, seed_slot = _IDE_DVDS if config.get("firmware") == "bios" else _SCSI_DVDS
-    requested = config.get("iso") or any(change.kind == "iso" and change.new for change in one.changes)
-    if raw is not None:
-        slots = {drive_slot(drive): "a DVD drive" for drive in raw.get("DVDDrives") or ()}
-        has_drive = bool(dvd_drives(raw, own_mark(raw)["files"]))
+    removed = {change.key for change in one.changes if change.kind == "cdroms.remove"}
+    if raw is None:
+        slots = dict.fromkeys(config.get("cdroms") or (), "a DVD drive")
+        if default_drive(config) in slots:
+            slots[default_drive(config)] = "the DVD drive of each VM with firmware: bios"
     else:
-        # New-VM creates a generation 1 VM with a DVD drive.
-        has_drive = config.get("firmware") == "bios"
-        slots = {iso_slot: "the DVD drive of each VM with firmware: bios"} if has_drive else {}
-    if requested and not has_drive:
-        slots[iso_slot] = "the DVD drive of iso"
-    if is_new(one) and one.step.arguments["creation"].get("cloud_init") is not None:
-        slots[seed_slot] = "the DVD drive of cloud_init"
+        slots = {drive_slot(drive): "a DVD drive" for drive in raw.get("DVDDrives") or ()}
+    slots = {slot: user for slot, user in slots.items() if slot not in removed}
+    slots.update(dict.fromkeys(_added_slots(one, "cdroms") if not is_new(one) else (), "a DVD drive"))
+    has_drive = bool(config.get("cdroms") if raw is None else drives_of(raw))
+    sets_iso = is_new(one) and config.get("iso") is not None
+    if iso_slot(one.vm, config) in slots and sets_iso and not default_drive(config):
+        slots[iso_slot(one.vm, config)] = "the DVD drive of iso"
+    if not has_drive and any(change.kind == "iso" for change in one.changes):
+        slots[iso_slot(one.vm, config)] = "the DVD drive of iso"
+    if has_new_seed:
+        slots[seed_slot(config)] = "the DVD drive of cloud_init"
     return slots

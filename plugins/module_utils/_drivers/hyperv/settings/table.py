@@ -11,6 +11,7 @@ from ...._kit.settings import Setting, read_all
 from ...._tools.hyperv import VM, hyperv
 from ..mark import mark_of, normalized_description, split_notes
 from .actions import ACTIONS
+from .cdroms import CDROMS
 from .disks import DISKS
 from .firmware import FIRMWARE
 from .memory_cpus import MEMORY_CPUS
@@ -28,6 +29,7 @@ SETTINGS = {
     **ACTIONS,
     "native": NATIVE_ROW,
     **DISKS,
+    **CDROMS,
     **NICS,
 }
 #: Settings that are reported even without a value.

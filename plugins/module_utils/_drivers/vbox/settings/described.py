@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 
-from ..vbox_vm import slot_name
 from .port_forwards import undescribed_forwards
 
 #: What options and native set, what VirtualBox chooses for each VM, and what it writes for a new one.
@@ -39,6 +38,7 @@ _KNOWN = re.compile(
             r"(Hardware/)?StorageControllers/StorageController/AttachedDevice(/Image@uuid=.*|@(device|port|type)=.*"
             r"|@(hotpluggable|passthrough|nonrotational|tempeject)=false)?",
             r"Hardware/TrustedPlatformModule@(location=|type=(v2_0|None))",
+            r"Hardware/UART/Port(@(slot=0|enabled=true|IO(Address|Base)=0x0?3f8|IRQ=4|hostMode=RawFile|path=.*))?",
             r"Hardware/USB/Controllers/Controller@(name|type)=.*",
             r"Platform(@architecture=.*|/(Chipset|IOMMU)@type=.*|/RTC@localOrUTC=.*|/CPU|/x86/HPET@enabled=.*|/x86)?",
             r"Hardware/(RTC|CPU/RTC)@localOrUTC=.*",
@@ -53,7 +53,7 @@ _OTHERS = ("Snapshot", "MediaRegistry", "ExtraData", "Description")
 def not_modelled(vbox_vm):
     """{path in the settings file, or what VBoxManage calls it: reason} of what no option sets."""
     found = {} if vbox_vm.file is None else dict.fromkeys(_unknown(vbox_vm.file.machine), _REASON)
-    return {**found, **_other_drives(vbox_vm), **undescribed_forwards(vbox_vm)}
+    return {**found, **undescribed_forwards(vbox_vm)}
 
 
 _REASON = "Neither an option nor native sets it."
@@ -89,13 +89,3 @@ def _children(element, path):
 
 
 _NUMBER = r"\[\d+\]"
-
-
-def _other_drives(vbox_vm):
-    """The optical drives that the option iso does not set."""
-    own = (vbox_vm.iso_drive, *(one for one in vbox_vm.drives if one.medium in vbox_vm.seed_files()))
-    return {
-        f"drives.{slot_name(one.controller, one.port, one.device)}": f"It has {one.medium}. No option sets it."
-        for one in vbox_vm.drives
-        if one not in own
-    }

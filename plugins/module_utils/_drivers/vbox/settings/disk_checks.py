@@ -12,11 +12,10 @@ from ...._core.errors import Refused
 from ...._core.model import PAUSED, RUNNING
 from ...._core.units import GIB, human_size
 from ...._tools.vboxmanage_output import chain
-from ..vbox_vm import parse_slot, slot_name
+from ..vbox_vm import name_of_slot, parse_slot
 
-#: The default controller of optical drives, so that disks have another, and its (port, device) in order of use.
-_DRIVE_CONTROLLER = "IDE"
-DRIVE_SLOTS = ((0, 0), (0, 1), (1, 0), (1, 1))
+#: Kinds of changes that need a slot, and of those after which it is free.
+ADDED, REMOVED = ("disks.add", "cdroms.add"), ("disks.remove", "cdroms.remove")
 #: The format of a disk that is not a file.
 NO_FILE = "iSCSI"
 #: The variant of an image with a fixed size begins with this.
@@ -36,7 +35,6 @@ def check_media(listing, plan):
         _check_accessible(vbox_vm, plan)
     for step in plan.steps:
         if step.verb == "configure":
-            _check_drive(vbox_vm, plan)
             _check_free_ports(vbox_vm, plan)
 
 
@@ -55,10 +53,9 @@ def largest(listing, image_format):
 def _check_accessible(vbox_vm, plan):
     """Reject a start with an image that VirtualBox cannot open."""
     for slot in vbox_vm.machine.slots:
-        option, name = _option_of(vbox_vm, slot), slot_name(slot.controller, slot.port, slot.device)
-        if _stays(plan.after.config, option, name, slot):
+        if _stays(plan.after.config, vbox_vm, slot):
             for image in _images_of(vbox_vm, slot):
-                check_accessible(f"{plan.after.name}: {_LABELS[option].format(name)}", image)
+                check_accessible(f"{plan.after.name}: {vbox_vm.option_of(slot)}", image)
 
 
 def check_accessible(label, image):
@@ -81,7 +78,7 @@ def access_remedy(image):
 
 def no_growth(vbox_vm, slot, is_copied=False):
     """(why VirtualBox cannot enlarge a disk, remedy), or nothing. A full clone gets the variant of the last base."""
-    attached = next((one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == slot), None)
+    attached = next((one for one in vbox_vm.disks if name_of_slot(one) == slot), None)
     image = vbox_vm.image_in(attached)[1 if is_copied else 0] if attached else None
     if image is None or not (image.variant or "").startswith(_FIXED):
         return ()
@@ -93,27 +90,16 @@ def no_growth(vbox_vm, slot, is_copied=False):
     )
 
 
-def _check_drive(vbox_vm, plan):
-    """A VM without an optical drive gets one on its IDE controller, if a slot is free."""
-    if vbox_vm.iso_drive is not None or not any(change.kind == "iso" for step in plan.steps for change in step.changes):
-        return
-    controller, disks = drive_controller(vbox_vm), plan.after.config.get("disks") or {}
-    drives = {(one.port, one.device) for one in vbox_vm.drives if one.controller == controller}
-    used = drives | {parse_slot(slot)[1:] for slot in disks if parse_slot(slot)[0] == controller}
-    if used.issuperset(DRIVE_SLOTS):
-        raise no_free_drive_slot(plan.after.name)
-
-
 def _check_free_ports(vbox_vm, plan):
     """Ports cannot be added to the controllers of a running VM."""
     if plan.before.power not in (RUNNING, PAUSED) or any(step.verb in ("stop", "kill") for step in plan.steps):
         return
     ports = {one.name: int(one.values["portcount"]) for one in vbox_vm.machine.controllers}
-    for change in (change for step in plan.steps for change in step.changes if change.kind == "disks.add"):
+    for change in (one for step in plan.steps for one in step.changes if one.kind in ADDED):
         controller, port, _device = parse_slot(change.key)
         if port >= ports.get(controller, port + 1):
             raise Refused(
-                f"{plan.after.name}: disks.{change.key}: controller '{controller}' has only {ports[controller]}"
+                f"{plan.after.name}: {change.path}: controller '{controller}' has only {ports[controller]}"
                 " ports while the VM is running.",
                 "Use a lower port number, or stop the VM first.",
             )
@@ -125,36 +111,32 @@ def attached(vbox_vm, config):
     VirtualBox cannot start a VM with a missing image, but detects that only at the start.
     """
     for slot in vbox_vm.machine.slots:
-        option, name = _option_of(vbox_vm, slot), slot_name(slot.controller, slot.port, slot.device)
-        if _stays(config, option, name, slot):
-            for path in _files_of(vbox_vm, slot):
-                yield _LABELS[option].format(name), path, _REMEDIES[option].format(vbox_vm.uuid, slot)
+        if _stays(config, vbox_vm, slot):
+            option = vbox_vm.option_of(slot)
+            remedy = _REMEDIES.get(option.partition(".")[0], _EJECT).format(option, vbox_vm.uuid, slot)
+            yield from ((option, path, remedy) for path in _files_of(vbox_vm, slot))
 
 
-#: How messages name a slot; a drive without an option is one that the user has added.
-_LABELS = {"disks": "disks.{}", "iso": "iso", "cloud-init seed": "cloud_init", "drive": "drive {}"}
 _REMEDIES = {
     "disks": ", or detach the disk (state: absent)",
     "iso": ", or set iso: ''",
-    "cloud-init seed": "",
-    "drive": ", or eject it: VBoxManage storageattach {0} --storagectl '{1.controller}' --port {1.port}"
-    " --device {1.device} --medium emptydrive",
+    "cdroms": ", or set {}.source: ''",
+    "cloud_init": "",
 }
+#: For a drive that no option sets.
+_EJECT = (
+    ", or eject it: VBoxManage storageattach {1} --storagectl '{2.controller}' --port {2.port} --device {2.device}"
+    " --medium emptydrive"
+)
 
 
-def _option_of(vbox_vm, slot):
-    if slot in vbox_vm.disks:
-        return "disks"
-    if slot == vbox_vm.iso_drive:
-        return "iso"
-    return "cloud-init seed" if slot.medium in vbox_vm.seed_files() else "drive"
-
-
-def _stays(config, option, name, slot):
+def _stays(config, vbox_vm, slot):
     """Whether the image in a slot will still be attached when the VM starts."""
-    if option == "disks":
+    name = name_of_slot(slot)
+    if slot in vbox_vm.disks:
         return name in (config.get("disks") or {})
-    return option != "iso" or config.get("iso") == slot.medium
+    drive = (config.get("cdroms") or {}).get(name, {"source": None})
+    return name not in vbox_vm.cdroms or drive["source"] == slot.medium
 
 
 def _files_of(vbox_vm, slot):
@@ -168,12 +150,3 @@ def _files_of(vbox_vm, slot):
 def _images_of(vbox_vm, slot):
     """The disk image in a slot and all its base images."""
     return chain(vbox_vm.media, vbox_vm.media.get(slot.values.get("ImageUUID")))
-
-
-def drive_controller(vbox_vm):
-    """The name of the IDE controller; a VM has at most one."""
-    return next((name for name, bus in vbox_vm.controllers.items() if bus == "ide"), _DRIVE_CONTROLLER)
-
-
-def no_free_drive_slot(name):
-    return Refused(f"{name}: iso: no slot is free for an optical drive.", "Detach a disk from the IDE bus.")

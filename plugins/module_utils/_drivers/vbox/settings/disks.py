@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controllers, disks and optical drives.
+"""Controllers and disks.
 
 The path of an image is recorded in the mark before the image is created. So an image of an interrupted run is known
 and created again; any other file at that path belongs to somebody else.
@@ -21,7 +21,7 @@ from ...._tools import vboxmanage_output as output
 from ...._tools.vboxmanage import Busy
 from ..mark import KEY, write_mark
 from ..vbox_vm import FORMATS, bus_for, file_name, parse_slot, slot_name
-from .disk_checks import DRIVE_SLOTS, check_accessible, drive_controller, no_free_drive_slot
+from .disk_checks import check_accessible
 from .images import create_image, images_to_release, release_images, resize
 
 #: The least number of ports of a new controller.
@@ -183,32 +183,3 @@ def grow_disk(driver, vbox_vm, slot, size):
     resize(driver, vbox_vm.uuid, found.values["ImageUUID"], size)
     # VirtualBox detects the new size only when queried; if the VM is started before, it reports the old size.
     driver.tool.read("showmediuminfo", "disk", found.values["ImageUUID"])
-
-
-# Optical drives ---------------------------------------------------------------------------------------------------
-
-
-def set_iso(driver, vbox_vm, path):
-    drive = vbox_vm.iso_drive
-    slot = (drive.controller, drive.port, drive.device) if drive else _free_drive_slot(driver, vbox_vm)
-    attach(driver, vbox_vm.uuid, slot, "dvddrive", path or "emptydrive")
-
-
-def attach_seed(driver, vbox_vm, path):
-    """Attach the seed to a drive of its own, after the one of the option iso."""
-    if any(slot.medium == path for slot in vbox_vm.drives):
-        return
-    attach(driver, vbox_vm.uuid, _free_drive_slot(driver, vbox_vm), "dvddrive", path)
-
-
-def _free_drive_slot(driver, vbox_vm):
-    controller = drive_controller(vbox_vm)
-    used = {(slot.port, slot.device) for slot in vbox_vm.machine.slots if slot.controller == controller}
-    free = next((slot for slot in DRIVE_SLOTS if slot not in used), None)
-    if free is None:
-        raise no_free_drive_slot(vbox_vm.values["name"])
-    return ensure_slot(driver, vbox_vm, slot_name(controller, *free))
-
-
-def remove_drive(driver, vbox_vm, slot):
-    attach(driver, vbox_vm.uuid, (slot.controller, slot.port, slot.device), "dvddrive", "none")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ISO image and the disks: what VirtualBox supports, and how they are read. disks.py changes them."""
+"""The disks: what VirtualBox supports, and how they are read. disks.py changes them."""
 
 from __future__ import annotations
 
@@ -40,13 +40,6 @@ def _disk(vbox_vm, slot):
     return {"source": base.location, "size": size, "format": _FORMAT_NAMES.get(base.format, base.format.lower())}
 
 
-def _iso(vbox_vm):
-    drive = vbox_vm.iso_drive
-    if drive is None:
-        return None
-    return "" if drive.medium == "emptydrive" else drive.medium
-
-
 # Normalizing --------------------------------------------------------------------------------------------------------
 
 
@@ -54,7 +47,7 @@ def _normalized(vm, disks, known):
     """The disks by slots as VirtualBox prints them: IDE 0:0 is IDE 0."""
     by_slot = {}
     for requested, disk in disks.items():
-        _check_slot(vm, requested, disk, known.controllers.get(vm.id, ()))
+        check_slot(vm, "disks", requested, disk, known.controllers.get(vm.id, ()))
         slot = slot_name(*parse_slot(requested))
         if slot in by_slot:
             raise Refused(f"{vm.name}: disks.{requested}: slot {slot} is listed twice.", "List each slot once.")
@@ -68,19 +61,21 @@ def _normalized(vm, disks, known):
     return by_slot
 
 
-def _check_slot(vm, slot, disk, controllers):
+def check_slot(vm, option, slot, entry, controllers):
+    """Raise Refused for a slot of ``disks`` or ``cdroms`` that no VM of VirtualBox has, or that a new one lacks."""
     parts = parse_slot(slot)
-    present = {parse_slot(one)[0] for one in vm.config.get("disks") or {}}.union(controllers)
-    is_gone = disk is None and slot not in (vm.config.get("disks") or {})
+    used = [*(vm.config.get("disks") or ()), *(vm.config.get("cdroms") or ())]
+    present = {parse_slot(one)[0] for one in used}.union(controllers)
+    is_gone = entry is None and slot not in (vm.config.get(option) or {})
     if parts is None or (parts[0] not in present and bus_for(parts[0]) is None and not is_gone):
         raise Refused(
-            f"{vm.name}: disks: '{slot}' is not a valid slot.",
+            f"{vm.name}: {option}: '{slot}' is not a valid slot.",
             "Use a controller and a port, such as SATA 0, IDE 0 or NVMe 0; IDE 0:1 is the second device of a port.",
         )
     if vm.power == ABSENT and parts[0] not in present:
         fault = place_fault(*bus_for(parts[0]), *parts[1:])
         if fault:
-            raise Refused(f"{vm.name}: disks.{slot}: a controller of this type {fault}.", "Use another slot.")
+            raise Refused(f"{vm.name}: {option}.{slot}: a controller of this type {fault}.", "Use another slot.")
 
 
 def _check_growth(vm, slot, disk):
@@ -102,21 +97,15 @@ def _check_growth(vm, slot, disk):
 # Costs --------------------------------------------------------------------------------------------------------------
 
 
-def _cost_of_medium(vm, change):
-    # None: it has no drive, and drives cannot be added to a running VM.
-    return POWER_OFF if vm.config.get("iso") is None else while_on(vm, change)
-
-
-def _cost_of_adding_disk(known, vm, change):
-    """A disk can be added to the SATA controller of a running VM, if it has one."""
+def cost_of_adding(known, vm, change):
+    """A disk or drive can be added to the SATA controller of a running VM, if it has one."""
     bus = known.controllers.get(vm.id, {}).get(parse_slot(change.key)[0])
     return while_on(vm, change) if bus == "sata" else POWER_OFF
 
 
 MEDIA = {
-    "iso": Setting(cost=_cost_of_medium, read=_iso, normalize=lambda vm, path, known: plain_path(path)),
     "disks": Setting(read=disks_of, normalize=_normalized),
-    "disks.add": Setting(cost_with=_cost_of_adding_disk),
+    "disks.add": Setting(cost_with=cost_of_adding),
     "disks.remove": Setting(cost=POWER_OFF),
     "disks.size": Setting(
         cost=POWER_OFF,

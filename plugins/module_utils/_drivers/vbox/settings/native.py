@@ -15,6 +15,7 @@ from ...._kit.settings import Setting, options_of_native
 from .hardware import HARDWARE
 from .networks import NICS
 from .port_forwards import FORWARDS
+from .serial_log import SERIAL_LOG
 
 #: Option of modifyvm -> its key in VBoxVm.values, if it differs.
 _KEYS = {
@@ -44,11 +45,9 @@ _NAMES = {
 }
 _BEFORE_7 = {"x86": "", "firmware": "bios"}
 _OF_VERSION_7 = Pattern("|".join(_BEFORE_7))
+_SET = {**HARDWARE, **SERIAL_LOG, **NICS, **FORWARDS}
 #: {name of an option of modifyvm without dashes: option of this collection}
-_OPTIONS = {
-    "name": "id",
-    **{key.replace("-", ""): one for key, one in options_of_native({**HARDWARE, **NICS, **FORWARDS}).items()},
-}
+_OPTIONS = {"name": "id", **{key.replace("-", ""): option for key, option in options_of_native(_SET).items()}}
 #: {requested value: other values that mean the same}
 _SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default": ("",)}
 #: Values that the settings file names differently from modifyvm.
@@ -108,7 +107,8 @@ def _checked(vm, key):
     name = bare_key(key)
     if name in NATIVE_NAMES or _OF_NIC.fullmatch(name):
         return name
-    option = _OPTIONS.get(name.replace("-", "").rstrip("0123456789"))
+    plain = name.replace("-", "")
+    option = _OPTIONS.get(plain) or _OPTIONS.get(plain.rstrip("0123456789"))
     if option:
         raise Refused(f"{vm.name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead.")
     command = shlex.join(["VBoxManage", "modifyvm", vm.name, f"--{name}", "VALUE"])

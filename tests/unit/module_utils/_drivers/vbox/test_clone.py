@@ -177,7 +177,7 @@ def test_clone_has_a_seed_of_its_own(vbox):
     task(vbox, "source", cloud_init={"user": "admin"}).succeeded()
     clone(vbox, cloud_init={"user": "other"}).succeeded()
     seed = vbox.machines / "copy" / "copy.polyvirt-seed.iso"
-    drives = [value for key, value in vbox.values("copy").items() if key in ("IDE-0-0", "IDE-0-1")]
+    drives = [value for key, value in vbox.values("copy").items() if key in ("IDE-0-0", "IDE-1-1")]
     assert drives == ["emptydrive", str(seed)]
     assert (b"other" in seed.read_bytes(), b"local-hostname: copy" in seed.read_bytes()) == (True, True)
     task(vbox, "copy", state="absent").succeeded()

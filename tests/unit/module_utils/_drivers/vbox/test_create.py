@@ -85,16 +85,16 @@ def test_image_that_another_task_also_copies_stays_registered(vbox):
     assert done.verbs.count("createvm") == 1
 
 
-def test_seed_is_in_the_drive_after_that_of_the_iso(vbox):
+def test_seed_is_in_a_drive_of_its_own_in_the_last_slot(vbox):
     iso = str(vbox.folder / "a.iso")
     (vbox.folder / "a.iso").write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     task(vbox, config={**SMALL, "iso": iso}, cloud_init={"user": "admin"}).succeeded()
     seed = vbox.machines / "web" / "web.polyvirt-seed.iso"
     values = vbox.values()
-    assert (values["IDE-0-0"], values["IDE-0-1"], observed(vbox).config["iso"]) == (iso, str(seed), iso)
+    assert (values["IDE-0-0"], values["IDE-1-1"], observed(vbox).config["iso"]) == (iso, str(seed), iso)
     assert b"local-hostname: web" in seed.read_bytes()
     task(vbox, config={"iso": ""}).succeeded()
-    assert (vbox.values()["IDE-0-0"], vbox.values()["IDE-0-1"]) == ("emptydrive", str(seed))
+    assert (vbox.values()["IDE-0-0"], vbox.values()["IDE-1-1"]) == ("emptydrive", str(seed))
     task(vbox, state="absent").succeeded()
     assert (vbox.files(), vbox.registered("dvds")) == ([], [iso, str(seed)])
     assert (vbox.folder / "a.iso").exists()

@@ -30,8 +30,7 @@ def test_vm_that_was_unregistered_can_be_registered_again(vbox):
     assert task(vbox).succeeded().writes == []
 
 
-def test_missing_image_in_a_drive_of_the_user_is_ejected(vbox):
-    """Only the first drive is that of the option iso, and the VM has no seed."""
+def test_missing_image_in_the_second_drive_is_ejected(vbox):
     uuid, path = vbox.make("web", "ignores"), vbox.iso()
 
     vbox.run("storagectl", uuid, "--name", "IDE", "--add", "ide")
@@ -39,10 +38,9 @@ def test_missing_image_in_a_drive_of_the_user_is_ejected(vbox):
         slot = ("--storagectl", "IDE", "--port", port, "--device", 0, "--type", "dvddrive")
         vbox.run("storageattach", uuid, *slot, "--medium", medium)
     os.unlink(path)
-    eject = f"VBoxManage storageattach {uuid} --storagectl 'IDE' --port 1 --device 0 --medium emptydrive"
-    task(vbox, state="started", config={}).refused(f"web: drive IDE 1: {path} does not exist", eject)
-    vbox.run(*shlex.split(eject)[1:])
-    task(vbox, state="started", config={}).succeeded()
+    refused = (f"web: cdroms.IDE 1: {path} does not exist", "set cdroms.IDE 1.source: ''")
+    task(vbox, state="started", config={}).refused(*refused)
+    task(vbox, state="started", config={"cdroms": {"IDE 1": {"source": ""}}}).succeeded()
 
 
 def test_disk_at_a_floppy_controller_is_rejected(vbox):

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""DVD drives: their slots, their images, and the calls that add, fill and remove them.
+
+A generation 1 VM has them on IDE, which changes only while it is off; a generation 2 VM has them on SCSI.
+"""
+
+from __future__ import annotations
+
+from ...._core.errors import Refused
+from ...._core.model import ABSENT, LIVE, POWER_OFF
+from ...._core.planner.drives import first_drive, in_order, iso_of
+from ...._kit.settings import Setting
+from ...._ports.windows_request import NULL, Ref, pick
+from ...._tools.hyperv import VM, hyperv
+from ...._tools.windows_files import key_of, windows_path
+from ..mark import split_notes
+from .disks import cost_of_disk, drive_slot, is_same_path, normalized_slot
+from .values import WHILE_SAVED
+
+#: {whether a VM has generation 1: slots of the drives for (iso, cloud_init)}. On SCSI the last ones, so that disks can
+#: have the first ones. New-VM creates each generation 1 VM with the drive for iso.
+_SLOTS = {True: ("IDE 1:0", "IDE 1:1"), False: ("SCSI 0:63", "SCSI 0:62")}
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def dvd_drives(raw, seeds):
+    """Return the DVD drives of a VM except those with a cloud-init seed; ``seeds`` are the paths of the seeds."""
+    seeds = {key_of(path) for path in seeds}
+    return [one for one in raw.get("DVDDrives") or () if not one.get("Path") or key_of(one["Path"]) not in seeds]
+
+
+def drives_of(raw):
+    """Return {slot: raw drive} of the DVD drives of a VM without a cloud-init seed, in the order of the slots."""
+    seeds = (split_notes(raw.get("Notes"))[1] or {}).get("files", ())
+    drives = {drive_slot(one): one for one in dvd_drives(raw, seeds)}
+    return {slot: drives[slot] for slot in in_order(drives)}
+
+
+def _read(raw, _found):
+    return {slot: {"source": one.get("Path") or ""} for slot, one in drives_of(raw).items()}
+
+
+def reserved_slots(raw):
+    """Return the slots of the DVD drives that ``cdroms`` does not have: those with a cloud-init seed."""
+    return frozenset(map(drive_slot, raw.get("DVDDrives") or ())).difference(drives_of(raw))
+
+
+# Slots ----------------------------------------------------------------------------------------------------------------
+
+
+def iso_slot(vm, config):
+    """Return the slot of the drive that ``iso`` adds; None: a new generation 2 VM without ``iso`` gets no drive."""
+    is_bios = config.get("firmware") == "bios"
+    return None if vm.power == ABSENT and not is_bios and config.get("iso") is None else _SLOTS[is_bios][0]
+
+
+def seed_slot(config):
+    """Return the slot of the drive with the cloud-init seed of a new VM."""
+    return _SLOTS[config.get("firmware") == "bios"][1]
+
+
+def default_drive(config):
+    """Return the slot of the DVD drive that New-VM creates, or None."""
+    return _SLOTS[True][0] if config.get("firmware") == "bios" else None
+
+
+def _normalized(vm, cdroms, is_bios, _switches):
+    result = {}
+    for given, drive in cdroms.items():
+        slot = normalized_slot(vm, given, is_bios, "cdroms", _SLOTS[is_bios][0])
+        if is_bios and not slot.startswith("IDE"):
+            raise Refused(f"{vm.name}: cdroms.{given}: generation 1 VMs have DVD drives on IDE only.", "Use IDE 1:0.")
+        if slot in result:
+            raise Refused(f"{vm.name}: cdroms: slot {slot} is used twice.", "Use each slot once.")
+        if drive and drive.get("source"):
+            drive = {**drive, "source": windows_path(vm, f"cdroms.{slot}.source", drive["source"])}
+        result[slot] = drive
+    return result
+
+
+def _normalized_iso(vm, path, *_known):
+    return windows_path(vm, "iso", path) if path else path
+
+
+def _cost_of_iso(vm, change):
+    # iso None: the VM has no DVD drive. While it runs, a drive can be added only to a SCSI controller.
+    return LIVE if vm.config.get("firmware") != "bios" or vm.config.get("iso") is not None else POWER_OFF
+
+
+CDROMS = {
+    "iso": Setting(
+        _cost_of_iso,
+        least=WHILE_SAVED,
+        same=is_same_path,
+        read=lambda raw, found: iso_of(_read(raw, found)),
+        normalize=_normalized_iso,
+        native=("DvdDrive.Path",),
+    ),
+    "cdroms": Setting(read=_read, normalize=_normalized),
+    "cdroms.add": Setting(cost_of_disk, least=WHILE_SAVED),
+    "cdroms.remove": Setting(cost_of_disk, least=WHILE_SAVED),
+    "cdroms.source": Setting(LIVE, least=WHILE_SAVED, same=is_same_path),
+}
+
+
+# Calls ----------------------------------------------------------------------------------------------------------------
+
+
+def add_call(slot, path, keep=None):
+    """Return the call that adds a drive; an empty ``path`` is an empty drive."""
+    number, _colon, location = slot.partition(" ")[2].partition(":")
+    position = {"ControllerNumber": int(number), "ControllerLocation": int(location)}
+    more = {**({"Path": path} if path else {}), **({"Passthru": True} if keep else {})}
+    return hyperv("Add-VMDvdDrive", {"VM": VM, **position, **more}, keep=keep)
+
+
+def insert_calls(drive, path):
+    """Return the calls that insert an image into a drive; an empty ``path`` ejects it."""
+    return [_pick(drive), hyperv("Set-VMDvdDrive", {"VMDvdDrive": Ref("dvd"), "Path": path or NULL})]
+
+
+def remove_calls(drive):
+    return [_pick(drive), hyperv("Remove-VMDvdDrive", {"VMDvdDrive": Ref("dvd")})]
+
+
+def _pick(drive):
+    return pick("vm", "dvd", path=["DVDDrives"], conditions={"Id": drive["Id"]} if drive else None)
+
+
+def new_drives_calls(config):
+    """Return the calls that give a new VM its drives; those of a generation 2 VM are kept as dvd0, dvd1 ..."""
+    default, calls = default_drive(config), []
+    drives = {slot: (config.get("cdroms") or {})[slot].get("source") for slot in in_order(config.get("cdroms") or ())}
+    # Before another drive is added, the VM has this one only.
+    if default and default not in drives:
+        calls += remove_calls(None)
+    elif drives.get(default):
+        calls += insert_calls(None, drives[default])
+    others = [(f"dvd{number}", slot) for number, slot in enumerate(drives) if slot != default]
+    return [*calls, *(add_call(slot, drives[slot], keep) for keep, slot in others)]
+
+
+def change_calls(raw, changes):
+    """Return the calls that add drives, and that insert and eject images."""
+    drives, calls = drives_of(raw), []
+    removed = {change.key for change in changes if change.kind == "cdroms.remove"}
+    for change in changes:
+        if change.kind == "iso":
+            slot = first_drive(drives)
+            is_bios = raw.get("Generation") == 1
+            calls += insert_calls(drives[slot], change.new) if slot else [add_call(_SLOTS[is_bios][0], change.new)]
+        elif change.kind in ("cdroms.add", "cdroms.source"):
+            path = change.new if change.attribute else change.new.get("source")
+            is_present = change.key in drives and change.key not in removed
+            calls += insert_calls(drives[change.key], path) if is_present else [add_call(change.key, path)]
+    return calls
