@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound
