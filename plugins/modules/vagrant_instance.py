@@ -168,6 +168,7 @@ EXAMPLES = r"""
 - name: Show how to connect to it
   ansible.builtin.debug:
     msg: "{{ created.vms[0].ssh.user }}@{{ created.vms[0].ssh.host }}, key {{ created.vms[0].ssh.key_file }}"
+  when: created.vms[0].ssh is not none
 
 - name: Create a VM with a private network, a port forward, a shared directory and a shell script
   polyvirt.core.vagrant_instance:

@@ -178,6 +178,7 @@ EXAMPLES = r"""
 - name: Show the port of the host that leads to SSH in the guest
   ansible.builtin.debug:
     msg: "{{ created.vms[0].ssh.host }}:{{ created.vms[0].ssh.port }}"
+  when: created.vms[0].ssh is not none
 
 - name: Increase the memory, with a restart if needed
   polyvirt.core.vbox_vm:

@@ -10,6 +10,7 @@ from .mutation import Mutation
 _ROOM = "_drivers/virsh"
 _TESTS = "tests/unit/module_utils/_drivers/virsh"
 _FIRST, _DEFINITION = [f"{_TESTS}/test_judge.py"], [f"{_TESTS}/test_definition.py"]
+_HOST = [f"{_TESTS}/test_checks_of_host.py"]
 _DEVICES = ["tests/unit/module_utils/_tools/test_qemu_devices.py"]
 _NETWORKS, _COSTS = ["tests/unit/module_utils/_hosts/libvirt/test_network_plan.py"], ["tests/unit/tables/test_costs.py"]
 
@@ -97,4 +98,13 @@ MUTATIONS = (
         _DEVICES,
     ),
     Mutation("usual-device-is-asked", "_tools/qemu_devices.py", "name not in _USUAL", "True", _DEVICES),
+    Mutation("vm-larger-than-the-ram-has-no-warning", f"{_ROOM}/host_checks.py", "needed <= ram", "True", _HOST),
+    Mutation("swap-counts-as-ram", f"{_ROOM}/host_checks.py", "needed <= ram", "needed <= ram + _swap", _HOST),
+    Mutation(
+        "overcommit-permits-mistakes",
+        f"{_ROOM}/host_checks.py",
+        "is_mistake or (_starts(plan) and not _grants_any_amount())",
+        "(is_mistake or _starts(plan)) and not _grants_any_amount()",
+        _HOST,
+    ),
 )

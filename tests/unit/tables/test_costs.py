@@ -89,7 +89,6 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port devices.type devices.id
-    lllnn disks.iops_limit disks.bandwidth_limit
     lllpn disks.size
     xxxxx disks.bus disks.directory disks.format disks.source
 """, (
@@ -109,6 +108,11 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("lllnn", "cdroms.source", "/a.iso", "", "sata0", DRIVES),
     ("lnnnn", "cdroms.source", "/a.iso", "", "sata0", {**DRIVES, "runs_with": {"cdroms": {"sata1": {}}}}),
     ("lnnnn", "iso", "/a.iso", "", None, {**DRIVES, "runs_with": {"cdroms": {"sata1": {}}}}),
+    *(
+        (costs, f"disks.{limit}", None, 5, "vda", {"disks": {"vda": {}}, **runs_with})
+        for limit in ("iops_limit", "bandwidth_limit")
+        for costs, runs_with in (("lllnn", {}), ("lnnnn", {"runs_with": {"disks": {}}}))
+    ),
     ("lllnn", "disks.add", None, {"size": G}, "vdb"),
     ("nnnnn", "disks.add", None, {"size": G}, "hdb"),
     ("llnnn", "disks.remove", {"bus": "virtio"}, None, "vda"),
@@ -176,7 +180,6 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     nnnpn devices.type devices.id devices.mapping
     ppppp disks.serial
-    lllll disks.iops_limit disks.bandwidth_limit
     xxxxx disks.format disks.source
 """, (
     ("nnnpn", "devices.add", None, {}, "pci gpu1"),
@@ -196,6 +199,8 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("lllpl", "disks.remove", {}, None, "virtio1"),
     ("lllpl", "disks.size", 32 * G, 40 * G, "scsi0"),
     ("lpppp", "disks.size", 32 * G, 40 * G, "scsi0", {"runs_with": {"disks": {}}}),
+    ("lllpl", "disks.iops_limit", None, 5, "scsi0"),
+    ("lpppp", "disks.bandwidth_limit", None, 5, "scsi0", {"runs_with": {"disks": {}}}),
     ("lllpl", "disks.storage", "local-lvm", "nfs", "scsi0"),
     ("lpppp", "disks.storage", "local-lvm", "nfs", "scsi0", {"runs_with": {"disks": {}}}),
     ("lllpl", "unused_disks", ("local:vm-1-disk-1",), (), None),
