@@ -69,7 +69,7 @@ def _value(value, rule):
         return [_value(one, rule) for one in value]
     if isinstance(value, dict):
         return kept(value, rule) if isinstance(rule, dict) else "?"
-    if value is None or isinstance(value, (bool, int, float)):
+    if value in (None, "") or isinstance(value, (bool, int, float)):
         return value
     return value if isinstance(rule, str) and re.fullmatch(rule, str(value)) else "?"
 

@@ -19,7 +19,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.collection_path import CHECKOUT
-from lib.guides import guides
+from lib.guides import REPOSITORY, guides
 from lib.playbook_pages import pages
 
 #: Parts of roles and playbooks, which nobody uses alone: the list at the side does not have them.
@@ -141,11 +141,18 @@ def index_of_plugins(index):
     return ".. _plugins_in_polyvirt.core:\n\n" + listed.replace("------------\n", "============\n", 1)
 
 
+def adapted(text, images):
+    """Return a page without its contents, which the theme shows itself, and with the pictures of the site."""
+    text = re.sub(r"^\.\. contents::.*\n(?: .*\n)*", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^(=+\n)?Polyvirt\.Core Release Notes\n=+$", "Changelog\n=========", text, flags=re.MULTILINE)
+    return text.replace(f"{REPOSITORY}/raw/main/docs/images/", images)
+
+
 def write(folder):
-    """Write the start page and the index of plugins, and remove the contents of pages, which the theme shows itself."""
-    for path in folder.glob("*.rst"):
+    """Write the start page and the index of plugins, and adapt all other pages to the site."""
+    for path in folder.rglob("*.rst"):
         text = path.read_text(encoding="utf-8")
-        path.write_text(re.sub(r"^\.\. contents::\n(?: .*\n)+", "", text, flags=re.MULTILINE), encoding="utf-8")
+        path.write_text(adapted(text, "/images/"), encoding="utf-8")
     index = folder / "index.rst"
     (folder / "plugins.rst").write_text(index_of_plugins(index.read_text(encoding="utf-8")), encoding="utf-8")
     start = _START.format(sentence=sentence(), tabs=tabs(), lists="\n".join(lists(folder)))

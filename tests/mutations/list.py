@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from mutations import (
+    lines_acceptance,
     lines_acting,
     lines_approvals,
     lines_cdroms,
@@ -86,6 +87,7 @@ MUTATIONS = (
     *lines_images.MUTATIONS,
     *lines_image_ways.MUTATIONS,
     *lines_seeds.MUTATIONS,
+    *lines_acceptance.MUTATIONS,
     *lines_content.MUTATIONS,
     *lines_created.MUTATIONS,
     *lines_approvals.MUTATIONS,

@@ -16,7 +16,7 @@ from collection_path import CHECKOUT
 
 #: What a text may look like that names nothing: words of this collection, sizes, slots and versions.
 _PLAIN = re.compile(
-    r"[A-Za-z][a-z_ ]{1,39}|\d+(\.\d+)*[KMGTP]?((a|b|rc)\d+)?|[A-Za-z]{2,9} ?\d{0,2}([:.]\d{1,2})?|[A-Za-z0-9]{4,9}|\?"
+    r"|[A-Za-z][a-z_ ]{1,39}|\d+(\.\d+)*[KMGTP]?((a|b|rc)\d+)?|[A-Za-z]{2,9} ?\d{0,2}([:.]\d{1,2})?|[A-Za-z0-9]{4,9}|\?"
 )
 _SHAPES = re.compile(
     r"/|\\\\|@|[0-9a-f]{2}(:[0-9a-f]{2}){5}|[0-9a-f]{8}-[0-9a-f]{4}|\b\d+\.\d+\.\d+\.\d+\b|[0-9a-f]{4}::|polyvirt-acc",

@@ -80,6 +80,11 @@ def test_recording_has_the_answers_about_the_vm_of_the_run(recorded):
     }  # fmt: skip
 
 
+def test_empty_values_are_recorded_as_they_are(recorded):
+    snapshot = {"kind": "", "current": False, "state": None}
+    assert recorded(run_of({**VM, "snapshots": [snapshot]}))[2]["check"]["vms"][0]["snapshots"] == [snapshot]
+
+
 @pytest.mark.parametrize(
     "change",
     [{"name": "web"}, {"fleet": ""}, {"fleet": "other"}, {"created": None}, {"name": f"{OWN}-2"}],
