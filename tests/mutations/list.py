@@ -16,6 +16,7 @@ from mutations import (
     lines_described,
     lines_devices,
     lines_disks,
+    lines_drives_vbox,
     lines_events,
     lines_files,
     lines_foreign_images,
@@ -101,4 +102,5 @@ MUTATIONS = (
     *lines_guarded.MUTATIONS,
     *lines_speed.MUTATIONS,
     *lines_cdroms.MUTATIONS,
+    *lines_drives_vbox.MUTATIONS,
 )
