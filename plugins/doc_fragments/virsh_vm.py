@@ -399,6 +399,16 @@ options:
           - Serial number that the guest reads from the disk, as in C(/dev/disk/by-id/virtio-SERIAL). Guests see 20
             characters at most.
         type: str
+      iops_limit:
+        description:
+          - Largest number of operations per second, reads and writes together. V(0) removes the limit.
+        type: int
+      bandwidth_limit:
+        description:
+          - Largest number of bytes per second, reads and writes together, such as V(50M). A number without a unit
+            is in MiB. V(0) removes the limit.
+          - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
+        type: str
       state:
         description:
           - V(present) - the disk is attached.

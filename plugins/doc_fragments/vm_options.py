@@ -439,6 +439,18 @@ options:
             characters at most.
           - Supported only on V(libvirt) and V(proxmox).
         type: str
+      iops_limit:
+        description:
+          - Largest number of operations per second, reads and writes together. V(0) removes the limit.
+          - Supported only on V(libvirt) and V(proxmox).
+        type: int
+      bandwidth_limit:
+        description:
+          - Largest number of bytes per second, reads and writes together, such as V(50M). A number without a unit
+            is in MiB. V(0) removes the limit.
+          - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
+          - Supported only on V(libvirt) and V(proxmox).
+        type: str
       state:
         description:
           - V(present) - the disk is attached.

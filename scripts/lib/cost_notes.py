@@ -17,6 +17,7 @@ NOTES = {
     "virsh _cost_of_hot_plug": "Disks: added live on the buses virtio and scsi, else at the next start.",
     "virsh _cost_of_detaching": "A paused guest releases no disk and no NIC: at the next start.",
     "virsh _cost_of_size": "Size: live; of a suspended VM, while off.",
+    "virsh cost_of_limit": "Limits of disks: live; of a disk that is attached at the next start only, then.",
     "virsh _cost_of_adding": "NICs: live if the running VM has the NICs of its definition, else at the next start.",
     "virsh _cost_of_removing": "A paused guest releases no disk and no NIC: at the next start.",
     "virsh _cost_of_moving": "Another network of the same type: live; another type, MAC address or model:"
@@ -41,7 +42,7 @@ NOTES = {
     " the setting `hotplug` allows.",
     "proxmox devices": "USB: live if the VM's setting `hotplug` contains usb; PCI at the next start.",
     "proxmox _cost_of_disk": _HOTPLUG,
-    "proxmox _cost_of_growth": "Size and storage: live; while off for a disk that is attached at the next start only.",
+    "proxmox _cost_of_growth": "Size, storage and limits: live; while off for a disk that is attached at the next start only.",
     "hyperv _cost_of_iso": "Live; of a VM with BIOS firmware and no DVD drive, while off.",
     "hyperv _cost_of_memory": "Live without dynamic memory on Windows 10, Windows Server 2016 and later, if no key of"
     " `native` for memory changes in the same task; else while off.",

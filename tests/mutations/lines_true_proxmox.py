@@ -122,4 +122,20 @@ MUTATIONS = (
         "False",
         ("tests/unit/module_utils/_drivers/vagrant/test_checks.py",),
     ),
+    Mutation(
+        "hidden-vm-counts-as-deleted",
+        "_drivers/proxmox/not_found.py",
+        "names and not observer.permissions.sees_all_vms",
+        "False",
+        ["tests/unit/module_utils/_drivers/proxmox/test_states.py::test_vm_of_a_pool_is_seen_by_the_role_on_the_pool"],
+    ),
+    Mutation(
+        "each-name-counts-as-one-to-delete",
+        "_drivers/proxmox/not_found.py",
+        "{*names} & _names_to_delete(observer.options)",
+        "names",
+        [
+            "tests/unit/module_utils/_drivers/proxmox/test_states.py::test_vm_is_not_created_where_one_of_its_name_may_be_hidden"
+        ],
+    ),
 )

@@ -75,6 +75,8 @@ REJECTED = {
     "value that libvirt rewrites": ({"native": {"cputune/shares": "007"}}, "native: 'cputune/shares'", "'7'"),
     "removal of what libvirt adds again": ({"native": {"clock": None}}, "native: 'clock' cannot be removed"),
     "path of two disks": ({"native": {"devices/disk/iotune/group_name": "x"}}, "matches 3 elements", r"disk\[1\]"),
+    "model of a NIC that QEMU lacks": ({"networks": [{"model": "rtl9999"}]}, "networks", "no device rtl9999", "e1000e"),
+    "controller that QEMU lacks": ({"native": {"devices/controller[@type='scsi']@model": "ibmvscsi"}}, "spapr-vscsi"),
     "gap in a list": ({"native": {"qemu:commandline/qemu:arg[2]@value": "x"}}, "0 elements arg", r"arg\[1\]"),
     "path of an option": (
         {"networks": [{"source": "default"}], "native": {"devices/interface[1]/source@network": "x"}}, "networks",
@@ -112,8 +114,8 @@ def test_fewer_cpus_than_numa_cells_are_rejected(qemu, carry):
 #: Values that are created with their elements, of a certain disk and in namespaces.
 CREATED = {
     "limits of the second disk": {
-        "devices/disk[2]/iotune/total_iops_sec": "100",
-        "devices/disk[2]/iotune/total_bytes_sec": "1000000",
+        "devices/disk[2]/iotune/write_iops_sec": "100",
+        "devices/disk[2]/iotune/write_bytes_sec": "1000000",
     },
     "arguments of QEMU": {
         "qemu:commandline/qemu:arg[1]@value": "-name",
@@ -127,7 +129,7 @@ REMOVED = dict(
     zip(
         map(tuple, CREATED.values()),
         (
-            ["devices/disk[2]/iotune"],
+            ["devices/disk[2]/iotune/write_iops_sec", "devices/disk[2]/iotune/write_bytes_sec"],
             ["qemu:commandline"],
             ["clock/timer[@name='hpet']"],
         ),
@@ -324,3 +326,45 @@ def test_serial_number_of_a_disk(stopped, carry):
     stopped.clean()
     agree(stopped, carry, {**stopped.creation, "name": [NAME], "disks": [{"size": "1M", "serial": "new"}]})
     assert "<serial>new</serial>" in definition(stopped)
+
+
+def test_limits_of_a_disk(stopped, carry):
+    """They are in the definition of new disks, in force in a running VM, and QEMU starts the VM with them."""
+    agree(stopped, carry, {"disks": [{"slot": "vdb", "iops_limit": 100, "bandwidth_limit": "2M"}]})
+    assert "<total_bytes_sec>2097152</total_bytes_sec>" in definition(stopped)
+    stopped.move(NAME, RUNNING)
+    agree(stopped, carry, {"disks": [{"slot": "vdc", "size": "1M", "iops_limit": 7}]})
+    assert "total_iops_sec : 7" in _limits_of(stopped, "vdc")
+    answers = agree(stopped, carry, {"disks": [{"slot": "vdb", "iops_limit": 0, "bandwidth_limit": "1M"}]})
+    assert not answers["again"].vm(NAME)["restart_required"]
+    assert "total_bytes_sec: 1048576" in _limits_of(stopped, "vdb")
+    assert "total_iops_sec : 0" in _limits_of(stopped, "vdb")
+    assert "total_iops_sec>" not in definition(stopped).partition("'vdb'")[2].partition("</disk>")[0]
+
+
+def _limits_of(platform, slot):
+    return " ".join(platform.virsh("blkdeviotune", NAME, slot).split())
+
+
+@pytest.mark.parametrize("found", ["read_iops_sec", "total_iops_sec_max"])
+def test_limit_that_qemu_does_not_start_is_rejected_with_its_remedy(stopped, carry, found):
+    """The remedy of the message, in the same task, is followed."""
+    path = f"devices/disk[1]/iotune/{found}"
+    first = {"devices/disk[1]/iotune/write_iops_sec": 20} if found.startswith("total") else {}
+    agree(stopped, carry, {"native": {"devices/disk[1]/iotune/read_iops_sec": 20, **first}})
+    if found.startswith("total"):
+        rejected(stopped, carry, {"native": {path: 5}}, "iops_limit", found, "that alone")
+        return
+    disks = {"disks": [{"slot": "vda", "iops_limit": 10}]}
+    rejected(stopped, carry, disks, "disks.vda.iops_limit", found, "with both", re.escape(f"{path}: null"))
+    agree(stopped, carry, {**disks, "native": {path: None}})
+    stopped.move(NAME, RUNNING)
+
+
+def test_limit_that_the_running_vm_does_not_take_is_rejected(stopped, carry):
+    stopped.move(NAME, RUNNING)
+    stopped.virsh("blkdeviotune", NAME, "vda", "--live", "--read-iops-sec", "50")
+    disks = {"disks": [{"slot": "vda", "iops_limit": 10}]}
+    rejected(stopped, carry, disks, "of the running VM", "read_iops_sec 50", "--read-iops-sec 0")
+    stopped.virsh("blkdeviotune", NAME, "vda", "--live", "--read-iops-sec", "0")
+    agree(stopped, carry, disks)

@@ -217,6 +217,9 @@ def test_subnet_is_moved_and_other_values_remain(lan, run):
     assert moved["diff"]["after"][f"{LAB}.hosts"] == []
     assert moved["network"]["tftp"] == "/srv"
     assert _sides(lan, "ip", "address") == [["10.108.0.1"]] * 2
+    for value, stores in (({"foo/bar": "x"}, "does not store it"), ({"bridge@delay": "05"}, "stores '5' instead")):
+        answer = run(name=LAB, native=value)
+        assert (answer.get("failed"), stores in answer["msg"]) == (True, True), answer
     native = _done(run(name=LAB, native={"bridge@delay": 5}))
     assert (native["changed"], native["restart_required"]) == (True, True)
     assert not _done(run(name=LAB, native={"bridge@delay": 5}))["changed"]

@@ -19,10 +19,11 @@ _EXPONENTS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SIZE = Pattern(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:iB|B)?|B)?\s*", re.IGNORECASE | re.ASCII)
 
 
-def parse_size(text, option, bare=None, least=0):
+def parse_size(text, option, bare=None, least=0, zero=False):
     """Return the bytes of a size text; ``bare`` is the factor of a number without a unit (None: not allowed).
 
-    ``least`` is the least number without a unit: ``memory: 2`` means 2 GiB to its author, not 2 MiB.
+    ``least`` is the least number without a unit: ``memory: 2`` means 2 GiB to its author, not 2 MiB. ``zero``: 0 is
+    allowed.
     Raises InvalidInput, which names ``option``.
     """
     match = _SIZE.fullmatch(str(text))
@@ -39,7 +40,7 @@ def parse_size(text, option, bare=None, least=0):
         )
     factor = 1024 ** _EXPONENTS[(prefix or "").upper()] if has_unit else bare
     size, rest = _times(number, factor)
-    if rest or size <= 0:
+    if rest or size < 0 or (size == 0 and not zero):
         raise InvalidInput(
             f"{option}: '{text}' is not a whole, positive number of bytes.",
             "Set a size above zero in whole bytes, such as 512M or 20G.",
@@ -91,8 +92,13 @@ def too_little_space(about, needed, place, free, alternative, purpose="", others
 
 
 def is_size(path):
-    """Return whether the value at an option's path is a size in bytes: its name ends in "memory" or "size"."""
-    return not path.startswith("native.") and path.rsplit(".", 1)[-1].rsplit("_", 1)[-1] in ("memory", "size")
+    """Return whether the value at an option's path is a size in bytes: its name ends in "memory" or "size".
+
+    ``bandwidth_limit`` is one per second.
+    """
+    name = path.rsplit(".", 1)[-1]
+    is_named_so = name == "bandwidth_limit" or name.rsplit("_", 1)[-1] in ("memory", "size")
+    return is_named_so and not path.startswith("native.")
 
 
 def serial_number(text, option):

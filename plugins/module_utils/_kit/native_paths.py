@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .._core.errors import Refused
+from .._core.errors import PolyvirtError, Refused
 from .._core.pattern import Pattern
 
 #: A condition in a path, such as [2] or [@type='network'].
@@ -36,6 +36,24 @@ def check_path(name, key, value, document, example):
         raise Refused(
             f"{name}: native: the value of '{key}' is not a plain value.", "Use a separate path for each value."
         )
+
+
+def check_stored(name, native, printed, same, reference):
+    """Raise Refused for a value that libvirt drops or rewrites: it would be changed again by each run.
+
+    ``printed`` is the definition as libvirt's test driver prints it, which keeps nothing that is in a namespace.
+    """
+    for key, value in native.items():
+        try:
+            is_kept, found = ":" in key or printed.has_native(key, value, same), printed.native(key)
+        except PolyvirtError:
+            continue  # It has added elements, so the path does not lead to a single one there.
+        if not is_kept:
+            stores = "does not store it" if found is None else f"stores {found!r} instead" if found else "keeps it"
+            wanted = "cannot be removed" if value is None else f"cannot have the value {value!r}"
+            raise Refused(
+                f"{name}: native: '{key}' {wanted}: libvirt {stores}.", f"Use a path and a value of {reference}."
+            )
 
 
 def option_for(key, options):

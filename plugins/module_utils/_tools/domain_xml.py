@@ -134,6 +134,12 @@ class Definition:
             return None
         return elements[0].get(attribute) if attribute else (elements[0].text or "").strip()
 
+    def has_native(self, path, value, same):
+        """Whether the path has the value; None: its element or attribute does not exist."""
+        if value is None and not split_path(path)[1]:
+            return self.element_at(path) is None
+        return same(self.native(path), value)
+
     def element_at(self, path):
         """The element at a native path, which may be that of its attribute; None if it does not exist."""
         return next(iter(self._elements(path, split_path(path)[0])), None)

@@ -25,6 +25,8 @@ SYSTEM_URI = "qemu:///system"
 # Linux rejects an argument of 128 KiB or more, and a batch is a single argument.
 _LARGEST_BATCH = 120 * 1024
 _PREFIX = "error: "
+#: The driver in virsh itself, which parses, stores and prints definitions without a daemon.
+TEST_DRIVER = "test:///default"
 #: Seconds for reads, and for changes, which may take long: thirty simultaneous starts take over a minute.
 _READ, _CHANGE = 120, 600
 # Later errors of the batch are ignored: after a disconnect libvirt reports every domain as "not found".
@@ -51,8 +53,9 @@ _READS = frozenset({
 })  # fmt: skip
 #: Commands that may have changed something although they failed: a device, or one of several disks.
 _MAY_CHANGE_AND_FAIL = frozenset({
-    "attach-device", "blockresize", "change-media", "detach-device", "detach-disk", "managedsave", "setmem", "setvcpus",
-    "snapshot-create", "snapshot-delete", "snapshot-revert", "update-device",
+    "attach-device", "blkdeviotune", "blockresize", "change-media", "detach-device", "detach-disk",
+    "managedsave", "setmem", "setvcpus", "snapshot-create", "snapshot-delete", "snapshot-revert",
+    "update-device",
 })  # fmt: skip
 _PLAIN_WORD = Pattern(r"[A-Za-z0-9_./:=@%+,-]+\Z")
 

@@ -107,6 +107,11 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("lllnn", "cdroms.source", "/a.iso", "", "sata0", DRIVES),
     ("lnnnn", "cdroms.source", "/a.iso", "", "sata0", {**DRIVES, "runs_with": {"cdroms": {"sata1": {}}}}),
     ("lnnnn", "iso", "/a.iso", "", None, {**DRIVES, "runs_with": {"cdroms": {"sata1": {}}}}),
+    *(
+        (costs, f"disks.{limit}", None, 5, "vda", {"disks": {"vda": {}}, **runs_with})
+        for limit in ("iops_limit", "bandwidth_limit")
+        for costs, runs_with in (("lllnn", {}), ("lnnnn", {"runs_with": {"disks": {}}}))
+    ),
     ("lllnn", "disks.add", None, {"size": G}, "vdb"),
     ("nnnnn", "disks.add", None, {"size": G}, "hdb"),
     ("llnnn", "disks.remove", {"bus": "virtio"}, None, "vda"),
@@ -193,6 +198,8 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("lllpl", "disks.remove", {}, None, "virtio1"),
     ("lllpl", "disks.size", 32 * G, 40 * G, "scsi0"),
     ("lpppp", "disks.size", 32 * G, 40 * G, "scsi0", {"runs_with": {"disks": {}}}),
+    ("lllpl", "disks.iops_limit", None, 5, "scsi0"),
+    ("lpppp", "disks.bandwidth_limit", None, 5, "scsi0", {"runs_with": {"disks": {}}}),
     ("lllpl", "disks.storage", "local-lvm", "nfs", "scsi0"),
     ("lpppp", "disks.storage", "local-lvm", "nfs", "scsi0", {"runs_with": {"disks": {}}}),
     ("lllpl", "unused_disks", ("local:vm-1-disk-1",), (), None),

@@ -38,10 +38,10 @@ class Option:
     """An option or a suboption. ``type`` to ``rules`` are its argument spec, the other fields its meaning.
 
     ``key``: the suboption that identifies the entries of a list. ``unit``: it is a size; bytes per unit of a number
-    without a unit. ``limits``: minimum and maximum; of a size, the minimum of a number without a unit. ``unique``: what
-    kind of thing the value is that only one VM can have; ``is_unique`` returns whether that applies to a value;
-    ``compared``: the plans of VMs are compared by it (claims.py), so that they may name the same. ``short``: the
-    suboption that is set if the value is a string. ``only_with``: the only state in which it is supported.
+    without a unit; ``zero``: 0 is allowed. ``limits``: minimum and maximum; of a size, the minimum of a number without
+    a unit. ``unique``: what kind of thing the value is that only one VM can have; ``is_unique`` returns whether that
+    applies to a value; ``compared``: the plans of VMs are compared by it (claims.py), so that they may name the same.
+    ``short``: the suboption that is set if the value is a string. ``only_with``: the only state in which it is allowed.
     ``absolute``: it must be an absolute path. ``filled``: it must not be an empty string or list, which would mean
     nothing on any platform. ``distinct``: no value of the list may occur more than once. ``secret``: no output shows
     the value, or the secrets in it if it is a document; False: it only has a name like that of a secret.
@@ -62,6 +62,7 @@ class Option:
     role: str = SETTING
     key: str = ""
     unit: int = 0
+    zero: bool = False
     limits: tuple = ()
     unique: str = ""
     compared: bool = False
@@ -193,6 +194,8 @@ DISK = {
     "directory": Filled("path", absolute=True),
     "source": Filled("path", unique="file", compared=True, absolute=True),
     "serial": Option(normalize=serial_number),
+    "iops_limit": Option("int", limits=(0, None)),
+    "bandwidth_limit": Size(zero=True),
     "state": Option(choices=("present", "absent"), default="present"),
 }
 CDROM = {"slot": Filled(required=True), "source": Option("path", absolute=True), "state": DISK["state"]}

@@ -93,6 +93,8 @@ SUBOPTIONS = {
         "slot": "device target interface dev bus unit controller",
         "storage": "datastore datastore_id pool storage_pool",
         "format": "file_format driver",
+        "iops_limit": "iops total_iops_sec maximum_iops iops_max",
+        "bandwidth_limit": "mbps bps bandwidth total_bytes_sec speed throughput",
     },
     "cdroms": {
         "source": "path file iso image medium filename",

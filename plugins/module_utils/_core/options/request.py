@@ -209,7 +209,7 @@ def _with_role(given, options, role):
 def _parsed(path, option, value):
     """Return ``value`` in its canonical form: sizes in bytes, lists as tuples, lists of entries as {key: entry}."""
     if option.unit:
-        return parse_size(value, path, bare=option.unit, least=(option.limits or (0,))[0])
+        return parse_size(value, path, option.unit, (option.limits or (0,))[0], option.zero)
     if option.key:
         return _entries(path, option, value)
     if isinstance(value, list):

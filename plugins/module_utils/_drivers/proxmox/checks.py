@@ -26,7 +26,16 @@ from .seed_iso import check_deletion, check_new_seed, check_one_seed
 from .settings import native
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
 from .settings.devices import check_devices
-from .settings.disks import FIRST_SLOT, check_formats, check_slot, check_source, size_of_volume, volumes_of
+from .settings.disks import (
+    FIRST_SLOT,
+    LIMITS,
+    check_formats,
+    check_limits,
+    check_slot,
+    check_source,
+    size_of_volume,
+    volumes_of,
+)
 from .settings.firmware import STATE_STORAGES, check_keys
 from .settings.hardware import memory_of
 from .settings.iso import check_iso, iso_name
@@ -322,7 +331,9 @@ def check_update(driver, label, before, node, changes, update):
     if before.is_on and any(map(is_for_guest, changes)):
         privileges.check(label, "VM.Config.Cloudinit")  # The drive is created again, which needs exactly this one.
     keys = [change.key for change in changes if change.field == "native"]
-    native.check_values(driver, label, node, keys, _options_after(before.vm_options.stored, update))
+    after = _options_after(before.vm_options.stored, update)
+    native.check_values(driver, label, node, keys, after)
+    check_limits(label, [change.key for change in changes if change.attribute in LIMITS], after)
     if update.to_grow:
         privileges.check(label, "VM.Config.Disk")
     needed = {}

@@ -36,7 +36,7 @@ from .own_volumes import slots_created, slots_of
 from .resources import storage_for
 from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
-from .settings.disks import FIRST_SLOT, serial_part
+from .settings.disks import FIRST_SLOT, LIMITS, own_parts
 from .settings.iso import free_iso_slot, iso_volume_for, printed_drive
 from .settings.native import DEFAULT_OPTIONS
 from .settings.notes import ONLY_IN_MARK
@@ -169,7 +169,7 @@ def options_of_new(driver, storage, config, creation, media=()):
             "file": f"{first.get('storage') or storage}:0",
             "import-from": creation["image"]["source"],
             "format": first.get("format"),
-            **serial_part(first),
+            **own_parts(first),
         }
         base = {FIRST_SLOT: values.printed(FIRST_SLOT, {key: value for key, value in imported.items() if value})}
     else:
@@ -290,7 +290,7 @@ def _with_remaining_changes(driver, name, vm_options, config):
 
 
 def _size_and_storage(disk):
-    return {key: value for key, value in disk.items() if key in ("size", "storage", "serial") and value}
+    return {key: value for key, value in disk.items() if key in ("size", "storage", "serial", *LIMITS) and value}
 
 
 def finish_vm(driver, vm_options, name, options=None):

@@ -73,6 +73,26 @@ def no_visible_vm_errors(observer, targets, entries):
     return {label: NotFound(f"{label}: {message}", remedy) for label in labels}
 
 
+def warn_of_hidden(observer, targets, listed):
+    """Add a warning for each name to delete that no listed VM has, if the account does not see all VMs."""
+    if observer.is_acting:
+        return
+    names = [target.name for target in missing(targets, listed) if not target.id]
+    names = sorted({*names} & _names_to_delete(observer.options))
+    # Only for these, the privileges are read.
+    if names and not observer.permissions.sees_all_vms:
+        observer.tool.warn(
+            f"{', '.join(names)}: {observer.tool.api.who} does not see all VMs, so a VM of this name may exist that it"
+            f" does not see. It lacks VM.Audit on /vms. {grant_remedy('/vms')}"
+        )
+
+
+def _names_to_delete(options):
+    entries = [options, *(options.get("machines") or ())]
+    lists = [one.get("name") or () for one in entries if one.get("state", options.get("state")) == "absent"]
+    return {name for names in lists for name in ([names] if isinstance(names, str) else names)}
+
+
 def unknown_names(targets, listed):
     """{name: error} of requested names that no listed VM has, if there are VMs with unknown names.
 

@@ -33,7 +33,7 @@ from .cluster import (
     vm_of,
     vms_in,
 )
-from .not_found import no_visible_vm_errors, not_found_by_id, unknown_names
+from .not_found import no_visible_vm_errors, not_found_by_id, unknown_names, warn_of_hidden
 from .privileges import Permissions
 from .settings.networks import with_addresses
 from .traits import proxmox_traits
@@ -122,6 +122,8 @@ class ProxmoxObserver:
         self._reported_ids |= {vm.id for vm in visible}
         known -= {vm.name for vm in vms if vm not in visible}
         errors = no_visible_vm_errors(self, targets, entries) or unknown_names(targets or (), listed)
+        if not errors:
+            warn_of_hidden(self, targets or (), listed)
         return self._observation(visible, sorted(known), {**not_found_by_id(self, targets, listed), **errors})
 
     def _without_unfinished(self, vms, targets, facets):

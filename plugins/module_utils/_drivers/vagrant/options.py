@@ -40,7 +40,7 @@ VAGRANT = Platform(
         "disks.format": _ONE_DISK,
         "disks.storage": _ONE_DISK,
         "disks.directory": _ONE_DISK,
-        "disks.serial": _NATIVE,
+        **dict.fromkeys(("disks.serial", "disks.iops_limit", "disks.bandwidth_limit"), _NATIVE),
         "disks.source": _ONE_DISK,
         "disks.state=absent": "Vagrant never removes a disk.",
         "networks.type=internal": "Set it through native, as vm.network.",

@@ -27,6 +27,10 @@ VIRTUALBOX = Platform(
         " enrollorclpk.",
         "image.linked=true": _LINKED,
         "disks.serial": "Set it with VBoxManage setextradata, while the VM is off.",
+        **dict.fromkeys(
+            ("disks.iops_limit", "disks.bandwidth_limit"),
+            "Use a bandwidth group of the type disk: VBoxManage bandwidthctl. VirtualBox does not limit operations.",
+        ),
         "disks.storage": "Use disks[].directory.",
         "networks.vlan": "Create a VLAN interface on the host, and use it as the source of a bridged NIC.",
         "networks.trunk": "A bridged NIC passes all VLANs of the interface of its host. Tag them in the guest.",

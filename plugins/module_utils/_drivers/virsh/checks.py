@@ -20,6 +20,7 @@ import shlex
 
 from ..._core.errors import CommandFailed, NotFound, Refused
 from ..._core.model import (
+    LIVE,
     NEVER,
     PAUSED,
     RUNNING,
@@ -42,6 +43,7 @@ from .host_checks import check_host
 from .host_devices import check_devices, check_memory
 from .needed import VirshFiles
 from .rehearsal import observed
+from .settings.disk_limits import LIMITS, check_running_limits
 from .settings.disks import check_encrypted, check_running_disks, check_slots
 from .settings.firmware import is_by_files, nvram_of
 from .settings.hardware import check_hardware
@@ -80,6 +82,7 @@ def check_plan(driver, plan, released=frozenset()):
         elif one.step.verb == "configure":
             check_slots(driver, one.vm, [change for change in one.changes if change.kind == "disks.add"])
             check_running_disks(one.vm, one.changes)
+            _check_running_limits(driver, one.vm, one.changes)
             _check_kept(driver, one.vm, one.changes)
             _check_maxima(driver, one.vm, one.changes, needed.cloned)
         elif one.step.verb in SNAPSHOT_VERBS:
@@ -88,6 +91,12 @@ def check_plan(driver, plan, released=frozenset()):
     check_devices(driver, plan)
     check_passt(driver, plan)
     check_host(driver, plan, released)
+
+
+def _check_running_limits(driver, vm, changes):
+    if any(change.attribute in LIMITS and change.cost == LIVE for change in changes):
+        for running in (one for one in driver.definitions_of(vm) if one.root.get("id")):
+            check_running_limits(vm, running, changes)
 
 
 def _check_possible_snapshots(driver, vm):

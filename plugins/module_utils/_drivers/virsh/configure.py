@@ -16,6 +16,7 @@ from ..._kit.addresses import RESERVATIONS, recorded
 from .mark import mark_to_add_to, new_log, recorded_first
 from .settings.addresses import Following, to_record, update, with_reservations
 from .settings.cdroms import add_drive, remove_drive, set_drive, set_iso
+from .settings.disk_limits import LIMITS, set_limit
 from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_serial
 from .settings.firmware import FIRMWARE, nvram_of
 from .settings.networks import add_nic, read_nic, remove_nic, set_nic
@@ -149,6 +150,7 @@ _CHANGES = {
     "disks.remove": remove_disk,
     "disks.size": grow_disk,
     "disks.serial": set_serial,
+    **dict.fromkeys((f"disks.{option}" for option in LIMITS), set_limit),
     "networks.add": add_nic,
     "networks.remove": remove_nic,
     "networks.type": set_nic,

@@ -114,9 +114,10 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way, or return warnings. Only reads."""
         from .checks import check_plan
+        from .host_checks import memory_warnings
 
         check_plan(self, plan, released)
-        return self.judge.check(plan) if self.hypervisor == QEMU else ()
+        return [*memory_warnings(self, plan), *(self.judge.check(plan) if self.hypervisor == QEMU else ())]
 
     @contextmanager
     def alone(self, vm, steps):

@@ -25,7 +25,7 @@ from .traits import EXTERNAL
 _ALWAYS_TOO_MUCH = 8
 _INTERFACES = "/sys/class/net"
 _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
-_MEMORY = re.compile(rb"^(?:MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
+_MEMORY = re.compile(rb"^(MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
 
 
 def check_host(driver, plan, released=frozenset()):
@@ -114,30 +114,53 @@ def _check_interfaces(plan):
 def _check_memory(plan):
     """Reject more memory than the host has: by default, Linux grants no more than RAM and swap together."""
     needed = max(plan.after.config.get("memory") or 0, plan.after.config.get("max_memory") or 0)
-    total = _memory_of_host()
+    total = sum(_memory_of_host())
     is_set = _creates(plan) or _changed_keys(plan, "memory", "max_memory")
     # Less may be meant for another host, or for one that gets more memory.
-    is_possible = not (is_set and total and needed > _ALWAYS_TOO_MUCH * total)
-    if total is None or needed <= total or (is_possible and not _starts(plan)):
+    is_mistake = is_set and needed > _ALWAYS_TOO_MUCH * total
+    if not total or needed <= total or not (is_mistake or (_starts(plan) and not _grants_any_amount())):
         return
     option = "memory" if (plan.after.config.get("memory") or 0) > total else "max_memory"
-    unit = GIB if total >= GIB else MIB
     raise Refused(
         f"{plan.after.name}: {option}: {human_size(needed)} is more than the hypervisor has"
-        f" ({human_size(total // unit * unit)} of RAM and swap).",
+        f" ({_rounded(total)} of RAM and swap).",
         "Set a smaller size.",
     )
 
 
+def memory_warnings(driver, plan):
+    """Return a warning if the plan starts a VM that is larger than the RAM of the host."""
+    if not driver.is_local or driver.hypervisor == "TEST" or not _starts(plan):
+        return []
+    needed, (ram, _swap) = plan.after.config.get("memory") or 0, _memory_of_host()
+    if not ram or needed <= ram:
+        return []
+    return [
+        f"{plan.after.name}: memory: {human_size(needed)} is more than the RAM of the hypervisor ({_rounded(ram)}). If"
+        " the guest uses it, the host is slow, or Linux ends the VM."
+    ]
+
+
+def _rounded(size):
+    unit = GIB if size >= GIB else MIB
+    return human_size(size // unit * unit)
+
+
 def _memory_of_host():
-    """Bytes of RAM and swap; None if Linux allows any amount (overcommit), or if they cannot be read."""
+    """Bytes of RAM and of swap; 0 if they cannot be read."""
     try:
-        if files.read(_OVERCOMMIT).strip() == b"1":
-            return None
-        sizes = _MEMORY.findall(files.read("/proc/meminfo"))
+        sizes = dict(_MEMORY.findall(files.read("/proc/meminfo")))
     except PolyvirtError:
-        return None
-    return sum(int(size) for size in sizes) * 1024 or None
+        return 0, 0
+    return tuple(int(sizes.get(name, 0)) * 1024 for name in (b"MemTotal", b"SwapTotal"))
+
+
+def _grants_any_amount():
+    """Whether Linux is set to grant any amount of memory (overcommit), or that cannot be read."""
+    try:
+        return files.read(_OVERCOMMIT).strip() == b"1"
+    except PolyvirtError:
+        return True
 
 
 # Directories ----------------------------------------------------------------------------------------------------------

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """libvirt judges the definitions that plans would store, without storing them: one process for all VMs of a task.
 
-``domxml-to-native`` parses a definition as ``define`` does, and prepares a start (verified with libvirt 9.0.0). The
-command line that it prints is not used. libvirt's test driver, which is in virsh itself, shows which values of
-``native`` libvirt drops: it parses and prints a definition without a daemon.
+``domxml-to-native`` parses a definition as ``define`` does, and prepares a start (verified with libvirt 9.0.0). Of the
+command line that it prints, only the names of devices are used. libvirt's test driver, which is in virsh itself, shows
+which values of ``native`` libvirt drops: it parses and prints a definition without a daemon.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import PolyvirtError, Refused
+from ..._kit.native_paths import check_stored
 from ..._ports import files
-from ..._tools.domain_xml import Definition, split_path
-from ..._tools.virsh import Virsh, cannot_say
+from ..._tools.domain_xml import Definition
+from ..._tools.qemu_devices import lacking, unusual_devices
+from ..._tools.virsh import TEST_DRIVER, Virsh, cannot_say
 from .rehearsal import final_definition, observed
+from .settings.disk_limits import check_limits
 from .settings.native import same_native
 
-_TEST_DRIVER = "test:///default"
+_REFERENCE = "https://libvirt.org/formatdomain.html"
 #: Steps that store a definition which the driver itself has built.
 _STORING = ("create", "clone", "configure")
 #: What libvirt rejects here until the host is prepared, although it can store it (libvirt 9.0.0): PCI and USB devices,
@@ -76,6 +79,8 @@ class Judge:
             definition = final_definition(self._driver, case.plan)
             case.native = _native(case.steps)
             _check_written(definition, case.native)
+            if definition is not None:
+                check_limits(definition, [change for step in case.steps for change in step.changes], case.native)
         except PolyvirtError as error:
             case.error = error
             return
@@ -109,7 +114,7 @@ class Judge:
         virsh, before = self._driver.virsh, [one for copy in copies for one in copy]
         if before:
             # In this order: if the second connection fails, the test driver is asked, which cannot judge.
-            virsh = Virsh(self._driver.commands, self._driver.options.get("executable") or "virsh", _TEST_DRIVER)
+            virsh = Virsh(self._driver.commands, self._driver.options.get("executable") or "virsh", TEST_DRIVER)
             before = [*before, ("connect", self._driver.virsh.uri)]
         answers = self._answers(virsh, [*before, *words])
         printed, judged = iter(answers[: len(before)]), answers[len(before) :]
@@ -126,9 +131,29 @@ class Judge:
             return [None] * len(words)
 
     def _reasons(self, folder, answers):
-        """Return why libvirt rejects each definition; None if it does not, or if it cannot say."""
-        errors = [answer and answer.error for answer in answers]
-        return [None if not error or cannot_say(error) or folder in error else _one_line(error) for error in errors]
+        """Return why libvirt rejects each definition, or QEMU would; None if they do not, or if libvirt cannot say."""
+        return [answer and self._reason(folder, answer) for answer in answers]
+
+    def _reason(self, folder, answer):
+        if not answer.error:
+            return self._reason_of_qemu(answer.stdout)
+        return None if cannot_say(answer.error) or folder in answer.error else _one_line(answer.error)
+
+    def _reason_of_qemu(self, command_line):
+        """Return which device QEMU does not have. libvirt knows most models, but not which ones an emulator has."""
+        emulator, devices = unusual_devices(command_line)
+        if not devices or not emulator or not self._driver.is_local:
+            return None
+        found = lacking(self._driver.host.answer((emulator, "devices"), lambda: self._devices_of(emulator)), devices)
+        return found and f"{emulator} has no device {found[0]}, only {', '.join(found[1])}"
+
+    def _devices_of(self, emulator):
+        """Return what the emulator prints; nothing if it cannot be run, so that nothing is rejected."""
+        try:
+            completed = self._driver.commands.run([emulator, "-device", "help"])
+        except PolyvirtError:
+            return ""
+        return completed.stdout if completed.rc == 0 else ""
 
 
 def _key(plan):
@@ -177,37 +202,20 @@ def _copying(folder, place, case):
 def _check_written(definition, native):
     """Raise Refused if paths contradict each other: removing one element moves those after it."""
     for key, value in native.items() if definition is not None else ():
-        if not _has(definition, key, value):
+        if not definition.has_native(key, value, same_native):
             raise Refused(
                 f"{definition.name}: native: '{key}' would not have the requested value, because of another path.",
                 "Remove the last element of a list first, or select elements by an attribute instead of a position.",
             )
 
 
-def _has(definition, key, value):
-    if value is None and not split_path(key)[1]:
-        return definition.element_at(key) is None
-    return same_native(definition.native(key), value)
-
-
 def _compare_native(case, text):
-    """A value that libvirt drops or rewrites would be changed again by each run."""
-    printed = Definition(text) if text else None
-    for key, value in case.native.items() if printed is not None and not case.error else ():
-        # The test driver keeps nothing that belongs to QEMU alone.
-        if ":" in key:
-            continue
-        try:
-            is_kept, found = _has(printed, key, value), printed.native(key)
-        except PolyvirtError:
-            continue  # It has added devices, so the path does not lead to a single element there.
-        if not is_kept:
-            stores = "does not store it" if found is None else f"stores {found!r} instead" if found else "keeps it"
-            wanted = "cannot be removed" if value is None else f"cannot have the value {value!r}"
-            case.error = Refused(
-                f"{case.name}: native: '{key}' {wanted}: libvirt {stores}.",
-                "Use a path and a value of https://libvirt.org/formatdomain.html.",
-            )
+    if not text or case.error:
+        return
+    try:
+        check_stored(case.name, case.native, Definition(text), same_native, _REFERENCE)
+    except Refused as error:
+        case.error = error
 
 
 def _conclude(case, reason, reason_of_stored):
@@ -220,7 +228,7 @@ def _conclude(case, reason, reason_of_stored):
     fields = sorted({change.field for step in case.steps for change in step.changes})
     options = f" {', '.join(fields)}:" if fields else ""
     case.error = Refused(
-        f"{case.name}:{options} libvirt rejects the definition that this task would store: {reason}.",
+        f"{case.name}:{options} the definition that this task would store is rejected: {reason}.",
         "Correct the option or the path of native that sets this.",
     )
 

@@ -42,6 +42,7 @@ VMM = Platform(
         "purge=devices": _DEVICE,
         "clone.snapshot": "vmd has no snapshots. Stop the source, and clone it as it is.",
         "disks.serial": "Disks of vmd have none. Mount by the DUID of the disk, which disklabel shows.",
+        **dict.fromkeys(("disks.iops_limit", "disks.bandwidth_limit"), "vmd limits no disk. Omit the option."),
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "disks.directory": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.type=bridged": _SWITCH,

@@ -59,6 +59,7 @@ WSL = Platform(
         "clone.snapshot": _NO_SNAPSHOT,
         "disks.format": _ONE_DISK,
         "disks.serial": _ONE_DISK,
+        **dict.fromkeys(("disks.iops_limit", "disks.bandwidth_limit"), "WSL limits no disk. Omit the option."),
         "disks.storage": "Set install_location.",
         "disks.directory": "Set install_location.",
         "disks.source": "Create the distribution with image: a path to a VHDX file.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, replace
@@ -15,25 +16,29 @@ from ..._core.errors import PolyvirtError
 from ..._core.options.option import Option
 from ..._kit.addresses import recorded
 from ..._kit.connections import LIBVIRT as CONNECTION
+from ..._kit.native_paths import check_stored
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_network as tool
 from ..._tools import virsh_network_values as values
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition
-from ..._tools.virsh import is_local, is_unsupported, raise_for_errors
+from ..._tools.virsh import TEST_DRIVER, Virsh, is_local, is_unsupported, raise_for_errors
 from ..._tools.virsh_network_running import start_content
 from .defined_host import DefinedHost, connect, needs_restart, reported, restart_warnings, shown_state
 from .defined_plan import ACTIVE
 from .network_checks import OF_NETWORK
 from .network_options import BRIDGE, checked
-from .network_plan import NetworkState, plan_network
+from .network_plan import NetworkState, plan_network, text_of
 
 INFO_OPTIONS = {**CONNECTION, "name": Option()}
 #: Kinds of interfaces that libvirt can connect VMs to.
 _BRIDGES = ("bridge", "openvswitch")
 #: What the name of the port ends in with which older versions of libvirt keep the MAC of a bridge.
 _OWN_PORT = "-nic"
+_REFERENCE = "https://libvirt.org/formatnetwork.html"
+#: The name of a copy for libvirt's test driver, which has a network default.
+_COPY = "polyvirt-copy"
 _INSTALL_IP = "Install iproute2, which lists the subnets that the host uses already."
 
 
@@ -214,7 +219,7 @@ def _ports_of(definition):
 class NetworkHost(DefinedHost):
     def __init__(self, wanted, commands):
         super().__init__(wanted, connect(commands, wanted))
-        self._networks = Networks(commands, self._virsh)
+        self._commands, self._networks = commands, Networks(commands, self._virsh)
 
     def read(self):
         name, reading = self._wanted["name"], self._networks.read()
@@ -231,7 +236,31 @@ class NetworkHost(DefinedHost):
 
     def plan(self, state):
         steps, self._after = plan_network(self._wanted, state)
+        definitions = {call[1] for step in steps for call in step.calls if call[0] == "net-define"}
+        for text in definitions if self._wanted["native"] else ():
+            self._check_native(text)
         return steps
+
+    def _check_native(self, text):
+        """Raise Refused if libvirt would not store a value of ``native``: its test driver needs no daemon."""
+        copy = Definition(text)
+        copy.set("name", _COPY)
+        copy.remove("uuid")
+        virsh = Virsh(self._commands, self._wanted["executable"], TEST_DRIVER)
+        with files.private_folder() as folder:
+            path = os.path.join(folder, "network.xml")
+            files.write_atomically(path, copy.text().encode("utf-8", "surrogateescape"), mode=0o600)
+            defined, printed = virsh.batch([("net-define", path), ("net-dumpxml", _COPY)])
+        # An error is reported by the connection of the task, too.
+        if not (defined.error or printed.error):
+            native = self._wanted["native"]
+            check_stored(
+                self._wanted["name"],
+                native,
+                Definition(printed.stdout),
+                lambda found, value: found == text_of(value),
+                _REFERENCE,
+            )
 
     def facts(self, state, steps):
         after = state if self._after is None else self._after

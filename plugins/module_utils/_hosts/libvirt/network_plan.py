@@ -64,6 +64,11 @@ def _check_unused(state, verb):
         )
 
 
+def text_of(value):
+    """The text of a value of ``native``; None: it is removed."""
+    return None if value is None else ("yes" if value is True else "no" if value is False else str(value))
+
+
 class _Plan(NetworkChecks):
     """One requested network, and the network of this name, if there is one."""
 
@@ -97,9 +102,8 @@ class _Plan(NetworkChecks):
     def _write_native(self, root):
         definition = Definition.of(root)
         for path, value in (self._wanted["native"] or {}).items():
-            text = None if value is None else ("yes" if value is True else "no" if value is False else str(value))
             # An option may have removed it, such as mode.
-            if definition.native(path) != text:
+            if definition.native(path) != text_of(value):
                 if path == "forward@dev":
                     # libvirt repeats the device there, and takes it from there.
                     values.remove_interfaces(root, self._native_before[path])

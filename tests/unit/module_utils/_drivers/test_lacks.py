@@ -61,6 +61,7 @@ OWN_VALUES = {
     "slot": (),
     "cdroms.slot": ("sata1",),
     "serial": ("data-1",),
+    "bandwidth_limit": ("10M",),
     "trunk": (["20-30"],),
     "image.source": ("debian-13",),
     "video_memory": ("16M",),

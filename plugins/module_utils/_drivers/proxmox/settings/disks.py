@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from urllib.parse import quote, unquote
 
 from ...._core.errors import ApiError, NotFound, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF
 from ...._core.pattern import Pattern
+from ...._core.units import MIB
+from ...._kit.disk_limits import Limit, check_limit, normalized_limits
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .hardware import cost_by_hotplug
 
 UNUSED = Pattern(r"unused\d+")
+_DECIMAL = Pattern(r"\d+(\.\d+)?")
 DELETE_UNUSED = DELETE_OWNED, DELETE_ALL = "delete_owned", "delete_all"
 #: Volumes with the state of the firmware and of the TPM.
 STATE_VOLUMES = ("efidisk0", "tpmstate0")
@@ -31,6 +35,13 @@ _DETACH = "Detach it (state: absent) and attach another."
 #: Disks on these buses can be attached and detached while a VM runs.
 _HOTPLUG_BUSES = ("scsi", "virtio")
 _LONGEST_SERIAL = 20
+#: The server ignores a disk with ``bps`` next to ``mbps``.
+_BPS = ("bps", "bps_rd", "bps_wr")
+#: {option: sub-keys of a disk}
+LIMITS = {
+    "iops_limit": Limit("iops", ("iops_rd", "iops_wr"), "iops_max"),
+    "bandwidth_limit": Limit("mbps", ("mbps_rd", "mbps_wr", *_BPS), "mbps_max"),
+}
 
 
 def drives_of(options):
@@ -92,6 +103,7 @@ def _read_disk(drive):
         "storage": storage_of(volume),
         "source": volume,
         **({"serial": unquote(drive["serial"])} if drive.get("serial") else {}),
+        **_read_limits(drive),
     }
 
 
@@ -110,10 +122,10 @@ def _add_disk(update, change):
         return
     requested = change.new
     if requested.get("source"):
-        update.to_set[change.key] = values.printed(change.key, {"file": requested["source"], **serial_part(requested)})
+        update.to_set[change.key] = values.printed(change.key, {"file": requested["source"], **own_parts(requested)})
         return
     volume = f"{requested.get('storage') or update.storage}:{values.gibibytes(requested['size'])}"
-    parts = {"file": volume, **serial_part(requested)}
+    parts = {"file": volume, **own_parts(requested)}
     if requested.get("format") and requested["format"] != "raw":
         parts["format"] = requested["format"]
     update.to_set[change.key] = values.printed(change.key, parts)
@@ -134,16 +146,54 @@ def _set_serial(update, change):
     update.merge(change.key, serial_part({"serial": change.new}))
 
 
+def own_parts(disk):
+    """The sub-keys that a disk has besides its volume, as the server stores them."""
+    return {**serial_part(disk), **_limit_parts(disk)}
+
+
 def serial_part(disk):
-    """The sub-key of the serial number of a disk, as the server stores it."""
     return {"serial": quote(disk["serial"])} if disk.get("serial") else {}
+
+
+def _limit_parts(disk):
+    """The sub-keys of the limits. Of an integer number of bytes, the number of MiB has a finite number of digits."""
+    return {limit.name: _printed_limit(option, disk[option]) for option, limit in LIMITS.items() if disk.get(option)}
+
+
+def _printed_limit(option, value):
+    return f"{Decimal(value) / MIB:f}" if option == "bandwidth_limit" else str(value)
+
+
+def _read_limits(drive):
+    numbers = {option: _number(drive.get(limit.name)) for option, limit in LIMITS.items()}
+    numbers["bandwidth_limit"] *= MIB
+    return {option: int(number) for option, number in numbers.items() if number >= 1}
+
+
+def _number(text):
+    return Decimal(text) if _DECIMAL.fullmatch(text or "") else Decimal(0)
+
+
+def _set_limit(update, change):
+    parts = {limit.name: None for option, limit in LIMITS.items() if option == change.attribute}
+    update.merge(change.key, {**parts, **_limit_parts({change.attribute: change.new})})
+
+
+def check_limits(label, slots, options):
+    """Raise Refused if QEMU would not start the VM with the limits of its disks in ``options``."""
+    for slot in slots:
+        drive = values.parse(slot, options.get(slot) or "")
+        numbers = {name: float(_number(text)) for name, text in drive.items()}
+        for option, limit in LIMITS.items():
+            about = f"{label}: disks.{slot}.{option}"
+            check_limit(about, limit, numbers, lambda name, slot=slot: f"Set native: {{{slot}: '{name}='}}.")
 
 
 def _normalized(vm, requested, known):
     for slot, disk in requested.items():
         _check_disk(vm, slot, disk or {})
         _check_storage(vm, slot, disk, known.storage)
-    return requested
+    return normalized_limits(vm, requested, LIMITS)
 
 
 def _check_disk(vm, slot, disk):
@@ -293,6 +343,7 @@ DISKS = {
     "disks.storage": Setting(cost=_cost_of_growth),
     # The server stores it at once, although the guest has the former one until it is off: nothing would show that.
     "disks.serial": Setting(cost=POWER_OFF, write=_set_serial),
+    **dict.fromkeys((f"disks.{option}" for option in LIMITS), Setting(cost=_cost_of_growth, write=_set_limit)),
     "disks.source": Setting(cost=NEVER, same=values.is_same_volume, instead=_DETACH),
     # The server deletes them at once, also while the VM runs.
     "unused_disks": Setting(

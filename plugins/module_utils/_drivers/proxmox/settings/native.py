@@ -16,7 +16,7 @@ from ...._tools import proxmox_schema as schema
 from ...._tools import proxmox_values as values
 from .cloud_init import CLOUD_INIT
 from .devices import STEMS, is_plain
-from .disks import DISKS, size_of_volume
+from .disks import DISKS, LIMITS, check_limits, size_of_volume
 from .firmware import FIRMWARE
 from .hardware import HARDWARE, cost_by_hotplug
 from .iso import ISO
@@ -41,10 +41,11 @@ _OTHER_KEYS = frozenset((
     "smbios", "spice_enhancements", "startdate", "startup", "tablet", "tdf", "usb", "vcpus", "vga", "virtiofs",
     "vmgenid", "vmstatestorage", "watchdog", *values.BUSES,
 ))  # fmt: skip
+_OF_DISKS = ("file", "size", "format", "serial", *(limit.name for limit in LIMITS.values()))
 #: Sub-keys of disks and NICs that are set by an option of the module.
 _SUB_OPTIONS = {
     "net": {"model": "networks", "macaddr": "networks", "bridge": "networks", "tag": "networks", "trunks": "networks"},
-    "drive": {**dict.fromkeys(("file", "size", "format", "serial"), "disks"), "media": "iso", "import-from": "image"},
+    "drive": {**dict.fromkeys(_OF_DISKS, "disks"), "media": "iso", "import-from": "image"},
 }
 #: Keys that are changed at once on a running VM, whatever its option hotplug is.
 _LIVE_KEYS = frozenset({
@@ -239,6 +240,7 @@ def _write(update, change):
 
 def check_values(driver, label, node, keys, options):
     """Check the values of ``keys``, which native sets; ``options`` are all options of the VM after the change."""
+    check_limits(label, filter(values.bus_of, keys), options)
     for key in keys:
         text = options.get(key) or ""
         found = schema.wrong_value(key, text)

@@ -14,9 +14,11 @@ from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, SUSPENDED
 from ...._core.pattern import Pattern
 from ...._core.record.mark import making_of, own_mark
+from ...._kit.disk_limits import normalized_limits
 from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ...._ports import change_counter, files
 from ...._tools.domain_xml import file_or_device_of, find_or_add_child, source_of, target_of
+from .disk_limits import LIMITS, cost_of_limit, disk_at, read_limits, write_limit
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
@@ -53,7 +55,7 @@ def normalize_slots(vm, disks):
             raise Refused(f"{vm.name}: disks: {slot} and {target} are the same slot.", "Keep only one of them.")
         normalized[target] = _in_sectors(normalized_entry)
     check_directories(vm, normalized, os.path.dirname, os.path.realpath)
-    return normalized
+    return normalized_limits(vm, normalized, LIMITS)
 
 
 def named_slots(disks):
@@ -120,6 +122,7 @@ DISKS = {
     "disks.source": Setting(cost=NEVER, instead=_DETACH),
     "disks.directory": DIRECTORY,
     "disks.serial": Setting(cost=NEXT_BOOT),
+    **dict.fromkeys((f"disks.{option}" for option in LIMITS), Setting(cost=cost_of_limit)),
     "disks.bus": Setting(
         cost=NEVER,
         instead="SATA and SCSI disks share their slots: sata0 is sda. Use another slot, or detach the disk first.",
@@ -143,6 +146,7 @@ def _read_disk(disk, sizes):
         "source": source_of(disk),
         "bus": disk.find("target").get("bus"),
         **({"serial": disk.findtext("serial")} if disk.findtext("serial") else {}),
+        **read_limits(disk),
     }
 
 
@@ -169,13 +173,15 @@ def disk_element(slot, path, image_format, entry):
     ET.SubElement(disk, "target", {"dev": slot, "bus": bus_of(slot, entry)})
     if entry.get("serial"):
         ET.SubElement(disk, "serial").text = entry["serial"]
+    for option in LIMITS:
+        if entry.get(option):
+            write_limit(disk, option, entry[option])
     return disk
 
 
 def set_serial(driver, vm, definition, running, change, created):
     """Set the serial number of a disk from the next start on."""
-    disk = next(disk for disk in definition.drives("disk", "lun") if target_of(disk) == change.key)
-    find_or_add_child(disk, "serial").text = change.new
+    find_or_add_child(disk_at(definition, change.key), "serial").text = change.new
 
 
 def set_disk_file(disk, path, image_format):
@@ -233,8 +239,7 @@ def check_attached(driver, vm, running, changes, making):
 
 def attached_at(running, slot):
     """The disk at a slot of a running VM (its definition; None: it does not run), or None."""
-    disks = running.drives("disk", "lun") if running is not None else ()
-    return next((disk for disk in disks if target_of(disk) == slot), None)
+    return disk_at(running, slot) if running is not None else None
 
 
 def _check_attached(driver, vm, change, attached, making):
@@ -326,11 +331,15 @@ def check_slots(driver, vm, changes):
         check_attached(driver, vm, one, changes, making_of(own_mark(vm)))
 
 
+#: Kinds of changes that libvirt makes to the disk that the running VM has at a slot.
+_OF_FILE = ("disks.size", "disks.remove", *(f"disks.{option}" for option in LIMITS))
+
+
 def check_running_disks(vm, changes):
     """Reject a change of a disk of which the running VM has another file: libvirt would change that one."""
     running, stored = ((one or {}).get("disks") or {} for one in (vm.active, vm.config))
     for change in changes:
-        if change.kind not in ("disks.size", "disks.remove") or change.cost != LIVE or change.key not in running:
+        if change.kind not in _OF_FILE or change.cost != LIVE or change.key not in running:
             continue
         found, known = running[change.key].get("source"), (stored.get(change.key) or {}).get("source")
         if found != known:

@@ -29,6 +29,8 @@ _DEVICES = {
     "disk": "disks", "interface": "networks", "hostdev": "devices", "filesystem": "shared_folders", "tpm": "tpm",
     "graphics": "display",
 }  # fmt: skip
+#: Parts of a disk that options set; other values of ``iotune`` have none.
+_OF_DISK = Pattern(r"iotune(/total_(iops|bytes)_sec)?\Z")
 #: CPU features of nested virtualization.
 _NESTED = ("svm", "vmx")
 #: Patterns like those of the settings, for what is no setting of a VM.
@@ -141,6 +143,8 @@ def _device_with(definition, element, path):
 
 def _option_of_drive(definition, drive, part):
     """The option that sets a part of a drive."""
+    if drive.get("device", "disk") in ("disk", "lun") and _OF_DISK.match(part):
+        return "disks"
     if not _OF_DRIVE.match(part):
         return None
     if drive.get("device", "disk") != "cdrom":

@@ -18,7 +18,7 @@ def _options(world, name):
 
 @pytest.mark.parametrize("name", ["web1", "web2"])
 @pytest.mark.parametrize(
-    ("key", "part"), [("net0", "rate=5"), ("net0", "mtu=1400"), ("scsi0", "cache=writeback"), ("scsi0", "iops=100")]
+    ("key", "part"), [("net0", "rate=5"), ("net0", "mtu=1400"), ("scsi0", "cache=writeback"), ("scsi0", "iops_rd=100")]
 )
 def test_sub_key_is_set_and_removed(world, key, part, name):
     before = _options(world, name)

@@ -12,9 +12,9 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.iso import check_checksum
 
-from simulators.proxmox import invariants, worlds
+from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.access import Account, Token, User
-from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, machine_of, rejected
+from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, machine_of, rejected, unchanged
 
 DISKS = {"disks": [{"size": "8G"}]}
 URL = "https://example.com/iso/small%20one.iso?mirror=1"
@@ -89,6 +89,44 @@ def test_serial_number_of_disks(world):
     done = do(world, name="web3", disks=[{"serial": "later"}, {}], allow_restart=True, stop_mode="force")
     assert (done.failed, "serial=later" in machine_of(world, "web3").config.current["scsi0"]) == (False, True), done.msg
     rejected(world, "web3", "serial of 'scsi0'", "option disks", name="web3", native={"scsi0": "serial=x"})
+
+
+def test_limits_of_disks(world):
+    """Of new disks, of a disk of a clone, and of a disk of a running VM, where they change immediately."""
+    disks = [{"size": "8G", "iops_limit": 300}, {"size": "1G", "bandwidth_limit": "1536K"}]
+    stored = applied(world, name="web3", node="pve1", disks=disks)
+    assert ("iops=300" in stored["scsi0"], "mbps=1.5" in stored["scsi1"]) == (True, True)
+    applied(world, name="web4", node="pve1", clone={"source": "web3"}, disks=[{"iops_limit": 5}, {}])
+    assert "iops=5" in machine_of(world, "web4").config.current["scsi0"]
+    applied(world, name="web3", state="started")
+    applied(world, name="web3", disks=[{"iops_limit": 0, "bandwidth_limit": "1B"}, {"bandwidth_limit": 10}])
+    running = machine_of(world, "web3").config.current
+    assert "mbps=10," in f"{running['scsi1']},"
+    assert "iops=" not in running["scsi0"]
+    assert "mbps=0.00000095367431640625" in running["scsi0"]
+    unchanged(world, name="web3", disks=[{"iops_limit": 0}, {"iops_limit": 0, "bandwidth_limit": "10M"}])
+    rejected(world, "iops of 'scsi0'", "option disks", name="web3", native={"scsi0": "iops=5"})
+    rejected(world, "at most 1000000000000000", name="web3", disks=[{"iops_limit": 10**15 + 1}])
+
+
+@pytest.mark.parametrize(
+    ("found", "limit", "reason"),
+    [
+        ("iops_rd=5", {"iops_limit": 10}, "with both"),
+        ("iops=20,iops_max=30", {"iops_limit": 31}, "below the limit"),
+        ("iops=20,iops_max=30", {"iops_limit": 0}, "that alone"),
+        ("mbps_wr=5.5", {"bandwidth_limit": "1M"}, "mbps_wr 5.5"),
+        ("bps=5", {"bandwidth_limit": "1M"}, "bps 5"),
+    ],
+)
+def test_limit_that_qemu_does_not_start_is_rejected_with_its_remedy(world, found, limit, reason):
+    applied(world, name="web3", node="pve1", **DISKS)
+    volume = machine_of(world, "web3").config.current["scsi0"]
+    behind.edit(world, machine_of(world, "web3").vmid, scsi0=f"{volume},{found}")
+    name = found.rpartition(",")[2].partition("=")[0]
+    rejected(world, f"disks.scsi0.{next(iter(limit))}", reason, f"scsi0: '{name}='", name="web3", disks=[limit])
+    applied(world, name="web3", disks=[limit], native={"scsi0": f"{name}="})
+    rejected(world, "disks.scsi0", "starts no VM", name="web3", native={"scsi0": f"{name}=1"})
 
 
 def test_nodes_are_used_in_turn_if_their_memory_is_not_visible(world):

@@ -45,7 +45,15 @@ def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
     world.cluster.pools["prod"].vms.add(101)
     world.access.allow("/pool/prod", "ci@pve!t", "PVEAdmin")
     assert not do(world, api=api, name="web2", state="stopped").failed
-    assert not do(world, api=api, name="web9", state="absent").failed
+    absent = do(world, api=api, name="web9", state="absent")
+    assert (absent.failed, absent.changed) == (False, False)
+    (warning,) = absent.warnings
+    assert warning.startswith("web9: ci@pve!t does not see all VMs")
+    assert "VM.Audit on /vms" in warning
+    assert do(world, api=api, name="web9", id="4711", state="absent").warnings == []
+    assert do(world, api=api, name="web2", state="absent", stop_mode="force", check=True).warnings == []
+    world.access.allow("/vms", "ci@pve!t", "PVEAuditor")
+    assert do(world, api=api, name="web9", state="absent").warnings == []
 
 
 @pytest.mark.parametrize("source", [{"disks": [DISK]}, {"clone": {"source": "web2"}}], ids=["disk", "clone"])

@@ -87,7 +87,7 @@ ADDED = (
     ("devices", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>", r"devices/rng(\[2\])?"),
     ("devices/rng", "<rate bytes='1024' period='1000'/>", "devices/rng/rate|devices/rng"),
     ("devices/memballoon", "<stats period='5'/>", "devices/memballoon(/stats)?"),
-    ("devices/disk", "<iotune><total_iops_sec>10</total_iops_sec></iotune>", r"devices/disk\[\w+\]/iotune"),
+    ("devices/disk", "<iotune><read_iops_sec>10</read_iops_sec></iotune>", r"devices/disk\[\w+\]/iotune"),
     ("devices/disk", "<encryption format='luks'/>", r"devices/disk\[\w+\]/encryption.*"),
     ("devices/disk", "<auth username='u'/>", r"devices/disk\[\w+\]/auth.*"),
     ("devices/interface", "<link state='down'/>", r"devices/interface\[1\]/link"),

@@ -9,13 +9,21 @@ from contextlib import nullcontext
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, recorded
+from unit.module_utils._drivers.virsh.answers import (
+    UUID,
+    FakeVirsh,
+    StoringVirsh,
+    driver_of,
+    machine_xml,
+    recorded,
+    with_devices,
+)
 
 START = Step("start")
 NETWORKS = {("net-list", "--all", "--name"): "default\nlan\n", ("net-list", "--name"): "default\n"}
@@ -68,6 +76,19 @@ def test_networks_are_listed_once_for_all_plans_until_a_step(tmp_path):
     driver.apply([(plan.before, (Step("kill"),))])
     virsh.answers["net-list", "--name"] = "default\nlan\n"
     check_plan(driver, plan)
+
+
+def test_limit_that_the_running_vm_does_not_take_is_rejected(tmp_path):
+    tuned = "<disk><target dev='vdy'/><iotune><write_iops_sec>5</write_iops_sec></iotune></disk>"
+    stored, running = (machine_xml(with_devices(disk)) for disk in ("<disk><target dev='vdy'/></disk>", tuned))
+    driver = driver_of(StoringVirsh(UUID, stored, running.replace("<domain", "<domain id='1'", 1)), tmp_path)
+    driver.hypervisor = "TEST"
+    vm = Vm("m1", id=UUID, power="running", config={"disks": {"vdy": {}}}, active={"disks": {"vdy": {}}})
+    for option, cost in (("iops_limit", LIVE), ("iops_limit", NEXT_BOOT), ("bandwidth_limit", LIVE)):
+        limit = Change("disks", None, 9, key="vdy", attribute=option, cost=cost)
+        is_rejected = (option, cost) == ("iops_limit", LIVE)
+        with pytest.raises(Refused, match=r"of the running VM: .* write_iops_sec 5") if is_rejected else nullcontext():
+            check_plan(driver, Plan(vm, vm, segments=((Step("configure", changes=(limit,)),),)))
 
 
 EXISTING = [(b"", True, False), (b"", False, True), (b"x", True, True)]

@@ -110,6 +110,35 @@ def test_more_memory_than_host_has_is_rejected(tmp_path, monkeypatch):
     check(tmp_path, CREATE, memory=10 * GIB)
     memory_of(monkeypatch, 7 * GIB, 2 * GIB, overcommit=b"1")
     check(tmp_path, START, memory=10 * GIB)
+    # That is a mistake, whatever Linux grants.
+    check(tmp_path, CREATE, memory=72 * GIB)
+    with pytest.raises(Refused, match=r"web: memory: 73G"):
+        check(tmp_path, CREATE, memory=73 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("step", "memory", "uri", "ram", "is_warning"),
+    [
+        (START, 8, "qemu:///system", 7, True),
+        (START, 7, "qemu:///system", 7, False),
+        (CREATE, 8, "qemu:///system", 7, False),
+        (START, 8, "qemu+ssh://other/system", 7, False),
+        (START, 8, "qemu:///system", 0, False),
+    ],
+)
+def test_start_of_a_vm_that_is_larger_than_the_ram_is_a_warning(
+    tmp_path, monkeypatch, step, memory, uri, ram, is_warning
+):
+    """No process is started for it: the files of the host are read anyway."""
+    memory_of(monkeypatch, ram * GIB, 2 * GIB)
+    virsh = FakeVirsh()
+    virsh.uri = uri
+    vm = Vm("web", id="u", config={"memory": memory * GIB})
+    warnings = host_checks.memory_warnings(driver_of(virsh, tmp_path), Plan(vm, vm, segments=((step,),)))
+    assert [("web: memory: 8G is more than the RAM of the hypervisor (7G)" in one) for one in warnings] == (
+        [True] if is_warning else []
+    )
+    assert virsh.processes == 0
 
 
 def closed(folder, mode):

@@ -260,7 +260,9 @@ def test_file_at_path_of_new_disk_is_not_used_without_record(tmp_path):
     assert virsh.defined().mark["disks"] == [str(path)]
 
 
-@pytest.mark.parametrize("change_of_disk", [("size", 4 * MIB), (None, None)], ids=["enlarged", "detached"])
+@pytest.mark.parametrize(
+    "change_of_disk", [("size", 4 * MIB), (None, None), ("iops_limit", 5)], ids=["enlarged", "detached", "limited"]
+)
 def test_disk_that_the_running_vm_does_not_have_is_not_changed(change_of_disk):
     """libvirt would change the file that the running VM has at the slot."""
     from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import check_running_disks

@@ -15,19 +15,23 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import judge as subject
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, with_devices
 
+ROOM = "ansible_collections.polyvirt.core.plugins.module_utils"
+COMMAND, DRIVER = f"{ROOM}._ports.command", f"{ROOM}._drivers.virsh.driver"
 UNSUPPORTED = "this function is not supported by the connection driver: virConnectDomainXMLToNative"
 
 
 class JudgingVirsh(FakeVirsh):
     """``reason(text)`` is why libvirt rejects a definition, ``prints(text)`` how the test driver prints it."""
 
-    def __init__(self, reason=lambda text: None, prints=lambda text: text):
+    def __init__(self, reason=lambda text: None, prints=lambda text: text, command_line=lambda text: "qemu-system"):
         super().__init__()
+        self.command_line = command_line
         self.reason, self.prints, self.asked, self.kept, self.is_lost = reason, prints, [], {}, False
 
     def batch(self, requests, timeout=None):
@@ -47,7 +51,7 @@ class JudgingVirsh(FakeVirsh):
             assert os.stat(path).st_mode & 0o777 == 0o600
             text = path.read_text(encoding="utf-8")
             if command == "domxml-to-native":
-                return Answer("qemu-system", self.reason(text))
+                return Answer(self.command_line(text), self.reason(text))
             assert Definition(text).uuid is None
             self.kept[Definition(text).name] = text
         return Answer("", None)
@@ -92,8 +96,70 @@ def test_plan_that_has_changed_is_judged_again(tmp_path, monkeypatch):
     virsh = JudgingVirsh(lambda text: "too bad" if "worse" in text else None)
     judge, (plan,) = judged(virsh, tmp_path, monkeypatch, change())
     other = Plan(plan.before, plan.after, segments=((Step("configure", changes=(change(new="worse"),)),),))
-    with pytest.raises(Refused, match=r"m1: description: libvirt rejects the definition .* too bad"):
+    with pytest.raises(
+        Refused, match=r"m1: description: the definition that this task would store is rejected: too bad"
+    ):
         judge.check(other)
+
+
+def _with_nic(text):
+    return f"/usr/bin/qemu -device {'rtl9999' if 'changed' in text else 'virtio-net-pci'},netdev=n"
+
+
+@pytest.mark.parametrize(
+    ("printed", "is_local", "rejected"),
+    [
+        ('Network devices:\nname "e1000", bus PCI\n', True, True),
+        ('Network devices:\nname "rtl9999", bus PCI\n', True, False),
+        (None, True, False),
+        ("", True, False),
+        ('name "e1000"', False, False),
+    ],
+)
+def test_device_that_qemu_lacks_is_rejected(tmp_path, monkeypatch, printed, is_local, rejected):
+    """The emulator is asked once for all VMs; one that cannot be run, or on another host, rejects nothing."""
+    asked = []
+
+    def run(_commands, argv):
+        asked.append(argv)
+        if printed is None:
+            raise PolyvirtError("no such file")
+        return Completed((), 0 if printed else 1, printed or 'name "e1000"', "")
+
+    virsh = JudgingVirsh(command_line=_with_nic)
+    monkeypatch.setattr(f"{COMMAND}.Commands.run", run)
+    monkeypatch.setattr(f"{DRIVER}.VirshDriver.is_local", is_local)
+    judge, plans = judged(virsh, tmp_path, monkeypatch, change(), vms=((UUID, ()), ("other", ())))
+    for plan in plans:
+        if rejected:
+            with pytest.raises(Refused, match=r"m1: description: .*: /usr/bin/qemu has no device rtl9999, only e1000"):
+                judge.check(plan)
+        else:
+            assert judge.check(plan) == []
+    # What cannot be read is not kept.
+    assert len(asked) == (1 if is_local else 0)
+    assert all(argv == ["/usr/bin/qemu", "-device", "help"] for argv in asked)
+
+
+def test_device_that_the_stored_definition_has_too_is_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{COMMAND}.Commands.run", lambda _commands, argv: Completed((), 0, 'name "e1000"', ""))
+    virsh = JudgingVirsh(command_line=lambda text: "/usr/bin/qemu -device rtl9999,netdev=n")
+    judge, (plan,) = judged(virsh, tmp_path, monkeypatch, change())
+    (warning,) = judge.check(plan)
+    assert "with this change or without it: /usr/bin/qemu has no device rtl9999" in warning
+
+
+def test_limits_that_qemu_does_not_start_are_rejected(tmp_path, monkeypatch):
+    """libvirt would accept them; the remedy of the message is followed in the same task."""
+    disk = "<disk><source file='/x'/><target dev='vdy'/><iotune><read_iops_sec>5</read_iops_sec></iotune></disk>"
+    limit = Change("disks", None, 9, key="vdy", attribute="iops_limit")
+    vms = ((UUID, (with_devices(disk),)),)
+    judge, (plan,) = judged(JudgingVirsh(), tmp_path, monkeypatch, limit, vms=vms)
+    with pytest.raises(Refused, match=r"m1: disks\.vdy\.iops_limit: the disk has read_iops_sec 5") as raised:
+        judge.check(plan)
+    path = raised.value.remedy.partition("{")[2].partition(":")[0]
+    judge, (plan,) = judged(JudgingVirsh(), tmp_path, monkeypatch, limit, native(path, None), vms=vms)
+    assert judge.check(plan) == []
 
 
 def test_same_reason_for_the_stored_definition_is_a_warning(tmp_path, monkeypatch):

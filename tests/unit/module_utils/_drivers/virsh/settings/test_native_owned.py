@@ -54,6 +54,11 @@ _CHANGED = {
     "nested_virtualization": (_change("nested_virtualization", False), _change("nested_virtualization", True)),
     "disks.add": (_change("description", ""), _change("disks", {"source": "/b.img"}, "vdz", old=None)),
     "disks.serial": (_change("disks", "A1", "vda", "serial"), _change("disks", "B2", "vda", "serial")),
+    "disks.iops_limit": (_change("disks", 5, "vda", "iops_limit"), _change("disks", 7, "vda", "iops_limit")),
+    "disks.bandwidth_limit": (
+        _change("disks", 1024, "vda", "bandwidth_limit"),
+        _change("disks", 2048, "vda", "bandwidth_limit"),
+    ),
     "disks.source": (
         _change("disks", {"source": "/a.img"}, "sdy", old=None),
         [_change("disks", None, "sdy"), _change("disks", {"source": "/b.img", "format": "raw"}, "vdy", old=None)],
@@ -238,7 +243,9 @@ _DRIVES = """\
         (3, "/source@dev", "disks"), (3, "/driver@type", "disks"), (3, "/driver@cache", None), (3, "@type", "disks"),
         (4, "/source@file", None), (4, "@device", "disks"),
         (5, "/source@file", "disks"), (5, "/target@dev", "disks"), (5, "", "disks"), (5, "/iotune/x", None),
-        (5, "/serial", "disks"),
+        (5, "/serial", "disks"), (5, "/iotune", "disks"), (5, "/iotune/total_iops_sec", "disks"),
+        (3, "/iotune/total_bytes_sec", "disks"), (5, "/iotune/total_iops_sec_max", None),
+        (1, "/iotune/total_iops_sec", None), (5, "/iotune/read_iops_sec", None),
     ],
 )  # fmt: skip
 def test_what_is_at_a_place_decides(place, part, option):
