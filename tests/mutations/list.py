@@ -18,6 +18,7 @@ from mutations import (
     lines_devices,
     lines_disk_limits,
     lines_disks,
+    lines_drives_vbox,
     lines_events,
     lines_files,
     lines_foreign_images,
@@ -105,4 +106,5 @@ MUTATIONS = (
     *lines_guarded.MUTATIONS,
     *lines_speed.MUTATIONS,
     *lines_cdroms.MUTATIONS,
+    *lines_drives_vbox.MUTATIONS,
 )
