@@ -126,3 +126,130 @@ def test_backup_is_complete_and_comes_back_beside_the_vm(qemu, carry, place, pow
     assert {slot: disk[1] for slot, disk in restored.items()} == {slot: disk[1] for slot, disk in disks.items()}
     started = carry(qemu, [Task("start", {"name": [COPY], "state": "started"})], [WEB, COPY])
     _worked(started, start=True)
+
+
+def test_restore_in_place_keeps_identity_power_and_foreign_disks(qemu, carry, place):
+    """The disk of others stays and is in ``kept``; own disks are replaced; a deleted VM comes back with its UUID."""
+    disks = _bring(qemu, carry, STOPPED)
+    before = {slot: _content(*disk) for slot, disk in disks.items()}
+    foreign = qemu.storage / "pvg-foreign.raw"
+    foreign.write_bytes(b"theirs" * 100_000)
+    attached = {"disks": [{}, {}, {"slot": "vdc", "source": str(foreign), "format": "raw"}]}
+    answers = carry(
+        qemu,
+        [
+            Task("attach", {"name": [WEB], "state": "started", **attached}),
+            _present("made", place),
+        ],
+        [WEB],
+    )
+    _worked(answers, attach=True, made=True)
+    vm = answers["made"].vm(WEB)
+    theirs = foreign.read_bytes()
+    stop = carry(qemu, [Task("stop", {"name": [WEB], "state": "stopped", "stop_mode": "force"})], [WEB])
+    _worked(stop, stop=True)
+    for path, image_format in disks.values():
+        _write(path, image_format, 99)
+    start = carry(qemu, [Task("start", {"name": [WEB], "state": "started"})], [WEB])
+    _worked(start, start=True)
+    identity = qemu.virsh("domuuid", WEB).strip(), start["start"].vm(WEB)["mac_addresses"]
+    rejected = carry(qemu, [_restored("without permission", place)], [WEB])["without permission"]
+    assert (rejected.failed, rejected.changed) == (True, False)
+    assert "replace: true" in rejected.msg
+    tasks = [_restored("checked", place, check=True, replace=True), _restored("replaced", place, replace=True)]
+    answers = carry(qemu, tasks, [WEB])
+    _worked(answers, checked=True, replaced=True)
+    assert answers["checked"].diff == answers["replaced"].diff
+    after = answers["replaced"].vm(WEB)
+    assert (after["state"], after["id"], after["mac_addresses"]) == (RUNNING, *identity)
+    assert [one["path"] for one in after["kept"]] == [str(foreign)]
+    assert foreign.read_bytes() == theirs
+    restored = {disk["slot"]: (disk["source"], disk["format"]) for disk in after["disks"]}
+    assert {slot: _content(*restored[slot]) for slot in before} == before
+    assert not [path for path, _format in disks.values() if Path(path).exists() and path not in dict(restored.values())]
+    gone = Task("gone", {"name": [WEB], "state": "absent", "stop_mode": "force"})
+    answers = carry(qemu, [gone, _restored("back", place), _restored("back again", place)], [WEB])
+    _worked(answers, gone=True, back=True, **{"back again": False})
+    assert (answers["back"].vm(WEB)["state"], answers["back"].vm(WEB)["id"]) == (STOPPED, vm["id"] or identity[0])
+    back = {disk["slot"]: (disk["source"], disk["format"]) for disk in answers["back"].vm(WEB)["disks"]}
+    assert {slot: _content(*back[slot]) for slot in before} == before
+    assert len(_manifests(place)) == 1
+
+
+def _one_byte(folder):
+    path = folder / "vda.qcow2"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def _truncated(folder):
+    path = folder / "vda.qcow2"
+    path.write_bytes(path.read_bytes()[:-512])
+
+
+def _without_disk(folder):
+    (folder / "vdb.qcow2").unlink()
+
+
+def _link(folder):
+    (folder / "vdb.qcow2").rename(folder.parent / "moved")
+    (folder / "vdb.qcow2").symlink_to(folder.parent / "moved")
+
+
+def _backing(folder):
+    path = folder / "vda.qcow2"
+    size = path.stat().st_size
+    path.unlink()
+    base = ["-b", "/etc/passwd", "-F", "raw"]
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *base, str(path), "16M"], check=True)
+    with path.open("r+b") as file:
+        file.truncate(size)
+
+
+def _outside(folder):
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"][0]["name"] = "../../../../../../etc/passwd"
+    path.write_text(json.dumps(manifest))
+
+
+def test_damaged_backups_do_not_count_and_are_not_restored(qemu, carry, place):
+    """Each is reported, is not deleted, and a new one is created; only ``verify`` reads the content."""
+    _bring(qemu, carry, STOPPED)
+    _worked(carry(qemu, [_present("made", place)], [WEB]), made=True)
+    (folder,) = place.glob("*/*")
+    saved = folder.parent.parent.parent / "pvg-saved"
+    shutil.copytree(place, saved)
+    damages = {
+        _one_byte: "differs from its digest",
+        _truncated: "bytes instead of",
+        _without_disk: "is missing",
+        _link: "link",
+        _backing: "names another file",
+        _outside: "its manifest is not valid",
+    }
+    try:
+        for damage, reason in damages.items():
+            shutil.rmtree(place)
+            shutil.copytree(saved, place)
+            damage(folder)
+            label = damage.__name__
+            tasks = [
+                _restored(f"{label} replace", place, backup=folder.name, replace=True),
+                _restored(f"{label} beside", place, new_name=COPY),
+                _present(f"{label} checked", place, check=True, verify=True),
+                _present(f"{label} again", place, verify=True, keep_last=1),
+            ]
+            answers = carry(qemu, tasks, [WEB])
+            for way in ("replace", "beside"):
+                answer = answers[f"{label} {way}"]
+                assert (answer.failed, answer.changed) == (True, False), (label, answer.result)
+            assert reason in answers[f"{label} replace"].msg, answers[f"{label} replace"].msg
+            checked, again = answers[f"{label} checked"], answers[f"{label} again"]
+            assert (checked.failed, checked.changed) == (False, damage is not _one_byte), (label, checked.msg)
+            _worked({label: again}, **{label: True})
+            assert reason in str(again.result["warnings"]), (label, again.result["warnings"])
+            assert folder.exists(), label
+    finally:
+        shutil.rmtree(saved)
