@@ -81,6 +81,45 @@ vms:
       description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
       type: str
       sample: running
+    snapshots:
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: Always null; snapshots are identified by name.
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: Always empty; Proxmox VE has only one kind of snapshots.
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        expires:
+          description: When it expires, in ISO 8601 and UTC; null if it does not.
+          type: str
+        current:
+          description: Whether the disks are based on it. It does not contain data that was written since.
+          type: bool
+        unfinished:
+          description: Why the snapshot cannot be used (it is being created or deleted, or this was interrupted);
+            empty if it can.
+          type: str
     changed:
       description: Whether this VM was changed.
       type: bool
@@ -138,6 +177,12 @@ vms:
           also: []
           done: true
           note: ''
+    not_compared:
+      description: Options that are used only for a new snapshot, and had no effect on the existing one.
+      type: list
+      elements: str
+      sample:
+        - description
     plan:
       description: Digest of what the task does to this VM; empty if nothing is to be done, null if the task was
         rejected.

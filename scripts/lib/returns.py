@@ -10,7 +10,6 @@ import copy
 import yaml
 
 from lib.return_values import (
-    BACKUPS,
     CONSOLE,
     COUNTERS,
     DESCRIBED,
@@ -25,6 +24,7 @@ from lib.return_values import (
     diff,
     plan,
 )
+from lib.returns_backup import BACKUPS
 from lib.returns_proxmox import PROXMOX
 from lib.returns_wsl import WSL
 
@@ -316,7 +316,6 @@ def _snapshot(platform):
 def _backup(platform):
     values = _snapshot(platform)
     contains = values["vms"]["contains"]
-    del contains["snapshots"], contains["not_compared"]
     backups = {**copy.deepcopy(BACKUPS), "description": "All backups of the VM there, oldest first."}
     contains.update(backups=backups, kept=_with_module_name(_task(platform)["kept"]))
     return values

@@ -8,6 +8,7 @@ from __future__ import annotations
 from mutations import (
     lines_acting,
     lines_approvals,
+    lines_backups,
     lines_cdroms,
     lines_claims,
     lines_conflicts,
@@ -87,6 +88,7 @@ MUTATIONS = (
     *lines_content.MUTATIONS,
     *lines_created.MUTATIONS,
     *lines_approvals.MUTATIONS,
+    *lines_backups.MUTATIONS,
     *lines_devices.MUTATIONS,
     *lines_events.MUTATIONS,
     *lines_foreign_images.MUTATIONS,

@@ -309,14 +309,9 @@ class Request:
     def target(self):
         """Return the state to confirm at the end: without actions that are done only once (restart, restore)."""
         state = "started" if self.state == "restarted" else self.state
-        restored = self.snapshot is not None and self.snapshot.state == "restored"
-        is_back = self.backup is not None and self.backup.state == "restored"
-        return replace(
-            self,
-            state=state,
-            snapshot=None if restored else self.snapshot,
-            backup=None if is_back else self.backup,
-        )
+        kept = {name: getattr(self, name) for name in ("snapshot", "backup")}
+        once = dict.fromkeys(name for name, one in kept.items() if one is not None and one.state == "restored")
+        return replace(self, state=state, **once)
 
 
 @dataclass(frozen=True)

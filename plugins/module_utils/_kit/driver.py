@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Optional, Protocol
 
-from .._core.backup.backup import Backup, BackupRequest
 from .._core.model import BACKUP_VERBS, VERBS, Observation, Plan, Request, Snapshot, Target, Traits, Vm
 
 
@@ -157,8 +156,8 @@ class HasLeftovers(Protocol):
 class KeepsBackups(Protocol):
     """Implemented by drivers with the verbs of backups in their traits; each knows where the task wants backups."""
 
-    def backups(self, vm: Vm, asked: BackupRequest, reads_content: bool) -> Sequence[Backup]:
-        """Return all backups there of one VM, also incomplete and damaged ones.
+    def backups(self, vm: Vm, asked, reads_content: bool) -> Sequence:
+        """Return each Backup there of one VM, also incomplete and damaged ones; ``asked`` is a BackupRequest.
 
         These are the backups of its births (``births_of``), and those of VMs that had the name ``asked.of``; for
         ``is_beside``, and a VM that does not exist, only the latter. With ``reads_content``, the files are read whole

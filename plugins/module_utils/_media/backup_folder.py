@@ -34,14 +34,14 @@ class BackupFolder:
     # Reading --------------------------------------------------------------------------------------------------------
 
     def list(self, births, name, reads_content=False, is_written=lambda manifest: False):
-        """Return [(Backup, manifest or None)] of these births, and of VMs that had the ``name``.
+        """Return [(Backup, manifest or None)] of these births, and of VMs that had the ``name``; births None: of all.
 
         ``is_written(manifest)`` returns whether a job still writes to the files of an unfinished one.
         """
         found = []
         for birth in filter(manifests.is_plain, self._sealed.names()):
             for backup_id in filter(manifests.is_plain, self._sealed.names(birth)):
-                one = self._read(birth, backup_id, birth in births, name)
+                one = self._read(birth, backup_id, births is None or birth in births, name)
                 if one is not None:
                     found.append((self._judged(one, reads_content, is_written), one if isinstance(one, dict) else None))
         return found
@@ -52,7 +52,7 @@ class BackupFolder:
             manifest = self.manifest(birth, backup_id)
         except manifests.Invalid as error:
             # Without a manifest, nobody knows of which VM it is.
-            return Backup(id=backup_id, vm=name, birth=birth, start=0, damaged=str(error)) if is_own else None
+            return Backup(id=backup_id, vm=name or "", birth=birth, start=0, damaged=str(error)) if is_own else None
         return manifest if manifest is not None and (is_own or manifest["vm"] == name) else None
 
     def manifest(self, birth, backup_id):

@@ -42,14 +42,15 @@ def waits(vm, request):
     return "" if is_ready else vm.busy
 
 
-def backup_steps(vm, request, traits, known, forced):
-    """Return the steps for the backups of one VM; ``known`` are all VM names, for the error message."""
+def backup_steps(task):
+    """Return the steps for the backups of one VM."""
+    vm, request, traits = task.vm, task.request, task.traits
     if "backup" not in traits.verbs:
         raise Unsupported(
             f"{request.label}: backups are not supported on {traits.platform}.", traits.instead.get("backup", "")
         )
     if request.backup.state == "present":
-        return _present(vm, request, traits, known, forced)
+        return _present(vm, request, traits, task.known, task.forced)
     return {"absent": _absent, "restored": _restored}[request.backup.state](vm, request, traits)
 
 
@@ -78,7 +79,7 @@ def _take(vm, request, own, traits, forced):
     asked = request.backup
     _check_can_be_taken(vm, asked, traits)
     made = next((one for one in own if one.is_written), None) or _planned(vm, request)
-    step = Step("backup", arguments={"made": made, "consistency": asked.consistency, "id": made.id})
+    step = Step("backup", arguments={"made": made, "consistency": asked.consistency})
     if asked.consistency != OFF or not vm.on:
         return [step]
     if not request.policy.allow_restart:
@@ -154,8 +155,7 @@ def _absent(vm, request, _traits):
     if found.protected:
         raise Refused(
             f"{vm.name}: backup '{found.id}' is protected.",
-            "Remove the protection first: state: present with protected: false if it is the newest one, else with the"
-            " platform's own tool.",
+            "Set state: present with protected: false first, if it is the newest one.",
         )
     if found.is_written:
         raise Refused(f"{vm.name}: backup '{found.id}' is still being written.", "Wait until its job has ended.")

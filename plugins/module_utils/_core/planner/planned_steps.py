@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..model import Step, Vm
+from ..model import BACKUP_VERBS, Step, Vm
 from .differences import additions
 from .simulate import simulate
 
@@ -73,7 +73,7 @@ def _with_settings(step, settings):
 #: The next step can begin only when an observation has shown that one of these has ended.
 _OBSERVED = frozenset({
     "create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "edit_snapshot",
-    "fetch", "backup", "drop_backup", "edit_backup", "restore_backup", "create_from_backup",
+    "fetch",
 })  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def into_segments(steps, synchronous_verbs=frozenset()):
     segments, open_segment = [], []
     for step in steps:
         open_segment.append(step)
-        if step.verb in _OBSERVED - synchronous_verbs:
+        if step.verb in (_OBSERVED | BACKUP_VERBS) - synchronous_verbs:
             segments.append(tuple(open_segment))
             open_segment = []
     if open_segment:

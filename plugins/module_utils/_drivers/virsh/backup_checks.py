@@ -101,10 +101,11 @@ def _check_directory(driver, vm, directory):
         raise Refused(f"{vm.name}: directory: {directory} is not a directory.", "Choose another one.")
 
 
-def _place(directory):
-    while not files.is_folder(directory):
-        directory = os.path.dirname(directory)
-    return files.device_of(directory)
+def _place(path):
+    """The file system of a file or directory, which may not exist yet."""
+    while not files.exists(path):
+        path = os.path.dirname(path)
+    return files.identity(path)[0]
 
 
 def _needed(driver, disk):

@@ -197,7 +197,8 @@ def restore_backup(driver, vm, step):
         driver.restored.add((vm.id, step.arguments["id"]))
     used = {os.path.realpath(path) for path in used_files(definition)}
     for path in [*step.arguments["files"], *_old_nvram(before, own)]:
-        if os.path.realpath(path) not in used and not locks.is_locked_by_qemu(path):
+        is_used = os.path.realpath(path) in used
+        if not is_used and not locks.is_locked_by_qemu(path):
             files.remove(path)
 
 

@@ -135,7 +135,7 @@ def _vm(power=RUNNING):
 
 def _back_up(driver, vm, consistency="crash"):
     made = Backup(id=_ID, vm="m1", birth=UUID, start=1801396800, consistency=consistency)
-    backups.backup(driver, vm, Step("backup", arguments={"made": made, "consistency": consistency, "id": _ID}))
+    backups.backup(driver, vm, Step("backup", arguments={"made": made, "consistency": consistency}))
 
 
 def _listed(driver, vm):
