@@ -15,6 +15,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from suite.answer import Task
+from suite.belts import share
+from suite.carry import carry_one
 
 pytestmark = pytest.mark.full
 
@@ -253,3 +255,59 @@ def test_damaged_backups_do_not_count_and_are_not_restored(qemu, carry, place):
             assert folder.exists(), label
     finally:
         shutil.rmtree(saved)
+
+
+def _run(qemu, shim, folder, **options):
+    return carry_one(qemu, shim, folder, {"name": [WEB], **options}, "backup")
+
+
+def _killed_at_calls(pytestconfig, qemu, shim, folder, prepare, options):
+    """Yield after the task was killed at a call, and then run again, for two of its calls, or in a deep run for all."""
+    prepare()
+    shim.forget()
+    whole = _run(qemu, shim, folder, **options)
+    assert whole.rc == 0, whole.msg
+    for number in share(pytestconfig, list(range(1, len(whole.calls) + 1)), 2):
+        prepare()
+        shim.order(f"kill-after {number}")
+        killed = _run(qemu, shim, folder, **options)
+        shim.forget()
+        again = _run(qemu, shim, folder, **options)
+        assert again.rc == 0, (number, killed.rc, again.msg)
+        yield number, again
+
+
+def test_backup_that_was_killed_is_completed_or_made_again(qemu, carry, shim, tmp_path, place, pytestconfig):
+    """At each call of virsh and qemu-img: nothing counts that is not whole, and nothing remains of it."""
+    _bring(qemu, carry, RUNNING)
+    options = {"directory": str(place), "max_age": "1h"}
+
+    def prepare():
+        shutil.rmtree(place, ignore_errors=True)
+
+    for number, again in _killed_at_calls(pytestconfig, qemu, shim, tmp_path, prepare, options):
+        assert [one["unfinished"] for one in again.vm(WEB)["backups"]] == [""], number
+        (manifest,) = _manifests(place)
+        folder = place / manifest["birth"] / manifest["id"]
+        names = {one["name"] for one in manifest["files"]} | {"manifest.json"}
+        assert {one.name for one in folder.iterdir()} == names, number
+        assert again.vm(WEB)["state"] == RUNNING
+
+
+def test_restore_that_was_killed_is_completed(qemu, carry, shim, tmp_path, place, pytestconfig):
+    disks = _bring(qemu, carry, STOPPED)
+    before = {slot: _content(*disk) for slot, disk in disks.items()}
+    _worked(carry(qemu, [_present("made", place)], [WEB]), made=True)
+    options = {"directory": str(place), "state": "restored", "backup": "newest", "replace": True}
+
+    def prepare():
+        vm = carry(qemu, [Task("read", {"name": [WEB]})], [WEB])["read"].vm(WEB)
+        for disk in vm["disks"]:
+            _write(disk["source"], disk["format"], 99)
+
+    for number, again in _killed_at_calls(pytestconfig, qemu, shim, tmp_path, prepare, options):
+        restored = {disk["slot"]: (disk["source"], disk["format"]) for disk in again.vm(WEB)["disks"]}
+        assert {slot: _content(*disk) for slot, disk in restored.items()} == before, number
+    carry(qemu, [Task("gone", {"name": [WEB], "state": "absent"})], [WEB])
+    assert [one for one in qemu.files() if one != "elsewhere"] == []
+    assert qemu.in_folder(str(Path(disks["vdb"][0]).parent)) == []

@@ -186,20 +186,29 @@ def restore_backup(driver, vm, step):
             raise
         definition = _definition_in(driver, manifest)
         _adapt(definition, manifest, paths, step.arguments["networks"], vm)
-        deleted = set(step.arguments["files"])
         own = own_mark(vm)
-        mark = {**own, "disks": [path for path in own.get("disks", ()) if path not in deleted]}
         definition.set("name", vm.name)
         definition.set("uuid", vm.id)
-        definition.set_mark(_mark_of_restored(mark, step, paths))
+        # The old files are recorded until they are deleted, so that the next task finds them.
+        definition.set_mark(_mark_of_restored(own, step, paths))
         _forget_snapshots(driver, vm)
         driver.define(definition)
         driver.restored.add((vm.id, step.arguments["id"]))
+    _delete_old(driver, definition, [*step.arguments["files"], *_old_nvram(before, own)])
+
+
+def _delete_old(driver, definition, paths):
+    """Delete the files of the replaced VM that its new definition does not name, then forget them."""
     used = {os.path.realpath(path) for path in used_files(definition)}
-    for path in [*step.arguments["files"], *_old_nvram(before, own)]:
+    for path in paths:
         is_used = os.path.realpath(path) in used
         if not is_used and not locks.is_locked_by_qemu(path):
             files.remove(path)
+    mark = dict(definition.mark)
+    for key in ("disks", "nvram"):
+        mark[key] = [path for path in mark.get(key, ()) if path not in paths or files.exists(path)]
+    definition.set_mark(mark)
+    driver.define(definition)
 
 
 def _old_nvram(definition, mark):
