@@ -300,6 +300,7 @@ def unforeseen_of(module):
 
 #: Modules that do not return VMs: their RETURN is written by hand.
 WITHOUT_VMS = (
+    "vm_backup_info",
     "hyperv_host_settings",
     "image",
     "image_info",

@@ -11,12 +11,12 @@ import yaml
 
 #: Plugins with a documentation of their own: an action plugin has that of its module.
 _KINDS = ("inventory", "connection", "callback", "lookup", "filter")
-_SNAPSHOTS = ("snapshot", "snapshot_info")
+_SNAPSHOTS = ("snapshot", "snapshot_info", "backup", "backup_info")
 
 
 def module_lines(groups):
     """Return a table of all modules, a row for each group: {platform, or a name for others: modules}."""
-    lines = ["| for | VMs | snapshots | more |", "|---|---|---|---|"]
+    lines = ["| for | VMs | snapshots, backups | more |", "|---|---|---|---|"]
     for platform, modules in groups.items():
         snapshots = [name for name in modules if name.endswith(_SNAPSHOTS)]
         machines = [name for name in modules if re.fullmatch(r"(\w+_)?(vm|instance|distro)(_info)?", name)]

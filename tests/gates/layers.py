@@ -140,6 +140,7 @@ LAYERS = {
     ),
     # The modules about the images of a host are those of several platforms.
     f"{_FRONT}/image_store": Layer((_FRONT, _CORE, _MEDIA, "module_utils/_drivers")),
+    f"{_FRONT}/backup_list": Layer((_FRONT, _CORE, _PORTS, "module_utils/_drivers")),
     _FRONT: Layer((_FRONT, _ENGINE, _CORE, _PORTS, f"{_HOSTS}/course"), ("ansible.module_utils",)),
     # These are pure as the core is.
     **{

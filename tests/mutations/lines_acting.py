@@ -304,8 +304,8 @@ MUTATIONS = (
     Mutation(
         "vm-stays-off-after-a-stop-that-was-not-observed",
         "_engine",
-        'since == ["configure"] or (not since and (was_sent or progress.vm.power == STOPPED))',
-        'since == ["configure"]',
+        'since in (["configure"], ["backup"]) or (not since and (was_sent or progress.vm.power == STOPPED))',
+        'since in (["configure"], ["backup"])',
         [f"{_TESTS}/test_power_back.py"],
     ),
     Mutation(

@@ -161,9 +161,15 @@ MUTATIONS = (
         "connection.get_option(name)",
         _PLAY_TESTS,
     ),
-    Mutation("birth-does-not-count", _CONTENT, "vm.id if vm.birth is None else vm.birth", "vm.id", _IDENTITIES_TESTS),
     Mutation(
-        "deletion-with-unknown-birth-is-approved", _CONTENT, 'identity_of(plan.before) == ""', "False", _CONTENT_TESTS
+        "birth-does-not-count",
+        "_core/model.py",
+        "self.id if self.birth is None else self.birth",
+        "self.id",
+        _IDENTITIES_TESTS,
+    ),
+    Mutation(
+        "deletion-with-unknown-birth-is-approved", _CONTENT, 'plan.before.identity == ""', "False", _CONTENT_TESTS
     ),
     Mutation(
         "snapshots-of-a-deletion-do-not-count",

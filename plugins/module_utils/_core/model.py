@@ -48,6 +48,8 @@ POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", 
 #: Verbs after which a VM is running.
 STARTING = frozenset({"start", "resume"})
 SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "edit_snapshot", "restore"})
+#: Further verbs, of platforms with backups.
+BACKUP_VERBS = frozenset({"backup", "drop_backup", "edit_backup", "restore_backup", "create_from_backup"})
 
 #: The facets for an info module that reads only the platform's list of all VMs.
 LIST = frozenset({"list"})
@@ -132,6 +134,7 @@ class Vm(Frozen):
     ``reserved``: slots that neither ``disks`` nor ``cdroms`` has, such as that of the cloud-init seed ISO.
     ``revision``: what identifies the stored settings, which are compared with it before they are changed; None: they
     are not. On libvirt, the text of the definition.
+    ``backups``: read only for tasks about backups; also of a VM that does not exist.
     """
 
     name: str
@@ -159,6 +162,7 @@ class Vm(Frozen):
     guest_tools: Optional[Mapping] = None
     birth: Optional[str] = None
     reserved: frozenset = frozenset()
+    backups: Sequence = ()
     revision: Optional[str] = field(default=None, compare=False, repr=False)
 
     @property
@@ -177,6 +181,11 @@ class Vm(Frozen):
     def created(self):
         """True if this collection has created the VM, or is doing so."""
         return self.owned and records_creation(self.mark)
+
+    @property
+    def identity(self):
+        """What no other VM can have: the birth where a VM can get the id of one that was deleted, else the id."""
+        return self.id if self.birth is None else self.birth
 
     @property
     def is_proven(self):
@@ -275,6 +284,8 @@ class Request(Frozen):
     config: Mapping = field(default_factory=dict)
     creation: Mapping = field(default_factory=dict)
     snapshot: Optional[SnapshotRequest] = None
+    #: A BackupRequest of backup.py, or None.
+    backup: Any = None
     policy: Policy = Policy()
 
     @property
@@ -289,8 +300,9 @@ class Request(Frozen):
     def target(self):
         """Return the state to confirm at the end: without actions that are done only once (restart, restore)."""
         state = "started" if self.state == "restarted" else self.state
-        restored = self.snapshot is not None and self.snapshot.state == "restored"
-        return replace(self, state=state, snapshot=None if restored else self.snapshot)
+        kept = {name: getattr(self, name) for name in ("snapshot", "backup")}
+        once = dict.fromkeys(name for name, one in kept.items() if one is not None and one.state == "restored")
+        return replace(self, state=state, **once)
 
 
 class Change(Frozen):

@@ -94,10 +94,18 @@ def _plan(task):
     _check_reachable(task)
     if task.request.snapshot is None and must_be_kept(task.vm, task.policy):
         return Plan(task.vm, task.vm)
+    if task.request.backup is not None:
+        # Imported here because most tasks do not need it, and imports at the top cost time in every task.
+        from .plan_backup import backup_steps, waits
+
+        reason = waits(task.vm, task.request)
+        return Plan(task.vm, task.vm, busy=reason) if reason else _planned(task, backup_steps(task))
     if task.vm.busy and not _may_be_killed(task):
         return _plan_without_waiting(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
     if task.request.snapshot is not None:
-        return _planned(task, *_snapshot_steps(task))
+        from .plan_snapshot import steps_of_task
+
+        return _planned(task, *steps_of_task(task))
     if task.vm.power == ABSENT and task.source is not None and task.source.busy:
         return Plan(task.vm, task.vm, busy=f"its source '{task.source.name}': {task.source.busy}")
     if task.vm.power == ABSENT:
@@ -161,18 +169,6 @@ def _may_be_killed(task):
     if task.request.snapshot is not None or task.request.state not in ("stopped", "absent", "restarted"):
         return False
     return task.vm.busy == "stopping" and task.vm.power == RUNNING and task.forced
-
-
-def _snapshot_steps(task):
-    # Imported here because most tasks do not need it, and imports at the top cost time in every task.
-    from .plan_snapshot import snapshot_steps
-
-    asked = task.request.snapshot
-    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known, task.policy)
-    is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)
-    if task.vm.power == UNKNOWN and (steps or not is_there):
-        raise unknown_state(task.vm, task.traits)
-    return steps, asked.options_used_to_take if is_there else ()
 
 
 # Creating ---------------------------------------------------------------------------------------------------------

@@ -12,9 +12,20 @@ from ..frozen import replace
 from ..model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
 from ..options.identity import known_names, listed
 from ..record.leases import NEVER_EXPIRES, check_not_past, snapshot_must_be_kept, unmoved
+from .differences import unknown_state
 from .plan_delete import NOT_CREATED_HERE
 from .power import COST_OF_MOVE, moves_between
 from .simulate import simulate
+
+
+def steps_of_task(task):
+    """Return (steps, options that were not compared) of a task about a snapshot."""
+    asked = task.request.snapshot
+    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known, task.policy)
+    is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)
+    if task.vm.power == UNKNOWN and (steps or not is_there):
+        raise unknown_state(task.vm, task.traits)
+    return steps, asked.options_used_to_take if is_there else ()
 
 
 def snapshot_steps(vm, asked, traits, forced, known, policy):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..frozen import Frozen, replace
-from ..model import Step, Vm
+from ..model import BACKUP_VERBS, Step, Vm
 from .differences import additions
 from .simulate import simulate
 
@@ -81,7 +81,7 @@ def into_segments(steps, synchronous_verbs=frozenset()):
     segments, open_segment = [], []
     for step in steps:
         open_segment.append(step)
-        if step.verb in _OBSERVED - synchronous_verbs:
+        if step.verb in (_OBSERVED | BACKUP_VERBS) - synchronous_verbs:
             segments.append(tuple(open_segment))
             open_segment = []
     if open_segment:

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``vm_backup_info``: the backups in a place, and the age of the newest one of each VM."""
+
+from __future__ import annotations
+
+from .._core.errors import InvalidInput, Unsupported
+from .._core.options.option import CONTROLLER_TIME, NAMES, Connection, Policy
+from .._core.results.vm_result import describe_backups
+from .._drivers.proxmox.options import CONNECTION as PROXMOX_CONNECTION
+from .._ports.clock import epoch
+from .declaration import Declaration
+
+#: {platform: option that says where backups are}
+_PLACES = {"libvirt": "directory", "proxmox": "storage"}
+OPTIONS = {
+    "platform": Connection(choices=tuple(_PLACES), required=True),
+    "name": NAMES,
+    "directory": Policy("path", absolute=True, filled=True),
+    "storage": Policy(filled=True),
+    "verify": Policy("bool", default=False),
+    **PROXMOX_CONNECTION,
+    **CONTROLLER_TIME,
+}
+
+
+def backup_info_module():
+    return Declaration(OPTIONS, _report)
+
+
+def _report(params, _check):
+    place = _PLACES[params["platform"]]
+    other = next((one for one in _PLACES.values() if one != place and params.get(one) is not None), None)
+    if other:
+        raise InvalidInput(f"{other}: {params['platform']} has no such option.", f"Set {place}.")
+    if not params.get(place):
+        raise InvalidInput(f"{place}: it is not set.", f"Set the {place} of the backups.")
+    found = {"libvirt": _of_libvirt, "proxmox": _of_proxmox}[params["platform"]](params)
+    names, now = params.get("name"), params.get("controller_time") or int(epoch())
+    backups = [one for one in found if not names or one.vm in names]
+    listed = [{**shown, "age": int(now - one.start)} for one, shown in zip(_by_age(backups), describe_backups(backups))]
+    return {"changed": False, "warnings": [], "backups": listed, "vms": _newest(backups, now)}
+
+
+def _by_age(backups):
+    return sorted(backups, key=lambda one: (one.start, one.id))
+
+
+def _newest(backups, now):
+    """One entry for each VM, by name: its newest backup that counts, if there is one."""
+    by_vm = {}
+    for one in _by_age(backups):
+        by_vm.setdefault((one.vm, one.birth), []).append(one)
+    entries = []
+    for (name, birth), own in sorted(by_vm.items()):
+        newest = next((one for one in reversed(own) if one.counts(now)), None)
+        age = None if newest is None else int(now - newest.start)
+        entries.append({"name": name, "birth": birth, "newest": newest and newest.id, "age": age, "count": len(own)})
+    return entries
+
+
+def _of_libvirt(params):
+    """Only the directory is read, so that a host without libvirt can list what it has."""
+    from .._drivers.virsh.backup_list import all_backups
+
+    return all_backups(params["directory"], params["verify"])
+
+
+def _of_proxmox(_params):
+    raise Unsupported("platform: backups of proxmox cannot be listed yet.", "Use the list of the storage.")

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of backups: weak, old or damaged ones that count, too much deleted, guests that stay frozen."""
+
+from __future__ import annotations
+
+from .mutation import Mutation
+
+_CORE, _UNIT = "_core/backup", "tests/unit/module_utils"
+_PLAN, _VIRSH = [f"{_UNIT}/_core/planner/test_plan_backup.py"], [f"{_UNIT}/_drivers/virsh/test_backups.py"]
+_RULES, _FILES = [f"{_UNIT}/_core/backup/test_retention.py"], [f"{_UNIT}/_core/backup/test_manifest.py"]
+
+MUTATIONS = (
+    Mutation("damaged-backup-counts", _CORE, "not (self.unfinished or self.damaged)", "not self.unfinished", _PLAN),
+    Mutation("backup-of-the-future-counts", _CORE, "self.is_good and not self.is_ahead(now)", "self.is_good", _PLAN),
+    Mutation(
+        "backup-without-a-disk-counts",
+        _CORE,
+        "is_young and is_strong and set(self.excluded) <= set(asked.exclude)",
+        "is_young and is_strong",
+        _PLAN,
+    ),
+    Mutation("newest-backup-is-deleted", _CORE, "reversed(newest_first[1:])", "reversed(newest_first)", _RULES),
+    Mutation(
+        "days-without-backups-are-counted", _CORE, "elif len(counted) == count:", "elif len(counted) < 0:", _RULES
+    ),
+    Mutation(
+        "protected-backup-is-deleted",
+        "_core/planner/plan_backup.py",
+        "if one.counts(now) and not one.protected",
+        "if one.counts(now)",
+        _PLAN,
+    ),
+    Mutation(
+        "backup-that-another-host-writes-is-deleted",
+        "_core/planner/plan_backup.py",
+        "not (one.is_written or one.is_foreign)",
+        "not one.is_written",
+        _PLAN,
+    ),
+    Mutation(
+        "backup-of-another-vm-replaces-this-one",
+        "_core/planner/plan_backup.py",
+        "chosen.birth not in births_of(vm)",
+        "False",
+        _PLAN,
+    ),
+    Mutation("manifest-names-files-elsewhere", _CORE, "not is_plain(name) or name == NAME", "name == NAME", _FILES),
+    Mutation(
+        "guest-stays-frozen-after-a-failed-thaw",
+        "_tools/virsh_backup.py",
+        'if errors_of.get("domfsthaw"):',
+        "if False:",
+        _VIRSH,
+    ),
+    Mutation(
+        "guest-of-a-killed-task-stays-frozen",
+        "_drivers/virsh",
+        'manifest.get("reached") == FILESYSTEM and vm.power == RUNNING',
+        "False",
+        _VIRSH,
+    ),
+    Mutation(
+        "failed-job-is-a-backup", "_tools/virsh_backup.py", 'found.get("Job type") != "Completed"', "False", _VIRSH
+    ),
+)

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Manifests that can be used, and those that name files elsewhere or lack something; the digest of a file; links."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.backup import manifest as manifests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.sealed import Sealed
+
+ID, BIRTH = "20270131T120000Z-abcd", "abcd-1"
+FILES = (
+    {
+        "name": "vda.qcow2",
+        "role": "disk",
+        "slot": "vda",
+        "format": "raw",
+        "virtual_size": 5,
+        "size": 3,
+        "sha256": "0" * 64,
+    },
+    {"name": "definition.xml", "role": "definition", "size": 2, "sha256": "1" * 64},
+)
+
+
+def _manifest(**changes):
+    begun = manifests.unfinished(Vm("web1", power="running"), BIRTH, "host1", ID, 5, FILES)
+    return {**manifests.finished(begun, "crash", FILES), **changes}
+
+
+def _parsed(manifest):
+    return manifests.parsed(manifest if isinstance(manifest, str) else manifests.printed(manifest), ID, BIRTH)
+
+
+def test_id_is_a_time_and_the_beginning_of_the_birth():
+    assert manifests.new_id(1801396800, "3f078c8c-2819") == "20270131T120000Z-3f078c8c"
+
+
+def test_manifest_that_is_printed_is_read_again():
+    found = _parsed(_manifest())
+    assert found == _manifest()
+    backup = manifests.backup_of(found)
+    assert (backup.size, backup.vm, backup.is_good, backup.host) == (5, "web1", True, "host1")
+
+
+def _with(number, **changes):
+    files = [dict(one) for one in FILES]
+    files[number].update(changes)
+    return _manifest(files=files)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "",
+        "[]",
+        "{",
+        json.dumps({"v": 1}),
+        _manifest(v=2),
+        _manifest(id="other"),
+        _manifest(birth="other"),
+        _manifest(consistency="good"),
+        _manifest(start=-1),
+        _manifest(start="5"),
+        _manifest(protected="yes"),
+        _manifest(excluded=["/etc"]),
+        _manifest(files=[FILES[0]]),
+        _manifest(files=[*FILES, FILES[0]]),
+        _manifest(files="vda"),
+        _with(0, name="../vda.qcow2"),
+        _with(0, name="/etc/passwd"),
+        _with(0, name=".."),
+        _with(0, name="manifest.json"),
+        _with(0, name=5),
+        _with(0, size=None),
+        _with(0, sha256="x"),
+        _with(0, slot="a/b"),
+        _with(0, role="other"),
+    ],
+)
+def test_invalid_manifest(manifest):
+    with pytest.raises(manifests.Invalid):
+        _parsed(manifest)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "problem"),
+    [
+        ({"vda.qcow2": 3, "definition.xml": 2}, ""),
+        ({"vda.qcow2": 3}, "definition.xml is missing"),
+        ({"vda.qcow2": 2, "definition.xml": 2}, "2 bytes instead of 3"),
+    ],
+)
+def test_sizes(sizes, problem):
+    found = manifests.size_problem(_manifest(), sizes)
+    assert problem in found
+    assert bool(found) == bool(problem)
+
+
+@pytest.fixture(name="sealed")
+def _sealed(tmp_path):
+    sealed = Sealed(str(tmp_path))
+    sealed.make_folder("a", mode=0o700)
+    sealed.write("a", "file", data=b"content")
+    return sealed
+
+
+def test_files_are_written_for_their_owner_only(sealed, tmp_path):
+    assert sealed.read("a", "file", limit=100) == b"content"
+    assert (tmp_path / "a" / "file").stat().st_mode & 0o777 == 0o600
+    assert sealed.digest("a", "file") == (7, hashlib.sha256(b"content").hexdigest())
+    sealed.write("a", "file", data=b"new")
+    assert (sealed.read("a", "file", limit=100), sealed.names("a")) == (b"new", ["file"])
+    assert (sealed.size("a", "none"), sealed.names("none")) == (None, [])
+    with pytest.raises(NotFound):
+        sealed.read("a", "none", limit=100)
+    with pytest.raises(Refused, match="more than 2 bytes"):
+        sealed.read("a", "file", limit=2)
+    sealed.remove("a", "file")
+    sealed.remove("a", "file")
+    sealed.remove_folder("a")
+    assert sealed.names() == []
+
+
+def test_no_link_is_followed(sealed, tmp_path):
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    os.link(tmp_path / "secret", tmp_path / "a" / "hard")
+    os.mkfifo(tmp_path / "a" / "pipe")
+    for parts in (("a", "link"), ("b", "file"), ("a", "hard"), ("a", "pipe"), ("a",)):
+        with pytest.raises(Refused):
+            sealed.size(*parts)
+    with pytest.raises(Refused):
+        sealed.names("b")
+    sealed.remove("a", "link")
+    assert (tmp_path / "secret").read_bytes() == b"secret"
+
+
+def test_directory_keeps_what_it_has(sealed, tmp_path):
+    sealed.remove_folder("a")
+    assert (tmp_path / "a" / "file").exists()
+    sealed.make_folder("a", mode=0o711)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o711

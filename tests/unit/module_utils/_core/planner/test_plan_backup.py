@@ -1,0 +1,268 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans for backups: which existing one is enough, what is created, kept, deleted and restored, what is rejected."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    ABSENT,
+    BACKUP_VERBS,
+    LIVE,
+    NEVER,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    VERBS,
+    Field,
+    File,
+    Snapshot,
+    Traits,
+    Vm,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import BACKUP, backup_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_content import content_of, digest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import warnings_about
+
+NOW, HOUR = 1801396800, 3600
+TRAITS = Traits(
+    platform="any",
+    verbs=frozenset(VERBS) | BACKUP_VERBS,
+    fields={
+        "backup.take": Field(cost=lambda vm, change: NEVER if vm.power == SUSPENDED else LIVE, instead="Start it.")
+    },
+)
+OLD, YOUNG = "20270130T120000Z-u1", "20270131T110000Z-u1"
+
+
+def _backup(backup_id=YOUNG, age=HOUR, birth="u1", **more):
+    return Backup(**{"id": backup_id, "vm": "web1", "birth": birth, "start": NOW - age, "consistency": "crash", **more})
+
+
+def _vm(*backups, power=RUNNING, **more):
+    return Vm(**{"name": "web1", "id": "u1", "power": power, "backups": backups, **more})
+
+
+def _absent(*backups, name="web1"):
+    return Vm.absent(name).having(backups=backups)
+
+
+def _asked(**options):
+    given = {"name": ["web1"], "state": "present", "controller_time": NOW, "timeout": 300, **options}
+    if given["state"] == "present":
+        given.setdefault("max_age", "20h")
+    defaults = {name: option.default for name, option in BACKUP.items() if option.default is not None}
+    return backup_requests({**defaults, **given}, BACKUP)[0]
+
+
+def _plan(vm, **options):
+    return plan(vm, _asked(**options), TRAITS)
+
+
+def _verbs(vm, **options):
+    found = _plan(vm, **options)
+    assert found.refusal is None, found.refusal
+    return [step.verb for step in found.steps]
+
+
+@pytest.mark.parametrize(
+    ("backup", "options"),
+    [
+        pytest.param(_backup(age=21 * HOUR), {}, id="too_old"),
+        pytest.param(_backup(age=-400), {}, id="in_the_future"),
+        pytest.param(_backup(consistency="crash"), {"consistency": "filesystem"}, id="too_weak"),
+        pytest.param(_backup(excluded=("vdb",)), {}, id="lacks_a_disk"),
+        pytest.param(_backup(damaged="a file is missing"), {}, id="damaged"),
+        pytest.param(_backup(unfinished="its task failed", is_foreign=True), {}, id="unfinished"),
+        pytest.param(_backup(birth="u2"), {}, id="of_another_vm_of_this_name"),
+    ],
+)
+def test_backup_that_does_not_count(backup, options):
+    assert _verbs(_vm(backup), **options) == ["backup"]
+
+
+@pytest.mark.parametrize(
+    ("backup", "options"),
+    [
+        pytest.param(_backup(), {}, id="young"),
+        pytest.param(_backup(age=-200), {}, id="clock_a_little_ahead"),
+        pytest.param(_backup(consistency="stopped"), {"consistency": "filesystem"}, id="stronger"),
+        pytest.param(_backup(excluded=("vdb",)), {"exclude": ["vda", "vdb"]}, id="without_an_excluded_disk"),
+    ],
+)
+def test_backup_that_is_enough(backup, options):
+    assert _verbs(_vm(backup), **options) == []
+
+
+def test_birth_that_the_record_lists_continues():
+    """A restored VM has the backups that it had before."""
+    mark = {"v": 2, "id": "u1", "births": ["u0"]}
+    assert _verbs(_vm(_backup(birth="u0"), mark=mark)) == []
+    assert _verbs(_vm(_backup(birth="u0"), mark={**mark, "id": "u9"})) == ["backup"]
+
+
+def test_protection_is_changed_only_if_it_is_requested():
+    protected = _backup(protected=True)
+    assert _verbs(_vm(protected)) == []
+    assert _verbs(_vm(protected), protected=False) == ["edit_backup"]
+    assert _verbs(_vm(_backup()), protected=True) == ["edit_backup"]
+
+
+def test_rules_delete_only_after_the_new_backup_and_nothing_protected_or_damaged():
+    old = [
+        _backup("a", 90 * HOUR),
+        _backup("b", 80 * HOUR, protected=True),
+        _backup("c", 70 * HOUR, damaged="it is"),
+        _backup("d", 60 * HOUR),
+    ]
+    found = _plan(_vm(*old), keep_last=2)
+    assert [step.verb for step in found.steps] == ["backup", "drop_backup"]
+    assert found.steps[-1].arguments["ids"] == ("a",)
+
+
+def test_what_interrupted_tasks_have_left_is_removed_but_not_that_of_another_host():
+    left = _backup("a", unfinished="x")
+    foreign = _backup("b", unfinished="x", is_foreign=True)
+    found = _plan(_vm(left, foreign, _backup()))
+    assert [(step.verb, step.arguments["ids"], step.arguments["unfinished"]) for step in found.steps] == [
+        ("drop_backup", ("a",), ("a",))
+    ]
+
+
+def test_running_job_is_completed_and_any_other_is_waited_for():
+    written = _backup("job", unfinished="x", is_written=True)
+    found = _plan(_vm(written, busy="backup"))
+    assert [(step.verb, step.arguments["made"].id) for step in found.steps] == [("backup", "job")]
+    assert _plan(_vm(busy="backup")).busy == "backup"
+    assert _verbs(_vm(_backup(), busy="backup")) == []
+    assert _plan(_vm(written, busy="backup"), state="restored", backup="newest", replace=True).busy == "backup"
+
+
+def test_stopped_consistency_stops_with_permission_and_starts_again():
+    assert "allow_restart: true" in str(_plan(_vm(), consistency="stopped").refusal)
+    assert _verbs(_vm(), consistency="stopped", allow_restart=True) == ["stop", "backup", "start"]
+    assert _verbs(_vm(power=STOPPED), consistency="stopped") == ["backup"]
+
+
+@pytest.mark.parametrize(
+    ("vm", "options", "words"),
+    [
+        (_vm(power=SUSPENDED), {}, ("suspended", "Start it.")),
+        (_vm(power=PAUSED), {"consistency": "filesystem"}, ("paused", "consistency: crash")),
+        (_absent(), {}, ("does not exist",)),
+        (_vm(_backup()), {"state": "restored", "backup": "newest"}, ("exists", "new_name", "replace: true")),
+        (
+            _vm(_backup(birth="u2")),
+            {"state": "restored", "backup": YOUNG, "replace": True},
+            ("another VM with this name", "new_name"),
+        ),
+        (_vm(), {"state": "restored", "backup": "newest", "replace": True}, ("no complete backup",)),
+        (_vm(_backup()), {"state": "restored", "backup": "nope", "replace": True}, ("no backup 'nope'", YOUNG)),
+        (
+            _vm(_backup(damaged="it is short")),
+            {"state": "restored", "backup": YOUNG, "replace": True},
+            ("it is short",),
+        ),
+        (
+            _absent(_backup(), _backup(OLD, birth="u2")),
+            {"state": "restored", "backup": "newest"},
+            ("several VMs", YOUNG, OLD),
+        ),
+        (_vm(_backup(protected=True)), {"state": "absent", "backup": YOUNG}, ("protected",)),
+        (_vm(_backup(is_written=True, unfinished="x")), {"state": "absent", "backup": YOUNG}, ("being written",)),
+    ],
+)
+def test_rejected(vm, options, words):
+    found = _plan(vm, **options)
+    assert found.refusal is not None
+    assert [word for word in words if word not in str(found.refusal)] == []
+    assert not found.changed
+
+
+def test_platform_without_backups_names_what_it_has():
+    traits = Traits(platform="any", instead={"backup": "Export the VM."})
+    refusal = plan(_vm(), _asked(), traits).refusal
+    assert (refusal.kind, "Export the VM." in str(refusal)) == ("unsupported", True)
+
+
+def test_absent_deletes_one_backup_also_of_a_vm_that_is_gone():
+    assert _verbs(_vm(_backup()), state="absent", backup=YOUNG) == ["drop_backup"]
+    assert _verbs(_absent(_backup()), state="absent", backup=YOUNG) == ["drop_backup"]
+    assert _verbs(_vm(_backup()), state="absent", backup=OLD) == []
+
+
+def test_restore_beside_is_done_once():
+    options = {"state": "restored", "backup": "newest", "new_name": "copy"}
+    assert _verbs(_absent(_backup(), name="copy"), **options) == ["create_from_backup"]
+    mark = {"v": 2, "id": "u7", "restored_from": {"id": YOUNG, "birth": "u1"}}
+    copy = Vm(name="copy", id="u7", backups=(_backup(),), mark=mark)
+    assert _verbs(copy, **options) == []
+    other = copy.having(mark={**mark, "restored_from": {"id": OLD, "birth": "u1"}})
+    assert "was not restored from" in str(_plan(other, **options).refusal)
+
+
+def test_restore_in_place_keeps_what_others_created_or_use():
+    mark = {"v": 2, "id": "u1", "created": "2027-01-01T00:00:00Z", "disks": ["/own", "/base"]}
+    files = (
+        File("/own", "disk", ours=True),
+        File("/base", "disk", ours=True, used_by=("db1",)),
+        File("/theirs", "disk"),
+        File("/iso", "medium"),
+    )
+    vm = _vm(_backup(), mark=mark, files=files, snapshots=(Snapshot("s1"),))
+    found = _plan(vm, state="restored", backup="newest", replace=True)
+    assert [step.verb for step in found.steps] == ["kill", "restore_backup", "start"]
+    restore = found.steps[1]
+    assert restore.arguments["files"] == ("/own",)
+    assert set(restore.arguments["kept"]) == {"/base", "/theirs"}
+    assert "s1" in restore.also[0]
+    foreign = vm.having(mark={"v": 2, "id": "u1", "disks": ["/own"]})
+    assert _plan(foreign, state="restored", backup="newest", replace=True).steps[1].arguments["files"] == ()
+
+
+def test_approved_plan_of_a_backup_is_that_of_the_next_day():
+    """The ID of a new backup is its time, which an approval cannot know."""
+    today, later = _asked(), _asked(controller_time=NOW + HOUR)
+    digests = {digest(content_of(plan(_vm(), one, TRAITS), one)) for one in (today, later)}
+    assert len(digests) == 1
+    other = _asked(exclude=["vdb"])
+    assert digest(content_of(plan(_vm(), other, TRAITS), other)) not in digests
+
+
+def test_warnings_name_what_does_not_count():
+    vm = _vm(_backup("a", damaged="vda is short"), _backup("b", age=-1000), _backup("c", 0, notes=("not frozen",)))
+    text = "\n".join(filter(None, warnings_about(vm, _asked())))
+    for words in ("a: vda is short", "b: its date is in the future", "backup c: not frozen"):
+        assert words in text
+    assert not list(filter(None, warnings_about(_vm(_backup()), _asked())))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_age": None}, "max_age: it is not set"),
+        ({"backup": "x"}, "backup: is not supported"),
+        ({"state": "absent"}, "backup: it is not set"),
+        ({"state": "absent", "backup": "newest"}, "newest is not supported"),
+        ({"state": "restored", "backup": "x", "new_name": "web1"}, "the name of the VM itself"),
+        ({"state": "restored", "backup": "x", "new_name": "a/b"}, "slash"),
+        ({"state": "restored", "backup": "x", "new_name": "c", "replace": True}, "replace: is not supported"),
+        ({"state": "restored", "backup": "x", "new_name": "c", "name": ["a", "b"]}, "several names"),
+        ({"state": "absent", "backup": "x", "keep_last": 1}, "keep_last: is not supported"),
+        ({"keep_last": 0}, "keep_last: 0 is out of range"),
+    ],
+)
+def test_wrong_options(options, words):
+    with pytest.raises(InvalidInput) as found:
+        _asked(**{"max_age": "1h", **options} if options.get("state", "present") == "present" else options)
+    assert words in str(found.value)
+
+
+def test_absent_vm_has_no_steps_without_a_backup():
+    assert _plan(_absent(), state="restored", backup="newest").refusal is not None
+    assert _absent().power == ABSENT
