@@ -104,6 +104,8 @@ def backups(driver, vm, asked):
     births = () if asked.is_beside else births_of(vm)
     listed = driver.listed_backups(asked.of or vm.name)
     found = {key: one for key, one in listed.items() if one.backup.birth in births or one.backup.vm == asked.of}
+    for key in [key for key, one in found.items() if one.volume in driver.damaged_backups]:
+        found[key] = replace(found[key], backup=_damaged(driver, found[key]))
     newest_first = sorted(found, key=lambda key: (found[key].backup.start, key), reverse=True)
     for key in newest_first:
         if asked.backup in ("", NEWEST, key):
@@ -120,12 +122,18 @@ def _read(driver, vm, one, asked):
     try:
         options = options_in(driver, one)
     except (ApiError, Stale) as error:
-        return replace(one.backup, damaged=error.message.rstrip("."))
+        driver.damaged_backups[one.volume] = error.message.rstrip(".")
+        return _damaged(driver, one)
     if asked.state != "restored":
         return one.backup
     from .restore_backup import config_after
 
     return replace(one.backup, config=config_after(driver, vm, one, options))
+
+
+def _damaged(driver, one):
+    """The backup with what an earlier observation has found."""
+    return replace(one.backup, damaged=driver.damaged_backups[one.volume])
 
 
 def options_in(driver, one):

@@ -91,8 +91,9 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         self._node_times = {}
         #: The disks of a linked clone are on the storage of its source, whatever the task sets.
         self.storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
-        #: {id: Stored} of the backups on the storage of the task, and {volume: options of the VM in a backup}.
-        self._listed_backups, self.archived_options = None, {}
+        #: {id: Stored} of the backups on the storage of the task; {volume: options of the VM in a backup} and
+        #: {volume: what is wrong with it} of those that were read.
+        self._listed_backups, self.archived_options, self.damaged_backups = None, {}, {}
         self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
 
     @cached_property
