@@ -47,6 +47,25 @@ SNAPSHOT = {
     "unfinished": _value("str", ""),
 }
 
+#: Backups; who lists them sets the description.
+BACKUPS = _values(
+    "",
+    {
+        "id": _value("str", "ID of the backup.", sample="20270131T020000Z-3f078c8c"),
+        "vm": _value("str", "Name of the VM at that time.", sample="web1"),
+        "birth": _value("str", "What identifies the VM, also if another one gets its name or ID."),
+        "start": _value("str", "When it was started, in ISO 8601 and UTC.", sample="2027-01-31T02:00:00Z"),
+        "consistency": _value("str", "V(crash), V(filesystem) or V(stopped).", sample="filesystem"),
+        "state": _value("str", "Power state of the VM at that time.", sample="running"),
+        "host": _value("str", "Name of the host that created it."),
+        "size": _value("int", "Size in bytes."),
+        "excluded": _texts("Slots of disks that it does not contain."),
+        "protected": _value("bool", "Whether it is protected from deletion."),
+        "unfinished": _value("str", "Why it is not complete; empty if it is."),
+        "damaged": _value("str", "What is wrong with its files; empty if nothing is known."),
+    },
+)
+
 #: Keys of an entry of ``vms`` that describe the VM.
 VM = {
     "name": _value("str", "Name of the VM.", sample="web1"),

@@ -10,6 +10,7 @@ import copy
 import yaml
 
 from lib.return_values import (
+    BACKUPS,
     CONSOLE,
     COUNTERS,
     DESCRIBED,
@@ -258,7 +259,8 @@ def return_lines(module):
         rest = {"": "vm", "info": "vm_info"}.get(rest, rest)
     platform = PLATFORMS[tool]
     kind = rest.replace("instance", "vm").replace("distro", "vm")
-    values = {"vm": _vm, "vm_info": _vm_info, "snapshot": _snapshot, "snapshot_info": _snapshot_info}[kind](platform)
+    made = {"vm": _vm, "vm_info": _vm_info, "snapshot": _snapshot, "snapshot_info": _snapshot_info, "backup": _backup}
+    values = made[kind](platform)
     if module == "vagrant_instance_info":
         healthy = "Whether the VM runs and an SSH server answers at the address in RV(vms[].ssh)."
         values["vms"]["contains"]["healthy"] = {"description": healthy, "type": "bool"}
@@ -309,6 +311,15 @@ def _snapshot(platform):
         "plan": plan(),
         "diff": diff(),
     }
+
+
+def _backup(platform):
+    values = _snapshot(platform)
+    contains = values["vms"]["contains"]
+    del contains["snapshots"], contains["not_compared"]
+    backups = {**copy.deepcopy(BACKUPS), "description": "All backups of the VM there, oldest first."}
+    contains.update(backups=backups, kept=_with_module_name(_task(platform)["kept"]))
+    return values
 
 
 def _snapshot_info(platform):

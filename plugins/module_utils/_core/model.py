@@ -49,6 +49,8 @@ POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", 
 #: Verbs after which a VM is running.
 STARTING = frozenset({"start", "resume"})
 SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "edit_snapshot", "restore"})
+#: Further verbs, of platforms with backups.
+BACKUP_VERBS = frozenset({"backup", "drop_backup", "edit_backup", "restore_backup", "create_from_backup"})
 
 #: The facets for an info module that reads only the platform's list of all VMs.
 LIST = frozenset({"list"})
@@ -137,6 +139,7 @@ class Vm:
     native. ``birth``: what identifies the VM even if another one gets its name and id; None if no VM gets its id again.
     ``reserved``: slots that neither ``disks`` nor ``cdroms`` has, such as that of the cloud-init seed ISO.
     ``revision``: of the stored settings, which are compared with it before they are changed; None: they are not.
+    ``backups``: read only for tasks about backups; also of a VM that does not exist.
     """
 
     name: str
@@ -164,6 +167,7 @@ class Vm:
     guest_tools: Optional[Mapping] = None
     birth: Optional[str] = None
     reserved: frozenset = frozenset()
+    backups: Sequence = ()
     revision: Optional[str] = field(default=None, compare=False, repr=False)
 
     @property
@@ -182,6 +186,11 @@ class Vm:
     def created(self):
         """True if this collection has created the VM, or is doing so."""
         return self.owned and records_creation(self.mark)
+
+    @property
+    def identity(self):
+        """What no other VM can have: the birth where a VM can get the id of one that was deleted, else the id."""
+        return self.id if self.birth is None else self.birth
 
     @property
     def is_proven(self):
@@ -284,6 +293,8 @@ class Request:
     config: Mapping = field(default_factory=dict)
     creation: Mapping = field(default_factory=dict)
     snapshot: Optional[SnapshotRequest] = None
+    #: A BackupRequest of backup.py, or None.
+    backup: Any = None
     policy: Policy = Policy()
 
     @property
@@ -299,7 +310,13 @@ class Request:
         """Return the state to confirm at the end: without actions that are done only once (restart, restore)."""
         state = "started" if self.state == "restarted" else self.state
         restored = self.snapshot is not None and self.snapshot.state == "restored"
-        return replace(self, state=state, snapshot=None if restored else self.snapshot)
+        is_back = self.backup is not None and self.backup.state == "restored"
+        return replace(
+            self,
+            state=state,
+            snapshot=None if restored else self.snapshot,
+            backup=None if is_back else self.backup,
+        )
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,19 @@ class Observer:
 
     def _observed(self, observation, work, found, facets):
         error = ambiguous(work.request.label, found) if len(found) > 1 else observation.errors.get(work.request.label)
-        vm = found[0] if found else Vm.absent(work.name)
-        return Observed(_merged(work.vm, vm, facets), error, observation.known)
+        vm = _merged(work.vm, found[0] if found else Vm.absent(work.name), facets)
+        if work.request.backup is None or error is not None or "backups" not in facets:
+            return Observed(vm, error, observation.known)
+        return self._with_backups(vm, work.request, "backup_contents" in facets, observation.known)
+
+    def _with_backups(self, vm, request, reads_content, known):
+        """Add the backups of a VM, also of one that does not exist; a platform without backups has no such method."""
+        read = getattr(self.driver, "backups", None)
+        try:
+            found = tuple(read(vm, request.backup, reads_content)) if read else ()
+        except PolyvirtError as error:
+            return Observed(vm, error, known)
+        return Observed(vm.having(backups=found), None, known)
 
     def sources(self, wanted):
         """Return {(name or id, near): VM} of the sources of clones; a name takes precedence over an equal id.
@@ -124,8 +135,11 @@ def _merged(known, observed, facets):
     )
 
 
-def planning_facets(requests, traits):
-    """Return only the facets that are needed to plan these requests."""
+def planning_facets(requests, traits, check=False):
+    """Return only the facets that are needed to plan these requests.
+
+    In check mode, the files of backups are not read whole, because that can take hours.
+    """
     facets = {"power", "config"}
     # Reading which VM uses which file is expensive, so it is done only if a VM may be deleted or recreated.
     may_recreate = traits.costs_may_recreate or any(one.cost == DESTRUCTIVE for one in traits.fields.values())
@@ -142,6 +156,14 @@ def planning_facets(requests, traits):
             facets.add("unfinished")
         if request.policy.wait_for != "state":
             facets.add("addresses")
+        if request.backup is not None:
+            facets |= _facets_of_backup(request.backup, check)
         if any(nic and nic.get("address") for nic in (request.config.get("networks") or {}).values()):
             facets.add("fixed_addresses")
     return frozenset(facets)
+
+
+def _facets_of_backup(asked, check):
+    """Return the facets for a task about backups; to replace a VM, which of its files others use is read too."""
+    content = {"backup_contents"} if asked.reads_content and not check else set()
+    return {"backups", *content, *({"snapshots", "files"} if asked.replace else ())}

@@ -16,7 +16,7 @@ from .._core.planner.plan_create import creates_from_image, warnings_of_image
 from .._core.planner.simulate import simulate
 from .._core.record.mark import same
 from .._core.results.approval import Approval
-from .._core.results.vm_result import difference, entry, warnings_about
+from .._core.results.vm_result import describe_backups, difference, entry, warnings_about
 from .._ports.clock import Clock, epoch
 from . import order
 from .observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE, Observer, planning_facets
@@ -182,7 +182,7 @@ def carry_out(tasks, works, check, approval):
     Returns whether a plan was rejected: nothing is done then.
     """
     for task in tasks:
-        task.plan()
+        task.plan(check)
         if any(work.request.policy.expired_for is not None and work.plan.changed for work in task.works):
             task.check_clocks()
     if any(work.request.policy.limits for work in works):
@@ -287,12 +287,12 @@ class Task:
 
     # Planning ---------------------------------------------------------------------------------------------------------
 
-    def plan(self):
+    def plan(self, check=False):
         """Plan all VMs; those that are busy are planned again until they are not."""
         self._expect_creations()
         waiting, pause = self.works, FIRST_PAUSE
         while waiting:
-            self._observe_and_plan(waiting)
+            self._observe_and_plan(waiting, check)
             waiting = [work for work in waiting if work.plan.busy]
             patience = min((self.patience(work) for work in waiting), default=0)
             if waiting and patience <= 0:
@@ -311,8 +311,8 @@ class Task:
         if any(one.changed for one in plans):
             self.driver.expect([one for one in plans if one.changed])
 
-    def _observe_and_plan(self, works):
-        facets = planning_facets([work.request for work in works], self.traits)
+    def _observe_and_plan(self, works, check):
+        facets = planning_facets([work.request for work in works], self.traits, check)
         observation = self.observer.observe([work.target for work in works], facets)
         self._known = observation.known
         observed = {id(work): one for work, one in zip(works, self.observer.observed_in(observation, works, facets))}
@@ -424,7 +424,8 @@ class Task:
         changed = work.plan.changed if predicted else work.changed
         notes = progress.notes if progress else {}
         end, platform = self._end(work, predicted), self.traits.platform
-        return entry(end, platform, work.plan, done, work.error, notes, changed, work.digest)
+        found = entry(end, platform, work.plan, done, work.error, notes, changed, work.digest)
+        return found if work.request.backup is None else {**found, "backups": describe_backups(end.backups)}
 
 
 def _crashed(work):

@@ -1,13 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules that change VMs and snapshots: ``<platform>_vm`` and ``<platform>_snapshot``."""
+"""The modules that change VMs, snapshots and backups: ``<platform>_vm``, ``_snapshot`` and ``_backup``."""
 
 from __future__ import annotations
 
 from .._core.options.option import NEEDS_PRUNE, SNAPSHOT, VM
 from .._core.options.request import requests, snapshot_requests
 from .._engine.task import run
+from .._ports.clock import epoch
 from .declaration import changing
 
 
@@ -31,5 +32,19 @@ def snapshot_module(platform, own_options, make_driver):
 
     def answer(params, check, approval):
         return run(make_driver(params), snapshot_requests(params, options), check, approval).result()
+
+    return changing(options, answer, platform)
+
+
+def backup_module(platform, own_options, make_driver):
+    """A ``<platform>_backup`` module: ``make_driver`` turns its parameters into a driver."""
+    from .._core.options.backup import BACKUP, backup_requests  # Only these modules need it.
+
+    options = platform.supported({**BACKUP, **own_options})
+
+    def answer(params, check, approval):
+        if params.get("controller_time") is None:
+            params = {**params, "controller_time": int(epoch())}
+        return run(make_driver(params), backup_requests(params, options), check, approval).result()
 
     return changing(options, answer, platform)

@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Optional, Protocol
 
-from .._core.model import VERBS, Observation, Plan, Request, Snapshot, Target, Traits, Vm
+from .._core.backup.backup import Backup, BackupRequest
+from .._core.model import BACKUP_VERBS, VERBS, Observation, Plan, Request, Snapshot, Target, Traits, Vm
 
 
 class Driver(Protocol):
@@ -153,6 +154,19 @@ class HasLeftovers(Protocol):
         """Return (file, name) of each such snapshot; None if the images cannot be read."""
 
 
+class KeepsBackups(Protocol):
+    """Implemented by drivers with the verbs of backups in their traits; each knows where the task wants backups."""
+
+    def backups(self, vm: Vm, asked: BackupRequest, reads_content: bool) -> Sequence[Backup]:
+        """Return all backups there of one VM, also incomplete and damaged ones.
+
+        These are the backups of its births (``births_of``), and those of VMs that had the name ``asked.of``; for
+        ``is_beside``, and a VM that does not exist, only the latter. With ``reads_content``, the files are read whole
+        if the platform can; a backup that was damaged then remains so in later calls. For a restore, each has
+        ``config``: the settings that ``vm`` would have.
+        """
+
+
 class ReadsConsoles(Protocol):
     """Implemented by drivers of platforms that keep a log of the console, or that know more than their traits."""
 
@@ -188,7 +202,7 @@ def functions_of(*files):
 
     A driver imports the modules when its first step is carried out, because a shipped module compiles what it imports.
     """
-    return {verb: getattr(file, verb) for file in files for verb in VERBS if hasattr(file, verb)}
+    return {verb: getattr(file, verb) for file in files for verb in (*VERBS, *BACKUP_VERBS) if hasattr(file, verb)}
 
 
 def carry_out(driver, vm, step):

@@ -164,8 +164,16 @@ def _part(about, platform, arguments):
         meant = f"Did you mean {other}? " if other else did_you_mean(platform, PLATFORMS)
         raise InvalidInput(f"platform: '{platform}' is not known.", f"{meant}Set one of {', '.join(PLATFORMS)}.")
     if about not in registered.modules:
-        raise Unsupported(f"Snapshots are not supported on {platform}.", registered.instead_of_snapshots)
+        what, instead = _LACKED[about](registered)
+        raise Unsupported(f"{what} are not supported on {platform}.", instead)
     return Part(platform, registered.modules[about], arguments)
+
+
+#: {module that some platforms lack: (what it is about, what to do there)}
+_LACKED = {
+    "vm_snapshot": lambda registered: ("Snapshots", registered.instead_of_snapshots),
+    "vm_backup": lambda registered: ("Backups", registered.instead_of_backups),
+}
 
 
 def check_pruning(results, order, arguments):

@@ -27,7 +27,7 @@ def requests(params, options):
 
     Raises InvalidInput with the option and the remedy.
     """
-    names, given = _names(params), _given(params, options)
+    names, given = names_of(params), given_options(params, options)
     if len(names) > 1:
         for name, value in given.items():
             _check_not_unique(name, options[name], value)
@@ -56,19 +56,19 @@ def _check_extend(given):
 def pruning_policy(params, options):
     """Return the Policy of the deletion of a fleet's surplus VMs: the options of the task, not of its entries."""
     names = [field.name for field in fields(Policy) if field.name in options]
-    given = _given(params, {name: options[name] for name in (*names, "prune_expired_for")})
+    given = given_options(params, {name: options[name] for name in (*names, "prune_expired_for")})
     expired_for = given.pop("prune_expired_for", given.get("expired_for"))
     return Policy(**{**given, "expired_for": expired_for, "wait_for": "state", "purge": frozenset()})
 
 
 def prune_max(params, options):
     """Return how many surplus VMs of a fleet may be deleted, or None if the task does not set it."""
-    return _given(params, {"prune_max": options["prune_max"]}).get("prune_max")
+    return given_options(params, {"prune_max": options["prune_max"]}).get("prune_max")
 
 
 def snapshot_requests(params, options):
     """Return the requests of a snapshot task, in the order of its VM names."""
-    names, given = _names(params), _given(params, options)
+    names, given = names_of(params), given_options(params, options)
     _check_text("snapshot", given["snapshot"])
     asked = {field.name: given[field.name] for field in fields(SnapshotRequest) if field.name in given}
     asked["name"] = given["snapshot"]
@@ -93,7 +93,7 @@ def comparison(params):
         return None
     if not params.get("name") and not params.get("id"):
         raise InvalidInput("compare: no VM is named.", "Set the name or the ID of one VM.")
-    if len(_names(params)) > 1:
+    if len(names_of(params)) > 1:
         raise InvalidInput(f"compare: needs one VM, but {len(params['name'])} are named.", "Set one name.")
     for option in ("from", "to"):
         if asked.get(option) is not None:
@@ -108,7 +108,7 @@ def comparison(params):
     return Comparison(asked["from"], asked.get("to"), content, text)
 
 
-def _names(params):
+def names_of(params):
     names, vm_id = params.get("name"), params.get("id")
     if not names and not vm_id:
         raise InvalidInput("Neither name nor id is set.", "Set the name of at least one VM.")
@@ -126,7 +126,7 @@ def check_each_once(names):
 
 def console_lines(params):
     """Return how many lines of the console a task requests, or None."""
-    return _given(params, {"console": FACETS["console"]}).get("console")
+    return given_options(params, {"console": FACETS["console"]}).get("console")
 
 
 def check_names(names, vm_id):
@@ -186,7 +186,7 @@ def _awaited(given):
 # Values ---------------------------------------------------------------------------------------------------------------
 
 
-def _given(params, options):
+def given_options(params, options):
     """Return {option: value} of the options that a task sets, each value in its canonical form."""
     given = {}
     for name, option in options.items():

@@ -96,6 +96,8 @@ def _plan(task):
     _check_reachable(task)
     if task.request.snapshot is None and must_be_kept(task.vm, task.policy):
         return Plan(task.vm, task.vm)
+    if task.request.backup is not None:
+        return _plan_backup(task)
     if task.vm.busy and not _may_be_killed(task):
         return _plan_without_waiting(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
     if task.request.snapshot is not None:
@@ -175,6 +177,16 @@ def _snapshot_steps(task):
     if task.vm.power == UNKNOWN and (steps or not is_there):
         raise unknown_state(task.vm, task.traits)
     return steps, asked.options_used_to_take if is_there else ()
+
+
+def _plan_backup(task):
+    # Imported here for the same reason.
+    from .plan_backup import backup_steps, waits
+
+    reason = waits(task.vm, task.request)
+    if reason:
+        return Plan(task.vm, task.vm, busy=reason)
+    return _planned(task, backup_steps(task.vm, task.request, task.traits, task.known, task.forced))
 
 
 # Creating ---------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def delete_step(vm, delete_disks, traits):
         )
     kept, files = {}, []
     for file in vm.files:
-        why = _why_kept(vm, file, delete_disks)
+        why = why_kept(vm, file, delete_disks)
         if why:
             kept[file.path] = why
         elif file.role != "nvram" or file.ours:
@@ -54,7 +54,7 @@ def _is_ours(vm, file):
     return file.ours and (vm.created if file.bound else vm.owned)
 
 
-def _why_kept(vm, file, delete_disks):
+def why_kept(vm, file, delete_disks):
     """Return the reason why a file is kept, or an empty string if it is deleted."""
     if file.used_by:
         return f"used by {', '.join(file.used_by)}"

@@ -73,7 +73,7 @@ def _with_settings(step, settings):
 #: The next step can begin only when an observation has shown that one of these has ended.
 _OBSERVED = frozenset({
     "create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "edit_snapshot",
-    "fetch",
+    "fetch", "backup", "drop_backup", "edit_backup", "restore_backup", "create_from_backup",
 })  # fmt: skip
 
 

@@ -149,10 +149,35 @@ def _restore(vm, step):
     return vm.having(power=power, config=config, active=active, reason="", snapshots=snapshots, restored=taken.name)
 
 
+def _backup(vm, step):
+    made = step.arguments["made"]
+    return vm.having(backups=(*(one for one in vm.backups if one.id != made.id), made))
+
+
+def _drop_backup(vm, step):
+    return vm.having(backups=tuple(one for one in vm.backups if one.id not in step.arguments["ids"]))
+
+
+def _edit_backup(vm, step):
+    key, protected = step.arguments["id"], step.arguments["protected"]
+    return vm.having(backups=tuple(replace(one, protected=protected) if one.id == key else one for one in vm.backups))
+
+
+def _restore_backup(vm, step):
+    """A restored VM is off; one that did not exist gets its id and mark by the restore."""
+    config = step.arguments["backup"].config
+    if vm.power == ABSENT:
+        vm = Vm(name=vm.name, backups=vm.backups, mark={"id": None})
+    config = vm.config if config is None else config
+    return vm.having(power=STOPPED, config=config, active=None, reason="", snapshots=(), restored=step.arguments["id"])
+
+
 _AFTER = {
     "create": _create, "clone": _create, "configure": _configure, "start": _start, "stop": _stop, "kill": _stop,
     "pause": _to(PAUSED), "resume": _to(RUNNING), "suspend": _to(SUSPENDED), "reset": _reset, "delete": _delete,
     "snapshot": _snapshot, "restore": _restore, "drop_snapshot": _drop_snapshot,
     "edit_snapshot": _edit_snapshot,
     "fetch": lambda vm, step: vm,
+    "backup": _backup, "drop_backup": _drop_backup, "edit_backup": _edit_backup,
+    "restore_backup": _restore_backup, "create_from_backup": _restore_backup,
 }  # fmt: skip

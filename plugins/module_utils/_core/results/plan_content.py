@@ -61,7 +61,7 @@ def canonical(value):
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if isinstance(value, Vm):
-        return {"name": canonical(value.name), "id": canonical(identity_of(value))}
+        return {"name": canonical(value.name), "id": canonical(value.identity)}
     if dataclasses.is_dataclass(value):
         return {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -77,11 +77,6 @@ def _named(name, value):
     return str.__str__(value) if is_shown else canonical(value)
 
 
-def identity_of(vm):
-    """Return what no other VM can have: the birth where a VM can get the id of one that was deleted, else the id."""
-    return vm.id if vm.birth is None else vm.birth
-
-
 def content_of(plan, request, versions=(), where=""):
     """Return what a plan does to a VM, and what it was decided from. ``versions``: {path: version} of used files.
 
@@ -92,7 +87,7 @@ def content_of(plan, request, versions=(), where=""):
     is_new = any(step.verb in _CREATING for step in plan.steps)
     return {
         "where": where,
-        "vm": {"name": plan.after.name, "id": identity_of(before), "power": before.power},
+        "vm": {"name": plan.after.name, "id": before.identity, "power": before.power},
         "steps": [_step(step, before) for step in plan.steps if step.verb != _FETCH],
         "policy": {name: getattr(request.policy, name) for name in _POLICY},
         _CLOUD_INIT: _seed({**request.config, **request.creation}.get(_CLOUD_INIT)) if is_new else {},
@@ -169,7 +164,12 @@ def _seed(cloud_init):
     return {**whole_digests_of(given), "password": given.get("password") is not None}
 
 
-_ARGUMENTS = {"creation": _creation, "config": _config, "kept": sorted}
+def _made(backup):
+    """Return what a new backup is like; its ID is its time."""
+    return {"consistency": backup.consistency, "excluded": backup.excluded, "protected": backup.protected}
+
+
+_ARGUMENTS = {"creation": _creation, "config": _config, "kept": sorted, "made": _made}
 
 
 def written_files(plan):
@@ -225,7 +225,7 @@ def obstacle_of(plan, versions=()):
         name = name_of_image(image) if image else ""
         if "://" in name and not image.get("digest"):
             return f"image: {name}: an address without a checksum can have another content later. Set its checksum."
-    if any(step.verb == _DELETE for step in plan.steps) and identity_of(plan.before) == "":
+    if any(step.verb == _DELETE for step in plan.steps) and plan.before.identity == "":
         return (
             f"{plan.before.name}: nothing identifies this VM, and a later one can have its name and ID, so its"
             " deletion cannot be approved."

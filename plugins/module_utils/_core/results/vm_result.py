@@ -142,6 +142,28 @@ def _snapshot(snapshot):
     }
 
 
+def describe_backups(backups):
+    """Return backups as in results, oldest first."""
+    return [_backup(one) for one in sorted(backups, key=lambda one: (one.start, one.id))]
+
+
+def _backup(backup):
+    return {
+        "id": backup.id,
+        "vm": backup.vm,
+        "birth": backup.birth,
+        "start": iso(backup.start),
+        "consistency": backup.consistency,
+        "state": backup.power,
+        "host": backup.host,
+        "size": backup.size,
+        "excluded": list(backup.excluded),
+        "protected": backup.protected,
+        "unfinished": backup.unfinished,
+        "damaged": backup.damaged,
+    }
+
+
 def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, digest=""):
     """Return one entry of ``vms``: the VM and what the task did. ``done`` are the numbers of the complete steps.
 
@@ -222,9 +244,23 @@ def expired(vm, request):
     return f"{vm.name}: it has expired ({iso(vm.config['expires'].at)}). To keep it, set another expires."
 
 
+def doubtful_backups(vm, request):
+    """Return the warning about backups that do not count, or None."""
+    if request.backup is None:
+        return None
+    now = request.policy.controller_time
+    found = [f"{one.id}: {one.damaged}" for one in vm.backups if one.damaged]
+    found += [f"{one.id}: its date is in the future" for one in vm.backups if one.is_ahead(now)]
+    found += [f"{one.id}: {one.unfinished}" for one in vm.backups if one.unfinished and one.is_foreign]
+    return f"{vm.name}: these backups do not count: {'; '.join(found)}." if found else None
+
+
 def warnings_about(vm, request):
     """Return the warnings about a VM, each a text or None."""
-    return [warn(vm, request) for warn in (not_in_force, not_awaited, from_another_image, other_cloud_init, expired)]
+    return [
+        warn(vm, request)
+        for warn in (not_in_force, not_awaited, from_another_image, other_cloud_init, expired, doubtful_backups)
+    ]
 
 
 def _step(step, done, note):
@@ -292,9 +328,11 @@ def _human_readable(path, value):
 
 def flat(vm):
     """Return a VM as a flat {path: value}."""
+    backups = {"backups": sorted(one.id for one in vm.backups)} if vm.backups else {}
+    backups.update({f"backups.{one.id}.protected": True for one in vm.backups if one.protected})
     if vm.power == ABSENT:
-        return {"state": vm.power}
-    paths = {"state": vm.power, **flat_config(vm.config)}
+        return {"state": vm.power, **backups}
+    paths = {"state": vm.power, **flat_config(vm.config), **backups}
     paths.pop(CREATED, None)
     if vm.snapshots:
         paths["snapshots"] = [snapshot.name for snapshot in in_tree_order(vm.snapshots)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.options import option as options
-from ..._core.options.option import SETTING, Connection, Consent, Filled, Option, Platform, with_suboption
+from ..._core.options.option import SETTING, Connection, Consent, Filled, Option, Platform, Policy, with_suboption
 from ..._core.texts import decimal_id
 
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."
@@ -55,6 +55,9 @@ CONNECTION = {
     "ca_path": Connection("path"),
     "api_timeout": Connection("int"),
 }
+#: Where backups are.
+BACKUPS = replace(PROXMOX, lacks={"directory": "Set storage."})
+BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True)}
 VM = {
     **CONNECTION,
     "id": replace(options.ID, aliases=("vmid",)),

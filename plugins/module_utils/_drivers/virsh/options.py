@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
 from ..._core.options.option import (
@@ -60,5 +62,12 @@ VM = {
     "max_memory": Memory(),
     "allow_network_start": Consent(role="connection"),
     "require_snapshots": Consent(role="connection"),
+}
+#: Where backups are.
+BACKUPS = replace(LIBVIRT, lacks={"storage": "Set directory."})
+BACKUP = {
+    **CONNECTION,
+    "directory": Policy("path", absolute=True, filled=True, required=True),
+    "disk_directory": Connection("path", absolute=True),
 }
 SNAPSHOT = {**CONNECTION, "kind": Policy(choices=("internal", "external"), only_with="present")}

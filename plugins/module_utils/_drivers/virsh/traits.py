@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..._core.model import (
+    BACKUP_VERBS,
     FAILED,
     LIVE,
     NEVER,
@@ -55,7 +56,7 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None)
         platform=LIBVIRT.name,
         version=version,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if can_save else ())}),
-        verbs=frozenset(VERBS),
+        verbs=frozenset(VERBS) | (BACKUP_VERBS if "backup.take" in fields else frozenset()),
         fields=fields,
         sources=("image", "clone", "iso", "disks"),
         linked_format="qcow2",
@@ -94,6 +95,7 @@ def _instead(hypervisor, local):
         **LIBVIRT.lacks,
         **dict.fromkeys((kind.partition(".")[0] for kind in (*DISKS, *CDROMS, *SHARES, *_FROM_FILES)), _LOCAL),
         "snapshot.content": _LOCAL,
+        "backup": _LOCAL if hypervisor != "TEST" else "This connection only simulates disks.",
         "port_forwards": INSTEAD_OF_FORWARDS,
         SUSPENDED: "This connection can pause VMs, but cannot save them to disk.",
         **_instead_of_hardware(hypervisor, local),
@@ -159,7 +161,7 @@ NVRAM_BROKEN_IN = ((11, 2), (11, 3))
 #: What libvirt's test driver would store without any effect, and what needs access to the files of the host.
 _NOT_SIMULATED = {*FIRMWARE, *NVRAM, *NESTED, *HARDWARE, *DISPLAY}
 _FROM_FILES = ("image", "clone", "cloud_init")
-_ON_HOST_ONLY = {*FIRMWARE, *NVRAM, *NESTED, *DISKS, *CDROMS, *SHARES, *_FROM_FILES, "snapshot.content"}
+_ON_HOST_ONLY = {*FIRMWARE, *NVRAM, *NESTED, *DISKS, *CDROMS, *SHARES, *_FROM_FILES, "snapshot.content", "backup.take"}
 
 
 def _fields_of(hypervisor, version, local, snapshots):
@@ -168,7 +170,7 @@ def _fields_of(hypervisor, version, local, snapshots):
     lacking = set() if hypervisor == "QEMU" else {*FORWARDS}
     if hypervisor == "TEST":
         fields.update(_fields_of_test(fields))
-        lacking |= {*_NOT_SIMULATED, "snapshot.content"}
+        lacking |= {*_NOT_SIMULATED, "snapshot.content", "backup.take"}
     if not local:
         lacking |= _ON_HOST_ONLY
         # Bridges of a remote host cannot be checked from here.
@@ -215,6 +217,10 @@ def _other_fields(version, snapshots):
             " (clone.snapshot).",
         ),
         "snapshot.expires": Field(cost=LIVE),
+        "backup.take": Field(
+            cost=lambda vm, change: LIVE if vm.power in (STOPPED, RUNNING, PAUSED) else NEVER,
+            instead="A suspended VM has memory that belongs to its disks: start or stop it first. Stop a failed one.",
+        ),
     }
 
 

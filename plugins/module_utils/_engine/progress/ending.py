@@ -27,7 +27,7 @@ from .state import (
 
 _TO_UNDO = frozenset({"power", "config", "files"})
 #: The facets of the result.
-FINAL = frozenset({"power", "config", "snapshots", "addresses"})
+FINAL = frozenset({"power", "config", "snapshots", "addresses", "backups"})
 
 
 def fail(progress, error):

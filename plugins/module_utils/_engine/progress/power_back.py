@@ -18,7 +18,7 @@ from .state import CREATED, FIRST_PAUSE, POWER_BACK, STOPPING, Observe
 PATIENCE = 60
 NOTE = "the task failed, so the previous power state is restored"
 #: If these steps failed half-way, the VM is not the one that was stopped, so it must not be started.
-_REPLACING = ("delete", "restore")
+_REPLACING = ("delete", "restore", "restore_backup")
 _STOPS = ("stop", "kill")
 
 
@@ -54,7 +54,7 @@ def _may_be_off(progress, attempted):
     if len(since) == 1 and since[0] in _REPLACING:
         return progress.last_wrote is False or _is_doubtful_deletion(progress)
     was_sent = stops[-1] < progress.done or progress.phase == STOPPING
-    return since == ["configure"] or (not since and (was_sent or progress.vm.power == STOPPED))
+    return since in (["configure"], ["backup"]) or (not since and (was_sent or progress.vm.power == STOPPED))
 
 
 def _is_doubtful_deletion(progress):

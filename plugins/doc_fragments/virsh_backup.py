@@ -1,0 +1,27 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options of ``virsh_backup`` alone."""
+
+    DOCUMENTATION = r"""
+options:
+  directory:
+    description:
+      - Absolute path of the directory for backups on the hypervisor. It can be a mounted file system of a server. It is
+        created if it does not exist.
+      - Each backup is a directory with the definition of the VM, its disks, its NVRAM and a manifest. Only the user of
+        the task can read it.
+      - A directory with disks of VMs, and one in such a directory, is rejected. If it is on the file system of a disk
+        of the VM, the task warns.
+    type: path
+    required: true
+  disk_directory:
+    description:
+      - With O(state=restored), the directory for the new disks. If omitted, each disk is created in the directory where
+        it was, or in libvirt's default directory if that does not exist.
+    type: path
+"""

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups as data: what exists in a place, what a task requests, and which one is meant. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ..errors import NotFound, Refused
+from ..record.leases import CLOCK_TOLERANCE, iso
+from .retention import ALL, Keep
+
+#: What the disks of a backup are like, the weakest first: as after a power cut, with all file systems flushed and
+#: frozen by the guest agent, or of a VM that was off.
+CRASH, FILESYSTEM, OFF = "crash", "filesystem", "stopped"
+CONSISTENCIES = (CRASH, FILESYSTEM, OFF)
+NEWEST = "newest"
+#: The key of a mark that names the backup from which the VM was restored.
+RESTORED_FROM = "restored_from"
+#: The key of a mark with earlier births of the VM, the backups of which are its own.
+BIRTHS = "births"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that exists in a place, or that a plan creates.
+
+    ``birth`` identifies its VM, ``vm`` is the name of the VM at that time. ``start`` is in seconds since 1970, by the
+    clock of the controller. ``size`` is in bytes. ``excluded`` are slots of disks that it does not contain.
+    ``unfinished``: why it is not complete; ``is_written``: a job that still runs writes it; ``is_foreign``: another
+    host wrote it. ``damaged``: what is wrong with its files. ``config`` are the settings of the VM after a restore of
+    this backup, None if they were not requested.
+    """
+
+    id: str
+    vm: str
+    birth: Optional[str]
+    start: float
+    consistency: str = CRASH
+    power: str = ""
+    host: str = ""
+    size: int = 0
+    protected: bool = False
+    excluded: Sequence[str] = ()
+    unfinished: str = ""
+    is_written: bool = False
+    is_foreign: bool = False
+    damaged: str = ""
+    config: Optional[Mapping] = None
+
+    @property
+    def is_good(self):
+        """Whether it can be restored, as far as is known."""
+        return not (self.unfinished or self.damaged)
+
+    def counts(self, now):
+        """Whether it is good, and its date is not ahead of the controller's clock."""
+        return self.is_good and not self.is_ahead(now)
+
+    def is_ahead(self, now):
+        return self.start > now + CLOCK_TOLERANCE
+
+    def satisfies(self, asked, now):
+        """Whether no newer backup is needed for a request."""
+        is_young = self.counts(now) and now - self.start <= asked.max_age
+        is_strong = strength(self.consistency) >= strength(asked.consistency)
+        return is_young and is_strong and set(self.excluded) <= set(asked.exclude)
+
+
+@dataclass(frozen=True)
+class BackupRequest:
+    """What a task requests of the backups of one VM.
+
+    ``max_age`` is in seconds. ``exclude`` are slots of disks. ``protected`` None leaves it as it is. ``backup`` is an
+    ID, or ``newest``. ``of``: the name of the VM in the backup. ``is_beside``: it is restored as another VM.
+    ``replace`` permits to replace an existing VM. ``networks`` are {name in the backup: name on this host}.
+    """
+
+    state: str = "present"
+    max_age: Optional[int] = None
+    consistency: str = CRASH
+    exclude: Sequence[str] = ()
+    verify: bool = False
+    protected: Optional[bool] = None
+    keep: Keep = ALL
+    backup: str = ""
+    of: Optional[str] = None
+    is_beside: bool = False
+    replace: bool = False
+    networks: Mapping = field(default_factory=dict)
+
+    @property
+    def reads_content(self):
+        """Whether the files of backups are read whole before the plan."""
+        return self.verify or self.state == "restored"
+
+
+def strength(consistency):
+    return CONSISTENCIES.index(consistency)
+
+
+def births_of(vm):
+    """Return all births under which the backups of a VM are stored: a restored VM continues earlier ones."""
+    earlier = vm.mark.get(BIRTHS, ()) if vm.owned else ()
+    return tuple(dict.fromkeys(one for one in (vm.identity, *earlier) if one))
+
+
+def comes_from(vm, backup):
+    """Return whether a VM was restored from this backup."""
+    return vm.owned and vm.mark.get(RESTORED_FROM) == restored_from(backup)
+
+
+def restored_from(backup):
+    """Return what the mark of a restored VM records of the backup."""
+    return {"id": backup.id, "birth": backup.birth}
+
+
+def own_backups(vm, with_others=False):
+    """Return the backups of a VM, oldest first, or ``with_others`` that had its name."""
+    births = births_of(vm)
+    own = [one for one in vm.backups if with_others or one.birth in births]
+    return sorted(own, key=lambda one: (one.start, one.id))
+
+
+def find(backups, backup_id):
+    """Return the backup with this id, or None."""
+    return next((one for one in backups if one.id == backup_id), None)
+
+
+def choose(label, backups, asked, now):
+    """Return the backup that a task restores. Raises NotFound or Refused; ``backups`` are those that fit, by age."""
+    good = [one for one in backups if one.counts(now)]
+    if asked.backup == NEWEST:
+        if not good:
+            raise NotFound(f"{label}: backup: there is no complete backup of '{asked.of}'.", _listed(backups))
+        if len({one.birth for one in good}) > 1:
+            raise Refused(
+                f"{label}: backup: newest: several VMs were named '{asked.of}', and each has backups.", _listed(good)
+            )
+        return good[-1]
+    chosen = find(backups, asked.backup)
+    if chosen is None:
+        raise NotFound(f"{label}: backup: '{asked.of}' has no backup '{asked.backup}'.", _listed(good))
+    if not chosen.is_good:
+        raise Refused(
+            f"{label}: backup '{chosen.id}' cannot be restored: {chosen.unfinished or chosen.damaged}.",
+            _listed([one for one in good if one is not chosen]),
+        )
+    return chosen
+
+
+def _listed(backups):
+    if not backups:
+        return "There is no other one here; check where the task reads backups."
+    shown = (f"{one.id} (VM {one.birth}, {iso(one.start)})" for one in backups[-20:])
+    return f"Set backup to one of {', '.join(shown)}."

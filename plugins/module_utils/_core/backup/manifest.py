@@ -1,0 +1,155 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manifest of a backup in a directory: what it is of, and its files with sizes and digests. Pure.
+
+It is written first, with ``unfinished`` and the names of all files, and again when these are complete. Digests show
+accidents. Whoever can write to the directory can also write a new manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from ..pattern import Pattern
+from .backup import CONSISTENCIES, Backup
+
+VERSION = 1
+NAME = "manifest.json"
+#: The roles of files. What the platform needs while it writes has no role, and is removed at the end.
+DISK, DEFINITION, NVRAM, TPM = "disk", "definition", "nvram", "tpm"
+_PLAIN = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", 0)
+_DIGEST = Pattern(r"[0-9a-f]{64}")
+_TEXTS = {"id": str, "consistency": str, "power": str, "host": str, "birth": str, "vm": str}
+_NUMBERS = ("v", "start")
+_EPOCH = datetime(1970, 1, 1)
+
+
+class Invalid(Exception):
+    """Why a manifest cannot be used, as a text."""
+
+
+def new_id(start, birth):
+    """Return the id of a new backup: its start, and the beginning of the birth of its VM."""
+    time = (_EPOCH + timedelta(seconds=int(start))).strftime("%Y%m%dT%H%M%SZ")
+    return f"{time}-{''.join(one for one in birth if one.isalnum())[:8]}"
+
+
+def is_plain(name):
+    """Return whether a name is that of a file or directory within another one, and nothing else."""
+    return isinstance(name, str) and _PLAIN.fullmatch(name) is not None
+
+
+def unfinished(vm, birth, host, backup_id, start, files, excluded=(), protected=False):
+    """Return the manifest of a backup that a task begins. ``files`` are all that it will write, as dictionaries."""
+    return {
+        "v": VERSION,
+        "unfinished": True,
+        "id": backup_id,
+        "vm": vm.name,
+        "birth": birth,
+        "host": host,
+        "start": int(start),
+        "power": vm.power,
+        "consistency": CONSISTENCIES[0],
+        "protected": protected,
+        "excluded": list(excluded),
+        "files": list(files),
+    }
+
+
+def finished(manifest, consistency, files):
+    """Return the manifest of the complete backup; ``files`` have their ``size`` and ``sha256`` now."""
+    return {**manifest, "unfinished": False, "consistency": consistency, "files": list(files)}
+
+
+def printed(manifest):
+    return json.dumps(manifest, sort_keys=True, indent=1)
+
+
+def parsed(text, folder, birth):
+    """Return the manifest in ``text``, which was read from the directory ``folder`` of ``birth``. Raises Invalid."""
+    try:
+        manifest = json.loads(text)
+    except ValueError:
+        raise Invalid("its manifest is not valid JSON") from None
+    problem = _problem(manifest)
+    if problem:
+        raise Invalid(f"its manifest is not valid: {problem}")
+    if (manifest["id"], manifest["birth"]) != (folder, birth):
+        raise Invalid(f"its manifest is that of backup {manifest['id']} of VM {manifest['birth']}")
+    return manifest
+
+
+def _problem(manifest):
+    if not isinstance(manifest, dict):
+        return "it is not a dictionary"
+    if manifest.get("v") != VERSION:
+        return f"version {manifest.get('v')!r}"
+    wrong = [name for name, kind in _TEXTS.items() if not isinstance(manifest.get(name), kind)]
+    wrong += [name for name in _NUMBERS if not _is_number(manifest.get(name))]
+    wrong += [name for name in ("unfinished", "protected") if not isinstance(manifest.get(name), bool)]
+    if wrong:
+        return wrong[0]
+    if manifest["consistency"] not in CONSISTENCIES:
+        return "consistency"
+    excluded, files = manifest.get("excluded"), manifest.get("files")
+    if not isinstance(excluded, list) or not all(map(is_plain, excluded)):
+        return "excluded"
+    if not isinstance(files, list) or not all(isinstance(one, dict) for one in files):
+        return "files"
+    return _problem_of_files(files, manifest["unfinished"])
+
+
+def _problem_of_files(files, is_unfinished):
+    names = [one.get("name") for one in files]
+    bad = next((name for name in names if not is_plain(name) or name == NAME), None)
+    if bad is not None or len(set(names)) < len(names):
+        return f"the file name {bad!r}" if bad is not None else "a file is listed twice"
+    if is_unfinished:
+        return ""
+    for one in files:
+        is_whole = _is_number(one.get("size")) and _DIGEST.fullmatch(str(one.get("sha256"))) is not None
+        if not is_whole or one.get("role") not in (DISK, DEFINITION, NVRAM, TPM):
+            return one["name"]
+        if one["role"] == DISK and not (is_plain(one.get("slot")) and _is_number(one.get("virtual_size"))):
+            return one["name"]
+    return "" if any(one["role"] == DEFINITION for one in files) else "it names no definition of the VM"
+
+
+def _is_number(value):
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def disks_of(manifest):
+    """Return {slot: file} of the disks in a backup."""
+    return {one["slot"]: one for one in manifest["files"] if one.get("role") == DISK}
+
+
+def file_of(manifest, role):
+    """Return the file with a role, or None."""
+    return next((one for one in manifest["files"] if one.get("role") == role), None)
+
+
+def size_problem(manifest, sizes):
+    """Return what differs between the manifest and {name: size} of the existing files; an empty string if nothing."""
+    for one in manifest["files"]:
+        found = sizes.get(one["name"])
+        if found is None:
+            return f"the file {one['name']} is missing"
+        if found != one["size"]:
+            return f"the file {one['name']} has {found} bytes instead of {one['size']}"
+    return ""
+
+
+def backup_of(manifest, **known):
+    """Return the Backup that a manifest describes; ``known`` are further fields."""
+    return Backup(
+        **{
+            name: manifest[name] for name in ("id", "vm", "birth", "start", "consistency", "power", "host", "protected")
+        },
+        excluded=tuple(manifest["excluded"]),
+        size=sum(one.get("size") or 0 for one in manifest["files"]),
+        **known,
+    )

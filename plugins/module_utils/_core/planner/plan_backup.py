@@ -1,0 +1,217 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan to create, delete or restore backups. ``present`` asks for a backup that is young enough, and then prunes.
+
+A restore in place always restores, because the content of disks cannot be compared. A VM that came from the requested
+backup is unchanged if the task does not permit to replace it.
+"""
+
+from __future__ import annotations
+
+from ..backup import manifest
+from ..backup.backup import (
+    FILESYSTEM,
+    NEWEST,
+    OFF,
+    Backup,
+    births_of,
+    choose,
+    comes_from,
+    find,
+    own_backups,
+    restored_from,
+)
+from ..backup.retention import surplus
+from ..errors import NotFound, Refused, Unsupported
+from ..model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, STOPPED, UNKNOWN, Change, Step
+from ..options.identity import known_names
+from .differences import unknown_state
+from .plan_delete import NOT_CREATED_HERE, why_kept
+from .power import BACK_TO, COST_OF_MOVE, TABLE
+from .simulate import simulate
+
+
+def waits(vm, request):
+    """Return why the plan must wait for another operation on the VM, or an empty string."""
+    asked, now = request.backup, request.policy.controller_time
+    if not vm.busy or asked.state == "absent":
+        return ""
+    own = own_backups(vm)
+    is_ready = any(one.is_written or one.satisfies(asked, now) for one in own) if asked.state == "present" else False
+    return "" if is_ready else vm.busy
+
+
+def backup_steps(vm, request, traits, known, forced):
+    """Return the steps for the backups of one VM; ``known`` are all VM names, for the error message."""
+    if "backup" not in traits.verbs:
+        raise Unsupported(
+            f"{request.label}: backups are not supported on {traits.platform}.", traits.instead.get("backup", "")
+        )
+    if request.backup.state == "present":
+        return _present(vm, request, traits, known, forced)
+    return {"absent": _absent, "restored": _restored}[request.backup.state](vm, request, traits)
+
+
+# Present --------------------------------------------------------------------------------------------------------------
+
+
+def _present(vm, request, traits, known, forced):
+    if vm.power == ABSENT:
+        raise NotFound(f"{vm.name}: the VM does not exist, so it cannot be backed up.", known_names(known, vm.name))
+    asked, now = request.backup, request.policy.controller_time
+    own = own_backups(vm)
+    fitting = [one for one in own if one.satisfies(asked, now)]
+    steps = _with_protection(fitting[-1], asked) if fitting else _take(vm, request, own, traits, forced)
+    return [*steps, *_prune(simulate(vm, steps), request)]
+
+
+def _with_protection(backup, asked):
+    if asked.protected in (None, backup.protected):
+        return []
+    change = Change("backups", backup.protected, asked.protected, key=backup.id, attribute="protected")
+    return [Step("edit_backup", (change,), {"id": backup.id, "protected": asked.protected})]
+
+
+def _take(vm, request, own, traits, forced):
+    """Return the steps that create a backup; one that a running job writes is completed."""
+    asked = request.backup
+    _check_can_be_taken(vm, asked, traits)
+    made = next((one for one in own if one.is_written), None) or _planned(vm, request)
+    step = Step("backup", arguments={"made": made, "consistency": asked.consistency, "id": made.id})
+    if asked.consistency != OFF or not vm.on:
+        return [step]
+    if not request.policy.allow_restart:
+        raise Refused(
+            f"{vm.name}: consistency: stopped: the VM is {vm.power}, and has to be stopped for such a backup.",
+            "Set allow_restart: true to stop it and start it again, or consistency: filesystem.",
+        )
+    if not vm.persistent:
+        raise Refused(
+            f"{vm.name}: the VM exists only while it runs, so stopping it for the backup would delete it.",
+            "Define it permanently first, or omit consistency.",
+        )
+    return [*_moves(TABLE["stopped"][vm.power].choose(forced)), step, *_moves(BACK_TO[vm.power])]
+
+
+def _moves(verbs):
+    return [Step(verb, cost=COST_OF_MOVE.get(verb, LIVE)) for verb in verbs]
+
+
+def _check_can_be_taken(vm, asked, traits):
+    if vm.power == UNKNOWN:
+        raise unknown_state(vm, traits)
+    field = traits.fields["backup.take"]
+    if field.cost_of(vm, Change("backup", None, asked)) == NEVER:
+        raise Refused(f"{vm.name}: no backup is possible while the VM is {vm.power}.", field.instead)
+    if asked.consistency == FILESYSTEM and vm.power == PAUSED:
+        raise Refused(
+            f"{vm.name}: consistency: filesystem: the VM is paused, so its agent cannot freeze its file systems.",
+            "Resume it first, or set consistency: crash.",
+        )
+
+
+def _planned(vm, request):
+    asked, now = request.backup, request.policy.controller_time
+    return Backup(
+        id=manifest.new_id(now, vm.identity),
+        vm=vm.name,
+        birth=vm.identity,
+        start=now,
+        # At least; which one it is is known when the file systems of a running VM are frozen.
+        consistency=asked.consistency if vm.on else OFF,
+        power=vm.power,
+        protected=bool(asked.protected),
+        excluded=tuple(asked.exclude),
+    )
+
+
+def _prune(vm, request):
+    """Delete what interrupted tasks on this host have left, and the good backups that no rule keeps."""
+    now = request.policy.controller_time
+    own = own_backups(vm)
+    left = [one for one in own if one.unfinished and not (one.is_written or one.is_foreign)]
+    candidates = [one for one in own if one.counts(now) and not one.protected]
+    to_delete = [*left, *surplus(candidates, request.backup.keep, now)]
+    return [_drop(to_delete)] if to_delete else []
+
+
+def _drop(backups):
+    # A backup that was unfinished is deleted only if it still is.
+    unfinished = tuple(one.id for one in backups if one.unfinished)
+    return Step("drop_backup", arguments={"ids": tuple(one.id for one in backups), "unfinished": unfinished})
+
+
+# Absent ---------------------------------------------------------------------------------------------------------------
+
+
+def _absent(vm, request, _traits):
+    found = find(vm.backups, request.backup.backup)
+    if found is None:
+        return []
+    if found.protected:
+        raise Refused(
+            f"{vm.name}: backup '{found.id}' is protected.",
+            "Remove the protection first: state: present with protected: false if it is the newest one, else with the"
+            " platform's own tool.",
+        )
+    if found.is_written:
+        raise Refused(f"{vm.name}: backup '{found.id}' is still being written.", "Wait until its job has ended.")
+    return [_drop([found])]
+
+
+# Restored -------------------------------------------------------------------------------------------------------------
+
+
+def _restored(vm, request, traits):
+    asked, now = request.backup, request.policy.controller_time
+    exists = vm.power != ABSENT
+    if vm.power == UNKNOWN:
+        raise unknown_state(vm, traits)
+    # An ID can be that of a backup of another VM with this name, which is an error.
+    fitting = own_backups(vm, with_others=asked.is_beside or not exists or asked.backup != NEWEST)
+    if exists and not asked.replace:
+        return _check_came_from(vm, asked, fitting)
+    chosen = choose(request.label, fitting, asked, now)
+    arguments = {"id": chosen.id, "backup": chosen, "origin": restored_from(chosen), "networks": asked.networks}
+    if not exists:
+        return [Step("create_from_backup", arguments=arguments)]
+    return _replace(vm, chosen, arguments)
+
+
+def _check_came_from(vm, asked, fitting):
+    """Return no steps if the VM came from the requested backup. Raises Refused otherwise."""
+    wanted = fitting if asked.backup == NEWEST else [one for one in fitting if one.id == asked.backup]
+    if any(comes_from(vm, one) for one in wanted):
+        return []
+    raise Refused(
+        f"{vm.name}: the VM exists, and was not restored from backup '{asked.backup}'.",
+        "Set another new_name to restore the backup as another VM."
+        if asked.is_beside
+        else "Set new_name to restore it as another VM, or replace: true to replace this one.",
+    )
+
+
+def _replace(vm, chosen, arguments):
+    """Return the steps that replace the disks and the definition of an existing VM."""
+    if chosen.birth not in births_of(vm):
+        raise Refused(
+            f"{vm.name}: backup '{chosen.id}' is of another VM with this name ({chosen.birth}).",
+            "Restore it as another VM (new_name).",
+        )
+    if not vm.persistent:
+        raise Refused(f"{vm.name}: the VM exists only while it runs.", "Define it permanently first.")
+    kept, to_delete = {}, []
+    for file in (one for one in vm.files if one.role in ("disk", "no file")):
+        reason = why_kept(vm, file, "owned")
+        if reason or not vm.created:
+            kept[file.path] = reason or NOT_CREATED_HERE
+        else:
+            to_delete.append(file.path)
+    lost = tuple(one.name for one in vm.snapshots)
+    also = (f"Snapshots of the VM are lost: {', '.join(lost)}.",) if lost else ()
+    arguments = {**arguments, "files": tuple(to_delete), "kept": kept, "snapshots": lost}
+    steps = [Step("restore_backup", arguments=arguments, cost=POWER_OFF, also=also)]
+    if vm.on:
+        steps.insert(0, Step("kill", cost=POWER_OFF, note="the restore discards the running state"))
+    return [*steps, *(_moves(BACK_TO[vm.power]) if vm.power != STOPPED else ())]

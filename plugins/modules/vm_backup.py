@@ -1,0 +1,273 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vm_backup
+short_description: Create, restore and delete backups on any platform
+version_added: 0.1.0
+description:
+  - Creates, restores and deletes backups of VMs with the same options on every platform that has backups. O(platform)
+    selects the module that does it, such as M(polyvirt.core.virsh_backup).
+  - On VirtualBox, Hyper-V, vmd, WSL and Vagrant, the task fails with what to use there.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.conn
+  - ansible.builtin.action_common_attributes.flow
+  - polyvirt.core.approval
+  - polyvirt.core.backup
+  - polyvirt.core.call_timeout
+  - polyvirt.core.vm
+  - polyvirt.core.vm_backup
+attributes:
+  action:
+    support: full
+  async:
+    support: partial
+    details: As the module of the platform.
+  become:
+    support: full
+  bypass_host_loop:
+    support: none
+  check_mode:
+    support: full
+    details:
+      - Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+      - Of existing backups, only the names and sizes of files are compared.
+  diff_mode:
+    support: full
+  platform:
+    platforms: all
+  connection:
+    support: full
+    details: The connection of the task is that to the host of the hypervisor, as with the module of the platform.
+  delegation:
+    support: full
+seealso:
+  - module: polyvirt.core.vm_backup_info
+  - module: polyvirt.core.vm_snapshot
+"""
+
+EXAMPLES = r"""
+- name: Create a backup every day, and keep seven days and four weeks
+  polyvirt.core.vm_backup:
+    name: [web1, db1]
+    platform: libvirt
+    directory: /srv/backups
+    max_age: 20h
+    keep_daily: 7
+    keep_weekly: 4
+
+- name: Restore the newest backup as another VM
+  polyvirt.core.vm_backup:
+    name: web1
+    platform: libvirt
+    directory: /srv/backups
+    state: restored
+    backup: newest
+    new_name: web1-restored
+
+- name: Replace a VM by its backup
+  polyvirt.core.vm_backup:
+    name: web1
+    platform: libvirt
+    directory: /srv/backups
+    state: restored
+    backup: 20270131T020000Z-3f078c8c
+    replace: true
+"""
+
+RETURN = r"""
+# begin generated: returns
+vms:
+  description:
+    - One entry for each VM, in order; in check mode, as it would be after the task.
+    - Has all keys of the entries of M(polyvirt.core.vm).
+  returned: unless the options are wrong in form, or the platform cannot be used
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    state:
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    changed:
+      description: Whether this VM was changed.
+      type: bool
+    failed:
+      description: Whether the task failed for this VM.
+      type: bool
+    msg:
+      description: Why it failed; empty if it did not.
+      type: str
+    steps:
+      description: Steps of the task, in order.
+      type: list
+      elements: dict
+      contains:
+        verb:
+          description: Action, such as V(fetch), V(create), V(configure), V(start) or V(stop).
+          type: str
+        changes:
+          description: Changes to settings that are part of the step.
+          type: list
+          elements: dict
+          contains:
+            path:
+              description: Path of the setting.
+              type: str
+              sample: disks.vda.size
+            before:
+              description: Value before; null if it was not set.
+              type: raw
+            after:
+              description: Value after; null if it is removed.
+              type: raw
+            cost:
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
+              type: str
+        cost:
+          description: The highest cost of its changes.
+          type: str
+        also:
+          description: Effects on anything other than this VM.
+          type: list
+          elements: str
+        done:
+          description: Whether the step was completed; in check mode, whether it would be. If the task stopped the
+            VM and then failed, later steps bring the VM back to its previous power state.
+          type: bool
+        note:
+          description: Further information, such as how the guest was stopped.
+          type: str
+      sample:
+        - verb: start
+          changes: []
+          cost: live
+          also: []
+          done: true
+          note: ''
+    plan:
+      description: Digest of what the task does to this VM; empty if nothing is to be done, null if the task was
+        rejected.
+      type: str
+      sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
+    backups:
+      description: All backups of the VM there, oldest first.
+      type: list
+      elements: dict
+      contains:
+        id:
+          description: ID of the backup.
+          type: str
+          sample: 20270131T020000Z-3f078c8c
+        vm:
+          description: Name of the VM at that time.
+          type: str
+          sample: web1
+        birth:
+          description: What identifies the VM, also if another one gets its name or ID.
+          type: str
+        start:
+          description: When it was started, in ISO 8601 and UTC.
+          type: str
+          sample: '2027-01-31T02:00:00Z'
+        consistency:
+          description: V(crash), V(filesystem) or V(stopped).
+          type: str
+          sample: filesystem
+        state:
+          description: Power state of the VM at that time.
+          type: str
+          sample: running
+        host:
+          description: Name of the host that created it.
+          type: str
+        size:
+          description: Size in bytes.
+          type: int
+        excluded:
+          description: Slots of disks that it does not contain.
+          type: list
+          elements: str
+        protected:
+          description: Whether it is protected from deletion.
+          type: bool
+        unfinished:
+          description: Why it is not complete; empty if it is.
+          type: str
+        damaged:
+          description: What is wrong with its files; empty if nothing is known.
+          type: str
+    kept:
+      description: Files that were not deleted with the VM.
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: File.
+          type: str
+        reason:
+          description: Why it was not deleted.
+          type: str
+      sample:
+        - path: /srv/iso/debian.iso
+          reason: an ISO image is never deleted
+plan:
+  description:
+    - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.
+    - Null if the task was rejected, or if its plan cannot be approved. A warning says why.
+  type: str
+  returned: unless the options are wrong in form
+  sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
+diff:
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
+    mode.
+  type: list
+  elements: dict
+  contains:
+    before_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    after_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    before:
+      description: Settings before, only those that differ.
+      type: dict
+      sample:
+        memory: 2G
+    after:
+      description: Settings after, only those that differ.
+      type: dict
+      sample:
+        memory: 4G
+  returned: unless the options are wrong in form
+# end generated
+"""
+
+from ..module_utils._core.options.backup import BACKUP
+from ..module_utils._front.any_platform import changing_declaration
+from ..module_utils._front.declaration import run_module
+
+MODULE = changing_declaration(BACKUP)
+
+
+def main():
+    run_module(MODULE)
+
+
+if __name__ == "__main__":
+    main()
