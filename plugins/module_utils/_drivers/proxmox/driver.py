@@ -49,10 +49,15 @@ def needs_settings(params):
         or params.get("expired_for") is not None
         or params["state"] in ("absent", "present")
         or params["allow_restart"]
+        or _is_about_backups(params)
     ):
         return True
     compared = (name for name, option in {**shared.VM, **own.VM}.items() if option.role in (SETTING, CREATION))
     return any(params.get(name) is not None for name in compared)
+
+
+def _is_about_backups(params):
+    return "max_age" in params
 
 
 class ProxmoxDriver(ForChanges, ProxmoxObserver):
@@ -255,7 +260,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         from . import clone, configure, create, delete, power, snapshots
 
         found = {**functions_of(power, snapshots, create, clone, configure, delete), "fetch": _fetch}
-        if "max_age" not in self.options:
+        if not _is_about_backups(self.options):
             return found
         # Only tasks about backups need these.
         from . import backups, restore_backup
