@@ -245,9 +245,14 @@ def own_copy(driver, listed, origin):
 
 
 def _copy_of(driver, vm, step):
-    named = [one for one in driver.list_all() if one.name == copy_name(vm.name)]
-    copies = [own_copy(driver, one, step.arguments["origin"]) for one in named]
-    return next((one for one in copies if one is not None and not one.is_unfinished), None)
+    """The complete copy that an interrupted task has left, or None. An unfinished one is completed as the new one."""
+    name = copy_name(vm.name)
+    copies = [own_copy(driver, one, step.arguments["origin"]) for one in driver.list_all() if one.name == name]
+    for copy in filter(None, copies):
+        if not copy.is_unfinished:
+            return copy
+        driver.remember_unfinished(name, copy.vmid)
+    return None
 
 
 def _new_copy(driver, vm, step):

@@ -135,7 +135,7 @@ def do_snapshot(world, check=False, api=None, **options):
 def do_backup(world, check=False, api=None, **options):
     """The same for ``proxmox_backup``, on the storage ``backups``; the controller has the time of the cluster."""
     given = {"storage": "backups", "controller_time": int(world.now)}
-    given |= {"max_age": "20h"} if options.get("state", "present") == "present" else {}
+    given |= {"max_age": "50m"} if options.get("state", "present") == "present" else {}
     params = {**defaults(proxmox_backup), **given, **options}
     params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
     asked = backup_requests(params, proxmox_backup.MODULE.options)

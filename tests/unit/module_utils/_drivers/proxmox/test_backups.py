@@ -54,9 +54,9 @@ def test_backup_is_created_once_in_its_age(world):
     assert [one["consistency"] for one in result["backups"]] == ["filesystem"]
     assert result["backups"][0]["id"] == record_of(volume)["id"]
     assert "lock" not in world.cluster.machines[100].config.current
-    world.engine.advance(19 * HOUR)
+    world.engine.advance(HOUR * 0.8)
     unchanged(world, name="web1")
-    world.engine.advance(2 * HOUR)
+    world.engine.advance(HOUR * 0.2)
     taken(world, name="web1")
     assert len(stored(world)) == 2
 
@@ -206,7 +206,7 @@ def test_retention_counts_one_vm_and_keeps_protected_ones(world):
     taken(world, name="web2")
     for number in range(4):
         taken(world, name="web1", protected=number == 0)
-        world.engine.advance(24 * HOUR)
+        world.engine.advance(HOUR)
     taken(world, name="web1", keep_last=2)
     assert [(volume.vmid, volume.protected) for _name, volume in stored(world)] == [
         (101, False), (100, True), (100, False), (100, False),
@@ -216,7 +216,7 @@ def test_retention_counts_one_vm_and_keeps_protected_ones(world):
 def test_no_retention_after_a_failure(world):
     for _number in range(2):
         taken(world, name="web1")
-        world.engine.advance(24 * HOUR)
+        world.engine.advance(HOUR)
     world.faults.task("vzdump", "write error", step=1)
     assert do_backup(world, name="web1", keep_last=1).failed
     assert len(stored(world)) == 2
@@ -258,7 +258,7 @@ def test_rejections_before_the_first_request(world):
 
 def test_storage_without_space(world):
     taken(world, name="web1")
-    world.engine.advance(24 * HOUR)
+    world.engine.advance(HOUR)
     storage = world.storages.get("backups")
     storage.total = sum(volume.size for volume in storage.volumes.values()) + 1
     world.statistics.renew()

@@ -12,7 +12,7 @@ from simulators.proxmox.invariants import orphans
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup, machine_of, rejected
 from unit.module_utils._drivers.proxmox.test_backups import record_of, stored, taken, unchanged
 
-DAY = 24 * 3600
+HOUR = 3600
 BESIDE = {"name": "web1", "state": "restored", "backup": "newest", "new_name": "web1b"}
 REPLACE = {"name": "web1", "state": "restored", "backup": "newest", "replace": True}
 
@@ -22,7 +22,7 @@ def back_up(world, name="web1", byte=7, slot="scsi0"):
     behind.write(world, number_of(world, name), slot, byte)
     taken(world, name=name)
     behind.write(world, number_of(world, name), slot, byte + 1)
-    world.engine.advance(DAY)
+    world.engine.advance(HOUR)
     return record_of(stored(world)[-1][1])["id"]
 
 
@@ -78,7 +78,7 @@ def test_new_vm_in_the_place_of_a_lost_one(world):
     assert (after.vmid, byte_of(world, "web1"), after.running) == (100, 7, False)
     assert (after.config.current["net0"], after.config.current["smbios1"]) == (before["net0"], before["smbios1"])
     unchanged(world, name="web1", state="restored", backup="newest")
-    assert do_backup(world, name="web1", max_age="30h").changed is False
+    assert do_backup(world, name="web1", max_age="2h").changed is False
 
 
 def test_number_of_a_lost_vm_that_is_taken(world):
@@ -88,7 +88,7 @@ def test_number_of_a_lost_vm_that_is_taken(world):
     assert machine_of(world, "web1").vmid != 100
     assert byte_of(world, "web1") == 7
     # It continues the backups of the lost one.
-    assert do_backup(world, name="web1", max_age="30h").changed is False
+    assert do_backup(world, name="web1", max_age="2h").changed is False
 
 
 def test_restore_of_a_backup_by_its_id(world):
@@ -174,7 +174,7 @@ def test_replace_a_vm_of_somebody_else(world, running):
     assert after["unused0"] == before["scsi0"].split(",")[0]
     assert [one["path"] for one in result.vms[0]["kept"]] == [after["unused0"]]
     assert (sorted(world.cluster.machines), orphans(world)) == ([100, 101, 9000], [])
-    assert do_backup(world, name="web1", max_age="30h").changed is False
+    assert do_backup(world, name="web1", max_age="2h").changed is False
 
 
 def test_replace_an_own_vm_deletes_its_former_disks(world):
