@@ -68,7 +68,7 @@ def carry_one(platform, shim, folder, options, about="vm", check=False):
 
 def _of_action(about):
     """What the action plugin of a module passes to it."""
-    return {"controller_time": _NOW} if about in ("vm", "vm_info", "snapshot") else {}
+    return {"controller_time": _NOW} if about in ("vm", "vm_info", "snapshot", "backup") else {}
 
 
 def _carry(platform, shim, folder, task, machines):

@@ -254,6 +254,12 @@ def version(path):
     return [found.st_size, found.st_mtime_ns, found.st_ino]
 
 
+def device_of(path):
+    """Return what all files of one file system share."""
+    with explained("access", path):
+        return os.stat(path).st_dev
+
+
 def is_block_device(path):
     return os.path.exists(path) and stat.S_ISBLK(os.stat(path).st_mode)
 

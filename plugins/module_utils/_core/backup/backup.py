@@ -31,8 +31,8 @@ class Backup:
     ``birth`` identifies its VM, ``vm`` is the name of the VM at that time. ``start`` is in seconds since 1970, by the
     clock of the controller. ``size`` is in bytes. ``excluded`` are slots of disks that it does not contain.
     ``unfinished``: why it is not complete; ``is_written``: a job that still runs writes it; ``is_foreign``: another
-    host wrote it. ``damaged``: what is wrong with its files. ``config`` are the settings of the VM after a restore of
-    this backup, None if they were not requested.
+    host wrote it. ``damaged``: what is wrong with its files. ``notes`` are for its users. ``config`` are the settings
+    of the VM after a restore of this backup, None if they were not requested.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Backup:
     is_written: bool = False
     is_foreign: bool = False
     damaged: str = ""
+    notes: Sequence[str] = ()
     config: Optional[Mapping] = None
 
     @property

@@ -18,7 +18,7 @@ from .backup import CONSISTENCIES, Backup
 VERSION = 1
 NAME = "manifest.json"
 #: The roles of files. What the platform needs while it writes has no role, and is removed at the end.
-DISK, DEFINITION, NVRAM, TPM = "disk", "definition", "nvram", "tpm"
+DISK, DEFINITION, NVRAM = "disk", "definition", "nvram"
 _PLAIN = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", 0)
 _DIGEST = Pattern(r"[0-9a-f]{64}")
 _TEXTS = {"id": str, "consistency": str, "power": str, "host": str, "birth": str, "vm": str}
@@ -59,9 +59,13 @@ def unfinished(vm, birth, host, backup_id, start, files, excluded=(), protected=
     }
 
 
-def finished(manifest, consistency, files):
-    """Return the manifest of the complete backup; ``files`` have their ``size`` and ``sha256`` now."""
-    return {**manifest, "unfinished": False, "consistency": consistency, "files": list(files)}
+def finished(manifest, consistency, files, notes=()):
+    """Return the manifest of the complete backup; ``files`` have their ``size`` and ``sha256`` now.
+
+    ``notes`` are what its users should know, such as why the consistency is not better.
+    """
+    notes = [str(one) for one in notes]
+    return {**manifest, "unfinished": False, "consistency": consistency, "files": list(files), "notes": notes}
 
 
 def printed(manifest):
@@ -111,7 +115,7 @@ def _problem_of_files(files, is_unfinished):
         return ""
     for one in files:
         is_whole = _is_number(one.get("size")) and _DIGEST.fullmatch(str(one.get("sha256"))) is not None
-        if not is_whole or one.get("role") not in (DISK, DEFINITION, NVRAM, TPM):
+        if not is_whole or one.get("role") not in (DISK, DEFINITION, NVRAM):
             return one["name"]
         if one["role"] == DISK and not (is_plain(one.get("slot")) and _is_number(one.get("virtual_size"))):
             return one["name"]
@@ -150,6 +154,7 @@ def backup_of(manifest, **known):
             name: manifest[name] for name in ("id", "vm", "birth", "start", "consistency", "power", "host", "protected")
         },
         excluded=tuple(manifest["excluded"]),
+        notes=tuple(str(one) for one in manifest.get("notes") or ()),
         size=sum(one.get("size") or 0 for one in manifest["files"]),
         **known,
     )

@@ -112,12 +112,14 @@ def _check_can_be_taken(vm, asked, traits):
 
 
 def _planned(vm, request):
-    asked, now = request.backup, request.policy.controller_time
+    asked, start, taken = request.backup, request.policy.controller_time, {one.id for one in vm.backups}
+    while manifest.new_id(start, vm.identity) in taken:  # A damaged one of the same second.
+        start += 1
     return Backup(
-        id=manifest.new_id(now, vm.identity),
+        id=manifest.new_id(start, vm.identity),
         vm=vm.name,
         birth=vm.identity,
-        start=now,
+        start=start,
         # At least; which one it is is known when the file systems of a running VM are frozen.
         consistency=asked.consistency if vm.on else OFF,
         power=vm.power,

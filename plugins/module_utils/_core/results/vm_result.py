@@ -249,10 +249,12 @@ def doubtful_backups(vm, request):
     if request.backup is None:
         return None
     now = request.policy.controller_time
+    notes = [f"backup {one.id}: {note}" for one in vm.backups if one.start == now for note in one.notes]
     found = [f"{one.id}: {one.damaged}" for one in vm.backups if one.damaged]
     found += [f"{one.id}: its date is in the future" for one in vm.backups if one.is_ahead(now)]
     found += [f"{one.id}: {one.unfinished}" for one in vm.backups if one.unfinished and one.is_foreign]
-    return f"{vm.name}: these backups do not count: {'; '.join(found)}." if found else None
+    doubtful = [f"these backups do not count: {'; '.join(found)}"] if found else []
+    return f"{vm.name}: {'. '.join([*notes, *doubtful])}." if notes or doubtful else None
 
 
 def warnings_about(vm, request):

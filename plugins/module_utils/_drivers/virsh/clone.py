@@ -72,12 +72,12 @@ def _define_clone(driver, name, vm_id, arguments, created):
     definition = original.definition
     disks = _copy_disks(driver, name, original, requested["linked"], created)
     nvram = _copy_nvram(driver, name, definition, created)
-    _remove_identity(definition)
-    seeds = make_seed(driver, name, vm_id, creation, _assign_new_macs(definition, arguments["networks"]))
+    remove_identity(definition)
+    seeds = make_seed(driver, name, vm_id, creation, assign_new_macs(definition, arguments["networks"]))
     created += seeds
     definition.set("name", name)
     definition.set("uuid", vm_id)
-    _remove_seed_drives(definition, (source.mark or {}).get("files", ()))
+    remove_seed_drives(definition, (source.mark or {}).get("files", ()))
     add_seeds(definition, seeds)
     mark = mark_of_new_vm(driver, vm_id, arguments, arguments["config"], disks, seeds)
     definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
@@ -92,7 +92,7 @@ def rehearsed(driver, name, definition, linked):
         image_format = disk_format(disk, linked)
         set_disk_file(disk, driver.storage.disk_path(name, target_of(disk), {"format": image_format}), image_format)
     place_nvram(definition, driver.storage, name)
-    _remove_identity(definition)
+    remove_identity(definition)
     definition.set("name", name)
     return definition
 
@@ -170,7 +170,7 @@ _IDENTITIES = (
 _EXCLUSIVE_TYPES = ("file", "pipe", "unix", "tcp", "udp")
 
 
-def _remove_identity(definition):
+def remove_identity(definition):
     """Remove or reset everything that must be unique per VM; libvirt generates new values."""
     for nic in definition.interfaces():
         _remove_children(nic, "mac", "target", "portForward")
@@ -189,7 +189,7 @@ def _remove_identity(definition):
     make_unique(definition)
 
 
-def _assign_new_macs(definition, requested_networks):
+def assign_new_macs(definition, requested_networks):
     """Set a new MAC for each NIC. Returns the final MACs in the order of the NICs.
 
     Those are the MACs in ``requested_networks``, else the new ones. The cloud-init seed identifies NICs by MAC, so they
@@ -222,7 +222,7 @@ def _reset_graphics(element):
         element.set("autoport", "yes")
 
 
-def _remove_seed_drives(definition, own_files):
+def remove_seed_drives(definition, own_files):
     """Remove the optical drive with the source's cloud-init seed ISO, which contains the identity of the source."""
     for drive in definition.drives("cdrom"):
         if file_of(drive) in own_files:
@@ -240,7 +240,7 @@ def _remove_children(element: ET.Element, *tags):
 def check_unique(name, source, original):
     """Raise Refused if the clone would share with its source what only one running VM can have."""
     definition = Definition(original.definition.text())
-    _remove_identity(definition)
+    remove_identity(definition)
     found = exclusive_devices(definition)
     if found:
         raise Refused(

@@ -104,6 +104,8 @@ def _begin(driver, name, vm_id, arguments, stored):
 
 def _files_to_create(driver, name, arguments):
     """The files that this collection creates; libvirt creates the others at the first start."""
+    if "paths" in arguments:
+        return list(arguments["paths"])  # Of a backup.
     is_clone = bool(arguments["creation"].get("clone"))
     step = Step("clone" if is_clone else "create", arguments=arguments)
     found = driver.claims.step_files(Plan(Vm.absent(name), Vm(name)), step)

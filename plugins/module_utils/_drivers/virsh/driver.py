@@ -40,6 +40,8 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         self.virt_type = options.get("virt_type")
         #: {UUID: (last changes sent, definition before them)}: a step may be sent twice.
         self._sent = {}
+        #: {(UUID, backup)} of the restores that this task has carried out.
+        self.restored = set()
         #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
         self._stored = set()
 
@@ -96,6 +98,19 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
 
         return run_in_guest(self, vm, command)
 
+    # Backups --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def backup_folder(self):
+        from ..._media.backup_folder import BackupFolder
+
+        return BackupFolder(self.options["directory"], os.uname().nodename)
+
+    def backups(self, vm, asked, reads_content):
+        from .backups import read_backups
+
+        return read_backups(self, vm, asked, reads_content)
+
     # Acting ---------------------------------------------------------------------------------------------------------
 
     def lane(self, vm):
@@ -116,6 +131,10 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         from .checks import check_plan
 
         check_plan(self, plan, released)
+        if self.options.get("directory"):
+            from .backup_checks import check_backup_step
+
+            return [text for step in plan.steps for text in check_backup_step(self, plan.before, step)]
         return self.judge.check(plan) if self.hypervisor == QEMU else ()
 
     @contextmanager
@@ -139,6 +158,10 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     @cached_property
     def verbs(self):
         """The functions for the steps of plans."""
+        if self.options.get("directory"):
+            from . import backups, delete, power, restore
+
+            return functions_of(power, backups, restore, delete)
         from . import clone, configure, create, delete, power, snapshots
 
         return functions_of(power, snapshots, create, clone, configure, delete, on_host)

@@ -1,0 +1,139 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backup or a restore needs from the host, checked before the first step."""
+
+from __future__ import annotations
+
+import os
+
+from ..._core.backup import manifest as manifests
+from ..._core.errors import Refused
+from ..._core.model import PAUSED, RUNNING
+from ..._ports import files
+from ..._tools import virsh_backup as jobs
+from ..._tools.domain_xml import file_of, file_or_device_of, target_of
+from ..._tools.virsh_output import version_numbers
+from .backups import disks_to_back_up
+from .clone import source_format
+from .settings.disks import is_encrypted
+from .snapshots import disks_of
+
+
+def check_backup_step(driver, vm, step):
+    """Raise Refused if the step would fail half-way. Returns warnings."""
+    if step.verb == "backup":
+        return _check_new(driver, vm, step.arguments["made"])
+    if step.verb in ("restore_backup", "create_from_backup"):
+        _check_restore(driver, vm, step)
+    return ()
+
+
+def _check_new(driver, vm, made):
+    is_running = vm.power in (RUNNING, PAUSED)
+    if is_running and version_numbers(driver.library)[:2] < jobs.SINCE:
+        raise Refused(
+            f"{vm.name}: backups of running VMs require libvirt {'.'.join(map(str, jobs.SINCE))}, and this is"
+            f" {driver.library}.",
+            "Set consistency: stopped with allow_restart: true.",
+        )
+    definition = driver.definition(vm.id)
+    slots = {target_of(disk) for disk in definition.drives("disk", "lun")}
+    _check_slots(vm, made, slots, is_running)
+    included = disks_to_back_up(definition, made.excluded)
+    if not included:
+        raise Refused(f"{vm.name}: no disk is left to back up.", "Exclude fewer disks.")
+    for slot, disk in sorted(included.items()):
+        _check_included(vm, slot, disk)
+    directory = driver.options["directory"]
+    _check_directory(driver, vm, directory)
+    needed = sum(_needed(driver, disk) for disk in included.values())
+    driver.space.reserve(
+        vm.name, "directory", _place(directory), needed, files.free_space(directory), "choose another directory"
+    )
+    return _warnings(vm, directory, included)
+
+
+def _check_slots(vm, made, slots, is_running):
+    unknown = [slot for slot in made.excluded if slot not in slots]
+    if unknown:
+        raise Refused(
+            f"{vm.name}: exclude: the VM has no disk {unknown[0]}.", f"Its disks: {', '.join(sorted(slots))}."
+        )
+    if is_running and vm.active is not None and set(vm.active.get("disks") or {}) != slots:
+        raise Refused(
+            f"{vm.name}: the disks of the running VM differ from those of its next start.", "Restart the VM first."
+        )
+
+
+def _check_included(vm, slot, disk):
+    reason = ""
+    if is_encrypted(disk):
+        reason = "is encrypted"
+    elif not file_or_device_of(disk):
+        reason = "is neither a file nor a block device"
+    elif disk.get("device") == "lun":
+        reason = "is a device that is passed through"
+    if reason:
+        raise Refused(
+            f"{vm.name}: disk {slot} {reason}, so the backup cannot contain it.",
+            f"Set exclude: [{slot}] for a backup without it.",
+        )
+
+
+def _check_directory(driver, vm, directory):
+    """A directory for images is emptied by others, and a VM's own one is deleted with it."""
+    own = os.path.realpath(directory)
+    images = {
+        os.path.dirname(os.path.realpath(file_of(disk))): file_of(disk)
+        for one in driver.all_definitions()
+        for disk in one.drives("disk", "lun")
+        if file_of(disk)
+    }
+    images.setdefault(os.path.realpath(driver.default_folder), "the images of libvirt")
+    for folder, what in sorted(images.items()):
+        if own == folder or own.startswith(f"{folder}/"):
+            raise Refused(
+                f"{vm.name}: directory: {directory} is in the directory of {what}.",
+                "Choose a directory for backups alone, on another device than the disks.",
+            )
+    if files.exists(directory) and not files.is_folder(directory):
+        raise Refused(f"{vm.name}: directory: {directory} is not a directory.", "Choose another one.")
+
+
+def _place(directory):
+    while not files.is_folder(directory):
+        directory = os.path.dirname(directory)
+    return files.device_of(directory)
+
+
+def _needed(driver, disk):
+    return driver.storage.qemu_img.needed(file_or_device_of(disk), source_format(disk))
+
+
+def _warnings(vm, directory, disks):
+    place = _place(directory)
+    same = [slot for slot, disk in sorted(disks.items()) if file_of(disk) and _place(file_of(disk)) == place]
+    if not same:
+        return ()
+    return (f"{vm.name}: directory: {directory} is on the same device as disk {same[0]}, and would be lost with it.",)
+
+
+def _check_restore(driver, vm, step):
+    backup = step.arguments["backup"]
+    manifest = driver.backup_folder.manifest(backup.birth, backup.id)
+    paths = disks_of(vm.having(config=backup.config))
+    sizes = {}
+    for slot, one in manifests.disks_of(manifest).items():
+        folder = os.path.dirname(paths[slot]["source"])
+        source = driver.backup_folder.path(manifest["birth"], manifest["id"], one["name"])
+        sizes.setdefault(folder, []).append(driver.storage.qemu_img.needed(source, "qcow2"))
+    for folder, needed in sorted(sizes.items()):
+        driver.space.reserve(
+            vm.name,
+            f"restored disks in {folder}",
+            _place(folder),
+            sum(needed),
+            files.free_space(folder),
+            "set disk_directory",
+        )

@@ -1,0 +1,309 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of a running VM on a double of libvirt: frozen for a moment only, complete or not there, completed later."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup, BackupRequest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backups
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_backup
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
+
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml
+
+_FAILED = "Operation not supported: no"
+_NO_JOB = Answer("", "Domain backup job id not found: no domain backup job present")
+_COMPLETED = "Job type:         Completed   \nOperation:        Backup      \n"
+_ID = "20270131T120000Z-d7188e7f"
+
+
+class Clock:
+    """Advances only by sleeping."""
+
+    time = 0
+
+    def now(self):
+        return Clock.time
+
+    def sleep(self, seconds):
+        Clock.time += seconds
+
+
+class Guest(FakeVirsh):
+    """A VM with an agent and one disk. A job lasts for ``polls`` questions, and ends as ``completed`` says.
+
+    ``errors`` are those of commands by name; after the command ``killed``, virsh ends.
+    """
+
+    argv = ("virsh", "-q")
+
+    def __init__(self, definition):
+        super().__init__({("dumpxml", UUID, "--inactive", "--security-info"): definition})
+        self.errors, self.killed, self.polls, self.completed = {}, None, 3, _COMPLETED
+        self.is_frozen, self.has_agent, self.job, self.calls, self.progress = False, True, None, [], 0
+
+    def batch(self, requests, timeout=None):
+        return [self._asked(words) for words in requests]
+
+    def _asked(self, words):
+        if words[0] == "qemu-agent-command":
+            return Answer("{}", None) if self.has_agent else Answer("", "Guest agent is not responding")
+        if words[0] == "backup-dumpxml":
+            return self._running_job()
+        if "--completed" in words:
+            return Answer(self.completed, None)
+        self.progress += 1
+        return Answer(f"operation: 9\ndisk_processed: {self.progress}\ntime_elapsed: {Clock.time}\n", None)
+
+    def _running_job(self):
+        if self.job is None:
+            return _NO_JOB
+        text, self.polls = self.job, self.polls - 1
+        if self.polls < 0:
+            self.job = None
+            return _NO_JOB
+        return Answer(text, None)
+
+    def run(self, *words, stdin=None, timeout=None):
+        if words[0] == "domjobabort":
+            self.calls.append(words[0])
+            self._remove_targets()
+            self.job = None
+            return ""
+        return super().run(*words, stdin=stdin, timeout=timeout)
+
+    def run_unpiped(self, argv, out, err, limit):
+        """What unpiped.run does: every command, until virsh is killed."""
+        assert limit > 0
+        line, written = argv[-1], ""
+        for command in line.split("; "):
+            words = shlex.split(command)
+            if words[0] == "echo":
+                written += words[-1] + "\n"
+                continue
+            written += self._carried_out(words)
+            if words[0] == self.killed:
+                break
+        with open(err, "w", encoding="utf-8") as file:
+            file.write(written)
+        return 0 if self.killed is None else -9
+
+    def _carried_out(self, words):
+        self.calls.append(words[0])
+        if words[0] in self.errors:
+            return f"error: {self.errors[words[0]]}\n"
+        if words[0] == "backup-begin":
+            with open(words[2], encoding="utf-8") as file:
+                self.job = self.xml = file.read()
+            for target in ET.fromstring(self.job).iterfind("disks/disk/target"):
+                subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", target.get("file"), "1M"], check=True)
+        else:
+            self.is_frozen = words[0] == "domfsfreeze"
+        return ""
+
+    def _remove_targets(self):
+        for target in ET.fromstring(self.job).iterfind("disks/disk/target"):
+            subprocess.run(["rm", "-f", target.get("file")], check=True)
+
+
+@pytest.fixture(name="guest")
+def _guest(tmp_path, monkeypatch):
+    disk = tmp_path / "m1.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "1M"], check=True)
+    guest = Guest(machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(disk))))
+    monkeypatch.setattr(virsh_backup.unpiped, "run", guest.run_unpiped)
+    monkeypatch.setattr(backups, "CLOCK", Clock)
+    Clock.time = 0
+    return guest
+
+
+def _driver(guest, folder):
+    return driver_of(guest, folder, directory=str(folder / "backups"), call_timeout=100)
+
+
+def _vm(power=RUNNING):
+    return Vm(name="m1", id=UUID, power=power, config={"disks": {"vda": {}}})
+
+
+def _back_up(driver, vm, consistency="crash"):
+    made = Backup(id=_ID, vm="m1", birth=UUID, start=1801396800, consistency=consistency)
+    backups.backup(driver, vm, Step("backup", arguments={"made": made, "consistency": consistency, "id": _ID}))
+
+
+def _listed(driver, vm):
+    return backups.read_backups(driver, vm, BackupRequest(of="m1", max_age=1), False)
+
+
+def test_guest_is_frozen_only_while_the_job_begins(guest, tmp_path):
+    driver = _driver(guest, tmp_path)
+    _back_up(driver, _vm())
+    assert guest.calls == ["domfsfreeze", "backup-begin", "domfsthaw"]
+    (found,) = _listed(driver, _vm())
+    assert (found.is_good, found.consistency, found.notes) == (True, "filesystem", ())
+    _back_up(driver, _vm())  # The same step sent twice.
+    assert guest.calls == ["domfsfreeze", "backup-begin", "domfsthaw"]
+
+
+def test_every_disk_is_named_in_the_job(guest, tmp_path):
+    """A disk that is not named is silently not backed up, and an optical drive that is named would be."""
+    _back_up(_driver(guest, tmp_path), _vm())
+    disks = {one.get("name"): one.get("backup") for one in ET.fromstring(guest.xml).iterfind("disks/disk")}
+    assert (disks.pop("vda"), set(disks.values())) == ("yes", {"no"})
+
+
+@pytest.mark.parametrize(("power", "has_agent"), [(RUNNING, False), (PAUSED, True)])
+def test_without_an_agent_the_backup_is_as_after_a_crash(guest, tmp_path, power, has_agent):
+    guest.has_agent = has_agent
+    driver = _driver(guest, tmp_path)
+    _back_up(driver, _vm(power))
+    assert guest.calls == ["backup-begin"]
+    assert [one.consistency for one in _listed(driver, _vm(power))] == ["crash"]
+
+
+def test_failed_freeze_is_reported_as_a_weaker_backup(guest, tmp_path):
+    guest.errors["domfsfreeze"] = "failed to freeze /var: Device or resource busy"
+    driver = _driver(guest, tmp_path)
+    _back_up(driver, _vm())
+    (found,) = _listed(driver, _vm())
+    assert (found.is_good, found.consistency) == (True, "crash")
+    assert "failed to freeze /var" in found.notes[0]
+    assert "domfsthaw" in guest.calls
+
+
+@pytest.mark.parametrize("problem", ["agent", "freeze"])
+def test_filesystem_consistency_that_is_not_reached_leaves_nothing(guest, tmp_path, problem):
+    guest.has_agent = problem != "agent"
+    if problem == "freeze":
+        guest.errors["domfsfreeze"] = _FAILED
+    driver = _driver(guest, tmp_path)
+    with pytest.raises(Refused, match="consistency: filesystem"):
+        _back_up(driver, _vm(), "filesystem")
+    assert (guest.is_frozen, guest.job, _listed(driver, _vm())) == (False, None, [])
+    assert not list((tmp_path / "backups").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("errors", "completed"),
+    [
+        ({"backup-begin": _FAILED}, _COMPLETED),
+        ({}, "Job type:         Failed      \nError message:    No space left on device\n"),
+        ({}, "Job type:         Cancelled   \n"),
+        ({}, "Job type:         None        \n"),
+    ],
+)
+def test_failed_job_leaves_nothing_and_no_frozen_guest(guest, tmp_path, errors, completed):
+    guest.errors, guest.completed = errors, completed
+    driver = _driver(guest, tmp_path)
+    with pytest.raises(CommandFailed):
+        _back_up(driver, _vm())
+    assert (guest.is_frozen, _listed(driver, _vm())) == (False, [])
+    assert not list((tmp_path / "backups").rglob("*"))
+
+
+def test_job_that_libvirt_calls_complete_needs_complete_images(guest, tmp_path):
+    guest.polls = 10
+    driver = _driver(guest, tmp_path)
+    wait = virsh_backup.Waiting.until_end
+
+    def shrinks(self, uuid):
+        wait(self, uuid)
+        (path,) = (tmp_path / "backups").rglob("vda.qcow2")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), "512K"], check=True)
+
+    virsh_backup.Waiting.until_end = shrinks
+    try:
+        with pytest.raises(Exception, match="backup of disk vda is not complete"):
+            _back_up(driver, _vm())
+    finally:
+        virsh_backup.Waiting.until_end = wait
+    assert _listed(driver, _vm()) == []
+
+
+@pytest.mark.parametrize("killed", ["domfsfreeze", "backup-begin"])
+def test_next_task_thaws_a_guest_whose_virsh_was_killed(guest, tmp_path, killed, monkeypatch):
+    """virsh is killed between freezing and thawing, and so is the task: nothing is undone here."""
+    driver = _driver(guest, tmp_path)
+    guest.killed = killed
+
+    def killed_too(*_words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backups.jobs, "thaw", killed_too)
+    monkeypatch.setattr(backups, "discard", killed_too)
+    with pytest.raises(KeyboardInterrupt):
+        _back_up(driver, _vm())
+    monkeypatch.undo()
+    monkeypatch.setattr(virsh_backup.unpiped, "run", guest.run_unpiped)
+    monkeypatch.setattr(backups, "CLOCK", Clock)
+    assert guest.is_frozen
+    guest.killed, guest.polls = None, 2
+    next_driver = _driver(guest, tmp_path)
+    (left,) = _listed(next_driver, _vm())
+    assert not left.is_good
+    vm = _vm().having(backups=(left,))
+    backups.drop_backup(next_driver, vm, Step("drop_backup", arguments={"ids": (left.id,), "unfinished": (left.id,)}))
+    assert (guest.is_frozen, guest.job, _listed(next_driver, _vm())) == (False, None, [])
+
+
+def test_second_task_completes_the_job_of_a_killed_one(guest, tmp_path, monkeypatch):
+    driver = _driver(guest, tmp_path)
+
+    def killed(*_words):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(virsh_backup.Waiting, "until_end", killed)
+        patched.setattr(backups, "discard", lambda *_words: None)
+        with pytest.raises(KeyboardInterrupt):
+            _back_up(driver, _vm())
+    guest.polls = 10
+    (running,) = _listed(driver, _vm())
+    assert (running.is_written, running.is_good) == (True, False)
+    _back_up(driver, _vm())
+    assert guest.calls.count("backup-begin") == 1
+    (found,) = _listed(driver, _vm())
+    assert (found.is_good, found.consistency) == (True, "filesystem")
+
+
+def test_job_without_progress_is_not_waited_for_but_slow_one_is(guest, tmp_path):
+    """``call_timeout`` counts from the last progress."""
+    guest.polls = 200
+    slow = virsh_backup.Waiting(guest, Clock(), 100)
+    guest.job = "<domainbackup/>"
+    slow.until_end(UUID)
+    assert Clock.time > 500
+    guest.job, guest.polls = "<domainbackup/>", 10_000
+    guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
+    with pytest.raises(Timeout, match="no progress"):
+        slow.until_end(UUID)
+
+
+def test_agent_that_does_not_answer_does_not_hang(guest, tmp_path, monkeypatch):
+    """virsh hangs in freezing: after a limit the task fails, and the guest is thawed."""
+    hanging = iter([None])
+    real = guest.run_unpiped
+    monkeypatch.setattr(virsh_backup.unpiped, "run", lambda *words, **more: next(hanging, real(*words, **more)))
+    driver = _driver(guest, tmp_path)
+    with pytest.raises(Timeout):
+        _back_up(driver, _vm())
+    assert (guest.is_frozen, _listed(driver, _vm())) == (False, [])
+
+
+def test_backup_that_was_completed_meanwhile_is_not_deleted(guest, tmp_path):
+    driver = _driver(guest, tmp_path)
+    _back_up(driver, _vm())
+    vm = _vm().having(backups=tuple(_listed(driver, _vm())))
+    backups.drop_backup(driver, vm, Step("drop_backup", arguments={"ids": (_ID,), "unfinished": (_ID,)}))
+    assert len(_listed(driver, _vm())) == 1
+    backups.edit_backup(driver, vm, Step("edit_backup", arguments={"id": _ID, "protected": True}))
+    assert [one.protected for one in _listed(driver, _vm())] == [True]
+    backups.drop_backup(driver, vm, Step("drop_backup", arguments={"ids": (_ID,), "unfinished": ()}))
+    assert not list((tmp_path / "backups").rglob("*"))
