@@ -12,6 +12,7 @@ from .._core.pattern import Pattern
 _OPTION = Pattern(r"([a-z][a-z0-9_-]*):\s*(.+?)\s*")
 #: Lines that vzdump adds, which are no notes of the VM.
 _ADDED = ("#qmdump#", "#vzdump#")
+NO_AGENT = "the VM has no guest agent (native: {agent: 1})"
 _FREEZE, _SKIPPED, _FAILED = "issuing guest-agent 'fs-freeze' command", "skipping guest-agent 'fs-freeze'", "fsfreeze"
 
 
@@ -40,4 +41,4 @@ def freeze_problem(lines):
     if any(_FREEZE in line for line in lines):
         return ""
     skipped = next((line for line in lines if _SKIPPED in line), None)
-    return skipped.partition(f"{_SKIPPED}, ")[2] if skipped else "the VM has no guest agent (native: {agent: 1})"
+    return skipped.partition(f"{_SKIPPED}, ")[2] if skipped else NO_AGENT

@@ -14,10 +14,10 @@ import json
 from dataclasses import dataclass, replace
 
 from ..._core.backup.backup import CONSISTENCIES, CRASH, FILESYSTEM, NEWEST, OFF, Backup, births_of, strength
-from ..._core.errors import ApiError, Refused, Stale
+from ..._core.errors import ApiError, Refused, Stale, Unsupported
 from ..._core.pattern import Pattern
 from ..._tools.proxmox import Busy
-from ..._tools.proxmox_backups import freeze_problem, parse_config
+from ..._tools.proxmox_backups import NO_AGENT, freeze_problem, parse_config
 from . import mark
 
 _VERSION = 1
@@ -101,6 +101,8 @@ def backups(driver, vm, asked):
 
     The configuration is read only in those that the plan may use: for a restore the requested ones, else the newest.
     """
+    if asked.verify:
+        _check_verifiable(driver, vm)
     births = () if asked.is_beside else births_of(vm)
     listed = driver.listed_backups(asked.of or vm.name)
     found = {key: one for key, one in listed.items() if one.backup.birth in births or one.backup.vm == asked.of}
@@ -113,6 +115,15 @@ def backups(driver, vm, asked):
             if found[key].backup.is_good:
                 break
     return tuple(one.backup for one in found.values())
+
+
+def _check_verifiable(driver, vm):
+    if driver.resources.type_of(storage_of(driver)) != "pbs":
+        raise Unsupported(
+            f"{vm.name}: verify: Proxmox VE verifies backups only on a Proxmox Backup Server, and"
+            f" '{storage_of(driver)}' is none.",
+            "Omit verify, and restore the backup as another VM from time to time, or run vma verify on the node.",
+        )
 
 
 def _read(driver, vm, one, asked):
@@ -170,6 +181,8 @@ def backup(driver, vm, step):
     reached, problem = _reached(vm, lines)
     if strength(reached) > strength(one.backup.consistency):
         _write(driver, one, notes=notes_of(replace(one.backup, consistency=reached), node))
+    if reached == CRASH == made.consistency and problem != NO_AGENT:
+        driver.tool.warn(f"{vm.name}: the file systems of the guest were not frozen for the backup: {problem}.")
     if strength(reached) < strength(made.consistency):
         raise ApiError(
             f"{vm.name}: consistency: {made.consistency}: the backup was created, but its consistency is {reached}:"

@@ -108,6 +108,20 @@ def test_freeze_that_fails_is_an_error_if_it_was_requested(world):
     assert record_of(stored(world)[0][1])["consistency"] == "crash"
 
 
+@pytest.mark.parametrize(("agent", "warned"), [("0", False), ("1,freeze-fs=0", True)])
+def test_guest_that_was_not_frozen_is_a_warning(world, agent, warned):
+    behind.edit(world, 100, agent=agent)
+    assert any("were not frozen" in text for text in do_backup(world, name="web1").warnings) is warned
+
+
+def test_verification_is_that_of_the_backup_server(world):
+    taken(world, name="web1", storage="pbs")
+    unchanged(world, name="web1", storage="pbs", verify=True)
+    stored(world, "pbs")[0][1].verification = "failed"
+    assert do_backup(world, name="web1", storage="pbs", verify=True).changed
+    reject(world, "verify", "vma verify", name="web1", verify=True)
+
+
 def test_stopped_consistency_stops_and_starts_with_permission(world):
     reject(world, "allow_restart: true", name="web1", consistency="stopped")
     world.cluster.machines[100].started_at = world.now - 100
