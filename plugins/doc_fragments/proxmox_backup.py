@@ -14,4 +14,9 @@ options:
       - Storage of the cluster for backups, such as V(local) or a Proxmox Backup Server. It needs the content Backup.
     type: str
     required: true
+  disk_storage:
+    description:
+      - Storage for the disks of a restored VM. By default, each disk is on the storage that it had in the backup.
+      - Used with O(state=restored).
+    type: str
 """

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from . import (
+    api_backups,
     api_cluster,
     api_files,
     api_pools,
@@ -71,6 +72,11 @@ METHODS = {
     f"GET {_STORE}/content": api_storage.content,
     f"GET {_STORE}/content/{{volume}}": api_storage.info,
     f"DELETE {_STORE}/content/{{volume}}": api_storage.delete,
+    f"PUT {_STORE}/content/{{volume}}": api_backups.update,
+    f"GET {_STORE}/prunebackups": api_backups.preview,
+    f"DELETE {_STORE}/prunebackups": api_backups.prune,
+    "POST /nodes/{node}/vzdump": api_backups.create,
+    "GET /nodes/{node}/vzdump/extractconfig": api_backups.extract_config,
     f"POST {_STORE}/content": api_storage.create,
     f"POST {_STORE}/upload": api_files.upload,
     f"POST {_STORE}/download-url": api_files.download,

@@ -87,7 +87,8 @@ def content(call):
         for name, volume in sorted(storage.on(call.node).items())
         if kind in (None, volume.content)
         and (vmid in (None, volume.vmid) or volume.content in ("import", "snippets"))
-        and privileges.may_access(call, f"{storage.id}:{name}", vmid)
+        # Being the owner of a backup is no right to see it.
+        and privileges.may_access(call, f"{storage.id}:{name}", None if volume.content == "backup" else vmid)
     ]
 
 
@@ -101,7 +102,17 @@ def _entry(storage, name, volume):
     }
     if storage.has_files and volume.content == "images":
         found["used"] = volume.size
-    return found | ({"vmid": volume.vmid} if volume.vmid else {}) | _parent(storage, volume)
+    return found | ({"vmid": volume.vmid} if volume.vmid else {}) | _parent(storage, volume) | _of_backup(volume)
+
+
+def _of_backup(volume):
+    """Only the first line of the notes is listed (ASSUMED, as all about backups)."""
+    if volume.content != "backup":
+        return {}
+    found = {"subtype": "qemu"} | ({"protected": 1} if volume.protected else {})
+    if volume.verification:
+        found["verification"] = {"state": volume.verification, "upid": ""}
+    return found | ({"notes": volume.notes.split("\n")[0]} if volume.notes else {})
 
 
 def _parent(storage, volume):
@@ -153,18 +164,27 @@ def info(call):
         raise ApiError(f"volume_size_info on '{volid}' failed - no format")
     if volume is None:
         raise ApiError(f"can't get size of '/dev/pve/{name}':   Failed to find logical volume")
-    return {"format": volume.format, "size": volume.size, "used": volume.size, "path": storage.path_of(name)}
+    found = {"format": volume.format, "size": volume.size, "used": volume.size, "path": storage.path_of(name)}
+    if volume.content != "backup":
+        return found
+    return found | {"notes": volume.notes, "protected": int(volume.protected)}
 
 
 def delete(call):
     """Volumes that do not exist are removed, too."""
     world, volid = call.world, _volid(call)
     storage = world.storages.usable(volid.partition(":")[0], call.node)
-    _kind, owner = world.storages.parsed(volid)
-    world.access.require(call.user, f"/storage/{storage.id}", ["Datastore.Allocate"])
+    kind, owner = world.storages.parsed(volid)
+    found = world.storages.volume(volid, call.node)
+    if kind == "backup" and owner is not None:
+        privileges.check_volume(call, volid)
+    else:
+        world.access.require(call.user, f"/storage/{storage.id}", ["Datastore.Allocate"])
 
     def work(task):
         yield 0.1
+        if found is not None and found.protected:
+            raise ApiError(f"cannot remove protected volume '{volid}' on '{storage.id}'")
         if storage.has_files and world.storages.volume(volid, call.node) is None:
             task.say(f"disk image '{storage.path_of(volid.partition(':')[2])}' does not exist")
         world.storages.free(volid, call.node)

@@ -64,6 +64,8 @@ class Machine:
     ha: bool = False
     #: Addresses of the PCI devices with which it was started.
     devices: tuple = ()
+    #: Whether the guest's file systems are frozen.
+    frozen: bool = False
 
     @property
     def config(self):

@@ -147,6 +147,10 @@ class FileLock:
         self._sharing = 0
         self._foreign_until = 0.0
 
+    @property
+    def is_held(self):
+        return self._exclusive or self._sharing > 0 or self._engine.now < self._foreign_until
+
     def hold_for(self, seconds):
         """Somebody else holds the lock for some seconds."""
         self._foreign_until = self._engine.now + seconds

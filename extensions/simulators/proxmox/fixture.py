@@ -59,6 +59,7 @@ def _storage(name, values):
         nodes=frozenset(nodes.split(",")) if nodes else None,
         disabled=bool(values.get("disable")),
         total=values.get("total", 500 * GIB),
+        prune=values.get("prune-backups"),
     )
 
 

@@ -35,7 +35,7 @@ def orphans(world):
         f"{storage.id}:{name}"
         for storage in world.storages.by_id.values()
         for (_node, name), volume in storage.volumes.items()
-        if volume.vmid is not None and f"{storage.id}:{name}" not in known
+        if volume.vmid is not None and volume.content != "backup" and f"{storage.id}:{name}" not in known
     )
 
 

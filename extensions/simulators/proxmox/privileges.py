@@ -209,6 +209,9 @@ def check_volume(call, volid, vmid=None):
         return
     if kind in ("iso", "vztmpl", "import"):
         access.require(user, path, ["Datastore.AllocateSpace", "Datastore.Audit"], any_of=True)
+    elif kind == "backup" and owner is not None:
+        access.require(user, path, ["Datastore.AllocateSpace"])
+        access.require(user, f"/vms/{owner}", ["VM.Backup"])
     elif owner is not None:
         access.require(user, path, ["Datastore.Audit"])
         access.require(user, f"/vms/{owner}", ["VM.Config.Disk"])

@@ -44,6 +44,8 @@ _SINCE = {
     "ha-managed": (9, 1),
     "import-working-storage": (8, 3),
     "overrule-shutdown": (8, 2),
+    "notes-template": (7, 1),
+    "protected": (7, 1),
 }
 # The same for keys of property strings.
 _KEYS_SINCE = {"import-from": (7, 2), "mapping": (8, 0)}

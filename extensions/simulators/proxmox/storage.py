@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+from . import archives
 from .errors import ApiError, ParameterError
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -59,6 +60,11 @@ class Volume:
     #: The byte with which a guest filled the volume, and {snapshot: the byte at that time}.
     written: int | None = None
     kept: dict = field(default_factory=dict)
+    #: Of a backup: its content, its notes, whether it may be deleted, and the result of a verification (only PBS).
+    archive: object = None
+    notes: str = ""
+    protected: bool = False
+    verification: str | None = None
 
 
 @dataclass
@@ -74,6 +80,8 @@ class Storage:
     total: int = 500 * GIB
     #: As in the recorded calls: linked clones of every volume are possible, and their bases are not recorded.
     naive: bool = False
+    #: The retention of its backups, as keep-last=3.
+    prune: str | None = None
     volumes: dict = field(default_factory=dict)
 
     @property
@@ -172,6 +180,8 @@ class Storages:
     def parsed(self, volid):
         """(content type, VMID of the owner or None) of a volume id. Raises ApiError if the name has no known form."""
         storage, name = self.get(volid.partition(":")[0]), volid.partition(":")[2]
+        if name.startswith("backup/") and (storage.has_files or storage.type == archives.PBS):
+            return "backup", archives.owner_of(name)
         if not storage.has_files:
             found = re.fullmatch(r"(?:base-\d+-[^/\s]+/)?(?:vm|base)-(\d+)-\S+", name)
             if not found:

@@ -28,6 +28,8 @@ class Timing:
     memory_per_gib: float = 1.0
     rollback: float = 2.0
     delete_snapshot: float = 2.0
+    backup_begin: float = 0.5
+    backup_per_gib: float = 0.5
     migrate: float = 3.0
     start: float = 1.0
     stop: float = 0.5

@@ -91,7 +91,7 @@ interfaces = _answering(_interfaces)
 os_info = _answering(lambda call, machine: {"id": "debian", "name": "Debian GNU/Linux", "version-id": "12"})
 host_name = _answering(lambda call, machine: {"host-name": machine.config.current.get("name", "localhost")})
 info = _answering(_info)
-freeze_status = _answering(lambda call, machine: "thawed")
+freeze_status = _answering(lambda call, machine: "frozen" if machine.frozen else "thawed")
 
 
 def command(call):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import drives, privileges, vm_drives, vm_options, vm_power
+from . import drives, privileges, vm_drives, vm_options, vm_power, vm_restore
 from .cluster import Machine
 from .config import Config
 from .errors import ApiError, Forbidden
@@ -18,7 +18,7 @@ def create(call):
     if "archive" in call.params:
         if ":" not in call.get("archive"):
             privileges.check_volume(call, "/" + call.get("archive"))
-        raise ApiError("restoring from an archive is not simulated", 501)
+        return vm_restore.restore(call, vm_restore.overrides(call))
     _check_right(call, pool)
     options = _stored(call)
     vm_options.check_ssh_keys(options)

@@ -39,6 +39,8 @@ def cluster(clock=None, version=(9, 2), **settings):
         Storage("isos", "dir", frozenset({"iso"})),
         Storage("off", "dir", contents, disabled=True),
         Storage("n2", "dir", contents, nodes=frozenset({"pve2"})),
+        Storage("backups", "nfs", frozenset({"backup"}), shared=True),
+        Storage("pbs", "pbs", frozenset({"backup"}), shared=True),
     )
     for storage in storages:
         world.storages.add(storage)

@@ -115,7 +115,7 @@ class Proxmox:
             end = self._ended(upid)
         if end in ("OK", None):
             return
-        lines = self._log(upid)
+        lines = self.log(upid)
         if end.startswith("WARNINGS:"):
             self._warn(upid, lines)
             return
@@ -138,12 +138,15 @@ class Proxmox:
     def _ended(self, upid, at_most=None):
         """Wait for a task, and return its exit status; None if it still runs after ``at_most`` seconds."""
         pause, started = _FIRST_PAUSE, self._clock.now()
-        seen = started
+        seen, last_progress, known_lines = started, started, 0
         while True:
             self._clock.sleep(pause)
-            if self._maximum is not None and self._clock.now() - started >= self._maximum:
-                message = f"The task {upid} has not ended after {self._maximum} s."
-                raise Timeout(message, self._maximum, RAISE_CALL_TIMEOUT)
+            if self._maximum is not None and self._clock.now() - last_progress >= self._maximum:
+                new_lines = len(self._lines(upid, known_lines))
+                if not new_lines:
+                    message = f"The task {upid} has not ended after {self._maximum} s."
+                    raise Timeout(message, self._maximum, RAISE_CALL_TIMEOUT)
+                last_progress, known_lines = self._clock.now(), known_lines + new_lines
             try:
                 task = self.get(f"{_tasks(upid)}/status")
             except (ApiError, Unavailable) as error:
@@ -167,13 +170,16 @@ class Proxmox:
             "The task may still be running: check the task list of the web interface before you run this task again.",
         )
 
-    def _log(self, upid):
+    def log(self, upid):
         """The lines of a task's log, without its last line; empty if the log cannot be read."""
+        lines = self._lines(upid, 0)
+        return [line for line in lines if not line.startswith("TASK ") and line != "no content"]
+
+    def _lines(self, upid, start):
         try:
-            lines = [line["t"] for line in self.get(f"{_tasks(upid)}/log", start=0, limit=_LOG_LINES)]
+            return [line["t"] for line in self.get(f"{_tasks(upid)}/log", start=start, limit=_LOG_LINES)]
         except ApiError:
             return []
-        return [line for line in lines if not line.startswith("TASK ") and line != "no content"]
 
     def _warn(self, upid, lines):
         starts = [number for number, line in enumerate(lines) if line.startswith("WARN: ")]

@@ -106,6 +106,10 @@ REMEDIES = (
     (("does not support vm images",), "Use a storage that allows the content Disk image."),
     (("already exists",), "Set another id, or remove id to get the next free one."),
     (("no quorum",), "Start the missing nodes again: pvecm status."),
+    (
+        ("max backup limit of",),
+        "The storage limits its backups, and the task has a retention of its own: let the storage keep all backups.",
+    ),
     (("protection mode",), "Set protection: false first."),
     (("used in HA resources", "HA resource"), "Remove it from high availability first: ha-manager remove."),
     (

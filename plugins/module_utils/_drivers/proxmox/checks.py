@@ -9,6 +9,7 @@ from typing import Optional
 
 from ..._core.errors import ApiError, Refused
 from ..._core.frozen import Frozen, replace
+from ..._core.model import BACKUP_VERBS
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.sharing.file_checks import check_not_smaller
 from ..._core.units import MIB, human_size
@@ -60,6 +61,10 @@ def check_plan(driver, plan):
         check_verb(driver, label, vm, step)
         check_power(driver, label, plan, step)
         check_snapshots(driver, label, plan, step)
+        if step.verb in BACKUP_VERBS:
+            from .backup_checks import check_backups
+
+            check_backups(driver, label, plan, step)
         _check_sub_keys_of_removed_devices(label, step.changes)
         if step.verb == "create":
             _check_creation(driver, plan, step.arguments)

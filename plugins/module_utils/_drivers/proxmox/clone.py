@@ -11,7 +11,7 @@ from ..._core.planner.plan_create import find_snapshot
 from ..._ports import change_counter
 from ..._tools import proxmox_values as values
 from . import mark
-from .create import begun_mark, create_once, create_with_vmid, finish_vm, read_created
+from .create import begun_mark, create_once, create_with_vmid, finish_vm, inputs_of, read_created
 from .privileges import NewVmPrivileges, check_mapping
 from .resources import check_space, storage_for
 from .seed_iso import with_seed, without_seed_iso
@@ -38,7 +38,7 @@ def clone(driver, vm, step):
             options["delete"] = ",".join(key for key in vm_options.stored if key not in {**kept, **options}) or None
         finish_vm(driver, vm_options, name, options)
 
-    create_once(driver, name, arguments, lambda: _copy(driver, name, arguments), complete)
+    create_once(driver, name, inputs_of(arguments), lambda: _copy(driver, name, arguments), complete)
 
 
 def _copy(driver, name, arguments):

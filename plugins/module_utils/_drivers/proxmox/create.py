@@ -76,10 +76,10 @@ def create(driver, vm, step):
         removed = {"delete": unwanted_seeds(driver, vm_options) or None}
         finish_vm(driver, _with_remaining_changes(driver, name, vm_options, config), name, removed)
 
-    create_once(driver, name, step.arguments, begin, complete)
+    create_once(driver, name, inputs_of(step.arguments), begin, complete)
 
 
-def create_once(driver, name, arguments, begin, complete):
+def create_once(driver, name, inputs, begin, complete):
     """Call ``complete(VmOptions)`` for an unfinished VM, or for that of ``begin()``, unless this task has done so.
 
     ``begin()`` returns (VmOptions, count of writes before the VM was created).
@@ -90,7 +90,7 @@ def create_once(driver, name, arguments, begin, complete):
         name, lambda vmid: (vmid, name) in [(vm.vmid, vm.name) for vm in driver.list_all()]
     ):
         return
-    left = driver.unfinished(name, inputs_of(arguments))
+    left = driver.unfinished(name, inputs)
     vm_options, before = (left, None) if left else begin()
     try:
         with undone_on_failure(partial(_undo, driver, vm_options, name, before), Busy, ConnectionLost):
@@ -340,8 +340,9 @@ def _check_nameless(driver, vm_options, name, listed):
 
 def _is_created_by_account(driver, listed, source):
     """Whether a running task of this account creates the VM, or may create it: a clone task names only its source."""
-    task_type, vmid = ("qmclone", source) if listed.lock == "clone" else ("qmcreate", listed.vmid)
-    running = [task for task in driver.tool.running_tasks(listed.node, task_type) if str(task.get("id")) == vmid]
+    types, vmid = (("qmclone",), source) if listed.lock == "clone" else (("qmcreate", "qmrestore"), listed.vmid)
+    tasks = [task for kind in types for task in driver.tool.running_tasks(listed.node, kind)]
+    running = [task for task in tasks if str(task.get("id")) == vmid]
     return any(_account(task) == driver.tool.api.who for task in running)
 
 

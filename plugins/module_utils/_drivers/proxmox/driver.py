@@ -28,7 +28,7 @@ from .settings.disks import DELETE_UNUSED
 from .settings.iso import check_checksum
 from .traits import Known, proxmox_traits
 
-_CREATING = ("create", "clone")
+_CREATING = ("create", "clone", "create_from_backup")
 #: Verbs that are carried out before the VM has an id.
 _WITHOUT_ID = (*_CREATING, "fetch")
 
@@ -49,10 +49,15 @@ def needs_settings(params):
         or params.get("expired_for") is not None
         or params["state"] in ("absent", "present")
         or params["allow_restart"]
+        or _is_about_backups(params)
     ):
         return True
     compared = (name for name, option in {**shared.VM, **own.VM}.items() if option.role in (SETTING, CREATION))
     return any(params.get(name) is not None for name in compared)
+
+
+def _is_about_backups(params):
+    return "max_age" in params
 
 
 class ProxmoxDriver(ForChanges, ProxmoxObserver):
@@ -91,6 +96,9 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         self._node_times = {}
         #: The disks of a linked clone are on the storage of its source, whatever the task sets.
         self.storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
+        #: {id: Stored} of the backups on the storage of the task; {volume: options of the VM in a backup} and
+        #: {volume: what is wrong with it} of those that were read.
+        self._listed_backups, self.archived_options, self.damaged_backups = None, {}, {}
         self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
 
     @cached_property
@@ -137,6 +145,23 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         from .images import resolved
 
         return resolved(self, request)
+
+    def observe(self, targets, facets):
+        self._listed_backups = None
+        return super().observe(targets, facets)
+
+    def backups(self, vm, asked, reads_content):
+        from .backups import backups
+
+        return backups(self, vm, asked)
+
+    def listed_backups(self, label):
+        """The backups on the storage of the task, read once for each observation."""
+        if self._listed_backups is None:
+            from .backups import stored
+
+            self._listed_backups = stored(self, label)
+        return self._listed_backups
 
     def host_time(self, vm):
         """Return the time of the node of a VM; None if the account may not read it."""
@@ -193,10 +218,17 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
 
         check_plan(self, plan)
         self.planned_vms[plan.before.id] = plan.before
-        ids = [step.arguments.get("id") for step in plan.steps if step.verb in _CREATING]
+        ids = [self._requested_vmid(plan, step) for step in plan.steps if step.verb in _CREATING]
         self.space.vmids.update((plan.before.id, *ids))
         if None in ids and not self.is_acting:
             self.space.new_names.append(plan.after.name)
+
+    def _requested_vmid(self, plan, step):
+        if step.verb != "create_from_backup":
+            return step.arguments.get("id")
+        from .restore_backup import number_for
+
+        return number_for(self, plan.before, step.arguments["backup"])
 
     def with_choices(self, plan):
         """The plan with the node that was chosen for its new VM."""
@@ -227,7 +259,13 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         """The functions for the steps of plans."""
         from . import clone, configure, create, delete, power, snapshots
 
-        return {**functions_of(power, snapshots, create, clone, configure, delete), "fetch": _fetch}
+        found = {**functions_of(power, snapshots, create, clone, configure, delete), "fetch": _fetch}
+        if not _is_about_backups(self.options):
+            return found
+        # Only tasks about backups need these.
+        from . import backups, restore_backup
+
+        return {**found, **functions_of(backups, restore_backup)}
 
 
 def _fetch(driver, vm, step):

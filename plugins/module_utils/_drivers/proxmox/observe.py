@@ -288,6 +288,10 @@ class ProxmoxObserver:
             self._options[vmid] = self.read_options(vmid)
         return self._options[vmid]
 
+    def remember_unfinished(self, name, vmid):
+        """Remember an unfinished VM that is no target of the task."""
+        self._unfinished[name] = vmid
+
     def unfinished_options(self, name):
         """The VmOptions of an unfinished VM with this name; None if there is none."""
         return self.read_options(self._unfinished[name]) if name in self._unfinished else None

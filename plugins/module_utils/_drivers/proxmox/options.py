@@ -56,7 +56,7 @@ CONNECTION = {
 }
 #: Where backups are.
 BACKUPS = replace(PROXMOX, lacks={"directory": "Set storage."})
-BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True)}
+BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True), "disk_storage": Connection()}
 VM = {
     **CONNECTION,
     "id": replace(options.ID, aliases=("vmid",)),

@@ -26,6 +26,8 @@ _FOR_VERBS = {
     "drop_snapshot": ("VM.Snapshot",),
     "edit_snapshot": ("VM.Snapshot",),
     "restore": ("VM.Snapshot", "VM.Snapshot.Rollback"),
+    **dict.fromkeys(("backup", "drop_backup", "edit_backup"), ("VM.Backup",)),
+    "restore_backup": ("VM.Allocate",),
 }
 #: (pattern of options, privileges), as in check_vm_modify_config_perm of the server. One of the privileges is enough.
 #: Only root@pam may set options that are not listed.

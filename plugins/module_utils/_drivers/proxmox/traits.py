@@ -11,6 +11,7 @@ from typing import Optional
 from ..._core.frozen import Frozen, replace
 from ..._core.model import (
     ABSENT,
+    BACKUP_VERBS,
     LIVE,
     NEVER,
     PAUSED,
@@ -19,6 +20,7 @@ from ..._core.model import (
     STOPPED,
     SUSPENDED,
     UNKNOWN,
+    VERBS,
     Field,
     Traits,
 )
@@ -77,6 +79,7 @@ def proxmox_traits(version="", known=_NOTHING_KNOWN):
         platform=PROXMOX.name,
         version=version,
         as_options=_as_options,
+        verbs=frozenset(VERBS) | BACKUP_VERBS,
         fields=_FIELDS,
         defaults={
             **defaults(SETTINGS),
@@ -186,4 +189,5 @@ _FIELDS = {
     "snapshot.drop": Field(cost=_cost_of_snapshot, instead=_LOCKED),
     "snapshot.restore": Field(cost=_cost_of_restoring),
     "snapshot.expires": Field(cost=_cost_of_snapshot, instead=_LOCKED),
+    "backup.take": Field(cost=_cost_of_snapshot, instead=_LOCKED),
 }

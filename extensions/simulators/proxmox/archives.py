@@ -1,0 +1,113 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups in storages: their names and content, and which of them a retention keeps."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+
+from . import drives, propertystring
+from .errors import ApiError
+
+#: The separate storage for backups, whose volumes are groups of snapshots.
+PBS = "pbs"
+_ENDINGS = {"0": "vma", "1": "vma.lzo", "lzo": "vma.lzo", "gzip": "vma.gz", "zstd": "vma.zst"}
+#: Names of both kinds; only files whose names begin with vzdump-qemu- can be restored.
+_NAMES = re.compile(
+    r"backup/(?:vzdump-qemu-(\d+)-\d{4}(?:_\d\d){2}-\d\d(?:_\d\d){2}\.vma(?:\.(?:lzo|gz|zst))?"
+    r"|vm/(\d+)/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
+)
+#: Backups that the name does not date are never pruned.
+_RENAMED = "renamed"
+_PERIODS = (
+    ("keep-hourly", "%Y/%m/%d/%H"),
+    ("keep-daily", "%Y/%m/%d"),
+    ("keep-weekly", "%G/%V"),
+    ("keep-monthly", "%Y/%m"),
+    ("keep-yearly", "%Y"),
+)
+
+
+@dataclass
+class Archive:
+    """What a backup contains: the configuration as text, and {slot: (size, format, storage, byte of the guest)}."""
+
+    config: str
+    disks: dict = field(default_factory=dict)
+    #: True: the archive cannot be read to its end, which only a restore notices.
+    damaged: bool = False
+
+
+def owner_of(name):
+    """The VMID in the name of a backup; None if the name has no known form."""
+    found = _NAMES.fullmatch(name)
+    return int(found.group(1) or found.group(2)) if found else None
+
+
+def name_of(storage, vmid, moment, compress):
+    """(name, format) of a new backup; ``moment`` is the time of the node. Only PBS uses UTC, as all nodes here do."""
+    if storage.type == PBS:
+        return time.strftime(f"backup/vm/{vmid}/%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)), "pbs-vm"
+    ending = _ENDINGS[compress]
+    return time.strftime(f"backup/vzdump-qemu-{vmid}-%Y_%m_%d-%H_%M_%S.{ending}", time.gmtime(moment)), ending
+
+
+def stored_text(config, mapped):
+    """The configuration in a backup: the present options, and a comment for each disk."""
+    kept = {
+        key: value
+        for key, value in config.current.items()
+        if key not in ("lock", "parent") and not drives.is_unused(key)
+    }
+    lines = [f"#qmdump#map:{slot}:drive-{slot}:{disk[2]}:{disk[1]}:\n" for slot, disk in mapped.items()]
+    return type(config)(current=kept).render() + "".join(lines)
+
+
+def backups_of(storage, node, vmid=None):
+    """[(name, Volume)] of the backups in a storage, the oldest first."""
+    found = [(name, volume) for name, volume in storage.on(node).items() if volume.content == "backup"]
+    return sorted(
+        ((name, volume) for name, volume in found if vmid in (None, volume.vmid)),
+        key=lambda pair: (pair[1].created, pair[0]),
+    )
+
+
+def rules_of(schema, text):
+    """{keep-...: number} of a retention; empty: all are kept."""
+    rules = propertystring.parse(text or "", schema.property_format("prune-backups"))
+    if rules.pop("keep-all", "0") == "1":
+        if rules:
+            raise ApiError("keep-all cannot be set together with other options.")
+        return {}
+    return {name: int(number) for name, number in rules.items() if int(number)}
+
+
+def marks(backups, rules):
+    """{name: keep, remove, protected or renamed} of the backups of one VM."""
+    found = {
+        name: "protected" if volume.protected else _RENAMED
+        for name, volume in backups
+        if volume.protected or owner_of(name) is None
+    }
+    rest = [(name, volume.created) for name, volume in reversed(backups) if name not in found]
+    kept = {name for name, _time in rest} if not rules else {name for name, _time in rest[: rules.get("keep-last", 0)]}
+    for option, period in _PERIODS:
+        kept |= _newest_of_periods(rest, kept, rules.get(option, 0), period)
+    return {**found, **{name: "keep" if name in kept else "remove" for name, _time in rest}}
+
+
+def _newest_of_periods(rest, kept, count, period):
+    """The newest backup of each of the last ``count`` periods that no earlier rule covers."""
+    covered = {_period(moment, period) for name, moment in rest if name in kept}
+    chosen = {}
+    for name, moment in rest:
+        if _period(moment, period) not in covered and len(chosen) < count:
+            chosen.setdefault(_period(moment, period), name)
+    return set(chosen.values())
+
+
+def _period(moment, period):
+    return time.strftime(period, time.gmtime(moment))

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks before a backup is created or restored."""
+
+from __future__ import annotations
+
+from ..._core.backup.backup import FILESYSTEM
+from ..._core.errors import ApiError, Refused, Stale
+from ..._core.units import human_size
+from ..._tools import proxmox_values as values
+from .backups import nodes_with, options_in, storage_of
+from .privileges import NewVmPrivileges
+from .resources import check_space
+from .restore_backup import all_volumes, copy_name, number_for, storages_for, target_node
+from .settings.networks import check_nic, nics_of
+
+#: The first version that stores notes with a new backup.
+_NOTES_SINCE = (7, 1)
+
+
+def check_backups(driver, label, plan, step):
+    """Raise for a step about backups that would fail half-way."""
+    storage = storage_of(driver)
+    driver.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
+    if step.verb == "backup":
+        _check_new_backup(driver, label, plan.before, step.arguments["made"], storage)
+    elif step.verb in ("restore_backup", "create_from_backup"):
+        _check_restore(driver, label, plan.before, step)
+
+
+def _check_new_backup(driver, label, vm, made, storage):
+    if driver.release() < _NOTES_SINCE:
+        raise Refused(
+            f"{label}: Proxmox VE {driver.version()} cannot store notes with a backup.", "Update it to 7.1 or later."
+        )
+    if not vm.birth:
+        raise Refused(
+            f"{label}: nothing identifies this VM: it has neither a UUID nor a time of creation.",
+            "Set a UUID: native: {smbios1: uuid=...}.",
+        )
+    node = driver.node_of(vm.id)
+    if node not in nodes_with(driver, label):
+        raise Refused(f"{label}: storage: '{storage}' is not on its node '{node}'.", "Set storage to one of that node.")
+    stored = driver.last_options(vm.id).stored
+    _check_excluded(label, stored, set(made.excluded))
+    if made.consistency == FILESYSTEM:
+        _check_agent(driver, label, vm, stored)
+    _check_free(driver, label, vm, node, storage)
+
+
+def _check_excluded(label, stored, asked):
+    excluded = {slot for slot, drive in all_volumes(stored).items() if drive.get("backup") == "0"}
+    if excluded - asked:
+        slots = ", ".join(sorted(excluded - asked))
+        raise Refused(
+            f"{label}: its disks {slots} are excluded from backups (backup=0).",
+            f"Set exclude: [{slots}] to accept that, or native: {{{slots.split(', ')[0]}: ...}} without backup=0.",
+        )
+    if asked - excluded:
+        slots = ", ".join(sorted(asked - excluded))
+        raise Refused(
+            f"{label}: exclude: {slots}: Proxmox VE excludes only disks with the option backup=0.",
+            "Set that option for the disk, or omit exclude.",
+        )
+
+
+def _check_agent(driver, label, vm, stored):
+    """Raise Refused if the file systems of a running VM cannot be frozen."""
+    agent = values.parse("agent", stored.get("agent", "0"))
+    problem = "" if agent.get("enabled") == "1" else "it has no guest agent"
+    problem = problem or (
+        "its agent may not freeze file systems (freeze-fs=0)" if agent.get("freeze-fs") == "0" else ""
+    )
+    try:
+        if not problem:
+            driver.tool.get(f"{driver.last_options(vm.id).path}/agent/info")
+    except ApiError as error:
+        problem = error.message.rstrip(".")
+    if problem:
+        raise Refused(
+            f"{label}: consistency: filesystem: {problem}.",
+            "Install the agent in the guest and set native: {agent: 1}, or set consistency: crash.",
+        )
+
+
+def _check_free(driver, label, vm, node, storage):
+    """Raise Refused if the storage has no space for a backup as large as the newest one."""
+    sizes = [one.size for one in sorted(vm.backups, key=lambda one: one.start) if one.is_good]
+    driver.resources.reserve(label, node, {storage: sizes[-1] if sizes else 1})
+    free, needed = driver.resources.free_bytes(node, storage), driver.resources.reserved(node, storage)
+    if free is not None and free < needed:
+        raise Refused(
+            f"{label}: storage: '{storage}' has {human_size(max(free, 0))} free, and the backups of the task need about"
+            f" {human_size(needed)}.",
+            "Free space on it, or delete backups.",
+        )
+
+
+def _check_restore(driver, label, vm, step):
+    one = driver.listed_backups(label).get(step.arguments["id"])
+    if one is None:
+        raise Stale(f"{label}: backup '{step.arguments['id']}' was deleted meanwhile.", "Run the task again.")
+    options = options_in(driver, one)
+    node, needed = target_node(driver, vm, one, options), storages_for(driver, options)
+    driver.permissions.check(label, f"/vms/{one.backup.birth.partition(':')[0]}", "VM.Backup", is_visible=False)
+    available = driver.resources.storages(node, "images")
+    for storage in sorted(needed):
+        if storage not in available:
+            raise Refused(
+                f"{label}: node '{node}' has no storage '{storage}' for disks, which the backup needs.",
+                "Set disk_storage to one of that node.",
+            )
+        driver.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
+    _check_networks(driver, label, node, options, step.arguments["networks"])
+    privileges = NewVmPrivileges(driver, {}, number_for(driver, vm, one.backup) if vm.id is None else None)
+    privileges.check_name(label)
+    for one_needed in ("VM.Allocate", "VM.Config.Options", "VM.Config.Network"):
+        privileges.check(label, one_needed)
+    # An existing VM is first restored as a copy, and its former disks exist until the end.
+    check_space(driver, label, node, {name: size if vm.id is None else 2 * size for name, size in needed.items()})
+    if vm.id is not None:
+        _check_overwritten(driver, label, vm, step)
+
+
+def _check_networks(driver, label, node, options, networks):
+    nics = nics_of(options)
+    unknown = sorted(set(networks) - {nic.get("bridge") for nic in nics.values()})
+    if unknown:
+        found = ", ".join(sorted({nic["bridge"] for nic in nics.values() if nic.get("bridge")})) or "no bridge"
+        raise Refused(f"{label}: networks: the backup does not use {', '.join(unknown)}.", f"It uses {found}.")
+    for nic in nics.values():
+        check_nic(driver, label, node, {**nic, "bridge": networks.get(nic.get("bridge"), nic.get("bridge"))})
+
+
+def _check_overwritten(driver, label, vm, step):
+    if vm.config.get("protection"):
+        raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
+    if vm.config.get("template"):
+        raise Refused(f"{label}: it is a template: linked clones may need its disks.", "Restore it as another VM.")
+    driver.permissions.check(label, f"/vms/{vm.id}", "VM.Config.Disk")
+    name = copy_name(vm.name)
+    for listed in driver.list_all():
+        if listed.name == name and not _is_own_copy(driver, listed, step.arguments["origin"]):
+            raise Refused(
+                f"{label}: VM {listed.vmid} is named '{name}', as the copy with which the backup is checked first.",
+                "Rename or delete that VM, or restore the backup as another VM (new_name).",
+            )
+
+
+def _is_own_copy(driver, listed, origin):
+    from .restore_backup import own_copy
+
+    return own_copy(driver, listed, origin) is not None

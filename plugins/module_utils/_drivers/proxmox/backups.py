@@ -1,0 +1,242 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of Proxmox VE: listing, creating, protecting and deleting them.
+
+The first line of the notes of a backup has its record, because the list of a storage has no more of them. The number in
+the name of a backup identifies no VM, and notes can be edited. So the configuration in the backup must have the birth
+that the record names.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..._core.backup.backup import CONSISTENCIES, CRASH, FILESYSTEM, NEWEST, OFF, Backup, births_of, strength
+from ..._core.errors import ApiError, Refused, Stale, Unsupported
+from ..._core.frozen import Frozen, replace
+from ..._core.pattern import Pattern
+from ..._tools.proxmox import Busy
+from ..._tools.proxmox_backups import NO_AGENT, freeze_problem, parse_config
+from . import mark
+
+_VERSION = 1
+_RECORD = Pattern(r"polyvirt (\{.*\})")
+_RECORDED = {
+    "id": str, "birth": str, "vm": str, "start": int, "power": str, "consistency": str, "host": str, "excluded": list,
+}  # fmt: skip
+
+
+class Stored(Frozen):
+    """A backup on the storage of the task, which ``node`` can read."""
+
+    backup: Backup
+    volume: str
+    node: str
+
+
+def notes_of(backup, host):
+    """The notes of a backup: one line, that people can read too."""
+    recorded = {name: getattr(backup, name) for name in _RECORDED}
+    recorded.update(v=_VERSION, host=host, start=int(backup.start), excluded=list(backup.excluded))
+    return f"{backup.vm} polyvirt {json.dumps(recorded, sort_keys=True, separators=(',', ':'))}"
+
+
+def _record_in(notes):
+    """The record in the first line of notes, or None."""
+    found = _RECORD.search((notes or "").partition("\n")[0])
+    try:
+        record = json.loads(found[1]) if found else {}
+    except ValueError:
+        return None
+    is_known = record.get("v") == _VERSION and record.get("consistency") in CONSISTENCIES
+    is_whole = all(type(record.get(name)) is kind for name, kind in _RECORDED.items())
+    return {name: record[name] for name in _RECORDED} if is_known and is_whole else None
+
+
+def storage_of(driver):
+    return driver.options["storage"]
+
+
+def nodes_with(driver, label):
+    """The nodes that can read the storage of the task; one is enough if it is shared."""
+    resources, storage = driver.resources, storage_of(driver)
+    nodes = sorted(node.name for node in resources.nodes.values() if node.online)
+    nodes = [node for node in nodes if storage in resources.storages(node, "backup")]
+    if not nodes:
+        raise Refused(
+            f"{label}: storage: no node that is online has the storage '{storage}' for backups.",
+            "Set storage to one with the content Backup (pvesm status --content backup). The account needs"
+            " Datastore.AllocateSpace on it.",
+        )
+    return nodes
+
+
+def stored(driver, label):
+    """{id: Stored} of the backups with a record."""
+    nodes, found = nodes_with(driver, label), {}
+    for node in nodes[:1] if driver.resources.is_shared(storage_of(driver)) else nodes:
+        for entry in driver.tool.get(f"/nodes/{node}/storage/{storage_of(driver)}/content", content="backup"):
+            one = _stored(entry, node)
+            if one is not None:
+                found.setdefault(one.backup.id, one)
+    return found
+
+
+def _stored(entry, node):
+    record = _record_in(entry.get("notes"))
+    if record is None or record["birth"].partition(":")[0] != str(entry.get("vmid")):
+        return None
+    is_bad = (entry.get("verification") or {}).get("state") == "failed"
+    damaged = "its verification by the Proxmox Backup Server has failed" if is_bad else ""
+    damaged = damaged or ("" if entry.get("size") else "its file is empty")
+    record["excluded"] = tuple(map(str, record["excluded"]))
+    backup = Backup(**record, size=entry.get("size") or 0, protected=bool(entry.get("protected")), damaged=damaged)
+    return Stored(backup, entry["volid"], node)
+
+
+def backups(driver, vm, asked):
+    """The backups of the births of a VM, and of VMs that had the name ``asked.of``.
+
+    The configuration is read only in those that the plan may use: for a restore the requested ones, else the newest.
+    """
+    if asked.verify:
+        _check_verifiable(driver, vm)
+    births = () if asked.is_beside else births_of(vm)
+    listed = driver.listed_backups(asked.of or vm.name)
+    found = {key: one for key, one in listed.items() if one.backup.birth in births or one.backup.vm == asked.of}
+    for key in [key for key, one in found.items() if one.volume in driver.damaged_backups]:
+        found[key] = replace(found[key], backup=_damaged(driver, found[key]))
+    newest_first = sorted(found, key=lambda key: (found[key].backup.start, key), reverse=True)
+    for key in newest_first:
+        if asked.backup in ("", NEWEST, key):
+            found[key] = replace(found[key], backup=_read(driver, vm, found[key], asked))
+            if found[key].backup.is_good:
+                break
+    return tuple(one.backup for one in found.values())
+
+
+def _check_verifiable(driver, vm):
+    if driver.resources.type_of(storage_of(driver)) != "pbs":
+        raise Unsupported(
+            f"{vm.name}: verify: Proxmox VE verifies backups only on a Proxmox Backup Server, and"
+            f" '{storage_of(driver)}' is none.",
+            "Omit verify, and restore the backup as another VM from time to time, or run vma verify on the node.",
+        )
+
+
+def _read(driver, vm, one, asked):
+    """The backup after its configuration was read, with the settings of the VM after a restore."""
+    if one.backup.damaged:
+        return one.backup
+    try:
+        options = options_in(driver, one)
+    except (ApiError, Stale) as error:
+        driver.damaged_backups[one.volume] = error.message.rstrip(".")
+        return _damaged(driver, one)
+    if asked.state != "restored":
+        return one.backup
+    from .restore_backup import config_after
+
+    return replace(one.backup, config=config_after(driver, vm, one, options))
+
+
+def _damaged(driver, one):
+    """The backup with what an earlier observation has found."""
+    return replace(one.backup, damaged=driver.damaged_backups[one.volume])
+
+
+def options_in(driver, one):
+    """The options of the VM in a backup. Raises Stale if they are of another VM than its record says."""
+    if one.volume not in driver.archived_options:
+        text = driver.tool.get(f"/nodes/{one.node}/vzdump/extractconfig", volume=one.volume)
+        driver.archived_options[one.volume] = parse_config(text)
+    options = driver.archived_options[one.volume]
+    if mark.birth_of(one.backup.birth.partition(":")[0], options) != one.backup.birth:
+        raise Stale(f"{one.volume}: its configuration is of another VM than its notes say.")
+    return options
+
+
+def known(driver, vm, backup_id):
+    """The Stored with this id, with the right configuration. Raises Stale if it is gone."""
+    one = stored(driver, vm.name).get(backup_id)
+    if one is None:
+        raise Stale(f"{vm.name}: backup '{backup_id}' was deleted meanwhile.", "Run the task again.")
+    options_in(driver, one)
+    return one
+
+
+def backup(driver, vm, step):
+    """Create a backup, unless it exists already: a step may be sent twice."""
+    made, node = step.arguments["made"], driver.node_of(vm.id)
+    _await_jobs(driver, vm, node)
+    one, lines = stored(driver, vm.name).get(made.id), None
+    if one is None:
+        upid = _begin(driver, vm, made, node)
+        driver.tool.finish(upid)
+        one, lines = stored(driver, vm.name).get(made.id), driver.tool.log(upid)
+    if one is None:
+        raise ApiError(f"{vm.name}: vzdump has succeeded, but '{storage_of(driver)}' does not list the backup.", None)
+    reached, problem = _reached(vm, lines)
+    if strength(reached) > strength(one.backup.consistency):
+        _write(driver, one, notes=notes_of(replace(one.backup, consistency=reached), node))
+    if reached == CRASH == made.consistency and problem != NO_AGENT:
+        driver.tool.warn(f"{vm.name}: the file systems of the guest were not frozen for the backup: {problem}.")
+    if strength(reached) < strength(made.consistency):
+        raise ApiError(
+            f"{vm.name}: consistency: {made.consistency}: the backup was created, but its consistency is {reached}:"
+            f" {problem}.",
+            None,
+            "Check the guest agent, and run the task again, or set consistency: crash.",
+        )
+
+
+def _begin(driver, vm, made, node):
+    """Start vzdump; returns the task. The notes say the least until the log shows what was reached."""
+    notes = notes_of(replace(made, consistency=OFF if made.power == "stopped" else CRASH), node)
+    upid = driver.tool.post(
+        f"/nodes/{node}/vzdump",
+        vmid=vm.id,
+        storage=storage_of(driver),
+        mode="snapshot",
+        compress="zstd",
+        # Retention is a step of its own, and only of backups with a record.
+        remove=0,
+        protected=made.protected or None,
+        **{"notes-template": notes.replace("\\", "\\\\")},
+    )
+    if not str(upid).startswith("UPID:"):
+        # No task: the VM is on another node now.
+        driver.set_node(vm.id, None)
+        raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", None)
+    return upid
+
+
+def _await_jobs(driver, vm, node):
+    """Wait for a backup of the VM that runs already: this task may have started it, and lost the answer."""
+    for task in driver.tool.running_tasks(node, "vzdump"):
+        if str(task.get("id")) == vm.id:
+            driver.tool.wait(task["upid"], driver.call_timeout)
+
+
+def _reached(vm, lines):
+    """(consistency, problem) of a new backup; ``lines`` are None if its log is not known."""
+    if not vm.on:
+        return OFF, ""
+    problem = "the log of its task is not known" if lines is None else freeze_problem(lines)
+    return (CRASH, problem) if problem else (FILESYSTEM, "")
+
+
+def _write(driver, one, **attributes):
+    driver.tool.put(f"/nodes/{one.node}/storage/{storage_of(driver)}/content/{one.volume}", **attributes)
+
+
+def edit_backup(driver, vm, step):
+    _write(driver, known(driver, vm, step.arguments["id"]), protected=step.arguments["protected"])
+
+
+def drop_backup(driver, vm, step):
+    listed = stored(driver, vm.name)
+    for one in (listed[key] for key in step.arguments["ids"] if key in listed):
+        options_in(driver, one)
+        driver.tool.run("DELETE", f"/nodes/{one.node}/storage/{storage_of(driver)}/content/{one.volume}")

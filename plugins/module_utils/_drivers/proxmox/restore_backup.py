@@ -1,0 +1,310 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restoring backups: as a new VM, or over an existing one.
+
+The server frees the disks of a VM before it reads the archive with which it overwrites the VM. So the backup is first
+restored as a copy, and the disks of the VM are detached, which the server does not free. The copy is deleted only when
+the VM is complete. A restore that fails leaves a VM with 128 MiB of memory and nothing else.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..._core.backup.backup import BIRTHS, RESTORED_FROM, births_of
+from ..._core.errors import ApiError, PartlyApplied, PolyvirtError, Refused, Stale
+from ..._core.record.mark import BIRTH, with_lease
+from ..._ports import change_counter
+from ..._tools import proxmox_values as values
+from ..._tools.proxmox import Busy, ConnectionLost
+from . import mark
+from .backups import known, nodes_with, options_in
+from .cluster import read_listed_options
+from .create import create_once, create_with_vmid, finish_vm, read_created, remove
+from .own_volumes import notes_with_detached
+from .settings.disks import STATE_VOLUMES, UNUSED, disks_of
+from .settings.networks import nics_of
+from .settings.table import Context, config_of
+
+#: What a restore leaves of a VM if it fails.
+_REST = {"memory"}
+#: Options that differ in a copy, and those that the server generates for each restore.
+_OWN = frozenset({"name", "description", "onboot", "smbios1", "vmgenid", "meta", "cipassword"})
+
+
+def is_beside(driver):
+    """Whether the task restores a backup as another VM."""
+    return bool(driver.options.get("new_name"))
+
+
+def all_volumes(options):
+    """{slot: sub-keys} of the disks of a VM, also those with the state of firmware and TPM."""
+    return {**disks_of(options), **{key: values.parse(key, options[key]) for key in STATE_VOLUMES if key in options}}
+
+
+def volumes_in(options):
+    """Those that a backup contains."""
+    return {slot: drive for slot, drive in all_volumes(options).items() if drive.get("backup") != "0"}
+
+
+def overrides(driver, options, networks, is_copy):
+    """The options that replace those of the backup: connections of NICs, and no start with the node for a copy."""
+    changed = {"onboot": 0} if is_copy else {}
+    for place, nic in nics_of(options).items():
+        if nic.get("bridge") in networks:
+            kept = {name: value for name, value in nic.items() if name != "macaddr" or not is_copy}
+            changed[f"net{place}"] = values.printed(f"net{place}", {**kept, "bridge": networks[nic["bridge"]]})
+    return changed
+
+
+def config_after(driver, vm, one, options):
+    """The settings of a VM after a restore. Names of volumes and new MAC addresses are not known before."""
+    networks, is_new = driver.options.get("networks") or {}, vm.id is None
+    node = target_node(driver, vm, one, options)
+    restored = {key: text for key, text in options.items() if key not in volumes_not_in(options)}
+    restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_beside(driver)).items()})
+    kept = None if is_new else driver.last_options(vm.id)
+    context = Context(node, vm.id or "", vm.config.get("pool") or "", driver.native_keys, kept and kept.own_mark)
+    config = config_of(restored, context)
+    config["disks"] = {slot: {**disk, "source": None} for slot, disk in (config.get("disks") or {}).items()}
+    if is_beside(driver):
+        config["networks"] = {place: {**nic, "mac": None} for place, nic in (config.get("networks") or {}).items()}
+    return config
+
+
+def volumes_not_in(options):
+    """The slots of disks that the backup does not contain."""
+    return {slot for slot, drive in disks_of(options).items() if drive.get("backup") == "0"}
+
+
+def storages_for(driver, options):
+    """{storage: bytes} that the disks of a backup need."""
+    needed = {}
+    for drive in volumes_in(options).values():
+        storage = driver.options.get("disk_storage") or drive["file"].partition(":")[0]
+        needed[storage] = needed.get(storage, 0) + (values.size_of(drive.get("size")) or 0)
+    return needed
+
+
+def target_node(driver, vm, one, options):
+    """The node of an existing VM, else the one of the backup, or another one that can read it and has the storages."""
+    if vm.id is not None:
+        return driver.node_of(vm.id)
+    is_shared = driver.resources.is_shared(one.volume.partition(":")[0])
+    nodes = nodes_with(driver, vm.name) if is_shared else [one.node]
+    nodes.sort(key=lambda node: node != one.backup.host)
+    storages = set(storages_for(driver, options))
+    fitting = [node for node in nodes if storages <= set(driver.resources.storages(node, "images"))]
+    if not fitting:
+        raise Refused(
+            f"{vm.name}: no node that can read backup '{one.backup.id}' has the storages of its disks:"
+            f" {', '.join(sorted(storages))}.",
+            "Set disk_storage to a storage for disks of such a node.",
+        )
+    return fitting[0]
+
+
+def number_for(driver, vm, backup):
+    """The number that a new VM gets: that of the lost VM, if it is free; None for the next free one."""
+    number = backup.birth.partition(":")[0]
+    return None if is_beside(driver) or int(number) in driver.resources.taken_vmids else number
+
+
+# A new VM -------------------------------------------------------------------------------------------------------------
+
+
+def create_from_backup(driver, vm, step):
+    """Create a VM from a backup. It is off."""
+    number = number_for(driver, vm, step.arguments["backup"])
+    births = () if is_beside(driver) else (step.arguments["backup"].birth,)
+    _create(driver, vm, vm.name, step, number, births)
+
+
+def _create(driver, vm, name, step, number, births):
+    one = known(driver, vm, step.arguments["id"])
+    options, inputs = options_in(driver, one), {"backup": one.backup.id}
+    parts = {RESTORED_FROM: step.arguments["origin"], **({BIRTHS: list(births)} if births else {})}
+
+    def complete(vm_options):
+        _check_whole(name, options, vm_options.stored)
+        finish_vm(driver, vm_options, name)
+
+    begin = partial(
+        _restore_new, driver, vm, name, one, step.arguments["networks"], number, {"inputs": inputs, **parts}
+    )
+    create_once(driver, name, inputs, begin, complete)
+
+
+def _restore_new(driver, vm, name, one, networks, number, parts):
+    options = options_in(driver, one)
+    node, is_copy = target_node(driver, vm, one, options), number is None
+    text, old = mark.split_notes(options.get("description"))
+    begun, started = {}, {}
+
+    def start_task(vmid):
+        new = {**mark.new_mark(vmid, parts["inputs"]), **parts}
+        begun[str(vmid)] = with_lease(new, old) if old and BIRTHS in parts else new
+        requested = overrides(driver, options, networks, is_copy)
+        requested.update(name=name, description=mark.notes_of(text, begun[str(vmid)]), unique=is_copy or None)
+        started["vmid"] = None
+        upid = _post(driver, node, vmid, one, requested)
+        started["vmid"] = str(vmid)
+        return upid
+
+    before = change_counter.count()
+    try:
+        vmid = create_with_vmid(driver, name, number, start_task)
+    except ApiError as error:
+        if not isinstance(error, (Busy, ConnectionLost)) and started.get("vmid"):
+            _remove_rest(driver, name, started["vmid"], node, before)
+        raise
+    return read_created(driver, vmid, node, begun), before
+
+
+def _post(driver, node, vmid, one, requested):
+    storage = driver.options.get("disk_storage")
+    return driver.tool.post(f"/nodes/{node}/qemu", vmid=vmid, archive=one.volume, storage=storage, **requested)
+
+
+def _remove_rest(driver, name, vmid, node, before):
+    """Delete what a failed restore to a free number has left: the server had reserved the number for this task."""
+    try:
+        vm_options = driver.read_options(vmid, node)
+        if set(vm_options.stored) <= _REST or vm_options.is_unfinished:
+            remove(driver, vm_options)
+            change_counter.set_back(before)
+    except PolyvirtError as error:
+        driver.tool.warn(f"{name}: VM {vmid}, which the failed restore has left, was not deleted: {error.message}")
+
+
+def _check_whole(name, options, restored):
+    """Raise ApiError unless a restored VM has the disks, sizes and settings of the backup."""
+    disks, found = volumes_in(options), all_volumes(restored)
+    different = [
+        slot for slot, drive in disks.items() if slot not in found or _size(slot, drive) != _size(slot, found[slot])
+    ]
+    compared = {
+        key for key in (*options, *restored) if key not in (*_OWN, *STATE_VOLUMES) and not UNUSED.fullmatch(key)
+    }
+    compared = {key for key in compared if values.bus_of(key) is None and values.stem(key) != "net"}
+    different += [key for key in compared if options.get(key) != restored.get(key)]
+    if different:
+        raise ApiError(f"{name}: the restored VM differs from the backup: {', '.join(sorted(different))}.", None)
+
+
+def _size(slot, drive):
+    """The size of a disk. The state of firmware and TPM has another one on another type of storage."""
+    return None if slot in STATE_VOLUMES else values.size_of(drive.get("size"))
+
+
+# An existing VM -------------------------------------------------------------------------------------------------------
+
+
+def copy_name(name):
+    """The name of the copy that proves that a backup can be restored."""
+    return f"{name[:54]}-restored"
+
+
+def restore_backup(driver, vm, step):
+    """Overwrite a VM that is off with a backup."""
+    one = known(driver, vm, step.arguments["id"])
+    options = options_in(driver, one)
+    vm_options = driver.read_options(vm.id)
+    _check_same(driver, vm, vm_options)
+    copy = _copy_of(driver, vm, step) or _new_copy(driver, vm, step)
+    attached = {drive["file"] for drive in all_volumes(vm_options.stored).values()}
+    vm_options = _detached(driver, vm_options)
+    try:
+        _overwrite(driver, vm, step, one, options, vm_options)
+    except PolyvirtError as error:
+        raise PartlyApplied(
+            f"{vm.name}: VM {vm.id} was not overwritten with backup '{one.backup.id}': {error.message} Its former disks"
+            f" are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of the"
+            " backup.",
+            f"Use VM {copy.vmid}: delete VM {vm.id} by its id, and rename VM {copy.vmid} (allow_rename). Former disks"
+            f" that the VM does not list: qm rescan --vmid {vm.id}.",
+        ) from error
+    remove(driver, copy)
+    _delete_own(driver, vm, attached & set(step.arguments["files"]))
+
+
+def _check_same(driver, vm, vm_options):
+    planned = driver.planned_vms.get(vm.id, vm)
+    if planned.birth != vm_options.birth:
+        raise Stale(f"{vm.name}: VM {vm.id} is another VM now.", "Run the task again.")
+    if driver.is_running(vm_options):
+        raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
+
+
+def own_copy(driver, listed, origin):
+    """The VmOptions of a listed VM if it is a complete copy that an interrupted task has left, else None."""
+    found = None if listed.error or listed.status == "running" else read_listed_options(driver.tool, listed)
+    own = (found and found.own_mark) or {}
+    return found if own.get(RESTORED_FROM) == origin else None
+
+
+def _copy_of(driver, vm, step):
+    """The complete copy that an interrupted task has left, or None. An unfinished one is completed as the new one."""
+    name = copy_name(vm.name)
+    copies = [own_copy(driver, one, step.arguments["origin"]) for one in driver.list_all() if one.name == name]
+    for copy in filter(None, copies):
+        if not copy.is_unfinished:
+            return copy
+        driver.remember_unfinished(name, copy.vmid)
+    return None
+
+
+def _new_copy(driver, vm, step):
+    name = copy_name(vm.name)
+    _create(driver, vm, name, step, None, births_of(vm))
+    return driver.read_options(driver.creations.id_of(name))
+
+
+def _detached(driver, vm_options):
+    """Detach all disks, so that the server does not free them; returns the new VmOptions."""
+    slots = [slot for slot, drive in all_volumes(vm_options.stored).items() if ":" in drive["file"]]
+    if not slots:
+        return vm_options
+    notes = notes_with_detached(vm_options, ()) if vm_options.own_mark else None
+    driver.tool.put(f"{vm_options.path}/config", description=notes, delete=",".join(slots), digest=vm_options.digest)
+    return driver.read_options(vm_options.vmid)
+
+
+def _overwrite(driver, vm, step, one, options, vm_options):
+    requested = overrides(driver, options, step.arguments["networks"], is_copy=False)
+    text, old = mark.split_notes(options.get("description"))
+    requested["description"] = mark.notes_of(text, _mark_after(vm, one, options, old, vm_options, step))
+    try:
+        sent = {**requested, "force": 1, "pool": vm_options.pool or None}
+        driver.tool.finish(_post(driver, vm_options.node, vm.id, one, sent))
+    except ConnectionLost:
+        # The answer was lost: what is there now shows whether the server has restored it.
+        for task in driver.tool.running_tasks(vm_options.node, "qmrestore"):
+            if str(task.get("id")) == vm.id:
+                driver.tool.finish(task["upid"])
+    _check_whole(vm.name, {**options, **requested}, driver.read_options(vm.id).stored)
+
+
+def _mark_after(vm, one, options, old, vm_options, step):
+    """The record of the VM after the restore: of today, with the slots of the disks that the backup's record names."""
+    birth = mark.birth_of(vm.id, options)
+    is_own = old is not None and mark.is_of(one.backup.birth.partition(":")[0], old, one.backup.birth)
+    own = mark.own_mark(vm.id, vm_options.own_mark, vm_options.birth)
+    slots = [slot for slot in volumes_in(options) if is_own and slot in old.get("slots", (slot,))]
+    births = [one for one in births_of(vm) if one != birth]
+    return {
+        **own,
+        BIRTH: birth,
+        "slots": slots,
+        RESTORED_FROM: step.arguments["origin"],
+        **({BIRTHS: births} if births else {}),
+    }
+
+
+def _delete_own(driver, vm, files):
+    """Delete the former disks that this collection has created; the others remain as unused disks."""
+    vm_options = driver.read_options(vm.id)
+    keys = [key for key, volume in vm_options.stored.items() if UNUSED.fullmatch(key) and volume in files]
+    if keys:
+        driver.tool.put(f"{vm_options.path}/config", delete=",".join(keys), digest=vm_options.digest)

@@ -1,0 +1,296 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups on the simulated cluster: creating, protecting, deleting and choosing them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from simulators.proxmox import behind, worlds
+from simulators.proxmox.access import Account, Token, User
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup, rejected
+
+HOUR = 3600
+
+
+def stored(world, storage="backups"):
+    """[(name, Volume)] of the backups on a storage, oldest first."""
+    volumes = world.storages.get(storage).volumes
+    found = [(key[1], volume) for key, volume in volumes.items() if volume.content == "backup"]
+    return sorted(found, key=lambda pair: (pair[1].created, pair[0]))
+
+
+def record_of(volume):
+    return json.loads(volume.notes.partition("polyvirt ")[2])
+
+
+def taken(world, **options):
+    """Assert that a task creates backups as check mode predicts, and nothing when it runs again."""
+    check, real = do_backup(world, check=True, **options), do_backup(world, **options)
+    assert (check.failed, real.failed, real.changed, check.changed) == (False, False, True, True), real.msg
+    assert real.diff == check.diff
+    unchanged(world, **options)
+    return real
+
+
+def unchanged(world, **options):
+    world.journal.clear()
+    again = do_backup(world, **options)
+    assert (again.failed, again.changed, again.diff) == (False, False, []), again.msg
+    assert world.journal.writes() == []
+
+
+def reject(world, *words, **options):
+    rejected(world, *words, run=do_backup, **options)
+
+
+def test_backup_is_created_once_in_its_age(world):
+    result = taken(world, name="web1").vms[0]
+    ((_name, volume),) = stored(world)
+    assert record_of(volume)["consistency"] == "filesystem"
+    assert [one["consistency"] for one in result["backups"]] == ["filesystem"]
+    assert result["backups"][0]["id"] == record_of(volume)["id"]
+    assert "lock" not in world.cluster.machines[100].config.current
+    world.engine.advance(HOUR * 0.8)
+    unchanged(world, name="web1")
+    world.engine.advance(HOUR * 0.2)
+    taken(world, name="web1")
+    assert len(stored(world)) == 2
+
+
+def test_stopped_vm_and_several_vms(world):
+    result = taken(world, name=["web1", "web2"])
+    assert [vm["backups"][0]["consistency"] for vm in result.vms] == ["filesystem", "stopped"]
+    assert not world.cluster.machines[101].running
+
+
+def test_storage_of_each_node_and_backup_server(world):
+    world.storages.get("local").content |= {"backup"}
+    taken(world, name=["web1", "web2"], storage="local")
+    volumes = world.storages.get("local").volumes
+    assert sorted(key[0] for key, volume in volumes.items() if volume.content == "backup") == ["pve1", "pve2"]
+    taken(world, name="web1", storage="pbs")
+
+
+@pytest.mark.parametrize("agent", ["0", "1,freeze-fs=0"])
+def test_crash_consistency_without_an_agent(world, agent):
+    behind.edit(world, 100, agent=agent)
+    taken(world, name="web1")
+    assert record_of(stored(world)[0][1])["consistency"] == "crash"
+    reject(world, "consistency: filesystem", name="web1", consistency="filesystem")
+
+
+def test_filesystem_needs_an_agent_that_answers(world):
+    world.cluster.machines[100].started_at = world.now
+    reject(world, "consistency: filesystem: QEMU guest agent is not running", name="web1", consistency="filesystem")
+    world.engine.advance(60)
+    taken(world, name="web1", consistency="filesystem")
+
+
+def test_weaker_backup_does_not_satisfy(world):
+    behind.edit(world, 100, agent="0")
+    taken(world, name="web1")
+    behind.edit(world, 100, agent="1")
+    taken(world, name="web1", consistency="filesystem")
+    assert [record_of(volume)["consistency"] for _name, volume in stored(world)] == ["crash", "filesystem"]
+
+
+def test_freeze_that_fails_is_an_error_if_it_was_requested(world):
+    guest = world.cluster.machines[100].guest
+    guest.agent_error = "failed to freeze /var: Device or resource busy"
+    failed = do_backup(world, name="web1", consistency="filesystem")
+    assert failed.failed
+    assert "the backup was created, but its consistency is crash" in failed.msg
+    assert "failed to freeze /var" in failed.msg
+    assert record_of(stored(world)[0][1])["consistency"] == "crash"
+
+
+@pytest.mark.parametrize(("agent", "warned"), [("0", False), ("1,freeze-fs=0", True)])
+def test_guest_that_was_not_frozen_is_a_warning(world, agent, warned):
+    behind.edit(world, 100, agent=agent)
+    assert any("were not frozen" in text for text in do_backup(world, name="web1").warnings) is warned
+
+
+def test_verification_is_that_of_the_backup_server(world):
+    taken(world, name="web1", storage="pbs")
+    unchanged(world, name="web1", storage="pbs", verify=True)
+    stored(world, "pbs")[0][1].verification = "failed"
+    assert do_backup(world, name="web1", storage="pbs", verify=True).changed
+    reject(world, "verify", "vma verify", name="web1", verify=True)
+
+
+def test_stopped_consistency_stops_and_starts_with_permission(world):
+    reject(world, "allow_restart: true", name="web1", consistency="stopped")
+    world.cluster.machines[100].started_at = world.now - 100
+    taken(world, name="web1", consistency="stopped", allow_restart=True)
+    assert world.cluster.machines[100].running
+    assert record_of(stored(world)[0][1])["consistency"] == "stopped"
+
+
+def test_warnings_of_vzdump_are_a_success(world):
+    world.faults.task("vzdump", "EFI disk without 2023 certificates", warnings=1)
+    outcome = do_backup(world, name="web1")
+    assert not outcome.failed
+    assert any("2023 certificates" in text for text in outcome.warnings)
+
+
+def test_failed_vzdump_is_a_failure_and_the_next_run_succeeds(world):
+    for step in (0, 1, 2):
+        world.faults.task("vzdump", "write error", step=step)
+        outcome = do_backup(world, name="web1")
+        assert outcome.failed
+        assert "Backup of VM 100 failed - write error" in outcome.msg
+        assert stored(world) == []
+    taken(world, name="web1")
+
+
+def test_answer_without_a_task_is_no_success(world):
+    """The VM has moved to another node since it was observed."""
+
+    class Moving(Api):
+        def call(self, method, path, parameters=None):
+            if path.endswith("/vzdump") and not self.moved:
+                self.moved = True
+                world.cluster.machines[100].node = "pve2"
+            return super().call(method, path, parameters)
+
+    for name in ("vm-100-disk-0",):
+        volumes = world.storages.get("local-lvm").volumes
+        volumes["pve2", name] = volumes["pve1", name]
+    api = Moving(world)
+    api.moved = False
+    outcome = do_backup(world, api=api, name="web1")
+    assert not outcome.failed, outcome.msg
+    assert record_of(stored(world)[0][1])["host"] == "pve2"
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset"])
+def test_lost_answer_creates_no_second_backup(world, kind):
+    world.faults.request(kind, method="POST", path=".*/vzdump")
+    outcome = do_backup(world, name="web1")
+    assert not outcome.failed, outcome.msg
+    assert len(stored(world)) == 1
+    unchanged(world, name="web1")
+
+
+def test_running_backup_of_a_killed_task_is_awaited(world):
+    """A task that was killed has started it: the next one waits, and creates none."""
+    do_backup(world, name="web1")
+    ((_name, volume),) = stored(world)
+    notes = volume.notes
+    world.storages.get("backups").volumes.clear()
+    Api(world).call("POST", "/nodes/pve1/vzdump", {"vmid": 100, "storage": "backups", "notes-template": notes})
+    outcome = do_backup(world, name="web1")
+    assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
+    assert len(stored(world)) == 1
+
+
+def test_backups_of_others_do_not_count(world):
+    Api(world).call("POST", "/nodes/pve1/vzdump", {"vmid": 100, "storage": "backups"})
+    world.engine.advance(600)
+    taken(world, name="web1", keep_last=1)
+    assert len(stored(world)) == 2
+
+
+def test_backup_of_a_deleted_vm_with_the_same_number_does_not_count(world):
+    taken(world, name="web1")
+    behind.edit(world, 100, smbios1="uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1")
+    taken(world, name="web1", keep_last=1)
+    assert len(stored(world)) == 2
+
+
+def test_copied_notes_do_not_make_a_backup(world):
+    """A backup of a later VM with this number got the notes of one of web1."""
+    taken(world, name="web1")
+    notes = stored(world)[0][1].notes
+    world.storages.get("backups").volumes.clear()
+    behind.edit(world, 100, smbios1="uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1")
+    Api(world).call("POST", "/nodes/pve1/vzdump", {"vmid": 100, "storage": "backups", "notes-template": notes})
+    world.engine.advance(600)
+    behind.edit(world, 100, smbios1=f"uuid={record_of(stored(world)[0][1])['birth'].split(':')[2]}")
+    outcome = do_backup(world, name="web1")
+    assert any("its configuration is of another VM" in text for text in outcome.warnings)
+    assert len(stored(world)) == 2
+
+
+def test_retention_counts_one_vm_and_keeps_protected_ones(world):
+    taken(world, name="web2")
+    for number in range(4):
+        taken(world, name="web1", protected=number == 0)
+        world.engine.advance(HOUR)
+    taken(world, name="web1", keep_last=2)
+    assert [(volume.vmid, volume.protected) for _name, volume in stored(world)] == [
+        (101, False), (100, True), (100, False), (100, False),
+    ]  # fmt: skip
+
+
+def test_no_retention_after_a_failure(world):
+    for _number in range(2):
+        taken(world, name="web1")
+        world.engine.advance(HOUR)
+    world.faults.task("vzdump", "write error", step=1)
+    assert do_backup(world, name="web1", keep_last=1).failed
+    assert len(stored(world)) == 2
+
+
+def test_protection_and_deletion(world):
+    taken(world, name="web1", protected=True)
+    backup = record_of(stored(world)[0][1])["id"]
+    reject(world, "is protected", name="web1", state="absent", backup=backup)
+    taken(world, name="web1", protected=False)
+    taken(world, name="web1", state="absent", backup=backup)
+    assert stored(world) == []
+
+
+def test_damaged_backup_does_not_count(world):
+    taken(world, name="web1", storage="pbs")
+    stored(world, "pbs")[0][1].verification = "failed"
+    outcome = do_backup(world, name="web1", storage="pbs")
+    assert outcome.changed
+    assert any("has failed" in text for text in outcome.warnings)
+    assert len(stored(world, "pbs")) == 2
+
+
+def test_excluded_disks_are_named_by_the_task(world):
+    do(world, name="web2", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "1G"}])
+    behind.edit(world, 101, scsi1=world.cluster.machines[101].config.current["scsi1"] + ",backup=0")
+    reject(world, "scsi1", "exclude: [scsi1]", name="web2")
+    reject(world, "exclude: scsi0", name="web2", exclude=["scsi0", "scsi1"])
+    taken(world, name="web2", exclude=["scsi1"])
+
+
+def test_rejections_before_the_first_request(world):
+    reject(world, "no node that is online has the storage 'nfs' for backups", name="web1", storage="nfs")
+    reject(world, "does not exist", name="nothing")
+    world.storages.get("backups").total = 0
+    behind.edit(world, 100, smbios1=None)
+    reject(world, "nothing identifies this VM", name="web1")
+
+
+def test_storage_without_space(world):
+    taken(world, name="web1")
+    world.engine.advance(HOUR)
+    storage = world.storages.get("backups")
+    storage.total = sum(volume.size for volume in storage.volumes.values()) + 1
+    world.statistics.renew()
+    reject(world, "free, and the backups of the task need about", name="web1")
+
+
+def test_privileges(world):
+    world.access.accounts["a@pve"] = Account(tokens={"t": Token("x", separated=False)})
+    held = {"VM.Audit", "Datastore.Audit", "Sys.Audit"}
+    for missing in ("VM.Backup", "Datastore.AllocateSpace", None):
+        world.access.roles["Some"] = frozenset(held)
+        world.access.allow("/", "a@pve", "Some")
+        outcome = do_backup(world, api=Api(world, User("a@pve", "t")), name="web1")
+        assert (missing or "") in outcome.msg
+        assert outcome.failed is (missing is not None), outcome.msg
+        held.add(missing)
+
+
+def test_old_server_has_no_notes():
+    world = worlds.with_cases(version=(7, 0))
+    reject(world, "Update it to 7.1 or later", name="web1")

@@ -1,0 +1,255 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restoring backups on the simulated cluster: as a new VM, in the place of a lost one, and over an existing one."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulators.proxmox import behind
+from simulators.proxmox.invariants import orphans
+from unit.module_utils._drivers.proxmox.simulated import do, do_backup, machine_of, rejected
+from unit.module_utils._drivers.proxmox.test_backups import record_of, stored, taken, unchanged
+
+HOUR = 3600
+BESIDE = {"name": "web1", "state": "restored", "backup": "newest", "new_name": "web1b"}
+REPLACE = {"name": "web1", "state": "restored", "backup": "newest", "replace": True}
+
+
+def back_up(world, name="web1", byte=7, slot="scsi0"):
+    """Back up a VM with a byte on its disk, which then gets another one; returns the id of the backup."""
+    behind.write(world, number_of(world, name), slot, byte)
+    taken(world, name=name)
+    behind.write(world, number_of(world, name), slot, byte + 1)
+    world.engine.advance(HOUR)
+    return record_of(stored(world)[-1][1])["id"]
+
+
+def number_of(world, name):
+    return machine_of(world, name).vmid
+
+
+def options(world, name):
+    return machine_of(world, name).config.current
+
+
+def byte_of(world, name, slot="scsi0"):
+    machine = machine_of(world, name)
+    return world.storages.existing(machine.config.current[slot].split(",")[0], machine.node).written
+
+
+def restored(world, **asked):
+    check, real = do_backup(world, check=True, **asked), do_backup(world, **asked)
+    assert (check.failed, real.failed, real.changed, check.changed) == (False, False, True, True), real.msg
+    assert real.diff == check.diff
+    return real
+
+
+def reject(world, *words, **asked):
+    rejected(world, *words, run=do_backup, **asked)
+
+
+def test_restore_as_another_vm(world):
+    back_up(world)
+    behind.edit(world, 100, onboot="1")
+    before = dict(options(world, "web1"))
+    restored(world, **BESIDE)
+    new = machine_of(world, "web1b")
+    assert (new.running, byte_of(world, "web1b"), byte_of(world, "web1")) == (False, 7, 8)
+    assert new.config.current.get("onboot", "0") == "0"
+    assert all(new.config.current[key] != before[key] for key in ("net0", "smbios1", "scsi0"))
+    assert options(world, "web1") == before
+    unchanged(world, **BESIDE)
+    taken(world, name="web1b")
+    assert len(stored(world)) == 2
+    # It is a VM that this collection has created.
+    assert not do(world, name="web1b", state="absent").failed
+    assert orphans(world) == []
+
+
+def test_new_vm_in_the_place_of_a_lost_one(world):
+    back_up(world)
+    before = dict(options(world, "web1"))
+    behind.power(world, 100, on=False)
+    assert not do(world, name="web1", id="100", state="absent", delete_disks="all").failed
+    restored(world, name="web1", state="restored", backup="newest")
+    after = machine_of(world, "web1")
+    assert (after.vmid, byte_of(world, "web1"), after.running) == (100, 7, False)
+    assert (after.config.current["net0"], after.config.current["smbios1"]) == (before["net0"], before["smbios1"])
+    unchanged(world, name="web1", state="restored", backup="newest")
+    assert do_backup(world, name="web1", max_age="2h").changed is False
+
+
+def test_number_of_a_lost_vm_that_is_taken(world):
+    back_up(world)
+    behind.edit(world, 100, name="other", smbios1="uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1")
+    restored(world, name="web1", state="restored", backup="newest")
+    assert machine_of(world, "web1").vmid != 100
+    assert byte_of(world, "web1") == 7
+    # It continues the backups of the lost one.
+    assert do_backup(world, name="web1", max_age="2h").changed is False
+
+
+def test_restore_of_a_backup_by_its_id(world):
+    first = back_up(world, byte=1)
+    back_up(world, byte=3)
+    restored(world, **{**BESIDE, "backup": first})
+    assert byte_of(world, "web1b") == 1
+    second = record_of(stored(world)[-1][1])["id"]
+    reject(world, f"was not restored from backup '{second}'", **{**BESIDE, "backup": second})
+    reject(world, "has no backup 'nothing'", **{**BESIDE, "backup": "nothing", "new_name": "web1c"})
+
+
+def test_newest_of_several_vms_with_a_name_is_rejected(world):
+    first = back_up(world, byte=1)
+    behind.edit(world, 100, smbios1="uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1")
+    back_up(world, byte=3)
+    reject(world, "several VMs were named 'web1'", first, **BESIDE)
+    restored(world, **{**BESIDE, "backup": first})
+    assert byte_of(world, "web1b") == 1
+
+
+def test_networks_and_storage_of_a_restored_vm(world):
+    back_up(world)
+    reject(world, "the backup does not use vmbr7", **BESIDE, networks={"vmbr7": "vmbr1"})
+    reject(world, "vmbr9", **BESIDE, networks={"vmbr0": "vmbr9"})
+    reject(world, "no node that can read backup", **BESIDE, disk_storage="isos")
+    restored(world, **BESIDE, networks={"vmbr0": "vmbr1"}, disk_storage="nfs")
+    assert "bridge=vmbr1" in options(world, "web1b")["net0"]
+    assert options(world, "web1b")["scsi0"].startswith("nfs:")
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_failed_restore_as_another_vm_leaves_nothing(world, step):
+    back_up(world)
+    numbers = set(world.cluster.machines)
+    world.faults.task("qmrestore", "no space left", step=step)
+    outcome = do_backup(world, **BESIDE)
+    assert outcome.failed
+    assert "no space left" in outcome.msg
+    assert (set(world.cluster.machines), orphans(world)) == (numbers, [])
+    assert outcome.changed is False
+    restored(world, **BESIDE)
+
+
+def test_damaged_archive_is_noticed_before_the_vm_is_touched(world):
+    back_up(world)
+    behind.power(world, 100, on=False)
+    stored(world)[-1][1].archive.damaged = True
+    before = dict(options(world, "web1"))
+    outcome = do_backup(world, **REPLACE)
+    assert outcome.failed
+    assert "exit code 133" in outcome.msg
+    assert (options(world, "web1"), byte_of(world, "web1"), orphans(world)) == (before, 8, [])
+    assert sorted(world.cluster.machines) == [100, 101, 9000]
+
+
+@pytest.mark.parametrize("kind", ["reset", "reset_after"])
+def test_lost_answer_creates_one_vm(world, kind):
+    back_up(world)
+    world.faults.request(kind, method="POST", path="/nodes/pve1/qemu")
+    outcome = do_backup(world, **BESIDE)
+    assert not outcome.failed, outcome.msg
+    assert sorted(world.cluster.machines) == [100, 101, 102, 9000]
+    unchanged(world, **BESIDE)
+
+
+def test_replace_needs_permission(world):
+    back_up(world)
+    reject(world, "replace: true", name="web1", state="restored", backup="newest")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_replace_a_vm_of_somebody_else(world, running):
+    """Its former disk is detached, and not deleted: no task has created it."""
+    back_up(world)
+    behind.power(world, 100, on=running)
+    before = dict(options(world, "web1"))
+    result = restored(world, **REPLACE)
+    machine = machine_of(world, "web1")
+    after = machine.config.current
+    assert (machine.vmid, machine.running, byte_of(world, "web1")) == (100, running, 7)
+    assert all(after[key] == before[key] for key in ("net0", "smbios1", "memory"))
+    assert after["unused0"] == before["scsi0"].split(",")[0]
+    assert [one["path"] for one in result.vms[0]["kept"]] == [after["unused0"]]
+    assert (sorted(world.cluster.machines), orphans(world)) == ([100, 101, 9000], [])
+    assert do_backup(world, name="web1", max_age="2h").changed is False
+
+
+def test_replace_an_own_vm_deletes_its_former_disks(world):
+    do(world, name="web3", state="started", disks=[{"size": "1G"}, {"size": "2G"}], node="pve1")
+    back_up(world, "web3")
+    do(world, name="web3", tags=["new"], disks=[{}, {"slot": "scsi1"}, {"size": "3G"}])
+    restored(world, **{**REPLACE, "name": "web3"})
+    after = options(world, "web3")
+    assert (byte_of(world, "web3"), machine_of(world, "web3").running) == (7, True)
+    assert [key for key in after if key.startswith(("scsi", "unused")) and key != "scsihw"] == ["scsi0", "scsi1"]
+    assert orphans(world) == []
+    assert not do(world, name="web3", state="absent").failed
+    assert orphans(world) == []
+
+
+def test_snapshots_that_are_lost_are_in_the_plan(world):
+    back_up(world)
+    from simulators.proxmox.gateway import Gateway
+
+    gateway = Gateway(world)
+    gateway.finished(gateway.call("POST", "/nodes/pve1/qemu/100/snapshot", {"snapname": "before"}).data)
+    result = restored(world, **REPLACE)
+    assert any("before" in text for step in result.vms[0]["steps"] for text in step["also"])
+    assert machine_of(world, "web1").config.snapshots == {}
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks(world, step):
+    back_up(world)
+    former = options(world, "web1")["scsi0"].split(",")[0]
+    world.faults.task("qmrestore", "no space left", step=step, id="100")
+    outcome = do_backup(world, **REPLACE)
+    assert outcome.failed
+    for words in ("no space left", "VM 102 'web1-restored' is a complete restore", "were not deleted"):
+        assert words in outcome.msg
+    assert (byte_of(world, "web1-restored"), machine_of(world, "web1-restored").running) == (7, False)
+    assert world.storages.volume(former, "pve1").written == 8
+    assert not world.cluster.machines[100].running
+    behind.edit(world, 100, unused0=None)
+    world.storages.free(former, "pve1")
+
+
+def test_killed_before_it_was_overwritten_uses_the_copy_again(world):
+    back_up(world)
+    world.faults.request("reset", method="POST", path="/nodes/pve1/qemu", skip=1, times=1)
+    assert do_backup(world, **REPLACE).failed
+    assert machine_of(world, "web1-restored").vmid == 102
+    restored(world, **REPLACE)
+    assert byte_of(world, "web1") == 7
+    assert sorted(world.cluster.machines) == [100, 101, 9000]
+
+
+def test_lost_answer_of_the_restore_over_a_vm(world):
+    back_up(world)
+    world.faults.request("reset_after", method="POST", path="/nodes/pve1/qemu", skip=1)
+    outcome = do_backup(world, **REPLACE)
+    assert not outcome.failed, outcome.msg
+    assert byte_of(world, "web1") == 7
+
+
+def test_what_is_not_overwritten(world):
+    back_up(world)
+    behind.edit(world, 100, protection="1")
+    reject(world, "protected against being removed", **REPLACE)
+    behind.edit(world, 100, protection=None)
+    behind.edit(world, 101, name="web1-restored")
+    reject(world, "VM 101 is named 'web1-restored'", **REPLACE)
+    behind.edit(world, 100, smbios1="uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1")
+    reject(world, "there is no complete backup", **REPLACE)
+
+
+def test_space_for_copy_and_former_disks(world):
+    back_up(world)
+    world.storages.get("local-lvm").type = "lvm"
+    world.storages.get("local-lvm").total = (32 + 8 + 60) << 30
+    world.statistics.renew()
+    reject(world, "are needed", **REPLACE)
+    world.storages.get("local-lvm").type = "lvmthin"
