@@ -22,7 +22,7 @@ def _carried(platform, carry, **options):
 
 
 def _limits(answer, slot):
-    disk = answer.vm(NAME)["disks"][slot]
+    disk = next(one for one in answer.vm(NAME)["disks"] if one["slot"] == slot)
     return {name: disk[name] for name in LIMITS if name in disk}
 
 

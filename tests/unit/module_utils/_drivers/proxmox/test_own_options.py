@@ -105,6 +105,8 @@ def test_limits_of_disks(world):
     assert "iops=" not in running["scsi0"]
     assert "mbps=0.00000095367431640625" in running["scsi0"]
     unchanged(world, name="web3", disks=[{"iops_limit": 0}, {"iops_limit": 0, "bandwidth_limit": "10M"}])
+    added = applied(world, name="web3", disks=[{}, {}, {"size": "1G", "iops_limit": 7}])
+    assert "iops=7" in added["scsi2"]
     rejected(world, "iops of 'scsi0'", "option disks", name="web3", native={"scsi0": "iops=5"})
     rejected(world, "at most 1000000000000000", name="web3", disks=[{"iops_limit": 10**15 + 1}])
 
