@@ -31,7 +31,9 @@ def field(*, default=_REQUIRED, default_factory=None, compare=True, repr=True):
 
 
 class _Values:  # noqa: PLW1641 (only a frozen one has a hash)
-    """Subclasses annotate their fields. With ``eq=False``, a value is equal to itself only."""
+    """Subclasses annotate their fields. With ``eq=False``, a value is equal to itself only, and so are those of
+    subclasses.
+    """
 
     #: {name: _Field} in the order of positional arguments.
     _fields = {}  # noqa: RUF012 (each class has its own)
