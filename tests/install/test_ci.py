@@ -51,7 +51,7 @@ def runner(tmp_path_factory):
     found = Newcomer(tmp_path_factory.mktemp("runner"))
     found.go_to(tmp_path_factory.mktemp("first") / "place")
     found.run("apt-get install git python3-venv sudo")
-    # Without systemd, the role starts libvirtd below sudo, and a process of a world cannot raise the limit of core dumps
+    # Without systemd, the role starts libvirtd below sudo. A process of a world cannot raise the limit of core dumps
     # again, which sudo sets to 0: libvirtd then starts no VM. On a runner, systemd starts it.
     Path("/etc/sudo.conf").write_text("Set disable_coredump false\n", encoding="utf-8")
     Path("/etc/sudoers.d/tests").write_text("Defaults rlimit_core=default\n", encoding="utf-8")
