@@ -64,7 +64,7 @@ _NOT_FOUND = {
     "metadata": ("metadata not found: ",),
     "node device": ("Node device not found: ",),
 }
-_CHECK_DAEMON = "Check the uri, and that libvirtd or virtqemud is running. The role libvirt_host installs and starts it."
+_CHECK_DAEMON = "Check the uri, and that libvirtd or virtqemud is running. The role libvirt_host installs it."
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")
 
 
