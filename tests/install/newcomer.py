@@ -10,8 +10,10 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 from collection_path import CHECKOUT
@@ -119,12 +121,18 @@ class Newcomer:
         """The output of a script of bash, which must not fail. What it leaves in the background is ended."""
         around = {**self.environment, **dict(environment)}
         script = f"trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n{script}"
-        done = subprocess.run(
-            ["bash", "-e"], input=script, cwd=self.place, env=around, text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=scaled(1500),
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+        # Its own process group: a runner also ends what a step has left in the background with nohup.
+        with subprocess.Popen(
+            ["bash", "-e"], cwd=self.place, env=around, text=True, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as process:  # fmt: skip
+            try:
+                output, _errors = process.communicate(script, timeout=scaled(1500))
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        assert process.returncode == 0, output
+        return output
 
 
 def blocks(markdown):

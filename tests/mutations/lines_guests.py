@@ -57,15 +57,15 @@ MUTATIONS = (
     Mutation(
         "address-of-dhcp-is-waited-for",
         "_drivers/proxmox/guest.py",
-        "not any(fixed_addresses('ipconfig0', text) for text in cloud_init.get('ip_config') or ())",
+        "not any(fixed_addresses('ipconfig0', text) for text in known)",
         "False",
         [_PROXMOX],
     ),
     Mutation(
         "address-in-a-seed-is-waited-for",
         "_drivers/proxmox/guest.py",
-        "has_documents(cloud_init)",
-        "False",
+        "() if has_documents(cloud_init) else cloud_init.get('ip_config') or ()",
+        "cloud_init.get('ip_config') or ()",
         [_PROXMOX],
     ),
     Mutation(

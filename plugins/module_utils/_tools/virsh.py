@@ -20,10 +20,7 @@ from .._core.pattern import Pattern
 from .._ports import change_counter as counted
 from .virsh_remedies import REMEDIES, UNREACHABLE
 
-INSTALL = (
-    "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE). The role"
-    " polyvirt.core.libvirt_host prepares a whole host."
-)
+INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE)."
 SYSTEM_URI = "qemu:///system"
 # Linux rejects an argument of 128 KiB or more, and a batch is a single argument.
 _LARGEST_BATCH = 120 * 1024
@@ -70,10 +67,7 @@ _NOT_FOUND = {
     "metadata": ("metadata not found: ",),
     "node device": ("Node device not found: ",),
 }
-_CHECK_DAEMON = (
-    "Check the uri, and that the libvirt daemon is running (libvirtd or virtqemud). The role polyvirt.core.libvirt_host"
-    " installs and starts it."
-)
+_CHECK_DAEMON = "Check the uri, and that libvirtd or virtqemud is running. The role libvirt_host installs it."
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")
 
 

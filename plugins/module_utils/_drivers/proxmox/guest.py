@@ -15,7 +15,14 @@ from .settings.networks import fixed_addresses
 
 #: Seconds in which an agent answers one request; the node itself gives up before.
 _ANSWER = 5
-_WITH_AGENT = "If the image contains qemu-guest-agent, set native: {agent: '1'}"
+_NO_ADDRESS = (
+    "needs the address of the guest. Proxmox VE knows only those in cloud_init.ip_config; with user_data, meta_data or"
+    " network_config none; the VM will have no channel for the guest agent, which reports them."
+)
+_SET_ADDRESS = (
+    "Set an address, such as cloud_init: {ip_config: ['ip=192.0.2.10/24,gw=192.0.2.1']}. If the image contains"
+    " qemu-guest-agent, set native: {agent: '1'}."
+)
 
 
 def run_in_guest(driver, vm, command):
@@ -37,15 +44,6 @@ def check_wait(plan, wait_for):
             f"{name}: wait_for: cloud_init asks the guest agent, but the VM will have no channel for it.",
             AgentByApi.add_channel,
         )
-    if has_documents(cloud_init):
-        raise Unsupported(
-            f"{name}: wait_for: {wait_for} needs the address of the guest. With user_data, meta_data or network_config,"
-            " only the guest agent reports it, and the VM will have no channel for the agent.",
-            f"{_WITH_AGENT}, or omit wait_for.",
-        )
-    if not any(fixed_addresses("ipconfig0", text) for text in cloud_init.get("ip_config") or ()):
-        raise Unsupported(
-            f"{name}: wait_for: {wait_for} needs the address of the guest. Proxmox VE does not know addresses of a DHCP"
-            " server, and the VM will have no channel for the guest agent, which reports them.",
-            f"Set an address, such as cloud_init: {{ip_config: ['ip=192.0.2.10/24,gw=192.0.2.1']}}. {_WITH_AGENT}.",
-        )
+    known = () if has_documents(cloud_init) else cloud_init.get("ip_config") or ()
+    if not any(fixed_addresses("ipconfig0", text) for text in known):
+        raise Unsupported(f"{name}: wait_for: {wait_for} {_NO_ADDRESS}", _SET_ADDRESS)
