@@ -24,7 +24,7 @@ ROOMS = {
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_420),
     "_media": ((f"{_UTILS}/_media/",), 1_890),
     "plugin_utils": (("plugins/plugin_utils/",), 4_330),
-    "product without the simulator": (("",), 50_510),
+    "product without the simulator": (("",), 50_710),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 383
