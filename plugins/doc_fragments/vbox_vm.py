@@ -656,9 +656,9 @@ options:
     type: bool
   serial_log:
     description:
-      - Absolute path of a file to which VirtualBox writes the output of the guest's first serial port. Each start without
-        saved memory overwrites it, so it must not exist yet, or be a recorded log of this VM. An empty string disables
-        the port.
+      - Absolute path of a file to which VirtualBox writes the output of the guest's first serial port. Each start
+        without saved memory overwrites it, so it must not exist yet, or be a recorded log of this VM. An empty string
+        disables the port.
       - The file is deleted with the VM.
       - Each VM needs its own file.
     type: path
