@@ -367,6 +367,10 @@ options:
         description:
           - Existing disk to attach unchanged. It is not deleted with the VM.
         type: str
+      iops_limit:
+        description:
+          - Largest number of operations per second, reads and writes together. V(0) removes the limit.
+        type: int
       state:
         description:
           - V(present) - the disk is attached.

@@ -442,7 +442,7 @@ options:
       iops_limit:
         description:
           - Largest number of operations per second, reads and writes together. V(0) removes the limit.
-          - Supported only on V(libvirt) and V(proxmox).
+          - Supported only on V(libvirt), V(proxmox) and V(hyperv).
         type: int
       bandwidth_limit:
         description:

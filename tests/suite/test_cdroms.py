@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
 
 from suite.answer import Task
 
@@ -111,7 +112,7 @@ def test_filled_drive_is_added_to_a_running_vm(platform, carry):
     _is_done("added", done["added"], [_drive(second, ""), _drive(third, medium)], "")
     _is_done("ejected", done["ejected"], [_drive(second, ""), _drive(third, "")], "")
     for answer in (done["added"][1], done["ejected"][1]):
-        assert (answer.vm(VM)["state"], answer.vm(VM)["restart_required"]) == ("started", [])
+        assert (answer.truth[VM]["power"], answer.vm(VM)["restart_required"]) == (RUNNING, [])
 
 
 @ON_EACH

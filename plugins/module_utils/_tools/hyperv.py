@@ -121,6 +121,7 @@ VM = Ref("vm")
 # Reading --------------------------------------------------------------------------------------------------------------
 
 _DRIVE = properties("Id", "Path", "ControllerType", "ControllerNumber", "ControllerLocation")
+_DISK = {**_DRIVE, **properties("MaximumIOPS")}
 _NIC = properties(
     "Id", "SwitchName", "SwitchId", "MacAddress", "DynamicMacAddressEnabled", "IPAddresses", "MacAddressSpoofing",
     "DhcpGuard", "RouterGuard", "DeviceNaming",
@@ -128,7 +129,7 @@ _NIC = properties(
 )  # fmt: skip
 _HARDWARE = properties(
     "ProcessorCount", "DynamicMemoryEnabled", "MemoryStartup", "MemoryMinimum", "MemoryMaximum", "Notes",
-    "Generation", HardDrives=_DRIVE, DVDDrives=_DRIVE, NetworkAdapters=_NIC,
+    "Generation", HardDrives=_DISK, DVDDrives=_DRIVE, NetworkAdapters=_NIC,
 )  # fmt: skip
 _POWER = properties("Id", "Name", "State", "OperationalStatus", "IsDeleted")
 _VM = {

@@ -20,6 +20,7 @@ from .settings.disks import (
     drive_slot,
     folder_of,
     grow_call,
+    limit_calls,
     new_disk_call,
     path_of_new,
 )
@@ -152,12 +153,14 @@ def _disk_calls(raw, changes, files, driver):
         if change.kind == "disks.size":
             known = driver.found.disks.get(key_of(drives[change.key]["Path"])) or {}
             calls += [] if known.get("Size") == change.new else [grow_call(drives[change.key]["Path"], change.new)]
+        elif change.kind == "disks.iops_limit":
+            calls += limit_calls(drives[change.key], change.new)
         elif change.kind == "disks.add" and (change.key not in drives or change.key in removed):
             path = files.get(change.key)
             if path and key_of(path) in leftovers:  # An interrupted task may have created it.
                 calls.append(file_command("Remove-Item", [path], go_on=True))
             calls += [new_disk_call(path, change.new)] if path else []
-            calls.append(attach_call(change.key, path or change.new["source"]))
+            calls.append(attach_call(change.key, path or change.new["source"], change.new))
     return calls
 
 

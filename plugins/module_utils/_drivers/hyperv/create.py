@@ -195,7 +195,7 @@ class _Creation:
             path = self.paths.get(slot) or self.disks[slot]["source"]
             if self._has_to_grow(slot):
                 calls.append(grow_call(path, self.disks[slot]["size"]))
-            calls.append(attach_call(slot, path, keep=f"disk{number}"))
+            calls.append(attach_call(slot, path, self.disks[slot], keep=f"disk{number}"))
         generation = 1 if config.get("firmware") == "bios" else 2
         calls += new_drives_calls(config)
         calls += [add_call(seed_slot(config), path) for path in self.seed]

@@ -34,10 +34,7 @@ HYPERV = Platform(
         "shared_folders": _SHARE,
         "devices": _DEVICE,
         "disks.serial": "Hyper-V has none. Use the unique ID of the disk, which Get-VHD shows as DiskIdentifier.",
-        **dict.fromkeys(
-            ("disks.iops_limit", "disks.bandwidth_limit"),
-            "Use Set-VMHardDiskDrive -MaximumIOPS, which counts requests of 8 KiB.",
-        ),
+        "disks.bandwidth_limit": "Use disks[].iops_limit, which counts requests of 8 KiB.",
         "disks.storage": "Use disks[].directory.",
         "networks.type=bridged": _SWITCH,
         "networks.type=hostonly": _SWITCH,

@@ -121,6 +121,17 @@ def set_drive(call):
     return call.each(_drives(call, "dvd", "VMDvdDrive"), change)
 
 
+@handles("Set-VMHardDiskDrive")
+def limit_drive(call):
+    def change(found):
+        vm, drive = found
+        call.need_live(vm, "Hard Drive")
+        drive.shown.update(call.changes(_LIMITS))
+        return call.passed([call.host.views.drive(vm, drive)])
+
+    return call.each(_drives(call, "disk", "VMHardDiskDrive"), change)
+
+
 @handles("Remove-VMHardDiskDrive", "Remove-VMDvdDrive")
 def remove_drive(call):
     kind = "disk" if "Hard" in call.command.name else "dvd"

@@ -31,6 +31,7 @@ FORMATS = {
 #: The maximum size of a disk, and the minimum of all formats.
 _LARGEST = {"vhd": 2040 * GIB, "vhdx": 64 << 40}
 _SMALLEST = 3 * MIB
+_MOST_IOPS = (1 << 63) - 1
 _UNSAFE = Pattern(r"[^\w .()+,=@#~-]")
 
 
@@ -54,6 +55,8 @@ def _disks_of(raw, found):
         disk = {"source": found.file_without_checkpoints(path)} if path else {}
         if raw_disk:
             disk.update(size=raw_disk["Size"], format=format_of(raw_disk))
+        if drive.get("MaximumIOPS"):
+            disk["iops_limit"] = drive["MaximumIOPS"]
         disks[drive_slot(drive)] = disk
     return disks
 
@@ -108,9 +111,20 @@ def _normalized_disks(vm, disks, is_bios, _switches):
         if disk and disk.get("directory"):
             disk = {**disk, "directory": windows_path(vm, f"disks.{slot}.directory", disk["directory"])}
         _check_size(vm, slot, disk or {}, present.get(slot) or {})
-        result[slot] = disk
+        result[slot] = _with_limit(vm, slot, disk, slot in present)
     check_directories(vm, result, ntpath.dirname, key_of)
     return result
+
+
+def _with_limit(vm, slot, disk, is_present):
+    """Return an entry without a limit of 0: None removes the limit of a disk, and a new disk has none."""
+    limit = (disk or {}).get("iops_limit")
+    if limit is not None and limit > _MOST_IOPS:
+        raise Refused(f"{vm.name}: disks.{slot}.iops_limit: {limit} is too large.", "Set 0 for no limit.")
+    if limit != 0:
+        return disk
+    others = {name: value for name, value in disk.items() if name != "iops_limit"}
+    return {**others, "iops_limit": None} if is_present else others
 
 
 def _check_size(vm, slot, disk, present):
@@ -183,15 +197,25 @@ def linked_disk_call(path, base):
     return hyperv("New-VHD", {"Path": [path], "ParentPath": base, "Differencing": True})
 
 
-def attach_call(slot, path, keep=None):
+def attach_call(slot, path, disk, keep=None):
+    """Return the call that attaches a file as ``disk``, its entry in the task."""
     kind, controller, location = _SLOT.fullmatch(slot).groups()
     position = {"ControllerType": kind, "ControllerNumber": int(controller), "ControllerLocation": int(location)}
-    return hyperv("Add-VMHardDiskDrive", {"VM": VM, **position, "Path": path, "Passthru": True}, keep=keep)
+    limit = {"MaximumIOPS": disk["iops_limit"]} if disk.get("iops_limit") else {}
+    return hyperv("Add-VMHardDiskDrive", {"VM": VM, **position, "Path": path, **limit, "Passthru": True}, keep=keep)
+
+
+def limit_calls(drive, limit):
+    """Return the calls that set the limit of a disk; None removes it."""
+    return [_pick(drive), hyperv("Set-VMHardDiskDrive", {"VMHardDiskDrive": Ref("drive"), "MaximumIOPS": limit or 0})]
 
 
 def detach_calls(drive):
-    pick_drive = pick("vm", "drive", path=["HardDrives"], conditions={"Id": drive["Id"]})
-    return [pick_drive, hyperv("Remove-VMHardDiskDrive", {"VMHardDiskDrive": Ref("drive")})]
+    return [_pick(drive), hyperv("Remove-VMHardDiskDrive", {"VMHardDiskDrive": Ref("drive")})]
+
+
+def _pick(drive):
+    return pick("vm", "drive", path=["HardDrives"], conditions={"Id": drive["Id"]})
 
 
 def grow_call(path, size):
@@ -212,6 +236,7 @@ DISKS = {
     "disks.format": Setting(NEVER, choices=tuple(FORMATS), instead=_DETACH),
     "disks.source": Setting(NEVER, same=is_same_path, instead=_DETACH),
     "disks.directory": DIRECTORY,
+    "disks.iops_limit": Setting(LIVE, least=WHILE_SAVED),
 }
 
 
