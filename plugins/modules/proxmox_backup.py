@@ -285,11 +285,11 @@ diff:
 """
 
 from ..module_utils._drivers.proxmox.driver import make_driver
-from ..module_utils._drivers.proxmox.options import BACKUP, BACKUPS
+from ..module_utils._drivers.proxmox.options import BACKUP, BACKUP_LACKS, PROXMOX
 from ..module_utils._front.changes import backup_module
 from ..module_utils._front.declaration import run_module
 
-MODULE = backup_module(BACKUPS, BACKUP, make_driver)
+MODULE = backup_module(PROXMOX, BACKUP, BACKUP_LACKS, make_driver)
 
 
 def main():

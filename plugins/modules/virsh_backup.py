@@ -292,11 +292,11 @@ diff:
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver
-from ..module_utils._drivers.virsh.options import BACKUP, BACKUPS
+from ..module_utils._drivers.virsh.options import BACKUP, BACKUP_LACKS, LIBVIRT
 from ..module_utils._front.changes import backup_module
 from ..module_utils._front.declaration import run_module
 
-MODULE = backup_module(BACKUPS, BACKUP, make_driver)
+MODULE = backup_module(LIBVIRT, BACKUP, BACKUP_LACKS, make_driver)
 
 
 def main():

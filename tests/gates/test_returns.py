@@ -42,6 +42,7 @@ WITHOUT_FRAGMENT = (
     "install_medium",
     "reap",
     "report",
+    "vm_backup_info",
     "vmm_marked_lines",
     "wsl_host_settings",
 )

@@ -22,14 +22,12 @@ MUTATIONS = (
         _PLAN,
     ),
     Mutation("newest-backup-is-deleted", _CORE, "reversed(newest_first[1:])", "reversed(newest_first)", _RULES),
-    Mutation(
-        "days-without-backups-are-counted", _CORE, "elif len(counted) == count:", "elif len(counted) < 0:", _RULES
-    ),
+    Mutation("days-without-backups-are-counted", _CORE, "len(counted) == count", "len(counted) < 0", _RULES),
     Mutation(
         "protected-backup-is-deleted",
         "_core/planner/plan_backup.py",
-        "if one.counts(now) and not one.protected",
-        "if one.counts(now)",
+        "one.counts(now) and not one.protected",
+        "one.counts(now)",
         _PLAN,
     ),
     Mutation(
@@ -50,8 +48,8 @@ MUTATIONS = (
     Mutation(
         "guest-stays-frozen-after-a-failed-thaw",
         "_tools/virsh_backup.py",
-        'if errors_of.get("domfsthaw"):',
-        "if False:",
+        'errors_of.get("domfsthaw")',
+        "None",
         _VIRSH,
     ),
     Mutation(

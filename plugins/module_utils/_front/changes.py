@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._core.frozen import replace
 from .._core.options.option import NEEDS_PRUNE, SNAPSHOT, VM
 from .._core.options.request import requests, snapshot_requests
 from .._engine.task import run
@@ -36,10 +37,11 @@ def snapshot_module(platform, own_options, make_driver):
     return changing(options, answer, platform)
 
 
-def backup_module(platform, own_options, make_driver):
-    """A ``<platform>_backup`` module: ``make_driver`` turns its parameters into a driver."""
+def backup_module(platform, own_options, lacks, make_driver):
+    """A ``<platform>_backup`` module. ``lacks``: shared options that it does not have, instead of the platform's."""
     from .._core.options.backup import BACKUP, backup_requests  # Only these modules need it.
 
+    platform = replace(platform, lacks=lacks)
     options = platform.supported({**BACKUP, **own_options})
 
     def answer(params, check, approval):

@@ -28,11 +28,11 @@ class Sealed:
         return os.path.join(self.root, *parts)
 
     def names(self, *parts):
-        """Return the sorted names in a directory; empty if it does not exist, or is a link."""
+        """Return the sorted names in a directory; empty if there is none, such as for a file or a link."""
         try:
             with self._folder(parts) as handle:
                 return sorted(os.listdir(handle))
-        except errors.NotFound:
+        except (errors.NotFound, errors.Refused):
             return []
 
     def read(self, *parts, limit):

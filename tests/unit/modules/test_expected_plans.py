@@ -144,6 +144,8 @@ def _sample(option):
 def _minimal(name):
     if name == "vm":
         return {"platform": "libvirt", "name": "web"}
+    if name == "vm_backup":  # Which place is required depends on the platform.
+        return {"platform": "libvirt", "name": "web", "directory": "/tmp/web"}
     of_platform = {"platform": "libvirt"} if "platform" in CHANGING[name].options else {}
     return {**{key: _sample(one) for key, one in CHANGING[name].options.items() if one.required}, **of_platform}
 

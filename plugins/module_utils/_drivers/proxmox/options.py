@@ -54,8 +54,8 @@ CONNECTION = {
     "ca_path": Connection("path"),
     "api_timeout": Connection("int"),
 }
-#: Where backups are.
-BACKUPS = replace(PROXMOX, lacks={"directory": "Set storage."})
+#: What proxmox_backup lacks.
+BACKUP_LACKS = {"directory": "Set storage."}
 BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True), "disk_storage": Connection()}
 VM = {
     **CONNECTION,

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from ..._core.frozen import replace
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
 from ..._core.options.option import (
@@ -62,8 +61,8 @@ VM = {
     "allow_network_start": Consent(role="connection"),
     "require_snapshots": Consent(role="connection"),
 }
-#: Where backups are.
-BACKUPS = replace(LIBVIRT, lacks={"storage": "Set directory."})
+#: What virsh_backup lacks.
+BACKUP_LACKS = {"storage": "Set directory."}
 BACKUP = {
     **CONNECTION,
     "directory": Policy("path", absolute=True, filled=True, required=True),

@@ -138,8 +138,7 @@ def test_no_link_is_followed(sealed, tmp_path):
     for parts in (("a", "link"), ("b", "file"), ("a", "hard"), ("a", "pipe"), ("a",)):
         with pytest.raises(Refused):
             sealed.size(*parts)
-    with pytest.raises(Refused):
-        sealed.names("b")
+    assert sealed.names("b") == []
     sealed.remove("a", "link")
     assert (tmp_path / "secret").read_bytes() == b"secret"
 

@@ -198,6 +198,7 @@ def test_filesystem_consistency_that_is_not_reached_leaves_nothing(guest, tmp_pa
         ({}, "Job type:         Cancelled   \n"),
         ({}, "Job type:         None        \n"),
     ],
+    ids=["not begun", "no space", "cancelled", "unknown"],
 )
 def test_failed_job_leaves_nothing_and_no_frozen_guest(guest, tmp_path, errors, completed):
     guest.errors, guest.completed = errors, completed
