@@ -79,8 +79,8 @@ MUTATIONS = (
     Mutation(
         "excluded-disk-in-silence",
         _CHECKS,
-        "excluded - asked",
-        "set()",
+        "if excluded - asked:\n    ...",
+        "if False:\n    ...",
         [f"{_TAKEN}::test_excluded_disks_are_named_by_the_task"],
     ),
     Mutation(
