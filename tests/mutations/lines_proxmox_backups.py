@@ -10,7 +10,7 @@ from mutations.mutation import Mutation
 _UNIT = "tests/unit/module_utils/_drivers/proxmox"
 _TAKEN, _RESTORED = f"{_UNIT}/test_backups.py", f"{_UNIT}/test_restored_backups.py"
 _BACKUPS, _CHECKS = "_drivers/proxmox/backups.py", "_drivers/proxmox/backup_checks.py"
-_RESTORE = "_drivers/proxmox/restore_backup.py"
+_RESTORE = "_drivers/proxmox/restore.py"
 
 MUTATIONS = (
     Mutation(

@@ -137,7 +137,7 @@ def _read(driver, vm, one, asked):
         return _damaged(driver, one)
     if asked.state != "restored":
         return one.backup
-    from .restore_backup import config_after
+    from .restore import config_after
 
     return replace(one.backup, config=config_after(driver, vm, one, options))
 
