@@ -220,7 +220,7 @@ def test_copied_notes_do_not_make_a_backup(world):
 def test_notes_of_another_number_do_not_count(world):
     """Somebody gave the notes of a backup of web1 to one of web2, and deleted the first one."""
     taken(world, name="web1")
-    ((name, volume),) = stored(world)
+    ((name, _volume),) = stored(world)
     storage = world.storages.get("backups")
     other = name.replace("-100-", "-101-")
     storage.volumes[None, other] = replace(storage.volumes.pop((None, name)), vmid=101)
