@@ -12,7 +12,7 @@ from ..._tools import proxmox_values as values
 from .backups import nodes_with, options_in, storage_of
 from .privileges import NewVmPrivileges
 from .resources import check_space
-from .restore_backup import all_volumes, copy_name, number_for, storages_for, target_node
+from .restore import all_volumes, copy_name, number_for, storages_for, target_node
 from .settings.networks import check_nic, nics_of
 
 #: The first version that stores notes with a new backup.
@@ -149,6 +149,6 @@ def _check_overwritten(driver, label, vm, step):
 
 
 def _is_own_copy(driver, listed, origin):
-    from .restore_backup import own_copy
+    from .restore import own_copy
 
     return own_copy(driver, listed, origin) is not None

@@ -98,7 +98,8 @@ def _stored(entry, node):
 def backups(driver, vm, asked):
     """The backups of the births of a VM, and of VMs that had the name ``asked.of``.
 
-    The configuration is read only in those that the plan may use: for a restore the requested ones, else the newest.
+    The configuration is read only in those that the plan may use: for a restore the requested one, else the newest one
+    that would satisfy the task.
     """
     if asked.verify:
         _check_verifiable(driver, vm)
@@ -107,13 +108,19 @@ def backups(driver, vm, asked):
     found = {key: one for key, one in listed.items() if one.backup.birth in births or one.backup.vm == asked.of}
     for key in [key for key, one in found.items() if one.volume in driver.damaged_backups]:
         found[key] = replace(found[key], backup=_damaged(driver, found[key]))
-    newest_first = sorted(found, key=lambda key: (found[key].backup.start, key), reverse=True)
-    for key in newest_first:
-        if asked.backup in ("", NEWEST, key):
+    for key in sorted(found, key=lambda key: (found[key].backup.start, key), reverse=True):
+        if _is_wanted(found[key].backup, asked, driver.options["controller_time"]):
             found[key] = replace(found[key], backup=_read(driver, vm, found[key], asked))
             if found[key].backup.is_good:
                 break
     return tuple(one.backup for one in found.values())
+
+
+def _is_wanted(backup, asked, now):
+    """Whether a plan may use a backup, if its configuration is right."""
+    if asked.state == "restored":
+        return backup.id == asked.backup or (asked.backup == NEWEST and backup.counts(now))
+    return asked.state == "present" and backup.satisfies(asked, now)
 
 
 def _check_verifiable(driver, vm):
@@ -136,7 +143,7 @@ def _read(driver, vm, one, asked):
         return _damaged(driver, one)
     if asked.state != "restored":
         return one.backup
-    from .restore_backup import config_after
+    from .restore import config_after
 
     return replace(one.backup, config=config_after(driver, vm, one, options))
 
@@ -221,7 +228,8 @@ def _await_jobs(driver, vm, node):
 
 def _reached(vm, lines):
     """(consistency, problem) of a new backup; ``lines`` are None if its log is not known."""
-    if not vm.on:
+    is_off = not vm.on if lines is None else any("status = stopped" in line for line in lines)
+    if is_off:
         return OFF, ""
     problem = "the log of its task is not known" if lines is None else freeze_problem(lines)
     return (CRASH, problem) if problem else (FILESYSTEM, "")

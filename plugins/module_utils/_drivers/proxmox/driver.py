@@ -226,7 +226,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
     def _requested_vmid(self, plan, step):
         if step.verb != "create_from_backup":
             return step.arguments.get("id")
-        from .restore_backup import number_for
+        from .restore import number_for
 
         return number_for(self, plan.before, step.arguments["backup"])
 
@@ -263,9 +263,9 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         if not _is_about_backups(self.options):
             return found
         # Only tasks about backups need these.
-        from . import backups, restore_backup
+        from . import backups, restore
 
-        return {**found, **functions_of(backups, restore_backup)}
+        return {**found, **functions_of(backups, restore)}
 
 
 def _fetch(driver, vm, step):

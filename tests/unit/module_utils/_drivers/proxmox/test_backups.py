@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -214,6 +215,17 @@ def test_copied_notes_do_not_make_a_backup(world):
     outcome = do_backup(world, name="web1")
     assert any("its configuration is of another VM" in text for text in outcome.warnings)
     assert len(stored(world)) == 2
+
+
+def test_notes_of_another_number_do_not_count(world):
+    """Somebody gave the notes of a backup of web1 to one of web2, and deleted the first one."""
+    taken(world, name="web1")
+    ((name, _volume),) = stored(world)
+    storage = world.storages.get("backups")
+    other = name.replace("-100-", "-101-")
+    storage.volumes[None, other] = replace(storage.volumes.pop((None, name)), vmid=101)
+    taken(world, name="web1", keep_last=1)
+    assert [volume.vmid for _name, volume in stored(world)] == [101, 100]
 
 
 def test_retention_counts_one_vm_and_keeps_protected_ones(world):

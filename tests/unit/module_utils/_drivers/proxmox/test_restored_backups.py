@@ -133,6 +133,16 @@ def test_failed_restore_as_another_vm_leaves_nothing(world, step):
     restored(world, **BESIDE)
 
 
+def test_restored_vm_that_lacks_a_disk_is_removed(world):
+    back_up(world)
+    numbers = set(world.cluster.machines)
+    stored(world)[-1][1].archive.disks.pop("scsi0")
+    outcome = do_backup(world, **BESIDE)
+    assert outcome.failed
+    assert "the restored VM differs from the backup: scsi0" in outcome.msg
+    assert set(world.cluster.machines) == numbers
+
+
 def test_damaged_archive_is_noticed_before_the_vm_is_touched(world):
     back_up(world)
     behind.power(world, 100, on=False)
