@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: proxmox_backup
 short_description: Create, restore and delete backups of Proxmox VE VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates backups of VMs of a Proxmox VE cluster on a storage (vzdump) through its API, and restores them.
   - A backup counts only if it is complete. Retention follows only a successful task, and never deletes the last

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virsh_backup
 short_description: Create, verify, restore and delete backups of libvirt VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates backups of libvirt VMs (QEMU, KVM) in a directory of the hypervisor, and restores them.
   - Running VMs are backed up while they run, with all disks of one point in time. Nothing is written to the VM or its

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vm_backup
 short_description: Create, restore and delete backups on any platform
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, restores and deletes backups of VMs with the same options on every platform that has backups. O(platform)
     selects the module that does it, such as M(polyvirt.core.virsh_backup).

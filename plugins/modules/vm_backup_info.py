@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vm_backup_info
 short_description: List backups of VMs and the age of the newest one of each VM
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Lists the backups in a directory (libvirt) or on a storage (Proxmox VE), also those of VMs that no longer exist.
   - Damaged and incomplete backups are listed with the reason, and do not count as the newest one.
