@@ -144,7 +144,8 @@ def index_of_plugins(index):
 def adapted(text, images):
     """Return a page without its contents, which the theme shows itself, and with the pictures of the site."""
     text = re.sub(r"^\.\. contents::.*\n(?: .*\n)*", "", text, flags=re.MULTILINE)
-    text = re.sub(r"^(=+\n)?Polyvirt\.Core Release Notes\n=+$", "Changelog\n=========", text, flags=re.MULTILINE)
+    title = "=========\nChangelog\n========="
+    text = re.sub(r"^=+\nPolyvirt\.Core Release Notes\n=+$", title, text, flags=re.MULTILINE)
     return text.replace(f"{REPOSITORY}/raw/main/docs/images/", images)
 
 

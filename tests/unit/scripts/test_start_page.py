@@ -24,7 +24,7 @@ CONTENTS = ".. contents::\n   :local:\n   :depth: 1\n\nText\n"
     [
         (CONTENTS, "\nText\n"),
         (".. contents:: Topics\n\nv1.0.0\n======\n", "\nv1.0.0\n======\n"),
-        ("===\nPolyvirt.Core Release Notes\n===\n", "Changelog\n=========\n"),
+        ("===\nPolyvirt.Core Release Notes\n===\n", "=========\nChangelog\n=========\n"),
         (".. image:: https://github.com/polyvirt/polyvirt.core/raw/main/docs/images/a.png\n", ".. image:: /i/a.png\n"),
     ],
 )
