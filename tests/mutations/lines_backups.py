@@ -55,7 +55,7 @@ MUTATIONS = (
     Mutation(
         "guest-of-a-killed-task-stays-frozen",
         "_drivers/virsh",
-        'manifest.get("reached") == FILESYSTEM and vm.power == RUNNING',
+        'manifest.get("may_be_frozen") and vm.power == RUNNING',
         "False",
         _VIRSH,
     ),

@@ -12,6 +12,7 @@ from __future__ import annotations
 from .._core.backup import manifest as manifests
 from .._core.backup.backup import Backup
 from .._core.errors import PolyvirtError
+from .._core.frozen import replace
 from .._ports.sealed import Sealed
 from . import foreign_image
 
@@ -45,6 +46,10 @@ class BackupFolder:
                 if one is not None:
                     found.append((self._judged(one, reads_content, is_written), one if isinstance(one, dict) else None))
         return found
+
+    def read_whole(self, backup, manifest):
+        """Return a complete backup after its files were compared with their digests."""
+        return replace(backup, damaged=self._problem(manifest, reads_content=True))
 
     def _read(self, birth, backup_id, is_own, name):
         """Return the manifest of a backup, or a damaged Backup; None if it is no backup of the VM."""

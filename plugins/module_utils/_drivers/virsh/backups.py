@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._core.backup import manifest as manifests
-from ..._core.backup.backup import CRASH, FILESYSTEM, OFF
+from ..._core.backup.backup import CRASH, FILESYSTEM, NEWEST, OFF
 from ..._core.errors import CommandFailed, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING
 from ..._kit.creation import undone_on_failure
@@ -38,10 +38,24 @@ def read_backups(driver, vm, asked, reads_content):
             driver.backup_folder.path(manifest["birth"], manifest["id"], name) in written for name in _names(manifest)
         )
 
-    found = driver.backup_folder.list(births, asked.of or vm.name, reads_content, is_written)
-    if asked.state != "restored":
+    is_restored = asked.state == "restored"
+    found = driver.backup_folder.list(births, asked.of or vm.name, reads_content and not is_restored, is_written)
+    if not is_restored:
         return [backup for backup, _manifest in found]
+    if reads_content:
+        found = _with_content_of_requested(driver.backup_folder, asked.backup, found)
     return [settings_after(driver, vm, asked, backup, manifest) for backup, manifest in found]
+
+
+def _with_content_of_requested(folder, requested, found):
+    """``found``, after the files of the requested backup were read; of the newest ones, until one is good."""
+    newest_first = sorted(found, key=lambda one: (one[0].start, one[0].id), reverse=True)
+    for place, (backup, manifest) in enumerate(newest_first):
+        if backup.is_good and requested in (NEWEST, backup.id):
+            newest_first[place] = (folder.read_whole(backup, manifest), manifest)
+            if newest_first[place][0].is_good:
+                break
+    return newest_first
 
 
 def _names(manifest):
@@ -74,6 +88,8 @@ def backup(driver, vm, step):
         discard(driver, vm, manifest)
         manifest = None
     if manifest is not None:
+        # The virsh that began it may have been killed before it thawed the guest.
+        _thaw(driver, vm, manifest)
         _complete(driver, vm, manifest, step.arguments["consistency"], manifest.get("reached", CRASH), ())
         return
     definition = driver.definition(vm.id)
@@ -91,7 +107,8 @@ def backup(driver, vm, step):
 
 def _undo(driver, vm, manifest):
     before = change_counter.count()
-    discard(driver, vm, manifest)
+    # The stored one records whether the guest may be frozen.
+    discard(driver, vm, driver.backup_folder.manifest(manifest["birth"], manifest["id"]) or manifest)
     change_counter.set_back(before)
     # The VM is unchanged, and nothing remains of the backup.
     change_counter.take_back(doubtful=False)
@@ -153,17 +170,14 @@ def _back_up_running(driver, vm, manifest, definition, wanted):
             "Install and start qemu-guest-agent in the guest, or set consistency: crash.",
         )
     # Recorded before it begins, so that the next task knows that a guest may be frozen.
-    manifest = {**manifest, "reached": FILESYSTEM if is_frozen else CRASH}
-    driver.backup_folder.store(manifest)
+    driver.backup_folder.store({**manifest, "may_be_frozen": is_frozen})
     problem = jobs.begin(driver.virsh, vm.id, xml, is_frozen)
-    if problem:
-        manifest = {**manifest, "reached": CRASH}
-        driver.backup_folder.store(manifest)
-        if wanted == FILESYSTEM:
-            driver.virsh.run("domjobabort", vm.id)
-            raise Refused(
-                f"{vm.name}: consistency: filesystem: the agent could not freeze the file systems: {problem}."
-            )
+    # Recorded when it is known: a task that completes the job of another one claims no more.
+    manifest = {**manifest, "may_be_frozen": is_frozen, "reached": FILESYSTEM if is_frozen and not problem else CRASH}
+    driver.backup_folder.store(manifest)
+    if problem and wanted == FILESYSTEM:
+        driver.virsh.run("domjobabort", vm.id)
+        raise Refused(f"{vm.name}: consistency: filesystem: the agent could not freeze the file systems: {problem}.")
     notes = (f"its file systems could not be frozen: {problem}",) if problem else ()
     _complete(driver, vm, manifest, wanted, manifest["reached"], notes)
 
@@ -202,11 +216,15 @@ def _check_images(driver, vm, manifest):
 
 def discard(driver, vm, manifest):
     """Remove an unfinished backup. The guest is thawed first: its task may have been killed after it was frozen."""
-    if manifest.get("reached") == FILESYSTEM and vm.power == RUNNING:
-        jobs.thaw(driver.virsh, vm.id, _path(driver, manifest, _JOB))
+    _thaw(driver, vm, manifest)
     if vm.power in (RUNNING, PAUSED):
         _abort_own_job(driver, vm, manifest)
     driver.backup_folder.remove(manifest)
+
+
+def _thaw(driver, vm, manifest):
+    if manifest.get("may_be_frozen") and vm.power == RUNNING:
+        jobs.thaw(driver.virsh, vm.id, _path(driver, manifest, _JOB))
 
 
 def _abort_own_job(driver, vm, manifest):

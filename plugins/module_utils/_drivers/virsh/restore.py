@@ -191,9 +191,10 @@ def restore_backup(driver, vm, step):
         definition.set("uuid", vm.id)
         # The old files are recorded until they are deleted, so that the next task finds them.
         definition.set_mark(_mark_of_restored(own, step, paths))
-        _forget_snapshots(driver, vm)
         driver.define(definition)
         driver.restored.add((vm.id, step.arguments["id"]))
+        # Last: if the definition is rejected, the VM keeps its snapshots.
+        _forget_snapshots(driver, vm)
     _delete_old(driver, definition, [*step.arguments["files"], *_old_nvram(before, own)])
 
 

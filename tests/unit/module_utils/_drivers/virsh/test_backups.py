@@ -274,6 +274,33 @@ def test_second_task_completes_the_job_of_a_killed_one(guest, tmp_path, monkeypa
     assert (found.is_good, found.consistency) == (True, "filesystem")
 
 
+@pytest.mark.parametrize("consistency", ["crash", "filesystem"])
+def test_task_that_completes_the_job_of_a_killed_virsh_thaws_and_claims_what_is_known(
+    guest, tmp_path, consistency, monkeypatch
+):
+    """virsh was killed before it thawed the guest, and nobody has read whether the guest was frozen."""
+    driver = _driver(guest, tmp_path)
+    guest.killed = "backup-begin"
+
+    def killed(*_words):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backups.jobs, "thaw", killed)
+        patched.setattr(backups, "discard", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _back_up(driver, _vm())
+    assert guest.is_frozen
+    guest.killed, guest.polls = None, 10
+    if consistency == "crash":
+        _back_up(driver, _vm())
+        assert [one.consistency for one in _listed(driver, _vm())] == ["crash"]
+    else:
+        with pytest.raises(Refused, match="has not the consistency filesystem"):
+            _back_up(driver, _vm(), consistency="filesystem")
+    assert not guest.is_frozen
+
+
 def test_job_without_progress_is_not_waited_for_but_slow_one_is(guest, tmp_path):
     """``call_timeout`` counts from the last progress."""
     guest.polls = 200
@@ -289,9 +316,9 @@ def test_job_without_progress_is_not_waited_for_but_slow_one_is(guest, tmp_path)
 
 def test_agent_that_does_not_answer_does_not_hang(guest, tmp_path, monkeypatch):
     """virsh hangs in freezing: after a limit the task fails, and the guest is thawed."""
-    hanging = iter([None])
+    answers = iter([lambda *_words, **_more: setattr(guest, "is_frozen", True)])
     real = guest.run_unpiped
-    monkeypatch.setattr(virsh_backup.unpiped, "run", lambda *words, **more: next(hanging, real(*words, **more)))
+    monkeypatch.setattr(virsh_backup.unpiped, "run", next(answers, real))
     driver = _driver(guest, tmp_path)
     with pytest.raises(Timeout):
         _back_up(driver, _vm())
