@@ -127,7 +127,7 @@ def _create(driver, vm, name, step, number, births):
     parts = {RESTORED_FROM: step.arguments["origin"], **({BIRTHS: list(births)} if births else {})}
 
     def complete(vm_options):
-        _check_whole(name, options, vm_options.stored)
+        _check_whole(name, options, vm_options)
         finish_vm(driver, vm_options, name)
 
     begin = partial(
@@ -178,11 +178,16 @@ def _remove_rest(driver, name, vmid, node, before):
         driver.tool.warn(f"{name}: VM {vmid}, which the failed restore has left, was not deleted: {error.message}")
 
 
-def _check_whole(name, options, restored):
-    """Raise ApiError unless a restored VM has the disks, sizes and settings of the backup."""
+def _check_whole(name, options, vm_options):
+    """Raise ApiError unless a restored VM has the disks, sizes and settings of the backup.
+
+    A disk that the archive lacks remains in the settings, with the volume of the VM that was backed up.
+    """
+    restored = vm_options.stored
     disks, found = volumes_in(options), all_volumes(restored)
+    own = {slot for slot, drive in found.items() if values.owner_of(drive["file"]) == vm_options.vmid}
     different = [
-        slot for slot, drive in disks.items() if slot not in found or _size(slot, drive) != _size(slot, found[slot])
+        slot for slot, drive in disks.items() if slot not in own or _size(slot, drive) != _size(slot, found[slot])
     ]
     compared = {
         key for key in (*options, *restored) if key not in (*_OWN, *STATE_VOLUMES) and not UNUSED.fullmatch(key)
@@ -283,7 +288,7 @@ def _overwrite(driver, vm, step, one, options, vm_options):
         for task in driver.tool.running_tasks(vm_options.node, "qmrestore"):
             if str(task.get("id")) == vm.id:
                 driver.tool.finish(task["upid"])
-    _check_whole(vm.name, {**options, **requested}, driver.read_options(vm.id).stored)
+    _check_whole(vm.name, {**options, **requested}, driver.read_options(vm.id))
 
 
 def _mark_after(vm, one, options, old, vm_options, step):

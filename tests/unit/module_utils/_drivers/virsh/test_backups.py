@@ -316,9 +316,13 @@ def test_job_without_progress_is_not_waited_for_but_slow_one_is(guest, tmp_path)
 
 def test_agent_that_does_not_answer_does_not_hang(guest, tmp_path, monkeypatch):
     """virsh hangs in freezing: after a limit the task fails, and the guest is thawed."""
-    answers = iter([lambda *_words, **_more: setattr(guest, "is_frozen", True)])
     real = guest.run_unpiped
-    monkeypatch.setattr(virsh_backup.unpiped, "run", next(answers, real))
+
+    def hanging(*_words, **_more):
+        guest.is_frozen = True
+        monkeypatch.setattr(virsh_backup.unpiped, "run", real)
+
+    monkeypatch.setattr(virsh_backup.unpiped, "run", hanging)
     driver = _driver(guest, tmp_path)
     with pytest.raises(Timeout):
         _back_up(driver, _vm())
