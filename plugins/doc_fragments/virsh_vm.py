@@ -405,8 +405,7 @@ options:
         type: int
       bandwidth_limit:
         description:
-          - Largest number of bytes per second, reads and writes together, such as V(50M). A number without a unit
-            is in MiB. V(0) removes the limit.
+          - Largest number of bytes per second, reads and writes together, such as V(50M). V(0) removes the limit.
           - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
         type: str
       state:

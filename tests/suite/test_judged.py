@@ -75,7 +75,7 @@ REJECTED = {
     "value that libvirt rewrites": ({"native": {"cputune/shares": "007"}}, "native: 'cputune/shares'", "'7'"),
     "removal of what libvirt adds again": ({"native": {"clock": None}}, "native: 'clock' cannot be removed"),
     "path of two disks": ({"native": {"devices/disk/iotune/group_name": "x"}}, "matches 3 elements", r"disk\[1\]"),
-    "model of a NIC that QEMU lacks": ({"networks": [{"model": "rtl9999"}]}, "networks", "no device rtl9999", "e1000e"),
+    "model of a NIC that QEMU lacks": ({"networks": [{"model": "rtl9999"}]}, "no device rtl9999", "e1000e"),
     "controller that QEMU lacks": ({"native": {"devices/controller[@type='scsi']@model": "ibmvscsi"}}, "spapr-vscsi"),
     "gap in a list": ({"native": {"qemu:commandline/qemu:arg[2]@value": "x"}}, "0 elements arg", r"arg\[1\]"),
     "path of an option": (

@@ -187,8 +187,7 @@ def _choices(name, option, lacks):
 DISK = {
     "slot": Filled(),
     "size": Size(unit=GIB),
-    "format": Filled(),
-    "storage": Filled(),
+    **dict.fromkeys(("format", "storage"), Filled()),
     "directory": Filled("path", absolute=True),
     "source": Filled("path", unique="file", compared=True, absolute=True),
     "serial": Option(normalize=serial_number),
@@ -220,8 +219,7 @@ PORT_FORWARD = {
 SHARED_FOLDER = {
     "name": Filled(required=True),
     "host_path": Filled("path", required=True, absolute=True),
-    "guest_path": Filled(),
-    "type": Filled(),
+    **dict.fromkeys(("guest_path", "type"), Filled()),
     "read_only": Option("bool"),
 }
 DEVICE = {
@@ -256,8 +254,7 @@ CLOUD_INIT = {
 
 _Limit = partial(Option, "int", limits=(0, None))
 LIMITS = {
-    "vms": _Limit(),
-    "cpus": _Limit(),
+    **dict.fromkeys(("vms", "cpus"), _Limit()),
     "memory": Memory(),
     "disk_size": Size(unit=GIB),
     "per": Option(choices=("owner", "fleet", "host"), default="owner"),

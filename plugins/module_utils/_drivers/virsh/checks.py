@@ -94,8 +94,9 @@ def check_plan(driver, plan, released=frozenset()):
 
 
 def _check_running_limits(driver, vm, changes):
-    if any(change.attribute in LIMITS and change.cost == LIVE for change in changes):
-        for running in (one for one in driver.definitions_of(vm) if one.root.get("id")):
+    if vm.active is not None and any(change.attribute in LIMITS and change.cost == LIVE for change in changes):
+        _stored, running = driver.definitions_to_change(vm)
+        if running is not None:
             check_running_limits(vm, running, changes)
 
 
