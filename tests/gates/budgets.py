@@ -15,19 +15,19 @@ _UTILS = "plugins/module_utils"
 SIMULATOR = ("extensions/simulators/", "tests/simulators/", "tests/unit/simulators/")
 #: {room: (the beginnings of its paths, code lines at most)}
 ROOMS = {
-    "_drivers": ((f"{_UTILS}/_drivers/",), 21_160),
-    "_hosts": ((f"{_UTILS}/_hosts/",), 2_560),
+    "_drivers": ((f"{_UTILS}/_drivers/",), 21_560),
+    "_hosts": ((f"{_UTILS}/_hosts/",), 2_590),
     "_core, _kit, _engine, _front": (
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
-        8_240,
+        8_290,
     ),
-    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_420),
+    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_490),
     "_media": ((f"{_UTILS}/_media/",), 1_890),
     "plugin_utils": (("plugins/plugin_utils/",), 4_330),
-    "product without the simulator": (("",), 50_510),
+    "product without the simulator": (("",), 51_080),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
-FILES = 383
+FILES = 389
 #: Lines of tests for 100 lines of product at most, both without the simulator.
 TESTS_PER_HUNDRED = 193
 
