@@ -93,7 +93,7 @@ stage_roots() {
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_first_steps.py
     [ "$BELT" = deep ] || return 0
-    nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_ci.py -k 'page or test_proxmox and github'
+    nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_ci.py -k 'page or test_proxmox'
     unpack_cloud_init
     if ! { _suite_in_root debian-testing && in_root_world debian-testing pytest -n "$WORKERS" --dist worksteal tests/unit; }; then
         say "   FINDING: tests fail with Debian testing; see above. They do not count as failures of this run"

@@ -185,7 +185,7 @@ def test_drift(newcomer, script):
     started = "export PYTHONPATH" + simulator[2].partition(". ./simulator.env")[0]
     before = "python3 -m venv before\nPATH=$PWD/before/bin:$PATH\n(pip install aiohttp cryptography"
     before += f"; pip install ansible-core; ansible-galaxy collection install polyvirt.core) >/dev/null\n{started}\n"
-    with pytest.raises(AssertionError, match="web1"):
+    with pytest.raises(AssertionError, match="1 VMs differ"):
         newcomer.run(f"{before}\n. ./simulator.env\n{script}")
     report = ElementTree.parse(newcomer.place / "reports/report.xml")
     failed = [case.get("name") for case in report.iter("testcase") if case.find("failure") is not None]
