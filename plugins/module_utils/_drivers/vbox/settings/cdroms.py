@@ -10,7 +10,6 @@ from ...._core.model import PAUSED, POWER_OFF, RUNNING
 from ...._core.planner.drives import iso_of
 from ...._kit.settings import Setting
 from ..vbox_vm import bus_for, name_of_slot, parse_slot, slot_name
-from .disks import attach, ensure_slot
 from .hardware import while_on
 from .media import check_slot, cost_of_adding, plain_path
 
@@ -116,6 +115,8 @@ def change_drives(driver, uuid, changes):
 
 def add_drive(driver, vbox_vm, slot, path):
     """Add a drive. A running VM takes an image only in a drive that it has."""
+    from .disks import ensure_slot
+
     place = ensure_slot(driver, vbox_vm, slot)
     if path and vbox_vm.state.power in (RUNNING, PAUSED):
         _insert(driver, vbox_vm.uuid, place, "")
@@ -123,6 +124,8 @@ def add_drive(driver, vbox_vm, slot, path):
 
 
 def _insert(driver, uuid, place, path):
+    from .disks import attach
+
     attach(driver, uuid, place, "dvddrive", path or _EMPTY)
 
 
@@ -158,4 +161,4 @@ def seed_slot(name, controllers, config):
 
 
 def remove_drive(driver, vbox_vm, slot):
-    attach(driver, vbox_vm.uuid, (slot.controller, slot.port, slot.device), "dvddrive", "none")
+    _insert(driver, vbox_vm.uuid, (slot.controller, slot.port, slot.device), "none")

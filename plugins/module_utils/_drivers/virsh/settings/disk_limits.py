@@ -78,7 +78,7 @@ def check_running_limits(vm, running, changes):
             limit = LIMITS[change.attribute]
             found = {**_tuned(disk), limit.name: change.new}
             about = f"{vm.name}: {change.path} of the running VM"
-            call = f"virsh blkdeviotune {quote(vm.name)} {change.key} --live"
+            call = f"virsh blkdeviotune {quote(vm.name)} {quote(change.key)} --live"
             check_limit(about, limit, found, lambda name, call=call: f"Remove it: {call} --{_argument(name)} 0")
 
 
