@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._core.errors import InvalidInput, Unsupported
+from .._core.errors import InvalidInput
 from .._core.options.option import CONTROLLER_TIME, NAMES, Connection, Policy
 from .._core.results.vm_result import describe_backups
 from .._drivers.proxmox.options import CONNECTION as PROXMOX_CONNECTION
@@ -67,5 +67,8 @@ def _of_libvirt(params):
     return all_backups(params["directory"], params["verify"])
 
 
-def _of_proxmox(_params):
-    raise Unsupported("platform: backups of proxmox cannot be listed yet.", "Use the list of the storage.")
+def _of_proxmox(params):
+    from .._drivers.proxmox.backup_list import all_backups
+    from .._drivers.proxmox.driver import make_driver
+
+    return all_backups(make_driver(params), params["verify"])

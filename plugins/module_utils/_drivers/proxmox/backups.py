@@ -102,7 +102,7 @@ def backups(driver, vm, asked):
     that would satisfy the task.
     """
     if asked.verify:
-        _check_verifiable(driver, vm)
+        check_verifiable(driver, vm.name)
     births = () if asked.is_beside else births_of(vm)
     listed = driver.listed_backups(asked.of or vm.name)
     found = {key: one for key, one in listed.items() if one.backup.birth in births or one.backup.vm == asked.of}
@@ -123,10 +123,11 @@ def _is_wanted(backup, asked, now):
     return asked.state == "present" and backup.satisfies(asked, now)
 
 
-def _check_verifiable(driver, vm):
+def check_verifiable(driver, label):
+    """Raise Unsupported if nothing verifies the backups on the storage of the task."""
     if driver.resources.type_of(storage_of(driver)) != "pbs":
         raise Unsupported(
-            f"{vm.name}: verify: Proxmox VE verifies backups only on a Proxmox Backup Server, and"
+            f"{label}: verify: Proxmox VE verifies backups only on a Proxmox Backup Server, and"
             f" '{storage_of(driver)}' is none.",
             "Omit verify, and restore the backup as another VM from time to time, or run vma verify on the node.",
         )

@@ -9,10 +9,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.backup_list import all_backups
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import Account, Token, User
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup, rejected
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup, driver_of, rejected
 
 HOUR = 3600
 
@@ -194,6 +196,17 @@ def test_backups_of_others_do_not_count(world):
     world.engine.advance(600)
     taken(world, name="web1", keep_last=1)
     assert len(stored(world)) == 2
+
+
+def test_backups_with_a_record_are_listed_also_those_of_deleted_vms(world):
+    Api(world).call("POST", "/nodes/pve1/vzdump", {"vmid": 100, "storage": "backups"})
+    world.engine.advance(600)
+    do_backup(world, name="web1")
+    assert do(world, name="web1", state="absent", delete_disks="all", stop_mode="force").changed
+    driver = driver_of(world, params={"storage": "backups"})
+    assert [one.vm for one in all_backups(driver, verifies=False)] == ["web1"]
+    with pytest.raises(Unsupported, match="vm_backup_info: verify: Proxmox VE verifies backups only on"):
+        all_backups(driver, verifies=True)
 
 
 def test_backup_of_a_deleted_vm_with_the_same_number_does_not_count(world):
