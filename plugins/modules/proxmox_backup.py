@@ -59,7 +59,7 @@ EXAMPLES = r"""
     name: web1
     storage: backups
     state: restored
-    backup: backups:backup/vzdump-qemu-101-2027_01_31-02_00_00.vma.zst
+    backup: 20270131T020000Z-1013f078
     replace: true
 """
 
