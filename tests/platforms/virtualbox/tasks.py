@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import fields
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Policy,
     Request,
@@ -102,7 +103,7 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
     ``after`` and ``fails`` (see RecordingCommands), ``start_type``, ``storage_path``, ``executable`` (instead of the
     box's own) and ``id``; everything else is passed as ``creation``.
     """
-    policy = {key: more.pop(key) for key in list(more) if key in Policy.__dataclass_fields__}
+    policy = {key: more.pop(key) for key in list(more) if key in fields(Policy)}
     snapshot = more.pop("snapshot", None)
     config = (SMALL if config is None and state != "absent" and not snapshot else config) or {}
     others = {key: more.pop(key, None) for key in ("before", "after", "fails")}

@@ -176,7 +176,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllpl cloud_init.user cloud_init.ssh_authorized_keys cloud_init.ip_config
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model
-    lllxl snapshot.take snapshot.drop snapshot.expires
+    lllxl snapshot.take snapshot.drop snapshot.expires backup.take
     nnnpn cloud_init.password cloud_init.answer_file cloud_init.user_data cloud_init.meta_data cloud_init.network_config
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     nnnpn devices.type devices.id devices.mapping

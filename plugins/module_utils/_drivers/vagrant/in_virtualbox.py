@@ -91,7 +91,7 @@ class InVirtualBox:
         from ..._kit.console import console_log  # Only info modules need it.
 
         file = next((settings_in(one.file) for one in self._listed() if one.uuid == identifier), None)
-        return console_log(file.serial_files if file else (), files)
+        return console_log(file.serial_files.values() if file else (), files)
 
     # Changing -------------------------------------------------------------------------------------------------------
 

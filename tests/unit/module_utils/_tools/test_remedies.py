@@ -122,7 +122,7 @@ def test_error_of_libvirt_has_its_remedy(stderr, remedy):
         ("unable to connect to server at '127.0.0.1:16509': Connection refused", "qemu+ssh"),
         (
             "Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory",
-            "daemon is running",
+            "libvirtd or virtqemud is running",
         ),
         ("Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied", "group libvirt"),
     ],

@@ -118,6 +118,13 @@ OTHER_ROWS = {
     "`node: auto`": "Sys.Audit",
     # Each is tested with the images of a vendor's server: test_images.py.
     "an `image` that is downloaded": "Datastore.AllocateTemplate Sys.AccessNetwork|Sys.Audit+Sys.Modify",
+    # test_backups.py::test_privileges
+    "creating, protecting and deleting backups": (
+        "VM.Backup Datastore.AllocateSpace Datastore.Allocate VM.GuestAgent.Audit VM.Monitor"
+    ),
+    "restoring backups": (
+        "VM.Backup VM.Allocate VM.Config.Options VM.Config.Network VM.Config.Disk Datastore.AllocateSpace SDN.Use"
+    ),
     # Tested with those of a creation.
     "documents of `cloud_init`": "VM.Config.CDROM Datastore.AllocateTemplate Datastore.Allocate",
 }

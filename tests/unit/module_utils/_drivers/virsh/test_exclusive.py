@@ -83,7 +83,7 @@ def test_what_libvirt_generates_is_replaced(device, expected):
     original = _original(device)
     clone.check_original("copy", SOURCE, original, {"linked": False})
     assert expected[0] in original.definition.text()  # The check changes nothing.
-    clone._remove_identity(original.definition)
+    clone.remove_identity(original.definition)
     text = original.definition.text()
     assert expected[0] not in text and expected[1] in text
 
@@ -93,5 +93,5 @@ def test_what_several_vms_can_have_is_kept(device):
     original = _original(device)
     clone.check_original("copy", SOURCE, original, {"linked": False})
     kept = Definition(original.definition.text())
-    clone._remove_identity(original.definition)
+    clone.remove_identity(original.definition)
     assert original.definition.text() == kept.text()
