@@ -134,8 +134,6 @@ MUTATIONS = (
         "_drivers/proxmox/not_found.py",
         "{*names} & _names_to_delete(observer.options)",
         "names",
-        [
-            "tests/unit/module_utils/_drivers/proxmox/test_states.py::test_vm_is_not_created_where_one_of_its_name_may_be_hidden"
-        ],
+        ["tests/unit/module_utils/_drivers/proxmox/test_states.py::test_vm_of_a_pool_is_seen_by_the_role_on_the_pool"],
     ),
 )

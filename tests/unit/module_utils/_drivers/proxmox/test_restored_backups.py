@@ -51,8 +51,8 @@ def reject(world, *words, **asked):
 
 
 def test_restore_as_another_vm(world):
-    back_up(world)
     behind.edit(world, 100, onboot="1")
+    back_up(world)
     before = dict(options(world, "web1"))
     restored(world, **BESIDE)
     new = machine_of(world, "web1b")

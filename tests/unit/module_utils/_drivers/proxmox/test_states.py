@@ -52,6 +52,7 @@ def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
     assert "VM.Audit on /vms" in warning
     assert do(world, api=api, name="web9", id="4711", state="absent").warnings == []
     assert do(world, api=api, name="web2", state="absent", stop_mode="force", check=True).warnings == []
+    assert do(world, api=api, name="web9", state="stopped").warnings == []
     world.access.allow("/vms", "ci@pve!t", "PVEAuditor")
     assert do(world, api=api, name="web9", state="absent").warnings == []
 
