@@ -112,6 +112,13 @@ MUTATIONS = (
         [f"{_RESTORED}::test_restore_as_another_vm"],
     ),
     Mutation(
+        "any-copy-of-the-backup-is-ours",
+        _RESTORE,
+        "own.get(_COPY_FOR) in births_of(vm)",
+        "True",
+        [f"{_RESTORED}::test_vm_that_a_user_has_restored_under_the_name_of_the_copy_remains"],
+    ),
+    Mutation(
         "copy-starts-with-its-node",
         _RESTORE,
         "{'onboot': 0} if is_copy else {}",

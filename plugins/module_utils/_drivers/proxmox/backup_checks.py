@@ -141,14 +141,14 @@ def _check_overwritten(driver, label, vm, step):
     driver.permissions.check(label, f"/vms/{vm.id}", "VM.Config.Disk")
     name = copy_name(vm.name)
     for listed in driver.list_all():
-        if listed.name == name and not _is_own_copy(driver, listed, step.arguments["origin"]):
+        if listed.name == name and not _is_own_copy(driver, vm, listed, step.arguments["origin"]):
             raise Refused(
                 f"{label}: VM {listed.vmid} is named '{name}', as the copy with which the backup is checked first.",
                 "Rename or delete that VM, or restore the backup as another VM (new_name).",
             )
 
 
-def _is_own_copy(driver, listed, origin):
+def _is_own_copy(driver, vm, listed, origin):
     from .restore import own_copy
 
-    return own_copy(driver, listed, origin) is not None
+    return own_copy(driver, vm, listed, origin) is not None

@@ -27,6 +27,8 @@ from .settings.disks import STATE_VOLUMES, UNUSED, disks_of
 from .settings.networks import nics_of
 from .settings.table import Context, config_of
 
+#: The key of a mark: the birth of the VM that is overwritten after this copy was compared.
+_COPY_FOR = "copy_for"
 #: What a restore leaves of a VM if it fails.
 _REST = {"memory"}
 #: Options that differ in a copy, and those that the server generates for each restore.
@@ -117,14 +119,13 @@ def number_for(driver, vm, backup):
 def create_from_backup(driver, vm, step):
     """Create a VM from a backup. It is off."""
     number = number_for(driver, vm, step.arguments["backup"])
-    births = () if is_beside(driver) else (step.arguments["backup"].birth,)
-    _create(driver, vm, vm.name, step, number, births)
+    _create(driver, vm, vm.name, step, number, {} if is_beside(driver) else {BIRTHS: [step.arguments["backup"].birth]})
 
 
-def _create(driver, vm, name, step, number, births):
+def _create(driver, vm, name, step, number, recorded):
     one = known(driver, vm, step.arguments["id"])
     options, inputs = options_in(driver, one), {"backup": one.backup.id}
-    parts = {RESTORED_FROM: step.arguments["origin"], **({BIRTHS: list(births)} if births else {})}
+    parts = {RESTORED_FROM: step.arguments["origin"], **recorded}
 
     def complete(vm_options):
         _check_whole(name, options, vm_options)
@@ -242,17 +243,20 @@ def _check_same(driver, vm, vm_options):
         raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
 
 
-def own_copy(driver, listed, origin):
-    """The VmOptions of a listed VM if it is a complete copy that an interrupted task has left, else None."""
+def own_copy(driver, vm, listed, origin):
+    """The VmOptions of a listed VM if it is a copy that an interrupted task has left, else None.
+
+    A user can have restored the same backup under the name of the copy.
+    """
     found = None if listed.error or listed.status == "running" else read_listed_options(driver.tool, listed)
     own = (found and found.own_mark) or {}
-    return found if own.get(RESTORED_FROM) == origin else None
+    return found if own.get(RESTORED_FROM) == origin and own.get(_COPY_FOR) in births_of(vm) else None
 
 
 def _copy_of(driver, vm, step):
     """The complete copy that an interrupted task has left, or None. An unfinished one is completed as the new one."""
     name = copy_name(vm.name)
-    copies = [own_copy(driver, one, step.arguments["origin"]) for one in driver.list_all() if one.name == name]
+    copies = [own_copy(driver, vm, one, step.arguments["origin"]) for one in driver.list_all() if one.name == name]
     for copy in filter(None, copies):
         if not copy.is_unfinished:
             return copy
@@ -262,7 +266,7 @@ def _copy_of(driver, vm, step):
 
 def _new_copy(driver, vm, step):
     name = copy_name(vm.name)
-    _create(driver, vm, name, step, None, births_of(vm))
+    _create(driver, vm, name, step, None, {BIRTHS: list(births_of(vm)), _COPY_FOR: vm.identity})
     return driver.read_options(driver.creations.id_of(name))
 
 

@@ -227,6 +227,13 @@ def test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disk
     world.storages.free(former, "pve1")
 
 
+def test_vm_that_a_user_has_restored_under_the_name_of_the_copy_remains(world):
+    back_up(world)
+    restored(world, **{**BESIDE, "new_name": "web1-restored"})
+    reject(world, "is named 'web1-restored'", **REPLACE)
+    assert byte_of(world, "web1-restored") == 7
+
+
 def test_killed_before_it_was_overwritten_uses_the_copy_again(world):
     back_up(world)
     world.faults.request("reset", method="POST", path="/nodes/pve1/qemu", skip=1, times=1)
