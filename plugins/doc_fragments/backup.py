@@ -44,7 +44,8 @@ options:
       - V(crash) - all disks are of one point in time, as after a power failure. If an agent in the guest answers, its
         file systems are frozen for a moment, so the backup has the consistency V(filesystem).
       - V(filesystem) - the file systems were frozen by the agent in the guest. Without an agent that answers, the task
-        fails, and nothing remains of the backup.
+        fails. On libvirt, nothing remains of the backup. On Proxmox VE, a backup remains as V(crash) if the
+        freeze fails while it is created.
       - V(stopped) - the VM was off. A running VM is stopped for the whole backup and started again, which needs
         O(allow_restart=true).
     type: str

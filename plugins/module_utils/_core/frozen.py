@@ -53,7 +53,8 @@ class _Values:  # noqa: PLW1641 (only a frozen one has a hash)
     @classmethod
     def _described(cls, name):
         given = cls.__dict__.get(name, _REQUIRED)
-        if type(given).__hash__ is None:
+        default = given.default if isinstance(given, _Field) else given
+        if type(default).__hash__ is None:
             raise TypeError(f"{cls.__name__}.{name}: all values would share this default; use default_factory")
         if not isinstance(given, _Field):
             return field(default=given)

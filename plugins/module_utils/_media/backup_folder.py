@@ -92,13 +92,13 @@ class BackupFolder:
         key = manifest["birth"], manifest["id"]
         try:
             sizes = {one["name"]: self._sealed.size(*key, one["name"]) for one in manifest["files"]}
+            problem = manifests.size_problem(manifest, sizes) or self._named_elsewhere(manifest)
+            if problem or not reads_content or key in self._damaged:
+                return problem or self._damaged.get(key, "")
+            self._damaged[key] = self._problem_of_content(manifest)
+            return self._damaged[key]
         except PolyvirtError as error:
             return str(error).rstrip(".")
-        problem = manifests.size_problem(manifest, sizes) or self._named_elsewhere(manifest)
-        if problem or not reads_content or key in self._damaged:
-            return problem or self._damaged.get(key, "")
-        self._damaged[key] = self._problem_of_content(manifest)
-        return self._damaged[key]
 
     def _named_elsewhere(self, manifest):
         """Return the error of an image that names another file, which would be read with it."""
@@ -153,6 +153,7 @@ class BackupFolder:
         for one in manifest["files"]:
             self._sealed.remove(*key, one["name"])
             self._sealed.remove(*key, f"{one['name']}.new")
+        self._sealed.remove(*key, f"{manifests.NAME}.new")
         self._sealed.remove(*key, manifests.NAME)
         self._sealed.remove_folder(*key)
         self._sealed.remove_folder(manifest["birth"])

@@ -28,14 +28,16 @@ def unusual_devices(command_line):
     words = shlex.split(command_line)
     emulator = next((word for word in words if word.startswith("/")), None)
     values = [_parsed(value) for option, value in zip(words, words[1:]) if option == "-device"]
-    return emulator, {name: is_nic for name, is_nic in values if name not in _USUAL}
+    return emulator, {name: is_nic for name, is_nic in values if name and name not in _USUAL}
 
 
 def _parsed(value):
     if value.startswith("{"):
         found = json.loads(value)
         return found["driver"], "netdev" in found
-    return value.partition(",")[0], ",netdev=" in value
+    first, *others = value.split(",")
+    keys = dict(one.partition("=")[::2] for one in (first, *others))
+    return keys.get("driver") or ("" if "=" in first else first), "netdev" in keys
 
 
 def lacking(text, devices):

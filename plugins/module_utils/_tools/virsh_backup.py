@@ -10,11 +10,12 @@ time. When a job fails, libvirt removes the files of all disks.
 from __future__ import annotations
 
 import os
+import re
 import xml.etree.ElementTree as ET
 
 from .._core.errors import CommandFailed, Timeout
 from .._ports import unpiped
-from .virsh import quoted
+from .virsh import Answer, quoted
 from .virsh_output import key_values
 
 #: First libvirt version where no VM needs a special setting for backups.
@@ -22,6 +23,9 @@ SINCE = (7, 6)
 #: Seconds for an answer of the agent, and for freezing all file systems of a guest.
 _PING, FREEZE = 5, 60
 _PAUSE, _LONGEST_PAUSE = 0.2, 5
+#: What libvirt answers if there is no job.
+_NO_JOB = ("no domain backup job present", "domain is not running", "not supported by the connection driver")
+_NO_FILE_SYSTEM = re.compile(r"^(Froze|Thawed) 0 ", re.MULTILINE)
 _PING_REQUEST = '{"execute":"guest-ping"}'
 
 
@@ -50,7 +54,7 @@ def agent_answers(virsh, uuid):
 
 
 def begin(virsh, uuid, xml, is_frozen):
-    """Begin a job. Returns why the file systems could not be frozen, empty if they were or should not be.
+    """Begin a job. Returns why the file systems were not frozen, empty if they were or should not be.
 
     Freezing, beginning and thawing are one process that goes on when this one is killed. It writes to files, because a
     pipe without a reader would end it between them. Raises CommandFailed if the job was not begun.
@@ -58,30 +62,36 @@ def begin(virsh, uuid, xml, is_frozen):
     commands = [("backup-begin", uuid, xml)]
     if is_frozen:
         commands = [("domfsfreeze", uuid), *commands, ("domfsthaw", uuid)]
-    answers = _in_one_process(virsh, commands, f"{xml}.out", f"{xml}.err")
-    errors_of = dict(zip((command[0] for command in commands), answers))
-    if errors_of.get("domfsthaw"):
-        thaw(virsh, uuid, xml)
-    if errors_of["backup-begin"]:
-        raise CommandFailed(("virsh", "backup-begin", uuid), 1, errors_of["backup-begin"])
-    return errors_of.get("domfsfreeze") or ""
+    answers = dict(zip((command[0] for command in commands), _in_one_process(virsh, commands, xml)))
+    begun = answers["backup-begin"]
+    if is_frozen and answers["domfsthaw"].error and thaw(virsh, uuid, xml):
+        raise CommandFailed(("virsh", "domfsthaw", uuid), 1, answers["domfsthaw"].error)
+    if begun.error:
+        raise CommandFailed(("virsh", "backup-begin", uuid), 1, begun.error)
+    if not is_frozen:
+        return ""
+    counts = (_NO_FILE_SYSTEM.search(answers[one].stdout) for one in ("domfsfreeze", "domfsthaw"))
+    return answers["domfsfreeze"].error or ("no file system was frozen" if any(counts) else "")
 
 
 def thaw(virsh, uuid, xml):
-    """Thaw the file systems of a guest; no error if they are not frozen, or if no agent answers."""
-    _in_one_process(virsh, [("domfsthaw", uuid)], f"{xml}.out", f"{xml}.err")
+    """Thaw the file systems of a guest. Returns why that failed, or an empty string; none may be frozen."""
+    return _in_one_process(virsh, [("domfsthaw", uuid)], xml)[0].error or ""
 
 
-def _in_one_process(virsh, commands, out, err):
-    """Return the error of each command, empty if it succeeded. Raises Timeout if the process does not end."""
-    mark = f"polyvirt-{os.urandom(8).hex()}"
-    line = "; ".join(f"{' '.join(map(quoted, words))}; echo --err {mark}" for words in commands)
-    rc = unpiped.run([*virsh.argv, line], out, err, limit=FREEZE * len(commands))
+def _in_one_process(virsh, commands, xml):
+    """Return the Answer to each command. Raises Timeout if the process does not end."""
+    mark, out, err = f"polyvirt-{os.urandom(8).hex()}", f"{xml}.out", f"{xml}.err"
+    line = "; ".join(f"{' '.join(map(quoted, words))}; echo {mark}; echo --err {mark}" for words in commands)
+    # With -q, virsh does not print how many file systems it has frozen.
+    argv = [word for word in virsh.argv if word != "-q"]
+    rc = unpiped.run([*argv, line], out, err, limit=FREEZE * len(commands))
     if rc is None:
         raise Timeout(f"'virsh {commands[0][0]}' did not end within {FREEZE * len(commands)} seconds.", waited=FREEZE)
-    parts = unpiped.text_of(err).split(mark)[: len(commands)]
-    parts += ["virsh ended before its last command"] * (len(commands) - len(parts))
-    return ["; ".join(_errors_in(part)) for part in parts]
+    texts = [unpiped.text_of(one).split(mark)[:-1] for one in (out, err)]
+    missing = ["virsh ended before its last command"] * len(commands)
+    printed, errors = (found + missing[len(found) :] for found in texts)
+    return [Answer(text, "; ".join(_errors_in(error)) or None) for text, error in zip(printed, errors)]
 
 
 def _errors_in(text):
@@ -89,9 +99,16 @@ def _errors_in(text):
     return [line for line in lines if line]
 
 
+def has_no_job(answer):
+    """Return whether an answer to ``backup-dumpxml`` says that the VM has no job. Raises CommandFailed if unknown."""
+    if answer.error and not any(text in answer.error for text in _NO_JOB):
+        raise CommandFailed(("virsh", "backup-dumpxml"), 1, answer.error)
+    return bool(answer.error)
+
+
 def running_files(answer):
     """Return the files of the running job from an answer to ``backup-dumpxml``; None if there is no job."""
-    return None if answer.error else target_files(answer.stdout)
+    return None if has_no_job(answer) else target_files(answer.stdout)
 
 
 class Waiting:
@@ -111,7 +128,7 @@ class Waiting:
                     ("domjobinfo", uuid, "--completed", "--keep-completed", "--anystats"),
                 ]
             )
-            if job.error:
+            if has_no_job(job):
                 return self._check_end(uuid, completed)
             if _without_time(progress) != last:
                 since, last = self._clock.now(), _without_time(progress)
@@ -123,7 +140,7 @@ class Waiting:
     def until_gone(self, uuid):
         """Return when the VM has no job, however it has ended."""
         since = self._clock.now()
-        while not self._virsh.batch([("backup-dumpxml", uuid)])[0].error:
+        while not has_no_job(self._virsh.batch([("backup-dumpxml", uuid)])[0]):
             if self._clock.now() - since > self._limit:
                 raise Timeout("the backup job does not end.", waited=self._limit)
             self._clock.sleep(_PAUSE)

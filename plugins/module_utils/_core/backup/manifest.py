@@ -9,6 +9,7 @@ accidents. Whoever can write to the directory can also write a new manifest.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timedelta
 
@@ -24,6 +25,8 @@ _DIGEST = Pattern(r"[0-9a-f]{64}")
 _TEXTS = {"id": str, "consistency": str, "power": str, "host": str, "birth": str, "vm": str}
 _NUMBERS = ("v", "start")
 _EPOCH = datetime(1970, 1, 1)
+#: A start after the year 6000 is no date.
+_LATEST = 1 << 37
 
 
 class Invalid(Exception):
@@ -31,9 +34,9 @@ class Invalid(Exception):
 
 
 def new_id(start, birth):
-    """Return the id of a new backup: its start, and the beginning of the birth of its VM."""
+    """Return the id of a new backup: its start, and the beginning of a digest of the birth of its VM."""
     time = (_EPOCH + timedelta(seconds=int(start))).strftime("%Y%m%dT%H%M%SZ")
-    return f"{time}-{''.join(one for one in birth if one.isalnum())[:8]}"
+    return f"{time}-{hashlib.sha256(birth.encode()).hexdigest()[:8]}"
 
 
 def is_plain(name):
@@ -76,7 +79,7 @@ def parsed(text, folder, birth):
     """Return the manifest in ``text``, which was read from the directory ``folder`` of ``birth``. Raises Invalid."""
     try:
         manifest = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Invalid("its manifest is not valid JSON") from None
     problem = _problem(manifest)
     if problem:
@@ -98,6 +101,11 @@ def _problem(manifest):
         return wrong[0]
     if manifest["consistency"] not in CONSISTENCIES:
         return "consistency"
+    notes = manifest.get("notes") or []
+    if not isinstance(notes, list) or not all(isinstance(one, str) for one in notes):
+        return "notes"
+    if manifest["start"] >= _LATEST:
+        return "start"
     excluded, files = manifest.get("excluded"), manifest.get("files")
     if not isinstance(excluded, list) or not all(map(is_plain, excluded)):
         return "excluded"
@@ -117,8 +125,13 @@ def _problem_of_files(files, is_unfinished):
         is_whole = _is_number(one.get("size")) and _DIGEST.fullmatch(str(one.get("sha256"))) is not None
         if not is_whole or one.get("role") not in (DISK, DEFINITION, NVRAM):
             return one["name"]
+        if one["role"] != DEFINITION and not is_plain(one.get("format")):
+            return one["name"]
         if one["role"] == DISK and not (is_plain(one.get("slot")) and _is_number(one.get("virtual_size"))):
             return one["name"]
+    slots = [one["slot"] for one in files if one["role"] == DISK]
+    if len(set(slots)) < len(slots):
+        return "a disk is listed twice"
     return "" if any(one["role"] == DEFINITION for one in files) else "it names no definition of the VM"
 
 

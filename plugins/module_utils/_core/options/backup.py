@@ -64,6 +64,8 @@ def backup_requests(params, options):
 
 def _check_given(given, names):
     state, backup = given["state"], given.get("backup")
+    if given.get("new_name") and given.get("id"):
+        raise InvalidInput("id: is not supported with new_name.", "Set name: the name that the VM has in the backup.")
     if state == "present" and given.get("max_age") is None:
         raise InvalidInput(
             "max_age: it is not set.", "Set how old the newest backup may be, such as 20h for a daily run."

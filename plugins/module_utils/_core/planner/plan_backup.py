@@ -24,7 +24,7 @@ from ..backup.backup import (
 )
 from ..backup.retention import surplus
 from ..errors import NotFound, Refused, Unsupported
-from ..model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, STOPPED, UNKNOWN, Change, Step
+from ..model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, STOPPED, SUSPENDED, UNKNOWN, Change, Step
 from ..options.identity import known_names
 from .differences import unknown_state
 from .plan_delete import NOT_CREATED_HERE, why_kept
@@ -38,7 +38,9 @@ def waits(vm, request):
     if not vm.busy or asked.state == "absent":
         return ""
     own = own_backups(vm)
-    is_ready = any(one.is_written or one.satisfies(asked, now) for one in own) if asked.state == "present" else False
+    is_ready = asked.state == "present" and any(
+        one.satisfies(asked, now) or (one.is_written and _is_as_asked(one, asked)) for one in own
+    )
     return "" if is_ready else vm.busy
 
 
@@ -63,8 +65,11 @@ def _present(vm, request, traits, known, forced):
     asked, now = request.backup, request.policy.controller_time
     own = own_backups(vm)
     fitting = [one for one in own if one.satisfies(asked, now)]
-    steps = _with_protection(fitting[-1], asked) if fitting else _take(vm, request, own, traits, forced)
-    return [*steps, *_prune(simulate(vm, steps), request)]
+    # First: what a killed task has left needs space, and its guest may still be frozen.
+    left = [one for one in own if one.unfinished and not (one.is_written or one.is_foreign)]
+    steps = [_drop(left)] if left else []
+    steps += _with_protection(fitting[-1], asked) if fitting else _take(vm, request, own, traits, forced)
+    return [*steps, *_prune(simulate(vm, steps), request, fitting[-1].id if fitting else None)]
 
 
 def _with_protection(backup, asked):
@@ -78,7 +83,7 @@ def _take(vm, request, own, traits, forced):
     """Return the steps that create a backup; one that a running job writes is completed."""
     asked = request.backup
     _check_can_be_taken(vm, asked, traits)
-    made = next((one for one in own if one.is_written), None) or _planned(vm, request)
+    made = next((one for one in own if one.is_written and _is_as_asked(one, asked)), None) or _planned(vm, request)
     step = Step("backup", arguments={"made": made, "consistency": asked.consistency})
     if asked.consistency != OFF or not vm.on:
         return [step]
@@ -93,6 +98,12 @@ def _take(vm, request, own, traits, forced):
             "Define it permanently first, or omit consistency.",
         )
     return [*_moves(TABLE["stopped"][vm.power].choose(forced)), step, *_moves(BACK_TO[vm.power])]
+
+
+def _is_as_asked(backup, asked):
+    """Whether a backup that a running job writes will be what the task asks for; its consistency is checked later."""
+    is_protected = asked.protected in (None, backup.protected)
+    return asked.consistency != OFF and is_protected and set(backup.excluded) <= set(asked.exclude)
 
 
 def _moves(verbs):
@@ -129,13 +140,11 @@ def _planned(vm, request):
     )
 
 
-def _prune(vm, request):
-    """Delete what interrupted tasks on this host have left, and the good backups that no rule keeps."""
+def _prune(vm, request, satisfying):
+    """Delete the good backups that no rule keeps, but not the ``satisfying`` one, which can be older than others."""
     now = request.policy.controller_time
-    own = own_backups(vm)
-    left = [one for one in own if one.unfinished and not (one.is_written or one.is_foreign)]
-    candidates = [one for one in own if one.counts(now) and not one.protected]
-    to_delete = [*left, *surplus(candidates, request.backup.keep, now)]
+    candidates = [one for one in own_backups(vm) if one.counts(now) and not one.protected]
+    to_delete = [one for one in surplus(candidates, request.backup.keep, now) if one.id != satisfying]
     return [_drop(to_delete)] if to_delete else []
 
 
@@ -173,7 +182,7 @@ def _restored(vm, request, traits):
     # An ID can be that of a backup of another VM with this name, which is an error.
     fitting = own_backups(vm, with_others=asked.is_beside or not exists or asked.backup != NEWEST)
     if exists and not asked.replace:
-        return _check_came_from(vm, asked, fitting)
+        return _check_came_from(vm, asked, [one for one in fitting if one.counts(now)])
     chosen = choose(request.label, fitting, asked, now)
     arguments = {"id": chosen.id, "backup": chosen, "origin": restored_from(chosen), "networks": asked.networks}
     if not exists:
@@ -183,7 +192,7 @@ def _restored(vm, request, traits):
 
 def _check_came_from(vm, asked, fitting):
     """Return no steps if the VM came from the requested backup. Raises Refused otherwise."""
-    wanted = fitting if asked.backup == NEWEST else [one for one in fitting if one.id == asked.backup]
+    wanted = fitting[-1:] if asked.backup == NEWEST else [one for one in fitting if one.id == asked.backup]
     if any(comes_from(vm, one) for one in wanted):
         return []
     raise Refused(
@@ -203,17 +212,39 @@ def _replace(vm, chosen, arguments):
         )
     if not vm.persistent:
         raise Refused(f"{vm.name}: the VM exists only while it runs.", "Define it permanently first.")
-    kept, to_delete = {}, []
-    for file in (one for one in vm.files if one.role in ("disk", "no file")):
-        reason = why_kept(vm, file, "owned")
-        if reason or not vm.created:
-            kept[file.path] = reason or NOT_CREATED_HERE
-        else:
-            to_delete.append(file.path)
+    if vm.power == SUSPENDED:
+        raise Refused(
+            f"{vm.name}: the VM is suspended, and its saved memory would be lost before the restore is complete.",
+            "Start or stop it first.",
+        )
+    kept, to_delete = _former_files(vm, chosen)
     lost = tuple(one.name for one in vm.snapshots)
-    also = (f"Snapshots of the VM are lost: {', '.join(lost)}.",) if lost else ()
+    also = [f"Snapshots of the VM are lost: {', '.join(lost)}."] if lost else []
+    also += [f"Disks are deleted after the restore: {', '.join(to_delete)}."] if to_delete else []
     arguments = {**arguments, "files": tuple(to_delete), "kept": kept, "snapshots": lost}
-    steps = [Step("restore_backup", arguments=arguments, cost=POWER_OFF, also=also)]
+    steps = [Step("restore_backup", arguments=arguments, cost=POWER_OFF, also=tuple(also))]
     if vm.on:
         steps.insert(0, Step("kill", cost=POWER_OFF, note="the restore discards the running state"))
     return [*steps, *(_moves(BACK_TO[vm.power]) if vm.power != STOPPED else ())]
+
+
+def _former_files(vm, chosen):
+    """({path: why it is kept}, paths to delete). Raises Refused if the restore would lose a disk.
+
+    Only the backup has the content of a disk, so a disk that is not in it is never deleted.
+    """
+    slots = {disk.get("source"): slot for slot, disk in (vm.config.get("disks") or {}).items()}
+    contained = set((chosen.config or {}).get("disks") or ()) - set(chosen.excluded)
+    kept, to_delete = {}, []
+    for file in (one for one in vm.files if one.role in ("disk", "no file")):
+        reason = why_kept(vm, file, "owned") or ("" if vm.created else NOT_CREATED_HERE)
+        if not reason and file.path in slots and slots[file.path] not in contained:
+            raise Refused(
+                f"{vm.name}: backup '{chosen.id}' does not contain disk {slots[file.path]}, which the VM has.",
+                "Restore it as another VM (new_name), or remove that disk from the VM first.",
+            )
+        if reason or file.path not in slots:
+            kept[file.path] = reason or "it is not a disk of the VM now, and no backup is known to contain it"
+        else:
+            to_delete.append(file.path)
+    return kept, to_delete

@@ -221,6 +221,10 @@ def initial_config(request, traits, base):
     defaults = {name: value for name, value in traits.defaults.items() if name not in ("disk_size", *request.config)}
     config = overlay({**defaults, **base}, request.config, traits)
     disks = _initial_disks(config.pop("disks", {}), request, traits)
+    used = next((slot for slot in config.get("cdroms") or () if traits.slot_meant(slot) in disks), None)
+    if used:
+        # A disk that the task does not list, such as that of its image, is known only here.
+        raise Refused(f"{request.label}: cdroms.{used}: the slot is used by a disk.", "Use another slot.")
     return {**config, "disks": disks} if disks else config
 
 

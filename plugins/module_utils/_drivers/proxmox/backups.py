@@ -19,6 +19,7 @@ from ..._core.pattern import Pattern
 from ..._tools.proxmox import Busy
 from ..._tools.proxmox_backups import NO_AGENT, freeze_problem, parse_config
 from . import mark
+from .settings.disks import disks_of
 
 _VERSION = 1
 _RECORD = Pattern(r"polyvirt (\{.*\})")
@@ -111,7 +112,7 @@ def backups(driver, vm, asked):
     for key in sorted(found, key=lambda key: (found[key].backup.start, key), reverse=True):
         if _is_wanted(found[key].backup, asked, driver.options["controller_time"]):
             found[key] = replace(found[key], backup=_read(driver, vm, found[key], asked))
-            if found[key].backup.is_good:
+            if found[key].backup.is_good and (not births or found[key].backup.birth in births):
                 break
     return tuple(one.backup for one in found.values())
 
@@ -140,6 +141,9 @@ def _read(driver, vm, one, asked):
     try:
         options = options_in(driver, one)
     except (ApiError, Stale) as error:
+        if asked.state == "restored" and not isinstance(error, Stale):
+            # It may be good: an older one must not be restored instead.
+            raise
         driver.damaged_backups[one.volume] = error.message.rstrip(".")
         return _damaged(driver, one)
     if asked.state != "restored":
@@ -162,6 +166,10 @@ def options_in(driver, one):
     options = driver.archived_options[one.volume]
     if mark.birth_of(one.backup.birth.partition(":")[0], options) != one.backup.birth:
         raise Stale(f"{one.volume}: its configuration is of another VM than its notes say.")
+    excluded = {slot for slot, drive in disks_of(options).items() if drive.get("backup") == "0"}
+    if not excluded <= set(one.backup.excluded):
+        lacking = ", ".join(sorted(excluded - set(one.backup.excluded)))
+        raise Stale(f"{one.volume}: it lacks the disks {lacking}, which its notes do not say.")
     return options
 
 
@@ -185,6 +193,9 @@ def backup(driver, vm, step):
         one, lines = stored(driver, vm.name).get(made.id), driver.tool.log(upid)
     if one is None:
         raise ApiError(f"{vm.name}: vzdump has succeeded, but '{storage_of(driver)}' does not list the backup.", None)
+    if one.backup.birth != made.birth:
+        raise Stale(f"{vm.name}: backup '{made.id}' is of another VM.", "Run the task again.")
+    options_in(driver, one)
     reached, problem = _reached(vm, lines)
     if strength(reached) > strength(one.backup.consistency):
         _write(driver, one, notes=notes_of(replace(one.backup, consistency=reached), node))
@@ -201,7 +212,7 @@ def backup(driver, vm, step):
 
 def _begin(driver, vm, made, node):
     """Start vzdump; returns the task. The notes say the least until the log shows what was reached."""
-    notes = notes_of(replace(made, consistency=OFF if made.power == "stopped" else CRASH), node)
+    notes = notes_of(replace(made, consistency=CRASH), node)
     upid = driver.tool.post(
         f"/nodes/{node}/vzdump",
         vmid=vm.id,
@@ -229,10 +240,9 @@ def _await_jobs(driver, vm, node):
 
 def _reached(vm, lines):
     """(consistency, problem) of a new backup; ``lines`` are None if its log is not known."""
-    is_off = not vm.on if lines is None else any("status = stopped" in line for line in lines)
-    if is_off:
+    if any("status = stopped" in line for line in lines or ()):
         return OFF, ""
-    problem = "the log of its task is not known" if lines is None else freeze_problem(lines)
+    problem = freeze_problem(lines) if lines else "the log of its task is not known"
     return (CRASH, problem) if problem else (FILESYSTEM, "")
 
 

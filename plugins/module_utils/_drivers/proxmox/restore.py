@@ -32,7 +32,7 @@ _COPY_FOR = "copy_for"
 #: What a restore leaves of a VM if it fails.
 _REST = {"memory"}
 #: Options that differ in a copy, and those that the server generates for each restore.
-_OWN = frozenset({"name", "description", "onboot", "smbios1", "vmgenid", "meta", "cipassword"})
+_OWN = frozenset({"name", "description", "onboot", "protection", "smbios1", "vmgenid", "meta", "cipassword"})
 
 
 def is_beside(driver):
@@ -63,14 +63,15 @@ def overrides(driver, options, networks, is_copy):
 def config_after(driver, vm, one, options):
     """The settings of a VM after a restore. Names of volumes and new MAC addresses are not known before."""
     networks, is_new = driver.options.get("networks") or {}, vm.id is None
+    is_copy = is_new and number_for(driver, vm, one.backup) is None
     node = target_node(driver, vm, one, options)
     restored = {key: text for key, text in options.items() if key not in volumes_not_in(options)}
-    restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_beside(driver)).items()})
+    restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy).items()})
     kept = None if is_new else driver.last_options(vm.id)
     context = Context(node, vm.id or "", vm.config.get("pool") or "", driver.native_keys, kept and kept.own_mark)
     config = config_of(restored, context)
     config["disks"] = {slot: {**disk, "source": None} for slot, disk in (config.get("disks") or {}).items()}
-    if is_beside(driver):
+    if is_copy:
         config["networks"] = {place: {**nic, "mac": None} for place, nic in (config.get("networks") or {}).items()}
     return config
 
@@ -145,7 +146,7 @@ def _restore_new(driver, vm, name, one, networks, number, parts):
 
     def start_task(vmid):
         new = {**mark.new_mark(vmid, parts["inputs"]), **parts}
-        begun[str(vmid)] = with_lease(new, old) if old and BIRTHS in parts else new
+        begun[str(vmid)] = with_lease(new, old) if old and BIRTHS in parts and _COPY_FOR not in parts else new
         requested = overrides(driver, options, networks, is_copy)
         requested.update(name=name, description=mark.notes_of(text, begun[str(vmid)]), unique=is_copy or None)
         started["vmid"] = None
@@ -219,6 +220,11 @@ def restore_backup(driver, vm, step):
     vm_options = driver.read_options(vm.id)
     _check_same(driver, vm, vm_options)
     copy = _copy_of(driver, vm, step) or _new_copy(driver, vm, step)
+    # The copy takes minutes, in which the VM may have been started or changed.
+    current = driver.read_options(vm.id)
+    _check_same(driver, vm, current)
+    if current.digest != vm_options.digest:
+        raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
     attached = {drive["file"] for drive in all_volumes(vm_options.stored).values()}
     vm_options = _detached(driver, vm_options)
     try:
@@ -228,11 +234,14 @@ def restore_backup(driver, vm, step):
             f"{vm.name}: VM {vm.id} was not overwritten with backup '{one.backup.id}': {error.message} Its former disks"
             f" are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of the"
             " backup.",
-            f"Use VM {copy.vmid}: delete VM {vm.id} by its id, and rename VM {copy.vmid} (allow_rename). Former disks"
-            f" that the VM does not list: qm rescan --vmid {vm.id}.",
+            f"Run the task again: it goes on with VM {copy.vmid}, and deletes that VM at the end. To use VM {copy.vmid}"
+            f" instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan --vmid"
+            f" {vm.id}.",
         ) from error
     remove(driver, copy)
     _delete_own(driver, vm, attached & set(step.arguments["files"]))
+    if options.get("protection") == "1":
+        driver.tool.put(f"{driver.read_options(vm.id).path}/config", protection=1)
 
 
 def _check_same(driver, vm, vm_options):
@@ -285,7 +294,8 @@ def _overwrite(driver, vm, step, one, options, vm_options):
     text, old = mark.split_notes(options.get("description"))
     requested["description"] = mark.notes_of(text, _mark_after(vm, one, options, old, vm_options, step))
     try:
-        sent = {**requested, "force": 1, "pool": vm_options.pool or None}
+        # The server would not delete the former disks of a protected VM.
+        sent = {**requested, "force": 1, "pool": vm_options.pool or None, "protection": 0}
         driver.tool.finish(_post(driver, vm_options.node, vm.id, one, sent))
     except ConnectionLost:
         # The answer was lost: what is there now shows whether the server has restored it.

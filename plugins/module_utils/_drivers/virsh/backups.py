@@ -38,24 +38,24 @@ def read_backups(driver, vm, asked, reads_content):
             driver.backup_folder.path(manifest["birth"], manifest["id"], name) in written for name in _names(manifest)
         )
 
-    is_restored = asked.state == "restored"
+    is_restored, now = asked.state == "restored", driver.options.get("controller_time")
     found = driver.backup_folder.list(births, asked.of or vm.name, reads_content and not is_restored, is_written)
     if not is_restored:
         return [backup for backup, _manifest in found]
-    if reads_content:
-        found = _with_content_of_requested(driver.backup_folder, asked.backup, found)
-    return [settings_after(driver, vm, asked, backup, manifest) for backup, manifest in found]
+    chosen = []
+    # Only what the plan may choose is read: the requested backup, or the newest ones until one is good.
+    for backup, manifest in sorted(found, key=lambda one: (one[0].start, one[0].id), reverse=True):
+        one = backup
+        if asked.backup in (NEWEST, backup.id) and backup.counts(now) and not _is_decided(chosen, births, backup):
+            one = driver.backup_folder.read_whole(backup, manifest) if reads_content else backup
+            one = settings_after(driver, vm, asked, one, manifest)
+        chosen.append(one)
+    return chosen
 
 
-def _with_content_of_requested(folder, requested, found):
-    """``found``, after the files of the requested backup were read; of the newest ones, until one is good."""
-    newest_first = sorted(found, key=lambda one: (one[0].start, one[0].id), reverse=True)
-    for place, (backup, manifest) in enumerate(newest_first):
-        if backup.is_good and requested in (NEWEST, backup.id):
-            newest_first[place] = (folder.read_whole(backup, manifest), manifest)
-            if newest_first[place][0].is_good:
-                break
-    return newest_first
+def _is_decided(chosen, births, backup):
+    """Whether a newer good backup was read, or this one is of another VM with the name of an existing one."""
+    return any(one.config is not None for one in chosen) or bool(births and backup.birth not in births)
 
 
 def _names(manifest):
@@ -89,7 +89,7 @@ def backup(driver, vm, step):
         manifest = None
     if manifest is not None:
         # The virsh that began it may have been killed before it thawed the guest.
-        _thaw(driver, vm, manifest)
+        thaw(driver, vm, manifest)
         _complete(driver, vm, manifest, step.arguments["consistency"], manifest.get("reached", CRASH), ())
         return
     definition = driver.definition(vm.id)
@@ -145,11 +145,17 @@ def _path(driver, manifest, name):
     return driver.backup_folder.path(manifest["birth"], manifest["id"], name)
 
 
+def _closed_file(driver, manifest, name):
+    """Create an empty file that only its owner can read; qemu-img keeps its mode. Returns its path."""
+    driver.backup_folder.write(manifest, name, b"")
+    return _path(driver, manifest, name)
+
+
 def _copy_nvram(driver, manifest, definition):
     entry = manifests.file_of(manifest, manifests.NVRAM)
     if entry:
         # QEMU writes the small file in one operation, so it can be read while the VM runs.
-        target = _path(driver, manifest, entry["name"])
+        target = _closed_file(driver, manifest, entry["name"])
         driver.storage.qemu_img.convert(nvram_of(definition), entry["format"], target, entry["format"], in_use=True)
 
 
@@ -198,7 +204,7 @@ def _back_up_stopped(driver, vm, manifest, definition):
     sources = {slot: file_or_device_of(disk) for slot, disk in disks.items()}
     before = {path: files.version(path) for path in sources.values()}
     for slot, entry in manifests.disks_of(manifest).items():
-        target = _path(driver, manifest, entry["name"])
+        target = _closed_file(driver, manifest, entry["name"])
         driver.storage.qemu_img.convert(sources[slot], entry["format"], target, "qcow2")
     is_off = driver.virsh.run("domstate", vm.id).strip() == "shut off"
     if not is_off or before != {path: files.version(path) for path in sources.values()}:
@@ -216,15 +222,24 @@ def _check_images(driver, vm, manifest):
 
 def discard(driver, vm, manifest):
     """Remove an unfinished backup. The guest is thawed first: its task may have been killed after it was frozen."""
-    _thaw(driver, vm, manifest)
+    thaw(driver, vm, manifest)
     if vm.power in (RUNNING, PAUSED):
         _abort_own_job(driver, vm, manifest)
     driver.backup_folder.remove(manifest)
 
 
-def _thaw(driver, vm, manifest):
-    if manifest.get("may_be_frozen") and vm.power == RUNNING:
-        jobs.thaw(driver.virsh, vm.id, _path(driver, manifest, _JOB))
+def thaw(driver, vm, manifest):
+    """Thaw a guest that an unfinished backup may have frozen. Raises Refused if it may still be frozen."""
+    if not manifest.get("may_be_frozen") or vm.power not in (RUNNING, PAUSED):
+        return
+    problem = "the VM is paused" if vm.power == PAUSED else None
+    problem = problem or jobs.thaw(driver.virsh, vm.id, _path(driver, manifest, _JOB))
+    if problem:
+        raise Refused(
+            f"{vm.name}: backup '{manifest['id']}' is unfinished, and the file systems of the guest may still be"
+            f" frozen: {problem}.",
+            f"Make sure that the VM runs and its agent answers (virsh domfsthaw {vm.id}), and run the task again.",
+        )
 
 
 def _abort_own_job(driver, vm, manifest):
@@ -255,8 +270,12 @@ def drop_backup(driver, vm, step):
             continue
         if manifest["unfinished"]:
             discard(driver, vm, manifest)
-        else:
-            driver.backup_folder.remove(manifest)
+            continue
+        if manifest["protected"] and not found.protected:
+            raise Refused(f"{vm.name}: backup '{backup_id}' was protected meanwhile.", "Run the task again.")
+        # A task that is killed now leaves an unfinished backup, which the next one removes.
+        driver.backup_folder.store({**manifest, "unfinished": True, "host": driver.backup_folder.host})
+        driver.backup_folder.remove(manifest)
 
 
 def edit_backup(driver, vm, step):

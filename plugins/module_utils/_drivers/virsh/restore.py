@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
+import xml.etree.ElementTree as ET
 
 from ..._core.backup import manifest as manifests
 from ..._core.backup.backup import RESTORED_FROM
-from ..._core.errors import Refused
+from ..._core.errors import PolyvirtError, Refused
 from ..._core.frozen import replace
 from ..._core.record.leases import CREATED
 from ..._core.record.mark import IN_MARK, empty_mark, finished_mark, marked_settings, own_mark
@@ -30,7 +31,13 @@ def settings_after(driver, vm, asked, backup, manifest):
     """The backup with the settings that a VM would have after its restore; without them if it is not good."""
     if not backup.is_good or manifest is None:
         return backup
-    definition = _definition_in(driver, manifest)
+    try:
+        definition = _definition_in(driver, manifest)
+    except (PolyvirtError, ET.ParseError, UnicodeDecodeError) as error:
+        return replace(backup, damaged=f"its definition is not valid: {error}".rstrip("."))
+    slots = {target_of(disk) for disk in definition.drives("disk", "lun")}
+    if slots != set(manifests.disks_of(manifest)) | set(manifest["excluded"]):
+        return replace(backup, damaged="its disks are not those of its definition")
     paths = _new_paths(driver, vm, manifest)
     _adapt(definition, manifest, paths, asked.networks, vm)
     sizes = {slot: one["virtual_size"] for slot, one in manifests.disks_of(manifest).items()}
@@ -125,6 +132,9 @@ def _manifest_of(driver, step):
     manifest = driver.backup_folder.manifest(backup.birth, backup.id)
     if manifest is None or manifest["unfinished"]:
         raise Refused(f"backup '{backup.id}' does not exist any more.", "Choose another one.")
+    damaged = driver.backup_folder.read_whole(backup, manifest).damaged
+    if damaged:
+        raise Refused(f"backup '{backup.id}' is damaged: {damaged}.", "Choose another one.")
     return manifest
 
 
@@ -180,6 +190,8 @@ def restore_backup(driver, vm, step):
         created = []
         try:
             _fill(driver, manifest, paths, created)
+            if driver.virsh.run("domstate", vm.id).strip() != "shut off":
+                raise Refused(f"{vm.name}: the VM was started while its backup was restored.", "Run the task again.")
         except Exception:
             for path in created:
                 files.remove(path)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...._core.errors import Refused
+from ...._core.errors import Refused, Stale
 from ...._core.model import PAUSED, POWER_OFF, RUNNING
 from ...._core.planner.drives import iso_of
 from ...._kit.settings import Setting
@@ -117,6 +117,9 @@ def add_drive(driver, vbox_vm, slot, path):
     """Add a drive. A running VM takes an image only in a drive that it has."""
     from .disks import ensure_slot
 
+    # VirtualBox would detach it without an error.
+    if any(name_of_slot(disk) == slot for disk in vbox_vm.disks):
+        raise Stale(f"{vbox_vm.values['name']}: {slot} got a disk meanwhile.", "Run the task again.")
     place = ensure_slot(driver, vbox_vm, slot)
     if path and vbox_vm.state.power in (RUNNING, PAUSED):
         _insert(driver, vbox_vm.uuid, place, "")

@@ -39,8 +39,8 @@ def _parsed(manifest):
     return manifests.parsed(manifest if isinstance(manifest, str) else manifests.printed(manifest), ID, BIRTH)
 
 
-def test_id_is_a_time_and_the_beginning_of_the_birth():
-    assert manifests.new_id(1801396800, "3f078c8c-2819") == "20270131T120000Z-3f078c8c"
+def test_id_is_a_time_and_the_beginning_of_a_digest_of_the_birth():
+    assert manifests.new_id(1801396800, "3f078c8c-2819") == "20270131T120000Z-6efc59e7"
 
 
 def test_manifest_that_is_printed_is_read_again():

@@ -214,13 +214,23 @@ def test_restore_in_place_keeps_what_others_created_or_use():
         File("/theirs", "disk"),
         File("/iso", "medium"),
     )
-    vm = _vm(_backup(), mark=mark, files=files, snapshots=(Snapshot("s1"),))
+    # One own disk is detached.
+    files += (File("/detached", "disk", ours=True),)
+    disks = {"vda": {"source": "/own"}, "vdb": {"source": "/base"}, "vdc": {"source": "/theirs"}}
+    whole = _backup(config={"disks": {"vda": {}, "vdb": {}}})
+    vm = _vm(whole, mark=mark, files=files, snapshots=(Snapshot("s1"),), config={"disks": disks})
     found = _plan(vm, state="restored", backup="newest", replace=True)
     assert [step.verb for step in found.steps] == ["kill", "restore_backup", "start"]
     restore = found.steps[1]
     assert restore.arguments["files"] == ("/own",)
-    assert set(restore.arguments["kept"]) == {"/base", "/theirs"}
+    assert set(restore.arguments["kept"]) == {"/base", "/theirs", "/detached"}
     assert "s1" in restore.also[0]
+    assert "/own" in restore.also[1]
+    for part in (_backup(config={"disks": {"vdb": {}}}), _backup(config=whole.config, excluded=("vda",))):
+        refusal = _plan(vm.having(backups=(part,)), state="restored", backup="newest", replace=True).refusal
+        assert "does not contain disk vda, which the VM has" in str(refusal)
+    refusal = _plan(vm.having(power=SUSPENDED), state="restored", backup="newest", replace=True).refusal
+    assert "saved memory would be lost" in str(refusal)
     foreign = vm.having(mark={"v": 2, "id": "u1", "disks": ["/own"]})
     assert _plan(foreign, state="restored", backup="newest", replace=True).steps[1].arguments["files"] == ()
 

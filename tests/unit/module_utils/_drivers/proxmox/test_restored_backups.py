@@ -191,6 +191,10 @@ def test_replace_an_own_vm_deletes_its_former_disks(world):
     do(world, name="web3", state="started", disks=[{"size": "1G"}, {"size": "2G"}], node="pve1")
     back_up(world, "web3")
     do(world, name="web3", tags=["new"], disks=[{}, {"slot": "scsi1"}, {"size": "3G"}])
+    # Nothing else has the content of the new disk.
+    reject(world, "does not contain disk scsi2, which the VM has", **{**REPLACE, "name": "web3"})
+    assert do(world, name="web3", disks=[{}, {"slot": "scsi1"}], purge=["disks"]).changed
+    assert do(world, name="web3", unused_disks="delete_owned").changed
     restored(world, **{**REPLACE, "name": "web3"})
     after = options(world, "web3")
     assert (byte_of(world, "web3"), machine_of(world, "web3").running) == (7, True)

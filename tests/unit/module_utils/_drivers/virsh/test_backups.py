@@ -11,7 +11,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup, BackupRequest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
+    CommandFailed,
+    PolyvirtError,
+    Refused,
+    Timeout,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backups
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_backup
@@ -47,6 +52,7 @@ class Guest(FakeVirsh):
 
     def __init__(self, definition):
         super().__init__({("dumpxml", UUID, "--inactive", "--security-info"): definition})
+        self.file_systems = 1
         self.errors, self.killed, self.polls, self.completed = {}, None, 3, _COMPLETED
         self.is_frozen, self.has_agent, self.job, self.calls, self.progress = False, True, None, [], 0
 
@@ -83,17 +89,23 @@ class Guest(FakeVirsh):
     def run_unpiped(self, argv, out, err, limit):
         """What unpiped.run does: every command, until virsh is killed."""
         assert limit > 0
-        line, written = argv[-1], ""
-        for command in line.split("; "):
+        assert "-q" not in argv
+        printed = {out: "", err: ""}
+        for command in argv[-1].split("; "):
             words = shlex.split(command)
             if words[0] == "echo":
-                written += words[-1] + "\n"
+                printed[err if "--err" in words else out] += words[-1] + "\n"
                 continue
-            written += self._carried_out(words)
+            printed[err] += self._carried_out(words)
+            if words[0] in ("domfsfreeze", "domfsthaw"):
+                printed[out] += (
+                    f"{'Froze' if words[0] == 'domfsfreeze' else 'Thawed'} {self.file_systems} filesystem(s)\n"
+                )
             if words[0] == self.killed:
                 break
-        with open(err, "w", encoding="utf-8") as file:
-            file.write(written)
+        for path, text in printed.items():
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
         return 0 if self.killed is None else -9
 
     def _carried_out(self, words):
@@ -329,6 +341,36 @@ def test_agent_that_does_not_answer_does_not_hang(guest, tmp_path, monkeypatch):
     assert (guest.is_frozen, _listed(driver, _vm())) == (False, [])
 
 
+def test_guest_that_cannot_be_thawed_is_an_error_in_each_task_until_it_is(guest, tmp_path):
+    driver = _driver(guest, tmp_path)
+    guest.errors["domfsthaw"] = "Guest agent is not responding"
+    for _task in range(2):
+        with pytest.raises(PolyvirtError, match="Guest agent is not responding"):
+            _back_up(driver, _vm())
+        (left,) = _listed(driver, _vm())
+        assert (guest.is_frozen, left.is_good) == (True, False)
+    with pytest.raises(Refused, match="may still be frozen: the VM is paused"):
+        _back_up(driver, _vm(PAUSED))
+    guest.errors.clear()
+    _back_up(driver, _vm())
+    assert (guest.is_frozen, [one.is_good for one in _listed(driver, _vm())]) == (False, [True])
+
+
+def test_freeze_of_no_file_system_is_no_freeze(guest, tmp_path):
+    guest.file_systems = 0
+    driver = _driver(guest, tmp_path)
+    _back_up(driver, _vm())
+    assert [one.consistency for one in _listed(driver, _vm())] == ["crash"]
+
+
+def test_unknown_answer_about_the_job_is_an_error(guest, tmp_path, monkeypatch):
+    """No answer is not the answer that there is no job."""
+    driver = _driver(guest, tmp_path)
+    monkeypatch.setattr(guest, "_running_job", lambda: Answer("", "cannot acquire state change lock"))
+    with pytest.raises(CommandFailed, match="state change lock"):
+        _listed(driver, _vm())
+
+
 def test_backup_that_was_completed_meanwhile_is_not_deleted(guest, tmp_path):
     driver = _driver(guest, tmp_path)
     _back_up(driver, _vm())
@@ -337,5 +379,8 @@ def test_backup_that_was_completed_meanwhile_is_not_deleted(guest, tmp_path):
     assert len(_listed(driver, _vm())) == 1
     backups.edit_backup(driver, vm, Step("edit_backup", arguments={"id": _ID, "protected": True}))
     assert [one.protected for one in _listed(driver, _vm())] == [True]
-    backups.drop_backup(driver, vm, Step("drop_backup", arguments={"ids": (_ID,), "unfinished": ()}))
+    drop = Step("drop_backup", arguments={"ids": (_ID,), "unfinished": ()})
+    with pytest.raises(Refused, match="was protected meanwhile"):
+        backups.drop_backup(driver, vm, drop)
+    backups.drop_backup(driver, _vm().having(backups=tuple(_listed(driver, _vm()))), drop)
     assert not list((tmp_path / "backups").rglob("*"))
