@@ -48,15 +48,15 @@ MUTATIONS = (
     Mutation(
         "guest-stays-frozen-after-a-failed-thaw",
         "_tools/virsh_backup.py",
-        'errors_of.get("domfsthaw")',
-        "None",
+        "is_frozen and answers['domfsthaw'].error and thaw(virsh, uuid, xml)",
+        "False",
         _VIRSH,
     ),
     Mutation(
         "guest-of-a-killed-task-stays-frozen",
         "_drivers/virsh",
-        'manifest.get("may_be_frozen") and vm.power == RUNNING',
-        "False",
+        'not manifest.get("may_be_frozen") or vm.power not in (RUNNING, PAUSED)',
+        "True",
         _VIRSH,
     ),
     Mutation(

@@ -156,8 +156,8 @@ MUTATIONS = (
     Mutation(
         "lost-vm-starts-without-its-backups",
         _RESTORE,
-        "() if is_beside(driver) else (_,)",
-        "()",
+        "{} if is_beside(driver) else {_: _}",
+        "{}",
         [f"{_RESTORED}::test_number_of_a_lost_vm_that_is_taken"],
     ),
     Mutation(

@@ -235,6 +235,13 @@ def test_restore_in_place_keeps_what_others_created_or_use():
     assert _plan(foreign, state="restored", backup="newest", replace=True).steps[1].arguments["files"] == ()
 
 
+def test_retention_keeps_what_satisfies_the_task():
+    """A weaker backup that is newer does not replace it."""
+    vm = _vm(_backup("a", 2 * HOUR, consistency="filesystem"), _backup("b", HOUR), _backup("c", 9 * HOUR))
+    found = _plan(vm, consistency="filesystem", keep_last=1)
+    assert [(step.verb, step.arguments["ids"]) for step in found.steps] == [("drop_backup", ("c",))]
+
+
 def test_approved_plan_of_a_backup_is_that_of_the_next_day():
     """The ID of a new backup is its time, which an approval cannot know."""
     today, later = _asked(), _asked(controller_time=NOW + HOUR)
