@@ -29,7 +29,7 @@ GIVEN = {
 WHICH = {"name", "id"}
 _READ = re.compile(r'\b(?:options|params)(?:\.get\(|\[)"(\w+)"')
 #: Options that are the same for all entries, or for which a driver only learns whether any VM has them.
-OF_ALL = {"call_timeout", "allow_recreate", "wait_for"}
+OF_ALL = {"call_timeout", "controller_time", "allow_recreate", "wait_for"}
 
 
 class Recorded(dict):
