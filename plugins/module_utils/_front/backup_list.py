@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._core.backup.backup import by_age
 from .._core.errors import InvalidInput
 from .._core.options.option import CONTROLLER_TIME, NAMES, Connection, Policy
 from .._core.results.vm_result import describe_backups
@@ -38,19 +39,15 @@ def _report(params, _check):
         raise InvalidInput(f"{place}: it is not set.", f"Set the {place} of the backups.")
     found = {"libvirt": _of_libvirt, "proxmox": _of_proxmox}[params["platform"]](params)
     names, now = params.get("name"), params.get("controller_time") or int(epoch())
-    backups = [one for one in found if not names or one.vm in names]
-    listed = [{**shown, "age": int(now - one.start)} for one, shown in zip(_by_age(backups), describe_backups(backups))]
+    backups = by_age(one for one in found if not names or one.vm in names)
+    listed = [{**shown, "age": int(now - one.start)} for one, shown in zip(backups, describe_backups(backups))]
     return {"changed": False, "warnings": [], "backups": listed, "vms": _newest(backups, now)}
 
 
-def _by_age(backups):
-    return sorted(backups, key=lambda one: (one.start, one.id))
-
-
 def _newest(backups, now):
-    """One entry for each VM, by name: its newest backup that counts, if there is one."""
+    """One entry for each VM, by name: its newest backup that counts, if there is one; ``backups`` are by age."""
     by_vm = {}
-    for one in _by_age(backups):
+    for one in backups:
         by_vm.setdefault((one.vm, one.birth), []).append(one)
     entries = []
     for (name, birth), own in sorted(by_vm.items()):

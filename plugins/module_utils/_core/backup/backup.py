@@ -120,8 +120,12 @@ def restored_from(backup):
 def own_backups(vm, with_others=False):
     """Return the backups of a VM, oldest first, or ``with_others`` that had its name."""
     births = births_of(vm)
-    own = [one for one in vm.backups if with_others or one.birth in births]
-    return sorted(own, key=lambda one: (one.start, one.id))
+    return by_age(one for one in vm.backups if with_others or one.birth in births)
+
+
+def by_age(backups):
+    """Return backups, oldest first."""
+    return sorted(backups, key=lambda one: (one.start, one.id))
 
 
 def find(backups, backup_id):

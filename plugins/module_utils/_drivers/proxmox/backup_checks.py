@@ -12,7 +12,7 @@ from ..._tools import proxmox_values as values
 from .backups import nodes_with, options_in, storage_of
 from .privileges import NewVmPrivileges
 from .resources import check_space
-from .restore import all_volumes, copy_name, number_for, storages_for, target_node
+from .restore import all_volumes, copy_name, number_for, own_copy, storages_for, target_node
 from .settings.networks import check_nic, nics_of
 
 #: The first version that stores notes with a new backup.
@@ -141,14 +141,8 @@ def _check_overwritten(driver, label, vm, step):
     driver.permissions.check(label, f"/vms/{vm.id}", "VM.Config.Disk")
     name = copy_name(vm.name)
     for listed in driver.list_all():
-        if listed.name == name and not _is_own_copy(driver, vm, listed, step.arguments["origin"]):
+        if listed.name == name and own_copy(driver, vm, listed, step.arguments["origin"]) is None:
             raise Refused(
                 f"{label}: VM {listed.vmid} is named '{name}', as the copy with which the backup is checked first.",
                 "Rename or delete that VM, or restore the backup as another VM (new_name).",
             )
-
-
-def _is_own_copy(driver, vm, listed, origin):
-    from .restore import own_copy
-
-    return own_copy(driver, vm, listed, origin) is not None
