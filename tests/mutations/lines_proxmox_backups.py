@@ -149,7 +149,7 @@ MUTATIONS = (
     Mutation(
         "name-of-the-copy-is-not-checked",
         _CHECKS,
-        "listed.name == name and not _is_own_copy(*_)",
+        "listed.name == name and own_copy(*_) is None",
         "False",
         [f"{_RESTORED}::test_what_is_not_overwritten"],
     ),
