@@ -57,15 +57,27 @@ def is_locked_as_whole(path):
 
     False if it is not locked, or if this cannot be asked.
     """
+    with shared_as_whole(path) as is_free:
+        return not is_free
+
+
+@contextmanager
+def shared_as_whole(path):
+    """Hold a shared flock(2) on a file, so that no program can lock it for itself, as vmd does to start a VM.
+
+    Yields False if another program has locked it already; True without a lock if this cannot be asked.
+    """
     with _opened(path) as handle:
-        if handle is None:
-            return False
-        try:
-            # A shared lock fails only beside an exclusive one, and two tasks that ask do not see each other.
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
-        return False
+        yield handle is None or _shares(handle)
+
+
+def _shares(handle):
+    try:
+        # It fails only beside an exclusive one, and two tasks that ask do not see each other.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import notes_of, split_notes
 
 from platforms.hyperv.counts import host_with
-from platforms.hyperv.tasks import done
+from platforms.hyperv.tasks import done, run
 from platforms.wsl import tasks as wsl
 
 NEW = {"name": ["web"], "memory": "1G", "disks": [{"size": "8G"}], "networks": []}
@@ -36,6 +36,36 @@ def test_notes_that_another_task_has_changed_are_not_overwritten(options):
     assert (mark["fleet"], mark["tags"]) == ("db", options.get("tags", []))
     assert len(mark["disks"]) == len(vm.hardware.disks())
     assert not done(host, **WEB, **options)["changed"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"snapshot": "new", "description": "before the update"},
+        {"snapshot": "old", "expires": "2099-01-01T00:00:00Z"},
+        {"snapshot": "old", "state": "absent"},
+        {"snapshot": "old", "state": "restored"},
+    ],
+    ids=["taken", "expiry", "deleted", "restored"],
+)
+def test_notes_that_another_task_has_changed_are_not_overwritten_by_a_checkpoint(given):
+    """The disk that it has recorded would be foreign, and the text of a user would be gone."""
+    host = host_with()
+    done(host, **NEW)
+    done(host, "snapshot", **WEB, snapshot="old", description="first")
+    vm = host.vm("web")
+
+    def other():
+        description, mark = split_notes(vm.shown["Notes"])
+        vm.shown["Notes"] = notes_of("by a user", {**mark, "fleet": "db"})
+
+    host.before("Get-VM", other, call=2)
+    failed = run(host, "snapshot", **WEB, **given)
+    assert (failed["failed"], "its notes were changed meanwhile" in failed["msg"]) == (True, True), failed["msg"]
+    assert [one.name for one in vm.snapshots] == ["old"]
+    assert done(host, "snapshot", **WEB, **given)["changed"]
+    description, mark = split_notes(vm.shown["Notes"])
+    assert (mark["fleet"], description) == ("db", "" if given.get("state") == "restored" else "by a user")
 
 
 def test_record_of_a_distribution_that_another_task_has_changed_is_not_overwritten():

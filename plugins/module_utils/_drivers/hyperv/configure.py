@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from ..._core.errors import Stale
+from contextlib import suppress
+
+from ..._core.errors import PolyvirtError
 from ..._core.record.mark import IN_MARK, finished_mark, making_mark, making_of, mark_for, with_settings
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import pick
 from ..._tools.hyperv import the_vm
 from ..._tools.windows_files import file_command, key_of
-from .mark import notes_call, notes_of, own_mark, split_notes
+from .mark import notes_call, notes_of, own_mark, split_notes, unchanged_notes
 from .settings import cdroms
 from .settings.actions import service_calls
 from .settings.disks import (
@@ -36,24 +38,26 @@ def configure(driver, vm, step):
     changes = step.changes
     files = _new_files(driver, vm, raw, changes)
     notes = _notes_calls(raw, changes, list(files.values()))
-    # Another task may have stored something in the notes since they were read.
-    same = [pick("vm", "same", conditions={"Notes": raw.get("Notes") or ""})] if notes or files else []
+    calls = [
+        *notes,
+        *_removal_calls(observed or raw, raw, changes),
+        *_value_calls(vm, raw, changes),
+        *_disk_calls(raw, changes, files, driver),
+        *cdroms.change_calls(raw, changes),
+        *_nic_calls(driver, observed or raw, raw, changes),
+        *_boot_calls(raw, changes),
+        *([notes_call(*_final_notes(raw, changes, files))] if files else ()),
+    ]
+    if not (notes or files):
+        yield [the_vm(vm.id), *calls]
+        return
     try:
-        yield [
-            the_vm(vm.id),
-            *same,
-            *notes,
-            *_removal_calls(observed or raw, raw, changes),
-            *_value_calls(vm, raw, changes),
-            *_disk_calls(raw, changes, files, driver),
-            *cdroms.change_calls(raw, changes),
-            *_nic_calls(driver, observed or raw, raw, changes),
-            *_boot_calls(raw, changes),
-            *([notes_call(*_final_notes(raw, changes, files))] if files else ()),
-        ]
+        yield from unchanged_notes(vm, raw, calls)
     except CallFailed as error:
-        if error.id == "NotOne" and same and len(error.result.answers) == 2:
-            raise Stale(f"{vm.name}: its notes were changed meanwhile by another client.") from error
+        if files:
+            with suppress(PolyvirtError):  # The first error is more important.
+                # The first two answers are those about the VM and its notes.
+                yield from _undo_new_files(vm, raw, changes, files, zip(calls, error.result.answers[2:]))
         raise
 
 
@@ -96,6 +100,16 @@ def _new_files(driver, vm, raw, changes):
 
 
 # Values ---------------------------------------------------------------------------------------------------------------
+
+
+def _undo_new_files(vm, raw, changes, files, answered):
+    """Remove the new files that were not attached, and forget them: a later file there may be that of a user."""
+    done = [call for call, answer in answered if answer.error is None]
+    new = {change.key: change.new for change in changes if change.kind == "disks.add"}
+    attached = {slot: path for slot, path in files.items() if attach_call(slot, path, new[slot]) in done}
+    left = [path for slot, path in files.items() if slot not in attached and new_disk_call(path, new[slot]) in done]
+    removal = [file_command("Remove-Item", [path], go_on=True) for path in left]
+    yield [the_vm(vm.id), *removal, notes_call(*_final_notes(raw, changes, attached))]
 
 
 def _value_calls(vm, raw, changes):

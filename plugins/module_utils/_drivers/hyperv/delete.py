@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from ..._core.errors import NotFound, Timeout
+from ..._core.errors import NotFound, Refused, Timeout
 from ..._core.record.mark import making_of
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, pick, repeated
-from ..._tools.hyperv import VM, WORK, hyperv, properties_of_power, the_vm
+from ..._tools.hyperv import VM, WORK, disks_chain, hyperv, properties_of_power, the_vm
 from ..._tools.windows_files import file_command
 from .hyperv_vm import is_checkpoint_file
 from .mark import own_mark
+from .observe import all_disks
 
 #: Seconds for which one request waits for a merge to end.
 _WAIT_PER_REQUEST = 10
@@ -27,12 +28,28 @@ def delete(driver, vm, step):
         # What Hyper-V cannot merge is deleted file by file.
         if has_checkpoints and not driver.found.never_merges(raw):
             yield from _remove_checkpoints(driver, vm)
-        yield from _remove([the_vm(vm.id)], step.arguments.get("files", ()))
+        files = step.arguments.get("files", ())
+        yield from _check_unused(vm, files)
+        yield from _remove([the_vm(vm.id)], files)
     except NotFound:
         return  # The step may have been sent before.
     except CallFailed as error:
         if not (yield from _is_gone(vm.id)):
             raise error
+
+
+def _check_unused(vm, files):
+    """Raise Refused if another VM needs one of the files by now: a shutdown and merges can take minutes."""
+    if not files:
+        return
+    result = yield list(disks_chain().calls)
+    user = all_disks(result.answers).other_user(files, vm.id)
+    if user:
+        path, name = user
+        raise Refused(
+            f"{vm.name}: the VM cannot be deleted: VM '{name}' needs {path} by now.",
+            f"Detach it from VM '{name}', or keep the file with delete_disks: none.",
+        )
 
 
 def remove_unfinished(raw):

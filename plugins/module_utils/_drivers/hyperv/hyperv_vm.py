@@ -123,6 +123,16 @@ class Found(Mutable):
         """Return the file that was attached to the VM. Checkpoints have created their own files on top of it."""
         return next((one for one in self.chain(path) if not is_checkpoint_file(one)), path)
 
+    def other_user(self, paths, vm_id):
+        """Return (path, name of a VM) of the first of ``paths`` that another VM or its checkpoints need, or None."""
+        keys = {key_of(path): path for path in paths}
+        for raw in self.vms.values():
+            drives = _drives_with_checkpoints(self, raw) if raw["Id"].lower() != vm_id.lower() else ()
+            for path in (one for drive in drives for one in self.chain(drive.get("Path"))):
+                if key_of(path) in keys:
+                    return keys[key_of(path)], raw["Name"]
+        return None
+
     def has_checkpoint_with(self, vm, path):
         """Return whether a checkpoint of ``vm`` needs a file."""
         checkpoints = self.snapshots.get((vm.id or "").lower(), ())

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 
-from ..._core.errors import Refused
+from ..._core.errors import Refused, Stale
 from ..._core.record.mark import is_unfinished, mark_for, parsed, printed
 from ..._core.texts import with_plain_line_ends
-from ..._ports.windows_request import Joined
-from ..._tools.hyperv import VM, hyperv
+from ..._ports.windows import CallFailed
+from ..._ports.windows_request import Joined, pick
+from ..._tools.hyperv import VM, hyperv, the_vm
 
 #: The beginning of the line that contains the mark.
 _MARK_LINE = "#polyvirt "
@@ -44,6 +45,21 @@ def notes_of(description, mark):
 def notes_call(description, mark):
     """Return the call that stores the description and the mark; without a mark, only the description."""
     return hyperv("Set-VM", {"VM": VM, "Notes": notes_of(description, mark) if mark else description})
+
+
+def unchanged_notes(vm, raw, calls):
+    """Yield ``calls`` for a VM if its notes are those of ``raw``, and return their result.
+
+    Raises Stale if another task or a user has stored something in them meanwhile: it would be overwritten.
+    """
+    same = pick("vm", "same", conditions={"Notes": raw.get("Notes") or ""})
+    try:
+        return (yield [the_vm(vm.id), same, *calls])
+    except CallFailed as error:
+        if error.id == "NotOne" and len(error.result.answers) == 2:
+            message = f"{vm.name}: its notes were changed meanwhile by another client."
+            raise Stale(message, "Run the task again.") from error
+        raise
 
 
 def notes_on_host(description, mark, vm_id):

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from ..._core.errors import Refused, Stale
+from contextlib import suppress
+
+from ..._core.errors import PolyvirtError, Refused, Stale
 from ..._core.model import PAUSED, RUNNING
 from ..._core.record.leases import stored, with_expiry, without
+from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
-from .mark import EXPIRIES, notes_call, own_mark, split_notes
+from .mark import EXPIRIES, notes_call, own_mark, split_notes, unchanged_notes
 from .settings.actions import service_responds
 
 
@@ -32,12 +35,13 @@ def _named(driver, raw, name):
 
 
 def _take(vm, raw, name, description):
-    calls = [the_vm(vm.id)]
-    if description:
-        mark = own_mark(raw)
-        mark["checkpoints"] = {**mark.get("checkpoints", {}), name: description}
-        calls.append(notes_call(split_notes(raw.get("Notes"))[0], mark))
-    yield [*calls, hyperv("Checkpoint-VM", {"VM": VM, "SnapshotName": name})]
+    take = hyperv("Checkpoint-VM", {"VM": VM, "SnapshotName": name})
+    if not description:
+        yield [the_vm(vm.id), take]
+        return
+    mark = own_mark(raw)
+    mark["checkpoints"] = {**mark.get("checkpoints", {}), name: description}
+    yield from unchanged_notes(vm, raw, [notes_call(split_notes(raw.get("Notes"))[0], mark), take])
 
 
 def edit_snapshot(driver, vm, step):
@@ -53,14 +57,15 @@ def _store_expiry(driver, vm, raw, key, expires):
     of_existing = {one: value for one, value in mark.get(EXPIRIES, {}).items() if one in existing}
     expiries = with_expiry(of_existing, key, stored(expires) if expires else None)
     if expiries != mark.get(EXPIRIES, {}):
-        yield [the_vm(vm.id), notes_call(split_notes(raw.get("Notes"))[0], {**mark, EXPIRIES: expiries})]
+        notes = notes_call(split_notes(raw.get("Notes"))[0], {**mark, EXPIRIES: expiries})
+        yield from unchanged_notes(vm, raw, [notes])
 
 
 def drop_snapshot(driver, vm, step):
     """Delete checkpoints; Hyper-V merges their files afterwards."""
     raw = yield from driver.current(vm)
     present = {one["Id"] for one in driver.found.snapshots.get(raw["Id"].lower(), ())}
-    calls = [the_vm(vm.id), hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots")]
+    calls = [hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots")]
     for key in step.arguments["ids"]:
         if key in present:
             calls.append(_pick_snapshot(key))
@@ -73,8 +78,9 @@ def drop_snapshot(driver, vm, step):
     changed = {key: values for key, values in kept.items() if values != mark.get(key, {})}
     if changed:
         calls.append(notes_call(split_notes(raw.get("Notes"))[0], {**mark, **changed}))
-    if len(calls) > 2:
-        yield calls
+        yield from unchanged_notes(vm, raw, calls)
+    elif len(calls) > 1:
+        yield [the_vm(vm.id), *calls]
 
 
 def _find_snapshot(driver, vm, raw, key):
@@ -86,25 +92,34 @@ def _find_snapshot(driver, vm, raw, key):
 
 
 def restore(driver, vm, step):
-    """Restore a checkpoint.
+    """Restore a checkpoint. A VM that was saved for it runs again if it fails.
 
     The description becomes that of the checkpoint, but the mark stays the current one, because it names files that were
     created since then.
     """
     raw = yield from driver.current(vm)
     checkpoint = _find_snapshot(driver, vm, raw, step.arguments["id"])
+    is_on = vm.power in (RUNNING, PAUSED)
     calls = [
-        the_vm(vm.id),
-        # The restore would also save a running VM, but then start the restored one without being asked.
-        *([hyperv("Save-VM", {"VM": VM}, go_on=True)] if vm.power in (RUNNING, PAUSED) else ()),
         hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots"),
         _pick_snapshot(checkpoint["Id"]),
+        # The restore would also save a running VM, but then start the restored one without being asked.
+        *([hyperv("Save-VM", {"VM": VM}, go_on=True)] if is_on else ()),
         hyperv("Restore-VMSnapshot", {"VMSnapshot": Ref("snapshot")}),
     ]
+    notes, last = (), len(calls) + 2
     if split_notes(raw.get("Notes"))[1] is not None:
         description, _mark = split_notes(checkpoint.get("Notes"))
-        calls += [the_vm(vm.id), notes_call(description, own_mark(raw))]
-    yield calls
+        notes = (the_vm(vm.id), notes_call(description, own_mark(raw)))
+    try:
+        yield from unchanged_notes(vm, raw, [*calls, *notes])
+    except CallFailed as error:
+        # The answer to the restore itself is the last one.
+        if is_on and len(error.result.answers) == last:
+            with suppress(PolyvirtError):  # The first error is more important.
+                pause = [hyperv("Suspend-VM", {"VM": VM})] if vm.power == PAUSED else []
+                yield [the_vm(vm.id), hyperv("Start-VM", {"VM": VM}), *pause]
+        raise
 
 
 def _pick_snapshot(key):

@@ -12,7 +12,7 @@ from ..._core.record.mark import BIRTH, with_settings
 from ..._core.sharing.file_checks import check_free
 from ..._core.sharing.needed_files import ENLARGED
 from ..._core.units import human_size
-from ..._ports.locks import is_locked_as_whole
+from ..._ports.locks import shared_as_whole
 from .observe import image_of
 from .settings.disks import create_disks, disk_path, grow_disk, with_macs
 from .settings.table import config_of, with_config
@@ -65,6 +65,8 @@ def _grow(driver, vm, disk, size):
     if vm.power != STOPPED:
         raise Stale(f"{vm.name}: it was started meanwhile, so {disk['source']} cannot become {human_size(size)}.")
     if disk["size"] < size:
-        check_free(vm.name, [("", disk["source"], ENLARGED)], is_locked_as_whole)
-        grow_disk(driver, disk, size)
+        # Until the larger copy has replaced the disk, vmd cannot start the VM: its guest would write to the former file.
+        with shared_as_whole(disk["source"]) as is_free:
+            check_free(vm.name, [("", disk["source"], ENLARGED)], lambda _path: not is_free)
+            grow_disk(driver, disk, size)
         driver.edit.not_undoable.add(vm.name)

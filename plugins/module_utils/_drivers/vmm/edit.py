@@ -18,7 +18,7 @@ from contextlib import suppress
 from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
 from ..._core.frozen import replace
 from ..._core.model import ABSENT, ON, STOPPED
-from ..._core.record.mark import BIRTH, empty_mark, finished_mark, making_mark, mark_for, unfinished_mark
+from ..._core.record.mark import BIRTH, empty_mark, finished_mark, making_mark, making_of, mark_for, unfinished_mark
 from ..._ports import files
 from ..._ports.clock import Clock
 from ..._tools.marked_block import Entry, changed_block, joined, merged, replaced, split
@@ -54,11 +54,16 @@ class Edit:
 
     # Before the steps -------------------------------------------------------------------------------------------------
 
+    def leftovers(self, name):
+        """Return the paths of files that an interrupted task has begun to create for a VM."""
+        return making_of(self.found.record(name))
+
     def announce(self, files_of):
-        """Record the files that steps are about to create, {name: paths}, before they do so."""
+        """Record the files that steps are about to create, {name: paths}, before they do so; never one of others."""
         announced = {name: paths for name, paths in files_of.items() if paths}
         for name, paths in announced.items():
-            entry = self._entry(name)
+            entry, left = self._entry(name), self.leftovers(name)
+            paths = [path for path in paths if path in left or not files.exists(path)]
             mark = mark_for(name, self.found.record(name), self.found.birth(name))
             self._stage(name, replace(entry, mark=self._incomplete(name, mark, paths)))
         if announced:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ...._core.errors import PolyvirtError
+from ...._core.errors import PolyvirtError, Refused
 from ...._core.units import MIB
 from ...._ports import files
 from ...._tools import seed
@@ -51,13 +51,12 @@ def new_disks(driver, vm, step):
 def create_disks(driver, vm, step, content=None):
     """Create the disk images of a step, and return their paths.
 
-    ``content`` is {slot: (image, whether linked)} of those that are not empty. Files that exist already are from an
-    interrupted task, because preflight rejects all others.
+    ``content`` is {slot: (image, whether linked)} of those that are not empty.
     """
     created = driver.edit.created_files[vm.name] = []
     for slot, path, entry in new_disks(driver, vm, step):
         files.make_folder(os.path.dirname(path))
-        files.remove(path)
+        _remove_leftover(driver, vm.name, path)
         created.append(path)
         try:
             _create_disk(driver, path, entry, *(content or {}).get(slot, (None, False)))
@@ -65,6 +64,14 @@ def create_disks(driver, vm, step, content=None):
             driver.edit.discard([vm.name])  # If vmctl fails, it leaves an incomplete copy.
             raise
     return list(created)
+
+
+def _remove_leftover(driver, name, path):
+    """Remove the file of an interrupted task. Raises Refused for another one, which was put there since the check."""
+    if files.exists(path) and path not in driver.edit.leftovers(name):
+        driver.edit.discard([name])
+        raise Refused(f"{name}: {path} already exists.", "Move it to another directory.")
+    files.remove(path)
 
 
 def _create_disk(driver, path, entry, image, linked):
@@ -103,6 +110,7 @@ def create_seed(driver, vm, step, networks):
         return []
     path = seed_path(driver, vm.name)
     files.make_folder(os.path.dirname(path))
+    _remove_leftover(driver, vm.name, path)
     driver.edit.created_files[vm.name].append(path)
     try:
         documents = seed.nocloud_documents(cloud_init, vm.name, vm.name, macs_by_place(networks))

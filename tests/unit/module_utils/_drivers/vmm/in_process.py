@@ -97,7 +97,7 @@ class InProcess(Commands):
     """
 
     def __init__(self, machine, before=None):
-        self._host, self.calls, self._before = machine, [], dict(before or {})
+        self._host, self.calls, self.before = machine, [], dict(before or {})
 
     def find(self, name_or_path, hint=None):
         return name_or_path
@@ -107,8 +107,8 @@ class InProcess(Commands):
         if program in ("xorriso", "genisoimage"):
             return _make_iso(argv)
         self.calls.append((program, *argv[1:]))
-        for word in self._before.keys() & set(argv):
-            self._before.pop(word)()
+        for word in self.before.keys() & set(argv):
+            self.before.pop(word)()
         if program == "ssh":
             return self._by_ssh(argv)
         try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A disk that another program has locked is neither deleted, enlarged nor attached."""
+"""A disk that another program has locked is neither deleted, enlarged nor attached; a file of others is not replaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.module_utils._drivers.vmm.in_process import InProcess, task, well
+from unit.module_utils._drivers.vmm.in_process import InProcess, info, task, well
 
 DISKS = {"disks": [{"size": "16M"}]}
 
@@ -83,3 +83,30 @@ def test_kept_disk_may_be_locked(host):
     well(host, **DISKS)
     with _locked(host.storage / "web-disk0.qcow2"):
         well(host, state="absent", delete_disks="none")
+
+
+def test_vm_cannot_start_while_its_disk_is_replaced_by_a_larger_one(host):
+    """The guest would write to the former file, which nobody finds again."""
+    well(host, **DISKS)
+    answers = []
+    # Of the two calls of vmctl create, the second one copies the disk.
+    commands = InProcess(host, before={"-i": lambda: answers.append(host.call("vmctl", "start", "web"))})
+    well(host, commands=commands, disks=[{"size": "32M"}])
+    assert [("could not open disk image(s)" in one.stderr, one.returncode) for one in answers] == [(True, 1)]
+    assert host.states() == {"web": "stopped"}
+    assert info(host, "web")["vms"][0]["disks"][0]["size"] == "32M"
+    well(host, state="started")
+
+
+@pytest.mark.parametrize("name", ["web-disk0.qcow2", "web.polyvirt-seed.iso"])
+def test_file_that_appears_during_the_task_is_not_replaced(host, name):
+    path = host.storage / name
+    given = {"cloud_init": {"user_data": "#cloud-config\n"}, **DISKS}
+    commands = InProcess(host)
+    # The first status is that of the observation, the second one that of the step.
+    at_the_step = {"status": lambda: path.write_bytes(b"precious")}
+    commands.before["status"] = lambda: commands.before.update(at_the_step)
+    outcome = task(host, commands=commands, **given)
+    assert (outcome.failed, f"web: {path} already exists" in outcome.msg) == (True, True), outcome.msg
+    assert (path.read_bytes(), host.files(), host.states()) == (b"precious", [name], {})
+    assert "web" not in host.text()
