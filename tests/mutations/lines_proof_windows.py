@@ -13,6 +13,7 @@ _TWO = ("tests/platforms/hyperv/test_two_tasks.py",)
 _WSL = "tests/platforms/wsl/test_files.py"
 _VMM = "tests/unit/module_utils/_drivers/vmm"
 _UNREAD, _BIRTHS, _LOCKED = (f"{_VMM}/test_{name}.py" for name in ("unread_vm_conf", "births", "locked_files"))
+_FAILED = "tests/platforms/hyperv/test_failed_steps.py"
 _REGISTRATION = ("tests/unit/module_utils/_tools/test_vm_conf_registration.py",)
 
 
@@ -259,5 +260,55 @@ MUTATIONS = (
         "files.identity(path) not in map(files.identity, disks) and is_locked_as_whole(path)",
         "is_locked_as_whole(path)",
         _of(_LOCKED, "test_disks_of_a_running_vm_are_locked_by_itself"),
+    ),
+    # What is asked again directly before the act, and what a failed step leaves.
+    Mutation(
+        "vm-starts-while-its-disk-is-replaced",
+        "_drivers/vmm/configure.py",
+        "with shared_as_whole(disk['source']) as is_free: *_",
+        "grow_disk(driver, disk, size)",
+        _of(_LOCKED, "test_vm_cannot_start_while_its_disk_is_replaced_by_a_larger_one"),
+    ),
+    Mutation(
+        "file-that-appears-is-replaced",
+        "_drivers/vmm/settings/disks.py",
+        "files.exists(path) and path not in driver.edit.leftovers(name)",
+        "False",
+        _of(_LOCKED, "test_file_that_appears_during_the_task_is_not_replaced"),
+    ),
+    Mutation(
+        "notes-of-others-are-overwritten",
+        "_drivers/hyperv/mark.py",
+        'conditions={"Notes": raw.get("Notes") or ""}',
+        "conditions={}",
+        _of(_TWO[0], "test_notes_that_another_task_has_changed_are_not_overwritten_by_a_checkpoint"),
+    ),
+    Mutation(
+        "guest-stays-saved-after-a-failed-restore",
+        "_drivers/hyperv/snapshots.py",
+        "is_on and len(error.result.answers) == last",
+        "False",
+        _of(_FAILED, "test_guest_goes_on_if_its_restore_fails"),
+    ),
+    Mutation(
+        "disk-that-was-not-created-stays-recorded",
+        "_drivers/hyperv/configure.py",
+        "yield from _undo_new_files(*_)",
+        "pass",
+        _of(_FAILED, "test_disk_that_was_not_created_is_not_recorded"),
+    ),
+    Mutation(
+        "attached-disk-is-forgotten-after-a-failure",
+        "_drivers/hyperv/configure.py",
+        "notes_call(*_final_notes(raw, changes, attached))",
+        "notes_call(*_final_notes(raw, changes, {}))",
+        _of(_FAILED, "test_disk_that_was_attached_before_the_failure_is_recorded"),
+    ),
+    Mutation(
+        "disk-of-a-new-user-is-deleted",
+        "_drivers/hyperv/delete.py",
+        "yield from _check_unused(vm, files)",
+        "pass",
+        _of(_FAILED, "test_disk_that_another_vm_needs_by_now_is_not_deleted"),
     ),
 )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A step that fails leaves neither a saved guest nor records of files that it has not created, and deletes none of others."""
+"""A failed step leaves no saved guest and no record of files that it has not created; no file of others is deleted."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_notes_that_another_task_has_changed_are_not_overwritten_by_a_checkpoint
     vm = host.vm("web")
 
     def other():
-        description, mark = split_notes(vm.shown["Notes"])
+        _description, mark = split_notes(vm.shown["Notes"])
         vm.shown["Notes"] = notes_of("by a user", {**mark, "fleet": "db"})
 
     host.before("Get-VM", other, call=2)

@@ -65,7 +65,7 @@ def _grow(driver, vm, disk, size):
     if vm.power != STOPPED:
         raise Stale(f"{vm.name}: it was started meanwhile, so {disk['source']} cannot become {human_size(size)}.")
     if disk["size"] < size:
-        # Until the larger copy has replaced the disk, vmd cannot start the VM: its guest would write to the former file.
+        # vmd cannot start the VM until the larger copy is its disk: the guest would write to the former file.
         with shared_as_whole(disk["source"]) as is_free:
             check_free(vm.name, [("", disk["source"], ENLARGED)], lambda _path: not is_free)
             grow_disk(driver, disk, size)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A disk that another program has locked is neither deleted, enlarged nor attached; a file of others is not replaced."""
+"""Disks that another program has locked are not deleted, enlarged or attached; files of others are not replaced."""
 
 from __future__ import annotations
 
