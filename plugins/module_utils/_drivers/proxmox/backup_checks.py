@@ -98,7 +98,7 @@ def _check_free(driver, label, vm, node, storage):
 
 
 def _check_restore(driver, label, vm, step):
-    one = driver.listed_backups(label).get(step.arguments["id"])
+    one = driver.backup_list(label)[0].get(step.arguments["id"])
     if one is None:
         raise Stale(f"{label}: backup '{step.arguments['id']}' was deleted meanwhile.", "Run the task again.")
     options = options_in(driver, one)

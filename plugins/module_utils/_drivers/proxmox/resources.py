@@ -123,6 +123,10 @@ class Resources:
         """The entries of a storage: one for each node that has it."""
         return [entry for entry in self._all() if entry["type"] == "storage" and entry["storage"] == storage]
 
+    def nodes_with(self, storage):
+        """The names of all nodes that have a storage, also of those that are offline."""
+        return {entry["node"] for entry in self._storage_entries(storage)}
+
     def type_of(self, storage):
         """The type of a storage, such as lvmthin; None if it is not visible."""
         return next((entry.get("plugintype") for entry in self._all() if entry.get("storage") == storage), None)

@@ -14,7 +14,8 @@ from functools import partial
 
 from ..._core.backup.backup import BIRTHS, RESTORED_FROM, births_of
 from ..._core.errors import ApiError, PartlyApplied, PolyvirtError, Refused, Stale
-from ..._core.record.mark import BIRTH, with_lease
+from ..._core.record.mark import BIRTH, of_lost_vm
+from ..._core.units import MIB
 from ..._ports import change_counter
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
@@ -31,6 +32,8 @@ from .settings.table import Context, config_of
 _COPY_FOR = "copy_for"
 #: What a restore leaves of a VM if it fails.
 _REST = {"memory"}
+#: LVM rounds sizes up to extents of 4 MiB, and no other storage rounds more.
+_EXTENT = 4 * MIB
 #: Options that differ in a copy, and those that the server generates for each restore.
 _OWN = frozenset({"name", "description", "onboot", "protection", "smbios1", "vmgenid", "meta", "cipassword"})
 
@@ -67,9 +70,12 @@ def config_after(driver, vm, one, options):
     node = target_node(driver, vm, one, options)
     restored = {key: text for key, text in options.items() if key not in volumes_not_in(options)}
     restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy).items()})
-    kept = None if is_new else driver.last_options(vm.id)
-    context = Context(node, vm.id or "", vm.config.get("pool") or "", driver.native_keys, kept and kept.own_mark)
-    config = config_of(restored, context)
+    if is_new:
+        lost = None if is_beside(driver) else _own_mark_in(one.backup, options)
+        recorded = {**of_lost_vm(lost or {}), "id": ""}
+    else:
+        recorded = driver.last_options(vm.id).own_mark
+    config = config_of(restored, Context(node, vm.id or "", vm.config.get("pool") or "", driver.native_keys, recorded))
     config["disks"] = {slot: {**disk, "source": None} for slot, disk in (config.get("disks") or {}).items()}
     if is_copy:
         config["networks"] = {place: {**nic, "mac": None} for place, nic in (config.get("networks") or {}).items()}
@@ -119,8 +125,18 @@ def number_for(driver, vm, backup):
 
 def create_from_backup(driver, vm, step):
     """Create a VM from a backup. It is off."""
-    number = number_for(driver, vm, step.arguments["backup"])
-    _create(driver, vm, vm.name, step, number, {} if is_beside(driver) else {BIRTHS: [step.arguments["backup"].birth]})
+    backup = step.arguments["backup"]
+    recorded = {}
+    if not is_beside(driver):
+        of_lost = _own_mark_in(backup, options_in(driver, known(driver, vm, backup.id)))
+        recorded = {**of_lost_vm(of_lost or {}), BIRTHS: [backup.birth]}
+    _create(driver, vm, vm.name, step, number_for(driver, vm, backup), recorded)
+
+
+def _own_mark_in(backup, options):
+    """The record of the VM in a backup; None if it has none, or that of another VM."""
+    found = mark.split_notes(options.get("description"))[1]
+    return found if mark.is_of(backup.birth.partition(":")[0], found, backup.birth) else None
 
 
 def _create(driver, vm, name, step, number, recorded):
@@ -141,12 +157,10 @@ def _create(driver, vm, name, step, number, recorded):
 def _restore_new(driver, vm, name, one, networks, number, parts):
     options = options_in(driver, one)
     node, is_copy = target_node(driver, vm, one, options), number is None
-    text, old = mark.split_notes(options.get("description"))
-    begun, started = {}, {}
+    text, begun, started = mark.split_notes(options.get("description"))[0], {}, {}
 
     def start_task(vmid):
-        new = {**mark.new_mark(vmid, parts["inputs"]), **parts}
-        begun[str(vmid)] = with_lease(new, old) if old and BIRTHS in parts and _COPY_FOR not in parts else new
+        begun[str(vmid)] = {**mark.new_mark(vmid, parts["inputs"]), **parts}
         requested = overrides(driver, options, networks, is_copy)
         requested.update(name=name, description=mark.notes_of(text, begun[str(vmid)]), unique=is_copy or None)
         started["vmid"] = None
@@ -188,9 +202,7 @@ def _check_whole(name, options, vm_options):
     restored = vm_options.stored
     disks, found = volumes_in(options), all_volumes(restored)
     own = {slot for slot, drive in found.items() if values.owner_of(drive["file"]) == vm_options.vmid}
-    different = [
-        slot for slot, drive in disks.items() if slot not in own or _size(slot, drive) != _size(slot, found[slot])
-    ]
+    different = [slot for slot, drive in disks.items() if slot not in own or not _has_size(slot, drive, found[slot])]
     compared = {
         key for key in (*options, *restored) if key not in (*_OWN, *STATE_VOLUMES) and not UNUSED.fullmatch(key)
     }
@@ -200,9 +212,13 @@ def _check_whole(name, options, vm_options):
         raise ApiError(f"{name}: the restored VM differs from the backup: {', '.join(sorted(different))}.", None)
 
 
-def _size(slot, drive):
-    """The size of a disk. The state of firmware and TPM has another one on another type of storage."""
-    return None if slot in STATE_VOLUMES else values.size_of(drive.get("size"))
+def _has_size(slot, backed_up, restored):
+    """Whether a disk has the size of the backup, or as much more as its storage rounds up.
+
+    The state of firmware and TPM has another size on another type of storage.
+    """
+    wanted, found = (values.size_of(drive.get("size")) for drive in (backed_up, restored))
+    return slot in STATE_VOLUMES or wanted is None or 0 <= (found or 0) - wanted < _EXTENT
 
 
 # An existing VM -------------------------------------------------------------------------------------------------------
@@ -291,8 +307,8 @@ def _detached(driver, vm_options):
 
 def _overwrite(driver, vm, step, one, options, vm_options):
     requested = overrides(driver, options, step.arguments["networks"], is_copy=False)
-    text, old = mark.split_notes(options.get("description"))
-    requested["description"] = mark.notes_of(text, _mark_after(vm, one, options, old, vm_options, step))
+    text = mark.split_notes(options.get("description"))[0]
+    requested["description"] = mark.notes_of(text, _mark_after(vm, one, options, vm_options, step))
     try:
         # The server would not delete the former disks of a protected VM.
         sent = {**requested, "force": 1, "pool": vm_options.pool or None, "protection": 0}
@@ -305,12 +321,11 @@ def _overwrite(driver, vm, step, one, options, vm_options):
     _check_whole(vm.name, {**options, **requested}, driver.read_options(vm.id))
 
 
-def _mark_after(vm, one, options, old, vm_options, step):
+def _mark_after(vm, one, options, vm_options, step):
     """The record of the VM after the restore: of today, with the slots of the disks that the backup's record names."""
-    birth = mark.birth_of(vm.id, options)
-    is_own = old is not None and mark.is_of(one.backup.birth.partition(":")[0], old, one.backup.birth)
+    birth, old = mark.birth_of(vm.id, options), _own_mark_in(one.backup, options)
     own = mark.own_mark(vm.id, vm_options.own_mark, vm_options.birth)
-    slots = [slot for slot in volumes_in(options) if is_own and slot in old.get("slots", (slot,))]
+    slots = [slot for slot in volumes_in(options) if old and slot in old.get("slots", (slot,))]
     births = [one for one in births_of(vm) if one != birth]
     return {
         **own,

@@ -13,7 +13,7 @@ from ..._core.backup.backup import RESTORED_FROM
 from ..._core.errors import PolyvirtError, Refused
 from ..._core.frozen import replace
 from ..._core.record.leases import CREATED
-from ..._core.record.mark import IN_MARK, empty_mark, finished_mark, marked_settings, own_mark
+from ..._core.record.mark import empty_mark, finished_mark, marked_settings, of_lost_vm, own_mark
 from ..._ports import files, locks
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.virsh_output import names as names_in
@@ -45,7 +45,7 @@ def settings_after(driver, vm, asked, backup, manifest):
     config = {
         **config_of(definition, sizes, seed_files(mark), ()),
         "description": definition.get("description") or "",
-        **marked_settings(mark, definition.uuid),
+        **marked_settings(mark if vm.id else {**mark, "expires": ""}, definition.uuid),
         "autostart": bool(vm.id and vm.config.get("autostart")),
     }
     if asked.is_beside:
@@ -169,7 +169,7 @@ def create_from_backup(driver, vm, step):
         if is_beside:
             remove_identity(definition)
             assign_new_macs(definition, {})
-        kept = {"tags": mark.get("tags", [])} if is_beside else {key: mark[key] for key in IN_MARK if key in mark}
+        kept = {"tags": mark.get("tags", [])} if is_beside else of_lost_vm(mark)
         new = {**empty_mark(vm_id), **kept, CREATED: mark.get(CREATED, "")}
         definition.set("name", name)
         definition.set("uuid", vm_id)

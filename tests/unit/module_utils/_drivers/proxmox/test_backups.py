@@ -204,7 +204,8 @@ def test_backups_with_a_record_are_listed_also_those_of_deleted_vms(world):
     do_backup(world, name="web1")
     assert do(world, name="web1", state="absent", delete_disks="all", stop_mode="force").changed
     driver = driver_of(world, params={"storage": "backups"})
-    assert [one.vm for one in all_backups(driver, verifies=False)] == ["web1"]
+    found, warnings = all_backups(driver, verifies=False)
+    assert ([one.vm for one in found], warnings) == (["web1"], [])
     with pytest.raises(Unsupported, match="vm_backup_info: verify: Proxmox VE verifies backups only on"):
         all_backups(driver, verifies=True)
 
