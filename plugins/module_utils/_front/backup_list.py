@@ -41,7 +41,9 @@ def _report(params, _check):
     names, now = params.get("name"), params.get("controller_time") or int(epoch())
     backups = by_age(one for one in found if not names or one.vm in names)
     listed = [{**shown, "age": int(now - one.start)} for one, shown in zip(backups, describe_backups(backups))]
-    warnings += [f"{one.vm}: backup {one.id} does not count: {why}." for one in backups for why in reasons_against(one, now)]
+    warnings += [
+        f"{one.vm}: backup {one.id} does not count: {why}." for one in backups for why in reasons_against(one, now)
+    ]
     return {"changed": False, "warnings": warnings, "backups": listed, "vms": _newest(backups, now)}
 
 

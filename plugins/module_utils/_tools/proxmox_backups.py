@@ -32,7 +32,7 @@ def parse_config(text):
 
 
 def freeze_problem(lines, has_agent):
-    """Return why it is not known that the file systems of a running VM were frozen; empty if the log of vzdump shows it.
+    """Return why the log of vzdump does not show that the file systems of a running VM were frozen; empty if it does.
 
     vzdump goes on without a frozen guest. An error of the thaw counts, too: some guests end the freeze themselves. So
     all lines from the freeze to the one after the thaw must be plain ones.
@@ -40,8 +40,8 @@ def freeze_problem(lines, has_agent):
     skipped = next((line for line in lines if _SKIPPED in line), None)
     if skipped or not has_agent:
         return skipped.partition(f"{_SKIPPED}, ")[2] if skipped else NO_AGENT
-    begin, end = (next((number for number, line in enumerate(lines) if text in line), None) for text in (_FREEZE, _THAW))
-    if begin is None or end is None:
+    begin, end = ([number for number, line in enumerate(lines) if text in line] for text in (_FREEZE, _THAW))
+    if not (begin and end):
         return _NOT_SHOWN
-    bad = next((line for line in lines[begin : end + 2] if not line.startswith(_GOOD)), None)
+    bad = next((line for line in lines[begin[0] : end[-1] + 2] if not line.startswith(_GOOD)), None)
     return "" if bad is None else bad.partition(":")[2].strip() or bad

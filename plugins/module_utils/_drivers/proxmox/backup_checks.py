@@ -12,7 +12,7 @@ from ..._tools import proxmox_values as values
 from .backups import nodes_with, options_in, storage_of
 from .privileges import NewVmPrivileges
 from .resources import check_space
-from .restore import all_volumes, copy_name, number_for, own_copy, storages_for, target_node
+from .restore import all_volumes, copy_name, left_of_another, number_for, own_copy, storages_for, target_node
 from .settings.networks import check_nic, nics_of
 
 #: The first version that stores notes with a new backup.
@@ -119,8 +119,11 @@ def _check_restore(driver, label, vm, step):
         privileges.check(label, one_needed)
     # An existing VM is first restored as a copy, and its former disks exist until the end.
     check_space(driver, label, node, {name: size if vm.id is None else 2 * size for name, size in needed.items()})
+    inputs = {"backup": one.backup.id}
     if vm.id is not None:
         _check_overwritten(driver, label, vm, step)
+    elif left_of_another(driver, label, inputs) is None:
+        driver.unfinished(label, inputs)
 
 
 def _check_networks(driver, label, node, options, networks):

@@ -96,8 +96,8 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         self._node_times = {}
         #: The disks of a linked clone are on the storage of its source, whatever the task sets.
         self.storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
-        #: What ``read_list`` has returned; {volume: options of the VM in a backup} and {volume: what is wrong with it} of
-        #: the backups that were read.
+        #: What ``read_list`` has returned; of the backups that were read: {volume: options of the VM in it} and
+        #: {volume: what is wrong with it}.
         self._backup_list, self.archived_options, self.damaged_backups = None, {}, {}
         self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
 
@@ -154,6 +154,9 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         from .backups import backups
 
         return backups(self, vm, asked)
+
+    def taken_warnings(self):
+        return self.tool.taken_warnings()
 
     def backup_list(self, label):
         """What ``read_list`` returns, read once for each observation."""

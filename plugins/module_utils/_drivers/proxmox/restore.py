@@ -115,9 +115,26 @@ def target_node(driver, vm, one, options):
 
 
 def number_for(driver, vm, backup):
-    """The number that a new VM gets: that of the lost VM, if it is free; None for the next free one."""
+    """The number that a new VM gets: that of the lost VM, if it can have it; None for the next free one."""
+    number, left = backup.birth.partition(":")[0], driver.unfinished_options(vm.name)
+    is_free = int(number) not in driver.resources.taken_vmids or (left is not None and left.vmid == number)
+    return None if is_beside(driver) or not (is_free or copy_of_rest(driver, vm, backup)) else number
+
+
+def copy_of_rest(driver, vm, backup):
+    """The copy of an interrupted restore over a VM, if only a rest of that VM is left; else None.
+
+    The rest has neither a name nor a record, so only the record of the copy shows that it is ours.
+    """
     number = backup.birth.partition(":")[0]
-    return None if is_beside(driver) or int(number) in driver.resources.taken_vmids else number
+    if is_beside(driver) or int(number) not in driver.resources.taken_vmids:
+        return None
+    listed = [one for one in driver.list_all() if one.name in (copy_name(vm.name), f"VM {number}")]
+    if not any(one.vmid == number and one.status != "running" for one in listed):
+        return None
+    found = (_copy_in(driver, one, (backup.birth,)) for one in listed if one.vmid != number)
+    copy = next(filter(None, found), None)
+    return copy if copy is not None and set(driver.read_options(number).stored) <= _REST else None
 
 
 # A new VM -------------------------------------------------------------------------------------------------------------
@@ -125,8 +142,14 @@ def number_for(driver, vm, backup):
 
 def create_from_backup(driver, vm, step):
     """Create a VM from a backup. It is off."""
-    backup = step.arguments["backup"]
-    recorded = {}
+    backup, recorded = step.arguments["backup"], {}
+    copy = copy_of_rest(driver, vm, backup)
+    if copy is not None:
+        rest = driver.read_options(backup.birth.partition(":")[0])
+        _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS])
+        driver.creations.record(vm.name, rest.vmid)
+        remove(driver, copy)
+        return
     if not is_beside(driver):
         of_lost = _own_mark_in(backup, options_in(driver, known(driver, vm, backup.id)))
         recorded = {**of_lost_vm(of_lost or {}), BIRTHS: [backup.birth]}
@@ -148,10 +171,25 @@ def _create(driver, vm, name, step, number, recorded):
         _check_whole(name, options, vm_options)
         finish_vm(driver, vm_options, name)
 
+    _remove_left(driver, name, inputs)
     begin = partial(
         _restore_new, driver, vm, name, one, step.arguments["networks"], number, {"inputs": inputs, **parts}
     )
     create_once(driver, name, inputs, begin, complete)
+
+
+def left_of_another(driver, name, inputs):
+    """The VmOptions of an unfinished VM of an interrupted restore of another backup, if it is off; else None."""
+    left = driver.unfinished_options(name)
+    is_other = left is not None and set(left.inputs) == set(inputs) and left.inputs != inputs
+    return left if is_other and not driver.is_running(left) else None
+
+
+def _remove_left(driver, name, inputs):
+    left = left_of_another(driver, name, inputs)
+    if left is not None:
+        remove(driver, left)
+        driver.forget_unfinished(name)
 
 
 def _restore_new(driver, vm, name, one, networks, number, parts):
@@ -231,8 +269,7 @@ def copy_name(name):
 
 def restore_backup(driver, vm, step):
     """Overwrite a VM that is off with a backup."""
-    one = known(driver, vm, step.arguments["id"])
-    options = options_in(driver, one)
+    options = options_in(driver, known(driver, vm, step.arguments["id"]))
     vm_options = driver.read_options(vm.id)
     _check_same(driver, vm, vm_options)
     copy = _copy_of(driver, vm, step) or _new_copy(driver, vm, step)
@@ -244,15 +281,15 @@ def restore_backup(driver, vm, step):
     attached = {drive["file"] for drive in all_volumes(vm_options.stored).values()}
     vm_options = _detached(driver, vm_options)
     try:
-        _overwrite(driver, vm, step, one, options, vm_options)
+        _overwrite(driver, vm, step, vm_options, births_of(vm))
     except PolyvirtError as error:
         raise PartlyApplied(
-            f"{vm.name}: VM {vm.id} was not overwritten with backup '{one.backup.id}': {error.message} Its former disks"
-            f" are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of the"
+            f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its former"
+            f" disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of the"
             " backup.",
-            f"Run the task again: it goes on with VM {copy.vmid}, and deletes that VM at the end. To use VM {copy.vmid}"
-            f" instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan --vmid"
-            f" {vm.id}.",
+            f"Run the task again: it overwrites VM {vm.id} again, and deletes VM {copy.vmid} at the end. To use VM"
+            f" {copy.vmid} instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan"
+            f" --vmid {vm.id}.",
         ) from error
     remove(driver, copy)
     _delete_own(driver, vm, attached & set(step.arguments["files"]))
@@ -271,11 +308,16 @@ def _check_same(driver, vm, vm_options):
 def own_copy(driver, vm, listed, origin):
     """The VmOptions of a listed VM if it is a copy that an interrupted task has left, else None.
 
-    A user can have restored the same backup under the name of the copy.
+    A user can have restored the same backup under the name of the copy. A complete copy of another backup is not used,
+    and not deleted.
     """
+    found = _copy_in(driver, listed, births_of(vm))
+    return found if found and (found.is_unfinished or found.own_mark.get(RESTORED_FROM) == origin) else None
+
+
+def _copy_in(driver, listed, births):
     found = None if listed.error or listed.status == "running" else read_listed_options(driver.tool, listed)
-    own = (found and found.own_mark) or {}
-    return found if own.get(RESTORED_FROM) == origin and own.get(_COPY_FOR) in births_of(vm) else None
+    return found if found and (found.own_mark or {}).get(_COPY_FOR) in births else None
 
 
 def _copy_of(driver, vm, step):
@@ -305,34 +347,39 @@ def _detached(driver, vm_options):
     return driver.read_options(vm_options.vmid)
 
 
-def _overwrite(driver, vm, step, one, options, vm_options):
+def _overwrite(driver, vm, step, vm_options, births):
+    one, vmid = known(driver, vm, step.arguments["id"]), vm_options.vmid
+    options = options_in(driver, one)
     requested = overrides(driver, options, step.arguments["networks"], is_copy=False)
     text = mark.split_notes(options.get("description"))[0]
-    requested["description"] = mark.notes_of(text, _mark_after(vm, one, options, vm_options, step))
+    requested["name"] = vm.name
+    requested["description"] = mark.notes_of(text, _mark_after(one, options, vm_options, births, step))
     try:
         # The server would not delete the former disks of a protected VM.
         sent = {**requested, "force": 1, "pool": vm_options.pool or None, "protection": 0}
-        driver.tool.finish(_post(driver, vm_options.node, vm.id, one, sent))
+        driver.tool.finish(_post(driver, vm_options.node, vmid, one, sent))
     except ConnectionLost:
         # The answer was lost: what is there now shows whether the server has restored it.
         for task in driver.tool.running_tasks(vm_options.node, "qmrestore"):
-            if str(task.get("id")) == vm.id:
+            if str(task.get("id")) == vmid:
                 driver.tool.finish(task["upid"])
-    _check_whole(vm.name, {**options, **requested}, driver.read_options(vm.id))
+    _check_whole(vm.name, {**options, **requested}, driver.read_options(vmid))
 
 
-def _mark_after(vm, one, options, vm_options, step):
+def _mark_after(one, options, vm_options, births, step):
     """The record of the VM after the restore: of today, with the slots of the disks that the backup's record names."""
-    birth, old = mark.birth_of(vm.id, options), _own_mark_in(one.backup, options)
-    own = mark.own_mark(vm.id, vm_options.own_mark, vm_options.birth)
+    birth, old = mark.birth_of(vm_options.vmid, options), _own_mark_in(one.backup, options)
+    own = mark.own_mark(vm_options.vmid, vm_options.own_mark, vm_options.birth)
+    if not vm_options.birth:  # The rest of a VM.
+        own = {**own, **of_lost_vm(old or {})}
     slots = [slot for slot in volumes_in(options) if old and slot in old.get("slots", (slot,))]
-    births = [one for one in births_of(vm) if one != birth]
+    earlier = [one for one in births if one != birth]
     return {
         **own,
         BIRTH: birth,
         "slots": slots,
         RESTORED_FROM: step.arguments["origin"],
-        **({BIRTHS: births} if births else {}),
+        **({BIRTHS: earlier} if earlier else {}),
     }
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.mark import birth_of
 
 from simulators.proxmox import behind
 from simulators.proxmox.invariants import orphans
@@ -227,6 +228,14 @@ def test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disk
     assert (byte_of(world, "web1-restored"), machine_of(world, "web1-restored").running) == (7, False)
     assert world.storages.volume(former, "pve1").written == 8
     assert not world.cluster.machines[100].running
+    birth = record_of(stored(world)[-1][1])["birth"]
+    # The next task overwrites the same VM.
+    restored(world, **REPLACE)
+    assert (byte_of(world, "web1"), machine_of(world, "web1").vmid) == (7, 100)
+    assert sorted(world.cluster.machines) == [100, 101, 9000]
+    assert birth_of("100", options(world, "web1")) == birth
+    assert world.storages.volume(former, "pve1").written == 8
+    assert do_backup(world, name="web1", max_age="2h").changed is False
     behind.edit(world, 100, unused0=None)
     world.storages.free(former, "pve1")
 
