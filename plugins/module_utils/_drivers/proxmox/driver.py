@@ -99,6 +99,8 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         #: {id: Stored} of the backups on the storage of the task; {volume: options of the VM in a backup} and
         #: {volume: what is wrong with it} of those that were read.
         self._listed_backups, self.archived_options, self.damaged_backups = None, {}, {}
+        #: {id: digest of the VM when the copy that will replace it was complete}
+        self.prepared = {}
         self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
 
     @cached_property
