@@ -49,7 +49,9 @@ POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", 
 STARTING = frozenset({"start", "resume"})
 SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "edit_snapshot", "restore"})
 #: Further verbs, of platforms with backups.
-BACKUP_VERBS = frozenset({"backup", "drop_backup", "edit_backup", "restore_backup", "create_from_backup"})
+BACKUP_VERBS = frozenset({
+    "backup", "drop_backup", "edit_backup", "create_from_backup", "prepare_restore", "restore_backup", "finish_restore",
+})  # fmt: skip
 
 #: The facets for an info module that reads only the platform's list of all VMs.
 LIST = frozenset({"list"})

@@ -267,42 +267,52 @@ def copy_name(name):
     return f"{name[:54]}-restored"
 
 
+def prepare_restore(driver, vm, step):
+    """Restore the backup as a copy: an existing VM is stopped only when that is complete."""
+    vm_options = driver.read_options(vm.id)
+    _check_birth(driver, vm, vm_options)
+    if _copy_of(driver, vm, step) is None:
+        _new_copy(driver, vm, step)
+    driver.prepared[vm.id] = vm_options.digest
+
+
 def restore_backup(driver, vm, step):
     """Overwrite a VM that is off with a backup."""
-    options = options_in(driver, known(driver, vm, step.arguments["id"]))
-    vm_options = driver.read_options(vm.id)
-    _check_same(driver, vm, vm_options)
-    copy = _copy_of(driver, vm, step) or _new_copy(driver, vm, step)
-    # The copy takes minutes, in which the VM may have been started or changed.
-    current = driver.read_options(vm.id)
-    _check_same(driver, vm, current)
-    if current.digest != vm_options.digest:
+    vm_options, copy = driver.read_options(vm.id), _copy_of(driver, vm, step)
+    _check_birth(driver, vm, vm_options)
+    if driver.is_running(vm_options):
+        raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
+    # The copy takes minutes, in which the VM may have been changed.
+    if driver.prepared.pop(vm.id, vm_options.digest) != vm_options.digest or copy is None:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
-    attached = {drive["file"] for drive in all_volumes(vm_options.stored).values()}
     vm_options = _detached(driver, vm_options)
     try:
         _overwrite(driver, vm, step, vm_options, births_of(vm))
     except PolyvirtError as error:
         raise PartlyApplied(
             f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its former"
-            f" disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of the"
-            " backup.",
+            f" disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of"
+            " the backup.",
             f"Run the task again: it overwrites VM {vm.id} again, and deletes VM {copy.vmid} at the end. To use VM"
             f" {copy.vmid} instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan"
             f" --vmid {vm.id}.",
         ) from error
-    remove(driver, copy)
-    _delete_own(driver, vm, attached & set(step.arguments["files"]))
-    if options.get("protection") == "1":
+
+
+def finish_restore(driver, vm, step):
+    """Delete the copy, and the former disks that this collection has created."""
+    copy = _copy_of(driver, vm, step)
+    if copy is not None:
+        remove(driver, copy)
+    _delete_own(driver, vm, set(step.arguments["files"]))
+    if options_in(driver, known(driver, vm, step.arguments["id"])).get("protection") == "1":
         driver.tool.put(f"{driver.read_options(vm.id).path}/config", protection=1)
 
 
-def _check_same(driver, vm, vm_options):
+def _check_birth(driver, vm, vm_options):
     planned = driver.planned_vms.get(vm.id, vm)
     if planned.birth != vm_options.birth:
         raise Stale(f"{vm.name}: VM {vm.id} is another VM now.", "Run the task again.")
-    if driver.is_running(vm_options):
-        raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
 
 
 def own_copy(driver, vm, listed, origin):

@@ -49,8 +49,8 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         self.virt_type = options.get("virt_type")
         #: {UUID: (last changes sent, definition before them)}: a step may be sent twice.
         self._sent = {}
-        #: {(UUID, backup)} of the restores that this task has carried out.
-        self.restored = set()
+        #: {UUID: what ``prepare_restore`` has prepared}
+        self.prepared = {}
         #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
         self._stored = set()
 

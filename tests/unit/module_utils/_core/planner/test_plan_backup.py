@@ -220,8 +220,14 @@ def test_restore_in_place_keeps_what_others_created_or_use():
     whole = _backup(config={"disks": {"vda": {}, "vdb": {}}})
     vm = _vm(whole, mark=mark, files=files, snapshots=(Snapshot("s1"),), config={"disks": disks})
     found = _plan(vm, state="restored", backup="newest", replace=True)
-    assert [step.verb for step in found.steps] == ["kill", "restore_backup", "start"]
-    restore = found.steps[1]
+    assert [step.verb for step in found.steps] == [
+        "prepare_restore",
+        "kill",
+        "restore_backup",
+        "start",
+        "finish_restore",
+    ]
+    restore = found.steps[2]
     assert restore.arguments["files"] == ("/own",)
     assert set(restore.arguments["kept"]) == {"/base", "/theirs", "/detached"}
     assert "s1" in restore.also[0]
@@ -232,7 +238,46 @@ def test_restore_in_place_keeps_what_others_created_or_use():
     refusal = _plan(vm.having(power=SUSPENDED), state="restored", backup="newest", replace=True).refusal
     assert "saved memory would be lost" in str(refusal)
     foreign = vm.having(mark={"v": 2, "id": "u1", "disks": ["/own"]})
-    assert _plan(foreign, state="restored", backup="newest", replace=True).steps[1].arguments["files"] == ()
+    assert _plan(foreign, state="restored", backup="newest", replace=True).steps[2].arguments["files"] == ()
+
+
+@pytest.mark.parametrize(
+    ("replacing", "power", "verbs"),
+    [
+        ({"power": RUNNING}, STOPPED, ["prepare_restore", "restore_backup", "start", "finish_restore"]),
+        ({"power": RUNNING}, RUNNING, ["prepare_restore", "kill", "restore_backup", "start", "finish_restore"]),
+        ({"power": PAUSED, "id": YOUNG, "files": ["/old", "/x"]}, STOPPED, ["start", "pause", "finish_restore"]),
+        ({"power": RUNNING, "id": YOUNG, "files": ["/old", "/x"]}, RUNNING, ["finish_restore"]),
+        ({"power": STOPPED, "id": YOUNG, "files": ["/old", "/x"]}, STOPPED, ["finish_restore"]),
+        (
+            {"power": RUNNING, "id": OLD, "files": ["/old", "/x"]},
+            STOPPED,
+            ["prepare_restore", "restore_backup", "start", "finish_restore"],
+        ),
+        ("edited by a user", STOPPED, ["prepare_restore", "restore_backup", "finish_restore"]),
+    ],
+)
+def test_interrupted_restore_is_completed_with_the_power_state_before_it(replacing, power, verbs):
+    """A file that was replaced is deleted with the next restore, too, unless another VM uses it."""
+    mark = {"v": 2, "id": "u1", "created": "2027-01-01T00:00:00Z", "disks": ["/old", "/x", "/new"], "making": ["/n"]}
+    files = (
+        File("/old", "disk", ours=True),
+        File("/x", "disk", ours=True, used_by=("db1",)),
+        File("/new", "disk", ours=True),
+        File("/n", "disk", ours=True),
+    )
+    whole = _backup(config={"disks": {"vda": {}}})
+    config = {"disks": {"vda": {"source": "/new"}}}
+    vm = _vm(whole, mark={**mark, "replacing": replacing}, files=files, config=config, power=power)
+    found = _plan(vm, state="restored", backup="newest", replace=True)
+    assert [step.verb for step in found.steps] == verbs
+    replaced = {"/old"} if isinstance(replacing, dict) and "files" in replacing else set()
+    assert set(found.steps[-1].arguments["files"]) - {"/new"} == replaced
+    assert "/n" not in found.steps[-1].arguments.get("kept", {})
+    foreign = vm.having(mark={**vm.mark, "id": "another"})
+    assert "prepare_restore" in [
+        step.verb for step in _plan(foreign, state="restored", backup="newest", replace=True).steps
+    ]
 
 
 def test_retention_keeps_what_satisfies_the_task():
