@@ -456,6 +456,7 @@ class Traits(Frozen, eq=False):
     that is a function may be DESTRUCTIVE.
     ``console``: how to get the console of a VM, or a log of it; ``<name>`` and ``<id>`` stand for those of the VM.
     ``live_migration``: a task can move a running VM to another host. ``moving``: how a VM moves to another host.
+    ``preparing``: what the preparation of a restore in place needs, as plans show it.
     ``as_options`` is the inverse of ``normalize``: the settings of a VM as a task would set them.
     ``suspended_counts_as_stopped``: ``state: stopped`` does not change a suspended VM, because it uses no memory.
     """
@@ -499,6 +500,7 @@ class Traits(Frozen, eq=False):
     console: str = ""
     live_migration: bool = False
     moving: str = ""
+    preparing: str = ""
     inherited: Callable[[Mapping], Mapping] = lambda creation: {}
     normalize: Callable = lambda vm, config: config
     as_options: Callable = lambda vm, config: config

@@ -294,7 +294,7 @@ class Task:
             waiting = [work for work in waiting if work.plan.busy]
             patience = min((self.patience(work) for work in waiting), default=0)
             if waiting and patience <= 0:
-                _refuse_busy(waiting)
+                _refuse_busy(waiting, self.traits)
                 break
             if waiting:
                 self.clock.sleep(max(min(pause, patience), SHORTEST_PAUSE))
@@ -432,8 +432,9 @@ def _crashed(work):
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
 
 
-def _refuse_busy(works):
+def _refuse_busy(works, traits):
+    remedy = traits.instead.get("busy", "Wait for it to finish, or raise timeout.")
     for work in works:
         seconds = work.request.policy.timeout
         message = f"{work.found.name}: it is still busy ({work.plan.busy}) after {seconds} seconds."
-        work.plan = work.refused(message, "Wait for it to finish, or raise timeout.")
+        work.plan = work.refused(message, remedy)

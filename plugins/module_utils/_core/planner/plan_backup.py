@@ -189,7 +189,7 @@ def _restored(vm, request, traits):
     arguments = {"id": chosen.id, "backup": chosen, "origin": restored_from(chosen), "networks": asked.networks}
     if not exists:
         return [Step("create_from_backup", arguments=arguments)]
-    return _replace(vm, chosen, arguments)
+    return _replace(vm, chosen, arguments, traits)
 
 
 def _check_came_from(vm, asked, fitting):
@@ -205,7 +205,7 @@ def _check_came_from(vm, asked, fitting):
     )
 
 
-def _replace(vm, chosen, arguments):
+def _replace(vm, chosen, arguments, traits):
     """Return the steps that replace the disks and the definition of an existing VM.
 
     It is stopped when the new disks are complete, and its former disks are deleted when it is started again. If an
@@ -236,7 +236,7 @@ def _replace(vm, chosen, arguments):
     also += [f"Disks are deleted after the restore: {', '.join(to_delete)}."] if to_delete else []
     arguments = {**arguments, "files": tuple(to_delete), "kept": kept, "snapshots": lost}
     return [
-        Step("prepare_restore", arguments=arguments),
+        Step("prepare_restore", arguments=arguments, also=tuple(filter(None, [traits.preparing]))),
         *([Step("kill", cost=POWER_OFF, note="the restore discards the running state")] if vm.on else []),
         Step("restore_backup", arguments=arguments, cost=POWER_OFF, also=tuple(also)),
         *back,

@@ -141,7 +141,8 @@ def _check_overwritten(driver, label, vm, step):
         raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
     if vm.config.get("template"):
         raise Refused(f"{label}: it is a template: linked clones may need its disks.", "Restore it as another VM.")
-    driver.permissions.check(label, f"/vms/{vm.id}", "VM.Config.Disk")
+    for needed in ("VM.Config.Disk", "VM.Config.Options"):
+        driver.permissions.check(label, f"/vms/{vm.id}", needed)
     name = copy_name(vm.name)
     for listed in driver.list_all():
         if listed.name == name and own_copy(driver, vm, listed, step.arguments["origin"]) is None:

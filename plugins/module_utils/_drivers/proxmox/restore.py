@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..._core.backup.backup import BIRTHS, RESTORED_FROM, births_of
+from ..._core.backup.backup import BIRTHS, REPLACING, RESTORED_FROM, births_of
 from ..._core.errors import ApiError, PartlyApplied, PolyvirtError, Refused, Stale
-from ..._core.record.mark import BIRTH, of_lost_vm
+from ..._core.model import STOPPED
+from ..._core.record.mark import BIRTH, finished_mark, of_lost_vm
 from ..._core.units import MIB
 from ..._ports import change_counter
 from ..._tools import proxmox_values as values
@@ -146,7 +147,7 @@ def create_from_backup(driver, vm, step):
     copy = copy_of_rest(driver, vm, backup)
     if copy is not None:
         rest = driver.read_options(backup.birth.partition(":")[0])
-        _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS])
+        _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS], {})
         driver.creations.record(vm.name, rest.vmid)
         remove(driver, copy)
         return
@@ -273,7 +274,21 @@ def prepare_restore(driver, vm, step):
     _check_birth(driver, vm, vm_options)
     if _copy_of(driver, vm, step) is None:
         _new_copy(driver, vm, step)
-    driver.prepared[vm.id] = vm_options.digest
+    # The copy takes minutes, in which the VM may have been changed.
+    current = driver.read_options(vm.id)
+    if current.digest != vm_options.digest:
+        raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
+    driver.prepared[vm.id] = _with_power_recorded(driver, vm, current).digest
+
+
+def _with_power_recorded(driver, vm, vm_options):
+    """Record that the VM is stopped for a restore, so that a task after an interruption starts it again."""
+    if not vm.on:
+        return vm_options
+    text, recorded = mark.split_notes(vm_options.stored.get("description"))
+    own = {**mark.own_mark(vm.id, recorded, vm_options.birth), REPLACING: {"power": vm.power}}
+    driver.tool.put(f"{vm_options.path}/config", description=mark.notes_of(text, own), digest=vm_options.digest)
+    return driver.read_options(vm.id)
 
 
 def restore_backup(driver, vm, step):
@@ -282,16 +297,19 @@ def restore_backup(driver, vm, step):
     _check_birth(driver, vm, vm_options)
     if driver.is_running(vm_options):
         raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
-    # The copy takes minutes, in which the VM may have been changed.
+    begun = (vm_options.own_mark or {}).get(REPLACING) or {"power": STOPPED}
+    if begun.get("id") == step.arguments["id"]:
+        return  # The step was sent before.
     if driver.prepared.pop(vm.id, vm_options.digest) != vm_options.digest or copy is None:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
     vm_options = _detached(driver, vm_options)
     try:
-        _overwrite(driver, vm, step, vm_options, births_of(vm))
+        begun = {**begun, "id": step.arguments["id"], "files": list(step.arguments["files"])}
+        _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun})
     except PolyvirtError as error:
         raise PartlyApplied(
-            f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its former"
-            f" disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of"
+            f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its"
+            f" former disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of"
             " the backup.",
             f"Run the task again: it overwrites VM {vm.id} again, and deletes VM {copy.vmid} at the end. To use VM"
             f" {copy.vmid} instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan"
@@ -304,9 +322,21 @@ def finish_restore(driver, vm, step):
     copy = _copy_of(driver, vm, step)
     if copy is not None:
         remove(driver, copy)
-    _delete_own(driver, vm, set(step.arguments["files"]))
-    if options_in(driver, known(driver, vm, step.arguments["id"])).get("protection") == "1":
-        driver.tool.put(f"{driver.read_options(vm.id).path}/config", protection=1)
+    vm_options = driver.read_options(vm.id)
+    text, own = mark.split_notes(vm_options.stored.get("description"))[0], vm_options.own_mark
+    if own is None or REPLACING not in own:
+        return  # The step was sent before.
+    files = set(step.arguments["files"])
+    keys = [key for key, volume in vm_options.stored.items() if UNUSED.fullmatch(key) and volume in files]
+    own = {**finished_mark(own, REPLACING), "detached": [one for one in own.get("detached", ()) if one not in files]}
+    protected = options_in(driver, known(driver, vm, step.arguments["id"])).get("protection")
+    driver.tool.put(
+        f"{vm_options.path}/config",
+        description=mark.notes_of(text, own),
+        delete=",".join(keys) or None,
+        protection=protected,
+        digest=vm_options.digest,
+    )
 
 
 def _check_birth(driver, vm, vm_options):
@@ -357,13 +387,13 @@ def _detached(driver, vm_options):
     return driver.read_options(vm_options.vmid)
 
 
-def _overwrite(driver, vm, step, vm_options, births):
+def _overwrite(driver, vm, step, vm_options, births, recorded):
     one, vmid = known(driver, vm, step.arguments["id"]), vm_options.vmid
     options = options_in(driver, one)
     requested = overrides(driver, options, step.arguments["networks"], is_copy=False)
     text = mark.split_notes(options.get("description"))[0]
     requested["name"] = vm.name
-    requested["description"] = mark.notes_of(text, _mark_after(one, options, vm_options, births, step))
+    requested["description"] = mark.notes_of(text, {**_mark_after(one, options, vm_options, births, step), **recorded})
     try:
         # The server would not delete the former disks of a protected VM.
         sent = {**requested, "force": 1, "pool": vm_options.pool or None, "protection": 0}
@@ -391,11 +421,3 @@ def _mark_after(one, options, vm_options, births, step):
         RESTORED_FROM: step.arguments["origin"],
         **({BIRTHS: earlier} if earlier else {}),
     }
-
-
-def _delete_own(driver, vm, files):
-    """Delete the former disks that this collection has created; the others remain as unused disks."""
-    vm_options = driver.read_options(vm.id)
-    keys = [key for key, volume in vm_options.stored.items() if UNUSED.fullmatch(key) and volume in files]
-    if keys:
-        driver.tool.put(f"{vm_options.path}/config", delete=",".join(keys), digest=vm_options.digest)
