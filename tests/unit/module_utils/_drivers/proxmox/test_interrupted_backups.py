@@ -25,8 +25,8 @@ CREATE = {"name": "web3", "keep_last": 1, "protected": False}
 REPLACE = {**REPLACE, "name": "web3"}
 BESIDE = {**BESIDE, "name": "web3", "new_name": "web3b"}
 #: The changing requests of an undisturbed task.
-WRITES = {"create": 3, "beside": 2, "replace": 9}
-TASKS = {"create": CREATE, "beside": BESIDE, "replace": REPLACE}
+WRITES = {"create": 3, "beside": 2, "replace": 9, "lost": 2}
+TASKS = {"create": CREATE, "beside": BESIDE, "replace": REPLACE, "lost": {**REPLACE, "replace": False}}
 
 
 def prepared(task):
@@ -36,6 +36,8 @@ def prepared(task):
     back_up(world, "web3", byte=7)
     if task == "create":
         back_up(world, "web3", byte=9)
+    if task == "lost":
+        do(world, name="web3", state="absent", stop_mode="force")
     return world
 
 
@@ -81,8 +83,6 @@ def test_next_run_completes_a_disturbed_one(task, number, kind):
     assert all(volume.archive is not None for _name, volume in stored(world))
     again = do_backup(world, **TASKS[task])
     assert not again.failed, again.msg
-    # A killed task starts no VM that it has stopped.
-    behind.power(world, machine_of(world, "web3").vmid, on=True)
     assert state_of(world) == undisturbed(task)
     assert (violations(world), orphans(world), world.tasks.crashes) == ([], [], [])
 

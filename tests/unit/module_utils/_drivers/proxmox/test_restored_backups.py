@@ -287,9 +287,7 @@ def test_space_for_copy_and_former_disks(world):
     world.storages.get("local-lvm").type = "lvmthin"
 
 
-@pytest.mark.parametrize(
-    ("size", "fits"), [("1025M", True), ("1028M", True), ("1024M", False), ("1029M", False)]
-)
+@pytest.mark.parametrize(("size", "fits"), [("1025M", True), ("1028M", True), ("1024M", False), ("1029M", False)])
 def test_disk_that_a_storage_has_rounded_up_is_whole(world, size, fits):
     """An extent of LVM has 4 MiB. A smaller disk, or a much larger one, is not the one of the backup."""
     slot = next(key for key in options(world, "web1") if key == "scsi0")
