@@ -30,6 +30,8 @@ from suite.backup_tasks import (
     restoring,
     write,
 )
+from suite.belts import share
+from suite.carry import carry_one
 
 pytestmark = pytest.mark.full
 
@@ -244,6 +246,37 @@ def test_restore_that_was_killed_is_completed(qemu, carry, shim, tmp_path, place
     carry(qemu, [powered("absent")], [WEB])
     assert [one for one in qemu.files() if one != "elsewhere"] == []
     assert qemu.in_folder(str(Path(disks["vdb"][0]).parent)) == []
+
+
+def test_restore_that_was_killed_gives_way_to_that_of_another_backup(qemu, carry, shim, tmp_path, place, pytestconfig):
+    """Beside the VM: the files of the first one are removed, by the record of what it has begun."""
+    disks = bring(qemu, carry, STOPPED)
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    (old,) = place.glob("*/*/manifest.json")
+    manifest = json.loads(old.read_text())
+    old.write_text(json.dumps({**manifest, "start": manifest["start"] - 86400}))
+    write(*disks["vda"], 99)
+    before = {slot: content(*disk) for slot, disk in disks.items()}
+    assert_worked(carry(qemu, [backing_up("new", place)], [WEB]), new=True)
+    options = {"directory": str(place), "state": "restored", "new_name": COPY}
+    first = {**options, "name": [WEB], "backup": manifest["id"]}
+    whole = carry_one(qemu, shim, tmp_path, first, "backup")
+    assert whole.rc == 0, whole.msg
+    # With its last call, the VM is complete.
+    for number in share(pytestconfig, list(range(1, len(whole.calls) - 1)), 2):
+        carry(qemu, [Task("gone", {"name": [COPY], "state": "absent"})], [COPY])
+        shim.order(f"kill-after {number}")
+        carry_one(qemu, shim, tmp_path, first, "backup")
+        shim.forget()
+        again = carry_one(qemu, shim, tmp_path, {**options, "name": [WEB], "backup": "newest"}, "backup")
+        if again.rc != 0:
+            assert "was not restored from" in again.msg, (number, again.msg)
+            assert number >= len(whole.calls) - 3, number
+            continue
+        assert {slot: content(*disk) for slot, disk in disks_of(again.vm(COPY)).items()} == before, number
+    carry(qemu, [Task("gone", {"name": [COPY], "state": "absent"})], [COPY])
+    assert [one for one in qemu.files() if COPY in one] == []
+    assert [one for one in qemu.in_folder(str(Path(disks["vdb"][0]).parent)) if COPY in one] == []
 
 
 def _virsh(*words):

@@ -151,9 +151,7 @@ def test_job_on_a_vm_is_waited_for_only_by_what_it_forbids(check):
 def test_job_that_does_not_end_rejects_the_task(check):
     world = WithJobs(running(), until=1000)
     outcome = carry_out(world, ask("web", "stopped", timeout=30), check=check)
-    assert outcome.msg == (
-        "web: it is still busy (backup) after 30 seconds. Wait for it to finish, or raise timeout."
-    )
+    assert outcome.msg == ("web: it is still busy (backup) after 30 seconds. Wait for it to finish, or raise timeout.")
     assert world.calls == []
 
 

@@ -323,7 +323,10 @@ def test_change_completed_before_the_connection_was_lost_succeeds():
     [
         (virsh.Answer("Job type:         None        \n\n", None), ""),
         (virsh.Answer("Job type:         Unbounded   \nOperation:        Backup      \n", None), "backup"),
-        (virsh.Answer("Job type:         Unbounded\nOperation:        Outgoing migration\n", None), "outgoing migration"),
+        (
+            virsh.Answer("Job type:         Unbounded\nOperation:        Outgoing migration\n", None),
+            "outgoing migration",
+        ),
         (virsh.Answer("", "internal error: backup job data missing"), "backup"),
         (virsh.Answer("", "Requested operation is not valid: domain is not running"), ""),
         (virsh.Answer("", "this function is not supported by the connection driver: virDomainGetJobInfo"), ""),

@@ -261,8 +261,12 @@ def test_edited_record_deletes_no_file_that_the_vm_does_not_own(host, tmp_path):
     _restore(host, tmp_path)
     (backup,) = os.listdir(tmp_path / "backups" / UUID)
     host.stored.set_mark({**host.stored.mark, "replacing": {"power": STOPPED, "id": backup, "files": [str(theirs)]}})
-    assert [step.verb for step in _restore(host, tmp_path).steps] == ["finish_restore"]
-    assert theirs.exists()
+    driver, planned = _planned(host, tmp_path, replace=True)
+    (step,) = planned.steps
+    assert (step.verb, step.arguments["files"]) == ("finish_restore", ())
+    for files_of_step in ((), (str(theirs),)):
+        driver.verbs[step.verb](driver, planned.before, Step(step.verb, arguments={"files": files_of_step}))
+        assert theirs.exists()
 
 
 def test_restored_vm_continues_its_births(host, tmp_path):
