@@ -135,8 +135,8 @@ MUTATIONS = (
     Mutation(
         "disks-of-others-are-deleted",
         _RESTORE,
-        "attached & set(step.arguments['files'])",
-        "attached",
+        "UNUSED.fullmatch(key) and volume in files",
+        "UNUSED.fullmatch(key)",
         [f"{_RESTORED}::test_replace_a_vm_of_somebody_else"],
     ),
     Mutation(
