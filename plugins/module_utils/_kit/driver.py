@@ -64,6 +64,13 @@ class LocksVms(Protocol):
         """
 
 
+class HasJobs(Protocol):
+    """Implemented by drivers if the platform carries out long operations that its list of VMs does not show."""
+
+    def jobs(self, vms: Sequence[Vm]) -> Mapping:
+        """Return {id: text} of those VMs on which such an operation runs now, whoever began it."""
+
+
 class ComparesContent(Protocol):
     """Implemented by drivers with the field ``snapshot.content`` in their traits."""
 

@@ -13,19 +13,24 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     BACKUP_VERBS,
     LIVE,
     NEVER,
+    NEXT_BOOT,
     PAUSED,
     RUNNING,
     STOPPED,
     SUSPENDED,
     VERBS,
+    Change,
     Field,
     File,
+    Plan,
     Snapshot,
+    Step,
     Traits,
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import BACKUP, backup_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned_steps import disturbs_jobs
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_content import content_of, digest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import warnings_about
 
@@ -141,6 +146,26 @@ def test_running_job_is_completed_and_any_other_is_waited_for():
     assert _plan(_vm(busy="backup")).busy == "backup"
     assert _verbs(_vm(_backup(), busy="backup")) == []
     assert _plan(_vm(written, busy="backup"), state="restored", backup="newest", replace=True).busy == "backup"
+
+
+def test_plans_that_a_running_job_forbids():
+    def is_disturbing(*steps):
+        return disturbs_jobs(Plan(_vm(), _vm(), (steps,)))
+
+    def configure(change):
+        return Step("configure", (change,))
+
+    for verb in ("stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "backup"):
+        assert is_disturbing(Step(verb)), verb
+    for verb in ("start", "resume", "pause", "drop_backup", "edit_backup", "edit_snapshot"):
+        assert not is_disturbing(Step(verb)), verb
+    removed = Change("disks", {"size": 1}, None, key="vdb")
+    assert is_disturbing(configure(removed))
+    assert is_disturbing(configure(Change("disks", 1, 2, key="vdb", attribute="size")))
+    assert not is_disturbing(configure(Change("disks", 1, 2, key="vdb", attribute="size", cost=NEXT_BOOT)))
+    assert not is_disturbing(configure(Change("disks", None, {}, key="vdc")))
+    assert not is_disturbing(configure(Change("memory", 1, 2)))
+    assert disturbs_jobs(_plan(_vm(_backup()), state="restored", backup="newest", replace=True))
 
 
 def test_stopped_consistency_stops_with_permission_and_starts_again():

@@ -11,11 +11,12 @@ import os
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup, births_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, PolyvirtError, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import BACKUP, backup_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backups
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backup_checks, backups
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
@@ -260,8 +261,12 @@ def test_edited_record_deletes_no_file_that_the_vm_does_not_own(host, tmp_path):
     _restore(host, tmp_path)
     (backup,) = os.listdir(tmp_path / "backups" / UUID)
     host.stored.set_mark({**host.stored.mark, "replacing": {"power": STOPPED, "id": backup, "files": [str(theirs)]}})
-    assert [step.verb for step in _restore(host, tmp_path).steps] == ["finish_restore"]
-    assert theirs.exists()
+    driver, planned = _planned(host, tmp_path, replace=True)
+    (step,) = planned.steps
+    assert (step.verb, step.arguments["files"]) == ("finish_restore", ())
+    for files_of_step in ((), (str(theirs),)):
+        driver.verbs[step.verb](driver, planned.before, Step(step.verb, arguments={"files": files_of_step}))
+        assert theirs.exists()
 
 
 def test_restored_vm_continues_its_births(host, tmp_path):
@@ -279,3 +284,34 @@ def test_restore_needs_the_backup_that_was_planned(host, tmp_path):
     with pytest.raises(Refused, match="does not exist any more"):
         _carry_out(driver, planned)
     assert _images(tmp_path) == ["m1-vda.raw"]
+
+
+def test_space_of_the_leftovers_of_a_restore_counts_as_free(host, tmp_path, monkeypatch):
+    driver, planned = _planned(host, tmp_path, replace=True)
+    monkeypatch.setattr(backup_checks.files, "free_space", lambda _folder: 0)
+    monkeypatch.setattr(type(driver.storage.qemu_img), "needed", lambda *_words: 65536)
+    with pytest.raises(Refused, match="restored disks in"):
+        backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+    driver.verbs["prepare_restore"](driver, planned.before, planned.steps[0])
+    driver, planned = _planned(host, tmp_path, replace=True)
+    assert planned.steps[1].verb == "restore_backup"
+    assert not backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+
+
+@pytest.mark.parametrize("has_tpm", [False, True])
+def test_space_of_unfinished_backups_counts_as_free_and_a_tpm_is_not_contained(host, tmp_path, monkeypatch, has_tpm):
+    (tmp_path / "vms").mkdir()
+    os.rename(tmp_path / "m1-vda.raw", tmp_path / "vms" / "m1-vda.raw")
+    host.stored.drives("disk")[0].find("source").set("file", str(tmp_path / "vms" / "m1-vda.raw"))
+    if has_tpm:
+        host.stored.find_or_add("devices/tpm/backend").set("type", "emulator")
+    driver, made = _driver(host, tmp_path), Backup(id="b1", vm="m1", birth=UUID, start=1)
+    left = replace(made, id="b0", unfinished="its task was killed", size=65536)
+    monkeypatch.setattr(backup_checks.files, "free_space", lambda _folder: 0)
+    monkeypatch.setattr(type(driver.storage.qemu_img), "needed", lambda *_words: 65536)
+    vm, step = Vm(name="m1", id=UUID, power=STOPPED), Step("backup", arguments={"made": made})
+    for kept in ((), (replace(left, is_foreign=True),)):
+        with pytest.raises(Refused, match="directory"):
+            backup_checks.check_backup_step(driver, vm.having(backups=kept), step)
+    warnings = backup_checks.check_backup_step(driver, vm.having(backups=(left,)), step)
+    assert any("do not contain the state of its TPM" in one for one in warnings) == has_tpm
