@@ -184,6 +184,17 @@ def test_restore_killed_after_each_change_is_completed_by_the_next_task(host, tm
     assert states == expected
 
 
+def test_restore_that_was_killed_twice_starts_the_vm_again(host, tmp_path):
+    host.run("start", UUID)
+    for verbs in (("prepare_restore", "kill"), ("prepare_restore",)):
+        driver, planned = _planned(host, tmp_path, replace=True)
+        for step in planned.steps[: len(verbs)]:
+            driver.verbs[step.verb](driver, planned.before, step)
+    assert host.power == STOPPED
+    _restore(host, tmp_path)
+    assert (host.disk(), host.power) == (b"original", RUNNING)
+
+
 def test_each_step_that_is_sent_twice_ends_the_same(host, tmp_path):
     driver, planned = _planned(host, tmp_path, replace=True)
     vm = planned.before
