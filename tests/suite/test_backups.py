@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +35,7 @@ from suite.backup_tasks import (
 )
 from suite.belts import share
 from suite.carry import carry_one
+from suite.limits import scaled
 
 pytestmark = pytest.mark.full
 
@@ -222,6 +226,50 @@ def test_backup_that_was_killed_is_completed_or_made_again(qemu, carry, shim, tm
         names = {one["name"] for one in manifest["files"]} | {"manifest.json"}
         assert {one.name for one in folder.iterdir()} == names, number
         assert again.vm(WEB)["state"] == RUNNING
+
+
+def _kill_qemu():
+    pid = Path(f"/run/libvirt/qemu/{WEB}.pid").read_text()
+    os.kill(int(pid), signal.SIGKILL)
+    _wait_until(lambda: _virsh("domstate", WEB).strip() == "shut off", "libvirt has not noticed that QEMU has ended")
+
+
+def _wait_until(is_true, problem):
+    deadline = time.monotonic() + scaled(120)
+    while not is_true():
+        assert time.monotonic() < deadline, problem
+        time.sleep(0.2)
+
+
+def _kill_libvirtd():
+    """Kill libvirtd and start it again, as its service does; QEMU and a job in it go on."""
+    os.kill(int(Path("/run/libvirtd.pid").read_text()), signal.SIGKILL)
+    subprocess.run("setsid tini -s -- libvirtd </dev/null >/dev/null 2>&1 &", shell=True, check=True)
+    answers = ["virsh", "-q", "list"]
+    _wait_until(lambda: not subprocess.run(answers, capture_output=True, check=False).returncode, "no answer")
+
+
+@pytest.mark.parametrize("disturb", [_kill_qemu, _kill_libvirtd])
+def test_next_task_completes_what_a_killed_host_has_left(qemu, carry, shim, tmp_path, place, disturb):
+    """The task is killed after the job began. Whether the job has ended before, makes no difference for the user."""
+    bring(qemu, carry, RUNNING)
+    options = {"name": [WEB], "directory": str(place), "max_age": "1h"}
+    whole = carry_one(qemu, shim, tmp_path, options, "backup")
+    begun = next(call.number for call in whole.calls if "backup-begin" in str(call.argv))
+    shutil.rmtree(place)
+    shim.order(f"kill-after {begun}")
+    killed = carry_one(qemu, shim, tmp_path, options, "backup")
+    shim.forget()
+    assert (killed.rc, [one["unfinished"] for one in manifests(place)]) == (-9, [True])
+    disturb()
+    again = carry_one(qemu, shim, tmp_path, options, "backup")
+    assert again.rc == 0, again.msg
+    assert [one["unfinished"] for one in again.vm(WEB)["backups"]] == [""]
+    (manifest,) = manifests(place)
+    folder = place / manifest["birth"] / manifest["id"]
+    assert {one.name for one in folder.iterdir()} == {one["name"] for one in manifest["files"]} | {"manifest.json"}
+    expected = (STOPPED, "stopped") if disturb is _kill_qemu else (RUNNING, "crash")
+    assert (again.vm(WEB)["state"], manifest["consistency"]) == expected
 
 
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
