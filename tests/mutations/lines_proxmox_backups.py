@@ -178,14 +178,14 @@ MUTATIONS = (
     Mutation(
         "any-rest-of-a-vm-is-ours",
         _RESTORE,
-        "is_free or copy_of_rest(driver, vm, backup)",
-        "True",
+        "found is not None and set(found.stored) <= _REST",
+        "found is not None",
         [f"{_RESTORED}::test_rest_of_a_vm_of_somebody_else_remains"],
     ),
     Mutation(
         "rest-of-a-vm-gets-another-number",
         _RESTORE,
-        "set(driver.read_options(number).stored) <= _REST",
+        "found is not None and set(found.stored) <= _REST",
         "False",
         [f"{_RESTORED}::test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks"],
     ),
@@ -206,8 +206,8 @@ MUTATIONS = (
     Mutation(
         "power-before-a-restore-is-forgotten",
         _RESTORE,
-        "not vm.on",
-        "True",
+        "if vm.on:\n    ...",
+        "if False:\n    ...",
         [f"{_RESTORED}::test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks"],
     ),
     Mutation(

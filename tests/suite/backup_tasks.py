@@ -31,13 +31,18 @@ def restoring(label, place, check=False, **options):
     return task_about(label, place, check, state="restored", **{"backup": "newest", **options})
 
 
-def content(path, image_format):
-    """The SHA-256 of what a guest reads on a disk."""
+def raw_content(path, image_format):
+    """What a guest reads on a disk."""
     raw = Path(f"{path}.read")
     subprocess.run(["qemu-img", "convert", "-U", "-f", image_format, "-O", "raw", str(path), str(raw)], check=True)
-    digest = hashlib.sha256(raw.read_bytes()).hexdigest()
+    data = raw.read_bytes()
     raw.unlink()
-    return digest
+    return data
+
+
+def content(path, image_format):
+    """The SHA-256 of what a guest reads on a disk."""
+    return hashlib.sha256(raw_content(path, image_format)).hexdigest()
 
 
 def write(path, image_format, pattern):

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,11 +31,13 @@ from suite.backup_tasks import (
     killed_at_calls,
     manifests,
     powered,
+    raw_content,
     restoring,
     write,
 )
 from suite.belts import share
 from suite.carry import carry_one
+from suite.limits import scaled
 
 pytestmark = pytest.mark.full
 
@@ -224,6 +230,50 @@ def test_backup_that_was_killed_is_completed_or_made_again(qemu, carry, shim, tm
         assert again.vm(WEB)["state"] == RUNNING
 
 
+def _kill_qemu():
+    pid = Path(f"/run/libvirt/qemu/{WEB}.pid").read_text()
+    os.kill(int(pid), signal.SIGKILL)
+    _wait_until(lambda: _virsh("domstate", WEB).strip() == "shut off", "libvirt has not noticed that QEMU has ended")
+
+
+def _wait_until(is_true, problem):
+    deadline = time.monotonic() + scaled(120)
+    while not is_true():
+        assert time.monotonic() < deadline, problem
+        time.sleep(0.2)
+
+
+def _kill_libvirtd():
+    """Kill libvirtd and start it again, as its service does; QEMU and a job in it go on."""
+    os.kill(int(Path("/run/libvirtd.pid").read_text()), signal.SIGKILL)
+    subprocess.run("setsid tini -s -- libvirtd </dev/null >/dev/null 2>&1 &", shell=True, check=True)
+    answers = ["virsh", "-q", "list"]
+    _wait_until(lambda: not subprocess.run(answers, capture_output=True, check=False).returncode, "no answer")
+
+
+@pytest.mark.parametrize("disturb", [_kill_qemu, _kill_libvirtd])
+def test_next_task_completes_what_a_killed_host_has_left(qemu, carry, shim, tmp_path, place, disturb):
+    """The task is killed after the job began. Whether the job has ended before, makes no difference for the user."""
+    bring(qemu, carry, RUNNING)
+    options = {"name": [WEB], "directory": str(place), "max_age": "1h"}
+    whole = carry_one(qemu, shim, tmp_path, options, "backup")
+    begun = next(call.number for call in whole.calls if "backup-begin" in str(call.argv))
+    shutil.rmtree(place)
+    shim.order(f"kill-after {begun}")
+    killed = carry_one(qemu, shim, tmp_path, options, "backup")
+    shim.forget()
+    assert (killed.rc, [one["unfinished"] for one in manifests(place)]) == (-9, [True])
+    disturb()
+    again = carry_one(qemu, shim, tmp_path, options, "backup")
+    assert again.rc == 0, again.msg
+    assert [one["unfinished"] for one in again.vm(WEB)["backups"]] == [""]
+    (manifest,) = manifests(place)
+    folder = place / manifest["birth"] / manifest["id"]
+    assert {one.name for one in folder.iterdir()} == {one["name"] for one in manifest["files"]} | {"manifest.json"}
+    expected = (STOPPED, "stopped") if disturb is _kill_qemu else (RUNNING, "crash")
+    assert (again.vm(WEB)["state"], manifest["consistency"]) == expected
+
+
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
 def test_restore_that_was_killed_is_completed(qemu, carry, shim, tmp_path, place, pytestconfig, power):
     """Nothing remains of it, and the power state is that before the killed task."""
@@ -355,6 +405,72 @@ def _content_of(data, image_format, folder):
     found = content(path, image_format)
     path.unlink()
     return found
+
+
+#: Writes numbered records with checksums to two disks, always to the first one before, and each of them to the device.
+_WRITER = """#!/bin/sh
+number=0
+while [ $number -lt 12000 ]; do
+    number=$((number + 1))
+    text=$(printf %08d $number)
+    sum=$(echo $text | md5sum)
+    for disk in vda vdb; do
+        printf '%-511s\\n' "$text ${sum%% *}" | dd of=/dev/$disk bs=512 seek=$number conv=notrunc,fsync 2>/dev/null
+    done
+done
+exec sleep 100000
+"""
+
+
+def _sectors(data):
+    return [data[place : place + 512] for place in range(512, len(data), 512)]
+
+
+def _records(data):
+    """How many records are on a disk; they are whole, in order and without a gap, and nothing follows them."""
+    sectors = _sectors(data)
+    count = next(number for number, one in enumerate(sectors) if not one.strip(b"\0"))
+    for number, one in enumerate(sectors[:count], 1):
+        text = f"{number:08d}"
+        assert one.decode().split() == [text, hashlib.md5(f"{text}\n".encode()).hexdigest()], number
+    assert not any(one.strip(b"\0") for one in sectors[count:])
+    return count
+
+
+def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place, tmp_path):
+    """The guest writes to two disks all the time; a third one does not change."""
+    program = tmp_path / "sbin" / "guest"
+    program.parent.mkdir()
+    program.write_text(_WRITER)
+    program.chmod(0o755)
+    added = subprocess.run(
+        ["cpio", "-o", "-H", "newc", "--quiet"], cwd=tmp_path, input=b"sbin/guest\n", capture_output=True, check=True
+    ).stdout
+    initrd = Path("/var/lib/pvg-writer.img")
+    native = qemu.kernel()
+    initrd.write_bytes(Path(native["os/initrd"]).read_bytes() + added)
+    try:
+        disks = [{"size": "8M"}, {"size": "8M", "format": "raw"}, {"size": "8M"}]
+        made = bring(qemu, carry, STOPPED, disks=disks, native={**native, "os/initrd": str(initrd)})
+        subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -z 0 8M", made["vda"][0]], check=True)
+        subprocess.run(["qemu-io", "-f", "raw", "-c", "write -z 0 8M", made["vdb"][0]], check=True)
+        still = content(*made["vdc"])
+        assert_worked(carry(qemu, [powered("started")], [WEB]), started=True)
+        live = Path(made["vdb"][0])
+        _wait_until(lambda: live.read_bytes()[512 * 20 : 512 * 21].strip(b"\0"), "the guest writes nothing")
+        # The last one may be half written now.
+        before = sum(bool(one.strip(b"\0")) for one in _sectors(live.read_bytes())) - 1
+        tasks = [backing_up("made", place), restoring("beside", place, new_name=COPY)]
+        answers = carry(qemu, tasks, [WEB, COPY])
+        assert_worked(answers, made=True, beside=True)
+        back = disks_of(answers["beside"].vm(COPY))
+        counts = [_records(raw_content(*back[slot])) for slot in ("vda", "vdb")]
+        assert counts[0] - counts[1] in (0, 1), counts
+        assert counts[1] >= before, (counts, before)
+        assert content(*back["vdc"]) == still
+        assert_worked(carry(qemu, [powered("absent")], [WEB]), absent=True)
+    finally:
+        initrd.unlink()
 
 
 @pytest.mark.parametrize("kind", ["internal", "external"])

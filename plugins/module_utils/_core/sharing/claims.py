@@ -396,11 +396,6 @@ def _of_delete(moment, after):
     return during, [claim for claim in after if claim.mode == BASE and claim.option in kept]
 
 
-def _of_end_of_restore(moment, after):
-    during, _gone = _of_delete(moment, after)
-    return during, after
-
-
 def kept_disks(own, deleted):
     """Return {option: path} of disks that a deletion of these identities keeps; what it destroys anyway needs none."""
     kept = [claim for claim in own if claim.mode == WRITE and claim.identity not in deleted]
@@ -415,7 +410,6 @@ def _of_restore(moment, after):
 
 
 def _of_backup(moment, after):
-    """The settings of a backup are those of the VM; its former disks keep what is below them until they are deleted."""
     return [], _of_other_settings(moment, after)
 
 
@@ -434,5 +428,6 @@ def _of_others(moment, after):
 
 _OF_VERB = {
     "create": _of_create, "clone": _of_create, "configure": _of_configure, "delete": _of_delete, "restore": _of_restore,
-    "create_from_backup": _of_backup, "restore_backup": _of_backup, "finish_restore": _of_end_of_restore,
+    "create_from_backup": _of_backup, "restore_backup": _of_backup,
+    "finish_restore": lambda moment, after: (_of_delete(moment, after)[0], after),
 }  # fmt: skip

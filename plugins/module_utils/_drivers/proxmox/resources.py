@@ -100,6 +100,9 @@ class Resources:
         """The ids of the VMs and containers that the account can see."""
         return {int(entry["vmid"]) for entry in self._all() if "vmid" in entry}
 
+    def has_vm_named(self, name):
+        return any(entry.get("name") == name for entry in self._all() if "vmid" in entry)
+
     @cached_property
     def next_vmid(self):
         """The next free VM id, as text."""

@@ -117,25 +117,32 @@ def target_node(driver, vm, one, options):
 
 def number_for(driver, vm, backup):
     """The number that a new VM gets: that of the lost VM, if it can have it; None for the next free one."""
+    if is_beside(driver):
+        return None
     number, left = backup.birth.partition(":")[0], driver.unfinished_options(vm.name)
-    is_free = int(number) not in driver.resources.taken_vmids or (left is not None and left.vmid == number)
-    return None if is_beside(driver) or not (is_free or copy_of_rest(driver, vm, backup)) else number
+    if int(number) not in driver.resources.taken_vmids or (left is not None and left.vmid == number):
+        return number
+    _copy, rest = rest_of(driver, vm, backup)
+    return rest and rest.vmid
 
 
-def copy_of_rest(driver, vm, backup):
-    """The copy of an interrupted restore over a VM, if only a rest of that VM is left; else None.
+def rest_of(driver, vm, backup):
+    """(copy, rest) of an interrupted restore over a VM, if only a rest of that VM is left; else (None, None).
 
     The rest has neither a name nor a record, so only the record of the copy shows that it is ours.
     """
-    number = backup.birth.partition(":")[0]
-    if is_beside(driver) or int(number) not in driver.resources.taken_vmids:
-        return None
-    listed = [one for one in driver.list_all() if one.name in (copy_name(vm.name), f"VM {number}")]
-    if not any(one.vmid == number and one.status != "running" for one in listed):
-        return None
-    found = (_copy_in(driver, one, (backup.birth,)) for one in listed if one.vmid != number)
-    copy = next(filter(None, found), None)
-    return copy if copy is not None and set(driver.read_options(number).stored) <= _REST else None
+    name = copy_name(vm.name)
+    if is_beside(driver) or not driver.resources.has_vm_named(name):
+        return None, None
+    listed = {one.vmid: one for one in driver.list_all()}
+    for copy in filter(None, (_copy_in(driver, one) for one in listed.values() if one.name == name)):
+        rest = listed.get(copy.own_mark[_COPY_FOR].partition(":")[0])
+        if rest is None or rest.status == "running" or backup.birth not in copy.own_mark.get(BIRTHS, ()):
+            continue
+        found = read_listed_options(driver.tool, rest)
+        if found is not None and set(found.stored) <= _REST:
+            return copy, found
+    return None, None
 
 
 # A new VM -------------------------------------------------------------------------------------------------------------
@@ -144,9 +151,8 @@ def copy_of_rest(driver, vm, backup):
 def create_from_backup(driver, vm, step):
     """Create a VM from a backup. It is off."""
     backup, recorded = step.arguments["backup"], {}
-    copy = copy_of_rest(driver, vm, backup)
+    copy, rest = rest_of(driver, vm, backup)
     if copy is not None:
-        rest = driver.read_options(backup.birth.partition(":")[0])
         _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS], {})
         driver.creations.record(vm.name, rest.vmid)
         remove(driver, copy)
@@ -278,17 +284,17 @@ def prepare_restore(driver, vm, step):
     current = driver.read_options(vm.id)
     if current.digest != vm_options.digest:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
-    driver.prepared[vm.id] = _with_power_recorded(driver, vm, current).digest
+    if vm.on:
+        # A task after an interruption starts it again.
+        _record(driver, current, {"power": vm.power})
+        current = driver.read_options(vm.id)
+    driver.prepared[vm.id] = current.digest
 
 
-def _with_power_recorded(driver, vm, vm_options):
-    """Record that the VM is stopped for a restore, so that a task after an interruption starts it again."""
-    if not vm.on:
-        return vm_options
+def _record(driver, vm_options, replacing):
     text, recorded = mark.split_notes(vm_options.stored.get("description"))
-    own = {**mark.own_mark(vm.id, recorded, vm_options.birth), REPLACING: {"power": vm.power}}
+    own = {**mark.own_mark(vm_options.vmid, recorded, vm_options.birth), REPLACING: replacing}
     driver.tool.put(f"{vm_options.path}/config", description=mark.notes_of(text, own), digest=vm_options.digest)
-    return driver.read_options(vm.id)
 
 
 def restore_backup(driver, vm, step):
@@ -298,23 +304,23 @@ def restore_backup(driver, vm, step):
     if driver.is_running(vm_options):
         raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
     begun = (vm_options.own_mark or {}).get(REPLACING) or {"power": STOPPED}
-    if begun.get("id") == step.arguments["id"]:
-        return  # The step was sent before.
+    begun = {"power": begun["power"], "files": list(step.arguments["files"])}
     if driver.prepared.pop(vm.id, vm_options.digest) != vm_options.digest or copy is None:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
     vm_options = _detached(driver, vm_options)
     try:
-        begun = {**begun, "id": step.arguments["id"], "files": list(step.arguments["files"])}
-        _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun})
+        restored, options = _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun})
     except PolyvirtError as error:
         raise PartlyApplied(
             f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its"
-            f" former disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of"
-            " the backup.",
+            f" former disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete"
+            " restore of the backup.",
             f"Run the task again: it overwrites VM {vm.id} again, and deletes VM {copy.vmid} at the end. To use VM"
             f" {copy.vmid} instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan"
             f" --vmid {vm.id}.",
         ) from error
+    # Not before: it says that the VM is whole.
+    _record(driver, restored, {**begun, "id": step.arguments["id"], "protection": options.get("protection")})
 
 
 def finish_restore(driver, vm, step):
@@ -328,8 +334,8 @@ def finish_restore(driver, vm, step):
         return  # The step was sent before.
     files = set(step.arguments["files"])
     keys = [key for key, volume in vm_options.stored.items() if UNUSED.fullmatch(key) and volume in files]
+    protected = own[REPLACING].get("protection")
     own = {**finished_mark(own, REPLACING), "detached": [one for one in own.get("detached", ()) if one not in files]}
-    protected = options_in(driver, known(driver, vm, step.arguments["id"])).get("protection")
     driver.tool.put(
         f"{vm_options.path}/config",
         description=mark.notes_of(text, own),
@@ -351,13 +357,16 @@ def own_copy(driver, vm, listed, origin):
     A user can have restored the same backup under the name of the copy. A complete copy of another backup is not used,
     and not deleted.
     """
-    found = _copy_in(driver, listed, births_of(vm))
-    return found if found and (found.is_unfinished or found.own_mark.get(RESTORED_FROM) == origin) else None
+    found = _copy_in(driver, listed)
+    if found is None or found.own_mark[_COPY_FOR] not in births_of(vm):
+        return None
+    return found if found.is_unfinished or found.own_mark.get(RESTORED_FROM) == origin else None
 
 
-def _copy_in(driver, listed, births):
+def _copy_in(driver, listed):
+    """The VmOptions of a listed VM if its record says that it is a copy for an existing VM, else None."""
     found = None if listed.error or listed.status == "running" else read_listed_options(driver.tool, listed)
-    return found if found and (found.own_mark or {}).get(_COPY_FOR) in births else None
+    return found if found and isinstance((found.own_mark or {}).get(_COPY_FOR), str) else None
 
 
 def _copy_of(driver, vm, step):
@@ -388,6 +397,7 @@ def _detached(driver, vm_options):
 
 
 def _overwrite(driver, vm, step, vm_options, births, recorded):
+    """Restore a backup over a VM; returns (its VmOptions, options in the backup). Its record gets ``recorded``."""
     one, vmid = known(driver, vm, step.arguments["id"]), vm_options.vmid
     options = options_in(driver, one)
     requested = overrides(driver, options, step.arguments["networks"], is_copy=False)
@@ -403,7 +413,9 @@ def _overwrite(driver, vm, step, vm_options, births, recorded):
         for task in driver.tool.running_tasks(vm_options.node, "qmrestore"):
             if str(task.get("id")) == vmid:
                 driver.tool.finish(task["upid"])
-    _check_whole(vm.name, {**options, **requested}, driver.read_options(vmid))
+    restored = driver.read_options(vmid)
+    _check_whole(vm.name, {**options, **requested}, restored)
+    return restored, options
 
 
 def _mark_after(one, options, vm_options, births, step):

@@ -206,16 +206,24 @@ def prepare_restore(driver, vm, step):
         return  # The step was sent before.
     manifest, stored = _manifest_of(driver, step), driver.definition(vm.id)
     driver.check_as_planned(vm, stored)
-    _remove_leftovers(driver, mark_to_add_to(vm, stored.mark))
-    paths, created = _new_paths(driver, vm, manifest), []
-    with recorded_first(driver, vm, stored, list(paths.values())):
-        with undone_on_failure(lambda error: _remove(created), ConnectionLost):
-            _fill(driver, manifest, paths, created)
+    own, before = mark_to_add_to(vm, stored.mark), stored.mark and finished_mark(stored.mark, REPLACING)
+    _remove_leftovers(driver, own)
+    paths, created, definition = _new_paths(driver, vm, manifest), [], _definition_in(driver, manifest)
+    _adapt(definition, manifest, paths, step.arguments["networks"], vm)
+    definition.set("name", vm.name)
+    definition.set("uuid", vm.id)
     power = interrupted_restore(vm).get("power", vm.power) if vm.power == STOPPED else vm.power
-    before = finished_mark(vm.mark, REPLACING) if vm.mark else None
+    # The old files are recorded until they are deleted, so that the next task finds them.
+    old = [*step.arguments["files"], *_old_nvram(stored, own)]
+    begun = {"power": power, "id": step.arguments["id"], "files": old}
+    definition.set_mark({**_mark_of_restored(own, step, paths, [manifest["birth"]]), REPLACING: begun})
+    undo = undone_on_failure(lambda error: _remove(created), ConnectionLost)
+    with recorded_first(driver, vm, stored, list(paths.values())), undo:
+        _fill(driver, manifest, paths, created)
+        driver.check_still(vm, stored.content)
     stored.set_mark({**mark_to_add_to(vm, stored.mark), REPLACING: {"power": power}})
     driver.define(stored)
-    driver.prepared[vm.id] = manifest, paths, stored.content, before
+    driver.prepared[vm.id] = definition, created, stored.content, before
 
 
 def _remove(paths):
@@ -225,33 +233,22 @@ def _remove(paths):
 
 def restore_backup(driver, vm, step):
     """Store the definition of the backup for an existing VM that is off; its new disks are complete."""
-    manifest, paths, content, _mark = driver.prepared[vm.id]
-    stored = driver.definition(vm.id)
-    own = mark_to_add_to(vm, stored.mark)
-    if own[REPLACING].get("id") == step.arguments["id"]:
+    definition, _created, content, _mark = driver.prepared[vm.id]
+    if driver.definition(vm.id).mark == definition.mark:
         return  # The step was sent before.
     undo = partial(_undo_preparation, driver, vm, change_counter.count())
     with undone_on_failure(undo, ConnectionLost):
         driver.check_still(vm, content)
         if driver.virsh.run("domstate", vm.id).strip() != "shut off":
             raise Refused(f"{vm.name}: the VM was started while its backup was restored.", "Run the task again.")
-        definition = _definition_in(driver, manifest)
-        _adapt(definition, manifest, paths, step.arguments["networks"], vm)
-        definition.set("name", vm.name)
-        definition.set("uuid", vm.id)
-        # The old files are recorded until they are deleted, so that the next task finds them.
-        old = [*step.arguments["files"], *_old_nvram(stored, own)]
-        begun = {**own[REPLACING], "id": step.arguments["id"], "files": old}
-        births = (manifest["birth"], *own.get(BIRTHS, ()))
-        definition.set_mark({**_mark_of_restored(own, step, paths, births), REPLACING: begun})
         driver.define(definition)
 
 
 def _undo_preparation(driver, vm, before, _error):
     """Remove the new files, unless the definition was changed: the VM is as it was before."""
-    _manifest, paths, content, mark = driver.prepared[vm.id]
+    _definition, created, content, mark = driver.prepared[vm.id]
     if driver.definition(vm.id).content == content:
-        _remove(paths.values())
+        _remove(created)
         put_back(driver, vm, mark)
         change_counter.set_back(before)
 

@@ -13,19 +13,19 @@ from functools import cache
 
 import pytest
 
-from simulators.proxmox import behind, worlds
+from simulators.proxmox import worlds
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.invariants import orphans, violations
 from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, settled
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup
 from unit.module_utils._drivers.proxmox.test_backups import stored, taken
-from unit.module_utils._drivers.proxmox.test_restored_backups import BESIDE, REPLACE, back_up, byte_of, machine_of
+from unit.module_utils._drivers.proxmox.test_restored_backups import BESIDE, REPLACE, back_up, byte_of
 
 CREATE = {"name": "web3", "keep_last": 1, "protected": False}
 REPLACE = {**REPLACE, "name": "web3"}
 BESIDE = {**BESIDE, "name": "web3", "new_name": "web3b"}
 #: The changing requests of an undisturbed task.
-WRITES = {"create": 3, "beside": 2, "replace": 9, "lost": 2}
+WRITES = {"create": 3, "beside": 2, "replace": 10, "lost": 2}
 TASKS = {"create": CREATE, "beside": BESIDE, "replace": REPLACE, "lost": {**REPLACE, "replace": False}}
 
 

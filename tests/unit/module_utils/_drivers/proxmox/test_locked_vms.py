@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A task of the server works on a VM, such as a backup: its lock is in the configuration of the VM.
 
-Each change waits until the lock is gone, up to ``timeout``. Then it is rejected, in check mode too. What needs no change
-does not wait for a lock that changes nothing.
+Each change waits until the lock is gone, up to ``timeout``. Then it is rejected, in check mode too. What needs no
+change does not wait for a lock that changes nothing.
 """
 
 from __future__ import annotations
@@ -89,7 +89,6 @@ def test_lock_that_comes_after_the_plan_is_awaited(ready):
 
 def test_old_backup_is_deleted_while_a_new_one_is_created(ready):
     """The files of other backups do not belong to the lock."""
-    ((_name, volume),) = stored(ready)
     behind.lock(ready, 100, "backup")
     backup = do_backup(ready, name="web1", max_age="1h").vms[0]["backups"][0]["id"]
     assert do_backup(ready, name="web1", state="absent", backup=backup).changed

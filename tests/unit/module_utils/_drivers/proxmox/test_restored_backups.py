@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import restore
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.mark import birth_of
 
 from simulators.proxmox import behind
@@ -356,6 +358,48 @@ def test_unfinished_vm_of_another_source_is_no_leftover_of_a_restore(world):
     reject(world, "is unfinished: a task started to create it from another source", **BESIDE)
 
 
+def test_vm_that_is_not_whole_after_the_restore_is_restored_again(world, monkeypatch):
+    """Its record does not say that it is complete, so the next task does more than to delete the former disks."""
+    do(world, name="web3", state="started", disks=[{"size": "1G"}], node="pve1")
+    back_up(world, "web3")
+    former, check = options(world, "web3")["scsi0"].split(",")[0], restore._check_whole
+
+    def broken(name, wanted, vm_options):
+        if name == "web3":
+            raise ApiError("it differs", None)
+        check(name, wanted, vm_options)
+
+    monkeypatch.setattr(restore, "_check_whole", broken)
+    outcome = do_backup(world, **{**REPLACE, "name": "web3"})
+    assert outcome.failed
+    assert "it differs" in outcome.msg
+    monkeypatch.setattr(restore, "_check_whole", check)
+    behind.write(world, number_of(world, "web3"), "scsi0", 99)
+    assert world.storages.volume(former, "pve1").written == 8
+    restored(world, **{**REPLACE, "name": "web3"})
+    assert (byte_of(world, "web3"), machine_of(world, "web3").running) == (7, True)
+    assert not any(key.startswith("unused") for key in options(world, "web3"))
+    assert orphans(world) == []
+
+
+def test_rest_of_a_vm_with_an_earlier_birth_is_overwritten(world):
+    """The VM has got another number by an earlier restore, and its backups are of the first one."""
+    first = back_up(world)
+    other = {"net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0", "smbios1": "uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1"}
+    behind.edit(world, 100, name="other", **other)
+    restored(world, name="web1", state="restored", backup=first)
+    vmid = number_of(world, "web1")
+    world.faults.task("qmrestore", "no space left", step=1, id=str(vmid))
+    asked = {**REPLACE, "backup": first}
+    assert do_backup(world, **asked).failed
+    world.statistics.renew()
+    restored(world, **asked)
+    assert (number_of(world, "web1"), byte_of(world, "web1")) == (vmid, 7)
+    assert len(world.cluster.machines) == 4
+    for volume in orphans(world):
+        world.storages.free(volume, "pve1")
+
+
 def test_complete_copy_of_another_backup_remains(world):
     """It can be the only complete restore that somebody has."""
     first, second = back_up(world, byte=1), back_up(world, byte=3)
@@ -391,6 +435,18 @@ def test_rest_of_a_vm_of_somebody_else_remains(world):
     assert machine_of(world, "web1").vmid != 100
     assert machine.text == "memory: 128\n"
     world.storages.free(former, "pve1")
+
+
+def test_snapshots_of_one_name_are_different_plans(world):
+    """An approval is for the snapshot that was there, not for a later one with its name."""
+    back_up(world)
+    gateway, plans = Gateway(world), set()
+    for _number in range(2):
+        gateway.finished(gateway.call("POST", "/nodes/pve1/qemu/100/snapshot", {"snapname": "one"}).data)
+        plans.add(do_backup(world, check=True, **REPLACE).vms[0]["plan"])
+        world.engine.advance(60)
+        gateway.finished(gateway.call("DELETE", "/nodes/pve1/qemu/100/snapshot/one").data)
+    assert len(plans) == 2
 
 
 def test_plan_names_snapshots_space_and_copy(world):

@@ -10,7 +10,12 @@ import os
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup, births_of
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, PolyvirtError, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
+    CommandFailed,
+    PolyvirtError,
+    Refused,
+    Stale,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import BACKUP, backup_requests
@@ -179,6 +184,17 @@ def test_restore_killed_after_each_change_is_completed_by_the_next_task(host, tm
     assert states == expected
 
 
+def test_restore_that_was_killed_twice_starts_the_vm_again(host, tmp_path):
+    host.run("start", UUID)
+    for verbs in (("prepare_restore", "kill"), ("prepare_restore",)):
+        driver, planned = _planned(host, tmp_path, replace=True)
+        for step in planned.steps[: len(verbs)]:
+            driver.verbs[step.verb](driver, planned.before, step)
+    assert host.power == STOPPED
+    _restore(host, tmp_path)
+    assert (host.disk(), host.power) == (b"original", RUNNING)
+
+
 def test_each_step_that_is_sent_twice_ends_the_same(host, tmp_path):
     driver, planned = _planned(host, tmp_path, replace=True)
     vm = planned.before
@@ -199,6 +215,29 @@ def test_copy_that_differs_leaves_the_running_vm_as_it_was(host, tmp_path, monke
     assert (host.power, host.disk(), _images(tmp_path)) == (RUNNING, b"changed ", ["m1-vda.raw"])
     assert Definition(before).content == host.stored.content
     assert "destroy" not in [words[0] for words in host.done[done:]]
+
+
+@pytest.mark.parametrize("verb", ["prepare_restore", "restore_backup"])
+def test_change_of_another_client_is_not_overwritten(host, tmp_path, monkeypatch, verb):
+    """The copy takes minutes, in which the stored definition may be changed."""
+    host.run("start", UUID)
+    driver, planned = _planned(host, tmp_path, replace=True)
+    vm, same = planned.before, type(driver.storage.qemu_img).same_content
+
+    def change():
+        host.stored.set("description", "theirs")
+
+    if verb == "prepare_restore":
+        monkeypatch.setattr(type(driver.storage.qemu_img), "same_content", lambda *words: (change(), same(*words))[1])
+    else:
+        for step in planned.steps[:2]:
+            driver.verbs[step.verb](driver, vm, step)
+            vm = simulate(vm, [step])
+        change()
+    step = next(one for one in planned.steps if one.verb == verb)
+    with pytest.raises(Stale, match="another client changed its stored definition"):
+        driver.verbs[verb](driver, vm, step)
+    assert (host.stored.get("description"), host.disk()) == ("theirs", b"changed ")
 
 
 @pytest.mark.parametrize("problem", ["rejected", "started"])
@@ -264,9 +303,8 @@ def test_edited_record_deletes_no_file_that_the_vm_does_not_own(host, tmp_path):
     driver, planned = _planned(host, tmp_path, replace=True)
     (step,) = planned.steps
     assert (step.verb, step.arguments["files"]) == ("finish_restore", ())
-    for files_of_step in ((), (str(theirs),)):
-        driver.verbs[step.verb](driver, planned.before, Step(step.verb, arguments={"files": files_of_step}))
-        assert theirs.exists()
+    driver.verbs[step.verb](driver, planned.before, Step(step.verb, arguments={"files": (str(theirs),)}))
+    assert (theirs.exists(), "replacing" in host.stored.mark) == (True, False)
 
 
 def test_restored_vm_continues_its_births(host, tmp_path):
