@@ -122,9 +122,10 @@ options:
   replace:
     description:
       - Permission for O(state=restored) to replace an existing VM. All data written since the backup is lost, and so
-        are its snapshots. Each run restores again. The ID, the MAC addresses and the power state are kept.
-      - The new disks are complete before anything is deleted. Disks that were not created by this collection are not
-        deleted. The result lists them in C(kept).
+        are its snapshots. Each run restores again, or completes a restore that was interrupted. The ID, the MAC
+        addresses and the power state are kept.
+      - The new disks are complete before a running VM is stopped, and the former ones are deleted when it runs again.
+        Disks that were not created by this collection are not deleted. The result lists them in C(kept).
     type: bool
     default: false
   networks:

@@ -9,6 +9,8 @@ from .mutation import Mutation
 
 _CORE, _UNIT = "_core/backup", "tests/unit/module_utils"
 _PLAN, _VIRSH = [f"{_UNIT}/_core/planner/test_plan_backup.py"], [f"{_UNIT}/_drivers/virsh/test_backups.py"]
+_RESTORE, _UNIT_RESTORE = "_drivers/virsh/restore.py", [f"{_UNIT}/_drivers/virsh/test_restore.py"]
+_JOBS, _WAITS = "_engine/task.py", [f"{_UNIT}/_engine/test_waits.py"]
 _RULES, _FILES = [f"{_UNIT}/_core/backup/test_retention.py"], [f"{_UNIT}/_core/backup/test_manifest.py"]
 
 MUTATIONS = (
@@ -61,5 +63,56 @@ MUTATIONS = (
     ),
     Mutation(
         "failed-job-is-a-backup", "_tools/virsh_backup.py", 'found.get("Job type") != "Completed"', "False", _VIRSH
+    ),
+    Mutation(
+        "restored-copy-is-not-compared",
+        _RESTORE,
+        "not (is_whole and image.same_content(source, path, stored_as, one['format']))",
+        "False",
+        _UNIT_RESTORE,
+    ),
+    Mutation(
+        "vm-that-a-killed-restore-stopped-stays-off",
+        _RESTORE,
+        "interrupted_restore(vm).get('power', vm.power)",
+        "vm.power",
+        _UNIT_RESTORE,
+    ),
+    Mutation(
+        "edited-record-deletes-files-of-others",
+        _RESTORE,
+        "{*own.get('disks', ()), *own.get('nvram', ())} & set(own[REPLACING].get('files', ()))",
+        "set(own[REPLACING].get('files', ()))",
+        _UNIT_RESTORE,
+    ),
+    Mutation(
+        "files-of-a-rejected-restore-remain",
+        _RESTORE,
+        "driver.definition(vm.id).content == content",
+        "False",
+        _UNIT_RESTORE,
+    ),
+    Mutation(
+        "leftovers-of-a-restore-remain",
+        _RESTORE,
+        "[path for path in making_of(mark) if files.exists(path)]",
+        "[]",
+        _UNIT_RESTORE,
+    ),
+    Mutation(
+        "interrupted-restore-stops-the-vm-again",
+        "_core/planner/plan_backup.py",
+        "begun.get('id') == chosen.id",
+        "False",
+        _PLAN,
+    ),
+    Mutation("running-job-is-disturbed", _JOBS, "work.found.on and disturbs_jobs(work.plan)", "False", _WAITS),
+    Mutation("each-task-waits-for-jobs", _JOBS, "work.found.on and disturbs_jobs(work.plan)", "work.found.on", _WAITS),
+    Mutation(
+        "unknown-job-is-no-job",
+        "_tools/virsh.py",
+        "_says(error, _NO_JOB) or is_unsupported(error) or is_not_found(error)",
+        "True",
+        [f"{_UNIT}/_tools/test_virsh.py"],
     ),
 )

@@ -9,8 +9,9 @@ from mutations.mutation import Mutation
 
 _UNIT = "tests/unit/module_utils/_drivers/proxmox"
 _TAKEN, _RESTORED = f"{_UNIT}/test_backups.py", f"{_UNIT}/test_restored_backups.py"
+_UNSEEN, _LOG = f"{_UNIT}/test_unseen_backups.py", "tests/unit/module_utils/_tools/test_proxmox_backups.py"
 _BACKUPS, _CHECKS = "_drivers/proxmox/backups.py", "_drivers/proxmox/backup_checks.py"
-_RESTORE = "_drivers/proxmox/restore.py"
+_RESTORE, _TEXTS = "_drivers/proxmox/restore.py", "_tools/proxmox_backups.py"
 
 MUTATIONS = (
     Mutation(
@@ -47,6 +48,62 @@ MUTATIONS = (
         "str(task.get('id')) == vm.id",
         "False",
         [f"{_TAKEN}::test_lost_answer_creates_no_second_backup"],
+    ),
+    Mutation(
+        "offline-node-has-no-backups",
+        _BACKUPS,
+        "driver.resources.nodes_with(storage) - set(nodes)",
+        "set()",
+        [f"{_UNSEEN}::test_restore_is_rejected"],
+    ),
+    Mutation(
+        "silent-node-has-no-backups",
+        _BACKUPS,
+        "silent.add(node)",
+        "pass",
+        [f"{_UNSEEN}::test_restore_is_rejected"],
+    ),
+    Mutation(
+        "hidden-backup-counts-as-deleted",
+        _BACKUPS,
+        "asked.backup != NEWEST or not any(_)",
+        "False",
+        [f"{_UNSEEN}::test_account_that_may_not_see_all_backups"],
+    ),
+    Mutation(
+        "deleted-backup-is-unknown-afterwards",
+        _BACKUPS,
+        "if driver.is_acting:\n    return",
+        "if False:\n    return",
+        [f"{_UNSEEN}::test_restore_and_deletion_of_a_backup_that_is_seen"],
+    ),
+    Mutation(
+        "unknown-text-is-a-freeze",
+        _TEXTS,
+        "not line.startswith(_GOOD)",
+        "'fsfreeze' in line",
+        [f"{_LOG}::test_frozen_only_if_the_log_shows_it"],
+    ),
+    Mutation(
+        "freeze-without-a-thaw",
+        _TEXTS,
+        "not (begin and end)",
+        "not begin",
+        [f"{_LOG}::test_frozen_only_if_the_log_shows_it"],
+    ),
+    Mutation(
+        "silent-node-proves-damage",
+        _BACKUPS,
+        "error.status in NODE_ERRORS or isinstance(error, (Busy, ConnectionLost))",
+        "False",
+        [f"{_TAKEN}::test_backup_on_a_node_that_does_not_answer_is_not_deleted"],
+    ),
+    Mutation(
+        "retention-deletes-damaged-backups",
+        _BACKUPS,
+        "driver.options['state'] != 'absent'",
+        "False",
+        [f"{_TAKEN}::test_retention_leaves_a_backup_that_cannot_be_read"],
     ),
     Mutation(
         "notes-decide-alone",
@@ -98,6 +155,69 @@ MUTATIONS = (
         [f"{_RESTORED}::test_space_for_copy_and_former_disks"],
     ),
     Mutation(
+        "larger-disk-is-another-one",
+        _RESTORE,
+        "0 <= (found or 0) - wanted < _EXTENT",
+        "found == wanted",
+        [f"{_RESTORED}::test_disk_that_a_storage_has_rounded_up_is_whole"],
+    ),
+    Mutation(
+        "smaller-disk-is-whole",
+        _RESTORE,
+        "0 <= (found or 0) - wanted < _EXTENT",
+        "(found or 0) - wanted < _EXTENT",
+        [f"{_RESTORED}::test_disk_that_a_storage_has_rounded_up_is_whole"],
+    ),
+    Mutation(
+        "lost-vm-expires-at-once",
+        "_core/record/mark.py",
+        "('tags', 'fleet', 'owner', CREATED)",
+        "('tags', 'fleet', 'owner', 'expires', CREATED)",
+        [f"{_RESTORED}::test_restored_vm_has_no_expiry_but_keeps_its_fleet"],
+    ),
+    Mutation(
+        "any-rest-of-a-vm-is-ours",
+        _RESTORE,
+        "found is not None and set(found.stored) <= _REST",
+        "found is not None",
+        [f"{_RESTORED}::test_rest_of_a_vm_of_somebody_else_remains"],
+    ),
+    Mutation(
+        "rest-of-a-vm-gets-another-number",
+        _RESTORE,
+        "found is not None and set(found.stored) <= _REST",
+        "False",
+        [f"{_RESTORED}::test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks"],
+    ),
+    Mutation(
+        "leftover-of-another-backup-stays",
+        _RESTORE,
+        "is_other and not driver.is_running(left)",
+        "False",
+        [f"{_RESTORED}::test_killed_restore_of_another_backup_leaves_nothing"],
+    ),
+    Mutation(
+        "leftover-of-another-source-is-deleted",
+        _RESTORE,
+        "set(left.inputs) == set(inputs) and left.inputs != inputs",
+        "left.inputs != inputs",
+        [f"{_RESTORED}::test_unfinished_vm_of_another_source_is_no_leftover_of_a_restore"],
+    ),
+    Mutation(
+        "power-before-a-restore-is-forgotten",
+        _RESTORE,
+        "if vm.on:\n    ...",
+        "if False:\n    ...",
+        [f"{_RESTORED}::test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks"],
+    ),
+    Mutation(
+        "lost-snapshots-are-not-in-the-digest",
+        "_core/results/plan_content.py",
+        "step.verb in _ENDING",
+        "step.verb == _DELETE",
+        [f"{_RESTORED}::test_snapshots_of_one_name_are_different_plans"],
+    ),
+    Mutation(
         "rest-of-a-failed-restore-stays",
         _RESTORE,
         "set(vm_options.stored) <= _REST or vm_options.is_unfinished",
@@ -135,8 +255,8 @@ MUTATIONS = (
     Mutation(
         "disks-of-others-are-deleted",
         _RESTORE,
-        "attached & set(step.arguments['files'])",
-        "attached",
+        "UNUSED.fullmatch(key) and volume in files",
+        "UNUSED.fullmatch(key)",
         [f"{_RESTORED}::test_replace_a_vm_of_somebody_else"],
     ),
     Mutation(

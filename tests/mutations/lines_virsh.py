@@ -187,7 +187,7 @@ MUTATIONS = (
     ),
     Mutation(
         "undo-removes-disk-of-another-task",
-        "_drivers/virsh",
+        "_drivers/virsh/storage.py",
         "os.path.realpath(path) not in used",
         "files.exists(path)",
         [f"{_UNIT}/test_create.py"],

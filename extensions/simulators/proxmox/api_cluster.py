@@ -141,12 +141,10 @@ def storage_entries(call):
             "type": "storage",
             "storage": storage.id,
             "node": node,
-            "status": "available",
             "plugintype": storage.type,
             "content": ",".join(sorted(storage.content)),
             "shared": int(storage.shared),
-            "maxdisk": storage.total,
-            "disk": api_storage.used_on(world, storage, node),
+            **_report_on(world, storage, node),
         }
         for storage in world.storages.by_id.values()
         for node in world.cluster.nodes
@@ -154,6 +152,13 @@ def storage_entries(call):
         and not storage.disabled
         and world.access.may(call.user, f"/storage/{storage.id}", ["Datastore.Audit", "Datastore.AllocateSpace"], True)
     ]
+
+
+def _report_on(world, storage, node):
+    """What a node reports of a storage. ASSUMED: nothing as soon as it is offline; the real list forgets it later."""
+    if not world.cluster.nodes[node].online:
+        return {"status": "unknown"}
+    return {"status": "available", "maxdisk": storage.total, "disk": api_storage.used_on(world, storage, node)}
 
 
 def _pools(call):

@@ -18,7 +18,8 @@ _FILES = {"dir", "nfs", "cephfs"}
 _BASE_PATH = {"zfspool"}
 #: Types of storages on which linked clones do not need their base any more, so it can be deleted.
 _INDEPENDENT_CLONES = {"lvmthin"}
-_EXTENT = 4 * MIB
+#: {type: the unit of its volumes}. ASSUMED for lvm and zfspool: the size is a multiple of it.
+_UNITS_OF_VOLUMES = {"lvm": 4 * MIB, "lvmthin": 4 * MIB, "zfspool": MIB}
 #: {content type: the folder of its files}
 _FOLDERS = {
     "iso": "template/iso",
@@ -133,7 +134,8 @@ class Storage:
 
     def rounded(self, size):
         """The size of a volume that is created for ``size`` bytes: LVM allocates extents."""
-        return -(-size // _EXTENT) * _EXTENT if self.type == "lvmthin" else size
+        unit = _UNITS_OF_VOLUMES.get(self.type, 1)
+        return -(-size // unit) * unit
 
     def is_on(self, node):
         return self.nodes is None or node in self.nodes

@@ -49,7 +49,9 @@ POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", 
 STARTING = frozenset({"start", "resume"})
 SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "edit_snapshot", "restore"})
 #: Further verbs, of platforms with backups.
-BACKUP_VERBS = frozenset({"backup", "drop_backup", "edit_backup", "restore_backup", "create_from_backup"})
+BACKUP_VERBS = frozenset({
+    "backup", "drop_backup", "edit_backup", "create_from_backup", "prepare_restore", "restore_backup", "finish_restore",
+})  # fmt: skip
 
 #: The facets for an info module that reads only the platform's list of all VMs.
 LIST = frozenset({"list"})
@@ -454,6 +456,7 @@ class Traits(Frozen, eq=False):
     that is a function may be DESTRUCTIVE.
     ``console``: how to get the console of a VM, or a log of it; ``<name>`` and ``<id>`` stand for those of the VM.
     ``live_migration``: a task can move a running VM to another host. ``moving``: how a VM moves to another host.
+    ``preparing``: what the preparation of a restore in place needs, as plans show it.
     ``as_options`` is the inverse of ``normalize``: the settings of a VM as a task would set them.
     ``suspended_counts_as_stopped``: ``state: stopped`` does not change a suspended VM, because it uses no memory.
     """
@@ -497,6 +500,7 @@ class Traits(Frozen, eq=False):
     console: str = ""
     live_migration: bool = False
     moving: str = ""
+    preparing: str = ""
     inherited: Callable[[Mapping], Mapping] = lambda creation: {}
     normalize: Callable = lambda vm, config: config
     as_options: Callable = lambda vm, config: config

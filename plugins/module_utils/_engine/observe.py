@@ -63,6 +63,8 @@ class Observer:
             found = tuple(read(vm, request.backup, reads_content)) if read else ()
         except PolyvirtError as error:
             return Observed(vm, error, known)
+        taken = getattr(self.driver, "taken_warnings", list)()
+        self.warnings += [warning for warning in taken if warning not in self.warnings]
         return Observed(vm.having(backups=found), None, known)
 
     def sources(self, wanted):

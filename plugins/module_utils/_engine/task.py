@@ -13,6 +13,7 @@ from .._core.frozen import Frozen, Mutable, field, replace
 from .._core.model import ABSENT, Plan, Refusal, Target, Vm
 from .._core.planner.plan import plan
 from .._core.planner.plan_create import creates_from_image, warnings_of_image
+from .._core.planner.planned_steps import disturbs_jobs
 from .._core.planner.simulate import simulate
 from .._core.record.mark import same
 from .._core.results.approval import Approval
@@ -294,7 +295,7 @@ class Task:
             waiting = [work for work in waiting if work.plan.busy]
             patience = min((self.patience(work) for work in waiting), default=0)
             if waiting and patience <= 0:
-                _refuse_busy(waiting)
+                _refuse_busy(waiting, self.traits)
                 break
             if waiting:
                 self.clock.sleep(max(min(pause, patience), SHORTEST_PAUSE))
@@ -321,6 +322,20 @@ class Task:
             error = observed[id(work)].error
             work.plan = work.refused(str(error)) if error else self.planned(work)
             self._resolve_image(work)
+        if hasattr(self.driver, "jobs"):
+            self._plan_around_jobs([work for work in works if work.found.on and disturbs_jobs(work.plan)])
+
+    def _plan_around_jobs(self, works):
+        """Plan VMs again on which a job runs that their plans would disturb: they are busy. A no-op reads no jobs."""
+        try:
+            jobs = self.driver.jobs([work.found for work in works]) if works else {}
+        except PolyvirtError as error:
+            for work in works:
+                work.plan = work.refused(work.labelled(error.message), error.remedy)
+            return
+        for work in (one for one in works if one.found.id in jobs):
+            work.found = work.found.having(busy=jobs[work.found.id])
+            work.plan = self.planned(work)
 
     def _source_of(self, work):
         """Return which source a clone has: its name, and the settings in which several VMs with that name differ."""
@@ -432,8 +447,9 @@ def _crashed(work):
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
 
 
-def _refuse_busy(works):
+def _refuse_busy(works, traits):
+    remedy = traits.instead.get("busy", "Wait for it to finish, or raise timeout.")
     for work in works:
         seconds = work.request.policy.timeout
         message = f"{work.found.name}: it is still busy ({work.plan.busy}) after {seconds} seconds."
-        work.plan = work.refused(message, "Wait for it to finish, or raise timeout.")
+        work.plan = work.refused(message, remedy)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .._core.backup.backup import by_age
 from .._core.errors import InvalidInput
 from .._core.options.option import CONTROLLER_TIME, NAMES, Connection, Policy
-from .._core.results.vm_result import describe_backups
+from .._core.results.vm_result import describe_backups, reasons_against
 from .._drivers.proxmox.options import CONNECTION as PROXMOX_CONNECTION
 from .._ports.clock import epoch
 from .declaration import Declaration
@@ -37,11 +37,14 @@ def _report(params, _check):
         raise InvalidInput(f"{other}: {params['platform']} has no such option.", f"Set {place}.")
     if not params.get(place):
         raise InvalidInput(f"{place}: it is not set.", f"Set the {place} of the backups.")
-    found = {"libvirt": _of_libvirt, "proxmox": _of_proxmox}[params["platform"]](params)
+    found, warnings = {"libvirt": _of_libvirt, "proxmox": _of_proxmox}[params["platform"]](params)
     names, now = params.get("name"), params.get("controller_time") or int(epoch())
     backups = by_age(one for one in found if not names or one.vm in names)
     listed = [{**shown, "age": int(now - one.start)} for one, shown in zip(backups, describe_backups(backups))]
-    return {"changed": False, "warnings": [], "backups": listed, "vms": _newest(backups, now)}
+    warnings += [
+        f"{one.vm}: backup {one.id} does not count: {why}." for one in backups for why in reasons_against(one, now)
+    ]
+    return {"changed": False, "warnings": warnings, "backups": listed, "vms": _newest(backups, now)}
 
 
 def _newest(backups, now):
@@ -61,7 +64,7 @@ def _of_libvirt(params):
     """Only the directory is read, so that a host without libvirt can list what it has."""
     from .._drivers.virsh.backup_list import all_backups
 
-    return all_backups(params["directory"], params["verify"])
+    return all_backups(params["directory"], params["verify"]), []
 
 
 def _of_proxmox(params):

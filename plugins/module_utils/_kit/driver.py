@@ -64,6 +64,13 @@ class LocksVms(Protocol):
         """
 
 
+class HasJobs(Protocol):
+    """Implemented by drivers if the platform carries out long operations that its list of VMs does not show."""
+
+    def jobs(self, vms: Sequence[Vm]) -> Mapping:
+        """Return {id: text} of those VMs on which such an operation runs now, whoever began it."""
+
+
 class ComparesContent(Protocol):
     """Implemented by drivers with the field ``snapshot.content`` in their traits."""
 
@@ -162,7 +169,7 @@ class KeepsBackups(Protocol):
         These are the backups of its births (``births_of``), and those of VMs that had the name ``asked.of``; for
         ``is_beside``, and a VM that does not exist, only the latter. With ``reads_content``, the files are read whole
         if the platform can; a backup that was damaged then remains so in later calls. For a restore, each has
-        ``config``: the settings that ``vm`` would have.
+        ``config``: the settings that ``vm`` would have. If there is ``taken_warnings``, it returns warnings about them.
         """
 
 

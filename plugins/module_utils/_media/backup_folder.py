@@ -9,6 +9,8 @@ task has left is known, and nothing else is ever removed.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from .._core.backup import manifest as manifests
 from .._core.backup.backup import Backup
 from .._core.errors import PolyvirtError
@@ -82,23 +84,30 @@ class BackupFolder:
         if manifest["unfinished"]:
             is_foreign, now_written = manifest["host"] != self.host, is_written(manifest)
             reason = "it is still being written" if now_written else "its task has not completed it"
-            return manifests.backup_of(
-                manifest, unfinished=reason, is_foreign=is_foreign, is_written=now_written and not is_foreign
-            )
+            is_own_job = now_written and not is_foreign
+            backup = manifests.backup_of(manifest, unfinished=reason, is_foreign=is_foreign, is_written=is_own_job)
+            with suppress(PolyvirtError):  # A file may have been replaced by a link, which is removed as such.
+                backup = replace(backup, size=sum(self._sizes(manifest).values()))
+            return backup
         return manifests.backup_of(manifest, damaged=self._problem(manifest, reads_content))
 
     def _problem(self, manifest, reads_content):
         """Return what is wrong with the files of a complete backup, or an empty string."""
         key = manifest["birth"], manifest["id"]
         try:
-            sizes = {one["name"]: self._sealed.size(*key, one["name"]) for one in manifest["files"]}
-            problem = manifests.size_problem(manifest, sizes) or self._named_elsewhere(manifest)
+            problem = manifests.size_problem(manifest, self._sizes(manifest)) or self._named_elsewhere(manifest)
             if problem or not reads_content or key in self._damaged:
                 return problem or self._damaged.get(key, "")
             self._damaged[key] = self._problem_of_content(manifest)
             return self._damaged[key]
         except PolyvirtError as error:
             return str(error).rstrip(".")
+
+    def _sizes(self, manifest):
+        """Return {name: bytes} of the files that exist."""
+        key = manifest["birth"], manifest["id"]
+        found = {one["name"]: self._sealed.size(*key, one["name"]) for one in manifest["files"]}
+        return {name: size for name, size in found.items() if size is not None}
 
     def _named_elsewhere(self, manifest):
         """Return the error of an image that names another file, which would be read with it."""

@@ -37,29 +37,27 @@ class Sealed:
 
     def read(self, *parts, limit):
         """Return the content of a file of at most ``limit`` bytes."""
-        with self._file(parts) as handle:
-            if os.fstat(handle).st_size > limit:
+        with self._file(parts) as file:
+            if os.fstat(file.fileno()).st_size > limit:
                 raise errors.Refused(f"{self.path(*parts)} has more than {limit} bytes.")
-            return _read_whole(handle)
+            return file.read()
 
     def size(self, *parts):
         """Return the size of a file; None if it does not exist. Raises Refused if it is no regular file, or a link."""
         try:
-            with self._file(parts) as handle:
-                return os.fstat(handle).st_size
+            with self._file(parts) as file:
+                return os.fstat(file.fileno()).st_size
         except errors.NotFound:
             return None
 
     def digest(self, *parts):
         """Return (size, SHA-256) of a file, after its data has reached the disk."""
         found = hashlib.sha256()
-        with self._file(parts) as handle:
-            os.fsync(handle)
-            piece = os.read(handle, _PIECE)
-            while piece:
+        with self._file(parts) as file:
+            os.fsync(file.fileno())
+            for piece in iter(lambda: file.read(_PIECE), b""):
                 found.update(piece)
-                piece = os.read(handle, _PIECE)
-            return os.fstat(handle).st_size, found.hexdigest()
+            return file.tell(), found.hexdigest()
 
     def make_folder(self, *parts, mode):
         """Create a directory; one that exists gets the mode if it is the last part."""
@@ -88,8 +86,8 @@ class Sealed:
 
     def protect(self, *parts):
         """Permit only the owner to read a file."""
-        with self._file(parts) as handle:
-            os.fchmod(handle, 0o600)
+        with self._file(parts) as file:
+            os.fchmod(file.fileno(), 0o600)
 
     def remove(self, *parts):
         """Remove a file or a link, if it exists."""
@@ -123,15 +121,16 @@ class Sealed:
     def _file(self, parts):
         *folder, name = parts
         with self._folder(folder) as above:
-            with self._explained(parts):
-                handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=above)
-            try:
-                found = os.fstat(handle)
+            flags = os.O_NOFOLLOW | os.O_NONBLOCK
+
+            def opener(path, mode):
+                return os.open(path, mode | flags, dir_fd=above)
+
+            with self._explained(parts), open(name, "rb", opener=opener) as file:
+                found = os.fstat(file.fileno())
                 if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
                     raise errors.Refused(f"{self.path(*parts)} is not a regular file with one name.")
-                yield handle
-            finally:
-                os.close(handle)
+                yield file
 
     @contextmanager
     def _explained(self, parts):
@@ -140,15 +139,6 @@ class Sealed:
         except FileNotFoundError as error:
             raise errors.NotFound(f"{self.path(*parts)} does not exist.") from error
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise errors.Refused(f"{self.path(*parts)} is a link, or not a directory.") from error
+            if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR):
+                raise errors.Refused(f"{self.path(*parts)} is a link, or of another type than expected.") from error
             raise errors.PolyvirtError(f"Could not use {self.path(*parts)}: {error.strerror}.") from error
-
-
-def _read_whole(handle):
-    pieces = []
-    piece = os.read(handle, _PIECE)
-    while piece:
-        pieces.append(piece)
-        piece = os.read(handle, _PIECE)
-    return b"".join(pieces)

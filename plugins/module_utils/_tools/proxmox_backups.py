@@ -13,7 +13,8 @@ _OPTION = Pattern(r"([a-z][a-z0-9_-]*):\s*(.+?)\s*")
 #: Lines that vzdump adds, which are no notes of the VM.
 _ADDED = ("#qmdump#", "#vzdump#")
 NO_AGENT = "the VM has no guest agent (native: {agent: 1})"
-_FREEZE, _SKIPPED, _FAILED = "issuing guest-agent 'fs-freeze' command", "skipping guest-agent 'fs-freeze'", "fsfreeze"
+_FREEZE, _THAW = "issuing guest-agent 'fs-freeze' command", "issuing guest-agent 'fs-thaw' command"
+_SKIPPED, _GOOD, _NOT_SHOWN = "skipping guest-agent 'fs-freeze'", "INFO:", "the log of vzdump does not show it"
 
 
 def parse_config(text):
@@ -30,15 +31,17 @@ def parse_config(text):
     return {**options, "description": "\n".join(notes)} if notes else options
 
 
-def freeze_problem(lines):
-    """Return why the file systems of a running VM were not frozen, by the log of vzdump; empty if they were.
+def freeze_problem(lines, has_agent):
+    """Return why the log of vzdump does not show that the file systems of a running VM were frozen; empty if it does.
 
-    vzdump goes on without a frozen guest. An error of the thaw counts, too: some guests end the freeze themselves.
+    vzdump goes on without a frozen guest. An error of the thaw counts, too: some guests end the freeze themselves. So
+    all lines from the freeze to the one after the thaw must be plain ones.
     """
-    failed = next((line for line in lines if line.startswith("ERROR:") and _FAILED in line), None)
-    if failed:
-        return failed.partition(":")[2].strip()
-    if any(_FREEZE in line for line in lines):
-        return ""
     skipped = next((line for line in lines if _SKIPPED in line), None)
-    return skipped.partition(f"{_SKIPPED}, ")[2] if skipped else NO_AGENT
+    if skipped or not has_agent:
+        return skipped.partition(f"{_SKIPPED}, ")[2] if skipped else NO_AGENT
+    begin, end = ([number for number, line in enumerate(lines) if text in line] for text in (_FREEZE, _THAW))
+    if not (begin and end):
+        return _NOT_SHOWN
+    bad = next((line for line in lines[begin[0] : end[-1] + 2] if not line.startswith(_GOOD)), None)
+    return "" if bad is None else bad.partition(":")[2].strip() or bad

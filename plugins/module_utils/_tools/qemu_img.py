@@ -140,9 +140,11 @@ class QemuImg:
         """
         return self.info(a).virtual_size == self.info(b).virtual_size and self.same_content(a, b)
 
-    def same_content(self, a, b, format_of_a=None):
+    def same_content(self, a, b, format_of_a=None, format_of_b=None):
         """Whether two images read the same; where one is longer, the rest of it reads as zeroes."""
-        return self._completed("compare", "-q", "-U", *_source(a, format_of_a), b, allowed=(0, 1)).rc == 0
+        *second, b = _source(b, format_of_b)
+        words = ("compare", "-q", "-U", *(["-F", *second[1:]] if second else ()), *_source(a, format_of_a), b)
+        return self._completed(*words, allowed=(0, 1)).rc == 0
 
     def _run(self, *words, timeout=_NO_TIMEOUT):
         return self._completed(*words, timeout=timeout).stdout

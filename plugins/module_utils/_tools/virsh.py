@@ -68,6 +68,9 @@ _NOT_FOUND = {
     "node device": ("Node device not found: ",),
 }
 _CHECK_DAEMON = "Check the uri, and that libvirtd or virtqemud is running. The role libvirt_host installs it."
+#: What domjobinfo answers of a VM without a job, and directly after a backup began.
+_NO_JOB, _NEW_JOB = ("domain is not running",), "backup job data missing"
+_JOB = re.compile(r"^(Job type|Operation):\s*(.*?)\s*$", re.MULTILINE)
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")
 
 
@@ -191,6 +194,17 @@ def may_pass(error):
     it reports that), or the connection was lost.
     """
     return isinstance(error, (ConnectionLost, errors.Held)) or _LOCKED in str(error)
+
+
+def job_in(answer):
+    """Return the job that runs on a VM, from an answer to ``domjobinfo``; empty if none. Raises CommandFailed."""
+    error = answer.error
+    if error and _NEW_JOB in error:
+        return "backup"
+    if error and not (_says(error, _NO_JOB) or is_unsupported(error) or is_not_found(error)):
+        raise errors.CommandFailed(("virsh", "domjobinfo"), 1, error)
+    found = dict(_JOB.findall(answer.stdout))
+    return "" if found.get("Job type") in (None, "None") else found.get("Operation", "unknown").lower()
 
 
 def is_unsupported(error):

@@ -42,11 +42,6 @@ def backup_xml(targets):
     return ET.tostring(root, encoding="unicode")
 
 
-def target_files(text):
-    """Return the files that a running job writes, from ``backup-dumpxml``."""
-    return {one.get("file") for one in ET.fromstring(text).findall("disks/disk/target") if one.get("file")}
-
-
 def agent_answers(virsh, uuid):
     """Return whether the agent in the guest answers."""
     request = ("qemu-agent-command", uuid, "--timeout", str(_PING), _PING_REQUEST)
@@ -107,8 +102,9 @@ def has_no_job(answer):
 
 
 def running_files(answer):
-    """Return the files of the running job from an answer to ``backup-dumpxml``; None if there is no job."""
-    return None if has_no_job(answer) else target_files(answer.stdout)
+    """Return the files that a running job writes, from an answer to ``backup-dumpxml``; empty if there is no job."""
+    targets = [] if has_no_job(answer) else ET.fromstring(answer.stdout).findall("disks/disk/target")
+    return {one.get("file") for one in targets if one.get("file")}
 
 
 class Waiting:

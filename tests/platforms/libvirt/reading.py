@@ -25,7 +25,7 @@ READS = {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
         "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
         "snapshot-info", "vol-path", "nodedev-list", "nodedev-dumpxml", "checkpoint-list",
-        "domxml-to-native", "connect",
+        "domxml-to-native", "connect", "backup-dumpxml", "domjobinfo",
     },
     "qemu-img": {"check", "compare", "info", "measure"},
 }  # fmt: skip

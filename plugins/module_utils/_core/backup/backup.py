@@ -20,6 +20,9 @@ CONSISTENCIES = (CRASH, FILESYSTEM, OFF)
 NEWEST = "newest"
 #: The key of a mark that names the backup from which the VM was restored.
 RESTORED_FROM = "restored_from"
+#: The key of a mark with what a restore in place has still to do: ``power``, the power state before it, and since the
+#: VM is replaced also ``id`` of the backup, and ``files``, which are deleted at the end.
+REPLACING = "replacing"
 #: The key of a mark with earlier births of the VM, the backups of which are its own.
 BIRTHS = "births"
 
@@ -115,6 +118,14 @@ def comes_from(vm, backup):
 def restored_from(backup):
     """Return what the mark of a restored VM records of the backup."""
     return {"id": backup.id, "birth": backup.birth}
+
+
+def interrupted_restore(vm):
+    """Return what an interrupted restore in place has recorded (``REPLACING``); empty if there was none."""
+    recorded = vm.mark.get(REPLACING) if vm.owned else None
+    # A user can have edited it.
+    is_valid = isinstance(recorded, dict) and isinstance(recorded.get("power"), str)
+    return recorded if is_valid and isinstance(recorded.get("files", []), list) else {}
 
 
 def own_backups(vm, with_others=False):

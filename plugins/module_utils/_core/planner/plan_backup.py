@@ -19,6 +19,7 @@ from ..backup.backup import (
     choose,
     comes_from,
     find,
+    interrupted_restore,
     own_backups,
     restored_from,
 )
@@ -26,6 +27,7 @@ from ..backup.retention import surplus
 from ..errors import NotFound, Refused, Unsupported
 from ..model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, STOPPED, SUSPENDED, UNKNOWN, Change, Step
 from ..options.identity import known_names
+from ..record.mark import making_of
 from .differences import unknown_state
 from .plan_delete import NOT_CREATED_HERE, why_kept
 from .power import BACK_TO, COST_OF_MOVE, TABLE
@@ -187,7 +189,7 @@ def _restored(vm, request, traits):
     arguments = {"id": chosen.id, "backup": chosen, "origin": restored_from(chosen), "networks": asked.networks}
     if not exists:
         return [Step("create_from_backup", arguments=arguments)]
-    return _replace(vm, chosen, arguments)
+    return _replace(vm, chosen, arguments, traits)
 
 
 def _check_came_from(vm, asked, fitting):
@@ -203,8 +205,12 @@ def _check_came_from(vm, asked, fitting):
     )
 
 
-def _replace(vm, chosen, arguments):
-    """Return the steps that replace the disks and the definition of an existing VM."""
+def _replace(vm, chosen, arguments, traits):
+    """Return the steps that replace the disks and the definition of an existing VM.
+
+    It is stopped when the new disks are complete, and its former disks are deleted when it is started again. If an
+    interrupted task has replaced it, only the end is missing.
+    """
     if chosen.birth not in births_of(vm):
         raise Refused(
             f"{vm.name}: backup '{chosen.id}' is of another VM with this name ({chosen.birth}).",
@@ -217,15 +223,25 @@ def _replace(vm, chosen, arguments):
             f"{vm.name}: the VM is suspended, and its saved memory would be lost before the restore is complete.",
             "Start or stop it first.",
         )
+    begun = interrupted_restore(vm)
+    # An interrupted restore may have stopped it.
+    back = _moves(BACK_TO.get(begun.get("power"), ()) if vm.power == STOPPED and begun else BACK_TO[vm.power])
+    if begun.get("id") == chosen.id:
+        left = [one.path for one in vm.files if one.path in begun.get("files", ()) and not why_kept(vm, one, "owned")]
+        finish = Step("finish_restore", arguments={**arguments, "files": tuple(left)})
+        return [*(back if vm.power == STOPPED else ()), finish]
     kept, to_delete = _former_files(vm, chosen)
     lost = tuple(one.name for one in vm.snapshots)
     also = [f"Snapshots of the VM are lost: {', '.join(lost)}."] if lost else []
     also += [f"Disks are deleted after the restore: {', '.join(to_delete)}."] if to_delete else []
     arguments = {**arguments, "files": tuple(to_delete), "kept": kept, "snapshots": lost}
-    steps = [Step("restore_backup", arguments=arguments, cost=POWER_OFF, also=tuple(also))]
-    if vm.on:
-        steps.insert(0, Step("kill", cost=POWER_OFF, note="the restore discards the running state"))
-    return [*steps, *(_moves(BACK_TO[vm.power]) if vm.power != STOPPED else ())]
+    return [
+        Step("prepare_restore", arguments=arguments, also=tuple(filter(None, [traits.preparing]))),
+        *([Step("kill", cost=POWER_OFF, note="the restore discards the running state")] if vm.on else []),
+        Step("restore_backup", arguments=arguments, cost=POWER_OFF, also=tuple(also)),
+        *back,
+        Step("finish_restore", arguments=arguments),
+    ]
 
 
 def _former_files(vm, chosen):
@@ -235,15 +251,18 @@ def _former_files(vm, chosen):
     """
     slots = {disk.get("source"): slot for slot, disk in (vm.config.get("disks") or {}).items()}
     contained = set((chosen.config or {}).get("disks") or ()) - set(chosen.excluded)
+    # Those that an interrupted restore has replaced are deleted, too.
+    replaced = interrupted_restore(vm).get("files", ())
     kept, to_delete = {}, []
-    for file in (one for one in vm.files if one.role in ("disk", "no file")):
+    making = making_of(vm.mark) if vm.owned else ()
+    for file in (one for one in vm.files if one.role in ("disk", "no file") and one.path not in making):
         reason = why_kept(vm, file, "owned") or ("" if vm.created else NOT_CREATED_HERE)
         if not reason and file.path in slots and slots[file.path] not in contained:
             raise Refused(
                 f"{vm.name}: backup '{chosen.id}' does not contain disk {slots[file.path]}, which the VM has.",
                 "Restore it as another VM (new_name), or remove that disk from the VM first.",
             )
-        if reason or file.path not in slots:
+        if reason or file.path not in (*slots, *replaced):
             kept[file.path] = reason or "it is not a disk of the VM now, and no backup is known to contain it"
         else:
             to_delete.append(file.path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..frozen import Frozen, replace
-from ..model import BACKUP_VERBS, Step, Vm
+from ..model import BACKUP_VERBS, LIVE, Step, Vm
 from .differences import additions
 from .simulate import simulate
 
@@ -67,6 +67,19 @@ def _with_settings(step, settings):
         return step
     config = {**step.arguments["config"], **settings}
     return replace(step, arguments={**step.arguments, "config": config})
+
+
+#: Verbs that a job of the platform, such as a backup, would reject or that would end it.
+_DISTURBING = frozenset({
+    "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "backup", "prepare_restore",
+})  # fmt: skip
+
+
+def disturbs_jobs(plan):
+    """Return whether a plan must wait for a job that runs on its VM. A disk in a job cannot be detached or resized."""
+    changes = [change for step in plan.steps for change in step.changes if change.cost == LIVE]
+    is_about_disks = any(change.kind in ("disks.remove", "disks.size") for change in changes)
+    return is_about_disks or any(step.verb in _DISTURBING for step in plan.steps)
 
 
 #: The next step can begin only when an observation has shown that one of these has ended.

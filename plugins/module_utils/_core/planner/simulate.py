@@ -179,4 +179,5 @@ _AFTER = {
     "fetch": lambda vm, step: vm,
     "backup": _backup, "drop_backup": _drop_backup, "edit_backup": _edit_backup,
     "restore_backup": _restore_backup, "create_from_backup": _restore_backup,
+    "prepare_restore": lambda vm, step: vm, "finish_restore": lambda vm, step: vm,
 }  # fmt: skip

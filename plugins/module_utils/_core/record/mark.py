@@ -173,6 +173,14 @@ def with_lease(mark, other):
     return {**without, **{key: other[key] for key in keys if key in other}}
 
 
+def of_lost_vm(mark):
+    """Return what a VM that is restored from a backup keeps of the record of the lost one.
+
+    It has no expiry, which may be over by now: ``reap`` would delete the VM again.
+    """
+    return {key: mark[key] for key in ("tags", "fleet", "owner", CREATED) if key in mark}
+
+
 def with_settings(mark, values):
     """Return ``mark`` with those of ``values`` ({option: value}) that belong in it; None means unknown."""
     changed = {name: values[name] for name in IN_MARK if values.get(name) is not None}

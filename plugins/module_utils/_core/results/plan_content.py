@@ -32,8 +32,10 @@ _SECRET = {"secret": True}
 _FETCH = "fetch"
 _CLONE, _DELETE, _CONFIGURE = "clone", "delete", "configure"
 _CREATING = ("create", _CLONE)
+#: After these, nothing is left of the snapshots of the VM.
+_ENDING = (_DELETE, "restore_backup")
 #: Verbs of steps that use all disks of the VM, or delete them.
-_WITH_DISKS = frozenset({*SNAPSHOT_VERBS, *STARTING, "reset", _DELETE})
+_WITH_DISKS = frozenset({*SNAPSHOT_VERBS, *STARTING, "reset", *_ENDING})
 
 
 def digest(content):
@@ -106,8 +108,8 @@ def _step(step, before):
 
 
 def _snapshots(step, before):
-    """Return the snapshots that a step restores, deletes or copies; a VM is deleted with all that it has."""
-    if step.verb == _DELETE:
+    """Return the snapshots that a step restores, deletes or copies; a VM is deleted, or replaced, with all it has."""
+    if step.verb in _ENDING:
         return before.snapshots
     if step.verb == _CLONE:
         name = step.arguments["creation"][_CLONE].get("snapshot")

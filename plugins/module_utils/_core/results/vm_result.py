@@ -250,11 +250,15 @@ def doubtful_backups(vm, request):
         return None
     now = request.policy.controller_time
     notes = [f"backup {one.id}: {note}" for one in vm.backups if one.start == now for note in one.notes]
-    found = [f"{one.id}: {one.damaged}" for one in vm.backups if one.damaged]
-    found += [f"{one.id}: its date is in the future" for one in vm.backups if one.is_ahead(now)]
-    found += [f"{one.id}: {one.unfinished}" for one in vm.backups if one.unfinished and one.is_foreign]
+    found = [f"{one.id}: {why}" for one in vm.backups for why in reasons_against(one, now)]
     doubtful = [f"these backups do not count: {'; '.join(found)}"] if found else []
     return f"{vm.name}: {'. '.join([*notes, *doubtful])}." if notes or doubtful else None
+
+
+def reasons_against(backup, now):
+    """Return why a backup does not count, as texts; of unfinished ones only those that nothing here completes."""
+    ahead = "its date is in the future" if backup.is_ahead(now) else ""
+    return [one for one in (backup.damaged, ahead, backup.unfinished if backup.is_foreign else "") if one]
 
 
 def warnings_about(vm, request):

@@ -277,7 +277,10 @@ def is_claiming(change):
 # What plans claim -----------------------------------------------------------------------------------------------------
 
 #: Verbs that can claim something, whatever their changes are.
-_CLAIMING_VERBS = frozenset({"create", "clone", "start", "restore", "snapshot", "drop_snapshot", "delete"})
+_CLAIMING_VERBS = frozenset({
+    "create", "clone", "start", "restore", "snapshot", "drop_snapshot", "delete", "create_from_backup",
+    "restore_backup", "finish_restore",
+})  # fmt: skip
 
 
 def can_claim(plan, options=()):
@@ -401,13 +404,22 @@ def kept_disks(own, deleted):
 
 def _of_restore(moment, after):
     """The disks are written. If an entry had other values in the snapshot, these are claimed."""
-    before, restored = moment.before.config, moment.vm.config
     mine = [claim for claim in after if claim.kind == FILE and claim.mode == WRITE]
+    after = _of_other_settings(moment, after)
+    return [replace(claim, mode=RESTORE, option=SNAPSHOTS, attribute="") for claim in mine], after
+
+
+def _of_backup(moment, after):
+    return [], _of_other_settings(moment, after)
+
+
+def _of_other_settings(moment, after):
+    before, restored = moment.before.config, moment.vm.config
     for field, key in sorted({*_entries(before), *_entries(restored)}, key=str):
         if _claiming_part(before, field, key) != _claiming_part(restored, field, key):
             after = [claim for claim in after if claim.option != _option(field, key)]
             after += _claims_of_entry(restored, field, key, moment.driver)
-    return [replace(claim, mode=RESTORE, option=SNAPSHOTS, attribute="") for claim in mine], after
+    return after
 
 
 def _of_others(moment, after):
@@ -416,4 +428,6 @@ def _of_others(moment, after):
 
 _OF_VERB = {
     "create": _of_create, "clone": _of_create, "configure": _of_configure, "delete": _of_delete, "restore": _of_restore,
+    "create_from_backup": _of_backup, "restore_backup": _of_backup,
+    "finish_restore": lambda moment, after: (_of_delete(moment, after)[0], after),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from ..._tools import proxmox_values as values
 from .backups import nodes_with, options_in, storage_of
 from .privileges import NewVmPrivileges
 from .resources import check_space
-from .restore import all_volumes, copy_name, number_for, own_copy, storages_for, target_node
+from .restore import all_volumes, copy_name, left_of_another, number_for, own_copy, storages_for, target_node
 from .settings.networks import check_nic, nics_of
 
 #: The first version that stores notes with a new backup.
@@ -98,7 +98,7 @@ def _check_free(driver, label, vm, node, storage):
 
 
 def _check_restore(driver, label, vm, step):
-    one = driver.listed_backups(label).get(step.arguments["id"])
+    one = driver.backup_list(label)[0].get(step.arguments["id"])
     if one is None:
         raise Stale(f"{label}: backup '{step.arguments['id']}' was deleted meanwhile.", "Run the task again.")
     options = options_in(driver, one)
@@ -119,8 +119,11 @@ def _check_restore(driver, label, vm, step):
         privileges.check(label, one_needed)
     # An existing VM is first restored as a copy, and its former disks exist until the end.
     check_space(driver, label, node, {name: size if vm.id is None else 2 * size for name, size in needed.items()})
+    inputs = {"backup": one.backup.id}
     if vm.id is not None:
         _check_overwritten(driver, label, vm, step)
+    elif left_of_another(driver, label, inputs) is None:
+        driver.unfinished(label, inputs)
 
 
 def _check_networks(driver, label, node, options, networks):
@@ -138,7 +141,8 @@ def _check_overwritten(driver, label, vm, step):
         raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
     if vm.config.get("template"):
         raise Refused(f"{label}: it is a template: linked clones may need its disks.", "Restore it as another VM.")
-    driver.permissions.check(label, f"/vms/{vm.id}", "VM.Config.Disk")
+    for needed in ("VM.Config.Disk", "VM.Config.Options"):
+        driver.permissions.check(label, f"/vms/{vm.id}", needed)
     name = copy_name(vm.name)
     for listed in driver.list_all():
         if listed.name == name and own_copy(driver, vm, listed, step.arguments["origin"]) is None:

@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
-from .backups import check_verifiable, stored
+from .backups import check_verifiable, read_list, warn_of_hidden, warn_of_silent
 
 _LABEL = "vm_backup_info"
 
 
 def all_backups(driver, verifies):
-    """Return the backups on the storage of the task; ``verifies``: only results of a backup server are acceptable."""
+    """Return (backups on the storage of the task, warnings about others that it does not see).
+
+    ``verifies``: only results of a backup server are acceptable.
+    """
     if verifies:
         check_verifiable(driver, _LABEL)
-    return [one.backup for one in stored(driver, _LABEL).values()]
+    found, silent = read_list(driver, _LABEL)
+    warn_of_silent(driver, _LABEL, silent)
+    warn_of_hidden(driver, _LABEL)
+    return [one.backup for one in found.values()], driver.tool.taken_warnings()

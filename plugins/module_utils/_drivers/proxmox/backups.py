@@ -16,9 +16,11 @@ from ..._core.backup.backup import CONSISTENCIES, CRASH, FILESYSTEM, NEWEST, OFF
 from ..._core.errors import ApiError, Refused, Stale, Unsupported
 from ..._core.frozen import Frozen, replace
 from ..._core.pattern import Pattern
-from ..._tools.proxmox import Busy
+from ..._tools import proxmox_values as values
+from ..._tools.proxmox import NODE_ERRORS, Busy, ConnectionLost
 from ..._tools.proxmox_backups import NO_AGENT, freeze_problem, parse_config
 from . import mark
+from .privileges import grant_remedy
 from .settings.disks import disks_of
 
 _VERSION = 1
@@ -75,13 +77,47 @@ def nodes_with(driver, label):
 
 def stored(driver, label):
     """{id: Stored} of the backups with a record."""
-    nodes, found = nodes_with(driver, label), {}
-    for node in nodes[:1] if driver.resources.is_shared(storage_of(driver)) else nodes:
-        for entry in driver.tool.get(f"/nodes/{node}/storage/{storage_of(driver)}/content", content="backup"):
-            one = _stored(entry, node)
-            if one is not None:
-                found.setdefault(one.backup.id, one)
-    return found
+    return read_list(driver, label)[0]
+
+
+def read_list(driver, label):
+    """({id: Stored} of the backups with a record, names of the nodes that may have others and do not answer)."""
+    nodes, storage, found = nodes_with(driver, label), storage_of(driver), {}
+    is_shared = driver.resources.is_shared(storage)
+    silent = set() if is_shared else driver.resources.nodes_with(storage) - set(nodes)
+    for node in nodes:
+        try:
+            entries = driver.tool.get(f"/nodes/{node}/storage/{storage}/content", content="backup")
+        except ApiError as error:
+            if error.status not in NODE_ERRORS:
+                raise
+            silent.add(node)
+            continue
+        for one in filter(None, (_stored(entry, node) for entry in entries)):
+            found.setdefault(one.backup.id, one)
+        if is_shared:
+            return found, ()
+    return found, tuple(sorted(silent))
+
+
+def warn_of_silent(driver, label, silent):
+    """Add a warning if there may be backups on nodes that do not answer."""
+    if silent:
+        driver.tool.warn(f"{label}: {_silence(driver, silent)}, so there may be others.")
+
+
+def warn_of_hidden(driver, label):
+    """Add a warning if the account may not see all backups: the server leaves them out without an error."""
+    allocates = driver.permissions.has(f"/storage/{storage_of(driver)}", "Datastore.Allocate")
+    if not (allocates or driver.permissions.holds_for_all_vms("VM.Backup")):
+        driver.tool.warn(
+            f"{label}: {driver.tool.api.who} does not see the backups of all VMs, so there may be others. It lacks"
+            f" VM.Backup on /vms. {grant_remedy('/vms')}"
+        )
+
+
+def _silence(driver, silent):
+    return f"the backups on '{storage_of(driver)}' of {', '.join(silent)} are unknown: no answer"
 
 
 def _stored(entry, node):
@@ -105,7 +141,7 @@ def backups(driver, vm, asked):
     if asked.verify:
         check_verifiable(driver, vm.name)
     births = () if asked.is_beside else births_of(vm)
-    listed = driver.listed_backups(asked.of or vm.name)
+    listed, silent = driver.backup_list(asked.of or vm.name)
     found = {key: one for key, one in listed.items() if one.backup.birth in births or one.backup.vm == asked.of}
     for key in [key for key, one in found.items() if one.volume in driver.damaged_backups]:
         found[key] = replace(found[key], backup=_damaged(driver, found[key]))
@@ -114,7 +150,26 @@ def backups(driver, vm, asked):
             found[key] = replace(found[key], backup=_read(driver, vm, found[key], asked))
             if found[key].backup.is_good and (not births or found[key].backup.birth in births):
                 break
+    _check_unseen(driver, vm, asked, found, silent)
     return tuple(one.backup for one in found.values())
+
+
+def _check_unseen(driver, vm, asked, found, silent):
+    """Warn, or raise Refused, if backups that the task does not see could change its plan."""
+    if driver.is_acting:
+        return  # The plan is made, and may have deleted the backup.
+    if asked.state == "present":
+        now = driver.options["controller_time"]
+        if silent and not any(one.backup.satisfies(asked, now) for one in found.values()):
+            warn_of_silent(driver, vm.name, silent)
+    elif asked.backup not in found:
+        if silent:
+            raise Refused(
+                f"{vm.name}: backup: {asked.backup}: {_silence(driver, silent)}.",
+                "Start these nodes again (pvecm status), or set backup to the ID of a backup on another node.",
+            )
+        if asked.backup != NEWEST or not any(one.backup.is_good for one in found.values()):
+            warn_of_hidden(driver, vm.name)
 
 
 def _is_wanted(backup, asked, now):
@@ -159,17 +214,22 @@ def _damaged(driver, one):
 
 
 def options_in(driver, one):
-    """The options of the VM in a backup. Raises Stale if they are of another VM than its record says."""
+    """The options of the VM in a backup. Raises Stale if they are not those that its record says."""
+    options = _own_options_in(driver, one)
+    excluded = {slot for slot, drive in disks_of(options).items() if drive.get("backup") == "0"}
+    if not excluded <= set(one.backup.excluded):
+        lacking = ", ".join(sorted(excluded - set(one.backup.excluded)))
+        raise Stale(f"{one.volume}: it lacks the disks {lacking}, which its notes do not say.")
+    return options
+
+
+def _own_options_in(driver, one):
     if one.volume not in driver.archived_options:
         text = driver.tool.get(f"/nodes/{one.node}/vzdump/extractconfig", volume=one.volume)
         driver.archived_options[one.volume] = parse_config(text)
     options = driver.archived_options[one.volume]
     if mark.birth_of(one.backup.birth.partition(":")[0], options) != one.backup.birth:
         raise Stale(f"{one.volume}: its configuration is of another VM than its notes say.")
-    excluded = {slot for slot, drive in disks_of(options).items() if drive.get("backup") == "0"}
-    if not excluded <= set(one.backup.excluded):
-        lacking = ", ".join(sorted(excluded - set(one.backup.excluded)))
-        raise Stale(f"{one.volume}: it lacks the disks {lacking}, which its notes do not say.")
     return options
 
 
@@ -195,8 +255,7 @@ def backup(driver, vm, step):
         raise ApiError(f"{vm.name}: vzdump has succeeded, but '{storage_of(driver)}' does not list the backup.", None)
     if one.backup.birth != made.birth:
         raise Stale(f"{vm.name}: backup '{made.id}' is of another VM.", "Run the task again.")
-    options_in(driver, one)
-    reached, problem = _reached(vm, lines)
+    reached, problem = _reached(options_in(driver, one), lines)
     if strength(reached) > strength(one.backup.consistency):
         _write(driver, one, notes=notes_of(replace(one.backup, consistency=reached), node))
     if reached == CRASH == made.consistency and problem != NO_AGENT:
@@ -238,11 +297,12 @@ def _await_jobs(driver, vm, node):
             driver.tool.wait(task["upid"], driver.call_timeout)
 
 
-def _reached(vm, lines):
-    """(consistency, problem) of a new backup; ``lines`` are None if its log is not known."""
+def _reached(options, lines):
+    """(consistency, problem) of a new backup of a VM; ``lines`` are None if its log is not known."""
     if any("status = stopped" in line for line in lines or ()):
         return OFF, ""
-    problem = freeze_problem(lines) if lines else "the log of its task is not known"
+    has_agent = values.parse("agent", options.get("agent", "0")).get("enabled") == "1"
+    problem = freeze_problem(lines, has_agent) if lines else "the log of its task is not known"
     return (CRASH, problem) if problem else (FILESYSTEM, "")
 
 
@@ -257,5 +317,19 @@ def edit_backup(driver, vm, step):
 def drop_backup(driver, vm, step):
     listed = stored(driver, vm.name)
     for one in (listed[key] for key in step.arguments["ids"] if key in listed):
-        options_in(driver, one)
-        driver.tool.run("DELETE", f"/nodes/{one.node}/storage/{storage_of(driver)}/content/{one.volume}")
+        if _may_be_deleted(driver, vm, one):
+            driver.tool.run("DELETE", f"/nodes/{one.node}/storage/{storage_of(driver)}/content/{one.volume}")
+
+
+def _may_be_deleted(driver, vm, one):
+    """Whether a backup is deleted; a damaged one only if the task names it. Raises Stale if it is of another VM."""
+    try:
+        _own_options_in(driver, one)
+    except ApiError as error:
+        if error.status in NODE_ERRORS or isinstance(error, (Busy, ConnectionLost)):
+            raise
+        if driver.options["state"] != "absent":
+            # Then it does not count, and retention leaves it.
+            driver.damaged_backups[one.volume] = error.message.rstrip(".")
+            return False
+    return True

@@ -96,9 +96,11 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         self._node_times = {}
         #: The disks of a linked clone are on the storage of its source, whatever the task sets.
         self.storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
-        #: {id: Stored} of the backups on the storage of the task; {volume: options of the VM in a backup} and
-        #: {volume: what is wrong with it} of those that were read.
-        self._listed_backups, self.archived_options, self.damaged_backups = None, {}, {}
+        #: What ``read_list`` has returned; of the backups that were read: {volume: options of the VM in it} and
+        #: {volume: what is wrong with it}.
+        self._backup_list, self.archived_options, self.damaged_backups = None, {}, {}
+        #: {id: digest of the VM when the copy that will replace it was complete}
+        self.prepared = {}
         self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
 
     @cached_property
@@ -147,7 +149,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         return resolved(self, request)
 
     def observe(self, targets, facets):
-        self._listed_backups = None
+        self._backup_list = None
         return super().observe(targets, facets)
 
     def backups(self, vm, asked, reads_content):
@@ -155,13 +157,16 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
 
         return backups(self, vm, asked)
 
-    def listed_backups(self, label):
-        """The backups on the storage of the task, read once for each observation."""
-        if self._listed_backups is None:
-            from .backups import stored
+    def taken_warnings(self):
+        return self.tool.taken_warnings()
 
-            self._listed_backups = stored(self, label)
-        return self._listed_backups
+    def backup_list(self, label):
+        """What ``read_list`` returns, read once for each observation."""
+        if self._backup_list is None:
+            from .backups import read_list
+
+            self._backup_list = read_list(self, label)
+        return self._backup_list
 
     def host_time(self, vm):
         """Return the time of the node of a VM; None if the account may not read it."""

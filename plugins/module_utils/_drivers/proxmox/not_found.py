@@ -88,6 +88,8 @@ def warn_of_hidden(observer, targets, listed):
 
 
 def _names_to_delete(options):
+    if "max_age" in options:
+        return set()  # Backups are deleted, and their VMs may be gone.
     entries = [options, *(options.get("machines") or ())]
     lists = [one.get("name") or () for one in entries if one.get("state", options.get("state")) == "absent"]
     return {name for names in lists for name in ([names] if isinstance(names, str) else names)}

@@ -292,6 +292,9 @@ class ProxmoxObserver:
         """Remember an unfinished VM that is no target of the task."""
         self._unfinished[name] = vmid
 
+    def forget_unfinished(self, name):
+        self._unfinished.pop(name, None)
+
     def unfinished_options(self, name):
         """The VmOptions of an unfinished VM with this name; None if there is none."""
         return self.read_options(self._unfinished[name]) if name in self._unfinished else None

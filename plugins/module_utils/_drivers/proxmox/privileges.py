@@ -85,7 +85,10 @@ class Permissions:
     @property
     def sees_all_vms(self):
         """Whether the account sees each VM, unless its path has the role NoAccess."""
-        return bool(self.granted.get("/vms" if "/vms" in self.granted else "/", {}).get(AUDIT))
+        return self.holds_for_all_vms(AUDIT)
+
+    def holds_for_all_vms(self, privilege):
+        return bool(self.granted.get("/vms" if "/vms" in self.granted else "/", {}).get(privilege))
 
     def has(self, path, privilege, is_visible=True):
         """Whether the account has a privilege on ``path``.

@@ -100,6 +100,9 @@ class Resources:
         """The ids of the VMs and containers that the account can see."""
         return {int(entry["vmid"]) for entry in self._all() if "vmid" in entry}
 
+    def has_vm_named(self, name):
+        return any(entry.get("name") == name for entry in self._all() if "vmid" in entry)
+
     @cached_property
     def next_vmid(self):
         """The next free VM id, as text."""
@@ -122,6 +125,10 @@ class Resources:
     def _storage_entries(self, storage):
         """The entries of a storage: one for each node that has it."""
         return [entry for entry in self._all() if entry["type"] == "storage" and entry["storage"] == storage]
+
+    def nodes_with(self, storage):
+        """The names of all nodes that have a storage, also of those that are offline."""
+        return {entry["node"] for entry in self._storage_entries(storage)}
 
     def type_of(self, storage):
         """The type of a storage, such as lvmthin; None if it is not visible."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..._core.backup.backup import BIRTHS, RESTORED_FROM, births_of
+from ..._core.backup.backup import BIRTHS, REPLACING, RESTORED_FROM, births_of
 from ..._core.errors import ApiError, PartlyApplied, PolyvirtError, Refused, Stale
-from ..._core.record.mark import BIRTH, with_lease
+from ..._core.model import STOPPED
+from ..._core.record.mark import BIRTH, finished_mark, of_lost_vm
+from ..._core.units import MIB
 from ..._ports import change_counter
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
@@ -31,6 +33,8 @@ from .settings.table import Context, config_of
 _COPY_FOR = "copy_for"
 #: What a restore leaves of a VM if it fails.
 _REST = {"memory"}
+#: LVM rounds sizes up to extents of 4 MiB, and no other storage rounds more.
+_EXTENT = 4 * MIB
 #: Options that differ in a copy, and those that the server generates for each restore.
 _OWN = frozenset({"name", "description", "onboot", "protection", "smbios1", "vmgenid", "meta", "cipassword"})
 
@@ -67,9 +71,12 @@ def config_after(driver, vm, one, options):
     node = target_node(driver, vm, one, options)
     restored = {key: text for key, text in options.items() if key not in volumes_not_in(options)}
     restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy).items()})
-    kept = None if is_new else driver.last_options(vm.id)
-    context = Context(node, vm.id or "", vm.config.get("pool") or "", driver.native_keys, kept and kept.own_mark)
-    config = config_of(restored, context)
+    if is_new:
+        lost = None if is_beside(driver) else _own_mark_in(one.backup, options)
+        recorded = {**of_lost_vm(lost or {}), "id": ""}
+    else:
+        recorded = driver.last_options(vm.id).own_mark
+    config = config_of(restored, Context(node, vm.id or "", vm.config.get("pool") or "", driver.native_keys, recorded))
     config["disks"] = {slot: {**disk, "source": None} for slot, disk in (config.get("disks") or {}).items()}
     if is_copy:
         config["networks"] = {place: {**nic, "mac": None} for place, nic in (config.get("networks") or {}).items()}
@@ -109,9 +116,33 @@ def target_node(driver, vm, one, options):
 
 
 def number_for(driver, vm, backup):
-    """The number that a new VM gets: that of the lost VM, if it is free; None for the next free one."""
-    number = backup.birth.partition(":")[0]
-    return None if is_beside(driver) or int(number) in driver.resources.taken_vmids else number
+    """The number that a new VM gets: that of the lost VM, if it can have it; None for the next free one."""
+    if is_beside(driver):
+        return None
+    number, left = backup.birth.partition(":")[0], driver.unfinished_options(vm.name)
+    if int(number) not in driver.resources.taken_vmids or (left is not None and left.vmid == number):
+        return number
+    _copy, rest = rest_of(driver, vm, backup)
+    return rest and rest.vmid
+
+
+def rest_of(driver, vm, backup):
+    """(copy, rest) of an interrupted restore over a VM, if only a rest of that VM is left; else (None, None).
+
+    The rest has neither a name nor a record, so only the record of the copy shows that it is ours.
+    """
+    name = copy_name(vm.name)
+    if is_beside(driver) or not driver.resources.has_vm_named(name):
+        return None, None
+    listed = {one.vmid: one for one in driver.list_all()}
+    for copy in filter(None, (_copy_in(driver, one) for one in listed.values() if one.name == name)):
+        rest = listed.get(copy.own_mark[_COPY_FOR].partition(":")[0])
+        if rest is None or rest.status == "running" or backup.birth not in copy.own_mark.get(BIRTHS, ()):
+            continue
+        found = read_listed_options(driver.tool, rest)
+        if found is not None and set(found.stored) <= _REST:
+            return copy, found
+    return None, None
 
 
 # A new VM -------------------------------------------------------------------------------------------------------------
@@ -119,8 +150,23 @@ def number_for(driver, vm, backup):
 
 def create_from_backup(driver, vm, step):
     """Create a VM from a backup. It is off."""
-    number = number_for(driver, vm, step.arguments["backup"])
-    _create(driver, vm, vm.name, step, number, {} if is_beside(driver) else {BIRTHS: [step.arguments["backup"].birth]})
+    backup, recorded = step.arguments["backup"], {}
+    copy, rest = rest_of(driver, vm, backup)
+    if copy is not None:
+        _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS], {})
+        driver.creations.record(vm.name, rest.vmid)
+        remove(driver, copy)
+        return
+    if not is_beside(driver):
+        of_lost = _own_mark_in(backup, options_in(driver, known(driver, vm, backup.id)))
+        recorded = {**of_lost_vm(of_lost or {}), BIRTHS: [backup.birth]}
+    _create(driver, vm, vm.name, step, number_for(driver, vm, backup), recorded)
+
+
+def _own_mark_in(backup, options):
+    """The record of the VM in a backup; None if it has none, or that of another VM."""
+    found = mark.split_notes(options.get("description"))[1]
+    return found if mark.is_of(backup.birth.partition(":")[0], found, backup.birth) else None
 
 
 def _create(driver, vm, name, step, number, recorded):
@@ -132,21 +178,34 @@ def _create(driver, vm, name, step, number, recorded):
         _check_whole(name, options, vm_options)
         finish_vm(driver, vm_options, name)
 
+    _remove_left(driver, name, inputs)
     begin = partial(
         _restore_new, driver, vm, name, one, step.arguments["networks"], number, {"inputs": inputs, **parts}
     )
     create_once(driver, name, inputs, begin, complete)
 
 
+def left_of_another(driver, name, inputs):
+    """The VmOptions of an unfinished VM of an interrupted restore of another backup, if it is off; else None."""
+    left = driver.unfinished_options(name)
+    is_other = left is not None and set(left.inputs) == set(inputs) and left.inputs != inputs
+    return left if is_other and not driver.is_running(left) else None
+
+
+def _remove_left(driver, name, inputs):
+    left = left_of_another(driver, name, inputs)
+    if left is not None:
+        remove(driver, left)
+        driver.forget_unfinished(name)
+
+
 def _restore_new(driver, vm, name, one, networks, number, parts):
     options = options_in(driver, one)
     node, is_copy = target_node(driver, vm, one, options), number is None
-    text, old = mark.split_notes(options.get("description"))
-    begun, started = {}, {}
+    text, begun, started = mark.split_notes(options.get("description"))[0], {}, {}
 
     def start_task(vmid):
-        new = {**mark.new_mark(vmid, parts["inputs"]), **parts}
-        begun[str(vmid)] = with_lease(new, old) if old and BIRTHS in parts and _COPY_FOR not in parts else new
+        begun[str(vmid)] = {**mark.new_mark(vmid, parts["inputs"]), **parts}
         requested = overrides(driver, options, networks, is_copy)
         requested.update(name=name, description=mark.notes_of(text, begun[str(vmid)]), unique=is_copy or None)
         started["vmid"] = None
@@ -188,9 +247,7 @@ def _check_whole(name, options, vm_options):
     restored = vm_options.stored
     disks, found = volumes_in(options), all_volumes(restored)
     own = {slot for slot, drive in found.items() if values.owner_of(drive["file"]) == vm_options.vmid}
-    different = [
-        slot for slot, drive in disks.items() if slot not in own or _size(slot, drive) != _size(slot, found[slot])
-    ]
+    different = [slot for slot, drive in disks.items() if slot not in own or not _has_size(slot, drive, found[slot])]
     compared = {
         key for key in (*options, *restored) if key not in (*_OWN, *STATE_VOLUMES) and not UNUSED.fullmatch(key)
     }
@@ -200,9 +257,13 @@ def _check_whole(name, options, vm_options):
         raise ApiError(f"{name}: the restored VM differs from the backup: {', '.join(sorted(different))}.", None)
 
 
-def _size(slot, drive):
-    """The size of a disk. The state of firmware and TPM has another one on another type of storage."""
-    return None if slot in STATE_VOLUMES else values.size_of(drive.get("size"))
+def _has_size(slot, backed_up, restored):
+    """Whether a disk has the size of the backup, or as much more as its storage rounds up.
+
+    The state of firmware and TPM has another size on another type of storage.
+    """
+    wanted, found = (values.size_of(drive.get("size")) for drive in (backed_up, restored))
+    return slot in STATE_VOLUMES or wanted is None or 0 <= (found or 0) - wanted < _EXTENT
 
 
 # An existing VM -------------------------------------------------------------------------------------------------------
@@ -213,53 +274,99 @@ def copy_name(name):
     return f"{name[:54]}-restored"
 
 
-def restore_backup(driver, vm, step):
-    """Overwrite a VM that is off with a backup."""
-    one = known(driver, vm, step.arguments["id"])
-    options = options_in(driver, one)
+def prepare_restore(driver, vm, step):
+    """Restore the backup as a copy: an existing VM is stopped only when that is complete."""
     vm_options = driver.read_options(vm.id)
-    _check_same(driver, vm, vm_options)
-    copy = _copy_of(driver, vm, step) or _new_copy(driver, vm, step)
-    # The copy takes minutes, in which the VM may have been started or changed.
+    _check_birth(driver, vm, vm_options)
+    if _copy_of(driver, vm, step) is None:
+        _new_copy(driver, vm, step)
+    # The copy takes minutes, in which the VM may have been changed.
     current = driver.read_options(vm.id)
-    _check_same(driver, vm, current)
     if current.digest != vm_options.digest:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
-    attached = {drive["file"] for drive in all_volumes(vm_options.stored).values()}
+    if vm.on:
+        # A task after an interruption starts it again.
+        _record(driver, current, {"power": vm.power})
+        current = driver.read_options(vm.id)
+    driver.prepared[vm.id] = current.digest
+
+
+def _record(driver, vm_options, replacing):
+    text, recorded = mark.split_notes(vm_options.stored.get("description"))
+    own = {**mark.own_mark(vm_options.vmid, recorded, vm_options.birth), REPLACING: replacing}
+    driver.tool.put(f"{vm_options.path}/config", description=mark.notes_of(text, own), digest=vm_options.digest)
+
+
+def restore_backup(driver, vm, step):
+    """Overwrite a VM that is off with a backup."""
+    vm_options, copy = driver.read_options(vm.id), _copy_of(driver, vm, step)
+    _check_birth(driver, vm, vm_options)
+    if driver.is_running(vm_options):
+        raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
+    begun = (vm_options.own_mark or {}).get(REPLACING) or {"power": STOPPED}
+    begun = {"power": begun["power"], "files": list(step.arguments["files"])}
+    if driver.prepared.pop(vm.id, vm_options.digest) != vm_options.digest or copy is None:
+        raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
     vm_options = _detached(driver, vm_options)
     try:
-        _overwrite(driver, vm, step, one, options, vm_options)
+        restored, options = _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun})
     except PolyvirtError as error:
         raise PartlyApplied(
-            f"{vm.name}: VM {vm.id} was not overwritten with backup '{one.backup.id}': {error.message} Its former disks"
-            f" are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete restore of the"
-            " backup.",
-            f"Run the task again: it goes on with VM {copy.vmid}, and deletes that VM at the end. To use VM {copy.vmid}"
-            f" instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan --vmid"
-            f" {vm.id}.",
+            f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its"
+            f" former disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete"
+            " restore of the backup.",
+            f"Run the task again: it overwrites VM {vm.id} again, and deletes VM {copy.vmid} at the end. To use VM"
+            f" {copy.vmid} instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan"
+            f" --vmid {vm.id}.",
         ) from error
-    remove(driver, copy)
-    _delete_own(driver, vm, attached & set(step.arguments["files"]))
-    if options.get("protection") == "1":
-        driver.tool.put(f"{driver.read_options(vm.id).path}/config", protection=1)
+    # Not before: it says that the VM is whole.
+    _record(driver, restored, {**begun, "id": step.arguments["id"], "protection": options.get("protection")})
 
 
-def _check_same(driver, vm, vm_options):
+def finish_restore(driver, vm, step):
+    """Delete the copy, and the former disks that this collection has created."""
+    copy = _copy_of(driver, vm, step)
+    if copy is not None:
+        remove(driver, copy)
+    vm_options = driver.read_options(vm.id)
+    text, own = mark.split_notes(vm_options.stored.get("description"))[0], vm_options.own_mark
+    if own is None or REPLACING not in own:
+        return  # The step was sent before.
+    files = set(step.arguments["files"])
+    keys = [key for key, volume in vm_options.stored.items() if UNUSED.fullmatch(key) and volume in files]
+    protected = own[REPLACING].get("protection")
+    own = {**finished_mark(own, REPLACING), "detached": [one for one in own.get("detached", ()) if one not in files]}
+    driver.tool.put(
+        f"{vm_options.path}/config",
+        description=mark.notes_of(text, own),
+        delete=",".join(keys) or None,
+        protection=protected,
+        digest=vm_options.digest,
+    )
+
+
+def _check_birth(driver, vm, vm_options):
     planned = driver.planned_vms.get(vm.id, vm)
     if planned.birth != vm_options.birth:
         raise Stale(f"{vm.name}: VM {vm.id} is another VM now.", "Run the task again.")
-    if driver.is_running(vm_options):
-        raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
 
 
 def own_copy(driver, vm, listed, origin):
     """The VmOptions of a listed VM if it is a copy that an interrupted task has left, else None.
 
-    A user can have restored the same backup under the name of the copy.
+    A user can have restored the same backup under the name of the copy. A complete copy of another backup is not used,
+    and not deleted.
     """
+    found = _copy_in(driver, listed)
+    if found is None or found.own_mark[_COPY_FOR] not in births_of(vm):
+        return None
+    return found if found.is_unfinished or found.own_mark.get(RESTORED_FROM) == origin else None
+
+
+def _copy_in(driver, listed):
+    """The VmOptions of a listed VM if its record says that it is a copy for an existing VM, else None."""
     found = None if listed.error or listed.status == "running" else read_listed_options(driver.tool, listed)
-    own = (found and found.own_mark) or {}
-    return found if own.get(RESTORED_FROM) == origin and own.get(_COPY_FOR) in births_of(vm) else None
+    return found if found and isinstance((found.own_mark or {}).get(_COPY_FOR), str) else None
 
 
 def _copy_of(driver, vm, step):
@@ -289,41 +396,40 @@ def _detached(driver, vm_options):
     return driver.read_options(vm_options.vmid)
 
 
-def _overwrite(driver, vm, step, one, options, vm_options):
+def _overwrite(driver, vm, step, vm_options, births, recorded):
+    """Restore a backup over a VM; returns (its VmOptions, options in the backup). Its record gets ``recorded``."""
+    one, vmid = known(driver, vm, step.arguments["id"]), vm_options.vmid
+    options = options_in(driver, one)
     requested = overrides(driver, options, step.arguments["networks"], is_copy=False)
-    text, old = mark.split_notes(options.get("description"))
-    requested["description"] = mark.notes_of(text, _mark_after(vm, one, options, old, vm_options, step))
+    text = mark.split_notes(options.get("description"))[0]
+    requested["name"] = vm.name
+    requested["description"] = mark.notes_of(text, {**_mark_after(one, options, vm_options, births, step), **recorded})
     try:
         # The server would not delete the former disks of a protected VM.
         sent = {**requested, "force": 1, "pool": vm_options.pool or None, "protection": 0}
-        driver.tool.finish(_post(driver, vm_options.node, vm.id, one, sent))
+        driver.tool.finish(_post(driver, vm_options.node, vmid, one, sent))
     except ConnectionLost:
         # The answer was lost: what is there now shows whether the server has restored it.
         for task in driver.tool.running_tasks(vm_options.node, "qmrestore"):
-            if str(task.get("id")) == vm.id:
+            if str(task.get("id")) == vmid:
                 driver.tool.finish(task["upid"])
-    _check_whole(vm.name, {**options, **requested}, driver.read_options(vm.id))
+    restored = driver.read_options(vmid)
+    _check_whole(vm.name, {**options, **requested}, restored)
+    return restored, options
 
 
-def _mark_after(vm, one, options, old, vm_options, step):
+def _mark_after(one, options, vm_options, births, step):
     """The record of the VM after the restore: of today, with the slots of the disks that the backup's record names."""
-    birth = mark.birth_of(vm.id, options)
-    is_own = old is not None and mark.is_of(one.backup.birth.partition(":")[0], old, one.backup.birth)
-    own = mark.own_mark(vm.id, vm_options.own_mark, vm_options.birth)
-    slots = [slot for slot in volumes_in(options) if is_own and slot in old.get("slots", (slot,))]
-    births = [one for one in births_of(vm) if one != birth]
+    birth, old = mark.birth_of(vm_options.vmid, options), _own_mark_in(one.backup, options)
+    own = mark.own_mark(vm_options.vmid, vm_options.own_mark, vm_options.birth)
+    if not vm_options.birth:  # The rest of a VM.
+        own = {**own, **of_lost_vm(old or {})}
+    slots = [slot for slot in volumes_in(options) if old and slot in old.get("slots", (slot,))]
+    earlier = [one for one in births if one != birth]
     return {
         **own,
         BIRTH: birth,
         "slots": slots,
         RESTORED_FROM: step.arguments["origin"],
-        **({BIRTHS: births} if births else {}),
+        **({BIRTHS: earlier} if earlier else {}),
     }
-
-
-def _delete_own(driver, vm, files):
-    """Delete the former disks that this collection has created; the others remain as unused disks."""
-    vm_options = driver.read_options(vm.id)
-    keys = [key for key, volume in vm_options.stored.items() if UNUSED.fullmatch(key) and volume in files]
-    if keys:
-        driver.tool.put(f"{vm_options.path}/config", delete=",".join(keys), digest=vm_options.digest)

@@ -90,6 +90,7 @@ def proxmox_traits(version="", known=_NOTHING_KNOWN):
             **PROXMOX.lacks,
             "name": "Correct the name or the ID, or set allow_rename: true to rename the VM.",
             UNKNOWN: "Start its node again, or recover the VM on another node: see pvecm status.",
+            "busy": "Wait for its task to end, or raise timeout. If none works on it, its node has crashed: qm unlock.",
             "snapshot.content": PROXMOX.lacks["compare.content"],
         },
         slot="scsi{}".format,
@@ -112,6 +113,8 @@ def proxmox_traits(version="", known=_NOTHING_KNOWN):
         normalize=partial(_normalized, known),
         live_migration=True,
         moving="The option node moves a VM to another node, also while it runs.",
+        preparing="The backup is restored twice: first as another VM, NAME-restored. This takes twice the time, and"
+        " twice the space in addition to the former disks.",
         console="Proxmox VE keeps no log. Set native: {serial0: socket}; from the next start on, qm terminal <id> on"
         " the node, or xterm.js in the web interface, connects to the console.",
     )

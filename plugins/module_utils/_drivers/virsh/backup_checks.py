@@ -10,6 +10,7 @@ import os
 from ..._core.backup import manifest as manifests
 from ..._core.errors import Refused
 from ..._core.model import PAUSED, RUNNING
+from ..._core.record.mark import making_of
 from ..._ports import files
 from ..._tools import virsh_backup as jobs
 from ..._tools.domain_xml import file_of, file_or_device_of, target_of
@@ -17,6 +18,7 @@ from ..._tools.virsh_output import version_numbers
 from .backups import disks_to_back_up
 from .clone import source_format
 from .settings.disks import is_encrypted
+from .settings.hardware import read_tpm
 from .snapshots import disks_of
 
 
@@ -48,10 +50,11 @@ def _check_new(driver, vm, made):
     directory = driver.options["directory"]
     _check_directory(driver, vm, directory)
     needed = sum(_needed(driver, disk) for disk in included.values())
-    driver.space.reserve(
-        vm.name, "directory", _place(directory), needed, files.free_space(directory), "choose another directory"
-    )
-    return _warnings(vm, directory, included)
+    # What interrupted tasks have left is removed before, or completed.
+    left = sum(one.size for one in vm.backups if one.unfinished and not one.is_foreign)
+    free = files.free_space(directory) + left
+    driver.space.reserve(vm.name, "directory", _place(directory), needed, free, "choose another directory")
+    return [*_warnings(vm, directory, included), *_warnings_of_tpm(vm, definition)]
 
 
 def _check_slots(vm, made, slots, is_running):
@@ -120,6 +123,12 @@ def _warnings(vm, directory, disks):
     return (f"{vm.name}: directory: {directory} is on the same device as disk {same[0]}, and would be lost with it.",)
 
 
+def _warnings_of_tpm(vm, definition):
+    if not read_tpm(definition):
+        return ()
+    return (f"{vm.name}: backups do not contain the state of its TPM; keep the recovery keys of encrypted disks.",)
+
+
 def _check_restore(driver, vm, step):
     backup = step.arguments["backup"]
     manifest = driver.backup_folder.manifest(backup.birth, backup.id)
@@ -129,12 +138,14 @@ def _check_restore(driver, vm, step):
         folder = os.path.dirname(paths[slot]["source"])
         source = driver.backup_folder.path(manifest["birth"], manifest["id"], one["name"])
         sizes.setdefault(folder, []).append(driver.storage.qemu_img.needed(source, "qcow2"))
+    begun = driver.unfinished.get(vm.name, vm)
+    left = [path for path in (making_of(begun.mark) if begun.owned else ()) if files.exists(path)]
     for folder, needed in sorted(sizes.items()):
         driver.space.reserve(
             vm.name,
             f"restored disks in {folder}",
             _place(folder),
             sum(needed),
-            files.free_space(folder),
+            files.free_space(folder) + sum(files.allocated(path) for path in left if os.path.dirname(path) == folder),
             "set disk_directory",
         )

@@ -66,7 +66,7 @@ def _written_files(driver, vm):
     """The files that a running job of the VM writes."""
     if vm.id is None or not vm.on:
         return frozenset()
-    return jobs.running_files(driver.virsh.batch([("backup-dumpxml", vm.id)])[0]) or frozenset()
+    return jobs.running_files(driver.virsh.batch([("backup-dumpxml", vm.id)])[0])
 
 
 def disks_to_back_up(definition, excluded):
@@ -244,7 +244,7 @@ def thaw(driver, vm, manifest):
 
 def _abort_own_job(driver, vm, manifest):
     own = {_path(driver, manifest, name) for name in _names(manifest)}
-    if own & set(_written_files(driver, vm)):
+    if own & _written_files(driver, vm):
         try:
             driver.virsh.run("domjobabort", vm.id)
         except CommandFailed as error:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import contextmanager
 from functools import cached_property
 
 from ..._core.errors import CommandFailed, Held, Stale
 from ..._core.frozen import replace
-from ..._core.model import PAUSED, POWER_VERBS, RUNNING
+from ..._core.model import PAUSED, POWER_VERBS, RUNNING, SUSPENDED
 from ..._core.pattern import Pattern
 from ..._core.texts import without_credentials
 from ..._kit.driver import ForChanges, carry_out, functions_of
@@ -19,7 +20,7 @@ from ..._kit.one_by_one import one_by_one
 from ..._media import on_host
 from ..._ports import change_counter
 from ..._tools.domain_xml import Definition, without_secrets
-from ..._tools.virsh import raise_for_errors
+from ..._tools.virsh import job_in, raise_for_errors
 from .observe import VirshObserver, connected
 
 #: Verbs that do not store settings. To start a VM that another task stops for a change is rejected by libvirt itself.
@@ -49,8 +50,8 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         self.virt_type = options.get("virt_type")
         #: {UUID: (last changes sent, definition before them)}: a step may be sent twice.
         self._sent = {}
-        #: {(UUID, backup)} of the restores that this task has carried out.
-        self.restored = set()
+        #: {UUID: what ``prepare_restore`` has prepared}
+        self.prepared = {}
         #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
         self._stored = set()
 
@@ -127,6 +128,17 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         from .backups import read_backups
 
         return read_backups(self, vm, asked, reads_content)
+
+    def jobs(self, vms):
+        """{UUID: text} of the VMs with a backup, a migration or another job of libvirt."""
+        ids = {vm.id: vm.name for vm in vms if vm.power != SUSPENDED} if self.hypervisor == QEMU else {}
+        answers = self.virsh.batch([("domjobinfo", one) for one in ids]) if ids else ()
+        found = {vm_id: job_in(answer) for vm_id, answer in zip(ids, answers)}
+        return {
+            vm_id: f"libvirt job: {job}; virsh domjobabort {shlex.quote(ids[vm_id])} cancels it"
+            for vm_id, job in found.items()
+            if job
+        }
 
     # Acting ---------------------------------------------------------------------------------------------------------
 

@@ -1,30 +1,38 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restoring backups: the new disks are complete before the definition names them, and old ones are deleted last."""
+"""Restoring backups: the new disks are complete before a VM is stopped, and its former ones are deleted last.
+
+The new files are recorded before they exist. Storing the new definition is one operation, before which the VM is as it
+was, and after which it is the restored one.
+"""
 
 from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
+from functools import partial
 
 from ..._core.backup import manifest as manifests
-from ..._core.backup.backup import RESTORED_FROM
+from ..._core.backup.backup import BIRTHS, REPLACING, RESTORED_FROM, interrupted_restore
 from ..._core.errors import PolyvirtError, Refused
 from ..._core.frozen import replace
+from ..._core.model import STOPPED
 from ..._core.record.leases import CREATED
-from ..._core.record.mark import IN_MARK, empty_mark, finished_mark, marked_settings, own_mark
-from ..._ports import files, locks
+from ..._core.record.mark import empty_mark, finished_mark, making_of, marked_settings, of_lost_vm
+from ..._kit.creation import undone_on_failure
+from ..._ports import change_counter, files, locks
 from ..._tools.domain_xml import Definition, file_of, target_of
+from ..._tools.virsh import ConnectionLost
 from ..._tools.virsh_output import names as names_in
 from .clone import assign_new_macs, remove_identity, remove_seed_drives
 from .create import define_once, store_new
-from .mark import recorded_first
+from .mark import mark_to_add_to, put_back, recorded_first
 from .settings.cdroms import seed_files
 from .settings.disks import set_disk_file
 from .settings.firmware import nvram_of
 from .settings.table import config_of
-from .storage import used_files
+from .storage import remove_unused, used_files
 
 
 def settings_after(driver, vm, asked, backup, manifest):
@@ -45,7 +53,7 @@ def settings_after(driver, vm, asked, backup, manifest):
     config = {
         **config_of(definition, sizes, seed_files(mark), ()),
         "description": definition.get("description") or "",
-        **marked_settings(mark, definition.uuid),
+        **marked_settings(mark if vm.id else {**mark, "expires": ""}, definition.uuid),
         "autostart": bool(vm.id and vm.config.get("autostart")),
     }
     if asked.is_beside:
@@ -111,20 +119,26 @@ def _connect(definition, networks):
 
 
 def _fill(driver, manifest, paths, created):
-    """Create the new files from those of the backup, and add them to ``created``."""
-    for slot, one in manifests.disks_of(manifest).items():
-        source = {
-            "source": driver.backup_folder.path(manifest["birth"], manifest["id"], one["name"]),
-            "format": "qcow2",
-        }
-        if driver.storage.create_disk(paths[slot], {"format": one["format"]}, source):
-            created.append(paths[slot])
+    """Create the new files from those of the backup, add them to ``created``, and compare them with the backup."""
+    parts = [(slot, one, "qcow2") for slot, one in manifests.disks_of(manifest).items()]
     nvram = manifests.file_of(manifest, manifests.NVRAM)
-    if nvram:
-        source = driver.backup_folder.path(manifest["birth"], manifest["id"], nvram["name"])
-        image = {"source": source, "format": nvram["format"]}
-        if driver.storage.create_disk(paths[None], {"format": nvram["format"]}, image):
-            created.append(paths[None])
+    parts += [(None, nvram, nvram["format"])] if nvram else []
+    for key, one, stored_as in parts:
+        source = driver.backup_folder.path(manifest["birth"], manifest["id"], one["name"])
+        path, image = paths[key], driver.storage.qemu_img
+        if driver.storage.create_disk(path, {"format": one["format"]}, {"source": source, "format": stored_as}):
+            created.append(path)
+        is_whole = image.info(path, one["format"]).virtual_size >= one.get("virtual_size", 0)
+        if not (is_whole and image.same_content(source, path, stored_as, one["format"])):
+            raise PolyvirtError(f"{path} differs from the backup after it was copied.", "Check that device.")
+        files.sync(path)
+
+
+def _remove_leftovers(driver, mark):
+    """Remove what an interrupted task of this VM has begun to create, and no VM uses."""
+    left = [path for path in making_of(mark) if files.exists(path)]
+    if left:
+        remove_unused(driver, left, None)
 
 
 def _manifest_of(driver, step):
@@ -138,11 +152,15 @@ def _manifest_of(driver, step):
     return manifest
 
 
-def _mark_of_restored(mark, step, paths):
+def _mark_of_restored(mark, step, paths, births=()):
     disks = [path for slot, path in paths.items() if slot is not None]
     nvram = [paths[None]] if None in paths else []
     lists = {"disks": [*mark.get("disks", ()), *disks], "nvram": [*mark.get("nvram", ()), *nvram]}
-    return finished_mark({**mark, **lists, RESTORED_FROM: dict(step.arguments["origin"])})
+    # Its backups continue to be those of the VM.
+    births = sorted({*mark.get(BIRTHS, ()), *births} - {mark["id"]})
+    return finished_mark(
+        {**mark, **lists, RESTORED_FROM: dict(step.arguments["origin"]), **({BIRTHS: births} if births else {})}
+    )
 
 
 # Steps ----------------------------------------------------------------------------------------------------------------
@@ -155,6 +173,8 @@ def create_from_backup(driver, vm, step):
     begun = driver.unfinished.get(vm.name)
     if not is_beside and begun is None and driver.creations.id_of(vm.name) is None:
         driver.creations.record(vm.name, _definition_in(driver, manifest).uuid)
+    if begun is not None:
+        _remove_leftovers(driver, begun.mark)
     paths = _new_paths(driver, begun or vm, manifest)
     # What is recorded before the files exist.
     arguments = {"creation": {}, "config": {}, "paths": tuple(paths.values())}
@@ -169,58 +189,88 @@ def create_from_backup(driver, vm, step):
         if is_beside:
             remove_identity(definition)
             assign_new_macs(definition, {})
-        kept = {"tags": mark.get("tags", [])} if is_beside else {key: mark[key] for key in IN_MARK if key in mark}
+        kept = {"tags": mark.get("tags", [])} if is_beside else of_lost_vm(mark)
         new = {**empty_mark(vm_id), **kept, CREATED: mark.get(CREATED, "")}
         definition.set("name", name)
         definition.set("uuid", vm_id)
-        definition.set_mark(_mark_of_restored(new, step, paths))
+        births = () if is_beside else (manifest["birth"], *mark.get(BIRTHS, ()))
+        definition.set_mark(_mark_of_restored(new, step, paths, births))
         store_new(driver, name, definition)
 
     define_once(driver, vm.name, arguments, define)
 
 
-def restore_backup(driver, vm, step):
-    """Replace the disks and the definition of a VM that is off."""
-    if (vm.id, step.arguments["id"]) in driver.restored:
-        return
+def prepare_restore(driver, vm, step):
+    """Create the disks that will replace those of an existing VM; until then it is not stopped."""
+    if vm.id in driver.prepared:
+        return  # The step was sent before.
     manifest, stored = _manifest_of(driver, step), driver.definition(vm.id)
     driver.check_as_planned(vm, stored)
-    paths, before = _new_paths(driver, vm, manifest), driver.definition(vm.id)
-    with recorded_first(driver, vm, stored, list(paths.values())):
-        created = []
-        try:
-            _fill(driver, manifest, paths, created)
-            if driver.virsh.run("domstate", vm.id).strip() != "shut off":
-                raise Refused(f"{vm.name}: the VM was started while its backup was restored.", "Run the task again.")
-        except Exception:
-            for path in created:
-                files.remove(path)
-            raise
-        definition = _definition_in(driver, manifest)
-        _adapt(definition, manifest, paths, step.arguments["networks"], vm)
-        own = own_mark(vm)
-        definition.set("name", vm.name)
-        definition.set("uuid", vm.id)
-        # The old files are recorded until they are deleted, so that the next task finds them.
-        definition.set_mark(_mark_of_restored(own, step, paths))
-        driver.define(definition)
-        driver.restored.add((vm.id, step.arguments["id"]))
-        # Last: if the definition is rejected, the VM keeps its snapshots.
-        _forget_snapshots(driver, vm)
-    _delete_old(driver, definition, [*step.arguments["files"], *_old_nvram(before, own)])
+    own, before = mark_to_add_to(vm, stored.mark), stored.mark and finished_mark(stored.mark, REPLACING)
+    _remove_leftovers(driver, own)
+    paths, created, definition = _new_paths(driver, vm, manifest), [], _definition_in(driver, manifest)
+    _adapt(definition, manifest, paths, step.arguments["networks"], vm)
+    definition.set("name", vm.name)
+    definition.set("uuid", vm.id)
+    power = interrupted_restore(vm).get("power", vm.power) if vm.power == STOPPED else vm.power
+    # The old files are recorded until they are deleted, so that the next task finds them.
+    old = [*step.arguments["files"], *_old_nvram(stored, own)]
+    begun = {"power": power, "id": step.arguments["id"], "files": old}
+    definition.set_mark({**_mark_of_restored(own, step, paths, [manifest["birth"]]), REPLACING: begun})
+    undo = undone_on_failure(lambda error: _remove(created), ConnectionLost)
+    with recorded_first(driver, vm, stored, list(paths.values())), undo:
+        _fill(driver, manifest, paths, created)
+        driver.check_still(vm, stored.content)
+    stored.set_mark({**mark_to_add_to(vm, stored.mark), REPLACING: {"power": power}})
+    driver.define(stored)
+    driver.prepared[vm.id] = definition, created, stored.content, before
 
 
-def _delete_old(driver, definition, paths):
-    """Delete the files of the replaced VM that its new definition does not name, then forget them."""
-    used = {os.path.realpath(path) for path in used_files(definition)}
+def _remove(paths):
     for path in paths:
-        is_used = os.path.realpath(path) in used
-        if not is_used and not locks.is_locked_by_qemu(path):
+        files.remove(path)
+
+
+def restore_backup(driver, vm, step):
+    """Store the definition of the backup for an existing VM that is off; its new disks are complete."""
+    definition, _created, content, _mark = driver.prepared[vm.id]
+    if driver.definition(vm.id).mark == definition.mark:
+        return  # The step was sent before.
+    undo = partial(_undo_preparation, driver, vm, change_counter.count())
+    with undone_on_failure(undo, ConnectionLost):
+        driver.check_still(vm, content)
+        if driver.virsh.run("domstate", vm.id).strip() != "shut off":
+            raise Refused(f"{vm.name}: the VM was started while its backup was restored.", "Run the task again.")
+        driver.define(definition)
+
+
+def _undo_preparation(driver, vm, before, _error):
+    """Remove the new files, unless the definition was changed: the VM is as it was before."""
+    _definition, created, content, mark = driver.prepared[vm.id]
+    if driver.definition(vm.id).content == content:
+        _remove(created)
+        put_back(driver, vm, mark)
+        change_counter.set_back(before)
+
+
+def finish_restore(driver, vm, step):
+    """Delete what is left of the VM that was replaced: metadata of its snapshots, and its former files."""
+    definition, running = driver.definitions_to_change(vm)
+    own = mark_to_add_to(vm, definition.mark)
+    if REPLACING not in own:
+        return  # The step was sent before.
+    # Not earlier: if the definition of the backup is rejected, the VM keeps its snapshots.
+    _forget_snapshots(driver, vm)
+    used = {os.path.realpath(path) for one in (definition, running) if one for path in used_files(one)}
+    recorded = {*own.get("disks", ()), *own.get("nvram", ())} & set(own[REPLACING].get("files", ()))
+    for path in recorded & {*step.arguments["files"], *own.get("nvram", ())}:
+        if os.path.realpath(path) not in used and not locks.is_locked_by_qemu(path):
             files.remove(path)
-    mark = dict(definition.mark)
-    for key in ("disks", "nvram"):
-        mark[key] = [path for path in mark.get(key, ()) if path not in paths or files.exists(path)]
-    definition.set_mark(mark)
+    lists = {
+        key: [path for path in own.get(key, ()) if path not in recorded or files.exists(path)]
+        for key in ("disks", "nvram")
+    }
+    definition.set_mark(finished_mark({**own, **lists}, REPLACING))
     driver.define(definition)
 
 

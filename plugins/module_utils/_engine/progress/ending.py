@@ -48,6 +48,8 @@ def _failed(progress, error, attempted):
     if progress.error is not None:
         return finish(replace(progress, error=failures.power_not_back(progress, error)))
     is_kept = progress.phase == GUEST and progress.created
+    if any(step.verb == "restore_backup" for step in progress.plan.steps[: progress.done]):
+        error = failures.of_restored_vm(error)
     progress = replace(progress, error=failures.of_new_vm(error) if is_kept else error)
     if _is_undone_on_failure(progress):
         return replace(progress, phase=UNDOING, wish=Observe(_TO_UNDO), due=progress.at)

@@ -52,6 +52,13 @@ def of_new_vm(error):
     return new
 
 
+def of_restored_vm(error):
+    """The error after an existing VM was replaced by a backup, and before the restore was finished."""
+    message = f"{error.message.rstrip('.')}. The VM is the restored one, and its former disks were not deleted."
+    remedy = f"{error.remedy or ''} Run the task again to complete the restore.".strip()
+    return _traced(PolyvirtError(message, remedy), error)
+
+
 def not_undone(error, last_error):
     """An unfinished creation could not be undone; ``error`` is why it is unfinished."""
     failed = _sentence(error)

@@ -6,7 +6,19 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import File, Policy, Request, SnapshotRequest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    File,
+    Plan,
+    Policy,
+    Request,
+    SnapshotRequest,
+    Step,
+    Traits,
+    Vm,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.progress.ending import fail
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.progress.state import Progress
 
 from unit.module_utils._engine.test_power_back import House, carry_out, failing, found
 from unit.module_utils._engine.world import World, refusal
@@ -77,3 +89,25 @@ def test_vm_that_was_not_deleted_gets_its_previous_power_state_back(power):
 def test_vm_that_was_off_is_not_started_after_a_failed_deletion(power):
     outcome, world = _not_deleted(DELETIONS["absent"], False, power)
     assert (outcome.failed, "start" in world.verbs()) == (True, False), outcome.msg
+
+
+_RESTORE = ("prepare_restore", "kill", "restore_backup", "start", "finish_restore")
+
+
+@pytest.mark.parametrize(
+    ("done", "wrote", "phase", "words"),
+    [
+        (0, True, "confirming", "web: no"),
+        (2, False, "power_back", "web: no"),
+        (2, True, "confirming", "web: no"),
+        (3, False, "confirming", "The VM is the restored one, and its former disks were not deleted."),
+        (4, False, "confirming", "Run the task again to complete the restore."),
+    ],
+)
+def test_failed_restore_of_a_backup_says_what_the_vm_is(done, wrote, phase, words):
+    """Before it is replaced, a VM is started again if nothing was changed; then, only the end is missing."""
+    vm = Vm("web", "1", "running")
+    planned = Plan(vm, vm, tuple((Step(verb),) for verb in _RESTORE))
+    progress = Progress(Request("web"), Traits("any"), planned, vm, patience=300, done=done, last_wrote=wrote)
+    failed = fail(progress, PolyvirtError("web: no"))
+    assert (failed.phase, words in str(failed.error)) == (phase, True), str(failed.error)

@@ -57,6 +57,20 @@ def test_copy_is_identical_in_any_format(tool, tmp_path):
     assert tool.identical(source, copy)
 
 
+def test_content_is_compared_in_the_formats_that_are_known(tool, tmp_path):
+    """A guest can write the header of another format to its raw disk."""
+    names = ("guest", "backup", "copy", "fixed")
+    guest, backup, copy, fixed = (str(tmp_path / name) for name in names)
+    tool.create(guest, "qcow2", MIB)
+    tool.convert(guest, "raw", backup, "qcow2")
+    tool.convert(backup, "qcow2", copy, "raw")
+    assert tool.info(copy).format == "qcow2"
+    assert tool.same_content(backup, copy, "qcow2", "raw")
+    assert not tool.same_content(backup, copy, "qcow2", "qcow2")
+    tool.convert(backup, "qcow2", fixed, "vpc")
+    assert tool.same_content(backup, fixed, "qcow2", "vpc")
+
+
 def test_image_with_other_content_or_size_is_not_identical(tool, tmp_path):
     for name, content in {"a": b"a" * MIB, "b": b"b" * MIB, "zeros": b"\0" * MIB, "more": b"\0" * 2 * MIB}.items():
         (tmp_path / name).write_bytes(content)

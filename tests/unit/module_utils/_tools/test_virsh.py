@@ -316,3 +316,28 @@ def test_command_that_failed_may_have_changed_something(command, error, doubtful
 def test_change_completed_before_the_connection_was_lost_succeeds():
     connection = virsh.Virsh(FakeCommands(DISCONNECTED.partition("error: failed")[0], rc=0), "virsh", "qemu:///system")
     assert connection.run("start", "x") == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "job"),
+    [
+        (virsh.Answer("Job type:         None        \n\n", None), ""),
+        (virsh.Answer("Job type:         Unbounded   \nOperation:        Backup      \n", None), "backup"),
+        (
+            virsh.Answer("Job type:         Unbounded\nOperation:        Outgoing migration\n", None),
+            "outgoing migration",
+        ),
+        (virsh.Answer("", "internal error: backup job data missing"), "backup"),
+        (virsh.Answer("", "Requested operation is not valid: domain is not running"), ""),
+        (virsh.Answer("", "this function is not supported by the connection driver: virDomainGetJobInfo"), ""),
+        (virsh.Answer("", "failed to get domain 'x'"), ""),
+    ],
+)
+def test_job_that_runs_on_a_vm(answer, job):
+    """Recorded with libvirt 9.0.0."""
+    assert virsh.job_in(answer) == job
+
+
+def test_unknown_answer_about_a_job_is_an_error():
+    with pytest.raises(errors.CommandFailed, match="access denied"):
+        virsh.job_in(virsh.Answer("", "access denied"))

@@ -13,19 +13,24 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     BACKUP_VERBS,
     LIVE,
     NEVER,
+    NEXT_BOOT,
     PAUSED,
     RUNNING,
     STOPPED,
     SUSPENDED,
     VERBS,
+    Change,
     Field,
     File,
+    Plan,
     Snapshot,
+    Step,
     Traits,
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import BACKUP, backup_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned_steps import disturbs_jobs
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_content import content_of, digest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import warnings_about
 
@@ -143,6 +148,26 @@ def test_running_job_is_completed_and_any_other_is_waited_for():
     assert _plan(_vm(written, busy="backup"), state="restored", backup="newest", replace=True).busy == "backup"
 
 
+def test_plans_that_a_running_job_forbids():
+    def is_disturbing(*steps):
+        return disturbs_jobs(Plan(_vm(), _vm(), (steps,)))
+
+    def configure(change):
+        return Step("configure", (change,))
+
+    for verb in ("stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "backup"):
+        assert is_disturbing(Step(verb)), verb
+    for verb in ("start", "resume", "pause", "drop_backup", "edit_backup", "edit_snapshot"):
+        assert not is_disturbing(Step(verb)), verb
+    removed = Change("disks", {"size": 1}, None, key="vdb")
+    assert is_disturbing(configure(removed))
+    assert is_disturbing(configure(Change("disks", 1, 2, key="vdb", attribute="size")))
+    assert not is_disturbing(configure(Change("disks", 1, 2, key="vdb", attribute="size", cost=NEXT_BOOT)))
+    assert not is_disturbing(configure(Change("disks", None, {}, key="vdc")))
+    assert not is_disturbing(configure(Change("memory", 1, 2)))
+    assert disturbs_jobs(_plan(_vm(_backup()), state="restored", backup="newest", replace=True))
+
+
 def test_stopped_consistency_stops_with_permission_and_starts_again():
     assert "allow_restart: true" in str(_plan(_vm(), consistency="stopped").refusal)
     assert _verbs(_vm(), consistency="stopped", allow_restart=True) == ["stop", "backup", "start"]
@@ -220,8 +245,14 @@ def test_restore_in_place_keeps_what_others_created_or_use():
     whole = _backup(config={"disks": {"vda": {}, "vdb": {}}})
     vm = _vm(whole, mark=mark, files=files, snapshots=(Snapshot("s1"),), config={"disks": disks})
     found = _plan(vm, state="restored", backup="newest", replace=True)
-    assert [step.verb for step in found.steps] == ["kill", "restore_backup", "start"]
-    restore = found.steps[1]
+    assert [step.verb for step in found.steps] == [
+        "prepare_restore",
+        "kill",
+        "restore_backup",
+        "start",
+        "finish_restore",
+    ]
+    restore = found.steps[2]
     assert restore.arguments["files"] == ("/own",)
     assert set(restore.arguments["kept"]) == {"/base", "/theirs", "/detached"}
     assert "s1" in restore.also[0]
@@ -232,7 +263,46 @@ def test_restore_in_place_keeps_what_others_created_or_use():
     refusal = _plan(vm.having(power=SUSPENDED), state="restored", backup="newest", replace=True).refusal
     assert "saved memory would be lost" in str(refusal)
     foreign = vm.having(mark={"v": 2, "id": "u1", "disks": ["/own"]})
-    assert _plan(foreign, state="restored", backup="newest", replace=True).steps[1].arguments["files"] == ()
+    assert _plan(foreign, state="restored", backup="newest", replace=True).steps[2].arguments["files"] == ()
+
+
+@pytest.mark.parametrize(
+    ("replacing", "power", "verbs"),
+    [
+        ({"power": RUNNING}, STOPPED, ["prepare_restore", "restore_backup", "start", "finish_restore"]),
+        ({"power": RUNNING}, RUNNING, ["prepare_restore", "kill", "restore_backup", "start", "finish_restore"]),
+        ({"power": PAUSED, "id": YOUNG, "files": ["/old", "/x"]}, STOPPED, ["start", "pause", "finish_restore"]),
+        ({"power": RUNNING, "id": YOUNG, "files": ["/old", "/x"]}, RUNNING, ["finish_restore"]),
+        ({"power": STOPPED, "id": YOUNG, "files": ["/old", "/x"]}, STOPPED, ["finish_restore"]),
+        (
+            {"power": RUNNING, "id": OLD, "files": ["/old", "/x"]},
+            STOPPED,
+            ["prepare_restore", "restore_backup", "start", "finish_restore"],
+        ),
+        ("edited by a user", STOPPED, ["prepare_restore", "restore_backup", "finish_restore"]),
+    ],
+)
+def test_interrupted_restore_is_completed_with_the_power_state_before_it(replacing, power, verbs):
+    """A file that was replaced is deleted with the next restore, too, unless another VM uses it."""
+    mark = {"v": 2, "id": "u1", "created": "2027-01-01T00:00:00Z", "disks": ["/old", "/x", "/new"], "making": ["/n"]}
+    files = (
+        File("/old", "disk", ours=True),
+        File("/x", "disk", ours=True, used_by=("db1",)),
+        File("/new", "disk", ours=True),
+        File("/n", "disk", ours=True),
+    )
+    whole = _backup(config={"disks": {"vda": {}}})
+    config = {"disks": {"vda": {"source": "/new"}}}
+    vm = _vm(whole, mark={**mark, "replacing": replacing}, files=files, config=config, power=power)
+    found = _plan(vm, state="restored", backup="newest", replace=True)
+    assert [step.verb for step in found.steps] == verbs
+    replaced = {"/old"} if isinstance(replacing, dict) and "files" in replacing else set()
+    assert set(found.steps[-1].arguments["files"]) - {"/new"} == replaced
+    assert "/n" not in found.steps[-1].arguments.get("kept", {})
+    foreign = vm.having(mark={**vm.mark, "id": "another"})
+    assert "prepare_restore" in [
+        step.verb for step in _plan(foreign, state="restored", backup="newest", replace=True).steps
+    ]
 
 
 def test_retention_keeps_what_satisfies_the_task():

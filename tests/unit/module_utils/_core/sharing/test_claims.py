@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     LIVE,
@@ -13,8 +14,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     STOPPED,
     Field,
     File,
+    Plan,
     Snapshot,
     SnapshotRequest,
+    Step,
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
@@ -31,6 +34,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     WRITE,
     Claim,
     Held,
+    can_claim,
     claims_of_config,
     claims_of_plan,
 )
@@ -352,6 +356,32 @@ def test_entries_that_a_restore_does_not_change_keep_their_claims():
     before = found(disks={DISK: TOP}, snapshots=(Snapshot("one", config=config),))
     own = [Claim(FILE, (None, TOP), SHARED, f"disks.{DISK}", TOP)]
     assert restored(before, own=own) == [[], [(SHARED, f"disks.{DISK}", TOP)]]
+
+
+def _from_backup(before, *steps):
+    """(during, after) of steps with the settings of a backup; the VM has what its settings say."""
+    config = {
+        "disks": {DISK: {"source": "/vms/restored.img"}},
+        "networks": {"0": {"type": "network", "source": "lan", "mac": MAC}},
+    }
+    backup = Backup(id="b1", vm="web", birth="id-web", start=0, config=config)
+    arguments = {"id": "b1", "backup": backup, "files": [path_of("web", DISK)]}
+    made = Plan(before, before, tuple((Step(verb, arguments=arguments),) for verb in steps))
+    assert can_claim(made)
+    claims = claims_of_plan(made, claims_of_config(before.config, DRIVER), DRIVER)
+    return [[(one.mode or one.kind, one.option, one.text) for one in part] for part in claims]
+
+
+RESTORED = [(WRITE, f"disks.{DISK}", "/vms/restored.img"), ("mac", "networks.0", MAC)]
+
+
+def test_vm_from_a_backup_claims_the_settings_that_it_gets():
+    assert _from_backup(Vm.absent("web"), "create_from_backup") == [[], RESTORED]
+
+
+def test_vm_that_a_backup_replaces_deletes_its_former_disks_at_the_end():
+    during, after = _from_backup(found(), "prepare_restore", "restore_backup", "finish_restore")
+    assert (during, after) == ([(DELETE, "", "/vms/web-disk0.img")], RESTORED)
 
 
 def test_recreated_vm_deletes_its_old_disk_and_has_a_new_one():

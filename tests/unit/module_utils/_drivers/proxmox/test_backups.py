@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.backup_list import all_backups
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import Account, Token, User
@@ -204,7 +205,8 @@ def test_backups_with_a_record_are_listed_also_those_of_deleted_vms(world):
     do_backup(world, name="web1")
     assert do(world, name="web1", state="absent", delete_disks="all", stop_mode="force").changed
     driver = driver_of(world, params={"storage": "backups"})
-    assert [one.vm for one in all_backups(driver, verifies=False)] == ["web1"]
+    found, warnings = all_backups(driver, verifies=False)
+    assert ([one.vm for one in found], warnings) == (["web1"], [])
     with pytest.raises(Unsupported, match="vm_backup_info: verify: Proxmox VE verifies backups only on"):
         all_backups(driver, verifies=True)
 
@@ -268,6 +270,91 @@ def test_protection_and_deletion(world):
     taken(world, name="web1", protected=False)
     taken(world, name="web1", state="absent", backup=backup)
     assert stored(world) == []
+
+
+@pytest.mark.parametrize("line", ["ERROR: an unknown text", "WARN: an unknown text", "an unknown text"])
+def test_unknown_end_of_a_freeze_is_no_freeze(world, line):
+    """Only a log that shows the freeze proves it."""
+    real = Api.call
+
+    class Logging(Api):
+        def call(self, method, path, parameters=None):
+            answer = real(self, method, path, parameters)
+            if path.endswith("/log"):
+                place = next(number for number, one in enumerate(answer.data) if "fs-freeze" in one["t"])
+                answer.data.insert(place + 1, {"n": place + 1, "t": line})
+            return answer
+
+    outcome = do_backup(world, api=Logging(world), name="web1")
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert record_of(stored(world)[0][1])["consistency"] == "crash"
+    assert any("were not frozen" in text and "an unknown text" in text for text in outcome.warnings)
+
+
+def test_paused_vm_with_an_agent_is_not_frozen(world):
+    behind.pause(world, 100)
+    outcome = do_backup(world, name="web1")
+    assert record_of(stored(world)[0][1])["consistency"] == "crash"
+    assert any("were not frozen" in text for text in outcome.warnings)
+
+
+def unreadable(world):
+    """The configurations in backups cannot be read any more."""
+    world.faults.request(
+        "reply", method="GET", path=".*/extractconfig", status=500, reason="archive is corrupt", times=99
+    )
+
+
+def test_damaged_backup_can_be_deleted(world):
+    taken(world, name="web1")
+    backup = record_of(stored(world)[0][1])["id"]
+    unreadable(world)
+    taken(world, name="web1", state="absent", backup=backup)
+    assert stored(world) == []
+
+
+def test_backup_on_a_node_that_does_not_answer_is_not_deleted(world):
+    """Whose configuration it has is unknown, which is no proof that it is damaged."""
+    taken(world, name="web1")
+    backup = record_of(stored(world)[0][1])["id"]
+    world.faults.request("reply", method="GET", path=".*/extractconfig", status=595, reason="No route", times=999)
+    assert do_backup(world, name="web1", state="absent", backup=backup).failed
+    assert len(stored(world)) == 1
+
+
+def test_backup_of_another_vm_is_not_deleted(world):
+    """Its notes were copied from a backup of web1."""
+    taken(world, name="web1")
+    notes = stored(world)[0][1].notes
+    world.storages.get("backups").volumes.clear()
+    behind.edit(world, 100, smbios1="uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1")
+    Api(world).call("POST", "/nodes/pve1/vzdump", {"vmid": 100, "storage": "backups", "notes-template": notes})
+    world.engine.advance(600)
+    outcome = do_backup(world, name="web1", state="absent", backup=json.loads(notes.partition("polyvirt ")[2])["id"])
+    assert outcome.failed
+    assert "its configuration is of another VM" in outcome.msg
+    assert len(stored(world)) == 1
+
+
+def test_retention_leaves_a_backup_that_cannot_be_read(world):
+    """A damaged backup is reported; only a task that names it deletes it."""
+    for _number in range(3):
+        taken(world, name="web1")
+        world.engine.advance(HOUR)
+    damaged = stored(world)[0][0]
+    taken(world, name="web1")
+
+    class Damaged(Api):
+        def call(self, method, path, parameters=None):
+            if path.endswith("/extractconfig") and parameters["volume"].endswith(damaged):
+                return Answer(500, "archive is corrupt", None, None)
+            return super().call(method, path, parameters)
+
+    outcome = do_backup(world, api=Damaged(world), name="web1", keep_last=1)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert any("archive is corrupt" in text for text in outcome.warnings)
+    assert stored(world)[0][0] == damaged
+    assert len(stored(world)) == 2
 
 
 def test_damaged_backup_does_not_count(world):

@@ -13,46 +13,20 @@ from functools import cache
 
 import pytest
 
-from simulators.proxmox import behind, worlds
+from simulators.proxmox import worlds
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.invariants import orphans, violations
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup
+from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, settled
+from unit.module_utils._drivers.proxmox.simulated import do, do_backup
 from unit.module_utils._drivers.proxmox.test_backups import stored, taken
-from unit.module_utils._drivers.proxmox.test_restored_backups import BESIDE, REPLACE, back_up, byte_of, machine_of
+from unit.module_utils._drivers.proxmox.test_restored_backups import BESIDE, REPLACE, back_up, byte_of
 
 CREATE = {"name": "web3", "keep_last": 1, "protected": False}
 REPLACE = {**REPLACE, "name": "web3"}
 BESIDE = {**BESIDE, "name": "web3", "new_name": "web3b"}
 #: The changing requests of an undisturbed task.
-WRITES = {"create": 3, "beside": 2, "replace": 8}
-TASKS = {"create": CREATE, "beside": BESIDE, "replace": REPLACE}
-
-
-class Killed(BaseException):
-    """The process of the task was killed."""
-
-
-class Disturbed(Api):
-    """Disturbs the changing request with a number, counted from 0: it is not carried out, or its answer is lost."""
-
-    def __init__(self, world, number=None, kind="", status=500):
-        super().__init__(world)
-        self.count, self._number, self._kind, self._world, self._status = 0, number, kind, world, status
-
-    def call(self, method, path, parameters=None):
-        if method == "GET":
-            return super().call(method, path, parameters)
-        is_this, self.count = self.count == self._number, self.count + 1
-        if not is_this:
-            return super().call(method, path, parameters)
-        if self._kind == "kill before":
-            raise Killed
-        if self._kind != "kill after":
-            self._world.faults.request(self._kind, status=self._status, reason="internal error")
-        answer = super().call(method, path, parameters)
-        if self._kind == "kill after":
-            raise Killed
-        return answer
+WRITES = {"create": 3, "beside": 2, "replace": 10, "lost": 2}
+TASKS = {"create": CREATE, "beside": BESIDE, "replace": REPLACE, "lost": {**REPLACE, "replace": False}}
 
 
 def prepared(task):
@@ -62,14 +36,9 @@ def prepared(task):
     back_up(world, "web3", byte=7)
     if task == "create":
         back_up(world, "web3", byte=9)
+    if task == "lost":
+        do(world, name="web3", state="absent", stop_mode="force")
     return world
-
-
-def settled(world):
-    """Let all tasks of the server end."""
-    gateway = Gateway(world)
-    for upid in list(world.tasks.by_upid):
-        gateway.finished(upid)
 
 
 def state_of(world):
@@ -114,8 +83,6 @@ def test_next_run_completes_a_disturbed_one(task, number, kind):
     assert all(volume.archive is not None for _name, volume in stored(world))
     again = do_backup(world, **TASKS[task])
     assert not again.failed, again.msg
-    # A killed task starts no VM that it has stopped.
-    behind.power(world, machine_of(world, "web3").vmid, on=True)
     assert state_of(world) == undisturbed(task)
     assert (violations(world), orphans(world), world.tasks.crashes) == ([], [], [])
 

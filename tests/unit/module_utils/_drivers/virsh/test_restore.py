@@ -1,0 +1,355 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restores in place on a double of libvirt with real images: killed at each call, rejected, interrupted, repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup, births_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
+    CommandFailed,
+    PolyvirtError,
+    Refused,
+    Stale,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import BACKUP, backup_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backup_checks, backups
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
+
+from unit.module_utils._drivers.virsh.answers import (
+    UUID,
+    StoringVirsh,
+    driver_of,
+    failed,
+    machine_xml,
+    opened_elsewhere,
+)
+
+NOW = 1801396800
+_POWERS = {"destroy": STOPPED, "start": RUNNING, "suspend": PAUSED, "resume": RUNNING}
+_STATES = {STOPPED: "shut off", RUNNING: "running", PAUSED: "paused"}
+
+
+class Killed(BaseException):
+    """The task is killed: no error of this collection, so nothing is undone."""
+
+
+class Host(StoringVirsh):
+    """libvirt with the VM m1. The task is killed after ``kill_at`` calls that change something, also of qemu-img."""
+
+    def __init__(self, folder):
+        super().__init__(UUID, machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(folder / "m1-vda.raw"))))
+        self.stored.find_or_add("devices/disk/driver").set("type", "raw")
+        self.power, self.calls, self.kill_at, self.errors = STOPPED, 0, None, {}
+
+    def count(self):
+        self.calls += 1
+        if self.kill_at == self.calls:
+            raise Killed
+
+    def batch(self, requests, timeout=None):
+        no_job = failed("Domain backup job id not found: no domain backup job present")
+        return [
+            no_job if words[0] == "backup-dumpxml" else Answer(self.run(*words, timeout=timeout), None)
+            for words in requests
+        ]
+
+    def run(self, *words, stdin=None, timeout=None):
+        if words[0] in self.errors and self.errors[words[0]](stdin):
+            raise CommandFailed(("virsh", *words), 1, "XML error: it is rejected")
+        answer = _STATES[self.power] if words[0] == "domstate" else super().run(*words, stdin=stdin, timeout=timeout)
+        self.power = _POWERS.get(words[0], self.power)
+        if words[0] in _POWERS:
+            self.running = None if self.power == STOPPED else self.running or Definition(self.stored.text())
+        if words[0] in (*_POWERS, "define"):
+            self.count()
+        return answer
+
+    def disk(self):
+        """The content of the disk that the VM has now."""
+        with open(self.stored.drives("disk")[0].find("source").get("file"), "rb") as file:
+            return file.read(8)
+
+
+@pytest.fixture(name="host")
+def _host(tmp_path, monkeypatch):
+    (tmp_path / "m1-vda.raw").write_bytes(b"original" * 8192)
+    host = Host(tmp_path)
+
+    def counted(change, counts):
+        def call(*words, **more):
+            found = change(*words, **more)
+            if counts(words):
+                host.count()
+            return found
+
+        return call
+
+    monkeypatch.setattr(Commands, "run", counted(Commands.run, lambda words: "convert" in words[1]))
+    for name in ("remove", "rename_into_place"):
+        monkeypatch.setattr(files, name, counted(getattr(files, name), bool))
+    host.stored.set_mark({"v": 2, "id": UUID, "created": "", "disks": [str(tmp_path / "m1-vda.raw")]})
+    _back_up(host, tmp_path)
+    return host
+
+
+def _driver(host, folder, **options):
+    driver = driver_of(host, folder, directory=str(folder / "backups"), controller_time=NOW, **options)
+    driver.hypervisor, driver.library = "QEMU", "9.0.0"
+    return driver
+
+
+def _back_up(host, folder, start=NOW):
+    driver, vm = _driver(host, folder), Vm(name="m1", id=UUID, power=STOPPED)
+    made = Backup(id=f"b{start}", vm="m1", birth=UUID, start=start, consistency="stopped")
+    backups.backup(driver, vm, Step("backup", arguments={"made": made, "consistency": "crash"}))
+    (folder / "m1-vda.raw").write_bytes(b"changed " * 8192)
+
+
+def _planned(host, folder, name="m1", **options):
+    """(driver, plan) of a task that restores the newest backup."""
+    given = {"name": ["m1"], "state": "restored", "backup": "newest", "controller_time": NOW, "timeout": 300, **options}
+    defaults = {name: option.default for name, option in BACKUP.items() if option.default is not None}
+    (request,) = backup_requests({**defaults, **given}, BACKUP)
+    driver = _driver(host, folder)
+    vm = Vm.absent(name)
+    if name == "m1":
+        definition = Definition(host.stored.text())
+        vm = Vm(name="m1", id=UUID, power=host.power, config=config_of(definition, {}, (), ()), mark=definition.mark)
+        vm = vm.having(files=files_of(vm, [definition], True), revision=definition.stored)
+    vm = vm.having(backups=tuple(driver.backups(vm, request.backup, True)))
+    return driver, plan(vm, request, virsh_traits("QEMU", "9.0.0", True))
+
+
+def _carry_out(driver, planned):
+    vm = planned.before
+    for step in planned.steps:
+        driver.verbs[step.verb](driver, vm, step)
+        vm = simulate(vm, [step]).having(mark=vm.mark)
+
+
+def _restore(host, folder, **options):
+    driver, planned = _planned(host, folder, **{"replace": True, **options})
+    assert planned.refusal is None, planned.refusal
+    _carry_out(driver, planned)
+    return planned
+
+
+def _images(folder):
+    return sorted(one.name for one in folder.iterdir() if one.is_file())
+
+
+def test_restore_killed_after_each_change_is_completed_by_the_next_task(host, tmp_path):
+    """Until the new disks are complete, the VM runs; a VM that runs, or can be started, always has its disk."""
+    host.run("start", UUID)
+    before = Definition(host.stored.text())
+    host.calls = 0
+    _restore(host, tmp_path)
+    calls, states = host.calls, set()
+    assert (host.disk(), host.power, len(_images(tmp_path))) == (b"original", RUNNING, 1)
+    for number in range(1, calls):
+        for name in _images(tmp_path):
+            os.unlink(tmp_path / name)
+        (tmp_path / "m1-vda.raw").write_bytes(b"changed " * 8192)
+        host.stored, host.power, host.running = Definition(before.text()), RUNNING, Definition(before.text())
+        host.calls, host.kill_at = 0, number
+        with pytest.raises(Killed):
+            _restore(host, tmp_path)
+        host.kill_at = None
+        states.add((host.power, host.disk()))
+        is_replaced = host.stored.mark.get("replacing", {}).get("id") is not None
+        assert is_replaced or host.disk() == b"changed ", number
+        planned = _restore(host, tmp_path)
+        assert (host.disk(), host.power) == (b"original", RUNNING), (number, planned.steps)
+        assert len(_images(tmp_path)) == 1, (number, _images(tmp_path))
+        assert not {"making", "replacing"} & set(host.stored.mark), (number, host.stored.mark)
+        assert host.stored.mark["disks"] == [str(tmp_path / _images(tmp_path)[0])], number
+        # A task that finishes an interrupted restore does not stop a VM that was started again.
+        assert not is_replaced or "kill" not in [step.verb for step in planned.steps], number
+    expected = {(RUNNING, b"changed "), (STOPPED, b"changed "), (STOPPED, b"original"), (RUNNING, b"original")}
+    assert states == expected
+
+
+def test_restore_that_was_killed_twice_starts_the_vm_again(host, tmp_path):
+    host.run("start", UUID)
+    for verbs in (("prepare_restore", "kill"), ("prepare_restore",)):
+        driver, planned = _planned(host, tmp_path, replace=True)
+        for step in planned.steps[: len(verbs)]:
+            driver.verbs[step.verb](driver, planned.before, step)
+    assert host.power == STOPPED
+    _restore(host, tmp_path)
+    assert (host.disk(), host.power) == (b"original", RUNNING)
+
+
+def test_each_step_that_is_sent_twice_ends_the_same(host, tmp_path):
+    driver, planned = _planned(host, tmp_path, replace=True)
+    vm = planned.before
+    for step in planned.steps:
+        driver.verbs[step.verb](driver, vm, step)
+        driver.verbs[step.verb](driver, vm, step)
+        vm = simulate(vm, [step]).having(mark=vm.mark)
+    assert (host.disk(), len(_images(tmp_path))) == (b"original", 1)
+
+
+def test_copy_that_differs_leaves_the_running_vm_as_it_was(host, tmp_path, monkeypatch):
+    host.run("start", UUID)
+    before, done = host.stored.text(), len(host.done)
+    driver, planned = _planned(host, tmp_path, replace=True)
+    monkeypatch.setattr(type(driver.storage.qemu_img), "same_content", lambda *_words: False)
+    with pytest.raises(PolyvirtError, match="differs from the backup after it was copied"):
+        _carry_out(driver, planned)
+    assert (host.power, host.disk(), _images(tmp_path)) == (RUNNING, b"changed ", ["m1-vda.raw"])
+    assert Definition(before).content == host.stored.content
+    assert "destroy" not in [words[0] for words in host.done[done:]]
+
+
+@pytest.mark.parametrize("verb", ["prepare_restore", "restore_backup"])
+def test_change_of_another_client_is_not_overwritten(host, tmp_path, monkeypatch, verb):
+    """The copy takes minutes, in which the stored definition may be changed."""
+    host.run("start", UUID)
+    driver, planned = _planned(host, tmp_path, replace=True)
+    vm, same = planned.before, type(driver.storage.qemu_img).same_content
+
+    def change():
+        host.stored.set("description", "theirs")
+
+    if verb == "prepare_restore":
+        monkeypatch.setattr(type(driver.storage.qemu_img), "same_content", lambda *words: (change(), same(*words))[1])
+    else:
+        for step in planned.steps[:2]:
+            driver.verbs[step.verb](driver, vm, step)
+            vm = simulate(vm, [step])
+        change()
+    step = next(one for one in planned.steps if one.verb == verb)
+    with pytest.raises(Stale, match="another client changed its stored definition"):
+        driver.verbs[verb](driver, vm, step)
+    assert (host.stored.get("description"), host.disk()) == ("theirs", b"changed ")
+
+
+@pytest.mark.parametrize("problem", ["rejected", "started"])
+def test_definition_that_is_not_stored_leaves_the_vm_as_it_was(host, tmp_path, problem):
+    """The VM is off then, and the engine starts it again, because nothing was changed."""
+    host.run("start", UUID)
+    before = host.stored.content
+    driver, planned = _planned(host, tmp_path, replace=True)
+    vm = planned.before
+    for step in planned.steps[:2]:
+        driver.verbs[step.verb](driver, vm, step)
+        vm = simulate(vm, [step])
+    if problem == "rejected":
+        host.errors["define"] = lambda text: '"restored_from"' in text
+    else:
+        host.run("start", UUID)
+    with pytest.raises(PolyvirtError) as caught:
+        driver.verbs["restore_backup"](driver, vm, planned.steps[2])
+    assert ("it is rejected" if problem == "rejected" else "was started while") in str(caught.value)
+    assert (host.stored.content, host.disk(), _images(tmp_path)) == (before, b"changed ", ["m1-vda.raw"])
+
+
+def test_old_disks_exist_until_the_vm_is_started_again(host, tmp_path):
+    """A start that fails keeps them, and the next task deletes them."""
+    host.run("start", UUID)
+    host.errors["start"] = lambda _text: True
+    with pytest.raises(CommandFailed):
+        _restore(host, tmp_path)
+    assert (host.power, host.disk(), len(_images(tmp_path))) == (STOPPED, b"original", 2)
+    host.errors.clear()
+    planned = _restore(host, tmp_path)
+    assert [step.verb for step in planned.steps] == ["start", "finish_restore"]
+    assert (host.power, host.disk(), len(_images(tmp_path))) == (RUNNING, b"original", 1)
+
+
+def test_leftovers_of_another_restore_are_removed_and_nothing_else(host, tmp_path):
+    """A restore of another backup was killed: only the files that the record names are removed."""
+    _back_up(host, tmp_path, start=NOW - 1000)
+    theirs = tmp_path / "m1-vda-2.raw"
+    theirs.write_bytes(b"theirs")
+    host.calls, host.kill_at = 0, None
+    driver, planned = _planned(host, tmp_path, replace=True, backup=f"b{NOW - 1000}")
+    driver.verbs["prepare_restore"](driver, planned.before, planned.steps[0])
+    assert _images(tmp_path) == ["m1-vda-2.raw", "m1-vda-3.raw", "m1-vda.raw"]
+    _restore(host, tmp_path)
+    assert (host.disk(), len(_images(tmp_path)), theirs.read_bytes()) == (b"original", 2, b"theirs")
+
+
+def test_disk_that_another_process_uses_is_kept_and_recorded(host, tmp_path):
+    driver, planned = _planned(host, tmp_path, replace=True)
+    with opened_elsewhere(tmp_path / "m1-vda.raw"):
+        _carry_out(driver, planned)
+    assert (tmp_path / "m1-vda.raw").exists()
+    assert str(tmp_path / "m1-vda.raw") in host.stored.mark["disks"]
+
+
+def test_edited_record_deletes_no_file_that_the_vm_does_not_own(host, tmp_path):
+    theirs = tmp_path / "theirs.raw"
+    theirs.write_bytes(b"theirs")
+    _restore(host, tmp_path)
+    (backup,) = os.listdir(tmp_path / "backups" / UUID)
+    host.stored.set_mark({**host.stored.mark, "replacing": {"power": STOPPED, "id": backup, "files": [str(theirs)]}})
+    driver, planned = _planned(host, tmp_path, replace=True)
+    (step,) = planned.steps
+    assert (step.verb, step.arguments["files"]) == ("finish_restore", ())
+    driver.verbs[step.verb](driver, planned.before, Step(step.verb, arguments={"files": (str(theirs),)}))
+    assert (theirs.exists(), "replacing" in host.stored.mark) == (True, False)
+
+
+def test_restored_vm_continues_its_births(host, tmp_path):
+    """The record of a VM lists earlier births, also after a restore in place."""
+    host.stored.set_mark({**host.stored.mark, "births": ["u0"]})
+    _restore(host, tmp_path)
+    vm = Vm(name="m1", id=UUID, mark=json.loads(json.dumps(host.stored.mark)))
+    assert births_of(vm) == (UUID, "u0")
+
+
+def test_restore_needs_the_backup_that_was_planned(host, tmp_path):
+    driver, planned = _planned(host, tmp_path, replace=True)
+    (manifest,) = (tmp_path / "backups").glob("*/*/manifest.json")
+    manifest.unlink()
+    with pytest.raises(Refused, match="does not exist any more"):
+        _carry_out(driver, planned)
+    assert _images(tmp_path) == ["m1-vda.raw"]
+
+
+def test_space_of_the_leftovers_of_a_restore_counts_as_free(host, tmp_path, monkeypatch):
+    driver, planned = _planned(host, tmp_path, replace=True)
+    monkeypatch.setattr(backup_checks.files, "free_space", lambda _folder: 0)
+    monkeypatch.setattr(type(driver.storage.qemu_img), "needed", lambda *_words: 65536)
+    with pytest.raises(Refused, match="restored disks in"):
+        backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+    driver.verbs["prepare_restore"](driver, planned.before, planned.steps[0])
+    driver, planned = _planned(host, tmp_path, replace=True)
+    assert planned.steps[1].verb == "restore_backup"
+    assert not backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+
+
+@pytest.mark.parametrize("has_tpm", [False, True])
+def test_space_of_unfinished_backups_counts_as_free_and_a_tpm_is_not_contained(host, tmp_path, monkeypatch, has_tpm):
+    (tmp_path / "vms").mkdir()
+    os.rename(tmp_path / "m1-vda.raw", tmp_path / "vms" / "m1-vda.raw")
+    host.stored.drives("disk")[0].find("source").set("file", str(tmp_path / "vms" / "m1-vda.raw"))
+    if has_tpm:
+        host.stored.find_or_add("devices/tpm/backend").set("type", "emulator")
+    driver, made = _driver(host, tmp_path), Backup(id="b1", vm="m1", birth=UUID, start=1)
+    left = replace(made, id="b0", unfinished="its task was killed", size=65536)
+    monkeypatch.setattr(backup_checks.files, "free_space", lambda _folder: 0)
+    monkeypatch.setattr(type(driver.storage.qemu_img), "needed", lambda *_words: 65536)
+    vm, step = Vm(name="m1", id=UUID, power=STOPPED), Step("backup", arguments={"made": made})
+    for kept in ((), (replace(left, is_foreign=True),)):
+        with pytest.raises(Refused, match="directory"):
+            backup_checks.check_backup_step(driver, vm.having(backups=kept), step)
+    warnings = backup_checks.check_backup_step(driver, vm.having(backups=(left,)), step)
+    assert any("do not contain the state of its TPM" in one for one in warnings) == has_tpm
