@@ -96,7 +96,7 @@ def _store(driver, vm, changes, definitions, reserved, log):
 
 
 def _former_log(vm, mark, changes):
-    """The recorded log that the VM gives up: somebody else may use its path from now on. A snapshot may still have it."""
+    """The recorded log that the VM gives up: somebody else may use its path now, unless a snapshot still has it."""
     former = next((change.old for change in changes if change.kind == "serial_log"), None)
     return former if former in (mark or {}).get("files", ()) and not vm.snapshots else None
 
