@@ -250,24 +250,6 @@ def test_log_is_a_new_file_or_one_that_the_vm_has(qemu, carry):
     assert seen("/etc/passwd", theirs) == before
 
 
-def test_log_of_a_new_vm_is_a_new_file(qemu, carry):
-    qemu.clean()
-    log = qemu.storage / "pvg-own.log"
-    creation = {**qemu.creation, "name": [NAME], "serial_log": str(log)}
-    log.write_text("a letter", encoding="utf-8")
-    before = seen(log)
-    for is_check in (True, False):
-        answer = carry(qemu, [Task("create", creation, check=is_check)], [NAME])["create"]
-        assert (answer.failed, answer.truth[NAME], answer.changed) == (True, None, False)
-        assert f"{log} already exists" in answer.msg
-    assert seen(log) == before
-    log.unlink()
-    accepted(qemu, carry, {**creation, "state": "started"})
-    assert log.exists()
-    accepted(qemu, carry, ABSENT_TASK)
-    assert not log.exists()
-
-
 # Snapshots of VMs of others -------------------------------------------------------------------------------------------
 
 
