@@ -367,8 +367,8 @@ options:
   cdroms:
     description:
       - Optical drives by slot. Other drives of the VM are not changed, unless O(purge) contains V(cdroms).
-      - O(iso) is the short form for the first drive, in the order of the slots. Both for the same drive are an
-        error.
+      - O(iso) is the short form for the first drive, in the alphabetical order of the slots, with numbers as
+        numbers. Both for the same drive are an error.
       - A new VM has the listed drives only. The drive with the cloud-init seed ISO is not one of them.
       - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: list

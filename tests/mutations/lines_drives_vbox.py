@@ -11,6 +11,7 @@ _VBOX, _HYPERV = "_drivers/vbox/settings/cdroms.py", "_drivers/hyperv/settings/c
 _LOG = "_drivers/vbox/settings/serial_log.py"
 _CORE = ("tests/unit/module_utils/_core/planner/test_drives.py",)
 _CDROMS = ("tests/unit/module_utils/_drivers/vbox/settings/test_cdroms.py",)
+_CLONES = ("tests/unit/module_utils/_drivers/vbox/test_clone.py",)
 _LOGS = ("tests/unit/module_utils/_drivers/vbox/settings/test_serial_log.py",)
 _ON_HYPERV = ("tests/platforms/hyperv/test_dvd_drives.py",)
 _COSTS = ("tests/unit/tables/test_costs.py",)
@@ -36,9 +37,26 @@ MUTATIONS = (
     Mutation("drive-of-iso-is-added-to-a-running-vm", f"{_VBOX}::_cost_of_iso", 'vm.config.get("iso") is None', "False",
              _COSTS),
     Mutation("log-over-an-existing-file", f"{_LOG}::with_log",
-             'path and path not in mark["files"] and files.exists(path)', "False", _LOGS),
-    Mutation("log-that-never-existed-remains-recorded", f"{_LOG}::with_log",
-             "not os.path.isabs(one) or one == path or files.exists(one)", "True", _LOGS),
+             "path and path not in known and files.exists(path)", "False", _LOGS),
+    Mutation("former-log-remains-recorded", f"{_LOG}::with_log",
+             "not os.path.isabs(one) or one in (path, *known)", "True", _LOGS),
+    Mutation("log-that-was-given-up-is-deleted-with-the-vm", "_drivers/vbox/vbox_vm.py::log_files",
+             "os.path.isabs(path) and path in named", "os.path.isabs(path)", _LOGS),
+    Mutation("log-of-a-snapshot-is-forgotten", "_tools/vboxmanage_file.py::first_serial_files",
+             "(self, *map(SettingsFile, self._snapshots()))", "(self,)", _LOGS),
+    Mutation("restored-log-of-another-vm", "_drivers/vbox/claims.py::stored",
+             "path and path != plan.before.config.get(LOG)", "False", _LOGS),
+    Mutation("disk-of-a-clone-in-the-slot-of-a-drive", "_core/planner/drives.py::_check_new_disks",
+             "disk is not None and slot not in disks and drive in (vm.config.get(CDROMS) or ()) and remains", "False",
+             _CORE),
+    Mutation("slot-of-a-removed-drive-is-used", "_core/planner/drives.py::_check_new_disks",
+             "wanted[drive] is not None if drive in wanted else not is_complete", "True", _CORE),
+    Mutation("controllers-of-the-source-are-not-compared", "_drivers/vbox/checks.py::_with_slots",
+             "driver.listing().vbox_vm_of(source.id)", "None", _CLONES),
+    Mutation("clone-of-a-snapshot-has-the-slots-of-now", "_drivers/vbox/checks.py::_with_slots",
+             "vbox_vm is not None and snapshot is not None", "False", _CLONES),
+    Mutation("slot-of-the-seed-of-the-source-is-used", "_drivers/vbox/checks.py::_with_slots",
+             "vbox_vm is not None and source.owned", "False", _CLONES),
     Mutation("log-of-an-unreadable-file", f"{_LOG}::_normalized",
              "vm.power != ABSENT and vm.config.get(LOG) is None", "False", _LOGS),
     Mutation("serial-port-of-others", f"{_LOG}::check_port", "port is not None and not port.is_usual", "False", _LOGS),
@@ -53,6 +71,10 @@ MUTATIONS = (
              _ON_HYPERV),
     Mutation("dvd-drive-in-the-slot-of-the-seed", "_drivers/hyperv/settings/slot_checks.py::check_slots",
              'has_new_seed and seed_slot(config) in _added_slots(one, "cdroms")', "False", _ON_HYPERV),
+    Mutation("seed-of-a-clone-in-the-slot-of-a-drive", "_drivers/hyperv/settings/slot_checks.py::_check_seed_of_clone",
+             "slot in (config.get(option) or ())", "False", _ON_HYPERV),
+    Mutation("limit-below-the-minimum-of-a-disk", "_drivers/hyperv/settings/disks.py::check_limits",
+             "change.new < minima.get(change.key, 0)", "False", ("tests/platforms/hyperv/test_iops_limits.py",)),
     Mutation("dvd-drive-with-a-seed-is-one-of-cdroms", f"{_HYPERV}::dvd_drives",
              'not one.get("Path") or key_of(one["Path"]) not in seeds', "True", _ON_HYPERV),
 )  # fmt: skip

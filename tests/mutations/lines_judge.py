@@ -15,6 +15,20 @@ _DEVICES = ["tests/unit/module_utils/_tools/test_qemu_devices.py"]
 _NETWORKS, _COSTS = ["tests/unit/module_utils/_hosts/libvirt/test_network_plan.py"], ["tests/unit/tables/test_costs.py"]
 
 MUTATIONS = (
+    Mutation(
+        "letters-of-a-mac-count",
+        "_kit/native_paths.py::same_text",
+        "found.lower() == requested.lower()",
+        "False",
+        ["tests/unit/module_utils/_hosts/libvirt/test_network_native.py"],
+    ),
+    Mutation(
+        "log-that-was-given-up-remains-recorded",
+        "_drivers/virsh/configure.py::_former_log",
+        'former in (mark or {}).get("files", ())',
+        "False",
+        ["tests/unit/module_utils/_drivers/virsh/test_configure.py"],
+    ),
     Mutation("old-problem-rejects-the-change", _ROOM, "reason == reason_of_stored", "False", _FIRST),
     Mutation("any-problem-of-the-stored-one-excuses", _ROOM, "reason == reason_of_stored", "reason_of_stored", _FIRST),
     Mutation(

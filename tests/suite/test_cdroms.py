@@ -52,6 +52,8 @@ ON_EACH = pytest.mark.parametrize("platform_name", list(_SLOTS), indirect=True, 
 ON_SOME = pytest.mark.parametrize("platform_name", ["libvirt_test", "proxmox"], indirect=True, scope="session")
 ON_OTHERS = pytest.mark.parametrize("platform_name", ["virtualbox", "hyperv"], indirect=True, scope="session")
 
+CLONING = pytest.mark.parametrize("platform_name", list(_SLOTS)[1:], indirect=True, scope="session")
+
 
 def _carried(platform, carry, wanted):
     """{step: (check, real, again)} of tasks, each as a check, in reality, and again."""
@@ -165,6 +167,27 @@ def test_rejected_drives_leave_the_vm_as_it_was(platform, carry):
             answer = answers[f"{case} {run}"]
             assert (answer.failed, answer.changed, answer.truth) == (True, False, answers["made"].truth), case
             assert message in answer.msg, (case, answer.msg)
+
+
+@CLONING
+def test_clone_gets_no_disk_in_the_slot_of_a_drive_of_its_source(platform, carry):
+    """The source exists, or the same task creates it."""
+    platform.clean()
+    source, (_first, slot, _third) = f"{VM}-source", _SLOTS[platform.name]
+    made = {"name": source, **platform.creation, "cdroms": [_drive(slot)], **platform.to_exist}
+    disks = [{"slot": platform.slots[0]}, {"slot": slot, "size": "16M"}]
+    clone = {"name": VM, "clone": {"source": source, "linked": False}, "disks": disks}
+    tasks = [Task("made", made), Task("together", {"machines": [{**made, "name": f"{source}-2"}, _of_second(clone)]})]
+    tasks += [Task(run, clone, run == "check") for run in ("check", "real")]
+    answers = carry(platform, tasks, [VM])
+    assert not answers["made"].failed, answers["made"].msg
+    for run in ("together", "check", "real"):
+        assert (answers[run].failed, answers[run].truth[VM]) == (True, None), run
+        assert f"disks.{slot}: the slot is used by an optical drive" in answers[run].msg, (run, answers[run].msg)
+
+
+def _of_second(clone):
+    return {**clone, "clone": {**clone["clone"], "source": f"{VM}-source-2"}}
 
 
 @ON_EACH

@@ -54,27 +54,6 @@ def test_force_stops_a_guest_that_ignores_everything(box, shim, tmp_path):
 
 
 @pytest.mark.core
-def test_log_is_a_new_file_and_is_deleted_with_its_vm(box, carry):
-    box.clean()
-    name, log, letter = f"{box.prefix}logged", box.storage / "logged.log", box.storage / "letter.txt"
-    letter.write_text("a letter", encoding="utf-8")
-    new = {**box.creation, "name": [name], "serial_log": str(letter)}
-    for is_check in (True, False):
-        answer = carry(box, [Task("new", new, check=is_check)], [name])["new"]
-        assert (answer.failed, answer.changed, answer.truth[name]) == (True, False, None)
-        assert f"serial_log: {letter} already exists" in answer.msg
-    for run in ("made", "same"):
-        answer = _one(box, carry, {**new, "serial_log": str(log), "state": "started"}, [name])
-        assert (answer.failed, answer.changed) == (False, run == "made"), answer.msg
-    assert log.exists()
-    answer = _one(box, carry, {"name": [name], "serial_log": str(letter), **box.consent}, [name])
-    assert (answer.failed, answer.changed) == (True, False)
-    answer = _one(box, carry, {"name": [name], "state": "absent", "stop_mode": "force"}, [name])
-    assert (answer.failed, log.exists()) == (False, False), answer.msg
-    assert letter.read_text(encoding="utf-8") == "a letter"
-
-
-@pytest.mark.core
 def test_two_vms_with_one_name(box, carry):
     """Refused with both ids; by its id each is hit alone."""
     box.clean()

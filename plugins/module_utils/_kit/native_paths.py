@@ -14,6 +14,16 @@ from .._core.pattern import Pattern
 CONDITION = r"(\[[^\]]+\])?"
 _NATIVE_PATH = Pattern(rf"([\w:.-]+{CONDITION}(/[\w:.-]+{CONDITION})*)?(@[\w:.-]+)?")
 
+#: MAC addresses and UUIDs, which libvirt stores in small letters.
+_IN_SMALL_LETTERS = Pattern(r"([0-9a-f]{2}:){5}[0-9a-f]{2}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def same_text(found, requested):
+    """Return whether libvirt stores ``requested`` as ``found``; None: the value does not exist."""
+    if found == requested or not (found and requested):
+        return found == requested
+    return found.lower() == requested.lower() and _IN_SMALL_LETTERS.fullmatch(found) is not None
+
 
 def check_paths(name, native, options, document, example):
     """Reject paths of the ``native`` of a network: see ``check_native``."""

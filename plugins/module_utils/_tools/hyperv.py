@@ -121,7 +121,7 @@ VM = Ref("vm")
 # Reading --------------------------------------------------------------------------------------------------------------
 
 _DRIVE = properties("Id", "Path", "ControllerType", "ControllerNumber", "ControllerLocation")
-_DISK = {**_DRIVE, **properties("MaximumIOPS")}
+_DISK = {**_DRIVE, **properties("MaximumIOPS", "MinimumIOPS")}
 _NIC = properties(
     "Id", "SwitchName", "SwitchId", "MacAddress", "DynamicMacAddressEnabled", "IPAddresses", "MacAddressSpoofing",
     "DhcpGuard", "RouterGuard", "DeviceNaming",

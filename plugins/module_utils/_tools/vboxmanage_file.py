@@ -80,6 +80,11 @@ class SettingsFile(Frozen):
         return {number: written[number] for number in sorted(written) if written[number]}
 
     @property
+    def first_serial_files(self):
+        """The files to which the first serial port is written, of the VM and in its snapshots."""
+        return {one.serial_files.get(1) for one in (self, *map(SettingsFile, self._snapshots()))}
+
+    @property
     def serial_ports(self):
         """{number: SerialPort} of the enabled ones."""
         return {_number(one): _serial_port(one) for one in self._serial_ports()}

@@ -143,3 +143,18 @@ def test_clone_has_the_drives_of_its_source():
     assert _drives(host, "empty") == {"SCSI 0:5": "", "SCSI 0:10": ""}
     words = "cdroms.SCSI 0:62: the slot is used by the DVD drive of cloud_init"
     _rejected(host, words, name=["seeded"], clone={"source": "web"}, **SEED, cdroms=[_drive("SCSI 0:62")])
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"cdroms": [_drive("SCSI 0:62")]}, "DVD drive"),
+        ({"disks": [{"size": "8G"}, {"slot": "SCSI 0:62", "size": "8G"}]}, "disk"),
+    ],
+)
+def test_clone_gets_no_seed_in_the_slot_of_a_drive_of_its_source(more, what):
+    host = _host()
+    done(host, **{**NEW, **more})
+    words = f"copy: cloud_init: the source has a {what} in the slot of the seed's drive, SCSI 0:62"
+    _rejected(host, words, name=["copy"], clone={"source": "web"}, **SEED)
+    _twice(host, name=["copy"], clone={"source": "web"})

@@ -41,3 +41,17 @@ def test_largest_limit():
     result = run(host, **new, disks=[{"size": "8G", "iops_limit": 1 << 63}])
     assert (result["failed"], "disks.SCSI 0:0.iops_limit" in result["msg"]) == (True, True)
     done(host, **new, disks=[{"size": "8G", "iops_limit": (1 << 63) - 1}])
+
+
+def test_limit_below_the_minimum_of_the_disk_is_rejected():
+    host = host_with()
+    done(host, **WEB, memory="1G", networks=[NIC], disks=[{"size": "8G", "iops_limit": 900}])
+    (disk,) = [one for one in host.vm("web").hardware.drives if one.kind == "disk"]
+    disk.shown["MinimumIOPS"] = 300
+    for check in (True, False):
+        result = run(host, check=check, **WEB, disks=[{"iops_limit": 299}])
+        assert "web: disks.SCSI 0:0.iops_limit: 299 is less than the minimum of the disk" in result["msg"]
+        assert "Set at least 300, or remove the minimum: Set-VMHardDiskDrive -VMName 'web' " in result["msg"]
+        assert _limits(host) == [900]
+    for limit in (300, 0):
+        done(host, **WEB, disks=[{"iops_limit": limit}])

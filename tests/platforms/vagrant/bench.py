@@ -65,6 +65,8 @@ class _Project(Bench):
 
     pair_count, list_count = 60, 20
     creation: ClassVar = {"box": BOX}
+    #: Only a download shows whether the catalogue, or an address, has a box in a version.
+    unforeseen = ("box", "box_url", "box_version")
     provider, module = "", vagrant_instance
     small: ClassVar = {"cpus": 1}
 

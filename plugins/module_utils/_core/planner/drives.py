@@ -59,6 +59,7 @@ def normalize_drives(vm, config, purge, traits, sets_iso):
     ``sets_iso``: the task sets ``iso``, which ``config`` does not contain if there is nothing to eject.
     """
     wanted, found = config.get(CDROMS), vm.config.get(CDROMS) or {}
+    _check_new_disks(vm, config, CDROMS in purge, traits)
     if wanted is None:
         return config
     if sets_iso:
@@ -72,6 +73,16 @@ def normalize_drives(vm, config, purge, traits, sets_iso):
             raise Refused(f"{vm.name}: cdroms.{slot}: the slot is used by {user}.", "Use another slot.")
     new = {slot: {"source": "", **entry} for slot, entry in wanted.items() if entry is not None and slot not in found}
     return {**config, CDROMS: {**wanted, **new}}
+
+
+def _check_new_disks(vm, config, is_complete, traits):
+    """Raise Refused for a new disk at the slot of a drive that remains, such as one that a clone gets."""
+    wanted, disks = config.get(CDROMS) or {}, vm.config.get("disks") or {}
+    for slot, disk in (config.get("disks") or {}).items():
+        drive = traits.slot_meant(slot)
+        remains = wanted[drive] is not None if drive in wanted else not is_complete
+        if disk is not None and slot not in disks and drive in (vm.config.get(CDROMS) or ()) and remains:
+            raise Refused(f"{vm.name}: disks.{slot}: the slot is used by an optical drive.", "Use another slot.")
 
 
 def _check_iso(vm, wanted, found, is_complete):

@@ -10,6 +10,7 @@ from ..._core.planner.planned_steps import planned
 from ..._core.sharing.file_checks import check_files
 from .needed import HyperVFiles
 from .power import check_shutdown
+from .settings.disks import check_limits
 from .settings.seed import check_seed
 from .settings.slot_checks import check_slots
 from .snapshots import check_files as check_files_of_checkpoints
@@ -34,6 +35,8 @@ def check_plan(driver, plan, host_files, released=frozenset()):
     has_new_seed = any((step.arguments.get("creation") or {}).get("cloud_init") is not None for step in plan.steps)
     for one, raw in needed.slots:
         check_slots(needed.name, one, raw, host_files.controllers_of(raw), has_new_seed)
+        if raw:
+            check_limits(needed.name, one.changes, raw)
 
 
 def _check_cluster(driver, plan):

@@ -26,7 +26,7 @@ from .settings.hardware import DEFAULT_OS_TYPE
 from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
 from .settings.serial_log import LOG, check_port
-from .snapshots import check_snapshots
+from .snapshots import check_snapshots, taken
 from .vbox_vm import bus_for, name_of_slot, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
@@ -51,7 +51,7 @@ def check_plan(driver, plan, released=frozenset()):
         elif step.verb == "create" and unfinished and step.arguments["creation"].get("image"):
             check_first_disk(unfinished)
         elif step.verb == "configure":
-            _check_slots(listing, plan.before, step.changes)
+            _check_slots(driver, plan, step.changes)
             _check_log(listing, plan.before, step.changes)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
@@ -107,12 +107,28 @@ def _check_copying(listing, name, source, requested):
             )
 
 
-def _check_slots(listing, vm, changes):
-    vbox_vm = listing.vbox_vm_of(vm.id)
-    freed = {change.key for change in changes if change.kind in REMOVED}
-    for change in changes:
-        if vbox_vm is not None and change.kind in ADDED:
-            _check_slot(vbox_vm, f"{vm.name}: {change.path}", change.key, freed)
+def _check_slots(driver, plan, changes):
+    added = [change for change in changes if change.kind in ADDED]
+    vbox_vm, freed = _with_slots(driver, plan) if added else (None, ())
+    freed = {*freed, *(change.key for change in changes if change.kind in REMOVED)}
+    for change in added if vbox_vm is not None else ():
+        _check_slot(vbox_vm, f"{plan.after.name}: {change.path}", change.key, freed)
+
+
+def _with_slots(driver, plan):
+    """(the VM with the controllers and slots that the plan changes, slots that are free then); the VM may be None.
+
+    A clone has those of its source, or of a snapshot, without the drives of a seed.
+    """
+    clone = next((step.arguments for step in plan.steps if step.verb == "clone"), None)
+    if clone is None:
+        return driver.listing().vbox_vm_of(plan.before.id), ()
+    source, name = clone["source"], clone["creation"]["clone"].get("snapshot")
+    vbox_vm, snapshot = driver.listing().vbox_vm_of(source.id), find_snapshot(source, name)
+    if vbox_vm is not None and snapshot is not None:
+        vbox_vm = taken(driver, vbox_vm, snapshot.id)
+    seeds = vbox_vm.seed_files() if vbox_vm is not None and source.owned else ()
+    return vbox_vm, {name_of_slot(slot) for slot in vbox_vm.drives if slot.medium in seeds} if seeds else ()
 
 
 def _check_slot(vbox_vm, label, slot, freed):

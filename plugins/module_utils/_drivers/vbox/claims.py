@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 
+from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING
+from ..._core.planner.simulate import simulate
 from ..._core.sharing.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
 from ..._ports import files
 from ..._tools.vboxmanage_output import chain
@@ -61,7 +63,8 @@ class VBoxClaims(HoldsClaims):
             is_filled = slot.medium != "emptydrive"
             claims += [self._claim(slot.medium, READ, vbox_vm.option_of(slot))] if is_filled else []
         logs = vbox_vm.file.serial_files if vbox_vm.file else {}
-        claims += [self._claim(path, WRITE, LOG if port == 1 else f"uart{port}") for port, path in logs.items()]
+        claims += [self._claim(path, WRITE, f"uart{port}") for port, path in logs.items() if port != 1]
+        claims += [self._log(path, listed.name) for port, path in logs.items() if port == 1]
         for key, nic in networks_of(vbox_vm).items():
             claims += self.nic(nic, f"networks.{key}")
         power = vbox_vm.state[0]
@@ -86,6 +89,17 @@ class VBoxClaims(HoldsClaims):
 
     def _claim(self, path, mode, option):
         return Claim(FILE, self.identity(path), mode, option, path)
+
+    def _log(self, path, name):
+        remedy = f"Set another {LOG} for '{name}' first, or use another file."
+        return replace(self._claim(path, WRITE, LOG), remedy=remedy)
+
+    def stored(self, plan, step):
+        """The log that a restored snapshot brings back."""
+        if step.verb != "restore":
+            return ()
+        path = simulate(plan.before, [step]).config.get(LOG)
+        return self.file(path, WRITE, LOG, is_raw=True) if path and path != plan.before.config.get(LOG) else ()
 
     def _folder(self, plan, step):
         """(directory, name) of the files of a VM. VirtualBox replaces some characters of names."""

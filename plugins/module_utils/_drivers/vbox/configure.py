@@ -43,7 +43,7 @@ def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
     vbox_vms = vbox_vms or driver.vbox_vms()
     vbox_vm = vbox_vms[vm.id]
     vm = _with_completed_mark(driver, vm.having(mark=vbox_vm.mark), vbox_vm)
-    vm = _with_recorded_log(driver, vm, changes)
+    vm = _with_recorded_log(driver, vm, vbox_vm, changes)
     if vbox_vm.state.power in (RUNNING, PAUSED, FAILED):
         _change_running(driver, vbox_vms, vbox_vm, changes)
     else:
@@ -68,10 +68,10 @@ def _with_completed_mark(driver, vm, vbox_vm):
     return vm.having(mark=mark)
 
 
-def _with_recorded_log(driver, vm, changes):
+def _with_recorded_log(driver, vm, vbox_vm, changes):
     """Record a new log before VirtualBox knows its path. If a later call fails, it is a log that does not exist."""
     log = next((change for change in changes if change.kind == LOG), None)
-    mark = with_log(vm.name, own_mark(vm), log.new) if log else vm.mark
+    mark = with_log(vbox_vm, own_mark(vm), log.new) if log else vm.mark
     if log and mark["files"] != own_mark(vm)["files"]:
         write_mark(driver, vm.id, mark)
         return vm.having(mark=mark)

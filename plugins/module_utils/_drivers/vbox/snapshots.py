@@ -22,19 +22,22 @@ def with_configs(driver, listing, vm, native_keys):
     reported = []
     for one in vm.snapshots:
         try:
-            found = long.vms(driver.tool.read("snapshot", vm.id, "showvminfo", one.id))
+            then = taken(driver, vbox_vm, one.id)
         except CommandFailed as error:
             if not is_locked(error.stderr):
                 raise
             # Another process holds the lock, which the list of VMs does not need.
             return vm.having(busy="another process is working on it")
-        if not found or found[0].machine is None:
-            reported.append(one)
-            continue
-        file = vbox_vm.file.taken(one.id) if vbox_vm.file else None
-        vbox_vm_then = replace(vbox_vm, machine=found[0].machine, file=file)
-        reported.append(replace(one, config=_config_then(vm, vbox_vm_then, native_keys)))
+        reported.append(replace(one, config=_config_then(vm, then, native_keys)) if then else one)
     return vm.having(snapshots=tuple(reported))
+
+
+def taken(driver, vbox_vm, uuid):
+    """The VM as it is in a snapshot; None if VirtualBox cannot read that."""
+    found = long.vms(driver.tool.read("snapshot", vbox_vm.uuid, "showvminfo", uuid))
+    if not found or found[0].machine is None:
+        return None
+    return replace(vbox_vm, machine=found[0].machine, file=vbox_vm.file.taken(uuid) if vbox_vm.file else None)
 
 
 def _config_then(vm, vbox_vm, native_keys):

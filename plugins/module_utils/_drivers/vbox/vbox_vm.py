@@ -93,8 +93,12 @@ class VBoxVm(Frozen):
         return [os.path.join(self.folder, name) for name in names if not os.path.isabs(name)]
 
     def log_files(self):
-        """Paths of logs of serial ports, in any directory, that are recorded as created for this VM."""
-        return [path for path in (self.mark or {}).get("files", ()) if os.path.isabs(path)]
+        """Paths of logs, in any directory, that are recorded as created for this VM.
+
+        Only those that the VM, or a snapshot of it, still has: somebody else can have created the others since.
+        """
+        named = self.file.first_serial_files if self.file and self.has_own_mark else ()
+        return [path for path in (self.mark or {}).get("files", ()) if os.path.isabs(path) and path in named]
 
     @property
     def has_own_mark(self):

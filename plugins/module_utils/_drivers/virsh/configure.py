@@ -82,16 +82,23 @@ def _store(driver, vm, changes, definitions, reserved, log):
         nvram = [nvram[0] if vm.created else None, place_new_nvram(driver, vm, definition, changes, nvram)]
     else:
         nvram = []
-    wanted = addresses.reservations()
-    if created or nvram or log or wanted != reserved or any(change.kind in IN_MARK for change in changes):
+    wanted, former = addresses.reservations(), _former_log(vm, definition.mark, changes)
+    if created or nvram or log or former or wanted != reserved or any(change.kind in IN_MARK for change in changes):
         lists = {"disks": created, "nvram": filter(None, nvram), "files": [log] if log else []}
         mark = _updated_mark(vm, definition.mark, changes, {key: [*paths] for key, paths in lists.items()})
+        mark = {**mark, "files": [path for path in mark["files"] if path != former]} if former else mark
         texts = to_record(driver, wanted, reserved) if wanted != reserved else mark.get(RESERVATIONS, ())
         definition.set_mark(with_reservations(mark, texts))
     if any(change.kind not in _NOT_IN_XML for change in changes):
         if any(_takes_time(change, running) for change in changes):
             driver.check_still(vm, before)
         driver.define(definition)
+
+
+def _former_log(vm, mark, changes):
+    """The recorded log that the VM gives up: somebody else may use its path now, unless a snapshot still has it."""
+    former = next((change.old for change in changes if change.kind == "serial_log"), None)
+    return former if former in (mark or {}).get("files", ()) and not vm.snapshots else None
 
 
 def _takes_time(change, running):

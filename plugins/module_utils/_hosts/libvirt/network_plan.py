@@ -17,6 +17,7 @@ from xml.etree.ElementTree import Element
 
 from ..._core.errors import Refused
 from ..._core.frozen import field, replace
+from ..._kit.native_paths import same_text
 from ..._tools import virsh_network_running as running_side
 from ..._tools import virsh_network_values as values
 from ..._tools.domain_xml import Definition
@@ -102,7 +103,7 @@ class _Plan(NetworkChecks):
         definition = Definition.of(root)
         for path, value in (self._wanted["native"] or {}).items():
             # An option may have removed it, such as mode.
-            if definition.native(path) != text_of(value):
+            if not same_text(definition.native(path), text_of(value)):
                 if path == "forward@dev":
                     # libvirt repeats the device there, and takes it from there.
                     values.remove_interfaces(root, self._native_before[path])

@@ -127,6 +127,21 @@ def _with_limit(vm, slot, disk, is_present):
     return {**others, "iops_limit": None} if is_present else others
 
 
+def check_limits(name, changes, raw):
+    """Raise Refused for a limit below the minimum that a disk of the VM has; Hyper-V rejects it."""
+    minima = {drive_slot(drive): drive.get("MinimumIOPS") or 0 for drive in raw.get("HardDrives") or ()}
+    for change in changes:
+        if change.kind == "disks.iops_limit" and change.new and change.new < minima.get(change.key, 0):
+            kind, number, location = _SLOT.fullmatch(change.key).groups()
+            raise Refused(
+                f"{name}: {change.path}: {change.new} is less than the minimum of the disk (MinimumIOPS),"
+                f" {minima[change.key]}.",
+                f"Set at least {minima[change.key]}, or remove the minimum: Set-VMHardDiskDrive -VMName"
+                f" '{name.replace(chr(39), chr(39) * 2)}' -ControllerType {kind} -ControllerNumber {number}"
+                f" -ControllerLocation {location} -MinimumIOPS 0",
+            )
+
+
 def _check_size(vm, slot, disk, present):
     kind = (present.get("format") or disk.get("format") or "vhdx").partition("-")[0]
     most = _LARGEST.get(kind, _LARGEST["vhdx"])

@@ -50,6 +50,8 @@ def check_slots(name, one, raw, controllers, has_new_seed):
                 "Use SCSI 0:0 to SCSI 0:61, or add the controller to the VM first: Add-VMScsiController.",
             )
     config = one.step.arguments["config"] if is_new(one) else one.vm.config
+    if has_new_seed and one.step.verb == "clone":
+        _check_seed_of_clone(name, config)
     if has_new_seed and seed_slot(config) in _added_slots(one, "cdroms"):
         raise Refused(
             f"{name}: cdroms.{seed_slot(config)}: the slot is used by the DVD drive of cloud_init.", "Use another slot."
@@ -65,6 +67,17 @@ def check_slots(name, one, raw, controllers, has_new_seed):
             raise Refused(
                 f"{name}: iso: the VM has no DVD drive, and a disk has the slot of a new one, {slot}.",
                 "Detach the disk, or add a DVD drive with cdroms.",
+            )
+
+
+def _check_seed_of_clone(name, config):
+    """The disks and DVD drives of the source, which the task does not name, keep their slots."""
+    slot = seed_slot(config)
+    for option, what in (("disks", "disk"), ("cdroms", "DVD drive")):
+        if slot in (config.get(option) or ()):
+            raise Refused(
+                f"{name}: cloud_init: the source has a {what} in the slot of the seed's drive, {slot}.",
+                f"Move that {what} to another slot of the source, or omit cloud_init.",
             )
 
 

@@ -58,12 +58,15 @@ def check_port(name, vbox_vm):
         )
 
 
-def with_log(name, mark, path):
-    """The mark that contains a new log. Former logs that do not exist are removed from it.
+def with_log(vbox_vm, mark, path):
+    """The mark that contains a new log, that of now, and those of snapshots, but no other former one.
 
-    Raises Refused if the file exists and is not in the mark: somebody else has created it since the task was planned.
+    Raises Refused if the file exists and is not a log of the VM: somebody else has created it since the task was
+    planned.
     """
-    if path and path not in mark["files"] and files.exists(path):
+    known = vbox_vm.log_files()
+    if path and path not in known and files.exists(path):
+        name = vbox_vm.values["name"]
         raise Refused(f"{name}: {LOG}: {path} already exists, and existing files are never overwritten.", NEW_REMEDY)
-    kept = [one for one in mark["files"] if not os.path.isabs(one) or one == path or files.exists(one)]
+    kept = [one for one in mark["files"] if not os.path.isabs(one) or one in (path, *known)]
     return {**mark, "files": kept if not path or path in kept else [*kept, path]}

@@ -9,7 +9,7 @@ import re
 
 from ...._core.errors import Refused
 from ...._core.pattern import Pattern
-from ...._kit.native_paths import CONDITION, check_path, has_option, option_for
+from ...._kit.native_paths import CONDITION, check_path, has_option, option_for, same_text
 from ...._kit.settings import Setting
 from ...._tools.domain_xml import DEFAULT_MACHINE_TYPE, split_path
 from .cdroms import option_of
@@ -60,7 +60,7 @@ def same_native(found, requested):
     Distributions have versions of their own, such as pc-q35-rhel9.4.0 and pc-q35-noble.
     """
     found, requested = _text(found), _text(requested)
-    if found == requested:
+    if same_text(found, requested):
         return True
     versioned = _VERSIONED_MACHINE_TYPES.get(requested)
     return versioned is not None and bool(re.fullmatch(rf"{versioned}-[\w.-]+", found))

@@ -6,7 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Field, Traits
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    LIVE,
+    NEXT_BOOT,
+    Field,
+    Snapshot,
+    Traits,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import task_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import describe, difference
@@ -30,6 +36,9 @@ def _slot(vm, config):
 
 
 TRAITS = Traits("toy", fields=FIELDS, slot="a{}".format, drive_slot=_slot, sources=("iso", "cdroms", "disks"))
+CLONING = Traits(
+    "toy", fields={**FIELDS, "clone": Field(), "clone.linked": Field()}, slot="a{}".format, drive_slot=_slot
+)
 ONE = {"b1": {"source": "/one.iso"}}
 TWO = {**ONE, "b10": {"source": ""}}
 
@@ -96,10 +105,32 @@ def test_what_is_so_is_not_changed(options):
         (ONE, {"cdroms": [entry("a0")]}, "cdroms.a0: the slot is used by a disk"),
         (ONE, {"cdroms": [entry("a1")], "disks": [{"slot": "a1", "size": "1G"}]}, "a1: the slot is used by a disk"),
         (ONE, {"cdroms": [entry("b9")]}, "cdroms.b9: the slot is used by a drive that no option sets"),
+        (ONE, {"disks": [{"slot": "b1", "size": "1G"}]}, "disks.b1: the slot is used by an optical drive"),
+        (ONE, {"disks": [{"slot": "b1", "size": "1G"}], "cdroms": [entry("b1")]}, "b1: the slot is used by an"),
     ],
 )
 def test_contradictions_are_rejected(drives, options, message):
     assert message in str(plan(vm(drives, reserved=frozenset({"b9"})), ask(**options), TRAITS).refusal)
+
+
+@pytest.mark.parametrize(
+    "options", [{"cdroms": [entry("b1", state="absent")]}, {"cdroms": [entry("b2")], "purge": ["cdroms"]}]
+)
+def test_new_disk_gets_the_slot_of_a_drive_that_is_removed(options):
+    result = planned(vm(ONE), disks=[{"slot": "b1", "size": "1G"}], **options)
+    assert "b1" in result.after.config["disks"] and "b1" not in result.after.config["cdroms"]
+
+
+@pytest.mark.parametrize("snapshot", [None, "s"])
+def test_clone_gets_no_disk_in_the_slot_of_a_drive_of_its_source(snapshot):
+    taken = Snapshot("s", config=vm(ONE).config)
+    source = vm({} if snapshot else ONE, name="source", id="1", snapshots=(taken,))
+    options = {
+        "clone": {"source": "source", "snapshot": snapshot},
+        "disks": [{"slot": "a0"}, {"slot": "b1", "size": "1G"}],
+    }
+    refusal = plan(absent(), ask(**options), CLONING, source=source).refusal
+    assert "disks.b1: the slot is used by an optical drive" in str(refusal)
 
 
 def test_seed_is_not_removed():

@@ -10,7 +10,15 @@ import json
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    LIVE,
+    NEXT_BOOT,
+    Change,
+    Snapshot,
+    Step,
+    Vm,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -284,6 +292,17 @@ def test_log_is_recorded(tmp_path):
     log = str(tmp_path / "log")
     virsh = change(tmp_path, virsh_with(machine_xml()), Change("serial_log", "", log))
     assert virsh.defined().mark["files"] == [log]
+
+
+@pytest.mark.parametrize(("snapshots", "remains"), [((), False), ((Snapshot("s"),), True)])
+@pytest.mark.parametrize("new", ["", "other"])
+def test_log_that_is_given_up_is_recorded_only_for_a_snapshot(tmp_path, new, snapshots, remains):
+    log, new = str(tmp_path / "log"), new and str(tmp_path / new)
+    mark, stored = {**empty_mark(UUID), "files": [log]}, Definition(machine_xml())
+    stored.set_mark(mark)
+    virsh = virsh_with(stored.text())
+    change(tmp_path, virsh, Change("serial_log", log, new), mark=mark, snapshots=snapshots)
+    assert virsh.defined().mark["files"] == [path for path in (log, new) if path and (path == new or remains)]
 
 
 def test_log_that_exists_is_not_recorded(tmp_path):

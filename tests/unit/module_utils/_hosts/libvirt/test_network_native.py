@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
+    CommandFailed,
+    Refused,
+    Unavailable,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt import network_host
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_options import OPTIONS
 from ansible_collections.polyvirt.core.plugins.module_utils._hosts.libvirt.network_plan import NetworkState
@@ -37,13 +42,13 @@ class Printing:
         return [Answer(text, self.errors.get(command)) for command, text in texts.items()]
 
 
-def plan(monkeypatch, virsh, native, **options):
-    """The changes of a task for a new network, or of an existing one (``stored``)."""
+def plan(monkeypatch, virsh, native, stored=None, **options):
+    """The changes of a task for a new network, or for one that is stored."""
     monkeypatch.setattr(network_host, "Virsh", virsh)
     params = {name: option.default for name, option in OPTIONS.items()}
     given = {"name": "lab", "uri": "qemu:///system", "executable": "/opt/virsh", "state": "present", **options}
     host = network_host.make_host({**params, **given, "native": native})
-    return [step.key for step in host.plan(NetworkState("lab"))]
+    return [step.key for step in host.plan(NetworkState("lab", stored=stored))]
 
 
 KEPT = {"bridge@delay": 4, "dns@forwardPlainNames": True, "title": None}
@@ -85,3 +90,43 @@ def test_task_without_native_or_change_asks_nothing(monkeypatch):
     assert plan(monkeypatch, virsh, None) == ["lab"]
     assert plan(monkeypatch, virsh, {"foo/bar": "x"}, state="absent") == []
     assert virsh.calls == []
+
+
+UPPER = {
+    "mac@address": "52:54:00:AA:BB:CC",
+    "virtualport/parameters@interfaceid": f"ABCDEF00{'-0000' * 3}-00000000ABCD",
+}
+
+
+def in_small_letters(text):
+    for value in UPPER.values():
+        text = text.replace(value, value.lower())
+    return text
+
+
+def test_addresses_and_uuids_are_stored_in_small_letters(monkeypatch):
+    assert plan(monkeypatch, Printing(in_small_letters), UPPER) == ["lab"]
+    stored = Element("network")
+    for path, value in UPPER.items():
+        Definition.of(stored).set_native(path, value.lower())
+    assert plan(monkeypatch, Printing(str), UPPER, stored=stored) == []
+    other = {**UPPER, "mac@address": "52:54:00:AA:BB:CD"}
+    assert plan(monkeypatch, Printing(in_small_letters), other, stored=stored) == ["lab.native.mac@address"]
+
+
+def test_letters_of_other_values_count(monkeypatch):
+    with pytest.raises(Refused, match=r"'title' .*'LAB': libvirt stores 'lab' instead"):
+        plan(monkeypatch, Printing(lambda text: text.replace("LAB", "lab")), {"title": "LAB"})
+
+
+def test_virsh_without_a_test_driver_judges_nothing(monkeypatch):
+    def unavailable(text):
+        raise Unavailable("no connection driver available for test:///default", why="not_responding", remedy="")
+
+    assert plan(monkeypatch, Printing(unavailable), {"foo/bar": "x"}) == ["lab"]
+    with pytest.raises(CommandFailed):
+        plan(monkeypatch, Printing(failing), {"foo/bar": "x"})
+
+
+def failing(text):
+    raise CommandFailed(("virsh",), 1, "virsh exited before its last command.")

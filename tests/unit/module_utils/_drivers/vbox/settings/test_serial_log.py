@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import observe
 
-from unit.module_utils._drivers.vbox.in_process import SMALL, observed, task
+from unit.module_utils._drivers.vbox.in_process import SMALL, observed, snapshot, task
 
 
 def _record(vbox):
@@ -34,17 +34,48 @@ def test_log_of_an_existing_vm_is_recorded_before_its_path_is_set(vbox):
     assert (_record(vbox), observed(vbox).config["serial_log"]) == ([str(log)], str(log))
 
 
-def test_former_log_remains_recorded_as_long_as_it_exists(vbox):
-    first, second = vbox.folder / "1.log", vbox.folder / "2.log"
-    task(vbox, config={**SMALL, "serial_log": str(first)}).succeeded()
+def test_log_that_was_given_up_is_not_deleted_with_the_vm(vbox):
+    log, second = vbox.folder / "1.log", vbox.folder / "2.log"
+    task(vbox, state="started", config={**SMALL, "serial_log": str(log)}).succeeded()
+    task(vbox, state="stopped", config={"serial_log": str(second)}).succeeded()
+    task(vbox, config={"serial_log": ""}).succeeded()
+    assert (observed(vbox).config["serial_log"], vbox.values()["uart1"], log.exists()) == ("", "off", True)
+    log.write_text("a letter")
+    for check in (True, False):
+        task(vbox, config={"serial_log": str(log)}, check=check).refused(f"{log} already exists")
     task(vbox, config={"serial_log": str(second)}).succeeded()
     assert _record(vbox) == [str(second)]
     second.write_text("booting")
-    task(vbox, config={"serial_log": ""}).succeeded()
-    assert (_record(vbox), vbox.values()["uart1"]) == ([str(second)], "off")
-    task(vbox, config={"serial_log": str(second)}).succeeded()
     task(vbox, state="absent").succeeded()
-    assert not second.exists()
+    assert (log.read_text(), second.exists()) == ("a letter", False)
+
+
+def test_former_log_that_a_snapshot_has_is_still_that_of_the_vm(vbox):
+    log, second = vbox.folder / "1.log", vbox.folder / "2.log"
+    task(vbox, state="started", config={**SMALL, "serial_log": str(log)}).succeeded()
+    task(vbox, state="stopped", config={}).succeeded()
+    snapshot(vbox, "s").succeeded()
+    task(vbox, config={"serial_log": str(second)}).succeeded()
+    task(vbox, config={"serial_log": ""}).succeeded()
+    snapshot(vbox, "s", state="restored").succeeded()
+    assert (observed(vbox).config["serial_log"], _record(vbox)) == (str(log), [str(log), str(second)])
+    task(vbox, state="absent", force=True).succeeded()
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("power", ["stopped", "started"])
+def test_snapshot_that_brings_back_the_log_of_another_vm_is_not_restored(vbox, power, check):
+    log = vbox.folder / "web.log"
+    task(vbox, config={**SMALL, "serial_log": str(log)}).succeeded()
+    snapshot(vbox, "s").succeeded()
+    task(vbox, config={"serial_log": ""}).succeeded()
+    task(vbox, "other", state=power, config={**SMALL, "serial_log": str(log)}).succeeded()
+    restored = snapshot(vbox, "s", state="restored", check=check)
+    restored.refused(f"web: serial_log: {log} is used by other", "Set another serial_log for 'other' first")
+    task(vbox, "other", state="stopped", config={"serial_log": ""}).succeeded()
+    snapshot(vbox, "s", state="restored").succeeded()
+    assert observed(vbox).config["serial_log"] == str(log)
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -34,6 +34,9 @@ TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
         ("pc-q35-7.2", "pc", False),
         pytest.param("pc-i440fx-7.2", "pc", True),
         ("virt-7.2", "virt", True),
+        ("abcdef00-0000-0000-0000-00000000abcd", "ABCDEF00-0000-0000-0000-00000000ABCD", True),
+        ("52:54:00:aa:bb:cc", "52:54:00:AA:BB:CC", True),
+        ("lab", "LAB", False),
     ],
 )
 def test_equality_of_native_values(found, requested, same):
