@@ -341,6 +341,10 @@ def test_creation_whose_controller_ends_is_completed_by_the_same_task(request, s
         host.windows.faults.plan(call=place, kind="kill")
         with controller_ends(host):
             run(host, **options)
+        if host.find("dev") is not None and not host.find("dev").values.get("polyvirt"):
+            # The host has ended the request before the record: the distribution may be the user's.
+            run_rejected(host, "no record of creation", **options)
+            run_ok(host, name=["dev"], state="absent", delete_disks="all")
         run_ok(host, **options)
         host.tick(20)
         assert reading.vm_state(host, host.find("dev")) == {**expected, "id": host.find("dev").guid}, place
@@ -354,5 +358,5 @@ def test_clone_whose_controller_ends_is_deleted_with_its_file(request):
         host.windows.faults.plan(call=place, kind="kill")
         with controller_ends(host):
             run(host, **WANTED, clone="src")
-        run_ok(host, name=["dev"], state="absent")
+        run_ok(host, name=["dev"], state="absent", delete_disks="all")
         assert (_clone_files(host), host.find("dev")) == ([], None), place
