@@ -57,8 +57,8 @@ MUTATIONS = (
     Mutation(
         "unregistered-vm-is-taken-for-unfinished",
         "_drivers/vbox",
-        "may_be_unfinished(file.uuid, parsed(file.extra_data.get(KEY)))",
-        "is_created_here(file.uuid)",
+        "is_unfinished(file.uuid, parsed(file.extra_data.get(KEY)), file.has_disks, logs)",
+        "True",
         [f"{_UNIT}/test_messages.py"],
     ),
     Mutation(

@@ -52,6 +52,7 @@ from mutations import (
     lines_speed,
     lines_tools,
     lines_true_proxmox,
+    lines_unrecorded,
     lines_vagrant,
     lines_vbox,
     lines_virsh,
@@ -111,4 +112,5 @@ MUTATIONS = (
     *lines_speed.MUTATIONS,
     *lines_cdroms.MUTATIONS,
     *lines_drives_vbox.MUTATIONS,
+    *lines_unrecorded.MUTATIONS,
 )

@@ -28,6 +28,8 @@ class Adapter:
     _own = None
     #: The power states into which a test can bring a VM.
     finds = (ABSENT, STOPPED, RUNNING, PAUSED)
+    #: Whether one call creates a clone with its disks, and another one its record. In between, it may be a user's VM.
+    is_recorded_late = False
     #: Options of the smallest new VM, and the size of its disk.
     creation: ClassVar = {}
     disk_size = "16M"

@@ -46,6 +46,8 @@ class Bench:
     #: are not read, and not described, while a VM is stopped.
     is_in_doubt = False
     unread_while_stopped = ()
+    #: Whether one call creates a VM with its disks, and another one its record. In between, it may be a user's VM.
+    is_recorded_late = False
     #: Options with values that only the platform can judge, and only in the run (the guide says which).
     unforeseen = ()
     #: The directory of the platform; its name differs from run to run.

@@ -15,6 +15,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 FAILS, LOST, LATE = "fails", "lost", "late"
 #: The task is killed just before the call or just after it.
 KILLED = KILLED_BEFORE, KILLED_AFTER = "killed before", "killed after"
+#: How a task is rejected for a VM that a killed one has created and not recorded: it may be the user's.
+NO_RECORD = "no record of creation by this collection"
 _LOST = "VBoxManage: error: Code NS_ERROR_CALL_FAILED (0x800706be) - Call to remote object failed"
 
 

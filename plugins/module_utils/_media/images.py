@@ -198,6 +198,9 @@ class Images(Lookup):
         super().__init__(FolderStore(directory))
         self._driver = driver
 
+    def check_removal(self, stored):
+        self.store.check_unlocked(stored)
+
     def completed(self, needs):
         commands = Commands()
         return replace(

@@ -17,9 +17,10 @@ from typing import Optional
 
 from .._core.errors import Refused
 from .._core.frozen import Frozen, fields, replace
+from .._core.sharing.file_checks import check_free
 from .._core.texts import without_credentials
 from .._core.units import too_little_space
-from .._ports import download, files, partial_files
+from .._ports import download, files, locks, partial_files
 
 _VERSION = 1
 _CHECKSUM = "sha256"
@@ -192,8 +193,14 @@ class FolderStore(Store):
         with files.explained("read", stored.path):
             return download.digest(stored.path, _CHECKSUM)
 
+    def check_unlocked(self, stored):
+        """Reject images that a VM of another connection or host has open, as its disk or below it."""
+        for one in stored:
+            check_free(f"name: {one.name}", [("", one.path, "removed")], locks.is_locked_by_qemu)
+
     def remove(self, stored, leftovers):
         """Delete images, each before its record, and some of ``leftovers``."""
+        self.check_unlocked(stored)
         for one in stored:
             files.remove(one.path)
             files.remove(one.path + RECORD)

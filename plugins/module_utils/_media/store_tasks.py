@@ -118,8 +118,8 @@ def absent(driver, params, check, approval):
     images = driver.images
     names = set(map(images.store.recorded_name, params["name"]))
     stored = [one for one in images.store.all() if one.name in names]
-    images.check_removal(stored)
     _check_unused(_Users(driver, stored, DELETE), stored)
+    images.check_removal(stored)
     leftovers = images.leftovers()
     paths = [*(one.path for one in stored), *leftovers]
     _permit(approval, [("delete", path) for path in paths])

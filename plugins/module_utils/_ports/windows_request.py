@@ -112,15 +112,16 @@ def pick(source, keep, *, path=(), conditions=None, one=True, fewer=None, show=N
     return _completed(picked, path=list(path) or None, where=met, fewer=fewer, show=show)
 
 
-def run(file, arguments, seconds, *, stdin=None, environment=None, reads=False, go_on=False):
+def run(file, arguments, seconds, *, stdin=None, environment=None, keep=None, reads=False, go_on=False):
     """Return a call that runs a program without a shell. A list of arguments is quoted; a text is used unchanged.
 
-    ``reads``: the program changes nothing, so it may be run again after a lost connection.
+    ``reads``: the program changes nothing, so it may be run again after a lost connection. ``keep``: name under which
+    later calls can pick by its ``exit_code``.
     """
     one = {"op": "run", "file": value(file), "arguments": value(arguments), "for": seconds}
     more = {name: value(text) for name, text in (environment or {}).items()} or None
     encoded = None if stdin is None else base64.b64encode(stdin).decode()
-    one = _completed(one, stdin=encoded, environment=more, on_error="go_on" if go_on else None)
+    one = _completed(one, stdin=encoded, environment=more, keep=keep, on_error="go_on" if go_on else None)
     return _Reading(one) if reads else one
 
 

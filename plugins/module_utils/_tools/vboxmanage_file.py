@@ -74,6 +74,11 @@ class SettingsFile(Frozen):
         }
 
     @property
+    def has_disks(self):
+        """Whether the VM, or a snapshot of it, has a hard disk."""
+        return any(one.get("type") == "HardDisk" for one in self.machine.iter(f"{{{_SPACE['v']}}}AttachedDevice"))
+
+    @property
     def serial_files(self):
         """{number of a serial port: file to which it is written}, the first port first."""
         written = {_number(one): one.get("path") for one in self._serial_ports() if one.get("hostMode") == "RawFile"}

@@ -99,10 +99,10 @@ def decoded(content):
         return content.decode("utf-8" if is_wide else "utf-16-le", "replace")
 
 
-def wsl(file, words, seconds=SECONDS, *, stdin=None, reads=False, go_on=False):
+def wsl(file, words, seconds=SECONDS, *, stdin=None, reads=False, **more):
     """A call of wsl.exe. Without ``stdin``, its input is empty, so that it does not wait for any."""
     environment = {"WSL_UTF8": "1"}
-    return run(file, list(words), seconds, stdin=stdin or b"", environment=environment, reads=reads, go_on=go_on)
+    return run(file, list(words), seconds, stdin=stdin or b"", environment=environment, reads=reads, **more)
 
 
 def inside(file, name, words, *, stdin=None, reads=False, seconds=SECONDS, go_on=False):

@@ -62,7 +62,7 @@ _FORWARDS = st.lists(
 class VirtualBox(Bench):
     """A registry, with two disk images that have other names, too."""
 
-    name, module = "virtualbox", vbox_vm
+    name, module, is_recorded_late = "virtualbox", vbox_vm, True
     pair_count = 120
     cases = cases(_SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED), stop_mode=STOPS, port_forwards=_FORWARDS)
     small: ClassVar = {"cpus": 1, "memory": "16M"}

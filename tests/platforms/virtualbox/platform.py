@@ -40,7 +40,7 @@ PREFIX = "pvc-"
 class Platform(Disks, VmSetup, Adapter):
     """A registry with VMs that have a common name prefix."""
 
-    name = "virtualbox"
+    name, is_recorded_late = "virtualbox", True
     _own = own
     links_images = False
     family = "polyvirt.core.vbox"

@@ -224,10 +224,13 @@ class WindowsHost:
             raise exception("System.ComponentModel.Win32Exception", f"{message} No such file or directory", 0x80004005)
         ended = finished.seconds < seconds
         self.clock.sleep(min(finished.seconds, seconds))
+        exit_code = finished.exit_code if ended else None
+        if call.get("keep") is not None:
+            kept[call["keep"]] = [NetObject("PSCustomObject", exit_code=exit_code)]
         return {
             "ok": True,
             "ended": ended,
-            "exit_code": finished.exit_code if ended else None,
+            "exit_code": exit_code,
             "stdout": base64.b64encode(finished.stdout).decode(),
             "stderr": base64.b64encode(finished.stderr).decode(),
         }

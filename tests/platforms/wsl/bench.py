@@ -52,7 +52,7 @@ class OnWsl(WindowsBench):
     """A host with two tarballs."""
 
     name, module = "wsl", wsl_distro
-    unread_while_stopped = ("native",)
+    unread_while_stopped, is_recorded_late = ("native",), True
     cases = cases(
         _SETTINGS,
         (ABSENT, STOPPED, RUNNING),

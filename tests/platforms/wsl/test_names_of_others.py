@@ -6,12 +6,17 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import (
+    empty_mark,
+    printed,
+    unfinished_mark,
+)
 
 from platforms.windows.failures import interruptions
 from platforms.wsl import reading
 from platforms.wsl.double import program
 from platforms.wsl.double.distro import FILES, disk_with, packed
-from platforms.wsl.tasks import TAR, controller_ends, host_with_image, run, run_ok
+from platforms.wsl.tasks import TAR, controller_ends, host_with_image, run, run_ok, run_rejected
 from suite.belts import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
@@ -275,16 +280,39 @@ def test_file_of_an_interrupted_clone_is_removed_with_the_next_creation_or_delet
     assert (_clone_files(host), host.find("dev") is None) == ([], options == {"state": "absent"})
 
 
-def test_clone_that_was_registered_and_not_marked_is_completed():
+@pytest.mark.parametrize("options", [{"image": TAR}, {"clone": "src"}, {"state": "absent"}], ids=str)
+def test_file_of_an_interrupted_task_proves_nothing_about_a_distribution_without_a_record(options):
+    """The user has imported it into the same directory after the task was killed, and works in it."""
     host = _host_with_leftover(OWN)
-    assert run(host, name=["dev"], description="x")["failed"]
-    run_ok(host, **WANTED, clone="src")
-    found = host.find("dev")
-    assert (found.uid, found.files["/root/data"], _clone_files(host)) == (1, b"precious", [])
+    run_rejected(host, "dev: ", "no record", name=["dev"], **options)
+    assert _stands(host) == _theirs(OWN)
+    run_ok(host, name=["dev"], state="absent", delete_disks="all")
+    assert (_clone_files(host), host.find("dev")) == ([], None)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_distribution_is_registered_and_marked_in_one_request(source):
+    """The request goes on when the task ends, so that the next task knows what it has registered."""
+    host, (word, options) = _host(), SOURCES[source]
+
+    answer = host.windows.answer
+
+    def last(text):
+        done = answer(text)
+        if f'"={word}"' in text:
+            raise ConnectionError
+        return done
+
+    host.windows.answer = last
+    with controller_ends(host):
+        run(host, **WANTED, **options)
+    host.windows.answer = answer
+    assert reading.mark_of(host.find("dev"))["unfinished"]
 
 
 def test_clone_that_was_registered_by_an_earlier_task_is_kept_if_it_cannot_be_completed():
     host = _host_with_leftover(OWN)
+    host.find("dev").values["polyvirt"] = printed(unfinished_mark(empty_mark(None)))
     host.after("Set-ItemProperty", lambda: setattr(host.knobs, "create_vm_fails", True))
     host.files.vhd(host.find("dev").disk).used = 1 << 60
     assert run(host, **WANTED, clone="src", disks=[{"size": "2T"}])["failed"]
@@ -313,6 +341,10 @@ def test_creation_whose_controller_ends_is_completed_by_the_same_task(request, s
         host.windows.faults.plan(call=place, kind="kill")
         with controller_ends(host):
             run(host, **options)
+        if host.find("dev") is not None and not host.find("dev").values.get("polyvirt"):
+            # The host has ended the request before the record: the distribution may be the user's.
+            run_rejected(host, "no record of creation", **options)
+            run_ok(host, name=["dev"], state="absent", delete_disks="all")
         run_ok(host, **options)
         host.tick(20)
         assert reading.vm_state(host, host.find("dev")) == {**expected, "id": host.find("dev").guid}, place
@@ -326,5 +358,5 @@ def test_clone_whose_controller_ends_is_deleted_with_its_file(request):
         host.windows.faults.plan(call=place, kind="kill")
         with controller_ends(host):
             run(host, **WANTED, clone="src")
-        run_ok(host, name=["dev"], state="absent")
+        run_ok(host, name=["dev"], state="absent", delete_disks="all")
         assert (_clone_files(host), host.find("dev")) == ([], None), place

@@ -165,11 +165,20 @@ def test_export_that_is_interrupted_is_no_export():
     path = "C:\\images\\saved.tar"
     host.files.capacity["C"] = host.files.used("C") + 100
     assert "ERROR_DISK_FULL" in run(host, name=["web"], export=path)["msg"]
-    # The connection ends while wsl.exe writes the file.
-    host.files.put("C:\\images\\saved.polyvirt.tar", b"half")
     host.files.capacity["C"] = 1 << 40
+    # The connection ends after wsl.exe has written a part of the file: the task writes it again.
+    host.windows.faults.plan(call=4, kind="lose")
     run_ok(host, name=["web"], export=path)
     assert [one for one in host.files.contents if "saved" in one] == [path.lower()]
+
+
+def test_export_removes_no_file_of_others():
+    host = host_with_image()
+    host.add("web")
+    theirs = "C:\\images\\saved.polyvirt.tar"
+    host.files.put(theirs, b"precious")
+    run_ok(host, name=["web"], export="C:\\images\\saved.tar")
+    assert host.files.file(theirs) == b"precious"
 
 
 # Power ----------------------------------------------------------------------------------------------------------------

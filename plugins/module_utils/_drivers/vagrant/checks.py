@@ -166,7 +166,7 @@ def _check_steps(driver, plan):
         _check_name(driver, plan)
         _check_has_nic(driver, plan.before)
         _check_remains(driver, plan.before)
-        check_name_is_free(driver, plan)
+        check_name_is_free(driver, driver.project_vm(plan.after.name), plan.after.config)
     if _is_vagrant_called(driver, plan, verbs):
         driver.check_name_is_unambiguous(plan.before.name)
         _check_described(driver, plan.before.name, driver.project_vm(plan.before.name).created)
@@ -331,19 +331,17 @@ def _with_absolute_paths(folder, config):
     }
 
 
-def check_name_is_free(driver, plan):
+def check_name_is_free(driver, project_vm, config):
     """Reject the first start of a VM if its provider has a VM, or a disk, of its name already."""
-    project_vm = driver.project_vm(plan.after.name)
-    config = plan.after.config
-    if project_vm.created is not None or project_vm.begun or not config.get("provider"):
+    if project_vm.created is not None or not config.get("provider"):
         return
     native = config.get("native") or {}
-    name = provider_name(driver.project, plan.after.name, config["provider"], native)
+    name = provider_name(driver.project, project_vm.name, config["provider"], native)
     provider_tool = driver.tool_of_new(config["provider"], native)
-    found = provider_tool.find_vm(name) if name and provider_tool is not None else None
+    found = provider_tool.find_vm(name, project_vm.begun) if name and provider_tool is not None else None
     if found:
         raise Refused(
-            f"{plan.after.name}: {config['provider']} has a {found} '{name}' already, which does not belong to this"
+            f"{project_vm.name}: {config['provider']} has a {found} '{name}' already, which does not belong to this"
             " project, and Vagrant would give the VM this name.",
             "Use another name, or a project_dir with a unique last part, or delete the other one first.",
         )

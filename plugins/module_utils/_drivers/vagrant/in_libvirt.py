@@ -13,7 +13,7 @@ from ..._core.errors import CommandFailed
 from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
 from ..._core.units import KIB
-from ..._ports import change_counter, files
+from ..._ports import change_counter, files, locks
 from ..._tools import virsh as tool
 from ..._tools import virsh_drives, virsh_output
 from ..._tools import virsh_output as output
@@ -75,16 +75,20 @@ class InLibvirt:
 
     def users(self, identifier, drive):
         """Names of the other VMs that use a drive. One process reads the definitions of all VMs, once."""
+        return tuple(sorted(name for one, name in self._users_of(drive.path).items() if one != identifier))
+
+    def _users_of(self, path):
         if self._users is None:
+            found = self._all or self._virsh.run("list", "--all", "--uuid").split()
             # Of a running VM, both definitions: they may name different files.
-            ids = [one for one in self._all for _definition in range(2)]
+            ids = [one for one in found for _definition in range(2)]
             words = [("dumpxml", one, *(["--inactive"] if place % 2 else [])) for place, one in enumerate(ids)]
             self._users = {}
             for one, answer in zip(ids, self._virsh.batch(words) if words else ()):
                 domain = None if answer.error else ET.fromstring(answer.stdout)
-                for path in () if domain is None else virsh_drives.source_paths(domain):
-                    self._users.setdefault(path, {})[one] = domain.findtext("name")
-        return tuple(sorted(name for one, name in self._users.get(drive.path, {}).items() if one != identifier))
+                for source in () if domain is None else virsh_drives.source_paths(domain):
+                    self._users.setdefault(source, {})[one] = domain.findtext("name")
+        return self._users.get(path, {})
 
     def console(self, identifier):
         """The ConsoleLog of a VM."""
@@ -93,20 +97,33 @@ class InLibvirt:
         definition = ET.fromstring(self._virsh.run("dumpxml", identifier))
         return console_log(log_paths(definition), files, "" if tool.is_local(self._virsh.uri) else self._virsh.uri)
 
-    def find_vm(self, name):
-        """What has this name already: a VM, or the volume that Vagrant would create for its disk; else None."""
+    def find_vm(self, name, is_begun=False):
+        """What has this name already: a VM, or the volume that Vagrant would create for its disk; else None.
+
+        ``is_begun``: an interrupted first start may have left the volume, which Vagrant then deletes. So it counts only
+        if something uses it, which is read each time.
+        """
+        if is_begun:
+            self._names, self._users, self._all = None, None, []
         if self._names is None:
             self._names = self._read_names()
         domains, volumes = self._names
-        return "VM" if name in domains else "volume" if f"{name}.img" in volumes else None
+        if name in domains:
+            return "VM"
+        path = volumes.get(f"{name}.img")
+        return None if path is None or (is_begun and not self._is_used(path)) else "volume"
+
+    def _is_used(self, path):
+        return locks.is_locked_by_qemu(path) or bool(self._users_of(path))
 
     def _read_names(self):
-        """Two processes read the names of all domains, and of all volumes in active pools."""
+        """Two processes read the names of all domains, and {name: path} of all volumes in active pools."""
         domains, pools = self._virsh.batch([("list", "--all", "--name"), ("pool-list", "--name")])
         lists = [("vol-list", "--pool", pool) for pool in output.names(pools.stdout)]
         answers = self._virsh.batch(lists) if lists else []
         lines = [line for one in answers for line in output.names(one.stdout)]
-        return set(output.names(domains.stdout)), {line.split("  ")[0].strip() for line in map(str.strip, lines)}
+        volumes = (line.strip().partition("  ") for line in lines)
+        return set(output.names(domains.stdout)), {name.strip(): path.strip() for name, _space, path in volumes}
 
     # Changing -------------------------------------------------------------------------------------------------------
 

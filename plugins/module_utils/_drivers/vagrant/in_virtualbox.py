@@ -82,8 +82,8 @@ class InVirtualBox:
         found = [one.value for key, one in properties.items() if key.startswith(_GUEST) and key.endswith("/V4/IP")]
         return tuple(Address(one, "agent") for one in sorted(found) if one and not one.startswith(_BEHIND_NAT))
 
-    def find_vm(self, name):
-        """What has this name already: a VM, or None."""
+    def find_vm(self, name, is_begun=False):
+        """What has this name already: a VM, or None; VirtualBox has no volumes (see InLibvirt)."""
         return "VM" if any(one.name == name for one in self._listed()) else None
 
     def console(self, identifier):

@@ -13,6 +13,7 @@ from ..._ports import change_counter
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_output as output
 from . import in_vagrant
+from .checks import check_name_is_free
 from .delete import destroy
 from .in_vagrant import LONG
 from .needed import is_half_made
@@ -94,7 +95,8 @@ def _without_remains(driver, vm):
         _check_half_made(driver, project_vm)
         destroy(driver, project_vm)
     elif project_vm.created is None and project_vm.described["provider"] == "libvirt":
-        # vagrant-libvirt creates the disk before the VM, and removes such a disk here.
+        # vagrant-libvirt creates the disk before the VM, and removes such a disk here, whoever uses it.
+        check_name_is_free(driver, project_vm, project_vm.described)
         driver.vagrant_for(vm.name).run("destroy", "-f", vm.name, timeout=LONG)
     return driver.project_vm(vm.name)
 

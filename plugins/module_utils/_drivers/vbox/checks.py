@@ -41,7 +41,6 @@ def check_plan(driver, plan, released=frozenset()):
     listing = driver.listing()
     verbs = {step.verb: step for step in plan.steps}
     unfinished = unfinished_vm_in(listing, plan.after.name) if {"create", "clone"} & verbs.keys() else None
-    _check_unfinished(plan.after.name, unfinished, "clone" in verbs)
     check_files(VBoxFiles(driver, plan, unfinished), driver.space, released)
     seed.check(plan, driver.commands)
     for step in plan.steps:
@@ -75,20 +74,6 @@ def _chipset(listing, plan):
 
 
 # Making and disks -------------------------------------------------------------------------------------------------
-
-
-def _check_unfinished(name, unfinished, is_clone):
-    """Reject to complete a VM with disks but without a mark of its own: an interrupted creation leaves no such VM.
-
-    A clone has disks before it has a mark of its own.
-    """
-    if not is_clone and unfinished and unfinished.disks and not unfinished.has_own_mark:
-        raise Refused(
-            f"{name}: a VM with this name exists. It has disks, but its ownership record was removed,"
-            " and it was never started.",
-            f"To use it, start it once: VBoxManage startvm {unfinished.uuid} --type headless. Otherwise use another"
-            " name, or delete it.",
-        )
 
 
 def _check_copying(listing, name, source, requested):

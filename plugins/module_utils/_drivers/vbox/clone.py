@@ -11,7 +11,6 @@ from functools import partial
 from ..._core.model import SUSPENDED
 from ..._core.planner.plan_create import find_snapshot
 from .create import add_seed, create_once, finish, undo
-from .mark import write_mark
 from .settings.cdroms import remove_drive
 from .settings.disks import base_name
 from .settings.port_forwards import fresh_ssh_arguments, taken_ports
@@ -38,15 +37,13 @@ def _complete(driver, name, arguments, source, vbox_vm):
     # If another task completes the clone, the source may have been moved or deleted meanwhile.
     _remove_identity(driver, vbox_vm, ((source.mark if source.owned else None) or {}).get("files", ()))
     vbox_vm = driver.vbox_vm(vbox_vm.uuid)
-    if vbox_vm.unfinished_mark != vbox_vm.mark:
-        write_mark(driver, vbox_vm.uuid, vbox_vm.unfinished_mark)
     add_seed(driver, vbox_vm.uuid, name, arguments["creation"], arguments["networks"])
     _renew_ssh(driver, vbox_vm)
     finish(driver, vbox_vm.uuid, arguments)
 
 
 def _clone_without_leftover(source, driver, path, file, words):
-    """Remove a clone that an interrupted run has not registered, with the disks in its directory, and clone again."""
+    """Remove a VM that an interrupted run has not registered, and clone again."""
     driver.run(None, "registervm", path)
     undo(driver, file.uuid)
     driver.run(source.id, *words)

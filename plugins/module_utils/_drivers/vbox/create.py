@@ -22,7 +22,7 @@ from ..._tools.vboxmanage import Busy
 from ..._tools.vboxmanage_file import settings_in
 from .configure import apply_changes
 from .delete import delete_vm
-from .mark import KEY, may_be_unfinished, new_id, resolved_mark, write_mark
+from .mark import KEY, is_unfinished, new_id, resolved_mark, write_mark
 from .observe import Listing
 from .settings.cdroms import attach_seed
 from .settings.disks import add_disk, file_exists_error, remove_disk, seed_path
@@ -47,7 +47,7 @@ def create(driver, vm, step):
 
 def _complete(driver, arguments, vbox_vm):
     config, creation = arguments["config"], arguments["creation"]
-    vm = _with_unfinished_mark(driver, vbox_vm)
+    vm = Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, config=config_of(vbox_vm), mark=vbox_vm.mark)
     disks = dict(config.get("disks") or {})
     image = creation.get("image")
     if image:
@@ -60,21 +60,24 @@ def _complete(driver, arguments, vbox_vm):
 def create_once(driver, name, words, resume, complete, source=None):
     """Call ``complete(VBoxVm)`` for an unfinished VM, or a new one; not if this task has created the VM already.
 
+    Before that, the VM gets an unfinished mark of its own.
+
     ``words`` create the VM. If they fail because of a file that an interrupted run has left, ``resume(driver, path,
     SettingsFile, words)`` uses or removes it. If something fails, the VM is deleted with its files; not if VirtualBox
     is only Busy, because then the step is sent again.
     """
     vbox_vms = driver.vbox_vms() if driver.creations.id_of(name) else {}
-    if driver.creations.is_complete(name, lambda uuid: uuid in vbox_vms and not vbox_vms[uuid].is_unfinished):
+    begun = vbox_vms.get(driver.creations.id_of(name))
+    if driver.creations.is_complete(name, lambda _uuid: begun and begun.is_complete):
         return
-    vbox_vm = unfinished_vm(driver, name) or _begin(driver, name, words, resume, source)
+    vbox_vm = begun or unfinished_vm(driver, name) or _begin(driver, name, words, resume, source)
     uuid = driver.creations.record(name, vbox_vm.uuid)
     with driver.vm_lock(name, vbox_vm.folder), undone_on_failure(partial(undo, driver, uuid), Busy):
-        complete(vbox_vm)
+        complete(_with_own_mark(driver, vbox_vm))
 
 
 def undo(driver, uuid, _error=None):
-    """Delete an unfinished VM with the files that were created for it; whatever else it has is kept."""
+    """Delete the VM that this task creates, with the files that were created for it; whatever else it has is kept."""
     vbox_vm = driver.vbox_vms().get(uuid)
     if vbox_vm is None:
         return
@@ -105,7 +108,7 @@ def _begin(driver, name, words, resume, source):
         try:
             driver.run(source, *words)
         except CommandFailed as error:
-            if unfinished_vm(driver, name) is None:
+            if uuid not in driver.vbox_vms() and unfinished_vm(driver, name) is None:
                 resume(driver, *_leftover(driver, name, error), words)
     # Identified by UUID if it was just created: logs in its directory may be of an earlier VM.
     vbox_vm = driver.vbox_vms().get(uuid) or unfinished_vm(driver, name)
@@ -121,7 +124,7 @@ def _leftover(driver, name, error):
     owner = file and driver.vbox_vms().get(file.uuid)
     if owner and owner.values["name"] == name:
         raise CreatedMeanwhile(name)
-    if file is None or not _is_unfinished_file(file):
+    if file is None or not _is_unfinished_file(found[1], file):
         raise error
     if owner:
         raise name_taken(name, found[1], owner.values["name"])
@@ -140,12 +143,12 @@ def name_taken(name, path, owner):
     )
 
 
-def _with_unfinished_mark(driver, vbox_vm):
-    """The VM as a Vm; its mark is written if it has none yet, and says that it is unfinished."""
+def _with_own_mark(driver, vbox_vm):
+    """The VM that this task creates, after an unfinished mark is written if it has none of its own yet."""
     mark = vbox_vm.unfinished_mark
-    if mark != vbox_vm.mark:
+    if not vbox_vm.has_own_mark:
         write_mark(driver, vbox_vm.uuid, mark)
-    return Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, config=config_of(vbox_vm), mark=mark)
+    return replace(vbox_vm, mark=mark)
 
 
 def _add_first_disk(driver, vm, vbox_vm, entry, image):
@@ -249,8 +252,9 @@ def foreign_settings_file(folder, name):
     if not files.exists(path):
         return None
     file = settings_in(path)
-    return None if file is not None and _is_unfinished_file(file) else path
+    return None if file is not None and _is_unfinished_file(path, file) else path
 
 
-def _is_unfinished_file(file):
-    return may_be_unfinished(file.uuid, parsed(file.extra_data.get(KEY)))
+def _is_unfinished_file(path, file):
+    logs = os.path.join(os.path.dirname(path), "Logs")
+    return is_unfinished(file.uuid, parsed(file.extra_data.get(KEY)), file.has_disks, logs)

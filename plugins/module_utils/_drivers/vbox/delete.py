@@ -82,7 +82,8 @@ def _checked(driver, vm, to_delete, kept):
     vbox_vm = listing.vbox_vm_of(vm.id)
     if vbox_vm is None or vm.lost:
         return None
-    _check_not_completed(vm, vbox_vm)
+    if kept is not None or vbox_vm.has_own_mark:  # Else it is a clone of this task, which has no mark yet.
+        _check_not_completed(vm, vbox_vm)
     check_no_base(vbox_vm, listing.names)
     if kept is not None:
         _check_as_planned(listing, vm, to_delete, to_delete.union(kept))

@@ -4,7 +4,8 @@
 """Our mark on a VM, which is stored in its extra data, and how an unfinished VM differs from a finished one.
 
 VirtualBox registers a VM before data can be stored in it. So the UUID of a VM created by this collection starts with a
-fixed prefix: as long as such a VM has no final mark of its own, it is unfinished, and the same task completes it.
+fixed prefix: such a VM without a mark of its own is unfinished as long as it has no disks, and the same task completes
+it. With disks, it may be one of which a user has removed the mark, to keep it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import uuid as uuids
 
 from ..._core.record import mark as marks
-from ..._core.record.mark import making_mark, making_of, printed
+from ..._core.record.mark import is_mark_of, making_mark, making_of, printed
 from ..._ports import files
 
 KEY = "polyvirt/mark"
@@ -45,14 +46,10 @@ def resolved_mark(mark, media):
     return making_mark({**mark, "disks": disks}, missing)
 
 
-def may_be_unfinished(uuid, mark):
-    """Whether this collection created a VM, and did not write its final mark."""
-    return is_created_here(uuid) and not (mark and mark.get("id") == uuid and not marks.is_unfinished(mark))
-
-
-def is_unfinished(uuid, mark, log_folder):
+def is_unfinished(uuid, mark, has_disks, log_folder):
     """Whether the creation of a VM by this collection is incomplete."""
-    if not may_be_unfinished(uuid, mark):
+    is_begun = marks.is_unfinished(mark) if is_mark_of(mark, uuid) else not has_disks
+    if not (is_created_here(uuid) and is_begun):
         return False
     # A VM that was started is complete: its mark may have been removed manually.
     return not files.exists(os.path.join(log_folder, "VBox.log"))

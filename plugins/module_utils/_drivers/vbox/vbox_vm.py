@@ -14,6 +14,7 @@ from ..._core.errors import NotFound
 from ..._core.frozen import Frozen, field
 from ..._core.pattern import Pattern
 from ..._core.planner.drives import in_order
+from ..._core.record import mark as marks
 from ..._core.record.mark import empty_mark, unfinished_mark
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_output import state as state_of
@@ -107,7 +108,9 @@ class VBoxVm(Frozen):
 
     @property
     def unfinished_mark(self):
-        """The mark of an unfinished VM. If a clone has no mark of its own yet, its disks are those in its directory."""
+        """The mark of an unfinished VM. If a clone of this task has none of its own yet, its disks are those in its
+        directory.
+        """
         if self.has_own_mark:
             return self.mark
         bases = [base for _attached, base in map(self.image_in, self.disks) if base]
@@ -117,7 +120,13 @@ class VBoxVm(Frozen):
     @property
     def is_unfinished(self):
         """Whether the creation of the VM is incomplete."""
-        return is_unfinished(self.uuid, self.mark, self.values["LogFldr"])
+        has_disks = bool(self.disks) or any(self.uuid in medium.users for medium in self.media.values())
+        return is_unfinished(self.uuid, self.mark, has_disks, self.values["LogFldr"])
+
+    @property
+    def is_complete(self):
+        """Whether its own mark says that it is complete."""
+        return self.has_own_mark and not marks.is_unfinished(self.mark)
 
     def chain(self, uuid):
         """[image, its base, the base of that, ...], up to the first one that is neither this VM's nor read-only."""

@@ -90,10 +90,11 @@ def _guarded(vm, distro, calls, is_marked):
 def _export(driver, vm, distro, path):
     """Export the distribution to a temporary file, which is then renamed: WSL overwrites an existing file.
 
-    So the file is complete if it exists, and a file that somebody else creates meanwhile is not touched.
+    So the file is complete if it exists, and a file that somebody else creates meanwhile is not touched. Only this task
+    uses the name of the temporary file, so it removes no file of others.
     """
     root, extension = ntpath.splitext(path)
-    temporary = f"{root}.polyvirt{extension}"
+    temporary = f"{root}.{driver.nonce}{extension}"
     remove = file_command("Remove-Item", [temporary], go_on=True)
     result = yield [file_command("Test-Path", [path], show=properties("Length")), remove]
     if result.answers[0].objects[0]:

@@ -4,11 +4,11 @@
 """Create distributions: wsl.exe registers them; then they are configured like existing ones, and marked as complete.
 
 A clone is the export of its source, imported again. The temporary file is beside the new directory, and its name is
-derived from that of the distribution, so that the next task finds and removes the file of an interrupted one. Before
-the registration of an image, a file of this name is written that says the same.
+derived from that of the distribution, so that the next task finds and removes the file of an interrupted one.
 
 Somebody else may register the name at any time. So a distribution counts as this task's own only if wsl.exe reported
-success and it is in the directory of the task, and only such a distribution is marked or removed.
+success and it is in the directory of the task, and only such a distribution is marked or removed. The request that
+registers it also marks it, so a distribution without a mark belongs to somebody else, whatever a killed task has left.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..._core.planner.differences import additions
 from ..._core.record.mark import IN_MARK, empty_mark, inputs_of, parsed, printed, unfinished_mark
 from ..._kit.creation import undone_in_rounds
 from ..._ports.windows import CallFailed, ConnectionLost
-from ..._ports.windows_request import call, write
+from ..._ports.windows_request import call, pick
 from ..._tools.windows_files import file_command, key_of
 from ..._tools.wsl import (
     INSTALLED,
@@ -134,7 +134,7 @@ def _complete(driver, vm, step, raw):
 def _undo(driver, vm, step, error):
     """Remove what this task has created. Returns the error to raise if the distribution may be somebody else's.
 
-    Such a distribution stays, with the file by which the next task recognizes it.
+    Such a distribution stays.
     """
     raw = yield from driver.find(vm.name)
     other = None if raw is None or driver.is_unfinished(raw) else raw
@@ -177,38 +177,42 @@ def _remaining_changes(driver, step):
     return additions({"disks": config["disks"]}) if has_size else []
 
 
-def _run_registration(driver, vm, step, arguments, before=()):
-    """Register a distribution with wsl.exe, mark it as incomplete, and return it.
+def _run_registration(driver, vm, step, arguments):
+    """Register a distribution with wsl.exe, mark it as incomplete in the same request, and return it.
 
-    If wsl.exe fails, a distribution with this name is somebody else's. So the mark is not in the same request.
+    If wsl.exe fails, a distribution with this name is somebody else's, so it gets no mark.
     """
     key, folder = vm.name.lower(), step.arguments["config"]["install_location"]
     driver.creating[key] = folder
-    result = yield [*before, wsl(driver.host.file, arguments, driver.call_timeout)]
-    exit_code = result.answers[-1].details.get("exit_code")
-    if exit_code:
-        del driver.creating[key]
-    elif exit_code is None:
-        # The service of WSL goes on. By the mark, the next task completes what it registers in this directory.
-        with suppress(PolyvirtError):
-            yield from _mark_unfinished(driver, vm, step)
-    check(result.answers[-1], vm.name, " ".join(arguments[:2]))
-    driver.creations.record(key, folder)
-    return (yield from _mark_unfinished(driver, vm, step))
-
-
-def _mark_unfinished(driver, vm, step):
-    """Mark the distribution of this task as incomplete, and return it. Raises PolyvirtError if there is none."""
-    folder, inputs = step.arguments["config"]["install_location"], inputs_of(step.arguments)
-    mark = printed(unfinished_mark({**empty_mark(None), "inputs": inputs, **marked(driver, vm.name)}))
+    registering = wsl(driver.host.file, arguments, driver.call_timeout, keep="ended")
+    marking = _mark_calls(driver, vm, step)
     try:
-        result = yield [*registry_calls(), *mark_calls(vm.name, folder, mark)]
+        result = yield [registering, pick("ended", "registered", conditions={"exit_code": 0}), *marking]
     except CallFailed as error:
+        answer = error.result.answers[0]
+        exit_code = answer.details.get("exit_code")
+        if exit_code:
+            del driver.creating[key]
+        elif exit_code is None and answer.error is None:
+            # The service of WSL goes on. By the mark, the next task completes what it registers in this directory.
+            with suppress(PolyvirtError):
+                yield marking
+        if answer.error is None:
+            check(answer, vm.name, " ".join(arguments[:2]))
+            driver.creations.record(key, folder)
         if error.id != "NotOne":
             raise
         message = f"{vm.name}: WSL has not registered the distribution in {folder}."
         raise PolyvirtError(message, "Check wsl.exe --list --verbose.") from error
-    return named_in(result.answers[1], vm.name)
+    driver.creations.record(key, folder)
+    return named_in(result.answers[-len(marking) + 1], vm.name)
+
+
+def _mark_calls(driver, vm, step):
+    """Return the calls that mark the distribution of this task as incomplete. They fail if there is none."""
+    folder, inputs = step.arguments["config"]["install_location"], inputs_of(step.arguments)
+    mark = printed(unfinished_mark({**empty_mark(None), "inputs": inputs, **marked(driver, vm.name)}))
+    return [*registry_calls(), *mark_calls(vm.name, folder, mark)]
 
 
 def _register_image(driver, vm, step, source):
@@ -222,9 +226,7 @@ def _register_image(driver, vm, step, source):
     else:
         disk = ["--vhd"] if source.lower().endswith(".vhdx") else []
         arguments = ["--import", vm.name, folder, file, *options, *disk]
-    # The registry key with the mark does not exist yet: by this file, the next task recognizes what a killed one began.
-    begun = write(export_file(folder, vm.name), b"polyvirt\n")
-    return (yield from _run_registration(driver, vm, step, arguments, [begun]))
+    return (yield from _run_registration(driver, vm, step, arguments))
 
 
 def _register_copy(driver, vm, step, source):

@@ -10,6 +10,7 @@ distributions of a task.
 from __future__ import annotations
 
 from functools import cached_property, partial
+from uuid import uuid4
 
 from ..._core.errors import NotFound
 from ..._core.model import ABSENT
@@ -44,6 +45,8 @@ class WslDriver(ForChanges, WslObserver):
     def __init__(self, options):
         super().__init__(options)
         self.call_timeout = call_timeout(options.get("call_timeout"))
+        #: A part of the names of temporary files, which no other file has.
+        self.nonce = uuid4().hex
         #: Ids of sources that ran when this task began to clone them.
         self.sources_to_start = set()
         #: {name: directories to create above it}, which are removed if the distribution cannot be created.

@@ -90,12 +90,12 @@ class WslObserver(OnWindows):
     def is_unfinished(self, raw):
         """Return whether a task has begun to create the distribution, and has not completed it.
 
-        Without a mark, it must be in the directory of that task: others may have registered the name meanwhile.
+        Without a mark, it must be in the directory in which this task itself has one registered. What a killed task has
+        left proves nothing: others may have registered the name since.
         """
-        mark, name = parsed(raw.get(MARK)), raw["DistributionName"].lower()
+        mark, folder = parsed(raw.get(MARK)), self.creating.get(raw["DistributionName"].lower())
         if mark:
             return is_unfinished(mark)
-        folder = self.creating.get(name) or (self.folder(name) if name in self.leftovers else None)
         return folder is not None and key_of(folder_of(raw)) == key_of(folder)
 
     def _unregistered_clones(self, targets):

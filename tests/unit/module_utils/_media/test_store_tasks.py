@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import ExitStack
 from datetime import date, timedelta
 
 import pytest
@@ -27,6 +28,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media.download impo
 from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
+from unit.module_utils._drivers.virsh.answers import opened_elsewhere
 from unit.module_utils._media.server import checksum
 from unit.module_utils._media.test_images import QCOW2
 
@@ -96,8 +98,8 @@ class _Host:
     def present(self, *names, check=False, **more):
         return store_tasks.present(self.driver(), self._params(names or (NAME,), more), check, Approval())
 
-    def absent(self, *names, check=False):
-        return store_tasks.absent(self.driver(), self._params(names or (NAME,), {}), check, Approval())
+    def absent(self, *names, check=False, approval=None):
+        return store_tasks.absent(self.driver(), self._params(names or (NAME,), {}), check, approval or Approval())
 
     def report(self):
         return store_tasks.report(self.driver())
@@ -253,6 +255,28 @@ def test_image_is_kept_if_the_platform_does_not_answer(host):
     with pytest.raises(Unavailable):
         host.absent()
     assert len(host.files()) == 2
+
+
+def test_image_that_a_vm_of_another_connection_has_open_is_kept(host):
+    """Its definition cannot be read here; the lock of QEMU on the file is all that shows it."""
+    host.present()
+    with opened_elsewhere(_path(host)):
+        for check in (True, False):
+            with pytest.raises(PolyvirtError, match=f"name: {NAME}: {_path(host)} is open in another program"):
+                host.absent(check=check)
+    assert len(host.files()) == 2
+
+
+def test_image_that_is_opened_during_the_task_is_kept(host, monkeypatch):
+    """The VMs are read before the images are removed, which takes time."""
+    host.present(NAME, OTHER)
+    approval = Approval()
+    with ExitStack() as held:
+        path = _path(host, QCOW2 + b"other", OTHER)
+        monkeypatch.setattr(approval, "permit", lambda *_plan: held.enter_context(opened_elsewhere(path)))
+        with pytest.raises(PolyvirtError, match=f"{OTHER}: {path} is open in another program"):
+            host.absent(NAME, OTHER, approval=approval)
+    assert len(host.files()) == 4
 
 
 def test_leftovers_are_removed_and_running_downloads_are_not(host):

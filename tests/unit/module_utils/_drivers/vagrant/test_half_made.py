@@ -240,6 +240,59 @@ def test_disk_of_others_with_the_name_of_a_new_vm_is_not_deleted(tmp_path):
     assert not list(world.project.glob(f".vagrant/{BEGUN}"))
 
 
+def test_name_that_is_taken_after_a_killed_first_start_is_foreseen(tmp_path):
+    """Vagrant had not done anything when the task was killed; then a VM of another project gets the name."""
+    world = _world(tmp_path, "libvirt")
+    _killed_at_up(world, "before")
+    other = tmp_path / "elsewhere" / "project"
+    other.mkdir(parents=True)
+    assert _again(world, project_dir=str(other)).vm
+    before = _machines(world)
+    for check in (True, False):
+        rejected = _again(world, check=check)
+        assert "libvirt has a VM 'project_web' already" in rejected.error
+        assert not rejected.changed
+    assert _machines(world) == before
+
+
+def _give_volume_to(world, name):
+    """Attach the left-over volume to a VM of the user, as his only copy of something."""
+    volume = Path(world.virsh.pool) / "project_web.img"
+    volume.write_bytes(b"precious")
+    disk = {"path": str(volume), "target": "vdb", "device": "disk", "alias": ""}
+    with world.vagrant.registry.open() as state:
+        (machine,) = (one for one in state["machines"].values() if one["name"] == name)
+        machine["disks"].append(disk)
+    return volume
+
+
+@pytest.mark.parametrize("when", ["before the plan", "after the plan"])
+def test_left_over_volume_that_another_vm_uses_is_kept(tmp_path, when):
+    world = _world(tmp_path, "libvirt")
+    other = tmp_path / "elsewhere" / "shop"
+    other.mkdir(parents=True)
+    assert _again(world, project_dir=str(other)).vm
+    _killed(world, "volume")
+    if when == "before the plan":
+        volume = _give_volume_to(world, "shop_web")
+        for check in (True, False):
+            assert "has a volume 'project_web' already" in _again(world, check=check).error
+    else:
+        answered, lists, volume = world.port.programs["virsh"], [], Path(world.virsh.pool) / "project_web.img"
+
+        def gives(argv, environment):
+            if "vol-list" in str(argv):
+                lists.append(argv)
+                # The first list is that of the plan.
+                if len(lists) == 2:
+                    _give_volume_to(world, "shop_web")
+            return answered(argv, environment)
+
+        world.port.programs["virsh"] = gives
+        assert "has a volume 'project_web' already" in _again(world).error
+    assert volume.read_bytes() == b"precious"
+
+
 def test_record_of_a_copied_project_does_not_count(tmp_path):
     world = _world(tmp_path, "libvirt")
     _killed(world, "volume")

@@ -136,10 +136,25 @@ def test_failed_clone_deletes_nothing_of_its_source(vbox):
     clone(vbox).succeeded()
 
 
-def test_leftover_of_a_killed_clone_is_removed(vbox):
+@pytest.mark.parametrize("registered", [False, True])
+def test_clone_of_a_killed_task_that_has_no_record_yet_is_left_to_the_user(vbox, registered):
+    """It looks like a VM of which a user has removed the record, and its disks are not empty."""
+    task(vbox, "source").succeeded()
+    uuid = "706f6c79-7669-4000-8000-000000000009"
+    vbox.run("clonevm", "source", "--name", "copy", "--uuid", uuid, *(["--register"] if registered else []))
+    for check in (True, False):
+        clone(vbox, check=check).refused("no record of creation" if registered else "copy.vbox already exists")
+    if not registered:
+        vbox.run("registervm", vbox.machines / "copy" / "copy.vbox")
+    task(vbox, "copy", state="absent", delete_disks="all").succeeded()
+    clone(vbox).succeeded()
+    assert [vm["name"] for vm in info(vbox)["vms"]] == ["source", "copy"]
+
+
+def test_vm_without_disks_of_a_killed_task_is_replaced_by_a_clone(vbox):
     """VirtualBox had written the settings file, but not registered the VM."""
     task(vbox, "source").succeeded()
-    vbox.run("clonevm", "source", "--name", "copy", "--uuid", "706f6c79-7669-4000-8000-000000000009")
+    vbox.run("createvm", "--name", "copy", "--uuid", "706f6c79-7669-4000-8000-000000000009")
     clone(vbox).succeeded()
     assert [vm["name"] for vm in info(vbox)["vms"]] == ["source", "copy"]
 

@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import S
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import human_size
 from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 
-from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, task
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, info, observed, task
 
 OWN_UUID = "706f6c79-7669-4000-8000-000000000001"
 DISK_FULL = "The disk is full"
@@ -195,14 +195,64 @@ def test_vm_that_is_deleted_while_it_is_created_is_an_error(vbox):
     assert vbox.run("list", "vms") == ""
 
 
-@pytest.mark.parametrize("mark", ["", "{}", '{"v": 1, "id": "of another"}'])
-def test_vm_without_its_mark_is_not_completed(vbox, mark):
-    """A user removed the mark before the first start: the disk may have content that the creation would undo."""
+def _without_mark(vbox, mark):
+    """A VM of which a user has removed the mark before its first start, to keep it; and a source of clones."""
+    task(vbox, "source").succeeded()
     task(vbox, config={**SMALL, "disks": {"#0": {"size": 8 * MIB}}}).succeeded()
     vbox.run("setextradata", "web", "polyvirt/mark", mark)
-    for config in (SMALL, {**SMALL, "disks": {"#0": {"size": 8 * MIB}}}):
-        task(vbox, config=config).refused("web: a VM with this name exists", "startvm", "another name")
-    assert (vbox.machines / "web" / "web-SATA-0.vdi").exists()
+    return vbox.machines / "web" / "web-SATA-0.vdi"
+
+
+def _creations(vbox):
+    image = {"source": vbox.disk("image.vdi"), "linked": False}
+    return ({"image": image}, {"clone": {"source": "source", "linked": False, "snapshot": None}})
+
+
+_MARKS = ["", "{}", '{"v": 1, "id": "of another"}', '{"v": 9, "disks": "a later version"}']
+
+
+@pytest.mark.parametrize("mark", _MARKS)
+def test_vm_with_disks_and_without_its_mark_is_foreign(vbox, mark):
+    disk, before = _without_mark(vbox, mark), vbox.registered()
+    for creation in _creations(vbox):
+        for check in (True, False):
+            task(vbox, check=check, **creation).refused("web: ", "no record of creation by this collection", "adopt")
+    task(vbox, state="absent").succeeded()
+    assert (disk.exists(), set(before) <= set(vbox.registered())) == (True, True)
+    assert '"web"' not in vbox.run("list", "vms")
+
+
+@pytest.mark.parametrize("mark", _MARKS)
+def test_vm_without_its_mark_that_is_not_registered_is_left_alone(vbox, mark):
+    disk = _without_mark(vbox, mark)
+    vbox.run("unregistervm", "web")
+    before = vbox.files()
+    for creation in _creations(vbox):
+        for check in (True, False):
+            task(vbox, check=check, **creation).refused("web.vbox already exists", "registervm")
+    assert (vbox.files(), disk.exists()) == (before, True)
+
+
+def test_vm_without_a_disk_that_has_run_is_left_alone_if_it_is_not_registered(vbox):
+    """It boots from a network; its log is all that shows that it has run."""
+    task(vbox, "source").succeeded()
+    task(vbox, config={**SMALL, "disks": {}}).succeeded()
+    vbox.run("setextradata", "web", "polyvirt/mark", "")
+    log = vbox.machines / "web" / "Logs" / "VBox.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("it has run\n", encoding="ascii")
+    vbox.run("unregistervm", "web")
+    for creation in _creations(vbox):
+        for check in (True, False):
+            task(vbox, check=check, **creation).refused("web.vbox already exists")
+
+
+def test_vm_without_disks_and_mark_is_completed(vbox):
+    """The task was killed between createvm and setextradata: nothing can be lost."""
+    vbox.run("createvm", "--name", "web", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
+    assert info(vbox)["vms"] == []
+    task(vbox).succeeded()
+    assert observed(vbox).mark["disks"]
 
 
 def test_vm_with_an_unreadable_settings_file_is_unknown(vbox):
