@@ -45,7 +45,7 @@ class Sources:
             raise NotFound(
                 f"The inventory source {', '.join(missing)} is defined in no inventory file of this run"
                 f" ({', '.join(files) or 'there is no file of polyvirt.core.vms'}).",
-                "Set guarded_sources to the file that defines it. Nothing was changed.",
+                "Set guarded_sources (or backup_sources) to the file that defines it. Nothing was changed.",
             )
 
     def _add(self, path, names):
