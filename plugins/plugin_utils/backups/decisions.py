@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.record.leases import CLOCK_TOLERANCE, iso, read_time
 
 CREATED, CHANGED, UNCHANGED, FAILED = "created", "changed", "unchanged", "failed"
@@ -18,10 +19,6 @@ _NAME = re.compile(rf"{FLEET}-(\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}})")
 _EXPIRES = "1d"
 #: Any backup is young enough.
 _ANY_AGE = "36500d"
-#: Lines of the console that are searched, and seconds between two searches.
-_LINES, _DELAY = 1000, 5
-_RESTORE, _START, _CONSOLE, _DELETE = 1, 2, 3, 5
-_LAST = _DELETE + 1
 
 
 def _entry(vm, outcome, backup=None, **more):
@@ -107,56 +104,42 @@ def restore(vm, backup):
     return {"name": [vm.name], "state": "restored", "backup": backup, "new_name": name_of(backup)}
 
 
-def removal(where, number):
-    return {**where, "id": number, "state": "absent", "stop_mode": "force", "delete_disks": "owned"}
+def removal(where, vm_id):
+    """Return the options of vm that delete a copy."""
+    return {**where, "id": vm_id, "state": "absent", "stop_mode": "force", "delete_disks": "owned"}
 
 
-def steps(where, restoring, backup, options, first):
-    """Return the tasks of one drill, the first of which is number ``first`` of its source.
-
-    The copy loses its NICs before it starts. What was restored is deleted, whatever happened to it.
-    """
-    number = f"{{{{ __polyvirt_result_{first + _RESTORE}.vms[0].id }}}}"
-    is_there = f"__polyvirt_result_{first + _RESTORE} is not failed"
-    started = {
-        **{"id": number, "state": "started", "fleet": FLEET, "expires": _EXPIRES, "autostart": False},
-        **{"networks": [], "purge": ["networks"], "wait_for": options["wait_for"], "timeout": options["wait_timeout"]},
+def started(options):
+    """Return the options of vm that start the copy without a NIC, after its fleet and its expiry are recorded."""
+    return {
+        **{"state": "started", "fleet": FLEET, "expires": _EXPIRES, "autostart": False, "networks": []},
+        **{"purge": ["networks"], "wait_for": options["wait_for"], "timeout": options["wait_timeout"]},
     }
-    log = {"serial_log": f"/var/log/libvirt/qemu/{name_of(backup)}.console"} if options["console"] else {}
-    has_started = f"{is_there} and __polyvirt_result_{first + _START} is not failed"
-    lines = f"__polyvirt_result_{first + _CONSOLE}.vms[0].console.lines"
-    time = {"ansible.builtin.debug": {"msg": "{{ now(utc=true).timestamp() | int }}"}}
-    found = [
-        time,
-        {"polyvirt.core.vm_backup": restoring},
-        {"polyvirt.core.vm": {**where, "options": {**where["options"], **log}, **started}, "when": is_there},
-        {
-            "polyvirt.core.vm_info": {**where, "name": [name_of(backup)], "facets": ["power"], "console": _LINES},
-            "until": f"{lines} | default([], true) | join('\\n') is search(polyvirt_console)",
-            "vars": {"polyvirt_console": options["console"] or ""},
-            "retries": max(1, options["wait_timeout"] // _DELAY),
-            "delay": _DELAY,
-            "when": f"{has_started} and polyvirt_console != ''",
-        },
-        time,
-        {"polyvirt.core.vm": removal(where, number), "when": is_there},
-    ]
-    return [{**task, "check_mode": False, "ignore_errors": True} for task in found]
 
 
-def drilled(vm, backup, results, now):
-    """Return the entry of a VM from the results of its steps; without results, the drill is only planned."""
+def check_console(vms, pattern):
+    """Raise InvalidInput if the console cannot be searched."""
+    others = sorted(vm.name for vm in vms if vm.platform != "libvirt")
+    if pattern and others:
+        raise InvalidInput(
+            f"console: {', '.join(others)}: the platform keeps no log of a console.",
+            "Set wait_for: cloud_init instead.",
+        )
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise InvalidInput(f"console: '{pattern}' is not a regular expression: {error}.", "Correct it.") from error
+
+
+def shows(result, pattern):
+    """Return whether a console shows a pattern."""
+    lines = [line for vm in result.get("vms") or () for line in (vm.get("console") or {}).get("lines") or ()]
+    return re.search(pattern, "\n".join(lines), re.MULTILINE) is not None
+
+
+def drilled(vm, backup, now, problem="", seconds=None):
+    """Return the entry of a VM; ''seconds'' None without a problem: the drill is only planned."""
     age = now - read_time(backup["start"])
-    if not results:
-        return _entry(vm, PLANNED, backup, age=age)
-    failed = next((place for place, one in enumerate(results) if one.get("failed")), None)
-    if failed is not None:
-        what = {_CONSOLE: "its console has not shown what console searches for: ", _DELETE: "it was not deleted: "}
-        message = f"{name_of(backup['id'])}: {what.get(failed, '')}{results[failed].get('msg')}"
-        return {**failed_entry(vm, message, backup), "age": age}
-    seconds = int(results[_DELETE - 1]["msg"]) - int(results[0]["msg"])
-    return _entry(vm, PASSED, backup, age=age, seconds=seconds)
-
-
-def results_of(results, first):
-    return results[first : first + _LAST]
+    if problem:
+        return {**failed_entry(vm, f"{name_of(backup['id'])}: {problem}", backup), "age": age}
+    return _entry(vm, PLANNED if seconds is None else PASSED, backup, age=age, seconds=seconds)

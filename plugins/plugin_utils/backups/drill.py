@@ -9,18 +9,22 @@ are recorded before it starts. So the next drill knows what an interrupted one h
 
 from __future__ import annotations
 
+import time
+
 from ..tasks.over_platforms import plan_of, shown_plans
 from . import decisions
 from .decisions import FLEET, backup_of
 
 #: {platform: option of its own module that says where the disks of a restored VM are created}
 COPIES = {"libvirt": "disk_directory", "proxmox": "disk_storage"}
+#: Lines of the console that are searched, and seconds between two searches.
+_LINES, _DELAY = 1000, 5
 _BACKUP, _INFO, _VM = "polyvirt.core.vm_backup", "polyvirt.core.vm_info", "polyvirt.core.vm"
 
 
 class Drill:
-    def __init__(self, sources, options, run_each, now):
-        self._sources, self._options, self._run_each, self._now = sources, options, run_each, now
+    def __init__(self, options, run_each, now, clock=time.monotonic, sleep=time.sleep):
+        self._options, self._run_each, self._now, self._clock, self._sleep = options, run_each, now, clock, sleep
 
     def run(self, vms, check, approval):
         """Return ({vm: its entry}, whether a copy of an earlier drill was deleted, warnings).
@@ -28,6 +32,7 @@ class Drill:
         ``vms`` is {vm: (where it is, options of its backups)}.
         """
         self._vms = vms
+        decisions.check_console(vms, self._options["console"])
         listed = self._each({vm: (vm.source, _BACKUP, self._listing(vm)) for vm in vms})
         found = {vm: decisions.newest(vm, result, self._now) for vm, result in listed.items()}
         entries = {vm: decisions.failed_entry(vm, problem) for vm, (_backup, problem) in found.items() if problem}
@@ -40,10 +45,11 @@ class Drill:
         plans = {f"{source}: delete {one['name']} ({one['id']})": one["id"] for source, one, _where in left}
         plans.update({f"{vm.source}: {vm.name}: {one['id']}": plan_of(planned[vm]) for vm, one in chosen.items()})
         approval.permit_parts(plans, shown_plans({vm: planned[vm] for vm in chosen}))
-        if not check:
-            warnings += self._remove(left)
-        entries.update(self._carried_out(chosen, check))
-        return entries, bool(left), warnings
+        if check:
+            planned = {vm: decisions.drilled(vm, one, self._now) for vm, one in chosen.items()}
+            return {**entries, **planned}, bool(left), warnings
+        warnings += self._remove(left)
+        return {**entries, **{vm: self._drilled(vm, one) for vm, one in chosen.items()}}, bool(left), warnings
 
     def _each(self, tasks, check=True):
         """Run {key: (source, module, arguments)}, and return {key: result}."""
@@ -105,16 +111,42 @@ class Drill:
             if result.get("failed")
         ]
 
-    def _carried_out(self, chosen, check):
-        tasks, places = {}, {}
-        for vm, one in chosen.items() if not check else ():
-            own = tasks.setdefault(vm.source, [])
-            places[vm] = len(own)
-            own += decisions.steps(self._vms[vm][0], self._restore(vm, one["id"]), one["id"], self._options, len(own))
-        results = self._sources.run(tasks, self._options["timeout"]) if tasks else {}
-        return {
-            vm: decisions.drilled(
-                vm, one, decisions.results_of(results[vm.source], places[vm]) if places else (), self._now
-            )
-            for vm, one in chosen.items()
-        }
+    def _drilled(self, vm, backup):
+        """Return the entry of a VM after its drill. What was restored is deleted, whatever happens to it."""
+        where, _asked = self._vms[vm]
+        begin = self._clock()
+        restored = self._one(vm, _BACKUP, self._restore(vm, backup["id"]))
+        if restored.get("failed"):
+            return decisions.drilled(vm, backup, self._now, restored.get("msg"))
+        copy = {**where, "id": restored["vms"][0]["id"]}
+        try:
+            problem = self._start(vm, copy, decisions.name_of(backup["id"]))
+            seconds = int(self._clock() - begin)
+        finally:
+            deleted = self._one(vm, _VM, decisions.removal(where, copy["id"]))
+        problem = " ".join(
+            filter(None, (problem, f"It was not deleted: {deleted['msg']}" if deleted.get("failed") else ""))
+        )
+        return decisions.drilled(vm, backup, self._now, problem, seconds)
+
+    def _start(self, vm, copy, name):
+        """Return why the copy does not work, or an empty text."""
+        pattern = self._options["console"]
+        log = {"serial_log": f"/var/log/libvirt/qemu/{name}.console"} if pattern else {}
+        options = {**copy["options"], **log}
+        result = self._one(vm, _VM, {**copy, "options": options, **decisions.started(self._options)})
+        if result.get("failed"):
+            return str(result.get("msg"))
+        end = self._clock() + self._options["wait_timeout"]
+        while pattern and not decisions.shows(self._one(vm, _INFO, self._console_of(copy, name), True), pattern):
+            if self._clock() >= end:
+                return f"its console does not show '{pattern}' after {self._options['wait_timeout']} s."
+            self._sleep(_DELAY)
+        return ""
+
+    def _console_of(self, copy, name):
+        where = {key: one for key, one in copy.items() if key != "id"}
+        return {**where, "name": [name], "facets": ["power"], "console": _LINES}
+
+    def _one(self, vm, module, arguments, check=False):
+        return self._each({vm: (vm.source, module, arguments)}, check)[vm]

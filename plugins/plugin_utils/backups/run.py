@@ -21,7 +21,10 @@ from .drill import COPIES, Drill
 _BACKUP, _PREFIX = "polyvirt.core.vm_backup", "backup_"
 #: Options that differ from VM to VM.
 _OF_ONE_VM = frozenset(
-    ("name", "id", "platform", "options", "state", "backup", "new_name", "replace", "networks", "controller_time")
+    (
+        *("name", "id", "platform", "options", "state", "backup", "new_name", "replace", "networks"),
+        *("controller_time", "approval", "expect_plan"),
+    )
 )
 #: For a run each day, which can begin a few minutes earlier.
 _MAX_AGE = "20h"
@@ -83,7 +86,7 @@ class BackupRun(OverSources):
 
     def _drill(self, vms, check, approval):
         tasks = {vm: (self._where(vm), self._requests[vm]) for vm in vms}
-        return Drill(self._sources, self._options, self._run_each, now()).run(tasks, check, approval)
+        return Drill(self._options, self._run_each, now()).run(tasks, check, approval)
 
 
 def label(vm):
