@@ -31,11 +31,17 @@ class Backups:
         self.platform, self.shim, self.folder = platform, shim, folder
         self.name = platform.traits().platform
         self.place = Path("/var/lib/pvg-backups")
-        self.where = {"directory": str(self.place)} if self.name == "libvirt" else {"storage": "local"}
+        self.where = {"directory": str(self.place)} if self.name == "libvirt" else {"storage": "backups"}
 
     def write(self, host):
         connection = dict(self.platform.options("vm_info"))
         write_sources(self.folder / "lab", {"platform": self.name, "options": connection}, host)
+
+    def forget(self):
+        """Delete all backups, behind the back of the modules."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        if self.name == "proxmox":
+            self.platform.world.storages.get(self.where["storage"]).volumes.clear()
 
     def run(self, playbook, *words, code=0, **variables):
         """Run a playbook, and return its output."""
@@ -59,11 +65,11 @@ class Backups:
 def _backups(platform, shim, tmp_path):
     platform.clean()
     found = Backups(platform, shim, tmp_path)
-    shutil.rmtree(found.place, ignore_errors=True)
+    found.forget()
     with host_of(platform) as host:
         found.write(host)
         yield found
-    shutil.rmtree(found.place, ignore_errors=True)
+    found.forget()
 
 
 def _rows(output, outcome):
