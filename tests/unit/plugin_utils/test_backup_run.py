@@ -276,7 +276,7 @@ def test_variables_of_hosts_are_the_options(monkeypatch):
 
 def test_misspelt_variable_is_rejected(monkeypatch):
     sources = Sources()
-    with pytest.raises(InvalidInput, match="web: backup_keep_dialy is not known.*backup_keep_daily"):
+    with pytest.raises(InvalidInput, match=r"web: backup_keep_dialy is not known.*backup_keep_daily"):
         back_up(monkeypatch, sources, {"backup_directory": "/b", "backup_keep_dialy": 7})
     assert sources.sent == []
 
