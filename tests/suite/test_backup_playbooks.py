@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED, SUSPENDED
 
+from collection_path import CHECKOUT
 from suite.answer import Task
 from suite.awx_runner import inventory_of
 from suite.awx_templates import Templates
-from suite.by_ansible import run_ansible
+from suite.by_ansible import ansible_playbook, run_ansible
 from suite.source_host import host_of, write_sources
 
 pytestmark = pytest.mark.full
@@ -169,3 +172,33 @@ def test_jobs_of_awx(backups, platform):
     drilled = backups.launch("restore_drill.yml", touched=True, **answers)
     (result,) = drilled.results("polyvirt.core.backup_run")
     assert [one["outcome"] for one in result["vms"]] == ["passed"], drilled.stdout
+
+
+@_QEMU
+def test_guide_after_the_loss_of_a_host(backups, platform, tmp_path):
+    platform.bring({WEB: RUNNING, DB: STOPPED})
+    backups.back_up()
+    lost = platform.truth([WEB])[WEB]["id"]
+    platform.clean()
+    text = (CHECKOUT / "docs/backups.md").read_text(encoding="utf-8")
+    section = text.partition("### After the loss of a host")[2].partition("\n## ")[0]
+    tasks = [task for block in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL) for task in yaml.safe_load(block)]
+    assert [task["name"] for task in tasks] == [
+        "Read the backups",
+        "Show the newest backup of each VM",
+        "Create the VM from its newest backup",
+        "Start it",
+    ]
+    for guide, here in (
+        ("/srv/backups", str(backups.place)),
+        ("/var/lib/libvirt/images", str(platform.storage)),
+        ("web1", WEB),
+    ):
+        tasks = json.loads(json.dumps(tasks).replace(guide, here))
+    around = backups.shim.environment(programs=platform.programs)
+    output = ansible_playbook(
+        tmp_path, {"hosts": "localhost", "gather_facts": False, "tasks": tasks}, environment=around
+    )
+    found = platform.truth([WEB])[WEB]
+    assert (found["id"], found["power"]) == (lost, RUNNING), output
+    assert f'"name": "{DB}"' in output
