@@ -94,11 +94,10 @@ seealso:
 """
 
 EXAMPLES = r"""
+# The file group_vars/web.yml has backup_directory: /srv/backups
 - name: Back up all web servers
   hosts: web
   gather_facts: false
-  vars:
-    backup_directory: /srv/backups
   tasks:
     - name: Create backups that are not older than 20 hours
       polyvirt.core.backup_run:

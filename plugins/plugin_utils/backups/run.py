@@ -39,10 +39,12 @@ class BackupRun(OverSources):
         self._options, hosts = options, list(dict.fromkeys(options["hosts"]))
         if not hosts:
             raise InvalidInput("hosts matches no host.", "Set it to hosts or groups of the inventory.")
-        vms = vms_of(hosts, self._variables_of, "it has no backups", "these hosts")
+        playbook = "restore_drill" if options["action"] == "drill" else "backup"
+        vms = vms_of(hosts, self._variables_of, "it has no backups", f"{playbook}_hosts")
         self._requests = {vm: self._request(vm) for vm in vms}
         names = {vm.source for vm in vms}
-        self._sources = sources_for(self._loader, self._task_vars, options["sources"], self.own, names)
+        where = (self._loader, self._task_vars, options["sources"], self.own, names, f"{playbook}_sources")
+        self._sources = sources_for(*where)
         entries = {vm: failed_entry(vm, problem) for vm in vms if (problem := self._without_place(vm))}
         ready = [vm for vm in vms if vm not in entries]
         run = self._drill if options["action"] == "drill" else self._back_up
