@@ -13,14 +13,20 @@ _TESTS = ("tests/unit/plugin_utils/test_backup_run.py",)
 _REPORT = ("tests/unit/plugin_utils/test_report_backups.py",)
 
 MUTATIONS = (
-    Mutation("drill-deletes-vms-of-others", _DRILL, "decisions.is_restored(checked.get(vm))", "True", _TESTS),
     Mutation(
-        "drill-deletes-copies-of-other-drills", _DRILL, "vm or decisions.has_expired(one, self._now)", "True", _TESTS
+        "drill-deletes-vms-of-others",
+        _DRILL,
+        'self._one(vm, _BACKUP, self._restore(vm, backup), True).get("failed")',
+        "False",
+        _TESTS,
     ),
-    Mutation("drill-leaves-a-failed-copy", _DRILL, "self._start(vm, copy, _)", "''", _TESTS),
-    Mutation("drill-starts-with-a-network", _DECISIONS, '{"purge": ["networks"], **_}', "{}", _TESTS),
+    Mutation(
+        "drill-deletes-copies-of-other-drills", _DRILL, "owners.get((source, backup))", "next(iter(self._vms))", _TESTS
+    ),
+    Mutation("drill-of-a-copy-that-does-not-start-passes", _DRILL, 'str(result.get("msg"))', '""', _TESTS),
+    Mutation("drill-starts-with-a-network", _DECISIONS, '["networks"]', "[]", _TESTS),
     Mutation("copy-that-is-not-deleted-passes", _DRILL, 'deleted.get("failed")', "False", _TESTS),
-    Mutation("drill-changes-something-in-check-mode", _DRILL, "check", "False", _TESTS),
+    Mutation("drill-changes-something-in-check-mode", _DRILL, "if check: ...", "if False: ...", _TESTS),
     Mutation("drill-restores-a-damaged-backup", _DECISIONS, 'one["unfinished"] or one["damaged"]', "False", _TESTS),
     Mutation("drill-restores-a-backup-of-another-vm", _DECISIONS, "own or found", "found", _TESTS),
     Mutation("failed-backup-hides-nothing-and-is-no-failure", _RUN, 'one["outcome"] == FAILED', "False", _TESTS),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ...module_utils._core.errors import InvalidInput
-from ...module_utils._core.record.leases import CLOCK_TOLERANCE, iso, read_time
+from ...module_utils._core.record.leases import CLOCK_TOLERANCE, read_time
 
 CREATED, CHANGED, UNCHANGED, FAILED = "created", "changed", "unchanged", "failed"
 PLANNED, PASSED = "planned", "passed"
@@ -88,15 +88,6 @@ def backup_of(name):
     """Return the ID of the backup in the name of a copy, or None."""
     found = _NAME.fullmatch(name)
     return found and found[1]
-
-
-def is_restored(result):
-    """Return whether check mode has shown that the copy came from the backup in its name."""
-    return bool(result) and not result.get("failed") and not result.get("changed")
-
-
-def has_expired(copy, now):
-    return bool(copy["expires"]) and copy["expires"] <= iso(now)
 
 
 def restore(vm, backup):

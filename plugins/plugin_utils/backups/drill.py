@@ -42,13 +42,13 @@ class Drill:
         for vm, result in planned.items():
             if result.get("failed"):
                 entries[vm] = decisions.failed_entry(vm, result.get("msg"), chosen.pop(vm))
-        plans = {f"{source}: delete {one['name']} ({one['id']})": one["id"] for source, one, _where in left}
+        plans = {f"{vm.source}: delete {decisions.name_of(backup)}": backup for vm, backup in left}
         plans.update({f"{vm.source}: {vm.name}: {one['id']}": plan_of(planned[vm]) for vm, one in chosen.items()})
         approval.permit_parts(plans, shown_plans({vm: planned[vm] for vm in chosen}))
         if check:
             planned = {vm: decisions.drilled(vm, one, self._now) for vm, one in chosen.items()}
             return {**entries, **planned}, bool(left), warnings
-        warnings += self._remove(left)
+        warnings += [line for one in left for line in self._removed(*one)]
         return {**entries, **{vm: self._drilled(vm, one) for vm, one in chosen.items()}}, bool(left), warnings
 
     def _each(self, tasks, check=True):
@@ -67,49 +67,34 @@ class Drill:
         return {**where, "options": {**where["options"], **own}, **decisions.restore(vm, backup), **place}
 
     def _left(self, listed):
-        """Return ([(source, entry of a copy that an earlier drill has left, where it is)], warnings about others).
+        """Return ([(VM, ID of the backup)] of copies that earlier drills of these VMs left, warnings about others).
 
-        A copy without the fleet was restored just before its drill was killed: its record has the backup.
+        Check mode accepts to restore a backup as a VM that exists only if this VM came from this backup, or if its
+        restore was interrupted. Copies of other VMs may be those of a drill that still runs.
         """
-        where = {vm.source: place for vm, (place, _asked) in self._vms.items()}
-        names = self._each({source: (source, _INFO, {**one, "facets": ["list"]}) for source, one in where.items()})
-        copies = {
-            source: [one["name"] for one in result.get("vms") or () if backup_of(one["name"])]
-            for source, result in names.items()
-        }
-        read = self._each(
-            {
-                source: (source, _INFO, {**where[source], "name": some, "facets": ["config"]})
-                for source, some in copies.items()
-                if some
-            }
-        )
+        sources = {vm.source: where for vm, (where, _asked) in self._vms.items()}
+        found = self._each({source: (source, _INFO, {**one, "facets": ["config"]}) for source, one in sources.items()})
+        copies = [(source, one) for source, result in found.items() for one in result.get("vms") or ()]
+        copies = [(source, one, backup) for source, one in copies if (backup := backup_of(one["name"]))]
         owners = {
             (vm.source, one["id"]): vm for vm, result in listed.items() for one in decisions.own_backups(vm, result)
         }
         left, warnings = [], []
-        for source, one in ((source, one) for source, result in read.items() for one in result.get("vms") or ()):
-            backup = backup_of(one["name"])
+        for source, one, backup in copies:
             vm = owners.get((source, backup))
-            if one["fleet"] == FLEET:
-                is_ours = vm or decisions.has_expired(one, self._now)
-            else:
-                checked = self._each({vm: (source, _BACKUP, self._restore(vm, backup))}) if vm else {}
-                is_ours = decisions.is_restored(checked.get(vm))
-                if not is_ours:
-                    warnings.append(f"{source}: {one['name']} was not created by a drill of these VMs, and is kept.")
-            if is_ours:
-                left.append((source, one, where[source]))
+            if vm and not self._one(vm, _BACKUP, self._restore(vm, backup), True).get("failed"):
+                left.append((vm, backup))
+            elif vm or one["fleet"] != FLEET:
+                warnings.append(f"{source}: {one['name']} was not restored by a drill of these VMs, and is kept.")
         return left, warnings
 
-    def _remove(self, left):
-        tasks = [(source, _VM, decisions.removal(where, one["id"])) for source, one, where in left]
-        results = self._run_each(tasks, self._options["timeout"], False)
-        return [
-            f"{source}: {one['name']} of an earlier drill was not deleted: {result.get('msg')}"
-            for (source, one, _where), result in zip(left, results)
-            if result.get("failed")
-        ]
+    def _removed(self, vm, backup):
+        """Delete a copy that an earlier drill has left; an interrupted restore is completed first."""
+        restored = self._one(vm, _BACKUP, self._restore(vm, backup))
+        if not restored.get("failed"):
+            restored = self._one(vm, _VM, decisions.removal(self._vms[vm][0], restored["vms"][0]["id"]))
+        why = f"{decisions.name_of(backup)} of an earlier drill was not deleted: {restored.get('msg')}"
+        return [f"{vm.source}: {why}"] if restored.get("failed") else []
 
     def _drilled(self, vm, backup):
         """Return the entry of a VM after its drill. What was restored is deleted, whatever happens to it."""

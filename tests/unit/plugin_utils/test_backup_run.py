@@ -67,7 +67,7 @@ class World:
     def _restored(self, options, check):
         name = options["new_name"]
         exists = self.copies.get(name)
-        if exists:
+        if exists and not exists.get("unfinished"):
             same = exists["from"] == options["backup"]
             return {"vms": [exists], "plan": ""} if same else {"failed": True, "msg": "the VM exists"}
         if check:
@@ -139,9 +139,10 @@ def test_drill_that_was_killed_is_cleaned_up_by_the_next_one(last, later):
     "stranger",
     [
         {**copy_of(OLD), "from": "by hand"},
+        {**copy_of(OLD), "from": "by hand", "fleet": FLEET},
         {**copy_of("20260101T000000Z-00000000")},
         {**copy_of("20260101T000000Z-00000000"), "fleet": FLEET},
-        {**copy_of("20260101T000000Z-00000000"), "fleet": FLEET, "expires": "2027-02-02T00:00:00Z"},
+        {**copy_of("20260101T000000Z-00000000"), "fleet": FLEET, "expires": "2027-01-01T00:00:00Z"},
         {**copy_of(OLD), "name": f"{FLEET}-mine", "fleet": FLEET},
     ],
 )
@@ -151,11 +152,12 @@ def test_vm_that_this_drill_has_not_restored_is_kept(stranger):
     assert (entries[WEB]["outcome"], changed, world.copies) == ("passed", False, {stranger["name"]: stranger})
 
 
-def test_copy_of_a_backup_that_is_gone_is_deleted_when_it_has_expired():
-    gone = copy_of("20260101T000000Z-00000000", fleet=FLEET, expires="2027-01-01T00:00:00Z")
-    world = World({"web": [backup(NEW)]}, [gone])
-    assert drill(world)[1] is True
-    assert world.deleted == [gone["name"], *names(NEW)]
+@pytest.mark.parametrize("later", [OLD, NEW])
+def test_interrupted_restore_is_completed_and_deleted(later):
+    world = World({"web": [backup(OLD), *([backup(NEW)] if later == NEW else [])]}, [copy_of(OLD, unfinished=True)])
+    entries, changed, warnings = drill(world)
+    assert (entries[WEB]["outcome"], changed, warnings, world.copies) == ("passed", True, [], {})
+    assert world.deleted == names(OLD, later)
 
 
 def test_vm_with_the_name_of_the_copy_fails_the_drill_and_is_kept():
