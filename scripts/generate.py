@@ -47,7 +47,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 ANY_PLATFORM = "vm"
 #: They have no options of platforms, so they are not in the action group ``all``: they run in guests, get the
 #: options from the inventory, or read results.
-WITHOUT_PLATFORM = ("describe_vms", "guarded_run", "guest_status", "reap", "report")
+WITHOUT_PLATFORM = ("backup_run", "describe_vms", "guarded_run", "guest_status", "reap", "report")
 #: Modules for all platforms, without a group of a platform.
 PLATFORM_INDEPENDENT = {"image", "image_info", "install_medium", "install_wait"}
 

@@ -33,6 +33,7 @@ MODULES = {path.stem: path for path in sorted((CHECKOUT / "plugins" / "modules")
 OF_VMS = [name for name in MODULES if name not in generate.WITHOUT_VMS]
 #: Modules without the fragment of a connection. Their own documentation names their groups, if they are in any.
 WITHOUT_FRAGMENT = (
+    "backup_run",
     "describe_vms",
     "guarded_run",
     "guest_status",

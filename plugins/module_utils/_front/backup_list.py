@@ -14,9 +14,9 @@ from .._ports.clock import epoch
 from .declaration import Declaration
 
 #: {platform: option that says where backups are}
-_PLACES = {"libvirt": "directory", "proxmox": "storage"}
+PLACES = {"libvirt": "directory", "proxmox": "storage"}
 OPTIONS = {
-    "platform": Connection(choices=tuple(_PLACES), required=True),
+    "platform": Connection(choices=tuple(PLACES), required=True),
     "name": NAMES,
     "directory": Policy("path", absolute=True, filled=True),
     "storage": Policy(filled=True),
@@ -31,8 +31,8 @@ def backup_info_module():
 
 
 def _report(params, _check):
-    place = _PLACES[params["platform"]]
-    other = next((one for one in _PLACES.values() if one != place and params.get(one) is not None), None)
+    place = PLACES[params["platform"]]
+    other = next((one for one in PLACES.values() if one != place and params.get(one) is not None), None)
     if other:
         raise InvalidInput(f"{other}: {params['platform']} has no such option.", f"Set {place}.")
     if not params.get(place):

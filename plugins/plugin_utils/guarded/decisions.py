@@ -47,7 +47,7 @@ class GuardedVm(Frozen):
         return {"name": [self.name], **({"id": self.id} if self.id else {})}
 
 
-def vms_of(hosts, variables_of):
+def vms_of(hosts, variables_of, consequence="no snapshot can be taken", option="guarded_hosts"):
     """Return [GuardedVm] of inventory hosts; ``variables_of(host)`` are a host's variables. Raises Refused."""
     found, missing = {}, []
     for host in hosts:
@@ -61,9 +61,9 @@ def vms_of(hosts, variables_of):
         found.setdefault(key, []).append(host)
     if missing:
         raise Refused(
-            f"{', '.join(missing)}: no VM is known for this host, so no snapshot can be taken. It has no variables"
+            f"{', '.join(missing)}: no VM is known for this host, so {consequence}. It has no variables"
             " polyvirt_source and polyvirt_name, which the inventory plugin polyvirt.core.vms sets.",
-            "Add the hypervisor to the inventory, or leave the host out of guarded_hosts. Nothing was changed.",
+            f"Add the hypervisor to the inventory, or leave the host out of {option}. Nothing was changed.",
         )
     return [GuardedVm(*key, hosts=tuple(names)) for key, names in found.items()]
 

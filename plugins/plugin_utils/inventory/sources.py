@@ -31,10 +31,10 @@ class Sources:
     """The sources with these names (None: all), from inventory files.
 
     ``variables_of(host)`` returns the variables of a host of the inventory, None if there is none; ``own`` are the
-    options of the info modules that are no connection options.
+    options of the info modules that are no connection options. ``option`` is what names the files.
     """
 
-    def __init__(self, loader, paths, names, variables_of, own):
+    def __init__(self, loader, paths, names, variables_of, own, option="guarded_sources"):
         self._loader, self._variables_of, self._own = loader, variables_of, own
         self.paths, self._found = paths, {}
         files = files_of(paths)
@@ -45,7 +45,7 @@ class Sources:
             raise NotFound(
                 f"The inventory source {', '.join(missing)} is defined in no inventory file of this run"
                 f" ({', '.join(files) or 'there is no file of polyvirt.core.vms'}).",
-                "Set guarded_sources to the file that defines it. Nothing was changed.",
+                f"Set {option} to the file that defines it. Nothing was changed.",
             )
 
     def _add(self, path, names):
@@ -144,7 +144,7 @@ def _failed(problem):
     return {"failed": True, "msg": problem}
 
 
-def sources_for(loader, task_vars, paths, own, names=None):
+def sources_for(loader, task_vars, paths, own, names=None, option="guarded_sources"):
     """Return the Sources of a task, from ``paths``, or from the inventory of this run if there are none.
 
     Ansible renders the variables of hosts for its own tasks, so they are passed on with their templates.
@@ -160,7 +160,7 @@ def sources_for(loader, task_vars, paths, own, names=None):
     def raw_variables_of(host):
         return dict(hostvars.raw_get(host)) if host in hostvars else None
 
-    return Sources(loader, paths or context.CLIARGS.get("inventory") or (), names, raw_variables_of, own)
+    return Sources(loader, paths or context.CLIARGS.get("inventory") or (), names, raw_variables_of, own, option)
 
 
 def files_of(paths):

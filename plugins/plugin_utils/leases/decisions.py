@@ -98,6 +98,10 @@ def table(entries, check):
     done = "WOULD BE" if check else "OUTCOME"
     keys = ("outcome", "source", "name", "snapshot", "owner", "expires")
     rows = [(done, "SOURCE", "VM", "SNAPSHOT", "OWNER", "EXPIRED")]
-    rows += [tuple(str(one[key] or "-") for key in keys) for one in entries]
+    return aligned([*rows, *(tuple(str(one[key] or "-") for key in keys) for one in entries)])
+
+
+def aligned(rows):
+    """Return the lines of a table."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]

@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-from itertools import compress, repeat
+from itertools import compress
 from operator import not_
 
 from ansible.utils.display import Display
 
 from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.record.leases import seconds
-from ...module_utils._core.results.approval import EXPECTED
 from ..inventory.sources import sources_for
 from ..tasks.controller_action import OverSources
 from ..tasks.in_process import now
-from ..tasks.over_platforms import plan_of, shown_plans
 from . import decisions
 
 _INFO, _VM, _SNAPSHOT = "polyvirt.core.vm_info", "polyvirt.core.vm", "polyvirt.core.vm_snapshot"
@@ -41,10 +39,12 @@ class Reap(OverSources):
         permitted = [decisions.is_permitted(vm, options["pools"] or ()) for _source, vm in found]
         due = list(compress(found, permitted))
         kept = [decisions.entry_of_kept(vm, source) for source, vm in compress(found, map(not_, permitted))]
-        planned = self._run(due, check=True)
-        plans = {_label(*one): plan_of(result) for one, result in zip(due, planned) if not result.get("failed")}
-        approval.permit_parts(plans, shown_plans(dict(enumerate(planned))))
-        results = planned if check else self._carried_out(due, planned, approval)
+        how = (options["action"], self._grace, options["stop_mode"])
+        tasks = {
+            _label(name, one): (name, _module_of(one), {**self._where(name), **decisions.options_of(one, *how)})
+            for name, one in due
+        }
+        results = self._planned_first(tasks, options["timeout"], check, approval)
         entries = [
             decisions.entry_of(vm, source, result, options["action"]) for (source, vm), result in zip(due, results)
         ]
@@ -56,8 +56,8 @@ class Reap(OverSources):
     def _due(self):
         """Return ([(source, VM or snapshot)] that have expired, {source: why it cannot be read})."""
         what = _READ[self._options["action"]]
-        tasks = {name: [_task(_INFO, {**self._where(name), **what})] for name in self._sources.names}
-        found = {name: results[0] for name, results in self._sources.run(tasks, self._options["timeout"]).items()}
+        tasks = [(name, _INFO, {**self._where(name), **what}) for name in self._sources.names]
+        found = dict(zip(self._sources.names, self._run_each(tasks, self._options["timeout"], check=True)))
         unread = {name: str(result["msg"]) for name, result in found.items() if result.get("failed")}
         limits = (now(), self._grace * 60, self._options["owner"])
         due = [
@@ -70,27 +70,6 @@ class Reap(OverSources):
 
     def _where(self, source):
         return {"platform": self._sources.source(source).platform, "options": self._sources.connection(source)}
-
-    def _carried_out(self, due, planned, approval):
-        """Carry out the plans that change something. Approved ones must not have become other ones since then."""
-        is_chosen = [bool(result.get("changed")) and not result.get("failed") for result in planned]
-        plans = [{EXPECTED: plan_of(result)} if approval.is_limited else {} for result in planned]
-        done = iter(self._run(compress(due, is_chosen), False, compress(plans, is_chosen)))
-        return [next(done) if chosen else result for result, chosen in zip(planned, is_chosen)]
-
-    def _run(self, due, check, more=None):
-        """Run a task for each (source, VM or snapshot), and return the results in the same order."""
-        how = (self._options["action"], self._grace, self._options["stop_mode"])
-        tasks = [
-            (name, _task(_module_of(one), {**self._where(name), **decisions.options_of(one, *how), **extra}, check))
-            for (name, one), extra in zip(due, more or repeat({}))
-        ]
-        return self._sources.run_each(tasks, self._options["timeout"]) if tasks else []
-
-
-def _task(module, arguments, check=True):
-    # A failure must not keep the other VMs of the source.
-    return {module: arguments, "check_mode": check, "ignore_errors": True}
 
 
 def _module_of(one):

@@ -15,6 +15,10 @@ def _memory(vm):
     return None if vm["memory_mib"] is None else vm["memory_mib"] * 2**20
 
 
+def _backup(vm):
+    return vm["backup"] and read_time(vm["backup"]["start"])
+
+
 def _failed_tasks(report):
     return report["summary"]["tasks"].get(FAILED, 0)
 
@@ -38,6 +42,7 @@ _OF_VM = (
     ("polyvirt_vm_running", "Whether the VM is running.", lambda vm: vm["state"] == _RUNNING),
     ("polyvirt_vm_cpus", "CPUs at the next start.", lambda vm: vm["cpus"]),
     ("polyvirt_vm_memory_bytes", "Memory at the next start.", _memory),
+    ("polyvirt_vm_backup_timestamp_seconds", "Start of the newest backup.", _backup),
     ("polyvirt_vm_snapshots", "Number of snapshots.", lambda vm: len(vm["snapshots"])),
 )
 

@@ -15,6 +15,7 @@ from collections import Counter
 from ...module_utils._core.record.leases import iso, read_time
 from ..outcomes.records import FAILED as TASK_FAILED
 from ..outcomes.records import HOST_FAILED, REFUSED
+from .backups import add_unsupported, difference_of, is_about_backups, is_of_no_vm, newest_backup
 from .differences import differences_of, is_planned, state_before
 from .sharing import images, networks
 
@@ -34,10 +35,11 @@ _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 def build(records, about):
     """The data of the report. ``about``: ``title`` and ``created`` (UTC), and what is known of the run."""
-    records, found = [_visible(one) for one in records], _Vms()
+    records, found = [_visible(one) for one in records], _Vms(in_utc(about["created"]))
     for record in records:
-        if (record["vm"] or {}).get("name"):
+        if (record["vm"] or {}).get("name") and not is_of_no_vm(record):
             found.add(record)
+    add_unsupported(found.entries())
     vms = sorted(found.entries(), key=_order)
     tasks = [_task(one) for one in records if one["vm"] is None and status_of(one) != OK]
     return {
@@ -78,14 +80,14 @@ def in_utc(text):
 class _Vms:
     """The entries of VMs, in the order in which tasks name them."""
 
-    def __init__(self):
-        self._by_name, self._keys = {}, set()
+    def __init__(self, created):
+        self._by_name, self._keys, self._created = {}, set(), created
 
     def entries(self):
         return [one for same in self._by_name.values() for one in same]
 
     def add(self, record):
-        _merge(self._entry(record), record)
+        _merge(self._entry(record), record, self._created)
 
     def _entry(self, record):
         """The entry of the VM. On some platforms, several VMs have the same name; their IDs differ."""
@@ -113,14 +115,18 @@ def _new(key, name, number, platform, host):
         **{"status": OK, "state": "unknown", "messages": [], "differences": [], "steps": [], "tasks": [], "plans": []},
         **{name: [] if name in _LISTS else None for name in _FACTS},
         **{"planned": False, "addresses": [], "ssh": None, "disks": [], "networks": [], "snapshots": []},
+        "backup": None,
     }
 
 
-def _merge(entry, record):
+def _merge(entry, record, created):
     status = status_of(record)
     entry["status"] = min(entry["status"], status, key=STATUSES.index)
     entry["source"] = record["vm"].get("source") or entry["source"]
     found = differences_of(record)
+    if is_about_backups(record):
+        entry["backup"] = newest_backup(record, status == FAILED, created)
+        found = difference_of(entry["backup"]) if status == DRIFT else found
     entry["differences"] += found
     entry["steps"] += [step["verb"] for step in record["steps"]]
     entry["messages"] += [record["message"]] if status == FAILED and record["message"] else []
@@ -131,7 +137,7 @@ def _merge(entry, record):
     # In check mode, a result has the state that the VM would have.
     state = state_before(found) if record["check"] else None
     entry["state"] = state or record["state"] or entry["state"]
-    entry["planned"] = entry["planned"] or is_planned(record)
+    entry["planned"] = entry["planned"] or (is_planned(record) and not is_about_backups(record))
 
 
 def _take_facts(entry, info):

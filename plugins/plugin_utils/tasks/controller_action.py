@@ -10,8 +10,9 @@ from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.frozen import replace
 from ...module_utils._core.options.option_errors import not_text
-from ...module_utils._core.results.approval import OPTION, explicit
+from ...module_utils._core.results.approval import EXPECTED, OPTION, explicit
 from .approvals import approval_of
+from .over_platforms import plan_of, shown_plans
 
 
 class ControllerAction(ActionBase):
@@ -41,3 +42,27 @@ class OverSources(ControllerAction):
 
     BYPASS_HOST_LOOP = True
     own = frozenset()
+
+    def _planned_first(self, tasks, seconds, check, approval):
+        """Plan all ``tasks`` {name of the part: (source, module, arguments)} in check mode, then carry out those that
+        change something. Approved plans must not have become other ones since then. Returns the results in order.
+        """
+        planned = self._run_each(tasks.values(), seconds, check=True)
+        plans = {part: plan_of(result) for part, result in zip(tasks, planned) if not result.get("failed")}
+        approval.permit_parts(plans, shown_plans(dict(enumerate(planned))))
+        if check:
+            return planned
+        is_chosen = [bool(result.get("changed")) and not result.get("failed") for result in planned]
+        chosen = [
+            (source, module, {**arguments, **({EXPECTED: plans[part]} if approval.is_limited else {})})
+            for (part, (source, module, arguments)), is_one in zip(tasks.items(), is_chosen)
+            if is_one
+        ]
+        done = iter(self._run_each(chosen, seconds, check=False))
+        return [next(done) if is_one else result for is_one, result in zip(is_chosen, planned)]
+
+    def _run_each(self, tasks, seconds, check):
+        """Run [(source, module, arguments)]. A failure does not keep the other VMs of the source from being treated."""
+        how = {"check_mode": check, "ignore_errors": True}
+        listed = [(source, {module: arguments, **how}) for source, module, arguments in tasks]
+        return self._sources.run_each(listed, seconds) if listed else []

@@ -144,12 +144,9 @@ class _Sources:
     def connection(self, name):
         return {}
 
-    def run(self, tasks, timeout):
-        return {"pve": [{"vms": [self._vm]}]}
-
     def run_each(self, tasks, timeout):
         self.ended += [task for _name, task in tasks if not task["check_mode"]]
-        return [{"changed": True, "plan": ""} for _task in tasks]
+        return [{"changed": True, "plan": "", "vms": [self._vm]} for _task in tasks]
 
 
 @pytest.mark.parametrize(("pools", "is_ended"), [(None, False), (["lab"], False), (["ci", "lab"], True)])

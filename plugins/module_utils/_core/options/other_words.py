@@ -83,7 +83,12 @@ WORDS = {
     "device": "source_device source_devices",
     "include_memory": "vmstate with_memory ram_snapshot",
     "snapshot": "snapname snapshot_name snap snap_name",
-    "keep_last": "retention retain",
+    "keep_last": "retention retain prune_backups maxfiles keep",
+    "directory": "backup_dir backup_directory backup_path dumpdir dest",
+    "max_age": "schedule starttime",
+    "consistency": "mode quiesce",
+    "backup": "archive vzdump backup_id",
+    "new_name": "restore_as",
 }  # fmt: skip
 #: {option: {suboption: words}}
 SUBOPTIONS = {

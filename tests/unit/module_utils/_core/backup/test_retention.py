@@ -24,6 +24,13 @@ def _backup(start, number=0):
     return Backup(id=f"b{start}-{number}", vm="web1", birth="u", start=start)
 
 
+def test_example_of_the_guide():
+    """With a backup each day, on Thursday, January 28, at noon."""
+    days = {day: _backup(_NOW - (31 - day) * _DAY) for day in range(10, 29)}
+    deleted = surplus(list(days.values()), Keep(daily=3, weekly=2), _NOW - 3 * _DAY)
+    assert [day for day, one in days.items() if one not in deleted] == [17, 24, 26, 27, 28]
+
+
 def _deleted(keep, *days):
     """The ages in days of the deleted backups, the oldest first."""
     backups = [_backup(int(_NOW - day * _DAY), number) for number, day in enumerate(days)]

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin of ``backup_run``: backups of the VMs behind hosts, and drills that restore the newest ones."""
+
+from __future__ import annotations
+
+from ansible.utils.display import Display
+
+from ...module_utils._core.errors import InvalidInput
+from ...module_utils._core.options.option_errors import nearest
+from ...module_utils._front.backup_list import PLACES
+from ..guarded.decisions import vms_of
+from ..inventory.sources import sources_for
+from ..leases.decisions import aligned
+from ..tasks.controller_action import OverSources
+from ..tasks.in_process import now
+from .decisions import FAILED, backed_up, failed_entry
+from .drill import COPIES, Drill
+
+_BACKUP, _PREFIX = "polyvirt.core.vm_backup", "backup_"
+#: Options that differ from VM to VM.
+_OF_ONE_VM = frozenset(
+    (
+        *("name", "id", "platform", "options", "state", "backup", "new_name", "replace", "networks"),
+        *("controller_time", "approval", "expect_plan"),
+    )
+)
+#: For a run each day, which can begin a few minutes earlier.
+_MAX_AGE = "20h"
+_COLUMNS = ("outcome", "source", "name", "backup", "start")
+
+
+class BackupRun(OverSources):
+    #: The options of vm_backup.
+    of_backup = frozenset()
+
+    def _answer(self, options, check, approval):
+        self._options, hosts = options, list(dict.fromkeys(options["hosts"]))
+        if not hosts:
+            raise InvalidInput("hosts matches no host.", "Set it to hosts or groups of the inventory.")
+        playbook = "restore_drill" if options["action"] == "drill" else "backup"
+        vms = vms_of(hosts, self._variables_of, "it has no backups", f"{playbook}_hosts")
+        self._requests = {vm: self._request(vm) for vm in vms}
+        names = {vm.source for vm in vms}
+        where = (self._loader, self._task_vars, options["sources"], self.own, names, f"{playbook}_sources")
+        self._sources = sources_for(*where)
+        entries = {vm: failed_entry(vm, problem) for vm in vms if (problem := self._without_place(vm))}
+        ready = [vm for vm in vms if vm not in entries]
+        run = self._drill if options["action"] == "drill" else self._back_up
+        more, changed, warnings = run(ready, check, approval)
+        return _answer_of([{**entries, **more}[vm] for vm in vms], changed, warnings, check)
+
+    def _variables_of(self, host):
+        return self._task_vars["hostvars"][host]
+
+    def _request(self, vm):
+        """Return the options of vm_backup that the (first) host of the VM sets as variables."""
+        host, known = vm.hosts[0], {*(self.of_backup - _OF_ONE_VM), *COPIES.values()}
+        variables = self._variables_of(host)
+        own = [name.removeprefix(_PREFIX) for name in variables if name.startswith(_PREFIX)]
+        for name in own:
+            # Others that begin with backup_ are those of the user, unless they are misspelt.
+            meant = None if name in known else nearest(name, known, cutoff=0.8)
+            if meant:
+                raise InvalidInput(f"{host}: {_PREFIX}{name} is not known.", f"Did you mean {_PREFIX}{meant}?")
+        others = {one for places in (PLACES, COPIES) for name, one in places.items() if name != vm.platform}
+        found = {name: variables[f"{_PREFIX}{name}"] for name in own if name in known - others}
+        return {name: one for name, one in found.items() if one is not None and one != ""}
+
+    def _without_place(self, vm):
+        place = PLACES.get(vm.platform)
+        return f"{_PREFIX}{place} is not set." if place and place not in self._requests[vm] else ""
+
+    def _where(self, vm):
+        return {"platform": vm.platform, "options": self._sources.connection(vm.source)}
+
+    def _back_up(self, vms, check, approval):
+        tasks = {label(vm): (vm.source, _BACKUP, self._present(vm)) for vm in vms}
+        results = dict(zip(vms, self._planned_first(tasks, self._options["timeout"], check, approval)))
+        warnings = [f"{vm.source}: {one}" for vm, result in results.items() for one in result.get("warnings") or ()]
+        changed = any(result.get("changed") for result in results.values())
+        return {vm: backed_up(vm, result) for vm, result in results.items()}, changed, warnings
+
+    def _present(self, vm):
+        asked = {name: one for name, one in self._requests[vm].items() if name not in COPIES.values()}
+        return {**self._where(vm), **vm.which, "max_age": _MAX_AGE, **asked}
+
+    def _drill(self, vms, check, approval):
+        tasks = {vm: (self._where(vm), self._requests[vm]) for vm in vms}
+        return Drill(self._options, self._run_each, now()).run(tasks, check, approval)
+
+
+def label(vm):
+    """Return the name of the part of a plan that is about this VM."""
+    return f"{vm.source}: {vm.name} ({vm.id})"
+
+
+def _answer_of(entries, changed, warnings, check):
+    head = ("WOULD BE" if check else "OUTCOME", "SOURCE", "VM", "BACKUP", "START")
+    for line in aligned([head, *(tuple(str(one[key] or "-") for key in _COLUMNS) for one in entries)]):
+        Display().display(line)
+    failed = [f"{one['source']}: {one['name']}: {one['msg']}" for one in entries if one["outcome"] == FAILED]
+    answer = {"changed": changed, "vms": entries, "warnings": warnings}
+    return {**answer, "failed": True, "msg": "\n".join(failed)} if failed else answer
