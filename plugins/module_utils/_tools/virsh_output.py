@@ -64,6 +64,17 @@ def domain_capabilities(text):
     )
 
 
+def host_architecture(text):
+    """``capabilities``: the architecture of the host in libvirt's terms; None if it is not reported."""
+    return ET.fromstring(text).findtext("host/cpu/arch")
+
+
+def guests(text):
+    """``capabilities``: {architecture of guests that the host can run: their types, such as kvm}."""
+    rows = ET.fromstring(text).findall("guest/arch")
+    return {row.get("name"): frozenset(one.get("type") for one in row.findall("domain")) for row in rows}
+
+
 def qemu_owner(text):
     """``capabilities``: (uid, gid) that QEMU runs with, written as ``+64055:+64055``; None if it is not reported."""
     label = ET.fromstring(text).findtext("host/secmodel[model='dac']/baselabel[@type='qemu']") or ""
