@@ -111,7 +111,7 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None,
 
 
 def _inherited(fields, host, creation):
-    """The architecture of a new VM, if it is another one than the settings mean without it. A clone has its source's."""
+    """The architecture of a new VM, unless it is the one that settings without it mean. A clone has its source's."""
     if "clone" in creation or "architecture" not in fields or host.architecture == AMD64.name:
         return {}
     return {"architecture": host.architecture}

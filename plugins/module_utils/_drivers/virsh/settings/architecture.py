@@ -91,7 +91,8 @@ ARM64 = Architecture(
     expected=("features/acpi",),
     usual=re.compile(
         r"features/gic@version=[23]"
-        r"|devices/(input@(type=(keyboard|tablet)|bus=usb)|video/model@type=virtio|tpm@model=tpm-tis)"
+        r"|devices/(input@(type=(keyboard|tablet)|bus=usb)|video/model@type=virtio|tpm@model=tpm-tis"
+        r"|cdrom/target@bus=scsi)"
     ),
     buses=("virtio", "scsi", "usb"),
     video="virtio",
