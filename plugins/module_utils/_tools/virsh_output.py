@@ -47,6 +47,7 @@ class DomainCapabilities(Frozen, eq=False):
     secure_boot: bool
     tpm_backends: frozenset
     displays: frozenset
+    cpu_models: frozenset
 
 
 def domain_capabilities(text):
@@ -61,6 +62,7 @@ def domain_capabilities(text):
         secure_boot="yes" in words("os/loader", "secure"),
         tpm_backends=words("devices/tpm", "backendModel"),
         displays=words("devices/graphics", "type"),
+        cpu_models=frozenset(model.text for model in root.findall("cpu/mode[@name='custom']/model")),
     )
 
 

@@ -120,9 +120,13 @@ def check_hardware(driver, plan):
     for one in planned(plan):
         if one.step.verb == "create":
             config = one.step.arguments["config"]
-            _check_requested(one.changes, partial(_new_hardware, driver, plan.after.name, config))
+            read_hardware = partial(_new_hardware, driver, plan.after.name, config)
+            _check_requested(one.changes, read_hardware)
+            _check_native(config.get("native") or {}, read_hardware)
         elif one.step.verb == "configure":
-            _check_requested(one.changes, partial(_existing_hardware, driver, one.vm, plan.after.name))
+            read_hardware = partial(_existing_hardware, driver, one.vm, plan.after.name)
+            _check_requested(one.changes, read_hardware)
+            _check_native({change.key: change.new for change in one.changes if change.field == "native"}, read_hardware)
         elif one.step.arguments.get("reset_nvram"):
             _check_reset(driver, plan)
 
@@ -153,6 +157,25 @@ def _check_requested(changes, read_hardware):
     machine = read_hardware() if needed else None
     for kind in needed:
         _CHECKS[kind](machine, requested[kind])
+
+
+_CPU, _GIC = "cpu/model", "features/gic@version"
+
+
+def _check_native(native, read_hardware):
+    """Reject a CPU or interrupt controller that only another emulator has: libvirt does so when the VM is started."""
+    if not native.keys() & {_CPU, _GIC}:
+        return
+    machine, model = read_hardware(), native.get(_CPU)
+    if machine.row is not ARM64:
+        return
+    if native.get(_GIC) == "host" and machine.virt_type == "qemu":
+        raise Refused(f"{machine.name}: native: '{_GIC}': host requires KVM, and the VM is emulated.", "Set 3.")
+    if model and machine.lacks(lambda host: not host.cpu_models or model in host.cpu_models):
+        raise Unsupported(
+            f"{machine.name}: native: '{_CPU}': the emulator of {machine.row.name} has no CPU {model}.",
+            f"Use one of these: {', '.join(sorted(machine.host.cpu_models))}.",
+        )
 
 
 def _check_nested(machine, requested):

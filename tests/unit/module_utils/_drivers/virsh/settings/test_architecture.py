@@ -46,6 +46,10 @@ def driver(folder, capabilities=BOTH, **options):
     return one
 
 
+def creating(config):
+    return Step("create", arguments={"config": config, "creation": {}})
+
+
 # Planning -------------------------------------------------------------------------------------------------------------
 
 
@@ -230,10 +234,35 @@ def test_missing_rom_is_rejected(monkeypatch, tmp_path):
 )
 def test_warnings(tmp_path, capabilities, config, words):
     vm = Vm("web", config=config)
-    new = SimpleNamespace(after=vm, steps=[Step("create", arguments={"config": config, "creation": {}})])
+    new = SimpleNamespace(after=vm, steps=[creating(config)])
     found = architecture.architecture_warnings(driver(tmp_path, capabilities), new)
     assert len(found) == len(words)
     assert all(re.search(word, text) for word, text in zip(words, found))
+
+
+@pytest.mark.parametrize(
+    ("native", "error"),
+    [
+        ({"cpu/model": "Haswell"}, r"'cpu/model': the emulator of arm64 has no CPU Haswell\. Use .*cortex-a72"),
+        ({"features/gic@version": "host"}, r"'features/gic@version': host requires KVM"),
+        ({"cpu/model": "cortex-a57"}, None),
+        ({"features/gic@version": "2"}, None),
+    ],
+)
+def test_hardware_that_only_another_emulator_has(tmp_path, native, error):
+    config = {"architecture": "arm64", "native": native}
+    plan_of_new = Plan(Vm.absent("web"), Vm("web"), segments=((creating(config),),))
+    one = driver(tmp_path)
+    one.library = "9.0.0"
+    question = ("domcapabilities", "--virttype", "qemu", "--arch", "aarch64", "--machine", "virt")
+    one.virsh.answers[question] = (
+        "<domainCapabilities><cpu><mode name='custom'><model>cortex-a72</model><model>cortex-a57</model></mode></cpu></domainCapabilities>"
+    )
+    if error is None:
+        hardware.check_hardware(one, plan_of_new)
+        return
+    with pytest.raises(Refused, match=f"web: native: {error}"):
+        hardware.check_hardware(one, plan_of_new)
 
 
 def test_secure_boot_of_arm64_is_read_from_the_descriptions_of_firmware(monkeypatch, tmp_path):
