@@ -10,8 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, Change, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import Request
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, Change, Plan, Request, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import new_definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
@@ -255,9 +254,8 @@ def test_hardware_that_only_another_emulator_has(tmp_path, native, error):
     one = driver(tmp_path)
     one.library = "9.0.0"
     question = ("domcapabilities", "--virttype", "qemu", "--arch", "aarch64", "--machine", "virt")
-    one.virsh.answers[question] = (
-        "<domainCapabilities><cpu><mode name='custom'><model>cortex-a72</model><model>cortex-a57</model></mode></cpu></domainCapabilities>"
-    )
+    models = "".join(f"<model>cortex-a{number}</model>" for number in (57, 72))
+    one.virsh.answers[question] = f"<domain><cpu><mode name='custom'>{models}</mode></cpu></domain>"
     if error is None:
         hardware.check_hardware(one, plan_of_new)
         return
