@@ -92,11 +92,17 @@ options:
         on the controller instead, where downloaded images are kept. The same is true on WSL, where the default is
         V(C:\\Users\\NAME\\AppData\\Local\\polyvirt\\images).
     type: path
+  architecture:
+    description:
+      - Architecture of the VMs that are created from the image. Only on libvirt.
+      - If omitted, that of the host. With O(state=absent), images of all architectures are removed.
+    type: str
+    choices: [amd64, arm64]
   firmware:
     description:
       - Firmware of the VMs that are created from the image. It matters for operating systems with a separate image for
         each firmware, such as Alpine.
-      - If omitted, V(bios); on Hyper-V V(uefi). Not supported on vmd and WSL.
+      - If omitted, V(bios); on Hyper-V, and for arm64, V(uefi). Not supported on vmd and WSL.
     type: str
     choices: [bios, uefi]
   checksum:
@@ -222,6 +228,10 @@ images:
           for images that were stored already.
       type: int
       sample: 3221225472
+    architecture:
+      description: Architecture of the system in the image.
+      type: str
+      sample: amd64
     format:
       description: Format of the stored file.
       type: str

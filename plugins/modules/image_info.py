@@ -118,6 +118,10 @@ images:
       description: Size of the stored file in bytes.
       type: int
       sample: 431947776
+    architecture:
+      description: Architecture of the system in the image.
+      type: str
+      sample: amd64
     format:
       description: Format of the stored file.
       type: str

@@ -144,7 +144,7 @@ def planning_facets(requests, traits, check=False):
     """
     facets = {"power", "config"}
     # Reading which VM uses which file is expensive, so it is done only if a VM may be deleted or recreated.
-    may_recreate = traits.costs_may_recreate or any(one.cost == DESTRUCTIVE for one in traits.fields.values())
+    destructive = {kind for kind, one in traits.fields.items() if one.cost == DESTRUCTIVE}
     for request in requests:
         if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
             facets.add("snapshots")
@@ -152,6 +152,7 @@ def planning_facets(requests, traits, check=False):
             facets.add("snapshot_configs")
         if request.snapshot is not None and request.snapshot.state == "absent":
             facets.add("all_snapshots")
+        may_recreate = traits.costs_may_recreate or destructive & request.config.keys()
         if request.state == "absent" or (request.policy.allow_recreate and may_recreate):
             facets.add("files")
         if request.state == "absent":

@@ -21,7 +21,7 @@ from .._core.sharing.claims import BASE, DELETE, FILE, UNREADABLE, Claim
 from .._core.sharing.world import World
 from .._ports.clock import today
 
-_SHOWN = ("name", "path", "digest", "size", "format", "fetched", "checked")
+_SHOWN = ("name", "path", "architecture", "digest", "size", "format", "fetched", "checked")
 
 
 class _Users:
@@ -53,7 +53,7 @@ class _Users:
 
 def present(driver, params, check, approval):
     """Have the images of all names in the store; returns the result of the module."""
-    config = {"firmware": params["firmware"]} if params["firmware"] else {}
+    config = {option: params[option] for option in ("architecture", "firmware") if params.get(option)}
     images = [_resolved(driver, name, params, config) for name in params["name"]]
     missing = [image for image in images if _is_missing(image)]
     for image in missing:
@@ -117,7 +117,8 @@ def absent(driver, params, check, approval):
     """Remove all versions of the named images, and what killed downloads have left; returns the module's result."""
     images = driver.images
     names = set(map(images.store.recorded_name, params["name"]))
-    stored = [one for one in images.store.all() if one.name in names]
+    asked = params.get("architecture")
+    stored = [one for one in images.store.all() if one.name in names and asked in (None, one.architecture)]
     _check_unused(_Users(driver, stored, DELETE), stored)
     images.check_removal(stored)
     leftovers = images.leftovers()

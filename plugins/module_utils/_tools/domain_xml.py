@@ -309,15 +309,6 @@ def backing_files(disk):
     return [source.get("file") for source in disk.findall(".//backingStore/source") if source.get("file")]
 
 
-ARCHITECTURE = "x86_64"
-DEFAULT_MACHINE_TYPE = "q35"
-
-
-def machine_type(config):
-    """The machine type of a new VM: the one set through ``native``, else the default."""
-    return str((config.get("native") or {}).get("os/type@machine") or DEFAULT_MACHINE_TYPE)
-
-
 def find_or_add_child(element, tag):
     """The first child with this tag, which is added if it is missing."""
     child = element.find(tag)

@@ -47,6 +47,7 @@ class DomainCapabilities(Frozen, eq=False):
     secure_boot: bool
     tpm_backends: frozenset
     displays: frozenset
+    cpu_models: frozenset
 
 
 def domain_capabilities(text):
@@ -61,7 +62,19 @@ def domain_capabilities(text):
         secure_boot="yes" in words("os/loader", "secure"),
         tpm_backends=words("devices/tpm", "backendModel"),
         displays=words("devices/graphics", "type"),
+        cpu_models=frozenset(model.text for model in root.findall("cpu/mode[@name='custom']/model")),
     )
+
+
+def host_architecture(text):
+    """``capabilities``: the architecture of the host in libvirt's terms; None if it is not reported."""
+    return ET.fromstring(text).findtext("host/cpu/arch")
+
+
+def guests(text):
+    """``capabilities``: {architecture of guests that the host can run: their types, such as kvm}."""
+    rows = ET.fromstring(text).findall("guest/arch")
+    return {row.get("name"): frozenset(one.get("type") for one in row.findall("domain")) for row in rows}
 
 
 def qemu_owner(text):

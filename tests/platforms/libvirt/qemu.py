@@ -147,6 +147,9 @@ class Platform(Libvirt):
         return [
             Refused("secure boot alone", {**made, "secure_boot": True}, (new, "secure_boot", "firmware: uefi")),
             Refused("secure boot of bios", {**change, "secure_boot": True}, (known, "secure_boot", "firmware: uefi")),
+            Refused("no emulator", {**made, "architecture": "arm64"}, (new, "architecture", "qemu-system-arm")),
+            Refused("bios of arm64", {**made, "architecture": "arm64", "firmware": "bios"}, (new, "firmware: uefi")),
+            Refused("another architecture", {**change, "architecture": "arm64"}, (known, "allow_recreate")),
             Refused("no secure boot", {**made, **secure, **pc}, (new, "pc", "q35")),
             Refused(
                 "files and firmware", {**made, "firmware": "uefi", "native": files}, (new, "os/loader", "firmware")
@@ -192,6 +195,7 @@ class Platform(Libvirt):
         has_keys = root.findtext("os/loader", "").endswith(".ms.fd")
         return {
             **super().settings(machine, which),
+            "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[root.find("os/type").get("arch")],
             "firmware": "uefi" if is_uefi else "bios",
             "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes" or has_keys,
             "tpm": root.find("devices/tpm/backend[@type='emulator']") is not None,

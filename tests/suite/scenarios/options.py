@@ -50,6 +50,8 @@ def settings(platform):
         "networks": (([card], [kind]), ([{}, card], [kind, kind])),
         "iso": (("", ""), (medium, medium)),
         "cdroms": (([], [drive]), ([{"slot": other, "source": medium}], sorted([drive, other]))),
+        # Another one is another VM: tests/unit/module_utils/_drivers/virsh/settings/test_architecture.py.
+        "architecture": (("amd64", "amd64"), ("amd64", "amd64")),
         "firmware": (("bios", "bios"), ("uefi", "uefi")),
         "secure_boot": ((False, False), (True, True)),
         "tpm": ((True, True), (False, False)),

@@ -97,7 +97,8 @@ def test_formats():
     assert tuple(proxmox_formats.split(", ")) == _needs(proxmox.NodeImages, None).formats
     for platform, formats, converted, linked in rows[: len(_IMAGES)]:
         commands = SimpleNamespace(find=_without_qemu_img)
-        needs = _needs(_IMAGES[platform], SimpleNamespace(virt_type_for_new_vm=lambda: "qemu", commands=commands))
+        host = {"virt_type_for_new_vm": lambda row: "qemu", "host_architecture": "amd64"}
+        needs = _needs(_IMAGES[platform], SimpleNamespace(**host, commands=commands))
         assert tuple(formats.removesuffix(", if the host has no `qemu-img`").split(", ")) == needs.formats
         assert ((needs.target or needs.formats[0]) in converted) is (platform != "libvirt")
         assert (linked == "–") is (platform == "VirtualBox")

@@ -91,6 +91,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port devices.type devices.id
     lllpn disks.size
     xxxxx disks.bus disks.directory disks.format disks.source
+    ddddd architecture
 """, (
     ("nnnnn", "devices.add", None, {}, "pci 0000:01:00.0"),
     ("nnnnn", "devices.remove", {}, None, "pci 0000:01:00.0"),
@@ -98,6 +99,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("nllnn", "devices.remove", {}, None, "usb 046d:c52b"),
     ("nnnnn", "cpus", 1, 2, None),
     ("nllnn", "cpus", 1, 2, None, ROOM),
+    ("nnnnn", "cpus", 1, 2, None, {**ROOM, "architecture": "arm64"}),
     ("nnnnn", "memory", 512 * M, G, None),
     ("nllnn", "memory", 512 * M, G, None, ROOM),
     ("nnnnn", "max_cpus", None, 4, None),

@@ -134,6 +134,8 @@ def _plan_without_waiting(task):
 
 def _vm_to_create(task):
     """Return the new VM with its settings before any option is applied: a clone has those of its source."""
+    if task.request.state == "absent":
+        return task.vm
     if not is_cloned(task.request):
         return task.vm.having(config=_inherited(task))
     return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))

@@ -34,15 +34,15 @@ from ..._core.planner.planned_steps import planned
 from ..._core.sharing.file_checks import check_files
 from ..._ports import files
 from ..._tools import seed
-from ..._tools.domain_xml import Definition, file_of, machine_type
+from ..._tools.domain_xml import Definition, file_of
 from ..._tools.virsh import is_unsupported
 from ..._tools.virsh_output import names as names_in
 from ..._tools.virsh_output import version_numbers
-from .create import check_architecture
 from .host_checks import check_host
 from .host_devices import check_devices, check_memory
 from .needed import VirshFiles
 from .rehearsal import observed
+from .settings.architecture import check_architecture
 from .settings.disk_limits import LIMITS, check_running_limits
 from .settings.disks import check_encrypted, check_running_disks, check_slots
 from .settings.firmware import is_by_files, nvram_of
@@ -65,11 +65,12 @@ def check_plan(driver, plan, released=frozenset()):
 
     ``released`` are the claims that earlier plans of the task let go of.
     """
-    needed, creates = VirshFiles(driver, plan), any(step.verb == "create" for step in plan.steps)
+    needed = VirshFiles(driver, plan)
     if driver.require_snapshots:
         _check_possible_snapshots(driver, plan.after)
-    if creates:
-        check_architecture(plan.after.name, driver.hypervisor)
+    for step in plan.steps:
+        if step.verb == "create":
+            check_architecture(driver, plan.after.name, step.arguments["config"])
     check_files(needed, driver.space, released)
     # Before the NVRAM: if the machine type has no firmware with Secure Boot, that is the reason to report.
     check_hardware(driver, plan)
@@ -78,7 +79,7 @@ def check_plan(driver, plan, released=frozenset()):
         check_memory(driver, one.vm, one.step)
         if one.step.verb == "create":
             config = one.step.arguments["config"]
-            check_nvram(driver, plan.after.name, machine_type(config), config)
+            check_nvram(driver, plan.after.name, config)
         elif one.step.verb == "configure":
             check_slots(driver, one.vm, [change for change in one.changes if change.kind == "disks.add"])
             check_running_disks(one.vm, one.changes)

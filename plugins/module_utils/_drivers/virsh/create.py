@@ -8,12 +8,11 @@ So the same task can complete an interrupted run, and a file that the mark does 
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from uuid import uuid4
 from xml.sax.saxutils import quoteattr
 
-from ..._core.errors import CommandFailed, CreatedMeanwhile, Unsupported
+from ..._core.errors import CommandFailed, CreatedMeanwhile
 from ..._core.model import Plan, Step, Vm
 from ..._core.planner.differences import additions
 from ..._core.record.mark import (
@@ -32,11 +31,12 @@ from ..._kit.settings import in_order
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh as tool
-from ..._tools.domain_xml import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
+from ..._tools.domain_xml import Definition
 from ..._tools.seed_network import macs_by_place
 from ..._tools.virsh import ConnectionLost
 from .mark import new_log
 from .settings.addresses import to_record, update, with_reservations
+from .settings.architecture import machine_type, row_of
 from .settings.cdroms import add_seeds, insert_drives
 from .settings.disks import disk_element, insert_disk, slot_name
 from .settings.native import same_native
@@ -95,8 +95,8 @@ def _begin(driver, name, vm_id, arguments, stored):
     for path in added:
         check_no_file(path)
     if stored is None or added:
-        machine = machine_type(arguments["config"])
-        definition = new_definition(name, vm_id, driver.hypervisor, driver.virt_type_for_new_vm(), machine)
+        definition = new_definition(driver, name, vm_id, arguments["config"])
+        definition.remove("features")  # libvirt rejects some of them without the firmware that is set later.
         definition.set("memory", "1024")
         definition.set_mark(unfinished_mark(empty_mark(vm_id), [*making, *added]))
         driver.define(definition)
@@ -137,7 +137,7 @@ def _undo(driver, name, vm_id, created, error):
 
 def _define_new(driver, name, vm_id, arguments, created):
     config, creation = arguments["config"], arguments["creation"]
-    definition = new_definition(name, vm_id, driver.hypervisor, driver.virt_type_for_new_vm(), machine_type(config))
+    definition = new_definition(driver, name, vm_id, config)
     disks = _create_disks(driver, name, config.get("disks") or {}, creation.get("image"), created)
     config = _with_macs(config, creation)
     seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
@@ -224,7 +224,7 @@ def mark_of_new_vm(driver, vm_id, arguments, config, disks, own_files):
     )
 
 
-#: Each hot-plugged disk or NIC needs a free port, and libvirt itself adds hardly any spare ones to a q35 VM.
+#: Each hot-plugged disk or NIC needs a free port, and libvirt itself adds hardly any spare ones.
 _ROOT_PORTS = 14
 _TEMPLATE = """\
 <domain type='{type}'>
@@ -239,28 +239,18 @@ _TEMPLATE = """\
   <devices>{devices}</devices>
 </domain>
 """
-#: Without a video device, GRUB hangs in its graphics mode, which is the default of Debian and Ubuntu.
 _DEVICES = """
     <controller type='scsi' model='virtio-scsi'/>
     <serial type='pty'/>
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
-    <video><model type='vga'/></video>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
 """
 
 
-def check_architecture(name, hypervisor):
-    """Reject hosts with another architecture than that of the template, because the VM could not boot."""
-    if hypervisor != "TEST" and os.uname().machine != ARCHITECTURE:
-        raise Unsupported(
-            f"{name}: VMs can be created only on {ARCHITECTURE} hosts, and this host is {os.uname().machine}.",
-            "Define the VM with virsh; power and settings of existing VMs are managed on any host.",
-        )
-
-
-def new_definition(name, uuid, hypervisor, virt_type, machine):
+def new_definition(driver, name, uuid, config):
     """The Definition of a new VM, still without disks and NICs."""
-    definition = Definition(_test_driver_xml(uuid) if hypervisor == "TEST" else _qemu_xml(uuid, virt_type, machine))
+    is_simulated = driver.hypervisor == "TEST"
+    definition = Definition(_test_driver_xml(uuid) if is_simulated else _qemu_xml(driver, uuid, config))
     definition.set("name", name)
     return definition
 
@@ -269,15 +259,17 @@ def _test_driver_xml(uuid):
     return _TEMPLATE.format(type="test", uuid=uuid, arch="i686", machine="", features="", cpu="", devices="")
 
 
-def _qemu_xml(uuid, virt_type, machine):
+def _qemu_xml(driver, uuid, config):
+    row, machine = row_of(config), machine_type(config)
+    virt_type = driver.virt_type_for_new_vm(row)
     return _TEMPLATE.format(
         type=virt_type,
         uuid=uuid,
-        arch=ARCHITECTURE,
+        arch=row.arch,
         machine=f" machine={quoteattr(machine)}",
-        features="<acpi/><apic/>",
-        cpu="<cpu mode='host-passthrough'/>" if virt_type == "kvm" else "",
-        devices=_DEVICES + (_root_ports() if same_native(machine, DEFAULT_MACHINE_TYPE) else ""),
+        features=row.features[virt_type],
+        cpu=row.cpu_of(virt_type),
+        devices=_DEVICES + row.devices + (_root_ports() if same_native(machine, row.machine) else ""),
     )
 
 

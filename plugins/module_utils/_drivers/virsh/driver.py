@@ -19,6 +19,7 @@ from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host
 from ..._ports import change_counter
+from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, without_secrets
 from ..._tools.virsh import job_in, raise_for_errors
 from .observe import VirshObserver, connected
@@ -159,13 +160,15 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         """Raise if the plan would fail half-way, or return warnings. Only reads."""
         from .checks import check_plan
         from .host_checks import memory_warnings
+        from .settings.architecture import architecture_warnings
 
         check_plan(self, plan, released)
         if self.options.get("directory"):
             from .backup_checks import check_backup_step
 
             return [text for step in plan.steps for text in check_backup_step(self, plan.before, step)]
-        return [*memory_warnings(self, plan), *(self.judge.check(plan) if self.hypervisor == QEMU else ())]
+        warnings = [*memory_warnings(self, plan), *architecture_warnings(self, plan)]
+        return [*warnings, *(self.judge.check(plan) if self.hypervisor == QEMU else ())]
 
     @contextmanager
     def alone(self, vm, steps):
@@ -235,11 +238,17 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
                 "Run the task again.",
             )
 
-    def virt_type_for_new_vm(self):
-        """The virtualization type of a new VM: the requested one, else kvm if libvirt supports it, else qemu."""
-        if self.virt_type:
-            return self.virt_type
-        return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
+    @cached_property
+    def guests(self):
+        """{architecture of guests in libvirt's terms: their types, such as kvm}."""
+        return output.guests(self.capabilities())
+
+    def virt_type_for_new_vm(self, row):
+        """The virtualization type of a new VM: the requested one, else kvm if libvirt supports it, else qemu.
+
+        ``row`` is its Architecture.
+        """
+        return self.virt_type or ("kvm" if "kvm" in self.guests.get(row.arch, ()) else "qemu")
 
     def is_already_stored(self, vm, changes, definition):
         """Whether the same changes were sent before and are stored already.

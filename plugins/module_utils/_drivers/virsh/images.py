@@ -11,6 +11,7 @@ from ..._core.errors import CommandFailed
 from ..._media.choose import Needs, level_of
 from ..._media.images import Images
 from ..._ports import files, host
+from .settings.architecture import AMD64, row_of
 from .settings.disks import slot_name
 
 #: The level of QEMU's default CPU model, which new VMs without KVM have.
@@ -23,17 +24,18 @@ class LibvirtImages(Images):
 
     def needs(self, request):
         """Return the Needs of a new VM."""
-        is_emulated = self._driver.virt_type_for_new_vm() == "qemu"
+        row = row_of({"architecture": request.config.get("architecture") or self._driver.host_architecture})
+        is_emulated = self._driver.virt_type_for_new_vm(row) == "qemu"
         cpu = _EMULATED if is_emulated else level_of(host.cpu_flags())
         networks = request.config.get("networks") or {}
         return Needs(
             platform="libvirt",
-            architecture=host.architecture(),
+            architecture=row.name,
             formats=_FORMATS,
-            firmware=request.config.get("firmware") or "bios",
+            firmware=request.config.get("firmware") or row.firmware or "bios",
             devices=tuple(sorted({nic["model"] for nic in networks.values() if nic and nic.get("model")})),
             # The option native can set another CPU model.
-            cpu=None if request.config.get("native") else cpu,
+            cpu=None if request.config.get("native") or row is not AMD64 else cpu,
         )
 
     def has_begun(self, request):

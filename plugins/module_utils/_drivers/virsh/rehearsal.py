@@ -12,7 +12,7 @@ from functools import partial
 from typing import Optional
 from uuid import UUID
 
-from ..._tools.domain_xml import Definition, machine_type
+from ..._tools.domain_xml import Definition
 from .clone import rehearsed as rehearsed_clone
 from .configure import rehearse
 from .create import new_definition, write_settings
@@ -71,8 +71,7 @@ def _restored(driver, plan, step):
 
 def _created(driver, name, step, config):
     config = {setting: value for setting, value in config.items() if setting not in _OF_HOST}
-    virt_type = driver.virt_type_for_new_vm()
-    definition = new_definition(name, str(UUID(int=0)), driver.hypervisor, virt_type, machine_type(config))
+    definition = new_definition(driver, name, str(UUID(int=0)), config)
     disks = [
         (slot, *_planned_file(driver, name, slot, entry or {}), True)
         for slot, entry in sorted((config.get("disks") or {}).items(), key=lambda item: item[0] != slot_name(0))

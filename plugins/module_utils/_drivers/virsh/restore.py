@@ -28,6 +28,7 @@ from ..._tools.virsh_output import names as names_in
 from .clone import assign_new_macs, remove_identity, remove_seed_drives
 from .create import define_once, store_new
 from .mark import mark_to_add_to, put_back, recorded_first
+from .settings.architecture import read_architecture
 from .settings.cdroms import seed_files
 from .settings.disks import set_disk_file
 from .settings.firmware import nvram_of
@@ -177,7 +178,8 @@ def create_from_backup(driver, vm, step):
         _remove_leftovers(driver, begun.mark)
     paths = _new_paths(driver, begun or vm, manifest)
     # What is recorded before the files exist.
-    arguments = {"creation": {}, "config": {}, "paths": tuple(paths.values())}
+    config = {"architecture": read_architecture(_definition_in(driver, manifest))}
+    arguments = {"creation": {}, "config": config, "paths": tuple(paths.values())}
 
     def define(driver, name, vm_id, _arguments, created):
         definition = _definition_in(driver, manifest)

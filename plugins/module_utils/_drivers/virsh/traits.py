@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Callable
 
 from ..._core.frozen import Frozen, replace
 from ..._core.model import (
@@ -28,9 +29,10 @@ from ..._kit.settings import defaults, normalized, options_of_native, supported
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
-from .settings.cdroms import CDROMS, drive_slot, slot_name_of
+from .settings.architecture import AMD64, ARCHITECTURE, check_values, with_firmware
+from .settings.cdroms import CDROMS, bus_of_drive, drive_slot, slot_name_of
 from .settings.devices import DEVICES, normalized_devices
-from .settings.disks import DISKS, named_slots, slot_name
+from .settings.disks import DISKS, bus_of, named_slots, slot_name
 from .settings.display import DISPLAY
 from .settings.firmware import FIRMWARE, FIRMWARE_SINCE, normalize_firmware
 from .settings.hardware import HARDWARE
@@ -43,11 +45,32 @@ from .settings.shared_folders import SHARES
 from .settings.table import SETTINGS
 
 
-def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None):
+class Host(Frozen, eq=False):
+    """The architecture of the hypervisor, which new VMs have by default.
+
+    ``probable`` is that of the process, if it runs on the same host; ``read`` returns what libvirt reports.
+    """
+
+    probable: str
+    read: Callable
+
+    @property
+    def architecture(self):
+        return self.read()
+
+    def has(self, architecture):
+        return architecture == self.probable or architecture == self.read()
+
+
+_HOST = Host(AMD64.name, lambda: AMD64.name)
+
+
+def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None, host=_HOST):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read.
 
     ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions. ``node_devices``
     returns the NodeDevices of the host, which are read if a task names a PCI device by its vendor and product.
+    ``host``: its architecture, read if it is needed.
     """
     can_save = hypervisor != "TEST"  # virsh managedsave never returns there (libvirt 9.0.0).
     snapshots = snapshots_of(version, local, by_debian)
@@ -82,8 +105,23 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None)
         transient=may_pass,
         not_cloned=frozenset({"serial_log", "port_forwards", "devices"}),
         normalize=partial(_normalized, fields, node_devices),
-        as_options=lambda vm, config: {**config, "disks": named_slots(config.get("disks") or {})},
+        inherited=partial(_inherited, fields, host),
+        as_options=partial(_as_options, fields, host),
     )
+
+
+def _inherited(fields, host, creation):
+    """The architecture of a new VM, unless it is the one that settings without it mean. A clone has its source's."""
+    if "clone" in creation or "architecture" not in fields or host.architecture == AMD64.name:
+        return {}
+    return {"architecture": host.architecture}
+
+
+def _as_options(fields, host, vm, config):
+    """The settings of a VM as a task would set them: only another architecture than that of the host is named."""
+    is_named = "architecture" in fields and not host.has(config.get("architecture"))
+    settings = {name: value for name, value in config.items() if name != "architecture" or is_named}
+    return {**settings, "disks": named_slots(config.get("disks") or {})}
 
 
 _LOCAL = "Run the task on the hypervisor itself, with a uri such as qemu:///system."
@@ -138,9 +176,10 @@ _NATIVE_WITH_OPTION = options_of_native(SETTINGS)
 def _normalized(fields, node_devices, vm, config):
     """``config`` in libvirt's terms. Raises Refused for values that libvirt does not support."""
     check_native(vm, config, _NATIVE_WITH_OPTION)
-    result = normalize_firmware(vm, config) if "firmware" in fields else config
+    result = normalize_firmware(vm, with_firmware(vm, config)) if "firmware" in fields else config
     result = normalize_nvram(vm, result) if "nvram_format" in fields else result
     result = normalize_maxima(vm, normalized(SETTINGS, vm, result))
+    check_values(vm, result, {"disks": bus_of, "cdroms": bus_of_drive})
     if "port_forwards.add" in fields:
         check_forwards(vm, result)
     if "devices" in result:
@@ -159,9 +198,12 @@ UEFI_REMEDY = (
 #: Versions that fail to restore internal snapshots with an NVRAM; the packages of Debian contain the repair.
 NVRAM_BROKEN_IN = ((11, 2), (11, 3))
 #: What libvirt's test driver would store without any effect, and what needs access to the files of the host.
-_NOT_SIMULATED = {*FIRMWARE, *NVRAM, *NESTED, *HARDWARE, *DISPLAY}
+_NOT_SIMULATED = {*ARCHITECTURE, *FIRMWARE, *NVRAM, *NESTED, *HARDWARE, *DISPLAY}
 _FROM_FILES = ("image", "clone", "cloud_init")
-_ON_HOST_ONLY = {*FIRMWARE, *NVRAM, *NESTED, *DISKS, *CDROMS, *SHARES, *_FROM_FILES, "snapshot.content", "backup.take"}
+_ON_HOST_ONLY = {
+    *ARCHITECTURE, *FIRMWARE, *NVRAM, *NESTED, *DISKS, *CDROMS, *SHARES, *_FROM_FILES, "snapshot.content",
+    "backup.take",
+}  # fmt: skip
 
 
 def _fields_of(hypervisor, version, local, snapshots):

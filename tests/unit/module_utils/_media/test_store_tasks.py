@@ -56,7 +56,7 @@ class _Images(Images):
 
     def needs(self, request):
         self._driver.firmware.append(request.config.get("firmware"))
-        return Needs("libvirt", "amd64", ("qcow2",))
+        return Needs("libvirt", request.config.get("architecture") or "amd64", ("qcow2",))
 
 
 class _Host:
@@ -71,8 +71,8 @@ class _Host:
         self.server.files[f"/{name}/{FILE_NAME}"] = content
         self.server.files[f"/{name}/SUMS"] = f"{checksum(content)} *{FILE_NAME}\n".encode()
 
-    def medium(self, name):
-        found = {"type": "cloud", "architecture": "amd64", "file": FILE_NAME, "checksums": "SUMS"}
+    def medium(self, name, architecture="amd64"):
+        found = {"type": "cloud", "architecture": architecture, "file": FILE_NAME, "checksums": "SUMS"}
         return {**found, "bases": [f"{self.server.url}/{name}"], "image": {"format": "qcow2"}}
 
     def driver(self):
@@ -91,15 +91,15 @@ class _Host:
         return Driver()
 
     def _params(self, names, more):
-        catalogue = {name: {"media": [self.medium(name)]} for name in (NAME, OTHER)}
+        catalogue = {name: {"media": [self.medium(name), self.medium(OTHER, "arm64")]} for name in (NAME, OTHER)}
         defaults = dict.fromkeys(("checksum", "refresh", "headers", "require_signature", "firmware"))
         return {"name": list(names), "timeout": 300, "catalogue": catalogue, **defaults, **more}
 
     def present(self, *names, check=False, **more):
         return store_tasks.present(self.driver(), self._params(names or (NAME,), more), check, Approval())
 
-    def absent(self, *names, check=False, approval=None):
-        return store_tasks.absent(self.driver(), self._params(names or (NAME,), {}), check, approval or Approval())
+    def absent(self, *names, check=False, approval=None, **more):
+        return store_tasks.absent(self.driver(), self._params(names or (NAME,), more), check, approval or Approval())
 
     def report(self):
         return store_tasks.report(self.driver())
@@ -150,6 +150,7 @@ def test_image_is_described(host):
             "name": NAME,
             "path": _path(host),
             "digest": f"sha256:{checksum(QCOW2)}",
+            "architecture": "amd64",
             "size": 3 << 30,
             "format": "qcow2",
             "fetched": date.today().isoformat(),
@@ -157,6 +158,13 @@ def test_image_is_described(host):
             "users": ["web1"],
         }
     ]
+
+
+def test_images_of_two_architectures_are_two_images(host):
+    (amd64,), (arm64,) = host.present()["images"], host.present(architecture="arm64")["images"]
+    assert (amd64["architecture"], arm64["architecture"]) == ("amd64", "arm64")
+    assert [one["path"] for one in host.absent(architecture="arm64")["images"]] == [arm64["path"]]
+    assert [one["path"] for one in host.report()["images"]] == [amd64["path"]]
 
 
 def test_new_image_needs_no_answer_of_the_platform(host):

@@ -14,6 +14,7 @@ from ...._core.pattern import Pattern
 from ...._core.planner.drives import first_drive
 from ...._kit.settings import Setting
 from ...._tools.domain_xml import file_of, source_of, target_of
+from .architecture import AMD64, row_in, row_of
 from .disks import slot_name
 
 #: SATA and USB drives have targets like those of SCSI, so their slots begin with the bus.
@@ -28,6 +29,10 @@ def target_and_bus(slot):
     if numbered:
         return slot_name(int(numbered[2]), "sd"), numbered[1]
     return (slot, _OTHERS[slot[:2]]) if _TARGET.fullmatch(slot) else None
+
+
+def bus_of_drive(slot, _entry):
+    return (target_and_bus(slot) or (slot, slot))[1]
 
 
 def slot_of(drive):
@@ -92,13 +97,15 @@ CDROMS = {
 
 
 def drive_slot(vm, config):
-    """The slot of the drive that ``iso`` adds: the first one on SATA with a target that nothing else has."""
+    """The slot of the drive that ``iso`` adds: the first one of its bus with a target that nothing else has."""
     drives = map(slot_name_of, config.get("cdroms") or ())
-    return _free_slot({*drives, *(config.get("disks") or ()), *vm.reserved})
+    return _free_slot({*drives, *(config.get("disks") or ()), *vm.reserved}, row_of({**vm.config, **config}))
 
 
-def _free_slot(targets):
-    return next(slot for slot in map("sata{}".format, range(len(targets) + 1)) if slot_name_of(slot) not in targets)
+def _free_slot(targets, row=AMD64):
+    slots = (f"sata{index}" for index in range(len(targets) + 1))
+    slot = next(slot for slot in slots if slot_name_of(slot) not in targets)
+    return slot if "sata" in row.buses else slot_name_of(slot)
 
 
 def slot_name_of(slot):
@@ -178,7 +185,8 @@ def set_iso(driver, vm, definition, running, change, created):
     """Set the image of the first drive. Without one, a drive is added where no disk of the task will be."""
     slot = first_drive(drives_of(definition, seed_files(vm.mark)))
     if slot is None:
-        slot = _free_slot({*_targets(definition), *map(slot_name_of, change.beside.get("disks") or ())})
+        taken = {*_targets(definition), *map(slot_name_of, change.beside.get("disks") or ())}
+        slot = _free_slot(taken, row_in(definition))
         insert_drives(definition, {slot: {"source": change.new}})
         return
     _set_image(driver, vm, definition, running, slot, change.new)

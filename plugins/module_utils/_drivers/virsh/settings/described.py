@@ -13,11 +13,11 @@ from typing import Optional
 from ...._core.frozen import Frozen
 from ...._core.options.devices import PCI
 from ...._kit.unread import differs, is_read
-from ...._tools.domain_xml import ARCHITECTURE, file_of, target_of
+from ...._tools.domain_xml import file_of, target_of
+from .architecture import row_in
 from .cdroms import seed_files
 from .devices import type_of
 from .firmware import is_by_files, nvram_of
-from .native import CPUS
 from .table import config_of
 
 #: What libvirt chooses for each VM, or what has no effect on the guest.
@@ -29,8 +29,8 @@ _NEW = re.compile(
     "|".join(
         (
             r"vcpu@placement=static",
-            rf"os/type(=hvm|@arch={ARCHITECTURE})",
-            r"features/(acpi|apic)",
+            r"os/type=hvm",
+            r"features/acpi",
             r"cpu@(check=(none|partial)|match=exact|migratable=on)",
             r"cpu/model@fallback=(allow|forbid)",
             r"resource/partition=/machine",
@@ -50,15 +50,14 @@ _NEW = re.compile(
             r"devices/serial(@type=pty|/target@(type=\w+-serial|port=0)|/target/model@name=(isa-serial|pl011))",
             r"devices/serial/log@append=off",
             r"devices/channel(@type=unix|/target@(type=virtio|name=org\.qemu\.guest_agent\.0)|/source@mode=bind)",
-            r"devices/input@(type=(mouse|keyboard)|bus=ps2)",
             r"devices/graphics@(port=-1|tlsPort=-1|autoport=yes|listen=127\.0\.0\.1)",
             r"devices/graphics/listen@(type=address|address=127\.0\.0\.1)",
-            r"devices/video/model@(type=vga|vram=16384|heads=1|primary=yes)",
+            r"devices/video/model@(vram=16384|heads=1|primary=yes)",
             r"devices/audio@(id=1|type=(none|spice))",
             r"devices/memballoon@model=virtio",
             r"devices/rng(@model=virtio|/backend@model=random|/backend=/dev/urandom)",
             r"devices/watchdog@(model=itco|action=reset)",
-            r"devices/tpm(@model=tpm-crb|/backend@(type=emulator|version=2\.0))",
+            r"devices/tpm(/backend@(type=emulator|version=2\.0))",
             r"devices/filesystem(@(type=mount|accessmode=(passthrough|mapped))|/driver@type=(path|virtiofs))",
             r"devices/hostdev-\w+(@(mode=subsystem|managed=yes)|/driver@name=vfio)",
             r"devices/hostdev-usb(@managed=no|/source/address@(bus|device)=\d+)",
@@ -76,8 +75,7 @@ _OF_SEED = re.compile(
 _OF_SHARES = re.compile(r"memoryBacking/(source@type=memfd|access@mode=shared)")
 #: Elements that a new VM has.
 _EXPECTED = (
-    "features/acpi", "features/apic", "devices/serial", "devices/video", "devices/rng", "devices/memballoon",
-    "devices/channel/target[@name='org.qemu.guest_agent.0']",
+    "devices/serial", "devices/rng", "devices/memballoon", "devices/channel/target[@name='org.qemu.guest_agent.0']",
 )  # fmt: skip
 #: Of these devices, every VM has one: others are described only if options read them.
 _ONCE = ("serial", "console", "video", "audio", "memballoon", "rng", "watchdog", "tpm", "channel", "input", "graphics")
@@ -119,9 +117,10 @@ def unread_secrets(definition):
 
 def _missing(definition):
     """The paths of what new VMs have, and this one has not."""
-    if definition.root.get("type") not in CPUS:
+    row = row_in(definition)
+    if definition.root.get("type") not in row.cpus:
         return []
-    found = [path for path in _EXPECTED if definition.root.find(path) is None]
+    found = [path for path in (*row.expected, *_EXPECTED) if definition.root.find(path) is None]
     disks = definition.drives("disk", "lun")
     found += [f"devices/disk[{target_of(one)}]/driver@discard" for one in disks if one.find("driver[@discard]") is None]
     devices = enumerate(definition.devices.findall("hostdev"), 1)
@@ -216,7 +215,7 @@ class _Unread:
         self._in_settings, self._first = {}, {}
         self._kinds = Counter(one.tag for one in definition.devices) if definition.devices is not None else Counter()
         shares = definition.root.find("devices/filesystem/driver[@type='virtiofs']")
-        self._patterns = [_NEW, *([_OF_FIRMWARE] if self._firmware_is_chosen() else ())]
+        self._patterns = [_NEW, row_in(definition).usual, *([_OF_FIRMWARE] if self._firmware_is_chosen() else ())]
         self._patterns += [_OF_SHARES] if shares is not None else []
         self._before = self._read()
 

@@ -10,12 +10,11 @@ import xml.etree.ElementTree as ET
 from ...._core.errors import Refused
 from ...._core.units import KIB, MIB
 from ...._kit.settings import Setting
+from .architecture import row_in
 
 #: This type only renders for another display, so it is not counted as a display.
 _RENDERER = "egl-headless"
 _SPICE_CHANNELS = ("spicevmc", "spiceport")
-#: Model of a new video device: every guest has a driver for it, and its memory can be set.
-_MODEL = "vga"
 #: Models of video devices without a setting for their memory.
 MODELS_WITHOUT_MEMORY = ("virtio", "cirrus", "ramfb")
 
@@ -75,7 +74,7 @@ def _video_model(definition):
         return model
     for video in definition.devices_named("video"):
         definition.devices.remove(video)
-    return ET.SubElement(ET.SubElement(definition.devices, "video"), "model", {"type": _MODEL})
+    return ET.SubElement(ET.SubElement(definition.devices, "video"), "model", {"type": row_in(definition).video})
 
 
 def normalize_display(vm, display):

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 
 from ...._core.errors import Refused
 from ...._kit.settings import Setting
+from .architecture import row_in
 
 #: What the names of NVRAM files contain for firmware that starts only signed boot loaders.
 SECURE_NVRAM = ".nvram-secure"
@@ -80,7 +81,7 @@ def write_secure_boot(definition, change):
     _remove_children(system, "loader", "nvram", "firmware")
     system.set("firmware", "efi")
     _request_features(system, {"secure-boot": "yes", "enrolled-keys": "yes"} if change.new else {"secure-boot": "no"})
-    if change.new:
+    if change.new and row_in(definition).has_smm:
         # The firmware protects its variables with system management mode (SMM).
         definition.set("features/smm", "").set("state", "on")
 

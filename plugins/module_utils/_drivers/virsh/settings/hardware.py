@@ -13,10 +13,11 @@ from ...._core.planner.planned_steps import planned
 from ...._kit.settings import Setting
 from ...._tools import virsh as tool
 from ...._tools import virsh_output as output
-from ...._tools.domain_xml import ARCHITECTURE, machine_type
+from .architecture import AMD64, ARM64, machine_type, row_in, row_of
 from .display import MODELS_WITHOUT_MEMORY
 from .memory_cpus import check_nested
 from .native import same_native
+from .nvram import find_firmware
 
 
 def read_tpm(definition):
@@ -27,8 +28,8 @@ def write_tpm(definition, change):
     for tpm in definition.root.findall("devices/tpm"):
         definition.devices.remove(tpm)
     if change.new:
-        is_pc = definition.native("os/type@arch") in ("x86_64", "i686")
-        tpm = ET.SubElement(definition.devices, "tpm", {"model": "tpm-crb"} if is_pc else {})
+        model = row_in(definition).tpm
+        tpm = ET.SubElement(definition.devices, "tpm", {"model": model} if model else {})
         ET.SubElement(tpm, "backend", {"type": "emulator", "version": "2.0"})
 
 
@@ -87,21 +88,20 @@ HARDWARE = {
 
 #: First libvirt version that can reset the NVRAM.
 _RESET_SINCE = (8, 1)
-_OVMF = "ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, RHEL) or qemu-ovmf-x86_64 (SUSE)"
 
 
 class _Hardware:
     """A VM as far as it determines which hardware is available, and what its host supports."""
 
-    def __init__(self, driver, name, virt_type, architecture, model, video=None):
-        self._driver, self.name, self.virt_type, self.architecture = driver, name, virt_type, architecture
+    def __init__(self, driver, name, virt_type, row, arch, model, video):
+        self._driver, self.name, self.virt_type, self.row, self._arch = driver, name, virt_type, row, arch
         self.model, self.video = model, video
         self.library = output.version_numbers(driver.library)
 
     @cached_property
     def host(self):
         """What QEMU supports for such a VM according to libvirt; None if the connection cannot report it."""
-        options = ("--virttype", self.virt_type, "--arch", self.architecture, "--machine", self.model)
+        options = ("--virttype", self.virt_type, "--arch", self._arch, "--machine", self.model)
         try:
             text = self._driver.host.answer(options, lambda: self._driver.virsh.run("domcapabilities", *options))
             return output.domain_capabilities(text)
@@ -120,15 +120,20 @@ def check_hardware(driver, plan):
     for one in planned(plan):
         if one.step.verb == "create":
             config = one.step.arguments["config"]
-            _check_requested(one.changes, partial(_new_hardware, driver, plan.after.name, config))
+            read_hardware = partial(_new_hardware, driver, plan.after.name, config)
+            _check_requested(one.changes, read_hardware)
+            _check_native(config.get("native") or {}, read_hardware)
         elif one.step.verb == "configure":
-            _check_requested(one.changes, partial(_existing_hardware, driver, one.vm, plan.after.name))
+            read_hardware = partial(_existing_hardware, driver, one.vm, plan.after.name)
+            _check_requested(one.changes, read_hardware)
+            _check_native({change.key: change.new for change in one.changes if change.field == "native"}, read_hardware)
         elif one.step.arguments.get("reset_nvram"):
             _check_reset(driver, plan)
 
 
 def _new_hardware(driver, name, config):
-    return _Hardware(driver, name, driver.virt_type_for_new_vm(), ARCHITECTURE, machine_type(config))
+    row = row_of(config)
+    return _Hardware(driver, name, driver.virt_type_for_new_vm(row), row, row.arch, machine_type(config), row.video)
 
 
 def _existing_hardware(driver, vm, name):
@@ -138,7 +143,8 @@ def _existing_hardware(driver, vm, name):
         driver,
         name,
         virt_type=definition.root.get("type"),
-        architecture=definition.native("os/type@arch"),
+        row=row_in(definition),
+        arch=definition.native("os/type@arch"),
         model=definition.native("os/type@machine"),
         video=definition.native("devices/video[1]/model@type"),
     )
@@ -153,6 +159,25 @@ def _check_requested(changes, read_hardware):
         _CHECKS[kind](machine, requested[kind])
 
 
+_CPU, _GIC = "cpu/model", "features/gic@version"
+
+
+def _check_native(native, read_hardware):
+    """Reject a CPU or interrupt controller that only another emulator has: libvirt does so when the VM is started."""
+    if not native.keys() & {_CPU, _GIC}:
+        return
+    machine, model = read_hardware(), native.get(_CPU)
+    if machine.row is not ARM64:
+        return
+    if native.get(_GIC) == "host" and machine.virt_type == "qemu":
+        raise Refused(f"{machine.name}: native: '{_GIC}': host requires KVM, and the VM is emulated.", "Set 3.")
+    if model and machine.lacks(lambda host: not host.cpu_models or model in host.cpu_models):
+        raise Unsupported(
+            f"{machine.name}: native: '{_CPU}': the emulator of {machine.row.name} has no CPU {model}.",
+            f"Use one of these: {', '.join(sorted(machine.host.cpu_models))}.",
+        )
+
+
 def _check_nested(machine, requested):
     check_nested(machine.name, machine.virt_type, requested)
 
@@ -161,7 +186,7 @@ def _check_video_memory(machine, requested):
     if machine.video in MODELS_WITHOUT_MEMORY:
         raise Refused(
             f"{machine.name}: display.video_memory is not supported by the video model '{machine.video}'.",
-            "Set the model to vga first (native: devices/video/model@type).",
+            "Omit it." if machine.row is ARM64 else "Set the model to vga first (native: devices/video/model@type).",
         )
 
 
@@ -169,17 +194,25 @@ def _check_firmware(machine, requested):
     if machine.lacks(lambda host: "efi" in host.firmwares):
         raise Unsupported(
             f"{machine.name}: firmware: the hypervisor has no UEFI firmware for the machine type {machine.model}.",
-            f"Install {_OVMF} on the hypervisor.",
+            f"Install {machine.row.firmwares} on the hypervisor.",
         )
 
 
 def _check_secure_boot(machine, requested):
-    if machine.lacks(lambda host: host.secure_boot):
+    if _lacks_secure_boot(machine):
+        other = "" if machine.row is ARM64 else f"Use the machine type {AMD64.machine} (native: os/type@machine), and "
+        install = f"install {machine.row.firmwares} on the hypervisor."
         raise Unsupported(
             f"{machine.name}: secure_boot: the hypervisor has no UEFI firmware with Secure Boot for the machine type"
             f" {machine.model}.",
-            f"Use the machine type q35 (native: os/type@machine), and install {_OVMF} on the hypervisor.",
+            other + install if other else install.capitalize(),
         )
+
+
+def _lacks_secure_boot(machine):
+    if machine.row is ARM64:  # libvirt reports only firmware that needs SMM, which this architecture does not have.
+        return find_firmware(machine.row.arch, machine.model, True) is None
+    return machine.lacks(lambda host: host.secure_boot)
 
 
 def _check_tpm(machine, requested):

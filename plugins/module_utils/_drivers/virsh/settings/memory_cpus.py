@@ -16,6 +16,7 @@ from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.units import GIB, KIB, MIB, human_size
 from ...._kit.settings import Setting
 from ...._ports import files
+from .architecture import row_of
 
 #: {option: option for its maximum}, and the reverse.
 _MAXIMUM_OF = {"cpus": "max_cpus", "memory": "max_memory"}
@@ -60,7 +61,9 @@ def _cost_of_value(vm, change):
     """
     name, maximum_name = change.field, _MAXIMUM_OF[change.field]
     running = (vm.active or {}).get(name)
-    if running is None or change.new > _running_maximum(vm, name) or (name == "cpus" and change.new < running):
+    if running is None or change.new > _running_maximum(vm, name):
+        return NEXT_BOOT
+    if name == "cpus" and (change.new < running or not row_of(vm.config).plugs_cpus):
         return NEXT_BOOT
     # The maximum of a running VM cannot change. Without a larger maximum, it would have to change with the value.
     maximum = change.beside.get(maximum_name, vm.config.get(maximum_name)) or change.new

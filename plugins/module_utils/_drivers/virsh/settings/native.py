@@ -11,7 +11,8 @@ from ...._core.errors import Refused
 from ...._core.pattern import Pattern
 from ...._kit.native_paths import CONDITION, check_path, has_option, option_for, same_text
 from ...._kit.settings import Setting
-from ...._tools.domain_xml import DEFAULT_MACHINE_TYPE, split_path
+from ...._tools.domain_xml import split_path
+from .architecture import row_in
 from .cdroms import option_of
 
 #: Names of QEMU's versioned machine types without the version, by their alias.
@@ -39,7 +40,6 @@ _NO_SETTINGS = {r"name\b": "name", r"uuid\b": "id", r"metadata\b": "tags"}
 _FIRMWARE_FILES = Pattern(r"os/(loader|nvram)(?![\w])")
 #: {path of native: its value in a new VM, None if it is missing}
 _DESCRIBED = {
-    "os/type@machine": DEFAULT_MACHINE_TYPE,
     "os/kernel": None,
     "os/initrd": None,
     "os/cmdline": None,
@@ -50,8 +50,6 @@ _DESCRIBED = {
     "on_crash": "destroy",
     "iothreads": None,
 }
-#: CPUs of new VMs, by the type of the domain: cpu@mode and cpu/model.
-CPUS = {"kvm": ("host-passthrough", None), "qemu": ("custom", "qemu64")}
 
 
 def same_native(found, requested):
@@ -68,14 +66,14 @@ def same_native(found, requested):
 
 def described_native(definition):
     """{path of native: value} of the values that a new VM does not have."""
-    found = {path: definition.native(path) for path in _DESCRIBED}
-    mode, model = CPUS.get(definition.root.get("type"), (None, None))
+    row = row_in(definition)
+    usual = {"os/type@machine": row.machine, **_DESCRIBED}
+    found = {path: definition.native(path) for path in usual}
+    mode, model = row.cpus.get(definition.root.get("type"), (None, None))
     if found["cpu@mode"] == mode and found["cpu/model"] in (None, model):
         found.update({"cpu@mode": None, "cpu/model": None})
     return {
-        path: value
-        for path, value in found.items()
-        if value and not (_DESCRIBED[path] and same_native(value, _DESCRIBED[path]))
+        path: value for path, value in found.items() if value and not (usual[path] and same_native(value, usual[path]))
     }
 
 

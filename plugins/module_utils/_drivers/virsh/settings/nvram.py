@@ -19,7 +19,7 @@ from ...._core.errors import Refused, Unsupported
 from ...._core.model import NEXT_BOOT, POWER_OFF
 from ...._kit.settings import Setting
 from ...._ports import files
-from ...._tools.domain_xml import ARCHITECTURE
+from .architecture import machine_type, row_of
 from .firmware import FIRMWARE, nvram_of, read_firmware, read_secure_boot
 from .native import versioned_machine
 
@@ -50,15 +50,19 @@ def _cost(vm, change):
     return POWER_OFF if change.old else NEXT_BOOT
 
 
-def _firmware_of(name, machine, secure_boot):
-    """The Firmware of this host for a machine type. Raises Unsupported if there is none."""
+def find_firmware(arch, machine, secure_boot):
+    """The Firmware of this host for a machine type, or None."""
     from ...._tools import qemu_firmware
 
     paths = {name: os.path.join(folder, name) for folder in qemu_firmware.FOLDERS for name in files.entries(folder)}
     texts = (files.read(path) for name, path in sorted(paths.items()) if name.endswith(".json"))
-    found = qemu_firmware.choose(texts, ARCHITECTURE, versioned_machine(machine), bool(secure_boot))
+    return qemu_firmware.choose(texts, arch, versioned_machine(machine), bool(secure_boot))
+
+
+def _firmware_of(name, arch, machine, secure_boot):
+    found = find_firmware(arch, machine, secure_boot)
     if found is None:
-        raise _no_firmware(name, qemu_firmware.FOLDERS)
+        raise _no_firmware(name)
     return found
 
 
@@ -144,7 +148,8 @@ def _template(definition, name):
 
 
 def _firmware_in(definition, name):
-    return _firmware_of(name, definition.native("os/type@machine"), read_secure_boot(definition))
+    system = (definition.native("os/type@arch"), definition.native("os/type@machine"))
+    return _firmware_of(name, *system, read_secure_boot(definition))
 
 
 def _image_of(firmware):
@@ -158,21 +163,23 @@ def _set_loader(definition, firmware):
         loader.set(name, value)
 
 
-def check_nvram(driver, name, machine, config):
+def check_nvram(driver, name, config):
     """Raise if the NVRAM of a new VM cannot be created: no firmware, or other data in a file of its name."""
     if config.get("nvram_format") != QCOW2:
         return
-    firmware = _firmware_of(name, machine, config.get("secure_boot"))
+    firmware = _firmware_of(name, row_of(config).arch, machine_type(config), config.get("secure_boot"))
     path = driver.storage.nvram_path(name, config.get("secure_boot"), QCOW2)
     if files.exists(path) and not driver.storage.has_content_of(path, {"format": QCOW2}, _image_of(firmware)):
         raise Refused(f"{name}: {path} already exists and has different content.", "Move it to another directory.")
 
 
-def _no_firmware(name, folders):
+def _no_firmware(name):
+    from ...._tools.qemu_firmware import FOLDERS
+
     return Unsupported(
         f"{name}: nvram_format: no UEFI firmware for this machine type is described below"
-        f" {' or '.join(folders)}, so its NVRAM cannot be created as qcow2.",
-        "Install ovmf or edk2-ovmf, or set nvram_format: raw.",
+        f" {' or '.join(FOLDERS)}, so its NVRAM cannot be created as qcow2.",
+        "Install ovmf or edk2-ovmf (arm64: qemu-efi-aarch64 or edk2-aarch64), or set nvram_format: raw.",
     )
 
 

@@ -17,6 +17,7 @@ from ...._core.planner.drives import iso_of
 from ...._core.record.mark import IN_MARK
 from ...._kit.settings import Setting, read_all
 from .addresses import ADDRESSES
+from .architecture import ARCHITECTURE
 from .cdroms import CDROMS, read_cdroms
 from .devices import DEVICES
 from .disks import DISKS, read_disks
@@ -38,6 +39,7 @@ _ROWS = {
     ),
     **dict.fromkeys(IN_MARK, Setting(cost=LIVE)),
     "autostart": Setting(cost=LIVE),
+    **ARCHITECTURE,
     **MEMORY_CPUS,
     **FIRMWARE,
     **NVRAM,

@@ -27,6 +27,7 @@ NOTHING = {
     "owner": {"owner": ""},
     "expires": {"expires": ""},
     "autostart": {"autostart": False},
+    "architecture": {"architecture": "amd64"},
     "cpus": {"cpus": 2},
     "memory": {"memory": 2048},
     "os_type": {"os_type": "linux"},

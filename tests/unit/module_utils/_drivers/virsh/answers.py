@@ -55,6 +55,11 @@ def opened_elsewhere(path):
         yield
 
 
+#: What libvirt reports of a host with an emulator of its own architecture.
+CAPABILITIES = """<capabilities><host><cpu><arch>x86_64</arch></cpu></host>
+<guest><arch name='x86_64'><domain type='qemu'/><domain type='kvm'/></arch></guest></capabilities>"""
+
+
 class FakeVirsh:
     """Returns the given answers by command; no VM is suspended unless they say so. ``done`` are the arguments of all
     commands that were run, ``sent`` their standard inputs, ``limits`` is {command: timeout in seconds} if it is not the

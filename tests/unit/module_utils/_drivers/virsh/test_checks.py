@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.check
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import (
+    CAPABILITIES,
     UUID,
     FakeVirsh,
     StoringVirsh,
@@ -145,7 +146,7 @@ def creation_beside_m1(text, **config):
     """(arguments of ``check``, step that creates a VM with ``config``) for a host with one VM, m1, and all features."""
     question = ("domcapabilities", "--virttype", "qemu", "--arch", "x86_64", "--machine", "q35")
     answers = {
-        ("capabilities",): "<capabilities/>",
+        ("capabilities",): CAPABILITIES,
         question: recorded("domcapabilities-q35.xml"),
         ("list", "--all", "--uuid", "--name"): f"{UUID} m1\n",
         ("dumpxml", UUID): text,

@@ -22,6 +22,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img impo
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 
 from unit.module_utils._drivers.virsh.answers import (
+    CAPABILITIES,
     UUID,
     FakeVirsh,
     driver_of,
@@ -46,7 +47,7 @@ SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAA
 
 @pytest.fixture(name="virsh")
 def _virsh():
-    return FakeVirsh({("capabilities",): "<capabilities><domain type='kvm'/></capabilities>"})
+    return FakeVirsh({("capabilities",): CAPABILITIES})
 
 
 def _create(driver, config, creation):
@@ -101,7 +102,7 @@ def unfinished(virsh, folder, *names):
     """A driver that has found the VM web, which a killed task has begun, with the mark that names these files."""
     one = driver(virsh, folder)
     mark = unfinished_mark(empty_mark(UUID), [str(folder / name) for name in names])
-    definition = create.new_definition("web", UUID, "QEMU", "kvm", "q35")
+    definition = create.new_definition(one, "web", UUID, {})
     definition.set_mark(mark)
     virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = definition.text()
     one.unfinished["web"] = Vm("web", id=UUID, mark=mark)

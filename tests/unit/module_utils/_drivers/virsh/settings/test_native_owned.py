@@ -98,6 +98,7 @@ _CHANGED = {
 #: {kind of change that is not among them: why}.
 _OTHERS = {
     "autostart": "it is not in the definition",
+    "architecture": "no step changes it: test_architecture.py",
     "tpm": "it is a whole device: test_native_adds_no_device_of_an_option",
     "nvram_format": "its path is in test_formats_of_the_nvram",
     **dict.fromkeys(IN_MARK, "it is in the metadata"),

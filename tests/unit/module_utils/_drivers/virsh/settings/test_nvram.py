@@ -152,14 +152,14 @@ def test_host_without_firmware_is_rejected(host):
         file.unlink()
     for name, texts in (("web", ("nvram_format: raw", "ovmf")),):
         with pytest.raises(Unsupported) as caught:
-            nvram.check_nvram(host, name, "q35", {"nvram_format": "qcow2"})
+            nvram.check_nvram(host, name, {"nvram_format": "qcow2"})
         assert all(text in str(caught.value) + caught.value.remedy for text in texts)
 
 
 def test_file_of_somebody_else_is_rejected(host, tmp_path):
     config = {"nvram_format": "qcow2"}
     nvram.create_nvram(uefi(), host.storage, "web", "qcow2")
-    nvram.check_nvram(host, "web", "q35", config)  # An interrupted task may have left it.
+    nvram.check_nvram(host, "web", config)  # An interrupted task may have left it.
     QemuImg(Commands()).create(str(tmp_path / "db.nvram.qcow2"), "qcow2", len(TEMPLATE))
     with pytest.raises(Refused, match=r"db: .*db\.nvram\.qcow2 already exists"):
-        nvram.check_nvram(host, "db", "q35", config)
+        nvram.check_nvram(host, "db", config)

@@ -1,0 +1,287 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs of another architecture than amd64: what is planned, what is written, and what is rejected before a step."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, Change, Plan, Request, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import new_definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import architecture, hardware
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import not_modelled
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import Host, virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_output
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
+
+from unit.module_utils._drivers.virsh.answers import CAPABILITIES, UUID, FakeVirsh, driver_of, recorded
+
+GIB = 1 << 30
+ARM = recorded("capabilities-arm64-host.xml")
+BOTH = recorded("capabilities-with-arm64.xml")
+EXISTING = Vm("web", id=UUID, config={"architecture": "arm64", "firmware": "uefi", "disks": {}, "cdroms": {}})
+
+
+def traits(host="amd64", version="9.0.0", local=True):
+    return virsh_traits("QEMU", version, local, host=Host("", lambda: host))
+
+
+def planned(config, vm=None, host="amd64", creation=None, source=None):
+    vm = vm or Vm.absent("web")
+    request = Request(name="web", state="present", config=config, creation=creation or {})
+    return plan(vm, request, traits(host), source=source)
+
+
+def driver(folder, capabilities=BOTH, **options):
+    one = driver_of(FakeVirsh({("capabilities",): capabilities}), folder, **options)
+    one.hypervisor = "QEMU"
+    return one
+
+
+def creating(config):
+    return Step("create", arguments={"config": config, "creation": {}})
+
+
+# Planning -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "host", "expected"),
+    [
+        ({}, "amd64", (None, None, {"sata0": {"source": ""}})),
+        ({"architecture": "amd64"}, "amd64", ("amd64", None, {"sata0": {"source": ""}})),
+        ({"architecture": "arm64"}, "amd64", ("arm64", "uefi", {"sda": {"source": ""}})),
+        ({}, "arm64", ("arm64", "uefi", {"sda": {"source": ""}})),
+        ({"architecture": "amd64"}, "arm64", ("amd64", None, {"sata0": {"source": ""}})),
+        ({"disks": {"sda": {"size": GIB}}}, "arm64", ("arm64", "uefi", {"sdb": {"source": ""}})),
+    ],
+)
+def test_new_vm_has_the_architecture_of_its_host_by_default(config, host, expected):
+    (step,) = planned({"disks": {"vda": {"size": GIB}}, **config}, host=host).steps
+    found = step.arguments["config"]
+    assert (found.get("architecture"), found.get("firmware"), found["cdroms"]) == expected
+    assert found.get("secure_boot") == (False if expected[1] else None)
+
+
+@pytest.mark.parametrize(
+    ("config", "error"),
+    [
+        ({"firmware": "bios"}, r"web: firmware: bios does not exist for arm64\."),
+        (
+            {"disks": {"sata0": {"size": GIB}}},
+            r"web: disks\.sda: the firmware of arm64 does not start from the bus sata",
+        ),
+        ({"disks": {"hda": {"size": GIB}}}, r"web: disks\.hda: .* from the bus ide\."),
+        ({"cdroms": {"sata1": {"source": ""}}}, r"web: cdroms\.sata1: .* from the bus sata\."),
+        ({"nested_virtualization": True}, r"web: nested_virtualization is supported only for amd64"),
+        ({"nested_virtualization": False}, r"web: nested_virtualization is supported only for amd64"),
+        (
+            {"native": {"features/hyperv/relaxed@state": "on"}},
+            r"web: native: 'features/hyperv/relaxed@state' exists only",
+        ),
+    ],
+)
+def test_value_that_arm64_does_not_have_is_rejected(config, error):
+    asked = {"disks": {"vda": {"size": GIB}}, **config}
+    for vm, architecture_of_task in ((None, {"architecture": "arm64"}), (EXISTING, {})):
+        refusal = planned({**asked, **architecture_of_task}, vm=vm).refusal
+        assert re.match(error, refusal.message), refusal
+        assert refusal.remedy
+
+
+def test_another_architecture_needs_permission():
+    refusal = planned({"architecture": "amd64"}, vm=EXISTING).refusal
+    assert refusal.message == "web: architecture cannot be changed on an existing VM."
+    assert "allow_recreate: true" in refusal.remedy
+    assert planned({"architecture": "arm64"}, vm=EXISTING).steps == []
+
+
+def test_clone_has_the_architecture_of_its_source():
+    source = EXISTING.having(name="db", id="u-db", config={**EXISTING.config, "disks": {"vda": {"format": "qcow2"}}})
+    clone = {"clone": {"source": "db", "linked": False}}
+    (step,) = planned({}, creation=clone, source=source).steps
+    assert step.arguments["config"]["architecture"] == "arm64"
+    refusal = planned({"architecture": "amd64"}, creation=clone, source=source).refusal
+    assert refusal.message == "web: architecture of a clone cannot differ from its source 'db'."
+
+
+@pytest.mark.parametrize(("name", "cost"), [("amd64", "live"), ("arm64", "next_boot")])
+def test_only_amd64_gets_cpus_while_it_runs(name, cost):
+    config = {"architecture": name, "cpus": 1, "max_cpus": 4}
+    vm = Vm("web", id=UUID, power=RUNNING, config=config, active=config)
+    assert traits().fields["cpus"].cost_of(vm, Change("cpus", 1, 2)) == cost
+
+
+def test_connection_without_the_files_of_the_host_has_no_architecture():
+    assert "architecture" not in traits(local=False).fields
+    assert traits(local=False).inherited({}) == {}
+
+
+# A definition ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "virt_type", "cpu", "gic"),
+    [(BOTH, "qemu", ("custom", "cortex-a72"), "3"), (ARM, "kvm", ("host-passthrough", None), None)],
+)
+def test_new_definition_of_arm64(tmp_path, capabilities, virt_type, cpu, gic):
+    made = new_definition(driver(tmp_path, capabilities), "web", UUID, {"architecture": "arm64"})
+    assert made.root.get("type") == virt_type
+    assert (made.native("os/type@arch"), made.native("os/type@machine")) == ("aarch64", "virt")
+    assert (made.native("cpu@mode"), made.native("cpu/model"), made.native("features/gic@version")) == (*cpu, gic)
+    assert made.root.find("features/apic") is None
+    assert len(made.root.findall("devices/controller[@model='pcie-root-port']")) == 14
+    assert made.root.find("devices/controller[@model='qemu-xhci']") is not None
+    assert made.root.find("devices/memballoon") is not None
+
+
+def test_new_definition_of_amd64_is_as_before(tmp_path):
+    made = new_definition(driver(tmp_path, CAPABILITIES), "web", UUID, {})
+    assert (made.native("os/type@arch"), made.native("os/type@machine")) == ("x86_64", "q35")
+    assert (made.native("cpu@mode"), made.native("devices/video/model@type")) == ("host-passthrough", "vga")
+    assert made.root.find("features/apic") is not None
+    assert made.root.find("features/gic") is None
+
+
+def written(name, *changes):
+    row = architecture.row_of({"architecture": name})
+    text = f"<domain><os><type arch='{row.arch}' machine='{row.machine}'>hvm</type></os><devices/></domain>"
+    definition = Definition(text)
+    for change in changes:
+        SETTINGS[change.field].write(definition, change)
+    return definition
+
+
+@pytest.mark.parametrize(("name", "smm", "video"), [("amd64", "on", "vga"), ("arm64", None, "virtio")])
+def test_secure_boot_and_display(name, smm, video):
+    changes = [Change("firmware", None, "uefi"), Change("secure_boot", None, True)]
+    found = written(name, *changes, Change("display", None, "vnc", attribute="type"))
+    assert found.native("features/smm@state") == smm
+    assert found.native("devices/video/model@type") == video
+
+
+@pytest.mark.parametrize(
+    ("arch", "name"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("i686", "i686"), ("riscv64",) * 2]
+)
+def test_architecture_is_read(arch, name):
+    assert architecture.read_architecture(Definition(f"<domain><os><type arch='{arch}'/></os></domain>")) == name
+
+
+def test_description_names_only_another_architecture_than_that_of_the_host():
+    for host, named in (("amd64", True), ("arm64", False)):
+        shown = traits(host).as_options(EXISTING, EXISTING.config)
+        assert ("architecture" in shown) is named
+
+
+def test_everything_of_a_new_arm64_vm_is_described():
+    """The definition is that of a VM that this collection created with libvirt 9.0."""
+    found = not_modelled(Definition(recorded("arm64-vm.xml")))
+    assert set(found) == {"virt_type"}
+
+
+# The host -------------------------------------------------------------------------------------------------------------
+
+
+def test_capabilities():
+    assert virsh_output.host_architecture(BOTH) == "x86_64"
+    assert virsh_output.host_architecture(ARM) == "aarch64"
+    assert virsh_output.guests(BOTH)["aarch64"] == {"qemu"}
+    assert virsh_output.guests(ARM)["aarch64"] == {"kvm", "qemu"}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "config", "options", "error"),
+    [
+        (CAPABILITIES, {"architecture": "arm64"}, {}, "no emulator for arm64. Install qemu-system-arm"),
+        (ARM, {"architecture": "amd64"}, {}, "no emulator for amd64. Install qemu-system-x86"),
+        (BOTH, {"architecture": "arm64"}, {"virt_type": "kvm"}, "cannot run arm64 with kvm, only with qemu. Omit"),
+        (BOTH, {"architecture": "riscv64"}, {}, "architecture riscv64 cannot be created, only of amd64 and arm64"),
+    ],
+)
+def test_host_that_cannot_run_a_vm(tmp_path, capabilities, config, options, error):
+    with pytest.raises(Unsupported, match=f"web: .*{error}"):
+        architecture.check_architecture(driver(tmp_path, capabilities, **options), "web", config)
+
+
+def test_missing_rom_is_rejected(monkeypatch, tmp_path):
+    found = []
+    monkeypatch.setattr(architecture.files, "exists", lambda path: path == "/etc/debian_version" or path in found)
+    config = {"architecture": "arm64", "networks": {"0": {}}}
+    with pytest.raises(Refused, match=r"efi-virtio.rom for a NIC of arm64, .* Install ipxe-qemu"):
+        architecture.check_architecture(driver(tmp_path), "web", config)
+    for other in ({**config, "networks": {}}, {**config, "architecture": "amd64"}):
+        architecture.check_architecture(driver(tmp_path), "web", other)
+    found.append("/usr/lib/ipxe/qemu/efi-virtio.rom")
+    architecture.check_architecture(driver(tmp_path), "web", config)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "config", "words"),
+    [
+        (BOTH, {"architecture": "arm64", "memory": GIB}, ["arm64 is emulated on this amd64 host"]),
+        (ARM, {"architecture": "arm64", "memory": GIB}, []),
+        (ARM, {"architecture": "arm64", "memory": GIB // 8}, ["memory: 128M may be too small .* at least 256M"]),
+        (CAPABILITIES, {"memory": GIB // 8}, []),
+    ],
+)
+def test_warnings(tmp_path, capabilities, config, words):
+    vm = Vm("web", config=config)
+    new = SimpleNamespace(after=vm, steps=[creating(config)])
+    found = architecture.architecture_warnings(driver(tmp_path, capabilities), new)
+    assert len(found) == len(words)
+    assert all(re.search(word, text) for word, text in zip(words, found))
+
+
+@pytest.mark.parametrize(
+    ("native", "error"),
+    [
+        ({"cpu/model": "Haswell"}, r"'cpu/model': the emulator of arm64 has no CPU Haswell\. Use .*cortex-a72"),
+        ({"features/gic@version": "host"}, r"'features/gic@version': host requires KVM"),
+        ({"cpu/model": "cortex-a57"}, None),
+        ({"features/gic@version": "2"}, None),
+    ],
+)
+def test_hardware_that_only_another_emulator_has(tmp_path, native, error):
+    config = {"architecture": "arm64", "native": native}
+    plan_of_new = Plan(Vm.absent("web"), Vm("web"), segments=((creating(config),),))
+    one = driver(tmp_path)
+    one.library = "9.0.0"
+    question = ("domcapabilities", "--virttype", "qemu", "--arch", "aarch64", "--machine", "virt")
+    models = "".join(f"<model>cortex-a{number}</model>" for number in (57, 72))
+    one.virsh.answers[question] = f"<domain><cpu><mode name='custom'>{models}</mode></cpu></domain>"
+    if error is None:
+        hardware.check_hardware(one, plan_of_new)
+        return
+    with pytest.raises(Refused, match=f"web: native: {error}"):
+        hardware.check_hardware(one, plan_of_new)
+
+
+def test_secure_boot_of_arm64_is_read_from_the_descriptions_of_firmware(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(hardware, "find_firmware", lambda *words: asked.append(words))
+    machine = hardware._Hardware(driver(tmp_path), "web", "qemu", architecture.ARM64, "aarch64", "virt", "virtio")
+    with pytest.raises(Unsupported, match=r"secure_boot: .* machine type virt\. Install qemu-efi-aarch64"):
+        hardware._check_secure_boot(machine, True)
+    assert asked == [("aarch64", "virt", True)]
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "config", "expected"),
+    [
+        (CAPABILITIES, {}, ("amd64", "bios")),
+        (BOTH, {"architecture": "arm64"}, ("arm64", "uefi")),
+        (ARM, {}, ("arm64", "uefi")),
+        (BOTH, {"architecture": "arm64", "firmware": "uefi"}, ("arm64", "uefi")),
+    ],
+)
+def test_image_has_the_architecture_of_the_vm(tmp_path, capabilities, config, expected):
+    needs = LibvirtImages(str(tmp_path), driver(tmp_path, capabilities)).needs(Request(name="web", config=config))
+    assert (needs.architecture, needs.firmware) == expected
+    assert needs.cpu is None or expected[0] == "amd64"
