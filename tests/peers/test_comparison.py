@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from peers import environment
 
 from collection_path import CHECKOUT
+from peers import environment
 
 _PAGE = (CHECKOUT / "docs/comparison.md").read_text(encoding="utf-8")
 _SECTION = _PAGE.partition("## Ansible collections of today")[2].partition("\n## ")[0]
@@ -44,5 +44,5 @@ def test_names_of_microsoft_hyperv():
 
 
 def _named(column):
-    rows = [line.split(" | ") for line in _SECTION.partition("Where the others")[0].splitlines() if line[:1] == "|"]
+    rows = [line.split(" | ") for line in _SECTION.partition("Where the others")[0].splitlines() if " | " in line]
     return {re.match(r"\w+", span)[0] for row in rows for span in re.findall(r"`([^`]+)`", row[column])}
