@@ -17,7 +17,7 @@ def peer_lines(checkout):
     text = (checkout / "tests" / "peers" / "README.md").read_text(encoding="utf-8")
     lines = []
     for title, introduction, table in _SECTION.findall(text):
-        modules = " ".join(introduction.split()).partition(",")[0]
+        modules = re.match(r".*? \d[\d.]*(?=,)", " ".join(introduction.split()))[0]
         lines += ["", f"### {title}", "", f"{modules}.", "", "| the user wants to ... | the module | this collection |"]
         lines += ["|---|---|---|", *(f"| {' | '.join(row)} |" for row in _ROW.findall(table))]
     return [*lines, ""]

@@ -25,6 +25,7 @@ _TO_MODULES = {
     "## community.libvirt: virt_pool": "virsh_pool",
     "## community.proxmox and community.general: proxmox_kvm": "proxmox_vm",
     "## Terraform provider bpg/proxmox": "proxmox_vm",
+    "## kcli": "virsh_vm virsh_network",
     "## Templates of HAA-Gaia": "vm vbox_vm hyperv_vm wsl_distro proxmox_vm vagrant_instance",
     "## Inventory plugins": "proxmox_vm_info",
     "## From the driver for Vagrant": "vagrant_instance",

@@ -46,13 +46,13 @@ class Trial:
         return self.rows(), output
 
     def watch(self, variables, at, action):
-        """Run it, and call ``action(process)`` when the task ``at`` begins; returns the exit code."""
+        """Run it, and call ``action(process)`` when it prints the text ``at``; returns the exit code."""
         around = self.shim.environment(programs=self.platform.programs)
         with self._prepared(variables) as words:
             process = start_ansible(self.folder, "ansible-playbook", words, around, cwd=self.folder)
             with process:
                 for line in process.stdout:
-                    if f"TASK [{at}]" in line:
+                    if at in line:
                         action(process)
         return process.returncode
 
@@ -121,7 +121,7 @@ def test_steps_that_fail_are_named_and_what_others_do_is_no_failure(platform, tr
     broken.write_text(BROKEN.format(virsh=shutil.which("virsh")), encoding="utf-8")
     broken.chmod(0o755)
     variables = {"acceptance_options": {**platform.options("vm"), "executable": str(broken)}}
-    code = trial.watch(variables, "Run: stop", lambda _process: platform.define(NEW))
+    code = trial.watch(variables, "TASK [Try: stop]", lambda _process: platform.define(NEW))
     rows = trial.rows()
     failed = {"pause", "take a snapshot"}
     untried = {"resume", "change after the snapshot", "restore the snapshot", "delete the snapshot"}
@@ -143,7 +143,7 @@ def test_next_run_deletes_what_an_interrupted_one_has_left_and_no_vm_of_others(p
     try:
         (answer,) = carry(platform, [Task("fleet", {"name": [LOOKALIKE], "fleet": FLEET})], [LOOKALIKE]).values()
         assert not answer.failed, answer.msg
-        trial.watch({}, "Again: clone", lambda process: os.killpg(process.pid, signal.SIGKILL))
+        trial.watch({}, "clone: run)", lambda process: os.killpg(process.pid, signal.SIGKILL))
         left = {name for name in platform.all_names() if FLEET in name}
         assert len(left) == 3, left
         assert not (trial.folder / "acceptance.json").exists()

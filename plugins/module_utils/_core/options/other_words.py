@@ -12,7 +12,7 @@ import re
 
 #: {what to write instead: words}: an option, or an example of it. The first whose option the module has is used.
 WORDS = {
-    "cpus": "cpu cores core_count vcpu vcpus num_cpus num_vcpus cpu_count cpu_cores sockets number_of_cpus",
+    "cpus": "cpu cores core_count vcpu vcpus num_cpus num_vcpus numcpus cpu_count cpu_cores sockets number_of_cpus",
     "memory": "ram mem maxmem memory_mb memory_gb memory_mib memory_size ram_mb startup_memory current_memory",
     "disks: [{size: 40G}]": "disk disk_size disk_gb disk_size_gb size_gb disksize root_disk_size boot_disk_size volume"
     " volumes volume_size hdd hard_disk hard_disks drive drives storage_size root_size scsi virtio sata",
@@ -22,7 +22,7 @@ WORDS = {
     " based_on source_distro base_distro",
     "cdroms: [{slot: sata1, source: /path/drivers.iso}]": "cds dvds dvd_drives optical_drives second_iso isos",
     "iso": "cdrom dvd cd iso_path iso_file iso_image install_iso boot_iso location installation_media",
-    "networks: [{source: NAME}]": "network net net0 nic nics network_name network_device network_devices"
+    "networks: [{source: NAME}]": "network net nets net0 nic nics network_name network_device network_devices"
     " network_interface network_interfaces interface interfaces netif portgroup switch switch_name"
     " network_adapters bridge bridge_name",
     "networks: [{vlan: 10}]": "vlan vlan_id vlan_tag",
