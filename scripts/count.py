@@ -9,6 +9,7 @@ Comments, documentation strings and blank lines are not counted. The budgets are
 from __future__ import annotations
 
 import ast
+import io
 import sys
 import tokenize
 from collections import Counter
@@ -24,10 +25,14 @@ _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, to
 
 def code_lines(path):
     """The number of lines of one Python file that hold code."""
-    with open(path, "rb") as file:
-        tokens = [token for token in tokenize.tokenize(file.readline) if token.type not in _NO_CODE]
-    lines = {line for token in tokens[1:] for line in range(token.start[0], token.end[0] + 1)}
-    return len(lines - documentation_lines(ast.parse(path.read_text(encoding="utf-8"))))
+    text = path.read_text(encoding="utf-8")
+    documented = documentation_lines(ast.parse(text))
+    left = [line.strip() for number, line in enumerate(text.split("\n"), 1) if number not in documented]
+    if not any(quotes in line for line in left for quotes in ('"""', "'''")):
+        return sum(line != "" and not line.startswith("#") for line in left)
+    # Only a tokenizer knows which lines are in a text; it takes ten times as long.
+    tokens = [one for one in tokenize.generate_tokens(io.StringIO(text).readline) if one.type not in _NO_CODE]
+    return len({line for one in tokens for line in range(one.start[0], one.end[0] + 1)} - documented)
 
 
 def counted(checkout):

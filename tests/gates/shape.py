@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from functools import lru_cache
 
 LONGEST_FUNCTION = 59
 LONGEST_FILE = 400
@@ -33,24 +34,38 @@ def files_of(checkout):
     return sorted(name for name in set(listed.split("\0")) - {""} if (checkout / name).is_file())
 
 
+@lru_cache(maxsize=1)
+def _parsed(source):
+    return ast.parse(source)
+
+
+def _statements(tree):
+    """The statements in ``tree``, without their expressions, which are most of its nodes."""
+    left = [tree]
+    while left:
+        yield (node := left.pop())
+        for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+            left += getattr(node, name, ())
+
+
 def function_lengths(source):
     """{name: lines} of all functions, their documentation strings not counted."""
     return {
         node.name: node.end_lineno - node.lineno + 1 - len(documentation_lines(node))
-        for node in ast.walk(ast.parse(source))
+        for node in _statements(_parsed(source))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     }
 
 
 def file_length(source):
     """Lines outside of documentation strings."""
-    return len(source.splitlines()) - len(documentation_lines(ast.parse(source)))
+    return len(source.splitlines()) - len(documentation_lines(_parsed(source)))
 
 
 def documentation_lines(tree):
     """The numbers of the lines of all documentation strings, those of plugins among them."""
     lines = set()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if _is_documentation(node):
             lines.update(range(node.lineno, node.end_lineno + 1))
     return lines

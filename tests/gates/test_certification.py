@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import cache
 
 import pytest
 import yaml
@@ -52,6 +53,7 @@ DOCUMENTED = [
 ]
 
 
+@cache
 def _documentation(path):
     return yaml.safe_load(assigned(path.read_text(encoding="utf-8"), "DOCUMENTATION"))
 
@@ -119,6 +121,7 @@ def test_changelog_names_roles_and_playbooks():
     assert named == roles | playbooks
 
 
+@cache
 def _data(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 

@@ -23,10 +23,10 @@ def places(source, old, new, function="", renamed=False):
     Where a function or a class is named, only places within it count. ``renamed``: the names of variables may differ.
     """
     old, new = _parsed(old, new)
-    starts = [0, *itertools.accumulate(len(line) for line in source.splitlines(keepends=True))]
     found = []
     for node in _nodes(source, function).get(type(old), ()):
         if _fits(old, node, bound := {}, renamed):
+            starts = [0, *itertools.accumulate(len(line) for line in source.splitlines(keepends=True))]
             start, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
             code = ast.unparse(_Filled(bound).visit(copy.deepcopy(new)))
             found.append((start, end, _indented(code, node, source[start:end])))
@@ -39,6 +39,7 @@ def _indented(code, node, before):
     return ("el" if before.startswith(b"elif") else "") + code.replace("\n", "\n" + " " * node.col_offset)
 
 
+@cache
 def _parsed(*texts):
     """The trees of patterns: expressions if all of them are, else statements."""
     trees = [_statement(text) for text in texts]
@@ -58,10 +59,13 @@ def _statement(text):
     return tree
 
 
+_tree = cache(ast.parse)
+
+
 @cache
 def _nodes(source, function):
     """{type: its nodes}, without those in f-strings, whose positions Python 3.11 does not know."""
-    found, roots = {}, [ast.parse(source)]
+    found, roots = {}, [_tree(source)]
     if function:
         roots = [node for node in ast.walk(roots[0]) if getattr(node, "name", "") == function and hasattr(node, "body")]
     while roots:

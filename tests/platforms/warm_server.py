@@ -14,6 +14,7 @@ import os
 import runpy
 import socket
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -44,6 +45,7 @@ def _become(streams, fields):
     module, *arguments = words[: int(count)]
     os.environ.clear()
     os.environ.update(word.split("=", 1) for word in words[int(count) :])
+    time.tzset()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -132,6 +132,8 @@ def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=(), p
 def run_ansible(folder, program, words, environment=(), programs=None, cwd=None):
     """Run one of Ansible's programs; ``programs`` is the bin directory of another Python environment."""
     invoked, around = _invocation(folder, program, words, environment, programs)
+    if invoked[0].parent == Path(sys.executable).parent:
+        invoked = warm_ansible.program(program, *words, environment=around)
     return subprocess.run(
         invoked, cwd=cwd, env=around, capture_output=True, text=True, timeout=scaled(600), check=False
     )

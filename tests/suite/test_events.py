@@ -142,10 +142,17 @@ async def _virsh(source, ended):
 
     def found():
         pids = map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split())
-        return [pid for pid in pids if pid not in ended and b"--loop" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [pid for pid in pids if pid not in ended and b"--loop" in _command_line(pid)]
 
     await source.until(found)
     return found()
+
+
+def _command_line(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""  # The process has ended since it was listed.
 
 
 def test_emulator_that_is_killed_has_crashed(qemu, inventory_of, caplog):

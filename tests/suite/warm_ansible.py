@@ -6,13 +6,15 @@
 A task with a transferred module takes 0.7 s of CPU time, 0.5 s of it for the start of Python and for compiling what the
 module imports. In a fork it takes 0.2 s. The transferred file runs as it is, with its own archive; only
 ``ansible.module_utils`` was imported before, from the same ansible-core. For Ansible nothing differs: the interpreter
-is the same, and its process ends as the fork does. ansible-playbook itself takes a second to be imported.
+is the same, and its process ends as the fork does. ansible-playbook itself needs 1.3 s before its first task: 0.3 s in
+a fork of a process with the same settings (``playbooks``), and 0.8 s of one without any (``program``).
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from platforms import warm
@@ -30,7 +32,20 @@ _OF_MODULES = (
 #: First letters of variables that are settings of Ansible or Python, which both read when they start.
 _SETTINGS = ("ANSIBLE_", "COLUMNS", "HOME", "LANG", "LC_", "PYTHON")
 #: What ansible-playbook imports.
-_OF_PLAYBOOKS = ("ansible.cli.playbook", "ansible.plugins.strategy.linear")
+_OF_PLAYBOOKS = ("suite.warm_playbook", "ansible.plugins.strategy.linear")
+#: What Ansible's programs import before they read their settings, and what the connection plugin winrm imports.
+_OF_PROGRAMS = (
+    "suite.transferred",
+    "ansible.config.manager",
+    "ansible.utils.collection_loader",
+    "cryptography.hazmat.primitives.ciphers",
+    "jinja2.nativetypes",
+    "multiprocessing.queues",
+    "packaging.version",
+    "winrm",
+)
+#: First letters of variables that a process reads at its start only.
+_OF_STARTS = ("LANG", "LC_", "LD_", "PYTHON")
 
 
 def environment(*paths):
@@ -40,20 +55,33 @@ def environment(*paths):
 
 
 def playbooks(around):
-    """A function that returns a command for words of ansible-playbook: by a server, unless the settings in its second
-    argument, the environment, are not those in ``around``.
+    """A function that returns a command for words of ansible-playbook with an environment, its second argument: by a
+    server with the settings in ``around`` if they are the same.
     """
     socket = warm.new_server(dict(around), *_OF_PLAYBOOKS)
-    settings = _settings(around)
+    settings = _named(around, _SETTINGS)
 
     def command(words, used):
-        is_warm = _settings(used) == settings
-        return (
-            warm.command(socket, "suite.warm_playbook", *words) if is_warm else ["ansible-playbook", *map(str, words)]
-        )
+        if _named(used, _SETTINGS) == settings:
+            return warm.command(socket, "suite.warm_playbook", *words)
+        return program("ansible-playbook", *words, environment=used)
 
     return command
 
 
-def _settings(around):
-    return {name: value for name, value in around.items() if name.startswith(_SETTINGS)}
+def program(name, *words, environment):
+    """The command of one of Ansible's programs with an environment, which may have any settings of Ansible."""
+    path = Path(sys.executable).with_name(name)
+    socket, started = _programs()
+    if {**_named(environment, _OF_STARTS), "PYTHONPATH": None} != {**started, "PYTHONPATH": None}:
+        return [str(path), *map(str, words)]
+    return warm.command(socket, "suite.transferred", path, *words)
+
+
+@cache
+def _programs():
+    return warm.new_server(dict(os.environ), *_OF_PROGRAMS), _named(os.environ, _OF_STARTS)
+
+
+def _named(around, beginnings):
+    return {name: value for name, value in around.items() if name.startswith(beginnings)}

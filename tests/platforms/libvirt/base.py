@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -78,6 +79,11 @@ class Libvirt(Adapter):
         yield
 
     def traits(self):
+        return self._traits
+
+    @cached_property
+    def _traits(self):
+        # Tests ask hundreds of times, and libvirt keeps its version while the platform is open.
         return make_driver({**self.connection, "executable": "virsh"}).traits()
 
     def is_write(self, call):

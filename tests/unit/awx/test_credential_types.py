@@ -21,6 +21,7 @@ from platforms.hyperv.double.host import HyperV
 from platforms.windows.winrm_server import PASSWORD, USER, WinRMServer, through
 from simulators.proxmox import worlds
 from simulators.proxmox.server import Server
+from suite import warm_ansible
 from unit.awx.guide import TYPES, block, data
 from unit.awx.injector import inject, problems
 
@@ -201,7 +202,8 @@ def test_inventory_of_the_guide_is_imported_with_the_credential(ansible_environm
     with Server(world) as server:
         injected = inject(PROXMOX, _token_of(server), tmp_path, is_inventory_update=True)
         environment = {**ansible_environment, **injected.environment, "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True"}
-        words = ["ansible-inventory", "--list", "--export", "-i", path]
+        listed = ("--list", "--export", "-i", path)
+        words = warm_ansible.program("ansible-inventory", *listed, environment=environment)
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     variables = json.loads(done.stdout)["_meta"]["hostvars"].values()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from simulators.proxmox import worlds
+from suite.limits import scaled
 from unit.connection.kinds import KINDS
 
 #: Plays take seconds each.
@@ -37,10 +38,10 @@ def play(ansible_playbook, tmp_path):
         listed.append({"ansible.builtin.copy": written, **local})
         with KINDS[kind](folder, **settings) as platform:
             own = {"ansible_connection": "polyvirt.core.guest_agent", "ansible_python_interpreter": sys.executable}
-            given = {**own, **platform.variables, **dict(variables), "ansible_guest_agent_timeout": 3}
+            given = {**own, **platform.variables, **dict(variables), "ansible_guest_agent_timeout": int(scaled(3))}
             body = {"hosts": "web1", "gather_facts": False, "vars": given, "tasks": listed}
             playbook.write_text(json.dumps([body]), encoding="utf-8")
-            environment = {**platform.environment, "ANSIBLE_PIPELINING": str(pipelining)}
+            environment = {**platform.environment, "ANSIBLE_PIPELINING": str(pipelining).lower()}
             _code, output = ansible_playbook("-i", "web1,", "-vvv", playbook, environment=environment)
         assert results.exists(), output
         assert "Traceback" not in output

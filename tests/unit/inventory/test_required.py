@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from collection_path import CHECKOUT
+from suite import warm_ansible
 
 #: Programs of Ansible take seconds each.
 _ROW = re.compile(r"^\| (`ansible-playbook`|`ansible-inventory`|AWX import) \| (.*) \| (.*) \| (.*) \|$", re.MULTILINE)
@@ -71,7 +72,8 @@ def test_required_source_that_does_not_answer(ansible_environment, tmp_path, row
     if setting != "none":
         environment.update([setting.strip("`").split("=")])
     words = _words(command, file if inventory == "file" else folder, tmp_path)
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    command_line = warm_ansible.program(*words, environment=environment)
+    done = subprocess.run(command_line, env=environment, capture_output=True, text=True, check=False)
     continues, hosts = _ENDS[cells[0] if inventory == "file" else cells[1]]
     known = _known(command, done.stdout) if done.returncode == 0 else set()
     assert (done.returncode == 0, known) == (continues, hosts), done.stdout + done.stderr

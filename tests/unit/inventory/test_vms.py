@@ -19,6 +19,7 @@ from gates.fragments import differences
 from simulators.proxmox import worlds
 from simulators.proxmox.cluster import Guest
 from simulators.proxmox.server import Server
+from suite import warm_ansible
 
 #: Plays take seconds each.
 TEMPLATE = "{{ lookup('pipe', 'echo executed') }}"
@@ -60,9 +61,11 @@ def _inventory(ansible_environment, tmp_path):
         described = {"plugin": "polyvirt.core.vms", "sources": list(sources), **options}
         path.write_text(yaml.safe_dump(described), encoding="utf-8")
         (tmp_path / "hosts.ini").write_text(hosts, encoding="utf-8")
+        environment = {**ansible_environment, "POLYVIRT_TEST_SECRET": worlds.TOKEN_SECRET}
+        listed = ("-i", tmp_path / "hosts.ini", "-i", path, *words)
         done = subprocess.run(
-            ["ansible-inventory", "-i", str(tmp_path / "hosts.ini"), "-i", str(path), *words],
-            env={**ansible_environment, "POLYVIRT_TEST_SECRET": worlds.TOKEN_SECRET},
+            warm_ansible.program("ansible-inventory", *listed, environment=environment),
+            env=environment,
             capture_output=True,
             text=True,
             check=False,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from importlib import resources
 from pathlib import Path
 
@@ -27,23 +26,17 @@ LINE_LIMIT = 10
 
 
 @pytest.fixture(name="play")
-def _play(ansible_environment, tmp_path):
+def _play(ansible_environment, ansible_playbook, monkeypatch, tmp_path):
     assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
-    environment = {name: value for name, value in ansible_environment.items() if not name.startswith("MOLECULE_")}
+    for name in [name for name in ansible_environment if name.startswith("MOLECULE_")]:
+        monkeypatch.delitem(ansible_environment, name)
 
     def play(playbook, hosts=f"web {SIMULATION}\n", folder=None):
         """Run a playbook as molecule does for the scenario in ``folder``; return (exit code, output)."""
         inventory = tmp_path / "hosts"
         inventory.write_text(hosts, encoding="utf-8")
         scenario = {} if folder is None else {"MOLECULE_EPHEMERAL_DIRECTORY": str(folder)}
-        done = subprocess.run(
-            ["ansible-playbook", "-i", str(inventory), f"polyvirt.core.molecule_{playbook}"],
-            env={**environment, **scenario},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+        return ansible_playbook("-i", inventory, f"polyvirt.core.molecule_{playbook}", environment=scenario)
 
     return play
 

@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import guest_agent_proxmox
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_agents import agent_of
 
+from suite.limits import scaled
 from unit.connection.kinds import KINDS
 
 BYTES = bytes(range(256))
@@ -33,7 +34,8 @@ def opened(tmp_path, monkeypatch):
     """``with opened(kind) as (agent, platform)``: the agent of web1, before it is connected."""
 
     @contextmanager
-    def open_agent(kind, vm="web1", timeout=3, uri="qemu:///system", **settings):
+    def open_agent(kind, vm="web1", timeout=None, uri="qemu:///system", **settings):
+        timeout = int(scaled(3)) if timeout is None else timeout
         with KINDS[kind](tmp_path, **settings) as platform:
             for name, value in platform.environment.items():
                 monkeypatch.setenv(name, value)

@@ -15,6 +15,8 @@ import pytest
 import tomllib
 import yaml
 
+from suite import warm_ansible
+
 pytestmark = pytest.mark.full
 
 ROLE = Path(__file__).parents[3] / "roles" / "agent"
@@ -136,8 +138,9 @@ def rendered(tmp_path_factory):
     }
     (folder / "play.yml").write_text(json.dumps([book]))
     (folder / "inventory.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
-    command = [Path(sys.executable).parent / "ansible-playbook", "-i", folder / "inventory.yml", folder / "play.yml"]
     environment = os.environ | {"ANSIBLE_LOCAL_TEMP": str(folder / "local")}
+    listed = ("-i", folder / "inventory.yml", folder / "play.yml")
+    command = warm_ansible.program("ansible-playbook", *listed, environment=environment)
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return json.loads((folder / "answer").read_text())

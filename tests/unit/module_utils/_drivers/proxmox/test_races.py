@@ -18,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import change
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.cluster import Pool
 from suite.belts import share
+from suite.limits import scaled
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
@@ -175,11 +176,11 @@ class Held(Api):
         for word, reached, go_on in self._stops:
             if word in f"{method} {path}" and not reached.is_set():
                 reached.set()
-                assert go_on.wait(20)
+                assert go_on.wait(scaled(60))
         return super().call(method, path, parameters)
 
     def reached(self, number):
-        assert self._stops[number][1].wait(20)
+        assert self._stops[number][1].wait(scaled(60))
 
     def go_on(self, number):
         self._stops[number][2].set()

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings import port_forwards
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
+from suite.limits import scaled
 from unit.module_utils._drivers.vagrant.in_process import Programs
 
 _SLEEP = "import time; print(flush=True); time.sleep(60)"
@@ -48,7 +49,7 @@ def test_process_of_a_forward_is_ended(tmp_path):
         process.stdout.readline()
         _write_pid_file(tmp_path, process.pid)
         port_forwards.clear(Commands(), str(tmp_path))
-        assert process.wait(10) != 0
+        assert process.wait(scaled(60)) != 0
 
 
 @pytest.mark.parametrize("content", ["", "no number", "999999999"])
