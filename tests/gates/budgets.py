@@ -21,10 +21,10 @@ ROOMS = {
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
         9_030,
     ),
-    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_726),
+    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_720),
     "_media": ((f"{_UTILS}/_media/",), 1_996),
     "plugin_utils": (("plugins/plugin_utils/",), 4_348),
-    "product without the simulator": (("",), 53_676),
+    "product without the simulator": (("",), 53_670),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 409
