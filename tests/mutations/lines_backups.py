@@ -10,7 +10,7 @@ from .mutation import Mutation
 _CORE, _UNIT = "_core/backup", "tests/unit/module_utils"
 _PLAN, _VIRSH = [f"{_UNIT}/_core/planner/test_plan_backup.py"], [f"{_UNIT}/_drivers/virsh/test_backups.py"]
 _RESTORE, _UNIT_RESTORE = "_drivers/virsh/restore.py", [f"{_UNIT}/_drivers/virsh/test_restore.py"]
-_JOBS, _WAITS = "_engine/task.py", [f"{_UNIT}/_engine/test_waits.py"]
+_JOBS, _WAITS = "_engine/task.py", [f"{_UNIT}/_engine/test_jobs.py"]
 _RULES, _FILES = [f"{_UNIT}/_core/backup/test_retention.py"], [f"{_UNIT}/_core/backup/test_manifest.py"]
 
 MUTATIONS = (

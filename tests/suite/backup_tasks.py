@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import time
 from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
@@ -15,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from suite.answer import Task
 from suite.belts import share
 from suite.carry import carry_one
+from suite.limits import scaled
 
 WEB, COPY = "pvg-backup-web", "pvg-backup-copy"
 
@@ -104,3 +106,16 @@ def killed_at_calls(pytestconfig, qemu, shim, folder, prepare, options):
 def disks_of(vm):
     """{slot: (path, format)} of the disks in the result of a VM."""
     return {disk["slot"]: (disk["source"], disk["format"]) for disk in vm["disks"]}
+
+
+def virsh(*words):
+    """The output of a command that must succeed."""
+    return subprocess.run(["virsh", "-q", *words], check=True, capture_output=True, text=True).stdout
+
+
+def wait_until(is_true, problem):
+    """Wait for the platform; ``problem`` is what is wrong if that does not end."""
+    deadline = time.monotonic() + scaled(120)
+    while not is_true():
+        assert time.monotonic() < deadline, problem
+        time.sleep(0.2)

@@ -77,6 +77,15 @@ def qemu(ground):
 
 
 @pytest.fixture
+def place():
+    """A directory for backups that QEMU's user can enter, and no VM uses."""
+    place = Path("/var/lib/pvg-backups")
+    shutil.rmtree(place, ignore_errors=True)
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture
 def aside(request, ground):
     """A platform for tasks that are interrupted; scenarios/interrupted.py lists them."""
     return ground.open(request.param, "pvk-")

@@ -160,12 +160,6 @@ def rename_into_place(temporary, final):
         change_counter.note()
 
 
-def sync(path):
-    """Return when the content of a file is on its device."""
-    with explained("write", path), open(path, "rb") as file:
-        os.fsync(file.fileno())
-
-
 def remove(path):
     """Remove a file; returns whether it existed."""
     with explained("remove", path):

@@ -84,6 +84,11 @@ class Sealed:
             os.fsync(handle)
         change_counter.note()
 
+    def sync(self, *parts):
+        """Return when the content of a file is on its device."""
+        with self._file(parts) as file:
+            os.fsync(file.fileno())
+
     def protect(self, *parts):
         """Permit only the owner to read a file."""
         with self._file(parts) as file:

@@ -25,6 +25,7 @@ _PING, FREEZE = 5, 60
 _PAUSE, _LONGEST_PAUSE = 0.2, 5
 #: What libvirt answers if there is no job.
 _NO_JOB = ("no domain backup job present", "domain is not running", "not supported by the connection driver")
+_NO_BLOCK_JOB = "No current block job"
 _NO_FILE_SYSTEM = re.compile(r"^(Froze|Thawed) 0 ", re.MULTILINE)
 _PING_REQUEST = '{"execute":"guest-ping"}'
 
@@ -105,6 +106,15 @@ def running_files(answer):
     """Return the files that a running job writes, from an answer to ``backup-dumpxml``; empty if there is no job."""
     targets = [] if has_no_job(answer) else ET.fromstring(answer.stdout).findall("disks/disk/target")
     return {one.get("file") for one in targets if one.get("file")}
+
+
+def is_over(virsh, uuid, slots):
+    """Return whether no disk is written any more, whatever libvirt says of the job.
+
+    If libvirtd was killed, and QEMU has completed the disks before it runs again, the job remains until it is aborted.
+    """
+    answers = virsh.batch([("blockjob", uuid, slot, "--info") for slot in slots])
+    return all(not one.error and _NO_BLOCK_JOB in one.stdout for one in answers)
 
 
 class Waiting:

@@ -52,7 +52,7 @@ class Guest(FakeVirsh):
 
     def __init__(self, definition):
         super().__init__({("dumpxml", UUID, "--inactive", "--security-info"): definition})
-        self.file_systems = 1
+        self.file_systems, self.is_over = 1, False
         self.errors, self.killed, self.polls, self.completed = {}, None, 3, _COMPLETED
         self.is_frozen, self.has_agent, self.job, self.calls, self.progress = False, True, None, [], 0
 
@@ -64,6 +64,8 @@ class Guest(FakeVirsh):
             return Answer("{}", None) if self.has_agent else Answer("", "Guest agent is not responding")
         if words[0] == "backup-dumpxml":
             return self._running_job()
+        if words[0] == "blockjob":
+            return Answer("No current block job for vda\n" if self.is_over else "Backup: [ 10 %]\n", None)
         if "--completed" in words:
             return Answer(self.completed, None)
         self.progress += 1
@@ -284,6 +286,33 @@ def test_second_task_completes_the_job_of_a_killed_one(guest, tmp_path, monkeypa
     assert guest.calls.count("backup-begin") == 1
     (found,) = _listed(driver, _vm())
     assert (found.is_good, found.consistency) == (True, "filesystem")
+
+
+def test_job_that_no_disk_has_any_more_is_aborted_and_begun_again(guest, tmp_path, monkeypatch):
+    """libvirtd was killed, and QEMU has completed the disks meanwhile: libvirt reports the job until it is aborted."""
+    driver = _driver(guest, tmp_path)
+
+    def killed(*_words):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(virsh_backup.Waiting, "until_end", killed)
+        patched.setattr(backups, "discard", lambda *_words: None)
+        with pytest.raises(KeyboardInterrupt):
+            _back_up(driver, _vm())
+    guest.polls, guest.is_over, begin = 10_000, True, guest.run_unpiped
+
+    def begun(*words, **more):
+        guest.polls = 3
+        return begin(*words, **more)
+
+    monkeypatch.setattr(virsh_backup.unpiped, "run", begun)
+    guest.polls = 10_000
+    monkeypatch.setattr(backups, "thaw", lambda *_words: None)
+    _back_up(driver, _vm())
+    assert guest.calls.count("domjobabort") == 1
+    assert guest.calls.count("backup-begin") == 2
+    assert [one.is_good for one in _listed(driver, _vm())] == [True]
 
 
 @pytest.mark.parametrize("consistency", ["crash", "filesystem"])
