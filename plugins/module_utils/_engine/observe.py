@@ -36,6 +36,10 @@ class Observer:
         self.warnings += [warning for warning in observation.warnings if warning not in self.warnings]
         return observation
 
+    def jobs(self, vms):
+        """Return {id: text} of the VMs on which a long operation of the platform runs."""
+        return self.driver.jobs(vms) if vms and hasattr(self.driver, "jobs") else {}
+
     def observed(self, works, facets):
         """Observe all ``works`` at once; returns [(work, Observed)]. If that fails, each one gets the error."""
         try:

@@ -322,13 +322,12 @@ class Task:
             error = observed[id(work)].error
             work.plan = work.refused(str(error)) if error else self.planned(work)
             self._resolve_image(work)
-        if hasattr(self.driver, "jobs"):
-            self._plan_around_jobs([work for work in works if work.found.on and disturbs_jobs(work.plan)])
+        self._plan_around_jobs([work for work in works if work.found.on and disturbs_jobs(work.plan)])
 
     def _plan_around_jobs(self, works):
         """Plan VMs again on which a job runs that their plans would disturb: they are busy. A no-op reads no jobs."""
         try:
-            jobs = self.driver.jobs([work.found for work in works]) if works else {}
+            jobs = self.observer.jobs([work.found for work in works])
         except PolyvirtError as error:
             for work in works:
                 work.plan = work.refused(work.labelled(error.message), error.remedy)
