@@ -200,8 +200,8 @@ MUTATIONS = (
     Mutation(
         "leftover-of-another-source-is-deleted",
         _RESTORE,
-        "set(left.inputs) == set(inputs) and left.inputs != inputs",
-        "left.inputs != inputs",
+        "left is not None and set(left.inputs) == set(inputs) and left.inputs != inputs",
+        "left is not None and left.inputs != inputs",
         [f"{_LEFT}::test_unfinished_vm_of_another_source_is_no_leftover_of_a_restore"],
     ),
     Mutation(
@@ -235,8 +235,8 @@ MUTATIONS = (
     Mutation(
         "any-copy-of-the-backup-is-ours",
         _RESTORE,
-        "own.get(_COPY_FOR) in births_of(vm)",
-        "True",
+        "found is None or found.own_mark[_COPY_FOR] not in births_of(vm)",
+        "found is None",
         [f"{_RESTORED}::test_vm_that_a_user_has_restored_under_the_name_of_the_copy_remains"],
     ),
     Mutation(
@@ -277,7 +277,7 @@ MUTATIONS = (
     Mutation(
         "lost-vm-starts-without-its-backups",
         _RESTORE,
-        "{} if is_beside(driver) else {_: _}",
+        "{**_, BIRTHS: [backup.birth]}",
         "{}",
         [f"{_RESTORED}::test_number_of_a_lost_vm_that_is_taken"],
     ),

@@ -301,7 +301,7 @@ def test_disk_that_a_storage_has_rounded_up_is_whole(world, size, fits):
 
 
 def test_restored_vm_has_no_expiry_but_keeps_its_fleet(world):
-    """The VM was lost when it had expired. Otherwise reap would delete the restored one at once."""
+    """The VM was lost when it had expired. Otherwise reap would delete the restored one immediately."""
     lease = {"owner": "me", "expires": "2026-09-20", "fleet": "shop"}
     do(world, name="web3", state="stopped", disks=[{"size": "1G"}], node="pve1", owner="me", fleet="shop")
     do(world, name="web3", expires="8h", controller_time=int(world.now))
