@@ -174,14 +174,14 @@ MUTATIONS = (
     Mutation(
         "snapshots-of-a-deletion-do-not-count",
         _CONTENT,
-        "if step.verb == _DELETE:\n    return before.snapshots",
-        "if step.verb == _DELETE:\n    return []",
+        "if step.verb in _ENDING:\n    return before.snapshots",
+        "if step.verb in _ENDING:\n    return []",
         _IDENTITIES_TESTS,
     ),
     Mutation(
         "disks-of-a-deletion-do-not-count",
         _CONTENT,
-        '{*SNAPSHOT_VERBS, *STARTING, "reset", _DELETE}',
+        '{*SNAPSHOT_VERBS, *STARTING, "reset", *_ENDING}',
         '{*SNAPSHOT_VERBS, *STARTING, "reset"}',
         _IDENTITIES_TESTS,
     ),

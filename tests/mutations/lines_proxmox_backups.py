@@ -9,6 +9,7 @@ from mutations.mutation import Mutation
 
 _UNIT = "tests/unit/module_utils/_drivers/proxmox"
 _TAKEN, _RESTORED = f"{_UNIT}/test_backups.py", f"{_UNIT}/test_restored_backups.py"
+_LEFT = f"{_UNIT}/test_left_by_restores.py"
 _UNSEEN, _LOG = f"{_UNIT}/test_unseen_backups.py", "tests/unit/module_utils/_tools/test_proxmox_backups.py"
 _BACKUPS, _CHECKS = "_drivers/proxmox/backups.py", "_drivers/proxmox/backup_checks.py"
 _RESTORE, _TEXTS = "_drivers/proxmox/restore.py", "_tools/proxmox_backups.py"
@@ -180,7 +181,7 @@ MUTATIONS = (
         _RESTORE,
         "found is not None and set(found.stored) <= _REST",
         "found is not None",
-        [f"{_RESTORED}::test_rest_of_a_vm_of_somebody_else_remains"],
+        [f"{_LEFT}::test_rest_of_a_vm_of_somebody_else_remains"],
     ),
     Mutation(
         "rest-of-a-vm-gets-another-number",
@@ -194,14 +195,14 @@ MUTATIONS = (
         _RESTORE,
         "is_other and not driver.is_running(left)",
         "False",
-        [f"{_RESTORED}::test_killed_restore_of_another_backup_leaves_nothing"],
+        [f"{_LEFT}::test_killed_restore_of_another_backup_leaves_nothing"],
     ),
     Mutation(
         "leftover-of-another-source-is-deleted",
         _RESTORE,
-        "set(left.inputs) == set(inputs) and left.inputs != inputs",
-        "left.inputs != inputs",
-        [f"{_RESTORED}::test_unfinished_vm_of_another_source_is_no_leftover_of_a_restore"],
+        "left is not None and set(left.inputs) == set(inputs) and left.inputs != inputs",
+        "left is not None and left.inputs != inputs",
+        [f"{_LEFT}::test_unfinished_vm_of_another_source_is_no_leftover_of_a_restore"],
     ),
     Mutation(
         "power-before-a-restore-is-forgotten",
@@ -234,8 +235,8 @@ MUTATIONS = (
     Mutation(
         "any-copy-of-the-backup-is-ours",
         _RESTORE,
-        "own.get(_COPY_FOR) in births_of(vm)",
-        "True",
+        "found is None or found.own_mark[_COPY_FOR] not in births_of(vm)",
+        "found is None",
         [f"{_RESTORED}::test_vm_that_a_user_has_restored_under_the_name_of_the_copy_remains"],
     ),
     Mutation(
@@ -276,7 +277,7 @@ MUTATIONS = (
     Mutation(
         "lost-vm-starts-without-its-backups",
         _RESTORE,
-        "{} if is_beside(driver) else {_: _}",
+        "{**_, BIRTHS: [backup.birth]}",
         "{}",
         [f"{_RESTORED}::test_number_of_a_lost_vm_that_is_taken"],
     ),

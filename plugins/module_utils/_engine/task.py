@@ -447,8 +447,7 @@ def _crashed(work):
 
 
 def _refuse_busy(works, traits):
-    remedy = traits.instead.get("busy", "Wait for it to finish, or raise timeout.")
     for work in works:
         seconds = work.request.policy.timeout
         message = f"{work.found.name}: it is still busy ({work.plan.busy}) after {seconds} seconds."
-        work.plan = work.refused(message, remedy)
+        work.plan = work.refused(message, traits.instead.get("busy", "Wait for it to finish, or raise timeout."))

@@ -314,7 +314,7 @@ def test_damaged_backup_can_be_deleted(world):
 
 
 def test_backup_on_a_node_that_does_not_answer_is_not_deleted(world):
-    """Whose configuration it has is unknown, which is no proof that it is damaged."""
+    """An error of the node is no proof that the backup is damaged."""
     taken(world, name="web1")
     backup = record_of(stored(world)[0][1])["id"]
     world.faults.request("reply", method="GET", path=".*/extractconfig", status=595, reason="No route", times=999)

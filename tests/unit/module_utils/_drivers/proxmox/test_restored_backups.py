@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import restore
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.mark import birth_of
 
 from simulators.proxmox import behind
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.invariants import orphans
-from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, settled
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup, machine_of, rejected
 from unit.module_utils._drivers.proxmox.test_backups import record_of, stored, taken, unchanged
 
@@ -304,7 +301,7 @@ def test_disk_that_a_storage_has_rounded_up_is_whole(world, size, fits):
 
 
 def test_restored_vm_has_no_expiry_but_keeps_its_fleet(world):
-    """The VM was lost when it had expired. Otherwise reap would delete the restored one at once."""
+    """The VM was lost when it had expired. Otherwise reap would delete the restored one immediately."""
     lease = {"owner": "me", "expires": "2026-09-20", "fleet": "shop"}
     do(world, name="web3", state="stopped", disks=[{"size": "1G"}], node="pve1", owner="me", fleet="shop")
     do(world, name="web3", expires="8h", controller_time=int(world.now))
@@ -327,114 +324,6 @@ def test_replaced_vm_keeps_its_name_and_its_lease(world):
     restored(world, **{**REPLACE, "name": "new"})
     (vm,) = do(world, name="new", check=True).vms
     assert (vm["owner"], vm["id"]) == ("you", vmid)
-
-
-def killed_restore(world, until, **asked):
-    """A task that restores a backup is killed after its changing request number ``until``."""
-    api = Disturbed(world, until, "kill after")
-    with pytest.raises(Killed):
-        do_backup(world, api=api, **asked)
-    settled(world)
-
-
-@pytest.mark.parametrize("asked", [BESIDE, REPLACE])
-def test_killed_restore_of_another_backup_leaves_nothing(world, asked):
-    """Its record names the backup, so the unfinished VM can be nothing else."""
-    first, second = back_up(world, byte=1), back_up(world, byte=3)
-    killed_restore(world, 0, **{**asked, "backup": first})
-    assert len(world.cluster.machines) == 4
-    restored(world, **{**asked, "backup": second})
-    assert byte_of(world, asked.get("new_name", "web1")) == 3
-    assert len(world.cluster.machines) == 4 - (asked is REPLACE)
-    behind.edit(world, 100, unused0=None)
-
-
-def test_unfinished_vm_of_another_source_is_no_leftover_of_a_restore(world):
-    back_up(world)
-    api = Disturbed(world, 0, "kill after")
-    with pytest.raises(Killed):
-        do(world, api=api, name="web1b", disks=[{"size": "1G"}], node="pve1")
-    settled(world)
-    reject(world, "is unfinished: a task started to create it from another source", **BESIDE)
-
-
-def test_vm_that_is_not_whole_after_the_restore_is_restored_again(world, monkeypatch):
-    """Its record does not say that it is complete, so the next task does more than to delete the former disks."""
-    do(world, name="web3", state="started", disks=[{"size": "1G"}], node="pve1")
-    back_up(world, "web3")
-    former, check = options(world, "web3")["scsi0"].split(",")[0], restore._check_whole
-
-    def broken(name, wanted, vm_options):
-        if name == "web3":
-            raise ApiError("it differs", None)
-        check(name, wanted, vm_options)
-
-    monkeypatch.setattr(restore, "_check_whole", broken)
-    outcome = do_backup(world, **{**REPLACE, "name": "web3"})
-    assert outcome.failed
-    assert "it differs" in outcome.msg
-    monkeypatch.setattr(restore, "_check_whole", check)
-    behind.write(world, number_of(world, "web3"), "scsi0", 99)
-    assert world.storages.volume(former, "pve1").written == 8
-    restored(world, **{**REPLACE, "name": "web3"})
-    assert (byte_of(world, "web3"), machine_of(world, "web3").running) == (7, True)
-    assert not any(key.startswith("unused") for key in options(world, "web3"))
-    assert orphans(world) == []
-
-
-def test_rest_of_a_vm_with_an_earlier_birth_is_overwritten(world):
-    """The VM has got another number by an earlier restore, and its backups are of the first one."""
-    first = back_up(world)
-    other = {"net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0", "smbios1": "uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1"}
-    behind.edit(world, 100, name="other", **other)
-    restored(world, name="web1", state="restored", backup=first)
-    vmid = number_of(world, "web1")
-    world.faults.task("qmrestore", "no space left", step=1, id=str(vmid))
-    asked = {**REPLACE, "backup": first}
-    assert do_backup(world, **asked).failed
-    world.statistics.renew()
-    restored(world, **asked)
-    assert (number_of(world, "web1"), byte_of(world, "web1")) == (vmid, 7)
-    assert len(world.cluster.machines) == 4
-    for volume in orphans(world):
-        world.storages.free(volume, "pve1")
-
-
-def test_complete_copy_of_another_backup_remains(world):
-    """It can be the only complete restore that somebody has."""
-    first, second = back_up(world, byte=1), back_up(world, byte=3)
-    killed_restore(world, 1, **{**REPLACE, "backup": first})
-    assert byte_of(world, "web1-restored") == 1
-    reject(world, "is named 'web1-restored'", **{**REPLACE, "backup": second})
-    restored(world, **{**REPLACE, "backup": first})
-    assert byte_of(world, "web1") == 1
-    behind.edit(world, 100, unused0=None)
-
-
-def test_lost_vm_is_completed_by_the_next_task(world):
-    back_up(world)
-    before = dict(options(world, "web1"))
-    behind.power(world, 100, on=False)
-    assert not do(world, name="web1", id="100", state="absent", delete_disks="all").failed
-    killed_restore(world, 0, name="web1", state="restored", backup="newest")
-    restored(world, name="web1", state="restored", backup="newest")
-    after = options(world, "web1")
-    assert (machine_of(world, "web1").vmid, byte_of(world, "web1")) == (100, 7)
-    assert (after["net0"], after["smbios1"]) == (before["net0"], before["smbios1"])
-
-
-def test_rest_of_a_vm_of_somebody_else_remains(world):
-    """A restore by hand has failed: nothing records that this VM is ours."""
-    back_up(world)
-    machine = world.cluster.machines[100]
-    world.engine.advance(1)
-    behind.power(world, 100, on=False)
-    former = options(world, "web1")["scsi0"].split(",")[0]
-    machine.text = "memory: 128\n"
-    restored(world, name="web1", state="restored", backup="newest")
-    assert machine_of(world, "web1").vmid != 100
-    assert machine.text == "memory: 128\n"
-    world.storages.free(former, "pve1")
 
 
 def test_snapshots_of_one_name_are_different_plans(world):
