@@ -70,16 +70,16 @@ def test_clone_writes_to_no_file_of_its_source(vbox):
 def test_slot_of_a_new_disk_is_compared_with_the_source_of_the_clone(vbox, linked, slot, words):
     task(vbox, "source", config=SMALL, cloud_init={"user": "admin"}).succeeded()
     snapshot(vbox, "s", "source").succeeded()
-    task(vbox, "source", config={"cdroms": {"IDE 0": None}}).succeeded()
+    task(vbox, "source", config={"cdroms": {"IDE 0": None}, "disks": {"IDE 1": {"size": MIB}}}).succeeded()
     config = {"disks": {"SATA 0": {}, slot: {"size": MIB}}}
     for check in (True, False):
         clone(vbox, linked=linked, snapshot_name="s", config=config, check=check).refused(f"copy: {words}")
-    # The drive of the seed is not in the clone, and the source has no other drive any more.
-    config = {"disks": {"SATA 0": {}, "IDE 1:1": {"size": MIB}}}
+    # The drive of the seed is not in the clone. The source has had its second disk since the snapshot, and no drive.
+    config = {"disks": {"SATA 0": {}, "IDE 1": {"size": MIB}, "IDE 1:1": {"size": MIB}}}
     clone(vbox, linked=linked, snapshot_name="s", config=config).succeeded()
-    assert sorted(observed(vbox, name="copy").config["disks"]) == ["IDE 1:1", "SATA 0"]
+    assert sorted(observed(vbox, name="copy").config["disks"]) == ["IDE 1", "IDE 1:1", "SATA 0"]
     clone(vbox, "full", config={"disks": {"SATA 0": {}, "IDE 0": {"size": MIB}}}).succeeded()
-    assert sorted(observed(vbox, name="full").config["disks"]) == ["IDE 0", "SATA 0"]
+    assert sorted(observed(vbox, name="full").config["disks"]) == ["IDE 0", "IDE 1", "SATA 0"]
 
 
 def test_clone_of_a_foreign_vm(vbox):
