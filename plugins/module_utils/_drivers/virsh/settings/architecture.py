@@ -135,9 +135,15 @@ def machine_type(config):
     return str((config.get("native") or {}).get("os/type@machine") or row_of(config).machine)
 
 
+#: First libvirt version that selects firmware, without which a VM of arm64 does not start.
+_SINCE = (7, 2)
 ARCHITECTURE = {
     "architecture": Setting(
-        DESTRUCTIVE, read=read_architecture, native=(r"os/type@arch$",), choices=tuple(row.name for row in _ROWS)
+        DESTRUCTIVE,
+        read=read_architecture,
+        native=(r"os/type@arch$",),
+        choices=tuple(row.name for row in _ROWS),
+        since=_SINCE,
     )
 }
 
