@@ -190,14 +190,14 @@ def check_values(vm, config, buses):
         added = {**present, **wanted} if is_other else {slot: wanted[slot] for slot in wanted if slot not in present}
         for slot, entry in added.items():
             if entry is not None and bus_of(slot, entry) not in row.buses:
-                raise _not_started(vm, row, name, slot, bus_of(slot, entry))
+                raise _not_started(vm, row, name, slot, bus_of(slot, entry), slot in present)
 
 
-def _not_started(vm, row, option, slot, bus):
-    slots = "vda (virtio) or sda (SCSI)" if option == "disks" else "sda (SCSI) or usb0 (USB)"
+def _not_started(vm, row, option, slot, bus, is_present):
+    slots = "vda (virtio) or sdb (SCSI)" if option == "disks" else "sdb (SCSI) or usb1 (USB)"
     return Refused(
         f"{vm.name}: {option}.{slot}: the firmware of {row.name} does not start from the bus {bus}.",
-        f"Use a slot such as {slots}.",
+        f"{'Set state: absent for it, and use' if is_present else 'Use'} a slot such as {slots}.",
     )
 
 

@@ -10,8 +10,17 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, Change, Plan, Request, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    RUNNING,
+    Change,
+    Plan,
+    Policy,
+    Request,
+    Step,
+    Vm,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import new_definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import architecture, hardware
@@ -33,9 +42,15 @@ def traits(host="amd64", version="9.0.0", local=True):
     return virsh_traits("QEMU", version, local, host=Host("", lambda: host))
 
 
-def planned(config, vm=None, host="amd64", creation=None, source=None):
+def planned(config, vm=None, host="amd64", creation=None, source=None, allow_recreate=False):
     vm = vm or Vm.absent("web")
-    request = Request(name="web", state="present", config=config, creation=creation or {})
+    request = Request(
+        name="web",
+        state="present",
+        config=config,
+        creation=creation or {},
+        policy=Policy(allow_recreate=allow_recreate),
+    )
     return plan(vm, request, traits(host), source=source)
 
 
@@ -101,6 +116,21 @@ def test_another_architecture_needs_permission():
     assert refusal.message == "web: architecture cannot be changed on an existing VM."
     assert "allow_recreate: true" in refusal.remedy
     assert planned({"architecture": "arm64"}, vm=EXISTING).steps == []
+
+
+def test_vm_that_becomes_arm64_loses_its_drive_on_sata_only_if_the_task_says_so():
+    mark = {**empty_mark(UUID), "created": "2026-11-27T00:00:00Z"}
+    drives = {"cdroms": {"sata0": {"source": ""}}}
+    vm = Vm("web", id=UUID, mark=mark, config={"architecture": "amd64", "firmware": "bios", **drives})
+    task = {"architecture": "arm64", "disks": {"vda": {"size": GIB}}}
+    refusal = planned(task, vm=vm, creation={"image": {"source": "/a.qcow2"}}, allow_recreate=True).refusal
+    assert "cdroms.sata0: " in refusal.message
+    assert refusal.remedy.startswith("Set state: absent for it, and use a slot such as sda")
+    drives = {"cdroms": {"sata0": None, "sda": {"source": ""}}}
+    steps = planned({**task, **drives}, vm=vm, creation={"image": {"source": "/a.qcow2"}}, allow_recreate=True).steps
+    assert [step.verb for step in steps] == ["delete", "create"]
+    config = steps[1].arguments["config"]
+    assert (config["architecture"], config["firmware"], config["cdroms"]) == ("arm64", "uefi", {"sda": {"source": ""}})
 
 
 def test_clone_has_the_architecture_of_its_source():
