@@ -125,12 +125,12 @@ def test_vm_that_becomes_arm64_loses_its_drive_on_sata_only_if_the_task_says_so(
     task = {"architecture": "arm64", "disks": {"vda": {"size": GIB}}}
     refusal = planned(task, vm=vm, creation={"image": {"source": "/a.qcow2"}}, allow_recreate=True).refusal
     assert "cdroms.sata0: " in refusal.message
-    assert refusal.remedy.startswith("Set state: absent for it, and use a slot such as sda")
-    drives = {"cdroms": {"sata0": None, "sda": {"source": ""}}}
+    assert refusal.remedy.startswith("Set state: absent for it, and use a slot such as sdb")
+    drives = {"cdroms": {"sata0": None, "sdb": {"source": ""}}}
     steps = planned({**task, **drives}, vm=vm, creation={"image": {"source": "/a.qcow2"}}, allow_recreate=True).steps
     assert [step.verb for step in steps] == ["delete", "create"]
     config = steps[1].arguments["config"]
-    assert (config["architecture"], config["firmware"], config["cdroms"]) == ("arm64", "uefi", {"sda": {"source": ""}})
+    assert (config["architecture"], config["firmware"], config["cdroms"]) == ("arm64", "uefi", {"sdb": {"source": ""}})
 
 
 def test_clone_has_the_architecture_of_its_source():
