@@ -219,15 +219,15 @@ def check_architecture(driver, name, config):
             f" {' and '.join(one.name for one in _ROWS)}.",
             "Define the VM with virsh; power and settings of existing VMs are managed on any host.",
         )
-    types = driver.guests.get(row.arch)
+    types, virt_type = driver.guests.get(row.arch), driver.virt_type_for_new_vm(row)
     if types is None:
         raise Unsupported(
             f"{name}: architecture: the hypervisor has no emulator for {row.name}.",
             f"Install {row.emulators} on the hypervisor.",
         )
-    if driver.virt_type_for_new_vm(row) not in types:
+    if virt_type not in types:
         raise Unsupported(
-            f"{name}: virt_type: the hypervisor cannot run {row.name} with {driver.virt_type}, only with"
+            f"{name}: virt_type: the hypervisor cannot run {row.name} with {virt_type}, only with"
             f" {', '.join(sorted(types))}.",
             "Omit virt_type.",
         )
