@@ -33,8 +33,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml im
 from unit.module_utils._drivers.virsh.answers import CAPABILITIES, UUID, FakeVirsh, driver_of, recorded
 
 GIB = 1 << 30
-ARM = recorded("capabilities-arm64-host.xml")
-BOTH = recorded("capabilities-with-arm64.xml")
+#: Hosts by what they can run. The one of arm64 is that with both, with another CPU and without the other emulators.
+HOSTS = {
+    "amd64": CAPABILITIES,
+    "both": recorded("capabilities-with-arm64.xml"),
+    "arm64": recorded("capabilities-arm64-host.xml"),
+}
+AMD, BOTH, ARM = HOSTS
 EXISTING = Vm("web", id=UUID, config={"architecture": "arm64", "firmware": "uefi", "disks": {}, "cdroms": {}})
 
 
@@ -54,8 +59,8 @@ def planned(config, vm=None, host="amd64", creation=None, source=None, allow_rec
     return plan(vm, request, traits(host), source=source)
 
 
-def driver(folder, capabilities=BOTH, **options):
-    one = driver_of(FakeVirsh({("capabilities",): capabilities}), folder, **options)
+def driver(folder, host=BOTH, **options):
+    one = driver_of(FakeVirsh({("capabilities",): HOSTS[host]}), folder, **options)
     one.hypervisor = "QEMU"
     return one
 
@@ -158,11 +163,11 @@ def test_connection_without_the_files_of_the_host_has_no_architecture():
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "virt_type", "cpu", "gic"),
+    ("host", "virt_type", "cpu", "gic"),
     [(BOTH, "qemu", ("custom", "cortex-a72"), "3"), (ARM, "kvm", ("host-passthrough", None), None)],
 )
-def test_new_definition_of_arm64(tmp_path, capabilities, virt_type, cpu, gic):
-    made = new_definition(driver(tmp_path, capabilities), "web", UUID, {"architecture": "arm64"})
+def test_new_definition_of_arm64(tmp_path, host, virt_type, cpu, gic):
+    made = new_definition(driver(tmp_path, host), "web", UUID, {"architecture": "arm64"})
     assert made.root.get("type") == virt_type
     assert (made.native("os/type@arch"), made.native("os/type@machine")) == ("aarch64", "virt")
     assert (made.native("cpu@mode"), made.native("cpu/model"), made.native("features/gic@version")) == (*cpu, gic)
@@ -173,7 +178,7 @@ def test_new_definition_of_arm64(tmp_path, capabilities, virt_type, cpu, gic):
 
 
 def test_new_definition_of_amd64_is_as_before(tmp_path):
-    made = new_definition(driver(tmp_path, CAPABILITIES), "web", UUID, {})
+    made = new_definition(driver(tmp_path, AMD), "web", UUID, {})
     assert (made.native("os/type@arch"), made.native("os/type@machine")) == ("x86_64", "q35")
     assert (made.native("cpu@mode"), made.native("devices/video/model@type")) == ("host-passthrough", "vga")
     assert made.root.find("features/apic") is not None
@@ -220,24 +225,24 @@ def test_everything_of_a_new_arm64_vm_is_described():
 
 
 def test_capabilities():
-    assert virsh_output.host_architecture(BOTH) == "x86_64"
-    assert virsh_output.host_architecture(ARM) == "aarch64"
-    assert virsh_output.guests(BOTH)["aarch64"] == {"qemu"}
-    assert virsh_output.guests(ARM)["aarch64"] == {"kvm", "qemu"}
+    assert virsh_output.host_architecture(HOSTS[BOTH]) == "x86_64"
+    assert virsh_output.host_architecture(HOSTS[ARM]) == "aarch64"
+    assert virsh_output.guests(HOSTS[BOTH])["aarch64"] == {"qemu"}
+    assert virsh_output.guests(HOSTS[ARM])["aarch64"] == {"kvm", "qemu"}
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "config", "options", "error"),
+    ("host", "config", "options", "error"),
     [
-        (CAPABILITIES, {"architecture": "arm64"}, {}, "no emulator for arm64. Install qemu-system-arm"),
+        (AMD, {"architecture": "arm64"}, {}, "no emulator for arm64. Install qemu-system-arm"),
         (ARM, {"architecture": "amd64"}, {}, "no emulator for amd64. Install qemu-system-x86"),
         (BOTH, {"architecture": "arm64"}, {"virt_type": "kvm"}, "cannot run arm64 with kvm, only with qemu. Omit"),
         (BOTH, {"architecture": "riscv64"}, {}, "architecture riscv64 cannot be created, only of amd64 and arm64"),
     ],
 )
-def test_host_that_cannot_run_a_vm(tmp_path, capabilities, config, options, error):
+def test_host_that_cannot_run_a_vm(tmp_path, host, config, options, error):
     with pytest.raises(Unsupported, match=f"web: .*{error}"):
-        architecture.check_architecture(driver(tmp_path, capabilities, **options), "web", config)
+        architecture.check_architecture(driver(tmp_path, host, **options), "web", config)
 
 
 def test_missing_rom_is_rejected(monkeypatch, tmp_path):
@@ -253,18 +258,18 @@ def test_missing_rom_is_rejected(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "config", "words"),
+    ("host", "config", "words"),
     [
         (BOTH, {"architecture": "arm64", "memory": GIB}, ["arm64 is emulated on this amd64 host"]),
         (ARM, {"architecture": "arm64", "memory": GIB}, []),
         (ARM, {"architecture": "arm64", "memory": GIB // 8}, ["memory: 128M may be too small .* at least 256M"]),
-        (CAPABILITIES, {"memory": GIB // 8}, []),
+        (AMD, {"memory": GIB // 8}, []),
     ],
 )
-def test_warnings(tmp_path, capabilities, config, words):
+def test_warnings(tmp_path, host, config, words):
     vm = Vm("web", config=config)
     new = SimpleNamespace(after=vm, steps=[creating(config)])
-    found = architecture.architecture_warnings(driver(tmp_path, capabilities), new)
+    found = architecture.architecture_warnings(driver(tmp_path, host), new)
     assert len(found) == len(words)
     assert all(re.search(word, text) for word, text in zip(words, found))
 
@@ -303,15 +308,15 @@ def test_secure_boot_of_arm64_is_read_from_the_descriptions_of_firmware(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "config", "expected"),
+    ("host", "config", "expected"),
     [
-        (CAPABILITIES, {}, ("amd64", "bios")),
+        (AMD, {}, ("amd64", "bios")),
         (BOTH, {"architecture": "arm64"}, ("arm64", "uefi")),
         (ARM, {}, ("arm64", "uefi")),
         (BOTH, {"architecture": "arm64", "firmware": "uefi"}, ("arm64", "uefi")),
     ],
 )
-def test_image_has_the_architecture_of_the_vm(tmp_path, capabilities, config, expected):
-    needs = LibvirtImages(str(tmp_path), driver(tmp_path, capabilities)).needs(Request(name="web", config=config))
+def test_image_has_the_architecture_of_the_vm(tmp_path, host, config, expected):
+    needs = LibvirtImages(str(tmp_path), driver(tmp_path, host)).needs(Request(name="web", config=config))
     assert (needs.architecture, needs.firmware) == expected
     assert needs.cpu is None or expected[0] == "amd64"
