@@ -245,6 +245,35 @@ def test_host_that_cannot_run_a_vm(tmp_path, host, config, options, error):
         architecture.check_architecture(driver(tmp_path, host, **options), "web", config)
 
 
+def test_new_vm_of_amd64_costs_no_call_but_the_one_that_every_creation_makes(tmp_path):
+    """The capabilities are read once for each task that creates a VM, also without this option (read_place)."""
+    one = driver(tmp_path, AMD, uri="qemu:///system", virt_type="kvm")
+    one.claims.read_place()
+    before = list(one.virsh.done)
+    new = SimpleNamespace(after=Vm("web", config={"memory": GIB}), steps=[creating({})])
+    architecture.check_architecture(one, "web", {"networks": {"0": {}}})
+    architecture.architecture_warnings(one, new)
+    new_definition(one, "web", UUID, {})
+    LibvirtImages(str(tmp_path), one).needs(Request(name="web"))
+    assert before == one.virsh.done == [("capabilities",)]
+
+
+def test_existing_vms_cost_no_call():
+    def read():
+        pytest.fail("The capabilities were read.")
+
+    found = virsh_traits("QEMU", "9.0.0", True, host=Host("amd64", read))
+    config = {"architecture": "amd64", "firmware": "bios", "cpus": 1}
+    vm = Vm("web", id=UUID, config=config)
+    assert "architecture" not in found.as_options(vm, config)
+    for target, request in (
+        (vm, Request(name="web", config={"cpus": 1})),
+        (vm, Request(name="web", config={"architecture": "amd64"})),
+        (Vm.absent("web"), Request(name="web", state="absent")),
+    ):
+        assert plan(target, request, found).steps == []
+
+
 def test_missing_rom_is_rejected(monkeypatch, tmp_path):
     found = []
     monkeypatch.setattr(architecture.files, "exists", lambda path: path == "/etc/debian_version" or path in found)
