@@ -18,6 +18,7 @@ from ...._core.model import DESTRUCTIVE
 from ...._core.units import MIB, human_size
 from ...._kit.settings import Setting
 from ...._ports import files
+from ...._tools import virsh_output
 
 
 class Architecture(Frozen, eq=False):
@@ -236,6 +237,11 @@ def check_architecture(driver, name, config):
             f"{name}: networks: QEMU needs {_ROM} for a NIC of {row.name}, and it is not installed.",
             f"Install {_ROM_PACKAGE} on the hypervisor.",
         )
+
+
+def host_architecture(driver):
+    """The architecture of the hypervisor, which may not be that of the process, in the words of the catalogue."""
+    return name_of(virsh_output.host_architecture(driver.capabilities()) or AMD64.arch)
 
 
 def _has_rom():

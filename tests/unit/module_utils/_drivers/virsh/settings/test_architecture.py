@@ -26,7 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.image
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import architecture, hardware
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import not_modelled
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import Host, virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_output
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
@@ -44,7 +44,7 @@ EXISTING = Vm("web", id=UUID, config={"architecture": "arm64", "firmware": "uefi
 
 
 def traits(host="amd64", version="9.0.0", local=True):
-    return virsh_traits("QEMU", version, local, host=Host("", lambda: host))
+    return virsh_traits("QEMU", version, local, host=SimpleNamespace(is_local=False, host_architecture=host))
 
 
 def planned(config, vm=None, host="amd64", creation=None, source=None, allow_recreate=False):
@@ -258,11 +258,10 @@ def test_new_vm_of_amd64_costs_no_call_but_the_one_that_every_creation_makes(tmp
     assert before == one.virsh.done == [("capabilities",)]
 
 
-def test_existing_vms_cost_no_call():
-    def read():
-        pytest.fail("The capabilities were read.")
-
-    found = virsh_traits("QEMU", "9.0.0", True, host=Host("amd64", read))
+def test_existing_vms_cost_no_call(monkeypatch):
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(machine="x86_64"))
+    # Without host_architecture: it is not read.
+    found = virsh_traits("QEMU", "9.0.0", True, host=SimpleNamespace(is_local=True))
     config = {"architecture": "amd64", "firmware": "bios", "cpus": 1}
     vm = Vm("web", id=UUID, config=config)
     assert "architecture" not in found.as_options(vm, config)
