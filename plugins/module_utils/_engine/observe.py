@@ -148,7 +148,7 @@ def planning_facets(requests, traits, check=False):
     """
     facets = {"power", "config"}
     # Reading which VM uses which file is expensive, so it is done only if a VM may be deleted or recreated.
-    destructive = {kind for kind, one in traits.fields.items() if one.cost == DESTRUCTIVE}
+    destructive = {kind.partition(".")[0] for kind, one in traits.fields.items() if one.cost == DESTRUCTIVE}
     for request in requests:
         if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
             facets.add("snapshots")

@@ -10,7 +10,7 @@ from typing import Callable, NamedTuple
 
 from .._core.errors import InvalidInput
 from .._core.frozen import replace
-from .._core.options.option import ARCHITECTURES, LOOKED_UP, TIMEOUT, Connection, Option, Platform
+from .._core.options.option import LOOKED_UP, TIMEOUT, VM, Connection, Option, Platform
 from .._drivers.hyperv.options import HYPERV
 from .._drivers.proxmox.options import CONNECTION as PROXMOX_CONNECTION
 from .._drivers.proxmox.options import PROXMOX
@@ -103,7 +103,7 @@ OPTIONS = {
     "name": Option("list", elements="str", required=True, has_password=True),
     "state": Option(choices=("present", "absent"), default="present"),
     **INFO_OPTIONS,
-    "architecture": Option(choices=ARCHITECTURES),
+    "architecture": VM["architecture"],
     "firmware": Option(choices=("bios", "uefi")),
     **LOOKED_UP,
     "timeout": TIMEOUT,

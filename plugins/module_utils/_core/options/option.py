@@ -282,8 +282,6 @@ CONTROLLER_TIME = {"controller_time": Policy("int", hidden=True)}
 
 #: Lists that a task can set completely.
 PURGED = ("cdroms", "devices", "disks", "networks", "port_forwards", "shared_folders")
-#: Words of the catalogue.
-ARCHITECTURES = ("amd64", "arm64")
 STOP_MODES = ("graceful", "force", "graceful_then_force")
 
 #: A plan makes changes in the order of these settings.
@@ -311,7 +309,7 @@ VM = {
     "extend": Consent(),
     "expired_for": Policy(normalize=seconds),
     "limits": Policy("dict", options=LIMITS),
-    "architecture": Option(choices=ARCHITECTURES),
+    "architecture": Option(choices=("amd64", "arm64")),
     "cpus": Option("int", limits=(1, None)),
     "firmware": Option(choices=("bios", "uefi")),
     **dict.fromkeys(("secure_boot", "tpm", "nested_virtualization"), Option("bool")),

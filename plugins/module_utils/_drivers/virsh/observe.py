@@ -23,7 +23,6 @@ from ..._kit.driver import KnownSettings, is_power_only
 from ..._ports import files
 from ..._ports.clock import call_timeout
 from ..._ports.command import Commands
-from ..._ports.host import architecture
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, target_of
 from ..._tools.virsh import (
@@ -38,10 +37,10 @@ from ..._tools.virsh import (
 from ..._tools.virsh_output import state
 from .answers import Seen, early_commands, is_of, light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .settings.addresses import named_networks, sources_of, with_reserved
-from .settings.architecture import AMD64, name_of
+from .settings.architecture import host_architecture
 from .settings.display import display_effects
 from .settings.networks import NETWORK_LISTS, inactive_networks, starting_effects
-from .traits import EXTERNAL, Host, snapshot_effects, virsh_traits
+from .traits import EXTERNAL, snapshot_effects, virsh_traits
 
 #: A file of Debian and of distributions that take over its packages.
 _DEBIAN = "/etc/debian_version"
@@ -299,10 +298,7 @@ class VirshObserver:
             self._capabilities = self.virsh.run("capabilities")
         return self._capabilities
 
-    @cached_property
-    def host_architecture(self):
-        """The architecture of the hypervisor, which may not be that of the process, in the words of the catalogue."""
-        return name_of(output.host_architecture(self.capabilities()) or AMD64.arch)
+    host_architecture = cached_property(host_architecture)
 
     # Observing ------------------------------------------------------------------------------------------------------
 
@@ -313,12 +309,7 @@ class VirshObserver:
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
         traits = virsh_traits(
-            self.hypervisor,
-            self.library,
-            self.is_local,
-            self.is_from_debian,
-            node_devices=lambda: self.node_devices,
-            host=Host(architecture() if self.is_local else "", lambda: self.host_architecture),
+            self.hypervisor, self.library, self.is_local, self.is_from_debian, lambda: self.node_devices, host=self
         )
         starting = starting_effects(self._listing.inactive_networks)
         return replace(

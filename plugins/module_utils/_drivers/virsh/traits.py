@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Callable
 
 from ..._core.frozen import Frozen, replace
 from ..._core.model import (
@@ -45,32 +44,12 @@ from .settings.shared_folders import SHARES
 from .settings.table import SETTINGS
 
 
-class Host(Frozen, eq=False):
-    """The architecture of the hypervisor, which new VMs have by default.
-
-    ``probable`` is that of the process, if it runs on the same host; ``read`` returns what libvirt reports.
-    """
-
-    probable: str
-    read: Callable
-
-    @property
-    def architecture(self):
-        return self.read()
-
-    def has(self, architecture):
-        return architecture == self.probable or architecture == self.read()
-
-
-_HOST = Host(AMD64.name, lambda: AMD64.name)
-
-
-def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None, host=_HOST):
+def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None, host=None):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read.
 
     ``by_debian``: libvirt is a package of Debian, which repairs errors of some versions. ``node_devices``
     returns the NodeDevices of the host, which are read if a task names a PCI device by its vendor and product.
-    ``host``: its architecture, read if it is needed.
+    ``host`` has host_architecture, which is read if it is needed, and is_local.
     """
     can_save = hypervisor != "TEST"  # virsh managedsave never returns there (libvirt 9.0.0).
     snapshots = snapshots_of(version, local, by_debian)
@@ -112,16 +91,23 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None,
 
 def _inherited(fields, host, creation):
     """The architecture of a new VM, unless it is the one that settings without it mean. A clone has its source's."""
-    if "clone" in creation or "architecture" not in fields or host.architecture == AMD64.name:
+    if "clone" in creation or "architecture" not in fields or host is None or host.host_architecture == AMD64.name:
         return {}
-    return {"architecture": host.architecture}
+    return {"architecture": host.host_architecture}
 
 
 def _as_options(fields, host, vm, config):
     """The settings of a VM as a task would set them: only another architecture than that of the host is named."""
-    is_named = "architecture" in fields and not host.has(config.get("architecture"))
+    is_named = "architecture" in fields and host is not None and not _is_of(host, config.get("architecture"))
     settings = {name: value for name, value in config.items() if name != "architecture" or is_named}
     return {**settings, "disks": named_slots(config.get("disks") or {})}
+
+
+def _is_of(host, found):
+    """Whether a VM has the architecture of its host. That of this process is a cheap answer, if it is that host's."""
+    from ..._ports.host import architecture
+
+    return (host.is_local and found == architecture()) or found == host.host_architecture
 
 
 _LOCAL = "Run the task on the hypervisor itself, with a uri such as qemu:///system."

@@ -18,6 +18,7 @@ from ...._core.model import DESTRUCTIVE
 from ...._core.units import MIB, human_size
 from ...._kit.settings import Setting
 from ...._ports import files
+from ...._tools import virsh_output
 
 
 class Architecture(Frozen, eq=False):
@@ -135,9 +136,15 @@ def machine_type(config):
     return str((config.get("native") or {}).get("os/type@machine") or row_of(config).machine)
 
 
+#: First libvirt version that selects firmware, without which a VM of arm64 does not start.
+_SINCE = (7, 2)
 ARCHITECTURE = {
     "architecture": Setting(
-        DESTRUCTIVE, read=read_architecture, native=(r"os/type@arch$",), choices=tuple(row.name for row in _ROWS)
+        DESTRUCTIVE,
+        read=read_architecture,
+        native=(r"os/type@arch$",),
+        choices=tuple(row.name for row in _ROWS),
+        since=_SINCE,
     )
 }
 
@@ -184,14 +191,14 @@ def check_values(vm, config, buses):
         added = {**present, **wanted} if is_other else {slot: wanted[slot] for slot in wanted if slot not in present}
         for slot, entry in added.items():
             if entry is not None and bus_of(slot, entry) not in row.buses:
-                raise _not_started(vm, row, name, slot, bus_of(slot, entry))
+                raise _not_started(vm, row, name, slot, bus_of(slot, entry), slot in present)
 
 
-def _not_started(vm, row, option, slot, bus):
-    slots = "vda (virtio) or sda (SCSI)" if option == "disks" else "sda (SCSI) or usb0 (USB)"
+def _not_started(vm, row, option, slot, bus, is_present):
+    slots = "vda (virtio) or sdb (SCSI)" if option == "disks" else "sdb (SCSI) or usb1 (USB)"
     return Refused(
         f"{vm.name}: {option}.{slot}: the firmware of {row.name} does not start from the bus {bus}.",
-        f"Use a slot such as {slots}.",
+        f"{'Set state: absent for it, and use' if is_present else 'Use'} a slot such as {slots}.",
     )
 
 
@@ -213,15 +220,15 @@ def check_architecture(driver, name, config):
             f" {' and '.join(one.name for one in _ROWS)}.",
             "Define the VM with virsh; power and settings of existing VMs are managed on any host.",
         )
-    types = driver.guests.get(row.arch)
+    types, virt_type = driver.guests.get(row.arch), driver.virt_type_for_new_vm(row)
     if types is None:
         raise Unsupported(
             f"{name}: architecture: the hypervisor has no emulator for {row.name}.",
             f"Install {row.emulators} on the hypervisor.",
         )
-    if driver.virt_type_for_new_vm(row) not in types:
+    if virt_type not in types:
         raise Unsupported(
-            f"{name}: virt_type: the hypervisor cannot run {row.name} with {driver.virt_type}, only with"
+            f"{name}: virt_type: the hypervisor cannot run {row.name} with {virt_type}, only with"
             f" {', '.join(sorted(types))}.",
             "Omit virt_type.",
         )
@@ -230,6 +237,11 @@ def check_architecture(driver, name, config):
             f"{name}: networks: QEMU needs {_ROM} for a NIC of {row.name}, and it is not installed.",
             f"Install {_ROM_PACKAGE} on the hypervisor.",
         )
+
+
+def host_architecture(driver):
+    """The architecture of the hypervisor, which may not be that of the process, in the words of the catalogue."""
+    return name_of(virsh_output.host_architecture(driver.capabilities()) or AMD64.arch)
 
 
 def _has_rom():

@@ -10,37 +10,57 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, Change, Plan, Request, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    RUNNING,
+    Change,
+    Plan,
+    Policy,
+    Request,
+    Step,
+    Vm,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import new_definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import architecture, hardware
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import not_modelled
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import Host, virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_output
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import CAPABILITIES, UUID, FakeVirsh, driver_of, recorded
 
 GIB = 1 << 30
-ARM = recorded("capabilities-arm64-host.xml")
-BOTH = recorded("capabilities-with-arm64.xml")
+#: Hosts by what they can run. The one of arm64 is that with both, with another CPU and without the other emulators.
+HOSTS = {
+    "amd64": CAPABILITIES,
+    "both": recorded("capabilities-with-arm64.xml"),
+    "arm64": recorded("capabilities-arm64-host.xml"),
+}
+AMD, BOTH, ARM = HOSTS
 EXISTING = Vm("web", id=UUID, config={"architecture": "arm64", "firmware": "uefi", "disks": {}, "cdroms": {}})
 
 
 def traits(host="amd64", version="9.0.0", local=True):
-    return virsh_traits("QEMU", version, local, host=Host("", lambda: host))
+    return virsh_traits("QEMU", version, local, host=SimpleNamespace(is_local=False, host_architecture=host))
 
 
-def planned(config, vm=None, host="amd64", creation=None, source=None):
+def planned(config, vm=None, host="amd64", creation=None, source=None, allow_recreate=False):
     vm = vm or Vm.absent("web")
-    request = Request(name="web", state="present", config=config, creation=creation or {})
+    request = Request(
+        name="web",
+        state="present",
+        config=config,
+        creation=creation or {},
+        policy=Policy(allow_recreate=allow_recreate),
+    )
     return plan(vm, request, traits(host), source=source)
 
 
-def driver(folder, capabilities=BOTH, **options):
-    one = driver_of(FakeVirsh({("capabilities",): capabilities}), folder, **options)
+def driver(folder, host=BOTH, **options):
+    one = driver_of(FakeVirsh({("capabilities",): HOSTS[host]}), folder, **options)
     one.hypervisor = "QEMU"
     return one
 
@@ -103,6 +123,21 @@ def test_another_architecture_needs_permission():
     assert planned({"architecture": "arm64"}, vm=EXISTING).steps == []
 
 
+def test_vm_that_becomes_arm64_loses_its_drive_on_sata_only_if_the_task_says_so():
+    mark = {**empty_mark(UUID), "created": "2026-11-27T00:00:00Z"}
+    drives = {"cdroms": {"sata0": {"source": ""}}}
+    vm = Vm("web", id=UUID, mark=mark, config={"architecture": "amd64", "firmware": "bios", **drives})
+    task = {"architecture": "arm64", "disks": {"vda": {"size": GIB}}}
+    refusal = planned(task, vm=vm, creation={"image": {"source": "/a.qcow2"}}, allow_recreate=True).refusal
+    assert "cdroms.sata0: " in refusal.message
+    assert refusal.remedy.startswith("Set state: absent for it, and use a slot such as sdb")
+    drives = {"cdroms": {"sata0": None, "sdb": {"source": ""}}}
+    steps = planned({**task, **drives}, vm=vm, creation={"image": {"source": "/a.qcow2"}}, allow_recreate=True).steps
+    assert [step.verb for step in steps] == ["delete", "create"]
+    config = steps[1].arguments["config"]
+    assert (config["architecture"], config["firmware"], config["cdroms"]) == ("arm64", "uefi", {"sdb": {"source": ""}})
+
+
 def test_clone_has_the_architecture_of_its_source():
     source = EXISTING.having(name="db", id="u-db", config={**EXISTING.config, "disks": {"vda": {"format": "qcow2"}}})
     clone = {"clone": {"source": "db", "linked": False}}
@@ -128,11 +163,11 @@ def test_connection_without_the_files_of_the_host_has_no_architecture():
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "virt_type", "cpu", "gic"),
+    ("host", "virt_type", "cpu", "gic"),
     [(BOTH, "qemu", ("custom", "cortex-a72"), "3"), (ARM, "kvm", ("host-passthrough", None), None)],
 )
-def test_new_definition_of_arm64(tmp_path, capabilities, virt_type, cpu, gic):
-    made = new_definition(driver(tmp_path, capabilities), "web", UUID, {"architecture": "arm64"})
+def test_new_definition_of_arm64(tmp_path, host, virt_type, cpu, gic):
+    made = new_definition(driver(tmp_path, host), "web", UUID, {"architecture": "arm64"})
     assert made.root.get("type") == virt_type
     assert (made.native("os/type@arch"), made.native("os/type@machine")) == ("aarch64", "virt")
     assert (made.native("cpu@mode"), made.native("cpu/model"), made.native("features/gic@version")) == (*cpu, gic)
@@ -143,7 +178,7 @@ def test_new_definition_of_arm64(tmp_path, capabilities, virt_type, cpu, gic):
 
 
 def test_new_definition_of_amd64_is_as_before(tmp_path):
-    made = new_definition(driver(tmp_path, CAPABILITIES), "web", UUID, {})
+    made = new_definition(driver(tmp_path, AMD), "web", UUID, {})
     assert (made.native("os/type@arch"), made.native("os/type@machine")) == ("x86_64", "q35")
     assert (made.native("cpu@mode"), made.native("devices/video/model@type")) == ("host-passthrough", "vga")
     assert made.root.find("features/apic") is not None
@@ -190,24 +225,52 @@ def test_everything_of_a_new_arm64_vm_is_described():
 
 
 def test_capabilities():
-    assert virsh_output.host_architecture(BOTH) == "x86_64"
-    assert virsh_output.host_architecture(ARM) == "aarch64"
-    assert virsh_output.guests(BOTH)["aarch64"] == {"qemu"}
-    assert virsh_output.guests(ARM)["aarch64"] == {"kvm", "qemu"}
+    assert virsh_output.host_architecture(HOSTS[BOTH]) == "x86_64"
+    assert virsh_output.host_architecture(HOSTS[ARM]) == "aarch64"
+    assert virsh_output.guests(HOSTS[BOTH])["aarch64"] == {"qemu"}
+    assert virsh_output.guests(HOSTS[ARM])["aarch64"] == {"kvm", "qemu"}
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "config", "options", "error"),
+    ("host", "config", "options", "error"),
     [
-        (CAPABILITIES, {"architecture": "arm64"}, {}, "no emulator for arm64. Install qemu-system-arm"),
+        (AMD, {"architecture": "arm64"}, {}, "no emulator for arm64. Install qemu-system-arm"),
         (ARM, {"architecture": "amd64"}, {}, "no emulator for amd64. Install qemu-system-x86"),
         (BOTH, {"architecture": "arm64"}, {"virt_type": "kvm"}, "cannot run arm64 with kvm, only with qemu. Omit"),
         (BOTH, {"architecture": "riscv64"}, {}, "architecture riscv64 cannot be created, only of amd64 and arm64"),
     ],
 )
-def test_host_that_cannot_run_a_vm(tmp_path, capabilities, config, options, error):
+def test_host_that_cannot_run_a_vm(tmp_path, host, config, options, error):
     with pytest.raises(Unsupported, match=f"web: .*{error}"):
-        architecture.check_architecture(driver(tmp_path, capabilities, **options), "web", config)
+        architecture.check_architecture(driver(tmp_path, host, **options), "web", config)
+
+
+def test_new_vm_of_amd64_costs_no_call_but_the_one_that_every_creation_makes(tmp_path):
+    """The capabilities are read once for each task that creates a VM, also without this option (read_place)."""
+    one = driver(tmp_path, AMD, uri="qemu:///system", virt_type="kvm")
+    one.claims.read_place()
+    before = list(one.virsh.done)
+    new = SimpleNamespace(after=Vm("web", config={"memory": GIB}), steps=[creating({})])
+    architecture.check_architecture(one, "web", {"networks": {"0": {}}})
+    architecture.architecture_warnings(one, new)
+    new_definition(one, "web", UUID, {})
+    LibvirtImages(str(tmp_path), one).needs(Request(name="web"))
+    assert before == one.virsh.done == [("capabilities",)]
+
+
+def test_existing_vms_cost_no_call(monkeypatch):
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(machine="x86_64"))
+    # Without host_architecture: it is not read.
+    found = virsh_traits("QEMU", "9.0.0", True, host=SimpleNamespace(is_local=True))
+    config = {"architecture": "amd64", "firmware": "bios", "cpus": 1}
+    vm = Vm("web", id=UUID, config=config)
+    assert "architecture" not in found.as_options(vm, config)
+    for target, request in (
+        (vm, Request(name="web", config={"cpus": 1})),
+        (vm, Request(name="web", config={"architecture": "amd64"})),
+        (Vm.absent("web"), Request(name="web", state="absent")),
+    ):
+        assert plan(target, request, found).steps == []
 
 
 def test_missing_rom_is_rejected(monkeypatch, tmp_path):
@@ -223,18 +286,18 @@ def test_missing_rom_is_rejected(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "config", "words"),
+    ("host", "config", "words"),
     [
         (BOTH, {"architecture": "arm64", "memory": GIB}, ["arm64 is emulated on this amd64 host"]),
         (ARM, {"architecture": "arm64", "memory": GIB}, []),
         (ARM, {"architecture": "arm64", "memory": GIB // 8}, ["memory: 128M may be too small .* at least 256M"]),
-        (CAPABILITIES, {"memory": GIB // 8}, []),
+        (AMD, {"memory": GIB // 8}, []),
     ],
 )
-def test_warnings(tmp_path, capabilities, config, words):
+def test_warnings(tmp_path, host, config, words):
     vm = Vm("web", config=config)
     new = SimpleNamespace(after=vm, steps=[creating(config)])
-    found = architecture.architecture_warnings(driver(tmp_path, capabilities), new)
+    found = architecture.architecture_warnings(driver(tmp_path, host), new)
     assert len(found) == len(words)
     assert all(re.search(word, text) for word, text in zip(words, found))
 
@@ -273,15 +336,15 @@ def test_secure_boot_of_arm64_is_read_from_the_descriptions_of_firmware(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "config", "expected"),
+    ("host", "config", "expected"),
     [
-        (CAPABILITIES, {}, ("amd64", "bios")),
+        (AMD, {}, ("amd64", "bios")),
         (BOTH, {"architecture": "arm64"}, ("arm64", "uefi")),
         (ARM, {}, ("arm64", "uefi")),
         (BOTH, {"architecture": "arm64", "firmware": "uefi"}, ("arm64", "uefi")),
     ],
 )
-def test_image_has_the_architecture_of_the_vm(tmp_path, capabilities, config, expected):
-    needs = LibvirtImages(str(tmp_path), driver(tmp_path, capabilities)).needs(Request(name="web", config=config))
+def test_image_has_the_architecture_of_the_vm(tmp_path, host, config, expected):
+    needs = LibvirtImages(str(tmp_path), driver(tmp_path, host)).needs(Request(name="web", config=config))
     assert (needs.architecture, needs.firmware) == expected
     assert needs.cpu is None or expected[0] == "amd64"

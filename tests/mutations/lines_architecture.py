@@ -1,0 +1,23 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of VMs of another architecture."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_ROOM = "_drivers/virsh/settings/architecture.py"
+_FIRST = ["tests/unit/module_utils/_drivers/virsh/settings/test_architecture.py"]
+
+MUTATIONS = (
+    Mutation("arm64-gets-a-cpu-of-32-bits", _ROOM, "virt_type not in self.writes_cpu", 'virt_type != "kvm"', _FIRST),
+    Mutation("missing-emulator-is-accepted", _ROOM, "types is None", "False", _FIRST),
+    Mutation("disk-that-the-firmware-does-not-read-is-accepted", _ROOM, "bus_of(slot, entry) not in row.buses", "False",
+             _FIRST),
+    Mutation("image-is-for-the-architecture-of-the-host", "_drivers/virsh/images.py",
+             'request.config.get("architecture") or self._driver.host_architecture', "self._driver.host_architecture",
+             _FIRST),
+    Mutation("cpus-are-plugged-into-arm64", "_drivers/virsh/settings/memory_cpus.py",
+             "not row_of(vm.config).plugs_cpus", "False", _FIRST),
+)  # fmt: skip
