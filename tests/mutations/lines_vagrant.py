@@ -312,8 +312,8 @@ MUTATIONS = (
     Mutation(
         "volume-of-the-same-name-is-not-seen",
         "_drivers/vagrant/in_libvirt.py",
-        "f'{name}.img' in volumes",
-        "False",
+        "path is None or (is_begun and not self._is_used(path))",
+        "True",
         [f"{_HALF}::test_disk_of_others_with_the_name_of_a_new_vm_is_not_deleted"],
     ),
     Mutation(
