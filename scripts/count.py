@@ -9,7 +9,6 @@ Comments, documentation strings and blank lines are not counted. The budgets are
 from __future__ import annotations
 
 import ast
-import io
 import sys
 import tokenize
 from collections import Counter
@@ -25,14 +24,14 @@ _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, to
 
 def code_lines(path):
     """The number of lines of one Python file that hold code."""
-    text = path.read_text(encoding="utf-8")
-    documented = documentation_lines(ast.parse(text))
+    documented = documentation_lines(ast.parse(text := path.read_text(encoding="utf-8")))
     left = [line.strip() for number, line in enumerate(text.split("\n"), 1) if number not in documented]
     if not any(quotes in line for line in left for quotes in ('"""', "'''")):
-        return sum(line != "" and not line.startswith("#") for line in left)
+        return sum(not line.startswith("#") for line in filter(None, left))
     # Only a tokenizer knows which lines are in a text; it takes ten times as long.
-    tokens = [one for one in tokenize.generate_tokens(io.StringIO(text).readline) if one.type not in _NO_CODE]
-    return len({line for one in tokens for line in range(one.start[0], one.end[0] + 1)} - documented)
+    tokens = tokenize.generate_tokens(iter(text.splitlines(keepends=True)).__next__)
+    spans = (range(one.start[0], one.end[0] + 1) for one in tokens if one.type not in _NO_CODE)
+    return len(set().union(*spans) - documented)
 
 
 def counted(checkout):

@@ -115,7 +115,6 @@ stage_lint() {
     show_counts "$RUN/gates.log"
     check "ruff" ruff check .
     check "shellcheck" shellcheck --external-sources "${shell_files[@]}"
-    check "generated parts" python scripts/generate.py --check
     check "changelog" antsibull-changelog lint
     # It leaves its log in the home folder.
     check "documentation" env HOME="$RUN" antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .

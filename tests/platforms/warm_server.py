@@ -15,6 +15,7 @@ import runpy
 import socket
 import sys
 import time
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -53,6 +54,8 @@ def _become(streams, fields):
 def main():
     for module in sys.argv[2:]:
         importlib.import_module(module)
+    # That is its purpose: a fork runs one of the modules that were imported before.
+    warnings.filterwarnings("ignore", ".* found in sys.modules after import of package", RuntimeWarning)
     request = forking.serve(sys.argv[1], _received)
     if request is not None:
         _become(*request)

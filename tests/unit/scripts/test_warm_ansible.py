@@ -18,7 +18,10 @@ from suite import warm_ansible
 
 
 def _output(command, **environment):
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True).stdout
+    around = {**os.environ, **environment}
+    done = subprocess.run(command, env=around, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout
 
 
 @pytest.mark.parametrize("name", ["PYTHONHASHSEED", "LD_PRELOAD", "LC_ALL", "LANGUAGE"])
