@@ -168,7 +168,7 @@ vms:
       type: str
 """
 
-from ..module_utils._core.options.option import BACKUP_RUN
+from ..module_utils._core.options.backup import BACKUP_RUN
 from ..module_utils._front.any_platform import on_controller
 from ..module_utils._front.declaration import run_module
 

@@ -38,13 +38,14 @@ def backed_up(vm, result):
     """Return the entry of a VM from the result of vm_backup."""
     if result.get("failed"):
         return failed_entry(vm, result.get("msg"))
-    found = [one for one in _backups(result) if not (one["unfinished"] or one["damaged"])]
+    found = _complete(result)
     outcome = CREATED if "backup" in _verbs(result) else CHANGED if result.get("changed") else UNCHANGED
     return _entry(vm, outcome, found[-1] if found else None)
 
 
-def _backups(result):
-    return [one for vm in result.get("vms") or () for one in vm.get("backups") or ()]
+def _complete(result):
+    found = [one for vm in result.get("vms") or () for one in vm.get("backups") or ()]
+    return [one for one in found if not (one["unfinished"] or one["damaged"])]
 
 
 def _verbs(result):
@@ -61,7 +62,7 @@ def list_backups(asked):
 
 def own_backups(vm, result):
     """Return the complete backups in a list that are of this VM, and not of another one that had its name."""
-    found = [one for one in _backups(result) if not (one["unfinished"] or one["damaged"])]
+    found = _complete(result)
     own = [one for one in found if vm.id and str(one["birth"]).partition(":")[0] == vm.id]
     return own or found
 

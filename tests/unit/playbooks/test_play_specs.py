@@ -34,6 +34,8 @@ _REQUIRED = {
     "vm_name": "web1",
     "provision_group": "web",
     "agent_target": "web",
+    "backup_hosts": "web",
+    "restore_drill_hosts": "web",
     "guarded_hosts": "web",
     "guarded_playbook": "patch.yml",
     "describe_directory": "vms",

@@ -12,7 +12,19 @@ from ..frozen import fields
 from ..model import Policy as PolicyOfRequest
 from ..model import Request
 from ..record.leases import seconds
-from .option import CALL_TIMEOUT, CONTROLLER_TIME, ID, NAMES, STOP_MODES, TIMEOUT, Consent, Policy, Seconds, Texts
+from .option import (
+    CALL_TIMEOUT,
+    CONTROLLER_TIME,
+    ID,
+    NAMES,
+    STOP_MODES,
+    TIMEOUT,
+    Consent,
+    Option,
+    Policy,
+    Seconds,
+    Texts,
+)
 from .request import check_names, given_options, names_of
 
 _RULES = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
@@ -40,6 +52,16 @@ BACKUP = {
     "timeout": TIMEOUT,
     **CALL_TIMEOUT,
     **CONTROLLER_TIME,
+}
+#: Those of ``backup_run``.
+BACKUP_RUN = {
+    "action": Policy(choices=("backup", "drill"), default="backup"),
+    "hosts": Texts(role="policy", required=True),
+    "sources": Option("list", elements="path", role="policy"),
+    "timeout": Seconds(default=21600),
+    "wait_for": Policy(choices=("state", "cloud_init"), default="state"),
+    "console": Policy(filled=True),
+    "wait_timeout": Seconds(default=600),
 }
 
 

@@ -420,16 +420,6 @@ GUARDED_RUN = {
     **_LONG_RUN,
 }
 
-BACKUP_RUN = {
-    "action": Policy(choices=("backup", "drill"), default="backup"),
-    "hosts": Texts(role=POLICY, required=True),
-    "sources": Option("list", elements="path", role=POLICY),
-    "timeout": Seconds(default=21600),
-    "wait_for": Policy(choices=("state", "cloud_init"), default="state"),
-    "console": Policy(filled=True),
-    "wait_timeout": Seconds(default=600),
-}
-
 REAP = {
     "action": Policy(choices=("delete", "stop"), default="delete"),
     "grace": Policy(default="0m"),
