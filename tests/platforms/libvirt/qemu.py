@@ -63,7 +63,7 @@ class Platform(Libvirt):
     uri = "qemu:///system"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
     # This host has no IOMMU and no USB; port forwards need a NIC of the type user (test_port_forwards.py).
-    unusable = frozenset({"nested_virtualization", "devices", "port_forwards"})
+    unusable = frozenset({"architecture", "nested_virtualization", "devices", "port_forwards"})
     not_for_every_power = frozenset({"shared_folders"})  # QEMU cannot save a VM that has a virtiofs device.
     undefine_words = ("--nvram", "--checkpoints-metadata")
     disk_size = "16M"
