@@ -195,7 +195,6 @@ class Platform(Libvirt):
         has_keys = root.findtext("os/loader", "").endswith(".ms.fd")
         return {
             **super().settings(machine, which),
-            "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[root.find("os/type").get("arch")],
             "firmware": "uefi" if is_uefi else "bios",
             "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes" or has_keys,
             "tpm": root.find("devices/tpm/backend[@type='emulator']") is not None,
