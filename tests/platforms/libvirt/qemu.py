@@ -63,7 +63,7 @@ class Platform(Libvirt):
     uri = "qemu:///system"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
     # This host has no IOMMU and no USB; port forwards need a NIC of the type user (test_port_forwards.py).
-    unusable = frozenset({"nested_virtualization", "devices", "port_forwards"})
+    unusable = frozenset({"architecture", "nested_virtualization", "devices", "port_forwards"})
     not_for_every_power = frozenset({"shared_folders"})  # QEMU cannot save a VM that has a virtiofs device.
     undefine_words = ("--nvram", "--checkpoints-metadata")
     disk_size = "16M"
@@ -195,7 +195,6 @@ class Platform(Libvirt):
         has_keys = root.findtext("os/loader", "").endswith(".ms.fd")
         return {
             **super().settings(machine, which),
-            "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[root.find("os/type").get("arch")],
             "firmware": "uefi" if is_uefi else "bios",
             "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes" or has_keys,
             "tpm": root.find("devices/tpm/backend[@type='emulator']") is not None,

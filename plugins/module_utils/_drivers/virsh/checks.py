@@ -42,7 +42,8 @@ from .host_checks import check_host
 from .host_devices import check_devices, check_memory
 from .needed import VirshFiles
 from .rehearsal import observed
-from .settings.architecture import check_architecture
+from .settings.architecture import check_architecture, check_buses, row_of
+from .settings.cdroms import BUSES
 from .settings.disk_limits import LIMITS, check_running_limits
 from .settings.disks import check_encrypted, check_running_disks, check_slots
 from .settings.firmware import is_by_files, nvram_of
@@ -70,7 +71,9 @@ def check_plan(driver, plan, released=frozenset()):
         _check_possible_snapshots(driver, plan.after)
     for step in plan.steps:
         if step.verb == "create":
-            check_architecture(driver, plan.after.name, step.arguments["config"])
+            config = step.arguments["config"]
+            check_architecture(driver, plan.after.name, config)
+            check_buses(plan.after.name, row_of(config), config, BUSES)
     check_files(needed, driver.space, released)
     # Before the NVRAM: if the machine type has no firmware with Secure Boot, that is the reason to report.
     check_hardware(driver, plan)

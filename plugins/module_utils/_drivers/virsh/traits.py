@@ -29,9 +29,9 @@ from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
 from .settings.architecture import AMD64, ARCHITECTURE, check_values, with_firmware
-from .settings.cdroms import CDROMS, bus_of_drive, drive_slot, slot_name_of
+from .settings.cdroms import BUSES, CDROMS, drive_slot, slot_name_of
 from .settings.devices import DEVICES, normalized_devices
-from .settings.disks import DISKS, bus_of, named_slots, slot_name
+from .settings.disks import DISKS, named_slots, slot_name
 from .settings.display import DISPLAY
 from .settings.firmware import FIRMWARE, FIRMWARE_SINCE, normalize_firmware
 from .settings.hardware import HARDWARE
@@ -165,7 +165,7 @@ def _normalized(fields, node_devices, vm, config):
     result = normalize_firmware(vm, with_firmware(vm, config)) if "firmware" in fields else config
     result = normalize_nvram(vm, result) if "nvram_format" in fields else result
     result = normalize_maxima(vm, normalized(SETTINGS, vm, result))
-    check_values(vm, result, {"disks": bus_of, "cdroms": bus_of_drive})
+    check_values(vm, result, BUSES)
     if "port_forwards.add" in fields:
         check_forwards(vm, result)
     if "devices" in result:

@@ -175,7 +175,6 @@ def check_values(vm, config, buses):
     ``buses`` is {option: function of a slot and its entry that returns the bus}.
     """
     row = row_of({**vm.config, **config})
-    is_other = row is not row_of(vm.config)
     if row is not ARM64:
         return
     if "nested_virtualization" in config:
@@ -186,20 +185,26 @@ def check_values(vm, config, buses):
     for path in config.get("native") or ():
         if path.startswith(_OF_X86):
             raise Refused(f"{vm.name}: native: '{path}' exists only on x86, and the VM is {row.name}.", "Omit it.")
-    for name, bus_of in buses.items():
-        present, wanted = vm.config.get(name) or {}, config.get(name) or {}
-        added = {**present, **wanted} if is_other else {slot: wanted[slot] for slot in wanted if slot not in present}
-        for slot, entry in added.items():
+    added = {
+        name: {
+            slot: entry for slot, entry in (config.get(name) or {}).items() if slot not in (vm.config.get(name) or {})
+        }
+        for name in buses
+    }
+    check_buses(vm.name, row, added, buses)
+
+
+def check_buses(name, row, config, buses):
+    """Raise Refused for a disk or an optical drive on a bus that the firmware does not read."""
+    for option, bus_of in buses.items():
+        slots = "vda (virtio) or sdb (SCSI)" if option == "disks" else "sdb (SCSI) or usb1 (USB)"
+        for slot, entry in (config.get(option) or {}).items():
             if entry is not None and bus_of(slot, entry) not in row.buses:
-                raise _not_started(vm, row, name, slot, bus_of(slot, entry), slot in present)
-
-
-def _not_started(vm, row, option, slot, bus, is_present):
-    slots = "vda (virtio) or sdb (SCSI)" if option == "disks" else "sdb (SCSI) or usb1 (USB)"
-    return Refused(
-        f"{vm.name}: {option}.{slot}: the firmware of {row.name} does not start from the bus {bus}.",
-        f"{'Set state: absent for it, and use' if is_present else 'Use'} a slot such as {slots}.",
-    )
+                raise Refused(
+                    f"{name}: {option}.{slot}: the firmware of {row.name} does not start from the bus"
+                    f" {bus_of(slot, entry)}.",
+                    f"Use a slot such as {slots}. If the VM has it already, set state: absent for it.",
+                )
 
 
 # Checking the host ----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from ...._core.planner.drives import first_drive
 from ...._kit.settings import Setting
 from ...._tools.domain_xml import file_of, source_of, target_of
 from .architecture import AMD64, row_in, row_of
-from .disks import slot_name
+from .disks import bus_of, slot_name
 
 #: SATA and USB drives have targets like those of SCSI, so their slots begin with the bus.
 _ON_BUS = Pattern(r"(sata|usb)([0-9]{1,3})")
@@ -33,6 +33,10 @@ def target_and_bus(slot):
 
 def bus_of_drive(slot, _entry):
     return (target_and_bus(slot) or (slot, slot))[1]
+
+
+#: How the bus of a slot is known.
+BUSES = {"disks": bus_of, "cdroms": bus_of_drive}
 
 
 def slot_of(drive):

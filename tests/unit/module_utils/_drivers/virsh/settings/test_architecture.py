@@ -24,6 +24,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark im
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import new_definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import architecture, hardware
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.cdroms import BUSES
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import not_modelled
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
@@ -128,9 +129,13 @@ def test_vm_that_becomes_arm64_loses_its_drive_on_sata_only_if_the_task_says_so(
     drives = {"cdroms": {"sata0": {"source": ""}}}
     vm = Vm("web", id=UUID, mark=mark, config={"architecture": "amd64", "firmware": "bios", **drives})
     task = {"architecture": "arm64", "disks": {"vda": {"size": GIB}}}
-    refusal = planned(task, vm=vm, creation={"image": {"source": "/a.qcow2"}}, allow_recreate=True).refusal
-    assert "cdroms.sata0: " in refusal.message
-    assert refusal.remedy.startswith("Set state: absent for it, and use a slot such as sdb")
+    image = {"image": {"source": "/a.qcow2"}}
+    assert (
+        planned(task, vm=vm, creation=image).refusal.message == "web: architecture cannot be changed on an existing VM."
+    )
+    config = planned(task, vm=vm, creation=image, allow_recreate=True).steps[1].arguments["config"]
+    with pytest.raises(Refused, match=r"web: cdroms\.sata0: .* bus sata\. Use .* set state: absent for it"):
+        architecture.check_buses("web", architecture.row_of(config), config, BUSES)
     drives = {"cdroms": {"sata0": None, "sdb": {"source": ""}}}
     steps = planned({**task, **drives}, vm=vm, creation={"image": {"source": "/a.qcow2"}}, allow_recreate=True).steps
     assert [step.verb for step in steps] == ["delete", "create"]
