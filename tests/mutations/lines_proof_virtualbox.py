@@ -66,8 +66,8 @@ MUTATIONS = (
     Mutation(
         "deletion-is-not-compared-with-the-plan",
         "_drivers/vbox/delete.py",
-        "kept is not None",
-        "False",
+        "_check_as_planned(*_)",
+        "pass",
         _of(_DELETED, "test_disk_attached_after_the_plan_prevents_the_deletion"),
     ),
     Mutation(

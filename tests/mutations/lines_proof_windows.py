@@ -92,13 +92,6 @@ MUTATIONS = (
     ),
     # Two tasks on one VM.
     Mutation(
-        "notes-of-another-task-are-overwritten",
-        "_drivers/hyperv/configure.py",
-        '[pick("vm", "same", conditions={"Notes": raw.get("Notes") or ""})] if notes or files else []',
-        "[]",
-        _TWO,
-    ),
-    Mutation(
         "record-of-another-task-is-overwritten",
         "_drivers/wsl/configure.py",
         '[pick("distro", "own", conditions=recorded)] if recorded else []',
@@ -127,15 +120,6 @@ MUTATIONS = (
         '(File(disk_of(raw), "disk", ours=True, bound=True),) if is_vm(raw) else ()',
         _of(_WSL, "test_distribution_of_others_is_deleted_only_with_all_disks"),
     ),
-    Mutation(
-        "registration-of-an-image-is-not-recorded-before",
-        "_drivers/wsl/create.py",
-        "[begun]",
-        "[]",
-        _of(
-            "tests/platforms/wsl/test_cloud_init.py",
-            "test_task_that_was_killed_is_completed_or_deleted_with_its_files",
-        ),
     ),
     Mutation(
         "lost-disk-of-wsl-is-not-foreseen",
@@ -264,9 +248,9 @@ MUTATIONS = (
     # What is asked again directly before the act, and what a failed step leaves.
     Mutation(
         "vm-starts-while-its-disk-is-replaced",
-        "_drivers/vmm/configure.py",
-        "with shared_as_whole(disk['source']) as is_free: *_",
-        "grow_disk(driver, disk, size)",
+        "_ports/locks.py",
+        "fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)",
+        "None",
         _of(_LOCKED, "test_vm_cannot_start_while_its_disk_is_replaced_by_a_larger_one"),
     ),
     Mutation(
@@ -279,9 +263,9 @@ MUTATIONS = (
     Mutation(
         "notes-of-others-are-overwritten",
         "_drivers/hyperv/mark.py",
-        'conditions={"Notes": raw.get("Notes") or ""}',
-        "conditions={}",
-        _of(_TWO[0], "test_notes_that_another_task_has_changed_are_not_overwritten_by_a_checkpoint"),
+        "[the_vm(vm.id), same, *calls]",
+        "[the_vm(vm.id), the_vm(vm.id), *calls]",
+        _TWO,
     ),
     Mutation(
         "guest-stays-saved-after-a-failed-restore",

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from .._core.backup.backup import by_age
 from .._core.errors import InvalidInput
+from .._core.options.backup import PLACES
 from .._core.options.option import CONTROLLER_TIME, NAMES, Connection, Policy
 from .._core.results.vm_result import describe_backups, reasons_against
 from .._drivers.proxmox.options import CONNECTION as PROXMOX_CONNECTION
 from .._ports.clock import epoch
 from .declaration import Declaration
 
-#: {platform: option that says where backups are}
-PLACES = {"libvirt": "directory", "proxmox": "storage"}
 OPTIONS = {
     "platform": Connection(choices=tuple(PLACES), required=True),
     "name": NAMES,

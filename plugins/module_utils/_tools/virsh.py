@@ -70,7 +70,7 @@ _NOT_FOUND = {
 _CHECK_DAEMON = "Check the uri, and that libvirtd or virtqemud is running. The role libvirt_host installs it."
 #: What domjobinfo answers of a VM without a job, and directly after a backup began.
 _NO_JOB, _NEW_JOB = ("domain is not running",), "backup job data missing"
-_JOB = re.compile(r"^(Job type|Operation):\s*(.*?)\s*$", re.MULTILINE)
+_JOB = Pattern(r"^(Job type|Operation):\s*(.*?)\s*$", re.MULTILINE)
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")
 
 

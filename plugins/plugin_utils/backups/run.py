@@ -8,8 +8,8 @@ from __future__ import annotations
 from ansible.utils.display import Display
 
 from ...module_utils._core.errors import InvalidInput
+from ...module_utils._core.options.backup import PLACES
 from ...module_utils._core.options.option_errors import nearest
-from ...module_utils._front.backup_list import PLACES
 from ..guarded.decisions import vms_of
 from ..inventory.sources import sources_for
 from ..leases.decisions import aligned

@@ -27,6 +27,8 @@ from .option import (
 )
 from .request import check_names, given_options, names_of
 
+#: {platform: option that says where backups are}
+PLACES = {"libvirt": "directory", "proxmox": "storage"}
 _RULES = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
 #: A platform lacks ``directory`` or ``storage``.
 BACKUP = {

@@ -13,7 +13,7 @@ from ..._core.errors import CommandFailed
 from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
 from ..._core.units import KIB
-from ..._ports import change_counter, files, locks
+from ..._ports import change_counter, files
 from ..._tools import virsh as tool
 from ..._tools import virsh_drives, virsh_output
 from ..._tools import virsh_output as output
@@ -114,6 +114,9 @@ class InLibvirt:
         return None if path is None or (is_begun and not self._is_used(path)) else "volume"
 
     def _is_used(self, path):
+        # Only an interrupted first start needs it.
+        from ..._ports import locks
+
         return locks.is_locked_by_qemu(path) or bool(self._users_of(path))
 
     def _read_names(self):

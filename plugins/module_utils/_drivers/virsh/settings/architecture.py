@@ -8,13 +8,13 @@ libvirt stores many of these values, and then QEMU does not start the VM, or the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Optional
 
 from ...._core.errors import Refused, Unsupported
 from ...._core.frozen import Frozen, replace
 from ...._core.model import DESTRUCTIVE
+from ...._core.pattern import Pattern
 from ...._core.units import MIB, human_size
 from ...._kit.settings import Setting
 from ...._ports import files
@@ -39,7 +39,7 @@ class Architecture(Frozen, eq=False):
     writes_cpu: tuple
     devices: str
     expected: tuple
-    usual: re.Pattern
+    usual: Pattern
     buses: tuple
     video: str
     tpm: Optional[str]
@@ -68,7 +68,7 @@ AMD64 = Architecture(
     # Without a video device, GRUB hangs in its graphics mode, which is the default of Debian and Ubuntu.
     devices="<video><model type='vga'/></video>",
     expected=("features/acpi", "features/apic", "devices/video"),
-    usual=re.compile(
+    usual=Pattern(
         r"features/apic|devices/(input@(type=(mouse|keyboard)|bus=ps2)|video/model@type=vga|tpm@model=tpm-crb)"
     ),
     buses=("virtio", "scsi", "sata", "ide", "usb"),
@@ -90,7 +90,7 @@ ARM64 = Architecture(
     devices="<controller type='usb' model='qemu-xhci'/><input type='keyboard' bus='usb'/>"
     "<input type='tablet' bus='usb'/><memballoon model='virtio'/>",
     expected=("features/acpi",),
-    usual=re.compile(
+    usual=Pattern(
         r"features/gic@version=[23]"
         r"|devices/(input@(type=(keyboard|tablet)|bus=usb)|video/model@type=virtio|tpm@model=tpm-tis"
         r"|cdrom/target@bus=scsi)"

@@ -413,14 +413,3 @@ def test_backup_that_was_completed_meanwhile_is_not_deleted(guest, tmp_path):
         backups.drop_backup(driver, vm, drop)
     backups.drop_backup(driver, _vm().having(backups=tuple(_listed(driver, _vm()))), drop)
     assert not list((tmp_path / "backups").rglob("*"))
-
-
-def test_jobs_of_all_vms_are_read_by_one_process(tmp_path):
-    """Of libvirt's own drivers, only that of QEMU has jobs."""
-    virsh = FakeVirsh({("domjobinfo", UUID): "Job type:  Unbounded\nOperation:  Dump\n", ("domjobinfo", "u2"): ""})
-    driver = driver_of(virsh, tmp_path)
-    vms = [_vm(), Vm(name="m2", id="u2", power=PAUSED), Vm(name="m3", id="u3", power="suspended")]
-    assert (driver.jobs(vms), virsh.processes) == ({}, 0)
-    driver.hypervisor = "QEMU"
-    assert driver.jobs(vms) == {UUID: "libvirt job: dump; virsh domjobabort m1 cancels it"}
-    assert virsh.processes == 1
