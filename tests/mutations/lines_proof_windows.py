@@ -120,7 +120,6 @@ MUTATIONS = (
         '(File(disk_of(raw), "disk", ours=True, bound=True),) if is_vm(raw) else ()',
         _of(_WSL, "test_distribution_of_others_is_deleted_only_with_all_disks"),
     ),
-    ),
     Mutation(
         "lost-disk-of-wsl-is-not-foreseen",
         "_drivers/wsl/checks.py",
