@@ -102,6 +102,8 @@ LAYERS = {
             f"{_CORE}/record/leases",
             f"{_CORE}/options/image_names",
             f"{_CORE}/options/cloud_init",
+            # Which option of a platform says where backups are.
+            f"{_CORE}/options/backup",
             # Which forwarded port leads to a port of the guest.
             f"{_CORE}/options/guest_conditions",
             f"{_CORE}/results/console",

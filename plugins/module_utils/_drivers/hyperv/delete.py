@@ -25,10 +25,12 @@ def delete(driver, vm, step):
     try:
         raw = yield from driver.current(vm)
         has_checkpoints = driver.found.snapshots.get(raw["Id"].lower()) or _is_merging(raw)
+        files = step.arguments.get("files", ())
         # What Hyper-V cannot merge is deleted file by file.
         if has_checkpoints and not driver.found.never_merges(raw):
+            # A merge writes to the disk below, on which another VM may be based by now.
+            yield from _check_unused(vm, files)
             yield from _remove_checkpoints(driver, vm)
-        files = step.arguments.get("files", ())
         yield from _check_unused(vm, files)
         yield from _remove([the_vm(vm.id)], files)
     except NotFound:

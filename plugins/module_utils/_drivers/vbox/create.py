@@ -100,7 +100,7 @@ def unfinished_vm_in(listing, name):
 
 
 def _begin(driver, name, words, resume, source):
-    uuid = new_id()
+    uuid = driver.creations.id_of(name) or driver.creations.record(name, new_id())
     words = [*words, "--uuid", uuid, "--register"]
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
     # If the call fails, VirtualBox may have created the VM nevertheless.
@@ -110,8 +110,8 @@ def _begin(driver, name, words, resume, source):
         except CommandFailed as error:
             if uuid not in driver.vbox_vms() and unfinished_vm(driver, name) is None:
                 resume(driver, *_leftover(driver, name, error), words)
-    # Identified by UUID if it was just created: logs in its directory may be of an earlier VM.
-    vbox_vm = driver.vbox_vms().get(uuid) or unfinished_vm(driver, name)
+        # Identified by UUID if it was just created: logs in its directory may be of an earlier VM.
+        vbox_vm = driver.vbox_vms().get(uuid) or unfinished_vm(driver, name)
     if vbox_vm is None:
         raise NotFound(f"{name}: the new VM was deleted in the meantime.", "Run the task again.")
     return vbox_vm

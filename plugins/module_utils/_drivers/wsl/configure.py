@@ -94,9 +94,9 @@ def _export(driver, vm, distro, path):
     uses the name of the temporary file, so it removes no file of others.
     """
     root, extension = ntpath.splitext(path)
-    temporary = f"{root}.{driver.nonce}{extension}"
+    temporary = f"{root}.polyvirt-{driver.nonce}{extension}"
     remove = file_command("Remove-Item", [temporary], go_on=True)
-    result = yield [file_command("Test-Path", [path], show=properties("Length")), remove]
+    result = yield [file_command("Test-Path", [path], show=properties("Length"))]
     if result.answers[0].objects[0]:
         return
     try:

@@ -62,7 +62,7 @@ def planned(config, vm=None, host="amd64", creation=None, source=None, allow_rec
 
 def driver(folder, host=BOTH, **options):
     one = driver_of(FakeVirsh({("capabilities",): HOSTS[host]}), folder, **options)
-    one.hypervisor = "QEMU"
+    one.hypervisor, one.library = "QEMU", "9.0.0"
     return one
 
 
@@ -320,7 +320,6 @@ def test_hardware_that_only_another_emulator_has(tmp_path, native, error):
     config = {"architecture": "arm64", "native": native}
     plan_of_new = Plan(Vm.absent("web"), Vm("web"), segments=((creating(config),),))
     one = driver(tmp_path)
-    one.library = "9.0.0"
     question = ("domcapabilities", "--virttype", "qemu", "--arch", "aarch64", "--machine", "virt")
     models = "".join(f"<model>cortex-a{number}</model>" for number in (57, 72))
     one.virsh.answers[question] = f"<domain><cpu><mode name='custom'>{models}</mode></cpu></domain>"
@@ -329,6 +328,21 @@ def test_hardware_that_only_another_emulator_has(tmp_path, native, error):
         return
     with pytest.raises(Refused, match=f"web: native: {error}"):
         hardware.check_hardware(one, plan_of_new)
+
+
+def test_only_arm64_requires_a_libvirt_that_selects_firmware(tmp_path):
+    one = driver(tmp_path)
+    one.library = "7.0.0"
+    architecture.check_architecture(one, "web", {"architecture": "amd64"})
+    with pytest.raises(Unsupported, match=r"web: architecture: VMs of arm64 require libvirt 7\.2 or later"):
+        architecture.check_architecture(one, "web", {"architecture": "arm64"})
+
+
+def test_the_test_driver_of_libvirt_has_the_usual_architecture(tmp_path):
+    """It reports i686 on any host, for which no cloud has images."""
+    one = driver(tmp_path)
+    one.hypervisor = "TEST"
+    assert one.host_architecture == "amd64"
 
 
 def test_secure_boot_of_arm64_is_read_from_the_descriptions_of_firmware(monkeypatch, tmp_path):
