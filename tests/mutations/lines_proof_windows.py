@@ -290,8 +290,8 @@ MUTATIONS = (
     Mutation(
         "disk-of-a-new-user-is-deleted",
         "_drivers/hyperv/delete.py",
-        "yield from _check_unused(vm, files)",
-        "pass",
+        "all_disks(result.answers).other_user(files, vm.id)",
+        "None",
         _of(_FAILED, "test_disk_that_another_vm_needs_by_now_is_not_deleted"),
     ),
 )
