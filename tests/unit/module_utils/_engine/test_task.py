@@ -189,8 +189,10 @@ def test_files_are_observed_if_a_vm_may_be_recreated(monkeypatch):
     traits = world.traits()
     rebuilding = replace(traits, fields={**traits.fields, "firmware": Field(cost=DESTRUCTIVE)})
     monkeypatch.setattr(world, "traits", lambda: rebuilding)
-    carry_out(world, ask("web", allow_recreate=True), check=True)
+    carry_out(world, ask("web", config={"firmware": "uefi"}, allow_recreate=True), check=True)
     assert world.observations[0][1] == {"power", "config", "snapshots", "files"}
+    carry_out(world, ask("web", allow_recreate=True), check=True)
+    assert world.observations[-1][1] == {"power", "config", "snapshots"}
 
 
 def test_observed_vm_is_followed_by_id_and_not_by_name():

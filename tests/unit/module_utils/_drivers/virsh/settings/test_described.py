@@ -23,7 +23,8 @@ from suite.described import request_of
 from unit.module_utils._drivers.virsh.answers import recorded
 from unit.module_utils._drivers.virsh.foreign import ADDED, ODD, OTHERS
 
-TRAITS = virsh_traits("QEMU", "9.0.0", True)
+HOST = SimpleNamespace(is_local=True, host_architecture="amd64")
+TRAITS = virsh_traits("QEMU", "9.0.0", True, host=HOST)
 FOREIGN = {
     "odd": ODD,
     **{name: recorded(f"{name}-dumpxml-inactive.xml") for name in ("every-option", "rich", "uefi", "vm1")},
