@@ -37,7 +37,7 @@ class Observer:
         return observation
 
     def jobs(self, vms):
-        """Return {id: text} of the VMs on which a long operation of the platform runs."""
+        """Return {id: text} of the VMs on which a long operation of the platform runs; an error if it is not known."""
         return self.driver.jobs(vms) if vms and hasattr(self.driver, "jobs") else {}
 
     def observed(self, works, facets):

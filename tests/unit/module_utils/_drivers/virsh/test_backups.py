@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
     Refused,
     Timeout,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LOCKED, PAUSED, RUNNING, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backups
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_backup
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
@@ -424,3 +424,15 @@ def test_jobs_of_all_vms_are_read_by_one_process(tmp_path):
     driver.hypervisor = "QEMU"
     assert driver.jobs(vms) == {UUID: "libvirt job: dump; virsh domjobabort m1 cancels it"}
     assert virsh.processes == 1
+
+
+def test_error_about_the_job_of_one_vm_is_only_its_own(tmp_path):
+    held = (
+        "Timed out during operation: cannot acquire state change lock (held by monitor=remoteDispatchDomainBackupBegin)"
+    )
+    answers = {("domjobinfo", UUID): Answer("", held), ("domjobinfo", "u2"): Answer("", "access denied")}
+    driver = driver_of(FakeVirsh({**answers, ("domjobinfo", "u3"): ""}), tmp_path)
+    driver.hypervisor = "QEMU"
+    found = driver.jobs([_vm(), *(Vm(name=name, id=name, power=PAUSED) for name in ("u2", "u3"))])
+    assert (set(found), found[UUID]) == ({UUID, "u2"}, LOCKED)
+    assert "access denied" in str(found["u2"])
