@@ -132,6 +132,8 @@ def _warnings_of_tpm(vm, definition):
 def _check_restore(driver, vm, step):
     backup = step.arguments["backup"]
     manifest = driver.backup_folder.manifest(backup.birth, backup.id)
+    if vm.id:
+        _check_excluded(driver, vm, manifest)
     paths = disks_of(vm.having(config=backup.config))
     sizes = {}
     for slot, one in manifests.disks_of(manifest).items():
@@ -148,4 +150,18 @@ def _check_restore(driver, vm, step):
             sum(needed),
             files.free_space(folder) + sum(files.allocated(path) for path in left if os.path.dirname(path) == folder),
             "set disk_directory",
+        )
+
+
+def _check_excluded(driver, vm, manifest):
+    """A VM that is replaced keeps the disks that the backup lacks, so it must have them."""
+    present = {target_of(disk): disk for disk in driver.definition(vm.id).drives("disk", "lun")}
+    for slot in manifest["excluded"]:
+        path = file_of(present[slot]) if slot in present else ""
+        if slot in present and not (path and not files.exists(path)):
+            continue
+        reason = f"{path} does not exist" if path else "the VM has no such disk now"
+        raise Refused(
+            f"{vm.name}: backup '{manifest['id']}' does not contain disk {slot}, and {reason}.",
+            "Attach that disk first, or restore the backup as another VM (new_name).",
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup, births_of
@@ -23,6 +24,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan i
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backup_checks, backups
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import set_disk_file
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
@@ -113,9 +115,9 @@ def _driver(host, folder, **options):
     return driver
 
 
-def _back_up(host, folder, start=NOW):
+def _back_up(host, folder, start=NOW, excluded=()):
     driver, vm = _driver(host, folder), Vm(name="m1", id=UUID, power=STOPPED)
-    made = Backup(id=f"b{start}", vm="m1", birth=UUID, start=start, consistency="stopped")
+    made = Backup(id=f"b{start}", vm="m1", birth=UUID, start=start, consistency="stopped", excluded=excluded)
     backups.backup(driver, vm, Step("backup", arguments={"made": made, "consistency": "crash"}))
     (folder / "m1-vda.raw").write_bytes(b"changed " * 8192)
 
@@ -313,6 +315,46 @@ def test_restored_vm_continues_its_births(host, tmp_path):
     _restore(host, tmp_path)
     vm = Vm(name="m1", id=UUID, mark=json.loads(json.dumps(host.stored.mark)))
     assert births_of(vm) == (UUID, "u0")
+
+
+def _back_up_without_vdb(host, folder):
+    """Return options that restore a backup without the disk vdb of another user."""
+    path, start = folder / "theirs-then.raw", NOW - 10
+    path.write_bytes(b"then")
+    disk = ET.SubElement(host.stored.devices, "disk", {"type": "file", "device": "disk"})
+    ET.SubElement(disk, "driver", {"name": "qemu", "type": "raw"})
+    ET.SubElement(disk, "source", {"file": str(path)})
+    ET.SubElement(disk, "target", {"dev": "vdb", "bus": "virtio"})
+    _back_up(host, folder, start, excluded=("vdb",))
+    return {"backup": f"b{start}", "replace": True}
+
+
+def test_disk_that_the_backup_lacks_remains_as_the_vm_has_it(host, tmp_path):
+    """Since the backup, somebody has given vdb an overlay, which has the newer data."""
+    options = _back_up_without_vdb(host, tmp_path)
+    overlay, disk = tmp_path / "theirs-now.qcow2", host.stored.drives("disk")[1]
+    overlay.write_bytes(b"now")
+    set_disk_file(disk, str(overlay), "qcow2")
+    ET.SubElement(disk, "readonly")
+    planned = _restore(host, tmp_path, **options)
+    restored = host.stored.drives("disk")[1]
+    assert (restored.find("source").get("file"), restored.find("driver").get("type")) == (str(overlay), "qcow2")
+    assert restored.find("readonly") is not None
+    assert planned.after.config["disks"]["vdb"]["source"] == str(overlay)
+
+
+@pytest.mark.parametrize("lost", ["file", "disk"])
+def test_disk_that_the_backup_and_the_vm_lack_rejects_the_restore(host, tmp_path, lost):
+    """Otherwise the VM is stopped, and cannot be started."""
+    options = _back_up_without_vdb(host, tmp_path)
+    driver, planned = _planned(host, tmp_path, **options)
+    assert not backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+    os.unlink(tmp_path / "theirs-then.raw")
+    if lost == "disk":
+        host.stored.devices.remove(host.stored.drives("disk")[1])
+    driver, planned = _planned(host, tmp_path, **options)
+    with pytest.raises(Refused, match=f"does not contain disk vdb, and .*{'exist' if lost == 'file' else 'no such'}"):
+        backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
 
 
 def test_restore_needs_the_backup_that_was_planned(host, tmp_path):
