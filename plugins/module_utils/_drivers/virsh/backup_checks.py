@@ -134,6 +134,8 @@ def _check_restore(driver, vm, step):
     manifest = driver.backup_folder.manifest(backup.birth, backup.id)
     if vm.id:
         _check_excluded(driver, vm, manifest)
+    elif vm.name == manifest["vm"]:
+        _check_uuid(driver, vm, manifest)
     paths = disks_of(vm.having(config=backup.config))
     sizes = {}
     for slot, one in manifests.disks_of(manifest).items():
@@ -151,6 +153,16 @@ def _check_restore(driver, vm, step):
             files.free_space(folder) + sum(files.allocated(path) for path in left if os.path.dirname(path) == folder),
             "set disk_directory",
         )
+
+
+def _check_uuid(driver, vm, manifest):
+    """A lost VM gets its UUID again, which it still has if it was only renamed."""
+    for one in driver.all_definitions():
+        if one.uuid == manifest["birth"] and one.name != vm.name:
+            raise Refused(
+                f"{vm.name}: the VM of backup '{manifest['id']}' exists with the name {one.name}.",
+                f"Set name: {one.name} and replace: true to replace it, or new_name to restore another VM.",
+            )
 
 
 def _check_excluded(driver, vm, manifest):

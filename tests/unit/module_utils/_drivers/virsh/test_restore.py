@@ -357,6 +357,19 @@ def test_disk_that_the_backup_and_the_vm_lack_rejects_the_restore(host, tmp_path
         backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
 
 
+def test_vm_that_was_renamed_is_not_lost(host, tmp_path):
+    """Its UUID is in use, so the VM of the backup would never appear."""
+    driver, planned = _planned(host, tmp_path, replace=True)
+    step = Step("create_from_backup", arguments=planned.steps[1].arguments)
+    # This one was begun by an interrupted task.
+    assert not backup_checks.check_backup_step(driver, Vm.absent("m1"), step)
+    host.stored.set("name", "m2")
+    driver = _driver(host, tmp_path)
+    with pytest.raises(Refused, match="exists with the name m2.* name: m2 and replace: true"):
+        backup_checks.check_backup_step(driver, Vm.absent("m1"), step)
+    assert not backup_checks.check_backup_step(driver, Vm.absent("copy"), step)
+
+
 def test_restore_needs_the_backup_that_was_planned(host, tmp_path):
     driver, planned = _planned(host, tmp_path, replace=True)
     (manifest,) = (tmp_path / "backups").glob("*/*/manifest.json")
