@@ -228,7 +228,8 @@ def _replace(vm, chosen, arguments, traits):
     back = _moves(BACK_TO.get(begun.get("power"), ()) if vm.power == STOPPED and begun else BACK_TO[vm.power])
     if begun.get("id") == chosen.id:
         left = [one.path for one in vm.files if one.path in begun.get("files", ()) and not why_kept(vm, one, "owned")]
-        finish = Step("finish_restore", arguments={**arguments, "files": tuple(left)})
+        also = f"An interrupted task has restored '{chosen.id}'; this one completes it. Run it again to restore again."
+        finish = Step("finish_restore", arguments={**arguments, "files": tuple(left)}, also=(also,))
         return [*(back if vm.power == STOPPED else ()), finish]
     kept, to_delete = _former_files(vm, chosen)
     lost = tuple(one.name for one in vm.snapshots)

@@ -28,6 +28,8 @@ def check_backup_step(driver, vm, step):
         return _check_new(driver, vm, step.arguments["made"])
     if step.verb in ("restore_backup", "create_from_backup"):
         _check_restore(driver, vm, step)
+    if step.verb == "finish_restore":  # Something may have changed the VM since it was restored.
+        return [f"{vm.name}: {text}" for text in step.also]
     return ()
 
 

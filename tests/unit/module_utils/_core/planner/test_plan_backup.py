@@ -296,6 +296,7 @@ def test_interrupted_restore_is_completed_with_the_power_state_before_it(replaci
     vm = _vm(whole, mark={**mark, "replacing": replacing}, files=files, config=config, power=power)
     found = _plan(vm, state="restored", backup="newest", replace=True)
     assert [step.verb for step in found.steps] == verbs
+    assert ("Run it again to restore again" in str(found.steps[-1].also)) == ("restore_backup" not in verbs)
     replaced = {"/old"} if isinstance(replacing, dict) and "files" in replacing else set()
     assert set(found.steps[-1].arguments["files"]) - {"/new"} == replaced
     assert "/n" not in found.steps[-1].arguments.get("kept", {})

@@ -305,6 +305,8 @@ def test_edited_record_deletes_no_file_that_the_vm_does_not_own(host, tmp_path):
     driver, planned = _planned(host, tmp_path, replace=True)
     (step,) = planned.steps
     assert (step.verb, step.arguments["files"]) == ("finish_restore", ())
+    (warning,) = backup_checks.check_backup_step(driver, planned.before, step)
+    assert f"m1: An interrupted task has restored '{backup}'" in warning
     driver.verbs[step.verb](driver, planned.before, Step(step.verb, arguments={"files": (str(theirs),)}))
     assert (theirs.exists(), "replacing" in host.stored.mark) == (True, False)
 
@@ -365,7 +367,7 @@ def test_vm_that_was_renamed_is_not_lost(host, tmp_path):
     assert not backup_checks.check_backup_step(driver, Vm.absent("m1"), step)
     host.stored.set("name", "m2")
     driver = _driver(host, tmp_path)
-    with pytest.raises(Refused, match="exists with the name m2.* name: m2 and replace: true"):
+    with pytest.raises(Refused, match=r"exists with the name m2.* name: m2 and replace: true"):
         backup_checks.check_backup_step(driver, Vm.absent("m1"), step)
     assert not backup_checks.check_backup_step(driver, Vm.absent("copy"), step)
 
