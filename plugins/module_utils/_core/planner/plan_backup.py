@@ -25,6 +25,7 @@ from ..backup.backup import (
 )
 from ..backup.retention import surplus
 from ..errors import NotFound, Refused, Unsupported
+from ..frozen import replace
 from ..model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, STOPPED, SUSPENDED, UNKNOWN, Change, Step
 from ..options.identity import known_names
 from ..record.mark import making_of
@@ -256,7 +257,12 @@ def _former_files(vm, chosen):
     replaced = interrupted_restore(vm).get("files", ())
     kept, to_delete = {}, []
     making = making_of(vm.mark) if vm.owned else ()
-    for file in (one for one in vm.files if one.role in ("disk", "no file") and one.path not in making):
+    # Disks that are read-only or shareable have another role.
+    replaceable = {path for path, slot in slots.items() if slot not in chosen.excluded}
+    disks = [
+        replace(one, role="disk") if one.path in replaceable and one.role != "no file" else one for one in vm.files
+    ]
+    for file in (one for one in disks if one.role in ("disk", "no file") and one.path not in making):
         reason = why_kept(vm, file, "owned") or ("" if vm.created else NOT_CREATED_HERE)
         if not reason and file.path in slots and slots[file.path] not in contained:
             raise Refused(

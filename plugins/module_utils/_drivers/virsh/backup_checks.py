@@ -135,7 +135,7 @@ def _check_restore(driver, vm, step):
     backup = step.arguments["backup"]
     manifest = driver.backup_folder.manifest(backup.birth, backup.id)
     if vm.id:
-        _check_excluded(driver, vm, manifest)
+        _check_replaced(driver, vm, manifest)
     elif vm.name == manifest["vm"]:
         _check_uuid(driver, vm, manifest)
     paths = disks_of(vm.having(config=backup.config))
@@ -167,9 +167,15 @@ def _check_uuid(driver, vm, manifest):
             )
 
 
-def _check_excluded(driver, vm, manifest):
-    """A VM that is replaced keeps the disks that the backup lacks, so it must have them."""
+def _check_replaced(driver, vm, manifest):
+    """A VM that is replaced keeps the disks that the backup lacks, so it must have them, and shares no other disk."""
     present = {target_of(disk): disk for disk in driver.definition(vm.id).drives("disk", "lun")}
+    for slot in manifests.disks_of(manifest):
+        if slot in present and present[slot].find("shareable") is not None:
+            raise Refused(
+                f"{vm.name}: disk {slot} is shareable, and would be replaced by a copy that other VMs do not use.",
+                "Restore the backup as another VM (new_name), or create backups with exclude: [SLOT] of such disks.",
+            )
     for slot in manifest["excluded"]:
         path = file_of(present[slot]) if slot in present else ""
         if slot in present and not (path and not files.exists(path)):

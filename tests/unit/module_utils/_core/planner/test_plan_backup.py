@@ -306,6 +306,22 @@ def test_interrupted_restore_is_completed_with_the_power_state_before_it(replaci
     ]
 
 
+def test_restore_in_place_names_read_only_disks():
+    """Such a disk is replaced by a copy, as any other; media of drives remain."""
+    mark = {"v": 2, "id": "u1", "created": "2027-01-01T00:00:00Z", "disks": ["/own"]}
+    disks = {"vda": {"source": "/own"}, "vdb": {"source": "/theirs"}}
+    files = (File("/own", "support", ours=True), File("/theirs", "medium"), File("/iso", "medium"))
+    vm = _vm(_backup(config={"disks": {"vda": {}, "vdb": {}}}), mark=mark, files=files, config={"disks": disks})
+    restore = _plan(vm, state="restored", backup="newest", replace=True).steps[2]
+    assert restore.arguments["files"] == ("/own",)
+    assert restore.arguments["kept"] == {"/theirs": "not created by this collection"}
+    # One that the backup excludes remains in the VM.
+    for excluded, is_refused in ((("vda",), False), ((), True)):
+        part = _backup(config={"disks": {"vdb": {}}}, excluded=excluded)
+        refusal = _plan(vm.having(backups=(part,)), state="restored", backup="newest", replace=True).refusal
+        assert (refusal is not None) == is_refused, refusal
+
+
 def test_retention_keeps_what_satisfies_the_task():
     """A weaker backup that is newer does not replace it."""
     vm = _vm(_backup("a", 2 * HOUR, consistency="filesystem"), _backup("b", HOUR), _backup("c", 9 * HOUR))

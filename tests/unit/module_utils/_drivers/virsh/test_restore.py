@@ -359,6 +359,18 @@ def test_disk_that_the_backup_and_the_vm_lack_rejects_the_restore(host, tmp_path
         backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
 
 
+def test_shareable_disk_is_not_replaced_by_a_copy(host, tmp_path):
+    """Two VMs of a cluster would continue with different data."""
+    options = _back_up_without_vdb(host, tmp_path)
+    disks = host.stored.drives("disk")
+    ET.SubElement(disks[1], "shareable")
+    driver, planned = _planned(host, tmp_path, **options)
+    assert not backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+    ET.SubElement(disks[0], "shareable")
+    with pytest.raises(Refused, match="disk vda is shareable"):
+        backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+
+
 def test_vm_that_was_renamed_is_not_lost(host, tmp_path):
     """Its UUID is in use, so the VM of the backup would never appear."""
     driver, planned = _planned(host, tmp_path, replace=True)
