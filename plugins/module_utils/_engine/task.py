@@ -326,10 +326,7 @@ class Task:
 
     def _plan_around_jobs(self, works):
         """Plan VMs again on which a job runs that their plans would disturb: they are busy. A no-op reads no jobs."""
-        try:
-            jobs = self.observer.jobs([work.found for work in works])
-        except PolyvirtError as error:
-            jobs = {work.found.id: error for work in works}
+        jobs = self.observer.jobs([work.found for work in works])
         for work in (one for one in works if one.found.id in jobs):
             job = jobs[work.found.id]
             if isinstance(job, PolyvirtError):

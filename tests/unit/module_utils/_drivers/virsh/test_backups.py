@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
     Refused,
     Timeout,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LOCKED, PAUSED, RUNNING, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backups
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_backup
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
@@ -31,9 +31,7 @@ _ID = "20270131T120000Z-d7188e7f"
 
 
 class Clock:
-    """Advances only by sleeping."""
-
-    time = 0
+    """Advances only by sleeping; ``time`` is set by the fixture."""
 
     def now(self):
         return Clock.time
@@ -413,26 +411,3 @@ def test_backup_that_was_completed_meanwhile_is_not_deleted(guest, tmp_path):
         backups.drop_backup(driver, vm, drop)
     backups.drop_backup(driver, _vm().having(backups=tuple(_listed(driver, _vm()))), drop)
     assert not list((tmp_path / "backups").rglob("*"))
-
-
-def test_jobs_of_all_vms_are_read_by_one_process(tmp_path):
-    """Of libvirt's own drivers, only that of QEMU has jobs."""
-    virsh = FakeVirsh({("domjobinfo", UUID): "Job type:  Unbounded\nOperation:  Dump\n", ("domjobinfo", "u2"): ""})
-    driver = driver_of(virsh, tmp_path)
-    vms = [_vm(), Vm(name="m2", id="u2", power=PAUSED), Vm(name="m3", id="u3", power="suspended")]
-    assert (driver.jobs(vms), virsh.processes) == ({}, 0)
-    driver.hypervisor = "QEMU"
-    assert driver.jobs(vms) == {UUID: "libvirt job: dump; virsh domjobabort m1 cancels it"}
-    assert virsh.processes == 1
-
-
-def test_error_about_the_job_of_one_vm_is_only_its_own(tmp_path):
-    held = (
-        "Timed out during operation: cannot acquire state change lock (held by monitor=remoteDispatchDomainBackupBegin)"
-    )
-    answers = {("domjobinfo", UUID): Answer("", held), ("domjobinfo", "u2"): Answer("", "access denied")}
-    driver = driver_of(FakeVirsh({**answers, ("domjobinfo", "u3"): ""}), tmp_path)
-    driver.hypervisor = "QEMU"
-    found = driver.jobs([_vm(), *(Vm(name=name, id=name, power=PAUSED) for name in ("u2", "u3"))])
-    assert (set(found), found[UUID]) == ({UUID, "u2"}, LOCKED)
-    assert "access denied" in str(found["u2"])
