@@ -28,6 +28,8 @@ SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
 POWERS = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED, UNKNOWN)
 #: Power states in which a VM has memory contents, so that changes with the cost POWER_OFF are not possible.
 ON = (RUNNING, PAUSED, SUSPENDED, FAILED)
+#: ``Vm.busy`` of a VM that another command holds, maybe because its hypervisor does not answer: it can be killed.
+LOCKED = "another command holds it; state: stopped with stop_mode: force kills it without waiting"
 
 #: What a change costs, cheapest first.
 LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE = "live", "next_boot", "power_off", "destructive"

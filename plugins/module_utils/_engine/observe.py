@@ -37,8 +37,11 @@ class Observer:
         return observation
 
     def jobs(self, vms):
-        """Return {id: text} of the VMs on which a long operation of the platform runs."""
-        return self.driver.jobs(vms) if vms and hasattr(self.driver, "jobs") else {}
+        """Return {id: text} of the VMs on which a long operation of the platform runs; an error if it is not known."""
+        try:
+            return self.driver.jobs(vms) if vms and hasattr(self.driver, "jobs") else {}
+        except PolyvirtError as error:
+            return {vm.id: error for vm in vms}
 
     def observed(self, works, facets):
         """Observe all ``works`` at once; returns [(work, Observed)]. If that fails, each one gets the error."""

@@ -326,15 +326,14 @@ class Task:
 
     def _plan_around_jobs(self, works):
         """Plan VMs again on which a job runs that their plans would disturb: they are busy. A no-op reads no jobs."""
-        try:
-            jobs = self.observer.jobs([work.found for work in works])
-        except PolyvirtError as error:
-            for work in works:
-                work.plan = work.refused(work.labelled(error.message), error.remedy)
-            return
+        jobs = self.observer.jobs([work.found for work in works])
         for work in (one for one in works if one.found.id in jobs):
-            work.found = work.found.having(busy=jobs[work.found.id])
-            work.plan = self.planned(work)
+            job = jobs[work.found.id]
+            if isinstance(job, PolyvirtError):
+                work.plan = work.refused(work.labelled(job.message), job.remedy)
+            else:
+                work.found = work.found.having(busy=job)
+                work.plan = self.planned(work)
 
     def _source_of(self, work):
         """Return which source a clone has: its name, and the settings in which several VMs with that name differ."""

@@ -13,6 +13,7 @@ from ..model import (
     DESTRUCTIVE,
     FAILED,
     LIVE,
+    LOCKED,
     POWER_OFF,
     RUNNING,
     STOPPED,
@@ -170,7 +171,8 @@ def _check_reachable(task):
 def _may_be_killed(task):
     if task.request.snapshot is not None or task.request.state not in ("stopped", "absent", "restarted"):
         return False
-    return task.vm.busy == "stopping" and task.vm.power == RUNNING and task.forced
+    is_hung = (task.vm.busy, task.vm.power) == ("stopping", RUNNING) or (task.vm.busy == LOCKED and task.vm.on)
+    return is_hung and task.forced
 
 
 # Creating ---------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from ..backup.backup import (
 )
 from ..backup.retention import surplus
 from ..errors import NotFound, Refused, Unsupported
+from ..frozen import replace
 from ..model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, STOPPED, SUSPENDED, UNKNOWN, Change, Step
 from ..options.identity import known_names
 from ..record.mark import making_of
@@ -228,7 +229,8 @@ def _replace(vm, chosen, arguments, traits):
     back = _moves(BACK_TO.get(begun.get("power"), ()) if vm.power == STOPPED and begun else BACK_TO[vm.power])
     if begun.get("id") == chosen.id:
         left = [one.path for one in vm.files if one.path in begun.get("files", ()) and not why_kept(vm, one, "owned")]
-        finish = Step("finish_restore", arguments={**arguments, "files": tuple(left)})
+        also = f"An interrupted task has restored '{chosen.id}'; this one completes it. Run it again to restore again."
+        finish = Step("finish_restore", arguments={**arguments, "files": tuple(left)}, also=(also,))
         return [*(back if vm.power == STOPPED else ()), finish]
     kept, to_delete = _former_files(vm, chosen)
     lost = tuple(one.name for one in vm.snapshots)
@@ -255,7 +257,12 @@ def _former_files(vm, chosen):
     replaced = interrupted_restore(vm).get("files", ())
     kept, to_delete = {}, []
     making = making_of(vm.mark) if vm.owned else ()
-    for file in (one for one in vm.files if one.role in ("disk", "no file") and one.path not in making):
+    # Disks that are read-only or shareable have another role.
+    replaceable = {path for path, slot in slots.items() if slot not in chosen.excluded}
+    disks = [
+        replace(one, role="disk") if one.path in replaceable and one.role != "no file" else one for one in vm.files
+    ]
+    for file in (one for one in disks if one.role in ("disk", "no file") and one.path not in making):
         reason = why_kept(vm, file, "owned") or ("" if vm.created else NOT_CREATED_HERE)
         if not reason and file.path in slots and slots[file.path] not in contained:
             raise Refused(

@@ -28,6 +28,8 @@ def check_backup_step(driver, vm, step):
         return _check_new(driver, vm, step.arguments["made"])
     if step.verb in ("restore_backup", "create_from_backup"):
         _check_restore(driver, vm, step)
+    if step.verb == "finish_restore":  # Something may have changed the VM since it was restored.
+        return [f"{vm.name}: {text}" for text in step.also]
     return ()
 
 
@@ -132,6 +134,10 @@ def _warnings_of_tpm(vm, definition):
 def _check_restore(driver, vm, step):
     backup = step.arguments["backup"]
     manifest = driver.backup_folder.manifest(backup.birth, backup.id)
+    if vm.id:
+        _check_replaced(driver, vm, manifest)
+    elif vm.name == manifest["vm"]:
+        _check_uuid(driver, vm, manifest)
     paths = disks_of(vm.having(config=backup.config))
     sizes = {}
     for slot, one in manifests.disks_of(manifest).items():
@@ -148,4 +154,34 @@ def _check_restore(driver, vm, step):
             sum(needed),
             files.free_space(folder) + sum(files.allocated(path) for path in left if os.path.dirname(path) == folder),
             "set disk_directory",
+        )
+
+
+def _check_uuid(driver, vm, manifest):
+    """A lost VM gets its UUID again, which it still has if it was only renamed."""
+    for one in driver.all_definitions():
+        if one.uuid == manifest["birth"] and one.name != vm.name:
+            raise Refused(
+                f"{vm.name}: the VM of backup '{manifest['id']}' exists with the name {one.name}.",
+                f"Set name: {one.name} and replace: true to replace it, or new_name to restore another VM.",
+            )
+
+
+def _check_replaced(driver, vm, manifest):
+    """A VM that is replaced keeps the disks that the backup lacks, so it must have them, and shares no other disk."""
+    present = {target_of(disk): disk for disk in driver.definition(vm.id).drives("disk", "lun")}
+    for slot in manifests.disks_of(manifest):
+        if slot in present and present[slot].find("shareable") is not None:
+            raise Refused(
+                f"{vm.name}: disk {slot} is shareable, and would be replaced by a copy that other VMs do not use.",
+                "Restore the backup as another VM (new_name), or create backups with exclude: [SLOT] of such disks.",
+            )
+    for slot in manifest["excluded"]:
+        path = file_of(present[slot]) if slot in present else ""
+        if slot in present and not (path and not files.exists(path)):
+            continue
+        reason = f"{path} does not exist" if path else "the VM has no such disk now"
+        raise Refused(
+            f"{vm.name}: backup '{manifest['id']}' does not contain disk {slot}, and {reason}.",
+            "Attach that disk first, or restore the backup as another VM (new_name).",
         )

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from ..._core.errors import CommandFailed, Held, Stale
 from ..._core.frozen import replace
-from ..._core.model import PAUSED, POWER_VERBS, RUNNING, SUSPENDED
+from ..._core.model import LOCKED, PAUSED, POWER_VERBS, RUNNING, SUSPENDED
 from ..._core.pattern import Pattern
 from ..._core.texts import without_credentials
 from ..._kit.driver import ForChanges, carry_out, functions_of
@@ -21,7 +21,7 @@ from ..._media import on_host
 from ..._ports import change_counter
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, without_secrets
-from ..._tools.virsh import job_in, raise_for_errors
+from ..._tools.virsh import job_in, may_pass, raise_for_errors
 from .observe import VirshObserver, connected
 
 #: Verbs that do not store settings. To start a VM that another task stops for a change is rejected by libvirt itself.
@@ -41,6 +41,17 @@ def _waits(wait_for):
     """Return whether a task waits for more than the power state; ``wait_for`` is a text, or a dictionary in full."""
     conditions = wait_for.values() if isinstance(wait_for, dict) else [wait_for]
     return any(one not in (None, "state") for one in conditions)
+
+
+def _job(name, answer):
+    """Return why a VM is busy, an error if that is not known, or an empty text."""
+    if may_pass(answer.error):
+        return LOCKED
+    try:
+        job = job_in(answer)
+    except CommandFailed as error:
+        return error
+    return job and f"libvirt job: {job}; virsh domjobabort {shlex.quote(name)} cancels it"
 
 
 class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
@@ -131,15 +142,11 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         return read_backups(self, vm, asked, reads_content)
 
     def jobs(self, vms):
-        """{UUID: text} of the VMs with a backup, a migration or another job of libvirt."""
+        """{UUID: text} of the VMs with a backup, a migration or another job of libvirt, or {UUID: error}."""
         ids = {vm.id: vm.name for vm in vms if vm.power != SUSPENDED} if self.hypervisor == QEMU else {}
         answers = self.virsh.batch([("domjobinfo", one) for one in ids]) if ids else ()
-        found = {vm_id: job_in(answer) for vm_id, answer in zip(ids, answers)}
-        return {
-            vm_id: f"libvirt job: {job}; virsh domjobabort {shlex.quote(ids[vm_id])} cancels it"
-            for vm_id, job in found.items()
-            if job
-        }
+        found = {vm_id: _job(ids[vm_id], answer) for vm_id, answer in zip(ids, answers)}
+        return {vm_id: job for vm_id, job in found.items() if job}
 
     # Acting ---------------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from .create import define_once, store_new
 from .mark import mark_to_add_to, put_back, recorded_first
 from .settings.architecture import read_architecture
 from .settings.cdroms import seed_files
-from .settings.disks import set_disk_file
+from .settings.disks import set_disk_content, set_disk_file
 from .settings.firmware import nvram_of
 from .settings.table import config_of
 from .storage import remove_unused, used_files
@@ -49,7 +49,8 @@ def settings_after(driver, vm, asked, backup, manifest):
     if slots != set(manifests.disks_of(manifest)) | set(manifest["excluded"]):
         return replace(backup, damaged="its disks are not those of its definition")
     paths = _new_paths(driver, vm, manifest)
-    _adapt(definition, manifest, paths, asked.networks, vm)
+    stored = driver.definition(vm.id) if vm.id and manifest["excluded"] else None
+    _adapt(definition, manifest, paths, asked.networks, stored)
     sizes = {slot: one["virtual_size"] for slot, one in manifests.disks_of(manifest).items()}
     mark = definition.mark or {}
     config = {
@@ -93,13 +94,16 @@ def _free(folder, stem, suffix, own):
     return path
 
 
-def _adapt(definition, manifest, paths, networks, vm):
-    """Set the new files and networks. A disk that the backup lacks remains only in a VM that is replaced."""
+def _adapt(definition, manifest, paths, networks, stored=None):
+    """Set the new files and networks. A disk that the backup lacks remains as the replaced VM has it (``stored``)."""
+    present = {target_of(disk): disk for disk in stored.drives("disk", "lun")} if stored else {}
     for disk in definition.drives("disk", "lun"):
         slot = target_of(disk)
         if slot in paths:
             set_disk_file(disk, paths[slot], manifests.disks_of(manifest)[slot]["format"])
-        elif vm.id is None:
+        elif slot in present:
+            set_disk_content(disk, present[slot])
+        else:
             definition.devices.remove(disk)
     for drive in definition.drives("cdrom", "floppy"):
         if file_of(drive) and not files.exists(file_of(drive)):
@@ -185,7 +189,7 @@ def create_from_backup(driver, vm, step):
     def define(driver, name, vm_id, _arguments, created):
         definition = _definition_in(driver, manifest)
         mark = definition.mark or {}
-        _adapt(definition, manifest, paths, step.arguments["networks"], vm)
+        _adapt(definition, manifest, paths, step.arguments["networks"])
         driver.storage.create_default_folder()
         _fill(driver, manifest, paths, created)
         remove_seed_drives(definition, mark.get("files", ()))
@@ -212,7 +216,7 @@ def prepare_restore(driver, vm, step):
     own, before = mark_to_add_to(vm, stored.mark), stored.mark and finished_mark(stored.mark, REPLACING)
     _remove_leftovers(driver, own)
     paths, created, definition = _new_paths(driver, vm, manifest), [], _definition_in(driver, manifest)
-    _adapt(definition, manifest, paths, step.arguments["networks"], vm)
+    _adapt(definition, manifest, paths, step.arguments["networks"], stored)
     definition.set("name", vm.name)
     definition.set("uuid", vm.id)
     power = interrupted_restore(vm).get("power", vm.power) if vm.power == STOPPED else vm.power

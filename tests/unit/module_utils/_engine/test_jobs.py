@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LOCKED
 
 from unit.module_utils._engine.waits import ask, carry_out, running
 from unit.module_utils._engine.world import Machine, World, refusal
@@ -54,3 +55,20 @@ def test_unknown_jobs_are_not_none():
     outcome = carry_out(world, ask("web", "stopped"))
     assert (outcome.failed, world.calls) == (True, [])
     assert "access denied" in outcome.msg
+
+
+def test_unknown_jobs_of_one_vm_reject_only_that_one(monkeypatch):
+    world = WithJobs(running(), running("db"), until=0)
+    monkeypatch.setattr(world, "jobs", lambda vms: {vm.id: refusal("hung") for vm in vms if vm.name == "web"})
+    outcome = carry_out(world, ask("web", "stopped"), ask("db", "stopped"))
+    assert (outcome.failed, outcome.msg.splitlines()) == (True, ["web: platform failed with exit code 1: hung"])
+
+
+def test_vm_that_another_command_holds_is_waited_for_or_killed(monkeypatch):
+    """A hypervisor that does not answer holds its VM until it is killed."""
+    world = WithJobs(running(), running("db"), until=0)
+    monkeypatch.setattr(world, "jobs", lambda vms: {vm.id: LOCKED for vm in vms if vm.name == "web"})
+    assert f"web: it is still busy ({LOCKED})" in carry_out(world, ask("web", "stopped", timeout=30)).msg
+    requests = [ask(name, "stopped", stop_mode="force") for name in ("web", "db")]
+    assert not carry_out(world, *requests).failed
+    assert {(verb, name) for _second, verb, name in world.calls} == {("kill", "web"), ("kill", "db")}

@@ -195,6 +195,18 @@ def set_disk_file(disk, path, image_format):
     find_or_add_child(disk, "driver").set("type", image_format)
 
 
+def set_disk_content(disk, other):
+    """Give a disk the content of another one, and how it is accessed; its place in the VM remains."""
+    for tag in ("source", "backingStore", "auth", "encryption", "readonly", "shareable"):
+        for child in disk.findall(tag):
+            disk.remove(child)
+        disk.extend(other.findall(tag))
+    disk.set("type", other.get("type", "file"))
+    disk.set("device", other.get("device", "disk"))
+    driver = other.find("driver")
+    find_or_add_child(disk, "driver").set("type", "raw" if driver is None else driver.get("type", "raw"))
+
+
 def insert_disk(definition, element):
     definition.devices.append(element)
 

@@ -10,6 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     LIVE,
+    LOCKED,
     NEXT_BOOT,
     POWER_OFF,
     RUNNING,
@@ -89,6 +90,13 @@ def test_stopping_guest_is_never_reset():
     assert _plan(stopping, ask("started", stop_mode="force")).busy == "stopping"
     assert _plan(stopping, ask_snapshot("s1", stop_mode="force")).busy == "stopping"
     assert _plan(found("suspended", busy="stopping"), ask("absent", stop_mode="force")).busy == "stopping"
+
+
+def test_vm_that_another_command_holds_is_killed_only_with_force():
+    held = found("paused", busy=LOCKED)
+    assert _verbs(_plan(held, ask("absent", stop_mode="force"))) == ["kill", "delete"]
+    assert _plan(held, ask("stopped")).busy == LOCKED
+    assert _plan(held, ask_snapshot("s1", stop_mode="force")).busy == LOCKED
 
 
 def test_transient_vm_is_never_stopped_or_changed():

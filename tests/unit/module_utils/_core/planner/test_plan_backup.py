@@ -296,6 +296,7 @@ def test_interrupted_restore_is_completed_with_the_power_state_before_it(replaci
     vm = _vm(whole, mark={**mark, "replacing": replacing}, files=files, config=config, power=power)
     found = _plan(vm, state="restored", backup="newest", replace=True)
     assert [step.verb for step in found.steps] == verbs
+    assert ("Run it again to restore again" in str(found.steps[-1].also)) == ("restore_backup" not in verbs)
     replaced = {"/old"} if isinstance(replacing, dict) and "files" in replacing else set()
     assert set(found.steps[-1].arguments["files"]) - {"/new"} == replaced
     assert "/n" not in found.steps[-1].arguments.get("kept", {})
@@ -303,6 +304,22 @@ def test_interrupted_restore_is_completed_with_the_power_state_before_it(replaci
     assert "prepare_restore" in [
         step.verb for step in _plan(foreign, state="restored", backup="newest", replace=True).steps
     ]
+
+
+def test_restore_in_place_names_read_only_disks():
+    """Such a disk is replaced by a copy, as any other; media of drives remain."""
+    mark = {"v": 2, "id": "u1", "created": "2027-01-01T00:00:00Z", "disks": ["/own"]}
+    disks = {"vda": {"source": "/own"}, "vdb": {"source": "/theirs"}}
+    files = (File("/own", "support", ours=True), File("/theirs", "medium"), File("/iso", "medium"))
+    vm = _vm(_backup(config={"disks": {"vda": {}, "vdb": {}}}), mark=mark, files=files, config={"disks": disks})
+    restore = _plan(vm, state="restored", backup="newest", replace=True).steps[2]
+    assert restore.arguments["files"] == ("/own",)
+    assert restore.arguments["kept"] == {"/theirs": "not created by this collection"}
+    # One that the backup excludes remains in the VM.
+    for excluded, is_refused in ((("vda",), False), ((), True)):
+        part = _backup(config={"disks": {"vdb": {}}}, excluded=excluded)
+        refusal = _plan(vm.having(backups=(part,)), state="restored", backup="newest", replace=True).refusal
+        assert (refusal is not None) == is_refused, refusal
 
 
 def test_retention_keeps_what_satisfies_the_task():

@@ -31,9 +31,7 @@ _ID = "20270131T120000Z-d7188e7f"
 
 
 class Clock:
-    """Advances only by sleeping."""
-
-    time = 0
+    """Advances only by sleeping; ``time`` is set by the fixture."""
 
     def now(self):
         return Clock.time

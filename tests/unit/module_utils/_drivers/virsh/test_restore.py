@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup import Backup, births_of
@@ -17,72 +18,27 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
     Stale,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import BACKUP, backup_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backup_checks, backups
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import set_disk_file
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,
-    StoringVirsh,
     driver_of,
-    failed,
-    machine_xml,
     opened_elsewhere,
 )
+from unit.module_utils._drivers.virsh.host_of_restores import Host, Killed
 
 NOW = 1801396800
-_POWERS = {"destroy": STOPPED, "start": RUNNING, "suspend": PAUSED, "resume": RUNNING}
-_STATES = {STOPPED: "shut off", RUNNING: "running", PAUSED: "paused"}
-
-
-class Killed(BaseException):
-    """The task is killed: no error of this collection, so nothing is undone."""
-
-
-class Host(StoringVirsh):
-    """libvirt with the VM m1. The task is killed after ``kill_at`` calls that change something, also of qemu-img."""
-
-    def __init__(self, folder):
-        super().__init__(UUID, machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(folder / "m1-vda.raw"))))
-        self.stored.find_or_add("devices/disk/driver").set("type", "raw")
-        self.power, self.calls, self.kill_at, self.errors = STOPPED, 0, None, {}
-
-    def count(self):
-        self.calls += 1
-        if self.kill_at == self.calls:
-            raise Killed
-
-    def batch(self, requests, timeout=None):
-        no_job = failed("Domain backup job id not found: no domain backup job present")
-        return [
-            no_job if words[0] == "backup-dumpxml" else Answer(self.run(*words, timeout=timeout), None)
-            for words in requests
-        ]
-
-    def run(self, *words, stdin=None, timeout=None):
-        if words[0] in self.errors and self.errors[words[0]](stdin):
-            raise CommandFailed(("virsh", *words), 1, "XML error: it is rejected")
-        answer = _STATES[self.power] if words[0] == "domstate" else super().run(*words, stdin=stdin, timeout=timeout)
-        self.power = _POWERS.get(words[0], self.power)
-        if words[0] in _POWERS:
-            self.running = None if self.power == STOPPED else self.running or Definition(self.stored.text())
-        if words[0] in (*_POWERS, "define"):
-            self.count()
-        return answer
-
-    def disk(self):
-        """The content of the disk that the VM has now."""
-        with open(self.stored.drives("disk")[0].find("source").get("file"), "rb") as file:
-            return file.read(8)
 
 
 @pytest.fixture(name="host")
@@ -113,9 +69,9 @@ def _driver(host, folder, **options):
     return driver
 
 
-def _back_up(host, folder, start=NOW):
+def _back_up(host, folder, start=NOW, excluded=()):
     driver, vm = _driver(host, folder), Vm(name="m1", id=UUID, power=STOPPED)
-    made = Backup(id=f"b{start}", vm="m1", birth=UUID, start=start, consistency="stopped")
+    made = Backup(id=f"b{start}", vm="m1", birth=UUID, start=start, consistency="stopped", excluded=excluded)
     backups.backup(driver, vm, Step("backup", arguments={"made": made, "consistency": "crash"}))
     (folder / "m1-vda.raw").write_bytes(b"changed " * 8192)
 
@@ -303,6 +259,8 @@ def test_edited_record_deletes_no_file_that_the_vm_does_not_own(host, tmp_path):
     driver, planned = _planned(host, tmp_path, replace=True)
     (step,) = planned.steps
     assert (step.verb, step.arguments["files"]) == ("finish_restore", ())
+    (warning,) = backup_checks.check_backup_step(driver, planned.before, step)
+    assert f"m1: An interrupted task has restored '{backup}'" in warning
     driver.verbs[step.verb](driver, planned.before, Step(step.verb, arguments={"files": (str(theirs),)}))
     assert (theirs.exists(), "replacing" in host.stored.mark) == (True, False)
 
@@ -313,6 +271,71 @@ def test_restored_vm_continues_its_births(host, tmp_path):
     _restore(host, tmp_path)
     vm = Vm(name="m1", id=UUID, mark=json.loads(json.dumps(host.stored.mark)))
     assert births_of(vm) == (UUID, "u0")
+
+
+def _back_up_without_vdb(host, folder):
+    """Return options that restore a backup without the disk vdb of another user."""
+    path, start = folder / "theirs-then.raw", NOW - 10
+    path.write_bytes(b"then")
+    disk = ET.SubElement(host.stored.devices, "disk", {"type": "file", "device": "disk"})
+    ET.SubElement(disk, "driver", {"name": "qemu", "type": "raw"})
+    ET.SubElement(disk, "source", {"file": str(path)})
+    ET.SubElement(disk, "target", {"dev": "vdb", "bus": "virtio"})
+    _back_up(host, folder, start, excluded=("vdb",))
+    return {"backup": f"b{start}", "replace": True}
+
+
+def test_disk_that_the_backup_lacks_remains_as_the_vm_has_it(host, tmp_path):
+    """Since the backup, somebody has given vdb an overlay, which has the newer data."""
+    options = _back_up_without_vdb(host, tmp_path)
+    overlay, disk = tmp_path / "theirs-now.qcow2", host.stored.drives("disk")[1]
+    overlay.write_bytes(b"now")
+    set_disk_file(disk, str(overlay), "qcow2")
+    ET.SubElement(disk, "readonly")
+    planned = _restore(host, tmp_path, **options)
+    restored = host.stored.drives("disk")[1]
+    assert (restored.find("source").get("file"), restored.find("driver").get("type")) == (str(overlay), "qcow2")
+    assert restored.find("readonly") is not None
+    assert planned.after.config["disks"]["vdb"]["source"] == str(overlay)
+
+
+@pytest.mark.parametrize("lost", ["file", "disk"])
+def test_disk_that_the_backup_and_the_vm_lack_rejects_the_restore(host, tmp_path, lost):
+    """Otherwise the VM is stopped, and cannot be started."""
+    options = _back_up_without_vdb(host, tmp_path)
+    driver, planned = _planned(host, tmp_path, **options)
+    assert not backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+    os.unlink(tmp_path / "theirs-then.raw")
+    if lost == "disk":
+        host.stored.devices.remove(host.stored.drives("disk")[1])
+    driver, planned = _planned(host, tmp_path, **options)
+    with pytest.raises(Refused, match=f"does not contain disk vdb, and .*{'exist' if lost == 'file' else 'no such'}"):
+        backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+
+
+def test_shareable_disk_is_not_replaced_by_a_copy(host, tmp_path):
+    """Two VMs of a cluster would continue with different data."""
+    options = _back_up_without_vdb(host, tmp_path)
+    disks = host.stored.drives("disk")
+    ET.SubElement(disks[1], "shareable")
+    driver, planned = _planned(host, tmp_path, **options)
+    assert not backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+    ET.SubElement(disks[0], "shareable")
+    with pytest.raises(Refused, match="disk vda is shareable"):
+        backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
+
+
+def test_vm_that_was_renamed_is_not_lost(host, tmp_path):
+    """Its UUID is in use, so the VM of the backup would never appear."""
+    driver, planned = _planned(host, tmp_path, replace=True)
+    step = Step("create_from_backup", arguments=planned.steps[1].arguments)
+    # This one was begun by an interrupted task.
+    assert not backup_checks.check_backup_step(driver, Vm.absent("m1"), step)
+    host.stored.set("name", "m2")
+    driver = _driver(host, tmp_path)
+    with pytest.raises(Refused, match=r"exists with the name m2.* name: m2 and replace: true"):
+        backup_checks.check_backup_step(driver, Vm.absent("m1"), step)
+    assert not backup_checks.check_backup_step(driver, Vm.absent("copy"), step)
 
 
 def test_restore_needs_the_backup_that_was_planned(host, tmp_path):
