@@ -26,6 +26,7 @@ from .cluster import read_listed_options
 from .create import create_once, create_with_vmid, finish_vm, read_created, remove
 from .own_volumes import notes_with_detached
 from .settings.disks import STATE_VOLUMES, UNUSED, disks_of
+from .settings.iso import lost_media
 from .settings.networks import nics_of
 from .settings.table import Context, config_of
 
@@ -64,6 +65,11 @@ def overrides(driver, options, networks, is_copy):
     return changed
 
 
+def _ejected(driver, node, options):
+    """The options that empty the optical drives with lost ISO images. The server accepts none of them in a restore."""
+    return dict.fromkeys(lost_media(driver, node, options), "none,media=cdrom")
+
+
 def config_after(driver, vm, one, options):
     """The settings of a VM after a restore. Names of volumes and new MAC addresses are not known before."""
     networks, is_new = driver.options.get("networks") or {}, vm.id is None
@@ -71,6 +77,7 @@ def config_after(driver, vm, one, options):
     node = target_node(driver, vm, one, options)
     restored = {key: text for key, text in options.items() if key not in volumes_not_in(options)}
     restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy).items()})
+    restored.update(_ejected(driver, node, options))
     if is_new:
         lost = None if is_beside(driver) else _own_mark_in(one.backup, options)
         recorded = {**of_lost_vm(lost or {}), "id": ""}
@@ -176,7 +183,7 @@ def _create(driver, vm, name, step, number, recorded):
 
     def complete(vm_options):
         _check_whole(name, options, vm_options)
-        finish_vm(driver, vm_options, name)
+        finish_vm(driver, vm_options, name, _ejected(driver, vm_options.node, vm_options.stored))
 
     _remove_left(driver, name, inputs)
     begin = partial(
@@ -415,6 +422,10 @@ def _overwrite(driver, vm, step, vm_options, births, recorded):
                 driver.tool.finish(task["upid"])
     restored = driver.read_options(vmid)
     _check_whole(vm.name, {**options, **requested}, restored)
+    media = _ejected(driver, restored.node, restored.stored)
+    if media:
+        driver.tool.put(f"{restored.path}/config", **media, digest=restored.digest)
+        restored = driver.read_options(vmid)
     return restored, options
 
 

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restores for which the settings of the VM, or of its backup, no longer fit the cluster."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings import iso
+
+from simulators.proxmox import behind
+from unit.module_utils._drivers.proxmox.simulated import do, driver_of, machine_of
+from unit.module_utils._drivers.proxmox.test_restored_backups import (
+    BESIDE,
+    REPLACE,
+    back_up,
+    byte_of,
+    options,
+    restored,
+)
+
+ISO = "local:iso/debian.iso"
+LOST = {"name": "web3", "state": "restored", "backup": "newest"}
+
+
+def lose_iso(world):
+    """Back up web3, which runs with an ISO image that is then ejected and deleted."""
+    do(world, name="web3", state="started", disks=[{"size": "1G"}], node="pve1", iso=ISO)
+    back_up(world, "web3")
+    assert do(world, name="web3", iso="").changed
+    behind.remove_volume(world, ISO)
+
+
+@pytest.mark.parametrize("asked", [{**REPLACE, "name": "web3"}, {**BESIDE, "name": "web3"}])
+def test_restored_vm_starts_without_an_iso_image_that_is_lost(world, asked):
+    lose_iso(world)
+    result, name = restored(world, **asked), asked.get("new_name", "web3")
+    assert (options(world, name)["ide2"], byte_of(world, name)) == ("none,media=cdrom", 7)
+    assert machine_of(world, name).running is (name == "web3")
+    assert f"{name}: ide2 is empty after the restore: its ISO image '{ISO}' does not exist." in str(result.warnings)
+    outcome = do(world, name=name, state="started")
+    assert not outcome.failed, outcome.msg
+
+
+def test_lost_vm_is_restored_and_starts_without_its_lost_iso_image(world):
+    lose_iso(world)
+    assert do(world, name="web3", state="absent", stop_mode="force").changed
+    restored(world, **LOST)
+    outcome = do(world, name="web3", state="started")
+    assert not outcome.failed, outcome.msg
+
+
+def test_iso_image_that_exists_remains(world):
+    do(world, name="web3", state="started", disks=[{"size": "1G"}], node="pve1", iso=ISO)
+    back_up(world, "web3")
+    result = restored(world, **{**REPLACE, "name": "web3"})
+    assert options(world, "web3")["ide2"].startswith(ISO)
+    assert not any("ISO" in one for one in result.warnings)
+
+
+@pytest.mark.parametrize(("message", "is_empty"), [("storage 'local' does not exist", True), ("not online", False)])
+def test_storage_that_cannot_be_listed_proves_nothing_unless_it_does_not_exist(world, monkeypatch, message, is_empty):
+    do(world, name="web3", state="stopped", disks=[{"size": "1G"}], node="pve1", iso=ISO)
+
+    def fail(driver, node, storage):
+        raise ApiError(message, 500)
+
+    monkeypatch.setattr(iso, "_iso_volumes_on", fail)
+    lost = iso.lost_media(driver_of(world), "pve1", options(world, "web3"))
+    assert lost == ({"ide2": ISO} if is_empty else {})
