@@ -295,7 +295,16 @@ def prepare_restore(driver, vm, step):
         # A task after an interruption starts it again.
         _record(driver, current, {"power": vm.power})
         current = driver.read_options(vm.id)
-    driver.prepared[vm.id] = current.digest
+    driver.prepared[vm.id] = _compared(current)
+
+
+def _compared(vm_options):
+    """The options that must not change until a VM is overwritten.
+
+    The digest also covers that changes wait for the next start. The server applies them when the VM stops, and lists
+    the disks that it detaches then.
+    """
+    return {key: text for key, text in vm_options.stored.items() if not UNUSED.fullmatch(key)}
 
 
 def _record(driver, vm_options, replacing):
@@ -312,7 +321,7 @@ def restore_backup(driver, vm, step):
         raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
     begun = (vm_options.own_mark or {}).get(REPLACING) or {"power": STOPPED}
     begun = {"power": begun["power"], "files": list(step.arguments["files"])}
-    if driver.prepared.pop(vm.id, vm_options.digest) != vm_options.digest or copy is None:
+    if driver.prepared.pop(vm.id, _compared(vm_options)) != _compared(vm_options) or copy is None:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
     vm_options = _detached(driver, vm_options)
     try:

@@ -10,7 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings import iso
 
 from simulators.proxmox import behind
-from unit.module_utils._drivers.proxmox.simulated import do, driver_of, machine_of
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup, driver_of, machine_of
 from unit.module_utils._drivers.proxmox.test_restored_backups import (
     BESIDE,
     REPLACE,
@@ -69,3 +69,46 @@ def test_storage_that_cannot_be_listed_proves_nothing_unless_it_does_not_exist(w
     monkeypatch.setattr(iso, "_iso_volumes_on", fail)
     lost = iso.lost_media(driver_of(world), "pve1", options(world, "web3"))
     assert lost == ({"ide2": ISO} if is_empty else {})
+
+
+def test_changes_that_waited_for_the_next_start_are_no_change_of_another_program(world):
+    """The server applies them when the VM stops, which the restore does itself."""
+    back_up(world)
+    vm = machine_of(world, "web1")
+    assert do(world, name="web1", memory="5G", state="started").changed
+    assert vm.config.pending
+    restored(world, **REPLACE)
+    assert (byte_of(world, "web1"), vm.running) == (7, True)
+
+
+class EditedMeanwhile(Api):
+    """Another program changes a VM when it is stopped."""
+
+    def call(self, method, path, parameters=None):
+        if path.endswith("/status/stop"):
+            behind.edit(self._gateway.world, 100, memory="5120")
+        return super().call(method, path, parameters)
+
+
+def test_another_change_while_the_vm_is_stopped_is_noticed(world):
+    back_up(world)
+    outcome = do_backup(world, api=EditedMeanwhile(world), **REPLACE)
+    assert outcome.failed
+    assert "it was changed meanwhile" in outcome.msg
+    assert (byte_of(world, "web1"), options(world, "web1")["memory"]) == (8, "5120")
+
+
+def test_disk_that_waited_to_be_detached_is_kept(world):
+    """The server detaches it when the VM stops. A disk on SATA cannot be detached while the VM runs."""
+    disks = [{"size": "1G"}, {"slot": "sata1", "size": "2G"}]
+    do(world, name="web3", state="started", disks=disks, node="pve1")
+    back_up(world, "web3")
+    volume = options(world, "web3")["sata1"].split(",")[0]
+    machine = machine_of(world, "web3")
+    config = machine.config
+    config.delete_pending("sata1", forced=False)
+    machine.write(config)
+    restored(world, **{**REPLACE, "name": "web3"})
+    after = options(world, "web3")
+    assert (byte_of(world, "web3"), machine.running, after["unused0"]) == (7, True, volume)
+    assert after["sata1"].split(",")[0] != volume
