@@ -152,6 +152,14 @@ def rest_of(driver, vm, backup):
     return None, None
 
 
+def power_before(driver, vm, backup):
+    """The power state that a VM had, of which an interrupted restore has left only a rest; else an empty string."""
+    copy, _rest = rest_of(driver, vm, backup)
+    recorded = copy and copy.own_mark.get(REPLACING)
+    # A user can have edited it.
+    return str(recorded.get("power", "")) if isinstance(recorded, dict) else ""
+
+
 # A new VM -------------------------------------------------------------------------------------------------------------
 
 
@@ -323,6 +331,8 @@ def restore_backup(driver, vm, step):
     begun = {"power": begun["power"], "files": list(step.arguments["files"])}
     if driver.prepared.pop(vm.id, _compared(vm_options)) != _compared(vm_options) or copy is None:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
+    # If only a rest of the VM is left, the next task learns from the copy that it has to start it.
+    _record(driver, copy, {"power": begun["power"]})
     vm_options = _detached(driver, vm_options)
     try:
         restored, options = _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun})
@@ -331,9 +341,9 @@ def restore_backup(driver, vm, step):
             f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its"
             f" former disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete"
             " restore of the backup.",
-            f"Run the task again: it overwrites VM {vm.id} again, and deletes VM {copy.vmid} at the end. To use VM"
-            f" {copy.vmid} instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan"
-            f" --vmid {vm.id}.",
+            f"Run the task again, with name: {vm.name} instead of an id: it overwrites VM {vm.id} again, and deletes VM"
+            f" {copy.vmid} at the end. To use VM {copy.vmid} instead, rename it first (allow_rename). Former disks that"
+            f" the VM does not list: qm rescan --vmid {vm.id}.",
         ) from error
     # Not before: it says that the VM is whole.
     _record(driver, restored, {**begun, "id": step.arguments["id"], "protection": options.get("protection")})
