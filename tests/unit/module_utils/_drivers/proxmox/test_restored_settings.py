@@ -112,3 +112,14 @@ def test_disk_that_waited_to_be_detached_is_kept(world):
     after = options(world, "web3")
     assert (byte_of(world, "web3"), machine.running, after["unused0"]) == (7, True, volume)
     assert after["sata1"].split(",")[0] != volume
+
+
+def test_result_lists_no_backup_of_another_vm_with_the_name(world):
+    """A report would show it as the newest one of a VM that was never backed up."""
+    first = back_up(world)
+    behind.edit(world, 100, smbios1="uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1")
+    (vm,) = do_backup(world, check=True, name="web1").vms
+    assert [one["birth"].rpartition(":")[2] for one in vm["backups"]] == ["3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1"]
+    # To restore one, its ID is needed.
+    outcome = do_backup(world, check=True, **BESIDE)
+    assert first in [one["id"] for one in outcome.vms[0]["backups"]]
