@@ -435,7 +435,13 @@ class Task:
         notes = progress.notes if progress else {}
         end, platform = self._end(work, predicted), self.traits.platform
         found = entry(end, platform, work.plan, done, work.error, notes, changed, work.digest)
-        return found if work.request.backup is None else {**found, "backups": describe_backups(end.backups)}
+        asked = work.request.backup
+        if asked is None:
+            return found
+        from .._core.backup.backup import own_backups
+
+        # A restore can choose backups of another VM that had the name.
+        return {**found, "backups": describe_backups(own_backups(end, with_others=asked.state != "present"))}
 
 
 def _crashed(work):

@@ -34,11 +34,11 @@ def failed_entry(vm, message, backup=None):
     return _entry(vm, FAILED, backup, msg=str(message).removeprefix(f"{vm.name}: "))
 
 
-def backed_up(vm, result):
+def backed_up(vm, result, now):
     """Return the entry of a VM from the result of vm_backup."""
     if result.get("failed"):
         return failed_entry(vm, result.get("msg"))
-    found = _complete(result)
+    found = _past(_complete(result), now)
     outcome = CREATED if "backup" in _verbs(result) else CHANGED if result.get("changed") else UNCHANGED
     return _entry(vm, outcome, found[-1] if found else None)
 
@@ -46,6 +46,11 @@ def backed_up(vm, result):
 def _complete(result):
     found = [one for vm in result.get("vms") or () for one in vm.get("backups") or ()]
     return [one for one in found if not (one["unfinished"] or one["damaged"])]
+
+
+def _past(backups, now):
+    """Return those that are not dated ahead: one that is does not count."""
+    return [one for one in backups if read_time(one["start"]) <= now + CLOCK_TOLERANCE]
 
 
 def _verbs(result):
@@ -71,13 +76,12 @@ def newest(vm, result, now):
     """Return (the backup that a drill restores or None, why there is none)."""
     if result.get("failed"):
         return None, result.get("msg")
-    found = own_backups(vm, result)
+    found = _past(own_backups(vm, result), now)
     if "backup" in _verbs(result) or not found:
         return None, "there is no complete backup."
     if len({one["birth"] for one in found}) > 1:
         return None, f"several VMs had this name, and each has backups: {', '.join(one['id'] for one in found)}."
-    past = [one for one in found if read_time(one["start"]) <= now + CLOCK_TOLERANCE]
-    return past[-1], ""
+    return found[-1], ""
 
 
 def name_of(backup):

@@ -80,7 +80,7 @@ class BackupRun(OverSources):
         results = dict(zip(vms, self._planned_first(tasks, self._options["timeout"], check, approval)))
         warnings = [f"{vm.source}: {one}" for vm, result in results.items() for one in result.get("warnings") or ()]
         changed = any(result.get("changed") for result in results.values())
-        return {vm: backed_up(vm, result) for vm, result in results.items()}, changed, warnings
+        return {vm: backed_up(vm, result, now()) for vm, result in results.items()}, changed, warnings
 
     def _present(self, vm):
         asked = {name: one for name, one in self._requests[vm].items() if name not in COPIES.values()}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...module_utils._core.record.leases import read_time
+from ...module_utils._core.record.leases import CLOCK_TOLERANCE, read_time
 from ..tasks.registry import PLATFORMS
 
 YOUNG, OLD, NONE, UNKNOWN, UNSUPPORTED = "young", "old", "none", "unknown", "unsupported"
@@ -26,12 +26,14 @@ def newest_backup(record, has_failed, created):
         return _backup(UNKNOWN)
     info = record["info"]
     is_missing = record["check"] and any(step["verb"] == "backup" for step in record["steps"])
-    # Check mode lists the planned one last.
-    listed = info["backups"][: -1 if is_missing else None]
+    now = read_time(created)
+    listed = [one for one in info["backups"] if read_time(one["start"]) <= now + CLOCK_TOLERANCE]
+    # Of those that are not dated ahead, check mode lists the planned one last.
+    listed = listed[: -1 if is_missing else None]
     found = [one for one in listed if not (one["unfinished"] or one["damaged"])]
     if not found:
         return _backup(NONE)
-    age = int(read_time(created) - read_time(found[-1]["start"]))
+    age = int(now - read_time(found[-1]["start"]))
     return _backup(OLD if is_missing else YOUNG, found[-1], age)
 
 

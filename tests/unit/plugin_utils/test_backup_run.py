@@ -17,7 +17,8 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions im
 
 NOW = 1801396800
 OLD, NEW = "20270131T020000Z-3f078c8c", "20270131T120000Z-3f078c8c"
-STARTS = {OLD: "2027-01-31T02:00:00Z", NEW: "2027-01-31T12:00:00Z"}
+AHEAD = "20270301T120000Z-3f078c8c"
+STARTS = {OLD: "2027-01-31T02:00:00Z", NEW: "2027-01-31T12:00:00Z", AHEAD: "2027-03-01T12:00:00Z"}
 WEB, DB = (GuardedVm("lab", "libvirt", name, f"u-{name}", (name,)) for name in ("web", "db"))
 OPTIONS = {"timeout": 60, "wait_for": "state", "console": None, "wait_timeout": 10}
 FLEET = "polyvirt-drill"
@@ -230,8 +231,8 @@ def test_drill_that_was_not_approved_changes_nothing():
 class Sources:
     """A source; ``fails`` are VMs that cannot be backed up. ``sent`` are the tasks of runs and of check mode."""
 
-    def __init__(self, fails=(), unchanged=()):
-        self.fails, self.unchanged, self.sent = fails, unchanged, []
+    def __init__(self, fails=(), unchanged=(), ahead=()):
+        self.fails, self.unchanged, self.ahead, self.sent = fails, unchanged, ahead, []
 
     def connection(self, name):
         return {"uri": "test:///default"}
@@ -245,12 +246,13 @@ class Sources:
         if name in self.fails:
             return {"failed": True, "msg": f"{name}: no space."}
         verbs = [] if name in self.unchanged else [{"verb": "backup"}]
-        found = [backup(OLD), *([] if name in self.unchanged else [backup(NEW)])]
+        found = [backup(OLD), *([] if name in self.unchanged else [backup(NEW)]), *self.ahead]
         return {"changed": bool(verbs), "plan": "", "vms": [{"backups": found, "steps": verbs}]}
 
 
 def back_up(monkeypatch, sources, variables, check=False, hosts=("web", "db")):
     monkeypatch.setattr(backup_run, "sources_for", lambda *words: sources)
+    monkeypatch.setattr(backup_run, "now", lambda: NOW)
     monkeypatch.setattr(backup_run.Display, "display", lambda self, line: None)
     plugin = object.__new__(backup_run.BackupRun)
     plugin.of_backup, plugin.own = frozenset(VM_BACKUP.options), frozenset()
@@ -290,6 +292,17 @@ def test_vm_that_cannot_be_backed_up_does_not_hide_the_others(monkeypatch):
         ("db", "created", ""),
     ]
     assert (answer["failed"], answer["changed"], answer["msg"]) == (True, True, "lab: web: no space.")
+
+
+def test_backup_that_is_dated_ahead_is_not_the_newest(monkeypatch):
+    sources = Sources(unchanged=("db",), ahead=(backup(AHEAD),))
+    answer = back_up(monkeypatch, sources, {"backup_directory": "/b"})
+    assert [(one["outcome"], one["backup"]) for one in answer["vms"]] == [("created", NEW), ("unchanged", OLD)]
+
+
+def test_drill_of_a_vm_of_which_each_backup_is_dated_ahead_fails():
+    entries, _changed, _warnings = drill(World({"web": [backup(AHEAD)]}))
+    assert (entries[WEB]["outcome"], entries[WEB]["msg"]) == ("failed", "there is no complete backup.")
 
 
 def test_place_that_is_not_set_is_an_error_of_each_vm(monkeypatch):

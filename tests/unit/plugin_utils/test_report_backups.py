@@ -14,6 +14,7 @@ from unit.plugin_utils.report_samples import ABOUT, failed, record, vm_entry
 
 OLD, NEW = ({"id": day, "start": f"2026-11-{day}T02:00:00Z", "unfinished": "", "damaged": ""} for day in ("24", "25"))
 PLANNED = {**NEW, "id": "planned", "start": ABOUT["created"]}
+AHEAD = {**NEW, "id": "ahead", "start": "2026-11-28T02:00:00Z"}
 DAMAGED = {**NEW, "damaged": "a digest differs"}
 
 
@@ -37,6 +38,10 @@ def one_of(*records):
         ([OLD, PLANNED], ("backup",), "old", "24", "drift"),
         ([PLANNED], ("backup",), "none", None, "drift"),
         ([OLD, DAMAGED, PLANNED], ("backup",), "old", "24", "drift"),
+        # One that is dated ahead of the controller's clock does not count, and is listed after the planned one.
+        ([NEW, AHEAD], (), "young", "25", "ok"),
+        ([OLD, PLANNED, AHEAD], ("backup",), "old", "24", "drift"),
+        ([PLANNED, AHEAD], ("backup",), "none", None, "drift"),
         ([OLD, NEW], ("drop_backup",), "young", "25", "drift"),
     ],
 )

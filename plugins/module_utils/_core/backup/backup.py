@@ -34,7 +34,8 @@ class Backup(Frozen):
     clock of the controller. ``size`` is in bytes. ``excluded`` are slots of disks that it does not contain.
     ``unfinished``: why it is not complete; ``is_written``: a job that still runs writes it; ``is_foreign``: another
     host wrote it. ``damaged``: what is wrong with its files. ``notes`` are for its users. ``config`` are the settings
-    of the VM after a restore of this backup, None if they were not requested.
+    of the VM after a restore of this backup, None if they were not requested. ``power_before``: the power state of a VM
+    of which an interrupted restore in place has left only a rest.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Backup(Frozen):
     damaged: str = ""
     notes: Sequence[str] = ()
     config: Optional[Mapping] = None
+    power_before: str = ""
 
     @property
     def is_good(self):

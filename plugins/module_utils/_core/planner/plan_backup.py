@@ -189,7 +189,7 @@ def _restored(vm, request, traits):
     chosen = choose(request.label, fitting, asked, now)
     arguments = {"id": chosen.id, "backup": chosen, "origin": restored_from(chosen), "networks": asked.networks}
     if not exists:
-        return [Step("create_from_backup", arguments=arguments)]
+        return [Step("create_from_backup", arguments=arguments), *_moves(BACK_TO.get(chosen.power_before, ()))]
     return _replace(vm, chosen, arguments, traits)
 
 

@@ -13,6 +13,7 @@ from .backups import nodes_with, options_in, storage_of
 from .privileges import NewVmPrivileges
 from .resources import check_space
 from .restore import all_volumes, copy_name, left_of_another, number_for, own_copy, storages_for, target_node
+from .settings.iso import lost_media
 from .settings.networks import check_nic, nics_of
 
 #: The first version that stores notes with a new backup.
@@ -117,6 +118,7 @@ def _check_restore(driver, label, vm, step):
     privileges.check_name(label)
     for one_needed in ("VM.Allocate", "VM.Config.Options", "VM.Config.Network"):
         privileges.check(label, one_needed)
+    _check_media(driver, label, vm, lost_media(driver, node, options), privileges)
     # An existing VM is first restored as a copy, and its former disks exist until the end.
     check_space(driver, label, node, {name: size if vm.id is None else 2 * size for name, size in needed.items()})
     inputs = {"backup": one.backup.id}
@@ -134,6 +136,15 @@ def _check_networks(driver, label, node, options, networks):
         raise Refused(f"{label}: networks: the backup does not use {', '.join(unknown)}.", f"It uses {found}.")
     for nic in nics.values():
         check_nic(driver, label, node, {**nic, "bridge": networks.get(nic.get("bridge"), nic.get("bridge"))})
+
+
+def _check_media(driver, label, vm, lost, privileges):
+    """Warn about optical drives that are empty after the restore."""
+    for slot, volume in sorted(lost.items()):
+        privileges.check(label, "VM.Config.CDROM")
+        if vm.id is not None:
+            driver.permissions.check(label, f"/vms/{vm.id}", "VM.Config.CDROM")
+        driver.tool.warn(f"{label}: {slot} is empty after the restore: its ISO image '{volume}' does not exist.")
 
 
 def _check_overwritten(driver, label, vm, step):

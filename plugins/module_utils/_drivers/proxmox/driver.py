@@ -99,7 +99,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         #: What ``read_list`` has returned; of the backups that were read: {volume: options of the VM in it} and
         #: {volume: what is wrong with it}.
         self._backup_list, self.archived_options, self.damaged_backups = None, {}, {}
-        #: {id: digest of the VM when the copy that will replace it was complete}
+        #: {id: options of the VM when the copy that will replace it was complete}
         self.prepared = {}
         self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
 

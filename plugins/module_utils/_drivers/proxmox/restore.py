@@ -26,6 +26,7 @@ from .cluster import read_listed_options
 from .create import create_once, create_with_vmid, finish_vm, read_created, remove
 from .own_volumes import notes_with_detached
 from .settings.disks import STATE_VOLUMES, UNUSED, disks_of
+from .settings.iso import lost_media
 from .settings.networks import nics_of
 from .settings.table import Context, config_of
 
@@ -64,6 +65,11 @@ def overrides(driver, options, networks, is_copy):
     return changed
 
 
+def _ejected(driver, node, options):
+    """The options that empty the optical drives with lost ISO images. The server accepts none of them in a restore."""
+    return dict.fromkeys(lost_media(driver, node, options), "none,media=cdrom")
+
+
 def config_after(driver, vm, one, options):
     """The settings of a VM after a restore. Names of volumes and new MAC addresses are not known before."""
     networks, is_new = driver.options.get("networks") or {}, vm.id is None
@@ -71,6 +77,7 @@ def config_after(driver, vm, one, options):
     node = target_node(driver, vm, one, options)
     restored = {key: text for key, text in options.items() if key not in volumes_not_in(options)}
     restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy).items()})
+    restored.update(_ejected(driver, node, options))
     if is_new:
         lost = None if is_beside(driver) else _own_mark_in(one.backup, options)
         recorded = {**of_lost_vm(lost or {}), "id": ""}
@@ -145,6 +152,14 @@ def rest_of(driver, vm, backup):
     return None, None
 
 
+def power_before(driver, vm, backup):
+    """The power state that a VM had, of which an interrupted restore has left only a rest; else an empty string."""
+    copy, _rest = rest_of(driver, vm, backup)
+    recorded = copy and copy.own_mark.get(REPLACING)
+    # A user can have edited it.
+    return str(recorded.get("power", "")) if isinstance(recorded, dict) else ""
+
+
 # A new VM -------------------------------------------------------------------------------------------------------------
 
 
@@ -176,7 +191,7 @@ def _create(driver, vm, name, step, number, recorded):
 
     def complete(vm_options):
         _check_whole(name, options, vm_options)
-        finish_vm(driver, vm_options, name)
+        finish_vm(driver, vm_options, name, _ejected(driver, vm_options.node, vm_options.stored))
 
     _remove_left(driver, name, inputs)
     begin = partial(
@@ -288,7 +303,16 @@ def prepare_restore(driver, vm, step):
         # A task after an interruption starts it again.
         _record(driver, current, {"power": vm.power})
         current = driver.read_options(vm.id)
-    driver.prepared[vm.id] = current.digest
+    driver.prepared[vm.id] = _compared(current)
+
+
+def _compared(vm_options):
+    """The options that must not change until a VM is overwritten.
+
+    The digest also covers that changes wait for the next start. The server applies them when the VM stops, and lists
+    the disks that it detaches then.
+    """
+    return {key: text for key, text in vm_options.stored.items() if not UNUSED.fullmatch(key)}
 
 
 def _record(driver, vm_options, replacing):
@@ -305,8 +329,10 @@ def restore_backup(driver, vm, step):
         raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
     begun = (vm_options.own_mark or {}).get(REPLACING) or {"power": STOPPED}
     begun = {"power": begun["power"], "files": list(step.arguments["files"])}
-    if driver.prepared.pop(vm.id, vm_options.digest) != vm_options.digest or copy is None:
+    if driver.prepared.pop(vm.id, _compared(vm_options)) != _compared(vm_options) or copy is None:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
+    # If only a rest of the VM is left, the next task learns from the copy that it has to start it.
+    _record(driver, copy, {"power": begun["power"]})
     vm_options = _detached(driver, vm_options)
     try:
         restored, options = _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun})
@@ -315,9 +341,9 @@ def restore_backup(driver, vm, step):
             f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its"
             f" former disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete"
             " restore of the backup.",
-            f"Run the task again: it overwrites VM {vm.id} again, and deletes VM {copy.vmid} at the end. To use VM"
-            f" {copy.vmid} instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan"
-            f" --vmid {vm.id}.",
+            f"Run the task again, with name: {vm.name} instead of an id: it overwrites VM {vm.id} again, and deletes VM"
+            f" {copy.vmid} at the end. To use VM {copy.vmid} instead, rename it first (allow_rename). Former disks that"
+            f" the VM does not list: qm rescan --vmid {vm.id}.",
         ) from error
     # Not before: it says that the VM is whole.
     _record(driver, restored, {**begun, "id": step.arguments["id"], "protection": options.get("protection")})
@@ -415,6 +441,10 @@ def _overwrite(driver, vm, step, vm_options, births, recorded):
                 driver.tool.finish(task["upid"])
     restored = driver.read_options(vmid)
     _check_whole(vm.name, {**options, **requested}, restored)
+    media = _ejected(driver, restored.node, restored.stored)
+    if media:
+        driver.tool.put(f"{restored.path}/config", **media, digest=restored.digest)
+        restored = driver.read_options(vmid)
     return restored, options
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...._core.errors import InvalidInput, Refused
+from ...._core.errors import ApiError, InvalidInput, Refused
 from ...._core.frozen import replace
 from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.pattern import Pattern
@@ -98,6 +98,19 @@ def iso_volumes_of(options):
         for slot, drive in drives_of(options).items()
         if values.is_cdrom(drive) and not values.is_seed(drive) and ":" in drive.get("file", "")
     }
+
+
+def lost_media(driver, node, options):
+    """{slot: volume} of the ISO images that a node does not have. A VM with one of them does not start."""
+    return {slot: one for slot, one in iso_volumes_of(options).items() if _is_lost(driver, node, one)}
+
+
+def _is_lost(driver, node, volume):
+    try:
+        return volume not in _iso_volumes_on(driver, node, volume.partition(":")[0])
+    except ApiError as error:
+        # A storage that does not answer, or that the account does not see, proves nothing.
+        return "does not exist" in error.message
 
 
 def _read_cdroms(options):

@@ -25,7 +25,7 @@ CREATE = {"name": "web3", "keep_last": 1, "protected": False}
 REPLACE = {**REPLACE, "name": "web3"}
 BESIDE = {**BESIDE, "name": "web3", "new_name": "web3b"}
 #: The changing requests of an undisturbed task.
-WRITES = {"create": 3, "beside": 2, "replace": 10, "lost": 2}
+WRITES = {"create": 3, "beside": 2, "replace": 11, "lost": 2}
 TASKS = {"create": CREATE, "beside": BESIDE, "replace": REPLACE, "lost": {**REPLACE, "replace": False}}
 
 

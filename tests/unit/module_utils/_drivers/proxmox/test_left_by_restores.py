@@ -131,3 +131,14 @@ def test_rest_of_a_vm_of_somebody_else_remains(world):
     assert machine_of(world, "web1").vmid != 100
     assert machine.text == "memory: 128\n"
     world.storages.free(former, "pve1")
+
+
+def test_rest_of_a_vm_that_was_off_stays_off(world):
+    back_up(world)
+    world.faults.task("qmrestore", "no space left", step=1, id="100")
+    behind.power(world, 100, on=False)
+    assert do_backup(world, **REPLACE).failed
+    restored(world, **REPLACE)
+    assert (byte_of(world, "web1"), machine_of(world, "web1").running) == (7, False)
+    for volume in orphans(world):
+        world.storages.free(volume, "pve1")
