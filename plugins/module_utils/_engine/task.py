@@ -17,7 +17,7 @@ from .._core.planner.planned_steps import disturbs_jobs
 from .._core.planner.simulate import simulate
 from .._core.record.mark import same
 from .._core.results.approval import Approval
-from .._core.results.vm_result import describe_backups, difference, entry, warnings_about
+from .._core.results.vm_result import difference, entry, listed_backups, warnings_about
 from .._ports.clock import Clock, epoch
 from . import order
 from .observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE, Observer, planning_facets
@@ -435,13 +435,7 @@ class Task:
         notes = progress.notes if progress else {}
         end, platform = self._end(work, predicted), self.traits.platform
         found = entry(end, platform, work.plan, done, work.error, notes, changed, work.digest)
-        asked = work.request.backup
-        if asked is None:
-            return found
-        from .._core.backup.backup import own_backups
-
-        # A restore can choose backups of another VM that had the name.
-        return {**found, "backups": describe_backups(own_backups(end, with_others=asked.state != "present"))}
+        return {**found, "backups": listed_backups(end, work.request.backup)} if work.request.backup else found
 
 
 def _crashed(work):

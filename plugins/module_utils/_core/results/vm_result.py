@@ -142,6 +142,13 @@ def _snapshot(snapshot):
     }
 
 
+def listed_backups(vm, asked):
+    """Return the backups in the result of a task: a restore can choose those of another VM that had the name."""
+    from ..backup.backup import own_backups
+
+    return describe_backups(own_backups(vm, with_others=asked.state != "present"))
+
+
 def describe_backups(backups):
     """Return backups as in results, oldest first."""
     return [_backup(one) for one in sorted(backups, key=lambda one: (one.start, one.id))]

@@ -9,10 +9,10 @@ from ..._core.backup.backup import FILESYSTEM
 from ..._core.errors import ApiError, Refused, Stale
 from ..._core.units import human_size
 from ..._tools import proxmox_values as values
-from .backups import nodes_with, options_in, storage_of
+from .backups import all_volumes, nodes_with, options_in, storage_of, storages_for
 from .privileges import NewVmPrivileges
 from .resources import check_space
-from .restore import all_volumes, copy_name, left_of_another, number_for, own_copy, storages_for, target_node
+from .restore import copy_name, left_of_another, number_for, own_copy, target_node
 from .settings.iso import lost_media
 from .settings.networks import check_nic, nics_of
 

@@ -21,7 +21,7 @@ from ..._tools.proxmox import NODE_ERRORS, Busy, ConnectionLost
 from ..._tools.proxmox_backups import NO_AGENT, freeze_problem, parse_config
 from . import mark
 from .privileges import grant_remedy
-from .settings.disks import disks_of
+from .settings.disks import STATE_VOLUMES, disks_of
 
 _VERSION = 1
 _RECORD = Pattern(r"polyvirt (\{.*\})")
@@ -177,6 +177,30 @@ def _is_wanted(backup, asked, now):
     if asked.state == "restored":
         return backup.id == asked.backup or (asked.backup == NEWEST and backup.counts(now))
     return asked.state == "present" and backup.satisfies(asked, now)
+
+
+def all_volumes(options):
+    """{slot: sub-keys} of the disks of a VM, also those with the state of firmware and TPM."""
+    return {**disks_of(options), **{key: values.parse(key, options[key]) for key in STATE_VOLUMES if key in options}}
+
+
+def volumes_in(options):
+    """Those that a backup contains."""
+    return {slot: drive for slot, drive in all_volumes(options).items() if drive.get("backup") != "0"}
+
+
+def volumes_not_in(options):
+    """The slots of disks that the backup does not contain."""
+    return {slot for slot, drive in disks_of(options).items() if drive.get("backup") == "0"}
+
+
+def storages_for(driver, options):
+    """{storage: bytes} that the disks of a backup need."""
+    needed = {}
+    for drive in volumes_in(options).values():
+        storage = driver.options.get("disk_storage") or drive["file"].partition(":")[0]
+        needed[storage] = needed.get(storage, 0) + (values.size_of(drive.get("size")) or 0)
+    return needed
 
 
 def check_verifiable(driver, label):

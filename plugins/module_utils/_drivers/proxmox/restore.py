@@ -21,11 +21,11 @@ from ..._ports import change_counter
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
-from .backups import known, nodes_with, options_in
+from .backups import all_volumes, known, nodes_with, options_in, storages_for, volumes_in, volumes_not_in
 from .cluster import read_listed_options
 from .create import create_once, create_with_vmid, finish_vm, read_created, remove
 from .own_volumes import notes_with_detached
-from .settings.disks import STATE_VOLUMES, UNUSED, disks_of
+from .settings.disks import STATE_VOLUMES, UNUSED
 from .settings.iso import lost_media
 from .settings.networks import nics_of
 from .settings.table import Context, config_of
@@ -43,16 +43,6 @@ _OWN = frozenset({"name", "description", "onboot", "protection", "smbios1", "vmg
 def is_beside(driver):
     """Whether the task restores a backup as another VM."""
     return bool(driver.options.get("new_name"))
-
-
-def all_volumes(options):
-    """{slot: sub-keys} of the disks of a VM, also those with the state of firmware and TPM."""
-    return {**disks_of(options), **{key: values.parse(key, options[key]) for key in STATE_VOLUMES if key in options}}
-
-
-def volumes_in(options):
-    """Those that a backup contains."""
-    return {slot: drive for slot, drive in all_volumes(options).items() if drive.get("backup") != "0"}
 
 
 def overrides(driver, options, networks, is_copy):
@@ -88,20 +78,6 @@ def config_after(driver, vm, one, options):
     if is_copy:
         config["networks"] = {place: {**nic, "mac": None} for place, nic in (config.get("networks") or {}).items()}
     return config
-
-
-def volumes_not_in(options):
-    """The slots of disks that the backup does not contain."""
-    return {slot for slot, drive in disks_of(options).items() if drive.get("backup") == "0"}
-
-
-def storages_for(driver, options):
-    """{storage: bytes} that the disks of a backup need."""
-    needed = {}
-    for drive in volumes_in(options).values():
-        storage = driver.options.get("disk_storage") or drive["file"].partition(":")[0]
-        needed[storage] = needed.get(storage, 0) + (values.size_of(drive.get("size")) or 0)
-    return needed
 
 
 def target_node(driver, vm, one, options):
