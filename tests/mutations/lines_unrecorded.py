@@ -30,7 +30,7 @@ MUTATIONS = (
     Mutation(
         "export-removes-a-file-of-others",
         "_drivers/wsl/configure.py",
-        'f"{root}.{driver.nonce}{extension}"',
+        'f"{root}.polyvirt-{driver.nonce}{extension}"',
         'f"{root}.polyvirt{extension}"',
         ["tests/platforms/wsl/test_settings.py::test_export_removes_no_file_of_others"],
     ),
