@@ -181,7 +181,7 @@ MUTATIONS = (
         _RESTORE,
         "found is not None and set(found.stored) <= _REST",
         "found is not None",
-        [f"{_LEFT}::test_rest_of_a_vm_of_somebody_else_remains"],
+        [f"{_LEFT}::test_vm_that_got_the_number_of_a_rest_remains"],
     ),
     Mutation(
         "rest-of-a-vm-gets-another-number",

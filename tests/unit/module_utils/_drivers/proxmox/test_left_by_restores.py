@@ -133,6 +133,20 @@ def test_rest_of_a_vm_of_somebody_else_remains(world):
     world.storages.free(former, "pve1")
 
 
+def test_vm_that_got_the_number_of_a_rest_remains(world):
+    """The rest was deleted by hand after a failed restore, and somebody has created another VM since."""
+    back_up(world)
+    world.faults.task("qmrestore", "no space left", step=1, id="100")
+    behind.power(world, 100, on=False)
+    assert do_backup(world, **REPLACE).failed
+    machine = world.cluster.machines[100]
+    machine.text = "memory: 2048\nname: other\n"
+    restored(world, name="web1", state="restored", backup="newest")
+    assert (machine.text, machine_of(world, "web1").vmid != 100) == ("memory: 2048\nname: other\n", True)
+    for volume in orphans(world):
+        world.storages.free(volume, "pve1")
+
+
 def test_rest_of_a_vm_that_was_off_stays_off(world):
     back_up(world)
     world.faults.task("qmrestore", "no space left", step=1, id="100")
