@@ -177,6 +177,13 @@ MUTATIONS = (
         [f"{_RESTORED}::test_restored_vm_has_no_expiry_but_keeps_its_fleet"],
     ),
     Mutation(
+        "any-rest-of-a-vm-is-ours",
+        _RESTORE,
+        "found is not None and set(found.stored) <= _REST",
+        "found is not None",
+        [f"{_LEFT}::test_vm_that_got_the_number_of_a_rest_remains"],
+    ),
+    Mutation(
         "rest-of-a-vm-gets-another-number",
         _RESTORE,
         "found is not None and set(found.stored) <= _REST",

@@ -141,6 +141,7 @@ def test_vm_that_got_the_number_of_a_rest_remains(world):
     assert do_backup(world, **REPLACE).failed
     machine = world.cluster.machines[100]
     machine.text = "memory: 2048\nname: other\n"
+    world.statistics.renew()
     restored(world, name="web1", state="restored", backup="newest")
     assert (machine.text, machine_of(world, "web1").vmid != 100) == ("memory: 2048\nname: other\n", True)
     for volume in orphans(world):
@@ -152,6 +153,7 @@ def test_rest_of_a_vm_that_was_off_stays_off(world):
     world.faults.task("qmrestore", "no space left", step=1, id="100")
     behind.power(world, 100, on=False)
     assert do_backup(world, **REPLACE).failed
+    world.statistics.renew()
     restored(world, **REPLACE)
     assert (byte_of(world, "web1"), machine_of(world, "web1").running) == (7, False)
     for volume in orphans(world):
