@@ -10,8 +10,8 @@ module: backup_run
 short_description: Back up the VMs of inventory hosts, or test their backups by a restore drill
 version_added: 1.0.0
 description:
-  - Runs M(polyvirt.core.vm_backup#module) for the VM of each host of the inventory, on the inventory source of the VM.
-  - Variables of a host that begin with C(backup_) are the options of M(polyvirt.core.vm_backup#module), such as
+  - Runs M(polyvirt.core.vm_backup) for the VM of each host of the inventory, on the inventory source of the VM.
+  - Variables of a host that begin with C(backup_) are the options of M(polyvirt.core.vm_backup), such as
     C(backup_directory), C(backup_storage), C(backup_max_age) and C(backup_keep_daily). C(backup_max_age) is V(20h) by
     default.
   - A VM that cannot be backed up does not keep the others from being backed up. The task fails at its end, and names

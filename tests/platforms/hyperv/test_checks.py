@@ -68,7 +68,7 @@ def test_slot_of_an_existing_vm_exists_and_is_free():
     fails_before_the_first_step(
         host, ("web: disks.SCSI 1:0", "the VM has no SCSI controller 1"), **web, **_at("SCSI 1:0")
     )
-    fails_before_the_first_step(host, ("web: disks.SCSI 0:63", "a DVD drive"), **web, **_at("SCSI 0:63"))
+    fails_before_the_first_step(host, ("web: disks.SCSI 0:63", "an optical drive"), **web, **_at("SCSI 0:63"))
     host.vm("web").hardware.controllers.append(1)
     done(host, **web, **_at("SCSI 1:0"))
     done(host, **web, **_at("SCSI 1:1"))

@@ -34,6 +34,8 @@ class VmmDriver(on_host.KeepsImages, ForChanges, VmmObserver):
         super().__init__(*arguments)
         #: The edit of vm.conf that the steps of a batch share.
         self.edit = None
+        #: Paths of the files that this task has created.
+        self.created = set()
         #: {name: text of its block in vm.conf} as this task has written them.
         self.written = {}
 

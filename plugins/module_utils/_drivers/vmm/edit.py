@@ -55,8 +55,8 @@ class Edit:
     # Before the steps -------------------------------------------------------------------------------------------------
 
     def leftovers(self, name):
-        """Return the paths of files that an interrupted task has begun to create for a VM."""
-        return making_of(self.found.record(name))
+        """Return the paths of files that an interrupted task, or an earlier attempt of this one, created for a VM."""
+        return {*making_of(self.found.record(name)), *self.driver.created}
 
     def announce(self, files_of):
         """Record the files that steps are about to create, {name: paths}, before they do so; never one of others."""

@@ -72,6 +72,7 @@ def _remove_leftover(driver, name, path):
         driver.edit.discard([name])
         raise Refused(f"{name}: {path} already exists.", "Move it to another directory.")
     files.remove(path)
+    driver.created.add(path)
 
 
 def _create_disk(driver, path, entry, image, linked):
