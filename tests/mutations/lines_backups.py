@@ -74,7 +74,7 @@ MUTATIONS = (
     Mutation(
         "vm-that-a-killed-restore-stopped-stays-off",
         _RESTORE,
-        "interrupted_restore(vm).get('power', vm.power)",
+        "interrupted_restore(vm.mark if vm.owned and vm.power == STOPPED else None).get('power', vm.power)",
         "vm.power",
         _UNIT_RESTORE,
     ),

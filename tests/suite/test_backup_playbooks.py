@@ -59,7 +59,7 @@ class Backups:
         return output
 
     def launch(self, playbook, check=False, **answers):
-        """Launch a job template of the pattern, whose inventory has hosts with variables, but no sources."""
+        """Launch a job template of the pattern. Its inventory has hosts with variables, but no sources."""
         source = {"polyvirt_source": f"{self.name}-hypervisor", "polyvirt_platform": self.name}
         files = {f"{one}_sources": [str(self.folder / "lab/2.polyvirt.yml")] for one in ("backup", "restore_drill")}
         hosts = {

@@ -122,9 +122,9 @@ def restored_from(backup):
     return {"id": backup.id, "birth": backup.birth}
 
 
-def interrupted_restore(vm):
-    """Return what an interrupted restore in place has recorded (``REPLACING``); empty if there was none."""
-    recorded = vm.mark.get(REPLACING) if vm.owned else None
+def interrupted_restore(mark):
+    """Return what an interrupted restore in place has recorded (``REPLACING``) in a mark; empty if there was none."""
+    recorded = (mark or {}).get(REPLACING)
     # A user can have edited it.
     is_valid = isinstance(recorded, dict) and isinstance(recorded.get("power"), str)
     return recorded if is_valid and isinstance(recorded.get("files", []), list) else {}

@@ -224,7 +224,7 @@ def _replace(vm, chosen, arguments, traits):
             f"{vm.name}: the VM is suspended, and its saved memory would be lost before the restore is complete.",
             "Start or stop it first.",
         )
-    begun = interrupted_restore(vm)
+    begun = interrupted_restore(vm.mark if vm.owned else None)
     # An interrupted restore may have stopped it.
     back = _moves(BACK_TO.get(begun.get("power"), ()) if vm.power == STOPPED and begun else BACK_TO[vm.power])
     if begun.get("id") == chosen.id:
@@ -232,7 +232,7 @@ def _replace(vm, chosen, arguments, traits):
         also = f"An interrupted task has restored '{chosen.id}'; this one completes it. Run it again to restore again."
         finish = Step("finish_restore", arguments={**arguments, "files": tuple(left)}, also=(also,))
         return [*(back if vm.power == STOPPED else ()), finish]
-    kept, to_delete = _former_files(vm, chosen)
+    kept, to_delete = _former_files(vm, chosen, begun.get("files", ()))
     lost = tuple(one.name for one in vm.snapshots)
     also = [f"Snapshots of the VM are lost: {', '.join(lost)}."] if lost else []
     also += [f"Disks are deleted after the restore: {', '.join(to_delete)}."] if to_delete else []
@@ -246,15 +246,14 @@ def _replace(vm, chosen, arguments, traits):
     ]
 
 
-def _former_files(vm, chosen):
+def _former_files(vm, chosen, replaced):
     """({path: why it is kept}, paths to delete). Raises Refused if the restore would lose a disk.
 
-    Only the backup has the content of a disk, so a disk that is not in it is never deleted.
+    Only the backup has the content of a disk, so a disk that is not in it is never deleted. ``replaced`` are disks that
+    an interrupted restore has replaced: they are deleted, too.
     """
     slots = {disk.get("source"): slot for slot, disk in (vm.config.get("disks") or {}).items()}
     contained = set((chosen.config or {}).get("disks") or ()) - set(chosen.excluded)
-    # Those that an interrupted restore has replaced are deleted, too.
-    replaced = interrupted_restore(vm).get("files", ())
     kept, to_delete = {}, []
     making = making_of(vm.mark) if vm.owned else ()
     # Disks that are read-only or shareable have another role.

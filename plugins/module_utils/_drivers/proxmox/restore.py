@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..._core.backup.backup import BIRTHS, REPLACING, RESTORED_FROM, births_of
+from ..._core.backup.backup import BIRTHS, REPLACING, RESTORED_FROM, births_of, interrupted_restore
 from ..._core.errors import ApiError, PartlyApplied, PolyvirtError, Refused, Stale
 from ..._core.model import STOPPED
 from ..._core.record.mark import BIRTH, finished_mark, of_lost_vm
@@ -131,9 +131,7 @@ def rest_of(driver, vm, backup):
 def power_before(driver, vm, backup):
     """The power state that a VM had, of which an interrupted restore has left only a rest; else an empty string."""
     copy, _rest = rest_of(driver, vm, backup)
-    recorded = copy and copy.own_mark.get(REPLACING)
-    # A user can have edited it.
-    return str(recorded.get("power", "")) if isinstance(recorded, dict) else ""
+    return interrupted_restore(copy and copy.own_mark).get("power", "")
 
 
 # A new VM -------------------------------------------------------------------------------------------------------------
@@ -303,12 +301,12 @@ def restore_backup(driver, vm, step):
     _check_birth(driver, vm, vm_options)
     if driver.is_running(vm_options):
         raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
-    begun = (vm_options.own_mark or {}).get(REPLACING) or {"power": STOPPED}
-    begun = {"power": begun["power"], "files": list(step.arguments["files"])}
+    power = interrupted_restore(vm_options.own_mark).get("power", STOPPED)
+    begun = {"power": power, "files": list(step.arguments["files"])}
     if driver.prepared.pop(vm.id, _compared(vm_options)) != _compared(vm_options) or copy is None:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
     # If only a rest of the VM is left, the next task learns from the copy that it has to start it.
-    _record(driver, copy, {"power": begun["power"]})
+    _record(driver, copy, {"power": power})
     vm_options = _detached(driver, vm_options)
     try:
         restored, options = _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun})

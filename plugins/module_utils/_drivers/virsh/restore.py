@@ -219,7 +219,7 @@ def prepare_restore(driver, vm, step):
     _adapt(definition, manifest, paths, step.arguments["networks"], stored)
     definition.set("name", vm.name)
     definition.set("uuid", vm.id)
-    power = interrupted_restore(vm).get("power", vm.power) if vm.power == STOPPED else vm.power
+    power = interrupted_restore(vm.mark if vm.owned and vm.power == STOPPED else None).get("power", vm.power)
     # The old files are recorded until they are deleted, so that the next task finds them.
     old = [*step.arguments["files"], *_old_nvram(stored, own)]
     begun = {"power": power, "id": step.arguments["id"], "files": old}

@@ -36,7 +36,7 @@ class Disturbed(Api):
         return answer
 
 
-def settled(world):
+def let_tasks_end(world):
     """Let all tasks of the server end."""
     gateway = Gateway(world)
     for upid in list(world.tasks.by_upid):

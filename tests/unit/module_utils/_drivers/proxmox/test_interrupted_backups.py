@@ -16,7 +16,7 @@ import pytest
 from simulators.proxmox import worlds
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.invariants import orphans, violations
-from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, settled
+from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, let_tasks_end
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup
 from unit.module_utils._drivers.proxmox.test_backups import stored, taken
 from unit.module_utils._drivers.proxmox.test_restored_backups import BESIDE, REPLACE, back_up, byte_of
@@ -78,7 +78,7 @@ def test_next_run_completes_a_disturbed_one(task, number, kind):
     api = Disturbed(world, number, kind)
     with pytest.raises(Killed) if kind.startswith("kill") else nullcontext():
         do_backup(world, api=api, **TASKS[task])
-    settled(world)
+    let_tasks_end(world)
     assert not any(machine.frozen for machine in world.cluster.machines.values())
     assert all(volume.archive is not None for _name, volume in stored(world))
     again = do_backup(world, **TASKS[task])

@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 
 from simulators.proxmox import behind
 from simulators.proxmox.invariants import orphans
-from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, settled
+from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, let_tasks_end
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup, machine_of
 from unit.module_utils._drivers.proxmox.test_restored_backups import (
     BESIDE,
@@ -30,7 +30,7 @@ def killed_restore(world, until, **asked):
     api = Disturbed(world, until, "kill after")
     with pytest.raises(Killed):
         do_backup(world, api=api, **asked)
-    settled(world)
+    let_tasks_end(world)
 
 
 @pytest.mark.parametrize("asked", [BESIDE, REPLACE])
@@ -50,7 +50,7 @@ def test_unfinished_vm_of_another_source_is_no_leftover_of_a_restore(world):
     api = Disturbed(world, 0, "kill after")
     with pytest.raises(Killed):
         do(world, api=api, name="web1b", disks=[{"size": "1G"}], node="pve1")
-    settled(world)
+    let_tasks_end(world)
     reject(world, "is unfinished: a task started to create it from another source", **BESIDE)
 
 
