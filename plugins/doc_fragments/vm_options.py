@@ -763,6 +763,12 @@ options:
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
           - Not supported on V(wsl).
         type: dict
+      answer_files:
+        description:
+          - Further texts in the root directory of that ISO image, such as scripts, by their names. They are treated
+            as secrets.
+          - Not supported on V(wsl).
+        type: dict
       answer_file:
         description:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
@@ -772,12 +778,6 @@ options:
             snapshots. It contains the password.
           - Not supported on V(wsl).
         type: str
-      answer_files:
-        description:
-          - Further texts in the root directory of that ISO image, such as scripts, by their names. They are treated
-            as secrets.
-          - Not supported on V(wsl).
-        type: dict
       answer_drivers:
         description:
           - Directory with drivers that Windows Setup loads before it searches for a disk (C($WinPEDriver$)).

@@ -247,10 +247,8 @@ CLOUD_INIT = {
     "nameservers": Texts(),
     "search_domains": Texts(),
     "user_data": Option("raw", secret=True, normalize=user_data),
-    "meta_data": Option("dict", secret=True),
-    "network_config": Option("dict", secret=True),
+    **dict.fromkeys(("meta_data", "network_config", "answer_files"), Option("dict", secret=True)),
     "answer_file": Option(secret=True),
-    "answer_files": Option("dict", secret=True),
     "answer_drivers": Option("path", absolute=True),
 }
 
