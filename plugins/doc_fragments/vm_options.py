@@ -314,6 +314,14 @@ options:
       - ISO image in the first optical drive. An empty string ejects it.
       - Not supported on V(vagrant) and V(wsl).
     type: path
+  skip_boot_prompt:
+    description:
+      - Whether Setup of Windows starts from O(iso) without a key press. Under UEFI, the ISO image of the vendor
+        waits some seconds for a key ("Press any key to boot from CD or DVD"), and does not start Setup without
+        one.
+      - V(false) - the ISO image itself is inserted, as without this option.
+      - Supported only on V(libvirt) and V(virtualbox).
+    type: bool
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.

@@ -318,6 +318,7 @@ VM = {
     "description": Description(),
     "autostart": Option("bool"),
     "iso": Option("path", absolute=True),
+    "skip_boot_prompt": Option("bool"),
     "memory": Memory(),
     "tags": Texts(ordered=False, normalize=one_line_each),
     **dict.fromkeys(("fleet", "owner"), Option(normalize=one_line)),
