@@ -39,7 +39,7 @@ class Role:
 
     def run(self, *words, **variables):
         """(exit code, output in one line)."""
-        disk = {"size": "32G", "slot": "sda"}
+        disk = {"size": "32G", "slot": "sata0"}
         options = {
             "cpus": 1, "memory": "2G", "firmware": "bios", "disks": [disk], "networks": [], "display": {"type": "none"},
             "options": self.platform.options("vm"),
