@@ -76,6 +76,7 @@ def values(installer, **changes):
         "site_set": False,
         "disklabel_url": "file:///disklabel",
         "windows_image": "",
+        "windows_language": "",
         "windows_drivers": [],
         "product_key": "",
     }
@@ -106,6 +107,7 @@ def rendered(given, distribution=None, serial=True, uefi=False, root_login=False
         "serial": serial,
         "console": entry["serial_console"] if serial else "",
         "uefi": uefi,
+        "is_server": entry["distribution"] == "windows-server",
         "root_login": root_login,
         "passwordless_sudo": True,
         "marker": r"C:\ProgramData\polyvirt-installed"
