@@ -649,6 +649,13 @@ options:
           - V(true) is supported only on V(libvirt), V(vmd) and V(hyperv).
         type: bool
         default: false
+      slot:
+        description:
+          - Slot of the disk that the image becomes, as in O(disks[].slot). Set it if the system has no driver for
+            the default bus.
+          - The default is the first slot of the default bus.
+          - Not supported on V(vagrant), V(vmd) and V(wsl).
+        type: str
       checksum:
         description:
           - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of

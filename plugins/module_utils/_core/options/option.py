@@ -237,7 +237,7 @@ LOOKED_UP = {
     "require_signature": Option("bool"),
     "catalogue": Option("dict", hidden=True),
 }
-IMAGE = {"source": Filled(required=True, has_password=True), "linked": LINKED, **LOOKED_UP}
+IMAGE = {"source": Filled(required=True, has_password=True), "linked": LINKED, "slot": Filled(), **LOOKED_UP}
 CLONE = {"source": Filled(required=True), "snapshot": Filled(), "linked": LINKED}
 CLOUD_INIT = {
     "user": Option(),

@@ -26,6 +26,7 @@ from ..model import (
 from ..options.identity import check_identity, known_names
 from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
+from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
 from .drives import slot_of_added_drive, without_iso
 from .plan_create import (
@@ -112,7 +113,7 @@ def _plan(task):
     if task.vm.power == ABSENT:
         if task.request.state != "absent":
             check_name(task.vm, task.request, task.traits)
-        return _planned(task, _create_steps(_normalized(task, _vm_to_create(task))))
+        return _planned(task, _create_steps(_normalized(_with_filled_disks(task), _vm_to_create(task))))
     return _plan_existing(_normalized(task, task.vm))
 
 
@@ -140,6 +141,10 @@ def _vm_to_create(task):
     if not is_cloned(task.request):
         return task.vm.having(config=_inherited(task))
     return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
+
+
+def _with_filled_disks(task):
+    return replace(task, request=with_filled_disks(task.request, task.traits))
 
 
 def _inherited(task):

@@ -11,6 +11,7 @@ from ..options.identity import known_names, listed
 from ..options.request import SOURCES
 from ..record.leases import NEVER_EXPIRES
 from ..record.mark import CREATED
+from .contents import creation_of, filled_slots
 from .differences import first_disk
 from .drives import in_order, with_new_drives
 
@@ -21,7 +22,7 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
     A clone first has the settings of its ``source``; what the task sets is configured in a later step.
     """
     _check_disk_of_source(request, traits, source)
-    arguments = {"creation": dict(request.creation), "power": traits.power_after_create}
+    arguments = {"creation": creation_of(request, traits), "power": traits.power_after_create}
     if traits.id_fault is not None:
         arguments["id"] = request.id
     if is_cloned(request):
@@ -229,15 +230,14 @@ def initial_config(request, traits, base):
 
 
 def _initial_disks(given, request, traits):
-    first = traits.slot(0)
-    is_copied = source_creates_disk(request)
+    filled = filled_slots(request, traits)
     has_disks = any(kind.startswith("disks.") for kind in traits.fields)
     # If the task sets disks, even to an empty list, there is no default disk.
-    if has_disks and (is_copied or ("disks" not in request.config and not given)):
-        given = {first: {}, **given}
+    if has_disks and (filled or ("disks" not in request.config and not given)):
+        given = {**{slot: {} for slot in filled or [traits.slot(0)]}, **given}
     size = traits.defaults.get("disk_size")
     return {
-        slot: {**entry, "size": size} if size and _has_no_size(entry) and not (is_copied and slot == first) else entry
+        slot: {**entry, "size": size} if size and _has_no_size(entry) and slot not in filled else entry
         for slot, entry in sorted(given.items())
     }
 
@@ -250,13 +250,19 @@ def source_creates_disk(request):
 def with_implied_disk(vm, request, wanted, traits, is_rebuilt=False):
     """Return ``wanted`` with the disk of the image or clone: a purge must not remove it from the list of disks.
 
-    Of a VM that is created again (``is_rebuilt``) it is the first one of the default bus.
+    Of a VM that is created again (``is_rebuilt``) it is the first one of the default bus, unless the task sets a slot.
     """
-    first = traits.slot(0) if is_rebuilt else first_disk(vm.config, traits)
+    first = _slot_of_image(request, traits) or (traits.slot(0) if is_rebuilt else first_disk(vm.config, traits))
     is_complete = "disks" in request.policy.purge
     if not is_complete or not source_creates_disk(request) or first not in vm.config.get("disks", {}):
         return wanted
     return {**wanted, "disks": {first: {}, **wanted.get("disks", {})}}
+
+
+def _slot_of_image(request, traits):
+    """Return the slot that the task sets for its image, or None."""
+    slot = (request.creation.get("image") or {}).get("slot")
+    return traits.slot_meant(slot) if slot else None
 
 
 def _check_disk_of_source(request, traits, source):
@@ -264,7 +270,7 @@ def _check_disk_of_source(request, traits, source):
         return
     asked = request.config.get("disks", {})
     own = in_order(config_of_clone(request, source, traits).get("disks") or ()) if is_cloned(request) else ()
-    first = first_disk({"disks": own or (traits.slot(0),)}, traits)
+    first = _slot_of_image(request, traits) or first_disk({"disks": own or (traits.slot(0),)}, traits)
     _check_no_second_disk(request, traits, own or (first,), first)
     if asked.get(first, {}) is None:
         raise Refused(
@@ -317,11 +323,11 @@ def overlay(config, wanted, traits):
 
 def config_to_recreate(config, request, to_delete, traits):
     """Return the settings that a recreated VM keeps: all except files that are deleted with the old VM."""
-    disks, first = {}, traits.slot(0)
+    disks, first = {}, next(iter(filled_slots(request, traits)), None)
     for slot, entry in (config.get("disks") or {}).items():
         if slot == first and is_cloned(request):
             continue  # The first disk of a clone is a copy of the source's disk, with the same size.
-        new_content = slot == first and source_creates_disk(request)
+        new_content = slot == first
         gone = new_content or entry.get("source") in to_delete
         disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
     return {**config, "disks": disks} if "disks" in config else dict(config)

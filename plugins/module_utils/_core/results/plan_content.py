@@ -157,7 +157,8 @@ def _config(config):
 
 
 def _image(image):
-    return {"name": name_of_image(image), "digest": image.get("digest"), "linked": bool(image.get("linked"))}
+    slot = {"slot": image["slot"]} if image.get("slot") else {}
+    return {"name": name_of_image(image), "digest": image.get("digest"), "linked": bool(image.get("linked")), **slot}
 
 
 def _seed(cloud_init):

@@ -23,6 +23,7 @@ VAGRANT = Platform(
     lacks={
         **options.NO_AGENT,
         "image.linked=true": "Set linked_clone.",
+        "image.slot": "The box has its disk already. Omit it.",
         "image.refresh": "Run vagrant box update, and create the VM again.",
         "image.headers": "Download the box, and set its path in box_url.",
         "image.require_signature": "Download the box and verify it, then set its path in box_url.",

@@ -12,7 +12,7 @@ from ..._media.choose import Needs, level_of
 from ..._media.images import Images
 from ..._ports import files, host
 from .settings.architecture import AMD64, row_of
-from .settings.disks import slot_name
+from .settings.disks import slot_name, target_meant
 
 #: The level of QEMU's default CPU model, which new VMs without KVM have.
 _EMULATED = "x86-64-v1"
@@ -43,8 +43,9 @@ class LibvirtImages(Images):
 
         Only its content shows which image the disk is from, because the VM is defined last.
         """
-        slot = slot_name(0)
-        entry = (request.config.get("disks") or {}).get(slot) or {}
+        slot = target_meant(request.creation["image"].get("slot") or slot_name(0))
+        disks = (request.config.get("disks") or {}).items()
+        entry = next((one for name, one in disks if target_meant(name) == slot), None) or {}
         path = self._driver.storage.disk_path(request.name, slot, entry)
         if not files.is_file(path):
             return None

@@ -42,6 +42,7 @@ VMM = Platform(
         "devices": _DEVICE,
         "purge=devices": _DEVICE,
         "clone.snapshot": "vmd has no snapshots. Stop the source, and clone it as it is.",
+        "image.slot": "vmd has one bus for disks, and the image becomes the first one. Omit it.",
         "disks.serial": "Disks of vmd have none. Mount by the DUID of the disk, which disklabel shows.",
         **dict.fromkeys(("disks.iops_limit", "disks.bandwidth_limit"), "vmd limits no disk. Omit the option."),
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",

@@ -55,6 +55,7 @@ WSL = Platform(
         "shared_folders": "Drives of Windows are mounted below /mnt. Set automount.enabled with native.",
         **dict.fromkeys(NO_NETWORK, _NETWORK),
         "cloud_init.answer_file": _NO_SETUP,
+        "image.slot": "A distribution has one disk. Omit it.",
         "image.linked=true": "Each distribution has a separate disk.",
         "clone.linked=true": "Each distribution has a separate disk.",
         "clone.snapshot": _NO_SNAPSHOT,

@@ -59,6 +59,7 @@ OWN_VALUES = {
     "model": ("virtio", "82540EM"),
     "os_type": ("linux", "debian-12"),
     "slot": (),
+    "image.slot": ("sata0",),
     "cdroms.slot": ("sata1",),
     "serial": ("data-1",),
     "bandwidth_limit": ("10M",),
