@@ -155,6 +155,8 @@ def planning_facets(requests, traits, check=False):
     for request in requests:
         if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
             facets.add("snapshots")
+        if traits.deletes_answer_media and request.config.get("iso") == "":
+            facets.add("snapshots")
         if request.snapshot is not None and request.snapshot.state == "restored":
             facets.add("snapshot_configs")
         if request.snapshot is not None and request.snapshot.state == "absent":

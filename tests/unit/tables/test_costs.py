@@ -179,7 +179,8 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model
     lllxl snapshot.take snapshot.drop snapshot.expires backup.take
-    nnnpn cloud_init.password cloud_init.answer_file cloud_init.user_data cloud_init.meta_data cloud_init.network_config
+    nnnpn cloud_init.password cloud_init.user_data cloud_init.meta_data cloud_init.network_config
+    nnnpn cloud_init.answer_file cloud_init.answer_files cloud_init.answer_drivers
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     nnnpn devices.type devices.id devices.mapping
     ppppp disks.serial

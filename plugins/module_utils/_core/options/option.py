@@ -250,6 +250,8 @@ CLOUD_INIT = {
     "meta_data": Option("dict", secret=True),
     "network_config": Option("dict", secret=True),
     "answer_file": Option(secret=True),
+    "answer_files": Option("dict", secret=True),
+    "answer_drivers": Option("path", absolute=True),
 }
 
 _Limit = partial(Option, "int", limits=(0, None))

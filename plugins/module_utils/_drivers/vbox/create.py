@@ -236,7 +236,7 @@ def add_seed(driver, uuid, name, creation, networks=None):
         write_mark(driver, uuid, {**vbox_vm.mark, "files": [*vbox_vm.mark["files"], os.path.basename(path)]})
     macs = macs_by_place(networks_of(vbox_vm), networks)
     documents = seed.nocloud_documents(creation["cloud_init"], name, uuid, macs)
-    seed.make_seed(driver.commands, files, path, documents)
+    seed.make_seed(driver.commands, files, path, documents, creation["cloud_init"].get("answer_drivers"))
     attach_seed(driver, replace(vbox_vm, mark={**vbox_vm.mark, "files": [os.path.basename(path)]}), path)
 
 
