@@ -84,7 +84,7 @@ def backup(driver, vm, step):
     if manifest is not None and not manifest["unfinished"]:
         return
     is_running = vm.power in (RUNNING, PAUSED)
-    if manifest is not None and not (is_running and _is_still_written(driver, vm, manifest)):
+    if manifest is not None and not (is_running and _is_still_written(driver, vm)):
         discard(driver, vm, manifest)
         manifest = None
     if manifest is not None:
@@ -105,9 +105,8 @@ def backup(driver, vm, step):
             _back_up_stopped(driver, vm, manifest, definition)
 
 
-def _is_still_written(driver, vm, manifest):
-    slots = sorted(manifests.disks_of(manifest))
-    return bool(_written_files(driver, vm)) and not jobs.is_over(driver.virsh, vm.id, slots)
+def _is_still_written(driver, vm):
+    return bool(_written_files(driver, vm)) and not jobs.is_over(driver.virsh, vm.id)
 
 
 def _undo(driver, vm, manifest):

@@ -27,6 +27,7 @@ from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of,
 _FAILED = "Operation not supported: no"
 _NO_JOB = Answer("", "Domain backup job id not found: no domain backup job present")
 _COMPLETED = "Job type:         Completed   \nOperation:        Backup      \n"
+_RUNNING_JOB = "<domainbackup><disks><disk name='vda' backup='yes'/><disk name='sda' backup='no'/></disks></domainbackup>"
 _ID = "20270131T120000Z-d7188e7f"
 
 
@@ -63,7 +64,9 @@ class Guest(FakeVirsh):
         if words[0] == "backup-dumpxml":
             return self._running_job()
         if words[0] == "blockjob":
-            return Answer("No current block job for vda\n" if self.is_over else "Backup: [ 10 %]\n", None)
+            # virsh -q prints neither a missing job nor, without --raw, the progress of one.
+            is_shown = not self.is_over and "--raw" in words
+            return Answer(" type=Backup\n cur=1\n end=2\n" if is_shown else "", None)
         if "--completed" in words:
             return Answer(self.completed, None)
         self.progress += 1
@@ -301,7 +304,7 @@ def test_job_that_no_disk_has_any_more_is_aborted_and_begun_again(guest, tmp_pat
     guest.polls, guest.is_over, begin = 10_000, True, guest.run_unpiped
 
     def begun(*words, **more):
-        guest.polls = 3
+        guest.polls, guest.is_over = 3, False
         return begin(*words, **more)
 
     monkeypatch.setattr(virsh_backup.unpiped, "run", begun)
@@ -344,13 +347,30 @@ def test_job_without_progress_is_not_waited_for_but_slow_one_is(guest, tmp_path)
     """``call_timeout`` counts from the last progress."""
     guest.polls = 200
     slow = virsh_backup.Waiting(guest, Clock(), 100)
-    guest.job = "<domainbackup/>"
+    guest.job = _RUNNING_JOB
     slow.until_end(UUID)
     assert Clock.time > 500
-    guest.job, guest.polls = "<domainbackup/>", 10_000
+    guest.job, guest.polls = _RUNNING_JOB, 10_000
     guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
     with pytest.raises(Timeout, match="no progress"):
         slow.until_end(UUID)
+
+
+def test_job_that_loses_its_disks_is_not_waited_for(guest, tmp_path):
+    """libvirtd was killed when one disk was complete, and the other disk ends after the restart."""
+    guest.job, guest.polls, guest.is_over = _RUNNING_JOB, 10_000, True
+    guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
+    with pytest.raises(CommandFailed, match="end of the backup job was lost. Run the task again"):
+        virsh_backup.Waiting(guest, Clock(), 100).until_end(UUID)
+    assert Clock.time < 1
+
+
+def test_job_that_ends_while_it_is_read_is_not_endless(guest, tmp_path):
+    """It ends before the job of its last disk."""
+    guest.job, guest.polls, guest.is_over = _RUNNING_JOB, 1, True
+    assert not virsh_backup.is_over(guest, UUID)
+    guest.job, guest.polls = _RUNNING_JOB, 2
+    assert virsh_backup.is_over(guest, UUID)
 
 
 def test_agent_that_does_not_answer_does_not_hang(guest, tmp_path, monkeypatch):
