@@ -147,7 +147,10 @@ class Waiting:
                 since, last = self._clock.now(), _without_time(progress)
             elif is_over(self._virsh, uuid):
                 raise CommandFailed(
-                    ("virsh", "backup-begin", uuid), 1, "the end of the backup job was lost", remedy="Run the task again."
+                    ("virsh", "backup-begin", uuid),
+                    1,
+                    "the end of the backup job was lost",
+                    remedy="Run the task again.",
                 )
             elif self._clock.now() - since > self._limit:
                 raise Timeout("the backup job makes no progress.", waited=self._limit)

@@ -27,7 +27,9 @@ from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of,
 _FAILED = "Operation not supported: no"
 _NO_JOB = Answer("", "Domain backup job id not found: no domain backup job present")
 _COMPLETED = "Job type:         Completed   \nOperation:        Backup      \n"
-_RUNNING_JOB = "<domainbackup><disks><disk name='vda' backup='yes'/><disk name='sda' backup='no'/></disks></domainbackup>"
+_RUNNING_JOB = (
+    "<domainbackup><disks><disk name='vda' backup='yes'/><disk name='sda' backup='no'/></disks></domainbackup>"
+)
 _ID = "20270131T120000Z-d7188e7f"
 
 
