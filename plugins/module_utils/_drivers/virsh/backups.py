@@ -95,7 +95,8 @@ def backup(driver, vm, step):
     definition = driver.definition(vm.id)
     manifest = _new_manifest(driver, vm, made, definition)
     files.make_folder(folder.path())
-    with undone_on_failure(lambda error: _undo(driver, vm, manifest), ConnectionLost):
+    before = change_counter.count()
+    with undone_on_failure(lambda error: _undo(driver, vm, manifest, before), ConnectionLost):
         folder.begin(manifest)
         folder.write(manifest, _DEFINITION, definition.text().encode())
         _copy_nvram(driver, manifest, definition)
@@ -109,13 +110,11 @@ def _is_still_written(driver, vm):
     return bool(_written_files(driver, vm)) and not jobs.is_over(driver.virsh, vm.id)
 
 
-def _undo(driver, vm, manifest):
-    before = change_counter.count()
+def _undo(driver, vm, manifest, before):
     # The stored one records whether the guest may be frozen.
     discard(driver, vm, driver.backup_folder.manifest(manifest["birth"], manifest["id"]) or manifest)
-    change_counter.set_back(before)
     # The VM is unchanged, and nothing remains of the backup.
-    change_counter.take_back(doubtful=False)
+    change_counter.set_back(before)
 
 
 def _new_manifest(driver, vm, made, definition):
@@ -186,7 +185,6 @@ def _back_up_running(driver, vm, manifest, definition, wanted):
     manifest = {**manifest, "may_be_frozen": is_frozen, "reached": FILESYSTEM if is_frozen and not problem else CRASH}
     driver.backup_folder.store(manifest)
     if problem and wanted == FILESYSTEM:
-        driver.virsh.run("domjobabort", vm.id)
         raise Refused(f"{vm.name}: consistency: filesystem: the agent could not freeze the file systems: {problem}.")
     notes = (f"its file systems could not be frozen: {problem}",) if problem else ()
     _complete(driver, vm, manifest, wanted, manifest["reached"], notes)

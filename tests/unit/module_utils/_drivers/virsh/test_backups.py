@@ -19,6 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backups
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_backup
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
@@ -86,6 +87,8 @@ class Guest(FakeVirsh):
     def run(self, *words, stdin=None, timeout=None):
         if words[0] == "domjobabort":
             self.calls.append(words[0])
+            if self.job is None:
+                raise CommandFailed(("virsh", *words), 1, "Requested operation is not valid: no job is active on it")
             self._remove_targets()
             self.job = None
             return ""
@@ -195,16 +198,21 @@ def test_failed_freeze_is_reported_as_a_weaker_backup(guest, tmp_path):
     assert "domfsthaw" in guest.calls
 
 
-@pytest.mark.parametrize("problem", ["agent", "freeze"])
+@pytest.mark.parametrize("problem", ["agent", "freeze", "freeze, and the job has ended before that is known"])
 def test_filesystem_consistency_that_is_not_reached_leaves_nothing(guest, tmp_path, problem):
     guest.has_agent = problem != "agent"
-    if problem == "freeze":
+    if problem.startswith("freeze"):
         guest.errors["domfsfreeze"] = _FAILED
+    if "ended" in problem:
+        guest.polls = 0
     driver = _driver(guest, tmp_path)
+    (tmp_path / "backups").mkdir()
+    before = change_counter.count()
     with pytest.raises(Refused, match="consistency: filesystem"):
         _back_up(driver, _vm(), "filesystem")
     assert (guest.is_frozen, guest.job, _listed(driver, _vm())) == (False, None, [])
     assert not list((tmp_path / "backups").rglob("*"))
+    assert change_counter.count() == before
 
 
 @pytest.mark.parametrize(
