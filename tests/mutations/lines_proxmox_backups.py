@@ -10,6 +10,7 @@ from mutations.mutation import Mutation
 _UNIT = "tests/unit/module_utils/_drivers/proxmox"
 _TAKEN, _RESTORED = f"{_UNIT}/test_backups.py", f"{_UNIT}/test_restored_backups.py"
 _LEFT = f"{_UNIT}/test_left_by_restores.py"
+_SETTINGS = f"{_UNIT}/test_restored_settings.py"
 _UNSEEN, _LOG = f"{_UNIT}/test_unseen_backups.py", "tests/unit/module_utils/_tools/test_proxmox_backups.py"
 _BACKUPS, _CHECKS = "_drivers/proxmox/backups.py", "_drivers/proxmox/backup_checks.py"
 _RESTORE, _TEXTS = "_drivers/proxmox/restore.py", "_tools/proxmox_backups.py"
@@ -287,5 +288,47 @@ MUTATIONS = (
         "if different:\n    ...",
         "if False:\n    ...",
         [f"{_RESTORED}::test_restored_vm_that_lacks_a_disk_is_removed"],
+    ),
+    Mutation(
+        "restored-vm-keeps-a-lost-iso-image",
+        _RESTORE,
+        "dict.fromkeys(lost_media(driver, node, options), 'none,media=cdrom')",
+        "{}",
+        [f"{_SETTINGS}::test_restored_vm_starts_without_an_iso_image_that_is_lost"],
+    ),
+    Mutation(
+        "iso-image-on-a-storage-without-answer-is-lost",
+        "_drivers/proxmox/settings/iso.py",
+        "'does not exist' in error.message",
+        "True",
+        [f"{_SETTINGS}::test_storage_that_cannot_be_listed_proves_nothing_unless_it_does_not_exist"],
+    ),
+    Mutation(
+        "waiting-changes-are-those-of-another-program",
+        _RESTORE,
+        "{key: text for key, text in vm_options.stored.items() if not UNUSED.fullmatch(key)}",
+        "vm_options.digest",
+        [f"{_SETTINGS}::test_changes_that_waited_for_the_next_start_are_no_change_of_another_program"],
+    ),
+    Mutation(
+        "vm-that-was-changed-meanwhile-is-overwritten",
+        _RESTORE,
+        "driver.prepared.pop(vm.id, _compared(vm_options)) != _compared(vm_options) or copy is None",
+        "copy is None",
+        [f"{_SETTINGS}::test_another_change_while_the_vm_is_stopped_is_noticed"],
+    ),
+    Mutation(
+        "result-lists-backups-of-another-vm",
+        "_engine/task.py",
+        "asked.state != 'present'",
+        "True",
+        [f"{_SETTINGS}::test_result_lists_no_backup_of_another_vm_with_the_name"],
+    ),
+    Mutation(
+        "vm-that-was-overwritten-half-way-stays-off",
+        _BACKUPS,
+        "'' if vm.id else power_before(driver, vm, one.backup)",
+        "''",
+        [f"{_RESTORED}::test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks"],
     ),
 )

@@ -19,6 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backups
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_backup
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
@@ -27,6 +28,9 @@ from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of,
 _FAILED = "Operation not supported: no"
 _NO_JOB = Answer("", "Domain backup job id not found: no domain backup job present")
 _COMPLETED = "Job type:         Completed   \nOperation:        Backup      \n"
+_RUNNING_JOB = (
+    "<domainbackup><disks><disk name='vda' backup='yes'/><disk name='sda' backup='no'/></disks></domainbackup>"
+)
 _ID = "20270131T120000Z-d7188e7f"
 
 
@@ -63,7 +67,9 @@ class Guest(FakeVirsh):
         if words[0] == "backup-dumpxml":
             return self._running_job()
         if words[0] == "blockjob":
-            return Answer("No current block job for vda\n" if self.is_over else "Backup: [ 10 %]\n", None)
+            # virsh -q prints neither a missing job nor, without --raw, the progress of one.
+            is_shown = not self.is_over and "--raw" in words
+            return Answer(" type=Backup\n cur=1\n end=2\n" if is_shown else "", None)
         if "--completed" in words:
             return Answer(self.completed, None)
         self.progress += 1
@@ -81,6 +87,8 @@ class Guest(FakeVirsh):
     def run(self, *words, stdin=None, timeout=None):
         if words[0] == "domjobabort":
             self.calls.append(words[0])
+            if self.job is None:
+                raise CommandFailed(("virsh", *words), 1, "Requested operation is not valid: no job is active on it")
             self._remove_targets()
             self.job = None
             return ""
@@ -190,16 +198,21 @@ def test_failed_freeze_is_reported_as_a_weaker_backup(guest, tmp_path):
     assert "domfsthaw" in guest.calls
 
 
-@pytest.mark.parametrize("problem", ["agent", "freeze"])
+@pytest.mark.parametrize("problem", ["agent", "freeze", "freeze, and the job has ended before that is known"])
 def test_filesystem_consistency_that_is_not_reached_leaves_nothing(guest, tmp_path, problem):
     guest.has_agent = problem != "agent"
-    if problem == "freeze":
+    if problem.startswith("freeze"):
         guest.errors["domfsfreeze"] = _FAILED
+    if "ended" in problem:
+        guest.polls = 0
     driver = _driver(guest, tmp_path)
+    (tmp_path / "backups").mkdir()
+    before = change_counter.count()
     with pytest.raises(Refused, match="consistency: filesystem"):
         _back_up(driver, _vm(), "filesystem")
     assert (guest.is_frozen, guest.job, _listed(driver, _vm())) == (False, None, [])
     assert not list((tmp_path / "backups").rglob("*"))
+    assert change_counter.count() == before
 
 
 @pytest.mark.parametrize(
@@ -301,7 +314,7 @@ def test_job_that_no_disk_has_any_more_is_aborted_and_begun_again(guest, tmp_pat
     guest.polls, guest.is_over, begin = 10_000, True, guest.run_unpiped
 
     def begun(*words, **more):
-        guest.polls = 3
+        guest.polls, guest.is_over = 3, False
         return begin(*words, **more)
 
     monkeypatch.setattr(virsh_backup.unpiped, "run", begun)
@@ -344,13 +357,30 @@ def test_job_without_progress_is_not_waited_for_but_slow_one_is(guest, tmp_path)
     """``call_timeout`` counts from the last progress."""
     guest.polls = 200
     slow = virsh_backup.Waiting(guest, Clock(), 100)
-    guest.job = "<domainbackup/>"
+    guest.job = _RUNNING_JOB
     slow.until_end(UUID)
     assert Clock.time > 500
-    guest.job, guest.polls = "<domainbackup/>", 10_000
+    guest.job, guest.polls = _RUNNING_JOB, 10_000
     guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
     with pytest.raises(Timeout, match="no progress"):
         slow.until_end(UUID)
+
+
+def test_job_that_loses_its_disks_is_not_waited_for(guest, tmp_path):
+    """libvirtd was killed when one disk was complete, and the other disk ends after the restart."""
+    guest.job, guest.polls, guest.is_over = _RUNNING_JOB, 10_000, True
+    guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
+    with pytest.raises(CommandFailed, match="end of the backup job was lost. Run the task again"):
+        virsh_backup.Waiting(guest, Clock(), 100).until_end(UUID)
+    assert Clock.time < 1
+
+
+def test_job_that_ends_while_it_is_read_is_not_endless(guest, tmp_path):
+    """It ends before the job of its last disk."""
+    guest.job, guest.polls, guest.is_over = _RUNNING_JOB, 1, True
+    assert not virsh_backup.is_over(guest, UUID)
+    guest.job, guest.polls = _RUNNING_JOB, 2
+    assert virsh_backup.is_over(guest, UUID)
 
 
 def test_agent_that_does_not_answer_does_not_hang(guest, tmp_path, monkeypatch):
