@@ -18,6 +18,9 @@ MUTATIONS = (
     Mutation("image-is-for-the-architecture-of-the-host", "_drivers/virsh/images.py",
              'request.config.get("architecture") or self._driver.host_architecture', "self._driver.host_architecture",
              _FIRST),
+    Mutation("cpu-of-32-bits-is-accepted", _ROOM, "unusable.match(value)", "False", _FIRST),
+    Mutation("more-cpus-than-the-interrupt-controller-has", "_drivers/virsh/settings/hardware.py",
+             "limit and count > limit", "False", _FIRST),
     Mutation("cpus-are-plugged-into-arm64", "_drivers/virsh/settings/memory_cpus.py",
              "not row_of(vm.config).plugs_cpus", "False", _FIRST),
 )  # fmt: skip

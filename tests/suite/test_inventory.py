@@ -101,6 +101,7 @@ def test_a_source_on_another_host_and_what_it_costs(platform, shim, tmp_path):
     assert len(shim.calls()) <= 4, shim.calls()
 
 
+@pytest.mark.guest
 def test_a_play_reaches_a_guest_by_the_inventory_alone(qemu, carry, key, tmp_path):
     """Address and port from the inventory, then its status; the guest has no Python."""
     qemu.clean()

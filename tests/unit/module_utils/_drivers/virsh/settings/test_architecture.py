@@ -30,6 +30,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_output
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 from unit.module_utils._drivers.virsh.answers import CAPABILITIES, UUID, FakeVirsh, driver_of, recorded
 
@@ -106,6 +107,12 @@ def test_new_vm_has_the_architecture_of_its_host_by_default(config, host, expect
         (
             {"native": {"features/hyperv/relaxed@state": "on"}},
             r"web: native: 'features/hyperv/relaxed@state' exists only",
+        ),
+        ({"native": {"cpu/model": "cortex-a15"}}, r"web: native: 'cpu/model': cortex-a15 does not work .* arm64\."),
+        ({"native": {"cpu/model": "cortex-m33"}}, r"web: native: 'cpu/model': cortex-m33 does not work .* arm64\."),
+        (
+            {"native": {"devices/serial/target@type": "isa-serial"}},
+            r"web: native: 'devices/serial/target@type': isa-serial does not work in a VM of arm64\.",
         ),
     ],
 )
@@ -328,6 +335,52 @@ def test_hardware_that_only_another_emulator_has(tmp_path, native, error):
         return
     with pytest.raises(Refused, match=f"web: native: {error}"):
         hardware.check_hardware(one, plan_of_new)
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "is_possible"),
+    [
+        ("arm64", {"cpus": 9}, True),  # The default is version 3.
+        ("arm64", {"cpus": 8, "native": {"features/gic@version": "2"}}, True),
+        ("arm64", {"cpus": 9, "native": {"features/gic@version": "2"}}, False),
+        ("arm64", {"cpus": 1, "max_cpus": 9, "native": {"features/gic@version": "2"}}, False),
+        ("amd64", {"cpus": 9}, True),
+    ],
+)
+def test_more_cpus_than_the_interrupt_controller_has(tmp_path, name, config, is_possible):
+    config = {"architecture": name, **config}
+    new = Plan(Vm.absent("web"), Vm("web", config=config), segments=((creating(config),),))
+    if is_possible:
+        hardware.check_hardware(driver(tmp_path), new)
+        return
+    with pytest.raises(Refused, match=r"web: cpus: .* GIC 2 has at most 8 CPUs, and 9 are requested\. Set native"):
+        hardware.check_hardware(driver(tmp_path), new)
+
+
+@pytest.mark.parametrize(("version", "changes"), [("2", [("cpus", 1, 9)]), ("3", [("native", "3", "2")])])
+def test_cpus_of_an_existing_vm_and_its_interrupt_controller(monkeypatch, tmp_path, version, changes):
+    text = recorded("arm64-vm.xml")
+    stored = Definition(re.sub(r"<gic version='\d'/>", f"<gic version='{version}'/>", text))
+    one = driver(tmp_path)
+    monkeypatch.setattr(one, "definition", lambda vm_id: stored)
+    keys = {"native": {"key": "features/gic@version"}}
+    wanted = [Change(field, old, new, **keys.get(field, {})) for field, old, new in changes]
+    before = Vm("web", id=UUID, config={"architecture": "arm64", "cpus": 9 if version == "3" else 1})
+    after = Vm("web", id=UUID, config={"architecture": "arm64", "cpus": 9})
+    step = Step("configure", changes=wanted)
+    with pytest.raises(Refused, match="web: cpus: the interrupt controller GIC 2 has at most 8 CPUs"):
+        hardware.check_hardware(one, Plan(before, after, segments=((step,),)))
+
+
+def test_machine_type_of_another_architecture_is_named(tmp_path):
+    config = {"architecture": "arm64", "firmware": "uefi", "native": {"os/type@machine": "q35"}}
+    one = driver(tmp_path)
+    said = "error: invalid argument: the machine 'q35' is not supported by emulator '/usr/bin/qemu-system-aarch64'"
+    question = ("domcapabilities", "--virttype", "qemu", "--arch", "aarch64", "--machine", "q35")
+    one.virsh.answers[question] = Answer("", said)
+    new = Plan(Vm.absent("web"), Vm("web"), segments=((creating(config),),))
+    with pytest.raises(Unsupported, match=r"web: the machine type q35 does not exist for arm64 .* Use virt"):
+        hardware.check_hardware(one, new)
 
 
 def test_only_arm64_requires_a_libvirt_that_selects_firmware(tmp_path):
