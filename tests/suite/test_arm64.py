@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 
+from collection_path import CHECKOUT
 from suite.answer import Task
 from suite.backup_tasks import COPY, WEB, assert_worked, backing_up, restoring
 from suite.described import entry_of
@@ -166,3 +170,22 @@ def test_what_does_not_start_is_rejected_in_check_mode(qemu, carry):
             assert not any(map(qemu.is_write, answer.calls)), label
             assert answer.truth[NAME] is None, label
     assert qemu.files() == []
+
+
+def test_role_libvirt_host_tries_kvm_with_instructions_that_end_a_vm(qemu, tmp_path):
+    """No host of the tests has KVM for arm64, so QEMU emulates the CPU. Other instructions end in no exit code."""
+    kept = 'case $* in "-accel kvm -cpu host "*) ;; *) exit 9;; esac; shift 4'
+    real = f'{kept}; exec {shutil.which("qemu-system-aarch64")} -accel tcg -cpu cortex-a72 "$@"'
+    for name, text in {"uname": "echo aarch64", "virsh": "exit 1", "qemu-system-aarch64": real}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    text = (CHECKOUT / "roles/libvirt_host/files/read.sh").read_text(encoding="utf-8").replace("/dev/kvm", "/dev/null")
+    # Its limit is not waited for.
+    other = text.replace(r"\000\001\200", r"\001\001\200").replace("timeout -k 1 8", "timeout -k 1 1")
+    for script, expected in (
+        (text, "kvm yes"),
+        (other, "kvm_problem a VM did"),
+    ):
+        around = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh", "-c", script], env=around, capture_output=True, text=True, check=True)
+        assert expected in done.stdout

@@ -181,7 +181,6 @@ def test_snapshots_of_a_raw_disk(qemu, carry):
     assert qemu.files() == [f"{RAW}-vda.raw"]
 
 
-@pytest.mark.guest
 def test_restored_guest_continues_where_it_was(qemu, carry, key):
     """Disks and memory are restored: the guest answers again and was not rebooted."""
     qemu.clean()
