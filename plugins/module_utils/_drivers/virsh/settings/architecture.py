@@ -153,6 +153,11 @@ ARCHITECTURE = {
 
 #: Paths of ``native`` with which QEMU for arm64 does not start.
 _OF_X86 = ("features/hyperv", "features/kvm", "features/smm", "features/apic", "features/vmport")
+#: Values of ``native`` that libvirt stores differently, or with which a guest stops silently (CPUs of 32 bits).
+_UNUSABLE = {
+    "devices/serial/target@type": Pattern(r"isa-"),
+    "cpu/model": Pattern(r"(arm|pxa|sa1|ti9)\w*|cortex-(a[5789]|a1[57]|a32|[mr]\d+\w*)$"),
+}
 
 
 def with_firmware(vm, config):
@@ -185,6 +190,10 @@ def check_values(vm, config, buses):
     for path in config.get("native") or ():
         if path.startswith(_OF_X86):
             raise Refused(f"{vm.name}: native: '{path}' exists only on x86, and the VM is {row.name}.", "Omit it.")
+    for path, unusable in _UNUSABLE.items():
+        value = str((config.get("native") or {}).get(path) or "")
+        if unusable.match(value):
+            raise Refused(f"{vm.name}: native: '{path}': {value} does not work in a VM of {row.name}.", "Omit it.")
     added = {
         name: {
             slot: entry for slot, entry in (config.get(name) or {}).items() if slot not in (vm.config.get(name) or {})
