@@ -8,6 +8,8 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _ROOM = "_drivers/virsh/settings/architecture.py"
+_CATALOGUE = "plugins/plugin_utils/installs/catalogue.py"
+_LOOKUP = ["tests/unit/lookup/test_architectures.py"]
 _FIRST = ["tests/unit/module_utils/_drivers/virsh/settings/test_architecture.py"]
 
 MUTATIONS = (
@@ -20,4 +22,9 @@ MUTATIONS = (
              _FIRST),
     Mutation("cpus-are-plugged-into-arm64", "_drivers/virsh/settings/memory_cpus.py",
              "not row_of(vm.config).plugs_cpus", "False", _FIRST),
+    Mutation("lookup-returns-media-of-all-architectures", _CATALOGUE, 'medium["architecture"] == architecture', "True",
+             _LOOKUP),
+    Mutation("cpu-level-of-amd64-is-required-on-arm64", _CATALOGUE, 'what != "cpu"', "True", _LOOKUP),
+    Mutation("medium-for-another-architecture-is-accepted", "_media/install_medium.py", "asked and asked != found",
+             "False", ["tests/unit/module_utils/_media/test_medium.py"]),
 )  # fmt: skip

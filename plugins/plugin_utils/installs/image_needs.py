@@ -57,7 +57,12 @@ _INSTALLED_FROM = {
 
 def platforms_of(media):
     """Return the platforms that can use at least one of the media, in the order of their names."""
-    installed = set().union(*(_INSTALLED_FROM.get(medium["type"], set()) for medium in media))
+    installed = {
+        platform
+        for medium in media
+        for platform in _INSTALLED_FROM.get(medium["type"], ())
+        if medium["architecture"] in NEEDS[platform]
+    }
     return sorted(installed | {platform for platform in NEEDS if _has_image(media, platform)})
 
 
