@@ -42,7 +42,7 @@ NEEDS = {
     ),
     "vagrant": _of_providers("libvirt", "virtualbox"),
     # The node downloads images itself. What it cannot read is uploaded by the host of the task.
-    "proxmox": _needs("proxmox", ("qcow2", "raw", "vmdk"), ("amd64",), **_WITH_QEMU_IMG),
+    "proxmox": _needs("proxmox", ("qcow2", "raw", "vmdk"), **_WITH_QEMU_IMG),
     # It cannot read the compressed clusters of the vendors' qcow2 images.
     "vmd": _needs("vmd", (), ("amd64",), firmware="bios", target="qcow2", serial_console=True, **_WITH_QEMU_IMG),
     "hyperv": _needs("hyperv", ("vhdx",), **_WITH_QEMU_IMG),

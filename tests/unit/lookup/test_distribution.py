@@ -173,9 +173,9 @@ def test_own_entries_with_the_former_keys_only_are_complete():
         ),
         (
             [{"type": "cloud", "file": "x.raw", "bases": [], "checksums": "x", "architecture": "arm64"}],
-            ["hyperv", "libvirt", "virtualbox"],
+            ["hyperv", "libvirt", "proxmox", "virtualbox"],
         ),
-        ([{"type": "disk", "manual": "x", "architecture": "arm64"}], ["hyperv", "libvirt", "virtualbox"]),
+        ([{"type": "disk", "manual": "x", "architecture": "arm64"}], ["hyperv", "libvirt", "proxmox", "virtualbox"]),
         ([{"type": "box", "image": {"box": "x/y", "providers": ["virtualbox"]}}], ["vagrant"]),
         ([{"type": "box", "image": {"box": "x/y", "providers": ["vmware_desktop"]}}], []),
         ([{"type": "wsl", "image": {"online_name": "X"}, "architecture": "arm64"}], ["wsl"]),
