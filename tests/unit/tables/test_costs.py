@@ -185,6 +185,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     nnnpn devices.type devices.id devices.mapping
     ppppp disks.serial
     xxxxx disks.format disks.source
+    ddddd architecture
 """, (
     ("nnnpn", "devices.add", None, {}, "pci gpu1"),
     ("nnnpn", "devices.remove", {}, None, "pci 0000:01:00.0"),

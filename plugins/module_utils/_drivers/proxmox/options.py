@@ -30,7 +30,6 @@ PROXMOX = Platform(
     canonical_id=decimal_id,
     lacks={
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
-        "architecture": "VMs have the architecture of their node. For another one, use native: {arch: aarch64}.",
         "rtc": "Use native: {localtime: true} or {localtime: false}.",
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",
         "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
