@@ -331,4 +331,32 @@ MUTATIONS = (
         "''",
         [f"{_RESTORED}::test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks"],
     ),
+    Mutation(
+        "restored-vm-takes-the-mac-address-of-another-one",
+        _RESTORE,
+        "not births or backup.birth == births[0]",
+        "True",
+        [f"{_LEFT}::test_vm_with_an_earlier_birth_is_overwritten_and_keeps_its_mac_address"],
+    ),
+    Mutation(
+        "rest-of-a-vm-takes-the-mac-address-of-another-one",
+        _RESTORE,
+        "found if isinstance(found, dict) else None",
+        "None",
+        [f"{_LEFT}::test_vm_with_an_earlier_birth_is_overwritten_and_keeps_its_mac_address"],
+    ),
+    Mutation(
+        "drive-is-emptied-without-the-privilege",
+        _CHECKS,
+        "privileges.check(label, 'VM.Config.CDROM')",
+        "pass",
+        [f"{_SETTINGS}::test_lost_iso_image_needs_the_privilege_for_optical_drives"],
+    ),
+    Mutation(
+        "drive-of-an-existing-vm-is-emptied-without-the-privilege",
+        _CHECKS,
+        "driver.permissions.check(label, f'/vms/{vm.id}', 'VM.Config.CDROM')",
+        "pass",
+        [f"{_SETTINGS}::test_lost_iso_image_needs_the_privilege_for_optical_drives"],
+    ),
 )

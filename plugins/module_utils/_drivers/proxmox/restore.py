@@ -45,14 +45,39 @@ def is_beside(driver):
     return bool(driver.options.get("new_name"))
 
 
-def overrides(driver, options, networks, is_copy):
-    """The options that replace those of the backup: connections of NICs, and no start with the node for a copy."""
+def overrides(driver, options, networks, is_copy, macs=None):
+    """The options that replace those of the backup: NICs, and no start with the node for a copy.
+
+    ``macs`` are {place: MAC address} of an existing VM that keeps them, None if they are those of the backup.
+    """
     changed = {"onboot": 0} if is_copy else {}
     for place, nic in nics_of(options).items():
-        if nic.get("bridge") in networks:
-            kept = {name: value for name, value in nic.items() if name != "macaddr" or not is_copy}
-            changed[f"net{place}"] = values.printed(f"net{place}", {**kept, "bridge": networks[nic["bridge"]]})
+        bridge = nic.get("bridge")
+        if bridge not in networks and macs is None:
+            continue
+        new = {name: value for name, value in nic.items() if name != "macaddr" or not (is_copy or macs is not None)}
+        if bridge in networks:
+            new["bridge"] = networks[bridge]
+        if place in (macs or {}):
+            new["macaddr"] = macs[place]
+        changed[f"net{place}"] = values.printed(f"net{place}", new)
     return changed
+
+
+def _kept_macs(vm_options, births, backup):
+    """{place: MAC address} that a VM keeps when it gets the backup of an earlier one, which may run; else None.
+
+    ``births`` are those of the VM, its own first.
+    """
+    if not births or backup.birth == births[0]:
+        return None
+    return {place: nic["macaddr"] for place, nic in nics_of(vm_options.stored).items() if nic.get("macaddr")}
+
+
+def _recorded_macs(copy):
+    """As ``_kept_macs``, of a VM of which only a rest is left."""
+    found = interrupted_restore(copy and copy.own_mark).get("macs")
+    return found if isinstance(found, dict) else None
 
 
 def _ejected(driver, node, options):
@@ -66,7 +91,11 @@ def config_after(driver, vm, one, options):
     is_copy = is_new and number_for(driver, vm, one.backup) is None
     node = target_node(driver, vm, one, options)
     restored = {key: text for key, text in options.items() if key not in volumes_not_in(options)}
-    restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy).items()})
+    if is_new:
+        macs = _recorded_macs(rest_of(driver, vm, one.backup)[0])
+    else:
+        macs = _kept_macs(driver.last_options(vm.id), births_of(vm), one.backup)
+    restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy, macs).items()})
     restored.update(_ejected(driver, node, options))
     if is_new:
         lost = None if is_beside(driver) else _own_mark_in(one.backup, options)
@@ -142,7 +171,7 @@ def create_from_backup(driver, vm, step):
     backup, recorded = step.arguments["backup"], {}
     copy, rest = rest_of(driver, vm, backup)
     if copy is not None:
-        _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS], {})
+        _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS], {}, _recorded_macs(copy))
         driver.creations.record(vm.name, rest.vmid)
         remove(driver, copy)
         return
@@ -305,11 +334,12 @@ def restore_backup(driver, vm, step):
     begun = {"power": power, "files": list(step.arguments["files"])}
     if driver.prepared.pop(vm.id, _compared(vm_options)) != _compared(vm_options) or copy is None:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
-    # If only a rest of the VM is left, the next task learns from the copy that it has to start it.
-    _record(driver, copy, {"power": power})
+    # If only a rest of the VM is left, the next task learns from the copy how it was.
+    macs = _kept_macs(vm_options, births_of(vm), step.arguments["backup"])
+    _record(driver, copy, {"power": power, "macs": macs})
     vm_options = _detached(driver, vm_options)
     try:
-        restored, options = _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun})
+        restored, options = _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun}, macs)
     except PolyvirtError as error:
         raise PartlyApplied(
             f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its"
@@ -396,11 +426,11 @@ def _detached(driver, vm_options):
     return driver.read_options(vm_options.vmid)
 
 
-def _overwrite(driver, vm, step, vm_options, births, recorded):
+def _overwrite(driver, vm, step, vm_options, births, recorded, macs):
     """Restore a backup over a VM; returns (its VmOptions, options in the backup). Its record gets ``recorded``."""
     one, vmid = known(driver, vm, step.arguments["id"]), vm_options.vmid
     options = options_in(driver, one)
-    requested = overrides(driver, options, step.arguments["networks"], is_copy=False)
+    requested = overrides(driver, options, step.arguments["networks"], is_copy=False, macs=macs)
     text = mark.split_notes(options.get("description"))[0]
     requested["name"] = vm.name
     requested["description"] = mark.notes_of(text, {**_mark_after(one, options, vm_options, births, step), **recorded})

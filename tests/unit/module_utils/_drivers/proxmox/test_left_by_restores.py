@@ -78,19 +78,23 @@ def test_vm_that_is_not_whole_after_the_restore_is_restored_again(world, monkeyp
     assert orphans(world) == []
 
 
-def test_rest_of_a_vm_with_an_earlier_birth_is_overwritten(world):
+@pytest.mark.parametrize("has_failed", [True, False])
+def test_vm_with_an_earlier_birth_is_overwritten_and_keeps_its_mac_address(world, has_failed):
     """The VM has got another number by an earlier restore, and its backups are of the first one."""
     first = back_up(world)
     other = {"net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0", "smbios1": "uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1"}
     behind.edit(world, 100, name="other", **other)
     restored(world, name="web1", state="restored", backup=first)
-    vmid = number_of(world, "web1")
-    world.faults.task("qmrestore", "no space left", step=1, id=str(vmid))
+    vmid, nic = number_of(world, "web1"), options(world, "web1")["net0"]
     asked = {**REPLACE, "backup": first}
-    assert do_backup(world, **asked).failed
-    world.statistics.renew()
+    if has_failed:
+        world.faults.task("qmrestore", "no space left", step=1, id=str(vmid))
+        assert do_backup(world, **asked).failed
+        world.statistics.renew()
     restored(world, **asked)
     assert (number_of(world, "web1"), byte_of(world, "web1")) == (vmid, 7)
+    # That of the backup is the MAC address of the VM that it was created of, which may run.
+    assert options(world, "web1")["net0"] == nic
     assert len(world.cluster.machines) == 4
     for volume in orphans(world):
         world.storages.free(volume, "pve1")

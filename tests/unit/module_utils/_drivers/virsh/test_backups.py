@@ -370,7 +370,7 @@ def test_job_that_loses_its_disks_is_not_waited_for(guest, tmp_path):
     """libvirtd was killed when one disk was complete, and the other disk ends after the restart."""
     guest.job, guest.polls, guest.is_over = _RUNNING_JOB, 10_000, True
     guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
-    with pytest.raises(CommandFailed, match="end of the backup job was lost. Run the task again"):
+    with pytest.raises(CommandFailed, match=r"end of the backup job was lost\. Run the task again"):
         virsh_backup.Waiting(guest, Clock(), 100).until_end(UUID)
     assert Clock.time < 1
 
