@@ -200,14 +200,7 @@ MUTATIONS = (
         _CHECKS,
         "step.verb == 'finish_restore'",
         "False",
-        [f"{_UNIT_RESTORE[0]}::test_restore_killed_after_each_change_is_completed_by_the_next_task"],
-    ),
-    Mutation(
-        "job-that-has-ended-hides-why-a-backup-failed",
-        "_drivers/virsh/backups.py",
-        '"no job is active" not in error.stderr',
-        "True",
-        _VIRSH,
+        [f"{_UNIT_RESTORE[0]}::test_edited_record_deletes_no_file_that_the_vm_does_not_own"],
     ),
     Mutation(
         "failed-backup-is-a-change",
