@@ -23,7 +23,7 @@ MUTATIONS = (
     Mutation("more-cpus-than-the-interrupt-controller-has", "_drivers/virsh/settings/hardware.py",
              "limit and count > limit", "False", _HARDWARE),
     Mutation("word-in-the-name-of-a-host-is-an-architecture", "plugins/plugin_utils/installs/image_of_host.py",
-             "architecture in ARCHITECTURES", "True", ["tests/unit/lookup/test_image_of_host.py"]),
+             'rest.endswith(f"-{word}")', "word in rest", ["tests/unit/lookup/test_image_of_host.py"]),
     Mutation("cpus-are-plugged-into-arm64", "_drivers/virsh/settings/memory_cpus.py",
              "not row_of(vm.config).plugs_cpus", "False", _FIRST),
 )  # fmt: skip

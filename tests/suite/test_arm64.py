@@ -14,10 +14,12 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 
 from collection_path import CHECKOUT
+from platforms.libvirt.base import IMAGES
 from suite.answer import Task
 from suite.backup_tasks import COPY, WEB, assert_worked, backing_up, restoring
 from suite.described import entry_of
 from suite.limits import scaled
+from suite.media_server import Vendor
 
 pytestmark = [pytest.mark.full, pytest.mark.parametrize("qemu", ["arm64"], indirect=True)]
 
@@ -189,3 +191,61 @@ def test_role_libvirt_host_tries_kvm_with_instructions_that_end_a_vm(qemu, tmp_p
         around = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
         done = subprocess.run(["sh", "-c", script], env=around, capture_output=True, text=True, check=True)
         assert expected in done.stdout
+
+
+#: Sourced recipe of the role guest_image, which makes a disk that UEFI starts of a tree, without a program of it.
+_ASSEMBLE = """\
+set -euo pipefail
+export ARCHITECTURE=arm64 GRUB=$3
+. "$1/build-image"
+work=$2
+make_disk "$work/root" "$work/disk" 256M
+write_efi_loader "$work/disk" "$work"
+qemu-img convert -c -O qcow2 "$work/disk" "$work/image.qcow2"
+"""
+
+
+@pytest.fixture(name="bootable")
+def _bootable(tmp_path):
+    """An image with the fast guest, its kernel, and the boot loader of the role guest_image."""
+    recipe, root, guest = (
+        CHECKOUT / "roles/guest_image/files/debian",
+        tmp_path / "root",
+        IMAGES / "polyvirt-tests/arm64",
+    )
+    raw = tmp_path / "raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", guest / "fast-base.qcow2", raw], check=True)
+    root.mkdir()
+    subprocess.run(["/usr/sbin/debugfs", "-R", f"rdump / {root}", raw], check=True, capture_output=True)
+    for source, name in (("vmlinuz", "vmlinuz"), ("initrd.img", "initrd.img")):
+        shutil.copy(guest / source, root / name)
+    settings = root / "boot/grub/grub.cfg"
+    settings.parent.mkdir(parents=True)
+    text = (recipe / "guest/boot/grub/grub.cfg").read_text(encoding="utf-8")
+    settings.write_text(text.replace("ttyS0", "ttyAMA0"), encoding="utf-8")
+    subprocess.run(["bash", "-c", _ASSEMBLE, "assemble", recipe, tmp_path, guest / "grub"], check=True)
+    return tmp_path / "image.qcow2"
+
+
+@pytest.mark.deep("test_life_of_a_guest")
+def test_image_of_the_catalogue_boots_by_its_own_loader(qemu, carry, key, bootable, monkeypatch):
+    """By name from a server of the test: the file for arm64 is chosen, and UEFI starts it from its disk."""
+    qemu.clean()
+    qemu.start_network()
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    vendor = Vendor()
+    try:
+        vendor.publish_as("debian-13", bootable.read_bytes(), "arm64")
+        given = {name: value for name, value in qemu.guest.items() if name != "native"}
+        seed = {**key.seed, "wait_for": "ssh", "timeout": int(scaled(240))}
+        image = {"source": "debian-13", "linked": True}
+        given = {**given, **seed, **qemu.image_options(qemu.storage / "images"), "image": image}
+        made = vendor.completed({**given, "state": "started"})
+        done = _each(qemu, carry, made)
+    finally:
+        vendor.close()
+    address = done.vm(NAME)["ssh"]["host"]
+    assert key.say(address, "uname -m; cat /sys/block/vda/vda2/size").split()[0] == "aarch64"
+    assert "BOOT_IMAGE=/vmlinuz" in key.say(address, "cat /proc/cmdline")
+    _each(qemu, carry, {"state": "absent", "stop_mode": "force"}, power=None)
