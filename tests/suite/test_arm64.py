@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ from suite.answer import Task
 from suite.backup_tasks import COPY, WEB, assert_worked, backing_up, restoring
 from suite.described import entry_of
 from suite.limits import scaled
-from suite.media_server import Vendor
+from suite.media_server import Vendor, as_published
 
 pytestmark = [pytest.mark.full, pytest.mark.parametrize("qemu", ["arm64"], indirect=True)]
 
@@ -193,6 +194,50 @@ def test_role_libvirt_host_tries_kvm_with_instructions_that_end_a_vm(qemu, tmp_p
         assert expected in done.stdout
 
 
+@pytest.fixture(name="vendor")
+def _vendor(monkeypatch):
+    """A server in place of the vendors; it has no image yet."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    vendor = Vendor()
+    yield vendor
+    vendor.close()
+
+
+def _named(qemu, vendor, options):
+    """Options of a task that names an image of the catalogue, which the server has for arm64 only."""
+    given = {**options, **qemu.image_options(qemu.storage / "images"), "image": {"source": "debian-13", "linked": True}}
+    return vendor.completed(given)
+
+
+def test_host_of_arm64(qemu, carry, vendor, tmp_path):
+    """What libvirt reports of such a host is recorded; its emulator is that of this host."""
+    qemu.clean()
+    program, recorded = (
+        tmp_path / "virsh-of-arm64",
+        CHECKOUT / "tests/unit/fixtures/virsh/9.0.0/capabilities-arm64-host.xml",
+    )
+    answer = f'for word; do [ "$word" != capabilities ] || exec cat {recorded}; done'
+    program.write_text(f'#!/bin/sh\n{answer}\nexec virsh "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    image = as_published(qemu.base_image(), tmp_path / "published.qcow2")
+    vendor.publish_as("debian-13", image, "arm64")
+    given = {name: value for name, value in qemu.creation.items() if name not in ("architecture", "disks")}
+    made = _named(qemu, vendor, {**given, "executable": str(program), "state": "present"})
+    done = _each(qemu, carry, made, power=STOPPED)
+    root = ET.fromstring(done.truth[NAME]["stored"])
+    assert (root.find("os/type").get("arch"), root.find("os").get("firmware")) == ("aarch64", "efi")
+    assert "emulated" not in str(done.result.get("warnings"))
+    found = carry(qemu, [Task("found", {"name": NAME, "describe": True, "executable": str(program)}, about="vm_info")])
+    assert "architecture" not in entry_of(found["found"].result["vms"][0]["task"])
+    other = {**qemu.creation, "name": [CLONE], "architecture": "amd64", "executable": str(program)}
+    for answer in carry(qemu, [Task("check", other, check=True), Task("make", other)], [CLONE]).values():
+        assert answer.failed
+        assert f"{CLONE}: architecture: the hypervisor has no emulator for amd64. Install qemu-system-x86" in answer.msg
+        assert answer.truth[CLONE] is None
+    qemu.clean()
+
+
 #: Sourced recipe of the role guest_image, which makes a disk that UEFI starts of a tree, without a program of it.
 _ASSEMBLE = """\
 set -euo pipefail
@@ -228,24 +273,15 @@ def _bootable(tmp_path):
 
 
 @pytest.mark.deep("test_life_of_a_guest")
-def test_image_of_the_catalogue_boots_by_its_own_loader(qemu, carry, key, bootable, monkeypatch):
+def test_image_of_the_catalogue_boots_by_its_own_loader(qemu, carry, key, bootable, vendor):
     """By name from a server of the test: the file for arm64 is chosen, and UEFI starts it from its disk."""
     qemu.clean()
     qemu.start_network()
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    vendor = Vendor()
-    try:
-        vendor.publish_as("debian-13", bootable.read_bytes(), "arm64")
-        given = {name: value for name, value in qemu.guest.items() if name != "native"}
-        seed = {**key.seed, "wait_for": "ssh", "timeout": int(scaled(240))}
-        image = {"source": "debian-13", "linked": True}
-        given = {**given, **seed, **qemu.image_options(qemu.storage / "images"), "image": image}
-        made = vendor.completed({**given, "state": "started"})
-        done = _each(qemu, carry, made)
-    finally:
-        vendor.close()
+    vendor.publish_as("debian-13", bootable.read_bytes(), "arm64")
+    given = {name: value for name, value in qemu.guest.items() if name not in ("image", "native")}
+    seed = {**key.seed, "wait_for": "ssh", "timeout": int(scaled(240)), "state": "started"}
+    done = _each(qemu, carry, _named(qemu, vendor, {**given, **seed}))
     address = done.vm(NAME)["ssh"]["host"]
-    assert key.say(address, "uname -m; cat /sys/block/vda/vda2/size").split()[0] == "aarch64"
+    assert key.say(address, "uname -m").strip() == "aarch64"
     assert "BOOT_IMAGE=/vmlinuz" in key.say(address, "cat /proc/cmdline")
     _each(qemu, carry, {"state": "absent", "stop_mode": "force"}, power=None)
