@@ -22,6 +22,8 @@ MUTATIONS = (
     Mutation("cpu-of-32-bits-is-accepted", _ROOM, "unusable.match(value)", "False", _FIRST),
     Mutation("more-cpus-than-the-interrupt-controller-has", "_drivers/virsh/settings/hardware.py",
              "limit and count > limit", "False", _HARDWARE),
+    Mutation("rom-is-not-needed-by-an-existing-vm", "_drivers/virsh/checks.py",
+             'change.kind == "networks.add"', "False", _FIRST),
     Mutation("word-in-the-name-of-a-host-is-an-architecture", "plugins/plugin_utils/installs/image_of_host.py",
              'rest.endswith(f"-{word}")', "word in rest", ["tests/unit/lookup/test_image_of_host.py"]),
     Mutation("cpus-are-plugged-into-arm64", "_drivers/virsh/settings/memory_cpus.py",
