@@ -28,7 +28,7 @@ packages_of() {
             binutils busybox cpio dropbear-bin e2fsprogs grub-common grub-pc-bin iproute2 kmod ovmf ruby swtpm \
             swtpm-tools tini
             # Guests of arm64, which have no tests in a quick run.
-            [ "$BELT" = quick ] || echo qemu-system-arm qemu-efi-aarch64 ipxe-qemu
+            [ "$BELT" = quick ] || echo qemu-system-arm qemu-efi-aarch64 ipxe-qemu dosfstools fdisk mtools
             [ "$1" != peers ] || echo python3-libvirt python3-lxml
             [ "$1" != cores ] || packages_of unit ;;
     esac

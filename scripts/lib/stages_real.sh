@@ -87,7 +87,7 @@ readonly _ROOT_TESTS=(tests/suite/test_power.py tests/suite/test_options.py test
     tests/suite/test_arm64.py
     tests/suite/test_networks.py tests/suite/test_pools.py tests/suite/test_port_forwards.py
     tests/suite/test_generated_hosts.py tests/suite/test_killed_hosts.py)
-readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi or test_arm64 or test_networks or test_pools or test_port_forwards or _hosts"
+readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi or (test_arm64 and not own_loader) or test_networks or test_pools or test_port_forwards or _hosts"
 
 # The conformance suite with the libvirt, QEMU and Python of Debian 13, and a bare Debian, which the role libvirt_host
 # prepares, and on which the first steps are typed; the stage fails if their roots cannot be created. A deep run also has the

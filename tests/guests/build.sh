@@ -3,8 +3,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Builds the fast test guest from Debian packages: a kernel, an initramfs, a small root disk with Python. The argument is
-# its architecture, amd64 (the default) or arm64, which is built without running a program of it.
+# Builds the fast test guest from Debian packages: a kernel, an initramfs, a small root disk with Python. The argument
+# is its architecture, amd64 (the default) or arm64, which is built without running a program of it.
 # Prints, one per line, kernel=…, initrd=…, disk=…, cmdline=…; a second call only prints. README.md says more.
 set -euo pipefail
 
@@ -54,7 +54,8 @@ use_another_architecture() {
     IMAGES=$IMAGES/$ARCHITECTURE
     CACHE=$CACHE/$ARCHITECTURE
     CMDLINE="console=ttyAMA0 $COMMON_WORDS"
-    APT+=(-o "APT::Architecture=$ARCHITECTURE" -o "APT::Architectures=$ARCHITECTURE" -o "Dir::State::Lists=$CACHE/lists")
+    APT+=(-o "APT::Architecture=$ARCHITECTURE" -o "APT::Architectures=$ARCHITECTURE"
+        -o "Dir::State::Lists=$CACHE/lists")
 }
 
 download_lists() {
@@ -84,6 +85,16 @@ download_kernel() {
     (cd "$CACHE/kernel" && apt-get "${APT[@]}" download "$package")
     # Earlier kernels stay in the cache; the newest is the one asked for.
     find "$CACHE/kernel" -name "${package}_*.deb" -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-
+}
+
+# download_grub FOLDER: the boot loader of another architecture, which this host cannot install, for images that boot
+# by it.
+download_grub() {
+    local package
+    mkdir -p "$CACHE/grub" "$1"
+    (cd "$CACHE/grub" && apt-get "${APT[@]}" download "grub-efi-$ARCHITECTURE-bin")
+    package=$(find "$CACHE/grub" -name '*.deb' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)
+    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$1" --strip-components=4 ./usr/lib/grub
 }
 
 # newest_packages: of several versions of a package in the cache, only the one that came last.
@@ -195,6 +206,10 @@ build_initramfs() {
 # Everything is made in a folder of its own and moved when whole; the fingerprint comes last.
 publish() {
     local work=$1 name
+    if [ -d "$work/grub" ]; then
+        rm -rf "$IMAGES/grub"
+        mv "$work/grub" "$IMAGES/grub"
+    fi
     chmod 644 "$work"/{vmlinuz,initrd.img,fast-base.qcow2}
     for name in vmlinuz initrd.img fast-base.qcow2; do mv -f "$work/$name" "$IMAGES/$name"; done
     echo "$2" >"$work/fingerprint"
@@ -210,6 +225,7 @@ build() {
     mkdir "$work/kernel"
     dpkg-deb -x "$kernel_deb" "$work/kernel"
     cp "$work"/kernel/boot/vmlinuz-* "$work/vmlinuz"
+    [ "$ARCHITECTURE" = amd64 ] || download_grub "$work/grub"
     build_disk "$work/root" "$work/fast-base.qcow2"
     build_initramfs "$work/root" "$work/kernel" "$work/tree" "$work/initrd.img"
 }

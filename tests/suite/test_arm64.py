@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 
 from collection_path import CHECKOUT
+from platforms.libvirt.base import IMAGES
 from suite.answer import Task
 from suite.backup_tasks import COPY, WEB, assert_worked, backing_up, restoring
 from suite.described import entry_of
 from suite.limits import scaled
+from suite.media_server import Vendor, as_published
 
 pytestmark = [pytest.mark.full, pytest.mark.parametrize("qemu", ["arm64"], indirect=True)]
 
@@ -189,3 +192,96 @@ def test_role_libvirt_host_tries_kvm_with_instructions_that_end_a_vm(qemu, tmp_p
         around = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
         done = subprocess.run(["sh", "-c", script], env=around, capture_output=True, text=True, check=True)
         assert expected in done.stdout
+
+
+@pytest.fixture(name="vendor")
+def _vendor(monkeypatch):
+    """A server in place of the vendors; it has no image yet."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    vendor = Vendor()
+    yield vendor
+    vendor.close()
+
+
+def _named(qemu, vendor, options):
+    """Options of a task that names an image of the catalogue, which the server has for arm64 only."""
+    given = {**options, **qemu.image_options(qemu.storage / "images"), "image": {"source": "debian-13", "linked": True}}
+    return vendor.completed(given)
+
+
+def test_host_of_arm64(qemu, carry, vendor, tmp_path):
+    """What libvirt reports of such a host is recorded; its emulator is that of this host."""
+    qemu.clean()
+    program, recorded = (
+        tmp_path / "virsh-of-arm64",
+        CHECKOUT / "tests/unit/fixtures/virsh/9.0.0/capabilities-arm64-host.xml",
+    )
+    answer = f'for word; do [ "$word" != capabilities ] || exec cat {recorded}; done'
+    program.write_text(f'#!/bin/sh\n{answer}\nexec virsh "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    image = as_published(qemu.base_image(), tmp_path / "published.qcow2")
+    vendor.publish_as("debian-13", image, "arm64")
+    given = {name: value for name, value in qemu.creation.items() if name not in ("architecture", "disks")}
+    made = _named(qemu, vendor, {**given, "executable": str(program), "state": "present"})
+    done = _each(qemu, carry, made, power=STOPPED)
+    root = ET.fromstring(done.truth[NAME]["stored"])
+    assert (root.find("os/type").get("arch"), root.find("os").get("firmware")) == ("aarch64", "efi")
+    assert "emulated" not in str(done.result.get("warnings"))
+    found = carry(qemu, [Task("found", {"name": NAME, "describe": True, "executable": str(program)}, about="vm_info")])
+    assert "architecture" not in entry_of(found["found"].result["vms"][0]["task"])
+    other = {**qemu.creation, "name": [CLONE], "architecture": "amd64", "executable": str(program)}
+    for answer in carry(qemu, [Task("check", other, check=True), Task("make", other)], [CLONE]).values():
+        assert answer.failed
+        assert f"{CLONE}: architecture: the hypervisor has no emulator for amd64. Install qemu-system-x86" in answer.msg
+        assert answer.truth[CLONE] is None
+    qemu.clean()
+
+
+#: Sourced recipe of the role guest_image, which makes a disk that UEFI starts of a tree, without a program of it.
+_ASSEMBLE = """\
+set -euo pipefail
+export ARCHITECTURE=arm64 GRUB=$3
+. "$1/build-image"
+work=$2
+make_disk "$work/root" "$work/disk" 256M
+write_efi_loader "$work/disk" "$work"
+qemu-img convert -c -O qcow2 "$work/disk" "$work/image.qcow2"
+"""
+
+
+@pytest.fixture(name="bootable")
+def _bootable(tmp_path):
+    """An image with the fast guest, its kernel, and the boot loader of the role guest_image."""
+    recipe, root, guest = (
+        CHECKOUT / "roles/guest_image/files/debian",
+        tmp_path / "root",
+        IMAGES / "polyvirt-tests/arm64",
+    )
+    raw = tmp_path / "raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", guest / "fast-base.qcow2", raw], check=True)
+    root.mkdir()
+    subprocess.run(["/usr/sbin/debugfs", "-R", f"rdump / {root}", raw], check=True, capture_output=True)
+    for source, name in (("vmlinuz", "vmlinuz"), ("initrd.img", "initrd.img")):
+        shutil.copy(guest / source, root / name)
+    settings = root / "boot/grub/grub.cfg"
+    settings.parent.mkdir(parents=True)
+    text = (recipe / "guest/boot/grub/grub.cfg").read_text(encoding="utf-8")
+    settings.write_text(text.replace("ttyS0", "ttyAMA0"), encoding="utf-8")
+    subprocess.run(["bash", "-c", _ASSEMBLE, "assemble", recipe, tmp_path, guest / "grub"], check=True)
+    return tmp_path / "image.qcow2"
+
+
+@pytest.mark.deep("test_life_of_a_guest")
+def test_image_of_the_catalogue_boots_by_its_own_loader(qemu, carry, key, bootable, vendor):
+    """By name from a server of the test: the file for arm64 is chosen, and UEFI starts it from its disk."""
+    qemu.clean()
+    qemu.start_network()
+    vendor.publish_as("debian-13", bootable.read_bytes(), "arm64")
+    given = {name: value for name, value in qemu.guest.items() if name not in ("image", "native")}
+    seed = {**key.seed, "wait_for": "ssh", "timeout": int(scaled(240)), "state": "started"}
+    done = _each(qemu, carry, _named(qemu, vendor, {**given, **seed}))
+    address = done.vm(NAME)["ssh"]["host"]
+    assert key.say(address, "uname -m").strip() == "aarch64"
+    assert "BOOT_IMAGE=/vmlinuz" in key.say(address, "cat /proc/cmdline")
+    _each(qemu, carry, {"state": "absent", "stop_mode": "force"}, power=None)

@@ -19,20 +19,16 @@ def image_of_host(host, is_in_catalogue, platforms):
     """Return {"image": name of the catalogue or "", "architecture": likewise, "platform": one of ``platforms`` or ""}.
 
     The image is the longest name of the catalogue that the host's name begins with, followed by its end, a dot or a
-    dash. The platform is the last part after a dot. The architecture is the last part after a dash, before the platform.
-    A host without an image has neither: it was named without this meaning.
+    dash. The platform is the last part after a dot, and the architecture the last part after a dash, before the
+    platform. A host without an image has neither: it was named without this meaning.
     """
     host = host.lower()
     image = next((name for name in _beginnings(host) if _NAME.fullmatch(name) and is_in_catalogue(name)), "")
-    rest, _dot, platform = host[len(image) :].rpartition(".") if image else ("", "", "")
-    if platform not in platforms or not _dot:
-        rest, platform = host[len(image) :] if image else "", ""
-    architecture = rest.rpartition("-")[2] if "-" in rest else ""
-    return {
-        "image": image,
-        "architecture": architecture if architecture in ARCHITECTURES else "",
-        "platform": platform,
-    }
+    rest = host[len(image) :] if image else ""
+    platform = next((word for word in platforms if rest.endswith(f".{word}")), "")
+    rest = rest[: -len(platform) - 1] if platform else rest
+    architecture = next((word for word in ARCHITECTURES if rest.endswith(f"-{word}")), "")
+    return {"image": image, "architecture": architecture, "platform": platform}
 
 
 def _beginnings(host):

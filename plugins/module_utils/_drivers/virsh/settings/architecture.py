@@ -75,8 +75,9 @@ AMD64 = Architecture(
     buses=("virtio", "scsi", "sata", "ide", "usb"),
     video="vga",
     tpm="tpm-crb",
-    emulators="qemu-system-x86 (Debian, Ubuntu), qemu-system-x86-core (Fedora) or qemu-x86 (SUSE)",
-    firmwares="ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, RHEL) or qemu-ovmf-x86_64 (SUSE)",
+    emulators="qemu-system-x86 (Debian, Ubuntu, Arch), qemu-system-x86-core (Fedora), qemu-x86 (SUSE) or"
+    " qemu-system-x86_64 (Alpine)",
+    firmwares="ovmf (Debian, Ubuntu, Alpine), edk2-ovmf (Fedora, RHEL, Arch) or qemu-ovmf-x86_64 (SUSE)",
 )
 ARM64 = Architecture(
     name="arm64",
@@ -99,8 +100,10 @@ ARM64 = Architecture(
     buses=("virtio", "scsi", "usb"),
     video="virtio",
     tpm=None,
-    emulators="qemu-system-arm (Debian, Ubuntu), qemu-system-aarch64-core (Fedora) or qemu-arm (SUSE)",
-    firmwares="qemu-efi-aarch64 (Debian, Ubuntu), edk2-aarch64 (Fedora, RHEL) or qemu-uefi-aarch64 (SUSE)",
+    emulators="qemu-system-arm (Debian, Ubuntu), qemu-system-aarch64-core (Fedora), qemu-arm (SUSE) or"
+    " qemu-system-aarch64 (Arch, Alpine)",
+    firmwares="qemu-efi-aarch64 (Debian, Ubuntu), edk2-aarch64 (Fedora, RHEL, Arch), qemu-uefi-aarch64 (SUSE) or aavmf"
+    " (Alpine)",
     firmware="uefi",
     has_smm=False,
     plugs_cpus=False,
@@ -251,7 +254,14 @@ def check_architecture(driver, name, config):
             f" {', '.join(sorted(types))}.",
             "Omit virt_type.",
         )
-    if row is ARM64 and config.get("networks") and driver.is_from_debian and not _has_rom():
+    if config.get("networks"):
+        check_rom(driver, name, config)
+
+
+def check_rom(driver, name, config):
+    """Raise Refused if QEMU would not start a VM that gets a NIC."""
+    row = row_of(config)
+    if row is ARM64 and driver.is_from_debian and not _has_rom():
         raise Refused(
             f"{name}: networks: QEMU needs {_ROM} for a NIC of {row.name}, and it is not installed.",
             f"Install {_ROM_PACKAGE} on the hypervisor.",

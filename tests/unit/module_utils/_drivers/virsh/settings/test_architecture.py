@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     RUNNING,
     Change,
+    Plan,
     Policy,
     Request,
     Step,
@@ -20,6 +21,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import new_definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import architecture
@@ -293,6 +295,10 @@ def test_missing_rom_is_rejected(monkeypatch, tmp_path):
         architecture.check_architecture(driver(tmp_path), "web", config)
     for other in ({**config, "networks": {}}, {**config, "architecture": "amd64"}):
         architecture.check_architecture(driver(tmp_path), "web", other)
+    # Also for a NIC that an existing VM gets.
+    added = Step("configure", changes=(Change("networks", None, {"type": "user"}, key="0"),))
+    with pytest.raises(Refused, match=r"web: networks: QEMU needs efi-virtio.rom"):
+        check_plan(driver(tmp_path), Plan(EXISTING, EXISTING, segments=((added,),)))
     found.append("/usr/lib/ipxe/qemu/efi-virtio.rom")
     architecture.check_architecture(driver(tmp_path), "web", config)
 
