@@ -314,6 +314,14 @@ options:
       - ISO image in the first optical drive. An empty string ejects it.
       - Not supported on V(vagrant) and V(wsl).
     type: path
+  skip_boot_prompt:
+    description:
+      - Whether Setup of Windows starts from O(iso) without a key press. Under UEFI, the ISO image of the vendor
+        waits some seconds for a key ("Press any key to boot from CD or DVD"), and does not start Setup without
+        one.
+      - V(false) - the ISO image itself is inserted, as without this option.
+      - Supported only on V(libvirt) and V(virtualbox).
+    type: bool
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
@@ -770,6 +778,12 @@ options:
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
           - Not supported on V(wsl).
         type: dict
+      answer_files:
+        description:
+          - Further texts in the root directory of that ISO image, such as scripts, by their names. They are treated
+            as secrets.
+          - Not supported on V(wsl).
+        type: dict
       answer_file:
         description:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
@@ -779,12 +793,6 @@ options:
             snapshots. It contains the password.
           - Not supported on V(wsl).
         type: str
-      answer_files:
-        description:
-          - Further texts in the root directory of that ISO image, such as scripts, by their names. They are treated
-            as secrets.
-          - Not supported on V(wsl).
-        type: dict
       answer_drivers:
         description:
           - Directory with drivers that Windows Setup loads before it searches for a disk (C($WinPEDriver$)).

@@ -108,6 +108,7 @@ class Windows:
             assert r'if (Test-Path "$folder\setup.log") { exit }' in text
             return
         self.files.add(r"C:\ProgramData\polyvirt\setup.log")
+        self._script = text
         tried, _try, rest = text.partition("\ntry {\n")[2].partition("\n} catch {\n")
         failure = next(filter(None, map(self._step, re.split(r"(?m)^(?=  Step ')", tried)[1:])), None)
         if "Panther\\unattend*.xml" in rest.partition("if ($failure)")[0]:
@@ -129,6 +130,8 @@ class Windows:
         self.firewall += re.findall(r"(?m)^    Open-Port '[\w-]+' ([\d, ]+)$", text)
         if "Invoke-Line " not in text:
             return None
+        if "if ($done.ExitCode -notin 0, 3010) { throw" not in self._script:
+            self._exit_codes = {}
         (line,) = unquoted(text.partition("Invoke-Line ")[2])
         self.ran.append(line)
         code = self._exit_codes.get(line, 0)

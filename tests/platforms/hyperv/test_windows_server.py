@@ -106,7 +106,7 @@ def test_windows_is_installed_once(playbook, tmp_path):
     # The installation does not end within this time, so the run fails, and the next one waits again.
     for is_new in (True, False):
         code, changed, output = playbook.run(windows_server_timeout=0)
-        assert (code != 0, changed, "Windows Setup has not ended within 0 s" in output) == (True, is_new, True), output
+        assert (code != 0, changed, "it has not ended within 0 s" in output) == (True, is_new, True), output
     vm = host.vm("web1")
     assert vm.state == "Running"
     root, script = _answers(host, tmp_path)
@@ -131,9 +131,9 @@ def test_windows_is_installed_once(playbook, tmp_path):
     [
         ({"vm_name": ""}, "vm_name is not set."),
         ({"provision_hypervisor": "hv2"}, "provision_hypervisor is 'hv2'."),
-        ({"windows_server_password": ""}, "windows_server_password is not set."),
-        ({"windows_server_connection": "ssh"}, "windows_server_connection is 'ssh'. Set winrm or psrp."),
-        ({"windows_server_preset": "libvirt-debian"}, "windows_server_preset is for libvirt."),
+        ({"windows_server_password": ""}, "windows_password is not set."),
+        ({"windows_server_connection": "telnet"}, "windows_connection is 'telnet'. Set winrm, psrp or ssh."),
+        ({"windows_server_preset": "libvirt-debian"}, "windows_preset is for debian-13."),
         ({"vm_name": "much-too-long-for-windows"}, "15 characters at most"),
     ],
 )

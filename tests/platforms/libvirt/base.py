@@ -51,7 +51,7 @@ class Libvirt(Adapter):
     """A namespace in one libvirt: VMs with a common name prefix, and files in a directory of their own."""
 
     family = "polyvirt.core.virsh"
-    commands = ("virsh", "qemu-img", "xorriso")
+    commands = ("virsh", "qemu-img", "qemu-io", "xorriso")
     uri = ""
     disk_size = ""
     snapshot_with_memory: ClassVar = {"kind": "external", "include_memory": True}

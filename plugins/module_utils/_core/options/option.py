@@ -247,10 +247,8 @@ CLOUD_INIT = {
     "nameservers": Texts(),
     "search_domains": Texts(),
     "user_data": Option("raw", secret=True, normalize=user_data),
-    "meta_data": Option("dict", secret=True),
-    "network_config": Option("dict", secret=True),
+    **dict.fromkeys(("meta_data", "network_config", "answer_files"), Option("dict", secret=True)),
     "answer_file": Option(secret=True),
-    "answer_files": Option("dict", secret=True),
     "answer_drivers": Option("path", absolute=True),
 }
 
@@ -320,6 +318,7 @@ VM = {
     "description": Description(),
     "autostart": Option("bool"),
     "iso": Option("path", absolute=True),
+    "skip_boot_prompt": Option("bool"),
     "memory": Memory(),
     "tags": Texts(ordered=False, normalize=one_line_each),
     **dict.fromkeys(("fleet", "owner"), Option(normalize=one_line)),

@@ -24,12 +24,11 @@ from ..model import (
     Step,
 )
 from ..options.identity import check_identity, known_names
-from ..record.answer_media import ANSWER_MEDIA, answer_media
 from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
-from .drives import slot_of_added_drive, without_iso
+from .drives import deleted_media, slot_of_added_drive, without_iso
 from .plan_create import (
     check_adopted,
     check_creatable,
@@ -339,13 +338,12 @@ def _with_changes(task, changes, moves):
 
 def _configure(task, changes):
     cost = max((change.cost for change in changes), key=COSTS.index)
-    media = answer_media(task.vm, changes) if task.traits.deletes_answer_media else ()
-    deleted = (f"The answer medium is deleted: {path}." for path in media)
-    also = (*task.traits.side_effects("configure", task.vm, changes), *deleted)
+    media = deleted_media(task.vm, changes, task.traits)
+    also = (*task.traits.side_effects("configure", task.vm, changes), *media.pop("also", ()))
     # The VM was not created from its image if what the image stands for is another one before its first start.
     is_other = bool(image_of(task.vm)) and any(change.field in task.traits.instead_of_image for change in changes)
     slot = slot_of_added_drive(task.vm, changed_config(task.vm.config, changes), changes, task.traits)
-    arguments = {**({"forgets_image": True} if is_other else {}), **slot, **({ANSWER_MEDIA: media} if media else {})}
+    arguments = {**({"forgets_image": True} if is_other else {}), **slot, **media}
     return Step("configure", changes=tuple(changes), cost=cost, also=also, arguments=arguments)
 
 

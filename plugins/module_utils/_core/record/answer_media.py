@@ -15,11 +15,10 @@ from .mark import recorded_inputs
 ANSWER_MEDIA, _SUFFIX = "answer_media", "seed.iso"
 
 
-def answer_media(vm, changes):
-    """Return the files, as the mark names them, that are deleted with ``changes``; snapshots keep theirs."""
-    ejects = any(change.kind == "iso" and change.new == "" for change in changes)
+def answer_media(vm):
+    """Return the files, as the mark names them, that are deleted with the installer's image; snapshots keep theirs."""
     has_answers = "answer_file" in (recorded_inputs(vm).get("cloud_init") or ())
-    if not ejects or not has_answers or vm.power != STOPPED or vm.snapshots:
+    if not has_answers or vm.power != STOPPED or vm.snapshots:
         return ()
     return tuple(path for path in vm.mark.get("files", ()) if path.endswith(_SUFFIX))
 
