@@ -30,21 +30,19 @@ from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
 from .drives import slot_of_added_drive, without_iso
 from .plan_create import (
-    as_choice,
     check_adopted,
     check_creatable,
     check_name,
+    check_recreatable,
     check_source,
     config_of_clone,
     config_to_recreate,
-    content_sources,
     create_step,
     fetch_steps,
     is_cloned,
     known_settings,
     overlay,
     renaming,
-    sets_content,
     uncertain_sources,
     with_implied_disk,
 )
@@ -389,11 +387,7 @@ def _recreate_steps(task, changes):
             f"{vm.name}: a change of {what} needs the VM to be created again, but {reason}.",
             "Delete it yourself first.",
         )
-    if not sets_content(request, task.traits):
-        raise Refused(
-            f"{vm.name}: a change of {what} needs the VM to be created again, but the task sets no source for it.",
-            f"Set {as_choice(content_sources(task.traits))}.",
-        )
+    check_recreatable(vm, request, task.traits, what)
     check_source(request, task.traits, task.known, task.source)
     _check_not_its_own_source(task)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]

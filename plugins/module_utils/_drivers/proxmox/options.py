@@ -29,6 +29,7 @@ PROXMOX = Platform(
     ),
     canonical_id=decimal_id,
     lacks={
+        "appliance": "Upload the disks to a storage, and set them with image or disks.",
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "architecture": "VMs have the architecture of their node. For another one, use native: {arch: aarch64}.",
         "rtc": "Use native: {localtime: true} or {localtime: false}.",
