@@ -8,14 +8,26 @@ from __future__ import annotations
 from ..frozen import replace
 from ..options.option import PLACE
 
-#: The first entry of a list, if it has no slot.
-FIRST = f"{PLACE}0"
-
 
 def contents_of(creation, first):
     """Return {slot: image} of the disks that a creation fills; ``first`` is the slot of an image without one."""
     image = creation.get("image")
-    return {image.get("slot") or first: image} if image else {}
+    return {image.get("slot") or first: image} if image else dict((creation.get("appliance") or {}).get("disks") or {})
+
+
+def has_unread_source(plan):
+    """Return whether a plan creates its VM from an image or appliance of which the files are not known yet."""
+    creations = [step.arguments["creation"] for step in plan.steps if step.verb == "create"]
+    return any(_is_unread(one, "image", "fetch") or _is_unread(one, "appliance", "disks") for one in creations)
+
+
+def _is_unread(creation, source, key):
+    return bool(creation.get(source)) and key not in creation[source]
+
+
+def warnings_of(creation):
+    """Return the warnings about an image or appliance that was looked up."""
+    return [text for source in ("image", "appliance") for text in (creation.get(source) or {}).get("warnings") or ()]
 
 
 def filled_slots(request, traits):
@@ -26,21 +38,35 @@ def filled_slots(request, traits):
 
 
 def with_filled_disks(request, traits):
-    """Return a request to create a VM that lists the disk for which its image names a slot.
+    """Return a request to create a VM that lists the disk for which its image names a slot, or those of its appliance.
 
-    If no entry has this slot, it is the first one, unless that has a slot of its own.
+    Entries without a slot are these disks, in their order.
     """
-    slot = (request.creation.get("image") or {}).get("slot")
-    disks = request.config.get("disks") or {}
-    if not slot or traits.slot_meant(slot) in {traits.slot_meant(one) for one in disks}:
+    appliance, slot = request.creation.get("appliance") or {}, (request.creation.get("image") or {}).get("slot")
+    slots = [slot] if slot else list(appliance.get("slots") or ())
+    if not slots:
         return request
-    disks = {slot if key == FIRST else key: entry for key, entry in disks.items()}
-    return replace(request, config={**request.config, "disks": {slot: {}, **disks}})
+    disks = request.config.get("disks") or {}
+    listed = {traits.slot_meant(one): one for one in disks}
+    #: The key of each entry that the task has for one of these disks.
+    keys = {slot: listed.get(traits.slot_meant(slot), f"{PLACE}{at}") for at, slot in enumerate(slots)}
+    own = {slot: appliance["slots"][slot] if appliance else {} for slot in slots}
+    own = {slot: _updated(entry, disks.get(keys[slot], {})) for slot, entry in own.items()}
+    others = {key: entry for key, entry in disks.items() if key not in keys.values()}
+    return replace(request, config={**request.config, "disks": {**own, **others}})
+
+
+def _updated(entry, asked):
+    return None if asked is None else {**entry, **asked}
 
 
 def creation_of(request, traits):
     """Return the creation options of a request as a driver gets them: slots are in the terms of the platform."""
-    image = request.creation.get("image") or {}
-    if not image.get("slot"):
-        return dict(request.creation)
-    return {**request.creation, "image": {**image, "slot": traits.slot_meant(image["slot"])}}
+    image, appliance = request.creation.get("image") or {}, request.creation.get("appliance") or {}
+    creation = dict(request.creation)
+    if image.get("slot"):
+        creation["image"] = {**image, "slot": traits.slot_meant(image["slot"])}
+    if appliance.get("disks"):
+        disks = {traits.slot_meant(slot): disk for slot, disk in appliance["disks"].items()}
+        creation["appliance"] = {**appliance, "disks": disks}
+    return creation

@@ -46,17 +46,6 @@ def fetch_steps(request):
     return [Step("fetch", arguments={"image": image}, note=fetch.note)] if fetch else []
 
 
-def creates_from_image(plan):
-    """Return whether a plan creates its VM from an image of which the file on the host is not known yet."""
-    images = [step.arguments["creation"].get("image") for step in plan.steps if step.verb == "create"]
-    return any(image and "fetch" not in image for image in images)
-
-
-def warnings_of_image(request):
-    """Return the warnings about an image that was looked up."""
-    return (request.creation.get("image") or {}).get("warnings") or ()
-
-
 def check_adopted(vm, request):
     """Raise if a task says how to create a VM that exists, and this collection did not create it.
 
@@ -191,6 +180,8 @@ def check_recreatable(vm, request, traits, what):
     reason, sources = "", as_choice(content_sources(traits))
     if not vm.created or vm.snapshots or not vm.persistent:
         reason = "it has snapshots" if vm.snapshots else "this collection did not create and define it"
+    elif "appliance" in request.creation:
+        reason = "what the appliance says would replace settings that were changed since"
     if not request.policy.allow_recreate:
         needed = "allow_recreate: true" if sets_content(request, traits) else f"allow_recreate: true, and {sources},"
         ours = f"Set {needed} to delete the VM and create it again."
@@ -265,8 +256,8 @@ def _initial_disks(given, request, traits):
 
 
 def source_creates_disk(request):
-    """Return whether the source of the VM (image or clone) creates its first disk."""
-    return bool({"image", "clone"} & set(request.creation))
+    """Return whether the source of the VM, such as an image, creates its first disk."""
+    return bool(set(SOURCES) & set(request.creation))
 
 
 def with_implied_disk(vm, request, wanted, traits, is_rebuilt=False):
@@ -290,18 +281,26 @@ def _slot_of_image(request, traits):
 def _check_disk_of_source(request, traits, source):
     if not source_creates_disk(request):
         return
-    asked = request.config.get("disks", {})
+    if "appliance" in request.creation:
+        for slot in filled_slots(request, traits):
+            _check_created(request, slot, "appliance")
+        return
     own = in_order(config_of_clone(request, source, traits).get("disks") or ()) if is_cloned(request) else ()
     first = _slot_of_image(request, traits) or first_disk({"disks": own or (traits.slot(0),)}, traits)
     _check_no_second_disk(request, traits, own or (first,), first)
-    if asked.get(first, {}) is None:
+    _check_created(request, first, "image or clone")
+
+
+def _check_created(request, slot, source):
+    """Raise if the task removes a disk that the source creates, or attaches another one there."""
+    asked = request.config.get("disks", {}).get(slot, {})
+    if asked is None:
         raise Refused(
-            f"{request.label}: disks.{first}: it cannot be absent, because the image or clone creates it.",
-            "Omit its entry.",
+            f"{request.label}: disks.{slot}: it cannot be absent, because the {source} creates it.", "Omit its entry."
         )
-    if (asked.get(first) or {}).get("source"):
+    if asked.get("source"):
         raise Refused(
-            f"{request.label}: disks.{first}.source: it cannot be set, because the image or clone creates this disk.",
+            f"{request.label}: disks.{slot}.source: it cannot be set, because the {source} creates this disk.",
             "Omit it, or set it for another slot.",
         )
 

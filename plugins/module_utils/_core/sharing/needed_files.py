@@ -214,9 +214,10 @@ def _contents(one, host):
         return list(host.copied(one))
     disks = (arguments.get("config") or {}).get("disks") or {}
     found = contents_of(arguments.get("creation") or {}, host.first or min(disks, default=None))
-    paths = {slot: host.normalized("image.source", image["source"]) for slot, image in found.items()}
+    option = "appliance.source" if (arguments.get("creation") or {}).get("appliance") else "image.source"
+    paths = {slot: host.normalized(option, image["source"]) for slot, image in found.items()}
     return [
-        Needed(IMAGE, "image.source", path, slot, disks.get(slot) or {}, _is_linked(found[slot]), details=found[slot])
+        Needed(IMAGE, option, path, slot, disks.get(slot) or {}, _is_linked(found[slot]), details=found[slot])
         for slot, path in paths.items()
         if path
     ]

@@ -33,6 +33,7 @@ PROXMOX = Platform(
     ),
     canonical_id=decimal_id,
     lacks={
+        "appliance": "Upload the disks to a storage, and set them with image or disks.",
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "rtc": "Use native: {localtime: true} or {localtime: false}.",
         "skip_boot_prompt": _PROMPT,

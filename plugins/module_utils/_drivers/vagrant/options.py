@@ -21,6 +21,7 @@ VAGRANT = Platform(
     per_driver=("native", "provider", "os_type", "state", "stop_mode", "stop_timeout", "on_failure", "delete_disks"),
     canonical_id=bare_uuid,
     lacks={
+        "appliance": "A box is an appliance already. Use image with a box.",
         **options.NO_AGENT,
         "image.linked=true": "Set linked_clone.",
         "image.slot": "The box has its disk already. Omit it.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core.errors import CommandFailed
+from ..._media.appliances.defaults import Words
 from ..._media.choose import Needs, level_of
 from ..._media.images import Images
 from ..._ports import files, host
@@ -19,6 +20,21 @@ _EMULATED = "x86-64-v1"
 #: At most what a layer needs whose only content is one cluster.
 _LAYER = 1 << 20
 _FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd")
+
+#: Each guest that booted elsewhere has a driver for SATA, and few have one for virtio. QEMU's q35 has no IDE.
+APPLIANCES = Words(
+    slot=lambda bus, number: slot_name(number) if bus == "virtio" else f"sata{number}",
+    models={
+        "e1000": "e1000",
+        "e1000e": "e1000e",
+        "pcnet32": "pcnet",
+        "vmxnet3": "vmxnet3",
+        "virtio": "virtio",
+    },
+    default_model="e1000",
+    # Without one, GRUB's graphical terminal hangs.
+    settings={"display": {"type": "vnc"}},
+)
 
 
 class LibvirtImages(Images):

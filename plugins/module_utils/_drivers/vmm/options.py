@@ -24,6 +24,7 @@ VMM = Platform(
     "vmd",
     per_driver=("native",),
     lacks={
+        "appliance": "The firmware and devices of vmd are not those of appliances. Use image with a disk of it.",
         **options.NO_AGENT,
         "state=suspended": "vmd cannot save memory to disk. Use paused or stopped.",
         "cdroms": "A VM of vmd has one optical drive. Use iso.",

@@ -28,6 +28,7 @@ WSL = Platform(
     "wsl",
     per_driver=("native", "state", "export", "install_location"),
     lacks={
+        "appliance": "A distribution is no VM with hardware. Use image.",
         "state=paused": "WSL cannot pause a distribution. Use stopped.",
         "state=suspended": "WSL cannot save the memory of a distribution. Use stopped.",
         "stop_mode=graceful": _END,

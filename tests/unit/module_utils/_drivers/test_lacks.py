@@ -60,6 +60,8 @@ OWN_VALUES = {
     "os_type": ("linux", "debian-12"),
     "slot": (),
     "image.slot": ("sata0",),
+    "appliance.checksum": (f"sha256:{'0' * 64}",),
+    "appliance.networks": ([{"name": "LAN", "type": "nat"}],),
     "cdroms.slot": ("sata1",),
     "serial": ("data-1",),
     "bandwidth_limit": ("10M",),
