@@ -447,6 +447,12 @@ options:
           - V(false) - create a full copy.
         type: bool
         default: false
+      slot:
+        description:
+          - Slot of the disk that the image becomes, as in O(disks[].slot). Set it if the system has no driver for
+            the default bus.
+          - The default is the first slot of the default bus.
+        type: str
       checksum:
         description:
           - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of

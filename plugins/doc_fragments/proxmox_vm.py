@@ -242,6 +242,12 @@ options:
         type: str
         default: owner
         choices: [owner, fleet, host]
+  architecture:
+    description:
+      - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
+      - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
+    type: str
+    choices: [amd64, arm64]
   cpus:
     description:
       - Number of virtual CPUs. A new VM has 2 by default.
@@ -500,6 +506,12 @@ options:
         type: bool
         default: false
         choices: [false]
+      slot:
+        description:
+          - Slot of the disk that the image becomes, as in O(disks[].slot). Set it if the system has no driver for
+            the default bus.
+          - The default is the first slot of the default bus.
+        type: str
       checksum:
         description:
           - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of

@@ -159,6 +159,15 @@ LAYERS = {
         forbidden=frozenset(IMPURE),
         forbidden_calls=frozenset(IMPURE_CALLS),
     ),
+    # The descriptor of an appliance may be hostile: what reads it does nothing else.
+    **{
+        f"{_MEDIA}/appliances/{name}": Layer(
+            (f"{_MEDIA}/appliances/envelope", f"{_MEDIA}/appliances/descriptor", _CORE),
+            forbidden=frozenset(IMPURE),
+            forbidden_calls=frozenset(IMPURE_CALLS),
+        )
+        for name in ("envelope", "descriptor", "defaults")
+    },
     _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img", f"{_TOOLS}/windows_files")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS, _MEDIA)),
     # What is no VM: networks, storage pools, and the host itself.

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
+from xml.sax.saxutils import quoteattr
 
 from .._core import errors
 from .._ports import files
@@ -23,6 +24,7 @@ _INSTALL = "Install xorriso (package xorriso), or genisoimage, or mkisofs (packa
 _HEADER = "#cloud-config"
 #: Windows Setup looks for a file of this name in the root directory of each CD.
 ANSWER_FILE, _ROOT_OF_ANSWERS = "autounattend.xml", "{urn:schemas-microsoft-com:unattend}unattend"
+OVF_ENVIRONMENT = "ovf-env.xml"
 #: Some versions of Windows search for the other name.
 _ANSWER_FILES = (ANSWER_FILE, "unattend.xml")
 #: The directory whose drivers Windows Setup loads, on any CD.
@@ -55,6 +57,8 @@ def check_documents(arguments, name):
 
 def nocloud_documents(cloud_init, name, instance_id, macs=()):
     """The seed's files as {file name: text}, from the option ``cloud_init`` of the VM ``name`` with these MACs."""
+    if cloud_init.get("ovf_env") is not None:
+        return {OVF_ENVIRONMENT: _ovf_environment(cloud_init["ovf_env"])}
     documents = {
         "user-data": _user_data(cloud_init, {} if _names_host(cloud_init) else _host_names(name)),
         "meta-data": _meta_data(cloud_init.get("meta_data"), name, instance_id),
@@ -94,6 +98,15 @@ def _check_drivers(cloud_init):
         )
 
 
+def _ovf_environment(values):
+    """The properties of an appliance, as its software reads them from an ISO image (DSP0243)."""
+    namespace = "http://schemas.dmtf.org/ovf/environment/1"
+    lines = [f"    <Property oe:key={quoteattr(key)} oe:value={quoteattr(value)}/>" for key, value in values.items()]
+    begin = f'<Environment xmlns="{namespace}" xmlns:oe="{namespace}" oe:id="">'
+    whole = ['<?xml version="1.0" encoding="UTF-8"?>', begin, "  <PropertySection>", *lines, "  </PropertySection>"]
+    return "\n".join([*whole, "</Environment>", ""])
+
+
 def files_for_wsl(cloud_init, name):
     """The files of WSL as {ending: text}. There, cloud-init has neither a network configuration nor a host name."""
     given = cloud_init.get("meta_data")
@@ -115,7 +128,8 @@ def make_seed(commands, files, path, documents, drivers=None):
         for document, text in documents.items():
             files.write_atomically(os.path.join(inputs, document), text.encode("utf-8", "surrogateescape"), mode=0o600)
         image = os.path.join(output, "seed.iso")
-        argv = [*tool, "-quiet", "-o", image, "-V", "cidata", "-J", "-r", inputs]
+        label = "OVF ENV" if OVF_ENVIRONMENT in documents else "cidata"  # By these, cloud-init finds the image.
+        argv = [*tool, "-quiet", "-o", image, "-V", label, "-J", "-r", inputs]
         if drivers:
             escaped = drivers.replace("\\", "\\\\").replace("=", "\\=")
             argv[-1:] = ["-graft-points", f"/={inputs}", f"/{_DRIVERS}/={escaped}"]

@@ -266,7 +266,7 @@ def check_original(name, source, original, requested):
         if not file_of(disk):
             raise Refused(
                 f"{name}: disk {slot} of '{source.name}' is not a file, and only files can be cloned.",
-                "Convert the disk to a file first.",
+                "Copy the disk to a file with qemu-img convert, and attach the file in its place first.",
             )
         if slot not in original.images:
             raise Refused(

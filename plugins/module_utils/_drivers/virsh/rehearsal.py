@@ -12,11 +12,12 @@ from functools import partial
 from typing import Optional
 from uuid import UUID
 
+from ..._core.planner.contents import contents_of
 from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._tools.domain_xml import Definition
 from .clone import rehearsed as rehearsed_clone
 from .configure import rehearse
-from .create import new_definition, write_settings
+from .create import in_boot_order, new_definition, write_settings
 from .settings.cdroms import remove_seed_drives
 from .settings.disks import disk_element, slot_name
 from .snapshots import SnapshotXml
@@ -75,9 +76,10 @@ def _restored(driver, plan, step):
 def _created(driver, name, step, config):
     config = {setting: value for setting, value in config.items() if setting not in _OF_HOST}
     definition = new_definition(driver, name, str(UUID(int=0)), config)
+    contents = contents_of(step.arguments["creation"], slot_name(0))
     disks = [
         (slot, *_planned_file(driver, name, slot, entry or {}), True)
-        for slot, entry in sorted((config.get("disks") or {}).items(), key=lambda item: item[0] != slot_name(0))
+        for slot, entry in in_boot_order(config.get("disks") or {}, contents)
     ]
     has_seed = step.arguments["creation"].get("cloud_init") is not None
     filled = {slot: entry or {} for slot, entry in (config.get("disks") or {}).items()}

@@ -28,6 +28,7 @@ WSL = Platform(
     "wsl",
     per_driver=("native", "state", "export", "install_location"),
     lacks={
+        "appliance": "A distribution is no VM with hardware. Use image.",
         "state=paused": "WSL cannot pause a distribution. Use stopped.",
         "state=suspended": "WSL cannot save the memory of a distribution. Use stopped.",
         "stop_mode=graceful": _END,
@@ -56,6 +57,7 @@ WSL = Platform(
         "devices": "Attach a USB device to all distributions with usbipd on Windows: usbipd attach --wsl --busid 1-4.",
         "shared_folders": "Drives of Windows are mounted below /mnt. Set automount.enabled with native.",
         **dict.fromkeys(NO_NETWORK, _NETWORK),
+        "image.slot": "A distribution has one disk. Omit it.",
         **dict.fromkeys(ANSWERS, _NO_SETUP),
         "image.linked=true": "Each distribution has a separate disk.",
         "clone.linked=true": "Each distribution has a separate disk.",

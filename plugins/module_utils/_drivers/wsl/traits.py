@@ -41,6 +41,7 @@ def wsl_traits(observer):
         fields={
             **supported(SETTINGS, known=observer),
             "image": Field(),
+            "image.slot": Field(choices=(), instead=WSL.lacks["image.slot"]),
             "image.linked": Field(choices=(False,), instead=WSL.lacks["image.linked=true"]),
             "clone": Field(cost=LIVE),
             "cloud_init": Field(),
