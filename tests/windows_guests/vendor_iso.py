@@ -213,3 +213,13 @@ def _record(name, sector):
     head = b"\0" + struct.pack("<I", sector) + struct.pack(">I", sector) + struct.pack("<I", SECTOR)
     head += struct.pack(">I", SECTOR) + bytes(7) + b"\2\0\0\1\0\0\1\1" + name
     return bytes([len(head) + 1]) + head
+
+
+def boot_program(serial, then_off=True):
+    """A program for the BIOS that writes a text to the first serial port, and switches QEMU's machine off or waits.
+
+    16-bit code that is loaded at 0x7C00: it polls the port's line status, and writes S5 to the ACPI register of QEMU.
+    """
+    write = "31c08ed8be287cac84c0741288c4bafd03eca82074fb88e0baf803eeebe9"
+    off = "ba0406b80020ef" if then_off else "90" * 7
+    return (bytes.fromhex(f"{write}{off}f4ebfd") + serial.encode() + b"\0").ljust(SECTOR, b"\0")

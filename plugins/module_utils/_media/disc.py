@@ -10,9 +10,9 @@ image, wherever it is; nothing here reads more than it needs. Sources: ECMA-119,
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from .._core.errors import Refused
+from .._core.frozen import Frozen
 
 SECTOR = 2048
 #: Sectors of the primary volume descriptor, of the boot record, and of the anchor of UDF.
@@ -27,8 +27,7 @@ _LONGEST = 16 << 20
 _MOST_EXTENTS = 4096
 
 
-@dataclass(frozen=True)
-class BootEntry:
+class BootEntry(Frozen):
     """An entry of the boot catalogue; ``at`` is the offset of its first byte in the image."""
 
     at: int
@@ -37,8 +36,7 @@ class BootEntry:
     sector: int
 
 
-@dataclass(frozen=True)
-class File:
+class File(Frozen):
     """A file on the image: its size, and where its bytes are, as (offset, length); offset None means zeroes."""
 
     size: int

@@ -34,7 +34,7 @@ from .download import (
     of_vendor,
     verifier_of,
 )
-from .names import ARCHIVES, base_of, media_of, medium_of_address, with_image
+from .names import ARCHIVES, base_of_stored, media_of, medium_of_address, with_image
 from .store import FolderStore, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
@@ -182,7 +182,7 @@ class Lookup:
             size = extent if image_format == "raw" else disk_header.capacity_in(content, image_format)
         stored = replace(
             wanted,
-            path=self.store.path_of(base_of(wanted.name), found.digits, choice.format),
+            path=self.store.path_of(base_of_stored(wanted), found.digits, choice.format),
             digest=found.digest,
             size=size,
             fetched=today().isoformat(),
@@ -226,7 +226,7 @@ class Images(Lookup):
         found, stored, medium = fetch.found, fetch.stored, fetch.choice.medium
         files.make_folder(self.store.directory)
         key = found.digits[:16]
-        self.store.remove_former(stored.path, base_of(stored.name), key)
+        self.store.remove_former(stored.path, base_of_stored(stored), key)
         with downloading(stored.path, key, Clock().now() + fetch.patience) as part:
             if self.store.at(stored.path):
                 return

@@ -20,7 +20,10 @@ NO_PROMPT = ".no-prompt-"
 
 
 class KeepsImages:
-    """A driver has ``default_image_directory``, and ``images_in(directory)``, which returns its Images."""
+    """A driver has ``default_image_directory``, and ``images_in(directory)``, which returns its Images.
+
+    Where VMs can be created from appliances, it has ``words_of_appliances``.
+    """
 
     @cached_property
     def images(self):
@@ -50,7 +53,12 @@ class KeepsImages:
         return native_files(plan)
 
     def resolve_image(self, request):
-        """Return the request with the file on the host as its image."""
+        """Return the request with the file on the host as its image, or with what its appliance has."""
+        if "appliance" in request.creation:
+            # Few tasks create a VM from one.
+            from .appliances.lookup import resolved
+
+            return resolved(request, self.words_of_appliances)
         return self.images.resolved(request)
 
     def with_choices(self, plan):

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import struct
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from functools import partial
 
+from .._core.frozen import Frozen, fields
+from .._core.options.option import Option
 from .._core.pattern import Pattern
+from .._ports import files
+from .disc import Disc
+
+#: Options of the module windows_medium_info.
+OPTIONS = {"path": Option("path", required=True, absolute=True)}
 
 _LANGUAGES = "sources/lang.ini"
 _IMAGES = ("sources/install.wim", "sources/install.esd")
@@ -22,8 +29,7 @@ _ARCHITECTURES = {"0": "x86", "9": "amd64", "12": "arm64"}
 _SECTOR_AT = 8
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Frozen):
     """An image of a medium. ``installation`` is Client, Server or Server Core."""
 
     index: int
@@ -36,13 +42,28 @@ class Image:
     language: str
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(Frozen):
     """Bytes of an ISO image to replace, so that it starts without a key press. Empty ``old``: it does already."""
 
     at: int
     old: bytes
     new: bytes
+
+
+def answer(params, check):
+    """What the module windows_medium_info returns."""
+    path = params["path"]
+    disc = Disc(partial(files.read_part, path), path)
+    label, _publisher = disc.volume()
+    edit = no_prompt_edit(disc)
+    return {
+        "changed": False,
+        "label": label,
+        "languages": languages(disc),
+        "starts_without_key": None if edit is None else not edit.old,
+        "images": [{name: getattr(one, name) for name in fields(one)} for one in images(disc)],
+        "warnings": [],
+    }
 
 
 def languages(disc):

@@ -71,6 +71,7 @@ FULL, LINKED, OF_SNAPSHOT = {"source": "db"}, {"source": "db", "linked": True}, 
 LINKED_OF_SNAPSHOT = {**LINKED, **OF_SNAPSHOT}
 TAKE, TAKE_DISKS_ONLY = SnapshotRequest("s"), SnapshotRequest("s", include_memory=False)
 ROOM = {"max_cpus": 4, "max_memory": 2 * G}
+EFI = {"firmware": "uefi", "secure_boot": True, "efi_storage": "local"}
 DRIVES = {"cdroms": {"sata0": {"source": "/a.iso"}}}
 SCRIPT, UNUSED = {"inline": "true"}, {"inline": "true", "run": "never"}
 SCRIPTS = (
@@ -179,11 +180,13 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model
     lllxl snapshot.take snapshot.drop snapshot.expires backup.take
-    nnnpn cloud_init.password cloud_init.answer_file cloud_init.user_data cloud_init.meta_data cloud_init.network_config
+    nnnpn cloud_init.password cloud_init.user_data cloud_init.meta_data cloud_init.network_config
+    nnnpn cloud_init.answer_file cloud_init.answer_files cloud_init.answer_drivers
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     nnnpn devices.type devices.id devices.mapping
     ppppp disks.serial
     xxxxx disks.format disks.source
+    ddddd architecture
 """, (
     ("nnnpn", "devices.add", None, {}, "pci gpu1"),
     ("nnnpn", "devices.remove", {}, None, "pci 0000:01:00.0"),
@@ -207,10 +210,11 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("lllpl", "disks.storage", "local-lvm", "nfs", "scsi0"),
     ("lpppp", "disks.storage", "local-lvm", "nfs", "scsi0", {"runs_with": {"disks": {}}}),
     ("lllpl", "unused_disks", ("local:vm-1-disk-1",), (), None),
-    ("nnnpn", "efi_storage", None, "nfs", None),
-    ("lllpl", "efi_storage", "local", "nfs", None, {"efi_storage": "local"}),
-    ("lpppp", "efi_storage", "local", "nfs", None, {"efi_storage": "local", "runs_with": {"efi_storage": None}}),
-    ("nnnpn", "tpm_storage", None, "nfs", None),
+    ("lllpl", "efi_storage", None, "nfs", None),
+    ("lllpl", "efi_storage", "local", "nfs", None, {**EFI}),
+    ("lpppp", "efi_storage", "local", "nfs", None, {**EFI, "runs_with": {"secure_boot": None}}),
+    ("lpppp", "efi_storage", "local", "nfs", None, {**EFI, "runs_with": {"firmware": "bios"}}),
+    ("lllpl", "tpm_storage", None, "nfs", None),
     ("ppppp", "tpm_storage", "local", "nfs", None, {"tpm_storage": "local"}),
     ("lllpl", "iso", "", "local:iso/a.iso", None, DRIVES),
     ("lnnpn", "iso", "", "local:iso/a.iso", None, {**DRIVES, "runs_with": {"cdroms": {}}}),

@@ -157,6 +157,17 @@ def slot_of_added_drive(vm, config, changes, traits):
     return {"drive_slot": slot} if slot else {}
 
 
+def deleted_media(vm, changes, traits):
+    """Return {}, or what a step has whose changes delete an answer medium: its argument, and what it also does."""
+    if not traits.deletes_answer_media or not any(one.kind == ISO and one.new == "" for one in changes):
+        return {}
+    from ..record.answer_media import ANSWER_MEDIA, answer_media  # Few tasks need it.
+
+    media = answer_media(vm)
+    also = tuple(f"The answer medium is deleted: {path}." for path in media)
+    return {ANSWER_MEDIA: media, "also": also} if media else {}
+
+
 def with_equal_media(config, before, changes, slot=None):
     """Return ``config``, to which ``changes`` were applied, so that ``iso`` and ``cdroms`` mean the same.
 

@@ -30,6 +30,7 @@ HYPERV = Platform(
     per_driver=("native", "firmware", "stop_mode"),
     canonical_id=bare_uuid,
     lacks={
+        "appliance": "Convert the disks to VHDX, and set the first one with image.",
         **options.NO_AGENT,
         "architecture": "VMs of Hyper-V have the architecture of their host.",
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",

@@ -33,8 +33,8 @@ PROXMOX = Platform(
     ),
     canonical_id=decimal_id,
     lacks={
+        "appliance": "Upload the disks to a storage, and set them with image or disks.",
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
-        "architecture": "VMs have the architecture of their node. For another one, use native: {arch: aarch64}.",
         "rtc": "Use native: {localtime: true} or {localtime: false}.",
         "skip_boot_prompt": _PROMPT,
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",

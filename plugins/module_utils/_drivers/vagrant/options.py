@@ -21,8 +21,10 @@ VAGRANT = Platform(
     per_driver=("native", "provider", "os_type", "state", "stop_mode", "stop_timeout", "on_failure", "delete_disks"),
     canonical_id=bare_uuid,
     lacks={
+        "appliance": "A box is an appliance already. Use image with a box.",
         **options.NO_AGENT,
         "image.linked=true": "Set linked_clone.",
+        "image.slot": "The box has its disk already. Omit it.",
         "image.refresh": "Run vagrant box update, and create the VM again.",
         "image.headers": "Download the box, and set its path in box_url.",
         "image.require_signature": "Download the box and verify it, then set its path in box_url.",

@@ -24,6 +24,7 @@ VMM = Platform(
     "vmd",
     per_driver=("native",),
     lacks={
+        "appliance": "The firmware and devices of vmd are not those of appliances. Use image with a disk of it.",
         **options.NO_AGENT,
         "state=suspended": "vmd cannot save memory to disk. Use paused or stopped.",
         "cdroms": "A VM of vmd has one optical drive. Use iso.",
@@ -43,6 +44,7 @@ VMM = Platform(
         "devices": _DEVICE,
         "purge=devices": _DEVICE,
         "clone.snapshot": "vmd has no snapshots. Stop the source, and clone it as it is.",
+        "image.slot": "vmd has one bus for disks, and the image becomes the first one. Omit it.",
         "disks.serial": "Disks of vmd have none. Mount by the DUID of the disk, which disklabel shows.",
         **dict.fromkeys(("disks.iops_limit", "disks.bandwidth_limit"), "vmd limits no disk. Omit the option."),
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._media import windows_medium
 from ansible_collections.polyvirt.core.plugins.module_utils._media.disc import SECTOR, Disc
 
@@ -134,3 +134,16 @@ class TestNoPrompt:
     )
     def test_an_unknown_medium_has_none(self, boot, files):
         assert windows_medium.no_prompt_edit(disc(medium(boot, **files))) is None
+
+
+class TestModule:
+    def test_answer(self, tmp_path):
+        path = vendor_iso.write_iso(tmp_path / "a.iso", vendor_iso.windows_files(vendor_iso.LTSC))
+        found = windows_medium.answer({"path": path}, check=True)
+        assert (found["label"], found["languages"]) == ("SSS_X64FREE_EN-US_DV9", ["en-US"])
+        assert (found["changed"], found["starts_without_key"]) == (False, False)
+        assert [one["edition"] for one in found["images"]] == ["EnterpriseSEval", "EnterpriseSNEval"]
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(NotFound, match=r"missing\.iso"):
+            windows_medium.answer({"path": str(tmp_path / "missing.iso")}, check=False)

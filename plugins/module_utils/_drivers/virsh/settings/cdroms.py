@@ -203,10 +203,23 @@ def insert_drives(definition, cdroms):
         definition.devices.append(drive_element(*target_and_bus(slot), entry.get("source")))
 
 
-def add_seeds(definition, paths):
-    """Add drives with seed ISOs on virtio-scsi, because kernels of cloud images have no driver for SATA."""
+def add_seeds(definition, paths, creation):
+    """Add drives with seed ISOs on virtio-scsi, because kernels of cloud images have no driver for SATA.
+
+    Windows Setup has none for virtio-scsi, so an answer file is on a drive of the bus that ``iso`` uses.
+    """
+    has_answers = bool((creation.get("cloud_init") or {}).get("answer_file"))
     for path in paths:
-        definition.devices.append(drive_element(slot_name_of(_free_slot(_targets(definition))), "scsi", path))
+        slot = _free_slot(_targets(definition), row_in(definition))
+        place = target_and_bus(slot) if has_answers else (slot_name_of(slot), "scsi")
+        definition.devices.append(drive_element(*place, path))
+
+
+def remove_seed_drives(definition, own_files):
+    """Remove the drives with these cloud-init seed ISOs, such as that of a clone's source, which has its identity."""
+    for drive in definition.drives("cdrom"):
+        if file_of(drive) in own_files:
+            definition.devices.remove(drive)
 
 
 def _targets(definition):
