@@ -19,6 +19,7 @@ from ..._tools.vboxmanage import Busy
 from .options import VIRTUALBOX
 from .settings.cdroms import drive_slot
 from .settings.port_forwards import check_forwards
+from .settings.secure_boot import check_secure_boot
 from .settings.table import SETTINGS
 from .vbox_vm import parse_slot
 
@@ -64,7 +65,7 @@ def vbox_traits(version, known=None):
         defaults={**defaults(SETTINGS), "disk_size": 32 * GIB, "networks": {"0": {"type": "nat"}}},
         instead={
             **VIRTUALBOX.lacks,
-            "tpm": "It requires VirtualBox 7.0 or later.",
+            **dict.fromkeys(("secure_boot", "tpm"), "It requires VirtualBox 7.0 or later."),
             UNKNOWN: "Restore its settings file, install the VirtualBox that wrote it if that is newer, or unregister"
             " the VM, which keeps all files: VBoxManage unregistervm"
             " UUID. If none of its files is left, state: absent unregisters it.",
@@ -104,7 +105,7 @@ def _snapshot_name_fault(name):
 
 def _normalized(known, vm, config):
     """The requested configuration in VirtualBox's terms. Raises Refused for values that VirtualBox does not support."""
-    result = normalized(SETTINGS, vm, config, known)
+    result = check_secure_boot(vm, normalized(SETTINGS, vm, config, known))
     if "groups" in config:
         _check_moved(vm, result, known.folders.get(vm.id))
     check_forwards(vm, result)

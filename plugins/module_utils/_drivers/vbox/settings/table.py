@@ -14,11 +14,13 @@ from .media import MEDIA
 from .native import NATIVE, bare_key, described_native, read_native
 from .networks import NICS
 from .port_forwards import FORWARDS
+from .secure_boot import SECURE_BOOT
 from .serial_log import SERIAL_LOG
 from .shared_folders import SHARES
 
 SETTINGS = {
     **HARDWARE,
+    **SECURE_BOOT,
     **dict.fromkeys(IN_MARK, Setting(cost=LIVE)),
     **SERIAL_LOG,
     **MEDIA,
