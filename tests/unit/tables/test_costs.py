@@ -85,7 +85,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     lllnn description tags fleet owner expires autostart
     lllll snapshot.drop snapshot.expires networks.address
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
-    nnnnn cdroms.add cdroms.remove
+    nnnnn cdroms.add cdroms.remove skip_boot_prompt
     nnnnn disks.serial rtc networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
@@ -148,7 +148,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     pppnp rtc
     ppppp cpus memory firmware tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
     ppppp serial_log cdroms.remove
-    lllpp cdroms.source
+    lllpp cdroms.source skip_boot_prompt
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
     ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only
     xxxxx disks.directory disks.format disks.source
@@ -180,11 +180,13 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model
     lllxl snapshot.take snapshot.drop snapshot.expires backup.take
-    nnnpn cloud_init.password cloud_init.answer_file cloud_init.user_data cloud_init.meta_data cloud_init.network_config
+    nnnpn cloud_init.password cloud_init.user_data cloud_init.meta_data cloud_init.network_config
+    nnnpn cloud_init.answer_file cloud_init.answer_files cloud_init.answer_drivers
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     nnnpn devices.type devices.id devices.mapping
     ppppp disks.serial
     xxxxx disks.format disks.source
+    ddddd architecture
 """, (
     ("nnnpn", "devices.add", None, {}, "pci gpu1"),
     ("nnnpn", "devices.remove", {}, None, "pci 0000:01:00.0"),

@@ -17,7 +17,7 @@ from .guest_conditions import condition
 from .option import AT_START, CREATION, FACETS, PLACE, SETTING, TOGETHER
 
 #: A VM is created from one of these at most.
-SOURCES = ("image", "clone")
+SOURCES = ("image", "clone", "appliance")
 #: The remedy for an option that only one VM can have, such as a MAC address.
 _ONE_VM_ONLY = "Set one name, or omit the option: each VM then gets its own."
 
@@ -32,8 +32,12 @@ def requests(params, options):
         for name, value in given.items():
             _check_not_unique(name, options[name], value)
     config, creation, at_start = (_with_role(given, options, role) for role in (SETTING, CREATION, AT_START))
-    if set(SOURCES) <= set(creation):
-        raise InvalidInput("image and clone are both set.", "Set only one of them.")
+    sources = [name for name in SOURCES if name in creation]
+    if len(sources) > 1:
+        raise InvalidInput(f"{sources[0]} and {sources[1]} are both set.", "Set only one of them.")
+    if "appliance" in creation and "disks" in given.get("purge", ()) and given["state"] != "absent":
+        # The descriptor, which lists the disks of the appliance, is read only when the VM is created.
+        raise InvalidInput("purge: disks is not supported with appliance.", "Omit it, or omit appliance.")
     if given.get("expired_for") is not None and given["state"] not in ("absent", "stopped"):
         raise InvalidInput(
             f"expired_for: is not supported with state: {given['state']}.",

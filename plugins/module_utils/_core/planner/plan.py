@@ -26,8 +26,9 @@ from ..model import (
 from ..options.identity import check_identity, known_names
 from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
+from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
-from .drives import slot_of_added_drive, without_iso
+from .drives import deleted_media, slot_of_added_drive, without_iso
 from .plan_create import (
     check_adopted,
     check_creatable,
@@ -110,7 +111,7 @@ def _plan(task):
     if task.vm.power == ABSENT:
         if task.request.state != "absent":
             check_name(task.vm, task.request, task.traits)
-        return _planned(task, _create_steps(_normalized(task, _vm_to_create(task))))
+        return _planned(task, _create_steps(_normalized(_with_filled_disks(task), _vm_to_create(task))))
     return _plan_existing(_normalized(task, task.vm))
 
 
@@ -138,6 +139,10 @@ def _vm_to_create(task):
     if not is_cloned(task.request):
         return task.vm.having(config=_inherited(task))
     return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
+
+
+def _with_filled_disks(task):
+    return replace(task, request=with_filled_disks(task.request, task.traits))
 
 
 def _inherited(task):
@@ -333,11 +338,12 @@ def _with_changes(task, changes, moves):
 
 def _configure(task, changes):
     cost = max((change.cost for change in changes), key=COSTS.index)
-    also = tuple(task.traits.side_effects("configure", task.vm, changes))
+    media = deleted_media(task.vm, changes, task.traits)
+    also = (*task.traits.side_effects("configure", task.vm, changes), *media.pop("also", ()))
     # The VM was not created from its image if what the image stands for is another one before its first start.
     is_other = bool(image_of(task.vm)) and any(change.field in task.traits.instead_of_image for change in changes)
     slot = slot_of_added_drive(task.vm, changed_config(task.vm.config, changes), changes, task.traits)
-    arguments = {**({"forgets_image": True} if is_other else {}), **slot}
+    arguments = {**({"forgets_image": True} if is_other else {}), **slot, **media}
     return Step("configure", changes=tuple(changes), cost=cost, also=also, arguments=arguments)
 
 

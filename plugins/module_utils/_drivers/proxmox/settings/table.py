@@ -16,6 +16,7 @@ from ...._core.frozen import Frozen, Mutable, field
 from ...._core.record.mark import BIRTH, own_settings
 from ...._kit.settings import in_order, read_all
 from ...._tools import proxmox_values as values
+from .architecture import ARCHITECTURE
 from .cloud_init import CLOUD_INIT
 from .devices import DEVICES
 from .disks import DISKS
@@ -28,7 +29,9 @@ from .notes import NOTES
 from .place import PLACE
 
 #: Disks and NICs are added before native sets sub-keys of them.
-SETTINGS = {**HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **NICS, **DEVICES, **ISO, **CLOUD_INIT, **NATIVE}
+SETTINGS = {
+    **ARCHITECTURE, **HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **NICS, **DEVICES, **ISO, **CLOUD_INIT, **NATIVE,
+}  # fmt: skip
 #: {key of native: setting that is also read from it}.
 _ALSO_NATIVE = {"vga": "display", "cpu": "nested_virtualization", "hotplug": "hotplug"}
 

@@ -101,6 +101,7 @@ _OTHERS = {
     **dict.fromkeys(("disks.remove", "disks.size", "disks.format", "disks.bus"), "as disks.source, or not in it"),
     "disks.directory": "as disks.source",
     "cdroms.remove": "as cdroms.add",
+    "skip_boot_prompt": "as iso",
     **dict.fromkeys(("networks.remove", "networks.address"), "as networks.add, or in another definition"),
     **dict.fromkeys(("shared_folders.remove", "shared_folders.read_only", "shared_folders.guest_path"), "as add"),
     "shared_folders.type": "as add",
