@@ -24,6 +24,7 @@ from suite.backup_tasks import (
     bring,
     content,
     disks_of,
+    guest_program,
     manifests,
     powered,
     raw_content,
@@ -259,21 +260,9 @@ def _records(data):
 @pytest.mark.guest
 def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place, tmp_path):
     """The guest writes to two disks all the time; a third one does not change."""
-    program = tmp_path / "sbin" / "guest"
-    program.parent.mkdir()
-    program.write_text(_WRITER)
-    program.chmod(0o755)
-    added = subprocess.run(
-        ["cpio", "-o", "-H", "newc", "--quiet"], cwd=tmp_path, input=b"sbin/guest\n", capture_output=True, check=True
-    ).stdout
-    initrd = Path("/var/lib/pvg-writer.img")
-    native = qemu.kernel()
-    first = Path(native["os/initrd"]).read_bytes()
-    # The kernel reads a second archive only at a multiple of four.
-    initrd.write_bytes(first + bytes(-len(first) % 4) + added)
-    try:
+    with guest_program(qemu, tmp_path, _WRITER) as native:
         disks = [{"size": "8M"}, {"size": "8M", "format": "raw"}, {"size": "8M"}]
-        made = bring(qemu, carry, STOPPED, disks=disks, native={**native, "os/initrd": str(initrd)})
+        made = bring(qemu, carry, STOPPED, disks=disks, native=native)
         subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -z 0 8M", made["vda"][0]], check=True)
         subprocess.run(["qemu-io", "-f", "raw", "-c", "write -z 0 8M", made["vdb"][0]], check=True)
         still = content(*made["vdc"])
@@ -291,8 +280,6 @@ def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place, tm
         assert counts[1] >= before, (counts, before)
         assert content(*back["vdc"]) == still
         assert_worked(carry(qemu, [powered("absent")], [WEB]), absent=True)
-    finally:
-        initrd.unlink()
 
 
 @pytest.mark.parametrize("kind", ["internal", "external"])

@@ -125,9 +125,11 @@ def test_value_that_arm64_does_not_have_is_rejected(config, error):
 
 
 def test_another_architecture_needs_permission():
-    refusal = planned({"architecture": "amd64"}, vm=EXISTING).refusal
-    assert refusal.message == "web: architecture cannot be changed on an existing VM."
-    assert "allow_recreate: true" in refusal.remedy
+    ours = EXISTING.having(mark={**empty_mark(UUID), "created": "2026-11-27T00:00:00Z"}, id=UUID)
+    for vm, remedy in ((EXISTING, "delete the VM yourself first"), (ours, "Set allow_recreate: true")):
+        refusal = planned({"architecture": "amd64"}, vm=vm).refusal
+        assert refusal.message == "web: architecture cannot be changed on an existing VM."
+        assert remedy in refusal.remedy
     assert planned({"architecture": "arm64"}, vm=EXISTING).steps == []
 
 
