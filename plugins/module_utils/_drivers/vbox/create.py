@@ -24,13 +24,13 @@ from .configure import apply_changes
 from .delete import delete_vm
 from .mark import KEY, is_unfinished, new_id, resolved_mark, write_mark
 from .observe import Listing
+from .settings.architecture import INPUT, controller_of_disks, first_disk, is_arm
 from .settings.cdroms import attach_seed
 from .settings.disks import add_disk, file_exists_error, remove_disk, seed_path
 from .settings.networks import networks_of
 from .settings.table import config_of
 from .vbox_vm import slot_name
 
-_FIRST = "SATA 0"
 _EXISTING_FILE = re.compile("Machine settings file '(.*?)' already exists")
 #: Settings without an option that suit every current guest.
 _BASE = ("--ioapic", "on", "--audio", "none", "--mouse", "usbtablet")
@@ -40,6 +40,7 @@ def create(driver, vm, step):
     """Create a stopped VM."""
     name, config = vm.name, step.arguments["config"]
     words = [f"--name={name}", "--ostype", config["os_type"]]
+    words += ["--platform-architecture=arm"] if is_arm() else []
     words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
     complete = partial(_complete, driver, step.arguments)
     create_once(driver, name, ("createvm", *words), _register_leftover, complete)
@@ -51,7 +52,7 @@ def _complete(driver, arguments, vbox_vm):
     disks = dict(config.get("disks") or {})
     image = creation.get("image")
     if image:
-        vm = _add_first_disk(driver, vm, vbox_vm, disks.pop(_FIRST, {}), image)
+        vm = _add_first_disk(driver, vm, vbox_vm, disks.pop(first_disk(), {}), image)
     _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
     add_seed(driver, vm.id, vm.name, creation)
     finish(driver, vm.id, arguments)
@@ -154,7 +155,7 @@ def _with_own_mark(driver, vbox_vm):
 def _add_first_disk(driver, vm, vbox_vm, entry, image):
     """Add the disk with the content of the image, unless an interrupted task has: then one of another image goes."""
     inputs = inputs_of_image(image)
-    if _FIRST in vm.config["disks"]:
+    if first_disk() in vm.config["disks"]:
         check_first_disk(vbox_vm)
         if vm.mark["inputs"] == inputs:
             return vm
@@ -163,14 +164,14 @@ def _add_first_disk(driver, vm, vbox_vm, entry, image):
     mark = {**vm.mark, "inputs": inputs}
     if vm.mark.get("making"):  # Else add_disk writes the mark, before it creates the file.
         write_mark(driver, vm.id, mark)
-    mark = add_disk(driver, vm.having(mark=mark), vbox_vm, _FIRST, entry, image)
+    mark = add_disk(driver, vm.having(mark=mark), vbox_vm, first_disk(), entry, image)
     write_mark(driver, vm.id, mark)
     return vm.having(mark=mark)
 
 
 def _first_disk(vbox_vm):
     """The slot of the disk that is created from an image, or None if there is no disk."""
-    return next((one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == _FIRST), None)
+    return next((one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == first_disk()), None)
 
 
 def check_first_disk(vbox_vm):
@@ -180,17 +181,17 @@ def check_first_disk(vbox_vm):
     recorded = resolved_mark(vbox_vm.unfinished_mark, vbox_vm.media.values())["disks"]
     if found and (base is None or base.uuid not in recorded):
         raise Refused(
-            f"{vbox_vm.values['name']}: a VM with this name is unfinished, and its disk {found.medium} at {_FIRST} was"
-            " not created for it.",
+            f"{vbox_vm.values['name']}: a VM with this name is unfinished, and its disk {found.medium} at"
+            f" {first_disk()} was not created for it.",
             "Detach that disk, so that the task can create its own: VBoxManage storageattach"
-            f" {vbox_vm.uuid} --storagectl SATA --port 0 --type hdd --medium none",
+            f" {vbox_vm.uuid} --storagectl {controller_of_disks()} --port 0 --type hdd --medium none",
         )
 
 
 def _without_first_disk(driver, vm, vbox_vm):
     """Remove the first disk of an unfinished VM, with its file."""
     uuid = _first_disk(vbox_vm).values["ImageUUID"]
-    remove_disk(driver, vbox_vm, _FIRST)
+    remove_disk(driver, vbox_vm, first_disk())
     driver.run(vm.id, "closemedium", "disk", uuid, "--delete")
     mark = {**vm.mark, "disks": [one for one in vm.mark["disks"] if one != uuid]}
     write_mark(driver, vm.id, mark)
@@ -216,7 +217,7 @@ def _configure_as(driver, vm, config):
     wanted = {name: value for name, value in config.items() if value is not None and name not in _LATER}
     purge = frozenset(COLLECTIONS) - {"disks"}
     changes, _not_compared = differences(found, wanted, purge & set(wanted), driver.traits())
-    apply_changes(driver, found, changes, vbox_vms, _BASE)
+    apply_changes(driver, found, changes, vbox_vms, (*_BASE, *(INPUT if is_arm() else ())))
 
 
 def add_seed(driver, uuid, name, creation, networks=None):
