@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
@@ -66,6 +67,25 @@ def bring(qemu, carry, power, **options):
     if power == RUNNING:
         assert_worked(carry(qemu, [powered("started")], [WEB]), started=True)
     return found
+
+
+@contextmanager
+def guest_program(qemu, folder, text):
+    """The native settings of a VM with this shell script as the program of its guest."""
+    program = folder / "sbin" / "guest"
+    program.parent.mkdir()
+    program.write_text(text)
+    program.chmod(0o755)
+    command = ["cpio", "-o", "-H", "newc", "--quiet"]
+    added = subprocess.run(command, cwd=folder, input=b"sbin/guest\n", capture_output=True, check=True).stdout
+    initrd, native = Path("/var/lib/pvg-program.img"), qemu.kernel()
+    first = Path(native["os/initrd"]).read_bytes()
+    # The kernel reads a second archive only at a multiple of four.
+    initrd.write_bytes(first + bytes(-len(first) % 4) + added)
+    try:
+        yield {**native, "os/initrd": str(initrd)}
+    finally:
+        initrd.unlink()
 
 
 def powered(state, **options):

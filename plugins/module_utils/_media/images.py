@@ -18,7 +18,7 @@ from .._core.options.image_names import NAME, PATH, check_no_download, names_of,
 from .._core.record.mark import name_of_image
 from .._core.texts import without_credentials
 from .._core.units import rounded_up
-from .._ports import download, files
+from .._ports import download, files, partial_files
 from .._ports.clock import Clock, today
 from .._ports.command import Commands
 from .._ports.progress import report
@@ -198,8 +198,19 @@ class Images(Lookup):
         super().__init__(FolderStore(directory))
         self._driver = driver
 
+    #: The format of an ISO image that is prepared (prepared.py): a copy, or a layer on top of it.
+    medium_format = "iso"
+
     def check_removal(self, stored):
         self.store.check_unlocked(stored)
+
+    def bytes_of_medium(self, iso):
+        return files.size(iso)
+
+    def write_medium(self, iso, path, edit):
+        """Write a new file that reads as the ISO image with an Edit of windows_medium.py."""
+        partial_files.copy(iso, path)
+        partial_files.overwrite(path, edit.at, edit.new)
 
     def completed(self, needs):
         commands = Commands()

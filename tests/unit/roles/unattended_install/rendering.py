@@ -76,6 +76,7 @@ def values(installer, **changes):
         "site_set": False,
         "disklabel_url": "file:///disklabel",
         "windows_image": "",
+        "windows_language": "",
         "windows_drivers": [],
         "product_key": "",
     }
@@ -109,6 +110,7 @@ def rendered(
         "serial": serial,
         "console": entry["serial_console"] if serial else "",
         "uefi": uefi,
+        "is_server": entry["distribution"] == "windows-server",
         "root_login": root_login,
         "passwordless_sudo": True,
         "marker": r"C:\ProgramData\polyvirt-installed"

@@ -16,7 +16,7 @@ from .architecture import drive_slots
 from .disks import drives_of, free_slot
 
 #: Documents for cloud-init, which Proxmox VE itself can only take from a file on the node.
-DOCUMENTS = ("user_data", "meta_data", "network_config", "answer_file")
+DOCUMENTS = ("user_data", "meta_data", "network_config", "answer_file", "answer_files", "answer_drivers")
 #: Shown in plans and results instead of the password and the documents; only the driver has their values.
 _HIDDEN = "set"
 #: Slots for the cloud-init drive, the usual one first.
