@@ -251,6 +251,10 @@ options:
       - Firmware of the VM.
     type: str
     choices: [bios, uefi]
+  secure_boot:
+    description:
+      - Whether only signed systems may boot.
+    type: bool
   tpm:
     description:
       - Whether the VM has a trusted platform module.

@@ -275,7 +275,7 @@ options:
   secure_boot:
     description:
       - Whether only signed systems may boot.
-      - Supported only on V(libvirt), V(proxmox) and V(hyperv).
+      - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: bool
   tpm:
     description:
