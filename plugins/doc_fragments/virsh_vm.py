@@ -287,6 +287,17 @@ options:
     description:
       - ISO image in the first optical drive. An empty string ejects it.
     type: path
+  skip_boot_prompt:
+    description:
+      - Whether Setup of Windows starts from O(iso) without a key press. Under UEFI, the ISO image of the vendor
+        waits some seconds for a key ("Press any key to boot from CD or DVD"), and does not start Setup without
+        one.
+      - V(true) - a prepared image without this prompt is inserted. It is created once for each ISO image, in
+        O(image_directory), and used by all VMs. On libvirt it is an overlay, so the ISO image must remain where
+        it is; on VirtualBox it is a copy. The VM still has the ISO image O(iso) in results and comparisons.
+        Needs O(firmware=uefi).
+      - V(false) - the ISO image itself is inserted, as without this option.
+    type: bool
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
@@ -549,6 +560,12 @@ options:
           - V(false) - create a full copy.
         type: bool
         default: false
+      slot:
+        description:
+          - Slot of the disk that the image becomes, as in O(disks[].slot). Set it if the system has no driver for
+            the default bus.
+          - The default is the first slot of the default bus.
+        type: str
       checksum:
         description:
           - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of
@@ -591,6 +608,78 @@ options:
           - Whether to store only the differences from the source.
         type: bool
         default: false
+  appliance:
+    description:
+      - Appliance (OVA or OVF) to create the VM from, such as an export of VMware or VirtualBox. Used only when
+        the VM is created.
+      - Its descriptor has the defaults for CPUs, memory, firmware, disks and NICs; options of the task replace
+        them. MAC addresses are never taken from it. The result lists what is not carried over (C(not_carried)).
+      - Each disk is converted out of the archive, and is deleted with the VM. The appliance itself is never
+        changed.
+      - A dictionary, or only the value of O(appliance.source).
+    type: raw
+    suboptions:
+      source:
+        description:
+          - Path of the appliance on the hypervisor. An archive (V(.ova)), or a descriptor (V(.ovf)) with its disks
+            next to it.
+        type: str
+        required: true
+      checksum:
+        description:
+          - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). The checksums of a manifest in
+            the appliance are always compared.
+        type: str
+      system:
+        description:
+          - Name of one VM, for an appliance with several.
+        type: str
+      configuration:
+        description:
+          - Name of a configuration that the descriptor offers. The default is that of the descriptor.
+        type: str
+      boot_disk:
+        description:
+          - File name or ID of the disk that the VM starts from. The default is the first one at the first
+            controller.
+        type: str
+      accept_eula:
+        description:
+          - V(true) accepts the license agreement of the appliance. Without it, a task for an appliance that has one
+            fails with its text.
+        type: bool
+        default: false
+      networks:
+        description:
+          - What the networks of the appliance become. List each network that its NICs are connected to, unless
+            O(networks) is set. A network that is not listed is an error, which names it.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description:
+              - Name of the network in the descriptor.
+            type: str
+            required: true
+          type:
+            description:
+              - As in O(networks[].type).
+            type: str
+            choices: [nat, bridged, hostonly, internal, network, user]
+          source:
+            description:
+              - As in O(networks[].source).
+            type: str
+          model:
+            description:
+              - As in O(networks[].model). The default is that of the descriptor, or a model that each system has a
+                driver for.
+            type: str
+      properties:
+        description:
+          - Settings that software in the appliance reads at its first start, by their keys in the descriptor. They
+            are written to an ISO image that is readable by its owner only. Their values are never shown.
+        type: dict
   cloud_init:
     description:
       - Settings for cloud-init in the guest.
@@ -652,12 +741,23 @@ options:
           - Network configuration, version 1 or 2. Cannot be combined with O(cloud_init.ip_config),
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
         type: dict
+      answer_files:
+        description:
+          - Further texts in the root directory of that ISO image, such as scripts, by their names. They are treated
+            as secrets.
+        type: dict
       answer_file:
         description:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
             same ISO image, where Windows Setup finds it. It is treated as a secret.
           - The role P(polyvirt.core.unattended_install#role) writes such a file.
+          - The ISO image is deleted as soon as the VM is off and its O(iso) is ejected, unless the VM has
+            snapshots. It contains the password.
         type: str
+      answer_drivers:
+        description:
+          - Directory with drivers that Windows Setup loads before it searches for a disk (C($WinPEDriver$)).
+        type: path
   # end generated
   virt_type:
     description:

@@ -258,7 +258,7 @@ options:
     description:
       - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
       - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
-      - Supported only on V(libvirt).
+      - Supported only on V(libvirt) and V(proxmox).
     type: str
     choices: [amd64, arm64]
   cpus:
@@ -314,6 +314,14 @@ options:
       - ISO image in the first optical drive. An empty string ejects it.
       - Not supported on V(vagrant) and V(wsl).
     type: path
+  skip_boot_prompt:
+    description:
+      - Whether Setup of Windows starts from O(iso) without a key press. Under UEFI, the ISO image of the vendor
+        waits some seconds for a key ("Press any key to boot from CD or DVD"), and does not start Setup without
+        one.
+      - V(false) - the ISO image itself is inserted, as without this option.
+      - Supported only on V(libvirt) and V(virtualbox).
+    type: bool
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
@@ -649,6 +657,13 @@ options:
           - V(true) is supported only on V(libvirt), V(vmd) and V(hyperv).
         type: bool
         default: false
+      slot:
+        description:
+          - Slot of the disk that the image becomes, as in O(disks[].slot). Set it if the system has no driver for
+            the default bus.
+          - The default is the first slot of the default bus.
+          - Not supported on V(vagrant), V(vmd) and V(wsl).
+        type: str
       checksum:
         description:
           - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of
@@ -697,6 +712,79 @@ options:
           - V(true) is not supported on V(wsl).
         type: bool
         default: false
+  appliance:
+    description:
+      - Appliance (OVA or OVF) to create the VM from, such as an export of VMware or VirtualBox. Used only when
+        the VM is created.
+      - Its descriptor has the defaults for CPUs, memory, firmware, disks and NICs; options of the task replace
+        them. MAC addresses are never taken from it. The result lists what is not carried over (C(not_carried)).
+      - Each disk is converted out of the archive, and is deleted with the VM. The appliance itself is never
+        changed.
+      - A dictionary, or only the value of O(appliance.source).
+      - Supported only on V(libvirt).
+    type: raw
+    suboptions:
+      source:
+        description:
+          - Path of the appliance on the hypervisor. An archive (V(.ova)), or a descriptor (V(.ovf)) with its disks
+            next to it.
+        type: str
+        required: true
+      checksum:
+        description:
+          - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). The checksums of a manifest in
+            the appliance are always compared.
+        type: str
+      system:
+        description:
+          - Name of one VM, for an appliance with several.
+        type: str
+      configuration:
+        description:
+          - Name of a configuration that the descriptor offers. The default is that of the descriptor.
+        type: str
+      boot_disk:
+        description:
+          - File name or ID of the disk that the VM starts from. The default is the first one at the first
+            controller.
+        type: str
+      accept_eula:
+        description:
+          - V(true) accepts the license agreement of the appliance. Without it, a task for an appliance that has one
+            fails with its text.
+        type: bool
+        default: false
+      networks:
+        description:
+          - What the networks of the appliance become. List each network that its NICs are connected to, unless
+            O(networks) is set. A network that is not listed is an error, which names it.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description:
+              - Name of the network in the descriptor.
+            type: str
+            required: true
+          type:
+            description:
+              - As in O(networks[].type).
+            type: str
+            choices: [nat, bridged, hostonly, internal, network, user]
+          source:
+            description:
+              - As in O(networks[].source).
+            type: str
+          model:
+            description:
+              - As in O(networks[].model). The default is that of the descriptor, or a model that each system has a
+                driver for.
+            type: str
+      properties:
+        description:
+          - Settings that software in the appliance reads at its first start, by their keys in the descriptor. They
+            are written to an ISO image that is readable by its owner only. Their values are never shown.
+        type: dict
   cloud_init:
     description:
       - Settings for cloud-init in the guest.
@@ -763,12 +851,25 @@ options:
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
           - Not supported on V(wsl).
         type: dict
+      answer_files:
+        description:
+          - Further texts in the root directory of that ISO image, such as scripts, by their names. They are treated
+            as secrets.
+          - Not supported on V(wsl).
+        type: dict
       answer_file:
         description:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
             same ISO image, where Windows Setup finds it. It is treated as a secret.
           - The role P(polyvirt.core.unattended_install#role) writes such a file.
+          - The ISO image is deleted as soon as the VM is off and its O(iso) is ejected, unless the VM has
+            snapshots. It contains the password.
           - Not supported on V(wsl).
         type: str
+      answer_drivers:
+        description:
+          - Directory with drivers that Windows Setup loads before it searches for a disk (C($WinPEDriver$)).
+          - Not supported on V(wsl).
+        type: path
   # end generated
 """

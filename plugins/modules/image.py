@@ -94,7 +94,7 @@ options:
     type: path
   architecture:
     description:
-      - Architecture of the VMs that are created from the image. Only on libvirt.
+      - Architecture of the VMs that are created from the image. Only on libvirt and Proxmox VE.
       - If omitted, that of the host. With O(state=absent), images of all architectures are removed.
     type: str
     choices: [amd64, arm64]

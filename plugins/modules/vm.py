@@ -426,6 +426,12 @@ vms:
         rejected.
       type: str
       sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
+    not_carried:
+      description: What a new VM does not get from its O(appliance), in check mode too.
+      type: list
+      elements: str
+      sample:
+        - sound card
     kept:
       description: Files that were not deleted with the VM.
       type: list

@@ -268,6 +268,9 @@ TASK = {
         "Digest of what the task does to this VM; empty if nothing is to be done, null if the task was rejected.",
         sample=PLAN,
     ),
+    "not_carried": _texts(
+        "What a new VM does not get from its O(appliance), in check mode too.", sample=["sound card"]
+    ),
     "kept": _values(
         "Files that were not deleted with the VM.",
         {"path": _value("str", "File."), "reason": _value("str", "Why it was not deleted.")},

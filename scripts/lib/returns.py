@@ -300,7 +300,7 @@ def _snapshot(platform):
         "Has all keys of the entries of M(polyvirt.core.{vm}).",
     ]
     contains = {key: entries[key] for key in ("name", "state", "snapshots")}
-    contains.update({key: one for key, one in task.items() if key != "kept"})
+    contains.update({key: one for key, one in task.items() if key not in ("kept", "not_carried")})
     contains["not_compared"] = {
         **task["not_compared"],
         "description": "Options that are used only for a new snapshot, and had no effect on the existing one.",

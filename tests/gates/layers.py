@@ -153,11 +153,21 @@ LAYERS = {
     },
     _ENGINE: Layer((_CORE, _ENGINE, *(f"{_PORTS}/{name}" for name in ("clock", "net", "progress")))),
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
+    f"{_MEDIA}/disc": Layer((_CORE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/choose": Layer(
         (f"{_CORE}/errors", f"{_CORE}/frozen"),
         forbidden=frozenset(IMPURE),
         forbidden_calls=frozenset(IMPURE_CALLS),
     ),
+    # The descriptor of an appliance may be hostile: what reads it does nothing else.
+    **{
+        f"{_MEDIA}/appliances/{name}": Layer(
+            (f"{_MEDIA}/appliances/envelope", f"{_MEDIA}/appliances/descriptor", _CORE),
+            forbidden=frozenset(IMPURE),
+            forbidden_calls=frozenset(IMPURE_CALLS),
+        )
+        for name in ("envelope", "descriptor", "defaults")
+    },
     _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img", f"{_TOOLS}/windows_files")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS, _MEDIA)),
     # What is no VM: networks, storage pools, and the host itself.

@@ -45,6 +45,7 @@ WITHOUT_FRAGMENT = (
     "report",
     "vm_backup_info",
     "vmm_marked_lines",
+    "windows_medium_info",
     "wsl_host_settings",
 )
 #: {module: its fragment}, if the fragment is not named after the first word of the module.
@@ -54,7 +55,7 @@ _BEFORE = Vm("web", config={"memory": 1}, snapshots=(Snapshot("s1"),), addresses
 _PLAN = Plan(_BEFORE, Vm("web", config={"memory": 2}), ((_STEP,),))
 _ENTRY = entry(_BEFORE, "any", _PLAN)
 #: What a task did, which modules that only read do not return.
-_TASK = {"changed", "failed", "msg", "steps", "plan", "not_compared", "kept"}
+_TASK = {"changed", "failed", "msg", "steps", "plan", "not_compared", "not_carried", "kept"}
 #: What an info module returns of a VM that it describes as a task.
 _DESCRIBED = {"task", "not_described"}
 #: Keys that differ from VM to VM, so that no list of them is complete.

@@ -12,7 +12,32 @@ _CORE = ("tests/unit/module_utils/_core/planner/test_drives.py",)
 _VIRSH = ("tests/unit/module_utils/_drivers/virsh/settings/test_cdroms.py",)
 _COSTS = ("tests/unit/tables/test_costs.py",)
 
+_PROMPT = ("tests/unit/module_utils/_media/test_prepared.py",)
+
 MUTATIONS = (
+    Mutation(
+        "image-prepared-from-another-file-of-the-same-name",
+        "_media/on_host.py::medium_of",
+        "is_current",
+        "stored",
+        _PROMPT,
+    ),
+    Mutation("image-of-media-without-the-other-program", "_media/prepared.py::_edit", "edit is None", "False", _PROMPT),
+    Mutation(
+        "image-changed-while-it-was-prepared",
+        "_media/prepared.py",
+        "files.version(iso) != wanted.made_from",
+        "False",
+        _PROMPT,
+    ),
+    Mutation(
+        "prompt-of-another-image-is-skipped",
+        _DRIVES,
+        "not is_requested and config[ISO] != before.get(ISO)",
+        "False",
+        _CORE,
+    ),
+    Mutation("prompt-is-skipped-without-uefi", _DRIVES, 'present.get("firmware") != "uefi"', "False", _CORE),
     Mutation("iso-and-its-drive-in-one-task", _DRIVES, "same is not None", "False", _CORE),
     Mutation("complete-list-removes-the-drive-of-iso", _DRIVES, "same is None and is_complete", "False", _CORE),
     Mutation(

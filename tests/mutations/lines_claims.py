@@ -187,8 +187,8 @@ MUTATIONS = (
     Mutation(
         "image-is-copied-from-any-disk",
         "_core",
-        'moment.driver.file(image["source"], COPY, "image", "source")',
-        "[]",
+        'moment.driver.file(path, COPY, option, "source")',
+        "()",
         FIRST,
     ),
     Mutation(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from mutations import (
     lines_acceptance,
     lines_acting,
+    lines_appliances,
     lines_approvals,
     lines_architecture,
     lines_backup_runs,
@@ -97,6 +98,7 @@ MUTATIONS = (
     *lines_acceptance.MUTATIONS,
     *lines_content.MUTATIONS,
     *lines_created.MUTATIONS,
+    *lines_appliances.MUTATIONS,
     *lines_approvals.MUTATIONS,
     *lines_backup_runs.MUTATIONS,
     *lines_architecture.MUTATIONS,

@@ -72,6 +72,7 @@ def test_backup_is_complete_and_comes_back_beside_the_vm(qemu, carry, place, pow
     assert_worked(started, start=True)
 
 
+@pytest.mark.guest
 def test_restore_in_place_keeps_identity_power_and_foreign_disks(qemu, carry, place):
     """The disk of others stays and is in ``kept``; own disks are replaced; a deleted VM comes back with its UUID."""
     disks = bring(qemu, carry, STOPPED)
@@ -199,6 +200,7 @@ def test_damaged_backups_do_not_count_and_are_not_restored(qemu, carry, place):
         shutil.rmtree(saved)
 
 
+@pytest.mark.guest
 def test_uefi_vm_comes_back_with_its_nvram(qemu, carry, place):
     bring(qemu, carry, STOPPED, firmware="uefi")
     assert_worked(carry(qemu, [powered("started"), powered("stopped")], [WEB]), started=True, stopped=True)
@@ -255,6 +257,7 @@ def _records(data):
     return count
 
 
+@pytest.mark.guest
 def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place):
     """The guest writes to two disks all the time; a third one does not change."""
     with guest_program(qemu, _WRITER) as native:

@@ -386,3 +386,19 @@ def test_images_of_every_kind(qemu, carry, linked):
         assert qemu.backing_files(machine) == ({str(qemu.storage / base)} if linked else set())
         assert answers[name].vm(name)["disks"][0]["size"] == "24M"
     assert {name: digest for name, digest in qemu.contents().items() if name in files} == files
+
+
+def test_image_becomes_the_disk_of_its_slot(qemu, carry):
+    """Check mode, run and again; the disk has the content of the image on the bus of the slot, and no second one."""
+    qemu.clean()
+    plain, name = qemu.base_image(), f"{qemu.prefix}on-sata"
+    subprocess.run(["qemu-io", "-c", f"write -P {THEN} 0 64k", plain], check=True, stdout=subprocess.DEVNULL)
+    made = {**qemu.creation, "name": [name], "disks": [{"size": "24M"}], "image": {"source": plain, "slot": "sata0"}}
+    tasks = [Task("check", made, check=True), Task("run", made), Task("again", made)]
+    answers = carry(qemu, tasks, [name])
+    assert not answers["run"].failed, answers["run"].msg
+    assert (answers["check"].truth[name], answers["again"].changed) == (None, False)
+    assert answers["check"].result["diff"] == answers["run"].result["diff"]
+    assert qemu.holds(answers["run"].truth[name], THEN, "sda")
+    disks = answers["again"].vm(name)["disks"]
+    assert [(one["slot"], one["bus"], one["size"]) for one in disks] == [("sda", "sata", "24M")]

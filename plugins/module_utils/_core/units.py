@@ -10,6 +10,7 @@ import re
 from .errors import InvalidInput, Refused
 from .pattern import Pattern
 
+_CHECKSUM = Pattern(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", re.ASCII)
 _VLANS = Pattern(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
 _LAST_VLAN = 4094
 _SERIAL = Pattern(r"[A-Za-z0-9_.+&() -]+")
@@ -108,6 +109,13 @@ def serial_number(text, option):
             f"{option}: '{text}' is not a serial number.", "Set letters, digits, dots, hyphens and underscores."
         )
     return text
+
+
+def checksum(text, option):
+    """Return a checksum such as sha256:DIGITS in lower case; raises InvalidInput."""
+    if _CHECKSUM.fullmatch(text.lower()) is None:
+        raise InvalidInput(f"{option}: '{text}' is not a checksum.", "Write it as sha256:DIGITS or sha512:DIGITS.")
+    return text.lower()
 
 
 def mac_address(text, option):

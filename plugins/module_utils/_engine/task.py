@@ -11,8 +11,8 @@ from typing import Any, Optional
 from .._core.errors import NotFound, PolyvirtError, Unsupported
 from .._core.frozen import Frozen, Mutable, field, replace
 from .._core.model import ABSENT, Plan, Refusal, Target, Vm
+from .._core.planner.contents import has_unread_source, warnings_of
 from .._core.planner.plan import plan
-from .._core.planner.plan_create import creates_from_image, warnings_of_image
 from .._core.planner.planned_steps import disturbs_jobs
 from .._core.planner.simulate import simulate
 from .._core.record.mark import same
@@ -342,8 +342,8 @@ class Task:
         return order.source_of(work), near
 
     def _resolve_image(self, work):
-        """Plan a creation again with the file that the named image is on this host."""
-        if not hasattr(self.driver, "resolve_image") or not creates_from_image(work.plan):
+        """Plan a creation again with the files that its image or appliance is on this host."""
+        if not hasattr(self.driver, "resolve_image") or not has_unread_source(work.plan):
             return
         try:
             resolved = self.driver.resolve_image(work.request)
@@ -410,7 +410,7 @@ class Task:
         errors = [work for work in self.works if work.error]
         ends = [(self._end(work, predicted), work.request) for work in self.works if not work.error]
         warnings = [text for end in ends for text in warnings_about(*end)]
-        warnings += [text for work in self.works if work.plan.changed for text in warnings_of_image(work.request)]
+        warnings += [text for work in self.works if work.plan.changed for text in warnings_of(work.request.creation)]
         warnings += [one for work in self.works if work.progress for one in (_crashed(work), work.progress.warning)]
         return Outcome(
             vms=vms,

@@ -102,7 +102,11 @@ def _of_vmdk(begin):
 def _of_vhd(path):
     """The current size of the footer. The geometry next to it can be smaller than the disk."""
     end = footer(path)
-    return _number(">Q", (end if end.startswith(_VHD) else files.read_part(path, 0, _SECTOR))[48:56])
+    return size_of_vhd(end if end.startswith(_VHD) else files.read_part(path, 0, _SECTOR))
+
+
+def size_of_vhd(footer):
+    return _number(">Q", footer[48:56])
 
 
 def qcow_names(begin):

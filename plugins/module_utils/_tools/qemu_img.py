@@ -34,6 +34,8 @@ _SOUND = (0, 3, 63)
 #: Formats that qemu-img calls otherwise.
 _NAMES = {"vhd": "vpc"}
 _VHD = "vpc"
+#: Begins a name that describes an image with its format. A path is absolute, so it is none.
+_JSON = "json:"
 # Copying has no timeout, because it depends on the size of the disk.
 _NO_TIMEOUT = None
 
@@ -55,7 +57,7 @@ class ImageInfo(Frozen):
 
 def empty_image(size):
     """The name of a virtual image of zeroes."""
-    return "json:" + json.dumps({"driver": "null-co", "size": size, "read-zeroes": True})
+    return _JSON + json.dumps({"driver": "null-co", "size": size, "read-zeroes": True})
 
 
 class QemuImg:
@@ -133,6 +135,14 @@ class QemuImg:
         """Enlarge an image. The caller has compared the sizes, and qemu-img itself rejects shrinking."""
         self._run("resize", "-q", "-f", image_format, path, str(size))
 
+    def write(self, path, offset, data):
+        """Replace bytes within a qcow2 image that is not in use; what is below it stays as it is."""
+        words = [word for place, byte in enumerate(data, offset) for word in ("-c", f"write -P {byte} {place} 1")]
+        argv = [self._commands.find("qemu-io", INSTALL), "-f", "qcow2", *words, path]
+        completed = self._commands.run(argv, timeout=_NO_TIMEOUT, writes=True)
+        if completed.rc != 0:
+            raise errors.CommandFailed(argv, completed.rc, completed.stderr or completed.stdout)
+
     def identical(self, a, b):
         """Whether two images have the same size and content; how they store it does not count.
 
@@ -158,6 +168,14 @@ class QemuImg:
         return completed
 
 
+def within(path, image_format, part):
+    """The name of an image that is a part, (offset, size), of a file such as an archive. It includes the format."""
+    offset, size = part
+    raw = {"driver": "raw", "offset": offset, "size": size, "file": {"driver": "file", "filename": path}}
+    size_of_vhd = {"force_size_calc": "current_size"} if image_format == "vhd" else {}
+    return _JSON + json.dumps({"driver": qemu_name(image_format), **size_of_vhd, "file": raw})
+
+
 def qemu_name(image_format):
     """The name that qemu-img has for a format."""
     return _NAMES.get(image_format, image_format)
@@ -170,9 +188,11 @@ def _source(path, image_format):
     geometry, which can be smaller: the end of the disk would be missing.
     """
     name = qemu_name(image_format)
+    if path.startswith(_JSON):
+        return [path]
     if name == _VHD:
         options = {"driver": _VHD, "force_size_calc": "current_size", "file": {"driver": "file", "filename": path}}
-        return ["json:" + json.dumps(options)]
+        return [_JSON + json.dumps(options)]
     return ["-f", name, path] if name else [path]
 
 

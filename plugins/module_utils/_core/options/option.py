@@ -12,15 +12,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, Optional
 
-from ..errors import InvalidInput, Unsupported
+from ..errors import InvalidInput
 from ..frozen import Frozen, field, replace
 from ..record.leases import expiry, seconds
 from ..texts import one_line, one_line_each, printable
-from ..units import GIB, MIB, mac_address, serial_number, vlan_ranges
+from ..units import GIB, MIB, checksum, mac_address, serial_number, vlan_ranges
 from .devices import device_id, device_of
 from .guest_conditions import page
 from .ip_config import has_fixed_address
-from .option_errors import check_short_form, misshapen, misspelt
+from .option_errors import check_short_form
+from .platform import Platform as Platform
 from .public_keys import public_keys
 from .user_data import user_data
 
@@ -132,58 +133,6 @@ Consent = partial(Option, "bool", default=False, role=POLICY)
 Connection = partial(Option, role=CONNECTION)
 
 
-class Platform(Frozen, eq=False):
-    """``lacks``: {path: what to use instead} of the shared options, suboptions and choices that it never supports.
-
-    Examples of paths: ``os_type``, ``networks.vlan``, ``networks.type=hostonly``. ``per_driver``: options of VMs that
-    are arguments of the driver, like those of the connection; VMs that differ in them need different drivers.
-    ``canonical_id`` returns the ID of a VM as the platform prints it.
-    """
-
-    name: str
-    lacks: Mapping = field(default_factory=dict)
-    per_driver: tuple = ()
-    canonical_id: Callable = str
-
-    def supported(self, options):
-        """Return ``options`` without those that the platform lacks."""
-        return _without(options, set(self.lacks))
-
-    def rejected(self, params, options):
-        """Return the error for the first option that the platform lacks or Ansible cannot explain, or None."""
-        for path, instead in self.lacks.items():
-            where, _equals, choice = path.partition("=")
-            name, _dot, suboption = where.partition(".")
-            value = params.get(name)
-            entries = [params] if not suboption else value if isinstance(value, list) else [value]
-            given = [one[suboption or name] for one in entries if isinstance(one, dict) and (suboption or name) in one]
-            if choice in [str(one).lower() for one in given] if choice else given:
-                # In the short form, the user has written no suboption.
-                shown = name if name in options and suboption and suboption == options[name].short else where
-                return Unsupported(f"{shown}{choice and ': '}{choice} is not supported on {self.name}.", instead)
-        return misshapen(params, options) or misspelt(params, options)
-
-
-def _without(options, lacks):
-    return {
-        name: replace(
-            option,
-            choices=_choices(name, option, lacks),
-            options=_without(option.options, {path[len(name) + 1 :] for path in lacks if path.startswith(f"{name}.")}),
-        )
-        for name, option in options.items()
-        if name not in lacks
-    }
-
-
-def _choices(name, option, lacks):
-    choices = option.choices
-    if option.type == "bool" and any(path.startswith(f"{name}=") for path in lacks):
-        choices = (True, False)
-    # The choices of purge are names of options, which the platform may lack.
-    return [one for one in choices if f"{name}={one}".lower() not in lacks and one not in lacks]
-
-
 DISK = {
     "slot": Filled(),
     "size": Size(unit=GIB),
@@ -196,15 +145,19 @@ DISK = {
     "state": Option(choices=("present", "absent"), default="present"),
 }
 CDROM = {"slot": Filled(required=True), "source": Option("path", absolute=True), "state": DISK["state"]}
+#: What a NIC is connected to, and its model.
+CONNECTED = {
+    "type": Option(choices=("nat", "bridged", "hostonly", "internal", "network", "user")),
+    **dict.fromkeys(("source", "model"), Filled()),
+}
 #: Of the switch port of a NIC.
 GUARDS = ("dhcp_guard", "router_guard", "mac_spoofing")
 NO_GUARDS = tuple(f"networks.{name}" for name in GUARDS)
 NETWORK = {
-    "type": Option(choices=("nat", "bridged", "hostonly", "internal", "network", "user")),
-    "source": Filled(),
+    **{name: CONNECTED[name] for name in ("type", "source")},
     "mac": Option(unique="address", compared=True, normalize=mac_address),
     "address": Filled(unique="address"),
-    "model": Filled(),
+    "model": CONNECTED["model"],
     "vlan": Option("int", limits=(0, 4094)),
     "trunk": Texts(ordered=False, normalize=vlan_ranges),
     **dict.fromkeys(GUARDS, Option("bool")),
@@ -237,7 +190,15 @@ LOOKED_UP = {
     "require_signature": Option("bool"),
     "catalogue": Option("dict", hidden=True),
 }
-IMAGE = {"source": Filled(required=True, has_password=True), "linked": LINKED, **LOOKED_UP}
+IMAGE = {"source": Filled(required=True, has_password=True), "linked": LINKED, "slot": Filled(), **LOOKED_UP}
+APPLIANCE = {
+    "source": Filled(required=True, absolute=True),
+    "checksum": Filled(normalize=checksum),
+    **dict.fromkeys(("system", "configuration", "boot_disk"), Filled()),
+    "accept_eula": Option("bool", default=False),
+    "networks": Entries(options={"name": Filled(required=True), **CONNECTED}, key="name"),
+    "properties": Option("dict", secret=True),
+}
 CLONE = {"source": Filled(required=True), "snapshot": Filled(), "linked": LINKED}
 CLOUD_INIT = {
     "user": Option(),
@@ -247,9 +208,9 @@ CLOUD_INIT = {
     "nameservers": Texts(),
     "search_domains": Texts(),
     "user_data": Option("raw", secret=True, normalize=user_data),
-    "meta_data": Option("dict", secret=True),
-    "network_config": Option("dict", secret=True),
+    **dict.fromkeys(("meta_data", "network_config", "answer_files"), Option("dict", secret=True)),
     "answer_file": Option(secret=True),
+    "answer_drivers": Option("path", absolute=True),
 }
 
 _Limit = partial(Option, "int", limits=(0, None))
@@ -318,6 +279,7 @@ VM = {
     "description": Description(),
     "autostart": Option("bool"),
     "iso": Option("path", absolute=True),
+    "skip_boot_prompt": Option("bool"),
     "memory": Memory(),
     "tags": Texts(ordered=False, normalize=one_line_each),
     **dict.fromkeys(("fleet", "owner"), Option(normalize=one_line)),
@@ -332,6 +294,7 @@ VM = {
     "devices": Entries(options=DEVICE, key=TOGETHER, identify=device_of),
     "image": Option("dict", options=IMAGE, role=CREATION, short="source"),
     "clone": Option("dict", options=CLONE, role=CREATION, short="source"),
+    "appliance": Option("dict", options=APPLIANCE, role=CREATION, short="source"),
     "cloud_init": Option("dict", options=CLOUD_INIT, role=CREATION),
 }
 

@@ -68,6 +68,8 @@ WORDS = {
     "nested_virtualization": "nested nested_virt nested_hv enable_virtualization_extensions",
     "checkpoint_type": "checkpoints",
     "dynamic_memory": "balloon ballooning",
+    "minimum_memory": "memory_min min_memory memory_minimum",
+    "maximum_memory": "memory_max max_memory memory_maximum",
     "native": "xml xslt args extra_args qemu_args qemu_commandline raw extra_config custom_config cpu_type cpu_mode"
     " machine machine_type hotplug numa balloon customize advanced_settings vm_options",
     "expires": "ttl lifetime expire expiry expiration expires_at expires_after",

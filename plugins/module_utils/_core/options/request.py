@@ -17,7 +17,7 @@ from .guest_conditions import condition
 from .option import AT_START, CREATION, FACETS, PLACE, SETTING, TOGETHER
 
 #: A VM is created from one of these at most.
-SOURCES = ("image", "clone")
+SOURCES = ("image", "clone", "appliance")
 #: The remedy for an option that only one VM can have, such as a MAC address.
 _ONE_VM_ONLY = "Set one name, or omit the option: each VM then gets its own."
 
@@ -32,8 +32,12 @@ def requests(params, options):
         for name, value in given.items():
             _check_not_unique(name, options[name], value)
     config, creation, at_start = (_with_role(given, options, role) for role in (SETTING, CREATION, AT_START))
-    if set(SOURCES) <= set(creation):
-        raise InvalidInput("image and clone are both set.", "Set only one of them.")
+    sources = [name for name in SOURCES if name in creation]
+    if len(sources) > 1:
+        raise InvalidInput(f"{sources[0]} and {sources[1]} are both set.", "Set only one of them.")
+    if "appliance" in creation and "disks" in given.get("purge", ()) and given["state"] != "absent":
+        # The descriptor, which lists the disks of the appliance, is read only when the VM is created.
+        raise InvalidInput("purge: disks is not supported with appliance.", "Omit it, or omit appliance.")
     if given.get("expired_for") is not None and given["state"] not in ("absent", "stopped"):
         raise InvalidInput(
             f"expired_for: is not supported with state: {given['state']}.",
@@ -222,9 +226,9 @@ def _parsed(path, option, value):
         raise InvalidInput(f"{path}: {value} is out of range.", remedy)
     _check_filled(path, option, value)
     if option.absolute and value and not value.startswith("/"):
+        of_images = " Names such as debian-13 are values of image." if path.startswith(("iso", "cdroms")) else ""
         raise InvalidInput(
-            f"{path}: '{value}' is not an absolute path.",
-            "Use the full path on the hypervisor. Names such as debian-13 are values of image.",
+            f"{path}: '{value}' is not an absolute path.", f"Use the full path on the hypervisor.{of_images}"
         )
     return option.normalize(value, path)
 
@@ -244,6 +248,11 @@ def _texts(path, option, values):
 
 def _with_plain_texts(path, value):
     for name, part in value.items():
+        if not isinstance(name, str):
+            raise InvalidInput(
+                f"{path}: the key {name} is not text: YAML reads numbers and words such as on as other values.",
+                "Write the key in quotes.",
+            )
         if isinstance(part, str):
             check_printable(part, f"{path}.{name}")
     return dict(value)

@@ -26,24 +26,23 @@ from ..model import (
 from ..options.identity import check_identity, known_names
 from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
+from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
-from .drives import slot_of_added_drive, without_iso
+from .drives import deleted_media, slot_of_added_drive, without_iso
 from .plan_create import (
-    as_choice,
     check_adopted,
     check_creatable,
     check_name,
+    check_recreatable,
     check_source,
     config_of_clone,
     config_to_recreate,
-    content_sources,
     create_step,
     fetch_steps,
     is_cloned,
     known_settings,
     overlay,
     renaming,
-    sets_content,
     uncertain_sources,
     with_implied_disk,
 )
@@ -112,7 +111,7 @@ def _plan(task):
     if task.vm.power == ABSENT:
         if task.request.state != "absent":
             check_name(task.vm, task.request, task.traits)
-        return _planned(task, _create_steps(_normalized(task, _vm_to_create(task))))
+        return _planned(task, _create_steps(_normalized(_with_filled_disks(task), _vm_to_create(task))))
     return _plan_existing(_normalized(task, task.vm))
 
 
@@ -140,6 +139,10 @@ def _vm_to_create(task):
     if not is_cloned(task.request):
         return task.vm.having(config=_inherited(task))
     return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
+
+
+def _with_filled_disks(task):
+    return replace(task, request=with_filled_disks(task.request, task.traits))
 
 
 def _inherited(task):
@@ -335,11 +338,12 @@ def _with_changes(task, changes, moves):
 
 def _configure(task, changes):
     cost = max((change.cost for change in changes), key=COSTS.index)
-    also = tuple(task.traits.side_effects("configure", task.vm, changes))
+    media = deleted_media(task.vm, changes, task.traits)
+    also = (*task.traits.side_effects("configure", task.vm, changes), *media.pop("also", ()))
     # The VM was not created from its image if what the image stands for is another one before its first start.
     is_other = bool(image_of(task.vm)) and any(change.field in task.traits.instead_of_image for change in changes)
     slot = slot_of_added_drive(task.vm, changed_config(task.vm.config, changes), changes, task.traits)
-    arguments = {**({"forgets_image": True} if is_other else {}), **slot}
+    arguments = {**({"forgets_image": True} if is_other else {}), **slot, **media}
     return Step("configure", changes=tuple(changes), cost=cost, also=also, arguments=arguments)
 
 
@@ -373,22 +377,7 @@ def _recreate_steps(task, changes):
     vm, request = task.vm, task.request
     what = _listed([change for change in changes if change.cost == DESTRUCTIVE])
     _moves(task)  # Raises if the power table rejects the requested state; this applies to a recreated VM, too.
-    if not task.policy.allow_recreate:
-        raise Refused(
-            f"{vm.name}: {what} cannot be changed on an existing VM.",
-            "Set allow_recreate: true to delete the VM and create it again.",
-        )
-    if not vm.created or vm.snapshots or not vm.persistent:
-        reason = "it has snapshots" if vm.snapshots else "this collection did not create and define it"
-        raise Refused(
-            f"{vm.name}: a change of {what} needs the VM to be created again, but {reason}.",
-            "Delete it yourself first.",
-        )
-    if not sets_content(request, task.traits):
-        raise Refused(
-            f"{vm.name}: a change of {what} needs the VM to be created again, but the task sets no source for it.",
-            f"Set {as_choice(content_sources(task.traits))}.",
-        )
+    check_recreatable(vm, request, task.traits, what)
     check_source(request, task.traits, task.known, task.source)
     _check_not_its_own_source(task)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]

@@ -11,6 +11,7 @@ from ..options.identity import known_names, listed
 from ..options.request import SOURCES
 from ..record.leases import NEVER_EXPIRES
 from ..record.mark import CREATED
+from .contents import creation_of, filled_slots
 from .differences import first_disk
 from .drives import in_order, with_new_drives
 
@@ -21,7 +22,7 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
     A clone first has the settings of its ``source``; what the task sets is configured in a later step.
     """
     _check_disk_of_source(request, traits, source)
-    arguments = {"creation": dict(request.creation), "power": traits.power_after_create}
+    arguments = {"creation": creation_of(request, traits), "power": traits.power_after_create}
     if traits.id_fault is not None:
         arguments["id"] = request.id
     if is_cloned(request):
@@ -43,17 +44,6 @@ def fetch_steps(request):
     image = request.creation.get("image") or {}
     fetch = image.get("fetch")
     return [Step("fetch", arguments={"image": image}, note=fetch.note)] if fetch else []
-
-
-def creates_from_image(plan):
-    """Return whether a plan creates its VM from an image of which the file on the host is not known yet."""
-    images = [step.arguments["creation"].get("image") for step in plan.steps if step.verb == "create"]
-    return any(image and "fetch" not in image for image in images)
-
-
-def warnings_of_image(request):
-    """Return the warnings about an image that was looked up."""
-    return (request.creation.get("image") or {}).get("warnings") or ()
 
 
 def check_adopted(vm, request):
@@ -185,6 +175,30 @@ def sets_content(request, traits):
     return bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))
 
 
+def check_recreatable(vm, request, traits, what):
+    """Raise if a VM is not deleted and created again for a change of ``what``; the remedy names all that it needs."""
+    reason, sources = "", as_choice(content_sources(traits))
+    if not vm.created or vm.snapshots or not vm.persistent:
+        reason = "it has snapshots" if vm.snapshots else "this collection did not create and define it"
+    elif "appliance" in request.creation:
+        reason = "what the appliance says would replace settings that were changed since"
+    if not request.policy.allow_recreate:
+        needed = "allow_recreate: true" if sets_content(request, traits) else f"allow_recreate: true, and {sources},"
+        ours = f"Set {needed} to delete the VM and create it again."
+        others = f"Omit the option, or delete the VM yourself first: {reason}, so the task does not delete it."
+        raise Refused(f"{vm.name}: {what} cannot be changed on an existing VM.", others if reason else ours)
+    if reason:
+        raise Refused(
+            f"{vm.name}: a change of {what} needs the VM to be created again, but {reason}.",
+            "Delete it yourself first.",
+        )
+    if not sets_content(request, traits):
+        raise Refused(
+            f"{vm.name}: a change of {what} needs the VM to be created again, but the task sets no source for it.",
+            f"Set {sources}.",
+        )
+
+
 def check_source(request, traits, known, source):
     """Raise if the VM to clone, or its snapshot, does not exist or cannot be cloned in its state."""
     if not is_cloned(request) or source is None:
@@ -229,51 +243,64 @@ def initial_config(request, traits, base):
 
 
 def _initial_disks(given, request, traits):
-    first = traits.slot(0)
-    is_copied = source_creates_disk(request)
+    filled = filled_slots(request, traits)
     has_disks = any(kind.startswith("disks.") for kind in traits.fields)
     # If the task sets disks, even to an empty list, there is no default disk.
-    if has_disks and (is_copied or ("disks" not in request.config and not given)):
-        given = {first: {}, **given}
+    if has_disks and (filled or ("disks" not in request.config and not given)):
+        given = {**{slot: {} for slot in filled or [traits.slot(0)]}, **given}
     size = traits.defaults.get("disk_size")
     return {
-        slot: {**entry, "size": size} if size and _has_no_size(entry) and not (is_copied and slot == first) else entry
+        slot: {**entry, "size": size} if size and _has_no_size(entry) and slot not in filled else entry
         for slot, entry in sorted(given.items())
     }
 
 
 def source_creates_disk(request):
-    """Return whether the source of the VM (image or clone) creates its first disk."""
-    return bool({"image", "clone"} & set(request.creation))
+    """Return whether the source of the VM, such as an image, creates its first disk."""
+    return bool(set(SOURCES) & set(request.creation))
 
 
 def with_implied_disk(vm, request, wanted, traits, is_rebuilt=False):
     """Return ``wanted`` with the disk of the image or clone: a purge must not remove it from the list of disks.
 
-    Of a VM that is created again (``is_rebuilt``) it is the first one of the default bus.
+    Of a VM that is created again (``is_rebuilt``) it is the first one of the default bus, unless the task sets a slot.
     """
-    first = traits.slot(0) if is_rebuilt else first_disk(vm.config, traits)
+    first = _slot_of_image(request, traits) or (traits.slot(0) if is_rebuilt else first_disk(vm.config, traits))
     is_complete = "disks" in request.policy.purge
     if not is_complete or not source_creates_disk(request) or first not in vm.config.get("disks", {}):
         return wanted
     return {**wanted, "disks": {first: {}, **wanted.get("disks", {})}}
 
 
+def _slot_of_image(request, traits):
+    """Return the slot that the task sets for its image, or None."""
+    slot = (request.creation.get("image") or {}).get("slot")
+    return traits.slot_meant(slot) if slot else None
+
+
 def _check_disk_of_source(request, traits, source):
     if not source_creates_disk(request):
         return
-    asked = request.config.get("disks", {})
+    if "appliance" in request.creation:
+        for slot in filled_slots(request, traits):
+            _check_created(request, slot, "appliance")
+        return
     own = in_order(config_of_clone(request, source, traits).get("disks") or ()) if is_cloned(request) else ()
-    first = first_disk({"disks": own or (traits.slot(0),)}, traits)
+    first = _slot_of_image(request, traits) or first_disk({"disks": own or (traits.slot(0),)}, traits)
     _check_no_second_disk(request, traits, own or (first,), first)
-    if asked.get(first, {}) is None:
+    _check_created(request, first, "image or clone")
+
+
+def _check_created(request, slot, source):
+    """Raise if the task removes a disk that the source creates, or attaches another one there."""
+    asked = request.config.get("disks", {}).get(slot, {})
+    if asked is None:
         raise Refused(
-            f"{request.label}: disks.{first}: it cannot be absent, because the image or clone creates it.",
-            "Omit its entry.",
+            f"{request.label}: disks.{slot}: it cannot be absent, because the {source} creates it.", "Omit its entry."
         )
-    if (asked.get(first) or {}).get("source"):
+    if asked.get("source"):
         raise Refused(
-            f"{request.label}: disks.{first}.source: it cannot be set, because the image or clone creates this disk.",
+            f"{request.label}: disks.{slot}.source: it cannot be set, because the {source} creates this disk.",
             "Omit it, or set it for another slot.",
         )
 
@@ -317,11 +344,11 @@ def overlay(config, wanted, traits):
 
 def config_to_recreate(config, request, to_delete, traits):
     """Return the settings that a recreated VM keeps: all except files that are deleted with the old VM."""
-    disks, first = {}, traits.slot(0)
+    disks, first = {}, next(iter(filled_slots(request, traits)), None)
     for slot, entry in (config.get("disks") or {}).items():
         if slot == first and is_cloned(request):
             continue  # The first disk of a clone is a copy of the source's disk, with the same size.
-        new_content = slot == first and source_creates_disk(request)
+        new_content = slot == first
         gone = new_content or entry.get("source") in to_delete
         disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
     return {**config, "disks": disks} if "disks" in config else dict(config)

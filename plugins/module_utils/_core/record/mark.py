@@ -103,6 +103,8 @@ def inputs_of(arguments):
     inputs = inputs_of_cloud_init(creation.get("cloud_init"))
     if creation.get("clone"):
         return {"clone": arguments["source"].id, **inputs}
+    if creation.get("appliance"):
+        return {"appliance": creation["appliance"]["source"], **inputs}
     return {**(inputs_of_image(creation["image"]) if creation.get("image") else {}), **inputs}
 
 

@@ -26,7 +26,7 @@ _LETTERS = "bcdfghjklmnpqrst"
 _GROUP, _LENGTH = 4, 32
 #: The fields of a Policy that change what is done to a VM; the others are about waiting and permission.
 _POLICY = ("extend", "stop_mode", "stop_timeout", "delete_disks", "purge", "on_failure", "at_start")
-_CLOUD_INIT, _IMAGE = "cloud_init", "image"
+_CLOUD_INIT, _IMAGE, _APPLIANCE = "cloud_init", "image", "appliance"
 _SECRET = {"secret": True}
 #: A step that only makes the content of an image available; which content is part of the creation.
 _FETCH = "fetch"
@@ -148,7 +148,7 @@ def _as_is(value):
 
 
 def _creation(creation):
-    parts = {_IMAGE: _image, _CLOUD_INIT: _seed}
+    parts = {_IMAGE: _image, _CLOUD_INIT: _seed, _APPLIANCE: _appliance}
     return {name: parts.get(name, _as_is)(value) for name, value in creation.items() if value is not None}
 
 
@@ -157,7 +157,13 @@ def _config(config):
 
 
 def _image(image):
-    return {"name": name_of_image(image), "digest": image.get("digest"), "linked": bool(image.get("linked"))}
+    slot = {"slot": image["slot"]} if image.get("slot") else {}
+    return {"name": name_of_image(image), "digest": image.get("digest"), "linked": bool(image.get("linked")), **slot}
+
+
+def _appliance(appliance):
+    """Return which disks a VM gets; what the descriptor says about the rest is in its settings."""
+    return {name: appliance.get(name) for name in ("source", "checksum", "disks")}
 
 
 def _seed(cloud_init):
@@ -202,6 +208,8 @@ def _of_creation(step):
     """Return the files that a VM is created with; a digest identifies an image."""
     config, image = step.arguments.get("config") or {}, (step.arguments.get("creation") or {}).get(_IMAGE) or {}
     yield None if image.get("digest") else image.get("source")
+    appliance = (step.arguments.get("creation") or {}).get(_APPLIANCE) or {}
+    yield from (appliance.get("source"), *(disk["source"] for disk in (appliance.get("disks") or {}).values()))
     yield from (path for _option, path in media_of(config))
     for disk in (config.get("disks") or {}).values():
         yield (disk or {}).get("source")
@@ -276,6 +284,8 @@ def _source_lines(step):
     if step.verb == _CLONE:
         source, snapshot = step.arguments["source"], creation[_CLONE].get("snapshot")
         yield f"  clone of {source.name} ({source.id})" + (f", snapshot {snapshot}" if snapshot else "")
+    elif creation.get(_APPLIANCE):
+        yield f"  appliance: {creation[_APPLIANCE]['source']}"
     elif creation.get(_IMAGE):
         image = creation[_IMAGE]
         yield "  ".join(filter(None, (f"  image: {name_of_image(image)}", image.get("digest"))))

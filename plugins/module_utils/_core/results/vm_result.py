@@ -179,9 +179,10 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, dig
     the same. ``digest`` is that of the plan (plan_content.py).
     """
     notes = notes or {}
-    kept = {}
+    kept, not_carried = {}, []
     for step in plan.steps:
         kept.update(step.arguments.get("kept", {}))
+        not_carried += (step.arguments.get("creation", {}).get("appliance") or {}).get("not_carried", ())
     return {
         **describe(vm, platform),
         "changed": bool(done) if changed is None else changed,
@@ -190,6 +191,7 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, dig
         "steps": [_step(step, number in done, notes.get(number)) for number, step in enumerate(plan.steps)],
         "plan": digest,
         "not_compared": list(plan.not_compared),
+        "not_carried": not_carried,
         "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
     }
 

@@ -14,6 +14,7 @@ from typing import Any, Optional
 from ..errors import PolyvirtError
 from ..frozen import Frozen, replace
 from ..model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step
+from ..planner.contents import contents_of
 from ..planner.drives import CDROMS, MEDIA, other_drives
 from ..planner.plan_create import find_snapshot, known_settings
 from ..planner.planned_steps import added_disks, planned
@@ -327,12 +328,13 @@ def _of_create(moment, after):
     """Return the claims of a new VM. Of an unfinished or deleted one, only what its disks need remains."""
     after = [claim for claim in after if claim.mode == BASE]
     after += claims_of_config(known_settings(moment.step.arguments["config"]), moment.driver)
-    image = moment.step.arguments["creation"].get("image") or {}
-    if not image.get("source"):
-        return [], after
-    if image.get("linked"):
+    creation = moment.step.arguments["creation"]
+    appliance, image = contents_of(creation, ""), creation.get("image") or {}
+    if image.get("linked") and image.get("source"):
         return [], [*after, *moment.driver.file(image["source"], BASE, "image", "source")]
-    return moment.driver.file(image["source"], COPY, "image", "source"), after
+    option = "image" if image else "appliance"
+    paths = dict.fromkeys(one["source"] for one in appliance.values() if one.get("source"))
+    return [claim for path in paths for claim in moment.driver.file(path, COPY, option, "source")], after
 
 
 def _of_source(step, source, driver, copies_running):

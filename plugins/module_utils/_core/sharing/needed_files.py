@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from ..frozen import Frozen, field
 from ..model import SUSPENDED, Plan
+from ..planner.contents import contents_of
 from ..planner.drives import inserted_image, media_of
 from ..planner.planned_steps import Planned, added_disks
 from .claims import MERGE, NEW, SNAPSHOT, SNAPSHOTS, HoldsClaims
@@ -209,16 +210,21 @@ def _new_file(option, path, added, sources):
 def _contents(one, host):
     """Return the files from which new disks are created."""
     arguments = one.step.arguments
-    image = (arguments.get("creation") or {}).get("image")
     if one.step.verb == "clone":
         return list(host.copied(one))
-    if not image:
-        return []
-    path, disks = host.normalized("image.source", image["source"]), arguments["config"].get("disks") or {}
-    if not path:
-        return []
-    slot, linked = host.first or min(disks), bool(image.get("linked"))
-    return [Needed(IMAGE, "image.source", path, slot, disks.get(slot) or {}, linked, details=image)]
+    disks = (arguments.get("config") or {}).get("disks") or {}
+    found = contents_of(arguments.get("creation") or {}, host.first or min(disks, default=None))
+    option = "appliance.source" if (arguments.get("creation") or {}).get("appliance") else "image.source"
+    paths = {slot: host.normalized(option, image["source"]) for slot, image in found.items()}
+    return [
+        Needed(IMAGE, option, path, slot, disks.get(slot) or {}, _is_linked(found[slot]), details=found[slot])
+        for slot, path in paths.items()
+        if path
+    ]
+
+
+def _is_linked(image):
+    return bool(image.get("linked"))
 
 
 def _media(one, host):

@@ -11,6 +11,7 @@ request then completes the VM.
 from __future__ import annotations
 
 from ..._core.errors import CreatedMeanwhile, Timeout
+from ..._core.planner.contents import contents_of
 from ..._core.record.mark import empty_mark, finished_mark, inputs_of, unfinished_mark, with_settings
 from ..._kit.creation import undone_in_rounds
 from ..._kit.in_rounds import Last
@@ -42,10 +43,11 @@ _AFTER_START, _WAIT_PER_REQUEST = 5, 20
 
 
 def create(driver, vm, step):
-    image = step.arguments["creation"].get("image")
     first = min(step.arguments["config"].get("disks") or {}, default=None)
-    content = {first: (image["source"], image["linked"])} if image else {}
-    yield from create_vm(driver, vm, step, content)
+    contents = contents_of(step.arguments["creation"], first)
+    yield from create_vm(
+        driver, vm, step, {slot: (image["source"], image["linked"]) for slot, image in contents.items()}
+    )
 
 
 def create_vm(driver, vm, step, content):
@@ -77,7 +79,9 @@ class _Creation:
     def __init__(self, driver, name, arguments, content, seed):
         self.driver, self.name, self.content, self.seed = driver, name, content, seed
         self.config = arguments["config"]
-        self.disks = dict(sorted((self.config.get("disks") or {}).items()))
+        # The VM starts from the first one.
+        disks = self.config.get("disks") or {}
+        self.disks = {slot: disks[slot] for slot in sorted(disks, key=lambda slot: (slot not in content, slot))}
         folder, self.paths, self.vm_id = folder_of(driver), {}, None
         for slot, disk in self.disks.items():
             if not disk.get("source"):

@@ -10,6 +10,7 @@ from typing import Optional
 from ..._core.errors import ApiError, Refused
 from ..._core.frozen import Frozen, replace
 from ..._core.model import BACKUP_VERBS
+from ..._core.planner.contents import contents_of
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.sharing.file_checks import check_not_smaller
 from ..._core.units import MIB, human_size
@@ -25,6 +26,7 @@ from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, ch
 from .resources import check_quorum, check_space
 from .seed_iso import check_deletion, check_new_seed, check_one_seed
 from .settings import native
+from .settings.architecture import warn_of_emulation
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
 from .settings.devices import check_devices
 from .settings.disks import (
@@ -100,6 +102,7 @@ def _check_creation(driver, plan, arguments):
     unfinished, node = driver.unfinished(label, inputs_of(arguments)), config.get("node", AUTO)
     _check_new_place(driver, label, arguments)
     check_slots(driver, config, creation)
+    warn_of_emulation(driver, label, config)
     if creation.get("image"):
         check_imports(driver, label, creation["image"]["source"])
 
@@ -133,7 +136,8 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     before = _existing_vm(driver, vm) if vm.id else VmBefore(_NO_OPTIONS, node, is_protected=False)
     for slot, disk in (config.get("disks") or {}).items():
         check_source(driver, label, before, node, slot, disk)
-    check_image(driver, label, node, creation.get("image") or {}, (config.get("disks") or {}).get(FIRST_SLOT, {}))
+    for slot, image in contents_of(creation, FIRST_SLOT).items():
+        check_image(driver, label, node, image, slot, (config.get("disks") or {}).get(slot, {}))
     check_formats(driver, label, node, config.get("disks") or {})
     check_devices(driver, label, node, config.get("devices") or {})
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
@@ -371,27 +375,27 @@ def check_imports(driver, label, image):
         )
 
 
-def check_image(driver, label, node, image, disk):
-    """Check the image that the first disk of a new VM is created from."""
+def check_image(driver, label, node, image, slot, disk):
+    """Check the image that a disk of a new VM is created from."""
     if image.get("fetch"):
         # Few tasks name an image that is not stored.
         from .images import images_on
 
         images_on(driver, node).check_fetch(image, label)
         if image["size"] is not None:
-            check_not_smaller(label, FIRST_SLOT, disk.get("size"), image["name"], image["size"])
-    elif image and not image.get("is_imported"):
-        _check_volume(driver, label, node, image["source"], disk.get("size"))
+            check_not_smaller(label, slot, disk.get("size"), image["name"], image["size"])
+    elif not image.get("is_imported"):
+        _check_volume(driver, label, node, image["source"], slot, disk.get("size"))
 
 
-def _check_volume(driver, label, node, image, size):
+def _check_volume(driver, label, node, image, slot, size):
     if ":" not in image or image.startswith("/"):
         raise Refused(
             f"{label}: image '{image}' is not a volume.",
             "Put it on a storage with the content Import (before Proxmox VE 8.3: Disk image), and write it as"
             " pvesm list shows it, such as STORAGE:import/NAME.",
         )
-    check_not_smaller(label, FIRST_SLOT, size, image, size_of_volume(driver, label, node, image))
+    check_not_smaller(label, slot, size, image, size_of_volume(driver, label, node, image))
 
 
 def _check_slots_and_formats(driver, label, node, options, changes):

@@ -21,6 +21,7 @@ from functools import partial
 
 from ..._core.errors import ApiError, CreatedMeanwhile, NotFound, PartlyApplied, PolyvirtError
 from ..._core.model import STOPPED, Vm
+from ..._core.planner.contents import contents_of
 from ..._core.planner.differences import additions, differences
 from ..._core.record import mark as marks
 from ..._core.record.mark import CREATED, finished_mark, with_settings
@@ -154,26 +155,26 @@ def begun_mark(driver, vmid, node, name, arguments):
 
 def check_slots(driver, config, creation):
     """Raise Refused if the disks of a new VM leave no slot for a drive that it needs."""
-    options_of_new(driver, "", config, creation)
+    options = options_of_new(driver, "", config, creation)
     if config.get("iso") and not config.get("cdroms"):
-        free_iso_slot(config.get("disks") or ())
+        free_iso_slot({*(config.get("disks") or ()), *({"arch"} & {*options})})
 
 
 def options_of_new(driver, storage, config, creation, media=()):
     """All options with which a new VM is created; ``media`` are the volumes in its optical drives, where known."""
     settings = {key: value for key, value in config.items() if value is not None and key not in _NOT_SENT_AS_SETTINGS}
-    first = dict(settings.get("disks") or {}).pop(FIRST_SLOT, {})
-    if creation.get("image"):
-        settings["disks"] = {slot: disk for slot, disk in settings["disks"].items() if slot != FIRST_SLOT}
+    base, disks = {}, settings.get("disks") or {}
+    for slot, image in contents_of(creation, FIRST_SLOT).items():
+        disk = disks.get(slot) or {}
         imported = {
-            "file": f"{first.get('storage') or storage}:0",
-            "import-from": creation["image"]["source"],
-            "format": first.get("format"),
-            **own_parts(first),
+            "file": f"{disk.get('storage') or storage}:0",
+            "import-from": image["source"],
+            "format": disk.get("format"),
+            **own_parts(disk),
         }
-        base = {FIRST_SLOT: values.printed(FIRST_SLOT, {key: value for key, value in imported.items() if value})}
-    else:
-        base = {}
+        base[slot] = values.printed(slot, {key: value for key, value in imported.items() if value})
+    if base:
+        settings["disks"] = {slot: disk for slot, disk in disks.items() if slot not in base}
     settings.pop("description", None)
     if driver.has_documents:
         settings.pop("cloud_init", None)
@@ -181,11 +182,18 @@ def options_of_new(driver, storage, config, creation, media=()):
     drives = {slot: printed_drive(dict(media).get(slot)) for slot in config.get("cdroms") or ()}
     return {
         **DEFAULT_OPTIONS,
+        **_boot_order(creation),
         **drives,
         **base,
         **update.to_set,
         **_with_seed(driver, update, {*drives, *update.used_slots}, storage),
     }
+
+
+def _boot_order(creation):
+    """Proxmox VE starts a VM from the first slot, which can be another one than that of the image."""
+    slot = (creation.get("image") or {}).get("slot")
+    return {"boot": f"order={slot}"} if slot else {}
 
 
 def _with_seed(driver, update, used, storage):

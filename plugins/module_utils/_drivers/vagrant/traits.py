@@ -53,6 +53,7 @@ _NO_SUCH = {
 
 _FIELDS_OF_IMAGE = {
     "image": Field(),
+    "image.slot": Field(choices=(), instead=VAGRANT.lacks["image.slot"]),
     "image.linked": Field(choices=(False,), instead=VAGRANT.lacks["image.linked=true"]),
 }
 

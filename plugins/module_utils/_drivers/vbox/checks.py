@@ -9,6 +9,7 @@ import shlex
 
 from ..._core.errors import NotFound, Refused
 from ..._core.model import STOPPED
+from ..._core.planner.contents import contents_of
 from ..._core.planner.plan_create import find_snapshot
 from ..._core.planner.planned_steps import planned_changes
 from ..._core.planner.simulate import simulate
@@ -16,7 +17,7 @@ from ..._core.sharing.file_checks import check_files
 from ..._core.units import MIB
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
-from .create import check_first_disk, unfinished_vm_in
+from .create import FIRST, check_disk_of_image, unfinished_vm_in
 from .delete import check_kept_disks
 from .needed import VBoxFiles
 from .settings.addresses import check_addresses
@@ -47,8 +48,9 @@ def check_plan(driver, plan, released=frozenset()):
         if step.verb == "clone":
             creation = step.arguments["creation"]
             _check_copying(listing, plan.after.name, step.arguments["source"], creation["clone"])
-        elif step.verb == "create" and unfinished and step.arguments["creation"].get("image"):
-            check_first_disk(unfinished)
+        elif step.verb == "create" and unfinished:
+            for slot in contents_of(step.arguments["creation"], FIRST):
+                check_disk_of_image(unfinished, slot)
         elif step.verb == "configure":
             _check_slots(driver, plan, step.changes)
             _check_log(listing, plan.before, step.changes)

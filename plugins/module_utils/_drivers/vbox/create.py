@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import re
 from functools import partial
+from shlex import quote
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, Refused
 from ..._core.frozen import replace
 from ..._core.model import COLLECTIONS, STOPPED, Vm
+from ..._core.planner.contents import contents_of
 from ..._core.planner.differences import differences
 from ..._core.record.mark import IN_MARK, finished_mark, inputs_of, inputs_of_image, making_of, parsed, with_settings
 from ..._kit.creation import undone_on_failure
@@ -30,7 +32,8 @@ from .settings.networks import networks_of
 from .settings.table import config_of
 from .vbox_vm import slot_name
 
-_FIRST = "SATA 0"
+#: The slot of the disk from an image without a slot.
+FIRST = "SATA 0"
 _EXISTING_FILE = re.compile("Machine settings file '(.*?)' already exists")
 #: Settings without an option that suit every current guest.
 _BASE = ("--ioapic", "on", "--audio", "none", "--mouse", "usbtablet")
@@ -49,9 +52,8 @@ def _complete(driver, arguments, vbox_vm):
     config, creation = arguments["config"], arguments["creation"]
     vm = Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, config=config_of(vbox_vm), mark=vbox_vm.mark)
     disks = dict(config.get("disks") or {})
-    image = creation.get("image")
-    if image:
-        vm = _add_first_disk(driver, vm, vbox_vm, disks.pop(_FIRST, {}), image)
+    for slot, image in contents_of(creation, FIRST).items():
+        vm = _add_disk_of_image(driver, vm, vbox_vm, slot, disks.pop(slot, {}), image)
     _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
     add_seed(driver, vm.id, vm.name, creation)
     finish(driver, vm.id, arguments)
@@ -151,46 +153,46 @@ def _with_own_mark(driver, vbox_vm):
     return replace(vbox_vm, mark=mark)
 
 
-def _add_first_disk(driver, vm, vbox_vm, entry, image):
+def _add_disk_of_image(driver, vm, vbox_vm, slot, entry, image):
     """Add the disk with the content of the image, unless an interrupted task has: then one of another image goes."""
     inputs = inputs_of_image(image)
-    if _FIRST in vm.config["disks"]:
-        check_first_disk(vbox_vm)
+    if slot in vm.config["disks"]:
+        check_disk_of_image(vbox_vm, slot)
         if vm.mark["inputs"] == inputs:
             return vm
-        vm = _without_first_disk(driver, vm, vbox_vm)
+        vm = _without_disk(driver, vm, vbox_vm, slot)
         vbox_vm = driver.vbox_vm(vm.id)
     mark = {**vm.mark, "inputs": inputs}
     if vm.mark.get("making"):  # Else add_disk writes the mark, before it creates the file.
         write_mark(driver, vm.id, mark)
-    mark = add_disk(driver, vm.having(mark=mark), vbox_vm, _FIRST, entry, image)
+    mark = add_disk(driver, vm.having(mark=mark), vbox_vm, slot, entry, image)
     write_mark(driver, vm.id, mark)
     return vm.having(mark=mark)
 
 
-def _first_disk(vbox_vm):
-    """The slot of the disk that is created from an image, or None if there is no disk."""
-    return next((one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == _FIRST), None)
+def _disk_at(vbox_vm, slot):
+    return next((one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == slot), None)
 
 
-def check_first_disk(vbox_vm):
-    """Raise Refused if the first disk of an unfinished VM is not recorded as created for it."""
-    found = _first_disk(vbox_vm)
+def check_disk_of_image(vbox_vm, slot):
+    """Raise Refused if an unfinished VM has a disk in the slot of its image that is not recorded as created for it."""
+    found = _disk_at(vbox_vm, slot)
     base = vbox_vm.image_in(found)[1] if found else None
     recorded = resolved_mark(vbox_vm.unfinished_mark, vbox_vm.media.values())["disks"]
     if found and (base is None or base.uuid not in recorded):
         raise Refused(
-            f"{vbox_vm.values['name']}: a VM with this name is unfinished, and its disk {found.medium} at {_FIRST} was"
+            f"{vbox_vm.values['name']}: a VM with this name is unfinished, and its disk {found.medium} at {slot} was"
             " not created for it.",
             "Detach that disk, so that the task can create its own: VBoxManage storageattach"
-            f" {vbox_vm.uuid} --storagectl SATA --port 0 --type hdd --medium none",
+            f" {vbox_vm.uuid} --storagectl {quote(found.controller)} --port {quote(str(found.port))}"
+            f" --device {quote(str(found.device))} --type hdd --medium none",
         )
 
 
-def _without_first_disk(driver, vm, vbox_vm):
-    """Remove the first disk of an unfinished VM, with its file."""
-    uuid = _first_disk(vbox_vm).values["ImageUUID"]
-    remove_disk(driver, vbox_vm, _FIRST)
+def _without_disk(driver, vm, vbox_vm, slot):
+    """Remove a disk of an unfinished VM, with its file."""
+    uuid = _disk_at(vbox_vm, slot).values["ImageUUID"]
+    remove_disk(driver, vbox_vm, slot)
     driver.run(vm.id, "closemedium", "disk", uuid, "--delete")
     mark = {**vm.mark, "disks": [one for one in vm.mark["disks"] if one != uuid]}
     write_mark(driver, vm.id, mark)
@@ -234,7 +236,7 @@ def add_seed(driver, uuid, name, creation, networks=None):
         write_mark(driver, uuid, {**vbox_vm.mark, "files": [*vbox_vm.mark["files"], os.path.basename(path)]})
     macs = macs_by_place(networks_of(vbox_vm), networks)
     documents = seed.nocloud_documents(creation["cloud_init"], name, uuid, macs)
-    seed.make_seed(driver.commands, files, path, documents)
+    seed.make_seed(driver.commands, files, path, documents, creation["cloud_init"].get("answer_drivers"))
     attach_seed(driver, replace(vbox_vm, mark={**vbox_vm.mark, "files": [os.path.basename(path)]}), path)
 
 

@@ -72,6 +72,7 @@ def vbox_traits(version, known=None):
             "clone.linked": "Set clone.snapshot, or linked: false.",
         },
         slot="SATA {}".format,
+        deletes_answer_media=True,
         drive_slot=partial(drive_slot, known),
         leads_bus=lambda slot: parse_slot(slot)[1:] == (0, 0),
         name_fault=_name_fault,

@@ -14,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from ..._core.errors import CommandFailed, CreatedMeanwhile
 from ..._core.model import Plan, Step, Vm
+from ..._core.planner.contents import contents_of
 from ..._core.planner.differences import additions
 from ..._core.record.mark import (
     empty_mark,
@@ -138,11 +139,11 @@ def _undo(driver, name, vm_id, created, error):
 def _define_new(driver, name, vm_id, arguments, created):
     config, creation = arguments["config"], arguments["creation"]
     definition = new_definition(driver, name, vm_id, config)
-    disks = _create_disks(driver, name, config.get("disks") or {}, creation.get("image"), created)
+    disks = _create_disks(driver, name, config.get("disks") or {}, creation, created)
     config = _with_macs(config, creation)
     seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
     created += seeds
-    write_settings(driver, definition, config, disks, seeds)
+    write_settings(driver, definition, config, disks, seeds, creation)
     own_disks = [path for _slot, path, _format, ours in disks if ours]
     mark = mark_of_new_vm(driver, vm_id, arguments, config, own_disks, seeds)
     if config.get("firmware") == "uefi":
@@ -161,22 +162,26 @@ def _reservations(config):
     return {(nic["source"], nic.get("mac"), nic["address"]) for nic in nics if nic.get("address")}
 
 
-def _create_disks(driver, name, requested, image, created):
+def _create_disks(driver, name, requested, creation, created):
     """Create the disks that are not existing files. Returns (slot, path, format, ours) of each disk.
 
     ``ours`` is True for files created by this collection, False for existing files that the task attaches. New files
     are added to ``created``.
     """
-    disks = []
-    # The firmware tries to boot only from the first disk in the definition.
-    for slot, entry in sorted(requested.items(), key=lambda item: item[0] != slot_name(0)):
+    disks, contents = [], contents_of(creation, slot_name(0))
+    for slot, entry in in_boot_order(requested, contents):
         if entry.get("source"):
             disks.append((slot, entry["source"], driver.storage.format_of(entry), False))
             continue
-        base = image if slot == slot_name(0) else None
-        path, image_format = driver.storage.create_disk_of_vm(name, slot, entry, base, created)
+        path, image_format = driver.storage.create_disk_of_vm(name, slot, entry, contents.get(slot), created)
         disks.append((slot, path, image_format, True))
     return disks
+
+
+def in_boot_order(disks, contents):
+    """The disks as (slot, entry), in the order of a definition: the firmware tries to boot only from the first one."""
+    first = next(iter(contents), slot_name(0))
+    return sorted(disks.items(), key=lambda item: item[0] != first)
 
 
 def _with_macs(config, creation):
@@ -195,15 +200,15 @@ def make_seed(driver, name, vm_id, creation, macs):
     path = driver.storage.seed_path(name)
     driver.storage.create_default_folder()
     documents = seed.nocloud_documents(creation["cloud_init"], name, vm_id, macs)
-    seed.make_seed(driver.commands, files, path, documents)
+    seed.make_seed(driver.commands, files, path, documents, creation["cloud_init"].get("answer_drivers"))
     return [path]
 
 
-def write_settings(driver, definition, config, disks, seeds):
+def write_settings(driver, definition, config, disks, seeds, creation):
     for slot, path, image_format, _ours in disks:
         insert_disk(definition, disk_element(slot, path, image_format, config["disks"][slot]))
     insert_drives(definition, config.get("cdroms") or {})
-    add_seeds(definition, seeds)
+    add_seeds(definition, seeds, creation)
     for _position, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(nic_element(entry, is_bridge))
     # After the NICs, because some settings are part of NICs.

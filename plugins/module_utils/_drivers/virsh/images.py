@@ -8,19 +8,47 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core.errors import CommandFailed
+from ..._media.appliances.defaults import Words
 from ..._media.choose import Needs, level_of
 from ..._media.images import Images
 from ..._ports import files, host
 from .settings.architecture import AMD64, row_of
-from .settings.disks import slot_name
+from .settings.disks import slot_name, target_meant
 
 #: The level of QEMU's default CPU model, which new VMs without KVM have.
 _EMULATED = "x86-64-v1"
+#: At most what a layer needs whose only content is one cluster.
+_LAYER = 1 << 20
 _FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd")
+
+#: Each guest that booted elsewhere has a driver for SATA, and few have one for virtio. QEMU's q35 has no IDE.
+APPLIANCES = Words(
+    slot=lambda bus, number: slot_name(number) if bus == "virtio" else f"sata{number}",
+    models={
+        "e1000": "e1000",
+        "e1000e": "e1000e",
+        "pcnet32": "pcnet",
+        "vmxnet3": "vmxnet3",
+        "virtio": "virtio",
+    },
+    default_model="e1000",
+    # Without one, GRUB's graphical terminal hangs.
+    settings={"display": {"type": "vnc"}},
+)
 
 
 class LibvirtImages(Images):
     """The images of a host with libvirt."""
+
+    medium_format = "qcow2"
+
+    def bytes_of_medium(self, _iso):
+        return _LAYER
+
+    def write_medium(self, iso, path, edit):
+        qemu_img = self._driver.storage.qemu_img
+        qemu_img.overlay(path, iso, "raw")
+        qemu_img.write(path, edit.at, edit.new)
 
     def needs(self, request):
         """Return the Needs of a new VM."""
@@ -43,8 +71,9 @@ class LibvirtImages(Images):
 
         Only its content shows which image the disk is from, because the VM is defined last.
         """
-        slot = slot_name(0)
-        entry = (request.config.get("disks") or {}).get(slot) or {}
+        slot = target_meant(request.creation["image"].get("slot") or slot_name(0))
+        disks = (request.config.get("disks") or {}).items()
+        entry = next((one for name, one in disks if target_meant(name) == slot), None) or {}
         path = self._driver.storage.disk_path(request.name, slot, entry)
         if not files.is_file(path):
             return None

@@ -12,10 +12,13 @@ from functools import partial
 from typing import Optional
 from uuid import UUID
 
+from ..._core.planner.contents import contents_of
+from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._tools.domain_xml import Definition
 from .clone import rehearsed as rehearsed_clone
 from .configure import rehearse
-from .create import new_definition, write_settings
+from .create import in_boot_order, new_definition, write_settings
+from .settings.cdroms import remove_seed_drives
 from .settings.disks import disk_element, slot_name
 from .snapshots import SnapshotXml
 
@@ -53,6 +56,7 @@ def final_definition(driver, plan):
             definition = _before(driver, plan)
         elif step.verb == "configure":
             definition = definition or observed(driver, plan.before.id)
+            remove_seed_drives(definition, step.arguments.get(ANSWER_MEDIA, ()))
             _rehearse(driver, plan, definition, step.changes)
     return definition
 
@@ -72,14 +76,15 @@ def _restored(driver, plan, step):
 def _created(driver, name, step, config):
     config = {setting: value for setting, value in config.items() if setting not in _OF_HOST}
     definition = new_definition(driver, name, str(UUID(int=0)), config)
+    contents = contents_of(step.arguments["creation"], slot_name(0))
     disks = [
         (slot, *_planned_file(driver, name, slot, entry or {}), True)
-        for slot, entry in sorted((config.get("disks") or {}).items(), key=lambda item: item[0] != slot_name(0))
+        for slot, entry in in_boot_order(config.get("disks") or {}, contents)
     ]
     has_seed = step.arguments["creation"].get("cloud_init") is not None
     filled = {slot: entry or {} for slot, entry in (config.get("disks") or {}).items()}
     seeds = [driver.storage.seed_path(name)] if has_seed else []
-    write_settings(None, definition, {**config, "disks": filled}, disks, seeds)
+    write_settings(None, definition, {**config, "disks": filled}, disks, seeds, step.arguments["creation"])
     return definition
 
 

@@ -60,7 +60,7 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if can_save else ())}),
         verbs=frozenset(VERBS) | (BACKUP_VERBS if "backup.take" in fields else frozenset()),
         fields=fields,
-        sources=("image", "clone", "iso", "disks"),
+        sources=("image", "clone", "appliance", "iso", "disks"),
         linked_format="qcow2",
         defaults={
             **defaults(SETTINGS),
@@ -75,6 +75,7 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None,
         " connects to the console; leave it with Ctrl+].",
         slot=slot_name,
         slot_meant=slot_name_of,
+        deletes_answer_media=True,
         drive_slot=drive_slot,
         leads_bus=lambda slot: slot[2:] == "a",
         name_fault=_name_fault,
@@ -185,7 +186,7 @@ UEFI_REMEDY = (
 NVRAM_BROKEN_IN = ((11, 2), (11, 3))
 #: What libvirt's test driver would store without any effect, and what needs access to the files of the host.
 _NOT_SIMULATED = {*ARCHITECTURE, *FIRMWARE, *NVRAM, *NESTED, *HARDWARE, *DISPLAY}
-_FROM_FILES = ("image", "clone", "cloud_init")
+_FROM_FILES = ("image", "clone", "appliance", "cloud_init")
 _ON_HOST_ONLY = {
     *ARCHITECTURE, *FIRMWARE, *NVRAM, *NESTED, *DISKS, *CDROMS, *SHARES, *_FROM_FILES, "snapshot.content",
     "backup.take",
@@ -198,7 +199,7 @@ def _fields_of(hypervisor, version, local, snapshots):
     lacking = set() if hypervisor == "QEMU" else {*FORWARDS}
     if hypervisor == "TEST":
         fields.update(_fields_of_test(fields))
-        lacking |= {*_NOT_SIMULATED, "snapshot.content", "backup.take"}
+        lacking |= {*_NOT_SIMULATED, "appliance", "snapshot.content", "backup.take"}
     if not local:
         lacking |= _ON_HOST_ONLY
         # Bridges of a remote host cannot be checked from here.
@@ -228,6 +229,7 @@ def _other_fields(version, snapshots):
     """Creation options and snapshots."""
     return {
         "image": Field(),
+        "appliance": Field(),
         "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or set clone.snapshot."),
         "cloud_init": Field(),
         "snapshot.content": Field(),

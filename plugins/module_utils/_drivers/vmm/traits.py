@@ -23,6 +23,7 @@ _LONGEST_NAME, MOST_DISKS, MOST_NICS = 63, 4, 4
 _NAME = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _CREATION = {
     "image": Field(),
+    "image.slot": Field(choices=(), instead=VMM.lacks["image.slot"]),
     "clone": Field(
         cost=lambda source, _change: LIVE if source.power == STOPPED else NEVER,
         instead="Stop it first: its disks change while it runs.",

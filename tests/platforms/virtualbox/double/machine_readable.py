@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from .registry import ON, folder_of
 from .settings import BACKENDS, NUMBERS, SECTIONS
 
-_NAT = ("mtu=0", "sockSnd=64", "sockRcv=64", "tcpWndSnd=64", "tcpWndRcv=64", "localhostReachable=0",
+_NAT = ("mtu=0", "sockSnd=64", "sockRcv=64", "tcpWndSnd=64", "tcpWndRcv=64", "localhostReachable={reachable}",
         "forwardBroadcast=0", "enableTFTP=0")  # fmt: skip
 _NOT_IN_6 = {"iommu"}
 
@@ -140,7 +140,8 @@ def _nic(registry, number, nic):
         f'nicspeed{number}="0"',
     ]
     if nic["type"] == "nat":
-        lines += [f'{key}="{value}"' for key, value in (item.split("=") for item in _NAT)]
+        reachable = int(nic["other"].get("natlocalhostreachable") == "on")
+        lines += [f'{key}="{value.format(reachable=reachable)}"' for key, value in (item.split("=") for item in _NAT)]
         rules = sorted(nic["forwards"].items())
         # A bug of 7.0.0, only in this output: it shows no rules if there are several.
         is_faulty = registry.data["version"].startswith("7.0.0r") and len(rules) > 1

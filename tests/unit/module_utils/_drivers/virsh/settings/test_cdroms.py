@@ -21,6 +21,22 @@ USB = "<disk type='file' device='cdrom'><source file='/u.iso'/><target dev='sdab
 HOST = "<disk type='block' device='cdrom'><source dev='/dev/sr0'/><target dev='sdb' bus='sata'/></disk>"
 
 
+@pytest.mark.parametrize(
+    ("cloud_init", "machine", "place"),
+    [
+        ({"answer_file": "<unattend/>"}, "pc-q35-7.2", ("sdb", "sata")),
+        ({"answer_file": "<unattend/>"}, "pc-i440fx-7.2", ("sdb", "sata")),
+        ({"user": "ann"}, "pc-q35-7.2", ("sdb", "scsi")),
+    ],
+)
+def test_medium_with_answers_is_on_a_bus_that_windows_setup_sees(cloud_init, machine, place):
+    definition = with_drives(EMPTY.replace("sdb", "sda"))
+    definition.root.find("os/type").set("machine", machine)
+    cdroms.add_seeds(definition, [SEED], {"cloud_init": cloud_init})
+    target = definition.drives("cdrom")[-1].find("target")
+    assert (target.get("dev"), target.get("bus")) == place
+
+
 class Driver:
     def __init__(self):
         self.virsh = FakeVirsh()

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The request for a VM that is created from an appliance, with what its descriptor says. Only reads, in check mode too.
+
+Everything is checked here, before anything is written: the manifest, and each disk, whose header must not name other
+files.
+"""
+
+from __future__ import annotations
+
+from ..._core.errors import NotFound, Refused
+from ..._core.frozen import replace
+from ..._ports import files
+from .. import disk_header, foreign_image
+from .container import Container, Part, check_manifest
+from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
+from .descriptor import Ambiguous, Choices, read
+from .envelope import Damaged
+
+#: Formats that are read out of an archive. A raw disk has no signature, so anything could be one.
+_FORMATS = ("vmdk", "qcow2", "vdi", "vhd")
+_BEGINNING, _SECTOR = 64 * 1024, 512
+_LARGEST_DISK = 2**46
+
+
+def resolved(request, words):
+    """Return the request with the settings and disks of its appliance. Raises PolyvirtError."""
+    asked, option = request.creation["appliance"], f"{request.label}: appliance"
+    path = asked["source"]
+    if not files.is_file(path):
+        raise NotFound(f"{option}: {path} does not exist on the host.", "Copy the appliance there first.")
+    if not files.is_readable(path):
+        raise Refused(f"{option}: {path} is not readable.", "Run the task with become, or make it readable.")
+    try:
+        return _Appliance(request, asked, option, words).resolved()
+    except Ambiguous as error:
+        remedy = f"Set appliance.{error.option} to one of: {', '.join(error.known)}."
+        raise Refused(f"{option}: {path} {error.message}.", remedy) from error
+    except Damaged as error:
+        raise Refused(f"{option}: {path} {error.message}.", "Export it again, or use another file.") from error
+
+
+class _Appliance:
+    def __init__(self, request, asked, option, words):
+        self.request, self.asked, self.option, self.words = request, asked, option, words
+        self.warnings = []
+        self._check_checksum()
+        self.container = Container(asked["source"])
+        choices = Choices(asked.get("system"), asked.get("configuration"))
+        self.system, self.files = read(self.container.text(), choices)
+
+    def resolved(self):
+        check_license(self.system, self.asked.get("accept_eula"), self.option)
+        config, lost = settings_of(self.system, self.words)
+        slots, images = self._disks()
+        config = {**config, **self.request.config}
+        if "networks" not in self.request.config:
+            config["networks"] = placed_nics(self.system, self.asked.get("networks") or {}, self.words, self.option)
+        seed, more = self._seed()
+        found = {"slots": slots, "disks": images, "not_carried": [*lost, *more], "warnings": self.warnings}
+        appliance = {**{name: value for name, value in self.asked.items() if name != "properties"}, **found}
+        return replace(self.request, config=config, creation={**self.request.creation, **seed, "appliance": appliance})
+
+    def _check_checksum(self):
+        path, checksum = self.asked["source"], self.asked.get("checksum")
+        algorithm, _colon, digits = (checksum or "").partition(":")
+        if checksum and Part(path, 0, files.size(path)).digest(algorithm) != digits.lower():
+            raise Refused(f"{self.option}.checksum: {path} has another checksum.", "Get the file again.")
+
+    def _seed(self):
+        values, lost = environment(self.system, self.asked.get("properties") or {}, self.option)
+        if values is None:
+            return {}, lost
+        if self.request.creation.get("cloud_init") is None:
+            return {"cloud_init": {"ovf_env": values}}, lost
+        if self.asked.get("properties"):
+            raise Refused(
+                f"{self.request.label}: cloud_init: it cannot be set together with appliance.properties, because both"
+                " need the ISO image of the VM.",
+                "Set only one of them.",
+            )
+        return {}, [*lost, "properties (cloud_init is set)"]
+
+    def _disks(self):
+        """Return ({slot: entry}, {slot: image}) of all disks; an empty one has no image."""
+        placed = placed_disks(self.system, self.asked.get("boot_disk"), self.words, self.option)
+        if not placed:
+            raise Damaged("has no disks")
+        parts = {slot: self._part(disk) for slot, disk in placed.items() if disk.file}
+        named = {disk.file.href for disk in placed.values() if disk.file}
+        if not check_manifest(self.container, named) and not self.asked.get("checksum"):
+            self.warnings.append(f"{self.option}: it has no manifest, so nothing was verified. Set its checksum.")
+        images = {slot: self._image(placed[slot], part) for slot, part in parts.items()}
+        return {slot: {} if disk.file else {"size": disk.capacity} for slot, disk in placed.items()}, images
+
+    def _part(self, disk):
+        href = disk.file.href
+        if disk.file.compression or disk.file.chunk_size:
+            how = f"compressed with {disk.file.compression}" if disk.file.compression else "divided into pieces"
+            raise Damaged(f"contains {href} {how}; export it without, or unpack it and change the descriptor")
+        part = self.container.part(href)
+        if part is None:
+            raise Damaged(f"does not contain the disk {href}")
+        return part
+
+    def _image(self, disk, part):
+        """Return how the disk is read, after its header was checked."""
+        begin, end = part.read(0, _BEGINNING), part.read(max(part.size - _SECTOR, 0), _SECTOR)
+        image_format = disk_header.format_in(begin) or ("vhd" if end.startswith(b"conectix") else None)
+        if image_format not in _FORMATS:
+            raise Damaged(f"contains {disk.file.href}, which is no disk in a supported format ({', '.join(_FORMATS)})")
+        if foreign_image.named_in(begin, image_format, end):
+            raise Damaged(f"contains {disk.file.href}, which names another file that would be read with it")
+        size = disk_header.size_of_vhd(end) if image_format == "vhd" else disk_header.capacity_in(begin, image_format)
+        if not size or size > _LARGEST_DISK:
+            raise Damaged(f"contains {disk.file.href}, which has no valid size")
+        return {"source": part.path, "format": image_format, "part": part.of_archive, "size": size}
