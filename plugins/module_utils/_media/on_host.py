@@ -13,10 +13,7 @@ from .._ports import files
 
 
 class KeepsImages:
-    """A driver has ``default_image_directory``, and ``images_in(directory)``, which returns its Images.
-
-    Where VMs can be created from appliances, it has ``words_of_appliances``.
-    """
+    """A driver has ``default_image_directory``, and ``images_in(directory)``, which returns its Images."""
 
     @cached_property
     def images(self):
@@ -51,7 +48,7 @@ class KeepsImages:
             # Few tasks create a VM from one.
             from .appliances.lookup import resolved
 
-            return resolved(request, self.words_of_appliances)
+            return resolved(request, self.images.appliances)
         return self.images.resolved(request)
 
 

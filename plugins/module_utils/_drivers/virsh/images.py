@@ -38,6 +38,8 @@ APPLIANCES = Words(
 class LibvirtImages(Images):
     """The images of a host with libvirt."""
 
+    appliances = APPLIANCES
+
     def needs(self, request):
         """Return the Needs of a new VM."""
         row = row_of({"architecture": request.config.get("architecture") or self._driver.host_architecture})
