@@ -721,7 +721,7 @@ options:
       - Each disk is converted out of the archive, and is deleted with the VM. The appliance itself is never
         changed.
       - A dictionary, or only the value of O(appliance.source).
-      - Supported only on V(libvirt).
+      - Supported only on V(libvirt) and V(virtualbox).
     type: raw
     suboptions:
       source:

@@ -22,7 +22,6 @@ VIRTUALBOX = Platform(
     per_driver=("native",),
     canonical_id=bare_uuid,
     lacks={
-        "appliance": "Import it (VBoxManage import), or convert its disks, and set the first one with image.",
         **options.NO_AGENT,
         "image.linked=true": _LINKED,
         "disks.serial": "Set it with VBoxManage setextradata, while the VM is off.",

@@ -60,6 +60,7 @@ def vbox_traits(version, known=None):
     known = known or Known()
     return Traits(
         platform=VIRTUALBOX.name,
+        sources=("image", "clone", "appliance", "iso", "disks"),
         unique_names=False,
         version=".".join(map(str, version)),
         fields=_fields(version, known),
@@ -163,6 +164,7 @@ def _fields(version, known):
     return {
         **supported(SETTINGS, version, known),
         "image": Field(),
+        "appliance": Field(),
         "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
         "clone": Field(
             cost=_cost_of_cloning,
