@@ -35,7 +35,7 @@ from unit.tables.rows import G, M
 
 POWERS = (STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
 #: Creation inputs, and fields that only show that a platform supports something: they are never changed.
-COSTLESS = ("image", "snapshot.content")
+COSTLESS = ("image", "appliance", "snapshot.content")
 
 
 @dataclass(frozen=True)
