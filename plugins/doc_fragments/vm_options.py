@@ -275,7 +275,7 @@ options:
   secure_boot:
     description:
       - Whether only signed systems may boot.
-      - Supported only on V(libvirt), V(proxmox) and V(hyperv).
+      - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: bool
   tpm:
     description:
@@ -721,7 +721,7 @@ options:
       - Each disk is converted out of the archive, and is deleted with the VM. The appliance itself is never
         changed.
       - A dictionary, or only the value of O(appliance.source).
-      - Supported only on V(libvirt).
+      - Supported only on V(libvirt) and V(virtualbox).
     type: raw
     suboptions:
       source:

@@ -146,7 +146,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     lpplp snapshot.restore
     ppplp description groups
     pppnp rtc
-    ppppp cpus memory firmware tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
+    ppppp cpus memory firmware secure_boot tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
     ppppp serial_log cdroms.remove
     lllpp cdroms.source skip_boot_prompt
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add

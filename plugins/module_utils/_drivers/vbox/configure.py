@@ -30,6 +30,7 @@ from .settings.networks import (
     nic_number,
 )
 from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
+from .settings.secure_boot import SECURE_BOOT, write_secure_boot
 from .settings.serial_log import LOG, with_log
 from .settings.shared_folders import shares_of, write_shares
 from .settings.table import SETTINGS
@@ -66,6 +67,9 @@ def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
         _change_running(driver, vbox_vms, vbox_vm, changes)
     else:
         _change_stored(driver, vbox_vms, vbox_vm, changes, more)
+    for change in changes:
+        if change.kind in SECURE_BOOT:
+            write_secure_boot(driver, vm.id, change.new)
     nics = [change for change in changes if change.field == "networks"]
     if nics:
         write_addresses(driver, vbox_vm, nics, networks_of(vbox_vm))

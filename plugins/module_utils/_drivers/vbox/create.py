@@ -53,6 +53,7 @@ def _complete(driver, arguments, vbox_vm):
     vm = Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, config=config_of(vbox_vm), mark=vbox_vm.mark)
     disks = dict(config.get("disks") or {})
     for slot, image in contents_of(creation, first_disk()).items():
+        vbox_vm = driver.vbox_vm(vm.id)  # A disk may have added the controller of the next one.
         vm = _add_disk_of_image(driver, vm, vbox_vm, slot, disks.pop(slot, {}), image)
     _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
     add_seed(driver, vm.id, vm.name, creation)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._media.appliances.defaults import Words
 from ..._media.choose import Needs, level_of
 from ..._media.images import Images
 from ..._ports import host
@@ -20,9 +21,18 @@ _DEVICES = {
     "Am79C973": "pcnet",
 }  # fmt: skip
 
+#: SATA has a driver in each guest that booted elsewhere, and VirtualBox imports a VMXNET3 as the same model.
+APPLIANCES = Words(
+    slot=lambda _bus, number: f"SATA {number}",
+    models={"e1000": "82540EM", "pcnet32": "Am79C973", "virtio": "virtio"},
+    default_model="82540EM",
+)
+
 
 class VBoxImages(Images):
     """The images of a user of VirtualBox."""
+
+    appliances = APPLIANCES
 
     def needs(self, request):
         """Return the Needs of a new VM."""

@@ -12,7 +12,9 @@ from ..._core.record.mark import making_of
 from ..._core.sharing.needed_files import COPIED, DISK, GROWN, IMAGE, Image, Needed
 from ..._kit.local_files import LocalFiles
 from ..._media import disk_header, foreign_image
+from ..._media.appliances.disk import checked, is_of_appliance, most_bytes
 from ..._ports import files
+from ..._tools.qemu_img import QemuImg
 from .create import foreign_settings_file
 from .settings import images
 from .settings.architecture import first_disk
@@ -110,6 +112,8 @@ class VBoxFiles(LocalFiles):
         broken = self._broken(item.details if item.purpose == COPIED else [item.path])
         if broken or item.purpose == COPIED:
             return broken
+        if is_of_appliance(item.details):
+            return checked(QemuImg(self.driver.commands), item.details)
         same = images.same_uuid(item.path, self._listing.media)
         if same:
             fault = f"has the same UUID as {same}, like a copy made with cp"
@@ -149,4 +153,6 @@ class VBoxFiles(LocalFiles):
         content = item.content or item
         if content.purpose not in (IMAGE, COPIED) or self._unfinished:
             return 0
+        if is_of_appliance(content.details):
+            return most_bytes(QemuImg(self.driver.commands), content.details)
         return self.allocated(content.details if content.purpose == COPIED else [content.path])

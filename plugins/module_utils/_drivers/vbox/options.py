@@ -22,10 +22,7 @@ VIRTUALBOX = Platform(
     per_driver=("native",),
     canonical_id=bare_uuid,
     lacks={
-        "appliance": "Import it (VBoxManage import), or convert its disks, and set the first one with image.",
         **options.NO_AGENT,
-        "secure_boot": "Create the VM, then run VBoxManage modifynvram with inituefivarstore, enrollmssignatures and"
-        " enrollorclpk.",
         "image.linked=true": _LINKED,
         "disks.serial": "Set it with VBoxManage setextradata, while the VM is off.",
         **dict.fromkeys(

@@ -20,6 +20,7 @@ from .options import VIRTUALBOX
 from .settings.architecture import controller_of_disks, host_architecture, with_architecture
 from .settings.cdroms import drive_slot
 from .settings.port_forwards import check_forwards
+from .settings.secure_boot import check_secure_boot
 from .settings.table import SETTINGS
 from .vbox_vm import parse_slot
 
@@ -59,13 +60,14 @@ def vbox_traits(version, known=None):
     known = known or Known()
     return Traits(
         platform=VIRTUALBOX.name,
+        sources=("image", "clone", "appliance", "iso", "disks"),
         unique_names=False,
         version=".".join(map(str, version)),
         fields=_fields(version, known),
         defaults={**defaults(SETTINGS), "disk_size": 32 * GIB, "networks": {"0": {"type": "nat"}}},
         instead={
             **VIRTUALBOX.lacks,
-            "tpm": "It requires VirtualBox 7.0 or later.",
+            **dict.fromkeys(("secure_boot", "tpm"), "It requires VirtualBox 7.0 or later."),
             UNKNOWN: "Restore its settings file, install the VirtualBox that wrote it if that is newer, or unregister"
             " the VM, which keeps all files: VBoxManage unregistervm"
             " UUID. If none of its files is left, state: absent unregisters it.",
@@ -112,7 +114,7 @@ def _as_options(vm, config):
 
 def _normalized(known, version, vm, config):
     """The requested configuration in VirtualBox's terms. Raises Refused for values that VirtualBox does not support."""
-    result = with_architecture(vm, normalized(SETTINGS, vm, config, known), version)
+    result = check_secure_boot(vm, with_architecture(vm, normalized(SETTINGS, vm, config, known), version))
     if "groups" in config:
         _check_moved(vm, result, known.folders.get(vm.id))
     check_forwards(vm, result)
@@ -162,6 +164,7 @@ def _fields(version, known):
     return {
         **supported(SETTINGS, version, known),
         "image": Field(),
+        "appliance": Field(),
         "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
         "clone": Field(
             cost=_cost_of_cloning,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from pathlib import Path
 
 from .registry import ON, folder_of
 from .settings import BACKENDS, NUMBERS, SECTIONS
@@ -74,7 +75,8 @@ def _section(number, machine, is_old):
             lines.append(" rec_screen0")
         elif key == "NvramFile":
             name = "BIOS NVRAM File" if is_old else key
-            lines.append(f'{name}="{escaped(base)}.nvram"')
+            lines.append(f'{name}="{escaped(str(nvram_of(machine)))}"')
+            lines += [f'SecureBoot="{secure_boot_of(machine)}"'] if secure_boot_of(machine) else []
         elif key == "rec_screen_dest_filename":
             lines.append(f'{key}="{escaped(base)}-screen0.webm"')
         elif not (is_old and key in _NOT_IN_6):
@@ -182,3 +184,14 @@ def _below(machine, parent, place):
 
 def escaped(text):
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def nvram_of(machine):
+    """The file with the variables of the firmware; a snapshot has its own."""
+    return Path(machine.get("nvram") or f"{machine['file'].removesuffix('.vbox')}.nvram")
+
+
+def secure_boot_of(machine):
+    """on or off; None if there is no file with variables, or the firmware does not use it."""
+    values = machine["config"]["values"]
+    return values.get("SecureBoot") if nvram_of(machine).exists() and values["firmware"] != "BIOS" else None

@@ -15,12 +15,14 @@ from .media import MEDIA
 from .native import NATIVE, bare_key, described_native, read_native
 from .networks import NICS
 from .port_forwards import FORWARDS
+from .secure_boot import SECURE_BOOT
 from .serial_log import SERIAL_LOG
 from .shared_folders import SHARES
 
 SETTINGS = {
     **ARCHITECTURE,
     **HARDWARE,
+    **SECURE_BOOT,
     **dict.fromkeys(IN_MARK, Setting(cost=LIVE)),
     **SERIAL_LOG,
     **MEDIA,
