@@ -258,7 +258,7 @@ options:
     description:
       - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
       - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
-      - Supported only on V(libvirt) and V(proxmox).
+      - Supported only on V(libvirt), V(virtualbox) and V(proxmox).
     type: str
     choices: [amd64, arm64]
   cpus:
@@ -721,7 +721,7 @@ options:
       - Each disk is converted out of the archive, and is deleted with the VM. The appliance itself is never
         changed.
       - A dictionary, or only the value of O(appliance.source).
-      - Supported only on V(libvirt).
+      - Supported only on V(libvirt) and V(virtualbox).
     type: raw
     suboptions:
       source:

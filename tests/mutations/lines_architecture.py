@@ -12,6 +12,8 @@ _CATALOGUE = "plugins/plugin_utils/installs/catalogue.py"
 _LOOKUP = ["tests/unit/lookup/test_architectures.py"]
 _PROXMOX = "_drivers/proxmox/settings/architecture.py"
 _PROXMOX_TESTS = ["tests/unit/module_utils/_drivers/proxmox/test_architecture.py"]
+_VBOX = "_drivers/vbox/settings/architecture.py"
+_VBOX_TESTS = ["tests/unit/module_utils/_drivers/vbox/test_architecture.py"]
 _FIRST = ["tests/unit/module_utils/_drivers/virsh/settings/test_architecture.py"]
 _HARDWARE = ["tests/unit/module_utils/_drivers/virsh/settings/test_hardware_arm64.py"]
 
@@ -28,6 +30,9 @@ MUTATIONS = (
              "limit and count > limit", "False", _HARDWARE),
     Mutation("rom-is-not-needed-by-an-existing-vm", "_drivers/virsh/checks.py",
              'change.kind == "networks.add"', "False", _FIRST),
+    Mutation("usb-drive-may-be-empty", "_drivers/virsh/settings/cdroms.py",
+             'not entry.get("source", present)', "False",
+             ["tests/unit/module_utils/_drivers/virsh/settings/test_cdroms.py"]),
     Mutation("word-in-the-name-of-a-host-is-an-architecture", "plugins/plugin_utils/installs/image_of_host.py",
              'rest.endswith(f"-{word}")', "word in rest", ["tests/unit/lookup/test_image_of_host.py"]),
     Mutation("cpus-are-plugged-into-arm64", "_drivers/virsh/settings/memory_cpus.py",
@@ -39,6 +44,11 @@ MUTATIONS = (
              '"aarch64" if change.new == ARM64 else "x86_64"', _PROXMOX_TESTS),
     Mutation("image-of-arm64-is-taken-for-amd64", "_media/names.py", 'stored.architecture == _USUAL', "True",
              _PROXMOX_TESTS),
+    Mutation("x86-vm-on-an-arm-host", _VBOX, 'config.get("architecture", own) not in (own, found)', "False",
+             _VBOX_TESTS),
+    Mutation("type-of-x86-on-an-arm-host", _VBOX, "found.endswith(_ENDING)", "True", _VBOX_TESTS),
+    Mutation("online-list-has-all-architectures", "_drivers/wsl/images.py", "published == _ALL", "True",
+             ["tests/platforms/wsl/test_images.py"]),
     Mutation("lookup-returns-media-of-all-architectures", _CATALOGUE, 'medium["architecture"] == architecture', "True",
              _LOOKUP),
     Mutation("cpu-level-of-amd64-is-required-on-arm64", _CATALOGUE, 'what != "cpu"', "True", _LOOKUP),

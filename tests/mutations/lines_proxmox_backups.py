@@ -239,7 +239,7 @@ MUTATIONS = (
         _COPY,
         "found is None or found.own_mark[COPY_FOR] not in births_of(vm)",
         "found is None",
-        [f"{_RESTORED}::test_vm_that_a_user_has_restored_under_the_name_of_the_copy_remains"],
+        [f"{_LEFT}::test_copy_for_another_vm_with_the_name_is_not_used"],
     ),
     Mutation(
         "copy-starts-with-its-node",

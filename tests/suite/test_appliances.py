@@ -172,6 +172,26 @@ def test_file_of_somebody_else_is_not_overwritten(qemu, carry, folder):
     assert path.read_bytes() == content
 
 
+@pytest.mark.full
+def test_guest_of_an_appliance_boots(qemu, carry, folder, key):
+    """The small guest has drivers for virtio only, and its kernel is not on its disk."""
+    guest, disk = qemu.guest, folder / "disk1.vmdk"
+    words = ["-O", "vmdk", "-o", "subformat=streamOptimized", guest["image"]["source"], disk]
+    subprocess.run(["qemu-img", "convert", *words], check=True)
+    attached = made.item(17, 20, Parent=3, AddressOnParent=0, HostResource="ovf:/disk/d1")
+    controller = made.item(20, 3, ResourceSubType="virtio")
+    body = made.hardware(controller, attached, made.nic(model="virtio"), memory=128)
+    descriptor = made.envelope(body, [("f1", "disk1.vmdk", "")], [("d1", "f1", 1)])
+    source = made.ova(folder / "x.ova", descriptor, {"disk1.vmdk": disk.read_bytes()})
+    qemu.start_network()
+    networks = [{"name": "VM Network", "type": "network", "source": qemu.guests_network}]
+    asked = _asked(source, appliance={"networks": networks}, native=guest["native"], **key.seed)
+    answer = carry(qemu, [Task("run", {**asked, "state": "started", "wait_for": "ssh"})], [VM])["run"]
+    assert not answer.failed, answer.msg
+    found = answer.vm(VM)
+    assert (found["state"], found["disks"][0]["slot"], found["networks"][0]["model"]) == ("running", "vda", "virtio")
+
+
 #: The number of calls of a creation after which it is killed on one day; a deep run tests all.
 _KILLED_AT = 3
 

@@ -133,6 +133,7 @@ def test_clone_and_backup_with_their_nvram(qemu, carry, place):
 #: start, or its guest stops without a message.
 _REFUSED = {
     "CD on SATA": ({"cdroms": [{"slot": "sata1"}]}, "cdroms.sata1"),
+    "empty CD on USB": ({"cdroms": [{"slot": "usb1"}]}, "cannot be empty"),
     "disk on IDE": ({"disks": [{"slot": "hda", "size": "16M"}]}, "disks.hda"),
     "firmware": ({"firmware": "bios"}, "Set firmware: uefi"),
     "nested": ({"nested_virtualization": True}, "only for amd64"),

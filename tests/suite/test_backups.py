@@ -258,9 +258,9 @@ def _records(data):
 
 
 @pytest.mark.guest
-def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place, tmp_path):
+def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place):
     """The guest writes to two disks all the time; a third one does not change."""
-    with guest_program(qemu, tmp_path, _WRITER) as native:
+    with guest_program(qemu, _WRITER) as native:
         disks = [{"size": "8M"}, {"size": "8M", "format": "raw"}, {"size": "8M"}]
         made = bring(qemu, carry, STOPPED, disks=disks, native=native)
         subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -z 0 8M", made["vda"][0]], check=True)

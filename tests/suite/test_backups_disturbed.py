@@ -94,9 +94,9 @@ exec sleep 100000
 """
 
 
-def test_agent_that_stops_answering_leaves_no_frozen_guest(qemu, carry, place, tmp_path):
+def test_agent_that_stops_answering_leaves_no_frozen_guest(qemu, carry, place):
     """It is thawed again until that is confirmed, and a backup that is weaker than requested leaves nothing."""
-    with guest_program(qemu, tmp_path, _AGENT) as native:
+    with guest_program(qemu, _AGENT) as native:
         bring(qemu, carry, RUNNING, native=native)
         ping = ["virsh", "qemu-agent-command", WEB, '{"execute":"guest-ping"}']
         wait_until(lambda: not subprocess.run(ping, capture_output=True, check=False).returncode, "no agent")

@@ -192,7 +192,12 @@ class Lookup:
 
 
 class Images(Lookup):
-    """The images that a host keeps in a directory; ``driver`` is that of a platform."""
+    """The images that a host keeps in a directory; ``driver`` is that of a platform.
+
+    ``appliances``: the Words of a platform on which VMs can be created from appliances (appliances/defaults.py).
+    """
+
+    appliances = None
 
     def __init__(self, directory, driver=None):
         super().__init__(FolderStore(directory))

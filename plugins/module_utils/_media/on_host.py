@@ -20,10 +20,7 @@ NO_PROMPT = ".no-prompt-"
 
 
 class KeepsImages:
-    """A driver has ``default_image_directory``, and ``images_in(directory)``, which returns its Images.
-
-    Where VMs can be created from appliances, it has ``words_of_appliances``.
-    """
+    """A driver has ``default_image_directory``, and ``images_in(directory)``, which returns its Images."""
 
     @cached_property
     def images(self):
@@ -58,7 +55,7 @@ class KeepsImages:
             # Few tasks create a VM from one.
             from .appliances.lookup import resolved
 
-            return resolved(request, self.words_of_appliances)
+            return resolved(request, self.images.appliances)
         return self.images.resolved(request)
 
     def with_choices(self, plan):

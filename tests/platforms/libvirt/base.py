@@ -285,9 +285,9 @@ class Libvirt(Adapter):
                 self._remove(line.partition(" ")[0])
 
     def _remove(self, uuid):
-        self.virsh("destroy", uuid, check=False)
-        self.virsh("managedsave-remove", uuid, check=False)
-        self.virsh("undefine", uuid, *self.undefine_words, "--snapshots-metadata")
+        # In one process, which ends with 0 if the last command succeeds: the others fail for a VM that is off.
+        undefine = " ".join(("undefine", uuid, *self.undefine_words, "--snapshots-metadata"))
+        self.virsh(f"destroy {uuid}; managedsave-remove {uuid}; {undefine}")
 
     def clean(self):
         """Delete all VMs and files of the namespace."""

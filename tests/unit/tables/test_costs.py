@@ -146,12 +146,14 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     lpplp snapshot.restore
     ppplp description groups
     pppnp rtc
-    ppppp cpus memory firmware secure_boot tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
+    ppppp cpus memory firmware secure_boot tpm nested_virtualization os_type graphics_controller boot_order
+    ppppp display.video_memory
     ppppp serial_log cdroms.remove
     lllpp cdroms.source skip_boot_prompt
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
     ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only
     xxxxx disks.directory disks.format disks.source
+    ddddd architecture
 """, (
     ("lllll", "autostart", False, True, None),
     ("lpplp", "autostart", True, False, None),

@@ -12,12 +12,13 @@ import re
 
 #: {what to write instead: words}: an option, or an example of it. The first whose option the module has is used.
 WORDS = {
+    "appliance": "ova ovf",
     "cpus": "cpu cores core_count vcpu vcpus num_cpus num_vcpus numcpus cpu_count cpu_cores sockets number_of_cpus",
     "memory": "ram mem maxmem memory_mb memory_gb memory_mib memory_size ram_mb startup_memory current_memory",
     "disks: [{size: 40G}]": "disk disk_size disk_gb disk_size_gb size_gb disksize root_disk_size boot_disk_size volume"
     " volumes volume_size hdd hard_disk hard_disks drive drives storage_size root_size scsi virtio sata",
     "image: debian-13": "base_image os_image image_url image_path cloud_image source_image disk_image img qcow2 box"
-    " base_box import_from file_id os_version distro tarball base_volume base_volume_id backing_store ova appliance",
+    " base_box import_from file_id os_version distro tarball base_volume base_volume_id backing_store ova ovf",
     "clone: NAME": "template template_name clone_from clone_vm_id base_vm source_vm parent parent_vm vm_template"
     " based_on source_distro base_distro",
     "cdroms: [{slot: sata1, source: /path/drivers.iso}]": "cds dvds dvd_drives optical_drives second_iso isos",

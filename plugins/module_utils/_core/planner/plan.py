@@ -48,7 +48,7 @@ from .plan_create import (
 )
 from .plan_delete import delete_step
 from .planned_steps import into_segments
-from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between
+from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between, to_persist
 from .simulate import changed_config, simulate
 
 
@@ -273,7 +273,7 @@ def _transient_moves(task, moves):
     if {"stop", "kill", "suspend"} & set(moves):
         raise Refused(
             f"{task.vm.name}: the VM exists only while it runs, so stopping it would delete it.",
-            "Set state: absent, or define it permanently first.",
+            f"{to_persist(task.vm, task.traits)} Or set state: absent.",
         )
     return moves
 
@@ -289,7 +289,7 @@ def _with_power_cycle(task, changes, moves):
     if needs_off and not vm.persistent:
         raise Refused(
             f"{vm.name}: the VM exists only while it runs, so {_listed(needs_off)} cannot be changed.",
-            "Define it permanently first.",
+            to_persist(vm, task.traits),
         )
     left = _left_for_cold_start(task, changes)
     if "reset" in moves:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from ..._media.appliances.defaults import Words
 from ..._media.choose import Needs, level_of
 from ..._media.images import Images
 from ..._ports import host
+from .settings.architecture import host_architecture, is_arm
 from .settings.networks import NIC_SYNONYMS
 
 #: VBoxManage reads qcow2 when it copies an image. Source: its list of formats (hddbackends), and a copy of each.
@@ -19,9 +21,18 @@ _DEVICES = {
     "Am79C973": "pcnet",
 }  # fmt: skip
 
+#: SATA has a driver in each guest that booted elsewhere, and VirtualBox imports a VMXNET3 as the same model.
+APPLIANCES = Words(
+    slot=lambda _bus, number: f"SATA {number}",
+    models={"e1000": "82540EM", "pcnet32": "Am79C973", "virtio": "virtio"},
+    default_model="82540EM",
+)
+
 
 class VBoxImages(Images):
     """The images of a user of VirtualBox."""
+
+    appliances = APPLIANCES
 
     def needs(self, request):
         """Return the Needs of a new VM."""
@@ -30,9 +41,9 @@ class VBoxImages(Images):
         models = {NIC_SYNONYMS.get(model.lower(), model) for model in models}
         return Needs(
             platform="VirtualBox",
-            architecture=host.architecture(),
+            architecture=host_architecture(),
             formats=_FORMATS,
-            firmware=request.config.get("firmware") or "bios",
+            firmware=request.config.get("firmware") or ("uefi" if is_arm() else "bios"),
             devices=tuple(sorted({_DEVICES[model] for model in models if model in _DEVICES})),
             cpu=level_of(host.cpu_flags()),
         )

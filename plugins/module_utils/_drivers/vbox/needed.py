@@ -12,9 +12,12 @@ from ..._core.record.mark import making_of
 from ..._core.sharing.needed_files import COPIED, DISK, GROWN, IMAGE, Image, Needed
 from ..._kit.local_files import LocalFiles
 from ..._media import disk_header, foreign_image
+from ..._media.appliances.disk import checked, is_of_appliance, most_bytes
 from ..._ports import files
+from ..._tools.qemu_img import QemuImg
 from .create import foreign_settings_file
 from .settings import images
+from .settings.architecture import first_disk
 from .settings.disk_checks import NO_FILE, access_remedy, attached, largest, no_growth
 from .settings.disks import kept_image
 from .settings.serial_log import LOG, NEW_REMEDY
@@ -38,7 +41,7 @@ def _fault_of_qcow2(path):
 class VBoxFiles(LocalFiles):
     """The files that one plan needs. ``unfinished`` is the VM that an interrupted task began to create, or None."""
 
-    platform, converts_to, first = "VirtualBox", "vdi", slot_name("SATA", 0)
+    platform, converts_to = "VirtualBox", "vdi"
     formats = dict.fromkeys((IMAGE,), ("raw", "qcow2", *images.ATTACHABLE)) | {DISK: images.ATTACHABLE}
     read_remedy = "Run the task as a user with read permission."
     write_remedy = "Run the task as a user with write permission, or use another directory."
@@ -49,6 +52,7 @@ class VBoxFiles(LocalFiles):
 
     def __init__(self, driver, plan, unfinished):
         super().__init__(driver, plan, files)
+        self.first = first_disk()
         self._unfinished, self._listing = unfinished, driver.listing()
         self._new = next((step for step in plan.steps if step.verb in ("create", "clone")), None)
 
@@ -108,6 +112,8 @@ class VBoxFiles(LocalFiles):
         broken = self._broken(item.details if item.purpose == COPIED else [item.path])
         if broken or item.purpose == COPIED:
             return broken
+        if is_of_appliance(item.details):
+            return checked(QemuImg(self.driver.commands), item.details)
         same = images.same_uuid(item.path, self._listing.media)
         if same:
             fault = f"has the same UUID as {same}, like a copy made with cp"
@@ -147,4 +153,6 @@ class VBoxFiles(LocalFiles):
         content = item.content or item
         if content.purpose not in (IMAGE, COPIED) or self._unfinished:
             return 0
+        if is_of_appliance(content.details):
+            return most_bytes(QemuImg(self.driver.commands), content.details)
         return self.allocated(content.details if content.purpose == COPIED else [content.path])

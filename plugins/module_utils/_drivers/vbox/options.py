@@ -22,9 +22,7 @@ VIRTUALBOX = Platform(
     per_driver=("native",),
     canonical_id=bare_uuid,
     lacks={
-        "appliance": "Import it (VBoxManage import), or convert its disks, and set the first one with image.",
         **options.NO_AGENT,
-        "architecture": "VMs of VirtualBox have the architecture of their host.",
         "image.linked=true": _LINKED,
         "disks.serial": "Set it with VBoxManage setextradata, while the VM is off.",
         **dict.fromkeys(

@@ -138,12 +138,6 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
 
         return LibvirtImages(directory, self)
 
-    @property
-    def words_of_appliances(self):
-        from .images import APPLIANCES
-
-        return APPLIANCES
-
     def run_in_guest(self, vm, command):
         from .guest import run_in_guest
 

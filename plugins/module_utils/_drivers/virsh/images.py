@@ -40,6 +40,7 @@ APPLIANCES = Words(
 class LibvirtImages(Images):
     """The images of a host with libvirt."""
 
+    appliances = APPLIANCES
     medium_format = "qcow2"
 
     def bytes_of_medium(self, _iso):

@@ -14,6 +14,7 @@ from ..._core.sharing.needed_files import COPIED, DISK, FILE, GROWN, IMAGE, READ
 from ..._core.units import human_size
 from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._media import disk_header, foreign_image
+from ..._media.appliances.disk import checked, is_of_appliance, most_bytes, name_of
 from ..._ports import files, locks
 from ..._ports.largest_file import largest_file
 from ..._tools import optical
@@ -144,8 +145,8 @@ class VirshFiles(LocalFiles):
         details, storage = item.details or {}, self.driver.storage
         declared = declared_format({**item.disk, "source": item.path}) if item.purpose != IMAGE else None
         known = declared or self._known_format(item)
-        if details.get("part"):  # Its header was checked when the appliance was read.
-            return self._disk_in_archive(item)
+        if is_of_appliance(details):
+            return self.driver.host.answer((name_of(details),), lambda: checked(storage.qemu_img, details))
         fault = None if item.purpose == COPIED else foreign_image.fault_of(item.path, known, _ACCEPTED[item.purpose])
         if fault:
             return fault
@@ -164,16 +165,6 @@ class VirshFiles(LocalFiles):
         # Any file is probed as raw; only a file declared as raw is accepted as such.
         is_text = info.format == "raw" and declared is None and files.size(item.path) % 512
         return Image("" if is_text else info.format, info.virtual_size)
-
-    def _disk_in_archive(self, item):
-        name = self.driver.storage.name_of_image(item.details)
-        try:
-            info = self.driver.host.answer((name,), lambda: self.driver.storage.qemu_img.info(name))
-        except CommandFailed as error:
-            return Image(fault=f"contains a damaged disk: {error.stderr}", remedy="Get the appliance again.")
-        if info.virtual_size != item.details["size"]:
-            return Image(fault="contains a disk of which the header has another size", remedy="Export it again.")
-        return Image(info.format, info.virtual_size)
 
     def _asked(self, ask, path, *words):
         """What qemu-img reports about an image; asked once for all VMs of the task, unless the file changes."""
@@ -210,8 +201,10 @@ class VirshFiles(LocalFiles):
             return 0
         storage, image = self.driver.storage, content.details
         known, snapshot = storage.format_of_image(image), image.get("snapshot")
+        if is_of_appliance(image):
+            return most_bytes(storage.qemu_img, image)
         try:
-            return self._asked(storage.qemu_img.needed, storage.name_of_image(image), known, snapshot)
+            return self._asked(storage.qemu_img.needed, image["source"], known, snapshot)
         except CommandFailed:
             # qemu-img cannot measure every format.
-            return image["part"][1] if image.get("part") else files.allocated(image["source"])
+            return files.allocated(image["source"])

@@ -13,9 +13,10 @@ from contextlib import suppress
 
 from ..._core.errors import PolyvirtError, Refused
 from ..._media import disk_header
+from ..._media.appliances.disk import name_of
 from ..._ports import files, locks
 from ..._tools.domain_xml import backing_files, file_of
-from ..._tools.qemu_img import empty_image, within
+from ..._tools.qemu_img import empty_image
 from ..._tools.virsh import ConnectionLost
 from .settings.firmware import nvram_of
 
@@ -91,14 +92,10 @@ class Storage:
         """Whether an existing file at the path of a new disk has its content. Arguments as in create_disk."""
         if image and image.get("snapshot"):
             return True  # An internal snapshot can be compared only after it is copied; create_disk does that.
-        reference = self.name_of_image(image) if image else empty_image(entry["size"])
+        reference = name_of(image) if image else empty_image(entry["size"])
         base = reference if image and image.get("linked") else None
         same_backing = self.qemu_img.info(path).backing == base
         return same_backing and self.qemu_img.same_content(reference, path, image and self.format_of_image(image))
-
-    def name_of_image(self, image):
-        """The name of an image for qemu-img; a disk of an appliance is a part of its archive."""
-        return within(image["source"], image["format"], image["part"]) if image.get("part") else image["source"]
 
     def format_of_image(self, image):
         """The format of an image if it need not be probed: the one that is recorded with it, or that of its header."""
@@ -113,7 +110,7 @@ class Storage:
         if image.get("linked") and known:  # qemu-img itself reads whether it has this format.
             self.qemu_img.overlay(path, image["source"], known, size)
             return
-        base = self.qemu_img.info(self.name_of_image(image), known)
+        base = self.qemu_img.info(name_of(image), known)
         if image.get("linked"):
             self.qemu_img.overlay(path, base.path, base.format, size)
             return

@@ -123,6 +123,7 @@ def _instead(hypervisor, local):
         "backup": _LOCAL if hypervisor != "TEST" else "This connection only simulates disks.",
         "port_forwards": INSTEAD_OF_FORWARDS,
         SUSPENDED: "This connection can pause VMs, but cannot save them to disk.",
+        "persistent": "Define it permanently first: virsh dumpxml --security-info {name} | virsh define /dev/stdin.",
         **_instead_of_hardware(hypervisor, local),
     }
 

@@ -115,4 +115,6 @@ class _Appliance:
         size = disk_header.size_of_vhd(end) if image_format == "vhd" else disk_header.capacity_in(begin, image_format)
         if not size or size > _LARGEST_DISK:
             raise Damaged(f"contains {disk.file.href}, which has no valid size")
-        return {"source": part.path, "format": image_format, "part": part.of_archive, "size": size}
+        version = ":".join(str(one) for one in files.version(part.path) or ())
+        found = {"source": part.path, "format": image_format, "part": part.of_archive, "size": size}
+        return {**found, "digest": version}

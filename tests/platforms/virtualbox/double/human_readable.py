@@ -83,7 +83,7 @@ def _place(machine, os_type, is_old):
         "Name": machine["name"],
         **({} if is_old else {"Encryption": "disabled"}),
         "Groups": machine["groups"],
-        **({} if is_old else {"Platform Architecture": "x86"}),
+        **({} if is_old else {"Platform Architecture": machine["config"]["values"].get("platformArchitecture", "x86")}),
         "Guest OS": os_type["description"],
         "UUID": machine["uuid"],
         "Config file": machine["file"],

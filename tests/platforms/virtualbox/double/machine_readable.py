@@ -54,7 +54,8 @@ def _head(machine, os_type, is_old):
     lines = [f'name="{escaped(machine["name"])}"']
     lines += [] if is_old else ['encryption="disabled"']
     lines.append(f'groups="{machine["groups"]}"')
-    lines += [] if is_old else ['platformArchitecture="x86"']
+    architecture = machine["config"]["values"].get("platformArchitecture", "x86")
+    lines += [] if is_old else [f'platformArchitecture="{architecture}"']
     return [
         *lines,
         f'ostype="{os_type["description"]}"',

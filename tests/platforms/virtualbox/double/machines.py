@@ -48,6 +48,8 @@ def create(registry, words):
     )
     if not given.get("name"):
         raise Misuse("Parameter --name is required")
+    if given.get("platform-architecture", "x86") not in ("x86", "arm"):
+        raise Misuse(f"Invalid --platform-architecture argument '{given['platform-architecture']}'")
     kind = os_types().get(given.get("ostype", "Other").lower())
     if kind is None:
         raise Failure("Unknown or invalid guest OS type given.")

@@ -97,6 +97,11 @@ _WHILE_SAVED = {
 }  # fmt: skip
 
 
+def is_arm(os_type):
+    """The type of the operating system decides, whatever --platform-architecture is (recorded with 7.2.22)."""
+    return os_type["id"].endswith("_arm64")
+
+
 def new_config(os_type, mac):
     """The settings of a new VM; some depend on the operating system."""
     values = {key: value for section in SECTIONS for key, value in section.items()}
@@ -108,6 +113,8 @@ def new_config(os_type, mac):
         rtcuseutc="on" if is_linux else "off",
         effparavirtprovider="kvm" if is_linux else "none",
     )
+    if is_arm(os_type):
+        values.update(platformArchitecture="ARM", chipset="armv8virtual", firmware="EFI", pae="off", x2apic="off")
     nic = "Am79C973" if os_type["family"] == "Other" else "82540EM"
     nics = {str(number): new_nic(nic) for number in range(1, NICS + 1)}
     nics["1"].update(type="nat", mac=mac)

@@ -98,7 +98,7 @@ def _check_slots(vm, option, entries):
 
 def warn_of_emulation(driver, label, config):
     """Add a warning about a new VM that its node emulates."""
-    if architecture_of(config) == ARM64:
+    if config.get("architecture") == ARM64:
         driver.tool.warn(
             f"{label}: architecture: {ARM64} is emulated on nodes of {AMD64}, which is many times slower, and needs the"
             " package pve-edk2-firmware-aarch64 on the node."

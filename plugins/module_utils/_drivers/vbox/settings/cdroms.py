@@ -11,12 +11,15 @@ from ...._core.planner.drives import SKIP_PROMPT, first_drive, iso_of
 from ...._kit.settings import Setting
 from ...._media.on_host import medium_of
 from ..vbox_vm import bus_for, name_of_slot, parse_slot, slot_name
+from .architecture import controller_of_disks, is_arm
 from .hardware import while_on
 from .media import check_slot, cost_of_adding, plain_path
 
 #: The controller of the drives of ``iso`` and of cloud-init seeds, and its (port, device) in order of use.
 _CONTROLLER = "IDE"
 _SLOTS = ((0, 0), (0, 1), (1, 0), (1, 1))
+#: The ports of these drives on the controller of the disks of a VM of arm64, which has no IDE.
+_PORTS_OF_ARM64 = (15, 14, 13, 12)
 #: Buses that take no optical drives (VERIFIED, 7.2.22).
 _WITHOUT_DRIVES = ("pcie", "floppy")
 _EMPTY = "emptydrive"
@@ -84,13 +87,17 @@ def drive_slot(known, vm, config):
 
 def slots_of_drives(controllers):
     """The slots of the IDE controller in the order of use, {name: bus} of the controllers; a VM has at most one."""
-    controller = next((name for name, bus in controllers.items() if bus == "ide"), _CONTROLLER)
+    controller = next((name for name, bus in controllers.items() if bus == "ide"), None)
+    if is_arm() and controller is None:
+        return [slot_name(controller_of_disks(), port) for port in _PORTS_OF_ARM64]
+    controller = controller or _CONTROLLER
     return [slot_name(controller, *place) for place in _SLOTS]
 
 
 def no_free_slot(name, option):
+    controller = controller_of_disks() if is_arm() else _CONTROLLER
     return Refused(
-        f"{name}: {option}: no slot is free for an optical drive on the IDE controller.",
+        f"{name}: {option}: no slot is free for an optical drive on the {controller} controller.",
         "Detach a disk or an optical drive from that controller.",
     )
 

@@ -10,8 +10,10 @@ import os
 from ...._core.errors import CommandFailed
 from ...._core.units import MIB
 from ...._media import disk_header
+from ...._media.appliances.disk import is_of_appliance, name_of
 from ...._ports import files
 from ...._tools import optical
+from ...._tools.qemu_img import QemuImg, qemu_name
 from ...._tools.vboxmanage import Busy
 
 #: The formats of images that VirtualBox can attach.
@@ -28,7 +30,10 @@ def create_image(driver, path, image_format, size, image=None):
         driver.run(None, "createmedium", "disk", *words)
         return
     source = image["source"]
-    if disk_header.format_of(source) == "raw":
+    if is_of_appliance(image):
+        qemu_img = QemuImg(driver.commands)
+        qemu_img.convert(name_of(image), image["format"], path, qemu_name(image_format.lower()))
+    elif disk_header.format_of(source) == "raw":
         driver.run(None, "convertfromraw", source, path, "--format", image_format)
     else:
         driver.run(None, "clonemedium", "disk", source, path, "--format", image_format)
@@ -43,7 +48,7 @@ def resize(driver, uuid, disk, size):
 
 def images_to_release(driver, image):
     """Paths of images to unregister after the copy, which registers its source, if they were not registered before."""
-    if image is None or disk_header.format_of(image["source"]) == "raw":
+    if image is None or is_of_appliance(image) or disk_header.format_of(image["source"]) == "raw":
         return []
     return [] if os.path.realpath(image["source"]) in driver.disks_before else [image["source"]]
 

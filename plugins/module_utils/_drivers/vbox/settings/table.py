@@ -8,6 +8,7 @@ from __future__ import annotations
 from ...._core.model import LIVE
 from ...._core.record.mark import IN_MARK, marked_settings
 from ...._kit.settings import Setting, read_all
+from .architecture import ARCHITECTURE
 from .cdroms import CDROMS, read_prompt
 from .hardware import HARDWARE
 from .media import MEDIA
@@ -19,6 +20,7 @@ from .serial_log import SERIAL_LOG
 from .shared_folders import SHARES
 
 SETTINGS = {
+    **ARCHITECTURE,
     **HARDWARE,
     **SECURE_BOOT,
     **dict.fromkeys(IN_MARK, Setting(cost=LIVE)),

@@ -209,7 +209,7 @@ def check_values(vm, config, buses):
 def check_buses(name, row, config, buses):
     """Raise Refused for a disk or an optical drive on a bus that the firmware does not read."""
     for option, bus_of in buses.items():
-        slots = "vda (virtio) or sdb (SCSI)" if option == "disks" else "sdb (SCSI) or usb1 (USB)"
+        slots = "vda (virtio) or sdb (SCSI)" if option == "disks" else "sdb (SCSI)"
         for slot, entry in (config.get(option) or {}).items():
             if entry is not None and bus_of(slot, entry) not in row.buses:
                 raise Refused(

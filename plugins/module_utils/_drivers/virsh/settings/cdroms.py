@@ -72,8 +72,20 @@ def _normalized(vm, cdroms):
             raise Refused(
                 f"{vm.name}: cdroms: {given} and {present} are the same slot, {place[0]}.", "Use another slot."
             )
+        if place[1] == "usb" and entry is not None:
+            _check_filled(vm, slot, entry)
         normalized[slot] = entry
     return normalized
+
+
+def _check_filled(vm, slot, entry):
+    """Raise Refused for a USB drive that gets empty: QEMU has only a device that is the image itself."""
+    present = (vm.config.get("cdroms") or {}).get(slot, {}).get("source")
+    if not entry.get("source", present) and present != "":
+        raise Refused(
+            f"{vm.name}: cdroms.{slot}: a USB drive cannot be empty.",
+            "Set its source, remove the drive (state: absent), or use a slot such as sdb (SCSI).",
+        )
 
 
 # Costs --------------------------------------------------------------------------------------------------------------

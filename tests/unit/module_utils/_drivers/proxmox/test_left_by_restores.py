@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import restore
@@ -111,6 +113,17 @@ def test_complete_copy_of_another_backup_remains(world):
     restored(world, **{**REPLACE, "backup": first})
     assert byte_of(world, "web1") == 1
     behind.edit(world, 100, unused0=None)
+
+
+def test_copy_for_another_vm_with_the_name_is_not_used(world):
+    back_up(world)
+    killed_restore(world, 1, **REPLACE)
+    text = options(world, "web1-restored")["description"]
+    edited, count = re.subn(r'("copy_for": ?")100:', r"\g<1>999:", text)
+    assert count == 1, text
+    behind.edit(world, number_of(world, "web1-restored"), description=edited)
+    reject(world, "is named 'web1-restored'", **REPLACE)
+    assert byte_of(world, "web1-restored") == 7
 
 
 def test_lost_vm_is_completed_by_the_next_task(world):

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A disk of an appliance, as qemu-img reads it out of its archive. Its header is checked before."""
+
+from __future__ import annotations
+
+from ..._core.errors import CommandFailed
+from ..._core.sharing.needed_files import Image
+from ..._tools.qemu_img import within
+
+
+def is_of_appliance(image):
+    return image is not None and "part" in image
+
+
+def name_of(image):
+    """The name of an image for qemu-img; others than disks of an archive have their path."""
+    return within(image["source"], image["format"], image["part"]) if image.get("part") else image["source"]
+
+
+def checked(qemu_img, image):
+    """What qemu-img finds in the disk, as an Image of needed_files.py."""
+    try:
+        info = qemu_img.info(name_of(image), image["format"])
+    except CommandFailed as error:
+        return Image(fault=f"contains a damaged disk: {error.stderr}", remedy="Get the appliance again.")
+    if info.virtual_size != image["size"]:
+        return Image(fault="contains a disk of which the header has another size", remedy="Export it again.")
+    return Image(image["format"], info.virtual_size)
+
+
+def most_bytes(qemu_img, image):
+    """The maximum size of a copy."""
+    try:
+        return qemu_img.needed(name_of(image), image["format"])
+    except CommandFailed:  # It cannot measure every format.
+        return image["size"]
