@@ -22,11 +22,12 @@ _MOST_CPUS, _MOST_DEVICES = 1024, 256
 
 
 class File(Frozen):
-    """A file of an appliance. ``href`` is as the descriptor writes it."""
+    """A file of an appliance. ``href`` is as the descriptor writes it; ``size`` None: it does not state it."""
 
     href: str
     compression: str = ""
     chunk_size: int = 0
+    size: Optional[int] = None
 
 
 class Disk(Frozen):
@@ -92,11 +93,12 @@ def files_of(root):
     """Return {id: File} of all files that a descriptor names."""
     found = {}
     for one in (file for part in children(root, "References") for file in part):
-        chunk = attribute(one, "chunkSize")
+        chunk, size = attribute(one, "chunkSize"), attribute(one, "size")
         found[attribute(one, "id") or ""] = File(
             attribute(one, "href") or "",
             (attribute(one, "compression") or "").replace("identity", ""),
             number(chunk, "chunkSize") if chunk else 0,
+            number(size, "the size of a file") if size else None,
         )
     return found
 
