@@ -49,7 +49,7 @@ ANY_PLATFORM = "vm"
 #: options from the inventory, or read results.
 WITHOUT_PLATFORM = ("backup_run", "describe_vms", "guarded_run", "guest_status", "reap", "report")
 #: Modules for all platforms, without a group of a platform.
-PLATFORM_INDEPENDENT = {"image", "image_info", "install_medium", "install_wait"}
+PLATFORM_INDEPENDENT = {"image", "image_info", "install_medium", "install_wait", "windows_medium_info"}
 
 
 class CannotGenerate(Exception):
@@ -312,6 +312,7 @@ WITHOUT_VMS = (
     "virsh_pool_info",
     "vmm_marked_lines",
     "vmm_network_info",
+    "windows_medium_info",
     "wsl_host_settings",
     *WITHOUT_PLATFORM,
 )

@@ -137,6 +137,8 @@ run_stage() {
 # run_tests PYTEST-ARGUMENT...: runs tests in one world, without workers, so that a debugger works too.
 run_tests() {
     local root=
+    # Of whichever belt the tests are.
+    BELT=full
     if [ "${1:-}" = --root ]; then
         root=${2:-}
         shift 2
@@ -146,7 +148,7 @@ run_tests() {
     cd "$CHECKOUT" || exit 1
     if [ -n "$root" ]; then
         rm -rf "$RUN"
-        tests/guests/build.sh >/dev/null
+        _build_guests
         in_root_world "$root" pytest -p no:xdist "$@"
         exit
     fi

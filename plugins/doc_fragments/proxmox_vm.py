@@ -242,6 +242,12 @@ options:
         type: str
         default: owner
         choices: [owner, fleet, host]
+  architecture:
+    description:
+      - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
+      - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
+    type: str
+    choices: [amd64, arm64]
   cpus:
     description:
       - Number of virtual CPUs. A new VM has 2 by default.
@@ -609,12 +615,23 @@ options:
           - Network configuration, version 1 or 2. Cannot be combined with O(cloud_init.ip_config),
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
         type: dict
+      answer_files:
+        description:
+          - Further texts in the root directory of that ISO image, such as scripts, by their names. They are treated
+            as secrets.
+        type: dict
       answer_file:
         description:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
             same ISO image, where Windows Setup finds it. It is treated as a secret.
           - The role P(polyvirt.core.unattended_install#role) writes such a file.
+          - The ISO image is deleted as soon as the VM is off and its O(iso) is ejected, unless the VM has
+            snapshots. It contains the password.
         type: str
+      answer_drivers:
+        description:
+          - Directory with drivers that Windows Setup loads before it searches for a disk (C($WinPEDriver$)).
+        type: path
   # end generated
   node:
     description:

@@ -287,6 +287,17 @@ options:
     description:
       - ISO image in the first optical drive. An empty string ejects it.
     type: path
+  skip_boot_prompt:
+    description:
+      - Whether Setup of Windows starts from O(iso) without a key press. Under UEFI, the ISO image of the vendor
+        waits some seconds for a key ("Press any key to boot from CD or DVD"), and does not start Setup without
+        one.
+      - V(true) - a prepared image without this prompt is inserted. It is created once for each ISO image, in
+        O(image_directory), and used by all VMs. On libvirt it is an overlay, so the ISO image must remain where
+        it is; on VirtualBox it is a copy. The VM still has the ISO image O(iso) in results and comparisons.
+        Needs O(firmware=uefi).
+      - V(false) - the ISO image itself is inserted, as without this option.
+    type: bool
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
@@ -730,12 +741,23 @@ options:
           - Network configuration, version 1 or 2. Cannot be combined with O(cloud_init.ip_config),
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
         type: dict
+      answer_files:
+        description:
+          - Further texts in the root directory of that ISO image, such as scripts, by their names. They are treated
+            as secrets.
+        type: dict
       answer_file:
         description:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
             same ISO image, where Windows Setup finds it. It is treated as a secret.
           - The role P(polyvirt.core.unattended_install#role) writes such a file.
+          - The ISO image is deleted as soon as the VM is off and its O(iso) is ejected, unless the VM has
+            snapshots. It contains the password.
         type: str
+      answer_drivers:
+        description:
+          - Directory with drivers that Windows Setup loads before it searches for a disk (C($WinPEDriver$)).
+        type: path
   # end generated
   virt_type:
     description:

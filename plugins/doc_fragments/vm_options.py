@@ -258,7 +258,7 @@ options:
     description:
       - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
       - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
-      - Supported only on V(libvirt).
+      - Supported only on V(libvirt), V(virtualbox) and V(proxmox).
     type: str
     choices: [amd64, arm64]
   cpus:
@@ -275,7 +275,7 @@ options:
   secure_boot:
     description:
       - Whether only signed systems may boot.
-      - Supported only on V(libvirt), V(proxmox) and V(hyperv).
+      - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: bool
   tpm:
     description:
@@ -314,6 +314,14 @@ options:
       - ISO image in the first optical drive. An empty string ejects it.
       - Not supported on V(vagrant) and V(wsl).
     type: path
+  skip_boot_prompt:
+    description:
+      - Whether Setup of Windows starts from O(iso) without a key press. Under UEFI, the ISO image of the vendor
+        waits some seconds for a key ("Press any key to boot from CD or DVD"), and does not start Setup without
+        one.
+      - V(false) - the ISO image itself is inserted, as without this option.
+      - Supported only on V(libvirt) and V(virtualbox).
+    type: bool
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
@@ -843,12 +851,25 @@ options:
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
           - Not supported on V(wsl).
         type: dict
+      answer_files:
+        description:
+          - Further texts in the root directory of that ISO image, such as scripts, by their names. They are treated
+            as secrets.
+          - Not supported on V(wsl).
+        type: dict
       answer_file:
         description:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
             same ISO image, where Windows Setup finds it. It is treated as a secret.
           - The role P(polyvirt.core.unattended_install#role) writes such a file.
+          - The ISO image is deleted as soon as the VM is off and its O(iso) is ejected, unless the VM has
+            snapshots. It contains the password.
           - Not supported on V(wsl).
         type: str
+      answer_drivers:
+        description:
+          - Directory with drivers that Windows Setup loads before it searches for a disk (C($WinPEDriver$)).
+          - Not supported on V(wsl).
+        type: path
   # end generated
 """

@@ -32,6 +32,14 @@ options:
     description: Only entries that have media of this type.
     type: str
     choices: [box, cloud, disk, iso, netboot, wsl]
+  architecture:
+    description:
+      - Only media of this architecture. What depends on it, such as RV(_raw[].serial_console), is that of this
+        architecture, and entries that have no media of it are returned only if they are requested by name.
+      - If omitted, media of all architectures are returned, those for V(amd64) first, and the other values are those of
+        V(amd64).
+    type: str
+    choices: [amd64, arm64]
   hidden:
     description: Also return entries that are disabled or have reached the end of their life.
     type: bool
@@ -55,6 +63,10 @@ EXAMPLES = r"""
 - name: Show which distributions can be installed on vmd
   ansible.builtin.debug:
     msg: "{{ query('polyvirt.core.distribution', platform='vmd') | map(attribute='name') }}"
+
+- name: Show which distributions can be installed on hosts with an Arm CPU
+  ansible.builtin.debug:
+    msg: "{{ query('polyvirt.core.distribution', architecture='arm64', type='netboot') | map(attribute='name') }}"
 
 - name: Show where the installation media of Debian 13 are
   ansible.builtin.debug:
@@ -83,6 +95,14 @@ _raw:
     codename:
       description: Code name of the version, or an empty string.
       type: str
+    architecture:
+      description: The requested architecture, or null.
+      type: str
+    arm64:
+      description:
+        - What is different for V(arm64), such as C(serial_console) and C(package_mirror). With the option
+          O(architecture), these values are in the entry itself.
+      type: dict
     btrfs:
       description: Whether its installer can create btrfs.
       type: bool
@@ -174,11 +194,12 @@ class LookupModule(LookupBase):
             entries = CatalogueFiles(self._loader.load_from_file, self.get_option("directories")).entries()
         except InvalidCatalogue as error:
             raise AnsibleLookupError(str(error)) from None
-        platform, media_type = self.get_option("platform"), self.get_option("type")
+        filters = [self.get_option(name) for name in ("platform", "type")]
+        hidden, architecture = self.get_option("hidden"), self.get_option("architecture")
         if terms:
             entries = {name: self._named(entries, name) for name in terms}
-            return selected(entries, date.today(), platform, media_type, hidden=True)
-        return selected(entries, date.today(), platform, media_type, self.get_option("hidden"))
+            hidden = True
+        return selected(entries, date.today(), *filters, hidden, architecture)
 
     def _named(self, entries, name):
         if name not in entries:

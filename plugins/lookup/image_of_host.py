@@ -6,18 +6,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: image_of_host
-short_description: Find the image and the platform in the name of a host
+short_description: Find image, architecture and platform in the name of a host
 version_added: 1.0.0
 description:
-  - Returns the image of the catalogue that the name of a host begins with, and the platform that it ends with. The
-    playbook C(polyvirt.core.molecule_create) uses it for hosts without C(vm_image) or C(vm_platform).
+  - Returns the image of the catalogue that the name of a host begins with, and the architecture and platform that it
+    ends with. The playbook C(polyvirt.core.molecule_create) uses it for hosts without C(vm_image) or C(vm_platform).
   - The image is the longest name of the catalogue that is followed by a dash, a dot, or the end of the host's name.
   - The platform is the part after the last dot, if the host has an image and that part is the name of a platform.
+  - The architecture is the part after the last dash, before the platform, if the host has an image and that part is
+    V(amd64) or V(arm64).
 author:
   - polyvirt contributors (@polyvirt)
 options:
   _terms:
-    description: Names of hosts, such as V(debian-13-web) or V(debian-13.virtualbox).
+    description: Names of hosts, such as V(debian-13-web), V(debian-13-arm64) or V(debian-13.virtualbox).
     type: list
     elements: str
     required: true
@@ -49,6 +51,10 @@ _raw:
       description: Name in the catalogue, or an empty string.
       type: str
       sample: debian-13
+    architecture:
+      description: Architecture of the VM, or an empty string.
+      type: str
+      sample: arm64
     platform:
       description: Name of the platform, or an empty string.
       type: str

@@ -94,7 +94,8 @@ options:
     type: path
   architecture:
     description:
-      - Architecture of the VMs that are created from the image. Only on libvirt.
+      - Architecture of the VMs that are created from the image. Only on libvirt, Proxmox VE and VirtualBox,
+        where it is that of the host.
       - If omitted, that of the host. With O(state=absent), images of all architectures are removed.
     type: str
     choices: [amd64, arm64]

@@ -52,6 +52,10 @@ options:
         of the controller (not for Hyper-V and WSL), then the default of the platform, which
         O(polyvirt.core.image#module:image_directory) describes.
     type: path
+  architecture:
+    description: Only images of this architecture. If omitted, those of all.
+    type: str
+    choices: [amd64, arm64]
 seealso:
   - module: polyvirt.core.image
 """

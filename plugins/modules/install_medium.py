@@ -91,7 +91,7 @@ options:
         description: Address where users can download the medium by hand. The module fails and reports it.
         type: str
       architecture:
-        description: Architecture of the medium. The module does not use it.
+        description: Architecture of the medium. It is compared with O(architecture).
         type: str
       unverified:
         description:
@@ -112,6 +112,13 @@ options:
           - Checksum of the file at O(medium.url), such as V(sha256:4f1c...), or V(sha512:) followed by the address of a
             list of checksums.
         type: str
+  architecture:
+    description:
+      - Architecture of the VM that the medium is for. The task fails if O(medium) is for another one, or does not say
+        for which one it is.
+      - If omitted, the medium may be for any architecture.
+    type: str
+    choices: [amd64, arm64]
   directory:
     description: Directory for the files on the host. It is created if it does not exist.
     type: path
@@ -147,6 +154,14 @@ EXAMPLES = r"""
     directory: /var/lib/libvirt/images/iso
     require_signature: true
   register: iso
+
+- name: Download the kernel and the initial RAM disk of Debian's installer for VMs of arm64
+  polyvirt.core.install_medium:
+    medium: "{{ entry.media | selectattr('type', 'eq', 'netboot') | first }}"
+    architecture: arm64
+    directory: /var/lib/libvirt/images/netboot/arm64
+  vars:
+    entry: "{{ lookup('polyvirt.core.distribution', 'debian-13', architecture='arm64') }}"
 
 - name: Download an image from your own server
   polyvirt.core.install_medium:

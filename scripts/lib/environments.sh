@@ -25,7 +25,10 @@ packages_of() {
             [ "$BELT" != deep ] || echo chromium ;;
         rulebook) echo "$common default-jre-headless" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
-            cpio dropbear-bin e2fsprogs grub-common grub-pc-bin iproute2 kmod ovmf ruby swtpm swtpm-tools tini
+            binutils busybox cpio dropbear-bin e2fsprogs grub-common grub-pc-bin iproute2 kmod ovmf ruby swtpm \
+            swtpm-tools tini
+            # Guests of arm64, which have no tests in a quick run.
+            [ "$BELT" = quick ] || echo qemu-system-arm qemu-efi-aarch64 ipxe-qemu dosfstools fdisk mtools
             [ "$1" != peers ] || echo python3-libvirt python3-lxml
             [ "$1" != cores ] || packages_of unit ;;
     esac

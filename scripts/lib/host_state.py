@@ -79,7 +79,12 @@ def _processes():
             continue  # It has ended in the meantime.
         # Ansible's persistent SSH connections are not listed: they end a minute after their last use.
         if is_here and (_WORLD in arguments or _program(arguments).startswith(_PROGRAMS)):
-            yield f"process {folder.name} {' '.join(arguments)[:200]}"
+            yield f"process {_number(folder, arguments)}{' '.join(arguments)[:200]}"
+
+
+def _number(folder, arguments):
+    # A network that was started again has another process, with the same arguments.
+    return "" if _program(arguments) == "dnsmasq" else f"{folder.name} "
 
 
 def _program(arguments):

@@ -14,6 +14,7 @@ declare -Ar ROOTS=([debian13]=trixie [debian-testing]=testing [bare-debian13]=tr
 readonly _BARE=bare-
 
 readonly _ROOT_PACKAGES=(libvirt-daemon-system libvirt-clients libvirt-daemon-config-network qemu-system-x86 qemu-utils
+    qemu-system-arm qemu-efi-aarch64 ipxe-qemu
     ovmf seabios dnsmasq-base nftables iptables passt swtpm swtpm-tools xorriso tini iproute2 kmod procps socat git busybox
     openssh-client dropbear-bin e2fsprogs dmidecode gpg gpgv ca-certificates python3-venv)
 # What an installed Debian has, and what the test itself needs: SSH, and Python for the environment of debian13.

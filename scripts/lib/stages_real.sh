@@ -55,11 +55,17 @@ nothing_left() {
     return $status
 }
 
+# _build_guests: those of arm64 have no tests in a quick run.
+_build_guests() {
+    tests/guests/build.sh >/dev/null
+    [ "$BELT" = quick ] || tests/guests/build.sh arm64 >/dev/null
+}
+
 # prepare_platforms: prepares what worlds cannot download, because they have no network. Doubles replace missing
 # platforms.
 prepare_platforms() {
     (install_packages vagrant vagrant-libvirt) || say "   no real Vagrant: a double is tested instead"
-    tests/guests/build.sh >/dev/null
+    _build_guests
     tests/platforms/vagrant/build.sh >/dev/null || say "   no box for Vagrant: a double is tested instead"
     tests/platforms/virtualbox/build.sh >/dev/null || say "   no real VirtualBox: a double is tested instead"
 }
@@ -78,16 +84,17 @@ stage_suite() {
 # Tests of libvirt that run with the libvirt and QEMU of another Debian release, too.
 readonly _ROOT_TESTS=(tests/suite/test_power.py tests/suite/test_options.py tests/suite/test_refusals.py
     tests/suite/test_clones.py tests/suite/test_snapshots.py tests/suite/test_machinery.py tests/suite/test_uefi.py
+    tests/suite/test_arm64.py
     tests/suite/test_networks.py tests/suite/test_pools.py tests/suite/test_port_forwards.py
     tests/suite/test_generated_hosts.py tests/suite/test_killed_hosts.py)
-readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi or test_networks or test_pools or test_port_forwards or _hosts"
+readonly _ROOT_SELECTION="libvirt_qemu or test_machinery or test_uefi or (test_arm64 and not own_loader) or test_networks or test_pools or test_port_forwards or _hosts"
 
 # The conformance suite with the libvirt, QEMU and Python of Debian 13, and a bare Debian, which the role libvirt_host
 # prepares, and on which the first steps are typed; the stage fails if their roots cannot be created. A deep run also has the
 # commands of the workflows for CI, and Debian testing, which shows what is coming:
 # its failures are only reported.
 stage_roots() {
-    tests/guests/build.sh >/dev/null
+    _build_guests
     prepare_root debian13 >/dev/null
     nothing_left _suite_in_root debian13
     nothing_left in_root_world bare-debian13 pytest -p no:xdist tests/install/test_bare_host.py

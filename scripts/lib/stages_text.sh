@@ -158,6 +158,14 @@ print(python_requirements.get_venv_packages(Any)["pip"])')
 # too.
 readonly _NOT_SHIPPED=(':!extensions/molecule' ':!scripts' ':(exclude,glob)tests/*/**')
 
+# _compile_once HOME: half of the time of the test "import" is for compiling the same files again.
+_compile_once() {
+    local packages
+    for packages in "$1"/.ansible/test/venv/sanity{,.import*}/*/*/lib/python*/site-packages; do
+        [ ! -d "$packages" ] || cp "$CHECKOUT/scripts/lib/compile_once.py" "$packages/sitecustomize.py"
+    done
+}
+
 # _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log. Checks what users get. pylint takes longer than
 # all other tests together and depends least on the version of ansible-core: a full run has it with the newest.
 _sanity() {
@@ -171,9 +179,11 @@ _sanity() {
     python=$("$environment/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     cd "$tree" || return
     # Results must be those of a clean machine: none of our own settings for Ansible or Python.
-    exec env -u ANSIBLE_COLLECTIONS_PATH -u PYTHONPYCACHEPREFIX HOME="$home" PATH="$environment/bin:$PATH" \
-        "$environment/bin/ansible-test" sanity --local --requirements --color no --python "$python" \
-        "${without[@]}" >"$RUN/$name.log" 2>&1
+    local -a test=(env -u ANSIBLE_COLLECTIONS_PATH -u PYTHONPYCACHEPREFIX HOME="$home" PATH="$environment/bin:$PATH"
+        "$environment/bin/ansible-test" sanity --local --requirements --color no --python "$python")
+    {
+        "${test[@]}" --test import --prime-venvs && _compile_once "$home" && exec "${test[@]}" "${without[@]}"
+    } >"$RUN/$name.log" 2>&1
 }
 
 _core_version() { "$1/bin/python" -c 'from ansible.release import __version__; print(__version__)'; }

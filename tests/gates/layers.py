@@ -153,6 +153,7 @@ LAYERS = {
     },
     _ENGINE: Layer((_CORE, _ENGINE, *(f"{_PORTS}/{name}" for name in ("clock", "net", "progress")))),
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
+    f"{_MEDIA}/disc": Layer((_CORE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/choose": Layer(
         (f"{_CORE}/errors", f"{_CORE}/frozen"),
         forbidden=frozenset(IMPURE),

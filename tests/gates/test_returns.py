@@ -45,6 +45,7 @@ WITHOUT_FRAGMENT = (
     "report",
     "vm_backup_info",
     "vmm_marked_lines",
+    "windows_medium_info",
     "wsl_host_settings",
 )
 #: {module: its fragment}, if the fragment is not named after the first word of the module.

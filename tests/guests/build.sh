@@ -3,7 +3,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Builds the fast test guest from Debian packages: a kernel, an initramfs, a small root disk with Python.
+# Builds the fast test guest from Debian packages: a kernel, an initramfs, a small root disk with Python. The argument
+# is its architecture, amd64 (the default) or arm64, which is built without running a program of it.
 # Prints, one per line, kernel=…, initrd=…, disk=…, cmdline=…; a second call only prints. README.md says more.
 set -euo pipefail
 
@@ -11,8 +12,11 @@ SOURCES=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Not below a home directory: /root is closed to the user that libvirt runs QEMU as.
 IMAGES=${POLYVIRT_TEST_IMAGES:-/var/lib/libvirt/images/polyvirt-tests}
 CACHE=${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}/guest-packages
-CMDLINE='console=ttyS0 net.ifnames=0 quiet tsc=reliable no_timer_check random.trust_cpu=on mitigations=off'
+ARCHITECTURE=${1:-amd64}
+COMMON_WORDS='net.ifnames=0 quiet random.trust_cpu=on mitigations=off'
+CMDLINE="console=ttyS0 $COMMON_WORDS tsc=reliable no_timer_check"
 DISK_SIZE=192M
+APT=(-qq -y -o APT::Sandbox::User=root -o Debug::NoLocking=1)
 
 PROGRAMS=(busybox-static dropbear-bin openssh-sftp-server python3)
 # apt wants these because it thinks of a whole system; the guest has no package database.
@@ -37,7 +41,7 @@ is_built() {
 require_tools() {
     local tool missing=
     local -A package_of=([dpkg-deb]=dpkg [modprobe]=kmod [cpio]=cpio [mke2fs]=e2fsprogs [qemu-img]=qemu-utils
-        [flock]=util-linux)
+        [flock]=util-linux [readelf]=binutils [busybox]=busybox)
     for tool in "${!package_of[@]}"; do
         command -v "$tool" >/dev/null || missing+=" ${package_of[$tool]}"
     done
@@ -45,26 +49,52 @@ require_tools() {
     [ "$(id -u)" -eq 0 ] || stop_with "the files in the guest must belong to root: run $0 as root"
 }
 
+# use_another_architecture: its own directories, and lists of packages that apt keeps apart from those of this host.
+use_another_architecture() {
+    IMAGES=$IMAGES/$ARCHITECTURE
+    CACHE=$CACHE/$ARCHITECTURE
+    CMDLINE="console=ttyAMA0 $COMMON_WORDS"
+    APT+=(-o "APT::Architecture=$ARCHITECTURE" -o "APT::Architectures=$ARCHITECTURE"
+        -o "Dir::State::Lists=$CACHE/lists")
+}
+
+download_lists() {
+    [ "$ARCHITECTURE" != amd64 ] || return 0
+    mkdir -p "$CACHE/lists/partial"
+    apt-get "${APT[@]}" -o Dir::State::status=/dev/null update
+}
+
 # apt resolves against an empty system, so that what happens to be installed here makes no difference.
 download_programs() {
     mkdir -p "$CACHE/programs/partial"
-    apt-get -qq -y -o Dir::State::status=/dev/null -o Dir::Cache::archives="$CACHE/programs" -o Debug::NoLocking=1 \
-        -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o APT::Keep-Downloaded-Packages=true \
+    apt-get "${APT[@]}" -o Dir::State::status=/dev/null -o Dir::Cache::archives="$CACHE/programs" \
+        -o APT::Install-Recommends=false -o APT::Keep-Downloaded-Packages=true \
         --download-only install "${PROGRAMS[@]}" >/dev/null
 }
 
 kernel_package() {
-    LC_ALL=C apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+    LC_ALL=C apt-cache "${APT[@]:2}" depends "linux-image-cloud-$ARCHITECTURE" \
+        | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
 }
 
 download_kernel() {
     local package
     package=$(kernel_package)
-    [ -n "$package" ] || stop_with "apt knows no linux-image-cloud-amd64: run apt-get update, on Debian for amd64"
+    [ -n "$package" ] || stop_with "apt knows no linux-image-cloud-$ARCHITECTURE: run apt-get update, on Debian for amd64"
     mkdir -p "$CACHE/kernel"
-    (cd "$CACHE/kernel" && apt-get -qq -o APT::Sandbox::User=root download "$package")
+    (cd "$CACHE/kernel" && apt-get "${APT[@]}" download "$package")
     # Earlier kernels stay in the cache; the newest is the one asked for.
     find "$CACHE/kernel" -name "${package}_*.deb" -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-
+}
+
+# download_grub FOLDER: the boot loader of another architecture, which this host cannot install, for images that boot
+# by it.
+download_grub() {
+    local package
+    mkdir -p "$CACHE/grub" "$1"
+    (cd "$CACHE/grub" && apt-get "${APT[@]}" download "grub-efi-$ARCHITECTURE-bin")
+    package=$(find "$CACHE/grub" -name '*.deb' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)
+    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$1" --strip-components=4 ./usr/lib/grub
 }
 
 # newest_packages: of several versions of a package in the cache, only the one that came last.
@@ -108,9 +138,12 @@ write_system_files() {
     install -m 755 "$SOURCES/fast/guest" "$SOURCES/fast/dhcp-event" "$root/sbin/"
 }
 
+# applets ROOT: of another architecture, those of this host's busybox, which is built alike.
+applets() { if [ "$ARCHITECTURE" = amd64 ]; then "$1/bin/busybox" --list; else busybox --list; fi; }
+
 link_busybox() {
     local root=$1 applet
-    for applet in $("$root/bin/busybox" --list); do
+    for applet in $(applets "$root"); do
         [ -e "$root/usr/bin/$applet" ] || [ -e "$root/usr/sbin/$applet" ] || ln -s busybox "$root/usr/bin/$applet"
     done
 }
@@ -121,7 +154,8 @@ build_disk() {
     write_system_files "$root"
     link_busybox "$root"
     # Compiled here once: under emulation compiling json alone costs the guest half a second.
-    chroot "$root" /usr/bin/python3 -m compileall -q /usr/lib
+    # Debian's own Python here and in the guest are of the same release.
+    /usr/bin/python3 -m compileall -q -s "$root" -p / "$root/usr/lib"
     mke2fs -q -t ext4 -O ^has_journal -m 0 -L polyvirt-fast -d "$root" "$image.raw" "$DISK_SIZE" >/dev/null
     qemu-img convert -O qcow2 "$image.raw" "$image"
 }
@@ -139,6 +173,18 @@ copy_drivers() {
     done
 }
 
+# libraries_of ROOT PROGRAM: the interpreter of a program, and its libraries with those that they need.
+libraries_of() {
+    local root=$1 name library
+    LC_ALL=C readelf -l "$root/$2" | sed -n 's|.*interpreter: /\(.*\)]$|\1|p'
+    for name in $(LC_ALL=C readelf -d "$root/$2" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
+        library=$(cd "$root" && find usr/lib -name "$name" | head -n 1)
+        [ -n "$library" ] || stop_with "the guest has no library $name"
+        echo "$library"
+        libraries_of "$root" "$library"
+    done
+}
+
 # The initramfs is a guest of its own, without Python: dropbear and the libraries it names, taken from the disk's tree.
 build_initramfs() {
     local root=$1 kernel=$2 tree=$3 image=$4 library link
@@ -149,9 +195,9 @@ build_initramfs() {
     cp "$root/bin/busybox" "$tree/bin/"
     ln -s busybox "$tree/bin/sh"    # What the kernel starts /init with.
     cp "$root/usr/sbin/dropbear" "$tree/usr/sbin/"
-    chroot "$root" /lib64/ld-linux-x86-64.so.2 --list /usr/sbin/dropbear | grep -oE '/[^ ]+\.so[^ ]*' | while read -r library; do
-        mkdir -p "$tree$(dirname "$library")"
-        cp -L "$root$library" "$tree$library"
+    libraries_of "$root" usr/sbin/dropbear | sort -u | while read -r library; do
+        mkdir -p "$tree/$(dirname "$library")"
+        cp -L "$root/$library" "$tree/$library"
     done
     copy_drivers "$kernel" "$tree/drivers"
     (cd "$tree" && find . | cpio --quiet -o -H newc) | gzip -9n >"$image"
@@ -160,6 +206,10 @@ build_initramfs() {
 # Everything is made in a folder of its own and moved when whole; the fingerprint comes last.
 publish() {
     local work=$1 name
+    if [ -d "$work/grub" ]; then
+        rm -rf "$IMAGES/grub"
+        mv "$work/grub" "$IMAGES/grub"
+    fi
     chmod 644 "$work"/{vmlinuz,initrd.img,fast-base.qcow2}
     for name in vmlinuz initrd.img fast-base.qcow2; do mv -f "$work/$name" "$IMAGES/$name"; done
     echo "$2" >"$work/fingerprint"
@@ -169,17 +219,24 @@ publish() {
 build() {
     local work=$1 kernel_deb
     say "Building the fast test guest in $IMAGES (half a minute)"
+    download_lists
     download_programs
     kernel_deb=$(download_kernel)
     mkdir "$work/kernel"
     dpkg-deb -x "$kernel_deb" "$work/kernel"
     cp "$work"/kernel/boot/vmlinuz-* "$work/vmlinuz"
+    [ "$ARCHITECTURE" = amd64 ] || download_grub "$work/grub"
     build_disk "$work/root" "$work/fast-base.qcow2"
     build_initramfs "$work/root" "$work/kernel" "$work/tree" "$work/initrd.img"
 }
 
 main() {
     local wanted
+    case $ARCHITECTURE in
+        amd64) ;;
+        arm64) use_another_architecture ;;
+        *) stop_with "there is no guest of the architecture '$ARCHITECTURE', only of amd64 and arm64" ;;
+    esac
     wanted=$(fingerprint)
     if ! is_built "$wanted"; then
         require_tools

@@ -40,8 +40,8 @@ MUTATIONS = (
     Mutation("license-is-accepted", f"{_MEDIA}/defaults.py", "system.license and not is_accepted", "False", _APPLIANCE),
     Mutation("unmapped-network-is-ignored", f"{_MEDIA}/defaults.py",
              "[name for name in names if name not in networks]", "[]", _APPLIANCE),
-    Mutation("appliance-is-created-again", "_core/planner/plan.py", 'check_recreatable(vm, request, task.traits, what)', "None",
-             _PLANNED),
+    Mutation("appliance-is-created-again", _CREATE,
+             '"what the appliance says would replace settings that were changed since"', '""', _PLANNED),
     Mutation("approval-of-any-appliance", "_core/results/plan_content.py",
              '("source", "checksum", "disks")', '("source", "checksum")', _PLANNED),
 )

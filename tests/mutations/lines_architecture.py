@@ -8,7 +8,14 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _ROOM = "_drivers/virsh/settings/architecture.py"
+_CATALOGUE = "plugins/plugin_utils/installs/catalogue.py"
+_LOOKUP = ["tests/unit/lookup/test_architectures.py"]
+_PROXMOX = "_drivers/proxmox/settings/architecture.py"
+_PROXMOX_TESTS = ["tests/unit/module_utils/_drivers/proxmox/test_architecture.py"]
+_VBOX = "_drivers/vbox/settings/architecture.py"
+_VBOX_TESTS = ["tests/unit/module_utils/_drivers/vbox/test_architecture.py"]
 _FIRST = ["tests/unit/module_utils/_drivers/virsh/settings/test_architecture.py"]
+_HARDWARE = ["tests/unit/module_utils/_drivers/virsh/settings/test_hardware_arm64.py"]
 
 MUTATIONS = (
     Mutation("arm64-gets-a-cpu-of-32-bits", _ROOM, "virt_type not in self.writes_cpu", 'virt_type != "kvm"', _FIRST),
@@ -18,6 +25,33 @@ MUTATIONS = (
     Mutation("image-is-for-the-architecture-of-the-host", "_drivers/virsh/images.py",
              'request.config.get("architecture") or self._driver.host_architecture', "self._driver.host_architecture",
              _FIRST),
+    Mutation("cpu-of-32-bits-is-accepted", _ROOM, "unusable.match(value)", "False", _FIRST),
+    Mutation("more-cpus-than-the-interrupt-controller-has", "_drivers/virsh/settings/hardware.py",
+             "limit and count > limit", "False", _HARDWARE),
+    Mutation("rom-is-not-needed-by-an-existing-vm", "_drivers/virsh/checks.py",
+             'change.kind == "networks.add"', "False", _FIRST),
+    Mutation("usb-drive-may-be-empty", "_drivers/virsh/settings/cdroms.py",
+             'not entry.get("source", present)', "False",
+             ["tests/unit/module_utils/_drivers/virsh/settings/test_cdroms.py"]),
+    Mutation("word-in-the-name-of-a-host-is-an-architecture", "plugins/plugin_utils/installs/image_of_host.py",
+             'rest.endswith(f"-{word}")', "word in rest", ["tests/unit/lookup/test_image_of_host.py"]),
     Mutation("cpus-are-plugged-into-arm64", "_drivers/virsh/settings/memory_cpus.py",
              "not row_of(vm.config).plugs_cpus", "False", _FIRST),
+    Mutation("slots-of-ide-for-arm64-on-proxmox", _PROXMOX, '"arch" in options', "False", _PROXMOX_TESTS),
+    Mutation("slots-of-ide-in-plans-for-arm64-on-proxmox", _PROXMOX, "architecture_of(config) == ARM64", "False",
+             _PROXMOX_TESTS),
+    Mutation("architecture-of-the-node-is-sent", _PROXMOX, '"aarch64" if change.new == ARM64 else None',
+             '"aarch64" if change.new == ARM64 else "x86_64"', _PROXMOX_TESTS),
+    Mutation("image-of-arm64-is-taken-for-amd64", "_media/names.py", 'stored.architecture == _USUAL', "True",
+             _PROXMOX_TESTS),
+    Mutation("x86-vm-on-an-arm-host", _VBOX, 'config.get("architecture", own) not in (own, found)', "False",
+             _VBOX_TESTS),
+    Mutation("type-of-x86-on-an-arm-host", _VBOX, "found.endswith(_ENDING)", "True", _VBOX_TESTS),
+    Mutation("online-list-has-all-architectures", "_drivers/wsl/images.py", "published == _ALL", "True",
+             ["tests/platforms/wsl/test_images.py"]),
+    Mutation("lookup-returns-media-of-all-architectures", _CATALOGUE, 'medium["architecture"] == architecture', "True",
+             _LOOKUP),
+    Mutation("cpu-level-of-amd64-is-required-on-arm64", _CATALOGUE, 'what != "cpu"', "True", _LOOKUP),
+    Mutation("medium-for-another-architecture-is-accepted", "_media/install_medium.py", "asked and asked != found",
+             "False", ["tests/unit/module_utils/_media/test_medium.py"]),
 )  # fmt: skip

@@ -39,4 +39,18 @@ MUTATIONS = (
         _REPORT,
     ),
     Mutation("unreadable-backups-are-none", "plugins/plugin_utils/report/backups.py", "has_failed", "False", _REPORT),
+    Mutation(
+        "backup-dated-ahead-is-the-newest",
+        _DECISIONS,
+        "read_time(one['start']) <= now + CLOCK_TOLERANCE",
+        "True",
+        (f"{_TESTS[0]}::test_backup_that_is_dated_ahead_is_not_the_newest",),
+    ),
+    Mutation(
+        "backup-dated-ahead-is-the-newest-of-a-report",
+        "plugins/plugin_utils/report/backups.py",
+        "read_time(one['start']) <= now + CLOCK_TOLERANCE",
+        "True",
+        _REPORT,
+    ),
 )

@@ -10,9 +10,37 @@ from mutations.mutation import Mutation
 _DRIVES, _CDROMS = "_core/planner/drives.py", "_drivers/virsh/settings/cdroms.py"
 _CORE = ("tests/unit/module_utils/_core/planner/test_drives.py",)
 _VIRSH = ("tests/unit/module_utils/_drivers/virsh/settings/test_cdroms.py",)
+_MEDIA = "_core/record/answer_media.py::answer_media"
+_KEPT = "not has_answers or vm.power != STOPPED or vm.snapshots"
+_MEDIA_TESTS = ("tests/unit/module_utils/_core/record/test_answer_media.py",)
 _COSTS = ("tests/unit/tables/test_costs.py",)
 
+_PROMPT = ("tests/unit/module_utils/_media/test_prepared.py",)
+
 MUTATIONS = (
+    Mutation(
+        "image-prepared-from-another-file-of-the-same-name",
+        "_media/on_host.py::medium_of",
+        "is_current",
+        "stored",
+        _PROMPT,
+    ),
+    Mutation("image-of-media-without-the-other-program", "_media/prepared.py::_edit", "edit is None", "False", _PROMPT),
+    Mutation(
+        "image-changed-while-it-was-prepared",
+        "_media/prepared.py",
+        "files.version(iso) != wanted.made_from",
+        "False",
+        _PROMPT,
+    ),
+    Mutation(
+        "prompt-of-another-image-is-skipped",
+        _DRIVES,
+        "not is_requested and config[ISO] != before.get(ISO)",
+        "False",
+        _CORE,
+    ),
+    Mutation("prompt-is-skipped-without-uefi", _DRIVES, 'present.get("firmware") != "uefi"', "False", _CORE),
     Mutation("iso-and-its-drive-in-one-task", _DRIVES, "same is not None", "False", _CORE),
     Mutation("complete-list-removes-the-drive-of-iso", _DRIVES, "same is None and is_complete", "False", _CORE),
     Mutation(
@@ -31,6 +59,22 @@ MUTATIONS = (
         "True",
         _VIRSH,
     ),
+    Mutation(
+        "answer-medium-on-a-bus-without-a-driver-of-windows-setup",
+        f"{_CDROMS}::add_seeds",
+        "target_and_bus(slot) if has_answers else (slot_name_of(slot), 'scsi')",
+        "(slot_name_of(slot), 'scsi')",
+        _VIRSH,
+    ),
+    *(
+        Mutation(name, _MEDIA, _KEPT, code, _MEDIA_TESTS)
+        for name, code in (
+            ("seed-without-answers-is-deleted", "vm.power != STOPPED or vm.snapshots"),
+            ("answer-medium-of-a-running-vm-is-deleted", "not has_answers or vm.snapshots"),
+            ("answer-medium-of-a-snapshot-is-deleted", "not has_answers or vm.power != STOPPED"),
+        )
+    ),
+    Mutation("log-is-an-answer-medium", _MEDIA, "_1 and path not in others", "_1", _MEDIA_TESTS),
     Mutation("two-drives-with-one-target", _CDROMS, "present != slot or slot in normalized", "False", _VIRSH),
     Mutation(
         "image-in-a-drive-that-is-not-there", f"{_CDROMS}::_cost_of_source", "_is_running_with(*_)", "True", _COSTS

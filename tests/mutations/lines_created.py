@@ -43,7 +43,7 @@ MUTATIONS = (
              _CREATED),
     Mutation("vm-without-birth-in-its-mark-is-pruned", "_core/planner/fleet.py",
              "vm.id is None or (vm.created and vm.is_proven)", "vm.id is None or vm.created", _CREATED),
-    Mutation("recorded-vm-is-created-again", "_core/planner/plan.py",
+    Mutation("recorded-vm-is-created-again", "_core/planner/plan_create.py",
              "not vm.created or vm.snapshots or not vm.persistent",
              "not vm.owned or vm.snapshots or not vm.persistent", _CREATED),
     Mutation("foreign-bound-disk-is-deleted", "_core/planner/plan_delete.py",

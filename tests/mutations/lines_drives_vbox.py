@@ -16,7 +16,13 @@ _LOGS = ("tests/unit/module_utils/_drivers/vbox/settings/test_serial_log.py",)
 _ON_HYPERV = ("tests/platforms/hyperv/test_dvd_drives.py",)
 _COSTS = ("tests/unit/tables/test_costs.py",)
 
+_SECURE = ("tests/unit/module_utils/_drivers/vbox/settings/test_secure_boot.py",)
+
 MUTATIONS = (
+    Mutation("variables-of-the-firmware-are-lost", "_drivers/vbox/settings/secure_boot.py",
+             "not files.exists(*_)", "True", _SECURE),
+    Mutation("secure-boot-is-that-of-the-key-alone", "_tools/uefi_variables.py",
+             'found.get("SecureBootEnable", b"\1") == b"\1"', "True", _SECURE),
     Mutation("iso-of-a-new-vm-is-not-compared-with-its-drives", "_core/planner/differences.py::normalize",
              'config.get("iso") is not None', 'normalized.get("iso") is not None', _CORE),
     Mutation("image-in-a-new-drive-of-a-running-vm", f"{_VBOX}::add_drive",

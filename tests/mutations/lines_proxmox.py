@@ -225,7 +225,7 @@ MUTATIONS = (
     Mutation(
         "file-of-another-image",
         _STORE,
-        "bool(found) and volume == self.path_of(base_of(wanted.name), digits or found[2], wanted.format)",
+        "bool(found) and volume == self.path_of(base_of_stored(wanted), digits or found[2], wanted.format)",
         "bool(found)",
         [f"{_UNIT}/test_images.py::test_newest_file_of_the_name_is_used_and_an_old_one_warns"],
     ),

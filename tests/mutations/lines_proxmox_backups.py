@@ -10,8 +10,10 @@ from mutations.mutation import Mutation
 _UNIT = "tests/unit/module_utils/_drivers/proxmox"
 _TAKEN, _RESTORED = f"{_UNIT}/test_backups.py", f"{_UNIT}/test_restored_backups.py"
 _LEFT = f"{_UNIT}/test_left_by_restores.py"
+_SETTINGS = f"{_UNIT}/test_restored_settings.py"
 _UNSEEN, _LOG = f"{_UNIT}/test_unseen_backups.py", "tests/unit/module_utils/_tools/test_proxmox_backups.py"
 _BACKUPS, _CHECKS = "_drivers/proxmox/backups.py", "_drivers/proxmox/backup_checks.py"
+_COPY = "_drivers/proxmox/restored_copy.py"
 _RESTORE, _TEXTS = "_drivers/proxmox/restore.py", "_tools/proxmox_backups.py"
 
 MUTATIONS = (
@@ -178,15 +180,15 @@ MUTATIONS = (
     ),
     Mutation(
         "any-rest-of-a-vm-is-ours",
-        _RESTORE,
-        "found is not None and set(found.stored) <= _REST",
+        _COPY,
+        "found is not None and is_rest(found)",
         "found is not None",
         [f"{_LEFT}::test_vm_that_got_the_number_of_a_rest_remains"],
     ),
     Mutation(
         "rest-of-a-vm-gets-another-number",
-        _RESTORE,
-        "found is not None and set(found.stored) <= _REST",
+        _COPY,
+        "found is not None and is_rest(found)",
         "False",
         [f"{_RESTORED}::test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks"],
     ),
@@ -221,7 +223,7 @@ MUTATIONS = (
     Mutation(
         "rest-of-a-failed-restore-stays",
         _RESTORE,
-        "set(vm_options.stored) <= _REST or vm_options.is_unfinished",
+        "is_rest(vm_options) or vm_options.is_unfinished",
         "False",
         [f"{_RESTORED}::test_failed_restore_as_another_vm_leaves_nothing"],
     ),
@@ -234,10 +236,10 @@ MUTATIONS = (
     ),
     Mutation(
         "any-copy-of-the-backup-is-ours",
-        _RESTORE,
-        "found is None or found.own_mark[_COPY_FOR] not in births_of(vm)",
+        _COPY,
+        "found is None or found.own_mark[COPY_FOR] not in births_of(vm)",
         "found is None",
-        [f"{_RESTORED}::test_vm_that_a_user_has_restored_under_the_name_of_the_copy_remains"],
+        [f"{_LEFT}::test_copy_for_another_vm_with_the_name_is_not_used"],
     ),
     Mutation(
         "copy-starts-with-its-node",
@@ -287,5 +289,89 @@ MUTATIONS = (
         "if different:\n    ...",
         "if False:\n    ...",
         [f"{_RESTORED}::test_restored_vm_that_lacks_a_disk_is_removed"],
+    ),
+    Mutation(
+        "restored-vm-keeps-a-lost-iso-image",
+        _RESTORE,
+        "dict.fromkeys(lost_media(driver, node, options), 'none,media=cdrom')",
+        "{}",
+        [f"{_SETTINGS}::test_restored_vm_starts_without_an_iso_image_that_is_lost"],
+    ),
+    Mutation(
+        "iso-image-on-a-storage-without-answer-is-lost",
+        "_drivers/proxmox/settings/iso.py",
+        "'does not exist' in error.message",
+        "True",
+        [f"{_SETTINGS}::test_storage_that_cannot_be_listed_proves_nothing_unless_it_does_not_exist"],
+    ),
+    Mutation(
+        "waiting-changes-are-those-of-another-program",
+        _RESTORE,
+        "{key: text for key, text in vm_options.stored.items() if not UNUSED.fullmatch(key)}",
+        "vm_options.digest",
+        [f"{_SETTINGS}::test_changes_that_waited_for_the_next_start_are_no_change_of_another_program"],
+    ),
+    Mutation(
+        "vm-that-was-changed-meanwhile-is-overwritten",
+        _RESTORE,
+        "driver.prepared.pop(vm.id, _compared(vm_options)) != _compared(vm_options) or copy is None",
+        "copy is None",
+        [f"{_SETTINGS}::test_another_change_while_the_vm_is_stopped_is_noticed"],
+    ),
+    Mutation(
+        "result-lists-backups-of-another-vm",
+        "_engine/task.py",
+        "asked.state != 'present'",
+        "True",
+        [f"{_SETTINGS}::test_result_lists_no_backup_of_another_vm_with_the_name"],
+    ),
+    Mutation(
+        "vm-that-was-overwritten-half-way-stays-off",
+        _BACKUPS,
+        "'' if vm.id else power_before(driver, vm, one.backup)",
+        "''",
+        [f"{_RESTORED}::test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks"],
+    ),
+    Mutation(
+        "restored-vm-takes-the-mac-address-of-another-one",
+        _COPY,
+        "backup.birth == vm.identity",
+        "True",
+        [f"{_LEFT}::test_vm_with_an_earlier_birth_is_overwritten_and_keeps_its_mac_address"],
+    ),
+    Mutation(
+        "rest-of-a-vm-takes-the-mac-address-of-another-one",
+        _COPY,
+        "found if isinstance(found, dict) else None",
+        "None",
+        [f"{_LEFT}::test_vm_with_an_earlier_birth_is_overwritten_and_keeps_its_mac_address"],
+    ),
+    Mutation(
+        "drive-is-emptied-without-the-privilege",
+        _CHECKS,
+        "privileges.check(label, 'VM.Config.CDROM')",
+        "pass",
+        [f"{_SETTINGS}::test_lost_iso_image_needs_the_privilege_for_optical_drives"],
+    ),
+    Mutation(
+        "drive-of-an-existing-vm-is-emptied-without-the-privilege",
+        _CHECKS,
+        "driver.permissions.check(label, f'/vms/{vm.id}', 'VM.Config.CDROM')",
+        "pass",
+        [f"{_SETTINGS}::test_lost_iso_image_needs_the_privilege_for_optical_drives"],
+    ),
+    Mutation(
+        "rest-is-not-found-by-its-number",
+        "_drivers/proxmox/observe.py",
+        "as_before(self, vm, vm_options)",
+        "vm",
+        [f"{_LEFT}::test_rest_of_a_vm_is_overwritten_by_a_task_with_its_number"],
+    ),
+    Mutation(
+        "rest-that-was-found-by-its-number-stays-off",
+        _RESTORE,
+        "vm.mark if is_rest(vm_options) else vm_options.own_mark",
+        "vm_options.own_mark",
+        [f"{_LEFT}::test_rest_that_fails_twice_is_started_at_the_end"],
     ),
 )

@@ -92,10 +92,25 @@ MUTATIONS = (
     ),
     Mutation(
         "late-command-of-windows-runs-after-a-failure",
-        "roles/unattended_install/templates/windows/autounattend.xml.j2",
-        "{% set guard = '' if loop.first else 'if exist %s%d ' | format(step, loop.index0) %}",
-        "{% set guard = '' %}",
-        [f"{_INSTALLS}/test_hostile_values.py"],
+        "roles/unattended_install/templates/windows/polyvirt.ps1.j2",
+        'if ($done.ExitCode -notin 0, 3010) { throw "exit code $($done.ExitCode): $line" }',
+        "$done",
+        [f"{_INSTALLS}/test_windows_setup.py"],
+    ),
+    Mutation(
+        "windows-logs-in-again-after-its-installation",
+        "roles/unattended_install/templates/windows/polyvirt.ps1.j2",
+        "Set-ItemProperty $winlogon AutoLogonCount 0 -Type DWord",
+        "$winlogon",
+        [f"{_INSTALLS}/test_windows_setup.py"],
+    ),
+    Mutation(
+        "windows-keeps-its-copies-of-the-answer-file",
+        "roles/unattended_install/templates/windows/polyvirt.ps1.j2",
+        '"$env:WINDIR\\Panther\\unattend*.xml", "$env:WINDIR\\Panther\\Unattend\\*.xml",'
+        ' "$env:WINDIR\\System32\\Sysprep\\unattend*.xml")',
+        '"$env:TEMP\\none")',
+        [f"{_INSTALLS}/test_windows_setup.py"],
     ),
     Mutation(
         "layout-fills-the-disk",

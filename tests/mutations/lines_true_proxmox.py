@@ -136,4 +136,18 @@ MUTATIONS = (
         "names",
         ["tests/unit/module_utils/_drivers/proxmox/test_states.py::test_vm_of_a_pool_is_seen_by_the_role_on_the_pool"],
     ),
+    Mutation(
+        "storage-of-a-volume-that-waits-waits-too",
+        "_drivers/proxmox/settings/table.py",
+        '{"unused_disks", *STATE_STORAGES}',
+        '{"unused_disks"}',
+        ["tests/unit/module_utils/_drivers/proxmox/test_state_storages.py"],
+    ),
+    Mutation(
+        "efi-disk-that-the-running-vm-lacks-is-moved-live",
+        "_drivers/proxmox/settings/firmware.py",
+        "LIVE if has_disk else POWER_OFF",
+        "LIVE",
+        ["tests/unit/module_utils/_drivers/proxmox/test_state_storages.py"],
+    ),
 )

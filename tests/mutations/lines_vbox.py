@@ -226,4 +226,18 @@ MUTATIONS = (
         "ssh = None",
         [f"{_UNIT}/test_power.py::test_ssh_of_a_guest_behind_nat_is_known_while_the_task_waits_for_it"],
     ),
+    Mutation(
+        "setting-that-virtualbox-does-not-keep-is-accepted",
+        "_drivers/vbox",
+        'bare_key(key).startswith(_NOT_KEPT) and text != "on"',
+        "False",
+        [f"{_UNIT}/settings/test_native_names.py"],
+    ),
+    Mutation(
+        "loopback-of-a-nic-with-another-type-is-not-read",
+        "_drivers/vbox",
+        '_NATS = ("NAT", "DisabledModes/NAT")',
+        '_NATS = ("NAT",)',
+        [f"{_UNIT}/settings/test_native_names.py"],
+    ),
 )

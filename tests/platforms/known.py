@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from platforms.hyperv import platform as hyperv
-from platforms.libvirt import qemu, testdriver
+from platforms.libvirt import arm64, qemu, testdriver
 from platforms.proxmox import platform as proxmox
 from platforms.vagrant import platform as vagrant
 from platforms.virtualbox import platform as virtualbox
@@ -27,5 +27,7 @@ PLATFORMS = {
         wsl.Platform,
     )
 }
+#: {architecture: platform with real guests of it}. Scenarios run on that of PLATFORMS only.
+WITH_GUESTS = {"amd64": qemu.Platform, "arm64": arm64.Platform}
 #: Those that have snapshots.
 WITH_SNAPSHOTS = [name for name, one in PLATFORMS.items() if one.has_snapshots]

@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
@@ -66,6 +67,29 @@ def bring(qemu, carry, power, **options):
     if power == RUNNING:
         assert_worked(carry(qemu, [powered("started")], [WEB]), started=True)
     return found
+
+
+def _archived(name, content):
+    """A program as the kernel reads it in an initrd (cpio, format newc)."""
+    numbers = [0, 0o100755, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
+    return _padded(b"070701" + b"".join(b"%08X" % one for one in numbers) + name + b"\0") + _padded(content)
+
+
+def _padded(data):
+    return data + bytes(-len(data) % 4)
+
+
+@contextmanager
+def guest_program(qemu, text):
+    """The native settings of a VM with this shell script as the program of its guest."""
+    initrd, native = Path("/var/lib/pvg-program.img"), qemu.kernel()
+    first = Path(native["os/initrd"]).read_bytes()
+    # The kernel reads a second archive only at a multiple of four.
+    initrd.write_bytes(_padded(first) + _archived(b"sbin/guest", text.encode()) + _archived(b"TRAILER!!!", b""))
+    try:
+        yield {**native, "os/initrd": str(initrd)}
+    finally:
+        initrd.unlink()
 
 
 def powered(state, **options):

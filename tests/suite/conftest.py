@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from host_state import host_state, left_behind
-from platforms.known import PLATFORMS
+from platforms.known import PLATFORMS, WITH_GUESTS
+from suite.belts import is_deep
 from suite.carry import carry as carry_tasks
 from suite.media_server import vendor_of
 from suite.own_world import require_world
 from suite.shim import Shim
 from suite.ssh import Key
 
+_KNOWN = {**PLATFORMS, **{one.name: one for one in WITH_GUESTS.values()}}
 COMMANDS = sorted({command for platform in PLATFORMS.values() for command in platform.commands})
 
 
@@ -33,7 +35,7 @@ class Ground:
         require_world()
         if self._open != (name, prefix):
             self.close()
-            platform = PLATFORMS[name](prefix=prefix)
+            platform = _KNOWN[name](prefix=prefix)
             self._stack.callback(self._assert_nothing_left, name, host_state())
             self._stack.enter_context(platform.kept())
             platform.clean()
@@ -70,10 +72,18 @@ def platform(platform_name, ground):
     return ground.open(platform_name, "pvc-")
 
 
+def pytest_generate_tests(metafunc):
+    """In a deep run, tests with the mark ``guest`` run with guests of each architecture, otherwise of amd64."""
+    if metafunc.definition.get_closest_marker("guest") and is_deep(metafunc.config):
+        # The usual one is not in the name of the test, which is then the same in each run.
+        first, *others = WITH_GUESTS
+        metafunc.parametrize("qemu", [pytest.param(first, id=pytest.HIDDEN_PARAM), *others], indirect=True)
+
+
 @pytest.fixture
-def qemu(ground):
-    """The platform with real guests."""
-    return ground.open("libvirt_qemu", "pvg-")
+def qemu(request, ground):
+    """The platform with real guests, of amd64 unless the test names another architecture."""
+    return ground.open(WITH_GUESTS[getattr(request, "param", "amd64")].name, "pvg-")
 
 
 @pytest.fixture

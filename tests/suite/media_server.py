@@ -94,9 +94,10 @@ class Vendor:
         entry = {"distribution": "tests", "title": "Tests", "versions": [{"version": "1"}], "media": [medium]}
         (folder / "tests.yml").write_text(json.dumps(entry), encoding="utf-8")
 
-    def publish_as(self, name, content=None):
+    def publish_as(self, name, content=None, architecture="amd64"):
         """Publish this image, or another one, as one of the real catalogue."""
-        self._publish(*_OF_CATALOGUE[name], content or self.content)
+        folder, file, sums = _OF_CATALOGUE[name]
+        self._publish(folder, file.replace("amd64", architecture), sums, content or self.content)
 
     @property
     def mirrors(self):

@@ -32,8 +32,8 @@ class Examples(NamedTuple):
     """The platform on which the examples of a module run, what is there before, and options of the play by reason.
 
     ``image`` is what the vendor publishes as debian-13, if it is not a small image without a guest. ``beside`` is a
-    second platform. ``variables`` are those of the host. ``without`` are names of examples that cannot run here, with
-    the reason.
+    second platform. ``variables`` are those of the host, ``environment`` those of the tests. ``without`` are names of
+    examples that cannot run here, with the reason.
     """
 
     platform: str
@@ -42,6 +42,7 @@ class Examples(NamedTuple):
     image: str = ""
     beside: str = ""
     variables: tuple = ()
+    environment: tuple = ()
     without: tuple = ()
 
 
@@ -162,6 +163,10 @@ def _tarball(platform):
     platform.host.files.put("C:\\images\\alpine-minirootfs.tar.gz", packed(FILES))
 
 
+def _debian_13(platform):
+    platform.host.online["Debian"]["/etc/os-release"] = b"ID=debian\nVERSION_ID=13\n"
+
+
 def _account(platform):
     """The account of the example, and the name of its host, which has another certificate."""
     from simulators.proxmox.access import ADMINISTRATOR, Account, Token
@@ -230,6 +235,14 @@ EXAMPLES = {
             Needed("the directory of projects", _folder("/srv/vagrant/web")),
             Needed("the user's project, with a VM that runs", _shop),
         ),
+        (
+            (
+                "the guests of new VMs do not obey the power button",
+                {"vagrant_instance": lambda _platform: {"stop_mode": "force"}},
+            ),
+        ),
+        # Also in a deep run: the real Vagrant cannot download the boxes.
+        environment=(("POLYVIRT_TEST_VAGRANT", "double"),),
     ),
     "proxmox_vm": Examples(
         "proxmox",
@@ -259,6 +272,7 @@ EXAMPLES = {
         (
             Needed("the user's archive", _tarball),
             Needed("the directory of backups", _windows_files("C:\\backup\\")),
+            Needed("what the vendor publishes as Debian", _debian_13),
         ),
     ),
 }

@@ -38,6 +38,8 @@ _SIZES = (
     *("64M", "65536K", "0.0625G", "64 MiB", "67108864", "64m", "64MB", "16M", "20480K", "0.5G", "512M", "1G", "1024M"),
     *("0", "0G", "1", "1K", "1.5", "1.0001M", "33M", "2T", "1P", "8191P", "-1G", "1e3M", "١G", "", " 64M "),
 )
+#: Keys that YAML reads as other values than text, and names that a platform has for its own values.
+_KEYS = (1, 1.5, True, None, "State", "MemoryStartup", "name", "vm", "id")
 _NUMBERS = (0, 1, 2, 3, -1, 64, 255, 65535, 65536, 1 << 31, 1 << 63)
 _PATHS = ("", "/", "/nowhere/ü.iso", "/tmp", "//tmp", "/tmp/../tmp/", "C:\\", "c:/x y/ü.vhdx", "\\\\?\\C:\\x", "~/x")
 _WORDS = {
@@ -80,6 +82,6 @@ def _one(name, kind, option):
         return st.sampled_from([*_NUMBERS, *(limit for limit in option.limits if limit is not None)])
     if kind == "dict":
         return st.dictionaries(
-            st.sampled_from(_TEXTS), st.sampled_from([*_TEXTS, *_NUMBERS, True, None, []]), max_size=2
+            st.sampled_from([*_TEXTS, *_KEYS]), st.sampled_from([*_TEXTS, *_NUMBERS, True, None, []]), max_size=2
         )
     return st.sampled_from(_WORDS.get(name) or (_SIZES if option.unit else _PATHS if kind == "path" else _TEXTS))

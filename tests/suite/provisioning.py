@@ -20,7 +20,11 @@ def variables_of_guest(platform, key_path):
         "vm_memory": guest["memory"],
         "vm_network_type": network["type"],
         "vm_network_source": network["source"],
-        "vm_module_options": {**platform.options("vm"), "native": guest["native"]},
+        # The role has no variable for the architecture.
+        "vm_module_options": {
+            **platform.options("vm"),
+            **{name: value for name, value in guest.items() if name in ("architecture", "native")},
+        },
         # The guest has no sudo, and its user is root.
         "ansible_become": False,
     }

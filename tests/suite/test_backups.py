@@ -24,6 +24,7 @@ from suite.backup_tasks import (
     bring,
     content,
     disks_of,
+    guest_program,
     manifests,
     powered,
     raw_content,
@@ -71,6 +72,7 @@ def test_backup_is_complete_and_comes_back_beside_the_vm(qemu, carry, place, pow
     assert_worked(started, start=True)
 
 
+@pytest.mark.guest
 def test_restore_in_place_keeps_identity_power_and_foreign_disks(qemu, carry, place):
     """The disk of others stays and is in ``kept``; own disks are replaced; a deleted VM comes back with its UUID."""
     disks = bring(qemu, carry, STOPPED)
@@ -198,6 +200,7 @@ def test_damaged_backups_do_not_count_and_are_not_restored(qemu, carry, place):
         shutil.rmtree(saved)
 
 
+@pytest.mark.guest
 def test_uefi_vm_comes_back_with_its_nvram(qemu, carry, place):
     bring(qemu, carry, STOPPED, firmware="uefi")
     assert_worked(carry(qemu, [powered("started"), powered("stopped")], [WEB]), started=True, stopped=True)
@@ -254,23 +257,12 @@ def _records(data):
     return count
 
 
-def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place, tmp_path):
+@pytest.mark.guest
+def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place):
     """The guest writes to two disks all the time; a third one does not change."""
-    program = tmp_path / "sbin" / "guest"
-    program.parent.mkdir()
-    program.write_text(_WRITER)
-    program.chmod(0o755)
-    added = subprocess.run(
-        ["cpio", "-o", "-H", "newc", "--quiet"], cwd=tmp_path, input=b"sbin/guest\n", capture_output=True, check=True
-    ).stdout
-    initrd = Path("/var/lib/pvg-writer.img")
-    native = qemu.kernel()
-    first = Path(native["os/initrd"]).read_bytes()
-    # The kernel reads a second archive only at a multiple of four.
-    initrd.write_bytes(first + bytes(-len(first) % 4) + added)
-    try:
+    with guest_program(qemu, _WRITER) as native:
         disks = [{"size": "8M"}, {"size": "8M", "format": "raw"}, {"size": "8M"}]
-        made = bring(qemu, carry, STOPPED, disks=disks, native={**native, "os/initrd": str(initrd)})
+        made = bring(qemu, carry, STOPPED, disks=disks, native=native)
         subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -z 0 8M", made["vda"][0]], check=True)
         subprocess.run(["qemu-io", "-f", "raw", "-c", "write -z 0 8M", made["vdb"][0]], check=True)
         still = content(*made["vdc"])
@@ -288,8 +280,6 @@ def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place, tm
         assert counts[1] >= before, (counts, before)
         assert content(*back["vdc"]) == still
         assert_worked(carry(qemu, [powered("absent")], [WEB]), absent=True)
-    finally:
-        initrd.unlink()
 
 
 @pytest.mark.parametrize("kind", ["internal", "external"])

@@ -20,7 +20,7 @@ def _drive(slot, source=None, **more):
 
 #: {platform: slots of three optical drives in their order}
 _SLOTS = {
-    "libvirt_test": ("sata1", "sda", "usb3"),
+    "libvirt_test": ("sata1", "sda", "sdd"),
     "proxmox": ("ide0", "sata1", "scsi12"),
     "virtualbox": ("IDE 0:1", "IDE 1:1", "SATA 4"),
     "hyperv": ("SCSI 0:5", "SCSI 0:10", "SCSI 0:61"),
@@ -31,6 +31,7 @@ _REJECTED = {
     "libvirt_test": {
         "virtio": ({"cdroms": [_drive("vdb")]}, f"'vdb' {_VIRTIO}"),
         "one target": ({"cdroms": [_drive("usb0")]}, "usb0 and sda are the same slot, sda"),
+        "empty USB drive": ({"cdroms": [_drive("usb5")]}, "cdroms.usb5: a USB drive cannot be empty."),
     },
     "proxmox": {
         "virtio": ({"cdroms": [_drive("virtio1")]}, f"'virtio1' {_VIRTIO}"),

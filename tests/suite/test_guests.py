@@ -22,6 +22,7 @@ def _made(qemu, name, key, **more):
     return {**qemu.guest, **key.seed, **own, **more}
 
 
+@pytest.mark.guest
 @pytest.mark.core
 def test_life_of_a_guest_from_cloud_init_to_absent(qemu, carry, key):
     """cloud-init seed and SSH, a disk grown while the guest runs, an outdated lease, a graceful shutdown."""
@@ -73,6 +74,7 @@ def _an_old_lease_is_not_believed(qemu, carry, address):
     assert silent.truth[GUEST]["power"] == RUNNING
 
 
+@pytest.mark.guest
 def test_guests_that_ignore_the_power_button(qemu, carry):
     """A guest that ignores the button runs on, or is powered off with force; a slow one gets its time; a lost press of
     the button is repeated.

@@ -267,6 +267,23 @@ def test_disk_of_a_paused_vm_is_detached_at_its_next_start(qemu, carry):
     assert "'vdb'" in qemu.virsh("dumpxml", NAME)
 
 
+def test_remedy_for_a_transient_vm_makes_it_permanent(qemu, carry):
+    qemu.clean()
+    agree(qemu, carry, {**qemu.creation, "disks": _DISKS[:1]})
+    qemu.move(NAME, RUNNING)
+    qemu.virsh("undefine", NAME)
+    stopped = {"name": [NAME], "state": "stopped", "stop_mode": "force"}
+    rejection = carry(qemu, [Task("check", stopped, check=True)], [NAME])["check"]
+    assert rejection.failed
+    assert "exists only while it runs" in rejection.msg
+    command = re.search(r"(virsh dumpxml .*) \| (virsh define /dev/stdin)\.", rejection.msg)
+    assert command, rejection.msg
+    read, define = (words.split()[1:] for words in command.groups())
+    qemu.virsh(*define, stdin=qemu.virsh(*read))
+    run = carry(qemu, [Task("run", stopped)], [NAME])["run"]
+    assert not run.failed, run.msg
+
+
 def test_device_that_is_not_plugged_in_does_not_prevent_other_changes(stopped, carry):
     device = (
         "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0xbeef'/></source></hostdev>"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from platforms.known import PLATFORMS
+from platforms.libvirt.base import IMAGES
 from suite import front_door
 from suite.by_ansible import module_of
 from suite.media_server import vendor_of
@@ -34,13 +35,16 @@ def home(tmp_path):
 
 @pytest.fixture
 def own_folders():
-    """/srv and /home without the files of this host."""
-    folders = ("/srv", "/home")
+    """/srv and /home without the files of this host, and the directory of images as it was."""
+    folders, images = ("/srv", "/home"), {*IMAGES.iterdir()}
     for folder in folders:
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
     yield
     for folder in folders:
         subprocess.run(["umount", folder], check=True)
+    for path in {*IMAGES.iterdir()} - images:
+        if path.is_file():
+            path.unlink()
 
 
 def _ways(tasks):
@@ -59,6 +63,8 @@ _BELTS = {"vmm_vm": pytest.mark.core, "vm": _DEEP, "virsh_vm": _DEEP, "vagrant_i
 @pytest.mark.usefixtures("own_folders")
 def test_examples_run_as_written(module, ground, shim, tmp_path, home, monkeypatch):
     examples, tasks = EXAMPLES[module], tasks_of(module)
+    for name, value in examples.environment:
+        monkeypatch.setenv(name, value)
     platform = ground.open(examples.platform, "")
     platform.clean()
     monkeypatch.setenv("HOME", str(home))

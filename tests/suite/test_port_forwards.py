@@ -62,6 +62,7 @@ def _is_supported(qemu):
     return tuple(int(part) for part in qemu.traits().version.split(".")[:2]) >= (9, 2)
 
 
+@pytest.mark.guest
 def test_guest_answers_on_a_port_of_the_host(qemu, run):
     new = {**qemu.guest, "networks": [NIC], "port_forwards": [_forward(FIRST)], "state": "started"}
     check, real = run(check=True, **new), run(**new)

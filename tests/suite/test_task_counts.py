@@ -67,6 +67,7 @@ def runs(qemu, tmp_path, ansible_playbook, record_property):
     return Runs(tmp_path, ansible_playbook, record_property)
 
 
+@pytest.mark.guest
 def test_provision_with_nothing_to_do_starts_few_tasks(qemu, tmp_path, runs):
     Key(tmp_path)
     variables = {**variables_of_guest(qemu, tmp_path / "key"), "vm_name": f"{qemu.prefix}web"}

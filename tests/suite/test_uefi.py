@@ -51,6 +51,7 @@ def _in_image(path):
     return [one["name"] for one in described.get("snapshots", ())]
 
 
+@pytest.mark.guest
 def test_snapshot_of_a_running_vm(qemu, carry):
     """It is taken, restored and deleted with the NVRAM; without support, it is rejected before any change."""
     qemu.clean()
@@ -98,6 +99,7 @@ def test_vm_without_possible_snapshots_is_rejected_before_it_is_created(qemu, ca
     assert [answer.changed for answer in answers.values()] == [True, True]
 
 
+@pytest.mark.guest
 def test_raw_nvram_is_converted_with_permission(qemu, carry):
     """The conversion is a change like others: it waits for allow_restart, and keeps what the guest has stored."""
     qemu.clean()
@@ -133,6 +135,7 @@ def _raw(path):
     return content
 
 
+@pytest.mark.guest
 @pytest.mark.full
 def test_molecule_resets_vm_or_rejects_it_before_it_is_created(qemu, tmp_path, ansible_playbook):
     qemu.clean()

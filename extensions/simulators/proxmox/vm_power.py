@@ -87,6 +87,7 @@ def _start_found(call, machine):
     if not suspended:
         vm_apply.apply_cold(world, machine)
     check_cpus(world, machine.config.current, machine.node)
+    _check_architecture(machine.config.current)
     _check_volumes(world, machine)
     _run_hookscript(world, machine)
     _check_bridges(world, machine)
@@ -124,6 +125,22 @@ def check_cpus(world, options, node):
     allowed = world.cluster.nodes[node].cpus
     if statistics.cpus_of(options) > allowed:
         raise ApiError(f"MAX {allowed} vcpus allowed per VM on this node")
+
+
+def _check_architecture(options):
+    """What QEMU for arm64 lacks. The texts are ASSUMED, but that of the bus, which users report."""
+    if options.get("arch") != "aarch64":
+        return
+    if options.get("machine", "virt").split(",")[0].partition("-")[0] != "virt":
+        raise ApiError(f"start failed: QEMU exited with code 1\nunsupported machine type '{options['machine']}'")
+    if options.get("bios") != "ovmf":
+        raise ApiError("start failed: QEMU exited with code 1\nthe machine 'virt' has no BIOS")
+    drive = next((key for key in sorted(options) if re.fullmatch(r"ide\d", key)), None)
+    if drive:
+        raise ApiError(f"start failed: QEMU exited with code 1\nBus 'ide.{int(drive[3:]) // 2}' not found")
+    adapter = options.get("vga", "virtio").split(",")[0].removeprefix("type=")
+    if adapter.startswith(("qxl", "std", "cirrus")):
+        raise ApiError(f"start failed: QEMU exited with code 1\n'{adapter}' is not a valid device of arm64")
 
 
 def _check_bridges(world, machine):

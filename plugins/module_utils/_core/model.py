@@ -450,6 +450,7 @@ class Traits(Frozen, eq=False):
     ``slot(n)``: the n-th slot of the default bus. ``slot_meant(text)``: the slot that a task means.
     ``leads_bus(slot)``: whether it is the first one of its bus, where the operating system usually is.
     ``drive_slot(vm, config)``: the slot of the optical drive that ``iso`` adds; None: a new VM gets no empty drive.
+    ``deletes_answer_media``: the driver deletes the files that a step names as such (record/answer_media.py).
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
     ``unique_names``: no two VMs can have the same name. ``renames``: whether the task permits to rename a VM
     that its id selects; None: the platform cannot.
@@ -476,6 +477,7 @@ class Traits(Frozen, eq=False):
     slot_meant: Callable[[str], str] = str
     leads_bus: Callable[[str], bool] = lambda slot: False
     drive_slot: Callable[[Vm, Mapping], Optional[str]] = lambda vm, config: None
+    deletes_answer_media: bool = False
     folded: Callable[[str], str] = str
     renames: Optional[bool] = None
     unique_names: bool = True

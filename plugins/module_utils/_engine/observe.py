@@ -153,7 +153,7 @@ def planning_facets(requests, traits, check=False):
     # Reading which VM uses which file is expensive, so it is done only if a VM may be deleted or recreated.
     destructive = {kind.partition(".")[0] for kind, one in traits.fields.items() if one.cost == DESTRUCTIVE}
     for request in requests:
-        if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
+        if _needs_snapshots(request, traits):
             facets.add("snapshots")
         if request.snapshot is not None and request.snapshot.state == "restored":
             facets.add("snapshot_configs")
@@ -171,6 +171,11 @@ def planning_facets(requests, traits, check=False):
         if any(nic and nic.get("address") for nic in (request.config.get("networks") or {}).values()):
             facets.add("fixed_addresses")
     return frozenset(facets)
+
+
+def _needs_snapshots(request, traits):
+    deletes_medium = traits.deletes_answer_media and request.config.get("iso") == ""
+    return request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None or deletes_medium
 
 
 def _facets_of_backup(asked, check):

@@ -117,7 +117,7 @@ def image_module():
 
 def image_info_module():
     """The module ``image_info``."""
-    return Declaration(INFO_OPTIONS, _report)
+    return Declaration({**INFO_OPTIONS, "architecture": VM["architecture"]}, _report)
 
 
 def _answer(params, check, approval):
@@ -131,7 +131,7 @@ def _answer(params, check, approval):
 
 def _report(params, _check):
     driver = _driver(params, INFO_OPTIONS)
-    return _with_node(driver, store_tasks.report(driver))
+    return _with_node(driver, store_tasks.report(driver, params.get("architecture")))
 
 
 def _with_node(driver, result):

@@ -18,7 +18,7 @@ from .._core.options.image_names import NAME, PATH, check_no_download, names_of,
 from .._core.record.mark import name_of_image
 from .._core.texts import without_credentials
 from .._core.units import rounded_up
-from .._ports import download, files
+from .._ports import download, files, partial_files
 from .._ports.clock import Clock, today
 from .._ports.command import Commands
 from .._ports.progress import report
@@ -34,7 +34,7 @@ from .download import (
     of_vendor,
     verifier_of,
 )
-from .names import ARCHIVES, base_of, media_of, medium_of_address, with_image
+from .names import ARCHIVES, base_of_stored, media_of, medium_of_address, with_image
 from .store import FolderStore, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
@@ -182,7 +182,7 @@ class Lookup:
             size = extent if image_format == "raw" else disk_header.capacity_in(content, image_format)
         stored = replace(
             wanted,
-            path=self.store.path_of(base_of(wanted.name), found.digits, choice.format),
+            path=self.store.path_of(base_of_stored(wanted), found.digits, choice.format),
             digest=found.digest,
             size=size,
             fetched=today().isoformat(),
@@ -203,8 +203,19 @@ class Images(Lookup):
         super().__init__(FolderStore(directory))
         self._driver = driver
 
+    #: The format of an ISO image that is prepared (prepared.py): a copy, or a layer on top of it.
+    medium_format = "iso"
+
     def check_removal(self, stored):
         self.store.check_unlocked(stored)
+
+    def bytes_of_medium(self, iso):
+        return files.size(iso)
+
+    def write_medium(self, iso, path, edit):
+        """Write a new file that reads as the ISO image with an Edit of windows_medium.py."""
+        partial_files.copy(iso, path)
+        partial_files.overwrite(path, edit.at, edit.new)
 
     def completed(self, needs):
         commands = Commands()
@@ -220,7 +231,7 @@ class Images(Lookup):
         found, stored, medium = fetch.found, fetch.stored, fetch.choice.medium
         files.make_folder(self.store.directory)
         key = found.digits[:16]
-        self.store.remove_former(stored.path, base_of(stored.name), key)
+        self.store.remove_former(stored.path, base_of_stored(stored), key)
         with downloading(stored.path, key, Clock().now() + fetch.patience) as part:
             if self.store.at(stored.path):
                 return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from .._core.errors import InvalidInput, Refused
-from .._core.options.option import Option
+from .._core.options.option import VM, Option
 from .._ports import download, files, partial_files
 from .._ports.clock import Clock
 from . import verify
@@ -48,6 +48,7 @@ _MEDIUM = {
 OPTIONS = {
     "medium": Option("dict", options=_MEDIUM, required=True),
     "directory": Option("path", required=True),
+    "architecture": VM["architecture"],
     "require_signature": Option("bool", default=False),
     "key_file": Option("path", secret=False),
     "timeout": Option("int", default=60),
@@ -105,6 +106,13 @@ def _check_form(medium, params):
         )
     if medium.get("signature", {}).get("signs") == "file" and not medium["signature"].get("file"):
         raise InvalidInput("medium.signature: file is required if signs is file.")
+    asked, found = params["architecture"], medium.get("architecture")
+    if asked and asked != found:
+        raise InvalidInput(
+            f"architecture: {asked} was requested, but {medium['file']} is for {found or 'an unknown architecture'}.",
+            f"Set medium to one for {asked}, as the lookup polyvirt.core.distribution returns it with"
+            f" architecture='{asked}'. For a file of your own, set medium.architecture.",
+        )
     if not os.path.isabs(params["directory"]):
         raise InvalidInput(f"directory: {params['directory']} is not an absolute path.")
 

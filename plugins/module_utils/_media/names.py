@@ -17,6 +17,8 @@ _ENDINGS = {
     ".qcow2": "qcow2", ".img": "qcow2", ".raw": "raw", ".vmdk": "vmdk", ".vdi": "vdi", ".vhd": "vhd",
     ".vhdx": "vhdx", ".vhdfixed": "vhd",
 }  # fmt: skip
+#: The architecture of images with a name that does not tell it, and those that names of stored files tell.
+_USUAL, _MARKED = "amd64", ("arm64",)
 _COMPRESSIONS = ("xz", "gz", "zst", "bz2")
 
 
@@ -100,6 +102,18 @@ def _unclear(about, endings):
 def base_of(name):
     """The name of a stored file: that of the catalogue, or of the vendor's file."""
     return name.rpartition("/")[2].partition(".")[0] if "://" in name else name
+
+
+def base_of_stored(stored):
+    """The same for an image that is stored. The name of a vendor's file tells its architecture; others get it."""
+    base = base_of(stored.name)
+    return base if stored.architecture == _USUAL or "://" in stored.name else f"{base}.{stored.architecture}"
+
+
+def name_and_architecture(base):
+    """What ``base_of_stored`` was made from, as far as it tells."""
+    name, _dot, ending = base.rpartition(".")
+    return (name, ending) if ending in _MARKED else (base, _USUAL)
 
 
 def parts_of(address):

@@ -9,7 +9,14 @@ import os
 from functools import cached_property
 
 from .._core.errors import PolyvirtError
+from .._core.frozen import replace
+from .._core.model import Step
+from .._core.planner.drives import prepared_iso
 from .._ports import files
+
+_FETCH = "fetch"
+#: Part of the names of prepared ISO images.
+NO_PROMPT = ".no-prompt-"
 
 
 class KeepsImages:
@@ -51,6 +58,26 @@ class KeepsImages:
             return resolved(request, self.images.appliances)
         return self.images.resolved(request)
 
+    def with_choices(self, plan):
+        """The plan with a step that prepares the ISO image that it inserts without its prompt, if that is missing."""
+        iso = prepared_iso(plan)
+        if iso is None:
+            return plan
+        from . import prepared
+
+        missing = prepared.missing(self.images, iso)
+        if missing is None:
+            return plan
+        note = f"{iso} without its prompt, as {missing.path}"
+        first, *others = plan.segments
+        return replace(plan, segments=((Step(_FETCH, arguments={"medium": iso}, note=note), *first), *others))
+
+    def without_prompt(self, iso):
+        """Return the path of the prepared ISO image, which is created if it is missing."""
+        from . import prepared
+
+        return prepared.prepare(self.images, iso, self.options.get("timeout") or 0)
+
 
 def default_directory():
     """Return where a host keeps images for a platform that has no directory for the files of all users."""
@@ -62,6 +89,26 @@ def on_controller():
     return os.environ.get("POLYVIRT_IMAGE_DIRECTORY") or default_directory()
 
 
+def medium_of(path):
+    """Return the ISO image that an image in an optical drive stands for, if it was prepared from it (prepared.py).
+
+    One that was prepared from an earlier file of this name stands for itself: it has the content of neither.
+    """
+    if not path or NO_PROMPT not in path:
+        return path
+    from .store import FolderStore
+
+    try:
+        stored = FolderStore(os.path.dirname(path)).at(path)
+    except PolyvirtError:
+        return path
+    is_current = stored and stored.made_from and files.version(stored.name) == list(stored.made_from)
+    return stored.name if is_current else path
+
+
 def fetch(driver, vm, step):
     """Carry out the verb ``fetch``."""
-    driver.images.fetch(step.arguments["image"])
+    if "medium" in step.arguments:
+        driver.without_prompt(step.arguments["medium"])
+    else:
+        driver.images.fetch(step.arguments["image"])

@@ -41,7 +41,8 @@ class Stored(Frozen):
     none. ``asked_checksum``: as a task has set it. ``size`` is the size of the disk (None: unknown), ``file_size`` that
     of the stored file, both in bytes. ``fetched`` is a date, ``checked`` one of signature, checksum and none, or None
     if nobody has recorded it. ``content`` is the checksum of the stored file, and ``seen`` its version (size, time,
-    inode) when it was stored; None in records of earlier versions.
+    inode) when it was stored; None in records of earlier versions. ``made_from`` is the version of the ISO image
+    ``name`` that it was prepared from (prepared.py), None if it was downloaded.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Stored(Frozen):
     size: Optional[int] = None
     content: Optional[str] = None
     seen: Optional[Sequence] = None
+    made_from: Optional[Sequence] = None
 
     def serves(self, other):
         """Whether a task that asks for ``other`` can use it without a request to the vendor."""
@@ -65,7 +67,7 @@ class Stored(Frozen):
 
 
 _ASKED = ("name", "architecture", "file", "format", "asked_checksum")
-_ADDED = frozenset({"content", "seen"})
+_ADDED = frozenset({"content", "seen", "made_from"})
 _KEYS = frozenset(fields(Stored)) - {"path"} - _ADDED
 
 
@@ -81,7 +83,7 @@ def recorded(content, path):
         known = json.loads(content)
         added = {key: known.get(key) for key in _ADDED}
         return Stored(path=path, **{key: known[key] for key in _KEYS}, **added)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -126,11 +128,11 @@ class Store:
         """Return the path of an image: its name, the first digits of its checksum, and its format."""
         return self.path_for(file_name(name, digits, image_format))
 
-    def check_space(self, needed, about):
+    def check_space(self, needed, about, purpose=_FOR_DOWNLOAD):
         """Reject an image that does not fit: the download, and beside it what is unpacked or converted from it."""
         free = self.free
         if free is not None and needed > free:
-            raise too_little_space(about, needed, self.place, free, self.instead, _FOR_DOWNLOAD)
+            raise too_little_space(about, needed, self.place, free, self.instead, purpose)
 
     def check_content(self, stored, about):
         """Reject a stored image if its file was replaced or changed; only a file that looks different is read."""

@@ -161,9 +161,9 @@ def _check_unused(users, stored):
 # Listing --------------------------------------------------------------------------------------------------------------
 
 
-def report(driver):
+def report(driver, architecture=None):
     """Return the images of the store; a platform that is missing or does not answer is a warning."""
-    stored = driver.images.store.all()
+    stored = [one for one in driver.images.store.all() if architecture in (None, one.architecture)]
     users, problem = _users_if_known(driver, stored)
     return {
         "changed": False,

@@ -74,13 +74,6 @@ def read_end(path, length):
             return file.read(length), start > 0
 
 
-def write_blocks(path, blocks):
-    """Write a new file from these blocks of bytes."""
-    with explained("write", path), open(path, "wb") as file:
-        for block in blocks:
-            file.write(block)
-
-
 def write_packed(path, source, offset, length):
     """Write ``length`` bytes of the file ``source`` to a new gzip file."""
     from gzip import compress  # Few tasks need it.

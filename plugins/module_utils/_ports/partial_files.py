@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 from contextlib import contextmanager
 
 from . import change_counter
@@ -60,6 +61,28 @@ def write_sparse(path, stream):
                 file.seek(len(block), os.SEEK_CUR)
             else:
                 file.write(block)
+
+
+def write_blocks(path, blocks):
+    """Write a new file from these blocks of bytes."""
+    with explained("write", path), open(path, "wb") as file:
+        change_counter.note()
+        for block in blocks:
+            file.write(block)
+
+
+def copy(source, path):
+    """Copy a file to a new one."""
+    with explained("write", path):
+        shutil.copyfile(source, path)
+        change_counter.note()
+
+
+def overwrite(path, offset, data):
+    """Replace bytes within a file."""
+    with explained("write", path), open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
 
 
 def truncate(path):

@@ -135,6 +135,14 @@ class QemuImg:
         """Enlarge an image. The caller has compared the sizes, and qemu-img itself rejects shrinking."""
         self._run("resize", "-q", "-f", image_format, path, str(size))
 
+    def write(self, path, offset, data):
+        """Replace bytes within a qcow2 image that is not in use; what is below it stays as it is."""
+        words = [word for place, byte in enumerate(data, offset) for word in ("-c", f"write -P {byte} {place} 1")]
+        argv = [self._commands.find("qemu-io", INSTALL), "-f", "qcow2", *words, path]
+        completed = self._commands.run(argv, timeout=_NO_TIMEOUT, writes=True)
+        if completed.rc != 0:
+            raise errors.CommandFailed(argv, completed.rc, completed.stderr or completed.stdout)
+
     def identical(self, a, b):
         """Whether two images have the same size and content; how they store it does not count.
 

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from .._core import errors
+from .._ports import files
 from .seed_network import macs_by_place, network_config
 
 _INSTALL = "Install xorriso (package xorriso), or genisoimage, or mkisofs (package cdrtools)."
@@ -24,6 +25,11 @@ _HEADER = "#cloud-config"
 #: Windows Setup looks for a file of this name in the root directory of each CD.
 ANSWER_FILE, _ROOT_OF_ANSWERS = "autounattend.xml", "{urn:schemas-microsoft-com:unattend}unattend"
 OVF_ENVIRONMENT = "ovf-env.xml"
+#: Some versions of Windows search for the other name.
+_ANSWER_FILES = (ANSWER_FILE, "unattend.xml")
+#: The directory whose drivers Windows Setup loads, on any CD.
+_DRIVERS = "$WinPEDriver$"
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}\Z")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*\Z")
 _MEANS_SOMETHING_ELSE = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 _INSTANCE_ID = re.compile(r"""(?m)(^|[{,\s"'])instance-id["']?\s*:""")
@@ -38,6 +44,7 @@ def check(plan, commands):
     for step in plan.steps:
         if (step.arguments.get("creation") or {}).get("cloud_init") is not None:
             check_documents(step.arguments, plan.after.name)
+            _check_drivers(step.arguments["creation"]["cloud_init"])
             find_tool(commands)
 
 
@@ -60,8 +67,35 @@ def nocloud_documents(cloud_init, name, instance_id, macs=()):
     if network:
         documents["network-config"] = network if isinstance(network, str) else _emit(network)
     if cloud_init.get("answer_file"):
-        documents[ANSWER_FILE] = _answers(cloud_init["answer_file"])
+        documents.update(dict.fromkeys(_ANSWER_FILES, _answers(cloud_init["answer_file"])))
+    documents.update(_more_answers(cloud_init, documents))
     return documents
+
+
+def _more_answers(cloud_init, documents):
+    """Return the files next to the answer file. Windows compares names without regard to case."""
+    given = cloud_init.get("answer_files") or {}
+    for name, text in given.items():
+        if not isinstance(text, str) or not _FILE_NAME.match(name) or name.lower() in documents:
+            raise errors.InvalidInput(
+                f"cloud_init: answer_files: '{name}' is not a text with the name of a new file in the root directory.",
+                "Use a name of letters, digits, dots and dashes, and set the text of the file.",
+            )
+    if (given or cloud_init.get("answer_drivers")) and not cloud_init.get("answer_file"):
+        raise errors.InvalidInput(
+            "cloud_init: answer_files and answer_drivers are for Windows Setup, which needs answer_file.",
+            "Set answer_file, or remove them.",
+        )
+    return given
+
+
+def _check_drivers(cloud_init):
+    folder = cloud_init.get("answer_drivers")
+    if folder and not files.is_folder(folder):
+        raise errors.Refused(
+            f"cloud_init: answer_drivers: {folder} is not a directory.",
+            "Set a directory with the drivers for Windows Setup (.inf files), or remove the option.",
+        )
 
 
 def _ovf_environment(values):
@@ -83,10 +117,11 @@ def files_for_wsl(cloud_init, name):
     }
 
 
-def make_seed(commands, files, path, documents):
+def make_seed(commands, files, path, documents, drivers=None):
     """Create an ISO image with ``documents`` at ``path``, readable only by its owner, because seeds contain passwords.
 
-    Created in a private directory, then copied and renamed, so that an incomplete seed never has the final name.
+    ``drivers``: a directory for Windows Setup. The image is created in a private directory, then copied and renamed, so
+    that an incomplete seed never has the final name.
     """
     tool = find_tool(commands)
     with files.private_folder() as inputs, files.private_folder() as output:
@@ -95,6 +130,9 @@ def make_seed(commands, files, path, documents):
         image = os.path.join(output, "seed.iso")
         label = "OVF ENV" if OVF_ENVIRONMENT in documents else "cidata"  # By these, cloud-init finds the image.
         argv = [*tool, "-quiet", "-o", image, "-V", label, "-J", "-r", inputs]
+        if drivers:
+            escaped = drivers.replace("\\", "\\\\").replace("=", "\\=")
+            argv[-1:] = ["-graft-points", f"/={inputs}", f"/{_DRIVERS}/={escaped}"]
         completed = commands.run(argv)
         if completed.rc != 0:
             raise errors.CommandFailed(argv, completed.rc, completed.stderr)

@@ -84,7 +84,8 @@ _SNAPSHOT = Pattern(
 
 #: Label in the list -> key of --machinereadable.
 _KEYS = {
-    "Groups": "groups", "Guest OS": "ostype", "Snapshot folder": "SnapFldr", "Log folder": "LogFldr",
+    "Groups": "groups", "Platform Architecture": "platformArchitecture", "Guest OS": "ostype",
+    "Snapshot folder": "SnapFldr", "Log folder": "LogFldr",
     "Hardware UUID": "hardwareuuid", "Memory size": "memory", "Page Fusion": "pagefusion", "VRAM size": "vram",
     "CPU exec cap": "cpuexecutioncap", "CPUProfile": "cpu-profile", "Chipset": "chipset", "Firmware": "firmware",
     "Number of CPUs": "cpus", "HPET": "hpet", "PAE": "pae", "Long Mode": "longmode",

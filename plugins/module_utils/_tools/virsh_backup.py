@@ -25,7 +25,6 @@ _PING, FREEZE = 5, 60
 _PAUSE, _LONGEST_PAUSE = 0.2, 5
 #: What libvirt answers if there is no job.
 _NO_JOB = ("no domain backup job present", "domain is not running", "not supported by the connection driver")
-_NO_BLOCK_JOB = "No current block job"
 _NO_FILE_SYSTEM = re.compile(r"^(Froze|Thawed) 0 ", re.MULTILINE)
 _PING_REQUEST = '{"execute":"guest-ping"}'
 
@@ -108,13 +107,21 @@ def running_files(answer):
     return {one.get("file") for one in targets if one.get("file")}
 
 
-def is_over(virsh, uuid, slots):
-    """Return whether no disk is written any more, whatever libvirt says of the job.
+def is_over(virsh, uuid):
+    """Return whether libvirt reports a job for ever, though it copies no disk any more.
 
-    If libvirtd was killed, and QEMU has completed the disks before it runs again, the job remains until it is aborted.
+    If libvirtd is killed after QEMU has completed all disks, and before it has stored that, the job remains until it is
+    aborted. When a job ends in the usual way, it ends before that of its last disk, so it is read last here.
     """
-    answers = virsh.batch([("blockjob", uuid, slot, "--info") for slot in slots])
-    return all(not one.error and _NO_BLOCK_JOB in one.stdout for one in answers)
+    job = virsh.batch([("backup-dumpxml", uuid)])[0]
+    if has_no_job(job):
+        return False
+    disks = [one for one in ET.fromstring(job.stdout).iterfind("disks/disk") if one.get("backup") != "no"]
+    # With -q, virsh prints a missing block job as an empty text, and the progress of another one only with --raw.
+    *disks, job = virsh.batch(
+        [*(("blockjob", uuid, one.get("name"), "--raw") for one in disks), ("backup-dumpxml", uuid)]
+    )
+    return not any(one.error or one.stdout.strip() for one in disks) and not has_no_job(job)
 
 
 class Waiting:
@@ -138,6 +145,13 @@ class Waiting:
                 return self._check_end(uuid, completed)
             if _without_time(progress) != last:
                 since, last = self._clock.now(), _without_time(progress)
+            elif is_over(self._virsh, uuid):
+                raise CommandFailed(
+                    ("virsh", "backup-begin", uuid),
+                    1,
+                    "the end of the backup job was lost",
+                    remedy="Run the task again.",
+                )
             elif self._clock.now() - since > self._limit:
                 raise Timeout("the backup job makes no progress.", waited=self._limit)
             self._clock.sleep(pause)

@@ -18,6 +18,12 @@ _SHARE = r"\\\\[^\\.?][^\\]*\\[^\\]+"
 _PATH = Pattern(rf"[A-Za-z]:\\|{_SHARE}|\\\\\?\\Volume\{{")
 #: The beginning of a long path, which only names another limit of its length.
 _LONG = Pattern(r"\\\\\?\\(?=[A-Za-z]:)|\\\\\?\\UNC(?=\\)", re.IGNORECASE)
+#: {option: an example of its path}; the paths of other options are those of disks.
+_EXAMPLES = {
+    "iso": "C:\\ISO\\debian.iso",
+    "export": "C:\\backup\\dev.tar",
+    "install_location": "D:\\WSL\\dev",
+}
 #: Characters that no name has, and ends that Windows removes from names.
 _NO_NAME = Pattern(r'[<>"|?*:\x00-\x1f]|[. ](?=\\|$)')
 
@@ -29,7 +35,7 @@ def key_of(path):
 
 def windows_path(vm, option, path):
     """An absolute path on the host, with backslashes. Raises Refused for any other."""
-    return absolute_path(f"{vm.name}: {option}", path, "C:\\VMs\\disk.vhdx")
+    return absolute_path(f"{vm.name}: {option}", path, _EXAMPLES.get(option, "C:\\VMs\\disk.vhdx"))
 
 
 def absolute_path(about, path, example):

@@ -55,13 +55,13 @@ _LACKS = {
         "domain": "Windows joins no domain here. Remove the option.",
         "full_name": "is not supported with Windows. Remove the option.",
         "password_hash": "Windows Setup reads no hashes. Set password instead.",
-        "ssh_keys": "Windows Setup knows no SSH keys. Set password, and write the keys with late_commands.",
     },
 }
 #: Options that only one installer supports.
 _ONLY = {
     "security_mirror": "preseed",
     "windows_image": "windows",
+    "windows_language": "windows",
     "windows_drivers": "windows",
     "product_key": "windows",
     "site_set": "openbsd",
@@ -139,10 +139,14 @@ def _kickstart(values):
 def _windows(values):
     if not values["password"]:
         yield "password: is required for Windows, because Windows Setup reads no hashes."
-    if values["network"]["method"] == "static":
-        yield "network: Windows Setup uses DHCP. Set a static address with late_commands."
-    elif values["network"].get("nameservers") or values["network"].get("interface"):
-        yield "network: Windows Setup takes no nameservers and no interface. Set them with late_commands."
+    if _has_dhcp(values) and (values["network"].get("nameservers") or values["network"].get("interface")):
+        yield "network: Windows gets nameservers from DHCP, on all interfaces. Use method static, or remove them."
+    if not _has_dhcp(values) and not values["network"].get("interface"):
+        yield "network.interface: set the MAC address of the NIC that gets the static address."
+    if not values.get("is_server", True) and values["user"] == "Administrator":
+        yield "user: Windows 11 permits no login as Administrator. Set another name."
+    if values["hostname"].lower() == values["user"].lower():
+        yield "hostname: Windows permits no user with the name of the computer. Set another hostname or user."
 
 
 _CHECKS = {"openbsd": _openbsd, "alpine": _alpine, "kickstart": _kickstart, "windows": _windows}

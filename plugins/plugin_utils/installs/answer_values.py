@@ -67,8 +67,10 @@ _SCHEMES = {
     "proxy": ("http", "https"),
     "disklabel_url": ("http", "https", "file"),
 }
-#: Windows Setup runs commands with at most 1024 characters, some of which the template needs.
-_LINE_LIMIT = 900
+#: cmd runs lines with at most 8191 characters.
+_LINE_LIMIT = 8000
+_INTERFACE = "[A-Za-z][A-Za-z0-9._-]{0,14}"
+_MAC = r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}"
 
 
 def problems_of(values):
@@ -84,9 +86,10 @@ def _all_problems(values):
     installer = values["installer"]
     yield from _format_problems(values, installer)
     yield from _text_problems(values, installer)
+    yield from _windows_problems(values)
     yield from _login_problems(values, installer)
     yield from _layout_problems(values["disk_layout"])
-    yield from _network_problems(values["network"])
+    yield from _network_problems(values["network"], installer)
     yield from _address_problems(values)
     for package in values["packages"]:
         if not re.fullmatch(PACKAGES[installer], package):
@@ -122,14 +125,19 @@ def _text_problems(values, installer):
         yield f"user: '{values['user']}' is a user or group of the system. Choose another name."
     if not is_line(values["full_name"]) or set(values["full_name"]) & set(":,=\\"):
         yield "full_name: must be one line without blanks at its ends, and without the characters : , = and backslash."
-    if not re.fullmatch("[A-Za-z0-9 ()._-]*", values["windows_image"]):
-        yield f"windows_image: '{values['windows_image']}' is neither the number nor the name of an image."
-    for path in values["windows_drivers"]:
-        if not re.fullmatch(r"[A-Z]:(?:\\[A-Za-z0-9._-]+)+", path):
-            yield rf"windows_drivers: '{path}' is not a directory such as E:\vioscsi\2k22\amd64."
     for name in values["sets"]:
         if not re.fullmatch(r"[+-]?[a-z0-9*][a-z0-9.*-]*", name):
             yield f"sets: '{name}' is not a set. Use a name or a pattern such as -game*."
+
+
+def _windows_problems(values):
+    if not re.fullmatch("[A-Za-z0-9 ()._-]*", values["windows_image"]):
+        yield f"windows_image: '{values['windows_image']}' is neither the number nor the name of an image."
+    if not re.fullmatch("([a-z]{2,3}(-[A-Za-z0-9]{2,8})+)?", values["windows_language"]):
+        yield f"windows_language: '{values['windows_language']}' is not a language such as en-US."
+    for path in values["windows_drivers"]:
+        if not re.fullmatch(r"[A-Z]:(?:\\[A-Za-z0-9._-]+)+", path):
+            yield rf"windows_drivers: '{path}' is not a directory such as E:\vioscsi\2k22\amd64."
     if not re.fullmatch("([A-Z0-9]{5}(-[A-Z0-9]{5}){4})?", values["product_key"]):
         yield "product_key: must have the form AAAAA-BBBBB-CCCCC-DDDDD-EEEEE."
 
@@ -177,7 +185,7 @@ def _layout_problems(layout):
         yield f"disk_layout: only one partition can grow, not {', '.join(growing)}."
 
 
-def _network_problems(network):
+def _network_problems(network, installer):
     given = {name: network.get(name) for name in ("address", "gateway", "nameservers") if network.get(name)}
     if network["method"] == "dhcp":
         if given.keys() - {"nameservers"}:
@@ -187,8 +195,9 @@ def _network_problems(network):
     for server in network.get("nameservers") or ():
         if not _ip(server):
             yield f"network.nameservers: '{server}' is not an IPv4 address."
-    if network.get("interface") and not re.fullmatch("[A-Za-z][A-Za-z0-9._-]{0,14}", network["interface"]):
-        yield f"network.interface: '{network['interface']}' is not the name of an interface."
+    pattern, what = (_MAC, "a MAC address") if installer == "windows" else (_INTERFACE, "the name of an interface")
+    if network.get("interface") and not re.fullmatch(pattern, network["interface"]):
+        yield f"network.interface: '{network['interface']}' is not {what}."
 
 
 def _static_address_problems(network):
@@ -235,4 +244,4 @@ def _command_problems(where, command, installer):
     if not command.strip() or not all(letter in "\n\t" or is_printable(letter) for letter in command):
         yield f"{where}: must be text without control characters."
     elif installer == "windows" and ("\n" in command or len(command) > _LINE_LIMIT):
-        yield f"{where}: Windows Setup runs commands of one line with at most {_LINE_LIMIT} characters."
+        yield f"{where}: Windows runs commands of one line with at most {_LINE_LIMIT} characters."

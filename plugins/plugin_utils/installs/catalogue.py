@@ -15,7 +15,7 @@ import re
 from datetime import date
 
 from . import image_needs
-from .catalogue_media import InvalidCatalogue, checked, checked_medium, expanded, text, texts
+from .catalogue_media import ARCHITECTURES, InvalidCatalogue, checked, checked_medium, expanded, text, texts
 
 INSTALLERS = ("alpine", "autoinstall", "kickstart", "openbsd", "preseed", "windows")
 PLATFORMS = ("hyperv", "libvirt", "proxmox", "vagrant", "virtualbox", "vmd", "wsl")
@@ -42,9 +42,12 @@ _ENTRY = {
     "unverified": {"type": "list", "elements": text, "default": []},
     **texts("end_of_life_source", "login_user", "codename", "package_mirror", "serial_console", default=""),
     **texts("start_arguments", "install_arguments", "iso_kernel", "iso_initrd", default=""),
+    # What differs for this architecture.
+    "arm64": {"type": "dict", "default": {}},
     # level: the CPU level that the release needs, for media.
     **texts("version", "point", "signing_key", "kickstart", "level"),
 }
+_OF_ARCHITECTURE = texts("package_mirror", "serial_console")
 _RESOURCES = texts("memory", "disk", "cpu")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _PLACEHOLDER = re.compile(r"[{]([a-z_]+)[}]")
@@ -81,6 +84,7 @@ def _entry(raw, where):
         raise InvalidCatalogue(f"{where}: '{entry['name']}' must be lower-case letters, digits, dots and dashes.")
     minimum, recommended = (checked(entry.get(key, {}), _RESOURCES, f"{where}.{key}") for key in _AMOUNTS)
     media = [checked_medium(_substituted(one, outer, at), at, entry["login_user"]) for at, one in media]
+    entry["arm64"] = checked(entry["arm64"], _OF_ARCHITECTURE, f"{where}.arm64")
     _check_unverified(entry, where)
     entry = {**entry, "minimum": minimum, "recommended": {**minimum, **recommended}, "media": media}
     return {**entry, "platforms": entry.get("platforms") or image_needs.platforms_of(media)}
@@ -129,6 +133,7 @@ def as_result(entry, today):
     end = entry.get("end_of_life")
     return {
         "installer": None,
+        "architecture": None,
         **entry,
         "end_of_life": end.isoformat() if end else None,
         "end_of_life_reached": bool(end and end < today),
@@ -141,11 +146,27 @@ def media_for(entry, platform):
     return [medium for medium in entry["media"] if not (is_left_out and "image" in medium)]
 
 
-def selected(entries, today, platform=None, media_type=None, hidden=False):
-    """Return the matching entries, sorted; disabled ones and those past their end of life only if ``hidden``."""
+def of_architecture(entry, architecture):
+    """Return the entry as it is for one architecture: its media, and the values that differ."""
+    media = [medium for medium in entry["media"] if medium["architecture"] == architecture]
+    usable = image_needs.platforms_of(media)
+    # The CPU levels are those of amd64.
+    amounts = {key: {what: one for what, one in entry[key].items() if what != "cpu"} for key in _AMOUNTS}
+    changed = {} if architecture == ARCHITECTURES[0] else {**entry[architecture], **amounts}
+    platforms = [one for one in entry["platforms"] if one in usable]
+    return {**entry, **changed, "architecture": architecture, "media": media, "platforms": platforms}
+
+
+def selected(entries, today, platform=None, media_type=None, hidden=False, architecture=None):
+    """Return the matching entries, sorted; disabled ones and those past their end of life only if ``hidden``.
+
+    With ``architecture``, an entry that has no media of it is returned without media if it is ``hidden``.
+    """
     found = []
     for entry in sorted(entries.values(), key=_order):
-        one = as_result(entry, today)
+        one = as_result(of_architecture(entry, architecture) if architecture else entry, today)
+        if architecture and not one["media"] and not hidden:
+            continue
         if not hidden and (one["end_of_life_reached"] or not one["enabled"]):
             continue
         if platform and platform not in one["platforms"]:

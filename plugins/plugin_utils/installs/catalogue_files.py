@@ -13,6 +13,7 @@ from .catalogue_media import InvalidCatalogue
 _SHIPPED = Path(__file__).parents[3] / "templates" / "catalogue"
 #: Types of media from which VMs are created; of the others, errors need to know only that they exist.
 _IMAGES = ("cloud", "box", "wsl")
+_KNOWN = ("type", "architecture")
 
 
 class CatalogueFiles:
@@ -53,7 +54,7 @@ def knowledge_of(name, catalogue, today, mirrors):
     known = as_result(entry, today)
     ended = f"{entry['name']} has had no support by its vendor since {known['end_of_life']}."
     return {
-        "media": [one if one["type"] in _IMAGES else {"type": one["type"]} for one in entry["media"]],
+        "media": [one if one["type"] in _IMAGES else {key: one[key] for key in _KNOWN} for one in entry["media"]],
         "version": entry["version"],
         "mirrors": mirrors,
         "warnings": [ended] if known["end_of_life_reached"] else [],

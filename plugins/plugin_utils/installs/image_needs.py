@@ -42,7 +42,7 @@ NEEDS = {
     ),
     "vagrant": _of_providers("libvirt", "virtualbox"),
     # The node downloads images itself. What it cannot read is uploaded by the host of the task.
-    "proxmox": _needs("proxmox", ("qcow2", "raw", "vmdk"), ("amd64",), **_WITH_QEMU_IMG),
+    "proxmox": _needs("proxmox", ("qcow2", "raw", "vmdk"), **_WITH_QEMU_IMG),
     # It cannot read the compressed clusters of the vendors' qcow2 images.
     "vmd": _needs("vmd", (), ("amd64",), firmware="bios", target="qcow2", serial_console=True, **_WITH_QEMU_IMG),
     "hyperv": _needs("hyperv", ("vhdx",), **_WITH_QEMU_IMG),
@@ -57,7 +57,12 @@ _INSTALLED_FROM = {
 
 def platforms_of(media):
     """Return the platforms that can use at least one of the media, in the order of their names."""
-    installed = set().union(*(_INSTALLED_FROM.get(medium["type"], set()) for medium in media))
+    installed = {
+        platform
+        for medium in media
+        for platform in _INSTALLED_FROM.get(medium["type"], ())
+        if medium["architecture"] in NEEDS[platform]
+    }
     return sorted(installed | {platform for platform in NEEDS if _has_image(media, platform)})
 
 

@@ -13,7 +13,7 @@ from ...module_utils._core.texts import with_plain_line_ends
 
 #: The answer files let the installer print this line when all steps are complete; see the templates.
 MARKER = "polyvirt-installed"
-#: The script for Alpine prints this line with the reason if it fails, because the live system shows nothing then.
+#: The scripts for Alpine and Windows print this line with the reason if they fail; the systems show nothing then.
 FAILED = "polyvirt-failed"
 WORKING, WAITING, CRASHED, FINISHED = "working", "waiting", "crashed", "finished"
 
@@ -85,6 +85,11 @@ PATTERNS = {
         prompt=r"(?:\[Press enter to continue\]|Prompt: '\?' for help(?:, default=[^>]*)?>)\s*\Z",
         titles=(r"^!! ERROR: (.+)", r"^-{20,}\n+(.+(?:\n.+)*)", r"^(.+)\n+Prompt: "),
         step=r"^([^\s\[].*?)\s+\.\.\.",
+    ),
+    "windows": Patterns(
+        prompt=rf"^{FAILED}: .+",
+        titles=(rf"^{FAILED}: (.+)",),
+        step=r"^polyvirt-step: (.+)$",
     ),
     "openbsd": Patterns(
         prompt=r"(?:failed; check /tmp/ai/ai\.log|^# |\(S\)hell\? )\s*\Z",

@@ -91,7 +91,10 @@ def outcome(options, state, progress, console, is_unchanged):
     """Return the result of the task if the installation has ended, else None."""
     name = options["name"]
     if state in _ENDED:
-        if state == "stopped" and (progress.state == FINISHED or options["installer"] == "manual"):
+        # Windows, without a log of its serial port: it is off at the end only.
+        is_by_power = not options["console_log"] and options["installer"] == "windows"
+        is_by_power = is_by_power or options["installer"] == "manual"
+        if state == "stopped" and (progress.state == FINISHED or is_by_power):
             return {"outcome": "finished"}
         if options["console_log"] and not is_unchanged:
             # Another process may write the log, a moment later.

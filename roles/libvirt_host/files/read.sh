@@ -110,21 +110,43 @@ for program in iptables ip6tables; do
 done
 
 # A device is no proof that KVM works: hypervisors that nest or filter let a VM start, and then abort its CPU or let it
-# hang. So QEMU boots a sector with mov al,0x2a; out 0xf4,al; hlt; jmp to the hlt. The device isa-debug-exit turns the
-# byte b into the exit code 2b+1.
-[ -e /dev/kvm ] && echo "device yes"
-emulator=$(command -v qemu-system-x86_64 || command -v qemu-kvm || command -v /usr/libexec/qemu-kvm)
-if [ -e /dev/kvm ] && [ -n "$emulator" ] && [ "$(uname -m)" = x86_64 ]; then
-    folder=$(mktemp -d)
-    { printf '\260\052\346\364\364\353\375'; head -c 503 /dev/zero; printf '\125\252'; } >"$folder/sector"
-    timeout -k 1 8 "$emulator" -accel kvm -cpu host -machine pc -m 16 -no-user-config -nodefaults -display none \
-        -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=1 \
-        -drive "file=$folder/sector,format=raw,if=ide,snapshot=on" </dev/null >"$folder/output" 2>&1
+# hang. So QEMU executes a few instructions, and ends with an exit code that only these cause.
+try_kvm() { # EXIT-CODE QEMU-ARGUMENT...
+    expected=$1
+    shift
+    timeout -k 1 8 "$emulator" -accel kvm -cpu host -m 16 -no-user-config -nodefaults -display none -no-reboot "$@" \
+        </dev/null >"$folder/output" 2>&1
     case $? in
-    85) echo "kvm yes" ;;
+    "$expected") echo "kvm yes" ;;
     124 | 137) echo "kvm_problem a VM did not execute its first instructions within 8 seconds." ;;
     *) echo "kvm_problem $(tr '\n' ';' <"$folder/output")" ;;
     esac
-    rm -r "$folder"
-fi
+}
+
+[ -e /dev/kvm ] && echo "device yes"
+machine=$(uname -m)
+emulator=$(command -v "qemu-system-$machine" || command -v qemu-kvm || command -v /usr/libexec/qemu-kvm)
+folder=$(mktemp -d)
+case $([ -e /dev/kvm ] && [ -n "$emulator" ] && echo "$machine") in
+# A boot sector with mov al,0x2a; out 0xf4,al; hlt; jmp to the hlt. The device isa-debug-exit turns the byte b into the
+# exit code 2b+1.
+x86_64)
+    { printf '\260\052\346\364\364\353\375'; head -c 503 /dev/zero; printf '\125\252'; } >"$folder/code"
+    try_kvm 85 -machine pc -device isa-debug-exit,iobase=0xf4,iosize=1 \
+        -drive "file=$folder/code,format=raw,if=ide,snapshot=on"
+    ;;
+# movz w0,#8; movk w0,#0x8400,lsl #16; hvc #0; b . This is the call SYSTEM_OFF of the firmware interface PSCI. If libvirt
+# answers, it is asked first: it may not find KVM.
+aarch64)
+    printf '\000\001\200\122\000\200\260\162\002\000\000\324\000\000\000\024' >"$folder/code"
+    set -- virsh -q -c qemu:///system
+    if ! "$@" uri >/dev/null ||
+        "$@" domcapabilities --virttype kvm --arch aarch64 --machine virt >"$folder/output" 2>&1; then
+        try_kvm 0 -machine virt,gic-version=max -kernel "$folder/code"
+    else
+        echo "kvm_problem $(tr '\n' ';' <"$folder/output")"
+    fi
+    ;;
+esac
+rm -r "$folder"
 exit 0

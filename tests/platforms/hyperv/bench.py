@@ -119,9 +119,10 @@ class OnHyperV(WindowsBench):
         vms = {vm.name: reading.vm_state(self.host, vm) for vm in self.host.vms}
         nics = {vm.name: [(nic.switch, nic.vlan) for nic in vm.hardware.nics] for vm in self.host.vms}
         native = {vm.name: (vm.shown["LockOnDisconnect"], *map(dict, _parts(vm.hardware))) for vm in self.host.vms}
+        services = {vm.name: dict(vm.hardware.services) for vm in self.host.vms}
         files = self.host.files
         sizes = {path: getattr(files.vhd(path), "size", 0) for path in sorted(files.contents)}
-        return dict(sorted(vms.items())), dict(sorted(nics.items())), dict(sorted(native.items())), sizes
+        return (*(dict(sorted(one.items())) for one in (vms, nics, native, services)), sizes)
 
     def end_state(self):
         """All but ids, and files that are named after them."""

@@ -364,3 +364,12 @@ def test_new_vm_has_no_nic_unless_the_task_sets_one():
     host = _host()
     done(host, **{name: value for name, value in NEW.items() if name != "networks"})
     assert host.vms[0].hardware.nics == []
+
+
+@pytest.mark.parametrize("key", ["MemoryStartup", "State", "Firmware", "Notes"])
+def test_name_of_a_value_that_is_no_native_setting(key):
+    host = _host()
+    done(host, **NEW)
+    for check in (True, False):
+        result = run(host, check=check, name=["web"], native={key: 1})
+        assert f"native: '{key}' is not supported. Supported keys:" in result["msg"]

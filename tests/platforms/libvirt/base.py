@@ -29,6 +29,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.drive
 from platforms import images
 from platforms.adapter import Adapter
 from platforms.libvirt import own, reading
+from platforms.libvirt.session import Session
 from suite.limits import scaled
 from suite.scenarios.refusals import Refused
 
@@ -42,11 +43,15 @@ _QUESTIONS = (
 _MARK = "conformance-next"
 
 
+def _environment():
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
+
+
 class Libvirt(Adapter):
     """A namespace in one libvirt: VMs with a common name prefix, and files in a directory of their own."""
 
     family = "polyvirt.core.virsh"
-    commands = ("virsh", "qemu-img", "xorriso")
+    commands = ("virsh", "qemu-img", "qemu-io", "xorriso")
     uri = ""
     disk_size = ""
     snapshot_with_memory: ClassVar = {"kind": "external", "include_memory": True}
@@ -58,6 +63,7 @@ class Libvirt(Adapter):
     native_values = (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy"))
     #: Additional options of virsh undefine.
     undefine_words = ()
+    _session = None
 
     @property
     def storage(self):
@@ -75,8 +81,13 @@ class Libvirt(Adapter):
 
     @contextmanager
     def kept(self):
-        """A context in which the platform's state lasts; with a daemon nothing is needed."""
-        yield
+        """A context in which the suite reads by one connection; the state of the test driver lasts as long."""
+        self._session = Session(self.uri, _environment())
+        try:
+            yield
+        finally:
+            session, self._session = self._session, None
+            session.close()
 
     def traits(self):
         return self._traits
@@ -96,13 +107,18 @@ class Libvirt(Adapter):
     def virsh(self, *words, stdin=None, check=True):
         """Run virsh; returns its standard output."""
         command = ["virsh", "-q", "-c", self.uri, *words]
+        if self._session and stdin is None and not reading.writes(command):
+            answer = self._session.answer(*words)
+            # A process of its own reports what has failed.
+            if answer and not (check and answer[1]):
+                return answer[0]
         done = subprocess.run(
             command,
             input=stdin,
             capture_output=True,
             text=True,
             timeout=scaled(60),
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            env=_environment(),
             check=False,
         )
         assert not check or done.returncode == 0, f"{command}: {done.stderr}"
@@ -269,9 +285,9 @@ class Libvirt(Adapter):
                 self._remove(line.partition(" ")[0])
 
     def _remove(self, uuid):
-        self.virsh("destroy", uuid, check=False)
-        self.virsh("managedsave-remove", uuid, check=False)
-        self.virsh("undefine", uuid, *self.undefine_words, "--snapshots-metadata")
+        # In one process, which ends with 0 if the last command succeeds: the others fail for a VM that is off.
+        undefine = " ".join(("undefine", uuid, *self.undefine_words, "--snapshots-metadata"))
+        self.virsh(f"destroy {uuid}; managedsave-remove {uuid}; {undefine}")
 
     def clean(self):
         """Delete all VMs and files of the namespace."""

@@ -9,9 +9,7 @@ through the system's daemon share one state, as long as one of them stays open.
 
 from __future__ import annotations
 
-import subprocess
 import xml.etree.ElementTree as ET
-from contextlib import contextmanager
 from typing import ClassVar
 
 from platforms.libvirt.base import Libvirt
@@ -38,16 +36,6 @@ class Platform(Libvirt):
     # A snapshot contains only the definition, no data of disks.
     snapshots_hold_disks = False
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
-
-    @contextmanager
-    def kept(self):
-        """A context in which one connection, and with it the state, stays open."""
-        command = ["virsh", "-q", "-c", self.uri]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            process.stdin.write("echo connected\n")
-            process.stdin.flush()
-            process.stdout.readline()
-            yield
 
     def settings(self, machine, which="stored"):
         devices = ET.fromstring(machine[which]).findall("devices/hostdev")

@@ -38,6 +38,10 @@ class VirtualBox(Registry):
         """Set the host's networks: names of its ``bridgedifs``, ``hostonlyifs`` and ``natnets``."""
         self._change(networks=names)
 
+    def is_on_arm(self):
+        """The host has an Arm CPU."""
+        self._change(architecture="ARM")
+
     def has_leases(self, leases):
         """Set the DHCP leases of host-only networks: {MAC: (address, state)}."""
         self._change(leases=leases)

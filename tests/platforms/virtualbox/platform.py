@@ -55,7 +55,7 @@ class Platform(Disks, VmSetup, Adapter):
         "native": ENGINE,
     }
     #: Options that VirtualBox accepts, but with which a VM does not start here.
-    unusable: ClassVar = frozenset({"nested_virtualization"})
+    unusable: ClassVar = frozenset({"nested_virtualization", "secure_boot"})
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     slots = ("SATA 0", "SATA 1")
     drives = ("IDE 0", "IDE 1")

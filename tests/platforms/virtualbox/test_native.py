@@ -90,6 +90,17 @@ def test_table_has_every_name():
     assert set(map(native.bare_key, [*FIRST_NAMES, *SECOND_NAMES])) == native.NATIVE_NAMES | of_cards
 
 
+def test_loopback_of_the_host_stays_reachable_and_off_is_not_kept(box):
+    config = {**SMALL, "networks": {"0": {"type": "nat"}}, "native": {**ENGINE, "nat-localhostreachable1": True}}
+    vm = task(box, config=config).succeeded().vm["id"]
+    box.end_daemon()
+    assert not task(box, config=config).succeeded().changed
+    box.run("modifyvm", vm, "--nat-localhostreachable1", "off")
+    assert 'localhostReachable="0"' in box.run("showvminfo", vm, "--machinereadable")
+    box.end_daemon()
+    assert 'localhostReachable="1"' in box.run("showvminfo", vm, "--machinereadable")
+
+
 def test_new_vm_gets_native_settings(box):
     wanted = {"audio-driver": "null", "usbxhci": True, "clipboard-mode": "bidirectional", "recording": True}
     config = {**SMALL, "native": {**ENGINE, **wanted}}

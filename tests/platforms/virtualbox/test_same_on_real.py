@@ -23,6 +23,7 @@ from unit.module_utils._drivers.vbox.settings import (
     test_cdroms,
     test_fixed_addresses,
     test_networks,
+    test_secure_boot,
     test_serial_log,
 )
 
@@ -99,6 +100,9 @@ TESTS = (
     test_power.test_vm_that_others_start_first_is_no_error,
     test_power.test_vm_that_would_wait_for_another_host_is_not_started,
     test_preflight.test_clone_is_checked_against_its_source,
+    test_secure_boot.test_existing_variables_are_kept,
+    test_secure_boot.test_secure_boot_is_switched,
+    test_secure_boot.test_snapshot_brings_secure_boot_back,
     test_serial_log.test_clone_has_no_log,
     test_serial_log.test_file_that_somebody_creates_after_the_plan_is_no_log,
     test_serial_log.test_former_log_that_a_snapshot_has_is_still_that_of_the_vm,

@@ -109,3 +109,23 @@ def test_option_of_a_download_is_rejected_for_a_path(option):
 def test_refresh_is_what_the_list_does_anyway():
     host = host_with_image()
     assert run_ok(host, name=["web"], image=named("ubuntu-24.04", STATED) | {"refresh": True})["changed"]
+
+
+def test_name_that_the_list_has_for_amd64_only_is_rejected_on_an_arm_host():
+    """The host is asked for its architecture only then: most names are published for both."""
+    host = host_with_image()
+    host.files.environment["PROCESSOR_ARCHITECTURE"] = "ARM64"
+    words = (
+        "web: image: ubuntu-24.04: no distribution for WSL of it is known for arm64.",
+        "It is published for amd64.",
+    )
+    run_rejected(host, *words, name=["web"], image=named("ubuntu-24.04", STATED))
+    run_ok(host, name=["web"], image=named("ubuntu-24.04", STATED, {**STATED, "architecture": "arm64"}))
+
+
+@pytest.mark.parametrize("processor", ["x86", ""])
+def test_unknown_architecture_of_the_host_is_not_taken_for_amd64(processor):
+    host = host_with_image()
+    host.files.environment["PROCESSOR_ARCHITECTURE"] = processor
+    words = f"the architecture of the host is {processor or 'unknown'}"
+    run_rejected(host, words, name=["web"], image=named("ubuntu-24.04", STATED))

@@ -30,6 +30,8 @@ CREATION = {
     "image": {"source": "/nonexistent/image.qcow2"},
     "clone": {"source": "pvc-other"},
     "cloud_init": {"user": "admin"},
+    # It is about the ISO image: test_boot_prompt.py.
+    "skip_boot_prompt": True,
 }
 
 

@@ -86,9 +86,9 @@ def test_entry_is_complete(name):
 COUNTS = {
     "debian-12": (6, 6, 3, 0),
     "debian-13": (6, 6, 3, 2),
-    "ubuntu-22.04": (4, 1, 2, 3),
-    "ubuntu-24.04": (4, 1, 2, 3),
-    "ubuntu-26.04": (5, 1, 2, 3),
+    "ubuntu-22.04": (4, 2, 2, 4),
+    "ubuntu-24.04": (4, 2, 2, 4),
+    "ubuntu-26.04": (5, 2, 2, 4),
     "fedora-44": (3, 3, 3, 4),
     "centos-stream-9": (2, 1, 2, 0),
     "centos-stream-10": (2, 1, 2, 0),
@@ -144,6 +144,7 @@ def test_key_that_nobody_has_verified_is_marked():
     }
     assert unverified == {
         *(("rocky", kind) for kind in ("cloud", "box", "wsl")),
+        *(("ubuntu", kind) for kind in ("iso", "wsl")),
         *(("alpine", "cloud"), ("almalinux", "cloud"), ("opensuse-leap", "cloud"), ("opensuse-tumbleweed", "cloud")),
     }
 
@@ -172,8 +173,9 @@ def test_own_entries_with_the_former_keys_only_are_complete():
         ),
         (
             [{"type": "cloud", "file": "x.raw", "bases": [], "checksums": "x", "architecture": "arm64"}],
-            ["hyperv", "libvirt", "virtualbox"],
+            ["hyperv", "libvirt", "proxmox", "virtualbox"],
         ),
+        ([{"type": "disk", "manual": "x", "architecture": "arm64"}], ["hyperv", "libvirt", "proxmox", "virtualbox"]),
         ([{"type": "box", "image": {"box": "x/y", "providers": ["virtualbox"]}}], ["vagrant"]),
         ([{"type": "box", "image": {"box": "x/y", "providers": ["vmware_desktop"]}}], []),
         ([{"type": "wsl", "image": {"online_name": "X"}, "architecture": "arm64"}], ["wsl"]),
@@ -276,7 +278,7 @@ def test_versions_are_ordered_as_numbers():
         ({"versions": [{"version": 1.2}]}, "versions[0]: argument 'version' is of type"),
         ({"installer": "presed"}, "value of installer must be one of: alpine, autoinstall,"),
         ({"platforms": ["vmm"]}, "value of platforms must be one or more of: hyperv, "),
-        ({"mirrors": []}, "versions[0]: unknown keys: mirrors. Supported parameters include: btrfs,"),
+        ({"mirrors": []}, "versions[0]: unknown keys: mirrors. Supported parameters include: arm64,"),
         ({"minimum": {"memory": 1024}}, "versions[0].minimum: argument 'memory' is of type"),
         ({"title": None}, "versions[0]: missing required arguments: title"),
         ({"media": [{"type": "iso"}]}, "media[0]: one of the following is required: manual, file"),
@@ -295,6 +297,10 @@ def test_versions_are_ordered_as_numbers():
         ({"title": "{codenam}"}, "{codenam} stands for no other key"),
         ({"title": "{codename}", "codename": "{title}"}, "stands for no other key"),
         ({"distribution": "Own OS"}, "must be lower-case"),
+        (
+            {"arm64": {"kernel": "x"}},
+            "versions[0].arm64: unknown keys: kernel. Supported parameters include: ",
+        ),
         ({"minimum": None}, "versions[0]: missing parameter(s) required by 'installer': minimum"),
         ({"unverified": ["end_of_lif"]}, "versions[0].unverified: end_of_lif: no such key in this entry."),
         (image_of(format="qed"), "media[1].image: value of format must be one of: box, online, qcow2, raw, vhd, vhdx,"),
@@ -358,6 +364,12 @@ def test_end_of_life_gives_a_warning_for_a_named_entry(look_up):
     code, output, result = look_up("lookup('polyvirt.core.distribution', 'openbsd-7.6').media[0].file")
     assert (code, result) == (0, "install76.iso"), output
     assert "openbsd-7.6 has had no support by its vendor since 2025-10-22" in output
+
+
+def test_media_of_an_architecture_are_returned(look_up):
+    name = "'polyvirt.core.distribution', 'debian-13', architecture='arm64'"
+    code, output, result = look_up(f"lookup({name}).media | map(attribute='architecture') | unique | join(' ')")
+    assert (code, result) == (0, "arm64"), output
 
 
 def test_unknown_name_is_an_error_with_all_names(look_up):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image and the platform in the name of a host."""
+"""Image, architecture and platform in the name of a host."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 
 import pytest
 import yaml
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.catalogue_media import ARCHITECTURES
 from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.image_of_host import image_of_host
 
 NAMES = ("arch", "debian-1", "debian-13", "rocky-10", "ubuntu-26.04", "opensuse-leap-16.0")
@@ -45,7 +46,39 @@ PLATFORMS = ("libvirt", "virtualbox", "wsl")
     ],
 )
 def test_name_of_host(host, image, platform):
-    assert image_of_host(host, NAMES.__contains__, PLATFORMS) == {"image": image, "platform": platform}
+    found = image_of_host(host, NAMES.__contains__, PLATFORMS)
+    assert found == {"image": image, "architecture": "", "platform": platform}
+
+
+@pytest.mark.parametrize(
+    ("host", "architecture", "platform"),
+    [
+        ("debian-13-arm64", "arm64", ""),
+        ("debian-13-amd64", "amd64", ""),
+        ("debian-13-web-arm64", "arm64", ""),
+        ("debian-13-web.arm64", "", ""),
+        ("debian-13-arm64.libvirt", "arm64", "libvirt"),
+        ("Debian-13-ARM64", "arm64", ""),
+        ("debian-13-arm64-web", "", ""),
+        ("debian-13-arm64.example.org", "", ""),
+        ("debian-13.arm64", "", ""),
+        ("debian-13arm64", None, ""),
+        ("debian-13-aarch64", "", ""),
+        ("debian-13-x86_64", "", ""),
+        ("web-arm64", None, ""),
+        ("arm64", None, ""),
+    ],
+)
+def test_architecture_in_the_name_of_a_host(host, architecture, platform):
+    """Only the last part after a dash is one, and only of a host with an image (None: it has none)."""
+    found = image_of_host(host, NAMES.__contains__, PLATFORMS)
+    image = "" if architecture is None else "debian-13"
+    assert found == {"image": image, "architecture": architecture or "", "platform": platform}
+
+
+def test_architectures_are_those_of_the_catalogue():
+    assert image_of_host("arch-riscv64", NAMES.__contains__, PLATFORMS)["architecture"] == ""
+    assert all(image_of_host(f"arch-{one}", NAMES.__contains__, ())["architecture"] == one for one in ARCHITECTURES)
 
 
 def test_other_names_are_not_looked_up():
@@ -73,7 +106,7 @@ def test_names_of_the_catalogue_and_of_the_users_directories(ansible_playbook, t
         code, output = ansible_playbook(tmp_path / "play.yml")
         assert code == 0, output
         assert json.loads((tmp_path / "result").read_text(encoding="utf-8")) == [
-            {"image": "debian-13", "platform": "proxmox"},
-            {"image": image, "platform": ""},
-            {"image": "", "platform": ""},
+            {"image": "debian-13", "architecture": "", "platform": "proxmox"},
+            {"image": image, "architecture": "", "platform": ""},
+            {"image": "", "architecture": "", "platform": ""},
         ]

@@ -32,15 +32,25 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("label", VALUES)
-def test_value_is_checked_outside_of_the_role(ansible_playbook, tmp_path, label):
-    variables, problem = VALUES[label]
+def _play(folder, label):
+    variables, _problem = VALUES[label]
     roles = "'vm', 'guest_image'" if "guest_image_path" in variables else "'vm'"
     found = f"{{{{ lookup('polyvirt.core.option_problems', {roles}) }}}}"
-    task = {"ansible.builtin.copy": {"content": found, "dest": str(tmp_path / "found")}}
-    play = {"hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": [task]}
-    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
-    code, output = ansible_playbook("-i", "localhost,", tmp_path / "play.yml", "-e", json.dumps(variables))
+    task = {"ansible.builtin.copy": {"content": found, "dest": str(folder / label)}}
+    return {"hosts": "localhost", "gather_facts": False, "connection": "local", "vars": variables, "tasks": [task]}
+
+
+@pytest.fixture(name="problems", scope="module")
+def _problems(ansible_playbook, tmp_path_factory):
+    """{label: what the lookup reports}, from one run of ansible-playbook."""
+    folder = tmp_path_factory.mktemp("problems")
+    (folder / "play.yml").write_text(json.dumps([_play(folder, label) for label in VALUES]), encoding="utf-8")
+    code, output = ansible_playbook("-i", "localhost,", folder / "play.yml")
     assert code == 0, output
-    text = (tmp_path / "found").read_text(encoding="utf-8")
+    return {label: (folder / label).read_text(encoding="utf-8") for label in VALUES}
+
+
+@pytest.mark.parametrize("label", VALUES)
+def test_value_is_checked_outside_of_the_role(problems, label):
+    problem, text = VALUES[label][1], problems[label]
     assert (problem in text, text.endswith("Nothing was changed.")) == (True, problem != ""), text

@@ -108,6 +108,8 @@ def test_variables_win_over_the_name_of_a_host(play, tmp_path):
         "debian-13-image": ({"vm_image": source}, source),
         "debian-13-clone": ({"vm_clone": "template"}, "template"),
         "debian-13-nothing": ({"vm_image": ""}, "To create it, set image, clone, iso or disks."),
+        "debian-13-arm64": ({}, "architecture is not supported on libvirt. VMs of this connection are only simulated"),
+        "debian-13-clone-arm64": ({"vm_clone": "template"}, "template"),
         "debian-13-option-clone": ({"vm_module_options": {"clone": {"source": "template"}}}, "template"),
         "debian-13-option-image": ({"vm_module_options": {"image": source}}, source),
         "debian-13-option-disks": ({"vm_module_options": {"disks": [{"source": source}]}}, source),
@@ -120,7 +122,7 @@ def test_variables_win_over_the_name_of_a_host(play, tmp_path):
     inventory = {"all": {"hosts": hosts, "vars": everywhere}}
     code, output = play("create", hosts=json.dumps(inventory), folder=tmp_path)
     assert code != 0
-    found = dict(re.findall(r"molecule-[0-9a-f]{8}-(debian-13-[a-z-]+(?:[.]vmd)?): ([^\n]+)", output))
+    found = dict(re.findall(r"molecule-[0-9a-f]{8}-(debian-13-[a-z0-9-]+(?:[.]vmd)?): ([^\n]+)", output))
     assert set(found) == set(given), output
     assert [host for host, (_given, text) in given.items() if text not in found[host]] == [], output
 

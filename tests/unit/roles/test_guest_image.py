@@ -14,6 +14,8 @@ import sys
 
 import pytest
 
+from collection_path import CHECKOUT
+
 pytestmark = pytest.mark.full
 
 QEMU_IMG = shutil.which("qemu-img")
@@ -109,3 +111,33 @@ def test_openbsd_gets_the_tool_as_a_package(images, tmp_path):
     code, output, result = images.run(facts={"os_family": "OpenBSD"}, environment={"PATH": str(programs)})
     assert (code, result["changed"]) == (0, True), output
     assert (programs / "qemu-img").is_symlink()
+
+
+@pytest.mark.parametrize(("machine", "is_possible"), [("x86_64", True), ("aarch64", True), ("riscv64", False)])
+def test_image_is_built_on_hosts_of_two_architectures(images, machine, is_possible):
+    facts = {"os_family": "Debian", "distribution": "Debian", "architecture": machine}
+    build = {"guest_image_source": "debian", "guest_image_url": "", "guest_image_checksum": ""}
+    code, output, result = images.run("--check", facts=facts, **build)
+    assert (code == 0, bool(result and result["changed"])) == (is_possible, is_possible), output
+    assert ("only on Debian or a descendant of it, on x86_64 or aarch64" in " ".join(output.split())) != is_possible
+
+
+@pytest.mark.parametrize(
+    ("machine", "kernel", "loader"),
+    [
+        ("x86_64", "linux-image-cloud-amd64", ["grub-pc-bin"]),
+        ("aarch64", "linux-image-cloud-arm64", ["grub-efi-arm64-bin", "dosfstools", "mtools"]),
+    ],
+)
+def test_image_has_the_kernel_of_its_architecture(play, machine, kernel, loader):
+    path = CHECKOUT / "roles/guest_image/vars/main.yml"
+    shown = (
+        "{{ [__guest_image_base_packages[0], __guest_image_loader_builders[__guest_image_architecture]] | to_json }}"
+    )
+    facts = {"ansible_facts": {"architecture": machine}}
+    tasks = [
+        {"ansible.builtin.include_vars": {"file": str(path)}},
+        {"ansible.builtin.debug": {"msg": shown}, "vars": facts},
+    ]
+    code, output = play({"host": {"ansible_python_interpreter": sys.executable}}, *tasks)
+    assert (code, json.dumps([kernel, loader]) in output.replace("\\", "")) == (0, True), output

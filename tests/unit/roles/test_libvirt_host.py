@@ -211,6 +211,9 @@ READY = {
     **{"installed": ["bash", *PACKAGES], "answers": ["yes"], "systemd": ["yes"], "unit": ["libvirtd.service"]},
     **{"networks": ["default"], "folder": ["/etc/libvirt"]},
 }
+#: A host of arm64 with the packages of READY, which has those of x86_64.
+ARM = {**READY, "machine": ["aarch64"]}
+NESTED = {"libvirt_host_nested": True}
 REQUIRED = {"libvirt_host_require_kvm": True}
 USERS = {"libvirt_host_users": ["al"]}
 
@@ -264,6 +267,13 @@ DECISIONS = [
     ("refusal", "KVM does not work: this host has no /dev/kvm.", READY, REQUIRED),
     ("refusal", "failed to set MSR", {**READY, "device": ["yes"], "kvm_problem": ["failed to set MSR"]}, REQUIRED),
     ("refusal", "", {**READY, "device": ["yes"], "kvm": ["yes"]}, REQUIRED),
+    ("refusal", "Enable VT-x or AMD-V", READY, REQUIRED),
+    ("refusal", "Start the host in EL2 with a kernel that has KVM", {**READY, "machine": ["aarch64"]}, REQUIRED),
+    ("refusal", "libvirt_host_nested: the role supports this only on x86_64, and the host is aarch64.", ARM, NESTED),
+    ("refusal", "", ARM, {}),
+    ("refusal", "", READY, NESTED),
+    ("refusal", "", {**ARM, "manager": ["pacman"]}, {}),
+    ("missing", ["qemu-system-arm", "qemu-efi-aarch64", "ipxe-qemu"], ARM, {}),
     ("refusal", "cannot be approved", BARE, APPROVED),
     ("refusal", "", BARE, {**APPROVED, "ansible_check_mode": True}),
     ("refusal", "", READY, APPROVED),

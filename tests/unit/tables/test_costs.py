@@ -71,6 +71,7 @@ FULL, LINKED, OF_SNAPSHOT = {"source": "db"}, {"source": "db", "linked": True}, 
 LINKED_OF_SNAPSHOT = {**LINKED, **OF_SNAPSHOT}
 TAKE, TAKE_DISKS_ONLY = SnapshotRequest("s"), SnapshotRequest("s", include_memory=False)
 ROOM = {"max_cpus": 4, "max_memory": 2 * G}
+EFI = {"firmware": "uefi", "secure_boot": True, "efi_storage": "local"}
 DRIVES = {"cdroms": {"sata0": {"source": "/a.iso"}}}
 SCRIPT, UNUSED = {"inline": "true"}, {"inline": "true", "run": "never"}
 SCRIPTS = (
@@ -84,7 +85,7 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     lllnn description tags fleet owner expires autostart
     lllll snapshot.drop snapshot.expires networks.address
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
-    nnnnn cdroms.add cdroms.remove
+    nnnnn cdroms.add cdroms.remove skip_boot_prompt
     nnnnn disks.serial rtc networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
@@ -145,12 +146,13 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     lpplp snapshot.restore
     ppplp description groups
     pppnp rtc
-    ppppp cpus memory firmware tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
+    ppppp cpus memory firmware secure_boot tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
     ppppp serial_log cdroms.remove
-    lllpp cdroms.source
+    lllpp cdroms.source skip_boot_prompt
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
     ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only
     xxxxx disks.directory disks.format disks.source
+    ddddd architecture
 """, (
     ("lllll", "autostart", False, True, None),
     ("lpplp", "autostart", True, False, None),
@@ -179,11 +181,13 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model
     lllxl snapshot.take snapshot.drop snapshot.expires backup.take
-    nnnpn cloud_init.password cloud_init.answer_file cloud_init.user_data cloud_init.meta_data cloud_init.network_config
+    nnnpn cloud_init.password cloud_init.user_data cloud_init.meta_data cloud_init.network_config
+    nnnpn cloud_init.answer_file cloud_init.answer_files cloud_init.answer_drivers
     nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     nnnpn devices.type devices.id devices.mapping
     ppppp disks.serial
     xxxxx disks.format disks.source
+    ddddd architecture
 """, (
     ("nnnpn", "devices.add", None, {}, "pci gpu1"),
     ("nnnpn", "devices.remove", {}, None, "pci 0000:01:00.0"),
@@ -207,10 +211,11 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("lllpl", "disks.storage", "local-lvm", "nfs", "scsi0"),
     ("lpppp", "disks.storage", "local-lvm", "nfs", "scsi0", {"runs_with": {"disks": {}}}),
     ("lllpl", "unused_disks", ("local:vm-1-disk-1",), (), None),
-    ("nnnpn", "efi_storage", None, "nfs", None),
-    ("lllpl", "efi_storage", "local", "nfs", None, {"efi_storage": "local"}),
-    ("lpppp", "efi_storage", "local", "nfs", None, {"efi_storage": "local", "runs_with": {"efi_storage": None}}),
-    ("nnnpn", "tpm_storage", None, "nfs", None),
+    ("lllpl", "efi_storage", None, "nfs", None),
+    ("lllpl", "efi_storage", "local", "nfs", None, {**EFI}),
+    ("lpppp", "efi_storage", "local", "nfs", None, {**EFI, "runs_with": {"secure_boot": None}}),
+    ("lpppp", "efi_storage", "local", "nfs", None, {**EFI, "runs_with": {"firmware": "bios"}}),
+    ("lllpl", "tpm_storage", None, "nfs", None),
     ("ppppp", "tpm_storage", "local", "nfs", None, {"tpm_storage": "local"}),
     ("lllpl", "iso", "", "local:iso/a.iso", None, DRIVES),
     ("lnnpn", "iso", "", "local:iso/a.iso", None, {**DRIVES, "runs_with": {"cdroms": {}}}),

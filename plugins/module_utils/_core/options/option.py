@@ -208,9 +208,9 @@ CLOUD_INIT = {
     "nameservers": Texts(),
     "search_domains": Texts(),
     "user_data": Option("raw", secret=True, normalize=user_data),
-    "meta_data": Option("dict", secret=True),
-    "network_config": Option("dict", secret=True),
+    **dict.fromkeys(("meta_data", "network_config", "answer_files"), Option("dict", secret=True)),
     "answer_file": Option(secret=True),
+    "answer_drivers": Option("path", absolute=True),
 }
 
 _Limit = partial(Option, "int", limits=(0, None))
@@ -279,6 +279,7 @@ VM = {
     "description": Description(),
     "autostart": Option("bool"),
     "iso": Option("path", absolute=True),
+    "skip_boot_prompt": Option("bool"),
     "memory": Memory(),
     "tags": Texts(ordered=False, normalize=one_line_each),
     **dict.fromkeys(("fleet", "owner"), Option(normalize=one_line)),

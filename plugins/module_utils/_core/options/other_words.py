@@ -12,12 +12,13 @@ import re
 
 #: {what to write instead: words}: an option, or an example of it. The first whose option the module has is used.
 WORDS = {
+    "appliance": "ova ovf",
     "cpus": "cpu cores core_count vcpu vcpus num_cpus num_vcpus numcpus cpu_count cpu_cores sockets number_of_cpus",
     "memory": "ram mem maxmem memory_mb memory_gb memory_mib memory_size ram_mb startup_memory current_memory",
     "disks: [{size: 40G}]": "disk disk_size disk_gb disk_size_gb size_gb disksize root_disk_size boot_disk_size volume"
     " volumes volume_size hdd hard_disk hard_disks drive drives storage_size root_size scsi virtio sata",
     "image: debian-13": "base_image os_image image_url image_path cloud_image source_image disk_image img qcow2 box"
-    " base_box import_from file_id os_version distro tarball base_volume base_volume_id backing_store ova appliance",
+    " base_box import_from file_id os_version distro tarball base_volume base_volume_id backing_store ova ovf",
     "clone: NAME": "template template_name clone_from clone_vm_id base_vm source_vm parent parent_vm vm_template"
     " based_on source_distro base_distro",
     "cdroms: [{slot: sata1, source: /path/drivers.iso}]": "cds dvds dvd_drives optical_drives second_iso isos",
@@ -68,6 +69,8 @@ WORDS = {
     "nested_virtualization": "nested nested_virt nested_hv enable_virtualization_extensions",
     "checkpoint_type": "checkpoints",
     "dynamic_memory": "balloon ballooning",
+    "minimum_memory": "memory_min min_memory memory_minimum",
+    "maximum_memory": "memory_max max_memory memory_maximum",
     "native": "xml xslt args extra_args qemu_args qemu_commandline raw extra_config custom_config cpu_type cpu_mode"
     " machine machine_type hotplug numa balloon customize advanced_settings vm_options",
     "expires": "ttl lifetime expire expiry expiration expires_at expires_after",

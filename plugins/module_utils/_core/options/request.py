@@ -226,9 +226,9 @@ def _parsed(path, option, value):
         raise InvalidInput(f"{path}: {value} is out of range.", remedy)
     _check_filled(path, option, value)
     if option.absolute and value and not value.startswith("/"):
+        of_images = " Names such as debian-13 are values of image." if path.startswith(("iso", "cdroms")) else ""
         raise InvalidInput(
-            f"{path}: '{value}' is not an absolute path.",
-            "Use the full path on the hypervisor. Names such as debian-13 are values of image.",
+            f"{path}: '{value}' is not an absolute path.", f"Use the full path on the hypervisor.{of_images}"
         )
     return option.normalize(value, path)
 
@@ -248,6 +248,11 @@ def _texts(path, option, values):
 
 def _with_plain_texts(path, value):
     for name, part in value.items():
+        if not isinstance(name, str):
+            raise InvalidInput(
+                f"{path}: the key {name} is not text: YAML reads numbers and words such as on as other values.",
+                "Write the key in quotes.",
+            )
         if isinstance(part, str):
             check_printable(part, f"{path}.{name}")
     return dict(value)

@@ -123,14 +123,15 @@ def _check_value(label, path, value, field):
     if field.choices is not None and value not in field.choices:
         # If no value is supported, the message does not need the value, which may be a secret.
         what = _printable(path, value) if field.choices else "set"
-        raise Unsupported(
-            f"{label}: {path} cannot be {what} here.", field.instead or f"Supported values: {_listed(field.choices)}."
-        )
+        supported = f"Supported values: {_listed(field.choices)}."
+        # The remedy of what never changes is about a change to another supported value.
+        is_about_change = field.cost == NEVER and field.choices
+        remedy = supported if is_about_change else field.instead or supported
+        raise Unsupported(f"{label}: {path} cannot be {what} here.", remedy)
     shown = _printable(path, value)
     if field.minimum is not None and value < field.minimum:
         least = _printable(path, field.minimum)
-        remedy = field.instead or f"Set at least {least}."
-        raise Unsupported(f"{label}: {path}: {shown} is less than the minimum of {least}.", remedy)
+        raise Unsupported(f"{label}: {path}: {shown} is less than the minimum of {least}.", f"Set at least {least}.")
     if field.maximum is not None and value > field.maximum:
         most = _printable(path, field.maximum)
         remedy = field.instead or f"Set at most {most}."

@@ -13,6 +13,8 @@ from ..model import ABSENT
 from ..pattern import Pattern
 
 ISO, CDROMS = "iso", "cdroms"
+#: True or nothing: an image that was prepared asks for no key.
+SKIP_PROMPT = "skip_boot_prompt"
 MEDIA = frozenset({ISO, CDROMS})
 _NUMBER = Pattern(r"(\d+)")
 
@@ -58,6 +60,7 @@ def normalize_drives(vm, config, purge, traits, sets_iso):
 
     ``sets_iso``: the task sets ``iso``, which ``config`` does not contain if there is nothing to eject.
     """
+    config = _with_prompt(vm, config)
     wanted, found = config.get(CDROMS), vm.config.get(CDROMS) or {}
     _check_new_disks(vm, config, CDROMS in purge, traits)
     if wanted is None:
@@ -73,6 +76,32 @@ def normalize_drives(vm, config, purge, traits, sets_iso):
             raise Refused(f"{vm.name}: cdroms.{slot}: the slot is used by {user}.", "Use another slot.")
     new = {slot: {"source": "", **entry} for slot, entry in wanted.items() if entry is not None and slot not in found}
     return {**config, CDROMS: {**wanted, **new}}
+
+
+def _with_prompt(vm, config):
+    """Return ``config`` without a request for the prompt if nothing skips it.
+
+    Raises Refused if no image can be inserted without its prompt: only UEFI has another program to start.
+    """
+    if not config.get(SKIP_PROMPT):
+        return {name: value for name, value in config.items() if name != SKIP_PROMPT or vm.config.get(name)}
+    present = {**vm.config, **config}
+    if not present.get(ISO):
+        raise Refused(f"{vm.name}: skip_boot_prompt: the VM has no ISO image.", "Set iso, or omit skip_boot_prompt.")
+    if present.get("firmware") != "uefi":
+        raise Refused(
+            f"{vm.name}: skip_boot_prompt: with BIOS, media of Windows do not ask for a key if the disk is empty.",
+            "Set firmware: uefi, or omit skip_boot_prompt.",
+        )
+    return config
+
+
+def prepared_iso(plan):
+    """Return the image that a plan inserts without its prompt, or None."""
+    changes = [change for step in plan.steps for change in step.changes if change.field in (ISO, SKIP_PROMPT)]
+    is_created = any(step.verb == "create" for step in plan.steps)
+    config = plan.after.config
+    return config.get(ISO) if (changes or is_created) and config.get(SKIP_PROMPT) else None
 
 
 def _check_new_disks(vm, config, is_complete, traits):
@@ -128,6 +157,17 @@ def slot_of_added_drive(vm, config, changes, traits):
     return {"drive_slot": slot} if slot else {}
 
 
+def deleted_media(vm, changes, traits):
+    """Return {}, or what a step has whose changes delete an answer medium: its argument, and what it also does."""
+    if not traits.deletes_answer_media or not any(one.kind == ISO and one.new == "" for one in changes):
+        return {}
+    from ..record.answer_media import ANSWER_MEDIA, answer_media  # Few tasks need it.
+
+    media = answer_media(vm)
+    also = tuple(f"The answer medium is deleted: {path}." for path in media)
+    return {ANSWER_MEDIA: media, "also": also} if media else {}
+
+
 def with_equal_media(config, before, changes, slot=None):
     """Return ``config``, to which ``changes`` were applied, so that ``iso`` and ``cdroms`` mean the same.
 
@@ -140,7 +180,11 @@ def with_equal_media(config, before, changes, slot=None):
         first = first_drive(before.get(CDROMS)) or slot
         if change.field == ISO and first is not None:
             cdroms[first] = {**cdroms.get(first, {}), "source": change.new}
-    return {**config, CDROMS: cdroms, ISO: iso_of(cdroms)}
+    config = {**config, CDROMS: cdroms, ISO: iso_of(cdroms)}
+    is_requested = any(change.field == SKIP_PROMPT or SKIP_PROMPT in change.beside for change in changes)
+    if not is_requested and config[ISO] != before.get(ISO):
+        config.pop(SKIP_PROMPT, None)  # Another image is inserted as it is.
+    return config
 
 
 def with_iso(config):

@@ -28,7 +28,7 @@ from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
-from .drives import slot_of_added_drive, without_iso
+from .drives import deleted_media, slot_of_added_drive, without_iso
 from .plan_create import (
     check_adopted,
     check_creatable,
@@ -48,7 +48,7 @@ from .plan_create import (
 )
 from .plan_delete import delete_step
 from .planned_steps import into_segments
-from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between
+from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between, to_persist
 from .simulate import changed_config, simulate
 
 
@@ -273,7 +273,7 @@ def _transient_moves(task, moves):
     if {"stop", "kill", "suspend"} & set(moves):
         raise Refused(
             f"{task.vm.name}: the VM exists only while it runs, so stopping it would delete it.",
-            "Set state: absent, or define it permanently first.",
+            f"{to_persist(task.vm, task.traits)} Or set state: absent.",
         )
     return moves
 
@@ -289,7 +289,7 @@ def _with_power_cycle(task, changes, moves):
     if needs_off and not vm.persistent:
         raise Refused(
             f"{vm.name}: the VM exists only while it runs, so {_listed(needs_off)} cannot be changed.",
-            "Define it permanently first.",
+            to_persist(vm, task.traits),
         )
     left = _left_for_cold_start(task, changes)
     if "reset" in moves:
@@ -338,11 +338,12 @@ def _with_changes(task, changes, moves):
 
 def _configure(task, changes):
     cost = max((change.cost for change in changes), key=COSTS.index)
-    also = tuple(task.traits.side_effects("configure", task.vm, changes))
+    media = deleted_media(task.vm, changes, task.traits)
+    also = (*task.traits.side_effects("configure", task.vm, changes), *media.pop("also", ()))
     # The VM was not created from its image if what the image stands for is another one before its first start.
     is_other = bool(image_of(task.vm)) and any(change.field in task.traits.instead_of_image for change in changes)
     slot = slot_of_added_drive(task.vm, changed_config(task.vm.config, changes), changes, task.traits)
-    arguments = {**({"forgets_image": True} if is_other else {}), **slot}
+    arguments = {**({"forgets_image": True} if is_other else {}), **slot, **media}
     return Step("configure", changes=tuple(changes), cost=cost, also=also, arguments=arguments)
 
 
@@ -376,17 +377,6 @@ def _recreate_steps(task, changes):
     vm, request = task.vm, task.request
     what = _listed([change for change in changes if change.cost == DESTRUCTIVE])
     _moves(task)  # Raises if the power table rejects the requested state; this applies to a recreated VM, too.
-    if not task.policy.allow_recreate:
-        raise Refused(
-            f"{vm.name}: {what} cannot be changed on an existing VM.",
-            "Set allow_recreate: true to delete the VM and create it again.",
-        )
-    if not vm.created or vm.snapshots or not vm.persistent:
-        reason = "it has snapshots" if vm.snapshots else "this collection did not create and define it"
-        raise Refused(
-            f"{vm.name}: a change of {what} needs the VM to be created again, but {reason}.",
-            "Delete it yourself first.",
-        )
     check_recreatable(vm, request, task.traits, what)
     check_source(request, task.traits, task.known, task.source)
     _check_not_its_own_source(task)

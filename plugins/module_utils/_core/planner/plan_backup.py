@@ -31,7 +31,7 @@ from ..options.identity import known_names
 from ..record.mark import making_of
 from .differences import unknown_state
 from .plan_delete import NOT_CREATED_HERE, why_kept
-from .power import BACK_TO, COST_OF_MOVE, TABLE
+from .power import BACK_TO, COST_OF_MOVE, TABLE, to_persist
 from .simulate import simulate
 
 
@@ -98,7 +98,7 @@ def _take(vm, request, own, traits, forced):
     if not vm.persistent:
         raise Refused(
             f"{vm.name}: the VM exists only while it runs, so stopping it for the backup would delete it.",
-            "Define it permanently first, or omit consistency.",
+            f"{to_persist(vm, traits)} Or omit consistency.",
         )
     return [*_moves(TABLE["stopped"][vm.power].choose(forced)), step, *_moves(BACK_TO[vm.power])]
 
@@ -218,7 +218,7 @@ def _replace(vm, chosen, arguments, traits):
             "Restore it as another VM (new_name).",
         )
     if not vm.persistent:
-        raise Refused(f"{vm.name}: the VM exists only while it runs.", "Define it permanently first.")
+        raise Refused(f"{vm.name}: the VM exists only while it runs.", to_persist(vm, traits))
     if vm.power == SUSPENDED:
         raise Refused(
             f"{vm.name}: the VM is suspended, and its saved memory would be lost before the restore is complete.",

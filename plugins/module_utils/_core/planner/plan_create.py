@@ -176,14 +176,26 @@ def sets_content(request, traits):
 
 
 def check_recreatable(vm, request, traits, what):
-    """Raise if the task has no source to create the VM from again; ``what`` is changed by that."""
-    about = f"{vm.name}: a change of {what} needs the VM to be created again,"
-    if not sets_content(request, traits):
-        raise Refused(f"{about} but the task sets no source for it.", f"Set {as_choice(content_sources(traits))}.")
-    if "appliance" in request.creation:
-        # What its descriptor says would replace settings that were changed since.
+    """Raise if a VM is not deleted and created again for a change of ``what``; the remedy names all that it needs."""
+    reason, sources = "", as_choice(content_sources(traits))
+    if not vm.created or vm.snapshots or not vm.persistent:
+        reason = "it has snapshots" if vm.snapshots else "this collection did not create and define it"
+    elif "appliance" in request.creation:
+        reason = "what the appliance says would replace settings that were changed since"
+    if not request.policy.allow_recreate:
+        needed = "allow_recreate: true" if sets_content(request, traits) else f"allow_recreate: true, and {sources},"
+        ours = f"Set {needed} to delete the VM and create it again."
+        others = f"Omit the option, or delete the VM yourself first: {reason}, so the task does not delete it."
+        raise Refused(f"{vm.name}: {what} cannot be changed on an existing VM.", others if reason else ours)
+    if reason:
         raise Refused(
-            f"{about} which is not supported with appliance.", "Delete the VM (state: absent), and run the task again."
+            f"{vm.name}: a change of {what} needs the VM to be created again, but {reason}.",
+            "Delete it yourself first.",
+        )
+    if not sets_content(request, traits):
+        raise Refused(
+            f"{vm.name}: a change of {what} needs the VM to be created again, but the task sets no source for it.",
+            f"Set {sources}.",
         )
 
 

@@ -14,7 +14,7 @@ from ..options.identity import known_names, listed
 from ..record.leases import NEVER_EXPIRES, check_not_past, snapshot_must_be_kept, unmoved
 from .differences import unknown_state
 from .plan_delete import NOT_CREATED_HERE
-from .power import COST_OF_MOVE, moves_between
+from .power import COST_OF_MOVE, moves_between, to_persist
 from .simulate import simulate
 
 
@@ -195,7 +195,7 @@ def _restore(vm, asked, found, traits, forced):
     if not vm.persistent and (needs_kill or left_in == STOPPED):
         raise Refused(
             f"{vm.name}: the VM exists only while it runs, so stopping it for the restore would delete it.",
-            "Define it permanently first.",
+            to_persist(vm, traits),
         )
     if needs_kill:
         # The restore discards the running state anyway, so a graceful shutdown would have no use.

@@ -79,7 +79,12 @@ def disturbs_jobs(plan):
     """Return whether a plan must wait for a job that runs on its VM. A disk in a job cannot be detached or resized."""
     changes = [change for step in plan.steps for change in step.changes if change.cost == LIVE]
     is_about_disks = any(change.kind in ("disks.remove", "disks.size") for change in changes)
-    return is_about_disks or any(step.verb in _DISTURBING for step in plan.steps)
+    return is_about_disks or any(step.verb in _DISTURBING and not _completes_job(step) for step in plan.steps)
+
+
+def _completes_job(step):
+    """Whether a step completes the backup that a running job writes."""
+    return step.verb == "backup" and "made" in step.arguments and step.arguments["made"].is_written
 
 
 #: The next step can begin only when an observation has shown that one of these has ended.

@@ -10,6 +10,7 @@ be done first.
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Optional
 
 from ..frozen import Frozen
@@ -86,3 +87,8 @@ def moves_between(found, wanted, forced):
     state = next((state for state, power in ENDS_IN.items() if power == wanted), "present")
     moves = TABLE[state][found].choose(forced)
     return moves if moves is not None else BACK_TO[wanted]
+
+
+def to_persist(vm, traits):
+    """Return the remedy for a VM that exists only while it runs, such as a transient one of libvirt."""
+    return traits.instead.get("persistent", "Define it permanently first.").format(name=quote(vm.name))

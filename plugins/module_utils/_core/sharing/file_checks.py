@@ -100,7 +100,8 @@ def _shown(host, item):
 def _check_file(host, item):
     file, kind, is_source = _shown(host, item), host.kind(item.path), item.purpose == COPIED
     if not kind:
-        usual = "Restore the file." if is_source else _USUAL
+        of_directory = "Create it, or use another directory." if item.purpose == SHARE else _USUAL
+        usual = "Restore the file." if is_source else of_directory
         raise missing(file, host.where, host.remedy_if_missing(item.path) or usual)
     if item.purpose == SHARE:
         if kind != FOLDER:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ..._core.errors import PolyvirtError
+from ..._core.record.answer_media import ANSWER_MEDIA, without_media
 from ..._core.record.mark import IN_MARK, finished_mark, making_mark, making_of, mark_for, with_settings
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import pick
 from ..._tools.hyperv import the_vm
 from ..._tools.windows_files import file_command, key_of
+from .delete import remove_files
 from .mark import notes_call, notes_of, own_mark, split_notes, unchanged_notes
 from .settings import cdroms
 from .settings.actions import service_calls
@@ -37,7 +39,10 @@ def configure(driver, vm, step):
     raw = yield from driver.current(vm)
     changes = step.changes
     files = _new_files(driver, vm, raw, changes)
-    notes = _notes_calls(raw, changes, list(files.values()))
+    media = step.arguments.get(ANSWER_MEDIA, ())
+    if media:
+        yield from remove_files(media, [the_vm(vm.id), *cdroms.remove_media_calls(raw, media)])
+    notes = _notes_calls(raw, changes, list(files.values()), media)
     calls = [
         *notes,
         *_removal_calls(observed or raw, raw, changes),
@@ -46,7 +51,7 @@ def configure(driver, vm, step):
         *cdroms.change_calls(raw, changes),
         *_nic_calls(driver, observed or raw, raw, changes),
         *_boot_calls(raw, changes),
-        *([notes_call(*_final_notes(raw, changes, files))] if files else ()),
+        *([notes_call(*_final_notes(raw, changes, files, media))] if files else ()),
     ]
     if not (notes or files):
         yield [the_vm(vm.id), *calls]
@@ -64,23 +69,23 @@ def configure(driver, vm, step):
 # Notes ----------------------------------------------------------------------------------------------------------------
 
 
-def _final_notes(raw, changes, files):
+def _final_notes(raw, changes, files, media=()):
     """Return (description, mark or None) as they are after the changes; ``files`` are the new disks, {slot: path}."""
     description, mark = split_notes(raw.get("Notes"))
     values = {change.kind: change.new for change in changes}
     is_ours = mark is not None and mark.get("id") == raw["Id"]
     if is_ours or files or set(values) & set(IN_MARK):
-        mark = finished_mark(with_settings(own_mark(raw), values))
+        mark = without_media(finished_mark(with_settings(own_mark(raw), values)), media)
         mark["disks"] = list(dict.fromkeys([*mark["disks"], *files.values()]))
     return values.get("description", description), mark
 
 
-def _notes_calls(raw, changes, paths):
+def _notes_calls(raw, changes, paths, media):
     """Return the call that stores the notes before files are created.
 
     The mark then names the files, so that the next task recognizes them if this one is interrupted.
     """
-    description, mark = _final_notes(raw, changes, {})
+    description, mark = _final_notes(raw, changes, {}, media)
     if paths:
         mark = making_mark(mark_for(raw["Id"], mark), paths)
     notes = notes_of(description, mark) if mark else description

@@ -71,12 +71,16 @@ def remove_unfinished(raw):
 def _remove(the_vm_calls, files, only_while=()):
     """Remove ``files``, then the VM that ``the_vm_calls`` select; ``only_while`` are calls that fail to prevent it."""
     if files:
-        result = yield [*only_while, *(file_command("Remove-Item", [path], go_on=True) for path in files)]
-        for answer in result.answers:
-            # A file that does not exist is not an error.
-            if answer.error is not None and answer.error.category != "ObjectNotFound":
-                raise answer.error
+        yield from remove_files(files, only_while)
     yield [*the_vm_calls, hyperv("Remove-VM", {"VM": VM, "Force": True})]
+
+
+def remove_files(files, only_while=()):
+    """Remove ``files`` after the calls ``only_while``, unless these fail. A missing file is not an error."""
+    result = yield [*only_while, *(file_command("Remove-Item", [path], go_on=True) for path in files)]
+    for answer in result.answers:
+        if answer.error is not None and answer.error.category != "ObjectNotFound":
+            raise answer.error
 
 
 def _is_gone(vm_id):

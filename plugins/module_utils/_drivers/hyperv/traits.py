@@ -72,6 +72,7 @@ def hyperv_traits(observer):
         },
         slot=observer.slot if observer else partial(slot_name, is_bios=False),
         slot_meant=slot_meant,
+        deletes_answer_media=True,
         drive_slot=iso_slot,
         name_fault=_name_fault,
         # One request contains the calls of all VMs that are ready.

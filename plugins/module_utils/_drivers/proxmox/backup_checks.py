@@ -12,7 +12,8 @@ from ..._tools import proxmox_values as values
 from .backups import all_volumes, nodes_with, options_in, storage_of, storages_for
 from .privileges import NewVmPrivileges
 from .resources import check_space
-from .restore import copy_name, left_of_another, number_for, own_copy, target_node
+from .restore import left_of_another, number_for, target_node
+from .restored_copy import copy_name, own_copy
 from .settings.iso import lost_media
 from .settings.networks import check_nic, nics_of
 

@@ -227,7 +227,8 @@ def _read(driver, vm, one, asked):
         return _damaged(driver, one)
     if asked.state != "restored":
         return one.backup
-    from .restore import config_after, power_before
+    from .restore import config_after
+    from .restored_copy import power_before
 
     power = "" if vm.id else power_before(driver, vm, one.backup)
     return replace(one.backup, config=config_after(driver, vm, one, options), power_before=power)

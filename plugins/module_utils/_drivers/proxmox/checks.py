@@ -26,6 +26,7 @@ from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, ch
 from .resources import check_quorum, check_space
 from .seed_iso import check_deletion, check_new_seed, check_one_seed
 from .settings import native
+from .settings.architecture import warn_of_emulation
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
 from .settings.devices import check_devices
 from .settings.disks import (
@@ -101,6 +102,7 @@ def _check_creation(driver, plan, arguments):
     unfinished, node = driver.unfinished(label, inputs_of(arguments)), config.get("node", AUTO)
     _check_new_place(driver, label, arguments)
     check_slots(driver, config, creation)
+    warn_of_emulation(driver, label, config)
     if creation.get("image"):
         check_imports(driver, label, creation["image"]["source"])
 

@@ -155,9 +155,9 @@ def begun_mark(driver, vmid, node, name, arguments):
 
 def check_slots(driver, config, creation):
     """Raise Refused if the disks of a new VM leave no slot for a drive that it needs."""
-    options_of_new(driver, "", config, creation)
+    options = options_of_new(driver, "", config, creation)
     if config.get("iso") and not config.get("cdroms"):
-        free_iso_slot(config.get("disks") or ())
+        free_iso_slot({*(config.get("disks") or ()), *({"arch"} & {*options})})
 
 
 def options_of_new(driver, storage, config, creation, media=()):

@@ -18,8 +18,9 @@ from ..._media.choose import Needs
 from ..._media.images import Lookup
 from ..._media.names import with_image
 from ..._ports import download
+from .settings.architecture import ARM64, architecture_of
 from .settings.place import AUTO
-from .store import ARCHITECTURE, CONTENT, NodeStore, node_with_storage, storage_on
+from .store import CONTENT, NodeStore, node_with_storage, storage_on
 
 #: The first version that downloads disk images to a storage. Source: changelog of pve-storage, 8.3.6.
 _SINCE = (8, 4)
@@ -106,14 +107,14 @@ class NodeImages(CopiedImages):
 
     def needs(self, request):
         """Return the Needs of a new VM. Its CPU model is not known."""
-        config = request.config
+        config, architecture = request.config, architecture_of(request.config)
         devices = {_NICS.get((nic or {}).get("model")) for nic in (config.get("networks") or {}).values()}
         devices.add(_CONTROLLERS.get((config.get("native") or {}).get("scsihw")))
         return Needs(
             platform="Proxmox VE",
-            architecture=ARCHITECTURE,
+            architecture=architecture,
             formats=("qcow2", "raw", "vmdk"),
-            firmware=config.get("firmware") or "bios",
+            firmware=config.get("firmware") or ("uefi" if architecture == ARM64 else "bios"),
             devices=tuple(sorted(devices - {None})),
             where=f" on {self.who}",
         )

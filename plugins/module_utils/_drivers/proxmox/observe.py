@@ -201,6 +201,10 @@ class ProxmoxObserver:
         if vm_options is None:
             return None
         vm = vm_of(listed, vm_options, None if "native" in facets else self.native_keys)
+        if self.options.get("backup"):
+            from .restored_copy import as_before
+
+            vm = as_before(self, vm, vm_options)
         self._options[vm.id] = vm_options
         self._outdated.discard(vm.id)
         self._settings.remember([vm])

@@ -13,6 +13,10 @@ from ..._core.texts import decimal_id
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."
 _RESTORE = "Restore the snapshot into a clone, and compare its disks there."
 
+_PROMPT = (
+    "Press a key in the console of the VM at its first start, or use an ISO image that was created with"
+    " efisys_noprompt.bin."
+)
 PROXMOX = Platform(
     "proxmox",
     per_driver=(
@@ -31,8 +35,8 @@ PROXMOX = Platform(
     lacks={
         "appliance": "Upload the disks to a storage, and set them with image or disks.",
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
-        "architecture": "VMs have the architecture of their node. For another one, use native: {arch: aarch64}.",
         "rtc": "Use native: {localtime: true} or {localtime: false}.",
+        "skip_boot_prompt": _PROMPT,
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",
         "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
         "disks.directory": "Use disks[].storage.",

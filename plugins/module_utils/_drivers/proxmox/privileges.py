@@ -248,8 +248,9 @@ def _needed_for_option(driver, label, key, text):
         if values.stem(key) in STEMS:
             raise _root_only(driver, label, key, values.parse(key, text).get("host", text))
         what = " to a device of the node" if found else ""
+        option = "architecture: arm64" if key == "arch" else f"native: '{key}'"
         raise Refused(
-            f"{label}: native: '{key}' can be set{what} only by {ROOT} itself; no token may, and the task runs as"
+            f"{label}: {option} can be set{what} only by {ROOT} itself; no token may, and the task runs as"
             f" {driver.tool.api.who}.",
             f"Remove it from the task, set it on the node (qm set), or log in as {ROOT} with its password.",
         )

@@ -22,36 +22,36 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
 from .backups import all_volumes, known, nodes_with, options_in, storages_for, volumes_in, volumes_not_in
-from .cluster import read_listed_options
 from .create import create_once, create_with_vmid, finish_vm, read_created, remove
 from .own_volumes import notes_with_detached
+from .restored_copy import COPY_FOR, copy_name, is_beside, is_rest, kept_macs, own_copy, recorded_macs, rest_of
 from .settings.disks import STATE_VOLUMES, UNUSED
 from .settings.iso import lost_media
 from .settings.networks import nics_of
 from .settings.table import Context, config_of
 
-#: The key of a mark: the birth of the VM that is overwritten after this copy was compared.
-_COPY_FOR = "copy_for"
-#: What a restore leaves of a VM if it fails.
-_REST = {"memory"}
 #: LVM rounds sizes up to extents of 4 MiB, and no other storage rounds more.
 _EXTENT = 4 * MIB
 #: Options that differ in a copy, and those that the server generates for each restore.
 _OWN = frozenset({"name", "description", "onboot", "protection", "smbios1", "vmgenid", "meta", "cipassword"})
 
 
-def is_beside(driver):
-    """Whether the task restores a backup as another VM."""
-    return bool(driver.options.get("new_name"))
+def overrides(driver, options, networks, is_copy, macs=None):
+    """The options that replace those of the backup: NICs, and no start with the node for a copy.
 
-
-def overrides(driver, options, networks, is_copy):
-    """The options that replace those of the backup: connections of NICs, and no start with the node for a copy."""
+    ``macs`` are {place: MAC address} of an existing VM that keeps them, None if they are those of the backup.
+    """
     changed = {"onboot": 0} if is_copy else {}
     for place, nic in nics_of(options).items():
-        if nic.get("bridge") in networks:
-            kept = {name: value for name, value in nic.items() if name != "macaddr" or not is_copy}
-            changed[f"net{place}"] = values.printed(f"net{place}", {**kept, "bridge": networks[nic["bridge"]]})
+        bridge = nic.get("bridge")
+        if bridge not in networks and macs is None:
+            continue
+        new = {name: value for name, value in nic.items() if name != "macaddr" or not (is_copy or macs is not None)}
+        if bridge in networks:
+            new["bridge"] = networks[bridge]
+        if place in (macs or {}):
+            new["macaddr"] = macs[place]
+        changed[f"net{place}"] = values.printed(f"net{place}", new)
     return changed
 
 
@@ -66,7 +66,12 @@ def config_after(driver, vm, one, options):
     is_copy = is_new and number_for(driver, vm, one.backup) is None
     node = target_node(driver, vm, one, options)
     restored = {key: text for key, text in options.items() if key not in volumes_not_in(options)}
-    restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy).items()})
+    if is_new:
+        copy = rest_of(driver, vm, one.backup)[0]
+        macs = recorded_macs(copy and copy.own_mark)
+    else:
+        macs = kept_macs(vm, driver.last_options(vm.id), one.backup)
+    restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy, macs).items()})
     restored.update(_ejected(driver, node, options))
     if is_new:
         lost = None if is_beside(driver) else _own_mark_in(one.backup, options)
@@ -109,31 +114,6 @@ def number_for(driver, vm, backup):
     return rest and rest.vmid
 
 
-def rest_of(driver, vm, backup):
-    """(copy, rest) of an interrupted restore over a VM, if only a rest of that VM is left; else (None, None).
-
-    The rest has neither a name nor a record, so only the record of the copy shows that it is ours.
-    """
-    name = copy_name(vm.name)
-    if is_beside(driver) or not driver.resources.has_vm_named(name):
-        return None, None
-    listed = {one.vmid: one for one in driver.list_all()}
-    for copy in filter(None, (_copy_in(driver, one) for one in listed.values() if one.name == name)):
-        rest = listed.get(copy.own_mark[_COPY_FOR].partition(":")[0])
-        if rest is None or rest.status == "running" or backup.birth not in copy.own_mark.get(BIRTHS, ()):
-            continue
-        found = read_listed_options(driver.tool, rest)
-        if found is not None and set(found.stored) <= _REST:
-            return copy, found
-    return None, None
-
-
-def power_before(driver, vm, backup):
-    """The power state that a VM had, of which an interrupted restore has left only a rest; else an empty string."""
-    copy, _rest = rest_of(driver, vm, backup)
-    return interrupted_restore(copy and copy.own_mark).get("power", "")
-
-
 # A new VM -------------------------------------------------------------------------------------------------------------
 
 
@@ -142,7 +122,7 @@ def create_from_backup(driver, vm, step):
     backup, recorded = step.arguments["backup"], {}
     copy, rest = rest_of(driver, vm, backup)
     if copy is not None:
-        _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS], {})
+        _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS], {}, recorded_macs(copy.own_mark))
         driver.creations.record(vm.name, rest.vmid)
         remove(driver, copy)
         return
@@ -221,7 +201,7 @@ def _remove_rest(driver, name, vmid, node, before):
     """Delete what a failed restore to a free number has left: the server had reserved the number for this task."""
     try:
         vm_options = driver.read_options(vmid, node)
-        if set(vm_options.stored) <= _REST or vm_options.is_unfinished:
+        if is_rest(vm_options) or vm_options.is_unfinished:
             remove(driver, vm_options)
             change_counter.set_back(before)
     except PolyvirtError as error:
@@ -256,11 +236,6 @@ def _has_size(slot, backed_up, restored):
 
 
 # An existing VM -------------------------------------------------------------------------------------------------------
-
-
-def copy_name(name):
-    """The name of the copy that proves that a backup can be restored."""
-    return f"{name[:54]}-restored"
 
 
 def prepare_restore(driver, vm, step):
@@ -301,23 +276,24 @@ def restore_backup(driver, vm, step):
     _check_birth(driver, vm, vm_options)
     if driver.is_running(vm_options):
         raise Stale(f"{vm.name}: it was started meanwhile.", "Run the task again.")
-    power = interrupted_restore(vm_options.own_mark).get("power", STOPPED)
+    power = interrupted_restore(vm.mark if is_rest(vm_options) else vm_options.own_mark).get("power", STOPPED)
     begun = {"power": power, "files": list(step.arguments["files"])}
     if driver.prepared.pop(vm.id, _compared(vm_options)) != _compared(vm_options) or copy is None:
         raise Stale(f"{vm.name}: it was changed meanwhile.", "Run the task again.")
-    # If only a rest of the VM is left, the next task learns from the copy that it has to start it.
-    _record(driver, copy, {"power": power})
+    # If only a rest of the VM is left, the next task learns from the copy how it was.
+    macs = kept_macs(vm, vm_options, step.arguments["backup"])
+    _record(driver, copy, {"power": power, "macs": macs, "name": vm.name})
     vm_options = _detached(driver, vm_options)
     try:
-        restored, options = _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun})
+        restored, options = _overwrite(driver, vm, step, vm_options, births_of(vm), {REPLACING: begun}, macs)
     except PolyvirtError as error:
         raise PartlyApplied(
             f"{vm.name}: VM {vm.id} was not overwritten with backup '{step.arguments['id']}': {error.message} Its"
             f" former disks are detached, and were not deleted. VM {copy.vmid} '{copy_name(vm.name)}' is a complete"
             " restore of the backup.",
-            f"Run the task again, with name: {vm.name} instead of an id: it overwrites VM {vm.id} again, and deletes VM"
-            f" {copy.vmid} at the end. To use VM {copy.vmid} instead, rename it first (allow_rename). Former disks that"
-            f" the VM does not list: qm rescan --vmid {vm.id}.",
+            f"Run the task again: it overwrites VM {vm.id} again, and deletes VM {copy.vmid} at the end. To use VM"
+            f" {copy.vmid} instead, rename it first (allow_rename). Former disks that the VM does not list: qm rescan"
+            f" --vmid {vm.id}.",
         ) from error
     # Not before: it says that the VM is whole.
     _record(driver, restored, {**begun, "id": step.arguments["id"], "protection": options.get("protection")})
@@ -351,24 +327,6 @@ def _check_birth(driver, vm, vm_options):
         raise Stale(f"{vm.name}: VM {vm.id} is another VM now.", "Run the task again.")
 
 
-def own_copy(driver, vm, listed, origin):
-    """The VmOptions of a listed VM if it is a copy that an interrupted task has left, else None.
-
-    A user can have restored the same backup under the name of the copy. A complete copy of another backup is not used,
-    and not deleted.
-    """
-    found = _copy_in(driver, listed)
-    if found is None or found.own_mark[_COPY_FOR] not in births_of(vm):
-        return None
-    return found if found.is_unfinished or found.own_mark.get(RESTORED_FROM) == origin else None
-
-
-def _copy_in(driver, listed):
-    """The VmOptions of a listed VM if its record says that it is a copy for an existing VM, else None."""
-    found = None if listed.error or listed.status == "running" else read_listed_options(driver.tool, listed)
-    return found if found and isinstance((found.own_mark or {}).get(_COPY_FOR), str) else None
-
-
 def _copy_of(driver, vm, step):
     """The complete copy that an interrupted task has left, or None. An unfinished one is completed as the new one."""
     name = copy_name(vm.name)
@@ -382,7 +340,7 @@ def _copy_of(driver, vm, step):
 
 def _new_copy(driver, vm, step):
     name = copy_name(vm.name)
-    _create(driver, vm, name, step, None, {BIRTHS: list(births_of(vm)), _COPY_FOR: vm.identity})
+    _create(driver, vm, name, step, None, {BIRTHS: list(births_of(vm)), COPY_FOR: vm.identity})
     return driver.read_options(driver.creations.id_of(name))
 
 
@@ -396,11 +354,11 @@ def _detached(driver, vm_options):
     return driver.read_options(vm_options.vmid)
 
 
-def _overwrite(driver, vm, step, vm_options, births, recorded):
+def _overwrite(driver, vm, step, vm_options, births, recorded, macs):
     """Restore a backup over a VM; returns (its VmOptions, options in the backup). Its record gets ``recorded``."""
     one, vmid = known(driver, vm, step.arguments["id"]), vm_options.vmid
     options = options_in(driver, one)
-    requested = overrides(driver, options, step.arguments["networks"], is_copy=False)
+    requested = overrides(driver, options, step.arguments["networks"], is_copy=False, macs=macs)
     text = mark.split_notes(options.get("description"))[0]
     requested["name"] = vm.name
     requested["description"] = mark.notes_of(text, {**_mark_after(one, options, vm_options, births, step), **recorded})

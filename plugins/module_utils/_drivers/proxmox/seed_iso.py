@@ -79,7 +79,7 @@ def _upload(driver, vm_options, name, volume, networks):
     storage, _colon, path = volume.partition(":")
     with files.private_folder() as folder:
         image = os.path.join(folder, path.rpartition("/")[2])
-        seed.make_seed(Commands(driver.call_timeout), files, image, documents)
+        seed.make_seed(Commands(driver.call_timeout), files, image, documents, driver.seed_input.get("answer_drivers"))
         driver.tool.upload(f"/nodes/{vm_options.node}/storage/{storage}/upload", image, content="iso")
 
 

@@ -12,7 +12,7 @@ from datetime import date
 from ..._core.errors import ApiError, InvalidInput, NotFound, Refused
 from ..._core.frozen import replace
 from ..._media.download import digits_of_address
-from ..._media.names import base_of
+from ..._media.names import base_of, base_of_stored, name_and_architecture
 from ..._media.store import DIGITS, Store, Stored, by_age, plain_name
 from ..._ports import download
 from ..._tools.proxmox import ConnectionLost
@@ -21,8 +21,6 @@ from .settings.place import AUTO
 CONTENT = "import"
 #: Types of storages that have a directory. Others may have the content Import, too, such as that of an ESXi host.
 _WITH_FILES = frozenset({"btrfs", "cephfs", "cifs", "dir", "nfs"})
-#: The architecture of all nodes.
-ARCHITECTURE = "amd64"
 _UPLOAD_CHECKSUM = "sha256"
 _DELETE_VOLUME = "Delete the incomplete image before you run the task again"
 _VOLUME = re.compile(rf"[^:]+:{CONTENT}/(.+)-([0-9a-f]{{{DIGITS}}})[.]([a-z0-9]+)")
@@ -104,7 +102,8 @@ class NodeStore(Store):
         if not found or entry is None:
             return None
         unknown = dict.fromkeys(("file", "address", "fetched"), "")
-        image = Stored(path, found[1], ARCHITECTURE, format=found[3], checked=None, file_size=0, **unknown)
+        name, architecture = name_and_architecture(found[1])
+        image = Stored(path, name, architecture, format=found[3], checked=None, file_size=0, **unknown)
         return _stored(image, entry)
 
     def recorded_name(self, name):
@@ -177,7 +176,7 @@ class NodeStore(Store):
     def _is_of(self, volume, wanted, digits):
         """Whether a volume has the name of an image, with these digits if they are known (else: any)."""
         found = _VOLUME.fullmatch(volume)
-        return bool(found) and volume == self.path_of(base_of(wanted.name), digits or found[2], wanted.format)
+        return bool(found) and volume == self.path_of(base_of_stored(wanted), digits or found[2], wanted.format)
 
     def stored_as(self, stored):
         entry = self._known().get(stored.path)

@@ -31,6 +31,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from .cluster import HARMLESS_LOCKS
 from .options import PROXMOX
+from .settings.architecture import AMD64, with_firmware
 from .settings.devices import STEMS
 from .settings.firmware import check_secure_boot, check_state_storages
 from .settings.iso import drive_slot
@@ -47,7 +48,8 @@ _LOCKED = "Start it first; a suspended VM is locked."
 def _as_options(vm, config):
     """The settings of a VM as a task sets them: in native, without the parts that options of the module set."""
     # Of the option hotplug, only the cost of changes depends; native describes it. No task creates unused disks.
-    config = {name: value for name, value in config.items() if name not in ("hotplug", "unused_disks")}
+    left_out = {"hotplug", "unused_disks", *(("architecture",) if config.get("architecture") == AMD64 else ())}
+    config = {name: value for name, value in config.items() if name not in left_out}
     found = config.get("native") or {}
     native = {key: as_native_option(key, text) for key, text in found.items()}
     if not any(text and values.stem(key) in STEMS for key, text in native.items()):
@@ -122,6 +124,7 @@ def proxmox_traits(version="", known=_NOTHING_KNOWN):
 
 def _normalized(known, vm, config):
     """The requested settings as Proxmox VE stores them. Raises Refused for values that it cannot store."""
+    config = with_firmware(vm, config)
     result = normalized(SETTINGS, vm, config, known)
     check_native(vm, config)
     check_secure_boot(vm, config)

@@ -30,6 +30,7 @@ VAGRANT = Platform(
         "image.require_signature": "Download the box and verify it, then set its path in box_url.",
         "clone": "Package the VM as a box (vagrant package), and use that as box.",
         "iso": _NATIVE,
+        "skip_boot_prompt": _NATIVE,
         "cdroms": _NATIVE,
         "cloud_init": "Use provisioners; the provider virtualbox also has native: {vm.cloud_init: ...}.",
         "architecture": "Set it in the Vagrantfile: config.vm.box_architecture.",

@@ -17,10 +17,11 @@ from ..._core.sharing.file_checks import check_files
 from ..._core.units import MIB
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
-from .create import FIRST, check_disk_of_image, unfinished_vm_in
+from .create import check_disk_of_image, unfinished_vm_in
 from .delete import check_kept_disks
 from .needed import VBoxFiles
 from .settings.addresses import check_addresses
+from .settings.architecture import first_disk
 from .settings.cdroms import seed_slot
 from .settings.disk_checks import ADDED, REMOVED, check_media
 from .settings.hardware import DEFAULT_OS_TYPE
@@ -49,7 +50,7 @@ def check_plan(driver, plan, released=frozenset()):
             creation = step.arguments["creation"]
             _check_copying(listing, plan.after.name, step.arguments["source"], creation["clone"])
         elif step.verb == "create" and unfinished:
-            for slot in contents_of(step.arguments["creation"], FIRST):
+            for slot in contents_of(step.arguments["creation"], first_disk()):
                 check_disk_of_image(unfinished, slot)
         elif step.verb == "configure":
             _check_slots(driver, plan, step.changes)

@@ -8,9 +8,13 @@ A step may be sent twice, so changes that are already applied are not repeated.
 
 from __future__ import annotations
 
+import os
+
 from ..._core.model import FAILED, PAUSED, RUNNING
+from ..._core.record.answer_media import ANSWER_MEDIA, without_media
 from ..._core.record.mark import IN_MARK, own_mark, with_settings
 from ..._kit.settings import in_order
+from ..._ports import files
 from .mark import resolved_mark, write_mark
 from .settings.addresses import write_addresses
 from .settings.cdroms import change_drives, remove_drive
@@ -26,6 +30,7 @@ from .settings.networks import (
     nic_number,
 )
 from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
+from .settings.secure_boot import SECURE_BOOT, write_secure_boot
 from .settings.serial_log import LOG, with_log
 from .settings.shared_folders import shares_of, write_shares
 from .settings.table import SETTINGS
@@ -35,7 +40,21 @@ _FORWARDS = ("port_forwards", "ssh_forward")
 
 def configure(driver, vm, step):
     with driver.vm_lock_of(vm):
+        _delete_answer_media(driver, vm, step.arguments.get(ANSWER_MEDIA, ()))
         apply_changes(driver, vm, step.changes)
+
+
+def _delete_answer_media(driver, vm, media):
+    """Delete the files before the image of the installer is ejected: the next run completes an interrupted one."""
+    if not media:
+        return
+    vbox_vm = driver.vbox_vm(vm.id)
+    for path in (os.path.join(vbox_vm.folder, name) for name in media):
+        for slot in (one for one in vbox_vm.drives if one.medium == path):
+            remove_drive(driver, vbox_vm, slot)
+            driver.run(vm.id, "closemedium", "dvd", path)
+        files.remove(path)
+    write_mark(driver, vm.id, without_media(vbox_vm.mark, media))
 
 
 def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
@@ -48,6 +67,9 @@ def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
         _change_running(driver, vbox_vms, vbox_vm, changes)
     else:
         _change_stored(driver, vbox_vms, vbox_vm, changes, more)
+    for change in changes:
+        if change.kind in SECURE_BOOT:
+            write_secure_boot(driver, vm.id, change.new)
     nics = [change for change in changes if change.field == "networks"]
     if nics:
         write_addresses(driver, vbox_vm, nics, networks_of(vbox_vm))

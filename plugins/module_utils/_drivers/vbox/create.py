@@ -26,14 +26,13 @@ from .configure import apply_changes
 from .delete import delete_vm
 from .mark import KEY, is_unfinished, new_id, resolved_mark, write_mark
 from .observe import Listing
+from .settings.architecture import INPUT, first_disk, is_arm
 from .settings.cdroms import attach_seed
 from .settings.disks import add_disk, file_exists_error, remove_disk, seed_path
 from .settings.networks import networks_of
 from .settings.table import config_of
 from .vbox_vm import slot_name
 
-#: The slot of the disk from an image without a slot.
-FIRST = "SATA 0"
 _EXISTING_FILE = re.compile("Machine settings file '(.*?)' already exists")
 #: Settings without an option that suit every current guest.
 _BASE = ("--ioapic", "on", "--audio", "none", "--mouse", "usbtablet")
@@ -43,6 +42,7 @@ def create(driver, vm, step):
     """Create a stopped VM."""
     name, config = vm.name, step.arguments["config"]
     words = [f"--name={name}", "--ostype", config["os_type"]]
+    words += ["--platform-architecture=arm"] if is_arm() else []
     words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
     complete = partial(_complete, driver, step.arguments)
     create_once(driver, name, ("createvm", *words), _register_leftover, complete)
@@ -52,7 +52,7 @@ def _complete(driver, arguments, vbox_vm):
     config, creation = arguments["config"], arguments["creation"]
     vm = Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, config=config_of(vbox_vm), mark=vbox_vm.mark)
     disks = dict(config.get("disks") or {})
-    for slot, image in contents_of(creation, FIRST).items():
+    for slot, image in contents_of(creation, first_disk()).items():
         vbox_vm = driver.vbox_vm(vm.id)  # A disk may have added the controller of the next one.
         vm = _add_disk_of_image(driver, vm, vbox_vm, slot, disks.pop(slot, {}), image)
     _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
@@ -219,7 +219,7 @@ def _configure_as(driver, vm, config):
     wanted = {name: value for name, value in config.items() if value is not None and name not in _LATER}
     purge = frozenset(COLLECTIONS) - {"disks"}
     changes, _not_compared = differences(found, wanted, purge & set(wanted), driver.traits())
-    apply_changes(driver, found, changes, vbox_vms, _BASE)
+    apply_changes(driver, found, changes, vbox_vms, (*_BASE, *(INPUT if is_arm() else ())))
 
 
 def add_seed(driver, uuid, name, creation, networks=None):
@@ -237,7 +237,7 @@ def add_seed(driver, uuid, name, creation, networks=None):
         write_mark(driver, uuid, {**vbox_vm.mark, "files": [*vbox_vm.mark["files"], os.path.basename(path)]})
     macs = macs_by_place(networks_of(vbox_vm), networks)
     documents = seed.nocloud_documents(creation["cloud_init"], name, uuid, macs)
-    seed.make_seed(driver.commands, files, path, documents)
+    seed.make_seed(driver.commands, files, path, documents, creation["cloud_init"].get("answer_drivers"))
     attach_seed(driver, replace(vbox_vm, mark={**vbox_vm.mark, "files": [os.path.basename(path)]}), path)
 
 

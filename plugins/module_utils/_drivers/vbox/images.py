@@ -9,6 +9,7 @@ from ..._media.appliances.defaults import Words
 from ..._media.choose import Needs, level_of
 from ..._media.images import Images
 from ..._ports import host
+from .settings.architecture import host_architecture, is_arm
 from .settings.networks import NIC_SYNONYMS
 
 #: VBoxManage reads qcow2 when it copies an image. Source: its list of formats (hddbackends), and a copy of each.
@@ -40,9 +41,9 @@ class VBoxImages(Images):
         models = {NIC_SYNONYMS.get(model.lower(), model) for model in models}
         return Needs(
             platform="VirtualBox",
-            architecture=host.architecture(),
+            architecture=host_architecture(),
             formats=_FORMATS,
-            firmware=request.config.get("firmware") or "bios",
+            firmware=request.config.get("firmware") or ("uefi" if is_arm() else "bios"),
             devices=tuple(sorted({_DEVICES[model] for model in models if model in _DEVICES})),
             cpu=level_of(host.cpu_flags()),
         )

@@ -17,6 +17,7 @@ from ..._ports import files
 from ..._tools.qemu_img import QemuImg
 from .create import foreign_settings_file
 from .settings import images
+from .settings.architecture import first_disk
 from .settings.disk_checks import NO_FILE, access_remedy, attached, largest, no_growth
 from .settings.disks import kept_image
 from .settings.serial_log import LOG, NEW_REMEDY
@@ -40,7 +41,7 @@ def _fault_of_qcow2(path):
 class VBoxFiles(LocalFiles):
     """The files that one plan needs. ``unfinished`` is the VM that an interrupted task began to create, or None."""
 
-    platform, converts_to, first = "VirtualBox", "vdi", slot_name("SATA", 0)
+    platform, converts_to = "VirtualBox", "vdi"
     formats = dict.fromkeys((IMAGE,), ("raw", "qcow2", *images.ATTACHABLE)) | {DISK: images.ATTACHABLE}
     read_remedy = "Run the task as a user with read permission."
     write_remedy = "Run the task as a user with write permission, or use another directory."
@@ -51,6 +52,7 @@ class VBoxFiles(LocalFiles):
 
     def __init__(self, driver, plan, unfinished):
         super().__init__(driver, plan, files)
+        self.first = first_disk()
         self._unfinished, self._listing = unfinished, driver.listing()
         self._new = next((step for step in plan.steps if step.verb in ("create", "clone")), None)
 

@@ -23,9 +23,6 @@ VIRTUALBOX = Platform(
     canonical_id=bare_uuid,
     lacks={
         **options.NO_AGENT,
-        "architecture": "VMs of VirtualBox have the architecture of their host.",
-        "secure_boot": "Create the VM, then run VBoxManage modifynvram with inituefivarstore, enrollmssignatures and"
-        " enrollorclpk.",
         "image.linked=true": _LINKED,
         "disks.serial": "Set it with VBoxManage setextradata, while the VM is off.",
         **dict.fromkeys(

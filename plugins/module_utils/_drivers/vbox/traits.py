@@ -17,8 +17,10 @@ from ..._kit.settings import defaults, normalized, supported
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import Busy
 from .options import VIRTUALBOX
+from .settings.architecture import controller_of_disks, host_architecture, with_architecture
 from .settings.cdroms import drive_slot
 from .settings.port_forwards import check_forwards
+from .settings.secure_boot import check_secure_boot
 from .settings.table import SETTINGS
 from .vbox_vm import parse_slot
 
@@ -65,14 +67,15 @@ def vbox_traits(version, known=None):
         defaults={**defaults(SETTINGS), "disk_size": 32 * GIB, "networks": {"0": {"type": "nat"}}},
         instead={
             **VIRTUALBOX.lacks,
-            "tpm": "It requires VirtualBox 7.0 or later.",
+            **dict.fromkeys(("secure_boot", "tpm"), "It requires VirtualBox 7.0 or later."),
             UNKNOWN: "Restore its settings file, install the VirtualBox that wrote it if that is newer, or unregister"
             " the VM, which keeps all files: VBoxManage unregistervm"
             " UUID. If none of its files is left, state: absent unregisters it.",
             "snapshot.content": VIRTUALBOX.lacks["compare.content"],
             "clone.linked": "Set clone.snapshot, or linked: false.",
         },
-        slot="SATA {}".format,
+        slot=f"{controller_of_disks()} {{}}".format,
+        deletes_answer_media=True,
         drive_slot=partial(drive_slot, known),
         leads_bus=lambda slot: parse_slot(slot)[1:] == (0, 0),
         name_fault=_name_fault,
@@ -83,7 +86,8 @@ def vbox_traits(version, known=None):
         transient=lambda error: isinstance(error, Busy),
         not_cloned=frozenset({"port_forwards", "serial_log"}),
         side_effects=address_effects,
-        normalize=partial(_normalized, known),
+        normalize=partial(_normalized, known, version),
+        as_options=_as_options,
         moving="Stop the VM, then VBoxManage export <name> -o FILE.ova, and VBoxManage import FILE.ova on the other"
         " host.",
         console="Set serial_log to a file; VirtualBox writes it from the next start on.",
@@ -102,9 +106,15 @@ def _snapshot_name_fault(name):
     return "VBoxManage would read it as an option" if name.startswith("-") else None
 
 
-def _normalized(known, vm, config):
+def _as_options(vm, config):
+    """The settings of a VM as a task would set them: only another architecture than that of the host is named."""
+    is_named = config.get("architecture") != host_architecture()
+    return {name: value for name, value in config.items() if name != "architecture" or is_named}
+
+
+def _normalized(known, version, vm, config):
     """The requested configuration in VirtualBox's terms. Raises Refused for values that VirtualBox does not support."""
-    result = normalized(SETTINGS, vm, config, known)
+    result = check_secure_boot(vm, with_architecture(vm, normalized(SETTINGS, vm, config, known), version))
     if "groups" in config:
         _check_moved(vm, result, known.folders.get(vm.id))
     check_forwards(vm, result)

@@ -84,7 +84,7 @@ def backup(driver, vm, step):
     if manifest is not None and not manifest["unfinished"]:
         return
     is_running = vm.power in (RUNNING, PAUSED)
-    if manifest is not None and not (is_running and _is_still_written(driver, vm, manifest)):
+    if manifest is not None and not (is_running and _is_still_written(driver, vm)):
         discard(driver, vm, manifest)
         manifest = None
     if manifest is not None:
@@ -95,7 +95,8 @@ def backup(driver, vm, step):
     definition = driver.definition(vm.id)
     manifest = _new_manifest(driver, vm, made, definition)
     files.make_folder(folder.path())
-    with undone_on_failure(lambda error: _undo(driver, vm, manifest), ConnectionLost):
+    before = change_counter.count()
+    with undone_on_failure(lambda error: _undo(driver, vm, manifest, before), ConnectionLost):
         folder.begin(manifest)
         folder.write(manifest, _DEFINITION, definition.text().encode())
         _copy_nvram(driver, manifest, definition)
@@ -105,18 +106,15 @@ def backup(driver, vm, step):
             _back_up_stopped(driver, vm, manifest, definition)
 
 
-def _is_still_written(driver, vm, manifest):
-    slots = sorted(manifests.disks_of(manifest))
-    return bool(_written_files(driver, vm)) and not jobs.is_over(driver.virsh, vm.id, slots)
+def _is_still_written(driver, vm):
+    return bool(_written_files(driver, vm)) and not jobs.is_over(driver.virsh, vm.id)
 
 
-def _undo(driver, vm, manifest):
-    before = change_counter.count()
+def _undo(driver, vm, manifest, before):
     # The stored one records whether the guest may be frozen.
     discard(driver, vm, driver.backup_folder.manifest(manifest["birth"], manifest["id"]) or manifest)
-    change_counter.set_back(before)
     # The VM is unchanged, and nothing remains of the backup.
-    change_counter.take_back(doubtful=False)
+    change_counter.set_back(before)
 
 
 def _new_manifest(driver, vm, made, definition):
@@ -187,7 +185,6 @@ def _back_up_running(driver, vm, manifest, definition, wanted):
     manifest = {**manifest, "may_be_frozen": is_frozen, "reached": FILESYSTEM if is_frozen and not problem else CRASH}
     driver.backup_folder.store(manifest)
     if problem and wanted == FILESYSTEM:
-        driver.virsh.run("domjobabort", vm.id)
         raise Refused(f"{vm.name}: consistency: filesystem: the agent could not freeze the file systems: {problem}.")
     notes = (f"its file systems could not be frozen: {problem}",) if problem else ()
     _complete(driver, vm, manifest, wanted, manifest["reached"], notes)

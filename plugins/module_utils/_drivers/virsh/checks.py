@@ -42,7 +42,7 @@ from .host_checks import check_host
 from .host_devices import check_devices, check_memory
 from .needed import VirshFiles
 from .rehearsal import observed
-from .settings.architecture import check_architecture, check_buses, row_of
+from .settings.architecture import check_architecture, check_buses, check_rom, row_of
 from .settings.cdroms import BUSES
 from .settings.disk_limits import LIMITS, check_running_limits
 from .settings.disks import check_encrypted, check_running_disks, check_slots
@@ -84,6 +84,8 @@ def check_plan(driver, plan, released=frozenset()):
             config = one.step.arguments["config"]
             check_nvram(driver, plan.after.name, config)
         elif one.step.verb == "configure":
+            if any(change.kind == "networks.add" for change in one.changes):
+                check_rom(driver, plan.after.name, one.vm.config)
             check_slots(driver, one.vm, [change for change in one.changes if change.kind == "disks.add"])
             check_running_disks(one.vm, one.changes)
             _check_running_limits(driver, one.vm, one.changes)

@@ -16,7 +16,7 @@ from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.seed_network import macs_by_place
 from .create import define_once, make_seed, mark_of_new_vm, store_new
 from .exclusive import exclusive_devices, make_unique
-from .settings.cdroms import add_seeds
+from .settings.cdroms import add_seeds, remove_seed_drives
 from .settings.disks import is_encrypted, set_disk_file
 from .settings.firmware import nvram_of
 from .settings.networks import is_bridge, new_mac, set_nic_element
@@ -77,7 +77,7 @@ def _define_clone(driver, name, vm_id, arguments, created):
     definition.set("name", name)
     definition.set("uuid", vm_id)
     remove_seed_drives(definition, (source.mark or {}).get("files", ()))
-    add_seeds(definition, seeds)
+    add_seeds(definition, seeds, creation)
     mark = mark_of_new_vm(driver, vm_id, arguments, arguments["config"], disks, seeds)
     definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
     store_new(driver, name, definition)
@@ -221,13 +221,6 @@ def _reset_graphics(element):
         element.set("autoport", "yes")
 
 
-def remove_seed_drives(definition, own_files):
-    """Remove the optical drive with the source's cloud-init seed ISO, which contains the identity of the source."""
-    for drive in definition.drives("cdrom"):
-        if file_of(drive) in own_files:
-            definition.devices.remove(drive)
-
-
 def _remove_children(element: ET.Element, *tags):
     for child in [child for child in element if child.tag in tags]:
         element.remove(child)
@@ -273,7 +266,7 @@ def check_original(name, source, original, requested):
         if not file_of(disk):
             raise Refused(
                 f"{name}: disk {slot} of '{source.name}' is not a file, and only files can be cloned.",
-                "Convert the disk to a file first.",
+                "Copy the disk to a file with qemu-img convert, and attach the file in its place first.",
             )
         if slot not in original.images:
             raise Refused(

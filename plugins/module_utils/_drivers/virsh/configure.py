@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from ..._core.model import LIVE, Plan
 from ..._core.planner.simulate import simulate
+from ..._core.record.answer_media import ANSWER_MEDIA, without_media
 from ..._core.record.mark import IN_MARK, making_mark, making_of, with_settings
 from ..._core.sharing.claims import NEW
 from ..._kit.addresses import RESERVATIONS, recorded
+from ..._ports import files
 from .mark import mark_to_add_to, new_log, recorded_first
 from .settings.addresses import Following, to_record, update, with_reservations
-from .settings.cdroms import add_drive, remove_drive, set_drive, set_iso
+from .settings.cdroms import add_drive, remove_drive, remove_seed_drives, set_drive, set_iso
 from .settings.disk_limits import LIMITS, set_limit
 from .settings.disks import add_disk, check_attached, grow_disk, insert_disk, remove_disk, set_serial
 from .settings.firmware import FIRMWARE, nvram_of
@@ -42,8 +44,18 @@ def configure(driver, vm, step):
         driver.check_as_planned(vm, definition)
         check_attached(driver, vm, running, changes, making_of(mark_to_add_to(vm, definition.mark)))
         with recorded_first(driver, vm, definition, making):
+            _delete_answer_media(definition, step.arguments.get(ANSWER_MEDIA, ()))
             _store(driver, vm, changes, (definition, running), reserved, new_log(driver, new.get("serial_log")))
     _reserve(driver, recorded(vm.mark, vm.id) | reserved, recorded(definition.mark, vm.id))
+
+
+def _delete_answer_media(definition, media):
+    """Delete the files before the definition that names them is replaced: the next run completes an interrupted one."""
+    if media:
+        for path in media:
+            files.remove(path)
+        remove_seed_drives(definition, media)
+        definition.set_mark(without_media(definition.mark, media))
 
 
 def _reserve(driver, before, after):

@@ -143,7 +143,7 @@ def _define_new(driver, name, vm_id, arguments, created):
     config = _with_macs(config, creation)
     seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
     created += seeds
-    write_settings(driver, definition, config, disks, seeds)
+    write_settings(driver, definition, config, disks, seeds, creation)
     own_disks = [path for _slot, path, _format, ours in disks if ours]
     mark = mark_of_new_vm(driver, vm_id, arguments, config, own_disks, seeds)
     if config.get("firmware") == "uefi":
@@ -200,15 +200,15 @@ def make_seed(driver, name, vm_id, creation, macs):
     path = driver.storage.seed_path(name)
     driver.storage.create_default_folder()
     documents = seed.nocloud_documents(creation["cloud_init"], name, vm_id, macs)
-    seed.make_seed(driver.commands, files, path, documents)
+    seed.make_seed(driver.commands, files, path, documents, creation["cloud_init"].get("answer_drivers"))
     return [path]
 
 
-def write_settings(driver, definition, config, disks, seeds):
+def write_settings(driver, definition, config, disks, seeds, creation):
     for slot, path, image_format, _ours in disks:
         insert_disk(definition, disk_element(slot, path, image_format, config["disks"][slot]))
     insert_drives(definition, config.get("cdroms") or {})
-    add_seeds(definition, seeds)
+    add_seeds(definition, seeds, creation)
     for _position, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(nic_element(entry, is_bridge))
     # After the NICs, because some settings are part of NICs.

@@ -10,7 +10,7 @@ import shlex
 from contextlib import contextmanager
 from functools import cached_property
 
-from ..._core.errors import CommandFailed, Held, Stale
+from ..._core.errors import CommandFailed, Held, PolyvirtError, Refused, Stale
 from ..._core.frozen import replace
 from ..._core.model import LOCKED, PAUSED, POWER_VERBS, RUNNING, SUSPENDED
 from ..._core.pattern import Pattern
@@ -43,15 +43,30 @@ def _waits(wait_for):
     return any(one not in (None, "state") for one in conditions)
 
 
-def _job(name, answer):
-    """Return why a VM is busy, an error if that is not known, or an empty text."""
+def _job(virsh, vm_id, name, answer):
+    """Return why a VM is busy, an error if that is not known or does not end, or an empty text."""
     if may_pass(answer.error):
         return LOCKED
     try:
         job = job_in(answer)
-    except CommandFailed as error:
+        if job == "backup":
+            _check_ends(virsh, vm_id, name)
+    except PolyvirtError as error:
         return error
     return job and f"libvirt job: {job}; virsh domjobabort {shlex.quote(name)} cancels it"
+
+
+def _check_ends(virsh, vm_id, name):
+    """Raise Refused if a backup job never ends."""
+    from ..._tools.virsh_backup import is_over
+
+    if is_over(virsh, vm_id):
+        raise Refused(
+            f"{name}: libvirt reports a backup job that never ends: it copies no disk any more. libvirtd was probably"
+            " killed while the job ended.",
+            f"Cancel it with virsh domjobabort {shlex.quote(name)}, which deletes what it has written. Then run the"
+            " task again.",
+        )
 
 
 class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
@@ -145,7 +160,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         """{UUID: text} of the VMs with a backup, a migration or another job of libvirt, or {UUID: error}."""
         ids = {vm.id: vm.name for vm in vms if vm.power != SUSPENDED} if self.hypervisor == QEMU else {}
         answers = self.virsh.batch([("domjobinfo", one) for one in ids]) if ids else ()
-        found = {vm_id: _job(ids[vm_id], answer) for vm_id, answer in zip(ids, answers)}
+        found = {vm_id: _job(self.virsh, vm_id, ids[vm_id], answer) for vm_id, answer in zip(ids, answers)}
         return {vm_id: job for vm_id, job in found.items() if job}
 
     # Acting ---------------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from .settings.disks import slot_name, target_meant
 
 #: The level of QEMU's default CPU model, which new VMs without KVM have.
 _EMULATED = "x86-64-v1"
+#: At most what a layer needs whose only content is one cluster.
+_LAYER = 1 << 20
 _FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd")
 
 #: Each guest that booted elsewhere has a driver for SATA, and few have one for virtio. QEMU's q35 has no IDE.
@@ -39,6 +41,15 @@ class LibvirtImages(Images):
     """The images of a host with libvirt."""
 
     appliances = APPLIANCES
+    medium_format = "qcow2"
+
+    def bytes_of_medium(self, _iso):
+        return _LAYER
+
+    def write_medium(self, iso, path, edit):
+        qemu_img = self._driver.storage.qemu_img
+        qemu_img.overlay(path, iso, "raw")
+        qemu_img.write(path, edit.at, edit.new)
 
     def needs(self, request):
         """Return the Needs of a new VM."""

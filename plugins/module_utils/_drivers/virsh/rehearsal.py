@@ -13,10 +13,12 @@ from typing import Optional
 from uuid import UUID
 
 from ..._core.planner.contents import contents_of
+from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._tools.domain_xml import Definition
 from .clone import rehearsed as rehearsed_clone
 from .configure import rehearse
 from .create import in_boot_order, new_definition, write_settings
+from .settings.cdroms import remove_seed_drives
 from .settings.disks import disk_element, slot_name
 from .snapshots import SnapshotXml
 
@@ -54,6 +56,7 @@ def final_definition(driver, plan):
             definition = _before(driver, plan)
         elif step.verb == "configure":
             definition = definition or observed(driver, plan.before.id)
+            remove_seed_drives(definition, step.arguments.get(ANSWER_MEDIA, ()))
             _rehearse(driver, plan, definition, step.changes)
     return definition
 
@@ -81,7 +84,7 @@ def _created(driver, name, step, config):
     has_seed = step.arguments["creation"].get("cloud_init") is not None
     filled = {slot: entry or {} for slot, entry in (config.get("disks") or {}).items()}
     seeds = [driver.storage.seed_path(name)] if has_seed else []
-    write_settings(None, definition, {**config, "disks": filled}, disks, seeds)
+    write_settings(None, definition, {**config, "disks": filled}, disks, seeds, step.arguments["creation"])
     return definition
 
 

@@ -26,11 +26,11 @@ from ..._ports.sealed import Sealed
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.virsh import ConnectionLost
 from ..._tools.virsh_output import names as names_in
-from .clone import assign_new_macs, remove_identity, remove_seed_drives
+from .clone import assign_new_macs, remove_identity
 from .create import define_once, store_new
 from .mark import mark_to_add_to, put_back, recorded_first
 from .settings.architecture import read_architecture
-from .settings.cdroms import seed_files
+from .settings.cdroms import remove_seed_drives, seed_files
 from .settings.disks import set_disk_content, set_disk_file
 from .settings.firmware import nvram_of
 from .settings.table import config_of

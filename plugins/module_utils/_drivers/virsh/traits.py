@@ -75,6 +75,7 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None,
         " connects to the console; leave it with Ctrl+].",
         slot=slot_name,
         slot_meant=slot_name_of,
+        deletes_answer_media=True,
         drive_slot=drive_slot,
         leads_bus=lambda slot: slot[2:] == "a",
         name_fault=_name_fault,
@@ -122,6 +123,7 @@ def _instead(hypervisor, local):
         "backup": _LOCAL if hypervisor != "TEST" else "This connection only simulates disks.",
         "port_forwards": INSTEAD_OF_FORWARDS,
         SUSPENDED: "This connection can pause VMs, but cannot save them to disk.",
+        "persistent": "Define it permanently first: virsh dumpxml --security-info {name} | virsh define /dev/stdin.",
         **_instead_of_hardware(hypervisor, local),
     }
 

@@ -20,6 +20,7 @@ from ..._tools.wsl import INSTALLED, MARK, check, in_shell
 from .configure import stopped_again
 
 #: wsl.exe installs the architecture of its host: the names of the online list are the same for all.
+_ALL = {"amd64", "arm64"}
 _ONLINE = Needs(
     platform="WSL",
     architecture="amd64",
@@ -52,9 +53,12 @@ def _has(online, names):
     return any(known is None or one["image"]["online_name"].lower() in known for one in online)
 
 
-def _from_list(request, name, names):
+def _from_list(request, name, names, archives):
     asked = request.creation["image"]
-    medium = resolve(media_of(asked), _ONLINE, f"{request.label}: image: {name}").medium
+    published = {one["architecture"] for one in _media_of(asked)[0]}
+    # That of the host is read only if one of them is not published.
+    needs = _ONLINE if published == _ALL else replace(_ONLINE, architecture=archives.architecture)
+    medium = resolve(media_of(asked), needs, f"{request.label}: image: {name}").medium
     online_name = medium["image"]["online_name"]
     if not _has([medium], names):
         raise NotFound(
@@ -138,7 +142,7 @@ class Archives(ImagesOnWindows):
             online, files = _media_of(asked)
             if _has(online, names) or not files:
                 _check_no_file(asked, about)
-                return _from_list(request, image.value, names)
+                return _from_list(request, image.value, names, self)
         elif image.form == ONLINE:
             _check_no_file(asked, about)
             return request

@@ -21,6 +21,7 @@ _NO_SETUP = "A distribution is not installed by Windows Setup. Omit the option."
 _REACH = "Use the connection plugin community.general.wsl: a distribution is reached through its host."
 
 #: Fields of cloud_init about the network.
+ANSWERS = tuple(f"cloud_init.{name}" for name in ("answer_file", "answer_files", "answer_drivers"))
 NO_NETWORK = tuple(f"cloud_init.{name}" for name in ("ip_config", "nameservers", "search_domains", "network_config"))
 
 WSL = Platform(
@@ -49,14 +50,15 @@ WSL = Platform(
         "display": "Programs show their windows on the desktop of Windows (WSLg).",
         "autostart": "Set keep_running, which starts the distribution with its host.",
         "cdroms": "Mount the images in the distribution.",
+        "skip_boot_prompt": _NO_MACHINE,
         "iso": "Mount the image in the distribution.",
         "networks": _NETWORK,
         "port_forwards": _NETWORK,
         "devices": "Attach a USB device to all distributions with usbipd on Windows: usbipd attach --wsl --busid 1-4.",
         "shared_folders": "Drives of Windows are mounted below /mnt. Set automount.enabled with native.",
         **dict.fromkeys(NO_NETWORK, _NETWORK),
-        "cloud_init.answer_file": _NO_SETUP,
         "image.slot": "A distribution has one disk. Omit it.",
+        **dict.fromkeys(ANSWERS, _NO_SETUP),
         "image.linked=true": "Each distribution has a separate disk.",
         "clone.linked=true": "Each distribution has a separate disk.",
         "clone.snapshot": _NO_SNAPSHOT,

@@ -173,7 +173,7 @@ def _addresses(given):
         if interface.is_multicast or interface.is_loopback or (network.num_addresses > 2 and interface.ip in is_ends):
             raise InvalidInput(
                 f"addresses: {text} is not the address of a host in its subnet.",
-                f"Use such as {network.network_address + 1}/{network.prefixlen}.",
+                f"Set an address such as {network.network_address + 1}/{network.prefixlen}.",
             )
         addresses.append(str(interface))
     return [str(one) for one in sorted(map(ipaddress.ip_interface, addresses), key=lambda one: one.version)]
@@ -250,7 +250,7 @@ def _route(where, entry):
         destination = str(ipaddress.ip_network(entry["destination"]))
     except ValueError:
         raise InvalidInput(
-            f"{where}.destination: '{entry['destination']}' is not a subnet.", "Use such as 10.9.0.0/24."
+            f"{where}.destination: '{entry['destination']}' is not a subnet.", "Set a subnet such as 10.9.0.0/24."
         ) from None
     route = {"destination": destination, "gateway": _address(f"{where}.gateway", entry["gateway"])}
     if (":" in destination) != (":" in route["gateway"]):

@@ -81,14 +81,6 @@ class Choices(Frozen):
     configuration: Optional[str] = None
 
 
-class Ambiguous(Damaged):
-    """A choice that only the task can make. ``option`` is the suboption, ``known`` what it can be."""
-
-    def __init__(self, message, option, known):
-        super().__init__(message)
-        self.option, self.known = option, known
-
-
 def files_of(root):
     """Return {id: File} of all files that a descriptor names."""
     found = {}
@@ -104,7 +96,7 @@ def files_of(root):
 
 
 def read(content, choices=None):
-    """Return (System, {id: File}) of a descriptor; raises Damaged, or Ambiguous for what the task has to choose."""
+    """Return (System, {id: File}) of a descriptor; raises Damaged, also for what the task has to choose."""
     root, choices = parse(content), choices or Choices()
     element, files = _chosen_system(root, choices.system), files_of(root)
     return _Reader(root, element, files, choices.configuration).system(), files
@@ -119,7 +111,7 @@ def _chosen_system(root, name):
     names = {_name_of(one): one for one in systems}
     if name not in names:
         found = f"contains {len(systems)} VMs" if name is None else f"has no VM '{name}'"
-        raise Ambiguous(found, "system", list(names))
+        raise Damaged(found, f"Set appliance.system to one of: {', '.join(names)}.")
     return names[name]
 
 
@@ -306,6 +298,7 @@ def _configurations(root, chosen):
     found = [one for part in children(root, "DeploymentOptionSection") for one in children(part, "Configuration")]
     labels = {attribute(one, "id") or "": text_of(one, "Label") for one in found}
     if chosen is not None and chosen not in labels:
-        raise Ambiguous(f"has no configuration '{chosen}'", "configuration", list(labels))
+        known = ", ".join(labels) or "none"
+        raise Damaged(f"has no configuration '{chosen}'", f"Set appliance.configuration to one of: {known}.")
     default = next((attribute(one, "id") for one in found if attribute(one, "default") == "true"), None)
     return labels, chosen or default or next(iter(labels), None)

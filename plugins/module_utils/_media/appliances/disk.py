@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from ..._core.errors import CommandFailed
 from ..._core.sharing.needed_files import Image
-from ..._ports import files
+from ..._ports import files, partial_files
 from ..._tools.qemu_img import within
 
 
@@ -32,7 +32,7 @@ def unpacked(image, path):
     from .packed import Packed
 
     with files.partial(f"{path}.unpacked") as temporary:
-        files.write_blocks(temporary, Packed.of_data(image["packed"]).blocks())
+        partial_files.write_blocks(temporary, Packed.of_data(image["packed"]).blocks())
         yield {**image, "source": temporary, "packed": None}
 
 

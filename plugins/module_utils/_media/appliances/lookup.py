@@ -15,7 +15,7 @@ from ..._ports import files
 from .. import disk_header, foreign_image
 from .container import Container, Part, check_manifest
 from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
-from .descriptor import Ambiguous, Choices, read
+from .descriptor import Choices, read
 from .envelope import Damaged
 from .packed import GZIP, Packed
 
@@ -35,11 +35,9 @@ def resolved(request, words):
         raise Refused(f"{option}: {path} is not readable.", "Run the task with become, or make it readable.")
     try:
         return _Appliance(request, asked, option, words).resolved()
-    except Ambiguous as error:
-        remedy = f"Set appliance.{error.option} to one of: {', '.join(error.known)}."
-        raise Refused(f"{option}: {path} {error.message}.", remedy) from error
     except Damaged as error:
-        raise Refused(f"{option}: {path} {error.message}.", "Export it again, or use another file.") from error
+        remedy = error.remedy or "Export it again, or use another file."
+        raise Refused(f"{option}: {path} {error.message}.", remedy) from error
 
 
 class _Appliance:

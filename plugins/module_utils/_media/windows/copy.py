@@ -239,7 +239,14 @@ class ImagesOnWindows(CopiedImages):
     @property
     def architecture(self):
         """The architecture of the host, as the catalogue calls it."""
-        return _ARCHITECTURES.get(self.store.processor, "amd64")
+        found = self.store.processor
+        if found.upper() not in _ARCHITECTURES:
+            raise Refused(
+                f"image: the architecture of the host is {found or 'unknown'}, and images exist for"
+                f" {' and '.join(_ARCHITECTURES.values())} only.",
+                "Set the path of an image that is on the host.",
+            )
+        return _ARCHITECTURES[found.upper()]
 
     def fetch(self, image):
         """Have the controller fetch an image, and copy it; returns whether the host did not have it by now."""

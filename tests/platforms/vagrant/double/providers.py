@@ -141,6 +141,11 @@ class Libvirt(InMemory):
             state["machines"][identifier].update(disks=[disk], nics=0, reason="unknown", external=[])
         return identifier
 
+    def set_size(self, identifier, size):
+        """Set CPUs and memory. vagrant-libvirt changes the definition of a VM before each start."""
+        with self._registry.open() as state:
+            state["machines"][identifier]["size"] = size
+
     def add_nic(self, identifier):
         with self._registry.open() as state:
             state["machines"][identifier]["nics"] = 1

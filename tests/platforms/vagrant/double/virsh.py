@@ -76,7 +76,10 @@ class Virsh:
         return f"{_STATES[machine['state']]}{reason}\n"
 
     def _dominfo(self, plain, _flags, _stdin):
-        return f"Name:           {self._machine(plain[0])['name']}\nCPU(s):         1\nMax memory:     131072 KiB\n"
+        machine = self._machine(plain[0])
+        size = {"cpus": 1, "memory": 128, **machine.get("size", {})}
+        memory = f"Max memory:     {size['memory'] << 10} KiB\n"
+        return f"Name:           {machine['name']}\nCPU(s):         {size['cpus']}\n{memory}"
 
     def _domifaddr(self, plain, _flags, _stdin):
         machine = self._machine(plain[0])

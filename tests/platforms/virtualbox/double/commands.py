@@ -18,6 +18,7 @@ COMMANDS = {
     "registervm": machines.register,
     "unregistervm": machines.unregister,
     "modifyvm": machines.modify,
+    "modifynvram": extras.modify_nvram,
     "showvminfo": machines.show,
     "clonevm": machines.clone,
     "movevm": machines.move,

@@ -1,15 +1,16 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands sharedfolder, setextradata, getextradata, guestproperty and dhcpserver findlease."""
+"""The commands sharedfolder, setextradata, getextradata, guestproperty, modifynvram and dhcpserver findlease."""
 
 from __future__ import annotations
 
 import os
+import struct
 from fnmatch import fnmatchcase
 
 from .failures import Failure, Misuse, in_use, invalid, not_found
-from .machine_readable import moment
+from .machine_readable import moment, nvram_of
 from .registry import ON, options
 
 
@@ -196,3 +197,45 @@ def _find_lease(registry, rest):
         raise Failure(f"Could not find a lease for {given['mac-address']}")
     address, state = lease
     registry.print(f"IP Address:  {address}\nMAC Address: {given['mac-address']}\nState:       {state}")
+
+
+def modify_nvram(registry, words):
+    """The variables of the UEFI firmware: whether the platform key is there, and Secure Boot is on."""
+    if len(words) < 2:
+        raise Misuse("No subcommand specified", close=True)
+    name, verb, *rest = words
+    machine = registry.lock(name)
+    values, path = machine["config"]["values"], nvram_of(machine)
+    if values["firmware"] == "BIOS":
+        text = "The selected firmware type doesn't support a UEFI variable store"
+        raise Failure(text, code="VBOX_E_NOT_SUPPORTED", part="NvramStoreWrap")
+    if verb == "inituefivarstore":
+        # What is listed remains as it was when the VM was opened, until the daemon ends.
+        values.update(SecureBoot="off", variables={})
+    elif not path.exists():
+        raise not_found("The UEFI NVRAM file is not existing for this machine", "NvramStoreWrap")
+    elif verb == "enrollorclpk":
+        values["variables"]["PK"] = "key"
+    elif verb == "secureboot":
+        if "PK" not in values["variables"]:
+            text = "Secure boot is not available because the platform key (PK) is not enrolled"
+            raise not_found(text, "UefiVariableStoreWrap")
+        values["variables"]["SecureBootEnable"] = {"--enable": "\1", "--disable": "\0"}[rest[0]]
+    elif verb != "enrollmssignatures":
+        raise Misuse(f"Unknown subcommand: {verb}")
+    write_variables(machine)
+
+
+def write_variables(machine):
+    """Write the file with the variables of the firmware, in the format of EDK II."""
+    if "variables" not in machine["config"]["values"]:
+        return
+    content = bytes(40) + b"_FVH" + bytes(4) + struct.pack("<H", 72) + bytes(22)
+    content += bytes.fromhex("782cf3aa7b949a43a1802e144ec37792") + bytes(12)
+    for name, value in machine["config"]["values"]["variables"].items():
+        text = f"{name}\0".encode("utf-16-le")
+        head = struct.pack("<HBBIQ16sIII16s", 0x55AA, 0x3F, 0, 7, 0, b"", 0, len(text), len(value), b"")
+        content += head + text + value.encode()
+        content += b"\xff" * (-len(content) % 4)
+    nvram_of(machine).parent.mkdir(exist_ok=True)
+    nvram_of(machine).write_bytes(content.ljust(4096, b"\xff"))

@@ -68,6 +68,7 @@ def _text(machine):
     _add_settings(element, values)
     _add_drives(hardware, machine["config"])
     _add_serial_ports(hardware, values)
+    _add_nics(hardware, machine["config"])
     ET.SubElement(root, "Played").text = json.dumps(machine)
     return ET.tostring(root, encoding="unicode")
 
@@ -99,6 +100,16 @@ def _add_serial_ports(hardware, values):
         port.set("hostMode", _MODES.get(mode, "Disconnected"))
 
 
+def _add_nics(hardware, config):
+    """NICs with a setting of NAT, which VirtualBox 7.2.22 keeps for NICs of other types, too."""
+    network = ET.SubElement(hardware, "Network")
+    for number, nic in config["nics"].items():
+        if nic["other"].get("natlocalhostreachable") == "on":
+            adapter = ET.SubElement(network, "Adapter", {"slot": str(int(number) - 1)})
+            parent = adapter if nic["type"] == "nat" else ET.SubElement(adapter, "DisabledModes")
+            ET.SubElement(parent, "NAT", {"localhost-reachable": "true"})
+
+
 def _add_drives(hardware, config):
     controllers = ET.SubElement(hardware, "StorageControllers")
     for controller, slots in config["slots"].items():
@@ -121,4 +132,5 @@ def _add_snapshots(element, machine, parent):
         _add_settings(below, snapshot["config"]["values"])
         _add_drives(hardware, snapshot["config"])
         _add_serial_ports(hardware, snapshot["config"]["values"])
+        _add_nics(hardware, snapshot["config"])
         _add_snapshots(ET.SubElement(below, "Snapshots"), machine, snapshot["uuid"])

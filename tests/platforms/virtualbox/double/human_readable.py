@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .file import is_readable
-from .machine_readable import moment
+from .machine_readable import moment, nvram_of, secure_boot_of
 from .registry import ON, folder_of
 
 _STATES = {"poweroff": "powered off", "gurumeditation": "guru meditation",
@@ -78,19 +78,20 @@ def _switches(values, labels):
 
 
 def _place(machine, os_type, is_old):
-    folder = folder_of(machine)
+    folder, secure = folder_of(machine), secure_boot_of(machine)
     return {
         "Name": machine["name"],
         **({} if is_old else {"Encryption": "disabled"}),
         "Groups": machine["groups"],
-        **({} if is_old else {"Platform Architecture": "x86"}),
+        **({} if is_old else {"Platform Architecture": machine["config"]["values"].get("platformArchitecture", "x86")}),
         "Guest OS": os_type["description"],
         "UUID": machine["uuid"],
         "Config file": machine["file"],
         "Snapshot folder": f"{folder}/Snapshots",
         "Log folder": f"{folder}/Logs",
         "Hardware UUID": machine["uuid"],
-        **({} if is_old else {"BIOS NVRAM File": f"{machine['file'].removesuffix('.vbox')}.nvram"}),
+        **({} if is_old else {"BIOS NVRAM File": str(nvram_of(machine))}),
+        **({"UEFI Secure Boot": {"on": "enabled", "off": "disabled"}[secure]} if secure else {}),
     }
 
 

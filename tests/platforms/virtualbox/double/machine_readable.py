@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from pathlib import Path
 
 from .registry import ON, folder_of
 from .settings import BACKENDS, NUMBERS, SECTIONS
 
-_NAT = ("mtu=0", "sockSnd=64", "sockRcv=64", "tcpWndSnd=64", "tcpWndRcv=64", "localhostReachable=0",
+_NAT = ("mtu=0", "sockSnd=64", "sockRcv=64", "tcpWndSnd=64", "tcpWndRcv=64", "localhostReachable={reachable}",
         "forwardBroadcast=0", "enableTFTP=0")  # fmt: skip
 _NOT_IN_6 = {"iommu"}
 
@@ -53,7 +54,8 @@ def _head(machine, os_type, is_old):
     lines = [f'name="{escaped(machine["name"])}"']
     lines += [] if is_old else ['encryption="disabled"']
     lines.append(f'groups="{machine["groups"]}"')
-    lines += [] if is_old else ['platformArchitecture="x86"']
+    architecture = machine["config"]["values"].get("platformArchitecture", "x86")
+    lines += [] if is_old else [f'platformArchitecture="{architecture}"']
     return [
         *lines,
         f'ostype="{os_type["description"]}"',
@@ -73,7 +75,8 @@ def _section(number, machine, is_old):
             lines.append(" rec_screen0")
         elif key == "NvramFile":
             name = "BIOS NVRAM File" if is_old else key
-            lines.append(f'{name}="{escaped(base)}.nvram"')
+            lines.append(f'{name}="{escaped(str(nvram_of(machine)))}"')
+            lines += [f'SecureBoot="{secure_boot_of(machine)}"'] if secure_boot_of(machine) else []
         elif key == "rec_screen_dest_filename":
             lines.append(f'{key}="{escaped(base)}-screen0.webm"')
         elif not (is_old and key in _NOT_IN_6):
@@ -140,7 +143,8 @@ def _nic(registry, number, nic):
         f'nicspeed{number}="0"',
     ]
     if nic["type"] == "nat":
-        lines += [f'{key}="{value}"' for key, value in (item.split("=") for item in _NAT)]
+        reachable = int(nic["other"].get("natlocalhostreachable") == "on")
+        lines += [f'{key}="{value.format(reachable=reachable)}"' for key, value in (item.split("=") for item in _NAT)]
         rules = sorted(nic["forwards"].items())
         # A bug of 7.0.0, only in this output: it shows no rules if there are several.
         is_faulty = registry.data["version"].startswith("7.0.0r") and len(rules) > 1
@@ -180,3 +184,14 @@ def _below(machine, parent, place):
 
 def escaped(text):
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def nvram_of(machine):
+    """The file with the variables of the firmware; a snapshot has its own."""
+    return Path(machine.get("nvram") or f"{machine['file'].removesuffix('.vbox')}.nvram")
+
+
+def secure_boot_of(machine):
+    """on or off; None if there is no file with variables, or the firmware does not use it."""
+    values = machine["config"]["values"]
+    return values.get("SecureBoot") if nvram_of(machine).exists() and values["firmware"] != "BIOS" else None

@@ -12,7 +12,7 @@ from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
-from .extras import list_servers
+from .extras import list_servers, write_variables
 from .failures import PROGRESS, Failure, Misuse, held, invalid
 from .file import is_readable, read_file, write_file
 from .human_readable import human_readable
@@ -48,6 +48,8 @@ def create(registry, words):
     )
     if not given.get("name"):
         raise Misuse("Parameter --name is required")
+    if given.get("platform-architecture", "x86") not in ("x86", "arm"):
+        raise Misuse(f"Invalid --platform-architecture argument '{given['platform-architecture']}'")
     kind = os_types().get(given.get("ostype", "Other").lower())
     if kind is None:
         raise Failure("Unknown or invalid guest OS type given.")
@@ -144,7 +146,13 @@ def _delete(registry, machine):
 def _delete_files(settings):
     """Delete the files that VirtualBox wrote for a VM. Others remain, such as copies of older settings."""
     folder = Path(settings).parent
-    written = [Path(settings), *folder.glob("Snapshots/*.sav"), *folder.glob("Logs/VBox.log*")]
+    written = [
+        Path(settings),
+        Path(settings).with_suffix(".nvram"),
+        *folder.glob("Snapshots/*.sav"),
+        *folder.glob("Snapshots/*.nvram"),
+        *folder.glob("Logs/VBox.log*"),
+    ]
     for path in written:
         path.unlink(missing_ok=True)
     for path in (folder / "Snapshots", folder / "Logs", folder):
@@ -342,6 +350,7 @@ def clone(registry, words):
             new["state"] = "saved"
     _set_new_macs_and_disks(registry, new, is_linked)
     write_file(new)
+    write_variables(new)
     if "register" in given:
         registry.machines[new["uuid"]] = new
     registry.print(f'Machine has been successfully cloned as "{new["name"]}"')

@@ -27,6 +27,10 @@ def start(registry, words):
         raise held(text)
     if how not in _FRONTENDS:
         raise invalid(f"Invalid frontend name: '{how}'", "MachineWrap")
+    own, asked = registry.architecture, machine["config"]["values"].get("platformArchitecture", "x86")
+    if own != asked:
+        text = f"Cannot run the machine because its platform architecture {asked} is not supported on {own}"
+        raise Failure(text, code="VBOX_E_PLATFORM_ARCH_NOT_SUPPORTED", part="MachineWrap")
     if machine["state"] != "saved" and machine["config"]["values"]["teleporterenabled"] == "on":
         registry.set_state(machine, "teleportingin")
         raise NeverEnds

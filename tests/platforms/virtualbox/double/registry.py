@@ -84,6 +84,11 @@ class Registry:
         return self.data["media"]
 
     @property
+    def architecture(self):
+        """That of the host, as VirtualBox calls it."""
+        return self.data.get("architecture", "x86")
+
+    @property
     def version(self):
         """(major, minor); the output depends on it."""
         return tuple(int(number) for number in self.data["version"].split(".")[:2])

@@ -63,10 +63,10 @@ _RANGES = {
     "autostart-delay": (0, 2**32, "Invalid delay: {}"),
 }
 #: Options that 6.1 does not have, in addition to the spellings of _OLD_NAME.
-_SINCE_7_0 = {"audio-driver", "tpm-type", "natlocalhostreachable1"}
+_SINCE_7_0 = {"audio-driver", "tpm-type", "natlocalhostreachable"}
 #: Options stored unchanged, even if showvminfo does not report them.
 _TEXTS = {"ostype", "defaultfrontend", "vm-execution-engine", "tpm-type", "autostop-type", "biosbootmenu", "mouse",
-          "keyboard", "vrdeport", "vm-process-priority", "description", "natlocalhostreachable1"}  # fmt: skip
+          "keyboard", "vrdeport", "vm-process-priority", "description"}  # fmt: skip
 _KEY_OF = {
     "clipboard-mode": "clipboard", "audio-driver": "audio", "usbehci": "ehci", "usbxhci": "xhci",
     "recording": "recording_enabled", "biosbootmenu": "bootmenu", "mouse": "hidpointing", "keyboard": "hidkeyboard",
@@ -80,10 +80,11 @@ _OLD_NAME = {
     "default-frontend": "defaultfrontend", "accelerate-3d": "accelerate3d", "monitor-count": "monitorcount",
     "drag-and-drop": "draganddrop", "usb-ehci": "usbehci", "usb-xhci": "usbxhci", "usb-ohci": "usb",
     "paravirt-provider": "paravirtprovider", "nested-paging": "nestedpaging", "large-pages": "largepages",
+    "nat-localhostreachable": "natlocalhostreachable",
 }  # fmt: skip
 _OF_NIC = re.compile(
-    r"(nic|nictype|macaddress|cableconnected|natpf|natnet|bridgeadapter|intnet|hostonlyadapter|nat-network|nicpromisc)"
-    r"(\d+)\Z"
+    r"(nic|nictype|macaddress|cableconnected|natpf|natnet|bridgeadapter|intnet|hostonlyadapter|nat-network|nicpromisc"
+    r"|natlocalhostreachable)(\d+)\Z"
 )
 #: Options with two values: a port is an address and an interrupt, and these modes are followed by a path.
 _UART_WITH_TWO_WORDS = re.compile(r"uart\d=(?!off$).*|uartmode\d=(server|client|file)")
@@ -92,8 +93,13 @@ BACKENDS = {"bridged": "bridgeadapter", "intnet": "intnet", "hostonly": "hostonl
 _WHILE_SAVED = {
     "name", "description", "groups", "rtcuseutc", "vrde", "vrdeport", "autostart-delay", "autostart-enabled",
     "defaultfrontend", "audio-driver", "recording", "vm-process-priority", "nic", "cableconnected", "natpf", "natnet",
-    "nicpromisc", "bridgeadapter", "intnet", "hostonlyadapter", "nat-network",
+    "nicpromisc", "bridgeadapter", "intnet", "hostonlyadapter", "nat-network", "natlocalhostreachable",
 }  # fmt: skip
+
+
+def is_arm(os_type):
+    """The type of the operating system decides, whatever --platform-architecture is (recorded with 7.2.22)."""
+    return os_type["id"].endswith("_arm64")
 
 
 def new_config(os_type, mac):
@@ -107,6 +113,8 @@ def new_config(os_type, mac):
         rtcuseutc="on" if is_linux else "off",
         effparavirtprovider="kvm" if is_linux else "none",
     )
+    if is_arm(os_type):
+        values.update(platformArchitecture="ARM", chipset="armv8virtual", firmware="EFI", pae="off", x2apic="off")
     nic = "Am79C973" if os_type["family"] == "Other" else "82540EM"
     nics = {str(number): new_nic(nic) for number in range(1, NICS + 1)}
     nics["1"].update(type="nat", mac=mac)
@@ -133,7 +141,7 @@ class Change:
             name, equals, value = word[2:].partition("=")
             number = re.search(r"\d+\Z", name)
             stem = name[: number.start()] if number else name
-            is_new = name in _SINCE_7_0 or stem in _OLD_NAME
+            is_new = stem in _SINCE_7_0 or stem in _OLD_NAME
             name = _OLD_NAME.get(stem, stem) + (number[0] if number else "") if stem in _OLD_NAME else name
             if not word.startswith("--") or not self._is_known(name) or (is_new and self.registry.version < (7, 0)):
                 raise Misuse(f"Unknown option: {word}", rc=1, gap=False, close=True)
@@ -213,6 +221,8 @@ class Change:
             nic["mac"] = self.new_mac() if value == "auto" else value.upper()
         elif what == "natpf":
             set_forward(nic, value, number)
+        elif what == "natlocalhostreachable" and value not in ("on", "off"):
+            raise Misuse(f"Unknown option: {value}", rc=1, gap=False, close=True)
         else:
             key = {"nictype": "model", "cableconnected": "connected", "natnet": "natnet"}.get(what)
             place = nic if key else nic["other"]

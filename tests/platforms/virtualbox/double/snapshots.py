@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import os
 from copy import deepcopy
 
 from . import images
+from .extras import write_variables
 from .failures import PROGRESS, Failure, Misuse, held, not_found, wrong_state
 from .human_readable import human_readable
 from .machine_readable import snapshot_lines
 from .power import drop_state, write_state
-from .registry import ON, STATE_NAMES, is_uuid, options
+from .registry import ON, STATE_NAMES, folder_of, is_uuid, options
 from .storage import attach_child, remove_medium
 
 _NONE = "This machine does not have any snapshots"
@@ -61,6 +63,7 @@ def _take(registry, machine, words):
         "config": deepcopy(machine["config"]),
     }
     machine["snapshots"].append(taken)
+    write_variables({"config": taken["config"], "nvram": _nvram(machine, taken)})
     machine["current"] = taken["uuid"]
     _branch(registry, machine)
     registry.print(f"Snapshot taken. UUID: {taken['uuid']}")
@@ -72,6 +75,10 @@ def _branch(registry, machine):
         for slot in slots.values():
             if slot["kind"] == "hdd":
                 attach_child(registry, machine, slot)
+
+
+def _nvram(machine, taken):
+    return os.path.join(folder_of(machine), "Snapshots", f"{taken['uuid']}.nvram")
 
 
 def _restore(registry, machine, words):
@@ -94,6 +101,7 @@ def _restore_to(registry, machine, to):
     machine["config"] = deepcopy(to["config"])
     machine["config"]["values"].update(kept)
     machine["current"] = to["uuid"]
+    write_variables(machine)
     _branch(registry, machine)
     drop_state(machine)
     registry.set_state(machine, "poweroff")
@@ -186,7 +194,7 @@ def _show(registry, machine, words):
     from .machines import os_type_of
 
     taken = find_snapshot(machine, words[0])
-    past = {**machine, "config": taken["config"], "snapshots": [], "current": None}
+    past = {**machine, "config": taken["config"], "snapshots": [], "current": None, "nvram": _nvram(machine, taken)}
     registry.print("\n".join(human_readable(registry, past, os_type_of(past))))
 
 

@@ -45,7 +45,9 @@ class Knobs:
     """
 
     idle_seconds: float = 15.0
-    seconds: dict = field(default_factory=lambda: {"import": 5.0, "export": 5.0, "convert": 10.0, "start": 1.0})
+    seconds: dict = field(
+        default_factory=lambda: {"import": 5.0, "export": 5.0, "convert": 10.0, "start": 1.0, "scheduled start": 1.0}
+    )
     refuses_session: bool = False
     create_vm_fails: bool = False
     refuses_s4u: bool = False
@@ -189,7 +191,7 @@ class WslHost:
             task.result = commands.RUNNING if task.is_running else 0xFFFFFFFF
             return
         task.is_running, task.result = True, commands.RUNNING
-        self.clock.at(1.0, lambda: self._begin(task, distro))
+        self.clock.at(self.knobs.seconds["scheduled start"], lambda: self._begin(task, distro))
 
     def _begin(self, task, distro):
         if task.is_running:

@@ -163,7 +163,7 @@ class Cache:
             medium["signature"] = {"signs": "checksums", **signature}
         medium = options.pop("medium", medium)
         params = {"medium": medium, "directory": str(self.folder), "key_file": None, "require_signature": False}
-        return MODULE.answer({**params, "timeout": 20, **options}, check, Approval())
+        return MODULE.answer({**params, "architecture": None, "timeout": 20, **options}, check, Approval())
 
     def error(self, **options):
         with pytest.raises(PolyvirtError) as raised:

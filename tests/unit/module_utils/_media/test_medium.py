@@ -289,3 +289,13 @@ def test_two_tasks_download_once(cache, server, monkeypatch):
 
 def test_medium_that_is_not_published_names_its_address(cache):
     assert "Get it from https://x.example/, and use its path." in cache.error(manual="https://x.example/")
+
+
+@pytest.mark.parametrize("found", ["amd64", None])
+def test_medium_for_another_architecture_is_rejected(cache, server, found):
+    listed = {"type": "iso", "file": NAME, "bases": [f"{server.url}/r/"], "checksums": "SUMS"}
+    medium = {**listed, **({"architecture": found} if found else {})}
+    text = f"architecture: arm64 was requested, but {NAME} is for {found or 'an unknown architecture'}."
+    assert text in cache.error(medium=medium, architecture="arm64")
+    assert cache.files() == []
+    assert cache(medium={**medium, "architecture": "arm64"}, architecture="arm64")["changed"]

@@ -101,8 +101,8 @@ class _Host:
     def absent(self, *names, check=False, approval=None, **more):
         return store_tasks.absent(self.driver(), self._params(names or (NAME,), more), check, approval or Approval())
 
-    def report(self):
-        return store_tasks.report(self.driver())
+    def report(self, *arguments):
+        return store_tasks.report(self.driver(), *arguments)
 
     def files(self):
         return sorted(path.name for path in self.folder.iterdir()) if self.folder.exists() else []
@@ -163,6 +163,7 @@ def test_image_is_described(host):
 def test_images_of_two_architectures_are_two_images(host):
     (amd64,), (arm64,) = host.present()["images"], host.present(architecture="arm64")["images"]
     assert (amd64["architecture"], arm64["architecture"]) == ("amd64", "arm64")
+    assert [one["path"] for one in host.report("arm64")["images"]] == [arm64["path"]]
     assert [one["path"] for one in host.absent(architecture="arm64")["images"]] == [arm64["path"]]
     assert [one["path"] for one in host.report()["images"]] == [amd64["path"]]
 

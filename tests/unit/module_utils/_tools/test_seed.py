@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -281,7 +282,8 @@ ANSWERS = """<?xml version="1.0" encoding="utf-8"?>
 
 def test_answer_file_is_on_the_iso_image_where_windows_setup_finds_it(tmp_path):
     documents = seed.nocloud_documents({"answer_file": ANSWERS}, "win1", "i-1")
-    assert set(documents) == {"autounattend.xml", "meta-data", "user-data"}
+    assert set(documents) == {"autounattend.xml", "unattend.xml", "meta-data", "user-data"}
+    assert documents["unattend.xml"] == ANSWERS
     seed.make_seed(Commands(60), files, str(tmp_path / "seed.iso"), documents)
     take = ["-extract", "/autounattend.xml", str(tmp_path / "read.xml")]
     subprocess.run(
@@ -289,6 +291,38 @@ def test_answer_file_is_on_the_iso_image_where_windows_setup_finds_it(tmp_path):
     )
     assert (tmp_path / "read.xml").read_text() == ANSWERS
     assert "autounattend.xml" not in seed.nocloud_documents({"user": "me"}, "web1", "i-1")
+
+
+def test_scripts_and_drivers_are_next_to_the_answer_file(tmp_path):
+    """Windows reads the Joliet names."""
+    drivers = tmp_path / "a=b" / "vioscsi"
+    drivers.mkdir(parents=True)
+    (drivers / "vioscsi-of-a-long-name.inf").write_text("driver")
+    asked = {"answer_file": ANSWERS, "answer_files": {"polyvirt.ps1": "\ufeffexit"}}
+    documents = seed.nocloud_documents(asked, "win1", "i-1")
+    seed.make_seed(Commands(60), files, str(tmp_path / "seed.iso"), documents, str(drivers.parent))
+    command = ["xorriso", "-read_fs", "norock", "-indev", tmp_path / "seed.iso", "-find", "/", "-type", "f"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert sorted(listed) == [
+        "'/$WinPEDriver$/vioscsi/vioscsi-of-a-long-name.inf'", "'/autounattend.xml'", "'/meta-data'",
+        "'/polyvirt.ps1'", "'/unattend.xml'", "'/user-data'",
+    ]  # fmt: skip
+    assert (tmp_path / "seed.iso").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"answer_files": {"../x": "a"}}, "answer_files: '../x' is not a text with the name of a new file"),
+        ({"answer_files": {"Unattend.XML": "a"}}, "answer_files: 'Unattend.XML' is not a text"),
+        ({"answer_files": {"a.cmd": ["a"]}}, "answer_files: 'a.cmd' is not a text"),
+        ({"answer_files": {"a.cmd": "a"}, "answer_file": None}, "which needs answer_file"),
+        ({"answer_drivers": "/srv/drivers", "answer_file": None}, "which needs answer_file"),
+    ],
+)
+def test_files_that_windows_setup_would_not_find_are_rejected(more, problem):
+    with pytest.raises(errors.InvalidInput, match=re.escape(problem)):
+        seed.nocloud_documents({"answer_file": ANSWERS, **more}, "win1", "i-1")
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ _STRICT = {
 _FREE_OF = {
     "alpine": ("ssh_keys", "early_commands", "late_commands"),
     "openbsd": ("full_name", "ssh_keys", "late_commands"),
-    "windows": ("late_commands",),
+    "windows": ("ssh_keys", "late_commands"),
 }
 
 

@@ -13,7 +13,7 @@ from ansible.plugins.filter.core import FilterModule as CoreFilters
 from ansible.plugins.filter.mathstuff import FilterModule as MathFilters
 from ansible.plugins.test.core import TestModule as CoreTests
 from ansible_collections.polyvirt.core.plugins.filter.password_hash_for import password_hash_for
-from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.catalogue import entries_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.catalogue import entries_of, of_architecture
 
 from collection_path import CHECKOUT
 
@@ -76,6 +76,7 @@ def values(installer, **changes):
         "site_set": False,
         "disklabel_url": "file:///disklabel",
         "windows_image": "",
+        "windows_language": "",
         "windows_drivers": [],
         "product_key": "",
     }
@@ -90,14 +91,17 @@ def layout(*parts):
     return [{"mount": mount, "size": size, "grow": grow, "filesystem": ""} for mount, size, grow in parts]
 
 
-def rendered(given, distribution=None, serial=True, uefi=False, root_login=False, site_from_cd=False):
+def rendered(
+    given, distribution=None, serial=True, uefi=False, root_login=False, site_from_cd=False, architecture="amd64"
+):
     """{name of a file: its text} for values."""
-    entry = catalogue()[distribution or DISTRIBUTIONS[given["installer"]]]
+    entry = of_architecture(catalogue()[distribution or DISTRIBUTIONS[given["installer"]]], architecture)
     answers = {
         **given,
         "distribution": entry["distribution"],
         "version": entry["version"],
         "codename": entry["codename"],
+        "arch": {"amd64": "x86_64", "arm64": "aarch64"}[architecture],
         "mirror": given["mirror"] or entry["package_mirror"],
         "own_mirror": bool(given["mirror"]) or site_from_cd,
         "site_from_cd": site_from_cd,
@@ -106,6 +110,7 @@ def rendered(given, distribution=None, serial=True, uefi=False, root_login=False
         "serial": serial,
         "console": entry["serial_console"] if serial else "",
         "uefi": uefi,
+        "is_server": entry["distribution"] == "windows-server",
         "root_login": root_login,
         "passwordless_sudo": True,
         "marker": r"C:\ProgramData\polyvirt-installed"

@@ -46,6 +46,8 @@ def samples(installer):
         yield "security", (values(installer, security_mirror="http://mirror.example.org:8080/debian-security/"), {})
     if installer in ("autoinstall", "kickstart", "preseed"):
         yield "variant", (values(installer, keyboard="us(intl)"), {})
+    if installer != "openbsd":
+        yield "arm64", (values(installer, disk_layout=SMALL), {"uefi": True, "architecture": "arm64"})
     if installer == "openbsd":
         yield "site from a CD", (values(installer, disk_layout=SMALL), {"site_from_cd": True})
     if installer != "alpine":

@@ -12,6 +12,7 @@ from suite import belts
 from unit.roles.unattended_install import reading
 from unit.roles.unattended_install.hostile import cases, is_accepted
 from unit.roles.unattended_install.rendering import FILES, rendered, script, values
+from windows_guests import setup
 
 FULL, DEEP = 60, 2000
 
@@ -105,11 +106,11 @@ def windows(given, files):
     assert reading.texts_of(read, "ComputerName") == [given["hostname"]]
     assert reading.texts_of(read, "Username") == [given["user"]]
     assert reading.texts_of(read, "TimeZone") == [given["timezone"]]
-    steps = r"%ProgramData%\polyvirt-step"
-    assert reading.texts_of(read, "CommandLine")[1:-2] == [
-        f'cmd /s /c "if exist {steps}{place} {command} && echo.>{steps}{place + 1}"'
-        for place, command in enumerate(given["late_commands"], 1)
-    ]
+    windows_setup = setup.Windows(files["autounattend.xml"], {"E": files})
+    windows_setup.first_logins()
+    assert windows_setup.ran == given["late_commands"]
+    keys = files["polyvirt.ps1"].partition("WriteAllLines($keys, @(")[2].partition("    ))\n")[0]
+    assert setup.unquoted(keys) == given["ssh_keys"]
     assert reading.texts_of(read, "Name") == ([] if given["user"] == "Administrator" else [given["user"]])
 
 

@@ -55,6 +55,12 @@ ERRORS = [
     ("preseed", {"late_commands": "reboot"}, "unattended_install_late_commands: is not a list."),
     ("kickstart", {"disk_layout": BTRFS}, "unattended_install_disk_layout: the installer of this distribution has no"),
     ("windows", {"ssh_keys": []}, "unattended_install_password: is required for Windows"),
+    (
+        "openbsd",
+        {"architecture": "arm64"},
+        "unattended_install_architecture: the installer of OpenBSD is supported for amd64 only. Set amd64.",
+    ),
+    ("preseed", {"architecture": "arm64", "firmware": "bios"}, "unattended_install_firmware: arm64 has no BIOS."),
 ]
 
 
@@ -132,6 +138,41 @@ def test_role_writes_the_files_that_the_other_tests_check(play, tmp_path, reques
         "kernel_arguments": "auto=true priority=critical DEBIAN_FRONTEND=text console=ttyS0,115200n8",
     }
     assert results["windows"][1]["marker"] == r"C:\ProgramData\polyvirt-installed"
+
+
+@pytest.mark.parametrize("installer", ["alpine", "autoinstall", "kickstart", "preseed"])
+def test_files_for_arm64(play, tmp_path, installer):
+    """The firmware, the console and the addresses follow from the architecture."""
+    options = {"hostname": "web1", "ssh_keys": [KEY], "password_hash": HASH}
+    runs = [("arm64", installer, {**options, "vm_options": {"architecture": "arm64"}})]
+    code, output, results = play(runs)
+    assert code == 0, output
+    found = {path.name: path.read_text() for path in (tmp_path / "arm64").iterdir()}
+    assert found == rendered(values(installer), uefi=True, architecture="arm64")
+    assert "console=ttyAMA0,115200" in results["arm64"][1]["kernel_arguments"]
+    assert [word for word in ("x86_64", "amd64", "console=ttyS0") if word in "".join(found.values())] == []
+
+
+#: options of an installation for arm64, and the error or none
+UNSUPPORTED = [
+    ({}, ""),
+    ({"platform": "virtualbox"}, "VMs of arm64 can be installed on libvirt only, not on virtualbox."),
+    (
+        {"vm_options": {"architecture": "amd64"}},
+        "unattended_install_architecture is arm64, but unattended_install_vm_options.architecture is amd64.",
+    ),
+]
+
+
+def test_installation_for_arm64_is_on_libvirt(play):
+    given = {"hostname": "web1", "ssh_keys": [KEY], "platform": "libvirt", "architecture": "arm64"}
+    runs = [(str(number), "preseed", {**given, **options}) for number, (options, _error) in enumerate(UNSUPPORTED)]
+    code, output, results = play(runs, tasks_from="validate_install")
+    assert code == 0, output
+    found = [results[str(number)][0] for number in range(len(UNSUPPORTED))]
+    assert [(error in text, bool(text)) for text, (_o, error) in zip(found, UNSUPPORTED)] == [
+        (True, bool(error)) for _o, error in UNSUPPORTED
+    ], found
 
 
 #: options of an installation, and the error or none

@@ -127,6 +127,13 @@ def remove_calls(drive):
     return [_pick(drive), hyperv("Remove-VMDvdDrive", {"VMDvdDrive": Ref("dvd")})]
 
 
+def remove_media_calls(raw, media):
+    """Return the calls that remove the drives with these seed ISOs."""
+    paths = {key_of(path) for path in media}
+    drives = [one for one in raw.get("DVDDrives") or () if one.get("Path") and key_of(one["Path"]) in paths]
+    return [call for drive in drives for call in remove_calls(drive)]
+
+
 def _pick(drive):
     return pick("vm", "dvd", path=["DVDDrives"], conditions={"Id": drive["Id"]} if drive else None)
 

@@ -111,7 +111,9 @@ def native_properties(keys):
 
 def read_native(raw, key):
     object_, _dot, name = key.partition(".")
-    return (raw if object_ == "VM" else raw.get(object_) or {}).get(name)
+    values = raw if object_ == "VM" else raw.get(object_)
+    # Without a dot, it is the name of a value of the VM.
+    return values.get(name) if isinstance(values, dict) else None
 
 
 def described_native(found):

@@ -24,7 +24,7 @@ def build_seed(driver, name, arguments):
     documents = seed.nocloud_documents(cloud_init, name, name, macs_by_place(networks))
     with files.private_folder() as folder:
         image = os.path.join(folder, "seed.iso")
-        seed.make_seed(Commands(driver.call_timeout), files, image, documents)
+        seed.make_seed(Commands(driver.call_timeout), files, image, documents, cloud_init.get("answer_drivers"))
         return {path_in(folder_of(driver), seed_name(name)): files.read(image)}
 
 

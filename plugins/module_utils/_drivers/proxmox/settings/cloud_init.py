@@ -12,10 +12,11 @@ from ...._core.model import LIVE
 from ...._core.options.ip_config import normalized
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
+from .architecture import drive_slots
 from .disks import drives_of, free_slot
 
 #: Documents for cloud-init, which Proxmox VE itself can only take from a file on the node.
-DOCUMENTS = ("user_data", "meta_data", "network_config", "answer_file")
+DOCUMENTS = ("user_data", "meta_data", "network_config", "answer_file", "answer_files", "answer_drivers")
 #: Shown in plans and results instead of the password and the documents; only the driver has their values.
 _HIDDEN = "set"
 #: Slots for the cloud-init drive, the usual one first.
@@ -83,7 +84,7 @@ def _ip_keys(options):
 
 def free_seed_slot(used):
     """The slot for a new cloud-init drive."""
-    return free_slot(used, _SEED_SLOTS, "cloud-init")
+    return free_slot(used, drive_slots(used, _SEED_SLOTS), "cloud-init")
 
 
 def _write_ip_config(update, change):

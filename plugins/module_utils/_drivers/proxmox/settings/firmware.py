@@ -119,16 +119,19 @@ def check_state_storages(vm, config):
 
 
 def _cost_of_moving_efi_disk(vm, change):
-    """The server moves the disk of the running VM, but not one that is attached at its next start."""
-    if change.old is None:
-        return NEXT_BOOT
-    waits = vm.on and vm.active is not None and vm.active.get("efi_storage") != change.old
-    return POWER_OFF if waits else LIVE
+    """The server moves the disk of the running VM, but not one that is attached at its next start.
+
+    The storage of a new one waits for nothing: what adds the disk does.
+    """
+    if change.old is None or not vm.on or vm.active is None:
+        return LIVE
+    has_disk = vm.active.get("firmware") == "uefi" and vm.active.get("secure_boot") is not None
+    return LIVE if has_disk else POWER_OFF
 
 
 def _cost_of_moving_tpm(vm, change):
     """The server does not move the state of a running TPM."""
-    return NEXT_BOOT if change.old is None else POWER_OFF
+    return LIVE if change.old is None else POWER_OFF
 
 
 FIRMWARE = {

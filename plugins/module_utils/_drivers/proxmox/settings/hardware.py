@@ -12,11 +12,12 @@ from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
+from .architecture import usual_display
 
 #: The CPU type without nested virtualization, which is the default of a new VM.
 _PLAIN_CPU = "kvm64"
-#: {display.type: type in the option vga}.
-_VGA_TYPES = {"none": "none", "vnc": "std", "spice": "qxl"}
+#: {display.type: type in the option vga}; vnc has the usual one.
+_VGA_TYPES = {"none": "none", "spice": "qxl"}
 #: The CPU type with which guests can run VMs.
 _HOST_CPU = "host"
 _NESTED_FLAG = "+nested-virt"
@@ -108,12 +109,12 @@ def _read_display(options):
 
 
 def _write_display_type(update, change):
-    update.merge("vga", {"type": _VGA_TYPES[change.new]})
+    update.merge("vga", {"type": _VGA_TYPES.get(change.new) or usual_display(update)})
 
 
 def _write_video_memory(update, change):
     current = values.parse("vga", update.value("vga") or "")
-    update.merge("vga", {"type": current.get("type", "std"), "memory": change.new // MIB})
+    update.merge("vga", {"type": current.get("type") or usual_display(update), "memory": change.new // MIB})
 
 
 def _checked_display(vm, requested, known):

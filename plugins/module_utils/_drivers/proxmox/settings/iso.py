@@ -14,6 +14,7 @@ from ...._core.sharing.file_checks import missing
 from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import proxmox_values as values
+from .architecture import drive_slots, drive_slots_of
 from .disks import VOLUME, drives_of, free_slot, size_of_volume
 
 _CHECKSUM_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
@@ -128,8 +129,8 @@ def _write_iso(update, change):
 
 
 def free_iso_slot(used):
-    """The slot for the drive of ``iso``. Raises Refused if there is none."""
-    return free_slot(used, _ISO_SLOTS, "iso")
+    """The slot for the drive of ``iso``; ``used`` are keys of options. Raises Refused if there is none."""
+    return free_slot(used, drive_slots(used, _ISO_SLOTS), "iso")
 
 
 def printed_drive(volume):
@@ -153,7 +154,7 @@ def _remove_drive(update, change):
 def drive_slot(vm, config):
     """The slot of the drive that ``iso`` adds, or None: each of them is used."""
     used = {*(config.get("disks") or ()), *(config.get("cdroms") or ()), *vm.reserved}
-    return next((slot for slot in _ISO_SLOTS if slot not in used), None)
+    return next((slot for slot in drive_slots_of({**vm.config, **config}, _ISO_SLOTS) if slot not in used), None)
 
 
 def _is_same(found, requested):

@@ -14,6 +14,7 @@ from ...._core.pattern import Pattern
 from ...._kit.settings import Setting, options_of_native
 from ...._tools import proxmox_schema as schema
 from ...._tools import proxmox_values as values
+from .architecture import ARCHITECTURE
 from .cloud_init import CLOUD_INIT
 from .devices import STEMS, is_plain
 from .disks import DISKS, LIMITS, check_limits, size_of_volume
@@ -25,7 +26,7 @@ from .place import PLACE
 
 #: {key without its number: option of the module that sets it}.
 _OPTIONS = {
-    **options_of_native({**HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **ISO, **CLOUD_INIT}),
+    **options_of_native({**ARCHITECTURE, **HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **ISO, **CLOUD_INIT}),
     "efidisk": "firmware and secure_boot",
     "vmid": "id",
     "storage": "storage",
@@ -34,7 +35,7 @@ _OPTIONS = {
 _CONFLICTS = {"cpu": ("nested_virtualization", "the CPU type"), "vga": ("display", "the graphics adapter")}
 #: All other keys of the server, without their numbers.
 _OTHER_KEYS = frozenset((
-    "acpi", "affinity", "agent", "allow-ksm", "amd-sev", "arch", "args", "audio", "autostart", "balloon", "boot",
+    "acpi", "affinity", "agent", "allow-ksm", "amd-sev", "args", "audio", "autostart", "balloon", "boot",
     "bootdisk", "cicustom", "citype", "ciupgrade", "cpu", "cpulimit", "cpuunits", "freeze", "hookscript", "hostpci",
     "hotplug", "hugepages", "intel-tdx", "ivshmem", "keephugepages", "keyboard", "kvm", "localtime", "machine",
     "migrate_downtime", "migrate_speed", "net", "numa", "parallel", "reboot", "rng", "scsihw", "serial", "shares",

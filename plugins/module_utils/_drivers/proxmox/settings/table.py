@@ -16,10 +16,11 @@ from ...._core.frozen import Frozen, Mutable, field
 from ...._core.record.mark import BIRTH, own_settings
 from ...._kit.settings import in_order, read_all
 from ...._tools import proxmox_values as values
+from .architecture import ARCHITECTURE
 from .cloud_init import CLOUD_INIT
 from .devices import DEVICES
 from .disks import DISKS
-from .firmware import FIRMWARE
+from .firmware import FIRMWARE, STATE_STORAGES
 from .hardware import HARDWARE
 from .iso import ISO
 from .native import NATIVE, described_native
@@ -28,7 +29,9 @@ from .notes import NOTES
 from .place import PLACE
 
 #: Disks and NICs are added before native sets sub-keys of them.
-SETTINGS = {**HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **NICS, **DEVICES, **ISO, **CLOUD_INIT, **NATIVE}
+SETTINGS = {
+    **ARCHITECTURE, **HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **NICS, **DEVICES, **ISO, **CLOUD_INIT, **NATIVE,
+}  # fmt: skip
 #: {key of native: setting that is also read from it}.
 _ALSO_NATIVE = {"vga": "display", "cpu": "nested_virtualization", "hotplug": "hotplug"}
 
@@ -106,11 +109,11 @@ def config_of(options, context):
 def running_config_of(options, context):
     """The settings that a VM runs with, in the form of ``Vm.active``.
 
-    A setting that also follows from a key of native is omitted if the task sets this key, as in a plan.
+    A setting that also follows from a key of native is omitted if the task sets this key, as in a plan. Where the EFI
+    disk and the TPM are stored waits for no start: firmware, secure_boot and tpm say what waits.
     """
-    also_native = {_ALSO_NATIVE.get(key) for key in context.native_keys or ()}
-    found = config_of(options, context)
-    return {name: value for name, value in found.items() if name not in also_native and name != "unused_disks"}
+    omitted = {_ALSO_NATIVE.get(key) for key in context.native_keys or ()} | {"unused_disks", *STATE_STORAGES}
+    return {name: value for name, value in config_of(options, context).items() if name not in omitted}
 
 
 def config_update(changes, current, storage, vmid=""):

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from ...._core.errors import Refused, Stale
 from ...._core.model import PAUSED, POWER_OFF, RUNNING
-from ...._core.planner.drives import iso_of
+from ...._core.planner.drives import SKIP_PROMPT, first_drive, iso_of
 from ...._kit.settings import Setting
+from ...._media.on_host import medium_of
 from ..vbox_vm import bus_for, name_of_slot, parse_slot, slot_name
+from .architecture import controller_of_disks, is_arm
 from .hardware import while_on
 from .media import check_slot, cost_of_adding, plain_path
 
 #: The controller of the drives of ``iso`` and of cloud-init seeds, and its (port, device) in order of use.
 _CONTROLLER = "IDE"
 _SLOTS = ((0, 0), (0, 1), (1, 0), (1, 1))
+#: The ports of these drives on the controller of the disks of a VM of arm64, which has no IDE.
+_PORTS_OF_ARM64 = (15, 14, 13, 12)
 #: Buses that take no optical drives (VERIFIED, 7.2.22).
 _WITHOUT_DRIVES = ("pcie", "floppy")
 _EMPTY = "emptydrive"
@@ -26,7 +30,23 @@ _EMPTY = "emptydrive"
 
 def read_cdroms(vbox_vm):
     """{slot: drive} of all optical drives without a cloud-init seed."""
-    return {slot: {"source": "" if one.medium == _EMPTY else one.medium} for slot, one in vbox_vm.cdroms.items()}
+    return {slot: {"source": medium_of(_inserted(one))} for slot, one in vbox_vm.cdroms.items()}
+
+
+def _inserted(slot):
+    return "" if slot.medium == _EMPTY else slot.medium
+
+
+def _first_inserted(vbox_vm):
+    """The path of the image in the first drive, empty if there is none."""
+    first = first_drive(vbox_vm.cdroms)
+    return "" if first is None else _inserted(vbox_vm.cdroms[first])
+
+
+def read_prompt(vbox_vm):
+    """The setting that a prepared image in the first drive is, or none."""
+    path = _first_inserted(vbox_vm)
+    return {SKIP_PROMPT: True} if path != medium_of(path) else {}
 
 
 def reserved_slots(vbox_vm):
@@ -67,13 +87,17 @@ def drive_slot(known, vm, config):
 
 def slots_of_drives(controllers):
     """The slots of the IDE controller in the order of use, {name: bus} of the controllers; a VM has at most one."""
-    controller = next((name for name, bus in controllers.items() if bus == "ide"), _CONTROLLER)
+    controller = next((name for name, bus in controllers.items() if bus == "ide"), None)
+    if is_arm() and controller is None:
+        return [slot_name(controller_of_disks(), port) for port in _PORTS_OF_ARM64]
+    controller = controller or _CONTROLLER
     return [slot_name(controller, *place) for place in _SLOTS]
 
 
 def no_free_slot(name, option):
+    controller = controller_of_disks() if is_arm() else _CONTROLLER
     return Refused(
-        f"{name}: {option}: no slot is free for an optical drive on the IDE controller.",
+        f"{name}: {option}: no slot is free for an optical drive on the {controller} controller.",
         "Detach a disk or an optical drive from that controller.",
     )
 
@@ -92,6 +116,7 @@ CDROMS = {
         read=lambda vbox_vm: iso_of(read_cdroms(vbox_vm)),
         normalize=lambda vm, path, known: plain_path(path),
     ),
+    SKIP_PROMPT: Setting(cost=while_on),
     "cdroms": Setting(read=read_cdroms, normalize=_normalized),
     "cdroms.add": Setting(cost_with=cost_of_adding),
     "cdroms.remove": Setting(cost=POWER_OFF),
@@ -110,7 +135,11 @@ def change_drives(driver, uuid, changes):
         elif change.kind == "cdroms.source":
             _insert(driver, uuid, parse_slot(change.key), change.new)
         elif change.kind == "iso":
-            _set_iso(driver, driver.vbox_vm(uuid), change.new)
+            is_prepared = change.new and change.beside.get(SKIP_PROMPT)
+            _set_iso(driver, driver.vbox_vm(uuid), driver.without_prompt(change.new) if is_prepared else change.new)
+    for change in changes:
+        if change.kind == SKIP_PROMPT:
+            _set_prompt(driver, driver.vbox_vm(uuid), change.new)
 
 
 def add_drive(driver, vbox_vm, slot, path):
@@ -138,6 +167,14 @@ def _set_iso(driver, vbox_vm, path):
         add_drive(driver, vbox_vm, _free_slot(vbox_vm, "iso"), path)
     else:
         _insert(driver, vbox_vm.uuid, parse_slot(slot), path)
+
+
+def _set_prompt(driver, vbox_vm, is_skipped):
+    """Exchange the image in the first drive for the prepared one, or the other way round."""
+    present = _first_inserted(vbox_vm)
+    wanted = driver.without_prompt(medium_of(present)) if is_skipped else medium_of(present)
+    if present and present != wanted:
+        _set_iso(driver, vbox_vm, wanted)
 
 
 def attach_seed(driver, vbox_vm, path):

@@ -11,6 +11,7 @@ import shlex
 from ...._core.errors import Refused
 from ...._core.model import PAUSED, RUNNING
 from ...._core.units import GIB, human_size
+from ...._media.on_host import medium_of
 from ...._tools.vboxmanage_output import chain
 from ..vbox_vm import name_of_slot, parse_slot
 
@@ -136,7 +137,7 @@ def _stays(config, vbox_vm, slot):
     if slot in vbox_vm.disks:
         return name in (config.get("disks") or {})
     drive = (config.get("cdroms") or {}).get(name, {"source": None})
-    return name not in vbox_vm.cdroms or drive["source"] == slot.medium
+    return name not in vbox_vm.cdroms or drive["source"] in (slot.medium, medium_of(slot.medium))
 
 
 def _files_of(vbox_vm, slot):

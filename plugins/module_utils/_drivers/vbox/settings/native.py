@@ -36,7 +36,9 @@ _IN_FILE = {
 }
 #: All supported options that do not belong to a NIC.
 NATIVE_NAMES = _READABLE | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
-_OF_NIC = Pattern(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
+_OF_NIC = Pattern(r"(cableconnected|nicpromisc|nicbootprio|natlocalhostreachable)([1-9]\d*)")
+#: Settings of a NIC in the file: VirtualBox keeps them while the NIC has another type.
+_NATS = ("NAT", "DisabledModes/NAT")
 #: Names without dashes, without beginnings that only VirtualBox 7 has -> names that all versions accept.
 _NAMES = {
     **{name.replace("-", ""): name for name in NATIVE_NAMES},
@@ -75,6 +77,8 @@ _NEW = {
     "vtxux": ("on",), "vtxvpid": ("on",),
 }  # fmt: skip
 _NEW_NIC = {"cableconnected": ("on",), "nicpromisc": ("deny",), "nicbootprio": ("0",)}
+#: VirtualBox 7.2 does not keep off: it writes no value, reads that as on once its service has ended, and stores on.
+_NOT_KEPT = "natlocalhostreachable"
 _LIVE_OF_NIC = {"cableconnected": "setlinkstate", "nicpromisc": "nicpromisc"}
 #: Options that can be changed while the VM is saved.
 _SAVED = frozenset((
@@ -120,14 +124,18 @@ def _checked(vm, key):
 
 
 def _value(vm, key, value):
-    if isinstance(value, bool):
-        return "on" if value else "off"
     if value is None or isinstance(value, (dict, list)) or not str(value):
         raise Refused(
             f"{vm.name}: native: the value of '{key}' is not a plain value.",
             "Write a single value as on the command line of modifyvm.",
         )
-    return str(value)
+    text = ("on" if value else "off") if isinstance(value, bool) else str(value)
+    if bare_key(key).startswith(_NOT_KEPT) and text != "on":
+        raise Refused(
+            f"{vm.name}: native: '{key}' can only be on: VirtualBox does not keep another value.",
+            f"Remove '{key}'. To keep a guest from services on the loopback of the host, use another type than nat.",
+        )
+    return text
 
 
 def read_native(vbox_vm, key):
@@ -141,10 +149,21 @@ def read_native(vbox_vm, key):
         reported = vbox_vm.file.attribute(path) if vbox_vm.file else None
         return (reported or default).lower() if vbox_vm.file else None
     of_nic = _OF_NIC.fullmatch(name)
+    if of_nic and of_nic[1] == _NOT_KEPT:
+        return _is_reachable(vbox_vm, int(of_nic[2]))
     if of_nic:
         nic = vbox_vm.nic(int(of_nic[2]))
         return nic.values.get(of_nic[1]) if nic else None
     return vbox_vm.values.get(_KEYS.get(name, name))
+
+
+def _is_reachable(vbox_vm, number):
+    """Whether the settings file has the value on: no list of all VMs has it."""
+    if vbox_vm.file is None:
+        return None
+    adapter = f"Hardware/Network/Adapter[@slot='{number - 1}']"
+    found = [vbox_vm.file.attribute(f"{adapter}/{nat}@localhost-reachable") for nat in _NATS]
+    return "on" if "true" in found else "off"
 
 
 def described_native(vbox_vm):

@@ -8,17 +8,21 @@ from __future__ import annotations
 from ...._core.model import LIVE
 from ...._core.record.mark import IN_MARK, marked_settings
 from ...._kit.settings import Setting, read_all
-from .cdroms import CDROMS
+from .architecture import ARCHITECTURE
+from .cdroms import CDROMS, read_prompt
 from .hardware import HARDWARE
 from .media import MEDIA
 from .native import NATIVE, bare_key, described_native, read_native
 from .networks import NICS
 from .port_forwards import FORWARDS
+from .secure_boot import SECURE_BOOT
 from .serial_log import SERIAL_LOG
 from .shared_folders import SHARES
 
 SETTINGS = {
+    **ARCHITECTURE,
     **HARDWARE,
+    **SECURE_BOOT,
     **dict.fromkeys(IN_MARK, Setting(cost=LIVE)),
     **SERIAL_LOG,
     **MEDIA,
@@ -38,6 +42,7 @@ def config_of(vbox_vm, native_keys=()):
     mark = vbox_vm.mark if vbox_vm.has_own_mark else {}
     return {
         **read_all(SETTINGS, vbox_vm),
+        **read_prompt(vbox_vm),
         **marked_settings(mark, vbox_vm.uuid),
         **({"native": described_native(vbox_vm)} if native_keys is None else {}),
         **({"native": {bare_key(key): read_native(vbox_vm, key) for key in native_keys}} if native_keys else {}),

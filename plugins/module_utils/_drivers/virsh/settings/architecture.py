@@ -75,8 +75,9 @@ AMD64 = Architecture(
     buses=("virtio", "scsi", "sata", "ide", "usb"),
     video="vga",
     tpm="tpm-crb",
-    emulators="qemu-system-x86 (Debian, Ubuntu), qemu-system-x86-core (Fedora) or qemu-x86 (SUSE)",
-    firmwares="ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, RHEL) or qemu-ovmf-x86_64 (SUSE)",
+    emulators="qemu-system-x86 (Debian, Ubuntu, Arch), qemu-system-x86-core (Fedora), qemu-x86 (SUSE) or"
+    " qemu-system-x86_64 (Alpine)",
+    firmwares="ovmf (Debian, Ubuntu, Alpine), edk2-ovmf (Fedora, RHEL, Arch) or qemu-ovmf-x86_64 (SUSE)",
 )
 ARM64 = Architecture(
     name="arm64",
@@ -99,8 +100,10 @@ ARM64 = Architecture(
     buses=("virtio", "scsi", "usb"),
     video="virtio",
     tpm=None,
-    emulators="qemu-system-arm (Debian, Ubuntu), qemu-system-aarch64-core (Fedora) or qemu-arm (SUSE)",
-    firmwares="qemu-efi-aarch64 (Debian, Ubuntu), edk2-aarch64 (Fedora, RHEL) or qemu-uefi-aarch64 (SUSE)",
+    emulators="qemu-system-arm (Debian, Ubuntu), qemu-system-aarch64-core (Fedora), qemu-arm (SUSE) or"
+    " qemu-system-aarch64 (Arch, Alpine)",
+    firmwares="qemu-efi-aarch64 (Debian, Ubuntu), edk2-aarch64 (Fedora, RHEL, Arch), qemu-uefi-aarch64 (SUSE) or aavmf"
+    " (Alpine)",
     firmware="uefi",
     has_smm=False,
     plugs_cpus=False,
@@ -153,6 +156,11 @@ ARCHITECTURE = {
 
 #: Paths of ``native`` with which QEMU for arm64 does not start.
 _OF_X86 = ("features/hyperv", "features/kvm", "features/smm", "features/apic", "features/vmport")
+#: Values of ``native`` that libvirt stores differently, or with which a guest stops silently (CPUs of 32 bits).
+_UNUSABLE = {
+    "devices/serial/target@type": Pattern(r"isa-"),
+    "cpu/model": Pattern(r"(arm|pxa|sa1|ti9)\w*|cortex-(a[5789]|a1[57]|a32|[mr]\d+\w*)$"),
+}
 
 
 def with_firmware(vm, config):
@@ -185,6 +193,10 @@ def check_values(vm, config, buses):
     for path in config.get("native") or ():
         if path.startswith(_OF_X86):
             raise Refused(f"{vm.name}: native: '{path}' exists only on x86, and the VM is {row.name}.", "Omit it.")
+    for path, unusable in _UNUSABLE.items():
+        value = str((config.get("native") or {}).get(path) or "")
+        if unusable.match(value):
+            raise Refused(f"{vm.name}: native: '{path}': {value} does not work in a VM of {row.name}.", "Omit it.")
     added = {
         name: {
             slot: entry for slot, entry in (config.get(name) or {}).items() if slot not in (vm.config.get(name) or {})
@@ -197,7 +209,7 @@ def check_values(vm, config, buses):
 def check_buses(name, row, config, buses):
     """Raise Refused for a disk or an optical drive on a bus that the firmware does not read."""
     for option, bus_of in buses.items():
-        slots = "vda (virtio) or sdb (SCSI)" if option == "disks" else "sdb (SCSI) or usb1 (USB)"
+        slots = "vda (virtio) or sdb (SCSI)" if option == "disks" else "sdb (SCSI)"
         for slot, entry in (config.get(option) or {}).items():
             if entry is not None and bus_of(slot, entry) not in row.buses:
                 raise Refused(
@@ -242,7 +254,14 @@ def check_architecture(driver, name, config):
             f" {', '.join(sorted(types))}.",
             "Omit virt_type.",
         )
-    if row is ARM64 and config.get("networks") and driver.is_from_debian and not _has_rom():
+    if config.get("networks"):
+        check_rom(driver, name, config)
+
+
+def check_rom(driver, name, config):
+    """Raise Refused if QEMU would not start a VM that gets a NIC."""
+    row = row_of(config)
+    if row is ARM64 and driver.is_from_debian and not _has_rom():
         raise Refused(
             f"{name}: networks: QEMU needs {_ROM} for a NIC of {row.name}, and it is not installed.",
             f"Install {_ROM_PACKAGE} on the hypervisor.",

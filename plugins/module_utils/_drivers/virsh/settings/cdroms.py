@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import copy
 import xml.etree.ElementTree as ET
 from string import ascii_lowercase
 
 from ...._core.errors import Refused
+from ...._core.frozen import replace
 from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.pattern import Pattern
-from ...._core.planner.drives import first_drive
+from ...._core.planner.drives import SKIP_PROMPT, first_drive
 from ...._kit.settings import Setting
+from ...._media.on_host import NO_PROMPT, medium_of
 from ...._tools.domain_xml import file_of, source_of, target_of
 from .architecture import AMD64, row_in, row_of
 from .disks import bus_of, slot_name
@@ -69,8 +72,20 @@ def _normalized(vm, cdroms):
             raise Refused(
                 f"{vm.name}: cdroms: {given} and {present} are the same slot, {place[0]}.", "Use another slot."
             )
+        if place[1] == "usb" and entry is not None:
+            _check_filled(vm, slot, entry)
         normalized[slot] = entry
     return normalized
+
+
+def _check_filled(vm, slot, entry):
+    """Raise Refused for a USB drive that gets empty: QEMU has only a device that is the image itself."""
+    present = (vm.config.get("cdroms") or {}).get(slot, {}).get("source")
+    if not entry.get("source", present) and present != "":
+        raise Refused(
+            f"{vm.name}: cdroms.{slot}: a USB drive cannot be empty.",
+            "Set its source, remove the drive (state: absent), or use a slot such as sdb (SCSI).",
+        )
 
 
 # Costs --------------------------------------------------------------------------------------------------------------
@@ -91,8 +106,21 @@ def _cost_of_source(vm, change):
     return LIVE if _is_running_with(vm, change.key) else NEXT_BOOT
 
 
+def _with_file(driver, definition, change):
+    """The change with the path of the image that is as requested; in check mode (no driver), it may not exist yet."""
+    path = _iso_path(definition)
+    if driver is None or not path:
+        return replace(change, new=path)
+    return replace(change, new=driver.without_prompt(medium_of(path)) if change.new else medium_of(path))
+
+
+def _write_first(definition, change):
+    _set_source(iso_drive(definition, seed_files(definition.mark)), change.new)
+
+
 CDROMS = {
     "iso": Setting(cost=_cost_of_iso),
+    SKIP_PROMPT: Setting(cost=NEXT_BOOT, write=_write_first, on_host=_with_file),
     "cdroms": Setting(normalize=_normalized),
     "cdroms.add": Setting(cost=NEXT_BOOT),
     "cdroms.remove": Setting(cost=NEXT_BOOT),
@@ -139,7 +167,19 @@ def iso_drive(definition, own_files):
 
 def read_cdroms(definition, own_files):
     """{slot: drive}; the source of an empty drive is an empty string."""
-    return {slot: {"source": source_of(drive)} for slot, drive in drives_of(definition, own_files).items()}
+    return {slot: {"source": medium_of(source_of(drive))} for slot, drive in drives_of(definition, own_files).items()}
+
+
+def read_prompt(definition, own_files):
+    """The setting that a prepared image in the first drive is, or none."""
+    drive = iso_drive(definition, own_files)
+    path = "" if drive is None else source_of(drive)
+    return {SKIP_PROMPT: True} if path != medium_of(path) else {}
+
+
+def _iso_path(definition):
+    drive = iso_drive(definition, seed_files(definition.mark))
+    return "" if drive is None else source_of(drive)
 
 
 def reserved_targets(definition, own_files):
@@ -161,7 +201,7 @@ def option_of(definition, drive):
 
 def drive_element(target, bus, path):
     drive = ET.Element("disk", {"type": "file", "device": "cdrom"})
-    ET.SubElement(drive, "driver", {"name": "qemu", "type": "raw"})
+    ET.SubElement(drive, "driver", {"name": "qemu", "type": _format_of(path)})
     if path:
         ET.SubElement(drive, "source", {"file": path})
     ET.SubElement(drive, "target", {"dev": target, "bus": bus})
@@ -175,10 +215,23 @@ def insert_drives(definition, cdroms):
         definition.devices.append(drive_element(*target_and_bus(slot), entry.get("source")))
 
 
-def add_seeds(definition, paths):
-    """Add drives with seed ISOs on virtio-scsi, because kernels of cloud images have no driver for SATA."""
+def add_seeds(definition, paths, creation):
+    """Add drives with seed ISOs on virtio-scsi, because kernels of cloud images have no driver for SATA.
+
+    Windows Setup has none for virtio-scsi, so an answer file is on a drive of the bus that ``iso`` uses.
+    """
+    has_answers = bool((creation.get("cloud_init") or {}).get("answer_file"))
     for path in paths:
-        definition.devices.append(drive_element(slot_name_of(_free_slot(_targets(definition))), "scsi", path))
+        slot = _free_slot(_targets(definition), row_in(definition))
+        place = target_and_bus(slot) if has_answers else (slot_name_of(slot), "scsi")
+        definition.devices.append(drive_element(*place, path))
+
+
+def remove_seed_drives(definition, own_files):
+    """Remove the drives with these cloud-init seed ISOs, such as that of a clone's source, which has its identity."""
+    for drive in definition.drives("cdrom"):
+        if file_of(drive) in own_files:
+            definition.devices.remove(drive)
 
 
 def _targets(definition):
@@ -187,13 +240,15 @@ def _targets(definition):
 
 def set_iso(driver, vm, definition, running, change, created):
     """Set the image of the first drive. Without one, a drive is added where no disk of the task will be."""
+    is_prepared = driver is not None and change.new and change.beside.get(SKIP_PROMPT)
+    path = driver.without_prompt(change.new) if is_prepared else change.new
     slot = first_drive(drives_of(definition, seed_files(vm.mark)))
     if slot is None:
         taken = {*_targets(definition), *map(slot_name_of, change.beside.get("disks") or ())}
         slot = _free_slot(taken, row_in(definition))
-        insert_drives(definition, {slot: {"source": change.new}})
+        insert_drives(definition, {slot: {"source": path}})
         return
-    _set_image(driver, vm, definition, running, slot, change.new)
+    _set_image(driver, vm, definition, running, slot, path)
 
 
 def set_drive(driver, vm, definition, running, change, created):
@@ -205,18 +260,42 @@ def _set_image(driver, vm, definition, running, slot, path):
     present = drives_of(running, own_files).get(slot) if running is not None else None
     if present is not None:
         _change_media(driver, vm, present, path)
-    drive = drives_of(definition, own_files)[slot]
+    _set_source(drives_of(definition, own_files)[slot], path)
+
+
+def _set_source(drive, path):
     source = drive.find("source")
     if source is not None:
         drive.remove(source)
     if path:
         drive.set("type", "file")
         drive.insert(0, ET.Element("source", {"file": path}))
+    driver = drive.find("driver")
+    if _type_of(drive) != _format_of(path):
+        driver = ET.SubElement(drive, "driver", {"name": "qemu"}) if driver is None else driver
+        driver.set("type", _format_of(path))
+
+
+def _type_of(drive):
+    driver = drive.find("driver")
+    return "raw" if driver is None else driver.get("type", "raw")
+
+
+def _format_of(path):
+    """Prepared images are layers on top of ISO images."""
+    return "qcow2" if NO_PROMPT in (path or "") else "raw"
 
 
 def _change_media(driver, vm, drive, path):
     current = source_of(drive)
     if current == path:
+        return
+    if path and _format_of(path) != _type_of(drive):
+        # change-media keeps the format.
+        changed = copy.deepcopy(drive)
+        _set_source(changed, path)
+        text = ET.tostring(changed, encoding="unicode")
+        driver.virsh.run("update-device", vm.id, "/dev/stdin", "--live", stdin=text)
         return
     action = (path, "--update" if current else "--insert") if path else ("--eject",)
     driver.virsh.run("change-media", vm.id, target_of(drive), *action, "--live")

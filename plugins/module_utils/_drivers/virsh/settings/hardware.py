@@ -93,9 +93,9 @@ _RESET_SINCE = (8, 1)
 class _Hardware:
     """A VM as far as it determines which hardware is available, and what its host supports."""
 
-    def __init__(self, driver, name, virt_type, row, arch, model, video):
+    def __init__(self, driver, name, virt_type, row, arch, model, video, gic=None):
         self._driver, self.name, self.virt_type, self.row, self._arch = driver, name, virt_type, row, arch
-        self.model, self.video = model, video
+        self.model, self.video, self.gic = model, video, gic
         self.library = output.version_numbers(driver.library)
 
     @cached_property
@@ -108,7 +108,12 @@ class _Hardware:
         except CommandFailed as error:
             if tool.is_unsupported(error.stderr):
                 return None
-            raise
+            if "is not supported by emulator" not in error.stderr:
+                raise
+            raise Unsupported(
+                f"{self.name}: the machine type {self.model} does not exist for {self.row.name} on this hypervisor.",
+                f"Use {self.row.machine} (native: os/type@machine), or omit it.",
+            ) from None
 
     def lacks(self, is_supported):
         """Whether the host is known not to support something; ``is_supported(host)`` returns what it reports."""
@@ -123,10 +128,14 @@ def check_hardware(driver, plan):
             read_hardware = partial(_new_hardware, driver, plan.after.name, config)
             _check_requested(one.changes, read_hardware)
             _check_native(config.get("native") or {}, read_hardware)
+            _check_cpus(config, (config.get("native") or {}).get(_GIC), read_hardware)
         elif one.step.verb == "configure":
             read_hardware = partial(_existing_hardware, driver, one.vm, plan.after.name)
             _check_requested(one.changes, read_hardware)
-            _check_native({change.key: change.new for change in one.changes if change.field == "native"}, read_hardware)
+            native = {change.key: change.new for change in one.changes if change.field == "native"}
+            _check_native(native, read_hardware)
+            if _GIC in native or not _COUNTS.isdisjoint(change.field for change in one.changes):
+                _check_cpus(plan.after.config, native.get(_GIC), read_hardware)
         elif one.step.arguments.get("reset_nvram"):
             _check_reset(driver, plan)
 
@@ -147,6 +156,7 @@ def _existing_hardware(driver, vm, name):
         arch=definition.native("os/type@arch"),
         model=definition.native("os/type@machine"),
         video=definition.native("devices/video[1]/model@type"),
+        gic=definition.native(_GIC),
     )
 
 
@@ -159,7 +169,24 @@ def _check_requested(changes, read_hardware):
         _CHECKS[kind](machine, requested[kind])
 
 
-_CPU, _GIC = "cpu/model", "features/gic@version"
+_CPU, _GIC, _COUNTS = "cpu/model", "features/gic@version", {"cpus", "max_cpus"}
+#: With more, QEMU does not start a VM that has this version of the interrupt controller.
+_CPUS_OF_GIC = {"2": 8}
+
+
+def _check_cpus(config, gic, read_hardware):
+    """Reject more CPUs than the interrupt controller has: the requested one, or that of the VM."""
+    count = max(config.get(name) or 1 for name in _COUNTS)
+    if row_of(config) is not ARM64 or count <= min(_CPUS_OF_GIC.values()):
+        return
+    machine = read_hardware()
+    limit = _CPUS_OF_GIC.get(gic or machine.gic)
+    if limit and count > limit:
+        raise Refused(
+            f"{machine.name}: cpus: the interrupt controller GIC {gic or machine.gic} has at most {limit} CPUs, and"
+            f" {count} are requested.",
+            f"Set native: '{_GIC}' to 3, or request at most {limit} (cpus, max_cpus).",
+        )
 
 
 def _check_native(native, read_hardware):

@@ -18,7 +18,7 @@ from ...._core.record.mark import IN_MARK
 from ...._kit.settings import Setting, read_all
 from .addresses import ADDRESSES
 from .architecture import ARCHITECTURE
-from .cdroms import CDROMS, read_cdroms
+from .cdroms import CDROMS, read_cdroms, read_prompt
 from .devices import DEVICES
 from .disks import DISKS, read_disks
 from .display import DISPLAY
@@ -72,6 +72,7 @@ def config_of(definition, sizes, own_files=frozenset(), native_keys=()):
     cdroms = read_cdroms(definition, own_files)
     disks = read_disks(definition, sizes)
     config = {**read_all(SETTINGS, definition), "disks": disks, "cdroms": cdroms, "iso": iso_of(cdroms)}
+    config.update(read_prompt(definition, own_files))
     if native_keys is None:
         config["native"] = described_native(definition)
     elif native_keys:

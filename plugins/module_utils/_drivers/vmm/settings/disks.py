@@ -115,7 +115,7 @@ def create_seed(driver, vm, step, networks):
     driver.edit.created_files[vm.name].append(path)
     try:
         documents = seed.nocloud_documents(cloud_init, vm.name, vm.name, macs_by_place(networks))
-        seed.make_seed(driver.commands, files, path, documents)
+        seed.make_seed(driver.commands, files, path, documents, cloud_init.get("answer_drivers"))
     except PolyvirtError:
         driver.edit.discard([vm.name])
         raise

@@ -55,6 +55,8 @@ INVALID = [
     ("a share without a name", {"shared_folders": [{"name": "", "host_path": "/x"}]}, "[0].name: it is empty", "omit"),
     ("a share of no folder", {"shared_folders": [{"name": "s", "host_path": ""}]}, "s.host_path: it is empty", "omit"),
     ("a forward without a name", {"port_forwards": [{**FORWARD, "name": ""}]}, "[0].name: it is empty", "omit"),
+    ("a key that YAML reads as true", {"native": {True: 1}}, "native: the key True is not text", "key in quotes"),
+    ("a key that is a number", {"native": {"a": 1, 2: 1}}, "native: the key 2 is not text", "key in quotes"),
     ("an image without a file", {"image": {"source": ""}}, "image.source: it is empty", "omit"),
     (
         "colours in a text",

@@ -21,6 +21,7 @@ UNREAD = found("unknown", mark=None, reason=REASON)
 #: Values that mean "none", or that an unread VM could seem to have: {option: value, with what else of the task}.
 NOTHING = {
     "iso": {"iso": ""},
+    "skip_boot_prompt": {"skip_boot_prompt": False},
     "description": {"description": ""},
     "tags": {"tags": []},
     "fleet": {"fleet": ""},

@@ -108,7 +108,7 @@ def test_vm_is_not_created_again():
     request = ask(appliance=ASKED, architecture="arm64", allow_recreate=True)
     vm = found(architecture="amd64")
     planned = plan(vm, request, virsh.TRAITS)
-    assert "not supported with appliance" in planned.refusal.message
+    assert "but what the appliance says would replace settings" in planned.refusal.message
 
 
 def test_one_source_at_most():

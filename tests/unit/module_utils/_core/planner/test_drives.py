@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Snapshot,
     Traits,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.drives import prepared_iso
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.task_of import task_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import describe, difference
@@ -26,7 +27,8 @@ from unit.tables.rows import absent, ask, found
 FIELDS = {
     **dict.fromkeys(("iso", "cdroms.source"), Field(cost=LIVE)),
     **dict.fromkeys(("cdroms.add", "cdroms.remove", "disks.add", "disks.remove"), Field(cost=NEXT_BOOT)),
-    **dict.fromkeys(("cpus", "disks.size", "disks.source"), Field(cost=LIVE)),
+    **dict.fromkeys(("cpus", "disks.size", "disks.source", "firmware"), Field(cost=LIVE)),
+    "skip_boot_prompt": Field(cost=NEXT_BOOT),
 }
 
 
@@ -200,3 +202,45 @@ def test_several_drives_are_described_as_cdroms(drives, named):
     if named == "cdroms":
         assert task["cdroms"] == [entry("b1", "/one.iso"), entry("b10")]
         assert "cdroms" in task["purge"]
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "after"),
+    [
+        ({}, {"skip_boot_prompt": True}, True),
+        ({}, {"iso": "/x.iso", "skip_boot_prompt": True}, True),
+        ({"skip_boot_prompt": True}, {"skip_boot_prompt": False}, False),
+        ({"skip_boot_prompt": True}, {"iso": "/x.iso"}, None),
+        ({"skip_boot_prompt": True}, {"iso": ""}, None),
+        ({"skip_boot_prompt": True}, {"cdroms": [entry("b1", "/x.iso")]}, None),
+        ({"skip_boot_prompt": True}, {"cdroms": [entry("b5", "/x.iso")]}, True),
+        ({"skip_boot_prompt": True}, {"iso": "/x.iso", "skip_boot_prompt": True}, True),
+    ],
+)
+def test_prompt_is_that_of_the_image_in_the_first_drive(before, options, after):
+    """An image is inserted as it is, unless the task says otherwise."""
+    result = planned(vm(ONE, firmware="uefi", **before), **options)
+    assert result.after.config.get("skip_boot_prompt") is after
+    assert prepared_iso(result) == (result.after.config["iso"] if "skip_boot_prompt" in options and after else None)
+    seen = {name: value for name, value in result.after.config.items() if value is not False}
+    assert not planned(result.after.having(id="i", config=seen), **options).changed
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_prompt_as_requested_is_no_difference(asked):
+    present = {"skip_boot_prompt": True} if asked else {}
+    result = planned(vm(ONE, firmware="uefi", **present), skip_boot_prompt=asked)
+    assert (result.changed, prepared_iso(result)) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("drives", "options", "message"),
+    [
+        (ONE, {"firmware": "bios"}, "skip_boot_prompt: with BIOS, "),
+        ({}, {"firmware": "uefi"}, "skip_boot_prompt: the VM has no ISO image. Set iso"),
+        (ONE, {"firmware": "uefi", "iso": ""}, "skip_boot_prompt: the VM has no ISO image. Set iso"),
+    ],
+)
+def test_prompt_that_cannot_be_skipped_is_rejected(drives, options, message):
+    result = plan(vm(drives), ask(skip_boot_prompt=True, **options), TRAITS)
+    assert message in str(result.refusal)

@@ -11,6 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     LIVE,
     LOCKED,
+    NEVER,
     NEXT_BOOT,
     POWER_OFF,
     RUNNING,
@@ -242,6 +243,21 @@ def test_value_above_the_maximum_is_rejected():
     )
 
 
+@pytest.mark.parametrize("change_only", [{}, {"cost": NEVER, "instead": "Detach it, and attach another."}])
+def test_remedy_for_an_unsupported_value_is_a_supported_one(change_only):
+    """What never changes has a remedy for a change to another supported value, which does not help here."""
+    one = {**TRAITS.fields, "disks.format": Field(choices=("raw", "qcow2"), **change_only)}
+    for vm, more in ((found(), {}), (absent(), IMAGE)):
+        request = ask(**more, disks=[{"slot": "vdz", "size": "1G", "format": "vhd"}])
+        assert "cannot be 'vhd' here. Supported values: raw, qcow2." in _refusal(_plan(vm, request, fields=one))
+
+
+@pytest.mark.parametrize("change_only", [{}, {"instead": "It can be set before the first start."}])
+def test_remedy_for_a_value_below_the_minimum_is_the_minimum(change_only):
+    one = {**TRAITS.fields, "cpus": Field(minimum=2, **change_only)}
+    assert "less than the minimum of '2'. Set at least '2'." in _refusal(_plan(found(), ask(cpus=1), fields=one))
+
+
 @pytest.mark.parametrize(
     ("field", "message"),
     [
@@ -344,7 +360,10 @@ class TestRecreating:
     @pytest.mark.parametrize(
         ("changed", "options", "error"),
         [
-            ({}, {"allow_recreate": False}, "allow_recreate: true"),
+            ({}, {"allow_recreate": False}, "Set allow_recreate: true to delete the VM"),
+            ({}, {"allow_recreate": False, "image": None}, "Set allow_recreate: true, and image, clone or iso, to"),
+            ({"mark": {"id": "another"}}, {"allow_recreate": False, "adopt": True}, "delete the VM yourself first"),
+            ({"snapshots": (Snapshot("s1"),)}, {"allow_recreate": False}, "yourself first: it has snapshots"),
             ({"mark": {"id": "another"}}, {}, "has no record of creation by this collection"),
             ({"mark": {"id": "another"}}, {"adopt": True}, "Delete it yourself"),
             ({"snapshots": (Snapshot("s1"),)}, {}, "it has snapshots"),

@@ -166,6 +166,8 @@ def test_plans_that_a_running_job_forbids():
     assert not is_disturbing(configure(Change("disks", None, {}, key="vdc")))
     assert not is_disturbing(configure(Change("memory", 1, 2)))
     assert disturbs_jobs(_plan(_vm(_backup()), state="restored", backup="newest", replace=True))
+    # A job that never ends can only be completed by the task that owns its files.
+    assert not disturbs_jobs(_plan(_vm(_backup(unfinished="x", is_written=True))))
 
 
 def test_stopped_consistency_stops_with_permission_and_starts_again():

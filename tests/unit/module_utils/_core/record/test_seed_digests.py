@@ -145,3 +145,10 @@ def test_digest_of_an_answer_file_does_not_depend_on_its_secrets(digests):
 
     assert of("c2VjcmV0", "AAAAA-BBBBB", "web1") == of("b3RoZXI=\n", "CCCCC-DDDDD", "web1")
     assert of("c2VjcmV0", "AAAAA-BBBBB", "web1") != of("c2VjcmV0", "AAAAA-BBBBB", "web2")
+
+
+def test_further_answer_files_are_in_the_digest_of_a_plan_only():
+    """A script can contain a password in any form, and others can read the mark."""
+    one, other = ({"answer_files": {"a.cmd": f"net user ann {word}"}} for word in ("first", "second"))
+    assert digests_of(one) == {}
+    assert whole_digests_of(one) != whole_digests_of(other)

@@ -208,7 +208,7 @@ REFUSED = [
     (change("iso", "/images/text.iso"), {}, Refused, "iso: /images/text.iso is not an ISO image."),
     (change("boot", "/images"), {}, Refused, "boot: /images is not a file."),
     (change("shared_folders", {"host_path": "/none"}, key="src"), {}, NotFound,
-     "shared_folders.src.host_path: /none does not exist on the host."),
+     "shared_folders.src.host_path: /none does not exist on the host. Create it, or use another directory."),
     (change("shared_folders", "/images/a.iso", key="src", attribute="host_path"), {}, Refused,
      "shared_folders.src.host_path: /images/a.iso is not a directory."),
     (add(size=1), {"files": {"/vms": ""}}, NotFound, "storage_path: the directory /vms does not exist on the host."),

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import restore
@@ -78,19 +80,25 @@ def test_vm_that_is_not_whole_after_the_restore_is_restored_again(world, monkeyp
     assert orphans(world) == []
 
 
-def test_rest_of_a_vm_with_an_earlier_birth_is_overwritten(world):
+@pytest.mark.parametrize(("has_failed", "by_number"), [(True, False), (True, True), (False, False)])
+def test_vm_with_an_earlier_birth_is_overwritten_and_keeps_its_mac_address(world, has_failed, by_number):
     """The VM has got another number by an earlier restore, and its backups are of the first one."""
     first = back_up(world)
     other = {"net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0", "smbios1": "uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1"}
     behind.edit(world, 100, name="other", **other)
     restored(world, name="web1", state="restored", backup=first)
-    vmid = number_of(world, "web1")
-    world.faults.task("qmrestore", "no space left", step=1, id=str(vmid))
+    vmid, nic = number_of(world, "web1"), options(world, "web1")["net0"]
     asked = {**REPLACE, "backup": first}
-    assert do_backup(world, **asked).failed
-    world.statistics.renew()
+    if has_failed:
+        world.faults.task("qmrestore", "no space left", step=1, id=str(vmid))
+        assert do_backup(world, **asked).failed
+        world.statistics.renew()
+    if by_number:
+        asked = {**asked, "name": None, "id": str(vmid)}
     restored(world, **asked)
     assert (number_of(world, "web1"), byte_of(world, "web1")) == (vmid, 7)
+    # That of the backup is the MAC address of the VM that it was created of, which may run.
+    assert options(world, "web1")["net0"] == nic
     assert len(world.cluster.machines) == 4
     for volume in orphans(world):
         world.storages.free(volume, "pve1")
@@ -105,6 +113,17 @@ def test_complete_copy_of_another_backup_remains(world):
     restored(world, **{**REPLACE, "backup": first})
     assert byte_of(world, "web1") == 1
     behind.edit(world, 100, unused0=None)
+
+
+def test_copy_for_another_vm_with_the_name_is_not_used(world):
+    back_up(world)
+    killed_restore(world, 1, **REPLACE)
+    text = options(world, "web1-restored")["description"]
+    edited, count = re.subn(r'("copy_for": ?")100:', r"\g<1>999:", text)
+    assert count == 1, text
+    behind.edit(world, number_of(world, "web1-restored"), description=edited)
+    reject(world, "is named 'web1-restored'", **REPLACE)
+    assert byte_of(world, "web1-restored") == 7
 
 
 def test_lost_vm_is_completed_by_the_next_task(world):
@@ -144,6 +163,50 @@ def test_vm_that_got_the_number_of_a_rest_remains(world):
     world.statistics.renew()
     restored(world, name="web1", state="restored", backup="newest")
     assert (machine.text, machine_of(world, "web1").vmid != 100) == ("memory: 2048\nname: other\n", True)
+    for volume in orphans(world):
+        world.storages.free(volume, "pve1")
+
+
+@pytest.mark.parametrize("power", ["on", "off"])
+def test_rest_of_a_vm_is_overwritten_by_a_task_with_its_number(world, power):
+    """It has neither a name nor a record any more."""
+    back_up(world)
+    world.faults.task("qmrestore", "no space left", step=1, id="100")
+    if power == "off":
+        behind.power(world, 100, on=False)
+    asked = {"id": "100", "state": "restored", "backup": "newest", "replace": True}
+    outcome = do_backup(world, **asked)
+    assert (outcome.failed, dict(world.cluster.machines[100].config.current)) == (True, {"memory": "128"})
+    world.statistics.renew()
+    restored(world, **asked)
+    assert (machine_of(world, "web1").vmid, byte_of(world, "web1")) == (100, 7)
+    assert machine_of(world, "web1").running is (power == "on")
+    assert sorted(world.cluster.machines) == [100, 101, 9000]
+    for volume in orphans(world):
+        world.storages.free(volume, "pve1")
+
+
+def test_rest_that_fails_twice_is_started_at_the_end(world):
+    back_up(world)
+    asked = {"id": "100", "state": "restored", "backup": "newest", "replace": True}
+    for _time in range(2):
+        world.faults.task("qmrestore", "no space left", step=1, id="100")
+        assert do_backup(world, **asked).failed
+        world.statistics.renew()
+    restored(world, **asked)
+    assert (byte_of(world, "web1"), machine_of(world, "web1").running) == (7, True)
+    for volume in orphans(world):
+        world.storages.free(volume, "pve1")
+
+
+def test_rest_that_no_copy_explains_is_not_overwritten(world):
+    back_up(world)
+    world.engine.advance(1)
+    behind.power(world, 100, on=False)
+    world.cluster.machines[100].text = "memory: 128\n"
+    asked = {"id": "100", "state": "restored", "backup": "newest", "replace": True}
+    assert do_backup(world, **asked).failed
+    assert world.cluster.machines[100].text == "memory: 128\n"
     for volume in orphans(world):
         world.storages.free(volume, "pve1")
 

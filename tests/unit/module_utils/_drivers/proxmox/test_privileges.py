@@ -124,6 +124,7 @@ OTHER_ROWS = {
     ),
     "restoring backups": (
         "VM.Backup VM.Allocate VM.Config.Options VM.Config.Network VM.Config.Disk Datastore.AllocateSpace SDN.Use"
+        " VM.Config.CDROM"
     ),
     # Tested with those of a creation.
     "documents of `cloud_init`": "VM.Config.CDROM Datastore.AllocateTemplate Datastore.Allocate",

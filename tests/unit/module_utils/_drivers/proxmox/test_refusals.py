@@ -68,10 +68,9 @@ def test_privileges_on_the_pool_are_enough_for_a_vm_in_it(world):
     assert not outcome.failed, outcome.msg
 
 
-@pytest.mark.parametrize("key", ["args", "affinity", "arch", "hookscript", "hugepages", "ivshmem", "vmgenid"])
+@pytest.mark.parametrize("key", ["args", "affinity", "hookscript", "hugepages", "ivshmem", "vmgenid"])
 def test_option_for_root_alone_is_found_before_the_first_write(world, key):
     text = {
-        "arch": "x86_64",
         "hugepages": "2",
         "vmgenid": "0",
         "ivshmem": "size=1",

@@ -224,7 +224,7 @@ def test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disk
     assert outcome.failed
     for words in (
         "no space left",
-        "again, with name: web1 instead",
+        "Run the task again: it overwrites VM 100 again",
         "VM 102 'web1-restored' is a complete restore",
         "were not deleted",
     ):

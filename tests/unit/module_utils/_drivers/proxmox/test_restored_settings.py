@@ -10,6 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings import iso
 
 from simulators.proxmox import behind
+from simulators.proxmox.access import Account, Token, User
 from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup, driver_of, machine_of
 from unit.module_utils._drivers.proxmox.test_restored_backups import (
     BESIDE,
@@ -48,6 +49,38 @@ def test_lost_vm_is_restored_and_starts_without_its_lost_iso_image(world):
     assert do(world, name="web3", state="absent", stop_mode="force").changed
     restored(world, **LOST)
     outcome = do(world, name="web3", state="started")
+    assert not outcome.failed, outcome.msg
+
+
+#: What a restore requires without a lost image.
+HELD = [
+    *("VM.Audit", "VM.Backup", "VM.Allocate", "VM.PowerMgmt", "VM.Config.Options", "VM.Config.Network"),
+    *("VM.Config.Disk", "Datastore.Audit", "Datastore.AllocateSpace", "Sys.Audit", "SDN.Use"),
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "where"), [({**REPLACE, "name": "web3"}, "/"), ({**REPLACE, "name": "web3"}, None), (LOST, "/")]
+)
+def test_lost_iso_image_needs_the_privilege_for_optical_drives(world, asked, where):
+    """``where`` None: it is there for all VMs but the one that is replaced. Check mode finds that it is missing."""
+    lose_iso(world)
+    vmid = machine_of(world, "web3").vmid
+    if asked is LOST:
+        assert do(world, name="web3", state="absent", stop_mode="force").changed
+    world.access.accounts["a@pve"] = Account(tokens={"t": Token("x", separated=False)})
+    world.access.roles["Some"] = frozenset(HELD)
+    world.access.roles["All"] = frozenset([*HELD, "VM.Config.CDROM"])
+    world.access.allow("/", "a@pve", "Some" if where else "All")
+    if where is None:
+        world.access.allow(f"/vms/{vmid}", "a@pve", "Some")
+    api = Api(world, User("a@pve", "t"))
+    for check in (True, False):
+        outcome = do_backup(world, api=api, check=check, **asked)
+        assert (outcome.failed, "VM.Config.CDROM" in outcome.msg) == (True, True), outcome.msg
+    world.access.allow("/", "a@pve", "All")
+    world.access.allow(f"/vms/{vmid}", "a@pve", "All")
+    outcome = do_backup(world, api=api, **asked)
     assert not outcome.failed, outcome.msg
 
 

@@ -70,6 +70,18 @@ def test_snapshot_holds_the_volume(world, option):
     rejected(world, f"web3: {option}", "snapshot 'before' holds", name="web3", **{option: "nfs"})
 
 
+@pytest.mark.parametrize("options", [{"tpm": True}, UEFI, {**UEFI, **BOTH}])
+def test_storage_of_a_volume_that_waits_is_not_what_waits(world, options):
+    """Check mode does not know the storage that the run chooses."""
+    assert do(world, **NEW, state="started").changed
+    check, real = do(world, check=True, name="web3", **options), do(world, name="web3", **options)
+    assert check.vms[0]["restart_required"] == real.vms[0]["restart_required"] == sorted(set(options) - KEYS.keys())
+    if "firmware" in options:
+        rejected(world, "web3: efi_storage can be changed only while the VM is off", name="web3", efi_storage="zfs")
+    removed = do(world, check=True, name="web3", tpm=False), do(world, name="web3", tpm=False)
+    assert removed[0].vms[0]["restart_required"] == removed[1].vms[0]["restart_required"]
+
+
 def test_what_the_vm_does_not_have(world):
     assert do(world, **NEW).changed
     rejected(world, "web3: efi_storage: the VM has no EFI disk", name="web3", efi_storage="nfs")

@@ -39,8 +39,8 @@ class Node:
         params = {"name": list(names), "timeout": 300, "catalogue": catalogue, **_DEFAULTS, **more}
         return store_tasks.present(self.host(), params, check, Approval())
 
-    def absent(self, *names, check=False):
-        return store_tasks.absent(self.host(), {"name": list(names or (_NAME,))}, check, Approval())
+    def absent(self, *names, check=False, **more):
+        return store_tasks.absent(self.host(), {"name": list(names or (_NAME,)), **more}, check, Approval())
 
     def report(self):
         return store_tasks.report(self.host())
@@ -95,6 +95,19 @@ def test_missing_privilege_is_found_before_the_download(world, node, check):
     with pytest.raises(PolyvirtError, match=r"name: debian-13: me@pve lacks the privilege Datastore.AllocateTemplate"):
         node.present(check=check)
     assert downloads(world) == []
+
+
+# Architectures --------------------------------------------------------------------------------------------------------
+
+
+def test_architecture_is_in_the_name_of_the_file(world, node):
+    _add(world, "debian-13", "a")
+    _add(world, "debian-13.arm64", "b")
+    _add(world, "alpine-3.22", "c")
+    found = {(one["name"], one["architecture"]) for one in node.report()["images"]}
+    assert found == {("debian-13", "amd64"), ("debian-13", "arm64"), ("alpine-3.22", "amd64")}
+    removed = node.absent("debian-13", architecture="arm64")["images"]
+    assert [one["path"].partition("/")[2][:16] for one in removed] == ["debian-13.arm64-"]
 
 
 # Removing -------------------------------------------------------------------------------------------------------------

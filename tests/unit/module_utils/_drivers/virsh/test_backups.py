@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import xml.etree.ElementTree as ET
 
@@ -19,111 +18,18 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import backups
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh_backup
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
-from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml
+from unit.module_utils._drivers.virsh.answers import UUID, driver_of, machine_xml
+from unit.module_utils._drivers.virsh.guest_of_backups import COMPLETED, Clock, Guest
 
 _FAILED = "Operation not supported: no"
-_NO_JOB = Answer("", "Domain backup job id not found: no domain backup job present")
-_COMPLETED = "Job type:         Completed   \nOperation:        Backup      \n"
+_RUNNING_JOB = (
+    "<domainbackup><disks><disk name='vda' backup='yes'/><disk name='sda' backup='no'/></disks></domainbackup>"
+)
 _ID = "20270131T120000Z-d7188e7f"
-
-
-class Clock:
-    """Advances only by sleeping; ``time`` is set by the fixture."""
-
-    def now(self):
-        return Clock.time
-
-    def sleep(self, seconds):
-        Clock.time += seconds
-
-
-class Guest(FakeVirsh):
-    """A VM with an agent and one disk. A job lasts for ``polls`` questions, and ends as ``completed`` says.
-
-    ``errors`` are those of commands by name; after the command ``killed``, virsh ends.
-    """
-
-    argv = ("virsh", "-q")
-
-    def __init__(self, definition):
-        super().__init__({("dumpxml", UUID, "--inactive", "--security-info"): definition})
-        self.file_systems, self.is_over = 1, False
-        self.errors, self.killed, self.polls, self.completed = {}, None, 3, _COMPLETED
-        self.is_frozen, self.has_agent, self.job, self.calls, self.progress = False, True, None, [], 0
-
-    def batch(self, requests, timeout=None):
-        return [self._asked(words) for words in requests]
-
-    def _asked(self, words):
-        if words[0] == "qemu-agent-command":
-            return Answer("{}", None) if self.has_agent else Answer("", "Guest agent is not responding")
-        if words[0] == "backup-dumpxml":
-            return self._running_job()
-        if words[0] == "blockjob":
-            return Answer("No current block job for vda\n" if self.is_over else "Backup: [ 10 %]\n", None)
-        if "--completed" in words:
-            return Answer(self.completed, None)
-        self.progress += 1
-        return Answer(f"operation: 9\ndisk_processed: {self.progress}\ntime_elapsed: {Clock.time}\n", None)
-
-    def _running_job(self):
-        if self.job is None:
-            return _NO_JOB
-        text, self.polls = self.job, self.polls - 1
-        if self.polls < 0:
-            self.job = None
-            return _NO_JOB
-        return Answer(text, None)
-
-    def run(self, *words, stdin=None, timeout=None):
-        if words[0] == "domjobabort":
-            self.calls.append(words[0])
-            self._remove_targets()
-            self.job = None
-            return ""
-        return super().run(*words, stdin=stdin, timeout=timeout)
-
-    def run_unpiped(self, argv, out, err, limit):
-        """What unpiped.run does: every command, until virsh is killed."""
-        assert limit > 0
-        assert "-q" not in argv
-        printed = {out: "", err: ""}
-        for command in argv[-1].split("; "):
-            words = shlex.split(command)
-            if words[0] == "echo":
-                printed[err if "--err" in words else out] += words[-1] + "\n"
-                continue
-            printed[err] += self._carried_out(words)
-            if words[0] in ("domfsfreeze", "domfsthaw"):
-                printed[out] += (
-                    f"{'Froze' if words[0] == 'domfsfreeze' else 'Thawed'} {self.file_systems} filesystem(s)\n"
-                )
-            if words[0] == self.killed:
-                break
-        for path, text in printed.items():
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-        return 0 if self.killed is None else -9
-
-    def _carried_out(self, words):
-        self.calls.append(words[0])
-        if words[0] in self.errors:
-            return f"error: {self.errors[words[0]]}\n"
-        if words[0] == "backup-begin":
-            with open(words[2], encoding="utf-8") as file:
-                self.job = self.xml = file.read()
-            for target in ET.fromstring(self.job).iterfind("disks/disk/target"):
-                subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", target.get("file"), "1M"], check=True)
-        else:
-            self.is_frozen = words[0] == "domfsfreeze"
-        return ""
-
-    def _remove_targets(self):
-        for target in ET.fromstring(self.job).iterfind("disks/disk/target"):
-            subprocess.run(["rm", "-f", target.get("file")], check=True)
 
 
 @pytest.fixture(name="guest")
@@ -190,22 +96,27 @@ def test_failed_freeze_is_reported_as_a_weaker_backup(guest, tmp_path):
     assert "domfsthaw" in guest.calls
 
 
-@pytest.mark.parametrize("problem", ["agent", "freeze"])
+@pytest.mark.parametrize("problem", ["agent", "freeze", "freeze, and the job has ended before that is known"])
 def test_filesystem_consistency_that_is_not_reached_leaves_nothing(guest, tmp_path, problem):
     guest.has_agent = problem != "agent"
-    if problem == "freeze":
+    if problem.startswith("freeze"):
         guest.errors["domfsfreeze"] = _FAILED
+    if "ended" in problem:
+        guest.polls = 0
     driver = _driver(guest, tmp_path)
+    (tmp_path / "backups").mkdir()
+    before = change_counter.count()
     with pytest.raises(Refused, match="consistency: filesystem"):
         _back_up(driver, _vm(), "filesystem")
     assert (guest.is_frozen, guest.job, _listed(driver, _vm())) == (False, None, [])
     assert not list((tmp_path / "backups").rglob("*"))
+    assert change_counter.count() == before
 
 
 @pytest.mark.parametrize(
     ("errors", "completed"),
     [
-        ({"backup-begin": _FAILED}, _COMPLETED),
+        ({"backup-begin": _FAILED}, COMPLETED),
         ({}, "Job type:         Failed      \nError message:    No space left on device\n"),
         ({}, "Job type:         Cancelled   \n"),
         ({}, "Job type:         None        \n"),
@@ -301,7 +212,7 @@ def test_job_that_no_disk_has_any_more_is_aborted_and_begun_again(guest, tmp_pat
     guest.polls, guest.is_over, begin = 10_000, True, guest.run_unpiped
 
     def begun(*words, **more):
-        guest.polls = 3
+        guest.polls, guest.is_over = 3, False
         return begin(*words, **more)
 
     monkeypatch.setattr(virsh_backup.unpiped, "run", begun)
@@ -344,13 +255,30 @@ def test_job_without_progress_is_not_waited_for_but_slow_one_is(guest, tmp_path)
     """``call_timeout`` counts from the last progress."""
     guest.polls = 200
     slow = virsh_backup.Waiting(guest, Clock(), 100)
-    guest.job = "<domainbackup/>"
+    guest.job = _RUNNING_JOB
     slow.until_end(UUID)
     assert Clock.time > 500
-    guest.job, guest.polls = "<domainbackup/>", 10_000
+    guest.job, guest.polls = _RUNNING_JOB, 10_000
     guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
     with pytest.raises(Timeout, match="no progress"):
         slow.until_end(UUID)
+
+
+def test_job_that_loses_its_disks_is_not_waited_for(guest, tmp_path):
+    """libvirtd was killed when one disk was complete, and the other disk ends after the restart."""
+    guest.job, guest.polls, guest.is_over = _RUNNING_JOB, 10_000, True
+    guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
+    with pytest.raises(CommandFailed, match=r"end of the backup job was lost\. Run the task again"):
+        virsh_backup.Waiting(guest, Clock(), 100).until_end(UUID)
+    assert Clock.time < 1
+
+
+def test_job_that_ends_while_it_is_read_is_not_endless(guest, tmp_path):
+    """It ends before the job of its last disk."""
+    guest.job, guest.polls, guest.is_over = _RUNNING_JOB, 1, True
+    assert not virsh_backup.is_over(guest, UUID)
+    guest.job, guest.polls = _RUNNING_JOB, 2
+    assert virsh_backup.is_over(guest, UUID)
 
 
 def test_agent_that_does_not_answer_does_not_hang(guest, tmp_path, monkeypatch):

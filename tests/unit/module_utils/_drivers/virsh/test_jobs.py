@@ -36,3 +36,22 @@ def test_error_about_the_job_of_one_vm_is_only_its_own(tmp_path):
     )
     assert (set(found), found[UUID]) == ({UUID, "u2"}, LOCKED)
     assert "access denied" in str(found["u2"])
+
+
+def test_backup_job_that_never_ends_is_an_error_and_a_running_one_is_not(tmp_path):
+    """virsh -q prints nothing for a disk without a job."""
+    job = "<domainbackup><disks><disk name='vda' backup='yes'/><disk name='sda' backup='no'/></disks></domainbackup>"
+    answers = {
+        ("domjobinfo", UUID): "Job type:  Unbounded\nOperation:  Backup\n",
+        ("backup-dumpxml", UUID): job,
+        ("blockjob", UUID, "vda", "--raw"): " type=Backup\n cur=1\n end=2\n",
+    }
+    vm = Vm(name="m 1", id=UUID, power=RUNNING)
+    driver = driver_of(FakeVirsh(answers), tmp_path)
+    driver.hypervisor = "QEMU"
+    assert driver.jobs([vm]) == {UUID: "libvirt job: backup; virsh domjobabort 'm 1' cancels it"}
+    driver = driver_of(FakeVirsh({**answers, ("blockjob", UUID, "vda", "--raw"): ""}), tmp_path)
+    driver.hypervisor = "QEMU"
+    error = driver.jobs([vm])[UUID]
+    assert "never ends" in error.message
+    assert "virsh domjobabort 'm 1'" in error.remedy

@@ -12,6 +12,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import native
 
+from unit.module_utils._drivers.vbox.in_process import SMALL, task
+
 #: {name in the manual of VirtualBox 7: older name}; of the options that VirtualBox reports.
 MANUAL = {
     "accelerate-3d": "accelerate3d", "acpi": "acpi", "audio-driver": "audio-driver", "audio-in": "audio-in",
@@ -33,6 +35,7 @@ OF_OPTIONS = {
     "os-type": "os_type", "boot1": "boot_order",
     "firmware": "firmware", "nested-hw-virt": "nested_virtualization", "tpm-type": "tpm", "name": "id",
 }  # fmt: skip
+LOOPBACK = "nat-localhostreachable1"
 UNREADABLE = ("cpu-hotplug", "nat-bind-ip1", "vrde-port", "teleporter", "x86", "firmware-logo-fade-in")
 
 
@@ -66,6 +69,27 @@ def test_command_for_other_options_names_the_vm_as_one_word(name):
         _normalized(**{name: "x"})
     command = shlex.split(caught.value.remedy.partition("task: ")[2])
     assert command == ["VBoxManage", "modifyvm", "my vm", f"--{name}", "VALUE"]
+
+
+def test_guest_reaches_the_loopback_of_the_host(vbox):
+    wanted = {"networks": {"0": {"type": "nat"}}, "native": {LOOPBACK: True}}
+    task(vbox, config={**SMALL, "networks": wanted["networks"]}).succeeded()
+    assert task(vbox, config=wanted, check=True).succeeded().changed
+    assert task(vbox, config=wanted).succeeded().changed
+    assert vbox.values()["localhostReachable"] == "1"
+    assert task(vbox, config=wanted).succeeded().writes == []
+    # The setting stays with a NIC that gets another type.
+    other = {**wanted, "networks": {"0": {"type": "internal"}}}
+    assert [task(vbox, config=other).succeeded().changed for _run in ("changed", "again")] == [True, False]
+
+
+@pytest.mark.parametrize("value", [False, "off", "yes"])
+def test_value_that_virtualbox_does_not_keep_is_rejected(value):
+    with pytest.raises(Refused, match="can only be on: VirtualBox does not keep another value") as caught:
+        _normalized(**{LOOPBACK: value, "hpet": True})
+    # The remedy is followed.
+    assert shlex.split(caught.value.remedy)[1].rstrip(".") == LOOPBACK
+    assert _normalized(hpet=True) == {"hpet": "on"}
 
 
 def test_described_names_are_the_ones_to_which_names_are_normalized():

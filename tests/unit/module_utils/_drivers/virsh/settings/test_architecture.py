@@ -21,9 +21,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.create import new_definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import architecture, hardware
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import architecture
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.cdroms import BUSES
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.described import not_modelled
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
@@ -107,6 +108,12 @@ def test_new_vm_has_the_architecture_of_its_host_by_default(config, host, expect
             {"native": {"features/hyperv/relaxed@state": "on"}},
             r"web: native: 'features/hyperv/relaxed@state' exists only",
         ),
+        ({"native": {"cpu/model": "cortex-a15"}}, r"web: native: 'cpu/model': cortex-a15 does not work .* arm64\."),
+        ({"native": {"cpu/model": "cortex-m33"}}, r"web: native: 'cpu/model': cortex-m33 does not work .* arm64\."),
+        (
+            {"native": {"devices/serial/target@type": "isa-serial"}},
+            r"web: native: 'devices/serial/target@type': isa-serial does not work in a VM of arm64\.",
+        ),
     ],
 )
 def test_value_that_arm64_does_not_have_is_rejected(config, error):
@@ -118,9 +125,11 @@ def test_value_that_arm64_does_not_have_is_rejected(config, error):
 
 
 def test_another_architecture_needs_permission():
-    refusal = planned({"architecture": "amd64"}, vm=EXISTING).refusal
-    assert refusal.message == "web: architecture cannot be changed on an existing VM."
-    assert "allow_recreate: true" in refusal.remedy
+    ours = EXISTING.having(mark={**empty_mark(UUID), "created": "2026-11-27T00:00:00Z"}, id=UUID)
+    for vm, remedy in ((EXISTING, "delete the VM yourself first"), (ours, "Set allow_recreate: true")):
+        refusal = planned({"architecture": "amd64"}, vm=vm).refusal
+        assert refusal.message == "web: architecture cannot be changed on an existing VM."
+        assert remedy in refusal.remedy
     assert planned({"architecture": "arm64"}, vm=EXISTING).steps == []
 
 
@@ -286,6 +295,10 @@ def test_missing_rom_is_rejected(monkeypatch, tmp_path):
         architecture.check_architecture(driver(tmp_path), "web", config)
     for other in ({**config, "networks": {}}, {**config, "architecture": "amd64"}):
         architecture.check_architecture(driver(tmp_path), "web", other)
+    # Also for a NIC that an existing VM gets.
+    added = Step("configure", changes=(Change("networks", None, {"type": "user"}, key="0"),))
+    with pytest.raises(Refused, match=r"web: networks: QEMU needs efi-virtio.rom"):
+        check_plan(driver(tmp_path), Plan(EXISTING, EXISTING, segments=((added,),)))
     found.append("/usr/lib/ipxe/qemu/efi-virtio.rom")
     architecture.check_architecture(driver(tmp_path), "web", config)
 
@@ -307,29 +320,6 @@ def test_warnings(tmp_path, host, config, words):
     assert all(re.search(word, text) for word, text in zip(words, found))
 
 
-@pytest.mark.parametrize(
-    ("native", "error"),
-    [
-        ({"cpu/model": "Haswell"}, r"'cpu/model': the emulator of arm64 has no CPU Haswell\. Use .*cortex-a72"),
-        ({"features/gic@version": "host"}, r"'features/gic@version': host requires KVM"),
-        ({"cpu/model": "cortex-a57"}, None),
-        ({"features/gic@version": "2"}, None),
-    ],
-)
-def test_hardware_that_only_another_emulator_has(tmp_path, native, error):
-    config = {"architecture": "arm64", "native": native}
-    plan_of_new = Plan(Vm.absent("web"), Vm("web"), segments=((creating(config),),))
-    one = driver(tmp_path)
-    question = ("domcapabilities", "--virttype", "qemu", "--arch", "aarch64", "--machine", "virt")
-    models = "".join(f"<model>cortex-a{number}</model>" for number in (57, 72))
-    one.virsh.answers[question] = f"<domain><cpu><mode name='custom'>{models}</mode></cpu></domain>"
-    if error is None:
-        hardware.check_hardware(one, plan_of_new)
-        return
-    with pytest.raises(Refused, match=f"web: native: {error}"):
-        hardware.check_hardware(one, plan_of_new)
-
-
 def test_only_arm64_requires_a_libvirt_that_selects_firmware(tmp_path):
     one = driver(tmp_path)
     one.library = "7.0.0"
@@ -343,15 +333,6 @@ def test_the_test_driver_of_libvirt_has_the_usual_architecture(tmp_path):
     one = driver(tmp_path)
     one.hypervisor = "TEST"
     assert one.host_architecture == "amd64"
-
-
-def test_secure_boot_of_arm64_is_read_from_the_descriptions_of_firmware(monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr(hardware, "find_firmware", lambda *words: asked.append(words))
-    machine = hardware._Hardware(driver(tmp_path), "web", "qemu", architecture.ARM64, "aarch64", "virt", "virtio")
-    with pytest.raises(Unsupported, match=r"secure_boot: .* machine type virt\. Install qemu-efi-aarch64"):
-        hardware._check_secure_boot(machine, True)
-    assert asked == [("aarch64", "virt", True)]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,22 @@ USB = "<disk type='file' device='cdrom'><source file='/u.iso'/><target dev='sdab
 HOST = "<disk type='block' device='cdrom'><source dev='/dev/sr0'/><target dev='sdb' bus='sata'/></disk>"
 
 
+@pytest.mark.parametrize(
+    ("cloud_init", "machine", "place"),
+    [
+        ({"answer_file": "<unattend/>"}, "pc-q35-7.2", ("sdb", "sata")),
+        ({"answer_file": "<unattend/>"}, "pc-i440fx-7.2", ("sdb", "sata")),
+        ({"user": "ann"}, "pc-q35-7.2", ("sdb", "scsi")),
+    ],
+)
+def test_medium_with_answers_is_on_a_bus_that_windows_setup_sees(cloud_init, machine, place):
+    definition = with_drives(EMPTY.replace("sdb", "sda"))
+    definition.root.find("os/type").set("machine", machine)
+    cdroms.add_seeds(definition, [SEED], {"cloud_init": cloud_init})
+    target = definition.drives("cdrom")[-1].find("target")
+    assert (target.get("dev"), target.get("bus")) == place
+
+
 class Driver:
     def __init__(self):
         self.virsh = FakeVirsh()
@@ -93,7 +109,7 @@ def test_running_vm_gets_the_image_in_the_same_drive_as_the_definition():
     [
         ({"vdb": {}}, "'vdb' is not a valid slot of an optical drive"),
         ({"sata1": {}, "sata01": {}}, "sata01 and sata1 are the same slot, sdb"),
-        ({"usb0": {}, "sda": {}}, "sda and usb0 are the same slot, sda"),
+        ({"usb0": {"source": "/b.iso"}, "sda": {}}, "sda and usb0 are the same slot, sda"),
         ({"usb1": {}}, "usb1 and sata1 are the same slot, sdb"),
     ],
 )
@@ -101,6 +117,28 @@ def test_one_target_has_one_drive(wanted, message):
     vm = Vm("web", config={"cdroms": {"sata1": {}}})
     with pytest.raises(Refused, match=message):
         cdroms.CDROMS["cdroms"].normalize(vm, wanted)
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "is_possible"),
+    [
+        ({}, {"source": "/a.iso"}, True),
+        ({}, {}, False),
+        ({}, {"source": ""}, False),
+        ({"usb2": {"source": "/a.iso"}}, {"source": ""}, False),
+        ({"usb2": {"source": "/a.iso"}}, {}, True),
+        ({"usb2": {"source": "/a.iso"}}, None, True),
+        ({"usb2": {"source": ""}}, {"source": ""}, True),  # Such a VM exists, and does not start.
+    ],
+)
+def test_usb_drive_is_not_empty(present, wanted, is_possible):
+    """With libvirt 9.0, QEMU does not start it and ejects nothing; libvirt 11.3 rejects it."""
+    vm = Vm("web", config={"cdroms": present})
+    if is_possible:
+        assert cdroms.CDROMS["cdroms"].normalize(vm, {"usb2": wanted}) == {"usb2": wanted}
+        return
+    with pytest.raises(Refused, match=r"web: cdroms\.usb2: a USB drive cannot be empty\."):
+        cdroms.CDROMS["cdroms"].normalize(vm, {"usb2": wanted})
 
 
 def test_drive_on_another_bus_is_not_removed():

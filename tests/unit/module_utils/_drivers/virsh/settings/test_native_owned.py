@@ -16,12 +16,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import IN_MARK
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus, native
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import disk_element
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import (
-    NATIVE,
-    described_native,
-)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
@@ -105,6 +101,7 @@ _OTHERS = {
     **dict.fromkeys(("disks.remove", "disks.size", "disks.format", "disks.bus"), "as disks.source, or not in it"),
     "disks.directory": "as disks.source",
     "cdroms.remove": "as cdroms.add",
+    "skip_boot_prompt": "as iso",
     **dict.fromkeys(("networks.remove", "networks.address"), "as networks.add, or in another definition"),
     **dict.fromkeys(("shared_folders.remove", "shared_folders.read_only", "shared_folders.guest_path"), "as add"),
     "shared_folders.type": "as add",
@@ -174,7 +171,7 @@ def _rejected_with(definition, path):
     """The remedy of the error for a path of native that is set in ``definition``; empty without an error."""
     try:
         TRAITS.normalize(Vm("rich"), {"native": {path: "x"}})
-        NATIVE["native"].write(Definition(definition.text()), Change("native", None, "x", key=path))
+        native.NATIVE["native"].write(Definition(definition.text()), Change("native", None, "x", key=path))
     except Refused as error:
         return error.remedy
     return ""
@@ -255,7 +252,7 @@ def test_what_is_at_a_place_decides(place, part, option):
     for step in (f"disk[{place}]", f"disk[@device='{('cdrom', 'cdrom', 'lun', 'floppy', 'disk')[place - 1]}']"):
         if place in (3, 4) or step == f"disk[{place}]":
             try:
-                NATIVE["native"].write(
+                native.NATIVE["native"].write(
                     copy.deepcopy(definition), Change("native", None, None, key=f"devices/{step}{part}")
                 )
                 remedy = ""
@@ -270,9 +267,9 @@ def test_no_described_path_is_rejected(name):
         "</os>", "<kernel>/k</kernel><initrd>/i</initrd><cmdline>c</cmdline></os><iothreads>2</iothreads>"
     )
     definition = Definition(text.replace("<on_crash>destroy", "<on_crash>preserve"))
-    described = described_native(definition)
+    described = native.described_native(definition)
     assert {"os/kernel", "os/initrd", "os/cmdline", "iothreads"} <= described.keys()
     TRAITS.normalize(Vm("rich"), {"native": described})
     for path, value in described.items():
-        NATIVE["native"].write(definition, Change("native", None, value, key=path))
+        native.NATIVE["native"].write(definition, Change("native", None, value, key=path))
     assert ET.tostring(definition.root)

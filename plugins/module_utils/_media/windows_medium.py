@@ -1,0 +1,139 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on an installation medium of Windows: its languages and images, and what starts it without a key press."""
+
+from __future__ import annotations
+
+import struct
+import xml.etree.ElementTree as ET
+from functools import partial
+
+from .._core.frozen import Frozen, fields
+from .._core.options.option import Option
+from .._core.pattern import Pattern
+from .._ports import files
+from .disc import Disc
+
+#: Options of the module windows_medium_info.
+OPTIONS = {"path": Option("path", required=True, absolute=True)}
+
+_LANGUAGES = "sources/lang.ini"
+_IMAGES = ("sources/install.wim", "sources/install.esd")
+_PROMPT, _NO_PROMPT = ("efi/microsoft/boot/efisys.bin", "efi/microsoft/boot/efisys_noprompt.bin")
+_LANGUAGE = Pattern(r"(?im)^\s*([a-z]{2,3}(?:-[a-z0-9]+)+)\s*=\s*\d+\s*$")
+_LONGEST_XML = 8 << 20
+#: The numbers by which a WIM file names architectures.
+_ARCHITECTURES = {"0": "x86", "9": "amd64", "12": "arm64"}
+#: The entry in the boot catalogue with the sector of what it starts.
+_SECTOR_AT = 8
+
+
+class Image(Frozen):
+    """An image of a medium. ``installation`` is Client, Server or Server Core."""
+
+    index: int
+    name: str
+    title: str
+    edition: str
+    installation: str
+    architecture: str
+    build: str
+    language: str
+
+
+class Edit(Frozen):
+    """Bytes of an ISO image to replace, so that it starts without a key press. Empty ``old``: it does already."""
+
+    at: int
+    old: bytes
+    new: bytes
+
+
+def answer(params, check):
+    """What the module windows_medium_info returns."""
+    path = params["path"]
+    disc = Disc(partial(files.read_part, path), path)
+    label, _publisher = disc.volume()
+    edit = no_prompt_edit(disc)
+    return {
+        "changed": False,
+        "label": label,
+        "languages": languages(disc),
+        "starts_without_key": None if edit is None else not edit.old,
+        "images": [{name: getattr(one, name) for name in fields(one)} for one in images(disc)],
+        "warnings": [],
+    }
+
+
+def languages(disc):
+    """The languages of Setup, such as en-US; empty if the medium does not list them."""
+    found = disc.find(_LANGUAGES)
+    if found is None:
+        return []
+    listed = _text(disc.content(found, 0, min(found.size, 65536))).partition("[Available UI Languages]")[2]
+    return _LANGUAGE.findall(listed.partition("[")[0])
+
+
+def images(disc):
+    """The images that Setup can install, by the description in their file; empty if the medium has none."""
+    found = next(filter(None, (disc.find(path) for path in _IMAGES)), None)
+    if found is None:
+        return []
+    header = disc.content(found, 0, 208)
+    if header[:8] != b"MSWIM\0\0\0":
+        raise disc.error("the file with the images of Windows is damaged")
+    size, offset = (int.from_bytes(header[at : at + length], "little") for at, length in ((72, 7), (80, 8)))
+    if not size or size > _LONGEST_XML or offset + size > found.size:
+        raise disc.error("the list of the images of Windows is damaged")
+    return _described(disc, disc.content(found, offset, size))
+
+
+def no_prompt_edit(disc):
+    """The Edit of the boot catalogue that starts the medium under UEFI without a key press, or None if it has none.
+
+    The medium contains two programs for it: one asks for a key, the other one does not. Both are known by their names.
+    """
+    asks, silent = disc.find(_PROMPT), disc.find(_NO_PROMPT)
+    if asks is None or silent is None or None in (asks.sector, silent.sector):
+        return None
+    entries = [one for one in disc.boot_entries() if one.bootable and one.sector in (asks.sector, silent.sector)]
+    if len(entries) != 1:
+        return None
+    old, new = (struct.pack("<I", one.sector) for one in (asks, silent))
+    is_done = entries[0].sector == silent.sector
+    return Edit(entries[0].at + _SECTOR_AT, b"" if is_done else old, new)
+
+
+def _text(data):
+    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+
+
+def _described(disc, data):
+    text = _text(data)
+    try:
+        # Entities can expand to any length. A list of images has none.
+        listed = None if "<!" in text else ET.fromstring(text)
+    except ET.ParseError:
+        listed = None
+    if listed is None:
+        raise disc.error("the list of the images of Windows is damaged")
+    return [_image(one) for one in listed.findall("IMAGE")]
+
+
+def _image(one):
+    def value(path):
+        return (one.findtext(path) or "").strip()
+
+    version = [value(f"WINDOWS/VERSION/{part}") for part in ("MAJOR", "MINOR", "BUILD")]
+    index = one.get("INDEX") or "0"
+    return Image(
+        index=int(index) if index.isdigit() else 0,
+        name=value("NAME"),
+        title=value("DISPLAYNAME") or value("NAME"),
+        edition=value("WINDOWS/EDITIONID"),
+        installation=value("WINDOWS/INSTALLATIONTYPE"),
+        architecture=_ARCHITECTURES.get(value("WINDOWS/ARCH"), ""),
+        build=".".join(filter(None, version)),
+        language=value("WINDOWS/LANGUAGES/DEFAULT"),
+    )

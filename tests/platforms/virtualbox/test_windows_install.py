@@ -1,0 +1,79 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role unattended_install with a stand-in for the ISO image of Windows on VirtualBox, before and after its Setup."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from platforms.virtualbox.registry import ENGINE
+from platforms.virtualbox.test_installs import Role
+from windows_guests import setup, vendor_iso
+
+pytestmark = pytest.mark.full
+
+
+class WindowsRole(Role):
+    def __init__(self, box, firmware):
+        super().__init__(box)
+        self.iso, self.firmware = box.folder / "windows.iso", firmware
+        self.images = box.folder / "images"
+        vendor_iso.write_iso(self.iso, vendor_iso.windows_files(vendor_iso.CLIENT, ("de-DE",)))
+
+    def vm_options(self):
+        options = super().vm_options()["options"]
+        prepared = {"image_directory": str(self.images)} if self.firmware == "uefi" else {}
+        return {
+            "memory": "4G",
+            "firmware": self.firmware,
+            "disks": [{"size": "64G"}],
+            "options": {**options, **prepared, "native": ENGINE},
+        }
+
+    def run(self, *words, **variables):
+        given = {"password": "Very-Secret-1", "ssh_keys": [], "medium": {"iso": str(self.iso)}, **variables}
+        return super().run(*words, distribution="windows-11", **given)
+
+    def machine(self):
+        return self.box.run("showvminfo", "web", "--machinereadable")
+
+    def seeds(self):
+        return list(self.box.machines.rglob("*seed.iso"))
+
+
+def _is_created_and_ejected(role):
+    code, output = role.run("--check")
+    assert (code, "found absent" in output, role.box.run("list", "vms"), role.seeds()) == (0, True, "", []), output
+    code, output = role.run()
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    assert [role.vm_value(f"boot{number}") for number in (1, 2)] == ["disk", "dvd"]
+    assert role.vm_value("uartmode1") == f"file,{role.console}"
+    (seed,) = role.seeds()
+    assert (str(seed) in role.machine(), seed.stat().st_mode & 0o077) == (True, 0)
+    folder = role.box.folder / "cd"
+    command = ["xorriso", "-read_fs", "norock", "-osirrox", "on", "-indev", seed, "-extract", "/", folder]
+    subprocess.run(command, check=True, capture_output=True)
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert setup.answer_files([("ide", False, files), ("ide", False, {})], "windowsPE") == {files["autounattend.xml"]}
+    assert b"<UILanguage>de-DE</UILanguage>" in files["autounattend.xml"]
+    code, output = role.run("--check")
+    assert (code, "found installing" in output) == (0, True), output
+    role.finish_installation()
+    code, output = role.run()
+    assert (code, "found complete" in output, role.seeds()) == (0, True, []), output
+    assert (str(role.iso) in role.machine(), "seed.iso" in role.machine()) == (False, False)
+    code, output = role.run()
+    assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
+
+
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_windows_is_created_and_its_media_are_ejected(double, firmware):
+    _is_created_and_ejected(WindowsRole(double, firmware))
+
+
+@pytest.mark.deep("test_windows_is_created_and_its_media_are_ejected")
+def test_windows_is_created_and_its_media_are_ejected_by_the_real_one(box_of_root):
+    _is_created_and_ejected(WindowsRole(box_of_root, "bios"))

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role unattended_install with a stand-in for the ISO image of Windows, in real VMs.
+
+The stand-in is started by the BIOS of the VM, and writes to the serial port what the script of the role writes. Windows
+itself is never started.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from windows_guests import setup, vendor_iso
+
+pytestmark = pytest.mark.full
+
+_PASSWORD = "Very-Secret-1"
+_DONE = "polyvirt-step: winrm\npolyvirt-installed\n"
+
+
+class Role:
+    """Runs the role for one VM."""
+
+    def __init__(self, platform, folder, ansible_playbook):
+        self.platform, self.folder, self._ansible_playbook = platform, folder, ansible_playbook
+        self.name = f"{platform.prefix}win"
+        self.iso = Path(platform.storage) / "windows.iso"
+        self.console = folder / "console.log"
+
+    def write_iso(self, serial=_DONE, then_off=True, **files):
+        files.setdefault("boot/etfsboot.com", vendor_iso.boot_program(serial, then_off))
+        vendor_iso.write_iso(self.iso, vendor_iso.windows_files(**files))
+
+    def run(self, *words, **variables):
+        """(exit code, output in one line)."""
+        disk = {"size": "32G", "slot": "sata0"}
+        options = {
+            "cpus": 1, "memory": "2G", "firmware": "bios", "disks": [disk], "networks": [], "display": {"type": "none"},
+            "options": self.platform.options("vm"),
+        }  # fmt: skip
+        given = {
+            "distribution": "windows-server-2025",
+            "hostname": "win1",
+            "vm_name": self.name,
+            "password": _PASSWORD,
+            "medium": {"iso": str(self.iso)},
+            "console_log": str(self.console),
+            "vm_options": options,
+            "timeout": 600,
+            **variables,
+        }
+        role = {"name": "polyvirt.core.unattended_install", "tasks_from": "install"}
+        shown = {"msg": "found {{ unattended_install_result.found }}"}
+        play = [
+            {
+                "hosts": "localhost",
+                "gather_facts": False,
+                "vars": {f"unattended_install_{name}": value for name, value in given.items()},
+                "tasks": [{"ansible.builtin.include_role": role}, {"ansible.builtin.debug": shown}],
+            }
+        ]
+        path = self.folder / "play.yml"
+        path.write_text(json.dumps(play), encoding="utf-8")
+        code, output = self._ansible_playbook(path, "-v", "--diff", *words)
+        assert _PASSWORD not in output
+        return code, " ".join(output.split())
+
+    def power(self):
+        return self.platform.truth([self.name])[self.name]["power"]
+
+    def drives(self):
+        """[(bus, False: read-only, {name in the root: content})] of the CDs with an image, without the vendor's."""
+        found = []
+        for disk in ET.fromstring(self.platform.virsh("dumpxml", self.name)).findall("devices/disk[@device='cdrom']"):
+            source = disk.find("source")
+            if source is not None and source.get("file") != str(self.iso):
+                found.append((disk.find("target").get("bus"), False, self._files(source.get("file"))))
+        return found
+
+    def _files(self, image):
+        folder = self.folder / "cd"
+        command = ["xorriso", "-read_fs", "norock", "-osirrox", "on", "-indev", image, "-extract", "/", folder]
+        subprocess.run(command, check=True, capture_output=True)
+        return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    def media(self):
+        return [name for name in self.platform.files() if "seed" in name]
+
+
+@pytest.fixture
+def role(qemu, tmp_path, ansible_playbook):
+    qemu.clean()
+    found = Role(qemu, tmp_path, ansible_playbook)
+    yield found
+    found.iso.unlink(missing_ok=True)
+
+
+def test_windows_is_installed_once(role):
+    role.write_iso()
+    code, output = role.run("--check")
+    assert (code, "found absent" in output, role.platform.all_names()) == (0, True, []), output
+    code, output = role.run()
+    assert (code, "found absent" in output) == (0, True), output
+    assert (role.power(), role.media(), role.drives()) == ("stopped", [], [])
+    assert str(role.iso) not in role.platform.virsh("dumpxml", role.name)
+    code, output = role.run()
+    assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
+
+
+def test_interrupted_installation_is_resumed(role):
+    role.write_iso("polyvirt-step: winrm\n", then_off=False, languages=("fr-FR", "en-US"))
+    code, output = role.run(timeout=1)
+    assert (code != 0, "it has not ended within 1 s" in output, role.power()) == (True, True, "running"), output
+    # WinPE sees exactly one answer file, whatever the letters of the drives are.
+    ((bus, _writable, files),) = role.drives()
+    for wanted in ("windowsPE", "specialize", "oobeSystem"):
+        assert setup.answer_files([(bus, False, files), ("sata", False, {})], wanted) == {files["autounattend.xml"]}
+    assert b"<UILanguage>fr-FR</UILanguage>" in files["autounattend.xml"]
+    assert files["unattend.xml"].strip() == files["autounattend.xml"].strip()
+    (medium,) = role.media()
+    assert (Path(role.platform.storage) / medium).stat().st_mode & 0o077 == 0
+    # It was switched off in the middle: it is started again. Then it ends while nobody waits for it.
+    role.platform.virsh("destroy", role.name)
+    code, output = role.run(timeout=1)
+    assert (code != 0, role.power()) == (True, "running"), output
+    with role.console.open("a", encoding="utf-8") as log:
+        log.write("polyvirt-installed\n")
+    role.platform.virsh("destroy", role.name)
+    code, output = role.run()
+    assert (code, "found complete" in output, role.media()) == (0, True, []), output
+
+
+def test_failed_installation_leaves_no_answer_medium(role):
+    role.write_iso("polyvirt-step: winrm\npolyvirt-failed: winrm: no network\n", then_off=False)
+    code, output = role.run()
+    assert (code != 0, "the installation failed: winrm: no network" in output) == (True, True), output
+    assert (role.power(), role.media()) == ("stopped", [])
+    code, output = role.run()
+    assert (code != 0, "its installation has failed: polyvirt-failed: winrm: no network" in output) == (True, True)
+
+
+def test_vm_without_this_medium_is_not_changed(role):
+    role.write_iso()
+    role.platform.define(role.name)
+    before = role.platform.virsh("dumpxml", role.name)
+    code, output = role.run()
+    assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
+    assert role.platform.virsh("dumpxml", role.name) == before
+
+
+@pytest.mark.parametrize(
+    ("variables", "files", "problem"),
+    [
+        ({"windows_language": "de-DE"}, {}, "the ISO image has no language de-DE, only en-US."),
+        ({"windows_image": "9"}, {}, "the ISO image has no image 9, only 1 Windows Server 2025 SERVERSTANDARDCORE"),
+        ({}, {"sources/install.wim": None}, "has no images of Windows."),
+        ({"medium": {}}, {}, "Set unattended_install_medium."),
+        ({"platform": "proxmox"}, {}, "installations on proxmox are not supported."),
+        ({"method": "manual"}, {}, "unattended_install_method manual is not supported on libvirt."),
+    ],
+)
+def test_what_cannot_be_installed_is_rejected(role, variables, files, problem):
+    role.write_iso(**files)
+    code, output = role.run(**variables)
+    assert (code != 0, problem in output, role.platform.all_names()) == (True, True, []), output

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs of arm64 on the simulated cluster: only root@pam creates them, and what they do not start with is rejected."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulators.proxmox import behind
+from simulators.proxmox.access import User
+from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, machine_of, rejected, unchanged
+from unit.module_utils._drivers.proxmox.vendor import images, volume_of
+
+_NEW = {"name": "arm", "node": "pve1", "architecture": "arm64", "disks": [{"size": "1G"}]}
+
+
+@pytest.fixture(name="root")
+def _root(world):
+    """The API for root@pam, who has logged in with the password."""
+    return Api(world, User("root@pam"))
+
+
+def as_root(root):
+    return lambda world, **options: do(world, api=root, **options)
+
+
+def test_new_vm_of_arm64_starts(world, root):
+    predicted = do(world, api=root, check=True, state="started", **_NEW)
+    outcome = do(world, api=root, state="started", **_NEW)
+    assert not outcome.failed, outcome.msg
+    assert predicted.diff == outcome.diff
+    assert [text for text in outcome.warnings if "arm: architecture: arm64 is emulated on nodes of amd64" in text]
+    options = machine_of(world, "arm").config.current
+    assert {key: options.get(key) for key in ("arch", "bios", "scsihw", "vga", "machine", "cpu")} == {
+        "arch": "aarch64", "bios": "ovmf", "scsihw": "virtio-scsi-single", "vga": None, "machine": None, "cpu": None,
+    }  # fmt: skip
+    assert "pre-enrolled-keys=0" in options["efidisk0"]
+    again = do(world, api=root, state="started", **_NEW)
+    assert (again.failed, again.changed) == (False, False), again.msg
+
+
+def test_drives_and_display_of_arm64(world, root):
+    media = {"cloud_init": {"user": "me"}, "iso": "local:iso/debian.iso", "display": {"type": "vnc"}}
+    outcome = do(world, api=root, state="started", **_NEW, **media)
+    assert not outcome.failed, outcome.msg
+    options = machine_of(world, "arm").config.current
+    drives = {key: text for key, text in options.items() if "media=cdrom" in text}
+    assert {"scsi"} == {key[:4] for key in drives} and len(drives) == 2
+    assert options["vga"] == "virtio"
+    again = do(world, api=root, state="started", **_NEW, **media)
+    assert (again.failed, again.changed) == (False, False), again.msg
+
+
+def test_amd64_sends_no_architecture(world):
+    """Only root@pam may send it, also if it is that of the node."""
+    options = applied(world, **{**_NEW, "architecture": "amd64"})
+    assert "arch" not in options
+    unchanged(world, name="arm", architecture="amd64")
+
+
+def test_another_architecture_of_an_existing_vm_is_rejected(world, root):
+    rejected(world, "web2", "architecture", run=as_root(root), name="web2", architecture="arm64")
+    behind.edit(world, 101, arch="aarch64", bios="ovmf")
+    unchanged(world, name="web2", architecture="arm64")
+
+
+def test_token_of_root_may_not_create_a_vm_of_arm64(world):
+    words = "arm: architecture: arm64 can be set only by root@pam itself; no token may", "log in as root@pam with its"
+    rejected(world, *words, **_NEW)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"firmware": "bios"}, "firmware: bios does not exist for arm64. Set firmware: uefi, or omit it."),
+        ({"firmware": "uefi", "secure_boot": True}, "secure_boot is supported only for amd64, and the VM is arm64."),
+        ({"nested_virtualization": True}, "nested_virtualization is supported only for amd64"),
+        ({"display": {"type": "spice"}}, "display.type: VMs of arm64 have no spice. Set vnc."),
+        ({"native": {"machine": "q35"}}, "native: machine: VMs of arm64 do not start with q35."),
+        ({"native": {"scsihw": "lsi"}}, "native: scsihw: VMs of arm64 do not start with lsi."),
+        ({"native": {"arch": "aarch64"}}, "native: 'arch' cannot be set there. Use the option architecture."),
+        ({"disks": [{"slot": "ide0", "size": "1G"}]}, "disks.ide0: VMs of arm64 do not start from the bus ide."),
+        ({"cdroms": [{"slot": "sata0", "source": ""}]}, "cdroms.sata0: VMs of arm64 do not start from the bus sata."),
+    ],
+)
+def test_value_that_arm64_does_not_have_is_rejected(world, root, options, words):
+    rejected(world, words, run=as_root(root), **{**_NEW, **options})
+
+
+def test_image_of_the_architecture_is_taken_and_is_another_one(world, root, vendor):
+    """The names of the files tell the architectures apart: a storage has no records."""
+    arm64 = vendor.medium(architecture="arm64", image={"firmware": ["uefi"]})
+    image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(), arm64]}}
+    for vm in (vendor.vm(image=image), vendor.vm("arm", image=image, architecture="arm64")):
+        outcome = do(world, api=root, **vm)
+        assert not outcome.failed, outcome.msg
+        again = do(world, api=root, **vm)
+        assert (again.failed, again.changed) == (False, False), again.msg
+    assert images(world) == sorted([volume_of(), volume_of(name="debian-13.arm64")])
+    options = machine_of(world, "arm").config.current
+    assert (options["arch"], options["bios"], "scsi0" in options) == ("aarch64", "ovmf", True)
+
+
+def test_image_that_is_not_published_for_arm64_is_rejected(world, root, vendor):
+    words = "no cloud image of it is known for arm64. It is published for amd64."
+    rejected(world, words, run=as_root(root), **vendor.vm("arm", architecture="arm64"))

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs on an Arm host: their type, firmware and drives; and VMs of another architecture, which no host starts."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import host
+
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, task
+
+_NEW = {**SMALL, "disks": {"#0": {"size": 2 * MIB}}}
+
+
+@pytest.fixture(name="arm")
+def _arm(vbox, monkeypatch):
+    """VirtualBox on an Arm host."""
+    monkeypatch.setattr(host, "architecture", lambda: "arm64")
+    vbox.is_on_arm()
+    return vbox
+
+
+def test_new_vm_on_an_arm_host_starts(arm):
+    config = _NEW
+    check = task(arm, check=True, state="started", config=config).succeeded()
+    done = task(arm, state="started", config=config).succeeded()
+    assert check.outcome.diff == done.outcome.diff
+    assert done.writes[0].startswith("createvm --name=web --ostype Linux_arm64 --platform-architecture=arm ")
+    (modified,) = [line for line in done.writes if line.startswith("modifyvm")]
+    assert "--mouse usbtablet --usbxhci on --keyboard usb" in modified
+    found = observed(arm).config
+    assert (found["architecture"], found["firmware"], found["os_type"]) == ("arm64", "uefi", "Linux_arm64")
+    assert sorted([*found["disks"], *found["cdroms"]]) == ["VirtIO 0", "VirtIO 15"]
+    assert task(arm, state="started", config={**config, "architecture": "arm64"}).succeeded().writes == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("debian", "Debian_arm64"), ("rocky", "RedHat10_arm64"), ("opensuse", "OpenSUSE_Leap_arm64"),
+        ("gentoo", "Linux_arm64"), ("Debian12_arm64", "Debian12_arm64"),
+    ],
+)  # fmt: skip
+def test_type_of_the_operating_system_is_one_of_the_architecture(arm, asked, found):
+    task(arm, config={**_NEW, "os_type": asked}).succeeded()
+    assert observed(arm).config["os_type"] == found
+    assert task(arm, config={"os_type": asked}).succeeded().writes == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"architecture": "amd64"},
+            "runs only VMs of the architecture of its host, which is arm64. Set arm64, or omit",
+        ),
+        ({"firmware": "bios"}, "firmware: bios does not exist for arm64."),
+        ({"nested_virtualization": True}, "nested_virtualization is supported only for amd64 hosts."),
+        ({"native": {"x86-hpet": True}}, "native: 'hpet' exists only on x86, and the VM is arm64."),
+        ({"native": {"chipset": "ich9"}}, "native: 'chipset' exists only on x86"),
+        ({"disks": {"IDE 0": {"size": 2 * MIB}}}, "disks.IDE 0: VMs of arm64 do not start from the bus ide."),
+        ({"os_type": "WindowsNT"}, "os_type: WindowsNT is not a type of arm64."),
+    ],
+)
+def test_value_that_arm64_does_not_have_is_rejected(arm, options, words):
+    for check in (True, False):
+        result = task(arm, check=check, config={**_NEW, **options})
+        assert result.outcome.failed
+        assert words in result.outcome.msg
+        assert result.writes == []
+
+
+def test_amd64_host_runs_no_vms_of_arm64(vbox):
+    result = task(vbox, config={**_NEW, "architecture": "arm64"})
+    assert "VirtualBox runs only VMs of the architecture of its host, which is amd64." in result.outcome.msg
+    assert result.writes == []
+    task(vbox, config={**_NEW, "architecture": "amd64"}).succeeded()
+    found = observed(vbox).config
+    assert (found["architecture"], list(found["disks"])) == ("amd64", ["SATA 0"])
+
+
+def test_other_architecture_of_an_existing_vm_is_rejected(arm):
+    arm.run("createvm", "--name", "web", "--ostype", "Debian_64", "--register")
+    assert observed(arm).config["architecture"] == "amd64"
+    result = task(arm, config={"architecture": "arm64"})
+    assert (result.outcome.failed, "architecture" in result.outcome.msg, result.writes) == (True, True, [])
+    result = task(arm, state="started")
+    assert "platform architecture x86 is not supported on ARM" in result.outcome.msg

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ISO images of Windows that are prepared to start without a key press."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._media import prepared
+from ansible_collections.polyvirt.core.plugins.module_utils._media.disc import Disc
+from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
+from ansible_collections.polyvirt.core.plugins.module_utils._media.on_host import medium_of
+from ansible_collections.polyvirt.core.plugins.module_utils._media.windows_medium import no_prompt_edit
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+
+from windows_guests.vendor_iso import windows_files, write_iso
+
+_WITHOUT = {"efi/microsoft/boot/efisys_noprompt.bin": None}
+
+
+@pytest.fixture(name="iso")
+def _iso(tmp_path):
+    return write_iso(tmp_path / "Windows 11.iso", windows_files())
+
+
+@pytest.fixture(name="images")
+def _images(tmp_path):
+    return Images(str(tmp_path / "store"))
+
+
+def _edit(path):
+    return no_prompt_edit(Disc(partial(files.read_part, path), path))
+
+
+def test_copy_differs_in_what_names_the_program(images, iso):
+    before, edit = Path(iso).read_bytes(), _edit(iso)
+    path = prepared.prepare(images, iso, 0)
+    assert path == prepared.prepare(images, iso, 0)
+    assert Path(path).read_bytes() == before[: edit.at] + edit.new + before[edit.at + len(edit.new) :]
+    assert (Path(iso).read_bytes(), edit.old == edit.new, _edit(path).old) == (before, False, b"")
+    assert sorted(os.listdir(images.directory)) == sorted([os.path.basename(path), f"{os.path.basename(path)}.json"])
+    assert os.stat(path).st_mode & 0o777 == 0o644
+
+
+def test_prepared_image_stands_for_its_iso_image_while_that_is_the_same_file(images, iso):
+    path = prepared.prepare(images, iso, 0)
+    assert (medium_of(path), medium_of(iso), medium_of("")) == (iso, iso, "")
+    os.utime(iso, ns=(1, 1))
+    assert medium_of(path) == path
+    assert prepared.prepare(images, iso, 0) != path
+    os.unlink(iso)
+    assert medium_of(path) == path
+
+
+def test_image_of_another_store_with_such_a_name_stands_for_itself(tmp_path):
+    path = tmp_path / "x.no-prompt-0123456789ab.iso"
+    path.write_bytes(b"x")
+    assert medium_of(str(path)) == str(path)
+    Path(f"{path}.json").write_text("[]", encoding="utf-8")
+    assert medium_of(str(path)) == str(path)
+
+
+def test_what_check_mode_reports_is_created(images, iso):
+    wanted = prepared.missing(images, iso)
+    assert not os.path.exists(images.directory)
+    assert (prepared.prepare(images, iso, 0), prepared.missing(images, iso)) == (wanted.path, None)
+
+
+def test_other_media_are_rejected(images, tmp_path):
+    other = write_iso(tmp_path / "other.iso", windows_files(**_WITHOUT))
+    for prepare in (prepared.missing, partial(prepared.prepare, patience=0)):
+        with pytest.raises(Refused, match=r"efisys_noprompt\.bin"):
+            prepare(images, other)
+    assert not os.path.exists(images.directory)
+
+
+def test_image_that_changes_meanwhile_is_not_stored(images, iso):
+    write = images.write_medium
+
+    def changed(*words):
+        write(*words)
+        os.utime(iso, ns=(1, 1))
+
+    images.write_medium = changed
+    with pytest.raises(Refused, match="was changed while this task read it"):
+        prepared.prepare(images, iso, 0)
+    assert os.listdir(images.directory) == []
+
+
+def test_error_leaves_nothing(images, iso):
+    def full(_iso, path, _edit):
+        Path(path).write_bytes(b"begun")
+        raise Refused("full")
+
+    images.write_medium = full
+    with pytest.raises(Refused, match="full"):
+        prepared.prepare(images, iso, 0)
+    assert os.listdir(images.directory) == []
+
+
+def test_file_of_somebody_else_is_never_replaced(images, iso):
+    wanted = prepared.missing(images, iso)
+    os.mkdir(images.directory)
+    Path(wanted.path).write_text("a letter", encoding="utf-8")
+    for prepare in (prepared.missing, partial(prepared.prepare, patience=0)):
+        with pytest.raises(Refused, match="is not a complete image of this store"):
+            prepare(images, iso)
+    assert Path(wanted.path).read_text(encoding="utf-8") == "a letter"

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests for the reader of installation media of Windows: languages, images, and what starts without a key press."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._media import windows_medium
+from ansible_collections.polyvirt.core.plugins.module_utils._media.disc import SECTOR, Disc
+
+from windows_guests import vendor_iso
+
+
+def disc(data):
+    return Disc(lambda offset, length: data[offset : offset + length], "/iso/windows.iso")
+
+
+def medium(boot=("boot/etfsboot.com", "efi/microsoft/boot/efisys.bin"), **files):
+    return vendor_iso.iso(vendor_iso.windows_files(**files), boot=boot)
+
+
+class TestFiles:
+    def test_reads_the_volume(self):
+        assert disc(medium()).volume() == ("SSS_X64FREE_EN-US_DV9", "MICROSOFT CORPORATION")
+
+    def test_finds_a_file_in_any_case(self):
+        assert disc(medium()).find("Sources/INSTALL.WIM").size == len(vendor_iso.wim(vendor_iso.SERVER))
+
+    @pytest.mark.parametrize("path", ["sources/install.esd", "source/install.wim", "setup.exe2"])
+    def test_reports_a_missing_file(self, path):
+        assert disc(medium()).find(path) is None
+
+    def test_reads_across_extents(self):
+        expected = bytes(range(256)) * 200
+        read = disc(medium(**{"sources/large.bin": expected}))
+        found = read.find("sources/large.bin")
+        assert len(found.extents) > 1
+        assert read.content(found) == expected
+        assert read.content(found, vendor_iso.EXTENT - 3, 9) == expected[vendor_iso.EXTENT - 3 :][:9]
+
+    def test_reads_a_name_outside_latin1(self):
+        assert disc(medium(**{"sources/\u20ac.txt": b"x"})).find("sources/\u20ac.txt").size == 1
+
+    def test_rejects_a_file_that_is_no_iso_image(self):
+        with pytest.raises(Refused, match="not an ISO image"):
+            disc(bytes(400 * SECTOR)).volume()
+
+    def test_rejects_an_image_without_udf(self):
+        data = bytearray(medium())
+        data[256 * SECTOR : 257 * SECTOR] = bytes(SECTOR)
+        with pytest.raises(Refused, match="not in the format UDF"):
+            disc(bytes(data)).find("setup.exe")
+
+    def test_rejects_an_incomplete_download(self):
+        with pytest.raises(Refused, match="not downloaded completely"):
+            windows_medium.images(disc(medium()[:-SECTOR]))
+
+    @pytest.mark.parametrize("seed", range(40))
+    def test_damage_never_ends_in_another_error(self, seed):
+        data, state = bytearray(medium()), seed
+        for _number in range(200):
+            state = (state * 1103515245 + 12345) & 0x7FFFFFFF
+            place = (16 * SECTOR, 257 * SECTOR)[state & 1] + (state >> 3) % (60 * SECTOR)
+            data[place % len(data)] = (state >> 8) & 0xFF
+        read = disc(bytes(data))
+        for question in (windows_medium.languages, windows_medium.images, windows_medium.no_prompt_edit):
+            try:
+                question(read)
+            except Refused:
+                continue
+
+
+class TestLanguages:
+    def test_lists_those_of_setup_only(self):
+        assert windows_medium.languages(disc(medium(languages=("de-DE", "sr-Latn-RS")))) == ["de-DE", "sr-Latn-RS"]
+
+    def test_reads_utf16(self):
+        text = "[Available UI Languages]\r\nja-JP = 3\r\n".encode("utf-16")
+        assert windows_medium.languages(disc(medium(**{"sources/lang.ini": text}))) == ["ja-JP"]
+
+    def test_a_medium_without_a_list_has_none(self):
+        assert windows_medium.languages(disc(medium(**{"sources/lang.ini": None}))) == []
+
+
+class TestImages:
+    def test_lists_the_images(self):
+        found = windows_medium.images(disc(medium()))
+        assert [(one.index, one.installation) for one in found] == [
+            (1, "Server Core"),
+            (2, "Server"),
+            (3, "Server Core"),
+            (4, "Server"),
+        ]
+        assert found[1].title == "Standard Evaluation (Desktop Experience)"
+        assert (found[1].architecture, found[1].build, found[1].language) == ("amd64", "10.0.26100", "en-US")
+
+    def test_reads_install_esd(self):
+        data = vendor_iso.wim(vendor_iso.CLIENT)
+        files = {"sources/install.wim": None, "sources/install.esd": data}
+        assert [one.edition for one in windows_medium.images(disc(medium(**files)))] == ["EnterpriseEval"]
+
+    def test_rejects_entities(self):
+        text = '<!DOCTYPE x [<!ENTITY a "b">]><WIM>&a;</WIM>'
+        data = bytearray(vendor_iso.wim(()))
+        place = int.from_bytes(data[80:88], "little")
+        data[place:] = b"\xff\xfe" + text.encode("utf-16-le")
+        data[72:79] = (len(data) - place).to_bytes(7, "little")
+        with pytest.raises(Refused, match="list of the images"):
+            windows_medium.images(disc(medium(**{"sources/install.wim": bytes(data)})))
+
+
+class TestNoPrompt:
+    def test_names_the_four_bytes(self):
+        data = medium()
+        edit = windows_medium.no_prompt_edit(disc(data))
+        assert data[edit.at : edit.at + 4] == edit.old
+        sector = struct.unpack("<I", edit.new)[0]
+        assert data[sector * SECTOR :].startswith(b"asks for nothing")
+        changed = data[: edit.at] + edit.new + data[edit.at + 4 :]
+        assert windows_medium.no_prompt_edit(disc(changed)).old == b""
+
+    @pytest.mark.parametrize(
+        ("boot", "files"),
+        [
+            (("boot/etfsboot.com", None), {}),
+            (("boot/etfsboot.com", "setup.exe"), {}),
+            (("boot/etfsboot.com", "efi/microsoft/boot/efisys.bin"), {"efi/microsoft/boot/efisys_noprompt.bin": None}),
+            (("efi/microsoft/boot/efisys.bin", "efi/microsoft/boot/efisys.bin"), {}),
+        ],
+    )
+    def test_an_unknown_medium_has_none(self, boot, files):
+        assert windows_medium.no_prompt_edit(disc(medium(boot, **files))) is None
+
+
+class TestModule:
+    def test_answer(self, tmp_path):
+        path = vendor_iso.write_iso(tmp_path / "a.iso", vendor_iso.windows_files(vendor_iso.LTSC))
+        found = windows_medium.answer({"path": path}, check=True)
+        assert (found["label"], found["languages"]) == ("SSS_X64FREE_EN-US_DV9", ["en-US"])
+        assert (found["changed"], found["starts_without_key"]) == (False, False)
+        assert [one["edition"] for one in found["images"]] == ["EnterpriseSEval", "EnterpriseSNEval"]
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(NotFound, match=r"missing\.iso"):
+            windows_medium.answer({"path": str(tmp_path / "missing.iso")}, check=False)
