@@ -79,6 +79,14 @@ MUTATIONS = (
         "False",
         _APPLIANCE,
     ),
+    Mutation("compressed-disk-unpacks-to-any-size", f"{_MEDIA}/packed.py", "found > most", "False", _APPLIANCE),
+    Mutation(
+        "gap-between-pieces-is-ignored",
+        f"{_MEDIA}/container.py",
+        'is_cut or self.part(f"{file.href}.{len(found) + 1:09}")',
+        "False",
+        _APPLIANCE,
+    ),
     Mutation("license-is-accepted", f"{_MEDIA}/defaults.py", "system.license and not is_accepted", "False", _APPLIANCE),
     Mutation(
         "unmapped-network-is-ignored",
@@ -89,9 +97,9 @@ MUTATIONS = (
     ),
     Mutation(
         "appliance-is-created-again",
-        "_core/planner/plan.py",
-        "check_recreatable(vm, request, task.traits, what)",
-        "None",
+        _CREATE,
+        '"what the appliance says would replace settings that were changed since"',
+        '""',
         _PLANNED,
     ),
     Mutation(
