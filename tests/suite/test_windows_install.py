@@ -9,6 +9,7 @@ itself is never started.
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import xml.etree.ElementTree as ET
@@ -169,3 +170,79 @@ def test_what_cannot_be_installed_is_rejected(role, variables, files, problem):
     role.write_iso(**files)
     code, output = role.run(**variables)
     assert (code != 0, problem in output, role.platform.all_names()) == (True, True, []), output
+
+
+#: A guest in place of Windows: the fast guest, with a program that answers as WinRM does.
+_GUEST = r"""#!/bin/sh
+/bin/busybox --install -s /bin
+export PATH=/bin:/sbin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+for driver in /drivers/*.ko; do insmod "$driver"; done
+while :; do
+    printf 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' | nc -l -p 5985 >/dev/null
+done &
+exec /sbin/guest
+"""
+
+
+class Playbook(Role):
+    """Runs the playbook windows with a preset. The stand-in needs the BIOS."""
+
+    def run(self, *words, **variables):
+        options = {
+            "firmware": "bios", "secure_boot": None, "tpm": None, "display": {"type": "none"},
+            "disks": [{"slot": "sata0", "size": "32G"}], "options": self.platform.options("vm"),
+            "networks": [{"type": "network", "source": self.platform.guests_network, "model": "virtio"}],
+        }  # fmt: skip
+        given = {
+            "provision_hypervisor": "hv1",
+            "vm_name": self.name,
+            "windows_preset": "libvirt-windows-server-2025",
+            "windows_iso": str(self.iso),
+            "windows_password": _PASSWORD,
+            "windows_vm_options": options,
+            "unattended_install_console_log": str(self.console),
+            **variables,
+        }
+        hosts = {"all": {"hosts": {"hv1": {"ansible_connection": "local"}}}}
+        for name, content in (("hosts.json", hosts), ("variables.json", given)):
+            (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
+        playbook = ("polyvirt.core.windows", "-e", f"@{self.folder / 'variables.json'}", "-v", "--diff")
+        code, output = self._ansible_playbook("-i", self.folder / "hosts.json", *playbook, *words)
+        assert _PASSWORD not in output
+        return code, " ".join(output.split())
+
+    def install_guest(self):
+        """Let the VM start the guest, as if Windows were on its disk."""
+        (self.folder / "init").write_text(_GUEST, encoding="utf-8")
+        (self.folder / "init").chmod(0o755)
+        command = ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"]
+        added = subprocess.run(command, input=b"init\n", cwd=self.folder, stdout=-1, check=True)
+        boot, initrd = self.platform.kernel(), Path(self.platform.storage) / "guest.img"
+        initrd.write_bytes(Path(boot["os/initrd"]).read_bytes() + gzip.compress(added.stdout))
+        root = ET.fromstring(self.platform.virsh("dumpxml", "--inactive", self.name))
+        system = root.find("os")
+        for name, text in (("kernel", boot["os/kernel"]), ("initrd", str(initrd)), ("cmdline", boot["os/cmdline"])):
+            ET.SubElement(system, name).text = text
+        (self.folder / "guest.xml").write_text(ET.tostring(root, encoding="unicode"), encoding="utf-8")
+        self.platform.virsh("define", str(self.folder / "guest.xml"))
+
+
+def test_playbook_ends_with_a_host_that_is_reached(qemu, tmp_path, ansible_playbook):
+    qemu.clean()
+    qemu.start_network()
+    playbook = Playbook(qemu, tmp_path, ansible_playbook)
+    playbook.write_iso("polyvirt-step: winrm\n", then_off=False)
+    code, output = playbook.run(windows_timeout=1)
+    assert (code != 0, "it has not ended within 1 s" in output, playbook.power()) == (True, True, "running"), output
+    playbook.platform.virsh("destroy", playbook.name)
+    with playbook.console.open("a", encoding="utf-8") as log:
+        log.write("polyvirt-installed\n")
+    playbook.install_guest()
+    code, output = playbook.run(windows_socks="socks5h://127.0.0.1:1080")
+    assert (code, "and WinRM the ports 5985 and 5986. The user is Administrator." in output) == (0, True), output
+    assert (playbook.power(), playbook.media()) == ("running", [])
+    code, output = playbook.run()
+    assert (code, "changed=0" in output) == (0, True), output

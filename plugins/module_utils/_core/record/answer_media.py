@@ -20,7 +20,7 @@ def answer_media(vm):
     has_answers = "answer_file" in (recorded_inputs(vm).get("cloud_init") or ())
     if not has_answers or vm.power != STOPPED or vm.snapshots:
         return ()
-    others = (vm.config.get("serial_log"),)
+    others = list(vm.config.values())  # A file that an option names, such as a log.
     return tuple(path for path in vm.mark.get("files", ()) if path.endswith(_SUFFIX) and path not in others)
 
 
