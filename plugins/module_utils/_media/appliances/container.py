@@ -128,11 +128,20 @@ class Container:
         return [(match[2], _ALGORITHMS[match[1]], match[3].lower()) for _line, match in matches]
 
 
+class _Member(tarfile.TarInfo):
+    """A header of an archive. One that only describes the next member would be read into memory as a whole."""
+
+    def _proc_member(self, archive):
+        if not self.isfile() and self.size > LARGEST_TEXT:
+            raise Damaged("has a header that is larger than any name")
+        return super()._proc_member(archive)
+
+
 def _members(path):
     """Return {name: Part} of the regular members of an archive."""
     found = {}
     try:
-        with tarfile.open(path, "r:") as archive:
+        with tarfile.open(path, "r:", tarinfo=_Member) as archive:
             for one in archive:
                 if len(found) >= _MOST_MEMBERS:
                     raise Damaged(f"has more than {_MOST_MEMBERS} files")

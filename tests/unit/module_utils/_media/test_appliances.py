@@ -191,6 +191,17 @@ def test_link_in_an_archive_is_no_file(tmp_path):
         _appliance(path)
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_header_that_would_fill_the_memory_is_rejected(tmp_path, kind):
+    path, member = tmp_path / "x.ova", tarfile.TarInfo("header")
+    member.type, member.size = kind, 8 * 1024 * M
+    with path.open("wb") as file:
+        file.write(member.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(member.size + 10240)
+    with pytest.raises(Refused, match="larger than any name"):
+        _appliance(path)
+
+
 def _cut(path):
     content = Path(path).read_bytes()
     Path(path).write_bytes(content[: content.index(VMDK) + 700])
