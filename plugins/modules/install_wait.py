@@ -66,6 +66,13 @@ options:
   console_log:
     description: File on the host with the output of the VM's first serial port. Required unless a user installs the VM.
     type: path
+  start_timeout:
+    description:
+      - Seconds in which the installer must have written to a disk of the VM, such as V(300). If it has not, the task
+        fails with the outcome V(not_started); the VM continues to run.
+      - Without it, the task waits for O(timeout). It has no effect if the platform does not report how much space the
+        disks use, or if they use all of it from the start.
+    type: int
   timeout:
     description: Seconds to wait. After that the VM is not changed, so that another task can continue to wait.
     type: int
@@ -87,7 +94,8 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description:
-    - V(finished); V(failed), the installer has an error; V(timeout); or V(unknown), the VM cannot be read.
+    - V(finished); V(failed), the installer has an error; V(not_started), see O(start_timeout); V(timeout); or
+      V(unknown), the VM cannot be read.
   returned: except in check mode
   type: str
 title:

@@ -95,7 +95,7 @@ MUTATIONS = (
     Mutation(
         "tpm-of-a-running-vm-is-moved",
         "_drivers/proxmox/settings/firmware.py::_cost_of_moving_tpm",
-        "NEXT_BOOT if change.old is None else POWER_OFF",
+        "LIVE if change.old is None else POWER_OFF",
         "LIVE",
         _STATES,
     ),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import stat
 import subprocess
 from pathlib import Path
@@ -190,6 +191,17 @@ def test_guest_of_an_appliance_boots(qemu, carry, folder, key):
     assert not answer.failed, answer.msg
     found = answer.vm(VM)
     assert (found["state"], found["disks"][0]["slot"], found["networks"][0]["model"]) == ("running", "vda", "virtio")
+
+
+def test_compressed_disk_leaves_no_other_file(qemu, carry, folder):
+    disk = gzip.compress(made.disk(folder / "disk1.vmdk", byte=THEN))
+    descriptor = made.one_disk(made.nic(), attributes='ovf:compression="gzip"')
+    source = made.ova(folder / "x.ova", descriptor, {"disk1.vmdk": disk})
+    answers = carry(qemu, _tasks(source), [VM])
+    assert not answers["run"].failed, answers["run"].msg
+    assert (answers["check"].result["diff"], answers["again"].changed) == (answers["run"].result["diff"], False)
+    assert qemu.holds(answers["run"].truth[VM], THEN, "sda")
+    assert len(qemu.contents()) == 1, qemu.contents()
 
 
 #: The number of calls of a creation after which it is killed on one day; a deep run tests all.

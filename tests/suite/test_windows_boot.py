@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -81,6 +82,44 @@ def test_installed_disk_is_started_before_the_medium(platform, carry, folder):
     disk = [{"slot": "sdb", "source": str(folder / "disk.raw")}]
     output = _started(platform, carry, folder, SETUP, INSTALLED, skip_boot_prompt=True, disks=disk)
     assert (SETUP in output, INSTALLED in output) == (False, True)
+
+
+def test_setup_that_has_not_started_has_written_nothing(platform, carry, folder):
+    """By this, install_wait knows that the prompt was over before a key was pressed."""
+    _started(platform, carry, folder, NO_KEY, disks=[{"size": "1G"}])
+    counters = {"name": [VM], "facets": ["power", "counters"]}
+    (answer,) = carry(platform, [Task("read", counters, about="vm_info")], [VM]).values()
+    assert (answer.vm(VM)["state"], 0 < answer.vm(VM)["counters"]["disk_used"] < 64 << 20) == ("running", True)
+
+
+def test_prepared_image_of_a_running_vm_is_exchanged(platform, carry, folder):
+    """It is ejected, and others are inserted, without a restart; each in the format that it has."""
+    other = write_iso(folder / "other.iso", windows_files(), label="OTHER")
+    (folder / "disk.raw").write_bytes(b"no system".ljust(1 << 20, b"\0"))
+    made = _options(platform, folder, skip_boot_prompt=True, boot_order=["disk"])
+    (answer,) = carry(platform, [Task("start", {**made, "state": "started"})], [VM]).values()
+    assert not answer.failed, answer.msg
+    for iso in ("", other, "", made["iso"]):
+        wanted = {"name": [VM], "iso": iso}
+        tasks = [Task("check", wanted, check=True), Task("real", wanted), Task("again", wanted)]
+        check, real, again = carry(platform, tasks, [VM]).values()
+        assert not real.failed, real.msg
+        assert (check.changed, check.diff, real.changed, again.changed) == (True, real.diff, True, False)
+        drive = _running_drive(platform)
+        source = drive.find("source")
+        inserted = "" if source is None else source.get("file") or ""
+        assert (inserted, real.vm(VM)["restart_required"]) == (iso, [])
+        assert iso == "" or drive.find("driver").get("type") == "raw"
+    back = {"name": [VM], "iso": made["iso"], "skip_boot_prompt": True, "image_directory": made["image_directory"]}
+    check, real, again = carry(
+        platform, [Task("check", back, check=True), Task("real", back), Task("again", back)], [VM]
+    ).values()
+    assert (real.msg, check.diff, again.changed) == ("", real.diff, False)
+    assert real.vm(VM)["restart_required"] == ["skip_boot_prompt"]
+
+
+def _running_drive(platform):
+    return ET.fromstring(platform.virsh("dumpxml", VM)).find("devices/disk[@device='cdrom']")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -63,6 +63,14 @@ def write_sparse(path, stream):
                 file.write(block)
 
 
+def write_blocks(path, blocks):
+    """Write a new file from these blocks of bytes."""
+    with explained("write", path), open(path, "wb") as file:
+        change_counter.note()
+        for block in blocks:
+            file.write(block)
+
+
 def copy(source, path):
     """Copy a file to a new one."""
     with explained("write", path):

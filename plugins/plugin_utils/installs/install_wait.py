@@ -17,6 +17,8 @@ from .install_progress import CRASHED, FINISHED, WAITING, last_lines, progress_o
 _CONSOLE_BYTES = 65536
 _PAUSE = 10
 _ENDED = ("stopped", "absent")
+#: Bytes that an installer has certainly written. New disks take some of them with nothing on them.
+_WRITTEN = 64 << 20
 #: The task fails after so many failed reads in a row; fewer happen if the host is busy or a connection is lost.
 _FAILED_READS = 3
 
@@ -44,16 +46,22 @@ class InstallWait(PlatformAction):
 
     def _part(self, options, task_vars):
         which = {"name": [options["name"]], "options": options["options"]}
-        arguments = {**which, "facets": ["power"], "platform": options["platform"]}
+        arguments = {
+            **which,
+            "facets": ["power", *(["counters"] if options.get("start_timeout") else [])],
+            "platform": options["platform"],
+        }
         (part,), _order = parts_of(self.about, arguments, ["name", "facets"], self._default_platform(task_vars))
         return part
 
     def _wait(self, part, options, task_vars, began):
         """Read until the installation ends; prompts and early ends count only if two reads are the same."""
-        before, failed = None, 0
+        before, failed, first, is_started = None, 0, None, not options.get("start_timeout")
         lines = Progress("", tell_listeners(self._task, task_vars), now=self.clock)
         while True:
-            state, problem = self._state(part, task_vars)
+            state, used, problem = self._state(part, task_vars)
+            first = used if first is None else first
+            is_started = is_started or (used is not None and (used > _WRITTEN or used != first))
             failed = failed + 1 if problem else 0
             if failed == _FAILED_READS:
                 return {"failed": True, "outcome": "unknown", "msg": f"{options['name']}: {problem}"}
@@ -63,6 +71,8 @@ class InstallWait(PlatformAction):
             result = None if problem else outcome(options, state, progress, console, is_unchanged)
             if result is not None:
                 return result
+            if first is not None and not is_started and self.clock() - began >= options["start_timeout"]:
+                return _not_started(options)
             if self.clock() - began >= options["timeout"] and state not in _ENDED:
                 return _timed_out(options, progress, console)
             lines.report(_step(options, progress))
@@ -70,14 +80,15 @@ class InstallWait(PlatformAction):
             self.sleep(_PAUSE)
 
     def _state(self, part, task_vars):
-        """Return (power state, error); one of them is None."""
+        """Return (power state, used bytes of its disks if that is known, error). The state or the error is None."""
         result = self._result(part, task_vars)
         if result.get("failed"):
-            return None, result.get("msg", "")
+            return None, None, result.get("msg", "")
         host = result.get("host") or {}
         if not host.get("configured", True):
-            return None, host.get("message") or "the platform cannot be used."
-        return next((vm["state"] for vm in result["vms"]), "absent"), None
+            return None, None, host.get("message") or "the platform cannot be used."
+        vm = next(iter(result["vms"]), {"state": "absent"})
+        return vm["state"], (vm.get("counters") or {}).get("disk_used"), None
 
     def _console(self, path):
         """Return the end of the console log; empty if it does not exist (yet)."""
@@ -115,6 +126,15 @@ def _failure(name, problem, options, console):
     where = f"\nThe console is in {options['console_log']}." if options["console_log"] else ""
     quoted = f"\nThe last lines of its console:\n{last_lines(console)}" if console else ""
     return f"{name}: the installation failed: {problem}{quoted}{where}"
+
+
+def _not_started(options):
+    message = (
+        f"{options['name']}: the installer has not started: it has written nothing to a disk for"
+        f" {options['start_timeout']} s. The VM is still running. If its console shows Press any key to boot from CD or"
+        " DVD, set skip_boot_prompt: true, or reset the VM and press a key. Then run the task again."
+    )
+    return {"failed": True, "outcome": "not_started", "msg": message}
 
 
 def _timed_out(options, progress, console):

@@ -325,3 +325,20 @@ def test_stored_image_with_another_time_is_read_again(world):
     world.host.files.put(path, world.host.files.file(path))
     assert steps_of(done(world.host, **vm_task(world, "second")), "second") == ["create"]
     assert hashes == ["hash"]
+
+
+def test_image_has_the_architecture_of_the_host(world):
+    """The vendor of these tests publishes images for amd64."""
+    world.host.files.environment["PROCESSOR_ARCHITECTURE"] = "ARM64"
+    result = run(world.host, **vm_task(world))
+    assert result["failed"]
+    assert "no cloud image of it is known for arm64." in result["msg"]
+    assert images_of(world.host) == []
+
+
+@pytest.mark.parametrize("processor", ["x86", ""])
+def test_unknown_architecture_of_the_host_is_not_taken_for_amd64(world, processor):
+    world.host.files.environment["PROCESSOR_ARCHITECTURE"] = processor
+    result = run(world.host, **vm_task(world))
+    assert f"the architecture of the host is {processor or 'unknown'}, and images exist for amd64 and" in result["msg"]
+    assert images_of(world.host) == []

@@ -179,14 +179,14 @@ class Waiting(install_wait.InstallWait):
             del self.reads[0]
 
     def _state(self, part, task_vars):
-        state = self.reads[0][0]
-        return (None, "no answer") if state is None else (state, None)
+        state, _console, *used = self.reads[0]
+        return (None, None, "no answer") if state is None else (state, *(used or [None]), None)
 
     def _console(self, path):
         return self.reads[0][1]
 
 
-def wait(monkeypatch, *reads, installer="preseed", timeout=600, ends="stop"):
+def wait(monkeypatch, *reads, installer="preseed", timeout=600, ends="stop", **more):
     waiting = Waiting(reads)
     monkeypatch.setattr(
         progress_messages.Display, "display", lambda _self, text: waiting.shown.append((waiting.now, text))
@@ -197,6 +197,7 @@ def wait(monkeypatch, *reads, installer="preseed", timeout=600, ends="stop"):
         "timeout": timeout,
         "ends": ends,
         "console_log": "/var/log/web1.log",
+        **more,
     }
     return waiting, waiting._wait(Part("libvirt", "virsh_vm_info", {}), options, {}, 0)
 
@@ -276,3 +277,41 @@ def test_manual_installation_ends_with_the_vm(monkeypatch):
 def test_installer_that_restarts_the_vm(monkeypatch):
     done = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
     assert wait(monkeypatch, ("running", done), installer="openbsd", ends="restart")[1] == {"outcome": "finished"}
+
+
+MIB = 1 << 20
+
+
+def _windows(monkeypatch, *used):
+    """The end of the wait for an installer, by what its disks use at each read."""
+    reads = [("running", "", one) for one in used]
+    return wait(monkeypatch, *reads, installer="windows", start_timeout=300)
+
+
+def test_installer_that_writes_nothing_has_not_started(monkeypatch):
+    waiting, result = _windows(monkeypatch, MIB)
+    assert (result["failed"], result["outcome"], waiting.now) == (True, "not_started", 300)
+    assert "web1: the installer has not started" in result["msg"] and "skip_boot_prompt: true" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        (MIB, MIB, 2 * MIB),
+        # The next run continues to wait for an installer that has written much, and pauses.
+        (900 * MIB,),
+        # The platform does not report it.
+        (None,),
+    ],
+)
+def test_installer_that_writes_may_take_its_time(monkeypatch, used):
+    waiting, result = _windows(monkeypatch, *used)
+    assert (result["outcome"], waiting.now) == ("timeout", 600)
+
+
+def test_use_of_the_disks_is_read_only_if_it_matters():
+    action = install_wait.InstallWait.__new__(install_wait.InstallWait)
+    action._default_platform = lambda _task_vars: "libvirt"
+    options = {"name": "web1", "options": {}, "platform": "libvirt"}
+    facets = [action._part({**options, **more}, {}).arguments["facets"] for more in ({}, {"start_timeout": 300})]
+    assert facets == [["power"], ["power", "counters"]]

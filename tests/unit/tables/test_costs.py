@@ -35,7 +35,7 @@ from unit.tables.rows import G, M
 
 POWERS = (STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
 #: Creation inputs, and fields that only show that a platform supports something: they are never changed.
-COSTLESS = ("image", "snapshot.content")
+COSTLESS = ("image", "appliance", "snapshot.content")
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     lpplp snapshot.restore
     ppplp description groups
     pppnp rtc
-    ppppp cpus memory firmware secure_boot tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
+    ppppp cpus memory firmware secure_boot tpm nested_virtualization os_type graphics_controller boot_order
+    ppppp display.video_memory
     ppppp serial_log cdroms.remove
     lllpp cdroms.source skip_boot_prompt
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add

@@ -353,6 +353,7 @@ INSTALL_WAIT = {
     "installer": Policy(choices=INSTALLERS, required=True),
     "ends": Policy(choices=("stop", "restart"), default="stop"),
     "console_log": Policy("path"),
+    "start_timeout": Seconds(),
     "timeout": Seconds(default=7200),
 }
 

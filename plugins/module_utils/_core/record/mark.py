@@ -54,8 +54,8 @@ def records_creation(mark):
 
 
 def inputs_of_image(image):
-    """Return what the mark of a VM records of its image: its name or address (or path), its checksum and its date."""
-    recorded = {"image": name_of_image(image), **{key: image.get(key) for key in ("digest", "fetched")}}
+    """Return what the mark of a VM records of its image: its name, address or path, checksum, date, and its slot."""
+    recorded = {"image": name_of_image(image), **{key: image.get(key) for key in ("digest", "fetched", "slot")}}
     return {key: value for key, value in recorded.items() if value}
 
 

@@ -22,7 +22,7 @@ _DIGITS = 8
 
 
 def digests_of(cloud_init):
-    """Return {field: digest} of the fields that a task sets, without those that are only secrets or can contain some."""
+    """Return {field: digest} of the fields that a task sets, without those that are or can contain secrets."""
     given = [(name, value) for name, value in _given(cloud_init) if name not in ("answer_files", "ovf_env")]
     return {name: _sha256(_masked(value))[:_DIGITS] for name, value in given}
 

@@ -216,13 +216,17 @@ class _Subject(Frozen):
 
     def _created_from(self, parts):
         """Return ([Part], [Omission]) of the inputs of the creation, as far as they are known."""
-        image, first = image_of(self.vm), ("disks", self.traits.slot(0), "source")
+        image, slot = image_of(self.vm), recorded_inputs(self.vm).get("slot")
+        # The slot as the task names it, such as sata0 for sda.
+        slots = [part.path[1] for part in parts if part.path[0] == "disks" and len(part.path) > 1]
+        named = next((one for one in slots if self.traits.slot_meant(one) == slot), slot)
+        first = ("disks", named or self.traits.slot(0), "source")
         omitted = [Omission(("cloud_init",), CREATION)] if recorded_inputs(self.vm).get("cloud_init") else []
         if image is None or "image" not in self.options:
             return [], omitted
         if any(part.path == first for part in parts):
             return [], [Omission(("image",), CREATION, "The task sets the disk that was created from it."), *omitted]
-        return [Part(("image",), image["name"])], omitted
+        return [Part(("image",), {"source": image["name"], "slot": named} if slot else image["name"])], omitted
 
     def _complete_lists(self, config, parts):
         """Return the Part for each list that would have to be complete, so that further entries are reported."""

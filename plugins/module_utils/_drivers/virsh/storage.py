@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from ..._core.errors import PolyvirtError, Refused
 from ..._media import disk_header
-from ..._media.appliances.disk import name_of
+from ..._media.appliances.disk import name_of, unpacked
 from ..._ports import files, locks
 from ..._tools.domain_xml import backing_files, file_of
 from ..._tools.qemu_img import empty_image
@@ -61,7 +61,8 @@ class Storage:
         """
         self.create_default_folder()
         with files.partial(path) as temporary:
-            self._fill(temporary, entry, image)
+            with unpacked(image, path) as source:
+                self._fill(temporary, entry, source)
             if not files.exists(path):
                 # If another task created it at the same time, that file is compared below like any existing one.
                 with suppress(Refused):
@@ -90,8 +91,8 @@ class Storage:
 
     def has_content_of(self, path, entry, image):
         """Whether an existing file at the path of a new disk has its content. Arguments as in create_disk."""
-        if image and image.get("snapshot"):
-            return True  # An internal snapshot can be compared only after it is copied; create_disk does that.
+        if image and (image.get("snapshot") or image.get("packed")):
+            return True  # These can be compared only after they are copied; create_disk does that.
         reference = name_of(image) if image else empty_image(entry["size"])
         base = reference if image and image.get("linked") else None
         same_backing = self.qemu_img.info(path).backing == base

@@ -93,6 +93,24 @@ class Container:
             raise Damaged(f"names a file outside of the appliance: '{href[:200]}' is a link")
         return Part(path, 0, files.size(path)) if files.is_file(path) else None
 
+    def pieces(self, file):
+        """Return {name: Part} of a File, which may be divided into pieces; empty if there is none."""
+        if not file.chunk_size:
+            part = self.part(file.href)
+            return {file.href: part} if part else {}
+        found = {}
+        for number in range(_MOST_MEMBERS):
+            name = f"{file.href}.{number:09}"
+            part = self.part(name)
+            if part is None:
+                break
+            found[name] = part
+        sizes = [part.size for part in found.values()]
+        is_cut = any(size != file.chunk_size for size in sizes[:-1]) or file.size not in (None, sum(sizes))
+        if is_cut or self.part(f"{file.href}.{len(found) + 1:09}"):
+            raise Damaged(f"lacks a piece of {file.href}")
+        return found
+
     def text(self):
         """Return the descriptor as bytes."""
         return self.part(os.path.basename(self.descriptor)).whole()
@@ -110,11 +128,20 @@ class Container:
         return [(match[2], _ALGORITHMS[match[1]], match[3].lower()) for _line, match in matches]
 
 
+class _Member(tarfile.TarInfo):
+    """A header of an archive. One that only describes the next member would be read into memory as a whole."""
+
+    def _proc_member(self, archive):
+        if not self.isfile() and self.size > LARGEST_TEXT:
+            raise Damaged("has a header that is larger than any name")
+        return super()._proc_member(archive)
+
+
 def _members(path):
     """Return {name: Part} of the regular members of an archive."""
     found = {}
     try:
-        with tarfile.open(path, "r:") as archive:
+        with tarfile.open(path, "r:", tarinfo=_Member) as archive:
             for one in archive:
                 if len(found) >= _MOST_MEMBERS:
                     raise Damaged(f"has more than {_MOST_MEMBERS} files")

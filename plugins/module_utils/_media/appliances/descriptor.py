@@ -22,11 +22,12 @@ _MOST_CPUS, _MOST_DEVICES = 1024, 256
 
 
 class File(Frozen):
-    """A file of an appliance. ``href`` is as the descriptor writes it."""
+    """A file of an appliance. ``href`` is as the descriptor writes it; ``size`` None: it does not state it."""
 
     href: str
     compression: str = ""
     chunk_size: int = 0
+    size: Optional[int] = None
 
 
 class Disk(Frozen):
@@ -80,29 +81,22 @@ class Choices(Frozen):
     configuration: Optional[str] = None
 
 
-class Ambiguous(Damaged):
-    """A choice that only the task can make. ``option`` is the suboption, ``known`` what it can be."""
-
-    def __init__(self, message, option, known):
-        super().__init__(message)
-        self.option, self.known = option, known
-
-
 def files_of(root):
     """Return {id: File} of all files that a descriptor names."""
     found = {}
     for one in (file for part in children(root, "References") for file in part):
-        chunk = attribute(one, "chunkSize")
+        chunk, size = attribute(one, "chunkSize"), attribute(one, "size")
         found[attribute(one, "id") or ""] = File(
             attribute(one, "href") or "",
             (attribute(one, "compression") or "").replace("identity", ""),
             number(chunk, "chunkSize") if chunk else 0,
+            number(size, "the size of a file") if size else None,
         )
     return found
 
 
 def read(content, choices=None):
-    """Return (System, {id: File}) of a descriptor; raises Damaged, or Ambiguous for what the task has to choose."""
+    """Return (System, {id: File}) of a descriptor; raises Damaged, also for what the task has to choose."""
     root, choices = parse(content), choices or Choices()
     element, files = _chosen_system(root, choices.system), files_of(root)
     return _Reader(root, element, files, choices.configuration).system(), files
@@ -117,7 +111,7 @@ def _chosen_system(root, name):
     names = {_name_of(one): one for one in systems}
     if name not in names:
         found = f"contains {len(systems)} VMs" if name is None else f"has no VM '{name}'"
-        raise Ambiguous(found, "system", list(names))
+        raise Damaged(found, f"Set appliance.system to one of: {', '.join(names)}.")
     return names[name]
 
 
@@ -304,6 +298,7 @@ def _configurations(root, chosen):
     found = [one for part in children(root, "DeploymentOptionSection") for one in children(part, "Configuration")]
     labels = {attribute(one, "id") or "": text_of(one, "Label") for one in found}
     if chosen is not None and chosen not in labels:
-        raise Ambiguous(f"has no configuration '{chosen}'", "configuration", list(labels))
+        known = ", ".join(labels) or "none"
+        raise Damaged(f"has no configuration '{chosen}'", f"Set appliance.configuration to one of: {known}.")
     default = next((attribute(one, "id") for one in found if attribute(one, "default") == "true"), None)
     return labels, chosen or default or next(iter(labels), None)

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from ..._core.errors import CommandFailed
 from ..._core.sharing.needed_files import Image
+from ..._ports import files, partial_files
 from ..._tools.qemu_img import within
 
 
@@ -19,8 +22,24 @@ def name_of(image):
     return within(image["source"], image["format"], image["part"]) if image.get("part") else image["source"]
 
 
+@contextmanager
+def unpacked(image, path):
+    """Yield ``image`` as qemu-img can read it: a packed one is next to ``path`` for as long as the block runs."""
+    if image is None or not image.get("packed"):
+        yield image
+        return
+    # Few appliances are packed.
+    from .packed import Packed
+
+    with files.partial(f"{path}.unpacked") as temporary:
+        partial_files.write_blocks(temporary, Packed.of_data(image["packed"]).blocks())
+        yield {**image, "source": temporary, "packed": None}
+
+
 def checked(qemu_img, image):
-    """What qemu-img finds in the disk, as an Image of needed_files.py."""
+    """What qemu-img finds in the disk, as an Image of needed_files.py; only the header of a packed one is known."""
+    if image.get("packed"):
+        return Image(image["format"], image["size"])
     try:
         info = qemu_img.info(name_of(image), image["format"])
     except CommandFailed as error:
@@ -31,7 +50,9 @@ def checked(qemu_img, image):
 
 
 def most_bytes(qemu_img, image):
-    """The maximum size of a copy."""
+    """The maximum size of a copy; of a packed disk, the space that it needs at least, next to its unpacked file."""
+    if image.get("packed"):
+        return 2 * image["unpacked"]
     try:
         return qemu_img.needed(name_of(image), image["format"])
     except CommandFailed:  # It cannot measure every format.

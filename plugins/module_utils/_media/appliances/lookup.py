@@ -15,8 +15,9 @@ from ..._ports import files
 from .. import disk_header, foreign_image
 from .container import Container, Part, check_manifest
 from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
-from .descriptor import Ambiguous, Choices, read
+from .descriptor import Choices, read
 from .envelope import Damaged
+from .packed import GZIP, Packed
 
 #: Formats that are read out of an archive. A raw disk has no signature, so anything could be one.
 _FORMATS = ("vmdk", "qcow2", "vdi", "vhd")
@@ -34,11 +35,9 @@ def resolved(request, words):
         raise Refused(f"{option}: {path} is not readable.", "Run the task with become, or make it readable.")
     try:
         return _Appliance(request, asked, option, words).resolved()
-    except Ambiguous as error:
-        remedy = f"Set appliance.{error.option} to one of: {', '.join(error.known)}."
-        raise Refused(f"{option}: {path} {error.message}.", remedy) from error
     except Damaged as error:
-        raise Refused(f"{option}: {path} {error.message}.", "Export it again, or use another file.") from error
+        remedy = error.remedy or "Export it again, or use another file."
+        raise Refused(f"{option}: {path} {error.message}.", remedy) from error
 
 
 class _Appliance:
@@ -87,26 +86,27 @@ class _Appliance:
         placed = placed_disks(self.system, self.asked.get("boot_disk"), self.words, self.option)
         if not placed:
             raise Damaged("has no disks")
-        parts = {slot: self._part(disk) for slot, disk in placed.items() if disk.file}
-        named = {disk.file.href for disk in placed.values() if disk.file}
+        parts = {slot: self._parts(disk) for slot, disk in placed.items() if disk.file}
+        named = {name for pieces in parts.values() for name in pieces}
         if not check_manifest(self.container, named) and not self.asked.get("checksum"):
             self.warnings.append(f"{self.option}: it has no manifest, so nothing was verified. Set its checksum.")
-        images = {slot: self._image(placed[slot], part) for slot, part in parts.items()}
+        images = {slot: self._image(placed[slot], list(pieces.values())) for slot, pieces in parts.items()}
         return {slot: {} if disk.file else {"size": disk.capacity} for slot, disk in placed.items()}, images
 
-    def _part(self, disk):
-        href = disk.file.href
-        if disk.file.compression or disk.file.chunk_size:
-            how = f"compressed with {disk.file.compression}" if disk.file.compression else "divided into pieces"
-            raise Damaged(f"contains {href} {how}; export it without, or unpack it and change the descriptor")
-        part = self.container.part(href)
-        if part is None:
-            raise Damaged(f"does not contain the disk {href}")
-        return part
+    def _parts(self, disk):
+        parts = self.container.pieces(disk.file)
+        if not parts:
+            raise Damaged(f"does not contain the disk {disk.file.href}")
+        if disk.file.compression not in ("", GZIP):
+            raise Damaged(f"contains {disk.file.href} compressed with {disk.file.compression}, which is not supported")
+        return parts
 
-    def _image(self, disk, part):
+    def _image(self, disk, parts):
         """Return how the disk is read, after its header was checked."""
-        begin, end = part.read(0, _BEGINNING), part.read(max(part.size - _SECTOR, 0), _SECTOR)
+        is_packed = len(parts) > 1 or disk.file.compression
+        part = Packed(parts, disk.file.compression) if is_packed else parts[0]
+        begin = part.read(0, _BEGINNING)
+        end = begin[:_SECTOR] if is_packed else part.read(max(part.size - _SECTOR, 0), _SECTOR)
         image_format = disk_header.format_in(begin) or ("vhd" if end.startswith(b"conectix") else None)
         if image_format not in _FORMATS:
             raise Damaged(f"contains {disk.file.href}, which is no disk in a supported format ({', '.join(_FORMATS)})")
@@ -115,6 +115,8 @@ class _Appliance:
         size = disk_header.size_of_vhd(end) if image_format == "vhd" else disk_header.capacity_in(begin, image_format)
         if not size or size > _LARGEST_DISK:
             raise Damaged(f"contains {disk.file.href}, which has no valid size")
-        version = ":".join(str(one) for one in files.version(part.path) or ())
-        found = {"source": part.path, "format": image_format, "part": part.of_archive, "size": size}
-        return {**found, "digest": version}
+        version = ":".join(str(one) for one in files.version(parts[0].path) or ())
+        found = {"source": parts[0].path, "format": image_format, "size": size, "digest": version}
+        if not is_packed:
+            return {**found, "part": parts[0].of_archive}
+        return {**found, "part": None, "packed": part.as_data, "unpacked": part.size_up_to(size)}

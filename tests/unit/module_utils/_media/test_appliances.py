@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.co
     Container,
     check_manifest,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.disk import unpacked
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.envelope import Damaged
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.lookup import resolved
 
@@ -189,6 +191,17 @@ def test_link_in_an_archive_is_no_file(tmp_path):
         _appliance(path)
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_header_that_would_fill_the_memory_is_rejected(tmp_path, kind):
+    path, member = tmp_path / "x.ova", tarfile.TarInfo("header")
+    member.type, member.size = kind, 8 * 1024 * M
+    with path.open("wb") as file:
+        file.write(member.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(member.size + 10240)
+    with pytest.raises(Refused, match="larger than any name"):
+        _appliance(path)
+
+
 def _cut(path):
     content = Path(path).read_bytes()
     Path(path).write_bytes(content[: content.index(VMDK) + 700])
@@ -217,10 +230,70 @@ def test_archive_has_one_descriptor_without_those_of_macos(tmp_path):
         _appliance(made.archive(tmp_path / "y.ova", {**files, "other.ovf": text}))
 
 
-@pytest.mark.parametrize("attributes", ['ovf:compression="gzip"', 'ovf:chunkSize="1000"'])
-def test_packed_disk_is_rejected(tmp_path, attributes):
-    with pytest.raises(Refused, match="export it without"):
-        _appliance(_ova(tmp_path, made.one_disk(made.nic(), attributes=attributes)))
+PACKED = made.one_disk(made.nic(), attributes='ovf:compression="gzip"')
+
+
+def _pieces(content, size):
+    return {f"disk1.vmdk.{at // size:09}": content[at : at + size] for at in range(0, len(content), size)}
+
+
+def _divided(folder, pieces, size=1000, more=""):
+    text = made.one_disk(made.nic(), attributes=f'ovf:chunkSize="{size}" {more}')
+    return _ova(folder, text, pieces)
+
+
+def test_compressed_disk_is_unpacked_for_its_copy(tmp_path):
+    _found, appliance = _appliance(_ova(tmp_path, PACKED, {"disk1.vmdk": gzip.compress(VMDK)}))
+    (image,) = appliance["disks"].values()
+    assert (image["part"], image["format"], image["size"], image["unpacked"]) == (None, "vmdk", 16 * M, len(VMDK))
+    with unpacked(image, str(tmp_path / "disk.qcow2")) as found:
+        assert Path(found["source"]).read_bytes() == VMDK
+        assert not found["packed"]
+    assert [path.name for path in tmp_path.iterdir()] == ["x.ova"]
+
+
+def test_pieces_of_a_disk_are_put_together(tmp_path):
+    _found, appliance = _appliance(_divided(tmp_path, _pieces(VMDK, 1000), more=f'ovf:size="{len(VMDK)}"'))
+    (image,) = appliance["disks"].values()
+    with unpacked(image, str(tmp_path / "disk.qcow2")) as found:
+        assert Path(found["source"]).read_bytes() == VMDK
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_gap_between_pieces_is_an_error(tmp_path, missing):
+    pieces = _pieces(VMDK, 1000)
+    del pieces[f"disk1.vmdk.{missing:09}"]
+    with pytest.raises(Refused, match="lacks a piece"):
+        _appliance(_divided(tmp_path, pieces, more=f'ovf:size="{len(VMDK)}"'))
+
+
+def test_changed_piece_differs_from_the_manifest(tmp_path):
+    source = _divided(tmp_path, _pieces(VMDK, 1000))
+    content = Path(source).read_bytes()
+    at = content.index(VMDK[:100]) + 900
+    Path(source).write_bytes(content[:at] + b"x" + content[at + 1 :])
+    with pytest.raises(Refused, match=r"disk1\.vmdk\.000000000 differs"):
+        _appliance(source)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (gzip.compress(VMDK)[:-20], "incomplete"),
+        (VMDK, "damaged compressed disk"),
+        (gzip.compress(VMDK + bytes(200 * M)), "unpacks to more than its size"),
+        (gzip.compress(b"KDMV" + bytes(2000)), "names another file"),
+    ],
+    ids=["cut", "not compressed", "bomb", "names files"],
+)
+def test_hostile_compressed_disk_is_rejected(tmp_path, content, expected):
+    with pytest.raises(Refused, match=expected):
+        _appliance(_ova(tmp_path, PACKED, {"disk1.vmdk": content}))
+
+
+def test_other_compression_is_rejected(tmp_path):
+    with pytest.raises(Refused, match="compressed with bzip2"):
+        _appliance(_ova(tmp_path, PACKED.replace("gzip", "bzip2")))
 
 
 def test_missing_appliance_is_rejected(tmp_path):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.descriptor import (
-    Ambiguous,
     Choices,
     read,
 )
@@ -130,16 +129,16 @@ def test_item_of_a_configuration_replaces_the_general_one(chosen, cpus, nics):
 
 
 def test_unknown_configuration_names_the_known_ones():
-    with pytest.raises(Ambiguous) as error:
+    with pytest.raises(Damaged, match="no configuration 'huge'") as error:
         _system(made.envelope("", more=OPTIONS), configuration="huge")
-    assert (error.value.option, error.value.known) == ("configuration", ["small", "large"])
+    assert error.value.remedy == "Set appliance.configuration to one of: small, large."
 
 
 def test_several_vms_need_a_choice():
     text = made.one_disk().replace("</Envelope>", '<VirtualSystem ovf:id="b"><Info/></VirtualSystem></Envelope>')
-    with pytest.raises(Ambiguous) as error:
+    with pytest.raises(Damaged, match="contains 2 VMs") as error:
         _system(text)
-    assert (error.value.option, error.value.known) == ("system", ["sample", "b"])
+    assert error.value.remedy == "Set appliance.system to one of: sample, b."
     assert _system(text, system="sample").disks
     assert not _system(text, system="b").disks
 

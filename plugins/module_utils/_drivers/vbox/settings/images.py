@@ -10,7 +10,7 @@ import os
 from ...._core.errors import CommandFailed
 from ...._core.units import MIB
 from ...._media import disk_header
-from ...._media.appliances.disk import is_of_appliance, name_of
+from ...._media.appliances.disk import is_of_appliance, name_of, unpacked
 from ...._ports import files
 from ...._tools import optical
 from ...._tools.qemu_img import QemuImg, qemu_name
@@ -31,8 +31,9 @@ def create_image(driver, path, image_format, size, image=None):
         return
     source = image["source"]
     if is_of_appliance(image):
-        qemu_img = QemuImg(driver.commands)
-        qemu_img.convert(name_of(image), image["format"], path, qemu_name(image_format.lower()))
+        target = qemu_name(image_format.lower())
+        with unpacked(image, path) as disk:
+            QemuImg(driver.commands).convert(name_of(disk), disk["format"], path, target)
     elif disk_header.format_of(source) == "raw":
         driver.run(None, "convertfromraw", source, path, "--format", image_format)
     else:

@@ -306,6 +306,16 @@ def test_image_is_in_the_task_unless_its_disk_is(source):
     assert omitted["cloud_init"] == "creation"
 
 
+def test_image_keeps_its_slot_in_the_task():
+    """Otherwise a VM that is created from the task would have a second, empty disk."""
+    mark = {"id": "id-1", "disks": ["/d/own"], "inputs": {"image": "debian-13", "slot": "sda"}}
+    disks = {"sata0": {"size": G, "source": "/d/own"}}
+    meant = {"sata0": "sda"}
+    traits = replace(TRAITS, slot_meant=lambda slot: meant.get(slot, slot))
+    task, _omitted = described(vm(mark=mark, config={"disks": disks}), traits)
+    assert task["image"] == {"source": "debian-13", "slot": "sata0"}
+
+
 VALUES = {
     "cpus": st.integers(1, 4),
     "memory": st.sampled_from([G, 2 * G, G + 1024]),
