@@ -52,6 +52,8 @@ options:
         modules for VMs.
       - The lookup P(polyvirt.core.distribution#lookup) lists the names. Your own catalogue directories, which the
         variable C(polyvirt_catalogue_directories) lists, count too.
+      - With O(state=absent) also the path of an ISO image, for what O(polyvirt.core.vm#module:skip_boot_prompt) has
+        prepared from it. The ISO image itself is never removed.
     type: list
     elements: str
     required: true

@@ -100,7 +100,9 @@ images:
   elements: dict
   contains:
     name:
-      description: Name in the catalogue, or address without credentials; on Proxmox VE the name of the file.
+      description:
+        - Name in the catalogue, or address without credentials; on Proxmox VE the name of the file.
+        - Of an ISO image that was prepared for O(polyvirt.core.vm#module:skip_boot_prompt), the path of the ISO image.
       type: str
       sample: debian-13
     path:
@@ -123,7 +125,7 @@ images:
       type: int
       sample: 431947776
     architecture:
-      description: Architecture of the system in the image.
+      description: Architecture of the system in the image. Empty for a prepared ISO image.
       type: str
       sample: amd64
     format:
@@ -145,7 +147,8 @@ images:
       sample: signature
     users:
       description:
-        - Names of the VMs of the platform that use the image as a disk, or as the backing file of a disk (linked).
+        - Names of the VMs of the platform that use the image as a disk, as the backing file of a disk (linked), or in
+          an optical drive.
         - Null if they are not known, because the platform does not answer. Always empty on Proxmox VE, where VMs have
           copies of images.
       type: list

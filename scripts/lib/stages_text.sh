@@ -162,7 +162,7 @@ readonly _NOT_SHIPPED=(':!extensions/molecule' ':!scripts' ':(exclude,glob)tests
 _compile_once() {
     local packages
     for packages in "$1"/.ansible/test/venv/sanity{,.import*}/*/*/lib/python*/site-packages; do
-        [ ! -d "$packages" ] || cp "$CHECKOUT/scripts/lib/compile_once.py" "$packages/sitecustomize.py"
+        [ ! -d "$packages" ] || cp "$CHECKOUT/tests/suite/compile_once.py" "$packages/sitecustomize.py"
     done
 }
 

@@ -10,8 +10,8 @@ from mutations.mutation import Mutation
 _DRIVES, _CDROMS = "_core/planner/drives.py", "_drivers/virsh/settings/cdroms.py"
 _CORE = ("tests/unit/module_utils/_core/planner/test_drives.py",)
 _VIRSH = ("tests/unit/module_utils/_drivers/virsh/settings/test_cdroms.py",)
-_MEDIA = "_core/record/answer_media.py::answer_media"
-_KEPT = "not has_answers or vm.power != STOPPED or vm.snapshots"
+_MEDIA = "_core/record/answer_media.py"
+_KEPT = "not vm.owned or vm.power != STOPPED or vm.snapshots"
 _MEDIA_TESTS = ("tests/unit/module_utils/_core/record/test_answer_media.py",)
 _COSTS = ("tests/unit/tables/test_costs.py",)
 
@@ -67,14 +67,16 @@ MUTATIONS = (
         _VIRSH,
     ),
     *(
-        Mutation(name, _MEDIA, _KEPT, code, _MEDIA_TESTS)
+        Mutation(name, f"{_MEDIA}::answer_media", _KEPT, code, _MEDIA_TESTS)
         for name, code in (
-            ("seed-without-answers-is-deleted", "vm.power != STOPPED or vm.snapshots"),
-            ("answer-medium-of-a-running-vm-is-deleted", "not has_answers or vm.snapshots"),
-            ("answer-medium-of-a-snapshot-is-deleted", "not has_answers or vm.power != STOPPED"),
+            ("answer-medium-of-another-vm-is-deleted", "vm.power != STOPPED or vm.snapshots"),
+            ("answer-medium-of-a-running-vm-is-deleted", "not vm.owned or vm.snapshots"),
+            ("answer-medium-of-a-snapshot-is-deleted", "not vm.owned or vm.power != STOPPED"),
         )
     ),
-    Mutation("log-is-an-answer-medium", _MEDIA, "_1 and path not in others", "_1", _MEDIA_TESTS),
+    Mutation(
+        "seed-without-answers-is-deleted", f"{_MEDIA}::recorded_media", "has_answers and paths", "paths", _MEDIA_TESTS
+    ),
     Mutation("two-drives-with-one-target", _CDROMS, "present != slot or slot in normalized", "False", _VIRSH),
     Mutation(
         "image-in-a-drive-that-is-not-there", f"{_CDROMS}::_cost_of_source", "_is_running_with(*_)", "True", _COSTS

@@ -22,6 +22,7 @@ from windows_guests import setup, vendor_iso
 pytestmark = pytest.mark.full
 
 _PASSWORD = "Very-Secret-1"
+_CREATION = "Create the VM, and start Windows Setup"
 _DONE = "polyvirt-step: winrm\npolyvirt-installed\n"
 
 
@@ -32,11 +33,26 @@ class Role:
         self.platform, self.folder, self._ansible_playbook = platform, folder, ansible_playbook
         self.name = f"{platform.prefix}win"
         self.iso = Path(platform.storage) / "windows.iso"
-        self.console = folder / "console.log"
+        self.console, self.environment = folder / "console.log", {}
 
     def write_iso(self, serial=_DONE, then_off=True, **files):
         files.setdefault("boot/etfsboot.com", vendor_iso.boot_program(serial, then_off))
         vendor_iso.write_iso(self.iso, vendor_iso.windows_files(**files))
+
+    def run_until(self, kill_after=0, kill_task=""):
+        """(exit code, output, names of the tasks that had a result) of a run that is killed after a task."""
+        names = self.folder / "names"
+        names.unlink(missing_ok=True)
+        self.environment = {
+            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).resolve().parent / "callback_plugins"),
+            "ANSIBLE_CALLBACKS_ENABLED": "kill_after",
+            "POLYVIRT_KILL_AFTER": str(kill_after),
+            "POLYVIRT_KILL_TASK": kill_task,
+            "POLYVIRT_KILL_NAMES": str(names),
+        }
+        code, output = self.run()
+        self.environment = {}
+        return code, output, names.read_text(encoding="utf-8").splitlines()
 
     def run(self, *words, **variables):
         """(exit code, output in one line)."""
@@ -68,7 +84,7 @@ class Role:
         ]
         path = self.folder / "play.yml"
         path.write_text(json.dumps(play), encoding="utf-8")
-        code, output = self._ansible_playbook(path, "-v", "--diff", *words)
+        code, output = self._ansible_playbook(path, "-v", "--diff", *words, environment=self.environment)
         assert _PASSWORD not in output
         return code, " ".join(output.split())
 
@@ -135,6 +151,34 @@ def test_interrupted_installation_is_resumed(role):
     role.platform.virsh("destroy", role.name)
     code, output = role.run()
     assert (code, "found complete" in output, role.media()) == (0, True, []), output
+
+
+def _is_completed(role, done):
+    code, output = role.run()
+    assert (code, role.power(), role.media()) == (0, "stopped", []), f"killed after {done[-1]}: {output}"
+    code, output = role.run()
+    assert (code, "changed=0" in output) == (0, True), f"killed after {done[-1]}: {output}"
+
+
+@pytest.mark.parametrize("task", [_CREATION, "Eject the ISO image, so that its answer medium is deleted"])
+def test_run_that_was_killed_is_completed(role, task):
+    role.write_iso()
+    code, output, done = role.run_until(kill_task=f"polyvirt.core.unattended_install : {task}")
+    assert (code < 0, done[-1].endswith(task)) == (True, True), output
+    _is_completed(role, done)
+
+
+@pytest.mark.deep("test_run_that_was_killed_is_completed")
+def test_run_that_was_killed_after_any_task_is_completed(role):
+    role.write_iso()
+    code, output, names = role.run_until()
+    assert code == 0, output
+    for place in range(next(at for at, name in enumerate(names) if name.endswith(_CREATION)), len(names)):
+        role.platform.clean()
+        role.console.unlink(missing_ok=True)
+        code, output, done = role.run_until(kill_after=place)
+        assert (code < 0, len(done)) == (True, place), output
+        _is_completed(role, done)
 
 
 def test_failed_installation_leaves_no_answer_medium(role):

@@ -3,27 +3,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The answer medium of an installation of Windows: the ISO image of cloud_init with an answer file, thus a password.
 
-It is deleted as soon as the ISO image of the installer is ejected from a VM that is off. The mark names it.
+It is deleted as soon as the ISO image of the installer is ejected from a VM that is off. The record names it as such.
 """
 
 from __future__ import annotations
 
 from ..model import STOPPED
-from .mark import recorded_inputs
 
-#: The key in the arguments of a step, and the end of the names of these files.
-ANSWER_MEDIA, _SUFFIX = "answer_media", "seed.iso"
+#: The key in the arguments of a step; the key of a mark with the media that were created for its VM.
+ANSWER_MEDIA, _RECORDED = "answer_media", "answers"
+
+
+def recorded_media(creation, paths):
+    """Return the part of a new mark that names the seed ISOs ``paths``, if they have an answer file."""
+    has_answers = (creation.get("cloud_init") or {}).get("answer_file")
+    return {_RECORDED: list(paths)} if has_answers and paths else {}
 
 
 def answer_media(vm):
     """Return the files, as the mark names them, that are deleted with the installer's image; snapshots keep theirs."""
-    has_answers = "answer_file" in (recorded_inputs(vm).get("cloud_init") or ())
-    if not has_answers or vm.power != STOPPED or vm.snapshots:
+    if not vm.owned or vm.power != STOPPED or vm.snapshots:
         return ()
-    others = list(vm.config.values())  # A file that an option names, such as a log.
-    return tuple(path for path in vm.mark.get("files", ()) if path.endswith(_SUFFIX) and path not in others)
+    return tuple(vm.mark.get(_RECORDED, ()))
 
 
 def without_media(mark, media):
     """Return a mark that does not name the files ``media`` any more."""
-    return {**mark, "files": [path for path in mark.get("files", ()) if path not in media]}
+    kept = {name: value for name, value in mark.items() if name != _RECORDED}
+    return {**kept, "files": [path for path in mark.get("files", ()) if path not in media]}

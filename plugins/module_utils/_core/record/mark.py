@@ -29,7 +29,7 @@ BIRTH = "birth"
 IN_MARK = ("tags", "fleet", *LEASE)
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
-_LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations")
+_LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers")
 
 
 def new_mark(vm_id, birth=None, **parts):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ..._core.errors import CreatedMeanwhile, Timeout
 from ..._core.planner.contents import contents_of
+from ..._core.record.answer_media import recorded_media
 from ..._core.record.mark import empty_mark, finished_mark, inputs_of, unfinished_mark, with_settings
 from ..._kit.creation import undone_in_rounds
 from ..._kit.in_rounds import Last
@@ -86,7 +87,8 @@ class _Creation:
         for slot, disk in self.disks.items():
             if not disk.get("source"):
                 self.paths[slot] = path_of_new(folder, name, slot, {**disk, "format": self._format(slot)})
-        self.mark = {**empty_mark(None), "name": name, "inputs": inputs_of(arguments), "files": list(seed)}
+        recorded = {"files": list(seed), **recorded_media(arguments["creation"], seed)}
+        self.mark = {**empty_mark(None), "name": name, "inputs": inputs_of(arguments), **recorded}
         #: Paths of the files that were created.
         self._created_files = []
 

@@ -15,6 +15,7 @@ from ..._core.frozen import replace
 from ..._core.model import COLLECTIONS, STOPPED, Vm
 from ..._core.planner.contents import contents_of
 from ..._core.planner.differences import differences
+from ..._core.record.answer_media import recorded_media
 from ..._core.record.mark import IN_MARK, finished_mark, inputs_of, inputs_of_image, making_of, parsed, with_settings
 from ..._kit.creation import undone_on_failure
 from ..._ports import files
@@ -234,7 +235,9 @@ def add_seed(driver, uuid, name, creation, networks=None):
     if os.path.basename(path) not in vbox_vm.mark.get("files", ()):
         if files.exists(path):
             raise file_exists_error(path)
-        write_mark(driver, uuid, {**vbox_vm.mark, "files": [*vbox_vm.mark["files"], os.path.basename(path)]})
+        name_of_seed = os.path.basename(path)
+        named = {"files": [*vbox_vm.mark["files"], name_of_seed], **recorded_media(creation, [name_of_seed])}
+        write_mark(driver, uuid, {**vbox_vm.mark, **named})
     macs = macs_by_place(networks_of(vbox_vm), networks)
     documents = seed.nocloud_documents(creation["cloud_init"], name, uuid, macs)
     seed.make_seed(driver.commands, files, path, documents, creation["cloud_init"].get("answer_drivers"))

@@ -16,6 +16,7 @@ from ..._core.errors import CommandFailed, CreatedMeanwhile
 from ..._core.model import Plan, Step, Vm
 from ..._core.planner.contents import contents_of
 from ..._core.planner.differences import additions
+from ..._core.record.answer_media import recorded_media
 from ..._core.record.mark import (
     empty_mark,
     inputs_of,
@@ -225,7 +226,14 @@ def mark_of_new_vm(driver, vm_id, arguments, config, disks, own_files):
     inputs, log = inputs_of(arguments), new_log(driver, config.get("serial_log"))
     inputs.update({"bases": bases_of(driver.storage, disks)} if sources_in(inputs) else {})
     return with_settings(
-        {**empty_mark(vm_id), "disks": disks, "files": [*own_files, *([log] if log else [])], "inputs": inputs}, config
+        {
+            **empty_mark(vm_id),
+            **recorded_media(arguments["creation"], own_files),
+            "disks": disks,
+            "files": [*own_files, *([log] if log else [])],
+            "inputs": inputs,
+        },
+        config,
     )
 
 

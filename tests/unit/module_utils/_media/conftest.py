@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._media import download as product
 
 from unit.module_utils._media.server import ISO, NAME, Cache, Server, checksum
+from unit.module_utils._media.test_images import QCOW2, Tasks
 
 
 @pytest.fixture(name="server")
@@ -32,3 +33,10 @@ def _pauses(monkeypatch):
 @pytest.fixture(name="cache")
 def _cache(tmp_path, server):
     return Cache(tmp_path, server)
+
+
+@pytest.fixture(name="tasks")
+def _tasks(server, tmp_path):
+    tasks = Tasks(server, tmp_path / "store")
+    tasks.publish(QCOW2)
+    return tasks

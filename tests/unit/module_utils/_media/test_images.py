@@ -83,13 +83,6 @@ class Tasks:
         self.server.files[sums] = f"{checksum(content)} *{path.rpartition('/')[2]}\n".encode()
 
 
-@pytest.fixture(name="tasks")
-def _tasks(server, tmp_path):
-    tasks = Tasks(server, tmp_path / "store")
-    tasks.publish(QCOW2)
-    return tasks
-
-
 def _stored(content, ending="qcow2", name="debian-13"):
     return f"{name}-{checksum(content)[:12]}.{ending}"
 

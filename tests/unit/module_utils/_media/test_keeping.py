@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media.on_host impor
 
 from unit.module_utils._media.host import Images
 from unit.module_utils._media.server import checksum
-from unit.module_utils._media.test_images import QCOW2, Tasks
+from unit.module_utils._media.test_images import QCOW2
 
 
 class _Host(KeepsImages):
@@ -30,13 +30,6 @@ class _Host(KeepsImages):
     def _holds(self, stored):
         with open(stored.path, "rb") as file:
             return file.read() == self._disk
-
-
-@pytest.fixture(name="tasks")
-def _tasks(server, tmp_path):
-    tasks = Tasks(server, tmp_path / "store")
-    tasks.publish(QCOW2)
-    return tasks
 
 
 def _resolved(tasks, disk, **asked):

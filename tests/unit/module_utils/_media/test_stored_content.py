@@ -13,14 +13,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import download
 
 from unit.module_utils._media.server import checksum
-from unit.module_utils._media.test_images import QCOW2, Tasks
-
-
-@pytest.fixture(name="tasks")
-def _tasks(server, tmp_path):
-    tasks = Tasks(server, tmp_path / "store")
-    tasks.publish(QCOW2)
-    return tasks
+from unit.module_utils._media.test_images import QCOW2
 
 
 @pytest.fixture(name="hashed")

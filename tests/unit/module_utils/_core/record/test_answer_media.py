@@ -13,14 +13,18 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Snapshot,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.record.answer_media import answer_media, without_media
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.answer_media import (
+    answer_media,
+    recorded_media,
+    without_media,
+)
 
 _MEDIUM, _LOG = "/vms/web.polyvirt-seed.iso", "/logs/other-seed.iso"
-_MARK = {"v": 2, "id": "u", "created": "x", "files": [_MEDIUM, _LOG], "inputs": {"cloud_init": {"answer_file": "0a"}}}
+_MARK = {"v": 2, "id": "u", "created": "x", "files": [_MEDIUM, _LOG], "answers": [_MEDIUM]}
 
 
 def vm(mark=None, **changes):
-    values = {"id": "u", "power": STOPPED, "config": {"serial_log": _LOG}, "mark": {**_MARK, **(mark or {})}, **changes}
+    values = {"id": "u", "power": STOPPED, "mark": {**_MARK, **(mark or {})}, **changes}
     return Vm("web", **values)
 
 
@@ -32,9 +36,7 @@ def test_recorded_medium_of_a_stopped_vm_is_deleted():
     "kept",
     [
         vm({"id": "other"}),
-        vm({"inputs": {"cloud_init": {"user_data": "0a"}}}),
-        vm({"inputs": {}}),
-        vm({"files": []}),
+        vm({"answers": []}),
         vm(power=RUNNING),
         vm(power=SUSPENDED),
         vm(snapshots=(Snapshot("first"),)),
@@ -45,4 +47,12 @@ def test_all_others_are_kept(kept):
 
 
 def test_mark_names_the_other_files():
-    assert without_media(_MARK, (_MEDIUM,)) == {**_MARK, "files": [_LOG]}
+    left = without_media(_MARK, (_MEDIUM,))
+    assert left == {"v": 2, "id": "u", "created": "x", "files": [_LOG]}
+    assert answer_media(Vm("web", id="u", power=STOPPED, mark=left)) == ()
+
+
+def test_only_a_seed_with_answers_is_recorded_as_medium():
+    assert recorded_media({"cloud_init": {"answer_file": "<unattend/>"}}, [_MEDIUM]) == {"answers": [_MEDIUM]}
+    for creation in ({}, {"cloud_init": None}, {"cloud_init": {"user": "ann"}}):
+        assert recorded_media(creation, [_MEDIUM]) == {}

@@ -123,6 +123,12 @@ def rejected(world, *words, run=do, **requested):
     assert world.journal.writes() == []
 
 
+def put(world, vmid=500, **options):
+    """A user changes a VM."""
+    answer = Gateway(world).call("PUT", f"/nodes/pve1/qemu/{vmid}/config", options)
+    assert answer.status == 200, answer
+
+
 def do_snapshot(world, check=False, api=None, **options):
     """The same for ``proxmox_snapshot``."""
     params = {**defaults(proxmox_snapshot), **options}

@@ -9,8 +9,7 @@ import pytest
 
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account, User
-from simulators.proxmox.gateway import Gateway
-from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, rejected
+from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, put, rejected
 
 NEW = {"name": "web3", "id": "500", "node": "pve1"}
 CREATED = {
@@ -20,12 +19,6 @@ CREATED = {
     "linked clone": {"name": "web3", "id": "500", "clone": {"source": "tmpl", "linked": True}},
 }
 REFUSED = ("is deleted together with its VM", "delete_disks: all")
-
-
-def _put(world, vmid=500, **options):
-    """A user changes a VM."""
-    answer = Gateway(world).call("PUT", f"/nodes/pve1/qemu/{vmid}/config", options)
-    assert answer.status == 200, answer
 
 
 def _is_deleted(world, **requested):
@@ -46,7 +39,7 @@ def test_vm_is_deleted_with_the_disks_that_tasks_created(world, requested):
 @pytest.mark.parametrize("slot", ["scsi5", "virtio0", "ide3"])
 def test_disk_of_a_user_is_not_deleted_in_silence(world, requested, slot):
     assert do(world, **requested).changed
-    _put(world, **{slot: "local-lvm:1"})
+    put(world, **{slot: "local-lvm:1"})
     rejected(world, *REFUSED, name="web3", state="absent")
     do(world, name="web3", memory="3G", owner="anna")
     rejected(world, *REFUSED, name="web3", state="absent")
@@ -60,8 +53,8 @@ def test_disk_that_a_user_detached_and_one_that_a_task_detached(world):
     assert "unused0" in world.cluster.machines[500].config.current
     outcome = do(world, name="web3", state="absent", check=True)
     assert not outcome.failed, outcome.msg
-    _put(world, scsi2="local-lvm:1")
-    _put(world, delete="scsi2")
+    put(world, scsi2="local-lvm:1")
+    put(world, delete="scsi2")
     assert "unused1" in world.cluster.machines[500].config.current
     rejected(world, "vm-500-disk-2", *REFUSED, name="web3", state="absent")
 
@@ -76,8 +69,8 @@ def test_detached_disk_of_a_task_is_its_own_again_when_it_is_attached(world):
 
 def test_detached_disk_of_a_user_stays_foreign_when_a_task_attaches_it(world):
     do(world, **NEW, disks=[{"slot": "scsi0", "size": "1G"}])
-    _put(world, scsi2="local-lvm:1")
-    _put(world, delete="scsi2")
+    put(world, scsi2="local-lvm:1")
+    put(world, delete="scsi2")
     volume = world.cluster.machines[500].config.current["unused0"]
     applied(world, name="web3", disks=[{"slot": "scsi4", "source": volume}])
     rejected(world, *REFUSED, name="web3", state="absent")
@@ -113,7 +106,7 @@ def test_record_of_an_earlier_version_names_all_present_disks(world):
     worlds.add_machine(world, 500, "pve1", {"name": "web3", "description": recorded})
     assert not do(world, name="web3", state="absent", check=True).failed
     applied(world, name="web3", memory="2G")
-    _put(world, scsi1="local-lvm:1")
+    put(world, scsi1="local-lvm:1")
     rejected(world, "vm-500-disk-1", *REFUSED, name="web3", state="absent")
 
 

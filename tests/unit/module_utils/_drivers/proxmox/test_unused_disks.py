@@ -9,16 +9,10 @@ import pytest
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import ADMINISTRATOR, Account, User
-from simulators.proxmox.gateway import Gateway
-from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, rejected, unchanged
+from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, put, rejected, unchanged
 
 NEW = {"name": "web3", "id": "500", "node": "pve1"}
 DETACH = [{"slot": "scsi1", "state": "absent"}]
-
-
-def _put(world, vmid=500, **options):
-    answer = Gateway(world).call("PUT", f"/nodes/pve1/qemu/{vmid}/config", options)
-    assert answer.status == 200, answer
 
 
 def _unused(world, vmid=500):
@@ -35,8 +29,8 @@ def _with_unused_disks(world):
     """The VM web3 with a disk that a task has detached, and one that a user has detached."""
     assert do(world, **NEW, disks=[{"slot": "scsi0", "size": "1G"}, {"slot": "scsi1", "size": "1G"}]).changed
     applied(world, name="web3", disks=DETACH)
-    _put(world, scsi2="local-lvm:1")
-    _put(world, delete="scsi2")
+    put(world, scsi2="local-lvm:1")
+    put(world, delete="scsi2")
     assert _unused(world) == ["local-lvm:vm-500-disk-1", "local-lvm:vm-500-disk-2"]
     return world
 
@@ -63,8 +57,8 @@ def test_diff_names_the_volumes(world):
 
 
 def test_unused_disks_of_a_foreign_vm_belong_to_nobody(world):
-    _put(world, 100, scsi2="local-lvm:1")
-    _put(world, 100, delete="scsi2")
+    put(world, 100, scsi2="local-lvm:1")
+    put(world, 100, delete="scsi2")
     unchanged(world, name="web1", unused_disks="delete_owned")
     assert len(_unused(world, 100)) == 1
 
