@@ -18,7 +18,7 @@ options:
         reads the whole cluster; names and power states are then up to about ten seconds old. On VirtualBox, no
         addresses are read. On other platforms it is the same as V(power). With other values, V(list) has no effect.
       - V(counters) reads the resources that each VM uses on its host. It needs no further call on libvirt, Proxmox VE,
-        vmd and Hyper-V, and reports nothing on VirtualBox, Vagrant and WSL.
+        vmd, Hyper-V and VirtualBox, and reports nothing on Vagrant and WSL.
     type: list
     elements: str
     choices: [list, power, config, addresses, snapshots, counters]

@@ -372,7 +372,7 @@ vms:
           type: int
           sample: 812
         disk_used:
-          description: Space of the disks on the host in bytes. Reported by libvirt and Hyper-V.
+          description: Space of the disks on the host in bytes. Reported by libvirt, Hyper-V and VirtualBox.
           type: int
           sample: 3221225472
         uptime:

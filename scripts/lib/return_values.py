@@ -177,7 +177,9 @@ COUNTERS = _value(
             sample=812,
         ),
         "disk_used": _value(
-            "int", "Space of the disks on the host in bytes. Reported by libvirt and Hyper-V.", sample=3221225472
+            "int",
+            "Space of the disks on the host in bytes. Reported by libvirt, Hyper-V and VirtualBox.",
+            sample=3221225472,
         ),
         "uptime": _value("int", "Seconds since the VM was started. Reported by Proxmox VE and Hyper-V.", sample=86400),
     },

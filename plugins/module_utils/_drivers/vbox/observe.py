@@ -10,7 +10,19 @@ from collections.abc import Mapping
 
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.frozen import Frozen, field, replace
-from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Target, Vm
+from ..._core.model import (
+    LIST,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    UNKNOWN,
+    Address,
+    Counters,
+    Observation,
+    Snapshot,
+    Target,
+    Vm,
+)
 from ..._core.record.leases import in_text
 from ..._core.record.mark import UNFINISHED, parsed
 from ..._kit.driver import KnownSettings, is_power_only
@@ -173,6 +185,13 @@ def _unreadable(listed):
 def is_lost(listed):
     """Whether the directory of a VM contains no files."""
     return not files.holds_files(os.path.dirname(listed.file))
+
+
+def _with_counters(listing, vm):
+    """The VM with the space of the images that it writes to: of a disk with snapshots, those are newer ones."""
+    vbox_vm = listing.vbox_vm_of(vm.id)
+    images = [slot.medium for slot in vbox_vm.disks if files.is_file(slot.medium)] if vbox_vm else ()
+    return vm.having(counters=Counters(disk_used=sum(map(files.allocated, images)))) if images else vm
 
 
 def observe_power(tool, targets, settings):
@@ -350,6 +369,8 @@ class VBoxObserver:
         self.known.controllers.update({one.uuid: listing.vbox_vm(one).controllers for one in readable})
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
+        if "counters" in facets:
+            vms = [_with_counters(listing, vm) for vm in vms]
         observation = Observation(vms=vms, known=listing.known())
         # The list is one call for any number of VMs; addresses need one call for each running VM.
         if facets == LIST:

@@ -152,3 +152,13 @@ def test_snapshot_of_a_disk_that_two_vms_have_is_rejected(vbox):
             snapshot(vbox, "s", name, check=check).refused(f"{name}: {disk} is also a disk of '{user}'")
     vbox.run(*slot, "none")
     assert names(snapshot(vbox, "s")) == ["s"]
+
+
+def test_space_of_the_disks_is_that_of_the_images_that_are_written(vbox):
+    task(vbox, config={**SMALL, "disks": {"SATA 0": {"size": MIB}}}).succeeded()
+    assert observed(vbox).counters.disk_used is None
+    snapshot(vbox, "s").succeeded()
+    before = observed(vbox, "counters").counters.disk_used
+    with open(vbox.values()["SATA-0-0"], "ab") as image:
+        image.write(b"written by the guest" * 1000)
+    assert observed(vbox, "counters").counters.disk_used >= before + 16384
