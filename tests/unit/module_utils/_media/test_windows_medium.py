@@ -172,7 +172,7 @@ class TestModule:
         assert (found["changed"], found["starts_without_key"]) == (False, False)
         assert [one["edition"] for one in found["images"]] == ["EnterpriseSEval", "EnterpriseSNEval"]
 
-    @pytest.mark.parametrize("kind", ["pipe", "directory", "device"])
+    @pytest.mark.parametrize("kind", ["directory", "device", "pipe"])
     def test_path_that_is_no_file(self, tmp_path, kind):
         path = {"device": "/dev/null"}.get(kind, str(tmp_path / kind))
         if kind == "pipe":
