@@ -35,6 +35,7 @@ from .download import (
     verifier_of,
 )
 from .names import ARCHIVES, base_of_stored, media_of, medium_of_address, with_image
+from .on_host import medium_of
 from .store import FolderStore, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
@@ -208,6 +209,10 @@ class Images(Lookup):
 
     def check_removal(self, stored):
         self.store.check_unlocked(stored)
+
+    def has_medium(self, wanted):
+        """Whether a prepared ISO image (Stored) exists as it was stored, and its ISO image is still the same file."""
+        return medium_of(wanted.path) == wanted.name
 
     def bytes_of_medium(self, iso):
         return files.size(iso)

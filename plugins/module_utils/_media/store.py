@@ -182,13 +182,14 @@ class FolderStore(Store):
         if files.exists(path):
             raise not_of_store(path)
 
-    def add(self, temporary, stored):
-        """Give a complete file its name and its record."""
+    def add(self, temporary, stored, is_public=True):
+        """Give a complete file its name and its record; all users can read it if it ``is_public``."""
         self.check_free(stored.path)
         # A new name changes none of these.
         stored = replace(stored, content=download.digest(temporary, _CHECKSUM), seen=files.version(temporary))
         files.write_atomically(stored.path + RECORD, record_of(stored), 0o644)
-        partial_files.make_readable(temporary)
+        if is_public:
+            partial_files.make_readable(temporary)
         files.replace_file(temporary, stored.path)
 
     def content_of(self, stored):
