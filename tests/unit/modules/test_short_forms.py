@@ -68,7 +68,7 @@ def test_short_form_equals_the_full_form(short, full):
         (
             {"image": {"source": "/", "price": 1}},
             "Unsupported parameters: image.price. Supported parameters include: checksum, headers, linked, refresh,"
-            " require_signature, source.",
+            " require_signature, slot, source.",
         ),
         ({"clone": {"source": "db", "linked": "perhaps"}}, "found in 'clone'. and we were unable to convert to bool"),
         ({"clone": ["db"]}, "clone: ['db'] is neither a string nor a dictionary. Set the source, or {source: ...}."),
