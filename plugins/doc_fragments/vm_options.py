@@ -258,7 +258,7 @@ options:
     description:
       - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
       - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
-      - Supported only on V(libvirt), V(virtualbox) and V(proxmox).
+      - Not supported on V(vmd), V(hyperv) and V(wsl).
     type: str
     choices: [amd64, arm64]
   cpus:
