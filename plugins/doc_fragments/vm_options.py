@@ -721,13 +721,13 @@ options:
       - Each disk is converted out of the archive, and is deleted with the VM. The appliance itself is never
         changed.
       - A dictionary, or only the value of O(appliance.source).
-      - Supported only on V(libvirt) and V(virtualbox).
+      - Supported only on V(libvirt), V(virtualbox) and V(proxmox).
     type: raw
     suboptions:
       source:
         description:
-          - Path of the appliance on the hypervisor. An archive (V(.ova)), or a descriptor (V(.ovf)) with its disks
-            next to it.
+          - Path of the appliance on the host where the task runs. An archive (V(.ova)), or a descriptor (V(.ovf))
+            with its disks next to it.
         type: str
         required: true
       checksum:

@@ -13,8 +13,23 @@ _MEDIA, _TESTS = "_media/appliances", "tests/unit/module_utils/_media"
 _APPLIANCE = [f"{_TESTS}/test_{one}.py" for one in ("appliance_archives", "appliances", "descriptors")]
 _PLANNED = ["tests/unit/module_utils/_core/planner/test_appliance.py"]
 _KILLED = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
+_PROXMOX, _UPLOADED = "_drivers/proxmox", ["tests/unit/module_utils/_drivers/proxmox/test_appliances.py"]
 
 MUTATIONS = (
+    Mutation(
+        "upload-of-an-appliance-remains",
+        f"{_PROXMOX}/appliances.py",
+        "if volume in store.volumes():",
+        "if False:",
+        _UPLOADED,
+    ),
+    Mutation(
+        "versions-of-an-appliance-are-mixed",
+        f"{_PROXMOX}/create.py",
+        'disk["digest"] for slot, disk',
+        "None for slot, disk",
+        _UPLOADED,
+    ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
     Mutation(
         "entry-without-a-slot-is-a-second-disk",

@@ -138,8 +138,14 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     before = _existing_vm(driver, vm) if vm.id else VmBefore(_NO_OPTIONS, node, is_protected=False)
     for slot, disk in (config.get("disks") or {}).items():
         check_source(driver, label, before, node, slot, disk)
-    for slot, image in contents_of(creation, FIRST_SLOT).items():
-        check_image(driver, label, node, image, slot, (config.get("disks") or {}).get(slot, {}))
+    if creation.get("appliance"):
+        # Few tasks create a VM from one.
+        from .appliances import check_disks
+
+        check_disks(driver, label, node, config, creation)
+    elif creation.get("image"):
+        for slot, image in contents_of(creation, FIRST_SLOT).items():
+            check_image(driver, label, node, image, slot, (config.get("disks") or {}).get(slot, {}))
     check_formats(driver, label, node, config.get("disks") or {})
     check_devices(driver, label, node, config.get("devices") or {})
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
@@ -153,10 +159,12 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     for one in filter(None, [*own, *map(config.get, STATE_STORAGES)]):
         driver.resources.choose_storage(label, node, "images", one)
     needed = {}
-    for disk in (config.get("disks") or {}).values():
+    imported = (creation.get("appliance") or {}).get("disks") or {}
+    for slot, disk in (config.get("disks") or {}).items():
         own = disk.get("storage")
         if not disk.get("source"):
-            needed[own or storage] = needed.get(own or storage, 0) + (disk.get("size") or 0)
+            size = disk.get("size") or imported.get(slot, {}).get("size") or 0
+            needed[own or storage] = needed.get(own or storage, 0) + size
     check_space(driver, label, node, needed)
 
 

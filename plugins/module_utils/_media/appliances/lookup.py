@@ -78,7 +78,8 @@ class _Appliance:
         values, lost = environment(self.system, self.asked.get("properties") or {}, self.option)
         if values is None:
             return {}, lost
-        if self.request.creation.get("cloud_init") is None:
+        # On some platforms, it is a setting that is compared later.
+        if (self.request.creation.get("cloud_init") or self.request.config.get("cloud_init")) is None:
             return {"cloud_init": {"ovf_env": values}}, lost
         if self.asked.get("properties"):
             raise Refused(
