@@ -174,6 +174,9 @@ class Lookup:
 
     def _find(self, asked, wanted, choice, about, patience):
         """Ask the vendor. Returns (Fetch, warnings); raises PolyvirtError for everything that can be read before."""
+        if not choice.medium.get("bases"):
+            manual = choice.medium.get("manual") or "Add its address to the catalogue (bases)."
+            raise Refused(f"{about}: this host does not have the image, and no address of it is known.", manual)
         line = Line(SECONDS_WITHOUT_ANSWER, asked.get("headers"))
         found, warnings = of_vendor(asked, choice.medium, line, about)
         content, extent = self.beginning(asked, found, line)
@@ -264,7 +267,7 @@ def _wanted(asked, name, choice):
         architecture=choice.medium["architecture"],
         file=choice.medium["file"],
         format=choice.format,
-        address=download.shown(choice.medium["bases"][0]),
+        address=download.shown((choice.medium.get("bases") or [""])[0]),
         fetched="",
         checked="",
         file_size=0,
