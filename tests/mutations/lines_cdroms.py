@@ -50,8 +50,8 @@ MUTATIONS = (
     ),
     Mutation(
         "image-in-a-private-directory-is-public",
-        "_ports/files.py::may_everybody_read",
-        "all(map(may_everybody_enter, folders_above(path)))",
+        "_ports/partial_files.py::may_everybody_read",
+        "all(map(files.may_everybody_enter, files.folders_above(path)))",
         "True",
         _PROMPT,
     ),

@@ -16,7 +16,7 @@ import os
 
 from .._core.errors import Refused
 from .._core.frozen import replace
-from .._ports import files
+from .._ports import files, partial_files
 from .._ports.clock import Clock, today
 from .._ports.progress import report
 from .download import downloading
@@ -59,7 +59,7 @@ def prepare(images, iso, patience):
             if files.version(iso) != wanted.made_from:
                 raise Refused(f"skip_boot_prompt: {iso} was changed while this task read it.", "Run the task again.")
             # A private image can contain an answer file or a product key.
-            store.add(new, replace(wanted, file_size=files.size(new)), files.may_everybody_read(iso))
+            store.add(new, replace(wanted, file_size=files.size(new)), partial_files.may_everybody_read(iso))
         finally:
             files.remove(new)
             files.remove(part)
