@@ -101,6 +101,5 @@ def may_everybody_read(path):
     """Return whether all users can read a file: by its mode, and those of the directories above it."""
     path = os.path.realpath(path)
     with explained("access", path):
-        return bool(os.stat(path).st_mode & stat.S_IROTH) and all(
-            map(files.may_everybody_enter, files.folders_above(path))
-        )
+        is_readable = bool(os.stat(path).st_mode & stat.S_IROTH)
+        return is_readable and all(map(files.may_everybody_enter, files.folders_above(path)))
