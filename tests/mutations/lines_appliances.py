@@ -113,8 +113,8 @@ MUTATIONS = (
     Mutation(
         "disk-is-any-part-of-its-archive",
         "_core/record/mark.py",
-        'image.get("packed") or image.get("part")',
-        "None",
+        '(image["source"], image.get("digest"), image.get("part"), image.get("packed"))',
+        '(image["source"], image.get("digest"))',
         _KILLED,
     ),
     Mutation(
