@@ -26,8 +26,8 @@ MUTATIONS = (
     Mutation(
         "versions-of-an-appliance-are-mixed",
         f"{_PROXMOX}/create.py",
-        'disk["digest"] for slot, disk',
-        "None for slot, disk",
+        "marks.digest_of_disk(disk)",
+        "None",
         _UPLOADED,
     ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
