@@ -26,8 +26,8 @@ MUTATIONS = (
     Mutation(
         "versions-of-an-appliance-are-mixed",
         f"{_PROXMOX}/create.py",
-        'disk["digest"] for slot, disk',
-        "None for slot, disk",
+        "marks.digest_of_disk(disk)",
+        "None",
         _UPLOADED,
     ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
@@ -113,8 +113,8 @@ MUTATIONS = (
     Mutation(
         "disk-is-any-part-of-its-archive",
         "_core/record/mark.py",
-        'image.get("packed") or image.get("part")',
-        "None",
+        '(image["source"], image.get("digest"), image.get("part"), image.get("packed"))',
+        '(image["source"], image.get("digest"))',
         _KILLED,
     ),
     Mutation(
