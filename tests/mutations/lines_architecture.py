@@ -59,6 +59,8 @@ MUTATIONS = (
     Mutation("provider-runs-every-architecture", _VAGRANT, "asked == host.architecture()", "True", _VAGRANT_TESTS),
     Mutation("box-is-for-the-architecture-of-the-host", "_drivers/vagrant/images.py",
              'request.config.get("architecture") or host.architecture()', "host.architecture()", _VAGRANT_TESTS),
+    Mutation("generation-1-on-an-arm-host", "_drivers/hyperv/checks.py", 'found[0]["Value"].upper() == "ARM64"',
+             "False", ["tests/platforms/hyperv/test_checks.py"]),
     Mutation("online-list-has-all-architectures", "_drivers/wsl/images.py", "published == _ALL", "True",
              ["tests/platforms/wsl/test_images.py"]),
     Mutation("lookup-returns-media-of-all-architectures", _CATALOGUE, 'medium["architecture"] == architecture', "True",
