@@ -590,8 +590,8 @@ options:
     suboptions:
       source:
         description:
-          - Path of the appliance on the hypervisor. An archive (V(.ova)), or a descriptor (V(.ovf)) with its disks
-            next to it.
+          - Path of the appliance on the host where the task runs. An archive (V(.ova)), or a descriptor (V(.ovf))
+            with its disks next to it.
         type: str
         required: true
       checksum:
@@ -620,8 +620,9 @@ options:
         default: false
       networks:
         description:
-          - What the networks of the appliance become. List each network that its NICs are connected to, unless
-            O(networks) is set. A network that is not listed is an error, which names it.
+          - What the networks of the appliance become. List each network that its NICs are connected to. A network
+            that is not listed is an error, which names it.
+          - Omit it if O(networks) is set.
         type: list
         elements: dict
         suboptions:
@@ -648,6 +649,7 @@ options:
         description:
           - Settings that software in the appliance reads at its first start, by their keys in the descriptor. They
             are written to an ISO image that is readable by its owner only. Their values are never shown.
+          - Values are text. Lists and mappings are rejected.
         type: dict
   cloud_init:
     description:
@@ -720,8 +722,8 @@ options:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
             same ISO image, where Windows Setup finds it. It is treated as a secret.
           - The role P(polyvirt.core.unattended_install#role) writes such a file.
-          - The ISO image is deleted as soon as the VM is off and its O(iso) is ejected, unless the VM has
-            snapshots. It contains the password.
+          - The ISO image contains the password. On libvirt, VirtualBox and Hyper-V, it is deleted as soon as the VM
+            is off and its O(iso) is ejected, unless the VM has snapshots. Elsewhere it is deleted with the VM.
         type: str
       answer_drivers:
         description:

@@ -16,6 +16,8 @@ _VBOX = "_drivers/vbox/settings/architecture.py"
 _VBOX_TESTS = ["tests/unit/module_utils/_drivers/vbox/test_architecture.py"]
 _FIRST = ["tests/unit/module_utils/_drivers/virsh/settings/test_architecture.py"]
 _HARDWARE = ["tests/unit/module_utils/_drivers/virsh/settings/test_hardware_arm64.py"]
+_VAGRANT = "_drivers/vagrant/settings/box.py"
+_VAGRANT_TESTS = ["tests/unit/module_utils/_drivers/vagrant/test_architecture.py"]
 
 MUTATIONS = (
     Mutation("arm64-gets-a-cpu-of-32-bits", _ROOM, "virt_type not in self.writes_cpu", 'virt_type != "kvm"', _FIRST),
@@ -37,16 +39,26 @@ MUTATIONS = (
              'rest.endswith(f"-{word}")', "word in rest", ["tests/unit/lookup/test_image_of_host.py"]),
     Mutation("cpus-are-plugged-into-arm64", "_drivers/virsh/settings/memory_cpus.py",
              "not row_of(vm.config).plugs_cpus", "False", _FIRST),
-    Mutation("slots-of-ide-for-arm64-on-proxmox", _PROXMOX, '"arch" in options', "False", _PROXMOX_TESTS),
+    Mutation("slots-of-ide-for-arm64-on-proxmox", _PROXMOX, "read_architecture(options) == ARM64", "False",
+             _PROXMOX_TESTS),
     Mutation("slots-of-ide-in-plans-for-arm64-on-proxmox", _PROXMOX, "architecture_of(config) == ARM64", "False",
              _PROXMOX_TESTS),
-    Mutation("architecture-of-the-node-is-sent", _PROXMOX, '"aarch64" if change.new == ARM64 else None',
-             '"aarch64" if change.new == ARM64 else "x86_64"', _PROXMOX_TESTS),
+    Mutation("architecture-of-the-node-is-sent", _PROXMOX, "architecture != own", "True", _PROXMOX_TESTS),
+    Mutation("architecture-of-an-unknown-node-is-guessed", _PROXMOX, "own is None", "False", _PROXMOX_TESTS),
+    Mutation("image-of-amd64-for-an-arm-node", "_drivers/proxmox/images.py",
+             'config.get("architecture") or self._driver.own_architecture(self._node) or AMD64',
+             'config.get("architecture") or AMD64', _PROXMOX_TESTS),
+    Mutation("foreign-vm-without-arch-is-amd64", "_drivers/proxmox/observe.py",
+             'not self.options.get("architecture")', "True", _PROXMOX_TESTS),
     Mutation("image-of-arm64-is-taken-for-amd64", "_media/names.py", 'stored.architecture == _USUAL', "True",
              _PROXMOX_TESTS),
     Mutation("x86-vm-on-an-arm-host", _VBOX, 'config.get("architecture", own) not in (own, found)', "False",
              _VBOX_TESTS),
     Mutation("type-of-x86-on-an-arm-host", _VBOX, "found.endswith(_ENDING)", "True", _VBOX_TESTS),
+    Mutation("older-vagrant-takes-any-box", _VAGRANT, "version < _SINCE", "False", _VAGRANT_TESTS),
+    Mutation("provider-runs-every-architecture", _VAGRANT, "asked == host.architecture()", "True", _VAGRANT_TESTS),
+    Mutation("box-is-for-the-architecture-of-the-host", "_drivers/vagrant/images.py",
+             'request.config.get("architecture") or host.architecture()', "host.architecture()", _VAGRANT_TESTS),
     Mutation("online-list-has-all-architectures", "_drivers/wsl/images.py", "published == _ALL", "True",
              ["tests/platforms/wsl/test_images.py"]),
     Mutation("lookup-returns-media-of-all-architectures", _CATALOGUE, 'medium["architecture"] == architecture', "True",

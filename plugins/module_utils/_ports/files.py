@@ -303,6 +303,13 @@ def may_everybody_enter(folder):
     return bool(os.stat(folder).st_mode & stat.S_IXOTH)
 
 
+def may_everybody_read(path):
+    """Return whether all users can read a file: by its mode, and those of the directories above it."""
+    path = os.path.realpath(path)
+    with explained("access", path):
+        return bool(os.stat(path).st_mode & stat.S_IROTH) and all(map(may_everybody_enter, folders_above(path)))
+
+
 def may_enter(folder, uid, gid):
     """Return whether a user may enter a directory; True if unknown, because the directory has an access list."""
     status = os.stat(folder)

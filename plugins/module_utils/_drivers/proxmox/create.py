@@ -32,10 +32,11 @@ from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
 from .cluster import read_listed_options
 from .configure import change_settings
-from .delete import lift_protection
+from .delete import lift_protection, remove_made
 from .own_volumes import slots_created, slots_of
 from .resources import storage_for
-from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
+from .seed_iso import new_mark, unwanted_seeds, with_seed
+from .settings.architecture import options_of_architecture
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
 from .settings.disks import FIRST_SLOT, LIMITS, own_parts
 from .settings.iso import free_iso_slot, iso_volume_for, printed_drive
@@ -59,9 +60,12 @@ _MAX_TRIES = 50
 def inputs_of(arguments):
     """What a VM is created from, as recorded in its mark: {image: ...}, {clone: source id, ...} or empty."""
     requested = arguments["creation"].get("clone") or {}
+    disks = (arguments["creation"].get("appliance") or {}).get("disks") or {}
     return {
         **marks.inputs_of(arguments),
         **{key: requested[key] for key in ("snapshot", "linked") if requested.get(key)},
+        # Disks of two versions of an appliance are never mixed.
+        **({"disks": {slot: disk["digest"] for slot, disk in disks.items()}} if disks else {}),
     }
 
 
@@ -73,11 +77,21 @@ def create(driver, vm, step):
         return _create_new(driver, name, step.arguments)
 
     def complete(vm_options):
-        vm_options = with_seed(driver, vm_options, name)
+        vm_options = with_seed(driver, _with_appliance(driver, vm_options, name, step.arguments), name)
         removed = {"delete": unwanted_seeds(driver, vm_options) or None}
         finish_vm(driver, _with_remaining_changes(driver, name, vm_options, config), name, removed)
 
     create_once(driver, name, inputs_of(step.arguments), begin, complete)
+
+
+def _with_appliance(driver, vm_options, name, arguments):
+    """The VmOptions of a new VM with the disks of its appliance."""
+    if not arguments["creation"].get("appliance"):
+        return vm_options
+    # Few tasks create a VM from one.
+    from .appliances import import_disks
+
+    return import_disks(driver, vm_options, name, arguments, options_of_new)
 
 
 def create_once(driver, name, inputs, begin, complete):
@@ -119,8 +133,12 @@ def _create_new(driver, name, arguments):
     storage = storage_for(driver, node, name)
     media = {slot: drive.get("source") for slot, drive in (config.get("cdroms") or {}).items()}
     media = {slot: iso and iso_volume_for(driver, node, iso) for slot, iso in media.items()}
-    options = options_of_new(driver, storage, config, arguments["creation"], media)
-    begun = {}
+    options = options_of_new(driver, storage, config, arguments["creation"], node, media)
+    at_first, begun = options, {}
+    if arguments["creation"].get("appliance"):
+        from .appliances import before_imports
+
+        at_first = before_imports(options, arguments["creation"])
 
     def start_task(vmid):
         recorded = begun[str(vmid)] = {
@@ -128,7 +146,7 @@ def _create_new(driver, name, arguments):
             "slots": slots_created(options),
         }
         notes = mark.notes_of(config.get("description") or "", recorded)
-        requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
+        requested = {**at_first, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
     before = change_counter.count()
@@ -150,30 +168,36 @@ def read_created(driver, vmid, node, begun):
 def begun_mark(driver, vmid, node, name, arguments):
     """The mark of a new VM, with the settings that are stored in it."""
     made = new_mark(driver, vmid, node, name, inputs_of(arguments))
+    if arguments["creation"].get("appliance"):
+        from .appliances import uploads_for
+
+        made[mark.UPLOADS] = uploads_for(driver, vmid, node, name, arguments["creation"])
     return with_settings(made, {name: arguments["config"].get(name) for name in (CREATED, *ONLY_IN_MARK)})
 
 
-def check_slots(driver, config, creation):
+def check_slots(driver, config, creation, node):
     """Raise Refused if the disks of a new VM leave no slot for a drive that it needs."""
-    options = options_of_new(driver, "", config, creation)
+    options = options_of_new(driver, "", config, creation, node)
     if config.get("iso") and not config.get("cdroms"):
-        free_iso_slot({*(config.get("disks") or ()), *({"arch"} & {*options})})
+        free_iso_slot({**(config.get("disks") or {}), **{key: options.get(key) for key in ("arch", "machine")}})
 
 
-def options_of_new(driver, storage, config, creation, media=()):
+def options_of_new(driver, storage, config, creation, node, media=()):
     """All options with which a new VM is created; ``media`` are the volumes in its optical drives, where known."""
     settings = {key: value for key, value in config.items() if value is not None and key not in _NOT_SENT_AS_SETTINGS}
-    base, disks = {}, settings.get("disks") or {}
+    architecture, disks = settings.pop("architecture", None), settings.get("disks") or {}
+    base = options_of_architecture(architecture, driver.own_architecture(node)) if architecture else {}
     for slot, image in contents_of(creation, FIRST_SLOT).items():
         disk = disks.get(slot) or {}
         imported = {
             "file": f"{disk.get('storage') or storage}:0",
-            "import-from": image["source"],
+            # A disk of an appliance is uploaded before it is imported (appliances.py).
+            "import-from": None if "part" in image else image["source"],
             "format": disk.get("format"),
             **own_parts(disk),
         }
         base[slot] = values.printed(slot, {key: value for key, value in imported.items() if value})
-    if base:
+    if disks:
         settings["disks"] = {slot: disk for slot, disk in disks.items() if slot not in base}
     settings.pop("description", None)
     if driver.has_documents:
@@ -186,13 +210,14 @@ def options_of_new(driver, storage, config, creation, media=()):
         **drives,
         **base,
         **update.to_set,
-        **_with_seed(driver, update, {*drives, *update.used_slots}, storage),
+        **_with_seed(driver, update, {**drives, **update.used_slots}, storage),
     }
 
 
 def _boot_order(creation):
     """Proxmox VE starts a VM from the first slot, which can be another one than that of the image."""
-    slot = (creation.get("image") or {}).get("slot")
+    first = next(iter((creation.get("appliance") or {}).get("slots") or ()), None)
+    slot = (creation.get("image") or {}).get("slot") or first
     return {"boot": f"order={slot}"} if slot else {}
 
 
@@ -316,7 +341,7 @@ def finish_vm(driver, vm_options, name, options=None):
         raise GaveWay(f"{name}: another task is creating a VM with this name.", None)
     text, own = mark.split_notes(vm_options.stored.get("description"))
     slots = own.get("slots", slots_of(vm_options))
-    finished = {CREATED: "", **finished_mark(own, mark.NONCE), "birth": vm_options.birth, "slots": slots}
+    finished = {CREATED: "", **finished_mark(own, mark.NONCE, mark.UPLOADS), "birth": vm_options.birth, "slots": slots}
     off = {"onboot": 0} if "clone" in own["inputs"] and vm_options.stored.get("onboot") == "1" else {}
     settings = {"description": mark.notes_of(text, finished), **off, **(options or {})}
     driver.tool.put(f"{vm_options.path}/config", **settings, digest=vm_options.digest)
@@ -373,7 +398,7 @@ def remove(driver, vm_options):
         return
     vm_options = current
     lift_protection(driver, vm_options)
-    remove_seed(driver, vm_options)
+    remove_made(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..._core.errors import NotFound, Refused, Stale
 from ..._tools import proxmox_values as values
+from .mark import UPLOADS
 from .seed_iso import remove_seed
 from .settings.disks import volumes_of
 
@@ -23,8 +24,18 @@ def delete(driver, vm, step):
     if vm.config.get("protection"):
         # The deletion of an existing protected VM was rejected before, so this is a new VM: its creation is undone.
         lift_protection(driver, vm_options)
-    remove_seed(driver, vm_options)
+    remove_made(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
+
+
+def remove_made(driver, vm_options):
+    """Delete what the server does not delete with a VM: its seed ISO, and the uploads of an unfinished one."""
+    if (vm_options.own_mark or {}).get(UPLOADS):
+        # Few tasks create a VM from an appliance.
+        from .appliances import remove_uploads
+
+        remove_uploads(driver, vm_options)
+    remove_seed(driver, vm_options)
 
 
 def _check_same(driver, vm, vm_options, planned_files):

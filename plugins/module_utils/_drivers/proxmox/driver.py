@@ -143,8 +143,12 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         return str(style.get("case-sensitive", 0)) == "1"
 
     def resolve_image(self, request):
-        """Return the request with a volume as its image."""
-        from .images import resolved
+        """Return the request with a volume as its image, or with what its appliance has."""
+        if "appliance" in request.creation:
+            # Few tasks create a VM from one.
+            from .appliances import resolved
+        else:
+            from .images import resolved
 
         return resolved(self, request)
 
@@ -211,6 +215,10 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         """The option cloud_init, for the documents of a seed ISO."""
         keys = public_keys(self.cloud_init.get("ssh_authorized_keys") or (), "cloud_init.ssh_authorized_keys")
         return {**self.cloud_init, "ssh_authorized_keys": keys}
+
+    def use_documents(self, cloud_init):
+        """Create a seed ISO from ``cloud_init`` instead of the option. All VMs of a task have the same appliance."""
+        self.cloud_init, self.has_documents = cloud_init, True
 
     # Acting ---------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from ..._media.choose import Needs
 from ..._media.images import Lookup
 from ..._media.names import with_image
 from ..._ports import download
-from .settings.architecture import ARM64, architecture_of
+from .settings.architecture import AMD64, ARM64
 from .settings.place import AUTO
 from .store import CONTENT, NodeStore, node_with_storage, storage_on
 
@@ -43,17 +43,20 @@ def resolved(driver, request):
     unfinished = driver.unfinished_options(label)
     if unfinished is not None and unfinished.inputs.get("image") == name:
         return with_image(request, _as_recorded(asked, unfinished.inputs))
-    _check_release(driver, f"{label}: image '{name}': ")
-    node = _node_for(driver, request)
+    check_release(driver, f"{label}: image '{name}': ")
+    node = node_for(driver, request)
     found = images_on(driver, node, f"{label}: ").image(request, image.form, f"{label}: image")
     # The file is on this node only, unless the storage is shared.
-    return with_image(replace(request, config={**request.config, "node": node}), {**found, "node": node})
+    config = {**request.config, "node": node}
+    if driver.own_architecture(node) == ARM64:
+        config.setdefault("architecture", ARM64)
+    return with_image(replace(request, config=config), {**found, "node": node})
 
 
-def _check_release(driver, where):
+def check_release(driver, where, what="names and addresses of images"):
     if driver.release() < _SINCE:
         raise Refused(
-            f"{where}this is Proxmox VE {driver.version()}, but names and addresses of images need 8.4 or later.",
+            f"{where}this is Proxmox VE {driver.version()}, but {what} need 8.4 or later.",
             "Set the volume of an image that is on a storage, or clone a template.",
         )
 
@@ -63,7 +66,7 @@ def _as_recorded(asked, inputs):
     return {**asked, **image_in(inputs), "source": inputs["image"], "fetch": None, "warnings": (), "is_imported": True}
 
 
-def _node_for(driver, request):
+def node_for(driver, request):
     """The node of a new VM; if the task sets none, one that has a storage for images."""
     resources, label, node = driver.resources, request.label, request.config.get("node") or AUTO
     if node != AUTO:
@@ -85,7 +88,7 @@ class HostOfImages:
     """A node for the modules image and image_info (_media/store_tasks.py)."""
 
     def __init__(self, driver):
-        _check_release(driver, "platform: proxmox: ")
+        check_release(driver, "platform: proxmox: ")
         self.node = node_with_storage(driver, driver.options.get("node"))
         self.images = images_on(driver, self.node)
 
@@ -107,7 +110,9 @@ class NodeImages(CopiedImages):
 
     def needs(self, request):
         """Return the Needs of a new VM. Its CPU model is not known."""
-        config, architecture = request.config, architecture_of(request.config)
+        config = request.config
+        # No release of Proxmox VE is for another CPU than amd64, so an unknown node is taken for one.
+        architecture = config.get("architecture") or self._driver.own_architecture(self._node) or AMD64
         devices = {_NICS.get((nic or {}).get("model")) for nic in (config.get("networks") or {}).values()}
         devices.add(_CONTROLLERS.get((config.get("native") or {}).get("scsihw")))
         return Needs(
@@ -126,7 +131,7 @@ class NodeImages(CopiedImages):
     def located(self, asked, wanted, choice, about, patience):
         if _is_uploaded(asked, choice):
             # The storage lists an image while the node is still copying it there.
-            self._await_uploads(patience)
+            self.await_uploads(patience)
         return super().located(asked, wanted, choice, about, patience)
 
     def way(self, asked, wanted, choice, about, patience):
@@ -172,7 +177,7 @@ class NodeImages(CopiedImages):
     def _upload(self, image):
         patience = image["fetch"].patience
         with self.local(image) as local:
-            self._await_uploads(patience)
+            self.await_uploads(patience)
             if image["source"] in self.store.volumes():
                 return
             self.store.check_space(local.file_size, f"image: {local.name}")
@@ -187,7 +192,7 @@ class NodeImages(CopiedImages):
                     f"{file}: node '{self._node}' is still downloading it.", "Run the task again when it has ended."
                 )
 
-    def _await_uploads(self, patience):
+    def await_uploads(self, patience):
         """Wait for uploads that nodes are storing, which name no files: of another task, or of an interrupted run."""
         resources = self._driver.resources
         nodes = [one.name for one in resources.nodes.values() if one.online]

@@ -20,6 +20,8 @@ from ..._tools import proxmox_values as values
 _LINE = Pattern(r"^<!-- polyvirt (\{.*\}) -->[ \t\r]*(?:\n|\Z)", re.MULTILINE)
 #: Only in the mark of an unfinished VM: its birth is not known before it exists.
 NONCE = "nonce"
+#: Only in the mark of an unfinished VM from an appliance: {slot: volume} of the uploads of its disks.
+UPLOADS = "uploads"
 
 
 def birth_of(vmid, options):

@@ -30,10 +30,10 @@ PROXMOX = Platform(
         "clone",
         "unused_disks",
         "allow_rename",
+        "appliance",
     ),
     canonical_id=decimal_id,
     lacks={
-        "appliance": "Upload the disks to a storage, and set them with image or disks.",
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "rtc": "Use native: {localtime: true} or {localtime: false}.",
         "skip_boot_prompt": _PROMPT,
@@ -71,6 +71,8 @@ VM = {
     # A volume of a storage is allowed, not only an absolute path.
     "disks": with_suboption(options.VM["disks"], "source", absolute=False),
     "iso": replace(options.VM["iso"], absolute=False),
+    # A volume of a storage is rejected by name.
+    "appliance": with_suboption(options.VM["appliance"], "source", absolute=False),
     "allow_rename": Consent(role="connection"),
     "unused_disks": Option(choices=("keep", "delete_owned", "delete_all")),
     "cdroms": with_suboption(options.VM["cdroms"], "source", absolute=False),

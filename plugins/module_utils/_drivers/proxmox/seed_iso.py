@@ -110,17 +110,19 @@ def seed_files(vm_options):
 def remove_seed(driver, vm_options):
     """Delete the seed ISO of a VM. This is done before the VM is deleted, so that the next run can complete it."""
     if vm_options.is_unfinished and seed_files(vm_options):
-        _await_uploads(driver, vm_options.node)
+        await_uploads(driver, vm_options.node)
     for volume in seed_files(vm_options):
         storage = f"/nodes/{vm_options.node}/storage/{volume.partition(':')[0]}/content"
         if volume in [entry["volid"] for entry in driver.tool.get(storage, content="iso")]:
             driver.tool.run("DELETE", f"{storage}/{volume}")
 
 
-def _await_uploads(driver, node):
-    """Wait for uploads that the node is storing. One may be of an interrupted run: the tasks do not name files."""
-    for task in driver.tool.running_tasks(node, "imgcopy"):
-        driver.tool.wait(task["upid"], _LONGEST_UPLOAD)
+def await_uploads(driver, node, seconds=_LONGEST_UPLOAD):
+    """Wait for uploads that the node is storing. One may be of an interrupted run: the tasks do not name files.
+
+    Returns whether all have ended.
+    """
+    return all(driver.tool.wait(task["upid"], seconds) for task in driver.tool.running_tasks(node, "imgcopy"))
 
 
 def check_new_seed(driver, label, privileges, arguments, node):

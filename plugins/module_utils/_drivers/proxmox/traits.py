@@ -79,6 +79,7 @@ def proxmox_traits(version="", known=_NOTHING_KNOWN):
     """Traits of a cluster. ``known`` is the Known of the task."""
     return Traits(
         platform=PROXMOX.name,
+        sources=("image", "clone", "appliance", "iso", "disks"),
         version=version,
         as_options=_as_options,
         verbs=frozenset(VERBS) | BACKUP_VERBS,
@@ -185,6 +186,7 @@ _FIELDS = {
         for kind, row in supported(SETTINGS).items()
     },
     "image": Field(),
+    "appliance": Field(),
     "image.linked": Field(choices=(False,), instead=PROXMOX.lacks["image.linked=true"]),
     "clone": Field(
         cost=_cost_of_cloning,

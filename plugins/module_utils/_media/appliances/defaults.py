@@ -20,19 +20,21 @@ class Words(Frozen):
     """How a platform names what an appliance has.
 
     ``slot(bus, number)`` returns the slot of the disk with this number on a bus that the guest has a driver for.
-    ``models`` are {model of a NIC in a descriptor: the platform's}, ``settings`` those of every VM from an appliance.
+    ``models`` are {model of a NIC in a descriptor: the platform's}, ``settings`` those of every VM from an appliance,
+    ``windows`` those of a VM with Windows.
     """
 
     slot: Callable
     models: Mapping
     default_model: str
     settings: Mapping = field(default_factory=dict)
+    windows: Mapping = field(default_factory={"rtc": "localtime"}.copy)
 
 
 def settings_of(system, words):
     """Return (settings without disks and NICs, what is not carried over)."""
     found = {"cpus": system.cpus, "memory": system.memory, "firmware": system.firmware or "bios", **words.settings}
-    found["rtc"] = "localtime" if system.is_windows else None
+    found.update(words.windows if system.is_windows else {})
     known = {name: value for name, value in found.items() if value is not None}
     return known, [*system.lost, *([] if system.firmware else [_NOT_STATED])]
 
@@ -105,7 +107,10 @@ def environment(system, given, option):
 
 
 def _text(value, key, option):
+    if isinstance(value, (Mapping, list, tuple)):
+        raise Refused(f"{option}.properties: {key} is a list or a mapping, not text.", "Set it as text, in quotes.")
     text = "" if value is None else str(value)
+    text = text.lower() if isinstance(value, bool) else text  # As OVF writes them.
     if set(text) & _NOT_ALLOWED:
         raise Refused(f"{option}.properties: {key} contains a control character.", "Remove it.")
     return text

@@ -1,0 +1,213 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs from appliances: disks are converted and uploaded by the host of the task, and no upload remains."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from simulators.proxmox import worlds
+from simulators.proxmox.access import Account, User
+from simulators.proxmox.api_storage import used_on
+from simulators.proxmox.storage import MIB
+from suite import appliance_files as made
+from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, let_tasks_end
+from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
+from unit.module_utils._drivers.proxmox.test_seed_iso import Reading, seeds_of
+
+pytestmark = pytest.mark.usefixtures("own_images")
+NETWORKS = [{"name": "VM Network", "type": "bridged", "source": "vmbr0"}]
+
+
+def _ova(folder, *more, model="VmxNet3", **about):
+    """An appliance with two disks; its system is on the second one, at the first port."""
+    files = {"a.vmdk": made.disk(folder / "a.vmdk", byte=1), "b.vmdk": made.disk(folder / "b.vmdk", byte=2)}
+    body = made.hardware(made.sata(("d2", 0), ("d1", 1)), made.nic(model=model), *more, cpus=2, memory=128, **about)
+    listed = made.envelope(
+        body, [("f1", "a.vmdk", ""), ("f2", "b.vmdk", "")], [("d1", "f1", 16 * MIB), ("d2", "f2", 16 * MIB)]
+    )
+    return made.ova(folder / "x.ova", listed, files)
+
+
+@pytest.fixture(name="asked")
+def _asked(tmp_path):
+    return {"name": "web3", "appliance": {"source": _ova(tmp_path), "accept_eula": False, "networks": NETWORKS}}
+
+
+def _uploads(world):
+    """The names of uploads of appliances on the storages of all nodes."""
+    names = {name for storage in world.storages.by_id.values() for _node, name in storage.volumes}
+    return sorted(name for name in names if "polyvirt-appliance" in name)
+
+
+def _has_disks(world):
+    options = machine_of(world, "web3").config.current
+    assert [key for key in sorted(options) if key.startswith("sata")] == ["sata0", "sata1"]
+    assert options["boot"] == "order=sata0"
+    assert '"uploads"' not in options["description"] and '"unfinished"' not in options["description"]
+    assert _uploads(world) == []
+    return options
+
+
+def test_appliance_becomes_a_vm_and_no_upload_remains(world, asked, own_images):
+    check, run = do(world, check=True, **asked), do(world, **asked)
+    assert not run.failed, run.msg
+    assert (check.diff, check.vms[0]["not_carried"]) == (run.diff, run.vms[0]["not_carried"])
+    options = _has_disks(world)
+    assert (options["cores"], options["memory"], options["net0"].partition("=")[0]) == ("2", "128", "vmxnet3")
+    assert all("size=16M" in options[slot] for slot in ("sata0", "sata1"))
+    sent = [one.params["filename"] for one in world.journal.requests if one.path.endswith("/upload")]
+    assert [name.split("-")[:4] for name in sent] == [
+        ["polyvirt", "appliance", "102", "sata0"],
+        ["polyvirt", "appliance", "102", "sata1"],
+    ]
+    assert os.listdir(own_images) == []
+    unchanged(world, **asked)
+    assert do(world, name="web3", state="absent").changed
+    assert not [name for storage in world.storages.by_id.values() for _node, name in storage.volumes if "-102-" in name]
+
+
+def test_options_of_the_task_replace_the_descriptor(world, asked):
+    more = {"cpus": 1, "networks": [], "disks": [{"slot": "sata1", "size": "20M"}], "node": "pve1"}
+    asked["appliance"].pop("networks")
+    run = do(world, **{**asked, **more})
+    assert not run.failed, run.msg
+    options = _has_disks(world)
+    assert (options.get("cores", "1"), "net0" in options) == ("1", False)
+    assert "size=20M" in options["sata1"]
+    unchanged(world, **{**asked, **more})
+
+
+def test_properties_are_in_an_iso_image_that_is_deleted_with_the_vm(world, tmp_path):
+    descriptor = made.one_disk(sections=made.PROPERTIES, transport="iso")
+    source = made.ova(tmp_path / "y.ova", descriptor, {"disk1.vmdk": made.disk(tmp_path / "disk1.vmdk")})
+    appliance = {
+        "source": source,
+        "accept_eula": False,
+        "properties": {"com.x.login": "me", "com.x.password": "hidden"},
+    }
+    api = Reading(world, tmp_path)
+    run = do(world, api=_Seeds(world, tmp_path, api), name="web3", appliance=appliance)
+    assert not run.failed, run.msg
+    (documents,) = api.seeds.values()
+    assert 'value="me"' in documents["ovf-env.xml"] and 'value="hidden"' in documents["ovf-env.xml"]
+    assert "hidden" not in f"{run}{machine_of(world, 'web3').config.current}"
+    assert len(seeds_of(world)) == 1
+    unchanged(world, name="web3", appliance=appliance)
+    both = {"name": "web4", "appliance": appliance, "cloud_init": {"user": "me"}}
+    rejected(world, "web4: cloud_init: it cannot be set together with appliance.properties", **both)
+    assert do(world, name="web3", state="absent").changed
+    assert seeds_of(world) == []
+
+
+class _Seeds(Api):
+    """Reads uploads of ISO images only."""
+
+    def __init__(self, world, folder, reader):
+        super().__init__(world)
+        self._reader = reader
+
+    def upload(self, path, parameters, file):
+        kind = self._reader if file.endswith(".iso") else super()
+        return kind.upload(path, parameters, file)
+
+
+@pytest.mark.parametrize("then", ["completed", "deleted"])
+@pytest.mark.parametrize("kind", ["kill before", "kill after"])
+def test_killed_creation_is_completed_or_deleted(asked, kind, then):
+    world = worlds.with_cases()
+    counter = Disturbed(world)
+    assert not do(world, api=counter, **asked).failed
+    for number in range(counter.count):
+        world = worlds.with_cases()
+        with pytest.raises(Killed):
+            do(world, api=Disturbed(world, number, kind), **asked)
+        if then == "completed":
+            run = do(world, **asked)
+            assert not run.failed, (number, run.msg)
+            _has_disks(world)
+            unchanged(world, **asked)
+        else:
+            run = do(world, name="web3", state="absent")
+            assert not run.failed, (number, run.msg)
+            assert _uploads(world) == [], number
+            assert not [one for one in world.cluster.machines.values() if one.config.current.get("name") == "web3"]
+
+
+@pytest.mark.parametrize("kind", ["reply", "reset_after"])
+def test_failed_request_leaves_no_upload(asked, kind):
+    world = worlds.with_cases()
+    counter = Disturbed(world)
+    assert not do(world, api=counter, **asked).failed
+    for number in range(counter.count):
+        world = worlds.with_cases()
+        run = do(world, api=Disturbed(world, number, kind), **asked)
+        let_tasks_end(world)
+        if run.failed:
+            assert do(world, name="web3", state="absent").failed is False, number
+        assert _uploads(world) == [], (number, run.msg)
+
+
+def test_upload_of_a_killed_task_that_is_still_stored_is_waited_for(world, asked):
+    world.timing.upload = 100
+    with pytest.raises(Killed):
+        do(world, api=Disturbed(world, 1, "kill after"), **asked)
+    run = do(world, **asked)
+    assert not run.failed, run.msg
+    _has_disks(world)
+
+
+def test_changed_appliance_does_not_complete_a_vm_of_its_former_version(world, asked, tmp_path):
+    with pytest.raises(Killed):
+        do(world, api=Disturbed(world, 3, "kill after"), **asked)
+    os.unlink(asked["appliance"]["source"])
+    _ova(tmp_path, model="E1000")
+    rejected(world, "web3", "is unfinished: a task started to create it from another source", **asked)
+    assert do(world, name="web3", state="absent").changed
+    assert not do(world, **asked).failed
+    _has_disks(world)
+
+
+def test_volume_of_a_storage_is_rejected_with_the_remedy(world):
+    source = {"source": "local:import/x.ova", "accept_eula": False}
+    words = ("web3: appliance: local:import/x.ova is a volume", "Copy the appliance to the host of the task")
+    rejected(world, *words, name="web3", appliance=source)
+
+
+def test_older_version_is_rejected(asked):
+    world = worlds.with_cases(version=(8, 3))
+    rejected(world, "web3: appliance: this is Proxmox VE", "appliances need 8.4 or later", **asked)
+
+
+def test_storage_that_is_too_small_for_an_upload_is_rejected(world, asked):
+    local = world.storages.get("local")
+    local.total = used_on(world, local, "pve1") + MIB // 8
+    world.statistics.renew()
+    words = ("web3: appliance", "are needed for the disk of the appliance, but storage 'local' on node 'pve1'")
+    rejected(world, *words, **asked, node="pve1")
+
+
+def test_damaged_disk_is_rejected_before_anything_is_written(world, tmp_path):
+    disk = made.disk(tmp_path / "disk1.qcow2", "qcow2")
+    source = made.ova(tmp_path / "y.ova", made.one_disk(file="disk1.qcow2"), {"disk1.qcow2": disk[:80]})
+    words = (f"web3: appliance: {source} contains a damaged disk", "Get the appliance again")
+    rejected(world, *words, name="web3", appliance={"source": source, "accept_eula": False})
+
+
+_TO_CREATE = ("VM.Audit", "VM.Allocate", "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory")
+_MORE = ("VM.Config.Network", "VM.Config.HWType", "VM.Config.Options", "Datastore.AllocateSpace", "Datastore.Audit")
+
+
+@pytest.mark.parametrize("lacking", ["Datastore.AllocateTemplate", "Datastore.Allocate"])
+def test_missing_privilege_is_reported_before_anything_is_written(world, asked, lacking):
+    world.access.accounts["me@pve"] = Account()
+    held = {*_TO_CREATE, *_MORE, "SDN.Use", "Datastore.AllocateTemplate", "Datastore.Allocate"} - {lacking}
+    world.access.roles["Machines"] = frozenset(held)
+    world.access.allow("/", "me@pve", "Machines")
+    api = Api(world, User("me@pve"))
+    rejected(world, f"lacks the privilege {lacking} on /storage/local", api=api, **asked)
+    world.access.roles["Machines"] = frozenset({*held, lacking})
+    assert not do(world, api=Api(world, User("me@pve")), **asked).failed
