@@ -64,7 +64,9 @@ options:
     choices: [stop, restart]
     default: stop
   console_log:
-    description: File on the host with the output of the VM's first serial port. Required unless a user installs the VM.
+    description:
+      - File on the host with the output of the VM's first serial port. Required unless a user installs the VM.
+      - Hyper-V has none. Of V(windows), the last line is read from the guest while the VM runs, so use O(ends=restart).
     type: path
   start_timeout:
     description:

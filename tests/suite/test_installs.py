@@ -121,8 +121,9 @@ class Role:
         return {slot: (kinds[slot], source.get("file") if source is not None else "") for slot, source in files.items()}
 
     def files(self):
-        """The files that the role keeps for the VM."""
-        return sorted(path.name for path in self.media.iterdir() if path.name.startswith(self.name))
+        """The files that the role keeps for the VM, except the record of the console log."""
+        names = {path.name for path in self.media.iterdir() if path.name.startswith(self.name)}
+        return sorted(names - {f"{self.name}.written"})
 
 
 @pytest.fixture

@@ -99,8 +99,9 @@ class Role:
         return self.host.state.look()["installed"].get(vm["disks"][0][0]) if vm else None
 
     def files(self):
-        """What the role keeps of the VM, except the console."""
-        return sorted(path.name for path in self.media.iterdir() if path != self.console) if self.media.exists() else []
+        """What the role keeps of the VM, except the console and its record."""
+        kept = (self.console, self.media / f"{self.name}.written")
+        return sorted(path.name for path in self.media.iterdir() if path not in kept) if self.media.exists() else []
 
     def remains(self):
         """What remains of the installation: whether the VM runs, how it starts, files, and devices of vnd(4)."""
@@ -189,7 +190,7 @@ def test_interrupted_run_is_resumed(role):
     code, output = role.run(timeout=1)
     assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
     media_before = {path.name: path.stat().st_mtime_ns for path in role.media.glob(f"{role.name}.*") if path.is_file()}
-    os.kill(int((role.media / f"{role.console.name}.pid").read_text()), signal.SIGKILL)
+    os.kill(int((role.media / f"{role.name}.console.pid").read_text()), signal.SIGKILL)
     code, output = role.run(timeout=1)
     assert (code != 0, "Write the kernel" in output) == (True, False), output
     assert {path.name: path.stat().st_mtime_ns for path in role.media.glob(f"{role.name}.*") if path.is_file()} == (

@@ -109,6 +109,8 @@ class Windows:
             return
         self.files.add(r"C:\ProgramData\polyvirt\setup.log")
         self._script = text
+        # The directory and the log have the rights of the directory above, which all users read.
+        self.is_log_private = "icacls.exe $folder /inheritance:r" in text.partition("Start-Transcript")[0]
         tried, _try, rest = text.partition("\ntry {\n")[2].partition("\n} catch {\n")
         failure = next(filter(None, map(self._step, re.split(r"(?m)^(?=  Step ')", tried)[1:])), None)
         if "Panther\\unattend*.xml" in rest.partition("if ($failure)")[0]:
@@ -118,8 +120,10 @@ class Windows:
             return
         self.files.add(unquoted(rest.partition("\nSet-Content ")[2])[0])
         self.serial.append(unquoted(rest.partition("\nSet-Content ")[2].partition("\nReport ")[2])[0])
-        assert rest.rstrip().endswith("shutdown.exe /s /t 0")
-        self.is_on = False
+        # Hyper-V passes a value of a guest to the host only while it runs.
+        is_reported = "Set-ItemProperty $guest polyvirt $line" in text
+        assert rest.rstrip().endswith("shutdown.exe /s /t 0") != is_reported
+        self.is_on = is_reported
 
     def _step(self, text):
         """Run a step; returns its failure."""
@@ -135,7 +139,8 @@ class Windows:
         (line,) = unquoted(text.partition("Invoke-Line ")[2])
         self.ran.append(line)
         code = self._exit_codes.get(line, 0)
-        return f"{name}: exit code {code}: {line}" if code not in (0, 3010) else None
+        shown = f": {line}" if "$line" in self._script.partition("{ throw ")[2].partition("\n")[0] else ""
+        return f"{name}: exit code {code}{shown}" if code not in (0, 3010) else None
 
 
 def unquoted(text):

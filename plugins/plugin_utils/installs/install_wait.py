@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import time
+import uuid
 
 from ...module_utils._core.errors import PolyvirtError
 from ..tasks.over_platforms import PlatformAction
@@ -21,6 +22,17 @@ _ENDED = ("stopped", "absent")
 _WRITTEN = 64 << 20
 #: The task fails after so many failed reads in a row; fewer happen if the host is busy or a connection is lost.
 _FAILED_READS = 3
+#: The last line that the script in Windows has stored for the host: Hyper-V keeps no log of a serial port. Hyper-V
+#: reports it only while the VM runs. The ID of the VM is the only value.
+_REPORT_ON_HYPERV = """
+$vm = Get-CimInstance -Namespace root\\virtualization\\v2 -ClassName Msvm_ComputerSystem -Filter "Name='%s'"
+$exchange = Get-CimAssociatedInstance -InputObject $vm -ResultClassName Msvm_KvpExchangeComponent
+foreach ($item in $exchange.GuestExchangeItems) {
+  $of = @{}
+  foreach ($property in ([xml]$item).INSTANCE.PROPERTY) { $of[$property.NAME] = $property.VALUE }
+  if ($of.Name -eq 'polyvirt') { $of.Data }
+}
+"""
 
 
 class InstallWait(PlatformAction):
@@ -59,13 +71,13 @@ class InstallWait(PlatformAction):
         before, failed, first, is_started = None, 0, None, not options.get("start_timeout")
         lines = Progress("", tell_listeners(self._task, task_vars), now=self.clock)
         while True:
-            state, used, problem = self._state(part, task_vars)
+            state, used, problem, vm_id = self._state(part, task_vars)
             first = used if first is None else first
             is_started = is_started or (used is not None and (used > _WRITTEN or used != first))
             failed = failed + 1 if problem else 0
             if failed == _FAILED_READS:
                 return {"failed": True, "outcome": "unknown", "msg": f"{options['name']}: {problem}"}
-            console = self._console(options["console_log"])
+            console = self._console(options, part, vm_id if state == "running" else None)
             progress = progress_of(options["installer"], console)
             is_unchanged = (state, console) == before
             result = None if problem else outcome(options, state, progress, console, is_unchanged)
@@ -80,21 +92,25 @@ class InstallWait(PlatformAction):
             self.sleep(_PAUSE)
 
     def _state(self, part, task_vars):
-        """Return (power state, used bytes of its disks if that is known, error). The state or the error is None."""
+        """Return (power state, used bytes of its disks if that is known, error, ID). The state or the error is None."""
         result = self._result(part, task_vars)
         if result.get("failed"):
-            return None, None, result.get("msg", "")
+            return None, None, result.get("msg", ""), None
         host = result.get("host") or {}
         if not host.get("configured", True):
-            return None, None, host.get("message") or "the platform cannot be used."
+            return None, None, host.get("message") or "the platform cannot be used.", None
         vm = next(iter(result["vms"]), {"state": "absent"})
-        return vm["state"], (vm.get("counters") or {}).get("disk_used"), None
+        return vm["state"], (vm.get("counters") or {}).get("disk_used"), None, vm.get("id")
 
-    def _console(self, path):
+    def _console(self, options, part, running_id):
         """Return the end of the console log; empty if it does not exist (yet)."""
-        if not path:
+        path = options["console_log"]
+        if path:
+            command = f"tail -c {_CONSOLE_BYTES} {shlex.quote(path)} 2>/dev/null"
+        elif part.platform == "hyperv" and options["installer"] == "windows" and running_id:
+            command = _REPORT_ON_HYPERV % uuid.UUID(running_id)
+        else:
             return ""
-        command = f"tail -c {_CONSOLE_BYTES} {shlex.quote(path)} 2>/dev/null"
         return self._low_level_execute_command(command).get("stdout", "")
 
 
@@ -102,10 +118,8 @@ def outcome(options, state, progress, console, is_unchanged):
     """Return the result of the task if the installation has ended, else None."""
     name = options["name"]
     if state in _ENDED:
-        # Windows, without a log of its serial port: it is off at the end only.
-        is_by_power = not options["console_log"] and options["installer"] == "windows"
-        is_by_power = is_by_power or options["installer"] == "manual"
-        if state == "stopped" and (progress.state == FINISHED or is_by_power):
+        # The power state alone shows nothing: a VM that was never started is stopped, too.
+        if state == "stopped" and (progress.state == FINISHED or options["installer"] == "manual"):
             return {"outcome": "finished"}
         if options["console_log"] and not is_unchanged:
             # Another process may write the log, a moment later.

@@ -116,7 +116,7 @@ def test_windows_is_installed_once(playbook, tmp_path):
     needed = ("Enable-PSRemoting", "Install-WindowsFeature Web-Server", "5985, 5986", "fDenyTSConnections 0")
     assert [word for word in needed if word not in script] == []
 
-    host.reach(vm, "Off")
+    host.guest("web1", values={"polyvirt": "polyvirt-installed"})
     with _guest_answers():
         code, changed, output = playbook.run()
         assert (code, changed, vm.state) == (0, True, "Running"), output
@@ -126,6 +126,30 @@ def test_windows_is_installed_once(playbook, tmp_path):
         code, changed, output = playbook.run("--check")
         assert (code, changed) == (0, False), output
     assert [drive.path for drive in vm.hardware.drives if drive.kind == "dvd" and drive.path] == []
+
+
+def test_vm_that_is_off_is_not_installed_by_that(playbook):
+    """It was never started, or was switched off during Setup: it is started again, and keeps its media."""
+    host = playbook.host
+    playbook.run(windows_server_timeout=0)
+    vm = host.vm("web1")
+    media = [drive.path for drive in vm.hardware.drives if drive.kind == "dvd"]
+    host.reach(vm, "Off")
+    code, changed, output = playbook.run(windows_server_timeout=0)
+    assert (code != 0, changed, "it has not ended within 0 s" in output, vm.state) == (True, True, True, "Running")
+    host.guest("web1", values={"polyvirt": "polyvirt-failed: command 1: exit code 5"})
+    for _run in range(2):
+        code, _changed, output = playbook.run()
+        assert (code != 0, "the installation failed: command 1: exit code 5" in output) == (True, True), output
+        assert (vm.state, [drive.path for drive in vm.hardware.drives if drive.kind == "dvd"]) == ("Off", media)
+
+
+def test_vm_of_others_keeps_its_media(playbook):
+    vm = playbook.host.add("web1", generation=1)
+    next(drive for drive in vm.hardware.drives if drive.kind == "dvd").path = _ISO
+    code, changed, output = playbook.run()
+    assert (code != 0, changed, "has no record of creation by this collection" in output) == (True, False, True), output
+    assert (vm.state, [drive.path for drive in vm.hardware.drives if drive.kind == "dvd"]) == ("Off", [_ISO])
 
 
 def _end_installation(host):

@@ -93,7 +93,7 @@ def _is_started_and_detached(role):
     code, output = role.run()
     assert (code, "found complete" in output) == (0, True), output
     assert str(medium) not in role.box.run("showvminfo", "web", "--machinereadable")
-    assert role.files() == [role.console.name]
+    assert role.files() == [role.console.name, "web.written"]
     code, output = role.run()
     assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
 
@@ -105,6 +105,39 @@ def test_installation_is_started_and_detached(double):
 @pytest.mark.deep("test_installation_is_started_and_detached")
 def test_installation_is_started_and_detached_by_the_real_one(box_of_root):
     _is_started_and_detached(Role(box_of_root))
+
+
+def _put(path, kind):
+    """Something of a user: returns the path of its content."""
+    if kind == "file":
+        path.write_text("mine", encoding="utf-8")
+        return path
+    content = path.parent / "content" if kind == "link" else path / "content"
+    path.mkdir() if kind == "directory" else path.symlink_to(content)
+    content.write_text("mine", encoding="utf-8")
+    return content
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "link"])
+def test_console_log_of_others_is_not_deleted(double, kind):
+    role = Role(double)
+    content = _put(double.folder / "log", kind)
+    code, output = role.run(console_log=str(double.folder / "log"))
+    assert (code != 0, double.run("list", "vms"), role.files()) == (True, "", []), output
+    assert "exists, and was not written by an installation of this VM" in output
+    assert (content.read_text(encoding="utf-8"), (double.folder / "log").is_symlink()) == ("mine", kind == "link")
+
+
+def test_answer_files_of_others_are_not_deleted(double):
+    role, answers = Role(double), double.folder / "answers"
+    role.run(directory=str(answers))
+    assert (answers / "preseed.cfg").exists()
+    role.finish_installation()
+    code, output = role.run(directory=str(answers))
+    assert (code, (answers / "preseed.cfg").exists()) == (0, False), output
+    (answers / "preseed.cfg").write_text("mine", encoding="utf-8")
+    code, output = role.run(directory=str(answers))
+    assert (code, "changed=0" in output, (answers / "preseed.cfg").read_text()) == (0, True, "mine"), output
 
 
 def test_vm_that_stops_too_early_is_started_again_with_new_answers(double):

@@ -69,6 +69,22 @@ def _is_created_and_ejected(role):
     assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
 
 
+@pytest.mark.parametrize("option", [{"cloud_init": {"hostname": "x"}}, {"iso": "/x.iso"}, {"skip_boot_prompt": False}])
+def test_options_that_the_role_sets_are_rejected(double, option):
+    role = WindowsRole(double, "bios")
+    code, output = role.run(vm_options={**role.vm_options(), **option})
+    assert (code != 0, role.box.run("list", "vms")) == (True, ""), output
+    assert f"unattended_install_vm_options.{next(iter(option))}: the role sets this option itself" in output
+
+
+def test_console_log_of_others_is_not_deleted(double):
+    role = WindowsRole(double, "bios")
+    role.console.write_text("mine", encoding="utf-8")
+    code, output = role.run()
+    assert (code != 0, role.box.run("list", "vms"), role.console.read_text()) == (True, "", "mine"), output
+    assert "exists, and was not written by an installation of this VM" in output
+
+
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_windows_is_created_and_its_media_are_ejected(double, firmware):
     _is_created_and_ejected(WindowsRole(double, firmware))

@@ -80,6 +80,8 @@ class WindowsHost:
         self.proxied = {name.lower() for name in proxied}
         self.files, self.about = files or Files(), dict(about)
         self.clock, self.faults = clock or EventClock(), Faults()
+        #: The output of a script that a connection runs itself.
+        self.run_script = lambda _text: b""
         #: The received requests, and (bytes of the request, bytes of the answer) of those that were answered.
         self.requests, self.sizes = [], []
 

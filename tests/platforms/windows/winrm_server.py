@@ -212,7 +212,7 @@ def through(host):
         if target:
             return _received(host, target, content)
         if b"\0\0\0\0" not in stdin:
-            return 0, b"", b""
+            return 0, host.run_script(_script(line)), b""
         try:
             found = host.answer(_module_arguments(stdin)["request"])
         except ConnectionError as error:
@@ -231,9 +231,14 @@ def _sent_file(line, stdin):
         is_file = isinstance(action, dict) and action.get("name") == "winrm_put_file.ps1"
         return (action["params"]["Path"], parts[2]) if is_file else (None, b"")
     # Up to ansible-core 2.18, the script is in the command line.
-    script = base64.b64decode(line.rpartition(" ")[2]).decode("utf-16-le") if "-EncodedCommand" in line else ""
+    script = _script(line)
     found = re.search(r"\$path = '([^']*)'", script)
     return found and found[1], stdin
+
+
+def _script(line):
+    """The script in a command line."""
+    return base64.b64decode(line.rpartition(" ")[2]).decode("utf-16-le") if "-EncodedCommand" in line else ""
 
 
 def _received(host, path, content):

@@ -161,6 +161,9 @@ def test_last_lines_have_no_control_sequences():
     assert last_lines(ERROR, 1) == "[Press enter to continue]"
 
 
+_ID = "0a1b2c3d-0000-4000-8000-000000000001"
+
+
 class Waiting(install_wait.InstallWait):
     """A VM with a state and console text for each read; the last ones are repeated."""
 
@@ -180,9 +183,9 @@ class Waiting(install_wait.InstallWait):
 
     def _state(self, part, task_vars):
         state, _console, *used = self.reads[0]
-        return (None, None, "no answer") if state is None else (state, *(used or [None]), None)
+        return (None, None, "no answer", None) if state is None else (state, *(used or [None]), None, _ID)
 
-    def _console(self, path):
+    def _console(self, options, part, running_id):
         return self.reads[0][1]
 
 
@@ -277,6 +280,31 @@ def test_manual_installation_ends_with_the_vm(monkeypatch):
 def test_installer_that_restarts_the_vm(monkeypatch):
     done = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
     assert wait(monkeypatch, ("running", done), installer="openbsd", ends="restart")[1] == {"outcome": "finished"}
+
+
+def test_windows_that_is_off_without_its_last_line_is_not_installed(monkeypatch):
+    _waiting, result = wait(monkeypatch, ("stopped", ""), installer="windows", console_log=None, ends="restart")
+    assert result["title"] == "the VM is stopped, but the installation was not completed."
+    reads = [("running", ""), ("running", "polyvirt-installed\r\n")]
+    result = wait(monkeypatch, *reads, installer="windows", console_log=None, ends="restart")[1]
+    assert result == {"outcome": "finished"}
+
+
+@pytest.mark.parametrize(
+    ("platform", "installer", "running_id", "is_read"),
+    [
+        ("hyperv", "windows", _ID, True),
+        ("hyperv", "windows", None, False),
+        ("hyperv", "manual", _ID, False),
+        ("libvirt", "windows", _ID, False),
+    ],
+)
+def test_report_of_windows_is_read_from_hyperv(platform, installer, running_id, is_read):
+    action, sent = install_wait.InstallWait.__new__(install_wait.InstallWait), []
+    action._low_level_execute_command = lambda command: sent.append(command) or {"stdout": "polyvirt-installed"}
+    options = {"console_log": None, "installer": installer}
+    found = action._console(options, Part(platform, "", {}), running_id)
+    assert (found == "polyvirt-installed", len(sent), _ID in "".join(sent)) == (is_read, is_read, is_read)
 
 
 MIB = 1 << 20

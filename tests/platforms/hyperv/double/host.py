@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 from platforms.hyperv.double import (
     adapters,
@@ -59,6 +60,7 @@ class HyperV:
         if client:
             self.switches.append(Switch("Default Switch", "Internal", DEFAULT_SWITCH))
         self.windows = WindowsHost([], self.invoke, files=self.files, about=self._about(), clock=clock)
+        self.windows.run_script = self._guest_value
         self.clock = self.windows.clock
         self.load()
 
@@ -94,6 +96,15 @@ class HyperV:
         found = [command for command in COMMANDS if command.module not in absent]
         self.windows.commands = {command.name.lower(): command for command in found}
         self.windows.modules = {command.module.lower() for command in found}
+
+    def _guest_value(self, script):
+        """The output of a script that reads a value of a guest. Hyper-V has them only of a VM that runs."""
+        if "Msvm_KvpExchangeComponent" not in script:
+            return b""
+        (vm_id,) = re.findall(r"-Filter \"Name='([0-9A-Fa-f-]+)'\"", script)
+        (name,) = re.findall(r"\.Name -eq '(\w+)'", script)
+        vm = self.vm(vm_id.lower())
+        return vm.guest.values.get(name, "").encode() if vm.state == "Running" and vm.guest.services else b""
 
     # Methods for tests
 

@@ -90,6 +90,7 @@ class Guest:
     hung_state: str = "Running"
     vss: bool = True
     addresses: tuple = ("192.0.2.10", "fe80::10")
+    values: dict = field(default_factory=dict)  # of the registry key Virtual Machine\Guest
 
 
 @dataclass

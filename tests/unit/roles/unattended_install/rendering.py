@@ -105,6 +105,7 @@ def rendered(
         "mirror": given["mirror"] or entry["package_mirror"],
         "own_mirror": bool(given["mirror"]) or site_from_cd,
         "site_from_cd": site_from_cd,
+        "is_on_hyperv": given.get("is_on_hyperv", False),
         "full_name": given["full_name"] or given["user"],
         "fqdn": ".".join(filter(None, [given["hostname"], given["domain"]])),
         "serial": serial,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 
 import pytest
 import yaml
 from ansible_collections.polyvirt.core.plugins.filter.password_hash_for import password_hash_for
 
+from collection_path import CHECKOUT
 from suite import belts
 from unit.roles.unattended_install.rendering import DISTRIBUTIONS, FILES, HASH, KEY, STATIC, layout, rendered, values
 
@@ -199,6 +201,42 @@ def test_layout_leaves_space_to_boot(play):
     assert [(error in text, bool(text)) for text, (_o, error) in zip(found, LAYOUTS)] == [
         (True, bool(error)) for _o, error in LAYOUTS
     ], found
+
+
+def test_drivers_of_a_medium_can_be_deleted(play, tmp_path):
+    """A medium has files that nobody may write, and its directories neither."""
+    names = ("vioscsi", "viostor", "NetKVM", "vioserial", "Balloon")
+    for name in names:
+        folder = tmp_path / "medium" / name / "2k25" / "amd64"
+        folder.mkdir(parents=True)
+        (folder / "driver.inf").write_text(name)
+        (folder / "driver.inf").chmod(0o444)
+        folder.chmod(0o555)
+    medium = tmp_path / "virtio.iso"
+    subprocess.run(
+        ["xorriso", "-as", "mkisofs", "-R", "-J", "-o", medium, tmp_path / "medium"], check=True, capture_output=True
+    )
+    before = medium.read_bytes()
+    options = {
+        "distribution": "windows-server-2025",
+        "windows_virtio": str(medium),
+        "media_directory": str(tmp_path / "own"),
+        "vm_name": "web1",
+    }
+    # Twice: a run that was killed after it continues with the files of the first one.
+    for _run in range(2):
+        code, output, results = play([("x", "windows", options)], tasks_from="windows/drivers")
+        assert (code, results["x"][0], medium.read_bytes() == before) == (0, "", True), output
+    found = sorted((tmp_path / "own" / "web1.answers").rglob("*"))
+    assert [path.name for path in found if path.is_file()] == ["driver.inf"] * len(names)
+    assert [path for path in found if _mode(path) & 0o200 == 0] == []
+
+
+def test_iso_is_ejected_before_the_drivers_are_deleted():
+    """The answer medium is deleted with it, whether the drivers can be deleted or not."""
+    path = CHECKOUT / "roles" / "unattended_install" / "tasks" / "windows" / "eject.yml"
+    first, second = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert (first["polyvirt.core.vm"]["iso"], second["ansible.builtin.file"]["state"]) == ("", "absent")
 
 
 def _mode(path):
