@@ -29,7 +29,6 @@ MUTATIONS = (
         "None for slot, disk",
         _UPLOADED,
     ),
-
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
     Mutation(
         "entry-without-a-slot-is-a-second-disk",
