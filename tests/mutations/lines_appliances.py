@@ -29,6 +29,13 @@ MUTATIONS = (
         "None for slot, disk",
         _UPLOADED,
     ),
+    Mutation(
+        "compressed-archive-may-unpack-without-end",
+        f"{_MEDIA}/packed.py",
+        "if self._most < 0:",
+        "if False:",
+        _APPLIANCE,
+    ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
     Mutation(
         "entry-without-a-slot-is-a-second-disk",

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files of an appliance: members of a tar archive (OVA), or files next to a descriptor (OVF).
 
-Each is a part of a file on this host, so that a disk can be converted without unpacking the archive. An archive may be
-hostile: only regular members with plain names count, and a file next to a descriptor is never outside its directory.
+Each is a part of a file on this host, so that a disk can be converted without unpacking the archive. The disks in an
+archive that is compressed as a whole (.tar.gz, .box) are unpacked one by one (packed.py). An archive may be hostile:
+only regular members with plain names count, and a file next to a descriptor is never outside its directory.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from ..._ports import files
 from .envelope import LARGEST_TEXT, Damaged
 
 _TAR, _TAR_AT = b"ustar", 257
-_PACKED = ((b"\x1f\x8b", "tar -xzf"), (b"BZh", "tar -xjf"), (b"\xfd7zXZ", "tar -xJf"), (b"PK\3\4", "unzip"))
+_GZIP = b"\x1f\x8b"
+_PACKED = ((b"BZh", "tar -xjf"), (b"\xfd7zXZ", "tar -xJf"), (b"PK\3\4", "unzip"))
 _MOST_MEMBERS, _BLOCK = 1000, 512
 _PIECE = 4 * 1024 * 1024
 #: VMware, VirtualBox and scripts of vendors write it differently.
@@ -64,9 +66,12 @@ class Container:
         program = next((program for magic, program in _PACKED if begin.startswith(magic)), None)
         if program:
             raise Damaged(f"is compressed; unpack it first ({program}), and use the .ovf file in it")
-        is_archive = begin[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR
-        self._members = _members(path) if is_archive else None
-        self.descriptor = self._only_descriptor() if is_archive else os.path.basename(path)
+        self._members = None
+        if begin.startswith(_GZIP):
+            self._members = _members_of_gzip(path)
+        elif begin[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+            self._members = _members_of_tar(path)
+        self.descriptor = os.path.basename(path) if self._members is None else self._only_descriptor()
 
     def _only_descriptor(self):
         found = [name for name in self._members if name.lower().endswith(".ovf")]
@@ -137,11 +142,21 @@ class _Member(tarfile.TarInfo):
         return super()._proc_member(archive)
 
 
-def _members(path):
-    """Return {name: Part} of the regular members of an archive."""
+def _members_of_gzip(path):
+    """Return {name: Packed} of the members of an archive that is compressed as a whole."""
+    # Few appliances are.
+    from .packed import GZIP, Packed, Stream
+
+    whole = (Part(path, 0, files.size(path)),)
+    unpacked = Stream(Packed(whole, GZIP).blocks(), whole[0].size)
+    return _members(lambda at, size: Packed(whole, GZIP, (at, size)), fileobj=unpacked, mode="r|", bufsize=_PIECE)
+
+
+def _members(part, **opened):
+    """Return {name: part(offset, size)} of the regular members of an archive; ``opened`` are arguments of tarfile."""
     found = {}
     try:
-        with tarfile.open(path, "r:", tarinfo=_Member) as archive:
+        with tarfile.open(tarinfo=_Member, **opened) as archive:
             for one in archive:
                 if len(found) >= _MOST_MEMBERS:
                     raise Damaged(f"has more than {_MOST_MEMBERS} files")
@@ -149,9 +164,15 @@ def _members(path):
                 if one.isreg() and not one.issparse():
                     if name in found:
                         raise Damaged(f"has two files named '{name[:200]}'")
-                    found[name] = Part(path, one.offset_data, one.size)
+                    found[name] = part(one.offset_data, one.size)
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise Damaged(f"is a damaged archive: {error}") from error
+    return found
+
+
+def _members_of_tar(path):
+    """Return {name: Part} of the members of an archive."""
+    found = _members(lambda at, size: Part(path, at, size), name=path, mode="r:")
     end = files.size(path)
     cut = next((name for name, part in found.items() if part.offset + part.size > end), None)
     if cut is not None:

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import APPLIANCES
+from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances import packed
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.container import (
     Container,
     check_manifest,
@@ -211,7 +212,8 @@ def _cut(path):
     ("change", "expected"),
     [
         (_cut, "incomplete|damaged archive"),
-        (lambda path: Path(path).write_bytes(b"\x1f\x8b" + b"\0" * 600), "is compressed"),
+        (lambda path: Path(path).write_bytes(b"PK\3\4" + b"\0" * 600), r"is compressed; unpack it first \(unzip\)"),
+        (lambda path: Path(path).write_bytes(b"\x1f\x8b" + b"\0" * 600), "damaged compressed"),
         (lambda path: Path(path).write_bytes(b"\0" * 600), "not XML"),
     ],
 )
@@ -289,6 +291,58 @@ def test_changed_piece_differs_from_the_manifest(tmp_path):
 def test_hostile_compressed_disk_is_rejected(tmp_path, content, expected):
     with pytest.raises(Refused, match=expected):
         _appliance(_ova(tmp_path, PACKED, {"disk1.vmdk": content}))
+
+
+def _whole(folder, content=None, **about):
+    """An OVA that is compressed as a whole."""
+    source = Path(_ova(folder, **about))
+    whole = folder / "x.tar.gz"
+    whole.write_bytes(gzip.compress(source.read_bytes() if content is None else content))
+    source.unlink()
+    return str(whole)
+
+
+@pytest.mark.parametrize("at_once", [1000, 4 * M])
+def test_archive_that_is_compressed_as_a_whole_is_read(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(packed, "_PIECE", at_once)
+    files = {"a.vmdk": VMDK[:-1] + b"a", "b.vmdk": VMDK[:-1] + b"b"}
+    listed = [("f1", "a.vmdk", ""), ("f2", "b.vmdk", "")]
+    body = made.hardware(made.sata(("d2", 0), ("d1", 1)), made.nic())
+    text = made.envelope(body, listed, [("d1", "f1", 16 * M), ("d2", "f2", 16 * M)])
+    source = _whole(tmp_path, text=text, disks=files)
+    _found, appliance = _appliance(source)
+    assert (list(appliance["disks"]), appliance["warnings"]) == (["sata0", "sata1"], [])
+    for slot, name in (("sata0", "b.vmdk"), ("sata1", "a.vmdk")):
+        image = appliance["disks"][slot]
+        assert (image["source"], image["part"], image["unpacked"]) == (source, None, len(VMDK))
+        with unpacked(image, str(tmp_path / "disk.qcow2")) as found:
+            assert Path(found["source"]).read_bytes() == files[name]
+    assert [path.name for path in tmp_path.iterdir()] == ["x.tar.gz"]
+
+
+def test_box_of_virtualbox_is_read(tmp_path):
+    """A box has no manifest, and other files of Vagrant."""
+    members = {"./box.ovf": made.one_disk(made.nic()).encode(), "./Vagrantfile": b"", "./disk1.vmdk": VMDK}
+    content = Path(made.archive(tmp_path / "x.tar", members)).read_bytes()
+    (tmp_path / "x.box").write_bytes(gzip.compress(content))
+    _found, appliance = _appliance(tmp_path / "x.box")
+    assert appliance["disks"]["sata0"]["size"] == 16 * M
+    assert "no manifest" in appliance["warnings"][0]
+
+
+def test_hostile_compressed_archive_is_rejected(tmp_path, monkeypatch):
+    changed = Path(_ova(tmp_path)).read_bytes().replace(b"KDMV" + bytes(8), b"KDMV" + bytes(7) + b"x")
+    with pytest.raises(Refused, match=r"disk1\.vmdk differs from its checksum"):
+        _appliance(_whole(tmp_path, changed))
+    source = Path(_whole(tmp_path))
+    source.write_bytes(source.read_bytes()[:-20])
+    with pytest.raises(Refused, match="incomplete"):
+        _appliance(source)
+    with pytest.raises(Refused, match="compressed twice"):
+        _appliance(_whole(tmp_path, text=PACKED, disks={"disk1.vmdk": gzip.compress(VMDK)}))
+    monkeypatch.setattr(packed, "_OVERHEAD", 0)
+    with pytest.raises(Refused, match="unpacks to more than 200 times its size"):
+        _appliance(_whole(tmp_path, bytes(M)))
 
 
 def test_other_compression_is_rejected(tmp_path):
