@@ -651,8 +651,9 @@ options:
         default: false
       networks:
         description:
-          - What the networks of the appliance become. List each network that its NICs are connected to, unless
-            O(networks) is set. A network that is not listed is an error, which names it.
+          - What the networks of the appliance become. List each network that its NICs are connected to. A network
+            that is not listed is an error, which names it.
+          - Omit it if O(networks) is set.
         type: list
         elements: dict
         suboptions:
@@ -679,6 +680,7 @@ options:
         description:
           - Settings that software in the appliance reads at its first start, by their keys in the descriptor. They
             are written to an ISO image that is readable by its owner only. Their values are never shown.
+          - Values are text. Lists and mappings are rejected.
         type: dict
   cloud_init:
     description:

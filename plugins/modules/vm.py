@@ -437,7 +437,7 @@ vms:
       type: str
       sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
     not_carried:
-      description: What a new VM does not get from its O(appliance), in check mode too.
+      description: What a new VM does not get from its C(appliance), in check mode too; empty without one.
       type: list
       elements: str
       sample:

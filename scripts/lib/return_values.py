@@ -271,7 +271,7 @@ TASK = {
         sample=PLAN,
     ),
     "not_carried": _texts(
-        "What a new VM does not get from its O(appliance), in check mode too.", sample=["sound card"]
+        "What a new VM does not get from its C(appliance), in check mode too; empty without one.", sample=["sound card"]
     ),
     "kept": _values(
         "Files that were not deleted with the VM.",

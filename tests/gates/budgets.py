@@ -15,21 +15,21 @@ _UTILS = "plugins/module_utils"
 SIMULATOR = ("extensions/simulators/", "tests/simulators/", "tests/unit/simulators/")
 #: {room: (the beginnings of its paths, code lines at most)}
 ROOMS = {
-    "_drivers": ((f"{_UTILS}/_drivers/",), 23_390),
+    "_drivers": ((f"{_UTILS}/_drivers/",), 23_948),
     "_hosts": ((f"{_UTILS}/_hosts/",), 2_585),
     "_core, _kit, _engine, _front": (
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
-        9_095,
+        9_256,
     ),
-    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_739),
-    "_media": ((f"{_UTILS}/_media/",), 2_004),
-    "plugin_utils": (("plugins/plugin_utils/",), 4_651),
-    "product without the simulator": (("",), 54_726),
+    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_855),
+    "_media": ((f"{_UTILS}/_media/",), 3_085),
+    "plugin_utils": (("plugins/plugin_utils/",), 4_709),
+    "product without the simulator": (("",), 56_724),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
-FILES = 410
+FILES = 428
 #: Lines of tests for 100 lines of product at most, both without the simulator.
-TESTS_PER_HUNDRED = 191
+TESTS_PER_HUNDRED = 193
 
 
 def counts(lines):

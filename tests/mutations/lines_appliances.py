@@ -12,6 +12,7 @@ _SLOT = ["tests/unit/module_utils/_core/planner/test_image_slot.py"]
 _MEDIA, _TESTS = "_media/appliances", "tests/unit/module_utils/_media"
 _APPLIANCE = [f"{_TESTS}/test_appliances.py", f"{_TESTS}/test_descriptors.py"]
 _PLANNED = ["tests/unit/module_utils/_core/planner/test_appliance.py"]
+_KILLED = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
 _PROXMOX, _UPLOADED = "_drivers/proxmox", ["tests/unit/module_utils/_drivers/proxmox/test_appliances.py"]
 
 MUTATIONS = (
@@ -32,7 +33,7 @@ MUTATIONS = (
     Mutation(
         "compressed-archive-may-unpack-without-end",
         f"{_MEDIA}/packed.py",
-        "if self._most < 0:",
+        "if left < 0:",
         "if False:",
         _APPLIANCE,
     ),
@@ -83,9 +84,66 @@ MUTATIONS = (
     Mutation(
         "manifest-is-not-compared",
         f"{_MEDIA}/container.py",
-        "part is not None and part.digest(algorithm) != digits",
+        "part.digest(algorithm) != digits",
         "False",
         _APPLIANCE,
+    ),
+    Mutation(
+        "manifest-is-compared-by-names",
+        f"{_MEDIA}/container.py",
+        "part not in wanted",
+        "name not in (descriptor, *parts)",
+        _APPLIANCE,
+    ),
+    Mutation(
+        "file-that-a-manifest-lacks-is-verified",
+        f"{_MEDIA}/container.py",
+        "list(unverified)",
+        "[] if container.manifest() else list(unverified)",
+        _APPLIANCE,
+    ),
+    Mutation(
+        "header-of-an-archive-has-any-size",
+        f"{_MEDIA}/container.py",
+        "header.type in _EXTENSIONS and header.size > _LARGEST_HEADER",
+        "False",
+        _APPLIANCE,
+    ),
+    Mutation(
+        "sparse-file-of-gnu-is-read",
+        f"{_MEDIA}/container.py",
+        "header.type == tarfile.GNUTYPE_SPARSE",
+        "False",
+        _APPLIANCE,
+    ),
+    Mutation("utf-16-hides-entities", f"{_MEDIA}/envelope.py", r'"\0" in text', "False", _APPLIANCE),
+    Mutation(
+        "disk-is-any-part-of-its-archive",
+        "_core/record/mark.py",
+        'image.get("packed") or image.get("part")',
+        "None",
+        _KILLED,
+    ),
+    Mutation(
+        "disk-of-another-slot-is-kept",
+        "_drivers/vbox/create.py",
+        'vm.mark["inputs"].get(slot) == inputs',
+        'inputs in vm.mark["inputs"].values()',
+        _KILLED,
+    ),
+    Mutation(
+        "disk-that-is-removed-can-be-attached-again",
+        "_drivers/vbox/create.py",
+        '[one for one in vm.mark["disks"] if one != uuid]',
+        'vm.mark["disks"]',
+        _KILLED,
+    ),
+    Mutation(
+        "disks-of-an-interrupted-task-remain",
+        "_drivers/vbox/create.py",
+        'set(vm.mark["inputs"]).difference(contents).intersection(vm.config["disks"])',
+        "()",
+        _KILLED,
     ),
     Mutation(
         "disks-are-in-the-order-of-the-descriptor",

@@ -175,6 +175,7 @@ def test_run_that_was_killed_after_any_task_is_completed(role):
     assert code == 0, output
     for place in range(next(at for at, name in enumerate(names) if name.endswith(_CREATION)), len(names)):
         role.platform.clean()
+        role.write_iso()
         role.console.unlink(missing_ok=True)
         code, output, done = role.run_until(kill_after=place)
         assert (code < 0, len(done)) == (True, place), output

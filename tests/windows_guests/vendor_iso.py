@@ -218,8 +218,10 @@ def _record(name, sector):
 def boot_program(serial, then_off=True):
     """A program for the BIOS that writes a text to the first serial port, and switches QEMU's machine off or waits.
 
-    16-bit code that is loaded at 0x7C00: it polls the port's line status, and writes S5 to the ACPI register of QEMU.
+    16-bit code that is loaded at 0x7C00: it polls the port's line status, waits for 182 ticks of the timer (ten
+    seconds, in which the task that starts the VM sees it run), and writes S5 to the ACPI register of QEMU.
     """
-    write = "31c08ed8be287cac84c0741288c4bafd03eca82074fb88e0baf803eeebe9"
+    write = "31c08ed8be2f7cac84c0741288c4bafd03eca82074fb88e0baf803eeebe9"
+    wait = "b9b600fbf4e2fd"
     off = "ba0406b80020ef" if then_off else "90" * 7
-    return (bytes.fromhex(f"{write}{off}f4ebfd") + serial.encode() + b"\0").ljust(SECTOR, b"\0")
+    return (bytes.fromhex(f"{write}{wait}{off}f4ebfd") + serial.encode() + b"\0").ljust(SECTOR, b"\0")

@@ -187,9 +187,12 @@ def _node(world, node, may_see=True):
 
 
 def node_status(call):
+    """Source: the schema of the API (facts of the node's kernel), and its permissions."""
+    call.world.access.require(call.user, f"/nodes/{call.node}", ["Sys.Audit"])
     node = call.world.cluster.nodes[call.node]
     entry = _node(call.world, node)
     return {
+        "current-kernel": {"sysname": "Linux", "machine": node.machine},
         "memory": {"total": node.memory, "used": entry["mem"], "free": node.memory - entry["mem"]},
         "cpu": entry["cpu"],
         "cpuinfo": {"cpus": node.cpus, "sockets": 1},

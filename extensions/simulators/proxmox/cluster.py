@@ -19,6 +19,8 @@ class Node:
     online: bool = True
     cpus: int = 8
     memory: int = 64 * GIB
+    #: The machine that its kernel reports.
+    machine: str = "x86_64"
     #: Seconds by which its clock is wrong.
     clock_ahead: int = 0
     #: Addresses of its PCI devices, and whether they have IOMMU groups.

@@ -87,7 +87,7 @@ def _start_found(call, machine):
     if not suspended:
         vm_apply.apply_cold(world, machine)
     check_cpus(world, machine.config.current, machine.node)
-    _check_architecture(machine.config.current)
+    _check_architecture(machine.config.current, world.cluster.nodes[machine.node].machine)
     _check_volumes(world, machine)
     _run_hookscript(world, machine)
     _check_bridges(world, machine)
@@ -127,12 +127,13 @@ def check_cpus(world, options, node):
         raise ApiError(f"MAX {allowed} vcpus allowed per VM on this node")
 
 
-def _check_architecture(options):
+def _check_architecture(options, of_node):
     """What QEMU for arm64 lacks. The texts are ASSUMED, but that of the bus, which users report."""
-    if options.get("arch") != "aarch64":
-        return
-    if options.get("machine", "virt").split(",")[0].partition("-")[0] != "virt":
+    is_arm = options.get("arch", of_node) == "aarch64"
+    if options.get("machine", "virt" if is_arm else "pc").startswith("virt") != is_arm:
         raise ApiError(f"start failed: QEMU exited with code 1\nunsupported machine type '{options['machine']}'")
+    if not is_arm:
+        return
     if options.get("bios") != "ovmf":
         raise ApiError("start failed: QEMU exited with code 1\nthe machine 'virt' has no BIOS")
     drive = next((key for key in sorted(options) if re.fullmatch(r"ide\d", key)), None)

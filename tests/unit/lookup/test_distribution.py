@@ -26,7 +26,7 @@ EXPECTED = {
     *(f"alpine-3.{minor}" for minor in range(20, 25)),
     *("debian-12", "debian-13", "ubuntu-22.04", "ubuntu-24.04", "ubuntu-26.04"),
     *(f"{name}-{version}" for name in ("rocky", "almalinux", "centos-stream") for version in (9, 10)),
-    *("fedora-42", "fedora-43", "fedora-44", "windows-server-2022", "windows-server-2025"),
+    *("fedora-42", "fedora-43", "fedora-44", "windows-server-2022", "windows-server-2025", "windows-11"),
     *("opensuse-leap-16.0", "opensuse-tumbleweed", "arch"),
 }
 ROLLING = {"opensuse-tumbleweed", "arch"}
@@ -229,10 +229,14 @@ def test_end_of_life_is_reached_after_its_last_day():
 def test_filters():
     assert "alpine-3.21" in names(hidden=True, platform="libvirt")
     assert "alpine-3.21" not in names(hidden=True, platform="vmd")
-    assert names(platform="vmd") == sorted(
-        {*names()} - {"windows-server-2022", "windows-server-2025", "opensuse-leap-16.0", "opensuse-tumbleweed"},
-        key=names().index,
-    )
+    not_on_vmd = {
+        "windows-11",
+        "windows-server-2022",
+        "windows-server-2025",
+        "opensuse-leap-16.0",
+        "opensuse-tumbleweed",
+    }
+    assert names(platform="vmd") == sorted({*names()} - not_on_vmd, key=names().index)
     assert names(platform="wsl", media_type="wsl") == names(media_type="wsl")
     assert "openbsd-7.9" not in names(platform="vagrant")
     assert names(media_type="disk", platform="vmd") == ["openbsd-7.9"]

@@ -18,6 +18,7 @@ are the files that a step is about to create, and ``unfinished`` is true until t
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 from ..texts import without_credentials
 from .leases import CREATED, LEASE, is_stored_expiry, iso, read, stored
@@ -57,6 +58,13 @@ def inputs_of_image(image):
     """Return what the mark of a VM records of its image: its name, address or path, checksum, date, and its slot."""
     recorded = {"image": name_of_image(image), **{key: image.get(key) for key in ("digest", "fetched", "slot")}}
     return {key: value for key, value in recorded.items() if value}
+
+
+def inputs_of_disk(image):
+    """Return what the mark of an unfinished VM records of one disk: its image, and which part of an archive it is."""
+    part = image.get("packed") or image.get("part")
+    digest = sha256(json.dumps(part, sort_keys=True).encode()).hexdigest() if part else None
+    return {**inputs_of_image(image), **({"part": digest} if digest else {})}
 
 
 def name_of_image(image):

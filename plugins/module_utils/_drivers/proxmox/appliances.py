@@ -95,17 +95,18 @@ def import_disks(driver, vm_options, name, arguments, options_of_new):
     if driver.unfinished_options(name) is not None:
         # A killed task may have sent some of them, whole or in part.
         remove_uploads(driver, vm_options)
-    options = options_of_new(driver, storage_for(driver, vm_options.node, name), config, creation)
+    node = vm_options.node
+    options = options_of_new(driver, storage_for(driver, node, name), config, creation, node)
     for slot, image in images.items():
         if slot in vm_options.stored:
             continue
         volume = uploads[slot]
-        _upload(driver, vm_options.node, volume, image)
+        _upload(driver, node, volume, image)
         boot = {"boot": options["boot"]} if slot == list(images)[-1] else {}
         change = {slot: f"{options[slot]},import-from={volume}", **boot}
         # POST starts a task, because the copy takes longer than the timeout of a call.
         driver.tool.run("POST", f"{vm_options.path}/config", **change, digest=vm_options.digest)
-        _delete_listed(driver, vm_options.node, [volume])
+        _delete_listed(driver, node, [volume])
         vm_options = driver.read_options(vm_options.vmid)
     return vm_options
 

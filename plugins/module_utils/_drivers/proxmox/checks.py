@@ -26,7 +26,7 @@ from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, ch
 from .resources import check_quorum, check_space
 from .seed_iso import check_deletion, check_new_seed, check_one_seed
 from .settings import native
-from .settings.architecture import warn_of_emulation
+from .settings.architecture import check_is_known, warn_of_emulation
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
 from .settings.devices import check_devices
 from .settings.disks import (
@@ -101,8 +101,6 @@ def _check_creation(driver, plan, arguments):
     config, creation = arguments["config"], arguments["creation"]
     unfinished, node = driver.unfinished(label, inputs_of(arguments)), config.get("node", AUTO)
     _check_new_place(driver, label, arguments)
-    check_slots(driver, config, creation)
-    warn_of_emulation(driver, label, config)
     if creation.get("image"):
         check_imports(driver, label, creation["image"]["source"])
 
@@ -111,11 +109,12 @@ def _check_creation(driver, plan, arguments):
         _check_new_on_node(driver, label, vm, arguments, place)
 
     if node == AUTO and not unfinished:
-        driver.resources.choose_node(label, driver.storage, config.get("memory", 0), check)
-        return
-    node = unfinished.node if node == AUTO else node
-    check(node)
-    driver.resources.assigned.nodes[label] = node
+        node = driver.resources.choose_node(label, driver.storage, config.get("memory", 0), check)
+    else:
+        node = unfinished.node if node == AUTO else node
+        check(node)
+        driver.resources.assigned.nodes[label] = node
+    warn_of_emulation(driver, label, config, node)
 
 
 def _check_new_place(driver, label, arguments):
@@ -130,6 +129,9 @@ def _check_new_place(driver, label, arguments):
 def _check_new_on_node(driver, label, vm, arguments, node):
     """Check what a new VM needs on the node on which it will be created."""
     config, creation = arguments["config"], arguments["creation"]
+    if config.get("architecture"):
+        check_is_known(label, node, driver.own_architecture(node))
+    check_slots(driver, config, creation, node)
     storage = driver.resources.choose_storage(label, node, "images", driver.storage)
     for option, iso in media_of(config):
         check_iso(driver, label, node, iso, option)
@@ -149,7 +151,7 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
     privileges.check_name(label)
     privileges.check(label, "VM.Allocate")
-    options = options_of_new(driver, storage, config, creation)
+    options = options_of_new(driver, storage, config, creation, node)
     check_options(driver, label, privileges, node, {"name": label, **options})
     native.check_values(driver, label, node, config.get("native") or (), options)
     check_new_seed(driver, label, privileges, arguments, node)

@@ -36,6 +36,7 @@ from .delete import lift_protection, remove_made
 from .own_volumes import slots_created, slots_of
 from .resources import storage_for
 from .seed_iso import new_mark, unwanted_seeds, with_seed
+from .settings.architecture import options_of_architecture
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
 from .settings.disks import FIRST_SLOT, LIMITS, own_parts
 from .settings.iso import free_iso_slot, iso_volume_for, printed_drive
@@ -132,7 +133,7 @@ def _create_new(driver, name, arguments):
     storage = storage_for(driver, node, name)
     media = {slot: drive.get("source") for slot, drive in (config.get("cdroms") or {}).items()}
     media = {slot: iso and iso_volume_for(driver, node, iso) for slot, iso in media.items()}
-    options = options_of_new(driver, storage, config, arguments["creation"], media)
+    options = options_of_new(driver, storage, config, arguments["creation"], node, media)
     at_first, begun = options, {}
     if arguments["creation"].get("appliance"):
         from .appliances import before_imports
@@ -174,17 +175,18 @@ def begun_mark(driver, vmid, node, name, arguments):
     return with_settings(made, {name: arguments["config"].get(name) for name in (CREATED, *ONLY_IN_MARK)})
 
 
-def check_slots(driver, config, creation):
+def check_slots(driver, config, creation, node):
     """Raise Refused if the disks of a new VM leave no slot for a drive that it needs."""
-    options = options_of_new(driver, "", config, creation)
+    options = options_of_new(driver, "", config, creation, node)
     if config.get("iso") and not config.get("cdroms"):
-        free_iso_slot({*(config.get("disks") or ()), *({"arch"} & {*options})})
+        free_iso_slot({**(config.get("disks") or {}), **{key: options.get(key) for key in ("arch", "machine")}})
 
 
-def options_of_new(driver, storage, config, creation, media=()):
+def options_of_new(driver, storage, config, creation, node, media=()):
     """All options with which a new VM is created; ``media`` are the volumes in its optical drives, where known."""
     settings = {key: value for key, value in config.items() if value is not None and key not in _NOT_SENT_AS_SETTINGS}
-    base, disks = {}, settings.get("disks") or {}
+    architecture, disks = settings.pop("architecture", None), settings.get("disks") or {}
+    base = options_of_architecture(architecture, driver.own_architecture(node)) if architecture else {}
     for slot, image in contents_of(creation, FIRST_SLOT).items():
         disk = disks.get(slot) or {}
         imported = {
@@ -195,7 +197,7 @@ def options_of_new(driver, storage, config, creation, media=()):
             **own_parts(disk),
         }
         base[slot] = values.printed(slot, {key: value for key, value in imported.items() if value})
-    if base:
+    if disks:
         settings["disks"] = {slot: disk for slot, disk in disks.items() if slot not in base}
     settings.pop("description", None)
     if driver.has_documents:
@@ -208,7 +210,7 @@ def options_of_new(driver, storage, config, creation, media=()):
         **drives,
         **base,
         **update.to_set,
-        **_with_seed(driver, update, {*drives, *update.used_slots}, storage),
+        **_with_seed(driver, update, {**drives, **update.used_slots}, storage),
     }
 
 

@@ -18,7 +18,7 @@ from ..._media.choose import Needs
 from ..._media.images import Lookup
 from ..._media.names import with_image
 from ..._ports import download
-from .settings.architecture import ARM64, architecture_of
+from .settings.architecture import AMD64, ARM64
 from .settings.place import AUTO
 from .store import CONTENT, NodeStore, node_with_storage, storage_on
 
@@ -47,7 +47,10 @@ def resolved(driver, request):
     node = node_for(driver, request)
     found = images_on(driver, node, f"{label}: ").image(request, image.form, f"{label}: image")
     # The file is on this node only, unless the storage is shared.
-    return with_image(replace(request, config={**request.config, "node": node}), {**found, "node": node})
+    config = {**request.config, "node": node}
+    if driver.own_architecture(node) == ARM64:
+        config.setdefault("architecture", ARM64)
+    return with_image(replace(request, config=config), {**found, "node": node})
 
 
 def check_release(driver, where, what="names and addresses of images"):
@@ -107,7 +110,9 @@ class NodeImages(CopiedImages):
 
     def needs(self, request):
         """Return the Needs of a new VM. Its CPU model is not known."""
-        config, architecture = request.config, architecture_of(request.config)
+        config = request.config
+        # No release of Proxmox VE is for another CPU than amd64, so an unknown node is taken for one.
+        architecture = config.get("architecture") or self._driver.own_architecture(self._node) or AMD64
         devices = {_NICS.get((nic or {}).get("model")) for nic in (config.get("networks") or {}).values()}
         devices.add(_CONTROLLERS.get((config.get("native") or {}).get("scsihw")))
         return Needs(

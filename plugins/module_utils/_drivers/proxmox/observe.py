@@ -35,6 +35,7 @@ from .cluster import (
 )
 from .not_found import no_visible_vm_errors, not_found_by_id, unknown_names, warn_of_hidden
 from .privileges import Permissions
+from .settings.architecture import read_own_architecture, with_own_architecture
 from .settings.networks import with_addresses
 from .traits import proxmox_traits
 
@@ -86,6 +87,8 @@ class ProxmoxObserver:
         self._names_by_id = {}
         #: Ids of the VMs that the cluster's high availability manages.
         self._ha_managed = set()
+        #: {node: its architecture}; read only if an image or the option architecture needs it.
+        self._architectures = {}
 
     def traits(self):
         check_version(self.version())
@@ -207,8 +210,21 @@ class ProxmoxObserver:
             vm = as_before(self, vm, vm_options)
         self._options[vm.id] = vm_options
         self._outdated.discard(vm.id)
+        vm = self._with_architecture(vm, vm_options)
         self._settings.remember([vm])
         return self._with_facets(vm, vm_options, listed.uptime, facets)
+
+    def _with_architecture(self, vm, vm_options):
+        """The VM with its architecture, which its node tells, if the task compares it."""
+        if not self.options.get("architecture") or "arch" in vm_options.stored:
+            return vm
+        return with_own_architecture(vm, self.own_architecture(vm_options.node))
+
+    def own_architecture(self, node):
+        """The architecture of a node; None if it is not known."""
+        if node not in self._architectures:
+            self._architectures[node] = read_own_architecture(self.tool, node)
+        return self._architectures[node]
 
     def _with_facets(self, vm, vm_options, uptime, facets):
         if facets & {"snapshots", "snapshot_configs"}:

@@ -11,6 +11,7 @@ from ..._core.errors import Refused
 from ..._core.model import SUSPENDED
 from ..._core.pattern import Pattern
 from ..._tools import proxmox_values as values
+from .settings.architecture import NAMES
 from .settings.devices import ROOT, STEMS
 from .settings.networks import check_bridge_privilege, check_nic
 
@@ -248,7 +249,7 @@ def _needed_for_option(driver, label, key, text):
         if values.stem(key) in STEMS:
             raise _root_only(driver, label, key, values.parse(key, text).get("host", text))
         what = " to a device of the node" if found else ""
-        option = "architecture: arm64" if key == "arch" else f"native: '{key}'"
+        option = f"architecture: {NAMES[text]}" if key == "arch" else f"native: '{key}'"
         raise Refused(
             f"{label}: {option} can be set{what} only by {ROOT} itself; no token may, and the task runs as"
             f" {driver.tool.api.who}.",

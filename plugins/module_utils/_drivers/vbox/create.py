@@ -16,7 +16,7 @@ from ..._core.model import COLLECTIONS, STOPPED, Vm
 from ..._core.planner.contents import contents_of
 from ..._core.planner.differences import differences
 from ..._core.record.answer_media import recorded_media
-from ..._core.record.mark import IN_MARK, finished_mark, inputs_of, inputs_of_image, making_of, parsed, with_settings
+from ..._core.record.mark import IN_MARK, finished_mark, inputs_of, inputs_of_disk, making_of, parsed, with_settings
 from ..._kit.creation import undone_on_failure
 from ..._ports import files
 from ..._tools import seed
@@ -52,8 +52,9 @@ def create(driver, vm, step):
 def _complete(driver, arguments, vbox_vm):
     config, creation = arguments["config"], arguments["creation"]
     vm = Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, config=config_of(vbox_vm), mark=vbox_vm.mark)
-    disks = dict(config.get("disks") or {})
-    for slot, image in contents_of(creation, first_disk()).items():
+    disks, contents = dict(config.get("disks") or {}), contents_of(creation, first_disk())
+    vm = _without_other_disks(driver, vm, contents)
+    for slot, image in contents.items():
         vbox_vm = driver.vbox_vm(vm.id)  # A disk may have added the controller of the next one.
         vm = _add_disk_of_image(driver, vm, vbox_vm, slot, disks.pop(slot, {}), image)
     _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
@@ -155,16 +156,28 @@ def _with_own_mark(driver, vbox_vm):
     return replace(vbox_vm, mark=mark)
 
 
+def _without_other_disks(driver, vm, contents):
+    """Remove the disks that an interrupted task has filled in slots which have no content in this task."""
+    for slot in sorted(set(vm.mark["inputs"]).difference(contents).intersection(vm.config["disks"])):
+        vbox_vm = driver.vbox_vm(vm.id)
+        check_disk_of_image(vbox_vm, slot)
+        vm = _without_disk(driver, vm, vbox_vm, slot)
+    return vm
+
+
 def _add_disk_of_image(driver, vm, vbox_vm, slot, entry, image):
-    """Add the disk with the content of the image, unless an interrupted task has: then one of another image goes."""
-    inputs = inputs_of_image(image)
+    """Add the disk with the content of the image, unless an interrupted task has: then one of another image goes.
+
+    Until the VM is finished, its mark has the inputs of each disk by its slot.
+    """
+    inputs = inputs_of_disk(image)
     if slot in vm.config["disks"]:
         check_disk_of_image(vbox_vm, slot)
-        if vm.mark["inputs"] == inputs:
+        if vm.mark["inputs"].get(slot) == inputs:
             return vm
         vm = _without_disk(driver, vm, vbox_vm, slot)
         vbox_vm = driver.vbox_vm(vm.id)
-    mark = {**vm.mark, "inputs": inputs}
+    mark = {**vm.mark, "inputs": {**vm.mark["inputs"], slot: inputs}}
     if vm.mark.get("making"):  # Else add_disk writes the mark, before it creates the file.
         write_mark(driver, vm.id, mark)
     mark = add_disk(driver, vm.having(mark=mark), vbox_vm, slot, entry, image)
@@ -192,13 +205,23 @@ def check_disk_of_image(vbox_vm, slot):
 
 
 def _without_disk(driver, vm, vbox_vm, slot):
-    """Remove a disk of an unfinished VM, with its file."""
-    uuid = _disk_at(vbox_vm, slot).values["ImageUUID"]
+    """Remove a disk of an unfinished VM, with its file. The mark first: else the next task could attach it again."""
+    found = _disk_at(vbox_vm, slot)
+    uuid = found.values["ImageUUID"]
+    mark = {
+        **vm.mark,
+        "disks": [one for one in vm.mark["disks"] if one != uuid],
+        "inputs": _without(slot, vm.mark["inputs"]),
+        "making": list(dict.fromkeys([*making_of(vm.mark), found.medium])),
+    }
+    write_mark(driver, vm.id, mark)
     remove_disk(driver, vbox_vm, slot)
     driver.run(vm.id, "closemedium", "disk", uuid, "--delete")
-    mark = {**vm.mark, "disks": [one for one in vm.mark["disks"] if one != uuid]}
-    write_mark(driver, vm.id, mark)
-    return vm.having(mark=mark)
+    return vm.having(mark=mark, config={**vm.config, "disks": _without(slot, vm.config["disks"])})
+
+
+def _without(key, mapping):
+    return {one: value for one, value in mapping.items() if one != key}
 
 
 def _wants_ssh(config):

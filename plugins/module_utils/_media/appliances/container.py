@@ -11,8 +11,10 @@ only regular members with plain names count, and a file next to a descriptor is 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tarfile
+from functools import partial
 from urllib.parse import unquote
 
 from ..._core.frozen import Frozen
@@ -23,7 +25,12 @@ from .envelope import LARGEST_TEXT, Damaged
 _TAR, _TAR_AT = b"ustar", 257
 _GZIP = b"\x1f\x8b"
 _PACKED = ((b"BZh", "tar -xjf"), (b"\xfd7zXZ", "tar -xJf"), (b"PK\3\4", "unzip"))
-_MOST_MEMBERS, _BLOCK = 1000, 512
+_MOST_PIECES, _MOST_HEADERS, _BLOCK = 1000, 4000, 512
+_LARGEST_HEADER, _LONGEST_NAME, _MOST_DIGITS = 64 * 1024, 4096, 18
+#: Headers of PAX and GNU tar that describe the next member or, the type g, all others.
+_OF_NEXT = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+_EXTENSIONS = (*_OF_NEXT, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_SPARSE = "contains a sparse file; unpack it, and use the .ovf file in it"
 _PIECE = 4 * 1024 * 1024
 #: VMware, VirtualBox and scripts of vendors write it differently.
 _LINE = Pattern(r"\s*SHA-?(?:2-)?(1|256|384|512)\s*\((.+)\)\s*=\s*([0-9a-f]+)\s*", 2)
@@ -70,8 +77,9 @@ class Container:
         if begin.startswith(_GZIP):
             self._members = _members_of_gzip(path)
         elif begin[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
-            self._members = _members_of_tar(path)
-        self.descriptor = os.path.basename(path) if self._members is None else self._only_descriptor()
+            self._members = _members(partial(files.read_part, path), partial(Part, path), files.size(path))
+        self.is_archive = self._members is not None
+        self.descriptor = self._only_descriptor() if self.is_archive else os.path.basename(path)
 
     def _only_descriptor(self):
         found = [name for name in self._members if name.lower().endswith(".ovf")]
@@ -104,7 +112,7 @@ class Container:
             part = self.part(file.href)
             return {file.href: part} if part else {}
         found = {}
-        for number in range(_MOST_MEMBERS):
+        for number in range(_MOST_PIECES):
             name = f"{file.href}.{number:09}"
             part = self.part(name)
             if part is None:
@@ -133,65 +141,114 @@ class Container:
         return [(match[2], _ALGORITHMS[match[1]], match[3].lower()) for _line, match in matches]
 
 
-class _Member(tarfile.TarInfo):
-    """A header of an archive. One that only describes the next member would be read into memory as a whole."""
-
-    def _proc_member(self, archive):
-        if not self.isfile() and self.size > LARGEST_TEXT:
-            raise Damaged("has a header that is larger than any name")
-        return super()._proc_member(archive)
-
-
 def _members_of_gzip(path):
-    """Return {name: Packed} of the members of an archive that is compressed as a whole."""
+    """Return {name: Packed} of the regular members of an archive that is compressed as a whole."""
     # Few appliances are.
     from .packed import GZIP, Packed, Stream
 
-    whole = (Part(path, 0, files.size(path)),)
-    unpacked = Stream(Packed(whole, GZIP).blocks(), whole[0].size)
-    return _members(lambda at, size: Packed(whole, GZIP, (at, size)), fileobj=unpacked, mode="r|", bufsize=_PIECE)
+    whole = Packed((Part(path, 0, files.size(path)),), GZIP)
+    # Where it ends is known only when it is unpacked: that reports what is missing.
+    return _members(Stream(whole).read, lambda at, size: Packed(whole.parts, GZIP, (at, size)), math.inf)
 
 
-def _members(part, **opened):
-    """Return {name: part(offset, size)} of the regular members of an archive; ``opened`` are arguments of tarfile."""
-    found = {}
-    try:
-        with tarfile.open(tarinfo=_Member, **opened) as archive:
-            for one in archive:
-                if len(found) >= _MOST_MEMBERS:
-                    raise Damaged(f"has more than {_MOST_MEMBERS} files")
-                name = one.name[2:] if one.name.startswith("./") else one.name
-                if one.isreg() and not one.issparse():
-                    if name in found:
-                        raise Damaged(f"has two files named '{name[:200]}'")
-                    found[name] = part(one.offset_data, one.size)
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise Damaged(f"is a damaged archive: {error}") from error
-    return found
+def _members(read, part_at, end):
+    """Return {name: part_at(offset, size)} of the regular members of an archive.
 
+    ``read(offset, length)`` returns bytes of it, and is called with increasing offsets.
 
-def _members_of_tar(path):
-    """Return {name: Part} of the members of an archive."""
-    found = _members(lambda at, size: Part(path, at, size), name=path, mode="r:")
-    end = files.size(path)
-    cut = next((name for name, part in found.items() if part.offset + part.size > end), None)
-    if cut is not None:
-        raise Damaged(f"is incomplete: it ends within {cut}")
-    return found
-
-
-def check_manifest(container, named):
-    """Raise Damaged if a file that the descriptor names, or itself, differs from the manifest; return whether one is.
-
-    ``named`` are the names of the files. The manifest may lack some of them, and name others.
+    The module tarfile would read a header of any size into memory, and so would a map of a sparse file.
     """
-    entries = container.manifest()
-    wanted = {os.path.basename(container.descriptor), *named}
-    for name, algorithm, digits in entries or ():
-        part = container.part(name) if name in wanted else None
-        if part is not None and part.digest(algorithm) != digits:
+    found, extended, at = {}, {}, 0
+    for _number in range(_MOST_HEADERS):
+        block = read(at, _BLOCK)
+        if not block.strip(b"\0"):
+            return found
+        header, at = _header(block), at + _BLOCK
+        if header.type in _EXTENSIONS:
+            extended, size = {**extended, **_extension(header, read(at, header.size))}, header.size
+        else:
+            size = int(extended.get("size", header.size))
+            _check_end(header, at + size, end)
+            _add_member(found, header, extended.get("path", header.name), part_at(at, size))
+            size, extended = size if header.isreg() else 0, {}
+        at += -(-size // _BLOCK) * _BLOCK
+    raise Damaged(f"has more than {_MOST_HEADERS} entries")
+
+
+def _header(block):
+    try:
+        header = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
+    except tarfile.TarError as error:
+        raise Damaged(f"is a damaged archive: {error}") from error
+    if header.type in _EXTENSIONS and header.size > _LARGEST_HEADER:
+        raise Damaged("has a header that is larger than any name")
+    if header.size < 0:
+        raise Damaged("is a damaged archive: negative size")
+    return header
+
+
+def _extension(header, data):
+    """Return what a header says about the next member: its path, and its size if the usual field is too small."""
+    if header.type == tarfile.GNUTYPE_LONGNAME:
+        return {"path": data.partition(b"\0")[0].decode("utf-8", "replace")}
+    records = _records(data) if header.type in _OF_NEXT else {}
+    if any(key.startswith("GNU.sparse.") for key in records):
+        raise Damaged(_SPARSE)
+    size = records.get("size", "0")
+    if not (size.isdecimal() and len(size) <= _MOST_DIGITS):
+        raise Damaged("is a damaged archive: invalid size")
+    return {key: value for key, value in records.items() if key in ("path", "size")}
+
+
+def _records(data):
+    """Return {key: value} of a PAX header, which has lines of the form "length key=value"."""
+    found = {}
+    while data:
+        length = data.partition(b" ")[0]
+        if not (length.isdigit() and len(length) <= 5 and len(length) < int(length) <= len(data)):
+            raise Damaged("is a damaged archive: invalid header")
+        key, _equals, value = data[len(length) + 1 : int(length) - 1].partition(b"=")
+        found[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+        data = data[int(length) :]
+    return found
+
+
+def _check_end(header, last, end):
+    if header.isreg() and last > end:
+        raise Damaged(f"is incomplete: it ends within {header.name[:200]}")
+
+
+def _add_member(found, header, name, part):
+    if not header.isreg():
+        return
+    if header.type == tarfile.GNUTYPE_SPARSE:
+        raise Damaged(_SPARSE)
+    words = [word for word in name.split("/") if word not in ("", ".")]
+    if not words or name.startswith("/") or ".." in words or len(name) > _LONGEST_NAME:
+        raise Damaged(f"has a file with an invalid name: '{name[:200]}'")
+    name = "/".join(words)
+    if name in found:
+        raise Damaged(f"has two files named '{name[:200]}'")
+    found[name] = part
+
+
+def check_manifest(container, parts):
+    """Return the names of files that the manifest does not list, of the descriptor and ``parts`` ({name: Part}).
+
+    Raises Damaged if one differs from its checksum. Names in a manifest and in a descriptor may be quoted differently,
+    so files are compared. The manifest may name others.
+    """
+    descriptor = os.path.basename(container.descriptor)
+    unverified = {descriptor: container.part(descriptor), **parts}
+    wanted = list(unverified.values())
+    for name, algorithm, digits in container.manifest() or ():
+        part = container.part(name)
+        if part not in wanted:
+            continue
+        if part.digest(algorithm) != digits:
             raise Damaged(
                 f"is changed or incomplete: {name} differs from its checksum in the manifest; get it again, or delete"
                 " the manifest (.mf) if you changed the file yourself"
             )
-    return entries is not None
+        unverified = {key: one for key, one in unverified.items() if one != part}
+    return list(unverified)

@@ -107,7 +107,10 @@ def environment(system, given, option):
 
 
 def _text(value, key, option):
+    if isinstance(value, (Mapping, list, tuple)):
+        raise Refused(f"{option}.properties: {key} is a list or a mapping, not text.", "Set it as text, in quotes.")
     text = "" if value is None else str(value)
+    text = text.lower() if isinstance(value, bool) else text  # As OVF writes them.
     if set(text) & _NOT_ALLOWED:
         raise Refused(f"{option}.properties: {key} contains a control character.", "Remove it.")
     return text

@@ -43,6 +43,8 @@ def parse(content):
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise Damaged("is not UTF-8") from error
+    if "\0" in text:  # The parser itself would detect UTF-16 by these, where the next check finds nothing.
+        raise Damaged("is not UTF-8")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise Damaged("has a document type, which is not read because it could name other files")
     try:

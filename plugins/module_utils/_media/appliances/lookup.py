@@ -54,8 +54,15 @@ class _Appliance:
         config, lost = settings_of(self.system, self.words)
         slots, images = self._disks()
         config = {**config, **self.request.config}
+        mapped = self.asked.get("networks") or {}
         if "networks" not in self.request.config:
-            config["networks"] = placed_nics(self.system, self.asked.get("networks") or {}, self.words, self.option)
+            config["networks"] = placed_nics(self.system, mapped, self.words, self.option)
+        elif mapped:
+            raise Refused(
+                f"{self.option}.networks: it cannot be set together with networks, which replaces all NICs of the"
+                " appliance.",
+                "Set only one of them.",
+            )
         seed, more = self._seed()
         found = {"slots": slots, "disks": images, "not_carried": [*lost, *more], "warnings": self.warnings}
         appliance = {**{name: value for name, value in self.asked.items() if name != "properties"}, **found}
@@ -88,11 +95,20 @@ class _Appliance:
         if not placed:
             raise Damaged("has no disks")
         parts = {slot: self._parts(disk) for slot, disk in placed.items() if disk.file}
-        named = {name for pieces in parts.values() for name in pieces}
-        if not check_manifest(self.container, named) and not self.asked.get("checksum"):
-            self.warnings.append(f"{self.option}: it has no manifest, so nothing was verified. Set its checksum.")
+        self._verify({name: part for pieces in parts.values() for name, part in pieces.items()})
         images = {slot: self._image(placed[slot], list(pieces.values())) for slot, pieces in parts.items()}
         return {slot: {} if disk.file else {"size": disk.capacity} for slot, disk in placed.items()}, images
+
+    def _verify(self, parts):
+        unverified = check_manifest(self.container, parts)
+        is_archive = self.container.is_archive
+        if not unverified or (is_archive and self.asked.get("checksum")):
+            return
+        remedy = "Set its checksum." if is_archive else "Get it with a manifest (.mf) that lists all files."
+        has_none = self.container.manifest() is None
+        lacks = "it has no manifest" if has_none else f"its manifest does not list {', '.join(unverified)[:500]}"
+        what = "nothing was verified" if has_none else "this was not verified"
+        self.warnings.append(f"{self.option}: {lacks}, so {what}. {remedy}")
 
     def _parts(self, disk):
         parts = self.container.pieces(disk.file)

@@ -59,13 +59,22 @@ class Packed(Frozen):
         begin, end = (0, None) if self.window is None else (self.window[0], sum(self.window))
         at = 0
         # To the end of the archive, so that its own checksum is compared.
-        for block in self._unpacked():
+        for block in self._unpacked() if end is None else self.limited():
             part = block[max(begin - at, 0) : None if end is None else max(end - at, 0)]
             at += len(block)
             if part:
                 yield part
         if end is not None and at < end:
             raise Damaged("is incomplete")
+
+    def limited(self):
+        """Yield the whole content of an archive in blocks. Raises Damaged if it unpacks to more than any appliance."""
+        left = sum(part.size for part in self.parts) * _MOST_TIMES + _OVERHEAD
+        for block in self._unpacked():
+            left -= len(block)
+            if left < 0:
+                raise Damaged(f"unpacks to more than {_MOST_TIMES} times its size")
+            yield block
 
     def _unpacked(self):
         unpacker = zlib.decompressobj(_GZIP_BITS) if self.compression else None
@@ -119,22 +128,19 @@ def _unpacked(unpacker, data):
 
 
 class Stream:
-    """What is in an archive of ``packed`` bytes, for tarfile, which reads it once. Raises Damaged if it is too large."""
+    """The whole content of a Packed, which is read once, with increasing offsets."""
 
-    def __init__(self, blocks, packed):
-        self._blocks, self._most = blocks, packed * _MOST_TIMES + _OVERHEAD
-        #: The block that is being read, and where.
-        self._block, self._at = b"", 0
+    def __init__(self, packed):
+        self._blocks, self._block, self._begin = packed.limited(), b"", 0
 
-    def read(self, length):
-        found = self._block[self._at : self._at + length]
-        self._at += len(found)
+    def read(self, offset, length):
+        """Return ``length`` bytes from ``offset`` on; fewer at the end."""
+        found = b""
         while len(found) < length:
-            self._block, self._at = next(self._blocks, b""), length - len(found)
-            if not self._block:
-                break
-            self._most -= len(self._block)
-            if self._most < 0:
-                raise Damaged(f"unpacks to more than {_MOST_TIMES} times its size")
-            found += self._block[: self._at]
+            at = offset + len(found) - self._begin
+            found += self._block[at : at + length - len(found)]
+            if len(found) < length:
+                self._begin, self._block = self._begin + len(self._block), next(self._blocks, b"")
+                if not self._block:
+                    break
         return found

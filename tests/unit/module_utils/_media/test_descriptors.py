@@ -194,3 +194,34 @@ def test_entities_in_another_encoding_are_rejected():
         read(text.encode("utf-16"))
     with pytest.raises(Damaged, match="not UTF-8"):
         read(text.encode("cp037"))
+
+
+#: How a descriptor with entities could be encoded so that its document type is not found.
+ENCODINGS = {
+    "UTF-16 with a mark": (b"\xff\xfe", "utf-16-le", "UTF-16"),
+    "UTF-16 BE with a mark": (b"\xfe\xff", "utf-16-be", "UTF-16"),
+    "UTF-16": (b"", "utf-16-le", "UTF-16LE"),
+    "UTF-16 BE": (b"", "utf-16-be", "UTF-16BE"),
+    "UTF-32": (b"\xff\xfe\0\0", "utf-32-le", "UTF-32"),
+    "UTF-32 BE": (b"\0\0\xfe\xff", "utf-32-be", "UTF-32"),
+    "UTF-7": (b"", "utf-7", "UTF-7"),
+    "EBCDIC": (b"", "cp037", "cp037"),
+    "another name": (b"\xff\xfe", "utf-16-le", "UTF-8"),
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_no_encoding_hides_entities(name):
+    begin, encoding, declared = ENCODINGS[name]
+    text = f'<?xml version="1.0" encoding="{declared}"?><!DOCTYPE Envelope [<!ENTITY a "b">]><Envelope>&a;</Envelope>'
+    content = begin + text.encode(encoding)
+    if encoding == "utf-7":
+        content = content.replace(b"<!DOCTYPE", b"+ADwAIQ-DOCTYPE").replace(b"<!ENTITY", b"+ADwAIQ-ENTITY")
+    with pytest.raises(Damaged, match=r"document type|not UTF-8|not XML"):
+        read(content)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8", "utf-8-sig"])
+def test_encodings_of_xml_are_read(encoding):
+    text = made.one_disk().replace('encoding="UTF-8"', f'encoding="{encoding[:6].rstrip("-")}"')
+    assert read(text.encode(encoding))

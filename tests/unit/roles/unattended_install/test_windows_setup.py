@@ -81,6 +81,8 @@ class TestFirstLogin:
         assert windows.serial == [*(f"polyvirt-step: {name}" for name in names), "polyvirt-installed"]
         assert windows.firewall == ["5985, 5986", "22"]
         assert (windows.skipped, windows.logins, windows.is_on) == ([], 1, False)
+        # Otherwise the next start would log in at the console again.
+        assert windows.auto_logons == 0
         assert windows.files == {r"C:\ProgramData\polyvirt\setup.log", r"C:\ProgramData\polyvirt-installed"}
 
     def test_two_logins_run_the_script_once(self):

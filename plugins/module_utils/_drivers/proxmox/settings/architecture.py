@@ -1,21 +1,22 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The architecture of a VM: nodes are amd64, and emulate VMs of arm64 (the option arch, which only root@pam may set).
+"""The architecture of a VM: that of its node, or an emulated one (the option arch, which only root@pam may set).
 
 The server stores many values that QEMU for arm64 or its firmware does not have, and then the VM does not start.
 """
 
 from __future__ import annotations
 
-from ...._core.errors import Refused, Unsupported
+from ...._core.errors import ApiError, Refused, Unsupported
 from ...._core.model import DESTRUCTIVE
 from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 
 AMD64, ARM64 = "amd64", "arm64"
-#: {value of arch: the architecture in the catalogue's terms}. A VM without arch has that of its node.
-_NAMES = {"x86_64": AMD64, "aarch64": ARM64}
+#: {value of arch, or of a node's kernel: the architecture in the catalogue's terms}.
+NAMES = {"x86_64": AMD64, "aarch64": ARM64}
+_WORDS = {name: word for word, name in NAMES.items()}
 #: {key of native: the beginning of the values that a VM of arm64 can have}.
 _NATIVE = {"machine": "virt", "scsihw": "virtio-scsi"}
 #: QEMU has no IDE for it, and its firmware does not start from SATA.
@@ -30,8 +31,8 @@ def architecture_of(config):
 
 
 def drive_slots(options, usual):
-    """The slots for an optical drive of a VM with these ``options``, or keys of options."""
-    return _SCSI_SLOTS if "arch" in options else usual
+    """The slots for an optical drive of a VM with these ``options``."""
+    return _SCSI_SLOTS if read_architecture(options) == ARM64 else usual
 
 
 def drive_slots_of(config, usual):
@@ -41,27 +42,63 @@ def drive_slots_of(config, usual):
 
 def usual_display(update):
     """The graphics adapter for ``display.type: vnc``."""
-    return "virtio" if _NAMES.get(update.value("arch")) == ARM64 else "std"
+    found = {key: update.value(key) for key in ("arch", "machine")}
+    return "virtio" if read_architecture(found) == ARM64 else "std"
 
 
-def _read(options):
-    return _NAMES.get(options.get("arch"), AMD64)
+def read_architecture(options):
+    """The architecture of a VM with these options. Without ``arch`` it is that of the node, which they do not tell.
+
+    The machine ``virt`` exists only for arm64.
+    """
+    usual = ARM64 if (options.get("machine") or "").startswith(_NATIVE["machine"]) else AMD64
+    return NAMES.get(options.get("arch"), usual)
 
 
-def _write(update, change):
-    # An explicit arch needs root@pam, also if it is that of the node.
-    update.set("arch", "aarch64" if change.new == ARM64 else None)
+def options_of_architecture(architecture, own):
+    """The options of a new VM of an architecture on a node that has the architecture ``own``.
+
+    An explicit ``arch`` needs root@pam, also if it is that of the node. The machine then tells the architecture.
+    """
+    if architecture != own:
+        return {"arch": _WORDS[architecture]}
+    return {"machine": _NATIVE["machine"]} if own == ARM64 else {}
 
 
+def read_own_architecture(tool, node):
+    """The architecture of a node; None if it is not known: the account may not see it, or the node is too old."""
+    try:
+        kernel = tool.get(f"/nodes/{node}/status").get("current-kernel") or {}
+    except (ApiError, Refused):
+        return None
+    return NAMES.get(kernel.get("machine"))
+
+
+def check_is_known(label, node, own):
+    """Raise Refused if the architecture ``own`` of a node is not known."""
+    if own is None:
+        raise Refused(
+            f"{label}: architecture: the architecture of node '{node}' is unknown, so nothing is compared or created.",
+            f"Give the account Sys.Audit on /nodes/{node}, or omit architecture. Old versions do not report it.",
+        )
+
+
+def with_own_architecture(vm, own):
+    """The observed ``vm`` with the architecture ``own`` of its node; None if that is not known."""
+    active = vm.active and {**vm.active, "architecture": own}
+    return vm.having(config={**vm.config, "architecture": own}, active=active)
+
+
+#: options_of_architecture writes it.
 ARCHITECTURE = {
-    "architecture": Setting(
-        DESTRUCTIVE, read=_read, write=_write, choices=(AMD64, ARM64), unset=AMD64, native=("arch",)
-    )
+    "architecture": Setting(DESTRUCTIVE, read=read_architecture, choices=(AMD64, ARM64), unset=AMD64, native=("arch",))
 }
 
 
 def with_firmware(vm, config):
     """``config`` with the firmware of a VM of arm64. Raises for values that such a VM does not have."""
+    if config.get("architecture") and vm.config:
+        check_is_known(vm.name, vm.config.get("node"), vm.config.get("architecture", AMD64))
     if architecture_of({**vm.config, **config}) != ARM64:
         return config
     if config.get("firmware") == "bios":
@@ -96,10 +133,12 @@ def _check_slots(vm, option, entries):
             )
 
 
-def warn_of_emulation(driver, label, config):
+def warn_of_emulation(driver, label, config, node):
     """Add a warning about a new VM that its node emulates."""
-    if config.get("architecture") == ARM64:
+    asked = config.get("architecture")
+    own = asked and driver.own_architecture(node)
+    if asked != own:
+        needed = ", and needs the package pve-edk2-firmware-aarch64 on the node" if asked == ARM64 else ""
         driver.tool.warn(
-            f"{label}: architecture: {ARM64} is emulated on nodes of {AMD64}, which is many times slower, and needs the"
-            " package pve-edk2-firmware-aarch64 on the node."
+            f"{label}: architecture: {asked} is emulated on nodes of {own}, which is many times slower{needed}."
         )

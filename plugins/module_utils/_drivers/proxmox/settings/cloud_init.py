@@ -83,7 +83,7 @@ def _ip_keys(options):
 
 
 def free_seed_slot(used):
-    """The slot for a new cloud-init drive."""
+    """The slot for a new cloud-init drive of a VM with the options ``used``."""
     return free_slot(used, drive_slots(used, _SEED_SLOTS), "cloud-init")
 
 

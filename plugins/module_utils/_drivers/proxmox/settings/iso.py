@@ -124,12 +124,12 @@ def _read_cdroms(options):
 def _write_iso(update, change):
     slot = iso_slot(update.current)
     if slot is None:
-        slot = free_iso_slot({*update.used_slots, *(change.beside.get("disks") or ())})
+        slot = free_iso_slot({**update.used_slots, **(change.beside.get("disks") or {})})
     update.to_set[slot] = printed_drive(change.new)
 
 
 def free_iso_slot(used):
-    """The slot for the drive of ``iso``; ``used`` are keys of options. Raises Refused if there is none."""
+    """The slot for the drive of ``iso``; ``used`` are options. Raises Refused if there is none."""
     return free_slot(used, drive_slots(used, _ISO_SLOTS), "iso")
 
 

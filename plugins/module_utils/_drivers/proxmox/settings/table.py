@@ -68,8 +68,8 @@ class ConfigUpdate(Mutable):
 
     @property
     def used_slots(self):
-        """Slots that cannot be used for a new drive: one call cannot empty and fill the same slot."""
-        return {*self.current, *self.to_set}
+        """Options with slots that cannot be used for a new drive: one call cannot empty and fill the same slot."""
+        return {**self.current, **self.to_set}
 
     @property
     def creates_volumes(self):

@@ -102,6 +102,75 @@ def test_image_of_the_architecture_is_taken_and_is_another_one(world, root, vend
     assert (options["arch"], options["bios"], "scsi0" in options) == ("aarch64", "ovmf", True)
 
 
+@pytest.fixture(name="arm_node")
+def _arm_node(world):
+    """All nodes are of arm64, as with the ports of Proxmox VE for such CPUs."""
+    for node in world.cluster.nodes.values():
+        node.machine = "aarch64"
+
+
+def statuses_read(world):
+    return sum(entry.path == "/nodes/pve1/status" for entry in world.journal.requests)
+
+
+def test_image_without_the_option_is_that_of_an_arm_node(world, arm_node, vendor):
+    """A token creates the VM: nothing is set that needs root@pam."""
+    arm64 = vendor.medium(architecture="arm64", image={"firmware": ["uefi"]})
+    image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(), arm64]}}
+    vm = vendor.vm("arm", image=image, state="started", cloud_init={"user": "me"}, display={"type": "vnc"})
+    predicted = do(world, check=True, **vm)
+    outcome = do(world, **vm)
+    assert not outcome.failed, outcome.msg
+    assert predicted.diff == outcome.diff
+    assert not [text for text in outcome.warnings if "emulated" in text]
+    assert images(world) == [volume_of(name="debian-13.arm64")]
+    options = machine_of(world, "arm").config.current
+    found = {key: options.get(key) for key in ("arch", "machine", "bios", "vga")}
+    assert found == {"arch": None, "machine": "virt", "bios": "ovmf", "vga": "virtio"}
+    assert {key for key, text in options.items() if "media=cdrom" in text} == {"scsi29", "scsi30"}
+    world.journal.clear()
+    unchanged(world, **vm)
+    assert statuses_read(world) == 0
+    rejected(world, "arm", "architecture", **{**vm, "architecture": "amd64"})
+
+
+def test_architecture_of_an_arm_node_is_not_sent(world, arm_node):
+    options = applied(world, **_NEW)
+    assert ("arch" in options, options["machine"], options["bios"]) == (False, "virt", "ovmf")
+
+
+def test_amd64_is_emulated_on_an_arm_node(world, arm_node, root):
+    new = {**_NEW, "architecture": "amd64"}
+    rejected(world, "arm: architecture: amd64 can be set only by root@pam itself", **new)
+    outcome = do(world, api=root, **new)
+    assert "architecture: amd64 is emulated on nodes of arm64, which is many times slower." in outcome.warnings[0]
+    assert machine_of(world, "arm").config.current["arch"] == "x86_64"
+    unchanged(world, **new)
+
+
+def test_vm_without_arch_has_the_architecture_of_its_node(world, arm_node):
+    """A foreign VM, whether it runs or not."""
+    for name in ("web1", "web2"):
+        unchanged(world, name=name, architecture="arm64")
+        rejected(world, name, "architecture", name=name, architecture="amd64")
+
+
+def test_architecture_is_rejected_if_that_of_the_node_is_unknown(world, vendor):
+    """Without Sys.Audit, or on an old version: a wrong guess could delete a VM, by allow_recreate."""
+    world.cluster.nodes["pve1"].machine = None
+    words = "the architecture of node 'pve1' is unknown, so nothing is compared or created. Give the account Sys.Audit"
+    rejected(world, "arm: architecture: ", words, **_NEW)
+    rejected(world, "web1: architecture: ", words, name="web1", architecture="arm64", allow_recreate=True)
+    outcome = do(world, **vendor.vm())
+    assert not outcome.failed, outcome.msg
+    assert images(world) == [volume_of()]
+
+
+def test_no_node_is_asked_without_image_and_architecture(world):
+    applied(world, **{**_NEW, "architecture": None})
+    assert statuses_read(world) == 0
+
+
 def test_image_that_is_not_published_for_arm64_is_rejected(world, root, vendor):
     words = "no cloud image of it is known for arm64. It is published for amd64."
     rejected(world, words, run=as_root(root), **vendor.vm("arm", architecture="arm64"))

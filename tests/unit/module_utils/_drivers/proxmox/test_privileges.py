@@ -115,6 +115,8 @@ OTHER_ROWS = {
     "custom CPU models, mapped PCI and USB devices, directories, `/dev/hwrng`": "Mapping.Use",
     # test_modules.py tests the clock.
     "`expired_for`, `polyvirt.core.reap`": "Sys.Audit",
+    # test_architecture.py
+    "`architecture`": "Sys.Audit",
     "`node: auto`": "Sys.Audit",
     # Each is tested with the images of a vendor's server: test_images.py.
     "an `image` that is downloaded": "Datastore.AllocateTemplate Sys.AccessNetwork|Sys.Audit+Sys.Modify",
@@ -187,6 +189,12 @@ def test_documents_of_cloud_init_need_the_privileges_in_the_guide():
     _assert_done(task, {*READING.split(), *ROWS["creating"][0].split(), *needed})
     for privilege in needed:
         _assert_rejected(task, [privilege])
+
+
+def test_architecture_needs_the_privilege_in_the_guide():
+    task = {**NEW, "architecture": "amd64"}
+    _assert_done(task, {*READING.split(), *ROWS["creating"][0].split(), "Sys.Audit"})
+    _assert_rejected(task, ["Sys.Audit"])
 
 
 @pytest.mark.parametrize(

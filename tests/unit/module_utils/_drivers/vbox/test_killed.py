@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
 from unit.module_utils._drivers.vbox.in_process import (
     MIB,
@@ -103,3 +107,79 @@ def test_disk_of_a_killed_task_in_another_directory_is_completed_or_deleted(vbox
         task(vbox, **more).succeeded()
     task(vbox, state="absent").succeeded()
     assert list(tmp_path.glob("*.vdi")) == []
+
+
+# Disks of an appliance --------------------------------------------------------------------------------------------
+
+
+class _Copying(InProcess):
+    """The port to programs, with qemu-img that copies disks of an archive: ``box.copied`` is {path: offset}."""
+
+    def run_program(self, argv, **options):
+        if os.path.basename(argv[0]) != "qemu-img":
+            return super().run_program(argv, **options)
+        done = ""
+        if argv[1] == "convert":
+            path, source = argv[-1], json.loads(argv[-2].partition(":")[2])
+            self._box.disk(path)
+            self._box.copied[path] = source["file"]["offset"]
+        else:
+            done = json.dumps({"filename": argv[-1], "format": "vmdk", "virtual-size": 2 * MIB, "required": MIB})
+        return Completed(tuple(argv), 0, done, "")
+
+
+@pytest.fixture(name="archive")
+def _archive(vbox):
+    vbox.copied = {}
+    path = vbox.folder / "x.ova"
+    path.write_bytes(bytes(4096))
+    return path
+
+
+def _from_archive(vbox, archive, parts):
+    """What a task does whose appliance has disks at these offsets of its archive."""
+    image = {"source": str(archive), "format": "vmdk", "size": 2 * MIB, "digest": "1:2"}
+    disks = {f"SATA {at}": {**image, "part": (offset, 512)} for at, offset in enumerate(parts)}
+    appliance = {"source": str(archive), "slots": {slot: {} for slot in disks}, "disks": disks}
+    return {"config": SMALL, "appliance": appliance}
+
+
+def _is_killed_copying(vbox, number, **more):
+    try:
+        task(vbox, commands=killed_after(_Copying, number)(vbox), **more).succeeded()
+    except Killed:
+        return True
+    return False
+
+
+def _contents(vbox):
+    return [vbox.copied[disk["source"]] for _slot, disk in sorted(observed(vbox).config["disks"].items())]
+
+
+@pytest.mark.parametrize("parts", [(1024, 512), (1024,), (512, 1024, 2048)], ids=["other order", "fewer", "more"])
+@pytest.mark.parametrize("number", [4, 5, 6, 8, 9, 12])
+def test_disks_of_a_killed_task_are_replaced_by_those_of_another_appliance(vbox, archive, parts, number):
+    """Both tasks use the same file, but another boot disk, VM or configuration in it."""
+    assert _is_killed_copying(vbox, number, **_from_archive(vbox, archive, (512, 1024)))
+    task(vbox, commands=_Copying(vbox), **_from_archive(vbox, archive, parts)).succeeded()
+    assert _contents(vbox) == list(parts)
+    assert len(list(vbox.machines.glob("web/*.vdi"))) == len(parts)
+    task(vbox, state="absent").succeeded()
+    assert not list(vbox.machines.glob("web/*"))
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+def test_task_that_is_killed_when_it_replaces_disks_is_completed(vbox, archive, number):
+    more = _from_archive(vbox, archive, (1024, 512))
+    assert _is_killed_copying(vbox, 8, **_from_archive(vbox, archive, (512, 1024)))
+    assert _is_killed_copying(vbox, number, **more)
+    task(vbox, commands=_Copying(vbox), **more).succeeded()
+    assert _contents(vbox) == [1024, 512]
+
+
+def test_disks_of_a_killed_task_with_the_same_appliance_are_kept(vbox, archive):
+    more = _from_archive(vbox, archive, (512, 1024))
+    assert _is_killed_copying(vbox, 10, **more)
+    vbox.copied = dict.fromkeys(vbox.copied, "kept")
+    task(vbox, commands=_Copying(vbox), **more).succeeded()
+    assert _contents(vbox) == ["kept", "kept"]
