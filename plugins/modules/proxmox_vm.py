@@ -231,6 +231,17 @@ EXAMPLES = r"""
         - ip=10.0.0.5/24,gw=10.0.0.1
     wait_for: ssh
 
+- name: Create a VM from an appliance on the host of the task
+  polyvirt.core.proxmox_vm:
+    name: shop1
+    state: started
+    appliance:
+      source: /srv/appliances/shop.ova
+      networks:
+        - name: VM Network
+          type: bridged
+          source: vmbr0
+
 - name: Clone a template, set an address and a key, start the VM and wait for SSH
   polyvirt.core.proxmox_vm:
     name: web2

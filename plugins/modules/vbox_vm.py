@@ -180,6 +180,16 @@ EXAMPLES = r"""
     msg: "{{ created.vms[0].ssh.host }}:{{ created.vms[0].ssh.port }}"
   when: created.vms[0].ssh is not none
 
+- name: Create a VM from an appliance of VMware
+  polyvirt.core.vbox_vm:
+    name: shop1
+    state: started
+    appliance:
+      source: /srv/appliances/shop.ova
+      networks:
+        - name: VM Network
+          type: nat
+
 - name: Increase the memory, with a restart if needed
   polyvirt.core.vbox_vm:
     name: web1

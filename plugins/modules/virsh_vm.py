@@ -179,6 +179,17 @@ EXAMPLES = r"""
         - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
     wait_for: ssh
 
+- name: Create a VM from an appliance of VMware
+  polyvirt.core.virsh_vm:
+    name: shop1
+    state: started
+    appliance:
+      source: /srv/appliances/shop.ova
+      networks:
+        - name: VM Network
+          type: network
+          source: default
+
 - name: Increase the memory, with a restart if needed
   polyvirt.core.virsh_vm:
     name: web1

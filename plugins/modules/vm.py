@@ -77,6 +77,16 @@ EXAMPLES = r"""
     image: debian-13
     wait_for: ssh
 
+- name: Create a VM from an appliance of VMware
+  polyvirt.core.vm:
+    name: shop1
+    state: started
+    appliance:
+      source: /srv/appliances/shop.ova
+      networks:
+        - name: VM Network
+          type: nat
+
 - name: Create VMs on two platforms as one task
   polyvirt.core.vm:
     state: started

@@ -30,6 +30,13 @@ MUTATIONS = (
         "None",
         _UPLOADED,
     ),
+    Mutation(
+        "compressed-archive-may-unpack-without-end",
+        f"{_MEDIA}/packed.py",
+        "if left < 0:",
+        "if False:",
+        _APPLIANCE,
+    ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
     Mutation(
         "entry-without-a-slot-is-a-second-disk",

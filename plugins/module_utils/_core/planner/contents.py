@@ -40,7 +40,7 @@ def filled_slots(request, traits):
 def with_filled_disks(request, traits):
     """Return a request to create a VM that lists the disk for which its image names a slot, or those of its appliance.
 
-    Entries without a slot are these disks, in their order.
+    Entries without a slot are these disks, in their order; a disk that the task lists by its slot is not among them.
     """
     appliance, slot = request.creation.get("appliance") or {}, (request.creation.get("image") or {}).get("slot")
     slots = [slot] if slot else list(appliance.get("slots") or ())
@@ -48,8 +48,9 @@ def with_filled_disks(request, traits):
         return request
     disks = request.config.get("disks") or {}
     listed = {traits.slot_meant(one): one for one in disks}
+    unnamed = iter([one for one in disks if one.startswith(PLACE)])
     #: The key of each entry that the task has for one of these disks.
-    keys = {slot: listed.get(traits.slot_meant(slot), f"{PLACE}{at}") for at, slot in enumerate(slots)}
+    keys = {slot: listed.get(traits.slot_meant(slot)) or next(unnamed, None) for slot in slots}
     own = {slot: appliance["slots"][slot] if appliance else {} for slot in slots}
     own = {slot: _updated(entry, disks.get(keys[slot], {})) for slot, entry in own.items()}
     others = {key: entry for key, entry in disks.items() if key not in keys.values()}

@@ -3,15 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files of an appliance: members of a tar archive (OVA), or files next to a descriptor (OVF).
 
-Each is a part of a file on this host, so that a disk can be converted without unpacking the archive. An archive may be
-hostile: only regular members with plain names count, and a file next to a descriptor is never outside its directory.
+Each is a part of a file on this host, so that a disk can be converted without unpacking the archive. The disks in an
+archive that is compressed as a whole (.tar.gz, .box) are unpacked one by one (packed.py). An archive may be hostile:
+only regular members with plain names count, and a file next to a descriptor is never outside its directory.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tarfile
+from functools import partial
 from urllib.parse import unquote
 
 from ..._core.frozen import Frozen
@@ -20,7 +23,8 @@ from ..._ports import files
 from .envelope import LARGEST_TEXT, Damaged
 
 _TAR, _TAR_AT = b"ustar", 257
-_PACKED = ((b"\x1f\x8b", "tar -xzf"), (b"BZh", "tar -xjf"), (b"\xfd7zXZ", "tar -xJf"), (b"PK\3\4", "unzip"))
+_GZIP = b"\x1f\x8b"
+_PACKED = ((b"BZh", "tar -xjf"), (b"\xfd7zXZ", "tar -xJf"), (b"PK\3\4", "unzip"))
 _MOST_PIECES, _MOST_HEADERS, _BLOCK = 1000, 4000, 512
 _LARGEST_HEADER, _LONGEST_NAME, _MOST_DIGITS = 64 * 1024, 4096, 18
 #: Headers of PAX and GNU tar that describe the next member or, the type g, all others.
@@ -69,8 +73,12 @@ class Container:
         program = next((program for magic, program in _PACKED if begin.startswith(magic)), None)
         if program:
             raise Damaged(f"is compressed; unpack it first ({program}), and use the .ovf file in it")
-        self.is_archive = begin[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR
-        self._members = _members(path) if self.is_archive else None
+        self._members = None
+        if begin.startswith(_GZIP):
+            self._members = _members_of_gzip(path)
+        elif begin[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+            self._members = _members(partial(files.read_part, path), partial(Part, path), files.size(path))
+        self.is_archive = self._members is not None
         self.descriptor = self._only_descriptor() if self.is_archive else os.path.basename(path)
 
     def _only_descriptor(self):
@@ -133,23 +141,36 @@ class Container:
         return [(match[2], _ALGORITHMS[match[1]], match[3].lower()) for _line, match in matches]
 
 
-def _members(path):
-    """Return {name: Part} of the regular members of an archive.
+def _members_of_gzip(path):
+    """Return {name: Packed} of the regular members of an archive that is compressed as a whole."""
+    # Few appliances are.
+    from .packed import GZIP, Packed, Stream
+
+    whole = Packed((Part(path, 0, files.size(path)),), GZIP)
+    # Where it ends is known only when it is unpacked: that reports what is missing.
+    return _members(Stream(whole).read, lambda at, size: Packed(whole.parts, GZIP, (at, size)), math.inf)
+
+
+def _members(read, part_at, end):
+    """Return {name: part_at(offset, size)} of the regular members of an archive.
+
+    ``read(offset, length)`` returns bytes of it, and is called with increasing offsets.
 
     The module tarfile would read a header of any size into memory, and so would a map of a sparse file.
     """
-    found, extended, at, end = {}, {}, 0, files.size(path)
+    found, extended, at = {}, {}, 0
     for _number in range(_MOST_HEADERS):
-        block = files.read_part(path, at, _BLOCK)
+        block = read(at, _BLOCK)
         if not block.strip(b"\0"):
             return found
         header, at = _header(block), at + _BLOCK
         if header.type in _EXTENSIONS:
-            extended, size = {**extended, **_extension(header, files.read_part(path, at, header.size))}, header.size
+            extended, size = {**extended, **_extension(header, read(at, header.size))}, header.size
         else:
-            part = Part(path, at, int(extended.get("size", header.size)))
-            _add_member(found, header, extended.get("path", header.name), part, end)
-            size, extended = part.size if header.isreg() else 0, {}
+            size = int(extended.get("size", header.size))
+            _check_end(header, at + size, end)
+            _add_member(found, header, extended.get("path", header.name), part_at(at, size))
+            size, extended = size if header.isreg() else 0, {}
         at += -(-size // _BLOCK) * _BLOCK
     raise Damaged(f"has more than {_MOST_HEADERS} entries")
 
@@ -192,7 +213,12 @@ def _records(data):
     return found
 
 
-def _add_member(found, header, name, part, end):
+def _check_end(header, last, end):
+    if header.isreg() and last > end:
+        raise Damaged(f"is incomplete: it ends within {header.name[:200]}")
+
+
+def _add_member(found, header, name, part):
     if not header.isreg():
         return
     if header.type == tarfile.GNUTYPE_SPARSE:
@@ -203,8 +229,6 @@ def _add_member(found, header, name, part, end):
     name = "/".join(words)
     if name in found:
         raise Damaged(f"has two files named '{name[:200]}'")
-    if part.offset + part.size > end:
-        raise Damaged(f"is incomplete: it ends within {name[:200]}")
     found[name] = part
 
 

@@ -121,7 +121,11 @@ class _Appliance:
     def _image(self, disk, parts):
         """Return how the disk is read, after its header was checked."""
         is_packed = len(parts) > 1 or disk.file.compression
+        is_within = isinstance(parts[0], Packed)
+        if is_packed and is_within:
+            raise Damaged(f"contains {disk.file.href} compressed twice or in pieces; unpack it first (tar -xzf)")
         part = Packed(parts, disk.file.compression) if is_packed else parts[0]
+        is_packed = is_packed or is_within
         begin = part.read(0, _BEGINNING)
         end = begin[:_SECTOR] if is_packed else part.read(max(part.size - _SECTOR, 0), _SECTOR)
         image_format = disk_header.format_in(begin) or ("vhd" if end.startswith(b"conectix") else None)

@@ -1,15 +1,20 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A disk of an appliance that is compressed or divided into pieces: qemu-img can read it only as a separate file."""
+"""A disk of an appliance that is compressed or divided into pieces: qemu-img can read it only as a separate file.
+
+It may also be a member of an archive that is compressed as a whole.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import zlib
+from typing import Optional
 
 from ..._core.frozen import Frozen
 from .container import Part
-from .envelope import Damaged
+from .envelope import LARGEST_TEXT, Damaged
 
 GZIP = "gzip"
 _PIECE = 4 * 1024 * 1024
@@ -17,24 +22,61 @@ _PIECE = 4 * 1024 * 1024
 _GZIP_BITS = 31
 #: What a disk in a file may need beyond its own size.
 _OVERHEAD = 64 * 1024 * 1024
+#: How many times its size an archive may have when it is unpacked: a disk without data is at most as small.
+_MOST_TIMES = 200
 
 
 class Packed(Frozen):
-    """``parts`` in their order; ``compression`` is empty or GZIP, of all parts together."""
+    """``parts`` in their order; ``compression`` is empty or GZIP, of all parts together.
+
+    ``window``: (offset, size) of the only bytes that count in what is unpacked, else None.
+    """
 
     parts: tuple
     compression: str = ""
+    window: Optional[tuple] = None
+
+    @property
+    def path(self):
+        return self.parts[0].path
+
+    @property
+    def size(self):
+        """The size of a member of an archive."""
+        return self.window[1]
 
     @property
     def as_data(self):
-        return {"compression": self.compression, "parts": [[one.path, one.offset, one.size] for one in self.parts]}
+        parts = [[one.path, one.offset, one.size] for one in self.parts]
+        return {"compression": self.compression, "parts": parts, "window": self.window}
 
     @classmethod
     def of_data(cls, data):
-        return cls([Part(*one) for one in data["parts"]], data["compression"])
+        return cls([Part(*one) for one in data["parts"]], data["compression"], data["window"])
 
     def blocks(self):
         """Yield the content in blocks of a limited size. Raises Damaged."""
+        begin, end = (0, None) if self.window is None else (self.window[0], sum(self.window))
+        at = 0
+        # To the end of the archive, so that its own checksum is compared.
+        for block in self._unpacked() if end is None else self.limited():
+            part = block[max(begin - at, 0) : None if end is None else max(end - at, 0)]
+            at += len(block)
+            if part:
+                yield part
+        if end is not None and at < end:
+            raise Damaged("is incomplete")
+
+    def limited(self):
+        """Yield the whole content of an archive in blocks. Raises Damaged if it unpacks to more than any appliance."""
+        left = sum(part.size for part in self.parts) * _MOST_TIMES + _OVERHEAD
+        for block in self._unpacked():
+            left -= len(block)
+            if left < 0:
+                raise Damaged(f"unpacks to more than {_MOST_TIMES} times its size")
+            yield block
+
+    def _unpacked(self):
         unpacker = zlib.decompressobj(_GZIP_BITS) if self.compression else None
         for part in self.parts:
             for offset in range(0, part.size, _PIECE):
@@ -55,6 +97,17 @@ class Packed(Frozen):
                 break
         return found[:length]
 
+    def whole(self):
+        if self.size > LARGEST_TEXT:
+            raise Damaged("is larger than any text in an appliance")
+        return b"".join(self.blocks())
+
+    def digest(self, algorithm):
+        found = hashlib.new(algorithm, usedforsecurity=False)
+        for block in self.blocks():
+            found.update(block)
+        return found.hexdigest()
+
     def size_up_to(self, capacity):
         """Return the size of the content. Raises Damaged if it is larger than a disk with this capacity can be."""
         most, found = capacity + capacity // 8 + _OVERHEAD, 0
@@ -72,3 +125,22 @@ def _unpacked(unpacker, data):
             data = unpacker.unconsumed_tail
     except zlib.error as error:
         raise Damaged(f"contains a damaged compressed disk: {error}") from error
+
+
+class Stream:
+    """The whole content of a Packed, which is read once, with increasing offsets."""
+
+    def __init__(self, packed):
+        self._blocks, self._block, self._begin = packed.limited(), b"", 0
+
+    def read(self, offset, length):
+        """Return ``length`` bytes from ``offset`` on; fewer at the end."""
+        found = b""
+        while len(found) < length:
+            at = offset + len(found) - self._begin
+            found += self._block[at : at + length - len(found)]
+            if len(found) < length:
+                self._begin, self._block = self._begin + len(self._block), next(self._blocks, b"")
+                if not self._block:
+                    break
+        return found

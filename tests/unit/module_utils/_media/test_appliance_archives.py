@@ -231,7 +231,8 @@ def _cut(path):
     ("change", "expected"),
     [
         (_cut, "incomplete|damaged archive"),
-        (lambda path: Path(path).write_bytes(b"\x1f\x8b" + b"\0" * 600), "is compressed"),
+        (lambda path: Path(path).write_bytes(b"PK\3\4" + b"\0" * 600), r"is compressed; unpack it first \(unzip\)"),
+        (lambda path: Path(path).write_bytes(b"\x1f\x8b" + b"\0" * 600), "damaged compressed"),
         (lambda path: Path(path).write_bytes(b"\0" * 600), "not UTF-8"),
     ],
 )

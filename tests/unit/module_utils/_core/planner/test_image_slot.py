@@ -63,6 +63,14 @@ def test_usual_slot_can_have_a_second_disk(platform):
 
 
 @over_platforms
+def test_entry_without_a_slot_may_follow_another_disk(platform):
+    traits, asked, slot, usual = SLOTS[platform]
+    request = ask(image=_image(asked), disks=[{"slot": usual, "size": "8G"}, {"size": "40G"}])
+    disks = _created(plan(absent(), request, traits))["config"]["disks"]
+    assert {name: disk["size"] for name, disk in disks.items()} == {slot: 40 * G, usual: 8 * G}
+
+
+@over_platforms
 def test_disk_of_the_image_is_not_purged(platform):
     traits, asked, slot, usual = SLOTS[platform]
     disks = {one: {"size": 8 * G, "source": f"local:{one}", "bus": "sata"} for one in (slot, usual)}
