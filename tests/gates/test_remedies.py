@@ -34,7 +34,7 @@ _PLAIN = {
 _QUOTED = {"quote", "join"}
 #: Words with an underscore that are not options.
 _NO_OPTIONS = re.compile(
-    r"my_list|qemu_use_session|fw_update|ansible_\w+|\w+_sources|guarded_hosts|vm_platform|polyvirt_\w+"
+    r"my_list|qemu_use_session|fw_update|machine_arch|ansible_\w+|\w+_sources|guarded_hosts|vm_platform|polyvirt_\w+"
 )
 
 

@@ -15,7 +15,7 @@ MUTATIONS = (
     Mutation(
         "upload-that-a-node-is-storing-is-a-complete-image",
         f"{_IMAGES}::located",
-        "self._await_uploads(patience)",
+        "self.await_uploads(patience)",
         "pass",
         [f"{_UPLOADED[0]}::test_upload_that_runs_already_is_waited_for"],
     ),

@@ -36,8 +36,8 @@ MUTATIONS = (
     Mutation(
         "birth-is-not-in-the-record",
         "_drivers/proxmox/create.py",
-        "{CREATED: _1, **finished_mark(own, mark.NONCE), 'birth': vm_options.birth, 'slots': slots}",
-        "{CREATED: _1, **finished_mark(own, mark.NONCE), 'slots': slots}",
+        "{CREATED: _1, **finished_mark(own, mark.NONCE, mark.UPLOADS), 'birth': vm_options.birth, 'slots': slots}",
+        "{CREATED: _1, **finished_mark(own, mark.NONCE, mark.UPLOADS), 'slots': slots}",
         [f"{_BIRTHS}::test_copied_record_is_not_valid_again"],
     ),
     Mutation(
