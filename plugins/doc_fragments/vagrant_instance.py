@@ -232,6 +232,12 @@ options:
         type: str
         default: owner
         choices: [owner, fleet, host]
+  architecture:
+    description:
+      - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
+      - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
+    type: str
+    choices: [amd64, arm64]
   cpus:
     description:
       - Number of virtual CPUs. A new VM has 2 by default.

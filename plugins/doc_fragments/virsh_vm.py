@@ -753,8 +753,8 @@ options:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
             same ISO image, where Windows Setup finds it. It is treated as a secret.
           - The role P(polyvirt.core.unattended_install#role) writes such a file.
-          - The ISO image is deleted as soon as the VM is off and its O(iso) is ejected, unless the VM has
-            snapshots. It contains the password.
+          - The ISO image contains the password. On libvirt, VirtualBox and Hyper-V, it is deleted as soon as the VM
+            is off and its O(iso) is ejected, unless the VM has snapshots. Elsewhere it is deleted with the VM.
         type: str
       answer_drivers:
         description:

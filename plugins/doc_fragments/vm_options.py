@@ -258,7 +258,7 @@ options:
     description:
       - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
       - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
-      - Supported only on V(libvirt), V(virtualbox) and V(proxmox).
+      - Not supported on V(vmd), V(hyperv) and V(wsl).
     type: str
     choices: [amd64, arm64]
   cpus:
@@ -864,8 +864,8 @@ options:
           - Answers for Windows Setup, the text of a file C(autounattend.xml). It is in the root directory of the
             same ISO image, where Windows Setup finds it. It is treated as a secret.
           - The role P(polyvirt.core.unattended_install#role) writes such a file.
-          - The ISO image is deleted as soon as the VM is off and its O(iso) is ejected, unless the VM has
-            snapshots. It contains the password.
+          - The ISO image contains the password. On libvirt, VirtualBox and Hyper-V, it is deleted as soon as the VM
+            is off and its O(iso) is ejected, unless the VM has snapshots. Elsewhere it is deleted with the VM.
           - Not supported on V(wsl).
         type: str
       answer_drivers:

@@ -128,6 +128,30 @@ options:
     description:
       - Fail if the vendor's signature cannot be checked. Otherwise, the task warns. The checksum is always checked.
     type: bool
+  from_vm:
+    description:
+      - Store the disk of a stopped VM as a version of a golden image, instead of a download. Only on libvirt. The role
+        P(polyvirt.core.golden_image#role) does all that is needed for such an image.
+      - The VM must have been created by this collection, and have a single disk that is a file. The disk is copied; the
+        VM is not changed.
+      - Versions that are not the newest one are removed, unless a VM needs them or a program has them open.
+      - O(name) must be one name, which no downloaded image has.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the VM.
+        type: str
+        required: true
+      inputs:
+        description:
+          - Digest of all that the image is built from. If a version with the same digest is stored, the VM is not read
+            and need not exist.
+        type: str
+        required: true
+      record:
+        description: What the record of the image also contains, such as the users that remain in it. No secrets.
+        type: dict
+        default: {}
   catalogue:
     description: Set by this collection only. What the catalogue on the controller has for each name.
     type: dict
@@ -196,6 +220,14 @@ EXAMPLES = r"""
     image_storage: local
     name: debian-13
 
+- name: Store the disk of a stopped VM as an image
+  polyvirt.core.image:
+    platform: libvirt
+    name: shop-base
+    from_vm:
+      name: shop-base-build
+      inputs: "2026-11"
+
 - name: Remove all versions of an image that no VM uses
   polyvirt.core.image:
     platform: libvirt
@@ -205,7 +237,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: With O(state=present) the stored images, one for each name. With O(state=absent) the removed ones.
+  description:
+    - With O(state=present) the stored images, one for each name. With O(state=absent) the removed ones.
+    - In check mode, a golden image that would be stored is not in the list.
   returned: success
   type: list
   elements: dict
@@ -249,6 +283,47 @@ images:
         - Null on Proxmox VE for images that were stored already, because a node does not record it.
       type: str
       sample: signature
+    golden:
+      description: The record of a golden image. Null for other images.
+      type: dict
+      contains:
+        version:
+          description: Number of the version.
+          type: int
+          sample: 2
+        inputs:
+          description: Digest of what it was built from.
+          type: str
+          sample: inputs-4f1c09ab12cd4f1c09ab12cd4f1c09ab
+        vm:
+          description: Name of the VM with the disk.
+          type: str
+          sample: shop-base-build
+        firmware:
+          description: Firmware of that VM.
+          type: str
+          sample: bios
+        bus:
+          description: Bus of the disk.
+          type: str
+          sample: virtio
+        origin:
+          description: Base image or VM that the role used. This and what follows is as the task recorded it.
+          type: str
+          sample: debian-13
+        host:
+          description: Host that built it.
+          type: str
+          sample: hypervisor
+        users:
+          description: Users of the image that can log in, and whether they have a password.
+          type: list
+          elements: str
+          sample: ['root (password: false)']
+        keys:
+          description: Users with the SSH keys that the image accepts for them.
+          type: list
+          elements: str
     users:
       description:
         - Names of the VMs of the platform that use the image as a disk, or as the backing file of a disk (linked).

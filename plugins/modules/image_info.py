@@ -145,6 +145,47 @@ images:
         - How the image was verified. V(signature) and checksum, V(checksum) only, or V(none). Null on Proxmox VE.
       type: str
       sample: signature
+    golden:
+      description: The record of a golden image. Null for other images.
+      type: dict
+      contains:
+        version:
+          description: Number of the version.
+          type: int
+          sample: 2
+        inputs:
+          description: Digest of what it was built from.
+          type: str
+          sample: inputs-4f1c09ab12cd4f1c09ab12cd4f1c09ab
+        vm:
+          description: Name of the VM with the disk.
+          type: str
+          sample: shop-base-build
+        firmware:
+          description: Firmware of that VM.
+          type: str
+          sample: bios
+        bus:
+          description: Bus of the disk.
+          type: str
+          sample: virtio
+        origin:
+          description: Base image or VM that the role used. This and what follows is as the task recorded it.
+          type: str
+          sample: debian-13
+        host:
+          description: Host that built it.
+          type: str
+          sample: hypervisor
+        users:
+          description: Users of the image that can log in, and whether they have a password.
+          type: list
+          elements: str
+          sample: ['root (password: false)']
+        keys:
+          description: Users with the SSH keys that the image accepts for them.
+          type: list
+          elements: str
     users:
       description:
         - Names of the VMs of the platform that use the image as a disk, as the backing file of a disk (linked), or in

@@ -10,7 +10,7 @@ from mutations.mutation import Mutation
 _CONTENTS, _CREATE = "_core/planner/contents.py", "_core/planner/plan_create.py"
 _SLOT = ["tests/unit/module_utils/_core/planner/test_image_slot.py"]
 _MEDIA, _TESTS = "_media/appliances", "tests/unit/module_utils/_media"
-_APPLIANCE = [f"{_TESTS}/test_appliances.py", f"{_TESTS}/test_descriptors.py"]
+_APPLIANCE = [f"{_TESTS}/test_{one}.py" for one in ("appliance_archives", "appliances", "descriptors")]
 _PLANNED = ["tests/unit/module_utils/_core/planner/test_appliance.py"]
 _KILLED = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
 _PROXMOX, _UPLOADED = "_drivers/proxmox", ["tests/unit/module_utils/_drivers/proxmox/test_appliances.py"]
@@ -26,8 +26,8 @@ MUTATIONS = (
     Mutation(
         "versions-of-an-appliance-are-mixed",
         f"{_PROXMOX}/create.py",
-        'disk["digest"] for slot, disk',
-        "None for slot, disk",
+        "marks.digest_of_disk(disk)",
+        "None",
         _UPLOADED,
     ),
     Mutation(
@@ -120,8 +120,8 @@ MUTATIONS = (
     Mutation(
         "disk-is-any-part-of-its-archive",
         "_core/record/mark.py",
-        'image.get("packed") or image.get("part")',
-        "None",
+        '(image["source"], image.get("digest"), image.get("part"), image.get("packed"))',
+        '(image["source"], image.get("digest"))',
         _KILLED,
     ),
     Mutation(

@@ -16,6 +16,8 @@ _VBOX = "_drivers/vbox/settings/architecture.py"
 _VBOX_TESTS = ["tests/unit/module_utils/_drivers/vbox/test_architecture.py"]
 _FIRST = ["tests/unit/module_utils/_drivers/virsh/settings/test_architecture.py"]
 _HARDWARE = ["tests/unit/module_utils/_drivers/virsh/settings/test_hardware_arm64.py"]
+_VAGRANT = "_drivers/vagrant/settings/box.py"
+_VAGRANT_TESTS = ["tests/unit/module_utils/_drivers/vagrant/test_architecture.py"]
 
 MUTATIONS = (
     Mutation("arm64-gets-a-cpu-of-32-bits", _ROOM, "virt_type not in self.writes_cpu", 'virt_type != "kvm"', _FIRST),
@@ -53,6 +55,12 @@ MUTATIONS = (
     Mutation("x86-vm-on-an-arm-host", _VBOX, 'config.get("architecture", own) not in (own, found)', "False",
              _VBOX_TESTS),
     Mutation("type-of-x86-on-an-arm-host", _VBOX, "found.endswith(_ENDING)", "True", _VBOX_TESTS),
+    Mutation("older-vagrant-takes-any-box", _VAGRANT, "version < _SINCE", "False", _VAGRANT_TESTS),
+    Mutation("provider-runs-every-architecture", _VAGRANT, "asked == host.architecture()", "True", _VAGRANT_TESTS),
+    Mutation("box-is-for-the-architecture-of-the-host", "_drivers/vagrant/images.py",
+             'request.config.get("architecture") or host.architecture()', "host.architecture()", _VAGRANT_TESTS),
+    Mutation("generation-1-on-an-arm-host", "_drivers/hyperv/checks.py", 'found[0]["Value"].upper() == "ARM64"',
+             "False", ["tests/platforms/hyperv/test_checks.py"]),
     Mutation("online-list-has-all-architectures", "_drivers/wsl/images.py", "published == _ALL", "True",
              ["tests/platforms/wsl/test_images.py"]),
     Mutation("lookup-returns-media-of-all-architectures", _CATALOGUE, 'medium["architecture"] == architecture', "True",

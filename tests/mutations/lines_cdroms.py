@@ -16,14 +16,81 @@ _MEDIA_TESTS = ("tests/unit/module_utils/_core/record/test_answer_media.py",)
 _COSTS = ("tests/unit/tables/test_costs.py",)
 
 _PROMPT = ("tests/unit/module_utils/_media/test_prepared.py",)
+_MEDIUM = ("tests/unit/module_utils/_media/test_windows_medium.py",)
 
 MUTATIONS = (
     Mutation(
         "image-prepared-from-another-file-of-the-same-name",
         "_media/on_host.py::medium_of",
-        "is_current",
-        "stored",
+        "files.version(stored.name) != list(stored.made_from)",
+        "False",
         _PROMPT,
+    ),
+    Mutation(
+        "prepared-image-that-was-changed",
+        "_media/on_host.py::medium_of",
+        "files.version(path) == list(stored.seen or ())",
+        "True",
+        _PROMPT,
+    ),
+    Mutation(
+        "layer-on-any-file",
+        "_drivers/virsh/images.py::has_medium",
+        "disk_header.names_in_qcow(wanted.path) == [(wanted.name, 'raw')]",
+        "True",
+        _PROMPT,
+    ),
+    Mutation("private-image-is-prepared-for-all", "_media/store.py::add", "if is_public:\n    ...", "...", _PROMPT),
+    Mutation(
+        "image-that-is-prepared-can-be-read-by-all",
+        "_media/prepared.py::prepare",
+        "files.write_atomically(new, b'', 0o600)",
+        "pass",
+        _PROMPT,
+    ),
+    Mutation(
+        "image-in-a-private-directory-is-public",
+        "_ports/partial_files.py::may_everybody_read",
+        "all(map(files.may_everybody_enter, files.folders_above(path)))",
+        "True",
+        _PROMPT,
+    ),
+    Mutation(
+        "image-is-a-layer-by-its-name",
+        f"{_CDROMS}::set_iso",
+        "(change.new, _RAW)",
+        "(change.new, _LAYER if '.no-prompt-' in (change.new or '') else _RAW)",
+        _VIRSH,
+    ),
+    Mutation(
+        "image-in-a-drive-is-a-layer-by-its-name",
+        f"{_CDROMS}::set_drive",
+        "_set_image(driver, vm, definition, running, change.key, change.new)",
+        "_set_image(driver, vm, definition, running, change.key, change.new,"
+        " _LAYER if '.no-prompt-' in (change.new or '') else _RAW)",
+        _VIRSH,
+    ),
+    Mutation(
+        "image-is-what-its-record-says",
+        f"{_CDROMS}::_medium_in",
+        "_type_of(drive) == _LAYER",
+        "True",
+        _VIRSH,
+    ),
+    Mutation(
+        "medium-that-is-no-file-blocks",
+        "_media/windows_medium.py::disc_at",
+        "files.is_file(path) or files.is_block_device(path)",
+        "True",
+        _MEDIUM,
+    ),
+    Mutation("directory-of-any-length", "_media/disc.py::content", "left > _LONGEST", "False", _MEDIUM),
+    Mutation(
+        "number-of-an-image-is-any-digit",
+        "_media/windows_medium.py::_image",
+        "_INDEX.fullmatch(index)",
+        "index.isdigit()",
+        _MEDIUM,
     ),
     Mutation("image-of-media-without-the-other-program", "_media/prepared.py::_edit", "edit is None", "False", _PROMPT),
     Mutation(

@@ -180,8 +180,8 @@ MUTATIONS = (
     Mutation(
         "removal-reads-no-more-than-a-list",
         _TASKS_FILE,
-        "_Users(driver, stored, DELETE)",
-        "_Users(driver, stored, BASE)",
+        "Users(driver, stored, DELETE)",
+        "Users(driver, stored, BASE)",
         _TASKS,
     ),
     Mutation("used-image-is-removed", _TASKS_FILE, "names = users.of(one.path)", "names = []", _TASKS),

@@ -28,7 +28,7 @@ class Key:
             "cloud_init": {"user": "root", "ssh_authorized_keys": [self.path.with_suffix(".pub").read_text().strip()]}
         }
 
-    def say(self, address, command):
+    def say(self, address, command, user="root"):
         """What a command says in the guest.
 
         A guest's server drops connections while too many are not authenticated yet (dropbear: five of one address), and
@@ -37,17 +37,17 @@ class Key:
         tried = []
 
         def is_connected():
-            tried.append(self._try(address, command))
+            tried.append(self._try(address, command, user))
             return tried[-1].returncode != _NOT_CONNECTED
 
         wait_until(is_connected, lambda: f"a connection to {address}: {tried[-1].stderr}", pause=0.5)
         assert tried[-1].returncode == 0, tried[-1].stderr
         return tried[-1].stdout
 
-    def _try(self, address, command):
+    def _try(self, address, command, user):
         options = [word for option in _OPTIONS for word in ("-o", option)]
         return subprocess.run(
-            ["ssh", "-i", self.path, *options, f"root@{address}", command],
+            ["ssh", "-i", self.path, *options, f"{user}@{address}", command],
             capture_output=True,
             text=True,
             timeout=scaled(60),

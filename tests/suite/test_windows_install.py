@@ -88,6 +88,21 @@ class Role:
         assert _PASSWORD not in output
         return code, " ".join(output.split())
 
+    def tear_down(self, *words):
+        """Run the playbook teardown for the VM: (exit code, output in one line)."""
+        (self.folder / "hosts").write_text("hv1 ansible_connection=local ansible_become=false\n", encoding="utf-8")
+        given = {
+            "provision_hypervisor": "hv1",
+            "vm_name": self.name,
+            "vm_module_options": self.platform.options("vm"),
+            "vm_stop_mode": "force",
+            "vm_known_hosts_folder": str(self.folder / "known_hosts"),
+        }
+        playbook = ("polyvirt.core.teardown", "-e", json.dumps(given), "-v", "--diff")
+        code, output = self._ansible_playbook("-i", self.folder / "hosts", *playbook, *words)
+        assert _PASSWORD not in output
+        return code, " ".join(output.split())
+
     def power(self):
         return self.platform.truth([self.name])[self.name]["power"]
 
@@ -118,12 +133,19 @@ def role(qemu, tmp_path, ansible_playbook):
     found.iso.unlink(missing_ok=True)
 
 
+def _shown(output):
+    """The VM that is created, as the role shows it."""
+    return output.partition("Show the VM that is created] ")[2].partition(" TASK [")[0]
+
+
 def test_windows_is_installed_once(role):
     role.write_iso()
     code, output = role.run("--check")
     assert (code, "found absent" in output, role.platform.all_names()) == (0, True, []), output
+    foreseen = _shown(output)
+    assert [word for word in (str(role.iso), '"32G"', str(role.console), '"running"') if word not in foreseen] == []
     code, output = role.run()
-    assert (code, "found absent" in output) == (0, True), output
+    assert (code, "found absent" in output, _shown(output)) == (0, True, foreseen), output
     assert (role.power(), role.media(), role.drives()) == ("stopped", [], [])
     assert str(role.iso) not in role.platform.virsh("dumpxml", role.name)
     code, output = role.run()
@@ -151,6 +173,51 @@ def test_interrupted_installation_is_resumed(role):
     role.platform.virsh("destroy", role.name)
     code, output = role.run()
     assert (code, "found complete" in output, role.media()) == (0, True, []), output
+
+
+def _virtio_iso(folder, drivers):
+    """An ISO image with the directories of virtio-win: one for each driver, version of Windows and architecture."""
+    for name in drivers:
+        for place in ("2k22/amd64", "2k25/amd64", "2k25/ARM64", "w11/amd64"):
+            (folder / "virtio" / name / place).mkdir(parents=True)
+            (folder / "virtio" / name / place / f"{name}.inf").write_text(place, encoding="utf-8")
+    path = folder / "virtio-win.iso"
+    command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, "-J", "-r", folder / "virtio"]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
+def _tree(folder):
+    """{path: text} of the files below a directory."""
+    return {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+        for path in Path(folder).rglob("*")
+        if path.is_file()
+    }
+
+
+def test_drivers_for_the_version_are_on_the_answer_medium(role):
+    needed = ("vioscsi", "viostor", "NetKVM", "vioserial", "Balloon")
+    virtio, media = _virtio_iso(role.folder, (*needed, "viogpudo")), role.folder / "media"
+    own = media / f"{role.name}.answers"
+    given = {"windows_virtio": str(virtio), "media_directory": str(media)}
+    role.write_iso("polyvirt-step: winrm\n", then_off=False)
+    code, output = role.run("--check", **given)
+    assert (code, role.platform.all_names(), media.exists()) == (0, [], False), output
+    code, output = role.run(timeout=1, **given)
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    drivers = {f"{name}/{name}.inf": "2k25/amd64" for name in needed}
+    assert (_tree(own), own.stat().st_mode & 0o077) == (drivers, 0)
+    role.drives()
+    assert _tree(role.folder / "cd" / "$WinPEDriver$") == drivers
+    # The directory is deleted with the answer medium.
+    with role.console.open("a", encoding="utf-8") as log:
+        log.write("polyvirt-installed\n")
+    role.platform.virsh("destroy", role.name)
+    code, output = role.run(**given)
+    assert (code, "found complete" in output, role.media(), own.exists()) == (0, True, [], False), output
+    code, output = role.run(**given)
+    assert (code, "changed=0" in output) == (0, True), output
 
 
 def _is_completed(role, done):
@@ -189,6 +256,28 @@ def test_failed_installation_leaves_no_answer_medium(role):
     assert (role.power(), role.media()) == ("stopped", [])
     code, output = role.run()
     assert (code != 0, "its installation has failed: polyvirt-failed: winrm: no network" in output) == (True, True)
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "failed"])
+def test_teardown_deletes_the_answer_medium(role, state):
+    """Windows Setup runs, was switched off, or has failed, and no run of the role has seen that."""
+    role.write_iso("polyvirt-step: winrm\n", then_off=False)
+    code, output = role.run(timeout=1)
+    assert (code != 0, len(role.media())) == (True, 1), output
+    if state != "running":
+        role.platform.virsh("destroy", role.name)
+    if state == "failed":
+        with role.console.open("a", encoding="utf-8") as log:
+            log.write("polyvirt-failed: winrm: no network\n")
+    before = (role.platform.all_names(), role.platform.files())
+    code, output = role.tear_down("--check")
+    assert (code, "changed=1" in output, (role.platform.all_names(), role.platform.files())) == (0, True, before), (
+        output
+    )
+    code, output = role.tear_down()
+    assert (code, role.platform.all_names(), role.platform.files()) == (0, [], [role.iso.name]), output
+    code, output = role.tear_down()
+    assert (code, "changed=0" in output) == (0, True), output
 
 
 def test_vm_without_this_medium_is_not_changed(role):

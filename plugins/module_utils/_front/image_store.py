@@ -106,8 +106,18 @@ OPTIONS = {
     "architecture": VM["architecture"],
     "firmware": Option(choices=("bios", "uefi")),
     **LOOKED_UP,
+    "from_vm": Option(
+        "dict",
+        options={
+            "name": Option(required=True),
+            "inputs": Option(required=True),
+            "record": Option("dict", default={}),
+        },
+    ),
     "timeout": TIMEOUT,
 }
+#: Platforms on which the disk of a VM can become an image.
+_OF_VMS = ("libvirt",)
 
 
 def image_module():
@@ -121,12 +131,33 @@ def image_info_module():
 
 
 def _answer(params, check, approval):
+    if params["from_vm"]:
+        _check_from_vm(params)
     driver = _driver(params, OPTIONS)
+    if params["from_vm"]:
+        # Few tasks do that.
+        from .._media import golden
+
+        return golden.present(driver, params, check, approval)
     if params["state"] == "absent":
         return _with_node(driver, store_tasks.absent(driver, params, check, approval))
     if params["checksum"] and len(params["name"]) > 1:
         raise InvalidInput("checksum: it is that of a single image, but name has several.", "Use a task for each.")
     return _with_node(driver, store_tasks.present(driver, params, check, approval))
+
+
+def _check_from_vm(params):
+    if params["platform"] not in _OF_VMS:
+        raise InvalidInput(
+            f"from_vm: golden images are not supported on {params['platform']}.",
+            f"Build it on {', '.join(_OF_VMS)}, and publish it: other platforms use it by its name.",
+        )
+    needless = [name for name in (*LOOKED_UP, "architecture", "firmware") if name != "catalogue" and params.get(name)]
+    if needless or params["state"] == "absent":
+        raise InvalidInput(
+            f"from_vm: {', '.join(needless) or 'state: absent'} cannot be used with it.",
+            "The image is a copy of the disk of the VM. Omit one of the options.",
+        )
 
 
 def _report(params, _check):

@@ -23,7 +23,7 @@ _TAG_ANCHOR, _TAG_PARTITION, _TAG_VOLUME, _TAG_END = 2, 5, 6, 8
 _TAG_FILE_SET, _TAG_NAME, _TAG_ALLOCATION = 256, 257, 258
 _ALLOCATIONS_AT = {261: (168, 176), 266: (208, 216)}
 #: An image may be damaged, or made to mislead: no directory or list of extents is longer.
-_LONGEST = 16 << 20
+_LONGEST = 1 << 20
 _MOST_EXTENTS = 4096
 
 
@@ -187,7 +187,7 @@ class Disc:
     def _names(self, place):
         """{name in small letters: place of its file entry} of a directory."""
         data, at, found = self.content(self._file(place)), 0, {}
-        while at + 38 <= len(data) and _tag(data[at:]) == _TAG_NAME:
+        while at + 38 <= len(data) and _tag(data, at) == _TAG_NAME:
             flags, length, extra = data[at + 18], data[at + 19], _number("<H", data, at + 36)
             name = data[at + 38 + extra : at + 38 + extra + length]
             # Neither deleted names nor the one of the directory above, which is empty.
@@ -213,8 +213,8 @@ def _partition_maps(found):
     return maps
 
 
-def _tag(data):
-    return _number("<H", data, 0)
+def _tag(data, at=0):
+    return _number("<H", data, at)
 
 
 def _number(form, data, place):

@@ -35,6 +35,7 @@ from .download import (
     verifier_of,
 )
 from .names import ARCHIVES, base_of_stored, media_of, medium_of_address, with_image
+from .on_host import medium_of
 from .store import FolderStore, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
@@ -173,6 +174,9 @@ class Lookup:
 
     def _find(self, asked, wanted, choice, about, patience):
         """Ask the vendor. Returns (Fetch, warnings); raises PolyvirtError for everything that can be read before."""
+        if not choice.medium.get("bases"):
+            manual = choice.medium.get("manual") or "Add its address to the catalogue (bases)."
+            raise Refused(f"{about}: this host does not have the image, and no address of it is known.", manual)
         line = Line(SECONDS_WITHOUT_ANSWER, asked.get("headers"))
         found, warnings = of_vendor(asked, choice.medium, line, about)
         content, extent = self.beginning(asked, found, line)
@@ -208,6 +212,10 @@ class Images(Lookup):
 
     def check_removal(self, stored):
         self.store.check_unlocked(stored)
+
+    def has_medium(self, wanted):
+        """Whether a prepared ISO image (Stored) exists as it was stored, and its ISO image is still the same file."""
+        return medium_of(wanted.path) == wanted.name
 
     def bytes_of_medium(self, iso):
         return files.size(iso)
@@ -259,7 +267,7 @@ def _wanted(asked, name, choice):
         architecture=choice.medium["architecture"],
         file=choice.medium["file"],
         format=choice.format,
-        address=download.shown(choice.medium["bases"][0]),
+        address=download.shown((choice.medium.get("bases") or [""])[0]),
         fetched="",
         checked="",
         file_size=0,

@@ -92,7 +92,8 @@ def on_controller():
 def medium_of(path):
     """Return the ISO image that an image in an optical drive stands for, if it was prepared from it (prepared.py).
 
-    One that was prepared from an earlier file of this name stands for itself: it has the content of neither.
+    One that was prepared from an earlier file of this name, or changed since, stands for itself: it has the content of
+    neither.
     """
     if not path or NO_PROMPT not in path:
         return path
@@ -102,8 +103,9 @@ def medium_of(path):
         stored = FolderStore(os.path.dirname(path)).at(path)
     except PolyvirtError:
         return path
-    is_current = stored and stored.made_from and files.version(stored.name) == list(stored.made_from)
-    return stored.name if is_current else path
+    if not stored or not stored.made_from or files.version(stored.name) != list(stored.made_from):
+        return path
+    return stored.name if files.version(path) == list(stored.seen or ()) else path
 
 
 def fetch(driver, vm, step):

@@ -13,18 +13,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from functools import partial
 
 from .._core.errors import Refused
 from .._core.frozen import replace
-from .._ports import files
+from .._ports import files, partial_files
 from .._ports.clock import Clock, today
 from .._ports.progress import report
-from .disc import Disc
 from .download import downloading
 from .on_host import NO_PROMPT
 from .store import Stored
-from .windows_medium import no_prompt_edit
+from .windows_medium import disc_at, no_prompt_edit
 
 
 def missing(images, iso):
@@ -33,7 +31,7 @@ def missing(images, iso):
     Raises Refused if the image cannot be prepared, or if there is too little space.
     """
     wanted, about = _wanted(images, iso), f"skip_boot_prompt: {iso}"
-    if images.store.at(wanted.path):
+    if images.has_medium(wanted):
         return None
     _edit(iso)
     images.store.check_free(wanted.path)
@@ -44,22 +42,24 @@ def missing(images, iso):
 def prepare(images, iso, patience):
     """Return the path of the prepared image, after it was created unless it exists; other tasks wait ``patience`` s."""
     wanted, store = _wanted(images, iso), images.store
-    if store.at(wanted.path):
+    if images.has_medium(wanted):
         return wanted.path
     edit = _edit(iso)
     files.make_folder(store.directory)
     with downloading(wanted.path, "", Clock().now() + patience) as part:
-        if store.at(wanted.path):
+        if images.has_medium(wanted):
             return wanted.path
         store.check_free(wanted.path)
         report(f"{iso}: prepare it without its prompt")
         new = f"{part}.{wanted.format}"
         try:
-            files.remove(new)
+            # Programs keep the mode of an existing file: nobody else can read the incomplete one.
+            files.write_atomically(new, b"", 0o600)
             images.write_medium(iso, new, edit)
             if files.version(iso) != wanted.made_from:
                 raise Refused(f"skip_boot_prompt: {iso} was changed while this task read it.", "Run the task again.")
-            store.add(new, replace(wanted, file_size=files.size(new)))
+            # A private image can contain an answer file or a product key.
+            store.add(new, replace(wanted, file_size=files.size(new)), partial_files.may_everybody_read(iso))
         finally:
             files.remove(new)
             files.remove(part)
@@ -90,7 +90,7 @@ def _wanted(images, iso):
 
 
 def _edit(iso):
-    edit = no_prompt_edit(Disc(partial(files.read_part, iso), iso))
+    edit = no_prompt_edit(disc_at(iso))
     if edit is None:
         raise Refused(
             f"skip_boot_prompt: {iso} has no program that starts Windows Setup under UEFI without a key press"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Optional
 
@@ -42,7 +42,8 @@ class Stored(Frozen):
     of the stored file, both in bytes. ``fetched`` is a date, ``checked`` one of signature, checksum and none, or None
     if nobody has recorded it. ``content`` is the checksum of the stored file, and ``seen`` its version (size, time,
     inode) when it was stored; None in records of earlier versions. ``made_from`` is the version of the ISO image
-    ``name`` that it was prepared from (prepared.py), None if it was downloaded.
+    ``name`` that it was prepared from (prepared.py), None if it was downloaded. ``golden`` is the record of a golden
+    image (golden.py), None of any other.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Stored(Frozen):
     content: Optional[str] = None
     seen: Optional[Sequence] = None
     made_from: Optional[Sequence] = None
+    golden: Optional[Mapping] = None
 
     def serves(self, other):
         """Whether a task that asks for ``other`` can use it without a request to the vendor."""
@@ -67,7 +69,7 @@ class Stored(Frozen):
 
 
 _ASKED = ("name", "architecture", "file", "format", "asked_checksum")
-_ADDED = frozenset({"content", "seen", "made_from"})
+_ADDED = frozenset({"content", "seen", "made_from", "golden"})
 _KEYS = frozenset(fields(Stored)) - {"path"} - _ADDED
 
 
@@ -182,13 +184,14 @@ class FolderStore(Store):
         if files.exists(path):
             raise not_of_store(path)
 
-    def add(self, temporary, stored):
-        """Give a complete file its name and its record."""
+    def add(self, temporary, stored, is_public=True):
+        """Give a complete file its name and its record; all users can read it if it ``is_public``."""
         self.check_free(stored.path)
         # A new name changes none of these.
         stored = replace(stored, content=download.digest(temporary, _CHECKSUM), seen=files.version(temporary))
         files.write_atomically(stored.path + RECORD, record_of(stored), 0o644)
-        partial_files.make_readable(temporary)
+        if is_public:
+            partial_files.make_readable(temporary)
         files.replace_file(temporary, stored.path)
 
     def content_of(self, stored):

@@ -21,10 +21,10 @@ from .._core.sharing.claims import BASE, DELETE, FILE, UNREADABLE, Claim
 from .._core.sharing.world import World
 from .._ports.clock import today
 
-_SHOWN = ("name", "path", "architecture", "digest", "size", "format", "fetched", "checked")
+SHOWN = ("name", "path", "architecture", "digest", "size", "format", "fetched", "checked", "golden")
 
 
-class _Users:
+class Users:
     """The VMs that need images of the store for their disks; ``mode`` of the claims: DELETE reads more than BASE."""
 
     def __init__(self, driver, stored, mode):
@@ -58,7 +58,7 @@ def present(driver, params, check, approval):
     missing = [image for image in images if _is_missing(image)]
     for image in missing:
         driver.images.check_fetch(image, f"name: {image['name']}")
-    _permit(approval, [_fetch(image) for image in missing])
+    permit(approval, [_fetch(image) for image in missing])
     done = []
     if not check:
         for image in missing:
@@ -97,8 +97,8 @@ def _fetched(driver, images):
     warnings = [warning for image in images for warning in image["warnings"]]
     return {
         "changed": bool(new),
-        "images": [_shown(one, [] if path in new else users(path)) for path, one in stored.items()],
-        "diff": _diff(driver, [path for path in stored if path not in new], stored),
+        "images": [shown(one, [] if path in new else users(path)) for path, one in stored.items()],
+        "diff": diff(driver, [path for path in stored if path not in new], stored),
         "warnings": list(dict.fromkeys([*warnings, *problem])),
     }
 
@@ -119,17 +119,17 @@ def absent(driver, params, check, approval):
     names = set(map(images.store.recorded_name, params["name"]))
     asked = params.get("architecture")
     stored = [one for one in images.store.all() if one.name in names and asked in (None, one.architecture)]
-    _check_unused(_Users(driver, stored, DELETE), stored)
+    _check_unused(Users(driver, stored, DELETE), stored)
     images.check_removal(stored)
     leftovers = images.leftovers()
     paths = [*(one.path for one in stored), *leftovers]
-    _permit(approval, [("delete", path) for path in paths])
+    permit(approval, [("delete", path) for path in paths])
     if not check:
         images.store.remove(stored, leftovers)
     return {
         "changed": bool(paths),
-        "images": [_shown(one, []) for one in stored],
-        "diff": _diff(driver, paths, []),
+        "images": [shown(one, []) for one in stored],
+        "diff": diff(driver, paths, []),
         "warnings": [],
     }
 
@@ -138,7 +138,7 @@ def _fetch(image):
     return "fetch", name_of_image(image), image["source"], image.get("digest")
 
 
-def _permit(approval, plan):
+def permit(approval, plan):
     """Let the approval of the task permit its plan, before anything is done."""
     names = [name for verb, name, *_details in plan if verb == "fetch" and not _details[-1]]
     obstacle = f"{listed(names)}: without a checksum, its content can be another one later." if names else ""
@@ -169,7 +169,7 @@ def report(driver, architecture=None):
         "changed": False,
         "directory": driver.images.directory,
         "images": [
-            {**_shown(one, users(one.path)), "file_size": one.file_size, "age": _days_since(one.fetched)}
+            {**shown(one, users(one.path)), "file_size": one.file_size, "age": _days_since(one.fetched)}
             for one in stored
         ],
         "warnings": problem,
@@ -183,16 +183,16 @@ def _days_since(day):
 def _users_if_known(driver, stored):
     """Return (function from a path to the names of its users, or None if they are unknown; [] or a warning)."""
     try:
-        return _Users(driver, stored, BASE).of, []
+        return Users(driver, stored, BASE).of, []
     except PolyvirtError as error:
         return (lambda _path: None), [f"It is not known which VMs use the images: {error}"]
 
 
-def _shown(stored, users):
-    return {**{key: getattr(stored, key) for key in _SHOWN}, "users": users}
+def shown(stored, users):
+    return {**{key: getattr(stored, key) for key in SHOWN}, "users": users}
 
 
-def _diff(driver, before, after):
+def diff(driver, before, after):
     before, after = ("".join(f"{path}\n" for path in sorted(paths)) for paths in (before, after))
     header = driver.images.directory
     return {"before_header": header, "after_header": header, "before": before, "after": after}

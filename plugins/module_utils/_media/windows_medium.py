@@ -9,6 +9,7 @@ import struct
 import xml.etree.ElementTree as ET
 from functools import partial
 
+from .._core.errors import Refused
 from .._core.frozen import Frozen, fields
 from .._core.options.option import Option
 from .._core.pattern import Pattern
@@ -21,8 +22,11 @@ OPTIONS = {"path": Option("path", required=True, absolute=True)}
 _LANGUAGES = "sources/lang.ini"
 _IMAGES = ("sources/install.wim", "sources/install.esd")
 _PROMPT, _NO_PROMPT = ("efi/microsoft/boot/efisys.bin", "efi/microsoft/boot/efisys_noprompt.bin")
-_LANGUAGE = Pattern(r"(?im)^\s*([a-z]{2,3}(?:-[a-z0-9]+)+)\s*=\s*\d+\s*$")
-_LONGEST_XML = 8 << 20
+# No \s, which also matches line ends: a file of empty lines would take minutes.
+_LANGUAGE = Pattern(r"(?im)^[ \t]*([a-z]{2,3}(?:-[a-z0-9]+)+)[ \t]*=[ \t]*\d+[ \t\r]*$")
+_INDEX = Pattern(r"[0-9]{1,6}")
+#: Media of Windows have less than 100 KiB, and a dozen images.
+_LONGEST_XML, _MOST_IMAGES = 1 << 20, 256
 #: The numbers by which a WIM file names architectures.
 _ARCHITECTURES = {"0": "x86", "9": "amd64", "12": "arm64"}
 #: The entry in the boot catalogue with the sector of what it starts.
@@ -53,7 +57,7 @@ class Edit(Frozen):
 def answer(params, check):
     """What the module windows_medium_info returns."""
     path = params["path"]
-    disc = Disc(partial(files.read_part, path), path)
+    disc = disc_at(path)
     label, _publisher = disc.volume()
     edit = no_prompt_edit(disc)
     return {
@@ -64,6 +68,13 @@ def answer(params, check):
         "images": [{name: getattr(one, name) for name in fields(one)} for one in images(disc)],
         "warnings": [],
     }
+
+
+def disc_at(path):
+    """The Disc of a file, or of a drive with a disc. Another kind of file could block each read."""
+    if files.exists(path) and not (files.is_file(path) or files.is_block_device(path)):
+        raise Refused(f"{path} is not a file.", "Set the path of an ISO image.")
+    return Disc(partial(files.read_part, path), path)
 
 
 def languages(disc):
@@ -116,9 +127,10 @@ def _described(disc, data):
         listed = None if "<!" in text else ET.fromstring(text)
     except ET.ParseError:
         listed = None
-    if listed is None:
+    found = [] if listed is None else listed.findall("IMAGE")
+    if listed is None or len(found) > _MOST_IMAGES:
         raise disc.error("the list of the images of Windows is damaged")
-    return [_image(one) for one in listed.findall("IMAGE")]
+    return [_image(one) for one in found]
 
 
 def _image(one):
@@ -128,7 +140,7 @@ def _image(one):
     version = [value(f"WINDOWS/VERSION/{part}") for part in ("MAJOR", "MINOR", "BUILD")]
     index = one.get("INDEX") or "0"
     return Image(
-        index=int(index) if index.isdigit() else 0,
+        index=int(index) if _INDEX.fullmatch(index) else 0,
         name=value("NAME"),
         title=value("DISPLAYNAME") or value("NAME"),
         edition=value("WINDOWS/EDITIONID"),

@@ -9,9 +9,10 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 from contextlib import contextmanager
 
-from . import change_counter
+from . import change_counter, files
 from .files import explained
 
 #: Bytes of zeroes that are skipped when a sparse file is written.
@@ -94,3 +95,11 @@ def make_readable(path):
     """Allow all users to read a file."""
     with explained("change the mode of", path):
         os.chmod(path, 0o644)
+
+
+def may_everybody_read(path):
+    """Return whether all users can read a file: by its mode, and those of the directories above it."""
+    path = os.path.realpath(path)
+    with explained("access", path):
+        is_readable = bool(os.stat(path).st_mode & stat.S_IROTH)
+        return is_readable and all(map(files.may_everybody_enter, files.folders_above(path)))

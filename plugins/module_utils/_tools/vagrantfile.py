@@ -6,8 +6,9 @@
 A project is ``{"machines": [machine, ...], "environment": {name: text}}``. A machine (Vagrant's term for a VM) has
 ``name``, ``provider`` and optional keys. For a key that is missing or None, the box decides:
 
-``box``, ``box_version``, ``box_url``, ``box_checksum`` (``sha256:...``), ``hostname``, ``cpus``, ``memory`` (MiB),
-``disk`` (MiB), ``gui``, ``linked_clone``, ``primary``, ``autostart``, ``native``, and lists of mappings:
+``box``, ``architecture``, ``box_version``, ``box_url``, ``box_checksum`` (``sha256:...``), ``hostname``, ``cpus``,
+``memory`` (MiB), ``disk`` (MiB), ``gui``, ``linked_clone``, ``primary``, ``autostart``, ``native``, and lists of
+mappings:
 
 - ``networks``: ``type`` (private, public), ``address`` (missing: DHCP), ``netmask``, ``bridge``, ``mac``, ``options``
 - ``port_forwards``: ``name``, ``protocol``, ``host_address``, ``host_port``, ``guest_port``, ``options``
@@ -132,6 +133,8 @@ def _box(machine):
     for key in ("box", "box_version", "box_url"):
         if machine.get(key) is not None:
             yield f"machine.vm.{key} = {literal(machine[key])}"
+    if machine.get("architecture") is not None:
+        yield f"machine.vm.box_architecture = {literal(machine['architecture'])}"
     if machine.get("box_checksum") is not None:
         parts = _CHECKSUM.match(machine["box_checksum"])
         if parts is None:

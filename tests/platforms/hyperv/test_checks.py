@@ -50,6 +50,14 @@ def test_slot_of_a_new_vm_exists_and_is_free(options, words):
     fails_before_the_first_step(_host(), words, **{**NEW, **options})
 
 
+def test_host_with_an_arm_cpu_creates_no_vm_of_generation_1():
+    host = _host()
+    host.files.environment["PROCESSOR_ARCHITECTURE"] = "ARM64"
+    words = ("web: firmware: bios: hosts of arm64 create only VMs with UEFI (generation 2). Set firmware: uefi",)
+    fails_before_the_first_step(host, words, **NEW, **BIOS)
+    done(host, **NEW)
+
+
 def test_slots_of_a_new_vm_that_are_free():
     host = _host()
     for name, options in {

@@ -18,6 +18,8 @@ from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_server import WinRMServer, through
 from suite.by_ansible import has_changed
+from windows_guests.socks_proxy import SocksProxy
+from windows_guests.winrm_guest import WinRMGuest
 
 pytestmark = pytest.mark.full
 
@@ -56,7 +58,7 @@ class _Playbook:
     def __init__(self, host, folder, ansible_playbook):
         self.host, self._folder, self._ansible_playbook = host, folder, ansible_playbook
 
-    def run(self, *words, **variables):
+    def run(self, *words, playbook="polyvirt.core.windows_server", **variables):
         """(exit code, whether anything was changed, output)."""
         given = {"vm_name": "web1", "provision_hypervisor": "hv1", "windows_server_iso": _ISO, **variables}
         given.setdefault("windows_server_password", _PASSWORD)
@@ -65,8 +67,8 @@ class _Playbook:
             for name, content in (("hosts.json", hosts), ("variables.json", given)):
                 (self._folder / name).write_text(json.dumps(content), encoding="utf-8")
             code, output = self._ansible_playbook(
-                "-i", self._folder / "hosts.json", "polyvirt.core.windows_server",
-                "-e", f"@{self._folder / 'variables.json'}", "-v", "--diff", *words,
+                "-i", self._folder / "hosts.json", playbook, "-e", f"@{self._folder / 'variables.json'}",
+                "-v", "--diff", *words
             )  # fmt: skip
         assert _PASSWORD not in output
         return code, has_changed(output), " ".join(output.split())
@@ -124,6 +126,35 @@ def test_windows_is_installed_once(playbook, tmp_path):
         code, changed, output = playbook.run("--check")
         assert (code, changed) == (0, False), output
     assert [drive.path for drive in vm.hardware.drives if drive.kind == "dvd" and drive.path] == []
+
+
+def _end_installation(host):
+    """Leave the VM as an installation leaves it: off, without media."""
+    host.reach(host.vm("web1"), "Off")
+    for drive in host.vm("web1").hardware.drives:
+        if drive.kind == "dvd":
+            drive.path = ""
+
+
+def test_windows_behind_nat_is_reached_through_the_proxy(playbook, tmp_path, monkeypatch):
+    (tmp_path / "users").write_text(f":Administrator:{_PASSWORD}\n", encoding="utf-8")
+    monkeypatch.setenv("NTLM_USER_FILE", str(tmp_path / "users"))
+    later = {"hosts": "windows", "gather_facts": False, "tasks": [{"ansible.builtin.raw": "hostname"}]}
+    # The stand-in has no runspaces of PSRP, so the task fails after its first request.
+    psrp = {**later, "vars": {"ansible_connection": "psrp"}, "ignore_errors": True, "ignore_unreachable": True}
+    plays = [{"ansible.builtin.import_playbook": "polyvirt.core.windows_server"}, later, psrp]
+    (tmp_path / "plays.json").write_text(json.dumps(plays), encoding="utf-8")
+    playbook.run(windows_server_timeout=0)
+    _end_installation(playbook.host)
+    with (
+        _guest_answers(),
+        WinRMGuest(tmp_path, lambda _line, _stdin: (0, b"this is web1", b"")) as guest,
+        SocksProxy({(_GUEST, 5986): guest.port}) as proxy,
+    ):
+        # The address of the guest has no such port here, so nothing reaches it without the proxy.
+        code, _changed, output = playbook.run(playbook=tmp_path / "plays.json", windows_socks=proxy.url)
+    assert (code, "this is web1" in output) == (0, True), output
+    assert ({*proxy.requested}, guest.actions.count("Create")) == ({(_GUEST, 5986)}, 2), output
 
 
 @pytest.mark.parametrize(

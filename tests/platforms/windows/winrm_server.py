@@ -57,11 +57,12 @@ class _Command:
 class WinRMServer:
     """A server that runs until its context ends. ``actions`` are the WS-Management actions of all requests so far."""
 
-    def __init__(self, answer, operation_timeout=20):
+    def __init__(self, answer, operation_timeout=20, handler=None, context=None):
         self.answer, self.operation_timeout = answer, operation_timeout
         self.commands, self.actions, self._lost = {}, [], {}
-        handler = type("Handler", (_Handler,), {"world": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler or Handler,), {"world": self}))
+        if context is not None:
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self.port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
 
@@ -161,15 +162,17 @@ def _timed_out():
     return f"<s:Fault>{code}{reason}<s:Detail>{fault}</s:Detail></s:Fault>"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Basic authentication."""
+
     protocol_version = "HTTP/1.1"
     world = None
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        credentials = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        if self.headers.get("Authorization") != credentials:
-            self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="WSMAN"'})
+        challenge = self.challenge()
+        if challenge is not None:
+            self._answer(401, b"", challenge)
             return
         envelope = ElementTree.fromstring(body)
         answer = self.world.respond(envelope)
@@ -183,6 +186,12 @@ class _Handler(BaseHTTPRequestHandler):
         header = f"<a:MessageID>uuid:{_new_id()}</a:MessageID><a:RelatesTo>{related}</a:RelatesTo>"
         text = f"<s:Envelope {names}><s:Header>{header}</s:Header><s:Body>{inner}</s:Body></s:Envelope>"
         self._answer(status, text.encode(), {"Content-Type": "application/soap+xml;charset=UTF-8"})
+
+    def challenge(self):
+        """The headers that ask for credentials, or None if those of the request are right."""
+        credentials = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        is_right = self.headers.get("Authorization") == credentials
+        return None if is_right else {"WWW-Authenticate": 'Basic realm="WSMAN"'}
 
     def _answer(self, status, body, headers):
         self.send_response(status)

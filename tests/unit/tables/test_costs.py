@@ -242,7 +242,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("xxxxx", "clone", None, LINKED_OF_SNAPSHOT, None, {"template": True}),
 ))  # fmt: skip
 VAGRANT_WITH_LIBVIRT = Costs(vagrant.MANAGED, vagrant.vm, """
-    ddddd provider box box_version linked_clone hostname gui disks.add disks.size
+    ddddd provider box architecture box_version linked_clone hostname gui disks.add disks.size
     ddddd networks.add networks.remove networks.type networks.source networks.mac networks.address
     lllll description tags fleet owner expires os_type box_url box_checksum environment snapshot.restore
     lllll snapshot.expires
@@ -265,7 +265,7 @@ VAGRANT_WITH_LIBVIRT = Costs(vagrant.MANAGED, vagrant.vm, """
     ("lllll", "snapshot.drop", Snapshot("s"), SnapshotRequest("s", children=True), None),
 ))  # fmt: skip
 VAGRANT_WITH_VIRTUALBOX = Costs(vagrant_traits({"virtualbox"}), partial(vagrant.vm, provider="virtualbox"), """
-    ddddd provider box box_version linked_clone
+    ddddd provider box architecture box_version linked_clone
     lllll description tags fleet owner expires os_type box_url box_checksum environment
     lpplp snapshot.restore
     lllll snapshot.expires

@@ -62,9 +62,14 @@ def inputs_of_image(image):
 
 def inputs_of_disk(image):
     """Return what the mark of an unfinished VM records of one disk: its image, and which part of an archive it is."""
-    part = image.get("packed") or image.get("part")
-    digest = sha256(json.dumps(part, sort_keys=True).encode()).hexdigest() if part else None
-    return {**inputs_of_image(image), **({"part": digest} if digest else {})}
+    is_part = image.get("packed") or image.get("part")
+    return {**inputs_of_image(image), **({"part": digest_of_disk(image)} if is_part else {})}
+
+
+def digest_of_disk(image):
+    """Return a short text that differs for each disk of an appliance, and for each version of the appliance."""
+    about = (image["source"], image.get("digest"), image.get("part"), image.get("packed"))
+    return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def name_of_image(image):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from ..._core.errors import Refused
 from ..._core.planner.planned_steps import planned
 from ..._core.sharing.file_checks import check_files
+from ..._ports.windows_request import Chain
+from ..._tools.windows_files import environment_call
 from .needed import HyperVFiles
 from .power import check_shutdown
 from .settings.disks import check_limits
@@ -23,6 +25,7 @@ def check_plan(driver, plan, host_files, released=frozenset()):
     ``released`` are the claims that earlier plans of the task let go of.
     """
     _check_cluster(driver, plan)
+    _check_generation(driver, plan)
     check_shutdown(driver, plan)
     check_production(driver, plan)
     check_files_of_checkpoints(driver, plan)
@@ -45,6 +48,20 @@ def _check_cluster(driver, plan):
         raise Refused(
             f"{plan.before.name}: the VM is managed by a failover cluster, which would undo the change.",
             "Use the tools of the cluster, or remove the VM from it first.",
+        )
+
+
+def _check_generation(driver, plan):
+    """Hosts with an Arm CPU create VMs of generation 2 only; their architecture is read where generation 1 is asked."""
+    configs = [step.arguments["config"] for step in plan.steps if step.verb == "create"]
+    if not any(config.get("firmware") == "bios" for config in configs):
+        return
+    processor = driver.send([Chain("processor", (environment_call("PROCESSOR_ARCHITECTURE", go_on=True),))])[0]
+    found = processor.answers[0].objects if not processor.error else ()
+    if found and found[0]["Value"].upper() == "ARM64":
+        raise Refused(
+            f"{plan.after.name}: firmware: bios: hosts of arm64 create only VMs with UEFI (generation 2).",
+            "Set firmware: uefi, or omit it.",
         )
 
 

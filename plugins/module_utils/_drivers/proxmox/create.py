@@ -64,8 +64,8 @@ def inputs_of(arguments):
     return {
         **marks.inputs_of(arguments),
         **{key: requested[key] for key in ("snapshot", "linked") if requested.get(key)},
-        # Disks of two versions of an appliance are never mixed.
-        **({"disks": {slot: disk["digest"] for slot, disk in disks.items()}} if disks else {}),
+        # Disks of two versions of an appliance are never mixed, nor those of a version in another order.
+        **({"disks": {slot: marks.digest_of_disk(disk) for slot, disk in disks.items()}} if disks else {}),
     }
 
 

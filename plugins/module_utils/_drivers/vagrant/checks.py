@@ -20,7 +20,7 @@ from .delete import check_detachable
 from .in_libvirt import EXTERNAL
 from .needed import VagrantFiles, with_named
 from .project import provider_name
-from .settings.box import check_box
+from .settings.box import check_architecture, check_box
 from .settings.port_forwards import check_ports_are_free, host_end
 from .settings.table import description_of
 from .traits import power_when_suspended
@@ -62,6 +62,7 @@ def check_plan(driver, plan, released=frozenset()):
 
 
 def _check_description(driver, plan):
+    check_architecture(driver, plan)
     _check_unique(plan)
     _check_file(driver, plan)
     check_files(VagrantFiles(driver, plan, files), None)

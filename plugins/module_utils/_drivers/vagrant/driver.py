@@ -87,8 +87,9 @@ class VagrantDriver(VagrantObserver):
             )
 
     def check_version(self):
-        """Raise an error if Vagrant is too old, or does not answer."""
+        """The version of Vagrant, as numbers. Raises an error if it is too old, or does not answer."""
         self._version = self._version or self.vagrant_in().version()
+        return self._version
 
     @cached_property
     def claims(self):

@@ -32,7 +32,7 @@ def resolved(driver, request):
     provider = driver.provider_of(request)
     needs = Needs(
         platform="Vagrant",
-        architecture=host.architecture(),
+        architecture=request.config.get("architecture") or host.architecture(),
         formats=("box",),
         kind=BOX,
         provider=provider,
@@ -94,7 +94,8 @@ def _medium_of_file(source, form, about):
 
 def _of_file(home, asked, medium, provider, about):
     """Return ({option: value}, what is recorded of the image, warnings) for a box file."""
-    base = plain_name(base_of(asked["source"]) if not medium.get("address") else medium["file"].removesuffix(_ENDING))
+    base = medium["file"].removesuffix(_ENDING) if medium.get("address") else _base_of(asked["source"], medium)
+    base = plain_name(base)
     added = _added(home, base, provider) if not (asked.get("checksum") or medium.get("address")) else []
     if len(added) == 1:
         # A second VM of this name needs no request.
@@ -104,6 +105,12 @@ def _of_file(home, asked, medium, provider, about):
     checksum = {"box_checksum": found.digest} if found.digest else {}
     settings = {"box": f"{base}-{found.digits[:DIGITS]}", "box_url": found.url, **checksum}
     return settings, {"digest": found.digest, "fetched": today().isoformat()}, warnings
+
+
+def _base_of(name, medium):
+    """A name of the catalogue, which is that of several boxes: one of each architecture."""
+    base, architecture = base_of(name), medium.get("architecture", "amd64")
+    return base if architecture == "amd64" else f"{base}.{architecture}"
 
 
 def _added(home, base, provider):

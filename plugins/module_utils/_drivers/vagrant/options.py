@@ -33,7 +33,6 @@ VAGRANT = Platform(
         "skip_boot_prompt": _NATIVE,
         "cdroms": _NATIVE,
         "cloud_init": "Use provisioners; the provider virtualbox also has native: {vm.cloud_init: ...}.",
-        "architecture": "Set it in the Vagrantfile: config.vm.box_architecture.",
         "firmware": _NATIVE,
         "secure_boot": _NATIVE,
         "tpm": _NATIVE,

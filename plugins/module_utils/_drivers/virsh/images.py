@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core.errors import CommandFailed
+from ..._media import disk_header
 from ..._media.appliances.defaults import Words
 from ..._media.choose import Needs, level_of
 from ..._media.images import Images
@@ -42,6 +43,11 @@ class LibvirtImages(Images):
 
     appliances = APPLIANCES
     medium_format = "qcow2"
+
+    def has_medium(self, wanted):
+        """A layer has the ISO image below it, and names no other file."""
+        is_stored = super().has_medium(wanted)
+        return is_stored and disk_header.names_in_qcow(wanted.path) == [(wanted.name, "raw")]
 
     def bytes_of_medium(self, _iso):
         return _LAYER

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 from functools import partial
 from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
 from ansible_collections.polyvirt.core.plugins.module_utils._media import prepared
 from ansible_collections.polyvirt.core.plugins.module_utils._media.disc import Disc
 from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
@@ -20,6 +23,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from windows_guests.vendor_iso import windows_files, write_iso
 
+_OTHER = "/etc/shadow"
 _WITHOUT = {"efi/microsoft/boot/efisys_noprompt.bin": None}
 
 
@@ -44,7 +48,66 @@ def test_copy_differs_in_what_names_the_program(images, iso):
     assert Path(path).read_bytes() == before[: edit.at] + edit.new + before[edit.at + len(edit.new) :]
     assert (Path(iso).read_bytes(), edit.old == edit.new, _edit(path).old) == (before, False, b"")
     assert sorted(os.listdir(images.directory)) == sorted([os.path.basename(path), f"{os.path.basename(path)}.json"])
-    assert os.stat(path).st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("mode", "closed", "expected"),
+    [(0o644, False, 0o644), (0o600, False, 0o600), (0o640, False, 0o600), (0o644, True, 0o600)],
+)
+def test_copy_of_a_private_image_is_private(monkeypatch, images, iso, mode, closed, expected):
+    """Its name can be computed, and it can contain a product key. Nobody else can read it while it is written."""
+    monkeypatch.setattr(files, "may_everybody_enter", lambda _folder: not closed)
+    os.chmod(iso, mode)
+    write, modes = images.write_medium, []
+
+    def watched(iso_path, path, edit):
+        modes.append(os.stat(path).st_mode & 0o777)
+        write(iso_path, path, edit)
+        modes.append(os.stat(path).st_mode & 0o777)
+
+    images.write_medium = watched
+    path = prepared.prepare(images, iso, 0)
+    assert (modes, os.stat(path).st_mode & 0o777) == ([0o600, 0o600], expected)
+
+
+def test_prepared_image_that_was_changed_is_not_used(images, iso):
+    path = prepared.prepare(images, iso, 0)
+    size = os.path.getsize(path)
+    Path(path).write_bytes(bytes(size))
+    os.utime(path, ns=(1, 1))
+    assert medium_of(path) == path
+    for prepare in (prepared.missing, partial(prepared.prepare, patience=0)):
+        with pytest.raises(Refused, match="is not a complete image of this store"):
+            prepare(images, iso)
+
+
+@pytest.mark.parametrize("names", [(_OTHER, "raw", ""), ("", "raw", ""), ("iso", "qcow2", ""), ("iso", "raw", _OTHER)])
+def test_layer_has_the_iso_image_below_it_and_no_other_file(tmp_path, iso, names):
+    images = LibvirtImages(str(tmp_path / "store"))
+    images.write_medium = lambda iso, path, _edit: Path(path).write_bytes(_layer(iso, "raw", ""))
+    path = prepared.prepare(images, iso, 0)
+    assert prepared.missing(images, iso) is None
+    backing, image_format, data = names
+    content, record = _layer(iso if backing == "iso" else backing, image_format, data), Path(f"{path}.json")
+    Path(path).write_bytes(content)
+    known = {**json.loads(record.read_text()), "file_size": len(content), "seen": files.version(path)}
+    record.write_text(json.dumps(known))
+    assert medium_of(path) == iso
+    for prepare in (prepared.missing, partial(prepared.prepare, patience=0)):
+        with pytest.raises(Refused, match="is not a complete image of this store"):
+            prepare(images, iso)
+
+
+def _layer(backing, image_format, data_file):
+    """The header of a qcow2 image, by QEMU's specification."""
+    more = b""
+    for kind, text in ((0xE2792ACA, image_format), (0x44415441, data_file)):
+        more += struct.pack(">II", kind, len(text)) + text.encode().ljust(-(-len(text) // 8) * 8, b"\0")
+    name, place = backing.encode(), 104 + len(more) + 8
+    header = struct.pack(">4sIQII", b"QFI\xfb", 3, place if name else 0, len(name), 16)
+    return (
+        header.ljust(72, b"\0") + struct.pack(">Q", 4 if data_file else 0)
+    ).ljust(100, b"\0") + struct.pack(">I", 104) + more + bytes(8) + name  # fmt: skip
 
 
 def test_prepared_image_stands_for_its_iso_image_while_that_is_the_same_file(images, iso):

@@ -155,6 +155,7 @@ def test_image_is_described(host):
             "format": "qcow2",
             "fetched": date.today().isoformat(),
             "checked": "checksum",
+            "golden": None,
             "users": ["web1"],
         }
     ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
 import pytest
@@ -21,6 +22,15 @@ def disc(data):
 
 def medium(boot=("boot/etfsboot.com", "efi/microsoft/boot/efisys.bin"), **files):
     return vendor_iso.iso(vendor_iso.windows_files(**files), boot=boot)
+
+
+def listing(text):
+    """A medium with this text as the list of its images."""
+    data = bytearray(vendor_iso.wim(()))
+    place = int.from_bytes(data[80:88], "little")
+    data[place:] = b"\xff\xfe" + text.encode("utf-16-le")
+    data[72:79] = (len(data) - place).to_bytes(7, "little")
+    return disc(medium(**{"sources/install.wim": bytes(data)}))
 
 
 class TestFiles:
@@ -41,6 +51,14 @@ class TestFiles:
         assert len(found.extents) > 1
         assert read.content(found) == expected
         assert read.content(found, vendor_iso.EXTENT - 3, 9) == expected[vendor_iso.EXTENT - 3 :][:9]
+
+    def test_rejects_a_directory_that_is_too_long(self):
+        """Each of its entries is read, in each search for a file."""
+        data = bytearray(medium())
+        place = (257 + 2) * SECTOR + 56  # The size in the entry of the first directory.
+        data[place : place + 8] = struct.pack("<Q", (1 << 20) + 1)
+        with pytest.raises(Refused, match="larger than expected"):
+            disc(bytes(data)).find("setup.exe")
 
     def test_reads_a_name_outside_latin1(self):
         assert disc(medium(**{"sources/\u20ac.txt": b"x"})).find("sources/\u20ac.txt").size == 1
@@ -82,6 +100,12 @@ class TestLanguages:
         text = "[Available UI Languages]\r\nja-JP = 3\r\n".encode("utf-16")
         assert windows_medium.languages(disc(medium(**{"sources/lang.ini": text}))) == ["ja-JP"]
 
+    def test_line_ends_are_no_spaces(self):
+        """A search that continues on the next line would take minutes for a file of empty lines."""
+        for text in (b"ja-JP\n= 3\n", b"ja-JP = \n3\n", b"\n" * 65000):
+            content = b"[Available UI Languages]\n" + text
+            assert windows_medium.languages(disc(medium(**{"sources/lang.ini": content}))) == []
+
     def test_a_medium_without_a_list_has_none(self):
         assert windows_medium.languages(disc(medium(**{"sources/lang.ini": None}))) == []
 
@@ -104,13 +128,17 @@ class TestImages:
         assert [one.edition for one in windows_medium.images(disc(medium(**files)))] == ["EnterpriseEval"]
 
     def test_rejects_entities(self):
-        text = '<!DOCTYPE x [<!ENTITY a "b">]><WIM>&a;</WIM>'
-        data = bytearray(vendor_iso.wim(()))
-        place = int.from_bytes(data[80:88], "little")
-        data[place:] = b"\xff\xfe" + text.encode("utf-16-le")
-        data[72:79] = (len(data) - place).to_bytes(7, "little")
         with pytest.raises(Refused, match="list of the images"):
-            windows_medium.images(disc(medium(**{"sources/install.wim": bytes(data)})))
+            windows_medium.images(listing('<!DOCTYPE x [<!ENTITY a "b">]><WIM>&a;</WIM>'))
+
+    @pytest.mark.parametrize("text", ["<IMAGE/>" * 257, " " * (1 << 19)], ids=["images", "bytes"])
+    def test_rejects_a_list_that_is_too_long(self, text):
+        with pytest.raises(Refused, match="list of the images"):
+            windows_medium.images(listing(f"<WIM>{text}</WIM>"))
+
+    @pytest.mark.parametrize("index", ["\u00b2", "9" * 5000, "-1", " 1"], ids=["power", "long", "negative", "space"])
+    def test_index_that_is_no_number_is_unknown(self, index):
+        assert [one.index for one in windows_medium.images(listing(f'<WIM><IMAGE INDEX="{index}"/></WIM>'))] == [0]
 
 
 class TestNoPrompt:
@@ -143,6 +171,23 @@ class TestModule:
         assert (found["label"], found["languages"]) == ("SSS_X64FREE_EN-US_DV9", ["en-US"])
         assert (found["changed"], found["starts_without_key"]) == (False, False)
         assert [one["edition"] for one in found["images"]] == ["EnterpriseSEval", "EnterpriseSNEval"]
+
+    @pytest.mark.parametrize("kind", ["directory", "device", "pipe"])
+    def test_path_that_is_no_file(self, tmp_path, kind):
+        path = {"device": "/dev/null"}.get(kind, str(tmp_path / kind))
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "directory":
+            os.mkdir(path)
+        with pytest.raises(Refused, match="is not a file"):
+            windows_medium.answer({"path": path}, check=False)
+
+    def test_file_with_a_hole(self, tmp_path):
+        path = tmp_path / "sparse.iso"
+        path.touch()
+        os.truncate(path, 1 << 42)
+        with pytest.raises(Refused, match="not an ISO image"):
+            windows_medium.answer({"path": str(path)}, check=False)
 
     def test_missing_file(self, tmp_path):
         with pytest.raises(NotFound, match=r"missing\.iso"):

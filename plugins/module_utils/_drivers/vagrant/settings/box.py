@@ -13,9 +13,9 @@ import os
 from datetime import date
 from typing import NamedTuple
 
-from ...._core.errors import NotFound, Refused
+from ...._core.errors import NotFound, Refused, Unsupported
 from ...._core.pattern import Pattern
-from ...._ports import files
+from ...._ports import files, host
 
 
 class System(NamedTuple):
@@ -34,6 +34,10 @@ def _boxes(own, generic, own_for=("virtualbox", "libvirt")):
 _BUILT_FOR_ALL = ("virtualbox", "libvirt", "hyperv", "vmware_desktop")
 _WITH_VMWARE = ("virtualbox", "libvirt", "vmware_desktop")
 _EXACT, _ZEROS = Pattern(r"=?\s*([\w.-]+)"), Pattern(r"(\.0+)+$")
+#: The first version with architectures of boxes.
+_SINCE = (2, 4)
+#: {provider: keys of native with which its VMs need not be of the architecture of this host}.
+_CHOOSES_HOST = {"libvirt": {"machine_arch", "host", "uri"}, "proxmox": {"endpoint"}}
 #: How Vagrant writes characters of a box's name in the names of folders.
 _IN_FOLDER_NAMES = (("/", "-VAGRANTSLASH-"), (":", "-VAGRANTCOLON-"))
 
@@ -121,6 +125,30 @@ def check_box(driver, plan):
             f"{plan.after.name}: box_version: {path} is a box, and Vagrant takes no version from a box file.",
             "Remove box_version, or set box_url to a JSON file with the versions of the box.",
         )
+
+
+def check_architecture(driver, plan):
+    """Reject a new architecture that this Vagrant does not know, or for which the provider does not create the VM."""
+    config, label = plan.after.config, plan.after.name
+    asked, provider = config.get("architecture"), config.get("provider")
+    if asked in (None, plan.before.config.get("architecture")):
+        return
+    version = driver.check_version()
+    if version < _SINCE:
+        raise Unsupported(
+            f"{label}: architecture: this is Vagrant {'.'.join(map(str, version))}, and boxes have an architecture"
+            " since Vagrant 2.4.",
+            "Update Vagrant; or omit architecture, and set a box for the CPU of the host.",
+        )
+    if asked == host.architecture() or _CHOOSES_HOST.get(provider, set()) & {*(config.get("native") or ())}:
+        return
+    instead = f"Omit it, or use a host of {asked}."
+    if provider == "libvirt":
+        instead = "Set native: {machine_arch: ...} and what else libvirt needs to emulate it, or omit architecture."
+    raise Refused(
+        f"{label}: architecture: the provider {provider} creates VMs of {host.architecture()}, as this host is.",
+        instead,
+    )
 
 
 def unchecked_url(driver, plan):

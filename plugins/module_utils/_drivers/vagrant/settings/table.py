@@ -14,6 +14,7 @@ from ...._core.record.leases import read, stored
 from ...._core.record.mark import CREATED
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting, options_of_native, read_all
+from ...._ports import host
 from ...._tools.vagrantfile_provider import PROVIDERS
 from .disks import check_slots, read_disks, write_disks
 from .native import check_native
@@ -136,6 +137,14 @@ SETTINGS = {
         instead=f"Supported are {', '.join(PROVIDERS)}. {_OTHERS}",
     ),
     "box": _plain("box", cost=_at_creation, native=("vm.box",)),
+    # Without it, Vagrant takes a box for the architecture of the host.
+    "architecture": _plain(
+        "architecture",
+        cost=_at_creation,
+        choices=("amd64", "arm64"),
+        same=lambda found, asked: (found or host.architecture()) == asked,
+        native=("vm.box_architecture",),
+    ),
     "box_version": _plain("box_version", cost=_at_creation, native=("vm.box_version",)),
     "box_url": _plain("box_url", cost=LIVE, native=("vm.box_url",)),
     "box_checksum": _plain(

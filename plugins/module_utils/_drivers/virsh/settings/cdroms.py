@@ -15,7 +15,7 @@ from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.pattern import Pattern
 from ...._core.planner.drives import SKIP_PROMPT, first_drive
 from ...._kit.settings import Setting
-from ...._media.on_host import NO_PROMPT, medium_of
+from ...._media.on_host import medium_of
 from ...._tools.domain_xml import file_of, source_of, target_of
 from .architecture import AMD64, row_in, row_of
 from .disks import bus_of, slot_name
@@ -24,6 +24,8 @@ from .disks import bus_of, slot_name
 _ON_BUS = Pattern(r"(sata|usb)([0-9]{1,3})")
 _OTHERS = {"sd": "scsi", "hd": "ide"}
 _TARGET = Pattern(r"(sd|hd)[a-z]{1,3}")
+#: Images are attached as they are: a layer can name any file of the host. Prepared images of this task are layers.
+_RAW, _LAYER = "raw", "qcow2"
 
 
 def target_and_bus(slot):
@@ -107,15 +109,20 @@ def _cost_of_source(vm, change):
 
 
 def _with_file(driver, definition, change):
-    """The change with the path of the image that is as requested; in check mode (no driver), it may not exist yet."""
-    path = _iso_path(definition)
+    """The change with (path, format) of the image that is as requested.
+
+    In check mode (no driver), it may not exist yet, so the drive keeps the one that it has.
+    """
+    drive = iso_drive(definition, seed_files(definition.mark))
+    path = "" if drive is None else source_of(drive)
     if driver is None or not path:
-        return replace(change, new=path)
-    return replace(change, new=driver.without_prompt(medium_of(path)) if change.new else medium_of(path))
+        return replace(change, new=(path, _RAW if drive is None else _type_of(drive)))
+    iso = _medium_in(drive)
+    return replace(change, new=(driver.without_prompt(iso), _LAYER) if change.new else (iso, _RAW))
 
 
 def _write_first(definition, change):
-    _set_source(iso_drive(definition, seed_files(definition.mark)), change.new)
+    _set_source(iso_drive(definition, seed_files(definition.mark)), *change.new)
 
 
 CDROMS = {
@@ -167,19 +174,19 @@ def iso_drive(definition, own_files):
 
 def read_cdroms(definition, own_files):
     """{slot: drive}; the source of an empty drive is an empty string."""
-    return {slot: {"source": medium_of(source_of(drive))} for slot, drive in drives_of(definition, own_files).items()}
+    return {slot: {"source": _medium_in(drive)} for slot, drive in drives_of(definition, own_files).items()}
 
 
 def read_prompt(definition, own_files):
     """The setting that a prepared image in the first drive is, or none."""
     drive = iso_drive(definition, own_files)
-    path = "" if drive is None else source_of(drive)
-    return {SKIP_PROMPT: True} if path != medium_of(path) else {}
+    return {SKIP_PROMPT: True} if drive is not None and source_of(drive) != _medium_in(drive) else {}
 
 
-def _iso_path(definition):
-    drive = iso_drive(definition, seed_files(definition.mark))
-    return "" if drive is None else source_of(drive)
+def _medium_in(drive):
+    """The ISO image in a drive. Only a layer can be a prepared one, whatever the name of the file is."""
+    path = source_of(drive)
+    return medium_of(path) if _type_of(drive) == _LAYER else path
 
 
 def reserved_targets(definition, own_files):
@@ -201,7 +208,7 @@ def option_of(definition, drive):
 
 def drive_element(target, bus, path):
     drive = ET.Element("disk", {"type": "file", "device": "cdrom"})
-    ET.SubElement(drive, "driver", {"name": "qemu", "type": _format_of(path)})
+    ET.SubElement(drive, "driver", {"name": "qemu", "type": _RAW})
     if path:
         ET.SubElement(drive, "source", {"file": path})
     ET.SubElement(drive, "target", {"dev": target, "bus": bus})
@@ -241,29 +248,30 @@ def _targets(definition):
 def set_iso(driver, vm, definition, running, change, created):
     """Set the image of the first drive. Without one, a drive is added where no disk of the task will be."""
     is_prepared = driver is not None and change.new and change.beside.get(SKIP_PROMPT)
-    path = driver.without_prompt(change.new) if is_prepared else change.new
+    path, image_format = (driver.without_prompt(change.new), _LAYER) if is_prepared else (change.new, _RAW)
     slot = first_drive(drives_of(definition, seed_files(vm.mark)))
     if slot is None:
         taken = {*_targets(definition), *map(slot_name_of, change.beside.get("disks") or ())}
         slot = _free_slot(taken, row_in(definition))
         insert_drives(definition, {slot: {"source": path}})
+        _set_source(definition.drives("cdrom")[-1], path, image_format)
         return
-    _set_image(driver, vm, definition, running, slot, path)
+    _set_image(driver, vm, definition, running, slot, path, image_format)
 
 
 def set_drive(driver, vm, definition, running, change, created):
     _set_image(driver, vm, definition, running, change.key, change.new)
 
 
-def _set_image(driver, vm, definition, running, slot, path):
+def _set_image(driver, vm, definition, running, slot, path, image_format=_RAW):
     own_files = seed_files(vm.mark)
     present = drives_of(running, own_files).get(slot) if running is not None else None
     if present is not None:
-        _change_media(driver, vm, present, path)
-    _set_source(drives_of(definition, own_files)[slot], path)
+        _change_media(driver, vm, present, path, image_format)
+    _set_source(drives_of(definition, own_files)[slot], path, image_format)
 
 
-def _set_source(drive, path):
+def _set_source(drive, path, image_format):
     source = drive.find("source")
     if source is not None:
         drive.remove(source)
@@ -271,9 +279,9 @@ def _set_source(drive, path):
         drive.set("type", "file")
         drive.insert(0, ET.Element("source", {"file": path}))
     driver = drive.find("driver")
-    if _type_of(drive) != _format_of(path):
+    if _type_of(drive) != image_format:
         driver = ET.SubElement(drive, "driver", {"name": "qemu"}) if driver is None else driver
-        driver.set("type", _format_of(path))
+        driver.set("type", image_format)
 
 
 def _type_of(drive):
@@ -281,19 +289,14 @@ def _type_of(drive):
     return "raw" if driver is None else driver.get("type", "raw")
 
 
-def _format_of(path):
-    """Prepared images are layers on top of ISO images."""
-    return "qcow2" if NO_PROMPT in (path or "") else "raw"
-
-
-def _change_media(driver, vm, drive, path):
+def _change_media(driver, vm, drive, path, image_format):
     current = source_of(drive)
     if current == path:
         return
-    if path and _format_of(path) != _type_of(drive):
+    if path and image_format != _type_of(drive):
         # change-media keeps the format.
         changed = copy.deepcopy(drive)
-        _set_source(changed, path)
+        _set_source(changed, path, image_format)
         text = ET.tostring(changed, encoding="unicode")
         driver.virsh.run("update-device", vm.id, "/dev/stdin", "--live", stdin=text)
         return

@@ -171,6 +171,15 @@ def test_changed_appliance_does_not_complete_a_vm_of_its_former_version(world, a
     _has_disks(world)
 
 
+def test_other_order_of_disks_does_not_complete_the_vm_of_a_killed_task(world, asked):
+    with pytest.raises(Killed):
+        do(world, api=Disturbed(world, 3, "kill after"), **asked)
+    other = {**asked, "appliance": {**asked["appliance"], "boot_disk": "d1"}}
+    rejected(world, "web3", "is unfinished: a task started to create it from another source", **other)
+    assert not do(world, **asked).failed
+    _has_disks(world)
+
+
 def test_volume_of_a_storage_is_rejected_with_the_remedy(world):
     source = {"source": "local:import/x.ova", "accept_eula": False}
     words = ("web3: appliance: local:import/x.ova is a volume", "Copy the appliance to the host of the task")

@@ -174,3 +174,40 @@ def test_no_node_is_asked_without_image_and_architecture(world):
 def test_image_that_is_not_published_for_arm64_is_rejected(world, root, vendor):
     words = "no cloud image of it is known for arm64. It is published for amd64."
     rejected(world, words, run=as_root(root), **vendor.vm("arm", architecture="arm64"))
+
+
+def test_clone_has_the_architecture_of_its_source(world, root):
+    """Anyone may create it, and its new drive for cloud-init is where it starts with it."""
+    assert not do(world, api=root, **_NEW).failed
+    clone = {"name": "copy", "clone": {"source": "arm", "linked": False}, "cloud_init": {"user": "me"}}
+    for check in (True, False):
+        outcome = do(world, check=check, **clone, state="started", architecture="arm64")
+        assert not outcome.failed, outcome.msg
+    options = machine_of(world, "copy").config.current
+    drives = [key[:4] for key, text in options.items() if "media=cdrom" in text]
+    assert (options["arch"], options["bios"], {*drives}) == ("aarch64", "ovmf", {"scsi"})
+    unchanged(world, **clone, architecture="arm64")
+    rejected(world, "copy", "architecture", **clone, architecture="amd64")
+
+
+def test_clone_on_an_arm_node_has_the_architecture_of_its_source(world, arm_node):
+    assert not do(world, **_NEW).failed
+    clone = {"name": "copy", "clone": {"source": "arm", "linked": False}, "cloud_init": {"user": "me"}}
+    options = applied(world, **clone, architecture="arm64")
+    drives = [key[:4] for key, text in options.items() if "media=cdrom" in text]
+    assert ("arch" in options, options["machine"], {*drives}) == (False, "virt", {"scsi"})
+
+
+@pytest.mark.parametrize(("architecture", "arch"), [("arm64", "aarch64"), ("amd64", None)])
+def test_vm_is_created_again_with_another_architecture(world, root, architecture, arch):
+    other = {"arm64": "amd64", "amd64": "arm64"}[architecture]
+    new = {**_NEW, "iso": "local:iso/debian.iso", "architecture": architecture}
+    assert not do(world, api=root, **{**new, "architecture": other}).failed
+    rejected(world, "arm", "architecture", "allow_recreate", run=as_root(root), **new)
+    new["allow_recreate"] = True
+    check = do(world, api=root, check=True, **new)
+    outcome = do(world, api=root, **new)
+    assert (outcome.failed, outcome.changed, outcome.diff) == (False, True, check.diff), outcome.msg
+    assert machine_of(world, "arm").config.current.get("arch") == arch
+    again = do(world, api=root, **new)
+    assert (again.failed, again.changed) == (False, False), again.msg

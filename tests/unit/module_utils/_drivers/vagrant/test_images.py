@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import host
 
 from unit.module_utils._drivers.vagrant.in_process import BOX
 from unit.module_utils._media.server import Server, checksum
@@ -27,7 +28,7 @@ IMAGE = named("debian-13", medium("debian/trixie64", "libvirt"), medium(BOX, "hy
 
 @pytest.fixture(autouse=True)
 def _amd64(monkeypatch):
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(host, "architecture", lambda: "amd64")
 
 
 @pytest.mark.parametrize(("image", "name"), [(IMAGE, "debian-13"), ({"source": BOX}, BOX)], ids=["name", "box"])

@@ -80,6 +80,26 @@ def test_amd64_host_runs_no_vms_of_arm64(vbox):
     assert (found["architecture"], list(found["disks"])) == ("amd64", ["SATA 0"])
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_clone_on_an_arm_host_has_the_architecture_of_its_source(arm, linked):
+    source = task(arm, config=_NEW).succeeded().vm
+    if linked:
+        arm.run("snapshot", source["id"], "take", "s")
+    clone = {"source": "web", "linked": linked, **({"snapshot": "s"} if linked else {})}
+    done = task(arm, "copy", config={"architecture": "arm64"}, clone=clone).succeeded()
+    settings = done.vm["settings"]
+    assert (settings["architecture"], settings["firmware"], settings["os_type"]) == ("arm64", "uefi", "Linux_arm64")
+    assert task(arm, "copy", config={"architecture": "arm64"}, clone=clone).succeeded().writes == []
+    assert task(arm, "copy", config={"architecture": "amd64"}, clone=clone).outcome.failed
+
+
+def test_foreign_vm_of_x86_is_not_created_again_on_an_arm_host(arm):
+    arm.run("createvm", "--name", "web", "--ostype", "Debian_64", "--register")
+    config = {**_NEW, "architecture": "arm64"}
+    result = task(arm, config=config, state="started", allow_recreate=True)
+    assert (result.outcome.failed, result.writes, observed(arm).config["architecture"]) == (True, [], "amd64")
+
+
 def test_other_architecture_of_an_existing_vm_is_rejected(arm):
     arm.run("createvm", "--name", "web", "--ostype", "Debian_64", "--register")
     assert observed(arm).config["architecture"] == "amd64"

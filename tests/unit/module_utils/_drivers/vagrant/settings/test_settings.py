@@ -17,6 +17,7 @@ MIB, GIB = 1 << 20, 1 << 30
 ALL_SETTINGS = {
     "provider": "virtualbox",
     "box": "debian/bookworm64",
+    "architecture": "amd64",
     "box_version": ">= 12",
     "box_url": "file:///a.box",
     "box_checksum": "sha256:0a",

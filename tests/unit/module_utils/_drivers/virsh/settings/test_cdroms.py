@@ -9,7 +9,9 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import cdroms
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, target_of
+from ansible_collections.polyvirt.core.plugins.module_utils._media.store import FolderStore, Stored
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, source_of, target_of
 
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, machine_xml, with_devices
 
@@ -41,6 +43,9 @@ class Driver:
     def __init__(self):
         self.virsh = FakeVirsh()
 
+    def without_prompt(self, iso):
+        return f"/store/{iso[1:-4]}.no-prompt-1.qcow2"
+
 
 def with_drives(*drives):
     return Definition(machine_xml(with_devices(*drives)))
@@ -50,6 +55,14 @@ def changed(function, definition, change, running=None):
     driver = Driver()
     function(driver, VM, definition, running, change, [])
     return [words for words in driver.virsh.done if words[0] != "domjobinfo"]
+
+
+def live(function, definition, change, running):
+    """[(words, input)] of the calls for a running VM."""
+    driver, sent = Driver(), []
+    driver.virsh.run = lambda *words, stdin=None: sent.append((words, stdin))
+    function(driver, VM, definition, running, change, [])
+    return sent
 
 
 @pytest.mark.parametrize(
@@ -102,6 +115,56 @@ def test_running_vm_gets_the_image_in_the_same_drive_as_the_definition():
     change = Change("cdroms", "/u.iso", "", key="usb27", attribute="source")
     assert changed(cdroms.set_drive, stored, change, running) == [("change-media", "u", "sdab", "--eject", "--live")]
     assert cdroms.read_cdroms(stored, OWN) == {"sata1": {"source": "/a.iso"}, "usb27": {"source": ""}}
+
+
+#: A layer on any file of the host, with the signature of an ISO image at its place.
+HOSTILE = "/iso/.no-prompt-/Win11.no-prompt-mine.iso"
+
+
+def formats(definition):
+    found = [(source_of(one), one.find("driver").get("type")) for one in definition.drives("cdrom")]
+    return [one for one in found if one[0] != SEED]
+
+
+@pytest.mark.parametrize("source", ["", "<source file='/old.iso'/>"])
+def test_name_of_an_image_never_makes_it_a_layer(source):
+    """QEMU would let the guest read each file that a layer names."""
+    empty = EMPTY.replace("<target", f"<driver name='qemu' type='qcow2'/>{source}<target")
+    iso, drive = Change("iso", "", HOSTILE), Change("cdroms", "", HOSTILE, key="sata1", attribute="source")
+    for function, change in ((cdroms.set_iso, iso), (cdroms.set_drive, drive)):
+        stored, running = with_drives(empty), with_drives(empty)
+        ((words, text),) = live(function, stored, change, running)
+        assert formats(stored) == [(HOSTILE, "raw")]
+        assert words[0] == "update-device" and 'type="raw"' in text and "qcow2" not in text
+    new = Definition(machine_xml())
+    changed(cdroms.set_iso, new, iso)
+    cdroms.insert_drives(new, {"sata7": {"source": HOSTILE}})
+    assert formats(new) == [(HOSTILE, "raw")] * 2
+
+
+def test_image_that_this_task_prepared_is_a_layer():
+    change = Change("iso", "", "/w.iso", beside={"skip_boot_prompt": True})
+    for definition in (with_drives(EMPTY), Definition(machine_xml())):
+        changed(cdroms.set_iso, definition, change)
+        assert formats(definition) == [("/store/w.no-prompt-1.qcow2", "qcow2")]
+
+
+def test_image_that_is_no_layer_is_what_its_path_says(tmp_path):
+    """Whatever the record next to it says."""
+    iso, path = tmp_path / "w.iso", tmp_path / "w.no-prompt-1.qcow2"
+    iso.write_bytes(b"iso")
+    path.write_bytes(b"layer")
+    FolderStore(str(tmp_path)).add(str(path.rename(tmp_path / "new")), _stored(str(path), str(iso)))
+    for image_format, expected, prompt in (("raw", path, {}), ("qcow2", iso, {"skip_boot_prompt": True})):
+        drive = EMPTY.replace("<target", f"<driver type='{image_format}'/><source file='{path}'/><target")
+        definition = with_drives(drive)
+        assert cdroms.read_cdroms(definition, OWN) == {"sata1": {"source": str(expected)}}
+        assert cdroms.read_prompt(definition, OWN) == prompt
+
+
+def _stored(path, iso):
+    version = files.version(iso)
+    return Stored(path, iso, "", "w.iso", "qcow2", iso, "2026-01-01", "none", 5, made_from=version)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The disk of a VM becomes an image: what is stored, what is rejected, and which versions are removed."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Observation, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import new_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import BASE, Held, HoldsClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._media import golden
+from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+
+NAME = "shop-base"
+
+
+class _Claims(HoldsClaims):
+    def __init__(self, host):
+        self._host = host
+
+    def file_identity(self, path):
+        return files.identity(path)
+
+    def held(self, _wanted):
+        return [Held("web1", "web1", claims=tuple(self.file(path, BASE, "disks.vda"))) for path in self._host.linked]
+
+
+class Host:
+    """A driver with one VM, which this collection has created; ``linked`` are the images that disks of VMs need."""
+
+    is_local = True
+
+    def __init__(self, folder):
+        self.images = Images(str(folder / "store"), self)
+        self.claims, self.linked = _Claims(self), []
+        self.disk = folder / "disk.qcow2"
+        self.write("1")
+        disks = {"vda": {"source": str(self.disk), "format": "qcow2"}}
+        self.vm = Vm("build", "7", config={"disks": disks, "firmware": "uefi"}, mark=new_mark("7", created="now"))
+
+    def write(self, content):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", self.disk, "1M"], check=True)
+        subprocess.run(["qemu-io", "-c", f"write -P {content} 0 64k", self.disk], check=True, capture_output=True)
+
+    def traits(self):
+        return None
+
+    def observe(self, targets, _facets):
+        return Observation(vms=[self.vm] if [self.vm.name] == [one.name for one in targets] else [])
+
+    def run(self, inputs="one", check=False, **changes):
+        asked = {"name": "build", "inputs": inputs, "record": {"users": ["root"]}}
+        params = {"name": [NAME], "from_vm": asked, "timeout": 1, **changes}
+        return golden.present(self, params, check, Approval())
+
+    def stored(self):
+        return sorted(one.golden["inputs"] for one in self.images.store.all())
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(tmp_path)
+
+
+def test_disk_is_stored_once(host):
+    check = host.run(check=True)
+    assert (check["changed"], host.images.store.all()) == (True, [])
+    done = host.run()
+    assert (done["changed"], done["diff"]) == (True, check["diff"])
+    (image,) = done["images"]
+    assert image["golden"] == {
+        "version": 1, "inputs": "one", "vm": "build", "firmware": "uefi", "bus": "virtio", "users": ["root"],
+    }  # fmt: skip
+    assert (image["size"], image["format"], image["name"]) == (1 << 20, "qcow2", NAME)
+    compared = subprocess.run(["qemu-img", "compare", "-q", host.disk, image["path"]], check=False)
+    assert compared.returncode == 0
+    host.vm = host.vm.having(name="gone")
+    again = host.run()
+    assert (again["changed"], again["images"]) == (False, done["images"])
+
+
+def test_old_version_is_removed_unless_a_vm_needs_it(host):
+    host.linked = [host.run("one")["images"][0]["path"]]
+    host.write("2")
+    assert (host.run("two")["changed"], host.stored()) == (True, ["one", "two"])
+    assert (host.run("two")["changed"], host.stored()) == (False, ["one", "two"])
+    host.linked = []
+    check = host.run("two", check=True)
+    assert (check["changed"], host.stored()) == (True, ["one", "two"])
+    assert (host.run("two")["diff"], host.stored()) == (check["diff"], ["two"])
+    assert host.images.store.all()[0].golden["version"] == 2
+
+
+def test_version_that_a_program_has_open_is_kept(host, monkeypatch):
+    host.run("one")
+    host.write("2")
+    monkeypatch.setattr(golden.locks, "is_locked_by_qemu", lambda path: True)
+    host.run("two")
+    assert host.stored() == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"name": "other"}, NotFound, "there is no VM build"),
+        ({"mark": new_mark("7")}, Refused, "build has no record of creation by this collection"),
+        ({"mark": None}, Refused, "build has no record of creation by this collection"),
+        ({"power": "running"}, Refused, "build is running"),
+        ({"config": {"disks": {}}}, Refused, "the VM build has 0 disks"),
+        ({"config": {"disks": {"vda": {"source": "volume"}}}}, Refused, "the disk volume of build is not a file"),
+    ],
+)
+def test_vm_that_cannot_be_stored_is_rejected(host, changes, error, message):
+    host.vm = host.vm.having(**changes)
+    for check in (True, False):
+        with pytest.raises(error, match=message):
+            host.run(check=check)
+    assert not files.exists(host.images.directory)
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["Shop"], ["https://example.com/x.qcow2"]])
+def test_name_that_no_catalogue_can_have_is_rejected(host, names):
+    with pytest.raises(InvalidInput, match="from_vm needs a single name"):
+        host.run(name=names)
+
+
+def test_name_of_a_download_is_rejected(host):
+    host.run()
+    record = next(path for path in files.entries(host.images.directory) if path.endswith(".json"))
+    path = f"{host.images.directory}/{record}"
+    text = files.read(path).decode()
+    start = text.index('"golden"')
+    files.write_atomically(path, (text[:start] + '"golden": null, "x"' + text[start + 8 :]).encode(), 0o644)
+    with pytest.raises(Refused, match="is not a golden image"):
+        host.run("two")
+
+
+def test_too_little_space_is_rejected_before_the_copy(host, monkeypatch):
+    monkeypatch.setattr(files, "free_space", lambda path: 1000)
+    with pytest.raises(Refused, match="for the image"):
+        host.run()
+    assert not files.exists(host.images.directory)
