@@ -19,8 +19,8 @@ MUTATIONS = (
     Mutation(
         "upload-of-an-appliance-remains",
         f"{_PROXMOX}/appliances.py",
-        "if volume in store.volumes():",
-        "if False:",
+        "volume in store.volumes()",
+        "False",
         _UPLOADED,
     ),
     Mutation(
