@@ -33,8 +33,8 @@ MUTATIONS = (
     Mutation(
         "compressed-archive-may-unpack-without-end",
         f"{_MEDIA}/packed.py",
-        "if left < 0:",
-        "if False:",
+        "left < 0",
+        "False",
         _APPLIANCE,
     ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
