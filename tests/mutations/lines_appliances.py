@@ -41,7 +41,7 @@ MUTATIONS = (
     Mutation(
         "entry-without-a-slot-is-a-second-disk",
         _CONTENTS,
-        'listed.get(traits.slot_meant(slot), f"{PLACE}{at}")',
+        "listed.get(traits.slot_meant(slot)) or next(unnamed, None)",
         "listed.get(traits.slot_meant(slot))",
         _SLOT,
     ),

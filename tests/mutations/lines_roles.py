@@ -107,14 +107,14 @@ MUTATIONS = (
     Mutation(
         "media-of-a-vm-that-is-off-are-deleted",
         "roles/unattended_install/vars/main.yml",
-        "     else 'complete' if lines\n",
-        "     else 'complete' if lines or not __unattended_install_has_console | bool\n",
+        "else 'complete' if lines",
+        "else 'complete' if lines or not __unattended_install_has_console | bool",
         ["tests/platforms/hyperv/test_windows_server.py::test_vm_that_is_off_is_not_installed_by_that"],
     ),
     Mutation(
         "media-of-a-vm-of-others-are-deleted",
         "roles/unattended_install/vars/main.yml",
-        "     else 'foreign' if not __unattended_install_info.vms[0].created\n",
+        "else 'foreign' if not __unattended_install_info.vms[0].created",
         "",
         ["tests/platforms/hyperv/test_windows_server.py::test_vm_of_others_keeps_its_media"],
     ),
@@ -128,8 +128,8 @@ MUTATIONS = (
     Mutation(
         "answer-files-of-others-are-deleted",
         "roles/unattended_install/tasks/install.yml",
-        "        - __unattended_install_written.stdout_lines | length > 1\n",
-        "        - false\n",
+        "- __unattended_install_written.stdout_lines | length > 1",
+        "- false",
         ["tests/platforms/virtualbox/test_installs.py::test_answer_files_of_others_are_not_deleted"],
     ),
     Mutation(
@@ -142,15 +142,15 @@ MUTATIONS = (
     Mutation(
         "failed-late-command-is-shown",
         "roles/unattended_install/templates/windows/polyvirt.ps1.j2",
-        '{ throw "exit code $($done.ExitCode)" }',
-        '{ throw "exit code $($done.ExitCode): $line" }',
+        'if ($done.ExitCode -notin 0, 3010) { throw "exit code $($done.ExitCode)" }',
+        'if ($done.ExitCode -notin 0, 3010) { throw "exit code $($done.ExitCode): $line" }',
         [f"{_INSTALLS}/test_windows_setup.py"],
     ),
     Mutation(
         "log-of-windows-is-read-by-its-users",
         "roles/unattended_install/templates/windows/polyvirt.ps1.j2",
-        "$null = icacls.exe $folder /inheritance:r",
-        "$null = icacls.exe $folder /inheritance:e",
+        "$null = icacls.exe $folder /inheritance:r /grant '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'",
+        "$null = icacls.exe $folder /inheritance:e /grant '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'",
         [f"{_INSTALLS}/test_windows_setup.py"],
     ),
     Mutation(
