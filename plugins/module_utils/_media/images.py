@@ -9,7 +9,9 @@ and its first bytes. If the store has the image, it makes no request.
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
+from functools import partial
 from typing import Optional
 
 from .._core.errors import Refused
@@ -209,8 +211,37 @@ class Images(Lookup):
     def check_removal(self, stored):
         self.store.check_unlocked(stored)
 
-    def bytes_of_medium(self, iso):
-        return files.size(iso)
+    def medium(self, iso):
+        """Return the Medium (prepared.py) with this path."""
+        from .prepared import Medium
+
+        return Medium(iso, iso, os.path.basename(iso), files.version(iso), partial(files.read_part, iso))
+
+    def bytes_of_medium(self, wanted):
+        """Return the bytes that a prepared ISO image (Stored) needs."""
+        return wanted.size
+
+    def add_medium(self, wanted, edit, patience):
+        """Create a prepared ISO image, unless another task has done so meanwhile."""
+        from .prepared import changed_meanwhile
+
+        store, iso = self.store, wanted.name
+        files.make_folder(store.directory)
+        with downloading(wanted.path, "", Clock().now() + patience) as part:
+            if store.at(wanted.path):
+                return
+            store.check_free(wanted.path)
+            report(f"{iso}: prepare it without its prompt")
+            new = f"{part}.{wanted.format}"
+            try:
+                files.remove(new)
+                self.write_medium(iso, new, edit)
+                if files.version(iso) != wanted.made_from:
+                    raise changed_meanwhile(iso)
+                store.add(new, replace(wanted, file_size=files.size(new)))
+            finally:
+                files.remove(new)
+                files.remove(part)
 
     def write_medium(self, iso, path, edit):
         """Write a new file that reads as the ISO image with an Edit of windows_medium.py."""

@@ -43,7 +43,7 @@ class LibvirtImages(Images):
     appliances = APPLIANCES
     medium_format = "qcow2"
 
-    def bytes_of_medium(self, _iso):
+    def bytes_of_medium(self, _wanted):
         return _LAYER
 
     def write_medium(self, iso, path, edit):
