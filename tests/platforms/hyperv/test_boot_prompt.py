@@ -251,3 +251,23 @@ def test_killed_copy_is_not_used_and_is_removed_by_the_next_task(request, world)
         host.windows.faults.planned.clear()
         done(host, **NEW)
         assert len(images_of(host)) == 2, (place, images_of(host))
+
+
+def test_languages_and_images_are_read_from_the_host(world):
+    requests = world.host.windows.requests
+    result = run_module(world.host, "windows_medium_info", path="c:/iso/Windows 11.iso")
+    assert (result["failed"], result["languages"], result["starts_without_key"]) == (False, ["en-US"], False)
+    assert [one["index"] for one in result["images"]] == [1, 2, 3, 4]
+    assert (len(requests) <= 12, world.host.writes()) == (True, [])
+    done(world.host, **NEW)
+    prepared = run_module(world.host, "windows_medium_info", path=_prepared(world.host)[0])
+    assert prepared["starts_without_key"] is True
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("iso/x.iso", "is not an absolute path on Windows"), ("C:\\iso\\no.iso", "C:\\iso\\no.iso does not exist")],
+)
+def test_medium_that_cannot_be_read_is_reported(world, path, words):
+    result = run_module(world.host, "windows_medium_info", path=path)
+    assert (result["failed"], words in result["msg"]) == (True, True), result["msg"]

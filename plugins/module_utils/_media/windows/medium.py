@@ -36,14 +36,14 @@ def medium_on(driver, iso):
     """Return the Medium with this path on the host of a driver."""
     result = driver.send([Chain("medium", (version_call(iso),))])[0]
     version = version_in(result.answers[0])
-    return Medium(iso, key_of(iso), ntpath.basename(iso), version, Blocks(driver, iso).read)
+    return Medium(iso, key_of(iso), ntpath.basename(iso), version, Blocks(driver.send, iso).read)
 
 
 class Blocks:
     """A file on the host, of which each block is read once."""
 
-    def __init__(self, driver, path):
-        self._driver, self._path, self._blocks = driver, path, {}
+    def __init__(self, send, path):
+        self._send, self._path, self._blocks = send, path, {}
 
     def read(self, offset, length):
         """Return bytes of the file; fewer at its end."""
@@ -56,7 +56,7 @@ class Blocks:
         if not numbers:
             return
         calls = tuple(read_part(self._path, number * BLOCK, BLOCK) for number in numbers)
-        result = self._driver.send([Chain("medium", calls)])[0]
+        result = self._send([Chain("medium", calls)])[0]
         if result.error:
             raise Refused(f"{self._path} cannot be read: {result.error}", "Check the file and its permissions.")
         if not result.answers[0].details["exists"]:
