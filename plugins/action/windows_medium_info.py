@@ -13,3 +13,11 @@ with bytecode():
 
 class ActionModule(InProcess):
     module = MODULE
+
+    def run(self, tmp=None, task_vars=None):
+        if not getattr(self._connection._shell, "_IS_WINDOWS", False):
+            return super().run(tmp, task_vars)
+        # Few hosts run Windows.
+        from ..plugin_utils.tasks.of_images import SameOnWindows
+
+        return SameOnWindows(self).run(tmp, task_vars)

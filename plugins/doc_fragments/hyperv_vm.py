@@ -269,6 +269,17 @@ options:
     description:
       - ISO image in the first optical drive. An empty string ejects it.
     type: str
+  skip_boot_prompt:
+    description:
+      - Whether Setup of Windows starts from O(iso) without a key press. Under UEFI, the ISO image of the vendor
+        waits some seconds for a key ("Press any key to boot from CD or DVD"), and does not start Setup without
+        one.
+      - V(true) - a prepared image without this prompt is inserted. It is created once for each ISO image, in
+        O(image_directory), and used by all VMs. On libvirt it is an overlay, so the ISO image must remain where
+        it is; elsewhere it is a copy. The VM still has the ISO image O(iso) in results and comparisons. Needs
+        O(firmware=uefi).
+      - V(false) - the ISO image itself is inserted, as without this option.
+    type: bool
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.

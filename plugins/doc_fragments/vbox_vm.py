@@ -293,8 +293,8 @@ options:
         one.
       - V(true) - a prepared image without this prompt is inserted. It is created once for each ISO image, in
         O(image_directory), and used by all VMs. On libvirt it is an overlay, so the ISO image must remain where
-        it is; on VirtualBox it is a copy. The VM still has the ISO image O(iso) in results and comparisons.
-        Needs O(firmware=uefi).
+        it is; elsewhere it is a copy. The VM still has the ISO image O(iso) in results and comparisons. Needs
+        O(firmware=uefi).
       - V(false) - the ISO image itself is inserted, as without this option.
     type: bool
   memory:

@@ -320,7 +320,7 @@ options:
         waits some seconds for a key ("Press any key to boot from CD or DVD"), and does not start Setup without
         one.
       - V(false) - the ISO image itself is inserted, as without this option.
-      - Supported only on V(libvirt) and V(virtualbox).
+      - Supported only on V(libvirt), V(virtualbox) and V(hyperv).
     type: bool
   memory:
     description:

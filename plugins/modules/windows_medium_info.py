@@ -30,10 +30,12 @@ attributes:
     support: N/A
     details: Changes nothing.
   platform:
-    platforms: posix
+    platforms: posix, windows
 options:
   path:
-    description: Absolute path of the ISO image on the host.
+    description:
+      - Absolute path of the ISO image on the host. On Windows, such as V(D:\iso\server2025.iso); the module then runs
+        on the controller, and reads parts of the file by the connection of the task.
     type: path
     required: true
 seealso:

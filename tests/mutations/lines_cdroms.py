@@ -17,6 +17,7 @@ _COSTS = ("tests/unit/tables/test_costs.py",)
 
 _PROMPT = ("tests/unit/module_utils/_media/test_prepared.py",)
 _MEDIUM = ("tests/unit/module_utils/_media/test_windows_medium.py",)
+_ON_HYPERV = ("tests/platforms/hyperv/test_boot_prompt.py",)
 
 MUTATIONS = (
     Mutation(
@@ -95,10 +96,31 @@ MUTATIONS = (
     Mutation("image-of-media-without-the-other-program", "_media/prepared.py::_edit", "edit is None", "False", _PROMPT),
     Mutation(
         "image-changed-while-it-was-prepared",
-        "_media/prepared.py",
+        "_media/images.py",
         "files.version(iso) != wanted.made_from",
         "False",
         _PROMPT,
+    ),
+    Mutation(
+        "image-changed-while-a-windows-host-prepared-it",
+        "_media/windows/medium.py",
+        "version_in(self._call(version_call(wanted.name))) != wanted.made_from",
+        "False",
+        _ON_HYPERV,
+    ),
+    Mutation(
+        "windows-host-has-the-image-of-a-replaced-file",
+        "_media/windows/medium.py::media_behind",
+        "now[path] == list(stored.made_from)",
+        "True",
+        _ON_HYPERV,
+    ),
+    Mutation(
+        "prepared-image-of-a-vm-is-not-held",
+        "_drivers/hyperv/claims.py::_of_media",
+        "NO_PROMPT in path.lower()",
+        "False",
+        _ON_HYPERV,
     ),
     Mutation(
         "prompt-of-another-image-is-skipped",

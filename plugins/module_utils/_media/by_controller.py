@@ -89,8 +89,13 @@ class CopiedImages(Lookup):
         stored = self._controller.store.at(copy.local)
         if stored is None:
             raise Refused(f"{copy.local}: the image was removed from {self.who} meanwhile.", "Run the task again.")
-        with download.downloading(self._lock(copy.local), _COPY, Clock().now() + copy.patience):
+        with self.copying(os.path.basename(copy.local), copy.patience):
             yield stored
+
+    def copying(self, name, patience):
+        """Hold the lock of this controller for the copy of an image with this file name."""
+        lock = self._lock(os.path.join(self._controller.store.directory, name))
+        return download.downloading(lock, _COPY, Clock().now() + patience)
 
     def part_of_copy(self, name):
         """Return the file that a task of this controller locks while it copies the image with this file name."""

@@ -9,6 +9,7 @@ and its first bytes. If the store has the image, it makes no request.
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
 from typing import Optional
 
@@ -217,8 +218,40 @@ class Images(Lookup):
         """Whether a prepared ISO image (Stored) exists as it was stored, and its ISO image is still the same file."""
         return medium_of(wanted.path) == wanted.name
 
-    def bytes_of_medium(self, iso):
-        return files.size(iso)
+    def medium(self, iso):
+        """Return the Medium (prepared.py) with this path."""
+        from .prepared import Medium
+        from .windows_medium import disc_at
+
+        return Medium(iso, iso, os.path.basename(iso), files.version(iso), disc_at(iso))
+
+    def bytes_of_medium(self, wanted):
+        """Return the bytes that a prepared ISO image (Stored) needs."""
+        return wanted.size
+
+    def add_medium(self, wanted, edit, patience):
+        """Create a prepared ISO image, unless another task has done so meanwhile."""
+        from .prepared import changed_meanwhile
+
+        store, iso = self.store, wanted.name
+        files.make_folder(store.directory)
+        with downloading(wanted.path, "", Clock().now() + patience) as part:
+            if self.has_medium(wanted):
+                return
+            store.check_free(wanted.path)
+            report(f"{iso}: prepare it without its prompt")
+            new = f"{part}.{wanted.format}"
+            try:
+                # Programs keep the mode of an existing file: nobody else can read the incomplete one.
+                files.write_atomically(new, b"", 0o600)
+                self.write_medium(iso, new, edit)
+                if files.version(iso) != wanted.made_from:
+                    raise changed_meanwhile(iso)
+                # A private image can contain an answer file or a product key.
+                store.add(new, replace(wanted, file_size=files.size(new)), partial_files.may_everybody_read(iso))
+            finally:
+                files.remove(new)
+                files.remove(part)
 
     def write_medium(self, iso, path, edit):
         """Write a new file that reads as the ISO image with an Edit of windows_medium.py."""

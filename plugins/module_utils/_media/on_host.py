@@ -19,7 +19,31 @@ _FETCH = "fetch"
 NO_PROMPT = ".no-prompt-"
 
 
-class KeepsImages:
+class PreparesMedia:
+    """The part of a driver with the option ``skip_boot_prompt``; its ``images`` prepare ISO images (prepared.py)."""
+
+    def with_choices(self, plan):
+        """The plan with a step that prepares the ISO image that it inserts without its prompt, if that is missing."""
+        iso = prepared_iso(plan)
+        if iso is None:
+            return plan
+        from . import prepared
+
+        missing = prepared.missing(self.images, iso)
+        if missing is None:
+            return plan
+        note = f"{iso} without its prompt, as {missing.path}"
+        first, *others = plan.segments
+        return replace(plan, segments=((Step(_FETCH, arguments={"medium": iso}, note=note), *first), *others))
+
+    def without_prompt(self, iso):
+        """Return the path of the prepared ISO image, which is created if it is missing."""
+        from . import prepared
+
+        return prepared.prepare(self.images, iso, self.options.get("timeout") or 0)
+
+
+class KeepsImages(PreparesMedia):
     """A driver has ``default_image_directory``, and ``images_in(directory)``, which returns its Images."""
 
     @cached_property
@@ -57,26 +81,6 @@ class KeepsImages:
 
             return resolved(request, self.images.appliances)
         return self.images.resolved(request)
-
-    def with_choices(self, plan):
-        """The plan with a step that prepares the ISO image that it inserts without its prompt, if that is missing."""
-        iso = prepared_iso(plan)
-        if iso is None:
-            return plan
-        from . import prepared
-
-        missing = prepared.missing(self.images, iso)
-        if missing is None:
-            return plan
-        note = f"{iso} without its prompt, as {missing.path}"
-        first, *others = plan.segments
-        return replace(plan, segments=((Step(_FETCH, arguments={"medium": iso}, note=note), *first), *others))
-
-    def without_prompt(self, iso):
-        """Return the path of the prepared ISO image, which is created if it is missing."""
-        from . import prepared
-
-        return prepared.prepare(self.images, iso, self.options.get("timeout") or 0)
 
 
 def default_directory():

@@ -15,14 +15,25 @@ import json
 import os
 
 from .._core.errors import Refused
-from .._core.frozen import replace
-from .._ports import files, partial_files
-from .._ports.clock import Clock, today
-from .._ports.progress import report
-from .download import downloading
+from .._core.frozen import Frozen
+from .._ports.clock import today
 from .on_host import NO_PROMPT
 from .store import Stored
-from .windows_medium import disc_at, no_prompt_edit
+from .windows_medium import no_prompt_edit
+
+
+class Medium(Frozen):
+    """An ISO image on a host. ``key`` is the same for all spellings of its path, and ``file`` the name of the file.
+
+    ``version`` changes when the file is replaced; it is empty if there is none, and None if that cannot be seen.
+    ``disc`` is what is on it (disc.py).
+    """
+
+    path: str
+    key: str
+    file: str
+    version: object
+    disc: object
 
 
 def missing(images, iso):
@@ -30,70 +41,57 @@ def missing(images, iso):
 
     Raises Refused if the image cannot be prepared, or if there is too little space.
     """
-    wanted, about = _wanted(images, iso), f"skip_boot_prompt: {iso}"
+    medium = images.medium(iso)
+    wanted = _wanted(images, medium)
     if images.has_medium(wanted):
         return None
-    _edit(iso)
+    _edit(medium)
     images.store.check_free(wanted.path)
-    images.store.check_space(images.bytes_of_medium(iso), about, f" for {wanted.path}")
+    images.store.check_space(images.bytes_of_medium(wanted), f"skip_boot_prompt: {iso}", f" for {wanted.path}")
     return wanted
 
 
 def prepare(images, iso, patience):
     """Return the path of the prepared image, after it was created unless it exists; other tasks wait ``patience`` s."""
-    wanted, store = _wanted(images, iso), images.store
-    if images.has_medium(wanted):
-        return wanted.path
-    edit = _edit(iso)
-    files.make_folder(store.directory)
-    with downloading(wanted.path, "", Clock().now() + patience) as part:
-        if images.has_medium(wanted):
-            return wanted.path
-        store.check_free(wanted.path)
-        report(f"{iso}: prepare it without its prompt")
-        new = f"{part}.{wanted.format}"
-        try:
-            # Programs keep the mode of an existing file: nobody else can read the incomplete one.
-            files.write_atomically(new, b"", 0o600)
-            images.write_medium(iso, new, edit)
-            if files.version(iso) != wanted.made_from:
-                raise Refused(f"skip_boot_prompt: {iso} was changed while this task read it.", "Run the task again.")
-            # A private image can contain an answer file or a product key.
-            store.add(new, replace(wanted, file_size=files.size(new)), partial_files.may_everybody_read(iso))
-        finally:
-            files.remove(new)
-            files.remove(part)
+    medium = images.medium(iso)
+    wanted = _wanted(images, medium)
+    if not images.has_medium(wanted):
+        images.add_medium(wanted, _edit(medium), patience)
     return wanted.path
 
 
-def _wanted(images, iso):
-    version = files.version(iso)
-    if not version:
+def changed_meanwhile(iso):
+    """Return the error about an ISO image that another file has replaced while it was copied."""
+    return Refused(f"skip_boot_prompt: {iso} was changed while this task read it.", "Run the task again.")
+
+
+def _wanted(images, medium):
+    if not medium.version:
         raise Refused(
-            f"skip_boot_prompt: {iso} does not exist or cannot be seen.", "Check the path and its permissions."
+            f"skip_boot_prompt: {medium.path} does not exist or cannot be seen.", "Check the path and its permissions."
         )
-    digits = hashlib.sha256(json.dumps([iso, version]).encode()).hexdigest()
-    name = os.path.splitext(os.path.basename(iso))[0] + NO_PROMPT.strip("-")
+    digits = hashlib.sha256(json.dumps([medium.key, medium.version]).encode()).hexdigest()
+    name = os.path.splitext(medium.file)[0] + NO_PROMPT.strip("-")
     return Stored(
         path=images.store.path_of(name, digits, images.medium_format),
-        name=iso,
+        name=medium.path,
         architecture="",
-        file=os.path.basename(iso),
+        file=medium.file,
         format=images.medium_format,
-        address=iso,
+        address=medium.path,
         fetched=today().isoformat(),
         checked="none",
         file_size=0,
-        size=version[0],
-        made_from=version,
+        size=medium.version[0],
+        made_from=medium.version,
     )
 
 
-def _edit(iso):
-    edit = no_prompt_edit(disc_at(iso))
+def _edit(medium):
+    edit = no_prompt_edit(medium.disc)
     if edit is None:
         raise Refused(
-            f"skip_boot_prompt: {iso} has no program that starts Windows Setup under UEFI without a key press"
+            f"skip_boot_prompt: {medium.path} has no program that starts Windows Setup under UEFI without a key press"
             " (efi/microsoft/boot/efisys_noprompt.bin), or does not start efisys.bin.",
             "Use the ISO image of the vendor, or omit skip_boot_prompt and press a key in the console.",
         )

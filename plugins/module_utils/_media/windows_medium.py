@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import xml.etree.ElementTree as ET
 from functools import partial
 
-from .._core.errors import Refused
+from .._core.errors import InvalidInput, Refused
 from .._core.frozen import Frozen, fields
 from .._core.options.option import Option
 from .._core.pattern import Pattern
 from .._ports import files
+from .._ports.windows import connection, is_connected
 from .disc import Disc
 
 #: Options of the module windows_medium_info.
-OPTIONS = {"path": Option("path", required=True, absolute=True)}
+OPTIONS = {"path": Option("path", required=True)}
 
 _LANGUAGES = "sources/lang.ini"
 _IMAGES = ("sources/install.wim", "sources/install.esd")
@@ -56,8 +58,7 @@ class Edit(Frozen):
 
 def answer(params, check):
     """What the module windows_medium_info returns."""
-    path = params["path"]
-    disc = disc_at(path)
+    disc = _disc(params["path"])
     label, _publisher = disc.volume()
     edit = no_prompt_edit(disc)
     return {
@@ -68,6 +69,19 @@ def answer(params, check):
         "images": [{name: getattr(one, name) for name in fields(one)} for one in images(disc)],
         "warnings": [],
     }
+
+
+def _disc(path):
+    if is_connected():
+        # Hosts with other systems need none of it.
+        from .._tools.windows_files import absolute_path
+        from .windows.medium import Blocks
+
+        path = absolute_path("path", path, "D:\\iso\\windows.iso")
+        return Disc(Blocks(connection().call, path).read, path)
+    if not os.path.isabs(path):
+        raise InvalidInput(f"path: {path} is not an absolute path.")
+    return disc_at(path)
 
 
 def disc_at(path):

@@ -285,6 +285,11 @@ def connection():
     return windows
 
 
+def is_connected():
+    """Return whether the current task is about a Windows host."""
+    return getattr(_task, "windows", None) is not None
+
+
 class OnWindows:
     """The base of drivers for Windows hosts: they connect when they are used for the first time."""
 

@@ -144,6 +144,25 @@ def append(path, piece, at, size):
     return {"op": "append", "path": value(path), "piece": value(piece), "at": at, "size": size, "gzip": True}
 
 
+def read_part(path, at, size):
+    """Return a call that reads ``size`` bytes of a file from ``at`` on, or fewer at its end."""
+    return {"op": "read", "path": value(path), "at": at, "size": size}
+
+
+def copy_part(path, source, at, size):
+    """Return a call that writes ``size`` bytes of the file ``source``, from ``at`` on, to the same place of a file.
+
+    The file is cut there first, so a part may be copied again.
+    """
+    return {"op": "copy", "path": value(path), "source": value(source), "at": at, "size": size}
+
+
+def edit(path, at, old, new):
+    """Return a call that replaces the bytes ``old`` within a file; it fails if neither they nor ``new`` are there."""
+    old, new = (base64.b64encode(one).decode() for one in (old, new))
+    return {"op": "edit", "path": value(path), "at": at, "old": old, "new": new}
+
+
 def properties(*names, **inner):
     """Return a tree of properties: ``properties("Name", HardDrives=properties("Path"))``."""
     return {**dict.fromkeys(names, True), **inner}

@@ -224,12 +224,14 @@ def disks_chain():
 
     ``read_disks`` reads the answers.
     """
-    drives = {"HardDrives": properties("Path", "ControllerType", "ControllerNumber", "ControllerLocation")}
+    media = {"DVDDrives": properties("Path")}
+    place = properties("Path", "ControllerType", "ControllerNumber", "ControllerLocation")
+    drives = {"HardDrives": place, **media}
     return Chain(
         "disks",
         (
             hyperv("Get-VM", keep="all", show={**properties("Id", "Name", "State", "Notes"), **drives}),
-            _snapshots_call("all", {**properties("VMId"), "HardDrives": properties("Path")}),
+            _snapshots_call("all", {**properties("VMId"), "HardDrives": properties("Path"), **media}),
             *_disk_calls("all", properties("Path", "ParentPath")),
             *_disk_calls("snapshots", properties("Path", "ParentPath")),
         ),

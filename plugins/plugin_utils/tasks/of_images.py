@@ -27,7 +27,7 @@ class ImageAction(InProcess):
         known = {name: value for name, value in defaults.items() if name in self.module.options}
         self._task.args = {**known, **self._task.args}
         if platform in _ON_WINDOWS:
-            return _OnWindows(self).run(tmp, task_vars)
+            return SameOnWindows(self).run(tmp, task_vars)
         self.libraries = _LIBRARIES.get(platform, ())
         return super().run(tmp, task_vars)
 
@@ -35,7 +35,7 @@ class ImageAction(InProcess):
         return None if self._task.args.get("platform") in _WITHOUT_DIRECTORY else super()._image_directory()
 
 
-class _OnWindows(OnWindows):
+class SameOnWindows(OnWindows):
     """The same task as that of another action plugin, on a Windows host."""
 
     def __init__(self, action):

@@ -126,7 +126,7 @@ def test_disks_of_all_vms_are_read_once_and_without_their_settings():
     host = host_with(names_of(200))
     result, counts = counted(host, name=["web0", "web1"], state="started")
     assert (result["failed"], counts.requests) == (False, 3)
-    assert counts.received < 200 * 500
+    assert counts.received < 200 * 520
     counted(host, name=["linked"], image={"source": BASE, "linked": True})
     assert counted(host, name=["b"], disks=[{"slot": "SCSI 0:1", "source": BASE}])[0]["failed"]
 

@@ -19,6 +19,7 @@ from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_server import WinRMServer, through
 from suite.by_ansible import has_changed
 from windows_guests.socks_proxy import SocksProxy
+from windows_guests.vendor_iso import iso, windows_files
 from windows_guests.winrm_guest import WinRMGuest
 
 pytestmark = pytest.mark.full
@@ -58,17 +59,19 @@ class _Playbook:
     def __init__(self, host, folder, ansible_playbook):
         self.host, self._folder, self._ansible_playbook = host, folder, ansible_playbook
 
-    def run(self, *words, playbook="polyvirt.core.windows_server", **variables):
+    def run(self, *words, playbook="windows_server", **variables):
         """(exit code, whether anything was changed, output)."""
-        given = {"vm_name": "web1", "provision_hypervisor": "hv1", "windows_server_iso": _ISO, **variables}
-        given.setdefault("windows_server_password", _PASSWORD)
+        given = {"vm_name": "web1", "provision_hypervisor": "hv1", **variables}
+        is_file = "/" in str(playbook)
+        prefix = "windows_server" if is_file else playbook
+        given = {f"{prefix}_iso": _ISO, f"{prefix}_password": _PASSWORD, **given}
         with WinRMServer(through(self.host.windows)) as server:
             hosts = {"all": {"hosts": {"hv1": server.variables}}}
             for name, content in (("hosts.json", hosts), ("variables.json", given)):
                 (self._folder / name).write_text(json.dumps(content), encoding="utf-8")
             code, output = self._ansible_playbook(
-                "-i", self._folder / "hosts.json", playbook, "-e", f"@{self._folder / 'variables.json'}",
-                "-v", "--diff", *words
+                "-i", self._folder / "hosts.json", playbook if is_file else f"polyvirt.core.{playbook}",
+                "-e", f"@{self._folder / 'variables.json'}", "-v", "--diff", *words,
             )  # fmt: skip
         assert _PASSWORD not in output
         return code, has_changed(output), " ".join(output.split())
@@ -78,7 +81,7 @@ class _Playbook:
 def _playbook(tmp_path, ansible_playbook):
     host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE), client=True)
     host.guest_template.addresses = (_GUEST,)
-    host.files.put(_ISO, b"iso")
+    host.files.put(_ISO, iso(windows_files()))
     return _Playbook(host, tmp_path, ansible_playbook)
 
 
@@ -179,6 +182,34 @@ def test_windows_behind_nat_is_reached_through_the_proxy(playbook, tmp_path, mon
         code, _changed, output = playbook.run(playbook=tmp_path / "plays.json", windows_socks=proxy.url)
     assert (code, "this is web1" in output) == (0, True), output
     assert ({*proxy.requested}, guest.actions.count("Create")) == ({(_GUEST, 5986)}, 2), output
+
+
+def test_setup_starts_under_uefi_without_a_key_press(playbook):
+    host, preset = playbook.host, {"playbook": "windows", "windows_preset": "hyperv-windows-server-2025"}
+    code, changed, output = playbook.run("--check", **preset)
+    assert (code, changed, host.vms) == (0, True, []), output
+    code, changed, output = playbook.run(**preset, windows_timeout=0)
+    assert (code != 0, changed, "it has not ended within 0 s" in output) == (True, True, True), output
+    vm = host.vm("web1")
+    media = [drive.path for drive in vm.hardware.drives if drive.kind == "dvd"]
+    assert (vm.state, vm.hardware.generation, any("server.no-prompt-" in path for path in media)) == (
+        "Running",
+        2,
+        True,
+    )
+    host.guest("web1", values={"polyvirt": "polyvirt-installed"})
+    with _guest_answers():
+        code, changed, output = playbook.run(**preset)
+        assert (code, changed, vm.state) == (0, True, "Running"), output
+        code, changed, output = playbook.run(**preset)
+        assert (code, changed) == (0, False), output
+    assert [drive.path for drive in vm.hardware.drives if drive.kind == "dvd" and drive.path] == []
+
+
+def test_language_that_the_iso_image_lacks_is_rejected(playbook):
+    code, changed, output = playbook.run(unattended_install_windows_language="de-DE")
+    assert (code != 0, changed, playbook.host.vms) == (True, False, []), output
+    assert "the ISO image has no language de-DE, only en-US" in output
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ class WindowsHost:
     def _answer(self, call, kept):
         operation = as_text(call.get("op"))
         act = {"call": self._call, "pick": _pick, "run": self._run, "read": self._read, "write": self._write}
-        act["append"] = self._append
+        act |= {"append": self._append, "copy": self._copy, "edit": self._edit}
         try:
             if operation.lower() not in act:
                 raise call_error("UnknownOp", f"no operation '{operation}'")
@@ -238,7 +238,10 @@ class WindowsHost:
         }
 
     def _read(self, call, kept):
-        return self.files.read(self.files.expand(kept.text(call.get("path"))), call.get("limit"))
+        path = self.files.expand(kept.text(call.get("path")))
+        if call.get("at") is not None:
+            return self.files.read_part(path, call["at"], call.get("size") or 0)
+        return self.files.read(path, call.get("limit"))
 
     def _write(self, call, kept):
         return self.files.write(self.files.expand(kept.text(call.get("path"))), call.get("base64"))
@@ -246,6 +249,13 @@ class WindowsHost:
     def _append(self, call, kept):
         path, piece = (self.files.expand(kept.text(call.get(name))) for name in ("path", "piece"))
         return self.files.append(path, piece, call)
+
+    def _copy(self, call, kept):
+        path, source = (self.files.expand(kept.text(call.get(name))) for name in ("path", "source"))
+        return self.files.copy_part(path, source, call)
+
+    def _edit(self, call, kept):
+        return self.files.edit(self.files.expand(kept.text(call.get("path"))), call)
 
 
 class Kept:

@@ -120,6 +120,42 @@ class Files:
         del self.contents[self._key(piece)]
         return {"ok": True, "length": offset + len(content)}
 
+    def read_part(self, path, at, size):
+        """Read bytes of a file of any size; fewer at its end."""
+        content = self.contents.get(self._key(path))
+        if content is None:
+            return {"ok": True, "exists": False}
+        return {"ok": True, "exists": True, "base64": base64.b64encode(content[at : at + size]).decode()}
+
+    def copy_part(self, path, source, call):
+        """Write bytes of the file ``source`` to the same offset of a file, which is cut there."""
+        at = call.get("at") or 0
+        content = self._existing(source)
+        self._check_writable(path, source)
+        before = self.contents.get(self._key(path), b"")
+        if len(before) < at:
+            raise call_error("TooShort", f"{path} has {len(before)} bytes, fewer than {at}")
+        self.put(path, before[:at] + content[at : at + (call.get("size") or 0)])
+        return {"ok": True, "length": len(self.contents[self._key(path)])}
+
+    def edit(self, path, call):
+        """Replace bytes within a file if they are the expected ones; the new ones may be there."""
+        content, at = self._existing(path), call.get("at") or 0
+        old, new = decoded(call.get("old")), decoded(call.get("new"))
+        found = content[at : at + len(new)]
+        if found == new:
+            return {"ok": True}
+        if found != old:
+            raise call_error("OtherBytes", f"{path} has other bytes at {at}")
+        self.put(path, content[:at] + new + content[at + len(new) :])
+        return {"ok": True}
+
+    def _existing(self, path):
+        content = self.contents.get(self._key(path))
+        if content is None:
+            raise exception("System.IO.FileNotFoundException", f"Could not find file '{path}'.", 0x80070002)
+        return content
+
     def put(self, path, content):
         """Write a file."""
         self.contents[self._key(path)] = content

@@ -20,6 +20,7 @@ from ..._core.sharing.claims import (
     Held,
     HoldsClaims,
 )
+from ..._media.on_host import NO_PROMPT
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import key_of
 from .hyperv_vm import DISK_FILES
@@ -57,7 +58,9 @@ class HyperVClaims(HoldsClaims):
 
     def _of_vm(self, found, raw):
         claims = [claim for drive in raw.get("HardDrives") or () for claim in self._of_drive(found, drive)]
+        claims += self._of_media(raw, "iso")
         for snapshot in found.snapshots.get(raw["Id"].lower(), ()):
+            claims += self._of_media(snapshot, SNAPSHOTS)
             for drive in snapshot.get("HardDrives") or ():
                 claims += [self._claim(path, BASE, SNAPSHOTS) for path in found.chain(drive.get("Path"))]
         name, also = raw["Name"], None
@@ -74,6 +77,11 @@ class HyperVClaims(HoldsClaims):
             if key_of(path) not in found.lost:
                 yield self._claim(path, mode, f"disks.{drive_slot(drive)}", part_of)
             mode = BASE if path == disk else mode
+
+    def _of_media(self, owner, option):
+        """A VM reads the prepared ISO images in its drives; a checkpoint needs them after it is restored."""
+        paths = [drive.get("Path") or "" for drive in owner.get("DVDDrives") or ()]
+        return [self._claim(path, READ, option) for path in paths if NO_PROMPT in path.lower()]
 
     def _claim(self, path, mode, option, part_of=None):
         return Claim(FILE, self.identity(path), mode, option, path, part_of=part_of)

@@ -48,7 +48,7 @@ def configure(driver, vm, step):
         *_removal_calls(observed or raw, raw, changes),
         *_value_calls(vm, raw, changes),
         *_disk_calls(raw, changes, files, driver),
-        *cdroms.change_calls(raw, changes),
+        *cdroms.change_calls(driver, raw, changes),
         *_nic_calls(driver, observed or raw, raw, changes),
         *_boot_calls(raw, changes),
         *([notes_call(*_final_notes(raw, changes, files, media))] if files else ()),

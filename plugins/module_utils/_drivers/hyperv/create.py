@@ -203,7 +203,7 @@ class _Creation:
                 calls.append(grow_call(path, self.disks[slot]["size"]))
             calls.append(attach_call(slot, path, self.disks[slot], keep=f"disk{number}"))
         generation = 1 if config.get("firmware") == "bios" else 2
-        calls += new_drives_calls(config)
+        calls += new_drives_calls(self.driver, config)
         calls += [add_call(seed_slot(config), path) for path in self.seed]
         networks = sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0]))
         for index, entry in networks:

@@ -15,6 +15,7 @@ from ..._core.errors import NotFound, PolyvirtError
 from ..._core.model import Target
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
+from ..._media.on_host import PreparesMedia
 from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
@@ -28,7 +29,7 @@ def make_driver(params):
     return HyperVDriver(params, native_keys=params.get("native") or ())
 
 
-class HyperVDriver(ForChanges, HyperVObserver):
+class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
     """Hyper-V on one host, for one task."""
 
     def __init__(self, options, native_keys=()):

@@ -39,7 +39,8 @@ class Found(Mutable):
 
     ``vms`` and ``snapshots`` ({VM id: [snapshot]}) have ids in lower case, ``disks`` have ``key_of`` their paths.
     ``switches`` are raw, those of the host. ``lost`` are keys of disk files that do not exist, ``unmerged`` the ids of
-    VMs with files of deleted checkpoints that Hyper-V does not merge, such as after an interrupted backup.
+    VMs with files of deleted checkpoints that Hyper-V does not merge, such as after an interrupted backup. ``media`` is
+    {key of a prepared image in a DVD drive: the ISO image that it stands for} (prepared.py).
     """
 
     known: list = field(default_factory=list)
@@ -49,6 +50,7 @@ class Found(Mutable):
     switches: tuple = ()
     lost: frozenset = frozenset()
     unmerged: frozenset = frozenset()
+    media: Mapping = field(default_factory=dict)
 
     def add(self, known, vms, snapshots, disks):
         """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
@@ -76,6 +78,15 @@ class Found(Mutable):
     def raw(self, vm_id):
         """Return the raw VM with this id, or None."""
         return self.vms.get((vm_id or "").lower())
+
+    def media_paths(self):
+        """Return the paths of the images in the DVD drives of all VMs and checkpoints."""
+        drives = [drive for one in (*self.vms.values(), *self.all_snapshots()) for drive in one.get("DVDDrives") or ()]
+        return dict.fromkeys(drive["Path"] for drive in drives if drive.get("Path"))
+
+    def medium_of(self, path):
+        """Return the ISO image that an image in a DVD drive stands for."""
+        return self.media.get(key_of(path), path) if path else path
 
     def is_merging(self, raw):
         """Return whether Hyper-V still has to merge files of checkpoints that were deleted."""

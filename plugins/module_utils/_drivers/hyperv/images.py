@@ -8,22 +8,30 @@ Windows has no program that reads the images of vendors.
 
 from __future__ import annotations
 
+import ntpath
+
 from ..._core.frozen import replace
 from ..._core.options.image_names import NAME, read_image
 from ..._core.record.mark import name_of_image
 from ..._media.choose import Needs
+from ..._media.on_host import on_controller
 from ..._media.windows.copy import ImagesOnWindows
+from ..._media.windows.store import image_of_copy
+from ..._ports import files
 from ..._tools.windows_files import key_of
 from .mark import own_mark, temporary_name
 
 _FORMATS = ("vhdx",)
+_MEDIUM = "iso"
 
 
 class HostImages(ImagesOnWindows):
     """The images of a host with Hyper-V."""
 
     def __init__(self, driver):
-        super().__init__(driver, "ProgramData", _FORMATS)
+        super().__init__(driver, "ProgramData", (*_FORMATS, _MEDIUM))
+        #: {path of an ISO image: Medium}, each read once in a task.
+        self._media = {}
 
     def needs(self, request):
         return Needs(
@@ -59,6 +67,34 @@ class HostImages(ImagesOnWindows):
         if not is_name or request.config.get("firmware") == "bios" or set(set_by_task.values()) != {None}:
             return found
         return replace(found, config={**found.config, "secure_boot_template": "linux"})
+
+    medium_format = _MEDIUM
+
+    def medium(self, iso):
+        """Return the Medium (prepared.py) with this path on the host."""
+        from ..._media.windows.medium import medium_on
+
+        if iso not in self._media:
+            self._media[iso] = medium_on(self._driver, iso)
+        return self._media[iso]
+
+    def has_medium(self, wanted):
+        """Whether a prepared ISO image (Stored) exists. Its name contains the version of its ISO image."""
+        return bool(self.store.at(wanted.path))
+
+    def bytes_of_medium(self, wanted):
+        """Return the bytes that a prepared ISO image (Stored) needs, beside what killed tasks have left of it."""
+        name = ntpath.basename(wanted.path).lower()
+        left = [path for path in self.leftovers() if image_of_copy(ntpath.basename(path)).lower() == name]
+        return wanted.size - sum(map(self.store.size_of, left))
+
+    def add_medium(self, wanted, edit, patience):
+        """Create a prepared ISO image, unless another task has done so meanwhile."""
+        from ..._media.windows.medium import PreparedCopy
+
+        files.make_folder(on_controller())
+        with self.copying(ntpath.basename(wanted.path), patience):
+            PreparedCopy(self._driver, self.store, wanted, edit).run()
 
     def fetch(self, image):
         is_new, stored = super().fetch(image), image["fetch"].stored

@@ -9,6 +9,7 @@ from ..._core.errors import Unavailable
 from ..._core.model import Observation
 from ..._core.options.identity import spellings
 from ..._kit.driver import KnownSettings, is_power_only
+from ..._media.on_host import NO_PROMPT
 from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, properties
 from ..._tools.hyperv import (
@@ -58,6 +59,8 @@ class HyperVObserver(OnWindows):
         #: {disk file that could not be read: whether it exists}, and {id of a VM: when its files were first seen
         #: unmerged while Hyper-V did nothing about it}.
         self._exists, self._idle_since = {}, {}
+        #: {key of an image in a DVD drive: the ISO image that it was prepared from, or itself}
+        self._media = {}
 
     def traits(self):
         return hyperv_traits(self)
@@ -75,7 +78,8 @@ class HyperVObserver(OnWindows):
         found = self.read(None if "files" in facets else targets)
         self.has_all = targets is None or "files" in facets
         found.lost, found.unmerged = self._lost_files(found), self._unmerged(found)
-        self.found.lost, self.found.unmerged = found.lost, found.unmerged
+        self._media = found.media = self._media_of(found)
+        self.found.lost, self.found.unmerged, self.found.media = found.lost, found.unmerged, found.media
         selected = list(self._select(found, targets, "unfinished" in facets))
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "native" in facets:
@@ -109,6 +113,17 @@ class HyperVObserver(OnWindows):
             (result,) = self.send([Chain("lost", (file_command("Test-Path", unknown, show=properties("Length")),))])
             self._exists.update(zip(unknown, result.answers[0].objects))
         return frozenset(key_of(path) for path, exists in self._exists.items() if not exists)
+
+    def _media_of(self, found):
+        """Return the known media with those of the DVD drives that were prepared without the prompt of Windows."""
+        new = [path for path in found.media_paths() if NO_PROMPT in path.lower() and key_of(path) not in self._media]
+        if not new:
+            return self._media
+        # Few VMs have such an image.
+        from ..._media.windows.medium import media_behind
+
+        behind = media_behind(self, new)
+        return {**self._media, **{key_of(path): behind.get(path, path) for path in new}}
 
     def _unmerged(self, found):
         """Return the ids of VMs with files of deleted checkpoints for which no merge has begun in time."""

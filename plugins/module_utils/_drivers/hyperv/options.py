@@ -21,10 +21,6 @@ _DEVICE = (
 )
 _DISPLAY = "Connect to the VM with VMConnect, or with RDP to the guest."
 
-_PROMPT = (
-    "Press a key in the console of the VM at its first start, or use an ISO image that was created with"
-    " efisys_noprompt.bin."
-)
 HYPERV = Platform(
     "hyperv",
     per_driver=("native", "firmware", "stop_mode"),
@@ -34,7 +30,6 @@ HYPERV = Platform(
         **options.NO_AGENT,
         "architecture": "VMs of Hyper-V have the architecture of their host.",
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
-        "skip_boot_prompt": _PROMPT,
         "rtc": "Hyper-V has no such setting. Set integration_services: {time_synchronization: true}.",
         "display": _DISPLAY,
         "port_forwards": _FORWARD,

@@ -49,7 +49,7 @@ class LibvirtImages(Images):
         is_stored = super().has_medium(wanted)
         return is_stored and disk_header.names_in_qcow(wanted.path) == [(wanted.name, "raw")]
 
-    def bytes_of_medium(self, _iso):
+    def bytes_of_medium(self, _wanted):
         return _LAYER
 
     def write_medium(self, iso, path, edit):

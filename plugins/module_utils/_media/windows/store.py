@@ -24,7 +24,7 @@ from ..store import RECORD, Store, by_age, not_of_store, recorded
 #: Below the directory in a variable of Windows.
 _DEFAULT = "\\polyvirt\\images"
 _PROCESSOR = "PROCESSOR_ARCHITECTURE"
-_LONGEST_RECORD = 1 << 16
+LONGEST_RECORD = 1 << 16
 INSTEAD = "set image_directory to a directory of another drive"
 #: Endings of a file that is not complete, and of a complete one that has to be verified.
 PART, WHOLE = ".part", ".whole.part"
@@ -164,7 +164,7 @@ class WindowsStore(Store):
 
     def _read_records(self, names):
         chains = [
-            Chain(name, (read(self.path_for(name), _LONGEST_RECORD),)) for name in names if name not in self._records
+            Chain(name, (read(self.path_for(name), LONGEST_RECORD),)) for name in names if name not in self._records
         ]
         for chain, result in zip(chains, self._driver.send(chains) if chains else ()):
             content = None if result.error else result.answers[0].bytes()

@@ -129,11 +129,22 @@ class FileSystem(Files):
         return answer
 
     def append(self, path, piece, call):
+        self._check_write(path, call)
+        return super().append(path, piece, call)
+
+    def copy_part(self, path, source, call):
+        self._check_write(path, call)
+        return super().copy_part(path, source, call)
+
+    def edit(self, path, call):
+        self._check_write(path, {})
+        return super().edit(path, call)
+
+    def _check_write(self, path, call):
         if self._key(path) in map(self._key, self.open):
             raise exception("System.IO.IOException", f"'{path}' is in use.", 0x80070020)
         if not self.has_room(path, call.get("size") or 0):
             raise exception("System.IO.IOException", "There is not enough space on the disk.", 0x80070070)
-        return super().append(path, piece, call)
 
     def delete(self, path):
         self.contents.pop(self._key(path), None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ...._core.errors import Refused
 from ...._core.model import ABSENT, LIVE, POWER_OFF
-from ...._core.planner.drives import first_drive, in_order, iso_of
+from ...._core.planner.drives import SKIP_PROMPT, first_drive, in_order, iso_of
 from ...._kit.settings import Setting
 from ...._ports.windows_request import NULL, Ref, pick
 from ...._tools.hyperv import VM, hyperv
@@ -40,8 +40,19 @@ def drives_of(raw):
     return {slot: drives[slot] for slot in in_order(drives)}
 
 
-def _read(raw, _found):
-    return {slot: {"source": one.get("Path") or ""} for slot, one in drives_of(raw).items()}
+def _read(raw, found):
+    return {slot: {"source": found.medium_of(one.get("Path") or "")} for slot, one in drives_of(raw).items()}
+
+
+def _read_prompt(raw, found):
+    """Return True if the image in the first drive is a prepared one, else None."""
+    path = _first_image(drives_of(raw))
+    return True if path != found.medium_of(path) else None
+
+
+def _first_image(drives):
+    first = first_drive(drives)
+    return "" if first is None else drives[first].get("Path") or ""
 
 
 def reserved_slots(raw):
@@ -100,6 +111,7 @@ CDROMS = {
         normalize=_normalized_iso,
         native=("DvdDrive.Path",),
     ),
+    SKIP_PROMPT: Setting(LIVE, least=WHILE_SAVED, read=_read_prompt),
     "cdroms": Setting(read=_read, normalize=_normalized),
     "cdroms.add": Setting(cost_of_disk, least=WHILE_SAVED),
     "cdroms.remove": Setting(cost_of_disk, least=WHILE_SAVED),
@@ -138,10 +150,13 @@ def _pick(drive):
     return pick("vm", "dvd", path=["DVDDrives"], conditions={"Id": drive["Id"]} if drive else None)
 
 
-def new_drives_calls(config):
+def new_drives_calls(driver, config):
     """Return the calls that give a new VM its drives; those of a generation 2 VM are kept as dvd0, dvd1 ..."""
     default, calls = default_drive(config), []
     drives = {slot: (config.get("cdroms") or {})[slot].get("source") for slot in in_order(config.get("cdroms") or ())}
+    first = first_drive(drives)
+    if config.get(SKIP_PROMPT) and first and drives[first]:
+        drives[first] = driver.without_prompt(drives[first])
     # Before another drive is added, the VM has this one only.
     if default and default not in drives:
         calls += remove_calls(None)
@@ -151,17 +166,30 @@ def new_drives_calls(config):
     return [*calls, *(add_call(slot, drives[slot], keep) for keep, slot in others)]
 
 
-def change_calls(raw, changes):
+def change_calls(driver, raw, changes):
     """Return the calls that add drives, and that insert and eject images."""
     drives, calls = drives_of(raw), []
+    sets_iso = any(change.kind == "iso" for change in changes)
     removed = {change.key for change in changes if change.kind == "cdroms.remove"}
     for change in changes:
         if change.kind == "iso":
             slot = first_drive(drives)
             is_bios = raw.get("Generation") == 1
-            calls += insert_calls(drives[slot], change.new) if slot else [add_call(_SLOTS[is_bios][0], change.new)]
+            is_prepared = change.new and change.beside.get(SKIP_PROMPT)
+            path = driver.without_prompt(change.new) if is_prepared else change.new
+            calls += insert_calls(drives[slot], path) if slot else [add_call(_SLOTS[is_bios][0], path)]
+        elif change.kind == SKIP_PROMPT and not sets_iso:
+            calls += _prompt_calls(driver, drives, change.new)
         elif change.kind in ("cdroms.add", "cdroms.source"):
             path = change.new if change.attribute else change.new.get("source")
             is_present = change.key in drives and change.key not in removed
             calls += insert_calls(drives[change.key], path) if is_present else [add_call(change.key, path)]
     return calls
+
+
+def _prompt_calls(driver, drives, is_skipped):
+    """Return the calls that exchange the image in the first drive for the prepared one, or the other way round."""
+    present = _first_image(drives)
+    wanted = driver.found.medium_of(present)
+    wanted = driver.without_prompt(wanted) if is_skipped and wanted else wanted
+    return insert_calls(drives[first_drive(drives)], wanted) if present != wanted else []
