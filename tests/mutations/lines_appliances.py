@@ -10,7 +10,9 @@ from mutations.mutation import Mutation
 _CONTENTS, _CREATE = "_core/planner/contents.py", "_core/planner/plan_create.py"
 _SLOT = ["tests/unit/module_utils/_core/planner/test_image_slot.py"]
 _MEDIA, _TESTS = "_media/appliances", "tests/unit/module_utils/_media"
-_APPLIANCE = [f"{_TESTS}/test_{one}.py" for one in ("appliance_archives", "appliances", "descriptors")]
+_APPLIANCE = [
+    f"{_TESTS}/test_{name}.py" for name in ("appliances", "descriptors", "appliance_archives", "compressed_appliances")
+]
 _PLANNED = ["tests/unit/module_utils/_core/planner/test_appliance.py"]
 _KILLED = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
 _PROXMOX, _UPLOADED = "_drivers/proxmox", ["tests/unit/module_utils/_drivers/proxmox/test_appliances.py"]
