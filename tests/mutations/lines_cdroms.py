@@ -44,7 +44,7 @@ MUTATIONS = (
     Mutation("private-image-is-prepared-for-all", "_media/store.py::add", "if is_public:\n    ...", "...", _PROMPT),
     Mutation(
         "image-that-is-prepared-can-be-read-by-all",
-        "_media/prepared.py::prepare",
+        "_media/images.py::add_medium",
         "files.write_atomically(new, b'', 0o600)",
         "pass",
         _PROMPT,

@@ -20,18 +20,4 @@ MUTATIONS = (
     Mutation("open-version-is-removed", _FILE, "not locks.is_locked_by_qemu(one.path)", "True", _UNIT),
     Mutation("golden-image-replaces-a-download", _FILE, "not one.golden", "False", _UNIT),
     Mutation("golden-image-is-stored-in-check-mode", _FILE, "source and not check", "source", _UNIT),
-    Mutation(
-        "build-in-a-vm-of-this-collection",
-        _MAIN,
-        "  {{ __golden_image_vm_now | length > 0 and __golden_image_vm_now[0].owner == __golden_image_owner",
-        "  {{ __golden_image_vm_now | length > 0",
-        _ROLE,
-    ),
-    Mutation(
-        "build-in-a-vm-of-the-user",
-        _MAIN,
-        "     and __golden_image_vm_now[0].created is not none }}",
-        "  }}",
-        _ROLE,
-    ),
 )
