@@ -97,6 +97,12 @@ def test_box_of_the_catalogue_is_that_of_the_architecture(world, is_arm):
     assert "the provider hyperv creates VMs of arm64" in error
 
 
+def test_box_of_another_architecture_than_that_of_the_host(world):
+    image = named("debian-13", medium(BOX, "libvirt"), {**medium("me/arm", "libvirt"), "architecture": "arm64"})
+    emulated = {"provider": "libvirt", "native": {"machine_arch": "aarch64"}, "architecture": "arm64"}
+    assert world.run(image=image, **emulated).vm["settings"]["box"] == "me/arm"
+
+
 def test_native_does_not_set_it(world):
     error = world.create(native={"vm.box_architecture": "arm64"}).error
     assert "Use the option architecture" in error
