@@ -34,7 +34,7 @@ attributes:
 options:
   path:
     description:
-      - Absolute path of the ISO image on the host. On Windows, such as V(D:\iso\server2025.iso); the module then runs
+      - Absolute path of the ISO image on the host. On Windows, such as V(D:\\iso\\server2025.iso); the module then runs
         on the controller, and reads parts of the file by the connection of the task.
     type: path
     required: true

@@ -94,7 +94,8 @@ def test_formats():
     online, *archives = rows[-1][1].split(", ")
     assert (online, tuple(one.strip("`.") for one in archives)) == ("name of the online list", wsl._ARCHIVES)
     proxmox_formats = rows[len(_IMAGES)][1].partition(";")[0]
-    assert tuple(proxmox_formats.split(", ")) == _needs(proxmox.NodeImages, None).formats
+    node = SimpleNamespace(_driver=SimpleNamespace(own_architecture=lambda _node: "amd64"), _node="pve1", who="pve1")
+    assert tuple(proxmox_formats.split(", ")) == proxmox.NodeImages.needs(node, Request(name="web1")).formats
     for platform, formats, converted, linked in rows[: len(_IMAGES)]:
         commands = SimpleNamespace(find=_without_qemu_img)
         host = {"virt_type_for_new_vm": lambda row: "qemu", "host_architecture": "amd64"}

@@ -22,7 +22,7 @@ CELLS = {(row[0].strip("`"), row[1], platform): cell for row in ROWS for platfor
 def test_every_name_has_a_cell_for_each_platform_and_architecture():
     names = {name for name, _architecture, _platform in CELLS}
     platforms = [*generate._registry()]
-    assert len(names) == 28
+    assert len(names) == 29
     assert {*CELLS} == {(one, two, three) for one in names for two in ("amd64", "arm64") for three in platforms}
     assert all(CELLS.values())
 
@@ -38,14 +38,15 @@ def test_every_name_has_a_cell_for_each_platform_and_architecture():
         ("debian-13", "amd64", "hyperv", "qcow2 → vhdx"),
         ("debian-13", "amd64", "wsl", "`Debian`"),
         ("debian-12", "amd64", "wsl", "– (archive)"),
-        ("ubuntu-26.04", "arm64", "proxmox", "–"),
+        ("ubuntu-26.04", "arm64", "proxmox", "qcow2"),
         ("ubuntu-26.04", "amd64", "wsl", "`Ubuntu-26.04`"),
         ("rocky-10", "amd64", "wsl", "file `.wsl`"),
         ("rocky-10", "arm64", "vagrant", "– (amd64 only)"),
         ("fedora-44", "arm64", "vagrant", "libvirt: file `.box`, virtualbox: – (box)"),
         ("arch", "arm64", "libvirt", "– (amd64 only)"),
         ("openbsd-7.9", "amd64", "vmd", "– (installer)"),
-        ("openbsd-7.9", "arm64", "hyperv", "– (path)"),
+        ("openbsd-7.9", "arm64", "hyperv", "– (installer)"),
+        ("windows-server-2025", "arm64", "hyperv", "– (path)"),
         ("alpine-3.24", "amd64", "vmd", "qcow2 → qcow2"),
         ("alpine-3.21", "amd64", "vmd", "– (installer)"),
         ("alpine-3.24", "amd64", "vagrant", "– (box)"),

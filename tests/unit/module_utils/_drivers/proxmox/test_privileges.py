@@ -120,6 +120,8 @@ OTHER_ROWS = {
     "`node: auto`": "Sys.Audit",
     # Each is tested with the images of a vendor's server: test_images.py.
     "an `image` that is downloaded": "Datastore.AllocateTemplate Sys.AccessNetwork|Sys.Audit+Sys.Modify",
+    # test_appliances.py
+    "an `appliance`": "Datastore.AllocateTemplate Datastore.Allocate",
     # test_backups.py::test_privileges
     "creating, protecting and deleting backups": (
         "VM.Backup Datastore.AllocateSpace Datastore.Allocate VM.GuestAgent.Audit VM.Monitor"

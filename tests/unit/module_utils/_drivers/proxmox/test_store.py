@@ -63,7 +63,7 @@ def _add(world, name, digits, day=1, storage="local", node="pve1"):
 def test_image_is_described_as_far_as_it_is_known(node):
     """A node records nothing about a file."""
     known = {"name": _NAME, "path": volume_of(), "format": "qcow2", "fetched": date.today().isoformat(), "users": []}
-    known["architecture"] = "amd64"
+    known.update(architecture="amd64", golden=None)
     digest = f"sha256:{checksum(QCOW2)}"
     (new,), (stored,) = node.present()["images"], node.present()["images"]
     assert new == {**known, "digest": digest, "size": GIB, "checked": "checksum"}
