@@ -35,7 +35,7 @@ def refusals(platform, known, new):
         Refused("no space", {**made, "disks": [{"size": "9T", "format": "vhdx-fixed"}]}, (new, "free space", "C:")),
         Refused("slot", {**change, "disks": [{"slot": "vda", "size": "1G"}]}, (known, "vda", "SCSI 0:1")),
         Refused("IDE", {**change, "disks": [{"slot": "IDE 0:0", "size": "1G"}]}, (known, "IDE 0:0", "SCSI 0:0")),
-        Refused("firmware", {**change, "firmware": "bios"}, (known, "firmware", "allow_recreate")),
+        Refused("firmware", {**change, "firmware": "bios"}, (known, "firmware", "delete the VM yourself first")),
         Refused("tpm", {**made, "firmware": "bios", "tpm": True}, (new, "tpm", "generation 1")),
         Refused("no switch", {**change, "networks": [{"source": "lna"}]}, (known, "lna", "lan")),
         Refused("no default switch", {**change, "networks": [{"type": "nat"}]}, (known, "default switch", "lan")),

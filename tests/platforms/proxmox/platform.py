@@ -50,12 +50,10 @@ class Platform(Client, Adapter):
     family = "polyvirt.core.proxmox"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": "16M"}], "networks": []}
-    #: Both have their own tests: they can only be set once, secure_boot together with firmware.
-    unusable: ClassVar = frozenset({"secure_boot", "template"})
+    #: These have their own tests: they can only be set once, secure_boot together with firmware.
+    unusable: ClassVar = frozenset({"architecture", "secure_boot", "template"})
     slots = ("scsi0", "scsi1")
     drives = ("ide2", "sata3")
-    # BIOS has no EFI disk, and a TPM has a volume.
-    changing_with: ClassVar = {"firmware": ("efi_storage",), "tpm": ("tpm_storage",)}
     nic: ClassVar = {"type": "bridged"}
     cloneable_nic: ClassVar = {"type": "bridged"}
     handles_files = False

@@ -54,10 +54,11 @@ class Platform(Disks, VmSetup, Adapter):
         "networks": [],
         "native": ENGINE,
     }
-    #: Options that VirtualBox accepts, but with which a VM does not start here.
-    unusable: ClassVar = frozenset({"nested_virtualization", "secure_boot"})
+    #: Options that VirtualBox accepts, but with which a VM does not start here; the architecture is that of the host.
+    unusable: ClassVar = frozenset({"architecture", "nested_virtualization", "secure_boot"})
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     slots = ("SATA 0", "SATA 1")
+    other_format = "vmdk"
     drives = ("IDE 0", "IDE 1")
     linked_needs = "snapshot"
     native_values = (({**ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))

@@ -29,6 +29,7 @@ POLICY = {
 CREATION = {
     "image": {"source": "/nonexistent/image.qcow2"},
     "clone": {"source": "pvc-other"},
+    "appliance": {"source": "/nonexistent/shop.ova"},
     "cloud_init": {"user": "admin"},
     # It is about the ISO image: test_boot_prompt.py.
     "skip_boot_prompt": True,
