@@ -64,7 +64,8 @@ MUTATIONS = (
     Mutation(
         "another-vm-is-sealed",
         _SEAL,
-        '[ "$(tr A-F a-f </sys/class/dmi/id/product_uuid)" = "$BUILD_VM" ] || refuse "this guest is not the VM $BUILD_VM"',
+        '[ "$(tr A-F a-f </sys/class/dmi/id/product_uuid)" = "$BUILD_VM" ]'
+        ' || refuse "this guest is not the VM $BUILD_VM"',
         ":",
         _SEALED,
     ),
