@@ -132,8 +132,9 @@ options:
     description:
       - Store the disk of a stopped VM as a version of a golden image, instead of a download. Only on libvirt. The role
         P(polyvirt.core.golden_image#role) does all that is needed for such an image.
-      - The VM must have been created by this collection, and have a single disk that is a file. The disk is copied; the
-        VM is not changed.
+      - The VM must have been created by this collection with O(polyvirt.core.vm#module:owner) set to C(golden image)
+        and the name of the image, and have a single disk that is a file. The disk is copied; the VM is not changed.
+      - Only users who can read the disk of the VM can read the image.
       - Versions that are not the newest one are removed, unless a VM needs them or a program has them open.
       - O(name) must be one name, which no downloaded image has.
     type: dict
@@ -148,6 +149,11 @@ options:
             and need not exist.
         type: str
         required: true
+      sealed:
+        description:
+          - ID of the VM, as its guest printed it when it was sealed. The task fails if O(from_vm.name) has another ID.
+          - Required unless a version with the same digest is stored.
+        type: str
       record:
         description: What the record of the image also contains, such as the users that remain in it. No secrets.
         type: dict
@@ -227,6 +233,7 @@ EXAMPLES = r"""
     from_vm:
       name: shop-base-build
       inputs: "2026-11"
+      sealed: 3f078c8c-2819-40bf-b3cd-6a6ef2079e51
 
 - name: Remove all versions of an image that no VM uses
   polyvirt.core.image:

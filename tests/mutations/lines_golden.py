@@ -8,11 +8,29 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _FILE, _UNIT = "_media/golden.py", ["tests/unit/module_utils/_media/test_golden.py"]
-_MAIN = "roles/golden_image/vars/main.yml"
+_MAIN, _TASKS = "roles/golden_image/vars/main.yml", "roles/golden_image/tasks"
+_SEAL, _SEALED = "roles/golden_image/files/seal.sh", ["tests/unit/roles/test_golden_image_seal.py"]
+_CHECKED = ["tests/unit/roles/test_golden_image.py"]
 _ROLE = ["tests/suite/test_golden_images.py"]
 
 MUTATIONS = (
     Mutation("golden-image-of-a-foreign-vm", _FILE, "not found[0].created", "False", _UNIT),
+    Mutation("golden-image-of-a-vm-for-something-else", _FILE, 'vm.mark.get("owner") != owner', "False", _UNIT),
+    Mutation("golden-image-of-a-vm-that-was-not-sealed", _FILE, "sealed != vm.id", "False", _UNIT),
+    Mutation(
+        "golden-image-can-be-read-by-all-users",
+        _FILE,
+        "store.add(new, stored, partial_files.may_everybody_read(source.path))",
+        "store.add(new, stored)",
+        _UNIT,
+    ),
+    Mutation(
+        "copy-of-a-disk-can-be-read-by-all-users",
+        _FILE,
+        'files.write_atomically(new, b"", 0o600)',
+        "files.remove(new)",
+        _UNIT,
+    ),
     Mutation("golden-image-of-a-running-vm", _FILE, "found[0].power != STOPPED", "False", _UNIT),
     Mutation("golden-image-with-one-of-two-disks", _FILE, "len(disks) != 1", "False", _UNIT),
     Mutation("golden-image-is-stored-again", _FILE, 'one.golden["inputs"] == asked["inputs"]', "False", _UNIT),
@@ -20,4 +38,36 @@ MUTATIONS = (
     Mutation("open-version-is-removed", _FILE, "not locks.is_locked_by_qemu(one.path)", "True", _UNIT),
     Mutation("golden-image-replaces-a-download", _FILE, "not one.golden", "False", _UNIT),
     Mutation("golden-image-is-stored-in-check-mode", _FILE, "source and not check", "source", _UNIT),
+    Mutation(
+        "entry-of-the-user-is-overwritten",
+        _MAIN,
+        "{%- elif __golden_image_entry_file is exists and __golden_image_mark not in __golden_image_old_entry -%}",
+        "{%- elif false -%}",
+        _CHECKED,
+    ),
+    Mutation(
+        "golden-image-has-the-name-of-an-operating-system",
+        _MAIN,
+        "{%- elif golden_image_name in __golden_image_other_names -%}",
+        "{%- elif false -%}",
+        _CHECKED,
+    ),
+    Mutation(
+        "two-hosts-build-in-vms-of-the-same-name",
+        f"{_TASKS}/main.yml",
+        "when: __golden_image_hosts | length > 1",
+        "when: false",
+        _CHECKED,
+    ),
+    Mutation("guest-is-sealed-without-a-check", _SEAL, 'verify "$machine_id"', ":", _SEALED),
+    Mutation("guest-is-sealed-without-root", _SEAL, '[ "$(id -u)" = 0 ] || refuse "sealing needs root"', ":", _SEALED),
+    Mutation(
+        "another-vm-is-sealed",
+        _SEAL,
+        '[ "$(tr A-F a-f </sys/class/dmi/id/product_uuid)" = "$BUILD_VM" ]'
+        ' || refuse "this guest is not the VM $BUILD_VM"',
+        ":",
+        _SEALED,
+    ),
+    Mutation("free-space-keeps-removed-files", _SEAL, "clear_free_space", ":", _SEALED),
 )

@@ -111,6 +111,7 @@ OPTIONS = {
         options={
             "name": Option(required=True),
             "inputs": Option(required=True),
+            "sealed": Option(),
             "record": Option("dict", default={}),
         },
     ),

@@ -5,6 +5,9 @@
 
 ``inputs`` is the digest of what an image is built from: a version with the same digest is not built again. Versions
 that are not the newest one are removed, unless a VM needs them.
+
+A VM is stored only if it was created for this image, and its own guest has reported that it was sealed: ``sealed`` is
+the id of the VM that the role passed to the guest, and that the guest printed when it was sealed.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from .._core.model import STOPPED, Target
 from .._core.pattern import Pattern
 from .._core.sharing.claims import DELETE
 from .._core.units import rounded_up
-from .._ports import download, files, locks
+from .._ports import download, files, locks, partial_files
 from .._ports.clock import Clock, call_timeout, today
 from .._ports.command import Commands
 from .._ports.progress import report
@@ -38,7 +41,7 @@ def present(driver, params, check, approval):
     current = next((one for one in reversed(versions) if one.golden["inputs"] == asked["inputs"]), None)
     if current:
         driver.images.store.check_content(current, f"name: {name}")
-    source = None if current else _Source(driver, asked["name"], f"name: {name}")
+    source = None if current else _Source(driver, asked, name)
     unused = _unused(driver, [one for one in versions if one is not current])
     plan = [("store", name, *source.plan, asked["inputs"])] if source else []
     permit(approval, [*plan, *(("delete", one.path, one.content) for one in unused)])
@@ -95,10 +98,12 @@ def _unused(driver, versions):
 
 
 class _Source:
-    """The disk of a stopped VM, which this collection has created."""
+    """The disk of a stopped VM that was created for this image and sealed; ``asked`` is the option ``from_vm``."""
 
-    def __init__(self, driver, name, about):
+    def __init__(self, driver, asked, image):
+        name, about = asked["name"], f"name: {image}"
         vm = _vm(driver, name, about)
+        _check_sealed(vm, asked["sealed"], image)
         disks = vm.config.get("disks") or {}
         if len(disks) != 1:
             raise Refused(
@@ -135,6 +140,22 @@ def _vm(driver, name, about):
     return found[0]
 
 
+def _check_sealed(vm, sealed, image):
+    """Reject a VM that was created for something else, or that is not the one that was sealed."""
+    about, owner = f"name: {image}", f"golden image {image}"
+    if vm.mark.get("owner") != owner:
+        raise Refused(
+            f"{about}: from_vm.name: the owner of {vm.name} is {vm.mark.get('owner') or 'not set'}, not {owner}.",
+            "A golden image is made only from a VM that was created for it. Nothing was changed.",
+        )
+    if sealed != vm.id:
+        raise Refused(
+            f"{about}: from_vm.sealed: the id of {vm.name} is {vm.id}, and that of the VM that was sealed is"
+            f" {sealed or 'not set'}.",
+            "Build the image again with the role golden_image, one host at a time. Nothing was changed.",
+        )
+
+
 def _stored(driver, name, asked, source, versions, patience):
     """Store a copy of the disk that needs no other file; returns its Stored."""
     store, tool = driver.images.store, QemuImg(Commands(call_timeout(None)))
@@ -146,10 +167,12 @@ def _stored(driver, name, asked, source, versions, patience):
         report(f"{name}: copy the disk of {asked['name']} (at most {rounded_up(needed)})")
         new = f"{part}.{_FORMAT}"
         try:
-            files.remove(new)
+            # Programs keep the mode of an existing file: nobody else can read the copy.
+            files.write_atomically(new, b"", 0o600)
             tool.convert(source.path, source.format, new, _FORMAT)
             stored = _described(store, name, asked, source, versions, new)
-            store.add(new, stored)
+            # Files of the guest can contain keys and passwords.
+            store.add(new, stored, partial_files.may_everybody_read(source.path))
         finally:
             files.remove(new)
             files.remove(part)

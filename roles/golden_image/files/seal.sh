@@ -4,13 +4,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Seals a running Linux guest for an image: what must differ between the VMs of the image is removed. It is the last
-# thing that runs in the guest before its shutdown. Variables: BUILD_USER is deleted (empty: none), BUILD_KEY is removed
-# from all authorized_keys. The last line of the output is the marker; lines before it list what remains.
+# thing that runs in the guest before its shutdown. Variables: BUILD_VM is the ID of the VM, BUILD_USER is deleted
+# (empty: none), BUILD_KEY is removed from all authorized_keys. The last line of the output is the marker with the ID of
+# the VM; it is printed only if all was removed. Lines before it list what remains.
 set -u
 
 refuse() {
     echo "golden-image-refused: $*"
     exit 1
+}
+
+# A host that is reached by the address of the guest must never be sealed.
+check_guest() {
+    [ "$(id -u)" = 0 ] || refuse "sealing needs root"
+    [ -r /sys/class/dmi/id/product_uuid ] || return 0
+    [ "$(tr A-F a-f </sys/class/dmi/id/product_uuid)" = "$BUILD_VM" ] || refuse "this guest is not the VM $BUILD_VM"
 }
 
 # Prints what will create new host keys for SSH, and the content that /etc/machine-id needs for it.
@@ -39,16 +47,24 @@ clean_cloud_init() {
     rm -f /etc/netplan/50-cloud-init.yaml /etc/NetworkManager/system-connections/cloud-init-*.nmconnection \
         /etc/systemd/network/10-cloud-init-* /etc/network/interfaces.d/50-cloud-init* \
         /etc/ssh/sshd_config.d/50-cloud-init.conf
+    # Without the program, its state remains: it has the key of the build.
+    rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem /var/lib/cloud/seed
 }
 
 homes() {
     cut -d: -f6 /etc/passwd | sort -u
 }
 
-remove_build_user() {
+key_files() {
     homes | while read -r home; do
-        keys="$home/.ssh/authorized_keys"
-        if [ ! -f "$keys" ] || [ -z "$BUILD_KEY" ]; then continue; fi
+        for keys in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
+            [ ! -f "$keys" ] || echo "$keys"
+        done
+    done
+}
+
+remove_build_user() {
+    [ -z "$BUILD_KEY" ] || key_files | while read -r keys; do
         grep -vF "$BUILD_KEY" "$keys" >"$keys.new"
         cat "$keys.new" >"$keys"
         rm -f "$keys.new"
@@ -62,12 +78,21 @@ remove_build_user() {
     ! grep -q "^$BUILD_USER:" /etc/passwd || refuse "the user $BUILD_USER cannot be deleted"
 }
 
+# The files that only this VM may have. The last ones are earlier versions, with the user of the build.
+identity_files() {
+    for path in /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/dropbear/dropbear_*_host_key \
+        /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret \
+        /etc/udev/rules.d/70-persistent-net.rules /etc/lvm/devices/system.devices \
+        /var/lib/dhcp/*.lease* /var/lib/dhclient/*.lease* /var/lib/NetworkManager/*.lease \
+        /var/lib/NetworkManager/secret_key /var/lib/cloud/instance /var/lib/cloud/instances \
+        /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-; do
+        if [ -e "$path" ] || [ -L "$path" ]; then echo "$path"; fi
+    done
+}
+
 remove_identity() {
-    rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/dropbear/dropbear_*_host_key
-    rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+    identity_files | while read -r path; do rm -f "$path"; done
     [ ! -e /etc/machine-id ] || printf '%s' "$1" >/etc/machine-id
-    rm -f /etc/udev/rules.d/70-persistent-net.rules /etc/lvm/devices/system.devices
-    rm -f /var/lib/dhcp/*.lease* /var/lib/dhclient/*.lease* /var/lib/NetworkManager/*.lease
     rm -rf /run/systemd/netif/leases
 }
 
@@ -75,23 +100,55 @@ remove_traces() {
     find /var/log -type f -exec sh -c 'for one; do : >"$one"; done' sh {} +
     rm -rf /var/log/journal/*
     find /tmp /var/tmp -xdev -mindepth 1 -delete 2>/dev/null
-    homes | while read -r home; do rm -rf "$home/.ansible/tmp" "$home"/.*_history; done
+    homes | while read -r home; do
+        rm -rf "$home/.ansible_async" "$home"/.*_history
+        # A role may have installed collections and roles for the user.
+        [ ! -d "$home/.ansible" ] || find "$home/.ansible" -mindepth 1 -maxdepth 1 ! -name collections ! -name roles \
+            -exec rm -rf {} +
+    done
     # The records of role guest_scripts: their text can contain secrets.
     rm -rf /var/lib/polyvirt/scripts
 }
 
+# No result of a command above is trusted.
+verify() {
+    remaining=$(identity_files | tr '\n' ' ')
+    [ -z "$remaining" ] || refuse "cannot be removed: $remaining"
+    [ ! -e /etc/machine-id ] || [ "$(cat /etc/machine-id)" = "$1" ] || refuse "/etc/machine-id cannot be written"
+    [ -n "$BUILD_KEY" ] || return 0
+    remaining=$(key_files | while read -r keys; do grep -lF "$BUILD_KEY" "$keys"; done | tr '\n' ' ')
+    [ -z "$remaining" ] || refuse "the key of the build cannot be removed from $remaining"
+}
+
+# Blocks of removed files contain their text until they are discarded or overwritten.
+clear_free_space() {
+    while read -r device folder _type options _rest; do
+        case $device,$options, in /dev/*,rw,*) ;; *) continue ;; esac
+        [ -d "$folder" ] || continue
+        fstrim "$folder" 2>/dev/null && continue
+        dd if=/dev/zero of="$folder/golden-image-zeros" bs=1048576 2>/dev/null
+        sync
+        [ -s "$folder/golden-image-zeros" ] || refuse "fstrim failed on $folder, and free space cannot be overwritten"
+        rm -f "$folder/golden-image-zeros"
+    done </proc/mounts
+}
+
 # Users that can log in, with their keys; without a shell there is no login.
 list_users() {
-    while IFS=: read -r name _password _id _group _comment home shell; do
+    while IFS=: read -r name secret _id _group _comment home shell; do
         case $shell in */nologin | */false | */sync | '') continue ;; esac
-        secret=$(sed -n "s/^$name:\\([^:]*\\):.*/\\1/p" /etc/shadow 2>/dev/null)
-        case $secret in '' | '!'* | '*'*) password=false ;; *) password=true ;; esac
+        # Without a line in /etc/shadow, nobody can log in with a password.
+        [ "$secret" != x ] || secret=$(grep "^$name:" /etc/shadow 2>/dev/null || echo ":*:")
+        case $secret in *:*) secret=${secret#*:} && secret=${secret%%:*} ;; esac
+        case $secret in '') password=empty ;; '!'* | '*'*) password=false ;; *) password=true ;; esac
         echo "golden-image-user: $name $password"
-        [ -f "$home/.ssh/authorized_keys" ] || continue
-        grep -v '^#' "$home/.ssh/authorized_keys" | grep . | sed "s/^/golden-image-key: $name /"
+        for keys in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
+            [ ! -f "$keys" ] || grep -v '^#' "$keys" | grep . | sed "s/^/golden-image-key: $name /"
+        done
     done </etc/passwd
 }
 
+check_guest
 maker=$(key_maker)
 [ -n "$maker" ] || refuse "nothing in this guest creates new SSH host keys at its first start." \
     "Install cloud-init, or a service that runs ssh-keygen -A."
@@ -102,8 +159,9 @@ clean_cloud_init
 remove_build_user
 remove_identity "$machine_id"
 remove_traces
+verify "$machine_id"
 list_users
 echo "golden-image-key-maker: ${maker%% *}"
-fstrim -a 2>/dev/null
+clear_free_space
 sync
-echo "golden-image-sealed"
+echo "golden-image-sealed: $BUILD_VM"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, NotFound, Refused
@@ -42,7 +43,8 @@ class Host:
         self.disk = folder / "disk.qcow2"
         self.write("1")
         disks = {"vda": {"source": str(self.disk), "format": "qcow2"}}
-        self.vm = Vm("build", "7", config={"disks": disks, "firmware": "uefi"}, mark=new_mark("7", created="now"))
+        mark = {**new_mark("7", created="now"), "owner": f"golden image {NAME}"}
+        self.vm = Vm("build", "7", config={"disks": disks, "firmware": "uefi"}, mark=mark)
 
     def write(self, content):
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", self.disk, "1M"], check=True)
@@ -54,8 +56,8 @@ class Host:
     def observe(self, targets, _facets):
         return Observation(vms=[self.vm] if [self.vm.name] == [one.name for one in targets] else [])
 
-    def run(self, inputs="one", check=False, **changes):
-        asked = {"name": "build", "inputs": inputs, "record": {"users": ["root"]}}
+    def run(self, inputs="one", check=False, sealed="7", **changes):
+        asked = {"name": "build", "inputs": inputs, "sealed": sealed, "record": {"users": ["root"]}}
         params = {"name": [NAME], "from_vm": asked, "timeout": 1, **changes}
         return golden.present(self, params, check, Approval())
 
@@ -81,7 +83,7 @@ def test_disk_is_stored_once(host):
     compared = subprocess.run(["qemu-img", "compare", "-q", host.disk, image["path"]], check=False)
     assert compared.returncode == 0
     host.vm = host.vm.having(name="gone")
-    again = host.run()
+    again = host.run(sealed=None)
     assert (again["changed"], again["images"]) == (False, done["images"])
 
 
@@ -122,6 +124,41 @@ def test_vm_that_cannot_be_stored_is_rejected(host, changes, error, message):
         with pytest.raises(error, match=message):
             host.run(check=check)
     assert not files.exists(host.images.directory)
+
+
+@pytest.mark.parametrize("owner", ["golden image other", "anna", None])
+def test_vm_that_was_created_for_something_else_is_rejected(host, owner):
+    lease = {"owner": owner} if owner else {}
+    host.vm = host.vm.having(mark={**new_mark("7", created="now"), **lease})
+    for check in (True, False):
+        with pytest.raises(Refused, match=f"the owner of build is {owner or 'not set'}, not golden image shop-base"):
+            host.run(check=check)
+    assert not files.exists(host.images.directory)
+
+
+@pytest.mark.parametrize("sealed", ["8", "", None])
+def test_vm_that_was_not_sealed_is_rejected(host, sealed):
+    """The guest of another host has the same inventory name: it was sealed, and this one was not."""
+    for check in (True, False):
+        with pytest.raises(Refused, match=f"the VM that was sealed is {sealed or 'not set'}"):
+            host.run(check=check, sealed=sealed)
+    assert not files.exists(host.images.directory)
+
+
+@pytest.mark.parametrize(("of_disk", "of_image"), [(0o600, 0o600), (0o644, 0o644)])
+def test_only_users_who_can_read_the_disk_can_read_the_image(host, monkeypatch, of_disk, of_image):
+    # Directories of tests are private.
+    monkeypatch.setattr(files, "may_everybody_enter", lambda folder: True)
+    convert, modes = golden.QemuImg.convert, []
+
+    def watched(self, source, source_format, path, image_format):
+        convert(self, source, source_format, path, image_format)
+        modes.append(Path(path).stat().st_mode & 0o777)
+
+    monkeypatch.setattr(golden.QemuImg, "convert", watched)
+    host.disk.chmod(of_disk)
+    path = host.run()["images"][0]["path"]
+    assert (modes, Path(path).stat().st_mode & 0o777) == ([0o600], of_image)
 
 
 @pytest.mark.parametrize("names", [["a", "b"], ["Shop"], ["https://example.com/x.qcow2"]])

@@ -1,0 +1,136 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role golden_image rejects what it would overwrite or mix up, before it asks libvirt."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+import yaml
+
+from collection_path import CHECKOUT
+
+pytestmark = pytest.mark.full
+
+NAME = "shop-base"
+MARK = "# Written by role polyvirt.core.golden_image, which replaces this file.\n"
+ENTRY = f"distribution: {NAME}\ntitle: Shop\nmedia:\n  - {{type: cloud, file: x.qcow2, manual: Build it., "
+ENTRY += "image: {format: qcow2}}\n"
+#: The first task that asks libvirt. The runs end after it, because the base image does not exist.
+FIRST_READ = "List the VMs of the host"
+
+
+@pytest.fixture(name="build")
+def _build(play, tmp_path):
+    def build(hosts=("one",), arguments=(), **more):
+        """(exit code, output) of the first part of the role on these hosts of the inventory."""
+        catalogue = tmp_path / "catalogue"
+        catalogue.mkdir(exist_ok=True)
+        variables = {
+            "ansible_python_interpreter": sys.executable,
+            "golden_image_name": NAME,
+            "golden_image_base": "/nowhere.qcow2",
+            "golden_image_catalogue": str(catalogue),
+            "polyvirt_catalogue_directories": [str(catalogue)],
+            "vm_module_options": {"executable": "/nowhere/virsh"},
+            **more,
+        }
+        role = {"ansible.builtin.include_role": {"name": "polyvirt.core.golden_image"}}
+        return play(dict.fromkeys(hosts, variables), role, arguments=arguments)
+
+    return build
+
+
+def test_hosts_with_the_same_vm_name_are_rejected(build):
+    code, output = build(("one", "two"))
+    assert (code, "golden_image_vm is shop-base-build on one and two." in output) == (2, True), output
+    assert FIRST_READ not in output
+
+
+def test_hosts_with_different_vm_names_are_not_rejected(build):
+    _code, output = build(("one", "two"), golden_image_vm="build-{{ inventory_hostname }}")
+    assert ("golden_image_vm is" in output, FIRST_READ in output) == (False, True), output
+
+
+def test_entry_of_the_user_is_not_overwritten(build, tmp_path):
+    path = tmp_path / "catalogue" / f"{NAME}.yml"
+    path.parent.mkdir()
+    path.write_text(ENTRY, encoding="utf-8")
+    code, output = build()
+    assert (code, f"{path} exists, and this role did not write it." in output) == (2, True), output
+    assert (FIRST_READ in output, path.read_text(encoding="utf-8")) == (False, ENTRY)
+
+
+def test_entry_of_this_role_is_replaced(build, tmp_path):
+    path = tmp_path / "catalogue" / f"{NAME}.yml"
+    path.parent.mkdir()
+    path.write_text(MARK + ENTRY, encoding="utf-8")
+    _code, output = build()
+    assert ("this name" in output, FIRST_READ in output) == (False, True), output
+
+
+@pytest.mark.parametrize("name", ["debian-13", "arch"])
+def test_name_of_the_shipped_catalogue_is_rejected(build, name):
+    code, output = build(golden_image_name=name)
+    assert (code, "the catalogue has an operating system of this name" in output) == (2, True), output
+
+
+def test_name_of_another_file_of_the_user_is_rejected(build, tmp_path):
+    (tmp_path / "catalogue").mkdir()
+    (tmp_path / "catalogue" / "mine.yml").write_text(ENTRY, encoding="utf-8")
+    code, output = build()
+    assert (code, "the catalogue has an operating system of this name" in output) == (2, True), output
+
+
+@pytest.mark.parametrize("golden", ["null", '{"inputs": "one", "version": 1}'])
+def test_name_of_a_downloaded_image_is_rejected(build, tmp_path, golden):
+    store, base = tmp_path / "store", tmp_path / "base.qcow2"
+    store.mkdir()
+    base.write_bytes(b"x")
+    image = store / f"{NAME}-1.qcow2"
+    image.write_bytes(b"x")
+    record = {**dict.fromkeys(("digest", "asked_checksum", "size")), "name": NAME, "architecture": "amd64", "file": "x"}
+    record.update(format="qcow2", address="", fetched="2026-11-01", checked="none", file_size=1)
+    text = json.dumps({"v": 1, **record})[:-1] + f', "golden": {golden}}}'
+    image.with_name(f"{image.name}.json").write_text(text, encoding="utf-8")
+    stores = {"golden_image_base": str(base), "polyvirt_image_directory": str(store)}
+    _code, output = build(**stores, arguments=["--check"])
+    is_rejected = f"{image} has this name, and is not a golden image." in output
+    assert is_rejected is (golden == "null"), output
+
+
+_ROLE = CHECKOUT / "roles/golden_image"
+
+
+def _read(name):
+    return yaml.safe_load((_ROLE / name).read_text(encoding="utf-8"))
+
+
+def _tasks_of_guest():
+    return {task["name"]: task for task in _read("tasks/guest.yml")}
+
+
+def test_records_of_scripts_are_in_the_directory_that_is_removed():
+    folder = _read("vars/main.yml")["__golden_image_script_records"]
+    passed = _tasks_of_guest()["Run the scripts"]["vars"]["guest_scripts_directory"]
+    assert passed == "{{ __golden_image_script_records }}"
+    assert f"rm -rf {folder}\n" in (_ROLE / "files/seal.sh").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("extra", "is_rejected"), [("x=1", False), ("guest_scripts_directory=/elsewhere", True)])
+def test_another_directory_for_records_of_scripts_is_rejected(play, extra, is_rejected):
+    task = _tasks_of_guest()["Reject another directory for the records of the scripts"]
+    variables = {
+        "__golden_image_script_records": _read("vars/main.yml")["__golden_image_script_records"],
+        "golden_image_guest": {"name": NAME},
+        "guest_scripts_directory": "/of/inventory",
+    }
+    code, output = play({"localhost": variables}, task, arguments=["-e", extra])
+    assert (code, "guest_scripts_directory cannot be changed with -e" in output) == (2 * is_rejected, is_rejected)
+
+
+def test_guest_is_sealed_as_root():
+    assert _tasks_of_guest()["Seal the guest"]["become"] is True
