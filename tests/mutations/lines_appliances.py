@@ -39,6 +39,13 @@ MUTATIONS = (
         "False",
         _APPLIANCE,
     ),
+    Mutation(
+        "members-of-a-gzip-file-are-ignored",
+        f"{_MEDIA}/packed.py",
+        "data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail",
+        "data = unpacker.unconsumed_tail",
+        _APPLIANCE,
+    ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
     Mutation(
         "entry-without-a-slot-is-a-second-disk",

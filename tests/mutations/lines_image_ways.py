@@ -97,6 +97,13 @@ MUTATIONS = (
         [f"{_VAGRANT[0]}::test_check_mode_keeps_the_image_of_a_vm_with_the_same_box"],
     ),
     Mutation(
+        "prepared-image-has-one-spelling-only",
+        "_media/windows/store.py",
+        "key_of(name) if ntpath.splitdrive(name)[0]",
+        "name if ntpath.splitdrive(name)[0]",
+        ["tests/platforms/hyperv/test_boot_prompt.py::test_prepared_image_is_removed_by_any_spelling_of_its_path"],
+    ),
+    Mutation(
         "interrupted-creation-takes-a-newer-image",
         "_drivers/hyperv/images.py",
         "stored.digest == digest",

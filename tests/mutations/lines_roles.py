@@ -121,9 +121,23 @@ MUTATIONS = (
     Mutation(
         "console-log-of-others-is-deleted",
         "roles/unattended_install/tasks/console.yml",
-        "or (__unattended_install_old_console.stat.isreg and __unattended_install_recorded_console.rc == 0)",
-        "or __unattended_install_old_console.stat.isreg",
+        "that: item.isreg and item.path in __unattended_install_recorded.stdout_lines",
+        "that: item.isreg",
         ["tests/platforms/virtualbox/test_windows_install.py::test_console_log_of_others_is_not_deleted"],
+    ),
+    Mutation(
+        "answer-files-of-others-are-replaced",
+        "roles/unattended_install/tasks/console.yml",
+        'loop: "{{ [unattended_install_console_log] + __unattended_install_answer_files }}"',
+        'loop: "{{ [unattended_install_console_log] }}"',
+        ["tests/platforms/virtualbox/test_installs.py::test_answer_file_of_the_user_is_not_replaced"],
+    ),
+    Mutation(
+        "answer-files-of-an-interrupted-run-are-forgotten",
+        "roles/unattended_install/tasks/console.yml",
+        "{{ [unattended_install_console_log] + __unattended_install_recorded.stdout_lines[1:]",
+        "{{ [unattended_install_console_log]",
+        ["tests/platforms/virtualbox/test_installs.py::test_vm_that_stops_too_early_is_started_again_with_new_answers"],
     ),
     Mutation(
         "answer-files-of-others-are-deleted",

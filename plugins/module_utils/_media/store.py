@@ -110,7 +110,7 @@ class Store:
 
     #: What to do if there is too little space.
     instead = "set image_directory to another directory"
-    #: Returns what an image with this name or address is called in its record.
+    #: Returns a name or address of an image in the form in which a task and a record are compared.
     recorded_name = staticmethod(without_credentials)
 
     @property

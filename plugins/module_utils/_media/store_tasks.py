@@ -118,7 +118,8 @@ def absent(driver, params, check, approval):
     images = driver.images
     names = set(map(images.store.recorded_name, params["name"]))
     asked = params.get("architecture")
-    stored = [one for one in images.store.all() if one.name in names and asked in (None, one.architecture)]
+    found = [one for one in images.store.all() if images.store.recorded_name(one.name) in names]
+    stored = [one for one in found if asked in (None, one.architecture)]
     _check_unused(Users(driver, stored, DELETE), stored)
     images.check_removal(stored)
     leftovers = images.leftovers()

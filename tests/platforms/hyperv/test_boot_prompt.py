@@ -133,6 +133,19 @@ def test_checkpoint_has_the_iso_image_too(world):
     assert not done(world.host, **NEW)["changed"]
 
 
+@pytest.mark.parametrize("name", ["c:/ISO/windows 11.iso", "C:\\iso\\.\\Windows 11.iso"])
+def test_prepared_image_is_removed_by_any_spelling_of_its_path(world, name):
+    done(world.host, **NEW)
+    done(world.host, name=["web"], state="absent")
+    world.host.clock.sleep(600)
+    kept = _images(world, "image", name=["C:\\iso\\Windows 1.iso"], state="absent")
+    assert (kept["changed"], len(_prepared(world.host))) == (False, 1)
+    check = _images(world, "image", name=[name], state="absent", check=True)
+    real = _images(world, "image", name=[name], state="absent")
+    assert (check["changed"], check["diff"]) == (True, real["diff"])
+    assert (real["changed"], images_of(world.host)) == (True, [])
+
+
 def _images(world, about="image_info", **options):
     return run_module(world.host, about, platform="hyperv", **options)
 

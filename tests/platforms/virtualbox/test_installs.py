@@ -128,10 +128,25 @@ def test_console_log_of_others_is_not_deleted(double, kind):
     assert (content.read_text(encoding="utf-8"), (double.folder / "log").is_symlink()) == ("mine", kind == "link")
 
 
+@pytest.mark.parametrize("words", [["--check"], []])
+def test_answer_file_of_the_user_is_not_replaced(double, words):
+    role, answers = Role(double), double.folder / "answers"
+    answers.mkdir()
+    (answers / "preseed.cfg").write_text("mine", encoding="utf-8")
+    code, output = role.run(*words, directory=str(answers))
+    assert (code != 0, double.run("list", "vms"), role.files()) == (True, "", []), output
+    assert f"web: unattended_install_directory: {answers}/preseed.cfg exists, and was not written by" in output
+    assert (answers / "preseed.cfg").read_text(encoding="utf-8") == "mine"
+
+
 def test_answer_files_of_others_are_not_deleted(double):
     role, answers = Role(double), double.folder / "answers"
     role.run(directory=str(answers))
-    assert (answers / "preseed.cfg").exists()
+    written = (answers / "preseed.cfg").read_text(encoding="utf-8")
+    assert (role.media / "web.written").read_text() == f"{role.console}\n{answers}/preseed.cfg\n"
+    code, output = role.run(directory=str(answers), vm_name="second")
+    assert (code != 0, "second: unattended_install_directory" in output) == (True, True), output
+    assert (answers / "preseed.cfg").read_text(encoding="utf-8") == written
     role.finish_installation()
     code, output = role.run(directory=str(answers))
     assert (code, (answers / "preseed.cfg").exists()) == (0, False), output
@@ -141,13 +156,16 @@ def test_answer_files_of_others_are_not_deleted(double):
 
 
 def test_vm_that_stops_too_early_is_started_again_with_new_answers(double):
-    role = Role(double)
-    role.run()
+    role, answers = Role(double), [double.folder / "first", double.folder / "second"]
+    role.run(directory=str(answers[0]))
     before = (role.media / "web.iso").read_bytes()
     double.run("controlvm", "web", "poweroff")
-    code, output = role.run(domain="example.org")
+    code, output = role.run(domain="example.org", directory=str(answers[1]))
     assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
     assert (role.vm_value("VMState"), (role.media / "web.iso").read_bytes() == before) == ("running", False)
+    role.finish_installation()
+    code, output = role.run(directory=str(answers[1]))
+    assert (code, [(one / "preseed.cfg").exists() for one in answers]) == (0, [False, False]), output
 
 
 def test_cd_has_the_answers_and_nobody_else_can_read_it(double):

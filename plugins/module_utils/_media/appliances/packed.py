@@ -18,6 +18,8 @@ from .envelope import LARGEST_TEXT, Damaged
 
 GZIP = "gzip"
 _PIECE = 4 * 1024 * 1024
+#: Smaller, because what follows a member is copied for each member.
+_PIECE_OF_GZIP = 256 * 1024
 #: For zlib: the header of gzip.
 _GZIP_BITS = 31
 #: What a disk in a file may need beyond its own size.
@@ -77,16 +79,13 @@ class Packed(Frozen):
             yield block
 
     def _unpacked(self):
-        unpacker = zlib.decompressobj(_GZIP_BITS) if self.compression else None
+        content = self._content(_PIECE_OF_GZIP if self.compression else _PIECE)
+        return _unpacked(content) if self.compression else content
+
+    def _content(self, size):
         for part in self.parts:
-            for offset in range(0, part.size, _PIECE):
-                data = part.read(offset, _PIECE)
-                if unpacker is None:
-                    yield data
-                else:
-                    yield from _unpacked(unpacker, data)
-        if unpacker is not None and not unpacker.eof:
-            raise Damaged("contains a compressed disk that is incomplete")
+            for offset in range(0, part.size, size):
+                yield part.read(offset, size)
 
     def read(self, _offset, length):
         """Return the first bytes; a compressed disk cannot be read from another place."""
@@ -118,13 +117,27 @@ class Packed(Frozen):
         return found
 
 
-def _unpacked(unpacker, data):
+def _unpacked(pieces):
+    """Yield the content of all members of a gzip file; bgzip writes many. Zeros may follow each one. Raises Damaged."""
+    unpacker = zlib.decompressobj(_GZIP_BITS)
     try:
-        while data and not unpacker.eof:
-            yield unpacker.decompress(data, _PIECE)
-            data = unpacker.unconsumed_tail
+        for piece in pieces:
+            data = piece
+            while data:
+                if unpacker.eof:
+                    data = data.lstrip(b"\0")
+                    if not data:
+                        break
+                    unpacker = zlib.decompressobj(_GZIP_BITS)
+                block = unpacker.decompress(data, _PIECE)
+                # For a Stream, an empty block is the end.
+                if block:
+                    yield block
+                data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
     except zlib.error as error:
         raise Damaged(f"contains a damaged compressed disk: {error}") from error
+    if not unpacker.eof:
+        raise Damaged("contains a compressed disk that is incomplete")
 
 
 class Stream:

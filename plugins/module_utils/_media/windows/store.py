@@ -17,6 +17,7 @@ from ..._tools.windows_files import (
     free_bytes,
     hash_call,
     hash_in,
+    key_of,
     volume_call,
 )
 from ..store import RECORD, Store, by_age, not_of_store, recorded
@@ -105,6 +106,10 @@ class WindowsStore(Store):
         return [file_command("Get-ChildItem", [folder], show=shown, go_on=True), volume_call(place)]
 
     # As a Store -------------------------------------------------------------------------------------------------------
+
+    def recorded_name(self, name):
+        """Return a name or address without credentials, and a path (of an ISO image) in a form for comparisons."""
+        return key_of(name) if ntpath.splitdrive(name)[0] else super().recorded_name(name)
 
     def path_for(self, name):
         """Return the path of a file with this name in the directory."""

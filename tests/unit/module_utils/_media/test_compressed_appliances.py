@@ -46,6 +46,41 @@ def test_archive_that_is_compressed_as_a_whole_is_read(tmp_path, monkeypatch, at
     assert [path.name for path in tmp_path.iterdir()] == ["x.tar.gz"]
 
 
+def _members(content, size, padding=b""):
+    """A gzip file of several members, as bgzip writes it."""
+    return b"".join(gzip.compress(content[at : at + size]) + padding for at in range(0, len(content), size))
+
+
+@pytest.mark.parametrize("padding", [b"", bytes(700)], ids=["plain", "padded"])
+@pytest.mark.parametrize("at_once", [1, 100, 256 * 1024])
+def test_gzip_file_of_several_members_is_read_as_a_whole(tmp_path, monkeypatch, at_once, padding):
+    monkeypatch.setattr(packed, "_PIECE_OF_GZIP", at_once)
+    source = ova(tmp_path, PACKED, {"disk1.vmdk": _members(VMDK, len(VMDK) // 3, padding)})
+    _found, appliance = appliance_of(source)
+    image = appliance["disks"]["sata0"]
+    assert image["unpacked"] == len(VMDK)
+    with unpacked(image, str(tmp_path / "disk.qcow2")) as found:
+        assert Path(found["source"]).read_bytes() == VMDK
+    whole = tmp_path / "whole.tar.gz"
+    whole.write_bytes(_members(Path(ova(tmp_path)).read_bytes(), 5000, padding))
+    _found, appliance = appliance_of(whole)
+    assert appliance["disks"]["sata0"]["unpacked"] == len(VMDK)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (_members(VMDK, 1000)[:-20], "incomplete"),
+        (gzip.compress(VMDK) + b"letter", "damaged compressed disk"),
+        (_members(VMDK + bytes(200 * M), 50 * M), "unpacks to more than its size"),
+    ],
+    ids=["incomplete", "followed", "large"],
+)
+def test_damaged_gzip_file_of_several_members_is_rejected(tmp_path, content, words):
+    with pytest.raises(Refused, match=words):
+        appliance_of(ova(tmp_path, PACKED, {"disk1.vmdk": content}))
+
+
 def test_box_of_virtualbox_is_read(tmp_path):
     """A box has no manifest, and other files of Vagrant."""
     members = {"./box.ovf": made.one_disk(made.nic()).encode(), "./Vagrantfile": b"", "./disk1.vmdk": VMDK}
