@@ -19,12 +19,12 @@ ROOMS = {
     "_hosts": ((f"{_UTILS}/_hosts/",), 2_585),
     "_core, _kit, _engine, _front": (
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
-        9_290,
+        9_291,
     ),
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_874),
-    "_media": ((f"{_UTILS}/_media/",), 3_517),
+    "_media": ((f"{_UTILS}/_media/",), 3_545),
     "plugin_utils": (("plugins/plugin_utils/",), 4_721),
-    "product without the simulator": (("",), 57_561),
+    "product without the simulator": (("",), 57_590),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 431

@@ -150,7 +150,9 @@ class Platform(Libvirt):
             # With and without the emulator, which only the host of a full run has.
             Refused("arm64 with KVM", {**made, "architecture": "arm64", "virt_type": "kvm"}, (new, "arm64")),
             Refused("bios of arm64", {**made, "architecture": "arm64", "firmware": "bios"}, (new, "firmware: uefi")),
-            Refused("another architecture", {**change, "architecture": "arm64"}, (known, "delete the VM yourself first")),
+            Refused(
+                "another architecture", {**change, "architecture": "arm64"}, (known, "delete the VM yourself first")
+            ),
             Refused("no secure boot", {**made, **secure, **pc}, (new, "pc", "q35")),
             Refused(
                 "files and firmware", {**made, "firmware": "uefi", "native": files}, (new, "os/loader", "firmware")
