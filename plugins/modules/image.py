@@ -327,7 +327,7 @@ images:
           type: list
           elements: str
           sample: ['root (password: false)']
-        keys:
+        ssh_keys:
           description: Users with the SSH keys that the image accepts for them.
           type: list
           elements: str

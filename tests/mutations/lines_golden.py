@@ -41,15 +41,15 @@ MUTATIONS = (
     Mutation(
         "entry-of-the-user-is-overwritten",
         _MAIN,
-        "{%- elif __golden_image_entry_file is exists and __golden_image_mark not in __golden_image_old_entry -%}",
-        "{%- elif false -%}",
+        "if __golden_image_entry_file is exists and __golden_image_mark not in __golden_image_old_entry",
+        "if false",
         _CHECKED,
     ),
     Mutation(
         "golden-image-has-the-name-of-an-operating-system",
         _MAIN,
-        "{%- elif golden_image_name in __golden_image_other_names -%}",
-        "{%- elif false -%}",
+        "if golden_image_name in __golden_image_other_names",
+        "if false",
         _CHECKED,
     ),
     Mutation(

@@ -153,7 +153,7 @@ def test_image_is_built_once_and_used_by_its_name(build):
     (record,) = build.records()
     assert (record["name"], record["golden"]["version"], build.vms()) == (NAME, 1, []), output
     assert record["golden"]["users"] == ["root (password: false)"]
-    assert record["golden"]["keys"] == []
+    assert record["golden"]["ssh_keys"] == []
     code, output, _names = build.run()
     assert (code, has_changed(output), len(build.images())) == (0, False, 1), output
     output = build.create(["pvg-one", "pvg-two"])
@@ -226,7 +226,7 @@ def test_debian_is_sealed(build, debian):
     code, output, _names = build.run(**own)
     assert code == 0, output
     (record,) = build.records()
-    assert record["golden"]["keys"] == []
+    assert record["golden"]["ssh_keys"] == []
     output = build.create(["pvg-one", "pvg-two"], **{**own, "vm_user": "admin", "ansible_become": False})
     found = sorted(set(re.findall(r"admin@([0-9.]+)", output)))
     told = [build.key.say(one, f"{_IDENTITY} /identity", "admin").splitlines() for one in found]
@@ -276,7 +276,7 @@ def test_full_clone_of_a_vm_is_built_and_the_vm_is_not_changed(build):
     assert code == 0, output
     assert build.platform.virsh("dumpxml", "--inactive", "pvg-source") == before
     (record,) = build.records()
-    assert (record["golden"]["origin"], len(record["golden"]["keys"])) == ("pvg-source", 1)
+    assert (record["golden"]["origin"], len(record["golden"]["ssh_keys"])) == ("pvg-source", 1)
 
 
 def test_run_that_was_killed_when_the_disk_was_stored_is_completed(build):

@@ -72,6 +72,22 @@ def test_entry_of_this_role_is_replaced(build, tmp_path):
     assert ("this name" in output, FIRST_READ in output) == (False, True), output
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"golden_image_name": "Shop"}, "golden_image_name is 'Shop'; use lower-case letters"),
+        ({"golden_image_from": "web1"}, "shop-base: set either golden_image_base or golden_image_from."),
+        ({"vm_platform": "vmd"}, "shop-base: golden images are not supported on vmd."),
+        ({"golden_image_catalogue": "/nowhere"}, "golden_image_catalogue is '/nowhere', which is not a directory"),
+        ({"golden_image_publish_address": "https://x"}, "golden_image_publish_address needs golden_image_publish"),
+        ({"golden_image_roles": ["none"]}, "in roles_path or in a collection: none."),
+    ],
+)
+def test_options_that_cannot_be_used_are_rejected(build, options, message):
+    code, output = build(**options)
+    assert (code, message in output, FIRST_READ in output) == (2, True, False), output
+
+
 @pytest.mark.parametrize("name", ["debian-13", "arch"])
 def test_name_of_the_shipped_catalogue_is_rejected(build, name):
     code, output = build(golden_image_name=name)
