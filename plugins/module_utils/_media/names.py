@@ -105,13 +105,13 @@ def base_of(name):
 
 
 def base_of_stored(stored):
-    """The same for an image that is stored. The name of a vendor's file tells its architecture; others get it."""
+    """The same for an image that is stored. The name of a vendor's file contains its architecture; others get it."""
     base = base_of(stored.name)
     return base if stored.architecture == _USUAL or "://" in stored.name else f"{base}.{stored.architecture}"
 
 
 def name_and_architecture(base):
-    """What ``base_of_stored`` was made from, as far as it tells."""
+    """What ``base_of_stored`` was made from, as far as it shows that."""
     name, _dot, ending = base.rpartition(".")
     return (name, ending) if ending in _MARKED else (base, _USUAL)
 

@@ -27,7 +27,7 @@ ANSWER_FILE, _ROOT_OF_ANSWERS = "autounattend.xml", "{urn:schemas-microsoft-com:
 OVF_ENVIRONMENT = "ovf-env.xml"
 #: Some versions of Windows search for the other name.
 _ANSWER_FILES = (ANSWER_FILE, "unattend.xml")
-#: The directory whose drivers Windows Setup loads, on any CD.
+#: Windows Setup loads drivers from this directory, on any CD.
 _DRIVERS = "$WinPEDriver$"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}\Z")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*\Z")

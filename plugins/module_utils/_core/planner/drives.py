@@ -158,7 +158,7 @@ def slot_of_added_drive(vm, config, changes, traits):
 
 
 def deleted_media(vm, changes, traits):
-    """Return {}, or what a step has whose changes delete an answer medium: its argument, and what it also does."""
+    """Return what a step that deletes an answer medium has: its argument, and what it also does. Else {}."""
     if not traits.deletes_answer_media or not any(one.kind == ISO and one.new == "" for one in changes):
         return {}
     from ..record.answer_media import ANSWER_MEDIA, answer_media  # Few tasks need it.

@@ -215,7 +215,7 @@ class ProxmoxObserver:
         return self._with_facets(vm, vm_options, listed.uptime, facets)
 
     def _with_architecture(self, vm, vm_options):
-        """The VM with its architecture, which its node tells, if the task compares it."""
+        """The VM with its architecture, which its node reports, if the task compares it."""
         if not self.options.get("architecture") or "arch" in vm_options.stored:
             return vm
         return with_own_architecture(vm, self.own_architecture(vm_options.node))

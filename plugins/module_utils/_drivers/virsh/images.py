@@ -18,7 +18,7 @@ from .settings.disks import slot_name, target_meant
 
 #: The level of QEMU's default CPU model, which new VMs without KVM have.
 _EMULATED = "x86-64-v1"
-#: At most what a layer needs whose only content is one cluster.
+#: The most bytes of a layer that contains one cluster.
 _LAYER = 1 << 20
 _FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd")
 

@@ -58,7 +58,7 @@ def read_architecture(options):
 def options_of_architecture(architecture, own):
     """The options of a new VM of an architecture on a node that has the architecture ``own``.
 
-    An explicit ``arch`` needs root@pam, also if it is that of the node. The machine then tells the architecture.
+    An explicit ``arch`` needs root@pam, also if it is that of the node. The machine then shows the architecture.
     """
     if architecture != own:
         return {"arch": _WORDS[architecture]}
