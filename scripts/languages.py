@@ -91,7 +91,7 @@ def build(options):
 
 def sample(options):
     """Print 40 translations for a reader who translates them back, and write their English to another file."""
-    by_page = catalogues.entries_of(CHECKOUT, options.language, languages.PAGES)
+    by_page = catalogues.entries_of(CHECKOUT, options.language, languages.pages_of(options.language))
     chosen = exchange.sample(by_page, options.seed or options.language)
     sources = Path(options.sources or f"sample-{options.language}-english.txt")
     for place, entry in enumerate(chosen, start=1):
@@ -106,7 +106,7 @@ def sample(options):
 def count(options):
     """Print how many entries and words each page has, and how many a language has not translated yet."""
     rules = checks.rules_of(CHECKOUT, options.language)
-    for page in languages.CATALOGUES:
+    for page in languages.catalogues_of(options.language):
         listed = exchange.page_entries(CHECKOUT, options.language, page)
         needed = [one for one in listed if checks.needs_translation(one.source, rules.names)]
         words = sum(len(markup.prose(markup.parse(one.source)).split()) for one in needed)

@@ -18,7 +18,7 @@ from sphinx.util import logging
 from lib.collection_path import CHECKOUT
 from lib.guides import PREFIX, REPOSITORY
 from lib.translations.catalogues import read
-from lib.translations.languages import LANGUAGES, PAGES, SITE
+from lib.translations.languages import LANGUAGES, PAGES, SITE, pages_of
 from lib.translations.pages import site_texts
 
 ENGLISH = "en"
@@ -83,7 +83,8 @@ def _add_languages(app, pagename, templatename, context, doctree):
     page = _page_of(pagename, language)
     addresses = {ENGLISH: f"{root}{_english_page(page)}.html"}
     # Without languages, the command line sets an empty one.
-    addresses |= {code: f"{root}{code}/{page}.html" for code in filter(None, app.config.built_languages)}
+    for code in filter(None, app.config.built_languages):
+        addresses[code] = f"{root}{code}/{page if page in pages_of(code) else 'index'}.html"
     names = {ENGLISH: "English", **{code: one.name for code, one in LANGUAGES.items()}}
     context["page_in_languages"] = [
         {"code": code.replace("_", "-"), "name": names[code], "address": address, "is_this": code == language}

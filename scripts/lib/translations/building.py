@@ -13,7 +13,7 @@ from html import unescape
 from html.parser import HTMLParser
 from textwrap import dedent
 
-from .languages import FOLDER, PAGES
+from .languages import FOLDER, SITE, pages_of
 from .pages import page_text, write_pages
 
 _CODE = re.compile(r"^( *)\.\. code-block:: .*\n\n((?:\1 +.*\n|\n)+)", re.MULTILINE)
@@ -26,9 +26,12 @@ def build(checkout, code, directory, built):
     """
     work = directory / "translated" / code
     shutil.rmtree(work, ignore_errors=True)
-    write_pages(checkout, work / "pages")
-    # Sphinx writes compiled catalogues next to them.
-    shutil.copytree(checkout / FOLDER / code / "LC_MESSAGES", work / "locales" / code / "LC_MESSAGES")
+    write_pages(checkout, work / "pages", pages_of(code))
+    # Sphinx writes compiled catalogues next to them. It looks for words of the theme in the one with its name.
+    folder = work / "locales" / code / "LC_MESSAGES"
+    shutil.copytree(checkout / FOLDER / code / "LC_MESSAGES", folder)
+    if (folder / f"{SITE}.po").exists():
+        shutil.copy(folder / f"{SITE}.po", folder / "sphinx.po")
     settings = {"language": code, "locale_dirs": work / "locales", "built_languages": ",".join(built)}
     target = directory / "html" / code
     command = [sys.executable, "-m", "sphinx", "--builder", "html", "--conf-dir", checkout / "scripts/docsite"]
@@ -37,7 +40,7 @@ def build(checkout, code, directory, built):
     done = subprocess.run([*command, work / "pages", target], capture_output=True, text=True)
     if done.returncode:
         return [f"{code}: {line}" for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-    return [problem for page in PAGES for problem in _changed_code(checkout, code, page, target)]
+    return [problem for page in pages_of(code) for problem in _changed_code(checkout, code, page, target)]
 
 
 def _changed_code(checkout, code, page, target):

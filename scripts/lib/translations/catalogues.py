@@ -11,7 +11,7 @@ from typing import NamedTuple
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from .languages import CATALOGUES, catalogue_path, template_path
+from .languages import catalogue_path, catalogues_of, template_path
 
 _LICENCE = """\
 # Copyright (c) 2026, polyvirt contributors
@@ -104,14 +104,15 @@ def entries(catalogue, template, page):
     return found
 
 
-def read_language(checkout, language, pages=CATALOGUES):
-    """Return {page: (its catalogue, its template)} of a language."""
+def read_language(checkout, language, pages=None):
+    """Return {page: (its catalogue, its template)} of a language; by default of all its pages."""
     return {
-        page: (read(catalogue_path(checkout, language, page)), read(template_path(checkout, page))) for page in pages
+        page: (read(catalogue_path(checkout, language, page)), read(template_path(checkout, page)))
+        for page in pages or catalogues_of(language)
     }
 
 
-def entries_of(checkout, language, pages=CATALOGUES):
+def entries_of(checkout, language, pages=None):
     """Return all entries of a language, by page."""
     return {page: entries(*both, page) for page, both in read_language(checkout, language, pages).items()}
 

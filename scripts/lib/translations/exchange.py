@@ -19,7 +19,7 @@ from babel.messages.catalog import Message
 from . import checks, markup
 from .catalogues import empty, entries, read, write
 from .characters import straight
-from .languages import CATALOGUES, catalogue_path, template_path
+from .languages import catalogue_path, catalogues_of, template_path
 
 _NUMBER = re.compile(r"#(\d+)\s*$")
 _DENSE = "\u3000-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef"
@@ -94,7 +94,7 @@ def import_page(checkout, code, page, texts, rules):
         elif found.text:
             done[found.source] = found
     _write(checkout, code, page, {source: one.text for source, one in done.items()})
-    others = {other: _fill(checkout, code, other, done) for other in CATALOGUES if other != page}
+    others = {other: _fill(checkout, code, other, done) for other in catalogues_of(code) if other != page}
     numbers = [one.number for one in done.values()]
     return Imported(numbers, {other: count for other, count in others.items() if count}, problems)
 

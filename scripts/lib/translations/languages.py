@@ -10,8 +10,13 @@ from typing import NamedTuple
 import yaml
 
 FOLDER = "docs/locales"
-#: The guides that are translated, in the order of the site. ``index`` is the content of README.md.
-PAGES = ("index", "first-steps", "user-guide", "inventory", "installs", "molecule", "awx", "vmm")
+#: The guides in every language, in the order of the site. ``index`` is the content of README.md.
+COMMON_PAGES = (
+    *("index", "first-steps", "user-guide", "images", "backups", "inventory", "installs", "molecule", "awx", "vmm"),
+)
+#: Guides in some languages only.
+PLATFORM_PAGES = ("libvirt", "proxmox")
+PAGES = (*COMMON_PAGES, *PLATFORM_PAGES)
 #: The sentences that every page shows around its text; their English is docs/locales/site.yml.
 SITE = "site"
 CATALOGUES = (*PAGES, SITE)
@@ -25,24 +30,36 @@ class Language(NamedTuple):
     from_right: bool = False
     #: Few letters for many words.
     is_dense: bool = False
+    #: It has PLATFORM_PAGES, too.
+    has_platforms: bool = False
 
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 LANGUAGES = {
     "ar": Language("العربية", "\u0600-\u06ff", from_right=True),
-    "de": Language("Deutsch"),
-    "es": Language("Español"),
-    "fr": Language("Français"),
+    "de": Language("Deutsch", has_platforms=True),
+    "es": Language("Español", has_platforms=True),
+    "fr": Language("Français", has_platforms=True),
     "hi": Language("हिन्दी", "\u0900-\u097f"),
     "it": Language("Italiano"),
-    "ja": Language("日本語", f"\u3040-\u30ff{_HAN}", is_dense=True),
+    "ja": Language("日本語", f"\u3040-\u30ff{_HAN}", is_dense=True, has_platforms=True),
     "ko": Language("한국어", "\uac00-\ud7a3", is_dense=True),
     "nl": Language("Nederlands"),
-    "pt": Language("Português"),
+    "pt_BR": Language("Português (Brasil)", has_platforms=True),
     "ru": Language("Русский", "\u0400-\u04ff"),
-    "zh_CN": Language("简体中文", _HAN, is_dense=True),
+    "zh_CN": Language("简体中文", _HAN, is_dense=True, has_platforms=True),
     "zh_TW": Language("繁體中文", _HAN, is_dense=True),
 }
+
+
+def pages_of(code):
+    """Return the guides of a language, in the order of the site."""
+    return PAGES if LANGUAGES[code].has_platforms else COMMON_PAGES
+
+
+def catalogues_of(code):
+    """Return the names of the catalogues of a language."""
+    return (*pages_of(code), SITE)
 
 
 def complete(checkout):

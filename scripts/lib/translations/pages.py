@@ -13,7 +13,16 @@ from pathlib import Path
 
 from ..guides import readme_lines
 from .catalogues import as_text, merge, new_template, read, write
-from .languages import CATALOGUES, FOLDER, LANGUAGES, PAGES, SITE, catalogue_path, read_yaml, template_path
+from .languages import (
+    FOLDER,
+    LANGUAGES,
+    PAGES,
+    SITE,
+    catalogue_path,
+    catalogues_of,
+    read_yaml,
+    template_path,
+)
 
 _DIGESTS = f"{FOLDER}/pot/sources.yml"
 _DIGESTS_HEAD = """\
@@ -25,12 +34,13 @@ _DIGESTS_HEAD = """\
 """
 
 
-def page_text(checkout, page):
-    """Return the English of a page as reStructuredText."""
+def page_text(checkout, page, listed=PAGES):
+    """Return the English of a page as reStructuredText. At the end of the index is a list of the pages in ``listed``."""
     if page != "index":
         return (checkout / "docs/docsite/rst" / f"{page}.rst").read_text(encoding="utf-8")
-    others = "".join(f"    {other}\n" for other in PAGES[1:])
-    return f"{readme_text(checkout)}\n.. toctree::\n    :hidden:\n\n{others}"
+    others = "".join(f"    {other}\n" for other in listed[1:])
+    options = "    :caption: Guides in this language\n    :maxdepth: 1\n"
+    return f"{readme_text(checkout)}\n.. toctree::\n{options}\n{others}"
 
 
 def readme_text(checkout):
@@ -38,11 +48,11 @@ def readme_text(checkout):
     return "\n".join(readme_lines(checkout)) + "\n"
 
 
-def write_pages(checkout, folder):
-    """Write all English pages to a directory, where Sphinx reads them."""
+def write_pages(checkout, folder, listed):
+    """Write English pages to a directory, where Sphinx reads them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for page in PAGES:
-        (folder / f"{page}.rst").write_text(page_text(checkout, page), encoding="utf-8")
+    for page in listed:
+        (folder / f"{page}.rst").write_text(page_text(checkout, page, listed), encoding="utf-8")
 
 
 def site_texts(checkout):
@@ -69,7 +79,7 @@ def changed_pages(checkout):
 def extract(checkout):
     """Return {page: catalogue of its English entries}. Sphinx finds them: prose, but no code."""
     with tempfile.TemporaryDirectory() as folder:
-        write_pages(checkout, Path(folder, "pages"))
+        write_pages(checkout, Path(folder, "pages"), PAGES)
         command = [sys.executable, "-m", "sphinx", "--builder", "gettext", "--quiet", "--conf-dir"]
         command += [str(checkout / "scripts/docsite"), f"{folder}/pages", f"{folder}/pot"]
         subprocess.run(command, check=True)
@@ -93,7 +103,7 @@ def update(checkout):
 
 def _update_language(checkout, code):
     changed = {}
-    for page in CATALOGUES:
+    for page in catalogues_of(code):
         path = catalogue_path(checkout, code, page)
         if not path.exists():
             continue
