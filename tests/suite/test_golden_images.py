@@ -25,6 +25,13 @@ from suite.ssh import Key
 pytestmark = pytest.mark.full
 
 NAME = "pvg-shop"
+#: Text of a script, and of files that it removes. Each second file remains, so clusters of the disk are partly used.
+_SECRET, _REMOVED = "pvg-hidden-4711", "pvg-removed-0815"
+_TWO = f"""# {_SECRET}
+for one in 1 2 3 4 5 6 7 8; do echo kept >/kept-$one; sync; echo "{_REMOVED}-file" | cat >/removed-$one; sync; done
+rm -f /removed-*
+echo two >>/root/shop
+"""
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 _ROLE = "polyvirt.core.golden_image"
 #: The guest's SSH server creates its host keys, which its processes show.
@@ -69,7 +76,7 @@ class Build:
             "golden_image_base": known["vm_image"],
             "golden_image_user": "root",
             "golden_image_roles": ["shop"],
-            "golden_image_scripts": [{"name": "two", "script": "echo two >>/root/shop\n"}],
+            "golden_image_scripts": [{"name": "two", "script": _TWO}],
             "golden_image_catalogue": str(self.catalogue),
             "polyvirt_image_directory": str(self.store),
             "polyvirt_catalogue_directories": [str(self.catalogue)],
@@ -148,12 +155,13 @@ def build(qemu, tmp_path, ansible_playbook):
 
 
 def test_image_is_built_once_and_used_by_its_name(build):
-    code, output, _names = build.run()
+    code, output, _names = build.run("-v")
     assert code == 0, output
     (record,) = build.records()
     assert (record["name"], record["golden"]["version"], build.vms()) == (NAME, 1, []), output
     assert record["golden"]["users"] == ["root (password: false)"]
     assert record["golden"]["ssh_keys"] == []
+    _assert_hidden(build, output)
     code, output, _names = build.run()
     assert (code, has_changed(output), len(build.images())) == (0, False, 1), output
     output = build.create(["pvg-one", "pvg-two"])
@@ -161,6 +169,14 @@ def test_image_is_built_once_and_used_by_its_name(build):
     assert len(found) == 2, output
     assert {build.key.say(one, "cat /root/shop") for one in found} == {"one\ntwo\n"}
     assert len({build.key.say(one, "dropbearkey -y -f /etc/dropbear/dropbear_ed25519_host_key") for one in found}) == 2
+
+
+def _assert_hidden(build, output):
+    """The text of a script, and files that it has removed, are in no file of the image, and not in the output."""
+    files = [path for folder in (build.store, build.catalogue) for path in folder.rglob("*") if path.is_file()]
+    content = b"".join(path.read_bytes() for path in files)
+    assert [word for word in (_SECRET, _REMOVED) if word.encode() in content] == []
+    assert (b"kept\n" in content, _SECRET in output) == (True, False), output
 
 
 def test_new_inputs_make_a_version_and_the_old_one_is_removed_when_no_vm_needs_it(build):
@@ -269,11 +285,18 @@ def test_guest_that_would_have_no_host_keys_is_not_sealed(build):
 def test_full_clone_of_a_vm_is_built_and_the_vm_is_not_changed(build):
     base = build.variables()["golden_image_base"]
     build.create(["pvg-source"], vm_image=base, vm_state="started")
-    build.stop("pvg-source")
-    before = build.platform.virsh("dumpxml", "--inactive", "pvg-source")
     own = {"golden_image_base": "", "golden_image_from": "pvg-source"}
-    code, output, _names = build.run(**own, golden_image_ssh_key_file=str(build.folder / "key"))
+    own["golden_image_ssh_key_file"] = str(build.folder / "key")
+    code, output, _names = build.run("--check", **own)
+    assert (code, "pvg-source is running. Stop it first." in output) == (2, True), output
+    build.stop("pvg-source")
+    # As in a VM of the user: nothing is discarded.
+    foreign = build.platform.virsh("dumpxml", "--inactive", "pvg-source").replace(" discard='unmap'", "")
+    build.platform.virsh("define", "/dev/stdin", stdin=foreign)
+    before = build.platform.virsh("dumpxml", "--inactive", "pvg-source")
+    code, output, _names = build.run(**own)
     assert code == 0, output
+    _assert_hidden(build, output)
     assert build.platform.virsh("dumpxml", "--inactive", "pvg-source") == before
     (record,) = build.records()
     assert (record["golden"]["origin"], len(record["golden"]["ssh_keys"])) == ("pvg-source", 1)

@@ -14,11 +14,31 @@ refuse() {
     exit 1
 }
 
+homes() {
+    cut -d: -f6 /etc/passwd | sort -u
+}
+
+key_files() {
+    homes | while read -r home; do
+        for keys in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
+            [ ! -f "$keys" ] || echo "$keys"
+        done
+    done
+}
+
+files_with_build_key() {
+    [ -z "$BUILD_KEY" ] || key_files | while read -r keys; do grep -lF "$BUILD_KEY" "$keys"; done
+}
+
 # A host that is reached by the address of the guest must never be sealed.
 check_guest() {
     [ "$(id -u)" = 0 ] || refuse "sealing needs root"
-    [ -r /sys/class/dmi/id/product_uuid ] || return 0
-    [ "$(tr A-F a-f </sys/class/dmi/id/product_uuid)" = "$BUILD_VM" ] || refuse "this guest is not the VM $BUILD_VM"
+    if [ -r /sys/class/dmi/id/product_uuid ]; then
+        [ "$(tr A-F a-f </sys/class/dmi/id/product_uuid)" = "$BUILD_VM" ] || refuse "this guest is not the VM $BUILD_VM"
+    else
+        # No other host accepts the key of the build.
+        [ -n "$(files_with_build_key)" ] || refuse "this guest does not show that it is the VM $BUILD_VM"
+    fi
 }
 
 # Prints what will create new host keys for SSH, and the content that /etc/machine-id needs for it.
@@ -49,18 +69,6 @@ clean_cloud_init() {
         /etc/ssh/sshd_config.d/50-cloud-init.conf
     # Without the program, its state remains: it has the key of the build.
     rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem /var/lib/cloud/seed
-}
-
-homes() {
-    cut -d: -f6 /etc/passwd | sort -u
-}
-
-key_files() {
-    homes | while read -r home; do
-        for keys in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
-            [ ! -f "$keys" ] || echo "$keys"
-        done
-    done
 }
 
 remove_build_user() {
@@ -115,21 +123,36 @@ verify() {
     remaining=$(identity_files | tr '\n' ' ')
     [ -z "$remaining" ] || refuse "cannot be removed: $remaining"
     [ ! -e /etc/machine-id ] || [ "$(cat /etc/machine-id)" = "$1" ] || refuse "/etc/machine-id cannot be written"
-    [ -n "$BUILD_KEY" ] || return 0
-    remaining=$(key_files | while read -r keys; do grep -lF "$BUILD_KEY" "$keys"; done | tr '\n' ' ')
+    remaining=$(files_with_build_key | tr '\n' ' ')
     [ -z "$remaining" ] || refuse "the key of the build cannot be removed from $remaining"
 }
 
-# Blocks of removed files contain their text until they are discarded or overwritten.
+# The first page of swap space has its UUID and remains.
+clear_swap() {
+    page=$(getconf PAGESIZE 2>/dev/null || echo 4096)
+    sed 1d /proc/swaps 2>/dev/null | while read -r swap _type size _rest; do
+        case $swap in /dev/zram*) continue ;; esac
+        swapoff "$swap" || refuse "the swap space $swap cannot be switched off"
+        dd if=/dev/zero of="$swap" bs="$page" seek=1 count=$((size * 1024 / page)) conv=notrunc 2>/dev/null ||
+            refuse "the swap space $swap cannot be overwritten"
+    done
+}
+
+# Blocks of removed files contain their text until they are overwritten. QEMU discards whole clusters only, so fstrim is
+# not enough; it frees the space on the host.
 clear_free_space() {
+    cleared=" "
     while read -r device folder _type options _rest; do
         case $device,$options, in /dev/*,rw,*) ;; *) continue ;; esac
+        case $cleared in *" $device "*) continue ;; esac
         [ -d "$folder" ] || continue
-        fstrim "$folder" 2>/dev/null && continue
         dd if=/dev/zero of="$folder/golden-image-zeros" bs=1048576 2>/dev/null
         sync
-        [ -s "$folder/golden-image-zeros" ] || refuse "fstrim failed on $folder, and free space cannot be overwritten"
+        free=$(df -Pk "$folder" | { read -r _heading && read -r _device _size _used free _rest && echo "$free"; })
         rm -f "$folder/golden-image-zeros"
+        [ "${free:-1024}" -lt 1024 ] || refuse "free space of $folder cannot be overwritten"
+        fstrim "$folder" 2>/dev/null
+        cleared="$cleared$device "
     done </proc/mounts
 }
 
@@ -142,8 +165,10 @@ list_users() {
         case $secret in *:*) secret=${secret#*:} && secret=${secret%%:*} ;; esac
         case $secret in '') password=empty ;; '!'* | '*'*) password=false ;; *) password=true ;; esac
         echo "golden-image-user: $name $password"
+        # Options of a key can contain secrets.
         for keys in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
-            [ ! -f "$keys" ] || grep -v '^#' "$keys" | grep . | sed "s/^/golden-image-key: $name /"
+            [ ! -f "$keys" ] || grep -v '^#' "$keys" | grep . |
+                sed -E "s/^.*((ssh|ecdsa|sk-ssh|sk-ecdsa)-[^ ]+ AAAA)/\\1/; s/^/golden-image-key: $name /"
         done
     done </etc/passwd
 }
@@ -162,6 +187,7 @@ remove_traces
 verify "$machine_id"
 list_users
 echo "golden-image-key-maker: ${maker%% *}"
+clear_swap || exit 1
 clear_free_space
 sync
 echo "golden-image-sealed: $BUILD_VM"

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import sys
 
 import pytest
@@ -116,6 +118,93 @@ def test_name_of_a_downloaded_image_is_rejected(build, tmp_path, golden):
     _code, output = build(**stores, arguments=["--check"])
     is_rejected = f"{image} has this name, and is not a golden image." in output
     assert is_rejected is (golden == "null"), output
+
+
+@pytest.mark.parametrize(
+    "extra",
+    ["vm_name=web1", '{"vm_machines": [{"name": "web1"}]}', "vm_user=anna", "vm_ssh_key_file=/home/anna/.ssh/id_rsa"],
+)
+def test_variables_that_select_another_vm_or_user_are_rejected(build, extra):
+    """A variable that is given with -e replaces what the role passes on: it would have changed the VM web1."""
+    code, output = build(arguments=["-e", extra])
+    is_rejected = "vm_name, vm_machines, vm_user and vm_ssh_key_file cannot be set with -e" in output
+    assert (code, is_rejected, FIRST_READ in output) == (2, True, False), output
+
+
+def test_variables_of_the_vm_in_the_inventory_are_replaced(build):
+    _code, output = build(vm_name="web1", vm_user="anna")
+    assert ("cannot be set with -e" in output, FIRST_READ in output) == (False, True), output
+
+
+def test_script_that_cannot_run_is_rejected_before_the_build(build):
+    code, output = build(golden_image_scripts=[{"name": "one", "path": "none.sh"}])
+    assert (code, "shop-base: guest_scripts: one must have" in output, FIRST_READ in output) == (2, True, False), output
+
+
+_PLAN = re.compile(r"golden-[0-9a-f]{32}")
+
+
+@pytest.fixture(name="plan")
+def _plan(build, tmp_path):
+    def plan(**more):
+        """(exit code, output, plans in it) in check mode, with an image that is not stored yet."""
+        base, store = tmp_path / "base.qcow2", tmp_path / "store"
+        base.write_bytes(b"x")
+        store.mkdir(exist_ok=True)
+        stores = {"golden_image_base": str(base), "polyvirt_image_directory": str(store)}
+        code, output = build(**{**stores, **more}, arguments=["--check"])
+        return code, output, _PLAN.findall(output)
+
+    return plan
+
+
+def test_only_the_expected_plan_is_carried_out(plan):
+    code, output, (digest, *_more) = plan()
+    assert (code, f"build {NAME} in the VM {NAME}-build from " in output) == (0, True), output
+    code, output, found = plan(golden_image_expect_plan=digest)
+    assert (code, digest in found) == (0, True), output
+    for other in ("golden-1", "", None):
+        code, output, found = plan(golden_image_expect_plan=other)
+        assert (code, f"this plan was not approved: {digest}" in output) == (2, True), output
+
+
+def test_plan_depends_on_the_inputs_and_the_name_of_the_vm(plan):
+    found = [
+        plan(**more)[2][0] for more in ({}, {"golden_image_vm": "two"}, {"golden_image_variables": ["one"], "one": 1})
+    ]
+    assert len(set(found)) == 3
+
+
+_VM = {"name": f"{NAME}-build", "owner": f"golden image {NAME}", "created": "now", "id": "7"}
+_OLD = {"name": NAME, "path": "/old", "golden": {"inputs": "inputs-0"}}
+_CURRENT = {"name": NAME, "path": "/current", "golden": {"inputs": "inputs-1"}}
+
+
+@pytest.mark.parametrize(
+    ("vms", "images", "lines"),
+    [
+        ([], [_CURRENT], []),
+        ([], [], [f"build {NAME} in the VM {NAME}-build from https://example.com/x.qcow2, inputs-1"]),
+        ([_VM], [_CURRENT], [f"delete the VM {NAME}-build (7) of an interrupted build"]),
+        ([], [_OLD, _CURRENT, {**_OLD, "name": "other"}], ["delete, unless a VM needs it: /old"]),
+    ],
+)
+def test_plan_has_what_is_built_and_deleted(play, vms, images, lines):
+    """The password of an address is in no text."""
+    known = {
+        "golden_image_name": NAME,
+        "golden_image_vm": f"{NAME}-build",
+        "golden_image_base": "https://anna:hidden@example.com/x.qcow2",
+        "golden_image_inputs": "inputs-1",
+        "__golden_image_list": {"vms": vms},
+        "__golden_image_store": {"images": images},
+    }
+    task = {
+        "ansible.builtin.debug": {"msg": "PLAN {{ {'plan': __golden_image_plan, 'lines': __golden_image_plan_lines} }}"}
+    }
+    code, output = play({"localhost": {**_read("vars/main.yml"), **known}}, task)
+    said = ast.literal_eval(re.search(r"PLAN ({.*?})", output)[1])
+    assert (code, said["lines"], bool(said["plan"])) == (0, lines, bool(lines)), output
 
 
 _ROLE = CHECKOUT / "roles/golden_image"

@@ -24,6 +24,9 @@ _STUBS = {
     "journalctl": "exit 0",
     "sync": "exit 0",
     "fstrim": 'echo "$1" >>"$STUBS/trimmed"',
+    "swapoff": 'echo "$1" >>"$STUBS/off"',
+    "dd": 'for one; do case $one in of=*) echo 0 | tee "$STUBS/zeros" >"${one#of=}" ;; esac; done',
+    "df": 'printf "device blocks used free on\\n/dev/vda1 9 9 0 /\\n"',
     "userdel": 'sed -i "/^$2:/d" "$GUEST/etc/passwd"',
     "cloud-init": 'rm -rf "$GUEST"/var/lib/cloud/*',
 }
@@ -168,17 +171,63 @@ def test_guest_with_another_machine_id_is_not_sealed(guest):
     assert guest.seal()[-1] == f"golden-image-refused: {guest.root}/etc/machine-id cannot be written"
 
 
-def test_free_space_is_overwritten_if_it_cannot_be_discarded(guest):
-    guest.stub("fstrim", "exit 1")
-    guest.stub("dd", 'for one; do case $one in of=*) echo 0 | tee "$STUBS/zeros" >"${one#of=}" ;; esac; done')
+def test_free_space_of_each_file_system_is_overwritten_and_discarded(guest):
+    """QEMU discards whole clusters only: removed files that are smaller would remain in the image."""
+    guest.write("proc/mounts", guest.read("proc/mounts") + f"/dev/vda1 {guest.root}/home ext4 rw,relatime 0 0\n")
+    guest.stub("dd", 'echo "$*" >>"$STUBS/written"; ' + _STUBS["dd"])
     assert guest.seal()[-1] == MARKER
-    assert (guest.stubs / "zeros").exists()
+    (written,) = (guest.stubs / "written").read_text(encoding="utf-8").splitlines()
+    assert written.startswith(f"if=/dev/zero of={guest.root}/golden-image-zeros ")
+    assert (guest.stubs / "trimmed").read_text(encoding="utf-8").split() == [str(guest.root)]
     assert not (guest.root / "golden-image-zeros").exists()
 
 
-def test_guest_in_which_free_space_cannot_be_cleared_is_not_sealed(guest):
-    guest.stub("fstrim", "exit 1")
-    guest.stub("dd", "exit 1")
+@pytest.mark.parametrize("free", ["printf 'heading\\n/dev/vda1 9 9 1024 /\\n'", "exit 1"])
+def test_guest_in_which_free_space_cannot_be_cleared_is_not_sealed(guest, free):
+    guest.stub("df", free)
     said = guest.seal()
-    assert said[-1].startswith("golden-image-refused: fstrim failed on ")
+    assert said[-1] == f"golden-image-refused: free space of {guest.root} cannot be overwritten"
     assert MARKER not in said
+
+
+def _swap(guest):
+    """Swap space in a file, and in memory. The kernel counts the pages without the first one."""
+    page = os.sysconf("SC_PAGESIZE")
+    (guest.root / "swap").write_bytes(b"\1" * 3 * page)
+    swaps = f"{guest.root}/swap file {2 * page // 1024} 0 -2\n/dev/zram0 partition 64 0 100\n"
+    guest.write("proc/swaps", f"Filename Type Size Used Priority\n{swaps}")
+    return page
+
+
+def test_swap_space_is_overwritten_except_for_its_first_page(guest):
+    page = _swap(guest)
+    zeros = guest.root / "golden-image-zeros"
+    guest.stub("dd", f'case "$*" in *{zeros}*) echo 0 >{zeros} ;; *) exec /usr/bin/dd "$@" ;; esac')
+    assert guest.seal()[-1] == MARKER
+    assert (guest.root / "swap").read_bytes() == b"\1" * page + bytes(2 * page)
+    assert (guest.stubs / "off").read_text(encoding="utf-8").split() == [f"{guest.root}/swap"]
+
+
+@pytest.mark.parametrize(("program", "problem"), [("swapoff", "switched off"), ("dd", "overwritten")])
+def test_guest_with_swap_space_that_cannot_be_cleared_is_not_sealed(guest, program, problem):
+    _swap(guest)
+    guest.stub(program, "exit 1")
+    said = guest.seal()
+    assert said[-1] == f"golden-image-refused: the swap space {guest.root}/swap cannot be {problem}"
+    assert MARKER not in said
+
+
+def test_options_of_keys_are_not_reported(guest):
+    """They can contain secrets."""
+    line = 'environment="TOKEN=hidden",command="a b" ssh-ed25519 AAAAown anna\n'
+    guest.write("root/.ssh/authorized_keys", f"ssh-ed25519 {KEY} build\n{line}")
+    said = guest.seal()
+    assert "golden-image-key: root ssh-ed25519 AAAAown anna" in said
+    assert "hidden" not in "".join(said)
+    assert guest.read("root/.ssh/authorized_keys") == line
+
+
+def test_host_that_shows_neither_the_vm_nor_the_key_of_the_build_is_not_sealed(guest):
+    said = guest.seal(BUILD_KEY="AAAAother")
+    assert said == [f"golden-image-refused: this guest does not show that it is the VM {VM}"]
+    assert _existing(guest, _REMOVED) == list(_REMOVED)
