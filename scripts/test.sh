@@ -153,7 +153,7 @@ run_tests() {
         exit
     fi
     prepare_platforms
-    [[ " $* " != *" --deep "* ]] || prepare_rulebook || exit 1
+    [[ " $* " != *" --deep "* ]] || prepare_deep || exit 1
     POLYVIRT_TEST_CORES=$(other_cores) || exit 1
     export POLYVIRT_TEST_CORES
     rm -rf "$RUN"

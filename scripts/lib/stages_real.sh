@@ -70,11 +70,17 @@ prepare_platforms() {
     tests/platforms/virtualbox/build.sh >/dev/null || say "   no real VirtualBox: a double is tested instead"
 }
 
+# prepare_deep: what only deep runs need.
+prepare_deep() {
+    prepare_rulebook
+    tests/guests/debian.sh >/dev/null
+}
+
 # Every platform: libvirt's test driver, real guests, VirtualBox, Vagrant, and Proxmox VE simulated. Workers, each in
 # its own world, share the tests: an idle worker takes tests from a busy one.
 stage_suite() {
     prepare_platforms
-    [ "$BELT" != deep ] || prepare_rulebook
+    [ "$BELT" != deep ] || prepare_deep
     nothing_left _pytest -v --durations 25 --dist worksteal \
         --tx "$WORKERS*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
         tests/suite tests/platforms tests/peers/test_readme.py

@@ -17,7 +17,8 @@ name: kill_after
 type: notification
 short_description: Kill ansible-playbook after a number of results
 description:
-  - Each result is a line in a file; after the given number of lines, the process is killed.
+  - Each result is a line in a file; after the given number of lines, the process is killed. The numbers of the lines
+    of tasks that changed something are in a second file.
 """
 
 
@@ -38,6 +39,9 @@ class CallbackModule(CallbackBase):
         name = re.split("[{]{2}|;", result._task.get_name())[0]
         with self._names.open("a", encoding="utf-8") as file:
             file.write(f"{name}\n")
+        if result.is_changed():
+            with self._names.with_suffix(".changed").open("a", encoding="utf-8") as file:
+                file.write(f"{len(self._names.read_text(encoding='utf-8').splitlines())}\n")
         self._left -= 1
         if self._left == 0 or name == self._task:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -66,6 +66,7 @@ def _shell(tmp_path):
         "bin/date": ASKED,
         "bin/git": ASKED,
         "tests/guests/build.sh": "#!/bin/sh\n",
+        "tests/guests/debian.sh": "#!/bin/sh\n",
     }.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
