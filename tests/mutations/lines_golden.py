@@ -84,6 +84,7 @@ MUTATIONS = (
         ":",
         _SEALED,
     ),
+    Mutation("reserved-blocks-keep-removed-files", _SEAL, '[ ! -e "$reserve" ] || echo 0 >"$reserve"', ":", _SEALED),
     Mutation("swap-space-keeps-its-content", _SEAL, "clear_swap || exit 1", ":", _SEALED),
     Mutation(
         "variables-of-the-command-line-select-another-vm",

@@ -26,7 +26,7 @@ _STUBS = {
     "fstrim": 'echo "$1" >>"$STUBS/trimmed"',
     "swapoff": 'echo "$1" >>"$STUBS/off"',
     "dd": 'for one; do case $one in of=*) echo 0 | tee "$STUBS/zeros" >"${one#of=}" ;; esac; done',
-    "df": 'printf "device blocks used free on\\n/dev/vda1 9 9 0 /\\n"',
+    "df": 'printf "device blocks used free on\\n/dev/vda1 2000 2000 0 /\\n"',
     "userdel": 'sed -i "/^$2:/d" "$GUEST/etc/passwd"',
     "cloud-init": 'rm -rf "$GUEST"/var/lib/cloud/*',
 }
@@ -174,15 +174,17 @@ def test_guest_with_another_machine_id_is_not_sealed(guest):
 def test_free_space_of_each_file_system_is_overwritten_and_discarded(guest):
     """QEMU discards whole clusters only: removed files that are smaller would remain in the image."""
     guest.write("proc/mounts", guest.read("proc/mounts") + f"/dev/vda1 {guest.root}/home ext4 rw,relatime 0 0\n")
+    guest.write("sys/fs/ext4/vda1/reserved_clusters", "4096\n")
     guest.stub("dd", 'echo "$*" >>"$STUBS/written"; ' + _STUBS["dd"])
     assert guest.seal()[-1] == MARKER
     (written,) = (guest.stubs / "written").read_text(encoding="utf-8").splitlines()
     assert written.startswith(f"if=/dev/zero of={guest.root}/golden-image-zeros ")
     assert (guest.stubs / "trimmed").read_text(encoding="utf-8").split() == [str(guest.root)]
     assert not (guest.root / "golden-image-zeros").exists()
+    assert guest.read("sys/fs/ext4/vda1/reserved_clusters") == "0\n"
 
 
-@pytest.mark.parametrize("free", ["printf 'heading\\n/dev/vda1 9 9 1024 /\\n'", "exit 1"])
+@pytest.mark.parametrize("free", ["printf 'heading\\n/dev/vda1 2000 976 0 /\\n'", "exit 1"])
 def test_guest_in_which_free_space_cannot_be_cleared_is_not_sealed(guest, free):
     guest.stub("df", free)
     said = guest.seal()
