@@ -80,7 +80,7 @@ MUTATIONS = (
     Mutation(
         "free-space-is-cleared-in-part",
         _SEAL,
-        '[ "${free:-1024}" -lt 1024 ] || refuse "free space of $folder cannot be overwritten"',
+        '[ "${percent:-100}" -lt 1 ] || refuse "free space of $folder cannot be overwritten"',
         ":",
         _SEALED,
     ),

@@ -138,6 +138,10 @@ clear_swap() {
     done
 }
 
+percent_free() {
+    df -Pk "$1" | { read -r _heading && read -r _device size _used free _rest && echo $((free * 100 / size)); }
+}
+
 # Blocks of removed files contain their text until they are overwritten. QEMU discards whole clusters only, so fstrim is
 # not enough; it frees the space on the host.
 clear_free_space() {
@@ -152,9 +156,9 @@ clear_free_space() {
         [ -d "$folder" ] || continue
         dd if=/dev/zero of="$folder/golden-image-zeros" bs=1048576 2>/dev/null
         sync
-        free=$(df -Pk "$folder" | { read -r _heading && read -r _device size used _rest && echo $((size - used)); })
+        percent=$(percent_free "$folder")
         rm -f "$folder/golden-image-zeros"
-        [ "${free:-1024}" -lt 1024 ] || refuse "free space of $folder cannot be overwritten"
+        [ "${percent:-100}" -lt 1 ] || refuse "free space of $folder cannot be overwritten"
         fstrim "$folder" 2>/dev/null
         cleared="$cleared$device "
     done </proc/mounts

@@ -184,7 +184,7 @@ def test_free_space_of_each_file_system_is_overwritten_and_discarded(guest):
     assert guest.read("sys/fs/ext4/vda1/reserved_clusters") == "0\n"
 
 
-@pytest.mark.parametrize("free", ["printf 'heading\\n/dev/vda1 2000 976 0 /\\n'", "exit 1"])
+@pytest.mark.parametrize("free", ["printf 'heading\\n/dev/vda1 2000 1980 20 /\\n'", "exit 1"])
 def test_guest_in_which_free_space_cannot_be_cleared_is_not_sealed(guest, free):
     guest.stub("df", free)
     said = guest.seal()
