@@ -168,6 +168,11 @@ def test_only_the_expected_plan_is_carried_out(plan):
         assert (code, f"this plan was not approved: {digest}" in output) == (2, True), output
 
 
+def test_build_is_rejected_in_a_play_that_approves_tasks(plan):
+    code, output, _found = plan(polyvirt_approved_plans=[])
+    assert (code, "polyvirt_approved_plans cannot permit a build" in output) == (2, True), output
+
+
 def test_plan_depends_on_the_inputs_and_the_name_of_the_vm(plan):
     found = [
         plan(**more)[2][0] for more in ({}, {"golden_image_vm": "two"}, {"golden_image_variables": ["one"], "one": 1})
