@@ -211,7 +211,7 @@ def test_debian_is_sealed(build):
     """Two VMs have machine IDs, host keys and states of cloud-init of their own, and no user of the build."""
     script = {"name": "before", "script": f"{_IDENTITY} >/identity\nchmod 644 /identity\n"}
     own = {
-        "golden_image_base": str(IMAGES / "debian/image"),
+        "golden_image_base": str(IMAGES / "polyvirt-tests/debian/image"),
         "golden_image_user": "golden-build",
         "golden_image_roles": [],
         "golden_image_scripts": [script],
