@@ -298,6 +298,15 @@ options:
         O(firmware=uefi).
       - V(false) - the ISO image itself is inserted, as without this option.
     type: bool
+  boot_key_seconds:
+    description:
+      - Seconds in which the task presses a key each second after it has started the VM, such as V(30). It is
+        for ISO images of Windows that O(skip_boot_prompt) cannot prepare, because they do not contain
+        C(efisys_noprompt.bin).
+      - The key is the cursor key Up, which no dialog takes for an answer. It is no longer pressed when the VM
+        has written to a disk, or if its disks already use more than 64 MiB. The time counts towards O(timeout).
+      - Only with O(state=started). It has no effect if the VM runs already, or if its saved memory is restored.
+    type: int
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.

@@ -284,3 +284,35 @@ def test_languages_and_images_are_read_from_the_host(world):
 def test_medium_that_cannot_be_read_is_reported(world, path, words):
     result = run_module(world.host, "windows_medium_info", path=path)
     assert (result["failed"], words in result["msg"]) == (True, True), result["msg"]
+
+
+def _with_keys(host, check=False, **more):
+    """Start a new VM from an ISO image that nothing prepares."""
+    options = {**WEB, "iso": ISO, "disks": [{"size": "10G"}], "state": "started", "boot_key_seconds": 3, **more}
+    return run(host, check=check, **options)
+
+
+def test_keys_are_pressed_after_the_start(world):
+    checked = _with_keys(world.host, check=True)
+    assert (checked["failed"], checked["changed"], world.host.writes()) == (False, True, []), checked.get("msg")
+    real = _with_keys(world.host)
+    assert (real["failed"], real["changed"], set(world.host.vm("web").typed)) == (False, True, {38}), real.get("msg")
+    assert len(world.host.vm("web").typed) in (2, 3)
+    before = list(world.host.vm("web").typed)
+    again = _with_keys(world.host)
+    assert (again["changed"], world.host.vm("web").typed) == (False, before)
+
+
+def test_vm_that_stops_before_the_key_gets_none(world):
+    """Hyper-V then has no keyboard of the VM; the result is that of a VM that has stopped."""
+    world.host.before("Invoke-CimMethod", lambda: world.host.reach(world.host.vm("web"), "Off"))
+    result = _with_keys(world.host)
+    assert (result["failed"], world.host.vm("web").typed, "did not press" in result["msg"]) == (True, [], False), result
+
+
+def test_key_that_hyper_v_rejects_fails_the_task(world):
+    world.host.before("Invoke-CimMethod", lambda: setattr(world.host.vm("web"), "state", "Paused"))
+    world.host.after("Invoke-CimMethod", lambda: setattr(world.host.vm("web"), "state", "Running"))
+    result = _with_keys(world.host)
+    assert result["failed"]
+    assert "web: Hyper-V did not press a key (error 32775). The VM was created, and is kept." in result["msg"]

@@ -54,6 +54,11 @@ class VirtualBox(Registry):
         data["machines"][uuid]["config"]["values"][key] = value
         file.write_text(json.dumps(data), encoding="utf-8")
 
+    def typed(self, uuid):
+        """The scan codes that the guest of a VM has got, one text for each call."""
+        data = json.loads((self.folder / "registry.json").read_text(encoding="utf-8"))
+        return data["machines"][uuid].get("typed", [])
+
     def _change(self, **values):
         self.run("--version")
         file = self.folder / "registry.json"

@@ -90,6 +90,26 @@ def test_windows_is_created_and_its_media_are_ejected(double, firmware):
     _is_created_and_ejected(WindowsRole(double, firmware))
 
 
+def test_medium_that_always_asks_for_a_key_gets_keys(double):
+    """At each start by the role, but not while somebody else has started the VM."""
+    role, few = WindowsRole(double, "uefi"), ("-e", "__unattended_install_key_seconds=2")
+    program = {"efi/microsoft/boot/efisys_noprompt.bin": None}
+    vendor_iso.write_iso(role.iso, vendor_iso.windows_files(vendor_iso.CLIENT, ("de-DE",), **program))
+    code, output = role.run("--check", *few)
+    assert (code, role.box.run("list", "vms")) == (0, ""), output
+    code, output = role.run(*few)
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    uuid, counts = role.vm_value("UUID"), [len(role.box.typed(role.vm_value("UUID")))]
+    assert (str(role.iso) in role.machine(), role.images.exists(), counts[0] > 0) == (True, False, True)
+    for starts in (False, True):
+        if starts:
+            role.box.run("controlvm", "web", "poweroff")
+        code, output = role.run(*few)
+        assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+        counts.append(len(role.box.typed(uuid)))
+    assert counts[0] == counts[1] < counts[2]
+
+
 @pytest.mark.deep("test_windows_is_created_and_its_media_are_ejected")
 def test_windows_is_created_and_its_media_are_ejected_by_the_real_one(box_of_root):
     _is_created_and_ejected(WindowsRole(box_of_root, "bios"))

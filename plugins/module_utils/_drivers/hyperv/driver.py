@@ -18,7 +18,8 @@ from ..._kit.in_rounds import in_rounds
 from ..._media.on_host import PreparesMedia
 from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
-from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
+from ..._ports.windows_request import Chain
+from ..._tools.hyperv import add_remedies, disks_chain, key_calls, read_vms, vms_chain
 from ..._tools.windows_files import key_of
 from .observe import HyperVObserver, all_disks, check_parts
 from .settings.native import native_properties
@@ -139,6 +140,17 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         from . import clone, configure, create, delete, power, snapshots
 
         return functions_of(power, snapshots, create, clone, configure, delete, copy)
+
+    def press_key(self, vm):
+        (result,) = self.send([Chain(vm.name, tuple(key_calls(vm.id)))])
+        if result.error is not None:
+            raise result.error
+        (answer,) = result.answers[-1].objects
+        if answer.get("ReturnValue") != 0:
+            raise PolyvirtError(
+                f"{vm.name}: Hyper-V did not press a key (error {answer.get('ReturnValue')}).",
+                "Press a key in VMConnect, and omit boot_key_seconds.",
+            )
 
     def _send_and_read(self, chains):
         """Send chains. If they change VMs, read the VMs in the same request, because the engine observes them next."""

@@ -36,7 +36,7 @@ PROXMOX = Platform(
     lacks={
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "rtc": "Use native: {localtime: true} or {localtime: false}.",
-        "skip_boot_prompt": _PROMPT,
+        **dict.fromkeys(("skip_boot_prompt", "boot_key_seconds"), _PROMPT),
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",
         "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
         "disks.directory": "Use disks[].storage.",

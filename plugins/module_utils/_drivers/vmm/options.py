@@ -31,7 +31,7 @@ VMM = Platform(
         "architecture": "vmd runs only on amd64, and its guests have that architecture.",
         "firmware": "Guests of vmd start by its BIOS, or by the kernel in boot.",
         "secure_boot": "Guests of vmd start by its BIOS.",
-        "skip_boot_prompt": "Only UEFI needs it.",
+        **dict.fromkeys(("skip_boot_prompt", "boot_key_seconds"), "Only UEFI needs it."),
         "tpm": "vmd has no TPM.",
         "nested_virtualization": "Guests of vmd cannot run VMs.",
         "os_type": "vmd has the same devices for all guests.",

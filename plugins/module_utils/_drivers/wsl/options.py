@@ -50,7 +50,7 @@ WSL = Platform(
         "display": "Programs show their windows on the desktop of Windows (WSLg).",
         "autostart": "Set keep_running, which starts the distribution with its host.",
         "cdroms": "Mount the images in the distribution.",
-        "skip_boot_prompt": _NO_MACHINE,
+        **dict.fromkeys(("skip_boot_prompt", "boot_key_seconds"), _NO_MACHINE),
         "iso": "Mount the image in the distribution.",
         "networks": _NETWORK,
         "port_forwards": _NETWORK,

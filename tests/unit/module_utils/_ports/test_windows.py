@@ -114,6 +114,13 @@ def test_joined_parts_are_one_text(connection, text):
     assert missing.error.id == "NothingKept"
 
 
+def test_dictionary_is_a_table_of_values():
+    """Of arguments of a WMI method: its texts and references are those of other values."""
+    assert call(GET, {"Id": {"keyCode": 38, "text": "2026-01-01"}})["with"] == {
+        "Id": {"table": {"keyCode": 38, "text": "=2026-01-01"}}
+    }
+
+
 def test_null_is_sent_only_by_its_name():
     assert call(GET, {"Id": NULL})["with"] == {"Id": None}
 
