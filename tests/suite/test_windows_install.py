@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -39,7 +40,7 @@ class Role:
         files.setdefault("boot/etfsboot.com", vendor_iso.boot_program(serial, then_off))
         vendor_iso.write_iso(self.iso, vendor_iso.windows_files(**files))
 
-    def run_until(self, kill_after=0, kill_task=""):
+    def run_until(self, kill_after=0, kill_task="", **variables):
         """(exit code, output, names of the tasks that had a result) of a run that is killed after a task."""
         names = self.folder / "names"
         names.unlink(missing_ok=True)
@@ -50,7 +51,7 @@ class Role:
             "POLYVIRT_KILL_TASK": kill_task,
             "POLYVIRT_KILL_NAMES": str(names),
         }
-        code, output = self.run()
+        code, output = self.run(**variables)
         self.environment = {}
         return code, output, names.read_text(encoding="utf-8").splitlines()
 
@@ -68,6 +69,7 @@ class Role:
             "password": _PASSWORD,
             "medium": {"iso": str(self.iso)},
             "console_log": str(self.console),
+            "media_directory": str(self.folder / "media"),
             "vm_options": options,
             "timeout": 600,
             **variables,
@@ -102,6 +104,12 @@ class Role:
         code, output = self._ansible_playbook("-i", self.folder / "hosts", *playbook, *words)
         assert _PASSWORD not in output
         return code, " ".join(output.split())
+
+    def write_disk(self):
+        """Write to the disk of the VM, which is off, what an installation at least writes."""
+        (path,) = [name for name in self.platform.files() if name.endswith(".qcow2")]
+        command = ["qemu-io", "-f", "qcow2", "-c", "write 0 65M", str(Path(self.platform.storage) / path)]
+        subprocess.run(command, check=True, capture_output=True)
 
     def power(self):
         return self.platform.truth([self.name])[self.name]["power"]
@@ -171,8 +179,25 @@ def test_interrupted_installation_is_resumed(role):
     with role.console.open("a", encoding="utf-8") as log:
         log.write("polyvirt-installed\n")
     role.platform.virsh("destroy", role.name)
+    role.write_disk()
     code, output = role.run()
     assert (code, "found complete" in output, role.media()) == (0, True, []), output
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_end_of_another_installation_does_not_count(role, is_old):
+    """The log was written before the VM was created, or its disk was restored to a time before the installation."""
+    role.write_iso("polyvirt-step: winrm\n", then_off=False)
+    code, output = role.run(timeout=1)
+    assert (code != 0, role.power()) == (True, "running"), output
+    role.platform.virsh("destroy", role.name)
+    role.console.write_text("polyvirt-installed\n", encoding="utf-8")
+    if is_old:
+        role.write_disk()
+        os.utime(role.console, (0, 0))
+    code, output = role.run(timeout=1)
+    assert (code != 0, "it has not ended within 1 s" in output, role.power()) == (True, True, "running"), output
+    assert len(role.media()) == 1
 
 
 def _virtio_iso(folder, drivers):
@@ -207,17 +232,39 @@ def test_drivers_for_the_version_are_on_the_answer_medium(role):
     code, output = role.run(timeout=1, **given)
     assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
     drivers = {f"{name}/{name}.inf": "2k25/amd64" for name in needed}
-    assert (_tree(own), own.stat().st_mode & 0o077) == (drivers, 0)
     role.drives()
-    assert _tree(role.folder / "cd" / "$WinPEDriver$") == drivers
-    # The directory is deleted with the answer medium.
+    # The directory is deleted when the answer medium has them, so that no teardown leaves it behind.
+    assert (_tree(role.folder / "cd" / "$WinPEDriver$"), own.exists()) == (drivers, False)
+    record = Path(f"{media}/{role.name}.written").read_text(encoding="utf-8")
+    assert str(own) not in record
     with role.console.open("a", encoding="utf-8") as log:
         log.write("polyvirt-installed\n")
     role.platform.virsh("destroy", role.name)
+    role.write_disk()
+    own.mkdir()  # The user creates one with the same name.
     code, output = role.run(**given)
-    assert (code, "found complete" in output, role.media(), own.exists()) == (0, True, [], False), output
+    assert (code, "found complete" in output, role.media(), own.exists()) == (0, True, [], True), output
     code, output = role.run(**given)
     assert (code, "changed=0" in output) == (0, True), output
+
+
+def test_directory_of_drivers_is_deleted_only_if_the_record_names_it(role):
+    """One of the user is not; that of a run that was killed is."""
+    virtio, media = (
+        _virtio_iso(role.folder, ("vioscsi", "viostor", "NetKVM", "vioserial", "Balloon")),
+        role.folder / "m",
+    )
+    own, given = media / f"{role.name}.answers", {"windows_virtio": str(virtio), "media_directory": str(media)}
+    role.write_iso()
+    own.mkdir(parents=True)
+    code, output = role.run(**given)
+    assert (code != 0, own.exists(), role.platform.all_names()) == (True, True, []), output
+    assert f"unattended_install_media_directory: {own} exists, and was not written by an installation" in output
+    own.rmdir()
+    code, output, _done = role.run_until(kill_task=f"polyvirt.core.unattended_install : {_CREATION}", **given)
+    assert (code < 0, own.exists()) == (True, True), output
+    code, output = role.run(**given)
+    assert (code, own.exists(), role.media()) == (0, False, []), output
 
 
 def _is_completed(role, done):
@@ -338,6 +385,7 @@ class Playbook(Role):
             "windows_password": _PASSWORD,
             "windows_vm_options": options,
             "unattended_install_console_log": str(self.console),
+            "unattended_install_media_directory": str(self.folder / "media"),
             **variables,
         }
         hosts = {"all": {"hosts": {"hv1": {"ansible_connection": "local"}}}}
@@ -372,6 +420,7 @@ def test_playbook_ends_with_a_host_that_is_reached(qemu, tmp_path, ansible_playb
     code, output = playbook.run(windows_timeout=1)
     assert (code != 0, "it has not ended within 1 s" in output, playbook.power()) == (True, True, "running"), output
     playbook.platform.virsh("destroy", playbook.name)
+    playbook.write_disk()
     with playbook.console.open("a", encoding="utf-8") as log:
         log.write("polyvirt-installed\n")
     playbook.install_guest()

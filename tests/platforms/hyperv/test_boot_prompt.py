@@ -286,6 +286,23 @@ def test_medium_that_cannot_be_read_is_reported(world, path, words):
     assert (result["failed"], words in result["msg"]) == (True, True), result["msg"]
 
 
+def test_prepared_image_that_was_changed_is_not_used(world):
+    """Also with the same size, and by a program that keeps the record beside it."""
+    done(world.host, **NEW)
+    (path,) = _prepared(world.host)
+    done(world.host, name=["web"], state="absent")
+    world.host.clock.sleep(5)
+    content = world.host.files.file(path)
+    world.host.files.put(path, bytes(content)[:-1] + b"x")
+    for check in (True, False):
+        result = run(world.host, check=check, **NEW)
+        assert (result["failed"], [vm.name for vm in world.host.vms]) == (True, []), result
+        assert f", which was prepared from {ISO}, was changed since. Remove it" in result["msg"]
+    assert not _images(world, "image", name=[ISO], state="absent").get("failed")
+    done(world.host, **NEW)
+    assert bytes(world.host.files.file(path)) == bytes(content)
+
+
 def _with_keys(host, check=False, **more):
     """Start a new VM from an ISO image that nothing prepares."""
     options = {**WEB, "iso": ISO, "disks": [{"size": "10G"}], "state": "started", "boot_key_seconds": 3, **more}
