@@ -142,8 +142,9 @@ MUTATIONS = (
     Mutation(
         "answer-files-of-others-are-replaced",
         "roles/unattended_install/tasks/console.yml",
-        "[unattended_install_console_log] + __unattended_install_answer_files",
-        "[unattended_install_console_log]",
+        "{{ [unattended_install_console_log] + __unattended_install_answer_files"
+        " + __unattended_install_drivers_directory }}",
+        "{{ [unattended_install_console_log] + __unattended_install_drivers_directory }}",
         ["tests/platforms/virtualbox/test_installs.py::test_answer_file_of_the_user_is_not_replaced"],
     ),
     Mutation(
