@@ -132,6 +132,20 @@ MUTATIONS = (
         _CORE,
     ),
     Mutation("prompt-is-skipped-without-uefi", _DRIVES, 'present.get("firmware") != "uefi"', "False", _CORE),
+    Mutation(
+        "changed-image-of-a-windows-host-is-used",
+        "_drivers/hyperv/images.py::HostImages",
+        "self.store.seen(found.path) != list(found.seen or ())",
+        "False",
+        ["tests/platforms/hyperv/test_boot_prompt.py::test_prepared_image_that_was_changed_is_not_used"],
+    ),
+    Mutation(
+        "key-that-hyper-v-rejects-counts-as-pressed",
+        "_drivers/hyperv/driver.py",
+        'answer.get("ReturnValue") != 0',
+        "False",
+        ["tests/platforms/hyperv/test_boot_prompt.py::test_key_that_hyper_v_rejects_fails_the_task"],
+    ),
     Mutation("keys-without-an-iso-image", _DRIVES, "not config.get(ISO) or config.get(SKIP_PROMPT)", "False", _KEYS),
     Mutation(
         "keys-for-saved-memory",
