@@ -18,119 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from windows_guests import setup, vendor_iso
+from windows_guests import setup
+from windows_guests.install_role import CREATION, PASSWORD, Role
 
 pytestmark = pytest.mark.full
-
-_PASSWORD = "Very-Secret-1"
-_CREATION = "Create the VM, and start Windows Setup"
-_DONE = "polyvirt-step: winrm\npolyvirt-installed\n"
-
-
-class Role:
-    """Runs the role for one VM."""
-
-    def __init__(self, platform, folder, ansible_playbook):
-        self.platform, self.folder, self._ansible_playbook = platform, folder, ansible_playbook
-        self.name = f"{platform.prefix}win"
-        self.iso = Path(platform.storage) / "windows.iso"
-        self.console, self.environment = folder / "console.log", {}
-
-    def write_iso(self, serial=_DONE, then_off=True, **files):
-        files.setdefault("boot/etfsboot.com", vendor_iso.boot_program(serial, then_off))
-        vendor_iso.write_iso(self.iso, vendor_iso.windows_files(**files))
-
-    def run_until(self, kill_after=0, kill_task="", **variables):
-        """(exit code, output, names of the tasks that had a result) of a run that is killed after a task."""
-        names = self.folder / "names"
-        names.unlink(missing_ok=True)
-        self.environment = {
-            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).resolve().parent / "callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "kill_after",
-            "POLYVIRT_KILL_AFTER": str(kill_after),
-            "POLYVIRT_KILL_TASK": kill_task,
-            "POLYVIRT_KILL_NAMES": str(names),
-        }
-        code, output = self.run(**variables)
-        self.environment = {}
-        return code, output, names.read_text(encoding="utf-8").splitlines()
-
-    def run(self, *words, **variables):
-        """(exit code, output in one line)."""
-        disk = {"size": "32G", "slot": "sata0"}
-        options = {
-            "cpus": 1, "memory": "2G", "firmware": "bios", "disks": [disk], "networks": [], "display": {"type": "none"},
-            "options": self.platform.options("vm"),
-        }  # fmt: skip
-        given = {
-            "distribution": "windows-server-2025",
-            "hostname": "win1",
-            "vm_name": self.name,
-            "password": _PASSWORD,
-            "medium": {"iso": str(self.iso)},
-            "console_log": str(self.console),
-            "media_directory": str(self.folder / "media"),
-            "vm_options": options,
-            "timeout": 600,
-            **variables,
-        }
-        role = {"name": "polyvirt.core.unattended_install", "tasks_from": "install"}
-        shown = {"msg": "found {{ unattended_install_result.found }}"}
-        play = [
-            {
-                "hosts": "localhost",
-                "gather_facts": False,
-                "vars": {f"unattended_install_{name}": value for name, value in given.items()},
-                "tasks": [{"ansible.builtin.include_role": role}, {"ansible.builtin.debug": shown}],
-            }
-        ]
-        path = self.folder / "play.yml"
-        path.write_text(json.dumps(play), encoding="utf-8")
-        code, output = self._ansible_playbook(path, "-v", "--diff", *words, environment=self.environment)
-        assert _PASSWORD not in output
-        return code, " ".join(output.split())
-
-    def tear_down(self, *words):
-        """Run the playbook teardown for the VM: (exit code, output in one line)."""
-        (self.folder / "hosts").write_text("hv1 ansible_connection=local ansible_become=false\n", encoding="utf-8")
-        given = {
-            "provision_hypervisor": "hv1",
-            "vm_name": self.name,
-            "vm_module_options": self.platform.options("vm"),
-            "vm_stop_mode": "force",
-            "vm_known_hosts_folder": str(self.folder / "known_hosts"),
-        }
-        playbook = ("polyvirt.core.teardown", "-e", json.dumps(given), "-v", "--diff")
-        code, output = self._ansible_playbook("-i", self.folder / "hosts", *playbook, *words)
-        assert _PASSWORD not in output
-        return code, " ".join(output.split())
-
-    def write_disk(self):
-        """Write to the disk of the VM, which is off, what an installation at least writes."""
-        (path,) = [name for name in self.platform.files() if name.endswith(".qcow2")]
-        command = ["qemu-io", "-f", "qcow2", "-c", "write 0 65M", str(Path(self.platform.storage) / path)]
-        subprocess.run(command, check=True, capture_output=True)
-
-    def power(self):
-        return self.platform.truth([self.name])[self.name]["power"]
-
-    def drives(self):
-        """[(bus, False: read-only, {name in the root: content})] of the CDs with an image, without the vendor's."""
-        found = []
-        for disk in ET.fromstring(self.platform.virsh("dumpxml", self.name)).findall("devices/disk[@device='cdrom']"):
-            source = disk.find("source")
-            if source is not None and source.get("file") != str(self.iso):
-                found.append((disk.find("target").get("bus"), False, self._files(source.get("file"))))
-        return found
-
-    def _files(self, image):
-        folder = self.folder / "cd"
-        command = ["xorriso", "-read_fs", "norock", "-osirrox", "on", "-indev", image, "-extract", "/", folder]
-        subprocess.run(command, check=True, capture_output=True)
-        return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-    def media(self):
-        return [name for name in self.platform.files() if "seed" in name]
 
 
 @pytest.fixture
@@ -200,73 +91,6 @@ def test_end_of_another_installation_does_not_count(role, is_old):
     assert len(role.media()) == 1
 
 
-def _virtio_iso(folder, drivers):
-    """An ISO image with the directories of virtio-win: one for each driver, version of Windows and architecture."""
-    for name in drivers:
-        for place in ("2k22/amd64", "2k25/amd64", "2k25/ARM64", "w11/amd64"):
-            (folder / "virtio" / name / place).mkdir(parents=True)
-            (folder / "virtio" / name / place / f"{name}.inf").write_text(place, encoding="utf-8")
-    path = folder / "virtio-win.iso"
-    command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, "-J", "-r", folder / "virtio"]
-    subprocess.run(command, check=True, capture_output=True)
-    return path
-
-
-def _tree(folder):
-    """{path: text} of the files below a directory."""
-    return {
-        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
-        for path in Path(folder).rglob("*")
-        if path.is_file()
-    }
-
-
-def test_drivers_for_the_version_are_on_the_answer_medium(role):
-    needed = ("vioscsi", "viostor", "NetKVM", "vioserial", "Balloon")
-    virtio, media = _virtio_iso(role.folder, (*needed, "viogpudo")), role.folder / "media"
-    own = media / f"{role.name}.answers"
-    given = {"windows_virtio": str(virtio), "media_directory": str(media)}
-    role.write_iso("polyvirt-step: winrm\n", then_off=False)
-    code, output = role.run("--check", **given)
-    assert (code, role.platform.all_names(), media.exists()) == (0, [], False), output
-    code, output = role.run(timeout=1, **given)
-    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
-    drivers = {f"{name}/{name}.inf": "2k25/amd64" for name in needed}
-    role.drives()
-    # The directory is deleted when the answer medium has them, so that no teardown leaves it behind.
-    assert (_tree(role.folder / "cd" / "$WinPEDriver$"), own.exists()) == (drivers, False)
-    record = Path(f"{media}/{role.name}.written").read_text(encoding="utf-8")
-    assert str(own) not in record
-    with role.console.open("a", encoding="utf-8") as log:
-        log.write("polyvirt-installed\n")
-    role.platform.virsh("destroy", role.name)
-    role.write_disk()
-    own.mkdir()  # The user creates one with the same name.
-    code, output = role.run(**given)
-    assert (code, "found complete" in output, role.media(), own.exists()) == (0, True, [], True), output
-    code, output = role.run(**given)
-    assert (code, "changed=0" in output) == (0, True), output
-
-
-def test_directory_of_drivers_is_deleted_only_if_the_record_names_it(role):
-    """One of the user is not; that of a run that was killed is."""
-    virtio, media = (
-        _virtio_iso(role.folder, ("vioscsi", "viostor", "NetKVM", "vioserial", "Balloon")),
-        role.folder / "m",
-    )
-    own, given = media / f"{role.name}.answers", {"windows_virtio": str(virtio), "media_directory": str(media)}
-    role.write_iso()
-    own.mkdir(parents=True)
-    code, output = role.run(**given)
-    assert (code != 0, own.exists(), role.platform.all_names()) == (True, True, []), output
-    assert f"unattended_install_media_directory: {own} exists, and was not written by an installation" in output
-    own.rmdir()
-    code, output, _done = role.run_until(kill_task=f"polyvirt.core.unattended_install : {_CREATION}", **given)
-    assert (code < 0, own.exists()) == (True, True), output
-    code, output = role.run(**given)
-    assert (code, own.exists(), role.media()) == (0, False, []), output
-
-
 def _is_completed(role, done):
     code, output = role.run()
     assert (code, role.power(), role.media()) == (0, "stopped", []), f"killed after {done[-1]}: {output}"
@@ -274,7 +98,7 @@ def _is_completed(role, done):
     assert (code, "changed=0" in output) == (0, True), f"killed after {done[-1]}: {output}"
 
 
-@pytest.mark.parametrize("task", [_CREATION, "Eject the ISO image, so that its answer medium is deleted"])
+@pytest.mark.parametrize("task", [CREATION, "Eject the ISO image, so that its answer medium is deleted"])
 def test_run_that_was_killed_is_completed(role, task):
     role.write_iso()
     code, output, done = role.run_until(kill_task=f"polyvirt.core.unattended_install : {task}")
@@ -287,7 +111,7 @@ def test_run_that_was_killed_after_any_task_is_completed(role):
     role.write_iso()
     code, output, names = role.run_until()
     assert code == 0, output
-    for place in range(next(at for at, name in enumerate(names) if name.endswith(_CREATION)), len(names)):
+    for place in range(next(at for at, name in enumerate(names) if name.endswith(CREATION)), len(names)):
         role.platform.clean()
         role.write_iso()
         role.console.unlink(missing_ok=True)
@@ -382,7 +206,7 @@ class Playbook(Role):
             "vm_name": self.name,
             "windows_preset": "libvirt-windows-server-2025",
             "windows_iso": str(self.iso),
-            "windows_password": _PASSWORD,
+            "windows_password": PASSWORD,
             "windows_vm_options": options,
             "unattended_install_console_log": str(self.console),
             "unattended_install_media_directory": str(self.folder / "media"),
@@ -393,7 +217,7 @@ class Playbook(Role):
             (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
         playbook = ("polyvirt.core.windows", "-e", f"@{self.folder / 'variables.json'}", "-v", "--diff")
         code, output = self._ansible_playbook("-i", self.folder / "hosts.json", *playbook, *words)
-        assert _PASSWORD not in output
+        assert PASSWORD not in output
         return code, " ".join(output.split())
 
     def install_guest(self):
