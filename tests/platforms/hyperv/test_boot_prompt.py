@@ -321,7 +321,7 @@ def test_keys_are_pressed_after_the_start(world):
 
 
 def test_vm_that_stops_before_the_key_gets_none(world):
-    """Hyper-V then has no keyboard of the VM; the result is that of a VM that has stopped."""
+    """Hyper-V reports an error; the result is that of a VM that has stopped."""
     world.host.before("Invoke-CimMethod", lambda: world.host.reach(world.host.vm("web"), "Off"))
     result = _with_keys(world.host)
     assert (result["failed"], world.host.vm("web").typed, "did not press" in result["msg"]) == (True, [], False), result

@@ -185,7 +185,7 @@ def get_instance(call):
         return [
             View("CimInstance", vm, vm, SystemName=vm.id.upper(), CreationClassName="Msvm_Keyboard")
             for vm in host.vms
-            if call.get("Filter", "").lower() == f"systemname='{vm.id}'".lower() and vm.state in ("Running", "Paused")
+            if call.get("Filter", "").lower() == f"systemname='{vm.id}'".lower()
         ]
     if class_.lower() not in known:
         raise Failed(f"NotImplementedInFake,{class_}", "NotImplemented", class_)
