@@ -98,7 +98,9 @@ def test_arguments_of_programs_arrive_unchanged(arguments):
     assert split(quote(arguments)) == arguments
 
 
-@pytest.mark.parametrize("wrong", [None, float("nan"), float("inf"), 1 << 64, -(1 << 63) - 1, b"x", {"a": 1}, object()])
+@pytest.mark.parametrize(
+    "wrong", [None, float("nan"), float("inf"), 1 << 64, -(1 << 63) - 1, b"x", {"a": b"x"}, object()]
+)
 def test_value_of_an_unsupported_type_is_rejected(wrong):
     with pytest.raises(ValueError, match="no value of a request"):
         call(GET, {"Id": [wrong]})
