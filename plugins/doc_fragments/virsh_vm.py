@@ -621,8 +621,8 @@ options:
     suboptions:
       source:
         description:
-          - Path of the appliance on the host where the task runs. An archive (V(.ova)), or a descriptor (V(.ovf))
-            with its disks next to it.
+          - Path of the appliance on the host where the task runs; for Hyper-V, on the controller. An archive
+            (V(.ova)), or a descriptor (V(.ovf)) with its disks next to it.
         type: str
         required: true
       checksum:

@@ -17,7 +17,31 @@ _PLANNED = ["tests/unit/module_utils/_core/planner/test_appliance.py"]
 _KILLED = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
 _PROXMOX, _UPLOADED = "_drivers/proxmox", ["tests/unit/module_utils/_drivers/proxmox/test_appliances.py"]
 
+_HYPERV, _COPIED = "_drivers/hyperv/appliances.py", ["tests/platforms/hyperv/test_appliances.py"]
+
 MUTATIONS = (
+    Mutation("versions-of-a-copied-disk-are-alike", _HYPERV, "digest_of_disk(image)", 'image["source"]', _COPIED),
+    Mutation(
+        "disk-of-a-replaced-appliance-is-kept",
+        _HYPERV,
+        'version_of(image["source"]) != image["digest"]',
+        "False",
+        _COPIED,
+    ),
+    Mutation(
+        "private-appliance-becomes-readable",
+        _HYPERV,
+        'may_everybody_read(image["source"])',
+        "True",
+        _COPIED,
+    ),
+    Mutation(
+        "changed-copy-of-a-disk-is-used",
+        "_media/by_controller.py",
+        "self.store.check_content(stored, about)",
+        "pass",
+        _COPIED,
+    ),
     Mutation(
         "upload-of-an-appliance-remains",
         f"{_PROXMOX}/appliances.py",
@@ -194,8 +218,8 @@ MUTATIONS = (
     Mutation(
         "approval-of-any-appliance",
         "_core/results/plan_content.py",
-        '("source", "checksum", "disks")',
-        '("source", "checksum")',
+        '"disks": disks}',
+        '"disks": None}',
         _PLANNED,
     ),
 )

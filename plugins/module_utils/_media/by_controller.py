@@ -8,16 +8,17 @@ For stores that cannot do this themselves: the directory of a Windows host, and 
 
 from __future__ import annotations
 
+import ntpath
 import os
 from contextlib import contextmanager
-from typing import Optional
+from typing import Any
 
 from .._core.errors import Refused
 from .._core.frozen import Frozen, replace
 from .._core.units import rounded_up
 from .._ports.clock import Clock
 from . import download, on_host
-from .images import Fetch, Images, Lookup
+from .images import Images, Lookup
 from .store import Stored
 
 #: The key of the lock while an image is copied (download.downloading).
@@ -32,14 +33,14 @@ def images_of_controller():
 
 
 class Copy(Frozen):
-    """The way of an image to the store. ``fetch`` is its download, None if the controller has it.
+    """The way of an image to the store. ``fetch`` is its download or conversion, None if the controller has it.
 
     ``stored`` is the image as the store will have it, ``local`` the path on the controller. ``who``: for messages.
     """
 
     stored: Stored
     local: str
-    fetch: Optional[Fetch]
+    fetch: Any
     patience: int
     who: str
 
@@ -80,12 +81,38 @@ class CopiedImages(Lookup):
         here = replace(local, path=self.store.path_for(os.path.basename(local.path)))
         return here, Copy(here, local.path, fetch, patience, self.who), warnings
 
+    def converted(self, wanted, conversion, about, patience):
+        """Return (Stored, Copy or None) of a file that the controller makes from another one.
+
+        ``wanted`` is the Stored, which has the store's path, and ``conversion(Stored)`` returns what makes that of the
+        controller: it has ``run``, ``extent``, ``needed`` and ``note`` as a Fetch.
+        """
+        stored = self.store.stored_as(wanted)
+        if stored:
+            self.store.check_content(stored, about)
+            return stored, None
+        self.store.check_free(wanted.path)
+        own = self._controller.store
+        local = replace(wanted, path=own.path_for(ntpath.basename(wanted.path)))
+        kept = own.at(local.path)
+        if kept:
+            own.check_content(kept, about)
+        else:
+            own.check_free(local.path)
+        here = replace(kept or local, path=wanted.path)
+        return here, Copy(here, local.path, None if kept else conversion(local), patience, self.who)
+
+    def check_space_of(self, copies, about, purpose):
+        """Reject several copies that do not fit together, here or in the store."""
+        self._controller.store.check_space(sum(one.fetch.needed for one in copies if one.fetch), about, purpose)
+        self.store.check_space(sum(one.needed for one in copies), about, purpose)
+
     @contextmanager
     def local(self, image):
         """Have the controller fetch an image; yields it as Stored of the controller. One task at a time copies it."""
         copy = image["fetch"]
         if copy.fetch:
-            self._controller.fetch({**image, "fetch": copy.fetch})
+            copy.fetch.run(self._controller, image)
         stored = self._controller.store.at(copy.local)
         if stored is None:
             raise Refused(f"{copy.local}: the image was removed from {self.who} meanwhile.", "Run the task again.")

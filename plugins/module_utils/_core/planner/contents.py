@@ -15,6 +15,14 @@ def contents_of(creation, first):
     return {image.get("slot") or first: image} if image else dict((creation.get("appliance") or {}).get("disks") or {})
 
 
+def files_of_appliance(plan):
+    """Return the files of an appliance that the host of the task reads. Elsewhere, a copy of a disk has a digest."""
+    creations = [step.arguments["creation"] for step in plan.steps if step.verb == "create"]
+    appliance = next((one["appliance"] for one in creations if one.get("appliance")), {})
+    disks = [disk["source"] for disk in (appliance.get("disks") or {}).values() if "fetch" not in disk]
+    return {path for path in (appliance.get("source"), *disks) if path}
+
+
 def has_unread_source(plan):
     """Return whether a plan creates its VM from an image or appliance of which the files are not known yet."""
     creations = [step.arguments["creation"] for step in plan.steps if step.verb == "create"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._core.errors import InvalidInput
 from ..._core.frozen import replace
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
@@ -26,7 +27,6 @@ HYPERV = Platform(
     per_driver=("native", "firmware", "stop_mode"),
     canonical_id=bare_uuid,
     lacks={
-        "appliance": "Convert the disks to VHDX, and set the first one with image.",
         **options.NO_AGENT,
         "architecture": "VMs of Hyper-V have the architecture of their host.",
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
@@ -43,11 +43,22 @@ HYPERV = Platform(
         "networks.type=internal": _SWITCH,
         "networks.type=user": _SWITCH,
         "networks.address": "Set the address in the guest.",
-        "networks.model": "This module creates synthetic NICs only.",
+        **dict.fromkeys(("networks.model", "appliance.networks.model"), "This module creates synthetic NICs only."),
         "compare.content": "Export the VM, and compare its disks on another host.",
         "compare.text": "Export the VM, and compare its disks on another host.",
     },
 )
+
+
+def _on_controller(text, option):
+    """Return the path of an appliance, which the controller reads; raises InvalidInput."""
+    if not text.startswith("/"):
+        raise InvalidInput(
+            f"{option}: '{text}' is not an absolute path on the controller, which reads the appliance.",
+            "Copy the appliance to the controller, and set its full path there.",
+        )
+    return text
+
 
 VM = {
     # Paths of Windows: the type path and the check for absolute paths are for POSIX.
@@ -62,6 +73,7 @@ VM = {
     # An empty source is a NIC without a switch.
     "networks": with_suboption(options.VM["networks"], "source", filled=False),
     "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),
+    "appliance": with_suboption(options.VM["appliance"], "source", absolute=False, normalize=_on_controller),
     "image_directory": Connection(),
     "storage_path": Connection(),
     "secure_boot_template": Option(choices=("windows", "linux", "shielded")),

@@ -33,7 +33,7 @@ from .store import NodeStore
 
 #: SATA has a driver in each guest that booted elsewhere.
 APPLIANCES = Words(
-    slot=lambda bus, number: f"{'virtio' if bus == 'virtio' else 'sata'}{number}",
+    slot=lambda bus, number, _firmware: f"{'virtio' if bus == 'virtio' else 'sata'}{number}",
     models={
         "e1000": "e1000",
         "e1000e": "e1000e",

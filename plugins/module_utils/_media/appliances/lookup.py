@@ -40,6 +40,11 @@ def resolved(request, words):
         raise Refused(f"{option}: {path} {error.message}.", remedy) from error
 
 
+def version_of(path):
+    """Return the version of a file of an appliance as text; it changes when the file is replaced or written to."""
+    return ":".join(str(one) for one in files.version(path) or ())
+
+
 class _Appliance:
     def __init__(self, request, asked, option, words):
         self.request, self.asked, self.option, self.words = request, asked, option, words
@@ -51,9 +56,9 @@ class _Appliance:
 
     def resolved(self):
         check_license(self.system, self.asked.get("accept_eula"), self.option)
-        config, lost = settings_of(self.system, self.words)
-        slots, images = self._disks()
+        config, lost = settings_of(self.system, self.words, self.request.config)
         config = {**config, **self.request.config}
+        slots, images = self._disks(config["firmware"])
         mapped = self.asked.get("networks") or {}
         if "networks" not in self.request.config:
             config["networks"] = placed_nics(self.system, mapped, self.words, self.option)
@@ -89,9 +94,9 @@ class _Appliance:
             )
         return {}, [*lost, "properties (cloud_init is set)"]
 
-    def _disks(self):
+    def _disks(self, firmware):
         """Return ({slot: entry}, {slot: image}) of all disks; an empty one has no image."""
-        placed = placed_disks(self.system, self.asked.get("boot_disk"), self.words, self.option)
+        placed = placed_disks(self.system, self.asked.get("boot_disk"), firmware, self.words, self.option)
         if not placed:
             raise Damaged("has no disks")
         parts = {slot: self._parts(disk) for slot, disk in placed.items() if disk.file}
@@ -136,8 +141,7 @@ class _Appliance:
         size = disk_header.size_of_vhd(end) if image_format == "vhd" else disk_header.capacity_in(begin, image_format)
         if not size or size > _LARGEST_DISK:
             raise Damaged(f"contains {disk.file.href}, which has no valid size")
-        version = ":".join(str(one) for one in files.version(parts[0].path) or ())
-        found = {"source": parts[0].path, "format": image_format, "size": size, "digest": version}
+        found = {"source": parts[0].path, "format": image_format, "size": size, "digest": version_of(parts[0].path)}
         if not is_packed:
             return {**found, "part": parts[0].of_archive}
         return {**found, "part": None, "packed": part.as_data, "unpacked": part.size_up_to(size)}
