@@ -218,8 +218,8 @@ MUTATIONS = (
     Mutation(
         "approval-of-any-appliance",
         "_core/results/plan_content.py",
-        '"disks": disks}',
-        '"disks": None}',
+        '{**disk, "fetch": None}',
+        "{}",
         _PLANNED,
     ),
 )
