@@ -18,7 +18,7 @@ from suite.belts import share
 
 #: The byte that fills the first disk, and the second one.
 THEN, OTHER = 0x11, 0x22
-VM = "pvg-appliance"
+VM, OTHER_VM = "pvg-appliance", "pvg-appliance-2"
 NAT = [{"name": "VM Network", "type": "network", "source": "default", "model": "e1000"}]
 
 
@@ -202,6 +202,22 @@ def test_compressed_disk_leaves_no_other_file(qemu, carry, folder):
     assert (answers["check"].result["diff"], answers["again"].changed) == (answers["run"].result["diff"], False)
     assert qemu.holds(answers["run"].truth[VM], THEN, "sda")
     assert len(qemu.contents()) == 1, qemu.contents()
+
+
+def test_appliance_at_an_address_becomes_a_vm(qemu, carry, folder, server):
+    """Check mode reads parts of it; the run downloads it once, for both VMs of the task."""
+    store = folder / "store"
+    about = made.published(server, _simple(folder))
+    asked = {**_asked(None, appliance=about), "name": [VM, OTHER_VM], "image_directory": str(store)}
+    answers = carry(qemu, [Task("check", asked, check=True), Task("run", asked), Task("again", asked)], [VM, OTHER_VM])
+    assert [answer.msg for answer in answers.values() if answer.failed] == []
+    assert answers["check"].result["diff"] == answers["run"].result["diff"]
+    assert not answers["again"].changed
+    for name in (VM, OTHER_VM):
+        assert qemu.holds(answers["run"].truth[name], THEN, "sda")
+        assert answers["check"].vm(name)["not_carried"] == answers["run"].vm(name)["not_carried"] != []
+    assert [path for path, wanted in server.requests if wanted is None] == ["/x.ova"]
+    assert sorted(one.suffix for one in store.iterdir()) == [".json", ".ova"]
 
 
 #: The number of calls of a creation after which it is killed on one day; a deep run tests all.

@@ -71,13 +71,13 @@ class CopiedImages(Lookup):
 
     def __init__(self, store, controller):
         super().__init__(store)
-        self._controller = controller
+        self.controller = controller
 
     def completed(self, needs):
-        return self._controller.completed(needs)
+        return self.controller.completed(needs)
 
     def way(self, asked, wanted, choice, about, patience):
-        local, fetch, warnings = self._controller.located(asked, wanted, choice, about, patience)
+        local, fetch, warnings = self.controller.located(asked, wanted, choice, about, patience)
         here = replace(local, path=self.store.path_for(os.path.basename(local.path)))
         return here, Copy(here, local.path, fetch, patience, self.who), warnings
 
@@ -92,7 +92,7 @@ class CopiedImages(Lookup):
             self.store.check_content(stored, about)
             return stored, None
         self.store.check_free(wanted.path)
-        own = self._controller.store
+        own = self.controller.store
         local = replace(wanted, path=own.path_for(ntpath.basename(wanted.path)))
         kept = own.at(local.path)
         if kept:
@@ -104,7 +104,7 @@ class CopiedImages(Lookup):
 
     def check_space_of(self, copies, about, purpose):
         """Reject several copies that do not fit together, here or in the store."""
-        self._controller.store.check_space(sum(one.fetch.needed for one in copies if one.fetch), about, purpose)
+        self.controller.store.check_space(sum(one.fetch.needed for one in copies if one.fetch), about, purpose)
         self.store.check_space(sum(one.needed for one in copies), about, purpose)
 
     @contextmanager
@@ -112,8 +112,8 @@ class CopiedImages(Lookup):
         """Have the controller fetch an image; yields it as Stored of the controller. One task at a time copies it."""
         copy = image["fetch"]
         if copy.fetch:
-            copy.fetch.run(self._controller, image)
-        stored = self._controller.store.at(copy.local)
+            copy.fetch.run(self.controller, image)
+        stored = self.controller.store.at(copy.local)
         if stored is None:
             raise Refused(f"{copy.local}: the image was removed from {self.who} meanwhile.", "Run the task again.")
         with self.copying(os.path.basename(copy.local), copy.patience):
@@ -121,12 +121,12 @@ class CopiedImages(Lookup):
 
     def copying(self, name, patience):
         """Hold the lock of this controller for the copy of an image with this file name."""
-        lock = self._lock(os.path.join(self._controller.store.directory, name))
+        lock = self._lock(os.path.join(self.controller.store.directory, name))
         return download.downloading(lock, _COPY, Clock().now() + patience)
 
     def part_of_copy(self, name):
         """Return the file that a task of this controller locks while it copies the image with this file name."""
-        return download.part_of(self._lock(os.path.join(self._controller.store.directory, name)), _COPY)
+        return download.part_of(self._lock(os.path.join(self.controller.store.directory, name)), _COPY)
 
     def _lock(self, local):
         """The name that is locked while a task copies an image; that of no download begins with it."""

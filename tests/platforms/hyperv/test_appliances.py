@@ -193,6 +193,22 @@ def test_compressed_disk_and_properties(host, tmp_path):
     assert host.files.file(iso) is None
 
 
+def test_appliance_at_an_address_is_downloaded_by_the_controller(host, asked, world):
+    about = made.published(world.vendor.server, asked["appliance"]["source"])
+    asked = {**asked, "appliance": {**asked["appliance"], **about}}
+    check = run(host, check=True, **asked)
+    assert (check["failed"], world.store.exists(), images_of(host)) == (False, False, []), check["msg"]
+    result = done(host, **asked)
+    assert (check["diff"], check["plan"]) == (result["diff"], result["plan"])
+    assert _bytes_in(host) == {"IDE 0:0": B, "IDE 0:1": A}
+    assert [path for path, wanted in world.vendor.server.requests if wanted is None] == ["/x.ova"]
+    assert not done(host, **asked)["changed"]
+    # The digest is of the content, so another host gets the same disks.
+    requests, other = len(world.vendor.server.requests), _host()
+    done(other, **asked)
+    assert (_bytes_in(other), len(world.vendor.server.requests)) == ({"IDE 0:0": B, "IDE 0:1": A}, requests)
+
+
 # Interrupted ----------------------------------------------------------------------------------------------------------
 
 

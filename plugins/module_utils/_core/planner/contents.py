@@ -16,11 +16,11 @@ def contents_of(creation, first):
 
 
 def files_of_appliance(plan):
-    """Return the files of an appliance that the host of the task reads. Elsewhere, a copy of a disk has a digest."""
+    """Return the files of an appliance on the host of the task. What is downloaded or copied has a digest instead."""
     creations = [step.arguments["creation"] for step in plan.steps if step.verb == "create"]
     appliance = next((one["appliance"] for one in creations if one.get("appliance")), {})
     disks = [disk["source"] for disk in (appliance.get("disks") or {}).values() if "fetch" not in disk]
-    return {path for path in (appliance.get("source"), *disks) if path}
+    return {path for path in (appliance.get("source"), *disks) if path and "://" not in path}
 
 
 def has_unread_source(plan):

@@ -41,8 +41,10 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
 
 def fetch_steps(request):
     """Return the steps that download the image, or copy the disks of an appliance, if the host has to."""
-    images = contents_of(request.creation, "").values()
-    return [Step("fetch", arguments={"image": one}, note=one["fetch"].note) for one in images if one.get("fetch")]
+    images = [one for one in contents_of(request.creation, "").values() if one.get("fetch")]
+    # Disks of one archive are downloaded together.
+    once = {one["fetch"].stored.path: one for one in images}
+    return [Step("fetch", arguments={"image": one}, note=one["fetch"].note) for one in once.values()]
 
 
 def check_adopted(vm, request):

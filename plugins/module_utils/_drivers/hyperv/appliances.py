@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Optional
 
 from ..._core.errors import Refused
 from ..._core.frozen import Frozen, replace
 from ..._core.record.mark import digest_of_disk
+from ..._core.texts import without_credentials
 from ..._media.appliances.defaults import Words
 from ..._media.appliances.disk import checked, most_bytes, name_of, unpacked
 from ..._media.appliances.lookup import resolved as read_appliance
@@ -45,7 +47,7 @@ _KEY = "convert"
 def resolved(driver, request):
     """Return the request with what its appliance has; each disk is a file of the host, or is copied there."""
     option = f"{request.label}: appliance"
-    found = read_appliance(request, APPLIANCES)
+    found = read_appliance(request, APPLIANCES, driver.images.controller)
     appliance = found.creation["appliance"]
     disks = _Disks(driver.images, appliance, option, request.policy.timeout, QemuImg(Commands(driver.call_timeout)))
     entries = {slot: disks.entry(image) for slot, image in appliance["disks"].items()}
@@ -77,7 +79,7 @@ class _Disks:
         return {**known, "source": stored.path, "linked": False, "fetch": copy}
 
     def _wanted(self, image, digest):
-        source = self._appliance["source"]
+        source = without_credentials(self._appliance["source"])
         name = os.path.splitext(os.path.basename(source))[0]
         return Stored(
             path=self._images.store.path_of(name, digest, _FORMAT),
@@ -96,16 +98,21 @@ class _Disks:
         found = checked(self._qemu_img, image)
         if found.fault:
             raise Refused(f"{self._option}: {image['source']} {found.fault}.", found.remedy)
-        return Conversion(local, image, most_bytes(self._qemu_img, image), self._patience)
+        version = None if image.get("fetch") else version_of(image["source"])
+        return Conversion(local, image, most_bytes(self._qemu_img, image), self._patience, version)
 
 
 class Conversion(Frozen):
-    """A disk that the controller converts to ``stored``, a file of its own store; ``extent`` is its size at most."""
+    """A disk that the controller converts to ``stored``, a file of its own store; ``extent`` is its size at most.
+
+    ``version`` is that of the file with the disk, None if the controller does not have it yet.
+    """
 
     stored: Stored
     image: Mapping
     extent: int
     patience: int
+    version: Optional[str]
 
     @property
     def needed(self):
@@ -118,6 +125,8 @@ class Conversion(Frozen):
     def run(self, images, _image):
         """Convert the disk; another task may have done so meanwhile."""
         store, stored, image = images.store, self.stored, self.image
+        if image.get("fetch"):
+            image["fetch"].run(images, image)
         files.make_folder(store.directory)
         with downloading(stored.path, _KEY, Clock().now() + self.patience) as part:
             if store.at(stored.path):
@@ -130,7 +139,7 @@ class Conversion(Frozen):
                 files.write_atomically(new, b"", 0o600)
                 with unpacked(image, new) as source:
                     QemuImg(Commands(call_timeout(None))).convert(name_of(source), source["format"], new, stored.format)
-                if version_of(image["source"]) != image["digest"]:
+                if self.version not in (None, version_of(image["source"])):
                     raise Refused(f"{stored.name} was changed while this task read it.", "Run the task again.")
                 store.add(new, replace(stored, file_size=files.size(new)), may_everybody_read(image["source"]))
             finally:

@@ -11,6 +11,7 @@ from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
 from ..._core.options.option import BootOrder, Connection, Option, Platform, Size, with_suboption
 from ..._core.texts import bare_uuid
+from ..._core.units import file_or_address
 from ..._tools.hyperv import SERVICES
 
 _SWITCH = "Use networks[].type: network with the name of a switch as source; nat is the default switch."
@@ -52,12 +53,13 @@ HYPERV = Platform(
 
 def _on_controller(text, option):
     """Return the path of an appliance, which the controller reads; raises InvalidInput."""
-    if not text.startswith("/"):
+    try:
+        return file_or_address(text, option)
+    except InvalidInput:
         raise InvalidInput(
             f"{option}: '{text}' is not an absolute path on the controller, which reads the appliance.",
-            "Copy the appliance to the controller, and set its full path there.",
-        )
-    return text
+            "Copy the appliance to the controller, and set its full path there, or its address (https://...).",
+        ) from None
 
 
 VM = {
@@ -73,7 +75,7 @@ VM = {
     # An empty source is a NIC without a switch.
     "networks": with_suboption(options.VM["networks"], "source", filled=False),
     "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),
-    "appliance": with_suboption(options.VM["appliance"], "source", absolute=False, normalize=_on_controller),
+    "appliance": with_suboption(options.VM["appliance"], "source", normalize=_on_controller),
     "image_directory": Connection(),
     "storage_path": Connection(),
     "secure_boot_template": Option(choices=("windows", "linux", "shielded")),

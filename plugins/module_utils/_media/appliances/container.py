@@ -15,6 +15,7 @@ import math
 import os
 import tarfile
 from functools import partial
+from typing import Any
 from urllib.parse import unquote
 
 from ..._core.frozen import Frozen
@@ -38,11 +39,15 @@ _ALGORITHMS = {"1": "sha1", "256": "sha256", "384": "sha384", "512": "sha512"}
 
 
 class Part(Frozen):
-    """A file of an appliance: ``size`` bytes of the file at ``path``, from ``offset`` on."""
+    """A file of an appliance: ``size`` bytes of the file at ``path``, from ``offset`` on.
+
+    ``remote``: what reads the file until it is downloaded (address.py), else None.
+    """
 
     path: str
     offset: int
     size: int
+    remote: Any = None
 
     @property
     def of_archive(self):
@@ -50,7 +55,10 @@ class Part(Frozen):
         return (self.offset, -(-self.size // _BLOCK) * _BLOCK) if self.offset else None
 
     def read(self, offset, length):
-        return files.read_part(self.path, self.offset + offset, max(min(length, self.size - offset), 0))
+        length = max(min(length, self.size - offset), 0)
+        if self.remote:
+            return self.remote.read(self.offset + offset, length)
+        return files.read_part(self.path, self.offset + offset, length)
 
     def whole(self):
         if self.size > LARGEST_TEXT:
@@ -65,19 +73,23 @@ class Part(Frozen):
 
 
 class Container:
-    """``descriptor`` is the name of the descriptor; ``part(href)`` returns the Part of a file that it names."""
+    """``descriptor`` is the name of the descriptor; ``part(href)`` returns the Part of a file that it names.
 
-    def __init__(self, path):
+    ``remote`` reads an archive that is not downloaded yet (address.py).
+    """
+
+    def __init__(self, path, remote=None):
         self.path = path
-        begin = files.read_part(path, 0, 512)
+        whole = Part(path, 0, remote.size if remote else files.size(path), remote)
+        begin = whole.read(0, _BLOCK)
         program = next((program for magic, program in _PACKED if begin.startswith(magic)), None)
         if program:
             raise Damaged(f"is compressed; unpack it first ({program}), and use the .ovf file in it")
         self._members = None
-        if begin.startswith(_GZIP):
+        if begin.startswith(_GZIP) and remote is None:
             self._members = _members_of_gzip(path)
         elif begin[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
-            self._members = _members(partial(files.read_part, path), partial(Part, path), files.size(path))
+            self._members = _members(whole.read, partial(Part, path, remote=remote), whole.size)
         self.is_archive = self._members is not None
         self.descriptor = self._only_descriptor() if self.is_archive else os.path.basename(path)
 

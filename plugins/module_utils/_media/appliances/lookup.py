@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from ..._core.errors import NotFound, Refused
 from ..._core.frozen import replace
+from ..._core.texts import without_credentials
 from ..._ports import files
 from .. import disk_header, foreign_image
+from .address import DOWNLOAD, Source, located
 from .container import Container, Part, check_manifest
 from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
 from .descriptor import Choices, read
@@ -25,19 +27,31 @@ _BEGINNING, _SECTOR = 64 * 1024, 512
 _LARGEST_DISK = 2**46
 
 
-def resolved(request, words):
-    """Return the request with the settings and disks of its appliance. Raises PolyvirtError."""
+def resolved(request, words, images):
+    """Return the request with the settings and disks of its appliance. Raises PolyvirtError.
+
+    ``images`` (Images) are those of this host, to which an appliance is downloaded.
+    """
     asked, option = request.creation["appliance"], f"{request.label}: appliance"
+    try:
+        return _Appliance(request, asked, option, words, _source(request, asked, images, option)).resolved()
+    except Damaged as error:
+        remedy = error.remedy or "Export it again, or use another file."
+        raise Refused(f"{option}: {without_credentials(asked['source'])} {error.message}.", remedy) from error
+
+
+def _source(request, asked, images, option):
     path = asked["source"]
+    if "://" in path:
+        return located(asked, images, option, request.policy.timeout)
     if not files.is_file(path):
         raise NotFound(f"{option}: {path} does not exist on the host.", "Copy the appliance there first.")
     if not files.is_readable(path):
         raise Refused(f"{option}: {path} is not readable.", "Run the task with become, or make it readable.")
-    try:
-        return _Appliance(request, asked, option, words).resolved()
-    except Damaged as error:
-        remedy = error.remedy or "Export it again, or use another file."
-        raise Refused(f"{option}: {path} {error.message}.", remedy) from error
+    algorithm, _colon, digits = (asked.get("checksum") or "").partition(":")
+    if algorithm and Part(path, 0, files.size(path)).digest(algorithm) != digits.lower():
+        raise Refused(f"{option}.checksum: {path} has another checksum.", "Get the file again.")
+    return Source(path)
 
 
 def version_of(path):
@@ -46,11 +60,12 @@ def version_of(path):
 
 
 class _Appliance:
-    def __init__(self, request, asked, option, words):
-        self.request, self.asked, self.option, self.words = request, asked, option, words
+    def __init__(self, request, asked, option, words, source):
+        self.request, self.asked, self.option, self.words, self.source = request, asked, option, words, source
         self.warnings = []
-        self._check_checksum()
-        self.container = Container(asked["source"])
+        self.container = Container(source.path, source.remote)
+        if source.version and not self.container.is_archive:
+            raise Damaged("is not an uncompressed archive (OVA), so it cannot be read at its address", DOWNLOAD)
         choices = Choices(asked.get("system"), asked.get("configuration"))
         self.system, self.files = read(self.container.text(), choices)
 
@@ -72,12 +87,6 @@ class _Appliance:
         found = {"slots": slots, "disks": images, "not_carried": [*lost, *more], "warnings": self.warnings}
         appliance = {**{name: value for name, value in self.asked.items() if name != "properties"}, **found}
         return replace(self.request, config=config, creation={**self.request.creation, **seed, "appliance": appliance})
-
-    def _check_checksum(self):
-        path, checksum = self.asked["source"], self.asked.get("checksum")
-        algorithm, _colon, digits = (checksum or "").partition(":")
-        if checksum and Part(path, 0, files.size(path)).digest(algorithm) != digits.lower():
-            raise Refused(f"{self.option}.checksum: {path} has another checksum.", "Get the file again.")
 
     def _seed(self):
         values, lost = environment(self.system, self.asked.get("properties") or {}, self.option)
@@ -105,6 +114,9 @@ class _Appliance:
         return {slot: {} if disk.file else {"size": disk.capacity} for slot, disk in placed.items()}, images
 
     def _verify(self, parts):
+        if self.source.version:
+            # The checksum of the whole file, which its download proves.
+            return
         unverified = check_manifest(self.container, parts)
         is_archive = self.container.is_archive
         if not unverified or (is_archive and self.asked.get("checksum")):
@@ -131,6 +143,8 @@ class _Appliance:
             raise Damaged(f"contains {disk.file.href} compressed twice or in pieces; unpack it first (tar -xzf)")
         part = Packed(parts, disk.file.compression) if is_packed else parts[0]
         is_packed = is_packed or is_within
+        if is_packed and self.source.remote:
+            raise Damaged(f"contains {disk.file.href} compressed or in pieces; it must be downloaded first", DOWNLOAD)
         begin = part.read(0, _BEGINNING)
         end = begin[:_SECTOR] if is_packed else part.read(max(part.size - _SECTOR, 0), _SECTOR)
         image_format = disk_header.format_in(begin) or ("vhd" if end.startswith(b"conectix") else None)
@@ -141,7 +155,8 @@ class _Appliance:
         size = disk_header.size_of_vhd(end) if image_format == "vhd" else disk_header.capacity_in(begin, image_format)
         if not size or size > _LARGEST_DISK:
             raise Damaged(f"contains {disk.file.href}, which has no valid size")
-        found = {"source": parts[0].path, "format": image_format, "size": size, "digest": version_of(parts[0].path)}
+        found = {"source": parts[0].path, "format": image_format, "size": size}
+        found.update(self.source.of_disk(part.size) if self.source.version else {"digest": version_of(parts[0].path)})
         if not is_packed:
             return {**found, "part": parts[0].of_archive}
         return {**found, "part": None, "packed": part.as_data, "unpacked": part.size_up_to(size)}
