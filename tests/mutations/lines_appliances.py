@@ -13,6 +13,7 @@ _MEDIA, _TESTS = "_media/appliances", "tests/unit/module_utils/_media"
 _APPLIANCE = [
     f"{_TESTS}/test_{name}.py" for name in ("appliances", "descriptors", "appliance_archives", "compressed_appliances")
 ]
+_ADDRESS = [f"{_TESTS}/test_appliance_address.py"]
 _PLANNED = ["tests/unit/module_utils/_core/planner/test_appliance.py"]
 _KILLED = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
 _PROXMOX, _UPLOADED = "_drivers/proxmox", ["tests/unit/module_utils/_drivers/proxmox/test_appliances.py"]
@@ -24,7 +25,7 @@ MUTATIONS = (
     Mutation(
         "disk-of-a-replaced-appliance-is-kept",
         _HYPERV,
-        'version_of(image["source"]) != image["digest"]',
+        'self.version not in (None, version_of(image["source"]))',
         "False",
         _COPIED,
     ),
@@ -68,6 +69,34 @@ MUTATIONS = (
         f"{_MEDIA}/packed.py",
         "data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail",
         "data = unpacker.unconsumed_tail",
+        _APPLIANCE,
+    ),
+    Mutation(
+        "download-may-differ-from-what-was-read",
+        f"{_MEDIA}/address.py",
+        "_digest(files.read_part(path, offset, size)) != digest",
+        "False",
+        _ADDRESS,
+    ),
+    Mutation(
+        "stored-appliance-may-have-changed",
+        f"{_MEDIA}/address.py",
+        "images.store.check_content(stored, option)",
+        "pass",
+        _ADDRESS,
+    ),
+    Mutation(
+        "address-needs-no-checksum",
+        "_core/options/request.py",
+        '"://" in source and not creation["appliance"].get("checksum")',
+        "False",
+        _ADDRESS,
+    ),
+    Mutation(
+        "replaced-appliance-has-the-former-checksum",
+        f"{_MEDIA}/container.py",
+        "tuple(files.version(part.path) or ())",
+        "()",
         _APPLIANCE,
     ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),

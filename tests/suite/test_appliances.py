@@ -204,6 +204,24 @@ def test_compressed_disk_leaves_no_other_file(qemu, carry, folder):
     assert len(qemu.contents()) == 1, qemu.contents()
 
 
+def test_several_vms_of_a_task_have_the_same_appliance(qemu, carry, folder):
+    """Each has disks and properties of its own, and check mode has the same diff and result for each."""
+    asked = {**_asked(_simple(folder, made.one_disk(made.nic(), made.item(35, 50)))), "name": [VM, OTHER_VM]}
+    tasks = [Task("check", asked, check=True), Task("run", asked), Task("again", asked)]
+    answers = carry(qemu, tasks, [VM, OTHER_VM])
+    assert [answer.msg for answer in answers.values() if answer.failed] == []
+    check, run = answers["check"], answers["run"]
+    assert (check.result["diff"], len(run.result["diff"]), answers["again"].changed) == (run.result["diff"], 2, False)
+    for name in (VM, OTHER_VM):
+        assert (check.truth[name], check.vm(name)["changed"], run.vm(name)["changed"]) == (None, True, True)
+        assert check.vm(name)["not_carried"] == run.vm(name)["not_carried"] != []
+        assert qemu.holds(run.truth[name], THEN, "sda")
+    macs = [run.vm(name)["networks"][0]["mac"] for name in (VM, OTHER_VM)]
+    assert len(set(macs)) == 2
+    gone = carry(qemu, [Task("gone", {"name": [VM], "state": "absent"})], [VM, OTHER_VM])["gone"]
+    assert qemu.holds(gone.truth[OTHER_VM], THEN, "sda")
+
+
 def test_appliance_at_an_address_becomes_a_vm(qemu, carry, folder, server):
     """Check mode reads parts of it; the run downloads it once, for both VMs of the task."""
     store = folder / "store"

@@ -89,6 +89,8 @@ class Lookup:
         self.store = store
         #: {what was asked: result of _find}, so that several VMs of a task cost one request.
         self._found = {}
+        #: {address of an appliance: Remote}, each read once in a task (appliances/address.py).
+        self.remotes = {}
 
     @property
     def directory(self):

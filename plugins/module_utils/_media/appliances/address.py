@@ -135,7 +135,7 @@ def located(asked, images, option, patience):
         images.store.check_content(stored, option)
         return Source(stored.path, found.digest)
     images.store.check_free(wanted.path)
-    remote = Remote(found.url, line)
+    remote = images.remotes[address] = images.remotes.get(address) or Remote(found.url, line)
     images.store.check_space(remote.size, option)
     fetch = Fetch(wanted, found, Choice(medium, (), _FORMAT), line, remote.size, patience)
     return Source(wanted.path, found.digest, remote, fetch)

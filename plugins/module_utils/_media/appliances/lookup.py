@@ -15,7 +15,7 @@ from ..._core.texts import without_credentials
 from ..._ports import files
 from .. import disk_header, foreign_image
 from .address import DOWNLOAD, Source, located
-from .container import Container, Part, check_manifest
+from .container import Container, Part, check_manifest, digest_of
 from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
 from .descriptor import Choices, read
 from .envelope import Damaged
@@ -49,7 +49,7 @@ def _source(request, asked, images, option):
     if not files.is_readable(path):
         raise Refused(f"{option}: {path} is not readable.", "Run the task with become, or make it readable.")
     algorithm, _colon, digits = (asked.get("checksum") or "").partition(":")
-    if algorithm and Part(path, 0, files.size(path)).digest(algorithm) != digits.lower():
+    if algorithm and digest_of(Part(path, 0, files.size(path)), algorithm) != digits.lower():
         raise Refused(f"{option}.checksum: {path} has another checksum.", "Get the file again.")
     return Source(path)
 
@@ -140,7 +140,10 @@ class _Appliance:
         is_packed = len(parts) > 1 or disk.file.compression
         is_within = isinstance(parts[0], Packed)
         if is_packed and is_within:
-            raise Damaged(f"contains {disk.file.href} compressed twice or in pieces; unpack it first (tar -xzf)")
+            raise Damaged(
+                f"contains {disk.file.href} compressed twice or in pieces",
+                "Unpack it (tar -xzf), and set the path of the .ovf file in it.",
+            )
         part = Packed(parts, disk.file.compression) if is_packed else parts[0]
         is_packed = is_packed or is_within
         if is_packed and self.source.remote:

@@ -41,9 +41,9 @@ class Published:
         self.server.files["/shop.ova"], self.address = self.content, f"{self.server.url}/shop.ova"
         self.checksum = f"sha256:{hashlib.sha256(self.content).hexdigest()}"
 
-    def read(self, **more):
+    def read(self, images=None, **more):
         asked = request(self.address, **{"checksum": self.checksum, **more})
-        return resolved(asked, APPLIANCES, Images(str(self.store)))
+        return resolved(asked, APPLIANCES, images or Images(str(self.store)))
 
     def files(self):
         return sorted(one.name for one in self.store.iterdir()) if self.store.exists() else []
@@ -89,6 +89,13 @@ def test_disks_of_one_appliance_are_downloaded_together(published):
     assert (len(fetch_steps(found)), extents) == (1, [len(LARGE), len(VMDK)])
 
 
+def test_parts_are_read_once_for_all_vms_of_a_task(published):
+    images = Images(str(published.store))
+    found = [published.read(images=images) for _vm in range(3)]
+    assert len(published.server.requests) == len(set(published.server.requests))
+    assert found[0].creation == found[2].creation
+
+
 def _rejected(published, words, **more):
     with pytest.raises(PolyvirtError) as caught:
         published.read(**more)
@@ -107,7 +114,7 @@ def test_file_that_is_no_plain_archive_is_rejected_with_the_remedy(published, wh
     texts = {
         "descriptor": (made.one_disk().encode(), "Download it with ansible.builtin.get_url"),
         "gzip": (gzip.compress(published.content), "Download it with ansible.builtin.get_url"),
-        "bzip2": (b"BZh91AY", "unpack it first (tar -xjf)"),
+        "bzip2": (b"BZh91AY", "is compressed. Unpack it (tar -xjf)"),
     }
     published.server.files["/shop.ova"], words = texts[what]
     _rejected(published, words)
