@@ -71,6 +71,8 @@ def test_appliance_is_read_in_parts_and_downloaded_once(published):
     assert Path(disk["source"]).read_bytes() == published.content
     begin, size = disk["part"]
     assert (published.content[begin : begin + len(LARGE)], size - len(LARGE)) == (LARGE, -len(LARGE) % 512)
+    (one,) = Images(str(published.store)).store.all()
+    assert (one.name, one.format, one.checked) == (published.address, "ova", "checksum")
     published.server.requests.clear()
     again = published.read()
     stored = again.creation["appliance"]["disks"]["sata0"]
