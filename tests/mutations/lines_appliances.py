@@ -99,6 +99,13 @@ MUTATIONS = (
         "()",
         _APPLIANCE,
     ),
+    Mutation(
+        "slots-are-checked-before-the-firmware-is-known",
+        _CONTENTS,
+        'appliance and "disks" not in appliance',
+        "False",
+        _PLANNED,
+    ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
     Mutation(
         "entry-without-a-slot-is-a-second-disk",

@@ -123,6 +123,18 @@ def test_options_of_the_task_replace_the_descriptor(host, asked):
     assert not done(host, **asked)["changed"]
 
 
+def test_slots_of_the_task_are_those_of_the_firmware_in_the_descriptor(host, asked, tmp_path):
+    drives = {"disks": [{"slot": "IDE 0:1", "size": "1G"}], "cdroms": [{"slot": "IDE 1:1", "source": ""}]}
+    check, result = run(host, check=True, **asked, **drives), done(host, **asked, **drives)
+    assert check["diff"] == result["diff"]
+    assert {one["slot"]: one["size"] for one in _vm(host)["disks"]} == {"IDE 0:0": "16M", "IDE 0:1": "1G"}
+    assert not done(host, **asked, **drives)["changed"]
+    other = {**task(_ova(tmp_path, EFI, file="efi.ova"), "efi"), **drives}
+    for checks in (True, False):
+        assert "generation 2 VMs have no IDE" in run(host, check=checks, **other)["msg"]
+    assert [vm.name for vm in host.vms] == ["web"]
+
+
 def test_more_disks_than_ide_has_are_on_scsi(host, tmp_path):
     """A disk without a file is created empty; an entry without a slot that follows is another one."""
     files = {"a.vmdk": made.disk(tmp_path / "a.vmdk", byte=A)}
@@ -347,6 +359,13 @@ def test_what_hyper_v_lacks_is_rejected_before_anything_is_written(host, asked, 
         result = run(host, check=check, **{**asked, "appliance": {**appliance, **changes}})
         assert all(word in result["msg"] for word in words), (result["msg"], words)
         assert (host.vms, images_of(host), world.store.exists()) == ([], [], False)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_disk_that_is_smaller_than_that_of_the_appliance_is_rejected(host, asked, world, check):
+    result = run(host, check=check, **asked, disks=[{"slot": "IDE 0:1", "size": "8M"}])
+    assert "disks.IDE 0:1.size" in result["msg"] and "16M" in result["msg"], result["msg"]
+    assert (host.vms, images_of(host), world.store.exists()) == ([], [], False)
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -8,6 +8,9 @@ from __future__ import annotations
 from ..frozen import replace
 from ..options.option import PLACE
 
+#: Settings of which it depends on the firmware whether a new VM can have them.
+_OF_FIRMWARE = ("cdroms", "disks", "secure_boot", "skip_boot_prompt")
+
 
 def contents_of(creation, first):
     """Return {slot: image} of the disks that a creation fills; ``first`` is the slot of an image without one."""
@@ -51,6 +54,10 @@ def with_filled_disks(request, traits):
     Entries without a slot are these disks, in their order; a disk that the task lists by its slot is not among them.
     """
     appliance, slot = request.creation.get("appliance") or {}, (request.creation.get("image") or {}).get("slot")
+    if appliance and "disks" not in appliance:
+        # Its firmware is known when it is read. Then the VM is planned again.
+        config = {name: value for name, value in request.config.items() if name not in _OF_FIRMWARE}
+        return replace(request, config=config)
     slots = [slot] if slot else list(appliance.get("slots") or ())
     if not slots:
         return request
