@@ -19,6 +19,7 @@ _KILLED = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
 _PROXMOX, _UPLOADED = "_drivers/proxmox", ["tests/unit/module_utils/_drivers/proxmox/test_appliances.py"]
 
 _HYPERV, _COPIED = "_drivers/hyperv/appliances.py", ["tests/platforms/hyperv/test_appliances.py"]
+_INTERRUPTED = ["tests/platforms/hyperv/test_appliances_interrupted.py"]
 
 MUTATIONS = (
     Mutation("versions-of-a-copied-disk-are-alike", _HYPERV, "digest_of_disk(image)", 'image["source"]', _COPIED),
@@ -27,7 +28,7 @@ MUTATIONS = (
         _HYPERV,
         'self.version not in (None, version_of(image["source"]))',
         "False",
-        _COPIED,
+        _INTERRUPTED,
     ),
     Mutation(
         "private-appliance-becomes-readable",

@@ -10,70 +10,27 @@ import os
 import stat
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from platforms.hyperv import reading
-from platforms.hyperv.double.host import HyperV
-from platforms.hyperv.double.records import Switch
+from platforms.hyperv.appliance_tasks import A, B, M, bytes_in, host_with_switch, ova, task, vm_of
 from platforms.hyperv.stored_images import images_of, steps_of
 from platforms.hyperv.tasks import done, run
-from platforms.windows.failures import Failed, interruptions
 from platforms.windows.tasks import run_module
 from suite import appliance_files as made
-from suite.belts import share
 
-#: The number of places of an interruption that are tested on one day; a deep run tests all.
-_PLACES = 4
-M = 1024**2
-#: The bytes that fill the disks a and b.
-A, B = 1, 2
-_ERROR = Failed("Test,Test", "NotSpecified", "Es ging schief.")
 EFI = '<vmw:Config vmw:key="firmware" vmw:value="efi"/>'
 
 
-def _ova(folder, *more, file="x.ova", **about):
-    """An appliance with two disks; its system is on the second one, at the first port."""
-    files = {"a.vmdk": made.disk(folder / "a.vmdk", byte=A), "b.vmdk": made.disk(folder / "b.vmdk", byte=B)}
-    body = made.hardware(made.sata(("d2", 0), ("d1", 1)), made.nic(), *more, cpus=2, memory=128, **about)
-    listed = [("d1", "f1", 16 * M), ("d2", "f2", 16 * M)]
-    return made.ova(folder / file, made.envelope(body, [("f1", "a.vmdk", ""), ("f2", "b.vmdk", "")], listed), files)
-
-
-def _host():
-    host = HyperV()
-    host.switches.append(Switch("lan", "Private"))
-    return host
-
-
 @pytest.fixture(name="host")
-def _a_host(world):
-    return _host()
+def _host(world):
+    return host_with_switch()
 
 
 @pytest.fixture(name="asked")
 def _asked(tmp_path):
-    return task(_ova(tmp_path))
+    return task(ova(tmp_path))
 
 
-def task(source, name="web", **more):
-    networks = [{"name": "VM Network", "type": "network", "source": "lan"}]
-    appliance = {"source": source, "accept_eula": False, "networks": networks, **more.pop("appliance", {})}
-    return {"name": [name], "appliance": {key: value for key, value in appliance.items() if value is not None}, **more}
-
-
-def _vm(host, name="web"):
-    (found,) = [one for one in done(host, "vm_info")["vms"] if one["name"] == name]
-    return found
-
-
-def _bytes_in(host, name="web"):
-    """{slot: the byte that fills the disk}."""
-    (vm,) = [one for one in host.vms if one.name == name]
-    return {reading.slot_of(drive): host.files.vhd(drive.path).written for drive in vm.hardware.disks()}
-
-
-def test_appliance_becomes_a_vm(host, asked, world):
+def test_appliance_becomes_avm_of(host, asked, world):
     check = run(host, check=True, **asked)
     assert not check["failed"], check["msg"]
     assert (images_of(host), world.store.exists(), host.vms) == ([], False, [])
@@ -82,28 +39,28 @@ def test_appliance_becomes_a_vm(host, asked, world):
         assert check[key] == result[key], key
     assert check["vms"][0]["not_carried"] == result["vms"][0]["not_carried"] != []
     assert steps_of(result) == ["fetch", "fetch", "create"]
-    found = _vm(host)
+    found = vm_of(host)
     assert (found["cpus"], found["memory_mib"], found["settings"]["firmware"]) == (2, 128, "bios")
     assert [(one["type"], one["source"]) for one in found["networks"]] == [("network", "lan")]
-    assert _bytes_in(host) == {"IDE 0:0": B, "IDE 0:1": A}
+    assert bytes_in(host) == {"IDE 0:0": B, "IDE 0:1": A}
     assert not done(host, **asked)["changed"]
 
 
 def test_vm_with_uefi_has_its_disks_on_scsi_and_secure_boot_is_off(host, tmp_path):
-    asked = task(_ova(tmp_path, EFI))
+    asked = task(ova(tmp_path, EFI))
     check, result = run(host, check=True, **asked), done(host, **asked)
     assert check["diff"] == result["diff"]
-    found = _vm(host)["settings"]
+    found = vm_of(host)["settings"]
     assert (found["firmware"], found["secure_boot"]) == ("uefi", False)
-    assert _bytes_in(host) == {"SCSI 0:0": B, "SCSI 0:1": A}
+    assert bytes_in(host) == {"SCSI 0:0": B, "SCSI 0:1": A}
     assert not done(host, **asked)["changed"]
 
 
 def test_secure_boot_of_the_task_is_used(host, tmp_path):
-    source = _ova(tmp_path, EFI)
+    source = ova(tmp_path, EFI)
     done(host, **task(source, "on", secure_boot=True))
     done(host, **task(source, "linux", secure_boot_template="linux"))
-    found = {name: _vm(host, name)["settings"] for name in ("on", "linux")}
+    found = {name: vm_of(host, name)["settings"] for name in ("on", "linux")}
     assert [one["secure_boot"] for one in found.values()] == [True, True]
     assert found["linux"]["secure_boot_template"] == "linux"
 
@@ -115,7 +72,7 @@ def test_options_of_the_task_replace_the_descriptor(host, asked):
     asked = {**asked, **more, "appliance": {**asked["appliance"], "networks": []}}
     check, result = run(host, check=True, **asked), done(host, **asked)
     assert check["diff"] == result["diff"]
-    found = _vm(host)
+    found = vm_of(host)
     assert (found["cpus"], found["memory_mib"], found["networks"]) == (1, 256, [])
     sizes = {one["slot"]: one["size"] for one in found["disks"]}
     assert sizes == {"SCSI 0:0": "16M", "SCSI 0:1": "1G", "SCSI 0:2": "2G"}
@@ -127,9 +84,9 @@ def test_slots_of_the_task_are_those_of_the_firmware_in_the_descriptor(host, ask
     drives = {"disks": [{"slot": "IDE 0:1", "size": "1G"}], "cdroms": [{"slot": "IDE 1:1", "source": ""}]}
     check, result = run(host, check=True, **asked, **drives), done(host, **asked, **drives)
     assert check["diff"] == result["diff"]
-    assert {one["slot"]: one["size"] for one in _vm(host)["disks"]} == {"IDE 0:0": "16M", "IDE 0:1": "1G"}
+    assert {one["slot"]: one["size"] for one in vm_of(host)["disks"]} == {"IDE 0:0": "16M", "IDE 0:1": "1G"}
     assert not done(host, **asked, **drives)["changed"]
-    other = {**task(_ova(tmp_path, EFI, file="efi.ova"), "efi"), **drives}
+    other = {**task(ova(tmp_path, EFI, file="efi.ova"), "efi"), **drives}
     for checks in (True, False):
         assert "generation 2 VMs have no IDE" in run(host, check=checks, **other)["msg"]
     assert [vm.name for vm in host.vms] == ["web"]
@@ -144,7 +101,7 @@ def test_more_disks_than_ide_has_are_on_scsi(host, tmp_path):
     asked = task(source, appliance={"networks": None}, disks=[{}, {}, {}, {"size": "1G"}])
     check, result = run(host, check=True, **asked), done(host, **asked)
     assert (check["diff"], steps_of(result)) == (result["diff"], ["fetch", "create"])
-    sizes = {one["slot"]: one["size"] for one in _vm(host)["disks"]}
+    sizes = {one["slot"]: one["size"] for one in vm_of(host)["disks"]}
     assert sizes == {"IDE 0:0": "16M", "IDE 0:1": "32M", "SCSI 0:0": "48M", "SCSI 0:3": "1G"}
     assert not done(host, **asked)["changed"]
 
@@ -156,9 +113,9 @@ def test_other_appliances_are_other_disks_of_the_store(host, asked, tmp_path):
     assert len(before) == 4
     again = done(host, **{**asked, "name": ["second"]})
     assert (steps_of(again, "second"), images_of(host)) == (["create"], before)
-    assert _bytes_in(host, "second") == {"IDE 0:0": B, "IDE 0:1": A}
+    assert bytes_in(host, "second") == {"IDE 0:0": B, "IDE 0:1": A}
     os.unlink(asked["appliance"]["source"])
-    _ova(tmp_path, made.item(35, 50))
+    ova(tmp_path, made.item(35, 50))
     third = done(host, **{**asked, "name": ["third"]})
     assert (steps_of(third, "third"), len(images_of(host))) == (["fetch", "fetch", "create"], 8)
     done(host, name=["second"], state="absent")
@@ -175,7 +132,7 @@ def test_several_vms_of_a_task_copy_each_disk_once(host, asked):
     check, result = run(host, check=True, **both), done(host, **both)
     assert (check["diff"], len(images_of(host))) == (result["diff"], 4)
     for name in both["name"]:
-        assert _bytes_in(host, name) == {"IDE 0:0": B, "IDE 0:1": A}
+        assert bytes_in(host, name) == {"IDE 0:0": B, "IDE 0:1": A}
     assert not done(host, **both)["changed"]
 
 
@@ -197,7 +154,7 @@ def test_compressed_disk_and_properties(host, tmp_path):
     asked = task(source, appliance={"properties": given})
     check, result = run(host, check=True, **asked), done(host, **asked)
     assert (check["diff"], "S3cret" in f"{check}{result}") == (result["diff"], False)
-    assert _bytes_in(host) == {"IDE 0:0": A}
+    assert bytes_in(host) == {"IDE 0:0": A}
     (iso,) = [path for path in host.files.contents if path.endswith("-seed.iso")]
     assert b"S3cret-of-x" in host.files.file(iso)
     assert not done(host, **asked)["changed"]
@@ -212,108 +169,13 @@ def test_appliance_at_an_address_is_downloaded_by_the_controller(host, asked, wo
     assert (check["failed"], world.store.exists(), images_of(host)) == (False, False, []), check["msg"]
     result = done(host, **asked)
     assert (check["diff"], check["plan"]) == (result["diff"], result["plan"])
-    assert _bytes_in(host) == {"IDE 0:0": B, "IDE 0:1": A}
+    assert bytes_in(host) == {"IDE 0:0": B, "IDE 0:1": A}
     assert [path for path, wanted in world.vendor.server.requests if wanted is None] == ["/x.ova"]
     assert not done(host, **asked)["changed"]
     # The digest is of the content, so another host gets the same disks.
-    requests, other = len(world.vendor.server.requests), _host()
+    requests, other = len(world.vendor.server.requests), host_with_switch()
     done(other, **asked)
-    assert (_bytes_in(other), len(world.vendor.server.requests)) == ({"IDE 0:0": B, "IDE 0:1": A}, requests)
-
-
-# Interrupted ----------------------------------------------------------------------------------------------------------
-
-
-def _left(world):
-    """What no task may leave: unfinished files on the controller."""
-    return [one.name for one in world.store.iterdir() if one.name.startswith(".")] if world.store.exists() else []
-
-
-def _calls(asked):
-    host = _host()
-    first = host.windows.faults.calls
-    done(host, **asked)
-    return host.windows.faults.calls - first
-
-
-@pytest.mark.parametrize("then", ["completed", "deleted"])
-def test_killed_creation_is_completed_or_deleted(request, asked, then):
-    calls = _calls(asked)
-    for place in share(request.config, range(1, calls + 1), _PLACES):
-        host = _host()
-        for one in range(place, place + 999):
-            host.windows.faults.plan(call=one, kind="kill", before=one > place)
-        assert run(host, **asked)["failed"], place
-        host.windows.faults.planned.clear()
-        if then == "deleted":
-            done(host, name=["web"], state="absent", stop_mode="force")
-            assert host.vms == [], place
-            assert [one for one in host.files.contents if one.startswith("c:\\hyper-v")] == [], place
-            continue
-        done(host, **asked)
-        assert [vm.name for vm in host.vms] == ["web"], place
-        assert _bytes_in(host) == {"IDE 0:0": B, "IDE 0:1": A}, place
-        assert len(images_of(host)) == 4, (place, images_of(host))
-        assert not done(host, **asked)["changed"], place
-
-
-@pytest.mark.parametrize("label", interruptions(_ERROR))
-def test_interruption_is_survived_by_the_task_or_its_next_run(request, asked, label):
-    calls = _calls(asked)
-    for place in share(request.config, range(1, calls + 1), _PLACES):
-        host = _host()
-        host.windows.faults.plan(call=place, **interruptions(_ERROR)[label])
-        first = run(host, **asked)
-        assert "exception" not in first, place
-        done(host, **asked)
-        assert _bytes_in(host) == {"IDE 0:0": B, "IDE 0:1": A}, place
-        assert [vm.name for vm in host.vms] == ["web"], place
-
-
-def test_task_with_another_boot_disk_does_not_get_the_disks_of_a_killed_one(request, asked):
-    calls = _calls(asked)
-    other = {**asked, "appliance": {**asked["appliance"], "boot_disk": "a.vmdk"}}
-    for place in share(request.config, range(1, calls), _PLACES):
-        host = _host()
-        for one in range(place, place + 999):
-            host.windows.faults.plan(call=one, kind="kill", before=one > place)
-        run(host, **asked)
-        host.windows.faults.planned.clear()
-        if done(host, **other)["changed"]:
-            assert _bytes_in(host) == {"IDE 0:0": A, "IDE 0:1": B}, place
-
-
-def test_killed_conversion_leaves_nothing_after_the_next_run(host, asked, world, monkeypatch):
-    whole = QemuImg.convert
-
-    def cut(self, source, image_format, path, *more):
-        whole(self, source, image_format, path, *more)
-        os.truncate(path, 1000)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(QemuImg, "convert", cut)
-    monkeypatch.setattr(files, "remove", lambda _path: None)
-    with pytest.raises(KeyboardInterrupt):
-        run(host, **asked)
-    monkeypatch.undo()
-    monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(world.store))
-    assert _left(world) != []
-    done(host, **asked)
-    assert (_left(world), _bytes_in(host)) == ([], {"IDE 0:0": B, "IDE 0:1": A})
-
-
-def test_appliance_that_is_replaced_while_it_is_read_is_rejected(host, asked, tmp_path, monkeypatch):
-    whole = QemuImg.convert
-
-    def replacing(self, *words):
-        whole(self, *words)
-        os.unlink(asked["appliance"]["source"])
-        _ova(tmp_path, made.item(35, 50))
-
-    monkeypatch.setattr(QemuImg, "convert", replacing)
-    result = run(host, **asked)
-    assert f"{asked['appliance']['source']} was changed while this task read it. Run the task again." in result["msg"]
-    assert (host.vms, images_of(host), result["changed"]) == ([], [], False)
+    assert (bytes_in(other), len(world.vendor.server.requests)) == ({"IDE 0:0": B, "IDE 0:1": A}, requests)
 
 
 # Errors ---------------------------------------------------------------------------------------------------------------
@@ -397,7 +259,7 @@ def test_copy_that_was_changed_on_the_host_is_rejected(host, asked, check):
 def test_file_of_somebody_else_is_never_replaced(host, asked):
     done(host, **asked)
     paths = [one for one in images_of(host) if one.endswith(".vhdx")]
-    host = _host()
+    host = host_with_switch()
     for path in paths:
         host.files.put(path, b"precious")
     for check in (True, False):
@@ -409,7 +271,7 @@ def test_approved_plan_is_that_of_this_appliance(host, asked, tmp_path):
     plan = done(host, check=True, **asked)["plan"]
     assert plan is not None
     os.unlink(asked["appliance"]["source"])
-    _ova(tmp_path, made.item(35, 50))
+    ova(tmp_path, made.item(35, 50))
     result = run(host, expect_plan=plan, **asked)
     assert "This plan was not approved" in result["msg"]
     assert (host.vms, images_of(host)) == ([], [])
