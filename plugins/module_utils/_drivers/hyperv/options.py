@@ -9,7 +9,8 @@ from ..._core.errors import InvalidInput
 from ..._core.frozen import replace
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
-from ..._core.options.option import BootOrder, Connection, Option, Platform, Size, with_suboption
+from ..._core.options.option import BootOrder, Connection, Option, Size, with_suboption
+from ..._core.options.platform import Platform
 from ..._core.texts import bare_uuid
 from ..._core.units import file_or_address
 from ..._tools.hyperv import SERVICES
