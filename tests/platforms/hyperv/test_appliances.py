@@ -30,7 +30,7 @@ def _asked(tmp_path):
     return task(ova(tmp_path))
 
 
-def test_appliance_becomes_avm_of(host, asked, world):
+def test_appliance_becomes_a_vm(host, asked, world):
     check = run(host, check=True, **asked)
     assert not check["failed"], check["msg"]
     assert (images_of(host), world.store.exists(), host.vms) == ([], False, [])
