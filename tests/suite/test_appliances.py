@@ -204,6 +204,15 @@ def test_compressed_disk_leaves_no_other_file(qemu, carry, folder):
     assert len(qemu.contents()) == 1, qemu.contents()
 
 
+def test_secure_boot_can_be_set_for_firmware_that_only_the_descriptor_states(qemu, carry, folder):
+    efi = '<vmw:Config vmw:key="firmware" vmw:value="efi"/>'
+    answers = carry(qemu, _tasks(_simple(folder, made.one_disk(made.nic(), efi)), secure_boot=True), [VM])
+    assert not answers["run"].failed, answers["run"].msg
+    assert (answers["check"].result["diff"], answers["again"].changed) == (answers["run"].result["diff"], False)
+    found = answers["again"].vm(VM)["settings"]
+    assert (found["firmware"], found["secure_boot"]) == ("uefi", True)
+
+
 def test_several_vms_of_a_task_have_the_same_appliance(qemu, carry, folder):
     """Each has disks and properties of its own, and check mode has the same diff and result for each."""
     asked = {**_asked(_simple(folder, made.one_disk(made.nic(), made.item(35, 50)))), "name": [VM, OTHER_VM]}
