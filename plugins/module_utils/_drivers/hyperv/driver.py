@@ -13,9 +13,11 @@ from functools import cached_property, partial
 
 from ..._core.errors import NotFound, PolyvirtError
 from ..._core.model import Target
+from ..._core.planner.contents import files_of_appliance
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
 from ..._media.on_host import PreparesMedia
+from ..._ports import files
 from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
 from ..._ports.windows_request import Chain
@@ -56,7 +58,12 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         return HostImages(self)
 
     def resolve_image(self, request):
-        """Return the request with the file on the host as its image."""
+        """Return the request with the file on the host as its image, or with what its appliance has."""
+        if "appliance" in request.creation:
+            # Few tasks create a VM from one.
+            from .appliances import resolved
+
+            return resolved(self, request)
         return self.images.resolved(request)
 
     @property
@@ -84,11 +91,13 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
 
     def all_disks(self):
         """Return all VMs with their disks as Found."""
-        files = self.host_files
-        files.users = files.users or (self.found if self.has_all else all_disks(self.send([disks_chain()])[0].answers))
-        return files.users
+        known = self.host_files
+        known.users = known.users or (self.found if self.has_all else all_disks(self.send([disks_chain()])[0].answers))
+        return known.users
 
-    def file_version(self, path, _plan):
+    def file_version(self, path, plan):
+        if path in files_of_appliance(plan):
+            return files.version(path)
         return self.host_files.versions.get(key_of(path))
 
     def preflight(self, plan, released=frozenset()):
