@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 
 from collection_path import CHECKOUT
@@ -236,6 +239,48 @@ def test_host_of_arm64(qemu, carry, vendor, tmp_path):
         assert answer.failed
         assert f"{CLONE}: architecture: the hypervisor has no emulator for amd64. Install qemu-system-x86" in answer.msg
         assert answer.truth[CLONE] is None
+    qemu.clean()
+
+
+def _example(text):
+    """The play with a VM of arm64 in the README of a role."""
+    (block,) = [one for one in re.findall(r"```yaml\n(.*?)```", text, re.S) if "arm64" in one]
+    return yaml.safe_load(block)
+
+
+def test_example_of_the_role_and_of_provision(qemu, key, vendor, tmp_path, ansible_playbook):
+    """As the README shows it, but for this host. The guest has nothing to start from."""
+    qemu.clean()
+    qemu.start_network()
+    vendor.publish_as("debian-13", as_published(qemu.base_image(), tmp_path / "published.qcow2"), "arm64")
+    (play,) = _example((CHECKOUT / "roles/vm/README.md").read_text(encoding="utf-8"))
+    (given,) = play["roles"]
+    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    (tmp_path / "hosts.json").write_text('{"all": {"hosts": {"hypervisor": {"ansible_connection": "local"}}}}')
+    here = {
+        "ansible_become": False,
+        "vm_name": NAME,
+        "vm_ssh_key_file": str(key.path),
+        "vm_known_hosts_folder": str(tmp_path / "known_hosts"),
+        "vm_network_type": "network",
+        "vm_network_source": qemu.guests_network,
+        "polyvirt_mirrors": vendor.mirrors,
+        "polyvirt_image_directory": str(qemu.storage / "images"),
+    }
+    of_provision = {name: value for name, value in given.items() if name not in ("role", *here)}
+    words, extra = ["-i", tmp_path / "hosts.json"], {**here, "provision_hypervisor": "hypervisor"}
+    code, output = ansible_playbook(
+        *words, "--check", "polyvirt.core.provision", "-e", json.dumps({**of_provision, **extra})
+    )
+    assert (code, "arm64 is emulated on this amd64 host" in " ".join(output.split())) == (0, True), output
+    assert qemu.truth([NAME]) == {NAME: None}
+    for is_changed in (True, False):
+        code, output = ansible_playbook(
+            *words, tmp_path / "play.yml", "-e", json.dumps({**here, "vm_state": "stopped"})
+        )
+        assert (code, bool(re.search("changed=[1-9]", output))) == (0, is_changed), output
+    root = ET.fromstring(qemu.truth([NAME])[NAME]["stored"])
+    assert (root.find("os/type").get("arch"), root.find("os").get("firmware")) == ("aarch64", "efi")
     qemu.clean()
 
 
