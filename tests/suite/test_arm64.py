@@ -248,7 +248,7 @@ def _example(text):
     return yaml.safe_load(block)
 
 
-def test_example_of_the_role_and_of_provision(qemu, key, vendor, tmp_path, ansible_playbook):
+def test_example_of_the_role_and_of_provision(qemu, carry, key, vendor, tmp_path, ansible_playbook):
     """As the README shows it, but for this host. The guest has nothing to start from."""
     qemu.clean()
     qemu.start_network()
@@ -260,6 +260,7 @@ def test_example_of_the_role_and_of_provision(qemu, key, vendor, tmp_path, ansib
     here = {
         "ansible_become": False,
         "vm_name": NAME,
+        "vm_state": "stopped",
         "vm_ssh_key_file": str(key.path),
         "vm_known_hosts_folder": str(tmp_path / "known_hosts"),
         "vm_network_type": "network",
@@ -267,20 +268,18 @@ def test_example_of_the_role_and_of_provision(qemu, key, vendor, tmp_path, ansib
         "polyvirt_mirrors": vendor.mirrors,
         "polyvirt_image_directory": str(qemu.storage / "images"),
     }
-    of_provision = {name: value for name, value in given.items() if name not in ("role", *here)}
-    words, extra = ["-i", tmp_path / "hosts.json"], {**here, "provision_hypervisor": "hypervisor"}
-    code, output = ansible_playbook(
-        *words, "--check", "polyvirt.core.provision", "-e", json.dumps({**of_provision, **extra})
-    )
+    given = {**given, **here, "vm_state": "started", "provision_hypervisor": "hypervisor"}
+    del given["role"]
+    words, play = ["-i", tmp_path / "hosts.json"], [tmp_path / "play.yml", "-e", json.dumps(here)]
+    code, output = ansible_playbook(*words, "--check", "polyvirt.core.provision", "-e", json.dumps(given))
     assert (code, "arm64 is emulated on this amd64 host" in " ".join(output.split())) == (0, True), output
     assert qemu.truth([NAME]) == {NAME: None}
     for is_changed in (True, False):
-        code, output = ansible_playbook(
-            *words, tmp_path / "play.yml", "-e", json.dumps({**here, "vm_state": "stopped"})
-        )
+        code, output = ansible_playbook(*words, *play)
         assert (code, bool(re.search("changed=[1-9]", output))) == (0, is_changed), output
     root = ET.fromstring(qemu.truth([NAME])[NAME]["stored"])
     assert (root.find("os/type").get("arch"), root.find("os").get("firmware")) == ("aarch64", "efi")
+    _each(qemu, carry, {"state": "absent"}, power=None)
     qemu.clean()
 
 
