@@ -233,7 +233,7 @@ FRAGMENTS = {
 def _platform(driver):
     """Return the Platform of a driver."""
     own = vars(_import(f"_drivers.{driver}.options")).values()
-    return next(one for one in own if isinstance(one, _import("_core.options.option").Platform))
+    return next(one for one in own if isinstance(one, _import("_core.options.platform").Platform))
 
 
 def options_of(fragment):

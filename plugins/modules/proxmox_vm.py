@@ -47,7 +47,7 @@ attributes:
       - 'C(iso): uploading: the node''s temporary directory is full, or the checksum differs. Downloading: the
         node cannot reach the URL, or the checksum differs - the server reports neither its temporary directory
         nor the content.'
-      - 'C(native): values that are not listed in this collection (ranges of C(args), C(hookscript), mapped
+      - 'C(native): values of which this collection has no list (of C(args), of C(hookscript), names of mapped
         devices; custom CPU models if the account lacks C(Sys.Audit) on C(/nodes)), and all values where the
         cluster is newer than Proxmox VE 9 - the server judges them only when it stores or uses them; its list
         of values is part of its code.'

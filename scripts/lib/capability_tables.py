@@ -88,4 +88,4 @@ def _suspended(field):
     """The note about a VM with saved memory, for which a change costs more."""
     rank = list(COST_NAMES).index
     least = field.least.get("suspended", field.cost)
-    return [f"Of a suspended VM: {COST_NAMES[least]}."] if rank(least) > rank(field.cost) else []
+    return [f"If the VM is suspended: {COST_NAMES[least]}."] if rank(least) > rank(field.cost) else []

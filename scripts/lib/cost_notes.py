@@ -30,7 +30,7 @@ NOTES = {
     "vbox native": "Keys that `VBoxManage controlvm` has: live; all others while off.",
     "vbox while_on": "Live, unless the VM is suspended; the memory of the graphics card while off.",
     "vbox cost_of_adding": "Added live to a SATA controller; everything else while off.",
-    "vagrant _at_creation": "Before the first start, at that start; else the VM is rebuilt.",
+    "vagrant _at_creation": "Before the first start of the VM: at that start. Later: the VM is rebuilt.",
     "vagrant _as_applied": "At the next start if the provider applies the option to an existing VM, else the VM is"
     " rebuilt.",
     "vagrant _of_native": "At the next start for keys that are applied to an existing VM; for others the VM is"

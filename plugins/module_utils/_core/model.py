@@ -309,6 +309,10 @@ class Request(Frozen):
         return replace(self, state=state, **once)
 
 
+#: Written before the class, which has a field with the name of the function.
+_BESIDE = field(default_factory=dict, compare=False, repr=False)
+
+
 class Change(Frozen):
     """One difference. ``attribute`` None: the whole entry is added (``old`` is None) or removed (``new`` is None).
 
@@ -321,7 +325,7 @@ class Change(Frozen):
     key: Optional[str] = None
     attribute: Optional[str] = None
     cost: str = LIVE
-    beside: Mapping = field(default_factory=dict, compare=False, repr=False)
+    beside: Mapping = _BESIDE
 
     @property
     def path(self):

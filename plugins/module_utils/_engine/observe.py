@@ -49,7 +49,7 @@ class Observer:
             observation = self.observe([work.target for work in works], facets)
         except PolyvirtError as error:
             return [(work, Observed(error=error)) for work in works]
-        return [(work, one) for work, one in zip(works, self.observed_in(observation, works, facets))]
+        return list(zip(works, self.observed_in(observation, works, facets)))
 
     def observed_in(self, observation, works, facets):
         """Return Observed for the VM of each of ``works``; a VM that is not in ``observation`` is absent."""

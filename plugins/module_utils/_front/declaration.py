@@ -17,8 +17,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.errors import InvalidInput, PolyvirtError, Refused, unexpected
 from .._core.frozen import Frozen
-from .._core.options.option import APPROVAL, Platform, argument_spec
+from .._core.options.option import APPROVAL, argument_spec
 from .._core.options.option_errors import error_messages, not_text
+from .._core.options.platform import Platform
 from .._core.results.approval import Approval, connections, explicit
 from .masking import long_secrets, masked, masked_options, secrets_of
 

@@ -10,7 +10,8 @@ from typing import Callable, NamedTuple
 
 from .._core.errors import InvalidInput
 from .._core.frozen import replace
-from .._core.options.option import LOOKED_UP, TIMEOUT, VM, Connection, Option, Platform
+from .._core.options.option import LOOKED_UP, TIMEOUT, VM, Connection, Option
+from .._core.options.platform import Platform
 from .._drivers.hyperv.options import HYPERV
 from .._drivers.proxmox.options import CONNECTION as PROXMOX_CONNECTION
 from .._drivers.proxmox.options import PROXMOX

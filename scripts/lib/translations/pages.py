@@ -35,7 +35,7 @@ _DIGESTS_HEAD = """\
 
 
 def page_text(checkout, page, listed=PAGES):
-    """Return the English of a page as reStructuredText. At the end of the index is a list of the pages in ``listed``."""
+    """Return the English of a page as reStructuredText. The index ends with a list of the pages in ``listed``."""
     if page != "index":
         return (checkout / "docs/docsite/rst" / f"{page}.rst").read_text(encoding="utf-8")
     others = "".join(f"    {other}\n" for other in listed[1:])

@@ -12,7 +12,8 @@ from copy import deepcopy
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as shared
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Connection, Platform
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Connection
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._front.machines import run_machines
 

@@ -60,7 +60,7 @@ def test_scenario_without_hosts_is_rejected(play, tmp_path):
 def test_host_without_a_source_for_its_vm_is_rejected(play, tmp_path):
     code, output = play("create", folder=tmp_path)
     assert code != 0
-    assert "To create it, set image, clone, iso or disks." in output
+    assert "To create it, set image, clone, appliance, iso or disks." in output
 
 
 def test_vm_that_does_not_exist_cannot_be_reset(play, tmp_path):
@@ -107,7 +107,7 @@ def test_variables_win_over_the_name_of_a_host(play, tmp_path):
         "debian-13-name.vmd": ({"vm_platform": "libvirt"}, "127.0.0.1:9/cloud.debian.org"),
         "debian-13-image": ({"vm_image": source}, source),
         "debian-13-clone": ({"vm_clone": "template"}, "template"),
-        "debian-13-nothing": ({"vm_image": ""}, "To create it, set image, clone, iso or disks."),
+        "debian-13-nothing": ({"vm_image": ""}, "To create it, set image, clone, appliance, iso or disks."),
         "debian-13-arm64": ({}, "architecture is not supported on libvirt. VMs of this connection are only simulated"),
         "debian-13-clone-arm64": ({"vm_clone": "template"}, "template"),
         "debian-13-option-clone": ({"vm_module_options": {"clone": {"source": "template"}}}, "template"),

@@ -44,6 +44,10 @@ _REQUIRED = {
     "network_hypervisors": "obsd",
     "lab_hypervisor": "obsd",
     "provision_hypervisor": "hv1",
+    "windows_iso": "/iso/server.iso",
+    "windows_password": "Passw0rd",
+    "windows_preset": "libvirt-windows-server-2025",
+    "windows_server_iso": "/iso/server.iso",
     "windows_server_password": "Passw0rd",
 }
 _COUNT = {"ansible.builtin.debug": {"msg": "failed: {{ validated.results | select('failed') | length }}"}}

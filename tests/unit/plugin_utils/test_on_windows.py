@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option, Platform, Texts
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option, Texts
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import Lost, connection
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import Chain, call, properties

@@ -21,7 +21,6 @@ from .devices import device_id, device_of
 from .guest_conditions import page
 from .ip_config import has_fixed_address
 from .option_errors import check_short_form
-from .platform import Platform as Platform
 from .public_keys import public_keys
 from .user_data import user_data
 

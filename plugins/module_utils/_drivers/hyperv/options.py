@@ -8,7 +8,8 @@ from __future__ import annotations
 from ..._core.frozen import replace
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
-from ..._core.options.option import BootOrder, Connection, Option, Platform, Size, with_suboption
+from ..._core.options.option import BootOrder, Connection, Option, Size, with_suboption
+from ..._core.options.platform import Platform
 from ..._core.texts import bare_uuid
 from ..._tools.hyperv import SERVICES
 

@@ -54,10 +54,11 @@ def _check_new_backup(driver, label, vm, made, storage):
 def _check_excluded(label, stored, asked):
     excluded = {slot for slot, drive in all_volumes(stored).items() if drive.get("backup") == "0"}
     if excluded - asked:
-        slots = ", ".join(sorted(excluded - asked))
+        first, *_others = ordered = sorted(excluded - asked)
+        slots = ", ".join(ordered)
         raise Refused(
             f"{label}: its disks {slots} are excluded from backups (backup=0).",
-            f"Set exclude: [{slots}] to accept that, or native: {{{slots.split(', ')[0]}: ...}} without backup=0.",
+            f"Set exclude: [{slots}] to accept that, or native: {{{first}: ...}} without backup=0.",
         )
     if asked - excluded:
         slots = ", ".join(sorted(asked - excluded))

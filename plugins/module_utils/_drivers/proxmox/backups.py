@@ -53,7 +53,7 @@ def _record_in(notes):
     except ValueError:
         return None
     is_known = record.get("v") == _VERSION and record.get("consistency") in CONSISTENCIES
-    is_whole = all(type(record.get(name)) is kind for name, kind in _RECORDED.items())
+    is_whole = all(isinstance(record.get(name), kind) for name, kind in _RECORDED.items())
     return {name: record[name] for name in _RECORDED} if is_known and is_whole else None
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ..._core.frozen import replace
 from ..._core.options import option as options
-from ..._core.options.option import SETTING, Connection, Consent, Filled, Option, Platform, Policy, with_suboption
+from ..._core.options.option import SETTING, Connection, Consent, Filled, Option, Policy, with_suboption
+from ..._core.options.platform import Platform
 from ..._core.texts import decimal_id
 
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."

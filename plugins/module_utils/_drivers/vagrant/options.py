@@ -9,7 +9,8 @@ from functools import partial
 
 from ..._core.options import option as options
 from ..._core.options.image_names import REGISTRY, normalized_source
-from ..._core.options.option import Connection, Entries, Option, Platform, Texts, with_suboption
+from ..._core.options.option import Connection, Entries, Option, Texts, with_suboption
+from ..._core.options.platform import Platform
 from ..._core.texts import bare_uuid
 
 _NATIVE = "Set it through native, by the provider's own key."

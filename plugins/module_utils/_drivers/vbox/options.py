@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
-from ..._core.options.option import BootOrder, Connection, Option, Platform, Texts, with_suboption
+from ..._core.options.option import BootOrder, Connection, Option, Texts, with_suboption
+from ..._core.options.platform import Platform
 from ..._core.texts import bare_uuid
 
 _LINKED = "Create a VM from the image, take a snapshot of it, and clone that with clone.linked: true."

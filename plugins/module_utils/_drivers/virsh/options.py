@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
-from ..._core.options.option import (
-    AT_START,
-    BootOrder,
-    Connection,
-    Consent,
-    Memory,
-    Option,
-    Platform,
-    Policy,
-    with_suboption,
-)
+from ..._core.options.option import AT_START, BootOrder, Connection, Consent, Memory, Option, Policy, with_suboption
+from ..._core.options.platform import Platform
 from ..._core.texts import bare_uuid
 from ..._kit.connections import LIBVIRT as CONNECTION
 

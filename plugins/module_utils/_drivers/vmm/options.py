@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
-from ..._core.options.option import CREATION, Connection, Consent, Option, Platform, with_suboption
+from ..._core.options.option import CREATION, Connection, Consent, Option, with_suboption
+from ..._core.options.platform import Platform
 from ..._kit.connections import VMD as CONNECTION
 
 _SERIAL = "Guests of vmd have a serial console only: vmctl console NAME."

@@ -9,7 +9,8 @@ from functools import partial
 
 from ..._core.options import option as options
 from ..._core.options.image_names import ONLINE, normalized_source
-from ..._core.options.option import Connection, Filled, Option, Platform, with_suboption
+from ..._core.options.option import Connection, Filled, Option, with_suboption
+from ..._core.options.platform import Platform
 
 _SHARED = "All distributions share one virtual machine. Set it in .wslconfig with the role wsl_host."
 _NETWORK = "All distributions share the network of one virtual machine. Set networkingMode with the role wsl_host."

@@ -19,8 +19,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option
     PURGED,
     VM,
     Option,
-    Platform,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.differences import check_supported, normalize
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import options as hyperv

@@ -10,7 +10,7 @@ from copy import deepcopy
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import VM, argument_spec
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Platform as Options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform as Options
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full

@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Platform
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.console import ConsoleLog
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import DISK, Option, Platform
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import DISK, Option
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option_errors import (
     did_you_mean,
     nearest,
     unknown_option,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 
 OPTIONS = {
     "memory": Option(aliases=("ram",)),

@@ -25,9 +25,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option
     VM,
     Connection,
     Option,
-    Platform,
     argument_spec,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import changed_config

@@ -42,7 +42,7 @@ def test_play_of_the_guide_runs_as_written(checkout, source, name):
 def test_account_of_the_first_steps_may_download_an_image(checkout):
     """The page names the privileges of the guide's table that its account does not have yet."""
     guide, page = ((checkout / "docs" / name).read_text() for name in ("proxmox.md", "first-steps.md"))
-    needed = _DOWNLOAD.search(guide)[0].partition("or `Sys.Audit`")[0]
+    needed = _DOWNLOAD.search(guide)[0].partition("or both `Sys.Audit`")[0]
     added = re.search(r'pveum role modify Machines --append 1 --privs "(.*?)"', page)[1].split()
     assert set(added) == {"Datastore.AllocateTemplate", "Sys.AccessNetwork"}
     assert set(re.findall(r"`((?:Datastore|Sys)\.\w+)`", needed)) == set(added)
