@@ -119,4 +119,18 @@ MUTATIONS = (
         "_remove(unfinished, making_of(own_mark(raw)))",
         (f"{_TESTS}/test_names_of_others.py",),
     ),
+    Mutation(
+        "drives-keep-the-slots-of-the-other-generation",
+        "_core/planner/plan_create.py",
+        "traits.slots_after(vm.config, config).items()",
+        "()",
+        (f"{_TESTS}/test_tasks.py",),
+    ),
+    Mutation(
+        "vm-is-deleted-for-drives-that-the-new-one-lacks",
+        "_drivers/hyperv",
+        "{first: first_slot(becomes), **dict.fromkeys(others)}",
+        "{first: first_slot(becomes)}",
+        (f"{_TESTS}/test_tasks.py",),
+    ),
 )

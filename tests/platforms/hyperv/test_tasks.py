@@ -87,7 +87,7 @@ def test_names_of_two_vms_are_an_error_with_both_ids():
     ids = sorted(host.add(name).id for name in ("web", "WEB"))
     result = run(host, name=["web"], state="started")
     assert result["failed"]
-    assert all(one in result["msg"] for one in ids)
+    assert all(one in result.get("msg") for one in ids)
     done(host, id=ids[0].upper(), state="started")
     assert [vm.state for vm in host.vms if vm.id == ids[0]] == ["Running"]
 
@@ -105,7 +105,7 @@ def test_missing_service_and_missing_right_are_no_absent_vm():
     host.is_service_running = False
     result = run(host, name=["web"], state="absent")
     assert result["failed"]
-    assert "Start-Service vmms" in result["msg"]
+    assert "Start-Service vmms" in result.get("msg")
     host.is_service_running, host.access = True, "denied"
     assert "Hyper-V Administrators" in run(host, name=["web"], state="absent")["msg"]
     host.access = "invisible"
@@ -114,8 +114,8 @@ def test_missing_service_and_missing_right_are_no_absent_vm():
             for name in ("web", "new"):
                 result = run(host, check=check, name=[name], **options)
                 assert (result["failed"], result.get("changed", False)) == (True, False)
-                assert f"{name}: it is not listed, but may exist" in result["msg"]
-                assert "Hyper-V Administrators" in result["msg"]
+                assert f"{name}: it is not listed, but may exist" in result.get("msg")
+                assert "Hyper-V Administrators" in result.get("msg")
     assert [vm.name for vm in host.vms] == ["web"]
     info = run(host, "vm_info")
     assert ("Other VMs may exist" in info["warnings"][0], info["vms"]) == (True, [])
@@ -132,7 +132,7 @@ def test_base_of_linked_disks_is_protected():
     for options in ({"state": "started"}, {"disks": [{"size": "16G"}]}):
         result = run(host, name=["web"], **options)
         assert (result["failed"], result["changed"]) == (True, False)
-        assert "copy" in result["msg"]
+        assert "copy" in result.get("msg")
     kept = done(host, name=["web"], state="absent")["vms"][0]["kept"]
     assert [one["reason"] for one in kept] == ["used by copy"]
 
@@ -152,7 +152,7 @@ def test_vm_that_is_on_is_not_cloned(power):
         for check in (True, False):
             result = run(host, check=check, name=["copy"], clone=clone)
             assert (result["failed"], result["changed"]) == (True, False)
-            assert "Stop it first; of a suspended VM" in result["msg"]
+            assert "Stop it first; of a suspended VM" in result.get("msg")
     assert host.writes() == before
     if power == "suspended":
         done(host, name=["copy"], clone=of_checkpoint)
@@ -182,7 +182,7 @@ def test_vm_that_does_not_start_is_created_and_not_started(on_failure, left):
     assert [path for path in host.files.contents if "web" in path] == [
         f"c:\\hyper-v\\disks\\{name}-scsi0-0.vhdx" for name in left
     ]
-    assert result["msg"].startswith("web: ")
+    assert result.get("msg").startswith("web: ")
 
 
 def test_copy_of_a_vm_does_not_own_the_files_of_the_original():
@@ -226,7 +226,7 @@ def test_checkpoint_that_only_the_guest_can_prepare_needs_its_service():
     done(host, name=["web"], checkpoint_type="production_only", integration_services={"vss": False})
     for check in (True, False):
         result = run(host, "snapshot", check=check, name=["web"], snapshot="s")
-        assert "web: the guest cannot prepare a production checkpoint" in result["msg"]
+        assert "web: the guest cannot prepare a production checkpoint" in result.get("msg")
     assert [name for name in host.writes() if "Checkpoint" in str(name)] == []
     done(host, name=["web"], integration_services={"vss": True})
     assert done(host, "snapshot", name=["web"], snapshot="s")["changed"]
@@ -243,7 +243,7 @@ def test_error_of_the_deletion_of_a_checkpoint_is_reported():
     host.before("Remove-VMSnapshot", fail)
     start = host.clock.now()
     result = run(host, name=["web"], state="absent")
-    assert (result["failed"], result["msg"]) == (True, "web: You have no permission.")
+    assert (result["failed"], result.get("msg")) == (True, "web: You have no permission.")
     assert host.clock.now() - start < 60
     done(host, name=["web"], state="absent")
 
@@ -291,7 +291,7 @@ def test_disk_of_a_vm_with_checkpoints_is_known_by_its_own_file_and_does_not_gro
     assert disk["source"].endswith("web-scsi0-0.vhdx")
     result = run(host, name=["web"], disks=[{"size": "16G"}])
     assert result["failed"]
-    assert "checkpoints" in result["msg"]
+    assert "checkpoints" in result.get("msg")
 
 
 _PARTS = ["Get-VM", "Get-VMProcessor", "Get-VMMemory", "Get-VMFirmware", "Get-VMSecurity", "Get-VMSnapshot", "Get-VHD"]
@@ -314,7 +314,7 @@ def test_vm_that_disappears_while_it_is_read_is_reported_as_such(command, delete
     host.after(command, lambda: host.delete(host.vm("web")))
     result = run(host, name=names, tpm=True)
     assert host.writes() == before
-    assert "web" in result["msg"]
+    assert "web" in result.get("msg")
     assert "exception" not in result
 
 
@@ -323,7 +323,7 @@ def test_vm_of_a_cluster_is_not_changed():
     host.add("web").is_clustered = True
     result = run(host, name=["web"], cpus=2)
     assert result["failed"]
-    assert "failover cluster" in result["msg"]
+    assert "failover cluster" in result.get("msg")
 
 
 def test_switches_of_one_name_are_distinguished_by_their_ids():
@@ -331,7 +331,7 @@ def test_switches_of_one_name_are_distinguished_by_their_ids():
     host.switches.append(Switch("LAN", "Private"))
     first, second = (one.id for one in host.switches)
     result = run(host, **NEW)
-    assert (result["failed"], all(one in result["msg"] for one in (first, second))) == (True, True)
+    assert (result["failed"], all(one in result.get("msg") for one in (first, second))) == (True, True)
     for name, switch in (("a", first), ("b", second)):
         options = {**NEW, "name": [name], "networks": [{"type": "network", "source": switch}]}
         done(host, **options)
@@ -372,4 +372,48 @@ def test_name_of_a_value_that_is_no_native_setting(key):
     done(host, **NEW)
     for check in (True, False):
         result = run(host, check=check, name=["web"], native={key: 1})
-        assert f"native: '{key}' is not supported. Supported keys:" in result["msg"]
+        assert f"native: '{key}' is not supported. Supported keys:" in result.get("msg")
+
+
+_ISO = "C:\\media\\a.iso"
+
+
+@pytest.mark.parametrize(
+    ("order", "more", "disks", "cdroms"),
+    [
+        (("bios", "uefi"), {}, ["SCSI 0:0"], {"SCSI 0:63": ""}),
+        (("uefi", "bios"), {}, ["IDE 0:0"], {}),
+        (("bios", "uefi"), {"disks": [{"size": "4G"}, {"size": "2G"}]}, ["SCSI 0:0", "SCSI 0:1"], {"SCSI 0:63": ""}),
+        (("uefi", "bios"), {"disks": [{"size": "4G"}, {"size": "2G"}]}, ["IDE 0:0", "IDE 0:1"], {}),
+        (("bios", "uefi"), {"iso": _ISO}, ["SCSI 0:0"], {"SCSI 0:63": _ISO}),
+        (("uefi", "bios"), {"cdroms": [{"slot": "SCSI 0:5", "source": _ISO}]}, ["IDE 0:0"], {"IDE 1:0": _ISO}),
+    ],
+)
+def test_drives_have_the_slots_of_the_other_generation(order, more, disks, cdroms):
+    """Before, the creation failed on a slot that the new VM does not have, when the old VM was deleted already."""
+    host = _host()
+    host.files.contents[_ISO.lower()] = b""
+    done(host, name=["web"], image={"source": BASE}, firmware=order[0], **more)
+    task = {"name": ["web"], "image": {"source": BASE}, "firmware": order[1], "allow_recreate": True, **FORCE}
+    check = done(host, check=True, **task)
+    result = done(host, **task)
+    (vm,) = result["vms"]
+    assert [disk["slot"] for disk in vm["disks"]] == disks
+    assert {one["slot"]: one["source"] for one in vm["cdroms"]} == cdroms
+    assert [check[name] for name in ("changed", "diff")] == [result[name] for name in ("changed", "diff")]
+    assert not done(host, **task)["changed"]
+
+
+def test_vm_with_more_drives_than_the_other_generation_has_is_not_deleted():
+    host, slots = _host(), ("SCSI 0:5", "SCSI 0:6")
+    host.files.contents[_ISO.lower()] = b""
+    done(host, name=["web"], image={"source": BASE}, cdroms=[{"slot": slot, "source": _ISO} for slot in slots])
+    task = {"name": ["web"], "image": {"source": BASE}, "firmware": "bios", "allow_recreate": True, **FORCE}
+    before = host.writes()
+    for check in (True, False):
+        result = run(host, check=check, **task)
+        assert (result["failed"], result["changed"]) == (True, False)
+        assert "the new one cannot have cdroms.SCSI 0:6. Remove this entry of cdroms with another task first." in result["msg"]
+    assert host.writes() == before
+    done(host, name=["web"], cdroms=[{"slot": "SCSI 0:6", "state": "absent"}])
+    assert done(host, **task)["changed"]

@@ -382,7 +382,8 @@ def _recreate_steps(task, changes):
     _check_not_its_own_source(task)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)
-    config = config_to_recreate(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
+    config = changed_config(vm.config, changes)
+    config = config_to_recreate(vm, config, request, delete.arguments["files"], task.traits)
     create = create_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
     wanted = without_iso(vm, overlay(known_settings(config), request.config, task.traits), request, task.traits)
     end = ENDS_IN[request.state] or vm.power

@@ -19,6 +19,7 @@ from .settings.actions import service_responds
 from .settings.cdroms import iso_slot
 from .settings.disks import slot_meant, slot_name
 from .settings.firmware import check_bios
+from .settings.generations import slots_after
 from .settings.memory_cpus import check_memory, value_after, with_minimum
 from .settings.native import without_measured
 from .settings.networks import with_spoofing
@@ -74,6 +75,7 @@ def hyperv_traits(observer):
         slot_meant=slot_meant,
         deletes_answer_media=True,
         drive_slot=iso_slot,
+        slots_after=slots_after,
         name_fault=_name_fault,
         # One request contains the calls of all VMs that are ready.
         lanes_at_once=1,

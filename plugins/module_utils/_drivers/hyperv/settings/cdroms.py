@@ -63,10 +63,15 @@ def reserved_slots(raw):
 # Slots ----------------------------------------------------------------------------------------------------------------
 
 
+def first_slot(is_bios):
+    """Return the slot of the first drive, unless a task names another one."""
+    return _SLOTS[is_bios][0]
+
+
 def iso_slot(vm, config):
     """Return the slot of the drive that ``iso`` adds; None: a new generation 2 VM without ``iso`` gets no drive."""
     is_bios = config.get("firmware") == "bios"
-    return None if vm.power == ABSENT and not is_bios and config.get("iso") is None else _SLOTS[is_bios][0]
+    return None if vm.power == ABSENT and not is_bios and config.get("iso") is None else first_slot(is_bios)
 
 
 def seed_slot(config):
@@ -76,13 +81,13 @@ def seed_slot(config):
 
 def default_drive(config):
     """Return the slot of the DVD drive that New-VM creates, or None."""
-    return _SLOTS[True][0] if config.get("firmware") == "bios" else None
+    return first_slot(is_bios=True) if config.get("firmware") == "bios" else None
 
 
 def _normalized(vm, cdroms, is_bios, _switches):
     result = {}
     for given, drive in cdroms.items():
-        slot = normalized_slot(vm, given, is_bios, "cdroms", _SLOTS[is_bios][0])
+        slot = normalized_slot(vm, given, is_bios, "cdroms", first_slot(is_bios))
         if is_bios and not slot.startswith("IDE"):
             raise Refused(f"{vm.name}: cdroms.{given}: generation 1 VMs have DVD drives on IDE only.", "Use IDE 1:0.")
         if slot in result:
@@ -177,7 +182,7 @@ def change_calls(driver, raw, changes):
             is_bios = raw.get("Generation") == 1
             is_prepared = change.new and change.beside.get(SKIP_PROMPT)
             path = driver.without_prompt(change.new) if is_prepared else change.new
-            calls += insert_calls(drives[slot], path) if slot else [add_call(_SLOTS[is_bios][0], path)]
+            calls += insert_calls(drives[slot], path) if slot else [add_call(first_slot(is_bios), path)]
         elif change.kind == SKIP_PROMPT and not sets_iso:
             calls += _prompt_calls(driver, drives, change.new)
         elif change.kind in ("cdroms.add", "cdroms.source"):
