@@ -58,7 +58,7 @@ MUTATIONS = (
     Mutation("drives-that-arm64-lacks-are-created-again-on-proxmox", "_drivers/proxmox/checks.py",
              "check_buses(label, config)", "None", _PROXMOX_TESTS),
     Mutation("iso-in-a-drive-is-no-source", "_core/planner/plan_create.py",
-             'drive and drive.get("source")', "False", ["tests/unit/module_utils/_core/planner/test_plan.py"]),
+             'drive and drive.get("source")', "False", ["tests/unit/module_utils/_core/planner/test_drives.py"]),
     Mutation("type-of-x86-on-an-arm-host", _VBOX, "found.endswith(_ENDING)", "True", _VBOX_TESTS),
     Mutation("older-vagrant-takes-any-box", _VAGRANT, "version < _SINCE", "False", _VAGRANT_TESTS),
     Mutation("provider-runs-every-architecture", _VAGRANT, "asked == host.architecture()", "True", _VAGRANT_TESTS),

@@ -375,13 +375,6 @@ class TestRecreating:
     def test_is_rejected(self, changed, options, error):
         assert error in _refusal(_plan(OURS.having(**changed), ask(**{**UEFI, **options})))
 
-    @pytest.mark.parametrize(("iso", "is_source"), [("/x.iso", True), ("", False)])
-    def test_iso_image_in_an_optical_drive_is_a_source(self, iso, is_source):
-        drives = dict.fromkeys(("cdroms.source", "cdroms.add", "cdroms.remove"), TRAITS.fields["cpus"])
-        asked = ask(**{**UEFI, "image": None, "cdroms": [{"slot": "b1", "source": iso}]})
-        planned = _plan(OURS, asked, fields={**TRAITS.fields, **drives})
-        assert is_source == (planned.refusal is None) == ("sets no source" not in str(planned.refusal))
-
 
 @pytest.mark.parametrize(
     ("power", "options", "verbs"),
