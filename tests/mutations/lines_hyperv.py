@@ -8,7 +8,7 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _TESTS = "tests/platforms/hyperv"
-_TASKS = (f"{_TESTS}/test_tasks.py",)
+_TASKS = (f"{_TESTS}/test_generations.py",)
 _POWER = (f"{_TESTS}/test_power.py",)
 _TEXTS = (f"{_TESTS}/test_texts.py",)
 _COUNTS = (f"{_TESTS}/test_counts.py",)
@@ -124,13 +124,13 @@ MUTATIONS = (
         "_core/planner/plan_create.py",
         "traits.slots_after(vm.config, config).items()",
         "()",
-        (f"{_TESTS}/test_tasks.py",),
+        (f"{_TESTS}/test_generations.py",),
     ),
     Mutation(
         "vm-is-deleted-for-drives-that-the-new-one-lacks",
         "_drivers/hyperv",
         "{first: first_slot(becomes), **dict.fromkeys(others)}",
         "{first: first_slot(becomes)}",
-        (f"{_TESTS}/test_tasks.py",),
+        (f"{_TESTS}/test_generations.py",),
     ),
 )

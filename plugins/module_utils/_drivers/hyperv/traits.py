@@ -16,10 +16,9 @@ from ..._tools.hyperv import HARMLESS
 from ..._tools.windows_files import SHARING_VIOLATION
 from .options import HYPERV
 from .settings.actions import service_responds
-from .settings.cdroms import iso_slot
+from .settings.cdroms import iso_slot, slots_after
 from .settings.disks import slot_meant, slot_name
 from .settings.firmware import check_bios
-from .settings.generations import slots_after
 from .settings.memory_cpus import check_memory, value_after, with_minimum
 from .settings.native import without_measured
 from .settings.networks import with_spoofing
