@@ -38,9 +38,9 @@ class VirtualBox(Registry):
         """Set the host's networks: names of its ``bridgedifs``, ``hostonlyifs`` and ``natnets``."""
         self._change(networks=names)
 
-    def is_on_arm(self):
+    def is_on_arm(self, is_so=True):
         """The host has an Arm CPU."""
-        self._change(architecture="ARM")
+        self._change(architecture="ARM" if is_so else "x86")
 
     def has_leases(self, leases):
         """Set the DHCP leases of host-only networks: {MAC: (address, state)}."""

@@ -173,7 +173,10 @@ def content_sources(traits):
 
 
 def sets_content(request, traits):
-    return bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))
+    """Return whether the task sets one of these options, or an ISO image in an optical drive."""
+    drives = (request.config.get("cdroms") or {}).values()
+    is_given = bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))
+    return is_given or any(drive and drive.get("source") for drive in drives)
 
 
 def check_recreatable(vm, request, traits, what):

@@ -29,7 +29,7 @@ VMM = Platform(
         **options.NO_AGENT,
         "state=suspended": "vmd cannot save memory to disk. Use paused or stopped.",
         "cdroms": "A VM of vmd has one optical drive. Use iso.",
-        "architecture": "vmd runs only on amd64, and its guests have that architecture.",
+        "architecture": "Omit it: vmd runs only on amd64, and its guests have that architecture.",
         "firmware": "Guests of vmd start by its BIOS, or by the kernel in boot.",
         "secure_boot": "Guests of vmd start by its BIOS.",
         **dict.fromkeys(("skip_boot_prompt", "boot_key_seconds"), "Only UEFI needs it."),

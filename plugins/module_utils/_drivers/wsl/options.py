@@ -42,7 +42,7 @@ WSL = Platform(
         "cpus": _SHARED,
         "memory": _SHARED,
         "nested_virtualization": _SHARED,
-        "architecture": "Distributions have the architecture of their host.",
+        "architecture": "Omit it: distributions have the architecture of their host.",
         "firmware": _NO_MACHINE,
         "secure_boot": _NO_MACHINE,
         "tpm": _NO_MACHINE,
