@@ -154,7 +154,7 @@ MUTATIONS = (
     Mutation(
         "manifest-is-not-compared",
         f"{_MEDIA}/container.py",
-        "part.digest(algorithm) != digits",
+        "digest_of(part, algorithm) != digits",
         "False",
         _APPLIANCE,
     ),
