@@ -280,6 +280,15 @@ options:
         O(firmware=uefi).
       - V(false) - the ISO image itself is inserted, as without this option.
     type: bool
+  boot_key_seconds:
+    description:
+      - Seconds in which the task presses a key each second after it has started the VM, such as V(30). It is
+        for ISO images of Windows that O(skip_boot_prompt) cannot prepare, because they do not contain
+        C(efisys_noprompt.bin).
+      - The key is the cursor key Up, which no dialog takes for an answer. It is no longer pressed when the VM
+        has written to a disk, or if its disks already use more than 64 MiB. The time counts towards O(timeout).
+      - Only with O(state=started). It has no effect if the VM runs already, or if its saved memory is restored.
+    type: int
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
@@ -506,6 +515,77 @@ options:
           - Whether to store only the differences from the source.
         type: bool
         default: false
+  appliance:
+    description:
+      - Appliance (OVA or OVF) to create the VM from, such as an export of VMware or VirtualBox. Used only when
+        the VM is created.
+      - Its descriptor has the defaults for CPUs, memory, firmware, disks and NICs; options of the task replace
+        them. MAC addresses are never taken from it. The result lists what is not carried over (C(not_carried)).
+      - Each disk is converted out of the archive, and is deleted with the VM. The appliance itself is never
+        changed.
+      - A dictionary, or only the value of O(appliance.source).
+    type: raw
+    suboptions:
+      source:
+        description:
+          - Path of the appliance on the host where the task runs; for Hyper-V, on the controller. An archive
+            (V(.ova)), or a descriptor (V(.ovf)) with its disks next to it.
+          - Or the address of an archive (V(https://...)), which is downloaded there before the VM is created. This
+            needs O(appliance.checksum), and a server that supports ranges.
+        type: str
+        required: true
+      checksum:
+        description:
+          - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). Required for an address. For a
+            path, the checksums of a manifest in the appliance are compared, too.
+        type: str
+      system:
+        description:
+          - Name of one VM, for an appliance with several.
+        type: str
+      configuration:
+        description:
+          - Name of a configuration that the descriptor offers. The default is that of the descriptor.
+        type: str
+      boot_disk:
+        description:
+          - File name or ID of the disk that the VM starts from. The default is the first one at the first
+            controller.
+        type: str
+      accept_eula:
+        description:
+          - V(true) accepts the license agreement of the appliance. Without it, a task for an appliance that has one
+            fails with its text.
+        type: bool
+        default: false
+      networks:
+        description:
+          - What the networks of the appliance become. List each network that its NICs are connected to. A network
+            that is not listed is an error, which names it.
+          - Omit it if O(networks) is set.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description:
+              - Name of the network in the descriptor.
+            type: str
+            required: true
+          type:
+            description:
+              - As in O(networks[].type).
+            type: str
+            choices: [nat, bridged, hostonly, internal, network, user]
+          source:
+            description:
+              - As in O(networks[].source).
+            type: str
+      properties:
+        description:
+          - Settings that software in the appliance reads at its first start, by their keys in the descriptor. They
+            are written to an ISO image that is readable by its owner only. Their values are never shown.
+          - Values are text. Lists and mappings are rejected.
+        type: dict
   cloud_init:
     description:
       - Settings for cloud-init in the guest.

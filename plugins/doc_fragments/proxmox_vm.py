@@ -245,7 +245,8 @@ options:
   architecture:
     description:
       - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
-      - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
+      - Another one than that of an existing VM is an error, unless O(allow_recreate=true). On VirtualBox it
+        always is.
     type: str
     choices: [amd64, arm64]
   cpus:
@@ -567,14 +568,16 @@ options:
     suboptions:
       source:
         description:
-          - Path of the appliance on the host where the task runs. An archive (V(.ova)), or a descriptor (V(.ovf))
-            with its disks next to it.
+          - Path of the appliance on the host where the task runs; for Hyper-V, on the controller. An archive
+            (V(.ova)), or a descriptor (V(.ovf)) with its disks next to it.
+          - Or the address of an archive (V(https://...)), which is downloaded there before the VM is created. This
+            needs O(appliance.checksum), and a server that supports ranges.
         type: str
         required: true
       checksum:
         description:
-          - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). The checksums of a manifest in
-            the appliance are always compared.
+          - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). Required for an address. For a
+            path, the checksums of a manifest in the appliance are compared, too.
         type: str
       system:
         description:

@@ -235,7 +235,8 @@ options:
   architecture:
     description:
       - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
-      - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
+      - Another one than that of an existing VM is an error, unless O(allow_recreate=true). On VirtualBox it
+        always is.
     type: str
     choices: [amd64, arm64]
   cpus:

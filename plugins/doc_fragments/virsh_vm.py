@@ -244,7 +244,8 @@ options:
   architecture:
     description:
       - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
-      - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
+      - Another one than that of an existing VM is an error, unless O(allow_recreate=true). On VirtualBox it
+        always is.
     type: str
     choices: [amd64, arm64]
   cpus:
@@ -298,6 +299,15 @@ options:
         O(firmware=uefi).
       - V(false) - the ISO image itself is inserted, as without this option.
     type: bool
+  boot_key_seconds:
+    description:
+      - Seconds in which the task presses a key each second after it has started the VM, such as V(30). It is
+        for ISO images of Windows that O(skip_boot_prompt) cannot prepare, because they do not contain
+        C(efisys_noprompt.bin).
+      - The key is the cursor key Up, which no dialog takes for an answer. It is no longer pressed when the VM
+        has written to a disk, or if its disks already use more than 64 MiB. The time counts towards O(timeout).
+      - Only with O(state=started). It has no effect if the VM runs already, or if its saved memory is restored.
+    type: int
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
@@ -621,14 +631,16 @@ options:
     suboptions:
       source:
         description:
-          - Path of the appliance on the host where the task runs. An archive (V(.ova)), or a descriptor (V(.ovf))
-            with its disks next to it.
+          - Path of the appliance on the host where the task runs; for Hyper-V, on the controller. An archive
+            (V(.ova)), or a descriptor (V(.ovf)) with its disks next to it.
+          - Or the address of an archive (V(https://...)), which is downloaded there before the VM is created. This
+            needs O(appliance.checksum), and a server that supports ranges.
         type: str
         required: true
       checksum:
         description:
-          - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). The checksums of a manifest in
-            the appliance are always compared.
+          - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). Required for an address. For a
+            path, the checksums of a manifest in the appliance are compared, too.
         type: str
       system:
         description:

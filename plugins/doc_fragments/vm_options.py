@@ -257,7 +257,8 @@ options:
   architecture:
     description:
       - Architecture of the VM. A new VM has that of the host by default, and a clone that of its source.
-      - Another one than that of an existing VM is an error, unless O(allow_recreate=true).
+      - Another one than that of an existing VM is an error, unless O(allow_recreate=true). On VirtualBox it
+        always is.
       - Not supported on V(vmd), V(hyperv) and V(wsl).
     type: str
     choices: [amd64, arm64]
@@ -322,6 +323,16 @@ options:
       - V(false) - the ISO image itself is inserted, as without this option.
       - Supported only on V(libvirt), V(virtualbox) and V(hyperv).
     type: bool
+  boot_key_seconds:
+    description:
+      - Seconds in which the task presses a key each second after it has started the VM, such as V(30). It is
+        for ISO images of Windows that O(skip_boot_prompt) cannot prepare, because they do not contain
+        C(efisys_noprompt.bin).
+      - The key is the cursor key Up, which no dialog takes for an answer. It is no longer pressed when the VM
+        has written to a disk, or if its disks already use more than 64 MiB. The time counts towards O(timeout).
+      - Only with O(state=started). It has no effect if the VM runs already, or if its saved memory is restored.
+      - Supported only on V(libvirt), V(virtualbox) and V(hyperv).
+    type: int
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
@@ -721,19 +732,21 @@ options:
       - Each disk is converted out of the archive, and is deleted with the VM. The appliance itself is never
         changed.
       - A dictionary, or only the value of O(appliance.source).
-      - Supported only on V(libvirt), V(virtualbox) and V(proxmox).
+      - Not supported on V(vagrant), V(vmd) and V(wsl).
     type: raw
     suboptions:
       source:
         description:
-          - Path of the appliance on the host where the task runs. An archive (V(.ova)), or a descriptor (V(.ovf))
-            with its disks next to it.
+          - Path of the appliance on the host where the task runs; for Hyper-V, on the controller. An archive
+            (V(.ova)), or a descriptor (V(.ovf)) with its disks next to it.
+          - Or the address of an archive (V(https://...)), which is downloaded there before the VM is created. This
+            needs O(appliance.checksum), and a server that supports ranges.
         type: str
         required: true
       checksum:
         description:
-          - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). The checksums of a manifest in
-            the appliance are always compared.
+          - Checksum of the file at O(appliance.source), such as V(sha256:4f1c...). Required for an address. For a
+            path, the checksums of a manifest in the appliance are compared, too.
         type: str
       system:
         description:
@@ -780,6 +793,7 @@ options:
             description:
               - As in O(networks[].model). The default is that of the descriptor, or a model that each system has a
                 driver for.
+              - Not supported on V(hyperv).
             type: str
       properties:
         description:

@@ -156,6 +156,17 @@ EXAMPLES = r"""
       - size: 80G
     boot_order: [cdrom, disk]
 
+- name: Create a VM from an appliance on the controller
+  polyvirt.core.hyperv_vm:
+    name: shop1
+    state: started
+    appliance:
+      source: /srv/appliances/shop.ova
+      networks:
+        - name: VM Network
+          type: network
+          source: lan
+
 - name: Clone a VM that is off
   polyvirt.core.hyperv_vm:
     name: web2

@@ -72,7 +72,9 @@ def _cell(traits, option, is_creation, numbers):
     fields = [traits.fields[kind] for kind in kinds]
     notes = [note_of(one.cost) for one in fields if callable(one.cost)]
     notes += [note for one in fields if not callable(one.cost) for note in _suspended(one)]
-    costs = {one.cost for one in fields if not callable(one.cost)} - {"never"}
+    costs = {one.cost for one in fields if not callable(one.cost)}
+    # Of a list, what changes is shown.
+    costs = costs - {"never"} or costs
     words = "depends" if any(callable(one.cost) for one in fields) else _words(costs)
     found = ", ".join(map(str, sorted({numbers[note] for note in notes})))
     return f"{words} ({found})" if found else words

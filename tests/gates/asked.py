@@ -12,7 +12,7 @@ from gates.ids_of_tests import exists
 #: Number of entries by the letter of their ids, which are A01, A02 ...
 NUMBERS = {
     "A": 48, "B": 35, "C": 20, "D": 21, "E": 11, "F": 11, "G": 50, "H": 14, "I": 16, "J": 26, "K": 24, "L": 13,
-    "M": 9, "N": 16, "O": 13, "P": 8, "Q": 5, "U": 6, "W": 7,
+    "M": 9, "N": 16, "O": 13, "P": 8, "Q": 5, "U": 6, "W": 8,
 }  # fmt: skip
 KEYS = {"asked", "done", "where", "test"}
 

@@ -96,6 +96,8 @@ LAYERS = {
             f"{_PORTS}/files",
             f"{_CORE}/errors",
             f"{_CORE}/frozen",
+            # Whether an installer has written to a disk is decided in one place, too.
+            f"{_CORE}/model",
             f"{_CORE}/results/approval",
             f"{_CORE}/options/other_words",
             f"{_CORE}/planner/fleet",

@@ -32,7 +32,7 @@ def test_each_line_of_the_checklist_of_vmd_has_a_test():
 
 
 def test_number_of_ids():
-    assert len(ids()) == len({*ids()}) == 353
+    assert len(ids()) == len({*ids()}) == 354
 
 
 @pytest.mark.parametrize(

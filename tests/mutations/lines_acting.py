@@ -85,8 +85,8 @@ MUTATIONS = (
     Mutation(
         "started-vm-is-rolled-back",
         "_engine",
-        '"start" not in verbs[: progress.done] and progress.phase not in (UNDOING, GUEST)',
-        "progress.phase not in (UNDOING, GUEST)",
+        '"start" not in verbs[: progress.done] and progress.phase not in (UNDOING, KEYS, GUEST)',
+        "progress.phase not in (UNDOING, KEYS, GUEST)",
         [f"{_TESTS}/test_creations.py"],
     ),
     Mutation(
@@ -224,7 +224,7 @@ MUTATIONS = (
     ),
     Mutation(
         "stopped-guest-is-waited-for",
-        "_engine",
+        "_engine/progress/guests.py",
         "progress.vm.power != RUNNING",
         "progress.vm.power == FAILED",
         [f"{_TESTS}/test_waits.py"],

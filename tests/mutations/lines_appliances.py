@@ -13,11 +13,37 @@ _MEDIA, _TESTS = "_media/appliances", "tests/unit/module_utils/_media"
 _APPLIANCE = [
     f"{_TESTS}/test_{name}.py" for name in ("appliances", "descriptors", "appliance_archives", "compressed_appliances")
 ]
+_ADDRESS = [f"{_TESTS}/test_appliance_address.py"]
 _PLANNED = ["tests/unit/module_utils/_core/planner/test_appliance.py"]
 _KILLED = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
 _PROXMOX, _UPLOADED = "_drivers/proxmox", ["tests/unit/module_utils/_drivers/proxmox/test_appliances.py"]
 
+_HYPERV, _COPIED = "_drivers/hyperv/appliances.py", ["tests/platforms/hyperv/test_appliances.py"]
+_INTERRUPTED = ["tests/platforms/hyperv/test_appliances_interrupted.py"]
+
 MUTATIONS = (
+    Mutation("versions-of-a-copied-disk-are-alike", _HYPERV, "digest_of_disk(image)", 'image["source"]', _COPIED),
+    Mutation(
+        "disk-of-a-replaced-appliance-is-kept",
+        _HYPERV,
+        'self.version not in (None, version_of(image["source"]))',
+        "False",
+        _INTERRUPTED,
+    ),
+    Mutation(
+        "private-appliance-becomes-readable",
+        _HYPERV,
+        'may_everybody_read(image["source"])',
+        "True",
+        _COPIED,
+    ),
+    Mutation(
+        "changed-copy-of-a-disk-is-used",
+        "_media/by_controller.py",
+        "self.store.check_content(stored, about)",
+        "pass",
+        _COPIED,
+    ),
     Mutation(
         "upload-of-an-appliance-remains",
         f"{_PROXMOX}/appliances.py",
@@ -45,6 +71,41 @@ MUTATIONS = (
         "data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail",
         "data = unpacker.unconsumed_tail",
         _APPLIANCE,
+    ),
+    Mutation(
+        "download-may-differ-from-what-was-read",
+        f"{_MEDIA}/address.py",
+        "_digest(files.read_part(path, offset, size)) != digest",
+        "False",
+        _ADDRESS,
+    ),
+    Mutation(
+        "stored-appliance-may-have-changed",
+        f"{_MEDIA}/address.py",
+        "images.store.check_content(stored, option)",
+        "pass",
+        _ADDRESS,
+    ),
+    Mutation(
+        "address-needs-no-checksum",
+        "_core/options/request.py",
+        '"://" in source and not creation["appliance"].get("checksum")',
+        "False",
+        _ADDRESS,
+    ),
+    Mutation(
+        "replaced-appliance-has-the-former-checksum",
+        f"{_MEDIA}/container.py",
+        "tuple(files.version(part.path) or ())",
+        "()",
+        _APPLIANCE,
+    ),
+    Mutation(
+        "slots-are-checked-before-the-firmware-is-known",
+        _CONTENTS,
+        'appliance and "disks" not in appliance',
+        "False",
+        _PLANNED,
     ),
     Mutation("slot-of-an-image-has-no-effect", _CONTENTS, 'image.get("slot") or first', "first", _SLOT),
     Mutation(
@@ -93,7 +154,7 @@ MUTATIONS = (
     Mutation(
         "manifest-is-not-compared",
         f"{_MEDIA}/container.py",
-        "part.digest(algorithm) != digits",
+        "digest_of(part, algorithm) != digits",
         "False",
         _APPLIANCE,
     ),
@@ -194,8 +255,8 @@ MUTATIONS = (
     Mutation(
         "approval-of-any-appliance",
         "_core/results/plan_content.py",
-        '("source", "checksum", "disks")',
-        '("source", "checksum")',
+        '{**disk, "fetch": None}',
+        "{}",
         _PLANNED,
     ),
 )

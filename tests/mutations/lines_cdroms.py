@@ -17,6 +17,8 @@ _COSTS = ("tests/unit/tables/test_costs.py",)
 
 _PROMPT = ("tests/unit/module_utils/_media/test_prepared.py",)
 _MEDIUM = ("tests/unit/module_utils/_media/test_windows_medium.py",)
+_BOOT_KEYS = "_engine/progress/boot_keys.py"
+_KEYS = ("tests/unit/module_utils/_engine/test_boot_keys.py",)
 _ON_HYPERV = ("tests/platforms/hyperv/test_boot_prompt.py",)
 
 MUTATIONS = (
@@ -130,6 +132,44 @@ MUTATIONS = (
         _CORE,
     ),
     Mutation("prompt-is-skipped-without-uefi", _DRIVES, 'present.get("firmware") != "uefi"', "False", _CORE),
+    Mutation(
+        "changed-image-of-a-windows-host-is-used",
+        "_drivers/hyperv/images.py::HostImages",
+        "self.store.seen(found.path) != list(found.seen or ())",
+        "False",
+        ["tests/platforms/hyperv/test_boot_prompt.py::test_prepared_image_that_was_changed_is_not_used"],
+    ),
+    Mutation(
+        "key-that-hyper-v-rejects-counts-as-pressed",
+        "_drivers/hyperv/driver.py",
+        'answer.get("ReturnValue") != 0',
+        "False",
+        ["tests/platforms/hyperv/test_boot_prompt.py::test_key_that_hyper_v_rejects_fails_the_task"],
+    ),
+    Mutation("keys-without-an-iso-image", _DRIVES, "not config.get(ISO) or config.get(SKIP_PROMPT)", "False", _KEYS),
+    Mutation(
+        "keys-for-saved-memory",
+        "_core/planner/plan.py::_power_step",
+        'move == "start" and is_last and vm.power != SUSPENDED',
+        'move == "start" and is_last',
+        _KEYS,
+    ),
+    Mutation("keys-after-the-first-write", _BOOT_KEYS, "is_written(first, used)", "False", _KEYS),
+    Mutation("keys-into-unknown-disks", _BOOT_KEYS, "used is None and not progress.created", "False", _KEYS),
+    Mutation(
+        "keys-into-written-disks",
+        "_core/model.py::is_written",
+        "used > _WRITTEN or used != first",
+        "used != first",
+        _KEYS,
+    ),
+    Mutation(
+        "iso-image-counts-as-disk-space",
+        "_drivers/virsh/answers.py::_counters",
+        "{slot: used for slot, used in sizes.items() if slot not in drives}",
+        "sizes",
+        ["tests/unit/module_utils/_drivers/virsh/test_observe.py"],
+    ),
     Mutation("iso-and-its-drive-in-one-task", _DRIVES, "same is not None", "False", _CORE),
     Mutation("complete-list-removes-the-drive-of-iso", _DRIVES, "same is None and is_complete", "False", _CORE),
     Mutation(

@@ -107,9 +107,23 @@ MUTATIONS = (
     Mutation(
         "media-of-a-vm-that-is-off-are-deleted",
         "roles/unattended_install/vars/main.yml",
-        "else 'complete' if lines",
+        "else 'complete' if lines and __unattended_install_has_written | bool",
         "else 'complete' if lines or not __unattended_install_has_console | bool",
         ["tests/platforms/hyperv/test_windows_server.py::test_vm_that_is_off_is_not_installed_by_that"],
+    ),
+    Mutation(
+        "end-of-a-restored-installation-counts",
+        "roles/unattended_install/vars/main.yml",
+        "else 'complete' if lines and __unattended_install_has_written | bool",
+        "else 'complete' if lines",
+        ["tests/suite/test_windows_install.py::test_end_of_another_installation_does_not_count"],
+    ),
+    Mutation(
+        "end-in-the-log-of-a-former-vm-counts",
+        "roles/unattended_install/vars/main.yml",
+        "if (__unattended_install_log | default({})).stat.mtime | default(0) >= __unattended_install_vm_birth | float",
+        "if true",
+        ["tests/suite/test_windows_install.py::test_end_of_another_installation_does_not_count"],
     ),
     Mutation(
         "media-of-a-vm-of-others-are-deleted",
@@ -121,15 +135,16 @@ MUTATIONS = (
     Mutation(
         "console-log-of-others-is-deleted",
         "roles/unattended_install/tasks/console.yml",
-        "that: item.isreg and item.path in __unattended_install_recorded.stdout_lines",
-        "that: item.isreg",
+        "- item.path in __unattended_install_recorded.stdout_lines",
+        "- true",
         ["tests/platforms/virtualbox/test_windows_install.py::test_console_log_of_others_is_not_deleted"],
     ),
     Mutation(
         "answer-files-of-others-are-replaced",
         "roles/unattended_install/tasks/console.yml",
-        'loop: "{{ [unattended_install_console_log] + __unattended_install_answer_files }}"',
-        'loop: "{{ [unattended_install_console_log] }}"',
+        "{{ [unattended_install_console_log] + __unattended_install_answer_files"
+        " + __unattended_install_drivers_directory }}",
+        "{{ [unattended_install_console_log] + __unattended_install_drivers_directory }}",
         ["tests/platforms/virtualbox/test_installs.py::test_answer_file_of_the_user_is_not_replaced"],
     ),
     Mutation(

@@ -55,6 +55,10 @@ class Adapter:
     open_by_hand: ClassVar = frozenset()
     #: {option: settings that ``settings`` does not read, and that change with it}
     changing_with: ClassVar = {}
+    #: Words of the error about a VM of arm64, on this host of amd64; None: such VMs are created.
+    arm64_error: ClassVar = ("architecture",)
+    #: A slot for an optical drive that the firmware for arm64 reads.
+    arm64_drive = ""
     #: The permission that a task needs to change a running VM.
     consent: ClassVar = {}
     #: The options for a snapshot with separate files for disk and memory.
@@ -109,6 +113,10 @@ class Adapter:
 
     def checkpoint(self):
         """A function that restores the present state, or None if the scenario should create it again."""
+
+    def arm64_options(self):
+        """Options of tasks that create VMs of arm64, and of amd64."""
+        return {}
 
     def whole_vm_tasks(self):
         """{label: options} of tasks that create an existing VM again, or export it."""

@@ -9,6 +9,7 @@ import hashlib
 import io
 import subprocess
 import tarfile
+from pathlib import Path
 
 _SPACES = (
     'xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"'
@@ -106,3 +107,10 @@ def ova(path, descriptor, disks, with_manifest=True, **about):
     if with_manifest:
         files["vm.mf"] = manifest(files, **about).encode()
     return archive(path, files)
+
+
+def published(server, source):
+    """Publish an appliance, and return the suboptions with its address."""
+    content = Path(source).read_bytes()
+    server.files["/x.ova"] = content
+    return {"source": f"{server.url}/x.ova", "checksum": f"sha256:{hashlib.sha256(content).hexdigest()}"}

@@ -19,6 +19,7 @@ from suite.media_server import vendor_of
 from suite.own_world import require_world
 from suite.shim import Shim
 from suite.ssh import Key
+from unit.module_utils._media.server import Server
 
 _KNOWN = {**PLATFORMS, **{one.name: one for one in WITH_GUESTS.values()}}
 COMMANDS = sorted({command for platform in PLATFORMS.values() for command in platform.commands})
@@ -168,3 +169,11 @@ def _made(platform, vendor, store):
     """Options of a VM from the image."""
     creation = {key: value for key, value in platform.creation.items() if key not in ("disks", "image", "iso")}
     return {**creation, "name": ["pvc-named"], "image": vendor.image(), **platform.image_options(store)}
+
+
+@pytest.fixture
+def server():
+    """A web server without files."""
+    server = Server()
+    yield server
+    server.close()

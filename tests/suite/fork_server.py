@@ -31,6 +31,8 @@ from suite.limits import scaled
 TWICE = "POLYVIRT_TEST_SEND_TWICE"
 #: An environment variable: the URL of a Windows host in Python, for modules that need a connection to one.
 WINDOWS = "POLYVIRT_TEST_WINDOWS"
+#: An environment variable: the architecture of the host on which the task runs, if it is not the real one.
+ARCHITECTURE = "POLYVIRT_TEST_ARCHITECTURE"
 _COLLECTION = "ansible_collections.polyvirt.core.plugins"
 _PLUGINS = CHECKOUT / "plugins"
 #: Libraries that modules import only when they use them.
@@ -88,6 +90,11 @@ def _send_twice():
     module._carry_out = importlib.import_module("suite.sent_twice").twice(module._carry_out)
 
 
+def _pretend_architecture(name):
+    """Have modules read this architecture of their host."""
+    importlib.import_module(f"{_COLLECTION}.module_utils._ports.host").architecture = lambda: name
+
+
 def _run_module(request):
     """Run the module in this process, which ends with SystemExit or an exception like a module."""
     os.environ.clear()
@@ -101,6 +108,8 @@ def _run_module(request):
         _send_twice()
     if os.environ.get(WINDOWS):
         _connect_windows(os.environ[WINDOWS])
+    if os.environ.get(ARCHITECTURE):
+        _pretend_architecture(os.environ[ARCHITECTURE])
     if request["clock"]:
         _drive_clock(**request["clock"])
     importlib.import_module(f"{_COLLECTION}.modules.{request['module']}").main()

@@ -18,7 +18,7 @@ from suite.belts import share
 
 #: The byte that fills the first disk, and the second one.
 THEN, OTHER = 0x11, 0x22
-VM = "pvg-appliance"
+VM, OTHER_VM = "pvg-appliance", "pvg-appliance-2"
 NAT = [{"name": "VM Network", "type": "network", "source": "default", "model": "e1000"}]
 
 
@@ -202,6 +202,49 @@ def test_compressed_disk_leaves_no_other_file(qemu, carry, folder):
     assert (answers["check"].result["diff"], answers["again"].changed) == (answers["run"].result["diff"], False)
     assert qemu.holds(answers["run"].truth[VM], THEN, "sda")
     assert len(qemu.contents()) == 1, qemu.contents()
+
+
+def test_secure_boot_can_be_set_for_firmware_that_only_the_descriptor_states(qemu, carry, folder):
+    efi = '<vmw:Config vmw:key="firmware" vmw:value="efi"/>'
+    answers = carry(qemu, _tasks(_simple(folder, made.one_disk(made.nic(), efi)), secure_boot=True), [VM])
+    assert not answers["run"].failed, answers["run"].msg
+    assert (answers["check"].result["diff"], answers["again"].changed) == (answers["run"].result["diff"], False)
+    found = answers["again"].vm(VM)["settings"]
+    assert (found["firmware"], found["secure_boot"]) == ("uefi", True)
+
+
+def test_several_vms_of_a_task_have_the_same_appliance(qemu, carry, folder):
+    """Each has disks and properties of its own, and check mode has the same diff and result for each."""
+    asked = {**_asked(_simple(folder, made.one_disk(made.nic(), made.item(35, 50)))), "name": [VM, OTHER_VM]}
+    tasks = [Task("check", asked, check=True), Task("run", asked), Task("again", asked)]
+    answers = carry(qemu, tasks, [VM, OTHER_VM])
+    assert [answer.msg for answer in answers.values() if answer.failed] == []
+    check, run = answers["check"], answers["run"]
+    assert (check.result["diff"], len(run.result["diff"]), answers["again"].changed) == (run.result["diff"], 2, False)
+    for name in (VM, OTHER_VM):
+        assert (check.truth[name], check.vm(name)["changed"], run.vm(name)["changed"]) == (None, True, True)
+        assert check.vm(name)["not_carried"] == run.vm(name)["not_carried"] != []
+        assert qemu.holds(run.truth[name], THEN, "sda")
+    macs = [run.vm(name)["networks"][0]["mac"] for name in (VM, OTHER_VM)]
+    assert len(set(macs)) == 2
+    gone = carry(qemu, [Task("gone", {"name": [VM], "state": "absent"})], [VM, OTHER_VM])["gone"]
+    assert qemu.holds(gone.truth[OTHER_VM], THEN, "sda")
+
+
+def test_appliance_at_an_address_becomes_a_vm(qemu, carry, folder, server):
+    """Check mode reads parts of it; the run downloads it once, for both VMs of the task."""
+    store = folder / "store"
+    about = made.published(server, _simple(folder))
+    asked = {**_asked(None, appliance=about), "name": [VM, OTHER_VM], "image_directory": str(store)}
+    answers = carry(qemu, [Task("check", asked, check=True), Task("run", asked), Task("again", asked)], [VM, OTHER_VM])
+    assert [answer.msg for answer in answers.values() if answer.failed] == []
+    assert answers["check"].result["diff"] == answers["run"].result["diff"]
+    assert not answers["again"].changed
+    for name in (VM, OTHER_VM):
+        assert qemu.holds(answers["run"].truth[name], THEN, "sda")
+        assert answers["check"].vm(name)["not_carried"] == answers["run"].vm(name)["not_carried"] != []
+    assert [path for path, wanted in server.requests if wanted is None] == ["/x.ova"]
+    assert sorted(one.suffix for one in store.iterdir()) == [".json", ".ova"]
 
 
 #: The number of calls of a creation after which it is killed on one day; a deep run tests all.

@@ -96,6 +96,16 @@ def _ova(folder):
 NAT = {"networks": [{"name": "VM Network", "type": "nat"}]}
 
 
+def test_appliance_at_an_address_becomes_a_vm_of_virtualbox(box, carry, tmp_path, server):
+    box.clean()
+    about = {**NAT, **made.published(server, _ova(tmp_path))}
+    answers = carry(box, _tasks(VM, about.pop("source"), about, image_directory=str(tmp_path / "store")), [VM])
+    _has_succeeded(answers, VM)
+    truth = answers["run"].truth[VM]
+    assert (box.holds(truth, THEN, "SATA 0"), box.holds(truth, OTHER, "SATA 1")) == (True, True)
+    assert [path for path, wanted in server.requests if wanted is None] == ["/x.ova"]
+
+
 def test_appliance_becomes_a_vm_of_virtualbox(box, carry, tmp_path):
     """Its disks are deleted with it, and the appliance is not; no image of it is registered."""
     box.clean()

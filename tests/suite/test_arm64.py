@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 
 from collection_path import CHECKOUT
@@ -41,9 +44,8 @@ def _each(qemu, carry, options, about="vm", power=RUNNING):
     return done
 
 
-def _is_there(key, address, path):
-    """A condition of the guest."""
-    return key.say(address, f"[ -e {path} ] && echo yes || echo no").strip() == "yes"
+#: What the guest has while its second disk and its second NIC are there. A connection takes seconds there.
+_ADDED = "/sys/block/vdb /sys/class/net/eth1"
 
 
 def test_life_of_a_guest(qemu, carry, key):
@@ -54,10 +56,9 @@ def test_life_of_a_guest(qemu, carry, key):
     assert "arm64 is emulated on this amd64 host" in str(made.result["warnings"])
     address = made.vm(NAME)["ssh"]["host"]
     assert key.say(address, "uname -m; hostname").split() == ["aarch64", NAME]
-    _devices_of_a_running_guest(qemu, carry, key, address)
     # QEMU plugs no CPUs into a running VM of arm64: they wait for its next start.
     assert "cpus" in str(_each(qemu, carry, {"cpus": 2}).result["warnings"])
-    assert key.say(address, "nproc").strip() == "1"
+    _devices_of_a_running_guest(qemu, carry, key, address)
     _snapshot_of_a_running_guest(qemu, carry, key, address)
     _each(qemu, carry, {"state": "suspended"}, power=SUSPENDED)
     _each(qemu, carry, {"state": "started"})
@@ -76,18 +77,17 @@ def _devices_of_a_running_guest(qemu, carry, key, address):
     """Disks and NICs are added and removed, a disk grows, an ISO image is inserted: the guest sees all of it."""
     iso = qemu.medium()
     nic = {"type": "network", "source": qemu.guests_network}
-    for options, path, is_there in (
-        ({"disks": [{}, {"size": "16M"}]}, "/sys/block/vdb", True),
-        ({"disks": [{}, {"size": "24M"}]}, "/sys/block/vdb", True),
-        ({"disks": [{}, {"slot": "vdb", "state": "absent"}]}, "/sys/block/vdb", False),
-        ({"networks": [{}, nic]}, "/sys/class/net/eth1", True),
-        ({"networks": [{}], "purge": ["networks"]}, "/sys/class/net/eth1", False),
-    ):
-        _each(qemu, carry, options)
-        assert _is_there(key, address, path) == is_there, options
+    _each(qemu, carry, {"disks": [{}, {"size": "16M"}]})
+    _each(qemu, carry, {"disks": [{}, {"size": "24M"}], "networks": [{}, nic]})
+    found = key.say(address, f"ls -d {_ADDED} | wc -l; cat /sys/block/vdb/size; nproc").split()
+    assert found == ["2", str((24 << 20) // 512), "1"]
     _each(qemu, carry, {"cdroms": [{"slot": "sdb", "source": iso}]})
     _each(qemu, carry, {"cdroms": [{"slot": "sdb", "source": ""}]})
     _each(qemu, carry, {"memory": "192M"})
+    # Not directly after they were added: for five seconds, the guest does not give up a device.
+    _each(qemu, carry, {"disks": [{}, {"slot": "vdb", "state": "absent"}]})
+    _each(qemu, carry, {"networks": [{}], "purge": ["networks"]})
+    assert key.say(address, f"ls -d {_ADDED} 2>/dev/null | wc -l").strip() == "0"
 
 
 def _snapshot_of_a_running_guest(qemu, carry, key, address):
@@ -236,6 +236,47 @@ def test_host_of_arm64(qemu, carry, vendor, tmp_path):
         assert answer.failed
         assert f"{CLONE}: architecture: the hypervisor has no emulator for amd64. Install qemu-system-x86" in answer.msg
         assert answer.truth[CLONE] is None
+    qemu.clean()
+
+
+def _example(text):
+    """The play with a VM of arm64 in the README of a role."""
+    (block,) = [one for one in re.findall(r"```yaml\n(.*?)```", text, re.S) if "arm64" in one]
+    return yaml.safe_load(block)
+
+
+def test_example_of_the_role_and_of_provision(qemu, carry, key, vendor, tmp_path, ansible_playbook):
+    """As the README shows it, but for this host. The guest has nothing to start from."""
+    qemu.clean()
+    qemu.start_network()
+    vendor.publish_as("debian-13", as_published(qemu.base_image(), tmp_path / "published.qcow2"), "arm64")
+    (play,) = _example((CHECKOUT / "roles/vm/README.md").read_text(encoding="utf-8"))
+    (given,) = play["roles"]
+    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    (tmp_path / "hosts.json").write_text('{"all": {"hosts": {"hypervisor": {"ansible_connection": "local"}}}}')
+    here = {
+        "ansible_become": False,
+        "vm_name": NAME,
+        "vm_state": "stopped",
+        "vm_ssh_key_file": str(key.path),
+        "vm_known_hosts_folder": str(tmp_path / "known_hosts"),
+        "vm_network_type": "network",
+        "vm_network_source": qemu.guests_network,
+        "polyvirt_mirrors": vendor.mirrors,
+        "polyvirt_image_directory": str(qemu.storage / "images"),
+    }
+    given = {**given, **here, "vm_state": "started", "provision_hypervisor": "hypervisor"}
+    del given["role"]
+    words, play = ["-i", tmp_path / "hosts.json"], [tmp_path / "play.yml", "-e", json.dumps(here)]
+    code, output = ansible_playbook(*words, "--check", "polyvirt.core.provision", "-e", json.dumps(given))
+    assert (code, "arm64 is emulated on this amd64 host" in " ".join(output.split())) == (0, True), output
+    assert qemu.truth([NAME]) == {NAME: None}
+    for is_changed in (True, False):
+        code, output = ansible_playbook(*words, *play)
+        assert (code, bool(re.search("changed=[1-9]", output))) == (0, is_changed), output
+    root = ET.fromstring(qemu.truth([NAME])[NAME]["stored"])
+    assert (root.find("os/type").get("arch"), root.find("os").get("firmware")) == ("aarch64", "efi")
+    _each(qemu, carry, {"state": "absent"}, power=None)
     qemu.clean()
 
 

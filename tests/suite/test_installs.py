@@ -146,6 +146,20 @@ def test_vm_is_installed_once(role):
     assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
 
 
+@pytest.mark.deep("test_vm_is_installed_once")
+@pytest.mark.parametrize("qemu", ["arm64"], indirect=True)
+def test_vm_of_arm64_is_installed(role):
+    """The installer has the serial console of arm64, and answers for its boot loader."""
+    code, output = role.run(architecture="arm64")
+    assert (code, "found absent" in output) == (0, True), output
+    assert "Detecting network hardware" in role.console.read_text()
+    assert re.search("<type arch='aarch64' machine='virt", role.definition())
+    assert not re.search("<kernel>|<initrd>|<cmdline>|<on_reboot>destroy", role.definition())
+    assert (role.power(), role.files()) == ("stopped", [])
+    code, output = role.run(architecture="arm64")
+    assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
+
+
 @pytest.mark.deep("tests/platforms/virtualbox/test_installs.py, where a double starts it")
 def test_installer_is_started_from_a_cd(role):
     """The CD for other platforms, started with the firmware of QEMU."""

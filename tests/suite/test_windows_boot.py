@@ -18,7 +18,7 @@ import pytest
 
 from suite.answer import Task
 from suite.limits import wait_until
-from windows_guests.boot_program import INSTALLED, NO_KEY, PROMPT, SETUP, boot_files, fat, program
+from windows_guests.boot_program import INSTALLED, NO_KEY, PROMPT, SETUP, SETUP_BY_KEY, boot_files, fat, program
 from windows_guests.vendor_iso import windows_files, write_iso
 
 VM = "pvc-windows"
@@ -69,6 +69,20 @@ def test_setup_starts_from_the_prepared_medium_without_a_key(platform, carry, fo
 def test_setup_does_not_start_from_the_medium_of_the_vendor(platform, carry, folder):
     output = _started(platform, carry, folder, SETUP, NO_KEY)
     assert (SETUP in output, PROMPT in output) == (False, True)
+
+
+def test_setup_starts_by_a_key_where_no_medium_can_be_prepared(platform, carry, folder):
+    """Of a custom ISO image without the program that asks for no key. Setup of the stand-in powers the VM off."""
+    program_without_prompt = {"efi/microsoft/boot/efisys_noprompt.bin": None}
+    iso = write_iso(folder / "windows.iso", windows_files(**{**boot_files(), **program_without_prompt}))
+    with open(iso, "r+b") as file:
+        os.posix_fallocate(file.fileno(), os.path.getsize(iso), 65 << 20)  # Its size says nothing about the disk.
+    made = _options(platform, folder, state="started", disks=[{"size": "1G"}], boot_key_seconds=_LONGEST)
+    check, real = carry(platform, [Task("check", made, check=True), Task("real", made)], [VM]).values()
+    keys = [call for call in real.calls if "send-key" in call.argv]
+    assert (check.failed, [one for one in check.calls if "send-key" in one.argv]) == (False, []), check.msg
+    output = _read(folder / "serial.log")
+    assert (SETUP_BY_KEY in output, NO_KEY in output, len(keys) > 1) == (True, False, True), real.msg
 
 
 def test_secure_boot_starts_no_unsigned_setup(platform, carry, folder):

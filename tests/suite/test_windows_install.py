@@ -11,118 +11,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from windows_guests import setup, vendor_iso
+from windows_guests import setup
+from windows_guests.install_role import CREATION, PASSWORD, Role
 
 pytestmark = pytest.mark.full
-
-_PASSWORD = "Very-Secret-1"
-_CREATION = "Create the VM, and start Windows Setup"
-_DONE = "polyvirt-step: winrm\npolyvirt-installed\n"
-
-
-class Role:
-    """Runs the role for one VM."""
-
-    def __init__(self, platform, folder, ansible_playbook):
-        self.platform, self.folder, self._ansible_playbook = platform, folder, ansible_playbook
-        self.name = f"{platform.prefix}win"
-        self.iso = Path(platform.storage) / "windows.iso"
-        self.console, self.environment = folder / "console.log", {}
-
-    def write_iso(self, serial=_DONE, then_off=True, **files):
-        files.setdefault("boot/etfsboot.com", vendor_iso.boot_program(serial, then_off))
-        vendor_iso.write_iso(self.iso, vendor_iso.windows_files(**files))
-
-    def run_until(self, kill_after=0, kill_task=""):
-        """(exit code, output, names of the tasks that had a result) of a run that is killed after a task."""
-        names = self.folder / "names"
-        names.unlink(missing_ok=True)
-        self.environment = {
-            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).resolve().parent / "callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "kill_after",
-            "POLYVIRT_KILL_AFTER": str(kill_after),
-            "POLYVIRT_KILL_TASK": kill_task,
-            "POLYVIRT_KILL_NAMES": str(names),
-        }
-        code, output = self.run()
-        self.environment = {}
-        return code, output, names.read_text(encoding="utf-8").splitlines()
-
-    def run(self, *words, **variables):
-        """(exit code, output in one line)."""
-        disk = {"size": "32G", "slot": "sata0"}
-        options = {
-            "cpus": 1, "memory": "2G", "firmware": "bios", "disks": [disk], "networks": [], "display": {"type": "none"},
-            "options": self.platform.options("vm"),
-        }  # fmt: skip
-        given = {
-            "distribution": "windows-server-2025",
-            "hostname": "win1",
-            "vm_name": self.name,
-            "password": _PASSWORD,
-            "medium": {"iso": str(self.iso)},
-            "console_log": str(self.console),
-            "vm_options": options,
-            "timeout": 600,
-            **variables,
-        }
-        role = {"name": "polyvirt.core.unattended_install", "tasks_from": "install"}
-        shown = {"msg": "found {{ unattended_install_result.found }}"}
-        play = [
-            {
-                "hosts": "localhost",
-                "gather_facts": False,
-                "vars": {f"unattended_install_{name}": value for name, value in given.items()},
-                "tasks": [{"ansible.builtin.include_role": role}, {"ansible.builtin.debug": shown}],
-            }
-        ]
-        path = self.folder / "play.yml"
-        path.write_text(json.dumps(play), encoding="utf-8")
-        code, output = self._ansible_playbook(path, "-v", "--diff", *words, environment=self.environment)
-        assert _PASSWORD not in output
-        return code, " ".join(output.split())
-
-    def tear_down(self, *words):
-        """Run the playbook teardown for the VM: (exit code, output in one line)."""
-        (self.folder / "hosts").write_text("hv1 ansible_connection=local ansible_become=false\n", encoding="utf-8")
-        given = {
-            "provision_hypervisor": "hv1",
-            "vm_name": self.name,
-            "vm_module_options": self.platform.options("vm"),
-            "vm_stop_mode": "force",
-            "vm_known_hosts_folder": str(self.folder / "known_hosts"),
-        }
-        playbook = ("polyvirt.core.teardown", "-e", json.dumps(given), "-v", "--diff")
-        code, output = self._ansible_playbook("-i", self.folder / "hosts", *playbook, *words)
-        assert _PASSWORD not in output
-        return code, " ".join(output.split())
-
-    def power(self):
-        return self.platform.truth([self.name])[self.name]["power"]
-
-    def drives(self):
-        """[(bus, False: read-only, {name in the root: content})] of the CDs with an image, without the vendor's."""
-        found = []
-        for disk in ET.fromstring(self.platform.virsh("dumpxml", self.name)).findall("devices/disk[@device='cdrom']"):
-            source = disk.find("source")
-            if source is not None and source.get("file") != str(self.iso):
-                found.append((disk.find("target").get("bus"), False, self._files(source.get("file"))))
-        return found
-
-    def _files(self, image):
-        folder = self.folder / "cd"
-        command = ["xorriso", "-read_fs", "norock", "-osirrox", "on", "-indev", image, "-extract", "/", folder]
-        subprocess.run(command, check=True, capture_output=True)
-        return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-    def media(self):
-        return [name for name in self.platform.files() if "seed" in name]
 
 
 @pytest.fixture
@@ -171,53 +70,25 @@ def test_interrupted_installation_is_resumed(role):
     with role.console.open("a", encoding="utf-8") as log:
         log.write("polyvirt-installed\n")
     role.platform.virsh("destroy", role.name)
+    role.write_disk()
     code, output = role.run()
     assert (code, "found complete" in output, role.media()) == (0, True, []), output
 
 
-def _virtio_iso(folder, drivers):
-    """An ISO image with the directories of virtio-win: one for each driver, version of Windows and architecture."""
-    for name in drivers:
-        for place in ("2k22/amd64", "2k25/amd64", "2k25/ARM64", "w11/amd64"):
-            (folder / "virtio" / name / place).mkdir(parents=True)
-            (folder / "virtio" / name / place / f"{name}.inf").write_text(place, encoding="utf-8")
-    path = folder / "virtio-win.iso"
-    command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, "-J", "-r", folder / "virtio"]
-    subprocess.run(command, check=True, capture_output=True)
-    return path
-
-
-def _tree(folder):
-    """{path: text} of the files below a directory."""
-    return {
-        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
-        for path in Path(folder).rglob("*")
-        if path.is_file()
-    }
-
-
-def test_drivers_for_the_version_are_on_the_answer_medium(role):
-    needed = ("vioscsi", "viostor", "NetKVM", "vioserial", "Balloon")
-    virtio, media = _virtio_iso(role.folder, (*needed, "viogpudo")), role.folder / "media"
-    own = media / f"{role.name}.answers"
-    given = {"windows_virtio": str(virtio), "media_directory": str(media)}
+@pytest.mark.parametrize("is_old", [True, False])
+def test_end_of_another_installation_does_not_count(role, is_old):
+    """The log was written before the VM was created, or its disk was restored to a time before the installation."""
     role.write_iso("polyvirt-step: winrm\n", then_off=False)
-    code, output = role.run("--check", **given)
-    assert (code, role.platform.all_names(), media.exists()) == (0, [], False), output
-    code, output = role.run(timeout=1, **given)
-    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
-    drivers = {f"{name}/{name}.inf": "2k25/amd64" for name in needed}
-    assert (_tree(own), own.stat().st_mode & 0o077) == (drivers, 0)
-    role.drives()
-    assert _tree(role.folder / "cd" / "$WinPEDriver$") == drivers
-    # The directory is deleted with the answer medium.
-    with role.console.open("a", encoding="utf-8") as log:
-        log.write("polyvirt-installed\n")
+    code, output = role.run(timeout=1)
+    assert (code != 0, role.power()) == (True, "running"), output
     role.platform.virsh("destroy", role.name)
-    code, output = role.run(**given)
-    assert (code, "found complete" in output, role.media(), own.exists()) == (0, True, [], False), output
-    code, output = role.run(**given)
-    assert (code, "changed=0" in output) == (0, True), output
+    role.console.write_text("polyvirt-installed\n", encoding="utf-8")
+    if is_old:
+        role.write_disk()
+        os.utime(role.console, (0, 0))
+    code, output = role.run(timeout=1)
+    assert (code != 0, "it has not ended within 1 s" in output, role.power()) == (True, True, "running"), output
+    assert len(role.media()) == 1
 
 
 def _is_completed(role, done):
@@ -227,7 +98,7 @@ def _is_completed(role, done):
     assert (code, "changed=0" in output) == (0, True), f"killed after {done[-1]}: {output}"
 
 
-@pytest.mark.parametrize("task", [_CREATION, "Eject the ISO image, so that its answer medium is deleted"])
+@pytest.mark.parametrize("task", [CREATION, "Eject the ISO image, so that its answer medium is deleted"])
 def test_run_that_was_killed_is_completed(role, task):
     role.write_iso()
     code, output, done = role.run_until(kill_task=f"polyvirt.core.unattended_install : {task}")
@@ -240,7 +111,7 @@ def test_run_that_was_killed_after_any_task_is_completed(role):
     role.write_iso()
     code, output, names = role.run_until()
     assert code == 0, output
-    for place in range(next(at for at, name in enumerate(names) if name.endswith(_CREATION)), len(names)):
+    for place in range(next(at for at, name in enumerate(names) if name.endswith(CREATION)), len(names)):
         role.platform.clean()
         role.write_iso()
         role.console.unlink(missing_ok=True)
@@ -335,9 +206,10 @@ class Playbook(Role):
             "vm_name": self.name,
             "windows_preset": "libvirt-windows-server-2025",
             "windows_iso": str(self.iso),
-            "windows_password": _PASSWORD,
+            "windows_password": PASSWORD,
             "windows_vm_options": options,
             "unattended_install_console_log": str(self.console),
+            "unattended_install_media_directory": str(self.folder / "media"),
             **variables,
         }
         hosts = {"all": {"hosts": {"hv1": {"ansible_connection": "local"}}}}
@@ -345,7 +217,7 @@ class Playbook(Role):
             (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
         playbook = ("polyvirt.core.windows", "-e", f"@{self.folder / 'variables.json'}", "-v", "--diff")
         code, output = self._ansible_playbook("-i", self.folder / "hosts.json", *playbook, *words)
-        assert _PASSWORD not in output
+        assert PASSWORD not in output
         return code, " ".join(output.split())
 
     def install_guest(self):
@@ -372,6 +244,7 @@ def test_playbook_ends_with_a_host_that_is_reached(qemu, tmp_path, ansible_playb
     code, output = playbook.run(windows_timeout=1)
     assert (code != 0, "it has not ended within 1 s" in output, playbook.power()) == (True, True, "running"), output
     playbook.platform.virsh("destroy", playbook.name)
+    playbook.write_disk()
     with playbook.console.open("a", encoding="utf-8") as log:
         log.write("polyvirt-installed\n")
     playbook.install_guest()

@@ -86,6 +86,15 @@ class Counters(Frozen, eq=False):
     uptime: Optional[int] = None
 
 
+#: Bytes that an installer has certainly written. New disks take some of them with nothing on them.
+_WRITTEN = 64 << 20
+
+
+def is_written(first, used):
+    """Return whether disks were written to, by their used bytes when they were first read, and now."""
+    return used is not None and (used > _WRITTEN or used != first)
+
+
 class Snapshot(Frozen):
     """A snapshot. ``power`` is the power state of the VM when it was taken; ``kind`` is the platform's name for it.
 

@@ -118,6 +118,16 @@ def checksum(text, option):
     return text.lower()
 
 
+def file_or_address(text, option):
+    """Return an absolute path, or an address of HTTP; raises InvalidInput for another text."""
+    if not text.startswith(("/", "http://", "https://")):
+        raise InvalidInput(
+            f"{option}: '{text}' is not an absolute path.",
+            "Set the full path of the file on the host of the task, or its address (https://...).",
+        )
+    return text
+
+
 def mac_address(text, option):
     """Return a MAC address in lower case with colons; hyphens or no separators are also accepted."""
     digits = re.sub("[-:]", "", text)

@@ -13,7 +13,20 @@ from .._ports.progress import report
 from .progress.advance import advance
 from .progress.ending import fail
 from .progress.replan import is_outdated
-from .progress.state import CONFIRMING, OVER, READY, Answered, Ask, Observe, Probe, Probed, Send, Sent
+from .progress.state import (
+    CONFIRMING,
+    OVER,
+    READY,
+    Answered,
+    Ask,
+    Observe,
+    Press,
+    Pressed,
+    Probe,
+    Probed,
+    Send,
+    Sent,
+)  # fmt: skip
 
 _PROBES_AT_ONCE = 32
 _SENDERS, _PROBERS = 0, 1
@@ -183,6 +196,8 @@ class Execution:
             self._submit(_PROBERS, [work], lambda work=work: [self._probed(work)])
         for work in self._with_wish(Ask):
             self._submit(_PROBERS, [work], lambda work=work: [_answered(work)])
+        for work in self._with_wish(Press):
+            self._submit(_PROBERS, [work], lambda work=work: [_pressed(work)])
 
     def _probed(self, work):
         for one in work.progress.wish.endpoints:
@@ -234,6 +249,14 @@ def _answered(work):
         return Answered(*work.task.driver.run_in_guest(work.progress.vm, work.progress.wish.command))
     except PolyvirtError as error:
         return Answered(error=error)
+
+
+def _pressed(work):
+    try:
+        work.task.driver.press_key(work.progress.vm)
+    except PolyvirtError as error:
+        return Pressed(error)
+    return Pressed()
 
 
 def _failed(error):

@@ -92,6 +92,13 @@ class HasGuestAgents(Protocol):
         """
 
 
+class HasKeyboards(Protocol):
+    """Implemented by drivers with the option boot_key_seconds."""
+
+    def press_key(self, vm: Vm) -> None:
+        """Press and release a key of a running VM. Nothing that asks for any key takes this one for an answer."""
+
+
 class ResolvesImages(Protocol):
     """Implemented by drivers if images can be names of the catalogue or addresses."""
 

@@ -8,16 +8,17 @@ For stores that cannot do this themselves: the directory of a Windows host, and 
 
 from __future__ import annotations
 
+import ntpath
 import os
 from contextlib import contextmanager
-from typing import Optional
+from typing import Any
 
 from .._core.errors import Refused
 from .._core.frozen import Frozen, replace
 from .._core.units import rounded_up
 from .._ports.clock import Clock
 from . import download, on_host
-from .images import Fetch, Images, Lookup
+from .images import Images, Lookup
 from .store import Stored
 
 #: The key of the lock while an image is copied (download.downloading).
@@ -32,14 +33,14 @@ def images_of_controller():
 
 
 class Copy(Frozen):
-    """The way of an image to the store. ``fetch`` is its download, None if the controller has it.
+    """The way of an image to the store. ``fetch`` is its download or conversion, None if the controller has it.
 
     ``stored`` is the image as the store will have it, ``local`` the path on the controller. ``who``: for messages.
     """
 
     stored: Stored
     local: str
-    fetch: Optional[Fetch]
+    fetch: Any
     patience: int
     who: str
 
@@ -70,23 +71,49 @@ class CopiedImages(Lookup):
 
     def __init__(self, store, controller):
         super().__init__(store)
-        self._controller = controller
+        self.controller = controller
 
     def completed(self, needs):
-        return self._controller.completed(needs)
+        return self.controller.completed(needs)
 
     def way(self, asked, wanted, choice, about, patience):
-        local, fetch, warnings = self._controller.located(asked, wanted, choice, about, patience)
+        local, fetch, warnings = self.controller.located(asked, wanted, choice, about, patience)
         here = replace(local, path=self.store.path_for(os.path.basename(local.path)))
         return here, Copy(here, local.path, fetch, patience, self.who), warnings
+
+    def converted(self, wanted, conversion, about, patience):
+        """Return (Stored, Copy or None) of a file that the controller makes from another one.
+
+        ``wanted`` is the Stored, which has the store's path, and ``conversion(Stored)`` returns what makes that of the
+        controller: it has ``run``, ``extent``, ``needed`` and ``note`` as a Fetch.
+        """
+        stored = self.store.stored_as(wanted)
+        if stored:
+            self.store.check_content(stored, about)
+            return stored, None
+        self.store.check_free(wanted.path)
+        own = self.controller.store
+        local = replace(wanted, path=own.path_for(ntpath.basename(wanted.path)))
+        kept = own.at(local.path)
+        if kept:
+            own.check_content(kept, about)
+        else:
+            own.check_free(local.path)
+        here = replace(kept or local, path=wanted.path)
+        return here, Copy(here, local.path, None if kept else conversion(local), patience, self.who)
+
+    def check_space_of(self, copies, about, purpose):
+        """Reject several copies that do not fit together, here or in the store."""
+        self.controller.store.check_space(sum(one.fetch.needed for one in copies if one.fetch), about, purpose)
+        self.store.check_space(sum(one.needed for one in copies), about, purpose)
 
     @contextmanager
     def local(self, image):
         """Have the controller fetch an image; yields it as Stored of the controller. One task at a time copies it."""
         copy = image["fetch"]
         if copy.fetch:
-            self._controller.fetch({**image, "fetch": copy.fetch})
-        stored = self._controller.store.at(copy.local)
+            copy.fetch.run(self.controller, image)
+        stored = self.controller.store.at(copy.local)
         if stored is None:
             raise Refused(f"{copy.local}: the image was removed from {self.who} meanwhile.", "Run the task again.")
         with self.copying(os.path.basename(copy.local), copy.patience):
@@ -94,12 +121,12 @@ class CopiedImages(Lookup):
 
     def copying(self, name, patience):
         """Hold the lock of this controller for the copy of an image with this file name."""
-        lock = self._lock(os.path.join(self._controller.store.directory, name))
+        lock = self._lock(os.path.join(self.controller.store.directory, name))
         return download.downloading(lock, _COPY, Clock().now() + patience)
 
     def part_of_copy(self, name):
         """Return the file that a task of this controller locks while it copies the image with this file name."""
-        return download.part_of(self._lock(os.path.join(self._controller.store.directory, name)), _COPY)
+        return download.part_of(self._lock(os.path.join(self.controller.store.directory, name)), _COPY)
 
     def _lock(self, local):
         """The name that is locked while a task copies an image; that of no download begins with it."""

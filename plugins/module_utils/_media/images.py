@@ -68,6 +68,10 @@ class Fetch(Frozen):
         size = f"{rounded_up(self.extent)} " if self.extent else ""
         return f"{self.stored.name}: {size}from {download.shown(self.found.base)}"
 
+    def run(self, images, image):
+        """Have ``images`` store the image."""
+        images.fetch({**image, "fetch": self})
+
 
 class Lookup:
     """The images of one store, for one task.
@@ -85,6 +89,8 @@ class Lookup:
         self.store = store
         #: {what was asked: result of _find}, so that several VMs of a task cost one request.
         self._found = {}
+        #: {address of an appliance: Remote}, each read once in a task (appliances/address.py).
+        self.remotes = {}
 
     @property
     def directory(self):

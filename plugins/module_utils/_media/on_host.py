@@ -79,7 +79,7 @@ class KeepsImages(PreparesMedia):
             # Few tasks create a VM from one.
             from .appliances.lookup import resolved
 
-            return resolved(request, self.images.appliances)
+            return resolved(request, self.images.appliances, self.images)
         return self.images.resolved(request)
 
 
@@ -117,4 +117,5 @@ def fetch(driver, vm, step):
     if "medium" in step.arguments:
         driver.without_prompt(step.arguments["medium"])
     else:
-        driver.images.fetch(step.arguments["image"])
+        image = step.arguments["image"]
+        image["fetch"].run(driver.images, image)

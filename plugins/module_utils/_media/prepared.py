@@ -93,6 +93,6 @@ def _edit(medium):
         raise Refused(
             f"skip_boot_prompt: {medium.path} has no program that starts Windows Setup under UEFI without a key press"
             " (efi/microsoft/boot/efisys_noprompt.bin), or does not start efisys.bin.",
-            "Use the ISO image of the vendor, or omit skip_boot_prompt and press a key in the console.",
+            "Use the ISO image of the vendor, or set boot_key_seconds instead of skip_boot_prompt.",
         )
     return edit

@@ -54,6 +54,27 @@ def beginning(url, timeout, count, headers=None):
     return content, int(total) if total.isdigit() else None
 
 
+def part(url, timeout, offset, count):
+    """Return (at most ``count`` bytes of a file from ``offset`` on, its size), or (None, None).
+
+    None: the server does not support ranges, or does not report the size. Raises NotFound or Unavailable.
+    """
+    last = offset + count - 1
+    try:
+        with _opened(url, timeout, {"Range": f"bytes={offset}-{last}"}) as response:
+            total = (response.headers.get("Content-Range") or "").partition("/")[2]
+            if response.status != 206 or not _starts_at(response, offset) or not total.isdigit():
+                return None, None
+            content = response.read(count)
+    except (OSError, HTTPException):
+        content, total = b"", "1"
+    except _RangeRejected:
+        return None, None
+    if len(content) < min(count, int(total) - offset):
+        raise errors.Unavailable(f"{shown(url)}: the connection broke off.", why="not_responding")
+    return content, int(total)
+
+
 def fetch_onto(url, path, timeout, headers=None):
     """Download ``url`` to ``path`` or resume the download; returns whether the server has sent all of it.
 

@@ -64,6 +64,8 @@ def value(given):
         return {"joined": value(given.parts)}
     if isinstance(given, (list, tuple)):
         return [value(item) for item in given]
+    if isinstance(given, Mapping):
+        return {"table": {name: value(item) for name, item in given.items()}}
     is_number = (isinstance(given, int) and given in _NUMBERS) or (isinstance(given, float) and math.isfinite(given))
     if not is_number:
         raise ValueError(f"{given!r} is no value of a request")

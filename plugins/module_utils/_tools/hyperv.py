@@ -117,6 +117,20 @@ def the_vm(vm_id, **more):
 
 
 VM = Ref("vm")
+#: Classes of WMI: Hyper-V has no command for what only they do.
+_WMI = "root\\virtualization\\v2"
+#: The virtual key code of the cursor key Up.
+_KEY_UP = 38
+
+
+def key_calls(vm_id):
+    """Calls that press and release the cursor key Up; the last one returns 0 as ReturnValue if that succeeded."""
+    of_vm = {"Namespace": _WMI, "ClassName": "Msvm_Keyboard", "Filter": f"SystemName='{vm_id.upper()}'"}
+    found = call("CimCmdlets\\Get-CimInstance", of_vm, keep="found")
+    typed = {"InputObject": Ref("keyboard"), "MethodName": "TypeKey", "Arguments": {"keyCode": _KEY_UP}}
+    pressed = call("CimCmdlets\\Invoke-CimMethod", typed, show=properties("ReturnValue"))
+    return [found, pick("found", "keyboard"), pressed]
+
 
 # Reading --------------------------------------------------------------------------------------------------------------
 

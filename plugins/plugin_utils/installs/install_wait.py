@@ -10,6 +10,7 @@ import time
 import uuid
 
 from ...module_utils._core.errors import PolyvirtError
+from ...module_utils._core.model import is_written
 from ..tasks.over_platforms import PlatformAction
 from ..tasks.platforms import parts_of
 from ..tasks.progress_messages import Progress, tell_listeners
@@ -18,8 +19,6 @@ from .install_progress import CRASHED, FINISHED, WAITING, last_lines, progress_o
 _CONSOLE_BYTES = 65536
 _PAUSE = 10
 _ENDED = ("stopped", "absent")
-#: Bytes that an installer has certainly written. New disks take some of them with nothing on them.
-_WRITTEN = 64 << 20
 #: The task fails after so many failed reads in a row; fewer happen if the host is busy or a connection is lost.
 _FAILED_READS = 3
 #: The last line that the script in Windows has stored for the host: Hyper-V keeps no log of a serial port. Hyper-V
@@ -73,7 +72,7 @@ class InstallWait(PlatformAction):
         while True:
             state, used, problem, vm_id = self._state(part, task_vars)
             first = used if first is None else first
-            is_started = is_started or (used is not None and (used > _WRITTEN or used != first))
+            is_started = is_started or is_written(first, used)
             failed = failed + 1 if problem else 0
             if failed == _FAILED_READS:
                 return {"failed": True, "outcome": "unknown", "msg": f"{options['name']}: {problem}"}
@@ -146,7 +145,7 @@ def _not_started(options):
     message = (
         f"{options['name']}: the installer has not started: it has written nothing to a disk for"
         f" {options['start_timeout']} s. The VM is still running. If its console shows Press any key to boot from CD or"
-        " DVD, set skip_boot_prompt: true, or reset the VM and press a key. Then run the task again."
+        " DVD, stop it (stop_mode: force), and start it again with boot_key_seconds. Then run the task again."
     )
     return {"failed": True, "outcome": "not_started", "msg": message}
 

@@ -284,3 +284,52 @@ def test_languages_and_images_are_read_from_the_host(world):
 def test_medium_that_cannot_be_read_is_reported(world, path, words):
     result = run_module(world.host, "windows_medium_info", path=path)
     assert (result["failed"], words in result["msg"]) == (True, True), result["msg"]
+
+
+def test_prepared_image_that_was_changed_is_not_used(world):
+    """Also with the same size, and by a program that keeps the record beside it."""
+    done(world.host, **NEW)
+    (path,) = _prepared(world.host)
+    done(world.host, name=["web"], state="absent")
+    world.host.clock.sleep(5)
+    content = world.host.files.file(path)
+    world.host.files.put(path, bytes(content)[:-1] + b"x")
+    for check in (True, False):
+        result = run(world.host, check=check, **NEW)
+        assert (result["failed"], [vm.name for vm in world.host.vms]) == (True, []), result
+        assert f", which was prepared from {ISO}, was changed since. Remove it" in result["msg"]
+    assert not _images(world, "image", name=[ISO], state="absent").get("failed")
+    done(world.host, **NEW)
+    assert bytes(world.host.files.file(path)) == bytes(content)
+
+
+def _with_keys(host, check=False, **more):
+    """Start a new VM from an ISO image that nothing prepares."""
+    options = {**WEB, "iso": ISO, "disks": [{"size": "10G"}], "state": "started", "boot_key_seconds": 3, **more}
+    return run(host, check=check, **options)
+
+
+def test_keys_are_pressed_after_the_start(world):
+    checked = _with_keys(world.host, check=True)
+    assert (checked["failed"], checked["changed"], world.host.writes()) == (False, True, []), checked.get("msg")
+    real = _with_keys(world.host)
+    assert (real["failed"], real["changed"], set(world.host.vm("web").typed)) == (False, True, {38}), real.get("msg")
+    assert len(world.host.vm("web").typed) in (2, 3)
+    before = list(world.host.vm("web").typed)
+    again = _with_keys(world.host)
+    assert (again["changed"], world.host.vm("web").typed) == (False, before)
+
+
+def test_vm_that_stops_before_the_key_gets_none(world):
+    """Hyper-V reports an error; the result is that of a VM that has stopped."""
+    world.host.before("Invoke-CimMethod", lambda: world.host.reach(world.host.vm("web"), "Off"))
+    result = _with_keys(world.host)
+    assert (result["failed"], world.host.vm("web").typed, "did not press" in result["msg"]) == (True, [], False), result
+
+
+def test_key_that_hyper_v_rejects_fails_the_task(world):
+    world.host.before("Invoke-CimMethod", lambda: setattr(world.host.vm("web"), "state", "Paused"))
+    world.host.after("Invoke-CimMethod", lambda: setattr(world.host.vm("web"), "state", "Running"))
+    result = _with_keys(world.host)
+    assert result["failed"]
+    assert "web: Hyper-V did not press a key (error 32775). The VM was created, and is kept." in result["msg"]

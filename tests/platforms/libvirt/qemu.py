@@ -65,6 +65,7 @@ class Platform(Libvirt):
     # This host has no IOMMU and no USB; port forwards need a NIC of the type user (test_port_forwards.py).
     unusable = frozenset({"architecture", "nested_virtualization", "devices", "port_forwards"})
     not_for_every_power = frozenset({"shared_folders"})  # QEMU cannot save a VM that has a virtiofs device.
+    arm64_error, arm64_drive = None, "sdb"
     undefine_words = ("--nvram", "--checkpoints-metadata")
     disk_size = "16M"
     # BIOS has no NVRAM.
@@ -104,6 +105,10 @@ class Platform(Libvirt):
             "networks": [{"type": "network", "source": self.guests_network}],
             "native": self.kernel(),
         }
+
+    def architecture_of(self, machine):
+        """The word of libvirt; ``machine`` is from ``truth``."""
+        return ET.fromstring(machine["stored"]).find("os/type").get("arch")
 
     def own_settings(self):
         """Since Debian 13, QEMU has SPICE in a package that is only recommended."""

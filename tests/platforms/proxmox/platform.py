@@ -52,6 +52,7 @@ class Platform(Client, Adapter):
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": "16M"}], "networks": []}
     #: These have their own tests: they can only be set once, secure_boot together with firmware.
     unusable: ClassVar = frozenset({"architecture", "secure_boot", "template"})
+    arm64_error, arm64_drive = None, "scsi30"
     slots = ("scsi0", "scsi1")
     drives = ("ide2", "sata3")
     nic: ClassVar = {"type": "bridged"}
@@ -77,6 +78,17 @@ class Platform(Client, Adapter):
     def secret_options(self, secret):
         """Options of a new VM that hold a secret."""
         return {"cloud_init": {"user": "me", "password": secret}}
+
+    def arm64_options(self):
+        """Only root@pam with its password may set an architecture that is not that of the node."""
+        # Imported here, because a process that only reads states does not need it.
+        from simulators.proxmox.worlds import ROOT_PASSWORD
+
+        return {"api_token_id": None, "api_token_secret": None, "api_password": ROOT_PASSWORD}
+
+    def architecture_of(self, machine):
+        """The word of Proxmox VE; ``machine`` is from ``truth``."""
+        return machine["stored"].get("arch", "x86_64")
 
     @contextmanager
     def kept(self):
@@ -119,7 +131,7 @@ class Platform(Client, Adapter):
 
     def is_write(self, call):
         """Whether a recorded call may have changed anything."""
-        return call.argv[0] != "GET"
+        return call.argv[0] != "GET" and call.argv[1] != "/access/ticket"
 
     def recorded_calls(self):
         """All requests since the last call of this method: (HTTP method, path, parameters as JSON)."""

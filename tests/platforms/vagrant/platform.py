@@ -53,6 +53,7 @@ class Platform(Adapter):
     #: Each has an expected error or its own test: a box has one disk and one operating system, the fast guest's NICs
     #: cannot be configured, and Vagrant knows architectures since 2.4.
     unusable: ClassVar = frozenset({"architecture", "disks", "networks", "port_forwards", "shared_folders", "os_type"})
+    arm64_error = ("since Vagrant 2.4", "Update Vagrant; or omit architecture")
     not_for_every_power: ClassVar = frozenset({"box_url", "box_checksum"})
     open_by_hand: ClassVar = frozenset({"provisioners"})
     #: Vagrant creates a VM at its first start.

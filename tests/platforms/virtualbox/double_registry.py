@@ -38,9 +38,9 @@ class VirtualBox(Registry):
         """Set the host's networks: names of its ``bridgedifs``, ``hostonlyifs`` and ``natnets``."""
         self._change(networks=names)
 
-    def is_on_arm(self):
+    def is_on_arm(self, is_so=True):
         """The host has an Arm CPU."""
-        self._change(architecture="ARM")
+        self._change(architecture="ARM" if is_so else "x86")
 
     def has_leases(self, leases):
         """Set the DHCP leases of host-only networks: {MAC: (address, state)}."""
@@ -53,6 +53,11 @@ class VirtualBox(Registry):
         data = json.loads(file.read_text(encoding="utf-8"))
         data["machines"][uuid]["config"]["values"][key] = value
         file.write_text(json.dumps(data), encoding="utf-8")
+
+    def typed(self, uuid):
+        """The scan codes that the guest of a VM has got, one text for each call."""
+        data = json.loads((self.folder / "registry.json").read_text(encoding="utf-8"))
+        return data["machines"][uuid].get("typed", [])
 
     def _change(self, **values):
         self.run("--version")

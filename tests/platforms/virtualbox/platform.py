@@ -56,6 +56,7 @@ class Platform(Disks, VmSetup, Adapter):
     }
     #: Options that VirtualBox accepts, but with which a VM does not start here; the architecture is that of the host.
     unusable: ClassVar = frozenset({"architecture", "nested_virtualization", "secure_boot"})
+    arm64_error = ("runs only VMs of the architecture of its host, which is amd64", "Set amd64, or omit the option.")
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     slots = ("SATA 0", "SATA 1")
     other_format = "vmdk"
@@ -143,6 +144,10 @@ class Platform(Disks, VmSetup, Adapter):
     def settings(self, machine, which="stored"):
         """A VM's settings by option name; ``machine`` is from ``truth``. Stored and running settings are the same."""
         return reading.settings(machine)
+
+    def architecture_of(self, machine):
+        """The word of VirtualBox; ``machine`` is from ``truth``."""
+        return reading.value(machine["stored"], "platformArchitecture")
 
     def snapshots(self, name):
         """{name: {parent, state, description, current}} of a VM's snapshots."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -40,6 +41,12 @@ class WindowsRole(Role):
     def machine(self):
         return self.box.run("showvminfo", "web", "--machinereadable")
 
+    def write_disk(self):
+        """Let the disk of the VM take the space that an installation at least takes."""
+        (disk,) = self.box.machines.rglob("*.vdi")
+        with disk.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), disk.stat().st_size, 65 << 20)
+
     def seeds(self):
         return list(self.box.machines.rglob("*seed.iso"))
 
@@ -62,6 +69,7 @@ def _is_created_and_ejected(role):
     code, output = role.run("--check")
     assert (code, "found installing" in output) == (0, True), output
     role.finish_installation()
+    role.write_disk()
     code, output = role.run()
     assert (code, "found complete" in output, role.seeds()) == (0, True, []), output
     assert (str(role.iso) in role.machine(), "seed.iso" in role.machine()) == (False, False)
@@ -88,6 +96,26 @@ def test_console_log_of_others_is_not_deleted(double):
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_windows_is_created_and_its_media_are_ejected(double, firmware):
     _is_created_and_ejected(WindowsRole(double, firmware))
+
+
+def test_medium_that_always_asks_for_a_key_gets_keys(double):
+    """At each start by the role, but not while somebody else has started the VM."""
+    role, few = WindowsRole(double, "uefi"), ("-e", "__unattended_install_key_seconds=2")
+    program = {"efi/microsoft/boot/efisys_noprompt.bin": None}
+    vendor_iso.write_iso(role.iso, vendor_iso.windows_files(vendor_iso.CLIENT, ("de-DE",), **program))
+    code, output = role.run("--check", *few)
+    assert (code, role.box.run("list", "vms")) == (0, ""), output
+    code, output = role.run(*few)
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    uuid, counts = role.vm_value("UUID"), [len(role.box.typed(role.vm_value("UUID")))]
+    assert (str(role.iso) in role.machine(), role.images.exists(), counts[0] > 0) == (True, False, True)
+    for starts in (False, True):
+        if starts:
+            role.box.run("controlvm", "web", "poweroff")
+        code, output = role.run(*few)
+        assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+        counts.append(len(role.box.typed(uuid)))
+    assert counts[0] == counts[1] < counts[2]
 
 
 @pytest.mark.deep("test_windows_is_created_and_its_media_are_ejected")

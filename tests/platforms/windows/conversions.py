@@ -67,6 +67,8 @@ class Types:
             return to_enum(value, self.enums[name])
         if name in _SIMPLE:
             return _SIMPLE[name](value)
+        if name == "IDictionary" and isinstance(value, Mapping):
+            return value
         return self._instance(value, name)
 
     def _instance(self, value, name):

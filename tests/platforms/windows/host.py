@@ -286,6 +286,8 @@ class Kept:
             return self.text(value)
         if isinstance(value, dict) and value.get("joined") is not None:
             return "".join(as_text(self.argument(part)) for part in _items(value["joined"]))
+        if isinstance(value, dict) and value.get("table") is not None:
+            return {name: self.argument(item) for name, item in value["table"].items()}
         if isinstance(value, dict):
             objects = self.get(value.get("ref"))
             if not objects:

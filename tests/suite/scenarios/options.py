@@ -23,7 +23,7 @@ _LACKS = {one.name: one for one in (LIBVIRT, VIRTUALBOX, VAGRANT, PROXMOX, VMM, 
 POLICY = {
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "call_timeout", "wait_for", "allow_restart",
     "allow_recreate", "adopt", "delete_disks", "purge", "on_failure", "machines", "prune", "prune_max",
-    "prune_expired_for", "prune_stop_mode", "extend", "expired_for", "limits", "controller_time",
+    "prune_expired_for", "prune_stop_mode", "extend", "expired_for", "limits", "controller_time", "boot_key_seconds",
 }  # fmt: skip
 #: Options of the source of a new VM: {option: example}.
 CREATION = {

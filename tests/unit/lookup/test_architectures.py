@@ -82,6 +82,18 @@ def test_no_medium_of_one_architecture_is_named_as_the_other(name):
         assert [word for word in of_the_other if word in json.dumps(shown, default=str)] == []
 
 
+def test_images_of_arm64_have_uefi_only():
+    images = [one for entry in ENTRIES.values() for one in entry["media"] if one["type"] == "cloud"]
+    found = {tuple(one["image"]["firmware"]) for one in images if one["architecture"] == "arm64"}
+    assert found == {("uefi",)}
+    assert [
+        one
+        for entry in ENTRIES.values()
+        for one in entry["media"]
+        if one["type"] != "cloud" and "firmware" in one.get("image", {})
+    ] == []
+
+
 def test_media_of_amd64_are_the_first_of_their_type():
     for entry in ENTRIES.values():
         first = {medium["type"]: medium["architecture"] for medium in reversed(entry["media"])}

@@ -319,7 +319,7 @@ def _windows(monkeypatch, *used):
 def test_installer_that_writes_nothing_has_not_started(monkeypatch):
     waiting, result = _windows(monkeypatch, MIB)
     assert (result["failed"], result["outcome"], waiting.now) == (True, "not_started", 300)
-    assert "web1: the installer has not started" in result["msg"] and "skip_boot_prompt: true" in result["msg"]
+    assert "web1: the installer has not started" in result["msg"] and "with boot_key_seconds" in result["msg"]
 
 
 @pytest.mark.parametrize(

@@ -152,8 +152,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     lllpp cdroms.source skip_boot_prompt
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
     ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only
-    xxxxx disks.directory disks.format disks.source
-    ddddd architecture
+    xxxxx disks.directory disks.format disks.source architecture
 """, (
     ("lllll", "autostart", False, True, None),
     ("lpplp", "autostart", True, False, None),

@@ -16,7 +16,7 @@ from ..errors import InvalidInput
 from ..frozen import Frozen, field, replace
 from ..record.leases import expiry, seconds
 from ..texts import one_line, one_line_each, printable
-from ..units import GIB, MIB, checksum, mac_address, serial_number, vlan_ranges
+from ..units import GIB, MIB, checksum, file_or_address, mac_address, serial_number, vlan_ranges
 from .devices import device_id, device_of
 from .guest_conditions import page
 from .ip_config import has_fixed_address
@@ -191,7 +191,7 @@ LOOKED_UP = {
 }
 IMAGE = {"source": Filled(required=True, has_password=True), "linked": LINKED, "slot": Filled(), **LOOKED_UP}
 APPLIANCE = {
-    "source": Filled(required=True, absolute=True),
+    "source": Filled(required=True, has_password=True, normalize=file_or_address),
     "checksum": Filled(normalize=checksum),
     **dict.fromkeys(("system", "configuration", "boot_disk"), Filled()),
     "accept_eula": Option("bool", default=False),
@@ -279,6 +279,7 @@ VM = {
     "autostart": Option("bool"),
     "iso": Option("path", absolute=True),
     "skip_boot_prompt": Option("bool"),
+    "boot_key_seconds": Option("int", role=AT_START, limits=(1, 300), only_with="started"),
     "memory": Memory(),
     "tags": Texts(ordered=False, normalize=one_line_each),
     **dict.fromkeys(("fleet", "owner"), Option(normalize=one_line)),

@@ -35,14 +35,21 @@ class Platform(Frozen, eq=False):
         for path, instead in self.lacks.items():
             where, _equals, choice = path.partition("=")
             name, _dot, suboption = where.partition(".")
-            value = params.get(name)
-            entries = [params] if not suboption else value if isinstance(value, list) else [value]
-            given = [one[suboption or name] for one in entries if isinstance(one, dict) and (suboption or name) in one]
+            given = _given(params, where.split("."))
             if choice in [str(one).lower() for one in given] if choice else given:
                 # In the short form, the user has written no suboption.
                 shown = name if name in options and suboption and suboption == options[name].short else where
                 return Unsupported(f"{shown}{choice and ': '}{choice} is not supported on {self.name}.", instead)
         return misshapen(params, options) or misspelt(params, options)
+
+
+def _given(value, path):
+    """Return the values that a task sets at a path; there may be one in each entry of a list."""
+    if not path:
+        return [value]
+    entries = value if isinstance(value, list) else [value]
+    found = [one[path[0]] for one in entries if isinstance(one, dict) and path[0] in one]
+    return [given for one in found for given in _given(one, path[1:])]
 
 
 def _without(options, lacks):

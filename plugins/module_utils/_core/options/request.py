@@ -35,6 +35,12 @@ def requests(params, options):
     sources = [name for name in SOURCES if name in creation]
     if len(sources) > 1:
         raise InvalidInput(f"{sources[0]} and {sources[1]} are both set.", "Set only one of them.")
+    source = (creation.get("appliance") or {}).get("source") or ""
+    if "://" in source and not creation["appliance"].get("checksum"):
+        raise InvalidInput(
+            "appliance.checksum: it is required, because appliance.source is an address.",
+            "Set the checksum that the vendor publishes, such as sha256:DIGITS.",
+        )
     if "appliance" in creation and "disks" in given.get("purge", ()) and given["state"] != "absent":
         # The descriptor, which lists the disks of the appliance, is read only when the VM is created.
         raise InvalidInput("purge: disks is not supported with appliance.", "Omit it, or omit appliance.")

@@ -8,11 +8,22 @@ from __future__ import annotations
 from ..frozen import replace
 from ..options.option import PLACE
 
+#: Settings of which it depends on the firmware whether a new VM can have them.
+_OF_FIRMWARE = ("cdroms", "disks", "secure_boot", "skip_boot_prompt")
+
 
 def contents_of(creation, first):
     """Return {slot: image} of the disks that a creation fills; ``first`` is the slot of an image without one."""
     image = creation.get("image")
     return {image.get("slot") or first: image} if image else dict((creation.get("appliance") or {}).get("disks") or {})
+
+
+def files_of_appliance(plan):
+    """Return the files of an appliance on the host of the task. What is downloaded or copied has a digest instead."""
+    creations = [step.arguments["creation"] for step in plan.steps if step.verb == "create"]
+    appliance = next((one["appliance"] for one in creations if one.get("appliance")), {})
+    disks = [disk["source"] for disk in (appliance.get("disks") or {}).values() if "fetch" not in disk]
+    return {path for path in (appliance.get("source"), *disks) if path and "://" not in path}
 
 
 def has_unread_source(plan):
@@ -43,6 +54,10 @@ def with_filled_disks(request, traits):
     Entries without a slot are these disks, in their order; a disk that the task lists by its slot is not among them.
     """
     appliance, slot = request.creation.get("appliance") or {}, (request.creation.get("image") or {}).get("slot")
+    if appliance and "disks" not in appliance:
+        # Its firmware is known when it is read. Then the VM is planned again.
+        config = {name: value for name, value in request.config.items() if name not in _OF_FIRMWARE}
+        return replace(request, config=config)
     slots = [slot] if slot else list(appliance.get("slots") or ())
     if not slots:
         return request

@@ -15,6 +15,8 @@ from ..pattern import Pattern
 ISO, CDROMS = "iso", "cdroms"
 #: True or nothing: an image that was prepared asks for no key.
 SKIP_PROMPT = "skip_boot_prompt"
+#: The seconds after a start in which keys are pressed, as that prompt asks for.
+BOOT_KEYS = "boot_key_seconds"
 MEDIA = frozenset({ISO, CDROMS})
 _NUMBER = Pattern(r"(\d+)")
 
@@ -94,6 +96,18 @@ def _with_prompt(vm, config):
             "Set firmware: uefi, or omit skip_boot_prompt.",
         )
     return config
+
+
+def boot_keys_note(vm, arguments):
+    """Return what a start with these arguments also does; raises Refused if there is no prompt to answer."""
+    seconds = arguments.get(BOOT_KEYS)
+    if seconds is None:
+        return ""
+    config = vm.config
+    if not config.get(ISO) or config.get(SKIP_PROMPT):
+        what = "the image of skip_boot_prompt asks for no key" if config.get(ISO) else "the VM has no ISO image"
+        raise Refused(f"{vm.name}: {BOOT_KEYS}: {what}.", f"Set iso without skip_boot_prompt, or omit {BOOT_KEYS}.")
+    return f"a key is pressed each second for {seconds} s, until the VM has written to a disk"
 
 
 def prepared_iso(plan):

@@ -28,7 +28,7 @@ from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
-from .drives import deleted_media, slot_of_added_drive, without_iso
+from .drives import boot_keys_note, deleted_media, slot_of_added_drive, without_iso
 from .plan_create import (
     check_adopted,
     check_creatable,
@@ -359,10 +359,10 @@ def _power_steps(task, moves):
 def _power_step(task, vm, move, is_last):
     if move == "delete":
         return delete_step(vm if task.vm.persistent else task.vm, task.policy.delete_disks, task.traits)
-    # Only the last start is certain to be a cold start.
-    arguments = task.policy.at_start if move == "start" and is_last else {}
+    # Only the last start is certain to be a cold start, unless it restores memory.
+    arguments = task.policy.at_start if move == "start" and is_last and vm.power != SUSPENDED else {}
     also = tuple(task.traits.side_effects(move, vm, ()))
-    note = _NOTES.get((vm.power, move), "")
+    note = _NOTES.get((vm.power, move), "") or boot_keys_note(vm, arguments)
     return Step(move, arguments=arguments, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note)
 
 

@@ -11,7 +11,7 @@ from ..options.identity import known_names, listed
 from ..options.request import SOURCES
 from ..record.leases import NEVER_EXPIRES
 from ..record.mark import CREATED
-from .contents import creation_of, filled_slots
+from .contents import contents_of, creation_of, filled_slots
 from .differences import first_disk
 from .drives import in_order, with_new_drives
 
@@ -40,10 +40,11 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
 
 
 def fetch_steps(request):
-    """Return the step that downloads the image, if the host has to."""
-    image = request.creation.get("image") or {}
-    fetch = image.get("fetch")
-    return [Step("fetch", arguments={"image": image}, note=fetch.note)] if fetch else []
+    """Return the steps that download the image, or copy the disks of an appliance, if the host has to."""
+    images = [one for one in contents_of(request.creation, "").values() if one.get("fetch")]
+    # Disks of one archive are downloaded together.
+    once = {one["fetch"].stored.path: one for one in images}
+    return [Step("fetch", arguments={"image": one}, note=one["fetch"].note) for one in once.values()]
 
 
 def check_adopted(vm, request):
@@ -172,7 +173,10 @@ def content_sources(traits):
 
 
 def sets_content(request, traits):
-    return bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))
+    """Return whether the task sets one of these options, or an ISO image in an optical drive."""
+    drives = (request.config.get("cdroms") or {}).values()
+    is_given = bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))
+    return is_given or any(drive and drive.get("source") for drive in drives)
 
 
 def check_recreatable(vm, request, traits, what):

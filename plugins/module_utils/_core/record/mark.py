@@ -117,7 +117,7 @@ def inputs_of(arguments):
     if creation.get("clone"):
         return {"clone": arguments["source"].id, **inputs}
     if creation.get("appliance"):
-        return {"appliance": creation["appliance"]["source"], **inputs}
+        return {"appliance": without_credentials(creation["appliance"]["source"]), **inputs}
     return {**(inputs_of_image(creation["image"]) if creation.get("image") else {}), **inputs}
 
 

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 
 from ..frozen import Frozen, fields
 from ..model import ABSENT, SNAPSHOT_VERBS, STARTING, Secret, Vm
+from ..planner.contents import files_of_appliance
 from ..planner.drives import MEDIA, inserted_image, media_of
 from ..planner.plan_create import find_snapshot
 from ..record.document_secrets import is_literal_secret
 from ..record.mark import CREATED, name_of_image
 from ..record.seed_digests import whole_digests_of
+from ..texts import without_credentials
 from .vm_result import difference, flat_config
 
 #: Letters without vowels and numbers, in groups: hardly a password is part of such a text, which would be masked.
@@ -162,8 +164,13 @@ def _image(image):
 
 
 def _appliance(appliance):
-    """Return which disks a VM gets; what the descriptor says about the rest is in its settings."""
-    return {name: appliance.get(name) for name in ("source", "checksum", "disks")}
+    """Return which disks a VM gets; what the descriptor says about the rest is in its settings.
+
+    Whether a host has the copy of a disk already is no part of the plan.
+    """
+    disks = {slot: {**disk, "fetch": None} for slot, disk in (appliance.get("disks") or {}).items()}
+    source = without_credentials(appliance["source"])
+    return {"source": source, "checksum": appliance.get("checksum"), "disks": disks}
 
 
 def _seed(cloud_init):
@@ -190,6 +197,7 @@ def written_files(plan):
 def used_files(plan):
     """Return the files that a plan reads or attaches: an image by its path, an ISO image, existing disks."""
     paths = [path for step in plan.steps for path in (*_of_creation(step), *_of_changes(step))]
+    paths += files_of_appliance(plan)
     return sorted({path for path in paths if path})
 
 
@@ -208,8 +216,6 @@ def _of_creation(step):
     """Return the files that a VM is created with; a digest identifies an image."""
     config, image = step.arguments.get("config") or {}, (step.arguments.get("creation") or {}).get(_IMAGE) or {}
     yield None if image.get("digest") else image.get("source")
-    appliance = (step.arguments.get("creation") or {}).get(_APPLIANCE) or {}
-    yield from (appliance.get("source"), *(disk["source"] for disk in (appliance.get("disks") or {}).values()))
     yield from (path for _option, path in media_of(config))
     for disk in (config.get("disks") or {}).values():
         yield (disk or {}).get("source")
@@ -285,7 +291,7 @@ def _source_lines(step):
         source, snapshot = step.arguments["source"], creation[_CLONE].get("snapshot")
         yield f"  clone of {source.name} ({source.id})" + (f", snapshot {snapshot}" if snapshot else "")
     elif creation.get(_APPLIANCE):
-        yield f"  appliance: {creation[_APPLIANCE]['source']}"
+        yield f"  appliance: {without_credentials(creation[_APPLIANCE]['source'])}"
     elif creation.get(_IMAGE):
         image = creation[_IMAGE]
         yield "  ".join(filter(None, (f"  image: {name_of_image(image)}", image.get("digest"))))

@@ -13,12 +13,15 @@ from functools import cached_property, partial
 
 from ..._core.errors import NotFound, PolyvirtError
 from ..._core.model import Target
+from ..._core.planner.contents import files_of_appliance
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
 from ..._media.on_host import PreparesMedia
+from ..._ports import files
 from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
-from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
+from ..._ports.windows_request import Chain
+from ..._tools.hyperv import add_remedies, disks_chain, key_calls, read_vms, vms_chain
 from ..._tools.windows_files import key_of
 from .observe import HyperVObserver, all_disks, check_parts
 from .settings.native import native_properties
@@ -55,7 +58,12 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         return HostImages(self)
 
     def resolve_image(self, request):
-        """Return the request with the file on the host as its image."""
+        """Return the request with the file on the host as its image, or with what its appliance has."""
+        if "appliance" in request.creation:
+            # Few tasks create a VM from one.
+            from .appliances import resolved
+
+            return resolved(self, request)
         return self.images.resolved(request)
 
     @property
@@ -83,11 +91,13 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
 
     def all_disks(self):
         """Return all VMs with their disks as Found."""
-        files = self.host_files
-        files.users = files.users or (self.found if self.has_all else all_disks(self.send([disks_chain()])[0].answers))
-        return files.users
+        known = self.host_files
+        known.users = known.users or (self.found if self.has_all else all_disks(self.send([disks_chain()])[0].answers))
+        return known.users
 
-    def file_version(self, path, _plan):
+    def file_version(self, path, plan):
+        if path in files_of_appliance(plan):
+            return files.version(path)
         return self.host_files.versions.get(key_of(path))
 
     def preflight(self, plan, released=frozenset()):
@@ -139,6 +149,17 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         from . import clone, configure, create, delete, power, snapshots
 
         return functions_of(power, snapshots, create, clone, configure, delete, copy)
+
+    def press_key(self, vm):
+        (result,) = self.send([Chain(vm.name, tuple(key_calls(vm.id)))])
+        if result.error is not None:
+            raise result.error
+        (answer,) = result.answers[-1].objects
+        if answer.get("ReturnValue") != 0:
+            raise PolyvirtError(
+                f"{vm.name}: Hyper-V did not press a key (error {answer.get('ReturnValue')}).",
+                "Press a key in VMConnect, and omit boot_key_seconds.",
+            )
 
     def _send_and_read(self, chains):
         """Send chains. If they change VMs, read the VMs in the same request, because the engine observes them next."""

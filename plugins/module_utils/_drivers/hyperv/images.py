@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ntpath
 
+from ..._core.errors import Refused
 from ..._core.frozen import replace
 from ..._core.options.image_names import NAME, read_image
 from ..._core.record.mark import name_of_image
@@ -79,8 +80,17 @@ class HostImages(ImagesOnWindows):
         return self._media[iso]
 
     def has_medium(self, wanted):
-        """Whether a prepared ISO image (Stored) exists. Its name contains the version of its ISO image."""
-        return bool(self.store.at(wanted.path))
+        """Whether a prepared ISO image (Stored) exists; raises Refused if it is no longer as it was created."""
+        found = self.store.at(wanted.path)
+        if found is None:
+            return False
+        is_same = list(found.made_from or ()) == list(wanted.made_from) and key_of(found.name) == key_of(wanted.name)
+        if not is_same or self.store.seen(found.path) != list(found.seen or ()):
+            raise Refused(
+                f"skip_boot_prompt: {found.path}, which was prepared from {wanted.name}, was changed since.",
+                f"Remove it, with the module image: name: {wanted.name}, state: absent. Then run the task again.",
+            )
+        return True
 
     def bytes_of_medium(self, wanted):
         """Return the bytes that a prepared ISO image (Stored) needs, beside what killed tasks have left of it."""

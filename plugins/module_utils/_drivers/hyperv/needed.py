@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from ..._core.errors import PolyvirtError
 from ..._core.model import ON, STOPPED
+from ..._core.planner.contents import files_of_appliance
 from ..._core.planner.planned_steps import planned
 from ..._core.record.mark import making_of
 from ..._core.results.plan_content import used_files
@@ -175,7 +176,7 @@ class _Reads:
         self._storage = driver.options.get("storage_path")
         self._files = list(dict.fromkeys(file for one in needed for file in one.files))
         self._disks = list(dict.fromkeys(file for one in needed for file in one.disks))
-        self._used = list(dict.fromkeys(file for one in needed for file in used_files(one.plan)))
+        self._used = list(dict.fromkeys(file for one in needed for file in _used_on_host(one.plan)))
         self.has_new = _FOLDER in self._files
         #: Calls that ask the host for the directory of new disks; none if the task sets storage_path.
         self._folder_calls = []
@@ -218,6 +219,11 @@ class _Reads:
     def versions(self, answers):
         """Return {key of a path: version} of the used files."""
         return {key_of(path): version_in(answer) for path, answer in zip(self._used, answers)}
+
+
+def _used_on_host(plan):
+    on_controller = files_of_appliance(plan)
+    return [path for path in used_files(plan) if path not in on_controller]
 
 
 def _name_of_new(item):

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from ..._core.errors import InvalidInput
 from ..._core.frozen import replace
 from ..._core.options import option as options
 from ..._core.options.image_names import normalized_source
 from ..._core.options.option import BootOrder, Connection, Option, Size, with_suboption
 from ..._core.options.platform import Platform
 from ..._core.texts import bare_uuid
+from ..._core.units import file_or_address
 from ..._tools.hyperv import SERVICES
 
 _SWITCH = "Use networks[].type: network with the name of a switch as source; nat is the default switch."
@@ -27,9 +29,8 @@ HYPERV = Platform(
     per_driver=("native", "firmware", "stop_mode"),
     canonical_id=bare_uuid,
     lacks={
-        "appliance": "Convert the disks to VHDX, and set the first one with image.",
         **options.NO_AGENT,
-        "architecture": "VMs of Hyper-V have the architecture of their host.",
+        "architecture": "Omit it: VMs of Hyper-V have the architecture of their host.",
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
         "rtc": "Hyper-V has no such setting. Set integration_services: {time_synchronization: true}.",
         "display": _DISPLAY,
@@ -44,11 +45,23 @@ HYPERV = Platform(
         "networks.type=internal": _SWITCH,
         "networks.type=user": _SWITCH,
         "networks.address": "Set the address in the guest.",
-        "networks.model": "This module creates synthetic NICs only.",
+        **dict.fromkeys(("networks.model", "appliance.networks.model"), "This module creates synthetic NICs only."),
         "compare.content": "Export the VM, and compare its disks on another host.",
         "compare.text": "Export the VM, and compare its disks on another host.",
     },
 )
+
+
+def _on_controller(text, option):
+    """Return the path of an appliance, which the controller reads; raises InvalidInput."""
+    try:
+        return file_or_address(text, option)
+    except InvalidInput:
+        raise InvalidInput(
+            f"{option}: '{text}' is not an absolute path on the controller, which reads the appliance.",
+            "Copy the appliance to the controller, and set its full path there, or its address (https://...).",
+        ) from None
+
 
 VM = {
     # Paths of Windows: the type path and the check for absolute paths are for POSIX.
@@ -63,6 +76,7 @@ VM = {
     # An empty source is a NIC without a switch.
     "networks": with_suboption(options.VM["networks"], "source", filled=False),
     "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),
+    "appliance": with_suboption(options.VM["appliance"], "source", normalize=_on_controller),
     "image_directory": Connection(),
     "storage_path": Connection(),
     "secure_boot_template": Option(choices=("windows", "linux", "shielded")),

@@ -45,10 +45,12 @@ def hyperv_traits(observer):
         platform=HYPERV.name,
         folded=str.casefold,
         unique_names=False,
+        sources=("image", "clone", "appliance", "iso", "disks"),
         as_options=without_measured,
         fields={
             **supported(SETTINGS, known=observer),
             "image": Field(),
+            "appliance": Field(),
             "cloud_init": Field(),
             "clone": Field(
                 cost=_cost_of_cloning,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import uuid
 
-from ..._core.errors import InvalidInput, Refused
+from ..._core.errors import Refused
 from ..._core.frozen import replace
 from ..._core.pattern import Pattern
 from ..._core.planner.contents import contents_of
@@ -28,12 +28,12 @@ from .images import check_release, images_on, node_for
 from .mark import UPLOADS
 from .resources import storage_for
 from .seed_iso import await_uploads
-from .settings.disks import FIRST_SLOT, VOLUME
+from .settings.disks import FIRST_SLOT
 from .store import NodeStore
 
 #: SATA has a driver in each guest that booted elsewhere.
 APPLIANCES = Words(
-    slot=lambda bus, number: f"{'virtio' if bus == 'virtio' else 'sata'}{number}",
+    slot=lambda bus, number, _firmware: f"{'virtio' if bus == 'virtio' else 'sata'}{number}",
     models={
         "e1000": "e1000",
         "e1000e": "e1000e",
@@ -51,17 +51,9 @@ _PURPOSE = " for the disk of the appliance"
 
 def resolved(driver, request):
     """Return the request with what its appliance has, and the node that imports its disks."""
-    source, option = request.creation["appliance"]["source"], f"{request.label}: appliance"
-    if VOLUME.fullmatch(source) and not source.startswith("/"):
-        raise Refused(
-            f"{option}: {source} is a volume of a storage, which the host of the task cannot read.",
-            "Copy the appliance to the host of the task, and set its path.",
-        )
-    if not os.path.isabs(source):
-        raise InvalidInput(f"{option}.source: '{source}' is not an absolute path.", "Set the full path.")
-    check_release(driver, f"{option}: ", "appliances")
+    check_release(driver, f"{request.label}: appliance: ", "appliances")
     node = node_for(driver, request)
-    found = read_appliance(request, APPLIANCES)
+    found = read_appliance(request, APPLIANCES, images_of_controller())
     creation = dict(found.creation)
     # The driver creates the seed ISO, as it does for documents of cloud_init.
     if "ovf_env" in (creation.get("cloud_init") or {}):

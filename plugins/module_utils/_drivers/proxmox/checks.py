@@ -26,7 +26,7 @@ from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, ch
 from .resources import check_quorum, check_space
 from .seed_iso import check_deletion, check_new_seed, check_one_seed
 from .settings import native
-from .settings.architecture import check_is_known, warn_of_emulation
+from .settings.architecture import check_buses, check_is_known, warn_of_emulation
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
 from .settings.devices import check_devices
 from .settings.disks import (
@@ -131,6 +131,8 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     config, creation = arguments["config"], arguments["creation"]
     if config.get("architecture"):
         check_is_known(label, node, driver.own_architecture(node))
+        # With those of a VM that is created again.
+        check_buses(label, config)
     check_slots(driver, config, creation, node)
     storage = driver.resources.choose_storage(label, node, "images", driver.storage)
     for option, iso in media_of(config):

@@ -283,4 +283,8 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
 
 def _fetch(driver, vm, step):
     image = step.arguments["image"]
-    driver.images[image["node"]].fetch(image)
+    if "node" in image:
+        driver.images[image["node"]].fetch(image)
+    else:
+        # An appliance, which the host of the task converts.
+        image["fetch"].run(None, image)

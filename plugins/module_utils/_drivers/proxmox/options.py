@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from ..._core.errors import InvalidInput
 from ..._core.frozen import replace
 from ..._core.options import option as options
 from ..._core.options.option import SETTING, Connection, Consent, Filled, Option, Policy, with_suboption
 from ..._core.options.platform import Platform
 from ..._core.texts import decimal_id
+from ..._core.units import file_or_address
 
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."
 _RESTORE = "Restore the snapshot into a clone, and compare its disks there."
@@ -37,7 +39,7 @@ PROXMOX = Platform(
     lacks={
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "rtc": "Use native: {localtime: true} or {localtime: false}.",
-        "skip_boot_prompt": _PROMPT,
+        **dict.fromkeys(("skip_boot_prompt", "boot_key_seconds"), _PROMPT),
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",
         "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
         "disks.directory": "Use disks[].storage.",
@@ -64,6 +66,18 @@ CONNECTION = {
 #: What proxmox_backup lacks.
 BACKUP_LACKS = {"directory": "Set storage."}
 BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True), "disk_storage": Connection()}
+
+
+def _on_host_of_task(text, option):
+    """Return the path or address of an appliance; raises InvalidInput."""
+    if ":" in text and "://" not in text and not text.startswith("/"):
+        raise InvalidInput(
+            f"{option}: {text} is a volume of a storage, which the host of the task cannot read.",
+            "Copy the appliance to the host of the task, and set its path, or set its address (https://...).",
+        )
+    return file_or_address(text, option)
+
+
 VM = {
     **CONNECTION,
     "id": replace(options.ID, aliases=("vmid",)),
@@ -72,8 +86,7 @@ VM = {
     # A volume of a storage is allowed, not only an absolute path.
     "disks": with_suboption(options.VM["disks"], "source", absolute=False),
     "iso": replace(options.VM["iso"], absolute=False),
-    # A volume of a storage is rejected by name.
-    "appliance": with_suboption(options.VM["appliance"], "source", absolute=False),
+    "appliance": with_suboption(options.VM["appliance"], "source", normalize=_on_host_of_task),
     "allow_rename": Consent(role="connection"),
     "unused_disks": Option(choices=("keep", "delete_owned", "delete_all")),
     "cdroms": with_suboption(options.VM["cdroms"], "source", absolute=False),

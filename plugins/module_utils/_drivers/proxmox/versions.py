@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._core.errors import NotFound, PolyvirtError
+from ..._core.planner.contents import files_of_appliance
 from ..._ports import files
 from ..._tools import proxmox_values as values
 from .settings.iso import iso_name
@@ -25,7 +26,7 @@ class Versions:
 
     def of(self, path, plan):
         """Return [size, time] of a volume, or of the file that becomes one; None if it cannot be seen."""
-        if path in _files_of_appliance(plan):
+        if path in files_of_appliance(plan):
             return files.version(path)
         node, name = self._node_of(plan), iso_name(path)
         if name is None:
@@ -59,13 +60,6 @@ class Versions:
         except PolyvirtError:
             return {}
         return {entry["volid"]: entry for entry in found}
-
-
-def _files_of_appliance(plan):
-    """Return the files of an appliance, which are on the host of the task."""
-    creations = [step.arguments["creation"] for step in plan.steps if step.verb == "create"]
-    found = next((one["appliance"] for one in creations if one.get("appliance")), {})
-    return {found.get("source"), *(disk["source"] for disk in (found.get("disks") or {}).values())}
 
 
 def documents_in(plan):

@@ -32,6 +32,7 @@ VAGRANT = Platform(
         "clone": "Package the VM as a box (vagrant package), and use that as box.",
         "iso": _NATIVE,
         "skip_boot_prompt": _NATIVE,
+        "boot_key_seconds": "Press a key in the console of the VM.",
         "cdroms": _NATIVE,
         "cloud_init": "Use provisioners; the provider virtualbox also has native: {vm.cloud_init: ...}.",
         "firmware": _NATIVE,

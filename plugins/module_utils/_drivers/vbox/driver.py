@@ -109,6 +109,10 @@ class VBoxDriver(on_host.KeepsImages, ForChanges, VBoxObserver):
                 return state_of(listed.machine.values["VMState"])
         return None
 
+    def press_key(self, vm):
+        """Press and release the cursor key Up, by its scan codes."""
+        self.tool.run("controlvm", vm.id, "keyboardputscancode", "e0", "48", "e0", "c8")
+
     @contextmanager
     def vm_lock(self, name, folder, reading=False):
         """Lock a VM against other tasks; raises Busy if another one holds the lock. Readers share it."""

@@ -23,7 +23,7 @@ _DEVICES = {
 
 #: SATA has a driver in each guest that booted elsewhere, and VirtualBox imports a VMXNET3 as the same model.
 APPLIANCES = Words(
-    slot=lambda _bus, number: f"SATA {number}",
+    slot=lambda _bus, number, _firmware: f"SATA {number}",
     models={"e1000": "82540EM", "pcnet32": "Am79C973", "virtio": "virtio"},
     default_model="82540EM",
 )

@@ -13,7 +13,7 @@ from ..._core.record.mark import marked_settings
 from ..._kit.addresses import ssh_through
 from ..._tools import virsh_output
 from ..._tools import virsh_output as output
-from ..._tools.domain_xml import Definition
+from ..._tools.domain_xml import Definition, target_of
 from ..._tools.virsh_output import state
 from .settings.cdroms import reserved_targets, seed_files
 from .settings.firmware import runs_with_stored_firmware
@@ -129,7 +129,7 @@ def vm_of(uuid, listing, answers, native_keys):
         active=active,
         mark=mark,
         reserved=reserved_targets(definition, own_files),
-        counters=_counters(answers),
+        counters=_counters(answers, set(map(target_of, definition.drives("cdrom", "floppy")))),
         revision=definition.stored,
     )
     return with_addresses(vm, answers, power)
@@ -144,10 +144,14 @@ def _not_modelled(definition, answers):
     return not_modelled(Definition(complete.stdout))
 
 
-def _counters(answers):
-    """Counters that the hypervisor driver reports; ``disk_used`` is the space of all disks that can be read."""
+def _counters(answers, drives):
+    """Counters that the hypervisor driver reports; ``disk_used`` is the space of all disks that can be read.
+
+    Images in ``drives`` for media are not those of disks.
+    """
     statistics = output.statistics(answers["counters"].stdout) if "counters" in answers else {}
-    space = output.allocated_sizes(answers["sizes"].stdout)
+    sizes = output.allocated_sizes(answers["sizes"].stdout)
+    space = {slot: used for slot, used in sizes.items() if slot not in drives}
     return Counters(
         cpu_time=statistics["cpu.time"] / 10**9 if "cpu.time" in statistics else None,
         memory_used=statistics["balloon.rss"] * 1024 if "balloon.rss" in statistics else None,

@@ -143,6 +143,9 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
 
         return run_in_guest(self, vm, command)
 
+    def press_key(self, vm):
+        self.virsh.run("send-key", vm.id, "KEY_UP")
+
     # Backups --------------------------------------------------------------------------------------------------------
 
     @cached_property

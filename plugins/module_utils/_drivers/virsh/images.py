@@ -24,7 +24,7 @@ _FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd")
 
 #: Each guest that booted elsewhere has a driver for SATA, and few have one for virtio. QEMU's q35 has no IDE.
 APPLIANCES = Words(
-    slot=lambda bus, number: slot_name(number) if bus == "virtio" else f"sata{number}",
+    slot=lambda bus, number, _firmware: slot_name(number) if bus == "virtio" else f"sata{number}",
     models={
         "e1000": "e1000",
         "e1000e": "e1000e",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from ..._core.frozen import replace
 from ..._core.model import UNKNOWN
+from .boot_keys import after_key, while_pressing
 from .cloud_init import after_answer
 from .ending import after_undoing, before_undoing, fail, fail_after, not_undone
 from .guests import after_probe, confirm_with_guest, wait_for_guest, while_guest_boots
@@ -29,6 +30,7 @@ from .state import (
     EXPIRY,
     GUEST,
     JUDGING,
+    KEYS,
     KILLING,
     OVER,
     PATIENT,
@@ -39,6 +41,7 @@ from .state import (
     UNDOING,
     WAITING,
     Answered,
+    Pressed,
     Probed,
     Progress,
     Sent,
@@ -72,6 +75,8 @@ def advance(progress, event, now):
         return after_probe(progress, event)
     if isinstance(event, Answered):
         return after_answer(progress, event)
+    if isinstance(event, Pressed):
+        return after_key(progress, event)
     if event.error is not None:
         return _not_observed(progress, event.error)
     return _OBSERVED[progress.phase](replace(progress, vm=event.vm), event)
@@ -106,5 +111,5 @@ _SENT = {STOPPING: after_request, KILLING: after_request, UNDOING: after_undoing
 _OBSERVED = {
     RETRYING: while_retrying, WAITING: while_waiting, STOPPING: while_stopping, KILLING: while_killing,
     JUDGING: while_judging, REPLANNING: while_replanning, EXPIRY: while_reading_expiry, GUEST: while_guest_boots,
-    UNDOING: before_undoing, POWER_BACK: before_power_back, CONFIRMING: confirm_with_guest,
+    KEYS: while_pressing, UNDOING: before_undoing, POWER_BACK: before_power_back, CONFIRMING: confirm_with_guest,
 }  # fmt: skip

@@ -16,6 +16,7 @@ from .state import (
     CREATING,
     FIRST_PAUSE,
     GUEST,
+    KEYS,
     OVER,
     STOPPING,
     UNDOING,
@@ -47,7 +48,7 @@ def _failed(progress, error, attempted):
     """``attempted`` is the number of steps up to the one that failed."""
     if progress.error is not None:
         return finish(replace(progress, error=failures.power_not_back(progress, error)))
-    is_kept = progress.phase == GUEST and progress.created
+    is_kept = progress.phase in (KEYS, GUEST) and progress.created
     if any(step.verb == "restore_backup" for step in progress.plan.steps[: progress.done]):
         error = failures.of_restored_vm(error)
     progress = replace(progress, error=failures.of_new_vm(error) if is_kept else error)
@@ -69,7 +70,7 @@ def _is_undone_on_failure(progress):
     verbs = [step.verb for step in progress.plan.steps]
     if not verbs or verbs[0] not in CREATING or not progress.created or progress.policy.on_failure == "keep":
         return False
-    return "start" not in verbs[: progress.done] and progress.phase not in (UNDOING, GUEST)
+    return "start" not in verbs[: progress.done] and progress.phase not in (UNDOING, KEYS, GUEST)
 
 
 def before_undoing(progress, _event):

@@ -120,6 +120,12 @@ def no_answer(request, tried):
     )
 
 
+def wait_or_finish(progress):
+    """Wait for the guest if the task does; otherwise finish."""
+    is_awaited = progress.request.awaits(progress.vm) and progress.error is None
+    return wait_for_guest(progress) if is_awaited else finish(progress)
+
+
 def wait_for_guest(progress):
     policy = progress.policy
     facets = POWER_ONLY if policy.wait_for == CLOUD_INIT else FACETS

@@ -11,8 +11,8 @@ from ..._core.planner.plan import plan
 from ..._core.planner.simulate import simulate
 from ..observe import planning_facets
 from . import failures
+from .boot_keys import after_last_step
 from .ending import fail, finish, stopped_in_vain
-from .guests import wait_for_guest
 from .power_back import may_be_started, with_way_back
 from .replan import is_outdated, planned_again
 from .state import (
@@ -40,11 +40,10 @@ from .state import (
 
 
 def next_segment(progress):
-    """Send the next segment; if all steps are done, wait for the guest, or finish."""
+    """Send the next segment, if not all steps are done."""
     first, end = progress.segment
     if first == end:
-        is_awaited = progress.request.awaits(progress.vm) and progress.error is None
-        return wait_for_guest(progress) if is_awaited else finish(progress)
+        return after_last_step(progress)
     steps = progress.plan.steps[first:end]
     expected = simulate(progress.vm, steps)
     return replace(_resend(progress), expected=expected, pause=FIRST_PAUSE, last_error=None)

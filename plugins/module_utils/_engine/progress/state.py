@@ -31,15 +31,17 @@ CREATED = frozenset({"power", "config"})
 # Phases. READY: steps can be sent, or were sent and have not returned. RETRYING: wait before sending again, as the
 # platform was busy. WAITING: wait for the end of a segment. STOPPING: the guest was requested to shut down. KILLING: it
 # is powered off. JUDGING: steps failed, and the VM's state decides whether that is an error. REPLANNING: someone else
-# changed the VM after planning. EXPIRY: the VM was waited for, and whether it has still expired is read again. GUEST:
-# wait for its address, a service or cloud-init. UNDOING: an unfinished creation is removed. POWER_BACK: the task failed
-# after it stopped or resumed the VM, which may have to get its previous power state back. CONFIRMING: all is done or
-# failed; only the final observation is missing. OVER: the end.
+# changed the VM after planning. EXPIRY: the VM was waited for, and whether it has still expired is read again. KEYS: it
+# was started, and keys are pressed. GUEST: wait for its address, a service or cloud-init. UNDOING: an unfinished
+# creation is removed. POWER_BACK: the task failed after it stopped or resumed the VM, which may have to get its
+# previous power state back. CONFIRMING: all is done or failed; only the final observation is missing. OVER: the end.
 READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
-JUDGING, REPLANNING, EXPIRY, GUEST, UNDOING = "judging", "replanning", "expiry", "guest", "undoing"
+JUDGING, REPLANNING, EXPIRY, KEYS, GUEST, UNDOING = "judging", "replanning", "expiry", "keys", "guest", "undoing"
 POWER_BACK, CONFIRMING, OVER = "power_back", "confirming", "over"
 #: The time in these phases counts towards the option ``timeout``.
-PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, EXPIRY, GUEST, UNDOING, POWER_BACK, CONFIRMING})
+PATIENT = frozenset(
+    {RETRYING, WAITING, KILLING, JUDGING, REPLANNING, EXPIRY, KEYS, GUEST, UNDOING, POWER_BACK, CONFIRMING}
+)
 
 
 class Sent(Frozen, eq=False):
@@ -61,6 +63,12 @@ class Answered(Frozen, eq=False):
 
     rc: int = 0
     stdout: str = ""
+    error: Optional[PolyvirtError] = None
+
+
+class Pressed(Frozen, eq=False):
+    """Event: a key was pressed, or ``error`` is why not."""
+
     error: Optional[PolyvirtError] = None
 
 
@@ -87,6 +95,10 @@ class Ask(Frozen, eq=False):
     """Wish: run a shell command in the guest by its agent."""
 
     command: str
+
+
+class Press(Frozen, eq=False):
+    """Wish: press a key on the keyboard of the VM."""
 
 
 class Progress(Frozen, eq=False):
@@ -127,6 +139,8 @@ class Progress(Frozen, eq=False):
     notes: Mapping = field(default_factory=dict)
     tried: Sequence[Any] = ()
     answered: Any = None
+    #: The bytes that the disks used when the first key was pressed.
+    disk_used: Optional[int] = None
     #: What the result warns of.
     warning: str = ""
 

@@ -14,7 +14,8 @@ import hashlib
 import math
 import os
 import tarfile
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any
 from urllib.parse import unquote
 
 from ..._core.frozen import Frozen
@@ -25,12 +26,14 @@ from .envelope import LARGEST_TEXT, Damaged
 _TAR, _TAR_AT = b"ustar", 257
 _GZIP = b"\x1f\x8b"
 _PACKED = ((b"BZh", "tar -xjf"), (b"\xfd7zXZ", "tar -xJf"), (b"PK\3\4", "unzip"))
+#: What boxes of Vagrant have.
+_BOX = "metadata.json"
 _MOST_PIECES, _MOST_HEADERS, _BLOCK = 1000, 4000, 512
 _LARGEST_HEADER, _LONGEST_NAME, _MOST_DIGITS = 64 * 1024, 4096, 18
 #: Headers of PAX and GNU tar that describe the next member or, the type g, all others.
 _OF_NEXT = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 _EXTENSIONS = (*_OF_NEXT, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-_SPARSE = "contains a sparse file; unpack it, and use the .ovf file in it"
+_SPARSE = ("contains a sparse file", "Unpack it (tar -xf), and set the path of the .ovf file in it.")
 _PIECE = 4 * 1024 * 1024
 #: VMware, VirtualBox and scripts of vendors write it differently.
 _LINE = Pattern(r"\s*SHA-?(?:2-)?(1|256|384|512)\s*\((.+)\)\s*=\s*([0-9a-f]+)\s*", 2)
@@ -38,11 +41,15 @@ _ALGORITHMS = {"1": "sha1", "256": "sha256", "384": "sha384", "512": "sha512"}
 
 
 class Part(Frozen):
-    """A file of an appliance: ``size`` bytes of the file at ``path``, from ``offset`` on."""
+    """A file of an appliance: ``size`` bytes of the file at ``path``, from ``offset`` on.
+
+    ``remote``: what reads the file until it is downloaded (address.py), else None.
+    """
 
     path: str
     offset: int
     size: int
+    remote: Any = None
 
     @property
     def of_archive(self):
@@ -50,40 +57,50 @@ class Part(Frozen):
         return (self.offset, -(-self.size // _BLOCK) * _BLOCK) if self.offset else None
 
     def read(self, offset, length):
-        return files.read_part(self.path, self.offset + offset, max(min(length, self.size - offset), 0))
+        length = max(min(length, self.size - offset), 0)
+        if self.remote:
+            return self.remote.read(self.offset + offset, length)
+        return files.read_part(self.path, self.offset + offset, length)
 
     def whole(self):
         if self.size > LARGEST_TEXT:
             raise Damaged("is larger than any text in an appliance")
         return self.read(0, self.size)
 
-    def digest(self, algorithm):
-        found = hashlib.new(algorithm, usedforsecurity=False)
+    def blocks(self):
         for offset in range(0, self.size, _PIECE):
-            found.update(self.read(offset, _PIECE))
-        return found.hexdigest()
+            yield self.read(offset, _PIECE)
 
 
 class Container:
-    """``descriptor`` is the name of the descriptor; ``part(href)`` returns the Part of a file that it names."""
+    """``descriptor`` is the name of the descriptor; ``part(href)`` returns the Part of a file that it names.
 
-    def __init__(self, path):
+    ``remote`` reads an archive that is not downloaded yet (address.py).
+    """
+
+    def __init__(self, path, remote=None):
         self.path = path
-        begin = files.read_part(path, 0, 512)
+        whole = Part(path, 0, remote.size if remote else files.size(path), remote)
+        begin = whole.read(0, _BLOCK)
         program = next((program for magic, program in _PACKED if begin.startswith(magic)), None)
         if program:
-            raise Damaged(f"is compressed; unpack it first ({program}), and use the .ovf file in it")
+            raise Damaged("is compressed", f"Unpack it ({program}), and set the path of the .ovf or .ova file in it.")
         self._members = None
-        if begin.startswith(_GZIP):
+        if begin.startswith(_GZIP) and remote is None:
             self._members = _members_of_gzip(path)
         elif begin[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
-            self._members = _members(partial(files.read_part, path), partial(Part, path), files.size(path))
+            self._members = _members(whole.read, partial(Part, path, remote=remote), whole.size)
         self.is_archive = self._members is not None
         self.descriptor = self._only_descriptor() if self.is_archive else os.path.basename(path)
 
     def _only_descriptor(self):
         found = [name for name in self._members if name.lower().endswith(".ovf")]
         found = [name for name in found if not os.path.basename(name).startswith("._")]  # Written by macOS.
+        if not found and _BOX in self._members:
+            raise Damaged(
+                "is a box of Vagrant without a descriptor (.ovf)",
+                "Unpack it (tar -xzf), and set image to the path of the disk in it, instead of appliance.",
+            )
         if len(found) != 1:
             raise Damaged(f"has {len(found)} descriptors (.ovf), not one")
         return found[0]
@@ -193,7 +210,7 @@ def _extension(header, data):
         return {"path": data.partition(b"\0")[0].decode("utf-8", "replace")}
     records = _records(data) if header.type in _OF_NEXT else {}
     if any(key.startswith("GNU.sparse.") for key in records):
-        raise Damaged(_SPARSE)
+        raise Damaged(*_SPARSE)
     size = records.get("size", "0")
     if not (size.isdecimal() and len(size) <= _MOST_DIGITS):
         raise Damaged("is a damaged archive: invalid size")
@@ -222,7 +239,7 @@ def _add_member(found, header, name, part):
     if not header.isreg():
         return
     if header.type == tarfile.GNUTYPE_SPARSE:
-        raise Damaged(_SPARSE)
+        raise Damaged(*_SPARSE)
     words = [word for word in name.split("/") if word not in ("", ".")]
     if not words or name.startswith("/") or ".." in words or len(name) > _LONGEST_NAME:
         raise Damaged(f"has a file with an invalid name: '{name[:200]}'")
@@ -230,6 +247,19 @@ def _add_member(found, header, name, part):
     if name in found:
         raise Damaged(f"has two files named '{name[:200]}'")
     found[name] = part
+
+
+def digest_of(part, algorithm):
+    """Return the checksum of a Part. Several VMs of a task may have the same appliance, which is read once then."""
+    return _digest(part, tuple(files.version(part.path) or ()), algorithm)
+
+
+@lru_cache(maxsize=_MOST_PIECES)
+def _digest(part, _version, algorithm):
+    found = hashlib.new(algorithm, usedforsecurity=False)
+    for block in part.blocks():
+        found.update(block)
+    return found.hexdigest()
 
 
 def check_manifest(container, parts):
@@ -245,7 +275,7 @@ def check_manifest(container, parts):
         part = container.part(name)
         if part not in wanted:
             continue
-        if part.digest(algorithm) != digits:
+        if digest_of(part, algorithm) != digits:
             raise Damaged(
                 f"is changed or incomplete: {name} differs from its checksum in the manifest; get it again, or delete"
                 " the manifest (.mf) if you changed the file yourself"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Optional
 
 from ..._core.errors import Refused
 from ..._core.frozen import Frozen, field
@@ -19,28 +20,31 @@ _NOT_ALLOWED = {chr(code) for code in range(32)} - {"\t", "\n", "\r"}
 class Words(Frozen):
     """How a platform names what an appliance has.
 
-    ``slot(bus, number)`` returns the slot of the disk with this number on a bus that the guest has a driver for.
-    ``models`` are {model of a NIC in a descriptor: the platform's}, ``settings`` those of every VM from an appliance,
-    ``windows`` those of a VM with Windows.
+    ``slot(bus, number, firmware)`` returns the slot of the disk with this number on a bus that the guest has a driver
+    for. ``models`` are {model of a NIC in a descriptor: the platform's}; ``default_model`` None: NICs have no model.
+    ``settings`` are those of every VM from an appliance, ``windows`` those of a VM with Windows.
     """
 
     slot: Callable
     models: Mapping
-    default_model: str
+    default_model: Optional[str]
     settings: Mapping = field(default_factory=dict)
     windows: Mapping = field(default_factory={"rtc": "localtime"}.copy)
 
 
-def settings_of(system, words):
-    """Return (settings without disks and NICs, what is not carried over)."""
+def settings_of(system, words, asked):
+    """Return (settings without disks and NICs, what is not carried over). ``asked`` are the settings of the task."""
     found = {"cpus": system.cpus, "memory": system.memory, "firmware": system.firmware or "bios", **words.settings}
     found.update(words.windows if system.is_windows else {})
     known = {name: value for name, value in found.items() if value is not None}
-    return known, [*system.lost, *([] if system.firmware else [_NOT_STATED])]
+    return known, [*system.lost, *([] if system.firmware or asked.get("firmware") else [_NOT_STATED])]
 
 
-def placed_disks(system, first, words, option):
-    """Return {slot: Disk}, in the order in which the firmware tries them; ``first`` is the name of the first one."""
+def placed_disks(system, first, firmware, words, option):
+    """Return {slot: Disk}, in the order in which the firmware tries them; ``first`` is the name of the first one.
+
+    ``firmware`` is that of the new VM.
+    """
     names = [one.file.href if one.file else one.name for one in system.disks]
     chosen = [one for one, name in zip(system.disks, names) if first in (name, one.name)]
     if first and not chosen:
@@ -48,7 +52,7 @@ def placed_disks(system, first, words, option):
     found = {}
     for one in (*chosen, *(disk for disk in system.disks if disk not in chosen)):
         numbers = range(len(system.disks))
-        found[next(slot for slot in (words.slot(one.bus, at) for at in numbers) if slot not in found)] = one
+        found[next(slot for slot in (words.slot(one.bus, at, firmware) for at in numbers) if slot not in found)] = one
     return found
 
 
@@ -67,13 +71,13 @@ def placed_nics(system, networks, words, option):
         known = ", ".join(names) or "none"
         raise Refused(f"{option}.networks: the appliance has no network '{unknown}'.", f"Its networks: {known}.")
     return {
-        str(place): {"model": _model(nic, words), **(networks[nic.network] or {})}
-        for place, nic in enumerate(system.nics)
+        str(place): {**_model(nic, words), **(networks[nic.network] or {})} for place, nic in enumerate(system.nics)
     }
 
 
 def _model(nic, words):
-    return next((words.models[one] for one in nic.models if one in words.models), words.default_model)
+    model = next((words.models[one] for one in nic.models if one in words.models), words.default_model)
+    return {"model": model} if model else {}
 
 
 def check_license(system, is_accepted, option):

@@ -37,8 +37,8 @@ def unpacked(image, path):
 
 
 def checked(qemu_img, image):
-    """What qemu-img finds in the disk, as an Image of needed_files.py; only the header of a packed one is known."""
-    if image.get("packed"):
+    """What qemu-img finds in the disk, as an Image of needed_files.py; of one that is no file, its header counts."""
+    if image.get("packed") or image.get("fetch"):
         return Image(image["format"], image["size"])
     try:
         info = qemu_img.info(name_of(image), image["format"])
@@ -50,9 +50,14 @@ def checked(qemu_img, image):
 
 
 def most_bytes(qemu_img, image):
-    """The maximum size of a copy; of a packed disk, the space that it needs at least, next to its unpacked file."""
+    """The maximum size of a copy; of a packed disk, the space that it needs at least, next to its unpacked file.
+
+    Of a disk that is not downloaded yet, the space that it needs at least.
+    """
     if image.get("packed"):
         return 2 * image["unpacked"]
+    if image.get("fetch"):
+        return image["fetch"].extent
     try:
         return qemu_img.needed(name_of(image), image["format"])
     except CommandFailed:  # It cannot measure every format.

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from ..._core.errors import NotFound, Refused
 from ..._core.frozen import replace
+from ..._core.texts import without_credentials
 from ..._ports import files
 from .. import disk_header, foreign_image
-from .container import Container, Part, check_manifest
+from .address import DOWNLOAD, Source, located
+from .container import Container, Part, check_manifest, digest_of
 from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
 from .descriptor import Choices, read
 from .envelope import Damaged
@@ -25,35 +27,53 @@ _BEGINNING, _SECTOR = 64 * 1024, 512
 _LARGEST_DISK = 2**46
 
 
-def resolved(request, words):
-    """Return the request with the settings and disks of its appliance. Raises PolyvirtError."""
+def resolved(request, words, images):
+    """Return the request with the settings and disks of its appliance. Raises PolyvirtError.
+
+    ``images`` (Images) are those of this host, to which an appliance is downloaded.
+    """
     asked, option = request.creation["appliance"], f"{request.label}: appliance"
+    try:
+        return _Appliance(request, asked, option, words, _source(request, asked, images, option)).resolved()
+    except Damaged as error:
+        remedy = error.remedy or "Export it again, or use another file."
+        raise Refused(f"{option}: {without_credentials(asked['source'])} {error.message}.", remedy) from error
+
+
+def _source(request, asked, images, option):
     path = asked["source"]
+    if "://" in path:
+        return located(asked, images, option, request.policy.timeout)
     if not files.is_file(path):
         raise NotFound(f"{option}: {path} does not exist on the host.", "Copy the appliance there first.")
     if not files.is_readable(path):
         raise Refused(f"{option}: {path} is not readable.", "Run the task with become, or make it readable.")
-    try:
-        return _Appliance(request, asked, option, words).resolved()
-    except Damaged as error:
-        remedy = error.remedy or "Export it again, or use another file."
-        raise Refused(f"{option}: {path} {error.message}.", remedy) from error
+    algorithm, _colon, digits = (asked.get("checksum") or "").partition(":")
+    if algorithm and digest_of(Part(path, 0, files.size(path)), algorithm) != digits.lower():
+        raise Refused(f"{option}.checksum: {path} has another checksum.", "Get the file again.")
+    return Source(path)
+
+
+def version_of(path):
+    """Return the version of a file of an appliance as text; it changes when the file is replaced or written to."""
+    return ":".join(str(one) for one in files.version(path) or ())
 
 
 class _Appliance:
-    def __init__(self, request, asked, option, words):
-        self.request, self.asked, self.option, self.words = request, asked, option, words
+    def __init__(self, request, asked, option, words, source):
+        self.request, self.asked, self.option, self.words, self.source = request, asked, option, words, source
         self.warnings = []
-        self._check_checksum()
-        self.container = Container(asked["source"])
+        self.container = Container(source.path, source.remote)
+        if source.version and not self.container.is_archive:
+            raise Damaged("is not an uncompressed archive (OVA), so it cannot be read at its address", DOWNLOAD)
         choices = Choices(asked.get("system"), asked.get("configuration"))
         self.system, self.files = read(self.container.text(), choices)
 
     def resolved(self):
         check_license(self.system, self.asked.get("accept_eula"), self.option)
-        config, lost = settings_of(self.system, self.words)
-        slots, images = self._disks()
+        config, lost = settings_of(self.system, self.words, self.request.config)
         config = {**config, **self.request.config}
+        slots, images = self._disks(config["firmware"])
         mapped = self.asked.get("networks") or {}
         if "networks" not in self.request.config:
             config["networks"] = placed_nics(self.system, mapped, self.words, self.option)
@@ -67,12 +87,6 @@ class _Appliance:
         found = {"slots": slots, "disks": images, "not_carried": [*lost, *more], "warnings": self.warnings}
         appliance = {**{name: value for name, value in self.asked.items() if name != "properties"}, **found}
         return replace(self.request, config=config, creation={**self.request.creation, **seed, "appliance": appliance})
-
-    def _check_checksum(self):
-        path, checksum = self.asked["source"], self.asked.get("checksum")
-        algorithm, _colon, digits = (checksum or "").partition(":")
-        if checksum and Part(path, 0, files.size(path)).digest(algorithm) != digits.lower():
-            raise Refused(f"{self.option}.checksum: {path} has another checksum.", "Get the file again.")
 
     def _seed(self):
         values, lost = environment(self.system, self.asked.get("properties") or {}, self.option)
@@ -89,9 +103,9 @@ class _Appliance:
             )
         return {}, [*lost, "properties (cloud_init is set)"]
 
-    def _disks(self):
+    def _disks(self, firmware):
         """Return ({slot: entry}, {slot: image}) of all disks; an empty one has no image."""
-        placed = placed_disks(self.system, self.asked.get("boot_disk"), self.words, self.option)
+        placed = placed_disks(self.system, self.asked.get("boot_disk"), firmware, self.words, self.option)
         if not placed:
             raise Damaged("has no disks")
         parts = {slot: self._parts(disk) for slot, disk in placed.items() if disk.file}
@@ -100,6 +114,9 @@ class _Appliance:
         return {slot: {} if disk.file else {"size": disk.capacity} for slot, disk in placed.items()}, images
 
     def _verify(self, parts):
+        if self.source.version:
+            # The checksum of the whole file, which its download proves.
+            return
         unverified = check_manifest(self.container, parts)
         is_archive = self.container.is_archive
         if not unverified or (is_archive and self.asked.get("checksum")):
@@ -123,9 +140,14 @@ class _Appliance:
         is_packed = len(parts) > 1 or disk.file.compression
         is_within = isinstance(parts[0], Packed)
         if is_packed and is_within:
-            raise Damaged(f"contains {disk.file.href} compressed twice or in pieces; unpack it first (tar -xzf)")
+            raise Damaged(
+                f"contains {disk.file.href} compressed twice or in pieces",
+                "Unpack it (tar -xzf), and set the path of the .ovf file in it.",
+            )
         part = Packed(parts, disk.file.compression) if is_packed else parts[0]
         is_packed = is_packed or is_within
+        if is_packed and self.source.remote:
+            raise Damaged(f"contains {disk.file.href} compressed or in pieces; it must be downloaded first", DOWNLOAD)
         begin = part.read(0, _BEGINNING)
         end = begin[:_SECTOR] if is_packed else part.read(max(part.size - _SECTOR, 0), _SECTOR)
         image_format = disk_header.format_in(begin) or ("vhd" if end.startswith(b"conectix") else None)
@@ -136,8 +158,8 @@ class _Appliance:
         size = disk_header.size_of_vhd(end) if image_format == "vhd" else disk_header.capacity_in(begin, image_format)
         if not size or size > _LARGEST_DISK:
             raise Damaged(f"contains {disk.file.href}, which has no valid size")
-        version = ":".join(str(one) for one in files.version(parts[0].path) or ())
-        found = {"source": parts[0].path, "format": image_format, "size": size, "digest": version}
+        found = {"source": parts[0].path, "format": image_format, "size": size}
+        found.update(self.source.of_disk(part.size) if self.source.version else {"digest": version_of(parts[0].path)})
         if not is_packed:
             return {**found, "part": parts[0].of_archive}
         return {**found, "part": None, "packed": part.as_data, "unpacked": part.size_up_to(size)}

@@ -8,7 +8,6 @@ It may also be a member of an archive that is compressed as a whole.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from typing import Optional
 
@@ -100,12 +99,6 @@ class Packed(Frozen):
         if self.size > LARGEST_TEXT:
             raise Damaged("is larger than any text in an appliance")
         return b"".join(self.blocks())
-
-    def digest(self, algorithm):
-        found = hashlib.new(algorithm, usedforsecurity=False)
-        for block in self.blocks():
-            found.update(block)
-        return found.hexdigest()
 
     def size_up_to(self, capacity):
         """Return the size of the content. Raises Damaged if it is larger than a disk with this capacity can be."""

@@ -73,7 +73,7 @@ def media_behind(driver, paths):
     for path, result in zip(paths, driver.send(records) if records else ()):
         content, version = result.answers[0].bytes(), version_in(result.answers[1])
         stored = recorded(content, path) if content else None
-        if stored and stored.made_from and version and version[0] == stored.file_size:
+        if stored and stored.made_from and version and version == list(stored.seen or ()):
             found[path] = stored
     versions = [Chain(path, (version_call(stored.name),)) for path, stored in found.items()]
     results = driver.send(versions) if versions else ()
@@ -138,9 +138,10 @@ class PreparedCopy:
         wanted, part = self._wanted, self._path(self._part)
         if version_in(self._call(version_call(wanted.name))) != wanted.made_from:
             raise changed_meanwhile(wanted.name)
+        edited = edit(part, self._change.at, self._change.old, self._change.new)
+        seen = version_in(self._call(edited, version_call(part)))
         self._call(
-            edit(part, self._change.at, self._change.old, self._change.new),
-            write(wanted.path + RECORD, record_of(replace(wanted, file_size=wanted.size))),
+            write(wanted.path + RECORD, record_of(replace(wanted, file_size=wanted.size, seen=seen))),
             call("Microsoft.PowerShell.Management\\Move-Item", {"LiteralPath": [part], "Destination": wanted.path}),
         )
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from datetime import datetime, timedelta, timezone
 from functools import cache
@@ -42,13 +43,16 @@ def extension(path):
 
 
 @cache
-def _size_of_vhdx(content):
-    """The size of the virtual disk in a VHDX file."""
-    with tempfile.NamedTemporaryFile(suffix=".vhdx") as file:
+def _disk_in(content):
+    """The virtual disk in a VHDX file: its size, and its first byte unless that is zero."""
+    with tempfile.NamedTemporaryFile(suffix=".vhdx") as file, tempfile.NamedTemporaryFile() as raw:
         file.write(content)
         file.flush()
         (about,) = chain_info(file.name)
-    return about["virtual-size"]
+        words = ["-f", "vhdx", "-O", "raw", "bs=512", "count=1", f"if={file.name}", f"of={raw.name}"]
+        subprocess.run(["qemu-img", "dd", *words], check=True)
+        first = raw.read(1)[0]
+    return {"size": about["virtual-size"], **({"written": first} if first else {})}
 
 
 class FileSystem(Files):
@@ -95,7 +99,7 @@ class FileSystem(Files):
         found = self.file(path)
         if found is not None and found.startswith(_VHDX):
             if self._copied.get(self._key(path), (None,))[0] is not found:
-                self._copied[self._key(path)] = found, Vhd(type="Dynamic", size=_size_of_vhdx(found))
+                self._copied[self._key(path)] = found, Vhd(type="Dynamic", **_disk_in(found))
             return self._copied[self._key(path)][1]
         return found if isinstance(found, Vhd) else None
 

@@ -268,6 +268,7 @@ class Vm:
     reads: int = 0
     shutdown_asked: float | None = None
     deleted: float | None = None
+    typed: list = field(default_factory=list)  # virtual key codes that its guest has got
     #: The present transition: its final state is set only if no newer transition has begun.
     transition: object = None
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from platforms.hyperv.double.calls import handles
+from platforms.hyperv.double.calls import View, handles
 from platforms.hyperv.double.views import shown
 from platforms.windows.failures import Failed
 from platforms.windows.objects import NetObject, like
@@ -181,6 +181,26 @@ def get_instance(call):
         # If a hypervisor runs, Windows cannot read this value.
         "win32_processor": {"VirtualizationFirmwareEnabled": host.firmware_allows and not is_virtual},
     }
+    if class_.lower() == "msvm_keyboard" and call.get("Namespace", "").lower() == "root\\virtualization\\v2":
+        return [
+            View("CimInstance", vm, vm, SystemName=vm.id.upper(), CreationClassName="Msvm_Keyboard")
+            for vm in host.vms
+            if call.get("Filter", "").lower() == f"systemname='{vm.id}'".lower()
+        ]
     if class_.lower() not in known:
         raise Failed(f"NotImplementedInFake,{class_}", "NotImplemented", class_)
     return [NetObject(f"Microsoft.Management.Infrastructure.CimInstance#{class_}", **known[class_.lower()])]
+
+
+@handles("Invoke-CimMethod")
+def invoke_method(call):
+    """TypeKey of Msvm_Keyboard: it presses and releases a key of a running VM."""
+    keyboard, code = call.get("InputObject"), (call.get("Arguments") or {}).get("keyCode")
+    if getattr(keyboard, "owner", None) is None or call.get("MethodName") != "TypeKey":
+        raise Failed(f"NotImplementedInFake,{call.get('MethodName')}", "NotImplemented", "Invoke-CimMethod")
+    if not isinstance(code, int) or not 0 < code < 255:
+        return [NetObject("CimMethodResult", ReturnValue=32773)]
+    if keyboard.owner.state != "Running":
+        return [NetObject("CimMethodResult", ReturnValue=32775)]
+    keyboard.owner.typed.append(code)
+    return [NetObject("CimMethodResult", ReturnValue=0)]

@@ -118,6 +118,17 @@ def _press(registry, machine, _verb, _rest):
     machine["pressed"] = machine.get("pressed") or registry.now()
 
 
+def _type(registry, machine, _verb, rest):
+    """Press and release keys by their scan codes, as 7.2 checks them."""
+    _require(machine, "running")
+    if not rest:
+        raise Misuse("Not enough parameters")
+    for code in rest:
+        if len(code) != 2 or not set(code.lower()) <= set("0123456789abcdef"):
+            raise Misuse(f"Error: '{code}' is not a hex byte!")
+    machine["typed"] = [*machine.get("typed", ()), " ".join(rest)]
+
+
 def _save(registry, machine, _verb, _rest):
     if machine["state"] == "gurumeditation":
         raise Failure("Machine in invalid state 8 -- guru meditation.")
@@ -184,6 +195,7 @@ _VERBS = {
     "resume": _resume,
     "reset": _reset,
     "acpipowerbutton": _press,
+    "keyboardputscancode": _type,
     "savestate": _save,
     "natpf": _forward,
     "setlinkstate": _link,

@@ -26,5 +26,5 @@ def request(source, config=None, **more):
 
 
 def appliance_of(source, config=None, **more):
-    found = resolved(request(source, config, **more), APPLIANCES)
+    found = resolved(request(source, config, **more), APPLIANCES, None)
     return found, found.creation["appliance"]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
 import tarfile
 from pathlib import Path
@@ -231,7 +233,10 @@ def _cut(path):
     ("change", "expected"),
     [
         (_cut, "incomplete|damaged archive"),
-        (lambda path: Path(path).write_bytes(b"PK\3\4" + b"\0" * 600), r"is compressed; unpack it first \(unzip\)"),
+        (
+            lambda path: Path(path).write_bytes(b"PK\3\4" + b"\0" * 600),
+            r"is compressed\. Unpack it \(unzip\), and",
+        ),
         (lambda path: Path(path).write_bytes(b"\x1f\x8b" + b"\0" * 600), "damaged compressed"),
         (lambda path: Path(path).write_bytes(b"\0" * 600), "not UTF-8"),
     ],
@@ -241,6 +246,40 @@ def test_damaged_archive_is_rejected(tmp_path, change, expected):
     change(source)
     with pytest.raises(Refused, match=expected):
         appliance_of(source)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_box_without_a_descriptor_is_rejected_with_what_to_use_instead(tmp_path, compress):
+    """Those for libvirt and Hyper-V have none."""
+    source = Path(made.archive(tmp_path / "x.box", {"metadata.json": b"{}", "box.img": b"QFI\xfb" + bytes(600)}))
+    source.write_bytes(compress(source.read_bytes()))
+    words = r"is a box of Vagrant without a descriptor \(\.ovf\)\. Unpack it \(tar -xzf\), and set image to"
+    with pytest.raises(Refused, match=words):
+        appliance_of(source)
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+def test_files_are_read_as_a_whole_once_for_all_vms_of_a_task(tmp_path, monkeypatch, checksum):
+    source, read = ova(tmp_path, disks={"disk1.vmdk": VMDK + bytes(2 * M)}), []
+    more = {"checksum": f"sha256:{hashlib.sha256(Path(source).read_bytes()).hexdigest()}"} if checksum else {}
+    whole = files.read_part
+
+    def counted(path, offset, length):
+        found = whole(path, offset, length)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(files, "read_part", counted)
+    counts = []
+    for _vm in range(3):
+        appliance_of(source, **more)
+        counts.append(sum(read))
+        read.clear()
+    assert counts[0] > 2 * M and max(counts[1:]) < M
+    # A file that was replaced is another one.
+    Path(source).write_bytes(Path(source).read_bytes().replace(VMDK, VMDK[:-1] + b"x"))
+    with pytest.raises(Refused, match=r"differs from its checksum|has another checksum"):
+        appliance_of(source, **more)
 
 
 def test_archive_has_one_descriptor_without_those_of_macos(tmp_path):

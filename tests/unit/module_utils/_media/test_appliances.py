@@ -260,7 +260,7 @@ def test_cloud_init_and_properties_exclude_each_other(tmp_path):
     asked = request(_with_properties(tmp_path, "iso"), properties={"com.x.login": "a"})
     both = {**asked.creation, "cloud_init": {"user": "a"}}
     with pytest.raises(Refused, match="cloud_init"):
-        resolved(Request("web", creation=both), APPLIANCES)
+        resolved(Request("web", creation=both), APPLIANCES, None)
 
 
 def test_windows_has_its_clock_in_local_time(tmp_path):

@@ -98,7 +98,9 @@ def test_arguments_of_programs_arrive_unchanged(arguments):
     assert split(quote(arguments)) == arguments
 
 
-@pytest.mark.parametrize("wrong", [None, float("nan"), float("inf"), 1 << 64, -(1 << 63) - 1, b"x", {"a": 1}, object()])
+@pytest.mark.parametrize(
+    "wrong", [None, float("nan"), float("inf"), 1 << 64, -(1 << 63) - 1, b"x", {"a": b"x"}, object()]
+)
 def test_value_of_an_unsupported_type_is_rejected(wrong):
     with pytest.raises(ValueError, match="no value of a request"):
         call(GET, {"Id": [wrong]})
@@ -112,6 +114,13 @@ def test_joined_parts_are_one_text(connection, text):
     assert _notes(connection) == f'{text}{ALPHA}"}}'
     missing = _one(connection, call(SET, {"Machine": Ref("vm"), "Notes": joined}))
     assert missing.error.id == "NothingKept"
+
+
+def test_dictionary_is_a_table_of_values():
+    """Of arguments of a WMI method: its texts and references are those of other values."""
+    assert call(GET, {"Id": {"keyCode": 38, "text": "2026-01-01"}})["with"] == {
+        "Id": {"table": {"keyCode": 38, "text": "=2026-01-01"}}
+    }
 
 
 def test_null_is_sent_only_by_its_name():

@@ -109,8 +109,7 @@ def with_firmware(vm, config):
     if (config.get("display") or {}).get("type") == "spice":
         raise Unsupported(f"{vm.name}: display.type: VMs of {ARM64} have no spice.", "Set vnc.")
     _check_native(vm, config.get("native") or {})
-    for option in ("disks", "cdroms"):
-        _check_slots(vm, option, config.get(option) or {})
+    check_buses(vm.name, {**config, "architecture": ARM64}, vm.config)
     is_new = config.get("architecture") not in (None, vm.config.get("architecture"))
     return {**config, "firmware": "uefi"} if is_new else config
 
@@ -124,13 +123,18 @@ def _check_native(vm, native):
             )
 
 
-def _check_slots(vm, option, entries):
-    for slot, entry in entries.items():
-        if entry is not None and values.bus_of(slot) in _BUSES and slot not in (vm.config.get(option) or {}):
-            raise Refused(
-                f"{vm.name}: {option}.{slot}: VMs of {ARM64} do not start from the bus {values.bus_of(slot)}.",
-                "Use a slot such as scsi1.",
-            )
+def check_buses(label, config, existing=None):
+    """Raise Refused for a drive of ``config`` that a VM of arm64 does not start from; ``existing`` has those it has."""
+    if architecture_of(config) != ARM64:
+        return
+    for option in ("disks", "cdroms"):
+        for slot, entry in (config.get(option) or {}).items():
+            known = (existing or {}).get(option) or {}
+            if entry is not None and values.bus_of(slot) in _BUSES and slot not in known:
+                raise Refused(
+                    f"{label}: {option}.{slot}: VMs of {ARM64} do not start from the bus {values.bus_of(slot)}.",
+                    "Use a slot such as scsi1. If the VM has it already, set state: absent for it.",
+                )
 
 
 def warn_of_emulation(driver, label, config, node):

@@ -10,7 +10,7 @@ VirtualBox stores many values that such a VM does not start with.
 from __future__ import annotations
 
 from ...._core.errors import Refused, Unsupported
-from ...._core.model import DESTRUCTIVE
+from ...._core.model import NEVER
 from ...._kit.settings import Setting
 from ...._ports import host
 from ..vbox_vm import bus_for, parse_slot, slot_name
@@ -50,10 +50,12 @@ def first_disk():
 
 
 ARCHITECTURE = {
+    # A VM that is created again keeps its type, firmware and drives, which do not exist on the other architecture.
     "architecture": Setting(
-        DESTRUCTIVE,
+        NEVER,
         read=lambda vbox_vm: ARM64 if vbox_vm.values.get("platformArchitecture", "").lower() == "arm" else AMD64,
         choices=(AMD64, ARM64),
+        instead="Omit the option, or delete the VM (state: absent) and create a new one.",
     )
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.contents import (
     contents_of,
     has_unread_source,
@@ -21,6 +22,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_c
     used_files,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import entry
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
 
 from unit.tables import virsh
 from unit.tables.rows import G, absent, ask, found
@@ -56,6 +60,22 @@ def test_its_files_are_read_before_the_plan_counts():
     assert has_unread_source(plan(absent(), request, virsh.TRAITS))
     assert not has_unread_source(plan(absent(), _read(), virsh.TRAITS))
     assert warnings_of(_read().creation) == ["no manifest"]
+
+
+@pytest.mark.parametrize("traits", [virsh.TRAITS, vbox_traits((7, 2, 0)), proxmox_traits("9.1"), hyperv_traits(None)])
+@pytest.mark.parametrize("config", [{"secure_boot": True}, {"skip_boot_prompt": True}])
+def test_settings_that_depend_on_the_firmware_are_checked_when_it_is_known(traits, config):
+    request = Request("web", config=config, creation={"appliance": ASKED})
+    assert plan(absent(), request, traits).refusal is None
+    read = {**ASKED, "slots": {}, "disks": {}}
+    known = [
+        Request("web", config={**config, "firmware": firmware}, creation={"appliance": read})
+        for firmware in ("uefi", "bios")
+    ]
+    refusals = [plan(absent(), one, traits).refusal for one in known]
+    assert refusals[1] is not None
+    if "secure_boot" in config:
+        assert refusals[0] is None
 
 
 def test_each_disk_has_its_content_or_is_empty():

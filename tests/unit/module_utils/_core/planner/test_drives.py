@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    DESTRUCTIVE,
     LIVE,
     NEXT_BOOT,
     Field,
@@ -244,3 +246,11 @@ def test_prompt_as_requested_is_no_difference(asked):
 def test_prompt_that_cannot_be_skipped_is_rejected(drives, options, message):
     result = plan(vm(drives), ask(skip_boot_prompt=True, **options), TRAITS)
     assert message in str(result.refusal)
+
+
+@pytest.mark.parametrize(("iso", "is_source"), [("/x.iso", True), ("", False)])
+def test_iso_image_in_a_drive_is_a_source_of_a_vm_that_is_created_again(iso, is_source):
+    traits = replace(TRAITS, fields={**FIELDS, "firmware": Field(cost=DESTRUCTIVE)}, sources=("iso", "disks"))
+    asked = ask(firmware="uefi", allow_recreate=True, cdroms=[entry("b1", iso)])
+    result = plan(vm({"b1": {"source": ""}}, firmware="bios"), asked, traits)
+    assert (result.refusal is None, "sets no source" in str(result.refusal)) == (is_source, not is_source)

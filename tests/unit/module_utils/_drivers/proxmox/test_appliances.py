@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account, User
@@ -17,6 +18,7 @@ from suite import appliance_files as made
 from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, let_tasks_end
 from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
 from unit.module_utils._drivers.proxmox.test_seed_iso import Reading, seeds_of
+from unit.module_utils._media.server import Server
 
 pytestmark = pytest.mark.usefixtures("own_images")
 NETWORKS = [{"name": "VM Network", "type": "bridged", "source": "vmbr0"}]
@@ -103,6 +105,30 @@ def test_properties_are_in_an_iso_image_that_is_deleted_with_the_vm(world, tmp_p
     assert seeds_of(world) == []
 
 
+@pytest.fixture(name="server")
+def _server(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    server = Server()
+    yield server
+    server.close()
+
+
+def test_appliance_at_an_address_is_downloaded_by_the_host_of_the_task(world, asked, server, own_images):
+    about = made.published(server, asked["appliance"]["source"])
+    asked["appliance"].update(about)
+    check = do(world, check=True, **asked)
+    assert (check.failed, own_images.exists()) == (False, False), check.msg
+    run = do(world, **asked)
+    assert not run.failed, run.msg
+    assert check.diff == run.diff
+    _has_disks(world)
+    stored = f"x-{about['checksum'].partition(':')[2][:12]}.ova"
+    assert sorted(os.listdir(own_images)) == [stored, f"{stored}.json"]
+    assert [path for path, wanted in server.requests if wanted is None] == ["/x.ova"]
+    unchanged(world, **asked)
+
+
 class _Seeds(Api):
     """Reads uploads of ISO images only."""
 
@@ -182,8 +208,9 @@ def test_other_order_of_disks_does_not_complete_the_vm_of_a_killed_task(world, a
 
 def test_volume_of_a_storage_is_rejected_with_the_remedy(world):
     source = {"source": "local:import/x.ova", "accept_eula": False}
-    words = ("web3: appliance: local:import/x.ova is a volume", "Copy the appliance to the host of the task")
-    rejected(world, *words, name="web3", appliance=source)
+    words = "appliance.source: local:import/x.ova is a volume .* Copy the appliance to the host of the task"
+    with pytest.raises(InvalidInput, match=words):
+        do(world, name="web3", appliance=source)
 
 
 def test_older_version_is_rejected(asked):

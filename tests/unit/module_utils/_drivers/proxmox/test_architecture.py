@@ -201,13 +201,38 @@ def test_clone_on_an_arm_node_has_the_architecture_of_its_source(world, arm_node
 @pytest.mark.parametrize(("architecture", "arch"), [("arm64", "aarch64"), ("amd64", None)])
 def test_vm_is_created_again_with_another_architecture(world, root, architecture, arch):
     other = {"arm64": "amd64", "amd64": "arm64"}[architecture]
-    new = {**_NEW, "iso": "local:iso/debian.iso", "architecture": architecture}
-    assert not do(world, api=root, **{**new, "architecture": other}).failed
+    slot = {"arm64": "scsi30", "amd64": "ide2"}[architecture]
+    former = {**_NEW, "iso": "local:iso/debian.iso", "architecture": other}
+    assert not do(world, api=root, **former).failed
+    drives = [{"slot": slot, "source": "local:iso/debian.iso"}]
+    drives += [{"slot": "ide2", "state": "absent"}] if architecture == "arm64" else []
+    new = {**_NEW, "cdroms": drives, "architecture": architecture}
     rejected(world, "arm", "architecture", "allow_recreate", run=as_root(root), **new)
     new["allow_recreate"] = True
     check = do(world, api=root, check=True, **new)
     outcome = do(world, api=root, **new)
     assert (outcome.failed, outcome.changed, outcome.diff) == (False, True, check.diff), outcome.msg
     assert machine_of(world, "arm").config.current.get("arch") == arch
+    again = do(world, api=root, **new)
+    assert (again.failed, again.changed) == (False, False), again.msg
+
+
+def test_vm_that_becomes_arm64_loses_its_drives_on_sata_and_ide_only_if_the_task_says_so(world, root):
+    drives = {"disks": [{"slot": "sata0", "size": "1G"}], "cdroms": [{"slot": "ide0", "source": ""}]}
+    assert not do(world, api=root, name="arm", node="pve1", **drives).failed
+    new = {**_NEW, "iso": "local:iso/debian.iso"}
+    rejected(world, "arm: architecture cannot be changed", run=as_root(root), **new)
+    new["allow_recreate"] = True
+    words = "do not start from the bus", "If the VM has it already, set state: absent for it."
+    rejected(world, "arm: disks.sata0: ", *words, run=as_root(root), **new)
+    new["disks"] = [{"slot": "sata0", "state": "absent"}, {"slot": "scsi0", "size": "1G"}]
+    rejected(world, "arm: cdroms.ide0: ", *words, run=as_root(root), **new)
+    del new["iso"]
+    new["cdroms"] = [{"slot": "ide0", "state": "absent"}, {"slot": "scsi5", "source": "local:iso/debian.iso"}]
+    for check in (True, False):
+        outcome = do(world, api=root, check=check, **new)
+        assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    options = machine_of(world, "arm").config.current
+    assert (options["arch"], [key for key in options if key.startswith(("sata", "ide"))]) == ("aarch64", [])
     again = do(world, api=root, **new)
     assert (again.failed, again.changed) == (False, False), again.msg

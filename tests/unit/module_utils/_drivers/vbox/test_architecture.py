@@ -100,6 +100,22 @@ def test_foreign_vm_of_x86_is_not_created_again_on_an_arm_host(arm):
     assert (result.outcome.failed, result.writes, observed(arm).config["architecture"]) == (True, [], "amd64")
 
 
+def test_own_vm_of_x86_is_not_created_again_on_an_arm_host(vbox, monkeypatch):
+    """Its files come from another host. Its type, firmware and drives would be kept, so that it would not start."""
+    assert task(vbox, config=_NEW).succeeded().vm["settings"]["architecture"] == "amd64"
+    monkeypatch.setattr(host, "architecture", lambda: "arm64")
+    vbox.is_on_arm()
+    iso = str(vbox.machines / "x.iso")
+    config = {**_NEW, "architecture": "arm64", "iso": iso}
+    for check in (True, False):
+        result = task(vbox, check=check, config=config, allow_recreate=True)
+        words = "web: architecture is 'amd64' and cannot be changed to 'arm64'. Omit the option, or delete the VM"
+        assert (result.outcome.failed, result.writes) == (True, [])
+        assert words in result.outcome.msg
+    task(vbox, state="absent").succeeded()
+    assert task(vbox, config=_NEW).succeeded().vm["settings"]["architecture"] == "arm64"
+
+
 def test_other_architecture_of_an_existing_vm_is_rejected(arm):
     arm.run("createvm", "--name", "web", "--ostype", "Debian_64", "--register")
     assert observed(arm).config["architecture"] == "amd64"

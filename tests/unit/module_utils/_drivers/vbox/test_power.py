@@ -10,7 +10,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 
-from unit.module_utils._drivers.vbox.in_process import MIB, InProcess, driver_of, info, observed, task
+from unit.module_utils._drivers.vbox.in_process import (
+    MIB,
+    SMALL,
+    InProcess,
+    driver_of,
+    info,
+    observed,
+    task,
+)
 from unit.module_utils._tools.vbox_recordings import recorded
 
 BUTTON, POWER_OFF, END_PROCESS = "controlvm acpipowerbutton", "controlvm poweroff", "startvm"
@@ -245,3 +253,27 @@ def test_ssh_of_a_guest_behind_nat_is_known_while_the_task_waits_for_it(vbox):
     (light,) = driver_of(vbox).observe([Target(id=uuid, name="web")], frozenset({"power", "addresses"})).vms
     assert light.ssh == observed(vbox).ssh
     assert (light.ssh["host"], light.ssh["port"]) == ("127.0.0.1", 20022)
+
+
+def with_medium(vbox, **more):
+    config = {**SMALL, "iso": str(vbox.iso())}
+    return task(vbox, state="started", config=config, at_start={"boot_key_seconds": 3}, **more)
+
+
+def test_keys_are_pressed_only_after_a_start(vbox):
+    """The double takes them as VirtualBox does, in a running VM only."""
+    checked = with_medium(vbox, check=True)
+    assert (checked.changed, checked.writes) == (True, [])
+    done = with_medium(vbox).succeeded()
+    keys = [line for line in done.writes if "keyboardputscancode" in line]
+    assert (set(keys), len(keys) in (2, 3)) == ({"controlvm keyboardputscancode e0 48 e0 c8"}, True)
+    assert vbox.typed(done.vm["id"]) == ["e0 48 e0 c8"] * len(keys)
+    again = with_medium(vbox).succeeded()
+    assert (again.changed, again.writes) == (False, [])
+
+
+def test_vm_that_stops_before_the_key_is_reported_without_the_key(vbox):
+    off = {"keyboardputscancode": lambda: vbox.run("controlvm", "web", "poweroff")}
+    done = with_medium(vbox, before=off)
+    assert done.verbs[-1] == "controlvm keyboardputscancode"
+    assert (done.outcome.failed, "keyboardputscancode" in done.outcome.msg) == (True, False), done.outcome.msg

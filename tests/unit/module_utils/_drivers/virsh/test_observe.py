@@ -306,6 +306,16 @@ def test_counters_are_read_in_the_same_process(answers, found):
     assert vm.counters.cpu_time is None
 
 
+def test_image_in_an_optical_drive_does_not_count_as_disk_space():
+    """Else a VM with the ISO image of an installer seems to have written its disk."""
+    drive = "<disk type='file' device='cdrom'><source file='/w.iso'/><target dev='sdb' bus='sata'/><readonly/></disk>"
+    text = machine_xml().replace("<devices>", f"<devices>{drive}")
+    sizes = recorded("domblkinfo-all.txt") + "sdb   6442450944   6442450944   6442450944\n"
+    virsh = virsh_with({("dumpxml", UUID, "--inactive"): text, ("domblkinfo", UUID, "--all"): sizes})
+    (vm,) = observe_all(virsh, CONFIG).vms
+    assert (vm.config["cdroms"]["sata1"], vm.counters.disk_used) == ({"source": "/w.iso"}, 401408)
+
+
 # VMs that are not complete --------------------------------------------------------------------------------------------
 
 

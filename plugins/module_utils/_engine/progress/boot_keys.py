@@ -1,0 +1,54 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Press a key each second after a start: media of Windows wait some seconds for one, and then start nothing. Pure.
+
+It ends when the VM has written to a disk: a later key could answer a question of Windows Setup.
+"""
+
+from __future__ import annotations
+
+from ..._core.frozen import replace
+from ..._core.model import RUNNING, is_written
+from ..._core.planner.drives import BOOT_KEYS
+from .ending import fail
+from .guests import wait_or_finish
+from .state import KEYS, Observe, Press
+
+FACETS = frozenset({"power", "config", "counters"})
+PAUSE = 1.0
+
+
+def _seconds(progress):
+    """Return for how many seconds the task presses keys; 0: not at all."""
+    return max((step.arguments.get(BOOT_KEYS, 0) for step in progress.plan.steps if step.verb == "start"), default=0)
+
+
+def after_last_step(progress):
+    """Press keys if the task has started the VM with them; then wait for the guest, or finish."""
+    if not _seconds(progress) or progress.error is not None:
+        return wait_or_finish(progress)
+    return replace(progress, phase=KEYS, wish=Observe(FACETS), due=progress.at, since=progress.at, last_error=None)
+
+
+def while_pressing(progress, _event):
+    """Press the next key, unless the time is over or the VM may have written to a disk."""
+    if progress.vm.power != RUNNING:
+        return wait_or_finish(progress)
+    if progress.last_error is not None:
+        return fail(progress, progress.last_error)
+    used = progress.vm.counters.disk_used
+    first = used if progress.disk_used is None else progress.disk_used
+    is_over = progress.at - progress.since >= _seconds(progress) or progress.patience <= 0
+    # Where it is not known what the disks contain, only those of a new VM are certain to be empty.
+    if is_over or is_written(first, used) or (used is None and not progress.created):
+        return wait_or_finish(progress)
+    return replace(progress, wish=Press(), due=progress.at, disk_used=first)
+
+
+def after_key(progress, event):
+    """Observe the VM again, also after an error: it may have stopped meanwhile."""
+    is_lasting = event.error is not None and not progress.traits.transient(event.error)
+    pause = 0 if is_lasting else PAUSE
+    last_error = event.error if is_lasting else None
+    return replace(progress, wish=Observe(FACETS), due=progress.at + pause, last_error=last_error)
