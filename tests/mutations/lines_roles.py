@@ -116,14 +116,14 @@ MUTATIONS = (
         "roles/unattended_install/vars/main.yml",
         "else 'complete' if lines and __unattended_install_has_written | bool",
         "else 'complete' if lines",
-        ["tests/suite/test_windows_install.py::test_end_of_another_installation_does_not_count"],
+        ["tests/unit/roles/unattended_install/test_windows_stage.py"],
     ),
     Mutation(
         "end-in-the-log-of-a-former-vm-counts",
         "roles/unattended_install/vars/main.yml",
         "if (__unattended_install_log | default({})).stat.mtime | default(0) >= __unattended_install_vm_birth | float",
         "if true",
-        ["tests/suite/test_windows_install.py::test_end_of_another_installation_does_not_count"],
+        ["tests/unit/roles/unattended_install/test_windows_stage.py"],
     ),
     Mutation(
         "media-of-a-vm-of-others-are-deleted",
