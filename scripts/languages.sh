@@ -6,9 +6,9 @@
 # Translations of the documentation, in docs/locales. Usage: scripts/languages.sh COMMAND [ARGUMENT...]; --help lists the
 # commands. CONTRIBUTING.md describes how to correct or add a translation.
 #
-# scripts/languages.sh pictures DIRECTORY LANGUAGE... builds languages and takes pictures of a page in each of them, as
-# wide as on a desktop and as narrow as on a phone: DIRECTORY/LANGUAGE-WIDTH.png. As root, it installs Debian's chromium
-# and fonts.
+# scripts/languages.sh pictures DIRECTORY LANGUAGE... builds languages and takes pictures of three pages in each of them,
+# as wide as on a desktop and as narrow as on a phone: DIRECTORY/LANGUAGE-PAGE-WIDTH.png. As root, it installs Debian's
+# chromium and fonts.
 set -euo pipefail
 export LC_ALL=C.UTF-8
 
@@ -34,7 +34,7 @@ take_picture() {
 }
 
 take_pictures() {
-    local directory=$1 language width
+    local directory=$1 language page width
     shift
     # Arabic and Devanagari; Chinese, Japanese and Korean.
     install_packages chromium fonts-noto-core fonts-noto-cjk
@@ -42,8 +42,10 @@ take_pictures() {
     directory=$(cd "$directory" && pwd -P)
     languages build --directory "$directory" "$@"
     for language in "$@"; do
-        for width in 1400 480; do
-            take_picture "$directory/html/$language/first-steps.html" "$width" "$directory/$language-$width.png"
+        for page in index first-steps images; do
+            for width in 1400 480; do
+                take_picture "$directory/html/$language/$page.html" "$width" "$directory/$language-$page-$width.png"
+            done
         done
     done
 }
