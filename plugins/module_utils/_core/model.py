@@ -464,7 +464,8 @@ class Traits(Frozen, eq=False):
     ``leads_bus(slot)``: whether it is the first one of its bus, where the operating system usually is.
     ``drive_slot(vm, config)``: the slot of the optical drive that ``iso`` adds; None: a new VM gets no empty drive.
     ``slots_after(before, after)``: {option: {slot: its slot, None: there is none}} of the drives that a VM with the
-    settings ``before`` has, if it is created again with ``after``; options without an entry keep their slots.
+    settings ``before`` has, if it is created again with ``after``; options without an entry keep their slots. With
+    {option: None}, it does not have that setting any more.
     ``deletes_answer_media``: the driver deletes the files that a step names as such (record/answer_media.py).
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
     ``unique_names``: no two VMs can have the same name. ``renames``: whether the task permits to rename a VM

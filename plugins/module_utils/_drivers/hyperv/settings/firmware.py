@@ -22,8 +22,9 @@ _TEMPLATES = {
 _BIOS_DEVICES = {"disk": "IDE", "cdrom": "CD", "network": "LegacyNetworkAdapter"}
 #: {kind of device: property of a VM with the devices}
 BOOT_DEVICES = {"disk": "HardDrives", "cdrom": "DVDDrives", "network": "NetworkAdapters"}
+SECURE_BOOT = ("secure_boot", "secure_boot_template")
 #: Settings that only a VM of generation 2 has.
-_UEFI_ONLY = ("secure_boot", "secure_boot_template", "tpm")
+_UEFI_ONLY = (*SECURE_BOOT, "tpm")
 
 
 def check_bios(vm, config):
@@ -43,6 +44,11 @@ def _read_firmware(raw, _found):
 def _read_tpm(raw, _found):
     security = raw.get("Security")
     return bool(security.get("TpmEnabled")) if security else None
+
+
+def _is_same_switch(found, requested):
+    """A generation 1 VM does not report what it does not have."""
+    return bool(found) == requested
 
 
 def _read_boot_order(raw, _found):
@@ -91,11 +97,12 @@ FIRMWARE = {
         "SecureBoot",
         {True: "On", False: "Off"},
         cost=POWER_OFF,
+        same=_is_same_switch,
         unset=True,
     ),
     "secure_boot_template": value(
         "Set-VMFirmware", "SecureBootTemplate", "Firmware", names=_TEMPLATES, cost=POWER_OFF, unset="windows"
     ),
-    "tpm": Setting(POWER_OFF, read=_read_tpm),
+    "tpm": Setting(POWER_OFF, same=_is_same_switch, read=_read_tpm),
     "boot_order": Setting(POWER_OFF, same=_is_same_order, read=_read_boot_order),
 }
