@@ -219,10 +219,13 @@ def _create_and_configure(task, steps, wanted, end):
 
 
 def _plan_existing(task):
+    vm, requested = task.vm, {} if task.request.state == "absent" else task.request.config
     # The slots in the task are those of the VM after the task.
-    vm = with_moved_drives(task.vm, task.request.config, task.traits)
+    moves = task.traits.kept_as(vm.config, {**vm.config, **requested})
+    vm = with_moved_drives(vm, moves) if moves else vm
     task = _normalized(task, vm)
     request, purge = task.request, task.policy.purge
+    vm = with_disks_of_task(vm, request.config, task.traits) if moves else vm
     wanted = with_implied_disk(vm, request, request.config, task.traits)
     changes, not_compared = differences(vm, wanted, purge, task.traits)
     changes = [*changes, *renaming(vm, request, task.traits)]
@@ -235,8 +238,6 @@ def _plan_existing(task):
         return Plan(vm, vm, not_compared=not_compared)
     check_adopted(vm, request)
     if any(change.cost == DESTRUCTIVE for change in changes):
-        if vm is not task.vm:
-            vm = with_disks_of_task(vm, request.config, task.traits)
         # The disk of the new VM is the first one on the default bus.
         wanted = with_implied_disk(vm, request, request.config, task.traits, is_rebuilt=True)
         changes, not_compared = differences(vm, wanted, purge, task.traits)
@@ -411,7 +412,7 @@ def _check_kept_settings(task, config):
     except Refused as error:
         raise Refused(
             f"{error.message} The VM needs to be created again, and the new one would have the settings of this one.",
-            "In this task, set this option to a value that the new VM can have.",
+            "Set the option to a value that the new VM can have, in this task or in one before it.",
         ) from error
 
 

@@ -13,7 +13,7 @@ from ..record.leases import NEVER_EXPIRES
 from ..record.mark import CREATED
 from .contents import contents_of, creation_of, filled_slots
 from .differences import first_disk
-from .drives import in_order, with_new_drives
+from .drives import CDROMS, ISO, in_order, with_new_drives
 from .moved_drives import check_has_slots
 
 
@@ -161,7 +161,12 @@ def as_choice(options):
 
 
 def _is_set(request, option):
-    """Return whether the task sets ``option``; a list with only absent disks is not a source for a VM."""
+    """Return whether the task sets ``option``; a list with only absent disks is not a source for a VM.
+
+    An ISO image in any optical drive is a source as one in ``iso`` is.
+    """
+    if option == ISO and any(drive and drive.get("source") for drive in (request.config.get(CDROMS) or {}).values()):
+        return True
     value = request.creation.get(option) or request.config.get(option)
     if option in COLLECTIONS and value:
         return any(entry is not None for entry in value.values())
@@ -174,10 +179,8 @@ def content_sources(traits):
 
 
 def sets_content(request, traits):
-    """Return whether the task sets one of these options, or an ISO image in an optical drive."""
-    drives = (request.config.get("cdroms") or {}).values()
-    is_given = bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))
-    return is_given or any(drive and drive.get("source") for drive in drives)
+    """Return whether the task sets one of these options."""
+    return any(_is_set(request, option) for option in content_sources(traits))
 
 
 def check_recreatable(vm, request, traits, what):

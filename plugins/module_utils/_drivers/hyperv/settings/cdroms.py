@@ -90,7 +90,7 @@ def default_drive(config):
     return first_slot(is_bios=True) if config.get("firmware") == "bios" else None
 
 
-def slots_after(before, after):
+def kept_as(before, after):
     """Return what a VM of the other generation has of one with the settings ``before`` (Traits); else nothing.
 
     A generation 2 VM has no IDE controllers, and a generation 1 VM boots from IDE only, and has no Secure Boot. The

@@ -27,14 +27,16 @@ SECURE_BOOT = ("secure_boot", "secure_boot_template")
 _UEFI_ONLY = (*SECURE_BOOT, "tpm")
 
 
-def check_bios(vm, config):
-    """Raise Refused for settings that a VM with firmware: bios does not have."""
+def normalize_bios(vm, config):
+    """Return ``config`` without what a VM with firmware: bios has off anyway. Raises Refused for what it does not have."""
     native = {f"native.{key}": key for key in config.get("native") or {} if key.startswith("Firmware.")}
     for option, name in {**{name: name for name in _UEFI_ONLY if config.get(name)}, **native}.items():
         raise Refused(
             f"{vm.name}: {option}: not supported with firmware: bios (generation 1).",
             f"Omit {name}, or create the VM with firmware: uefi.",
         )
+    # A VM that is created again may have it.
+    return {name: value for name, value in config.items() if name not in _UEFI_ONLY or vm.config.get(name)}
 
 
 def _read_firmware(raw, _found):
@@ -44,11 +46,6 @@ def _read_firmware(raw, _found):
 def _read_tpm(raw, _found):
     security = raw.get("Security")
     return bool(security.get("TpmEnabled")) if security else None
-
-
-def _is_same_switch(found, requested):
-    """A generation 1 VM does not report what it does not have."""
-    return bool(found) == requested
 
 
 def _read_boot_order(raw, _found):
@@ -97,12 +94,11 @@ FIRMWARE = {
         "SecureBoot",
         {True: "On", False: "Off"},
         cost=POWER_OFF,
-        same=_is_same_switch,
         unset=True,
     ),
     "secure_boot_template": value(
         "Set-VMFirmware", "SecureBootTemplate", "Firmware", names=_TEMPLATES, cost=POWER_OFF, unset="windows"
     ),
-    "tpm": Setting(POWER_OFF, same=_is_same_switch, read=_read_tpm),
+    "tpm": Setting(POWER_OFF, read=_read_tpm),
     "boot_order": Setting(POWER_OFF, same=_is_same_order, read=_read_boot_order),
 }
