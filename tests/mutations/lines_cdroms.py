@@ -135,7 +135,7 @@ MUTATIONS = (
     Mutation(
         "changed-image-of-a-windows-host-is-used",
         "_drivers/hyperv/images.py::HostImages",
-        "self.store.seen(found.path) != list(found.seen or ())",
+        "not found.is_unchanged(self.store.seen(found.path))",
         "False",
         ["tests/platforms/hyperv/test_boot_prompt.py::test_prepared_image_that_was_changed_is_not_used"],
     ),

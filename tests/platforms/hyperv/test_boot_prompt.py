@@ -303,6 +303,36 @@ def test_prepared_image_that_was_changed_is_not_used(world):
     assert bytes(world.host.files.file(path)) == bytes(content)
 
 
+def test_prepared_image_of_an_earlier_version_is_known_by_its_size(world):
+    """Its record does not contain the time at which the file was written."""
+    done(world.host, **NEW)
+    (path,) = _prepared(world.host)
+    record = json.loads(world.host.files.file(f"{path}.json"))
+    world.host.files.put(f"{path}.json", json.dumps({**record, "seen": None}).encode())
+    (vm,) = done(world.host, "vm_info", name=["web"])["vms"]
+    assert (vm["iso"], vm["settings"]["skip_boot_prompt"]) == (ISO, True)
+    assert not done(world.host, **NEW)["changed"]
+    world.host.files.put(path, b"short")
+    (vm,) = done(world.host, "vm_info", name=["web"])["vms"]
+    assert vm["iso"].lower() == path
+
+
+def test_changed_image_of_a_vm_is_replaced_as_the_error_says(world):
+    done(world.host, **NEW)
+    (path,) = _prepared(world.host)
+    world.host.clock.sleep(600)
+    world.host.files.put(path, bytes(world.host.files.file(path))[:-1] + b"x")
+    for check in (True, False):
+        result = run(world.host, check=check, **NEW)
+        assert 'was changed since. Eject it from web (iso: ""). Then remove it' in result["msg"], result
+    used = _images(world, "image", name=[ISO], state="absent")
+    assert 'optical drives of web need' in used["msg"] and 'Eject it from these VMs first (iso: "")' in used["msg"]
+    done(world.host, name=["web"], iso="")
+    assert not _images(world, "image", name=[ISO], state="absent").get("failed")
+    assert done(world.host, **NEW)["changed"]
+    assert _inserted(world.host).lower() == path
+
+
 def _with_keys(host, check=False, **more):
     """Start a new VM from an ISO image that nothing prepares."""
     options = {**WEB, "iso": ISO, "disks": [{"size": "10G"}], "state": "started", "boot_key_seconds": 3, **more}
