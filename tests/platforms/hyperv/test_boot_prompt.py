@@ -20,6 +20,7 @@ from suite.belts import share
 from windows_guests.vendor_iso import iso, windows_files
 
 ISO, OTHER = "C:\\iso\\Windows 11.iso", "C:\\iso\\other.iso"
+DATA = "D:\\VMs\\data.vhdx"
 #: Small pieces: the copy has several.
 _PIECE = 300_000
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
@@ -348,6 +349,18 @@ def test_keys_are_pressed_after_the_start(world):
     before = list(world.host.vm("web").typed)
     again = _with_keys(world.host)
     assert (again["changed"], world.host.vm("web").typed) == (False, before)
+
+
+@pytest.mark.parametrize(
+    "disks", [[{"size": "10G", "format": "vhdx-fixed"}], [{"size": "10G"}, {"slot": "SCSI 0:1", "source": DATA}]]
+)
+def test_disks_that_use_their_space_from_the_start_do_not_prevent_keys(world, disks):
+    world.host.disk(DATA, size=10 << 30, type="Fixed")
+    real = _with_keys(world.host, disks=disks)
+    assert (real["failed"], real["warnings"], len(world.host.vm("web").typed) > 1) == (False, [], True), real.get("msg")
+    done(world.host, name=["web"], state="stopped", stop_mode="force")
+    again = _with_keys(world.host, disks=disks)
+    assert (again["changed"], "no key was pressed, because its disks use" in again["warnings"][0]) == (True, True)
 
 
 def test_vm_that_stops_before_the_key_gets_none(world):
