@@ -351,6 +351,16 @@ def test_keys_are_pressed_after_the_start(world):
     assert (again["changed"], world.host.vm("web").typed) == (False, before)
 
 
+@pytest.mark.parametrize("first", ["", OTHER])
+def test_iso_image_in_any_drive_may_ask_for_a_key(world, first):
+    drives = [{"slot": "SCSI 0:5", "source": first}, {"slot": "SCSI 0:6", "source": ISO}]
+    keys = {"state": "started", "boot_key_seconds": 3}
+    for check in (True, False):
+        result = run(world.host, check=check, **WEB, disks=[{"size": "10G"}], cdroms=drives, **keys)
+        assert not result["failed"], result["msg"]
+    assert len(world.host.vm("web").typed) > 1
+
+
 @pytest.mark.parametrize(
     "disks", [[{"size": "10G", "format": "vhdx-fixed"}], [{"size": "10G"}, {"slot": "SCSI 0:1", "source": DATA}]]
 )

@@ -121,6 +121,11 @@ def test_error_fails_the_task_and_keeps_the_new_vm():
     assert len(world.pressed_at) == 1
 
 
+def test_unexpected_error_is_reported_as_it_is():
+    world, outcome = started(stopped(), error=ValueError("odd answer"))
+    assert (outcome.failed, "odd answer" in outcome.msg, len(world.pressed_at)) == (True, True, 1), outcome.msg
+
+
 def test_temporary_error_is_ignored():
     error = CommandFailed(["virsh"], 1, "try later", message="try later")
     world, outcome = started(stopped(), error=error, seconds=3)
