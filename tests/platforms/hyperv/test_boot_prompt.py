@@ -327,7 +327,7 @@ def test_changed_image_of_a_vm_is_replaced_as_the_error_says(world):
         result = run(world.host, check=check, **NEW)
         assert 'was changed since. Eject it from web (iso: ""). Then remove it' in result["msg"], result
     used = _images(world, "image", name=[ISO], state="absent")
-    assert 'optical drives of web need' in used["msg"] and 'Eject it from these VMs first (iso: "")' in used["msg"]
+    assert "optical drives of web need" in used["msg"] and 'Eject it from these VMs first (iso: "")' in used["msg"]
     done(world.host, name=["web"], iso="")
     assert not _images(world, "image", name=[ISO], state="absent").get("failed")
     assert done(world.host, **NEW)["changed"]
