@@ -135,8 +135,7 @@ MUTATIONS = (
     Mutation(
         "record-of-files-loses-its-order",
         "roles/unattended_install/tasks/windows/forget_drivers.yml",
-        'content: "{{ __unattended_install_named.stdout_lines'
-        " | reject('equalto', __unattended_install_own_directory)",
+        "content: \"{{ __unattended_install_named.stdout_lines | reject('equalto', __unattended_install_own_directory)",
         'content: "{{ __unattended_install_named.stdout_lines | difference([__unattended_install_own_directory])',
         [f"{_INSTALLS}/test_role.py::test_record_keeps_its_order_without_the_drivers"],
     ),
