@@ -10,6 +10,7 @@ from importlib import import_module
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as shared
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import needs_settings
 
 from collection_path import CHECKOUT
@@ -51,7 +52,7 @@ class Recorded(dict):
 @pytest.mark.parametrize("driver", GIVEN)
 def test_a_driver_is_made_with_what_its_platform_names(driver, monkeypatch):
     own = import_module(f"{_DRIVERS}.{driver}.options")
-    (platform,) = [one for one in vars(own).values() if isinstance(one, shared.Platform)]
+    (platform,) = [one for one in vars(own).values() if isinstance(one, Platform)]
     options = platform.supported({**shared.VM, **own.VM})
     params = Recorded({**{name: option.default for name, option in options.items()}, **GIVEN[driver]})
     make = import_module(f"{_DRIVERS}.{driver}.driver")
