@@ -28,7 +28,10 @@ _UEFI_ONLY = (*SECURE_BOOT, "tpm")
 
 
 def normalize_bios(vm, config):
-    """Return ``config`` without what a VM with firmware: bios has off anyway. Raises Refused for what it does not have."""
+    """Return ``config`` without switches that are off and that a VM with firmware: bios does not have.
+
+    Raises Refused for other settings that it does not have.
+    """
     native = {f"native.{key}": key for key in config.get("native") or {} if key.startswith("Firmware.")}
     for option, name in {**{name: name for name in _UEFI_ONLY if config.get(name)}, **native}.items():
         raise Refused(
