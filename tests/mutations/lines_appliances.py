@@ -41,8 +41,8 @@ MUTATIONS = (
     Mutation(
         "everybody-can-read-an-unpacked-disk",
         "_ports/partial_files.py",
-        "flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600",
-        "flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644",
+        "os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)",
+        "os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)",
         _APPLIANCE,
     ),
     Mutation(

@@ -264,8 +264,8 @@ MUTATIONS = (
     Mutation(
         "image-of-the-store-is-not-compared",
         "_media/images.py",
-        "            self.store.check_content(stored, about)",
-        "            pass",
+        "self.store.check_content(stored, about)",
+        "pass",
         _STORED_TESTS,
     ),
     Mutation(
