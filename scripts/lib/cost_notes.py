@@ -46,8 +46,8 @@ NOTES = {
     "proxmox _cost_of_growth": "Size, storage and limits: live; while off for a disk that the running VM"
     " does not have yet.",
     "hyperv _cost_of_iso": "Live; of a VM with BIOS firmware and no DVD drive, while off.",
-    "hyperv _cost_of_memory": "Live without dynamic memory on Windows 10 or later and Windows Server 2016 or later, if no key of"
-    " `native` for memory changes in the same task; else while off.",
+    "hyperv _cost_of_memory": "Live without dynamic memory on Windows 10 or later and Windows Server 2016 or later, if"
+    " no key of `native` for memory changes in the same task; else while off.",
     "hyperv native": "Some keys live, the others while off.",
     "hyperv cost_of_disk": "Added and removed live on the SCSI controller, else while off.",
     "hyperv _cost_of_size": "Size: live for a VHDX file on the SCSI controller, else while off; never while the VM has"
