@@ -14,6 +14,8 @@ _APPLIANCE = [
     f"{_TESTS}/test_{name}.py" for name in ("appliances", "descriptors", "appliance_archives", "compressed_appliances")
 ]
 _ADDRESS = [f"{_TESTS}/test_appliance_address.py"]
+_PUBLISHED = ["tests/unit/module_utils/_media/test_address_queries.py"]
+_CHANGED = ["tests/platforms/hyperv/test_appliances_changed.py"]
 _PLANNED = ["tests/unit/module_utils/_core/planner/test_appliance.py"]
 _KILLED = ["tests/unit/module_utils/_drivers/vbox/test_killed.py"]
 _PROXMOX, _UPLOADED = "_drivers/proxmox", ["tests/unit/module_utils/_drivers/proxmox/test_appliances.py"]
@@ -22,26 +24,89 @@ _HYPERV, _COPIED = "_drivers/hyperv/appliances.py", ["tests/platforms/hyperv/tes
 _INTERRUPTED = ["tests/platforms/hyperv/test_appliances_interrupted.py"]
 
 MUTATIONS = (
+    Mutation(
+        "descriptor-is-unproven-if-the-disks-are-stored",
+        _CREATE,
+        '(request.creation.get("appliance") or {}).get("fetch")',
+        "None",
+        [*_CHANGED, *_ADDRESS],
+    ),
+    Mutation(
+        "only-the-first-piece-has-a-version",
+        f"{_MEDIA}/disk.py",
+        "dict.fromkeys(paths)",
+        "list(dict.fromkeys(paths))[:1]",
+        _CHANGED,
+    ),
+    Mutation(
+        "everybody-can-read-an-unpacked-disk",
+        "_ports/partial_files.py",
+        "os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)",
+        "os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)",
+        _APPLIANCE,
+    ),
+    Mutation(
+        "everybody-can-read-a-protected-appliance",
+        f"{_MEDIA}/address.py",
+        "download.shown(address) == address",
+        "True",
+        _ADDRESS,
+    ),
+    Mutation(
+        "beginning-of-a-checksum-is-enough",
+        "_media/store.py",
+        "stored and None not in (stored.digest, wanted.digest) and stored.digest != wanted.digest",
+        "False",
+        [*_ADDRESS, *_PUBLISHED],
+    ),
+    Mutation(
+        "query-of-an-address-is-recorded",
+        "_core/texts.py",
+        "match = _QUERY.fullmatch(address)",
+        "match = None",
+        [*_ADDRESS, *_PUBLISHED],
+    ),
+    Mutation(
+        "query-of-an-address-is-not-compared",
+        "_core/texts.py",
+        'sha256(match[2].encode("utf-8", "surrogateescape")).hexdigest()[:12]',
+        '"0" * 12',
+        _PUBLISHED,
+    ),
+    Mutation(
+        "query-of-an-earlier-record-is-shown",
+        "_core/record/mark.py",
+        'without_secrets(inputs["image"])',
+        'inputs["image"]',
+        ["tests/unit/module_utils/_core/results/test_results.py"],
+    ),
+    Mutation(
+        "any-digit-is-the-size-of-a-file",
+        "_ports/download.py",
+        "len(text) < _MOST_DIGITS and text.isascii() and text.isdigit()",
+        "text.isdigit()",
+        _ADDRESS,
+    ),
     Mutation("versions-of-a-copied-disk-are-alike", _HYPERV, "digest_of_disk(image)", 'image["source"]', _COPIED),
     Mutation(
         "disk-of-a-replaced-appliance-is-kept",
         _HYPERV,
-        'self.version not in (None, version_of(image["source"]))',
+        "self.version not in (None, version_of(paths_of(image)))",
         "False",
         _INTERRUPTED,
     ),
     Mutation(
         "private-appliance-becomes-readable",
         _HYPERV,
-        'may_everybody_read(image["source"])',
+        "all(map(may_everybody_read, paths_of(image)))",
         "True",
         _COPIED,
     ),
     Mutation(
         "changed-copy-of-a-disk-is-used",
         "_media/by_controller.py",
-        "self.store.check_content(stored, about)",
-        "pass",
+        "self.store.checked(wanted, about)",
+        "self.store.stored_as(wanted)",
         _COPIED,
     ),
     Mutation(
@@ -82,8 +147,8 @@ MUTATIONS = (
     Mutation(
         "stored-appliance-may-have-changed",
         f"{_MEDIA}/address.py",
-        "images.store.check_content(stored, option)",
-        "pass",
+        "images.store.checked(wanted, option)",
+        "images.store.stored_as(wanted)",
         _ADDRESS,
     ),
     Mutation(

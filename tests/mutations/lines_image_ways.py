@@ -78,7 +78,7 @@ MUTATIONS = (
     Mutation(
         "password-of-an-address-is-written-to-the-vagrantfile",
         "_drivers/vagrant/images.py",
-        "form == URL and download.shown(source) != source",
+        "form == URL and without_credentials(source) != source",
         "False",
         [f"{_VAGRANT[0]}::test_other_images_are_rejected_with_an_alternative"],
     ),

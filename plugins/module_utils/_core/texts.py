@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 from .errors import InvalidInput
 from .pattern import Pattern
 
 #: The scheme of an address, and the user name and password in it. A checksum can be sha256: and an address.
 _CREDENTIALS = Pattern("((?:sha[0-9]+:)?[A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@")
+#: An address, and what follows its path. The digest is what records have of the rest, which can be a signature.
+_QUERY = Pattern(r"((?:sha[0-9]+:)?[A-Za-z][A-Za-z0-9+.-]*://[^?#]*)[?#](?!query-[0-9a-f]{12}\Z)(.+)", re.DOTALL)
 #: Everything that XML 1.0 cannot contain: VirtualBox and libvirt store texts in it.
 _NOT_PRINTABLE = Pattern("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _UUID = Pattern(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
@@ -73,6 +76,19 @@ def without_credentials(address):
     """Return an address without user name and password; any other text as it is."""
     match = _CREDENTIALS.match(address)
     return match[1] + address[match.end() :] if match else address
+
+
+def without_secrets(address):
+    """Return an address without user name and password, and with a digest of its query; any other text as it is.
+
+    Two addresses that differ in their query can be of two files, so the texts differ, too.
+    """
+    address = without_credentials(address)
+    match = _QUERY.fullmatch(address)
+    if not match:
+        return address
+    digits = sha256(match[2].encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return f"{match[1]}?query-{digits}"
 
 
 def password_in(address):

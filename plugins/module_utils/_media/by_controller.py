@@ -59,6 +59,10 @@ class Copy(Frozen):
             return f"{self.fetch.note}, by {self.who}"
         return f"{self.stored.name}: {rounded_up(self.extent)} from {self.who}"
 
+    def run(self, images, image):
+        """Have ``images`` copy the image; returns whether the store did not have it by now."""
+        return images.fetch(image)
+
 
 class CopiedImages(Lookup):
     """The images of a store; ``controller`` are those of the controller (Images).
@@ -87,9 +91,8 @@ class CopiedImages(Lookup):
         ``wanted`` is the Stored, which has the store's path, and ``conversion(Stored)`` returns what makes that of the
         controller: it has ``run``, ``extent``, ``needed`` and ``note`` as a Fetch.
         """
-        stored = self.store.stored_as(wanted)
+        stored = self.store.checked(wanted, about)
         if stored:
-            self.store.check_content(stored, about)
             return stored, None
         self.store.check_free(wanted.path)
         own = self.controller.store

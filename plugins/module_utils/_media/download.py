@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from .._core.errors import InvalidInput, NotFound, Refused, Unavailable
 from .._core.frozen import Frozen
-from .._core.texts import without_credentials
+from .._core.texts import without_secrets
 from .._ports import download, files, partial_files
 from .._ports.clock import Clock
 from . import verify
@@ -94,7 +94,7 @@ def of_vendor(asked, medium, line, about):
 
 
 def digits_of_address(url):
-    return download.digest_of_text(download.shown(url))
+    return download.digest_of_text(without_secrets(url))
 
 
 def verifier_of(medium, is_required, timeout, key_file=None):
@@ -134,7 +134,7 @@ def with_checksum(text, medium, line, about):
             checksum = None
     if checksum is None:
         raise InvalidInput(
-            f"{about}: checksum: {without_credentials(text)} is no checksum of {medium['file']}.",
+            f"{about}: checksum: {without_secrets(text)} is no checksum of {medium['file']}.",
             "Set sha256:DIGITS, sha512:DIGITS, or sha512: followed by the address of a list that has the file.",
         )
     return found_at(medium, checksum)

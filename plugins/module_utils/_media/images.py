@@ -17,7 +17,7 @@ from .._core.errors import Refused
 from .._core.frozen import Frozen, replace
 from .._core.options.image_names import NAME, PATH, check_no_download, names_of, read_image
 from .._core.record.mark import name_of_image
-from .._core.texts import without_credentials
+from .._core.texts import without_secrets
 from .._core.units import rounded_up
 from .._ports import download, files, partial_files
 from .._ports.clock import Clock, today
@@ -47,7 +47,8 @@ _OLD = timedelta(days=90)
 class Fetch(Frozen):
     """The download of an image that the store does not have. ``stored`` is the result; ``found`` is the vendor's file.
 
-    ``extent`` is the size of the download in bytes, None if the server does not report it.
+    ``extent`` is the size of the download in bytes, None if the server does not report it. All users of the host can
+    read the stored file if it ``is_public``.
     """
 
     stored: Stored
@@ -57,6 +58,7 @@ class Fetch(Frozen):
     extent: Optional[int]
     patience: int
     requires_signature: bool = False
+    is_public: bool = True
 
     @property
     def needed(self):
@@ -76,7 +78,7 @@ class Fetch(Frozen):
 class Lookup:
     """The images of one store, for one task.
 
-    ``store`` has ``find``, ``stored_as``, ``path_of``, ``check_free`` and ``check_space``, as Store has them. The
+    ``store`` has ``find``, ``checked``, ``path_of``, ``check_free`` and ``check_space``, as Store has them. The
     modules image and image_info also need ``all``, ``at``, ``recorded_name``, ``leftovers`` and ``remove``. A subclass
     has ``fetch(image)`` for an image that is not stored, and those of a platform ``needs(request)``, which returns the
     Needs of a new VM (choose.py); ``completed(needs)`` adds to them what can be unpacked and converted.
@@ -159,17 +161,16 @@ class Lookup:
         """Return (Stored, Fetch or None, warnings); ``wanted`` is the Stored that would serve the task."""
         stored = None if asked.get("refresh") else self.store.find(wanted)
         if stored:
-            warnings = _warnings_of_stored(stored, about)
-        else:
-            new, fetch, warnings = self.way(asked, wanted, choice, about, patience)
-            # It may have been stored for a task with another checksum of the same content.
-            stored = self.store.stored_as(new)
-            if not stored:
-                self.store.check_free(new.path)
-                self.store.check_space(fetch.needed, about)
-                return new, fetch, warnings
-        self.store.check_content(stored, about)
-        return stored, None, warnings
+            self.store.check_content(stored, about)
+            return stored, None, _warnings_of_stored(stored, about)
+        new, fetch, warnings = self.way(asked, wanted, choice, about, patience)
+        # It may have been stored for a task with another text of the same checksum.
+        stored = self.store.checked(new, about)
+        if stored:
+            return stored, None, warnings
+        self.store.check_free(new.path)
+        self.store.check_space(fetch.needed, about)
+        return new, fetch, warnings
 
     def way(self, asked, wanted, choice, about, patience):
         """Return (the new Stored, its Fetch, warnings). The vendor is asked once for all VMs of a task."""
@@ -289,7 +290,7 @@ class Images(Lookup):
             if fetch.choice.chain:
                 report(f"{stored.name}: {', '.join(step.verb for step in fetch.choice.chain)}")
             complete = unpack.unpack(part, fetch.choice.chain, medium["image"]["format"])
-            self.store.add(complete, replace(stored, file_size=files.size(complete)))
+            self.store.add(complete, replace(stored, file_size=files.size(complete)), fetch.is_public)
             files.remove(part)
 
 
@@ -315,7 +316,7 @@ def _wanted(asked, name, choice):
 
 
 def _asked_checksum(asked):
-    return without_credentials(asked["checksum"]) if asked.get("checksum") else None
+    return without_secrets(asked["checksum"]) if asked.get("checksum") else None
 
 
 def _check_beginning(content, image_format, found, about):

@@ -18,7 +18,7 @@ from typing import Optional
 from .._core.errors import Refused
 from .._core.frozen import Frozen, fields, replace
 from .._core.sharing.file_checks import check_free
-from .._core.texts import without_credentials
+from .._core.texts import without_secrets
 from .._core.units import too_little_space
 from .._ports import download, files, locks, partial_files
 
@@ -90,7 +90,10 @@ def recorded(content, path):
     try:
         known = json.loads(content)
         added = {key: known.get(key) for key in _ADDED}
-        return Stored(path=path, **{key: known[key] for key in _KEYS}, **added)
+        known = {key: known[key] for key in _KEYS}
+        # Earlier versions have recorded the whole query of an address.
+        plain = {key: known[key] and without_secrets(known[key]) for key in ("name", "address", "asked_checksum")}
+        return Stored(path=path, **{**known, **plain}, **added)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -117,7 +120,7 @@ class Store:
     #: What to do if there is too little space.
     instead = "set image_directory to another directory"
     #: Returns a name or address of an image in the form in which a task and a record are compared.
-    recorded_name = staticmethod(without_credentials)
+    recorded_name = staticmethod(without_secrets)
 
     @property
     def place(self):
@@ -131,6 +134,22 @@ class Store:
     def stored_as(self, stored):
         """Return the image that was stored meanwhile as the path of ``stored``, or None."""
         return self.at(stored.path)
+
+    def checked(self, wanted, about):
+        """Return the image that is stored as the path of ``wanted``, or None. Rejects one with another content.
+
+        The path has only the first digits of the checksum.
+        """
+        stored = self.stored_as(wanted)
+        if stored and None not in (stored.digest, wanted.digest) and stored.digest != wanted.digest:
+            raise Refused(
+                f"{about}: checksum: {stored.path} is stored with the checksum {stored.digest}, and it must be"
+                f" {wanted.digest}.",
+                "Correct the checksum. If it is right, delete this file and its record (.json).",
+            )
+        if stored:
+            self.check_content(stored, about)
+        return stored
 
     def path_of(self, name, digits, image_format):
         """Return the path of an image: its name, the first digits of its checksum, and its format."""

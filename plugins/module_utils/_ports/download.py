@@ -22,6 +22,8 @@ from .progress import report
 _BLOCK = 1 << 20
 #: Larger than any checksum file of a vendor.
 _LIST_LIMIT = 16 << 20
+#: More than any size has.
+_MOST_DIGITS = 20
 
 
 def fetch(url, timeout, headers=None):
@@ -44,14 +46,16 @@ def beginning(url, timeout, count, headers=None):
 
     A server that does not support ranges sends the whole file; then the connection is closed after these bytes.
     """
-    with _opened(url, timeout, {"Range": f"bytes=0-{count - 1}"}, headers) as response:
-        try:
+    try:
+        with _opened(url, timeout, {"Range": f"bytes=0-{count - 1}"}, headers) as response:
             content = response.read(count)
-        except (OSError, HTTPException) as error:
-            raise errors.Unavailable(f"{shown(url)}: the connection broke off.", why="not_responding") from error
-        _unit, _slash, total = (response.headers.get("Content-Range") or "").partition("/")
-        total = total if response.status == 206 else response.headers.get("Content-Length") or ""
-    return content, int(total) if total.isdigit() else None
+            total = (response.headers.get("Content-Range") or "").partition("/")[2]
+            total = total if response.status == 206 else response.headers.get("Content-Length") or ""
+    except (OSError, HTTPException) as error:
+        raise errors.Unavailable(f"{shown(url)}: the connection broke off.", why="not_responding") from error
+    except _RangeRejected:
+        return b"", 0
+    return content, int(total) if _is_number(total) else None
 
 
 def part(url, timeout, offset, count):
@@ -63,13 +67,15 @@ def part(url, timeout, offset, count):
     try:
         with _opened(url, timeout, {"Range": f"bytes={offset}-{last}"}) as response:
             total = (response.headers.get("Content-Range") or "").partition("/")[2]
-            if response.status != 206 or not _starts_at(response, offset) or not total.isdigit():
+            if response.headers.get("Content-Length") == "0":
+                return b"", 0
+            if response.status != 206 or not _starts_at(response, offset) or not _is_number(total):
                 return None, None
             content = response.read(count)
     except (OSError, HTTPException):
         content, total = b"", "1"
-    except _RangeRejected:
-        return None, None
+    except _RangeRejected as error:
+        return b"", error.size
     if len(content) < min(count, int(total) - offset):
         raise errors.Unavailable(f"{shown(url)}: the connection broke off.", why="not_responding")
     return content, int(total)
@@ -93,11 +99,21 @@ def fetch_onto(url, path, timeout, headers=None):
 
 
 class _RangeRejected(Exception):
-    """The server has no data after the end of the existing file (HTTP 416)."""
+    """The server has no data at this place of its file (HTTP 416). ``size``: of the file, 0 if it is not reported."""
+
+    def __init__(self, headers):
+        super().__init__()
+        total = (headers.get("Content-Range") or "").partition("/")[2]
+        self.size = int(total) if _is_number(total) else 0
 
 
 def _starts_at(response, offset):
     return (response.headers.get("Content-Range") or "").startswith(f"bytes {offset}-")
+
+
+def _is_number(text):
+    """Whether a header of a server is a size: int does not read all digits of isdigit, nor any number of them."""
+    return len(text) < _MOST_DIGITS and text.isascii() and text.isdigit()
 
 
 def _file_name(url):
@@ -153,7 +169,7 @@ def _opened(url, timeout, headers=None, secret=None):
     except HTTPError as error:
         error.close()
         if error.code == 416:
-            raise _RangeRejected from None
+            raise _RangeRejected(error.headers) from None
         text = f"{shown(url)}: the server answers {error.code} {error.reason}."
         if error.code in (404, 410):
             raise errors.NotFound(text) from None
@@ -168,9 +184,9 @@ def _opened(url, timeout, headers=None, secret=None):
 
 
 def shown(url):
-    """Return a URL for messages: without user name and password."""
+    """Return a URL for messages: without user name and password, and without its query, which can be a signature."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 def digest(path, kind):

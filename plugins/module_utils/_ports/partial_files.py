@@ -65,11 +65,15 @@ def write_sparse(path, stream):
 
 
 def write_blocks(path, blocks):
-    """Write a new file from these blocks of bytes."""
-    with explained("write", path), open(path, "wb") as file:
+    """Write a new file from these blocks of bytes. Only its owner can read it: the blocks may be secret."""
+    with explained("write", path), open(path, "wb", opener=_private) as file:
         change_counter.note()
         for block in blocks:
             file.write(block)
+
+
+def _private(path, flags):
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def copy(source, path):

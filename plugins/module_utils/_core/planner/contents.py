@@ -22,8 +22,10 @@ def files_of_appliance(plan):
     """Return the files of an appliance on the host of the task. What is downloaded or copied has a digest instead."""
     creations = [step.arguments["creation"] for step in plan.steps if step.verb == "create"]
     appliance = next((one["appliance"] for one in creations if one.get("appliance")), {})
-    disks = [disk["source"] for disk in (appliance.get("disks") or {}).values() if "fetch" not in disk]
-    return {path for path in (appliance.get("source"), *disks) if path and "://" not in path}
+    disks = [disk for disk in (appliance.get("disks") or {}).values() if "fetch" not in disk]
+    pieces = [piece[0] for disk in disks for piece in (disk.get("packed") or {}).get("parts") or ()]
+    paths = (appliance.get("source"), *(disk["source"] for disk in disks), *pieces)
+    return {path for path in paths if path and "://" not in path}
 
 
 def has_unread_source(plan):

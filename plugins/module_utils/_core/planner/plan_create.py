@@ -42,9 +42,14 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
 
 def fetch_steps(request):
     """Return the steps that download the image, or copy the disks of an appliance, if the host has to."""
-    images = [one for one in contents_of(request.creation, "").values() if one.get("fetch")]
-    # Disks of one archive are downloaded together.
-    once = {one["fetch"].stored.path: one for one in images}
+    archive = (request.creation.get("appliance") or {}).get("fetch")
+    # First, because only the download proves what was read of an appliance: its descriptor, too.
+    images = [{"fetch": archive}, *contents_of(request.creation, "").values()]
+    once = {}
+    for one in images:
+        if one.get("fetch"):
+            # Disks of one archive are downloaded together.
+            once.setdefault(one["fetch"].stored.path, one)
     return [Step("fetch", arguments={"image": one}, note=one["fetch"].note) for one in once.values()]
 
 

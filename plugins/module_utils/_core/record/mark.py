@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 
-from ..texts import without_credentials
+from ..texts import without_secrets
 from .leases import CREATED, LEASE, is_stored_expiry, iso, read, stored
 
 VERSION = 2
@@ -73,15 +73,16 @@ def digest_of_disk(image):
 
 
 def name_of_image(image):
-    """Return the name, address or path of the image that a task sets, without the password in an address."""
-    return image.get("name") or without_credentials(image["source"])
+    """Return the name, address or path of the image that a task sets, without the secrets in an address."""
+    return image.get("name") or without_secrets(image["source"])
 
 
 def image_in(inputs):
     """Return {name, digest, fetched} of the image in the ``inputs`` of a mark, or None."""
     if not inputs.get("image"):
         return None
-    return {"name": inputs["image"], "digest": inputs.get("digest"), "fetched": inputs.get("fetched")}
+    # Earlier versions have recorded the whole query of an address.
+    return {"name": without_secrets(inputs["image"]), "digest": inputs.get("digest"), "fetched": inputs.get("fetched")}
 
 
 def recorded_inputs(vm):
@@ -117,7 +118,7 @@ def inputs_of(arguments):
     if creation.get("clone"):
         return {"clone": arguments["source"].id, **inputs}
     if creation.get("appliance"):
-        return {"appliance": without_credentials(creation["appliance"]["source"]), **inputs}
+        return {"appliance": without_secrets(creation["appliance"]["source"]), **inputs}
     return {**(inputs_of_image(creation["image"]) if creation.get("image") else {}), **inputs}
 
 

@@ -20,7 +20,7 @@ from ..planner.plan_create import find_snapshot
 from ..record.document_secrets import is_literal_secret
 from ..record.mark import CREATED, name_of_image
 from ..record.seed_digests import whole_digests_of
-from ..texts import without_credentials
+from ..texts import without_secrets
 from .vm_result import difference, flat_config
 
 #: Letters without vowels and numbers, in groups: hardly a password is part of such a text, which would be masked.
@@ -169,7 +169,7 @@ def _appliance(appliance):
     Whether a host has the copy of a disk already is no part of the plan.
     """
     disks = {slot: {**disk, "fetch": None} for slot, disk in (appliance.get("disks") or {}).items()}
-    source = without_credentials(appliance["source"])
+    source = without_secrets(appliance["source"])
     return {"source": source, "checksum": appliance.get("checksum"), "disks": disks}
 
 
@@ -291,7 +291,7 @@ def _source_lines(step):
         source, snapshot = step.arguments["source"], creation[_CLONE].get("snapshot")
         yield f"  clone of {source.name} ({source.id})" + (f", snapshot {snapshot}" if snapshot else "")
     elif creation.get(_APPLIANCE):
-        yield f"  appliance: {without_credentials(creation[_APPLIANCE]['source'])}"
+        yield f"  appliance: {without_secrets(creation[_APPLIANCE]['source'])}"
     elif creation.get(_IMAGE):
         image = creation[_IMAGE]
         yield "  ".join(filter(None, (f"  image: {name_of_image(image)}", image.get("digest"))))

@@ -16,11 +16,10 @@ from typing import Optional
 from ..._core.errors import Refused
 from ..._core.frozen import Frozen, replace
 from ..._core.record.mark import digest_of_disk
-from ..._core.texts import without_credentials
+from ..._core.texts import without_secrets
 from ..._media.appliances.defaults import Words
-from ..._media.appliances.disk import checked, most_bytes, name_of, unpacked
+from ..._media.appliances.disk import checked, most_bytes, name_of, paths_of, unpacked, version_of
 from ..._media.appliances.lookup import resolved as read_appliance
-from ..._media.appliances.lookup import version_of
 from ..._media.download import downloading
 from ..._media.store import Stored
 from ..._ports import files
@@ -79,7 +78,7 @@ class _Disks:
         return {**known, "source": stored.path, "linked": False, "fetch": copy}
 
     def _wanted(self, image, digest):
-        source = without_credentials(self._appliance["source"])
+        source = without_secrets(self._appliance["source"])
         name = os.path.splitext(os.path.basename(source))[0]
         return Stored(
             path=self._images.store.path_of(name, digest, _FORMAT),
@@ -98,14 +97,19 @@ class _Disks:
         found = checked(self._qemu_img, image)
         if found.fault:
             raise Refused(f"{self._option}: {image['source']} {found.fault}.", found.remedy)
-        version = None if image.get("fetch") else version_of(image["source"])
-        return Conversion(local, image, most_bytes(self._qemu_img, image), self._patience, version)
+        return Conversion(local, image, most_bytes(self._qemu_img, image), self._patience, self._version(image))
+
+    def _version(self, image):
+        """The version of the files with a disk as they were read, None if the controller does not have them yet."""
+        if "://" in self._appliance["source"]:
+            return None if image["fetch"] else version_of(paths_of(image))
+        return image["digest"]
 
 
 class Conversion(Frozen):
     """A disk that the controller converts to ``stored``, a file of its own store; ``extent`` is its size at most.
 
-    ``version`` is that of the file with the disk, None if the controller does not have it yet.
+    ``version`` is that of the files with the disk, None if the controller does not have it yet.
     """
 
     stored: Stored
@@ -139,9 +143,10 @@ class Conversion(Frozen):
                 files.write_atomically(new, b"", 0o600)
                 with unpacked(image, new) as source:
                     QemuImg(Commands(call_timeout(None))).convert(name_of(source), source["format"], new, stored.format)
-                if self.version not in (None, version_of(image["source"])):
+                if self.version not in (None, version_of(paths_of(image))):
                     raise Refused(f"{stored.name} was changed while this task read it.", "Run the task again.")
-                store.add(new, replace(stored, file_size=files.size(new)), may_everybody_read(image["source"]))
+                is_public = all(map(may_everybody_read, paths_of(image)))
+                store.add(new, replace(stored, file_size=files.size(new)), is_public)
             finally:
                 files.remove(new)
                 files.remove(part)

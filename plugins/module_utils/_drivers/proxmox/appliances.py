@@ -144,6 +144,8 @@ def _delete_listed(driver, node, volumes):
 def check_disks(driver, label, node, config, creation):
     """Raise if the disks of an appliance cannot be converted, uploaded or imported."""
     images = imported_slots(creation)
+    if not images:
+        return
     option, qemu_img = f"{label}: appliance", QemuImg(Commands(driver.call_timeout))
     disks = config.get("disks") or {}
     for slot, image in images.items():

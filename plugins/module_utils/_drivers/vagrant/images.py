@@ -17,11 +17,12 @@ from ..._core.frozen import replace
 from ..._core.options.image_names import NAME, PATH, REGISTRY, URL, names_of, read_image
 from ..._core.record.mark import name_of_image
 from ..._core.sharing.file_checks import missing
+from ..._core.texts import without_credentials
 from ..._media.choose import BOX, Needs, resolve
 from ..._media.download import SECONDS_WITHOUT_ANSWER, Line, of_vendor
 from ..._media.names import base_of, created_from, media_of, parts_of
 from ..._media.store import DIGITS, plain_name
-from ..._ports import download, files, host
+from ..._ports import files, host
 from ..._ports.clock import today
 
 _ENDING = ".box"
@@ -84,7 +85,7 @@ def _medium_of_file(source, form, about):
         raise InvalidInput(f"{about}: {file or 'it'} is not a box file.", f"Set one whose name ends in {_ENDING}.")
     if form == PATH and not files.is_file(source):
         raise missing(about, "on the host of the task")
-    if form == URL and download.shown(source) != source:
+    if form == URL and without_credentials(source) != source:
         raise Refused(
             f"{about}: its address contains a password, which the description of the VM would show.",
             "Download it yourself, and set its path.",

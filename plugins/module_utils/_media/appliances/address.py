@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from ..._core.errors import Refused
 from ..._core.frozen import Frozen
-from ..._core.texts import without_credentials
+from ..._core.texts import without_secrets
 from ..._ports import download, files
 from ..._ports.clock import today
 from ..choose import Choice
@@ -53,6 +53,8 @@ class Remote:
         content, size = download.part(self._url, self._line.timeout, number * _BLOCK, _BLOCK)
         if content is None or size is None:
             raise Damaged("cannot be read in parts, because its server does not support ranges", DOWNLOAD)
+        if not size:
+            raise Damaged("is empty at its address", "Publish it again, or use another address.")
         if self.size not in (None, size):
             raise Damaged("was changed while this task read it", "Run the task again.")
         self.size, self._blocks[number] = size, content
@@ -74,14 +76,16 @@ class Source(Frozen):
     remote: Any = None
     fetch: Optional[Fetch] = None
 
-    def of_disk(self, size):
-        """Return what an image of an appliance with an address has, for a disk with ``size`` bytes in the archive."""
-        fetch = DiskFetch(self.fetch, self.remote.digests, size) if self.fetch else None
-        return {"digest": self.version, "fetch": fetch}
+    def fetch_of(self, size):
+        """Return the download of an appliance with an address, for ``size`` bytes in it; None if it is stored."""
+        return ArchiveFetch(self.fetch, self.remote.digests, size) if self.fetch else None
 
 
-class DiskFetch(Frozen):
-    """The download of the archive in which a disk is; all disks have the same. ``extent``: bytes of the disk in it."""
+class ArchiveFetch(Frozen):
+    """The download of an archive, and the proof that what was read before is in it.
+
+    ``extent``: bytes of the archive, or of one of its disks.
+    """
 
     fetch: Fetch
     digests: Mapping
@@ -96,7 +100,7 @@ class DiskFetch(Frozen):
         return self.fetch.note
 
     def run(self, _images, _image):
-        """Download the archive to its store, unless a disk has done so before."""
+        """Download the archive to its store, unless another step has done so before."""
         path = self.stored.path
         Images(os.path.dirname(path)).fetch({"fetch": self.fetch})
         for offset, (size, digest) in self.digests.items():
@@ -105,6 +109,7 @@ class DiskFetch(Frozen):
                     f"{self.stored.name} has another content than its server sent when this task read it.",
                     "Run the task again. The file with the right checksum is stored now.",
                 )
+        return True
 
 
 def _digest(content):
@@ -119,23 +124,24 @@ def located(asked, images, option, patience):
     found = with_checksum(asked["checksum"], medium, line, option)
     wanted = Stored(
         path=images.store.path_of(base_of(f"{base}/{file}"), found.digits, _FORMAT),
-        name=without_credentials(address),
+        name=without_secrets(address),
         architecture="",
         file=file,
         format=_FORMAT,
-        address=without_credentials(address),
+        address=without_secrets(address),
         fetched=today().isoformat(),
         checked=found.checked,
         file_size=0,
         digest=found.digest,
         asked_checksum=asked["checksum"],
     )
-    stored = images.store.stored_as(wanted)
+    stored = images.store.checked(wanted, option)
     if stored:
-        images.store.check_content(stored, option)
         return Source(stored.path, found.digest)
     images.store.check_free(wanted.path)
     remote = images.remotes[address] = images.remotes.get(address) or Remote(found.url, line)
     images.store.check_space(remote.size, option)
-    fetch = Fetch(wanted, found, Choice(medium, (), _FORMAT), line, remote.size, patience)
+    # Only tasks read it, and what a password protects is not for all users of the host.
+    is_public = download.shown(address) == address
+    fetch = Fetch(wanted, found, Choice(medium, (), _FORMAT), line, remote.size, patience, is_public=is_public)
     return Source(wanted.path, found.digest, remote, fetch)

@@ -17,6 +17,16 @@ def is_of_appliance(image):
     return image is not None and "part" in image
 
 
+def version_of(paths):
+    """Return the version of files of an appliance as text; it changes when one is replaced or written to."""
+    return ":".join(str(one) for path in dict.fromkeys(paths) for one in files.version(path) or ())
+
+
+def paths_of(image):
+    """Return the paths of the files that have the content of a disk: one, or several pieces."""
+    return [path for path, *_place in image["packed"]["parts"]] if image.get("packed") else [image["source"]]
+
+
 def name_of(image):
     """The name of an image for qemu-img; others than disks of an archive have their path."""
     return within(image["source"], image["format"], image["part"]) if image.get("part") else image["source"]

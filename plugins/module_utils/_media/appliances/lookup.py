@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from ..._core.errors import NotFound, Refused
 from ..._core.frozen import replace
-from ..._core.texts import without_credentials
+from ..._core.texts import without_secrets
 from ..._ports import files
 from .. import disk_header, foreign_image
 from .address import DOWNLOAD, Source, located
 from .container import Container, Part, check_manifest, digest_of
 from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
 from .descriptor import Choices, read
+from .disk import version_of
 from .envelope import Damaged
 from .packed import GZIP, Packed
 
@@ -37,7 +38,7 @@ def resolved(request, words, images):
         return _Appliance(request, asked, option, words, _source(request, asked, images, option)).resolved()
     except Damaged as error:
         remedy = error.remedy or "Export it again, or use another file."
-        raise Refused(f"{option}: {without_credentials(asked['source'])} {error.message}.", remedy) from error
+        raise Refused(f"{option}: {without_secrets(asked['source'])} {error.message}.", remedy) from error
 
 
 def _source(request, asked, images, option):
@@ -52,11 +53,6 @@ def _source(request, asked, images, option):
     if algorithm and digest_of(Part(path, 0, files.size(path)), algorithm) != digits.lower():
         raise Refused(f"{option}.checksum: {path} has another checksum.", "Get the file again.")
     return Source(path)
-
-
-def version_of(path):
-    """Return the version of a file of an appliance as text; it changes when the file is replaced or written to."""
-    return ":".join(str(one) for one in files.version(path) or ())
 
 
 class _Appliance:
@@ -85,6 +81,8 @@ class _Appliance:
             )
         seed, more = self._seed()
         found = {"slots": slots, "disks": images, "not_carried": [*lost, *more], "warnings": self.warnings}
+        if self.source.fetch:
+            found["fetch"] = self.source.fetch_of(self.source.remote.size)
         appliance = {**{name: value for name, value in self.asked.items() if name != "properties"}, **found}
         return replace(self.request, config=config, creation={**self.request.creation, **seed, "appliance": appliance})
 
@@ -109,9 +107,14 @@ class _Appliance:
         if not placed:
             raise Damaged("has no disks")
         parts = {slot: self._parts(disk) for slot, disk in placed.items() if disk.file}
+        # Before their content is verified: a later change is noticed.
+        about = {slot: self._version(pieces.values()) for slot, pieces in parts.items()}
         self._verify({name: part for pieces in parts.values() for name, part in pieces.items()})
-        images = {slot: self._image(placed[slot], list(pieces.values())) for slot, pieces in parts.items()}
+        images = {slot: self._image(placed[slot], list(parts[slot].values()), about[slot]) for slot in parts}
         return {slot: {} if disk.file else {"size": disk.capacity} for slot, disk in placed.items()}, images
+
+    def _version(self, parts):
+        return self.source.version or version_of(part.path for part in parts)
 
     def _verify(self, parts):
         if self.source.version:
@@ -135,7 +138,7 @@ class _Appliance:
             raise Damaged(f"contains {disk.file.href} compressed with {disk.file.compression}, which is not supported")
         return parts
 
-    def _image(self, disk, parts):
+    def _image(self, disk, parts, version):
         """Return how the disk is read, after its header was checked."""
         is_packed = len(parts) > 1 or disk.file.compression
         is_within = isinstance(parts[0], Packed)
@@ -158,8 +161,9 @@ class _Appliance:
         size = disk_header.size_of_vhd(end) if image_format == "vhd" else disk_header.capacity_in(begin, image_format)
         if not size or size > _LARGEST_DISK:
             raise Damaged(f"contains {disk.file.href}, which has no valid size")
-        found = {"source": parts[0].path, "format": image_format, "size": size}
-        found.update(self.source.of_disk(part.size) if self.source.version else {"digest": version_of(parts[0].path)})
+        found = {"source": parts[0].path, "format": image_format, "size": size, "digest": version}
+        if self.source.version:
+            found["fetch"] = self.source.fetch_of(part.size)
         if not is_packed:
             return {**found, "part": parts[0].of_archive}
         return {**found, "part": None, "packed": part.as_data, "unpacked": part.size_up_to(size)}

@@ -31,6 +31,8 @@ class Server:
     def __init__(self, certificate=None):
         self.files, self.redirects, self.cuts, self.pauses = {}, {}, {}, {}
         self.ranges, self.requests, self.headers = True, [], []
+        #: What is reported as the size of each file, if it is not the right one.
+        self.size = None
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         scheme = "http"
         if certificate:
@@ -81,9 +83,8 @@ class Server:
                 start, end = int(first), min(int(last or len(content)), len(content) - 1)
                 if start >= len(content):
                     return self._answer(416, b"", **{"Content-Range": f"bytes */{len(content)}"})
-                return self._answer(
-                    206, content[start : end + 1], **{"Content-Range": f"bytes {start}-{end}/{len(content)}"}
-                )
+                size = server.size or len(content)
+                return self._answer(206, content[start : end + 1], **{"Content-Range": f"bytes {start}-{end}/{size}"})
 
             def _answer(self, status, body, **headers):
                 self.send_response(status)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import option as options
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_create import fetch_steps
-from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import digest_of_disk
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import digest_of_disk, inputs_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import APPLIANCES
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances import address as product
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.lookup import resolved
 from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import download
 
 from suite import appliance_files as made
 from unit.module_utils._media.appliance_tasks import VMDK, M, ova, request
@@ -177,6 +179,70 @@ def test_stored_appliance_that_was_changed_is_rejected(published):
     os.utime(path, (1, 1))
     with pytest.raises(Refused, match="was changed since it was stored"):
         published.read()
+
+
+def test_appliance_with_empty_disks_is_downloaded_and_compared(published):
+    text = made.envelope(made.hardware(made.sata(("d1", 0))), [], [("d1", "", 16 * M)])
+    published.publish({}, text)
+    found = published.read(networks={})
+    assert found.creation["appliance"]["disks"] == {}
+    assert len(fetch_steps(found)) == 1
+    _run(found)
+    assert fetch_steps(published.read(networks={})) == []
+    with pytest.raises(Refused, match="it must be 0000"):
+        _run(published.read(networks={}, checksum=f"sha256:{'0' * 64}"))
+
+
+def test_checksum_that_only_begins_as_that_of_the_stored_file_is_rejected(published):
+    _run(published.read())
+    wrong = published.checksum[:-1] + ("0" if published.checksum[-1] != "0" else "1")
+    with pytest.raises(Refused, match=r"appliance: checksum: .* is stored with the checksum .* it must be") as caught:
+        published.read(checksum=wrong)
+    assert wrong in caught.value.message
+    # The remedy works.
+    assert fetch_steps(published.read()) == []
+
+
+@pytest.mark.parametrize(("secret", "mode"), [("://me:S3cret@", 0o600), ("://", 0o644)])
+def test_only_its_owner_can_read_an_appliance_that_a_password_protects(published, secret, mode):
+    published.address = published.address.replace("://", secret)
+    _run(published.read())
+    (path,) = published.store.glob("*.ova")
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_query_of_an_address_is_in_no_message_and_no_record(published):
+    """It can be a signature; the files of two addresses that differ in it can differ, too."""
+    plain, query = published.address, "?X-Amz-Signature=S3cret"
+    published.server.files[f"/shop.ova{query}"] = published.content
+    published.address = f"{plain}{query}"
+    found = published.read()
+    (step,) = fetch_steps(found)
+    mark = inputs_of({"creation": found.creation})
+    assert mark["appliance"].startswith(f"{plain}?query-")
+    _run(found)
+    (path,) = published.store.glob("*.ova")
+    assert "S3cret" not in f"{step.note}{mark}{(published.store / f'{path.name}.json').read_text()}"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert fetch_steps(published.read()) == []
+    published.server.files[f"/shop.ova{query}"] = b"x"
+    with pytest.raises(Refused) as caught:
+        published.read(checksum=f"sha256:{'0' * 64}")
+    assert "S3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_empty_file_is_reported_as_empty(published, ranges):
+    published.server.files["/shop.ova"], published.server.ranges = b"", ranges
+    _rejected(published, "shop.ova is empty at its address. Publish it again")
+
+
+@pytest.mark.parametrize("size", ["²", "9" * 5000], ids=["another digit", "too long"])
+def test_size_that_is_no_number_is_no_size(published, size):
+    published.server.size = size
+    _rejected(published, "its server does not support ranges")
+    content, known = download.beginning(published.address, 20, 512)
+    assert (content, known) == (published.content[:512], None)
 
 
 def test_password_in_the_address_is_in_no_message_and_no_record(published):

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,18 @@ def test_archive_that_is_compressed_as_a_whole_is_read(tmp_path, monkeypatch, at
         with unpacked(image, str(tmp_path / "disk.qcow2")) as found:
             assert Path(found["source"]).read_bytes() == files[name]
     assert [path.name for path in tmp_path.iterdir()] == ["x.tar.gz"]
+
+
+def test_only_its_owner_can_read_an_unpacked_disk(tmp_path):
+    source = ova(tmp_path, PACKED, {"disk1.vmdk": gzip.compress(VMDK)})
+    os.chmod(source, 0o600)
+    _found, appliance = appliance_of(source)
+    before = os.umask(0o022)
+    try:
+        with unpacked(appliance["disks"]["sata0"], str(tmp_path / "disk.qcow2")) as found:
+            assert stat.S_IMODE(os.stat(found["source"]).st_mode) == 0o600
+    finally:
+        os.umask(before)
 
 
 def _members(content, size, padding=b""):

@@ -142,6 +142,16 @@ def test_another_image_is_a_warning(asked, created_from, warns):
     assert from_another_image(Vm("web"), request) is None
 
 
+def test_record_with_a_whole_query_is_of_the_same_image():
+    """Earlier versions have recorded it; it can be a signature."""
+    address = "https://h.example/x.qcow2?sig=S3cret"
+    vm = Vm("web", id="1", mark={"id": "1", "inputs": {"image": address}})
+    asked = {name: Request(name="web", creation={"image": {"source": name}}) for name in (address, f"{address}x")}
+    assert from_another_image(vm, asked[address]) is None
+    warning = from_another_image(vm, asked[f"{address}x"])
+    assert "the VM was created from 'https://h.example/x.qcow2?query-" in warning and "S3cret" not in warning
+
+
 def test_snapshots_are_in_tree_order_and_siblings_by_age():
     def one(name, parent=None, created=None, **more):
         return Snapshot(name, parent=parent, created=created, **more)

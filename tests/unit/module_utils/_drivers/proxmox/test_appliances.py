@@ -141,6 +141,19 @@ class _Seeds(Api):
         return kind.upload(path, parameters, file)
 
 
+def test_appliance_with_empty_disks_is_compared_with_its_checksum(world, server, tmp_path, own_images):
+    text = made.envelope(made.hardware(made.sata(("d1", 0))), [], [("d1", "", 16 * MIB)])
+    about = made.published(server, made.ova(tmp_path / "y.ova", text, {}))
+    asked = {"name": "web3", "appliance": {**about, "accept_eula": False}}
+    wrong = {**asked, "appliance": {**asked["appliance"], "checksum": f"sha256:{'0' * 64}"}}
+    run = do(world, **wrong)
+    assert run.failed and "it must be 0000" in run.msg, run.msg
+    run = do(world, **asked)
+    assert not run.failed, run.msg
+    assert "size=16M" in machine_of(world, "web3").config.current["sata0"]
+    unchanged(world, **asked)
+
+
 @pytest.mark.parametrize("then", ["completed", "deleted"])
 @pytest.mark.parametrize("kind", ["kill before", "kill after"])
 def test_killed_creation_is_completed_or_deleted(asked, kind, then):
