@@ -128,7 +128,7 @@ def _traits():
     """Return (names of VM options, {platform: [Traits]}, creation inputs) from the code of this checkout."""
     shared = _import("_core.options.option")
     platforms = {platform: make(_import(f"_drivers.{module}")) for platform, (module, make) in DRIVERS.items()}
-    names = [name for name, option in shared.VM.items() if option.role != shared.POLICY]
+    names = [name for name, option in shared.VM.items() if option.role not in (shared.POLICY, shared.AT_START)]
     return names, platforms, {name for name in names if shared.VM[name].role == shared.CREATION}
 
 

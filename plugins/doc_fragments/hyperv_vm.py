@@ -286,7 +286,10 @@ options:
         for ISO images of Windows that O(skip_boot_prompt) cannot prepare, because they do not contain
         C(efisys_noprompt.bin).
       - The key is the cursor key Up, which no dialog takes for an answer. It is no longer pressed when the VM
-        has written to a disk, or if its disks already use more than 64 MiB. The time counts towards O(timeout).
+        has written to a disk. The time counts towards O(timeout).
+      - If the disks already use more than 64 MiB, no key is pressed, and the task warns, because an
+        installation may have begun. Of a VM that the task creates without O(image), O(clone) or O(appliance),
+        this space does not count.
       - Only with O(state=started). It has no effect if the VM runs already, or if its saved memory is restored.
     type: int
   memory:

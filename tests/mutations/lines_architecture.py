@@ -73,4 +73,12 @@ MUTATIONS = (
     Mutation("cpu-level-of-amd64-is-required-on-arm64", _CATALOGUE, 'what != "cpu"', "True", _LOOKUP),
     Mutation("medium-for-another-architecture-is-accepted", "_media/install_medium.py", "asked and asked != found",
              "False", ["tests/unit/module_utils/_media/test_medium.py"]),
+    Mutation("cloud-init-alone-is-a-source", "_core/planner/plan_create.py::sets_content",
+             "any(_is_set(request, option) for option in content_sources(traits))",
+             "bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))",
+             ["tests/unit/module_utils/_core/planner/test_drives.py"]),
+    Mutation("keys-of-the-old-efi-disk-are-kept", "_drivers/proxmox/settings/architecture.py::kept_as",
+             '{"secure_boot": None}', "{}", _PROXMOX_TESTS),
+    Mutation("switch-of-another-cpu-is-kept", "_drivers/virsh/settings/architecture.py::kept_as",
+             '{"nested_virtualization": None}', "{}", _FIRST),
 )  # fmt: skip

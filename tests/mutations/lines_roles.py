@@ -119,6 +119,27 @@ MUTATIONS = (
         ["tests/unit/roles/unattended_install/test_windows_stage.py"],
     ),
     Mutation(
+        "log-of-another-installation-is-read-after-a-start",
+        "roles/unattended_install/vars/main.yml",
+        "and not (__unattended_install_log_lines and __unattended_install_has_written | bool) }}",
+        "and false }}",
+        ["tests/platforms/virtualbox/test_windows_install.py::test_log_of_another_installation_is_not_read_as_the_end"],
+    ),
+    Mutation(
+        "changed-iso-image-counts-as-the-end",
+        "roles/unattended_install/vars/main.yml",
+        "else 'changed' if '.no-prompt-' in __unattended_install_info.vms[0].iso | default('', true) | lower",
+        "else 'changed' if false",
+        ["tests/unit/roles/unattended_install/test_windows_stage.py"],
+    ),
+    Mutation(
+        "record-of-files-loses-its-order",
+        "roles/unattended_install/tasks/windows/forget_drivers.yml",
+        "content: \"{{ __unattended_install_named.stdout_lines | reject('equalto', __unattended_install_own_directory)",
+        'content: "{{ __unattended_install_named.stdout_lines | difference([__unattended_install_own_directory])',
+        [f"{_INSTALLS}/test_role.py::test_record_keeps_its_order_without_the_drivers"],
+    ),
+    Mutation(
         "end-in-the-log-of-a-former-vm-counts",
         "roles/unattended_install/vars/main.yml",
         "if (__unattended_install_log | default({})).stat.mtime | default(0) >= __unattended_install_vm_birth | float",

@@ -463,8 +463,8 @@ class Traits(Frozen, eq=False):
     ``slot(n)``: the n-th slot of the default bus. ``slot_meant(text)``: the slot that a task means.
     ``leads_bus(slot)``: whether it is the first one of its bus, where the operating system usually is.
     ``drive_slot(vm, config)``: the slot of the optical drive that ``iso`` adds; None: a new VM gets no empty drive.
-    ``slots_after(before, after)``: {option: {slot: its slot, None: there is none}} of the drives that a VM with the
-    settings ``before`` has, if it is created again with ``after``; options without an entry keep their slots.
+    ``kept_as(before, after)``: how a VM with the settings ``before`` keeps them if it is created again with ``after``:
+    {option: {slot of a drive: its slot, None: there is none}}, {option: None: it is not kept}; others as they are.
     ``deletes_answer_media``: the driver deletes the files that a step names as such (record/answer_media.py).
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
     ``unique_names``: no two VMs can have the same name. ``renames``: whether the task permits to rename a VM
@@ -492,7 +492,7 @@ class Traits(Frozen, eq=False):
     slot_meant: Callable[[str], str] = str
     leads_bus: Callable[[str], bool] = lambda slot: False
     drive_slot: Callable[[Vm, Mapping], Optional[str]] = lambda vm, config: None
-    slots_after: Callable[[Mapping, Mapping], Mapping] = lambda before, after: {}
+    kept_as: Callable[[Mapping, Mapping], Mapping] = lambda before, after: {}
     deletes_answer_media: bool = False
     folded: Callable[[str], str] = str
     renames: Optional[bool] = None

@@ -256,6 +256,8 @@ def _pressed(work):
         work.task.driver.press_key(work.progress.vm)
     except PolyvirtError as error:
         return Pressed(error)
+    except Exception as error:  # As in _feed.
+        return Pressed(unexpected(error))
     return Pressed()
 
 

@@ -67,6 +67,12 @@ class Stored(Frozen):
         """Whether a task that asks for ``other`` can use it without a request to the vendor."""
         return all(getattr(self, key) == getattr(other, key) for key in _ASKED)
 
+    def is_unchanged(self, version):
+        """Whether the file with this version is as it was stored. Earlier versions recorded its size only."""
+        if self.seen is None:
+            return bool(version) and version[0] == self.file_size
+        return version == list(self.seen)
+
 
 _ASKED = ("name", "architecture", "file", "format", "asked_checksum")
 _ADDED = frozenset({"content", "seen", "made_from", "golden"})

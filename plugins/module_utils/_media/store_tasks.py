@@ -150,9 +150,11 @@ def _check_unused(users, stored):
     for one in stored:
         names = users.of(one.path)
         if names:
+            what, first = "disks", "Delete these VMs first"
+            if one.made_from:
+                what, first = "optical drives", 'Eject it from these VMs first (iso: ""), and delete snapshots with it'
             raise Refused(
-                f"name: {one.name}: disks of {listed(names)} need {one.path}.",
-                "Delete these VMs first. Nothing was removed.",
+                f"name: {one.name}: {what} of {listed(names)} need {one.path}.", f"{first}. Nothing was removed."
             )
     unreadable = users.unreadable()
     if unreadable is not None:

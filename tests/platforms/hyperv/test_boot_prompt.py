@@ -20,6 +20,7 @@ from suite.belts import share
 from windows_guests.vendor_iso import iso, windows_files
 
 ISO, OTHER = "C:\\iso\\Windows 11.iso", "C:\\iso\\other.iso"
+DATA = "D:\\VMs\\data.vhdx"
 #: Small pieces: the copy has several.
 _PIECE = 300_000
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
@@ -303,6 +304,36 @@ def test_prepared_image_that_was_changed_is_not_used(world):
     assert bytes(world.host.files.file(path)) == bytes(content)
 
 
+def test_prepared_image_of_an_earlier_version_is_known_by_its_size(world):
+    """Its record does not contain the time at which the file was written."""
+    done(world.host, **NEW)
+    (path,) = _prepared(world.host)
+    record = json.loads(world.host.files.file(f"{path}.json"))
+    world.host.files.put(f"{path}.json", json.dumps({**record, "seen": None}).encode())
+    (vm,) = done(world.host, "vm_info", name=["web"])["vms"]
+    assert (vm["iso"], vm["settings"]["skip_boot_prompt"]) == (ISO, True)
+    assert not done(world.host, **NEW)["changed"]
+    world.host.files.put(path, b"short")
+    (vm,) = done(world.host, "vm_info", name=["web"])["vms"]
+    assert vm["iso"].lower() == path
+
+
+def test_changed_image_of_a_vm_is_replaced_as_the_error_says(world):
+    done(world.host, **NEW)
+    (path,) = _prepared(world.host)
+    world.host.clock.sleep(600)
+    world.host.files.put(path, bytes(world.host.files.file(path))[:-1] + b"x")
+    for check in (True, False):
+        result = run(world.host, check=check, **NEW)
+        assert 'was changed since. Eject it from web (iso: ""). Then remove it' in result["msg"], result
+    used = _images(world, "image", name=[ISO], state="absent")
+    assert "optical drives of web need" in used["msg"] and 'Eject it from these VMs first (iso: "")' in used["msg"]
+    done(world.host, name=["web"], iso="")
+    assert not _images(world, "image", name=[ISO], state="absent").get("failed")
+    assert done(world.host, **NEW)["changed"]
+    assert _inserted(world.host).lower() == path
+
+
 def _with_keys(host, check=False, **more):
     """Start a new VM from an ISO image that nothing prepares."""
     options = {**WEB, "iso": ISO, "disks": [{"size": "10G"}], "state": "started", "boot_key_seconds": 3, **more}
@@ -318,6 +349,28 @@ def test_keys_are_pressed_after_the_start(world):
     before = list(world.host.vm("web").typed)
     again = _with_keys(world.host)
     assert (again["changed"], world.host.vm("web").typed) == (False, before)
+
+
+@pytest.mark.parametrize("first", ["", OTHER])
+def test_iso_image_in_any_drive_may_ask_for_a_key(world, first):
+    drives = [{"slot": "SCSI 0:5", "source": first}, {"slot": "SCSI 0:6", "source": ISO}]
+    keys = {"state": "started", "boot_key_seconds": 3}
+    for check in (True, False):
+        result = run(world.host, check=check, **WEB, disks=[{"size": "10G"}], cdroms=drives, **keys)
+        assert not result["failed"], result["msg"]
+    assert len(world.host.vm("web").typed) > 1
+
+
+@pytest.mark.parametrize(
+    "disks", [[{"size": "10G", "format": "vhdx-fixed"}], [{"size": "10G"}, {"slot": "SCSI 0:1", "source": DATA}]]
+)
+def test_disks_that_use_their_space_from_the_start_do_not_prevent_keys(world, disks):
+    world.host.disk(DATA, size=10 << 30, type="Fixed")
+    real = _with_keys(world.host, disks=disks)
+    assert (real["failed"], real["warnings"], len(world.host.vm("web").typed) > 1) == (False, [], True), real.get("msg")
+    done(world.host, name=["web"], state="stopped", stop_mode="force")
+    again = _with_keys(world.host, disks=disks)
+    assert (again["changed"], "no key was pressed, because its disks use" in again["warnings"][0]) == (True, True)
 
 
 def test_vm_that_stops_before_the_key_gets_none(world):

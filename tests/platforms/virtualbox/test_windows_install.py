@@ -93,6 +93,26 @@ def test_console_log_of_others_is_not_deleted(double):
     assert "exists, and was not written by an installation of this VM" in output
 
 
+def test_log_of_another_installation_is_not_read_as_the_end(double):
+    """VirtualBox appends to it, so it is deleted before a start; a VM that writes to it is not stopped."""
+    role, old = WindowsRole(double, "bios"), "polyvirt-failed: winrm: no network\n"
+    code, output = role.run()
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    role.console.write_text(old, encoding="utf-8")
+    os.utime(role.console, (0, 0))
+    code, output = role.run()
+    assert (code != 0, "the VM is running, but the last line of" in output) == (True, True), output
+    assert (role.vm_value("VMState"), len(role.seeds()), role.console.read_text()) == ("running", 1, old)
+    role.box.run("controlvm", "web", "poweroff")
+    role.write_disk()
+    code, output = role.run("--check")
+    assert (code, "found interrupted" in output, role.console.read_text()) == (0, True, old), output
+    code, output = role.run()
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    assert (role.vm_value("VMState"), len(role.seeds())) == ("running", 1)
+    assert not role.console.exists() or old not in role.console.read_text()
+
+
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_windows_is_created_and_its_media_are_ejected(double, firmware):
     _is_created_and_ejected(WindowsRole(double, firmware))

@@ -103,9 +103,9 @@ def boot_keys_note(vm, arguments):
     seconds = arguments.get(BOOT_KEYS)
     if seconds is None:
         return ""
-    config = vm.config
-    if not config.get(ISO) or config.get(SKIP_PROMPT):
-        what = "the image of skip_boot_prompt asks for no key" if config.get(ISO) else "the VM has no ISO image"
+    has_iso = any(path for _option, path in media_of(vm.config))
+    if not has_iso or vm.config.get(SKIP_PROMPT):
+        what = "the image of skip_boot_prompt asks for no key" if has_iso else "the VM has no ISO image"
         raise Refused(f"{vm.name}: {BOOT_KEYS}: {what}.", f"Set iso without skip_boot_prompt, or omit {BOOT_KEYS}.")
     return f"a key is pressed each second for {seconds} s, until the VM has written to a disk"
 

@@ -28,7 +28,8 @@ from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
-from .drives import boot_keys_note, deleted_media, slot_of_added_drive, without_iso
+from .drives import CDROMS, boot_keys_note, deleted_media, slot_of_added_drive, without_iso
+from .moved_drives import with_disks_of_task, with_moved_drives
 from .plan_create import (
     check_adopted,
     check_creatable,
@@ -112,7 +113,7 @@ def _plan(task):
         if task.request.state != "absent":
             check_name(task.vm, task.request, task.traits)
         return _planned(task, _create_steps(_normalized(_with_filled_disks(task), _vm_to_create(task))))
-    return _plan_existing(_normalized(task, task.vm))
+    return _plan_existing(task)
 
 
 def _plan_without_waiting(task):
@@ -126,7 +127,7 @@ def _plan_without_waiting(task):
     if end == RUNNING != vm.power:
         return None
     try:
-        planned = _plan_existing(_normalized(task, vm))
+        planned = _plan_existing(task)
     except (Refused, NotFound):
         return None  # The operation may be the reason for the error.
     return None if planned.changed else planned
@@ -218,8 +219,13 @@ def _create_and_configure(task, steps, wanted, end):
 
 
 def _plan_existing(task):
-    vm, request = task.vm, task.request
-    purge = task.policy.purge
+    vm, requested = task.vm, {} if task.request.state == "absent" else task.request.config
+    # The slots in the task are those of the VM after the task.
+    moves = task.traits.kept_as(vm.config, {**vm.config, **requested})
+    vm = with_moved_drives(vm, moves) if moves else vm
+    task = _normalized(task, vm)
+    request, purge = task.request, task.policy.purge
+    vm = with_disks_of_task(vm, request.config, task.traits) if moves else vm
     wanted = with_implied_disk(vm, request, request.config, task.traits)
     changes, not_compared = differences(vm, wanted, purge, task.traits)
     changes = [*changes, *renaming(vm, request, task.traits)]
@@ -236,7 +242,7 @@ def _plan_existing(task):
         wanted = with_implied_disk(vm, request, request.config, task.traits, is_rebuilt=True)
         changes, not_compared = differences(vm, wanted, purge, task.traits)
         not_compared = [*not_compared, *sorted(request.creation)]
-        return _planned(task, _recreate_steps(task, changes), not_compared)
+        return _planned(task, _recreate_steps(task, changed_config(vm.config, changes), changes), not_compared)
     moves = _with_power_cycle(task, changes, list(_moves(task)))
     return _planned(task, _with_changes(task, changes, moves), not_compared)
 
@@ -372,8 +378,11 @@ _NOTES = {
 }
 
 
-def _recreate_steps(task, changes):
-    """Return the steps to delete the VM and create it again. It must have our mark and a source, but no snapshots."""
+def _recreate_steps(task, config, changes):
+    """Return the steps to delete the VM and create it again. It must have our mark and a source, but no snapshots.
+
+    ``config`` are its settings, to which ``changes`` were applied.
+    """
     vm, request = task.vm, task.request
     what = _listed([change for change in changes if change.cost == DESTRUCTIVE])
     _moves(task)  # Raises if the power table rejects the requested state; this applies to a recreated VM, too.
@@ -382,14 +391,29 @@ def _recreate_steps(task, changes):
     _check_not_its_own_source(task)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)
-    config = changed_config(vm.config, changes)
     config = config_to_recreate(vm, config, request, delete.arguments["files"], task.traits)
-    create = create_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
+    absent = simulate(vm, [delete])
+    _check_kept_settings(replace(task, vm=absent), config)
+    create = create_step(absent, request, task.traits, config, task.source, DESTRUCTIVE)
     wanted = without_iso(vm, overlay(known_settings(config), request.config, task.traits), request, task.traits)
     end = ENDS_IN[request.state] or vm.power
     # If the image cannot be downloaded, the VM must still be there.
     before = [*fetch_steps(request), *_power_steps(task, off)]
     return [*before, *_create_and_configure(task, [delete, create], wanted, end)]
+
+
+def _check_kept_settings(task, config):
+    """Raise Refused for kept settings that the new VM cannot have: the creation would fail after the deletion."""
+    vm, settings = _vm_to_create(task), known_settings(config)
+    # A driver checks the drives of a step that creates a VM.
+    drives = {option: settings.pop(option) for option in ("disks", CDROMS) if option in settings}
+    try:
+        task.traits.normalize(vm.having(config={**vm.config, **drives}), settings)
+    except Refused as error:
+        raise Refused(
+            f"{error.message} The VM needs to be created again, and the new one would have the settings of this one.",
+            "Set the option to a value that the new VM can have, in this task or in one before it.",
+        ) from error
 
 
 def _check_not_its_own_source(task):

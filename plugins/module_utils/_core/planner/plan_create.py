@@ -13,7 +13,8 @@ from ..record.leases import NEVER_EXPIRES
 from ..record.mark import CREATED
 from .contents import contents_of, creation_of, filled_slots
 from .differences import first_disk
-from .drives import in_order, with_new_drives
+from .drives import CDROMS, ISO, in_order, with_new_drives
+from .moved_drives import check_has_slots
 
 
 def create_step(vm, request, traits, base, source=None, cost=LIVE):
@@ -160,7 +161,12 @@ def as_choice(options):
 
 
 def _is_set(request, option):
-    """Return whether the task sets ``option``; a list with only absent disks is not a source for a VM."""
+    """Return whether the task sets ``option``; a list with only absent disks is not a source for a VM.
+
+    An ISO image in any optical drive is a source as one in ``iso`` is.
+    """
+    if option == ISO and any(drive and drive.get("source") for drive in (request.config.get(CDROMS) or {}).values()):
+        return True
     value = request.creation.get(option) or request.config.get(option)
     if option in COLLECTIONS and value:
         return any(entry is not None for entry in value.values())
@@ -173,10 +179,8 @@ def content_sources(traits):
 
 
 def sets_content(request, traits):
-    """Return whether the task sets one of these options, or an ISO image in an optical drive."""
-    drives = (request.config.get("cdroms") or {}).values()
-    is_given = bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))
-    return is_given or any(drive and drive.get("source") for drive in drives)
+    """Return whether the task sets one of these options."""
+    return any(_is_set(request, option) for option in content_sources(traits))
 
 
 def check_recreatable(vm, request, traits, what):
@@ -348,7 +352,7 @@ def overlay(config, wanted, traits):
 
 def config_to_recreate(vm, config, request, to_delete, traits):
     """Return the settings that a recreated VM keeps: all except files that are deleted with the old VM."""
-    config = _with_slots_after(vm, config, traits)
+    check_has_slots(vm, config, traits)
     disks, first = {}, next(iter(filled_slots(request, traits)), None)
     for slot, entry in (config.get("disks") or {}).items():
         if slot == first and is_cloned(request):
@@ -357,22 +361,3 @@ def config_to_recreate(vm, config, request, to_delete, traits):
         gone = new_content or entry.get("source") in to_delete
         disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
     return {**config, "disks": disks} if "disks" in config else dict(config)
-
-
-def _with_slots_after(vm, config, traits):
-    """Return ``config`` with the drives of ``vm`` at the slots that they have in the new VM.
-
-    Raises Refused for a drive without one: the creation would fail when the VM is deleted already.
-    """
-    result = dict(config)
-    for option, slots in traits.slots_after(vm.config, config).items():
-        entries = config.get(option) or {}
-        lost = next((slot for slot, new in slots.items() if new is None and slot in entries), None)
-        if lost:
-            raise Refused(
-                f"{vm.name}: the VM needs to be created again, and the new one cannot have {option}.{lost}.",
-                f"Remove this entry of {option} with another task first.",
-            )
-        moved = {slots[slot]: entry for slot, entry in entries.items() if slot in slots}
-        result[option] = {**moved, **{slot: entry for slot, entry in entries.items() if slot not in slots}}
-    return result

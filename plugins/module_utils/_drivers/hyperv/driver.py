@@ -154,10 +154,10 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         (result,) = self.send([Chain(vm.name, tuple(key_calls(vm.id)))])
         if result.error is not None:
             raise result.error
-        (answer,) = result.answers[-1].objects
-        if answer.get("ReturnValue") != 0:
+        code = next((answer.get("ReturnValue") for answer in result.answers[-1].objects), "without a number")
+        if code != 0:
             raise PolyvirtError(
-                f"{vm.name}: Hyper-V did not press a key (error {answer.get('ReturnValue')}).",
+                f"{vm.name}: Hyper-V did not press a key (error {code}).",
                 "Press a key in VMConnect, and omit boot_key_seconds.",
             )
 

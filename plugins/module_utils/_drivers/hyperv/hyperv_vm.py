@@ -84,6 +84,11 @@ class Found(Mutable):
         drives = [drive for one in (*self.vms.values(), *self.all_snapshots()) for drive in one.get("DVDDrives") or ()]
         return dict.fromkeys(drive["Path"] for drive in drives if drive.get("Path"))
 
+    def names_with_medium(self, path):
+        """Return the names of the VMs with this image in a DVD drive now."""
+        drives = ((raw["Name"], drive) for raw in self.vms.values() for drive in raw.get("DVDDrives") or ())
+        return sorted({name for name, drive in drives if key_of(drive["Path"] or "") == key_of(path)})
+
     def medium_of(self, path):
         """Return the ISO image that an image in a DVD drive stands for."""
         return self.media.get(key_of(path), path) if path else path

@@ -85,10 +85,12 @@ class HostImages(ImagesOnWindows):
         if found is None:
             return False
         is_same = list(found.made_from or ()) == list(wanted.made_from) and key_of(found.name) == key_of(wanted.name)
-        if not is_same or self.store.seen(found.path) != list(found.seen or ()):
+        if not is_same or not found.is_unchanged(self.store.seen(found.path)):
+            users = self._driver.found.names_with_medium(found.path)
+            eject = f'Eject it from {", ".join(users)} (iso: ""). Then remove' if users else "Remove"
             raise Refused(
                 f"skip_boot_prompt: {found.path}, which was prepared from {wanted.name}, was changed since.",
-                f"Remove it, with the module image: name: {wanted.name}, state: absent. Then run the task again.",
+                f"{eject} it, with the module image: name: {wanted.name}, state: absent. Then run the task again.",
             )
         return True
 

@@ -16,9 +16,9 @@ from ..._tools.hyperv import HARMLESS
 from ..._tools.windows_files import SHARING_VIOLATION
 from .options import HYPERV
 from .settings.actions import service_responds
-from .settings.cdroms import iso_slot, slots_after
+from .settings.cdroms import iso_slot, kept_as
 from .settings.disks import slot_meant, slot_name
-from .settings.firmware import check_bios
+from .settings.firmware import normalize_bios
 from .settings.memory_cpus import check_memory, value_after, with_minimum
 from .settings.native import without_measured
 from .settings.networks import with_spoofing
@@ -76,7 +76,7 @@ def hyperv_traits(observer):
         slot_meant=slot_meant,
         deletes_answer_media=True,
         drive_slot=iso_slot,
-        slots_after=slots_after,
+        kept_as=kept_as,
         name_fault=_name_fault,
         # One request contains the calls of all VMs that are ready.
         lanes_at_once=1,
@@ -116,7 +116,7 @@ def _normalized(observer, vm, config):
     """Return the options in Hyper-V's terms. Raises Refused and NotFound."""
     is_bios = value_after(vm, config, "firmware", "uefi") == "bios"
     if is_bios:
-        check_bios(vm, config)
+        config = normalize_bios(vm, config)
     config = with_spoofing(vm, with_minimum(vm, config))
     check_memory(vm, config)
     switches = observer.host.switches if observer and observer.host else None

@@ -31,7 +31,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from .cluster import HARMLESS_LOCKS
 from .options import PROXMOX
-from .settings.architecture import AMD64, with_firmware
+from .settings.architecture import AMD64, kept_as, with_firmware
 from .settings.devices import STEMS
 from .settings.firmware import check_secure_boot, check_state_storages
 from .settings.iso import drive_slot
@@ -98,6 +98,7 @@ def proxmox_traits(version="", known=_NOTHING_KNOWN):
         },
         slot="scsi{}".format,
         drive_slot=drive_slot,
+        kept_as=kept_as,
         leads_bus={f"{bus}0" for bus in values.BUSES}.__contains__,
         name_fault=name_fault,
         snapshot_name_fault=snapshot_name_fault,

@@ -28,7 +28,7 @@ from ..._kit.settings import defaults, normalized, options_of_native, supported
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
-from .settings.architecture import AMD64, ARCHITECTURE, check_values, with_firmware
+from .settings.architecture import AMD64, ARCHITECTURE, check_values, kept_as, with_firmware
 from .settings.cdroms import BUSES, CDROMS, drive_slot, slot_name_of
 from .settings.devices import DEVICES, normalized_devices
 from .settings.disks import DISKS, named_slots, slot_name
@@ -87,6 +87,7 @@ def virsh_traits(hypervisor, version, local, by_debian=False, node_devices=None,
         normalize=partial(_normalized, fields, node_devices),
         inherited=partial(_inherited, fields, host),
         as_options=partial(_as_options, fields, host),
+        kept_as=kept_as,
     )
 
 

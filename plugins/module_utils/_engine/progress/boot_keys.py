@@ -13,10 +13,12 @@ from ..._core.model import RUNNING, is_written
 from ..._core.planner.drives import BOOT_KEYS
 from .ending import fail
 from .guests import wait_or_finish
-from .state import KEYS, Observe, Press
+from .state import CREATING, KEYS, Observe, Press
 
 FACETS = frozenset({"power", "config", "counters"})
 PAUSE = 1.0
+#: Options that create a VM with a system on its disk.
+_CONTENTS = ("image", "clone", "appliance")
 
 
 def _seconds(progress):
@@ -39,11 +41,33 @@ def while_pressing(progress, _event):
         return fail(progress, progress.last_error)
     used = progress.vm.counters.disk_used
     first = used if progress.disk_used is None else progress.disk_used
-    is_over = progress.at - progress.since >= _seconds(progress) or progress.patience <= 0
+    reason = _reason_to_end(progress, first, used)
+    if not reason:
+        return replace(progress, wish=Press(), due=progress.at, disk_used=first, is_key_pressed=True)
+    if not progress.is_key_pressed:
+        advice = "If its console asks for a key, press one there."
+        warning = f"{progress.label}: {BOOT_KEYS}: no key was pressed, because {reason}. {advice}"
+        progress = replace(progress, warning=warning)
+    return wait_or_finish(progress)
+
+
+def _reason_to_end(progress, first, used):
+    """Return why no (other) key is pressed, or an empty string."""
+    if progress.at - progress.since >= _seconds(progress) or progress.patience <= 0:
+        return "the time was over"
     # Where it is not known what the disks contain, only those of a new VM are certain to be empty.
-    if is_over or is_written(first, used) or (used is None and not progress.created):
-        return wait_or_finish(progress)
-    return replace(progress, wish=Press(), due=progress.at, disk_used=first)
+    if used is None:
+        return "" if progress.created else "it is not known what the disks contain"
+    # Nothing was installed on new disks, although some take all of their space from the start.
+    has_begun = used != first if _is_new_without_content(progress) else is_written(first, used)
+    return "its disks use more than 64 MiB, so an installation may have begun" if has_begun else ""
+
+
+def _is_new_without_content(progress):
+    """Whether this task has created the VM without a system: disks that it attaches are those of data."""
+    verbs = {step.verb for step in progress.plan.steps}
+    has_content = any(progress.request.creation.get(one) for one in _CONTENTS)
+    return progress.created and CREATING & verbs == {"create"} and "delete" not in verbs and not has_content
 
 
 def after_key(progress, event):

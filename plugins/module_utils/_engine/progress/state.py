@@ -141,6 +141,7 @@ class Progress(Frozen, eq=False):
     answered: Any = None
     #: The bytes that the disks used when the first key was pressed.
     disk_used: Optional[int] = None
+    is_key_pressed: bool = False
     #: What the result warns of.
     warning: str = ""
 

@@ -73,7 +73,7 @@ def media_behind(driver, paths):
     for path, result in zip(paths, driver.send(records) if records else ()):
         content, version = result.answers[0].bytes(), version_in(result.answers[1])
         stored = recorded(content, path) if content else None
-        if stored and stored.made_from and version and version == list(stored.seen or ()):
+        if stored and stored.made_from and version and stored.is_unchanged(version):
             found[path] = stored
     versions = [Chain(path, (version_call(stored.name),)) for path, stored in found.items()]
     results = driver.send(versions) if versions else ()

@@ -32,7 +32,7 @@ class WithKeyboards(World):
 
     def traits(self):
         found = super().traits()
-        return replace(found, fields={**found.fields, "iso": Field(cost=LIVE)})
+        return replace(found, fields={**found.fields, "iso": Field(cost=LIVE)}, sources=("image", "iso"))
 
     def _seen(self, machine, facets):
         used = [one for second, one in self.used if second <= self.clock.now()][-1]
@@ -50,6 +50,10 @@ def started(*machines, check=False, seconds=30, request=None, **world):
     found = WithKeyboards(*machines, **world)
     wanted = request or ask("web", "started", at_start={"boot_key_seconds": seconds})
     return found, carry_out(found, wanted, check=check)
+
+
+def _warnings(outcome):
+    return [warning for warning in outcome.warnings if "no key was pressed, because" in warning]
 
 
 def stopped():
@@ -77,9 +81,21 @@ def test_no_key_is_pressed_after_the_first_write_to_a_disk():
     ("machine", "used"), [(stopped(), 65 * MIB), (stopped(), None), (running(config=dict(ISO)), EMPTY)]
 )
 def test_no_key_is_pressed_if_the_installation_may_have_begun(machine, used):
-    """With data on the disks, with unknown disks, and in a VM that somebody else has started."""
+    """With data on the disks, with unknown disks, and in a VM that somebody else has started, which gets no warning."""
     world, outcome = started(machine, used=((0, used),))
     assert (outcome.failed, world.pressed_at) == (False, [])
+    assert len(_warnings(outcome)) == len(outcome.vms[0]["steps"])
+
+
+@pytest.mark.parametrize(("content", "used", "keys"), [({}, 65 * MIB, 7), ({"image": {"source": "/i"}}, 65 * MIB, 0)])
+def test_space_of_new_disks_does_not_count(content, used, keys):
+    """Some take all of it from the start; that of an image may contain a system."""
+    config = {"iso": "/w.iso", "cpus": 2, "memory": 1 << 30}
+    wanted = Request(
+        "web", state="started", config=config, creation=content, policy=Policy(at_start={"boot_key_seconds": 30})
+    )
+    world, outcome = started(request=wanted, used=((0, used), (7, used + MIB)))
+    assert (outcome.failed, len(world.pressed_at), len(_warnings(outcome))) == (False, keys, int(not keys)), outcome.msg
 
 
 def test_saved_memory_gets_no_key():
@@ -103,6 +119,11 @@ def test_error_fails_the_task_and_keeps_the_new_vm():
     world, outcome = started(request=new(), error=error)
     assert (outcome.failed, "no keyboard" in outcome.msg, world.machine("web").power) == (True, True, "running")
     assert len(world.pressed_at) == 1
+
+
+def test_unexpected_error_is_reported_as_it_is():
+    world, outcome = started(stopped(), error=ValueError("odd answer"))
+    assert (outcome.failed, "odd answer" in outcome.msg, len(world.pressed_at)) == (True, True, 1), outcome.msg
 
 
 def test_temporary_error_is_ignored():

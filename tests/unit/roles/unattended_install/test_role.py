@@ -232,6 +232,20 @@ def test_drivers_of_a_medium_can_be_deleted(play, tmp_path):
     assert [path for path in found if _mode(path) & 0o200 == 0] == []
 
 
+def test_record_keeps_its_order_without_the_drivers(play, tmp_path):
+    """Its first line is the console log, and the others are answer files. Check mode foresees the deletion."""
+    own, record = tmp_path / "own" / "web1.answers", tmp_path / "own" / "web1.written"
+    own.mkdir(parents=True)
+    lines = ["/var/log/web1-console.log", *(f"/answers/{number}" for number in range(9))]
+    record.write_text("\n".join([*lines, str(own)]) + "\n")
+    options = {"distribution": "windows-11", "media_directory": str(tmp_path / "own"), "vm_name": "web1"}
+    runs = [("x", "windows", options)]
+    code, output, _results = play(runs, "--check", tasks_from="windows/forget_drivers")
+    assert (code, "changed=2" in output, own.exists()) == (0, True, True), output
+    code, output, _results = play(runs, tasks_from="windows/forget_drivers")
+    assert (code, "changed=2" in output, own.exists(), record.read_text().splitlines()) == (0, True, False, lines)
+
+
 def test_iso_is_ejected_before_the_drivers_are_deleted():
     """The answer medium is deleted with it, whether the drivers can be deleted or not."""
     path = CHECKOUT / "roles" / "unattended_install" / "tasks" / "windows" / "eject.yml"

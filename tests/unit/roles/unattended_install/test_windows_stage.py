@@ -20,12 +20,15 @@ _CASES = {
     (_BEFORE, _WRITTEN): "interrupted",
     (_AFTER, _EMPTY): "interrupted",
 }
+# Another image than that of the installation. A prepared one has this name only if it or its source was changed.
+_MEDIA = {"": "installed", "/other.iso": "installed", "C:\\Images\\Windows.No-Prompt-012345678901.iso": "changed"}
 
 
 def test_last_line_counts_only_for_the_vm_that_wrote_it(tmp_path):
     iso = {"iso": "/iso/windows.iso"}
     vm = {**iso, "created": _CREATED, "state": "stopped"}
     cases = [{"log": log, "vm": {**vm, "counters": {"disk_used": used}}} for log, used in _CASES]
+    cases += [{"log": _BEFORE, "vm": {**vm, "iso": iso, "counters": {}}} for iso in _MEDIA]
     play = {
         "hosts": "localhost",
         "gather_facts": False,
@@ -42,5 +45,6 @@ def test_last_line_counts_only_for_the_vm_that_wrote_it(tmp_path):
     Path(tmp_path, "site.yml").write_text(json.dumps([play]), encoding="utf-8")
     done = run_ansible(tmp_path, "ansible-playbook", ["-i", "localhost,", "-c", "local", tmp_path / "site.yml"])
     assert [line.split("stage=")[1].split('"')[0] for line in done.stdout.splitlines() if '"msg": "stage=' in line] == [
-        *_CASES.values()
+        *_CASES.values(),
+        *_MEDIA.values(),
     ], done.stdout

@@ -8,6 +8,8 @@ A generation 1 VM has them on IDE, which changes only while it is off; a generat
 
 from __future__ import annotations
 
+from itertools import islice, zip_longest
+
 from ...._core.errors import Refused
 from ...._core.model import ABSENT, LIVE, POWER_OFF
 from ...._core.planner.drives import SKIP_PROMPT, first_drive, in_order, iso_of
@@ -17,14 +19,15 @@ from ...._tools.hyperv import VM, hyperv
 from ...._tools.windows_files import key_of, windows_path
 from ..mark import split_notes
 from .disks import cost_of_disk, drive_slot, is_same_path, normalized_slot, slot_name
+from .firmware import SECURE_BOOT
 from .values import WHILE_SAVED
 
 #: {whether a VM has generation 1: slots of the drives for (iso, cloud_init)}. On SCSI the last ones, so that disks can
 #: have the first ones. New-VM creates each generation 1 VM with the drive for iso.
 _SLOTS = {True: ("IDE 1:0", "IDE 1:1"), False: ("SCSI 0:63", "SCSI 0:62")}
 
-#: More than the disks that a VM has.
-_DISKS = range(64)
+#: The disks that a VM of both generations can have, beside its DVD drives.
+_DISKS = range(62)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -87,19 +90,20 @@ def default_drive(config):
     return first_slot(is_bios=True) if config.get("firmware") == "bios" else None
 
 
-def slots_after(before, after):
-    """Return {option: {slot: slot in the VM that is created again, or None}}; nothing if the generation remains.
+def kept_as(before, after):
+    """Return what a VM of the other generation has of one with the settings ``before`` (Traits); else nothing.
 
-    A generation 2 VM has no IDE controllers, and a generation 1 VM boots from IDE only. The order of the disks remains,
-    and the first DVD drive is where a new VM has its own. No other one has a slot.
+    A generation 2 VM has no IDE controllers, and a generation 1 VM boots from IDE only, and has no Secure Boot. The
+    order of the disks remains, and the first DVD drive is where a new VM has its own. No other one has a slot.
     """
     was, becomes = (config.get("firmware") == "bios" for config in (before, after))
     if was == becomes:
         return {}
-    names = {slot_name(index, was): slot_name(index, becomes) for index in _DISKS}
+    disks, slots = in_order(before.get("disks") or ()), (slot_name(index, becomes) for index in _DISKS)
     first, *others = in_order(before.get("cdroms") or ()) or [None]
     drives = {first: first_slot(becomes), **dict.fromkeys(others)} if first else {}
-    return {"disks": {slot: names.get(slot, slot) for slot in before.get("disks") or ()}, "cdroms": drives}
+    lost = dict.fromkeys(SECURE_BOOT if becomes else ())
+    return {"disks": dict(zip_longest(disks, islice(slots, len(disks)))), "cdroms": drives, **lost}
 
 
 def _normalized(vm, cdroms, is_bios, _switches):

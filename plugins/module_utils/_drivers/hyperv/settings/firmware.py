@@ -22,18 +22,24 @@ _TEMPLATES = {
 _BIOS_DEVICES = {"disk": "IDE", "cdrom": "CD", "network": "LegacyNetworkAdapter"}
 #: {kind of device: property of a VM with the devices}
 BOOT_DEVICES = {"disk": "HardDrives", "cdrom": "DVDDrives", "network": "NetworkAdapters"}
+SECURE_BOOT = ("secure_boot", "secure_boot_template")
 #: Settings that only a VM of generation 2 has.
-_UEFI_ONLY = ("secure_boot", "secure_boot_template", "tpm")
+_UEFI_ONLY = (*SECURE_BOOT, "tpm")
 
 
-def check_bios(vm, config):
-    """Raise Refused for settings that a VM with firmware: bios does not have."""
+def normalize_bios(vm, config):
+    """Return ``config`` without switches that are off and that a VM with firmware: bios does not have.
+
+    Raises Refused for other settings that it does not have.
+    """
     native = {f"native.{key}": key for key in config.get("native") or {} if key.startswith("Firmware.")}
     for option, name in {**{name: name for name in _UEFI_ONLY if config.get(name)}, **native}.items():
         raise Refused(
             f"{vm.name}: {option}: not supported with firmware: bios (generation 1).",
             f"Omit {name}, or create the VM with firmware: uefi.",
         )
+    # A VM that is created again may have it.
+    return {name: value for name, value in config.items() if name not in _UEFI_ONLY or vm.config.get(name)}
 
 
 def _read_firmware(raw, _found):

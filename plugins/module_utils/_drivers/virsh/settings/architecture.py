@@ -177,6 +177,12 @@ def with_firmware(vm, config):
     return {**config, "firmware": row.firmware}
 
 
+def kept_as(before, after):
+    """A switch of a feature of the CPU that is off means nothing for another architecture (Traits)."""
+    is_other = row_of(after) is ARM64 and row_of(before) is not ARM64
+    return {"nested_virtualization": None} if is_other and before.get("nested_virtualization") is False else {}
+
+
 def check_values(vm, config, buses):
     """Raise Refused for requested values that the architecture does not have. An existing VM may have them.
 

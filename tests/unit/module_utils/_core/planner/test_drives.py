@@ -254,3 +254,21 @@ def test_iso_image_in_a_drive_is_a_source_of_a_vm_that_is_created_again(iso, is_
     asked = ask(firmware="uefi", allow_recreate=True, cdroms=[entry("b1", iso)])
     result = plan(vm({"b1": {"source": ""}}, firmware="bios"), asked, traits)
     assert (result.refusal is None, "sets no source" in str(result.refusal)) == (is_source, not is_source)
+
+
+@pytest.mark.parametrize(("iso", "is_source"), [("/x.iso", True), ("", False)])
+def test_iso_image_in_a_drive_is_a_source_of_a_new_vm(iso, is_source):
+    """An interrupted recreation is completed by the same task, when the VM does not exist."""
+    traits = replace(TRAITS, sources=("iso", "disks"))
+    result = plan(absent(), ask(cdroms=[entry("b1", iso)]), traits)
+    assert (result.refusal is None) == is_source
+    if is_source:
+        assert result.after.config["cdroms"] == {"b1": {"source": iso}}
+        assert list(result.after.config["disks"]) == ["a0"]
+
+
+def test_cloud_init_alone_is_no_source_of_a_vm_that_is_created_again():
+    fields = {**FIELDS, "firmware": Field(cost=DESTRUCTIVE), "cloud_init": Field()}
+    asked = ask(firmware="uefi", allow_recreate=True, cloud_init={"user": "me"})
+    result = plan(vm(ONE, firmware="bios"), asked, replace(TRAITS, fields=fields, sources=("iso", "disks")))
+    assert "the task sets no source for it" in str(result.refusal)

@@ -236,3 +236,29 @@ def test_vm_that_becomes_arm64_loses_its_drives_on_sata_and_ide_only_if_the_task
     assert (options["arch"], [key for key in options if key.startswith(("sata", "ide"))]) == ("aarch64", [])
     again = do(world, api=root, **new)
     assert (again.failed, again.changed) == (False, False), again.msg
+
+
+@pytest.mark.parametrize(
+    ("kept", "error", "remedy"),
+    [
+        ({"firmware": "uefi", "secure_boot": True}, "secure_boot is supported only for amd64", {"secure_boot": False}),
+        ({"nested_virtualization": True}, "nested_virtualization is supported only", {"nested_virtualization": False}),
+        ({"display": {"type": "spice"}}, "display.type: VMs of arm64 have no spice", {"display": {"type": "vnc"}}),
+        ({"native": {"vga": "qxl"}}, "display.type: VMs of arm64 have no spice", {"display": {"type": "vnc"}}),
+    ],
+)
+def test_vm_with_what_arm64_lacks_is_not_deleted(world, root, kept, error, remedy):
+    """Before, the creation failed when the VM was deleted already."""
+    assert not do(world, api=root, name="arm", node="pve1", disks=[{"size": "1G"}], **kept).failed
+    drives = [{"slot": "ide2", "state": "absent"}, {"slot": "scsi5", "source": "local:iso/debian.iso"}]
+    task = {"name": "arm", "architecture": "arm64", "allow_recreate": True, "cdroms": drives}
+    before = machine_of(world, "arm").config.current
+    words = f"arm: {error}", "needs to be created again", "Set the option to a value that the new VM can have"
+    rejected(world, *words, run=as_root(root), **task)
+    assert machine_of(world, "arm").config.current == before
+    predicted = do(world, api=root, check=True, **task, **remedy)
+    outcome = do(world, api=root, **task, **remedy)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert predicted.diff == outcome.diff
+    again = do(world, api=root, **task, **remedy)
+    assert (again.failed, again.changed) == (False, False), again.msg

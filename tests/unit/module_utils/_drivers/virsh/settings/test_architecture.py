@@ -152,6 +152,20 @@ def test_vm_that_becomes_arm64_loses_its_drive_on_sata_only_if_the_task_says_so(
     assert (config["architecture"], config["firmware"], config["cdroms"]) == ("arm64", "uefi", {"sdb": {"source": ""}})
 
 
+def test_nested_vm_is_not_deleted_for_arm64():
+    mark = {**empty_mark(UUID), "created": "2026-11-27T00:00:00Z"}
+    config = {"architecture": "amd64", "disks": {"vda": {"size": GIB}}, "nested_virtualization": True}
+    vm = Vm("web", id=UUID, mark=mark, config=config)
+    again = {"creation": {"image": {"source": "/a.qcow2"}}, "allow_recreate": True}
+    refusal = planned({"architecture": "arm64"}, vm=vm, **again).refusal
+    assert "web: nested_virtualization is supported only for amd64, and the VM is arm64. The VM needs" in str(refusal)
+    assert "in this task or in one before it" in refusal.remedy
+    off = vm.having(config={**config, "nested_virtualization": False})
+    steps = planned({"architecture": "arm64"}, vm=off, **again).steps
+    assert [step.verb for step in steps] == ["delete", "create"]
+    assert "nested_virtualization" not in steps[1].arguments["config"]
+
+
 def test_clone_has_the_architecture_of_its_source():
     source = EXISTING.having(name="db", id="u-db", config={**EXISTING.config, "disks": {"vda": {"format": "qcow2"}}})
     clone = {"clone": {"source": "db", "linked": False}}

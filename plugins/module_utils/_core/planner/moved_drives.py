@@ -1,0 +1,61 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drives of a VM that is created again with other slots: where they are in the new VM. Pure."""
+
+from __future__ import annotations
+
+from ..errors import Refused
+
+
+def with_moved_drives(vm, moves):
+    """Return ``vm`` with its drives at the slots that they have if it is created again; ``moves`` are of ``kept_as``.
+
+    A drive without such a slot keeps its own, for ``check_has_slots``. Settings that are not kept are left out.
+    """
+    config = {name: value for name, value in vm.config.items() if moves.get(name, {}) is not None}
+    for option in config.keys() & moves:
+        found, slots = config[option] or {}, moves[option]
+        config[option] = {slots.get(slot) or slot: entry for slot, entry in found.items()}
+        if len(config[option]) < len(found):
+            raise _has_no_slot(vm, option, next(slot for slot, new in slots.items() if new is None))
+    return vm.having(config=config)
+
+
+def with_disks_of_task(vm, requested, traits):
+    """Return ``vm`` with each file where the task lists it. Raises Refused if another disk of the VM is there."""
+    found, moves = vm.config.get("disks") or {}, {}
+    for slot, entry in (requested.get("disks") or {}).items():
+        source = (entry or {}).get("source")
+        own = [one for one, disk in found.items() if source and _is_file_of(disk, source, traits)]
+        if own and slot not in own:
+            moves[own[0]] = slot
+    if not moves:
+        return vm
+    for slot in moves.values():
+        if slot in found and slot not in moves:
+            raise Refused(
+                f"{vm.name}: disks.{slot}: the VM needs to be created again, and the new one has another of its disks"
+                " at this slot.",
+                "Set another slot, or list the source of that disk at another slot, too.",
+            )
+    return vm.having(config={**vm.config, "disks": {moves.get(slot, slot): disk for slot, disk in found.items()}})
+
+
+def _is_file_of(disk, source, traits):
+    return bool(disk.get("source")) and traits.fields["disks.source"].same(disk["source"], source)
+
+
+def check_has_slots(vm, config, traits):
+    """Raise Refused for a drive of ``vm`` that is kept in ``config``, but has no slot in the new VM."""
+    for option, slots in traits.kept_as(vm.config, config).items():
+        lost = next((slot for slot, new in (slots or {}).items() if new is None and slot in config[option]), None)
+        if lost:
+            raise _has_no_slot(vm, option, lost)
+
+
+def _has_no_slot(vm, option, slot):
+    return Refused(
+        f"{vm.name}: the VM needs to be created again, and the new one cannot have {option}.{slot}.",
+        f"Remove this entry of {option} with another task first.",
+    )
