@@ -94,6 +94,57 @@ MUTATIONS = (
         _CHECKED,
     ),
     Mutation(
+        "state-of-the-command-line-stops-the-build", f"{_TASKS}/main.yml", "- vm_state == 'started'", "- true", _CHECKED
+    ),
+    Mutation(
+        "scripts-of-the-command-line-replace-those-of-the-image",
+        f"{_TASKS}/validate.yml",
+        "- golden_image_scripts == [] or [guest_scripts, guest_scripts_folder] == [golden_image_scripts, playbook_dir]",
+        "- true",
+        _CHECKED,
+    ),
+    Mutation(
+        "plan-of-a-golden-image-has-no-options-of-its-vm",
+        _MAIN,
+        "{{ [vm_machine.arguments, vm_machine.of_task] | to_json(sort_keys=true)",
+        "{{ [] | to_json(sort_keys=true)",
+        _CHECKED,
+    ),
+    Mutation(
+        "plan-of-a-golden-image-has-passwords",
+        _MAIN,
+        "| regex_replace(__golden_image_secret, '*', ignorecase=true) }}",
+        "| string }}",
+        _CHECKED,
+    ),
+    Mutation(
+        "unapproved-base-image-is-downloaded", f"{_TASKS}/inputs.yml", "check_mode: true", "check_mode: false", _CHECKED
+    ),
+    Mutation(
+        "base-image-without-a-checksum-is-not-compared",
+        f"{_TASKS}/base.yml",
+        "when: not __golden_image_base_image.images[0].digest",
+        "when: false",
+        _CHECKED,
+    ),
+    Mutation(
+        "options-of-the-build-are-checked-after-a-deletion",
+        f"{_TASKS}/describe.yml",
+        "loop: [describe, options]",
+        "loop: [describe]",
+        _CHECKED,
+    ),
+    Mutation(
+        "zeros-of-btrfs-are-compressed", _SEAL, 'chattr +C "$folder/golden-image-zeros" 2>/dev/null', ":", _SEALED
+    ),
+    Mutation(
+        "comments-of-keys-are-reported",
+        _SEAL,
+        "key_line='s,^(.*[[:blank:]])?((ssh|ecdsa|sk-ssh|sk-ecdsa|webauthn-sk)-[a-z0-9@.-]+)[[:blank:]]+(AAAA[[:alnum:]+/=]*).*,'",
+        "key_line='s,^(.*[[:blank:]])?((ssh|ecdsa|sk-ssh|sk-ecdsa|webauthn-sk)-[a-z0-9@.-]+)[[:blank:]]+(AAAA.*),'",
+        _SEALED,
+    ),
+    Mutation(
         "unapproved-golden-image-is-built",
         f"{_TASKS}/main.yml",
         "when: golden_image_expect_plan is defined and golden_image_plan not in ['', golden_image_expect_plan]",

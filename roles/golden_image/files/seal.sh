@@ -154,6 +154,10 @@ clear_free_space() {
         case $device,$options, in /dev/*,rw,*) ;; *) continue ;; esac
         case $cleared in *" $device "*) continue ;; esac
         [ -d "$folder" ] || continue
+        sync
+        # btrfs would compress zeros, and write for a long time.
+        : >"$folder/golden-image-zeros"
+        chattr +C "$folder/golden-image-zeros" 2>/dev/null
         dd if=/dev/zero of="$folder/golden-image-zeros" bs=1048576 2>/dev/null
         sync
         percent=$(percent_free "$folder")
@@ -164,6 +168,9 @@ clear_free_space() {
     done </proc/mounts
 }
 
+# Options and comments of a key can contain secrets, so only its type and the key itself are printed.
+key_line='s,^(.*[[:blank:]])?((ssh|ecdsa|sk-ssh|sk-ecdsa|webauthn-sk)-[a-z0-9@.-]+)[[:blank:]]+(AAAA[[:alnum:]+/=]*).*,'
+
 # Users that can log in, with their keys; without a shell there is no login.
 list_users() {
     while IFS=: read -r name secret _id _group _comment home shell; do
@@ -173,10 +180,8 @@ list_users() {
         case $secret in *:*) secret=${secret#*:} && secret=${secret%%:*} ;; esac
         case $secret in '') password=empty ;; '!'* | '*'*) password=false ;; *) password=true ;; esac
         echo "golden-image-user: $name $password"
-        # Options of a key can contain secrets.
         for keys in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
-            [ ! -f "$keys" ] || grep -v '^#' "$keys" | grep . |
-                sed -E "s/^.*((ssh|ecdsa|sk-ssh|sk-ecdsa)-[^ ]+ AAAA)/\\1/; s/^/golden-image-key: $name /"
+            [ ! -f "$keys" ] || sed -nE "/^[[:blank:]]*#/d; ${key_line}golden-image-key: $name \\2 \\4,p" "$keys"
         done
     done </etc/passwd
 }

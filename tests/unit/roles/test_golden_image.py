@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import struct
 import sys
 
 import pytest
@@ -79,6 +80,7 @@ def test_entry_of_this_role_is_replaced(build, tmp_path):
     [
         ({"golden_image_name": "Shop"}, "golden_image_name is 'Shop'; use lower-case letters"),
         ({"golden_image_from": "web1"}, "shop-base: set either golden_image_base or golden_image_from."),
+        ({"vm_preset": "libvirt-debian"}, "shop-base: vm_preset is libvirt-debian, which cannot be used for a build."),
         ({"vm_platform": "vmd"}, "shop-base: golden images are not supported on vmd."),
         ({"golden_image_catalogue": "/nowhere"}, "golden_image_catalogue is '/nowhere', which is not a directory"),
         ({"golden_image_publish_address": "https://x"}, "golden_image_publish_address needs golden_image_publish"),
@@ -122,18 +124,43 @@ def test_name_of_a_downloaded_image_is_rejected(build, tmp_path, golden):
 
 @pytest.mark.parametrize(
     "extra",
-    ["vm_name=web1", '{"vm_machines": [{"name": "web1"}]}', "vm_user=anna", "vm_ssh_key_file=/home/anna/.ssh/id_rsa"],
+    [
+        *("vm_name=web1", '{"vm_machines": [{"name": "web1"}]}', "vm_user=anna", "vm_state=stopped", "vm_clone=web1"),
+        *("vm_ssh_key_file=/home/anna/.ssh/id_rsa", "vm_image=debian-12"),
+    ],
 )
 def test_variables_that_select_another_vm_or_user_are_rejected(build, extra):
     """A variable that is given with -e replaces what the role passes on: it would have changed the VM web1."""
     code, output = build(arguments=["-e", extra])
-    is_rejected = "vm_name, vm_machines, vm_user and vm_ssh_key_file cannot be set with -e" in output
+    is_rejected = "vm_name, vm_machines, vm_user, vm_ssh_key_file, vm_state, vm_image and vm_clone cannot be" in output
     assert (code, is_rejected, FIRST_READ in output) == (2, True, False), output
 
 
 def test_variables_of_the_vm_in_the_inventory_are_replaced(build):
-    _code, output = build(vm_name="web1", vm_user="anna")
-    assert ("cannot be set with -e" in output, FIRST_READ in output) == (False, True), output
+    _code, output = build(vm_name="web1", vm_user="anna", vm_state="stopped", vm_clone="web1", guest_scripts=[1])
+    assert ("cannot be set" in output, FIRST_READ in output) == (False, True), output
+
+
+@pytest.mark.parametrize(
+    ("extra", "is_rejected"),
+    [
+        ('{"guest_scripts": [{"name": "two", "script": "ls"}]}', True),
+        ("guest_scripts_folder=/elsewhere", True),
+        ("guest_scripts_directory=/elsewhere", True),
+        ("x=1", False),
+    ],
+)
+def test_variables_that_replace_the_scripts_are_rejected(build, extra, is_rejected):
+    """The digest has the scripts of the role, and only their directory of records is removed from the image."""
+    scripts = [{"name": "one", "script": "id"}]
+    _code, output = build(arguments=["-e", extra], golden_image_scripts=scripts)
+    assert ("guest_scripts, guest_scripts_folder and guest_scripts_directory" in output) is is_rejected, output
+    assert (FIRST_READ in output) is not is_rejected
+
+
+def test_scripts_of_roles_of_the_guest_are_not_rejected(build):
+    _code, output = build(arguments=["-e", '{"guest_scripts": [{"name": "two", "script": "ls"}]}'])
+    assert ("cannot be set" in output, FIRST_READ in output) == (False, True), output
 
 
 def test_script_that_cannot_run_is_rejected_before_the_build(build):
@@ -142,6 +169,9 @@ def test_script_that_cannot_run_is_rejected_before_the_build(build):
 
 
 _PLAN = re.compile(r"golden-[0-9a-f]{32}")
+#: The driver of libvirt for tests needs no daemon, and has no hypervisor.
+_REAL_VIRSH = {"uri": "test:///default"}
+_QCOW2 = struct.pack(">4sIQIIQ", b"QFI\xfb", 3, 0, 0, 16, 1 << 20) + bytes(480)
 
 
 @pytest.fixture(name="plan")
@@ -180,6 +210,69 @@ def test_plan_depends_on_the_inputs_and_the_name_of_the_vm(plan):
     assert len(set(found)) == 3
 
 
+def test_plan_depends_on_all_that_the_build_consumes(plan):
+    """An approval of one build permits no other one."""
+    executable = {"executable": "/nowhere/virsh"}
+    options = (
+        {},
+        {"vm_memory": "64G"},
+        {"vm_user_data": {"password": "$(touch /evil)"}},
+        {"vm_module_options": {**executable, "native": {"devices/filesystem/source@dir": "/"}}},
+        {"vm_module_options": {**executable, "prune": True}},
+        {"golden_image_user": "anna"},
+        {"golden_image_login_user": "anna"},
+        {"golden_image_publish": "/srv"},
+        {"polyvirt_image_directory": "/elsewhere"},
+    )
+    found = [plan(**more)[2][:1] for more in options]
+    assert len({str(one) for one in found if one}) == len(options), found
+
+
+def test_plan_has_no_passwords(plan):
+    found = [plan(vm_user_data={"password": one})[2][0] for one in ("one", "two")]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"vm_memory": "64Q"}, "memory: '64Q' is not a size."), ({"vm_memory": "1G"}, "Plan of a run without check mode")],
+)
+def test_wrong_option_of_the_vm_is_rejected_in_check_mode(plan, options, message):
+    code, output, found = plan(**options, vm_module_options=_REAL_VIRSH)
+    assert (code == 0, found != [], message in output) == (message.startswith("Plan"), message.startswith("Plan"), True)
+
+
+def test_base_image_of_an_address_is_compared_by_its_content(build, play, tmp_path):
+    """Before its download, the plan has the address only. A plan that was not approved downloads nothing."""
+    base, store = tmp_path / "web.qcow2", tmp_path / "store"
+    store.mkdir()
+    options = {"golden_image_base": f"file://{base}", "polyvirt_image_directory": str(store)}
+    options["vm_module_options"] = _REAL_VIRSH
+    base.write_bytes(_QCOW2)
+    _code, output = build(**options, golden_image_expect_plan="golden-1")
+    assert "(only its address is compared," in output, output
+    assert ("this plan was not approved:" in output, list(store.iterdir())) == (True, [])
+    found = []
+    for content in (_QCOW2, _QCOW2 + bytes(512)):
+        base.write_bytes(content)
+        fetch = {
+            "platform": "libvirt",
+            "name": f"file://{base}",
+            "image_directory": str(store),
+            "refresh": True,
+            **_REAL_VIRSH,
+        }
+        variables = {"ansible_python_interpreter": sys.executable}
+        code, output = play({"localhost": variables}, {"polyvirt.core.image": fetch})
+        assert code == 0, output
+        code, output = build(**options, arguments=["--check"])
+        assert (code, "only its address" in output) == (0, False), output
+        found += _PLAN.findall(output)[:1]
+        for path in store.iterdir():
+            path.unlink()
+    assert len(set(found)) == 2
+
+
 _VM = {"name": f"{NAME}-build", "owner": f"golden image {NAME}", "created": "now", "id": "7"}
 _OLD = {"name": NAME, "path": "/old", "golden": {"inputs": "inputs-0"}}
 _CURRENT = {"name": NAME, "path": "/current", "golden": {"inputs": "inputs-1"}}
@@ -201,13 +294,16 @@ def test_plan_has_what_is_built_and_deleted(play, vms, images, lines):
         "golden_image_vm": f"{NAME}-build",
         "golden_image_base": "https://anna:hidden@example.com/x.qcow2",
         "golden_image_inputs": "inputs-1",
+        "__golden_image_base_image": {"images": [{"digest": "sha256:1"}]},
+        "vm_machine": {"arguments": {}, "of_task": {}},
         "__golden_image_list": {"vms": vms},
         "__golden_image_store": {"images": images},
     }
     task = {
         "ansible.builtin.debug": {"msg": "PLAN {{ {'plan': __golden_image_plan, 'lines': __golden_image_plan_lines} }}"}
     }
-    code, output = play({"localhost": {**_read("vars/main.yml"), **known}}, task)
+    code, output = play({"localhost": {**_read("defaults/main.yml"), **_read("vars/main.yml"), **known}}, task)
+    assert "PLAN {" in output, output
     said = ast.literal_eval(re.search(r"PLAN ({.*?})", output)[1])
     assert (code, said["lines"], bool(said["plan"])) == (0, lines, bool(lines)), output
 
@@ -223,23 +319,15 @@ def _tasks_of_guest():
     return {task["name"]: task for task in _read("tasks/guest.yml")}
 
 
+def test_time_for_sealing_is_limited():
+    assert _tasks_of_guest()["Seal the guest"]["timeout"] >= 24 * 3600
+
+
 def test_records_of_scripts_are_in_the_directory_that_is_removed():
     folder = _read("vars/main.yml")["__golden_image_script_records"]
     passed = _tasks_of_guest()["Run the scripts"]["vars"]["guest_scripts_directory"]
     assert passed == "{{ __golden_image_script_records }}"
     assert f"rm -rf {folder}\n" in (_ROLE / "files/seal.sh").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(("extra", "is_rejected"), [("x=1", False), ("guest_scripts_directory=/elsewhere", True)])
-def test_another_directory_for_records_of_scripts_is_rejected(play, extra, is_rejected):
-    task = _tasks_of_guest()["Reject another directory for the records of the scripts"]
-    variables = {
-        "__golden_image_script_records": _read("vars/main.yml")["__golden_image_script_records"],
-        "golden_image_guest": {"name": NAME},
-        "guest_scripts_directory": "/of/inventory",
-    }
-    code, output = play({"localhost": variables}, task, arguments=["-e", extra])
-    assert (code, "guest_scripts_directory cannot be changed with -e" in output) == (2 * is_rejected, is_rejected)
 
 
 def test_guest_is_sealed_as_root():

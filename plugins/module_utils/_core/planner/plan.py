@@ -34,6 +34,7 @@ from .plan_create import (
     check_adopted,
     check_creatable,
     check_name,
+    check_not_its_own_source,
     check_recreatable,
     check_source,
     config_of_clone,
@@ -388,7 +389,7 @@ def _recreate_steps(task, config, changes):
     _moves(task)  # Raises if the power table rejects the requested state; this applies to a recreated VM, too.
     check_recreatable(vm, request, task.traits, what)
     check_source(request, task.traits, task.known, task.source)
-    _check_not_its_own_source(task)
+    check_not_its_own_source(vm, request, task.source)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_recreate(vm, config, request, delete.arguments["files"], task.traits)
@@ -414,15 +415,6 @@ def _check_kept_settings(task, config):
             f"{error.message} The VM needs to be created again, and the new one would have the settings of this one.",
             "Set the option to a value that the new VM can have, in this task or in one before it.",
         ) from error
-
-
-def _check_not_its_own_source(task):
-    if is_cloned(task.request) and task.source is not None and task.source.id == task.vm.id:
-        raise Refused(
-            f"{task.vm.name}: clone.source: the VM cannot be created again as a clone of itself, because it is deleted"
-            " first.",
-            "Set another source.",
-        )
 
 
 def _listed(changes):

@@ -212,6 +212,15 @@ def check_recreatable(vm, request, traits, what):
         )
 
 
+def check_not_its_own_source(vm, request, source):
+    """Raise if a VM is to be created again as a clone of itself."""
+    if is_cloned(request) and source is not None and source.id == vm.id:
+        raise Refused(
+            f"{vm.name}: clone.source: the VM cannot be created again as a clone of itself, because it is deleted first.",
+            "Set another source.",
+        )
+
+
 def check_source(request, traits, known, source):
     """Raise if the VM to clone, or its snapshot, does not exist or cannot be cloned in its state."""
     if not is_cloned(request) or source is None:
