@@ -50,7 +50,7 @@ MUTATIONS = (
     Mutation(
         "rebuild-as-clone-of-itself",
         "_core",
-        "_check_not_its_own_source(task)",
+        "check_not_its_own_source(vm, request, task.source)",
         "pass",
         ("tests/unit/module_utils/_core/planner/test_plan_clone.py",),
     ),

@@ -29,7 +29,6 @@ from ..record.mark import image_of
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
 from .drives import CDROMS, boot_keys_note, deleted_media, slot_of_added_drive, without_iso
-from .moved_drives import with_disks_of_task, with_moved_drives
 from .plan_create import (
     check_adopted,
     check_creatable,
@@ -223,7 +222,10 @@ def _plan_existing(task):
     vm, requested = task.vm, {} if task.request.state == "absent" else task.request.config
     # The slots in the task are those of the VM after the task.
     moves = task.traits.kept_as(vm.config, {**vm.config, **requested})
-    vm = with_moved_drives(vm, moves) if moves else vm
+    if moves:
+        from .moved_drives import with_disks_of_task, with_moved_drives  # Few tasks need it.
+
+        vm = with_moved_drives(vm, moves)
     task = _normalized(task, vm)
     request, purge = task.request, task.policy.purge
     vm = with_disks_of_task(vm, request.config, task.traits) if moves else vm

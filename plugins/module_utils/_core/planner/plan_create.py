@@ -14,7 +14,6 @@ from ..record.mark import CREATED
 from .contents import contents_of, creation_of, filled_slots
 from .differences import first_disk
 from .drives import CDROMS, ISO, in_order, with_new_drives
-from .moved_drives import check_has_slots
 
 
 def create_step(vm, request, traits, base, source=None, cost=LIVE):
@@ -216,7 +215,8 @@ def check_not_its_own_source(vm, request, source):
     """Raise if a VM is to be created again as a clone of itself."""
     if is_cloned(request) and source is not None and source.id == vm.id:
         raise Refused(
-            f"{vm.name}: clone.source: the VM cannot be created again as a clone of itself, because it is deleted first.",
+            f"{vm.name}: clone.source: the VM cannot be created again as a clone of itself, because it is deleted"
+            " first.",
             "Set another source.",
         )
 
@@ -366,6 +366,8 @@ def overlay(config, wanted, traits):
 
 def config_to_recreate(vm, config, request, to_delete, traits):
     """Return the settings that a recreated VM keeps: all except files that are deleted with the old VM."""
+    from .moved_drives import check_has_slots  # Few tasks need it.
+
     check_has_slots(vm, config, traits)
     disks, first = {}, next(iter(filled_slots(request, traits)), None)
     for slot, entry in (config.get("disks") or {}).items():
