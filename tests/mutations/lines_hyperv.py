@@ -122,7 +122,7 @@ MUTATIONS = (
     Mutation(
         "drives-keep-the-slots-of-the-other-generation",
         "_core/planner/plan.py",
-        "with_moved_drives(vm, moves) if moves else vm",
+        "with_moved_drives(vm, moves)",
         "vm",
         (f"{_TESTS}/test_generations.py",),
     ),
@@ -164,7 +164,7 @@ MUTATIONS = (
     Mutation(
         "vm-is-deleted-for-settings-that-the-new-one-lacks",
         "_core/planner/plan.py",
-        "_check_kept_settings(replace(task, vm=absent), config)",
+        "check_kept_settings(_vm_to_create(replace(task, vm=absent)), config, task.traits)",
         "None",
         _TASKS,
     ),

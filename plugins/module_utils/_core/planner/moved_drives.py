@@ -1,11 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drives of a VM that is created again with other slots: where they are in the new VM. Pure."""
+"""A VM that is created again: where its drives are in the new VM, and what the new VM cannot have. Pure."""
 
 from __future__ import annotations
 
 from ..errors import Refused
+from .drives import CDROMS
 
 
 def with_moved_drives(vm, moves):
@@ -59,3 +60,17 @@ def _has_no_slot(vm, option, slot):
         f"{vm.name}: the VM needs to be created again, and the new one cannot have {option}.{slot}.",
         f"Remove this entry of {option} with another task first.",
     )
+
+
+def check_kept_settings(vm, config, traits):
+    """Raise Refused for kept settings that the new ``vm`` cannot have: the creation would fail after the deletion."""
+    # A driver checks the drives of a step that creates a VM.
+    drives = {option: config[option] for option in ("disks", CDROMS) if option in config}
+    settings = {name: value for name, value in config.items() if name not in drives and value is not None}
+    try:
+        traits.normalize(vm.having(config={**vm.config, **drives}), settings)
+    except Refused as error:
+        raise Refused(
+            f"{error.message} The VM needs to be created again, and the new one would have the settings of this one.",
+            "Set the option to a value that the new VM can have, in this task or in one before it.",
+        ) from error

@@ -28,7 +28,7 @@ from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
-from .drives import CDROMS, boot_keys_note, deleted_media, slot_of_added_drive, without_iso
+from .drives import boot_keys_note, deleted_media, slot_of_added_drive, without_iso
 from .plan_create import (
     check_adopted,
     check_creatable,
@@ -386,6 +386,8 @@ def _recreate_steps(task, config, changes):
 
     ``config`` are its settings, to which ``changes`` were applied.
     """
+    from .moved_drives import check_kept_settings  # Few tasks create a VM again.
+
     vm, request = task.vm, task.request
     what = _listed([change for change in changes if change.cost == DESTRUCTIVE])
     _moves(task)  # Raises if the power table rejects the requested state; this applies to a recreated VM, too.
@@ -396,27 +398,13 @@ def _recreate_steps(task, config, changes):
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_recreate(vm, config, request, delete.arguments["files"], task.traits)
     absent = simulate(vm, [delete])
-    _check_kept_settings(replace(task, vm=absent), config)
+    check_kept_settings(_vm_to_create(replace(task, vm=absent)), config, task.traits)
     create = create_step(absent, request, task.traits, config, task.source, DESTRUCTIVE)
     wanted = without_iso(vm, overlay(known_settings(config), request.config, task.traits), request, task.traits)
     end = ENDS_IN[request.state] or vm.power
     # If the image cannot be downloaded, the VM must still be there.
     before = [*fetch_steps(request), *_power_steps(task, off)]
     return [*before, *_create_and_configure(task, [delete, create], wanted, end)]
-
-
-def _check_kept_settings(task, config):
-    """Raise Refused for kept settings that the new VM cannot have: the creation would fail after the deletion."""
-    vm, settings = _vm_to_create(task), known_settings(config)
-    # A driver checks the drives of a step that creates a VM.
-    drives = {option: settings.pop(option) for option in ("disks", CDROMS) if option in settings}
-    try:
-        task.traits.normalize(vm.having(config={**vm.config, **drives}), settings)
-    except Refused as error:
-        raise Refused(
-            f"{error.message} The VM needs to be created again, and the new one would have the settings of this one.",
-            "Set the option to a value that the new VM can have, in this task or in one before it.",
-        ) from error
 
 
 def _listed(changes):
