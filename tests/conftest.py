@@ -55,6 +55,15 @@ def pytest_configure(config):
 
 
 @pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs):
+    """Let workers in a root import from their own Python: it may have no path of the controller's."""
+    if any("--root" in str(spec.python) for spec in specs):
+        from xdist import workermanage
+
+        workermanage._sys_path = None
+
+
 def pytest_collection(session):
     """Thousands of tests stay until the end of the run: the garbage collector need not search them."""
     gc.disable()

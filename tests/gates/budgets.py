@@ -19,12 +19,12 @@ ROOMS = {
     "_hosts": ((f"{_UTILS}/_hosts/",), 2_585),
     "_core, _kit, _engine, _front": (
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
-        9_501,
+        9_503,
     ),
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_912),
     "_media": ((f"{_UTILS}/_media/",), 3_729),
     "plugin_utils": (("plugins/plugin_utils/",), 4_721),
-    "product without the simulator": (("",), 58_244),
+    "product without the simulator": (("",), 58_246),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 435
