@@ -54,7 +54,6 @@ def pytest_configure(config):
     os.environ.setdefault("POLYVIRT_TEST_VAGRANT", "real" if config.getoption("--deep") else "double")
 
 
-@pytest.hookimpl(wrapper=True)
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(specs):
     """Let workers in a root import from their own Python: it may have no path of the controller's."""
@@ -64,6 +63,7 @@ def pytest_xdist_setupnodes(specs):
         workermanage._sys_path = None
 
 
+@pytest.hookimpl(wrapper=True)
 def pytest_collection(session):
     """Thousands of tests stay until the end of the run: the garbage collector need not search them."""
     gc.disable()
