@@ -34,7 +34,7 @@ def _carried(platform, carry, options):
 
 
 def _is_done(platform, carry, options, words):
-    """Check mode writes nothing and predicts the run, which gives the VM its architecture; a second run changes nothing."""
+    """Check mode writes nothing and predicts the run, which sets the architecture; a second run changes nothing."""
     before = platform.truth([NAME])
     check, real, again = _carried(platform, carry, options)
     assert [one.msg for one in (check, real, again) if one.failed] == []
