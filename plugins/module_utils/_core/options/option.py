@@ -279,7 +279,7 @@ VM = {
     "autostart": Option("bool"),
     "iso": Option("path", absolute=True),
     "skip_boot_prompt": Option("bool"),
-    "boot_key_seconds": Option("int", role=AT_START, limits=(1, 300), only_with="started"),
+    "boot_key_seconds": Option("int", role=AT_START, limits=(1, 300), only_with="started", secret=False),
     "memory": Memory(),
     "tags": Texts(ordered=False, normalize=one_line_each),
     **dict.fromkeys(("fleet", "owner"), Option(normalize=one_line)),
