@@ -46,7 +46,7 @@ MUTATIONS = (
     Mutation("private-image-is-prepared-for-all", "_media/store.py::add", "if is_public:\n    ...", "...", _PROMPT),
     Mutation(
         "image-that-is-prepared-can-be-read-by-all",
-        "_media/images.py::add_medium",
+        "_media/download.py::private_file",
         "files.write_atomically(new, b'', 0o600)",
         "pass",
         _PROMPT,

@@ -26,7 +26,7 @@ MUTATIONS = (
     ),
     Mutation(
         "copy-of-a-disk-can-be-read-by-all-users",
-        _FILE,
+        "_media/download.py",
         'files.write_atomically(new, b"", 0o600)',
         "files.remove(new)",
         _UNIT,

@@ -185,6 +185,21 @@ def downloading(path, key, deadline):
         clock.sleep(_WAIT)
 
 
+@contextmanager
+def private_file(part, suffix):
+    """Yield the path of an empty file beside ``part`` that nobody else can read; both are removed at the end.
+
+    Programs keep the mode of an existing file. A complete file is moved to its place within the context.
+    """
+    new = f"{part}.{suffix}"
+    try:
+        files.write_atomically(new, b"", 0o600)
+        yield new
+    finally:
+        files.remove(new)
+        files.remove(part)
+
+
 def _remove_empty(part):
     """The file may exist only because it was the lock: another process has completed the download meanwhile."""
     if files.exists(part) and not files.size(part):

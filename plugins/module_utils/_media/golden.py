@@ -24,7 +24,7 @@ from .._ports.clock import Clock, call_timeout, today
 from .._ports.command import Commands
 from .._ports.progress import report
 from .._tools.qemu_img import QemuImg
-from .download import downloading
+from .download import downloading, private_file
 from .store import Stored
 from .store_tasks import Users, diff, permit, shown
 
@@ -165,17 +165,11 @@ def _stored(driver, name, asked, source, versions, patience):
     # Of this name, only one task writes a version.
     with downloading(store.path_for(f"{name}.golden"), "new", Clock().now() + patience) as part:
         report(f"{name}: copy the disk of {asked['name']} (at most {rounded_up(needed)})")
-        new = f"{part}.{_FORMAT}"
-        try:
-            # Programs keep the mode of an existing file: nobody else can read the copy.
-            files.write_atomically(new, b"", 0o600)
+        with private_file(part, _FORMAT) as new:
             tool.convert(source.path, source.format, new, _FORMAT)
             stored = _described(store, name, asked, source, versions, new)
             # Files of the guest can contain keys and passwords.
             store.add(new, stored, partial_files.may_everybody_read(source.path))
-        finally:
-            files.remove(new)
-            files.remove(part)
     return store.at(stored.path)
 
 

@@ -33,6 +33,7 @@ from .download import (
     download_verified,
     downloading,
     of_vendor,
+    private_file,
     verifier_of,
 )
 from .names import ARCHIVES, base_of_stored, media_of, medium_of_address, with_image
@@ -247,18 +248,12 @@ class Images(Lookup):
                 return
             store.check_free(wanted.path)
             report(f"{iso}: prepare it without its prompt")
-            new = f"{part}.{wanted.format}"
-            try:
-                # Programs keep the mode of an existing file: nobody else can read the incomplete one.
-                files.write_atomically(new, b"", 0o600)
+            with private_file(part, wanted.format) as new:
                 self.write_medium(iso, new, edit)
                 if files.version(iso) != wanted.made_from:
                     raise changed_meanwhile(iso)
                 # A private image can contain an answer file or a product key.
                 store.add(new, replace(wanted, file_size=files.size(new)), partial_files.may_everybody_read(iso))
-            finally:
-                files.remove(new)
-                files.remove(part)
 
     def write_medium(self, iso, path, edit):
         """Write a new file that reads as the ISO image with an Edit of windows_medium.py."""

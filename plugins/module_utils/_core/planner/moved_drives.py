@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..errors import Refused
 from .drives import CDROMS
+from .plan_create import known_settings
 
 
 def with_moved_drives(vm, moves):
@@ -25,10 +26,10 @@ def with_moved_drives(vm, moves):
 
 def with_disks_of_task(vm, requested, traits):
     """Return ``vm`` with each file where the task lists it. Raises Refused if another disk of the VM is there."""
-    found, moves = vm.config.get("disks") or {}, {}
+    found, moves, is_same = vm.config.get("disks") or {}, {}, traits.fields["disks.source"].same
     for slot, entry in (requested.get("disks") or {}).items():
         source = (entry or {}).get("source")
-        own = [one for one, disk in found.items() if source and _is_file_of(disk, source, traits)]
+        own = [one for one, disk in found.items() if source and disk.get("source") and is_same(disk["source"], source)]
         if own and slot not in own:
             moves[own[0]] = slot
     if not moves:
@@ -41,10 +42,6 @@ def with_disks_of_task(vm, requested, traits):
                 "Set another slot, or list the source of that disk at another slot, too.",
             )
     return vm.having(config={**vm.config, "disks": {moves.get(slot, slot): disk for slot, disk in found.items()}})
-
-
-def _is_file_of(disk, source, traits):
-    return bool(disk.get("source")) and traits.fields["disks.source"].same(disk["source"], source)
 
 
 def check_has_slots(vm, config, traits):
@@ -66,7 +63,7 @@ def check_kept_settings(vm, config, traits):
     """Raise Refused for kept settings that the new ``vm`` cannot have: the creation would fail after the deletion."""
     # A driver checks the drives of a step that creates a VM.
     drives = {option: config[option] for option in ("disks", CDROMS) if option in config}
-    settings = {name: value for name, value in config.items() if name not in drives and value is not None}
+    settings = known_settings({name: value for name, value in config.items() if name not in drives})
     try:
         traits.normalize(vm.having(config={**vm.config, **drives}), settings)
     except Refused as error:

@@ -20,7 +20,7 @@ from ..._core.texts import without_secrets
 from ..._media.appliances.defaults import Words
 from ..._media.appliances.disk import checked, most_bytes, name_of, paths_of, unpacked, version_of
 from ..._media.appliances.lookup import resolved as read_appliance
-from ..._media.download import downloading
+from ..._media.download import downloading, private_file
 from ..._media.store import Stored
 from ..._ports import files
 from ..._ports.clock import Clock, call_timeout, today
@@ -137,16 +137,10 @@ class Conversion(Frozen):
                 return
             store.check_free(stored.path)
             report(f"{stored.name}: convert a disk to {stored.format}")
-            new = f"{part}.{stored.format}"
-            try:
-                # Programs keep the mode of an existing file: nobody else can read the incomplete one.
-                files.write_atomically(new, b"", 0o600)
+            with private_file(part, stored.format) as new:
                 with unpacked(image, new) as source:
                     QemuImg(Commands(call_timeout(None))).convert(name_of(source), source["format"], new, stored.format)
                 if self.version not in (None, version_of(paths_of(image))):
                     raise Refused(f"{stored.name} was changed while this task read it.", "Run the task again.")
                 is_public = all(map(may_everybody_read, paths_of(image)))
                 store.add(new, replace(stored, file_size=files.size(new)), is_public)
-            finally:
-                files.remove(new)
-                files.remove(part)

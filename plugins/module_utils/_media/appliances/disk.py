@@ -47,7 +47,7 @@ def unpacked(image, path):
 
 
 def checked(qemu_img, image):
-    """What qemu-img finds in the disk, as an Image of needed_files.py; of one that is no file, its header counts."""
+    """What qemu-img finds in the disk, as an Image of needed_files.py; the header of one that is not a file yet."""
     if image.get("packed") or image.get("fetch"):
         return Image(image["format"], image["size"])
     try:
