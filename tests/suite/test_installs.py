@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from suite.install_play import write_play
+
 pytestmark = pytest.mark.full
 
 _INIT = Path(__file__).resolve().parent / "installer"
@@ -85,18 +87,7 @@ class Role:
             "vm_options": self.vm_options(),
             **variables,
         }
-        role = {"name": "polyvirt.core.unattended_install", "tasks_from": "install"}
-        shown = {"msg": "found {{ unattended_install_result.found }}"}
-        play = [
-            {
-                "hosts": "localhost",
-                "gather_facts": False,
-                "vars": {f"unattended_install_{name}": value for name, value in given.items()},
-                "tasks": [{"ansible.builtin.include_role": role}, {"ansible.builtin.debug": shown}],
-            }
-        ]
-        path = self.folder / "play.yml"
-        path.write_text(json.dumps(play), encoding="utf-8")
+        path = write_play(self.folder, given)
         code, output = self._ansible_playbook(path, *words)
         return code, " ".join(output.split())
 

@@ -10,6 +10,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+from suite.install_play import write_play
 from windows_guests import vendor_iso
 
 PASSWORD = "Very-Secret-1"
@@ -65,18 +66,7 @@ class Role:
             "timeout": 600,
             **variables,
         }
-        role = {"name": "polyvirt.core.unattended_install", "tasks_from": "install"}
-        shown = {"msg": "found {{ unattended_install_result.found }}"}
-        play = [
-            {
-                "hosts": "localhost",
-                "gather_facts": False,
-                "vars": {f"unattended_install_{name}": value for name, value in given.items()},
-                "tasks": [{"ansible.builtin.include_role": role}, {"ansible.builtin.debug": shown}],
-            }
-        ]
-        path = self.folder / "play.yml"
-        path.write_text(json.dumps(play), encoding="utf-8")
+        path = write_play(self.folder, given)
         code, output = self._ansible_playbook(path, "-v", "--diff", *words, environment=self.environment)
         assert PASSWORD not in output
         return code, " ".join(output.split())
