@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from suite.answer import Task
 from suite.belts import share
 from suite.carry import carry_one
-from suite.limits import scaled
 
 WEB, COPY = "pvg-backup-web", "pvg-backup-copy"
 
@@ -135,11 +133,3 @@ def disks_of(vm):
 def virsh(*words):
     """The output of a command that must succeed."""
     return subprocess.run(["virsh", "-q", *words], check=True, capture_output=True, text=True).stdout
-
-
-def wait_until(is_true, problem):
-    """Wait for the platform; ``problem`` is what is wrong if that does not end."""
-    deadline = time.monotonic() + scaled(120)
-    while not is_true():
-        assert time.monotonic() < deadline, problem
-        time.sleep(0.2)

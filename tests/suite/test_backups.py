@@ -30,9 +30,9 @@ from suite.backup_tasks import (
     raw_content,
     restoring,
     virsh,
-    wait_until,
     write,
 )
+from suite.limits import wait_until
 
 pytestmark = pytest.mark.full
 
@@ -268,7 +268,7 @@ def test_running_guest_comes_back_as_at_one_point_in_time(qemu, carry, place):
         still = content(*made["vdc"])
         assert_worked(carry(qemu, [powered("started")], [WEB]), started=True)
         live = Path(made["vdb"][0])
-        wait_until(lambda: live.read_bytes()[512 * 20 : 512 * 21].strip(b"\0"), "the guest writes nothing")
+        wait_until(lambda: live.read_bytes()[512 * 20 : 512 * 21].strip(b"\0"), "the guest writes", 120)
         # The last one may be half written now.
         before = sum(bool(one.strip(b"\0")) for one in _sectors(live.read_bytes())) - 1
         tasks = [backing_up("made", place), restoring("beside", place, new_name=COPY)]

@@ -23,8 +23,8 @@ from suite.backup_tasks import (
     powered,
     restoring,
     virsh,
-    wait_until,
 )
+from suite.limits import scaled, wait_until
 
 pytestmark = pytest.mark.full
 
@@ -99,8 +99,10 @@ def test_agent_that_stops_answering_leaves_no_frozen_guest(qemu, carry, place):
     with guest_program(qemu, _AGENT) as native:
         bring(qemu, carry, RUNNING, native=native)
         ping = ["virsh", "qemu-agent-command", WEB, '{"execute":"guest-ping"}']
-        wait_until(lambda: not subprocess.run(ping, capture_output=True, check=False).returncode, "no agent")
-        virsh("guest-agent-timeout", WEB, "--timeout", "1")
+        wait_until(
+            lambda: not subprocess.run(ping, capture_output=True, check=False).returncode, "an answer of the agent"
+        )
+        virsh("guest-agent-timeout", WEB, "--timeout", f"{round(scaled(2))}")
         tasks = [backing_up(label, place, consistency="filesystem") for label in ("silent", "made")]
         answers = carry(qemu, [tasks[0]], [WEB])
         assert (answers["silent"].failed, answers["silent"].changed) == (True, False), answers["silent"].result

@@ -30,11 +30,11 @@ from suite.backup_tasks import (
     manifests,
     powered,
     virsh,
-    wait_until,
     write,
 )
 from suite.belts import share
 from suite.carry import carry_one
+from suite.limits import wait_until
 
 pytestmark = pytest.mark.full
 
@@ -59,7 +59,7 @@ def test_backup_that_was_killed_is_completed_or_made_again(qemu, carry, shim, tm
 def _kill_qemu():
     pid = Path(f"/run/libvirt/qemu/{WEB}.pid").read_text()
     os.kill(int(pid), signal.SIGKILL)
-    wait_until(lambda: virsh("domstate", WEB).strip() == "shut off", "libvirt has not noticed that QEMU has ended")
+    wait_until(lambda: virsh("domstate", WEB).strip() == "shut off", "libvirt notices that QEMU has ended", 120)
 
 
 def _kill_libvirtd(meanwhile=lambda: None):
@@ -68,7 +68,9 @@ def _kill_libvirtd(meanwhile=lambda: None):
     meanwhile()
     subprocess.run("setsid tini -s -- libvirtd </dev/null >/dev/null 2>&1 &", shell=True, check=True)
     answers = ["virsh", "-q", "list"]
-    wait_until(lambda: not subprocess.run(answers, capture_output=True, check=False).returncode, "no answer")
+    wait_until(
+        lambda: not subprocess.run(answers, capture_output=True, check=False).returncode, "an answer of libvirtd"
+    )
 
 
 def _kill_libvirtd_before_it_stores_the_end():
@@ -90,7 +92,8 @@ def _dismiss_jobs(is_cancelled=False):
                 _ask_qemu(lines, "job-cancel", id=job["id"])
             wait_until(
                 lambda: all(one["status"] == "concluded" for one in _ask_qemu(lines, "query-jobs")),
-                "a job has not ended",
+                "all jobs have ended",
+                120,
             )
             for job in _ask_qemu(lines, "query-jobs"):
                 _ask_qemu(lines, "job-dismiss", id=job["id"])
