@@ -71,10 +71,15 @@ def test_change_waits_for_the_end_of_a_lock(ready, change, check):
 
 def test_what_needs_no_change_does_not_wait(ready):
     behind.lock(ready, 100, "backup")
+    ready.journal.clear()
     began = ready.engine.clock.now
-    for outcome in (do(ready, name="web1", state="started"), do_backup(ready, name="web1", max_age="1h")):
+    tasks = [{"state": "started"}, {"state": "started", "memory": "2048"}, {"memory": "2048"}]
+    outcomes = [do(ready, name="web1", **requested) for requested in tasks]
+    for outcome in (*outcomes, do_backup(ready, name="web1", max_age="1h")):
         assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
+    assert do(ready, name="web1", state="started", wait_for="address").vms[0]["addresses"]
     assert ready.engine.clock.now - began < 5
+    assert ready.journal.writes() == []
     behind.edit(ready, 100, lock=None)
 
 

@@ -33,17 +33,14 @@ def test_vm_is_created_once_if_the_answer_is_lost_while_it_has_no_name(world, re
 def test_clone_of_a_killed_task_that_has_no_name_yet_is_waited_for(world):
     """The other VM has the lower VMID; if this task completed its own first, two VMs would remain."""
     world.timing.clone_per_gib = 2
-    Api(world).call("POST", "/nodes/pve2/qemu/101/clone", _request_of_killed_task(102))
+    notes = '<!-- polyvirt {"id":"102","inputs":{"clone":"101"},"unfinished":true,"v":1} -->'
+    asked = {"newid": 102, "name": "web3", "full": 1, "description": notes}
+    Api(world).call("POST", "/nodes/pve2/qemu/101/clone", asked)
     world.timing.clone_per_gib = 0.1
     outcome = do(world, **LONG_CLONE)
     assert not outcome.failed, outcome.msg
     _assert_one(world, "web3")
     assert 102 in world.cluster.machines
-
-
-def _request_of_killed_task(vmid):
-    notes = f'<!-- polyvirt {{"id":"{vmid}","inputs":{{"clone":"101"}},"unfinished":true,"v":1}} -->'
-    return {"newid": vmid, "name": "web3", "full": 1, "description": notes}
 
 
 def test_server_that_restarts_during_a_cluster_task_is_waited_for(world):
