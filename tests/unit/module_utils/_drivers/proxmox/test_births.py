@@ -122,8 +122,3 @@ def test_note_below_the_record_changes_nothing(world):
     assert (_seen(world).created, _seen(world).config["description"]) == (True, "mine\nadded by hand")
     applied(world, name="web3", description="mine")
     assert _seen(world).created
-
-
-def test_vm_without_time_and_uuid_has_no_known_birth(world):
-    behind.edit(world, 101, smbios1=None, meta=None)
-    assert _seen(world, "web2").birth == ""

@@ -90,25 +90,9 @@ def test_disk_grows_and_is_never_created_twice(world):
     assert _writes(world) == []
 
 
-def test_full_clone_is_created_on_another_node_with_shared_disks(world):
-    behind.edit(world, 9000, ide2=None)
-    volume = world.storages.get("local-lvm").volumes[("pve1", "base-9000-disk-0")]
-    world.storages.get("nfs").volumes[(None, "9000/base-9000-disk-0.raw")] = volume
-    behind.edit(world, 9000, scsi0="nfs:9000/base-9000-disk-0.raw,size=8G")
-    requested = {"name": "web5", "clone": {"source": "tmpl"}, "storage": "nfs", "node": "pve2"}
-    applied(world, **requested)
-    assert machine_of(world, "web5").node == "pve2"
-    assert world.journal.count("POST", "/clone") == 1
-
-
 def test_clone_on_another_node_needs_shared_disks(world):
     words = ("web5", "'tmpl'", "pve2", "not shared", "move the clone")
     rejected(world, *words, name="web5", clone={"source": "tmpl"}, node="pve2")
-
-
-def test_clone_with_node_auto_is_on_the_node_of_its_source(world):
-    applied(world, name="web5", clone={"source": "tmpl"}, node="auto")
-    assert machine_of(world, "web5").node == "pve1"
 
 
 @pytest.mark.parametrize(("options", "with_memory"), [({}, True), ({"include_memory": False}, False)])
