@@ -272,13 +272,6 @@ def test_unknown_end_of_a_freeze_is_no_freeze(world, line):
     assert any("were not frozen" in text and "an unknown text" in text for text in outcome.warnings)
 
 
-def test_paused_vm_with_an_agent_is_not_frozen(world):
-    behind.pause(world, 100)
-    outcome = do_backup(world, name="web1")
-    assert record_of(stored(world)[0][1])["consistency"] == "crash"
-    assert any("were not frozen" in text for text in outcome.warnings)
-
-
 def cannot_be_read(world, **answer):
     """There is a backup with a configuration that cannot be read any more; returns its id."""
     taken(world, name="web1")
