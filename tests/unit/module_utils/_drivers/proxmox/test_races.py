@@ -20,10 +20,10 @@ from simulators.proxmox.cluster import Pool
 from suite.belts import share
 from suite.limits import scaled
 from unit.module_utils._drivers.proxmox.simulated import Api, do
+from unit.module_utils._drivers.proxmox.tasks import Meanwhile, done, failed
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
-#: A clone with a large first disk; the template's first disk is its small cloud-init drive.
 #: The number of orders of calls that are tested on one day; a deep run tests forty.
 _SEEDS = 8
 
@@ -242,22 +242,8 @@ def test_changes_by_others_are_kept_at_any_moment():
     assert guarded == 1
 
 
-class BeforeFirstWrite(Api):
-    """Runs an action of another client just before the first write of the task."""
-
-    def __init__(self, world, act):
-        super().__init__(world)
-        self._act = act
-
-    def call(self, method, path, parameters=None):
-        if method != "GET" and self._act:
-            act, self._act = self._act, None
-            act()
-        return super().call(method, path, parameters)
-
-
 def test_change_that_somebody_else_makes_first_is_not_made_again(world):
-    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
+    api = Meanwhile(world, lambda: behind.edit(world, 101, memory="4096"))
     outcome = do(world, api=api, name="web2", memory="4096")
     assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, []), outcome.msg
     assert [entry.status for entry in world.journal.writes()] == [500]
@@ -265,9 +251,8 @@ def test_change_that_somebody_else_makes_first_is_not_made_again(world):
 
 def test_vm_that_somebody_else_changes_before_the_write_is_planned_again(world):
     """Only the remaining changes are sent and reported."""
-    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
-    outcome = do(world, api=api, name="web2", memory="4096", description="new")
-    assert not outcome.failed, outcome.msg
+    api = Meanwhile(world, lambda: behind.edit(world, 101, memory="4096"))
+    outcome = done(world, api=api, name="web2", memory="4096", description="new")
     assert [list(one["after"]) for one in outcome.diff] == [["description"]]
     rejected, stored = world.journal.writes()
     assert (rejected.status, stored.status) == (500, 200)
@@ -278,16 +263,14 @@ def test_vm_that_somebody_else_changes_before_the_write_is_planned_again(world):
 )
 def test_disk_that_somebody_else_puts_into_the_slot_is_left_alone(world, disk):
     assert do(world, name="web2", disks=[{"slot": "scsi1", "size": "1G"}, {"slot": "scsi2", "size": "2G"}]).changed
-    outcome = do(world, api=BeforeFirstWrite(world, lambda: _swap_disks(world)), name="web2", disks=[disk])
-    assert (outcome.failed, outcome.changed) == (True, False)
-    assert "disks.scsi1" in outcome.msg and "somebody else" in outcome.msg
+    api = Meanwhile(world, lambda: _swap_disks(world))
+    assert not failed(world, "disks.scsi1", "somebody else", api=api, name="web2", disks=[disk]).changed
     assert "size=2G" in world.cluster.machines[101].config.current["scsi1"]
 
 
 def test_network_interface_that_somebody_else_removes_is_not_created_again(world):
-    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, net0=None))
-    outcome = do(world, api=api, name="web2", networks=[{"source": "vmbr1"}])
-    assert outcome.failed and "networks.0" in outcome.msg
+    api = Meanwhile(world, lambda: behind.edit(world, 101, net0=None))
+    failed(world, "networks.0", api=api, name="web2", networks=[{"source": "vmbr1"}])
     assert "net0" not in world.cluster.machines[101].config.current
 
 
@@ -317,8 +300,7 @@ def _change_mac(world):
 def test_connection_is_lost_at_a_write(world, call, requested, kind):
     """The driver checks whether the request was carried out, and does not send it twice."""
     world.faults.request(kind, method=call[0], path=call[1])
-    outcome = do(world, **requested)
-    assert not outcome.failed, outcome.msg
+    done(world, **requested)
     world.engine.advance(60)
     _assert_one(world, requested["name"])
     assert not do(world, **requested).changed
@@ -333,8 +315,7 @@ def test_volumes_created_before_a_lost_connection_are_not_created_again(world):
         "firmware": "uefi",
         "disks": [{"slot": "scsi0"}, {"slot": "scsi1", "size": "1G"}],
     }
-    outcome = do(world, **requested)
-    assert not outcome.failed, outcome.msg
+    done(world, **requested)
     assert len([volume for _node, volume in world.storages.get("local-lvm").volumes if "-101-" in volume]) == 4
     assert not [key for key in world.cluster.machines[101].config.current if key.startswith("unused")]
 
@@ -344,8 +325,7 @@ def test_pool_is_changed_once_if_the_connection_is_lost(world, skip):
     world.cluster.pools["old"] = Pool("")
     assert do(world, name="web2", pool="old").changed
     world.faults.request("reset_after", method="PUT", path="/pools.*", skip=skip)
-    outcome = do(world, name="web2", pool="prod")
-    assert not outcome.failed, outcome.msg
+    done(world, name="web2", pool="prod")
     assert (world.cluster.pools["old"].vms, world.cluster.pools["prod"].vms) == (set(), {101})
 
 
@@ -364,9 +344,7 @@ def test_error_about_an_existing_volume_is_reported(world):
     """For example a remaining volume, for which another VMID would not help."""
     error = "unable to create VM 102 - zfs error: cannot create 'rpool/vm-102-disk-0': dataset already exists"
     world.faults.task("qmcreate", error, times=99)
-    outcome = do(world, **NEW)
-    assert outcome.failed
-    assert "dataset already exists" in outcome.msg
+    failed(world, "dataset already exists", **NEW)
     assert world.journal.count("POST", "/nodes/pve1/qemu") == 2
 
 
@@ -383,8 +361,7 @@ def test_vm_that_gives_way_is_deleted_even_if_protected(world):
 
 def test_failed_hotplug_is_a_warning(world):
     world.faults.hotplug_fails = True
-    outcome = do(world, name="web1", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "8G"}])
-    assert not outcome.failed, outcome.msg
+    outcome = done(world, name="web1", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "8G"}])
     assert outcome.changed
     assert outcome.vms[0]["restart_required"] == ["disks.scsi1"]
     assert [warning for warning in outcome.warnings if "web1" in warning and "next start" in warning]
