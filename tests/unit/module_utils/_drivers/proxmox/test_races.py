@@ -348,17 +348,6 @@ def test_error_about_an_existing_volume_is_reported(world):
     assert world.journal.count("POST", "/nodes/pve1/qemu") == 2
 
 
-def test_vm_that_gives_way_is_deleted_even_if_protected(world):
-    """A clone of a protected VM is protected, too."""
-    for at in range(1, _calls_of(CLONE) + 1):
-        world, others = worlds.with_cases(), []
-        behind.edit(world, 9000, protection="1")
-        api = Interrupted(world, lambda world=world, others=others: others.append(do(world, **CLONE)), at)
-        outcomes = [do(world, api=api, **CLONE), *others]
-        _assert_one_succeeded(outcomes, at)
-        _assert_one(world, "web3")
-
-
 def test_failed_hotplug_is_a_warning(world):
     world.faults.hotplug_fails = True
     outcome = done(world, name="web1", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "8G"}])

@@ -53,11 +53,6 @@ _ALL = {
 }
 
 
-def test_privileges_on_the_pool_are_enough_for_a_vm_in_it(world):
-    api = account(world, ("/pool/prod", _ALL), ("/storage", _ALL), ("/sdn", _ALL), ("/nodes", {"Sys.Audit"}))
-    done(world, api=api, name="web3", pool="prod", storage="zfs", node="pve1", disks=[{"size": "1G"}], cpus=1)
-
-
 @pytest.mark.parametrize("key", ["args", "affinity", "hookscript", "hugepages", "ivshmem", "vmgenid"])
 def test_option_for_root_alone_is_found_before_the_first_write(world, key):
     text = {
