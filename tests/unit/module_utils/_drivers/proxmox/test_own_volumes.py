@@ -99,15 +99,6 @@ def test_settings_make_no_disk_of_others_ours(world, requested):
     _is_deleted(world, delete_disks="all")
 
 
-def test_record_of_an_earlier_version_names_all_present_disks(world):
-    recorded = '<!-- polyvirt {"id":"500","inputs":{},"v":1} -->'
-    worlds.add_machine(world, 500, "pve1", {"name": "web3", "description": recorded})
-    assert not do(world, name="web3", state="absent", check=True).failed
-    applied(world, name="web3", memory="2G")
-    put(world, scsi1="local-lvm:1")
-    rejected(world, "vm-500-disk-1", *REFUSED, name="web3", state="absent")
-
-
 def test_account_without_the_right_to_notes_changes_other_settings(world):
     """The record of an earlier version is then left as it is."""
     recorded = '<!-- polyvirt {"id":"500","inputs":{},"v":1} -->'
