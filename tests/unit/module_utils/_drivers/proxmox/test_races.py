@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 from simulators.proxmox import behind, invariants, worlds
+from simulators.proxmox.access import User
 from simulators.proxmox.cluster import Pool
 from suite.belts import share
 from suite.limits import scaled
@@ -133,7 +134,7 @@ class Turns:
 
 class TakingTurns(Api):
     def __init__(self, world, turns, task):
-        super().__init__(world)
+        super().__init__(world, User("root@pam") if task else None)
         self._world, self._turns, self._task = world, turns, task
 
     def call(self, method, path, parameters=None):
@@ -168,8 +169,8 @@ def test_two_tasks_in_turns_leave_one_vm(request, requested):
 class Held(Api):
     """Stops before the first call with one of these words in its path: signals this, and waits to continue."""
 
-    def __init__(self, world, words):
-        super().__init__(world)
+    def __init__(self, world, words, user=None):
+        super().__init__(world, user)
         self._stops = [(word, threading.Event(), threading.Event()) for word in words]
 
     def call(self, method, path, parameters=None):
@@ -197,7 +198,7 @@ def test_task_gives_way_to_a_late_one_with_a_lower_vm_id(world):
 
     The first task reads the list before the second VM is finished.
     """
-    low, high = Held(world, ["/tasks/", "PUT "]), Held(world, ["PUT "])
+    low, high = Held(world, ["/tasks/", "PUT "], User("root@pam")), Held(world, ["PUT "])
     usual, world.timing.create = world.timing.create, 60
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(do, world, api=low, **NEW)
