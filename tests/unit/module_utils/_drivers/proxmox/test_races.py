@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,16 +17,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import change
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.access import User
 from simulators.proxmox.cluster import Pool
-from suite.belts import share
 from suite.limits import scaled
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 from unit.module_utils._drivers.proxmox.tasks import Meanwhile, done, failed
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
-#: The number of orders of calls that are tested on one day; a deep run tests forty.
-_SEEDS = 8
-
 #: Two tasks in one process would wait for each other's properties. Ansible runs each task in a process of its own.
 in_threads = pytest.mark.skipif(sys.version_info < (3, 12), reason="cached_property locks all objects of a class")
 
@@ -91,79 +86,6 @@ def _both(world, requested, at):
     outcome = do(world, api=api, **requested)
     _assert_one(world, "web3")
     return outcome, others[0]
-
-
-class Turns:
-    """Two tasks make their calls in turns that are chosen at random by a seed."""
-
-    def __init__(self, seed):
-        self._chance = random.Random(seed)
-        self._changed = threading.Condition()
-        #: {running task: number of its calls that wait for their turn}.
-        self._waiting = {}
-        self._turn = None
-
-    def join(self, task):
-        self._waiting[task] = 0
-
-    def leave(self, task):
-        with self._changed:
-            del self._waiting[task]
-            self._choose()
-
-    def seconds(self):
-        """A random duration of the next step, so that tasks do not end in the order of their start."""
-        return self._chance.uniform(0.5, 1.5)
-
-    def take(self, task, action):
-        with self._changed:
-            self._waiting[task] += 1
-            self._choose()
-            self._changed.wait_for(lambda: self._turn == task)
-            self._turn = None
-            self._waiting[task] -= 1
-            found = action()
-            self._choose()
-            return found
-
-    def _choose(self):
-        if self._turn is None and self._waiting and all(self._waiting.values()):
-            self._turn = self._chance.choice(sorted(self._waiting))
-            self._changed.notify_all()
-
-
-class TakingTurns(Api):
-    def __init__(self, world, turns, task):
-        super().__init__(world, User("root@pam") if task else None)
-        self._world, self._turns, self._task = world, turns, task
-
-    def call(self, method, path, parameters=None):
-        return self._turns.take(self._task, lambda: self._call(method, path, parameters))
-
-    def _call(self, method, path, parameters):
-        timing = self._world.timing
-        timing.create, timing.clone_per_gib = self._turns.seconds(), self._turns.seconds() / 8
-        return super().call(method, path, parameters)
-
-
-@in_threads
-@pytest.mark.parametrize("requested", [NEW, CLONE], ids=["create", "clone"])
-def test_two_tasks_in_turns_leave_one_vm(request, requested):
-    for seed in share(request.config, range(40), _SEEDS):
-        world, turns = worlds.with_cases(), Turns(seed)
-
-        def one(task, world=world, turns=turns):
-            try:
-                return do(world, api=TakingTurns(world, turns, task), **requested)
-            finally:
-                turns.leave(task)
-
-        for task in (0, 1):
-            turns.join(task)
-        with ThreadPoolExecutor(2) as pool:
-            outcomes = list(pool.map(one, (0, 1)))
-        _assert_one_succeeded(outcomes, seed)
-        _assert_one(world, "web3")
 
 
 class Held(Api):
