@@ -175,14 +175,6 @@ def test_default_bridge_is_an_option(world):
     rejected(world, "web4", "no-br", "vmbr0, vmbr1", name="web4", bridge="no-br", **DISKS)
 
 
-def test_secure_boot_is_set_together_with_the_firmware(world):
-    options = applied(world, name="web3", firmware="uefi", secure_boot=True, **DISKS)
-    assert options["bios"] == "ovmf"
-    assert "pre-enrolled-keys=1" in options["efidisk0"]
-    rejected(world, "web3", "secure_boot", name="web3", secure_boot=False)
-    rejected(world, "web4", "firmware: uefi", name="web4", secure_boot=True, **DISKS)
-
-
 def test_stopped_vm_becomes_a_template_and_stays_one(world):
     rejected(world, "web1", "template", "Set state: stopped", name="web1", template=True)
     assert applied(world, name="web2", template=True)["template"] == "1"

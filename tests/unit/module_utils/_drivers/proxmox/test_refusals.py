@@ -193,6 +193,7 @@ def _run_tasks(world, *tasks):
             {"disks": [{"slot": "scsi1", "size": "1G", "format": "qcow2"}]},
             ("scsi1", "'qcow2'", "'local-lvm'", "no files", "Remove the format"),
         ),
+        ([], {"secure_boot": True}, ("secure_boot needs UEFI", "Set firmware: uefi")),
         ([WITHOUT_KEYS], {"secure_boot": True}, ("secure_boot", "EFI disk")),
         ([WITHOUT_KEYS, BIOS_AGAIN], WITH_KEYS, ("secure_boot", "without the keys", "EFI disk")),
         ([WITH_KEYS, BIOS_AGAIN], WITHOUT_KEYS, ("secure_boot", "with the keys", "EFI disk")),

@@ -223,13 +223,6 @@ def test_wrong_place_is_an_error(node, options, words):
         node.report()
 
 
-def test_no_storage_for_images(world, node):
-    for storage in world.storages.by_id.values():
-        storage.content = storage.content - {"import"}
-    with pytest.raises(PolyvirtError, match=r"^image: node 'pve1' has no active storage with files and the content Im"):
-        node.report()
-
-
 def test_old_version_is_an_error(vendor):
     old = Node(worlds.with_cases(version=(8, 2)), vendor)
     for task in (old.present, old.absent, old.report):
