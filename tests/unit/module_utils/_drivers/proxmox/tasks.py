@@ -34,7 +34,7 @@ def account(world, *rights):
     return Api(world, User("ci@pve", "t"))
 
 
-class Meanwhile(Api):
+class BeforeWrite(Api):
     """Another client acts once, directly before the first write with ``word`` in its method and path."""
 
     def __init__(self, world, act, word=""):

@@ -10,7 +10,7 @@ import pytest
 from simulators.proxmox import behind
 from simulators.proxmox.storage import MIB, Volume
 from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, rejected
-from unit.module_utils._drivers.proxmox.tasks import Meanwhile, done, failed
+from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, done, failed
 
 DOCUMENT = "local:snippets/x.yml"
 REQUESTED = {"native": {"cicustom": f"vendor={DOCUMENT}"}}
@@ -37,7 +37,7 @@ def _with_seed(world, vmid, options):
 
 def _vanishing(world):
     """The API, while the document vanishes after the checks."""
-    return Meanwhile(world, lambda: behind.remove_volume(world, DOCUMENT))
+    return BeforeWrite(world, lambda: behind.remove_volume(world, DOCUMENT))
 
 
 @pytest.mark.parametrize(
