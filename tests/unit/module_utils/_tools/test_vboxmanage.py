@@ -199,11 +199,11 @@ def test_missing_virtualbox_names_the_remedy():
 
 
 @pytest.mark.parametrize(("text", "doubtful"), [
+    ("Failed to save machine state", 1),
     ("Code NS_ERROR_CALL_FAILED (0x800706be) - Call to remote object failed (extended info not available)", 1),
     ("Code NS_ERROR_ABORT (0x80004004) - Operation aborted (extended info not available)", 1),
     # Also seen when the VM's process ends after the change.
     ("The object is not ready", 1),
-    ("Failed to save machine state", 1),
     ("Machine 'x' is not currently running", 0),  # Of 6.1, without a full stop.
     ("Could not find a registered machine named 'x'", 0),
     ("The machine 'x' is already locked for a session (or being unlocked)", 0),

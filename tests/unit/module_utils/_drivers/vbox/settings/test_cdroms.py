@@ -91,6 +91,7 @@ def test_drive_of_a_seed_is_reserved(vbox):
     task(vbox, config=SMALL, cloud_init={"user": "admin"}).succeeded()
     assert (_drives(vbox), observed(vbox).reserved) == ({"IDE 0": ""}, {"IDE 1:1"})
     task(vbox, config={"cdroms": {"IDE 1:1": {}}}).refused("cdroms.IDE 1:1: the slot is used by a drive that no option")
+    rejected(vbox, "disks.IDE 1:1: the slot is used by an optical drive", config={"disks": {"IDE 1:1": {"size": MIB}}})
     task(vbox, config={"cdroms": {}}, purge=frozenset({"cdroms"})).succeeded()
     assert observed(vbox).reserved == {"IDE 1:1"}
 
