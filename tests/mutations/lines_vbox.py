@@ -146,7 +146,7 @@ MUTATIONS = (
         "_drivers/vbox",
         "port not in taken and _is_free(rule.host_address, port, rule.protocol)",
         "port not in taken",
-        [f"{_UNIT}/settings/test_host_ports.py"],
+        [f"{_UNIT}/settings/test_networks.py::test_chosen_port_is_not_used_by_others"],
     ),
     Mutation(
         "two-vms-get-one-port",
@@ -174,7 +174,7 @@ MUTATIONS = (
         "_drivers/vbox",
         '_MODES.get(first.kind.partition(" ")[0], WRITE)',
         "READ",
-        [f"{_UNIT}/test_checks.py"],
+        [f"{_UNIT}/test_preflight.py::test_image_is_checked"],
     ),
     Mutation(
         "released-port-of-another-driver",

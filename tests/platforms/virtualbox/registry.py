@@ -91,9 +91,13 @@ class Registry:
         self.run("modifyvm", uuid, "--memory", 16, "--boot1", "disk", *engine)
         self.run("storagectl", uuid, "--name", "SATA", "--add", "sata", "--portcount", 4)
         if guest:
-            disk = self.guest_disk(guest, f"{uuid}.vdi")
-            self.run("storageattach", uuid, "--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium", disk)
+            self.attach(self.guest_disk(guest, f"{uuid}.vdi"), 0, uuid)
         return uuid
+
+    def attach(self, disk, port=1, name="web", *more):
+        """Attach a disk to a VM; ``none`` detaches it. ``more`` are other words of the command."""
+        slot = ("--storagectl", "SATA", "--port", port, "--type", "hdd")
+        self.run("storageattach", name, *slot, "--medium", disk, *more)
 
     def guest_disk(self, guest, name):
         """Create a disk image that boots the guest, with a new UUID."""

@@ -86,11 +86,16 @@ class TaskResult:
         assert not self.outcome.failed, self.outcome.msg
         return self
 
-    def failed(self, *words):
-        """Assert that the task failed without a change, and that its message contains all ``words``."""
-        assert (self.outcome.failed, self.changed) == (True, False), self.vms
+    def failed_late(self, *words):
+        """Assert that the task failed, maybe after changes, and that its message contains all ``words``."""
+        assert self.outcome.failed, self.vms
         assert [word for word in words if word not in self.outcome.msg] == [], self.outcome.msg
         return self
+
+    def failed(self, *words):
+        """Assert the same, and that the task changed nothing."""
+        assert not self.changed, self.vms
+        return self.failed_late(*words)
 
     def refused(self, *words):
         """Assert the same, and that no call that changes something was made."""
@@ -126,6 +131,24 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
         for name in names or ("web",)
     ]
     return TaskResult(run(driver, requests, check=check, clock=clock), commands.calls)
+
+
+def rejected(box, *words, name="web", **more):
+    """Assert that a task is rejected, in check mode too, with a message that contains all ``words``."""
+    for check in (True, False):
+        task(box, name, check=check, **more).refused(*words)
+
+
+def twice(box, *names, **more):
+    """Run a task twice; assert that the second run changes nothing. Return the result of the first."""
+    done = task(box, *names, **more).succeeded()
+    assert task(box, *names, **more).succeeded().writes == []
+    return done
+
+
+def configure(box, name="web", **config):
+    """Change settings as in ``twice``."""
+    return twice(box, name, config=config)
 
 
 def several(box, *entries, check=False):

@@ -172,6 +172,9 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     ("lllll", "clone", None, LINKED_OF_SNAPSHOT, None),
     ("llllx", "snapshot.take", None, TAKE, None),
     ("lxxxx", "snapshot.take", None, TAKE_DISKS_ONLY, None),
+    ("lllll", "clone", None, OF_SNAPSHOT, None),
+    ("pllnp", "native", "off", "on", "vrde"),
+    ("pppnp", "native", "0", "1", "nicbootprio1"),
 ))  # fmt: skip
 PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllll pool

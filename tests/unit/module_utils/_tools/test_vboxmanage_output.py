@@ -27,21 +27,6 @@ Family Desc: Microsoft Windows
 64 bit:      true
 
 """
-HOST_ONLY = """\
-Name:            vboxnet0
-GUID:            786f6276-656e-4074-8000-0a0027000000
-DHCP:            Disabled
-IPAddress:       192.168.56.1
-NetworkMask:     255.255.255.0
-IPV6Address:
-IPV6NetworkMaskPrefixLength: 0
-HardwareAddress: 0a:00:27:00:00:00
-MediumType:      Ethernet
-Wireless:        No
-Status:          Down
-VBoxNetworkName: HostInterfaceNetworking-vboxnet0
-
-"""
 
 
 @pytest.mark.parametrize(
@@ -134,12 +119,6 @@ def test_image_of_a_running_vm():
     assert (medium.state, medium.users) == ("locked write", {RUN: ()})
 
 
-def test_image_of_two_vms():
-    one, other = "62d77cc9-5c1b-4be5-8f7a-f9a8b1f3f8a0", "7e1dffb5-68d5-4214-a358-c6c4c1693137"
-    use = f"In use by VMs:  a (UUID: {one})\n                b (UUID: {other}) [s (UUID: {one})]\n"
-    assert output.media(f"UUID: u\nLocation: /a.vdi\n{use}")[0].users == {one: (), other: (one,)}
-
-
 def test_image_of_vms_with_line_breaks_in_their_names():
     """If a user were missed, the disk would look unused."""
     one, other, taken = (f"62d77cc9-5c1b-4be5-8f7a-f9a8b1f3f8a{number}" for number in range(3))
@@ -197,11 +176,7 @@ def test_networks():
     assert [net["Name"] for net in output.networks(recorded("list-intnets"))] == ["intnet", "lan0"]
     assert output.networks(recorded("list-bridgedifs"))[0]["IPAddress"] == "192.0.2.2"
     assert output.networks("") == []
-
-
-def test_host_only_interfaces():
-    (interface,) = output.networks(HOST_ONLY)
-    assert (interface["Name"], interface["IPAddress"], interface["IPV6Address"]) == ("vboxnet0", "192.168.56.1", "")
+    assert output.networks("Name: vboxnet0\nIPV6Address:\n") == [{"Name": "vboxnet0", "IPV6Address": ""}]
 
 
 def test_system_properties():

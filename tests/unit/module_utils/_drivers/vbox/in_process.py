@@ -26,19 +26,22 @@ from platforms.virtualbox.tasks import (
     MIB,
     SMALL,
     Killed,
+    configure,
     driver_of,
     info,
     killed_after,
     observed,
+    rejected,
     several,
     snapshot,
     task,
+    twice,
 )
 from unit.module_utils._engine.world import FakeClock
 
 __all__ = [
-    "ENGINE", "MIB", "SMALL", "InProcess", "Killed", "VirtualBox", "driver_of", "info", "killed_after", "observed",
-    "several", "snapshot", "task", "virtualbox",
+    "ENGINE", "MIB", "SMALL", "InProcess", "Killed", "VirtualBox", "configure", "driver_of", "info", "killed_after",
+    "observed", "rejected", "several", "snapshot", "task", "twice", "virtualbox",
 ]  # fmt: skip
 _NOW, _SECONDS_OF_A_CALL = 1_700_000_000, 0.05
 _IN_MEMORY = "/dev/shm"

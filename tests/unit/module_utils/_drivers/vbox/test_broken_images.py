@@ -18,6 +18,7 @@ from unit.module_utils._drivers.vbox.in_process import (
     info,
     killed_after,
     observed,
+    rejected,
     several,
     snapshot,
     task,
@@ -35,13 +36,9 @@ TIB = 1 << 40
 )
 def test_size_that_virtualbox_cannot_open_is_rejected(vbox, image_format, size, most):
     disk = {"size": size, **({"format": image_format} if image_format else {})}
-    config = {**SMALL, "disks": {"#0": disk}}
-    for check in (True, False):
-        task(vbox, config=config, check=check).refused("disks.SATA 0.size", most, "Set a size of at most")
+    rejected(vbox, "disks.SATA 0.size", most, "Set a size of at most", config={**SMALL, "disks": {"#0": disk}})
     task(vbox).succeeded()
-    added = {"disks": {"SATA 1": disk}}
-    for check in (True, False):
-        task(vbox, config=added, check=check).refused("disks.SATA 1.size", most)
+    rejected(vbox, "disks.SATA 1.size", most, config={"disks": {"SATA 1": disk}})
     assert len(vbox.registered()) == 1
 
 
@@ -73,8 +70,7 @@ def test_broken_disk_leaves_nothing(vbox, is_new):
         more = {"config": {"disks": {"SATA 1": {"size": 2 * MIB}}}}
     before = (vbox.files(), vbox.registered(), vbox.run("list", "vms"))
     mark = None if is_new else observed(vbox).mark
-    done = task(vbox, **more, commands=Larger(vbox))
-    assert (done.outcome.failed, "VirtualBox cannot open" in done.outcome.msg) == (True, True)
+    task(vbox, **more, commands=Larger(vbox)).failed_late("VirtualBox cannot open")
     assert (vbox.files(), vbox.registered(), vbox.run("list", "vms")) == before
     assert is_new or observed(vbox).mark == mark
     task(vbox, **more).succeeded()
@@ -82,8 +78,7 @@ def test_broken_disk_leaves_nothing(vbox, is_new):
 
 def test_vm_of_others_gets_no_record_of_a_broken_disk(vbox):
     vbox.make("web")
-    disk = {"disks": {"SATA 1": {"size": 2 * MIB}}}
-    assert task(vbox, config=disk, commands=Larger(vbox)).outcome.failed
+    task(vbox, config={"disks": {"SATA 1": {"size": 2 * MIB}}}, commands=Larger(vbox)).failed_late()
     assert observed(vbox).mark is None
 
 
@@ -92,7 +87,7 @@ def test_broken_disk_is_deleted_with_its_vm(vbox):
     disk = observed(vbox).config["disks"]["SATA 0"]["source"]
     broken = f"{vbox.machines}/web/broken.vdi"
     vbox.run("createmedium", "disk", "--filename", broken, "--size", 3 << 30)
-    vbox.run("storageattach", "web", "--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium", broken)
+    vbox.attach(broken)
     task(vbox, state="absent", delete_disks="all").succeeded()
     assert [path for path in (disk, broken) if os.path.exists(path)] == []
 
@@ -100,10 +95,10 @@ def test_broken_disk_is_deleted_with_its_vm(vbox):
 def test_file_that_others_create_at_the_path_of_a_new_disk_remains(vbox):
     task(vbox).succeeded()
     path = vbox.machines / "web" / "web-SATA-1.vdi"
-    before = {"createmedium": lambda: path.write_bytes(b"precious")}
-    done = task(vbox, config={"disks": {"SATA 1": {"size": 2 * MIB}}}, before=before)
-    assert (done.outcome.failed, path.read_bytes()) == (True, b"precious")
-    task(vbox, config={"disks": {"SATA 1": {"size": 2 * MIB}}}).refused("already exists")
+    disk = {"disks": {"SATA 1": {"size": 2 * MIB}}}
+    task(vbox, config=disk, before={"createmedium": lambda: path.write_bytes(b"precious")}).failed_late()
+    assert path.read_bytes() == b"precious"
+    rejected(vbox, f"{path} already exists", config=disk)
     task(vbox, state="absent").succeeded()
     assert path.read_bytes() == b"precious"
 
@@ -126,11 +121,8 @@ def _disk(vbox):
 def test_vm_with_a_replaced_disk_is_not_started(vbox, disk):
     uuid = next(iter(observed(vbox).mark["disks"]))
     replaced(vbox, disk)
-    remedy = f"VBoxManage internalcommands sethduuid {disk} {uuid}"
-    for check in (True, False):
-        task(vbox, state="started", config={"cpus": 1}, check=check).refused(
-            "disks.SATA 0", disk, "does not match", remedy
-        )
+    words = ("disks.SATA 0", disk, "does not match", f"VBoxManage internalcommands sethduuid {disk} {uuid}")
+    rejected(vbox, *words, state="started", config={"cpus": 1})
     task(vbox, config={"disks": {"SATA 0": {"size": 8 * MIB}}}).refused("size cannot be read", "list --long hdds")
     task(vbox, "copy", config={}, clone={"source": "web", "linked": False}).refused("clone.source", "does not match")
 
@@ -171,13 +163,11 @@ def test_disk_of_a_user_at_an_unfinished_vm_is_not_taken_for_its_own(vbox, same_
     with pytest.raises(Killed):
         task(vbox, image=image, commands=killed_after(InProcess, 4)(vbox))
     (listed,) = info(vbox, "web")["vms"]
-    slot = ("storageattach", listed["id"], "--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium")
-    vbox.run(*slot, other)
-    for check in (True, False):
-        again = task(vbox, image=image if same_image else vbox.image("ignores"), check=check)
-        again.refused("web", other, "SATA 0", "was not created for it", "--medium none")
+    vbox.attach(other, 0, listed["id"])
+    words = ("web", other, "SATA 0", "was not created for it", "--medium none")
+    rejected(vbox, *words, image=image if same_image else vbox.image("ignores"))
     assert os.path.exists(other)
-    vbox.run(*slot, "none")
+    vbox.attach("none", 0, listed["id"])
     task(vbox, image=image).succeeded()
     assert os.path.exists(other)
 

@@ -14,12 +14,6 @@ import pytest
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, snapshot, task
 
-SLOT = ("--storagectl", "SATA", "--type", "hdd", "--port")
-
-
-def attach(vbox, disk, port=1, name="web"):
-    vbox.run("storageattach", name, *SLOT, port, "--medium", disk)
-
 
 def on_base(vbox):
     """The paths of an image of a user that no VM has, and of a differencing image on top of it."""
@@ -57,7 +51,7 @@ def test_base_of_a_linked_clone_remains_whoever_unregistered_its_vm(vbox):
 def test_image_below_a_disk_of_a_user_is_deleted_on_request_only(vbox, delete_disks):
     base, child = on_base(vbox)
     task(vbox).succeeded()
-    attach(vbox, child)
+    vbox.attach(child)
     done = task(vbox, state="absent", delete_disks=delete_disks).succeeded()
     kept = {base, child} - (set() if delete_disks != "all" else {base, child})
     assert set(paths_of(done.vm["kept"])) >= kept
@@ -67,7 +61,7 @@ def test_image_below_a_disk_of_a_user_is_deleted_on_request_only(vbox, delete_di
 def test_image_below_a_disk_in_a_snapshot_needs_permission(vbox):
     _base, child = on_base(vbox)
     task(vbox).succeeded()
-    attach(vbox, child)
+    vbox.attach(child)
     snapshot(vbox, "s").succeeded()
     before = vbox.registered()
     task(vbox, state="absent").refused("is to be kept", "delete_disks: all")
@@ -77,7 +71,7 @@ def test_image_below_a_disk_in_a_snapshot_needs_permission(vbox):
 def test_disk_of_a_user_that_is_newer_than_the_snapshots_is_detached(vbox):
     task(vbox).succeeded()
     snapshot(vbox, "s").succeeded()
-    attach(vbox, vbox.disk())
+    vbox.attach(vbox.disk())
     done = task(vbox, state="absent").succeeded()
     assert (paths_of(done.vm["kept"]), vbox.registered()) == ([vbox.disk()], [vbox.disk()])
 
@@ -91,46 +85,47 @@ def without_logs(vbox):
 def test_disk_attached_after_the_plan_prevents_the_deletion(vbox, delete_disks):
     task(vbox, state="started").succeeded()
     before = without_logs(vbox)
-    attached = {"poweroff": lambda: attach(vbox, vbox.disk())}
+    attached = {"poweroff": lambda: vbox.attach(vbox.disk())}
     done = task(vbox, state="absent", delete_disks=delete_disks, after=attached)
-    assert done.outcome.failed
-    assert f"{vbox.disk()} was attached after the task was planned" in done.outcome.msg
+    done.failed_late(f"{vbox.disk()} was attached after the task was planned")
     assert (without_logs(vbox), os.path.exists(vbox.disk())) == (before, True)
     assert "unregistervm" not in done.verbs
 
 
+def with_disk_of_a_user(vbox, **more):
+    """Create a VM with a disk of its own, and one of a user."""
+    disks = {"#0": {"size": MIB}, "#1": {"source": vbox.disk()}}
+    task(vbox, config={**SMALL, "disks": disks}, **more).succeeded()
+
+
 def test_disk_detached_after_the_plan_is_not_deleted(vbox):
-    task(vbox, config={**SMALL, "disks": {"#0": {"size": MIB}, "#1": {"source": vbox.disk()}}}).succeeded()
-    task(vbox, state="started").succeeded()
-    detached = {"poweroff": lambda: attach(vbox, "none")}
+    with_disk_of_a_user(vbox, state="started")
+    detached = {"poweroff": lambda: vbox.attach("none")}
     done = task(vbox, state="absent", delete_disks="all", after=detached)
-    assert done.outcome.failed
-    assert f"{vbox.disk()} was detached after the task was planned" in done.outcome.msg
+    done.failed_late(f"{vbox.disk()} was detached after the task was planned")
     assert (os.path.exists(vbox.disk()), "unregistervm" in done.verbs) == (True, False)
 
 
 def test_disk_attached_while_others_are_detached_prevents_the_deletion(vbox):
-    task(vbox, config={**SMALL, "disks": {"#0": {"size": MIB}, "#1": {"source": vbox.disk()}}}).succeeded()
+    with_disk_of_a_user(vbox)
     other = vbox.disk("other.vdi")
-    done = task(vbox, state="absent", after={"storageattach": lambda: attach(vbox, other, 2)})
-    assert done.outcome.failed
-    assert f"{other} was attached after the task was planned" in done.outcome.msg
+    done = task(vbox, state="absent", after={"storageattach": lambda: vbox.attach(other, 2)})
+    done.failed_late(f"{other} was attached after the task was planned")
     assert (os.path.exists(other), observed(vbox).config["disks"].keys()) == (True, {"SATA 0", "SATA 1", "SATA 2"})
 
 
 def test_vm_keeps_its_disks_if_it_cannot_be_deleted(vbox):
-    task(vbox, config={**SMALL, "disks": {"#0": {"size": MIB}, "#1": {"source": vbox.disk()}}}).succeeded()
+    with_disk_of_a_user(vbox)
     before = observed(vbox).config["disks"]
-    done = task(vbox, state="absent", fails={"unregistervm": "no space"})
-    assert (done.outcome.failed, observed(vbox).config["disks"]) == (True, before)
+    task(vbox, state="absent", fails={"unregistervm": "no space"}).failed_late()
+    assert observed(vbox).config["disks"] == before
 
 
 def test_vm_with_a_disk_of_a_user_runs_again_if_it_cannot_be_deleted(vbox):
     """Its disk was detached and attached again, so the VM is complete."""
-    disks = {"#0": {"size": MIB}, "#1": {"source": vbox.disk()}}
-    task(vbox, config={**SMALL, "disks": disks}, state="started").succeeded()
-    done = task(vbox, state="absent", fails={"unregistervm": "no space"})
-    assert (done.outcome.failed, observed(vbox).power) == (True, "running")
+    with_disk_of_a_user(vbox, state="started")
+    task(vbox, state="absent", fails={"unregistervm": "no space"}).failed_late()
+    assert observed(vbox).power == "running"
 
 
 def test_vm_that_has_lost_a_disk_is_not_started_if_it_cannot_be_deleted(vbox):
@@ -161,7 +156,7 @@ def test_image_in_the_place_of_an_own_one_is_kept(vbox):
 
 def test_disk_that_a_user_attached_to_a_new_vm_remains_after_a_rollback(vbox):
     base, child = on_base(vbox)
-    failing = {"fails": {"startvm": "no driver"}, "after": {"storageattach": once(lambda: attach(vbox, child))}}
+    failing = {"fails": {"startvm": "no driver"}, "after": {"storageattach": once(lambda: vbox.attach(child))}}
     done = task(vbox, state="started", on_failure="rollback", image=vbox.image(), **failing)
     assert (done.outcome.failed, vbox.run("list", "vms")) == (True, "")
     assert [path for path in (base, child) if not os.path.exists(path)] == []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.vbox.in_process import SMALL, task
+from unit.module_utils._drivers.vbox.in_process import SMALL, rejected
 from unit.module_utils._media.test_foreign_image import differencing_vdi, overlay, text_vmdk, with_data_file
 
 
@@ -30,16 +30,13 @@ def _secret(vbox):
 def test_image_that_names_another_file_is_rejected(vbox, secret, build, words):
     path = str(build(vbox.folder, secret))
     image = {"source": path, "linked": False}
-    for check in (True, False):
-        done = task(vbox, config={**SMALL, "disks": {"#0": {}}}, image=image, check=check)
-        done.refused("web: image.source", path, words)
+    rejected(vbox, "web: image.source", path, words, config={**SMALL, "disks": {"#0": {}}}, image=image)
 
 
 def test_attached_disk_that_names_other_files_is_rejected(vbox, secret):
     path = str(text_vmdk(vbox.folder, secret))
-    for check in (True, False):
-        done = task(vbox, config={**SMALL, "disks": {"#0": {"source": path}}}, check=check)
-        done.refused("web: disks.SATA 0.source", path, "names other files")
+    config = {**SMALL, "disks": {"#0": {"source": path}}}
+    rejected(vbox, "web: disks.SATA 0.source", path, "names other files", config=config)
 
 
 def test_disk_with_a_parent_can_be_attached(tmp_path):

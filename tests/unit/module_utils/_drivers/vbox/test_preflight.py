@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import images
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
-from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, observed, task
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, configure, observed, rejected, task
 
 HEADERS = {
     "qcow2": b"QFI\xfb\0\0\0\3",
@@ -32,8 +34,7 @@ def _expand(vbox):
     (vbox.folder / "small.img").write_bytes(b"\0" * MIB)
     vbox.disk()
     vbox.make("other")
-    attachment = ("--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium", vbox.disk("others.vdi"))
-    vbox.run("storageattach", "other", *attachment)
+    vbox.attach(vbox.disk("others.vdi"), 0, "other")
     return lambda text: text.replace("{}", str(vbox.folder)) if isinstance(text, str) else text
 
 
@@ -69,9 +70,7 @@ REJECTED = [
 def test_invalid_setting_is_rejected_before_the_first_step(vbox, expand, config, text, exists):
     if exists:
         vbox.make("web")
-    config = {**({} if exists else SMALL), **expanded(config, expand)}
-    for check in (True, False):
-        task(vbox, config=config, check=check).refused("web", expand(text))
+    rejected(vbox, "web", expand(text), config={**({} if exists else SMALL), **expanded(config, expand)})
 
 
 def expanded(value, expand):
@@ -94,10 +93,32 @@ IMAGES = [
 @pytest.mark.parametrize(("path", "entry", "text"), IMAGES)
 def test_image_is_checked(vbox, expand, path, entry, text):
     done = task(vbox, config={**SMALL, "disks": {"#0": entry}}, image={"source": expand(path), "linked": False})
-    if text is None:
-        done.succeeded()
-    else:
-        done.refused("web", expand(text))
+    done.refused("web", expand(text)) if text else done.succeeded()
+
+
+def test_image_that_only_a_snapshot_uses_is_copied(vbox):
+    base = task(vbox, "source").succeeded().vm["disks"][0]["source"]
+    vbox.run("snapshot", "source", "take", "s")
+    task(vbox, image={"source": base, "linked": False}).succeeded()
+
+
+@pytest.mark.parametrize(
+    ("content", "is_iso"),
+    [
+        (b"\0" * 32769 + b"CD001", True),
+        (b"\0" * 32769 + b"BEA01", True),
+        (b"--iprt-iso-maker-file-marker-bourne-sh 1\n/etc/hosts", True),
+        (b"\0" * 4096 + b"koly".ljust(512, b"\0"), True),
+        (b"\0" * 65536, False),
+        (b"koly", False),
+        (b"", False),
+    ],
+    ids=["ISO 9660", "UDF", "VISO", "DMG", "zeroes", "text", "empty"],
+)
+def test_iso_image_is_recognized_by_its_content(tmp_path, content, is_iso):
+    path = tmp_path / "any"
+    path.write_bytes(content)
+    assert images.is_iso(str(path)) == is_iso
 
 
 def test_clone_is_checked_against_its_source(vbox):
@@ -144,29 +165,17 @@ def test_path_has_several_spellings(vbox):
     folder, name = os.path.split(disk)
     share = {"s": {"host_path": f"{folder}/"}}
     config = {**SMALL, "disks": {"SATA 0": {"source": f"{folder}//./{name}"}}, "shared_folders": share}
-    done = task(vbox, config=config).succeeded()
-    assert done.vm["disks"][0]["source"] == disk
+    assert configure(vbox, **config).vm["disks"][0]["source"] == disk
     assert observed(vbox).config["shared_folders"]["s"]["host_path"] == folder
-    assert task(vbox, config=config).succeeded().writes == []
 
 
 @pytest.mark.parametrize("spelling", ["SATA 0:0", "SATA 00"])
 def test_slot_has_several_spellings(vbox, spelling):
     config = {**SMALL, "disks": {spelling: {"size": MIB}}}
-    assert [one["slot"] for one in task(vbox, config=config).succeeded().vm["disks"]] == ["SATA 0"]
-    assert task(vbox, config=config).succeeded().writes == []
+    assert [one["slot"] for one in configure(vbox, **config).vm["disks"]] == ["SATA 0"]
     twice = {"disks": {"SATA 0": {"size": MIB}, spelling: {"size": MIB}}}
     task(vbox, config=twice).refused(f"disks.{spelling}: slot SATA 0 is listed twice")
     assert task(vbox, config={"disks": {spelling: None}}).succeeded().vm["disks"] == []
-
-
-def test_new_disk_does_not_replace_a_file(vbox):
-    task(vbox).succeeded()
-    path = vbox.machines / "web" / "web-SATA-1.vhd"
-    path.write_bytes(b"precious")
-    config = {"memory": 24 * MIB, "disks": {"SATA 1": {"size": MIB, "format": "vhd"}}}
-    task(vbox, config=config).refused(str(path), "already exists")
-    assert path.read_bytes() == b"precious"
 
 
 def test_unreadable_image_is_rejected(vbox, expand, monkeypatch):
@@ -189,16 +198,6 @@ def test_seed_needs_a_program_that_creates_iso_images(vbox):
     task(vbox, cloud_init={"user_data": "#cloud-config\n", "user": "a"}).refused("cannot be merged")
 
 
-def test_unregistered_vm_is_not_created_again(vbox):
-    """The files remain, and prevent the creation of a VM with this name, as the error message says."""
-    created = task(vbox).succeeded().vm
-    settings = vbox.machines / "web" / "web.vbox"
-    settings.write_text("no settings", encoding="ascii")
-    vbox.run("unregistervm", created["id"])
-    task(vbox).refused(str(settings), "already exists")
-    assert {"web/web-SATA-0.vdi", "web/web.vbox"} <= set(vbox.files())
-
-
 # Images and slots -------------------------------------------------------------------------------------------------
 
 
@@ -210,33 +209,27 @@ def test_disk_of_the_fixed_variant_cannot_grow(vbox, image_format):
     vbox.run("createmedium", "disk", "--filename", path, "--size", 2, *options)
     task(vbox, config={**SMALL, "disks": {"#0": {"source": path}}}).succeeded()
     larger = {"memory": 24 * MIB, "disks": {"#0": {"size": 4 * MIB}}}
-    for check in (True, False):
-        task(vbox, config=larger, check=check).refused("web: disks.SATA 0.size", path, "--variant Standard")
-        clone = {"source": "web", "linked": False}
-        task(vbox, "copy", config=larger, clone=clone, check=check).refused("copy: disks.SATA 0.size", "Fixed")
+    rejected(vbox, "web: disks.SATA 0.size", path, "--variant Standard", config=larger)
+    clone = {"source": "web", "linked": False}
+    rejected(vbox, "copy: disks.SATA 0.size", "Fixed", name="copy", config=larger, clone=clone)
     vbox.run("snapshot", "web", "take", "s")
     task(vbox, config=larger).succeeded()  # The overlay of the snapshot is enlarged.
-    assert (
-        task(vbox, "copy", config=larger, clone={"source": "web", "linked": True, "snapshot": "s"}).succeeded().changed
-    )
+    clone = {"source": "web", "linked": True, "snapshot": "s"}
+    assert task(vbox, "copy", config=larger, clone=clone).succeeded().changed
 
 
 @pytest.mark.parametrize("lost", ["disk", "base", "iso", "seed"])
 def test_missing_image_is_named_before_a_start(vbox, lost):
-    iso = vbox.folder / "a.iso"
-    iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    iso = Path(vbox.iso())
     task(vbox, config={**SMALL, "iso": str(iso)}, cloud_init={"user": "a"}).succeeded()
     vbox.run("snapshot", "web", "take", "s")
     folder = vbox.machines / "web"
     overlay = next((folder / "Snapshots").glob("*.vdi"))
-    path = {"disk": overlay, "base": folder / "web-SATA-0.vdi", "iso": iso, "seed": folder / "web.polyvirt-seed.iso"}[
-        lost
-    ]
-    path.unlink()
+    paths = {"disk": overlay, "base": folder / "web-SATA-0.vdi", "iso": iso, "seed": folder / "web.polyvirt-seed.iso"}
+    paths[lost].unlink()
     option = {"iso": "iso", "seed": "cloud_init"}.get(lost, "disks.SATA 0")
-    for check in (True, False):
-        missing = f"web: {option}: {path} does not exist, so the VM cannot start."
-        task(vbox, state="started", config={}, check=check).refused(missing, "Restore the file")
+    missing = f"web: {option}: {paths[lost]} does not exist, so the VM cannot start."
+    rejected(vbox, missing, "Restore the file", state="started", config={})
     assert task(vbox, config={"memory": 24 * MIB}).succeeded().changed
     if lost == "iso":
         assert task(vbox, state="started", config={"iso": ""}).succeeded().vm["state"] == "running"
@@ -266,38 +259,31 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
     own = observed(vbox).config["disks"]["SATA 0"]["source"]
     disk = vbox.disk()
     os.rename(disk, folder / "user.vdi")
-    (folder / "a.iso").write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    vbox.iso(folder / "a.iso")
     config = {
         "disk added": {"disks": {"SATA 1": {"source": f"{folder}/user.vdi"}}},
         "disk exists": {"disks": {"SATA 0": {"source": own}}},
         "iso": {"iso": f"{folder}/a.iso"},
     }[kind]
-    for check in (True, False):
-        task(vbox, config={**config, "groups": ("/new", "/")}, check=check).refused(str(folder), "would move")
+    rejected(vbox, str(folder), "would move", config={**config, "groups": ("/new", "/")})
     for groups in (("/",), ("/", "/new")):
-        task(vbox, config={**config, "groups": groups}).succeeded()
-        assert not task(vbox, config={**config, "groups": groups}).succeeded().changed
+        configure(vbox, **config, groups=groups)
 
 
 def test_free_slot_for_a_drive_is_checked(vbox):
     vbox.make("web")
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
     task(vbox, config={"disks": slots}).succeeded()
-    iso = vbox.folder / "a.iso"
-    iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
-    for check in (True, False):
-        task(vbox, config={"memory": 24 * MIB, "iso": str(iso)}, check=check).refused("no slot is free for an optical")
-    task(vbox, config={"disks": {"IDE 1": None}, "iso": str(iso)}).succeeded()
-    assert vbox.values()["IDE-1-0"] == str(iso)
+    iso = vbox.iso()
+    rejected(vbox, "no slot is free for an optical", config={"memory": 24 * MIB, "iso": iso})
+    task(vbox, config={"disks": {"IDE 1": None}, "iso": iso}).succeeded()
+    assert vbox.values()["IDE-1-0"] == iso
 
 
 def test_controller_of_a_running_vm_gets_no_ports(vbox):
     task(vbox, state="started").succeeded()
     disk = {"disks": {"SATA 12": {"size": MIB}}}
-    for check in (True, False):
-        task(vbox, config=disk, check=check).refused(
-            "web: disks.SATA 12: controller 'SATA' has only 8 ports while the VM is running"
-        )
+    rejected(vbox, "web: disks.SATA 12: controller 'SATA' has only 8 ports while the VM is running", config=disk)
     assert task(vbox, state="stopped", config=disk).succeeded().vm["state"] == "stopped"
 
 
@@ -307,10 +293,8 @@ def test_two_rules_for_one_port_are_rejected(vbox, exists):
     if exists:
         task(vbox, config={**SMALL, "port_forwards": {"a": one}}).succeeded()
     rules = {"b": two} if exists else {"a": one, "b": two}
-    for check in (True, False):
-        task(vbox, config={**SMALL, "port_forwards": rules}, check=check).refused(
-            "host_port: 8080 is also that of port_forwards."
-        )
+    words = "host_port: 8080 is also that of port_forwards."
+    rejected(vbox, words, config={**SMALL, "port_forwards": rules})
     # A listener on all addresses would leave nothing for one on a single address.
     rules = {"a": {**one, "host_address": "127.0.0.2"}, "b": {**two, "host_address": "127.0.0.1"}}
     task(vbox, config={**SMALL, "port_forwards": rules}).succeeded()
@@ -328,15 +312,13 @@ def test_copy_of_an_image_with_the_same_uuid_is_rejected(vbox, kind):
     copy = str(vbox.folder / "copy.vdi")
     shutil.copy(own, copy)
     more = {"config": disk(source=copy)} if kind == "disk" else {"image": {"source": copy, "linked": False}}
-    for check in (True, False):
-        task(vbox, check=check, **more).refused(f"{copy} has the same UUID as {own}", f"sethduuid {copy}")
+    rejected(vbox, f"{copy} has the same UUID as {own}", f"sethduuid {copy}", **more)
 
 
-@pytest.mark.parametrize("check", [True, False])
-def test_two_names_with_one_file_name_are_rejected(vbox, check):
+def test_two_names_with_one_file_name_are_rejected(vbox):
     task(vbox, "a;b").succeeded()
-    task(vbox, "a:b", check=check).refused("a_b.vbox is used by a;b")
+    rejected(vbox, "a_b.vbox is used by a;b", name="a:b")
     path = vbox.machines / "c_d" / "c_d-SATA-0.vdi"
     path.parent.mkdir()
     path.write_bytes(b"precious")
-    task(vbox, "c:d", check=check).refused(f"{path} already exists")
+    rejected(vbox, f"{path} already exists", name="c:d")

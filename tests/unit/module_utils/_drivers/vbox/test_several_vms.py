@@ -11,8 +11,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
 
-from platforms.virtualbox.tasks import SMALL
-from unit.module_utils._drivers.vbox.in_process import driver_of, several, task
+from unit.module_utils._drivers.vbox.in_process import SMALL, driver_of, several, task
 
 WEB = {"web": {"host_port": 8080, "guest_port": 80}}
 BOTH = pytest.mark.parametrize("check", [True, False])

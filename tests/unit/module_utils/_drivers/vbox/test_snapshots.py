@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 
-from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, info, observed, snapshot, task
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, configure, info, observed, rejected, snapshot, task
 
 LOOKS_LIKE_A_SNAPSHOT = "one\n   Name: x (UUID: 11111111-2222-3333-4444-555555555555)\nend"
 
@@ -76,14 +76,12 @@ def test_disk_that_is_newer_than_the_restored_snapshot_is_attached_again(vbox, l
     if later:
         snapshot(vbox, "t").succeeded()
     snapshot(vbox, "s", state="restored").succeeded()
-    for check in (True, False):
-        larger = {"disks": {"SATA 1": {"size": 2 * MIB}}}
-        task(vbox, config=larger, check=check).refused("web: disks.SATA 1.size: ", "is not attached, and has 1M")
+    larger = {"disks": {"SATA 1": {"size": 2 * MIB}}}
+    rejected(vbox, "web: disks.SATA 1.size: ", "is not attached, and has 1M", config=larger)
     check = task(vbox, config=second, check=True).succeeded()
-    done = task(vbox, config=second).succeeded()
+    done = configure(vbox, **second)
     assert (done.verbs, done.vm["disks"][1]) == (["storageattach"], disk)
     assert (check.writes, check.outcome.diff) == ([], done.outcome.diff)
-    assert task(vbox, config=second).succeeded().writes == []
     task(vbox, state="absent").succeeded()
     assert (vbox.files(), vbox.registered()) == ([], [])
 
@@ -101,6 +99,15 @@ def test_other_error_while_a_snapshot_is_read_is_reported(vbox):
     snapshot(vbox, "s").succeeded()
     with pytest.raises(CommandFailed, match="out of memory"):
         snapshot(vbox, "s", state="restored", fails={"showvminfo": "out of memory"})
+
+
+def test_current_snapshot_with_a_child_is_not_deleted(vbox):
+    task(vbox).succeeded()
+    for name in ("first", "second"):
+        snapshot(vbox, name).succeeded()
+    snapshot(vbox, "first", state="restored").succeeded()
+    words = ("'first' is the current snapshot and has the child 'second'", "children: true")
+    snapshot(vbox, "first", state="absent").refused(*words)
 
 
 # Snapshots that other images need ---------------------------------------------------------------------------------
@@ -145,12 +152,10 @@ def test_snapshot_that_a_foreign_image_needs_is_not_deleted(vbox, source):
 def test_snapshot_of_a_disk_that_two_vms_have_is_rejected(vbox):
     disk = task(vbox).succeeded().vm["disks"][0]["source"]
     vbox.make("other")
-    slot = ("storageattach", "other", "--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium")
-    vbox.run(*slot, disk)
+    vbox.attach(disk, 0, "other")
     for name, user in (("web", "other"), ("other", "web")):
-        for check in (True, False):
-            snapshot(vbox, "s", name, check=check).refused(f"{name}: {disk} is also a disk of '{user}'")
-    vbox.run(*slot, "none")
+        rejected(vbox, f"{name}: {disk} is also a disk of '{user}'", name=name, snapshot={"name": "s"})
+    vbox.attach("none", 0, "other")
     assert names(snapshot(vbox, "s")) == ["s"]
 
 

@@ -53,9 +53,3 @@ def test_port_of_another_rule_is_not_chosen():
     assert HostPorts().choose(_Vm("any"), RULE, ALL_PORTS - {last}) == last
     with pytest.raises(Refused, match=r"web: port_forwards\.web: no host port is free"):
         HostPorts().choose(_Vm("any"), RULE, ALL_PORTS)
-
-
-def test_port_that_a_program_uses_is_not_chosen(monkeypatch):
-    expected = HostPorts().choose(_Vm("any"), RULE, frozenset())
-    monkeypatch.setattr(net, "is_free", lambda _host, port, _protocol: port != expected)
-    assert HostPorts().choose(_Vm("any"), RULE, frozenset()) != expected

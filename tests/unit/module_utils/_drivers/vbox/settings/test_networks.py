@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 
-from unit.module_utils._drivers.vbox.in_process import ENGINE, SMALL, InProcess, driver_of, observed, task
+from unit.module_utils._drivers.vbox.in_process import ENGINE, SMALL, InProcess, configure, driver_of, observed, task
 
 NETWORKS = {"bridgedifs": ["eth0", "vm net"], "hostonlyifs": ["vboxnet0"], "natnets": ["Net 1"]}
 NICS = {
@@ -31,13 +31,6 @@ WITHOUT_SSH = {**SMALL, "ssh_forward": False}
 WEB = {"web": {"host_port": 8080, "guest_port": 80}}
 
 
-def configure(vbox, name="web", **config):
-    """Run a task twice; assert that the second run changes nothing."""
-    done = task(vbox, name, config=config).succeeded()
-    assert task(vbox, name, config=config).succeeded().writes == []
-    return done
-
-
 def internal_nics(count, first=0):
     return {str(place): {"type": "internal"} for place in range(first, first + count)}
 
@@ -52,10 +45,8 @@ def rules(vbox, name="web"):
 
 def test_new_vm_gets_each_type_of_network(vbox):
     vbox.has_networks(**NETWORKS)
-    wanted = {**SMALL, "networks": NICS}
-    task(vbox, config=wanted).succeeded()
+    configure(vbox, **SMALL, networks=NICS)
     assert {**vbox.values(), **VALUES} == vbox.values()
-    assert not task(vbox, config=wanted).succeeded().changed
 
 
 @pytest.mark.parametrize("state", ["present", "started"])
@@ -84,9 +75,8 @@ def test_error_about_unknown_source_lists_existing_ones(vbox, kind, known):
 
 def test_source_and_type_are_set_separately(vbox):
     """A source applies to the type of the NIC; setting the type that the NIC already has keeps its source."""
-    task(
-        vbox, config={**SMALL, "networks": {"0": {"type": "internal", "source": "a"}, "1": {"type": "nat"}}}
-    ).succeeded()
+    nics = {"0": {"type": "internal", "source": "a"}, "1": {"type": "nat"}}
+    task(vbox, config={**SMALL, "networks": nics}).succeeded()
     configure(vbox, networks={"0": {"source": "b"}})
     assert vbox.values()["intnet1"] == "b"
     configure(vbox, networks={"0": {"type": "internal", "model": "virtio"}})
@@ -133,8 +123,7 @@ def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
 
 def test_forward_for_all_host_addresses_has_no_address(vbox):
     rule = {"host_address": "", "host_port": 8080, "guest_port": 80}
-    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"web": rule}}).succeeded()
-    assert task(vbox, config={"port_forwards": {"web": rule}}).succeeded().writes == []
+    configure(vbox, **WITHOUT_SSH, port_forwards={"web": rule})
     configure(vbox, port_forwards={"web": {"host_address": "127.0.0.1"}})
     configure(vbox, port_forwards={"web": {"host_address": ""}})
     assert rules(vbox) == ["web,tcp,,8080,,80"]
@@ -183,10 +172,8 @@ def test_port_that_a_program_uses_is_rejected(vbox, state):
     vbox.listening = {8080}
     task(vbox).succeeded()
     done = task(vbox, state=state, config={"port_forwards": WEB})
-    if state == "started":
-        done.refused("host_port: 8080 is already used by another program")
-    else:
-        done.succeeded()
+    in_use = "host_port: 8080 is already used by another program"
+    done.refused(in_use) if state == "started" else done.succeeded()
 
 
 def test_port_of_a_running_vm_is_rejected(vbox):

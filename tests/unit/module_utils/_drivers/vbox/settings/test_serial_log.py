@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import observe
 
-from unit.module_utils._drivers.vbox.in_process import SMALL, observed, snapshot, task
+from unit.module_utils._drivers.vbox.in_process import SMALL, observed, rejected, snapshot, task
 
 
 def _record(vbox):
@@ -41,8 +41,7 @@ def test_log_that_was_given_up_is_not_deleted_with_the_vm(vbox):
     task(vbox, config={"serial_log": ""}).succeeded()
     assert (observed(vbox).config["serial_log"], vbox.values()["uart1"], log.exists()) == ("", "off", True)
     log.write_text("a letter")
-    for check in (True, False):
-        task(vbox, config={"serial_log": str(log)}, check=check).refused(f"{log} already exists")
+    rejected(vbox, f"{log} already exists", config={"serial_log": str(log)})
     task(vbox, config={"serial_log": str(second)}).succeeded()
     assert _record(vbox) == [str(second)]
     second.write_text("booting")
@@ -91,18 +90,15 @@ def test_existing_file_is_no_log(vbox, check, is_new):
 
 
 def test_directory_of_the_log_exists(vbox):
-    for check in (True, False):
-        path = vbox.folder / "missing" / "web.log"
-        task(vbox, config={**SMALL, "serial_log": str(path)}, check=check).refused("serial_log: the directory")
+    path = vbox.folder / "missing" / "web.log"
+    rejected(vbox, "serial_log: the directory", config={**SMALL, "serial_log": str(path)})
 
 
 def test_file_that_somebody_creates_after_the_plan_is_no_log(vbox):
     log = vbox.folder / "web.log"
     task(vbox, state="started", config=SMALL).succeeded()
     created = {"poweroff": lambda: log.write_text("a letter")}
-    done = task(vbox, state="stopped", config={"serial_log": str(log)}, before=created)
-    assert done.outcome.failed
-    assert f"{log} already exists" in done.outcome.msg
+    task(vbox, state="stopped", config={"serial_log": str(log)}, before=created).failed_late(f"{log} already exists")
     assert (log.read_text(), vbox.values()["uart1"]) == ("a letter", "off")
     task(vbox, state="absent").succeeded()
     assert log.exists()
@@ -121,11 +117,11 @@ def test_log_of_another_vm_that_was_never_started_is_rejected(vbox):
 def test_port_with_another_use_is_not_changed(vbox, words):
     uuid = vbox.make("web")
     vbox.run("modifyvm", uuid, *words)
-    for check in (True, False):
-        refused = task(vbox, config={"serial_log": str(vbox.folder / "web.log")}, check=check)
-        refused.refused("web: serial_log: the first serial port is used otherwise: ", f"modifyvm {uuid} --uart1 off")
+    log = {"serial_log": str(vbox.folder / "web.log")}
+    words = ("web: serial_log: the first serial port is used otherwise: ", f"modifyvm {uuid} --uart1 off")
+    rejected(vbox, *words, config=log)
     vbox.run("modifyvm", uuid, "--uart1", "off")
-    task(vbox, config={"serial_log": str(vbox.folder / "web.log")}).succeeded()
+    task(vbox, config=log).succeeded()
 
 
 def test_log_in_a_directory_that_moves_is_rejected(vbox):
@@ -151,8 +147,7 @@ def test_serial_ports_of_an_unreadable_settings_file_are_unknown(vbox, monkeypat
     monkeypatch.setattr(observe, "settings_in", lambda path: None)
     assert observed(vbox).config["serial_log"] is None
     for value in ("", str(log)):
-        for check in (True, False):
-            task(vbox, config={"serial_log": value}, check=check).refused("the serial ports of the VM are unknown")
+        rejected(vbox, "the serial ports of the VM are unknown", config={"serial_log": value})
 
 
 def test_log_is_described_and_another_port_is_named(vbox):
