@@ -61,13 +61,6 @@ def test_new_disk_has_its_limits():
     assert disk_element("vdb", "/b", "raw", {}).find("iotune") is None
 
 
-def test_disk_that_the_running_vm_does_not_have_gets_its_limit_with_the_next_start():
-    change = limit("iops_limit", 5)
-    assert [disk_limits.cost_of_limit(VM.having(active=active), change) for active in (None, {}, VM.active)] == [
-        LIVE, NEXT_BOOT, LIVE,
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("changes", "native", "is_rejected"),
     [

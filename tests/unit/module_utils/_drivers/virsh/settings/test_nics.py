@@ -92,18 +92,6 @@ def test_nic_is_moved_live_only_within_its_type(stored, running, beside, wanted)
     assert cost(vm(stored, running), old, "lan", key="0", attribute="source", beside=beside) == wanted
 
 
-@pytest.mark.parametrize(
-    "one",
-    [
-        Change("networks", None, {"type": "user"}, key="1"),
-        Change("networks", A, None, key="0"),
-        Change("networks", "default", "lan", key="0", attribute="source"),
-    ],
-)
-def test_changes_of_stopped_vm_take_effect_at_next_start(one):
-    assert networks.NICS[one.kind].cost_of(Vm("web", config={"networks": {"0": A}}), one) == NEXT_BOOT
-
-
 # Attaching ------------------------------------------------------------------------------------------------------------
 
 

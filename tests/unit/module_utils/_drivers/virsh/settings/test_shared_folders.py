@@ -177,16 +177,10 @@ def test_shares_that_are_not_directories_are_not_reported():
 # Errors ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("entry", "word"),
-    [
-        ({"name": "x" * 32, "host_path": "/srv"}, "is not a valid mount tag"),
-        ({"name": "ü" * 16, "host_path": "/srv"}, "is not a valid mount tag"),
-    ],
-)
-def test_invalid_shares_are_rejected(entry, word):
-    planned = plan(Vm("web", id="u"), ask(shared_folders=[entry]), TRAITS)
-    assert word in str(planned.refusal)
+@pytest.mark.parametrize("name", ["x" * 32, "ü" * 16])
+def test_invalid_shares_are_rejected(name):
+    planned = plan(Vm("web", id="u"), ask(shared_folders=[{"name": name, "host_path": "/srv"}]), TRAITS)
+    assert "is not a valid mount tag" in str(planned.refusal)
 
 
 def test_shares_change_at_next_start_and_can_be_purged():
@@ -212,15 +206,6 @@ def test_only_new_and_changed_shares_are_checked(tmp_path):
     checked(tmp_path, shares, configured("data"))
     checked(tmp_path, shares, Step("start"))
     checked(tmp_path, {"data": shares["data"]}, configured("gone"))
-
-
-def test_shares_need_local_connection():
-    planned = plan(
-        Vm("web", id="u"),
-        ask(shared_folders=[{"name": "data", "host_path": "/srv"}]),
-        virsh_traits("QEMU", "9.0.0", local=False),
-    )
-    assert "Run the task on the hypervisor itself" in str(planned.refusal)
 
 
 # Saving memory --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The watchdog: one that is set counts before the one of the machine type, and both have the same action."""
+"""The watchdog: one that is set counts before that of the machine type, both have the same action. A new TPM."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import (
     read_watchdog,
+    write_tpm,
     write_watchdog,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
@@ -70,3 +71,11 @@ def test_itco_needs_libvirt_9_1_and_q35(tmp_path):
         check(tmp_path, itco)
     with pytest.raises(Refused, match=r"web: watchdog.model: itco is part of the machine type q35, and the VM has pc"):
         check(tmp_path, itco, more=[("pc-q35-7.2", "pc-i440fx-7.2")], library="9.1.0")
+
+
+@pytest.mark.parametrize(("architecture", "model"), [("x86_64", "tpm-crb"), ("aarch64", None)])
+def test_new_tpm_is_emulated(architecture, model):
+    definition = Definition(machine_xml(("arch='x86_64'", f"arch='{architecture}'")))
+    write_tpm(definition, Change("tpm", False, True))
+    assert definition.native("devices/tpm@model") == model
+    assert definition.root.find("devices/tpm/backend").attrib == {"type": "emulator", "version": "2.0"}
