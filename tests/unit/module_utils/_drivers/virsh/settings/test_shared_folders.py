@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
@@ -238,38 +239,30 @@ def preflight(folder, steps, running=_VIRTIOFS, stored="", version="9.0.0", powe
 
 
 @pytest.mark.parametrize(
-    ("steps", "more"),
+    ("steps", "more", "is_possible"),
     [
-        pytest.param(SUSPEND, {}, id="suspended"),
-        pytest.param(SUSPEND, {"power": "paused"}, id="suspended from paused"),
-        pytest.param(SUSPEND, {"running": _OF_A_SOCKET}, id="virtiofsd of others"),
-        pytest.param(snapshot("internal"), {}, id="internal snapshot"),
-        pytest.param(snapshot("external", include_memory=True), {}, id="external snapshot with memory"),
-        pytest.param(RESTART, {"running": "", "stored": _VIRTIOFS}, id="in use after a restart"),
-        pytest.param([configured("data"), *RESTART], {"running": "", "shares": True}, id="added by the same plan"),
+        pytest.param(SUSPEND, {}, False, id="suspended"),
+        pytest.param(SUSPEND, {"power": "paused"}, False, id="suspended from paused"),
+        pytest.param(SUSPEND, {"running": _OF_A_SOCKET}, False, id="virtiofsd of others"),
+        pytest.param(snapshot("internal"), {}, False, id="internal snapshot"),
+        pytest.param(snapshot("external", include_memory=True), {}, False, id="external snapshot with memory"),
+        pytest.param(RESTART, {"running": "", "stored": _VIRTIOFS}, False, id="in use after a restart"),
+        pytest.param([configured("data"), *RESTART], {"running": "", "shares": True}, False, id="added by the plan"),
+        pytest.param(SUSPEND, {"running": ""}, True, id="no folders"),
+        pytest.param(SUSPEND, {"running": _9P}, True, id="9p"),
+        pytest.param(SUSPEND, {"running": "", "stored": _VIRTIOFS}, True, id="not yet in use"),
+        pytest.param(SUSPEND, {"version": "10.0.0"}, True, id="a newer libvirt may do it"),
+        pytest.param(snapshot("external"), {}, True, id="external snapshot without memory"),
+        pytest.param(snapshot("internal"), {"power": "stopped"}, True, id="snapshot of a stopped VM"),
+        pytest.param([removed("data"), *RESTART], {"stored": _VIRTIOFS}, True, id="removed by the same plan"),
     ],
 )
-def test_memory_of_a_vm_with_virtiofs_cannot_be_saved(tmp_path, steps, more):
+def test_memory_of_a_vm_with_virtiofs_cannot_be_saved(tmp_path, steps, more, is_possible):
     if "shares" in more:
         more = {**more, "shares": {"data": {"host_path": str(tmp_path)}}}
-    with pytest.raises(Refused) as caught:
-        preflight(tmp_path, steps, **more)
-    assert str(caught.value).startswith(
-        "m1: its memory cannot be saved, because the shared folder data uses virtiofs, which libvirt 9.0.0 cannot save."
+    error = (
+        "m1: its memory cannot be saved, because the shared folder data uses virtiofs,"
+        r" which libvirt 9\.0\.0 cannot save\."
     )
-
-
-@pytest.mark.parametrize(
-    ("steps", "more"),
-    [
-        pytest.param(SUSPEND, {"running": ""}, id="no folders"),
-        pytest.param(SUSPEND, {"running": _9P}, id="9p"),
-        pytest.param(SUSPEND, {"running": "", "stored": _VIRTIOFS}, id="not yet in use"),
-        pytest.param(SUSPEND, {"version": "10.0.0"}, id="a newer libvirt may do it"),
-        pytest.param(snapshot("external"), {}, id="external snapshot without memory"),
-        pytest.param(snapshot("internal"), {"power": "stopped"}, id="snapshot of a stopped VM"),
-        pytest.param([removed("data"), *RESTART], {"stored": _VIRTIOFS}, id="removed by the same plan"),
-    ],
-)
-def test_memory_without_active_virtiofs_can_be_saved(tmp_path, steps, more):
-    preflight(tmp_path, steps, **more)
+    with nullcontext() if is_possible else pytest.raises(Refused, match=error):
+        preflight(tmp_path, steps, **more)
