@@ -222,6 +222,7 @@ def test_bios_has_no_nvram_format():
 @pytest.mark.parametrize(
     ("kind", "power", "version", "cost"),
     [
+        ("internal", "running", "9.0.0", "live"),
         ("external", "stopped", "9.8.9", "never"),
         ("external", "stopped", "9.9.0", "live"),
         ("external", "stopped", "10.0.0", "live"),
