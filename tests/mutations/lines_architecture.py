@@ -15,7 +15,7 @@ _PROXMOX_TESTS = ["tests/unit/module_utils/_drivers/proxmox/test_architecture.py
 _VBOX = "_drivers/vbox/settings/architecture.py"
 _VBOX_TESTS = ["tests/unit/module_utils/_drivers/vbox/test_architecture.py"]
 _FIRST = ["tests/unit/module_utils/_drivers/virsh/settings/test_architecture.py"]
-_HARDWARE = ["tests/unit/module_utils/_drivers/virsh/settings/test_hardware_arm64.py"]
+_HARDWARE = ["tests/unit/module_utils/_drivers/virsh/settings/test_hardware.py"]
 _VAGRANT = "_drivers/vagrant/settings/box.py"
 _VAGRANT_TESTS = ["tests/unit/module_utils/_drivers/vagrant/test_architecture.py"]
 
@@ -38,7 +38,7 @@ MUTATIONS = (
     Mutation("word-in-the-name-of-a-host-is-an-architecture", "plugins/plugin_utils/installs/image_of_host.py",
              'rest.endswith(f"-{word}")', "word in rest", ["tests/unit/lookup/test_image_of_host.py"]),
     Mutation("cpus-are-plugged-into-arm64", "_drivers/virsh/settings/memory_cpus.py",
-             "not row_of(vm.config).plugs_cpus", "False", _FIRST),
+             "not row_of(vm.config).plugs_cpus", "False", ["tests/unit/tables/test_costs.py"]),
     Mutation("slots-of-ide-for-arm64-on-proxmox", _PROXMOX, "read_architecture(options) == ARM64", "False",
              _PROXMOX_TESTS),
     Mutation("slots-of-ide-in-plans-for-arm64-on-proxmox", _PROXMOX, "architecture_of(config) == ARM64", "False",

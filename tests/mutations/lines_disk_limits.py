@@ -11,6 +11,7 @@ _SHARED, _VIRSH, _PROXMOX = "_kit/disk_limits.py", "_drivers/virsh/settings/disk
 _DRIVERS = "tests/unit/module_utils/_drivers"
 _KIT, _LIBVIRT = ["tests/unit/module_utils/_kit/test_disk_limits.py"], f"{_DRIVERS}/virsh/settings/test_disk_limits.py"
 _JUDGE = [f"{_DRIVERS}/virsh/test_judge.py::test_limits_that_qemu_does_not_start_are_rejected"]
+_COSTS = ["tests/unit/tables/test_costs.py"]
 _OWN = f"{_DRIVERS}/proxmox/test_own_options.py"
 _CLUSTER, _REMEDY = (
     [f"{_OWN}::test_limits_of_disks"],
@@ -32,7 +33,7 @@ MUTATIONS = (
     Mutation("limit-is-not-shown-as-size", "_core/units.py", 'name == "bandwidth_limit"', "False", _KIT),
     Mutation("limit-is-not-set-in-the-running-vm", _VIRSH, "if running is not None:\n    ...", "pass", [_LIBVIRT]),
     Mutation("limit-is-never-removed", _VIRSH, "str(change.new or 0)", "str(change.new)", [_LIBVIRT]),
-    Mutation("limit-of-a-disk-that-waits", _VIRSH, "LIVE if is_attached else NEXT_BOOT", "LIVE", [_LIBVIRT]),
+    Mutation("limit-of-a-disk-that-waits", _VIRSH, "LIVE if is_attached else NEXT_BOOT", "LIVE", _COSTS),
     Mutation("any-limit-is-examined", _VIRSH, "is_native or target_of(disk) in slots", "True", [_LIBVIRT]),
     Mutation(
         "limits-of-native-are-not-examined", _VIRSH, 'any("iotune" in path for path in native)', "False", [_LIBVIRT]

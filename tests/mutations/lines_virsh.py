@@ -354,7 +354,7 @@ MUTATIONS = (
         "_drivers/virsh/settings/hardware.py",
         "clock.attrib.clear()",
         "pass",
-        [f"{_UNIT}/settings/test_boot.py"],
+        [f"{_UNIT}/settings/test_hardware_settings.py"],
     ),
     Mutation(
         "serial-of-a-disk-is-not-changed",

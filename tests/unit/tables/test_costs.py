@@ -131,6 +131,9 @@ LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     ("lxxxl", "snapshot.take", None, replace(TAKE, kind="internal"), None, {"firmware": "uefi"}),
     ("lllpp", "snapshot.restore", Snapshot("s", kind="internal"), TAKE, None),
     ("lllxx", "backup.take", None, None, None),
+    ("lllnn", "disks.add", None, {"size": G}, "sdb"),
+    ("nnnnn", "disks.add", None, {"bus": "sata"}, "sdb"),
+    ("llnnn", "disks.remove", {"bus": "scsi"}, None, "sdb"),
 ))  # fmt: skip
 TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm, **ROOM), """
     nnnnn cpus memory max_cpus max_memory iso cdroms.add cdroms.remove cdroms.source disks.add disks.remove

@@ -47,7 +47,7 @@ SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAA
 
 @pytest.fixture(name="virsh")
 def _virsh():
-    return FakeVirsh({("capabilities",): CAPABILITIES})
+    return FakeVirsh({("capabilities",): CAPABILITIES, ("list", "--all", "--uuid", "--name"): ""})
 
 
 def _create(driver, config, creation):
@@ -91,7 +91,6 @@ def test_rejected_definition_leaves_only_files_of_user(virsh, tmp_path):
     theirs = tmp_path / "theirs.qcow2"
     QemuImg(Commands()).create(str(theirs), "qcow2", MIB)
     virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
-    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     config = {**CONFIG, "disks": {**CONFIG["disks"], "vdc": {"source": str(theirs)}}}
     with pytest.raises(CommandFailed, match="unsupported configuration"):
         _create(driver(virsh, tmp_path), config, SEED)
@@ -135,7 +134,6 @@ def test_existing_file_is_not_used_without_record(virsh, tmp_path, name):
         (tmp_path / other).unlink()
     before = (tmp_path / name).read_bytes()
     virsh.done.clear()
-    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     with pytest.raises(Refused, match=f"{name} already exists, and there is no record that this collection created it"):
         _create(driver(virsh, tmp_path), CONFIG, SEED)
     assert (os.listdir(tmp_path), (tmp_path / name).read_bytes()) == ([name], before)
@@ -145,7 +143,6 @@ def test_existing_file_is_not_used_without_record(virsh, tmp_path, name):
 @pytest.mark.parametrize("is_late", [False, True], ids=["before", "while this task creates its disks"])
 def test_vm_that_another_task_has_completed_is_not_stored_again(virsh, tmp_path, monkeypatch, is_late):
     creator = unfinished(virsh, tmp_path, *FILES)
-    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     storage = type(creator.storage)
     create_disk = storage.create_disk
 
@@ -167,7 +164,6 @@ def test_existing_disk_is_kept_if_the_completion_fails(virsh, tmp_path):
     QemuImg(Commands()).create(str(found), "qcow2", MIB)
     creator = unfinished(virsh, tmp_path, *FILES)
     virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
-    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     with pytest.raises(CommandFailed):
         _create(creator, CONFIG, {})
     assert "web-vda.qcow2" in os.listdir(tmp_path)
@@ -226,7 +222,6 @@ def test_no_file_is_deleted_if_another_program_has_one_open(virsh, tmp_path, uri
 
 
 def test_new_file_that_another_program_has_opened_is_kept_if_the_creation_fails(virsh, tmp_path, monkeypatch):
-    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     creator = driver(virsh, tmp_path)
     with ExitStack() as stack:
 
@@ -294,7 +289,6 @@ def test_files_are_kept_if_libvirt_may_still_be_storing_the_definition(virsh, tm
             return
         raise ConnectionLost(["virsh", "define"], 1, "End of file while reading data: Input/output error")
 
-    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     creator = driver(virsh, tmp_path)
     monkeypatch.setattr(creator, "define", lose_answer)
     with pytest.raises(ConnectionLost):

@@ -36,13 +36,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._kit.addresses impor
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, driver_of, machine_xml
+from unit.module_utils._drivers.virsh.test_configure import with_mark
 from unit.module_utils._hosts.libvirt.network_fake import NetworkVirsh, lan
 
 OTHER = "52:54:00:00:00:02"
 FIVE, SIX = "192.168.9.5", "192.168.9.6"
 SECOND_NIC = f"<interface type='network'><source network='lan'/><mac address='{OTHER}'/></interface>"
 BOTH = ("--live", "--config")
-MARK = "<polyvirt:mark xmlns:polyvirt='https://github.com/polyvirt/polyvirt.core/ns/1'>{}</polyvirt:mark>"
 NIC = {"type": "network", "source": "lan", "mac": MAC}
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
@@ -53,10 +53,8 @@ def world(*hosts, nics="", mark=(), sides=BOTH, **more):
         ("<source network='default'/>", "<source network='lan'/>"), ("  </devices>", f"{nics}  </devices>")
     )
     if mark:
-        listed = ",".join(f'"lan {mac} {address}"' for mac, address in mark)
-        text = text.replace(
-            "</metadata>", MARK.format(f'{{"id":"{UUID}","v":1,"reservations":[{listed}]}}') + "</metadata>"
-        )
+        listed = [f"lan {mac} {address}" for mac, address in mark]
+        text = with_mark(text, {"id": UUID, "v": 1, "reservations": listed})
     return NetworkVirsh(text, dict.fromkeys(sides, lan(*hosts)), **more)
 
 

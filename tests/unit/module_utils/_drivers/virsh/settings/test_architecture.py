@@ -10,15 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    RUNNING,
-    Change,
-    Plan,
-    Policy,
-    Request,
-    Step,
-    Vm,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Policy, Request, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
@@ -43,6 +35,8 @@ HOSTS = {
 }
 AMD, BOTH, ARM = HOSTS
 EXISTING = Vm("web", id=UUID, config={"architecture": "arm64", "firmware": "uefi", "disks": {}, "cdroms": {}})
+OURS = {**empty_mark(UUID), "created": "2026-11-27T00:00:00Z"}
+IMAGE = {"image": {"source": "/a.qcow2"}}
 
 
 def traits(host="amd64", version="9.0.0", local=True):
@@ -125,7 +119,7 @@ def test_value_that_arm64_does_not_have_is_rejected(config, error):
 
 
 def test_another_architecture_needs_permission():
-    ours = EXISTING.having(mark={**empty_mark(UUID), "created": "2026-11-27T00:00:00Z"}, id=UUID)
+    ours = EXISTING.having(mark=OURS, id=UUID)
     for vm, remedy in ((EXISTING, "delete the VM yourself first"), (ours, "Set allow_recreate: true")):
         refusal = planned({"architecture": "amd64"}, vm=vm).refusal
         assert refusal.message == "web: architecture cannot be changed on an existing VM."
@@ -134,29 +128,26 @@ def test_another_architecture_needs_permission():
 
 
 def test_vm_that_becomes_arm64_loses_its_drive_on_sata_only_if_the_task_says_so():
-    mark = {**empty_mark(UUID), "created": "2026-11-27T00:00:00Z"}
     drives = {"cdroms": {"sata0": {"source": ""}}}
-    vm = Vm("web", id=UUID, mark=mark, config={"architecture": "amd64", "firmware": "bios", **drives})
+    vm = Vm("web", id=UUID, mark=OURS, config={"architecture": "amd64", "firmware": "bios", **drives})
     task = {"architecture": "arm64", "disks": {"vda": {"size": GIB}}}
-    image = {"image": {"source": "/a.qcow2"}}
     assert (
-        planned(task, vm=vm, creation=image).refusal.message == "web: architecture cannot be changed on an existing VM."
+        planned(task, vm=vm, creation=IMAGE).refusal.message == "web: architecture cannot be changed on an existing VM."
     )
-    config = planned(task, vm=vm, creation=image, allow_recreate=True).steps[1].arguments["config"]
+    config = planned(task, vm=vm, creation=IMAGE, allow_recreate=True).steps[1].arguments["config"]
     with pytest.raises(Refused, match=r"web: cdroms\.sata0: .* bus sata\. Use .* set state: absent for it"):
         architecture.check_buses("web", architecture.row_of(config), config, BUSES)
     drives = {"cdroms": {"sata0": None, "sdb": {"source": ""}}}
-    steps = planned({**task, **drives}, vm=vm, creation={"image": {"source": "/a.qcow2"}}, allow_recreate=True).steps
+    steps = planned({**task, **drives}, vm=vm, creation=IMAGE, allow_recreate=True).steps
     assert [step.verb for step in steps] == ["delete", "create"]
     config = steps[1].arguments["config"]
     assert (config["architecture"], config["firmware"], config["cdroms"]) == ("arm64", "uefi", {"sdb": {"source": ""}})
 
 
 def test_nested_vm_is_not_deleted_for_arm64():
-    mark = {**empty_mark(UUID), "created": "2026-11-27T00:00:00Z"}
     config = {"architecture": "amd64", "disks": {"vda": {"size": GIB}}, "nested_virtualization": True}
-    vm = Vm("web", id=UUID, mark=mark, config=config)
-    again = {"creation": {"image": {"source": "/a.qcow2"}}, "allow_recreate": True}
+    vm = Vm("web", id=UUID, mark=OURS, config=config)
+    again = {"creation": IMAGE, "allow_recreate": True}
     refusal = planned({"architecture": "arm64"}, vm=vm, **again).refusal
     assert "web: nested_virtualization is supported only for amd64, and the VM is arm64. The VM needs" in str(refusal)
     assert "in this task or in one before it" in refusal.remedy
@@ -173,13 +164,6 @@ def test_clone_has_the_architecture_of_its_source():
     assert step.arguments["config"]["architecture"] == "arm64"
     refusal = planned({"architecture": "amd64"}, creation=clone, source=source).refusal
     assert refusal.message == "web: architecture of a clone cannot differ from its source 'db'."
-
-
-@pytest.mark.parametrize(("name", "cost"), [("amd64", "live"), ("arm64", "next_boot")])
-def test_only_amd64_gets_cpus_while_it_runs(name, cost):
-    config = {"architecture": name, "cpus": 1, "max_cpus": 4}
-    vm = Vm("web", id=UUID, power=RUNNING, config=config, active=config)
-    assert traits().fields["cpus"].cost_of(vm, Change("cpus", 1, 2)) == cost
 
 
 def test_connection_without_the_files_of_the_host_has_no_architecture():

@@ -1,24 +1,28 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks, drives and NICs of a definition."""
+"""Disks, drives and NICs of a definition; names of disks' slots, and the two buses that share one row of names."""
 
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import disks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import networks as networks_file
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import MAC, machine_xml, with_devices
 from unit.module_utils._drivers.virsh.test_definition import edited
+from unit.tables.rows import ask
 
 SEED = "/var/lib/libvirt/images/vm1-seed.iso"
 CARD = "/devices[1]/interface[1]"
-
-
-def nic(xml):
-    return networks_file.read_networks(Definition(f"<domain><devices>{xml}</devices></domain>"))
+TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
+SATA = {"size": 1 << 30, "bus": "sata"}
+SCSI = {"size": 1 << 30, "bus": "scsi"}
 
 
 # Disks ----------------------------------------------------------------------------------------------------------------
@@ -59,27 +63,19 @@ def test_drive_is_not_removed_as_disk():
 
 
 @pytest.mark.parametrize(
-    ("xml", "read"),
+    ("kind", "inside", "read"),
     [
-        (
-            "<interface type='network'><source network='lan' portgroup='p'/></interface>",
-            {"type": "network", "source": "lan"},
-        ),
-        ("<interface type='bridge'><source bridge='br0'/></interface>", {"type": "bridged", "source": "br0"}),
-        (
-            "<interface type='direct'><source dev='eth0' mode='vepa'/></interface>",
-            {"type": "bridged", "source": "eth0"},
-        ),
-        (
-            "<interface type='user'><mac address='52:54:00:AB:00:01'/></interface>",
-            {"type": "user", "mac": "52:54:00:ab:00:01"},
-        ),
-        ("<interface type='hostdev'><source><address type='pci'/></source></interface>", {"type": "hostdev"}),
-        ("<interface type='ethernet'><model type='e1000e'/></interface>", {"type": "ethernet", "model": "e1000e"}),
+        ("network", "<source network='lan' portgroup='p'/>", {"type": "network", "source": "lan"}),
+        ("bridge", "<source bridge='br0'/>", {"type": "bridged", "source": "br0"}),
+        ("direct", "<source dev='eth0' mode='vepa'/>", {"type": "bridged", "source": "eth0"}),
+        ("user", "<mac address='52:54:00:AB:00:01'/>", {"type": "user", "mac": "52:54:00:ab:00:01"}),
+        ("hostdev", "<source><address type='pci'/></source>", {"type": "hostdev"}),
+        ("ethernet", "<model type='e1000e'/>", {"type": "ethernet", "model": "e1000e"}),
     ],
 )
-def test_nics_of_all_types_are_read(xml, read):
-    assert nic(xml) == {"0": read}
+def test_nics_of_all_types_are_read(kind, inside, read):
+    definition = Definition(f"<domain><devices><interface type='{kind}'>{inside}</interface></devices></domain>")
+    assert networks_file.read_networks(definition) == {"0": read}
 
 
 @pytest.mark.parametrize(
@@ -143,3 +139,51 @@ def test_type_and_source_can_be_set_one_by_one(order):
     read = networks_file.read_networks(definition)["0"]
     assert (read["type"], read["source"], read["mac"]) == ("bridged", "br0", MAC)
     assert definition.interfaces()[0].get("type") == "bridge"
+
+
+# Slots ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")]
+)
+def test_slot_names_follow_libvirt(place, name):
+    assert disks.slot_name(place) == name
+    assert disks.bus_of(name) == "virtio"
+
+
+def with_disks(**entries):
+    return Vm("web", id="u", config={"disks": entries})
+
+
+@pytest.mark.parametrize(
+    ("found", "requested", "normalized"),
+    [
+        ({}, {"sata0": {"size": 512}}, {"sda": {"size": 512, "bus": "sata"}}),
+        ({}, {"sata27": {}}, {"sdab": {"bus": "sata"}}),
+        ({}, {"sda": {"size": 512}}, {"sda": {"size": 512}}),
+        ({"sda": SATA}, {"sata0": None}, {"sda": None}),
+        ({"sda": SATA}, {"sda": None}, {"sda": None}),
+        ({"sda": SCSI}, {"sata0": None}, {}),
+        ({}, {"sata0": None}, {"sda": None}),
+    ],
+)
+def test_sata_slot_becomes_target_with_bus(found, requested, normalized):
+    assert disks.normalize_slots(with_disks(**found), requested) == normalized
+
+
+@pytest.mark.parametrize("slot", ["sata", "sata1x", "sata1000", "1", "vd/../x", "SATA0", "sata\u0661"])
+def test_invalid_slot_is_rejected(slot):
+    with pytest.raises(Refused, match="is not a valid slot"):
+        disks.normalize_slots(with_disks(), {slot: {"size": 512}})
+
+
+def test_two_names_of_one_target_are_rejected():
+    with pytest.raises(Refused, match=r"web: disks: sata0 and sda are the same slot"):
+        disks.normalize_slots(with_disks(), {"sda": {}, "sata0": {}})
+
+
+def test_bus_of_disk_cannot_be_changed():
+    planned = plan(with_disks(sda=SCSI), ask(disks=[{"slot": "sata0"}]), TRAITS)
+    assert str(planned.refusal).startswith("web: disks.sda.bus is 'scsi' and cannot be changed to 'sata'.")
+    assert "Use another slot" in str(planned.refusal)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The display: existing settings are not changed, and no element remains that libvirt would reject."""
+"""The display: existing settings are not changed, no element remains that libvirt would reject; the serial log."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import C
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
     normalize_display,
     read_display,
+    read_serial_log,
     write_display,
+    write_serial_log,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.test_observe import LISTING
 
 MIB = 1 << 20
 VNC = "<graphics type='vnc' port='5901' autoport='no' listen='0.0.0.0' passwd='hidden'/>"
@@ -82,9 +85,7 @@ def test_devices_that_need_spice_are_removed_with_it(kind):
     ],
 )
 def test_removal_of_devices_that_need_spice_is_reported(tmp_path, change, is_reported):
-    commands = [("version",), ("list", "--all", "--uuid", "--name"), ("list", "--uuid")]
-    commands += [("list", "--all", "--uuid", flag) for flag in ("--autostart", "--with-managed-save", "--transient")]
-    effects = driver_of(FakeVirsh(dict.fromkeys(commands, "")), tmp_path).traits().side_effects
+    effects = driver_of(FakeVirsh(LISTING), tmp_path).traits().side_effects
     reported = effects("configure", Vm("a"), [change])
     assert [text.split(",")[0] for text in reported] == ["devices that need SPICE"] * is_reported
 
@@ -122,3 +123,21 @@ def test_video_memory_of_existing_display_is_accepted():
 def test_video_memory_without_display_is_rejected(found, requested):
     with pytest.raises(Refused, match=r"a: display\.video_memory needs a display"):
         normalize_display(Vm("a", config={"display": found}), {**requested, "video_memory": MIB})
+
+
+@pytest.mark.parametrize(
+    ("before", "append"),
+    [("", "off"), ("<serial type='pty'/>", "off"), ("<serial><log file='/old' append='on'/></serial>", "on")],
+    ids=["no port", "no log", "another path"],
+)
+def test_serial_log_is_truncated_at_start_only_if_it_is_new(before, append):
+    definition = Definition(f"<domain><devices>{before}</devices></domain>")
+    write_serial_log(definition, Change("serial_log", None, "/new"))
+    assert definition.root.find("devices/serial/log").attrib == {"file": "/new", "append": append}
+    assert read_serial_log(definition) == "/new"
+
+
+def test_no_serial_port_is_added_without_a_log():
+    definition = Definition("<domain><devices/></domain>")
+    write_serial_log(definition, Change("serial_log", None, ""))
+    assert definition.root.find("devices/serial") is None

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware and secure boot: parsed from definitions of libvirt 9.0.0, and written so that libvirt chooses the files."""
+"""Firmware and secure boot: parsed from definitions of libvirt 9.0.0, and written so that libvirt chooses the files.
+
+The order of boot devices: read from kinds and from single devices, written as kinds.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import C
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
     normalize_firmware,
     nvram_of,
+    read_boot_order,
     read_firmware,
     read_secure_boot,
+    write_boot_order,
     write_firmware,
     write_secure_boot,
 )
@@ -19,7 +24,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
-from unit.module_utils._drivers.virsh.answers import machine_xml, recorded
+from unit.module_utils._drivers.virsh.answers import machine_xml, recorded, with_devices
 from unit.module_utils._drivers.virsh.test_definition import flat
 
 STORED, RUNNING = recorded("uefi-dumpxml-inactive.xml"), recorded("uefi-dumpxml-running.xml")
@@ -123,3 +128,44 @@ def test_nvram_is_read_from_source_element():
 )
 def test_firmware_change_sets_secure_boot(found, requested, normalized):
     assert normalize_firmware(Vm("a", config={"firmware": found} if found else {}), requested) == normalized
+
+
+# Boot order -----------------------------------------------------------------------------------------------------------
+
+NO_KINDS = ("<boot dev='hd'/>", "")
+
+
+def numbered(*devices):
+    """m1 with boot numbers on more devices: (tag, device, number)."""
+    elements = (
+        f"<{tag} type='x'{device and f' device={device!r}'}><boot order='{number}'/></{tag}>"
+        for tag, device, number in devices
+    )
+    return Definition(machine_xml(NO_KINDS, with_devices(*elements)))
+
+
+def test_kind_that_option_does_not_have_keeps_name_of_libvirt():
+    assert read_boot_order(Definition(machine_xml(("dev='hd'", "dev='fd'")))) == ("fd",)
+
+
+@pytest.mark.parametrize(
+    ("devices", "order"),
+    [
+        ([("disk", "disk", 2), ("interface", "", 1)], ("network", "disk")),
+        ([("disk", "", 10), ("disk", "cdrom", 9)], ("cdrom", "disk")),
+        ([("disk", "lun", 1), ("disk", "disk", 2), ("hostdev", "", 3)], ("disk", "hostdev")),
+    ],
+)
+def test_boot_numbers_of_devices_are_read_as_order_of_kinds(devices, order):
+    assert read_boot_order(numbered(*devices)) == order
+
+
+def test_boot_order_replaces_boot_numbers_of_devices():
+    definition = numbered(("disk", "disk", 2), ("interface", "", 1))
+    write_boot_order(definition, Change("boot_order", None, ("disk", "network", "cdrom")))
+    assert [boot.attrib for boot in definition.root.iter("boot")] == [
+        {"dev": "hd"},
+        {"dev": "network"},
+        {"dev": "cdrom"},
+    ]
+    assert read_boot_order(definition) == ("disk", "network", "cdrom")

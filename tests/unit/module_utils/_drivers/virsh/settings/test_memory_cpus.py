@@ -102,12 +102,9 @@ FULL = {"cpus": 2, "max_cpus": None, "memory": GIB, "max_memory": None}
 @pytest.mark.parametrize(
     ("stored", "active", "requested", "cost"),
     [
-        pytest.param(ROOM, ROOM, {"cpus": 3}, {"cpus": LIVE}, id="more, up to the maximum"),
         pytest.param(ROOM, ROOM, {"cpus": 4}, {"cpus": LIVE, "max_cpus": LIVE}, id="up to the maximum"),
         pytest.param(ROOM, ROOM, {"cpus": 1}, {"cpus": NEXT_BOOT}, id="fewer"),
         pytest.param(ROOM, ROOM, {"cpus": 5}, {"cpus": NEXT_BOOT, "max_cpus": NEXT_BOOT}, id="more than the maximum"),
-        pytest.param(FULL, FULL, {"cpus": 3}, {"cpus": NEXT_BOOT}, id="no maximum"),
-        pytest.param(FULL, FULL, {"max_cpus": 3}, {"max_cpus": NEXT_BOOT}, id="new maximum"),
         pytest.param(ROOM, FULL, {"cpus": 3}, {"cpus": NEXT_BOOT}, id="only the stored definition has a maximum"),
         pytest.param(FULL, ROOM, {"max_cpus": 4}, {"max_cpus": LIVE}, id="the running VM already has that maximum"),
         pytest.param(
@@ -115,7 +112,6 @@ FULL = {"cpus": 2, "max_cpus": None, "memory": GIB, "max_memory": None}
             {"max_cpus": LIVE}, id="neither has a maximum then",
         ),
         pytest.param(ROOM, {**ROOM, "cpus": 1}, {"cpus": 2}, {"cpus": LIVE}, id="the running VM has fewer"),
-        pytest.param(ROOM, ROOM, {"memory": 2 * GIB}, {"memory": LIVE}, id="more memory"),
         pytest.param(ROOM, ROOM, {"memory": GIB // 2}, {"memory": LIVE}, id="less memory"),
         pytest.param(FULL, FULL, {"memory": GIB // 2}, {"memory": NEXT_BOOT}, id="less, and the maximum with it"),
         pytest.param(
@@ -173,29 +169,27 @@ def test_differences_that_wait_for_next_start(stored, active, differ):
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
-def test_cpus_up_to_maximum_keep_the_maximum():
-    assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 3) == {"/vcpu[1]@current": ("2", "3")}
-    assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 4) == {"/vcpu[1]@current": ("2", None)}
-    assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 6) == {
-        "/vcpu[1]": ("4", "6"),
-        "/vcpu[1]@current": ("2", None),
-    }
+NUMA = ("</cpu>", "<numa><cell id='0' cpus='0' memory='524288' unit='KiB'/></numa></cpu>")
 
 
 @pytest.mark.parametrize(
-    ("new", "changes"),
+    ("layout", "field", "new", "changes"),
     [
-        (8, {"/vcpu[1]": ("4", "8")}),
-        (3, {"/vcpu[1]": ("4", "3")}),
-        (None, {"/vcpu[1]": ("4", "2"), "/vcpu[1]@current": ("2", None)}),
+        ([TWO_OF_FOUR], "cpus", 3, {"/vcpu[1]@current": ("2", "3")}),
+        ([TWO_OF_FOUR], "cpus", 4, {"/vcpu[1]@current": ("2", None)}),
+        ([TWO_OF_FOUR], "cpus", 6, {"/vcpu[1]": ("4", "6"), "/vcpu[1]@current": ("2", None)}),
+        ([TWO_OF_FOUR], "max_cpus", 8, {"/vcpu[1]": ("4", "8")}),
+        ([TWO_OF_FOUR], "max_cpus", 3, {"/vcpu[1]": ("4", "3")}),
+        ([TWO_OF_FOUR], "max_cpus", None, {"/vcpu[1]": ("4", "2"), "/vcpu[1]@current": ("2", None)}),
+        ([FOUR, TOPOLOGY], "cpus", 2, {"/vcpu[1]@current": (None, "2")}),
+        ([NUMA], "memory", 256 * MIB, {"/currentMemory[1]": ("524288", "262144")}),
+        ([HALF], "max_memory", GIB, {"/memory[1]": ("524288", "1048576")}),
+        ([HALF], "max_memory", None, {"/memory[1]": ("524288", "262144")}),
     ],
 )
-def test_max_cpus_is_written(new, changes):
-    assert written_by(machine_xml(TWO_OF_FOUR), "max_cpus", new) == changes
-
-
-def test_cpus_within_topology_are_switched_on_and_off():
-    assert written_by(machine_xml(FOUR, TOPOLOGY), "cpus", 2) == {"/vcpu[1]@current": (None, "2")}
+def test_values_and_their_maxima_are_written(layout, field, new, changes):
+    """The maximum is changed with its value only if it has to be; a CPU topology and NUMA cells fix it."""
+    assert written_by(machine_xml(*layout), field, new) == changes
 
 
 @pytest.mark.parametrize(("field", "new"), [("cpus", 5), ("max_cpus", 5), ("max_cpus", 3)])
@@ -204,9 +198,6 @@ def test_topology_fixes_maximum_of_cpus(field, new):
         written_by(machine_xml(TWO_OF_FOUR, TOPOLOGY), field, new)
     assert str(caught.value).startswith(f"m1: its CPU topology allows 4 CPUs, not {new}.")
     assert "cpu/topology@sockets" in caught.value.remedy
-
-
-NUMA = ("</cpu>", "<numa><cell id='0' cpus='0' memory='524288' unit='KiB'/></numa></cpu>")
 
 
 @pytest.mark.parametrize(
@@ -239,20 +230,11 @@ def test_value_up_to_a_fixed_maximum_is_accepted(layout, change):
     memory_cpus.check_fixed_maximum(Definition(machine_xml(*layout)), change)
 
 
-def test_memory_below_numa_cells_keeps_their_size():
-    assert written_by(machine_xml(NUMA), "memory", 256 * MIB) == {"/currentMemory[1]": ("524288", "262144")}
-
-
 def test_list_of_single_cpus_is_removed():
     listed = "</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/></vcpus>"
     definition = Definition(machine_xml(("</vcpu>", listed)))
     memory_cpus.write_cpus(definition, Change("cpus", 1, 2))
     assert definition.root.find("vcpus") is None
-
-
-@pytest.mark.parametrize(("new", "text"), [(GIB, "1048576"), (None, "262144")])
-def test_max_memory_is_written(new, text):
-    assert written_by(machine_xml(HALF), "max_memory", new) == {"/memory[1]": ("524288", text)}
 
 
 # Running VMs ----------------------------------------------------------------------------------------------------------

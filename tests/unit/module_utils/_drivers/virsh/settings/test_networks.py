@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
@@ -28,6 +30,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, FakeVirsh, driver_of, failed, machine_xml
+from unit.module_utils._drivers.virsh.test_observe import LISTING
 
 NETWORKS = {NETWORK_LISTS[0]: "default\nlan\ndmz\n", NETWORK_LISTS[1]: "default\n"}
 START, STOP = Step("start"), Step("stop")
@@ -89,10 +92,7 @@ def test_restore_to_running_vm_needs_active_networks(tmp_path, power, refused):
     ],
 )
 def test_nic_is_attached_live_only_to_active_network(tmp_path, steps, power, refused):
-    if refused:
-        with pytest.raises(Refused, match=r"Start it first: virsh net-start lan\.$"):
-            check(tmp_path, on(network("lan")), *steps, power=power, allow_network_start=True)
-    else:
+    with pytest.raises(Refused, match=r"Start it first: virsh net-start lan\.$") if refused else nullcontext():
         check(tmp_path, on(network("lan")), *steps, power=power, allow_network_start=True)
 
 
@@ -115,12 +115,10 @@ def test_start_reports_networks_that_it_starts(verb, vm, networks):
 
 
 def test_networks_are_listed_only_if_requested():
-    machines = [("version",), ("list", "--all", "--uuid", "--name"), ("list", "--uuid")]
-    machines += [("list", "--all", "--uuid", flag) for flag in ("--autostart", "--with-managed-save", "--transient")]
-    virsh = FakeVirsh({**dict.fromkeys(machines, ""), **NETWORKS})
+    virsh = FakeVirsh({**LISTING, **NETWORKS})
     assert Listing.read(virsh, with_networks=True).inactive_networks == {"lan", "dmz"}
     assert virsh.processes == 1
-    assert Listing.read(FakeVirsh(dict.fromkeys(machines, ""))).inactive_networks == frozenset()
+    assert Listing.read(FakeVirsh(LISTING)).inactive_networks == frozenset()
 
 
 def test_active_network_missing_in_list_is_ignored():
@@ -157,11 +155,8 @@ def test_networks_are_started_before_vm(tmp_path, allow_network_start, commands)
 )
 def test_network_started_by_another_task_is_no_error(tmp_path, error, is_ignored):
     answers = {("net-start", "lan"): failed(f"Failed to start network lan\n{error}")}
-    if is_ignored:
+    with nullcontext() if is_ignored else pytest.raises(CommandFailed, match="no free subnet"):
         started(tmp_path, on(), ON_LAN, answers=answers)
-    else:
-        with pytest.raises(CommandFailed, match="no free subnet"):
-            started(tmp_path, on(), ON_LAN, answers=answers)
 
 
 # MACs -----------------------------------------------------------------------------------------------------------------

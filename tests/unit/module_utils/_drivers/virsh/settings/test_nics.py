@@ -38,70 +38,37 @@ def nic(mac, kind="network", source="default"):
 A, B, C = nic("52:54:00:00:00:0a"), nic("52:54:00:00:00:0b"), nic("52:54:00:00:00:0c", "user", None)
 
 
-def vm(stored, running, power="running"):
-    config, active = ({"networks": {str(place): one for place, one in enumerate(row)}} for row in (stored, running))
-    return Vm("web", id="u", power=power, config=config, active=active)
+ADD, REMOVE = Change("networks", None, {"type": "user"}, key="1"), Change("networks", B, None, key="1")
 
 
-def cost(machine, *words, **more):
-    one = Change("networks", *words, **more)
-    return networks.NICS[one.kind].cost_of(machine, one)
+def moved(**beside):
+    return Change("networks", "default", "lan", key="0", attribute="source", beside={"source": "lan", **beside})
 
 
 @pytest.mark.parametrize(
-    ("stored", "running", "wanted"),
+    ("one", "stored", "running", "wanted"),
     [
-        pytest.param([A], [A], LIVE, id="same NICs"),
-        pytest.param([A], [B], NEXT_BOOT, id="running VM has another NIC"),
-        pytest.param([A], [], NEXT_BOOT, id="NIC is added at the next start"),
-        pytest.param([A], [A, C], LIVE, id="attached by an interrupted run"),
-        pytest.param([A], [A, B], NEXT_BOOT, id="another NIC was attached by somebody else"),
+        pytest.param(ADD, [A], [A], LIVE, id="added behind the same NICs"),
+        pytest.param(ADD, [A], [B], NEXT_BOOT, id="added, and the running VM has another NIC"),
+        pytest.param(ADD, [A], [], NEXT_BOOT, id="added, and the NIC before it is added at the next start"),
+        pytest.param(ADD, [A], [A, C], LIVE, id="attached by an interrupted run"),
+        pytest.param(ADD, [A], [A, B], NEXT_BOOT, id="another NIC was attached by somebody else"),
+        pytest.param(REMOVE, [A, B], [A, B], LIVE, id="removed, running and stored"),
+        pytest.param(REMOVE, [A, B], [A], LIVE, id="detached by an interrupted run"),
+        pytest.param(REMOVE, [A, B], [A, C], NEXT_BOOT, id="removed, and another NIC is at its position"),
+        pytest.param(REMOVE, [A, B], [B, A], NEXT_BOOT, id="removed, and the running VM has another order"),
+        pytest.param(moved(), [A], [A], LIVE, id="another network"),
+        pytest.param(moved(type="network"), [A], [A], LIVE, id="another network, and the same type is set"),
+        pytest.param(moved(type="bridged"), [A], [A], NEXT_BOOT, id="another type"),
+        pytest.param(moved(), [A], [{**A, "type": "bridged"}], NEXT_BOOT, id="running VM has another type"),
+        pytest.param(moved(), [A], [B], NEXT_BOOT, id="moved, and the running VM has another NIC"),
+        pytest.param(moved(type="network"), [C], [C], NEXT_BOOT, id="from user to network"),
     ],
 )
-def test_nic_is_added_live_only_behind_same_nics(stored, running, wanted):
-    assert cost(vm(stored, running), None, {"type": "user"}, key="1") == wanted
-
-
-@pytest.mark.parametrize(
-    ("stored", "running", "power", "wanted"),
-    [
-        pytest.param([A, B], [A, B], "running", LIVE, id="running and stored"),
-        pytest.param([A, B], [A], "running", LIVE, id="detached by an interrupted run"),
-        pytest.param([A, B], [A, C], "running", NEXT_BOOT, id="another NIC at its position"),
-        pytest.param([A, B], [B, A], "running", NEXT_BOOT, id="another order"),
-        pytest.param([A, B], [A, B], "paused", NEXT_BOOT, id="a paused guest does not release it"),
-    ],
-)
-def test_nic_is_removed_live_only_at_same_position(stored, running, power, wanted):
-    assert cost(vm(stored, running, power), B, None, key="1") == wanted
-
-
-@pytest.mark.parametrize(
-    ("stored", "running", "beside", "wanted"),
-    [
-        pytest.param([A], [A], {"source": "lan"}, LIVE, id="another network"),
-        pytest.param([A], [A], {"source": "lan", "type": "network"}, LIVE, id="same type is set"),
-        pytest.param([A], [A], {"source": "br0", "type": "bridged"}, NEXT_BOOT, id="another type"),
-        pytest.param([A], [{**A, "type": "bridged"}], {"source": "lan"}, NEXT_BOOT, id="running VM has another type"),
-        pytest.param([A], [B], {"source": "lan"}, NEXT_BOOT, id="running VM has another NIC"),
-        pytest.param([C], [C], {"source": "lan", "type": "network"}, NEXT_BOOT, id="from user to network"),
-    ],
-)
-def test_nic_is_moved_live_only_within_its_type(stored, running, beside, wanted):
-    old = stored[0].get("source")
-    assert cost(vm(stored, running), old, "lan", key="0", attribute="source", beside=beside) == wanted
-
-
-@pytest.mark.parametrize(
-    "one",
-    [
-        Change("networks", None, {"type": "user"}, key="1"),
-        Change("networks", A, None, key="0"),
-        Change("networks", "default", "lan", key="0", attribute="source"),
-    ],
-)
-def test_changes_of_stopped_vm_take_effect_at_next_start(one):
-    assert networks.NICS[one.kind].cost_of(Vm("web", config={"networks": {"0": A}}), one) == NEXT_BOOT
+def test_nic_is_changed_live_only_if_the_running_vm_has_the_same_nics(one, stored, running, wanted):
+    config, active = ({"networks": {str(place): nic for place, nic in enumerate(row)}} for row in (stored, running))
+    vm = Vm("web", id="u", power="running", config=config, active=active)
+    assert networks.NICS[one.kind].cost_of(vm, one) == wanted
 
 
 # Attaching ------------------------------------------------------------------------------------------------------------

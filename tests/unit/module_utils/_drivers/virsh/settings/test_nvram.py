@@ -150,10 +150,8 @@ def test_reset_that_libvirt_does_itself(host, attributes):
 def test_host_without_firmware_is_rejected(host):
     for file in host.firmware.iterdir():
         file.unlink()
-    for name, texts in (("web", ("nvram_format: raw", "ovmf")),):
-        with pytest.raises(Unsupported) as caught:
-            nvram.check_nvram(host, name, {"nvram_format": "qcow2"})
-        assert all(text in str(caught.value) + caught.value.remedy for text in texts)
+    with pytest.raises(Unsupported, match=r"web: .* Install ovmf .* set nvram_format: raw"):
+        nvram.check_nvram(host, "web", {"nvram_format": "qcow2"})
 
 
 def test_file_of_somebody_else_is_rejected(host, tmp_path):

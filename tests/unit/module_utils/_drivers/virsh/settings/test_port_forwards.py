@@ -46,7 +46,6 @@ def add(name, forward):
         ("QEMU", "9.2.0", True),
         ("QEMU", "12.0.0", True),
         ("QEMU", "9.1.0", False),
-        ("QEMU", "9.0.0", False),
         ("QEMU", "", False),
         ("TEST", "10.0.0", False),
     ],

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
@@ -177,16 +178,10 @@ def test_shares_that_are_not_directories_are_not_reported():
 # Errors ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("entry", "word"),
-    [
-        ({"name": "x" * 32, "host_path": "/srv"}, "is not a valid mount tag"),
-        ({"name": "ü" * 16, "host_path": "/srv"}, "is not a valid mount tag"),
-    ],
-)
-def test_invalid_shares_are_rejected(entry, word):
-    planned = plan(Vm("web", id="u"), ask(shared_folders=[entry]), TRAITS)
-    assert word in str(planned.refusal)
+@pytest.mark.parametrize("name", ["x" * 32, "ü" * 16])
+def test_invalid_shares_are_rejected(name):
+    planned = plan(Vm("web", id="u"), ask(shared_folders=[{"name": name, "host_path": "/srv"}]), TRAITS)
+    assert "is not a valid mount tag" in str(planned.refusal)
 
 
 def test_shares_change_at_next_start_and_can_be_purged():
@@ -212,15 +207,6 @@ def test_only_new_and_changed_shares_are_checked(tmp_path):
     checked(tmp_path, shares, configured("data"))
     checked(tmp_path, shares, Step("start"))
     checked(tmp_path, {"data": shares["data"]}, configured("gone"))
-
-
-def test_shares_need_local_connection():
-    planned = plan(
-        Vm("web", id="u"),
-        ask(shared_folders=[{"name": "data", "host_path": "/srv"}]),
-        virsh_traits("QEMU", "9.0.0", local=False),
-    )
-    assert "Run the task on the hypervisor itself" in str(planned.refusal)
 
 
 # Saving memory --------------------------------------------------------------------------------------------------------
@@ -253,38 +239,30 @@ def preflight(folder, steps, running=_VIRTIOFS, stored="", version="9.0.0", powe
 
 
 @pytest.mark.parametrize(
-    ("steps", "more"),
+    ("steps", "more", "is_possible"),
     [
-        pytest.param(SUSPEND, {}, id="suspended"),
-        pytest.param(SUSPEND, {"power": "paused"}, id="suspended from paused"),
-        pytest.param(SUSPEND, {"running": _OF_A_SOCKET}, id="virtiofsd of others"),
-        pytest.param(snapshot("internal"), {}, id="internal snapshot"),
-        pytest.param(snapshot("external", include_memory=True), {}, id="external snapshot with memory"),
-        pytest.param(RESTART, {"running": "", "stored": _VIRTIOFS}, id="in use after a restart"),
-        pytest.param([configured("data"), *RESTART], {"running": "", "shares": True}, id="added by the same plan"),
+        pytest.param(SUSPEND, {}, False, id="suspended"),
+        pytest.param(SUSPEND, {"power": "paused"}, False, id="suspended from paused"),
+        pytest.param(SUSPEND, {"running": _OF_A_SOCKET}, False, id="virtiofsd of others"),
+        pytest.param(snapshot("internal"), {}, False, id="internal snapshot"),
+        pytest.param(snapshot("external", include_memory=True), {}, False, id="external snapshot with memory"),
+        pytest.param(RESTART, {"running": "", "stored": _VIRTIOFS}, False, id="in use after a restart"),
+        pytest.param([configured("data"), *RESTART], {"running": "", "shares": True}, False, id="added by the plan"),
+        pytest.param(SUSPEND, {"running": ""}, True, id="no folders"),
+        pytest.param(SUSPEND, {"running": _9P}, True, id="9p"),
+        pytest.param(SUSPEND, {"running": "", "stored": _VIRTIOFS}, True, id="not yet in use"),
+        pytest.param(SUSPEND, {"version": "10.0.0"}, True, id="a newer libvirt may do it"),
+        pytest.param(snapshot("external"), {}, True, id="external snapshot without memory"),
+        pytest.param(snapshot("internal"), {"power": "stopped"}, True, id="snapshot of a stopped VM"),
+        pytest.param([removed("data"), *RESTART], {"stored": _VIRTIOFS}, True, id="removed by the same plan"),
     ],
 )
-def test_memory_of_a_vm_with_virtiofs_cannot_be_saved(tmp_path, steps, more):
+def test_memory_of_a_vm_with_virtiofs_cannot_be_saved(tmp_path, steps, more, is_possible):
     if "shares" in more:
         more = {**more, "shares": {"data": {"host_path": str(tmp_path)}}}
-    with pytest.raises(Refused) as caught:
-        preflight(tmp_path, steps, **more)
-    assert str(caught.value).startswith(
-        "m1: its memory cannot be saved, because the shared folder data uses virtiofs, which libvirt 9.0.0 cannot save."
+    error = (
+        "m1: its memory cannot be saved, because the shared folder data uses virtiofs,"
+        r" which libvirt 9\.0\.0 cannot save\."
     )
-
-
-@pytest.mark.parametrize(
-    ("steps", "more"),
-    [
-        pytest.param(SUSPEND, {"running": ""}, id="no folders"),
-        pytest.param(SUSPEND, {"running": _9P}, id="9p"),
-        pytest.param(SUSPEND, {"running": "", "stored": _VIRTIOFS}, id="not yet in use"),
-        pytest.param(SUSPEND, {"version": "10.0.0"}, id="a newer libvirt may do it"),
-        pytest.param(snapshot("external"), {}, id="external snapshot without memory"),
-        pytest.param(snapshot("internal"), {"power": "stopped"}, id="snapshot of a stopped VM"),
-        pytest.param([removed("data"), *RESTART], {"stored": _VIRTIOFS}, id="removed by the same plan"),
-    ],
-)
-def test_memory_without_active_virtiofs_can_be_saved(tmp_path, steps, more):
-    preflight(tmp_path, steps, **more)
+    with nullcontext() if is_possible else pytest.raises(Refused, match=error):
+        preflight(tmp_path, steps, **more)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The watchdog: one that is set counts before the one of the machine type, and both have the same action."""
+"""Watchdog, TPM and clock. A watchdog that is set counts before that of the machine type; both have the same action."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import (
+    read_rtc,
     read_watchdog,
+    write_rtc,
+    write_tpm,
     write_watchdog,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
@@ -70,3 +73,27 @@ def test_itco_needs_libvirt_9_1_and_q35(tmp_path):
         check(tmp_path, itco)
     with pytest.raises(Refused, match=r"web: watchdog.model: itco is part of the machine type q35, and the VM has pc"):
         check(tmp_path, itco, more=[("pc-q35-7.2", "pc-i440fx-7.2")], library="9.1.0")
+
+
+@pytest.mark.parametrize(("architecture", "model"), [("x86_64", "tpm-crb"), ("aarch64", None)])
+def test_new_tpm_is_emulated(architecture, model):
+    definition = Definition(machine_xml(("arch='x86_64'", f"arch='{architecture}'")))
+    write_tpm(definition, Change("tpm", False, True))
+    assert definition.native("devices/tpm@model") == model
+    assert definition.root.find("devices/tpm/backend").attrib == {"type": "emulator", "version": "2.0"}
+
+
+def test_clock_loses_attributes_that_would_change_its_offset_and_keeps_timers():
+    clock = "<clock offset='variable' adjustment='60' basis='utc'><timer name='rtc'/></clock>"
+    definition = Definition(f"<domain>{clock}</domain>")
+    assert read_rtc(definition) == "variable"
+    write_rtc(definition, Change("rtc", "variable", "localtime"))
+    (element,) = definition.root.findall("clock")
+    assert (element.attrib, [one.tag for one in element]) == ({"offset": "localtime"}, ["timer"])
+
+
+def test_definition_without_clock_has_utc_and_gets_one():
+    definition = Definition("<domain/>")
+    assert read_rtc(definition) == "utc"
+    write_rtc(definition, Change("rtc", "utc", "localtime"))
+    assert read_rtc(definition) == "localtime"
