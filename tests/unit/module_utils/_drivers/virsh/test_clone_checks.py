@@ -20,14 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, machine_xml
-from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, Rich, write
-
-NVRAM = "rich_VARS.fd"
-
-
-@pytest.fixture(name="rich")
-def _rich(tmp_path):
-    return Rich(tmp_path)
+from unit.module_utils._drivers.virsh.rich import DISK, RICH, write
 
 
 def check(rich, snapshot=None, linked=False, to_delete=(), begun=()):
@@ -132,13 +125,8 @@ def test_disk_path_used_by_another_vm_is_rejected(rich):
         check(rich)
 
 
-def with_variables(rich):
-    rich.replace("<boot dev", f"{PFLASH}<nvram>{rich.path(NVRAM)}</nvram><boot dev")
-    (rich.folder / NVRAM).write_bytes(b"v" * 1024)
-
-
 def test_existing_nvram_at_path_of_clone_must_have_same_content(rich):
-    with_variables(rich)
+    rich.give_nvram().write_bytes(b"v" * 1024)
     check(rich)
     path = rich.path("copy.nvram")
     (rich.folder / "copy.nvram").write_bytes(b"v" * 1024)
@@ -150,9 +138,9 @@ def test_existing_nvram_at_path_of_clone_must_have_same_content(rich):
 
 
 def test_unreadable_nvram_is_rejected(rich, monkeypatch):
-    with_variables(rich)
+    rich.give_nvram().write_bytes(b"v" * 1024)
     # Root may read everywhere, so the port is patched to return the result for other users.
-    monkeypatch.setattr(files, "is_readable", lambda path: not path.endswith(NVRAM))
+    monkeypatch.setattr(files, "is_readable", lambda path: not path.endswith("rich_VARS.fd"))
     with pytest.raises(Refused, match=r"copy: clone\.source: .*rich_VARS\.fd is not readable"):
         check(rich)
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,18 +14,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage as storage_file
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh.answers import chain
 
 MIB = 1 << 20
-
-
-@pytest.fixture(name="images")
-def _images():
-    assert shutil.which("qemu-img"), "These tests create real images: install qemu-utils."
-    return QemuImg(Commands())
 
 
 @pytest.fixture(name="storage")
