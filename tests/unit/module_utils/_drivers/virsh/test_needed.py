@@ -51,15 +51,6 @@ def check_image(folder, source, disk=None, **image):
     check(folder, {"source": str(source), **image}, disk)
 
 
-def test_truncated_image_is_rejected(images, tmp_path):
-    (base,) = chain(images, tmp_path, "base")
-    subprocess.run(["qemu-io", "-c", "write -P 1 0 512k", base], check=True, stdout=subprocess.DEVNULL)
-    check_image(tmp_path, base)
-    os.truncate(base, os.path.getsize(base) // 2)
-    with pytest.raises(Refused, match=r"web: image\.source: .*base is damaged or incomplete: \S+"):
-        check_image(tmp_path, base)
-
-
 def creation(name, source, **image):
     arguments = {"config": {"disks": {"vda": {}}}, "creation": {"image": {"source": str(source), **image}}}
     return Plan(Vm.absent(name), Vm(name), segments=((Step("create", arguments=arguments),),))
@@ -76,7 +67,7 @@ def test_image_of_several_vms_is_read_once_unless_it_changes(images, tmp_path, m
         check_plan(driver, creation(f"web{number}", base, linked=linked))
     assert sorted(started) == ["check", "info", *([] if linked else ["measure"])]
     os.truncate(base, os.path.getsize(base) // 2)
-    with pytest.raises(Refused, match=r"web9: image\.source: .*base is damaged or incomplete"):
+    with pytest.raises(Refused, match=r"web9: image\.source: .*base is damaged or incomplete: \S+"):
         check_plan(driver, creation("web9", base, linked=linked))
 
 

@@ -184,13 +184,6 @@ def test_overlay_on_a_disk_that_was_created_for_a_vm_of_others_is_ours(tmp_path)
     assert str(tmp_path / "web-vda.s.qcow2") in Definition(virsh.sent[0]).mark["disks"]
 
 
-def test_snapshot_without_memory_of_a_vm_of_others_leaves_no_mark(tmp_path):
-    vm = machine(tmp_path).having(mark=None)
-    virsh = FakeVirsh({READ_DEFINITION: machine_xml()})
-    snapshots.snapshot(driver_of(virsh, tmp_path), vm, WITHOUT_MEMORY)
-    assert [words[0] for words in virsh.done] == ["snapshot-create"]
-
-
 def test_failed_snapshot_of_a_vm_of_others_leaves_no_mark(tmp_path):
     vm = machine(tmp_path).having(mark=None)
     virsh = FakeVirsh({READ_DEFINITION: machine_xml(), create(): failed("no space left")})

@@ -98,12 +98,6 @@ def test_disk_from_image_has_requested_size(storage, images, tmp_path, linked):
 # Backing images -------------------------------------------------------------------------------------------------------
 
 
-def test_chain_begins_with_image_itself(storage, images, tmp_path):
-    paths = chain(images, tmp_path, "base", "middle", "top")
-    assert storage_file.chain_of(storage, paths[2]) == paths[::-1]
-    assert storage_file.chain_of(storage, paths[0]) == paths[:1]
-
-
 def test_bases_are_listed_once_without_the_overlays(storage, images, tmp_path):
     base, middle, top = chain(images, tmp_path, "base", "middle", "top")
     beside = str(tmp_path / "beside")
