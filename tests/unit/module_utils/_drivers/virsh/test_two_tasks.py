@@ -114,12 +114,6 @@ def test_own_first_change_is_no_change_of_others(tmp_path):
     assert _verbs(virsh).count("define") == 2
 
 
-def test_vm_without_a_version_is_not_compared(tmp_path):
-    virsh = StoringVirsh(UUID, OTHER)
-    driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID, power="stopped"), [STORE])])
-    assert "define" in _verbs(virsh)
-
-
 # The comparison before the definition is stored -----------------------------------------------------------------------
 
 
