@@ -283,9 +283,11 @@ def test_nvram_of_another_vm_is_kept(images, tmp_path):
     assert delete_of(vm, found).arguments["keep_nvram"]
 
 
-def test_nvram_of_another_host_is_left_to_libvirt():
+def test_nvram_of_another_host_is_left_to_libvirt(tmp_path):
+    """A file of this host has the same path."""
+    used, _former = nvram_files(tmp_path)
     vm = Vm("web", id=UUID)
-    assert files_of(vm, [domain("web", nvram="/n/web.fd")], False) == ()
+    assert files_of(vm, [domain("web", nvram=used)], False) == ()
     assert delete_of(vm, {}, "none").arguments["keep_nvram"]
 
 
