@@ -20,6 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_remedies import REMEDIES
 
 RECORDED = Path(__file__).parents[3] / "fixtures" / "virsh" / "9.0.0"
+LIST = ("list", "--all", "--uuid", "--name")
 SAVED = ("list", "--all", "--uuid", "--with-managed-save")
 UUID = "d7188e7f-d4e4-48f6-9735-fb974a8262cf"
 MAC = "52:54:00:d4:9a:10"
@@ -45,6 +46,17 @@ def with_devices(*elements):
 
 def with_metadata(text):
     return ("  </metadata>", f"{text}  </metadata>")
+
+
+def of_vms(*vms):
+    """The answers of a libvirt that has these VMs: the XML of each, or (running, stored) where they differ."""
+    answers = {LIST: ""}
+    for vm in vms:
+        running, stored = (vm, vm) if isinstance(vm, str) else vm
+        one = Definition(stored)
+        answers[LIST] += f"{one.uuid} {one.name}\n"
+        answers["dumpxml", one.uuid], answers["dumpxml", one.uuid, "--inactive"] = running, stored
+    return answers
 
 
 @contextmanager

@@ -31,14 +31,15 @@ class Clock:
 class Guest(FakeVirsh):
     """A VM with an agent and one disk. A job lasts for ``polls`` questions, and ends as ``completed`` says.
 
-    ``errors`` are those of commands by name; after the command ``killed``, virsh ends.
+    A job that ``is_stuck`` makes no progress. ``errors`` are those of commands by name; after the command ``killed``,
+    virsh ends.
     """
 
     argv = ("virsh", "-q")
 
     def __init__(self, definition):
         super().__init__({("dumpxml", UUID, "--inactive", "--security-info"): definition})
-        self.file_systems, self.is_over = 1, False
+        self.file_systems, self.is_over, self.is_stuck = 1, False, False
         self.errors, self.killed, self.polls, self.completed = {}, None, 3, COMPLETED
         self.is_frozen, self.has_agent, self.job, self.calls, self.progress = False, True, None, [], 0
 
@@ -56,7 +57,7 @@ class Guest(FakeVirsh):
             return Answer(" type=Backup\n cur=1\n end=2\n" if is_shown else "", None)
         if "--completed" in words:
             return Answer(self.completed, None)
-        self.progress += 1
+        self.progress += not self.is_stuck
         return Answer(f"operation: 9\ndisk_processed: {self.progress}\ntime_elapsed: {Clock.time}\n", None)
 
     def _running_job(self):

@@ -10,7 +10,7 @@ import subprocess
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import LIST, FakeVirsh, driver_of, recorded
 
 RICH = "d7188e7f-d4e4-48f6-9735-fb974a8262d0"
 DISK, SHARED, SEED = "rich-vda.qcow2", "rich-vdb.raw", "rich.polyvirt-seed.iso"
@@ -53,6 +53,12 @@ class Rich:
         (self.folder / DISK).write_bytes(bytes(_MIB))
         self.replace("type='qcow2'", "type='raw'")
 
+    def give_nvram(self, path="rich_VARS.fd"):
+        """Let the VM have UEFI variables; returns their path, where no file exists yet."""
+        variables = self.folder / path
+        self.replace("<boot dev", f"{PFLASH}<nvram>{variables}</nvram><boot dev")
+        return variables
+
     def snapshot_inside(self, name="s1"):
         """Create the internal snapshot in the image."""
         subprocess.run(["qemu-img", "snapshot", "-c", name, self.path(DISK)], check=True)
@@ -61,7 +67,7 @@ class Rich:
         """A driver of a libvirt that has this VM, and those in ``others`` ({(uuid, name): XML})."""
         machines = {(RICH, "rich"): self.text, **self.others}
         listed = "".join(f"{uuid} {name}\n" for uuid, name in machines)
-        self.virsh.answers["list", "--all", "--uuid", "--name"] = listed
+        self.virsh.answers[LIST] = listed
         for (uuid, _name), text in machines.items():
             for more in ((), ("--inactive",), ("--inactive", "--security-info")):
                 self.virsh.answers[("dumpxml", uuid, *more)] = text

@@ -43,8 +43,9 @@ def _guest(tmp_path, monkeypatch):
     return guest
 
 
-def _driver(guest, folder):
-    return driver_of(guest, folder, directory=str(folder / "backups"), call_timeout=100)
+@pytest.fixture(name="driver")
+def _driver(guest, tmp_path):
+    return driver_of(guest, tmp_path, directory=str(tmp_path / "backups"), call_timeout=100)
 
 
 def _vm(power=RUNNING):
@@ -60,8 +61,20 @@ def _listed(driver, vm):
     return backups.read_backups(driver, vm, BackupRequest(of="m1", max_age=1), False)
 
 
-def test_guest_is_frozen_only_while_the_job_begins(guest, tmp_path):
-    driver = _driver(guest, tmp_path)
+def _killed(driver, monkeypatch, owner, name):
+    """The task is killed when it calls this function: nothing is undone."""
+
+    def killed(*_words):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, killed)
+        patched.setattr(backups, "discard", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _back_up(driver, _vm())
+
+
+def test_guest_is_frozen_only_while_the_job_begins(guest, driver):
     _back_up(driver, _vm())
     assert guest.calls == ["domfsfreeze", "backup-begin", "domfsthaw"]
     (found,) = _listed(driver, _vm())
@@ -70,25 +83,29 @@ def test_guest_is_frozen_only_while_the_job_begins(guest, tmp_path):
     assert guest.calls == ["domfsfreeze", "backup-begin", "domfsthaw"]
 
 
-def test_every_disk_is_named_in_the_job(guest, tmp_path):
+def test_every_disk_is_named_in_the_job(guest, driver):
     """A disk that is not named is silently not backed up, and an optical drive that is named would be."""
-    _back_up(_driver(guest, tmp_path), _vm())
+    _back_up(driver, _vm())
     disks = {one.get("name"): one.get("backup") for one in ET.fromstring(guest.xml).iterfind("disks/disk")}
     assert (disks.pop("vda"), set(disks.values())) == ("yes", {"no"})
 
 
 @pytest.mark.parametrize(("power", "has_agent"), [(RUNNING, False), (PAUSED, True)])
-def test_without_an_agent_the_backup_is_as_after_a_crash(guest, tmp_path, power, has_agent):
+def test_without_an_agent_the_backup_is_as_after_a_crash(guest, driver, power, has_agent):
     guest.has_agent = has_agent
-    driver = _driver(guest, tmp_path)
     _back_up(driver, _vm(power))
     assert guest.calls == ["backup-begin"]
     assert [one.consistency for one in _listed(driver, _vm(power))] == ["crash"]
 
 
-def test_failed_freeze_is_reported_as_a_weaker_backup(guest, tmp_path):
+def test_freeze_of_no_file_system_is_no_freeze(guest, driver):
+    guest.file_systems = 0
+    _back_up(driver, _vm())
+    assert [one.consistency for one in _listed(driver, _vm())] == ["crash"]
+
+
+def test_failed_freeze_is_reported_as_a_weaker_backup(guest, driver):
     guest.errors["domfsfreeze"] = "failed to freeze /var: Device or resource busy"
-    driver = _driver(guest, tmp_path)
     _back_up(driver, _vm())
     (found,) = _listed(driver, _vm())
     assert (found.is_good, found.consistency) == (True, "crash")
@@ -97,13 +114,12 @@ def test_failed_freeze_is_reported_as_a_weaker_backup(guest, tmp_path):
 
 
 @pytest.mark.parametrize("problem", ["agent", "freeze", "freeze, and the job has ended before that is known"])
-def test_filesystem_consistency_that_is_not_reached_leaves_nothing(guest, tmp_path, problem):
+def test_filesystem_consistency_that_is_not_reached_leaves_nothing(guest, driver, tmp_path, problem):
     guest.has_agent = problem != "agent"
     if problem.startswith("freeze"):
         guest.errors["domfsfreeze"] = _FAILED
     if "ended" in problem:
         guest.polls = 0
-    driver = _driver(guest, tmp_path)
     (tmp_path / "backups").mkdir()
     before = change_counter.count()
     with pytest.raises(Refused, match="consistency: filesystem"):
@@ -123,18 +139,15 @@ def test_filesystem_consistency_that_is_not_reached_leaves_nothing(guest, tmp_pa
     ],
     ids=["not begun", "no space", "cancelled", "unknown"],
 )
-def test_failed_job_leaves_nothing_and_no_frozen_guest(guest, tmp_path, errors, completed):
+def test_failed_job_leaves_nothing_and_no_frozen_guest(guest, driver, tmp_path, errors, completed):
     guest.errors, guest.completed = errors, completed
-    driver = _driver(guest, tmp_path)
     with pytest.raises(CommandFailed):
         _back_up(driver, _vm())
     assert (guest.is_frozen, _listed(driver, _vm())) == (False, [])
     assert not list((tmp_path / "backups").rglob("*"))
 
 
-def test_job_that_libvirt_calls_complete_needs_complete_images(guest, tmp_path):
-    guest.polls = 10
-    driver = _driver(guest, tmp_path)
+def test_job_that_libvirt_calls_complete_needs_complete_images(guest, driver, tmp_path, monkeypatch):
     wait = virsh_backup.Waiting.until_end
 
     def shrinks(self, uuid):
@@ -142,52 +155,28 @@ def test_job_that_libvirt_calls_complete_needs_complete_images(guest, tmp_path):
         (path,) = (tmp_path / "backups").rglob("vda.qcow2")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), "512K"], check=True)
 
-    virsh_backup.Waiting.until_end = shrinks
-    try:
-        with pytest.raises(Exception, match="backup of disk vda is not complete"):
-            _back_up(driver, _vm())
-    finally:
-        virsh_backup.Waiting.until_end = wait
+    monkeypatch.setattr(virsh_backup.Waiting, "until_end", shrinks)
+    with pytest.raises(PolyvirtError, match="backup of disk vda is not complete"):
+        _back_up(driver, _vm())
     assert _listed(driver, _vm()) == []
 
 
 @pytest.mark.parametrize("killed", ["domfsfreeze", "backup-begin"])
-def test_next_task_thaws_a_guest_whose_virsh_was_killed(guest, tmp_path, killed, monkeypatch):
-    """virsh is killed between freezing and thawing, and so is the task: nothing is undone here."""
-    driver = _driver(guest, tmp_path)
+def test_next_task_thaws_a_guest_whose_virsh_was_killed(guest, driver, killed, monkeypatch):
+    """virsh is killed between freezing and thawing, and so is the task."""
     guest.killed = killed
-
-    def killed_too(*_words):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(backups.jobs, "thaw", killed_too)
-    monkeypatch.setattr(backups, "discard", killed_too)
-    with pytest.raises(KeyboardInterrupt):
-        _back_up(driver, _vm())
-    monkeypatch.undo()
-    monkeypatch.setattr(virsh_backup.unpiped, "run", guest.run_unpiped)
-    monkeypatch.setattr(backups, "CLOCK", Clock)
+    _killed(driver, monkeypatch, backups.jobs, "thaw")
     assert guest.is_frozen
     guest.killed, guest.polls = None, 2
-    next_driver = _driver(guest, tmp_path)
-    (left,) = _listed(next_driver, _vm())
+    (left,) = _listed(driver, _vm())
     assert not left.is_good
     vm = _vm().having(backups=(left,))
-    backups.drop_backup(next_driver, vm, Step("drop_backup", arguments={"ids": (left.id,), "unfinished": (left.id,)}))
-    assert (guest.is_frozen, guest.job, _listed(next_driver, _vm())) == (False, None, [])
+    backups.drop_backup(driver, vm, Step("drop_backup", arguments={"ids": (left.id,), "unfinished": (left.id,)}))
+    assert (guest.is_frozen, guest.job, _listed(driver, _vm())) == (False, None, [])
 
 
-def test_second_task_completes_the_job_of_a_killed_one(guest, tmp_path, monkeypatch):
-    driver = _driver(guest, tmp_path)
-
-    def killed(*_words):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(virsh_backup.Waiting, "until_end", killed)
-        patched.setattr(backups, "discard", lambda *_words: None)
-        with pytest.raises(KeyboardInterrupt):
-            _back_up(driver, _vm())
+def test_second_task_completes_the_job_of_a_killed_one(guest, driver, monkeypatch):
+    _killed(driver, monkeypatch, virsh_backup.Waiting, "until_end")
     guest.polls = 10
     (running,) = _listed(driver, _vm())
     assert (running.is_written, running.is_good) == (True, False)
@@ -197,18 +186,9 @@ def test_second_task_completes_the_job_of_a_killed_one(guest, tmp_path, monkeypa
     assert (found.is_good, found.consistency) == (True, "filesystem")
 
 
-def test_job_that_no_disk_has_any_more_is_aborted_and_begun_again(guest, tmp_path, monkeypatch):
+def test_job_that_no_disk_has_any_more_is_aborted_and_begun_again(guest, driver, monkeypatch):
     """libvirtd was killed, and QEMU has completed the disks meanwhile: libvirt reports the job until it is aborted."""
-    driver = _driver(guest, tmp_path)
-
-    def killed(*_words):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(virsh_backup.Waiting, "until_end", killed)
-        patched.setattr(backups, "discard", lambda *_words: None)
-        with pytest.raises(KeyboardInterrupt):
-            _back_up(driver, _vm())
+    _killed(driver, monkeypatch, virsh_backup.Waiting, "until_end")
     guest.polls, guest.is_over, begin = 10_000, True, guest.run_unpiped
 
     def begun(*words, **more):
@@ -216,7 +196,6 @@ def test_job_that_no_disk_has_any_more_is_aborted_and_begun_again(guest, tmp_pat
         return begin(*words, **more)
 
     monkeypatch.setattr(virsh_backup.unpiped, "run", begun)
-    guest.polls = 10_000
     monkeypatch.setattr(backups, "thaw", lambda *_words: None)
     _back_up(driver, _vm())
     assert guest.calls.count("domjobabort") == 1
@@ -226,20 +205,11 @@ def test_job_that_no_disk_has_any_more_is_aborted_and_begun_again(guest, tmp_pat
 
 @pytest.mark.parametrize("consistency", ["crash", "filesystem"])
 def test_task_that_completes_the_job_of_a_killed_virsh_thaws_and_claims_what_is_known(
-    guest, tmp_path, consistency, monkeypatch
+    guest, driver, consistency, monkeypatch
 ):
     """virsh was killed before it thawed the guest, and nobody has read whether the guest was frozen."""
-    driver = _driver(guest, tmp_path)
     guest.killed = "backup-begin"
-
-    def killed(*_words):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(backups.jobs, "thaw", killed)
-        patched.setattr(backups, "discard", killed)
-        with pytest.raises(KeyboardInterrupt):
-            _back_up(driver, _vm())
+    _killed(driver, monkeypatch, backups.jobs, "thaw")
     assert guest.is_frozen
     guest.killed, guest.polls = None, 10
     if consistency == "crash":
@@ -251,29 +221,27 @@ def test_task_that_completes_the_job_of_a_killed_virsh_thaws_and_claims_what_is_
     assert not guest.is_frozen
 
 
-def test_job_without_progress_is_not_waited_for_but_slow_one_is(guest, tmp_path):
+def test_job_without_progress_is_not_waited_for_but_slow_one_is(guest):
     """``call_timeout`` counts from the last progress."""
     guest.polls = 200
     slow = virsh_backup.Waiting(guest, Clock(), 100)
     guest.job = _RUNNING_JOB
     slow.until_end(UUID)
     assert Clock.time > 500
-    guest.job, guest.polls = _RUNNING_JOB, 10_000
-    guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
+    guest.job, guest.polls, guest.is_stuck = _RUNNING_JOB, 10_000, True
     with pytest.raises(Timeout, match="no progress"):
         slow.until_end(UUID)
 
 
-def test_job_that_loses_its_disks_is_not_waited_for(guest, tmp_path):
+def test_job_that_loses_its_disks_is_not_waited_for(guest):
     """libvirtd was killed when one disk was complete, and the other disk ends after the restart."""
-    guest.job, guest.polls, guest.is_over = _RUNNING_JOB, 10_000, True
-    guest._asked = lambda words: Answer("same", None) if words[0] == "domjobinfo" else Guest._asked(guest, words)
+    guest.job, guest.polls, guest.is_over, guest.is_stuck = _RUNNING_JOB, 10_000, True, True
     with pytest.raises(CommandFailed, match=r"end of the backup job was lost\. Run the task again"):
         virsh_backup.Waiting(guest, Clock(), 100).until_end(UUID)
     assert Clock.time < 1
 
 
-def test_job_that_ends_while_it_is_read_is_not_endless(guest, tmp_path):
+def test_job_that_ends_while_it_is_read_is_not_endless(guest):
     """It ends before the job of its last disk."""
     guest.job, guest.polls, guest.is_over = _RUNNING_JOB, 1, True
     assert not virsh_backup.is_over(guest, UUID)
@@ -281,7 +249,7 @@ def test_job_that_ends_while_it_is_read_is_not_endless(guest, tmp_path):
     assert virsh_backup.is_over(guest, UUID)
 
 
-def test_agent_that_does_not_answer_does_not_hang(guest, tmp_path, monkeypatch):
+def test_agent_that_does_not_answer_does_not_hang(guest, driver, monkeypatch):
     """virsh hangs in freezing: after a limit the task fails, and the guest is thawed."""
     real = guest.run_unpiped
 
@@ -290,14 +258,12 @@ def test_agent_that_does_not_answer_does_not_hang(guest, tmp_path, monkeypatch):
         monkeypatch.setattr(virsh_backup.unpiped, "run", real)
 
     monkeypatch.setattr(virsh_backup.unpiped, "run", hanging)
-    driver = _driver(guest, tmp_path)
     with pytest.raises(Timeout):
         _back_up(driver, _vm())
     assert (guest.is_frozen, _listed(driver, _vm())) == (False, [])
 
 
-def test_guest_that_cannot_be_thawed_is_an_error_in_each_task_until_it_is(guest, tmp_path):
-    driver = _driver(guest, tmp_path)
+def test_guest_that_cannot_be_thawed_is_an_error_in_each_task_until_it_is(guest, driver):
     guest.errors["domfsthaw"] = "Guest agent is not responding"
     for _task in range(2):
         with pytest.raises(PolyvirtError, match="Guest agent is not responding"):
@@ -311,23 +277,14 @@ def test_guest_that_cannot_be_thawed_is_an_error_in_each_task_until_it_is(guest,
     assert (guest.is_frozen, [one.is_good for one in _listed(driver, _vm())]) == (False, [True])
 
 
-def test_freeze_of_no_file_system_is_no_freeze(guest, tmp_path):
-    guest.file_systems = 0
-    driver = _driver(guest, tmp_path)
-    _back_up(driver, _vm())
-    assert [one.consistency for one in _listed(driver, _vm())] == ["crash"]
-
-
-def test_unknown_answer_about_the_job_is_an_error(guest, tmp_path, monkeypatch):
+def test_unknown_answer_about_the_job_is_an_error(guest, driver, monkeypatch):
     """No answer is not the answer that there is no job."""
-    driver = _driver(guest, tmp_path)
     monkeypatch.setattr(guest, "_running_job", lambda: Answer("", "cannot acquire state change lock"))
     with pytest.raises(CommandFailed, match="state change lock"):
         _listed(driver, _vm())
 
 
-def test_backup_that_was_completed_meanwhile_is_not_deleted(guest, tmp_path):
-    driver = _driver(guest, tmp_path)
+def test_backup_that_was_completed_meanwhile_is_not_deleted(driver, tmp_path):
     _back_up(driver, _vm())
     vm = _vm().having(backups=tuple(_listed(driver, _vm())))
     backups.drop_backup(driver, vm, Step("drop_backup", arguments={"ids": (_ID,), "unfinished": (_ID,)}))

@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.check
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, of_vms, with_devices
 from unit.module_utils._drivers.virsh.test_configure import change, virsh_with
 
 MIB = 1 << 20
@@ -33,10 +33,9 @@ def added(device):
     return Change("disks", None, {"source": device}, key="vdb")
 
 
-def check(folder, *changes, virsh=None, disks=None, steps=()):
+def check(folder, *changes, others=(), disks=None, steps=()):
     vm = Vm("m1", id=UUID, config={"disks": disks or {}})
-    stored = {("list", "--all", "--uuid", "--name"): f"{UUID} m1\n", ("dumpxml", UUID): machine_xml()}
-    driver = driver_of(virsh or FakeVirsh({**stored, ("dumpxml", UUID, "--inactive"): machine_xml()}), folder)
+    driver = driver_of(FakeVirsh(of_vms(machine_xml(), *others)), folder)
     segments = ((*steps, Step("configure", changes=changes)),)
     check_plan(driver, Plan(vm, vm, segments=segments))
     if not steps:
@@ -57,10 +56,8 @@ def test_block_device_of_another_vm_is_rejected(tmp_path, device):
         (UUID, other),
         ("<name>m1", "<name>db"),
     )
-    answers = {("list", "--all", "--uuid", "--name"): f"{other} db\n"}
-    answers.update({("dumpxml", other): theirs, ("dumpxml", other, "--inactive"): theirs})
     with pytest.raises(Refused, match="is a disk of db"):
-        check(tmp_path, added(device), virsh=FakeVirsh(answers))
+        check(tmp_path, added(device), others=[theirs])
 
 
 def test_block_device_is_not_enlarged(tmp_path, device):

@@ -14,51 +14,36 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answers import vm_commands
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_snapshot
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 from unit.module_utils._drivers.virsh.answers import driver_of, failed
-from unit.module_utils._drivers.virsh.test_snapshot_checks import machine, xml
+from unit.module_utils._drivers.virsh.test_snapshot_checks import machine, tag, xml
 
 
-@pytest.fixture(name="disk")
-def _disk(tmp_path):
-    path = str(tmp_path / "web-vda.qcow2")
-    QemuImg(Commands()).create(path, "qcow2", 1 << 20)
-    return path
-
-
-CHECKPOINTS = ("checkpoint-list", "u-web", "--name")
-
-
-def _restored(disk, name, checkpoints, bitmap=None, uri="qemu:///system", power=None):
+def _restored(disk, checkpoints, bitmap=None, uri="qemu:///system", power="stopped"):
     """Check the restore of a snapshot of a VM with these checkpoints, and a bitmap in the image of its disk."""
-    subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
+    tag(disk, "s")
     if bitmap:
         subprocess.run(["qemu-img", "bitmap", "--add", disk, bitmap], check=True)
-    virsh = xml(name, {"pvs-a.qcow2": disk} if name == "internal-off" else {"pvs-b.qcow2": disk})
-    driver = driver_of(virsh, os.path.dirname(disk))
+    driver = driver_of(xml("internal-off", {"pvs-a.qcow2": disk}), os.path.dirname(disk))
     driver.virsh.uri = uri
     driver.seen.checkpoints["u-web"] = checkpoints
     driver.hypervisor, driver.library = "QEMU", "9.0.0"
-    vm = machine(disk)
-    step = Step("restore", arguments={"name": "s", "power": "stopped"})
-    check_snapshot(driver, vm if power is None else vm.having(power=power), step)
+    check_snapshot(driver, machine(disk, power), Step("restore", arguments={"name": "s", "power": "stopped"}))
 
 
 @pytest.mark.parametrize("uri", ["qemu:///system", "qemu+ssh://other/system"])
 @pytest.mark.parametrize("power", ["stopped", "running"])
 def test_internal_snapshot_is_not_restored_beside_checkpoints(disk, power, uri):
     with pytest.raises(Refused, match=r"web: snapshot 's' cannot be restored while .* checkpoints: a, b\.") as caught:
-        _restored(disk, "internal-off", Answer("a\nb\n", None), uri=uri, power=power)
+        _restored(disk, Answer("a\nb\n", None), uri=uri, power=power)
     assert "virsh checkpoint-delete web a; virsh checkpoint-delete web b" in caught.value.remedy
     assert ("Start the VM" in caught.value.remedy) == (power == "stopped")
 
 
 def test_internal_snapshot_is_not_restored_beside_a_bitmap(disk):
     with pytest.raises(Refused, match=f"web: snapshot 's' .*{disk} has bitmaps .*: left over") as caught:
-        _restored(disk, "internal-off", Answer("", None), "left over")
+        _restored(disk, Answer("", None), "left over")
     assert f"qemu-img bitmap --remove {disk} 'left over'" in caught.value.remedy
 
 
@@ -66,21 +51,18 @@ def test_internal_snapshot_is_not_restored_beside_a_bitmap(disk):
     "answer", [None, Answer("", None), failed("this function is not supported by the connection driver: x")]
 )
 def test_internal_snapshot_without_bitmaps_is_restored(disk, answer):
-    _restored(disk, "internal-off", answer)
+    _restored(disk, answer)
 
 
 def test_unknown_checkpoints_are_not_none(disk):
     with pytest.raises(CommandFailed, match="access denied"):
-        _restored(disk, "internal-off", failed("access denied"))
+        _restored(disk, failed("access denied"))
 
 
 def test_checkpoints_are_read_with_the_snapshots_only_if_one_is_restored():
     listing = SimpleNamespace(active=(), saved=(), versions=SimpleNamespace(library="9.0.0"))
-    assert vm_commands("u", listing, {"snapshots", "snapshot_configs"})["checkpoints"] == (
-        *CHECKPOINTS[:1],
-        "u",
-        "--name",
-    )
+    read = vm_commands("u", listing, {"snapshots", "snapshot_configs"})["checkpoints"]
+    assert read == ("checkpoint-list", "u", "--name")
     assert "checkpoints" not in vm_commands("u", listing, {"snapshots"})
     listing.versions.library = "5.5.0"
     assert "checkpoints" not in vm_commands("u", listing, {"snapshots", "snapshot_configs"})

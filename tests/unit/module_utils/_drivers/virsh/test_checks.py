@@ -21,6 +21,7 @@ from unit.module_utils._drivers.virsh.answers import (
     StoringVirsh,
     driver_of,
     machine_xml,
+    of_vms,
     recorded,
     with_devices,
 )
@@ -91,6 +92,7 @@ def test_limit_that_the_running_vm_does_not_take_is_rejected(tmp_path):
             check_plan(driver, Plan(vm, vm, segments=((Step("configure", changes=(limit,)),),)))
 
 
+RAW = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
 EXISTING = [(b"", True, False), (b"", False, True), (b"x", True, True)]
 
 
@@ -99,25 +101,17 @@ def test_existing_file_of_new_disk_is_checked_before_first_step(tmp_path, conten
     """It is used if the mark of a VM that a killed task has begun names it, and if it is as that task created it."""
     path = tmp_path / "web-vda.raw"
     path.write_bytes(content.ljust(1 << 20, b"\0"))
-    arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
-    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
-    mark = {"id": "half", "unfinished": True, "making": [str(path)] if is_begun else []}
-    with (
-        pytest.raises(Refused, match="already exists, and existing files are never overwritten")
-        if refused
-        else nullcontext()
-    ):
-        check(tmp_path, Step("create", arguments=arguments), virsh=virsh, unfinished=Vm("web", id="half", mark=mark))
+    half = Vm("web", id="half", mark={"id": "half", "unfinished": True, "making": [str(path)] if is_begun else []})
+    error = "already exists, and existing files are never overwritten"
+    with pytest.raises(Refused, match=error) if refused else nullcontext():
+        check(tmp_path, Step("create", arguments=RAW), virsh=FakeVirsh(of_vms()), unfinished=half)
 
 
 def test_file_of_a_vm_that_another_task_has_just_created_is_named_as_such(tmp_path):
     (tmp_path / "web-vda.raw").write_bytes(bytes(1 << 20))
-    arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
-    text = machine_xml(("<name>m1", "<name>web"))
-    answers = {("dumpxml", UUID): text, ("dumpxml", UUID, "--inactive"): text}
-    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): f"{UUID} web\n", **answers})
+    virsh = FakeVirsh(of_vms(machine_xml(("<name>m1", "<name>web"))))
     with pytest.raises(Refused, match="another task created a VM with this name at the same time"):
-        check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
+        check(tmp_path, Step("create", arguments=RAW), virsh=virsh)
 
 
 def deletion(*paths):
@@ -144,13 +138,7 @@ def test_undeletable_file_is_rejected_before_vm_is_stopped(tmp_path, monkeypatch
 def creation_beside_m1(text, **config):
     """(arguments of ``check``, step that creates a VM with ``config``) for a host with one VM, m1, and all features."""
     question = ("domcapabilities", "--virttype", "qemu", "--arch", "x86_64", "--machine", "q35")
-    answers = {
-        ("capabilities",): "<capabilities/>",
-        question: recorded("domcapabilities-q35.xml"),
-        ("list", "--all", "--uuid", "--name"): f"{UUID} m1\n",
-        ("dumpxml", UUID): text,
-        ("dumpxml", UUID, "--inactive"): text,
-    }
+    answers = {("capabilities",): "<capabilities/>", question: recorded("domcapabilities-q35.xml"), **of_vms(text)}
     arguments = {"config": config, "creation": {}, "power": "stopped"}
     return {"virsh": FakeVirsh(answers)}, Step("create", arguments=arguments)
 

@@ -39,9 +39,9 @@ class Driver:
 
     is_local = True
 
-    def __init__(self, *definitions, saved=()):
-        self.virsh, self.storage, self.saved = FakeVirsh(), SimpleNamespace(qemu_img=None), frozenset(saved)
-        self._definitions = definitions
+    def __init__(self, *definitions, saved=(), virsh=None, images=None):
+        self.virsh, self.storage = virsh or FakeVirsh(), SimpleNamespace(qemu_img=images)
+        self.saved, self._definitions = frozenset(saved), definitions
 
     def all_definitions(self):
         return self._definitions

@@ -13,20 +13,12 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, CreatedMeanwhile, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.clone import clone
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import file_of, target_of
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh.answers import UUID, fail_second_define, failed
-from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, SEED, Rich
+from unit.module_utils._drivers.virsh.rich import DISK, RICH, SEED
 
-IMAGES = QemuImg(Commands())
 KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= me"]}}
-
-
-@pytest.fixture(name="rich")
-def _rich(tmp_path):
-    return Rich(tmp_path)
 
 
 def cloned(rich, snapshot=None, linked=False, networks=None, **creation):
@@ -100,7 +92,7 @@ def test_clone_gets_free_display_port_and_keeps_connecting_serial_port(rich):
 # Disks ----------------------------------------------------------------------------------------------------------------
 
 
-def test_raw_disk_with_qcow2_header_is_copied_unchanged(rich, tmp_path):
+def test_raw_disk_with_qcow2_header_is_copied_unchanged(rich, images, tmp_path):
     """The guest wrote a header with a file of the host as backing file: no clone may contain that file."""
     (tmp_path / "secret").write_bytes(b"secret" * 100)
     rich.make_raw()
@@ -112,15 +104,15 @@ def test_raw_disk_with_qcow2_header_is_copied_unchanged(rich, tmp_path):
     assert (tmp_path / "copy-vda.raw").read_bytes()[: len(header)] == header
     rich.virsh.done.clear()
     cloned(rich, linked=True)
-    assert [image.path for image in IMAGES.chain(copy_of(rich))] == [copy_of(rich), rich.path(DISK)]
+    assert [image.path for image in images.chain(copy_of(rich))] == [copy_of(rich), rich.path(DISK)]
 
 
-def test_mark_of_linked_clone_lists_all_backing_files(rich, tmp_path):
+def test_mark_of_linked_clone_lists_all_backing_files(rich, images, tmp_path):
     base = str(tmp_path / "base")
-    IMAGES.create(base, "qcow2", 1 << 20)
-    IMAGES.overlay(rich.path(DISK), base, "qcow2")
+    images.create(base, "qcow2", 1 << 20)
+    images.overlay(rich.path(DISK), base, "qcow2")
     definition = cloned(rich, linked=True)
-    assert [image.path for image in IMAGES.chain(copy_of(rich))] == [copy_of(rich), rich.path(DISK), base]
+    assert [image.path for image in images.chain(copy_of(rich))] == [copy_of(rich), rich.path(DISK), base]
     assert definition.mark["inputs"]["bases"] == sorted([base, rich.path(DISK)])
     assert definition.root.find(".//backingStore") is None
 
@@ -136,10 +128,9 @@ def test_shareable_disk_is_not_copied(rich):
 
 
 def test_nvram_is_copied_to_directory_of_disks(rich, tmp_path):
-    variables = tmp_path / "nvram" / "rich_VARS.fd"
-    variables.parent.mkdir()
+    (tmp_path / "nvram").mkdir()
+    variables = rich.give_nvram("nvram/rich_VARS.fd")
     variables.write_bytes(b"boot entries".ljust(1024))
-    rich.replace("<boot dev", f"{PFLASH}<nvram>{variables}</nvram><boot dev")
     definition = cloned(rich)
     own = tmp_path / "copy.nvram"
     assert (definition.get("os/nvram"), definition.mark["nvram"]) == (str(own), [str(own)])
@@ -147,14 +138,13 @@ def test_nvram_is_copied_to_directory_of_disks(rich, tmp_path):
 
 
 def test_clone_of_vm_that_never_ran_has_no_nvram_file(rich, tmp_path):
-    rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
+    rich.give_nvram()
     assert cloned(rich).get("os/nvram") == f"{tmp_path}/copy.nvram"
     assert not (tmp_path / "copy.nvram").exists()
 
 
 def test_nvram_of_clone_created_by_another_task_is_kept(rich, tmp_path):
-    (tmp_path / "rich_VARS.fd").write_bytes(bytes(1024))
-    rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
+    rich.give_nvram().write_bytes(bytes(1024))
     rich.others[UUID, "copy"] = rich.text.replace("rich_VARS.fd", "copy.nvram")
     fail_second_define(rich.virsh, failed("domain 'copy' already exists with uuid 1"))
     with pytest.raises(CreatedMeanwhile, match="at the same time"):
@@ -163,26 +153,21 @@ def test_nvram_of_clone_created_by_another_task_is_kept(rich, tmp_path):
     assert not os.path.exists(copy_of(rich))
 
 
+# Failing --------------------------------------------------------------------------------------------------------------
+
+
 def test_linked_clone_is_undone_if_source_was_started_meanwhile(rich, tmp_path):
     rich.virsh.answers["domstate", RICH] = "running\n"
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(Refused, match="copy: 'rich' was started while it was being cloned"):
         cloned(rich, linked=True)
-    assert [words[0] for words in rich.virsh.done if words[0] in ("define", "undefine")] == [
-        "define",
-        "define",
-        "undefine",
-    ]
+    done = [words[0] for words in rich.virsh.done if words[0] in ("define", "undefine")]
+    assert done == ["define", "define", "undefine"]
     assert sorted(os.listdir(tmp_path)) == before
 
 
-# Failing --------------------------------------------------------------------------------------------------------------
-
-
 def test_rejected_clone_leaves_no_files(rich, tmp_path):
-    variables = tmp_path / "rich_VARS.fd"
-    variables.write_bytes(bytes(1024))
-    rich.replace("<boot dev", f"{PFLASH}<nvram>{variables}</nvram><boot dev")
+    rich.give_nvram().write_bytes(bytes(1024))
     before = sorted(os.listdir(tmp_path))
     fail_second_define(rich.virsh, failed("unsupported configuration"))
     with pytest.raises(CommandFailed, match="unsupported configuration"):

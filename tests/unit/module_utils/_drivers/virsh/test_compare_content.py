@@ -18,9 +18,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Snapshot, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import compare_content
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, recorded
+from unit.module_utils._drivers.virsh.test_snapshot_checks import tag
 
 #: A script instead of virt-diff: it records its arguments, copies the first image, and prints the given output.
 PROGRAM = """#!/bin/sh
@@ -29,11 +29,6 @@ cp "$3" {folder}/seen
 ls -ld "$(dirname "$3")" > {folder}/mode
 . {folder}/say
 """
-
-
-@pytest.fixture(name="images")
-def _images():
-    return QemuImg(Commands())
 
 
 @pytest.fixture(name="tool")
@@ -80,7 +75,7 @@ def first_byte_of(path):
 def test_internal_snapshot_is_copied_out_and_compared_with_disk(images, tool, tmp_path):
     base, disk = chain(images, tmp_path, "base.qcow2", "web.qcow2")
     write(disk, "a")
-    subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
+    tag(disk, "s")
     write(disk, "b")
     before = sorted(os.listdir(tmp_path))
     one = driver(tmp_path, s=("internal-off", disk))
@@ -104,61 +99,49 @@ def test_external_snapshot_is_its_frozen_file(images, tool, tmp_path):
     assert words[:6] == ["--format=qcow2", "-a", frozen, "--format=raw", "-A", overlay]
 
 
-def test_copies_are_deleted_after_failure_and_error_names_vm(images, tool, tmp_path):
-    disk = str(tmp_path / "web.qcow2")
-    images.create(disk, "qcow2", 1 << 20)
-    subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
+def compare(folder, disk, power="stopped", to=None):
+    """Compare the internal snapshot s of a VM with its disk, or with another internal snapshot."""
+    one = driver(folder, s=("internal-off", disk), t=("internal-off", disk))
+    return compare_content.compare_content(one, machine(disk, power), snapshot("s", disk), to and snapshot(to, disk))
+
+
+def test_copies_are_deleted_after_failure_and_error_names_vm(disk, tool, tmp_path):
+    tag(disk, "s")
     (tool / "say").write_text("echo 'virt-diff: no operating system was found on this disk' >&2; exit 1\n")
-    one = driver(tmp_path, s=("internal-off", disk))
     with pytest.raises(CommandFailed, match=r"web: virt-diff failed: no operating system was found on this disk\. "):
-        compare_content.compare_content(one, machine(disk), snapshot("s", disk), None)
-    assert sorted(os.listdir(tmp_path)) == ["tool", "web.qcow2"]
+        compare(tmp_path, disk)
+    assert sorted(os.listdir(tmp_path)) == ["tool", "web-vda.qcow2"]
 
 
 @pytest.mark.parametrize("power", ["running", "paused", "failed"])
-def test_disks_of_running_vm_are_not_read(images, tool, tmp_path, power):
-    disk = str(tmp_path / "web.qcow2")
-    images.create(disk, "qcow2", 1 << 20)
-    subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
-    one = driver(tmp_path, s=("internal-off", disk), t=("internal-off", disk))
+def test_disks_of_running_vm_are_not_read(disk, tool, tmp_path, power):
+    tag(disk, "s")
     with pytest.raises(Refused, match=f"web: the VM is {power}; its disks can be compared only"):
-        compare_content.compare_content(one, machine(disk, power), snapshot("s", disk), None)
-    subprocess.run(["qemu-img", "snapshot", "-c", "t", disk], check=True)
-    assert compare_content.compare_content(one, machine(disk, power), snapshot("s", disk), snapshot("t", disk))
+        compare(tmp_path, disk, power)
+    tag(disk, "t")
+    assert compare(tmp_path, disk, power, to="t")
 
 
-def test_snapshot_missing_in_image_is_an_error(images, tool, tmp_path):
-    disk = str(tmp_path / "web.qcow2")
-    images.create(disk, "qcow2", 1 << 20)
+def test_snapshot_missing_in_image_is_an_error(disk, tool, tmp_path):
     with pytest.raises(NotFound, match="no longer contains the snapshot 's'"):
-        compare_content.compare_content(
-            driver(tmp_path, s=("internal-off", disk)), machine(disk), snapshot("s", disk), None
-        )
+        compare(tmp_path, disk)
 
 
 @pytest.mark.parametrize(
     ("disks", "error"),
     [({}, "the VM has no disk files"), ({"vda": {"source": "/dev/null"}}, "disk vda of the VM is not a file")],
 )
-def test_disks_that_are_not_files_are_rejected(images, tool, tmp_path, disks, error):
-    frozen = str(tmp_path / "web.qcow2")
-    images.create(frozen, "qcow2", 1 << 20)
-    one = driver(tmp_path, s=("external-off", frozen))
+def test_disks_that_are_not_files_are_rejected(disk, tool, tmp_path, disks, error):
+    one, vm = driver(tmp_path, s=("external-off", disk)), machine(disk).having(config={"disks": disks})
     with pytest.raises(Refused, match=error):
-        compare_content.compare_content(
-            one, machine(frozen).having(config={"disks": disks}), snapshot("s", frozen, ""), None
-        )
+        compare_content.compare_content(one, vm, snapshot("s", disk, ""), None)
 
 
-def test_free_space_is_checked_before_copying(images, tool, tmp_path, monkeypatch):
-    disk = str(tmp_path / "web.qcow2")
-    images.create(disk, "qcow2", 1 << 20)
-    subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
+def test_free_space_is_checked_before_copying(disk, tool, tmp_path, monkeypatch):
+    tag(disk, "s")
     monkeypatch.setattr(compare_content.files, "free_space", lambda folder: 4096)
     with pytest.raises(Refused, match=rf"may need \d+K of temporary space in {tmp_path}, but only 0B is free"):
-        compare_content.compare_content(
-            driver(tmp_path, s=("internal-off", disk)), machine(disk), snapshot("s", disk), None
-        )
+        compare(tmp_path, disk)
     assert not (tool / "words").exists()
 
 

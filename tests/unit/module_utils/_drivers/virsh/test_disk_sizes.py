@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.stora
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, of_vms
 
 TIB, SECTOR = 1 << 40, 512
 #: qcow2 images by the options of their creation, with the most bytes that QEMU's first table permits.
@@ -30,7 +30,7 @@ IMAGES = [
 
 
 def check(folder, step, before):
-    driver = driver_of(FakeVirsh({("list", "--all", "--uuid", "--name"): ""}), folder)
+    driver = driver_of(FakeVirsh(of_vms()), folder)
     after = Vm("web", before.id, power=STOPPED)
     check_files(VirshFiles(driver, Plan(before, after, segments=((step,),))), driver.space)
 

@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, of_vms
 
 _ADDRESS = "<address domain='0x0000' bus='0x01' slot='0x00' function='0x1'/>"
 PCI = f"<hostdev mode='subsystem' type='pci' managed='yes'><source>{_ADDRESS}</source></hostdev>"
@@ -53,12 +53,8 @@ def test_devices_of_a_definition(device, found):
 
 def started(*others):
     """Check the start of a VM with a PCI device; ``others`` are definitions of other VMs."""
-    texts = {"u-web": domain("web", PCI), **{f"u-db{place}": text for place, text in enumerate(others)}}
-    answers = {("dumpxml", uuid, *more): text for uuid, text in texts.items() for more in ((), ("--inactive",))}
-    names = "".join(f"{uuid} {uuid[2:]}\n" for uuid in texts)
-    answers["list", "--all", "--uuid", "--name"] = names
     vm = Vm("web", id="u-web", power="stopped", config={"disks": {"vda": {}}})
-    driver = driver_of(FakeVirsh(answers), "/nonexistent")
+    driver = driver_of(FakeVirsh(of_vms(domain("web", PCI), *others)), "/nonexistent")
     check_claims(driver, Plan(vm, vm.having(power="running"), segments=((Step("start"),),)))
 
 

@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import READ, WRITE
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import named_files
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import SAVED, FakeVirsh, disk, domain, driver_of, failed
+from unit.module_utils._drivers.virsh.answers import SAVED, FakeVirsh, disk, domain, driver_of, failed, of_vms
+from unit.module_utils._drivers.virsh.test_claims import Driver, held
 
-LIST = ("list", "--all", "--uuid", "--name")
 F = "/f"
 #: {element of the devices: how the file /f is used (None: not at all)}.
 _DEVICES = {
@@ -52,23 +50,16 @@ _BOOT = {
 }
 
 
-def _claims_of(definition, folder):
-    driver = SimpleNamespace(all_definitions=lambda: [definition], saved=(), is_local=True, virsh=FakeVirsh())
-    (held,) = VirshClaims(driver).held([SimpleNamespace(kind="own", mode="", is_new=False, identity="", text="")])
-    return {claim.mode for claim in held.claims if claim.text == f"{folder}{F}"}
-
-
 @pytest.mark.parametrize(("text", "mode"), list(_DEVICES.items()))
 def test_files_of_devices(tmp_path, text, mode):
     (tmp_path / F[1:]).touch()
     definition = domain("web", more=text.replace(F, f"{tmp_path}{F}"))
-    assert _claims_of(definition, tmp_path) == ({mode} if mode else set())
+    found = held(Driver(definition))["web"].claims
+    assert {claim.mode for claim in found if claim.text == f"{tmp_path}{F}"} == ({mode} if mode else set())
 
 
 @pytest.mark.parametrize(("text", "mode"), list(_BOOT.items()))
 def test_files_at_boot(text, mode):
-    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import named_files
-
     definition = Definition(f"<domain><name>a</name><uuid>u</uuid><os>{text}</os><devices/></domain>")
     assert [(one, path) for one, _option, path in named_files(definition)] == [(mode, F)]
 
@@ -77,8 +68,7 @@ def test_files_at_boot(text, mode):
 
 
 def _virsh(saved, stored, answer):
-    answers = {LIST: "u-web web\n", SAVED: "u-web\n" if saved else "", ("managedsave-dumpxml", "u-web"): answer}
-    return FakeVirsh({**answers, ("dumpxml", "u-web"): stored, ("dumpxml", "u-web", "--inactive"): stored})
+    return FakeVirsh({**of_vms(stored), SAVED: "u-web\n" if saved else "", ("managedsave-dumpxml", "u-web"): answer})
 
 
 def attach(path):
@@ -119,27 +109,21 @@ def test_saved_memory_that_cannot_be_read_could_use_any_file(tmp_path):
 
 # What a step would store ----------------------------------------------------------------------------------------------
 
-_SERIAL = {"devices/serial@type": "file", "devices/serial/source@path": None}
 
-
-def _native(path, before=None, power="stopped"):
-    vm = Vm("db", id="u-db", power=power, config={"disks": {}, "native": {}})
-    values = {**_SERIAL, "devices/serial/source@path": str(path)}
+def _native(path):
+    vm = Vm("db", id="u-db", power="stopped", config={"disks": {}, "native": {}})
+    values = {"devices/serial@type": "file", "devices/serial/source@path": str(path)}
     changes = tuple(Change("native", None, value, key=key) for key, value in values.items())
-    return Plan(
-        vm, vm.having(config={"disks": {}, "native": values}), segments=((Step("configure", changes=changes),),)
-    )
+    after = vm.having(config={"disks": {}, "native": values})
+    return Plan(vm, after, segments=((Step("configure", changes=changes),),))
 
 
 def _driver(folder, own, *others):
     """A driver that has observed the VM db with the devices ``own``."""
-    definitions = [domain("db", more=own), *others]
-    lines = "".join(f"{one.uuid} {one.name}\n" for one in definitions)
-    answers = {LIST: lines, ("capabilities",): "<capabilities/>"}
-    for one in definitions:
-        answers.update({("dumpxml", one.uuid): one.text(), ("dumpxml", one.uuid, "--inactive"): one.text()})
+    own = domain("db", more=own).text()
+    answers = {**of_vms(own, *(one.text() for one in others)), ("capabilities",): "<capabilities/>"}
     driver = driver_of(FakeVirsh(answers), folder)
-    driver.seen.definitions["u-db"] = definitions[0].text()
+    driver.seen.definitions["u-db"] = own
     return driver
 
 

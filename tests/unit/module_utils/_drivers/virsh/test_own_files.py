@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
@@ -18,61 +16,30 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import delete_step
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh import answers
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, disk, domain, driver_of, failed, volume
+from unit.module_utils._drivers.virsh.answers import (
+    FakeVirsh,
+    chain,
+    disk,
+    domain,
+    driver_of,
+    failed,
+    of_vms,
+    volume,
+)
+from unit.module_utils._drivers.virsh.test_claims import Driver
 
-MIB = 1 << 20
 UUID = "u-web"
-LIST = ("list", "--all", "--uuid", "--name")
-
-
-class CountingCommands(Commands):
-    """The real programs; ``done`` are the images that were read."""
-
-    def __init__(self):
-        self.done = []
-
-    def run(self, argv, **more):
-        self.done.append(argv[-1])
-        return super().run(argv, **more)
-
-
-@pytest.fixture(name="commands")
-def _commands():
-    assert shutil.which("qemu-img"), "These tests create real images: install qemu-utils."
-    return CountingCommands()
-
-
-@pytest.fixture(name="images")
-def _images(commands):
-    return QemuImg(commands)
+NO_QEMU_IMG = QemuImg(Commands(), "no-such-qemu-img")
 
 
 def vm_of(*disks, files=(), machine_id=UUID):
     return Vm("web", id=UUID, mark={"id": machine_id, "disks": list(disks), "files": list(files)})
-
-
-class Driver:
-    """What the claims need of a driver."""
-
-    is_local, saved = True, frozenset()
-
-    def __init__(self, virsh, images, definitions):
-        self.virsh, self.storage, self._definitions = virsh, SimpleNamespace(qemu_img=images), definitions
-
-    def all_definitions(self):
-        return self._definitions
-
-    @property
-    def claims(self):
-        return VirshClaims(self)
 
 
 def web_files(images, *definitions, vm=None, virsh=None, delete_disks="all"):
@@ -82,7 +49,7 @@ def web_files(images, *definitions, vm=None, virsh=None, delete_disks="all"):
     vm = vm.having(files=files_of(vm, own, True))
     policy, traits = Policy(delete_disks=delete_disks), virsh_traits("QEMU", "9.0.0", True)
     planned = Plan(vm, Vm.absent("web"), segments=((delete_step(vm, delete_disks, traits),),))
-    driver = Driver(virsh or FakeVirsh(), images, definitions)
+    driver = Driver(*definitions, virsh=virsh, images=images)
     (work,) = check_claims(driver, planned, policy=policy, traits=traits)
     return {file.path: file for file in work.plan.before.files}
 
@@ -157,7 +124,7 @@ def test_missing_qemu_img_prevents_deletion(images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     not_qcow(tmp_path)
     with pytest.raises(Refused, match=r"web: cannot find out whether .*top uses one of its files") as caught:
-        web_files(QemuImg(Commands(), "no-such-qemu-img"), domain("web", disk(base)))
+        web_files(NO_QEMU_IMG, domain("web", disk(base)))
     assert "Install qemu-img" in caught.value.remedy
 
 
@@ -185,14 +152,12 @@ def test_vm_with_broken_disk_can_be_deleted(images, tmp_path):
     assert plan_of(vm_of(own), found, "owned") == ([own], {given: "not created by this collection"})
 
 
-def test_headers_are_read_without_qemu_img(images, commands, tmp_path):
+def test_headers_are_read_without_qemu_img(images, tmp_path):
     (path,) = chain(images, tmp_path, "web.qcow2")
     (tmp_path / "raw").write_bytes(b"\0" * 512)
     (other,) = chain(images, tmp_path, "db.qcow2")
-    commands.done.clear()
     others = domain("db", disk(tmp_path / "raw"), disk(tmp_path / "gone"), disk(other))
-    assert web_files(images, domain("web", disk(path)), others)[path].used_by == ()
-    assert commands.done == []
+    assert web_files(NO_QEMU_IMG, domain("web", disk(path)), others)[path].used_by == ()
 
 
 def test_volume_of_another_vm_counts_as_its_file(images, tmp_path):
@@ -215,20 +180,13 @@ def test_volume_with_unknown_path_prevents_deletion(images, tmp_path):
 
 
 def test_unreadable_definition_prevents_deletion(tmp_path):
-    virsh = FakeVirsh(
-        {
-            LIST: f"{answers.UUID} m1\nu-db db\n",
-            ("dumpxml", answers.UUID): answers.machine_xml(),
-            ("dumpxml", answers.UUID, "--inactive"): answers.machine_xml(),
-            ("dumpxml", "u-db"): failed("access denied"),
-            ("dumpxml", "u-db", "--inactive"): failed("access denied"),
-        }
-    )
+    virsh = FakeVirsh(of_vms(domain("web").text(), domain("db").text()))
+    reads = [("dumpxml", "u-db"), ("dumpxml", "u-db", "--inactive")]
+    virsh.answers.update(dict.fromkeys(reads, failed("access denied")))
     with pytest.raises(CommandFailed, match="access denied"):
         driver_of(virsh, tmp_path).all_definitions()
-    for words in (("dumpxml", "u-db"), ("dumpxml", "u-db", "--inactive")):
-        virsh.answers[words] = failed("failed to get domain 'u-db'")
-    assert {one.name for one in driver_of(virsh, tmp_path).all_definitions()} == {"m1"}
+    virsh.answers.update(dict.fromkeys(reads, failed("failed to get domain 'u-db'")))
+    assert {one.name for one in driver_of(virsh, tmp_path).all_definitions()} == {"web"}
 
 
 # Files of a VM --------------------------------------------------------------------------------------------------------
@@ -299,18 +257,12 @@ def test_disk_that_a_task_has_begun_to_create_is_deleted_too(images, tmp_path, i
     assert plan_of(vm.having(mark={**vm.mark, "id": "another"}), found, "owned")[0] == []
 
 
-def test_nvram_of_every_firmware_is_deleted_with_vm(images, tmp_path):
+def test_nvram_of_every_firmware_is_deleted_or_kept_with_the_disks(images, tmp_path):
     used, former = nvram_files(tmp_path)
     vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former, str(tmp_path / "never made")]})
     found = web_files(images, domain("web", nvram=used), vm=vm)
     assert plan_of(vm, found, "owned") == ([used, former], {})
     assert not delete_of(vm, found).arguments["keep_nvram"]
-
-
-def test_nvram_is_kept_with_disks(images, tmp_path):
-    used, former = nvram_files(tmp_path)
-    vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former]})
-    found = web_files(images, domain("web", nvram=used), vm=vm)
     assert plan_of(vm, found, "none") == ([], dict.fromkeys((used, former), "delete_disks: none"))
     assert delete_of(vm, found, "none").arguments["keep_nvram"]
 
@@ -331,9 +283,11 @@ def test_nvram_of_another_vm_is_kept(images, tmp_path):
     assert delete_of(vm, found).arguments["keep_nvram"]
 
 
-def test_nvram_of_another_host_is_left_to_libvirt():
+def test_nvram_of_another_host_is_left_to_libvirt(tmp_path):
+    """A file of this host has the same path."""
+    used, _former = nvram_files(tmp_path)
     vm = Vm("web", id=UUID)
-    assert files_of(vm, [domain("web", nvram="/n/web.fd")], False) == ()
+    assert files_of(vm, [domain("web", nvram=used)], False) == ()
     assert delete_of(vm, {}, "none").arguments["keep_nvram"]
 
 
@@ -362,16 +316,10 @@ def test_empty_drive_has_no_file(images, drive):
 # The driver of a task -------------------------------------------------------------------------------------------------
 
 
-def driver_with(folder, uri, running, stored, **options):
-    virsh = FakeVirsh(
-        {
-            LIST: f"{UUID} web\n",
-            ("dumpxml", UUID): running.text(),
-            ("dumpxml", UUID, "--inactive"): stored.text(),
-        }
-    )
+def driver_with(folder, uri, running, stored):
+    virsh = FakeVirsh(of_vms((running.text(), stored.text())))
     virsh.uri = uri
-    return driver_of(virsh, folder, **options)
+    return driver_of(virsh, folder)
 
 
 @pytest.mark.parametrize(("uri", "is_deleted"), [("qemu:///system", True), ("qemu+ssh://other/system", False)])

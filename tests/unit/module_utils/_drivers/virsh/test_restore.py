@@ -63,8 +63,8 @@ def _host(tmp_path, monkeypatch):
     return host
 
 
-def _driver(host, folder, **options):
-    driver = driver_of(host, folder, directory=str(folder / "backups"), controller_time=NOW, **options)
+def _driver(host, folder):
+    driver = driver_of(host, folder, directory=str(folder / "backups"), controller_time=NOW)
     driver.hypervisor, driver.library = "QEMU", "9.0.0"
     return driver
 
@@ -76,30 +76,29 @@ def _back_up(host, folder, start=NOW, excluded=()):
     (folder / "m1-vda.raw").write_bytes(b"changed " * 8192)
 
 
-def _planned(host, folder, name="m1", **options):
-    """(driver, plan) of a task that restores the newest backup."""
-    given = {"name": ["m1"], "state": "restored", "backup": "newest", "controller_time": NOW, "timeout": 300, **options}
+def _planned(host, folder, backup="newest"):
+    """(driver, plan) of a task that replaces the VM m1 by a backup."""
+    given = {"name": ["m1"], "state": "restored", "backup": backup, "replace": True, "controller_time": NOW}
     defaults = {name: option.default for name, option in BACKUP.items() if option.default is not None}
-    (request,) = backup_requests({**defaults, **given}, BACKUP)
-    driver = _driver(host, folder)
-    vm = Vm.absent(name)
-    if name == "m1":
-        definition = Definition(host.stored.text())
-        vm = Vm(name="m1", id=UUID, power=host.power, config=config_of(definition, {}, (), ()), mark=definition.mark)
-        vm = vm.having(files=files_of(vm, [definition], True), revision=definition.stored)
+    (request,) = backup_requests({**defaults, **given, "timeout": 300}, BACKUP)
+    driver, definition = _driver(host, folder), Definition(host.stored.text())
+    vm = Vm(name="m1", id=UUID, power=host.power, config=config_of(definition, {}, (), ()), mark=definition.mark)
+    vm = vm.having(files=files_of(vm, [definition], True), revision=definition.stored)
     vm = vm.having(backups=tuple(driver.backups(vm, request.backup, True)))
     return driver, plan(vm, request, virsh_traits("QEMU", "9.0.0", True))
 
 
-def _carry_out(driver, planned):
+def _carry_out(driver, planned, count=None):
+    """Carry out the first ``count`` steps, or all; returns the VM after them."""
     vm = planned.before
-    for step in planned.steps:
+    for step in planned.steps[:count]:
         driver.verbs[step.verb](driver, vm, step)
         vm = simulate(vm, [step]).having(mark=vm.mark)
+    return vm
 
 
-def _restore(host, folder, **options):
-    driver, planned = _planned(host, folder, **{"replace": True, **options})
+def _restore(host, folder, backup="newest"):
+    driver, planned = _planned(host, folder, backup)
     assert planned.refusal is None, planned.refusal
     _carry_out(driver, planned)
     return planned
@@ -142,17 +141,15 @@ def test_restore_killed_after_each_change_is_completed_by_the_next_task(host, tm
 
 def test_restore_that_was_killed_twice_starts_the_vm_again(host, tmp_path):
     host.run("start", UUID)
-    for verbs in (("prepare_restore", "kill"), ("prepare_restore",)):
-        driver, planned = _planned(host, tmp_path, replace=True)
-        for step in planned.steps[: len(verbs)]:
-            driver.verbs[step.verb](driver, planned.before, step)
+    for count in (2, 1):
+        _carry_out(*_planned(host, tmp_path), count)
     assert host.power == STOPPED
     _restore(host, tmp_path)
     assert (host.disk(), host.power) == (b"original", RUNNING)
 
 
 def test_each_step_that_is_sent_twice_ends_the_same(host, tmp_path):
-    driver, planned = _planned(host, tmp_path, replace=True)
+    driver, planned = _planned(host, tmp_path)
     vm = planned.before
     for step in planned.steps:
         driver.verbs[step.verb](driver, vm, step)
@@ -164,7 +161,7 @@ def test_each_step_that_is_sent_twice_ends_the_same(host, tmp_path):
 def test_copy_that_differs_leaves_the_running_vm_as_it_was(host, tmp_path, monkeypatch):
     host.run("start", UUID)
     before, done = host.stored.text(), len(host.done)
-    driver, planned = _planned(host, tmp_path, replace=True)
+    driver, planned = _planned(host, tmp_path)
     monkeypatch.setattr(type(driver.storage.qemu_img), "same_content", lambda *_words: False)
     with pytest.raises(PolyvirtError, match="differs from the backup after it was copied"):
         _carry_out(driver, planned)
@@ -177,7 +174,7 @@ def test_copy_that_differs_leaves_the_running_vm_as_it_was(host, tmp_path, monke
 def test_change_of_another_client_is_not_overwritten(host, tmp_path, monkeypatch, verb):
     """The copy takes minutes, in which the stored definition may be changed."""
     host.run("start", UUID)
-    driver, planned = _planned(host, tmp_path, replace=True)
+    driver, planned = _planned(host, tmp_path)
     vm, same = planned.before, type(driver.storage.qemu_img).same_content
 
     def change():
@@ -186,9 +183,7 @@ def test_change_of_another_client_is_not_overwritten(host, tmp_path, monkeypatch
     if verb == "prepare_restore":
         monkeypatch.setattr(type(driver.storage.qemu_img), "same_content", lambda *words: (change(), same(*words))[1])
     else:
-        for step in planned.steps[:2]:
-            driver.verbs[step.verb](driver, vm, step)
-            vm = simulate(vm, [step])
+        vm = _carry_out(driver, planned, 2)
         change()
     step = next(one for one in planned.steps if one.verb == verb)
     with pytest.raises(Stale, match="another client changed its stored definition"):
@@ -201,11 +196,8 @@ def test_definition_that_is_not_stored_leaves_the_vm_as_it_was(host, tmp_path, p
     """The VM is off then, and the engine starts it again, because nothing was changed."""
     host.run("start", UUID)
     before = host.stored.content
-    driver, planned = _planned(host, tmp_path, replace=True)
-    vm = planned.before
-    for step in planned.steps[:2]:
-        driver.verbs[step.verb](driver, vm, step)
-        vm = simulate(vm, [step])
+    driver, planned = _planned(host, tmp_path)
+    vm = _carry_out(driver, planned, 2)
     if problem == "rejected":
         host.errors["define"] = lambda text: '"restored_from"' in text
     else:
@@ -235,7 +227,7 @@ def test_leftovers_of_another_restore_are_removed_and_nothing_else(host, tmp_pat
     theirs = tmp_path / "m1-vda-2.raw"
     theirs.write_bytes(b"theirs")
     host.calls, host.kill_at = 0, None
-    driver, planned = _planned(host, tmp_path, replace=True, backup=f"b{NOW - 1000}")
+    driver, planned = _planned(host, tmp_path, backup=f"b{NOW - 1000}")
     driver.verbs["prepare_restore"](driver, planned.before, planned.steps[0])
     assert _images(tmp_path) == ["m1-vda-2.raw", "m1-vda-3.raw", "m1-vda.raw"]
     _restore(host, tmp_path)
@@ -243,7 +235,7 @@ def test_leftovers_of_another_restore_are_removed_and_nothing_else(host, tmp_pat
 
 
 def test_disk_that_another_process_uses_is_kept_and_recorded(host, tmp_path):
-    driver, planned = _planned(host, tmp_path, replace=True)
+    driver, planned = _planned(host, tmp_path)
     with opened_elsewhere(tmp_path / "m1-vda.raw"):
         _carry_out(driver, planned)
     assert (tmp_path / "m1-vda.raw").exists()
@@ -256,7 +248,7 @@ def test_edited_record_deletes_no_file_that_the_vm_does_not_own(host, tmp_path):
     _restore(host, tmp_path)
     (backup,) = os.listdir(tmp_path / "backups" / UUID)
     host.stored.set_mark({**host.stored.mark, "replacing": {"power": STOPPED, "id": backup, "files": [str(theirs)]}})
-    driver, planned = _planned(host, tmp_path, replace=True)
+    driver, planned = _planned(host, tmp_path)
     (step,) = planned.steps
     assert (step.verb, step.arguments["files"]) == ("finish_restore", ())
     (warning,) = backup_checks.check_backup_step(driver, planned.before, step)
@@ -274,7 +266,7 @@ def test_restored_vm_continues_its_births(host, tmp_path):
 
 
 def _back_up_without_vdb(host, folder):
-    """Return options that restore a backup without the disk vdb of another user."""
+    """Return the id of a backup without the disk vdb of another user."""
     path, start = folder / "theirs-then.raw", NOW - 10
     path.write_bytes(b"then")
     disk = ET.SubElement(host.stored.devices, "disk", {"type": "file", "device": "disk"})
@@ -282,17 +274,17 @@ def _back_up_without_vdb(host, folder):
     ET.SubElement(disk, "source", {"file": str(path)})
     ET.SubElement(disk, "target", {"dev": "vdb", "bus": "virtio"})
     _back_up(host, folder, start, excluded=("vdb",))
-    return {"backup": f"b{start}", "replace": True}
+    return f"b{start}"
 
 
 def test_disk_that_the_backup_lacks_remains_as_the_vm_has_it(host, tmp_path):
     """Since the backup, somebody has given vdb an overlay, which has the newer data."""
-    options = _back_up_without_vdb(host, tmp_path)
+    backup = _back_up_without_vdb(host, tmp_path)
     overlay, disk = tmp_path / "theirs-now.qcow2", host.stored.drives("disk")[1]
     overlay.write_bytes(b"now")
     set_disk_file(disk, str(overlay), "qcow2")
     ET.SubElement(disk, "readonly")
-    planned = _restore(host, tmp_path, **options)
+    planned = _restore(host, tmp_path, backup)
     restored = host.stored.drives("disk")[1]
     assert (restored.find("source").get("file"), restored.find("driver").get("type")) == (str(overlay), "qcow2")
     assert restored.find("readonly") is not None
@@ -302,23 +294,23 @@ def test_disk_that_the_backup_lacks_remains_as_the_vm_has_it(host, tmp_path):
 @pytest.mark.parametrize("lost", ["file", "disk"])
 def test_disk_that_the_backup_and_the_vm_lack_rejects_the_restore(host, tmp_path, lost):
     """Otherwise the VM is stopped, and cannot be started."""
-    options = _back_up_without_vdb(host, tmp_path)
-    driver, planned = _planned(host, tmp_path, **options)
+    backup = _back_up_without_vdb(host, tmp_path)
+    driver, planned = _planned(host, tmp_path, backup)
     assert not backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
     os.unlink(tmp_path / "theirs-then.raw")
     if lost == "disk":
         host.stored.devices.remove(host.stored.drives("disk")[1])
-    driver, planned = _planned(host, tmp_path, **options)
+    driver, planned = _planned(host, tmp_path, backup)
     with pytest.raises(Refused, match=f"does not contain disk vdb, and .*{'exist' if lost == 'file' else 'no such'}"):
         backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
 
 
 def test_shareable_disk_is_not_replaced_by_a_copy(host, tmp_path):
     """Two VMs of a cluster would continue with different data."""
-    options = _back_up_without_vdb(host, tmp_path)
+    backup = _back_up_without_vdb(host, tmp_path)
     disks = host.stored.drives("disk")
     ET.SubElement(disks[1], "shareable")
-    driver, planned = _planned(host, tmp_path, **options)
+    driver, planned = _planned(host, tmp_path, backup)
     assert not backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
     ET.SubElement(disks[0], "shareable")
     with pytest.raises(Refused, match="disk vda is shareable"):
@@ -327,7 +319,7 @@ def test_shareable_disk_is_not_replaced_by_a_copy(host, tmp_path):
 
 def test_vm_that_was_renamed_is_not_lost(host, tmp_path):
     """Its UUID is in use, so the VM of the backup would never appear."""
-    driver, planned = _planned(host, tmp_path, replace=True)
+    driver, planned = _planned(host, tmp_path)
     step = Step("create_from_backup", arguments=planned.steps[1].arguments)
     # This one was begun by an interrupted task.
     assert not backup_checks.check_backup_step(driver, Vm.absent("m1"), step)
@@ -339,7 +331,7 @@ def test_vm_that_was_renamed_is_not_lost(host, tmp_path):
 
 
 def test_restore_needs_the_backup_that_was_planned(host, tmp_path):
-    driver, planned = _planned(host, tmp_path, replace=True)
+    driver, planned = _planned(host, tmp_path)
     (manifest,) = (tmp_path / "backups").glob("*/*/manifest.json")
     manifest.unlink()
     with pytest.raises(Refused, match="does not exist any more"):
@@ -348,13 +340,13 @@ def test_restore_needs_the_backup_that_was_planned(host, tmp_path):
 
 
 def test_space_of_the_leftovers_of_a_restore_counts_as_free(host, tmp_path, monkeypatch):
-    driver, planned = _planned(host, tmp_path, replace=True)
+    driver, planned = _planned(host, tmp_path)
     monkeypatch.setattr(backup_checks.files, "free_space", lambda _folder: 0)
     monkeypatch.setattr(type(driver.storage.qemu_img), "needed", lambda *_words: 65536)
     with pytest.raises(Refused, match="restored disks in"):
         backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
     driver.verbs["prepare_restore"](driver, planned.before, planned.steps[0])
-    driver, planned = _planned(host, tmp_path, replace=True)
+    driver, planned = _planned(host, tmp_path)
     assert planned.steps[1].verb == "restore_backup"
     assert not backup_checks.check_backup_step(driver, planned.before, planned.steps[1])
 

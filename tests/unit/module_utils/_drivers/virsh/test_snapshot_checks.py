@@ -15,28 +15,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snaps
     leftovers,
     with_leftover_snapshots,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, machine_xml, recorded
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, machine_xml, of_vms, recorded
 
 POOL = "/var/lib/libvirt/images/pvs"
-LIST = ("list", "--all", "--uuid", "--name")
 RUNNING = ("dumpxml", "u-web")
 INTERNAL, EXTERNAL = Snapshot("s", kind="internal"), Snapshot("s", kind="external")
-
-
-@pytest.fixture(name="images")
-def _images():
-    return QemuImg(Commands())
-
-
-@pytest.fixture(name="disk")
-def _disk(images, tmp_path):
-    path = str(tmp_path / "web-vda.qcow2")
-    images.create(path, "qcow2", 1 << 20)
-    return path
 
 
 def running_with(*hotpluggable):
@@ -49,14 +34,13 @@ def tag(path, name):
     subprocess.run(["qemu-img", "snapshot", "-c", name, path], check=True)
 
 
-def machine(disk, power="stopped", image_format="qcow2", **more):
-    return Vm(
-        "web", id="u-web", power=power, config={"disks": {"vda": {"source": disk, "format": image_format}}}, **more
-    )
+def machine(disk, power="stopped", **more):
+    disks = {"vda": {"source": disk, "format": "qcow2"}}
+    return Vm("web", id="u-web", power=power, config={"disks": disks}, **more)
 
 
 def check(vm, verb, virsh=None, hypervisor="QEMU", uri="qemu:///system", library="9.0.0", **arguments):
-    driver = driver_of(virsh or FakeVirsh({LIST: "", RUNNING: running_with()}), "/nonexistent")
+    driver = driver_of(virsh or FakeVirsh({**of_vms(), RUNNING: running_with()}), "/nonexistent")
     driver.seen.definitions["u-web"] = machine_xml()
     driver.hypervisor, driver.virsh.uri, driver.library = hypervisor, uri, library
     given = {"name": "s", "names": ("s",), "kind": "internal", "include_memory": None, **arguments}
@@ -81,7 +65,7 @@ def xml(name, paths):
     for old, new in paths.items():
         assert f"{POOL}/{old}" in text
         text = text.replace(f"{POOL}/{old}", str(new))
-    return FakeVirsh({("snapshot-dumpxml", "u-web", "--snapshotname", "s"): text, LIST: ""})
+    return FakeVirsh({("snapshot-dumpxml", "u-web", "--snapshotname", "s"): text, **of_vms()})
 
 
 # Creating -------------------------------------------------------------------------------------------------------------
@@ -100,7 +84,7 @@ def xml(name, paths):
     ],
 )
 def test_internal_snapshot_with_cpus_added_to_the_running_vm_is_rejected(disk, cpus, power, more, is_rejected):
-    virsh = FakeVirsh({LIST: "", RUNNING: running_with(*cpus)})
+    virsh = FakeVirsh({**of_vms(), RUNNING: running_with(*cpus)})
     if not is_rejected:
         take(machine(disk, power), virsh=virsh, **more)
         return
@@ -196,8 +180,7 @@ def definition_answers(name, path, more=""):
     """The answers of a virsh with one VM with this qcow2 disk."""
     drive = f"<disk type='file'><driver type='qcow2'/><source file='{path}'/><target dev='vda'/></disk>"
     text = f"<domain{more}><name>{name}</name><uuid>u-{name}</uuid><devices>{drive}</devices></domain>"
-    both = {("dumpxml", f"u-{name}"): text, ("dumpxml", f"u-{name}", "--inactive"): text}
-    return {LIST: f"u-{name} {name}\n", **both}
+    return of_vms(text)
 
 
 def test_external_snapshot_with_linked_clones_is_not_deleted(images, tmp_path):
@@ -211,16 +194,6 @@ def test_external_snapshot_with_linked_clones_is_not_deleted(images, tmp_path):
     with pytest.raises(Refused, match=r"web: snapshots\.s: .*web-vda\.qcow2 must not be written to, .* of .*on-frozen"):
         check_others(vm, "drop_snapshot", virsh)
     check_others(vm, "drop_snapshot", virsh, uri="qemu+ssh://host/system")
-
-
-def test_linked_clone_is_found_through_symbolic_link(images, tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    frozen, overlay = chain(images, tmp_path / "link", "web-vda.qcow2", "web-vda.s.qcow2")
-    images.overlay(str(tmp_path / "real" / "other"), frozen, "qcow2")
-    virsh = xml("external-off", {"pvs-b.qcow2": tmp_path / "real" / "web-vda.qcow2"})
-    with pytest.raises(Refused, match="must not be written to"):
-        check_others(machine(overlay, snapshots=(EXTERNAL,)), "drop_snapshot", virsh)
 
 
 # Restoring ------------------------------------------------------------------------------------------------------------
@@ -280,7 +253,7 @@ def test_leftover_snapshot_can_be_deleted(disk, images, tmp_path):
         tag(path, name)
     vm = machine(disk, snapshots=(Snapshot("known", kind="internal"),))
     vm = vm.having(config={"disks": {**vm.config["disks"], "vdb": {"source": second, "format": "qcow2"}}})
-    driver = driver_of(FakeVirsh({LIST: ""}), tmp_path)
+    driver = driver_of(FakeVirsh(of_vms()), tmp_path)
     seen = with_leftover_snapshots(driver, vm)
     assert [(one.name, bool(one.unfinished)) for one in seen.snapshots] == [("known", False), ("left", True)]
     step = Step("drop_snapshot", arguments={"names": ("left",), "ids": ("left",)})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from contextlib import nullcontext
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
@@ -93,17 +94,20 @@ def machine(folder, power="running", files=(), disks=None):
     return Vm("web", id=UUID, power=power, config={"disks": {"vda": disk}}, mark=mark)
 
 
-def marked(vm):
-    mark = f"<p:mark xmlns:p='{MARK_NAMESPACE}'>{json.dumps(vm.mark)}</p:mark>"
-    return {("dumpxml", UUID, "--inactive", "--security-info"): machine_xml(metadata(mark))}
-
-
 READ_DEFINITION = ("dumpxml", UUID, "--inactive", "--security-info")
 
 
-def arguments(**more):
+def marked(vm):
+    mark = f"<p:mark xmlns:p='{MARK_NAMESPACE}'>{json.dumps(vm.mark)}</p:mark>"
+    return {READ_DEFINITION: machine_xml(metadata(mark))}
+
+
+DROP, REVERT = Step("drop_snapshot", arguments={"names": ("s",)}), Step("restore", arguments={"name": "s"})
+
+
+def taking(**more):
     taken = {"name": "s", "description": "d", "include_memory": None, "kind": "internal", "power": "stopped"}
-    return {**taken, "expires": NEVER_EXPIRES, **more}
+    return Step("snapshot", arguments={**taken, "expires": NEVER_EXPIRES, **more})
 
 
 def create(*flags):
@@ -128,8 +132,8 @@ def test_files_of_external_snapshot_are_recorded_before_creation(tmp_path, power
     vm = machine(tmp_path, power)
     virsh = FakeVirsh(marked(vm))
     taken_as = power if include_memory else "stopped"
-    requested = arguments(kind="external", include_memory=include_memory, power=taken_as)
-    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
+    requested = taking(kind="external", include_memory=include_memory, power=taken_as)
+    snapshots.snapshot(driver_of(virsh, tmp_path), vm, requested)
     overlay, kept = str(tmp_path / "web-vda.s.qcow2"), str(tmp_path / "web.s.memory")
     assert [words for words in virsh.done if words[0] != "dumpxml"] == [("define", "/dev/stdin"), create(*flags)]
     sent = ET.fromstring(virsh.sent[-1])
@@ -138,6 +142,10 @@ def test_files_of_external_snapshot_are_recorded_before_creation(tmp_path, power
     virsh.sent.pop()
     mark = virsh.defined().mark
     assert (mark["disks"], mark["files"]) == ([*vm.mark["disks"], overlay], [kept] if memory else [])
+
+
+WITH_MEMORY = taking(kind="external", include_memory=True, power="running")
+WITHOUT_MEMORY = taking(kind="external", include_memory=False)
 
 
 def test_files_that_were_not_created_are_removed_from_mark(tmp_path):
@@ -149,9 +157,7 @@ def test_files_that_were_not_created_are_removed_from_mark(tmp_path):
     after = vm.having(mark={**recorded_mark, "files": [str(tmp_path / "web.s.memory")]})
     virsh = FakeVirsh({**marked(after), create(): failed("no space left")})
     with pytest.raises(CommandFailed, match="no space left"):
-        snapshots.snapshot(
-            driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=arguments(kind="external", power="running"))
-        )
+        snapshots.snapshot(driver_of(virsh, tmp_path), vm, taking(kind="external", power="running"))
     mark = virsh.defined().mark
     assert (mark["disks"], mark["files"]) == (vm.mark["disks"], [str(tmp_path / "web.s.memory")])
 
@@ -164,8 +170,7 @@ def test_of_a_vm_of_others_only_the_memory_file_is_ours(tmp_path, mark):
     """What its guest writes to the overlay is theirs, as the disk below it."""
     vm = machine(tmp_path).having(mark=mark)
     virsh = FakeVirsh({**marked(vm), **({} if mark else {READ_DEFINITION: machine_xml()})})
-    requested = arguments(kind="external", include_memory=True, power="running")
-    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
+    snapshots.snapshot(driver_of(virsh, tmp_path), vm, WITH_MEMORY)
     stored = Definition(virsh.sent[0]).mark
     assert (stored["id"], stored.get("disks", []), stored["files"]) == (UUID, [], [str(tmp_path / "web.s.memory")])
     assert "created" not in stored
@@ -175,31 +180,18 @@ def test_overlay_on_a_disk_that_was_created_for_a_vm_of_others_is_ours(tmp_path)
     vm = machine(tmp_path)
     vm = vm.having(mark={**FOREIGN_MARK, "disks": [vm.config["disks"]["vda"]["source"]]})
     virsh = FakeVirsh(marked(vm))
-    requested = arguments(kind="external", include_memory=False)
-    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
+    snapshots.snapshot(driver_of(virsh, tmp_path), vm, WITHOUT_MEMORY)
     assert str(tmp_path / "web-vda.s.qcow2") in Definition(virsh.sent[0]).mark["disks"]
-
-
-def test_snapshot_without_memory_of_a_vm_of_others_leaves_no_mark(tmp_path):
-    vm = machine(tmp_path).having(mark=None)
-    virsh = FakeVirsh({READ_DEFINITION: machine_xml()})
-    requested = arguments(kind="external", include_memory=False)
-    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
-    assert [words[0] for words in virsh.done] == ["snapshot-create"]
 
 
 def test_failed_snapshot_of_a_vm_of_others_leaves_no_mark(tmp_path):
     vm = machine(tmp_path).having(mark=None)
-    driver = driver_of(FakeVirsh({READ_DEFINITION: machine_xml(), create(): failed("no space left")}), tmp_path)
-    stored = []
-    driver.define = lambda definition: (
-        stored.append(definition.mark), driver.virsh.answers.update({READ_DEFINITION: definition.text()})
-    )  # fmt: skip
-    requested = arguments(kind="external", include_memory=True, power="running")
+    virsh = FakeVirsh({READ_DEFINITION: machine_xml(), create(): failed("no space left")})
     with pytest.raises(CommandFailed, match="no space left"):
-        snapshots.snapshot(driver, vm, Step("snapshot", arguments=requested))
-    assert stored[0]["files"] == [str(tmp_path / "web.s.memory")]
-    assert stored[-1] is None
+        snapshots.snapshot(driver_of(virsh, tmp_path), vm, WITH_MEMORY)
+    before, _snapshot, after = virsh.sent
+    assert Definition(before).mark["files"] == [str(tmp_path / "web.s.memory")]
+    assert Definition(after).mark is None
 
 
 @pytest.mark.parametrize(("own_files", "remaining"), [(("/seed",), (f"{POOL}/b.memory",)), ((f"{POOL}/b.memory",), ())])
@@ -211,16 +203,9 @@ def test_memory_file_without_record_remains(own_files, remaining):
 @pytest.mark.parametrize(("info", "raised"), [("Name: s\n", False), (failed(NOT_FOUND), True)])
 def test_same_snapshot_created_by_another_task_is_no_error(tmp_path, info, raised):
     vm = machine(tmp_path)
-    answers = {
-        create(): failed("domain moment s already exists"),
-        ("snapshot-info", UUID, "--snapshotname", "s"): info,
-    }
-    driver = driver_of(FakeVirsh({**marked(vm), **answers}), tmp_path)
-    if raised:
-        with pytest.raises(CommandFailed, match="already exists"):
-            snapshots.snapshot(driver, vm, Step("snapshot", arguments=arguments()))
-    else:
-        snapshots.snapshot(driver, vm, Step("snapshot", arguments=arguments()))
+    answers = {create(): failed("domain moment s already exists"), ("snapshot-info", UUID, "--snapshotname", "s"): info}
+    with pytest.raises(CommandFailed, match="already exists") if raised else nullcontext():
+        snapshots.snapshot(driver_of(FakeVirsh({**marked(vm), **answers}), tmp_path), vm, taking())
 
 
 def external(folder):
@@ -232,7 +217,7 @@ def test_snapshot_is_deleted_after_its_files_leave_the_mark(tmp_path):
     vm = machine(tmp_path, files=[str(tmp_path / "memory"), "/seed"], disks=[str(tmp_path / "overlay")])
     (tmp_path / "memory").touch()
     virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
-    snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
+    snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, DROP)
     assert [words[0] for words in virsh.done] == ["snapshot-dumpxml", "dumpxml", "define", "snapshot-delete"]
     assert not (tmp_path / "memory").exists()
     mark = virsh.defined().mark
@@ -243,25 +228,19 @@ def test_memory_file_that_is_not_in_mark_is_kept(tmp_path):
     vm = machine(tmp_path)
     (tmp_path / "memory").touch()
     virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
-    snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
+    snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, DROP)
     assert (tmp_path / "memory").exists()
     assert "define" not in [words[0] for words in virsh.done]
 
 
 def test_files_return_to_mark_if_deletion_fails(tmp_path):
-    overlay = str(tmp_path / "overlay")
+    own, overlay = str(tmp_path / "web-vda.qcow2"), str(tmp_path / "overlay")
     (tmp_path / "overlay").touch()
     vm = machine(tmp_path, disks=[overlay])
     virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no space left")})
-    driver = driver_of(virsh, tmp_path)
-    stored = []
-    driver.define = lambda definition: (
-        stored.append(definition.mark["disks"]) or virsh.answers.update(marked(vm.having(mark=definition.mark)))
-    )
     with pytest.raises(CommandFailed, match="no space left"):
-        snapshots.drop_snapshot(driver, vm, Step("drop_snapshot", arguments={"names": ("s",)}))
-    own = str(tmp_path / "web-vda.qcow2")
-    assert stored == [[own], [own, overlay]]
+        snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, DROP)
+    assert [Definition(text).mark["disks"] for text in virsh.sent] == [[own], [own, overlay]]
 
 
 @pytest.mark.parametrize(("exists", "certain"), [(True, False), (False, True)])
@@ -270,7 +249,7 @@ def test_failed_deletion_is_a_change_only_if_the_mark_lists_other_files(tmp_path
     if exists:
         (tmp_path / "overlay").touch()
     driver = driver_of(FakeVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no base")}), tmp_path)
-    _check_counted(driver, vm, Step("drop_snapshot", arguments={"names": ("s",)}), certain)
+    _check_counted(driver, vm, DROP, certain)
 
 
 @pytest.mark.parametrize(("exists", "certain"), [(False, False), (True, True)])
@@ -279,7 +258,7 @@ def test_failed_creation_is_a_change_only_if_the_mark_lists_other_files(tmp_path
     if exists:
         (tmp_path / "web-vda.s.qcow2").touch()
     driver = driver_of(FakeVirsh({**marked(vm), create("--disk-only", "--atomic"): failed("no space left")}), tmp_path)
-    _check_counted(driver, vm, Step("snapshot", arguments=arguments(kind="external", include_memory=False)), certain)
+    _check_counted(driver, vm, WITHOUT_MEMORY, certain)
 
 
 def _check_counted(driver, vm, step, certain):
@@ -299,43 +278,30 @@ def _check_counted(driver, vm, step, certain):
 def test_snapshot_deleted_by_another_task_is_no_error(tmp_path, words):
     vm = machine(tmp_path)
     virsh = FakeVirsh({**marked(vm), SHOW: recorded("snapshot-internal-off.xml"), words: failed(NOT_FOUND)})
-    snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
+    snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, DROP)
 
 
-def test_restore_keeps_files_created_since_in_mark(tmp_path):
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_restore_keeps_files_created_since_in_mark(tmp_path, is_failing):
+    """Also if it fails: libvirt has usually reverted the definition already."""
     vm = machine(tmp_path, files=["/seed"], disks=["/later"])
-    vm_in_snapshot = vm.having(mark={**vm.mark, "disks": ["/old"], "files": [], "tags": ["vm_in_snapshot"]})
-    virsh = FakeVirsh(marked(vm_in_snapshot))
-    snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
-    assert virsh.done[0] == ("snapshot-revert", UUID, "--snapshotname", "s")
+    then = {**vm.mark, "disks": ["/old"], "files": [], "tags": ["vm_in_snapshot"]}
+    vm = vm.having(mark={**vm.mark, "nvram": ["/web.nvram"]})
+    revert = ("snapshot-revert", UUID, "--snapshotname", "s")
+    virsh = FakeVirsh({**marked(vm.having(mark=then)), revert: failed("no network") if is_failing else ""})
+    with pytest.raises(CommandFailed, match="no network") if is_failing else nullcontext():
+        snapshots.restore(driver_of(virsh, tmp_path), vm, REVERT)
+    assert virsh.done[0] == revert
     mark = virsh.defined().mark
     assert mark["disks"] == ["/old", str(tmp_path / "web-vda.qcow2"), "/later"]
-    assert (mark["files"], mark["tags"]) == (["/seed"], ["vm_in_snapshot"])
-
-
-def test_failed_restore_keeps_files_created_since_in_mark(tmp_path):
-    vm = machine(tmp_path, disks=["/later"])
-    revert = ("snapshot-revert", UUID, "--snapshotname", "s")
-    virsh = FakeVirsh({**marked(vm.having(mark={**vm.mark, "disks": ["/old"]})), revert: failed("no network")})
-    with pytest.raises(CommandFailed, match="no network"):
-        snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
-    assert virsh.defined().mark["disks"] == ["/old", str(tmp_path / "web-vda.qcow2"), "/later"]
-
-
-def test_restore_keeps_nvram_in_mark(tmp_path):
-    vm = machine(tmp_path)
-    vm = vm.having(mark={**vm.mark, "nvram": ["/web.nvram"]})
-    vm_in_snapshot = vm.having(mark={key: value for key, value in vm.mark.items() if key != "nvram"})
-    virsh = FakeVirsh(marked(vm_in_snapshot))
-    snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
-    assert virsh.defined().mark["nvram"] == ["/web.nvram"]
+    assert (mark["files"], mark["nvram"], mark["tags"]) == (["/seed"], ["/web.nvram"], ["vm_in_snapshot"])
 
 
 def test_restored_mark_of_another_vm_is_replaced(tmp_path):
     vm = machine(tmp_path)
     vm_in_snapshot = vm.having(mark={**vm.mark, "id": "another", "disks": ["/theirs"], "tags": ["vm_in_snapshot"]})
     virsh = FakeVirsh(marked(vm_in_snapshot))
-    snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
+    snapshots.restore(driver_of(virsh, tmp_path), vm, REVERT)
     mark = virsh.defined().mark
     assert (mark["id"], mark["tags"], "/theirs" in mark["disks"]) == (UUID, ["vm_in_snapshot"], False)
 
@@ -343,7 +309,7 @@ def test_restored_mark_of_another_vm_is_replaced(tmp_path):
 def test_transient_vm_is_not_defined(tmp_path):
     vm = machine(tmp_path, files=[str(tmp_path / "memory")]).having(persistent=False)
     virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
-    snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
+    snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, DROP)
     assert "define" not in [words[0] for words in virsh.done]
 
 
@@ -353,10 +319,10 @@ def test_restorable_memory_file_is_removed_only_after_its_snapshot(tmp_path):
     driver = driver_of(FakeVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no space left")}), tmp_path)
     driver.library = "10.0.0"
     with pytest.raises(CommandFailed, match="no space left"):
-        snapshots.drop_snapshot(driver, vm, Step("drop_snapshot", arguments={"names": ("s",)}))
+        snapshots.drop_snapshot(driver, vm, DROP)
     assert (tmp_path / "memory").exists()
     driver.virsh.answers[DELETE] = ""
-    snapshots.drop_snapshot(driver, vm, Step("drop_snapshot", arguments={"names": ("s",)}))
+    snapshots.drop_snapshot(driver, vm, DROP)
     assert not (tmp_path / "memory").exists()
 
 
@@ -365,7 +331,7 @@ def test_vm_without_own_mark_gets_none(tmp_path, mark):
     vm = machine(tmp_path).having(mark=mark)
     virsh = FakeVirsh({SHOW: external(tmp_path)})
     driver = driver_of(virsh, tmp_path)
-    snapshots.snapshot(driver, vm, Step("snapshot", arguments=arguments(kind="external")))
-    snapshots.restore(driver, vm, Step("restore", arguments={"name": "s"}))
-    snapshots.drop_snapshot(driver, vm, Step("drop_snapshot", arguments={"names": ("s",)}))
+    snapshots.snapshot(driver, vm, taking(kind="external"))
+    snapshots.restore(driver, vm, REVERT)
+    snapshots.drop_snapshot(driver, vm, DROP)
     assert {"define", "dumpxml"}.isdisjoint(words[0] for words in virsh.done)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,18 +14,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage as storage_file
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh.answers import chain
 
 MIB = 1 << 20
-
-
-@pytest.fixture(name="images")
-def _images():
-    assert shutil.which("qemu-img"), "These tests create real images: install qemu-utils."
-    return QemuImg(Commands())
 
 
 @pytest.fixture(name="storage")
@@ -105,12 +96,6 @@ def test_disk_from_image_has_requested_size(storage, images, tmp_path, linked):
 
 
 # Backing images -------------------------------------------------------------------------------------------------------
-
-
-def test_chain_begins_with_image_itself(storage, images, tmp_path):
-    paths = chain(images, tmp_path, "base", "middle", "top")
-    assert storage_file.chain_of(storage, paths[2]) == paths[::-1]
-    assert storage_file.chain_of(storage, paths[0]) == paths[:1]
 
 
 def test_bases_are_listed_once_without_the_overlays(storage, images, tmp_path):

@@ -9,14 +9,12 @@ import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Step
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
 
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of
-
-MIB = 1 << 20
-LIST = ("list", "--all", "--uuid", "--name")
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, of_vms
+from unit.module_utils._drivers.virsh.test_needed import MIB, creation
 
 
 @pytest.fixture(name="image")
@@ -29,31 +27,26 @@ def _image(tmp_path):
     return path
 
 
-def creation(image, name="web", **more):
-    arguments = {"config": {"disks": {"vda": {}}}, "creation": {"image": {"source": image, **more}}}
-    return Plan(Vm.absent(name), Vm(name), segments=((Step("create", arguments=arguments),),))
-
-
 def driver_with(folder, monkeypatch, free):
     monkeypatch.setattr(storage.files, "free_space", lambda _folder: free)
-    driver = driver_of(FakeVirsh({LIST: ""}), folder)
+    driver = driver_of(FakeVirsh(of_vms()), folder)
     driver.hypervisor = "TEST"
     return driver
 
 
 def test_copy_needs_enough_free_space(tmp_path, monkeypatch, image):
     with pytest.raises(Refused, match=r"web: storage_path: [56]M are needed, but .* has only 3M of free space\."):
-        check_plan(driver_with(tmp_path, monkeypatch, 3 * MIB), creation(image))
-    check_plan(driver_with(tmp_path, monkeypatch, 8 * MIB), creation(image))
-    check_plan(driver_with(tmp_path, monkeypatch, MIB), creation(image, linked=True))
+        check_plan(driver_with(tmp_path, monkeypatch, 3 * MIB), creation("web", image))
+    check_plan(driver_with(tmp_path, monkeypatch, 8 * MIB), creation("web", image))
+    check_plan(driver_with(tmp_path, monkeypatch, MIB), creation("web", image, linked=True))
 
 
 def test_vms_of_a_task_share_the_free_space(tmp_path, monkeypatch, image):
     driver = driver_with(tmp_path, monkeypatch, 12 * MIB)
-    check_plan(driver, creation(image, "web1"))
-    check_plan(driver, creation(image, "web2"))
+    check_plan(driver, creation("web1", image))
+    check_plan(driver, creation("web2", image))
     with pytest.raises(Refused, match=r"web3: .* of free space left by other disks of this task"):
-        check_plan(driver, creation(image, "web3"))
+        check_plan(driver, creation("web3", image))
 
 
 def test_space_of_files_to_delete_counts_as_free(tmp_path, monkeypatch, image):
@@ -62,6 +55,6 @@ def test_space_of_files_to_delete_counts_as_free(tmp_path, monkeypatch, image):
     # The second VM can use what is left, because the first one needs only 2 MiB more than it has now.
     driver = driver_with(tmp_path, monkeypatch, 4 * MIB)
     for name in ("web1", "web2"):
-        again = creation(image, name)
+        again = creation(name, image)
         segments = ((Step("delete", arguments={"files": (str(old),)}),), *again.segments)
         check_plan(driver, Plan(again.before, again.after, segments=segments))

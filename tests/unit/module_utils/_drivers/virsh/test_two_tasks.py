@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Stale
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Held, PolyvirtError, Stale
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, POWER_VERBS, Change, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, target_of
 
 from unit.module_utils._drivers.virsh.answers import UUID, StoringVirsh, driver_of, machine_xml, with_devices
@@ -22,8 +23,6 @@ LOCKED_VERBS = ("configure", "delete", "snapshot", "drop_snapshot", "edit_snapsh
 
 @pytest.fixture(name="_locks")
 def _own_locks(tmp_path, monkeypatch):
-    from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
-
     (tmp_path / "locks").mkdir(mode=0o700)
     monkeypatch.setattr(exclusive, "_folder", lambda: str(tmp_path / "locks"))
 
@@ -56,8 +55,6 @@ def _verbs(virsh):
 @pytest.mark.parametrize("verb", LOCKED_VERBS)
 @pytest.mark.parametrize("other_verb", LOCKED_VERBS)
 def test_two_tasks_do_not_change_a_vm_at_the_same_time(tmp_path, _locks, verb, other_verb):
-    from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Held
-
     drivers = [driver_of(StoringVirsh(UUID, XML), tmp_path) for _task in range(2)]
     with drivers[0].alone(_vm(), [Step(verb)]):
         second = drivers[1].alone(_vm(), [Step("stop"), Step(other_verb)])
@@ -115,12 +112,6 @@ def test_own_first_change_is_no_change_of_others(tmp_path):
     for memory in (64, 96):
         driver.apply([(_vm(), [Step("configure", changes=(Change("memory", 1, memory * MIB),))])])
     assert _verbs(virsh).count("define") == 2
-
-
-def test_vm_without_a_version_is_not_compared(tmp_path):
-    virsh = StoringVirsh(UUID, OTHER)
-    driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID, power="stopped"), [STORE])])
-    assert "define" in _verbs(virsh)
 
 
 # The comparison before the definition is stored -----------------------------------------------------------------------
