@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.vmm.in_process import FOREIGN, InProcess, foreign, info, task, well
+from unit.module_utils._drivers.vmm.in_process import DISKS, FOREIGN, InProcess, foreign, info, task, well
 
-DISKS = {"disks": [{"size": "16M"}]}
 KERNEL = 'vm "bad" {{\n\tdisable\n\tboot "{file}"\n}}\n'
 #: Blocks that ``vmd -n`` accepts, and words of the reason why vmd rejects them.
 REJECTED = {
