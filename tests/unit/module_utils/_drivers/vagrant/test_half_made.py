@@ -157,16 +157,6 @@ def test_half_made_vm_is_idle_and_unwritten(change, is_half):
     assert not is_half_made(provisioned, found)
 
 
-def test_vm_started_by_hand_is_not_created_again(world):
-    assert world.create(provider="libvirt").vm
-    world.vagrant.change(interrupt="nic")
-    with pytest.raises(BaseException, match=r"\A\Z"):
-        world.vagrant.call("up", "web")
-    before = list(_machines(world))
-    assert _started(world).vm["state"] == "running"
-    assert list(_machines(world)) == before
-
-
 def test_record_of_a_task_that_holds_the_lock_remains(world):
     """That task creates the VM: if it is killed, its record is needed."""
     world.vagrant.is_busy(1000)
@@ -190,17 +180,6 @@ def test_first_start_by_another_task_is_not_undone(world):
     world.port.programs["virsh"] = answered
     assert list(_machines(world)) == [identifier]
     assert rejected.failed
-
-
-def test_foreign_disk_of_a_half_made_vm_is_kept(world):
-    killed(world, "nic")
-    (identifier, machine), path = next(iter(_machines(world).items())), Path(world.virsh.pool) / "precious.qcow2"
-    path.write_bytes(b"precious")
-    disk = {"path": str(path), "target": "vdb", "device": "disk", "alias": ""}
-    with world.vagrant.registry.open() as state:
-        state["machines"][identifier]["disks"] = [*machine["disks"], disk]
-    assert _started(world).vm["state"] == "running"
-    assert path.read_bytes() == b"precious"
 
 
 def test_disk_of_others_with_the_name_of_a_new_vm_is_not_deleted(world):
