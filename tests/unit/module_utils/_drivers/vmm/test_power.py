@@ -147,7 +147,7 @@ def test_vm_of_the_command_line_exists_only_while_it_runs(host):
     (vm,) = info(host, "hand")["vms"]
     assert (vm["state"], vm["memory_mib"]) == ("running", 64)
     rejected(host, "only while it runs", name=["hand"], state="stopped", stop_mode="force")
-    well(host, name=["hand"], state="absent", stop_mode="force")
+    assert well(host, name=["hand"], state="absent", stop_mode="force").changed
     assert (host.states(), host.files()) == ({}, ["user.qcow2"])
 
 

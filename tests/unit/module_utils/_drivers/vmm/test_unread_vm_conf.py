@@ -78,12 +78,6 @@ def test_running_vm_without_its_block_is_deleted(host, with_mark):
     assert not well(host, state="absent").changed
 
 
-def test_vm_of_the_command_line_is_still_deleted_by_its_stop(host):
-    host.well("vmctl", "start", "-m", "64M", "-d", host.disk(), "hand")
-    assert well(host, name=["hand"], state="absent", stop_mode="force").changed
-    assert (host.states(), host.files()) == ({}, ["user.qcow2"])
-
-
 def test_block_that_is_put_back_can_be_used(host):
     well(host, **DISKS)
     text = host.text()

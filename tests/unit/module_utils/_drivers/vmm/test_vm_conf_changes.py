@@ -28,12 +28,6 @@ def test_vm_that_is_enabled_and_stopped_is_as_before_after_a_reload(host):
     assert host.text().startswith(text)
 
 
-def test_vm_that_runs_keeps_running(host):
-    foreign(host)
-    well(host, **DISKS)
-    assert host.states()["mail"] == "running"
-
-
 def test_staggered_start_of_a_stopped_vm_cannot_be_undone(host):
     foreign(host)
     host.well("vmctl", "stop", "-fw", "mail")
@@ -271,13 +265,6 @@ def test_directory_of_new_disks_must_exist_unless_it_is_the_default(host, monkey
 def test_new_file_is_readable_by_root_alone(host):
     well(host, **DISKS)
     assert host.config_file.stat().st_mode & 0o777 == 0o600
-
-
-def test_removing_the_last_vm_removes_the_marked_lines(host):
-    text = foreign(host)
-    well(host, **DISKS)
-    well(host, state="absent")
-    assert (host.text(), host.files()) == (text, ["user.qcow2"])
 
 
 def test_deletion_that_was_killed_before_the_reload_is_completed(host):
