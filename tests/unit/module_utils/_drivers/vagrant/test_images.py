@@ -178,12 +178,6 @@ def test_box_file_for_another_provider_is_rejected(world, vendor):
     assert vendor.requests == []
 
 
-def test_checksum_list_without_the_file_is_an_error(world, vendor):
-    vendor.files[f"/b/{FILE}.CHECKSUM"] = b""
-    assert f"has no {FILE}" in world.run(image=_of_vendor(vendor)).error
-    assert world.files() == {}
-
-
 def test_address_of_a_box_file(world, vendor):
     address = f"{vendor.url}/b/{FILE}"
     plain = world.run(image={"source": address})
