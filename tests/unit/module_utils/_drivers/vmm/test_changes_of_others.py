@@ -64,14 +64,6 @@ def test_switch_without_its_interface_that_was_added_during_a_copy_does_not_end_
     assert (host.text(), host.states()) == (switch, {})
 
 
-def test_failed_reload_keeps_the_edit_of_the_administrator(host):
-    host.write("/etc/vm.conf", "# mine\n")
-    host.fails("vmctl", "reload")
-    outcome = task(host, commands=during_copy(host, added(host, "# new\n")), image={"source": host.disk()})
-    assert (outcome.failed, outcome.changed, host.text()) == (True, False, "# new\n# mine\n"), outcome.msg
-    assert host.files() == ["user.qcow2"]
-
-
 def test_edit_during_a_reload_stays(host):
     host.write("/etc/vm.conf", "# mine\n")
     well(host, commands=InProcess(host, before={"reload": added(host, "# new\n")}), **DISKS)
