@@ -59,7 +59,7 @@ MUTATIONS = (
         "_drivers/proxmox",
         "lock if lock and lock != _SUSPENDED_LOCK else None",
         "None",
-        [f"{_UNIT}/test_cases.py"],
+        [f"{_UNIT}/test_locked_vms.py"],
     ),
     Mutation(
         "certificate-is-not-verified",

@@ -16,11 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from collection_path import cache
 from gates import shape
 
 _PASSED, _FAILED, _NO_TESTS = 0, 1, 5
 _VERDICT = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 _LAST_LINES = 15
+#: The tests of this directory need a world, which this command creates.
+_SUITE, _IN_A_WORLD = "tests/suite/", ("scripts/test.sh", "run")
 
 
 class NotATestFailure(Exception):
@@ -57,10 +60,22 @@ class Tree:
             yield
         finally:
             shutil.rmtree(self.work / self.name)
+            # scripts/test.sh stores bytecode there.
+            shutil.rmtree(cache() / "pycache" / self.root.relative_to("/"), ignore_errors=True)
 
     def pytest(self, paths, limit, options=("-x",)):
         """The ids of the failed tests; raises NotATestFailure. None fails if no test of ``paths`` is in a belt."""
-        words = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-o", f"cache_dir={self.work}/pytest", *options]
+        others = [path for path in paths if not path.startswith(_SUITE)]
+        failed = self._run((sys.executable, "-m", "pytest"), others, limit, options)
+        # Last, because a world takes longer than most tests.
+        if failed and "-x" in options:
+            return failed
+        return failed + self._run(_IN_A_WORLD, [path for path in paths if path.startswith(_SUITE)], limit, options)
+
+    def _run(self, command, paths, limit, options):
+        if not paths:
+            return []
+        words = [*command, "-q", "--tb=short", "-o", f"cache_dir={self.work}/pytest", *options]
         # No bytecode: a mutated file may have the size and the second of the one before.
         environment = {
             **os.environ,
@@ -73,7 +88,7 @@ class Tree:
         found = _VERDICT.findall(output)
         if code not in (_PASSED, _FAILED) or bool(found) != (code == _FAILED):
             last = "\n".join(output.rstrip().splitlines()[-_LAST_LINES:])
-            raise NotATestFailure(f"pytest ended with {code}:\n{last}")
+            raise NotATestFailure(f"{command[0]} ended with {code}:\n{last}")
         return found
 
 

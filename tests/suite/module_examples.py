@@ -19,6 +19,7 @@ import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from platforms.libvirt.base import IMAGES
+from suite import appliance_files
 
 
 class Needed(NamedTuple):
@@ -93,6 +94,13 @@ def _file(path):
             platform.put_image(path)
 
     return prepare
+
+
+def _appliance(_platform):
+    path = Path("/srv/appliances/shop.ova")
+    path.parent.mkdir()
+    disk = appliance_files.disk(path.with_name("disk1.vmdk"))
+    appliance_files.ova(path, appliance_files.one_disk(appliance_files.nic()), {"disk1.vmdk": disk})
 
 
 def _folder(path):
@@ -180,6 +188,7 @@ def _account(platform):
 
 
 _SECRET = "secret-of-the-example"
+_APPLIANCE = Needed("the vendor's appliance", _appliance)
 _PORT = "the port and the certificate of the simulated cluster"
 _GUEST = "the guest of the tests has no boot loader"
 _FAST_GUEST = ((_GUEST, {"virsh_vm": lambda platform: {"native": platform.kernel()}}),)
@@ -208,6 +217,7 @@ EXAMPLES = {
             Needed("the directory that is shared", _folder("/srv/data")),
             Needed("the VMs beside web1 that are shut down", _vms(web2=STOPPED, web3=RUNNING)),
             Needed("the user's ISO image", _file("/var/lib/libvirt/images/installer.iso")),
+            _APPLIANCE,
         ),
         _FAST_GUEST,
         image=_FAST_IMAGE,
@@ -218,6 +228,7 @@ EXAMPLES = {
             Needed("the NIC of the host that the VM is bridged to", _network),
             Needed("the user's ISO image", _file("/srv/iso/windows11.iso")),
             Needed("the user's image", _file("/srv/images/debian-12.vdi")),
+            _APPLIANCE,
         ),
         (
             (
@@ -250,6 +261,7 @@ EXAMPLES = {
             Needed("the template that is cloned", _template("debian-12")),
             Needed("the storages of all nodes, with the user's image", _shared_storages),
             Needed("the VM that becomes a template", _vms(golden=STOPPED)),
+            _APPLIANCE,
         ),
     ),
     "vmm_vm": Examples(
@@ -265,6 +277,7 @@ EXAMPLES = {
         (
             Needed("the user's ISO image", _windows_files("C:\\iso\\windows.iso")),
             Needed("the VM that is cloned", _vms(golden=STOPPED)),
+            _APPLIANCE,
         ),
     ),
     "wsl_distro": Examples(

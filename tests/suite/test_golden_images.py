@@ -85,6 +85,8 @@ class Build:
             path.unlink(missing_ok=True)
         environment = {
             "HOME": str(self.folder),
+            # A socket has a path of 107 characters at most.
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": "/tmp/ssh",
             # An emulated guest needs seconds for sudo.
             "ANSIBLE_TIMEOUT": str(round(scaled(60))),
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.limits import wait_until
 from windows_guests.install_role import CREATION, Role
 
 pytestmark = pytest.mark.full
@@ -78,7 +79,7 @@ def test_directory_of_drivers_is_deleted_only_if_the_record_names_it(role):
         role.folder / "m",
     )
     own, given = media / f"{role.name}.answers", {"windows_virtio": str(virtio), "media_directory": str(media)}
-    role.write_iso()
+    role.write_iso(then_off=False)
     own.mkdir(parents=True)
     code, output = role.run(**given)
     assert (code != 0, own.exists(), role.platform.all_names()) == (True, True, []), output
@@ -86,5 +87,8 @@ def test_directory_of_drivers_is_deleted_only_if_the_record_names_it(role):
     own.rmdir()
     code, output, _done = role.run_until(kill_task=f"polyvirt.core.unattended_install : {CREATION}", **given)
     assert (code < 0, own.exists()) == (True, True), output
+    wait_until(lambda: "polyvirt-installed" in role.console.read_text(), "the end of the installation")
+    role.platform.virsh("destroy", role.name)
+    role.write_disk()
     code, output = role.run(**given)
     assert (code, own.exists(), role.media()) == (0, False, []), output

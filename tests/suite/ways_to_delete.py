@@ -93,7 +93,7 @@ TABLE = {
         "foreign disk in its folder": _row(KEPT, KEPT, KEPT, KEPT, _NO_FOLDER, KEPT, KEPT),
         "foreign iso": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
         "iso of another vm": _row(KEPT, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT),
-        "disk of another vm": _row(KEPT, KEPT, KEPT, KEPT, REJECTED, KEPT, REJECTED),
+        "disk of another vm": _row(KEPT, REJECTED, KEPT, KEPT, REJECTED, KEPT, REJECTED),
         "disk in saved memory": _never(_SAVED_SETTINGS),
         "locked file": _row(REJECTED, REJECTED, REJECTED, REJECTED, _NO_VM_YET, _MERGED_LATER, REJECTED),
     },

@@ -57,9 +57,9 @@ def begin(virsh, uuid, xml, is_frozen):
     commands = [("backup-begin", uuid, xml)]
     if is_frozen:
         commands = [("domfsfreeze", uuid), *commands, ("domfsthaw", uuid)]
-    answers = dict(zip((command[0] for command in commands), _in_one_process(virsh, commands, xml)))
+    answers = dict(zip((command[0] for command in commands), _in_one_process(virsh, commands)))
     begun = answers["backup-begin"]
-    if is_frozen and answers["domfsthaw"].error and thaw(virsh, uuid, xml):
+    if is_frozen and answers["domfsthaw"].error and thaw(virsh, uuid):
         raise CommandFailed(("virsh", "domfsthaw", uuid), 1, answers["domfsthaw"].error)
     if begun.error:
         raise CommandFailed(("virsh", "backup-begin", uuid), 1, begun.error)
@@ -69,21 +69,21 @@ def begin(virsh, uuid, xml, is_frozen):
     return answers["domfsfreeze"].error or ("no file system was frozen" if any(counts) else "")
 
 
-def thaw(virsh, uuid, xml):
+def thaw(virsh, uuid):
     """Thaw the file systems of a guest. Returns why that failed, or an empty string; none may be frozen."""
-    return _in_one_process(virsh, [("domfsthaw", uuid)], xml)[0].error or ""
+    return _in_one_process(virsh, [("domfsthaw", uuid)])[0].error or ""
 
 
-def _in_one_process(virsh, commands, xml):
+def _in_one_process(virsh, commands):
     """Return the Answer to each command. Raises Timeout if the process does not end."""
-    mark, out, err = f"polyvirt-{os.urandom(8).hex()}", f"{xml}.out", f"{xml}.err"
+    mark = f"polyvirt-{os.urandom(8).hex()}"
     line = "; ".join(f"{' '.join(map(quoted, words))}; echo {mark}; echo --err {mark}" for words in commands)
     # With -q, virsh does not print how many file systems it has frozen.
     argv = [word for word in virsh.argv if word != "-q"]
-    rc = unpiped.run([*argv, line], out, err, limit=FREEZE * len(commands))
-    if rc is None:
+    written = unpiped.run([*argv, line], limit=FREEZE * len(commands))
+    if written is None:
         raise Timeout(f"'virsh {commands[0][0]}' did not end within {FREEZE * len(commands)} seconds.", waited=FREEZE)
-    texts = [unpiped.text_of(one).split(mark)[:-1] for one in (out, err)]
+    texts = [text.split(mark)[:-1] for text in written]
     missing = ["virsh ended before its last command"] * len(commands)
     printed, errors = (found + missing[len(found) :] for found in texts)
     return [Answer(text, "; ".join(_errors_in(error)) or None) for text, error in zip(printed, errors)]

@@ -60,8 +60,8 @@ class Platform(Client, Adapter):
     handles_files = False
     resumes_downloads = links_images = False
     forgets_images = True
-    #: The content of the storage.
-    calls_to_find_an_image = 1
+    #: The content of the storage, and the architecture of the node.
+    calls_to_find_an_image = 2
     other_format = "qcow2"
     linked_needs = "template"
     device_values = (([], []), ([{"type": "pci", "mapping": "gpu1"}], ["mapping=gpu1"]))

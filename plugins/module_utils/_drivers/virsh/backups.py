@@ -125,7 +125,7 @@ def _new_manifest(driver, vm, made, definition):
     if nvram:
         entries.append({"name": _NVRAM, "role": manifests.NVRAM, "format": nvram["format"]})
     if vm.power in (RUNNING, PAUSED):
-        entries += [{"name": name} for name in (_JOB, f"{_JOB}.out", f"{_JOB}.err")]
+        entries.append({"name": _JOB})
     return manifests.unfinished(
         vm, made.birth, driver.backup_folder.host, made.id, made.start, entries, made.excluded, made.protected
     )
@@ -235,7 +235,7 @@ def thaw(driver, vm, manifest):
     if not manifest.get("may_be_frozen") or vm.power not in (RUNNING, PAUSED):
         return
     problem = "the VM is paused" if vm.power == PAUSED else None
-    problem = problem or jobs.thaw(driver.virsh, vm.id, _path(driver, manifest, _JOB))
+    problem = problem or jobs.thaw(driver.virsh, vm.id)
     if problem:
         raise Refused(
             f"{vm.name}: backup '{manifest['id']}' is unfinished, and the file systems of the guest may still be"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks that fail, lose an answer or are killed at one of their changing requests."""
+"""Tasks that fail, lose an answer or are killed at one of their requests, and others who act between two of them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,21 @@ class Disturbed(Api):
         if self._kind == "kill after":
             raise Killed
         return answer
+
+
+class Meanwhile(Api):
+    """Somebody else acts directly before a request of the task, by default the first one to this end of a path."""
+
+    def __init__(self, world, method, end, act, number=1):
+        super().__init__(world)
+        self._request, self._act, self._left = (method, end), act, number
+
+    def call(self, method, path, parameters=None):
+        if method == self._request[0] and path.endswith(self._request[1]):
+            self._left -= 1
+            if self._left == 0:
+                self._act()
+        return super().call(method, path, parameters)
 
 
 def let_tasks_end(world):

@@ -11,14 +11,13 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 
 from simulators.proxmox import worlds
-from simulators.proxmox.access import Account, User
 from simulators.proxmox.api_storage import used_on
 from simulators.proxmox.storage import MIB
 from suite import appliance_files as made
 from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, let_tasks_end
-from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
+from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, machine_of, rejected, unchanged
+from unit.module_utils._drivers.proxmox.test_images import TO_CREATE, account_with
 from unit.module_utils._drivers.proxmox.test_seed_iso import Reading, seeds_of
-from unit.module_utils._media.server import Server
 
 pytestmark = pytest.mark.usefixtures("own_images")
 NETWORKS = [{"name": "VM Network", "type": "bridged", "source": "vmbr0"}]
@@ -75,24 +74,19 @@ def test_appliance_becomes_a_vm_and_no_upload_remains(world, asked, own_images):
 def test_options_of_the_task_replace_the_descriptor(world, asked):
     more = {"cpus": 1, "networks": [], "disks": [{"slot": "sata1", "size": "20M"}], "node": "pve1"}
     asked["appliance"].pop("networks")
-    run = do(world, **{**asked, **more})
-    assert not run.failed, run.msg
+    applied(world, **{**asked, **more})
     options = _has_disks(world)
     assert (options.get("cores", "1"), "net0" in options) == ("1", False)
     assert "size=20M" in options["sata1"]
-    unchanged(world, **{**asked, **more})
 
 
 def test_properties_are_in_an_iso_image_that_is_deleted_with_the_vm(world, tmp_path):
     descriptor = made.one_disk(sections=made.PROPERTIES, transport="iso")
     source = made.ova(tmp_path / "y.ova", descriptor, {"disk1.vmdk": made.disk(tmp_path / "disk1.vmdk")})
-    appliance = {
-        "source": source,
-        "accept_eula": False,
-        "properties": {"com.x.login": "me", "com.x.password": "hidden"},
-    }
-    api = Reading(world, tmp_path)
-    run = do(world, api=_Seeds(world, tmp_path, api), name="web3", appliance=appliance)
+    properties = {"com.x.login": "me", "com.x.password": "hidden"}
+    appliance = {"source": source, "accept_eula": False, "properties": properties}
+    api = _Seeds(world, tmp_path)
+    run = do(world, api=api, name="web3", appliance=appliance)
     assert not run.failed, run.msg
     (documents,) = api.seeds.values()
     assert 'value="me"' in documents["ovf-env.xml"] and 'value="hidden"' in documents["ovf-env.xml"]
@@ -105,53 +99,34 @@ def test_properties_are_in_an_iso_image_that_is_deleted_with_the_vm(world, tmp_p
     assert seeds_of(world) == []
 
 
-@pytest.fixture(name="server")
-def _server(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    server = Server()
-    yield server
-    server.close()
-
-
-def test_appliance_at_an_address_is_downloaded_by_the_host_of_the_task(world, asked, server, own_images):
-    about = made.published(server, asked["appliance"]["source"])
+def test_appliance_at_an_address_is_downloaded_by_the_host_of_the_task(world, asked, vendor, own_images):
+    about = made.published(vendor, asked["appliance"]["source"])
     asked["appliance"].update(about)
     check = do(world, check=True, **asked)
     assert (check.failed, own_images.exists()) == (False, False), check.msg
-    run = do(world, **asked)
-    assert not run.failed, run.msg
-    assert check.diff == run.diff
+    applied(world, **asked)
     _has_disks(world)
     stored = f"x-{about['checksum'].partition(':')[2][:12]}.ova"
     assert sorted(os.listdir(own_images)) == [stored, f"{stored}.json"]
-    assert [path for path, wanted in server.requests if wanted is None] == ["/x.ova"]
-    unchanged(world, **asked)
+    assert [path for path, wanted in vendor.requests if wanted is None] == ["/x.ova"]
 
 
-class _Seeds(Api):
+class _Seeds(Reading):
     """Reads uploads of ISO images only."""
 
-    def __init__(self, world, folder, reader):
-        super().__init__(world)
-        self._reader = reader
-
     def upload(self, path, parameters, file):
-        kind = self._reader if file.endswith(".iso") else super()
-        return kind.upload(path, parameters, file)
+        kind = Reading if file.endswith(".iso") else Api
+        return kind.upload(self, path, parameters, file)
 
 
-def test_appliance_with_empty_disks_is_compared_with_its_checksum(world, server, tmp_path, own_images):
+def test_appliance_with_empty_disks_is_compared_with_its_checksum(world, vendor, tmp_path):
     text = made.envelope(made.hardware(made.sata(("d1", 0))), [], [("d1", "", 16 * MIB)])
-    about = made.published(server, made.ova(tmp_path / "y.ova", text, {}))
+    about = made.published(vendor, made.ova(tmp_path / "y.ova", text, {}))
     asked = {"name": "web3", "appliance": {**about, "accept_eula": False}}
     wrong = {**asked, "appliance": {**asked["appliance"], "checksum": f"sha256:{'0' * 64}"}}
     run = do(world, **wrong)
     assert run.failed and "it must be 0000" in run.msg, run.msg
-    run = do(world, **asked)
-    assert not run.failed, run.msg
-    assert "size=16M" in machine_of(world, "web3").config.current["sata0"]
-    unchanged(world, **asked)
+    assert "size=16M" in applied(world, **asked)["sata0"]
 
 
 @pytest.mark.parametrize("then", ["completed", "deleted"])
@@ -246,17 +221,9 @@ def test_damaged_disk_is_rejected_before_anything_is_written(world, tmp_path):
     rejected(world, *words, name="web3", appliance={"source": source, "accept_eula": False})
 
 
-_TO_CREATE = ("VM.Audit", "VM.Allocate", "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory")
-_MORE = ("VM.Config.Network", "VM.Config.HWType", "VM.Config.Options", "Datastore.AllocateSpace", "Datastore.Audit")
-
-
 @pytest.mark.parametrize("lacking", ["Datastore.AllocateTemplate", "Datastore.Allocate"])
 def test_missing_privilege_is_reported_before_anything_is_written(world, asked, lacking):
-    world.access.accounts["me@pve"] = Account()
-    held = {*_TO_CREATE, *_MORE, "SDN.Use", "Datastore.AllocateTemplate", "Datastore.Allocate"} - {lacking}
-    world.access.roles["Machines"] = frozenset(held)
-    world.access.allow("/", "me@pve", "Machines")
-    api = Api(world, User("me@pve"))
+    held = {*TO_CREATE, "Datastore.AllocateTemplate", "Datastore.Allocate"}
+    api = account_with(world, held - {lacking})
     rejected(world, f"lacks the privilege {lacking} on /storage/local", api=api, **asked)
-    world.access.roles["Machines"] = frozenset({*held, lacking})
-    assert not do(world, api=Api(world, User("me@pve")), **asked).failed
+    assert not do(world, api=account_with(world, held), **asked).failed

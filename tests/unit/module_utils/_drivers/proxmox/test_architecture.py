@@ -21,35 +21,24 @@ def _root(world):
     return Api(world, User("root@pam"))
 
 
-def as_root(root):
-    return lambda world, **options: do(world, api=root, **options)
-
-
 def test_new_vm_of_arm64_starts(world, root):
-    predicted = do(world, api=root, check=True, state="started", **_NEW)
-    outcome = do(world, api=root, state="started", **_NEW)
-    assert not outcome.failed, outcome.msg
-    assert predicted.diff == outcome.diff
+    predicted, outcome = (do(world, api=root, check=check, state="started", **_NEW) for check in (True, False))
+    assert (outcome.failed, outcome.diff) == (False, predicted.diff), outcome.msg
     assert [text for text in outcome.warnings if "arm: architecture: arm64 is emulated on nodes of amd64" in text]
     options = machine_of(world, "arm").config.current
     assert {key: options.get(key) for key in ("arch", "bios", "scsihw", "vga", "machine", "cpu")} == {
         "arch": "aarch64", "bios": "ovmf", "scsihw": "virtio-scsi-single", "vga": None, "machine": None, "cpu": None,
     }  # fmt: skip
     assert "pre-enrolled-keys=0" in options["efidisk0"]
-    again = do(world, api=root, state="started", **_NEW)
-    assert (again.failed, again.changed) == (False, False), again.msg
+    unchanged(world, api=root, state="started", **_NEW)
 
 
 def test_drives_and_display_of_arm64(world, root):
     media = {"cloud_init": {"user": "me"}, "iso": "local:iso/debian.iso", "display": {"type": "vnc"}}
-    outcome = do(world, api=root, state="started", **_NEW, **media)
-    assert not outcome.failed, outcome.msg
-    options = machine_of(world, "arm").config.current
+    options = applied(world, api=root, state="started", **_NEW, **media)
     drives = {key: text for key, text in options.items() if "media=cdrom" in text}
     assert {"scsi"} == {key[:4] for key in drives} and len(drives) == 2
     assert options["vga"] == "virtio"
-    again = do(world, api=root, state="started", **_NEW, **media)
-    assert (again.failed, again.changed) == (False, False), again.msg
 
 
 def test_amd64_sends_no_architecture(world):
@@ -60,7 +49,7 @@ def test_amd64_sends_no_architecture(world):
 
 
 def test_another_architecture_of_an_existing_vm_is_rejected(world, root):
-    rejected(world, "web2", "architecture", run=as_root(root), name="web2", architecture="arm64")
+    rejected(world, "web2", "architecture", api=root, name="web2", architecture="arm64")
     behind.edit(world, 101, arch="aarch64", bios="ovmf")
     unchanged(world, name="web2", architecture="arm64")
 
@@ -85,7 +74,7 @@ def test_token_of_root_may_not_create_a_vm_of_arm64(world):
     ],
 )
 def test_value_that_arm64_does_not_have_is_rejected(world, root, options, words):
-    rejected(world, words, run=as_root(root), **{**_NEW, **options})
+    rejected(world, words, api=root, **{**_NEW, **options})
 
 
 def test_image_of_the_architecture_is_taken_and_is_another_one(world, root, vendor):
@@ -93,12 +82,8 @@ def test_image_of_the_architecture_is_taken_and_is_another_one(world, root, vend
     arm64 = vendor.medium(architecture="arm64", image={"firmware": ["uefi"]})
     image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(), arm64]}}
     for vm in (vendor.vm(image=image), vendor.vm("arm", image=image, architecture="arm64")):
-        outcome = do(world, api=root, **vm)
-        assert not outcome.failed, outcome.msg
-        again = do(world, api=root, **vm)
-        assert (again.failed, again.changed) == (False, False), again.msg
+        options = applied(world, api=root, **vm)
     assert images(world) == sorted([volume_of(), volume_of(name="debian-13.arm64")])
-    options = machine_of(world, "arm").config.current
     assert (options["arch"], options["bios"], "scsi0" in options) == ("aarch64", "ovmf", True)
 
 
@@ -118,10 +103,8 @@ def test_image_without_the_option_is_that_of_an_arm_node(world, arm_node, vendor
     arm64 = vendor.medium(architecture="arm64", image={"firmware": ["uefi"]})
     image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(), arm64]}}
     vm = vendor.vm("arm", image=image, state="started", cloud_init={"user": "me"}, display={"type": "vnc"})
-    predicted = do(world, check=True, **vm)
-    outcome = do(world, **vm)
-    assert not outcome.failed, outcome.msg
-    assert predicted.diff == outcome.diff
+    predicted, outcome = (do(world, check=check, **vm) for check in (True, False))
+    assert (outcome.failed, outcome.diff) == (False, predicted.diff), outcome.msg
     assert not [text for text in outcome.warnings if "emulated" in text]
     assert images(world) == [volume_of(name="debian-13.arm64")]
     options = machine_of(world, "arm").config.current
@@ -173,17 +156,14 @@ def test_no_node_is_asked_without_image_and_architecture(world):
 
 def test_image_that_is_not_published_for_arm64_is_rejected(world, root, vendor):
     words = "no cloud image of it is known for arm64. It is published for amd64."
-    rejected(world, words, run=as_root(root), **vendor.vm("arm", architecture="arm64"))
+    rejected(world, words, api=root, **vendor.vm("arm", architecture="arm64"))
 
 
 def test_clone_has_the_architecture_of_its_source(world, root):
     """Anyone may create it, and its new drive for cloud-init is where it starts with it."""
     assert not do(world, api=root, **_NEW).failed
     clone = {"name": "copy", "clone": {"source": "arm", "linked": False}, "cloud_init": {"user": "me"}}
-    for check in (True, False):
-        outcome = do(world, check=check, **clone, state="started", architecture="arm64")
-        assert not outcome.failed, outcome.msg
-    options = machine_of(world, "copy").config.current
+    options = applied(world, **clone, state="started", architecture="arm64")
     drives = [key[:4] for key, text in options.items() if "media=cdrom" in text]
     assert (options["arch"], options["bios"], {*drives}) == ("aarch64", "ovmf", {"scsi"})
     unchanged(world, **clone, architecture="arm64")
@@ -207,35 +187,24 @@ def test_vm_is_created_again_with_another_architecture(world, root, architecture
     drives = [{"slot": slot, "source": "local:iso/debian.iso"}]
     drives += [{"slot": "ide2", "state": "absent"}] if architecture == "arm64" else []
     new = {**_NEW, "cdroms": drives, "architecture": architecture}
-    rejected(world, "arm", "architecture", "allow_recreate", run=as_root(root), **new)
-    new["allow_recreate"] = True
-    check = do(world, api=root, check=True, **new)
-    outcome = do(world, api=root, **new)
-    assert (outcome.failed, outcome.changed, outcome.diff) == (False, True, check.diff), outcome.msg
-    assert machine_of(world, "arm").config.current.get("arch") == arch
-    again = do(world, api=root, **new)
-    assert (again.failed, again.changed) == (False, False), again.msg
+    rejected(world, "arm", "architecture", "allow_recreate", api=root, **new)
+    assert applied(world, api=root, **new, allow_recreate=True).get("arch") == arch
 
 
 def test_vm_that_becomes_arm64_loses_its_drives_on_sata_and_ide_only_if_the_task_says_so(world, root):
     drives = {"disks": [{"slot": "sata0", "size": "1G"}], "cdroms": [{"slot": "ide0", "source": ""}]}
     assert not do(world, api=root, name="arm", node="pve1", **drives).failed
     new = {**_NEW, "iso": "local:iso/debian.iso"}
-    rejected(world, "arm: architecture cannot be changed", run=as_root(root), **new)
+    rejected(world, "arm: architecture cannot be changed", api=root, **new)
     new["allow_recreate"] = True
     words = "do not start from the bus", "If the VM has it already, set state: absent for it."
-    rejected(world, "arm: disks.sata0: ", *words, run=as_root(root), **new)
+    rejected(world, "arm: disks.sata0: ", *words, api=root, **new)
     new["disks"] = [{"slot": "sata0", "state": "absent"}, {"slot": "scsi0", "size": "1G"}]
-    rejected(world, "arm: cdroms.ide0: ", *words, run=as_root(root), **new)
+    rejected(world, "arm: cdroms.ide0: ", *words, api=root, **new)
     del new["iso"]
     new["cdroms"] = [{"slot": "ide0", "state": "absent"}, {"slot": "scsi5", "source": "local:iso/debian.iso"}]
-    for check in (True, False):
-        outcome = do(world, api=root, check=check, **new)
-        assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
-    options = machine_of(world, "arm").config.current
+    options = applied(world, api=root, **new)
     assert (options["arch"], [key for key in options if key.startswith(("sata", "ide"))]) == ("aarch64", [])
-    again = do(world, api=root, **new)
-    assert (again.failed, again.changed) == (False, False), again.msg
 
 
 @pytest.mark.parametrize(
@@ -254,11 +223,6 @@ def test_vm_with_what_arm64_lacks_is_not_deleted(world, root, kept, error, remed
     task = {"name": "arm", "architecture": "arm64", "allow_recreate": True, "cdroms": drives}
     before = machine_of(world, "arm").config.current
     words = f"arm: {error}", "needs to be created again", "Set the option to a value that the new VM can have"
-    rejected(world, *words, run=as_root(root), **task)
+    rejected(world, *words, api=root, **task)
     assert machine_of(world, "arm").config.current == before
-    predicted = do(world, api=root, check=True, **task, **remedy)
-    outcome = do(world, api=root, **task, **remedy)
-    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
-    assert predicted.diff == outcome.diff
-    again = do(world, api=root, **task, **remedy)
-    assert (again.failed, again.changed) == (False, False), again.msg
+    applied(world, api=root, **task, **remedy)

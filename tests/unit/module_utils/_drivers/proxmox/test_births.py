@@ -13,7 +13,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.gateway import Gateway
-from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, driver_of, machine_of, unchanged
+from unit.module_utils._drivers.proxmox.disturbed import Meanwhile
+from unit.module_utils._drivers.proxmox.simulated import applied, do, driver_of, machine_of, put, unchanged
 
 NEW = {"name": "web3", "id": "500", "node": "pve1", "disks": [{"size": "1G"}]}
 
@@ -63,12 +64,8 @@ def test_copied_record_is_not_valid_again(world):
     kept = do(world, name="web3", state="absent", expired_for="0m", controller_time=now)
     assert (kept.failed, kept.changed, 500 in world.cluster.machines) == (False, False, True), kept.msg
     seen = _seen(world)
-    assert _mark(world)["id"] == "500"
-    assert (seen.owned, seen.created, [file.ours for file in seen.files if file.role == "disk"]) == (
-        False,
-        False,
-        [False],
-    )
+    disks = [file.ours for file in seen.files if file.role == "disk"]
+    assert (_mark(world)["id"], seen.owned, seen.created, disks) == ("500", False, False, [False])
     assert (seen.config["owner"], seen.config["fleet"], bool(seen.config["expires"])) == ("", "", False)
     refused = do(world, name="web3", state="absent")
     assert refused.failed
@@ -79,18 +76,8 @@ def test_copied_record_is_not_valid_again(world):
 def test_vm_that_replaces_another_is_not_deleted(world):
     """Directly before the deletion another VM with the same name and number is found."""
     assert do(world, **NEW).changed
-
-    class Late(Api):
-        reads = 0
-
-        def call(self, method, path, parameters=None):
-            if method == "GET" and path.endswith("/500/pending"):
-                self.reads += 1
-                if self.reads == 2:
-                    _replace(world, 500, "web3")
-            return super().call(method, path, parameters)
-
-    outcome = do(world, api=Late(world), name="web3", state="absent", delete_disks="all")
+    late = Meanwhile(world, "GET", "/500/pending", lambda: _replace(world, 500, "web3"), number=2)
+    outcome = do(world, api=late, name="web3", state="absent", delete_disks="all")
     assert (outcome.failed, outcome.changed) == (True, False)
     assert "VM 500 is another VM now" in outcome.msg
     assert machine_of(world, "web3").vmid == 500
@@ -98,18 +85,8 @@ def test_vm_that_replaces_another_is_not_deleted(world):
 
 def test_disk_after_the_plan_is_not_deleted(world):
     assert do(world, **NEW).changed
-
-    class Late(Api):
-        reads = 0
-
-        def call(self, method, path, parameters=None):
-            if method == "GET" and path.endswith("/500/pending"):
-                self.reads += 1
-                if self.reads == 2:
-                    Gateway(world).call("PUT", "/nodes/pve1/qemu/500/config", {"scsi1": "local-lvm:1"})
-            return super().call(method, path, parameters)
-
-    outcome = do(world, api=Late(world), name="web3", state="absent")
+    late = Meanwhile(world, "GET", "/500/pending", lambda: put(world, scsi1="local-lvm:1"), number=2)
+    outcome = do(world, api=late, name="web3", state="absent")
     assert (outcome.failed, outcome.changed) == (True, False)
     assert "scsi1" in machine_of(world, "web3").config.current
 
@@ -145,8 +122,3 @@ def test_note_below_the_record_changes_nothing(world):
     assert (_seen(world).created, _seen(world).config["description"]) == (True, "mine\nadded by hand")
     applied(world, name="web3", description="mine")
     assert _seen(world).created
-
-
-def test_vm_without_time_and_uuid_has_no_known_birth(world):
-    behind.edit(world, 101, smbios1=None, meta=None)
-    assert _seen(world, "web2").birth == ""

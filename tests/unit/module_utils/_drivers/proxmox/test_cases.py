@@ -10,9 +10,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import T
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import ProxmoxObserver
 
 from simulators.proxmox import behind, worlds
+from unit.module_utils._drivers.proxmox.disturbed import Meanwhile
 from unit.module_utils._drivers.proxmox.simulated import (
     POWER_ONLY,
     Api,
+    applied,
     do,
     do_snapshot,
     driver_of,
@@ -72,9 +74,8 @@ def test_nic_keeps_its_mac_and_all_other_sub_keys(world):
     unchanged(world, name="web1", networks=[{"type": "bridged", "source": "vmbr0", "model": "virtio"}])
     assert do(world, name="web1", networks=[{"source": "vmbr1"}]).changed
     assert len(_writes(world)) == 1
-    assert (
-        world.cluster.machines[100].config.current["net0"] == "virtio=BC:24:11:00:00:01,bridge=vmbr1,firewall=1,rate=10"
-    )
+    changed = "virtio=BC:24:11:00:00:01,bridge=vmbr1,firewall=1,rate=10"
+    assert world.cluster.machines[100].config.current["net0"] == changed
     assert not [effect for effect in world.journal.effects if "PLUG" in effect.text]
 
 
@@ -89,29 +90,9 @@ def test_disk_grows_and_is_never_created_twice(world):
     assert _writes(world) == []
 
 
-def test_full_clone_is_created_on_another_node_with_shared_disks(world):
-    behind.edit(world, 9000, ide2=None)
-    volume = world.storages.get("local-lvm").volumes[("pve1", "base-9000-disk-0")]
-    world.storages.get("nfs").volumes[(None, "9000/base-9000-disk-0.raw")] = volume
-    behind.edit(world, 9000, scsi0="nfs:9000/base-9000-disk-0.raw,size=8G")
-    requested = {"name": "web5", "clone": {"source": "tmpl"}, "storage": "nfs", "node": "pve2"}
-    outcome = do(world, **requested)
-    assert not outcome.failed, outcome.msg
-    assert machine_of(world, "web5").node == "pve2"
-    assert world.journal.count("POST", "/clone") == 1
-    unchanged(world, **requested)
-
-
 def test_clone_on_another_node_needs_shared_disks(world):
     words = ("web5", "'tmpl'", "pve2", "not shared", "move the clone")
     rejected(world, *words, name="web5", clone={"source": "tmpl"}, node="pve2")
-
-
-def test_clone_with_node_auto_is_on_the_node_of_its_source(world):
-    for check in (True, False):
-        outcome = do(world, check=check, name="web5", clone={"source": "tmpl"}, node="auto")
-        assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
-    assert machine_of(world, "web5").node == "pve1"
 
 
 @pytest.mark.parametrize(("options", "with_memory"), [({}, True), ({"include_memory": False}, False)])
@@ -167,14 +148,8 @@ def test_unfinished_namesake_is_hidden_from_a_task_without_settings_too(world):
 @pytest.mark.parametrize("new", ["somebodys", None], ids=["a name", "no name"])
 def test_vm_id_that_was_reused_by_others_is_not_deleted(world, new):
     """After the observation, another user deletes the VM and creates a new one with its VM id."""
-
-    class Late(Api):
-        def call(self, method, path, parameters=None):
-            if method == "GET" and path.endswith("/101/pending") and world.journal.count("GET", "/101/pending") == 1:
-                behind.edit(world, 101, name=new)
-            return super().call(method, path, parameters)
-
-    outcome = do(world, api=Late(world), name="web2", state="absent", delete_disks="all")
+    late = Meanwhile(world, "GET", "/101/pending", lambda: behind.edit(world, 101, name=new), number=2)
+    outcome = do(world, api=late, name="web2", state="absent", delete_disks="all")
     _fails(outcome, "web2", "101", new or "VM 101")
     assert 101 in world.cluster.machines
 
@@ -203,26 +178,6 @@ def test_vms_that_cannot_be_deleted(world):
     rejected(world, "web1", "is deleted together with its VM", name="web1", state="absent", delete_disks="none")
 
 
-def test_lock_of_others_is_waited_for(world):
-    behind.lock(world, 101, "backup", seconds=20)
-    outcome = do(world, name="web2", state="started", memory="4096")
-    assert not outcome.failed, outcome.msg
-    assert world.cluster.machines[101].running
-    behind.lock(world, 100, "backup")
-    _fails(do(world, name="web1", memory="4096", timeout=5), "web1", "backup", "5 seconds")
-
-
-def test_task_without_changes_does_not_wait_for_a_backup(world):
-    behind.lock(world, 100, "backup")
-    began = world.now
-    for requested in ({"state": "started"}, {"state": "started", "memory": "2048"}, {"memory": "2048"}):
-        outcome = do(world, name="web1", **requested)
-        assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
-    assert do(world, name="web1", state="started", wait_for="address").vms[0]["addresses"]
-    assert world.now - began < 1
-    assert _writes(world) == []
-
-
 def test_interrupted_snapshot_is_reported_as_unfinished(world):
     do_snapshot(world, name="web1", snapshot="half")
     machine = world.cluster.machines[100]
@@ -243,11 +198,10 @@ def test_interrupted_snapshot_is_reported_as_unfinished(world):
 def test_all_notations_of_a_boolean_are_equal(world):
     defaults = {"kvm": True, "agent": "enabled=1", "tablet": 1, "acpi": "yes"}
     unchanged(world, name="web2", autostart=False, native=defaults)
-    assert do(
-        world, name="web2", autostart=True, native={"kvm": False, "numa": True, "agent": "no", "localtime": "False"}
-    ).changed
-    assert {world.cluster.machines[101].config.current[key] for key in ("onboot", "numa")} == {"1"}
-    assert {world.cluster.machines[101].config.current[key] for key in ("kvm", "agent", "localtime")} == {"0"}
+    changed = {"kvm": False, "numa": True, "agent": "no", "localtime": "False"}
+    options = applied(world, name="web2", autostart=True, native=changed)
+    assert {options[key] for key in ("onboot", "numa")} == {"1"}
+    assert {options[key] for key in ("kvm", "agent", "localtime")} == {"0"}
     unchanged(world, name="web2", autostart=True, native={"kvm": "off", "numa": "on"})
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 
@@ -87,12 +86,3 @@ def test_of_several_templates_of_one_name_that_of_the_node_is_cloned(world):
         machine = machine_of(world, entry["name"])
         assert machine.node == entry["node"]
         assert f'"clone":"{source}"' in machine.text.replace(" ", "").replace("%22", '"').replace("%3A", ":")
-
-
-@pytest.mark.parametrize("node", [None, "auto"])
-def test_several_templates_of_one_name_are_an_error_without_a_node(world, node):
-    worlds.add_machine(world, 9002, "pve2", {"name": "tmpl", "template": "1"})
-    world.statistics.renew()
-    with pytest.raises(PolyvirtError, match="tmpl: 2 VMs have this name") as raised:
-        do(world, name="new", clone={"source": "tmpl"}, node=node)
-    assert raised.value.remedy == "Set clone.source to one of 9000, 9002."

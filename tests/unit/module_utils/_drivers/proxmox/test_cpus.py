@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import behind, worlds
+from simulators.proxmox import behind
 from simulators.proxmox.access import Account, User
 from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, rejected
 
@@ -18,8 +18,7 @@ DISKS = [{"slot": "scsi0", "size": "1G"}]
 
 
 @pytest.fixture(name="world")
-def _world():
-    world = worlds.with_cases()
+def _world(world):
     for node in world.cluster.nodes.values():
         node.cpus = 2
     return world

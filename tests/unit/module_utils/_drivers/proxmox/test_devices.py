@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.tra
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import User
 from simulators.proxmox.gateway import Gateway
-from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, rejected
+from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, rejected, unchanged
 
 GPU, RAW, KEY = {"type": "pci", "mapping": "gpu1"}, {"type": "pci", "id": "0000:01:00.0"}, {"type": "usb", "id": "1-4"}
 NEW = {"name": "web3", "disks": [{"size": "1G"}]}
@@ -32,21 +32,14 @@ def root(world):
     return Api(world, User("root@pam"))
 
 
-def options_of(world, vmid=101):
-    return {
-        key: value
-        for key, value in world.cluster.machines[vmid].config.next_start().items()
-        if key.startswith(("hostpci", "usb"))
-    }
-
-
-def devices(world, *entries, name="web2", **more):
-    """Run a task twice; the second run changes nothing. Returns the keys with devices."""
-    outcome = do(world, name=name, devices=list(entries), **more)
+def devices(world, *entries, **more):
+    """Run a task about web2 twice; the second run changes nothing. Returns the keys with devices."""
+    requested = {"name": "web2", "devices": list(entries), **more}
+    outcome = do(world, **requested)
     assert not outcome.failed, outcome.msg
-    again = do(world, name=name, devices=list(entries), **more)
-    assert not again.failed and not again.changed, again.msg
-    return options_of(world)
+    unchanged(world, **requested)
+    options = world.cluster.machines[101].config.next_start()
+    return {key: value for key, value in options.items() if key.startswith(("hostpci", "usb"))}
 
 
 def test_other_parts_of_a_key_are_kept(world):
@@ -116,14 +109,13 @@ def test_mapping_has_a_device_of_the_node(world):
     ],
 )
 def test_device_without_a_mapping_is_among_the_hardware_of_the_node(world, entry, is_there):
+    words = f"devices.{entry['type']} {entry['id']}: node 'pve", "has no such device", f"/hardware/{entry['type']}"
     for task in ({"name": "web2"}, {**NEW, "node": "pve2"}, {"name": "web4", "clone": {"source": "web2"}}):
-        outcome = do(world, api=root(world), **task, devices=[entry])
-        assert outcome.failed is not is_there, outcome.msg
-        if not is_there:
-            assert f"devices.{entry['type']} {entry['id']}: node 'pve" in outcome.msg
-            assert "has no such device" in outcome.msg
-            assert f"/hardware/{entry['type']}" in outcome.msg
-            assert not outcome.changed
+        asked = {"api": root(world), **task, "devices": [entry]}
+        if is_there:
+            assert not do(world, **asked).failed
+        else:
+            rejected(world, *words, **asked)
 
 
 def test_no_vm_gets_a_pci_device_of_a_node_without_an_iommu(world):

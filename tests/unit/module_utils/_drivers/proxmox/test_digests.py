@@ -10,7 +10,8 @@ import re
 import pytest
 
 from simulators.proxmox import behind
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
+from unit.module_utils._drivers.proxmox.disturbed import Meanwhile
+from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
 
 NEW = {"name": "web3", "id": "500", "node": "pve1"}
 DISKS = {"disks": [{"slot": "scsi0", "size": "1G"}, {"slot": "scsi1", "size": "1G"}]}
@@ -18,17 +19,11 @@ VM = {**NEW, **DISKS, "firmware": "uefi", "tpm": True, "protection": True}
 _CONFIG = re.compile(r".*/qemu/\d+/(config|move_disk)")
 
 
-class Recorded(Api):
-    """Lists the writes of configurations: (path, whether the version was named)."""
-
-    def __init__(self, world):
-        super().__init__(world)
-        self.writes = []
-
-    def call(self, method, path, parameters=None):
-        if method != "GET" and _CONFIG.fullmatch(path):
-            self.writes.append((path.rpartition("/")[2], bool((parameters or {}).get("digest"))))
-        return super().call(method, path, parameters)
+def _assert_versions_are_named(world):
+    """Assert that configurations were written, and that each write names a version."""
+    writes = [one for one in world.journal.writes() if _CONFIG.fullmatch(one.path)]
+    assert writes
+    assert [one.path for one in writes if not one.params.get("digest")] == []
 
 
 TASKS = {
@@ -66,36 +61,27 @@ def test_every_write_names_the_version_that_was_read(world, made, run, requested
     if "disks" in requested and "name" in requested and made:
         # Disks in a snapshot are neither moved nor removed.
         assert do_snapshot(world, name="web3", snapshot="s1", state="absent").changed
-    api = Recorded(world)
-    outcome = run(world, api=api, **requested)
+    world.journal.clear()
+    outcome = run(world, **requested)
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
-    assert api.writes
-    assert [path for path, has_digest in api.writes if not has_digest] == []
+    _assert_versions_are_named(world)
 
 
 def test_creation_that_is_undone_names_it_too(world):
-    api = Recorded(world)
     world.faults.task("resize", "no space left on device", times=9)
     image = {"source": "local:import/x.qcow2"}
-    assert do(world, api=api, **{**NEW, "image": image, "disks": [{"size": "10G"}]}, protection=True).failed
-    assert api.writes
-    assert all(has_digest for _path, has_digest in api.writes)
+    assert do(world, **{**NEW, "image": image, "disks": [{"size": "10G"}]}, protection=True).failed
+    _assert_versions_are_named(world)
 
 
 def test_creation_does_not_overwrite_what_somebody_else_adds_to_the_notes(world):
     """The change is made directly before the mark of the new VM is completed."""
 
-    class Late(Api):
-        edited = False
+    def edit():
+        notes = world.cluster.machines[500].config.current["description"]
+        behind.edit(world, 500, description=f"{notes}\nadded by somebody else")
 
-        def call(self, method, path, parameters=None):
-            if method == "PUT" and path.endswith("/500/config") and not self.edited:
-                self.edited = True
-                notes = world.cluster.machines[500].config.current["description"]
-                behind.edit(world, 500, description=f"{notes}\nadded by somebody else")
-            return super().call(method, path, parameters)
-
-    outcome = do(world, api=Late(world), **NEW, **DISKS)
+    outcome = do(world, api=Meanwhile(world, "PUT", "/500/config", edit), **NEW, **DISKS)
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     notes = world.cluster.machines[500].config.current["description"]
     assert "added by somebody else" in notes

@@ -50,13 +50,6 @@ def test_wait_that_can_succeed_is_not_rejected(world, options):
     assert (outcome.failed, outcome.msg) == (False, "")
 
 
-def test_existing_vm_without_a_channel_is_not_waited_for(world):
-    before = world.engine.now
-    outcome = do(world, name="web2", state="started", wait_for="cloud_init", native={"agent": "0"})
-    assert outcome.msg.startswith("web2: the VM has no channel for a guest agent. Set native: {agent")
-    assert world.engine.now - before < 10
-
-
 def test_missing_privilege_is_not_waited_for(world):
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
     world.access.allow("/", "ci@pve", "PVEAuditor")

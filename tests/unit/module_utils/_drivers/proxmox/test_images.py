@@ -161,13 +161,21 @@ def test_disk_smaller_than_the_image_is_rejected(world, vendor):
 
 
 #: For a new VM; the others are for the download.
-_TO_CREATE = frozenset(
+TO_CREATE = frozenset(
     {
         "VM.Audit", "VM.Allocate", "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory",
         "VM.Config.Network", "VM.Config.HWType", "VM.Config.Options", "Datastore.AllocateSpace", "Datastore.Audit",
         "SDN.Use",
     }
 )  # fmt: skip
+
+
+def account_with(world, privileges):
+    """The API for an account with these privileges."""
+    world.access.accounts["me@pve"] = Account()
+    world.access.roles["Machines"] = frozenset(privileges)
+    world.access.allow("/", "me@pve", "Machines")
+    return Api(world, User("me@pve"))
 
 
 @pytest.mark.parametrize(
@@ -180,11 +188,7 @@ _TO_CREATE = frozenset(
     ],
 )
 def test_privileges_to_download(world, vendor, held, missing):
-    world.access.accounts["me@pve"] = Account()
-    world.access.roles["Machines"] = _TO_CREATE | frozenset(held)
-    world.access.allow("/", "me@pve", "Machines")
-    api = Api(world, User("me@pve"))
-    outcome = do(world, api=api, **vendor.vm())
+    outcome = do(world, api=account_with(world, TO_CREATE.union(held)), **vendor.vm())
     assert outcome.failed == (missing is not None), outcome.msg
     assert f"lacks the privilege {missing}" in outcome.msg if missing else not outcome.msg
     assert bool(downloads(world)) == (missing is None)

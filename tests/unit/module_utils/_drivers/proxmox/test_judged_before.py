@@ -11,8 +11,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 
-from simulators.proxmox import worlds
-from simulators.proxmox.config import Config
+from simulators.proxmox import behind, worlds
 from simulators.proxmox.storage import GIB, Volume
 from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, rejected
 
@@ -38,8 +37,7 @@ def _shared_template(world, slot="scsi0"):
     options = {"name": "shared", "template": "1", slot: f"nfs:{name},size=8G"}
     worlds.add_machine(world, 9001, "pve1", {"scsi0": "none,media=cdrom", **options})
     if slot != "scsi0":
-        machine = world.cluster.machines[9001]
-        machine.write(Config(current={key: text for key, text in machine.config.current.items() if key != "scsi0"}))
+        behind.edit(world, 9001, scsi0=None)
     world.statistics.renew()
 
 

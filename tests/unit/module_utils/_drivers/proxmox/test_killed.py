@@ -7,21 +7,15 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import behind, worlds
-from unit.module_utils._drivers.proxmox.simulated import Api, do, rejected
+from simulators.proxmox import behind
+from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed
+from unit.module_utils._drivers.proxmox.simulated import do, rejected
 
 
-class Killed(BaseException):
-    """The task's process was killed."""
-
-
-class KilledBeforeFinish(Api):
-    """The process is killed just before it completes the new VM."""
-
-    def call(self, method, path, parameters=None):
-        if method == "PUT":
-            raise Killed
-        return super().call(method, path, parameters)
+def killed_before_finish(world, **requested):
+    """A task is killed after the request that creates the VM, before the one that completes it."""
+    with pytest.raises(Killed):
+        do(world, api=Disturbed(world, 1, "kill before"), **requested)
 
 
 @pytest.mark.parametrize(
@@ -34,20 +28,17 @@ class KilledBeforeFinish(Api):
         ({"disks": [{"size": "32G"}]}, {"image": {"source": "local:import/x.qcow2"}}),
     ],
 )
-def test_unfinished_vm_from_another_source_is_not_completed(begun, requested):
+def test_unfinished_vm_from_another_source_is_not_completed(world, begun, requested):
     """A task was killed, and its options were changed before it ran again."""
-    world = worlds.with_cases()
-    with pytest.raises(Killed):
-        do(world, api=KilledBeforeFinish(world), name="web3", **begun)
+    killed_before_finish(world, name="web3", **begun)
     rejected(world, "web3", "102", "from another source", "state: absent", name="web3", **requested)
     assert do(world, name="web3", state="absent").changed
     assert not do(world, name="web3", **requested).failed
 
 
-def test_unfinished_vm_that_is_running_is_not_completed():
-    requested, world = {"name": "web3", "clone": {"source": "tmpl"}, "state": "started"}, worlds.with_cases()
-    with pytest.raises(Killed):
-        do(world, api=KilledBeforeFinish(world), **requested)
+def test_unfinished_vm_that_is_running_is_not_completed(world):
+    requested = {"name": "web3", "clone": {"source": "tmpl"}, "state": "started"}
+    killed_before_finish(world, **requested)
     behind.power(world, 102, on=True)
     rejected(world, "web3", "102", "it is running", "state: stopped", **requested)
     assert do(world, name=None, id="102", state="stopped", stop_mode="force").changed

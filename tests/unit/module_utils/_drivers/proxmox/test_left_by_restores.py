@@ -15,6 +15,7 @@ from simulators.proxmox import behind
 from simulators.proxmox.invariants import orphans
 from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, let_tasks_end
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup, machine_of
+from unit.module_utils._drivers.proxmox.test_backups import OTHER
 from unit.module_utils._drivers.proxmox.test_restored_backups import (
     BESIDE,
     REPLACE,
@@ -26,6 +27,16 @@ from unit.module_utils._drivers.proxmox.test_restored_backups import (
     restored,
 )
 
+BY_NUMBER = {"id": "100", "state": "restored", "backup": "newest", "replace": True}
+
+
+@pytest.fixture(name="freed_orphans")
+def _freed_orphans(world):
+    """Volumes that no VM has any more are freed at the end."""
+    yield
+    for volume in orphans(world):
+        world.storages.free(volume, "pve1")
+
 
 def killed_restore(world, until, **asked):
     """A task that restores a backup is killed after its changing request number ``until``."""
@@ -33,6 +44,13 @@ def killed_restore(world, until, **asked):
     with pytest.raises(Killed):
         do_backup(world, api=api, **asked)
     let_tasks_end(world)
+
+
+def failed_restore(world, vmid=100, **asked):
+    """A task fails after it has deleted the disks of this VM, and before they are restored."""
+    world.faults.task("qmrestore", "no space left", step=1, id=str(vmid))
+    assert do_backup(world, **asked).failed
+    world.statistics.renew()
 
 
 @pytest.mark.parametrize("asked", [BESIDE, REPLACE])
@@ -81,18 +99,15 @@ def test_vm_that_is_not_whole_after_the_restore_is_restored_again(world, monkeyp
 
 
 @pytest.mark.parametrize(("has_failed", "by_number"), [(True, False), (True, True), (False, False)])
-def test_vm_with_an_earlier_birth_is_overwritten_and_keeps_its_mac_address(world, has_failed, by_number):
+def test_vm_with_an_earlier_birth_is_overwritten_and_keeps_its_mac_address(world, freed_orphans, has_failed, by_number):
     """The VM has got another number by an earlier restore, and its backups are of the first one."""
     first = back_up(world)
-    other = {"net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0", "smbios1": "uuid=3f078c8c-3f1b-4bb0-8b0a-3c1b5ae0a0f1"}
-    behind.edit(world, 100, name="other", **other)
+    behind.edit(world, 100, name="other", net0="virtio=BC:24:11:00:00:01,bridge=vmbr0", smbios1=OTHER)
     restored(world, name="web1", state="restored", backup=first)
     vmid, nic = number_of(world, "web1"), options(world, "web1")["net0"]
     asked = {**REPLACE, "backup": first}
     if has_failed:
-        world.faults.task("qmrestore", "no space left", step=1, id=str(vmid))
-        assert do_backup(world, **asked).failed
-        world.statistics.renew()
+        failed_restore(world, vmid, **asked)
     if by_number:
         asked = {**asked, "name": None, "id": str(vmid)}
     restored(world, **asked)
@@ -100,8 +115,6 @@ def test_vm_with_an_earlier_birth_is_overwritten_and_keeps_its_mac_address(world
     # That of the backup is the MAC address of the VM that it was created of, which may run.
     assert options(world, "web1")["net0"] == nic
     assert len(world.cluster.machines) == 4
-    for volume in orphans(world):
-        world.storages.free(volume, "pve1")
 
 
 def test_complete_copy_of_another_backup_remains(world):
@@ -152,72 +165,44 @@ def test_rest_of_a_vm_of_somebody_else_remains(world):
     world.storages.free(former, "pve1")
 
 
-def test_vm_that_got_the_number_of_a_rest_remains(world):
+def test_vm_that_got_the_number_of_a_rest_remains(world, freed_orphans):
     """The rest was deleted by hand after a failed restore, and somebody has created another VM since."""
     back_up(world)
-    world.faults.task("qmrestore", "no space left", step=1, id="100")
     behind.power(world, 100, on=False)
-    assert do_backup(world, **REPLACE).failed
+    failed_restore(world, **REPLACE)
     machine = world.cluster.machines[100]
     machine.text = "memory: 2048\nname: other\n"
     world.statistics.renew()
     restored(world, name="web1", state="restored", backup="newest")
     assert (machine.text, machine_of(world, "web1").vmid != 100) == ("memory: 2048\nname: other\n", True)
-    for volume in orphans(world):
-        world.storages.free(volume, "pve1")
 
 
-@pytest.mark.parametrize("power", ["on", "off"])
-def test_rest_of_a_vm_is_overwritten_by_a_task_with_its_number(world, power):
-    """It has neither a name nor a record any more."""
+@pytest.mark.parametrize(("asked", "power"), [(BY_NUMBER, "on"), (BY_NUMBER, "off"), (REPLACE, "off")])
+def test_rest_of_a_vm_is_overwritten_by_a_task_with_its_number(world, freed_orphans, asked, power):
+    """It has neither a name nor a record any more. A task with the name of the VM finds it, too."""
     back_up(world)
-    world.faults.task("qmrestore", "no space left", step=1, id="100")
     if power == "off":
         behind.power(world, 100, on=False)
-    asked = {"id": "100", "state": "restored", "backup": "newest", "replace": True}
-    outcome = do_backup(world, **asked)
-    assert (outcome.failed, dict(world.cluster.machines[100].config.current)) == (True, {"memory": "128"})
-    world.statistics.renew()
+    failed_restore(world, **asked)
+    assert dict(world.cluster.machines[100].config.current) == {"memory": "128"}
     restored(world, **asked)
     assert (machine_of(world, "web1").vmid, byte_of(world, "web1")) == (100, 7)
     assert machine_of(world, "web1").running is (power == "on")
     assert sorted(world.cluster.machines) == [100, 101, 9000]
-    for volume in orphans(world):
-        world.storages.free(volume, "pve1")
 
 
-def test_rest_that_fails_twice_is_started_at_the_end(world):
+def test_rest_that_fails_twice_is_started_at_the_end(world, freed_orphans):
     back_up(world)
-    asked = {"id": "100", "state": "restored", "backup": "newest", "replace": True}
     for _time in range(2):
-        world.faults.task("qmrestore", "no space left", step=1, id="100")
-        assert do_backup(world, **asked).failed
-        world.statistics.renew()
-    restored(world, **asked)
+        failed_restore(world, **BY_NUMBER)
+    restored(world, **BY_NUMBER)
     assert (byte_of(world, "web1"), machine_of(world, "web1").running) == (7, True)
-    for volume in orphans(world):
-        world.storages.free(volume, "pve1")
 
 
-def test_rest_that_no_copy_explains_is_not_overwritten(world):
+def test_rest_that_no_copy_explains_is_not_overwritten(world, freed_orphans):
     back_up(world)
     world.engine.advance(1)
     behind.power(world, 100, on=False)
     world.cluster.machines[100].text = "memory: 128\n"
-    asked = {"id": "100", "state": "restored", "backup": "newest", "replace": True}
-    assert do_backup(world, **asked).failed
+    assert do_backup(world, **BY_NUMBER).failed
     assert world.cluster.machines[100].text == "memory: 128\n"
-    for volume in orphans(world):
-        world.storages.free(volume, "pve1")
-
-
-def test_rest_of_a_vm_that_was_off_stays_off(world):
-    back_up(world)
-    world.faults.task("qmrestore", "no space left", step=1, id="100")
-    behind.power(world, 100, on=False)
-    assert do_backup(world, **REPLACE).failed
-    world.statistics.renew()
-    restored(world, **REPLACE)
-    assert (byte_of(world, "web1"), machine_of(world, "web1").running) == (7, False)
-    for volume in orphans(world):
-        world.storages.free(volume, "pve1")

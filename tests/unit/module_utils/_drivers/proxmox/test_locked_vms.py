@@ -40,10 +40,11 @@ def _ready(world):
     assert do_backup(world, name="web1").changed
     world.engine.advance(600)
     yield world
-    options = machine_of(world, "web1").config.current if 100 in world.cluster.machines else {}
-    if "unused0" in options:
-        world.storages.free(options["unused0"], "pve1")
-        behind.edit(world, 100, unused0=None)
+    if 100 in world.cluster.machines:
+        unused = machine_of(world, "web1").config.current.get("unused0")
+        if unused:
+            world.storages.free(unused, "pve1")
+        behind.edit(world, 100, lock=None, unused0=None)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -55,7 +56,6 @@ def test_change_of_a_locked_vm_is_rejected_after_the_timeout(ready, change, lock
     words = (f"web1: it is still busy ({lock}) after 30 seconds.", "raise timeout", "qm unlock")
     rejected(ready, *words, run=run, name="web1", timeout=30, **options)
     assert ready.engine.clock.now - began >= 60
-    behind.edit(ready, 100, lock=None)
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -71,11 +71,15 @@ def test_change_waits_for_the_end_of_a_lock(ready, change, check):
 
 def test_what_needs_no_change_does_not_wait(ready):
     behind.lock(ready, 100, "backup")
+    ready.journal.clear()
     began = ready.engine.clock.now
-    for outcome in (do(ready, name="web1", state="started"), do_backup(ready, name="web1", max_age="1h")):
+    tasks = [{"state": "started"}, {"state": "started", "memory": "2048"}, {"memory": "2048"}]
+    outcomes = [do(ready, name="web1", **requested) for requested in tasks]
+    for outcome in (*outcomes, do_backup(ready, name="web1", max_age="1h")):
         assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
+    assert do(ready, name="web1", state="started", wait_for="address").vms[0]["addresses"]
     assert ready.engine.clock.now - began < 5
-    behind.edit(ready, 100, lock=None)
+    assert ready.journal.writes() == []
 
 
 def test_lock_that_comes_after_the_plan_is_awaited(ready):
@@ -93,4 +97,3 @@ def test_old_backup_is_deleted_while_a_new_one_is_created(ready):
     backup = do_backup(ready, name="web1", max_age="1h").vms[0]["backups"][0]["id"]
     assert do_backup(ready, name="web1", state="absent", backup=backup).changed
     assert stored(ready) == []
-    behind.edit(ready, 100, lock=None)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import finished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.cluster import VmOptions, power_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import (
@@ -58,12 +57,6 @@ def test_mark_is_valid_only_for_the_birth_of_its_vm(changed, is_own):
     assert ((vm_options.own_mark is not None), vm_options.is_unfinished) == (is_own, is_own)
     unborn = VmOptions("105", "pve1", {"description": notes}, {})
     assert (unborn.own_mark is not None) == (changed == {})
-
-
-def test_vm_is_unfinished_only_until_its_mark_is_finished():
-    finished = mark.notes_of("", finished_mark(OURS))
-    assert not VmOptions("105", "pve1", {"description": finished}, {}).is_unfinished
-    assert not VmOptions("105", "pve1", {}, {}).is_unfinished
 
 
 @pytest.mark.parametrize(

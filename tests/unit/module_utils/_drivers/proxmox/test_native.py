@@ -42,16 +42,6 @@ def test_sub_key_that_has_an_option_is_rejected(world, key, part, option):
     rejected(world, key, f"option {option}", name="web2", native={key: part})
 
 
-def test_cpuunits_above_the_maximum_of_a_node(world):
-    assert applied(world, name="web2", native={"cpuunits": 20000})["cpuunits"] == "10000"
-    assert applied(world, name="web2", native={"cpuunits": 9999})["cpuunits"] == "9999"
-
-
-def test_order_of_flags_is_not_a_difference(world):
-    applied(world, name="web2", native={"cpu": "host,flags=+aes;+pcid"})
-    unchanged(world, name="web2", native={"cpu": "host,flags=+pcid;+aes"})
-
-
 @pytest.mark.parametrize(
     ("vga", "display_type"),
     [("std", "vnc"), ("cirrus", "vnc"), ("virtio-gl", "vnc"), ("qxl2", "spice"), ("none", "none")],
