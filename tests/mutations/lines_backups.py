@@ -52,7 +52,7 @@ MUTATIONS = (
     Mutation(
         "guest-stays-frozen-after-a-failed-thaw",
         "_tools/virsh_backup.py",
-        "is_frozen and answers['domfsthaw'].error and thaw(virsh, uuid, xml)",
+        "is_frozen and answers['domfsthaw'].error and thaw(virsh, uuid)",
         "False",
         _VIRSH,
     ),

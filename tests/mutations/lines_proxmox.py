@@ -19,6 +19,13 @@ MUTATIONS = (
         [f"{_UNIT}/test_undoing.py::test_vm_that_gives_way_is_not_kept"],
     ),
     Mutation(
+        "vm-that-appears-late-is-not-seen",
+        "_drivers/proxmox/create.py",
+        "any(_is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.list_all()))",
+        "False",
+        [f"{_UNIT}/test_races.py::test_task_gives_way_to_a_late_one_with_a_lower_vm_id"],
+    ),
+    Mutation(
         "numbers-are-compared-as-text",
         "_drivers/proxmox",
         "int(other.vmid) < int(vm_options.vmid)",

@@ -83,9 +83,8 @@ def _in_one_process(virsh, commands):
     written = unpiped.run([*argv, line], limit=FREEZE * len(commands))
     if written is None:
         raise Timeout(f"'virsh {commands[0][0]}' did not end within {FREEZE * len(commands)} seconds.", waited=FREEZE)
-    texts = [text.split(mark)[:-1] for text in written]
     missing = ["virsh ended before its last command"] * len(commands)
-    printed, errors = (found + missing[len(found) :] for found in texts)
+    printed, errors = (found + missing[len(found) :] for found in (text.split(mark)[:-1] for text in written))
     return [Answer(text, "; ".join(_errors_in(error)) or None) for text, error in zip(printed, errors)]
 
 

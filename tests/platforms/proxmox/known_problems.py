@@ -35,7 +35,7 @@ SHOWN_BY = {
     "the work of a request continues after the client's timeout": (
         f"{_LOST}::test_result_of_a_write_is_checked_after_a_gateway_error"
     ),
-    "two VMs may have the same name": f"{_RACES}::test_two_tasks_in_turns_leave_one_vm",
+    "two VMs may have the same name": f"{_RACES}::test_second_task_at_any_moment_leaves_one_vm",
     "the next free VM id is not reserved": f"{_RACES}::test_vm_id_that_others_take_at_any_moment",
     "the id of a deleted VM is used again": f"{_CASES}::test_vm_id_that_was_reused_by_others_is_not_deleted",
     "SSH keys are URL-encoded twice": f"{_OWN}::test_cloud_init_options_reach_a_running_vm",

@@ -41,6 +41,12 @@ def _box_of_root(root, folder):
         yield box
 
 
+@pytest.fixture(name="vbox")
+def _vbox(box_of_root):
+    """That of unit tests of the driver, which have the double by this name."""
+    return box_of_root
+
+
 @pytest.fixture(name="double")
 def _double(folder):
     with double_registry.VirtualBox(folder) as box:

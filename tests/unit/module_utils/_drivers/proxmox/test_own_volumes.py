@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from simulators.proxmox import worlds
-from simulators.proxmox.access import Account, User
-from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, put, rejected
+from unit.module_utils._drivers.proxmox.simulated import applied, do, do_snapshot, put, rejected
+from unit.module_utils._drivers.proxmox.tasks import account, done
 
 NEW = {"name": "web3", "id": "500", "node": "pve1"}
 CREATED = {
@@ -22,8 +22,7 @@ REFUSED = ("is deleted together with its VM", "delete_disks: all")
 
 
 def _is_deleted(world, **requested):
-    outcome = do(world, name="web3", state="absent", **requested)
-    assert not outcome.failed, outcome.msg
+    done(world, name="web3", state="absent", **requested)
     assert 500 not in world.cluster.machines
 
 
@@ -51,8 +50,7 @@ def test_disk_that_a_user_detached_and_one_that_a_task_detached(world):
     do(world, **NEW, disks=disks)
     applied(world, name="web3", disks=[{"slot": "scsi1", "state": "absent"}])
     assert "unused0" in world.cluster.machines[500].config.current
-    outcome = do(world, name="web3", state="absent", check=True)
-    assert not outcome.failed, outcome.msg
+    done(world, name="web3", state="absent", check=True)
     put(world, scsi2="local-lvm:1")
     put(world, delete="scsi2")
     assert "unused1" in world.cluster.machines[500].config.current
@@ -101,24 +99,12 @@ def test_settings_make_no_disk_of_others_ours(world, requested):
     _is_deleted(world, delete_disks="all")
 
 
-def test_record_of_an_earlier_version_names_all_present_disks(world):
-    recorded = '<!-- polyvirt {"id":"500","inputs":{},"v":1} -->'
-    worlds.add_machine(world, 500, "pve1", {"name": "web3", "description": recorded})
-    assert not do(world, name="web3", state="absent", check=True).failed
-    applied(world, name="web3", memory="2G")
-    put(world, scsi1="local-lvm:1")
-    rejected(world, "vm-500-disk-1", *REFUSED, name="web3", state="absent")
-
-
 def test_account_without_the_right_to_notes_changes_other_settings(world):
     """The record of an earlier version is then left as it is."""
     recorded = '<!-- polyvirt {"id":"500","inputs":{},"v":1} -->'
     worlds.add_machine(world, 500, "pve1", {"name": "web3", "description": recorded})
-    world.access.roles["limited"] = frozenset({"VM.Audit", "VM.Config.Memory"})
-    world.access.accounts["bob@pve"] = Account("secret")
-    world.access.allow("/", "bob@pve", "limited")
-    outcome = do(world, api=Api(world, User("bob@pve")), name="web3", memory="1G")
-    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    api = account(world, ("/", {"VM.Audit", "VM.Config.Memory"}))
+    assert done(world, api=api, name="web3", memory="1G").changed
     assert world.cluster.machines[500].config.current["description"] == recorded
 
 

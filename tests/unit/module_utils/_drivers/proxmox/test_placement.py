@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 
 from simulators.proxmox import behind
-from simulators.proxmox.access import Account, Token, User
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.storage import GIB, MIB, Volume
-from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, rejected
+from unit.module_utils._drivers.proxmox.simulated import applied, do, do_snapshot, rejected
+from unit.module_utils._drivers.proxmox.tasks import account, done
 
 LOCAL, SHARED = "local:iso/debian.iso", "nfs:iso/other.iso"
 
@@ -52,11 +52,7 @@ def test_local_disk_moves_only_to_a_node_with_its_storage(world):
 
 
 def test_account_that_sees_no_storage_can_migrate(world):
-    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
-    world.access.roles["Mover"] = frozenset({"VM.Audit", "VM.Migrate", "Sys.Audit"})
-    world.access.allow("/", "ci@pve", "Mover")
-    outcome = do(world, api=Api(world, User("ci@pve", "t")), name="web2", node="pve3")
-    assert not outcome.failed, outcome.msg
+    done(world, api=account(world, ("/", {"VM.Audit", "VM.Migrate", "Sys.Audit"})), name="web2", node="pve3")
     assert world.cluster.machines[101].node == "pve3"
 
 
@@ -69,11 +65,6 @@ def _with_disk(world, vmid, volume):
             del one.volumes[key]
     storage.volumes[storage.key(machine.node, volume.partition(":")[2])] = Volume(GIB, kind, vmid=vmid)
     behind.edit(world, vmid, scsi0=f"{volume},size=1G")
-
-
-def _snapshot(world, name):
-    taken = do_snapshot(world, name=name, snapshot="before", include_memory=False)
-    assert not taken.failed, taken.msg
 
 
 ON_ZFS, ON_THIN, IN_FILE = "zfs:vm-{}-disk-0", "local-lvm:vm-{}-disk-0", "local:{0}/vm-{0}-disk-0.qcow2"
@@ -92,15 +83,14 @@ ON_ZFS, ON_THIN, IN_FILE = "zfs:vm-{}-disk-0", "local-lvm:vm-{}-disk-0", "local:
 )
 def test_local_disk_with_snapshots_moves_only_if_they_are_copied(world, name, vmid, node, disk, words):
     _with_disk(world, vmid, disk.format(vmid))
-    _snapshot(world, name)
+    done(world, run=do_snapshot, name=name, snapshot="before", include_memory=False)
     if words:
         rejected(world, name, *words, name=name, node=node)
         # The server itself fails for the same reason.
         with pytest.raises(AssertionError, match=r"can't migrate|aborted"):
             _migrated(world, vmid, node)
         return
-    outcome = do(world, name=name, node=node)
-    assert not outcome.failed, outcome.msg
+    done(world, name=name, node=node)
     assert world.cluster.machines[vmid].node == node
 
 
@@ -131,9 +121,6 @@ def test_disk_of_a_pending_change_is_migrated_too(world):
     requested = {"name": "new1", "storage": "local-lvm", "cpus": 1}
     for more in ({"node": "pve2", "disks": [{"size": "1G"}]}, {"state": "started"}, {"firmware": "uefi"}):
         assert do(world, **requested, **more).changed
-    moved = do(world, name="new1", node="pve3")
-    assert (moved.failed, moved.changed) == (False, True), moved.msg
-    stopped = do(world, name="new1", state="stopped", stop_mode="force")
-    assert not stopped.failed, stopped.msg
-    taken = do_snapshot(world, name="new1", snapshot="one")
-    assert not taken.failed, taken.msg
+    assert done(world, name="new1", node="pve3").changed
+    done(world, name="new1", state="stopped", stop_mode="force")
+    done(world, run=do_snapshot, name="new1", snapshot="one")

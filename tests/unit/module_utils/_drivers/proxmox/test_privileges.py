@@ -11,8 +11,9 @@ from itertools import product
 import pytest
 
 from simulators.proxmox import worlds
-from simulators.proxmox.access import ADMINISTRATOR, Account, Token, User
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
+from simulators.proxmox.access import ADMINISTRATOR
+from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
+from unit.module_utils._drivers.proxmox.tasks import account
 
 ON_WEB2 = {"name": "web2"}
 NEW = {"name": "new", "node": "pve1", "cpus": 1, "memory": "1G", "disks": [{"size": "1G"}], "networks": [{}]}
@@ -149,11 +150,8 @@ def _outcome(check, task, privileges):
         worlds.add_machine(world, vmid, "pve1", seed, running=name == "running")
     world.schema.custom_cpu_models.add("a")
     assert not do_snapshot(world, name="web1", snapshot="s1").failed
-    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
-    world.access.roles["Role"] = frozenset(privileges)
-    world.access.allow("/", "ci@pve", "Role")
+    api = account(world, ("/", privileges))
     world.journal.clear()
-    api = Api(world, User("ci@pve", "t"))
     return (do_snapshot if "snapshot" in task else do)(world, check=check, api=api, **task), world.journal.writes()
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +15,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
 from simulators.proxmox import behind, invariants, worlds
+from simulators.proxmox.access import User
 from simulators.proxmox.cluster import Pool
-from suite.belts import share
 from suite.limits import scaled
 from unit.module_utils._drivers.proxmox.simulated import Api, do
+from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, done, failed
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
-#: A clone with a large first disk; the template's first disk is its small cloud-init drive.
-#: The number of orders of calls that are tested on one day; a deep run tests forty.
-_SEEDS = 8
-
 #: Two tasks in one process would wait for each other's properties. Ansible runs each task in a process of its own.
 in_threads = pytest.mark.skipif(sys.version_info < (3, 12), reason="cached_property locks all objects of a class")
 
@@ -92,84 +88,11 @@ def _both(world, requested, at):
     return outcome, others[0]
 
 
-class Turns:
-    """Two tasks make their calls in turns that are chosen at random by a seed."""
-
-    def __init__(self, seed):
-        self._chance = random.Random(seed)
-        self._changed = threading.Condition()
-        #: {running task: number of its calls that wait for their turn}.
-        self._waiting = {}
-        self._turn = None
-
-    def join(self, task):
-        self._waiting[task] = 0
-
-    def leave(self, task):
-        with self._changed:
-            del self._waiting[task]
-            self._choose()
-
-    def seconds(self):
-        """A random duration of the next step, so that tasks do not end in the order of their start."""
-        return self._chance.uniform(0.5, 1.5)
-
-    def take(self, task, action):
-        with self._changed:
-            self._waiting[task] += 1
-            self._choose()
-            self._changed.wait_for(lambda: self._turn == task)
-            self._turn = None
-            self._waiting[task] -= 1
-            found = action()
-            self._choose()
-            return found
-
-    def _choose(self):
-        if self._turn is None and self._waiting and all(self._waiting.values()):
-            self._turn = self._chance.choice(sorted(self._waiting))
-            self._changed.notify_all()
-
-
-class TakingTurns(Api):
-    def __init__(self, world, turns, task):
-        super().__init__(world)
-        self._world, self._turns, self._task = world, turns, task
-
-    def call(self, method, path, parameters=None):
-        return self._turns.take(self._task, lambda: self._call(method, path, parameters))
-
-    def _call(self, method, path, parameters):
-        timing = self._world.timing
-        timing.create, timing.clone_per_gib = self._turns.seconds(), self._turns.seconds() / 8
-        return super().call(method, path, parameters)
-
-
-@in_threads
-@pytest.mark.parametrize("requested", [NEW, CLONE], ids=["create", "clone"])
-def test_two_tasks_in_turns_leave_one_vm(request, requested):
-    for seed in share(request.config, range(40), _SEEDS):
-        world, turns = worlds.with_cases(), Turns(seed)
-
-        def one(task, world=world, turns=turns):
-            try:
-                return do(world, api=TakingTurns(world, turns, task), **requested)
-            finally:
-                turns.leave(task)
-
-        for task in (0, 1):
-            turns.join(task)
-        with ThreadPoolExecutor(2) as pool:
-            outcomes = list(pool.map(one, (0, 1)))
-        _assert_one_succeeded(outcomes, seed)
-        _assert_one(world, "web3")
-
-
 class Held(Api):
     """Stops before the first call with one of these words in its path: signals this, and waits to continue."""
 
-    def __init__(self, world, words):
-        super().__init__(world)
+    def __init__(self, world, words, user=None):
+        super().__init__(world, user)
         self._stops = [(word, threading.Event(), threading.Event()) for word in words]
 
     def call(self, method, path, parameters=None):
@@ -197,7 +120,7 @@ def test_task_gives_way_to_a_late_one_with_a_lower_vm_id(world):
 
     The first task reads the list before the second VM is finished.
     """
-    low, high = Held(world, ["/tasks/", "PUT "]), Held(world, ["PUT "])
+    low, high = Held(world, ["/tasks/", "PUT "], User("root@pam")), Held(world, ["PUT "])
     usual, world.timing.create = world.timing.create, 60
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(do, world, api=low, **NEW)
@@ -242,22 +165,8 @@ def test_changes_by_others_are_kept_at_any_moment():
     assert guarded == 1
 
 
-class BeforeFirstWrite(Api):
-    """Runs an action of another client just before the first write of the task."""
-
-    def __init__(self, world, act):
-        super().__init__(world)
-        self._act = act
-
-    def call(self, method, path, parameters=None):
-        if method != "GET" and self._act:
-            act, self._act = self._act, None
-            act()
-        return super().call(method, path, parameters)
-
-
 def test_change_that_somebody_else_makes_first_is_not_made_again(world):
-    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
+    api = BeforeWrite(world, lambda: behind.edit(world, 101, memory="4096"))
     outcome = do(world, api=api, name="web2", memory="4096")
     assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, []), outcome.msg
     assert [entry.status for entry in world.journal.writes()] == [500]
@@ -265,9 +174,8 @@ def test_change_that_somebody_else_makes_first_is_not_made_again(world):
 
 def test_vm_that_somebody_else_changes_before_the_write_is_planned_again(world):
     """Only the remaining changes are sent and reported."""
-    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
-    outcome = do(world, api=api, name="web2", memory="4096", description="new")
-    assert not outcome.failed, outcome.msg
+    api = BeforeWrite(world, lambda: behind.edit(world, 101, memory="4096"))
+    outcome = done(world, api=api, name="web2", memory="4096", description="new")
     assert [list(one["after"]) for one in outcome.diff] == [["description"]]
     rejected, stored = world.journal.writes()
     assert (rejected.status, stored.status) == (500, 200)
@@ -278,16 +186,14 @@ def test_vm_that_somebody_else_changes_before_the_write_is_planned_again(world):
 )
 def test_disk_that_somebody_else_puts_into_the_slot_is_left_alone(world, disk):
     assert do(world, name="web2", disks=[{"slot": "scsi1", "size": "1G"}, {"slot": "scsi2", "size": "2G"}]).changed
-    outcome = do(world, api=BeforeFirstWrite(world, lambda: _swap_disks(world)), name="web2", disks=[disk])
-    assert (outcome.failed, outcome.changed) == (True, False)
-    assert "disks.scsi1" in outcome.msg and "somebody else" in outcome.msg
+    api = BeforeWrite(world, lambda: _swap_disks(world))
+    assert not failed(world, "disks.scsi1", "somebody else", api=api, name="web2", disks=[disk]).changed
     assert "size=2G" in world.cluster.machines[101].config.current["scsi1"]
 
 
 def test_network_interface_that_somebody_else_removes_is_not_created_again(world):
-    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, net0=None))
-    outcome = do(world, api=api, name="web2", networks=[{"source": "vmbr1"}])
-    assert outcome.failed and "networks.0" in outcome.msg
+    api = BeforeWrite(world, lambda: behind.edit(world, 101, net0=None))
+    failed(world, "networks.0", api=api, name="web2", networks=[{"source": "vmbr1"}])
     assert "net0" not in world.cluster.machines[101].config.current
 
 
@@ -317,8 +223,7 @@ def _change_mac(world):
 def test_connection_is_lost_at_a_write(world, call, requested, kind):
     """The driver checks whether the request was carried out, and does not send it twice."""
     world.faults.request(kind, method=call[0], path=call[1])
-    outcome = do(world, **requested)
-    assert not outcome.failed, outcome.msg
+    done(world, **requested)
     world.engine.advance(60)
     _assert_one(world, requested["name"])
     assert not do(world, **requested).changed
@@ -333,8 +238,7 @@ def test_volumes_created_before_a_lost_connection_are_not_created_again(world):
         "firmware": "uefi",
         "disks": [{"slot": "scsi0"}, {"slot": "scsi1", "size": "1G"}],
     }
-    outcome = do(world, **requested)
-    assert not outcome.failed, outcome.msg
+    done(world, **requested)
     assert len([volume for _node, volume in world.storages.get("local-lvm").volumes if "-101-" in volume]) == 4
     assert not [key for key in world.cluster.machines[101].config.current if key.startswith("unused")]
 
@@ -344,8 +248,7 @@ def test_pool_is_changed_once_if_the_connection_is_lost(world, skip):
     world.cluster.pools["old"] = Pool("")
     assert do(world, name="web2", pool="old").changed
     world.faults.request("reset_after", method="PUT", path="/pools.*", skip=skip)
-    outcome = do(world, name="web2", pool="prod")
-    assert not outcome.failed, outcome.msg
+    done(world, name="web2", pool="prod")
     assert (world.cluster.pools["old"].vms, world.cluster.pools["prod"].vms) == (set(), {101})
 
 
@@ -364,27 +267,13 @@ def test_error_about_an_existing_volume_is_reported(world):
     """For example a remaining volume, for which another VMID would not help."""
     error = "unable to create VM 102 - zfs error: cannot create 'rpool/vm-102-disk-0': dataset already exists"
     world.faults.task("qmcreate", error, times=99)
-    outcome = do(world, **NEW)
-    assert outcome.failed
-    assert "dataset already exists" in outcome.msg
+    failed(world, "dataset already exists", **NEW)
     assert world.journal.count("POST", "/nodes/pve1/qemu") == 2
-
-
-def test_vm_that_gives_way_is_deleted_even_if_protected(world):
-    """A clone of a protected VM is protected, too."""
-    for at in range(1, _calls_of(CLONE) + 1):
-        world, others = worlds.with_cases(), []
-        behind.edit(world, 9000, protection="1")
-        api = Interrupted(world, lambda world=world, others=others: others.append(do(world, **CLONE)), at)
-        outcomes = [do(world, api=api, **CLONE), *others]
-        _assert_one_succeeded(outcomes, at)
-        _assert_one(world, "web3")
 
 
 def test_failed_hotplug_is_a_warning(world):
     world.faults.hotplug_fails = True
-    outcome = do(world, name="web1", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "8G"}])
-    assert not outcome.failed, outcome.msg
+    outcome = done(world, name="web1", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "8G"}])
     assert outcome.changed
     assert outcome.vms[0]["restart_required"] == ["disks.scsi1"]
     assert [warning for warning in outcome.warnings if "web1" in warning and "next start" in warning]

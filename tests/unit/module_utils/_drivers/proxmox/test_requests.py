@@ -82,11 +82,7 @@ def test_power_of_all_vms_needs_one_call_and_one_for_each_node(facets):
     driver = driver_of(world, kind=ProxmoxObserver)
     for targets in (None, [Target(name=name) for name in _names(200)]):
         assert len(driver.observe(targets, frozenset(facets)).vms) == 200
-        _check_requests(world, 1 + NODES + (200 if "config" in facets else 0))
-
-
-def _check_requests(world, count):
-    assert _requests(world) == (count, 0)
+        assert _requests(world) == (1 + NODES + (200 if "config" in facets else 0), 0)
 
 
 def test_only_vms_with_a_power_change_are_read():

@@ -9,10 +9,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.mark import birth_of
 
 from simulators.proxmox import behind
-from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.invariants import orphans
-from unit.module_utils._drivers.proxmox.simulated import do, do_backup, machine_of, rejected
-from unit.module_utils._drivers.proxmox.test_backups import record_of, stored, taken, unchanged
+from unit.module_utils._drivers.proxmox.simulated import do, do_backup, do_snapshot, machine_of
+from unit.module_utils._drivers.proxmox.tasks import done, failed
+from unit.module_utils._drivers.proxmox.test_backups import record_of, reject, stored, taken, unchanged
 
 HOUR = 3600
 BESIDE = {"name": "web1", "state": "restored", "backup": "newest", "new_name": "web1b"}
@@ -46,10 +46,6 @@ def restored(world, **asked):
     assert (check.failed, real.failed, real.changed, check.changed) == (False, False, True, True), real.msg
     assert real.diff == check.diff
     return real
-
-
-def reject(world, *words, **asked):
-    rejected(world, *words, run=do_backup, **asked)
 
 
 def test_restore_as_another_vm(world):
@@ -127,11 +123,8 @@ def test_failed_restore_as_another_vm_leaves_nothing(world, step):
     back_up(world)
     numbers = set(world.cluster.machines)
     world.faults.task("qmrestore", "no space left", step=step)
-    outcome = do_backup(world, **BESIDE)
-    assert outcome.failed
-    assert "no space left" in outcome.msg
+    assert not failed(world, "no space left", run=do_backup, **BESIDE).changed
     assert (set(world.cluster.machines), orphans(world)) == (numbers, [])
-    assert outcome.changed is False
     restored(world, **BESIDE)
 
 
@@ -139,9 +132,7 @@ def test_restored_vm_that_lacks_a_disk_is_removed(world):
     back_up(world)
     numbers = set(world.cluster.machines)
     stored(world)[-1][1].archive.disks.pop("scsi0")
-    outcome = do_backup(world, **BESIDE)
-    assert outcome.failed
-    assert "the restored VM differs from the backup: scsi0" in outcome.msg
+    failed(world, "the restored VM differs from the backup: scsi0", run=do_backup, **BESIDE)
     assert set(world.cluster.machines) == numbers
 
 
@@ -150,9 +141,7 @@ def test_damaged_archive_is_noticed_before_the_vm_is_touched(world):
     behind.power(world, 100, on=False)
     stored(world)[-1][1].archive.damaged = True
     before = dict(options(world, "web1"))
-    outcome = do_backup(world, **REPLACE)
-    assert outcome.failed
-    assert "exit code 133" in outcome.msg
+    failed(world, "exit code 133", run=do_backup, **REPLACE)
     assert (options(world, "web1"), byte_of(world, "web1"), orphans(world)) == (before, 8, [])
     assert sorted(world.cluster.machines) == [100, 101, 9000]
 
@@ -161,8 +150,7 @@ def test_damaged_archive_is_noticed_before_the_vm_is_touched(world):
 def test_lost_answer_creates_one_vm(world, kind):
     back_up(world)
     world.faults.request(kind, method="POST", path="/nodes/pve1/qemu")
-    outcome = do_backup(world, **BESIDE)
-    assert not outcome.failed, outcome.msg
+    done(world, run=do_backup, **BESIDE)
     assert sorted(world.cluster.machines) == [100, 101, 102, 9000]
     unchanged(world, **BESIDE)
 
@@ -206,29 +194,18 @@ def test_replace_an_own_vm_deletes_its_former_disks(world):
     assert orphans(world) == []
 
 
-def test_snapshots_that_are_lost_are_in_the_plan(world):
-    back_up(world)
-    gateway = Gateway(world)
-    gateway.finished(gateway.call("POST", "/nodes/pve1/qemu/100/snapshot", {"snapname": "before"}).data)
-    result = restored(world, **REPLACE)
-    assert any("before" in text for step in result.vms[0]["steps"] for text in step["also"])
-    assert machine_of(world, "web1").config.snapshots == {}
-
-
 @pytest.mark.parametrize("step", [0, 1])
 def test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks(world, step):
     back_up(world)
     former = options(world, "web1")["scsi0"].split(",")[0]
     world.faults.task("qmrestore", "no space left", step=step, id="100")
-    outcome = do_backup(world, **REPLACE)
-    assert outcome.failed
-    for words in (
+    words = (
         "no space left",
         "Run the task again: it overwrites VM 100 again",
         "VM 102 'web1-restored' is a complete restore",
         "were not deleted",
-    ):
-        assert words in outcome.msg
+    )
+    failed(world, *words, run=do_backup, **REPLACE)
     assert (byte_of(world, "web1-restored"), machine_of(world, "web1-restored").running) == (7, False)
     assert world.storages.volume(former, "pve1").written == 8
     assert not world.cluster.machines[100].running
@@ -265,8 +242,7 @@ def test_killed_before_it_was_overwritten_uses_the_copy_again(world):
 def test_lost_answer_of_the_restore_over_a_vm(world):
     back_up(world)
     world.faults.request("reset_after", method="POST", path="/nodes/pve1/qemu", skip=1)
-    outcome = do_backup(world, **REPLACE)
-    assert not outcome.failed, outcome.msg
+    done(world, run=do_backup, **REPLACE)
     assert byte_of(world, "web1") == 7
 
 
@@ -293,8 +269,7 @@ def test_space_for_copy_and_former_disks(world):
 @pytest.mark.parametrize(("size", "fits"), [("1025M", True), ("1028M", True), ("1024M", False), ("1029M", False)])
 def test_disk_that_a_storage_has_rounded_up_is_whole(world, size, fits):
     """An extent of LVM has 4 MiB. A smaller disk, or a much larger one, is not the one of the backup."""
-    slot = next(key for key in options(world, "web1") if key == "scsi0")
-    behind.edit(world, 100, scsi0=options(world, "web1")[slot].replace("size=32G", f"size={size}"))
+    behind.edit(world, 100, scsi0=options(world, "web1")["scsi0"].replace("size=32G", f"size={size}"))
     back_up(world)
     archive = stored(world)[-1][1].archive
     archive.disks["scsi0"] = (1025 << 20, *archive.disks["scsi0"][1:])
@@ -333,22 +308,23 @@ def test_replaced_vm_keeps_its_name_and_its_lease(world):
 def test_snapshots_of_one_name_are_different_plans(world):
     """An approval is for the snapshot that was there, not for a later one with its name."""
     back_up(world)
-    gateway, plans = Gateway(world), set()
+    plans = set()
     for _number in range(2):
-        gateway.finished(gateway.call("POST", "/nodes/pve1/qemu/100/snapshot", {"snapname": "one"}).data)
+        done(world, run=do_snapshot, name="web1", snapshot="one", include_memory=False)
         plans.add(do_backup(world, check=True, **REPLACE).vms[0]["plan"])
         world.engine.advance(60)
-        gateway.finished(gateway.call("DELETE", "/nodes/pve1/qemu/100/snapshot/one").data)
+        done(world, run=do_snapshot, name="web1", snapshot="one", state="absent")
     assert len(plans) == 2
 
 
 def test_plan_names_snapshots_space_and_copy(world):
     back_up(world)
     plan = do_backup(world, check=True, **REPLACE).vms[0]["plan"]
-    gateway = Gateway(world)
-    gateway.finished(gateway.call("POST", "/nodes/pve1/qemu/100/snapshot", {"snapname": "before"}).data)
+    done(world, run=do_snapshot, name="web1", snapshot="before", include_memory=False)
     outcome = do_backup(world, check=True, **REPLACE)
     also = " ".join(text for step in outcome.vms[0]["steps"] for text in step["also"])
     for words in ("Snapshots of the VM are lost: before", "twice", "NAME-restored"):
         assert words in also
     assert outcome.vms[0]["plan"] != plan
+    restored(world, **REPLACE)
+    assert machine_of(world, "web1").config.snapshots == {}

@@ -10,8 +10,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings import iso
 
 from simulators.proxmox import behind
-from simulators.proxmox.access import Account, Token, User
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup, driver_of, machine_of
+from unit.module_utils._drivers.proxmox.simulated import do, do_backup, driver_of, machine_of
+from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, account, done, failed
 from unit.module_utils._drivers.proxmox.test_restored_backups import (
     BESIDE,
     REPLACE,
@@ -33,23 +33,16 @@ def lose_iso(world):
     behind.remove_volume(world, ISO)
 
 
-@pytest.mark.parametrize("asked", [{**REPLACE, "name": "web3"}, {**BESIDE, "name": "web3"}])
+@pytest.mark.parametrize("asked", [{**REPLACE, "name": "web3"}, {**BESIDE, "name": "web3"}, LOST])
 def test_restored_vm_starts_without_an_iso_image_that_is_lost(world, asked):
     lose_iso(world)
+    if asked is LOST:
+        assert do(world, name="web3", state="absent", stop_mode="force").changed
     result, name = restored(world, **asked), asked.get("new_name", "web3")
     assert (options(world, name)["ide2"], byte_of(world, name)) == ("none,media=cdrom", 7)
-    assert machine_of(world, name).running is (name == "web3")
+    assert machine_of(world, name).running is ("replace" in asked)
     assert f"{name}: ide2 is empty after the restore: its ISO image '{ISO}' does not exist." in str(result.warnings)
-    outcome = do(world, name=name, state="started")
-    assert not outcome.failed, outcome.msg
-
-
-def test_lost_vm_is_restored_and_starts_without_its_lost_iso_image(world):
-    lose_iso(world)
-    assert do(world, name="web3", state="absent", stop_mode="force").changed
-    restored(world, **LOST)
-    outcome = do(world, name="web3", state="started")
-    assert not outcome.failed, outcome.msg
+    done(world, name=name, state="started")
 
 
 #: What a restore requires without a lost image.
@@ -68,20 +61,13 @@ def test_lost_iso_image_needs_the_privilege_for_optical_drives(world, asked, whe
     vmid = machine_of(world, "web3").vmid
     if asked is LOST:
         assert do(world, name="web3", state="absent", stop_mode="force").changed
-    world.access.accounts["a@pve"] = Account(tokens={"t": Token("x", separated=False)})
-    world.access.roles["Some"] = frozenset(HELD)
-    world.access.roles["All"] = frozenset([*HELD, "VM.Config.CDROM"])
-    world.access.allow("/", "a@pve", "Some" if where else "All")
-    if where is None:
-        world.access.allow(f"/vms/{vmid}", "a@pve", "Some")
-    api = Api(world, User("a@pve", "t"))
+    everything = [*HELD, "VM.Config.CDROM"]
+    api = account(world, ("/", HELD if where else everything), (f"/vms/{vmid}", HELD))
     for check in (True, False):
         outcome = do_backup(world, api=api, check=check, **asked)
         assert (outcome.failed, "VM.Config.CDROM" in outcome.msg) == (True, True), outcome.msg
-    world.access.allow("/", "a@pve", "All")
-    world.access.allow(f"/vms/{vmid}", "a@pve", "All")
-    outcome = do_backup(world, api=api, **asked)
-    assert not outcome.failed, outcome.msg
+    account(world, ("/", everything), (f"/vms/{vmid}", everything))
+    done(world, run=do_backup, api=api, **asked)
 
 
 def test_iso_image_that_exists_remains(world):
@@ -114,20 +100,10 @@ def test_changes_that_waited_for_the_next_start_are_no_change_of_another_program
     assert (byte_of(world, "web1"), vm.running) == (7, True)
 
 
-class EditedMeanwhile(Api):
-    """Another program changes a VM when it is stopped."""
-
-    def call(self, method, path, parameters=None):
-        if path.endswith("/status/stop"):
-            behind.edit(self._gateway.world, 100, memory="5120")
-        return super().call(method, path, parameters)
-
-
 def test_another_change_while_the_vm_is_stopped_is_noticed(world):
     back_up(world)
-    outcome = do_backup(world, api=EditedMeanwhile(world), **REPLACE)
-    assert outcome.failed
-    assert "it was changed meanwhile" in outcome.msg
+    api = BeforeWrite(world, lambda: behind.edit(world, 100, memory="5120"), "/status/stop")
+    failed(world, "it was changed meanwhile", run=do_backup, api=api, **REPLACE)
     assert (byte_of(world, "web1"), options(world, "web1")["memory"]) == (8, "5120")
 
 

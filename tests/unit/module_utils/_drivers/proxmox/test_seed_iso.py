@@ -9,8 +9,11 @@ import subprocess
 
 import pytest
 
+from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed
 from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, machine_of, rejected, unchanged
+from unit.module_utils._drivers.proxmox.tasks import done, failed
 
+NEW = {"name": "new", "node": "pve1", "disks": [{"slot": None, "size": 1}]}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 DOCUMENTS = {"user_data": {"packages": ["nginx"]}, "user": "admin", "ssh_authorized_keys": [KEY]}
 STORED_FIELDS = {"ciuser", "sshkeys", "cipassword", "ipconfig0", "nameserver", "searchdomain"}
@@ -44,7 +47,7 @@ def seed_drive(options):
 
 def test_documents_become_a_seed_iso_instead_of_the_cloud_init_drive(world, tmp_path):
     api = Reading(world, tmp_path)
-    requested = {"name": "new", "node": "pve1", "disks": [{"slot": None, "size": 1}], "cloud_init": {
+    requested = {**NEW, "cloud_init": {
         **DOCUMENTS, "ip_config": ["ip=10.0.0.5/24"], "nameservers": ["10.0.0.2"], "password": "a secret",
     }}  # fmt: skip
     check = do(world, check=True, api=api, **requested)
@@ -67,7 +70,7 @@ def test_documents_become_a_seed_iso_instead_of_the_cloud_init_drive(world, tmp_
 
 
 def test_a_clone_does_not_have_the_seed_iso_of_its_source(world):
-    applied(world, name="new", node="pve1", disks=[{"slot": None, "size": 1}], cloud_init=DOCUMENTS)
+    applied(world, **NEW, cloud_init=DOCUMENTS)
     options = applied(world, name="copy", clone={"source": "new", "linked": False})
     assert seed_drive(options) is None
     options = applied(world, name="other", clone={"source": "new", "linked": False}, cloud_init={"user": "me"})
@@ -77,14 +80,13 @@ def test_a_clone_does_not_have_the_seed_iso_of_its_source(world):
 
 
 def test_a_vm_never_gets_two_seeds(world):
-    applied(world, name="new", node="pve1", disks=[{"slot": None, "size": 1}], cloud_init=DOCUMENTS)
+    applied(world, **NEW, cloud_init=DOCUMENTS)
     rejected(world, "new: cloud_init.user", "only one seed", name="new", cloud_init={"user": "me"})
     unchanged(world, name="web2", cloud_init=DOCUMENTS)
 
 
 def test_the_option_iso_keeps_its_own_drive(world):
-    requested = {"name": "new", "node": "pve1", "iso": "local:iso/debian.iso", "cloud_init": DOCUMENTS}
-    options = applied(world, **requested, disks=[{"slot": None, "size": 1}])
+    options = applied(world, **NEW, iso="local:iso/debian.iso", cloud_init=DOCUMENTS)
     assert options["ide2"].startswith("local:iso/debian.iso")
     assert not do(world, name="new", iso="").failed
     assert seed_drive(machine_of(world, "new").config.current)
@@ -93,42 +95,20 @@ def test_the_option_iso_keeps_its_own_drive(world):
 @pytest.mark.parametrize(
     ("requested", "words"),
     [
-        ({"cloud_init": {"user_data": "#!/bin/sh", "user": "me"}}, ("cannot be merged", "require a cloud-config")),
+        ({"cloud_init": {"user_data": "#!/bin/sh", "user": "me"}}, ("require a cloud-config",)),
         ({"cloud_init": {"user_data": {"password": "x"}, "password": "y"}}, ("cannot be combined",)),
         ({"cloud_init": {"network_config": {"version": 2}, "ip_config": ["ip=dhcp"]}}, ("cannot be combined",)),
         ({"cloud_init": DOCUMENTS, "native": {"cicustom": "user=local:snippets/x.yml"}}, ("native: cicustom",)),
     ],
 )
 def test_what_cannot_be_merged_is_rejected_before_anything_is_written(world, requested, words):
-    with_words = words if len(words) == 1 else words[1:]
-    rejected(world, *with_words, name="new", disks=[{"slot": None, "size": 1}], **requested)
+    rejected(world, *words, **NEW, **requested)
 
 
 def test_without_a_storage_for_iso_images_nothing_is_created(world):
     for storage in world.storages.by_id.values():
         storage.content = storage.content - {"iso"}
-    rejected(
-        world, "no storage for iso", name="new", node="pve1", disks=[{"slot": None, "size": 1}], cloud_init=DOCUMENTS
-    )
-
-
-class Killed(BaseException):
-    """The task's process was killed."""
-
-
-class KilledAfter(Api):
-    """The process is killed after a number of writing calls and uploads."""
-
-    def __init__(self, world, number):
-        super().__init__(world)
-        self._left = number
-
-    def call(self, method, path, parameters=None):
-        answer = super().call(method, path, parameters)
-        self._left -= method != "GET"
-        if not self._left:
-            raise Killed
-        return answer
+    rejected(world, "no storage for iso", **NEW, cloud_init=DOCUMENTS)
 
 
 @pytest.mark.parametrize("then", ["completed", "deleted"])
@@ -137,27 +117,23 @@ class KilledAfter(Api):
 def test_a_killed_task_leaves_nothing_that_the_next_one_does_not_complete_or_remove(world, number, source, then):
     requested = {"name": "new", **source, "cloud_init": DOCUMENTS}
     try:
-        do(world, api=KilledAfter(world, number), **requested)
+        do(world, api=Disturbed(world, number - 1, "kill after"), **requested)
     except Killed:
         was_killed = True
     else:
         was_killed = False
     assert was_killed or number > 3
     if then == "completed":
-        outcome = do(world, **requested)
-        assert not outcome.failed, outcome.msg
+        done(world, **requested)
         assert [f"local:{name}" for name in seeds_of(world)] == [seed_drive(machine_of(world, "new").config.current)]
-    outcome = do(world, name="new", state="absent")
-    assert not outcome.failed, outcome.msg
+    done(world, name="new", state="absent")
     assert seeds_of(world) == []
 
 
 def test_unfinished_vm_with_a_seed_iso_is_completed_without_it_if_the_task_has_no_documents(world):
-    requested = {"name": "new", "node": "pve1", "disks": [{"size": 1}]}
     with pytest.raises(Killed):
-        do(world, api=KilledAfter(world, 3), **requested, cloud_init=DOCUMENTS)
-    outcome = do(world, **requested, cloud_init={"user": "me"})
-    assert not outcome.failed, outcome.msg
+        do(world, api=Disturbed(world, 2, "kill after"), **NEW, cloud_init=DOCUMENTS)
+    done(world, **NEW, cloud_init={"user": "me"})
     options = machine_of(world, "new").config.current
     assert seed_drive(options) is None and options["ciuser"] == "me"
     assert not do(world, name="new", state="absent").failed
@@ -171,6 +147,5 @@ def test_a_failed_upload_is_undone(world):
                 "POST", path, {**parameters, "filename": "x.iso", "tmpfilename": f"/var/tmp/pveupload-{9:032x}"}
             )
 
-    outcome = do(world, api=Failing(world), name="new", disks=[{"size": 1}], cloud_init=DOCUMENTS)
-    assert outcome.failed and "missing file" in outcome.msg
+    failed(world, "missing file", api=Failing(world), name="new", disks=[{"size": 1}], cloud_init=DOCUMENTS)
     assert not any(one.config.current.get("name") == "new" for one in world.cluster.machines.values())

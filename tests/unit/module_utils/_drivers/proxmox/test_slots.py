@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.proxmox.simulated import applied, do, rejected
+from unit.module_utils._drivers.proxmox.simulated import applied, rejected
+from unit.module_utils._drivers.proxmox.tasks import done
 
 IDE = ("ide0", "ide1", "ide2", "ide3")
 FOR_ISO, FOR_SEED = (*IDE, "sata5"), (*IDE, "sata4")
@@ -21,8 +22,7 @@ def _disks(slots):
 
 
 def _with_disks(world, slots):
-    outcome = do(world, name="web2", **_disks(slots))
-    assert not outcome.failed, outcome.msg
+    done(world, name="web2", **_disks(slots))
 
 
 def _no_slot(world, what, slots, requested):

@@ -10,6 +10,7 @@ import pytest
 from simulators.proxmox import behind
 from simulators.proxmox.storage import MIB, Volume
 from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, rejected
+from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, done, failed
 
 DOCUMENT = "local:snippets/x.yml"
 REQUESTED = {"native": {"cicustom": f"vendor={DOCUMENT}"}}
@@ -34,13 +35,9 @@ def _with_seed(world, vmid, options):
     behind.edit(world, vmid, **{key: text.format(vmid=vmid) for key, text in options.items()})
 
 
-class Vanishing(Api):
-    """The document vanishes after the checks."""
-
-    def call(self, method, path, parameters=None):
-        if method != "GET":
-            behind.remove_volume(self._gateway.world, DOCUMENT)
-        return super().call(method, path, parameters)
+def _vanishing(world):
+    """The API, while the document vanishes after the checks."""
+    return BeforeWrite(world, lambda: behind.remove_volume(world, DOCUMENT))
 
 
 @pytest.mark.parametrize(
@@ -52,18 +49,14 @@ def test_settings_of_a_failed_drive_are_put_back(world, vmid, name, options):
     _with_seed(world, vmid, options)
     machine = world.cluster.machines[vmid]
     before = dict(machine.config.current)
-    outcome = do(world, api=Vanishing(world), name=name, **REQUESTED)
-    assert (outcome.failed, outcome.changed) == (True, False), outcome.msg
-    assert DOCUMENT in outcome.msg
+    assert not failed(world, DOCUMENT, api=_vanishing(world), name=name, **REQUESTED).changed
     assert machine.config.next_start() == before
-    again = do(world, name=name, **REQUESTED)
-    assert (again.failed, again.changed) == (True, False)
+    assert not failed(world, name=name, **REQUESTED).changed
 
 
 def test_other_settings_of_the_same_call_remain(world):
     _with_seed(world, 100, ANOTHER)
-    outcome = do(world, api=Vanishing(world), name="web1", description="new", **REQUESTED)
-    assert (outcome.failed, outcome.changed) == (True, True)
+    assert failed(world, api=_vanishing(world), name="web1", description="new", **REQUESTED).changed
     current = world.cluster.machines[100].config.current
     assert (current["description"], current["cicustom"]) == ("new", "vendor=local:snippets/y.yml")
 
@@ -74,8 +67,7 @@ def test_account_that_may_not_list_documents_may_name_them(world):
             answer = super().call(method, path, parameters)
             return answer if "snippets" not in path else type(answer)(403, "Permission check failed", None, None)
 
-    outcome = do(world, api=Blind(world), name="web2", **REQUESTED)
-    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert done(world, api=Blind(world), name="web2", **REQUESTED).changed
 
 
 @pytest.mark.parametrize("allow_restart", [True, False])

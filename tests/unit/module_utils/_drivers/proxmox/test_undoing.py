@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from simulators.proxmox import behind, invariants, worlds
-from unit.module_utils._drivers.proxmox.simulated import Api, do
+from unit.module_utils._drivers.proxmox.simulated import do
+from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, failed
 
 
 def _named(world, name="web3"):
@@ -31,23 +32,13 @@ FAILURES = {
 def test_failed_creation_is_undone_even_if_protected(world, kind, requested):
     behind.edit(world, 9000, protection="1")
     world.faults.task(kind, "no space left on device", times=9)
-    outcome = do(world, **requested)
-    assert outcome.failed
-    assert "no space left on device" in outcome.msg
-    assert "Undoing" not in outcome.msg
+    assert "Undoing" not in failed(world, "no space left on device", **requested).msg
     assert (_named(world), invariants.orphans(world)) == ([], [])
 
 
 def test_vm_that_is_protected_at_the_last_moment_is_not_deleted(world):
-    class Late(Api):
-        def call(self, method, path, parameters=None):
-            if method == "DELETE":
-                behind.edit(world, 101, protection="1")
-            return super().call(method, path, parameters)
-
-    outcome = do(world, api=Late(world), name="web2", state="absent", delete_disks="all")
-    assert outcome.failed
-    assert "protection" in outcome.msg
+    api = BeforeWrite(world, lambda: behind.edit(world, 101, protection="1"), "DELETE")
+    failed(world, "protection", api=api, name="web2", state="absent", delete_disks="all")
     assert _named(world, "web2")
 
 
@@ -58,10 +49,7 @@ def test_failed_vm_is_kept_with_on_failure_keep(world, kind, requested):
     """A second run of the task completes the VM."""
     behind.edit(world, 9000, onboot="1")
     world.faults.task(kind, "no space left on device")
-    outcome = do(world, **requested, on_failure="keep", state="started")
-    assert outcome.failed
-    assert outcome.changed
-    assert "no space left on device" in outcome.msg
+    assert failed(world, "no space left on device", **requested, on_failure="keep", state="started").changed
     assert world.journal.count("DELETE", "/qemu/102") == 0
     (kept,) = _named(world)
     assert ("unfinished" in kept.text, kept.starts) == (False, 0)
@@ -74,15 +62,9 @@ def test_failed_vm_is_kept_with_on_failure_keep(world, kind, requested):
 
 def test_vm_that_gives_way_is_not_kept(world):
     """Another VM with the name is complete when the creation of this one fails."""
-
-    class Overtaken(Api):
-        def call(self, method, path, parameters=None):
-            if path.endswith("/resize"):
-                worlds.add_machine(world, 150, "pve1", {"name": "web3"}, size=10)
-            return super().call(method, path, parameters)
-
+    api = BeforeWrite(world, lambda: worlds.add_machine(world, 150, "pve1", {"name": "web3"}, size=10), "/resize")
     world.faults.task("resize", "no space left on device")
-    outcome = do(world, api=Overtaken(world), **IMAGE, on_failure="keep")
-    assert "web3: another task created a VM with this name at the same time" in outcome.msg
+    words = "web3: another task created a VM with this name at the same time"
+    failed(world, words, api=api, **IMAGE, on_failure="keep")
     assert [one.vmid for one in _named(world)] == [150]
     assert invariants.orphans(world) == []

@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.backup_list import all_backups
 
 from simulators.proxmox import behind
-from simulators.proxmox.access import Account, Token, User
-from unit.module_utils._drivers.proxmox.simulated import Api, do_backup, driver_of, rejected
+from unit.module_utils._drivers.proxmox.simulated import do_backup, driver_of, rejected
+from unit.module_utils._drivers.proxmox.tasks import account, done
 from unit.module_utils._drivers.proxmox.test_backups import record_of, stored
 
 SILENT = "the backups on 'local' of pve2 are unknown"
@@ -49,10 +49,8 @@ def test_restore_and_deletion_of_a_backup_that_is_seen(world, backup):
     seen = next(record_of(one)["id"] for _name, one in stored(world, "local") if one.vmid == 100)
     asked = {"name": "web1", "storage": "local", "state": "restored", "new_name": "web1b"}
     rejected(world, SILENT, run=do_backup, **asked, backup="newest")
-    outcome = do_backup(world, **asked, backup=seen)
-    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
-    deleted = do_backup(world, name="web1", storage="local", state="absent", backup=seen)
-    assert (deleted.failed, deleted.changed) == (False, True), deleted.msg
+    assert done(world, run=do_backup, **asked, backup=seen).changed
+    assert done(world, run=do_backup, name="web1", storage="local", state="absent", backup=seen).changed
 
 
 def test_deletion_is_rejected(world, backup):
@@ -86,12 +84,8 @@ def test_shared_storage_is_read_on_another_node(world):
 @pytest.fixture(name="api")
 def _api(world):
     """The API for an account that sees all VMs and the storage, and backups of web1 only."""
-    world.access.accounts["a@pve"] = Account(tokens={"t": Token("x", separated=False)})
-    world.access.roles["See"] = frozenset({"VM.Audit", "Datastore.Audit", "Datastore.AllocateSpace", "Sys.Audit"})
-    world.access.roles["Backup"] = frozenset({"VM.Audit", "VM.Backup"})
-    world.access.allow("/", "a@pve", "See")
-    world.access.allow("/vms/100", "a@pve", "Backup")
-    return Api(world, User("a@pve", "t"))
+    see = {"VM.Audit", "Datastore.Audit", "Datastore.AllocateSpace", "Sys.Audit"}
+    return account(world, ("/", see), ("/vms/100", {"VM.Audit", "VM.Backup"}))
 
 
 def test_account_that_may_not_see_all_backups(world, api):
@@ -99,7 +93,7 @@ def test_account_that_may_not_see_all_backups(world, api):
     hidden, seen = (
         record_of(next(one for _name, one in stored(world) if one.vmid == vmid))["id"] for vmid in (101, 100)
     )
-    words = "a@pve!t does not see the backups of all VMs"
+    words = "ci@pve!t does not see the backups of all VMs"
     absent = do_backup(world, api=api, name="web2", state="absent", backup=hidden)
     assert (absent.failed, absent.changed) == (False, False)
     assert any(words in text for text in absent.warnings)
@@ -114,10 +108,7 @@ def test_account_that_may_not_see_all_backups(world, api):
 
 def test_deletion_of_a_backup_says_nothing_about_hidden_vms(world):
     """Backups of VMs that are gone can be deleted; whether there is a VM with this name does not matter."""
-    world.access.accounts["a@pve"] = Account(tokens={"t": Token("x", separated=False)})
-    world.access.roles["Store"] = frozenset({"Datastore.Audit", "Datastore.Allocate", "Datastore.AllocateSpace"})
-    world.access.roles["Some"] = frozenset({"VM.Audit", "VM.Backup"})
-    world.access.allow("/storage/backups", "a@pve", "Store")
-    world.access.allow("/vms/100", "a@pve", "Some")
-    outcome = do_backup(world, api=Api(world, User("a@pve", "t")), name="gone", state="absent", backup="x")
+    store = {"Datastore.Audit", "Datastore.Allocate", "Datastore.AllocateSpace"}
+    api = account(world, ("/storage/backups", store), ("/vms/100", {"VM.Audit", "VM.Backup"}))
+    outcome = do_backup(world, api=api, name="gone", state="absent", backup="x")
     assert (outcome.failed, outcome.changed, outcome.warnings) == (False, False, []), outcome.msg

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import behind, worlds
-from simulators.proxmox.access import ADMINISTRATOR, Account, User
-from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, do_snapshot, put, rejected, unchanged
+from simulators.proxmox import behind
+from unit.module_utils._drivers.proxmox.simulated import applied, do, do_snapshot, put, rejected, unchanged
+from unit.module_utils._drivers.proxmox.tasks import account
 
 NEW = {"name": "web3", "id": "500", "node": "pve1"}
 DETACH = [{"slot": "scsi1", "state": "absent"}]
@@ -123,8 +123,5 @@ def test_record_of_an_earlier_version_names_all_volumes_of_the_vm_and_no_others(
 
 @pytest.mark.parametrize("missing", ["VM.Config.Disk", "Datastore.AllocateSpace"])
 def test_account_without_a_privilege(world, missing):
-    world.access.roles["limited"] = worlds.cluster().access.roles[ADMINISTRATOR] - {missing}
-    world.access.accounts["bob@pve"] = Account("secret")
-    world.access.allow("/", "bob@pve", "limited")
-    api = Api(world, User("bob@pve"))
+    api = account(world, ("/", world.access.roles["Administrator"] - {missing}))
     rejected(world, missing, name="web3", unused_disks="delete_all", api=api)

@@ -13,10 +13,10 @@ import subprocess
 import pytest
 
 from simulators.proxmox import worlds
-from simulators.proxmox.access import Account, User
 from simulators.proxmox.api_storage import used_on
 from simulators.proxmox.storage import GIB, MIB, Storage
 from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
+from unit.module_utils._drivers.proxmox.tasks import account, done, failed
 from unit.module_utils._drivers.proxmox.vendor import FILE, QCOW2, downloads, images, qcow2, volume_of
 from unit.module_utils._media.server import checksum
 from unit.module_utils._media.test_signatures import Signer, with_gpg
@@ -116,42 +116,27 @@ def test_format_that_a_node_cannot_read_is_converted(world, vendor, tmp_path):
     subprocess.run(["qemu-img", "create", "-q", "-f", "vhdx", path, "16M"], check=True)
     content = path.read_bytes()
     packed = _Packed(vendor, content=content, ending="vhdx")
-    outcome = do(world, **packed.vm())
-    assert not outcome.failed, outcome.msg
+    done(world, **packed.vm())
     assert images(world) == [packed.volume.replace(".vhdx", ".qcow2")]
     assert machine_of(world, "web3").config.current["scsi0"].endswith("size=16M")
 
 
 def test_vms_of_one_task_need_one_upload(world, packed):
-    outcome = do(world, **packed.vm(["web3", "web4"]))
-    assert not outcome.failed, outcome.msg
+    done(world, **packed.vm(["web3", "web4"]))
     assert len(_uploads(world)) == 1
 
 
 def test_another_node_gets_the_image_without_a_download(world, packed):
     do(world, **packed.vm())
     packed.vendor.requests.clear()
-    outcome = do(world, **packed.vm("web4", node="pve2"))
-    assert not outcome.failed, outcome.msg
+    done(world, **packed.vm("web4", node="pve2"))
     assert packed.vendor.requests == []
     assert [one.path for one in _uploads(world)] == [_UPLOAD, _UPLOAD.replace("pve1", "pve2")]
 
 
-def test_damaged_upload_is_not_kept(world, packed):
-    """The node compares the checksum of what it has received."""
-    api = Api(world)
-    upload = api.upload
-    api.upload = lambda path, parameters, file: upload(path, {**parameters, "checksum": "0" * 64}, file)
-    outcome = do(world, api=api, **packed.vm())
-    assert "checksum mismatch" in outcome.msg
-    assert images(world) == []
-    assert not do(world, **packed.vm()).failed
-
-
 def test_upload_that_fails_half_way_leaves_no_incomplete_image(world, packed):
     world.faults.task("imgcopy", "import failed: No space left on device")
-    outcome = do(world, **packed.vm())
-    assert "No space left on device" in outcome.msg
+    failed(world, "No space left on device", **packed.vm())
     assert images(world) == []
     assert not do(world, **packed.vm()).failed
 
@@ -159,22 +144,23 @@ def test_upload_that_fails_half_way_leaves_no_incomplete_image(world, packed):
 def test_incomplete_image_that_cannot_be_removed_is_named(world, packed):
     world.faults.task("imgcopy", "import failed: No space left on device")
     world.faults.request("reply", method="DELETE", status=403, reason="Permission check failed")
-    outcome = do(world, **packed.vm())
-    assert "No space left on device" in outcome.msg
-    assert f"Delete the incomplete image before you run the task again: pvesm free {packed.volume}" in outcome.msg
+    remedy = f"Delete the incomplete image before you run the task again: pvesm free {packed.volume}"
+    failed(world, "No space left on device", remedy, **packed.vm())
+
+
+def _begin_upload(world, file, path=_UPLOAD):
+    """An interrupted run has sent an image; the storage lists it while the node still copies it."""
+    file.write_bytes(QCOW2)
+    Api(world).upload(path, {"content": "import"}, str(file))
+    world.engine.advance(1)
 
 
 def test_upload_that_runs_already_is_waited_for(world, packed, tmp_path):
-    """An interrupted run has sent the image; the storage lists it while the node still copies it."""
     world.timing.upload = 100
-    file = tmp_path / packed.volume.rpartition("/")[2]
-    file.write_bytes(packed.content)
-    Api(world).upload(_UPLOAD, {"content": "import"}, str(file))
-    world.engine.advance(1)
+    _begin_upload(world, tmp_path / packed.volume.rpartition("/")[2])
     assert images(world) == [packed.volume]
     began = world.engine.clock.now
-    outcome = do(world, **packed.vm())
-    assert not outcome.failed, outcome.msg
+    done(world, **packed.vm())
     assert world.engine.clock.now - began > 90
     assert (len(_uploads(world)), packed.vendor.requests) == (1, [])
 
@@ -182,10 +168,7 @@ def test_upload_that_runs_already_is_waited_for(world, packed, tmp_path):
 def test_upload_of_another_task_to_another_node_of_a_shared_storage_is_waited_for(world, packed, tmp_path):
     world.storages.add(Storage("shared", "nfs", frozenset({"import"}), shared=True))
     world.timing.upload = 100
-    file = tmp_path / packed.volume.rpartition("/")[2]
-    file.write_bytes(packed.content)
-    Api(world).upload("/nodes/pve2/storage/shared/upload", {"content": "import"}, str(file))
-    world.engine.advance(1)
+    _begin_upload(world, tmp_path / packed.volume.rpartition("/")[2], "/nodes/pve2/storage/shared/upload")
     began = world.engine.clock.now
     assert not do(world, **packed.vm(image_storage="shared")).failed
     assert (world.engine.clock.now - began > 90, len(_uploads(world))) == (True, 1)
@@ -193,18 +176,13 @@ def test_upload_of_another_task_to_another_node_of_a_shared_storage_is_waited_fo
 
 def test_upload_that_runs_for_too_long_is_an_error(world, packed, tmp_path):
     world.timing.upload = 10_000
-    file = tmp_path / "x.qcow2"
-    file.write_bytes(QCOW2)
-    Api(world).upload(_UPLOAD, {"content": "import"}, str(file))
-    world.engine.advance(1)
-    outcome = do(world, **packed.vm(timeout=20))
-    assert "node 'pve1' is still storing an upload. Run the task again" in outcome.msg
+    _begin_upload(world, tmp_path / "x.qcow2")
+    failed(world, "node 'pve1' is still storing an upload. Run the task again", **packed.vm(timeout=20))
 
 
 def test_lost_answer_of_an_upload_is_no_second_copy(world, packed):
     world.faults.request("reset_after", method="POST", path=_UPLOAD, skip=0)
-    outcome = do(world, **packed.vm())
-    assert not outcome.failed, outcome.msg
+    done(world, **packed.vm())
     assert (len(_uploads(world)), images(world)) == (1, [packed.volume])
 
 
@@ -215,8 +193,7 @@ def test_storage_that_is_too_small_for_the_unpacked_image_gets_nothing(world, ve
     free = (3 * len(packed.packed) + len(content)) // 2
     local.total = used_on(world, local, "pve1") + free
     world.statistics.renew()
-    outcome = do(world, **packed.vm())
-    assert "for the download, but storage 'local' on node 'pve1' has only" in outcome.msg
+    failed(world, "for the download, but storage 'local' on node 'pve1' has only", **packed.vm())
     assert _uploads(world) == []
 
 
@@ -270,8 +247,7 @@ def test_image_with_a_secret_is_uploaded_although_the_node_could_read_it(world, 
 @with_gpg
 def test_signature_of_the_file_is_checked_by_the_host_of_the_task(world, vendor, signed_file):
     image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(signature=signed_file)]}}
-    outcome = do(world, **vendor.vm(image={**image, "require_signature": True}))
-    assert not outcome.failed, outcome.msg
+    outcome = done(world, **vendor.vm(image={**image, "require_signature": True}))
     assert (downloads(world), len(_uploads(world)), outcome.warnings) == ([], 1, [])
 
 
@@ -288,10 +264,7 @@ _MORE = ("VM.Config.Network", "VM.Config.HWType", "VM.Config.Options", "Datastor
 
 @pytest.mark.parametrize("held", [(), ("Datastore.AllocateTemplate",)])
 def test_upload_needs_no_privilege_to_download(world, packed, held):
-    world.access.accounts["me@pve"] = Account()
-    world.access.roles["Machines"] = frozenset({*_TO_CREATE, *_MORE, *held})
-    world.access.allow("/", "me@pve", "Machines")
-    outcome = do(world, api=Api(world, User("me@pve")), **packed.vm())
+    outcome = do(world, api=account(world, ("/", {*_TO_CREATE, *_MORE, *held})), **packed.vm())
     assert outcome.failed != bool(held), outcome.msg
     assert ("lacks the privilege Datastore.AllocateTemplate on /storage/local" in outcome.msg) != bool(held)
     assert len(_uploads(world)) == len(held)
