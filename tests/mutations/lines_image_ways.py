@@ -87,14 +87,14 @@ MUTATIONS = (
         "_core/planner/simulate.py",
         "step.arguments.get('forgets_image')",
         "False",
-        [f"{_VAGRANT[0]}::test_check_mode_forgets_the_image_with_its_box_as_the_run_does"],
+        [f"{_VAGRANT[0]}::test_another_box_forgets_the_image_in_check_mode_too"],
     ),
     Mutation(
         "any-change-forgets-the-image",
         "_core/planner/plan.py",
         "any(change.field in task.traits.instead_of_image for change in changes)",
         "True",
-        [f"{_VAGRANT[0]}::test_check_mode_keeps_the_image_of_a_vm_with_the_same_box"],
+        [f"{_VAGRANT[0]}::test_another_box_forgets_the_image_in_check_mode_too"],
     ),
     Mutation(
         "prepared-image-has-one-spelling-only",

@@ -47,6 +47,12 @@ _REPORTS = {
 }
 
 
+def users_file(*names):
+    """A user's own Vagrantfile with VMs of these names, or with one VM without a name."""
+    vms = "".join(f'  config.vm.define "{name}"\n' for name in names)
+    return f'Vagrant.configure("2") do |config|\n  config.vm.box = "{BOX}"\n{vms}end\n'
+
+
 class Killed(BaseException):
     """The task's process was killed."""
 
@@ -68,12 +74,11 @@ class Programs:
     """The port ``Commands``, simulated.
 
     ``programs`` is {name: function(argv, environment) that returns (rc, stdout, stderr)}, ``processes`` {PID: command
-    line}, ``calls`` the command lines so far. With ``kill_at`` n the task is killed before its n-th call, with n + 0.5
-    after it.
+    line}, ``calls`` the command lines so far.
     """
 
     def __init__(self, clock, variables):
-        self._clock, self._variables, self.kill_at = clock, variables, None
+        self._clock, self._variables = clock, variables
         self.programs, self.processes, self.calls = {}, {}, []
 
     def find(self, name_or_path, hint=None):
@@ -88,16 +93,12 @@ class Programs:
         self.calls.append(list(argv))
         self.stdin = stdin
         assert len(self.calls) < 100, "The task does not end."
-        if self.kill_at == len(self.calls):
-            raise Killed
         self._clock.deadline = self._clock.now() + (timeout or math.inf)
         try:
             result = self.programs[argv[0]](argv, {**self._variables, **(environment or {})})
         except Interrupted:
             raise Killed from None
         self._clock.deadline = math.inf
-        if self.kill_at == len(self.calls) + 0.5:
-            raise Killed
         completed = Completed(tuple(argv), *result)
         if writes and completed.rc == 0:
             counted.note()
@@ -191,6 +192,20 @@ class World:
 
     def create(self, name="web", **options):
         return self.run(name, **{"box": BOX, **options})
+
+    def rejected(self, *texts, **options):
+        """Assert that a task fails in check mode and without it, with all texts in its error, and changes nothing."""
+        before = self.states()
+        for check in (True, False):
+            answer = self.run(check=check, **options)
+            assert [text for text in texts if text not in answer.error] == [], answer.error
+            assert (answer.changed, self.states()) == (False, before)
+
+    def elsewhere(self, name):
+        """The folder of another project, with the same provider."""
+        other = self.project.parent / "elsewhere" / name
+        other.mkdir(parents=True)
+        return str(other)
 
     def files(self):
         """{path: contents} of all files of the project."""

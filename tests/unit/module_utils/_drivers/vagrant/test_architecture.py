@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import host
 
-from unit.module_utils._drivers.vagrant.in_process import BOX
+from unit.module_utils._drivers.vagrant.in_process import BOX, users_file
 from unit.module_utils._drivers.vagrant.test_images import medium, named
 
 
@@ -109,5 +109,5 @@ def test_native_does_not_set_it(world):
 
 
 def test_own_vagrantfile_has_it(world):
-    world.vagrant.write('Vagrant.configure("2") do |config|\nend\n', "Vagrantfile")
+    world.vagrant.write(users_file(), "Vagrantfile")
     assert "set it there" in world.run("default", managed=False, architecture="amd64").error

@@ -8,16 +8,14 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_virtualbox import InVirtualBox
 
-from unit.module_utils._drivers.vagrant.in_process import Killed
-from unit.module_utils._drivers.vagrant.test_foreign_disks import WithLibvirt, WithVirtualBox
+from unit.module_utils._drivers.vagrant.test_foreign_disks import WithLibvirt, WithVirtualBox, _with_a_vm
+from unit.module_utils._drivers.vagrant.test_half_made import killed
 
 
 @pytest.mark.parametrize("has_foreign_disk", [False, True])
 @pytest.mark.parametrize("kind", [WithLibvirt, WithVirtualBox], ids=lambda kind: kind.provider)
 def test_vm_that_vagrant_does_not_destroy_is_running_again(kind, has_foreign_disk, tmp_path):
-    platform = kind(tmp_path)
-    assert platform.world.create(state="started", provider=platform.provider).vm
-    assert platform.world.run(state="stopped", stop_mode="force").vm
+    platform = _with_a_vm(kind(tmp_path))
     if has_foreign_disk:
         platform.attach("precious.qcow2")
     before = platform.attached()
@@ -48,9 +46,7 @@ def test_disk_that_a_user_attaches_during_a_first_start_that_fails_is_kept(tmp_p
 
 
 def test_disks_are_attached_again_if_one_of_them_cannot_be_detached(tmp_path):
-    platform = WithVirtualBox(tmp_path)
-    assert platform.world.create(state="started", provider="virtualbox").vm
-    assert platform.world.run(state="stopped", stop_mode="force").vm
+    platform = _with_a_vm(WithVirtualBox(tmp_path))
     platform.attach("first.vdi")
     platform.attach("second.vdi", place=("1", "0"))
     before, answered, detached = platform.attached(), platform.world.port.programs["VBoxManage"], []
@@ -71,9 +67,7 @@ def test_disks_are_attached_again_if_one_of_them_cannot_be_detached(tmp_path):
 def test_disk_that_a_user_attached_to_a_half_made_vm_with_a_snapshot_is_not_deleted(tmp_path):
     """VirtualBox does not detach it from the snapshot, so the VM cannot be created again."""
     platform = WithVirtualBox(tmp_path)
-    platform.world.vagrant.change(interrupt="nic")
-    with pytest.raises(Killed):
-        platform.world.create(state="started", provider="virtualbox")
+    killed(platform.world, "nic")
     path = platform.attach("precious.vdi")
     platform.hold()
     rejected = platform.world.create(state="started", provider="virtualbox")
@@ -86,9 +80,7 @@ def test_disk_that_a_user_attached_to_a_half_made_vm_with_a_snapshot_is_not_dele
 
 def test_snapshot_of_a_half_made_vm_that_was_taken_after_the_plan_keeps_its_disks(tmp_path, monkeypatch):
     platform = WithVirtualBox(tmp_path)
-    platform.world.vagrant.change(interrupt="nic")
-    with pytest.raises(Killed):
-        platform.world.create(state="started", provider="virtualbox")
+    killed(platform.world, "nic")
     path, drives, calls = platform.attach("precious.vdi"), InVirtualBox.drives, []
 
     def held_late(tool, identifier):
@@ -116,16 +108,12 @@ def test_error_of_a_first_start_is_reported_even_if_the_new_vm_cannot_be_deleted
     assert (list(platform.world.states()), failed.changed) == (["web"] * is_created_before, is_created_before)
 
 
-@pytest.mark.parametrize(
-    ("kind", "is_held", "is_rejected"),
-    [(WithVirtualBox, True, True), (WithVirtualBox, False, False), (WithLibvirt, True, False)],
-)
-def test_start_of_a_half_made_vm_with_a_disk_of_others_is_foreseen(tmp_path, kind, is_held, is_rejected):
+@pytest.mark.parametrize("is_held", [True, False])
+@pytest.mark.parametrize("kind", [WithLibvirt, WithVirtualBox], ids=lambda kind: kind.provider)
+def test_start_of_a_half_made_vm_with_a_disk_of_others_is_foreseen(tmp_path, kind, is_held):
     """The half-made VM is deleted first. VirtualBox does not detach a disk from a snapshot."""
-    platform = kind(tmp_path)
-    platform.world.vagrant.change(interrupt="nic")
-    with pytest.raises(Killed):
-        platform.world.create(state="started", provider=platform.provider)
+    platform, is_rejected = kind(tmp_path), is_held and kind is WithVirtualBox
+    killed(platform.world, "nic")
     path = platform.attach("precious.qcow2")
     if is_held:
         platform.hold()

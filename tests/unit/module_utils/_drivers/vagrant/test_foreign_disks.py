@@ -13,15 +13,14 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PartlyApplied
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import delete
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.needed import with_named
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ProjectVm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import Drive
 
-from unit.module_utils._drivers.vagrant.in_process import BOX, World
+from unit.module_utils._drivers.vagrant.in_process import BOX, World, users_file
 
 CONTENT = b"precious"
-OWN = 'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\n  config.vm.define "web"\nend\n'
 FLEET = {"fleet": "f", "prune": True}
 
 
@@ -147,6 +146,14 @@ def _with_a_vm(platform):
     return platform
 
 
+@pytest.fixture(name="libvirt")
+def _libvirt(tmp_path):
+    """A running VM of libvirt."""
+    platform = WithLibvirt(tmp_path)
+    assert platform.world.create(state="started").vm
+    return platform
+
+
 @pytest.fixture(params=[WithLibvirt, WithVirtualBox], ids=lambda kind: kind.provider)
 def platform(request, tmp_path):
     return _with_a_vm(request.param(tmp_path))
@@ -175,11 +182,6 @@ def _pruned(platform, check, **more):
     return platform.world.run_all(entries, check, **FLEET, **more)
 
 
-def _ended(platform, check, **more):
-    """What `reap` runs: the deletion of a VM that has expired."""
-    return platform.world.run(state="absent", expired_for=0, controller_time=10**10, check=check, **more)
-
-
 WAYS = {"absent": _absent, "recreate": _recreated, "prune": _pruned}
 
 
@@ -188,13 +190,12 @@ def _prepare(platform, way):
         assert not platform.world.run(fleet="f").failed
 
 
-@pytest.mark.parametrize("way", list(WAYS))
-def test_foreign_disk_is_kept_on_every_way_to_delete(platform, way):
+def check_that_a_disk_is_kept(platform, way, where=None):
+    """Check mode and the run keep a disk that a user attaches to the VM, also in the folder ``where``."""
     _prepare(platform, way)
-    path, own = platform.attach("precious.qcow2"), Path(platform.own_disk())
+    path, own = platform.attach("precious.qcow2", where=where), Path(platform.own_disk())
     before = _content(path)
-    foreseen = WAYS[way](platform, True)
-    done = WAYS[way](platform, False)
+    foreseen, done = WAYS[way](platform, True), WAYS[way](platform, False)
     assert (foreseen.failed, done.failed, done.changed) == (False, False, True), (foreseen.msg, done.msg)
     assert _content(path) == before
     assert not own.exists() or way == "recreate"
@@ -203,14 +204,19 @@ def test_foreign_disk_is_kept_on_every_way_to_delete(platform, way):
 
 
 @pytest.mark.parametrize("way", list(WAYS))
+def test_foreign_disk_is_kept_on_every_way_to_delete(platform, way):
+    check_that_a_disk_is_kept(platform, way)
+
+
+@pytest.mark.parametrize("way", list(WAYS))
 def test_iso_is_never_deleted(platform, way):
     _prepare(platform, way)
     path = platform.attach("user.iso", "cdrom")
     before = _content(path)
-    for more in ({}, {"delete_disks": "all"}) if way == "absent" else ({},):
-        assert not WAYS[way](platform, True, **more).failed
-    done = WAYS[way](platform, False, **({"delete_disks": "all"} if way == "absent" else {}))
-    assert not done.failed, done.msg
+    with_all = {"delete_disks": "all"} if way == "absent" else {}
+    for check, more in ((True, {}), (True, with_all), (False, with_all)):
+        done = WAYS[way](platform, check, **more)
+        assert not done.failed, done.msg
     assert _content(path) == before
 
 
@@ -220,74 +226,51 @@ def test_foreign_disk_is_deleted_with_permission_alone(platform):
     assert (done.failed, _kept(done), path.exists()) == (False, [], False), done.msg
 
 
-def test_foreign_disk_in_no_pool_is_kept(tmp_path):
-    platform = WithLibvirt(tmp_path)
-    assert platform.world.create(state="started", provider="libvirt").vm
-    (tmp_path / "data").mkdir()
-    path = platform.attach("precious.qcow2", where=tmp_path / "data")
-    done = _absent(platform, False, stop_mode="force")
-    assert not done.failed, done.msg
-    assert path.read_bytes() == CONTENT
-    assert not platform.world.file.exists()
-
-
-def test_foreign_disk_in_no_pool_is_deleted_with_permission(tmp_path):
-    platform = WithLibvirt(tmp_path)
-    assert platform.world.create(state="started", provider="libvirt").vm
-    path = platform.attach("precious.qcow2", where=tmp_path)
-    assert not _absent(platform, False, stop_mode="force", delete_disks="all").failed
-    assert not path.exists()
+@pytest.mark.parametrize(("more", "is_kept"), [({}, True), ({"delete_disks": "all"}, False)], ids=["kept", "deleted"])
+def test_foreign_disk_in_no_pool_is_deleted_with_permission_alone(libvirt, tmp_path, more, is_kept):
+    libvirt.attach("precious.qcow2", where=tmp_path)
+    done = _absent(libvirt, False, stop_mode="force", **more)
+    assert (done.failed, libvirt.world.file.exists()) == (False, False), done.msg
+    assert [one.read_bytes() for one in tmp_path.glob("precious.qcow2")] == [CONTENT] * is_kept
 
 
 def test_disk_that_a_snapshot_contains_needs_permission(platform):
     path = platform.attach("precious.qcow2")
     platform.hold()
     before = platform.attached()
-    for check in (True, False):
-        rejected = _absent(platform, check)
-        assert "delete_disks: all" in rejected.error
-        assert (rejected.changed, path.exists(), platform.attached()) == (False, True, before)
+    platform.world.rejected("delete_disks: all", state="absent")
+    assert (path.exists(), platform.attached()) == (True, before)
     assert not _absent(platform, False, delete_disks="all").failed
     assert not path.exists()
 
 
-def test_disk_of_another_vm_is_kept_with_permission_too(tmp_path):
-    platform = WithLibvirt(tmp_path)
-    assert platform.world.create(state="started", provider="libvirt").vm
-    path = platform.attach("shared.qcow2")
-    platform.also_of_another_vm(path)
-    done = _absent(platform, False, stop_mode="force", delete_disks="all")
+def test_disk_of_another_vm_is_kept_with_permission_too(libvirt):
+    path = libvirt.attach("shared.qcow2")
+    libvirt.also_of_another_vm(path)
+    done = _absent(libvirt, False, stop_mode="force", delete_disks="all")
     assert [one["reason"] for one in done.vms[0]["kept"]] == ["used by other"]
     assert path.read_bytes() == CONTENT
 
 
-def test_own_disk_that_another_vm_uses_is_not_deleted(tmp_path):
-    platform = WithLibvirt(tmp_path)
-    assert platform.world.create(state="started", provider="libvirt").vm
-    platform.also_of_another_vm(platform.own_disk())
-    for check in (True, False):
-        rejected = _absent(platform, check, stop_mode="force", delete_disks="all")
-        assert "needed by other" in rejected.error
-    assert Path(platform.own_disk()).exists()
+def test_own_disk_that_another_vm_uses_is_not_deleted(libvirt):
+    libvirt.also_of_another_vm(libvirt.own_disk())
+    libvirt.world.rejected("needed by other", state="absent", stop_mode="force", delete_disks="all")
+    assert Path(libvirt.own_disk()).exists()
 
 
-def test_name_alone_does_not_make_a_disk_ours(tmp_path):
+def test_name_alone_does_not_make_a_disk_ours(libvirt):
     """Vagrant marks its disks by aliases, which a disk of the user does not have."""
-    platform = WithLibvirt(tmp_path)
-    assert platform.world.create(state="started", provider="libvirt").vm
-    path = platform.attach("project_web-vdb.qcow2")
-    assert not _absent(platform, False, stop_mode="force").failed
+    path = libvirt.attach("project_web-vdb.qcow2")
+    assert not _absent(libvirt, False, stop_mode="force").failed
     assert path.read_bytes() == CONTENT
 
 
-def test_disk_of_an_earlier_vagrant_is_ours_by_its_name(tmp_path):
+def test_disk_of_an_earlier_vagrant_is_ours_by_its_name(libvirt):
     """Before the aliases, vagrant-libvirt had the names alone."""
-    platform = WithLibvirt(tmp_path)
-    assert platform.world.create(state="started", provider="libvirt").vm
-    own = Path(platform.own_disk())
-    platform.change(disks=[{"path": str(own), "target": "vda", "device": "disk", "alias": ""}])
-    other = platform.attach("precious.qcow2")
-    done = _absent(platform, False, stop_mode="force")
+    own = Path(libvirt.own_disk())
+    libvirt.change(disks=[{"path": str(own), "target": "vda", "device": "disk", "alias": ""}])
+    other = libvirt.attach("precious.qcow2")
+    done = _absent(libvirt, False, stop_mode="force")
     assert (done.failed, own.exists(), other.exists()) == (False, False, True), done.msg
 
 
@@ -301,9 +284,6 @@ def test_disk_of_an_earlier_vagrant_is_ours_by_its_name(tmp_path):
     ],
 )
 def test_disk_that_the_managed_file_names_is_ours(native, path, ours):
-    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.needed import with_named
-    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import Drive
-
     drive = Drive("vdb", path, "disk", named=True)
     project_vm = ProjectVm("web", {"name": "web", "provider": "libvirt", "native": native})
     assert [one.ours for one in with_named([drive], project_vm, "")] == [ours]
@@ -338,18 +318,16 @@ def test_disks_are_attached_again_if_the_deletion_fails(platform):
     assert path.exists()
 
 
-def test_only_what_vagrant_left_is_deleted_after_it(tmp_path, monkeypatch):
-    platform = WithLibvirt(tmp_path)
-    assert platform.world.create(state="started", provider="libvirt").vm
-    path = platform.attach("precious.qcow2")
+def test_only_what_vagrant_left_is_deleted_after_it(libvirt, monkeypatch):
+    path = libvirt.attach("precious.qcow2")
     monkeypatch.setattr(InLibvirt, "delete_files", lambda _tool, paths: paths)
-    failed = _absent(platform, False, stop_mode="force", delete_disks="all")
+    failed = _absent(libvirt, False, stop_mode="force", delete_disks="all")
     assert f"not {path}" in failed.error
 
 
 def test_own_vagrantfile_deletes_its_disk_and_no_other(tmp_path):
     platform = WithLibvirt(tmp_path)
-    platform.world.vagrant.write(OWN, "Vagrantfile")
+    platform.world.vagrant.write(users_file("web"), "Vagrantfile")
     assert platform.world.run(managed=False, state="started").vm
     own, path = Path(platform.own_disk()), platform.attach("precious.qcow2")
     done = platform.world.run(managed=False, state="absent", stop_mode="force")
@@ -368,16 +346,14 @@ def test_disks_that_nobody_lists_need_permission(tmp_path, provider, accepted):
     assert accepted or not world.run(state="absent", stop_mode="force", delete_disks="all").failed
 
 
-def test_image_of_a_lost_vm_is_not_deleted_by_its_name(tmp_path):
+def test_image_of_a_lost_vm_is_not_deleted_by_its_name(libvirt):
     """The user has removed the VM from libvirt and uses its disk elsewhere: Vagrant would delete that."""
-    platform = WithLibvirt(tmp_path)
-    assert platform.world.create(state="started", provider="libvirt").vm
-    own = Path(platform.own_disk())
-    with platform.world.vagrant.registry.open() as state:
-        del state["machines"][platform.id]
-    done = _absent(platform, False)
+    own = Path(libvirt.own_disk())
+    with libvirt.world.vagrant.registry.open() as state:
+        del state["machines"][libvirt.id]
+    done = _absent(libvirt, False)
     assert (done.failed, own.exists()) == (False, True), done.msg
-    assert not platform.world.file.exists()
+    assert not libvirt.world.file.exists()
 
 
 def test_deletion_costs_one_listing_more(platform):
@@ -393,16 +369,3 @@ def test_deletion_costs_one_listing_more(platform):
 def test_no_op_costs_nothing_more(platform):
     done = platform.world.run(state="stopped")
     assert (done.changed, len(done.calls)) == (False, 1), done.calls
-
-
-def test_partly_deleted_vm_is_reported(monkeypatch, tmp_path):
-    platform = WithLibvirt(tmp_path)
-    assert platform.world.create(state="started", provider="libvirt").vm
-    answered = platform.world.port.programs["vagrant"]
-    platform.world.port.programs["vagrant"] = lambda argv, environment: (
-        (0, "", "") if argv[1] == "destroy" else answered(argv, environment)
-    )
-    assert issubclass(PartlyApplied, Exception)
-    assert delete.delete.__module__.endswith("delete")
-    failed = _absent(platform, False, stop_mode="force")
-    assert "Vagrant has not deleted it" in failed.error

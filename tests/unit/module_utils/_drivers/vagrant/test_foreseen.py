@@ -7,43 +7,36 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.delete import destroy
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 
-from unit.module_utils._drivers.vagrant.in_process import BOX, World
+from unit.module_utils._drivers.vagrant.in_process import BOX, World, users_file
 
 MADE = {"state": "started", "box": BOX, "provider": "libvirt"}
-OWN = 'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\n  config.vm.define "web"\nend\n'
+
+
+@pytest.fixture(name="world")
+def _world(libvirt_world):
+    return libvirt_world
 
 
 # Names --------------------------------------------------------------------------------------------------------------
 
 
-def _second_project(world, folder="project"):
-    """Another folder of the same name, with the same libvirt."""
-    other = world.project.parent / "elsewhere" / folder
-    other.mkdir(parents=True)
-    return str(other)
-
-
-def test_name_of_a_vm_of_another_project_is_foreseen(libvirt_world):
-    world = libvirt_world
+def test_name_of_a_vm_of_another_project_is_foreseen(world):
     assert world.run(**MADE).vm
-    other = _second_project(world)
-    for check in (True, False):
-        rejected = world.run(project_dir=other, check=check, **MADE)
-        assert "libvirt has a VM 'project_web' already" in rejected.error
-        assert not rejected.changed
-    assert world.run(project_dir=_second_project(world, "shop"), **MADE).vm
+    world.rejected("libvirt has a VM 'project_web' already", project_dir=world.elsewhere("project"), **MADE)
+    assert world.run(project_dir=world.elsewhere("shop"), **MADE).vm
 
 
 def _two_projects(world, **more):
     """VMs that libvirt would both call project_web_x."""
-    other = _second_project(world, "project_web")
-    return [{"name": "web_x", **MADE}, {"name": "x", "project_dir": other, **MADE, **more}]
+    other = {"name": "x", "project_dir": world.elsewhere("project_web")}
+    return [{"name": "web_x", **MADE}, {**other, **MADE, **more}]
 
 
-def test_two_projects_of_one_task_cannot_give_one_name(libvirt_world):
-    world, entries = libvirt_world, _two_projects(libvirt_world)
+def test_two_projects_of_one_task_cannot_give_one_name(world):
+    entries = _two_projects(world)
     for check in (True, False):
         rejected = world.run_all(entries, check)
         assert "the VM of libvirt: project_web_x is used by web_x" in rejected.msg
@@ -51,8 +44,8 @@ def test_two_projects_of_one_task_cannot_give_one_name(libvirt_world):
 
 
 @pytest.mark.parametrize("native", [{"default_prefix": "own-"}, {"random_hostname": True}])
-def test_two_projects_with_other_names_are_no_conflict(libvirt_world, native):
-    done = libvirt_world.run_all(_two_projects(libvirt_world, native=native), True)
+def test_two_projects_with_other_names_are_no_conflict(world, native):
+    done = world.run_all(_two_projects(world, native=native), True)
     assert not done.failed, done.msg
 
 
@@ -60,15 +53,13 @@ def test_name_at_virtualbox_is_foreseen_if_the_task_sets_it(virtualbox_world):
     world = virtualbox_world
     world.virtualbox.run("createvm", "--name", "shop", "--ostype", "Debian_64", "--register")
     made = {**MADE, "provider": "virtualbox"}
-    for check in (True, False):
-        rejected = world.run(check=check, native={"name": "shop"}, **made)
-        assert "virtualbox has a VM 'shop' already" in rejected.error
+    world.rejected("virtualbox has a VM 'shop' already", native={"name": "shop"}, **made)
     assert world.run(native={"name": "other"}, **made).vm
 
 
-def test_names_cost_two_processes_per_task(libvirt_world):
+def test_names_cost_two_processes_per_task(world):
     entries = [{"name": name, **MADE} for name in ("web", "www", "wiki")]
-    done = libvirt_world.run_all(entries, True)
+    done = world.run_all(entries, True)
     assert not done.failed, done.msg
     assert len([call for call in done.calls if call[0] == "virsh"]) == 2
 
@@ -76,20 +67,16 @@ def test_names_cost_two_processes_per_task(libvirt_world):
 # Snapshots of other programs ----------------------------------------------------------------------------------------
 
 
-def test_external_snapshot_of_another_program_is_foreseen(libvirt_world):
-    world = libvirt_world
+def test_external_snapshot_of_another_program_is_foreseen(world):
     assert world.run(**MADE).vm
     with world.vagrant.registry.open() as state:
         for machine in state["machines"].values():
             machine["external"] = ["theirs"]
-    for check in (True, False):
-        rejected = world.run(state="absent", stop_mode="force", check=check)
-        assert "snapshot 'theirs'" in rejected.error
-        assert (rejected.changed, world.states()) == (False, {"web": "running"})
+    world.rejected("snapshot 'theirs'", state="absent", stop_mode="force")
+    assert world.states() == {"web": "running"}
 
 
-def test_double_fails_at_an_external_snapshot_as_vagrant_does(libvirt_world):
-    world = libvirt_world
+def test_double_fails_at_an_external_snapshot_as_vagrant_does(world):
     assert world.run(**MADE).vm
     with world.vagrant.registry.open() as state:
         for machine in state["machines"].values():
@@ -122,11 +109,8 @@ def test_trigger_that_prevents_a_deletion_has_changed_nothing(tmp_path, provider
 
 
 @pytest.mark.parametrize(("kind", "is_certain"), [("TriggersBadExitCodes", True), ("VagrantError", False)])
-def test_trigger_leaves_no_doubt_about_the_deletion(libvirt_world, kind, is_certain):
+def test_trigger_leaves_no_doubt_about_the_deletion(world, kind, is_certain):
     """After any other error, Vagrant may have deleted something."""
-    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.delete import destroy
-
-    world = libvirt_world
     assert world.run(**MADE).vm
     world.vagrant.fails("destroy", kind, "It went wrong.")
     driver = world.driver(vagrantfile=None, managed=True, executable="vagrant", provider="libvirt")
@@ -137,8 +121,9 @@ def test_trigger_leaves_no_doubt_about_the_deletion(libvirt_world, kind, is_cert
 
 
 @pytest.mark.parametrize(("command", "options"), [("up", {"state": "started"}), ("halt", {"state": "stopped"})])
-def test_question_of_a_trigger_is_named_in_all_commands(world, command, options):
-    assert world.create(state="stopped" if command == "up" else "started", provider="hyperv").vm
+def test_question_of_a_trigger_is_named_in_all_commands(tmp_path, command, options):
+    world = World(tmp_path)
+    assert world.create(state="stopped" if command == "up" else "started").vm
     world.vagrant.fails(command, "UIExpectsTTY", "Vagrant requires a TTY. Please run Vagrant\nwith TTY.")
     failed = world.run(stop_mode="force", **options)
     assert "it asks a question" in failed.error
@@ -149,23 +134,15 @@ def test_question_of_a_trigger_is_named_in_all_commands(world, command, options)
 
 
 @pytest.mark.parametrize("option", [{"box": BOX}, {"image": "debian-13"}])
-@pytest.mark.parametrize("check", [True, False])
-def test_source_of_a_vm_in_the_users_own_file_is_rejected(libvirt_world, option, check):
+def test_source_of_a_vm_in_the_users_own_file_is_rejected(world, option):
     """It says how to create a VM, and the file says that: a VM that exists is never adopted in silence."""
-    world = libvirt_world
-    world.vagrant.write(OWN, "Vagrantfile")
+    world.vagrant.write(users_file("web"), "Vagrantfile")
     assert world.run(managed=False, state="started").vm
-    rejected = world.run(managed=False, check=check, **option)
-    assert next(iter(option)) in rejected.error
-    assert not rejected.changed
+    world.rejected(*option, managed=False, **option)
 
 
 @pytest.mark.parametrize("adopt", [True, False])
-def test_managed_vm_is_not_created_over_one_of_the_users_own_file(libvirt_world, adopt):
-    world = libvirt_world
-    world.vagrant.write(OWN, "Vagrantfile")
+def test_managed_vm_is_not_created_over_one_of_the_users_own_file(world, adopt):
+    world.vagrant.write(users_file("web"), "Vagrantfile")
     assert world.run(managed=False, state="started").vm
-    before = world.states()
-    rejected = world.run(adopt=adopt, **MADE)
-    assert "another Vagrantfile describes" in rejected.error
-    assert world.states() == before
+    world.rejected("another Vagrantfile describes", adopt=adopt, **MADE)

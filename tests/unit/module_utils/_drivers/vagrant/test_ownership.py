@@ -12,16 +12,11 @@ import shutil
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
-from unit.module_utils._drivers.vagrant.in_process import BOX, FILE
-
-DEFAULT, WEB = (
-    f'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\n{more}end\n'
-    for more in ("", '  config.vm.define "web" do |web|\n  end\n')
-)
+from unit.module_utils._drivers.vagrant.in_process import BOX, FILE, users_file
 
 
 def test_users_file_is_never_written(world):
-    world.vagrant.write(DEFAULT, "Vagrantfile")
+    world.vagrant.write(users_file(), "Vagrantfile")
     before, adopted = world.files()["Vagrantfile"], {"name": "default", "managed": False, "stop_mode": "force"}
     assert "managed: false" in world.run(**adopted, cpus=2).error
     unknown = world.run("defualt", managed=False, state="started").error
@@ -40,7 +35,7 @@ def test_users_file_is_never_written(world):
     assert world.states() == {"default": "running"}
 
 
-@pytest.mark.parametrize(("name", "text"), [("web", "{}# changed by hand\n"), ("default", DEFAULT)])
+@pytest.mark.parametrize(("name", "text"), [("web", "{}# changed by hand\n"), ("default", users_file())])
 def test_file_changed_or_written_by_hand_is_never_written(world, name, text):
     assert world.create(state="started", provisioners=[{"inline": "true"}]).vm
     world.file.write_text(text.format(world.file.read_text(encoding="ascii")), encoding="ascii")
@@ -148,7 +143,7 @@ def test_lost_file_is_restored_by_the_next_task_that_writes(world):
 def test_vm_of_the_users_file_is_not_that_of_the_same_name_in_the_managed_file(world):
     """Both files use one data directory. A VM that was started by hand from the managed file belongs to that file."""
     world.create("web")
-    world.vagrant.write(WEB, "Vagrantfile")
+    world.vagrant.write(users_file("web"), "Vagrantfile")
     assert world.run("web", managed=False, state="started").vm
     for options in ({"cpus": 2}, {"state": "started"}):
         assert "another Vagrantfile" in world.create("web", **options).error
@@ -163,7 +158,7 @@ def test_vm_of_the_users_file_is_not_that_of_the_same_name_in_the_managed_file(w
 
 def test_vm_of_the_managed_file_is_not_that_of_the_same_name_in_the_users_file(world):
     assert world.create("web", state="started").vm
-    world.vagrant.write(WEB, "Vagrantfile")
+    world.vagrant.write(users_file("web"), "Vagrantfile")
     for check in (True, False):
         assert "another Vagrantfile" in world.run("web", managed=False, state="started", check=check).error
         done = world.run("web", managed=False, state="absent", stop_mode="force", check=check)
@@ -214,7 +209,7 @@ def test_name_that_is_a_prefix_of_the_index_id_of_another_vm_is_rejected(world, 
 @pytest.mark.parametrize("managed", [True, False])
 def test_vm_belongs_to_the_original_of_a_copied_project(world, tmp_path, managed, known_by):
     """A copy of a project contains the ids of its VMs; tasks in the copy must not change these VMs."""
-    world.vagrant.write(WEB, "Vagrantfile")
+    world.vagrant.write(users_file("web"), "Vagrantfile")
     own = {} if managed else {"managed": False}
     assert world.run("web", state="started", **own, **({"box": BOX} if managed else {})).vm
     if known_by != "record":
@@ -273,7 +268,7 @@ def test_missing_vagrantfile_of_the_user_is_reported(world):
 
 def test_vagrantfile_in_small_letters_is_the_projects_file(world, tmp_path):
     """Vagrant's list of VMs does not name the file if no other one is set."""
-    world.vagrant.write(WEB, "vagrantfile")
+    world.vagrant.write(users_file("web"), "vagrantfile")
     assert world.run(managed=False, state="started").vm["changed"]
     index = tmp_path / "home" / "data" / "machine-index" / "index"
     listed = json.loads(index.read_text(encoding="ascii"))

@@ -35,6 +35,8 @@ from unit.module_utils._engine.world import FakeClock
 OPTIONS = VMM.supported({**options.VM, **VM})
 #: The block of a VM of the administrator.
 FOREIGN = 'vm "mail" {{\n\tmemory 64M # small\n\tdisk "{disk}"\n{more}}}\n'
+#: The options of a VM with one small disk.
+DISKS = {"disks": [{"size": "16M"}]}
 
 
 class Host(OpenBSD):
@@ -180,6 +182,16 @@ def well(machine, **given):
     outcome = task(machine, **given)
     assert not outcome.failed, outcome.msg
     return outcome
+
+
+def rejected(machine, *words, **given):
+    """Assert that a task fails in check mode and without it, with all words in its message, and changes no file."""
+    before = machine.text(), machine.files()
+    for check in (True, False):
+        outcome = task(machine, check=check, **given)
+        assert (outcome.failed, outcome.changed) == (True, False), outcome.msg
+        assert [word for word in words if word not in outcome.msg] == [], outcome.msg
+        assert (machine.text(), machine.files()) == before
 
 
 def info(machine, *names, **more):

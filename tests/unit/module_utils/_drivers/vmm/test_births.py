@@ -11,9 +11,8 @@ import shutil
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 
-from unit.module_utils._drivers.vmm.in_process import FOREIGN, driver_of, foreign, info, task, well
+from unit.module_utils._drivers.vmm.in_process import DISKS, FOREIGN, driver_of, foreign, info, rejected, task, well
 
-DISKS = {"disks": [{"size": "16M"}]}
 MAIL = {"name": ["mail"]}
 _MARK = "# polyvirt "
 
@@ -56,8 +55,7 @@ def test_vm_defined_by_hand_with_the_name_of_a_created_one_is_a_stranger(host, p
     vm = _vm(host)
     assert (vm.owned, vm.created, vm.config["fleet"], vm.config["description"]) == (False, False, "", "")
     for given in ({"state": "absent"}, {"state": "absent", "delete_disks": "all"}):
-        refused = task(host, **given)
-        assert (refused.failed, "allow_foreign_edit" in refused.msg) == (True, True)
+        rejected(host, "allow_foreign_edit", **given)
     assert task(host, **DISKS, image={"source": host.disk("image.qcow2")}, allow_foreign_edit=True).failed
     well(host, state="absent", allow_foreign_edit=True)
     assert "precious.qcow2" in host.files()
@@ -128,10 +126,9 @@ def test_records_of_the_version_before_count(host):
 
 
 def test_adopting_needs_the_permission_for_foreign_blocks_too(host):
-    text = foreign(host, more="\tdisable\n")
+    foreign(host, more="\tdisable\n")
     given = {**MAIL, "image": {"source": host.disk("image.qcow2")}, "memory": "96M"}
     assert "adopt: true" in task(host, **given).msg
-    refused = task(host, **given, adopt=True)
-    assert ("allow_foreign_edit" in refused.msg, host.text()) == (True, text), refused.msg
+    rejected(host, "allow_foreign_edit", adopt=True, **given)
     assert well(host, **given, adopt=True, allow_foreign_edit=True).changed
     assert not _vm(host, "mail").created

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.module_utils._drivers.vmm.in_process import InProcess, info, task, well
-
-DISKS = {"disks": [{"size": "16M"}]}
+from unit.module_utils._drivers.vmm.in_process import DISKS, InProcess, info, rejected, task, well
 
 
 class _AfterTheCheck(InProcess):
@@ -37,28 +35,19 @@ def _locked(path):
         yield
 
 
-def _rejected(host, path, **given):
-    text, files = host.text(), host.files()
-    for check in (True, False):
-        outcome = task(host, check=check, **given)
-        assert (outcome.failed, outcome.changed) == (True, False), outcome.msg
-        assert f"{path} is open in another program" in outcome.msg, outcome.msg
-    assert (host.text(), host.files()) == (text, files)
-
-
 @pytest.mark.parametrize("given", [{"state": "absent"}, {"disks": [{"size": "32M"}]}], ids=str)
 def test_locked_disk_is_not_touched(host, given):
     well(host, **DISKS)
     path = host.storage / "web-disk0.qcow2"
     with _locked(path):
-        _rejected(host, path, **given)
+        rejected(host, f"{path} is open in another program", **given)
     well(host, **given)
 
 
 def test_locked_disk_is_not_attached(host):
     path = host.disk()
     with _locked(path):
-        _rejected(host, path, disks=[{"source": path}])
+        rejected(host, f"{path} is open in another program", disks=[{"source": path}])
     well(host, disks=[{"source": path}])
 
 

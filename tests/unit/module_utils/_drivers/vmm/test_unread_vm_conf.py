@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.vmm.in_process import FOREIGN, InProcess, foreign, info, task, well
+from unit.module_utils._drivers.vmm.in_process import DISKS, FOREIGN, InProcess, foreign, info, task, well
 
-DISKS = {"disks": [{"size": "16M"}]}
 KERNEL = 'vm "bad" {{\n\tdisable\n\tboot "{file}"\n}}\n'
 #: Blocks that ``vmd -n`` accepts, and words of the reason why vmd rejects them.
 REJECTED = {
@@ -77,12 +76,6 @@ def test_running_vm_without_its_block_is_deleted(host, with_mark):
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     assert host.states() == {}
     assert not well(host, state="absent").changed
-
-
-def test_vm_of_the_command_line_is_still_deleted_by_its_stop(host):
-    host.well("vmctl", "start", "-m", "64M", "-d", host.disk(), "hand")
-    assert well(host, name=["hand"], state="absent", stop_mode="force").changed
-    assert (host.states(), host.files()) == ({}, ["user.qcow2"])
 
 
 def test_block_that_is_put_back_can_be_used(host):
