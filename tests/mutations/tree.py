@@ -20,7 +20,8 @@ from collection_path import cache
 from gates import shape
 
 _PASSED, _FAILED, _NO_TESTS = 0, 1, 5
-_VERDICT = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+#: The parameters of a test may contain what separates its id from the reason.
+_VERDICT = re.compile(r"^(?:FAILED|ERROR) (\S+?(?:\[.*?\])?)(?: - .*)?$", re.MULTILINE)
 _LAST_LINES = 15
 #: The tests of this directory need a world, which this command creates.
 _SUITE, _IN_A_WORLD = "tests/suite/", ("scripts/test.sh", "run")
