@@ -12,7 +12,7 @@
 #                                                 single tests, in their own world; ROOT: with the libvirt, QEMU and
 #                                                 Python of debian13 or debian-testing, or bare-debian13
 # The same commit always has the same tests (docs/testing.md): a quick run takes at most QUICK_MINUTES on two idle cores, a
-# full run about 100 minutes (in the workflow, in parts of at most 45), a deep run hours.
+# full run about 75 minutes (in the workflow, in parts of at most 45), a deep run hours.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
 
 set -uo pipefail
