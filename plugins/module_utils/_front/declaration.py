@@ -15,7 +15,7 @@ from typing import Callable
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .._core.errors import InvalidInput, PolyvirtError, Refused, unexpected
+from .._core.errors import InvalidInput, PolyvirtError, Refused, Unexpected, unexpected
 from .._core.frozen import Frozen
 from .._core.options.option import APPROVAL, argument_spec
 from .._core.options.option_errors import error_messages, not_text
@@ -58,12 +58,11 @@ class Declaration(Frozen, eq=False):
             answer = (self._approved_answer if self.can_change else self.answer)(
                 in_full(params, self.options, self.platform), asked.check_mode
             )
-        except PolyvirtError as error:
-            rejected = {"plan": None} if self.can_change and isinstance(error, Refused) else {}
-            answer = {"failed": True, "msg": str(error), "warnings": [], **rejected}
         except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
-            fault = unexpected(error)
-            answer = {"failed": True, "msg": str(fault), "exception": fault.trace, "warnings": []}
+            fault = error if isinstance(error, PolyvirtError) else unexpected(error)
+            more = {"exception": fault.trace} if isinstance(fault, Unexpected) else {}
+            more.update({"plan": None} if self.can_change and isinstance(fault, Refused) else {})
+            answer = {"failed": True, "msg": str(fault), "warnings": [], **more}
         return self.shown(answer, params)
 
     def _approved_answer(self, params, check):

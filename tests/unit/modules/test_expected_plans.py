@@ -18,6 +18,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils import basic
 from ansible_collections.polyvirt.core.plugins import action as actions
 from ansible_collections.polyvirt.core.plugins import modules
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import unexpected
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option import Option
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import changing, run_module
@@ -268,3 +269,15 @@ def test_change_without_a_question_for_its_approval_is_an_error():
     module = changing({"name": Option()}, lambda _params, _check, _approval: {"changed": True, "warnings": []})
     result = module.result({**dict.fromkeys(module.options), "name": "web"}, SimpleNamespace(check_mode=True))
     assert result["failed"] and "no approval could limit" in result["exception"]
+
+
+def test_bug_in_one_part_of_a_task_is_shown_with_its_trace():
+    """Also if the part has made an error of it, as the reading of VMs does."""
+
+    def answer(_params, _check, _approval):
+        raise unexpected(KeyError("a bug"))
+
+    module = changing({"name": Option()}, answer)
+    result = module.result({**dict.fromkeys(module.options), "name": "web"}, SimpleNamespace(check_mode=True))
+    assert "a bug" in result["msg"]
+    assert "KeyError" in result["exception"]
