@@ -50,6 +50,13 @@ MUTATIONS = (
     ),
     Mutation("manifest-names-files-elsewhere", _CORE, "not is_plain(name) or name == NAME", "name == NAME", _FILES),
     Mutation(
+        "backup-that-is-dated-ahead-has-no-settings",
+        "_drivers/virsh/backups.py",
+        "backup.is_good and (backup.id == asked.backup or backup.counts(now))",
+        "backup.counts(now)",
+        ("tests/unit/module_utils/_drivers/virsh/test_restore.py",),
+    ),
+    Mutation(
         "guest-stays-frozen-after-a-failed-thaw",
         "_tools/virsh_backup.py",
         "is_frozen and answers['domfsthaw'].error and thaw(virsh, uuid)",

@@ -330,6 +330,15 @@ def test_vm_that_was_renamed_is_not_lost(host, tmp_path):
     assert not backup_checks.check_backup_step(driver, Vm.absent("copy"), step)
 
 
+def test_backup_that_is_dated_ahead_is_restored_by_its_id_only(host, tmp_path):
+    """The clock of the controller may be behind; the settings of the backup are read all the same."""
+    _back_up(host, tmp_path, start=NOW + 86400)
+    for asked, expected in (("newest", f"b{NOW}"), (f"b{NOW + 86400}", f"b{NOW + 86400}")):
+        _driver_of_host, planned = _planned(host, tmp_path, asked)
+        chosen = [step.arguments["backup"] for step in planned.steps if "backup" in step.arguments]
+        assert {(one.id, one.config is not None) for one in chosen} == {(expected, True)}
+
+
 def test_restore_needs_the_backup_that_was_planned(host, tmp_path):
     driver, planned = _planned(host, tmp_path)
     (manifest,) = (tmp_path / "backups").glob("*/*/manifest.json")
