@@ -37,18 +37,28 @@ class Disturbed(Api):
 
 
 class Meanwhile(Api):
-    """Somebody else acts directly before a request of the task, by default the first one to this end of a path."""
+    """Somebody else acts directly before the request with a number of those that ``is_meant(method, path)``."""
 
-    def __init__(self, world, method, end, act, number=1):
+    def __init__(self, world, is_meant, act, number=1):
         super().__init__(world)
-        self._request, self._act, self._left = (method, end), act, number
+        self._is_meant, self._act, self._left = is_meant, act, number
 
     def call(self, method, path, parameters=None):
-        if method == self._request[0] and path.endswith(self._request[1]):
+        if self._is_meant(method, path):
             self._left -= 1
             if self._left == 0:
                 self._act()
         return super().call(method, path, parameters)
+
+
+def before_request(world, method, end, act, number=1):
+    """The API for a task; somebody else acts before its request with a number to this end of a path."""
+    return Meanwhile(world, lambda one, path: one == method and path.endswith(end), act, number)
+
+
+def before_write(world, act, word=""):
+    """The API for a task; somebody else acts before its first write with ``word`` in its method and path."""
+    return Meanwhile(world, lambda method, path: method != "GET" and word in f"{method} {path}", act)
 
 
 def let_tasks_end(world):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks that succeed or fail, tasks of an account with few privileges, and tasks during which another client acts."""
+"""Tasks that succeed or fail, and tasks of an account with few privileges."""
 
 from __future__ import annotations
 
@@ -32,17 +32,3 @@ def account(world, *rights):
         world.access.roles[f"role{number}"] = frozenset(privileges)
         world.access.allow(path, "ci@pve", f"role{number}")
     return Api(world, User("ci@pve", "t"))
-
-
-class BeforeWrite(Api):
-    """Another client acts once, directly before the first write with ``word`` in its method and path."""
-
-    def __init__(self, world, act, word=""):
-        super().__init__(world)
-        self._act, self._word = act, word
-
-    def call(self, method, path, parameters=None):
-        if self._act and method != "GET" and self._word in f"{method} {path}":
-            act, self._act = self._act, None
-            act()
-        return super().call(method, path, parameters)

@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api i
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import Account, Token, User
-from unit.module_utils._drivers.proxmox.disturbed import Meanwhile
+from unit.module_utils._drivers.proxmox.disturbed import before_request
 from unit.module_utils._drivers.proxmox.simulated import Api, do, do_backup, driver_of, rejected
 
 HOUR = 3600
@@ -161,7 +161,7 @@ def test_answer_without_a_task_is_no_success(world):
     """The VM has moved to another node since it was observed."""
     volumes = world.storages.get("local-lvm").volumes
     volumes["pve2", "vm-100-disk-0"] = volumes["pve1", "vm-100-disk-0"]
-    api = Meanwhile(world, "POST", "/vzdump", lambda: setattr(world.cluster.machines[100], "node", "pve2"))
+    api = before_request(world, "POST", "/vzdump", lambda: setattr(world.cluster.machines[100], "node", "pve2"))
     outcome = do_backup(world, api=api, name="web1")
     assert not outcome.failed, outcome.msg
     assert record_of(stored(world)[0][1])["host"] == "pve2"

@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.gateway import Gateway
-from unit.module_utils._drivers.proxmox.disturbed import Meanwhile
+from unit.module_utils._drivers.proxmox.disturbed import before_request
 from unit.module_utils._drivers.proxmox.simulated import applied, do, driver_of, machine_of, put, unchanged
 
 NEW = {"name": "web3", "id": "500", "node": "pve1", "disks": [{"size": "1G"}]}
@@ -76,7 +76,7 @@ def test_copied_record_is_not_valid_again(world):
 def test_vm_that_replaces_another_is_not_deleted(world):
     """Directly before the deletion another VM with the same name and number is found."""
     assert do(world, **NEW).changed
-    late = Meanwhile(world, "GET", "/500/pending", lambda: _replace(world, 500, "web3"), number=2)
+    late = before_request(world, "GET", "/500/pending", lambda: _replace(world, 500, "web3"), number=2)
     outcome = do(world, api=late, name="web3", state="absent", delete_disks="all")
     assert (outcome.failed, outcome.changed) == (True, False)
     assert "VM 500 is another VM now" in outcome.msg
@@ -85,7 +85,7 @@ def test_vm_that_replaces_another_is_not_deleted(world):
 
 def test_disk_after_the_plan_is_not_deleted(world):
     assert do(world, **NEW).changed
-    late = Meanwhile(world, "GET", "/500/pending", lambda: put(world, scsi1="local-lvm:1"), number=2)
+    late = before_request(world, "GET", "/500/pending", lambda: put(world, scsi1="local-lvm:1"), number=2)
     outcome = do(world, api=late, name="web3", state="absent")
     assert (outcome.failed, outcome.changed) == (True, False)
     assert "scsi1" in machine_of(world, "web3").config.current

@@ -10,7 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import T
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import ProxmoxObserver
 
 from simulators.proxmox import behind, worlds
-from unit.module_utils._drivers.proxmox.disturbed import Meanwhile
+from unit.module_utils._drivers.proxmox.disturbed import before_request
 from unit.module_utils._drivers.proxmox.simulated import (
     POWER_ONLY,
     Api,
@@ -148,7 +148,7 @@ def test_unfinished_namesake_is_hidden_from_a_task_without_settings_too(world):
 @pytest.mark.parametrize("new", ["somebodys", None], ids=["a name", "no name"])
 def test_vm_id_that_was_reused_by_others_is_not_deleted(world, new):
     """After the observation, another user deletes the VM and creates a new one with its VM id."""
-    late = Meanwhile(world, "GET", "/101/pending", lambda: behind.edit(world, 101, name=new), number=2)
+    late = before_request(world, "GET", "/101/pending", lambda: behind.edit(world, 101, name=new), number=2)
     outcome = do(world, api=late, name="web2", state="absent", delete_disks="all")
     _fails(outcome, "web2", "101", new or "VM 101")
     assert 101 in world.cluster.machines

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from simulators.proxmox import behind
-from unit.module_utils._drivers.proxmox.disturbed import Meanwhile
+from unit.module_utils._drivers.proxmox.disturbed import before_request
 from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
 
 NEW = {"name": "web3", "id": "500", "node": "pve1"}
@@ -81,7 +81,7 @@ def test_creation_does_not_overwrite_what_somebody_else_adds_to_the_notes(world)
         notes = world.cluster.machines[500].config.current["description"]
         behind.edit(world, 500, description=f"{notes}\nadded by somebody else")
 
-    outcome = do(world, api=Meanwhile(world, "PUT", "/500/config", edit), **NEW, **DISKS)
+    outcome = do(world, api=before_request(world, "PUT", "/500/config", edit), **NEW, **DISKS)
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     notes = world.cluster.machines[500].config.current["description"]
     assert "added by somebody else" in notes

@@ -18,8 +18,9 @@ from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.access import User
 from simulators.proxmox.cluster import Pool
 from suite.limits import scaled
+from unit.module_utils._drivers.proxmox.disturbed import before_write
 from unit.module_utils._drivers.proxmox.simulated import Api, do
-from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, done, failed
+from unit.module_utils._drivers.proxmox.tasks import done, failed
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
@@ -166,7 +167,7 @@ def test_changes_by_others_are_kept_at_any_moment():
 
 
 def test_change_that_somebody_else_makes_first_is_not_made_again(world):
-    api = BeforeWrite(world, lambda: behind.edit(world, 101, memory="4096"))
+    api = before_write(world, lambda: behind.edit(world, 101, memory="4096"))
     outcome = do(world, api=api, name="web2", memory="4096")
     assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, []), outcome.msg
     assert [entry.status for entry in world.journal.writes()] == [500]
@@ -174,7 +175,7 @@ def test_change_that_somebody_else_makes_first_is_not_made_again(world):
 
 def test_vm_that_somebody_else_changes_before_the_write_is_planned_again(world):
     """Only the remaining changes are sent and reported."""
-    api = BeforeWrite(world, lambda: behind.edit(world, 101, memory="4096"))
+    api = before_write(world, lambda: behind.edit(world, 101, memory="4096"))
     outcome = done(world, api=api, name="web2", memory="4096", description="new")
     assert [list(one["after"]) for one in outcome.diff] == [["description"]]
     rejected, stored = world.journal.writes()
@@ -186,13 +187,13 @@ def test_vm_that_somebody_else_changes_before_the_write_is_planned_again(world):
 )
 def test_disk_that_somebody_else_puts_into_the_slot_is_left_alone(world, disk):
     assert do(world, name="web2", disks=[{"slot": "scsi1", "size": "1G"}, {"slot": "scsi2", "size": "2G"}]).changed
-    api = BeforeWrite(world, lambda: _swap_disks(world))
+    api = before_write(world, lambda: _swap_disks(world))
     assert not failed(world, "disks.scsi1", "somebody else", api=api, name="web2", disks=[disk]).changed
     assert "size=2G" in world.cluster.machines[101].config.current["scsi1"]
 
 
 def test_network_interface_that_somebody_else_removes_is_not_created_again(world):
-    api = BeforeWrite(world, lambda: behind.edit(world, 101, net0=None))
+    api = before_write(world, lambda: behind.edit(world, 101, net0=None))
     failed(world, "networks.0", api=api, name="web2", networks=[{"source": "vmbr1"}])
     assert "net0" not in world.cluster.machines[101].config.current
 

@@ -10,8 +10,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings import iso
 
 from simulators.proxmox import behind
+from unit.module_utils._drivers.proxmox.disturbed import before_write
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup, driver_of, machine_of
-from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, account, done, failed
+from unit.module_utils._drivers.proxmox.tasks import account, done, failed
 from unit.module_utils._drivers.proxmox.test_restored_backups import (
     BESIDE,
     REPLACE,
@@ -102,7 +103,7 @@ def test_changes_that_waited_for_the_next_start_are_no_change_of_another_program
 
 def test_another_change_while_the_vm_is_stopped_is_noticed(world):
     back_up(world)
-    api = BeforeWrite(world, lambda: behind.edit(world, 100, memory="5120"), "/status/stop")
+    api = before_write(world, lambda: behind.edit(world, 100, memory="5120"), "/status/stop")
     failed(world, "it was changed meanwhile", run=do_backup, api=api, **REPLACE)
     assert (byte_of(world, "web1"), options(world, "web1")["memory"]) == (8, "5120")
 

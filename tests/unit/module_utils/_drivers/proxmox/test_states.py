@@ -9,8 +9,9 @@ import pytest
 
 from simulators.proxmox import behind
 from simulators.proxmox.access import Account, Token, User
+from unit.module_utils._drivers.proxmox.disturbed import before_write
 from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of, rejected, unchanged
-from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, account, done
+from unit.module_utils._drivers.proxmox.tasks import account, done
 from unit.module_utils._drivers.proxmox.test_cases import DISK
 
 
@@ -170,7 +171,7 @@ def _move(world, vmid, target):
 )
 def test_vm_that_moves_to_another_node_meanwhile_is_observed_again(world, vmid, requested):
     began = world.now
-    assert done(world, api=BeforeWrite(world, lambda: _move(world, vmid, "pve3")), **requested).changed
+    assert done(world, api=before_write(world, lambda: _move(world, vmid, "pve3")), **requested).changed
     assert world.now - began < 12
 
 

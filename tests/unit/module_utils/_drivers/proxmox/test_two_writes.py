@@ -9,8 +9,9 @@ import pytest
 
 from simulators.proxmox import behind
 from simulators.proxmox.storage import MIB, Volume
+from unit.module_utils._drivers.proxmox.disturbed import before_write
 from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, rejected
-from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, done, failed
+from unit.module_utils._drivers.proxmox.tasks import done, failed
 
 DOCUMENT = "local:snippets/x.yml"
 REQUESTED = {"native": {"cicustom": f"vendor={DOCUMENT}"}}
@@ -37,7 +38,7 @@ def _with_seed(world, vmid, options):
 
 def _vanishing(world):
     """The API, while the document vanishes after the checks."""
-    return BeforeWrite(world, lambda: behind.remove_volume(world, DOCUMENT))
+    return before_write(world, lambda: behind.remove_volume(world, DOCUMENT))
 
 
 @pytest.mark.parametrize(

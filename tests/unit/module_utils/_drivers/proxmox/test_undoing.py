@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 
 from simulators.proxmox import behind, invariants, worlds
+from unit.module_utils._drivers.proxmox.disturbed import before_write
 from unit.module_utils._drivers.proxmox.simulated import do
-from unit.module_utils._drivers.proxmox.tasks import BeforeWrite, failed
+from unit.module_utils._drivers.proxmox.tasks import failed
 
 
 def _named(world, name="web3"):
@@ -37,7 +38,7 @@ def test_failed_creation_is_undone_even_if_protected(world, kind, requested):
 
 
 def test_vm_that_is_protected_at_the_last_moment_is_not_deleted(world):
-    api = BeforeWrite(world, lambda: behind.edit(world, 101, protection="1"), "DELETE")
+    api = before_write(world, lambda: behind.edit(world, 101, protection="1"), "DELETE")
     failed(world, "protection", api=api, name="web2", state="absent", delete_disks="all")
     assert _named(world, "web2")
 
@@ -62,7 +63,7 @@ def test_failed_vm_is_kept_with_on_failure_keep(world, kind, requested):
 
 def test_vm_that_gives_way_is_not_kept(world):
     """Another VM with the name is complete when the creation of this one fails."""
-    api = BeforeWrite(world, lambda: worlds.add_machine(world, 150, "pve1", {"name": "web3"}, size=10), "/resize")
+    api = before_write(world, lambda: worlds.add_machine(world, 150, "pve1", {"name": "web3"}, size=10), "/resize")
     world.faults.task("resize", "no space left on device")
     words = "web3: another task created a VM with this name at the same time"
     failed(world, words, api=api, **IMAGE, on_failure="keep")
