@@ -16,6 +16,13 @@ _KIT = "tests/unit/module_utils/_kit"
 
 MUTATIONS = (
     Mutation(
+        "vm-that-could-not-be-undone-is-not-reported",
+        "_engine",
+        "FINAL if progress.error is None else _FINAL_AFTER_ERROR",
+        "FINAL",
+        ["tests/suite/test_undo_fails.py"],
+    ),
+    Mutation(
         "failed-creation-is-not-undone",
         "_kit::undone_on_failure",
         "undo(_shown(error))",

@@ -48,6 +48,8 @@ class Bench:
     unread_while_stopped = ()
     #: Whether one call creates a VM with its disks, and another one its record. In between, it may be a user's VM.
     is_recorded_late = False
+    #: Whether a call is answered before it is carried out: if the answer is lost, the end of the task may come first.
+    answers_before_it_acts = False
     #: Options with values that only the platform can judge, and only in the run (the guide says which).
     unforeseen = ()
     #: The directory of the platform; its name differs from run to run.

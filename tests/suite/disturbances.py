@@ -25,15 +25,20 @@ class Killed(BaseException):
 
 
 class Disturbance:
-    """The ``number``-th call that writes is disturbed by ``kind``; None: no call is disturbed."""
+    """The ``number``-th call that writes is disturbed by ``kind``; None: no call is disturbed.
 
-    def __init__(self, kind=None, number=0):
-        self._kind, self._number, self.calls = kind, number, 0
+    ``then_fails``: all calls that write after it fail.
+    """
+
+    def __init__(self, kind=None, number=0, then_fails=False):
+        self._kind, self._number, self._then_fails, self.calls = kind, number, then_fails, 0
 
     def at_this_call(self, is_write):
         """The kind of disturbance of this call, or None."""
         self.calls += is_write
-        return self._kind if is_write and self.calls == self._number else None
+        if not is_write or self.calls < self._number:
+            return None
+        return self._kind if self.calls == self._number else FAILS if self._then_fails else None
 
     def unless_killed(self, is_write, act):
         """The kind of disturbance of this call, or None; raises Killed before or after ``act()`` if it is killed."""

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from suite.install_play import write_play
+from suite.limits import wait_until
 from windows_guests import vendor_iso
 
 PASSWORD = "Very-Secret-1"
@@ -94,6 +95,10 @@ class Role:
 
     def power(self):
         return self.platform.truth([self.name])[self.name]["power"]
+
+    def wait_for_the_guest(self):
+        """Wait until the guest, if there is one, has switched itself off."""
+        wait_until(lambda: self.name not in self.platform.all_names() or self.power() == "stopped", self.power)
 
     def drives(self):
         """[(bus, False: read-only, {name in the root: content})] of the CDs with an image, without the vendor's."""

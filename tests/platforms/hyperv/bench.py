@@ -57,7 +57,6 @@ class OnHyperV(WindowsBench):
     #: The first start with a TPM fixes it, and Hyper-V does not report that.
     unforeseen = ("secure_boot_template",)
     cases = cases(_SETTINGS, stop_mode=STOPS)
-    reads = ("Get-", "Test-")
     small: ClassVar = {"memory": "512M", "networks": []}
     clones: ClassVar = {"full": None}
     #: (part of the hardware or "shown", its values).

@@ -41,7 +41,7 @@ _TWO_DISKS = {"disks": [{"slot": "scsi0", "size": "8G"}, {"slot": "scsi1", "size
 class OnProxmox(Bench):
     """A cluster with a template, a running VM, and two free volumes on each node."""
 
-    name, module = "proxmox", proxmox_vm
+    name, module, answers_before_it_acts = "proxmox", proxmox_vm, True
     pair_count, list_count = 200, 80
     cases = st.builds(Case, st.none(), machines(), ASKED)
     creation: ClassVar = {}

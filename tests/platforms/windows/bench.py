@@ -20,7 +20,7 @@ class WindowsBench(Bench):
     """``host`` is the double of a host."""
 
     #: How the names of commands that change nothing begin.
-    reads = ("Get-",)
+    reads = ("Get-", "Test-")
     #: The info module, as ``run_module`` gets it.
     about_info = "vm_info"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from platforms.windows.failures import Failed
 from platforms.wsl.tasks import TAR, host_with_image, run, run_ok, run_rejected
 
 X, Y = "D:\\vms\\x", "D:\\vms\\y"
@@ -61,6 +62,19 @@ def test_file_in_the_way_of_a_directory_is_found_in_check_mode(task, in_way):
     message = run_rejected(host, "D:\\a\\b\\c cannot be a directory: D:\\a", **task, **where)["msg"]
     assert run(host, check=True, **task, **where)["msg"] == message
     assert host.writes() == writes
+
+
+@_TASKS
+def test_failed_reading_is_no_file_in_the_way(task):
+    host, where = _host(), {"install_location": "D:\\vms\\new"}
+    before = host.windows.faults.calls
+    assert not run(host, check=True, **task, **where)["failed"]
+    messages = []
+    for place in range(1, host.windows.faults.calls - before + 1):
+        host.windows.faults.plan("fail", place, error=Failed("Test,Test", message="Es ging schief."))
+        messages.append(run(host, check=True, **task, **where).get("msg", ""))
+    assert [message for message in messages if "is a file" in message] == []
+    assert f"{task['name'][0]}: Es ging schief." in messages
 
 
 @_TASKS

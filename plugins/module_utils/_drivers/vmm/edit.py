@@ -307,9 +307,11 @@ class Edit:
         if self._was_reloaded:
             with suppress(PolyvirtError):  # The first error is more important.
                 self._write(self._disable_others(parts))
-                self._reload()
-                # If only the answer was lost, vmd has read the new file and started the VMs of this batch.
-                self._stop_again({*self.found.others_started(set())} | (started & set(self.driver.tool.status())))
+                try:
+                    self._reload()
+                finally:
+                    # If only the answer was lost, vmd has read the new file and started the VMs of this batch.
+                    self._stop_again({*self.found.others_started(set())} | (started & set(self.driver.tool.status())))
                 self.is_undone = True
         parts = parts if is_whole else self._with_others_changes(parts)
         if parts is not self.found.parts:

@@ -62,8 +62,8 @@ class WslFiles(FileFacts):
         calls += [files_test(parents)] if disk else []
         calls += [volume_call(disk[:3])] if disk else []
         (result,) = self._driver.send([Chain(self.name, tuple(calls))])
-        if result.answers[0].error is not None:
-            raise result.answers[0].error
+        if result.error is not None:
+            raise result.error
         self._exists = dict(zip(paths, result.answers[0].objects))
         versions = {path: version_in(answer) for path, answer in zip(sources, result.answers[1:])}
         self._driver.versions.update({key_of(path): version for path, version in versions.items()})

@@ -26,8 +26,9 @@ from .state import (
 )  # fmt: skip
 
 _TO_UNDO = frozenset({"power", "config", "files"})
-#: The facets of the result.
+#: The facets of the result. After an error, it also shows a VM whose creation could be neither completed nor undone.
 FINAL = frozenset({"power", "config", "snapshots", "addresses", "backups"})
+_FINAL_AFTER_ERROR = FINAL | {"unfinished"}
 
 
 def fail(progress, error):
@@ -98,7 +99,8 @@ def not_undone(progress, last_error):
 def finish(progress):
     if not progress.plan.changed:
         return replace(progress, phase=OVER, wish=None)
-    return replace(progress, phase=CONFIRMING, wish=Observe(FINAL, final=True), due=progress.at, pause=FIRST_PAUSE)
+    facets = FINAL if progress.error is None else _FINAL_AFTER_ERROR
+    return replace(progress, phase=CONFIRMING, wish=Observe(facets, final=True), due=progress.at, pause=FIRST_PAUSE)
 
 
 def confirm(progress, event):

@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import needed
 from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
 from unit.module_utils._drivers.vmm.in_process import DISKS, InProcess, foreign, info, openbsd, rejected, task, well
 
@@ -175,13 +176,17 @@ def test_failed_reload_restores_the_file_and_removes_new_disks(host):
 
 
 class _LosesAnswer(InProcess):
-    """vmd reads vm.conf, but the answer to the first reload is lost."""
+    """vmd reads vm.conf, but the answer to the first reload is lost. If ``then_fails``, vmd does not read it again."""
 
-    is_lost = False
+    is_lost = then_fails = False
 
     def run(self, argv, **more):
+        if argv[1:] != ["reload"]:
+            return super().run(argv, **more)
+        if self.is_lost and self.then_fails:
+            return Completed(tuple(argv), 1, "", "vmctl: reload failed")
         completed = super().run(argv, **more)
-        if argv[1:] != ["reload"] or self.is_lost:
+        if self.is_lost:
             return completed
         self.is_lost = True
         return replace(completed, rc=-9)
@@ -197,6 +202,16 @@ def test_vm_is_stopped_again_if_the_answer_to_a_reload_is_lost(host, state_befor
     outcome = task(host, commands=_LosesAnswer(host), state="started", memory="96M", autostart=True, **DISKS)
     assert (outcome.failed, outcome.changed, host.text(), host.files()) == (True, False, text, left), outcome.msg
     assert host.states().get("web", "stopped") == "stopped"
+
+
+def test_vms_are_stopped_again_if_vmd_does_not_read_the_old_file(host):
+    text = foreign(host)
+    host.call("vmctl", "stop", "-fw", "mail")
+    commands = _LosesAnswer(host)
+    commands.then_fails = True
+    outcome = task(host, commands=commands, state="started", **DISKS)
+    assert (outcome.failed, outcome.changed, host.text()) == (True, True, text), outcome.msg
+    assert host.states() == {"mail": "stopped", "web": "stopped"}
 
 
 def test_file_that_was_changed_meanwhile_is_planned_again(host):
