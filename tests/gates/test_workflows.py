@@ -60,7 +60,7 @@ def test_workflow_of_changes_runs_all_stages_of_a_full_run_on_each_debian():
 
 def test_continuous_integration_runs_the_command_of_the_readme():
     last = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1]
-    assert last.endswith('/../scripts/test.sh" </dev/null')
+    assert last.endswith('/../scripts/test.sh" --full </dev/null')
     assert "scripts/test.sh" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
