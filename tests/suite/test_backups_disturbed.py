@@ -78,30 +78,36 @@ def test_disk_that_becomes_full_leaves_nothing(qemu, carry, small, tmp_path, mon
     assert_worked(carry(qemu, [powered("absent")], [WEB]), absent=True)
 
 
-#: An agent that answers neither the first request to freeze nor the first one to thaw.
+#: An agent that answers neither the first request to freeze nor the first one to thaw. While a guest boots, the port
+#: appears after its programs have begun, and it has an end, as a file has, until the host has opened it.
 _AGENT = """#!/bin/sh
 freeze=silent thaw=silent
-exec 3<>/dev/vport1p1 || exec 3<>/dev/vport0p1 || exec sleep 100000
-while read -r line <&3; do
+until [ -e /dev/vport0p1 ] || [ -e /dev/vport1p1 ]; do sleep 1; done
+for port in /dev/vport[01]p1; do exec 3<>$port; done
+while true; do
+    read -r line <&3 || sleep 1
     case $line in
     *guest-sync*) id=${line##*'"id":'}; echo "{\\"return\\": ${id%%'}'*}}" >&3 ;;
     *freeze-freeze*) [ $freeze = silent ] || echo '{"return": 2}' >&3; freeze= ;;
     *freeze-thaw*) [ $thaw = silent ] || echo '{"return": 2}' >&3; thaw= ;;
-    *) echo '{"return": {}}' >&3 ;;
+    ?*) echo '{"return": {}}' >&3 ;;
     esac
 done
-exec sleep 100000
 """
+
+
+def _is_answered(tried):
+    command = ["virsh", "qemu-agent-command", WEB, '{"execute":"guest-ping"}']
+    tried.append(subprocess.run(command, capture_output=True, text=True, check=False))
+    return tried[-1].returncode == 0
 
 
 def test_agent_that_stops_answering_leaves_no_frozen_guest(qemu, carry, place):
     """It is thawed again until that is confirmed, and a backup that is weaker than requested leaves nothing."""
     with guest_program(qemu, _AGENT) as native:
         bring(qemu, carry, RUNNING, native=native)
-        ping = ["virsh", "qemu-agent-command", WEB, '{"execute":"guest-ping"}']
-        wait_until(
-            lambda: not subprocess.run(ping, capture_output=True, check=False).returncode, "an answer of the agent"
-        )
+        tried = []
+        wait_until(lambda: _is_answered(tried), lambda: f"an answer of the agent: {tried[-1].stderr}")
         virsh("guest-agent-timeout", WEB, "--timeout", f"{round(scaled(2))}")
         tasks = [backing_up(label, place, consistency="filesystem") for label in ("silent", "made")]
         answers = carry(qemu, [tasks[0]], [WEB])
