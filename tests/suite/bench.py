@@ -37,7 +37,7 @@ class Bench:
     #: The module of VMs.
     module = None
     #: Settings of the smallest VM; its clones: {"linked": what they stand on, if it is not the VM itself}, or None; and
-    #: whether it has snapshots. ``stories`` are of this platform only: suite/stories.py.
+    #: whether its tasks can be about snapshots. ``stories`` are of this platform only: suite/stories.py.
     small: ClassVar = {}
     clones: ClassVar = {}
     has_snapshots = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.benches import DOUBLES
+from platforms.benches import WITH_PAIRS
 from suite.belts import share
 from suite.bench import NAME
 from suite.disturbances import FAILS, LATE, LOST, NO_RECORD, Disturbance
@@ -24,19 +24,19 @@ _DELETE_FIRST = "delete the VM first (state: absent)"
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("bench", DOUBLES)
-def test_result_is_true_if_nothing_can_be_undone(bench, pytestconfig):
-    with bench.opened() as platform:
+@pytest.mark.parametrize("bench", WITH_PAIRS)
+def test_result_is_true_if_nothing_can_be_undone(ground, bench, pytestconfig):
+    with bench.opened(ground=ground) as platform:
         labels = list(stories(platform))
     # What is carried out after the task has ended is in no result.
     kinds = (FAILS,) if bench.answers_before_it_acts else (FAILS, LOST, LATE)
     for label in labels:
         counting = Disturbance()
-        with bench.opened() as platform:
+        with bench.opened(ground=ground) as platform:
             platform.task(story_task(platform, label), disturbance=counting)
         points = [(kind, place) for place in range(1, counting.calls + 1) for kind in kinds]
         for kind, place in share(pytestconfig, points, EVERY_DAY):
-            with bench.opened() as platform:
+            with bench.opened(ground=ground) as platform:
                 _assert_true(platform, story_task(platform, label), Disturbance(kind, place, then_fails=True))
 
 

@@ -53,7 +53,7 @@ class _Libvirt(Bench):
     """VMs and files of a namespace, which is empty at the begin."""
 
     platform, module = "", virsh_vm
-    clock = None
+    has_snapshots, clock = False, None
 
     def __init__(self, platform):
         self._platform, self.folder = platform, platform.storage
