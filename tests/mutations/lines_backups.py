@@ -51,9 +51,9 @@ MUTATIONS = (
     Mutation("manifest-names-files-elsewhere", _CORE, "not is_plain(name) or name == NAME", "name == NAME", _FILES),
     Mutation(
         "backup-that-is-dated-ahead-has-no-settings",
-        "_drivers/virsh/backups.py",
-        "backup.is_good and (backup.id == asked.backup or backup.counts(now))",
-        "backup.counts(now)",
+        "_core/backup/backup.py",
+        "self.id == asked.backup or (asked.backup == NEWEST and self.counts(now))",
+        "asked.backup in (NEWEST, self.id) and self.counts(now)",
         ("tests/unit/module_utils/_drivers/virsh/test_restore.py",),
     ),
     Mutation(

@@ -65,6 +65,10 @@ class Backup(Frozen):
         """Whether it is good, and its date is not ahead of the controller's clock."""
         return self.is_good and not self.is_ahead(now)
 
+    def may_be_restored(self, asked, now):
+        """Whether a restore may choose it. The date of one that is requested by its ID may be ahead."""
+        return self.id == asked.backup or (asked.backup == NEWEST and self.counts(now))
+
     def is_ahead(self, now):
         return self.start > now + CLOCK_TOLERANCE
 

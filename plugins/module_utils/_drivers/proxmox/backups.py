@@ -175,7 +175,7 @@ def _check_unseen(driver, vm, asked, found, silent):
 def _is_wanted(backup, asked, now):
     """Whether a plan may use a backup, if its configuration is right."""
     if asked.state == "restored":
-        return backup.id == asked.backup or (asked.backup == NEWEST and backup.counts(now))
+        return backup.may_be_restored(asked, now)
     return asked.state == "present" and backup.satisfies(asked, now)
 
 

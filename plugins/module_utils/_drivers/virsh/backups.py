@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._core.backup import manifest as manifests
-from ..._core.backup.backup import CRASH, FILESYSTEM, NEWEST, OFF
+from ..._core.backup.backup import CRASH, FILESYSTEM, OFF
 from ..._core.errors import CommandFailed, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING
 from ..._kit.creation import undone_on_failure
@@ -46,9 +46,7 @@ def read_backups(driver, vm, asked, reads_content):
     # Only what the plan may choose is read: the requested backup, or the newest ones until one is good.
     for backup, manifest in sorted(found, key=lambda one: (one[0].start, one[0].id), reverse=True):
         one = backup
-        # The date of a backup that is requested by its ID may be ahead of the controller's clock.
-        may_be_chosen = backup.is_good and (backup.id == asked.backup or backup.counts(now))
-        if asked.backup in (NEWEST, backup.id) and may_be_chosen and not _is_decided(chosen, births, backup):
+        if backup.is_good and backup.may_be_restored(asked, now) and not _is_decided(chosen, births, backup):
             one = driver.backup_folder.read_whole(backup, manifest) if reads_content else backup
             one = settings_after(driver, vm, asked, one, manifest)
         chosen.append(one)

@@ -26,7 +26,7 @@ from .state import (
 )  # fmt: skip
 
 _TO_UNDO = frozenset({"power", "config", "files"})
-#: The facets of the result. After an error, it also shows a VM whose creation could be neither completed nor undone.
+#: The facets of the result. After an error, it also shows an unfinished VM that could not be undone.
 FINAL = frozenset({"power", "config", "snapshots", "addresses", "backups"})
 _FINAL_AFTER_ERROR = FINAL | {"unfinished"}
 
