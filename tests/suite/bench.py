@@ -84,6 +84,10 @@ class Bench:
         finally:
             self.disturbance = UNDISTURBED
 
+    def delete(self, task):
+        """Delete the VM of a task with its disks, whoever has created it."""
+        self.done(("vm", {"name": task[1].get("name", NAME), "state": "absent", "delete_disks": "all"}))
+
     def done(self, *tasks):
         """Carry out tasks that must not fail."""
         for one in tasks:

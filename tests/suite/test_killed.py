@@ -15,7 +15,6 @@ import pytest
 
 from platforms.benches import DOUBLES
 from suite.belts import seed, share
-from suite.bench import NAME
 from suite.disturbances import KILLED, NO_RECORD, Disturbance, Killed
 from suite.pairs import generated
 from suite.scenarios.interrupted import CASES, Interrupted
@@ -114,7 +113,7 @@ def _assert_completed(platform, task, disturbance, end):
     platform.after_kill()
     again = platform.task(task)
     if again.failed and platform.is_recorded_late and NO_RECORD in again.msg:
-        platform.done(("vm", {"name": task[1].get("name", NAME), "state": "absent", "delete_disks": "all"}))
+        platform.delete(task)
         again = platform.task(task)
     if again.failed and state in ("paused", "suspended", "restarted"):
         # It was stopped for a change, and these states need a VM that is on.

@@ -12,7 +12,6 @@ import pytest
 
 from platforms.benches import WITH_PAIRS
 from suite.belts import share
-from suite.bench import NAME
 from suite.disturbances import FAILS, LATE, LOST, NO_RECORD, Disturbance
 from suite.stories import stories, story_task
 
@@ -51,7 +50,7 @@ def _assert_true(platform, task, disturbance):
     if again.failed:
         # The VM may be a user's: the task is rejected, with the way to delete it.
         assert NO_RECORD in again.msg or _DELETE_FIRST in again.msg, again.msg
-        platform.done(("vm", {"name": task[1].get("name", NAME), "state": "absent", "delete_disks": "all"}))
+        platform.delete(task)
         again = platform.task(task)
     assert not again.failed, again.msg
     platform.assert_sound()
