@@ -55,6 +55,13 @@ MUTATIONS = (
         [f"{_UNIT}/test_messages.py"],
     ),
     Mutation(
+        "files-of-a-broken-off-clone-stop-its-retry",
+        "_drivers/vbox/create.py::_leftover",
+        "is_own or _is_unfinished_file(found[1], file)",
+        "_is_unfinished_file(found[1], file)",
+        [f"{_UNIT}/test_clone.py::test_clone_during_which_the_daemon_has_ended_is_repeated"],
+    ),
+    Mutation(
         "unregistered-vm-is-taken-for-unfinished",
         "_drivers/vbox",
         "is_unfinished(file.uuid, parsed(file.extra_data.get(KEY)), file.has_disks, logs)",

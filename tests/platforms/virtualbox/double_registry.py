@@ -34,6 +34,10 @@ class VirtualBox(Registry):
         """The next calls that lock a stopped VM fail with these messages; {} is replaced by the VM's name."""
         self._change(busy=list(texts))
 
+    def ends_while_cloning(self, times):
+        """The daemon ends during each of the next ``times`` calls of clonevm."""
+        self._change(ends=times)
+
     def has_networks(self, **names):
         """Set the host's networks: names of its ``bridgedifs``, ``hostonlyifs`` and ``natnets``."""
         self._change(networks=names)

@@ -351,6 +351,7 @@ def clone(registry, words):
     _set_new_macs_and_disks(registry, new, is_linked)
     write_file(new)
     write_variables(new)
+    registry.end_daemon_if_told()
     if "register" in given:
         registry.machines[new["uuid"]] = new
     registry.print(f'Machine has been successfully cloned as "{new["name"]}"')

@@ -144,6 +144,19 @@ def test_clone_of_a_killed_task_that_has_no_record_yet_is_left_to_the_user(vbox,
     assert [vm["name"] for vm in info(vbox)["vms"]] == ["source", "copy"]
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_clone_during_which_the_daemon_has_ended_is_repeated(vbox, linked):
+    """The files of the clone remain; they have the UUID that this task chose, so they are its own."""
+    task(vbox, "source").succeeded()
+    snapshot(vbox, "s", "source").succeeded()
+    before = vbox.files(), vbox.registered()
+    vbox.ends_while_cloning(2)
+    done = clone(vbox, linked=linked, snapshot_name="s").succeeded()
+    assert (done.changed, done.verbs.count("clonevm")) == (True, 5)
+    task(vbox, "copy", state="absent").succeeded()
+    assert (vbox.files(), vbox.registered()) == before
+
+
 def test_vm_without_disks_of_a_killed_task_is_replaced_by_a_clone(vbox):
     """VirtualBox had written the settings file, but not registered the VM."""
     task(vbox, "source").succeeded()
