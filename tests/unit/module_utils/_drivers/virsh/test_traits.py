@@ -220,6 +220,15 @@ def test_bios_has_no_nvram_format():
 
 
 @pytest.mark.parametrize(
+    ("kind", "version", "cost"),
+    [("internal", "8.10.0", "live"), ("external", "8.10.0", "never"), ("external", "9.0.0", "live")],
+)
+def test_cost_of_deleting_a_snapshot(kind, version, cost):
+    snapshot = Snapshot("s", kind=kind)
+    assert snapshot_cost("drop", Vm("web", power="stopped"), SnapshotRequest("s"), snapshot, version) == cost
+
+
+@pytest.mark.parametrize(
     ("kind", "power", "version", "cost"),
     [
         ("internal", "running", "9.0.0", "live"),

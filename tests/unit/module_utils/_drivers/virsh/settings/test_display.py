@@ -137,6 +137,13 @@ def test_serial_log_is_truncated_at_start_only_if_it_is_new(before, append):
     assert read_serial_log(definition) == "/new"
 
 
+@pytest.mark.parametrize("log", ["<log file='/old' append='off'/>", ""])
+def test_port_stays_without_its_log(log):
+    definition = Definition(f"<domain><devices><serial type='pty'>{log}</serial></devices></domain>")
+    write_serial_log(definition, Change("serial_log", "/old", ""))
+    assert [port.findall("log") for port in definition.root.findall("devices/serial")] == [[]]
+
+
 def test_no_serial_port_is_added_without_a_log():
     definition = Definition("<domain><devices/></domain>")
     write_serial_log(definition, Change("serial_log", None, ""))
