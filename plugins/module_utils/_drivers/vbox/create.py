@@ -129,9 +129,8 @@ def _leftover(driver, name, error):
     owner = file and driver.vbox_vms().get(file.uuid)
     if owner and owner.values["name"] == name:
         raise CreatedMeanwhile(name)
-    # VirtualBox keeps what an aborted clone has written by then; nothing but this task's own calls had its new UUID.
-    is_own = file and file.uuid == driver.creations.id_of(name)
-    if file is None or not (is_own or _is_unfinished_file(found[1], file)):
+    # If VirtualBox's daemon ends during a clone, the file remains. No other task knows the UUID of this task.
+    if file is None or (file.uuid != driver.creations.id_of(name) and not _is_unfinished_file(found[1], file)):
         raise error
     if owner:
         raise name_taken(name, found[1], owner.values["name"])
