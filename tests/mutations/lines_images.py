@@ -201,6 +201,16 @@ MUTATIONS = (
         "nullcontext(True)",
         _TASKS,
     ),
+    Mutation(
+        "image-that-was-stored-meanwhile-is-rejected",
+        "_media/store.py::found_or_free",
+        "found = find()\nif not found:\n    raise",
+        "raise",
+        [
+            "tests/unit/module_utils/_media/test_images.py"
+            "::test_image_that_another_task_stores_after_this_one_has_looked_is_used"
+        ],
+    ),
     Mutation("unpacked-leftover-is-kept", "_media/store.py", "'([.].+[.]part)([.].+)?'", "'([.].+[.]part)()'", _TASKS),
     Mutation(
         "address-is-looked-up-in-the-catalogue",

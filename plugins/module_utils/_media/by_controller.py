@@ -94,14 +94,9 @@ class CopiedImages(Lookup):
         stored = self.store.checked(wanted, about)
         if stored:
             return stored, None
-        self.store.check_free(wanted.path)
         own = self.controller.store
         local = replace(wanted, path=own.path_for(ntpath.basename(wanted.path)))
-        kept = own.at(local.path)
-        if kept:
-            own.check_content(kept, about)
-        else:
-            own.check_free(local.path)
+        kept = own.checked(local, about)
         here = replace(kept or local, path=wanted.path)
         return here, Copy(here, local.path, None if kept else conversion(local), patience, self.who)
 

@@ -169,7 +169,6 @@ class Lookup:
         stored = self.store.checked(new, about)
         if stored:
             return stored, None, warnings
-        self.store.check_free(new.path)
         self.store.check_space(fetch.needed, about)
         return new, fetch, warnings
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import partial
 
 from .._core.errors import Refused
 from .._core.frozen import Frozen
@@ -43,10 +44,9 @@ def missing(images, iso):
     """
     medium = images.medium(iso)
     wanted = _wanted(images, medium)
-    if images.has_medium(wanted):
+    if images.store.found_or_free(wanted.path, partial(images.has_medium, wanted)):
         return None
     _edit(medium)
-    images.store.check_free(wanted.path)
     images.store.check_space(images.bytes_of_medium(wanted), f"skip_boot_prompt: {iso}", f" for {wanted.path}")
     return wanted
 

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Optional
 
 from .._core.errors import Refused
@@ -135,12 +136,27 @@ class Store:
         """Return the image that was stored meanwhile as the path of ``stored``, or None."""
         return self.at(stored.path)
 
-    def checked(self, wanted, about):
-        """Return the image that is stored as the path of ``wanted``, or None. Rejects one with another content.
+    def found_or_free(self, path, find):
+        """Return ``find()``. If it finds nothing, reject a file at this path that is not from this store.
 
-        The path has only the first digits of the checksum.
+        Another task may complete the image meanwhile. Its record was written before its file, so it is found then.
         """
-        stored = self.stored_as(wanted)
+        found = find()
+        if not found:
+            try:
+                self.check_free(path)
+            except Refused:
+                found = find()
+                if not found:
+                    raise
+        return found
+
+    def checked(self, wanted, about):
+        """Return the image that is stored as the path of ``wanted``, or None if the path is free.
+
+        Rejects one with another content, because the path has only the first digits of the checksum.
+        """
+        stored = self.found_or_free(wanted.path, partial(self.stored_as, wanted))
         if stored and None not in (stored.digest, wanted.digest) and stored.digest != wanted.digest:
             raise Refused(
                 f"{about}: checksum: {stored.path} is stored with the checksum {stored.digest}, and it must be"

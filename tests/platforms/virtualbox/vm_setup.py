@@ -54,11 +54,12 @@ class VmSetup:
         for name, power in created.items():
             self.define(name, "crashes" if power == FAILED else "obeys" if name in obeying else "ignores")
         on = {name: power for name, power in created.items() if power != STOPPED}
-        for name in on:
-            self.move(name, RUNNING)
+        for name, power in on.items():
+            self.move(name, FAILED if power == FAILED else RUNNING)
         self.wait_for_guests(set(on) & set(obeying))
         for name, power in on.items():
-            self.move(name, power)
+            if power != FAILED:
+                self.move(name, power)
 
     def wait_for_guests(self, names):
         """Wait until the guests of these running VMs have booted."""
@@ -90,6 +91,8 @@ class VmSetup:
         """Change a VM to the state ``power``, from each state that the command accepts."""
         uuid = self.ids()[name]
         if power == FAILED:
+            # On a busy host, its guest can crash before anybody sees it running.
+            self.box.run(*(word.format(uuid) for word in _COMMANDS[RUNNING]))
             self.box.wait_for(uuid, "gurumeditation", 60)
             # From the next start on, the guest does not crash.
             vdi.write(self.disk_of(name), disk_image("ignores"))

@@ -138,7 +138,6 @@ def located(asked, images, option, patience):
     stored = images.store.checked(wanted, option)
     if stored:
         return Source(stored.path, found.digest)
-    images.store.check_free(wanted.path)
     remote = images.remotes[address] = images.remotes.get(address) or Remote(found.url, line)
     images.store.check_space(remote.size, option)
     # Only tasks read it, and what a password protects is not for all users of the host.

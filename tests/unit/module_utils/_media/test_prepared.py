@@ -70,6 +70,19 @@ def test_copy_of_a_private_image_is_private(monkeypatch, images, iso, mode, clos
     assert (modes, os.stat(path).st_mode & 0o777) == ([0o600, 0o600], expected)
 
 
+def test_image_that_another_task_completes_after_this_one_has_looked_is_used(images, iso):
+    look = images.has_medium
+
+    def before_the_other(wanted):
+        found, images.has_medium = look(wanted), look
+        prepared.prepare(Images(images.directory), iso, 0)
+        return found
+
+    images.has_medium = before_the_other
+    assert prepared.missing(images, iso) is None
+    assert images.has_medium == look
+
+
 def test_prepared_image_that_was_changed_is_not_used(images, iso):
     path = prepared.prepare(images, iso, 0)
     size = os.path.getsize(path)
