@@ -22,9 +22,9 @@ ROOMS = {
         9_505,
     ),
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_912),
-    "_media": ((f"{_UTILS}/_media/",), 3_729),
+    "_media": ((f"{_UTILS}/_media/",), 3_733),
     "plugin_utils": (("plugins/plugin_utils/",), 4_721),
-    "product without the simulator": (("",), 58_245),
+    "product without the simulator": (("",), 58_249),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
 FILES = 435

@@ -204,10 +204,10 @@ MUTATIONS = (
     Mutation(
         "image-that-was-stored-meanwhile-is-rejected",
         "_media/store.py::found_or_free",
-        "found = find()\nif not found:\n    raise",
+        "if not found:\n    raise",
         "raise",
         [
-            "tests/unit/module_utils/_media/test_images.py"
+            "tests/unit/module_utils/_media/test_stored_content.py"
             "::test_image_that_another_task_stores_after_this_one_has_looked_is_used"
         ],
     ),

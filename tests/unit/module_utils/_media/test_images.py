@@ -200,20 +200,6 @@ def test_file_of_somebody_else_is_not_replaced(tasks):
     assert "exists, and is not a complete image of this store" in tasks.error()
 
 
-def test_image_that_another_task_stores_after_this_one_has_looked_is_used(tasks):
-    images = Images(str(tasks.folder))
-    look = images.store.stored_as
-
-    def before_the_other(wanted):
-        found, images.store.stored_as = look(wanted), look
-        tasks.run()
-        return found
-
-    images.store.stored_as = before_the_other
-    assert tasks.resolved(images=images)["fetch"] is None
-    assert tasks.files() == [_stored(QCOW2), f"{_stored(QCOW2)}.json"]
-
-
 def test_truncated_image_of_the_store_is_reported(tasks):
     tasks.run()
     (tasks.folder / _stored(QCOW2)).write_bytes(QCOW2[:5000])

@@ -12,6 +12,7 @@ import shutil
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import download
 
+from unit.module_utils._media.host import Images
 from unit.module_utils._media.server import checksum
 from unit.module_utils._media.test_images import QCOW2
 
@@ -42,6 +43,20 @@ def test_stored_image_that_was_changed_on_the_disk_is_rejected(tasks, hashed):
     for ending in ("", ".json"):
         os.remove(f"{path}{ending}")
     assert tasks.run()["source"] == path
+
+
+def test_image_that_another_task_stores_after_this_one_has_looked_is_used(tasks):
+    images = Images(str(tasks.folder))
+    look = images.store.stored_as
+
+    def before_the_other(wanted):
+        found, images.store.stored_as = look(wanted), look
+        tasks.run()
+        return found
+
+    images.store.stored_as = before_the_other
+    found = tasks.resolved(images=images)
+    assert (found["fetch"], found["source"]) == (None, tasks.resolved()["source"])
 
 
 def test_stored_image_with_another_time_or_inode_is_read_again(tasks, hashed):
