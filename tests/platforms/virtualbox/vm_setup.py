@@ -21,9 +21,11 @@ from platforms.virtualbox import reading
 from platforms.virtualbox.double import vdi
 from platforms.virtualbox.guests import disk_image
 
-#: The command that leads to each power state.
+_START = ("startvm", "{}", "--type", "headless")
+#: The command that leads to each power state. A guest that crashes may do so before anybody sees it running.
 _COMMANDS = {
-    RUNNING: ("startvm", "{}", "--type", "headless"),
+    RUNNING: _START,
+    FAILED: _START,
     STOPPED: ("controlvm", "{}", "poweroff"),
     PAUSED: ("controlvm", "{}", "pause"),
     SUSPENDED: ("controlvm", "{}", "savestate"),
@@ -58,8 +60,7 @@ class VmSetup:
             self.move(name, FAILED if power == FAILED else RUNNING)
         self.wait_for_guests(set(on) & set(obeying))
         for name, power in on.items():
-            if power != FAILED:
-                self.move(name, power)
+            self.move(name, power)
 
     def wait_for_guests(self, names):
         """Wait until the guests of these running VMs have booted."""
@@ -90,15 +91,13 @@ class VmSetup:
     def move(self, name, power):
         """Change a VM to the state ``power``, from each state that the command accepts."""
         uuid = self.ids()[name]
+        if self._power(uuid) == power:
+            return
+        self.box.run(*(word.format(uuid) for word in _COMMANDS[power]))
+        self.box.wait_for(uuid, reading.STATES[power], 60)
         if power == FAILED:
-            # On a busy host, its guest can crash before anybody sees it running.
-            self.box.run(*(word.format(uuid) for word in _COMMANDS[RUNNING]))
-            self.box.wait_for(uuid, "gurumeditation", 60)
             # From the next start on, the guest does not crash.
             vdi.write(self.disk_of(name), disk_image("ignores"))
-        elif self._power(uuid) != power:
-            self.box.run(*(word.format(uuid) for word in _COMMANDS[power]))
-            self.box.wait_for(uuid, reading.STATES[power], 60)
 
     def _power(self, uuid):
         return reading.power(self.box.state(uuid))

@@ -43,7 +43,7 @@ def _complete(driver, name, arguments, source, vbox_vm):
 
 
 def _clone_without_leftover(source, driver, path, file, words):
-    """Remove a VM that an interrupted run has not registered, and clone again."""
+    """Remove what an interrupted run, or a call during which the daemon ended, has not registered; clone again."""
     driver.run(None, "registervm", path)
     undo(driver, file.uuid)
     driver.run(source.id, *words)
