@@ -121,6 +121,50 @@ def test_restore_in_place_keeps_identity_power_and_foreign_disks(qemu, carry, pl
     assert len(manifests(place)) == 1
 
 
+def _clone(qemu, _disk):
+    """Another VM of this collection needs the disk."""
+    return [Task("clone", {"name": [COPY], "clone": {"source": WEB, "linked": True}})]
+
+
+def _attached(qemu, disk):
+    """Another VM that is off has it as an ordinary disk, as somebody defined it with the platform's own tool."""
+    qemu.virsh("define", "/dev/stdin", stdin=_DEFINITION.format(name=COPY, path=disk))
+    return []
+
+
+def _overlay(qemu, disk):
+    """No VM has what needs it."""
+    overlay = str(Path(disk).with_name("pvg-overlay.qcow2"))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", disk, "-F", "qcow2", overlay], check=True)
+    return []
+
+
+_DEFINITION = (
+    "<domain type='qemu'><name>{name}</name><memory>16384</memory><os><type>hvm</type></os><devices>"
+    "<disk type='file'><driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda'/></disk>"
+    "</devices></domain>"
+)
+
+
+@pytest.mark.parametrize("needed_by", [_clone, _attached, _overlay])
+def test_restore_in_place_keeps_what_others_need(qemu, carry, place, needed_by):
+    """As a deletion of the VM: the former disk is kept, and check mode says the same."""
+    disks = bring(qemu, carry, STOPPED)
+    first = next(iter(disks.values()))
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    theirs = carry(qemu, needed_by(qemu, first[0]), [WEB, COPY])
+    assert_worked(theirs)
+    before = content(*first)
+    tasks = [restoring("checked", place, check=True, replace=True), restoring("replaced", place, replace=True)]
+    answers = carry(qemu, tasks, [WEB])
+    assert_worked(answers, checked=True, replaced=True)
+    assert answers["checked"].diff == answers["replaced"].diff
+    checked, kept = ({one["path"] for one in answers[label].vm(WEB)["kept"]} for label in ("checked", "replaced"))
+    assert first[0] in kept and checked == kept
+    assert content(*first) == before
+    assert {path for path, _format in disks.values() if Path(path).exists()} == kept
+
+
 def _one_byte(folder):
     path = folder / "vda.qcow2"
     data = bytearray(path.read_bytes())

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from .._core.errors import CreatedMeanwhile, PolyvirtError
 from .._core.frozen import replace
 from .._core.model import ABSENT
-from .._core.planner.planned_steps import deleted_files
+from .._core.planner.planned_steps import DELETING, deleted_files
 from .._core.sharing.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
 from .._core.sharing.world import World, is_started
 from .order import in_order, reject_twice_listed, sorted_by
@@ -208,7 +208,7 @@ def _source_held(world, work):
 
 
 def _deletes(work):
-    return any(step.verb == "delete" for step in work.plan.steps)
+    return any(step.verb in DELETING for step in work.plan.steps)
 
 
 def _is_deletion(work):

@@ -50,9 +50,13 @@ def added_disks(step):
     return {change.key: change.new for change in step.changes if change.kind == "disks.add"}
 
 
+#: Verbs of steps that delete the ``files`` of their arguments.
+DELETING = frozenset({"delete", "finish_restore"})
+
+
 def deleted_files(plan):
     """Return the files that ``plan`` deletes; a VM that is recreated can use their names again."""
-    return [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
+    return [path for step in plan.steps if step.verb in DELETING for path in step.arguments.get("files", ())]
 
 
 def with_settings_of_new(plan, settings):

@@ -17,6 +17,7 @@ from ..model import ABSENT, SNAPSHOT_VERBS, STARTING, Secret, Vm
 from ..planner.contents import files_of_appliance
 from ..planner.drives import MEDIA, inserted_image, media_of
 from ..planner.plan_create import find_snapshot
+from ..planner.planned_steps import deleted_files
 from ..record.document_secrets import is_literal_secret
 from ..record.mark import CREATED, name_of_image
 from ..record.seed_digests import whole_digests_of
@@ -190,8 +191,7 @@ _ARGUMENTS = {"creation": _creation, "config": _config, "kept": sorted, "made": 
 def written_files(plan):
     """Return the files that a guest writes, and that a plan uses, copies or deletes: their content is no part of it."""
     disks = [disk["source"] for step in plan.steps for disk in _disks(step, plan.before).values()]
-    deleted = [path for step in plan.steps if step.verb == _DELETE for path in step.arguments["files"]]
-    return sorted({path for path in (*disks, *deleted) if path})
+    return sorted({path for path in (*disks, *deleted_files(plan)) if path})
 
 
 def used_files(plan):
@@ -298,9 +298,8 @@ def _source_lines(step):
 
 
 def _deleted(plan):
-    deletions = [step for step in plan.steps if step.verb == _DELETE]
-    for step in deletions:
-        yield from step.arguments["files"]
+    yield from deleted_files(plan)
+    if any(step.verb in _ENDING for step in plan.steps):
         yield from (f"the snapshot {one.name}" for one in plan.before.snapshots)
 
 

@@ -80,6 +80,7 @@ EXCLUDES = {
     (BASE, WRITE): _not_its_source, (BASE, SHARED): _added,
     (COPY, WRITE): _not_its_source, (COPY, SHARED): _always,
     (DELETE, UNREADABLE): _always, (MERGE, UNREADABLE): _always,
+    (DELETE, WRITE): _always, (DELETE, SHARED): _always, (DELETE, READ): _always, (DELETE, BASE): _always,
     (GROW, BASE): _always, (RESTORE, BASE): _always, (MERGE, BASE): _always, (SNAPSHOT, BASE): _holder_on,
     (GROW, WRITE): _holder_on, (RESTORE, WRITE): _always,
     (MOVE, WRITE): _always, (MOVE, SHARED): _always, (MOVE, READ): _always, (MOVE, BASE): _always,
