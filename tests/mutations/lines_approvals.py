@@ -193,7 +193,7 @@ MUTATIONS = (
         _IDENTITIES_TESTS,
     ),
     Mutation("size-of-a-disk-does-not-count", _CONTENT, '("source", "size")', '("source",)', _IDENTITIES_TESTS),
-    Mutation("deleted-files-have-no-identity", _CONTENT, "(*disks, *deleted)", "disks", _IDENTITIES_TESTS),
+    Mutation("deleted-files-have-no-identity", _CONTENT, "(*disks, *deleted_files(plan))", "disks", _IDENTITIES_TESTS),
     Mutation(
         "kernel-of-a-start-does-not-count",
         _CONTENT,

@@ -215,7 +215,7 @@ MUTATIONS = (
     ),
     Mutation(
         "lost-snapshots-are-not-in-the-digest",
-        "_core/results/plan_content.py",
+        "_core/results/plan_content.py::_snapshots",
         "step.verb in _ENDING",
         "step.verb == _DELETE",
         [f"{_RESTORED}::test_snapshots_of_one_name_are_different_plans"],
