@@ -690,7 +690,8 @@ options:
         type: bool
       headers:
         description:
-          - HTTP headers that the server of an address requires, such as C(Authorization).
+          - HTTP headers that the server of an address requires, such as C(Authorization). They are sent to that
+            server only, not to a mirror, the server of a checksum list, or where it redirects to.
           - Not supported on V(vagrant).
         type: dict
       require_signature:

@@ -69,10 +69,15 @@ class Found(Frozen):
 
 
 class Line(Frozen):
-    """How to download: seconds without an answer, and secret headers of the user."""
+    """How to download: seconds without an answer, and secret headers of the user for the server of ``source``."""
 
     timeout: int
     headers: Optional[dict] = None
+    source: str = ""
+
+    def headers_for(self, url):
+        """Return the headers for the server of ``source``; None for others, such as a mirror's or a checksum list's."""
+        return self.headers if download.origin(url) == download.origin(self.source) else None
 
 
 def of_vendor(asked, medium, line, about):
@@ -128,7 +133,7 @@ def with_checksum(text, medium, line, about):
     if "://" not in rest:
         checksum = verify.checksum_of(kind, rest, medium["file"])
     else:
-        content = download.fetch(rest, line.timeout, line.headers).decode("utf-8", "replace")
+        content = download.fetch(rest, line.timeout, line.headers_for(rest)).decode("utf-8", "replace")
         checksum = verify.checksum_in(content, medium["file"])
         if checksum and checksum.kind != kind:
             checksum = None
@@ -155,7 +160,8 @@ def _list(medium, base, verifier, line):
             return verifier.verified_list(base, medium["checksums"]), verify.Verdict(verify.VERIFIED)
         except (NotFound, Refused, Unavailable) as error:
             verdict = verifier.tolerated(error)
-    text = download.fetch(f"{base}/{medium['checksums']}", line.timeout, line.headers).decode("utf-8", "replace")
+    address = f"{base}/{medium['checksums']}"
+    text = download.fetch(address, line.timeout, line.headers_for(address)).decode("utf-8", "replace")
     # The signature of the file itself is checked when it is downloaded.
     return text, verdict or verify.Verdict(verify.VERIFIED)
 
@@ -256,7 +262,7 @@ def _all(url, part, line, is_resumed):
             # Without a checksum, nothing would detect that the rest belongs to another version.
             partial_files.truncate(part)
         before = files.size(part) if files.exists(part) else 0
-        if download.fetch_onto(url, part, line.timeout, line.headers):
+        if download.fetch_onto(url, part, line.timeout, line.headers_for(url)):
             return
         failures = 0 if files.size(part) > before else failures + 1
         if failures >= _ATTEMPTS:

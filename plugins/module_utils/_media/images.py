@@ -13,7 +13,7 @@ import os
 from datetime import date, timedelta
 from typing import Optional
 
-from .._core.errors import Refused
+from .._core.errors import InvalidInput, Refused
 from .._core.frozen import Frozen, replace
 from .._core.options.image_names import NAME, PATH, check_no_download, names_of, read_image
 from .._core.record.mark import name_of_image
@@ -118,7 +118,7 @@ class Lookup:
 
     def beginning(self, asked, found, line):
         """Return (first bytes of the vendor's file or None, its size or None)."""
-        return download.beginning(found.url, line.timeout, _BEGINNING, line.headers)
+        return download.beginning(found.url, line.timeout, _BEGINNING, line.headers_for(found.url))
 
     def resolved(self, request):
         """Return ``request`` with the file in the store as its image; raises PolyvirtError. A path is left as it is.
@@ -144,6 +144,8 @@ class Lookup:
         asked, needs = request.creation["image"], self.completed(self.needs(request))
         name = name_of_image(asked)
         about = f"{option}: {name}"
+        if form == NAME and asked.get("headers"):
+            raise InvalidInput(f"{about}: headers are sent only to the server of an address.", "Set source to one.")
         media = media_of(asked) if form == NAME else [medium_of_address(asked, needs, about)]
         choice = resolve(media, needs, about)
         wanted = _wanted(asked, name, choice)
@@ -185,7 +187,7 @@ class Lookup:
         if not choice.medium.get("bases"):
             manual = choice.medium.get("manual") or "Add its address to the catalogue (bases)."
             raise Refused(f"{about}: this host does not have the image, and no address of it is known.", manual)
-        line = Line(SECONDS_WITHOUT_ANSWER, asked.get("headers"))
+        line = Line(SECONDS_WITHOUT_ANSWER, asked.get("headers"), asked["source"])
         found, warnings = of_vendor(asked, choice.medium, line, about)
         content, extent = self.beginning(asked, found, line)
         image_format, size = choice.medium["image"]["format"], None

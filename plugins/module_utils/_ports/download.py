@@ -189,6 +189,13 @@ def shown(url):
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
+def origin(url):
+    """Return (scheme, host with port) of a URL, without user name and password: who receives what is sent to it."""
+    parts = urlsplit(url)
+    port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return parts.scheme, parts.netloc.rpartition("@")[2].lower().removesuffix(port)
+
+
 def digest(path, kind):
     """Return the checksum of a file in hexadecimal digits; ``kind`` is a name of hashlib, such as sha256."""
     checksum = hashlib.new(kind)
