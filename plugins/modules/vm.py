@@ -61,7 +61,7 @@ options:
 notes:
   - With VMs on several platforms, each platform is read twice, once before the first change on any of them.
   - With O(prune=true) and VMs on several platforms, VMs are deleted on those platforms on which the task lists a VM.
-    O(prune_max) is the limit of all platforms together; if it is omitted, half of the fleet on each platform.
+    O(prune_max) is the limit of all platforms together; if it is omitted, less than half of the fleet on each platform.
 seealso:
   - module: polyvirt.core.vm_info
   - module: polyvirt.core.vm_snapshot

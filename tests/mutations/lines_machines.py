@@ -44,7 +44,7 @@ MUTATIONS = (
     Mutation(
         "prune-has-no-limit-by-default",
         "_core",
-        "max(members // 2, 1) if prune_max is None else prune_max",
+        "max(members - 1, 0) // 2 if prune_max is None else prune_max",
         "len(surplus) if prune_max is None else prune_max",
         _FLEET,
     ),

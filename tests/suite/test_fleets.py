@@ -59,7 +59,7 @@ def test_prune_deletes_what_the_task_does_not_list_and_nothing_else(platform, ca
         *_runs("too many", {"name": [ONE], "fleet": "web", "prune": True, "description": "of a part of the fleet"}),
         Task("none has expired", {**kept, "prune_expired_for": "0m"}),
         *_runs("prune", kept),
-        *_runs("whole fleet", {"name": [ONE], "fleet": "web", "prune": True, "state": "absent"}),
+        *_runs("whole fleet", {"name": [ONE], "fleet": "web", "prune": True, "prune_max": 1, "state": "absent"}),
     ]
     answers = carry(platform, tasks, ALL)
     made = answers["make"]

@@ -296,5 +296,5 @@ def test_entry_that_needs_what_a_pruned_vm_holds_is_rejected(qemu, carry, images
     assert not made.failed, made.msg
     before = present(qemu, names)
     entries = [entry(qemu, names.two, path)]
-    answers = run(carry, qemu, names, entries, fleet="lab", prune=True)
+    answers = run(carry, qemu, names, entries, fleet="lab", prune=True, prune_max=1)
     assert_rejected(qemu, answers, before, names.one, "Prune in a task before this one.")

@@ -162,7 +162,7 @@ def test_surplus_vms_are_deleted_with_the_options_of_the_task(run_task):
 def test_surplus_vms_are_stopped_as_prune_stop_mode_says(run_task):
     """The other VMs of the task keep its stop_mode."""
     run_task(name=["a", "b"], fleet="web", state="started")
-    pruned = run_task(name=["a"], fleet="web", prune=True, prune_stop_mode="force", state="stopped")
+    pruned = run_task(name=["a"], fleet="web", prune=True, prune_max=1, prune_stop_mode="force", state="stopped")
     assert (pruned.failed, run_task.names()) == (False, ["a"]), pruned.msg
     assert [[step["verb"] for step in vm["steps"]] for vm in pruned.vms] == [["stop"], ["kill", "delete"]]
 
@@ -179,7 +179,8 @@ def test_only_expired_surplus_vms_are_deleted(run_task):
 def test_surplus_vms_are_deleted_on_each_connection(run_task):
     for folder in "xyz":
         run_task(name=[f"{folder}1", f"{folder}2"], fleet="web", folder=folder)
-    pruned = run_task(fleet="web", prune=True, folder="x", machines=[{"name": "x1"}, {"name": "y1", "folder": "y"}])
+    listed = [{"name": "x1"}, {"name": "y1", "folder": "y"}]
+    pruned = run_task(fleet="web", prune=True, prune_max=2, folder="x", machines=listed)
     assert not pruned.failed
     assert [vm["name"] for vm in pruned.vms] == ["x1", "y1", "x2", "y2"]
     assert [run_task.names(folder) for folder in "xyz"] == [["x1"], ["y1"], ["z1", "z2"]]
@@ -188,7 +189,8 @@ def test_surplus_vms_are_deleted_on_each_connection(run_task):
 
 def test_surplus_vms_are_deleted_by_a_driver_with_the_options_of_the_task(run_task):
     run_task(name=["a", "b"], fleet="web")
-    run_task(fleet="web", prune=True, native={"of": "the task"}, machines=[{"name": "a", "native": {"of": "a"}}])
+    listed = [{"name": "a", "native": {"of": "a"}}]
+    run_task(fleet="web", prune=True, prune_max=1, native={"of": "the task"}, machines=listed)
     assert [one["native"] for one in run_task.driver_params] == [{"of": "a"}, {"of": "the task"}]
 
 
@@ -204,6 +206,14 @@ def _refused(run_task, **options):
     with pytest.raises(Refused) as caught:
         run_task(fleet="web", prune=True, **options)
     return str(caught.value)
+
+
+def test_two_equal_parts_of_a_fleet_do_not_delete_each_other(run_task):
+    """Two slices of a job of AWX: each lists the VMs of its own hosts."""
+    run_task(name=["a", "b", "c", "d"], fleet="web")
+    for names in (["a", "b"], ["c", "d"]):
+        assert "set prune_max: 2" in _refused(run_task, name=names)
+    assert run_task.names() == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -44,14 +44,15 @@ def may_be_pruned(vm, policy):
 def check_prune_max(surplus, members, fleet, prune_max=None):
     """Raise Refused if ``surplus``, the names of the VMs to delete, are too many; ``members`` is the size of the fleet.
 
-    A list that was computed from a part of an inventory, such as a slice of an AWX job, must not delete the rest.
+    A list that was computed from a part of an inventory, such as a slice of an AWX job, must not delete the rest: of
+    two equal parts, each lacks exactly half.
     """
-    limit = max(members // 2, 1) if prune_max is None else prune_max
+    limit = max(members - 1, 0) // 2 if prune_max is None else prune_max
     if len(surplus) <= limit:
         return
     reason = f"prune_max is {limit}"
     if prune_max is None:
-        reason = f"without prune_max at most half of the {members} VMs of a fleet are deleted"
+        reason = f"without prune_max less than half of the {members} VMs of a fleet are deleted"
     raise Refused(
         f"prune: {len(surplus)} VMs of the fleet {fleet} are not listed in the task and would be deleted"
         f" ({listed(sorted(surplus))}), but {reason}.",

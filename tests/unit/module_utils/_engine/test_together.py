@@ -127,7 +127,7 @@ def test_surplus_vms_of_two_hosts_are_pruned_although_they_have_one_id_and_name(
 
 def test_surplus_vm_that_two_connections_find_is_pruned_once():
     made = Host([owned("old", fleet="lab")])
-    outcome = together([(Claiming(made), [], True), (Claiming(made), [], True)], fleet="lab")
+    outcome = together([(Claiming(made), [], True), (Claiming(made), [], True)], fleet="lab", prune_max=1)
     assert (outcome.failed, len(outcome.vms), made.machines) == (False, 1, [])
 
 

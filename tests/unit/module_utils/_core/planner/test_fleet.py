@@ -59,9 +59,9 @@ def test_only_own_vms_of_the_fleet_that_are_not_listed_are_surplus():
 
 @pytest.mark.parametrize(
     ("members", "prune_max", "most"),
-    [(1, None, 1), (2, None, 1), (3, None, 1), (4, None, 2), (9, None, 4), (10, None, 5), (4, 0, 0), (4, 3, 3)],
+    [(0, None, 0), (1, None, 0), (2, None, 0), (3, None, 1), (4, None, 1), (9, None, 4), (10, None, 4), (4, 0, 0), (4, 3, 3)],
 )
-def test_prune_deletes_at_most_prune_max_vms_or_half_of_the_fleet(members, prune_max, most):
+def test_prune_deletes_at_most_prune_max_vms_or_less_than_half_of_the_fleet(members, prune_max, most):
     names = [f"web{number}" for number in range(1, members + 1)]
     check_prune_max(names[:most], members, "web", prune_max)
     if most < members:
@@ -71,7 +71,7 @@ def test_prune_deletes_at_most_prune_max_vms_or_half_of_the_fleet(members, prune
 
 @pytest.mark.parametrize(
     ("prune_max", "reason"),
-    [(None, "without prune_max at most half of the 4 VMs of a fleet are deleted"), (1, "prune_max is 1")],
+    [(None, "without prune_max less than half of the 4 VMs of a fleet are deleted"), (1, "prune_max is 1")],
 )
 def test_error_names_the_vms_the_limit_and_what_to_set(prune_max, reason):
     with pytest.raises(Refused) as caught:
