@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -19,6 +20,18 @@ pytestmark = pytest.mark.full
 HOST = """<node><domain type='test'>
   <name>keeper</name><uuid>5a1f5c2e-0f43-4b52-9d5e-3f0a1f6f7a11</uuid><memory>8388608</memory><os><type>hvm</type></os>
   <devices><disk type='file' device='disk'><source file='{image}'/><target dev='vda'/></disk></devices>
+</domain></node>
+"""
+_TWO_VMS = """<node>
+<domain type='test'>
+  <name>tenant</name><uuid>5a1f5c2e-0f43-4b52-9d5e-3f0a1f6f7a12</uuid><memory>8388608</memory><os><type>hvm</type></os>
+  <devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{raw}'/>
+  <target dev='vda'/></disk></devices>
+</domain>
+<domain type='test'>
+  <name>keeper</name><uuid>5a1f5c2e-0f43-4b52-9d5e-3f0a1f6f7a11</uuid><memory>8388608</memory><os><type>hvm</type></os>
+  <devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{overlay}'/>
+  <target dev='vda'/></disk></devices>
 </domain></node>
 """
 INVENTORY = "[hypervisors]\none\ntwo\n[all:vars]\nansible_connection=local\nansible_become=false\n"
@@ -112,6 +125,30 @@ def test_image_used_by_another_vm_is_kept(play, image, tmp_path):
     assert code != 0
     assert f"{image} is kept, because these disks use it: {image}" in output
     assert image.exists()
+
+
+def test_what_a_guest_wrote_to_its_raw_disk_is_not_followed(play, image, tmp_path):
+    """Its first bytes are a qcow2 image whose backing file is on a server. Another VM has an overlay of the image."""
+    raw, overlay = tmp_path / "tenant.raw", tmp_path / "overlay.qcow2"
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image), "-F", "qcow2", str(overlay)], check=True
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0)
+    address = f"nbd://127.0.0.1:{listener.getsockname()[1]}"
+    options = ["-o", f"backing_file={address},backing_fmt=raw", str(raw), "1M"]
+    subprocess.run(["qemu-img", "create", "-q", "-u", "-f", "qcow2", *options], check=True)
+    host = tmp_path / "host.xml"
+    host.write_text(_TWO_VMS.format(raw=raw, overlay=overlay), encoding="utf-8")
+    book = tmp_path / "users.yml"
+    find_users = {"include_role": {"name": "polyvirt.core.vm", "tasks_from": "image_users"}}
+    show = {"debug": {"msg": "users {{ vm_image_users }}"}}
+    book.write_text(json.dumps([{"hosts": "one", "gather_facts": False, "tasks": [find_users, show]}]))
+    code, output = play(book, vm_image=str(image), vm_module_options={"uri": f"test://{host}"})
+    assert (code, f"users ['{overlay}']" in output) == (0, True), output
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+    listener.close()
 
 
 @pytest.mark.parametrize(
