@@ -220,21 +220,29 @@ def largest_qcow2(path=None):
     """
     begin = b"" if path is None else files.read_part(path, 0, _FEATURES + 8)
     is_extended = begin[4:8] == b"\0\0\0\3" and (_number(">Q", begin[_FEATURES:]) or 0) & _EXTENDED
-    cluster = 1 << (_number(">I", begin[20:24]) or _NEW_CLUSTER_BITS)
+    cluster = _NEW_CLUSTER if path is None else _cluster(begin[20:24])
     return _FIRST_TABLE // 8 * (cluster // (16 if is_extended else 8)) * cluster
 
 
 def lacks_table(path):
-    """Whether the file of a qcow2 image ends before its first table does: it is an empty image."""
-    bits, table = _number(">I", files.read_part(path, 20, 4)), _number(">Q", files.read_part(path, 40, 8))
-    return bits is None or table is None or files.size(path) < table + (1 << bits)
+    """Whether the file of a qcow2 image ends before its first table does: it is an empty image, or a damaged one."""
+    cluster, table = _cluster(files.read_part(path, 20, 4)), _number(">Q", files.read_part(path, 40, 8))
+    return not cluster or table is None or files.size(path) < table + cluster
+
+
+def _cluster(field):
+    """The bytes of a cluster by this field of a header; 0 if it has another value than the format permits."""
+    bits = _number(">I", field)
+    return 1 << bits if bits in _CLUSTER_BITS else 0
 
 
 _FEATURES, _HEADER_LENGTH, _EXTERNAL_DATA, _EXTENDED = 72, 100, 1 << 2, 1 << 4
-_FIRST_TABLE, _NEW_CLUSTER_BITS = 32 << 20, 16
+_FIRST_TABLE, _NEW_CLUSTER = 32 << 20, 1 << 16
+#: Sources: QEMU's specification of qcow2, and block/qcow2.h, as for the most snapshots below.
+_CLUSTER_BITS = range(9, 22)
 #: The types of the header extensions with the name of the data file and the format of the backing file; extensions are
-#: padded to multiples of 8 bytes. The header of version 2 has a fixed length.
-_DATA_FILE, _BACKING_FORMAT, _EXTENSION, _LENGTH_OF_2 = 0x44415441, 0xE2792ACA, 8, 72
+#: padded to multiples of 8 bytes, and within the first cluster. The header of version 2 has a fixed length.
+_DATA_FILE, _BACKING_FORMAT, _EXTENSION, _LENGTH_OF_2, _MOST_HEADER = 0x44415441, 0xE2792ACA, 8, 72, 1 << 16
 
 
 def data_file(path):
@@ -248,7 +256,7 @@ def _extension(path, wanted):
     """The text in a header extension of a qcow2 image, or None. Source: QEMU's specification of qcow2."""
     is_old = files.read_part(path, 4, 4) == b"\0\0\0\2"
     place = _LENGTH_OF_2 if is_old else _number(">I", files.read_part(path, _HEADER_LENGTH, 4))
-    while place:
+    while place and place < _MOST_HEADER:
         head = files.read_part(path, place, _EXTENSION)
         kind, length = struct.unpack(">II", head) if len(head) == _EXTENSION else (0, 0)
         if not kind or length > _LONGEST_NAME:
@@ -261,7 +269,7 @@ def _extension(path, wanted):
 
 #: The part of a qcow2 image's header about its snapshots; the fixed part of an entry of their table, up to the size of
 #: the disk, in which entries are padded to multiples of 8 bytes.
-_SNAPSHOTS_AT, _SNAPSHOTS, _ENTRY = 60, ">IQ", ">12xHH20xI8xQ"
+_SNAPSHOTS_AT, _SNAPSHOTS, _ENTRY, _MOST_SNAPSHOTS = 60, ">IQ", ">12xHH20xI8xQ", 65536
 
 
 def snapshot_sizes(path):
@@ -272,7 +280,7 @@ def snapshot_sizes(path):
     sizes, length = {}, struct.calcsize(_ENTRY)
     header = files.read_part(path, _SNAPSHOTS_AT, struct.calcsize(_SNAPSHOTS))
     count, place = struct.unpack(_SNAPSHOTS, header) if len(header) == struct.calcsize(_SNAPSHOTS) else (0, 0)
-    for _number_of_entry in range(count):
+    for _number_of_entry in range(min(count, _MOST_SNAPSHOTS)):
         entry = files.read_part(path, place, length)
         if len(entry) < length:
             break

@@ -52,8 +52,10 @@ def read_latin1(path):
 
 
 def read_part(path, offset, length):
-    """Return at most ``length`` bytes, from ``offset`` on."""
+    """Return at most ``length`` bytes, from ``offset`` on; none if the file ends before, wherever a header points."""
     with explained("read", path), open(path, "rb") as file:
+        if file.seek(0, os.SEEK_END) < offset:
+            return b""
         file.seek(offset)
         return file.read(length)
 

@@ -65,7 +65,7 @@ class VirshClaims(HoldsClaims):
         self._driver = driver
         #: The files that external snapshots froze: {(VM id, name): {slot: path}}, read once.
         self._chains, self._volumes, self._frozen = {}, None, {}
-        self._reads_images, self._reads_volumes, self._deletes, self._networks = True, False, False, {}
+        self._reads_images, self._reads_volumes, self._networks = True, False, {}
 
     def read_place(self):
         host = _HOST_ID.search(self._driver.capabilities())
@@ -119,7 +119,6 @@ class VirshClaims(HoldsClaims):
         deleted = {claim.identity: claim.text for claim in wanted if claim.mode in (DELETE, MERGE)}
         # The volumes of the pools are read only if a file of another VM matters, because that needs a process.
         self._reads_volumes = any(claim.kind == FILE and not claim.is_new for claim in wanted)
-        self._deletes = bool(deleted)
         self._networks = self._read_networks(wanted)
         found = [self._held_by(definition) for definition in self._driver.all_definitions()]
         return [*found, *self._unused_images(deleted, found)]
@@ -182,8 +181,6 @@ class VirshClaims(HoldsClaims):
     def _of_file(self, path, mode, option, is_raw=True):
         if not path:
             return []
-        # Before a deletion, the files below a disk are read even if its definition calls it raw.
-        is_raw = is_raw and not (self._deletes and files.is_file(path))
         return self.file(path, mode, option, is_raw=is_raw or not self._reads_images)
 
     def _path_of(self, definition, source):

@@ -374,7 +374,8 @@ class VirshObserver:
 
     def _with_file_sizes(self, disks):
         """{slot: disk} with the sizes read from the files."""
-        return {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in disks.items()}
+        sizes = {slot: self.storage.size_of(disk["source"], disk.get("format")) for slot, disk in disks.items()}
+        return {slot: {**disk, "size": sizes[slot]} for slot, disk in disks.items()}
 
     def _with_frozen_sizes(self, vm):
         """Replace the disk sizes in snapshots by those of their frozen files, or of the snapshots within the images."""

@@ -121,10 +121,12 @@ class Storage:
         if size and size > base.virtual_size:
             self.qemu_img.grow(path, image_format, size)
 
-    def size_of(self, path):
-        """The virtual size of an image in bytes, or None if it cannot be read."""
+    def size_of(self, path, image_format):
+        """The virtual size of a disk in bytes, or None if it cannot be read."""
+        if not files.is_readable(path):
+            return None
         try:
-            return self.qemu_img.info(path).virtual_size if files.is_readable(path) else None
+            return self.qemu_img.info(path, image_format, as_disk=True).virtual_size
         except PolyvirtError:
             return None
 

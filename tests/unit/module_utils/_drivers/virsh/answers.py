@@ -208,4 +208,5 @@ def disk(path, more=""):
 
 
 def volume(name, pool="p"):
-    return f"<disk type='volume'><source pool='{pool}' volume='{name}'/><target dev='vdz'/></disk>"
+    source = f"<source pool='{pool}' volume='{name}'/>"
+    return f"<disk type='volume'><driver type='qcow2'/>{source}<target dev='vdz'/></disk>"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import struct
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
@@ -64,14 +65,34 @@ def plan_of(vm, found, delete_disks="all"):
     return list(step.arguments["files"]), dict(step.arguments["kept"])
 
 
+_QCOW2 = "<driver type='qcow2'/>"
+
 # Users of files -------------------------------------------------------------------------------------------------------
 
 
 def test_backing_file_of_another_vm_is_used_by_it(images, tmp_path):
     base, middle, top = chain(images, tmp_path, "base", "middle", "top")
     for path in (base, middle):
-        file = web_files(images, domain("web", disk(path)), domain("db", disk(top)))[path]
+        file = web_files(images, domain("web", disk(path)), domain("db", disk(top, _QCOW2)))[path]
         assert "db" in file.used_by
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(lambda path: b"QFI\xfb" + struct.pack(">IQI", 3, 104, len(path)) + bytes(84) + path, id="base"),
+        pytest.param(lambda path: b"QFI\xfb" + struct.pack(">IQI", 3, 0x8000000000000008, 20), id="beyond any file"),
+        pytest.param(lambda path: b"QFI\xfb" + struct.pack(">IQII", 3, 0, 0, 0x4000000), id="cluster of no size"),
+        pytest.param(lambda path: b"QED\0" + bytes(1 << 16), id="format of qemu-img"),
+    ],
+)
+def test_what_a_guest_writes_to_its_raw_disk_does_not_count(images, tmp_path, written):
+    """QEMU does not read it, so no file is needed, and nothing prevents the deletion of another VM."""
+    (path,) = chain(images, tmp_path, "web.qcow2")
+    raw = tmp_path / "tenant.raw"
+    raw.write_bytes(written(path.encode()).ljust(1 << 20, b"\0"))
+    found = web_files(images, domain("web", disk(path, _QCOW2)), domain("tenant", disk(raw, "<driver type='raw'/>")))
+    assert found[path].used_by == ()
 
 
 def test_backing_file_of_overlay_without_vm_is_used(images, tmp_path):
@@ -98,7 +119,7 @@ def test_own_disk_is_kept_while_manual_overlay_needs_it(images, tmp_path):
     """After a snapshot the VM uses the overlay, and the disk that the collection created is not attached."""
     base, top = chain(images, tmp_path, "base", "top")
     vm = vm_of(base)
-    found = web_files(images, domain("web", disk(top)), vm=vm, delete_disks="owned")
+    found = web_files(images, domain("web", disk(top, _QCOW2)), vm=vm, delete_disks="owned")
     assert plan_of(vm, found, "owned") == ([], {base: f"used by {top}", top: "not created by this collection"})
 
 
@@ -114,7 +135,7 @@ def not_qcow(folder):
 def test_unreadable_image_prevents_deletion(images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     top = not_qcow(tmp_path)
-    for others in ((), (domain("db", disk(top)),)):
+    for others in ((), (domain("db", disk(top, _QCOW2)),)):
         with pytest.raises(Refused, match=r"web: cannot find out whether .*top uses one of its files") as caught:
             web_files(images, domain("web", disk(base)), *others)
         assert "delete_disks: none" in caught.value.remedy
@@ -140,7 +161,8 @@ def test_overlay_uses_its_base_even_if_the_base_of_that_is_missing(images, tmp_p
     base, middle, top = chain(images, tmp_path, "base", "middle", "top")
     os.unlink(base)
     vm = vm_of(middle)
-    assert web_files(images, domain("web", disk(middle)), domain("db", disk(top)), vm=vm)[middle].used_by == ("db",)
+    found = web_files(images, domain("web", disk(middle)), domain("db", disk(top, _QCOW2)), vm=vm)
+    assert found[middle].used_by == ("db",)
 
 
 def test_vm_with_broken_disk_can_be_deleted(images, tmp_path):
