@@ -43,8 +43,8 @@ MUTATIONS = (
     Mutation(
         "cluster-size-of-an-image-does-not-count",
         "_media/disk_header.py::largest_qcow2",
-        '_number(">I", begin[20:24]) or _NEW_CLUSTER_BITS',
-        "_NEW_CLUSTER_BITS",
+        "_NEW_CLUSTER if path is None else _cluster(begin[20:24])",
+        "_NEW_CLUSTER",
         _of(_SIZES, "test_largest_qcow2_depends_on_its_clusters"),
     ),
     Mutation(

@@ -36,7 +36,7 @@ TASKS = [
     ("info", INFO, {"name": BOTH}, False),
     ("wrong option", VM, {"name": WEB, "cpu": 2}, False),
     ("drop", SNAPSHOT, {"name": WEB, "snapshot": "one", "state": "absent"}, False),
-    ("prune", VM, {"name": WEB, "fleet": "front", "prune": True, "stop_mode": "force"}, False),
+    ("prune", VM, {"name": WEB, "fleet": "front", "prune": True, "prune_max": 1, "stop_mode": "force"}, False),
     ("remove", VM, {"name": WEB, "state": "absent", "stop_mode": "force"}, False),
 ]
 

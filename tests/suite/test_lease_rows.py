@@ -357,7 +357,14 @@ def test_only_expired_vms_of_a_fleet_are_pruned(platform, carry):
     machines = [{"name": ONE}, {"name": OTHER, "expires": "2020-01-31"}]
     created = {**platform.creation, **platform.to_exist, "fleet": "web", "machines": machines}
     created["controller_time"] = LONG_AGO
-    prune = {"name": [ONE], "fleet": "web", "prune": True, "prune_expired_for": "0m", "prune_stop_mode": "force"}
+    prune = {
+        "name": [ONE],
+        "fleet": "web",
+        "prune": True,
+        "prune_max": 1,
+        "prune_expired_for": "0m",
+        "prune_stop_mode": "force",
+    }
     prune["controller_time"] = _now()
     _all_well(carry(platform, [Task("create", created)], BOTH))
     if platform.truth([OTHER])[OTHER]["power"] != RUNNING:

@@ -97,7 +97,14 @@ def test_what_a_deletion_destroys_anyway_keeps_nothing(platform, carry):
         Task(f"take {one}", {"name": made["name"], "snapshot": one, "include_memory": None}, about="snapshot")
         for one in ("first", "second")
     ]
-    pruned = {**platform.creation, "name": ["pvc-owner"], "fleet": "web", "prune": True, "prune_stop_mode": "force"}
+    pruned = {
+        **platform.creation,
+        "name": ["pvc-owner"],
+        "fleet": "web",
+        "prune": True,
+        "prune_max": 1,
+        "prune_stop_mode": "force",
+    }
     removed = [
         Task("prune check", pruned, check=True),
         Task("prune", pruned),

@@ -80,7 +80,7 @@ class Table:
         options = {
             "absent": {"name": [name], "state": "absent", "stop_mode": "force"},
             "reap": {"name": [name], "state": "absent", "stop_mode": "force", "expired_for": "0m", **now},
-            "prune": {"name": [REST], "fleet": name, "prune": True, "prune_stop_mode": "force", **now},
+            "prune": {"name": [REST], "fleet": name, "prune": True, "prune_max": 1, "prune_stop_mode": "force", **now},
             "recreate": {"name": [name], **self.platform.creation, **self.platform.to_exist,
                          **self.platform.whole_vm_tasks().get("created again", {})},
         }[self.way]  # fmt: skip

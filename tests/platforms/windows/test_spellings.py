@@ -67,7 +67,7 @@ def test_vm_that_is_listed_in_two_spellings_is_listed_twice(platform):
 
 def test_listed_vm_is_not_pruned(platform):
     assert not platform.run({"name": "web"}, {"name": "old", **platform.new}, fleet="www")["failed"]
-    result = platform.run({"name": "WEB"}, fleet="www", prune=True)
+    result = platform.run({"name": "WEB"}, fleet="www", prune=True, prune_max=1)
     assert (result["failed"], platform.names()) == (False, ["web"]), result["msg"]
 
 

@@ -21,7 +21,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.pro
 from unit.module_utils._drivers.vagrant.in_process import BOX, World, users_file
 
 CONTENT = b"precious"
-FLEET = {"fleet": "f", "prune": True}
+FLEET = {"fleet": "f", "prune": True, "prune_max": 1}
 
 
 class WithLibvirt:
