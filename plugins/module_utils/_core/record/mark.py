@@ -30,7 +30,11 @@ BIRTH = "birth"
 IN_MARK = ("tags", "fleet", *LEASE)
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
-_LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers")
+_LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers", "births")
+_TEXTS = ("fleet", "owner", CREATED, BIRTH)
+_MAPPINGS = ("inputs", "snapshots_expire", "checkpoints_expire", "checkpoints", "snapshots", "replacing")
+#: Levels of lists and mappings in a mark at most: whoever may edit a VM can write anything to it.
+_DEEPEST = 8
 
 
 def new_mark(vm_id, birth=None, **parts):
@@ -217,7 +221,7 @@ def parsed(text):
     """Return the mark in ``text``, or None if it is not a valid mark: a user may have edited it."""
     try:
         mark = json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return _with_todays_keys(mark) if _is_mark(mark) else None
 
@@ -233,15 +237,25 @@ def _with_todays_keys(mark):
 
 
 def _is_mark(value):
-    if not isinstance(value, dict) or not isinstance(value.get("inputs", {}), dict):
+    if not isinstance(value, dict) or _depth(value) > _DEEPEST or not isinstance(value.get("v", 1), int):
         return False
-    lists = [*(value.get(key, []) for key in _LISTS), value.get("inputs", {}).get("bases", [])]
-    texts = [value.get(key, "") for key in ("fleet", "owner", CREATED, BIRTH)]
-    if not all(isinstance(text, str) for text in texts) or not (
-        value.get("expires") is None or is_stored_expiry(value["expires"])
-    ):
+    if not all(isinstance(value.get(key, {}), dict) for key in _MAPPINGS):
         return False
-    return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
+    inputs = value.get("inputs", {})
+    lists = [*(value.get(key, []) for key in _LISTS), inputs.get("bases", [])]
+    texts = [*(value.get(key, "") for key in _TEXTS), *(inputs.get(key) or "" for key in ("image", "appliance"))]
+    texts += [text for texts_of_key in lists if isinstance(texts_of_key, list) for text in texts_of_key]
+    is_expiry = value.get("expires") is None or is_stored_expiry(value["expires"])
+    return is_expiry and all(isinstance(one, list) for one in lists) and all(isinstance(one, str) for one in texts)
+
+
+def _depth(value):
+    """Return the levels of lists and mappings in a value, or more than _DEEPEST."""
+    level, depth = [value], 0
+    while level and depth <= _DEEPEST:
+        level = [one for part in level for one in (part.values() if isinstance(part, dict) else part)]
+        level, depth = [one for one in level if isinstance(one, (dict, list))], depth + 1
+    return depth
 
 
 def same(value, other):

@@ -50,7 +50,7 @@ def _record_in(notes):
     found = _RECORD.search((notes or "").partition("\n")[0])
     try:
         record = json.loads(found[1]) if found else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_known = record.get("v") == _VERSION and record.get("consistency") in CONSISTENCIES
     is_whole = all(isinstance(record.get(name), kind) for name, kind in _RECORDED.items())

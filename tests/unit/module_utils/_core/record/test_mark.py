@@ -44,6 +44,20 @@ def test_keys_of_earlier_versions_are_read(text, expected):
     assert marks.parsed(text) == expected
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        '"a":' + "[" * 3900 + "]" * 3900, '"a":' + "[" * 90 + "]" * 90, '"a":' + '{"b":' * 9 + "1" + "}" * 9,
+        '"inputs":{"image":5}', '"inputs":{"appliance":[1]}', '"inputs":[]', '"births":5', '"snapshots_expire":[]',
+        '"v":"x"', '"checkpoints":3', '"snapshots":"x"', '"replacing":[1]', '"expires":{}', '"owner":1',
+        '"v":' + "9" * 5000,
+    ],
+)  # fmt: skip
+def test_text_that_no_version_has_written_is_no_mark(parts):
+    """Whoever may edit a VM writes what he wants: it costs the record of this VM, and no list that contains it."""
+    assert marks.parsed(f'{{"id":"101",{parts}}}') is None
+
+
 @pytest.mark.parametrize("key", ["making", "adding"])
 def test_mark_with_a_wrong_list_is_not_valid(key):
     assert marks.parsed(f'{{"id":"1","{key}":[1]}}') is None
