@@ -107,3 +107,8 @@ def decimal_id(text):
     """Return a decimal ID without leading zeros and spaces; any other ID as it is."""
     digits = text.strip()
     return str(int(digits)) if digits.isascii() and digits.isdigit() else text
+
+
+def no_template(text):
+    """Return ``text`` so that it is no template of Ansible, wherever it is used: names are written by others."""
+    return text.replace("{", "_")

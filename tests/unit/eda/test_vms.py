@@ -130,6 +130,23 @@ def test_event_has_the_identity_of_the_vm_and_no_secrets(programs):
     assert _WORD not in json.dumps(event)
 
 
+def test_event_contains_no_template(programs):
+    """ansible-rulebook writes events into extra variables, which every version of Ansible renders."""
+    name = "{{ lookup('pipe', 'id') }}{% x %}{# y #}"
+
+    async def watch():
+        programs.list(**{name: "running"})
+        async with running(inventory="a", interval=SOON) as source:
+            await programs.read_again(source)
+            programs.list(**{name: "failed"})
+            await source.until(lambda: source.events)
+            return source.events[0]
+
+    event = asyncio.run(watch())
+    assert event["vm"]["name"] == "__ lookup('pipe', 'id') }}_% x %}_# y #}"
+    assert "{" not in "".join(str(value) for value in event["vm"].values())
+
+
 @pytest.mark.parametrize(
     ("fail", "logged"),
     [

@@ -91,6 +91,7 @@ sys.path.insert(0, str(Path(__file__).absolute().parents[7]))
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_events import KnownVms
+from ansible_collections.polyvirt.core.plugins.module_utils._core.texts import no_template
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh, virsh_events
 
@@ -208,7 +209,7 @@ class Source:
     def _add(self, events):
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         for event in events:
-            self._found.put_nowait({**event, "time": now})
+            self._found.put_nowait({**_plain(event), "time": now})
 
     def _log(self, label, problem):
         """Log a problem once, until it is another one or over."""
@@ -291,6 +292,18 @@ class Source:
         if events is None:
             self._must_read.set()
         self._add(events or ())
+
+
+def _plain(value):
+    """Return ``value`` without templates: ansible-rulebook writes events into extra variables, where no text is marked.
+
+    Whoever may edit a VM chooses its name, owner and tags, and a guest can bring its VM to the failed state.
+    """
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return no_template(value) if isinstance(value, str) else value
 
 
 def vms_of(hostvars):
