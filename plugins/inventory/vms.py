@@ -100,16 +100,21 @@ notes:
   - The name of a host is O(sources[].prefix) and the value of O(hostname). If several VMs have this name, each is named
     C(<name>_<source>) instead, and C(<name>_<source>_<id>) if they are in the same source. None of them has the name
     alone, because otherwise it would depend on which sources answer to which VM the name belongs. The same applies to a
-    VM with the name C(localhost), C(all), C(ungrouped) or the name in O(sources[].host).
+    VM with the name C(localhost), C(all), C(ungrouped) or the name in O(sources[].host). Braces in names are replaced
+    by underscores.
+  - The same applies to the name of a host that another inventory file defines with C(ansible_host) or
+    C(ansible_connection), or that is in a group with one of these variables there. A warning names both hosts. So
+    whoever may name a VM cannot replace a host of the inventory. A host that is only listed there, such as C(web1) in a
+    group C(prod), is the VM. List this file after the others. It fails if a later file has the name of a VM.
   - Each host has the variables of the VM as its info module returns them, with the prefix C(polyvirt_), such as
     C(polyvirt_state), C(polyvirt_id), C(polyvirt_tags), C(polyvirt_addresses); and C(polyvirt_source). Their values are
     never templates.
   - C(ansible_host) and C(ansible_port) are set if the platform reports how to reach the VM by SSH; C(ansible_user) and
     C(ansible_ssh_private_key_file) if the platform knows them (Vagrant). Set others with O(compose) or in
     C(group_vars).
-  - For a VM with Windows, C(ansible_connection) is set, too. Its C(ansible_host) is the address of the guest, or a
-    forwarded port of the controller that leads to WinRM. Set the user, the password, and the other variables of the
-    connection in C(group_vars).
+  - For a VM with Windows, C(ansible_connection) is set, too, unless another inventory file lists the host; set it with
+    O(compose) then. Its C(ansible_host) is the address of the guest, or a forwarded port of the controller that leads
+    to WinRM. Set the user, the password, and the other variables of the connection in C(group_vars).
   - If an address can be reached only from the host of the hypervisor, and that host is reached by SSH,
     C(ansible_ssh_common_args) leads through it. If C(ansible_ssh_common_args) is also set in C(group_vars), this
     variable of the host takes precedence.
@@ -167,8 +172,12 @@ cache_timeout: 300
 
 import hashlib
 import json
+import os
+import re
 from functools import partial
+from pathlib import Path
 
+from ansible import context
 from ansible.errors import AnsibleParserError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
@@ -196,6 +205,10 @@ _FACETS = ["power", "config", "addresses"]
 _UNREAD = "polyvirt_unread_sources"
 #: Seconds added to a task's own timeout before its process is ended.
 _GRACE = 5
+#: Variables that say how a host is reached.
+_REACHED = ("ansible_host", "ansible_connection")
+#: Words of an inventory file that can be names of hosts.
+_WORDS = re.compile(r"[^\s,:\"'\[\]{}=#]+")
 SOURCE = {
     "platform": {"required": True, "choices": list(PLATFORMS)},
     "name": {},
@@ -225,8 +238,30 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         ]
         preferred = [(*entry, self._hostname(variables)) for entry, variables in zip(entries, described)]
         taken = {LOCAL, *(str(one.host) for one in sources if isinstance(one.host, str))}
-        for (_one, vm), variables, name in zip(entries, described, hosts.names_of(preferred, taken)):
+        reached = {one.name for one in inventory.hosts.values() if _says_how_to_reach(one)}
+        names = hosts.names_of(preferred, taken | reached)
+        self._check_order(names)
+        self._warn_of_renamed(preferred, names, reached)
+        for (_one, vm), variables, name in zip(entries, described, names):
             self._add(name, vm, variables)
+
+    def _check_order(self, names):
+        """Reject names of VMs that a file after this one has: Ansible would merge the variables of both hosts."""
+        for path in _files_after(self._path, context.CLIARGS.get("inventory") or ()):
+            words = set(_WORDS.findall(Path(path).read_text(encoding="utf-8", errors="replace")))
+            for name in sorted(words.intersection(names)):
+                raise AnsibleParserError(
+                    f"{self._path}: {path} is read after this file and has the name of the VM {name}, so a VM could"
+                    " take the place of a host. List this file last (-i), or give it a name that is sorted last."
+                )
+
+    def _warn_of_renamed(self, preferred, names, reached):
+        for (source, vm, wanted), name in zip(preferred, names):
+            if f"{source.prefix}{wanted}" in reached:
+                self.display.warning(
+                    f"{self._path}: {source.label}: the inventory has the host {source.prefix}{wanted} already, so the"
+                    f" VM {vm['name']} is the host {name}. Set prefix of the source to keep them apart."
+                )
 
     def sources_in(self, inventory, loader, path, cache=True):
         """Return the [Source] that a file defines. None of them is read; ``run`` runs tasks on one."""
@@ -238,7 +273,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def run(self, source, tasks, seconds, without=()):
         """Run tasks where the VMs of a source are managed, in a process that then exits: see ``run_tasks``."""
         host = self._host_of(source)
-        return run_tasks(self.loader, self.inventory, self._path, host, tasks, seconds, without)["results"]
+        where = (self.loader, self.inventory, self._path, host)
+        return run_tasks(*where, tasks, seconds, source.options, without)["results"]
 
     def _sources(self):
         spec = {"sources": {"type": "list", "elements": "dict", "required": True, "options": SOURCE}}
@@ -284,7 +320,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         host = self._host_of(source)
         module = f"polyvirt.core.{PLATFORMS[source.platform].vm_info}"
         arguments = {"facets": _FACETS, **source.options}
-        answer = run_task(self.loader, self.inventory, self._path, host, module, arguments, source.timeout)
+        where = (self.loader, self.inventory, self._path, host)
+        answer = run_task(*where, module, arguments, source.timeout, source.options)
         result = answer["result"]
         if not result["host"]["configured"]:
             return {"problem": result["host"]["message"]}
@@ -324,6 +361,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return found or variables["polyvirt_name"]
 
     def _add(self, name, vm, variables):
+        if name in self.inventory.hosts:  # Another file lists it: the tags of a VM do not choose its connection.
+            variables = {key: value for key, value in variables.items() if key != "ansible_connection"}
         self.inventory.add_host(name)
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)
@@ -333,6 +372,22 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+
+
+def _says_how_to_reach(host):
+    """Return whether a host of another source says how it is reached, in its own variables or those of its groups."""
+    groups = [group.vars for group in host.get_groups() if group.name != "all"]
+    return any(name in variables for variables in (host.vars, *groups) for name in _REACHED)
+
+
+def _files_after(path, listed):
+    """Return the inventory files that Ansible reads after ``path``; programs and other files of this plugin are not."""
+    files = []
+    for one in (os.path.abspath(one) for one in listed if "," not in one):
+        inner = sorted(os.path.join(at, name) for at, _names, names in os.walk(one) for name in names)
+        files += inner if os.path.isdir(one) else [one]
+    after = files[files.index(path) + 1 :] if path in files else []
+    return [one for one in after if os.path.isfile(one) and not os.access(one, os.X_OK) and not one.endswith(_ENDINGS)]
 
 
 def _marked_unsafe(value):

@@ -14,6 +14,7 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import ImmutableDict
 from ansible.playbook.play import Play
 from ansible.template import Templar
+from ansible.utils.unsafe_proxy import wrap_var
 from ansible.vars.manager import VariableManager
 
 LOCAL = "localhost"
@@ -40,22 +41,22 @@ class _Quiet(TaskQueueManager):
         pass
 
 
-def run_task(loader, inventory, path, host, module, arguments, seconds):
+def run_task(loader, inventory, path, host, module, arguments, seconds, options):
     """Run a task on ``host`` and return {"result": ..., "reached_by": its connection variables}. Raises TaskFailed.
 
     The other parameters, and what the process must do then, are those of ``run_tasks``.
     """
-    ran = run_tasks(loader, inventory, path, host, [{module: arguments}], seconds)
+    ran = run_tasks(loader, inventory, path, host, [{module: arguments}], seconds, options)
     return {"result": _checked(ran["results"][0], host, seconds), "reached_by": ran["reached_by"]}
 
 
-def run_tasks(loader, inventory, path, host, tasks, seconds, without=()):
+def run_tasks(loader, inventory, path, host, tasks, seconds, options, without=()):
     """Run ``tasks`` (each with its module and keywords) on ``host``, each for at most ``seconds``.
 
     Returns {"results": [result of each task; None if it was not run], "reached_by": the host's connection variables}.
     Changes the state of Ansible, so it must run in a process that then exits. ``inventory`` is the InventoryData with
     the host, ``path`` the inventory file, next to which its ``host_vars`` are. The extra variables of the command line
-    apply, except for those in ``without``.
+    apply, except for those in ``without``. Only the ``options`` of the source, which a user wrote, may be templates.
     """
     _reset_command_line()
     inventory.reconcile_inventory()
@@ -65,7 +66,8 @@ def run_tasks(loader, inventory, path, host, tasks, seconds, without=()):
     variables = VariableManager(loader=loader, inventory=manager)
     for name in without:
         variables.extra_vars.pop(name, None)
-    play = Play.load(_play(host, tasks, seconds), variable_manager=variables, loader=loader)
+    marked = [_unsafe(task, options) for task in tasks]
+    play = Play.load(_play(host, marked, seconds), variable_manager=variables, loader=loader)
     queue = _Quiet(inventory=manager, variable_manager=variables, loader=loader, passwords={}, forks=1)
     try:
         queue.run(play)
@@ -77,6 +79,16 @@ def run_tasks(loader, inventory, path, host, tasks, seconds, without=()):
         "results": [_plain(found.get(f"{_RESULT}_{place}")) for place, _task in enumerate(tasks)],
         "reached_by": {name: templar.template(found[name]) for name in _REACHED_BY if name in found},
     }
+
+
+def _unsafe(value, options):
+    """Return ``value`` with every text marked that can be a template; names of VMs and snapshots come from others."""
+    if isinstance(value, dict):
+        own = {key for key in value if key in options and options[key] == value[key]}
+        return {key: one if key in own else _unsafe(one, options) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_unsafe(one, options) for one in value]
+    return wrap_var(value) if isinstance(value, str) and "{" in value else value
 
 
 def _play(host, tasks, seconds):

@@ -23,12 +23,21 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.child_processes import answers
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.one_task import run_task
 
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # Before ansible-core 2.19, every text is a template.
+    trust_as_template = str
+
+# As in a file of the user.
+TEMPLATE = trust_as_template("{{ 3 + 3 }}")
 TASKS = {
     "near": ("ansible.builtin.command", {"cmd": "echo done"}, 60),
     "broken": ("ansible.builtin.fail", {"msg": "it broke"}, 60),
     "far": ("ansible.builtin.ping", {}, 60),
     "slow": ("ansible.builtin.command", {"cmd": "sleep 60"}, 2),
+    "named": ("ansible.builtin.debug", {"msg": ["{{ 1 + 1 }}", {"name": "{{ 2 + 2 }}", "secret": TEMPLATE}]}, 60),
 }
+OPTIONS = {"secret": TEMPLATE}
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -41,7 +50,7 @@ class InventoryModule(BaseInventoryPlugin):
         super().parse(inventory, loader, path, cache)
         for name in TASKS:
             inventory.add_host(name, group=inventory.add_group("of_" + name))
-        runs = [partial(run_task, loader, inventory, path, host, *task) for host, task in TASKS.items()]
+        runs = [partial(run_task, loader, inventory, path, host, *task, OPTIONS) for host, task in TASKS.items()]
         found = answers(runs, [120] * len(runs))
         found = {host: answer.value or {"problem": answer.problem} for host, answer in zip(TASKS, found)}
         Path(path).with_name("answers.json").write_text(json.dumps(found))
@@ -63,6 +72,7 @@ class CallbackModule(CallbackBase):
 VARIABLES = {
     "host_vars/near": {"address": "192.0.2.7", "ansible_host": "{{ address }}", "ansible_connection": "local"},
     "host_vars/broken": {"ansible_connection": "local"},
+    "host_vars/named": {"ansible_connection": "local"},
     "group_vars/of_slow": {"ansible_connection": "local"},
     "host_vars/far": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
 }
@@ -101,6 +111,12 @@ def test_result_and_connection_are_returned(run):
     near = run[0]["near"]
     assert (near["result"]["stdout"], near["result"]["rc"]) == ("done", 0)
     assert near["reached_by"] == {"ansible_connection": "local", "ansible_host": "192.0.2.7"}
+
+
+def test_only_options_of_the_source_are_templates(run):
+    """All other texts come from VMs: their names, and those of their snapshots and backups."""
+    message, named = run[0]["named"]["result"]["msg"]
+    assert (message, named["name"], str(named["secret"])) == ("{{ 1 + 1 }}", "{{ 2 + 2 }}", "6")
 
 
 def test_failed_task_has_the_message_of_its_module_or_connection(run):

@@ -56,13 +56,14 @@ def _options(server, **changes):
 def _inventory(ansible_environment, tmp_path):
     """Run ansible-inventory on a configuration: (exit code, parsed output or None, warnings and errors)."""
 
-    def run(*sources, words=("--list",), hosts="", **options):
+    def run(*sources, words=("--list",), hosts="", hosts_last=False, **options):
         path = tmp_path / "lab.polyvirt.yml"
         described = {"plugin": "polyvirt.core.vms", "sources": list(sources), **options}
         path.write_text(yaml.safe_dump(described), encoding="utf-8")
         (tmp_path / "hosts.ini").write_text(hosts, encoding="utf-8")
         environment = {**ansible_environment, "POLYVIRT_TEST_SECRET": worlds.TOKEN_SECRET}
-        listed = ("-i", tmp_path / "hosts.ini", "-i", path, *words)
+        files = [tmp_path / "hosts.ini", path][:: -1 if hosts_last else 1]
+        listed = (*(word for file in files for word in ("-i", file)), *words)
         done = subprocess.run(
             warm_ansible.program("ansible-inventory", *listed, environment=environment),
             env=environment,
@@ -185,6 +186,54 @@ def test_vm_with_the_name_of_all_hosts_breaks_nothing(inventory):
         code, listed, said = inventory({"platform": "proxmox", "options": _options(server)})
     assert code == 0, said
     assert {"all_proxmox", "ungrouped_proxmox", "web1"} <= set(_hosts(listed)), said
+
+
+@pytest.mark.parametrize("hosts", ["app ansible_host=192.0.2.1", "[gate]\napp\n[gate:vars]\nansible_host=192.0.2.1"])
+def test_vm_does_not_replace_a_host_of_another_file(inventory, server, hosts):
+    """Whoever may rename a VM would receive what plays send to that host."""
+    code, listed, said = inventory({"platform": "proxmox", "options": _options(server)}, hosts=f"{hosts}\n[prod]\nweb1")
+    assert code == 0, said
+    found = _hosts(listed)
+    assert found["app"] == {"ansible_host": "192.0.2.1"}
+    assert (found["app_proxmox"]["polyvirt_name"], found["app_proxmox"]["ansible_host"]) == ("app", "198.51.100.7")
+    assert "the inventory has the host app already, so the VM app is the host app_proxmox" in said
+    # A host that is only listed is the VM.
+    assert (found["web1"]["polyvirt_name"], listed["prod"]["hosts"]) == ("web1", ["web1"])
+
+
+def test_vm_does_not_choose_the_connection_of_a_listed_host(inventory):
+    world = worlds.with_cases()
+    worlds.add_machine(world, 110, "pve1", {"name": "app", "tags": "windows"})
+    with Server(world) as server:
+        source = {"platform": "proxmox", "options": _options(server)}
+        connections = [
+            _hosts(inventory(source, hosts=hosts, **options)[1])["app"].get("ansible_connection")
+            for hosts, options in (
+                ("", {}),
+                ("[prod]\napp", {}),
+                ("[prod]\napp", {"compose": {"ansible_connection": "'psrp'"}}),
+            )
+        ]
+    assert connections == ["winrm", None, "psrp"]
+
+
+def test_file_that_is_read_before_the_hosts_is_rejected(inventory, server):
+    source = {"platform": "proxmox", "options": _options(server)}
+    _code, listed, said = inventory(source, hosts="app ansible_host=192.0.2.1", hosts_last=True)
+    assert _hosts(listed) == {"app": {"ansible_host": "192.0.2.1"}}
+    assert "has the name of the VM app" in said and "List this file last" in said
+    _code, listed, said = inventory(source, hosts="other ansible_host=192.0.2.1", hosts_last=True)
+    assert {"app", "other"} <= set(_hosts(listed)), said
+
+
+def test_name_of_a_vm_is_no_template(inventory, tmp_path):
+    world, name = worlds.with_cases(), "{{ lookup('pipe', 'touch F') }}"
+    worlds.add_machine(world, 110, "pve1", {"name": name})
+    with Server(world) as server:
+        _code, listed, said = inventory({"platform": "proxmox", "options": _options(server)})
+    found = _hosts(listed)
+    assert found["__ lookup('pipe', 'touch F') }}"]["polyvirt_name"] == name, said
+    assert not [host for host in found if "{" in host]
 
 
 def test_a_thousand_vms_take_two_requests(inventory):

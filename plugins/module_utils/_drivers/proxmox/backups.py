@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 
+from ..._core.backup import manifest
 from ..._core.backup.backup import CONSISTENCIES, CRASH, FILESYSTEM, NEWEST, OFF, Backup, births_of, strength
 from ..._core.errors import ApiError, Refused, Stale, Unsupported
 from ..._core.frozen import Frozen, replace
@@ -54,6 +55,7 @@ def _record_in(notes):
         return None
     is_known = record.get("v") == _VERSION and record.get("consistency") in CONSISTENCIES
     is_whole = all(isinstance(record.get(name), kind) for name, kind in _RECORDED.items())
+    is_whole = is_whole and manifest.is_plain(record["id"])
     return {name: record[name] for name in _RECORDED} if is_known and is_whole else None
 
 
