@@ -67,6 +67,7 @@ def test_backup_is_complete_and_comes_back_beside_the_vm(qemu, carry, place, pow
     assert (copy["state"], copy["autostart"]) == (STOPPED, False)
     restored = disks_of(copy)
     assert {slot: content(*disk) for slot, disk in restored.items()} == before
+    assert {Path(path).stat().st_mode & 0o777 for path, _format in (*disks.values(), *restored.values())} == {0o600}
     assert {slot: disk[1] for slot, disk in restored.items()} == {slot: disk[1] for slot, disk in disks.items()}
     started = carry(qemu, [Task("start", {"name": [COPY], "state": "started"})], [WEB, COPY])
     assert_worked(started, start=True)
@@ -111,6 +112,7 @@ def test_restore_in_place_keeps_identity_power_and_foreign_disks(qemu, carry, pl
     assert foreign.read_bytes() == theirs
     restored = disks_of(after)
     assert {slot: content(*restored[slot]) for slot in before} == before
+    assert {Path(restored[slot][0]).stat().st_mode & 0o777 for slot in before} == {0o600}
     assert not [path for path, _format in disks.values() if Path(path).exists() and path not in dict(restored.values())]
     gone = Task("gone", {"name": [WEB], "state": "absent", "stop_mode": "force"})
     answers = carry(qemu, [gone, restoring("back", place), restoring("back again", place)], [WEB])

@@ -119,6 +119,8 @@ def start(argv, environment):
             env={**os.environ, **environment, **_LANGUAGE},
             # A separate session: the process group can be killed, and no child (ssh, polkit) prompts on a terminal.
             start_new_session=True,
+            # Only the user can read what a program creates, such as the disk of a VM.
+            umask=0o077,
         )
     except OSError as error:
         raise errors.Unavailable(f"{argv[0]} could not be run: {error.strerror}.", why="missing") from error

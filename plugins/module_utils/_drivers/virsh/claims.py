@@ -34,7 +34,7 @@ from ..._core.sharing.claims import (
 )
 from ..._media import disk_header
 from ..._ports import files
-from ..._tools.domain_xml import backing_files, target_of
+from ..._tools.domain_xml import backing_files, file_of, target_of
 from .own_files import LOG, NATIVE, named_files
 from .rehearsal import definitions, observed
 from .settings.addresses import named_networks, with_reserved_address
@@ -120,7 +120,10 @@ class VirshClaims(HoldsClaims):
         # The volumes of the pools are read only if a file of another VM matters, because that needs a process.
         self._reads_volumes = any(claim.kind == FILE and not claim.is_new for claim in wanted)
         self._networks = self._read_networks(wanted)
-        found = [self._held_by(definition) for definition in self._driver.all_definitions()]
+        definitions_of_all = self._driver.all_definitions()
+        for definition in definitions_of_all:
+            self._chains.update(_reported_chains(definition))
+        found = [self._held_by(definition) for definition in definitions_of_all]
         return [*found, *self._unused_images(deleted, found)]
 
     def _read_networks(self, wanted):
@@ -307,6 +310,13 @@ def _written_images(vm):
 
 def _is_new_file(claim):
     return (claim.kind, claim.mode, claim.option) == (FILE, WRITE, NATIVE)
+
+
+def _reported_chains(definition):
+    """{path: files below it} of disks that only the user of a running QEMU may read, as libvirt reports them."""
+    drives = [one for one in definition.drives("disk", "lun") if file_of(one) and one.find("backingStore") is not None]
+    is_running = definition.root.get("id")
+    return {file_of(one): backing_files(one) for one in drives if is_running and not files.is_readable(file_of(one))}
 
 
 def _is_raw(drive):

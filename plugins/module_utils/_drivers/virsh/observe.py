@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.frozen import Frozen, field, replace
 from ..._core.model import Observation, Vm
+from ..._core.pattern import Pattern
 from ..._core.record.mark import UNFINISHED, is_unfinished
 from ..._kit.addresses import address_effects, recorded
 from ..._kit.driver import KnownSettings, is_power_only
@@ -45,6 +46,9 @@ from .traits import EXTERNAL, snapshot_effects, virsh_traits
 #: A file of Debian and of distributions that take over its packages.
 _DEBIAN = "/etc/debian_version"
 _SYSTEM_FOLDER = "/var/lib/libvirt/images"
+#: With dynamic_ownership = 0, libvirt leaves the owner of disks as it is, so the user in its capabilities must be it.
+_QEMU_CONF, _NO_NEW_OWNER = "/etc/libvirt/qemu.conf", Pattern(r"^\s*dynamic_ownership\s*=\s*0", re.MULTILINE)
+_QEMU_USER = Pattern(r"<model>dac</model>.*?<baselabel type='\w+'>\+(\d+):\+(\d+)<", re.DOTALL)
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
 
 
@@ -250,7 +254,7 @@ class VirshObserver:
         self._listing = self._capabilities = None
         self._definitions = None
         #: {name: Vm} of the VMs whose creation is not complete.
-        self.unfinished = {}
+        self.unfinished, self._warnings = {}, []
         self.seen = Seen()
         #: UUIDs of the VMs that were suspended when VMs were observed.
         self.saved = frozenset()
@@ -264,14 +268,26 @@ class VirshObserver:
         from .storage import Storage
 
         folder = os.path.expanduser(self.storage_path or self.default_folder)
-        return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)
+        is_default = self.storage_path is None
+        return Storage(QemuImg(self.commands), folder, is_default, self._opens, self._warnings.append)
+
+    def _opens(self, disk):
+        """Whether QEMU can open a new disk that only its owner can read: libvirt changes the owner, and back."""
+        if self.hypervisor != "QEMU" or (self._is_session and os.geteuid() != 0):
+            return True
+        settings = files.read_latin1(_QEMU_CONF) if files.is_readable(_QEMU_CONF) else ""
+        user = _QEMU_USER.search(self.capabilities()) if _NO_NEW_OWNER.search(settings) else None
+        return files.give(disk, *map(int, user.groups())) if user else files.can_change_owner_and_back(disk)
 
     @property
     def default_folder(self):
         """The directory for files, unless the task sets another one."""
-        is_session = re.search(r"/session(\?|\Z)", self.virsh.uri) is not None
         # For root, the session is the system connection. Its guests run as a user who cannot enter root's home.
-        return os.path.expanduser(_SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER)
+        return os.path.expanduser(_SESSION_FOLDER if self._is_session and os.geteuid() != 0 else _SYSTEM_FOLDER)
+
+    @property
+    def _is_session(self):
+        return re.search(r"/session(\?|\Z)", self.virsh.uri) is not None
 
     @property
     def names_to_compare(self):
@@ -345,7 +361,7 @@ class VirshObserver:
             from .snapshots import with_leftover_snapshots
 
             observation = replace(observation, vms=[with_leftover_snapshots(self, vm) for vm in observation.vms])
-        return observation
+        return replace(observation, warnings=tuple(self._warnings))
 
     def _without_unfinished(self, observation, facets):
         """Such VMs do not exist yet, except for tasks that delete or list them."""

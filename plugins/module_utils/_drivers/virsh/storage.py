@@ -14,7 +14,7 @@ from contextlib import suppress
 from ..._core.errors import PolyvirtError, Refused
 from ..._media import disk_header
 from ..._media.appliances.disk import name_of, unpacked
-from ..._ports import files, locks
+from ..._ports import files, locks, partial_files
 from ..._tools.domain_xml import backing_files, file_of
 from ..._tools.qemu_img import empty_image
 from ..._tools.virsh import ConnectionLost
@@ -28,10 +28,13 @@ IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
 
 
 class Storage:
-    """Image files in one directory of the host; ``is_default``: in libvirt's default directory."""
+    """Image files in one directory of the host; ``is_default``: in libvirt's default directory.
 
-    def __init__(self, qemu_img, folder, is_default=False):
-        self.qemu_img, self.folder, self.is_default = qemu_img, folder, is_default
+    ``opens(path)`` returns whether QEMU can open a new disk that only its owner can read; ``warn`` takes a warning.
+    """
+
+    def __init__(self, qemu_img, folder, is_default=False, opens=lambda _path: True, warn=None):
+        self.qemu_img, self.folder, self.is_default, self._opens, self._warn = qemu_img, folder, is_default, opens, warn
 
     def disk_path(self, name, slot, entry):
         """The path of a new disk; ``entry`` is its entry of ``disks``."""
@@ -63,6 +66,12 @@ class Storage:
         with files.partial(path) as temporary:
             with unpacked(image, path) as source:
                 self._fill(temporary, entry, source)
+            if not self._opens(temporary):
+                partial_files.make_readable(temporary)
+                self._warn(
+                    f"{path}: all users of this host can read this disk, because libvirt does not make QEMU's user its"
+                    " owner. Run the task as root (become: true), in a directory of a local file system."
+                )
             if not files.exists(path):
                 # If another task created it at the same time, that file is compared below like any existing one.
                 with suppress(Refused):

@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import delete_step
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import claims
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -98,6 +99,20 @@ def test_what_a_guest_writes_to_its_raw_disk_does_not_count(images, tmp_path, wr
 def test_backing_file_of_overlay_without_vm_is_used(images, tmp_path):
     base, top = chain(images, tmp_path, "base", "top")
     assert web_files(images, domain("web", disk(base)))[base].used_by == (top,)
+
+
+def test_running_disk_that_this_user_cannot_read_has_the_chain_that_libvirt_reports(images, tmp_path, monkeypatch):
+    """As for a member of group libvirt: while a VM runs, its disk is that of QEMU's user."""
+    base, own = chain(images, tmp_path, "base")[0], chain(images, tmp_path, "own")[0]
+    top = not_qcow(tmp_path)
+    reported = f"{_QCOW2}<backingStore type='file'><source file='{base}'/><backingStore/></backingStore>"
+    running = domain("db", disk(top, reported))
+    running.root.set("id", "1")
+    monkeypatch.setattr(claims.files, "is_readable", lambda path: path != top)
+    found = web_files(
+        images, domain("web", disk(own, _QCOW2), disk(base, _QCOW2)), running, domain("db", disk(top, _QCOW2))
+    )
+    assert (found[own].used_by, found[base].used_by) == ((), ("db",))
 
 
 def test_link_to_file_counts_as_file(images, tmp_path):
