@@ -45,8 +45,8 @@ options:
     description:
       - The highest number of VMs that O(prune) may delete. If more VMs would be deleted, the task fails and
         changes nothing, also in check mode.
-      - The default is less than half of the VMs that are in the fleet before the task, such as none of two and
-        one of three.
+      - The default is less than half of the VMs that are in the fleet before the task, that is none of two, one
+        of three.
       - VMs that the task itself lists are not counted, even with O(state=absent).
     type: int
   prune_expired_for:

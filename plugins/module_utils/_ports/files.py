@@ -185,12 +185,8 @@ def entries(folder):
 def starts_with(path, word, offset=0):
     """Return whether a regular file contains ``word`` (bytes) at ``offset``; False if it cannot be read."""
     try:
-        if not os.path.isfile(path):
-            return False
-        with open(path, "rb") as file:
-            file.seek(offset)
-            return file.read(len(word)) == word
-    except OSError:
+        return os.path.isfile(path) and read_part(path, offset, len(word)) == word
+    except errors.PolyvirtError:
         return False
 
 
@@ -290,28 +286,6 @@ def free_space(folder):
 
 def is_readable(path):
     return os.access(path, os.R_OK)
-
-
-def give(path, user, group):
-    """Change the owner of a file to a user and a group by their numbers; returns whether that is permitted."""
-    try:
-        os.chown(path, user, group)
-    except OSError:
-        return False
-    return True
-
-
-def can_change_owner_and_back(path):
-    """Return whether a service of root can change the owner of a file of this user for a time.
-
-    root of this host may be nobody for a file system (NFS), and the former owner is recorded in an extended attribute.
-    """
-    try:
-        os.getxattr(path, "user.polyvirt")
-        has_attributes = True
-    except OSError as error:
-        has_attributes = error.errno == errno.ENODATA
-    return os.stat(path).st_uid == os.geteuid() and (has_attributes or os.geteuid() == 0)
 
 
 def folders_above(path):

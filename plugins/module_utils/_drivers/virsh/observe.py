@@ -17,7 +17,6 @@ from functools import cached_property, partial
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.frozen import Frozen, field, replace
 from ..._core.model import Observation, Vm
-from ..._core.pattern import Pattern
 from ..._core.record.mark import UNFINISHED, is_unfinished
 from ..._kit.addresses import address_effects, recorded
 from ..._kit.driver import KnownSettings, is_power_only
@@ -46,9 +45,6 @@ from .traits import EXTERNAL, snapshot_effects, virsh_traits
 #: A file of Debian and of distributions that take over its packages.
 _DEBIAN = "/etc/debian_version"
 _SYSTEM_FOLDER = "/var/lib/libvirt/images"
-#: With dynamic_ownership = 0, libvirt leaves the owner of disks as it is, so the user in its capabilities must be it.
-_QEMU_CONF, _NO_NEW_OWNER = "/etc/libvirt/qemu.conf", Pattern(r"^\s*dynamic_ownership\s*=\s*0", re.MULTILINE)
-_QEMU_USER = Pattern(r"<model>dac</model>.*?<baselabel type='\w+'>\+(\d+):\+(\d+)<", re.DOTALL)
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
 
 
@@ -254,7 +250,7 @@ class VirshObserver:
         self._listing = self._capabilities = None
         self._definitions = None
         #: {name: Vm} of the VMs whose creation is not complete.
-        self.unfinished, self._warnings = {}, []
+        self.unfinished, self.warnings = {}, []
         self.seen = Seen()
         #: UUIDs of the VMs that were suspended when VMs were observed.
         self.saved = frozenset()
@@ -268,26 +264,14 @@ class VirshObserver:
         from .storage import Storage
 
         folder = os.path.expanduser(self.storage_path or self.default_folder)
-        is_default = self.storage_path is None
-        return Storage(QemuImg(self.commands), folder, is_default, self._opens, self._warnings.append)
-
-    def _opens(self, disk):
-        """Whether QEMU can open a new disk that only its owner can read: libvirt changes the owner, and back."""
-        if self.hypervisor != "QEMU" or (self._is_session and os.geteuid() != 0):
-            return True
-        settings = files.read_latin1(_QEMU_CONF) if files.is_readable(_QEMU_CONF) else ""
-        user = _QEMU_USER.search(self.capabilities()) if _NO_NEW_OWNER.search(settings) else None
-        return files.give(disk, *map(int, user.groups())) if user else files.can_change_owner_and_back(disk)
+        return Storage(QemuImg(self.commands), folder, self.storage_path is None, self)
 
     @property
     def default_folder(self):
         """The directory for files, unless the task sets another one."""
+        is_session = re.search(r"/session(\?|\Z)", self.virsh.uri) is not None
         # For root, the session is the system connection. Its guests run as a user who cannot enter root's home.
-        return os.path.expanduser(_SESSION_FOLDER if self._is_session and os.geteuid() != 0 else _SYSTEM_FOLDER)
-
-    @property
-    def _is_session(self):
-        return re.search(r"/session(\?|\Z)", self.virsh.uri) is not None
+        return os.path.expanduser(_SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER)
 
     @property
     def names_to_compare(self):
@@ -361,7 +345,7 @@ class VirshObserver:
             from .snapshots import with_leftover_snapshots
 
             observation = replace(observation, vms=[with_leftover_snapshots(self, vm) for vm in observation.vms])
-        return replace(observation, warnings=tuple(self._warnings))
+        return replace(observation, warnings=tuple(self.warnings))
 
     def _without_unfinished(self, observation, facets):
         """Such VMs do not exist yet, except for tasks that delete or list them."""
@@ -390,8 +374,7 @@ class VirshObserver:
 
     def _with_file_sizes(self, disks):
         """{slot: disk} with the sizes read from the files."""
-        sizes = {slot: self.storage.size_of(disk["source"], disk.get("format")) for slot, disk in disks.items()}
-        return {slot: {**disk, "size": sizes[slot]} for slot, disk in disks.items()}
+        return {slot: {**disk, "size": self.storage.size_of(disk)} for slot, disk in disks.items()}
 
     def _with_frozen_sizes(self, vm):
         """Replace the disk sizes in snapshots by those of their frozen files, or of the snapshots within the images."""

@@ -9,9 +9,11 @@ A file gets its final name only when it is complete, and existing files are neve
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 
 from ..._core.errors import PolyvirtError, Refused
+from ..._core.pattern import Pattern
 from ..._media import disk_header
 from ..._media.appliances.disk import name_of, unpacked
 from ..._ports import files, locks, partial_files
@@ -26,15 +28,20 @@ _NVRAM_SUFFIXES = {False: ".nvram", True: ".nvram-secure"}
 #: Supported formats of base images; other images must be converted first.
 IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
 
+#: With dynamic_ownership = 0, libvirt leaves the owner of disks as it is, so the user in its capabilities must be it.
+_QEMU_CONF, _NO_NEW_OWNER = "/etc/libvirt/qemu.conf", Pattern(r"^\s*dynamic_ownership\s*=\s*0", re.MULTILINE)
+_SESSION = Pattern(r"/session(\?|\Z)")
+_QEMU_USER = Pattern(r"<model>dac</model>.*?<baselabel type='\w+'>\+(\d+):\+(\d+)<", re.DOTALL)
+
 
 class Storage:
     """Image files in one directory of the host; ``is_default``: in libvirt's default directory.
 
-    ``opens(path)`` returns whether QEMU can open a new disk that only its owner can read; ``warn`` takes a warning.
+    ``host`` is the VirshObserver of the connection; its ``warnings`` get those about new disks.
     """
 
-    def __init__(self, qemu_img, folder, is_default=False, opens=lambda _path: True, warn=None):
-        self.qemu_img, self.folder, self.is_default, self._opens, self._warn = qemu_img, folder, is_default, opens, warn
+    def __init__(self, qemu_img, folder, is_default=False, host=None):
+        self.qemu_img, self.folder, self.is_default, self._host = qemu_img, folder, is_default, host
 
     def disk_path(self, name, slot, entry):
         """The path of a new disk; ``entry`` is its entry of ``disks``."""
@@ -66,9 +73,9 @@ class Storage:
         with files.partial(path) as temporary:
             with unpacked(image, path) as source:
                 self._fill(temporary, entry, source)
-            if not self._opens(temporary):
+            if self._host and not opens_private_disk(self._host, temporary):
                 partial_files.make_readable(temporary)
-                self._warn(
+                self._host.warnings.append(
                     f"{path}: all users of this host can read this disk, because libvirt does not make QEMU's user its"
                     " owner. Run the task as root (become: true), in a directory of a local file system."
                 )
@@ -130,14 +137,25 @@ class Storage:
         if size and size > base.virtual_size:
             self.qemu_img.grow(path, image_format, size)
 
-    def size_of(self, path, image_format):
-        """The virtual size of a disk in bytes, or None if it cannot be read."""
-        if not files.is_readable(path):
+    def size_of(self, disk):
+        """The virtual size in bytes of an entry of ``disks``, or None if its file cannot be read."""
+        if not files.is_readable(disk["source"]):
             return None
         try:
-            return self.qemu_img.info(path, image_format, as_disk=True).virtual_size
+            return self.qemu_img.info(disk["source"], disk.get("format"), as_disk=True).virtual_size
         except PolyvirtError:
             return None
+
+
+def opens_private_disk(driver, disk):
+    """Whether QEMU can open a new disk that only its owner can read: libvirt changes the owner, and back."""
+    if driver.hypervisor != "QEMU" or (_SESSION.search(driver.virsh.uri) and os.geteuid() != 0):
+        return True
+    settings = files.read_latin1(_QEMU_CONF) if files.is_readable(_QEMU_CONF) else ""
+    user = _QEMU_USER.search(driver.capabilities()) if _NO_NEW_OWNER.search(settings) else None
+    if user:
+        return partial_files.give(disk, *map(int, user.groups()))
+    return partial_files.can_change_owner_and_back(disk)
 
 
 def _different_content(path):

@@ -18,10 +18,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
 from ansible_collections.polyvirt.core.plugins.module_utils._media import images as product
-from ansible_collections.polyvirt.core.plugins.module_utils._media.download import Line
 
 from unit.module_utils._media.host import NEEDS, Images
-from unit.module_utils._media.server import Server, checksum
+from unit.module_utils._media.server import checksum
 from unit.module_utils._media.test_signatures import Signer, with_gpg
 
 _GIB = 1 << 30
@@ -260,28 +259,28 @@ def test_archive_that_cannot_be_unpacked(tasks, packed, text):
 # Addresses ------------------------------------------------------------------------------------------------------------
 
 
-def _address(tasks, content=QCOW2, path="/x/my%20image.qcow2?token=1"):
+def address_of(tasks, content=QCOW2, path="/x/my%20image.qcow2?token=1"):
     tasks.server.files[path] = content
     return tasks.server.url + path
 
 
 def test_address_without_checksum_is_reported(tasks):
-    image = tasks.run(source=_address(tasks))
+    image = tasks.run(source=address_of(tasks))
     assert "nothing was verified" in image["warnings"][0]
     assert (image["digest"], image["size"]) == (None, 3 * _GIB)
-    assert tasks.run(source=_address(tasks))["fetch"] is None
+    assert tasks.run(source=address_of(tasks))["fetch"] is None
 
 
 def test_address_with_checksum(tasks, server):
-    image = tasks.run(source=_address(tasks), checksum=f"sha256:{checksum(QCOW2)}")
+    image = tasks.run(source=address_of(tasks), checksum=f"sha256:{checksum(QCOW2)}")
     assert (image["digest"], image["warnings"]) == (f"sha256:{checksum(QCOW2)}", [])
     server.requests.clear()
-    assert tasks.run(source=_address(tasks), checksum=f"sha256:{checksum(QCOW2)}")["fetch"] is None
+    assert tasks.run(source=address_of(tasks), checksum=f"sha256:{checksum(QCOW2)}")["fetch"] is None
     assert server.requests == []
 
 
 def test_address_with_a_list_of_checksums(tasks):
-    address = _address(tasks, path="/x/image.qcow2")
+    address = address_of(tasks, path="/x/image.qcow2")
     tasks.server.files["/x/SUMS"] = f"{checksum(QCOW2)}  image.qcow2\n".encode()
     image = tasks.run(source=address, checksum=f"sha256:{tasks.server.url}/x/SUMS")
     assert image["digest"] == f"sha256:{checksum(QCOW2)}"
@@ -289,7 +288,7 @@ def test_address_with_a_list_of_checksums(tasks):
 
 @pytest.mark.parametrize("text", ["sha256:12", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha512:" + "0" * 64])
 def test_checksum_in_a_wrong_form(tasks, text):
-    assert "is no checksum of" in tasks.error(source=_address(tasks), checksum=text)
+    assert "is no checksum of" in tasks.error(source=address_of(tasks), checksum=text)
 
 
 def test_address_without_a_known_format(tasks):
@@ -299,7 +298,7 @@ def test_address_without_a_known_format(tasks):
 def test_address_has_a_serial_console_as_far_as_is_known(tasks):
     needs = replace(NEEDS, serial_console=True)
     images = Images(str(tasks.folder), needs)
-    image = images.resolved(tasks.request(source=_address(tasks))).creation["image"]
+    image = images.resolved(tasks.request(source=address_of(tasks))).creation["image"]
     assert image["fetch"] is not None
     with pytest.raises(PolyvirtError, match="has no serial console"):
         images.resolved(tasks.request())
@@ -319,56 +318,21 @@ def test_incomplete_downloads_of_former_versions_are_removed(tasks):
 
 
 def test_credentials_of_a_list_of_checksums_are_not_shown(tasks):
-    address = _address(tasks, path="/x/image.qcow2")
+    address = address_of(tasks, path="/x/image.qcow2")
     tasks.server.files["/x/SUMS"] = f"{checksum(QCOW2)}  image.qcow2\n".encode()
     asked = {"checksum": f"sha256:{tasks.server.url.replace('//', '//ann:secret@')}/x/SUMS"}
     image = tasks.run(source=address, **asked)
     record = (tasks.folder / f"{image['source'].rpartition('/')[2]}.json").read_text()
     assert "secret" not in record
     assert tasks.run(source=address, **asked)["fetch"] is None
-    assert "secret" not in tasks.error(source=_address(tasks, path="/y/other.qcow2"), **asked)
+    assert "secret" not in tasks.error(source=address_of(tasks, path="/y/other.qcow2"), **asked)
 
 
 def test_credentials_of_an_address_are_not_shown(tasks):
-    address = _address(tasks, path="/x/image.qcow2").replace("//", "//ann:secret@")
+    address = address_of(tasks, path="/x/image.qcow2").replace("//", "//ann:secret@")
     image = tasks.run(source=address)
     record = (tasks.folder / f"{image['source'].rpartition('/')[2]}.json").read_text()
     assert "secret" not in record + image["name"] + image["source"] + "".join(image["warnings"])
-
-
-def test_headers_are_sent(tasks, server):
-    tasks.run(source=_address(tasks, path="/x/image.qcow2"), headers={"Authorization": "Bearer abc"})
-    assert {one.get("Authorization") for one in server.headers} == {"Bearer abc"}
-
-
-def test_headers_are_sent_to_the_server_of_the_source_only(tasks, server):
-    address, other = _address(tasks, path="/x/image.qcow2"), Server()
-    other.files["/SUMS"] = f"{checksum(QCOW2)}  image.qcow2\n".encode()
-    server.redirects["/x/image.qcow2"] = f"{other.url}/image.qcow2"
-    other.files["/image.qcow2"] = server.files["/x/image.qcow2"]
-    tasks.run(source=address, checksum=f"sha256:{other.url}/SUMS", headers={"Authorization": "Bearer abc"})
-    other.close()
-    assert [path for path, _range in other.requests].count("/SUMS") == 1
-    assert "Authorization" not in {name for one in other.headers for name in one}
-    assert {one.get("Authorization") for one in server.headers} == {"Bearer abc"}
-
-
-def test_headers_have_no_server_for_a_name(tasks):
-    message = tasks.error(source="debian-13", headers={"Authorization": "Bearer abc"})
-    assert "headers are sent only to the server of an address" in message
-
-
-@pytest.mark.parametrize(
-    ("url", "is_same"),
-    [
-        ("https://ann:x@Files.example/list", True), ("https://files.example:443/list", True),
-        ("http://files.example/list", False), ("https://files.example:8443/list", False),
-        ("https://files.example.net/list", False), ("", False),
-    ],
-)  # fmt: skip
-def test_origin_is_scheme_host_and_port(url, is_same):
-    line = Line(1, {"Authorization": "Bearer abc"}, "https://files.example/x/image.qcow2")
-    assert line.headers_for(url) == (line.headers if is_same else None)
 
 
 # Names ----------------------------------------------------------------------------------------------------------------
@@ -422,7 +386,7 @@ def test_image_of_another_name_is_not_used(tasks):
 def test_download_without_checksum_begins_again(tasks, server, pauses):
     """Nothing would detect that the rest is of a newer version."""
     images = Images(str(tasks.folder))
-    image = tasks.resolved(source=_address(tasks, path="/x/image.qcow2"), images=images)
+    image = tasks.resolved(source=address_of(tasks, path="/x/image.qcow2"), images=images)
     server.cuts["/x/image.qcow2"] = [3000]
     images.fetch(image)
     assert server.fetched("/x/image.qcow2")[-2:] == [None, None]

@@ -11,10 +11,10 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import observe
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.observe import VirshObserver
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage, opens_private_disk
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import partial_files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
@@ -42,18 +42,20 @@ def _mode(path):
 @pytest.mark.parametrize("image_format", ["qcow2", "raw"])
 @pytest.mark.parametrize("image", [None, {}, {"linked": True, "format": "qcow2"}], ids=["empty", "copy", "linked"])
 def test_new_disk_can_be_read_by_its_owner_only(tmp_path, base, image_format, image):
-    storage, path = Storage(QemuImg(Commands()), str(tmp_path)), str(tmp_path / "web-vda")
+    kept, path = Storage(QemuImg(Commands()), str(tmp_path)), str(tmp_path / "web-vda")
     source = image if image is None else {**image, "source": base}
-    assert storage.create_disk(path, {"format": image_format, "size": 1 << 20}, source)
+    assert kept.create_disk(path, {"format": image_format, "size": 1 << 20}, source)
     assert (_mode(path), _mode(base)) == (0o600, 0o644)
 
 
-def test_disk_that_qemu_could_not_open_can_be_read_by_all_with_a_warning(tmp_path):
-    warnings, path = [], str(tmp_path / "web-vda")
-    storage = Storage(QemuImg(Commands()), str(tmp_path), opens=lambda _path: False, warn=warnings.append)
-    assert storage.create_disk(path, {"size": 1 << 20}, None)
+def test_disk_that_qemu_could_not_open_can_be_read_by_all_with_a_warning(tmp_path, monkeypatch):
+    """Another user of the file system owns what root creates (NFS)."""
+    host, path = _observer(), str(tmp_path / "web-vda")
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    kept = Storage(QemuImg(Commands()), str(tmp_path), host=host)
+    assert kept.create_disk(path, {"size": 1 << 20}, None)
     assert _mode(path) == 0o644
-    assert [one.startswith(f"{path}: all users of this host can read this disk") for one in warnings] == [True]
+    assert [one.startswith(f"{path}: all users of this host can read this disk") for one in host.warnings] == [True]
 
 
 def _observer(uri="qemu:///system", hypervisor="QEMU"):
@@ -69,9 +71,9 @@ def _observer(uri="qemu:///system", hypervisor="QEMU"):
 def test_owner_of_a_disk_is_qemus_user_if_libvirt_changes_none(tmp_path, base, monkeypatch, setting, owner):
     conf, given = tmp_path / "qemu.conf", []
     conf.write_text(f"user = 1\n {setting}\n", encoding="utf-8")
-    monkeypatch.setattr(observe, "_QEMU_CONF", str(conf))
+    monkeypatch.setattr(storage, "_QEMU_CONF", str(conf))
     monkeypatch.setattr(os, "chown", lambda path, *ids: given.append((path, ids)))
-    assert _observer()._opens(base)
+    assert opens_private_disk(_observer(), base)
     assert given == ([(base, owner)] if owner else [])
 
 
@@ -86,11 +88,11 @@ def test_libvirt_changes_the_owner_and_back(monkeypatch, base, user, owner, has_
 
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr(os, "getxattr", getxattr)
-    monkeypatch.setattr(files.os, "stat", lambda _path: SimpleNamespace(st_uid=owner))
-    assert files.can_change_owner_and_back(base) == can
+    monkeypatch.setattr(partial_files.os, "stat", lambda _path: SimpleNamespace(st_uid=owner))
+    assert partial_files.can_change_owner_and_back(base) == can
 
 
 @pytest.mark.parametrize(("uri", "hypervisor"), [("qemu:///session", "QEMU"), ("test:///default", "TEST")])
 def test_session_of_a_user_has_its_own_disks(monkeypatch, base, uri, hypervisor):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert _observer(uri, hypervisor)._opens(base)
+    assert opens_private_disk(_observer(uri, hypervisor), base)

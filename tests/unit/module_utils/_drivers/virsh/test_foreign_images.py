@@ -72,7 +72,7 @@ def test_disk_from_a_vhd_of_virtualbox_has_all_its_data(tmp_path, storage, fixed
     check_image(tmp_path, path, **recorded)
     disk = storage.disk_path("web", "vda", {"format": "qcow2"})
     assert storage.create_disk(disk, {}, image)
-    assert storage.size_of(disk, "qcow2") == _SIZE
+    assert storage.size_of({"source": disk, "format": "qcow2"}) == _SIZE
     qemu_img("compare", "-f", "raw", "-F", "qcow2", raw, disk)
     assert storage.has_content_of(disk, {}, image)
 
@@ -88,7 +88,7 @@ def test_vhd_that_a_vm_would_see_shorter_is_rejected(tmp_path, storage):
         with pytest.raises(Refused, match=f"is a VHD of {_SIZE} bytes, and a VM .* would see 10") as caught:
             check(tmp_path, image, disk)
         subprocess.run(caught.value.remedy.partition(": ")[2].rstrip("."), shell=True, check=True)
-        assert storage.size_of(f"{path}.qcow2", "qcow2") == _SIZE
+        assert storage.size_of({"source": f"{path}.qcow2", "format": "qcow2"}) == _SIZE
 
 
 @pytest.mark.parametrize("creator", [b"win ", b"qem2"])
