@@ -255,6 +255,9 @@ def test_refusal(step, host, error, text):
 OPENED = [
     (delete("/vms/other", "/vms/d"), "/vms/d is open in another program, so it cannot be deleted. Close /vms/d in that"
      " program first; a shared directory can be in use on another host, too, or keep it (delete_disks: none)."),
+    (Step("finish_restore", arguments={"files": ("/vms/d",)}), "/vms/d is open in another program, so it cannot be"
+     " replaced. Close /vms/d in that program first; a shared directory can be in use on another host, too, or restore"
+     " the backup as another VM (new_name)."),
     (grow(source="/vms/d")[0], "disks.vda.size: /vms/d is open in another program, so it cannot be enlarged. Close"),
     (add(source="/vms/d"), "disks.vdb.source: /vms/d is open in another program, so it cannot be att"),
     (create(disks={"vda": {"source": "/vms/d"}}), "disks.vda.source: /vms/d is open in another program"),
