@@ -83,9 +83,7 @@ def _planned(host, folder, backup="newest", used=()):
     (request,) = backup_requests({**defaults, **given, "timeout": 300}, BACKUP)
     driver, definition = _driver(host, folder), Definition(host.stored.text())
     vm = Vm(name="m1", id=UUID, power=host.power, config=config_of(definition, {}, (), ()), mark=definition.mark)
-    found = [
-        replace(one, used_by=("other",)) if one.path in used else one for one in files_of(vm, [definition], True)
-    ]
+    found = [replace(one, used_by=("other",)) if one.path in used else one for one in files_of(vm, [definition], True)]
     vm = vm.having(files=tuple(found), revision=definition.stored)
     vm = vm.having(backups=tuple(driver.backups(vm, request.backup, True)))
     return driver, plan(vm, request, virsh_traits("QEMU", "9.0.0", True))
