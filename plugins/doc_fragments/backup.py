@@ -125,7 +125,8 @@ options:
         are its snapshots. Each run restores again, or completes a restore that was interrupted. The ID, the MAC
         addresses and the power state are kept.
       - The new disks are complete before a running VM is stopped, and the former ones are deleted when it runs again.
-        Disks that were not created by this collection are not deleted. The result lists them in C(kept).
+        Disks that were not created by this collection, or that other VMs or images need, are not deleted. The result
+        lists them in C(kept).
     type: bool
     default: false
   networks:

@@ -228,10 +228,11 @@ def _replace(vm, chosen, arguments, traits):
     # An interrupted restore may have stopped it.
     back = _moves(BACK_TO.get(begun.get("power"), ()) if vm.power == STOPPED and begun else BACK_TO[vm.power])
     if begun.get("id") == chosen.id:
-        left = [one.path for one in vm.files if one.path in begun.get("files", ()) and not why_kept(vm, one, "owned")]
+        left = {one.path: why_kept(vm, one, "owned") for one in vm.files if one.path in begun.get("files", ())}
+        kept = {path: reason for path, reason in left.items() if reason}
+        arguments = {**arguments, "files": tuple(path for path in left if path not in kept), "kept": kept}
         also = f"An interrupted task has restored '{chosen.id}'; this one completes it. Run it again to restore again."
-        finish = Step("finish_restore", arguments={**arguments, "files": tuple(left)}, also=(also,))
-        return [*(back if vm.power == STOPPED else ()), finish]
+        return [*(back if vm.power == STOPPED else ()), Step("finish_restore", arguments=arguments, also=(also,))]
     kept, to_delete = _former_files(vm, chosen, begun.get("files", ()))
     lost = tuple(one.name for one in vm.snapshots)
     also = [f"Snapshots of the VM are lost: {', '.join(lost)}."] if lost else []
@@ -254,7 +255,9 @@ def _former_files(vm, chosen, replaced):
     """
     slots = {disk.get("source"): slot for slot, disk in (vm.config.get("disks") or {}).items()}
     contained = set((chosen.config or {}).get("disks") or ()) - set(chosen.excluded)
-    kept, to_delete = {}, []
+    # The driver deletes the former NVRAM file, too.
+    kept = {one.path: why_kept(vm, one, "owned") for one in vm.files if one.role == "nvram" and one.used_by}
+    to_delete = []
     making = making_of(vm.mark) if vm.owned else ()
     # Disks that are read-only or shareable have another role.
     replaceable = {path for path, slot in slots.items() if slot not in chosen.excluded}

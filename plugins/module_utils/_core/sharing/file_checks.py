@@ -23,6 +23,7 @@ from .needed_files import (
     GROWN,
     IMAGE,
     ISO,
+    REPLACED,
     SHARE,
     FileFacts,
     Image,
@@ -32,6 +33,7 @@ from .needed_files import (
 
 _RAW, _SECTOR = "raw", 512
 _USUAL = "Correct the path, or copy the file to it."
+_INSTEAD = {DELETED: ", or keep it (delete_disks: none)", REPLACED: ", or restore the backup as another VM (new_name)"}
 
 
 def check_files(host, space, released=frozenset()):
@@ -83,7 +85,7 @@ def check_free(name, changed, in_use, remedy=FileFacts.in_use_remedy):
     """
     for option, path, done in changed:
         if in_use(path):
-            also = ", or keep it (delete_disks: none)" if done == DELETED else ""
+            also = _INSTEAD.get(done, "")
             raise Refused(
                 f"{name}: {f'{option}: ' if option else ''}{path} is open in another program, so it cannot be {done}.",
                 f"{remedy.format(path=quote(path))}{also}.",

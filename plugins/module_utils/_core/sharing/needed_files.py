@@ -15,7 +15,7 @@ from ..frozen import Frozen, field
 from ..model import SUSPENDED, Plan
 from ..planner.contents import contents_of
 from ..planner.drives import inserted_image, media_of
-from ..planner.planned_steps import Planned, added_disks
+from ..planner.planned_steps import DELETING, Planned, added_disks
 from .claims import MERGE, NEW, SNAPSHOT, SNAPSHOTS, HoldsClaims
 
 #: Purposes of files: an image to create a disk from, a disk of a clone's source, a disk to attach, an ISO image, a file
@@ -262,7 +262,7 @@ def _grown(one):
 
 
 #: What a step does to a file for which its lock is asked: the end of "so it cannot be ...".
-DELETED, ATTACHED, ENLARGED, CHANGED = "deleted", "attached", "enlarged", "changed"
+DELETED, REPLACED, ATTACHED, ENLARGED, CHANGED = "deleted", "replaced", "attached", "enlarged", "changed"
 
 
 def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Sequence[tuple]:
@@ -272,7 +272,8 @@ def changed_files(one: Planned, items: Sequence[Needed], host: FileFacts) -> Seq
     enlarges and merges these. Nothing has those of a suspended VM open.
     """
     verb, vm = one.step.verb, one.vm
-    found = [("", path, DELETED) for path in one.step.arguments.get("files", ())] if verb == "delete" else []
+    deleted = one.step.arguments.get("files", ()) if verb in DELETING else ()
+    found = [("", path, DELETED if verb == "delete" else REPLACED) for path in deleted]
     for item in items:
         if item.purpose == DISK:
             found.append((item.option, item.path, ATTACHED))

@@ -21,7 +21,7 @@ from ..._core.model import STOPPED
 from ..._core.record.leases import CREATED
 from ..._core.record.mark import empty_mark, finished_mark, making_of, marked_settings, of_lost_vm
 from ..._kit.creation import undone_on_failure
-from ..._ports import change_counter, files, locks
+from ..._ports import change_counter, files
 from ..._ports.sealed import Sealed
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.virsh import ConnectionLost
@@ -34,7 +34,7 @@ from .settings.cdroms import remove_seed_drives, seed_files
 from .settings.disks import set_disk_content, set_disk_file
 from .settings.firmware import nvram_of
 from .settings.table import config_of
-from .storage import remove_unused, used_files
+from .storage import remove_unused
 
 
 def settings_after(driver, vm, asked, backup, manifest):
@@ -262,17 +262,15 @@ def _undo_preparation(driver, vm, before, _error):
 
 def finish_restore(driver, vm, step):
     """Delete what is left of the VM that was replaced: metadata of its snapshots, and its former files."""
-    definition, running = driver.definitions_to_change(vm)
+    definition, _running = driver.definitions_to_change(vm)
     own = mark_to_add_to(vm, definition.mark)
     if REPLACING not in own:
         return  # The step was sent before.
     # Not earlier: if the definition of the backup is rejected, the VM keeps its snapshots.
     _forget_snapshots(driver, vm)
-    used = {os.path.realpath(path) for one in (definition, running) if one for path in used_files(one)}
     recorded = {*own.get("disks", ()), *own.get("nvram", ())} & set(own[REPLACING].get("files", ()))
-    for path in recorded & {*step.arguments["files"], *own.get("nvram", ())}:
-        if os.path.realpath(path) not in used and not locks.is_locked_by_qemu(path):
-            files.remove(path)
+    former = recorded & {*step.arguments["files"], *own.get("nvram", ())}
+    remove_unused(driver, former - set(step.arguments.get("kept", ())), None)
     lists = {
         key: [path for path in own.get(key, ()) if path not in recorded or files.exists(path)]
         for key in ("disks", "nvram")

@@ -206,7 +206,7 @@ def used_files(definition):
 
 
 def remove_unused(driver, paths, error):
-    """Remove those new files of ``paths`` that nobody uses, after ``error``. Returns the definitions of all VMs.
+    """Remove those files of ``paths`` that nobody uses, after ``error``. Returns the definitions of all VMs.
 
     If it is not known whether a VM uses them, all are kept and nothing is returned: the definitions cannot be read, or
     libvirt may still be executing the call whose answer was lost. The next run uses or replaces the files.

@@ -243,6 +243,7 @@ def test_restore_in_place_keeps_what_others_created_or_use():
     )
     # One own disk is detached.
     files += (File("/detached", "disk", ours=True),)
+    files += (File("/nvram", "nvram", ours=True, used_by=("db1",)), File("/own-nvram", "nvram", ours=True))
     disks = {"vda": {"source": "/own"}, "vdb": {"source": "/base"}, "vdc": {"source": "/theirs"}}
     whole = _backup(config={"disks": {"vda": {}, "vdb": {}}})
     vm = _vm(whole, mark=mark, files=files, snapshots=(Snapshot("s1"),), config={"disks": disks})
@@ -256,7 +257,7 @@ def test_restore_in_place_keeps_what_others_created_or_use():
     ]
     restore = found.steps[2]
     assert restore.arguments["files"] == ("/own",)
-    assert set(restore.arguments["kept"]) == {"/base", "/theirs", "/detached"}
+    assert set(restore.arguments["kept"]) == {"/base", "/theirs", "/detached", "/nvram"}
     assert "s1" in restore.also[0]
     assert "/own" in restore.also[1]
     for part in (_backup(config={"disks": {"vdb": {}}}), _backup(config=whole.config, excluded=("vda",))):
@@ -285,7 +286,7 @@ def test_restore_in_place_keeps_what_others_created_or_use():
     ],
 )
 def test_interrupted_restore_is_completed_with_the_power_state_before_it(replacing, power, verbs):
-    """A file that was replaced is deleted with the next restore, too, unless another VM uses it."""
+    """A file that was replaced is deleted with the next restore, too, unless another VM uses it: then it is named."""
     mark = {"v": 2, "id": "u1", "created": "2027-01-01T00:00:00Z", "disks": ["/old", "/x", "/new"], "making": ["/n"]}
     files = (
         File("/old", "disk", ours=True),
@@ -301,7 +302,9 @@ def test_interrupted_restore_is_completed_with_the_power_state_before_it(replaci
     assert ("Run it again to restore again" in str(found.steps[-1].also)) == ("restore_backup" not in verbs)
     replaced = {"/old"} if isinstance(replacing, dict) and "files" in replacing else set()
     assert set(found.steps[-1].arguments["files"]) - {"/new"} == replaced
-    assert "/n" not in found.steps[-1].arguments.get("kept", {})
+    kept = found.steps[-1].arguments["kept"]
+    assert "/n" not in kept
+    assert not replaced or kept["/x"] == "used by db1"
     foreign = vm.having(mark={**vm.mark, "id": "another"})
     assert "prepare_restore" in [
         step.verb for step in _plan(foreign, state="restored", backup="newest", replace=True).steps

@@ -159,8 +159,8 @@ def grow(**disk):
     return configure(Change("disks", GIB, 3 * GIB, key="vda", attribute="size")), {"disks": {"vda": disk}}
 
 
-def delete(*paths):
-    return Step("delete", arguments={"files": paths})
+def delete(*paths, verb="delete"):
+    return Step(verb, arguments={"files": paths})
 
 
 def plan(*steps, config=None):
@@ -252,9 +252,11 @@ def test_refusal(step, host, error, text):
     assert str(caught.value).startswith("web: ")
 
 
+_OPEN = "/vms/d is open in another program, so it cannot be"
+_END = "Close /vms/d in that program first; a shared directory can be in use on another host, too, or"
 OPENED = [
-    (delete("/vms/other", "/vms/d"), "/vms/d is open in another program, so it cannot be deleted. Close /vms/d in that"
-     " program first; a shared directory can be in use on another host, too, or keep it (delete_disks: none)."),
+    (delete("/vms/other", "/vms/d"), f"{_OPEN} deleted. {_END} keep it (delete_disks: none)."),
+    (delete("/vms/d", verb="finish_restore"), f"{_OPEN} replaced. {_END} restore the backup as another VM (new_name)."),
     (grow(source="/vms/d")[0], "disks.vda.size: /vms/d is open in another program, so it cannot be enlarged. Close"),
     (add(source="/vms/d"), "disks.vdb.source: /vms/d is open in another program, so it cannot be att"),
     (create(disks={"vda": {"source": "/vms/d"}}), "disks.vda.source: /vms/d is open in another program"),
@@ -266,8 +268,7 @@ OPENED = [
 
 @pytest.mark.parametrize(("step", "text"), OPENED, ids=[f"{step.verb}: {text[:20]}" for step, text in OPENED])
 def test_file_that_another_program_has_open_is_neither_deleted_nor_changed(step, text):
-    disk = {"/vms/d": Image("qcow2", GIB)}
-    config = grow(source="/vms/d")[1]
+    disk, config = {"/vms/d": Image("qcow2", GIB)}, grow(source="/vms/d")[1]
     with pytest.raises(Refused) as caught:
         checked(step, files=disk, config=config, opened=["/vms/d", "/vms/frozen"])
     assert str(caught.value).startswith(f"web: {text}")

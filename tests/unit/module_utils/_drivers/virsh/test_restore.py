@@ -76,14 +76,15 @@ def _back_up(host, folder, start=NOW, excluded=()):
     (folder / "m1-vda.raw").write_bytes(b"changed " * 8192)
 
 
-def _planned(host, folder, backup="newest"):
-    """(driver, plan) of a task that replaces the VM m1 by a backup."""
+def _planned(host, folder, backup="newest", used=()):
+    """(driver, plan) of a task that replaces the VM m1 by a backup; another VM uses the files ``used``."""
     given = {"name": ["m1"], "state": "restored", "backup": backup, "replace": True, "controller_time": NOW}
     defaults = {name: option.default for name, option in BACKUP.items() if option.default is not None}
     (request,) = backup_requests({**defaults, **given, "timeout": 300}, BACKUP)
     driver, definition = _driver(host, folder), Definition(host.stored.text())
     vm = Vm(name="m1", id=UUID, power=host.power, config=config_of(definition, {}, (), ()), mark=definition.mark)
-    vm = vm.having(files=files_of(vm, [definition], True), revision=definition.stored)
+    found = [replace(one, used_by=("other",)) if one.path in used else one for one in files_of(vm, [definition], True)]
+    vm = vm.having(files=tuple(found), revision=definition.stored)
     vm = vm.having(backups=tuple(driver.backups(vm, request.backup, True)))
     return driver, plan(vm, request, virsh_traits("QEMU", "9.0.0", True))
 
@@ -240,6 +241,40 @@ def test_disk_that_another_process_uses_is_kept_and_recorded(host, tmp_path):
         _carry_out(driver, planned)
     assert (tmp_path / "m1-vda.raw").exists()
     assert str(tmp_path / "m1-vda.raw") in host.stored.mark["disks"]
+
+
+#: How the definition of another VM names a file.
+_NAMING = {
+    "disks": "<devices><disk device='disk'><source file='{}'/></disk></devices>",
+    "nvram": "<os><nvram>{}</nvram></os>",
+}
+
+
+def _with_nvram(host, folder):
+    nvram = folder / "m1.nvram"
+    nvram.write_bytes(b"variables")
+    host.stored.set("os/nvram", str(nvram))
+    host.stored.set_mark({**host.stored.mark, "nvram": [str(nvram)]})
+    return nvram
+
+
+@pytest.mark.parametrize("kind", list(_NAMING))
+def test_former_file_that_another_vm_has_now_is_kept_and_recorded(host, tmp_path, kind):
+    """It was defined after the checks; libvirt itself lets two VMs have a file."""
+    former = {"disks": tmp_path / "m1-vda.raw", "nvram": _with_nvram(host, tmp_path)}
+    driver, planned = _planned(host, tmp_path)
+    host.other = Definition(f"<domain><uuid>u2</uuid><name>other</name>{_NAMING[kind].format(former[kind])}</domain>")
+    _carry_out(driver, planned)
+    assert {name for name, path in former.items() if path.exists()} == {kind}
+    assert str(former[kind]) in host.stored.mark[kind]
+
+
+def test_nvram_that_the_plan_keeps_is_kept(host, tmp_path):
+    nvram = _with_nvram(host, tmp_path)
+    driver, planned = _planned(host, tmp_path, used={str(nvram)})
+    assert planned.steps[-1].arguments["kept"] == {str(nvram): "used by other"}
+    _carry_out(driver, planned)
+    assert nvram.exists() and not (tmp_path / "m1-vda.raw").exists()
 
 
 def test_edited_record_deletes_no_file_that_the_vm_does_not_own(host, tmp_path):
