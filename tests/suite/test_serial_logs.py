@@ -9,9 +9,13 @@ import pytest
 
 from suite.answer import Task
 
+_PLATFORMS = [
+    "libvirt_qemu",
+    *(pytest.param(name, marks=pytest.mark.full) for name in ("virtualbox", "virtualbox_double")),
+]
 pytestmark = [
     pytest.mark.core,
-    pytest.mark.parametrize("platform_name", ["libvirt_qemu", "virtualbox"], indirect=True, scope="session"),
+    pytest.mark.parametrize("platform_name", _PLATFORMS, indirect=True, scope="session"),
 ]
 
 
