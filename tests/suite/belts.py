@@ -4,9 +4,9 @@
 """Which tests run: those of the belt quick (``--quick``), full (the default) or deep (``--deep``).
 
 Full is all tests but those marked ``deep``, and but the scenarios on a real platform that its double runs: of these,
-full has on the real one those with the mark ``real`` or ``core``. Quick is a part of full that is the same for the same
-commit: of the marks ``core`` and ``full`` of a test, its parameters and its file, the closest one decides; without such
-a mark, each test is in quick but scenarios on a platform other than libvirt's test driver.
+full has on the real one those with the mark ``real``. Quick is a part of full that is the same for the same commit: of
+the marks ``core`` and ``full`` of a test, its parameters and its file, the closest one decides; without such a mark,
+each test is in quick but scenarios on a platform other than libvirt's test driver.
 Cases are generated from one seed, which is constant in quick and full, so that each run of a commit has the same tests.
 The first process of a run fixes it; ``POLYVIRT_TEST_SEED`` sets another one, as a deep run does.
 """
@@ -115,7 +115,7 @@ def of_belt(config, items):
         return list(filter(is_quick, items))
     full = [item for item in items if not item.get_closest_marker("deep")]
     names = {item.nodeid for item in full}
-    return [item for item in full if _is_core(item) or item.get_closest_marker("real") or _on_double(item) not in names]
+    return [item for item in full if item.get_closest_marker("real") or _on_double(item) not in names]
 
 
 def _on_double(item):
@@ -130,18 +130,10 @@ def _on_double(item):
 
 def is_quick(item):
     """Whether a test is in the belt quick."""
-    if item.get_closest_marker("deep") or not DOUBLES.keys().isdisjoint(_platforms(item)):
+    names = [mark.name for mark in item.iter_markers() if mark.name in ("core", "full", "deep")]
+    if "deep" in names or not DOUBLES.keys().isdisjoint(_platforms(item)):
         return False
-    return _is_core(item) if _of_belts(item) else not _has_slow_platform(item)
-
-
-def _of_belts(item):
-    """The names of the marks ``core`` and ``full`` of a test, the closest first."""
-    return [mark.name for mark in item.iter_markers() if mark.name in ("core", "full")]
-
-
-def _is_core(item):
-    return _of_belts(item)[:1] == ["core"]
+    return names[0] == "core" if names else not _has_slow_platform(item)
 
 
 def _platforms(item):

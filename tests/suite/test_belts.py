@@ -95,9 +95,8 @@ def test_closest_mark_decides_whether_a_test_is_quick(item, is_quick):
     [
         ((), False),
         (("full",), False),
-        (("full", "core"), False),
         (("real", "full"), True),
-        (("core", "full"), True),
+        (("core", "full"), False),
         (("real", "deep"), False),
     ],
 )

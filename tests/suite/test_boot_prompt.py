@@ -18,10 +18,7 @@ from suite.shim import Shim
 from windows_guests.vendor_iso import windows_files, write_iso
 
 VM = "pvc-prompt"
-_PLATFORMS = [
-    "libvirt_qemu",
-    *(pytest.param(name, marks=pytest.mark.full) for name in ("virtualbox", "virtualbox_double")),
-]
+_PLATFORMS = ["libvirt_qemu", "virtualbox", pytest.param("virtualbox_double", marks=pytest.mark.full)]
 ON_EACH = pytest.mark.parametrize("platform_name", _PLATFORMS, indirect=True, scope="session")
 #: On libvirt, the prepared image needs the ISO image; on VirtualBox it is a copy.
 _FORMATS = {"libvirt_qemu": "qcow2", "virtualbox": "iso", "virtualbox_double": "iso"}

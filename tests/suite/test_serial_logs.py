@@ -9,10 +9,7 @@ import pytest
 
 from suite.answer import Task
 
-_PLATFORMS = [
-    "libvirt_qemu",
-    *(pytest.param(name, marks=pytest.mark.full) for name in ("virtualbox", "virtualbox_double")),
-]
+_PLATFORMS = ["libvirt_qemu", "virtualbox", pytest.param("virtualbox_double", marks=pytest.mark.full)]
 pytestmark = [
     pytest.mark.core,
     pytest.mark.parametrize("platform_name", _PLATFORMS, indirect=True, scope="session"),

@@ -111,6 +111,7 @@ def _words(tree):
     return [(one["name"], names.get(one["parent"], one["parent"]), one["state"], one["current"]) for one in tree]
 
 
+@pytest.mark.real
 @pytest.mark.core
 def test_snapshot_is_restored_from_every_power_state(platform, carry):
     """A restore restores power state, settings and disks. It is never skipped, and always reported as changed."""
@@ -206,6 +207,7 @@ def _cannot_be_suspended(platform, carry):
     assert _writes(platform, answer) == []
 
 
+@pytest.mark.real
 @pytest.mark.core
 def test_snapshot_is_deleted_with_and_without_children(platform, carry):
     platform.clean()
