@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which tests run: those of the belt quick (``--quick``), full (the default) or deep (``--deep``).
 
-Full is all tests but those marked ``deep``. Quick is a part of it that is the same for the same commit: of the marks
-``core`` and ``full`` of a test, its parameters and its file, the closest one decides; without such a mark, each test is
-in quick but scenarios on a platform other than libvirt's test driver.
+Full is all tests but those marked ``deep``, and but the scenarios on a real platform that its double runs: of these,
+full has on the real one those with the mark ``real``. Quick is a part of full that is the same for the same commit: of
+the marks ``core`` and ``full`` of a test, its parameters and its file, the closest one decides; without such a mark,
+each test is in quick but scenarios on a platform other than libvirt's test driver.
 Cases are generated from one seed, which is constant in quick and full, so that each run of a commit has the same tests.
 The first process of a run fixes it; ``POLYVIRT_TEST_SEED`` sets another one, as a deep run does.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,9 @@ SEED = "POLYVIRT_TEST_SEED"
 CONSTANT_SEED = "1"
 #: The platform of which all scenarios are in quick, and the parameters that name the platform of a test.
 FASTEST, _PLATFORM_PARAMETERS = "libvirt_test", ("platform_name", "aside")
-#: Platforms of which quick has no scenarios, because it has those of their double.
-_HELD_BY_A_DOUBLE = frozenset({"virtualbox"})
+#: {real platform that needs minutes: its double, which is held to recordings of the real one}. Quick has no scenario
+#: on the real one.
+DOUBLES = {"virtualbox": "virtualbox_double"}
 #: {path of a file of tests: seconds of all its tests in a full run}, written by scripts/durations.py.
 DURATIONS = Path(__file__).with_name("durations.json")
 #: Fixtures of real guests and of the real VirtualBox.
@@ -77,7 +80,7 @@ def pytest_report_header(config):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    chosen = list(filter(_is_in_belt(config), items))
+    chosen = of_belt(config, items)
     if config.getoption("--shard"):
         files = files_of_shard(config.getoption("--shard"), {_file(item) for item in chosen})
         chosen = [item for item in chosen if _file(item) in files]
@@ -104,19 +107,31 @@ def files_of_shard(shard, files):
     return set(shards[number - 1][2])
 
 
-def _is_in_belt(config):
-    """A function that returns whether a test runs."""
+def of_belt(config, items):
+    """The tests of the run's belt, in their order."""
     if is_deep(config):
-        return lambda item: True
+        return list(items)
     if config.getoption("--quick"):
-        return is_quick
-    return lambda item: not item.get_closest_marker("deep")
+        return list(filter(is_quick, items))
+    full = [item for item in items if not item.get_closest_marker("deep")]
+    names = {item.nodeid for item in full}
+    return [item for item in full if item.get_closest_marker("real") or _on_double(item) not in names]
+
+
+def _on_double(item):
+    """The id that the test of a scenario on a real platform has on its double; None for other tests.
+
+    A scenario leaves full on the real platform only if its double has it in the same run.
+    """
+    for name in DOUBLES.keys() & _platforms(item):
+        return re.sub(rf"(?<=[\[-]){name}(?=[]-])", DOUBLES[name], item.nodeid)
+    return None
 
 
 def is_quick(item):
     """Whether a test is in the belt quick."""
     names = [mark.name for mark in item.iter_markers() if mark.name in ("core", "full", "deep")]
-    if "deep" in names or not _HELD_BY_A_DOUBLE.isdisjoint(_platforms(item)):
+    if "deep" in names or not DOUBLES.keys().isdisjoint(_platforms(item)):
         return False
     return names[0] == "core" if names else not _has_slow_platform(item)
 

@@ -16,7 +16,7 @@ ANSWERS = (
     '<unattend xmlns="urn:schemas-microsoft-com:unattend"><settings pass="windowsPE"><component name="a"/></settings>'
     "</unattend>"
 )
-_PLATFORMS = ["libvirt_test", "virtualbox", "hyperv"]
+_PLATFORMS = ["libvirt_test", "virtualbox", "virtualbox_double", "hyperv"]
 ON_EACH = pytest.mark.parametrize("platform_name", _PLATFORMS, indirect=True, scope="session")
 EJECT = {"name": VM, "iso": ""}
 

@@ -50,14 +50,19 @@ def test_deep_run_takes_all(shares):
     assert shares([1], deep=True) == [ITEMS]
 
 
-def _item(*marks, platform=None, fixtures=()):
+class _Item(SimpleNamespace):
+    def iter_markers(self):
+        return [SimpleNamespace(name=name) for name in self.marks]
+
+    def get_closest_marker(self, name):
+        return next((mark for mark in self.iter_markers() if mark.name == name), None)
+
+
+def _item(*marks, platform=None, fixtures=(), name="test_x"):
     """A test with these marks, the closest first, on a platform or none."""
     params = {"platform_name": platform} if platform else {}
-    return SimpleNamespace(
-        iter_markers=lambda: [SimpleNamespace(name=name) for name in marks],
-        callspec=SimpleNamespace(params=params),
-        fixturenames=fixtures,
-    )
+    nodeid = f"tests/suite/test_x.py::{name}[{platform}-word]" if platform else f"tests/suite/test_x.py::{name}"
+    return _Item(marks=marks, callspec=SimpleNamespace(params=params), fixturenames=fixtures, nodeid=nodeid)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +88,34 @@ def _item(*marks, platform=None, fixtures=()):
 )
 def test_closest_mark_decides_whether_a_test_is_quick(item, is_quick):
     assert belts.is_quick(item) is is_quick
+
+
+@pytest.mark.parametrize(
+    ("marks", "is_on_real"),
+    [
+        ((), False),
+        (("full",), False),
+        (("real", "full"), True),
+        (("core", "full"), False),
+        (("real", "deep"), False),
+    ],
+)
+def test_full_run_has_a_scenario_on_the_double_and_on_the_real_platform_with_a_mark(marks, is_on_real):
+    real, double = (_item(*marks, platform=name) for name in ("virtualbox", "virtualbox_double"))
+    on_double = [] if "deep" in marks else [double]
+    assert belts.of_belt(_Config(), [real, double]) == ([real] if is_on_real else []) + on_double
+
+
+@pytest.mark.parametrize("other", [(), ("deep",)])
+def test_scenario_that_the_double_does_not_run_is_in_full_on_the_real_platform(other):
+    """Such as a single test that somebody names."""
+    real, double = _item(platform="virtualbox"), _item(*other, platform="virtualbox_double", name="test_y")
+    assert belts.of_belt(_Config(), [real, double])[0] is real
+
+
+def test_deep_run_has_all_on_the_real_platform():
+    items = [_item(*marks, platform=name) for name in ("virtualbox", "virtualbox_double") for marks in ((), ("deep",))]
+    assert belts.of_belt(_Config(deep=True), items) == items
 
 
 @pytest.mark.parametrize("count", [1, 3, 7])

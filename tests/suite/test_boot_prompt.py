@@ -18,9 +18,10 @@ from suite.shim import Shim
 from windows_guests.vendor_iso import windows_files, write_iso
 
 VM = "pvc-prompt"
-ON_EACH = pytest.mark.parametrize("platform_name", ["libvirt_qemu", "virtualbox"], indirect=True, scope="session")
+_PLATFORMS = ["libvirt_qemu", "virtualbox", pytest.param("virtualbox_double", marks=pytest.mark.full)]
+ON_EACH = pytest.mark.parametrize("platform_name", _PLATFORMS, indirect=True, scope="session")
 #: On libvirt, the prepared image needs the ISO image; on VirtualBox it is a copy.
-_FORMATS = {"libvirt_qemu": "qcow2", "virtualbox": "iso"}
+_FORMATS = {"libvirt_qemu": "qcow2", "virtualbox": "iso", "virtualbox_double": "iso"}
 pytestmark = [pytest.mark.core, ON_EACH]
 
 

@@ -23,6 +23,7 @@ _SLOTS = {
     "libvirt_test": ("sata1", "sda", "sdd"),
     "proxmox": ("ide0", "sata1", "scsi12"),
     "virtualbox": ("IDE 0:1", "IDE 1:1", "SATA 4"),
+    "virtualbox_double": ("IDE 0:1", "IDE 1:1", "SATA 4"),
     "hyperv": ("SCSI 0:5", "SCSI 0:10", "SCSI 0:61"),
 }
 _VIRTIO = "is not a valid slot of an optical drive"
@@ -48,10 +49,12 @@ _REJECTED = {
         "controller": ({"cdroms": [_drive("SCSI 1:0")]}, "cdroms.SCSI 1:0: the VM has no SCSI controller 1"),
     },
 }
+_REJECTED["virtualbox_double"] = _REJECTED["virtualbox"]
 ON_EACH = pytest.mark.parametrize("platform_name", list(_SLOTS), indirect=True, scope="session")
 #: Platforms on which a running VM gets a new drive at its next start only, and those on which it gets it immediately.
 ON_SOME = pytest.mark.parametrize("platform_name", ["libvirt_test", "proxmox"], indirect=True, scope="session")
-ON_OTHERS = pytest.mark.parametrize("platform_name", ["virtualbox", "hyperv"], indirect=True, scope="session")
+_OTHERS = ["virtualbox", "virtualbox_double", "hyperv"]
+ON_OTHERS = pytest.mark.parametrize("platform_name", _OTHERS, indirect=True, scope="session")
 
 CLONING = pytest.mark.parametrize("platform_name", list(_SLOTS)[1:], indirect=True, scope="session")
 

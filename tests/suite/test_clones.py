@@ -80,6 +80,7 @@ def _cannot_be_cloned(platform, carry, names):
     assert _reads_only(platform, answer)
 
 
+@pytest.mark.real
 @pytest.mark.core
 @LINKED
 def test_clones_of_a_stopped_vm(platform, carry, linked):

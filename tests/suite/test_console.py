@@ -16,6 +16,7 @@ VM = "pvc-console"
 _LOG = b"first\n\x1b[1mbooting\x1b[0m   1 %\rbooted\r\n"
 
 
+@pytest.mark.real
 @pytest.mark.core
 def test_console_of_a_vm(platform, carry):
     platform.clean()

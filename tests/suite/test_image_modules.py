@@ -61,6 +61,7 @@ def test_image_is_fetched_ahead_of_the_vm(platform, vendor, made, carry, store):
     assert (vendor.server.requests, answer.vm(VM)["steps"][0]["verb"]) == ([], "create")
 
 
+@pytest.mark.real
 @pytest.mark.core
 def test_image_is_removed_when_no_vm_uses_it(platform, vendor, made, carry, store):
     linked = {**made, "image": vendor.image(linked=True)}

@@ -27,6 +27,7 @@ from suite.media_server import as_published
 VM, SECOND = "pvc-named", "pvc-second"
 
 
+@pytest.mark.real
 @pytest.mark.core
 def test_check_mode_predicts_the_run_and_the_second_run_does_nothing(platform, vendor, made, carry, store):
     answers = carry(platform, [Task("check", made, check=True), Task("make", made), Task("again", made)], [VM])

@@ -51,6 +51,7 @@ def test_options_that_the_platform_has(platform, carry):
     assert last.truth == answers[tasks[-1].label].truth
 
 
+@pytest.mark.real
 @pytest.mark.core
 def test_the_only_disk_of_a_vm_grows_wherever_it_is(platform, carry):
     """An entry without a slot is that disk, and not a second, empty one in the first slot."""

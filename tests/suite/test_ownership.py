@@ -85,6 +85,7 @@ def test_delete_disks(qemu, carry):
         assert {what for what, path in paths.items() if path.rpartition("/")[2] in qemu.files()} == left
 
 
+@pytest.mark.real
 @pytest.mark.core
 def test_what_a_deletion_destroys_anyway_keeps_nothing(platform, carry):
     """Checkpoints, and the files that a platform puts on a disk for them: the name can be used again afterwards."""

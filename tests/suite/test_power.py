@@ -11,8 +11,23 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.options.option
 
 from suite.answer import Task
 from suite.limits import scaled
+from suite.power_expected import EXPECTED
 from suite.scenarios.options import rejection
 from suite.scenarios.power import MODES, cells
+
+#: The rows that a full run has on the real VirtualBox, too.
+_ON_REAL = ("paused", "suspended", "restarted", "absent")
+
+
+def _verbs(rows):
+    """All that is done in these rows."""
+    cells = [cell[:2] for (asked, _found), cell in EXPECTED.items() if asked in rows]
+    return {verb for cell in cells for moves in cell if not moves.startswith("refused: ") for verb in moves.split()}
+
+
+def test_rows_on_the_real_virtualbox_do_all_that_any_row_does():
+    """Other tests of a full run create VMs there."""
+    assert _verbs(STATES) - _verbs(_ON_REAL) == {"create"}
 
 
 def _task(platform, label, row, check, mode=None):
@@ -52,7 +67,9 @@ def _carried_out(platform, carry, row):
     return answers
 
 
-@pytest.mark.parametrize("asked", STATES)
+@pytest.mark.parametrize(
+    "asked", [pytest.param(state, marks=pytest.mark.real if state in _ON_REAL else ()) for state in STATES]
+)
 def test_row_of_the_power_table(platform, carry, asked):
     platform.clean()
     row = cells(asked, platform, platform.traits())

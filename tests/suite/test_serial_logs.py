@@ -9,9 +9,10 @@ import pytest
 
 from suite.answer import Task
 
+_PLATFORMS = ["libvirt_qemu", "virtualbox", pytest.param("virtualbox_double", marks=pytest.mark.full)]
 pytestmark = [
     pytest.mark.core,
-    pytest.mark.parametrize("platform_name", ["libvirt_qemu", "virtualbox"], indirect=True, scope="session"),
+    pytest.mark.parametrize("platform_name", _PLATFORMS, indirect=True, scope="session"),
 ]
 
 

@@ -98,6 +98,7 @@ def test_source_and_its_clone_are_created_in_one_task(platform, carry, is_revers
     assert settings == ["a source", "a clone"]
 
 
+@pytest.mark.real
 @ORDERS
 def test_source_and_its_clone_are_deleted_in_one_task(platform, carry, is_reversed):
     """Nothing of them remains, whichever of the two is listed first; the base of a linked clone goes last."""

@@ -67,6 +67,7 @@ def _did_nothing(platform, answer, before):
     assert answer.truth == before
 
 
+@pytest.mark.real
 def test_snapshot_is_taken_in_every_power_state(platform, carry):
     """Check mode, run, second run; the power state is not changed; all modules report the same snapshots."""
     platform.clean()
@@ -110,6 +111,7 @@ def _words(tree):
     return [(one["name"], names.get(one["parent"], one["parent"]), one["state"], one["current"]) for one in tree]
 
 
+@pytest.mark.real
 @pytest.mark.core
 def test_snapshot_is_restored_from_every_power_state(platform, carry):
     """A restore restores power state, settings and disks. It is never skipped, and always reported as changed."""
@@ -160,6 +162,7 @@ def _keeps_its_power(platform, carry):
     assert "start" not in [step["verb"] for step in answer.vm("pvc-on")["steps"]]
 
 
+@pytest.mark.real
 def test_restore_discards_saved_memory(platform, carry):
     """Saved memory does not fit the disks of a snapshot, so a restore discards it. If the platform cannot include it in
     a snapshot, none is created.
@@ -204,6 +207,7 @@ def _cannot_be_suspended(platform, carry):
     assert _writes(platform, answer) == []
 
 
+@pytest.mark.real
 @pytest.mark.core
 def test_snapshot_is_deleted_with_and_without_children(platform, carry):
     platform.clean()
@@ -227,6 +231,7 @@ def test_snapshot_is_deleted_with_and_without_children(platform, carry):
     assert {name: one["parent"] for name, one in platform.snapshots(ONE).items()} == {"s-a": None, "s-e": "s-a"}
 
 
+@pytest.mark.real
 def test_keep_last_keeps_the_newest_of_a_series(platform, carry):
     """Snapshots of other names are never touched, and a second run does nothing."""
     platform.clean()

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unit tests of the driver about what is deleted, replaced or kept, on the real VirtualBox.
+"""Unit tests of the driver about what is deleted or kept, on the real VirtualBox.
 
-Each run has them on the double.
+Each run has them on the double. Those about what is replaced or only rejected are in test_settings_on_real.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import pytest
 
 from unit.module_utils._drivers.vbox import (
-    test_broken_images,
     test_clone,
     test_delete,
     test_deleted_images,
@@ -22,16 +21,7 @@ pytestmark = pytest.mark.full
 
 #: Tests whose fixture ``vbox`` may be the real one: they neither set its networks or values nor use its clock.
 TESTS = (
-    test_broken_images.test_file_in_the_place_of_a_detached_disk_is_not_attached,
-    test_broken_images.test_file_that_another_vm_of_the_task_moves_is_rejected,
-    test_broken_images.test_files_that_others_have_are_moved_with_the_directory,
-    test_broken_images.test_large_vdi_is_created,
-    test_broken_images.test_replaced_image_is_not_used_before_virtualbox_forgets_the_other,
-    test_broken_images.test_vm_with_a_replaced_disk_below_a_snapshot_is_not_started,
-    test_broken_images.test_vm_with_a_replaced_disk_is_not_started,
-    test_clone.test_disk_grown_since_a_snapshot_is_not_copied,
     test_clone.test_failed_clone_deletes_nothing_of_its_source,
-    test_delete.test_disk_attached_again_has_its_previous_size,
     test_delete.test_foreign_disk_is_deleted_with_the_snapshots_on_request,
     test_delete.test_foreign_disk_is_kept_unless_delete_disks_is_all,
     test_delete.test_foreign_disk_of_a_snapshot_is_not_deleted,
@@ -50,13 +40,9 @@ TESTS = (
     test_deleted_images.test_image_below_a_disk_of_a_user_is_deleted_on_request_only,
     test_deleted_images.test_image_in_the_place_of_an_own_one_is_kept,
     test_deleted_images.test_vm_keeps_its_disks_if_it_cannot_be_deleted,
-    test_snapshots.test_description_that_looks_like_a_snapshot_is_none,
-    test_snapshots.test_disk_that_is_newer_than_the_restored_snapshot_is_attached_again,
-    test_snapshots.test_restored_vm_has_the_settings_of_its_snapshot,
     test_snapshots.test_snapshot_below_the_one_that_a_clone_needs_is_deleted,
-    test_snapshots.test_snapshot_of_a_disk_that_two_vms_have_is_rejected,
     test_snapshots.test_snapshot_that_a_clone_needs_is_not_deleted,
 )
 globals().update({test.__name__: test for test in TESTS})
-FIXTURES = (test_broken_images._disk, test_broken_images._paths, test_delete._detached, test_snapshots._source)
+FIXTURES = (test_delete._detached, test_snapshots._source)
 globals().update({f"_of_unit_tests_{number}": fixture for number, fixture in enumerate(FIXTURES)})

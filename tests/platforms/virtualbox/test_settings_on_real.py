@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unit tests of the driver about settings, on the real VirtualBox.
+"""Unit tests of the driver about settings and images, on the real VirtualBox.
 
 Each run has them on the double.
 """
@@ -11,12 +11,15 @@ from __future__ import annotations
 import pytest
 
 from unit.module_utils._drivers.vbox import (
+    test_broken_images,
     test_clone,
     test_configure,
     test_create,
+    test_delete,
     test_older_versions,
     test_power,
     test_preflight,
+    test_snapshots,
 )
 from unit.module_utils._drivers.vbox.settings import (
     test_cdroms,
@@ -32,6 +35,14 @@ pytestmark = pytest.mark.deep(
 
 #: Chosen as those of test_same_on_real.py.
 TESTS = (
+    test_broken_images.test_file_in_the_place_of_a_detached_disk_is_not_attached,
+    test_broken_images.test_file_that_another_vm_of_the_task_moves_is_rejected,
+    test_broken_images.test_files_that_others_have_are_moved_with_the_directory,
+    test_broken_images.test_large_vdi_is_created,
+    test_broken_images.test_replaced_image_is_not_used_before_virtualbox_forgets_the_other,
+    test_broken_images.test_vm_with_a_replaced_disk_below_a_snapshot_is_not_started,
+    test_broken_images.test_vm_with_a_replaced_disk_is_not_started,
+    test_clone.test_disk_grown_since_a_snapshot_is_not_copied,
     test_clone.test_slot_of_a_new_disk_is_compared_with_the_source_of_the_clone,
     test_configure.test_all_settings_are_changed_at_once,
     test_configure.test_autostart_is_switched_on_and_off,
@@ -50,6 +61,7 @@ TESTS = (
     test_create.test_disk_is_a_copy_of_the_image,
     test_create.test_log_of_an_earlier_vm_does_not_affect_a_new_one,
     test_create.test_vm_that_is_deleted_while_it_is_created_is_an_error,
+    test_delete.test_disk_attached_again_has_its_previous_size,
     test_cdroms.test_all_drives_of_a_vm_are_described,
     test_cdroms.test_clone_gets_no_drive_in_the_slot_of_its_seed,
     test_cdroms.test_disk_takes_the_slot_of_a_drive_that_is_removed_in_the_same_task,
@@ -73,6 +85,10 @@ TESTS = (
     test_power.test_vm_that_others_start_first_is_no_error,
     test_power.test_vm_that_would_wait_for_another_host_is_not_started,
     test_preflight.test_clone_is_checked_against_its_source,
+    test_snapshots.test_description_that_looks_like_a_snapshot_is_none,
+    test_snapshots.test_disk_that_is_newer_than_the_restored_snapshot_is_attached_again,
+    test_snapshots.test_restored_vm_has_the_settings_of_its_snapshot,
+    test_snapshots.test_snapshot_of_a_disk_that_two_vms_have_is_rejected,
     test_secure_boot.test_existing_variables_are_kept,
     test_secure_boot.test_secure_boot_is_switched,
     test_secure_boot.test_snapshot_brings_secure_boot_back,
@@ -87,3 +103,5 @@ TESTS = (
     test_serial_log.test_snapshot_that_brings_back_the_log_of_another_vm_is_not_restored,
 )
 globals().update({test.__name__: test for test in TESTS})
+FIXTURES = (test_broken_images._disk, test_broken_images._paths, test_delete._detached, test_snapshots._source)
+globals().update({f"_of_unit_tests_{number}": fixture for number, fixture in enumerate(FIXTURES)})

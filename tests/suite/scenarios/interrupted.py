@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, STOPPED, Change, Vm
 
 from platforms.known import WITH_SNAPSHOTS
@@ -210,10 +211,13 @@ SCENARIOS = {
     "snapshot": _snapshot,
     "restore": _restore,
 }
-#: (platform, scenario): real guests. Doubles are killed in the process of the test (test_killed.py).
+#: Scenarios that a full run has on the real VirtualBox, too: what they destroy is gone.
+_ON_REAL = ("remove", "snapshot", "restore")
+#: (platform, scenario): real guests, and the double of a real platform. Others are killed in the process of the test
+#: (test_killed.py).
 CASES = [
-    (platform, scenario)
-    for platform in ("libvirt_qemu", "virtualbox")
+    pytest.param(platform, scenario, marks=pytest.mark.real if scenario in _ON_REAL else ())
+    for platform in ("libvirt_qemu", "virtualbox", "virtualbox_double")
     for scenario in SCENARIOS
     if platform in WITH_SNAPSHOTS or scenario not in ("snapshot", "restore")
 ]
