@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: answer_problems
 short_description: Check the values of an answer file for an unattended installation
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Used by the role P(polyvirt.core.unattended_install#role), which checks all values before it writes a file.
   - Reports values that an installer would reject or misread, and options that the installer does not have.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: password_hash_for
 short_description: Hash a password as the installer of an operating system needs it
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns a hash that the answer file of an unattended installation can contain.
   - The hash is C(bcrypt) for OpenBSD, and C(sha512crypt) for Linux. Windows Setup reads no hashes. For Windows, the

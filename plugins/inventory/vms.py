@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: vms
 short_description: Virtual machines of all platforms as an inventory
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Lists the virtual machines (VMs) of one or more hypervisors, with how to reach each of them by SSH.
   - Each source is read by the info module of its platform, such as M(polyvirt.core.virsh_vm_info), on the host of the

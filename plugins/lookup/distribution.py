@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: distribution
 short_description: Look up operating systems, their installers and images
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns entries of the catalogue of distributions, with the addresses of their installation media and images.
   - Without names, all entries are returned that are enabled, have not reached the end of their life, and match the

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: misspelt
 short_description: Find misspelt variables of the roles of this collection
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Compares the variables of a host with the options of a role, and returns a sentence for each variable that is not
     an option of the role but is spelt nearly like one.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: guest_status
 short_description: Read the status of a guest without Python
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns CPU usage, load, memory, disks, uptime, addresses, operating system and listening services of the host of
     the task, which is usually the guest of a VM.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hyperv_host_settings
 short_description: Install Hyper-V and change its settings on a Windows host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Used by the role P(polyvirt.core.hyperv_host#role). It installs Hyper-V with its PowerShell module, on servers as
     Windows features and on clients as optional features, and sets default paths and virtual switches.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hyperv_snapshot
 short_description: Take, restore and delete checkpoints of Hyper-V VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Takes, restores and deletes checkpoints of VMs of Microsoft Hyper-V.
   - A restore brings back the disks and settings of the VM, and its memory if the checkpoint contains it. The tags of

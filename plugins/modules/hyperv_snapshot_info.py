@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hyperv_snapshot_info
 short_description: List and compare checkpoints of Hyper-V VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the checkpoints of Hyper-V VMs, as a tree.
   - Returns which settings differ between two checkpoints, or between a checkpoint and the VM as it is now.

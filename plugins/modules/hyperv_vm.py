@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hyperv_vm
 short_description: Manage virtual machines of Hyper-V
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes VMs of Microsoft Hyper-V on a Windows host.
   - Runs on the controller and sends its calls to the host through the connection of the task. The host needs no Python.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hyperv_vm_info
 short_description: List virtual machines of Hyper-V
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns whether Hyper-V can be used on a Windows host, and its VMs with all of their settings.
   - Where Hyper-V is missing, RV(host) contains the reason and what to do, and the task warns or fails (see

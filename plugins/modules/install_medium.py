@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: install_medium
 short_description: Download and verify installation media and images of operating systems
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Downloads an installation medium or an image to a directory of the host, and verifies it with the checksum file and
     the signature of its vendor.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: proxmox_snapshot
 short_description: Take, restore and delete snapshots of Proxmox VE VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Takes, restores and deletes snapshots of VMs of a Proxmox VE cluster through its API.
   - A restore brings back the disks and settings of the VM, and its memory if the snapshot contains it. The notes of the

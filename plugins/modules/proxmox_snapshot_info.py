@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: proxmox_snapshot_info
 short_description: List and compare snapshots of Proxmox VE VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the snapshots of the VMs of a Proxmox VE cluster, as a tree.
   - Returns which settings differ between two snapshots, or between a snapshot and the VM as it is now.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: proxmox_vm
 short_description: Manage Proxmox VE virtual machines
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, changes, migrates, starts, stops and deletes VMs of a Proxmox VE cluster through its API.
   - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the

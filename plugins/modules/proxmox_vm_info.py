@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: proxmox_vm_info
 short_description: List Proxmox VE virtual machines
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns whether a Proxmox VE cluster can be used, and the VMs of all its nodes.
   - VMs that the user or token has no permission to see (C(VM.Audit)) are not returned.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vagrant_instance
 short_description: Manage Vagrant virtual machines
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, changes, starts, stops, suspends and deletes Vagrant VMs in a project directory.
   - The module writes and uses its own Vagrantfile, and never changes yours. With O(managed=false) it controls the VMs

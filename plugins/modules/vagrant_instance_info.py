@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vagrant_instance_info
 short_description: List the virtual machines of a Vagrant project
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns whether Vagrant is installed on this host, and the VMs of a project.
   - VMs of libvirt and VirtualBox are read with C(virsh) and C(VBoxManage). Vagrant itself is started at most once, on a

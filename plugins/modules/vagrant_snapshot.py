@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vagrant_snapshot
 short_description: Take, restore and delete snapshots of Vagrant VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Takes, restores and deletes snapshots of the VMs of a project.
   - For VMs of libvirt and VirtualBox, the module uses C(virsh) and C(VBoxManage), so snapshots can have a description,

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vagrant_snapshot_info
 short_description: List and compare snapshots of Vagrant VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the snapshots of the VMs of a project, as a tree if the provider reports one.
   - Returns which settings differ between two snapshots that M(polyvirt.core.vagrant_snapshot) took, or between such a

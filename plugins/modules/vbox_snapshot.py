@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vbox_snapshot
 short_description: Take, restore and delete snapshots of VirtualBox VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Takes, restores and deletes snapshots of VMs of Oracle VirtualBox with C(VBoxManage).
   - A restore brings back the disks and settings of the VM, and its memory if the snapshot contains it. The name, the

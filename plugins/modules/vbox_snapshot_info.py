@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vbox_snapshot_info
 short_description: List and compare snapshots of VirtualBox VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the snapshots of VirtualBox VMs, as a tree.
   - Returns which settings differ between two snapshots, or between a snapshot and the VM as it is now.

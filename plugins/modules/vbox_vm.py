@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vbox_vm
 short_description: Manage VirtualBox virtual machines
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes VMs of Oracle VirtualBox with C(VBoxManage).
   - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the

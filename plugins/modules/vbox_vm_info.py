@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vbox_vm_info
 short_description: List VirtualBox virtual machines
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns whether VirtualBox can be used on this host, and the VMs of the task's user.
   - Two C(VBoxManage) processes read all VMs. For running VMs, further calls are needed, several at a time.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virsh_snapshot
 short_description: Take, restore and delete snapshots of libvirt VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Takes, restores and deletes snapshots of libvirt VMs (QEMU, KVM) with C(virsh).
   - A restore brings back the settings of the VM as well as its disks. Disks and files that this collection created for

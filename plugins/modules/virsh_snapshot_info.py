@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virsh_snapshot_info
 short_description: List and compare snapshots of libvirt VMs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the snapshots of libvirt VMs, and those in their images that libvirt does not know.
   - Returns the differences between two snapshots, or between a snapshot and the VM as it is now - settings, and if

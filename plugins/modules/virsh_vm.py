@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virsh_vm
 short_description: Manage libvirt virtual machines
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes libvirt VMs (QEMU, KVM) with C(virsh) and C(qemu-img).
   - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: virsh_vm_info
 short_description: List libvirt virtual machines
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns whether libvirt can be used on this host, and its VMs.
   - Two C(virsh) processes are enough for up to about a hundred running VMs; each further hundred needs one more.

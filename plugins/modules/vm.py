@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vm
 short_description: Manage virtual machines on any platform
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes VMs with the same options on every platform. O(platform) selects the
     module that does it, such as M(polyvirt.core.virsh_vm).

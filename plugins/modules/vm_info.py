@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vm_info
 short_description: List virtual machines of any platform
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns whether a platform can be used, and its VMs with all of their settings. O(platform) selects the module that
     does it, such as M(polyvirt.core.virsh_vm_info).

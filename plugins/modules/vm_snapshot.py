@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vm_snapshot
 short_description: Take, restore and delete snapshots on any platform
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Takes, restores and deletes snapshots of VMs with the same options on every platform. O(platform) selects the module
     that does it, such as M(polyvirt.core.virsh_snapshot).

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vmm_marked_lines
 short_description: Maintain a block of lines in a configuration file of a host with vmd
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Used by the roles P(polyvirt.core.vmm_host#role) and P(polyvirt.core.vmm_network#role). It adds a block of lines to
     a file such as C(/etc/vm.conf) or C(/etc/pf.conf), between the comments C(# BEGIN polyvirt.core NAME) and C(# END

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vmm_network_info
 short_description: Read the networks of a host with vmd
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Used by the roles P(polyvirt.core.vmm_host#role) and P(polyvirt.core.vmm_network#role). It reads the interfaces,
     routes, packet filter, DHCP server and switches of the host.

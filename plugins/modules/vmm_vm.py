@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vmm_vm
 short_description: Manage virtual machines of OpenBSD's vmd
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes VMs of OpenBSD's own hypervisor, vmm(4) and vmd(8), with C(vmctl).
   - VMs are defined in a block of vm.conf that this collection manages. All other lines of the file are not changed.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vmm_vm_info
 short_description: List virtual machines of OpenBSD's vmd
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns whether vmd can be used on this host, and its VMs.
   - Where vmd does not run, RV(host) contains the reason and what to do, and the task warns or fails (see

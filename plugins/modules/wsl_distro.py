@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: wsl_distro
 short_description: Manage distributions of WSL
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, changes, starts, stops and deletes distributions of the Windows Subsystem for Linux, version 1 and 2.
   - Runs on the controller and sends its calls to the host through the connection of the task. The host needs no Python.

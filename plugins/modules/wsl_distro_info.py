@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: wsl_distro_info
 short_description: List distributions of WSL
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns whether WSL can be used on a Windows host, and the distributions of a user with their settings.
   - No distribution is started. Settings that are stored in one (C(systemd), C(default_user)) are returned while it

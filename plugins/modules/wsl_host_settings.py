@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: wsl_host_settings
 short_description: Install WSL and change its settings on a Windows host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Used by the role P(polyvirt.core.wsl_host#role). It enables the optional features that WSL needs, updates WSL, and
     sets the default version and keys of C(.wslconfig).

@@ -20,9 +20,9 @@ _GENERATED = re.compile(r"<!-- begin generated.*?<!-- end generated[^>]*-->", re
 
 
 def documents(checkout):
-    """The documents that make promises to users or developers, as paths below the checkout."""
+    """The documents that make promises to users or developers, as paths below the checkout; the history makes none."""
     found = [checkout / "README.md", *checkout.glob("docs/*.md"), *checkout.glob("roles/*/README.md")]
-    return sorted(path.relative_to(checkout).as_posix() for path in found)
+    return sorted(path.relative_to(checkout).as_posix() for path in found if path.stem != "history")
 
 
 def answers_file(document):
