@@ -1,12 +1,16 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which part of the collection may import which: the layer table of docs/architecture as data, and its checker."""
+"""Which part of the collection may import which: the layer table of docs/architecture as data, and its checker.
+
+Nor may two files import each other, also not within functions.
+"""
 
 from __future__ import annotations
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -226,6 +230,22 @@ def violations(path, source):
         if layer.forbidden_calls and getattr(node, "attr", None) in CLOCKS:
             found.append(f"{path}:{node.lineno}: uses {node.attr}: this layer is given the time")
     return found
+
+
+def circle(sources):
+    """The paths of files that import each other in a circle, of {path: source}; empty if there is none."""
+    try:
+        TopologicalSorter({path: _imported(path, source, sources) for path, source in sources.items()}).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def _imported(path, source, files):
+    """The files that one imports relatively, also within its functions; a name in a module leads to that module."""
+    targets = (target for node in ast.walk(ast.parse(source)) for _line, target in _imports(path, node))
+    inside = [PurePosixPath(target.inside) for target in targets if target.inside]
+    return {name for one in inside for name in (f"{one}.py", f"{one.parent}.py") if name in files and name != path}
 
 
 class _Target(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from collection_path import CHECKOUT
-from gates.layers import CLOCKS, layer_of, violations
+from gates.layers import CLOCKS, circle, layer_of, violations
 
 PLUGINS = CHECKOUT / "plugins"
 FILES = sorted(path.relative_to(PLUGINS).as_posix() for path in PLUGINS.rglob("*.py"))
@@ -21,6 +21,20 @@ def test_there_are_plugins_to_look_at():
 @pytest.mark.parametrize("path", FILES)
 def test_layer(path):
     assert violations(path, (PLUGINS / path).read_text(encoding="utf-8")) == []
+
+
+def test_no_files_import_each_other():
+    paths = [path for room in ("plugins", "extensions") for path in (CHECKOUT / room).rglob("*.py")]
+    assert circle({path.relative_to(CHECKOUT).as_posix(): path.read_text(encoding="utf-8") for path in paths}) == []
+
+
+@pytest.mark.parametrize(
+    "source", ["from . import a", "from .a import f", "from ..room import a", "def f():\n    from .a import g"]
+)
+def test_circle_is_found(source):
+    others = {"room/a.py": "from .b import f\nfrom os import path", "room/c.py": "from . import a, c"}
+    assert set(circle({**others, "room/b.py": source})) == {"room/a.py", "room/b.py"}
+    assert circle({**others, "room/b.py": "from .. import a"}) == []
 
 
 @pytest.mark.parametrize(

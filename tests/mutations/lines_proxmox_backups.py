@@ -327,8 +327,8 @@ MUTATIONS = (
     ),
     Mutation(
         "vm-that-was-overwritten-half-way-stays-off",
-        _BACKUPS,
-        "'' if vm.id else power_before(driver, vm, one.backup)",
+        "_drivers/proxmox/backup_list.py",
+        "interrupted_restore(copy and copy.own_mark).get('power', '')",
         "''",
         [f"{_RESTORED}::test_failure_while_the_vm_is_overwritten_leaves_the_copy_and_the_former_disks"],
     ),

@@ -13,7 +13,7 @@ import re
 from . import archives, drives, privileges, propertystring, schema, vm_drives, vm_power
 from .archives import Archive
 from .errors import ApiError, Forbidden, ParameterError
-from .storage import GIB, Volume
+from .storage import GIB, PBS, Volume
 from .world import check_lock
 
 _INTERRUPTED = "interrupted by signal"
@@ -227,8 +227,8 @@ def _archived(call, task, machine):
 
 
 def _written(call, task, storage, name, archive):
-    path = name if storage.type == archives.PBS else storage.path_of(name)
-    kind = "Proxmox Backup Server" if storage.type == archives.PBS else "vzdump"
+    path = name if storage.type == PBS else storage.path_of(name)
+    kind = "Proxmox Backup Server" if storage.type == PBS else "vzdump"
     task.say(f"INFO: creating {kind} archive '{path.removeprefix('backup/')}'")
     size = sum(disk[0] for disk in archive.disks.values())
     yield call.world.timing.backup_per_gib * size / GIB

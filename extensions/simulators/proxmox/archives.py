@@ -5,21 +5,14 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
 
 from . import drives, propertystring
 from .errors import ApiError
+from .storage import PBS, owner_of_backup
 
-#: The separate storage for backups, whose volumes are groups of snapshots.
-PBS = "pbs"
 _ENDINGS = {"0": "vma", "1": "vma.lzo", "lzo": "vma.lzo", "gzip": "vma.gz", "zstd": "vma.zst"}
-#: Names of both kinds; only files whose names begin with vzdump-qemu- can be restored.
-_NAMES = re.compile(
-    r"backup/(?:vzdump-qemu-(\d+)-\d{4}(?:_\d\d){2}-\d\d(?:_\d\d){2}\.vma(?:\.(?:lzo|gz|zst))?"
-    r"|vm/(\d+)/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
-)
 #: Backups that the name does not date are never pruned.
 _RENAMED = "renamed"
 _PERIODS = (
@@ -39,12 +32,6 @@ class Archive:
     disks: dict = field(default_factory=dict)
     #: True: the archive cannot be read to its end, which only a restore notices.
     damaged: bool = False
-
-
-def owner_of(name):
-    """The VMID in the name of a backup; None if the name has no known form."""
-    found = _NAMES.fullmatch(name)
-    return int(found.group(1) or found.group(2)) if found else None
 
 
 def name_of(storage, vmid, moment, compress):
@@ -90,7 +77,7 @@ def marks(backups, rules):
     found = {
         name: "protected" if volume.protected else _RENAMED
         for name, volume in backups
-        if volume.protected or owner_of(name) is None
+        if volume.protected or owner_of_backup(name) is None
     }
     rest = [(name, volume.created) for name, volume in reversed(backups) if name not in found]
     kept = {name for name, _time in rest} if not rules else {name for name, _time in rest[: rules.get("keep-last", 0)]}

@@ -8,11 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from . import archives
 from .errors import ApiError, ParameterError
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1 << 40}
+#: The separate storage for backups, whose volumes are groups of snapshots.
+PBS = "pbs"
+#: Names of both kinds; only files whose names begin with vzdump-qemu- can be restored.
+_BACKUPS = re.compile(
+    r"backup/(?:vzdump-qemu-(\d+)-\d{4}(?:_\d\d){2}-\d\d(?:_\d\d){2}\.vma(?:\.(?:lzo|gz|zst))?"
+    r"|vm/(\d+)/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
+)
 #: Types of storages that keep volumes as files in a directory of their VM.
 _FILES = {"dir", "nfs", "cephfs"}
 _BASE_PATH = {"zfspool"}
@@ -35,6 +41,12 @@ def size_of(text):
     """Parse a size in the form of configurations; returns bytes."""
     number, unit = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:iB)?", text).groups()
     return int(float(number) * _UNITS[unit])
+
+
+def owner_of_backup(name):
+    """The VMID in the name of a backup; None if the name has no known form."""
+    found = _BACKUPS.fullmatch(name)
+    return int(found.group(1) or found.group(2)) if found else None
 
 
 def size_text(size):
@@ -182,8 +194,8 @@ class Storages:
     def parsed(self, volid):
         """(content type, VMID of the owner or None) of a volume id. Raises ApiError if the name has no known form."""
         storage, name = self.get(volid.partition(":")[0]), volid.partition(":")[2]
-        if name.startswith("backup/") and (storage.has_files or storage.type == archives.PBS):
-            return "backup", archives.owner_of(name)
+        if name.startswith("backup/") and (storage.has_files or storage.type == PBS):
+            return "backup", owner_of_backup(name)
         if not storage.has_files:
             found = re.fullmatch(r"(?:base-\d+-[^/\s]+/)?(?:vm|base)-(\d+)-\S+", name)
             if not found:

@@ -9,11 +9,11 @@ created, the configuration of an overwritten VM and its disks are gone already; 
 
 from __future__ import annotations
 
-from . import archives, drives, privileges, propertystring, vm_drives, vm_options, vm_power
+from . import drives, privileges, propertystring, vm_drives, vm_options, vm_power
 from .cluster import Machine
 from .config import Config
 from .errors import ApiError, Forbidden, ParameterError
-from .storage import size_text
+from .storage import PBS, owner_of_backup, size_text
 from .world import check_lock
 
 _TEMPORARY = "memory: 128\nlock: create\n"
@@ -36,9 +36,9 @@ def restore(call, options):
     volume = storage.get(call.node, name)
     if volume is None:
         raise ApiError(f"volume '{archive}' does not exist")
-    if volume.archive is None or archives.owner_of(name) is None:
+    if volume.archive is None or owner_of_backup(name) is None:
         raise ApiError(f"couldn't determine archive info from '{storage.path_of(name)}'")
-    if call.flag("live-restore") and storage.type != archives.PBS:
+    if call.flag("live-restore") and storage.type != PBS:
         raise ApiError("live-restore is only compatible with backup images from a Proxmox Backup Server")
     if not world.cluster.has_quorum():
         raise ApiError("cluster not ready - no quorum?")

@@ -37,7 +37,7 @@ from .download import (
     verifier_of,
 )
 from .names import ARCHIVES, base_of_stored, media_of, medium_of_address, with_image
-from .on_host import medium_of
+from .prepared import Medium, changed_meanwhile, medium_of
 from .store import FolderStore, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
@@ -229,7 +229,6 @@ class Images(Lookup):
 
     def medium(self, iso):
         """Return the Medium (prepared.py) with this path."""
-        from .prepared import Medium
         from .windows_medium import disc_at
 
         return Medium(iso, iso, os.path.basename(iso), files.version(iso), disc_at(iso))
@@ -240,8 +239,6 @@ class Images(Lookup):
 
     def add_medium(self, wanted, edit, patience):
         """Create a prepared ISO image, unless another task has done so meanwhile."""
-        from .prepared import changed_meanwhile
-
         store, iso = self.store, wanted.name
         files.make_folder(store.directory)
         with downloading(wanted.path, "", Clock().now() + patience) as part:
@@ -257,7 +254,7 @@ class Images(Lookup):
                 store.add(new, replace(wanted, file_size=files.size(new)), partial_files.may_everybody_read(iso))
 
     def write_medium(self, iso, path, edit):
-        """Write a new file that reads as the ISO image with an Edit of windows_medium.py."""
+        """Write a new file that reads as the ISO image with an Edit of prepared.py."""
         partial_files.copy(iso, path)
         partial_files.overwrite(path, edit.at, edit.new)
 

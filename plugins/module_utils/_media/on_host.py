@@ -13,10 +13,9 @@ from .._core.frozen import replace
 from .._core.model import Step
 from .._core.planner.drives import prepared_iso
 from .._ports import files
+from . import prepared
 
 _FETCH = "fetch"
-#: Part of the names of prepared ISO images.
-NO_PROMPT = ".no-prompt-"
 
 
 class PreparesMedia:
@@ -27,8 +26,6 @@ class PreparesMedia:
         iso = prepared_iso(plan)
         if iso is None:
             return plan
-        from . import prepared
-
         missing = prepared.missing(self.images, iso)
         if missing is None:
             return plan
@@ -38,8 +35,6 @@ class PreparesMedia:
 
     def without_prompt(self, iso):
         """Return the path of the prepared ISO image, which is created if it is missing."""
-        from . import prepared
-
         return prepared.prepare(self.images, iso, self.options.get("timeout") or 0)
 
 
@@ -91,25 +86,6 @@ def default_directory():
 def on_controller():
     """Return where a controller keeps images on their way to hosts that cannot fetch them."""
     return os.environ.get("POLYVIRT_IMAGE_DIRECTORY") or default_directory()
-
-
-def medium_of(path):
-    """Return the ISO image that an image in an optical drive stands for, if it was prepared from it (prepared.py).
-
-    One that was prepared from an earlier file of this name, or changed since, stands for itself: it has the content of
-    neither.
-    """
-    if not path or NO_PROMPT not in path:
-        return path
-    from .store import FolderStore
-
-    try:
-        stored = FolderStore(os.path.dirname(path)).at(path)
-    except PolyvirtError:
-        return path
-    if not stored or not stored.made_from or files.version(stored.name) != list(stored.made_from):
-        return path
-    return stored.name if files.version(path) == list(stored.seen or ()) else path
 
 
 def fetch(driver, vm, step):

@@ -1,11 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ISO images of Windows without their prompt ("Press any key to boot from CD or DVD"), in the image store of a host.
+"""ISO images on a host, and those of Windows that are prepared without their prompt, in the image store of the host.
 
-Under UEFI, the image of the vendor waits some seconds for a key, and then starts nothing. It also contains a program
-without the prompt, so the prepared image differs in the four bytes that name the program. Each ISO image is prepared
-once, for all VMs; another file with the same path (size, time, inode) is another one.
+The prompt is "Press any key to boot from CD or DVD". Under UEFI, the image of the vendor waits some seconds for a key,
+and then starts nothing. It also contains a program without the prompt, so the prepared image differs in the four bytes
+that name the program. Each ISO image is prepared once, for all VMs; another file with the same path (size, time, inode)
+is another one. The store is imported by those tasks only that use such an image.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 from functools import partial
 
-from .._core.errors import Refused
+from .._core.errors import PolyvirtError, Refused
 from .._core.frozen import Frozen
+from .._ports import files
 from .._ports.clock import today
-from .on_host import NO_PROMPT
-from .store import Stored
-from .windows_medium import no_prompt_edit
+
+#: Part of the names of prepared ISO images.
+NO_PROMPT = ".no-prompt-"
+_PROGRAM, _SILENT_PROGRAM = ("efi/microsoft/boot/efisys.bin", "efi/microsoft/boot/efisys_noprompt.bin")
+#: The entry in the boot catalogue with the sector of what it starts.
+_SECTOR_AT = 8
 
 
 class Medium(Frozen):
@@ -35,6 +41,33 @@ class Medium(Frozen):
     file: str
     version: object
     disc: object
+
+
+class Edit(Frozen):
+    """Bytes of an ISO image to replace, so that it starts without a key press. Empty ``old``: it does already."""
+
+    at: int
+    old: bytes
+    new: bytes
+
+
+def medium_of(path):
+    """Return the ISO image that an image in an optical drive stands for, if it was prepared from it.
+
+    One that was prepared from an earlier file of this name, or changed since, stands for itself: it has the content of
+    neither.
+    """
+    if not path or NO_PROMPT not in path:
+        return path
+    from .store import FolderStore
+
+    try:
+        stored = FolderStore(os.path.dirname(path)).at(path)
+    except PolyvirtError:
+        return path
+    if not stored or not stored.made_from or files.version(stored.name) != list(stored.made_from):
+        return path
+    return stored.name if files.version(path) == list(stored.seen or ()) else path
 
 
 def missing(images, iso):
@@ -70,6 +103,8 @@ def _wanted(images, medium):
         raise Refused(
             f"skip_boot_prompt: {medium.path} does not exist or cannot be seen.", "Check the path and its permissions."
         )
+    from .store import Stored
+
     digits = hashlib.sha256(json.dumps([medium.key, medium.version]).encode()).hexdigest()
     name = os.path.splitext(medium.file)[0] + NO_PROMPT.strip("-")
     return Stored(
@@ -85,6 +120,22 @@ def _wanted(images, medium):
         size=medium.version[0],
         made_from=medium.version,
     )
+
+
+def no_prompt_edit(disc):
+    """The Edit of the boot catalogue that starts the medium under UEFI without a key press, or None if it has none.
+
+    The medium contains two programs for it: one asks for a key, the other one does not. Both are known by their names.
+    """
+    asks, silent = disc.find(_PROGRAM), disc.find(_SILENT_PROGRAM)
+    if asks is None or silent is None or None in (asks.sector, silent.sector):
+        return None
+    entries = [one for one in disc.boot_entries() if one.bootable and one.sector in (asks.sector, silent.sector)]
+    if len(entries) != 1:
+        return None
+    old, new = (struct.pack("<I", one.sector) for one in (asks, silent))
+    is_done = entries[0].sector == silent.sector
+    return Edit(entries[0].at + _SECTOR_AT, b"" if is_done else old, new)
 
 
 def _edit(medium):

@@ -1,12 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on an installation medium of Windows: its languages and images, and what starts it without a key press."""
+"""What is on an installation medium of Windows: its languages, and the images that Setup can install."""
 
 from __future__ import annotations
 
 import os
-import struct
 import xml.etree.ElementTree as ET
 from functools import partial
 
@@ -17,13 +16,13 @@ from .._core.pattern import Pattern
 from .._ports import files
 from .._ports.windows import connection, is_connected
 from .disc import Disc
+from .prepared import no_prompt_edit
 
 #: Options of the module windows_medium_info.
 OPTIONS = {"path": Option("path", required=True)}
 
 _LANGUAGES = "sources/lang.ini"
 _IMAGES = ("sources/install.wim", "sources/install.esd")
-_PROMPT, _NO_PROMPT = ("efi/microsoft/boot/efisys.bin", "efi/microsoft/boot/efisys_noprompt.bin")
 # No \s, which also matches line ends: a file of empty lines would take minutes.
 _LANGUAGE = Pattern(r"(?im)^[ \t]*([a-z]{2,3}(?:-[a-z0-9]+)+)[ \t]*=[ \t]*\d+[ \t\r]*$")
 _INDEX = Pattern(r"[0-9]{1,6}")
@@ -31,8 +30,6 @@ _INDEX = Pattern(r"[0-9]{1,6}")
 _LONGEST_XML, _MOST_IMAGES = 1 << 20, 256
 #: The numbers by which a WIM file names architectures.
 _ARCHITECTURES = {"0": "x86", "9": "amd64", "12": "arm64"}
-#: The entry in the boot catalogue with the sector of what it starts.
-_SECTOR_AT = 8
 
 
 class Image(Frozen):
@@ -46,14 +43,6 @@ class Image(Frozen):
     architecture: str
     build: str
     language: str
-
-
-class Edit(Frozen):
-    """Bytes of an ISO image to replace, so that it starts without a key press. Empty ``old``: it does already."""
-
-    at: int
-    old: bytes
-    new: bytes
 
 
 def answer(params, check):
@@ -112,22 +101,6 @@ def images(disc):
     if not size or size > _LONGEST_XML or offset + size > found.size:
         raise disc.error("the list of the images of Windows is damaged")
     return _described(disc, disc.content(found, offset, size))
-
-
-def no_prompt_edit(disc):
-    """The Edit of the boot catalogue that starts the medium under UEFI without a key press, or None if it has none.
-
-    The medium contains two programs for it: one asks for a key, the other one does not. Both are known by their names.
-    """
-    asks, silent = disc.find(_PROMPT), disc.find(_NO_PROMPT)
-    if asks is None or silent is None or None in (asks.sector, silent.sector):
-        return None
-    entries = [one for one in disc.boot_entries() if one.bootable and one.sector in (asks.sector, silent.sector)]
-    if len(entries) != 1:
-        return None
-    old, new = (struct.pack("<I", one.sector) for one in (asks, silent))
-    is_done = entries[0].sector == silent.sector
-    return Edit(entries[0].at + _SECTOR_AT, b"" if is_done else old, new)
 
 
 def _text(data):

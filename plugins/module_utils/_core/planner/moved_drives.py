@@ -1,13 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM that is created again: where its drives are in the new VM, and what the new VM cannot have. Pure."""
+"""A VM that is created again: which settings it keeps, where its drives are, and what it cannot have. Pure."""
 
 from __future__ import annotations
 
 from ..errors import Refused
+from .contents import filled_slots
 from .drives import CDROMS
-from .plan_create import known_settings
+from .plan_create import is_cloned, known_settings
 
 
 def with_moved_drives(vm, moves):
@@ -57,6 +58,19 @@ def _has_no_slot(vm, option, slot):
         f"{vm.name}: the VM needs to be created again, and the new one cannot have {option}.{slot}.",
         f"Remove this entry of {option} with another task first.",
     )
+
+
+def config_to_recreate(vm, config, request, to_delete, traits):
+    """Return the settings that a recreated VM keeps: all except files that are deleted with the old VM."""
+    check_has_slots(vm, config, traits)
+    disks, first = {}, next(iter(filled_slots(request, traits)), None)
+    for slot, entry in (config.get("disks") or {}).items():
+        if slot == first and is_cloned(request):
+            continue  # The first disk of a clone is a copy of the source's disk, with the same size.
+        new_content = slot == first
+        gone = new_content or entry.get("source") in to_delete
+        disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
+    return {**config, "disks": disks} if "disks" in config else dict(config)
 
 
 def check_kept_settings(vm, config, traits):

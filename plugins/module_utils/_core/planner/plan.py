@@ -37,7 +37,6 @@ from .plan_create import (
     check_recreatable,
     check_source,
     config_of_clone,
-    config_to_recreate,
     create_step,
     fetch_steps,
     is_cloned,
@@ -386,7 +385,7 @@ def _recreate_steps(task, config, changes):
 
     ``config`` are its settings, to which ``changes`` were applied.
     """
-    from .moved_drives import check_kept_settings  # Few tasks create a VM again.
+    from .moved_drives import check_kept_settings, config_to_recreate  # Few tasks create a VM again.
 
     vm, request = task.vm, task.request
     what = _listed([change for change in changes if change.cost == DESTRUCTIVE])

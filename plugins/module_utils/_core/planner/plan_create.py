@@ -362,18 +362,3 @@ def overlay(config, wanted, traits):
         else:
             result[name] = value
     return result
-
-
-def config_to_recreate(vm, config, request, to_delete, traits):
-    """Return the settings that a recreated VM keeps: all except files that are deleted with the old VM."""
-    from .moved_drives import check_has_slots  # Few tasks need it.
-
-    check_has_slots(vm, config, traits)
-    disks, first = {}, next(iter(filled_slots(request, traits)), None)
-    for slot, entry in (config.get("disks") or {}).items():
-        if slot == first and is_cloned(request):
-            continue  # The first disk of a clone is a copy of the source's disk, with the same size.
-        new_content = slot == first
-        gone = new_content or entry.get("source") in to_delete
-        disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
-    return {**config, "disks": disks} if "disks" in config else dict(config)

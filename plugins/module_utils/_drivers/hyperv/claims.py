@@ -20,7 +20,7 @@ from ..._core.sharing.claims import (
     Held,
     HoldsClaims,
 )
-from ..._media.on_host import NO_PROMPT
+from ..._media.prepared import NO_PROMPT
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import key_of
 from .hyperv_vm import DISK_FILES

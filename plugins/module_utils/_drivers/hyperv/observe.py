@@ -9,7 +9,7 @@ from ..._core.errors import Unavailable
 from ..._core.model import Observation
 from ..._core.options.identity import spellings
 from ..._kit.driver import KnownSettings, is_power_only
-from ..._media.on_host import NO_PROMPT
+from ..._media.prepared import NO_PROMPT
 from ..._ports.windows import OnWindows
 from ..._ports.windows_request import Chain, properties
 from ..._tools.hyperv import (

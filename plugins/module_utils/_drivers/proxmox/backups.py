@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups of Proxmox VE: listing, creating, protecting and deleting them.
+"""Backups of Proxmox VE: reading, creating, protecting and deleting them.
 
 The first line of the notes of a backup has its record, because the list of a storage has no more of them. The number in
 the name of a backup identifies no VM, and notes can be edited. So the configuration in the backup must have the birth
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 
 from ..._core.backup import manifest
-from ..._core.backup.backup import CONSISTENCIES, CRASH, FILESYSTEM, NEWEST, OFF, Backup, births_of, strength
+from ..._core.backup.backup import CONSISTENCIES, CRASH, FILESYSTEM, OFF, Backup, strength
 from ..._core.errors import ApiError, Refused, Stale, Unsupported
 from ..._core.frozen import Frozen, replace
 from ..._core.pattern import Pattern
@@ -105,7 +105,7 @@ def read_list(driver, label):
 def warn_of_silent(driver, label, silent):
     """Add a warning if there may be backups on nodes that do not answer."""
     if silent:
-        driver.tool.warn(f"{label}: {_silence(driver, silent)}, so there may be others.")
+        driver.tool.warn(f"{label}: {silence(driver, silent)}, so there may be others.")
 
 
 def warn_of_hidden(driver, label):
@@ -118,7 +118,7 @@ def warn_of_hidden(driver, label):
         )
 
 
-def _silence(driver, silent):
+def silence(driver, silent):
     return f"the backups on '{storage_of(driver)}' of {', '.join(silent)} are unknown: no answer"
 
 
@@ -132,53 +132,6 @@ def _stored(entry, node):
     record["excluded"] = tuple(map(str, record["excluded"]))
     backup = Backup(**record, size=entry.get("size") or 0, protected=bool(entry.get("protected")), damaged=damaged)
     return Stored(backup, entry["volid"], node)
-
-
-def backups(driver, vm, asked):
-    """The backups of the births of a VM, and of VMs that had the name ``asked.of``.
-
-    The configuration is read only in those that the plan may use: for a restore the requested one, else the newest one
-    that would satisfy the task.
-    """
-    if asked.verify:
-        check_verifiable(driver, vm.name)
-    births = () if asked.is_beside else births_of(vm)
-    listed, silent = driver.backup_list(asked.of or vm.name)
-    found = {key: one for key, one in listed.items() if one.backup.birth in births or one.backup.vm == asked.of}
-    for key in [key for key, one in found.items() if one.volume in driver.damaged_backups]:
-        found[key] = replace(found[key], backup=_damaged(driver, found[key]))
-    for key in sorted(found, key=lambda key: (found[key].backup.start, key), reverse=True):
-        if _is_wanted(found[key].backup, asked, driver.options["controller_time"]):
-            found[key] = replace(found[key], backup=_read(driver, vm, found[key], asked))
-            if found[key].backup.is_good and (not births or found[key].backup.birth in births):
-                break
-    _check_unseen(driver, vm, asked, found, silent)
-    return tuple(one.backup for one in found.values())
-
-
-def _check_unseen(driver, vm, asked, found, silent):
-    """Warn, or raise Refused, if backups that the task does not see could change its plan."""
-    if driver.is_acting:
-        return  # The plan is made, and may have deleted the backup.
-    if asked.state == "present":
-        now = driver.options["controller_time"]
-        if silent and not any(one.backup.satisfies(asked, now) for one in found.values()):
-            warn_of_silent(driver, vm.name, silent)
-    elif asked.backup not in found:
-        if silent:
-            raise Refused(
-                f"{vm.name}: backup: {asked.backup}: {_silence(driver, silent)}.",
-                "Start these nodes again (pvecm status), or set backup to the ID of a backup on another node.",
-            )
-        if asked.backup != NEWEST or not any(one.backup.is_good for one in found.values()):
-            warn_of_hidden(driver, vm.name)
-
-
-def _is_wanted(backup, asked, now):
-    """Whether a plan may use a backup, if its configuration is right."""
-    if asked.state == "restored":
-        return backup.may_be_restored(asked, now)
-    return asked.state == "present" and backup.satisfies(asked, now)
 
 
 def all_volumes(options):
@@ -215,39 +168,12 @@ def check_verifiable(driver, label):
         )
 
 
-def _read(driver, vm, one, asked):
-    """The backup after its configuration was read, with the settings of the VM after a restore."""
-    if one.backup.damaged:
-        return one.backup
-    try:
-        options = options_in(driver, one)
-    except (ApiError, Stale) as error:
-        if asked.state == "restored" and not isinstance(error, Stale):
-            # It may be good: an older one must not be restored instead.
-            raise
-        driver.damaged_backups[one.volume] = error.message.rstrip(".")
-        return _damaged(driver, one)
-    if asked.state != "restored":
-        return one.backup
-    from .restore import config_after
-    from .restored_copy import power_before
-
-    power = "" if vm.id else power_before(driver, vm, one.backup)
-    return replace(one.backup, config=config_after(driver, vm, one, options), power_before=power)
-
-
-def _damaged(driver, one):
-    """The backup with what an earlier observation has found."""
-    return replace(one.backup, damaged=driver.damaged_backups[one.volume])
-
-
 def options_in(driver, one):
     """The options of the VM in a backup. Raises Stale if they are not those that its record says."""
     options = _own_options_in(driver, one)
-    excluded = {slot for slot, drive in disks_of(options).items() if drive.get("backup") == "0"}
-    if not excluded <= set(one.backup.excluded):
-        lacking = ", ".join(sorted(excluded - set(one.backup.excluded)))
-        raise Stale(f"{one.volume}: it lacks the disks {lacking}, which its notes do not say.")
+    lacking = volumes_not_in(options) - set(one.backup.excluded)
+    if lacking:
+        raise Stale(f"{one.volume}: it lacks the disks {', '.join(sorted(lacking))}, which its notes do not say.")
     return options
 
 

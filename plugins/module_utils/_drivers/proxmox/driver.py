@@ -157,7 +157,7 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         return super().observe(targets, facets)
 
     def backups(self, vm, asked, reads_content):
-        from .backups import backups
+        from .backup_list import backups
 
         return backups(self, vm, asked)
 

@@ -81,12 +81,6 @@ def as_before(driver, vm, vm_options):
     return vm
 
 
-def power_before(driver, vm, backup):
-    """The power state that a VM had, of which an interrupted restore has left only a rest; else an empty string."""
-    copy, _rest = rest_of(driver, vm, backup)
-    return interrupted_restore(copy and copy.own_mark).get("power", "")
-
-
 def kept_macs(vm, vm_options, backup):
     """{place: MAC address} that a VM keeps when it gets the backup of an earlier one, which may run; else None."""
     if is_rest(vm_options):

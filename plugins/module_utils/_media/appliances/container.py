@@ -4,7 +4,7 @@
 """The files of an appliance: members of a tar archive (OVA), or files next to a descriptor (OVF).
 
 Each is a part of a file on this host, so that a disk can be converted without unpacking the archive. The disks in an
-archive that is compressed as a whole (.tar.gz, .box) are unpacked one by one (packed.py). An archive may be hostile:
+archive that is compressed as a whole (.tar.gz, .box) are unpacked one by one (parts.py). An archive may be hostile:
 only regular members with plain names count, and a file next to a descriptor is never outside its directory.
 """
 
@@ -15,61 +15,27 @@ import math
 import os
 import tarfile
 from functools import lru_cache, partial
-from typing import Any
 from urllib.parse import unquote
 
-from ..._core.frozen import Frozen
 from ..._core.pattern import Pattern
 from ..._ports import files
-from .envelope import LARGEST_TEXT, Damaged
+from .envelope import Damaged
+from .parts import BLOCK, GZIP, Packed, Part, Stream
 
 _TAR, _TAR_AT = b"ustar", 257
 _GZIP = b"\x1f\x8b"
 _PACKED = ((b"BZh", "tar -xjf"), (b"\xfd7zXZ", "tar -xJf"), (b"PK\3\4", "unzip"))
 #: What boxes of Vagrant have.
 _BOX = "metadata.json"
-_MOST_PIECES, _MOST_HEADERS, _BLOCK = 1000, 4000, 512
+_MOST_PIECES, _MOST_HEADERS = 1000, 4000
 _LARGEST_HEADER, _LONGEST_NAME, _MOST_DIGITS = 64 * 1024, 4096, 18
 #: Headers of PAX and GNU tar that describe the next member or, the type g, all others.
 _OF_NEXT = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 _EXTENSIONS = (*_OF_NEXT, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _SPARSE = ("contains a sparse file", "Unpack it (tar -xf), and set the path of the .ovf file in it.")
-_PIECE = 4 * 1024 * 1024
 #: VMware, VirtualBox and scripts of vendors write it differently.
 _LINE = Pattern(r"\s*SHA-?(?:2-)?(1|256|384|512)\s*\((.+)\)\s*=\s*([0-9a-f]+)\s*", 2)
 _ALGORITHMS = {"1": "sha1", "256": "sha256", "384": "sha384", "512": "sha512"}
-
-
-class Part(Frozen):
-    """A file of an appliance: ``size`` bytes of the file at ``path``, from ``offset`` on.
-
-    ``remote``: what reads the file until it is downloaded (address.py), else None.
-    """
-
-    path: str
-    offset: int
-    size: int
-    remote: Any = None
-
-    @property
-    def of_archive(self):
-        """(offset, size in whole blocks of an archive); None for a file of its own."""
-        return (self.offset, -(-self.size // _BLOCK) * _BLOCK) if self.offset else None
-
-    def read(self, offset, length):
-        length = max(min(length, self.size - offset), 0)
-        if self.remote:
-            return self.remote.read(self.offset + offset, length)
-        return files.read_part(self.path, self.offset + offset, length)
-
-    def whole(self):
-        if self.size > LARGEST_TEXT:
-            raise Damaged("is larger than any text in an appliance")
-        return self.read(0, self.size)
-
-    def blocks(self):
-        for offset in range(0, self.size, _PIECE):
-            yield self.read(offset, _PIECE)
 
 
 class Container:
@@ -81,7 +47,7 @@ class Container:
     def __init__(self, path, remote=None):
         self.path = path
         whole = Part(path, 0, remote.size if remote else files.size(path), remote)
-        begin = whole.read(0, _BLOCK)
+        begin = whole.read(0, BLOCK)
         program = next((program for magic, program in _PACKED if begin.startswith(magic)), None)
         if program:
             raise Damaged("is compressed", f"Unpack it ({program}), and set the path of the .ovf or .ova file in it.")
@@ -160,9 +126,6 @@ class Container:
 
 def _members_of_gzip(path):
     """Return {name: Packed} of the regular members of an archive that is compressed as a whole."""
-    # Few appliances are.
-    from .packed import GZIP, Packed, Stream
-
     whole = Packed((Part(path, 0, files.size(path)),), GZIP)
     # Where it ends is known only when it is unpacked: that reports what is missing.
     return _members(Stream(whole).read, lambda at, size: Packed(whole.parts, GZIP, (at, size)), math.inf)
@@ -177,10 +140,10 @@ def _members(read, part_at, end):
     """
     found, extended, at = {}, {}, 0
     for _number in range(_MOST_HEADERS):
-        block = read(at, _BLOCK)
+        block = read(at, BLOCK)
         if not block.strip(b"\0"):
             return found
-        header, at = _header(block), at + _BLOCK
+        header, at = _header(block), at + BLOCK
         if header.type in _EXTENSIONS:
             extended, size = {**extended, **_extension(header, read(at, header.size))}, header.size
         else:
@@ -188,7 +151,7 @@ def _members(read, part_at, end):
             _check_end(header, at + size, end)
             _add_member(found, header, extended.get("path", header.name), part_at(at, size))
             size, extended = size if header.isreg() else 0, {}
-        at += -(-size // _BLOCK) * _BLOCK
+        at += -(-size // BLOCK) * BLOCK
     raise Damaged(f"has more than {_MOST_HEADERS} entries")
 
 

@@ -39,7 +39,7 @@ def unpacked(image, path):
         yield image
         return
     # Few appliances are packed.
-    from .packed import Packed
+    from .parts import Packed
 
     with files.partial(f"{path}.unpacked") as temporary:
         partial_files.write_blocks(temporary, Packed.of_data(image["packed"]).blocks())

@@ -15,12 +15,12 @@ from ..._core.texts import without_secrets
 from ..._ports import files
 from .. import disk_header, foreign_image
 from .address import DOWNLOAD, Source, located
-from .container import Container, Part, check_manifest, digest_of
+from .container import Container, check_manifest, digest_of
 from .defaults import check_license, environment, placed_disks, placed_nics, settings_of
 from .descriptor import Choices, read
 from .disk import version_of
 from .envelope import Damaged
-from .packed import GZIP, Packed
+from .parts import GZIP, Packed, Part
 
 #: Formats that are read out of an archive. A raw disk has no signature, so anything could be one.
 _FORMATS = ("vmdk", "qcow2", "vdi", "vhd")

@@ -20,8 +20,7 @@ from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import Chain, call, copy_part, edit, read, read_part, write
 from ..._tools.windows_files import file_command, folder_call, key_of, version_call, version_in
 from ..disc import Disc
-from ..on_host import NO_PROMPT
-from ..prepared import Medium, changed_meanwhile
+from ..prepared import NO_PROMPT, Medium, changed_meanwhile
 from ..store import RECORD, record_of, recorded
 from .store import LONGEST_RECORD, PART, image_of_copy
 

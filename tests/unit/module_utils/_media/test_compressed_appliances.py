@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances import packed
+from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances import parts
 from ansible_collections.polyvirt.core.plugins.module_utils._media.appliances.disk import unpacked
 
 from suite import appliance_files as made
@@ -32,7 +32,7 @@ def _whole(folder, content=None, **about):
 
 @pytest.mark.parametrize("at_once", [1000, 4 * M])
 def test_archive_that_is_compressed_as_a_whole_is_read(tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr(packed, "_PIECE", at_once)
+    monkeypatch.setattr(parts, "_PIECE", at_once)
     files = {"a.vmdk": VMDK[:-1] + b"a", "b.vmdk": VMDK[:-1] + b"b"}
     listed = [("f1", "a.vmdk", ""), ("f2", "b.vmdk", "")]
     body = made.hardware(made.sata(("d2", 0), ("d1", 1)), made.nic())
@@ -68,7 +68,7 @@ def _members(content, size, padding=b""):
 @pytest.mark.parametrize("padding", [b"", bytes(700)], ids=["plain", "padded"])
 @pytest.mark.parametrize("at_once", [1, 100, 256 * 1024])
 def test_gzip_file_of_several_members_is_read_as_a_whole(tmp_path, monkeypatch, at_once, padding):
-    monkeypatch.setattr(packed, "_PIECE_OF_GZIP", at_once)
+    monkeypatch.setattr(parts, "_PIECE_OF_GZIP", at_once)
     source = ova(tmp_path, PACKED, {"disk1.vmdk": _members(VMDK, len(VMDK) // 3, padding)})
     _found, appliance = appliance_of(source)
     image = appliance["disks"]["sata0"]
@@ -115,6 +115,6 @@ def test_hostile_compressed_archive_is_rejected(tmp_path, monkeypatch):
         appliance_of(source)
     with pytest.raises(Refused, match="compressed twice"):
         appliance_of(_whole(tmp_path, text=PACKED, disks={"disk1.vmdk": gzip.compress(VMDK)}))
-    monkeypatch.setattr(packed, "_OVERHEAD", 0)
+    monkeypatch.setattr(parts, "_OVERHEAD", 0)
     with pytest.raises(Refused, match="unpacks to more than 200 times its size"):
         appliance_of(_whole(tmp_path, bytes(M)))

@@ -15,15 +15,16 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.images import LibvirtImages
 from ansible_collections.polyvirt.core.plugins.module_utils._media import prepared
-from ansible_collections.polyvirt.core.plugins.module_utils._media.disc import Disc
+from ansible_collections.polyvirt.core.plugins.module_utils._media.disc import SECTOR, Disc
 from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
-from ansible_collections.polyvirt.core.plugins.module_utils._media.on_host import medium_of
-from ansible_collections.polyvirt.core.plugins.module_utils._media.windows_medium import no_prompt_edit
+from ansible_collections.polyvirt.core.plugins.module_utils._media.prepared import medium_of, no_prompt_edit
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
+from windows_guests.vendor_iso import iso as iso_with
 from windows_guests.vendor_iso import windows_files, write_iso
 
 _OTHER = "/etc/shadow"
+_PROGRAM = "efi/microsoft/boot/efisys.bin"
 _WITHOUT = {"efi/microsoft/boot/efisys_noprompt.bin": None}
 
 
@@ -39,6 +40,32 @@ def _images(tmp_path):
 
 def _edit(path):
     return no_prompt_edit(Disc(partial(files.read_part, path), path))
+
+
+def _edit_of(data):
+    return no_prompt_edit(Disc(lambda offset, length: data[offset : offset + length], "/iso/windows.iso"))
+
+
+def test_edit_names_the_four_bytes():
+    data = iso_with(windows_files(), boot=("boot/etfsboot.com", _PROGRAM))
+    edit = _edit_of(data)
+    assert data[edit.at : edit.at + 4] == edit.old
+    sector = struct.unpack("<I", edit.new)[0]
+    assert data[sector * SECTOR :].startswith(b"asks for nothing")
+    assert _edit_of(data[: edit.at] + edit.new + data[edit.at + 4 :]).old == b""
+
+
+@pytest.mark.parametrize(
+    ("boot", "files_in"),
+    [
+        (("boot/etfsboot.com", None), {}),
+        (("boot/etfsboot.com", "setup.exe"), {}),
+        (("boot/etfsboot.com", _PROGRAM), _WITHOUT),
+        ((_PROGRAM, _PROGRAM), {}),
+    ],
+)
+def test_unknown_medium_has_no_edit(boot, files_in):
+    assert _edit_of(iso_with(windows_files(**files_in), boot=boot)) is None
 
 
 def test_copy_differs_in_what_names_the_program(images, iso):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tests for the reader of installation media of Windows: languages, images, and what starts without a key press."""
+"""Tests for the reader of installation media of Windows: its languages and images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._media import windows_medium
 from ansible_collections.polyvirt.core.plugins.module_utils._media.disc import SECTOR, Disc
+from ansible_collections.polyvirt.core.plugins.module_utils._media.prepared import no_prompt_edit
 
 from windows_guests import vendor_iso
 
@@ -85,7 +86,7 @@ class TestFiles:
             place = (16 * SECTOR, 257 * SECTOR)[state & 1] + (state >> 3) % (60 * SECTOR)
             data[place % len(data)] = (state >> 8) & 0xFF
         read = disc(bytes(data))
-        for question in (windows_medium.languages, windows_medium.images, windows_medium.no_prompt_edit):
+        for question in (windows_medium.languages, windows_medium.images, no_prompt_edit):
             try:
                 question(read)
             except Refused:
@@ -139,29 +140,6 @@ class TestImages:
     @pytest.mark.parametrize("index", ["\u00b2", "9" * 5000, "-1", " 1"], ids=["power", "long", "negative", "space"])
     def test_index_that_is_no_number_is_unknown(self, index):
         assert [one.index for one in windows_medium.images(listing(f'<WIM><IMAGE INDEX="{index}"/></WIM>'))] == [0]
-
-
-class TestNoPrompt:
-    def test_names_the_four_bytes(self):
-        data = medium()
-        edit = windows_medium.no_prompt_edit(disc(data))
-        assert data[edit.at : edit.at + 4] == edit.old
-        sector = struct.unpack("<I", edit.new)[0]
-        assert data[sector * SECTOR :].startswith(b"asks for nothing")
-        changed = data[: edit.at] + edit.new + data[edit.at + 4 :]
-        assert windows_medium.no_prompt_edit(disc(changed)).old == b""
-
-    @pytest.mark.parametrize(
-        ("boot", "files"),
-        [
-            (("boot/etfsboot.com", None), {}),
-            (("boot/etfsboot.com", "setup.exe"), {}),
-            (("boot/etfsboot.com", "efi/microsoft/boot/efisys.bin"), {"efi/microsoft/boot/efisys_noprompt.bin": None}),
-            (("efi/microsoft/boot/efisys.bin", "efi/microsoft/boot/efisys.bin"), {}),
-        ],
-    )
-    def test_an_unknown_medium_has_none(self, boot, files):
-        assert windows_medium.no_prompt_edit(disc(medium(boot, **files))) is None
 
 
 class TestModule:

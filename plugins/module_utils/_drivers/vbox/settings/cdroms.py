@@ -9,7 +9,7 @@ from ...._core.errors import Refused, Stale
 from ...._core.model import PAUSED, POWER_OFF, RUNNING
 from ...._core.planner.drives import SKIP_PROMPT, first_drive, iso_of
 from ...._kit.settings import Setting
-from ...._media.on_host import medium_of
+from ...._media.prepared import medium_of
 from ..vbox_vm import bus_for, name_of_slot, parse_slot, slot_name
 from .architecture import controller_of_disks, is_arm
 from .hardware import while_on

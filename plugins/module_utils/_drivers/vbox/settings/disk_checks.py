@@ -11,7 +11,7 @@ import shlex
 from ...._core.errors import Refused
 from ...._core.model import PAUSED, RUNNING
 from ...._core.units import GIB, human_size
-from ...._media.on_host import medium_of
+from ...._media.prepared import medium_of
 from ...._tools.vboxmanage_output import chain
 from ..vbox_vm import name_of_slot, parse_slot
 

@@ -15,7 +15,7 @@ from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.pattern import Pattern
 from ...._core.planner.drives import SKIP_PROMPT, first_drive
 from ...._kit.settings import Setting
-from ...._media.on_host import medium_of
+from ...._media.prepared import medium_of
 from ...._tools.domain_xml import file_of, source_of, target_of
 from .architecture import AMD64, row_in, row_of
 from .disks import bus_of, slot_name

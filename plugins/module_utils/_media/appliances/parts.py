@@ -1,21 +1,24 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A disk of an appliance that is compressed or divided into pieces: qemu-img can read it only as a separate file.
+"""What an appliance consists of: parts of files on this host, and disks that are compressed or divided into pieces.
 
-It may also be a member of an archive that is compressed as a whole.
+qemu-img can read the latter only as separate files. They may also be members of an archive that is compressed as a
+whole.
 """
 
 from __future__ import annotations
 
 import zlib
-from typing import Optional
+from typing import Any, Optional
 
 from ..._core.frozen import Frozen
-from .container import Part
+from ..._ports import files
 from .envelope import LARGEST_TEXT, Damaged
 
 GZIP = "gzip"
+#: Archives of tar have blocks of this size.
+BLOCK = 512
 _PIECE = 4 * 1024 * 1024
 #: Smaller, because what follows a member is copied for each member.
 _PIECE_OF_GZIP = 256 * 1024
@@ -27,8 +30,40 @@ _OVERHEAD = 64 * 1024 * 1024
 _MOST_TIMES = 200
 
 
+class Part(Frozen):
+    """A file of an appliance: ``size`` bytes of the file at ``path``, from ``offset`` on.
+
+    ``remote``: what reads the file until it is downloaded (address.py), else None.
+    """
+
+    path: str
+    offset: int
+    size: int
+    remote: Any = None
+
+    @property
+    def of_archive(self):
+        """(offset, size in whole blocks of an archive); None for a file of its own."""
+        return (self.offset, -(-self.size // BLOCK) * BLOCK) if self.offset else None
+
+    def read(self, offset, length):
+        length = max(min(length, self.size - offset), 0)
+        if self.remote:
+            return self.remote.read(self.offset + offset, length)
+        return files.read_part(self.path, self.offset + offset, length)
+
+    def whole(self):
+        if self.size > LARGEST_TEXT:
+            raise Damaged("is larger than any text in an appliance")
+        return self.read(0, self.size)
+
+    def blocks(self):
+        for offset in range(0, self.size, _PIECE):
+            yield self.read(offset, _PIECE)
+
+
 class Packed(Frozen):
-    """``parts`` in their order; ``compression`` is empty or GZIP, of all parts together.
+    """A disk in pieces, or compressed: ``parts`` in order; ``compression`` is empty or GZIP, of all parts together.
 
     ``window``: (offset, size) of the only bytes that count in what is unpacked, else None.
     """
