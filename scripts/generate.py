@@ -76,6 +76,27 @@ def action_groups(checkout):
     return lines
 
 
+#: {module: the one whose action plugin runs it}; those of platforms follow from their names.
+SAME_ACTION = {"image_info": "image", "vm_backup_info": "image", "install_medium": "virsh_vm_info"}
+#: Platforms whose modules send calls to a Windows host.
+ON_WINDOWS = ("hyperv", "wsl")
+
+
+def plugin_routing(checkout):
+    """Return ``plugin_routing`` of meta/runtime.yml: which action plugin runs a module that has none of its own."""
+    registered = _registry().items()
+    managing = {name for _platform, one in registered for about, name in one.modules.items() if about != "vm_info"}
+    routes = dict(SAME_ACTION)
+    for platform, names in groups_of_modules(checkout).items():
+        action = "hyperv_vm" if platform in ON_WINDOWS else "virsh_vm"
+        # AWX counts the VMs in a result by the name of the action plugin (extensions/audit/event_query.yml).
+        routes.update({one: action if one in managing else f"{action}_info" for one in names if platform != "all"})
+    lines = ["plugin_routing:", "  modules:"]
+    for name in sorted(name for name, action in routes.items() if name != action):
+        lines += [f"    {name}:", f"      action_plugin: polyvirt.core.{routes[name]}"]
+    return lines
+
+
 def modules(checkout):
     """Return the table of all modules: those of no platform, and those of each platform."""
     groups = groups_of_modules(checkout)
@@ -336,6 +357,7 @@ def words_of_others(_checkout):
 
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
+    Generator("plugin_routing", "meta/runtime.yml", plugin_routing),
     Generator("modules", "README.md", modules),
     Generator("roles", "README.md", role_lines),
     Generator("playbooks", "README.md", playbook_lines),
