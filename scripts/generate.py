@@ -20,6 +20,7 @@ from typing import Callable, NamedTuple
 
 import yaml
 
+from lib.action_plugins import routing_lines
 from lib.capability_tables import option_lines as capability_lines
 from lib.capability_tables import state_lines
 from lib.catalogue_tables import needs_lines, vmd_lines
@@ -76,25 +77,9 @@ def action_groups(checkout):
     return lines
 
 
-#: {module: the one whose action plugin runs it}; those of platforms follow from their names.
-SAME_ACTION = {"image_info": "image", "vm_backup_info": "image", "install_medium": "virsh_vm_info"}
-#: Platforms whose modules send calls to a Windows host.
-ON_WINDOWS = ("hyperv", "wsl")
-
-
 def plugin_routing(checkout):
     """Return ``plugin_routing`` of meta/runtime.yml: which action plugin runs a module that has none of its own."""
-    registered = _registry().items()
-    managing = {name for _platform, one in registered for about, name in one.modules.items() if about != "vm_info"}
-    routes = dict(SAME_ACTION)
-    for platform, names in groups_of_modules(checkout).items():
-        action = "hyperv_vm" if platform in ON_WINDOWS else "virsh_vm"
-        # AWX counts the VMs in a result by the name of the action plugin (extensions/audit/event_query.yml).
-        routes.update({one: action if one in managing else f"{action}_info" for one in names if platform != "all"})
-    lines = ["plugin_routing:", "  modules:"]
-    for name in sorted(name for name, action in routes.items() if name != action):
-        lines += [f"    {name}:", f"      action_plugin: polyvirt.core.{routes[name]}"]
-    return lines
+    return routing_lines(groups_of_modules(checkout), _registry())
 
 
 def modules(checkout):
