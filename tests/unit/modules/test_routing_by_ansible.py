@@ -15,6 +15,7 @@ import pytest
 
 from collection_path import collections_path
 from suite.by_ansible import EACH_CORE, run_ansible
+from suite.event_lines import read_events
 
 SHORT = "vmm_marked_lines"
 FULL = f"polyvirt.core.{SHORT}"
@@ -77,6 +78,8 @@ def test_routed_module_is_a_module_of_its_own(core, tmp_path):
     environment = {
         "ANSIBLE_PYTHON_INTERPRETER": str(core / "bin/python"),
         "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+        "ANSIBLE_CALLBACKS_ENABLED": "polyvirt.core.events",
+        "POLYVIRT_EVENTS_PATH": str(tmp_path / "events.jsonl"),
     }
     words = ["-vvv", "-c", "local", "-i", "localhost,other,", tmp_path / "playbook.json"]
     done = run_ansible(tmp_path, "ansible-playbook", words, environment, core / "bin")
@@ -86,6 +89,8 @@ def test_routed_module_is_a_module_of_its_own(core, tmp_path):
     assert {name: one["changed"] for name, one in results.items()} == dict.fromkeys(TASKS, True)
     assert modes == {name: mode for name, (_keywords, mode) in TASKS.items()}
     assert done.stdout.count(f"Using module file {collections_path()}") == len(SHIPPED), done.stdout
+    modules = [one["module"] for one in read_events(tmp_path / "events.jsonl")]
+    assert modules == [SHORT] * (len(TASKS) + 1)
     wrong = _result(tmp_path, "wrong")["msg"]
     assert wrong.startswith(f"Unsupported parameters for ({FULL}) module: no_such_option. Supported parameters include")
 
