@@ -20,6 +20,7 @@ from typing import Callable, NamedTuple
 
 import yaml
 
+from lib.action_plugins import routing_lines
 from lib.capability_tables import option_lines as capability_lines
 from lib.capability_tables import state_lines
 from lib.catalogue_tables import needs_lines, vmd_lines
@@ -74,6 +75,11 @@ def action_groups(checkout):
         lines.append(f"  {group}:" if names else f"  {group}: []")
         lines += [f"    - {name}" for name in names]
     return lines
+
+
+def plugin_routing(checkout):
+    """Return ``plugin_routing`` of meta/runtime.yml: which action plugin runs a module that has none of its own."""
+    return routing_lines(groups_of_modules(checkout), _registry())
 
 
 def modules(checkout):
@@ -336,6 +342,7 @@ def words_of_others(_checkout):
 
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
+    Generator("plugin_routing", "meta/runtime.yml", plugin_routing),
     Generator("modules", "README.md", modules),
     Generator("roles", "README.md", role_lines),
     Generator("playbooks", "README.md", playbook_lines),

@@ -1,15 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin of modules that manage VMs on Windows hosts: meta/runtime.yml routes them here."""
 
 from __future__ import annotations
 
 from ..plugin_utils.tasks.bytecode import bytecode
 
 with bytecode():
-    from ..modules.hyperv_vm import MODULE
     from ..plugin_utils.tasks.on_windows import OnWindows
 
 
 class ActionModule(OnWindows):
-    module = MODULE
+    pass

@@ -7,13 +7,10 @@ from __future__ import annotations
 from ..plugin_utils.tasks.bytecode import bytecode
 
 with bytecode():
-    from ..modules.windows_medium_info import MODULE
     from ..plugin_utils.tasks.in_process import InProcess
 
 
 class ActionModule(InProcess):
-    module = MODULE
-
     def run(self, tmp=None, task_vars=None):
         if not getattr(self._connection._shell, "_IS_WINDOWS", False):
             return super().run(tmp, task_vars)

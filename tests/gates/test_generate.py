@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import generate
+from lib.action_plugins import SAME_ACTION
 
 GROUPS = [generator for generator in generate.GENERATORS if generator.name == "action_groups"]
 TEXT = "by hand\n# begin generated: x\nold\n# end generated\nby hand too\n"
@@ -47,6 +48,26 @@ def test_groups_follow_the_modules_names(tmp_path):
         *("  libvirt:", "    - virsh_vm", "    - virsh_vm_info"),
         *("  vmd:", "    - vmm_vm"),
     ]
+
+
+def test_modules_have_the_action_plugin_of_their_kind(tmp_path):
+    checkout = _checkout(tmp_path, ["virsh_vm", "virsh_pool", "vbox_vm", "wsl_distro", "wsl_distro_info"])
+    routes = yaml.safe_load("\n".join(generate.plugin_routing(checkout)))["plugin_routing"]["modules"]
+    plugins = {name: one["action_plugin"].rpartition(".")[2] for name, one in routes.items()}
+    assert plugins == {
+        **SAME_ACTION,
+        **{"virsh_pool": "virsh_vm_info", "vbox_vm": "virsh_vm"},
+        **{"wsl_distro": "hyperv_vm", "wsl_distro_info": "hyperv_vm_info"},
+    }
+
+
+def test_every_module_has_an_action_plugin():
+    plugins = generate.CHECKOUT / "plugins"
+    routes = yaml.safe_load((generate.CHECKOUT / "meta/runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]
+    own = {path.stem for path in (plugins / "action").glob("*.py")}
+    modules = {path.stem for path in (plugins / "modules").glob("*.py")}
+    assert modules - {*routes["modules"]} == own
+    assert {one["action_plugin"].rpartition(".")[2] for one in routes["modules"].values()} <= own
 
 
 def test_check_writes_nothing_and_fails_until_it_is_written(tmp_path, capsys):

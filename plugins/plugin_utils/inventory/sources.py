@@ -17,6 +17,7 @@ from ...module_utils._core.errors import InvalidInput, NotFound
 from ...module_utils._core.results.approval import VARIABLE, connections
 from ..tasks.child_processes import answers
 from ..tasks.registry import PLATFORMS
+from ..tasks.routing import action_plugin, declaration
 
 _PLUGIN = "polyvirt.core.vms"
 #: Approved plans limit the tasks of the playbook. Those of snapshots cannot be approved: each run has new names.
@@ -92,7 +93,7 @@ class Sources:
     def where(self, name):
         """Return what says where the VMs of a source are, without secrets: for the digest of a plan."""
         source = self.source(name)
-        module = action_loader.get(f"polyvirt.core.{PLATFORMS[source.platform].vm_info}", class_only=True).module
+        module = declaration(PLATFORMS[source.platform].vm_info)
         host = source.host if isinstance(source.host, str) else None
         variables = (self._variables_of(host) if host else source.host) or {}
         reached = {key: str(variables[key]) for key in _REACHED if key in variables}
@@ -125,7 +126,8 @@ class Sources:
 def _import_actions(platform):
     """Import what all tasks need in this process, once: each task has a process of its own, which inherits it."""
     for name in filter(None, ("vm_snapshot", PLATFORMS[platform].vm_snapshot, PLATFORMS[platform].vm_info)):
-        action_loader.get(f"polyvirt.core.{name}", class_only=True)
+        action_loader.get(action_plugin(f"polyvirt.core.{name}"), class_only=True)
+        declaration(name)
 
 
 def _results(answer, count):

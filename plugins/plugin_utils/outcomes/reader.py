@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 
 from ansible.plugins.callback import CallbackBase
 
+from ..tasks.routing import module_of
 from .host_roles import ROLES, HostRoles
 from .records import HIDDEN, PROGRESS, platform_of, record, records_of
 
@@ -206,7 +207,9 @@ def _plain(result):
 
 
 def _action(task):
-    return str(getattr(task, "resolved_action", None) or task.action)
+    action = str(getattr(task, "resolved_action", None) or task.action)
+    # Several modules of this collection have one action plugin, and Ansible calls that the resolved action.
+    return module_of(task) if action.startswith("polyvirt.core.") else action
 
 
 def _task_name(task):

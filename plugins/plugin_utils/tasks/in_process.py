@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.ajson import AnsibleJSONEncoder
@@ -26,21 +26,31 @@ from .approvals import arguments_of
 from .bytecode import bytecode
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
 from .progress_messages import describe, show_progress, tell_listeners
+from .routing import declaration, module_of
 
 #: The hidden option with the time of the controller: a module reads no clock to decide whether a VM has expired.
 CONTROLLER_TIME = "controller_time"
 #: Values of ansible_python_interpreter that leave the choice to Ansible.
 _DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
+#: {platform: Python libraries that its driver needs}
+LIBRARIES = {"proxmox": ("proxmoxer", "requests")}
 
 
 class InProcess(ActionBase):
-    """Subclasses set ``module`` (a Declaration), and the Python ``libraries`` that it needs."""
+    """``module`` is the Declaration of the task's module: meta/runtime.yml routes many modules to one action plugin."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = True
-    module = None
-    libraries = ()
+
+    @cached_property
+    def module(self):
+        return declaration(module_of(self._task))
+
+    @cached_property
+    def libraries(self):
+        """The libraries that the module needs in the Python of Ansible."""
+        return LIBRARIES.get(self.module.platform.name, ())
 
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from .in_process import InProcess
+from .in_process import LIBRARIES, InProcess
 from .on_windows import OnWindows
 from .over_platforms import defaults_of
 
-#: {platform: Python libraries that its driver needs}
-_LIBRARIES = {"proxmox": ("proxmoxer", "requests")}
 #: Platforms whose tasks run on the controller and send calls to a Windows host.
 _ON_WINDOWS = ("hyperv", "wsl")
 #: Platforms that keep images elsewhere than in a directory.
@@ -18,8 +16,6 @@ _WITHOUT_DIRECTORY = ("proxmox",)
 
 
 class ImageAction(InProcess):
-    """Subclasses set ``module`` (a Declaration)."""
-
     def run(self, tmp=None, task_vars=None):
         platform = self._task.args.get("platform")
         defaults = defaults_of(self._task, self._templar, f"group/polyvirt.core.{platform}")
@@ -28,7 +24,7 @@ class ImageAction(InProcess):
         self._task.args = {**known, **self._task.args}
         if platform in _ON_WINDOWS:
             return SameOnWindows(self).run(tmp, task_vars)
-        self.libraries = _LIBRARIES.get(platform, ())
+        self.libraries = LIBRARIES.get(platform, ())
         return super().run(tmp, task_vars)
 
     def _image_directory(self):

@@ -13,6 +13,7 @@ from ...module_utils._core.errors import PolyvirtError
 from ...module_utils._core.results.approval import EXPECTED, TEXTS, Approval, explicit
 from .approvals import approval_of, without_approvals
 from .platforms import check_pruning, joined, parts_of
+from .routing import action_plugin, declaration
 
 
 class PlatformAction(ActionBase):
@@ -38,7 +39,7 @@ class PlatformAction(ActionBase):
         if in_check_mode:
             task.check_mode = True
         action = self._shared_loader_obj.action_loader.get(
-            name,
+            action_plugin(name),
             task=task,
             connection=self._connection,
             play_context=self._play_context,
@@ -84,7 +85,7 @@ class OverPlatforms(PlatformAction):
         return self._together(parts, order, task_vars or {}, expected[0] if expected else None)
 
     def _options_of(self, module):
-        return self._shared_loader_obj.action_loader.get(f"polyvirt.core.{module}", class_only=True).module.options
+        return declaration(module).options
 
     def _together(self, parts, order, task_vars, expected):
         """Run all modules in check mode first; only if none fails, run them to make the changes."""

@@ -14,6 +14,7 @@ from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils import basic
 from ansible_collections.polyvirt.core.plugins import action as actions
@@ -33,7 +34,9 @@ VARIABLE, EXPECTED = "polyvirt_approved_plans", "expect_plan"
 NAMES = sorted(path.stem for path in (CHECKOUT / "plugins/modules").glob("*.py"))
 MODULES = {name: getattr(import_module(f"{modules.__name__}.{name}"), "MODULE", None) for name in NAMES}
 CHANGING = {name: module for name, module in MODULES.items() if module and module.can_change}
-ACTIONS = {name: import_module(f"{actions.__name__}.{name}").ActionModule for name in CHANGING}
+ROUTES = yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]["modules"]
+PLUGINS = {name: ROUTES.get(name, {"action_plugin": name})["action_plugin"].rpartition(".")[2] for name in CHANGING}
+ACTIONS = {name: import_module(f"{actions.__name__}.{plugin}").ActionModule for name, plugin in PLUGINS.items()}
 WITH_MACHINES = [name for name in CHANGING if "machines" in CHANGING[name].options and name != "vm"]
 IN_PROCESS, SHIPPED = "in process", "shipped"
 #: Values for options.
@@ -82,7 +85,9 @@ class Run:
         run, kind = self, ACTIONS[name]
 
         class Action(kind):
-            module = kind.module if issubclass(kind, OverPlatforms) else replace(kind.module, answer=run.answer(name))
+            module = MODULES[name]
+            if not issubclass(kind, OverPlatforms):
+                module = replace(module, answer=run.answer(name))
 
             def _runs_here(self, task_vars):
                 return run.way == IN_PROCESS
@@ -98,7 +103,7 @@ class Run:
 
         if issubclass(kind, ControllerAction):
             Action._answer = lambda _self, *asked: run.answer(name)(*asked)
-        loader = SimpleNamespace(get=lambda full, task, **_more: run._action(full.rpartition(".")[2], task))
+        loader = SimpleNamespace(get=lambda _plugin, task, **_more: run._action(task.action.rpartition(".")[2], task))
         action = Action(task, _CONNECTION, play_context=None, loader=None, templar=_TEMPLAR, shared_loader_obj=None)
         # Newer versions of ansible-core take their own, whatever they are given.
         action._shared_loader_obj = SimpleNamespace(action_loader=loader)

@@ -1,0 +1,31 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which module a task runs, and which action plugin runs a module: meta/runtime.yml has one for several modules."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from ansible.plugins.loader import module_loader
+
+from .bytecode import bytecode
+
+_COLLECTION = __name__.partition(".plugins.")[0]
+
+
+def declaration(module):
+    """Return the Declaration of a module of this collection; its name may be the short one."""
+    with bytecode():
+        return import_module(f"{_COLLECTION}.plugins.modules.{module.rpartition('.')[2]}").MODULE
+
+
+def module_of(task):
+    """Return the full name of the module of a task, which can have a short name, or one that is redirected."""
+    found = module_loader.find_plugin_with_context(task.action, collection_list=task.collections)
+    return found.resolved_fqcn if found.resolved else task.action
+
+
+def action_plugin(module):
+    """Return the full name of the action plugin of a module by its full name."""
+    return module_loader.find_plugin_with_context(module).action_plugin or module
