@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from suite import forking
 
 _HERE = Path(__file__).resolve().parent
 _SERVER = _HERE / "warm_server.py"
+#: {architecture: number of the system call sendmsg(2)}, for warm_client.pl.
+_SENDMSG = {"x86_64": 46, "aarch64": 211}
 _SOCKET = "POLYVIRT_TEST_WARM_SERVER"
 _DOUBLES = (
     "platforms.vagrant.double.commands",
@@ -43,4 +47,7 @@ def command(socket, module, *words):
 
 def script(module, *words):
     """The text of an executable that runs ``python -m MODULE WORD...``, followed by the executable's own arguments."""
-    return f'#!/bin/sh\nexec {shlex.join(command(server(_SOCKET, *_DOUBLES), module, *words))} "$@"\n'
+    words = [server(_SOCKET, *_DOUBLES), module, *words]
+    perl, sendmsg = shutil.which("perl"), _SENDMSG.get(platform.machine())
+    words = [perl, _HERE / "warm_client.pl", sendmsg, *words] if perl and sendmsg else command(*words)
+    return f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n'

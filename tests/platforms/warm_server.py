@@ -58,7 +58,7 @@ def main():
     warnings.filterwarnings("ignore", ".* found in sys.modules after import of package", RuntimeWarning)
     request = forking.serve(sys.argv[1], _received)
     if request is not None:
-        _become(*request)
+        forking.end_after(lambda: _become(*request))
 
 
 if __name__ == "__main__":

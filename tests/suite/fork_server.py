@@ -123,7 +123,7 @@ def main():
     _warm_up()
     request = forking.serve(sys.argv[1], _received)
     if request is not None:
-        _run_module(request)
+        forking.end_after(lambda: _run_module(request))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 
 
@@ -43,6 +44,66 @@ def _end(process, folder):
     shutil.rmtree(folder)
 
 
+class _Forks:
+    """The requests that run: each has a fork, and the connection of its caller."""
+
+    def __init__(self, poll):
+        self._poll, self._running = poll, {}
+
+    def add(self, process, connection):
+        ended = os.pidfd_open(process)
+        self._poll.register(ended, select.POLLIN)
+        # Only its end counts: the request, which the fork reads, is no event.
+        self._poll.register(connection, 0)
+        self._running[ended] = process, connection
+
+    def close(self):
+        """Forget them, in a fork of the server."""
+        for ended, (_process, connection) in self._running.items():
+            os.close(ended)
+            connection.close()
+
+    def handle(self, number):
+        """A fork has ended, or its caller has."""
+        if number in self._running:
+            self._answer(number, *self._running.pop(number))
+        for process, connection in self._running.values():
+            if connection.fileno() == number:
+                os.kill(process, signal.SIGKILL)
+
+    def _answer(self, ended, process, connection):
+        _process, status = os.waitpid(process, 0)
+        with suppress(OSError):  # The caller may have ended.
+            connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        for one in (ended, connection):
+            self._poll.unregister(one)
+        os.close(ended)
+        connection.close()
+
+
+def end_after(run):
+    """Run a program in a fork of the server, and end the process as Python does, but without freeing its objects.
+
+    That would write to, and so copy, all memory that forks share with the server.
+    """
+    code = 0
+    try:
+        run()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, (int, type(None))) else 1
+        if end.code is not code:
+            print(end.code, file=sys.stderr)
+    except BaseException:  # As at the end of a program.
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # Nobody reads it any more.
+            stream.flush()
+    os._exit((code or 0) & 0xFF)
+
+
 def serve(path, receive):
     """Serve requests. Returns a request in the fork that runs it, and None in the server at the end of the tests.
 
@@ -50,34 +111,25 @@ def serve(path, receive):
     """
     # Objects that are frozen are not copied by the first garbage collection of every fork.
     gc.freeze()
-    # The processes that wait for forks need not be waited for.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    poll = select.poll()
+    forks = _Forks(poll)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(64)
+        poll.register(listening, select.POLLIN)
+        poll.register(sys.stdin, select.POLLIN)
         print("ready", flush=True)
-        while sys.stdin not in (ready := select.select([listening, sys.stdin], [], [])[0]):
-            if listening in ready:
+        while sys.stdin.fileno() not in (ready := [number for number, _event in poll.poll()]):
+            for number in ready:
+                if number != listening.fileno():
+                    forks.handle(number)
+                    continue
                 connection, _address = listening.accept()
-                if os.fork() == 0:
+                process = os.fork()
+                if process == 0:
+                    forks.close()
                     listening.close()
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    return _forked(connection, receive)
-                connection.close()
+                    with connection:
+                        return receive(connection)
+                forks.add(process, connection)
     return None
-
-
-def _forked(connection, receive):
-    """Returns the request, in the process that runs it. The process that waits for that one ends here."""
-    request = receive(connection)
-    process = os.fork()
-    if process == 0:
-        connection.close()
-        return request
-    ended = os.pidfd_open(process)
-    if ended not in select.select([ended, connection], [], [])[0]:
-        os.kill(process, signal.SIGKILL)
-    _process, status = os.waitpid(process, 0)
-    with suppress(OSError):  # The caller may have ended.
-        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-    return os._exit(0)
