@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unit tests of the driver about what is deleted or kept, on the real VirtualBox.
+"""Unit tests of the driver about what is deleted or kept, on the real VirtualBox: one of each kind.
 
-Each run has them on the double. Those about what is replaced or only rejected are in test_settings_on_real.py.
+Each run has all of them on the double; a deep run has the others on the real one, too (test_settings_on_real.py).
 """
 
 from __future__ import annotations
@@ -22,25 +22,12 @@ pytestmark = pytest.mark.full
 #: Tests whose fixture ``vbox`` may be the real one: they neither set its networks or values nor use its clock.
 TESTS = (
     test_clone.test_failed_clone_deletes_nothing_of_its_source,
-    test_delete.test_foreign_disk_is_deleted_with_the_snapshots_on_request,
     test_delete.test_foreign_disk_is_kept_unless_delete_disks_is_all,
-    test_delete.test_foreign_disk_of_a_snapshot_is_not_deleted,
-    test_delete.test_image_on_top_of_an_immutable_disk_is_deleted_with_the_vm,
-    test_delete.test_partly_deleted_vm_is_reported,
-    test_delete.test_snapshot_is_deleted_with_a_disk_detached_since,
-    test_delete.test_snapshot_that_a_detached_disk_and_the_vm_need_is_not_deleted,
     test_delete.test_vm_that_a_new_clone_needs_is_kept,
-    test_delete.test_vm_that_is_being_cloned_is_not_deleted,
-    test_delete.test_vm_that_others_delete_first_is_no_error,
-    test_delete.test_vm_with_a_disk_detached_since_a_snapshot_is_deleted,
     test_deleted_images.test_base_of_a_linked_clone_remains_whoever_unregistered_its_vm,
     test_deleted_images.test_disk_attached_after_the_plan_prevents_the_deletion,
-    test_deleted_images.test_disk_of_a_user_that_is_newer_than_the_snapshots_is_detached,
-    test_deleted_images.test_image_below_a_disk_in_a_snapshot_needs_permission,
-    test_deleted_images.test_image_below_a_disk_of_a_user_is_deleted_on_request_only,
     test_deleted_images.test_image_in_the_place_of_an_own_one_is_kept,
     test_deleted_images.test_vm_keeps_its_disks_if_it_cannot_be_deleted,
-    test_snapshots.test_snapshot_below_the_one_that_a_clone_needs_is_deleted,
     test_snapshots.test_snapshot_that_a_clone_needs_is_not_deleted,
 )
 globals().update({test.__name__: test for test in TESTS})

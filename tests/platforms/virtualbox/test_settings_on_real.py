@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unit tests of the driver about settings and images, on the real VirtualBox.
+"""Unit tests of the driver about settings, images and further deletions, on the real VirtualBox.
 
 Each run has them on the double.
 """
@@ -16,6 +16,7 @@ from unit.module_utils._drivers.vbox import (
     test_configure,
     test_create,
     test_delete,
+    test_deleted_images,
     test_older_versions,
     test_power,
     test_preflight,
@@ -62,6 +63,18 @@ TESTS = (
     test_create.test_log_of_an_earlier_vm_does_not_affect_a_new_one,
     test_create.test_vm_that_is_deleted_while_it_is_created_is_an_error,
     test_delete.test_disk_attached_again_has_its_previous_size,
+    test_delete.test_foreign_disk_is_deleted_with_the_snapshots_on_request,
+    test_delete.test_foreign_disk_of_a_snapshot_is_not_deleted,
+    test_delete.test_image_on_top_of_an_immutable_disk_is_deleted_with_the_vm,
+    test_delete.test_partly_deleted_vm_is_reported,
+    test_delete.test_snapshot_is_deleted_with_a_disk_detached_since,
+    test_delete.test_snapshot_that_a_detached_disk_and_the_vm_need_is_not_deleted,
+    test_delete.test_vm_that_is_being_cloned_is_not_deleted,
+    test_delete.test_vm_that_others_delete_first_is_no_error,
+    test_delete.test_vm_with_a_disk_detached_since_a_snapshot_is_deleted,
+    test_deleted_images.test_disk_of_a_user_that_is_newer_than_the_snapshots_is_detached,
+    test_deleted_images.test_image_below_a_disk_in_a_snapshot_needs_permission,
+    test_deleted_images.test_image_below_a_disk_of_a_user_is_deleted_on_request_only,
     test_cdroms.test_all_drives_of_a_vm_are_described,
     test_cdroms.test_clone_gets_no_drive_in_the_slot_of_its_seed,
     test_cdroms.test_disk_takes_the_slot_of_a_drive_that_is_removed_in_the_same_task,
@@ -85,6 +98,7 @@ TESTS = (
     test_power.test_vm_that_others_start_first_is_no_error,
     test_power.test_vm_that_would_wait_for_another_host_is_not_started,
     test_preflight.test_clone_is_checked_against_its_source,
+    test_snapshots.test_snapshot_below_the_one_that_a_clone_needs_is_deleted,
     test_snapshots.test_description_that_looks_like_a_snapshot_is_none,
     test_snapshots.test_disk_that_is_newer_than_the_restored_snapshot_is_attached_again,
     test_snapshots.test_restored_vm_has_the_settings_of_its_snapshot,
