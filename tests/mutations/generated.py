@@ -41,7 +41,9 @@ def _trial(path, mutant, reached):
     source = (CHECKOUT / path).read_bytes()
     name = f"{path}:{mutant.lines[0]}: {_short(mutant.old)} -> {_short(mutant.new)}"
     seconds = sum(reached.seconds[test] for test in tests)
-    return Trial(name, path, source, mutant.source(source), tuple(tests), seconds)
+    is_imported = mutant.is_in_function and not reached.imported.get(path, set()).isdisjoint(mutant.statement)
+    new = mutant.source(source)
+    return Trial(name, path, source, new, tuple(tests), seconds, are_passing=True, is_cold=is_imported)
 
 
 def _short(code):
@@ -58,15 +60,3 @@ def _reached(folder_and_files):
 
 def _recorded(words, files):
     return warm.in_checkout(CHECKOUT, lambda: warm.pytest_main(words, Recorder(CHECKOUT, files)).reached)
-
-
-def failing(made):
-    """The tests of trials that fail without a mutant too."""
-    tests = sorted({test for trial in made for test in trial.tests})
-    halves = [part for part in (tests[::2], tests[1::2]) if part]
-    return {test for failed in each(_failed, halves) for test in failed}
-
-
-def _failed(tests):
-    found = warm.in_fork(partial(_recorded, tests, ()), scaled(_LIMIT))
-    return found.failed if found else tests

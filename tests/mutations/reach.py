@@ -44,8 +44,11 @@ def is_mirrored(test, path):
 
 @dataclass
 class Reached:
-    """What the tests of a folder did. ``lines`` is {test: {file: its lines}}, ``seconds`` {test: time}."""
+    """What the tests of a folder did: the lines of files that each of them ran, their times, failures, and the lines
+    that ran before the tests.
+    """
 
+    imported: dict = field(default_factory=dict)
     lines: dict = field(default_factory=dict)
     seconds: dict = field(default_factory=dict)
     failed: set = field(default_factory=set)
@@ -66,11 +69,11 @@ class Recorder:
     def __init__(self, root, files):
         self._root = root
         self._files = files
-        self._lines = {}
         self.reached = Reached()
+        self._lines = self.reached.imported
         self.path = cache(self._path)
 
-    def pytest_collection_finish(self):
+    def pytest_sessionstart(self):
         if _monitoring:
             _monitoring.use_tool_id(_TOOL, "polyvirt")
             events = _monitoring.events

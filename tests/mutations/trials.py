@@ -19,6 +19,8 @@ from mutations.tree import Tree
 from suite.limits import scaled
 
 KILLED, SURVIVED, ENDLESS, UNREACHED, FAILING = "killed", "survived", "did not end", "no test", "fails without it"
+#: Another import is needed.
+_COLD = "cold"
 PROCESSES = 2
 #: Mutants for one collection of the tests.
 _BATCH = 25
@@ -36,7 +38,11 @@ class Trial:
     old: bytes
     new: bytes
     tests: tuple
+    #: How long the tests take without the mutant.
     seconds: float = 0
+    are_passing: bool = False
+    #: Whether the code runs while it is imported.
+    is_cold: bool = False
 
     @property
     def files(self):
@@ -61,17 +67,15 @@ def run(trials):
     """The Outcome of each trial, as they end."""
     reached = [trial for trial in trials if trial.tests]
     yield from (Outcome(trial, UNREACHED) for trial in trials if not trial.tests)
-    is_warm = {True: [], False: []}
-    for trial in sorted(reached, key=lambda trial: (trial.files, trial.path)):
-        is_warm[trial.path.endswith(".py")].append(trial)
-    batches = [is_warm[True][place : place + _BATCH] for place in range(0, len(is_warm[True]), _BATCH)]
-    left = [*is_warm[False]]
+    cold = [trial for trial in reached if trial.is_cold or not trial.path.endswith(".py")]
+    others = [trial for trial in reached if trial not in cold]
+    others.sort(key=lambda trial: (trial.files, trial.path))
     with _pool() as pool:
+        batches = [others[place : place + _BATCH] for place in range(0, len(others), _BATCH)]
         for outcomes in pool.imap_unordered(_warm, batches):
-            # Whether the code of the mutant ran at the import is not known.
-            left += [outcome.trial for outcome in outcomes if not outcome.is_killed]
-            yield from (outcome for outcome in outcomes if outcome.is_killed)
-        yield from pool.imap_unordered(_cold, left)
+            cold += [outcome.trial for outcome in outcomes if outcome.verdict == _COLD]
+            yield from (outcome for outcome in outcomes if outcome.verdict != _COLD)
+        yield from pool.imap_unordered(_cold, cold)
 
 
 def each(function, arguments):
@@ -110,8 +114,11 @@ def _warm(batch):
     limit = sum(trial.limit() for trial in batch)
     plugin = partial(warm.WarmTrials, batch, CHECKOUT)
     answers = warm.in_fork(lambda: warm.in_checkout(CHECKOUT, lambda: _answers(files, plugin())), limit)
-    answers = answers if answers and len(answers) == len(batch) else ["cold"] * len(batch)
-    return [_outcome(trial, answer) for trial, answer in zip(batch, answers)]
+    answers = answers if answers and len(answers) == len(batch) else [warm.COLD] * len(batch)
+    # Whether the code of a mutation by hand runs at the import is not known.
+    is_sure = {True: SURVIVED, False: _COLD}
+    outcomes = [_outcome(trial, answer) for trial, answer in zip(batch, answers)]
+    return [Outcome(one.trial, is_sure[one.trial.are_passing]) if one.verdict == SURVIVED else one for one in outcomes]
 
 
 def _answers(words, plugin):
@@ -140,6 +147,8 @@ def _first_failure(tests):
 def _outcome(trial, answer):
     if answer is warm.NO_ANSWER:
         return Outcome(trial, ENDLESS)
-    if answer == "cold" or not answer[0]:
-        return Outcome(trial, SURVIVED)
-    return Outcome(trial, KILLED, answer[0])
+    if answer == warm.FAILING:
+        return Outcome(trial, FAILING)
+    if answer == warm.COLD:
+        return Outcome(trial, _COLD)
+    return Outcome(trial, KILLED, answer[0]) if answer[0] else Outcome(trial, SURVIVED)

@@ -26,12 +26,14 @@ _LIBRARIES = ("ansible.module_utils.basic", "ansible.template", "hypothesis", "j
 #: The libraries are imported already.
 _REWRITE = "ignore::pytest.PytestAssertRewriteWarning"
 _OPTIONS = ("-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", _REWRITE)
+_COLLECTION = "ansible_collections.polyvirt.core"
 #: Bytes of memory for a mutant that never ends to ask for more.
 _MEMORY = 4 << 30
 #: Of prctl(2): this process ends with the one that started it.
 _PR_SET_PDEATHSIG = 1
 #: The answer for a process that has not ended in time, or has ended without an answer.
 NO_ANSWER = None
+COLD, FAILING = "cold", "failing"
 
 
 def import_libraries():
@@ -128,8 +130,8 @@ def run_items(items, failures):
 class WarmTrials(FirstFailure):
     """A plugin of pytest that collects the tests once, and then tries each mutant in a fork.
 
-    ``answers`` has one of (id of the failed test or None, number of tests), NO_ANSWER, or "cold" for a mutant that only
-    another import can try.
+    ``answers`` has one of (id of the failed test or None, number of tests), NO_ANSWER, COLD for a mutant that only
+    another import can try, or FAILING if a test fails without the mutant.
     """
 
     def __init__(self, trials, checkout):
@@ -138,20 +140,36 @@ class WarmTrials(FirstFailure):
         self.answers = []
 
     def pytest_runtestloop(self, session):
+        for trial in self._trials:
+            _import(trial.path)
         modules = _imported({self._checkout / trial.path for trial in self._trials})
         live = live_functions({module.__file__ for module in modules.values()})
         for trial in self._trials:
             items = chosen(session.items, trial.tests)
             module = modules.get(self._checkout / trial.path)
-            self.answers.append(in_fork(partial(self._try, trial, module, live, items), trial.limit()))
+            clean = (None, 0) if trial.are_passing else in_fork(partial(self._run, items), trial.limit())
+            if clean is NO_ANSWER or clean[0]:
+                self.answers.append(FAILING)
+            else:
+                self.answers.append(in_fork(partial(self._try, trial, module, live, items), trial.limit()))
         return True
 
     def _try(self, trial, module, live, items):
         if module is None or not swap(live, module, trial.old, trial.new):
-            return "cold"
+            return COLD
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        return self._run(items)
+
+    def _run(self, items):
         run_items(items, self)
         return self.failed, self.count
+
+
+def _import(path):
+    """Import a file of the product: many are imported only when a test needs them."""
+    if path.startswith("plugins/"):
+        with suppress(ImportError):
+            importlib.import_module(".".join((_COLLECTION, *Path(path).with_suffix("").parts)))
 
 
 def _imported(files):
