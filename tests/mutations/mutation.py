@@ -32,6 +32,8 @@ class Mutation:
     old: str
     new: str
     tests: tuple = ()
+    #: The file in which it is written down.
+    source: str = ""
 
     def apply(self, checkout):
         """(path, its content) with the mutation. Raises ValueError unless the old code occurs exactly once."""
@@ -77,9 +79,10 @@ def by_hand(*files):
 
 
 def _of_file(file):
-    for path, tests in yaml.safe_load(file.read_text(encoding="utf-8")).items():
-        for test, rows in tests.items():
+    for path, rows_of in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+        for test, rows in rows_of.items():
             for row in rows:
                 old, new = row.pop("old"), row.pop("new")
                 ((name, room),) = row.items()
-                yield Mutation(name, room, old, new, (path if test == ALL else f"{path}::{test}",))
+                tests = (path if test == ALL else f"{path}::{test}",)
+                yield Mutation(name, room, old, new, tests, f"tests/mutations/by_hand/{file.name}")

@@ -71,11 +71,13 @@ def of_sample(options, began):
 def of_hand(options, began):
     """Those that are written down: each of them must be killed."""
     chosen = [one for one in by_hand() if not options.only or one.id in options.only]
-    made = [one.trial(CHECKOUT) for one in chosen]
+    made = {one: one.trial(CHECKOUT) for one in chosen}
     if options.since:
-        paths = changed.lines_since(options.since)
-        made = [trial for trial in made if trial.path in paths or paths.keys() & set(trial.files)]
-    return 1 if _try(made, began) else 0
+        paths = changed.lines_since(options.since).keys()
+        made = {
+            one: trial for one, trial in made.items() if not paths.isdisjoint([one.source, trial.path, *trial.files])
+        }
+    return 1 if _try(list(made.values()), began) else 0
 
 
 def main(words=None):
@@ -88,7 +90,9 @@ def main(words=None):
     command.add_argument("number", nargs="?", type=int, default=300)
     command.set_defaults(run=of_sample)
     command = commands.add_parser("hand", help="the mutations that are written down")
-    command.add_argument("--since", metavar="COMMIT", help="only those of files, or with tests, changed since then")
+    command.add_argument(
+        "--since", metavar="COMMIT", help="only those whose code, test or file has changed"
+    )
     command.add_argument("--only", nargs="+", metavar="ID", default=[])
     command.set_defaults(run=of_hand)
     options = parser.parse_args(words)
