@@ -5,12 +5,13 @@
 #
 # Runs the tests of this checkout. Needs a fresh Debian 12 or later: as root, the script installs missing packages.
 # Usage: scripts/test.sh [--full | --deep] [--shard K/N] [STAGE...]
-#                                                 stages: unit sanity lint demo suite roots roles peers cores install;
+#                                                 stages: unit sanity lint demo suite roots roles peers cores install mutants;
 #                                                 default: unit sanity lint suite; --full: demo roots roles, too;
 #                                                 --deep: all; --shard: the K-th of N parts of unit or suite
 #        scripts/test.sh run [--root ROOT] PYTEST-ARGUMENT...
 #                                                 single tests, in their own world; ROOT: with the libvirt, QEMU and
 #                                                 Python of debian13 or debian-testing, or bare-debian13
+#        scripts/test.sh mutants [COMMIT]         mutants of the lines of plugins that changed (tests/mutations/README.md)
 # The same commit always has the same tests (docs/testing.md): a quick run takes at most QUICK_MINUTES on two idle cores, a
 # full run about 75 minutes (in the workflow, in parts of at most 45), a deep run hours.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
@@ -20,13 +21,13 @@ export LC_ALL=C.UTF-8
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
-readonly STAGES=(unit sanity lint demo suite roots roles peers cores install)
+readonly STAGES=(unit sanity lint demo suite roots roles peers cores install mutants)
 # These run in parallel with the stages before them, which have no guests: in lint and sanity, single programs keep one CPU
 # busy for minutes, and the demo waits for its guest.
 readonly PARALLEL_STAGES=(sanity lint demo)
 # The stages of a full run that are not in a quick one, and those of a deep run only.
 readonly FULL_STAGES=" demo roots roles "
-readonly DEEP_STAGES=" peers cores install "
+readonly DEEP_STAGES=" peers cores install mutants "
 readonly REPEATED_LINES=25
 # What a run without arguments takes at most on two idle cores. README.md, CONTRIBUTING.md and docs/testing.md promise it.
 readonly QUICK_MINUTES=20
@@ -48,7 +49,7 @@ declare -A JOBS=()
 . "$CHECKOUT/scripts/lib/stages_real.sh"
 
 usage() {
-    sed -n 's/^# //p' "${BASH_SOURCE[0]}" | grep -A9 '^Runs'
+    sed -n 's/^# //p' "${BASH_SOURCE[0]}" | grep -A10 '^Runs'
     exit "$1"
 }
 
@@ -160,6 +161,14 @@ run_tests() {
     exec tests/suite/world pytest -p no:xdist "$@"
 }
 
+# run_mutants [COMMIT]: tries generated mutants of the lines that have changed, and prints those that no test detects.
+run_mutants() {
+    prepare unit
+    rm -rf "$RUN"
+    cd "$CHECKOUT" || exit 1
+    exec python tests/mutations/run.py changes "$@"
+}
+
 # repeat_failures: prints the end of the output of each failed stage again, because many CI systems show only the end of
 # a long output.
 repeat_failures() {
@@ -175,6 +184,7 @@ main() {
     local stage
     local -a named=() stages summary=() failed=()
     [ "${1:-}" != run ] || { shift; run_tests "$@"; }
+    [ "${1:-}" != mutants ] || { shift; run_mutants "$@"; }
     # Options before or after the stages.
     while [ $# -gt 0 ]; do
         case $1 in

@@ -20,7 +20,7 @@ packages_of() {
     local common="git python3 python3-venv" guests="libvirt-clients openssh-client qemu-utils xorriso"
     case $1 in
         lint | sanity) echo "$common shellcheck" ;;
-        unit) echo "$common $guests busybox debconf faketime gpg gpgv ruby signify-openbsd"
+        unit | mutants) echo "$common $guests busybox debconf faketime gpg gpgv ruby signify-openbsd"
             # The page of a report is opened in a browser, which takes a minute to install with all that it needs.
             [ "$BELT" != deep ] || echo chromium ;;
         rulebook) echo "$common default-jre-headless" ;;

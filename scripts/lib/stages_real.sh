@@ -242,3 +242,6 @@ _install_debian() {
     _host_virsh net-destroy $_INSTALL_NETWORK
     return $status
 }
+
+# Generated mutants of the whole product. Those that no test detects are reported; they do not fail the run.
+stage_mutants() { python tests/mutations/run.py sample 300; }

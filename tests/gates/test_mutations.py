@@ -1,13 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every mutation fits the product as it is, and the recorded table has a row for each."""
+"""Every mutation that is written down fits the product as it is; generated mutants are programs."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 from collections import Counter
+from types import ModuleType
 
 import jinja2
 import pytest
@@ -15,9 +16,11 @@ import yaml
 
 from collection_path import CHECKOUT
 from gates.ids_of_tests import exists
-from mutations import table
-from mutations.list import MUTATIONS
-from mutations.mutation import Mutation
+from mutations import changed, operators
+from mutations.mutation import BY_HAND, Mutation, by_hand
+from mutations.swap import live_functions, swap
+
+MUTATIONS = by_hand()
 
 
 def _read_shell(text):
@@ -25,10 +28,9 @@ def _read_shell(text):
 
 
 READERS = {".py": ast.parse, ".yml": yaml.safe_load, ".j2": jinja2.Environment().parse, ".sh": _read_shell}
-LEAST = {
-    "planner": 14, "acting": 12, "virsh": 6, "vbox": 6, "vagrant": 5, "proxmox": 6, "vmm": 6, "hyperv": 6, "tools": 8,
-    "roles": 4,
-}  # fmt: skip
+MOST = 350
+#: Files of by_hand, each with mutations of one subject.
+LEAST = 8
 MANDATORY = {
     "confirm-forgets-restart", "copies-of-settings-are-left", "detached-overlay-is-no-user", "ssh-port-is-always-free",
 }  # fmt: skip
@@ -37,8 +39,8 @@ MANDATORY = {
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.id)
 def test_mutation_fits_the_product(mutation):
     path, content = mutation.apply(CHECKOUT)
-    assert content != path.read_text(encoding="utf-8")
-    READERS[path.suffix](content)
+    assert content != path.read_bytes()
+    READERS[path.suffix](content.decode())
 
 
 def test_ids_are_unique():
@@ -46,30 +48,14 @@ def test_ids_are_unique():
     assert {one.id for one in MUTATIONS} >= MANDATORY
 
 
-def test_every_area_has_enough_mutations():
-    counts = Counter(one.area for one in MUTATIONS)
-    assert {area for area, least in LEAST.items() if counts[area] < least} == set()
+def test_there_are_few_of_each_subject():
+    assert len(MUTATIONS) <= MOST
+    counts = {file.name: len(by_hand(file)) for file in BY_HAND.glob("*.yml")}
+    assert {name for name, count in counts.items() if count < LEAST} == set()
 
 
-def test_first_tests_exist():
-    assert {path for one in MUTATIONS for path in one.first if not exists(path)} == set()
-
-
-def test_table_has_a_row_for_each_mutation():
-    rows = table.read()
-    assert list(rows) == [one.id for one in MUTATIONS]
-    assert table.written(rows.values()) == table.RECORDED.read_text(encoding="utf-8")
-
-
-def test_every_mutation_is_killed_by_a_test_that_exists():
-    rows = table.read().values()
-    assert [row.mutation for row in rows if not row.killed] == []
-    assert [row.test for row in rows if not exists(row.test)] == []
-
-
-def test_only_mutations_of_roles_survive_the_quick_tests():
-    """Plays of whole roles are in a full run only (tests/suite/belts.py)."""
-    assert {row.area for row in table.read().values() if row.belt != "quick"} <= {"roles"}
+def test_tests_exist():
+    assert {test for one in MUTATIONS for test in one.tests if not exists(test)} == set()
 
 
 CODE = """\
@@ -85,7 +71,7 @@ def check(vm, size):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "changed", "to"),
+    ("old", "new", "before", "after"),
     [
         ("vm.size < size", "vm.size <= size", "(vm.size\n            < size)", "((vm.size <= size))"),
         ("one_vm.size < _", "True", "(vm.size\n            < size)", "((True))"),
@@ -96,11 +82,11 @@ def check(vm, size):
         ('{"b": two, **_}', "{**_}", '{"a": one(vm), "b": two}', "{'a': one(vm)}"),
     ],
 )
-def test_pattern_fits_any_layout_and_other_names_of_variables(tmp_path, old, new, changed, to):
+def test_pattern_fits_any_layout_and_other_names_of_variables(tmp_path, old, new, before, after):
     (tmp_path / "a.py").write_text(CODE)
     path, content = Mutation("id", ".", old, new).apply(tmp_path)
-    assert ast.dump(ast.parse(content)) == ast.dump(ast.parse(CODE.replace(changed, to)))
-    assert path == tmp_path / "a.py" and "    # A comment.\n" in content
+    assert ast.dump(ast.parse(content)) == ast.dump(ast.parse(CODE.replace(before, after)))
+    assert path == tmp_path / "a.py" and b"    # A comment.\n" in content
 
 
 @pytest.mark.parametrize(
@@ -114,26 +100,74 @@ def test_old_code_must_occur_once(tmp_path, room, old, times):
 
 def test_old_line_of_another_file_must_occur_once(tmp_path):
     (tmp_path / "a.yml").write_text("- a: 1\n- b: 2\n- c: 3\n- c: 3\n")
-    assert Mutation("id", "a.yml", "- b: 2", "- b: 4").apply(tmp_path)[1] == "- a: 1\n- b: 4\n- c: 3\n- c: 3\n"
+    assert Mutation("id", "a.yml", "- b: 2", "- b: 4").apply(tmp_path)[1] == b"- a: 1\n- b: 4\n- c: 3\n- c: 3\n"
     with pytest.raises(ValueError, match=r"occurs 2 times in a\.yml"):
         Mutation("id", "a.yml", "- c: 3", "").apply(tmp_path)
 
 
+GENERATED = {
+    "x = a < b": {"(a <= b)"},
+    "if a:\n    b = 1": {"(True)", "(False)", "(2)"},
+    "x = a and b": {"(a)", "(b)"},
+    "x = {'k v': a, **b}": {"({**b})", "({'k v': a})"},
+    "f(a, b=c)": {"pass", "(f(a))"},
+    "raise A('what is wrong')": {"pass"},
+    "for a in b:\n    continue": {"(())", "break"},
+    "def f():\n    return a": {"(None)"},
+    "try:\n    pass\nexcept A:\n    pass": {"(())"},
+    "x = any(a for a in b if c)": {"(all)", "(True)", "(())"},
+    "a.b = c": {"pass"},
+    "a: 'int' = x": set(),
+}
+
+
+@pytest.mark.parametrize("code", GENERATED)
+def test_generated_mutants(code):
+    found = operators.mutants(code.encode())
+    assert {mutant.new for mutant in found} == GENERATED[code]
+    assert all(ast.parse(mutant.source(code.encode())) for mutant in found)
+
+
+def test_generated_mutant_of_several_lines_moves_no_other_line():
+    source = b"def f(a):\n    g(\n        a,\n    )\n    return (\n        a\n        and f\n    )\n\n\ndef g(): pass\n"
+    for mutant in operators.mutants(source):
+        assert ast.parse(mutant.source(source)).body[-1].lineno == 11
+
+
+SOURCE = b"BY = 2\n\n\ndef times(a, c=1):\n    return [BY * one * c for one in a]\n"
+
+
 @pytest.mark.parametrize(
-    ("old", "test", "belt", "last"),
+    ("old", "new", "found"),
     [
-        (None, "a::b[x|y]", "unit", "a::b[x|y]"),
-        (None, None, "survived", "unit"),
-        (("survived", "unit"), None, "survived", "unit"),
-        (("survived", "conformance"), None, "survived", "conformance, unit"),
-        (("conformance", "c::d"), None, "conformance", "c::d"),
-        (("unit", "c::d"), None, "survived", "unit"),
+        (b"* c", b"+ c", [3, 5]),
+        (b"BY = 2", b"BY = 3", [3, 6]),
+        (b"return", b"yield", None),
+        (b"c=1", b"c=2", None),
     ],
 )
-def test_row_after_a_run_of_unit(tmp_path, old, test, belt, last):
-    mutation = Mutation("id", "_engine", "a", "b")
-    row = table.merged(old and table.Row("id", "acting", *old), mutation, "unit", test)
-    assert row == table.Row("id", "acting", belt, last)
-    path = tmp_path / "table.md"
-    path.write_text(table.written([row]), encoding="utf-8")
-    assert table.read(path) == {"id": row}
+def test_imported_module_gets_the_code_of_a_mutant(tmp_path, old, new, found):
+    module = ModuleType("a")
+    module.__file__ = str(tmp_path / "a.py")
+    exec(compile(SOURCE, module.__file__, "exec"), vars(module))
+    times = module.times
+    assert swap(live_functions({module.__file__}), module, SOURCE, SOURCE.replace(old, new)) is (found is not None)
+    assert times([1, 2]) == (found or [2, 4])
+
+
+def test_lines_of_the_working_tree_that_have_changed_are_found(tmp_path, monkeypatch):
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words], cwd=tmp_path, check=True)
+
+    monkeypatch.setattr(changed, "CHECKOUT", tmp_path)
+    git("init", "-qb", "main")
+    assert changed.default_commit() is None
+    (tmp_path / "a.py").write_text("1\n2\n3\n")
+    git("add", "a.py")
+    git("commit", "-qm", "one")
+    (tmp_path / "a.py").write_text("1\n22\n3\n4\n5\n")
+    assert changed.lines_since("HEAD", "*.py") == {"a.py": {2, 4, 5}}
+    git("commit", "-qam", "two")
+    assert changed.lines_since(changed.default_commit()) == {"a.py": {2, 4, 5}}
+    with pytest.raises(ValueError, match="git knows no commit unknown"):
+        changed.lines_since("unknown")

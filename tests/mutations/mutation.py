@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
 
 from mutations import pattern
+from mutations.trials import Trial
 
-#: Area by the first directory of the room; a driver has an area of its own, and all others carry plans out.
-_AREAS = {"_core": "planner", "_tools": "tools", "_ports": "tools", "roles": "roles", "playbooks": "roles"}
-_DRIVERS = ("virsh", "vbox", "vagrant", "proxmox", "vmm", "wsl", "hyperv")
-AREAS = ("planner", *_DRIVERS, "tools", "acting", "roles")
+#: Written instead of a test for all tests of a file.
+ALL = "all"
+BY_HAND = Path(__file__).with_name("by_hand")
 
 
 @dataclass(frozen=True)
@@ -22,19 +24,16 @@ class Mutation:
     """``old`` and ``new`` are patterns (README.md), or whole lines of a file that is not Python.
 
     ``room`` is a directory or a file of module_utils or of the checkout; ``room::name`` is a function or a class in it.
-    ``first`` are pytest paths.
+    ``tests`` are pytest paths.
     """
 
     id: str
     room: str
     old: str
     new: str
-    first: Sequence = ()
-
-    @property
-    def area(self):
-        first, *rest = self.room.partition("::")[0].split("/")
-        return rest[0] if first == "_drivers" else _AREAS.get(first, "acting")
+    tests: tuple = ()
+    #: The file in which it is written down.
+    source: str = ""
 
     def apply(self, checkout):
         """(path, its content) with the mutation. Raises ValueError unless the old code occurs exactly once."""
@@ -44,7 +43,11 @@ class Mutation:
             raise ValueError(f"{self.id}: the old code occurs {len(found)} times in {self.room}: {names or 'nowhere'}")
         ((path, (start, end, code)),) = found
         content = path.read_bytes()
-        return path, (content[:start] + code.encode() + content[end:]).decode()
+        return path, content[:start] + code.encode() + content[end:]
+
+    def trial(self, checkout):
+        path, content = self.apply(checkout)
+        return Trial(self.id, path.relative_to(checkout).as_posix(), path.read_bytes(), content, self.tests)
 
     def _found(self, checkout):
         """The places in the room; if the code has moved to another one, those in the whole product."""
@@ -68,3 +71,18 @@ class Mutation:
             for path in files
             for place in pattern.places(path.read_bytes(), self.old, self.new, function, renamed)
         ]
+
+
+def by_hand(*files):
+    """The mutations that are written down, in the order of their files."""
+    return tuple(one for file in files or sorted(BY_HAND.glob("*.yml")) for one in _of_file(file))
+
+
+def _of_file(file):
+    for path, rows_of in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+        for test, rows in rows_of.items():
+            for row in rows:
+                old, new = row.pop("old"), row.pop("new")
+                ((name, room),) = row.items()
+                tests = (path if test == ALL else f"{path}::{test}",)
+                yield Mutation(name, room, old, new, tests, f"tests/mutations/by_hand/{file.name}")

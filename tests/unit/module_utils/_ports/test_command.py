@@ -66,12 +66,12 @@ def test_invalid_call_timeout(monkeypatch):
 
 def test_timeout_kills_the_process_group_and_does_not_show_input(tmp_path):
     child = tmp_path / "child"
-    argv = ["sh", "-c", f"sleep 60 & echo $! > {child}; wait"]
+    argv = ["sh", "-c", f"sleep 3600 & echo $! > {child}; wait"]
     # The shell starts its child before the timeout, also if many processes wait for a CPU.
     limit = scaled(2)
     with pytest.raises(errors.Timeout) as caught:
         Commands().run(argv, stdin="hush", timeout=limit)
-    assert "sleep 60" in str(caught.value) and "hush" not in str(caught.value)
+    assert "sleep 3600" in str(caught.value) and "hush" not in str(caught.value)
     assert caught.value.waited == limit
     number = int(child.read_text())
     wait_until(lambda: has_ended(number), f"process {number} has ended")

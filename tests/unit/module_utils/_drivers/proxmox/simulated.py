@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import backup_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Proxmox
-from ansible_collections.polyvirt.core.plugins.modules import proxmox_snapshot, proxmox_vm
+from ansible_collections.polyvirt.core.plugins.modules import proxmox_backup, proxmox_snapshot, proxmox_vm
 
 from simulators.proxmox.access import User
 from simulators.proxmox.errors import Dropped
@@ -139,10 +140,6 @@ def do_snapshot(world, check=False, api=None, **options):
 
 def do_backup(world, check=False, api=None, **options):
     """The same for ``proxmox_backup``, on the storage ``backups``; the controller has the time of the cluster."""
-    # tests/proof runs other tests with this file on products without backups.
-    from ansible_collections.polyvirt.core.plugins.module_utils._core.options.backup import backup_requests
-    from ansible_collections.polyvirt.core.plugins.modules import proxmox_backup
-
     given = {"storage": "backups", "controller_time": int(world.now)}
     given |= {"max_age": "50m"} if options.get("state", "present") == "present" else {}
     params = {**defaults(proxmox_backup), **given, **options}
