@@ -21,7 +21,12 @@ from suite.test_role_vm import inventory_of
 from unit.playbooks.recordings import planted_values, read_recording
 
 FULL = ("libvirt_test",)
-_OTHERS = [pytest.param(name, marks=pytest.mark.full) for name in PLATFORMS if name not in FULL]
+#: An API and a Windows host; the playbook is the same on all platforms, and each step is a task of the suite.
+_IN_FULL = ("proxmox", "hyperv")
+_DEEP = pytest.mark.deep("the same on libvirt_test, proxmox and hyperv")
+_OTHERS = [
+    pytest.param(name, marks=pytest.mark.full if name in _IN_FULL else _DEEP) for name in PLATFORMS if name not in FULL
+]
 OTHER, NEW = "pvc-acceptance-other", "pvc-acceptance-new"
 #: A VM of somebody else that looks like one of an interrupted run, and has its fleet.
 FLEET, LOOKALIKE = "polyvirt-acceptance", "polyvirt-acceptance-zzzzzzzz"

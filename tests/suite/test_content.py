@@ -19,15 +19,15 @@ from suite.by_ansible import run_for
 from suite.test_role_vm import inventory_of
 
 NAME = "pvc-content"
-_DEEP = pytest.mark.deep("virtualbox-development and the other platforms: the same path through the playbook")
+_DEEP = pytest.mark.deep("libvirt-development and wsl-ubuntu-dev: the same path through the playbook")
 #: (platform of the suite, preset).
 MACHINES = [
     ("libvirt_qemu", "libvirt-development"),
-    ("virtualbox_double", "virtualbox-development"),
+    pytest.param("virtualbox_double", "virtualbox-development", marks=_DEEP),
     pytest.param("virtualbox_double", "virtualbox-ubuntu-desktop", marks=_DEEP),
     pytest.param("virtualbox_double", "virtualbox-alpine", marks=_DEEP),
-    ("vagrant", "vagrant-development"),
-    ("proxmox", "proxmox-development"),
+    pytest.param("vagrant", "vagrant-development", marks=_DEEP),
+    pytest.param("proxmox", "proxmox-development", marks=_DEEP),
     ("wsl", "wsl-ubuntu-dev"),
 ]
 #: What this host or a double does not have.
