@@ -13,23 +13,20 @@ import tempfile
 
 from ansible import constants
 from ansible.cli import playbook
-from ansible.plugins.loader import become_loader, callback_loader, connection_loader, shell_loader
 
-
-def load_plugins():
-    """Load what each run loads before its first task: all plugins of these kinds, with their options."""
-    for loader in (become_loader, callback_loader, connection_loader, shell_loader):
-        list(loader.all(class_only=True))
+from suite import kept_of_plays
 
 
 def main():
     # Ansible creates it when it is imported, and deletes it when a process ends.
     constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=os.path.dirname(constants.DEFAULT_LOCAL_TMP))
     atexit.register(shutil.rmtree, constants.DEFAULT_LOCAL_TMP, ignore_errors=True)
+    os.symlink(kept_of_plays.ARCHIVES, os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache"))
     sys.exit(playbook.main(["ansible-playbook", *sys.argv[1:]]))
 
 
 if __name__ == "__main__":
     main()
 else:
-    load_plugins()
+    kept_of_plays.load_plugins()
+    kept_of_plays.keep_templates()

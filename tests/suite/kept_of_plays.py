@@ -1,0 +1,71 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Ansible makes again for each play of the same files: it is kept until the server of plays ends.
+
+These are loaded plugins, compiled templates, and the archives of modules with what they import.
+"""
+
+from __future__ import annotations
+
+import atexit
+import marshal
+import os
+import shutil
+import tempfile
+from hashlib import blake2b
+from pathlib import Path
+
+import jinja2
+from ansible.plugins import loader
+
+_KEPT = Path(tempfile.mkdtemp(prefix="polyvirt-plays-"))
+#: Directories for archives of modules, and for templates.
+ARCHIVES, TEMPLATES = _KEPT / "archives", _KEPT / "templates"
+#: All plugins of these kinds are loaded by each run before its first task, or by its tasks.
+_LOADERS = ("action", "become", "cache", "callback", "connection", "filter", "lookup", "shell", "test", "vars")
+#: Properties of an environment of Jinja2 that change what a template is compiled to.
+_SYNTAX = (
+    "block_start_string", "block_end_string", "variable_start_string", "variable_end_string", "comment_start_string",
+    "comment_end_string", "line_statement_prefix", "line_comment_prefix", "trim_blocks", "lstrip_blocks",
+    "newline_sequence", "keep_trailing_newline", "autoescape", "optimized", "sandboxed",
+)  # fmt: skip
+
+
+def load_plugins():
+    """Load plugins with their options."""
+    for kind in _LOADERS:
+        list(getattr(loader, f"{kind}_loader").all(class_only=True))
+
+
+def keep_templates():
+    """Let Jinja2 compile each text once."""
+    compile_template = jinja2.Environment.compile
+
+    def compiled(self, source, name=None, filename=None, raw=False, defer_init=False):
+        if raw or not isinstance(source, str):
+            return compile_template(self, source, name, filename, raw, defer_init)
+        syntax = [type(self).__qualname__, *(getattr(self, one) for one in _SYNTAX)]
+        kept = TEMPLATES / blake2b(repr((syntax, str(source), name, filename)).encode(), digest_size=16).hexdigest()
+        try:
+            return marshal.loads(kept.read_bytes())
+        except OSError:
+            code = compile_template(self, source, name, filename, raw, defer_init)
+        # Several tasks may compile the same text at the same time.
+        temporary = kept.with_name(f"{kept.name}.{os.getpid()}")
+        temporary.write_bytes(marshal.dumps(code))
+        temporary.replace(kept)
+        return code
+
+    jinja2.Environment.compile = compiled
+
+
+def _remove_kept(server):
+    # The forks of the server end, too.
+    if os.getpid() == server:
+        shutil.rmtree(_KEPT, ignore_errors=True)
+
+
+for _folder in (ARCHIVES, TEMPLATES):
+    _folder.mkdir()
+atexit.register(_remove_kept, os.getpid())
