@@ -25,6 +25,7 @@ _ELSEWHERE = {
 }
 
 
+@cache
 def folder_of(path):
     """The folder of the tests of a file of the product, such as ``tests/unit/module_utils/_core/planner``."""
     for beginning, folder in _ELSEWHERE.items():
@@ -38,8 +39,13 @@ def folder_of(path):
 
 def is_mirrored(test, path):
     """Whether a test is in a file that is named as one of the product: ``test_power.py``, ``test_power_back.py``."""
-    file = Path(test.partition("::")[0])
-    return str(file.parent) == folder_of(path) and f"{file.stem}_".startswith(f"test_{Path(path).stem}_")
+    return _are_named_alike(test.partition("::")[0], path)
+
+
+@cache
+def _are_named_alike(file, path):
+    folder, _slash, name = file.rpartition("/")
+    return folder == folder_of(path) and f"{name[:-3]}_".startswith(f"test_{Path(path).stem}_")
 
 
 @dataclass
