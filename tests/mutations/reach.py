@@ -61,12 +61,13 @@ class Reached:
 
     def tests_of(self, path, lines=None):
         """The tests that run one of these lines, or any, of a file: first those of its test file, then the quickest."""
-        found = [
-            test
-            for test in self.seconds.keys() - self.failed
-            if _monitoring is None or not self.lines[test].get(path, set()).isdisjoint(lines or range(1, 10**6))
-        ]
+        passed = self.seconds.keys() - self.failed
+        found = passed if _monitoring is None else [test for test in passed if self._runs(test, path, lines)]
         return sorted(found, key=lambda test: (not is_mirrored(test, path), self.seconds[test], test))
+
+    def _runs(self, test, path, lines):
+        found = self.lines[test].get(path, set())
+        return bool(found) if lines is None else not found.isdisjoint(lines)
 
 
 class Recorder:
