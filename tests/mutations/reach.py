@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from collection_path import CHECKOUT
+
 _monitoring = getattr(sys, "monitoring", None)
 _TOOL = 4
 _UNIT = Path("tests/unit")
@@ -32,7 +34,7 @@ def folder_of(path):
         if path.startswith(beginning):
             return folder
     parts = Path(path).parent.parts[1:]
-    while len(parts) > 1 and not _UNIT.joinpath(*parts).is_dir():
+    while len(parts) > 1 and not CHECKOUT.joinpath(_UNIT, *parts).is_dir():
         parts = parts[:-1]
     return str(_UNIT.joinpath(*parts))
 
