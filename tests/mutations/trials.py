@@ -134,7 +134,10 @@ def _cold(trial):
     tree = _process.get("tree") or Tree(CHECKOUT, _process["folder"] / "c")
     _process["tree"] = tree
     with tree.changed(trial.path, trial.new):
-        return _outcome(trial, warm.in_fork(partial(_in_tree, tree, trial.tests), trial.limit()))
+        try:
+            return _outcome(trial, warm.in_fork(partial(_in_tree, tree, trial.tests), trial.limit()))
+        except RuntimeError:  # pytest ends so if a conftest file cannot be imported.
+            return Outcome(trial, KILLED, "an import")
 
 
 def _in_tree(tree, tests):
