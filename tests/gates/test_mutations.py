@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 from collections import Counter
 from types import ModuleType
 
@@ -18,6 +19,7 @@ from collection_path import CHECKOUT
 from gates.ids_of_tests import exists
 from mutations import changed, operators
 from mutations.mutation import BY_HAND, Mutation, by_hand
+from mutations.reach import Reached, folder_of
 from mutations.swap import live_functions, swap
 
 MUTATIONS = by_hand()
@@ -171,3 +173,23 @@ def test_lines_of_the_working_tree_that_have_changed_are_found(tmp_path, monkeyp
     assert changed.lines_since(changed.default_commit()) == {"a.py": {2, 4, 5}}
     with pytest.raises(ValueError, match="git knows no commit unknown"):
         changed.lines_since("unknown")
+
+
+def test_each_file_with_code_has_a_folder_of_tests():
+    files = [path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "plugins").rglob("*.py")]
+    assert {
+        file for file in files if not (CHECKOUT / folder_of(file)).is_dir() and "doc_fragments" not in file
+    } == set()
+
+
+@pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="Python 3.12 and later record lines")
+def test_tests_that_run_a_line_begin_with_those_of_its_file():
+    folder, path = "tests/unit/module_utils/_ports", "plugins/module_utils/_ports/command.py"
+    names = {name: f"{folder}/{name}" for name in ("test_files.py::a", "test_command.py::b", "test_locks.py::c")}
+    first, second, other = names["test_command.py::b"], names["test_files.py::a"], names["test_locks.py::c"]
+    reached = Reached(
+        lines={first: {path: {1, 2}}, second: {path: {2}}, other: {}}, seconds={first: 9, second: 1, other: 1}
+    )
+    assert reached.tests_of(path, range(2, 4)) == [first, second]
+    assert reached.tests_of(path, range(1, 2)) == [first]
+    assert reached.tests_of(path) == [first, second]

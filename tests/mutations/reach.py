@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from collection_path import CHECKOUT
+
 _monitoring = getattr(sys, "monitoring", None)
 _TOOL = 4
 _UNIT = Path("tests/unit")
@@ -25,21 +27,27 @@ _ELSEWHERE = {
 }
 
 
+@cache
 def folder_of(path):
     """The folder of the tests of a file of the product, such as ``tests/unit/module_utils/_core/planner``."""
     for beginning, folder in _ELSEWHERE.items():
         if path.startswith(beginning):
             return folder
     parts = Path(path).parent.parts[1:]
-    while len(parts) > 1 and not _UNIT.joinpath(*parts).is_dir():
+    while len(parts) > 1 and not CHECKOUT.joinpath(_UNIT, *parts).is_dir():
         parts = parts[:-1]
     return str(_UNIT.joinpath(*parts))
 
 
 def is_mirrored(test, path):
     """Whether a test is in a file that is named as one of the product: ``test_power.py``, ``test_power_back.py``."""
-    file = Path(test.partition("::")[0])
-    return str(file.parent) == folder_of(path) and f"{file.stem}_".startswith(f"test_{Path(path).stem}_")
+    return _are_named_alike(test.partition("::")[0], path)
+
+
+@cache
+def _are_named_alike(file, path):
+    folder, _slash, name = file.rpartition("/")
+    return folder == folder_of(path) and f"{name[:-3]}_".startswith(f"test_{Path(path).stem}_")
 
 
 @dataclass
@@ -55,12 +63,13 @@ class Reached:
 
     def tests_of(self, path, lines=None):
         """The tests that run one of these lines, or any, of a file: first those of its test file, then the quickest."""
-        found = [
-            test
-            for test in self.seconds.keys() - self.failed
-            if _monitoring is None or not self.lines[test].get(path, set()).isdisjoint(lines or range(1, 10**6))
-        ]
+        passed = self.seconds.keys() - self.failed
+        found = passed if _monitoring is None else [test for test in passed if self._runs(test, path, lines)]
         return sorted(found, key=lambda test: (not is_mirrored(test, path), self.seconds[test], test))
+
+    def _runs(self, test, path, lines):
+        found = self.lines[test].get(path, set())
+        return bool(found) if lines is None else not found.isdisjoint(lines)
 
 
 class Recorder:

@@ -90,9 +90,7 @@ def main(words=None):
     command.add_argument("number", nargs="?", type=int, default=300)
     command.set_defaults(run=of_sample)
     command = commands.add_parser("hand", help="the mutations that are written down")
-    command.add_argument(
-        "--since", metavar="COMMIT", help="only those whose code, test or file has changed"
-    )
+    command.add_argument("--since", metavar="COMMIT", help="only those whose code, test or file has changed")
     command.add_argument("--only", nargs="+", metavar="ID", default=[])
     command.set_defaults(run=of_hand)
     options = parser.parse_args(words)

@@ -45,6 +45,10 @@ class Trial:
     is_cold: bool = False
 
     @property
+    def needs_copy(self):
+        return self.is_cold or not self.path.endswith(".py")
+
+    @property
     def files(self):
         return tuple(dict.fromkeys(test.partition("::")[0] for test in self.tests))
 
@@ -67,8 +71,8 @@ def run(trials):
     """The Outcome of each trial, as they end."""
     reached = [trial for trial in trials if trial.tests]
     yield from (Outcome(trial, UNREACHED) for trial in trials if not trial.tests)
-    cold = [trial for trial in reached if trial.is_cold or not trial.path.endswith(".py")]
-    others = [trial for trial in reached if trial not in cold]
+    cold = [trial for trial in reached if trial.needs_copy]
+    others = [trial for trial in reached if not trial.needs_copy]
     others.sort(key=lambda trial: (trial.files, trial.path))
     with _pool() as pool:
         batches = [others[place : place + _BATCH] for place in range(0, len(others), _BATCH)]
@@ -130,7 +134,10 @@ def _cold(trial):
     tree = _process.get("tree") or Tree(CHECKOUT, _process["folder"] / "c")
     _process["tree"] = tree
     with tree.changed(trial.path, trial.new):
-        return _outcome(trial, warm.in_fork(partial(_in_tree, tree, trial.tests), trial.limit()))
+        try:
+            return _outcome(trial, warm.in_fork(partial(_in_tree, tree, trial.tests), trial.limit()))
+        except RuntimeError:  # pytest ends so if a conftest file cannot be imported.
+            return Outcome(trial, KILLED, "an import")
 
 
 def _in_tree(tree, tests):

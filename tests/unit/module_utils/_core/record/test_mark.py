@@ -50,7 +50,8 @@ def test_keys_of_earlier_versions_are_read(text, expected):
         '"a":' + "[" * 3900 + "]" * 3900, '"a":' + "[" * 90 + "]" * 90, '"a":' + '{"b":' * 9 + "1" + "}" * 9,
         '"inputs":{"image":5}', '"inputs":{"appliance":[1]}', '"inputs":[]', '"births":5', '"snapshots_expire":[]',
         '"v":"x"', '"checkpoints":3', '"snapshots":"x"', '"replacing":[1]', '"expires":{}', '"owner":1',
-        '"v":' + "9" * 5000,
+        '"v":' + "9" * 5000, '"fleet":1', '"created":1', '"birth":[]', '"checkpoints_expire":[]',
+        '"inputs":{"bases":[1]}', '"inputs":{"bases":"x"}',
     ],
 )  # fmt: skip
 def test_text_that_no_version_has_written_is_no_mark(parts):
@@ -58,6 +59,14 @@ def test_text_that_no_version_has_written_is_no_mark(parts):
     assert marks.parsed(f'{{"id":"101",{parts}}}') is None
 
 
-@pytest.mark.parametrize("key", ["making", "adding"])
-def test_mark_with_a_wrong_list_is_not_valid(key):
-    assert marks.parsed(f'{{"id":"1","{key}":[1]}}') is None
+@pytest.mark.parametrize("value", ["5", "[1]"])
+@pytest.mark.parametrize(
+    "key", ["disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers", "births"]
+)
+def test_mark_with_a_wrong_list_is_not_valid(key, value):
+    assert marks.parsed(f'{{"id":"1","{key}":{value}}}') is None
+
+
+def test_mark_has_at_most_eight_levels():
+    levels = ['{"id":"1","a":' + "[" * count + "]" * count + "}" for count in (7, 8)]
+    assert [marks.parsed(text) is None for text in levels] == [False, True]
