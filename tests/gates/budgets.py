@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How many code lines each room may have. scripts/count.py counts them, without comments and documentation.
 
-A change that needs more lines finds others that can go. docs/decisions.md says which commits set a number, and lists how
-each room has changed.
+A change that needs more lines finds others that can go. docs/decisions.md says which commits set a number, and lists
+how each room has changed.
 """
 
 from __future__ import annotations
