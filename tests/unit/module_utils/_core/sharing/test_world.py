@@ -381,13 +381,6 @@ def test_vm_with_a_file_that_another_one_moves_starts_after_that():
     assert enter(world, "b", file(), power=RUNNING) == (None, ["a"])
 
 
-@pytest.mark.parametrize("mode", HELD_MODES)
-def test_file_that_another_plan_of_the_task_has_added_is_not_moved(mode):
-    world = World([])
-    assert enter(world, "b", file(mode)) == (None, [])
-    assert conflict_of(world, "a", during=[file(MOVE)]) is not None
-
-
 def _stacked(part_of):
     """A VM whose disk has a file of the platform on top, and a base below that another VM uses, too."""
     claims = (
