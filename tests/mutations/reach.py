@@ -24,6 +24,8 @@ _ELSEWHERE = {
     "plugins/module_utils/_drivers/hyperv": "tests/platforms/hyperv",
     "plugins/module_utils/_drivers/wsl": "tests/platforms/wsl",
     "plugins/module_utils/_front": "tests/unit/modules",
+    "plugins/module_utils/_ports/download.py": "tests/unit/module_utils/_media",
+    "plugins/module_utils/_ports/partial_files.py": "tests/unit/module_utils/_media",
 }
 
 

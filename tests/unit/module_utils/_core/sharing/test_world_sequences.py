@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     GROW,
     MAC,
     MERGE,
+    MOVE,
     NAME,
     PORT,
     READ,
@@ -29,7 +30,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.world import World
 
-from unit.module_utils._core.sharing.test_world import conflict_of, enter, file, held, mac, port
+from unit.module_utils._core.sharing.test_world import HELD_MODES, conflict_of, enter, file, held, mac, port
 
 # Messages -------------------------------------------------------------------------------------------------------------
 
@@ -346,3 +347,10 @@ def test_kept_disk_of_a_deleted_vm_still_needs_its_base():
     world = World([held("kid", file(identity="/kid"), file(BASE)), held("base", file())])
     enter(world, "kid", file(BASE), power=ABSENT)
     assert world.users("id-base", "/x") == ("kid",)
+
+
+@pytest.mark.parametrize("mode", HELD_MODES)
+def test_file_that_another_plan_of_the_task_has_added_is_not_moved(mode):
+    world = World([])
+    assert enter(world, "b", file(mode)) == (None, [])
+    assert conflict_of(world, "a", during=[file(MOVE)]) is not None
