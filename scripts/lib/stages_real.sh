@@ -43,6 +43,15 @@ stage_unit() {
     [ "$BELT" = quick ] || POLYVIRT_TEST_CORES=$(other_cores)
     export POLYVIRT_TEST_CORES
     in_memory pytest "${selected[@]}" -n "$WORKERS" --dist worksteal --durations 25 tests/unit
+    [[ ${SHARD:-1/1} != 1/* ]] || _mutations
+}
+
+# Those that are written down; a quick run tries those whose code, test or list has changed.
+_mutations() {
+    local -a which=()
+    [ "$BELT" != quick ] || which=(--changed)
+    say "   mutations by hand"
+    in_memory python tests/mutations/run.py hand "${which[@]}"
 }
 
 # nothing_left COMMAND...: runs it, and checks that no new file, lease, network, VM or process remains on the host.

@@ -72,11 +72,11 @@ def of_hand(options, began):
     """Those that are written down: each of them must be killed."""
     chosen = [one for one in by_hand() if not options.only or one.id in options.only]
     made = {one: one.trial(CHECKOUT) for one in chosen}
-    if options.since:
-        paths = changed.lines_since(options.since).keys()
-        made = {
-            one: trial for one, trial in made.items() if not paths.isdisjoint([one.source, trial.path, *trial.files])
-        }
+    if options.changed:
+        commit = changed.default_commit()
+        paths = changed.lines_since(commit).keys() if commit else ()
+        _say(f"By hand, of what has changed since {commit}")
+        made = {one: trial for one, trial in made.items() if {one.source, trial.path, *trial.files}.intersection(paths)}
     return 1 if _try(list(made.values()), began) else 0
 
 
@@ -90,7 +90,7 @@ def main(words=None):
     command.add_argument("number", nargs="?", type=int, default=300)
     command.set_defaults(run=of_sample)
     command = commands.add_parser("hand", help="the mutations that are written down")
-    command.add_argument("--since", metavar="COMMIT", help="only those whose code, test or file has changed")
+    command.add_argument("--changed", action="store_true", help="only those whose code, test or file has changed")
     command.add_argument("--only", nargs="+", metavar="ID", default=[])
     command.set_defaults(run=of_hand)
     options = parser.parse_args(words)
