@@ -29,6 +29,9 @@ NEEDS = {
     # The double has no default switch.
     "hyperv": {"networks": [{"type": "network", "source": "lan"}]},
 }
+_DEEP = pytest.mark.deep("the same with libvirt, an API, a Windows host and WSL")
+_IN_FULL = ("libvirt_qemu", "proxmox", "hyperv", "wsl")
+_PLATFORMS = [name if name in _IN_FULL else pytest.param(name, marks=_DEEP) for name in sorted(NEEDS)]
 
 
 def _of(platform):
@@ -57,7 +60,7 @@ def _reaching(platform):
     }
 
 
-@pytest.mark.parametrize("platform_name", sorted(NEEDS), indirect=True, scope="session")
+@pytest.mark.parametrize("platform_name", _PLATFORMS, indirect=True, scope="session")
 def test_presets_are_created(platform, shim, tmp_path):
     platform.clean()
     shim.forget()
