@@ -43,6 +43,7 @@ other_cores() { :; }
 find_python() { :; }
 _core_version() { :; }
 suite_environment() { echo "$WORK"; }
+python() { echo "$*" >>"$WORK/programs"; }
 """
 ROOT = """
 . "$LIB/host.sh"
@@ -121,6 +122,13 @@ def test_stage_runs_the_tests_of_its_belt_and_of_nothing_else(shell, tmp_path, s
     assert sum("--quick" in run for run in runs) == (expected if belt == "quick" else 0)
     assert sum("--deep" in run for run in runs) == (expected if belt == "deep" else 0)
     assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("belt", BELTS)
+def test_quick_run_tries_mutations_of_what_has_changed(shell, tmp_path, belt):
+    assert shell(f"{STAGE}stage_unit", belt).returncode == 0
+    words = (tmp_path / "programs").read_text(encoding="utf-8").split()
+    assert words == ["tests/mutations/run.py", "hand", *(["--changed"] if belt == "quick" else [])]
 
 
 @pytest.mark.parametrize("belt", BELTS)
