@@ -9,19 +9,19 @@ These are loaded plugins, compiled templates, and the archives of modules with w
 from __future__ import annotations
 
 import atexit
-import marshal
 import os
 import shutil
 import tempfile
-from hashlib import blake2b
 from pathlib import Path
 
 import jinja2
 from ansible.plugins import loader
 
+from suite.kept_code import kept_code
+
 _KEPT = Path(tempfile.mkdtemp(prefix="polyvirt-plays-"))
-#: Directories for archives of modules, and for templates.
-ARCHIVES, TEMPLATES = _KEPT / "archives", _KEPT / "templates"
+#: The directory for archives of modules.
+ARCHIVES = _KEPT / "archives"
 #: All plugins of these kinds are loaded by each run before its first task, or by its tasks.
 _LOADERS = ("action", "become", "cache", "callback", "connection", "filter", "lookup", "shell", "test", "vars")
 #: Properties of an environment of Jinja2 that change what a template is compiled to.
@@ -43,19 +43,11 @@ def keep_templates():
     compile_template = jinja2.Environment.compile
 
     def compiled(self, source, name=None, filename=None, raw=False, defer_init=False):
-        if raw or not isinstance(source, str):
+        if raw or defer_init or not isinstance(source, str):
             return compile_template(self, source, name, filename, raw, defer_init)
         syntax = [type(self).__qualname__, *(getattr(self, one) for one in _SYNTAX)]
-        kept = TEMPLATES / blake2b(repr((syntax, str(source), name, filename)).encode(), digest_size=16).hexdigest()
-        try:
-            return marshal.loads(kept.read_bytes())
-        except OSError:
-            code = compile_template(self, source, name, filename, raw, defer_init)
-        # Several tasks may compile the same text at the same time.
-        temporary = kept.with_name(f"{kept.name}.{os.getpid()}")
-        temporary.write_bytes(marshal.dumps(code))
-        temporary.replace(kept)
-        return code
+        text = repr((syntax, str(source), name, filename)).encode()
+        return kept_code(_KEPT / "templates", text, lambda: compile_template(self, source, name, filename))
 
     jinja2.Environment.compile = compiled
 
@@ -66,6 +58,5 @@ def _remove_kept(server):
         shutil.rmtree(_KEPT, ignore_errors=True)
 
 
-for _folder in (ARCHIVES, TEMPLATES):
-    _folder.mkdir()
+ARCHIVES.mkdir()
 atexit.register(_remove_kept, os.getpid())

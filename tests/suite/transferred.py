@@ -8,14 +8,13 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import runpy
 import sys
 import zipimport
-from hashlib import blake2b
 
 from collection_path import cache
+from suite.kept_code import kept_code
 
 #: What a new process of this Python has on its path, without the directories of the tests.
 _PLAIN = [path for path in sys.path if path.startswith((sys.prefix, sys.base_prefix))]
@@ -28,17 +27,7 @@ def _compiled(compile_source):
     """``compile_source`` of the module zipimport, which compiles each text once for all tasks."""
 
     def compiled(path, source):
-        kept = _COMPILED / blake2b(source, digest_size=16).hexdigest()
-        try:
-            return marshal.loads(kept.read_bytes())
-        except OSError:
-            code = compile_source(path, source)
-        # Several tasks may compile the same text at the same time.
-        temporary = kept.with_name(f"{kept.name}.{os.getpid()}")
-        _COMPILED.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(marshal.dumps(code))
-        temporary.replace(kept)
-        return code
+        return kept_code(_COMPILED, source, lambda: compile_source(path, source))
 
     return compiled
 
