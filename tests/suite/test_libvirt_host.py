@@ -77,7 +77,10 @@ def test_role_prepares_a_host_and_removes_what_it_added(host, role, tmp_path):
     assert NETWORK in host.virsh("net-list", "--name").split()
     assert POOL in host.virsh("pool-list", "--name").split()
     assert role(**wanted)[:2] == (0, 0)
-    assert json.loads((tmp_path / "result").read_text(encoding="utf-8")) == result
+    again = json.loads((tmp_path / "result").read_text(encoding="utf-8"))
+    # Whether KVM works is tried each time, and a KVM that nests answers in time or not.
+    tried = {key: again[key] for key in ("kvm", "kvm_problem")}
+    assert again == {**result, **tried}
     others = set(host.virsh("net-list", "--all", "--name").split()) - {NETWORK}
     predicted = role("--check", **ABSENT)[1]
     code, changed, output = role(**ABSENT)

@@ -110,15 +110,16 @@ for program in iptables ip6tables; do
 done
 
 # A device is no proof that KVM works: hypervisors that nest or filter let a VM start, and then abort its CPU or let it
-# hang. So QEMU executes a few instructions, and ends with an exit code that only these cause.
+# hang. So QEMU executes a few instructions, and ends with an exit code that only these cause. The limit is long because
+# 8 seconds were too short for a nested KVM on a busy host.
 try_kvm() { # EXIT-CODE QEMU-ARGUMENT...
     expected=$1
     shift
-    timeout -k 1 8 "$emulator" -accel kvm -cpu host -m 16 -no-user-config -nodefaults -display none -no-reboot "$@" \
+    timeout -k 1 30 "$emulator" -accel kvm -cpu host -m 16 -no-user-config -nodefaults -display none -no-reboot "$@" \
         </dev/null >"$folder/output" 2>&1
     case $? in
     "$expected") echo "kvm yes" ;;
-    124 | 137) echo "kvm_problem a VM did not execute its first instructions within 8 seconds." ;;
+    124 | 137) echo "kvm_problem a VM did not execute its first instructions within 30 seconds." ;;
     *) echo "kvm_problem $(tr '\n' ';' <"$folder/output")" ;;
     esac
 }

@@ -26,7 +26,7 @@ SCRIPT = CHECKOUT / "roles" / "libvirt_host" / "files" / "read.sh"
             "aarch64",
             "exit 124",
             "exit 0",
-            ["kvm_problem a VM did not execute its first instructions within 8 seconds."],
+            ["kvm_problem a VM did not execute its first instructions within 30 seconds."],
         ),
         ("aarch64", "exit 0", "case $* in *domcap*) echo no kvm; exit 1;; esac", ["kvm_problem no kvm;"]),
         ("x86_64", "exit 85", "exit 1", ["kvm yes"]),
