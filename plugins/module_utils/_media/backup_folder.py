@@ -15,6 +15,7 @@ from .._core.backup import manifest as manifests
 from .._core.backup.backup import Backup
 from .._core.errors import PolyvirtError
 from .._core.frozen import replace
+from .._core.record.reader import Damaged
 from .._ports.sealed import Sealed
 from . import foreign_image
 
@@ -57,26 +58,26 @@ class BackupFolder:
         """Return the manifest of a backup, or a damaged Backup; None if it is no backup of the VM."""
         try:
             manifest = self.manifest(birth, backup_id)
-        except manifests.Invalid as error:
+        except Damaged as error:
             # Without a manifest, nobody knows of which VM it is.
             return Backup(id=backup_id, vm=name or "", birth=birth, start=0, damaged=str(error)) if is_own else None
         return manifest if manifest is not None and (is_own or manifest["vm"] == name) else None
 
     def manifest(self, birth, backup_id):
-        """Return the manifest of a backup; None if there is none. Raises Invalid."""
+        """Return the manifest of a backup; None if there is none. Raises Damaged."""
         if self._sealed_size(birth, backup_id, manifests.NAME) is None:
             return None
         try:
             text = self._sealed.read(birth, backup_id, manifests.NAME, limit=_LARGEST_MANIFEST).decode("utf-8")
         except (PolyvirtError, UnicodeDecodeError) as error:
-            raise manifests.Invalid(str(error).rstrip(".")) from error
+            raise Damaged(str(error).rstrip(".")) from error
         return manifests.parsed(text, backup_id, birth)
 
     def _sealed_size(self, *parts):
         try:
             return self._sealed.size(*parts)
         except PolyvirtError as error:
-            raise manifests.Invalid(str(error).rstrip(".")) from error
+            raise Damaged(str(error).rstrip(".")) from error
 
     def _judged(self, manifest, reads_content, is_written):
         if isinstance(manifest, Backup):

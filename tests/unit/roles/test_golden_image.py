@@ -292,7 +292,7 @@ def test_plan_has_what_is_built_and_deleted(play, vms, images, lines):
     known = {
         "golden_image_name": NAME,
         "golden_image_vm": f"{NAME}-build",
-        "golden_image_base": "https://anna:hidden@example.com/x.qcow2",
+        "golden_image_base": "https://anna:hid@den@example.com/x.qcow2?X-Amz-Signature=hidden#part",
         "golden_image_inputs": "inputs-1",
         "__golden_image_base_image": {"images": [{"digest": "sha256:1"}]},
         "vm_machine": {"arguments": {}, "of_task": {}},
