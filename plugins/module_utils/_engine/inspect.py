@@ -12,6 +12,7 @@ from .._core.model import LIST, Target
 from .._core.options.identity import check_identity, known_names
 from .._core.options.option import FACETS
 from .._core.options.request import check_names, comparison, console_lines
+from .._core.record.mark import damage_warnings
 from .._core.results.compare import check_content, differences, facets_for, matches, points
 from .._core.results.console import ConsoleLog, describe_console
 from .._core.results.vm_result import describe, describe_counters, describe_snapshots
@@ -91,7 +92,7 @@ def _report(driver, params, platform, facets, entries):
         if not isinstance(error, NotFound):
             raise error
     _check_identities(observation.vms, params, traits)
-    warnings = list(dict.fromkeys(observation.warnings))
+    warnings = list(dict.fromkeys([*observation.warnings, *damage_warnings(observation.vms)]))
     return {"host": _with_host_facts(driver, _host(traits)), "vms": entries(traits, observation), "warnings": warnings}
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, Optional
 
 from .._core.errors import PolyvirtError, Stale
 from .._core.model import DESTRUCTIVE, Target, Vm
+from .._core.record.mark import damage_warnings
 
 #: Seconds between two observations of a busy VM; the pause grows from FIRST to LONGEST.
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
@@ -33,7 +34,8 @@ class Observer:
 
     def observe(self, targets, facets):
         observation = self.driver.observe(targets, facets)
-        self.warnings += [warning for warning in observation.warnings if warning not in self.warnings]
+        found = [*observation.warnings, *damage_warnings(observation.vms)]
+        self.warnings += [warning for warning in found if warning not in self.warnings]
         return observation
 
     def jobs(self, vms):

@@ -13,15 +13,17 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from datetime import date
 from functools import partial
 from typing import Optional
 
 from .._core.errors import Refused
 from .._core.frozen import Frozen, fields, replace
+from .._core.record.reader import Damaged, is_mapping, is_number, is_text, list_of, optional, read
 from .._core.sharing.file_checks import check_free
 from .._core.texts import without_secrets
 from .._core.units import too_little_space
-from .._ports import download, files, locks, partial_files
+from .._ports import files, locks, partial_files
 
 _VERSION = 1
 _CHECKSUM = "sha256"
@@ -76,8 +78,34 @@ class Stored(Frozen):
 
 
 _ASKED = ("name", "architecture", "file", "format", "asked_checksum")
-_ADDED = frozenset({"content", "seen", "made_from", "golden"})
-_KEYS = frozenset(fields(Stored)) - {"path"} - _ADDED
+#: Bytes of the record of an image.
+LONGEST_RECORD = 1 << 16
+
+
+def _is_date(value):
+    try:
+        return bool(date.fromisoformat(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_golden(value):
+    return is_mapping(value) and is_text(value.get("inputs")) and is_number(value.get("version"))
+
+
+def _is_version(value):
+    return list_of(lambda part: is_number(part) or is_text(part))(value)  # Windows reports times as texts.
+
+
+_SCHEMA = {
+    **dict.fromkeys(("name", "architecture", "file", "format", "address"), is_text),
+    "fetched": _is_date,
+    **dict.fromkeys(("checked", "digest", "asked_checksum", "content"), optional(is_text)),
+    "file_size": is_number,
+    "size": optional(is_number),
+    **dict.fromkeys(("seen", "made_from"), optional(list_of(is_number))),
+    "golden": optional(_is_golden),
+}
 
 
 def record_of(stored):
@@ -87,16 +115,14 @@ def record_of(stored):
 
 
 def recorded(content, path):
-    """Return the image with this record, or None if the file is of someone else."""
+    """Return the image with this record, or None if the file is of someone else, or of a later version."""
     try:
-        known = json.loads(content)
-        added = {key: known.get(key) for key in _ADDED}
-        known = {key: known[key] for key in _KEYS}
-        # Earlier versions have recorded the whole query of an address.
-        plain = {key: known[key] and without_secrets(known[key]) for key in ("name", "address", "asked_checksum")}
-        return Stored(path=path, **{**known, **plain}, **added)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        known = read(content.decode("utf-8", "replace"), _SCHEMA, [_VERSION], default=_VERSION)
+    except Damaged:
         return None
+    # Earlier versions have recorded the whole query of an address.
+    plain = {key: known[key] and without_secrets(known[key]) for key in ("name", "address", "asked_checksum")}
+    return Stored(path=path, **{**{key: known.get(key) for key in _SCHEMA}, **plain})
 
 
 def by_age(stored):
@@ -212,10 +238,12 @@ class FolderStore(Store):
 
     def at(self, path):
         """Return the image with this path, or None."""
-        return self._read(path + RECORD) if files.exists(path + RECORD) else None
+        return self._read(path + RECORD)
 
     def _read(self, record):
         path = record[: -len(RECORD)]
+        if not files.is_file(record) or files.size(record) > LONGEST_RECORD:
+            return None
         stored = recorded(files.read(record), path)
         is_complete = stored and files.is_file(path) and files.size(path) == stored.file_size
         return stored if is_complete else None
@@ -229,7 +257,8 @@ class FolderStore(Store):
         """Give a complete file its name and its record; all users can read it if it ``is_public``."""
         self.check_free(stored.path)
         # A new name changes none of these.
-        stored = replace(stored, content=download.digest(temporary, _CHECKSUM), seen=files.version(temporary))
+        stored = replace(stored, content=files.digest(temporary, _CHECKSUM), seen=files.version(temporary))
+        # All users can read what an image is, as its VMs do.
         files.write_atomically(stored.path + RECORD, record_of(stored), 0o644)
         if is_public:
             partial_files.make_readable(temporary)
@@ -237,7 +266,7 @@ class FolderStore(Store):
 
     def content_of(self, stored):
         with files.explained("read", stored.path):
-            return download.digest(stored.path, _CHECKSUM)
+            return files.digest(stored.path, _CHECKSUM)
 
     def check_unlocked(self, stored):
         """Reject images that a VM of another connection or host has open, as its disk or below it."""

@@ -110,7 +110,7 @@ def _entries(lines):
     entries, name = {}, None
     for line in lines:
         mark = marks.parsed(line[len(_MARK) :]) if line.startswith(_MARK) else None
-        if mark is not None:
+        if mark is not None and marks.DAMAGED not in mark:
             name = mark.get("id")
             entries[name] = Entry(mark)
         elif name in entries or line.strip():

@@ -14,23 +14,20 @@ import json
 from datetime import datetime, timedelta
 
 from ..pattern import Pattern
+from ..record.reader import Damaged, is_flag, is_mapping, is_number, is_text, list_of, optional, read
 from .backup import CONSISTENCIES, Backup
 
 VERSION = 1
 NAME = "manifest.json"
 #: The roles of files. What the platform needs while it writes has no role, and is removed at the end.
+#: Of disks and NVRAM: others can name further files.
+_FORMATS = ("raw", "qcow2")
 DISK, DEFINITION, NVRAM = "disk", "definition", "nvram"
 _PLAIN = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", 0)
 _DIGEST = Pattern(r"[0-9a-f]{64}")
-_TEXTS = {"id": str, "consistency": str, "power": str, "host": str, "birth": str, "vm": str}
-_NUMBERS = ("v", "start")
 _EPOCH = datetime(1970, 1, 1)
 #: A start after the year 6000 is no date.
 _LATEST = 1 << 37
-
-
-class Invalid(Exception):
-    """Why a manifest cannot be used, as a text."""
 
 
 def new_id(start, birth):
@@ -76,42 +73,32 @@ def printed(manifest):
 
 
 def parsed(text, folder, birth):
-    """Return the manifest in ``text``, which was read from the directory ``folder`` of ``birth``. Raises Invalid."""
+    """Return the manifest in ``text``, which was read from the directory ``folder`` of ``birth``. Raises Damaged."""
     try:
-        manifest = json.loads(text)
-    except (ValueError, RecursionError):
-        raise Invalid("its manifest is not valid JSON") from None
-    problem = _problem(manifest)
+        manifest = read(text, _SCHEMA, [VERSION])
+    except Damaged as error:
+        raise Damaged(f"its manifest is not valid: {error}") from None
+    problem = _problem_of_files(manifest["files"], manifest["unfinished"])
     if problem:
-        raise Invalid(f"its manifest is not valid: {problem}")
+        raise Damaged(f"its manifest is not valid: {problem}")
     if (manifest["id"], manifest["birth"]) != (folder, birth):
-        raise Invalid(f"its manifest is that of backup {manifest['id']} of VM {manifest['birth']}")
+        raise Damaged(f"its manifest is that of backup {manifest['id']} of VM {manifest['birth']}")
     return manifest
 
 
-def _problem(manifest):
-    if not isinstance(manifest, dict):
-        return "it is not a dictionary"
-    if manifest.get("v") != VERSION:
-        return f"version {manifest.get('v')!r}"
-    wrong = [name for name, kind in _TEXTS.items() if not isinstance(manifest.get(name), kind)]
-    wrong += [name for name in _NUMBERS if not _is_number(manifest.get(name))]
-    wrong += [name for name in ("unfinished", "protected") if not isinstance(manifest.get(name), bool)]
-    if wrong:
-        return wrong[0]
-    if manifest["consistency"] not in CONSISTENCIES:
-        return "consistency"
-    notes = manifest.get("notes") or []
-    if not isinstance(notes, list) or not all(isinstance(one, str) for one in notes):
-        return "notes"
-    if manifest["start"] >= _LATEST:
-        return "start"
-    excluded, files = manifest.get("excluded"), manifest.get("files")
-    if not isinstance(excluded, list) or not all(map(is_plain, excluded)):
-        return "excluded"
-    if not isinstance(files, list) or not all(isinstance(one, dict) for one in files):
-        return "files"
-    return _problem_of_files(files, manifest["unfinished"])
+#: What the manifest of a backup and the record in the notes of one on Proxmox VE have in common.
+OF_BACKUP = {
+    **dict.fromkeys(("id", "birth", "vm", "power", "host"), is_text),
+    "consistency": CONSISTENCIES.__contains__,
+    "start": lambda value: is_number(value) and value < _LATEST,
+}
+_SCHEMA = {
+    **OF_BACKUP,
+    **dict.fromkeys(("unfinished", "protected"), is_flag),
+    "notes": optional(list_of(is_text)),
+    "excluded": list_of(is_plain),
+    "files": list_of(is_mapping),
+}
 
 
 def _problem_of_files(files, is_unfinished):
@@ -122,21 +109,17 @@ def _problem_of_files(files, is_unfinished):
     if is_unfinished:
         return ""
     for one in files:
-        is_whole = _is_number(one.get("size")) and _DIGEST.fullmatch(str(one.get("sha256"))) is not None
+        is_whole = is_number(one.get("size")) and _DIGEST.fullmatch(str(one.get("sha256"))) is not None
         if not is_whole or one.get("role") not in (DISK, DEFINITION, NVRAM):
             return one["name"]
-        if one["role"] != DEFINITION and not is_plain(one.get("format")):
+        if one["role"] != DEFINITION and one.get("format") not in _FORMATS:
             return one["name"]
-        if one["role"] == DISK and not (is_plain(one.get("slot")) and _is_number(one.get("virtual_size"))):
+        if one["role"] == DISK and not (is_plain(one.get("slot")) and is_number(one.get("virtual_size"))):
             return one["name"]
     slots = [one["slot"] for one in files if one["role"] == DISK]
     if len(set(slots)) < len(slots):
         return "a disk is listed twice"
     return "" if any(one["role"] == DEFINITION for one in files) else "it names no definition of the VM"
-
-
-def _is_number(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def disks_of(manifest):

@@ -15,6 +15,7 @@ from ..model import (
     LIVE,
     LOCKED,
     POWER_OFF,
+    POWER_VERBS,
     RUNNING,
     STOPPED,
     SUSPENDED,
@@ -25,7 +26,7 @@ from ..model import (
 )
 from ..options.identity import check_identity, known_names
 from ..record.leases import must_be_kept, with_lease_of
-from ..record.mark import image_of
+from ..record.mark import damage_of, image_of
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
 from .drives import boot_keys_note, deleted_media, slot_of_added_drive, without_iso
@@ -411,7 +412,13 @@ def _listed(changes):
 
 
 def _planned(task, steps, not_compared=()):
-    before = task.vm
+    before, damage = task.vm, damage_of(task.vm)
+    if damage and not all(step.verb in POWER_VERBS for step in steps):
+        raise Refused(
+            f"{task.request.label}: its ownership record is damaged: {damage}.",
+            "If a later version of this collection has written it, use that version. If not, remove the record (user"
+            " guide, Ownership): then the VM is one that others have created.",
+        )
     if task.vm.power == ABSENT:
         before = task.vm.having(name=task.request.label)
     segments = into_segments(steps, task.traits.synchronous_verbs)

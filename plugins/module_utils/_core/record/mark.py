@@ -21,6 +21,7 @@ import json
 from hashlib import sha256
 
 from ..texts import without_secrets
+from . import reader
 from .leases import CREATED, LEASE, is_stored_expiry, iso, read, stored
 
 VERSION = 2
@@ -30,11 +31,14 @@ BIRTH = "birth"
 IN_MARK = ("tags", "fleet", *LEASE)
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
-_LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers", "births")
-_TEXTS = ("fleet", "owner", CREATED, BIRTH)
+#: The only key of a mark that cannot be used: the reason.
+DAMAGED = "damaged"
+_LISTS = (
+    "disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers", "births", "slots", "detached",
+    "borrowed",
+)  # fmt: skip
+_TEXTS = ("fleet", "owner", CREATED, BIRTH, "nonce", "copy_for", "in_force", "description")
 _MAPPINGS = ("inputs", "snapshots_expire", "checkpoints_expire", "checkpoints", "snapshots", "replacing")
-#: Levels of lists and mappings in a mark at most: whoever may edit a VM can write anything to it.
-_DEEPEST = 8
 
 
 def new_mark(vm_id, birth=None, **parts):
@@ -51,6 +55,18 @@ def is_mark_of(mark, vm_id, birth=None):
     """Return whether a mark is of the VM with this id, and this birth if both are known."""
     is_same = bool(mark) and vm_id is not None and mark.get("id") == vm_id
     return is_same and mark.get(BIRTH, birth) == birth
+
+
+def damage_of(vm):
+    """Return why the mark of a VM cannot be used; an empty string if it can, or if there is none."""
+    return (vm.mark or {}).get(DAMAGED, "")
+
+
+def damage_warnings(vms):
+    """Return a warning about each VM with a mark that cannot be used."""
+    damaged = {vm.name: damage_of(vm) for vm in vms if damage_of(vm)}
+    end = "It counts as a VM that others have created."
+    return [f"{name}: its ownership record is damaged: {reason}. {end}" for name, reason in damaged.items()]
 
 
 def records_creation(mark):
@@ -218,12 +234,20 @@ def printed(mark):
 
 
 def parsed(text):
-    """Return the mark in ``text``, or None if it is not a valid mark: a user may have edited it."""
-    try:
-        mark = json.loads(text or "null")
-    except (ValueError, RecursionError):
+    """Return the mark in ``text``, None without a text, or {DAMAGED: reason}, a mark of no VM, if it is not valid.
+
+    A user may have edited it, or a later version of this collection may have written it.
+    """
+    if not text:
         return None
-    return _with_todays_keys(mark) if _is_mark(mark) else None
+    try:
+        mark = reader.read(text, _SCHEMA, range(1, VERSION + 1), default=1)
+    except reader.Damaged as error:
+        return {DAMAGED: str(error)}
+    # A key without a value is none.
+    given = {key: value for key, value in mark.items() if value is not None or key not in _SCHEMA}
+    given.pop(DAMAGED, None)
+    return _with_todays_keys(given)
 
 
 def _with_todays_keys(mark):
@@ -236,26 +260,19 @@ def _with_todays_keys(mark):
     return mark
 
 
-def _is_mark(value):
-    if not isinstance(value, dict) or _depth(value) > _DEEPEST or not isinstance(value.get("v", 1), int):
-        return False
-    if not all(isinstance(value.get(key, {}), dict) for key in _MAPPINGS):
-        return False
-    inputs = value.get("inputs", {})
-    lists = [*(value.get(key, []) for key in _LISTS), inputs.get("bases", [])]
-    texts = [*(value.get(key, "") for key in _TEXTS), *(inputs.get(key) or "" for key in ("image", "appliance"))]
-    texts += [text for texts_of_key in lists if isinstance(texts_of_key, list) for text in texts_of_key]
-    is_expiry = value.get("expires") is None or is_stored_expiry(value["expires"])
-    return is_expiry and all(isinstance(one, list) for one in lists) and all(isinstance(one, str) for one in texts)
+def _are_inputs(value):
+    texts = [value.get(key) for key in ("image", "appliance")] if reader.is_mapping(value) else [0]
+    return all(map(reader.optional(reader.is_text), texts)) and _TEXT_LIST(value.get("bases"))
 
 
-def _depth(value):
-    """Return the levels of lists and mappings in a value, or more than _DEEPEST."""
-    level, depth = [value], 0
-    while level and depth <= _DEEPEST:
-        level = [one for part in level for one in (part.values() if isinstance(part, dict) else part)]
-        level, depth = [one for one in level if isinstance(one, (dict, list))], depth + 1
-    return depth
+_TEXT_LIST = reader.optional(reader.list_of(reader.is_text))
+_SCHEMA = {
+    **dict.fromkeys(_LISTS, _TEXT_LIST),
+    **dict.fromkeys(_TEXTS, reader.optional(reader.is_text)),
+    **dict.fromkeys(_MAPPINGS, reader.optional(reader.is_mapping)),
+    "inputs": reader.optional(_are_inputs),
+    "expires": reader.optional(is_stored_expiry),
+}
 
 
 def same(value, other):

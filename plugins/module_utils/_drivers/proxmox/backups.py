@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 
 from ..._core.backup import manifest
-from ..._core.backup.backup import CONSISTENCIES, CRASH, FILESYSTEM, OFF, Backup, strength
+from ..._core.backup.backup import CRASH, FILESYSTEM, OFF, Backup, strength
 from ..._core.errors import ApiError, Refused, Stale, Unsupported
 from ..._core.frozen import Frozen, replace
 from ..._core.pattern import Pattern
+from ..._core.record.reader import Damaged, is_text, list_of, read
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS, Busy, ConnectionLost
 from ..._tools.proxmox_backups import NO_AGENT, freeze_problem, parse_config
@@ -26,9 +27,7 @@ from .settings.disks import STATE_VOLUMES, disks_of
 
 _VERSION = 1
 _RECORD = Pattern(r"polyvirt (\{.*\})")
-_RECORDED = {
-    "id": str, "birth": str, "vm": str, "start": int, "power": str, "consistency": str, "host": str, "excluded": list,
-}  # fmt: skip
+_SCHEMA = {**manifest.OF_BACKUP, "id": manifest.is_plain, "excluded": list_of(is_text)}
 
 
 class Stored(Frozen):
@@ -41,22 +40,16 @@ class Stored(Frozen):
 
 def notes_of(backup, host):
     """The notes of a backup: one line, that people can read too."""
-    recorded = {name: getattr(backup, name) for name in _RECORDED}
+    recorded = {name: getattr(backup, name) for name in _SCHEMA}
     recorded.update(v=_VERSION, host=host, start=int(backup.start), excluded=list(backup.excluded))
     return f"{backup.vm} polyvirt {json.dumps(recorded, sort_keys=True, separators=(',', ':'))}"
 
 
 def _record_in(notes):
-    """The record in the first line of notes, or None."""
+    """The record in the first line of notes, or None. Raises Damaged."""
     found = _RECORD.search((notes or "").partition("\n")[0])
-    try:
-        record = json.loads(found[1]) if found else {}
-    except (ValueError, RecursionError):
-        return None
-    is_known = record.get("v") == _VERSION and record.get("consistency") in CONSISTENCIES
-    is_whole = all(isinstance(record.get(name), kind) for name, kind in _RECORDED.items())
-    is_whole = is_whole and manifest.is_plain(record["id"])
-    return {name: record[name] for name in _RECORDED} if is_known and is_whole else None
+    record = read(found[1], _SCHEMA, [_VERSION]) if found else None
+    return record and {name: record[name] for name in _SCHEMA}
 
 
 def storage_of(driver):
@@ -95,7 +88,7 @@ def read_list(driver, label):
                 raise
             silent.add(node)
             continue
-        for one in filter(None, (_stored(entry, node) for entry in entries)):
+        for one in filter(None, (_stored(driver, label, entry, node) for entry in entries)):
             found.setdefault(one.backup.id, one)
         if is_shared:
             return found, ()
@@ -122,14 +115,18 @@ def silence(driver, silent):
     return f"the backups on '{storage_of(driver)}' of {', '.join(silent)} are unknown: no answer"
 
 
-def _stored(entry, node):
-    record = _record_in(entry.get("notes"))
+def _stored(driver, label, entry, node):
+    try:
+        record = _record_in(entry.get("notes"))
+    except Damaged as error:
+        driver.tool.warn(f"{label}: the backup {entry['volid']} is not listed: in the record in its notes, {error}.")
+        return None
     if record is None or record["birth"].partition(":")[0] != str(entry.get("vmid")):
         return None
     is_bad = (entry.get("verification") or {}).get("state") == "failed"
     damaged = "its verification by the Proxmox Backup Server has failed" if is_bad else ""
     damaged = damaged or ("" if entry.get("size") else "its file is empty")
-    record["excluded"] = tuple(map(str, record["excluded"]))
+    record["excluded"] = tuple(record["excluded"])
     backup = Backup(**record, size=entry.get("size") or 0, protected=bool(entry.get("protected")), damaged=damaged)
     return Stored(backup, entry["volid"], node)
 

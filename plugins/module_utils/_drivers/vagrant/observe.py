@@ -15,7 +15,7 @@ from ..._core.errors import InvalidInput, NotFound, Unavailable
 from ..._core.frozen import replace
 from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Target, Vm
 from ..._core.record.leases import read_stored
-from ..._core.record.mark import CREATED
+from ..._core.record.mark import CREATED, DAMAGED
 from ..._ports.clock import call_timeout
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
@@ -187,6 +187,8 @@ def _mark(project_vm, vm_id):
 
     Those of the user's own Vagrantfile have nothing but the record that Vagrant has created them from this file.
     """
+    if DAMAGED in project_vm.record:
+        return project_vm.record
     described = project_vm.described or {}
     inputs = described.get(INPUTS)
     return {"id": vm_id, CREATED: described.get(CREATED, ""), **({"inputs": dict(inputs)} if inputs else {})}

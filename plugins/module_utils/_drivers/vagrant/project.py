@@ -22,6 +22,8 @@ from typing import Any, Optional
 from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, PolyvirtError, Refused, Stale
 from ..._core.frozen import Frozen, field
 from ..._core.pattern import Pattern
+from ..._core.record import reader
+from ..._core.record.mark import DAMAGED
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_states, vagrantfile
 
@@ -290,23 +292,40 @@ class Project:
         files.remove(self._begun_file(name))
 
     def record(self, name, **more):
-        """Add values to the record of a created VM; does nothing if the VM was deleted in the meantime."""
+        """Add values to the record of a created VM; does nothing if that is damaged, or if the VM was deleted."""
         created = vagrant_folder.created_vms(files, self.dotfile).get(name)
-        if created is None:
+        found = _record_of(created) if created else [DAMAGED]
+        if DAMAGED in found:
             return
         own = {"id": created.id, "file": self.file, "folder": self.folder}
-        record = {"v": _RECORD_VERSION, **_record_of(created), **own, **more}
+        record = {"v": _RECORD_VERSION, **found, **own, **more}
         text = json.dumps(record, sort_keys=True, separators=(",", ":"))
         files.write_atomically(os.path.join(created.folder, _RECORD), text.encode("ascii"), mode=_PRIVATE)
 
 
 def _record_of(created):
-    """Our record of a VM; empty if there is none, or if it is that of an earlier VM."""
+    """Our record of a VM; empty if there is none, or that of an earlier VM; only DAMAGED if it cannot be used."""
     try:
-        record = json.loads(files.read(os.path.join(created.folder, _RECORD)))
-    except (NotFound, ValueError):
+        text = files.read(os.path.join(created.folder, _RECORD)).decode("utf-8", "replace")
+        record = reader.read(text, _SCHEMA, [_RECORD_VERSION])
+    except NotFound:
         return {}
-    return record if isinstance(record, dict) and record.get("id") == created.id else {}
+    except reader.Damaged as error:
+        return {DAMAGED: str(error)}
+    return record if record["id"] == created.id else {}
+
+
+def _is_snapshot(value):
+    is_known = reader.is_mapping(value) and reader.is_text(value.get("power"))
+    return is_known and isinstance(value.get("created"), (int, float)) and _is_described(value.get("machine"))
+
+
+_is_described = reader.optional(reader.is_mapping)
+_SCHEMA = {
+    "id": reader.is_text,
+    **dict.fromkeys(("ran", "ssh", EXPIRIES), _is_described),
+    "snapshots": lambda value: value is None or (reader.is_mapping(value) and all(map(_is_snapshot, value.values()))),
+}
 
 
 def ssh_record(config):

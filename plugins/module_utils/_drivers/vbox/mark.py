@@ -48,6 +48,8 @@ def resolved_mark(mark, media):
 
 def is_unfinished(uuid, mark, has_disks, log_folder):
     """Whether the creation of a VM by this collection is incomplete."""
+    if marks.DAMAGED in (mark or {}):
+        return False
     is_begun = marks.is_unfinished(mark) if is_mark_of(mark, uuid) else not has_disks
     if not (is_created_here(uuid) and is_begun):
         return False

@@ -18,7 +18,7 @@ import uuid
 from ..._core.errors import Refused, Unavailable
 from ..._core.frozen import replace
 from ..._core.units import MIB, too_little_space
-from ..._ports import download, files
+from ..._ports import files
 from ..._ports.progress import report
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import Chain, append, call, write
@@ -62,7 +62,7 @@ class ImageCopy:
         self._driver, self._store, self._local, self._stored = driver, store, local, stored
         self._clock = driver.windows.clock
         self._deadline = self._clock.now() + patience
-        self._size, self._digest = files.size(local), download.digest(local, "sha256")
+        self._size, self._digest = files.size(local), files.digest(local)
         #: The beginning of the names of unfinished files with this content.
         self._prefix = f"{os.path.basename(local)}.{self._digest[:12]}."
         #: The bytes that are on the host, at most; how often the whole file had another digest.

@@ -21,8 +21,8 @@ from ..._ports.windows_request import Chain, call, copy_part, edit, read, read_p
 from ..._tools.windows_files import file_command, folder_call, key_of, version_call, version_in
 from ..disc import Disc
 from ..prepared import NO_PROMPT, Medium, changed_meanwhile
-from ..store import RECORD, record_of, recorded
-from .store import LONGEST_RECORD, PART, image_of_copy
+from ..store import LONGEST_RECORD, RECORD, record_of, recorded
+from .store import PART, image_of_copy
 
 #: Bytes that one call reads, and that one request copies. The latter takes some seconds, also on a slow drive.
 BLOCK, PIECE = 256 << 10, 256 * MIB

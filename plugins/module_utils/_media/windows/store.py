@@ -20,12 +20,11 @@ from ..._tools.windows_files import (
     key_of,
     volume_call,
 )
-from ..store import RECORD, Store, by_age, not_of_store, recorded
+from ..store import LONGEST_RECORD, RECORD, Store, by_age, not_of_store, recorded
 
 #: Below the directory in a variable of Windows.
 _DEFAULT = "\\polyvirt\\images"
 _PROCESSOR = "PROCESSOR_ARCHITECTURE"
-LONGEST_RECORD = 1 << 16
 INSTEAD = "set image_directory to a directory of another drive"
 #: Endings of a file that is not complete, and of a complete one that has to be verified.
 PART, WHOLE = ".part", ".whole.part"

@@ -36,10 +36,10 @@ def test_printed_mark_can_be_parsed():
 
 @pytest.mark.parametrize(
     "text",
-    ["", None, "{", "[]", '"text"', '{"disks": "/d"}', '{"tags": [1]}', '{"inputs": []}', '{"inputs": {"bases": [1]}}'],
+    ["{", "[]", '"text"', '{"disks": "/d"}', '{"tags": [1]}', '{"inputs": []}', '{"inputs": {"bases": [1]}}'],
 )
-def test_invalid_mark_is_parsed_as_none(text):
-    assert marks.parsed(text) is None
+def test_invalid_mark_is_parsed_as_damaged(text):
+    assert list(marks.parsed(text)) == [marks.DAMAGED]
 
 
 def test_foreign_mark_is_not_used():

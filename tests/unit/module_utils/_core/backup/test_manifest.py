@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.backup import manifest as manifests
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.sealed import Sealed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.reader import Damaged
 
 ID, BIRTH = "20270131T120000Z-abcd", "abcd-1"
 FILES = (
@@ -86,7 +83,7 @@ def _with(number, **changes):
     ],
 )
 def test_invalid_manifest(manifest):
-    with pytest.raises(manifests.Invalid):
+    with pytest.raises(Damaged):
         _parsed(manifest)
 
 
@@ -102,49 +99,3 @@ def test_sizes(sizes, problem):
     found = manifests.size_problem(_manifest(), sizes)
     assert problem in found
     assert bool(found) == bool(problem)
-
-
-@pytest.fixture(name="sealed")
-def _sealed(tmp_path):
-    sealed = Sealed(str(tmp_path))
-    sealed.make_folder("a", mode=0o700)
-    sealed.write("a", "file", data=b"content")
-    return sealed
-
-
-def test_files_are_written_for_their_owner_only(sealed, tmp_path):
-    assert sealed.read("a", "file", limit=100) == b"content"
-    assert (tmp_path / "a" / "file").stat().st_mode & 0o777 == 0o600
-    assert sealed.digest("a", "file") == (7, hashlib.sha256(b"content").hexdigest())
-    sealed.write("a", "file", data=b"new")
-    assert (sealed.read("a", "file", limit=100), sealed.names("a")) == (b"new", ["file"])
-    assert (sealed.size("a", "none"), sealed.names("none")) == (None, [])
-    with pytest.raises(NotFound):
-        sealed.read("a", "none", limit=100)
-    with pytest.raises(Refused, match="more than 2 bytes"):
-        sealed.read("a", "file", limit=2)
-    sealed.remove("a", "file")
-    sealed.remove("a", "file")
-    sealed.remove_folder("a")
-    assert sealed.names() == []
-
-
-def test_no_link_is_followed(sealed, tmp_path):
-    (tmp_path / "secret").write_bytes(b"secret")
-    (tmp_path / "a" / "link").symlink_to(tmp_path / "secret")
-    (tmp_path / "b").symlink_to(tmp_path / "a")
-    os.link(tmp_path / "secret", tmp_path / "a" / "hard")
-    os.mkfifo(tmp_path / "a" / "pipe")
-    for parts in (("a", "link"), ("b", "file"), ("a", "hard"), ("a", "pipe"), ("a",)):
-        with pytest.raises(Refused):
-            sealed.size(*parts)
-    assert sealed.names("b") == []
-    sealed.remove("a", "link")
-    assert (tmp_path / "secret").read_bytes() == b"secret"
-
-
-def test_directory_keeps_what_it_has(sealed, tmp_path):
-    sealed.remove_folder("a")
-    assert (tmp_path / "a" / "file").exists()
-    sealed.make_folder("a", mode=0o711)
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o711

@@ -150,6 +150,26 @@ def test_only_created_vms_are_pruned():
     assert not fleet.is_pruned_with(ours.having(birth="b"), "front")
 
 
+class TestDamagedRecord:
+    """What it said is not known, so nothing is changed that it may be about; it is never written again."""
+
+    vm = found(mark=mark.parsed('{"id":"u-web","v":99}'), cpus=2)
+
+    @pytest.mark.parametrize("options", [{"cpus": 4}, {"owner": "ann"}, {"state": "absent"}])
+    def test_change_is_rejected(self, options):
+        state = options.pop("state", "present")
+        refusal = _refusal(self.vm, ask(state, **options))
+        assert refusal.startswith("web: its ownership record is damaged: its version '99' is unknown")
+        assert "remove the record (user guide, Ownership)" in refusal
+
+    def test_power_and_what_is_as_asked_are_not(self):
+        assert (_refusal(self.vm, ask("started")), _refusal(self.vm, ask("present", cpus=2))) == ("", "")
+        assert (self.vm.owned, self.vm.created) == (False, False)
+
+    def test_it_is_named_and_the_list_goes_on(self):
+        assert [text.partition(":")[0] for text in mark.damage_warnings((found(), self.vm))] == ["web"]
+
+
 class TestNewExpiry:
     def _planned(self, vm, expires, **more):
         return _refusal(vm, ask(expires=str(expires), controller_time=NOW, **more))

@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan i
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record import leases
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import (
+    DAMAGED,
     empty_mark,
     parsed,
     printed,
@@ -178,7 +179,7 @@ def test_mark_has_the_text_and_the_time():
     ],
 )
 def test_mark_with_an_edited_lease_is_not_valid(part):
-    assert parsed(printed({**empty_mark("1"), **part})) is None
+    assert DAMAGED in parsed(printed({**empty_mark("1"), **part}))
 
 
 def test_restored_mark_has_the_lease_of_before():

@@ -52,11 +52,12 @@ def test_keys_of_earlier_versions_are_read(text, expected):
         '"v":"x"', '"checkpoints":3', '"snapshots":"x"', '"replacing":[1]', '"expires":{}', '"owner":1',
         '"v":' + "9" * 5000, '"fleet":1', '"created":1', '"birth":[]', '"checkpoints_expire":[]',
         '"inputs":{"bases":[1]}', '"inputs":{"bases":"x"}',
+        '"a":1e400', '"a":NaN', '"a":-' + "9" * 5000, '"v":true', '"v":0',
     ],
 )  # fmt: skip
-def test_text_that_no_version_has_written_is_no_mark(parts):
+def test_text_that_no_version_has_written_is_a_damaged_mark(parts):
     """Whoever may edit a VM writes what he wants: it costs the record of this VM, and no list that contains it."""
-    assert marks.parsed(f'{{"id":"101",{parts}}}') is None
+    assert list(marks.parsed(f'{{"id":"101",{parts}}}')) == [marks.DAMAGED]
 
 
 @pytest.mark.parametrize("value", ["5", "[1]"])
@@ -64,9 +65,15 @@ def test_text_that_no_version_has_written_is_no_mark(parts):
     "key", ["disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers", "births"]
 )
 def test_mark_with_a_wrong_list_is_not_valid(key, value):
-    assert marks.parsed(f'{{"id":"1","{key}":{value}}}') is None
+    assert marks.parsed(f'{{"id":"1","{key}":{value}}}') == {marks.DAMAGED: f"its key '{key}' is not valid"}
 
 
 def test_mark_has_at_most_eight_levels():
     levels = ['{"id":"1","a":' + "[" * count + "]" * count + "}" for count in (7, 8)]
-    assert [marks.parsed(text) is None for text in levels] == [False, True]
+    assert [marks.DAMAGED in marks.parsed(text) for text in levels] == [False, True]
+
+
+def test_mark_of_a_later_version_is_damaged_and_cannot_say_so_itself():
+    assert "version '99' is unknown" in marks.parsed('{"id":"1","v":99}')[marks.DAMAGED]
+    assert marks.parsed('{"id":"1","damaged":"x"}') == {"id": "1"}
+    assert marks.parsed("") is marks.parsed(None) is None

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 import pytest
 import yaml
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.record.mark import DAMAGED
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import (
     MARK_NAMESPACE,
     Definition,
@@ -95,9 +96,10 @@ def with_mark(text):
     return with_metadata(f"<polyvirt:mark xmlns:polyvirt='{MARK_NAMESPACE}'>{text}</polyvirt:mark>")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "null", "7", '"id"'])
-def test_invalid_mark_is_none(text):
-    assert Definition(machine_xml(with_mark(text))).mark is None
+@pytest.mark.parametrize("text", ["{", "[1]", "null", "7", '"id"'])
+def test_invalid_mark_is_damaged(text):
+    assert list(Definition(machine_xml(with_mark(text))).mark) == [DAMAGED]
+    assert Definition(machine_xml(with_mark(""))).mark is None
 
 
 # Native paths ---------------------------------------------------------------------------------------------------------
