@@ -600,6 +600,13 @@ options:
             fails with its text.
         type: bool
         default: false
+      allow_shared_directory:
+        description:
+          - Permission to use an appliance in a directory in which other users than root and the user of the task
+            can write, such as C(/tmp). Without it, the task fails. They could exchange the appliance while it is
+            converted.
+        type: bool
+        default: false
       networks:
         description:
           - What the networks of the appliance become. List each network that its NICs are connected to. A network

@@ -19,6 +19,14 @@ options:
         of the VM, the task warns.
     type: path
     required: true
+  allow_shared_directory:
+    description:
+      - Permission to use a O(directory) in which other users than root and the user of the task can write, or that is
+        below such a directory. Without it, the task fails.
+      - Whoever can write there can exchange the files of a backup while it is created or restored, and so choose what
+        the restored VM contains, and which files of the host the task reads and overwrites.
+    type: bool
+    default: false
   disk_directory:
     description:
       - With O(state=restored), the directory for the new disks. If omitted, each disk is created in the directory where

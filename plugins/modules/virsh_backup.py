@@ -39,6 +39,7 @@ requirements:
   - C(qemu-img), for the disks of stopped VMs and for restores (package qemu-utils or qemu-img)
 notes:
   - Digests detect damage by accident. Whoever can write to the directory can change a backup together with its digests.
+    So a directory that other users can write to needs O(allow_shared_directory).
 seealso:
   - module: polyvirt.core.vm_backup_info
   - module: polyvirt.core.virsh_snapshot

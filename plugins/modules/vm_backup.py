@@ -24,6 +24,15 @@ extends_documentation_fragment:
   - polyvirt.core.call_timeout
   - polyvirt.core.vm
   - polyvirt.core.vm_backup
+options:
+  allow_shared_directory:
+    description:
+      - Permission (libvirt) to use a O(directory) in which other users than root and the user of the task can write, or
+        that is below such a directory. Without it, the task fails.
+      - Whoever can write there can exchange the files of a backup while it is created or restored, and so choose what
+        the restored VM contains, and which files of the host the task reads and overwrites.
+    type: bool
+    default: false
 attributes:
   action:
     support: full

@@ -9,31 +9,28 @@ task has left is known, and nothing else is ever removed.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
 from .._core.backup import manifest as manifests
 from .._core.backup.backup import Backup
 from .._core.errors import PolyvirtError
 from .._core.frozen import replace
-from .._core.record.reader import Damaged
-from .._ports.sealed import Sealed
+from .._core.record.reader import LONGEST, Damaged
+from .._ports import files
 from . import foreign_image
-
-_LARGEST_MANIFEST = 1 << 20
-#: While QEMU writes, its user has to enter the directory; the files themselves are closed to others.
-_OPEN, _CLOSED = 0o711, 0o700
 
 
 class BackupFolder:
     """The backups in ``directory``; ``host`` is the name of this host."""
 
     def __init__(self, directory, host):
-        self._sealed, self.host = Sealed(directory), host
+        self._directory, self.host = directory, host
         #: {(birth, id): what is wrong with its content}, known since this task has read it.
         self._damaged = {}
 
     def path(self, *parts):
-        return self._sealed.path(*parts)
+        return os.path.join(self._directory, *parts)
 
     # Reading --------------------------------------------------------------------------------------------------------
 
@@ -43,8 +40,8 @@ class BackupFolder:
         ``is_written(manifest)`` returns whether a job still writes to the files of an unfinished one.
         """
         found = []
-        for birth in filter(manifests.is_plain, self._sealed.names()):
-            for backup_id in filter(manifests.is_plain, self._sealed.names(birth)):
+        for birth in self._folders():
+            for backup_id in self._folders(birth):
                 one = self._read(birth, backup_id, births is None or birth in births, name)
                 if one is not None:
                     found.append((self._judged(one, reads_content, is_written), one if isinstance(one, dict) else None))
@@ -53,6 +50,10 @@ class BackupFolder:
     def read_whole(self, backup, manifest):
         """Return a complete backup after its files were compared with their digests."""
         return replace(backup, damaged=self._problem(manifest, reads_content=True))
+
+    def _folders(self, *parts):
+        found = filter(manifests.is_plain, files.entries(self.path(*parts)))
+        return [name for name in found if files.is_folder(self.path(*parts, name))]
 
     def _read(self, birth, backup_id, is_own, name):
         """Return the manifest of a backup, or a damaged Backup; None if it is no backup of the VM."""
@@ -65,19 +66,14 @@ class BackupFolder:
 
     def manifest(self, birth, backup_id):
         """Return the manifest of a backup; None if there is none. Raises Damaged."""
-        if self._sealed_size(birth, backup_id, manifests.NAME) is None:
+        path = self.path(birth, backup_id, manifests.NAME)
+        if not files.is_file(path):
             return None
         try:
-            text = self._sealed.read(birth, backup_id, manifests.NAME, limit=_LARGEST_MANIFEST).decode("utf-8")
+            text = files.read_part(path, 0, LONGEST + 1).decode("utf-8")
         except (PolyvirtError, UnicodeDecodeError) as error:
             raise Damaged(str(error).rstrip(".")) from error
         return manifests.parsed(text, backup_id, birth)
-
-    def _sealed_size(self, *parts):
-        try:
-            return self._sealed.size(*parts)
-        except PolyvirtError as error:
-            raise Damaged(str(error).rstrip(".")) from error
 
     def _judged(self, manifest, reads_content, is_written):
         if isinstance(manifest, Backup):
@@ -106,21 +102,23 @@ class BackupFolder:
 
     def _sizes(self, manifest):
         """Return {name: bytes} of the files that exist."""
-        key = manifest["birth"], manifest["id"]
-        found = {one["name"]: self._sealed.size(*key, one["name"]) for one in manifest["files"]}
-        return {name: size for name, size in found.items() if size is not None}
+        paths = {one["name"]: self._path_in(manifest, one["name"]) for one in manifest["files"]}
+        return {name: files.size(path) for name, path in paths.items() if files.is_file(path)}
+
+    def _path_in(self, manifest, name=""):
+        return self.path(manifest["birth"], manifest["id"], name)
 
     def _named_elsewhere(self, manifest):
         """Return the error of an image that names another file, which would be read with it."""
         for one in manifests.disks_of(manifest).values():
-            named = foreign_image.named_by(self.path(manifest["birth"], manifest["id"], one["name"]), "qcow2")
+            named = foreign_image.named_by(self._path_in(manifest, one["name"]), "qcow2")
             if named:
                 return f"the file {one['name']} names another file ({named})"
         return ""
 
     def _problem_of_content(self, manifest):
         for one in manifest["files"]:
-            if self._sealed.digest(manifest["birth"], manifest["id"], one["name"])[1] != one["sha256"]:
+            if files.digest(self._path_in(manifest, one["name"])) != one["sha256"]:
                 return f"the file {one['name']} differs from its digest"
         return ""
 
@@ -128,42 +126,37 @@ class BackupFolder:
 
     def begin(self, manifest):
         """Create the directory of a backup with its unfinished manifest."""
-        key = manifest["birth"], manifest["id"]
-        self._sealed.make_folder(manifest["birth"], mode=_OPEN)
-        self._sealed.make_folder(*key, mode=_OPEN)
+        # While QEMU writes, its user has to enter the directory; the files themselves are closed to others.
+        files.make_folder(self._path_in(manifest), files.ENTERED)
         self.store(manifest)
 
     def store(self, manifest):
-        data = manifests.printed(manifest).encode()
-        self._sealed.write(manifest["birth"], manifest["id"], manifests.NAME, data=data)
+        self.write(manifest, manifests.NAME, manifests.printed(manifest).encode())
 
     def write(self, manifest, name, data):
-        self._sealed.write(manifest["birth"], manifest["id"], name, data=data)
+        files.write_atomically(self._path_in(manifest, name), data)
 
     def read(self, manifest, name):
-        return self._sealed.read(manifest["birth"], manifest["id"], name, limit=_LARGEST_MANIFEST)
+        return files.read_part(self._path_in(manifest, name), 0, LONGEST)
 
     def finish(self, manifest, consistency, notes=()):
         """Complete a backup: its files with sizes and digests, closed to others."""
-        key, files = (manifest["birth"], manifest["id"]), []
+        written = []
         for one in manifest["files"]:
+            path = self._path_in(manifest, one["name"])
             if not one.get("role"):
-                self._sealed.remove(*key, one["name"])
+                files.remove(path)
                 continue
-            self._sealed.protect(*key, one["name"])
-            size, digest = self._sealed.digest(*key, one["name"])
-            files.append({**one, "size": size, "sha256": digest})
-        self._sealed.make_folder(*key, mode=_CLOSED)
-        self.store(manifests.finished(manifest, consistency, files, notes))
+            files.protect(path)
+            files.sync(path)
+            written.append({**one, "size": files.size(path), "sha256": files.digest(path)})
+        files.protect(self._path_in(manifest))
+        self.store(manifests.finished(manifest, consistency, written, notes))
 
     def remove(self, manifest):
         """Remove the files that a manifest names, it last, and their directories if nothing else is there."""
-        key = manifest["birth"], manifest["id"]
-        # A directory that others can change may have got links meanwhile, which are removed as such.
         for one in manifest["files"]:
-            self._sealed.remove(*key, one["name"])
-            self._sealed.remove(*key, f"{one['name']}.new")
-        self._sealed.remove(*key, f"{manifests.NAME}.new")
-        self._sealed.remove(*key, manifests.NAME)
-        self._sealed.remove_folder(*key)
-        self._sealed.remove_folder(manifest["birth"])
+            files.remove(self._path_in(manifest, one["name"]))
+        files.remove(self._path_in(manifest, manifests.NAME))
+        files.remove_empty_folder(self._path_in(manifest))
+        files.remove_empty_folder(self.path(manifest["birth"]))

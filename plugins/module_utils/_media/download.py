@@ -229,7 +229,7 @@ def download_verified(found, bases, part, line):
     base = _from_any(found, bases, part, line)
     if found.checksum is None:
         return base
-    digits = download.digest(part, found.checksum.kind)
+    digits = files.digest(part, found.checksum.kind)
     if digits != found.checksum.digits:
         files.remove(part)
         raise Refused(

@@ -16,7 +16,7 @@ from shlex import quote
 
 from .._core.errors import Refused
 from .._core.sharing.needed_files import Image
-from .._ports import files
+from .._ports import files, folders
 from . import disk_header
 
 #: What an image can name: the parent of its differences, files with the data of a VMDK, and the data file or backing
@@ -179,3 +179,15 @@ def _entry(path, table, guid, head, count, place):
         if entries[at : at + 16] == guid:
             return struct.unpack_from(place, entries, at + 16)[0]
     return None
+
+
+def check_directory(about, directory, options):
+    """Reject a directory in which others can write, unless the task has ``allow_shared_directory``."""
+    shared = None if options.get("allow_shared_directory") else folders.shared_folder(directory)
+    if shared:
+        raise Refused(
+            f"{about}: other users can write to {shared}, so they could exchange files while the task uses them.",
+            f"Run: chown root {quote(shared)}; chmod go-w {quote(shared)}. For a mount without owners, such as CIFS,"
+            " set its options uid=0 and dir_mode=0755. If you trust everybody who can write there, set"
+            " allow_shared_directory: true.",
+        )

@@ -19,7 +19,7 @@ from .._core.model import STOPPED, Target
 from .._core.pattern import Pattern
 from .._core.sharing.claims import DELETE
 from .._core.units import rounded_up
-from .._ports import download, files, locks, partial_files
+from .._ports import files, locks, partial_files
 from .._ports.clock import Clock, call_timeout, today
 from .._ports.command import Commands
 from .._ports.progress import report
@@ -161,7 +161,7 @@ def _stored(driver, name, asked, source, versions, patience):
     store, tool = driver.images.store, QemuImg(Commands(call_timeout(None)))
     needed = tool.needed(source.path, source.format)
     store.check_space(needed, f"name: {name}", " for the image")
-    files.make_folder(store.directory)
+    files.make_folder(store.directory, files.ENTERED)
     # Of this name, only one task writes a version.
     with downloading(store.path_for(f"{name}.golden"), "new", Clock().now() + patience) as part:
         report(f"{name}: copy the disk of {asked['name']} (at most {rounded_up(needed)})")
@@ -174,7 +174,7 @@ def _stored(driver, name, asked, source, versions, patience):
 
 
 def _described(store, name, asked, source, versions, new):
-    content = download.digest(new, "sha256")
+    content = files.digest(new)
     path = store.path_of(name, content, _FORMAT)
     known = {"inputs": asked["inputs"], "vm": asked["name"], "firmware": source.firmware, "bus": source.bus}
     return Stored(

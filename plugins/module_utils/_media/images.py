@@ -240,7 +240,7 @@ class Images(Lookup):
     def add_medium(self, wanted, edit, patience):
         """Create a prepared ISO image, unless another task has done so meanwhile."""
         store, iso = self.store, wanted.name
-        files.make_folder(store.directory)
+        files.make_folder(store.directory, files.ENTERED)
         with downloading(wanted.path, "", Clock().now() + patience) as part:
             if self.has_medium(wanted):
                 return
@@ -270,7 +270,7 @@ class Images(Lookup):
         """Download, verify, unpack and store an image; another task may have done so meanwhile."""
         fetch = image["fetch"]
         found, stored, medium = fetch.found, fetch.stored, fetch.choice.medium
-        files.make_folder(self.store.directory)
+        files.make_folder(self.store.directory, files.ENTERED)
         key = found.digits[:16]
         self.store.remove_former(stored.path, base_of_stored(stored), key)
         with downloading(stored.path, key, Clock().now() + fetch.patience) as part:

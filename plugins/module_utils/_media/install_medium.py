@@ -131,7 +131,7 @@ def _changed(wanted, missing, medium, verifier, params, check):
         if found not in missing
     }
     if missing:
-        files.make_folder(directory)
+        files.make_folder(directory, files.ENTERED)
         outcomes.update({found.file: _download(found, medium, verifier, params) for found in missing})
     return [found for found in missing if outcomes[found.file][0]], outcomes
 
@@ -144,7 +144,7 @@ def _permit(missing, directory, approval):
 
 def _is_cached(found, directory):
     path = _path(found, directory)
-    return files.is_file(path) and download.digest(path, found.checksum.kind) == found.checksum.digits
+    return files.is_file(path) and files.digest(path, found.checksum.kind) == found.checksum.digits
 
 
 def _path(found, directory):

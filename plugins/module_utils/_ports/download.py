@@ -196,14 +196,5 @@ def origin(url):
     return parts.scheme, parts.netloc.rpartition("@")[2].lower().removesuffix(port)
 
 
-def digest(path, kind):
-    """Return the checksum of a file in hexadecimal digits; ``kind`` is a name of hashlib, such as sha256."""
-    checksum = hashlib.new(kind)
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(_BLOCK), b""):
-            checksum.update(block)
-    return checksum.hexdigest()
-
-
 def digest_of_text(text):
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

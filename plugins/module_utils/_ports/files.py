@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import grp
+import hashlib
 import os
-import pwd
 import shutil
 import stat
 import tempfile
@@ -19,6 +18,9 @@ from .._core import errors
 from . import change_counter
 from .clock import Clock
 
+#: The mode of a directory that the user of the hypervisor has to enter: he opens files in it by their names.
+ENTERED = 0o711
+_BLOCK = 1 << 20
 _PARTIAL = ".polyvirt-partial"
 # Seconds between reads, and how many: more than two consecutive renames take, even on a busy host.
 _READ_PAUSE, _READ_TRIES = 0.01, 100
@@ -124,8 +126,11 @@ def _remove_stale_partials(folder, base):
             continue  # The process of another user, or not the number of a process.
 
 
-def write_atomically(path, data, mode=0o644):
-    """Write ``data`` (bytes) to ``path``: the file always has either the old or the complete new content."""
+def write_atomically(path, data, mode=0o600):
+    """Write ``data`` (bytes) to ``path``: the file always has either the old or the complete new content.
+
+    Only its owner can read it, unless the caller has a reason for another mode.
+    """
     with explained("write", path), partial(path) as temporary:
         _write_new(temporary, data, lambda handle: os.fchmod(handle, mode))
         os.replace(temporary, path)
@@ -214,10 +219,18 @@ def holds_files(folder):
         return True
 
 
-def make_folder(path):
-    """Create a directory and its parents if they are missing."""
+def make_folder(path, mode=0o700):
+    """Create a directory and its parents if they are missing: for their owner only, or with the mode ENTERED."""
+    if os.path.isdir(path):
+        return
+    make_folder(os.path.dirname(path.rstrip("/")) or ".", mode)
     with explained("create", path):
-        os.makedirs(path, mode=0o711, exist_ok=True)
+        try:
+            os.mkdir(path, mode)
+            os.chmod(path, mode)  # The umask may be narrower.
+        except FileExistsError:  # Another task has created it.
+            if not os.path.isdir(path):
+                raise
 
 
 def is_file(path):
@@ -269,6 +282,27 @@ def size(path):
         return os.stat(path).st_size
 
 
+def digest(path, kind="sha256"):
+    """Return the checksum of a file in hexadecimal digits; ``kind`` is a name of hashlib."""
+    checksum = hashlib.new(kind)
+    with explained("read", path), open(path, "rb") as file:
+        for block in iter(lambda: file.read(_BLOCK), b""):
+            checksum.update(block)
+    return checksum.hexdigest()
+
+
+def sync(path):
+    """Return when the content of a file is on its device."""
+    with explained("write", path), open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def protect(path):
+    """Close a file or directory to all but its owner."""
+    with explained("protect", path):
+        os.chmod(path, 0o700 if os.path.isdir(path) else 0o600)
+
+
 def allocated(path):
     """Return the allocated size of a file in bytes, without holes."""
     with explained("access", path):
@@ -295,35 +329,6 @@ def folders_above(path):
         path = os.path.dirname(path)
         folders.insert(0, path)
     return [folder for folder in folders if os.path.isdir(folder)]
-
-
-def may_everybody_enter(folder):
-    return bool(os.stat(folder).st_mode & stat.S_IXOTH)
-
-
-def may_enter(folder, uid, gid):
-    """Return whether a user may enter a directory; True if unknown, because the directory has an access list."""
-    status = os.stat(folder)
-    if uid in (0, status.st_uid):
-        return uid == 0 or bool(status.st_mode & stat.S_IXUSR)
-    if _has_access_list(folder):
-        return True
-    is_member = status.st_gid in {gid, *_groups(uid, gid)}
-    return bool(status.st_mode & (stat.S_IXGRP if is_member else stat.S_IXOTH))
-
-
-def _has_access_list(path):
-    try:
-        return bool(os.getxattr(path, "system.posix_acl_access"))
-    except OSError:
-        return False
-
-
-def _groups(uid, gid):
-    try:
-        return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
-    except KeyError:
-        return []
 
 
 @contextmanager
@@ -440,19 +445,3 @@ def grow(path, size):
         if os.stat(path).st_size < size:
             os.truncate(path, size)
             change_counter.note()
-
-
-def is_user(name):
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
-
-
-def is_group(name):
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True

@@ -12,7 +12,7 @@ import shutil
 import stat
 from contextlib import contextmanager
 
-from . import change_counter, files
+from . import change_counter, files, folders
 from .files import explained
 
 #: Bytes of zeroes that are skipped when a sparse file is written.
@@ -128,4 +128,4 @@ def may_everybody_read(path):
     path = os.path.realpath(path)
     with explained("access", path):
         is_readable = bool(os.stat(path).st_mode & stat.S_IROTH)
-        return is_readable and all(map(files.may_everybody_enter, files.folders_above(path)))
+        return is_readable and all(map(folders.may_everybody_enter, files.folders_above(path)))

@@ -71,6 +71,16 @@ def test_damaged_backup_is_not_the_newest(directory):
     assert (entry["newest"], entry["age"]) == (None, None)
 
 
+def test_links_and_second_names_of_files_are_read(directory, tmp_path_factory):
+    """Such as a VM whose backups are on another disk, and copies by rsnapshot."""
+    elsewhere = tmp_path_factory.mktemp("disk") / "u2"
+    (directory / "u2").rename(elsewhere)
+    (directory / "u2").symlink_to(elsewhere)
+    (path,) = elsewhere.glob("*/definition.xml")
+    (directory / "copy").hardlink_to(path)
+    assert [one["age"] for one in _result(directory, name=["db1"], verify=True)["vms"]] == [99]
+
+
 @pytest.mark.parametrize(
     ("options", "words"), [({"storage": "s"}, "storage: libvirt has no such option"), ({"directory": None}, "not set")]
 )

@@ -36,6 +36,7 @@ BACKUP = {
     "id": ID,
     "state": Policy(choices=("present", "absent", "restored"), default="present"),
     "directory": Policy("path", absolute=True, filled=True),
+    "allow_shared_directory": Consent(),
     "storage": Policy(filled=True),
     "max_age": Policy(normalize=seconds, only_with="present"),
     "consistency": Policy(choices=CONSISTENCIES, default=CRASH, only_with="present"),

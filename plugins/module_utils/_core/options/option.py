@@ -195,6 +195,7 @@ APPLIANCE = {
     "checksum": Filled(normalize=checksum),
     **dict.fromkeys(("system", "configuration", "boot_disk"), Filled()),
     "accept_eula": Option("bool", default=False),
+    "allow_shared_directory": Option("bool", default=False),
     "networks": Entries(options={"name": Filled(required=True), **CONNECTED}, key="name"),
     "properties": Option("dict", secret=True),
 }

@@ -14,7 +14,7 @@ from ..._core.frozen import replace
 from ..._media.download import digits_of_address
 from ..._media.names import base_of, base_of_stored, name_and_architecture
 from ..._media.store import DIGITS, Store, Stored, by_age, plain_name
-from ..._ports import download
+from ..._ports import files
 from ..._tools.proxmox import ConnectionLost
 from .settings.place import AUTO
 
@@ -126,7 +126,7 @@ class NodeStore(Store):
 
     def upload(self, local):
         """Upload a file; the node verifies its checksum. An existing file of this name is replaced."""
-        path, checksum = self.path_for(os.path.basename(local)), download.digest(local, _UPLOAD_CHECKSUM)
+        path, checksum = self.path_for(os.path.basename(local)), files.digest(local, _UPLOAD_CHECKSUM)
         requested = {"content": CONTENT, "checksum-algorithm": _UPLOAD_CHECKSUM, "checksum": checksum}
         try:
             self._driver.tool.upload(f"{self.path}/upload", local, **requested)

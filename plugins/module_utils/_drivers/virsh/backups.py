@@ -9,6 +9,7 @@ from ..._core.backup import manifest as manifests
 from ..._core.backup.backup import CRASH, FILESYSTEM, OFF
 from ..._core.errors import CommandFailed, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING
+from ..._core.record.reader import Damaged
 from ..._kit.creation import undone_on_failure
 from ..._ports import change_counter, files
 from ..._ports.clock import Clock, call_timeout
@@ -94,7 +95,7 @@ def backup(driver, vm, step):
         return
     definition = driver.definition(vm.id)
     manifest = _new_manifest(driver, vm, made, definition)
-    files.make_folder(folder.path())
+    files.make_folder(folder.path(), files.ENTERED)
     before = change_counter.count()
     with undone_on_failure(lambda error: _undo(driver, vm, manifest, before), ConnectionLost):
         folder.begin(manifest)
@@ -263,7 +264,7 @@ def drop_backup(driver, vm, step):
             continue
         try:
             manifest = driver.backup_folder.manifest(found.birth, backup_id)
-        except manifests.Invalid as error:
+        except Damaged as error:
             raise Refused(
                 f"{vm.name}: backup '{backup_id}' cannot be deleted: {error}.",
                 f"Delete the directory {driver.backup_folder.path(found.birth, backup_id)} yourself.",

@@ -189,8 +189,11 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
 
         check_plan(self, plan, released)
         if self.options.get("directory"):
+            from ..._media.foreign_image import check_directory
             from .backup_checks import check_backup_step
 
+            if plan.steps:
+                check_directory(f"{plan.before.name}: directory", self.options["directory"], self.options)
             return [text for step in plan.steps for text in check_backup_step(self, plan.before, step)]
         warnings = [*memory_warnings(self, plan), *architecture_warnings(self, plan)]
         return [*warnings, *(self.judge.check(plan) if self.hypervisor == QEMU else ())]

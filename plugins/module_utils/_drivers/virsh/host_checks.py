@@ -14,6 +14,7 @@ from ..._core.model import PAUSED, RUNNING, SUSPENDED
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.units import GIB, MIB, human_size
 from ..._ports import files
+from ..._ports.folders import may_enter, may_everybody_enter
 from ..._tools.domain_xml import Definition, source_of, target_of
 from ..._tools.virsh_output import qemu_owner
 from .settings.addresses import check_addresses
@@ -171,10 +172,10 @@ def _check_directories(driver, plan):
     restricted = {}
     for option, path in _opened_files(driver, plan):
         folders = files.folders_above(os.path.realpath(path))
-        restricted.update({folder: option for folder in folders if not files.may_everybody_enter(folder)})
+        restricted.update({folder: option for folder in folders if not may_everybody_enter(folder)})
     owner = qemu_owner(driver.capabilities()) if restricted else None
     for folder, option in restricted.items():
-        if owner and not files.may_enter(folder, *owner):
+        if owner and not may_enter(folder, *owner):
             raise Refused(
                 f"{plan.after.name}: {option}: QEMU runs as user {owner[0]}, who cannot enter the directory {folder}.",
                 f"Use another directory, or let that user enter it: setfacl -m u:{owner[0]}:x {quote(folder)}",

@@ -16,7 +16,7 @@ from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._media import disk_header, foreign_image
 from ..._media.appliances.disk import checked, is_of_appliance, most_bytes, name_of
 from ..._ports import files, locks
-from ..._ports.largest_file import largest_file
+from ..._ports.folders import largest_file
 from ..._tools import optical
 from ..._tools.domain_xml import file_of, target_of
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format

@@ -22,7 +22,6 @@ from ..._core.record.leases import CREATED
 from ..._core.record.mark import empty_mark, finished_mark, making_of, marked_settings, of_lost_vm
 from ..._kit.creation import undone_on_failure
 from ..._ports import change_counter, files
-from ..._ports.sealed import Sealed
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.virsh import ConnectionLost
 from ..._tools.virsh_output import names as names_in
@@ -137,7 +136,7 @@ def _fill(driver, manifest, paths, created):
         is_whole = image.info(path, one["format"]).virtual_size >= one.get("virtual_size", 0)
         if not (is_whole and image.same_content(source, path, stored_as, one["format"])):
             raise PolyvirtError(f"{path} differs from the backup after it was copied.", "Check that device.")
-        Sealed(os.path.dirname(path)).sync(os.path.basename(path))
+        files.sync(path)
 
 
 def _remove_leftovers(driver, mark):

@@ -58,7 +58,7 @@ class Storage:
     def create_default_folder(self):
         """Create the directory if it is libvirt's default; a directory set with ``storage_path`` must exist."""
         if self.is_default:
-            files.make_folder(self.folder)
+            files.make_folder(self.folder, files.ENTERED)
 
     def create_disk(self, path, entry, image):
         """Create the file of one disk. Returns whether it is new.

@@ -15,7 +15,7 @@ from ..._core.planner.planned_steps import planned
 from ..._core.record.mark import IN_MARK
 from ..._core.sharing.claims import NAME
 from ..._core.sharing.file_checks import check_files
-from ..._ports import files
+from ..._ports import files, folders
 from ..._tools import seed
 from ..._tools.vm_conf_registration import rejected
 from .edit import INCOMPLETE, invalid
@@ -237,7 +237,7 @@ def _check_owner(name, option, owner):
     user, _colon, group = owner.partition(":")
     if owner.isdigit():
         return
-    for kind, user_or_group, is_known in (("user", user, files.is_user), ("group", group, files.is_group)):
+    for kind, user_or_group, is_known in (("user", user, folders.is_user), ("group", group, folders.is_group)):
         if user_or_group and not is_known(user_or_group):
             is_number = user_or_group.isdigit()
             raise NotFound(

@@ -9,6 +9,8 @@ files.
 
 from __future__ import annotations
 
+import os
+
 from ..._core.errors import NotFound, Refused
 from ..._core.frozen import replace
 from ..._core.texts import without_secrets
@@ -49,6 +51,7 @@ def _source(request, asked, images, option):
         raise NotFound(f"{option}: {path} does not exist on the host.", "Copy the appliance there first.")
     if not files.is_readable(path):
         raise Refused(f"{option}: {path} is not readable.", "Run the task with become, or make it readable.")
+    foreign_image.check_directory(f"{option}.source", os.path.dirname(os.path.abspath(path)), asked)
     algorithm, _colon, digits = (asked.get("checksum") or "").partition(":")
     if algorithm and digest_of(Part(path, 0, files.size(path)), algorithm) != digits.lower():
         raise Refused(f"{option}.checksum: {path} has another checksum.", "Get the file again.")

@@ -10,7 +10,7 @@ import os
 import shutil
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import download
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._media.host import Images
 from unit.module_utils._media.server import checksum
@@ -20,13 +20,13 @@ from unit.module_utils._media.test_images import QCOW2
 @pytest.fixture(name="hashed")
 def _hashed(monkeypatch):
     """The files of which the store has computed a checksum."""
-    found, real = [], download.digest
+    found, real = [], files.digest
 
-    def digest(path, kind):
+    def digest(path, kind="sha256"):
         found.append(path)
         return real(path, kind)
 
-    monkeypatch.setattr(download, "digest", digest)
+    monkeypatch.setattr(files, "digest", digest)
     return found
 
 

@@ -11,7 +11,7 @@ import stat
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, files, folders
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -218,3 +218,77 @@ def test_version_changes_with_the_file_and_is_empty_without_one(tmp_path):
     assert files.version(str(path)) not in (first, [])
     # A name that is too long can exist nowhere, but the error is that of something which cannot be seen.
     assert files.version("/" + "x" * 5000) is None
+
+
+@pytest.mark.parametrize(("mode", "expected"), [((), 0o700), ((files.ENTERED,), 0o711)])
+def test_new_directories_have_their_mode_whatever_the_umask(tmp_path, mode, expected):
+    before = os.umask(0o027)
+    try:
+        files.make_folder(str(tmp_path / "a" / "b"), *mode)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / one).stat().st_mode) for one in ("a", "a/b")] == [expected] * 2
+    (tmp_path / "a" / "b").chmod(0o750)
+    files.make_folder(str(tmp_path / "a" / "b"), *mode)
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o750
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.PolyvirtError, match="Could not create"):
+        files.make_folder(str(tmp_path / "file"))
+
+
+def test_file_and_directory_are_closed_to_others(tmp_path):
+    (tmp_path / "file").touch(0o666)
+    files.protect(str(tmp_path / "file"))
+    files.protect(str(tmp_path))
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "file", tmp_path)] == [0o600, 0o700]
+    files.write_atomically(str(tmp_path / "new"), b"")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
+
+
+_NOBODY = 65534
+
+
+class TestSharedFolder:
+    """Somebody who can write to a directory can exchange what is in it, also whole directories."""
+
+    @pytest.fixture(autouse=True)
+    def _folders(self, tmp_path):
+        self.above, self.folder = tmp_path / "above", tmp_path / "above" / "here"
+        self.folder.mkdir(parents=True)
+        self.above.chmod(0o755)
+        self.folder.chmod(0o755)
+
+    def _found(self, path=None):
+        found = folders.shared_folder(str(path or self.folder))
+        return {str(self.above): "above", str(self.folder): "here", None: None}[found]
+
+    @pytest.mark.parametrize(
+        ("mode", "group", "expected"),
+        [
+            (0o700, 0, None), (0o755, 0, None), (0o757, 0, "here"), (0o1777, 0, "here"), (0o775, 0, None),
+            (0o775, _NOBODY, "here"), (0o755, _NOBODY, None), (0o775, 4_000_000, "here"),
+        ],
+    )  # fmt: skip
+    def test_of_root(self, mode, group, expected):
+        os.chown(self.folder, 0, group)
+        self.folder.chmod(mode)
+        assert self._found() == expected
+
+    @pytest.mark.parametrize(
+        ("mode", "owner", "expected"),
+        [(0o757, 0, "above"), (0o1777, 0, None), (0o755, _NOBODY, "above"), (0o1777, _NOBODY, "above")],
+    )
+    def test_above(self, mode, owner, expected):
+        os.chown(self.above, owner, 0)
+        self.above.chmod(mode)
+        assert self._found() == expected
+        assert self._found(self.folder / "not" / "yet") == expected
+        link = self.folder.parent.parent / "link"
+        link.symlink_to(self.folder)
+        assert self._found(link) == expected
+
+    def test_own_one_of_a_user_is_not_shared(self, monkeypatch):
+        os.chown(self.folder, _NOBODY, 0)
+        assert self._found() == "here"
+        monkeypatch.setattr(os, "geteuid", lambda: _NOBODY)
+        assert self._found() is None

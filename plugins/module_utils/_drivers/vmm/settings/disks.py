@@ -55,7 +55,7 @@ def create_disks(driver, vm, step, content=None):
     """
     created = driver.edit.created_files[vm.name] = []
     for slot, path, entry in new_disks(driver, vm, step):
-        files.make_folder(os.path.dirname(path))
+        files.make_folder(os.path.dirname(path), files.ENTERED)
         _remove_leftover(driver, vm.name, path)
         created.append(path)
         try:
@@ -110,7 +110,7 @@ def create_seed(driver, vm, step, networks):
     if cloud_init is None:
         return []
     path = seed_path(driver, vm.name)
-    files.make_folder(os.path.dirname(path))
+    files.make_folder(os.path.dirname(path), files.ENTERED)
     _remove_leftover(driver, vm.name, path)
     driver.edit.created_files[vm.name].append(path)
     try:

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories of this host: who may enter and change them, and how large their files can be; users and groups."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import grp
+import os
+import pwd
+import stat
+import struct
+
+from .files import folders_above
+
+_REQUEST, _ARGUMENTS = 0xC020660B, "=QQLLLL"
+#: QEMU, in whole sectors.
+_LARGEST = (1 << 63) - 512
+
+
+def shared_folder(path):
+    """Return the first of a directory and those above it in which others may write than root and this user, or None.
+
+    Above, a sticky directory of root, such as /tmp, is none: files in it can be exchanged by their owners only.
+    """
+    path = os.path.realpath(path)
+    for folder in [*folders_above(path), *([path] if os.path.isdir(path) else [])]:
+        found = os.stat(folder)
+        is_sticky = folder != path and found.st_uid == 0 and found.st_mode & stat.S_ISVTX
+        may_group = found.st_mode & stat.S_IWGRP and not _is_alone(found.st_uid, found.st_gid)
+        if found.st_uid not in (0, os.geteuid()) or (not is_sticky and (may_group or found.st_mode & stat.S_IWOTH)):
+            return folder
+    return None
+
+
+def _is_alone(uid, gid):
+    """Return whether a group has no member but this user."""
+    try:
+        members = {*grp.getgrgid(gid).gr_mem, *(one.pw_name for one in pwd.getpwall() if one.pw_gid == gid)}
+        return members <= {pwd.getpwuid(uid).pw_name}
+    except KeyError:
+        return False
+
+
+def may_everybody_enter(folder):
+    return bool(os.stat(folder).st_mode & stat.S_IXOTH)
+
+
+def may_enter(folder, uid, gid):
+    """Return whether a user may enter a directory; True if unknown, because the directory has an access list."""
+    status = os.stat(folder)
+    if uid in (0, status.st_uid):
+        return uid == 0 or bool(status.st_mode & stat.S_IXUSR)
+    if _has_access_list(folder):
+        return True
+    is_member = status.st_gid in {gid, *_groups(uid, gid)}
+    return bool(status.st_mode & (stat.S_IXGRP if is_member else stat.S_IXOTH))
+
+
+def _has_access_list(path):
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access"))
+    except OSError:
+        return False
+
+
+def _groups(uid, gid):
+    try:
+        return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+    except KeyError:
+        return []
+
+
+def is_user(name):
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def is_group(name):
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def largest_file(folder):
+    """Return the most bytes that a file in a directory can have; of file systems that do not report it, QEMU's limit.
+
+    ext4 reports it: with blocks of 4 KiB, a file is smaller than 16 TiB. XFS and Btrfs do not, and have a larger limit.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return _LARGEST
+    try:
+        least, most = 0, _LARGEST
+        while least < most:
+            middle = (least + most + 1) // 2
+            least, most = (least, middle - 1) if _is_beyond(handle, middle) else (middle, most)
+        return most
+    finally:
+        os.close(handle)
+
+
+def _is_beyond(handle, place):
+    try:
+        fcntl.ioctl(handle, _REQUEST, struct.pack(_ARGUMENTS, place, 1, 0, 0, 0, 0))
+    except OSError as error:
+        return error.errno == errno.EFBIG
+    return False
