@@ -8,6 +8,9 @@
 
 POLYVIRT_CACHE=${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}
 
+# shellcheck source=scripts/lib/debian_python.sh
+. "$CHECKOUT/scripts/lib/debian_python.sh"
+
 # keep_bytecode: beside the caches, never in the checkout. Containers often forbid it, and then each ansible-playbook would
 # compile all of Ansible again, which takes longer than most tasks.
 keep_bytecode() {
@@ -46,11 +49,13 @@ unpack_cloud_init() {
     rm -rf "$download"
 }
 
-# find_python VERSION…: prints the first of these minor versions that is installed and can make environments.
+# find_python VERSION…: prints the first of these minor versions that is here and can make environments; those of Debian
+# come first, because they are optimized.
 find_python() {
     local version candidate
     for version in "$@"; do
-        for candidate in "python$version" python3 "$HOME"/.pyenv/versions/"$version".*/bin/python3; do
+        for candidate in "/usr/bin/python$version" "$(debian_python "$version")" "python$version" python3 \
+            "$HOME"/.pyenv/versions/"$version".*/bin/python3; do
             # Debian's python3 without python3-venv has the module venv, but not the ensurepip that it needs.
             "$candidate" -c "import sys, venv, ensurepip; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" \
                 2>/dev/null || continue
