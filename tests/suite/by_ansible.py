@@ -26,8 +26,9 @@ _HERE = Path(__file__).resolve().parent
 #: Environments with other versions of ansible-core (scripts/lib/environments.sh), and the one of the tests.
 CORES = [Path(path) for path in os.environ.get("POLYVIRT_TEST_CORES", "").split(os.pathsep) if path]
 CORES.append(Path(sys.executable).parent.parent)
-#: The same as parameters of tests: a quick run has the newest one only.
-EACH_CORE = [*(pytest.param(path, marks=pytest.mark.full) for path in CORES[:-1]), CORES[-1]]
+_BELTS = (pytest.mark.full, pytest.mark.deep)
+#: The same as parameters of tests: a quick run has the newest one, a full run the oldest one, too.
+EACH_CORE = [*(pytest.param(path, marks=belt) for path, belt in zip(CORES[:-1], _BELTS)), CORES[-1]]
 #: Modules that serve several platforms: their option ``platform`` is that of a task.
 _OF_SEVERAL_PLATFORMS = ("image", "image_info")
 
