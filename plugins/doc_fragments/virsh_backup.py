@@ -27,9 +27,19 @@ options:
         the restored VM contains, and which files of the host the task reads and overwrites.
     type: bool
     default: false
+  allow_host_access:
+    description:
+      - Permission to restore a definition with things of the host that the VM does not have now, such as shared
+        directories, devices, sockets, log files, a kernel, a loader, or C(qemu:) elements. Without it, the task fails
+        and names them. A VM that does not exist any more has none of them.
+      - With O(new_name), they are never restored, and a warning names them. An ISO image is ejected if it is in no
+        directory with disks of VMs. The VM always runs with the emulator that libvirt chooses.
+    type: bool
+    default: false
   disk_directory:
     description:
       - With O(state=restored), the directory for the new disks. If omitted, each disk is created in the directory where
-        it was, or in libvirt's default directory if that does not exist.
+        it was, or in libvirt's default directory if that does not exist. Required if that is neither in
+        libvirt's directory of images nor has disks of VMs.
     type: path
 """

@@ -103,7 +103,7 @@ _SCHEMA = {
     **dict.fromkeys(("checked", "digest", "asked_checksum", "content"), optional(is_text)),
     "file_size": is_number,
     "size": optional(is_number),
-    **dict.fromkeys(("seen", "made_from"), optional(list_of(is_number))),
+    **dict.fromkeys(("seen", "made_from"), optional(_is_version)),
     "golden": optional(_is_golden),
 }
 

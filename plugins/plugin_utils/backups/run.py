@@ -22,7 +22,18 @@ _BACKUP, _PREFIX = "polyvirt.core.vm_backup", "backup_"
 #: Options that differ from VM to VM.
 _OF_ONE_VM = frozenset(
     (
-        *("name", "id", "platform", "options", "state", "backup", "new_name", "replace", "networks"),
+        *(
+            "name",
+            "id",
+            "platform",
+            "options",
+            "state",
+            "backup",
+            "new_name",
+            "replace",
+            "networks",
+            "allow_host_access",
+        ),
         *("controller_time", "approval", "expect_plan"),
     )
 )

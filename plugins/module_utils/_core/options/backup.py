@@ -37,6 +37,7 @@ BACKUP = {
     "state": Policy(choices=("present", "absent", "restored"), default="present"),
     "directory": Policy("path", absolute=True, filled=True),
     "allow_shared_directory": Consent(),
+    "allow_host_access": Consent(only_with="restored"),
     "storage": Policy(filled=True),
     "max_age": Policy(normalize=seconds, only_with="present"),
     "consistency": Policy(choices=CONSISTENCIES, default=CRASH, only_with="present"),

@@ -64,7 +64,7 @@ CONNECTION = {
     "api_timeout": Connection("int"),
 }
 #: What proxmox_backup lacks.
-BACKUP_LACKS = dict.fromkeys(("directory", "allow_shared_directory"), "Set storage.")
+BACKUP_LACKS = dict.fromkeys(("directory", "allow_shared_directory", "allow_host_access"), "Set storage.")
 BACKUP = {**CONNECTION, "storage": Policy(filled=True, required=True), "disk_storage": Connection()}
 
 

@@ -17,6 +17,7 @@ from ..._tools.domain_xml import file_of, file_or_device_of, target_of
 from ..._tools.virsh_output import version_numbers
 from .backups import disks_to_back_up
 from .clone import source_format
+from .restore import host_access_of, is_folder_of_others
 from .settings.disks import is_encrypted
 from .settings.hardware import read_tpm
 from .snapshots import disks_of
@@ -27,7 +28,7 @@ def check_backup_step(driver, vm, step):
     if step.verb == "backup":
         return _check_new(driver, vm, step.arguments["made"])
     if step.verb in ("restore_backup", "create_from_backup"):
-        _check_restore(driver, vm, step)
+        return _check_restore(driver, vm, step)
     if step.verb == "finish_restore":  # Something may have changed the VM since it was restored.
         return [f"{vm.name}: {text}" for text in step.also]
     return ()
@@ -138,9 +139,11 @@ def _check_restore(driver, vm, step):
         _check_replaced(driver, vm, manifest)
     elif vm.name == manifest["vm"]:
         _check_uuid(driver, vm, manifest)
+    lost = host_access_of(driver, vm, manifest)
     paths = disks_of(vm.having(config=backup.config))
     sizes = {}
     for slot, one in manifests.disks_of(manifest).items():
+        _check_folder(driver, vm, manifest, slot, os.path.dirname(one.get("source") or ""))
         folder = os.path.dirname(paths[slot]["source"])
         source = driver.backup_folder.path(manifest["birth"], manifest["id"], one["name"])
         sizes.setdefault(folder, []).append(driver.storage.qemu_img.needed(source, "qcow2"))
@@ -154,6 +157,17 @@ def _check_restore(driver, vm, step):
             sum(needed),
             files.free_space(folder) + sum(files.allocated(path) for path in left if os.path.dirname(path) == folder),
             "set disk_directory",
+        )
+    return [f"{vm.name}: the restored VM does not have: {', '.join(lost)}."] if lost else ()
+
+
+def _check_folder(driver, vm, manifest, slot, folder):
+    is_default = driver.options.get("disk_directory") or not files.is_folder(folder)
+    if not is_default and is_folder_of_others(driver, folder):
+        raise Refused(
+            f"{vm.name}: backup '{manifest['id']}' names {folder} as the directory of disk {slot}, and no VM has disks"
+            " there.",
+            f"Set disk_directory: {folder} if that is right, or another directory.",
         )
 
 

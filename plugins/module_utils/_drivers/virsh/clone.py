@@ -15,7 +15,7 @@ from ..._ports import files
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.seed_network import macs_by_place
 from .create import define_once, make_seed, mark_of_new_vm, store_new
-from .exclusive import exclusive_devices, make_unique
+from .host_access import exclusive_devices, make_unique
 from .settings.cdroms import add_seeds, remove_seed_drives
 from .settings.disks import is_encrypted, set_disk_file
 from .settings.firmware import nvram_of

@@ -27,6 +27,7 @@ from ..._tools.virsh import ConnectionLost
 from ..._tools.virsh_output import names as names_in
 from .clone import assign_new_macs, remove_identity
 from .create import define_once, store_new
+from .host_access import check_host_access, eject_others, remove_host_access, use_own_emulator
 from .mark import mark_to_add_to, put_back, recorded_first
 from .settings.architecture import read_architecture
 from .settings.cdroms import remove_seed_drives, seed_files
@@ -48,8 +49,10 @@ def settings_after(driver, vm, asked, backup, manifest):
     if slots != set(manifests.disks_of(manifest)) | set(manifest["excluded"]):
         return replace(backup, damaged="its disks are not those of its definition")
     paths = _new_paths(driver, vm, manifest)
-    stored = driver.definition(vm.id) if vm.id and manifest["excluded"] else None
-    _adapt(definition, manifest, paths, asked.networks, stored)
+    stored = next(iter(driver.definitions_of(vm)), None)
+    _adapt(driver, definition, manifest, paths, asked.networks, stored)
+    if asked.is_beside:
+        remove_host_access(definition, partial(_has_images, driver))
     sizes = {slot: one["virtual_size"] for slot, one in manifests.disks_of(manifest).items()}
     mark = definition.mark or {}
     config = {
@@ -76,7 +79,7 @@ def _new_paths(driver, vm, manifest):
     own, found = set(vm.mark.get("making", ()) if vm.owned else ()), {}
     for slot, one in manifests.disks_of(manifest).items():
         folder = driver.options.get("disk_directory") or os.path.dirname(one.get("source") or "")
-        if not files.is_folder(folder):
+        if not files.is_folder(folder) or is_folder_of_others(driver, folder):
             folder = driver.storage.folder
         found[slot] = _free(folder, f"{vm.name}-{slot}", one["format"], own)
     if manifests.file_of(manifest, manifests.NVRAM):
@@ -93,8 +96,23 @@ def _free(folder, stem, suffix, own):
     return path
 
 
-def _adapt(definition, manifest, paths, networks, stored=None):
+def is_folder_of_others(driver, folder):
+    """Whether a directory has no disks of VMs, and the task does not set it: who wrote the backup has chosen it."""
+    return folder != driver.options.get("disk_directory") and not _has_images(driver, folder)
+
+
+def _has_images(driver, folder):
+    """Whether a directory has disks of VMs, or is that of libvirt's images, or below it."""
+    folder, ours = os.path.realpath(folder), os.path.realpath(driver.default_folder)
+    disks = [file_of(disk) for one in driver.all_definitions() for disk in one.drives("disk", "lun")]
+    folders = [driver.storage.folder, *(os.path.dirname(path) for path in disks if path)]
+    return f"{folder}/".startswith(f"{ours}/") or folder in map(os.path.realpath, folders)
+
+
+def _adapt(driver, definition, manifest, paths, networks, stored=None):
     """Set the new files and networks. A disk that the backup lacks remains as the replaced VM has it (``stored``)."""
+    use_own_emulator(definition)
+    eject_others(definition, stored, partial(_has_images, driver))
     present = {target_of(disk): disk for disk in stored.drives("disk", "lun")} if stored else {}
     for disk in definition.drives("disk", "lun"):
         slot = target_of(disk)
@@ -168,6 +186,18 @@ def _mark_of_restored(mark, step, paths, births=()):
     )
 
 
+def host_access_of(driver, vm, manifest):
+    """Return what a restored copy does not get of the host; raise Refused if another VM would get more than it has."""
+    definition, present = _definition_in(driver, manifest), driver.definition(vm.id) if vm.id else None
+    has_images = partial(_has_images, driver)
+    lost = eject_others(definition, present, has_images)
+    if vm.name != manifest["vm"] and not vm.id:
+        return [*filter(None, [remove_host_access(definition, has_images)]), *lost]
+    if not driver.options.get("allow_host_access"):
+        check_host_access(f"{vm.name}: backup '{manifest['id']}'", definition, present, has_images)
+    return lost
+
+
 # Steps ----------------------------------------------------------------------------------------------------------------
 
 
@@ -188,7 +218,9 @@ def create_from_backup(driver, vm, step):
     def define(driver, name, vm_id, _arguments, created):
         definition = _definition_in(driver, manifest)
         mark = definition.mark or {}
-        _adapt(definition, manifest, paths, step.arguments["networks"])
+        _adapt(driver, definition, manifest, paths, step.arguments["networks"])
+        if is_beside:
+            remove_host_access(definition, partial(_has_images, driver))
         driver.storage.create_default_folder()
         _fill(driver, manifest, paths, created)
         remove_seed_drives(definition, mark.get("files", ()))
@@ -215,7 +247,7 @@ def prepare_restore(driver, vm, step):
     own, before = mark_to_add_to(vm, stored.mark), stored.mark and finished_mark(stored.mark, REPLACING)
     _remove_leftovers(driver, own)
     paths, created, definition = _new_paths(driver, vm, manifest), [], _definition_in(driver, manifest)
-    _adapt(definition, manifest, paths, step.arguments["networks"], stored)
+    _adapt(driver, definition, manifest, paths, step.arguments["networks"], stored)
     definition.set("name", vm.name)
     definition.set("uuid", vm.id)
     power = interrupted_restore(vm.mark if vm.owned and vm.power == STOPPED else None).get("power", vm.power)

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a definition leads out of its VM: what only one running VM can have, and what it may do on the host.
+
+Whoever can write to a backup has chosen the restored definition, and libvirt is root.
+
+A VM keeps what its present definition has. Anything else needs a permission; another VM than that of the backup gets
+none of it. The program that emulates the VM is always the one that libvirt chooses.
+"""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+
+from ..._core.errors import Refused
+from ..._core.sharing.claims import WRITE
+from ..._ports import files
+from ..._tools.domain_xml import Definition, file_of
+from .own_files import named_files
+
+_QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+#: {path in a definition: what it is}
+_PARTS = {
+    "devices/filesystem": "shared directory",
+    "devices/hostdev": "device of the host",
+    "devices/shmem": "shared memory",
+    "devices/memory[@model='nvdimm']": "NVDIMM",
+    "devices/disk[@type='nvme']": "disk of the host",
+    "devices/disk[@type='vhostuser']": "socket of a disk",
+    "devices/disk[@type='vhostvdpa']": "disk of the host",
+    "devices/input[@type='evdev']": "input device of the host",
+    "devices/input[@type='passthrough']": "input device of the host",
+    "devices/interface[@type='hostdev']": "device of the host",
+    "devices/interface[@type='vdpa']": "device of the host",
+    "devices/interface[@type='vhostuser']": "socket of a NIC",
+    "devices/interface/script": "script of a NIC",
+    "devices/interface/downscript": "script of a NIC",
+    "devices/graphics[@socket]": "socket of a display",
+    "devices/graphics/listen[@type='socket']": "socket of a display",
+    "devices/*/log": "log file",
+    "memoryBacking/source": "memory in files",
+    "os/kernel": "kernel",
+    "os/initrd": "initrd",
+    "os/dtb": "device tree",
+    "os/acpi": "ACPI table",
+    "os/loader": "loader",
+    "seclabel": "security label",
+}
+#: The same for devices of which a part says so.
+_DEVICES = {
+    "devices/tpm/backend[@type='passthrough']": "TPM of the host",
+    "devices/tpm/backend[@type='external']": "socket of a TPM",
+    "devices/rng/backend[@model='egd']": "socket of a random number generator",
+    "devices/*/source[@path]": "file, device or socket of the host",
+    "devices/*/source[@service]": "socket of the host",
+}
+#: {type of a NIC that only one running VM can have: what it is}
+_NICS = {
+    "hostdev": "a device of the host", "vdpa": "a device of the host", "vhostuser": "a socket",
+    "udp": "a local port", "server": "a local port",
+}  # fmt: skip
+#: {path of other devices that only one running VM can have: what it is}
+_ONLY_ONE = {
+    "devices/input[@type='evdev']": "an input device of the host",
+    "devices/input[@type='passthrough']": "an input device of the host",
+    "devices/lease": "a lease",
+    "devices/filesystem/source[@socket]": "the socket of a shared folder",
+    "devices/tpm/backend[@type='passthrough']": "the TPM of the host",
+    "devices/tpm/backend[@type='external']": "the socket of a TPM",
+    "devices/disk[@type='nvme']": "an NVMe disk of the host",
+    "devices/disk[@type='vhostuser']": "the socket of a disk",
+    "devices/disk[@type='vhostvdpa']": "a disk of the host",
+}  # fmt: skip
+#: Files that the VM only reads, as it does an ISO image.
+_BOOTED = ("os/kernel", "os/initrd", "os/dtb", "os/loader")
+#: Directories of packages, whose loaders are no files of others.
+_SYSTEM = ("/usr/share/", "/usr/lib/")
+
+
+def check_host_access(about, definition, present, has_images):
+    """Raise Refused if a definition has something of the host that the ``present`` one of its VM (or None) has not.
+
+    ``has_images`` returns whether a directory contains images of VMs: a kernel there, or a new file, harms nobody.
+    """
+    known = {_canonical(element) for _what, _parent, element in _powers(present.root)} if present else ()
+    found = [one for one in _powers(definition.root, has_images) if _canonical(one[2]) not in known]
+    if found:
+        raise Refused(
+            f"{about}: the definition in the backup has {_listed(found)}, and the VM does not have it now.",
+            "Whoever can write to the directory may have added it. If it is yours, set allow_host_access: true; to do"
+            " without it, restore the backup as another VM (new_name).",
+        )
+
+
+def remove_host_access(definition, has_images):
+    """Remove from the definition of a copy what it would share with its source, and return it as a text."""
+    found = _powers(definition.root, has_images)
+    for _what, parent, element in found:
+        parent.remove(element)
+    system = definition.root.find("os")
+    if system is not None and system.find("kernel") is None:
+        for line in system.findall("cmdline"):
+            system.remove(line)
+    return _listed(found)
+
+
+def use_own_emulator(definition):
+    """Let libvirt choose the program that emulates the VM."""
+    emulator = definition.devices.find("emulator")
+    if emulator is not None:
+        definition.devices.remove(emulator)
+
+
+def eject_others(definition, present, has_images):
+    """Eject media that are neither in the ``present`` definition (or None) nor beside images; return their paths.
+
+    A file that is not in a directory of images could be any file of the host.
+    """
+    known = {file_of(drive) for drive in present.drives("cdrom", "floppy")} if present else set()
+    drives = {file_of(drive): drive for drive in definition.drives("cdrom", "floppy") if file_of(drive)}
+    others = [path for path in drives if path not in known and not has_images(os.path.dirname(path))]
+    for path in others:
+        drives[path].remove(drives[path].find("source"))
+    return others
+
+
+def _powers(root, has_images=lambda folder: False):
+    """Return (what it is, parent, element) of all that reaches out of a VM, each element once."""
+    parents, found = {child: parent for parent in root.iter() for child in parent}, {}
+    for path, what in _PARTS.items():
+        for element in root.iterfind(path):
+            if not _is_harmless(path, element, has_images):
+                found.setdefault(element, what)
+    for path, what in _DEVICES.items():
+        for element in root.iterfind(path):
+            if not (parents[element].get("type") == "file" and _is_new(element.get("path"), has_images)):
+                found.setdefault(parents[element], what)
+    for element in root:
+        if element.tag.startswith(_QEMU):
+            found[element] = f"qemu:{element.tag[len(_QEMU) :]}"
+    return [(what, parents[element], element) for element, what in found.items()]
+
+
+def _is_harmless(path, element, has_images):
+    if path == "devices/*/log":
+        return _is_new(element.get("file"), has_images)
+    file = element.text or ""
+    is_of_system = path == "os/loader" and os.path.realpath(file).startswith(_SYSTEM)
+    return is_of_system or (path in _BOOTED and has_images(os.path.dirname(file)))
+
+
+def _is_new(path, has_images):
+    return bool(path) and has_images(os.path.dirname(path)) and not files.exists(path)
+
+
+def _canonical(element):
+    return ET.canonicalize(ET.tostring(element, encoding="unicode"), strip_text=True)
+
+
+def _listed(found):
+    values = {(what, _value(element)): None for what, _parent, element in found}
+    return ", ".join(f"{what} ({value})" if value else what for what, value in values)
+
+
+def _value(element):
+    """Return the first path in an element."""
+    values = (value for part in element.iter() for value in (part.text or "", *part.attrib.values()))
+    return next((value.strip() for value in values if "/" in value), "")
+
+
+def make_unique(definition: Definition) -> None:
+    """Reset the ids that libvirt generates: of sockets of the host (vsock), and of ports of virtual switches."""
+    for cid in definition.root.iterfind("devices/vsock/cid"):
+        cid.attrib.pop("address", None)
+        cid.set("auto", "yes")
+    for port in definition.root.iterfind("devices/interface/virtualport[@type='openvswitch']/parameters"):
+        port.attrib.pop("interfaceid", None)
+    for port in definition.root.iterfind("devices/interface/virtualport[@type='802.1Qbg']/parameters"):
+        port.attrib.pop("instanceid", None)
+
+
+def exclusive_devices(definition: Definition) -> list:
+    """Return descriptions of the devices that only one running VM can have."""
+    found = [f"NIC {place} with {what}" for place, nic in enumerate(definition.interfaces()) for what in _of_nic(nic)]
+    found += [what for path, what in _ONLY_ONE.items() if definition.root.find(path) is not None]
+    return found + [
+        f"a device that writes to {path}" for mode, _option, path in named_files(definition) if mode == WRITE
+    ]
+
+
+def _of_nic(nic):
+    source = nic.find("source")
+    if nic.get("type") in _NICS:
+        yield _NICS[nic.get("type")]
+    elif nic.get("type") == "direct" and source is not None and source.get("mode") == "passthrough":
+        yield f"the whole interface {source.get('dev')} of the host"

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups into whose directory somebody else has written: he gets no power of the host, and check mode says so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
+
+from suite.answer import Task
+from suite.backup_tasks import COPY, WEB, assert_worked, backing_up, bring, disks_of, restoring, virsh
+
+pytestmark = pytest.mark.full
+
+SHARE = "<filesystem type='mount'><source dir='/'/><target dir='root'/></filesystem>"
+LOG = "<serial type='pty'><log file='{}' append='off'/></serial>"
+
+
+def _edit(place, change, **disk):
+    """Change the definition in the only backup, and values of its disk vda, with the digests that fit."""
+    (folder,) = place.glob("*/*")
+    text = change((folder / "definition.xml").read_text())
+    (folder / "definition.xml").write_text(text)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for one in manifest["files"]:
+        if one["name"] == "definition.xml":
+            one.update(size=len(text.encode()), sha256=hashlib.sha256(text.encode()).hexdigest())
+        elif one.get("slot") == "vda":
+            one.update(disk)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _both(label, place, **options):
+    return [restoring(f"{label} checked", place, check=True, **options), restoring(label, place, **options)]
+
+
+def _in_devices(part):
+    return lambda text: text.replace("</devices>", f"{part}</devices>")
+
+
+def test_definition_brings_no_power_of_the_host(qemu, carry, place, tmp_path):
+    disks, log = bring(qemu, carry, STOPPED), tmp_path / "log"
+    log.write_text("theirs")
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    _edit(place, _in_devices(SHARE + LOG.format(log)))
+    before = virsh("dumpxml", WEB, "--inactive")
+    answers = carry(qemu, _both("replaced", place, replace=True), [WEB])
+    for answer in answers.values():
+        assert (answer.failed, answer.changed) == (True, False)
+        assert "has shared directory (/), log file" in answer.msg and "allow_host_access: true" in answer.msg
+    assert virsh("dumpxml", WEB, "--inactive") == before
+    answers = carry(qemu, _both("beside", place, new_name=COPY), [WEB, COPY])
+    assert_worked(answers, **{"beside checked": True, "beside": True})
+    for answer in answers.values():
+        assert f"{COPY}: the restored VM does not have: shared directory (/), log file" in str(
+            answer.result["warnings"]
+        )
+    assert "<filesystem" not in virsh("dumpxml", COPY, "--inactive")
+    assert_worked(carry(qemu, [Task("gone", {"name": [WEB], "state": "absent"})], [WEB]), gone=True)
+    answers = carry(qemu, _both("lost", place), [WEB])
+    assert {answer.failed for answer in answers.values()} == {True}
+    answers = carry(qemu, _both("permitted", place, allow_host_access=True), [WEB])
+    assert_worked(answers, **{"permitted checked": True, "permitted": True})
+    assert "<source dir='/'/>" in virsh("dumpxml", WEB, "--inactive")
+    assert (log.read_text(), set(disks)) == ("theirs", set(disks_of(answers["permitted"].vm(WEB))))
+
+
+def test_emulator_is_always_that_of_the_host(qemu, carry, place, tmp_path):
+    program = tmp_path / "emulator"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/executed\n")
+    program.chmod(0o755)
+    bring(qemu, carry, STOPPED)
+    own = virsh("dumpxml", WEB, "--inactive").partition("<emulator>")[2].partition("<")[0]
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    _edit(place, lambda text: text.replace(f"<emulator>{own}<", f"<emulator>{program}<"))
+    assert_worked(
+        carry(qemu, _both("replaced", place, replace=True), [WEB]), **{"replaced checked": True, "replaced": True}
+    )
+    assert f"<emulator>{own}<" in virsh("dumpxml", WEB, "--inactive")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_disk_is_only_created_where_disks_are(qemu, carry, place, tmp_path):
+    bring(qemu, carry, STOPPED)
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    _edit(place, str, source=str(tmp_path / "x"))
+    for label, options in (("replaced", {"replace": True}), ("beside", {"new_name": COPY})):
+        for answer in carry(qemu, _both(label, place, **options), [WEB, COPY]).values():
+            assert (answer.failed, answer.changed) == (True, False)
+            assert f"names {tmp_path} as the directory of disk vda" in answer.msg
+    assert list(tmp_path.glob("pvg*")) == []
+    given = {"new_name": COPY, "disk_directory": str(tmp_path)}
+    assert_worked(carry(qemu, _both("there", place, **given), [WEB, COPY]), **{"there checked": True, "there": True})
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_directory_of_others_needs_a_permission(qemu, carry, place, mode):
+    bring(qemu, carry, STOPPED)
+    place.mkdir(exist_ok=True)
+    place.chmod(mode)
+    tasks = [backing_up("checked", place, check=True), backing_up("made", place)]
+    for answer in carry(qemu, tasks, [WEB]).values():
+        assert (answer.failed, answer.changed) == (True, False)
+        assert f"other users can write to {place}, so" in answer.msg and f"chmod go-w {place}" in answer.msg
+    assert list(place.iterdir()) == []
+    allowed = {"allow_shared_directory": True}
+    answers = carry(qemu, [backing_up("made", place, **allowed)], [WEB])
+    assert_worked(answers, made=True)
+    assert {answer.failed for answer in carry(qemu, _both("restored", place, replace=True), [WEB]).values()} == {True}
+    place.chmod(0o755)
+    assert_worked(carry(qemu, [restoring("restored", place, replace=True)], [WEB]), restored=True)

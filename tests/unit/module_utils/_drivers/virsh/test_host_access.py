@@ -1,0 +1,111 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a restored definition may do on the host."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_access
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
+
+QEMU = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+#: What is listed, and the part of a definition.
+DEVICES = {
+    "shared directory (/)": "<filesystem type='mount'><source dir='/'/><target dir='root'/></filesystem>",
+    "device of the host": "<hostdev mode='subsystem' type='usb'><source><vendor id='1'/></source></hostdev>",
+    "NVDIMM (/etc/shadow)": "<memory model='nvdimm'><source><path>/etc/shadow</path></source></memory>",
+    "socket of a NIC (/run/s)": "<interface type='vhostuser'><source type='unix' path='/run/s'/></interface>",
+    "script of a NIC (/tmp/x)": "<interface type='ethernet'><script path='/tmp/x'/></interface>",
+    "socket of a display (/run/v)": "<graphics type='vnc'><listen type='socket' socket='/run/v'/></graphics>",
+    "log file (/etc/cron.d/x)": "<serial type='pty'><log file='/etc/cron.d/x'/></serial>",
+    "file, device or socket of the host (/dev/sda)": "<serial type='dev'><source path='/dev/sda'/></serial>",
+    "socket of the host": "<serial type='tcp'><source mode='bind' service='23'/></serial>",
+    "TPM of the host (/dev/tpm0)": "<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>",
+}
+OTHERS = {
+    "kernel (/boot/vmlinuz)": "<os><kernel>/boot/vmlinuz</kernel></os>",
+    "loader (/tmp/loader)": "<os><loader>/tmp/loader</loader></os>",
+    "loader (/usr/share/../../tmp/loader)": "<os><loader>/usr/share/../../tmp/loader</loader></os>",
+    "security label": "<seclabel type='none'/>",
+    "qemu:commandline": f"<qemu:commandline {QEMU}><qemu:arg value='-s'/></qemu:commandline>",
+}
+HARMLESS = """
+<os><loader>/usr/share/OVMF/OVMF_CODE.fd</loader></os>
+<devices><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+<interface type='network'><source network='default'/></interface><serial type='pty'/><graphics type='vnc'/>
+<disk type='file' device='disk'><source file='/d'/><target dev='vda'/></disk></devices>
+"""
+ALL = {**{what: f"<devices>{part}</devices>" for what, part in DEVICES.items()}, **OTHERS}
+
+
+def _none(_folder):
+    return False
+
+
+def _definition(part):
+    devices = "" if "<devices>" in part else "<devices/>"
+    return Definition(f"<domain>{part}{devices}</domain>")
+
+
+@pytest.mark.parametrize(("what", "part"), ALL.items(), ids=ALL)
+class TestPowers:
+    def test_new_one_is_rejected_by_name(self, what, part):
+        for present in (None, _definition(HARMLESS)):
+            with pytest.raises(Refused) as error:
+                host_access.check_host_access("web: backup 'b'", _definition(part), present, _none)
+            assert f"web: backup 'b': the definition in the backup has {what}, and the VM" in str(error.value)
+            assert "allow_host_access: true" in error.value.remedy
+
+    def test_one_that_the_vm_has_is_kept(self, what, part):
+        host_access.check_host_access("web", _definition(part), _definition(part), _none)
+
+    def test_copy_does_not_get_it(self, what, part):
+        definition = _definition(part)
+        assert host_access.remove_host_access(definition, _none) == what
+        host_access.check_host_access("web", definition, None, _none)
+
+
+def test_other_value_is_another_power():
+    present, asked = (f"<devices><filesystem><source dir='{path}'/></filesystem></devices>" for path in ("/srv", "/"))
+    with pytest.raises(Refused, match="shared directory"):
+        host_access.check_host_access("web", _definition(asked), _definition(present), _none)
+
+
+def test_ordinary_definition_has_none():
+    definition = _definition(HARMLESS)
+    host_access.check_host_access("web", definition, None, _none)
+    before = definition.text()
+    assert host_access.remove_host_access(definition, _none) == ""
+    assert definition.text() == before
+
+
+def test_emulator_is_that_of_libvirt():
+    definition = _definition("<devices><emulator>/tmp/x</emulator></devices>")
+    host_access.use_own_emulator(definition)
+    host_access.use_own_emulator(definition)
+    assert "emulator" not in definition.text()
+
+
+def test_media_from_elsewhere_are_ejected():
+    drive = "<disk device='cdrom'><source file='{0}'/><target dev='{1}'/></disk>"
+    drives = [drive.format(path, slot) for path, slot in (("/i/a.iso", "sda"), ("/b.iso", "sdb"), ("/c.iso", "sdc"))]
+    present, asked = (_definition(f"<devices>{''.join(part)}</devices>") for part in (drives[1:2], drives))
+    assert host_access.eject_others(asked, present, {"/i"}.__contains__) == ["/c.iso"]
+    assert [len(one) for one in asked.drives("cdrom")] == [2, 2, 1]
+    assert host_access.eject_others(asked, None, {"/i"}.__contains__) == ["/b.iso"]
+
+
+def test_files_beside_images_are_only_read_or_new(tmp_path):
+    booted = "<os><kernel>{0}/k</kernel><initrd>{0}/i</initrd><loader>{0}/l</loader><cmdline>a</cmdline></os>"
+    log = "<devices><serial type='file'><source path='{0}/new'/><log file='{0}/log'/></serial></devices>"
+    definition = _definition((booted + log).format(tmp_path))
+    has_images = {str(tmp_path)}.__contains__
+    host_access.check_host_access("web", definition, None, has_images)
+    assert host_access.remove_host_access(definition, has_images) == ""
+    (tmp_path / "new").touch()
+    with pytest.raises(Refused, match="has file, device or socket of the host"):
+        host_access.check_host_access("web", definition, None, has_images)
+    assert f"kernel ({tmp_path}/k), initrd ({tmp_path}/i), " in host_access.remove_host_access(definition, _none)
+    assert "cmdline" not in definition.text()
