@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import pwd
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 
 from .._core.errors import Refused
 from .clock import Clock
+from .files import explained
+from .partial_files import is_locked
 
 #: Seconds between two attempts to get a lock, and after which ``waiting_for`` fails.
 _PAUSE, _LONGEST = 0.05, 60
@@ -33,9 +34,11 @@ def held(name):
         yield True
         return
     path = os.path.join(folder, hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32])
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with explained("create", path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        is_free = _is_locked(handle)
+        # The last owner may have deleted it since it was opened.
+        is_free = is_locked(handle) and os.fstat(handle).st_nlink > 0
         try:
             yield is_free
         finally:
@@ -43,15 +46,6 @@ def held(name):
                 os.unlink(path)
     finally:
         os.close(handle)
-
-
-def _is_locked(handle):
-    """Lock an open file; returns whether that succeeded. Its last owner may have deleted it since it was opened."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return os.fstat(handle).st_nlink > 0
 
 
 def _folder():

@@ -21,7 +21,6 @@ from .clock import Clock
 #: The mode of a directory that the user of the hypervisor has to enter: he opens files in it by their names.
 ENTERED = 0o711
 _BLOCK = 1 << 20
-_PARTIAL = ".polyvirt-partial"
 # Seconds between reads, and how many: more than two consecutive renames take, even on a busy host.
 _READ_PAUSE, _READ_TRIES = 0.01, 100
 # What file systems without hard links (FAT, some network and user-space ones) answer to link().
@@ -90,12 +89,12 @@ def write_packed(path, source, offset, length):
 def partial(path):
     """Yield a temporary name for an incomplete file in the directory of ``path``; it is always removed at the end.
 
-    The name contains the pid, so that the next run removes exactly the files of a killed run. If the file still exists
-    at the end, it was not used, so the writes to it do not count as changes.
+    The name contains the pid, and of which host or container it is, so that the next run removes exactly the files of a
+    killed run. If the file still exists at the end, it was not used, so the writes to it do not count as changes.
     """
     folder, base = os.path.split(path)
     _remove_stale_partials(folder or ".", base)
-    temporary = os.path.join(folder, f".{base}.{os.getpid()}{_PARTIAL}")
+    temporary = os.path.join(folder, f".{base}.{os.getpid()}{partial_suffix()}")
     before = change_counter.count()
     try:
         yield temporary
@@ -114,12 +113,23 @@ def remove_whole(path):
         remove(path)
 
 
+def partial_suffix():
+    """Return how the names of incomplete files end: the pids of another host or container say nothing here."""
+    try:
+        processes = os.readlink("/proc/self/ns/pid")
+    except OSError:  # OpenBSD has no /proc.
+        processes = ""
+    about = f"{os.uname().nodename} {processes}".encode("utf-8", "surrogateescape")
+    return f".{hashlib.sha256(about).hexdigest()[:8]}.polyvirt-partial"
+
+
 def _remove_stale_partials(folder, base):
+    suffix = partial_suffix()
     for entry in entries(folder):
-        if not (entry.startswith(f".{base}.") and entry.endswith(_PARTIAL)):
+        if not (entry.startswith(f".{base}.") and entry.endswith(suffix)):
             continue
-        try:  # OpenBSD has no /proc.
-            os.kill(int(entry[len(base) + 2 : -len(_PARTIAL)]), 0)
+        try:
+            os.kill(int(entry[len(base) + 2 : -len(suffix)]), 0)
         except ProcessLookupError:
             remove_whole(os.path.join(folder, entry))
         except (PermissionError, OverflowError, ValueError):

@@ -28,12 +28,12 @@ def held_file(path):
     with explained("create", path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield _is_locked(handle) and _is_at(handle, path)
+        yield is_locked(handle) and _is_at(handle, path)
     finally:
         os.close(handle)
 
 
-def _is_locked(handle):
+def is_locked(handle):
     """Whether the lock was free; a file system without locks has none that another process could hold."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,7 @@ from suite.disturbances import NO_RECORD
 NAME, SOURCE = "pvk-killed", "pvk-source"
 #: Values that differ between two VMs of the same task: ids, and the time at which memory was saved.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d-]+Z")
-_PARTIAL = re.compile(r"\.\d+\.polyvirt-partial")
+_PARTIAL = re.compile(r"\.\d+\.[0-9a-f]{8}\.polyvirt-partial")
 
 
 class Interrupted:

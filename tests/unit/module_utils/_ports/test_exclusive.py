@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
 
 _CHILD = """
@@ -48,6 +50,27 @@ def test_lock_is_held_by_one_at_a_time_and_leaves_nothing():
     assert os.listdir(_folder()) == []
 
 
+@pytest.mark.parametrize(("code", "expected"), [(errno.ENOLCK, True), (errno.EWOULDBLOCK, False)])
+def test_file_system_without_locks_has_none_of_others(monkeypatch, code, expected):
+    """Such as a home on NFS: waiting for a lock would never end."""
+
+    def refuse(_handle, _operation):
+        raise OSError(code, "no")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with exclusive.held("vm") as is_free:
+        assert is_free is expected
+
+
+def test_full_directory_of_locks_is_named(monkeypatch):
+    def refuse(*_words):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PolyvirtError, match=r"Could not create .*polyvirt-locks.*No space left"), exclusive.held("vm"):
+        pass
+
+
 def test_lock_ends_with_an_error():
     with pytest.raises(KeyError), exclusive.held("vm"):
         raise KeyError
@@ -70,14 +93,14 @@ def test_lock_of_a_killed_task_is_released():
 
 def test_lock_whose_file_was_deleted_since_it_was_opened_is_not_held(monkeypatch):
     """The last owner deletes the file; whoever has opened it before would hold a lock that nobody else sees."""
-    real = exclusive.fcntl.flock
+    real = fcntl.flock
 
     def late(handle, operation):
         for name in os.listdir(_folder()):
             os.unlink(os.path.join(_folder(), name))
         real(handle, operation)
 
-    monkeypatch.setattr(exclusive.fcntl, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     with exclusive.held("vm") as is_free:
         assert not is_free
 
@@ -91,7 +114,7 @@ def test_link_in_place_of_the_file_is_not_followed(tmp_path):
     with exclusive.held("vm"):
         (name,) = os.listdir(_folder())
     os.symlink(tmp_path / "target", os.path.join(_folder(), name))
-    with pytest.raises(OSError), exclusive.held("vm"):
+    with pytest.raises(PolyvirtError, match="Could not create"), exclusive.held("vm"):
         pass
     assert not (tmp_path / "target").exists()
 

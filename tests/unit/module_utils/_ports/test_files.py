@@ -162,18 +162,30 @@ def test_private_folder_in_a_given_directory(tmp_path):
 
 def test_private_folder_of_a_killed_run_is_removed_by_the_next(tmp_path):
     for process in (os.getppid(), 4194305):  # Larger than the largest possible process ID.
-        left = tmp_path / f".polyvirt.{process}.polyvirt-partial"
+        left = tmp_path / f".polyvirt.{process}{files.partial_suffix()}"
         left.mkdir()
         (left / "copy").touch()
     with files.private_folder(str(tmp_path)):
         pass
-    assert os.listdir(tmp_path) == [f".polyvirt.{os.getppid()}.polyvirt-partial"]
+    assert os.listdir(tmp_path) == [f".polyvirt.{os.getppid()}{files.partial_suffix()}"]
+
+
+def test_file_of_another_host_or_container_is_kept(tmp_path, monkeypatch):
+    """Their processes have numbers of their own."""
+    names = []
+    for namespace in ("pid:[1]", "pid:[2]"):
+        monkeypatch.setattr(os, "readlink", lambda _path, namespace=namespace: namespace)
+        names.append(f".disk.4194305{files.partial_suffix()}")
+        (tmp_path / names[-1]).touch()
+    with files.partial(str(tmp_path / "disk")):
+        pass
+    assert os.listdir(tmp_path) == names[:1]
 
 
 def test_file_of_a_killed_run_is_removed_on_a_host_without_proc(tmp_path, monkeypatch):
-    exists = os.path.exists
-    monkeypatch.setattr(os.path, "exists", lambda path: not str(path).startswith("/proc") and exists(path))
-    left = [tmp_path / f".disk.{process}.polyvirt-partial" for process in (os.getppid(), 4194305)]
+    read = os.readlink
+    monkeypatch.setattr(os, "readlink", lambda path: read("/nowhere" if path.startswith("/proc") else path))
+    left = [tmp_path / f".disk.{process}{files.partial_suffix()}" for process in (os.getppid(), 4194305)]
     for path in left:
         path.touch()
     with files.partial(str(tmp_path / "disk")):

@@ -71,7 +71,7 @@ def test_existing_overlay_is_not_used_as_copy(storage, images, tmp_path):
 
 
 def partial_of(storage, process):
-    path = Path(storage.folder, f".web-vda.qcow2.{process}.polyvirt-partial")
+    path = Path(storage.folder, f".web-vda.qcow2.{process}{files.partial_suffix()}")
     path.write_bytes(b"half")
     return path
 
@@ -80,7 +80,7 @@ def test_partial_files_are_removed_only_if_their_process_ended(storage):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     old, current = partial_of(storage, dead.pid), partial_of(storage, os.getppid())
-    stranger = Path(storage.folder, ".web-vda.qcow2.x.polyvirt-partial")
+    stranger = Path(storage.folder, f".web-vda.qcow2.x{files.partial_suffix()}")
     stranger.touch()
     storage.create_disk(storage.disk_path("web", "vda", {"format": "qcow2"}), {"size": MIB}, None)
     assert (old.exists(), current.exists(), stranger.exists()) == (False, True, True)
