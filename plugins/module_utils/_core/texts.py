@@ -17,6 +17,8 @@ _CREDENTIALS = Pattern("((?:sha[0-9]+:)?[A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@")
 _QUERY = Pattern(r"((?:sha[0-9]+:)?[A-Za-z][A-Za-z0-9+.-]*://[^?#]*)[?#](?!query-[0-9a-f]{12}\Z)(.+)", re.DOTALL)
 #: Everything that XML 1.0 cannot contain: VirtualBox and libvirt store texts in it.
 _NOT_PRINTABLE = Pattern("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+#: Control characters but tab and line feed, and those that change the direction of what follows.
+_UNSEEN = Pattern("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UUID = Pattern(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
 
 
@@ -95,6 +97,11 @@ def password_in(address):
     """Return the password in an address as it is written, or an empty string."""
     match = _CREDENTIALS.match(address)
     return match[2].partition(":")[2] if match else ""
+
+
+def visible(text):
+    """Return a text for people, in which characters that are not seen, but change what is, are numbers: ``\\u202e``."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def bare_uuid(text):

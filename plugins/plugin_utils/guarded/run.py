@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 
 from ...module_utils._core.errors import InvalidInput, NotFound, Refused
 from ...module_utils._core.results.approval import VARIABLE
+from ...module_utils._core.texts import visible
 from ..inventory.sources import sources_for
 from ..tasks.controller_action import OverSources
 from . import decisions
@@ -195,4 +196,4 @@ def _digest_of(playbook):
 
 
 def _show(text):
-    Display().display(text)
+    Display().display(visible(text))

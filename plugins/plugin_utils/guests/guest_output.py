@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime, timezone
 
@@ -29,20 +30,15 @@ def status(output):
     parts = _sections(output)
     if END not in parts:
         raise Incomplete("The output of the guest breaks off." if parts else "The guest has not run the script.")
-    total, available = _memory(parts)
-    return {
-        "os": _os(parts),
-        "uptime": _uptime(parts),
-        "cpus": _cpus(parts),
-        "cpu_percent": _cpu_percent(parts),
-        "load": _load(parts),
-        "memory_mib": total,
-        "memory_used_mib": None if None in (total, available) else max(0, total - available),
-        "disks": _disks(parts),
-        "addresses": _addresses(parts),
-        "services": services(parts.get("sockets", "")),
-        "named_services": _named_services(parts.get("services")),
-    }
+    return {name: _read(read, parts) for name, read in _FIELDS.items()}
+
+
+def _read(read, parts):
+    """Return a field. A guest can print anything, such as numbers of any length: that costs this field only."""
+    try:
+        return read(parts)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return None
 
 
 def _sections(output):
@@ -56,7 +52,10 @@ def _integer(text):
 
 
 def _numbers(text):
-    return [float(one) for one in re.findall(r"\d+(?:\.\d+)?", text or "")]
+    found = [float(one) for one in re.findall(r"\d+(?:\.\d+)?", text or "")]
+    if not all(map(math.isfinite, found)):
+        raise ValueError(text)
+    return found
 
 
 def _os(parts):
@@ -184,3 +183,27 @@ def _by_ifconfig(text):
         address = re.match(r"\s+inet6?\s+(?:addr: ?)?([0-9a-f.:]+)", line)
         if nic and address:
             yield nic, address[1]
+
+
+def _memory_mib(parts):
+    return _memory(parts)[0]
+
+
+def _memory_used_mib(parts):
+    total, available = _memory(parts)
+    return max(0, total - available)
+
+
+_FIELDS = {
+    "os": _os,
+    "uptime": _uptime,
+    "cpus": _cpus,
+    "cpu_percent": _cpu_percent,
+    "load": _load,
+    "memory_mib": _memory_mib,
+    "memory_used_mib": _memory_used_mib,
+    "disks": _disks,
+    "addresses": _addresses,
+    "services": lambda parts: services(parts.get("sockets", "")),
+    "named_services": lambda parts: _named_services(parts.get("services")),
+}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ...module_utils._core.record.leases import iso
+from ...module_utils._core.texts import visible
 
 DELETE, STOP = "delete", "stop"
 #: {action: (state of the VM, what was done)}
@@ -102,6 +103,7 @@ def table(entries, check):
 
 
 def aligned(rows):
-    """Return the lines of a table."""
+    """Return the lines of a table; names are those that others chose."""
+    rows = [[visible(text).replace("\n", "\\n") for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]

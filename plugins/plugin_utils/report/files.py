@@ -11,9 +11,9 @@ from pathlib import Path
 
 
 def read(folder, names):
-    """{name: text, or None of a file that does not exist} of files in a directory."""
+    """{name: text, or None of a file that does not exist} of files in a directory; others may have written them."""
     paths = {name: Path(folder) / name for name in names}
-    return {name: path.read_text("utf-8") if path.exists() else None for name, path in paths.items()}
+    return {name: path.read_text("utf-8", errors="replace") if path.exists() else None for name, path in paths.items()}
 
 
 def write(folder, texts):

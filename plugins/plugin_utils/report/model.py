@@ -9,10 +9,10 @@ A record is a dictionary about one VM and one task: what the task did or would d
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 from ...module_utils._core.record.leases import iso, read_time
+from ...module_utils._core.texts import visible
 from ..outcomes.records import FAILED as TASK_FAILED
 from ..outcomes.records import HOST_FAILED, REFUSED
 from .backups import add_unsupported, difference_of, is_about_backups, is_of_no_vm, newest_backup
@@ -29,8 +29,6 @@ _FACTS = (
     *("restart_required", "reason"),
 )
 _LISTS = ("tags", "restart_required")
-#: Embeddings, overrides and isolates: a text with one of them looks like another text.
-_DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def build(records, about):
@@ -56,9 +54,9 @@ def build(records, about):
 
 
 def _visible(value):
-    """A record in which characters that change the direction of what follows are shown by their number."""
+    """A record with its texts as people see them."""
     if isinstance(value, str):
-        return _DIRECTION.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+        return visible(value)
     if isinstance(value, dict):
         return {_visible(key): _visible(one) for key, one in value.items()}
     return [_visible(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from ansible.utils.display import Display
 
+from ...module_utils._core.texts import visible
 from ...module_utils._ports.progress import received_by
 
 #: Seconds between two lines of the same step.
@@ -92,7 +93,7 @@ class Progress:
         mib = None if self._done is None else self._done // _MIB
         progress = {"step": step or self._text, "percent": percent, "mib": mib, "seconds": int(seconds)}
         before = self._before if step else ""
-        Display().display(f"{before}{line_of(progress)}")
+        Display().display(visible(f"{before}{line_of(progress)}"))
         if self._tell is not None:
             self._tell(progress)
 

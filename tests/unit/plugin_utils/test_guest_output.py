@@ -9,6 +9,7 @@ In the recordings, only the kernel version was replaced, and mounts of the recor
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -116,8 +117,10 @@ def test_missing_section_is_null_and_does_not_affect_others(name):
     sections = _recorded(name).split("#polyvirt:")[1:-1]
     for section in sections:
         title = section.partition("\n")[0]
-        for content in ("", "sysctl: unknown oid\n", "1\n", "{}: -1 %s x%y\n\n"):
+        odd = ("9" * 5000 + "\n", "1e" + "9" * 400 + "\n", ": \n inet x\n", "9" * 400 + " 1 2 3 4 5\n")
+        for content in ("", "sysctl: unknown oid\n", "1\n", "{}: -1 %s x%y\n\n", *odd):
             guest = status(_recorded(name).replace(section, f"{title}\n{content}"))
+            assert json.loads(json.dumps(guest, allow_nan=False)) == guest
             different = {key for key in whole if guest[key] != whole[key]}
             assert len(different - {"os", "cpus"}) <= 2, (title, content, different)
     empty = status("#polyvirt:end\n")

@@ -75,6 +75,13 @@ def test_table():
     assert decisions.table([], False) == []
 
 
+def test_name_of_others_writes_no_lines_of_the_table():
+    entry = decisions.entry_of({**VMS[3], "name": "old\n\x1b[1Adeleted  db\u202e"}, "hv1", {"changed": True}, "delete")
+    assert decisions.table([entry], False)[1] == (
+        "deleted  hv1     old\\n\\u001b[1Adeleted  db\\u202e  -         -      2027-03-27T10:00:00Z"
+    )
+
+
 def _snapshot(name, expires, key=None):
     return {"name": name, "id": key, "expires": expires}
 

@@ -121,8 +121,9 @@ def test_role_that_failed_on_a_host_is_a_failed_task():
 
 
 def test_text_that_reverses_what_follows_is_shown_by_its_number():
-    vm = one_of(record(0, info=vm_entry(0, description="\u202egnp.exe", tags=["\u2066a"])))
-    assert (vm["description"], vm["tags"]) == ("\\u202egnp.exe", ["\\u2066a"])
+    vm = one_of(record(0, info=vm_entry(0, description="\u202egnp.exe", tags=["\u2066a", "\0\x1b[2J\r\x85", "a\n\tb"])))
+    assert (vm["description"], vm["tags"][0]) == ("\\u202egnp.exe", "\\u2066a")
+    assert vm["tags"][1:] == ["\\u0000\\u001b[2J\\u000d\\u0085", "a\n\tb"]
 
 
 def test_vms_of_info_modules_are_listed_and_not_called_as_described():
