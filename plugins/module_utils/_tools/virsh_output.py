@@ -231,18 +231,20 @@ def questions(uuid, thoroughly):
 
 
 def reported(answers):
-    """[(address, source, MAC)] without loopback and link-local ones, IPv4 first.
+    """[(address, source, MAC)] without loopback and link-local ones: those that the host knows first, then IPv4.
 
+    A guest can claim any address, and the first one is that to which others connect.
     ``answers`` is {source: Answer} and may contain others; missing or failed sources are ignored. If several sources
     report an address, the most reliable one is named: an ARP entry shows that the guest is alive, a lease does not.
     """
-    found = {}
+    found, known = {}, set()
     for source in reversed(list(_SOURCES)):
         answer = answers.get(source)
         for one in addresses(answer.stdout) if answer and not answer.error else ():
             if not one.address.startswith(("127.", "::1", "fe80:")):
                 found.setdefault(one.address, (one.address, source, one.mac))
-    return sorted(found.values(), key=lambda row: (":" in row[0], row[0]))
+                known.update([one.address] if source != "agent" else ())
+    return sorted(found.values(), key=lambda row: (row[0] not in known, ":" in row[0], row[0]))
 
 
 #: Reasons of an unrequested pause, after which resuming would not help.
