@@ -89,11 +89,11 @@ class QemuImg:
             return ""
         return (completed.stderr.strip() or completed.stdout.strip()).split("\n")[0]
 
-    def needed(self, path, image_format=None, snapshot=None):
+    def needed(self, path, image_format=None, snapshot=None, timeout=_NO_TIMEOUT):
         """The maximum size in bytes of a copy of an image, or of a snapshot in it."""
         part = ["-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
         words = ("measure", "-U", "--output=json", "-O", "qcow2", *part, *_source(path, image_format))
-        return json.loads(self._run(*words))["required"]
+        return json.loads(self._run(*words, timeout=timeout))["required"]
 
     def create(self, path, image_format, size):
         self._run("create", "-q", "-f", image_format, path, str(size))

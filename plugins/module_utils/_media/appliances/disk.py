@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from ..._core.errors import CommandFailed
+from ..._core.errors import CommandFailed, Timeout
 from ..._core.sharing.needed_files import Image
 from ..._ports import files, partial_files
 from ..._tools.qemu_img import within
+
+#: Seconds.
+_MEASURE_TIMEOUT = 20
 
 
 def is_of_appliance(image):
@@ -69,6 +72,6 @@ def most_bytes(qemu_img, image):
     if image.get("fetch"):
         return image["fetch"].extent
     try:
-        return qemu_img.needed(name_of(image), image["format"])
-    except CommandFailed:  # It cannot measure every format.
+        return qemu_img.needed(name_of(image), image["format"], timeout=_MEASURE_TIMEOUT)
+    except (CommandFailed, Timeout):  # It cannot measure every format, and takes minutes for a disk of many empty TB.
         return image["size"]
