@@ -385,3 +385,23 @@ def test_limit_that_the_running_vm_does_not_take_is_rejected(stopped, carry):
     rejected(stopped, carry, disks, "of the running VM", "read_iops_sec 50", "--read-iops-sec 0")
     stopped.virsh("blkdeviotune", NAME, "vda", "--live", "--read-iops-sec", "0")
     agree(stopped, carry, disks)
+
+
+def test_emulator_of_a_task_is_not_run_in_check_mode(stopped, carry, tmp_path):
+    """Whoever may set it may also have only the right to check."""
+    program, ran = tmp_path / "emulator", tmp_path / "ran"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\nexit 1\n")
+    program.chmod(0o755)
+    tmp_path.chmod(0o777)
+    options = {"name": [NAME], "native": {"devices/emulator": str(program)}}
+    answers = carry(stopped, [Task("check", options, check=True)], [NAME])
+    assert not ran.exists()
+    assert (answers["check"].failed, answers["check"].changed) == (False, True)
+    assert f"libvirt does not report {program}, so it is not run" in str(answers["check"].result["warnings"])
+    own = definition(stopped).partition("<emulator>")[2].partition("<")[0]
+    link = tmp_path / "link"
+    link.symlink_to(own)
+    answers = carry(
+        stopped, [Task("link", {"name": [NAME], "native": {"devices/emulator": str(link)}}, check=True)], [NAME]
+    )
+    assert not answers["link"].result.get("warnings")

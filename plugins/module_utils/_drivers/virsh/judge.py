@@ -11,6 +11,7 @@ which values of ``native`` libvirt drops: it parses and prints a definition with
 from __future__ import annotations
 
 import os
+import xml.etree.ElementTree as ET
 from typing import Any, Optional
 
 from ..._core.errors import PolyvirtError, Refused
@@ -24,6 +25,7 @@ from .rehearsal import final_definition, observed
 from .settings.disk_limits import check_limits
 from .settings.native import same_native
 
+_EMULATOR = "devices/emulator"
 _REFERENCE = "https://libvirt.org/formatdomain.html"
 #: Steps that store a definition which the driver itself has built.
 _STORING = ("create", "clone", "configure")
@@ -83,11 +85,23 @@ class Judge:
         except PolyvirtError as error:
             case.error = error
             return
+        emulator = case.native.get(_EMULATOR)
+        if emulator and os.path.realpath(emulator) not in self._known_emulators():
+            case.warning = (
+                f"{case.name}: native: {_EMULATOR}: libvirt does not report {emulator}, so it is not run to check the"
+                " definition. libvirt runs it when the VM is stored."
+            )
+            return
         before = (
             case.plan.before.id and case.steps[0].verb == "configure" and observed(self._driver, case.plan.before.id)
         )
         if definition is not None and not (before and before.content[0] == definition.content[0]):
             case.definition, case.stored = definition, before or None
+
+    def _known_emulators(self):
+        """Return the programs that libvirt has found itself: it runs any other one to ask what it can do."""
+        found = ET.fromstring(self._driver.capabilities()).iter("emulator")
+        return {os.path.realpath(element.text or "") for element in found}
 
     # Asking -----------------------------------------------------------------------------------------------------------
 
