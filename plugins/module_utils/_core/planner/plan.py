@@ -239,6 +239,8 @@ def _plan_existing(task):
         if changes or not _is_reported(vm, request.state):
             raise unknown_state(vm, task.traits)
         return Plan(vm, vm, not_compared=not_compared)
+    if request.creation:
+        _check_record(task)
     check_adopted(vm, request)
     if any(change.cost == DESTRUCTIVE for change in changes):
         # The disk of the new VM is the first one on the default bus.
@@ -411,14 +413,21 @@ def _listed(changes):
     return ", ".join(change.path for change in changes)
 
 
-def _planned(task, steps, not_compared=()):
-    before, damage = task.vm, damage_of(task.vm)
-    if damage and not all(step.verb in POWER_VERBS for step in steps):
+def _check_record(task):
+    """Raise Refused if nobody knows what the record of the VM said."""
+    damage = damage_of(task.vm)
+    if damage:
         raise Refused(
             f"{task.request.label}: its ownership record is damaged: {damage}.",
             "If a later version of this collection has written it, use that version. If not, remove the record (user"
             " guide, Ownership): then the VM is one that others have created.",
         )
+
+
+def _planned(task, steps, not_compared=()):
+    before = task.vm
+    if not all(step.verb in POWER_VERBS for step in steps):
+        _check_record(task)
     if task.vm.power == ABSENT:
         before = task.vm.having(name=task.request.label)
     segments = into_segments(steps, task.traits.synchronous_verbs)
