@@ -146,7 +146,7 @@ class Vm(Frozen):
     native. ``birth``: what identifies the VM even if another one gets its name and id; None if no VM gets its id again.
     ``reserved``: slots that neither ``disks`` nor ``cdroms`` has, such as that of the cloud-init seed ISO.
     ``revision``: what identifies the stored settings, which are compared with it before they are changed; None: they
-    are not. On libvirt, the text of the definition.
+    are not. On libvirt, the text of the definition. ``generation``: what is new after each restore and rollback.
     ``backups``: read only for tasks about backups; also of a VM that does not exist.
     """
 
@@ -177,6 +177,7 @@ class Vm(Frozen):
     reserved: frozenset = frozenset()
     backups: Sequence = ()
     revision: Optional[str] = field(default=None, compare=False, repr=False)
+    generation: Optional[str] = field(default=None, compare=False, repr=False)
 
     @property
     def on(self):

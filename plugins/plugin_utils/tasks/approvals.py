@@ -5,7 +5,15 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ...module_utils._core.errors import InvalidInput
+from ...module_utils._core.record.document_secrets import is_secret_key
 from ...module_utils._core.results.approval import (
+    ENVIRONMENT,
     HOST,
     OPTION,
     REACHED,
@@ -25,9 +33,36 @@ _OF_JOB = {
 }
 
 
-#: Names of options of connection plugins with the address of the host, and with its port.
-_ADDRESSES = ("host", "remote_addr", "port")
-_DELEGATED = "ansible_delegated_vars"
+#: {option of a connection or become plugin: why it chooses neither the host nor the account on it}. docs/approvals.md
+#: lists all options of the plugins that ansible-core ships.
+OTHERS = {
+    **dict.fromkeys(
+        ("timeout", "connection_timeout", "operation_timeout", "read_timeout", "become_success_timeout",
+         "reconnection_retries", "reconnection_backoff"),
+        "how long the connection waits",
+    ),
+    **dict.fromkeys(
+        ("pipelining", "sftp_batch_mode", "ssh_transfer_method", "max_envelope_size", "use_tty"), "how data is sent"
+    ),
+    **dict.fromkeys(("sshpass_prompt", "password_mechanism", "prompt_l10n", "become_strip_preamble"),
+                    "how a password is asked for"),
+    "verbosity": "what is printed",
+}  # fmt: skip
+#: The extra variable of job templates that only check.
+CHECK_ONLY = "polyvirt_check_only"
+_DELEGATED, _INTERPRETER = "ansible_delegated_vars", "ansible_python_interpreter"
+#: A variable that differs from the right one by a letter has this likeness at least.
+_LIKE = 0.93
+
+
+def limit_to_check_mode(action, task_vars):
+    """Set the check mode of a task in a job that may only check, whatever its play says (``check_mode: false``)."""
+    is_set = CHECK_ONLY in task_vars and action._templar.template(task_vars[CHECK_ONLY])
+    if not boolean(is_set, strict=False):
+        return
+    if action._task.async_val:
+        raise AnsibleActionFail(f"{CHECK_ONLY} is set, and a task with async has no check mode. Remove async.")
+    action._task.check_mode = True
 
 
 def arguments_of(action, task_vars):
@@ -42,12 +77,15 @@ def approval_of(task, task_vars, templar, connection=None):
     ``connection`` is that to the host on which the module runs; None if it runs on the controller for any host.
     """
     host = task.delegate_to or task_vars.get("inventory_hostname")
-    given = {HOST: host, TASK: task.get_name(), REACHED: _reached_by(connection)}
+    given = {HOST: host, TASK: task.get_name(), REACHED: _reached_by(connection, task_vars, templar)}
+    given[ENVIRONMENT] = _environment_of(task, templar)
     for key, names in _OF_JOB.items():
         given[key] = next((templar.template(task_vars[name]) for name in names if name in task_vars), None)
     # A host to which the task is delegated may permit less than the host of the play, which has none.
     of_delegate = (task_vars.get(_DELEGATED) or {}).get(task.delegate_to) or {}
     variables = next((one for one in (task_vars, of_delegate) if VARIABLE in one), {})
+    if not variables:
+        _check_spelling(task_vars)
     if VARIABLE in variables:
         given[VARIABLE] = templar.template(variables[VARIABLE])
         given[TEXTS] = texts_of(templar.template(task_vars.get(TEXTS)), given)
@@ -67,14 +105,40 @@ def _without_variable(variables):
     return {name: value for name, value in variables.items() if name != VARIABLE}
 
 
-def _reached_by(connection):
-    """Return the kind of a connection, and the address and port of its host; the plugin for this host has neither."""
+def _check_spelling(variables):
+    """Reject a variable that is near to the right one: without that one, every plan is permitted."""
+    near = [name for name in variables if abs(len(name) - len(VARIABLE)) < 2 and name != VARIABLE]
+    found = next((name for name in near if SequenceMatcher(None, name, VARIABLE).ratio() > _LIKE), None)
+    if found:
+        raise InvalidInput(f"{found} is not known.", f"Did you mean {VARIABLE}? Rename the variable if not.")
+
+
+def _reached_by(connection, task_vars, templar):
+    """Return all that chooses the host and the account of a task; of secrets only whether they are set."""
     if connection is None:
         return None
-    found = {"connection": connection.transport}
-    for name in _ADDRESSES:
-        try:
-            found[name] = connection.get_option(name)
-        except KeyError:
-            pass  # The plugin has no such option.
+    found = {"connection": connection.transport, **_options_of(connection)}
+    become = getattr(connection, "become", None)
+    if become is not None:
+        found["become"] = {"method": become.name, **_options_of(become)}
+    if _INTERPRETER in task_vars:
+        found["interpreter"] = templar.template(task_vars[_INTERPRETER])
     return found
+
+
+def _options_of(plugin):
+    options = {name: value for name, value in plugin.get_options().items() if name not in OTHERS}
+    return {name: shown(name, value) for name, value in options.items()}
+
+
+def shown(name, value):
+    """Return what a plan holds of an option or a variable of the environment."""
+    is_secret = is_secret_key(name) or name in ("private_key", "certificate_key_pem")
+    return value is not None if is_secret else value if isinstance(value, (bool, int, type(None))) else str(value)
+
+
+def _environment_of(task, templar):
+    """Return the environment that the task sets, which can choose other programs."""
+    set_by_task = [templar.template(one) for one in getattr(task, "environment", None) or ()]
+    values = {name: value for one in set_by_task if isinstance(one, dict) for name, value in one.items()}
+    return {name: shown(name, value) for name, value in values.items()}

@@ -119,13 +119,9 @@ class Run:
         return answer
 
 
-def _no_option(name):
-    raise KeyError(name)
-
-
 _TEMPLAR = SimpleNamespace(template=lambda value: value)
 _CONNECTION = SimpleNamespace(
-    transport="local", become=None, has_native_async=False, get_option=_no_option, _shell=SimpleNamespace(tmpdir=None)
+    transport="local", become=None, has_native_async=False, get_options=dict, _shell=SimpleNamespace(tmpdir=None)
 )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approval import Approval
-from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.approvals import approval_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.approvals import OTHERS, approval_of, shown
+
+from approval_options import plugins
 
 VARIABLE = "polyvirt_approved_plans"
 
@@ -49,20 +52,79 @@ def test_module_gets_the_job_of_awx_and_the_texts_of_its_own_task(prefix):
     texts = [{"plan": "p", "host": "web1", "task": "Change"}, {"plan": "q", "host": "web1", "task": "Another"}]
     of_job = {f"{prefix}_workflow_job_id": 7, f"{prefix}_project_revision": "4f1c"}
     found = _approval({**of_job, VARIABLE: [], "polyvirt_plans": texts})
-    job = {"host": "web1", "task": "Change", "revision": "4f1c", "workflow": 7, "reached": None}
+    job = {"host": "web1", "task": "Change", "revision": "4f1c", "workflow": 7, "reached": None, "environment": {}}
     assert found == {**job, VARIABLE: [], "polyvirt_plans": texts[:1]}
 
 
+class _Plugin:
+    """A connection or become plugin with options, as ansible-core has them."""
+
+    transport = name = "ssh"
+
+    def __init__(self, options, become=None):
+        self._options, self.become = options, become
+
+    def get_options(self):
+        return dict(self._options)
+
+
+def _of_task(connection, environment=None, variables=()):
+    task = SimpleNamespace(delegate_to=None, get_name=lambda: "Change", environment=environment)
+    templar = SimpleNamespace(template=lambda value: value)
+    return approval_of(task, {"inventory_hostname": "web1", **dict(variables)}, templar, connection)
+
+
+def _digest(*words, **more):
+    approval = Approval(_of_task(*words, **more))
+    approval.permit(["part"], [])
+    return approval.plan
+
+
+OPTIONS = [(*key, option) for key, options in plugins().items() for option in options]
+
+
+@pytest.mark.parametrize(("kind", "name", "option"), OPTIONS, ids=lambda value: value)
+def test_plan_holds_each_option_that_chooses_host_or_account(kind, name, option):
+    """Varied one at a time, false values too; of a secret, whether it is set."""
+
+    def digest(value):
+        plugin = _Plugin({"other": 1, option: value})
+        return _digest(plugin if kind == "connection" else _Plugin({}, plugin))
+
+    absent, *found = map(digest, (None, False, True, "x", "y", 0, 7))
+    assert digest("x") == found[2]
+    is_secret = shown(option, "x") is True
+    assert len(set(found)) == (1 if is_secret or option in OTHERS else 6)
+    assert (absent in found) == (option in OTHERS)
+
+
+def test_options_without_effect_are_those_of_a_plugin():
+    assert OTHERS.keys() <= {option for *_key, option in OPTIONS}
+
+
 @pytest.mark.parametrize(
-    ("options", "found"),
+    "changed",
     [
-        ({"host": "10.0.0.5", "port": 22}, {"host": "10.0.0.5", "port": 22}),
-        ({"remote_addr": "hv"}, {"remote_addr": "hv"}),
-        ({}, {}),
+        {"variables": {"ansible_python_interpreter": "/opt/python3"}},
+        {"environment": [{"PATH": "/srv/bin"}]},
+        {"environment": [None, {"PATH": "/usr/bin"}, {"PATH": "/srv/bin"}]},
+        {"environment": [{"PROXMOX_PASSWORD": "a"}]},
     ],
 )
-def test_module_gets_how_its_host_is_reached(options, found):
-    connection = SimpleNamespace(transport="ssh", get_option=options.__getitem__)
-    task = SimpleNamespace(delegate_to=None, get_name=lambda: "Change")
-    reached = approval_of(task, {"inventory_hostname": "web1"}, None, connection)["reached"]
-    assert reached == {"connection": "ssh", **found}
+def test_plan_holds_the_interpreter_and_the_environment_of_the_task(changed):
+    connection = _Plugin({"host": "hv1"})
+    assert _digest(connection, **changed) not in (_digest(connection), _digest(_Plugin({"host": "hv2"})))
+
+
+def test_secret_is_not_handed_on():
+    connection = _Plugin({"password": "hidden", "private_key": "hidden"}, _Plugin({"become_pass": "hidden"}))
+    assert "hidden" not in json.dumps(_of_task(connection, environment=[{"PROXMOX_TOKEN": "hidden"}]))
+
+
+@pytest.mark.parametrize("name", ["polyvirt_approved_plan", "polyvirt_aproved_plans", "polyvirt_approved_pIans"])
+def test_variable_with_nearly_the_right_name_is_an_error(name):
+    """Without the right one, every plan is permitted."""
+    with pytest.raises(InvalidInput, match=f"{name} is not known"):
+        _of_task(None, variables={name: []})
+    _of_task(None, variables={name: [], VARIABLE: []})
+    _of_task(None, variables={"polyvirt_plans": [], "approved_plans": [], "polyvirt_mirrors": {}})

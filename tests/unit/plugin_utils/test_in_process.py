@@ -45,7 +45,7 @@ class Action(InProcess):
                 transport=transport,
                 become=become,
                 has_native_async=False,
-                get_option=lambda name: None,
+                get_options=dict,
                 _shell=SimpleNamespace(tmpdir=None, env_prefix=lambda **words: str(words or "")),
             ),
             play_context=None,

@@ -39,7 +39,7 @@ class Action(ImageAction):
                 connected=True,
                 reset=lambda: None,
                 # A plugin without options raises it.
-                get_option=lambda name: {}[name],
+                get_options=dict,
                 _shell=SimpleNamespace(
                     tmpdir=None, env_prefix=lambda **words: "", _IS_WINDOWS=args.get("platform") == "hyperv"
                 ),

@@ -39,7 +39,7 @@ class Action(OnWindows):
         self.resets, self.host = 0, sample_host()
         self.connection_errors, self.results = list(connection_errors), list(results)
         task = {"args": args, "async_val": 0, "check_mode": False, "delegate_to": None, "diff": False, "no_log": False}
-        connection = {"transport": transport, "connected": True, "reset": self._count}
+        connection = {"transport": transport, "connected": True, "reset": self._count, "get_options": dict}
         super().__init__(
             task=SimpleNamespace(**task, environment=[], action="module"),
             connection=SimpleNamespace(

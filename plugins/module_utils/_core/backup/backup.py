@@ -35,7 +35,8 @@ class Backup(Frozen):
     ``unfinished``: why it is not complete; ``is_written``: a job that still runs writes it; ``is_foreign``: another
     host wrote it. ``damaged``: what is wrong with its files. ``notes`` are for its users. ``config`` are the settings
     of the VM after a restore of this backup, None if they were not requested. ``power_before``: the power state of a VM
-    of which an interrupted restore in place has left only a rest.
+    of which an interrupted restore in place has left only a rest. ``content`` identifies what a restore reads, for the
+    digest of its plan.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Backup(Frozen):
     notes: Sequence[str] = ()
     config: Optional[Mapping] = None
     power_before: str = ""
+    content: str = ""
 
     @property
     def is_good(self):

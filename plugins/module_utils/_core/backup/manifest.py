@@ -152,5 +152,7 @@ def backup_of(manifest, **known):
         excluded=tuple(manifest["excluded"]),
         notes=tuple(str(one) for one in manifest.get("notes") or ()),
         size=sum(one.get("size") or 0 for one in manifest["files"]),
+        # It has the digests of all files.
+        content=hashlib.sha256(printed(manifest).encode()).hexdigest(),
         **known,
     )

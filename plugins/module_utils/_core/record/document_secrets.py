@@ -119,12 +119,12 @@ def _spans_of_secrets(text):
 def _secrets_of_key(key, value):
     if key.lower() == "chpasswd" and isinstance(value, dict):
         return secrets_in_document(value) | _passwords_of_lines(value.get("list"))
-    if _is_secret(key):
+    if is_secret_key(key):
         return {text for text in texts_of(value) if text.lower() not in _NO_SECRETS}
     return secrets_in_document(value)
 
 
-def _is_secret(key):
+def is_secret_key(key):
     return bool(_SECRET_KEY.search(key)) and not _NO_SECRET_KEY.search(key)
 
 
@@ -138,7 +138,7 @@ def _passwords_of_lines(value):
 def _secrets_in_text(text):
     found = set(_IN_URL.findall(text))
     for match in _ASSIGNMENT.finditer(text):
-        if _is_secret(match["key"]):
+        if is_secret_key(match["key"]):
             rest = (match["rest"] or "").strip()
             found |= {match["double"], match["single"], rest, _END_OF_VALUE.split(rest)[0]}
     return {secret for secret in found if secret and secret.lower() not in _NO_SECRETS}

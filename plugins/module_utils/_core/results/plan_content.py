@@ -90,9 +90,11 @@ def content_of(plan, request, versions=(), where=""):
     """
     before = plan.before
     is_new = any(step.verb in _CREATING for step in plan.steps)
+    # What ends may have been exchanged for an older state of the same VM.
+    generation = before.generation if any(step.verb in _ENDING for step in plan.steps) else None
     return {
         "where": where,
-        "vm": {"name": plan.after.name, "id": before.identity, "power": before.power},
+        "vm": {"name": plan.after.name, "id": before.identity, "power": before.power, "generation": generation},
         "steps": [_step(step, before) for step in plan.steps if step.verb != _FETCH],
         "policy": {name: getattr(request.policy, name) for name in _POLICY},
         _CLOUD_INIT: _seed({**request.config, **request.creation}.get(_CLOUD_INIT)) if is_new else {},
@@ -107,6 +109,8 @@ def _step(step, before):
         "arguments": _arguments(step.arguments),
         "snapshots": [{"id": one.id, "name": one.name, "created": one.created} for one in _snapshots(step, before)],
         "disks": _disks(step, before),
+        # A clone gets settings that no option has, too.
+        "source": step.arguments["source"].revision if step.verb == _CLONE else None,
     }
 
 

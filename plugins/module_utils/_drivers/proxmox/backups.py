@@ -127,7 +127,8 @@ def _stored(driver, label, entry, node):
     damaged = "its verification by the Proxmox Backup Server has failed" if is_bad else ""
     damaged = damaged or ("" if entry.get("size") else "its file is empty")
     record["excluded"] = tuple(record["excluded"])
-    backup = Backup(**record, size=entry.get("size") or 0, protected=bool(entry.get("protected")), damaged=damaged)
+    size, content = entry.get("size") or 0, f"{entry['volid']} {entry.get('size')} {entry.get('ctime')}"
+    backup = Backup(**record, size=size, protected=bool(entry.get("protected")), damaged=damaged, content=content)
     return Stored(backup, entry["volid"], node)
 
 

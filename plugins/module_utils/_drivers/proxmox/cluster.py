@@ -295,6 +295,8 @@ def vm_of(listed, vm_options=None, native_keys=()):
         active=None if power == STOPPED else running_config_of(vm_options.running, context),
         mark=vm_options.mark,
         birth=vm_options.birth,
+        revision=vm_options.digest,
+        generation=vm_options.stored.get("vmgenid"),
         reserved=reserved_slots(vm_options.stored),
         reason=marks.UNFINISHED if vm_options.is_unfinished else reason,
         not_modelled=not_modelled(vm_options.stored) if native_keys is None else {},

@@ -13,7 +13,7 @@ from ..._core.record.mark import marked_settings
 from ..._kit.addresses import ssh_through
 from ..._tools import virsh_output
 from ..._tools import virsh_output as output
-from ..._tools.domain_xml import Definition, target_of
+from ..._tools.domain_xml import Definition, target_of, without_secrets
 from ..._tools.virsh_output import state
 from .settings.cdroms import reserved_targets, seed_files
 from .settings.firmware import runs_with_stored_firmware
@@ -130,7 +130,7 @@ def vm_of(uuid, listing, answers, native_keys):
         mark=mark,
         reserved=reserved_targets(definition, own_files),
         counters=_counters(answers, set(map(target_of, definition.drives("cdrom", "floppy")))),
-        revision=definition.stored,
+        revision=without_secrets(definition.stored),
     )
     return with_addresses(vm, answers, power)
 

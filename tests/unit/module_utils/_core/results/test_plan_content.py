@@ -103,12 +103,14 @@ PART = {
     "all snapshots and disks of a VM that is deleted": [
         (of(delete()), of(delete(vm=VM.having(snapshots=(TAKEN,))))),
         (of(delete(vm=with_disk("/a"))), of(delete(vm=with_disk("/b")))),
+        (of(delete(vm=VM.having(generation="a"))), of(delete(vm=VM.having(generation="b")))),
     ],
     "disks that the VM is started with, by slot, file and size": [
         (of(plan(Step("start"), vm=with_disk("/a"))), of(plan(Step("start"), vm=with_disk("/b")))),
         (of(plan(Step("start"), vm=with_disk("/a"))), of(plan(Step("start"), vm=with_disk("/a", size=2)))),
     ],
-    "the source of a clone, with its disks and its snapshot": [
+    "the source of a clone, with all its settings, its disks and its snapshot": [
+        (of(clone(VM.having(revision="a"))), of(clone(VM.having(revision="b")))),
         (of(clone(VM)), of(clone(VM.having(id="u-2")))),
         (of(clone(with_disk("/a"))), of(clone(with_disk("/b")))),
         (of(clone(taken_at(1000.0), "clean")), of(clone(taken_at(2000.0), "clean"))),
