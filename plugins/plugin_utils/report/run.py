@@ -15,6 +15,8 @@ from .results import records_of_registered
 
 
 class Report(ControllerAction):
+    writes_reports = True
+
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         # They would be in the output a second time, and can be long.

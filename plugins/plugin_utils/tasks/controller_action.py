@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 from ...module_utils._core.frozen import replace
 from ...module_utils._core.options.option_errors import not_text
 from ...module_utils._core.results.approval import EXPECTED, OPTION, explicit
-from .approvals import approval_of
+from .approvals import approval_of, limit_to_check_mode
 from .over_platforms import plan_of, shown_plans
 
 
@@ -22,9 +22,13 @@ class ControllerAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False
     module = None
+    #: Nothing but files about what is: a job that only checks writes them, too.
+    writes_reports = False
 
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.
+        if not self.writes_reports:
+            limit_to_check_mode(self, task_vars or {})
         super().run(None, task_vars)
         self._task_vars = task_vars or {}
         if OPTION in self.module.options:

@@ -66,7 +66,8 @@ def test_settings_of_the_guide_set_up_an_awx(play, tmp_path, core):
     check, run = of["job_template"]
     assert [one.pop("job_type") for one in (check, run)] == ["check", "run"]
     assert [one.pop("name") for one in (check, run)] == ["polyvirt check", "polyvirt run"]
-    assert [one.pop("extra_vars") for one in (check, run)] == [{}, {"polyvirt_approved_plans": []}]
+    given = [one.pop("extra_vars") for one in (check, run)]
+    assert given == [{"polyvirt_check_only": True}, {"polyvirt_approved_plans": []}]
     assert check == run
     assert (check["job_slice_count"], check["credentials"]) == (1, ["production"])
     (workflow,) = of["workflow_job_template"]
