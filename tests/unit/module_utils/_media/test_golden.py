@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results.approv
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import BASE, Held, HoldsClaims
 from ansible_collections.polyvirt.core.plugins.module_utils._media import golden
 from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, folders
 
 NAME = "shop-base"
 
@@ -148,7 +148,7 @@ def test_vm_that_was_not_sealed_is_rejected(host, sealed):
 @pytest.mark.parametrize(("of_disk", "of_image"), [(0o600, 0o600), (0o644, 0o644)])
 def test_only_users_who_can_read_the_disk_can_read_the_image(host, monkeypatch, of_disk, of_image):
     # Directories of tests are private.
-    monkeypatch.setattr(files, "may_everybody_enter", lambda folder: True)
+    monkeypatch.setattr(folders, "may_everybody_enter", lambda folder: True)
     convert, modes = golden.QemuImg.convert, []
 
     def watched(self, source, source_format, path, image_format):

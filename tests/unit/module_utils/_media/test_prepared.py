@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media import prepar
 from ansible_collections.polyvirt.core.plugins.module_utils._media.disc import SECTOR, Disc
 from ansible_collections.polyvirt.core.plugins.module_utils._media.images import Images
 from ansible_collections.polyvirt.core.plugins.module_utils._media.prepared import medium_of, no_prompt_edit
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, folders
 
 from windows_guests.vendor_iso import iso as iso_with
 from windows_guests.vendor_iso import windows_files, write_iso
@@ -83,7 +83,7 @@ def test_copy_differs_in_what_names_the_program(images, iso):
 )
 def test_copy_of_a_private_image_is_private(monkeypatch, images, iso, mode, closed, expected):
     """Its name can be computed, and it can contain a product key. Nobody else can read it while it is written."""
-    monkeypatch.setattr(files, "may_everybody_enter", lambda _folder: not closed)
+    monkeypatch.setattr(folders, "may_everybody_enter", lambda _folder: not closed)
     os.chmod(iso, mode)
     write, modes = images.write_medium, []
 
