@@ -21,7 +21,7 @@ from typing import Callable, NamedTuple
 import yaml
 
 from lib.action_plugins import routing_lines
-from lib.approval_options import option_lines as option_lines_of_connections
+from lib.approval_options import connection_lines
 from lib.capability_tables import option_lines as capability_lines
 from lib.capability_tables import state_lines
 from lib.catalogue_tables import needs_lines, vmd_lines
@@ -152,12 +152,6 @@ def _import_plugin(module):
 def _registry():
     """The table of all platforms."""
     return _import_plugin("plugin_utils.tasks.registry").PLATFORMS
-
-
-def approval_options(checkout):
-    """Return the table of the options of a connection, and which of them a plan holds."""
-    approvals = _import_plugin("plugin_utils.tasks.approvals")
-    return option_lines_of_connections(approvals.OTHERS, approvals.shown)
 
 
 def presets(checkout):
@@ -356,7 +350,7 @@ GENERATORS = [
     Generator("plugins", "docs/README.md", plugin_lines),
     Generator("capabilities", "docs/user-guide.md", capabilities),
     Generator("states", "docs/user-guide.md", states),
-    Generator("approval_options", "docs/approvals.md", approval_options),
+    Generator("approval_options", "docs/approvals.md", connection_lines),
     Generator("presets", "docs/installs.md", presets),
     Generator("images", "docs/installs.md", images),
     Generator("needs", "docs/installs.md", needs_of_images),

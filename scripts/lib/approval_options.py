@@ -23,14 +23,16 @@ def plugins():
     return found
 
 
-def option_lines(others, shown):
-    """``others``: {option: why the digest does not hold it}; ``shown(option, value)`` is what it holds."""
+def connection_lines(_checkout):
+    """Return the table."""
+    approvals = importlib.import_module("ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.approvals")
     of_option = {}
     for (kind, name), options in plugins().items():
         for option in options:
             of_option.setdefault(option, []).append(f"`{name}`" if kind == "connection" else f"`{name}` (become)")
     rows = ["| option | plugins | in the digest |", "|---|---|---|"]
     for option, names in sorted(of_option.items()):
-        held = "whether it is set" if shown(option, "x") is True else "its value"
-        rows.append(f"| `{option}` | {', '.join(names)} | {f'no: {others[option]}' if option in others else held} |")
+        held = "whether it is set" if approvals.shown(option, "x") is True else "its value"
+        held = f"no: {approvals.OTHERS[option]}" if option in approvals.OTHERS else held
+        rows.append(f"| `{option}` | {', '.join(names)} | {held} |")
     return rows

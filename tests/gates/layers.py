@@ -82,7 +82,7 @@ LAYERS = {
     "plugin_utils/installs/password_hashes": Layer((), third_parties=True),
     # A report is a template of Ansible's own engine.
     "plugin_utils/report": Layer(
-        ("plugin_utils", f"{_CORE}/errors", f"{_CORE}/record/leases"),
+        ("plugin_utils", f"{_CORE}/errors", f"{_CORE}/record/leases", f"{_CORE}/texts"),
         ("ansible", "jinja2", "markupsafe"),
         forbidden=frozenset({"subprocess"}),
     ),
@@ -106,6 +106,8 @@ LAYERS = {
             f"{_CORE}/options/other_words",
             f"{_CORE}/planner/fleet",
             f"{_CORE}/record/leases",
+            # Which names are those of secrets.
+            f"{_CORE}/record/document_secrets",
             f"{_CORE}/options/image_names",
             f"{_CORE}/options/cloud_init",
             # Which option of a platform says where backups are.

@@ -91,7 +91,7 @@ def test_disk_is_only_created_where_disks_are(qemu, carry, place, tmp_path):
     for label, options in (("replaced", {"replace": True}), ("beside", {"new_name": COPY})):
         for answer in carry(qemu, _both(label, place, **options), [WEB, COPY]).values():
             assert (answer.failed, answer.changed) == (True, False)
-            assert f"names {tmp_path} as the directory of disk vda" in answer.msg
+            assert f"has {tmp_path} for disk vda, where no VM has disks" in answer.msg
     assert list(tmp_path.glob("pvg*")) == []
     given = {"new_name": COPY, "disk_directory": str(tmp_path)}
     assert_worked(carry(qemu, _both("there", place, **given), [WEB, COPY]), **{"there checked": True, "there": True})

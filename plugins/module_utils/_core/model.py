@@ -25,7 +25,6 @@ from .record.mark import BIRTH, is_mark_of, records_creation
 
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
 SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
-POWERS = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED, UNKNOWN)
 #: Power states in which a VM has memory contents, so that changes with the cost POWER_OFF are not possible.
 ON = (RUNNING, PAUSED, SUSPENDED, FAILED)
 #: ``Vm.busy`` of a VM that another command holds, maybe because its hypervisor does not answer: it can be killed.

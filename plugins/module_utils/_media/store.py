@@ -93,17 +93,15 @@ def _is_golden(value):
     return is_mapping(value) and is_text(value.get("inputs")) and is_number(value.get("version"))
 
 
-def _is_version(value):
-    return list_of(lambda part: is_number(part) or is_text(part))(value)  # Windows reports times as texts.
-
-
+#: Windows reports times as texts.
+_is_version = optional(list_of(lambda part: is_number(part) or is_text(part)))
 _SCHEMA = {
     **dict.fromkeys(("name", "architecture", "file", "format", "address"), is_text),
     "fetched": _is_date,
     **dict.fromkeys(("checked", "digest", "asked_checksum", "content"), optional(is_text)),
     "file_size": is_number,
     "size": optional(is_number),
-    **dict.fromkeys(("seen", "made_from"), optional(_is_version)),
+    **dict.fromkeys(("seen", "made_from"), _is_version),
     "golden": optional(_is_golden),
 }
 

@@ -205,15 +205,6 @@ def starts_with(path, word, offset=0):
         return False
 
 
-def holds_zeroes(path):
-    """Return whether the beginning of a file contains zero bytes, as in images and archives, but not in text."""
-    try:
-        with open(path, "rb") as file:
-            return b"\0" in file.read(4096)
-    except OSError:
-        return False
-
-
 def exists(path):
     return os.path.exists(path)
 

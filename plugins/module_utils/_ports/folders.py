@@ -26,7 +26,7 @@ def shared_folder(path):
     Above, a sticky directory of root, such as /tmp, is none: files in it can be exchanged by their owners only.
     """
     path = os.path.realpath(path)
-    for folder in [*folders_above(path), *([path] if os.path.isdir(path) else [])]:
+    for folder in folders_above(os.path.join(path, "")):
         found = os.stat(folder)
         is_sticky = folder != path and found.st_uid == 0 and found.st_mode & stat.S_ISVTX
         may_group = found.st_mode & stat.S_IWGRP and not _is_alone(found.st_uid, found.st_gid)
@@ -74,19 +74,18 @@ def _groups(uid, gid):
 
 
 def is_user(name):
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
+    return _is_known(pwd.getpwnam, name)
 
 
 def is_group(name):
+    return _is_known(grp.getgrnam, name)
+
+
+def _is_known(look_up, name):
     try:
-        grp.getgrnam(name)
+        return bool(look_up(name))
     except KeyError:
         return False
-    return True
 
 
 def largest_file(folder):

@@ -20,23 +20,10 @@ from .drill import COPIES, Drill
 
 _BACKUP, _PREFIX = "polyvirt.core.vm_backup", "backup_"
 #: Options that differ from VM to VM.
-_OF_ONE_VM = frozenset(
-    (
-        *(
-            "name",
-            "id",
-            "platform",
-            "options",
-            "state",
-            "backup",
-            "new_name",
-            "replace",
-            "networks",
-            "allow_host_access",
-        ),
-        *("controller_time", "approval", "expect_plan"),
-    )
-)
+_OF_ONE_VM = frozenset({
+    "name", "id", "platform", "options", "state", "backup", "new_name", "replace", "networks", "allow_host_access",
+    "controller_time", "approval", "expect_plan",
+})  # fmt: skip
 #: For a run each day, which can begin a few minutes earlier.
 _MAX_AGE = "20h"
 _COLUMNS = ("outcome", "source", "name", "backup", "start")

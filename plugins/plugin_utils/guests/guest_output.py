@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timezone
+from operator import sub
 
 from .guest_script import END, MARK
 from .guest_sockets import services
@@ -185,23 +186,14 @@ def _by_ifconfig(text):
             yield nic, address[1]
 
 
-def _memory_mib(parts):
-    return _memory(parts)[0]
-
-
-def _memory_used_mib(parts):
-    total, available = _memory(parts)
-    return max(0, total - available)
-
-
 _FIELDS = {
     "os": _os,
     "uptime": _uptime,
     "cpus": _cpus,
     "cpu_percent": _cpu_percent,
     "load": _load,
-    "memory_mib": _memory_mib,
-    "memory_used_mib": _memory_used_mib,
+    "memory_mib": lambda parts: _memory(parts)[0],
+    "memory_used_mib": lambda parts: max(0, sub(*_memory(parts))),
     "disks": _disks,
     "addresses": _addresses,
     "services": lambda parts: services(parts.get("sockets", "")),

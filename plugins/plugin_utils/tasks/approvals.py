@@ -13,9 +13,9 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.record.document_secrets import is_secret_key
 from ...module_utils._core.results.approval import (
-    ENVIRONMENT,
     HOST,
     OPTION,
+    PROGRAMS,
     REACHED,
     REVISION,
     TASK,
@@ -33,21 +33,18 @@ _OF_JOB = {
 }
 
 
-#: {option of a connection or become plugin: why it chooses neither the host nor the account on it}. docs/approvals.md
-#: lists all options of the plugins that ansible-core ships.
-OTHERS = {
-    **dict.fromkeys(
-        ("timeout", "connection_timeout", "operation_timeout", "read_timeout", "become_success_timeout",
-         "reconnection_retries", "reconnection_backoff"),
-        "how long the connection waits",
+#: {why options of connection and become plugins choose neither the host nor the account on it: these options}.
+#: docs/approvals.md lists all options of the plugins that ansible-core ships.
+_REASONS = {
+    "how long the connection waits": (
+        "timeout", "connection_timeout", "operation_timeout", "read_timeout", "become_success_timeout",
+        "reconnection_retries", "reconnection_backoff",
     ),
-    **dict.fromkeys(
-        ("pipelining", "sftp_batch_mode", "ssh_transfer_method", "max_envelope_size", "use_tty"), "how data is sent"
-    ),
-    **dict.fromkeys(("sshpass_prompt", "password_mechanism", "prompt_l10n", "become_strip_preamble"),
-                    "how a password is asked for"),
-    "verbosity": "what is printed",
+    "how data is sent": ("pipelining", "sftp_batch_mode", "ssh_transfer_method", "max_envelope_size", "use_tty"),
+    "how a password is asked for": ("sshpass_prompt", "password_mechanism", "prompt_l10n", "become_strip_preamble"),
+    "what is printed": ("verbosity",),
 }  # fmt: skip
+OTHERS = {option: reason for reason, options in _REASONS.items() for option in options}
 #: The extra variable of job templates that only check.
 CHECK_ONLY = "polyvirt_check_only"
 _DELEGATED, _INTERPRETER = "ansible_delegated_vars", "ansible_python_interpreter"
@@ -78,7 +75,7 @@ def approval_of(task, task_vars, templar, connection=None):
     """
     host = task.delegate_to or task_vars.get("inventory_hostname")
     given = {HOST: host, TASK: task.get_name(), REACHED: _reached_by(connection, task_vars, templar)}
-    given[ENVIRONMENT] = _environment_of(task, templar)
+    given[PROGRAMS] = _environment_of(task, templar)
     for key, names in _OF_JOB.items():
         given[key] = next((templar.template(task_vars[name]) for name in names if name in task_vars), None)
     # A host to which the task is delegated may permit less than the host of the play, which has none.

@@ -52,7 +52,7 @@ def test_module_gets_the_job_of_awx_and_the_texts_of_its_own_task(prefix):
     texts = [{"plan": "p", "host": "web1", "task": "Change"}, {"plan": "q", "host": "web1", "task": "Another"}]
     of_job = {f"{prefix}_workflow_job_id": 7, f"{prefix}_project_revision": "4f1c"}
     found = _approval({**of_job, VARIABLE: [], "polyvirt_plans": texts})
-    job = {"host": "web1", "task": "Change", "revision": "4f1c", "workflow": 7, "reached": None, "environment": {}}
+    job = {"host": "web1", "task": "Change", "revision": "4f1c", "workflow": 7, "reached": None, "programs": {}}
     assert found == {**job, VARIABLE: [], "polyvirt_plans": texts[:1]}
 
 

@@ -26,7 +26,7 @@ from ..model import (
 )
 from ..options.identity import check_identity, known_names
 from ..record.leases import must_be_kept, with_lease_of
-from ..record.mark import damage_of, image_of
+from ..record.mark import image_of
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
 from .drives import boot_keys_note, deleted_media, slot_of_added_drive, without_iso
@@ -35,6 +35,7 @@ from .plan_create import (
     check_creatable,
     check_name,
     check_not_its_own_source,
+    check_record,
     check_recreatable,
     check_source,
     config_of_clone,
@@ -240,7 +241,7 @@ def _plan_existing(task):
             raise unknown_state(vm, task.traits)
         return Plan(vm, vm, not_compared=not_compared)
     if request.creation:
-        _check_record(task)
+        check_record(task.vm, task.request.label)
     check_adopted(vm, request)
     if any(change.cost == DESTRUCTIVE for change in changes):
         # The disk of the new VM is the first one on the default bus.
@@ -413,21 +414,10 @@ def _listed(changes):
     return ", ".join(change.path for change in changes)
 
 
-def _check_record(task):
-    """Raise Refused if nobody knows what the record of the VM said."""
-    damage = damage_of(task.vm)
-    if damage:
-        raise Refused(
-            f"{task.request.label}: its ownership record is damaged: {damage}.",
-            "If a later version of this collection has written it, use that version. If not, remove the record (user"
-            " guide, Ownership): then the VM is one that others have created.",
-        )
-
-
 def _planned(task, steps, not_compared=()):
     before = task.vm
     if not all(step.verb in POWER_VERBS for step in steps):
-        _check_record(task)
+        check_record(task.vm, task.request.label)
     if task.vm.power == ABSENT:
         before = task.vm.having(name=task.request.label)
     segments = into_segments(steps, task.traits.synchronous_verbs)

@@ -10,7 +10,7 @@ from ..model import ABSENT, COLLECTIONS, LIVE, NEVER, STOPPED, Change, Step
 from ..options.identity import known_names, listed
 from ..options.request import SOURCES
 from ..record.leases import NEVER_EXPIRES
-from ..record.mark import CREATED
+from ..record.mark import CREATED, damage_of
 from .contents import contents_of, creation_of, filled_slots
 from .differences import first_disk
 from .drives import CDROMS, ISO, in_order, with_new_drives
@@ -50,6 +50,17 @@ def fetch_steps(request):
             # Disks of one archive are downloaded together.
             once.setdefault(one["fetch"].stored.path, one)
     return [Step("fetch", arguments={"image": one}, note=one["fetch"].note) for one in once.values()]
+
+
+def check_record(vm, label):
+    """Raise Refused if nobody knows what the record of the VM said."""
+    damage = damage_of(vm)
+    if damage:
+        raise Refused(
+            f"{label}: its ownership record is damaged: {damage}.",
+            "If a later version of this collection has written it, use that version. If not, remove the record (user"
+            " guide, Ownership): then the VM is one that others have created.",
+        )
 
 
 def check_adopted(vm, request):

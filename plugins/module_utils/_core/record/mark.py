@@ -247,17 +247,12 @@ def parsed(text):
     # A key without a value is none.
     given = {key: value for key, value in mark.items() if value is not None or key not in _SCHEMA}
     given.pop(DAMAGED, None)
-    return _with_todays_keys(given)
-
-
-def _with_todays_keys(mark):
-    """Return a mark of an earlier version with today's keys: ``new`` (a VM that is being created) and ``adding``
-    (something is being added)."""
-    if "new" in mark:
-        mark["unfinished"] = mark.pop("new")
-    if "adding" in mark:
-        mark.update(making=mark.pop("adding"), unfinished=False)
-    return mark
+    # Earlier versions had other keys for a VM that is being created, and for something that is being added.
+    if "new" in given:
+        given["unfinished"] = given.pop("new")
+    if "adding" in given:
+        given.update(making=given.pop("adding"), unfinished=False)
+    return given
 
 
 def _are_inputs(value):

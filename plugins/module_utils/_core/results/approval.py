@@ -21,7 +21,7 @@ VARIABLE, TEXTS = "polyvirt_approved_plans", "polyvirt_plans"
 OPTION, EXPECTED = "approval", "expect_plan"
 #: Keys of the hidden option. WORKFLOW is the ID of AWX's workflow job.
 HOST, TASK, REVISION, WORKFLOW, REACHED = "host", "task", "revision", "workflow", "reached"
-ENVIRONMENT = "environment"
+PROGRAMS = "programs"
 #: The longest text of the plans of one task, in bytes. Each later job of a workflow gets it as a variable.
 _LONGEST = 64 * 1024
 _REMEDY = "Run the task in check mode again, and have the new plan approved. Nothing was changed."
@@ -36,7 +36,7 @@ class Approval:
 
     def __init__(self, given=None, expected=None, connections=()):
         given = given or {}
-        self._context = {key: given.get(key) for key in (HOST, REVISION, REACHED, ENVIRONMENT)}
+        self._context = {key: given.get(key) for key in (HOST, REVISION, REACHED, PROGRAMS)}
         self._context["connections"] = list(connections)
         self._task, self._workflow, self._expected = given.get(TASK), given.get(WORKFLOW), expected
         self._approved = _entries(given[VARIABLE]) if VARIABLE in given else None
@@ -136,10 +136,10 @@ def connections(params, options):
     """The options of a task and its ``machines`` that select the host of the VMs, without secrets."""
     names = [name for name, one in options.items() if one.role == CONNECTION and not (one.secret or one.hidden)]
     tasks = [params, *(one for one in params.get("machines") or () if isinstance(one, dict))]
-    set_options = [
+    given = [
         {name: without_credentials(str(one[name])) for name in names if one.get(name) is not None} for one in tasks
     ]
-    return [one for place, one in enumerate(set_options) if one not in set_options[:place]]
+    return [one for place, one in enumerate(given) if one not in given[:place]]
 
 
 def texts_of(value, given):

@@ -33,6 +33,7 @@ _RECORD, _RECORD_VERSION = "polyvirt.json", 1
 _BEGUN = "polyvirt-first-start.json"
 #: The key of a record with the expiries of snapshots by their name.
 EXPIRIES = "snapshots_expire"
+_SNAPSHOT = frozenset({"created", "power", "machine", "ran"})
 #: The mode of the Vagrantfile and the records: the environment of provisioners may contain secrets.
 _PRIVATE = 0o600
 _OWNS_FOLDER = "owns_folder"
@@ -315,16 +316,10 @@ def _record_of(created):
     return record if record["id"] == created.id else {}
 
 
-def _is_snapshot(value):
-    is_known = reader.is_mapping(value) and reader.is_text(value.get("power"))
-    return is_known and isinstance(value.get("created"), (int, float)) and _is_described(value.get("machine"))
-
-
-_is_described = reader.optional(reader.is_mapping)
 _SCHEMA = {
     "id": reader.is_text,
-    **dict.fromkeys(("ran", "ssh", EXPIRIES), _is_described),
-    "snapshots": lambda value: value is None or (reader.is_mapping(value) and all(map(_is_snapshot, value.values()))),
+    **dict.fromkeys(("ran", "ssh", EXPIRIES), reader.optional(reader.is_mapping)),
+    "snapshots": reader.optional(lambda value: all(map(_SNAPSHOT.issubset, value.values()))),
 }
 
 

@@ -143,7 +143,12 @@ def _check_restore(driver, vm, step):
     paths = disks_of(vm.having(config=backup.config))
     sizes = {}
     for slot, one in manifests.disks_of(manifest).items():
-        _check_folder(driver, vm, manifest, slot, os.path.dirname(one.get("source") or ""))
+        named = os.path.dirname(one.get("source") or "")
+        if files.is_folder(named) and is_folder_of_others(driver, named):
+            raise Refused(
+                f"{vm.name}: backup '{manifest['id']}' has {named} for disk {slot}, where no VM has disks.",
+                f"Set disk_directory: {named} if that is right, or another directory.",
+            )
         folder = os.path.dirname(paths[slot]["source"])
         source = driver.backup_folder.path(manifest["birth"], manifest["id"], one["name"])
         sizes.setdefault(folder, []).append(driver.storage.qemu_img.needed(source, "qcow2"))
@@ -159,16 +164,6 @@ def _check_restore(driver, vm, step):
             "set disk_directory",
         )
     return [f"{vm.name}: the restored VM does not have: {', '.join(lost)}."] if lost else ()
-
-
-def _check_folder(driver, vm, manifest, slot, folder):
-    is_default = driver.options.get("disk_directory") or not files.is_folder(folder)
-    if not is_default and is_folder_of_others(driver, folder):
-        raise Refused(
-            f"{vm.name}: backup '{manifest['id']}' names {folder} as the directory of disk {slot}, and no VM has disks"
-            " there.",
-            f"Set disk_directory: {folder} if that is right, or another directory.",
-        )
 
 
 def _check_uuid(driver, vm, manifest):

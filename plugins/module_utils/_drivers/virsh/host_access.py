@@ -23,39 +23,32 @@ from .own_files import named_files
 _QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 #: {path in a definition: what it is}
 _PARTS = {
-    "devices/filesystem": "shared directory",
-    "devices/hostdev": "device of the host",
-    "devices/shmem": "shared memory",
-    "devices/memory[@model='nvdimm']": "NVDIMM",
-    "devices/disk[@type='nvme']": "disk of the host",
-    "devices/disk[@type='vhostuser']": "socket of a disk",
-    "devices/disk[@type='vhostvdpa']": "disk of the host",
-    "devices/input[@type='evdev']": "input device of the host",
-    "devices/input[@type='passthrough']": "input device of the host",
-    "devices/interface[@type='hostdev']": "device of the host",
-    "devices/interface[@type='vdpa']": "device of the host",
-    "devices/interface[@type='vhostuser']": "socket of a NIC",
-    "devices/interface/script": "script of a NIC",
-    "devices/interface/downscript": "script of a NIC",
-    "devices/graphics[@socket]": "socket of a display",
-    "devices/graphics/listen[@type='socket']": "socket of a display",
-    "devices/*/log": "log file",
-    "memoryBacking/source": "memory in files",
-    "os/kernel": "kernel",
-    "os/initrd": "initrd",
-    "os/dtb": "device tree",
-    "os/acpi": "ACPI table",
+    "devices/filesystem": "shared directory", "devices/shmem": "shared memory", "memoryBacking/source": "memory file",
+    **dict.fromkeys(
+        ("devices/hostdev", "devices/interface[@type='hostdev']", "devices/interface[@type='vdpa']",
+         "devices/disk[@type='nvme']", "devices/disk[@type='vhostvdpa']", "devices/input[@type='evdev']",
+         "devices/input[@type='passthrough']"),
+        "device of the host",
+    ),
+    **dict.fromkeys(
+        ("devices/disk[@type='vhostuser']", "devices/interface[@type='vhostuser']", "devices/graphics[@socket]",
+         "devices/graphics/listen[@type='socket']"),
+        "socket of the host",
+    ),
+    **dict.fromkeys(("devices/interface/script", "devices/interface/downscript"), "script of a NIC"),
+    "devices/memory[@model='nvdimm']": "NVDIMM", "devices/*/log": "log file", "seclabel": "security label",
+    "os/kernel": "kernel", "os/initrd": "initrd", "os/dtb": "device tree", "os/acpi": "ACPI table",
     "os/loader": "loader",
-    "seclabel": "security label",
-}
+}  # fmt: skip
 #: The same for devices of which a part says so.
 _DEVICES = {
     "devices/tpm/backend[@type='passthrough']": "TPM of the host",
-    "devices/tpm/backend[@type='external']": "socket of a TPM",
-    "devices/rng/backend[@model='egd']": "socket of a random number generator",
+    **dict.fromkeys(
+        ("devices/tpm/backend[@type='external']", "devices/rng/backend[@model='egd']", "devices/*/source[@service]"),
+        "socket of the host",
+    ),
     "devices/*/source[@path]": "file, device or socket of the host",
-    "devices/*/source[@service]": "socket of the host",
-}
+}  # fmt: skip
 #: {type of a NIC that only one running VM can have: what it is}
 _NICS = {
     "hostdev": "a device of the host", "vdpa": "a device of the host", "vhostuser": "a socket",
@@ -99,17 +92,15 @@ def remove_host_access(definition, has_images):
     found = _powers(definition.root, has_images)
     for _what, parent, element in found:
         parent.remove(element)
-    system = definition.root.find("os")
-    if system is not None and system.find("kernel") is None:
-        for line in system.findall("cmdline"):
-            system.remove(line)
+    if definition.root.find("os/kernel") is None:
+        for line in definition.root.findall("os/cmdline"):
+            definition.root.find("os").remove(line)
     return _listed(found)
 
 
 def use_own_emulator(definition):
     """Let libvirt choose the program that emulates the VM."""
-    emulator = definition.devices.find("emulator")
-    if emulator is not None:
+    for emulator in definition.devices.findall("emulator"):
         definition.devices.remove(emulator)
 
 
@@ -119,11 +110,11 @@ def eject_others(definition, present, has_images):
     A file that is not in a directory of images could be any file of the host.
     """
     known = {file_of(drive) for drive in present.drives("cdrom", "floppy")} if present else set()
-    drives = {file_of(drive): drive for drive in definition.drives("cdrom", "floppy") if file_of(drive)}
-    others = [path for path in drives if path not in known and not has_images(os.path.dirname(path))]
-    for path in others:
-        drives[path].remove(drives[path].find("source"))
-    return others
+    drives = [drive for drive in definition.drives("cdrom", "floppy") if file_of(drive) and file_of(drive) not in known]
+    others = {drive: file_of(drive) for drive in drives if not has_images(os.path.dirname(file_of(drive)))}
+    for drive in others:
+        drive.remove(drive.find("source"))
+    return list(others.values())
 
 
 def _powers(root, has_images=lambda folder: False):

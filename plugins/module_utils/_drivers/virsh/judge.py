@@ -87,10 +87,8 @@ class Judge:
             return
         emulator = case.native.get(_EMULATOR)
         if emulator and os.path.realpath(emulator) not in self._known_emulators():
-            case.warning = (
-                f"{case.name}: native: {_EMULATOR}: libvirt does not report {emulator}, so it is not run to check the"
-                " definition. libvirt runs it when the VM is stored."
-            )
+            about = f"{case.name}: native: {_EMULATOR}"
+            case.warning = f"{about}: libvirt does not report {emulator}, so it is not run to check the definition."
             return
         before = (
             case.plan.before.id and case.steps[0].verb == "configure" and observed(self._driver, case.plan.before.id)

@@ -98,7 +98,7 @@ def _free(folder, stem, suffix, own):
 
 def is_folder_of_others(driver, folder):
     """Whether a directory has no disks of VMs, and the task does not set it: who wrote the backup has chosen it."""
-    return folder != driver.options.get("disk_directory") and not _has_images(driver, folder)
+    return not driver.options.get("disk_directory") and not _has_images(driver, folder)
 
 
 def _has_images(driver, folder):
@@ -192,7 +192,7 @@ def host_access_of(driver, vm, manifest):
     has_images = partial(_has_images, driver)
     lost = eject_others(definition, present, has_images)
     if vm.name != manifest["vm"] and not vm.id:
-        return [*filter(None, [remove_host_access(definition, has_images)]), *lost]
+        return list(filter(None, [remove_host_access(definition, has_images), *lost]))
     if not driver.options.get("allow_host_access"):
         check_host_access(f"{vm.name}: backup '{manifest['id']}'", definition, present, has_images)
     return lost
