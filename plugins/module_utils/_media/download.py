@@ -255,16 +255,16 @@ def _from_any(found, bases, part, line):
 
 
 def _all(url, part, line, is_resumed):
-    """Download what is missing; a connection that breaks off is opened again as long as something arrives."""
-    failures = 0
+    """Download what is missing; a connection that breaks off is opened again as long as it gets further."""
+    failures, most = 0, files.size(part) if is_resumed and files.exists(part) else 0
     while True:
         if not is_resumed and files.exists(part):
             # Without a checksum, nothing would detect that the rest belongs to another version.
             partial_files.truncate(part)
-        before = files.size(part) if files.exists(part) else 0
         if download.fetch_onto(url, part, line.timeout, line.headers_for(url)):
             return
-        failures = 0 if files.size(part) > before else failures + 1
+        # A server or proxy may end each transfer after so many bytes, and begin again with the first one.
+        failures, most = (0, files.size(part)) if files.size(part) > most else (failures + 1, most)
         if failures >= _ATTEMPTS:
             raise Unavailable(
                 f"{download.shown(url)}: the connection broke off after {files.size(part)} bytes.",

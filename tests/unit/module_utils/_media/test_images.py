@@ -150,6 +150,14 @@ def test_next_task_completes_a_download(tasks, server, pauses):
     assert tasks.files() == [_stored(QCOW2), f"{_stored(QCOW2)}.json"]
 
 
+def test_server_that_always_ends_at_the_same_byte_is_asked_a_few_times(tasks, server, pauses):
+    """Such as a proxy with a limit, in front of a server without ranges."""
+    server.ranges, server.cuts[_IMAGE] = False, [None, *([1_000_000] * 50)]
+    with pytest.raises(PolyvirtError, match="connection broke off after 1000000 bytes"):
+        tasks.run()
+    assert len(server.cuts[_IMAGE]) == 46
+
+
 def test_part_of_an_older_version_is_removed(tasks, server):
     server.cuts[_IMAGE] = [None, 1_000_000, 0, 0, 0]
     with pytest.raises(PolyvirtError):
