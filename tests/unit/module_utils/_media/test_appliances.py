@@ -176,6 +176,16 @@ def test_missing_appliance_is_rejected(tmp_path):
 # What the task decides ------------------------------------------------------------------------------------------------
 
 
+def test_appliance_in_a_directory_of_others_needs_a_permission(tmp_path):
+    path = ova(tmp_path)
+    tmp_path.chmod(0o1777)
+    with pytest.raises(Refused, match=r"appliance\.source: other users can write to .*, so they could exchange files"):
+        appliance_of(path)
+    assert appliance_of(path, allow_shared_directory=True)
+    tmp_path.chmod(0o755)
+    assert appliance_of(path)
+
+
 def test_unmapped_network_is_rejected(tmp_path):
     with pytest.raises(Refused, match="'VM Network' of the appliance is not mapped"):
         appliance_of(ova(tmp_path), networks={})
