@@ -101,20 +101,29 @@ _SCHEMA = {
 }
 
 
+#: Of files of an unfinished backup, too.
+_OF_FILE = {
+    **dict.fromkeys(("size", "virtual_size"), optional(is_number)),
+    **dict.fromkeys(("source", "role"), optional(is_text)),
+    "slot": optional(is_plain),
+    "format": optional(_FORMATS.__contains__),
+    "sha256": optional(lambda value: is_text(value) and _DIGEST.fullmatch(value) is not None),
+}
+#: {role: keys that a file of a complete backup has besides its size and digest}
+_NEEDED = {DISK: ("format", "slot", "virtual_size"), NVRAM: ("format",), DEFINITION: ()}
+
+
 def _problem_of_files(files, is_unfinished):
     names = [one.get("name") for one in files]
-    bad = next((name for name in names if not is_plain(name) or name == NAME), None)
-    if bad is not None or len(set(names)) < len(names):
-        return f"the file name {bad!r}" if bad is not None else "a file is listed twice"
-    if is_unfinished:
-        return ""
+    bad = [name for name in names if not is_plain(name) or name == NAME]
+    if bad or len(set(names)) < len(names):
+        return f"the file name {str(bad[0])[:99]!r}" if bad else "a file is listed twice"
+    wrong = [one["name"] for one in files if not all(is_valid(one.get(key)) for key, is_valid in _OF_FILE.items())]
+    if wrong or is_unfinished:
+        return "".join(wrong[:1])
     for one in files:
-        is_whole = is_number(one.get("size")) and _DIGEST.fullmatch(str(one.get("sha256"))) is not None
-        if not is_whole or one.get("role") not in (DISK, DEFINITION, NVRAM):
-            return one["name"]
-        if one["role"] != DEFINITION and one.get("format") not in _FORMATS:
-            return one["name"]
-        if one["role"] == DISK and not (is_plain(one.get("slot")) and is_number(one.get("virtual_size"))):
+        needed = ("size", "sha256", *_NEEDED.get(one.get("role"), ("a known role",)))
+        if any(one.get(key) is None for key in needed):
             return one["name"]
     slots = [one["slot"] for one in files if one["role"] == DISK]
     if len(set(slots)) < len(slots):

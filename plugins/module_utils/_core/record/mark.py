@@ -244,8 +244,8 @@ def parsed(text):
         mark = reader.read(text, _SCHEMA, range(1, VERSION + 1), default=1)
     except reader.Damaged as error:
         return {DAMAGED: str(error)}
-    # A key without a value is none.
-    given = {key: value for key, value in mark.items() if value is not None or key not in _SCHEMA}
+    # A key without a value is none, but a VM that has no ID yet.
+    given = {key: value for key, value in mark.items() if value is not None or key not in _SCHEMA or key == "id"}
     given.pop(DAMAGED, None)
     # Earlier versions had other keys for a VM that is being created, and for something that is being added.
     if "new" in given:
@@ -267,6 +267,7 @@ _SCHEMA = {
     **dict.fromkeys(_MAPPINGS, reader.optional(reader.is_mapping)),
     "inputs": reader.optional(_are_inputs),
     "expires": reader.optional(is_stored_expiry),
+    "id": reader.optional(reader.is_text),
 }
 
 

@@ -25,8 +25,8 @@ class Damaged(Exception):
 
 def read(text, schema, versions, default=None):
     """Return the record in ``text``. ``default`` is the version of a record that names none. Raises Damaged."""
-    if len(text) > LONGEST:
-        raise Damaged(f"it is longer than {LONGEST} characters")
+    if len(text) > LONGEST or "\\u0000" in text:
+        raise Damaged(f"it is longer than {LONGEST} characters, or has one that no file can have in its name")
     try:
         found = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
