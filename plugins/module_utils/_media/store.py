@@ -89,10 +89,6 @@ def _is_date(value):
         return False
 
 
-def _is_golden(value):
-    return is_mapping(value) and is_text(value.get("inputs")) and is_number(value.get("version"))
-
-
 #: Windows reports times as texts.
 _is_version = optional(list_of(lambda part: is_number(part) or is_text(part)))
 _SCHEMA = {
@@ -102,7 +98,9 @@ _SCHEMA = {
     "file_size": is_number,
     "size": optional(is_number),
     **dict.fromkeys(("seen", "made_from"), _is_version),
-    "golden": optional(_is_golden),
+    "golden": optional(
+        lambda value: is_mapping(value) and is_text(value.get("inputs")) and is_number(value.get("version"))
+    ),
 }
 
 

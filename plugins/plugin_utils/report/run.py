@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ...module_utils._core.errors import InvalidInput, Refused
 from ..outcomes.reader import now, started_by
+from ..tasks.approvals import CHECK_ONLY
 from ..tasks.controller_action import ControllerAction
 from . import files
 from .formats import texts
@@ -15,10 +16,9 @@ from .results import records_of_registered
 
 
 class Report(ControllerAction):
-    writes_reports = True
-
     def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+        # A report is no change: a job that only checks writes it, too.
+        result = super().run(tmp, {name: value for name, value in (task_vars or {}).items() if name != CHECK_ONLY})
         # They would be in the output a second time, and can be long.
         result["invocation"]["module_args"].pop("results", None)
         return result

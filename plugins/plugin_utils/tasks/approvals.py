@@ -104,10 +104,9 @@ def _without_variable(variables):
 
 def _check_spelling(variables):
     """Reject a variable that is near to the right one: without that one, every plan is permitted."""
-    near = [name for name in variables if abs(len(name) - len(VARIABLE)) < 2 and name != VARIABLE]
-    found = next((name for name in near if SequenceMatcher(None, name, VARIABLE).ratio() > _LIKE), None)
-    if found:
-        raise InvalidInput(f"{found} is not known.", f"Did you mean {VARIABLE}? Rename the variable if not.")
+    for name in (name for name in variables if abs(len(name) - len(VARIABLE)) < 2 and name != VARIABLE):
+        if SequenceMatcher(None, name, VARIABLE).ratio() > _LIKE:
+            raise InvalidInput(f"{name} is not known.", f"Did you mean {VARIABLE}? Rename the variable if not.")
 
 
 def _reached_by(connection, task_vars, templar):
@@ -124,8 +123,7 @@ def _reached_by(connection, task_vars, templar):
 
 
 def _options_of(plugin):
-    options = {name: value for name, value in plugin.get_options().items() if name not in OTHERS}
-    return {name: shown(name, value) for name, value in options.items()}
+    return {name: shown(name, value) for name, value in plugin.get_options().items() if name not in OTHERS}
 
 
 def shown(name, value):
@@ -137,5 +135,4 @@ def shown(name, value):
 def _environment_of(task, templar):
     """Return the environment that the task sets, which can choose other programs."""
     set_by_task = [templar.template(one) for one in getattr(task, "environment", None) or ()]
-    values = {name: value for one in set_by_task if isinstance(one, dict) for name, value in one.items()}
-    return {name: shown(name, value) for name, value in values.items()}
+    return {name: shown(name, value) for one in set_by_task if isinstance(one, dict) for name, value in one.items()}

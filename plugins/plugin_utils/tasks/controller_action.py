@@ -22,13 +22,10 @@ class ControllerAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False
     module = None
-    #: Nothing but files about what is: a job that only checks writes them, too.
-    writes_reports = False
 
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.
-        if not self.writes_reports:
-            limit_to_check_mode(self, task_vars or {})
+        limit_to_check_mode(self, task_vars or {})
         super().run(None, task_vars)
         self._task_vars = task_vars or {}
         if OPTION in self.module.options:

@@ -64,9 +64,8 @@ def damage_of(vm):
 
 def damage_warnings(vms):
     """Return a warning about each VM with a mark that cannot be used."""
-    damaged = {vm.name: damage_of(vm) for vm in vms if damage_of(vm)}
-    end = "It counts as a VM that others have created."
-    return [f"{name}: its ownership record is damaged: {reason}. {end}" for name, reason in damaged.items()]
+    text = "{0}: its ownership record is damaged: {1}. It counts as a VM that others have created."
+    return [text.format(vm.name, damage_of(vm)) for vm in vms if damage_of(vm)]
 
 
 def records_creation(mark):
