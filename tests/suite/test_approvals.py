@@ -105,16 +105,20 @@ def test_only_the_approved_plan_is_carried_out(platform, shim, tmp_path):
 
 
 @pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
-def test_digest_is_the_same_in_process_and_shipped(platform, shim, tmp_path):
+def test_digest_is_the_same_whenever_a_task_is_shipped_and_in_a_workflow(platform, shim, tmp_path):
+    """A task with an environment of its own is shipped; the environment may choose other programs, so it counts."""
     with _play(platform, shim, tmp_path) as carry_out:
         result_of = carry_out(
             _task("here", _NEW, check=True),
             _task("shipped", _NEW, check=True, environment={"A_VARIABLE": "any"}),
+            _task("shipped again", _NEW, check=True, environment=[{}, {"A_VARIABLE": "any"}]),
+            _task("with another one", _NEW, check=True, environment={"A_VARIABLE": "other"}),
             _task("elsewhere", _NEW, check=True, variables={"awx_project_revision": "4f1c"}),
             _task("in a workflow", _NEW, check=True, variables={"awx_workflow_job_id": 5}),
         )
-        here, shipped, elsewhere, workflow = (result["plan"] for result in result_of.values())
-        assert here == shipped == workflow != elsewhere
+        here, shipped, again, other, elsewhere, workflow = (result["plan"] for result in result_of.values())
+        assert (here, shipped) == (workflow, again)
+        assert len({here, shipped, other, elsewhere}) == 4
         stats = result_of["in a workflow"]["ansible_stats"]
         assert stats["data"][VARIABLE] == [{"plan": workflow, "workflow": 5}]
         assert stats["data"]["polyvirt_plans"][0]["lines"][0].startswith(f"{WEB}: ")

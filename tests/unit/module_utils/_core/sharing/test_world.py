@@ -35,6 +35,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.world 
 ALWAYS, NEVER = frozenset({"added", "added, on", "raised"}), frozenset()
 #: The holder is (off, on); the cell is the set of what the new claim may not be. "added" to a VM that is off after its
 #: plan, "added, on": that is on; "raised": the VM held it before and is started.
+POWERS = ("absent", STOPPED, *ON, UNKNOWN)
 TABLE = {
     (WRITE, WRITE): ({"added", "added, on"}, ALWAYS),
     (WRITE, SHARED): ({"added", "added, on"}, ALWAYS),
@@ -173,7 +174,7 @@ def test_table_is_complete():
 @pytest.mark.parametrize("mode", HELD_MODES)
 @pytest.mark.parametrize("other", HELD_MODES)
 def test_what_exists_is_no_conflict_while_the_power_stays(mode, other):
-    for power in ("absent", STOPPED, *ON, UNKNOWN):
+    for power in POWERS:
         world = World([held("b", file(other), power=RUNNING), held("a", file(mode), power=power)])
         assert conflict_of(world, "a", file(mode), mac(), power=power) is None
 
