@@ -13,7 +13,7 @@
 #                                                 Python of debian13 or debian-testing, or bare-debian13
 #        scripts/test.sh mutants [COMMIT]         mutants of the lines of plugins that changed (tests/mutations/README.md)
 # The same commit always has the same tests (docs/testing.md): a quick run takes at most QUICK_MINUTES on two idle cores, a
-# full run about 75 minutes (in the workflow, in parts of at most 45), a deep run hours.
+# full run about 50 minutes (in the workflow, in parts of at most 45), a deep run hours.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
 
 set -uo pipefail
