@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups into whose directory somebody else has written: he gets no power of the host, and check mode says so."""
+"""Backups in a directory into which others have written: they get no power of the host, and check mode says so."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_damaged_backup_is_not_the_newest(directory):
 
 
 def test_links_and_second_names_of_files_are_read(directory, tmp_path_factory):
-    """Such as a VM whose backups are on another disk, and copies by rsnapshot."""
+    """Such as backups of one VM on another disk, and copies by rsnapshot."""
     elsewhere = tmp_path_factory.mktemp("disk") / "u2"
     (directory / "u2").rename(elsewhere)
     (directory / "u2").symlink_to(elsewhere)

@@ -20,9 +20,9 @@ from .backup import CONSISTENCIES, Backup
 VERSION = 1
 NAME = "manifest.json"
 #: The roles of files. What the platform needs while it writes has no role, and is removed at the end.
+DISK, DEFINITION, NVRAM = "disk", "definition", "nvram"
 #: Of disks and NVRAM: others can name further files.
 _FORMATS = ("raw", "qcow2")
-DISK, DEFINITION, NVRAM = "disk", "definition", "nvram"
 _PLAIN = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", 0)
 _DIGEST = Pattern(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1)

@@ -68,7 +68,7 @@ _ONLY_ONE = {
 }  # fmt: skip
 #: Files that the VM only reads, as it does an ISO image.
 _BOOTED = ("os/kernel", "os/initrd", "os/dtb", "os/loader")
-#: Directories of packages, whose loaders are no files of others.
+#: Directories of packages: a loader there is no file of others.
 _SYSTEM = ("/usr/share/", "/usr/lib/")
 
 

@@ -52,7 +52,7 @@ def settings_after(driver, vm, asked, backup, manifest):
     stored = next(iter(driver.definitions_of(vm)), None)
     _adapt(driver, definition, manifest, paths, asked.networks, stored)
     if asked.is_beside:
-        remove_host_access(definition, partial(_has_images, driver))
+        remove_host_access(definition, _image_folders(driver))
     sizes = {slot: one["virtual_size"] for slot, one in manifests.disks_of(manifest).items()}
     mark = definition.mark or {}
     config = {
@@ -98,21 +98,21 @@ def _free(folder, stem, suffix, own):
 
 def is_folder_of_others(driver, folder):
     """Whether a directory has no disks of VMs, and the task does not set it: who wrote the backup has chosen it."""
-    return not driver.options.get("disk_directory") and not _has_images(driver, folder)
+    return not driver.options.get("disk_directory") and not _image_folders(driver)(folder)
 
 
-def _has_images(driver, folder):
-    """Whether a directory has disks of VMs, or is that of libvirt's images, or below it."""
-    folder, ours = os.path.realpath(folder), os.path.realpath(driver.default_folder)
+def _image_folders(driver):
+    """A function that returns whether a directory has disks of VMs, or is that of libvirt's images, or below it."""
     disks = [file_of(disk) for one in driver.all_definitions() for disk in one.drives("disk", "lun")]
-    folders = [driver.storage.folder, *(os.path.dirname(path) for path in disks if path)]
-    return f"{folder}/".startswith(f"{ours}/") or folder in map(os.path.realpath, folders)
+    folders = {os.path.realpath(one) for one in (driver.storage.folder, *map(os.path.dirname, filter(None, disks)))}
+    ours = os.path.join(os.path.realpath(driver.default_folder), "")
+    return lambda folder: os.path.realpath(folder) in folders or f"{os.path.realpath(folder)}/".startswith(ours)
 
 
 def _adapt(driver, definition, manifest, paths, networks, stored=None):
     """Set the new files and networks. A disk that the backup lacks remains as the replaced VM has it (``stored``)."""
     use_own_emulator(definition)
-    eject_others(definition, stored, partial(_has_images, driver))
+    eject_others(definition, stored, _image_folders(driver))
     present = {target_of(disk): disk for disk in stored.drives("disk", "lun")} if stored else {}
     for disk in definition.drives("disk", "lun"):
         slot = target_of(disk)
@@ -189,7 +189,7 @@ def _mark_of_restored(mark, step, paths, births=()):
 def host_access_of(driver, vm, manifest):
     """Return what a restored copy does not get of the host; raise Refused if another VM would get more than it has."""
     definition, present = _definition_in(driver, manifest), driver.definition(vm.id) if vm.id else None
-    has_images = partial(_has_images, driver)
+    has_images = _image_folders(driver)
     lost = eject_others(definition, present, has_images)
     if vm.name != manifest["vm"] and not vm.id:
         return list(filter(None, [remove_host_access(definition, has_images), *lost]))
@@ -220,7 +220,7 @@ def create_from_backup(driver, vm, step):
         mark = definition.mark or {}
         _adapt(driver, definition, manifest, paths, step.arguments["networks"])
         if is_beside:
-            remove_host_access(definition, partial(_has_images, driver))
+            remove_host_access(definition, _image_folders(driver))
         driver.storage.create_default_folder()
         _fill(driver, manifest, paths, created)
         remove_seed_drives(definition, mark.get("files", ()))
