@@ -161,10 +161,13 @@ class Virsh:
         return kind(completed.argv, completed.rc, text, message=message, remedy=remedy_for(REMEDIES, text))
 
 
-def raise_for_errors(requests, answers):
-    """Raise CommandFailed for the first of the read commands that failed; further answers are not considered."""
+def raise_for_errors(requests, answers, is_gone=lambda error: False):
+    """Raise CommandFailed for the first of the read commands that failed; further answers are not considered.
+
+    ``is_gone(error)``: whether there is nothing to read. What exists and cannot be read could use anything.
+    """
     for words, answer in zip(requests, answers):
-        if answer.error:
+        if answer.error and not is_gone(answer.error):
             raise errors.CommandFailed(("virsh", *words), 1, answer.error)
 
 

@@ -74,7 +74,10 @@ class InLibvirt:
         }
 
     def users(self, identifier, drive):
-        """Names of the other VMs that use a drive. One process reads the definitions of all VMs, once."""
+        """Names of the other VMs that use a drive, or may use it: a definition that cannot be read may name any file.
+
+        One process reads the definitions of all VMs, once.
+        """
         return tuple(sorted(name for one, name in self._users_of(drive.path).items() if one != identifier))
 
     def _users_of(self, path):
@@ -83,12 +86,14 @@ class InLibvirt:
             # Of a running VM, both definitions: they may name different files.
             ids = [one for one in found for _definition in range(2)]
             words = [("dumpxml", one, *(["--inactive"] if place % 2 else [])) for place, one in enumerate(ids)]
-            self._users = {}
+            self._users = {None: {}}
             for one, answer in zip(ids, self._virsh.batch(words) if words else ()):
+                if answer.error and not tool.is_not_found(answer.error):
+                    self._users[None][one] = f"{one}, whose definition cannot be read"
                 domain = None if answer.error else ET.fromstring(answer.stdout)
                 for source in () if domain is None else virsh_drives.source_paths(domain):
                     self._users.setdefault(source, {})[one] = domain.findtext("name")
-        return self._users.get(path, {})
+        return {**self._users[None], **self._users.get(path, {})}
 
     def console(self, identifier):
         """The ConsoleLog of a VM."""

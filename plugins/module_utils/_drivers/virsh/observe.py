@@ -428,10 +428,7 @@ class VirshObserver:
         commands = [("dumpxml", uuid, *options) for uuid in uuids for options in ((), ("--inactive",))]
         commands += [("managedsave-dumpxml", uuid) for uuid in uuids if uuid in self.saved]
         answers = self.virsh.batch(commands) if commands else []
-        for command, answer in zip(commands, answers):
-            # A VM that was deleted in the meantime uses no files; a VM that cannot be read could use any file.
-            if answer.error and not (is_not_found(answer.error) or is_not_saved(answer.error)):
-                raise CommandFailed(("virsh", *command), 1, answer.error)
+        raise_for_errors(commands, answers, lambda error: is_not_found(error) or is_not_saved(error))
         texts = [(command[0], answer.stdout) for command, answer in zip(commands, answers) if not answer.error]
         return [Definition(text, is_saved=command == "managedsave-dumpxml") for command, text in texts]
 

@@ -17,7 +17,7 @@ from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, file_or_device_of
-from ..._tools.virsh import is_local, raise_for_errors
+from ..._tools.virsh import is_local, is_not_found, raise_for_errors
 from . import pool_options
 from .defined_host import DefinedHost, connect, needs_restart, reported, restart_warnings, shown_state
 from .defined_plan import ABSENT
@@ -56,7 +56,9 @@ class Pools:
         self._pools, self._information = {}, {}
         for name in names:
             self._add(name, *(next(found) for _words in _questions(name)))
-        self._vms = [(name, Definition(one.stdout)) for name, one in zip(vms.values(), found) if not one.error]
+        of_vms = [(name, one) for name, one in zip(vms.values(), found) if not is_not_found(one.error)]
+        # A definition that cannot be read may name any volume.
+        self._vms = [(name, None if one.error else Definition(one.stdout)) for name, one in of_vms]
 
     def _add(self, name, information, current, stored, volumes):
         if information.error or current.error:
@@ -104,6 +106,8 @@ class Pools:
         return files.identity(path) if is_local(self.virsh.uri) else path
 
     def _uses(self, definition, pool, below, devices):
+        if definition is None:
+            return True
         disks = definition.drives("disk", "lun", "cdrom", "floppy")
         if any((one.find("source") is not None and one.find("source").get("pool") == pool) for one in disks):
             return True

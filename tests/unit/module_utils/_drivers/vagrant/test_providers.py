@@ -10,7 +10,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, SUSPENDED
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_virtualbox import InVirtualBox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.provider_vm import Drive
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 TAKE, DELETE = {"name": "a<b", "description": "c&d"}, {"names": ["s1", "s2"], "ids": ["i1", "i2"]}
 XML = "<domainsnapshot><name>a&lt;b</name><description>c&amp;d</description></domainsnapshot>"
@@ -99,3 +101,23 @@ def test_error_of_virtualbox_is_ignored_if_the_vm_is_off(virtualbox_world, actio
     getattr(tool, action)(*arguments)
     with pytest.raises(CommandFailed, match="other"):
         getattr(tool, action)("web", "gone", *arguments[2:])
+
+
+class _Definitions:
+    """virsh with the VM ``u`` and three others: one uses the disk, one is gone, one cannot be read."""
+
+    def run(self, *words):
+        assert words == ("list", "--all", "--uuid")
+        return "u\nuser\ngone\nunread\n"
+
+    def batch(self, commands):
+        errors = {"gone": "error: Domain not found: no domain", "unread": "error: internal error: cannot parse"}
+        xml = "<domain><name>{}</name><devices><disk><source file='/images/a.img'/></disk></devices></domain>"
+        return [Answer(xml.format(words[1]), errors.get(words[1])) for words in commands]
+
+
+def test_vm_whose_definition_cannot_be_read_may_use_each_disk():
+    provider = InLibvirt(_Definitions())
+    unread = "unread, whose definition cannot be read"
+    assert provider.users("u", Drive("vda", "/images/a.img", "disk")) == (unread, "user")
+    assert provider.users("u", Drive("vdb", "/images/b.img", "disk")) == (unread,)

@@ -13,7 +13,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 
 
 class Virsh:
-    """virsh with these pools, {name: (type, path, volumes)}, and one running VM with a disk."""
+    """virsh with these pools, {name: (type, path, volumes)}, and one running VM with a disk.
+
+    The disk is instead the error with which the definition cannot be read, if it is no element.
+    """
 
     def __init__(self, uri, pools, disk):
         self.uri, self._pools, self._disk = uri, pools, disk
@@ -25,6 +28,8 @@ class Virsh:
         lists = {"pool-list": "\n".join(self._pools), "list": "6d2f4f0c-1d1b-4a55-8f5c-4a2f0f2e7c11 web1\n"}
         if command in lists:
             return Answer(lists[command], None)
+        if command == "dumpxml" and not self._disk.startswith("<"):
+            return Answer("", self._disk)
         if command == "dumpxml":
             return Answer(f"<domain><devices><disk type='block'>{self._disk}</disk></devices></domain>", None)
         if command not in ("pool-info", "pool-dumpxml", "vol-list"):
@@ -78,8 +83,16 @@ def test_what_would_be_unmounted_is_in_use(kind, users):
 
 def test_pool_of_another_type_does_not_own_its_directory():
     pools = {"first": ("dir", "/srv/images", []), "second": ("scsi", "/dev/disk/by-path", [])}
-    found = Pools(Virsh("qemu:///system", pools, ""))
+    found = Pools(Virsh("qemu:///system", pools, "<source/>"))
     found.read()
     assert found.state("second", "/srv/images").paths == {"/srv/images": "first"}
     assert found.state("first", "/dev/disk/by-path").paths == {}
     assert found.state("first", "/dev/disk/by-path").twin is None
+
+
+@pytest.mark.parametrize(
+    ("error", "users"),
+    [("error: internal error: cannot parse", ("web1",)), ("error: Domain not found: no domain with matching uuid", ())],
+)
+def test_vm_whose_definition_cannot_be_read_may_use_each_pool(error, users):
+    assert _guests("first", {"first": ("fs", "/srv/images", [])}, error) == users
