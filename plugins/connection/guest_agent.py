@@ -121,7 +121,8 @@ notes:
     C(setsebool -P virt_qemu_ga_run_unconfined on).
   - On Proxmox VE, the user or token needs the privilege C(VM.GuestAgent.Unrestricted) for the VM (before version 9,
     C(VM.Monitor)), and C(VM.Audit).
-  - A password for C(become) is passed to the command's standard input. It is on no command line.
+  - A password for C(become) is passed to the command's standard input, and only if C(sudo) or C(doas) asks for one. It
+    is on no command line.
 """
 
 EXAMPLES = r"""
@@ -153,6 +154,8 @@ EXAMPLES = r"""
         name: networking
         state: restarted
 """
+
+import shlex
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from ansible.plugins.connection import BUFSIZE, ConnectionBase, ensure_connect
@@ -189,7 +192,7 @@ class Connection(ConnectionBase):
         self._display.vvv(f"EXEC {cmd}", host=self.get_option("vm"))
         password = self._become_password() if sudoable else b""
         try:
-            ended = self._agent.run(cmd, password + (in_data or b""))
+            ended = self._agent.run(self._unless_asked() + cmd if password else cmd, password + (in_data or b""))
         except PolyvirtError as error:
             raise _as_ansible(error) from error
         if password and self._is_rejected(ended):
@@ -201,6 +204,14 @@ class Connection(ConnectionBase):
         if not self.become or not self.become.expect_prompt() or self.get_option("remote_user") == "root":
             return b""
         return self.become.get_option("become_pass", playcontext=self._play_context).encode() + b"\n"
+
+    def _unless_asked(self):
+        """Return shell code that drops the password if none is asked for: the command would read it as its input."""
+        program = self.become.name.rpartition(".")[2]
+        if program not in ("sudo", "doas"):
+            return ""  # su asks each user but root.
+        command = (self.become.get_option("become_exe") or program, "-n", "-u", self.become.get_option("become_user"))
+        return f"{shlex.join(command)} /bin/sh -c : </dev/null >/dev/null 2>&1 && read -r unused; "
 
     def _is_rejected(self, ended):
         checks = (self.become.check_incorrect_password, self.become.check_missing_password)

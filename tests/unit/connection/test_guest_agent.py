@@ -106,20 +106,43 @@ def test_modules_run_without_pipelining(play, tmp_path):
 
 #: A program of a guest with an agent that is not root.
 _SUDO = """#!/bin/sh
-while [ "$1" != /bin/sh ]; do [ "$1" != -p ] || echo "$2" >&2; shift; done
+while [ "$1" != /bin/sh ]; do
+    [ "$1" != -p ] || prompt=$2
+    [ "$1" != -n ] || [ -e PASSWORDLESS ] || { echo 'sudo: a password is required' >&2; exit 1; }
+    shift
+done
+[ -e PASSWORDLESS ] && exec "$@"
+echo "$prompt" >&2
 read -r password
 [ "$password" = right ] || { echo 'Sorry, try again.' >&2; exit 1; }
 exec "$@"
 """
 
 
-@pytest.mark.parametrize("password", ["right", "wrong"])
-def test_password_for_become_is_read_from_standard_input(play, tmp_path, monkeypatch, password):
+def test_password_that_is_not_asked_for_is_no_input_of_the_module(play, tmp_path, monkeypatch):
+    _add_sudo(tmp_path, monkeypatch)
+    (tmp_path / "passwordless").touch()
+    tasks = [
+        {"name": "module", "ansible.builtin.command": {"argv": ["cat"], "stdin": "own"}, "become": True},
+        {"name": "raw", "ansible.builtin.raw": "cat", "become": True},
+    ]
+    given = {"ansible_become_password": SECRET, "ansible_guest_agent_user": "agent"}
+    results, output, _platform = play("libvirt", tasks, variables=given)
+    assert (results["module"]["stdout"], results["raw"]["stdout"]) == ("own", ""), output
+    assert SECRET not in output
+
+
+def _add_sudo(tmp_path, monkeypatch):
     programs = tmp_path / "programs"
     programs.mkdir()
-    (programs / "sudo").write_text(_SUDO, encoding="utf-8")
+    (programs / "sudo").write_text(_SUDO.replace("PASSWORDLESS", str(tmp_path / "passwordless")), encoding="utf-8")
     (programs / "sudo").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("password", ["right", "wrong"])
+def test_password_for_become_is_read_from_standard_input(play, tmp_path, monkeypatch, password):
+    _add_sudo(tmp_path, monkeypatch)
     task = {"name": "module", "ansible.builtin.command": "echo done", "become": True}
     given = {"ansible_become_password": password, "ansible_guest_agent_user": "agent"}
     results, output, platform = play("libvirt", [task], variables=given)
