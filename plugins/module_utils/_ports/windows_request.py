@@ -133,9 +133,10 @@ def read(path, limit, go_on=False):
     return _completed(one, on_error="go_on" if go_on else None)
 
 
-def write(path, content):
-    """Return a call that replaces a file atomically."""
-    return {"op": "write", "path": value(path), "base64": base64.b64encode(content).decode()}
+def write(path, content, grant=()):
+    """Return a call that replaces a file atomically. With ``grant``, a new file has only these rights (see icacls)."""
+    one = {"op": "write", "path": value(path), "base64": base64.b64encode(content).decode()}
+    return _completed(one, grant=value(grant) or None)
 
 
 def append(path, piece, at, size):

@@ -157,6 +157,8 @@ def test_compressed_disk_and_properties(host, tmp_path):
     assert bytes_in(host) == {"IDE 0:0": A}
     (iso,) = [path for path in host.files.contents if path.endswith("-seed.iso")]
     assert b"S3cret-of-x" in host.files.file(iso)
+    # SYSTEM, Administrators, the owner, and the processes of VMs; nobody else whom its directory lets in.
+    assert host.files.rights == {iso: ["*S-1-5-18:F", "*S-1-5-32-544:F", "*S-1-3-4:F", "*S-1-5-83-0:R"]}
     assert not done(host, **asked)["changed"]
     done(host, name=["web"], state="absent")
     assert host.files.file(iso) is None

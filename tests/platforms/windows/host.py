@@ -244,7 +244,8 @@ class WindowsHost:
         return self.files.read(path, call.get("limit"))
 
     def _write(self, call, kept):
-        return self.files.write(self.files.expand(kept.text(call.get("path"))), call.get("base64"))
+        grant = [kept.text(right) for right in call.get("grant") or ()]
+        return self.files.write(self.files.expand(kept.text(call.get("path"))), call.get("base64"), grant)
 
     def _append(self, call, kept):
         path, piece = (self.files.expand(kept.text(call.get(name))) for name in ("path", "piece"))

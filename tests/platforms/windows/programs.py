@@ -73,6 +73,8 @@ class Files:
 
     def __init__(self, folders=(), environment=()):
         self.contents, self.folders = {}, {self._key(folder) for folder in folders}
+        #: {path: arguments of icacls}; a file without them has the rights of its directory.
+        self.rights = {}
         self.environment = dict(environment)
 
     @staticmethod
@@ -91,7 +93,7 @@ class Files:
             raise call_error("FileTooLarge", f"{path} has {len(content)} bytes, more than {limit or ''}")
         return {"ok": True, "exists": True, "base64": base64.b64encode(content).decode()}
 
-    def write(self, path, content):
+    def write(self, path, content, grant=None):
         folder = self._key(path).rpartition("\\")[0]
         if folder not in self.folders:
             temporary = f"{path}.{uuid.uuid4().hex}.tmp"
@@ -99,6 +101,8 @@ class Files:
             raise exception("System.IO.DirectoryNotFoundException", message, 0x80070003)
         if self._key(path) in self.folders:
             raise exception("System.IO.IOException", f"The target '{path}' is a directory.", 0x80131620)
+        if grant and self._key(path) not in self.contents:
+            self.rights[self._key(path)] = grant
         self.contents[self._key(path)] = decoded(content)
         return {"ok": True}
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ..._core.errors import CreatedMeanwhile, Timeout
 from ..._core.planner.contents import contents_of
+from ..._core.planner.plan_create import find_snapshot
 from ..._core.record.answer_media import recorded_media
 from ..._core.record.mark import empty_mark, finished_mark, inputs_of, unfinished_mark, with_settings
 from ..._kit.creation import undone_in_rounds
@@ -27,6 +28,7 @@ from .settings.cdroms import add_call, new_drives_calls, seed_slot
 from .settings.disks import (
     FORMATS,
     attach_call,
+    drive_slot,
     folder_of,
     grow_call,
     linked_disk_call,
@@ -41,17 +43,38 @@ from .settings.table import setting_calls
 #: Seconds that requests wait after the start of a copy, and for its end: short, so that a lost connection does not end
 #: the copy.
 _AFTER_START, _WAIT_PER_REQUEST = 5, 20
+#: Who may read a seed ISO, which may have passwords: SYSTEM, Administrators, its owner, and the processes of VMs.
+_RIGHTS_OF_SEED = ("*S-1-5-18:F", "*S-1-5-32-544:F", "*S-1-3-4:F", "*S-1-5-83-0:R")
 
 
 def create(driver, vm, step):
     first = min(step.arguments["config"].get("disks") or {}, default=None)
     contents = contents_of(step.arguments["creation"], first)
-    yield from create_vm(
+    yield from _create_vm(
         driver, vm, step, {slot: (image["source"], image["linked"]) for slot, image in contents.items()}
     )
 
 
-def create_vm(driver, vm, step, content):
+def clone(driver, vm, step):
+    source, requested = step.arguments["source"], step.arguments["creation"]["clone"]
+    files = source_files(driver, source, requested.get("snapshot"))
+    content = {slot: (path, requested["linked"]) for slot, path in files.items()}
+    yield from _create_vm(driver, vm, step, content)
+
+
+def source_files(driver, source, snapshot=None):
+    """Return {slot: file} of the disks to copy: those of the source, or of one of its checkpoints.
+
+    The parents of a file need not be listed: Convert-VHD copies their content too.
+    """
+    checkpoint = find_snapshot(source, snapshot)
+    raw = driver.found.raw(source.id)
+    if checkpoint is not None:
+        raw = next(one for one in driver.found.snapshots[source.id.lower()] if one["Id"] == checkpoint.id)
+    return {drive_slot(drive): drive["Path"] for drive in raw.get("HardDrives") or () if drive.get("Path")}
+
+
+def _create_vm(driver, vm, step, content):
     """Create a VM. ``content`` is {slot: (source file, whether linked)} of disks that are not empty."""
     if driver.creations.is_complete(vm.name, bool):
         return
@@ -164,7 +187,7 @@ class _Creation:
         ]
 
     def _disks(self):
-        calls = [write(path, content) for path, content in self.seed.items()]
+        calls = [write(path, content, _RIGHTS_OF_SEED) for path, content in self.seed.items()]
         for slot, path in self.paths.items():
             source, linked = self.content.get(slot, (None, False))
             if linked:

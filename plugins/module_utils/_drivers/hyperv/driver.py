@@ -146,9 +146,9 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
     def verbs(self):
         """The functions for the steps of plans."""
         from ..._media.windows import copy
-        from . import clone, configure, create, delete, power, snapshots
+        from . import configure, create, delete, power, snapshots
 
-        return functions_of(power, snapshots, create, clone, configure, delete, copy)
+        return functions_of(power, snapshots, create, configure, delete, copy)
 
     def press_key(self, vm):
         (result,) = self.send([Chain(vm.name, tuple(key_calls(vm.id)))])

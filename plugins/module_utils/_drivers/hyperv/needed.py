@@ -39,7 +39,7 @@ from ..._tools.windows_files import (
     volume_call,
     windows_path,
 )
-from .clone import source_files
+from .create import source_files
 from .mark import own_mark, temporary_name
 from .observe import all_disks
 from .settings.disks import bytes_of_new, drive_of, is_fixed, path_in

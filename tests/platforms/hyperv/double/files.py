@@ -124,10 +124,10 @@ class FileSystem(Files):
     def changed_at(self, path):
         return _START + timedelta(seconds=self.revision(path))
 
-    def write(self, path, content):
+    def write(self, path, content, grant=None):
         if not self.has_room(path, len(content or "") * 3 // 4):
             raise exception("System.IO.IOException", "There is not enough space on the disk.", 0x80070070)
-        answer = super().write(path, content)
+        answer = super().write(path, content, grant)
         self._count(path)
         self.written[self._key(path)] = path.replace("/", "\\")
         return answer
@@ -152,6 +152,7 @@ class FileSystem(Files):
 
     def delete(self, path):
         self.contents.pop(self._key(path), None)
+        self.rights.pop(self._key(path), None)
         self.folders.discard(self._key(path))
 
     def below(self, folder):
