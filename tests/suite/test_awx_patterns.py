@@ -39,11 +39,18 @@ def _around(platform, shim):
 
 
 @pytest.fixture
-def launch(platform, shim):
+def templates(platform, shim):
+    """The templates of create_vm, with these variables: ``templates(**variables).launch``."""
     platform.clean()
     shim.forget()
+    inventory = inventory_of({"kvm1": _reach(platform)})
     with platform.hurried():
-        yield Templates("create_vm", inventory_of({"kvm1": _reach(platform)}), _around(platform, shim)).launch
+        yield lambda **variables: Templates("create_vm", inventory, _around(platform, shim), template=variables)
+
+
+@pytest.fixture
+def launch(templates):
+    return templates().launch
 
 
 _ANSWERS = {"vm_name": WEB, "provision_hypervisor": "kvm1", "vm_platform": "libvirt", "vm_state": "stopped"}
@@ -82,6 +89,41 @@ def test_answers_that_were_not_given_change_nothing(launch, platform):
     named = {key: value for key, value in _ANSWERS.items() if key != "vm_state"}
     gone = launch("remove_vm.yml", touched=True, **named)
     assert (gone.rc, platform.truth([WEB])) == (0, {WEB: None}), gone.stdout
+
+
+@_ONLY
+@pytest.mark.parametrize(
+    ("playbook", "answers", "words"),
+    [
+        ("remove_vm.yml", {}, f"{WEB}: the template permits only VMs with"),
+        ("create_vm.yml", {"vm_cpus": 2}, f"{WEB}: the template permits only VMs with"),
+        ("create_vm.yml", {"vm_name": DB, "vm_clone": WEB}, f"{WEB}: the template permits only VMs with"),
+        ("create_vm.yml", {"vm_name": DB, "vm_image": "/srv/secret.qcow2"}, "vm_image is /srv/secret.qcow2"),
+        ("create_vm.yml", {"vm_name": DB, "vm_image": "https://192.0.2.1/x"}, "only the names of images and its"),
+    ],
+    ids=str,
+)
+def test_answer_names_nothing_that_the_template_does_not_permit(templates, platform, playbook, answers, words):
+    assert templates().launch("create_vm.yml", **_ANSWERS, vm_owner="me").rc == 0
+    before = platform.truth([WEB, DB])
+    limited = templates(create_vm_permitted={"owner": "ops", "tags": ["of the inventory"]})
+    named = {"vm_name": WEB, "provision_hypervisor": "kvm1", "vm_platform": "libvirt", **answers}
+    for check in (True, False):
+        job = limited.launch(playbook, check=check, touched=True, **named)
+        assert (job.rc, words in job.stdout.replace("\n", " ")) == (2, True), job.stdout
+    assert platform.truth([WEB, DB]) == before
+
+
+@_ONLY
+def test_answer_may_name_what_the_template_permits(templates, platform):
+    limited = templates(create_vm_permitted={"owner": "me", "tags": ["of the inventory"]})
+    assert limited.launch("create_vm.yml", **_ANSWERS, vm_owner="me").rc == 0
+    assert "which VMs may be cloned" in templates().launch("create_vm.yml", **{**_ANSWERS, "vm_clone": DB}).stdout
+    cloned = limited.launch("create_vm.yml", **{**_ANSWERS, "vm_name": DB, "vm_clone": WEB}, vm_owner="me")
+    assert (cloned.rc, cloned.changed) == (0, 1), cloned.stdout
+    named = {"provision_hypervisor": "kvm1", "vm_platform": "libvirt"}
+    assert [limited.launch("remove_vm.yml", vm_name=name, **named).rc for name in (WEB, DB)] == [0, 0]
+    assert platform.truth([WEB, DB]) == {WEB: None, DB: None}
 
 
 @_ONLY
@@ -146,12 +188,16 @@ def test_receiver_has_the_report_of_a_job_without_files(platform, shim, tmp_path
     copies.mkdir()
     receiver = Receiver()
     try:
-        launch = Templates("drift_report", inventory, _around(platform, shim)).launch
-        answers = {"drift_report_hosts": "kvm", "drift_report_url": receiver.url}
+        sent = {"drift_report_url": receiver.url}
         copied = {"drift_report_copy_host": "www", "drift_report_copy_directory": str(copies)}
+        around = _around(platform, shim)
+        sending, copying = (
+            Templates("drift_report", inventory, around, template=one).launch for one in (sent, {**sent, **copied})
+        )
+        answers = {"drift_report_hosts": "kvm"}
         with platform.hurried():
-            job = launch("drift_report.yml", check=True, touched=True, **answers, **copied)
-            failing = launch("drift_report.yml", **answers, drift_report_fail="true")
+            job = copying("drift_report.yml", check=True, touched=True, **answers)
+            failing = sending("drift_report.yml", **answers, drift_report_fail="true")
     finally:
         receiver.close()
     assert (job.rc, failing.rc, platform.truth([WEB])) == (0, 2, {WEB: None}), job.stdout

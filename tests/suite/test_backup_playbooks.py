@@ -62,6 +62,7 @@ class Backups:
         """Launch a job template of the pattern. Its inventory has hosts with variables, but no sources."""
         source = {"polyvirt_source": f"{self.name}-hypervisor", "polyvirt_platform": self.name}
         files = {f"{one}_sources": [str(self.folder / "lab/2.polyvirt.yml")] for one in ("backup", "restore_drill")}
+        files.update({f"backup_{name}": one for name, one in self.where.items()}, backup_keep_daily=7)
         hosts = {
             name: {**source, "polyvirt_name": name, "polyvirt_id": vm["id"], "ansible_connection": "local", **files}
             for name, vm in self.platform.truth(NAMES).items()
@@ -163,13 +164,12 @@ def test_vm_that_cannot_be_backed_up_hides_no_other_and_is_in_the_report(backups
 @_QEMU
 def test_jobs_of_awx(backups, platform):
     platform.bring({WEB: STOPPED, DB: STOPPED})
-    answers = {"backup_hosts": ",".join(NAMES), "backup_directory": str(backups.place), "backup_keep_daily": 7}
+    answers = {"backup_hosts": ",".join(NAMES)}
     checked = backups.launch("backup.yml", check=True, touched=True, **answers)
     done = backups.launch("backup.yml", touched=True, **answers)
     again = backups.launch("backup.yml", touched=True, **answers)
     assert [(job.rc, job.changed) for job in (checked, done, again)] == [(0, 1), (0, 1), (0, 0)], done.stdout
-    answers = {"restore_drill_hosts": WEB, "backup_directory": str(backups.place)}
-    drilled = backups.launch("restore_drill.yml", touched=True, **answers)
+    drilled = backups.launch("restore_drill.yml", touched=True, restore_drill_hosts=WEB)
     (result,) = drilled.results("polyvirt.core.backup_run")
     assert [one["outcome"] for one in result["vms"]] == ["passed"], drilled.stdout
 

@@ -102,9 +102,10 @@ class Guarded:
         """Launch the job template of the pattern guarded_patch: the Job."""
         hosts = self.awx_hosts(guarded_sources=[str(self.folder / "lab/2.polyvirt.yml")], waits=waits)
         around = self.shim.environment(programs=self.platform.programs)
-        given = {"guarded_playbook": str(self.folder / "patch.yml"), "guarded_hosts": f"{WEB},{DB}", **answers}
+        given = {"guarded_hosts": f"{WEB},{DB}", **answers}
+        of_template = {"guarded_playbook": str(self.folder / "patch.yml")}
         with self.platform.hurried():
-            templates = Templates("guarded_patch", inventory_of(hosts), around)
+            templates = Templates("guarded_patch", inventory_of(hosts), around, template=of_template)
             return templates.launch("guarded_patch.yml", touched=True, cancelled=cancelled, **given)
 
     def run(self, *words, playbook=None, inventory="lab", core=CORES[-1], **variables):
@@ -364,9 +365,9 @@ def test_job_template_finds_what_a_cancelled_job_has_left_on_the_vms(guarded):
     again = guarded.launch()
     assert (again.rc, guarded.values(), guarded.snapshots()) == (2, [PATCHED, PATCHED, ""], left), again.stdout
     assert f"{WEB}: the snapshot {name} was taken" in again.stdout
-    # Survey answers that nobody has entered are no decision; this one is.
-    decided = guarded.launch(guarded_hosts=WEB, guarded_finish="restore", guarded_playbook="")
-    assert (decided.rc, guarded.values(), guarded.snapshots()) == (0, ["", PATCHED, ""], [[], left[1], []]), (
+    # Survey answers that nobody has entered are no decision; this one is. The playbook of the template is run after it.
+    decided = guarded.launch(guarded_hosts=WEB, guarded_finish="restore")
+    assert (decided.rc, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], [[], left[1], []]), (
         decided.stdout
     )
     done = guarded.launch(guarded_finish="keep")
