@@ -472,6 +472,8 @@ class Traits(Frozen, eq=False):
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
     ``copies_running``: the platform can make a full clone of a running VM. ``costs_may_recreate``: a cost of ``fields``
     that is a function may be DESTRUCTIVE.
+    ``is_seed(change)``: whether a change is data for cloud-init, where others than the user may write the record of a
+    VM, and only its pool says who they are; None elsewhere.
     ``console``: how to get the console of a VM, or a log of it; ``<name>`` and ``<id>`` stand for those of the VM.
     ``live_migration``: a task can move a running VM to another host. ``moving``: how a VM moves to another host.
     ``preparing``: what the preparation of a restore in place needs, as plans show it.
@@ -515,6 +517,7 @@ class Traits(Frozen, eq=False):
     stop_timeout: int = STOP_TIMEOUT
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
+    is_seed: Optional[Callable[[Change], bool]] = None
     copies_running: bool = False
     costs_may_recreate: bool = False
     console: str = ""

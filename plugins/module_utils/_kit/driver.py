@@ -53,9 +53,10 @@ class Driver(Protocol):
         """
 
 
-class LocksVms(Protocol):
-    """Implemented by drivers whose platform stores settings as a whole, so that the last of two tasks would win."""
+class OptionalParts(Protocol):
+    """What a driver has besides, if its platform can do it. The engine checks with ``hasattr`` whether it is there."""
 
+    # For drivers whose platform stores settings as a whole, so that the last of two tasks would win.
     def alone(self, vm: Vm, steps: Sequence) -> AbstractContextManager:
         """Return a block during which no other task on this host carries out such steps for the VM.
 
@@ -63,24 +64,15 @@ class LocksVms(Protocol):
         compares the stored settings with ``vm.revision`` and raises Stale if they differ, before it changes anything.
         """
 
-
-class HasJobs(Protocol):
-    """Implemented by drivers if the platform carries out long operations that its list of VMs does not show."""
-
+    # For drivers if the platform carries out long operations that its list of VMs does not show.
     def jobs(self, vms: Sequence[Vm]) -> Mapping:
         """Return {id: text} of those VMs on which such an operation runs now, whoever began it."""
 
-
-class ComparesContent(Protocol):
-    """Implemented by drivers with the field ``snapshot.content`` in their traits."""
-
+    # For drivers with the field ``snapshot.content`` in their traits.
     def compare_content(self, vm: Vm, before: Snapshot, after: Optional[Snapshot]) -> Sequence[Mapping]:
         """Return the files that differ (``after`` None: from the current VM): change, path, type, mode, size, text."""
 
-
-class HasGuestAgents(Protocol):
-    """Implemented by drivers of platforms with a channel to an agent in the guest."""
-
+    # For drivers of platforms with a channel to an agent in the guest.
     def check_wait(self, plan: Plan, wait_for: str) -> None:
         """Raise Unsupported if this wait can only time out after ``plan``. Optional: not all platforms can know it."""
 
@@ -91,34 +83,22 @@ class HasGuestAgents(Protocol):
         the agent does not answer now.
         """
 
-
-class HasKeyboards(Protocol):
-    """Implemented by drivers with the option boot_key_seconds."""
-
+    # For drivers with the option boot_key_seconds.
     def press_key(self, vm: Vm) -> None:
         """Press and release a key of a running VM. Nothing that asks for any key takes this one for an answer."""
 
-
-class ResolvesImages(Protocol):
-    """Implemented by drivers if images can be names of the catalogue or addresses."""
-
+    # For drivers if images can be names of the catalogue or addresses.
     def resolve_image(self, request: Request) -> Request:
         """Return the request with the file on the host as its image (``Images.resolved``). Only reads.
 
         A path is returned as it is. Raises PolyvirtError if there is no image for this host and VM.
         """
 
-
-class ChoosesSettings(Protocol):
-    """Implemented by drivers that choose settings of new VMs in ``preflight``, such as the node of a cluster."""
-
+    # For drivers that choose settings of new VMs in ``preflight``, such as the node of a cluster.
     def with_choices(self, plan: Plan) -> Plan:
         """Return the plan with what was chosen, so that check mode, the diff and the approved plan show it."""
 
-
-class ReadsAhead(Protocol):
-    """Implemented by drivers that can read for many plans at once."""
-
+    # For drivers that can read for many plans at once.
     def expect(self, plans: Sequence[Plan]) -> None:
         """Called before the first observation, so that it can also read what ``preflight`` of these plans needs.
 
@@ -128,10 +108,7 @@ class ReadsAhead(Protocol):
     def read_ahead(self, plans: Sequence[Plan]) -> None:
         """Read what ``preflight`` needs for these plans; it is called next for each of them."""
 
-
-class KnowsVersions(Protocol):
-    """Implemented by drivers that can see whether a file was replaced since its plan was approved."""
-
+    # For drivers that can see whether a file was replaced since its plan was approved.
     def file_version(self, path: str, plan: Plan) -> Optional[Sequence]:
         """Return plain data that changes with the content of a file of a plan; called after its ``preflight``.
 
@@ -145,31 +122,19 @@ class KnowsVersions(Protocol):
     def file_identity(self, path: str) -> Sequence:
         """Return plain data that remains when a guest writes to a file; empty if it cannot be seen. Optional."""
 
-
-class KnowsWhere(Protocol):
-    """Implemented by drivers that can get their host or cluster from the environment. An approved plan contains the
-    host or cluster."""
-
+    # For drivers that can get their host or cluster from the environment. An approved plan contains the host or
+    # cluster.
     where: str
 
-
-class KnowsHostTime(Protocol):
-    """Implemented by drivers if the hosts of VMs have another clock than the process of the task."""
-
+    # For drivers if the hosts of VMs have another clock than the process of the task.
     def host_time(self, vm: Vm) -> Optional[str]:
         """Return the time of the host of a VM in ISO 8601; None if it cannot be read."""
 
-
-class HasLeftovers(Protocol):
-    """Implemented by drivers if disk images can contain snapshots that the platform itself does not know."""
-
+    # For drivers if disk images can contain snapshots that the platform itself does not know.
     def leftovers(self, vm: Vm) -> Optional[Sequence]:
         """Return (file, name) of each such snapshot; None if the images cannot be read."""
 
-
-class KeepsBackups(Protocol):
-    """Implemented by drivers with the verbs of backups in their traits; each knows where the task wants backups."""
-
+    # For drivers with the verbs of backups in their traits; each knows where the task wants backups.
     def backups(self, vm: Vm, asked, reads_content: bool) -> Sequence:
         """Return each Backup there of one VM, also incomplete and damaged ones; ``asked`` is a BackupRequest.
 
@@ -179,17 +144,11 @@ class KeepsBackups(Protocol):
         ``config``: the settings that ``vm`` would have. If there is ``taken_warnings``, it returns warnings about them.
         """
 
-
-class ReadsConsoles(Protocol):
-    """Implemented by drivers of platforms that keep a log of the console, or that know more than their traits."""
-
+    # For drivers of platforms that keep a log of the console, or that know more than their traits.
     def consoles(self, vms: Sequence[Vm]) -> Sequence:
         """Return one ConsoleLog (console.py) for each observed VM, in order."""
 
-
-class HasHostFacts(Protocol):
-    """Implemented by drivers if the platform is part of the host, and the host may need preparation."""
-
+    # For drivers if the platform is part of the host, and the host may need preparation.
     def host_facts(self) -> Mapping:
         """Return further keys of ``host`` for the info module, also if the platform cannot be used; never raises."""
 

@@ -199,7 +199,7 @@ def private_file(part, suffix):
     """
     new = f"{part}.{suffix}"
     try:
-        files.write_atomically(new, b"", 0o600)
+        files.write_atomically(new, b"")
         yield new
     finally:
         files.remove(new)

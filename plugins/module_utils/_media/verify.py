@@ -125,7 +125,7 @@ class Verifier:
 
     def _fetched(self, folder, url, name):
         path = self._path(folder, name)
-        files.write_atomically(path, download.fetch(url, self._timeout), 0o600)
+        files.write_atomically(path, download.fetch(url, self._timeout))
         return path
 
     @staticmethod

@@ -126,7 +126,7 @@ def make_seed(commands, files, path, documents, drivers=None):
     tool = find_tool(commands)
     with files.private_folder() as inputs, files.private_folder() as output:
         for document, text in documents.items():
-            files.write_atomically(os.path.join(inputs, document), text.encode("utf-8", "surrogateescape"), mode=0o600)
+            files.write_atomically(os.path.join(inputs, document), text.encode("utf-8", "surrogateescape"))
         image = os.path.join(output, "seed.iso")
         label = "OVF ENV" if OVF_ENVIRONMENT in documents else "cidata"  # By these, cloud-init finds the image.
         argv = [*tool, "-quiet", "-o", image, "-V", label, "-J", "-r", inputs]
@@ -136,7 +136,7 @@ def make_seed(commands, files, path, documents, drivers=None):
         completed = commands.run(argv)
         if completed.rc != 0:
             raise errors.CommandFailed(argv, completed.rc, completed.stderr)
-        files.write_atomically(path, files.read(image), mode=0o600)
+        files.write_atomically(path, files.read(image))
 
 
 def find_tool(commands):

@@ -91,7 +91,7 @@ def copy(files, dotfile, target):
             for file in files.entries(os.path.join(dotfile, relative)):
                 source = os.path.join(dotfile, relative, file)
                 if file not in _NOT_COPIED and files.is_file(source):
-                    files.write_atomically(os.path.join(target, relative, file), files.read(source), mode=0o600)
+                    files.write_atomically(os.path.join(target, relative, file), files.read(source))
 
 
 def _folders(files, folder):

@@ -38,6 +38,7 @@ from .plan_create import (
     check_record,
     check_recreatable,
     check_source,
+    check_whose,
     config_of_clone,
     create_step,
     fetch_steps,
@@ -243,6 +244,7 @@ def _plan_existing(task):
     if request.creation:
         check_record(task.vm, task.request.label)
     check_adopted(vm, request)
+    check_whose(vm, request, changes, task.traits)
     if any(change.cost == DESTRUCTIVE for change in changes):
         # The disk of the new VM is the first one on the default bus.
         wanted = with_implied_disk(vm, request, request.config, task.traits, is_rebuilt=True)

@@ -14,6 +14,7 @@ from ..record.mark import CREATED, damage_of
 from .contents import contents_of, creation_of, filled_slots
 from .differences import first_disk
 from .drives import CDROMS, ISO, in_order, with_new_drives
+from .simulate import changed_config
 
 
 def create_step(vm, request, traits, base, source=None, cost=LIVE):
@@ -75,6 +76,40 @@ def check_adopted(vm, request):
         f"{request.label}: {given[0]} is set, but the VM exists and has no record of creation by this collection: it"
         " was created otherwise, or its record was edited away.",
         f"Remove {given[0]} to manage the VM, or set adopt: true.",
+    )
+
+
+def check_whose(vm, request, changes, traits):
+    """Raise if a task that says how to create a VM would give an existing one what it does not have.
+
+    Where others may write the record, they may have created the VM with this name before. Its pool says who could have;
+    cloud-init data and networks that the VM does not have are for the user's own VM.
+    """
+    creates, pool = any(option in request.creation for option in SOURCES), vm.config.get("pool")
+    is_known = (pool and request.config.get("pool") == pool) or (request.policy.adopt and request.id)
+    if traits.is_seed is None or is_known or not creates:
+        return
+    nics = changed_config(vm.config, changes).get("networks")
+    given = [change.path for change in changes if traits.is_seed(change)] or new_networks(vm.config, nics)
+    if given:
+        raise of_others(request.label, vm.id, given[0], f"id: '{vm.id}' and adopt: true, or pool to that of the VM")
+
+
+def new_networks(config, nics):
+    """Return the paths of those of ``nics`` on a network where a VM with the settings ``config`` has no NIC."""
+    present = [_network_of(nic) for nic in (config.get("networks") or {}).values()]
+    return [f"networks.{key}" for key, nic in (nics or {}).items() if _network_of(nic) not in present]
+
+
+def _network_of(nic):
+    return [nic.get(part) or None for part in ("source", "vlan", "trunk")]
+
+
+def of_others(label, vm_id, given, remedy):
+    return Refused(
+        f"{label}: {given}: VM {vm_id} has this name, and not what the task sets here. Whoever may edit the VM could"
+        " have written its ownership record, too, to get it.",
+        f"Set {remedy}, if it is yours. Otherwise choose another name.",
     )
 
 

@@ -19,7 +19,7 @@ from .claims import storages_of
 from .clone import check_copy, check_new_source, check_shared_storages, node_of_source, options_of_clone
 from .cluster import VmOptions
 from .configure import needs_storage, update_with_seed
-from .create import check_slots, inputs_of, options_of_new
+from .create import check_slots, left_by_task, options_of_new
 from .moving import check_deleting_unused, check_move, check_moving_disk, check_pool, check_pool_change, moved_volume
 from .power import check_power
 from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, check_verb
@@ -99,7 +99,7 @@ def _check_cpus(driver, plan, node):
 def _check_creation(driver, plan, arguments):
     label, vm = plan.after.name, plan.before
     config, creation = arguments["config"], arguments["creation"]
-    unfinished, node = driver.unfinished(label, inputs_of(arguments)), config.get("node", AUTO)
+    unfinished, node = left_by_task(driver, label, arguments), config.get("node", AUTO)
     _check_new_place(driver, label, arguments)
     if creation.get("image"):
         check_imports(driver, label, creation["image"]["source"])
@@ -176,7 +176,7 @@ def _check_cloning(driver, label, arguments):
     If the same task creates the source first, its options are not known yet.
     """
     config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
-    driver.unfinished(label, inputs_of(arguments))
+    left_by_task(driver, label, arguments)
     node = config.get("node")
     node = node_of_source(driver, source) if node in (None, AUTO) else node
     driver.resources.assigned.nodes[label] = node

@@ -38,7 +38,7 @@ def clone(driver, vm, step):
             options["delete"] = ",".join(key for key in vm_options.stored if key not in {**kept, **options}) or None
         finish_vm(driver, vm_options, name, options)
 
-    create_once(driver, name, inputs_of(arguments), lambda: _copy(driver, name, arguments), complete)
+    create_once(driver, name, inputs_of(arguments), lambda: _copy(driver, name, arguments), complete, arguments)
 
 
 def _copy(driver, name, arguments):

@@ -23,6 +23,7 @@ from ..._core.errors import ApiError, CreatedMeanwhile, NotFound, PartlyApplied,
 from ..._core.model import STOPPED, Vm
 from ..._core.planner.contents import contents_of
 from ..._core.planner.differences import additions, differences
+from ..._core.planner.plan_create import new_networks, of_others
 from ..._core.record import mark as marks
 from ..._core.record.mark import CREATED, finished_mark, with_settings
 from ..._kit.creation import undone_on_failure
@@ -41,6 +42,7 @@ from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_optio
 from .settings.disks import FIRST_SLOT, LIMITS, own_parts
 from .settings.iso import free_iso_slot, iso_volume_for, printed_drive
 from .settings.native import DEFAULT_OPTIONS
+from .settings.networks import read_nics
 from .settings.notes import ONLY_IN_MARK
 from .settings.place import AUTO
 from .settings.table import Context, config_of, config_update
@@ -81,7 +83,7 @@ def create(driver, vm, step):
         removed = {"delete": unwanted_seeds(driver, vm_options) or None}
         finish_vm(driver, _with_remaining_changes(driver, name, vm_options, config), name, removed)
 
-    create_once(driver, name, inputs_of(step.arguments), begin, complete)
+    create_once(driver, name, inputs_of(step.arguments), begin, complete, step.arguments)
 
 
 def _with_appliance(driver, vm_options, name, arguments):
@@ -94,7 +96,7 @@ def _with_appliance(driver, vm_options, name, arguments):
     return import_disks(driver, vm_options, name, arguments, options_of_new)
 
 
-def create_once(driver, name, inputs, begin, complete):
+def create_once(driver, name, inputs, begin, complete, arguments=None):
     """Call ``complete(VmOptions)`` for an unfinished VM, or for that of ``begin()``, unless this task has done so.
 
     ``begin()`` returns (VmOptions, count of writes before the VM was created).
@@ -106,6 +108,8 @@ def create_once(driver, name, inputs, begin, complete):
     ):
         return
     left = driver.unfinished(name, inputs)
+    if left and arguments:
+        _check_left(driver, name, left, arguments)
     vm_options, before = (left, None) if left else begin()
     try:
         with undone_on_failure(partial(_undo, driver, vm_options, name, before), Busy, ConnectionLost):
@@ -113,6 +117,28 @@ def create_once(driver, name, inputs, begin, complete):
     except GaveWay:
         _uncount(before)
         raise
+
+
+def left_by_task(driver, label, arguments):
+    """The VmOptions of an unfinished VM that the task will complete, or None."""
+    left = driver.unfinished(label, inputs_of(arguments))
+    if left is not None and not driver.is_being_created(left.vmid):
+        _check_left(driver, label, left, arguments)
+    return left
+
+
+def _check_left(driver, name, left, arguments):
+    """Raise Refused if others may have created an unfinished VM, and would get what it does not have (check_whose)."""
+    is_in_place = left.pool and arguments["config"].get("pool") == left.pool
+    if is_in_place or driver.requested_vmids.get(left.vmid) == name:
+        return
+    nics = arguments.get("networks") or arguments["config"].get("networks")
+    given = ["cloud_init"] if driver.cloud_init else new_networks({"networks": read_nics(left.stored)}, nics)
+    if given and driver.is_being_created(left.vmid):
+        raise Busy(f"{name}: VM {left.vmid} is being created, and not in its pool yet.", None)
+    if given:
+        remedy = f"pool to that of the VM, or first remove it (id: '{left.vmid}', state: absent)"
+        raise of_others(name, left.vmid, given[0], remedy)
 
 
 class GaveWay(Busy):

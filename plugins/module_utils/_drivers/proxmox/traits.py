@@ -32,6 +32,7 @@ from ..._tools.proxmox import Busy, ConnectionLost
 from .cluster import HARMLESS_LOCKS
 from .options import PROXMOX
 from .settings.architecture import AMD64, kept_as, with_firmware
+from .settings.cloud_init import is_for_guest
 from .settings.devices import STEMS
 from .settings.firmware import check_secure_boot, check_state_storages
 from .settings.iso import drive_slot
@@ -106,6 +107,7 @@ def proxmox_traits(version="", known=_NOTHING_KNOWN):
         id_fault=id_fault,
         unique_names=False,
         renames=known.renames,
+        is_seed=is_for_guest,
         copies_running=True,
         cloned_with=frozenset({"node", "pool"}),
         source_near=frozenset({"node"}),

@@ -33,7 +33,6 @@ _NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
 _WRITING = ("create", "configure")
 #: Providers with which Vagrant deletes nothing but the folder that it created: Hyper-V keeps the disks of a removed VM.
 _DELETES_OWN_FOLDER_ONLY = ("hyperv",)
-_PRIVATE = 0o600
 #: In a Vagrantfile that decides by the environment which VMs it describes.
 _READS_ENVIRONMENT = re.compile(rb"\bENV\b")
 
@@ -304,7 +303,7 @@ def _check_with_vagrant(driver, plan):
     text = project.text([description_of(name, config)], config.get("environment") or {})
     with files.private_folder() as folder:
         vagrant_folder.copy(files, project.dotfile, folder)
-        files.write_atomically(os.path.join(folder, project.file), text.encode("ascii"), mode=_PRIVATE)
+        files.write_atomically(os.path.join(folder, project.file), text.encode("ascii"))
         try:
             driver.vagrant_in(folder, folder, config.get("provider")).read("validate")
         except tool.VagrantFailed as error:

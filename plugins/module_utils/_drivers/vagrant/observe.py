@@ -363,9 +363,14 @@ class VagrantObserver:
         return self._provider_tools[program, uri]
 
     def consoles(self, vms):
-        from .console import consoles
+        """[ConsoleLog] of the VMs, as their providers write them; none without a provider's tool on this host."""
+        # Only info modules need it.
+        from ..._core.results.console import ConsoleLog
 
-        return consoles(self, vms)
+        project_vms = self.project.read().vms
+        found = [project_vms.get(vm.name) for vm in vms]
+        tools = [self.provider_tool_of(one) if one else None for one in found]
+        return [tool.console(one.created.id) if tool else ConsoleLog() for one, tool in zip(found, tools)]
 
     def vagrant_on(self, copy):
         """Vagrant for reading the project with ``copy`` as its dotfile folder; lost VMs are added to a file there."""

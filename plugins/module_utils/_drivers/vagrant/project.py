@@ -34,8 +34,6 @@ _BEGUN = "polyvirt-first-start.json"
 #: The key of a record with the expiries of snapshots by their name.
 EXPIRIES = "snapshots_expire"
 _SNAPSHOT = frozenset({"created", "power", "machine", "ran"})
-#: The mode of the Vagrantfile and the records: the environment of provisioners may contain secrets.
-_PRIVATE = 0o600
 _OWNS_FOLDER = "owns_folder"
 
 
@@ -242,7 +240,7 @@ class Project:
         if not (self.managed and contents.lost):
             return False
         text = self.text(contents.descriptions(), contents.environment)
-        files.write_atomically(os.path.join(folder, self.file), text.encode("ascii"), mode=_PRIVATE)
+        files.write_atomically(os.path.join(folder, self.file), text.encode("ascii"))
         return True
 
     def remove(self, name):
@@ -266,7 +264,7 @@ class Project:
         return self.dotfile == os.path.join(self.folder, vagrant_folder.DEFAULT)
 
     def _write(self, text):
-        files.write_atomically(self.path, text.encode("ascii"), mode=_PRIVATE)
+        files.write_atomically(self.path, text.encode("ascii"))
 
     # Records --------------------------------------------------------------------------------------------------------
 
@@ -286,7 +284,7 @@ class Project:
         path = self._begun_file(name)
         files.make_folder(os.path.dirname(path))
         text = json.dumps({"file": self.file, "folder": self.folder}, sort_keys=True)
-        files.write_atomically(path, text.encode("ascii"), mode=_PRIVATE)
+        files.write_atomically(path, text.encode("ascii"))
 
     def end_first_start(self, name):
         """The first start is recorded, Vagrant has created nothing, or the VM is deleted."""
@@ -301,7 +299,7 @@ class Project:
         own = {"id": created.id, "file": self.file, "folder": self.folder}
         record = {"v": _RECORD_VERSION, **found, **own, **more}
         text = json.dumps(record, sort_keys=True, separators=(",", ":"))
-        files.write_atomically(os.path.join(created.folder, _RECORD), text.encode("ascii"), mode=_PRIVATE)
+        files.write_atomically(os.path.join(created.folder, _RECORD), text.encode("ascii"))
 
 
 def _record_of(created):

@@ -393,9 +393,14 @@ class VBoxObserver:
         return with_configs(self, listing, vm, self._native_keys)
 
     def consoles(self, vms):
-        from .console import consoles
+        """[ConsoleLog] of the VMs: VirtualBox writes the output of a serial port to a file."""
+        # Only info modules need it.
+        from ..._kit.console import console_log
 
-        return consoles(self, vms)
+        listing = self.listing()
+        files_by_id = {one.uuid: listing.vbox_vm(one).file for one in listing.machines}
+        paths = [file.serial_files.values() if file else () for file in (files_by_id.get(vm.id) for vm in vms)]
+        return [console_log([path for path in one if os.path.isabs(path)], files) for one in paths]
 
     def listing(self):
         """The listing of the last observation, on which the plans are based; read again after a change."""

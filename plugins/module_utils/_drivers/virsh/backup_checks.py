@@ -17,7 +17,7 @@ from ..._tools.domain_xml import file_of, file_or_device_of, target_of
 from ..._tools.virsh_output import version_numbers
 from .backups import disks_to_back_up
 from .clone import source_format
-from .restore import host_access_of, is_folder_of_others
+from .restore import folders_of_disks, host_access_of, is_folder_of_others
 from .settings.disks import is_encrypted
 from .settings.hardware import read_tpm
 from .snapshots import disks_of
@@ -90,13 +90,7 @@ def _check_included(vm, slot, disk):
 def _check_directory(driver, vm, directory):
     """A directory for images is emptied by others, and a VM's own one is deleted with it."""
     own = os.path.realpath(directory)
-    images = {
-        os.path.dirname(os.path.realpath(file_of(disk))): file_of(disk)
-        for one in driver.all_definitions()
-        for disk in one.drives("disk", "lun")
-        if file_of(disk)
-    }
-    images.setdefault(os.path.realpath(driver.default_folder), "the images of libvirt")
+    images = {os.path.realpath(driver.default_folder): "the images of libvirt", **folders_of_disks(driver)}
     for folder, what in sorted(images.items()):
         if own == folder or own.startswith(f"{folder}/"):
             raise Refused(

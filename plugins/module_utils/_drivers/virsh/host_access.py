@@ -49,23 +49,15 @@ _DEVICES = {
     ),
     "devices/*/source[@path]": "file, device or socket of the host",
 }  # fmt: skip
-#: {type of a NIC that only one running VM can have: what it is}
-_NICS = {
-    "hostdev": "a device of the host", "vdpa": "a device of the host", "vhostuser": "a socket",
-    "udp": "a local port", "server": "a local port",
-}  # fmt: skip
-#: {path of other devices that only one running VM can have: what it is}
-_ONLY_ONE = {
-    "devices/input[@type='evdev']": "an input device of the host",
-    "devices/input[@type='passthrough']": "an input device of the host",
-    "devices/lease": "a lease",
-    "devices/filesystem/source[@socket]": "the socket of a shared folder",
-    "devices/tpm/backend[@type='passthrough']": "the TPM of the host",
-    "devices/tpm/backend[@type='external']": "the socket of a TPM",
-    "devices/disk[@type='nvme']": "an NVMe disk of the host",
-    "devices/disk[@type='vhostuser']": "the socket of a disk",
-    "devices/disk[@type='vhostvdpa']": "a disk of the host",
-}  # fmt: skip
+#: Paths of devices that only one running VM can have.
+_ONLY_ONE = (
+    *(f"devices/interface[@type='{kind}']" for kind in ("hostdev", "vdpa", "vhostuser", "udp", "server")),
+    "devices/interface[@type='direct']/source[@mode='passthrough']",
+    *(f"devices/disk[@type='{kind}']" for kind in ("nvme", "vhostuser", "vhostvdpa")),
+    "devices/input[@type='evdev']", "devices/input[@type='passthrough']", "devices/lease",
+    "devices/filesystem/source[@socket]", "devices/tpm/backend[@type='passthrough']",
+    "devices/tpm/backend[@type='external']",
+)  # fmt: skip
 #: Files that the VM only reads, as it does an ISO image.
 _BOOTED = ("os/kernel", "os/initrd", "os/dtb", "os/loader")
 #: Directories of packages: a loader there is no file of others.
@@ -173,17 +165,8 @@ def make_unique(definition: Definition) -> None:
 
 
 def exclusive_devices(definition: Definition) -> list:
-    """Return descriptions of the devices that only one running VM can have."""
-    found = [f"NIC {place} with {what}" for place, nic in enumerate(definition.interfaces()) for what in _of_nic(nic)]
-    found += [what for path, what in _ONLY_ONE.items() if definition.root.find(path) is not None]
+    """Return the devices that only one running VM can have, by their paths in the definition or by their files."""
+    found = [path for path in _ONLY_ONE if definition.root.find(path) is not None]
     return found + [
         f"a device that writes to {path}" for mode, _option, path in named_files(definition) if mode == WRITE
     ]
-
-
-def _of_nic(nic):
-    source = nic.find("source")
-    if nic.get("type") in _NICS:
-        yield _NICS[nic.get("type")]
-    elif nic.get("type") == "direct" and source is not None and source.get("mode") == "passthrough":
-        yield f"the whole interface {source.get('dev')} of the host"

@@ -187,7 +187,7 @@ def _native(steps):
 
 def _file(folder, name, definition):
     path = os.path.join(folder, f"{name}.xml")
-    files.write_atomically(path, definition.text().encode("utf-8", "surrogateescape"), mode=0o600)
+    files.write_atomically(path, definition.text().encode("utf-8", "surrogateescape"))
     return path
 
 

@@ -103,10 +103,15 @@ def is_folder_of_others(driver, folder):
 
 def _image_folders(driver):
     """A function that returns whether a directory has disks of VMs, or is that of libvirt's images, or below it."""
-    disks = [file_of(disk) for one in driver.all_definitions() for disk in one.drives("disk", "lun")]
-    folders = {os.path.realpath(one) for one in (driver.storage.folder, *map(os.path.dirname, filter(None, disks)))}
+    folders = {os.path.realpath(driver.storage.folder), *folders_of_disks(driver)}
     ours = os.path.join(os.path.realpath(driver.default_folder), "")
     return lambda folder: os.path.realpath(folder) in folders or f"{os.path.realpath(folder)}/".startswith(ours)
+
+
+def folders_of_disks(driver):
+    """{real path of a directory: one of the disks of VMs in it}."""
+    disks = [file_of(disk) for one in driver.all_definitions() for disk in one.drives("disk", "lun")]
+    return {os.path.realpath(os.path.dirname(path)): path for path in disks if path}
 
 
 def _adapt(driver, definition, manifest, paths, networks, stored=None):

@@ -248,7 +248,7 @@ class NetworkHost(DefinedHost):
         virsh = Virsh(self._commands, self._wanted["executable"], TEST_DRIVER)
         with files.private_folder() as folder:
             path = os.path.join(folder, "network.xml")
-            files.write_atomically(path, copy.text().encode("utf-8", "surrogateescape"), mode=0o600)
+            files.write_atomically(path, copy.text().encode("utf-8", "surrogateescape"))
             try:
                 defined, printed = virsh.batch([("net-define", path), ("net-dumpxml", _COPY)])
             except Unavailable:

@@ -126,7 +126,7 @@ class _Lines:
         with files.private_folder() as folder:
             lines_file = os.path.join(folder, "lines")
             if any("{lines}" in word for word in self._apply):
-                files.write_atomically(lines_file, _joined(lines).encode("latin-1"), 0o600)
+                files.write_atomically(lines_file, _joined(lines).encode("latin-1"))
             words = [word.replace("{path}", self._path).replace("{lines}", lines_file) for word in self._apply]
             completed = self._commands.run([self._commands.find(words[0]), *words[1:]], writes=True)
         if completed.rc != 0:

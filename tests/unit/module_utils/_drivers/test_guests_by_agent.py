@@ -14,11 +14,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import V
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.cloud_init import COMMAND, FAILED, status_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import guest as proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.account import account
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import guest as virsh
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import Clock
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import ProxmoxApi
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.guest_agent import NoAnswer
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.guest_agent_virsh import AgentByVirsh
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Virsh
 
@@ -50,7 +51,7 @@ def asked(tmp_path, monkeypatch):
                 monkeypatch.setenv(name, value)
             if kind == "libvirt":
                 driver = SimpleNamespace(virsh=Virsh(Commands(), "virsh", "qemu:///system"))
-                return virsh.run_in_guest(driver, Vm(name="web1", id="web1"), COMMAND)
+                return VirshDriver.run_in_guest(driver, Vm(name="web1", id="web1"), COMMAND)
             server = {"api_host": "localhost", "api_port": int(os.environ["PROXMOX_PORT"])}
             options = {**_API, **server, "api_password": None, "ca_path": os.environ["PROXMOX_CA_PATH"]}
             driver = SimpleNamespace(tool=Proxmox(ProxmoxApi(account(options)), Clock()), node_of=lambda _id: "pve2")
@@ -86,7 +87,7 @@ def test_agent_that_does_not_answer_now_may_answer_later(asked, kind):
     ],
 )
 def test_vm_without_a_channel_is_never_waited_for(kind, reported, remedy, monkeypatch):
-    module = {"libvirt": virsh.AgentByVirsh, "proxmox": proxmox.AgentByApi}[kind]
+    module = {"libvirt": AgentByVirsh, "proxmox": proxmox.AgentByApi}[kind]
 
     def commands(self):
         raise NoAnswer(reported)

@@ -54,7 +54,7 @@ def _trunk_of(nic):
     return known_vlans(nic["trunks"].split(";")) if nic.get("trunks") else ()
 
 
-def _read_nics(options):
+def read_nics(options):
     return {place: _read_nic(nic) for place, nic in nics_of(options).items()}
 
 
@@ -244,7 +244,7 @@ def _ssh(addresses, vm_options):
 
 _BY_HOTPLUG = partial(cost_by_hotplug, "network")
 NICS = {
-    "networks": Setting(read=_read_nics, normalize=_all_normalized),
+    "networks": Setting(read=read_nics, normalize=_all_normalized),
     "networks.add": Setting(cost=_BY_HOTPLUG, write=_add_nic),
     "networks.remove": Setting(cost=_BY_HOTPLUG, write=_remove_nic),
     "networks.type": Setting(cost=LIVE, choices=("bridged", "user"), write=_write_type),

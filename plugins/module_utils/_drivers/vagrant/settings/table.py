@@ -20,7 +20,6 @@ from .disks import check_slots, read_disks, write_disks
 from .native import check_native
 from .networks import normalized_networks, read_networks, write_networks
 from .provisioners import automatic, checked_variables, masked, normalized_provisioners, read_provisioners
-from .shared_folders import normalized_folders
 
 #: Settings that only describe a VM and do not affect how it runs.
 DESCRIPTIVE = ("description", "tags", "fleet", "owner", "expires", "os_type", "box_url", "box_checksum")
@@ -93,6 +92,21 @@ def _hostname(vm, hostname):
             "Use letters, digits, '-' and '.', beginning with a letter or a digit; or remove the option.",
         )
     return hostname
+
+
+def _normalized_folders(vm, folders):
+    """Requested folders; the default ``guest_path`` of a new one is /NAME."""
+    known = vm.config.get("shared_folders") or {}
+    return {
+        name: entry if entry is None else _folder(entry if name in known else {"guest_path": f"/{name}", **entry})
+        for name, entry in folders.items()
+    }
+
+
+def _folder(entry):
+    """An entry without a slash at the end of guest_path: for Vagrant, /srv and /srv/ are the same."""
+    path = entry.get("guest_path")
+    return {**entry, "guest_path": path.rstrip("/") or "/"} if path else entry
 
 
 def _plain(name, **more):
@@ -192,7 +206,7 @@ SETTINGS = {
     **_applied("networks", "add", "remove", "source", "mac", "address"),
     "port_forwards": _by_name("port_forwards"),
     **_applied("port_forwards", "add", "remove", "protocol", "host_address", "host_port", "guest_port"),
-    "shared_folders": _by_name("shared_folders", normalize=normalized_folders),
+    "shared_folders": _by_name("shared_folders", normalize=_normalized_folders),
     **_applied("shared_folders", "add", "remove", "host_path", "guest_path", "read_only", "type"),
     "provisioners": Setting(
         cost=_of_provisioners,

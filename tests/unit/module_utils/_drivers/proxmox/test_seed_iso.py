@@ -115,7 +115,7 @@ def test_without_a_storage_for_iso_images_nothing_is_created(world):
 @pytest.mark.parametrize("source", [{"disks": [{"size": 1}], "node": "pve1"}, {"clone": {"source": "tmpl"}}])
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_killed_task_leaves_nothing_that_the_next_one_does_not_complete_or_remove(world, number, source, then):
-    requested = {"name": "new", **source, "cloud_init": DOCUMENTS}
+    requested = {"name": "new", **source, "cloud_init": DOCUMENTS, "pool": "prod"}
     try:
         do(world, api=Disturbed(world, number - 1, "kill after"), **requested)
     except Killed:
@@ -132,8 +132,8 @@ def test_a_killed_task_leaves_nothing_that_the_next_one_does_not_complete_or_rem
 
 def test_unfinished_vm_with_a_seed_iso_is_completed_without_it_if_the_task_has_no_documents(world):
     with pytest.raises(Killed):
-        do(world, api=Disturbed(world, 2, "kill after"), **NEW, cloud_init=DOCUMENTS)
-    done(world, **NEW, cloud_init={"user": "me"})
+        do(world, api=Disturbed(world, 2, "kill after"), **NEW, cloud_init=DOCUMENTS, pool="prod")
+    done(world, **NEW, cloud_init={"user": "me"}, pool="prod")
     options = machine_of(world, "new").config.current
     assert seed_drive(options) is None and options["ciuser"] == "me"
     assert not do(world, name="new", state="absent").failed

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
@@ -17,22 +19,22 @@ SOURCE = Vm("web", id="u-web")
 _ADDRESS = "<address type='pci' domain='0' bus='1' slot='0' function='0'/>"
 #: {device: words of the error}.
 _REJECTED = {
-    f"<interface type='hostdev'><source>{_ADDRESS}</source></interface>": "NIC 0 with a device of the host",
-    "<interface type='direct'><source dev='eth1' mode='passthrough'/></interface>": "interface eth1 of the host",
-    "<interface type='vhostuser'><source type='unix' path='/s' mode='client'/></interface>": "NIC 0 with a socket",
-    "<interface type='udp'><source address='10.0.0.1' port='5'><local port='6'/></source></interface>": "a local port",
-    "<interface type='server'><source address='10.0.0.1' port='5'/></interface>": "a local port",
-    "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>": "a device of the host",
+    f"<interface type='hostdev'><source>{_ADDRESS}</source></interface>": "devices/interface[@type='hostdev']",
+    "<interface type='direct'><source dev='eth1' mode='passthrough'/></interface>": "source[@mode='passthrough']",
+    "<interface type='vhostuser'><source type='unix' path='/s' mode='client'/></interface>": "[@type='vhostuser']",
+    "<interface type='udp'><source address='10.0.0.1' port='5'><local port='6'/></source></interface>": "interface[",
+    "<interface type='server'><source address='10.0.0.1' port='5'/></interface>": "interface[",
+    "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>": "[@type='vdpa']",
     "<serial type='dev'><source path='/dev/ttyS0'/></serial>": "/dev/ttyS0",
-    "<input type='evdev'><source dev='/dev/input/event1' grab='all'/></input>": "an input device",
-    "<input type='passthrough' bus='virtio'><source evdev='/dev/input/event1'/></input>": "an input device",
+    "<input type='evdev'><source dev='/dev/input/event1' grab='all'/></input>": "devices/input[",
+    "<input type='passthrough' bus='virtio'><source evdev='/dev/input/event1'/></input>": "devices/input[",
     "<memory model='nvdimm'><source><path>/n</path></source></memory>": "/n",
-    "<lease><lockspace>a</lockspace><key>k</key></lease>": "a lease",
-    "<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>": "the TPM of the host",
-    "<tpm><backend type='external'><source type='unix' mode='connect' path='/s'/></backend></tpm>": "socket of a TPM",
-    "<filesystem type='mount'><source socket='/s'/><target dir='t'/></filesystem>": "socket of a shared folder",
+    "<lease><lockspace>a</lockspace><key>k</key></lease>": "devices/lease",
+    "<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>": "devices/tpm",
+    "<tpm><backend type='external'><source type='unix' mode='connect' path='/s'/></backend></tpm>": "devices/tpm",
+    "<filesystem type='mount'><source socket='/s'/><target dir='t'/></filesystem>": "source[@socket]",
     "<audio id='1' type='file' path='/a'/>": "/a",
-    "<disk type='nvme'><source type='pci'/><target dev='vdb'/><readonly/></disk>": "an NVMe disk",
+    "<disk type='nvme'><source type='pci'/><target dev='vdb'/><readonly/></disk>": "devices/disk[@type='nvme']",
 }
 #: {device: (what the clone no longer has, what it has instead)}.
 _REPLACED = {
@@ -73,7 +75,7 @@ def _original(device):
 
 @pytest.mark.parametrize(("device", "words"), list(_REJECTED.items()))
 def test_device_that_cannot_be_in_two_vms_is_named(device, words):
-    with pytest.raises(Refused, match=f"copy: clone.source: 'web' has .*{words}") as caught:
+    with pytest.raises(Refused, match=f"copy: clone.source: 'web' has .*{re.escape(words)}") as caught:
         clone.check_original("copy", SOURCE, _original(device), {"linked": False})
     assert "virsh edit" in caught.value.remedy
 
