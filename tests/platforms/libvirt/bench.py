@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from contextlib import nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import ClassVar
 from unittest import mock
@@ -80,16 +80,16 @@ class _Libvirt(Bench):
 
     def described(self):
         params = ArgumentSpecValidator(virsh_vm_info.MODULE.argument_spec).validate(
-            {**self._platform.options("vm_info"), "name": self._names(), "describe": True}
+            {**self._platform.options("vm_info"), "name": self.names(), "describe": True}
         )
         assert params.error_messages == []
         return virsh_vm_info.MODULE.result(params.validated_parameters, SimpleNamespace(check_mode=False))["vms"]
 
-    def _names(self):
+    def names(self):
         return [f"{_PREFIX}{name}" for name in ("web", *"abcde")]
 
     def state(self):
-        return self._platform.truth(self._names()), self._platform.files()
+        return self._platform.truth(self.names()), self._platform.files()
 
 
 class TestDriver(_Libvirt):
@@ -112,6 +112,14 @@ class TestDriver(_Libvirt):
         if parent is not None:
             parent.append(ET.fromstring(part))
             self._platform.virsh("define", "/dev/stdin", stdin=ET.tostring(root, encoding="unicode"), check=False)
+
+    def replace_text(self, old, new):
+        """Replace a text in the definition of the VM, as another tool does; return a function that undoes that."""
+        before = self._platform.virsh("dumpxml", "--inactive", f"{_PREFIX}web")
+        assert old in before
+        define = partial(self._platform.virsh, "define", "/dev/stdin")
+        define(stdin=before.replace(old, new))
+        return partial(define, stdin=before)
 
     def run(self, entries, check=False):
         with mock.patch.object(task, "Clock", FakeClock), mock.patch.object(together, "Clock", FakeClock):
@@ -142,7 +150,7 @@ class Qemu(_Libvirt):
         return self._platform.ids().get(name)
 
     def found(self):
-        vms = {name: vm for name, vm in self._platform.truth(self._names()).items() if vm is not None}
+        vms = {name: vm for name, vm in self._platform.truth(self.names()).items() if vm is not None}
         return lists.Found(
             {name: self._seen(vm) for name, vm in vms.items()}, lists.qcow2_files(self._platform.storage)
         )

@@ -117,6 +117,7 @@ class VirtualBox(Bench):
 
     def run_snapshot(self, options, check):
         more = {"commands": _Port(self._box, self.disturbance), "check": check}
+        more.update({"description": options["description"]} if "description" in options else {})
         return snapshot(
             self._box, options["snapshot"], *options.get("name", ["web"]), options.get("state", "present"), **more
         ).outcome
