@@ -27,6 +27,8 @@ import os
 
 from ansible.plugins.callback import CallbackBase
 
+from ..module_utils._ports.files import private
+
 
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
@@ -70,7 +72,7 @@ class CallbackModule(CallbackBase):
         if not path:
             return
         try:
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
+            with open(f"{path}.new", "w", encoding="utf-8", opener=private) as file:
                 json.dump(outcome, file, default=str)
             os.replace(f"{path}.new", path)
         except OSError as error:

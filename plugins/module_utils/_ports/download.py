@@ -17,7 +17,7 @@ from ansible.module_utils.urls import NoSSLError, SSLValidationError, open_url
 
 from .._core import errors
 from . import change_counter
-from .files import explained
+from .files import explained, private
 from .progress import report
 
 _BLOCK = 1 << 20
@@ -126,7 +126,7 @@ def _write(response, path, offset, step):
     expected = response.headers.get("Content-Length")
     total = offset + int(expected) if expected else None
     received = 0
-    with explained("write", path), open(path, "r+b" if offset else "wb") as file:
+    with explained("write", path), open(path, "r+b" if offset else "wb", opener=private) as file:
         file.seek(offset)
         file.truncate()
         change_counter.note()

@@ -81,7 +81,7 @@ def write_packed(path, source, offset, length):
     """Write ``length`` bytes of the file ``source`` to a new gzip file."""
     from gzip import compress  # Few tasks need it.
 
-    with explained("write", path), open(path, "wb") as file:
+    with explained("write", path), open(path, "wb", opener=private) as file:
         file.write(compress(read_part(source, offset, length), 6))
 
 
@@ -136,6 +136,11 @@ def _remove_stale_partials(folder, base):
             continue  # The process of another user, or not the number of a process.
 
 
+def private(path, flags):
+    """An opener of ``open``: only its owner can read a new file."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
 def write_atomically(path, data, mode=0o600):
     """Write ``data`` (bytes) to ``path``: the file always has either the old or the complete new content.
 
@@ -149,8 +154,7 @@ def write_atomically(path, data, mode=0o600):
 
 def _write_new(path, data, set_mode):
     """Write a complete file that only its owner can read until ``set_mode(handle)`` is called."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "wb") as file:
+    with open(path, "wb", opener=private) as file:
         file.write(data)
         file.flush()
         set_mode(file.fileno())

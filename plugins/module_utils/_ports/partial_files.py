@@ -13,7 +13,7 @@ import stat
 from contextlib import contextmanager
 
 from . import change_counter, files, folders
-from .files import explained
+from .files import explained, private
 
 #: Bytes of zeroes that are skipped when a sparse file is written.
 _SPARSE_BLOCK = 1 << 16
@@ -51,7 +51,7 @@ def _is_at(handle, path):
 
 def write_sparse(path, stream):
     """Write what ``stream`` contains to a new file; blocks of zeroes need no space on the disk."""
-    with explained("write", path), open(path, "wb") as file:
+    with explained("write", path), open(path, "wb", opener=private) as file:
         change_counter.note()
         while True:
             block = stream.read(_SPARSE_BLOCK)
@@ -66,19 +66,15 @@ def write_sparse(path, stream):
 
 def write_blocks(path, blocks):
     """Write a new file from these blocks of bytes. Only its owner can read it: the blocks may be secret."""
-    with explained("write", path), open(path, "wb", opener=_private) as file:
+    with explained("write", path), open(path, "wb", opener=private) as file:
         change_counter.note()
         for block in blocks:
             file.write(block)
 
 
-def _private(path, flags):
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
 def copy(source, path):
     """Copy a file to a new one."""
-    with explained("write", path):
+    with explained("write", path), open(path, "ab", opener=private):
         shutil.copyfile(source, path)
         change_counter.note()
 
