@@ -14,21 +14,21 @@ _UTILS = "plugins/module_utils"
 SIMULATOR = ("extensions/simulators/", "tests/simulators/", "tests/unit/simulators/")
 #: {room: (the beginnings of its paths, code lines at most)}
 ROOMS = {
-    "_drivers": ((f"{_UTILS}/_drivers/",), 24_752),
-    "_hosts": ((f"{_UTILS}/_hosts/",), 2_835),
+    "_drivers": ((f"{_UTILS}/_drivers/",), 24_633),
+    "_hosts": ((f"{_UTILS}/_hosts/",), 2_588),
     "_core, _kit, _engine, _front": (
         tuple(f"{_UTILS}/{room}/" for room in ("_core", "_kit", "_engine", "_front")),
-        9_772,
+        9_607,
     ),
-    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 8_178),
-    "_media": ((f"{_UTILS}/_media/",), 3_987),
-    "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 5_135),
+    "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_847),
+    "_media": ((f"{_UTILS}/_media/",), 3_760),
+    "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 4_939),
     "product without the simulator": (("",), 58_416),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.
-FILES = 435
+FILES = 429
 #: Lines of tests for 100 lines of product at most, both without the simulator.
-TESTS_PER_HUNDRED = 180
+TESTS_PER_HUNDRED = 181
 
 
 def counts(lines):
