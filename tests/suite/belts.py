@@ -17,6 +17,7 @@ import json
 import os
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ FASTEST, _PLATFORM_PARAMETERS = "libvirt_test", ("platform_name", "aside")
 DOUBLES = {"virtualbox": "virtualbox_double"}
 #: {path of a file of tests: seconds of all its tests in a full run}, written by scripts/durations.py.
 DURATIONS = Path(__file__).with_name("durations.json")
+#: Seconds of a test from which on it is slow.
+_SLOW = 2
 #: Fixtures of real guests and of the real VirtualBox.
 _REAL = frozenset({"qemu", "box"})
 
@@ -86,8 +89,7 @@ def pytest_collection_modifyitems(config, items):
         chosen = [item for item in chosen if _file(item) in files]
     left_out = set(items).difference(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-    # The slowest first: a worker that begins one at the end keeps the others waiting.
-    items[:] = sorted(chosen, key=lambda item: not is_slow(item.path))
+    items[:] = slowest_first(chosen)
 
 
 def _file(item):
@@ -145,6 +147,11 @@ def _has_slow_platform(item):
     return bool(_platforms(item) - {FASTEST}) or not _REAL.isdisjoint(getattr(item, "fixturenames", ()))
 
 
-def is_slow(path):
-    """Whether a file has tests that take much longer than others: plays of whole roles and playbooks."""
-    return path.parent.name in ("roles", "playbooks")
+def slowest_first(items):
+    """The items with the unit tests that take seconds before all others, the slowest first, else in their order.
+
+    A worker that begins one of them at the end keeps the others waiting.
+    """
+    durations, counts = json.loads(DURATIONS.read_text(encoding="utf-8")), Counter(map(_file, items))
+    seconds = {name: durations.get(name, 0) / count for name, count in counts.items() if name.startswith("tests/unit/")}
+    return sorted(items, key=lambda item: -max(seconds.get(_file(item), 0), _SLOW))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -128,6 +129,15 @@ def test_shards_have_each_file_once_and_about_the_same_duration(count, monkeypat
     assert sorted(name for shard in shards for name in shard) == sorted(files)
     totals = [sum(durations.get(name, 1) for name in shard) for shard in shards]
     assert max(totals) - min(totals) <= 2
+
+
+def test_slow_unit_tests_are_first_and_all_others_keep_their_order(monkeypatch, tmp_path):
+    monkeypatch.setattr(belts, "DURATIONS", tmp_path / "durations.json")
+    durations = {"tests/unit/test_a.py": 5.0, "tests/unit/test_b.py": 90.0, "tests/unit/test_c.py": 3.0}
+    belts.DURATIONS.write_text(json.dumps({**durations, "tests/suite/test_d.py": 900}), encoding="utf-8")
+    names = ["tests/suite/test_d.py", *durations, "tests/unit/test_c.py", "tests/unit/test_new.py"]
+    items = [SimpleNamespace(nodeid=f"{name}::test_{place}") for place, name in enumerate(names)]
+    assert belts.slowest_first(items) == [items[place] for place in (2, 1, 0, 3, 4, 5)]
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3"])
