@@ -27,8 +27,6 @@ import os
 
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._ports.files import private
-
 
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
@@ -72,9 +70,13 @@ class CallbackModule(CallbackBase):
         if not path:
             return
         try:
-            with open(f"{path}.new", "w", encoding="utf-8", opener=private) as file:
+            with open(f"{path}.new", "w", encoding="utf-8", opener=_private) as file:
                 json.dump(outcome, file, default=str)
             os.replace(f"{path}.new", path)
         except OSError as error:
             # Ansible ignores exceptions of callback plugins. But a file that is missing means: no play was started.
             raise SystemExit(f"polyvirt.core.guarded_outcome: {path} cannot be written: {error}") from error
+
+
+def _private(path, flags):
+    return os.open(path, flags, 0o600)

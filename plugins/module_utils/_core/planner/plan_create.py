@@ -82,17 +82,18 @@ def check_adopted(vm, request):
 def check_whose(vm, request, changes, traits):
     """Raise if a task that says how to create a VM would give an existing one what it does not have.
 
-    Where others may write the record, they may have created the VM with this name before. Its pool says who could have;
-    cloud-init data and networks that the VM does not have are for the user's own VM.
+    Where others may write the record, they may have created the VM with this name before. ``traits.proven_by`` says who
+    could have; cloud-init data and networks that the VM does not have are for the user's own VM.
     """
-    creates, pool = any(option in request.creation for option in SOURCES), vm.config.get("pool")
-    is_known = (pool and request.config.get("pool") == pool) or (request.policy.adopt and request.id)
-    if traits.is_seed is None or is_known or not creates:
+    creates, place = any(option in request.creation for option in SOURCES), vm.config.get(traits.proven_by)
+    is_known = (place and request.config.get(traits.proven_by) == place) or (request.policy.adopt and request.id)
+    if not traits.proven_by or is_known or not creates:
         return
     nics = changed_config(vm.config, changes).get("networks")
     given = [change.path for change in changes if traits.is_seed(change)] or new_networks(vm.config, nics)
     if given:
-        raise of_others(request.label, vm.id, given[0], f"id: '{vm.id}' and adopt: true, or pool to that of the VM")
+        remedy = f"id: '{vm.id}' and adopt: true, or {traits.proven_by} to that of the VM"
+        raise of_others(request.label, vm.id, given[0], remedy)
 
 
 def new_networks(config, nics):

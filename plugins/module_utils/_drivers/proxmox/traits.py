@@ -9,23 +9,10 @@ from functools import partial
 from typing import Optional
 
 from ..._core.frozen import Frozen, replace
-from ..._core.model import (
-    ABSENT,
-    BACKUP_VERBS,
-    LIVE,
-    NEVER,
-    PAUSED,
-    POWER_OFF,
-    RUNNING,
-    STOPPED,
-    SUSPENDED,
-    UNKNOWN,
-    VERBS,
-    Field,
-    Traits,
-)
+from ..._core.model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Field, Traits
 from ..._core.pattern import Pattern
 from ..._core.units import GIB
+from ..._core.verbs import BACKUP_VERBS, VERBS
 from ..._kit.settings import defaults, normalized, supported
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
@@ -107,6 +94,7 @@ def proxmox_traits(version="", known=_NOTHING_KNOWN):
         id_fault=id_fault,
         unique_names=False,
         renames=known.renames,
+        proven_by="pool",
         is_seed=is_for_guest,
         copies_running=True,
         cloned_with=frozenset({"node", "pool"}),
