@@ -22,6 +22,7 @@ from .options.guest_conditions import described, services
 from .options.option import VM
 from .record.leases import NEVER_EXPIRES
 from .record.mark import BIRTH, is_mark_of, records_creation
+from .verbs import VERBS
 
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
 SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
@@ -36,23 +37,8 @@ LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE = "live", "next_boot", "power_off", "des
 NEVER = "never"
 COSTS = (LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE, NEVER)
 
-VERBS = (
-    "create", "clone", "configure", "start", "stop", "kill", "pause", "resume", "suspend", "reset", "delete",
-    "snapshot", "restore", "drop_snapshot", "edit_snapshot", "fetch",
-)  # fmt: skip
-
 #: Default time for a guest to shut down, in seconds.
 STOP_TIMEOUT = 120
-
-#: The functions for these verbs are in power.py and snapshots.py of a driver. Other verbs have a file of the same name.
-POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", "reset"})
-#: Verbs after which a VM is running.
-STARTING = frozenset({"start", "resume"})
-SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "edit_snapshot", "restore"})
-#: Further verbs, of platforms with backups.
-BACKUP_VERBS = frozenset({
-    "backup", "drop_backup", "edit_backup", "create_from_backup", "prepare_restore", "restore_backup", "finish_restore",
-})  # fmt: skip
 
 #: The facets for an info module that reads only the platform's list of all VMs.
 LIST = frozenset({"list"})
@@ -472,8 +458,8 @@ class Traits(Frozen, eq=False):
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
     ``copies_running``: the platform can make a full clone of a running VM. ``costs_may_recreate``: a cost of ``fields``
     that is a function may be DESTRUCTIVE.
-    ``is_seed(change)``: whether a change is data for cloud-init, where others than the user may write the record of a
-    VM, and only its pool says who they are; None elsewhere.
+    ``proven_by``: the setting that says who may have created a VM, where others than the user may write its record;
+    empty elsewhere. ``is_seed(change)``: whether a change is data for cloud-init.
     ``console``: how to get the console of a VM, or a log of it; ``<name>`` and ``<id>`` stand for those of the VM.
     ``live_migration``: a task can move a running VM to another host. ``moving``: how a VM moves to another host.
     ``preparing``: what the preparation of a restore in place needs, as plans show it.
@@ -517,7 +503,8 @@ class Traits(Frozen, eq=False):
     stop_timeout: int = STOP_TIMEOUT
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
-    is_seed: Optional[Callable[[Change], bool]] = None
+    proven_by: str = ""
+    is_seed: Callable[[Change], bool] = lambda change: False
     copies_running: bool = False
     costs_may_recreate: bool = False
     console: str = ""

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from .._core.errors import CreatedMeanwhile, PolyvirtError
 from .._core.frozen import replace
 from .._core.model import ABSENT
-from .._core.planner.planned_steps import DELETING, deleted_files
+from .._core.planner.planned_steps import deleted_files
 from .._core.sharing.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
 from .._core.sharing.world import World, is_started
+from .._core.verbs import DELETING
 from .order import in_order, reject_twice_listed, sorted_by
 
 #: For so many conflicts it is determined whether another order helps. That takes as long as the comparison itself.

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from .._core.model import ABSENT, STARTING
+from .._core.model import ABSENT
+from .._core.verbs import STARTING
 
 
 def source_of(work):

@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Optional, Protocol
 
-from .._core.model import BACKUP_VERBS, VERBS, Observation, Plan, Request, Snapshot, Target, Traits, Vm
+from .._core.model import Observation, Plan, Request, Snapshot, Target, Traits, Vm
+from .._core.verbs import BACKUP_VERBS, VERBS
 
 
 class Driver(Protocol):

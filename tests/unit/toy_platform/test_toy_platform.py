@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import VERBS
+from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import VERBS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.driver import HyperVDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver

@@ -15,7 +15,6 @@ from ..model import (
     LIVE,
     LOCKED,
     POWER_OFF,
-    POWER_VERBS,
     RUNNING,
     STOPPED,
     SUSPENDED,
@@ -27,6 +26,7 @@ from ..model import (
 from ..options.identity import check_identity, known_names
 from ..record.leases import must_be_kept, with_lease_of
 from ..record.mark import image_of
+from ..verbs import POWER_VERBS
 from .contents import with_filled_disks
 from .differences import check_known, check_supported, differences, normalize, pending, unknown_state
 from .drives import boot_keys_note, deleted_media, slot_of_added_drive, without_iso

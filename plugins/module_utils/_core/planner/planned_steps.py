@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..frozen import Frozen, replace
-from ..model import BACKUP_VERBS, LIVE, Step, Vm
+from ..model import LIVE, Step, Vm
+from ..verbs import DELETING, VERB
 from .differences import additions
 from .simulate import simulate
 
@@ -50,10 +51,6 @@ def added_disks(step):
     return {change.key: change.new for change in step.changes if change.kind == "disks.add"}
 
 
-#: Verbs of steps that delete the ``files`` of their arguments.
-DELETING = frozenset({"delete", "finish_restore"})
-
-
 def deleted_files(plan):
     """Return the files that ``plan`` deletes; a VM that is recreated can use their names again."""
     return [path for step in plan.steps if step.verb in DELETING for path in step.arguments.get("files", ())]
@@ -73,17 +70,11 @@ def _with_settings(step, settings):
     return replace(step, arguments={**step.arguments, "config": config})
 
 
-#: Verbs that a job of the platform, such as a backup, would reject or that would end it.
-_DISTURBING = frozenset({
-    "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "backup", "prepare_restore",
-})  # fmt: skip
-
-
 def disturbs_jobs(plan):
     """Return whether a plan must wait for a job that runs on its VM. A disk in a job cannot be detached or resized."""
     changes = [change for step in plan.steps for change in step.changes if change.cost == LIVE]
     is_about_disks = any(change.kind in ("disks.remove", "disks.size") for change in changes)
-    return is_about_disks or any(step.verb in _DISTURBING and not _completes_job(step) for step in plan.steps)
+    return is_about_disks or any(VERB[step.verb].disturbs and not _completes_job(step) for step in plan.steps)
 
 
 def _completes_job(step):
@@ -91,19 +82,12 @@ def _completes_job(step):
     return step.verb == "backup" and "made" in step.arguments and step.arguments["made"].is_written
 
 
-#: The next step can begin only when an observation has shown that one of these has ended.
-_OBSERVED = frozenset({
-    "create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "edit_snapshot",
-    "fetch",
-})  # fmt: skip
-
-
 def into_segments(steps, synchronous_verbs=frozenset()):
     """Return segments that end with a step to be observed; the verbs in ``synchronous_verbs`` need no observation."""
     segments, open_segment = [], []
     for step in steps:
         open_segment.append(step)
-        if step.verb in (_OBSERVED | BACKUP_VERBS) - synchronous_verbs:
+        if VERB[step.verb].is_observed and step.verb not in synchronous_verbs:
             segments.append(tuple(open_segment))
             open_segment = []
     if open_segment:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 
 from ..frozen import Frozen, fields
-from ..model import ABSENT, SNAPSHOT_VERBS, STARTING, Secret, Vm
+from ..model import ABSENT, Secret, Vm
 from ..planner.contents import files_of_appliance
 from ..planner.drives import MEDIA, inserted_image, media_of
 from ..planner.plan_create import find_snapshot
@@ -22,6 +22,7 @@ from ..record.document_secrets import is_literal_secret
 from ..record.mark import CREATED, name_of_image
 from ..record.seed_digests import whole_digests_of
 from ..texts import without_secrets
+from ..verbs import SNAPSHOT_VERBS, STARTING, VERB
 from .vm_result import difference, flat_config
 
 #: Letters without vowels and numbers, in groups: hardly a password is part of such a text, which would be masked.
@@ -35,10 +36,6 @@ _SECRET = {"secret": True}
 _FETCH = "fetch"
 _CLONE, _DELETE, _CONFIGURE = "clone", "delete", "configure"
 _CREATING = ("create", _CLONE)
-#: After these, nothing is left of the snapshots of the VM.
-_ENDING = (_DELETE, "restore_backup")
-#: Verbs of steps that use all disks of the VM, or delete them.
-_WITH_DISKS = frozenset({*SNAPSHOT_VERBS, *STARTING, "reset", *_ENDING})
 
 
 def digest(content):
@@ -91,7 +88,7 @@ def content_of(plan, request, versions=(), where=""):
     before = plan.before
     is_new = any(step.verb in _CREATING for step in plan.steps)
     # What ends may have been exchanged for an older state of the same VM.
-    generation = before.generation if any(step.verb in _ENDING for step in plan.steps) else None
+    generation = before.generation if any(VERB[step.verb].ends for step in plan.steps) else None
     return {
         "where": where,
         "vm": {"name": plan.after.name, "id": before.identity, "power": before.power, "generation": generation},
@@ -116,7 +113,7 @@ def _step(step, before):
 
 def _snapshots(step, before):
     """Return the snapshots that a step restores, deletes or copies; a VM is deleted, or replaced, with all it has."""
-    if step.verb in _ENDING:
+    if VERB[step.verb].ends:
         return before.snapshots
     if step.verb == _CLONE:
         name = step.arguments["creation"][_CLONE].get("snapshot")
@@ -134,7 +131,7 @@ def _disks(step, before):
     if step.verb == _CONFIGURE:
         changed = {change.key for change in step.changes if change.field == "disks"}
         disks = {slot: disk for slot, disk in disks.items() if slot in changed}
-    elif step.verb not in (*_WITH_DISKS, _CLONE):
+    elif step.verb != _CLONE and not VERB[step.verb].uses_disks:
         return {}
     return {slot: {key: disk.get(key) for key in ("source", "size")} for slot, disk in disks.items()}
 
@@ -303,7 +300,7 @@ def _source_lines(step):
 
 def _deleted(plan):
     yield from deleted_files(plan)
-    if any(step.verb in _ENDING for step in plan.steps):
+    if any(VERB[step.verb].ends for step in plan.steps):
         yield from (f"the snapshot {one.name}" for one in plan.before.snapshots)
 
 

@@ -19,6 +19,7 @@ from ..planner.drives import CDROMS, MEDIA, other_drives
 from ..planner.plan_create import find_snapshot, known_settings
 from ..planner.planned_steps import added_disks, planned
 from ..planner.simulate import simulate
+from ..verbs import VERB
 
 #: Kinds of claims.
 FILE, MAC, PORT, ADDRESS, NAME, DEVICE = "file", "mac", "port", "address", "name", "device"
@@ -277,17 +278,11 @@ def is_claiming(change):
 
 # What plans claim -----------------------------------------------------------------------------------------------------
 
-#: Verbs that can claim something, whatever their changes are.
-_CLAIMING_VERBS = frozenset({
-    "create", "clone", "start", "restore", "snapshot", "drop_snapshot", "delete", "create_from_backup",
-    "restore_backup", "finish_restore",
-})  # fmt: skip
-
 
 def can_claim(plan, options=()):
     """Return whether a plan can claim anything; ``options`` are options of the platform that name files."""
     changes = [change for step in plan.steps for change in step.changes]
-    return any(step.verb in _CLAIMING_VERBS for step in plan.steps) or any(
+    return any(VERB[step.verb].claims for step in plan.steps) or any(
         is_claiming(change) or change.kind == "disks.size" or change.field in options for change in changes
     )
 

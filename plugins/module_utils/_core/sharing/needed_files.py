@@ -15,7 +15,8 @@ from ..frozen import Frozen, field
 from ..model import SUSPENDED, Plan
 from ..planner.contents import contents_of
 from ..planner.drives import inserted_image, media_of
-from ..planner.planned_steps import DELETING, Planned, added_disks
+from ..planner.planned_steps import Planned, added_disks
+from ..verbs import DELETING
 from .claims import MERGE, NEW, SNAPSHOT, SNAPSHOTS, HoldsClaims
 
 #: Purposes of files: an image to create a disk from, a disk of a clone's source, a disk to attach, an ISO image, a file

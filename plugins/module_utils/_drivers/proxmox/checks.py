@@ -9,11 +9,11 @@ from typing import Optional
 
 from ..._core.errors import ApiError, Refused
 from ..._core.frozen import Frozen, replace
-from ..._core.model import BACKUP_VERBS
 from ..._core.planner.contents import contents_of
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.sharing.file_checks import check_not_smaller
 from ..._core.units import MIB, human_size
+from ..._core.verbs import BACKUP_VERBS
 from ..._tools import proxmox_values as values
 from .claims import storages_of
 from .clone import check_copy, check_new_source, check_shared_storages, node_of_source, options_of_clone

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from ..._core.errors import ApiError, Refused, Unsupported
-from ..._core.model import POWER_VERBS, STOP_TIMEOUT, SUSPENDED
+from ..._core.model import STOP_TIMEOUT, SUSPENDED
+from ..._core.verbs import POWER_VERBS
 from ..._tools.proxmox import Busy
 from .settings.devices import check_memory
 from .settings.hardware import cpus_of

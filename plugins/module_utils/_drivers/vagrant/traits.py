@@ -12,8 +12,9 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core.errors import Unsupported
-from ..._core.model import LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, VERBS, Field, Traits
+from ..._core.model import LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Field, Traits
 from ..._core.pattern import Pattern
+from ..._core.verbs import VERBS
 from ..._kit.addresses import check_host_ports
 from ..._kit.settings import normalized, supported
 from ..._tools.vagrant import is_locked

@@ -19,19 +19,10 @@ import os
 import shlex
 
 from ..._core.errors import CommandFailed, NotFound, Refused
-from ..._core.model import (
-    LIVE,
-    NEVER,
-    PAUSED,
-    RUNNING,
-    SNAPSHOT_VERBS,
-    STOPPED,
-    SUSPENDED,
-    Change,
-    SnapshotRequest,
-)
+from ..._core.model import LIVE, NEVER, PAUSED, RUNNING, STOPPED, SUSPENDED, Change, SnapshotRequest
 from ..._core.planner.planned_steps import planned
 from ..._core.sharing.file_checks import check_files
+from ..._core.verbs import SNAPSHOT_VERBS
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.domain_xml import Definition, file_of

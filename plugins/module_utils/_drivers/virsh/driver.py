@@ -12,9 +12,10 @@ from functools import cached_property
 
 from ..._core.errors import CommandFailed, Held, PolyvirtError, Refused, Stale
 from ..._core.frozen import replace
-from ..._core.model import LOCKED, PAUSED, POWER_VERBS, RUNNING, SUSPENDED
+from ..._core.model import LOCKED, PAUSED, RUNNING, SUSPENDED
 from ..._core.pattern import Pattern
 from ..._core.texts import without_credentials
+from ..._core.verbs import POWER_VERBS
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host

@@ -8,22 +8,9 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core.frozen import Frozen, replace
-from ..._core.model import (
-    BACKUP_VERBS,
-    FAILED,
-    LIVE,
-    NEVER,
-    NEXT_BOOT,
-    PAUSED,
-    POWER_OFF,
-    RUNNING,
-    STOPPED,
-    SUSPENDED,
-    VERBS,
-    Field,
-    Traits,
-)
+from ..._core.model import FAILED, LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, Field, Traits
 from ..._core.units import GIB
+from ..._core.verbs import BACKUP_VERBS, VERBS
 from ..._kit.settings import defaults, normalized, options_of_native, supported
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers

@@ -9,7 +9,7 @@ import os
 from functools import cached_property, partial
 
 from ..._core.errors import PolyvirtError, SomeFailed
-from ..._core.model import POWER_VERBS
+from ..._core.verbs import POWER_VERBS
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from ..._core.frozen import replace
-from ..._core.model import ABSENT, RUNNING, STARTING
+from ..._core.model import ABSENT, RUNNING
 from ..._core.planner.plan import plan
 from ..._core.planner.simulate import simulate
+from ..._core.verbs import STARTING
 from ..observe import planning_facets
 from . import failures
 from .boot_keys import after_last_step

@@ -10,10 +10,10 @@ from typing import Any, Optional
 
 from ..._core.errors import ApiError, CommandFailed, PolyvirtError, Timeout
 from ..._core.frozen import Frozen, field, replace
-from ..._core.model import ABSENT, POWER_VERBS, UNKNOWN, Step, Vm
+from ..._core.model import ABSENT, UNKNOWN, Step, Vm
+from ..._core.verbs import CREATING, POWER_VERBS
 from ..observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
 
-CREATING = frozenset({"create", "clone", "create_from_backup"})
 #: As FIRST_PAUSE and LONGEST_PAUSE, while waiting for the end of this task's own steps.
 FIRST_OBSERVATION, LONGEST_OBSERVATION = 0.1, 1
 #: Verbs that change the power state of a VM. A reset does not.

@@ -10,7 +10,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.backup.backup 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
-    BACKUP_VERBS,
     LIVE,
     NEVER,
     NEXT_BOOT,
@@ -18,7 +17,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     RUNNING,
     STOPPED,
     SUSPENDED,
-    VERBS,
     Change,
     Field,
     File,
@@ -33,6 +31,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan i
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned_steps import disturbs_jobs
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.plan_content import content_of, digest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.vm_result import warnings_about
+from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import BACKUP_VERBS, VERBS
 
 NOW, HOUR = 1801396800, 3600
 TRAITS = Traits(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Held, PolyvirtError, Stale
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, POWER_VERBS, Change, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, Change, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import POWER_VERBS
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition, target_of
 
