@@ -136,7 +136,7 @@ def test_generated_mutant_of_several_lines_moves_no_other_line():
         assert ast.parse(mutant.source(source)).body[-1].lineno == 11
 
 
-SOURCE = b"BY = 2\n\n\ndef times(a, c=1):\n    return [BY * one * c for one in a]\n"
+SOURCE = b"ONE = 1\nBY = 2 * ONE\n\n\ndef times(a, c=1):\n    return [BY * one * c for one in a]\n"
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,7 @@ SOURCE = b"BY = 2\n\n\ndef times(a, c=1):\n    return [BY * one * c for one in a
     [
         (b"* c", b"+ c", [3, 5]),
         (b"BY = 2", b"BY = 3", [3, 6]),
+        (b"ONE = 1", b"ONE = 2", None),
         (b"return", b"yield", None),
         (b"c=1", b"c=2", None),
     ],

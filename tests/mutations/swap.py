@@ -46,6 +46,8 @@ def _assign(module, old, new):
     changed = [after for before, after in zip(old, new) if ast.dump(before) != ast.dump(after)]
     if len(old) != len(new) or len(changed) != 1 or not isinstance(changed[0], (ast.Assign, ast.AnnAssign)):
         return False
+    if _is_used_at_import(changed[0], new):
+        return False
     former = dict(vars(module))
     exec(compile(ast.Module(changed, []), module.__file__, "exec"), vars(module))
     replaced = {name: value for name, value in vars(module).items() if value is not former.get(name)}
@@ -54,6 +56,13 @@ def _assign(module, old, new):
             if not name.startswith("_") and name in former and vars(other).get(name) is former[name]:
                 setattr(other, name, value)
     return True
+
+
+def _is_used_at_import(assigned, statements):
+    """Whether another statement of the module has computed something with the value, such as a table."""
+    names = {one.id for one in ast.walk(assigned) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    others = [one for one in statements if one is not assigned and not isinstance(one, ast.FunctionDef)]
+    return any(isinstance(one, ast.Name) and one.id in names for other in others for one in ast.walk(other))
 
 
 class _OutsideOfFunctions(Exception):
