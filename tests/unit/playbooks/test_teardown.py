@@ -56,6 +56,7 @@ def _play(ansible_playbook, tmp_path):
 def _image(tmp_path):
     image = tmp_path / "image.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "1M"], check=True)
+    (tmp_path / "image.qcow2.polyvirt.json").write_text("{}", encoding="utf-8")
     return image
 
 
@@ -125,6 +126,27 @@ def test_image_used_by_another_vm_is_kept(play, image, tmp_path):
     assert code != 0
     assert f"{image} is kept, because these disks use it: {image}" in output
     assert image.exists()
+
+
+@pytest.mark.parametrize("what", ["a directory", "a link", "without a record"])
+def test_only_an_image_of_the_role_is_removed(play, image, tmp_path, what):
+    host, path = tmp_path / "host.xml", tmp_path / "other"
+    host.write_text(HOST.format(image=image), encoding="utf-8")
+    if what == "a directory":
+        path.mkdir()
+    elif what == "a link":
+        path.symlink_to(image)
+    if what == "without a record":
+        path.write_bytes(b"of somebody")
+    else:
+        (tmp_path / "other.polyvirt.json").write_text("{}", encoding="utf-8")
+    variables = {"vm_name": "keeper", "vm_module_options": {"uri": f"test://{host}"}, "guest_image_path": str(path)}
+    for check in ([], ["--check"]):
+        code, output = play(
+            "polyvirt.core.teardown", *check, provision_hypervisor="one", provision_remove_image=True, **variables
+        )
+        assert (code, f"{path} is not an image that role" in output, "changed=1" in output) == (2, True, False), output
+    assert (path.exists(), image.exists()) == (True, True)
 
 
 def test_what_a_guest_wrote_to_its_raw_disk_is_not_followed(play, image, tmp_path):
