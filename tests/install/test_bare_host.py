@@ -23,9 +23,10 @@ from suite.ssh import Key
 NETWORK, DOMAIN, FOLDER = "lab", "lab.example.net", "/var/lib/libvirt/images"
 #: name of a VM: its fixed address
 ADDRESSES = {"web1": "10.61.0.11", "web2": "10.61.0.12", "db1": "10.61.0.13"}
-#: What remains after the removal of Debian's packages: accounts, and empty directories of systemd.
+#: What remains after the removal of Debian's packages: accounts, empty directories of systemd, and those of libvirt.
 ACCOUNTS = {"dnsmasq", "rdma"}
 LEFT_FOLDERS = {"/var/lib/machines", "/var/lib/portables"}
+_OF_LIBVIRT = re.compile(r"(.* )?(/etc|/var/lib|/run)/libvirt(/.*)?( .*)?")
 #: Tables of the firewall and their own chains, which remain without rules.
 _EMPTY = re.compile(r"[*#]|COMMIT|:[A-Z]+ ACCEPT")
 #: What apt and dpkg record, logs, the home directory with Ansible's files, and the images of the tests.
@@ -65,7 +66,8 @@ def _firewall():
 
 def _remains(line):
     """Whether the documentation of the role names what the line shows."""
-    return line.split(":")[0] in ACCOUNTS or line.split(" ")[3:4] in [[folder] for folder in LEFT_FOLDERS]
+    is_folder = line.split(" ")[3:4] in [[folder] for folder in LEFT_FOLDERS]
+    return line.split(":")[0] in ACCOUNTS or is_folder or _OF_LIBVIRT.fullmatch(line) is not None
 
 
 def _role(state):

@@ -9,7 +9,6 @@
 exec 2>/dev/null
 LC_ALL=C
 export LC_ALL
-images=/var/lib/libvirt/images
 
 each() { # KEY: print each line of the input that is not empty as a value.
     awk -v key="$1" 'NF { print key, $0 }'
@@ -86,12 +85,8 @@ for bridge in /sys/class/net/*/bridge; do
     [ -e "$bridge" ] && case $name in virbr*) ;; *) echo "bridge $name" ;; esac
 done
 
-# Directories of libvirt, but none that contains only disks of VMs.
-disks=$(find "$images" -type f | head -n 1)
-[ -n "$disks" ] && echo "disks yes"
-for folder in /etc/libvirt /var/cache/libvirt /var/lib/libvirt /var/log/libvirt /run/libvirt; do
-    [ -e "$folder" ] || continue
-    [ "$folder" = /var/lib/libvirt ] && [ -n "$disks" ] && [ "$(ls -A "$folder")" = images ] || echo "folder $folder"
+for folder in /etc/libvirt /var/cache/libvirt /var/lib/libvirt /var/log/libvirt; do
+    [ -e "$folder" ] && echo "folder $folder"
 done
 
 # What libvirt leaves behind in the firewall: its chains, and the rules that jump to them. A restart removes them, too.
