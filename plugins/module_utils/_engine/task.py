@@ -182,7 +182,7 @@ def carry_out(tasks, works, check, approval):
     """
     for task in tasks:
         task.plan(check)
-        if any(work.request.policy.expired_for is not None and work.plan.changed for work in task.works):
+        if any(map(_ends_by_time, task.works)):
             task.check_clocks()
     if any(work.request.policy.limits for work in works):
         from .places import check_limits
@@ -362,13 +362,13 @@ class Task:
         return plan(found or work.found, work.request, self.traits, self._known, source)
 
     def check_clocks(self):
-        """Reject the plans that end leases if the clock of the host is not that of the controller."""
+        """Reject the plans that end leases, or delete backups by their age, if the clock of the host is another one."""
         from .._core.record.leases import check_clocks
 
-        for work in (one for one in self.works if one.request.policy.expired_for is not None and one.plan.changed):
+        for work in (one for one in self.works if _ends_by_time(one)):
             try:
                 host = self._host_time(work.found) - (self.clock.now() - self._began)
-                check_clocks(host, work.request.policy.controller_time)
+                check_clocks(_ends_by_time(work), host, work.request.policy.controller_time)
             except PolyvirtError as error:
                 work.plan = work.refused(work.labelled(error.message), error.remedy)
 
@@ -443,6 +443,14 @@ def _crashed(work):
     from .progress.waiting import CRASHED
 
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
+
+
+def _ends_by_time(work):
+    """Return the option by which a plan ends what is old by the controller's clock; empty if none does."""
+    if not work.plan.changed or work.request.policy.expired_for is not None:
+        return "expired_for" if work.plan.changed else ""
+    deletes = any(step.verb == "drop_backup" for step in work.plan.steps)
+    return "keep_within" if deletes and work.request.backup.keep.within is not None else ""
 
 
 def _refuse_busy(works, traits):

@@ -57,11 +57,14 @@ def _date(start):
 def surplus(backups, keep, now):
     """Return those of ``backups`` that no rule keeps, oldest first: complete ones of one VM, not protected.
 
-    The newest one is never among them.
+    The newest one is never among them. ``within`` alone keeps all if even the newest one is older: backups have ended,
+    or a clock was wrong.
     """
     if not keep.is_set or not backups:
         return []
     newest_first = sorted(backups, key=lambda one: (one.start, one.id), reverse=True)
+    if keep == Keep(within=keep.within) and now - newest_first[0].start > keep.within:
+        return []
     kept = {one.id for one in newest_first if keep.within is not None and now - one.start <= keep.within}
     kept |= {one.id for one in newest_first[: keep.last or 0]}
     discarded = set()

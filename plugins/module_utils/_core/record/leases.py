@@ -216,11 +216,11 @@ def created_at(vm):
     return read_time(vm.mark.get(CREATED)) if vm.owned else None
 
 
-def check_clocks(host, controller):
-    """Raise Refused if the time of a host differs too much from that of the controller."""
+def check_clocks(option, host, controller):
+    """Raise Refused if the time of a host differs too much from that of the controller, which an option uses."""
     if abs(host - controller) > CLOCK_TOLERANCE:
         raise Refused(
-            f"expired_for: the clock of the host shows {iso(host)}, and that of the controller {iso(controller)}.",
+            f"{option}: the clock of the host shows {iso(host)}, and that of the controller {iso(controller)}.",
             "Correct the wrong one. Nothing was changed.",
         )
 

@@ -49,7 +49,8 @@ def _deleted(keep, *days):
         pytest.param(Keep(weekly=2), (0, 3, 7, 8, 14), [14, 8, 3], id="the_newest_of_each_week"),
         pytest.param(Keep(monthly=2), (0, 5, 31, 40, 70), [70, 40, 5], id="the_newest_of_each_month"),
         pytest.param(Keep(within=2 * _DAY), (0, 1, 2, 3), [3], id="within"),
-        pytest.param(Keep(within=3600), (5, 6), [6], id="the_newest_is_kept_although_no_rule_does"),
+        pytest.param(Keep(within=3600, last=1), (5, 6), [6], id="within_and_another_rule"),
+        pytest.param(Keep(within=3600), (5, 6), [], id="within_alone_deletes_nothing_if_the_newest_is_older"),
     ],
 )
 def test_rule(keep, days, deleted):
@@ -71,7 +72,8 @@ def _second(backups, keep, now):
         for newest, *others in periods[: count or 0]:
             kept.append(newest)
             passed_over += others
-    return {one.id for one in (*kept, ordered[0])}
+    has_only_old = keep == Keep(within=keep.within) and ordered[0] not in kept
+    return {one.id for one in (ordered if has_only_old else (*kept, ordered[0]))}
 
 
 def _history(draw):

@@ -231,10 +231,10 @@ def test_vm_from_the_future_is_kept(created, is_refused):
 @pytest.mark.parametrize(("difference", "is_refused"), [(300, False), (-300, False), (301, True), (-301, True)])
 def test_clocks(difference, is_refused):
     if not is_refused:
-        leases.check_clocks(NOW + difference, NOW)
+        leases.check_clocks("expired_for", NOW + difference, NOW)
         return
     with pytest.raises(Refused, match="clock of the host"):
-        leases.check_clocks(NOW + difference, NOW)
+        leases.check_clocks("expired_for", NOW + difference, NOW)
 
 
 @pytest.mark.parametrize("text", ["8", "", "h", "-1h", "99999d"])

@@ -235,6 +235,20 @@ def test_retention_counts_one_vm_and_keeps_protected_ones(world):
     ]  # fmt: skip
 
 
+def test_clock_that_is_wrong_makes_no_backup_old(world, monkeypatch):
+    monkeypatch.setattr("simulators.proxmox.api_cluster.time.time", lambda: world.now)
+    for _number in range(3):
+        taken(world, name="web1")
+        world.engine.advance(HOUR)
+    ahead = int(world.now) + 400 * 24 * HOUR
+    for check in (True, False):
+        outcome = do_backup(world, check=check, name="web1", keep_within="24h", controller_time=ahead)
+        assert "web1: keep_within: the clock of the host shows" in outcome.msg
+        assert len(stored(world)) == 3
+    done = do_backup(world, name="web1", keep_within="2h")
+    assert (done.failed, len(stored(world))) == (False, 2), done.msg
+
+
 def test_no_retention_after_a_failure(world):
     for _number in range(2):
         taken(world, name="web1")
