@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
@@ -95,6 +96,21 @@ def test_disk_is_only_created_where_disks_are(qemu, carry, place, tmp_path):
     assert list(tmp_path.glob("pvg*")) == []
     given = {"new_name": COPY, "disk_directory": str(tmp_path)}
     assert_worked(carry(qemu, _both("there", place, **given), [WEB, COPY]), **{"there checked": True, "there": True})
+
+
+def test_disk_is_not_restored_below_a_mount_point_without_its_file_system(qemu, carry, place):
+    disks = bring(qemu, carry, STOPPED)
+    assert_worked(carry(qemu, [backing_up("made", place)], [WEB]), made=True)
+    (manifest,) = place.glob("*/*/manifest.json")
+    (mount,) = {one["mount"] for one in json.loads(manifest.read_text())["files"] if one.get("slot")}
+    assert Path(mount).is_mount() and str(qemu.storage).startswith(mount)
+    _edit(place, lambda text: text, mount="/mnt/big")
+    for answer in carry(qemu, _both("replaced", place, replace=True), [WEB]).values():
+        assert (answer.failed, answer.changed) == (True, False)
+        assert f"on the file system mounted at /mnt/big. Now it is on that of {mount}. Mount /mnt/big" in answer.msg
+    answers = carry(qemu, _both("elsewhere", place, replace=True, disk_directory=str(qemu.storage)), [WEB])
+    assert_worked(answers, **{"elsewhere checked": True, "elsewhere": True})
+    assert set(disks_of(answers["elsewhere"].vm(WEB))) == set(disks)
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777])

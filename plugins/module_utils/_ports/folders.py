@@ -44,6 +44,13 @@ def _is_alone(uid, gid):
         return False
 
 
+def mount_point(folder):
+    """Return the directory at which the file system of a directory is mounted; that of its parents if it is missing."""
+    return next(
+        one for one in reversed(folders_above(os.path.join(os.path.realpath(folder), ""))) if os.path.ismount(one)
+    )
+
+
 def may_everybody_enter(folder):
     return bool(os.stat(folder).st_mode & stat.S_IXOTH)
 

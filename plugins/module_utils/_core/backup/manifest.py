@@ -104,7 +104,7 @@ _SCHEMA = {
 #: Of files of an unfinished backup, too.
 _OF_FILE = {
     **dict.fromkeys(("size", "virtual_size"), optional(is_number)),
-    **dict.fromkeys(("source", "role"), optional(is_text)),
+    **dict.fromkeys(("source", "role", "mount"), optional(is_text)),
     "slot": optional(is_plain),
     "format": optional(_FORMATS.__contains__),
     "sha256": optional(lambda value: is_text(value) and _DIGEST.fullmatch(value) is not None),

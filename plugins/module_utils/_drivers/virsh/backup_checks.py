@@ -11,7 +11,7 @@ from ..._core.backup import manifest as manifests
 from ..._core.errors import Refused
 from ..._core.model import PAUSED, RUNNING
 from ..._core.record.mark import making_of
-from ..._ports import files
+from ..._ports import files, folders
 from ..._tools import virsh_backup as jobs
 from ..._tools.domain_xml import file_of, file_or_device_of, target_of
 from ..._tools.virsh_output import version_numbers
@@ -144,6 +144,14 @@ def _check_restore(driver, vm, step):
                 f"Set disk_directory: {named} if that is right, or another directory.",
             )
         folder = os.path.dirname(paths[slot]["source"])
+        mount = folders.mount_point(folder)
+        is_chosen = driver.options.get("disk_directory") or folder != named
+        if not is_chosen and one.get("mount") not in (None, mount):
+            raise Refused(
+                f"{vm.name}: backup '{manifest['id']}' has {named} for disk {slot}, on the file system mounted at"
+                f" {one['mount']}. Now it is on that of {mount}.",
+                f"Mount {one['mount']}, or set disk_directory.",
+            )
         source = driver.backup_folder.path(manifest["birth"], manifest["id"], one["name"])
         sizes.setdefault(folder, []).append(driver.storage.qemu_img.needed(source, "qcow2"))
     begun = driver.unfinished.get(vm.name, vm)

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import os
+
 from ..._core.backup import manifest as manifests
 from ..._core.backup.backup import CRASH, FILESYSTEM, OFF
 from ..._core.errors import CommandFailed, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING
 from ..._core.record.reader import Damaged
 from ..._kit.creation import undone_on_failure
-from ..._ports import change_counter, files
+from ..._ports import change_counter, files, folders
 from ..._ports.clock import Clock, call_timeout
 from ..._tools import virsh_backup as jobs
 from ..._tools.domain_xml import file_or_device_of, target_of
@@ -142,6 +144,8 @@ def _disk_entry(driver, slot, disk):
         "format": image_format,
         "virtual_size": size,
         "source": path,
+        # If the file system is missing at a restore, its directory is that of another one.
+        "mount": folders.mount_point(os.path.dirname(path)),
     }
 
 
