@@ -26,6 +26,9 @@ from .settings.disks import attach, base_name, remove_disk
 from .settings.images import release_images
 from .vbox_vm import slot_name
 
+#: Bytes of a settings file that contain its version and the UUID of its VM.
+_HEAD = 4096
+
 
 def check_no_base(vbox_vm, names):
     """Raise Refused if VirtualBox would stop half-way, because disks of other VMs are based on those of this VM."""
@@ -126,7 +129,7 @@ def _delete_checked(driver, vm, vbox_vm, to_delete):
     known = {medium.location for medium in vbox_vm.media.values()}
     for path in sorted(to_delete - known):
         files.remove(path)
-    _remove_settings_backups(vbox_vm.folder, base_name(vbox_vm))
+    _remove_settings_backups(vbox_vm.folder, base_name(vbox_vm), vbox_vm.uuid)
     release_addresses(driver, vbox_vm)
     _unregister(driver, vm, vbox_vm.folder)
     for medium in bases:
@@ -175,15 +178,18 @@ def _unregister(driver, vm, folder):
         ) from error
 
 
-def _remove_settings_backups(folder, name):
+def _remove_settings_backups(folder, name, uuid):
     """Remove the backups that VirtualBox creates when it upgrades the format of a settings file.
 
-    They are removed before the VM is unregistered, because afterwards their owner would be unknown.
+    They are removed before the VM is unregistered, because afterwards their owner would be unknown. Such a file has the
+    settings of this VM, and its name ends with their version (Settings.cpp): a user gives other copies other names.
     """
-    backup = re.compile(rf"{re.escape(name)}-\d+\.\d+-\w+\.vbox")
+    backup = re.compile(rf"{re.escape(name)}-(\d+\.\d+-\w+)\.vbox")
     for entry in files.entries(folder):
-        if backup.fullmatch(entry):
-            files.remove(os.path.join(folder, entry))
+        path, found = os.path.join(folder, entry), backup.fullmatch(entry)
+        head = files.read_part(path, 0, _HEAD).decode("utf-8", "replace") if found else ""
+        if found and f'version="{found[1]}"' in head and f'uuid="{{{uuid}}}"' in head:
+            files.remove(path)
 
 
 def _clear_folder(folder):

@@ -32,11 +32,21 @@ def is_deleted(vbox, *kept):
 def test_copies_of_older_settings_are_deleted(vbox):
     """VirtualBox keeps a copy when it converts a settings file; without the VM, nothing would delete this copy."""
     task(vbox, "w.b").succeeded()
-    others = ["w.b-1.16-linux.vbox.txt", "wib-1.16-linux.vbox", "xw.b-1.16-linux.vbox"]
-    for name in ("w.b-1.16-linux.vbox", "w.b-1.9-windows.vbox", *others):
-        (vbox.machines / "w.b" / name).write_text("<", encoding="ascii")
+    uuid = observed(vbox, name="w.b").id
+    # Two copies of VirtualBox, and files of the user.
+    versions = {"w.b-1.16-linux.vbox": ("1.16-linux", uuid), "w.b-1.9-windows.vbox": ("1.9-windows", uuid)}
+    others = {
+        "w.b-1.0-backup.vbox": ("1.19-linux", uuid),
+        "w.b-1.2-other.vbox": ("1.2-other", "5a1f5c2e-0f43-4b52-9d5e-3f0a1f6f7a11"),
+        "w.b-1.16-linux.vbox.txt": ("1.16-linux", uuid),
+        "wib-1.16-linux.vbox": ("1.16-linux", uuid),
+        "xw.b-1.16-linux.vbox": ("1.16-linux", uuid),
+    }
+    for name, (version, of) in {**versions, **others}.items():
+        text = f'<VirtualBox version="{version}"><Machine uuid="{{{of}}}" name="w.b"/></VirtualBox>'
+        (vbox.machines / "w.b" / name).write_text(text, encoding="ascii")
     task(vbox, "w.b", state="absent").succeeded()
-    assert vbox.files() == [f"w.b/{name}" for name in others]
+    assert vbox.files() == sorted(f"w.b/{name}" for name in others)
 
 
 @pytest.mark.parametrize(("delete_disks", "kept"), [("owned", True), ("all", False), ("none", True)])
