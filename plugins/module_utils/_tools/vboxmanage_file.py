@@ -62,6 +62,11 @@ class SettingsFile(Frozen):
         return {item.get("name"): item.get("value") for item in items}
 
     @property
+    def state_file(self):
+        """The file of the saved memory, relative to the directory of the VM if it is in that; empty without one."""
+        return self.machine.get("stateFile") or ""
+
+    @property
     def drives(self):
         """{(controller, port, device): HardDisk, DVD or Floppy} of the attached devices."""
         # Below Hardware since 7.0, beside it before.

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 
 from ..._core.errors import NotFound, Refused
-from ..._core.model import STOPPED
+from ..._core.model import STOPPED, SUSPENDED
 from ..._core.planner.contents import contents_of
 from ..._core.planner.plan_create import find_snapshot
 from ..._core.planner.planned_steps import planned_changes
@@ -33,6 +34,8 @@ from .vbox_vm import bus_for, name_of_slot, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
 _DEFAULT_CHIPSET = "piix3"
+#: Verbs with which VirtualBox deletes saved memory.
+_DISCARDING = frozenset({"kill", "delete", "restore"})
 
 
 def check_plan(driver, plan, released=frozenset()):
@@ -58,6 +61,7 @@ def check_plan(driver, plan, released=frozenset()):
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
     _check_seed_slot(listing, plan)
+    _check_saved_state(listing, plan)
     check_snapshots(listing, plan)
     check_media(listing, plan)
     _check_os_type(driver, plan)
@@ -66,6 +70,19 @@ def check_plan(driver, plan, released=frozenset()):
     check_addresses(driver, plan, released)
     check_ports(driver, plan, released)
     _check_teleporter(listing, plan)
+
+
+def _check_saved_state(listing, plan):
+    """Raise Refused if VirtualBox would delete the file of a saved state that a user has adopted (adoptstate)."""
+    found = listing.vbox_vm_of(plan.before.id) if plan.before.power == SUSPENDED else None
+    path = found.file.state_file if found and found.file else ""
+    is_own = not os.path.isabs(path) or path.startswith(os.path.join(found.values["SnapFldr"], ""))
+    if not is_own and _DISCARDING.intersection(step.verb for step in plan.steps):
+        raise Refused(
+            f"{plan.before.name}: VirtualBox would delete the file of its saved state, {path}, which is not in the"
+            " directory of the VM.",
+            "Copy the file if you still need it. Then discard the state: VBoxManage discardstate.",
+        )
 
 
 def _chipset(listing, plan):

@@ -34,6 +34,7 @@ COMMANDS = {
     "startvm": power.start,
     "controlvm": power.control,
     "discardstate": power.discard,
+    "adoptstate": power.adopt,
     "snapshot": snapshots.snapshot,
     "sharedfolder": extras.shared_folder,
     "setextradata": extras.set_extra_data,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import xml.etree.ElementTree as ET
 from datetime import datetime, timezone
 from pathlib import Path
@@ -56,6 +57,9 @@ def _text(machine):
     element = ET.SubElement(
         root, "Machine", {"uuid": f"{{{machine['uuid']}}}", "name": machine["name"], "OSType": values["ostype"]}
     )
+    if machine.get("state_file"):
+        folder = os.path.join(os.path.dirname(machine["file"]), "")
+        element.set("stateFile", machine["state_file"].removeprefix(folder))
     if machine["current"]:
         element.set("currentSnapshot", f"{{{machine['current']}}}")
     if values.get("description"):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands startvm, controlvm and discardstate."""
+"""The commands startvm, controlvm, discardstate and adoptstate."""
 
 from __future__ import annotations
 
@@ -207,6 +207,13 @@ _VERBS = {
     "autostart-enabled": _start_with_host,
     "autostart-delay": _value,
 }
+
+
+def adopt(registry, words):
+    """The file of another saved state becomes that of a VM that is off; its content is not read."""
+    machine = registry.lock(words[0])
+    machine["state_file"] = os.path.abspath(words[1])
+    registry.set_state(machine, "saved")
 
 
 def discard(registry, words):

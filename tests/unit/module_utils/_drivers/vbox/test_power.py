@@ -18,6 +18,7 @@ from unit.module_utils._drivers.vbox.in_process import (
     info,
     observed,
     rejected,
+    snapshot,
     task,
 )
 from unit.module_utils._tools.vbox_recordings import recorded
@@ -182,6 +183,27 @@ def test_vm_with_teleporter_is_changed_while_it_is_off_and_resumed(vbox):
     vbox.set_value(uuid, "teleporterenabled", "on")
     task(vbox, state="started", config={}).succeeded()
     task(vbox, state="stopped", config={"memory": 32 * MIB}, allow_restart=True).succeeded()
+
+
+@pytest.mark.parametrize("asked", [{"state": "stopped", "stop_mode": "force"}, {"state": "absent"}, "restore"], ids=str)
+def test_saved_state_that_a_user_has_adopted_is_not_deleted(vbox, tmp_path, asked):
+    uuid, theirs = running(vbox), tmp_path / "theirs.sav"
+    theirs.write_text("memory", encoding="ascii")
+    if asked == "restore":
+        snapshot(vbox, "s").succeeded()
+    task(vbox, state="stopped", config={}, stop_mode="force").succeeded()
+    vbox.run("adoptstate", uuid, str(theirs))
+
+    def ask(check=False):
+        if asked == "restore":
+            return snapshot(vbox, "s", state="restored", power="as_taken", check=check)
+        return task(vbox, check=check, **{"config": {}, "delete_disks": "all", **asked})
+
+    for check in (True, False):
+        ask(check).refused(f"delete the file of its saved state, {theirs}", "VBoxManage discardstate")
+    assert (theirs.read_text(encoding="ascii"), vbox.values()["VMState"]) == ("memory", "saved")
+    vbox.run("discardstate", uuid)
+    ask().succeeded()
 
 
 def test_vm_that_would_wait_for_another_host_is_not_stopped_to_be_restarted(vbox):
