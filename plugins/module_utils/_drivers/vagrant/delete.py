@@ -52,9 +52,13 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
             change_counter.note(doubtful=True)
         raise
     left = [path for path in sorted(to_delete) if files.exists(path)]
-    left = provider_tool.delete_files(left) if left else []
+    # What Vagrant leaves of its own is to be kept, such as a disk that existed before (allow_existing).
+    detached = [path for path in left if path in {one.path for one in spared}]
+    left = sorted({*left} - {*detached}) + (provider_tool.delete_files(detached) if detached else [])
     if left:
-        raise PartlyApplied(f"{project_vm.name}: the VM is deleted, but not {', '.join(left)}.", "Delete these files.")
+        raise PartlyApplied(
+            f"{project_vm.name}: the VM is deleted, but not {', '.join(left)}.", "Delete it if nobody needs it."
+        )
 
 
 def _check_known(name, drives, known):

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import delete as vagrant_delete
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.needed import with_named
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ProjectVm
@@ -369,3 +370,19 @@ def test_deletion_costs_one_listing_more(platform):
 def test_no_op_costs_nothing_more(platform):
     done = platform.world.run(state="stopped")
     assert (done.changed, len(done.calls)) == (False, 1), done.calls
+
+
+def test_own_disk_that_vagrant_spares_is_kept(libvirt, monkeypatch):
+    """Such as one with allow_existing in the Vagrantfile of a user, which nobody else can read."""
+    own = Path(libvirt.own_disk())
+    destroyed = vagrant_delete._destroy
+
+    def destroy(driver, project_vm):
+        destroyed(driver, project_vm)
+        own.write_bytes(CONTENT)
+
+    monkeypatch.setattr(vagrant_delete, "_destroy", destroy)
+    failed = _absent(libvirt, False, stop_mode="force")
+    assert f"the VM is deleted, but not {own}" in failed.error
+    assert own.read_bytes() == CONTENT
+    assert not _absent(libvirt, False).failed
