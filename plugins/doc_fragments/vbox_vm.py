@@ -37,6 +37,8 @@ options:
         in entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
       - With O(state=absent), the whole fleet is deleted, the listed VMs and all others.
       - Check mode lists what would be deleted.
+      - A task with a loop is rejected, because each item would delete the VMs of the others. So is one with
+        C(delegate_to) the same host for several hosts of the play, without C(run_once).
       - List the VMs as data. Do not compute the list from hosts or groups of an inventory. With C(--limit), or
         in a slice of an AWX job, the list would be incomplete, and the missing VMs would be deleted.
     type: bool

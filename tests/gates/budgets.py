@@ -21,8 +21,8 @@ ROOMS = {
         9_857,
     ),
     "_tools, _ports": ((f"{_UTILS}/_tools/", f"{_UTILS}/_ports/"), 7_997),
-    "_media": ((f"{_UTILS}/_media/",), 3_810),
-    "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 4_939),
+    "_media": ((f"{_UTILS}/_media/",), 3_780),
+    "plugin_utils, action": (("plugins/plugin_utils/", "plugins/action/"), 4_969),
     "product without the simulator": (("",), 59_416),
 }
 #: Files of module_utils at most: each is loaded, packed and found by somebody.

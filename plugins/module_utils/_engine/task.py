@@ -15,6 +15,7 @@ from .._core.planner.contents import has_unread_source, warnings_of
 from .._core.planner.plan import plan
 from .._core.planner.planned_steps import disturbs_jobs
 from .._core.planner.simulate import simulate
+from .._core.record.leases import check_clocks, ended_by, read_time
 from .._core.record.mark import same
 from .._core.results.approval import Approval
 from .._core.results.vm_result import difference, entry, listed_backups, warnings_about
@@ -182,8 +183,7 @@ def carry_out(tasks, works, check, approval):
     """
     for task in tasks:
         task.plan(check)
-        if any(map(_ends_by_time, task.works)):
-            task.check_clocks()
+        task.check_clocks()
     if any(work.request.policy.limits for work in works):
         from .places import check_limits
 
@@ -363,19 +363,15 @@ class Task:
 
     def check_clocks(self):
         """Reject the plans that end leases, or delete backups by their age, if the clock of the host is another one."""
-        from .._core.record.leases import check_clocks
-
-        for work in (one for one in self.works if _ends_by_time(one)):
+        for work in (one for one in self.works if ended_by(one.request, one.plan)):
             try:
                 host = self._host_time(work.found) - (self.clock.now() - self._began)
-                check_clocks(_ends_by_time(work), host, work.request.policy.controller_time)
+                check_clocks(ended_by(work.request, work.plan), host, work.request.policy.controller_time)
             except PolyvirtError as error:
                 work.plan = work.refused(work.labelled(error.message), error.remedy)
 
     def _host_time(self, vm):
         """Return the time of the host of a VM; that of this process if it is not known, or if it runs there."""
-        from .._core.record.leases import read_time
-
         reported = read_time(self.driver.host_time(vm)) if hasattr(self.driver, "host_time") else None
         return epoch() if reported is None else reported
 
@@ -443,14 +439,6 @@ def _crashed(work):
     from .progress.waiting import CRASHED
 
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
-
-
-def _ends_by_time(work):
-    """Return the option by which a plan ends what is old by the controller's clock; empty if none does."""
-    if not work.plan.changed or work.request.policy.expired_for is not None:
-        return "expired_for" if work.plan.changed else ""
-    deletes = any(step.verb == "drop_backup" for step in work.plan.steps)
-    return "keep_within" if deletes and work.request.backup.keep.within is not None else ""
 
 
 def _refuse_busy(works, traits):

@@ -62,6 +62,23 @@ def limit_to_check_mode(action, task_vars):
     action._task.check_mode = True
 
 
+def check_pruned_once(action, task_vars):
+    """Raise if ``prune`` would be applied several times to one fleet: each time, it deletes the VMs of the others."""
+    task = action._task
+    if not boolean(task.args.get("prune") or False, strict=False):
+        return
+    written = (task.get_ds() or {}).get("delegate_to") or ""
+    is_shared = written and written == task.delegate_to and not task.run_once
+    reason = "the task has a loop" if task.loop is not None or task.loop_with else ""
+    if is_shared and len(task_vars.get("ansible_play_hosts_all", ())) > 1:
+        reason = f"each host of the play runs the task on {task.delegate_to}"
+    if reason:
+        raise AnsibleActionFail(
+            f"prune: {reason}, and each time the VMs of the others would be deleted. List all VMs of the fleet in one"
+            " task (machines), or set run_once."
+        )
+
+
 def arguments_of(action, task_vars):
     """Return the arguments of an action's task for its module, with the option ``approval``."""
     approval = approval_of(action._task, task_vars, action._templar, action._connection)

@@ -22,7 +22,7 @@ from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.options.option_errors import error_messages, not_text
 from .approvals import OPTION as APPROVAL
-from .approvals import arguments_of, limit_to_check_mode
+from .approvals import arguments_of, check_pruned_once, limit_to_check_mode
 from .bytecode import bytecode
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
 from .progress_messages import describe, show_progress, tell_listeners
@@ -55,6 +55,7 @@ class InProcess(ActionBase):
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.
         limit_to_check_mode(self, task_vars or {})
+        check_pruned_once(self, task_vars or {})
         super().run(None, task_vars)
         self._task_vars = task_vars
         host = (task_vars or {}).get("inventory_hostname", "localhost")

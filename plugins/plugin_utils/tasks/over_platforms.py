@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.errors import PolyvirtError
 from ...module_utils._core.results.approval import EXPECTED, TEXTS, Approval, explicit
-from .approvals import approval_of, limit_to_check_mode, without_approvals
+from .approvals import approval_of, check_pruned_once, limit_to_check_mode, without_approvals
 from .platforms import check_pruning, joined, parts_of
 from .routing import action_plugin, declaration
 
@@ -71,6 +71,7 @@ class OverPlatforms(PlatformAction):
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.
         limit_to_check_mode(self, task_vars or {})
+        check_pruned_once(self, task_vars or {})
         super().run(None, task_vars)
         try:
             given, default = explicit(self._task.args), self._default_platform(task_vars or {})

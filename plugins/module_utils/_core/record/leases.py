@@ -216,6 +216,14 @@ def created_at(vm):
     return read_time(vm.mark.get(CREATED)) if vm.owned else None
 
 
+def ended_by(request, plan):
+    """Return the option by which a plan ends what is old by the controller's clock; empty if none does."""
+    if not plan.changed or request.policy.expired_for is not None:
+        return "expired_for" if plan.changed else ""
+    deletes = any(step.verb == "drop_backup" for step in plan.steps)
+    return "keep_within" if deletes and request.backup.keep.within is not None else ""
+
+
 def check_clocks(option, host, controller):
     """Raise Refused if the time of a host differs too much from that of the controller, which an option uses."""
     if abs(host - controller) > CLOCK_TOLERANCE:
