@@ -80,6 +80,11 @@ def _with(number, **changes):
         _with(0, sha256="x"),
         _with(0, slot="a/b"),
         _with(0, role="other"),
+        *(_with(0, **{key: None}) for key in ("format", "slot", "virtual_size", "sha256")),
+        *(_with(0, **{key: ["x"]}) for key in ("format", "slot", "virtual_size", "size", "source", "role", "mount")),
+        _with(1, name=FILES[0]["name"]),
+        _manifest(unfinished="no"),
+        _manifest(notes=[1]),
     ],
 )
 def test_invalid_manifest(manifest):

@@ -42,6 +42,8 @@ def test_record_is_read_as_it_was_written(record):
         ('{"v":1,"name":"a","size":-Infinity}', "not valid JSON"),
         ('{"v":1,"name":"a","size":NaN}', "not valid JSON"),
         ('{"v":1,"name":"' + "a" * (1 << 20) + '"}', "longer than"),
+        ('{"v":1,"name":"a\\u0000"}', "longer than"),
+        ('{"v":1,"name":"a","size":' + str(2**63) + "}", "key 'size'"),
         ("[]", "not a dictionary"),
         ("null", "not a dictionary"),
         ('{"v":1,"name":"a","b":' + "[" * 10 + "]" * 10 + "}", "too many levels"),

@@ -104,3 +104,24 @@ def test_vm_that_is_still_being_created_during_the_checks_is_neither_completed_n
     failed(world, "VM 102 has this name", **task)
     assert machine_of(world, "web3").config.current == before
     assert world.engine.now >= began + 20
+
+
+def test_unfinished_vm_in_another_pool_is_one_of_others(world):
+    task = {**CLONE, "cloud_init": {"password": "secret"}}
+    killed_before_finish(world, **task, pool="prod")
+    rejected(world, "VM 102 has this name", **task)
+    rejected(world, "VM 102 has this name", **task, pool="old")
+
+
+def test_task_completes_its_own_vm_after_an_error_that_passes(world):
+    """Without a pool: the VM is the one that this task has begun."""
+    world.faults.request(
+        "reply",
+        method="PUT",
+        path=".*/102/config",
+        status=500,
+        reason="can't lock file - got timeout",
+    )
+    task = {**CLONE, "cloud_init": {"password": "secret"}, "networks": VLAN}
+    done(world, **task)
+    unchanged(world, **task)
