@@ -44,6 +44,15 @@ COLLECTIONS_PATH = collections_path()
 sys.path.insert(0, str(COLLECTIONS_PATH))
 
 
+@pytest.fixture
+def may_destroy():
+    """For tests of the parts below a plan: what they destroy is in no plan, so they may destroy anything."""
+    from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
+
+    with permits.granted(permits.ANYTHING):
+        yield
+
+
 def pytest_configure(config):
     # The folder for temporary files is made by the main process, and a worker has a /tmp of its own.
     if hasattr(config, "workerinput") and config.option.basetemp:

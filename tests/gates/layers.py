@@ -159,7 +159,7 @@ LAYERS = {
         )
         for name in ("progress", "order")
     },
-    _ENGINE: Layer((_CORE, _ENGINE, *(f"{_PORTS}/{name}" for name in ("clock", "net", "progress")))),
+    _ENGINE: Layer((_CORE, _ENGINE, *(f"{_PORTS}/{name}" for name in ("clock", "net", "permits", "progress")))),
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/disc": Layer((_CORE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/choose": Layer(
@@ -193,7 +193,7 @@ LAYERS = {
         )
     ),
     "module_utils/_ports": Layer(
-        (f"{_CORE}/errors", f"{_CORE}/frozen", f"{_CORE}/pattern", _PORTS),
+        (*(f"{_CORE}/{name}" for name in ("errors", "frozen", "pattern", "verbs")), _PORTS),
         ("ansible.module_utils",),
         forbidden=frozenset(),
         third_parties=True,

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from .frozen import Frozen
+from collections.abc import Sequence
+
+from .frozen import Frozen, replace
 
 
 class Verb(Frozen):
@@ -14,7 +16,8 @@ class Verb(Frozen):
     ``creates``: a VM. ``starts``: the VM runs after it. ``deletes``: the ``files`` of its arguments. ``ends``: nothing
     is left of the VM's snapshots. ``uses_disks``: all disks of the VM. ``claims``: it can claim something, whatever its
     changes are. ``disturbs``: a job of the platform, such as a backup, would reject it, or end with it.
-    ``is_observed``: the next step can begin only when an observation has shown that it has ended.
+    ``is_observed``: the next step can begin only when an observation has shown that it has ended. ``loses``: what it
+    destroys besides files (sharing/losses.py).
     """
 
     group: str = ""
@@ -26,6 +29,17 @@ class Verb(Frozen):
     claims: bool = False
     disturbs: bool = False
     is_observed: bool = False
+    loses: tuple = ()
+
+
+class Permit(Frozen):
+    """What a step may destroy. ``files``: (path, identity; None: whatever the file is), ``things``: what has no file,
+    ("vm", id), ("memory", id), ("state", id), ("snapshot", id, name), or ("snapshot", id): all of them. ``locked``:
+    incomplete files that this task has locked."""
+
+    files: Sequence = ()
+    things: frozenset = frozenset()
+    locked: Sequence = ()
 
 
 _SNAPSHOT = Verb("snapshot", uses_disks=True, claims=True, disturbs=True, is_observed=True)
@@ -34,17 +48,19 @@ VERB = {
     "create": Verb(creates=True, claims=True, is_observed=True),
     "clone": Verb(creates=True, claims=True, is_observed=True),
     "configure": Verb(),
-    "delete": Verb(deletes=True, ends=True, uses_disks=True, claims=True, disturbs=True, is_observed=True),
+    "delete": Verb(
+        deletes=True, ends=True, uses_disks=True, claims=True, disturbs=True, is_observed=True, loses=("vm",)
+    ),
     "start": Verb("power", starts=True, uses_disks=True, claims=True),
     "resume": Verb("power", starts=True, uses_disks=True),
     "reset": Verb("power", uses_disks=True),
     "pause": Verb("power"),
     "stop": Verb("power", disturbs=True, is_observed=True),
-    "kill": Verb("power", disturbs=True, is_observed=True),
+    "kill": Verb("power", disturbs=True, is_observed=True, loses=("memory",)),
     "suspend": Verb("power", disturbs=True, is_observed=True),
     "snapshot": _SNAPSHOT,
-    "restore": _SNAPSHOT,
-    "drop_snapshot": _SNAPSHOT,
+    "restore": replace(_SNAPSHOT, loses=("state", "memory")),
+    "drop_snapshot": replace(_SNAPSHOT, loses=("snapshot",)),
     "edit_snapshot": Verb("snapshot", uses_disks=True, is_observed=True),
     "backup": Verb("backup", disturbs=True, is_observed=True),
     "drop_backup": Verb("backup", is_observed=True),
@@ -52,7 +68,7 @@ VERB = {
     "create_from_backup": Verb("backup", creates=True, claims=True, is_observed=True),
     "prepare_restore": Verb("backup", disturbs=True, is_observed=True),
     "restore_backup": Verb("backup", ends=True, uses_disks=True, claims=True, is_observed=True),
-    "finish_restore": Verb("backup", deletes=True, claims=True, is_observed=True),
+    "finish_restore": Verb("backup", deletes=True, claims=True, is_observed=True, loses=("snapshots",)),
 }
 
 

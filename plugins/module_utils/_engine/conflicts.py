@@ -12,8 +12,9 @@ from .._core.frozen import replace
 from .._core.model import ABSENT
 from .._core.planner.planned_steps import deleted_files
 from .._core.sharing.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._core.sharing.losses import permit_of
 from .._core.sharing.world import World, is_started
-from .._core.verbs import DELETING
+from .._core.verbs import DELETING, Permit
 from .order import in_order, reject_twice_listed, sorted_by
 
 #: For so many conflicts it is determined whether another order helps. That takes as long as the comparison itself.
@@ -34,7 +35,11 @@ def compare_plans(works):
     for work in filter(_is_claiming, works):
         with _rejected_on_error([work]):
             wanted[id(work)] = _wanted(work)
-    return _Comparison(works, ordered, _held(works, wanted)).ordered() if any(wanted.values()) else ordered
+    if any(wanted.values()):
+        return _Comparison(works, ordered, _held(works, wanted)).ordered()
+    for work in works:
+        work.permit = permit_of(work.plan, ())
+    return ordered
 
 
 @contextmanager
@@ -111,8 +116,8 @@ class _Comparison:
         world = World(self._held)
         self._works = sorted_by(self._works, lambda work: self._needed_by(world, work), _is_deletion)
         conflicts = {}
-        for work, plan, conflict, waits, released in self._entered(self._works):
-            work.plan, work.released = plan, released
+        for work, plan, conflict, waits, work.permit, work.released in self._entered(self._works):
+            work.plan = plan
             if conflict is not None:
                 conflicts[work] = conflict
             work.after += [one for one in waits if one not in work.after]
@@ -121,7 +126,7 @@ class _Comparison:
         return self._works
 
     def _entered(self, works):
-        """Yield (work, plan, Conflict or None, works to wait for, what earlier plans let go of) for ``works``."""
+        """Yield (work, plan, Conflict or None, works to wait for, Permit, what earlier plans let go of)."""
         world = World(self._held)
         for work in works:
             plan, released = _with_users(world, work), frozenset(world.released)
@@ -190,11 +195,12 @@ def _is_created_meanwhile(work, holder):
 
 
 def _enter(world, work, plan):
-    """Enter a plan of a work; returns (Conflict or None, works to wait for)."""
+    """Enter a plan of a work; returns (Conflict or None, works to wait for, its Permit)."""
     if not plan.changed or work.claims is None:
-        return None, []
+        return None, [], Permit()
     during, after = _claims_of(world, work, plan)
-    return world.enter(work, during, Held(work.owner_id, work.name, plan.after.power, tuple(after)))
+    held = Held(work.owner_id, work.name, plan.after.power, tuple(after))
+    return (*world.enter(work, during, held), permit_of(plan, during))
 
 
 def _claims_of(world, work, plan):

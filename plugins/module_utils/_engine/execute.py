@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from .._core.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
 from .._core.frozen import replace
+from .._ports import permits
 from .._ports.progress import report
 from .progress.advance import advance
 from .progress.ending import fail
@@ -150,7 +151,8 @@ class Execution:
             except PolyvirtError as error:
                 sent[id(work)] = _failed(error)
         report(_text_of(works))
-        sent.update(zip(batch, self._apply_batch(works[0].task.driver, list(batch.values()))))
+        with permits.granted(*(_permit_of(work) for work in works)):
+            sent.update(zip(batch, self._apply_batch(works[0].task.driver, list(batch.values()))))
         report(None)
         return [sent[id(work)] for work in works]
 
@@ -236,6 +238,11 @@ class Execution:
         for future in self.clock.wait(list(self._running), pause):
             works, _lane = self._running.pop(future)
             self._finish(works, future.result)
+
+
+def _permit_of(work):
+    lists_losses = work.claims is not None and work.claims.lists_losses
+    return work.permit if lists_losses else permits.ANYTHING
 
 
 def _text_of(works):

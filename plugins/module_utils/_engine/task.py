@@ -19,6 +19,7 @@ from .._core.record.leases import check_clocks, ended_by, read_time
 from .._core.record.mark import same
 from .._core.results.approval import Approval
 from .._core.results.vm_result import difference, entry, listed_backups, warnings_about
+from .._core.verbs import Permit
 from .._ports.clock import Clock, epoch
 from . import order
 from .observe import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE, Observer, planning_facets
@@ -31,7 +32,8 @@ class Work(Mutable, eq=False):
     source.
     ``conflict`` is (message, remedy) if other VMs hold what the plan claims; ``released`` is what earlier plans let go
     of. ``place`` is where the VM is, None if all VMs of the task are at the same place. A driver without claims is a
-    place of its own. ``digest`` is that of the plan; None if the task was rejected.
+    place of its own. ``permit`` is what the plan may destroy. ``digest`` is that of the plan; None if the task was
+    rejected.
     """
 
     request: Any
@@ -43,6 +45,7 @@ class Work(Mutable, eq=False):
     source: Any = None
     conflict: Any = None
     released: frozenset = frozenset()
+    permit: Any = Permit()
     is_pruned: bool = False
     digest: Optional[str] = ""
 

@@ -17,7 +17,7 @@ from .._core.backup.backup import Backup
 from .._core.errors import PolyvirtError
 from .._core.frozen import replace
 from .._core.record.reader import LONGEST, Damaged
-from .._ports import files
+from .._ports import files, folders, partial_files, permits
 from . import foreign_image
 
 
@@ -134,7 +134,13 @@ class BackupFolder:
         self.write(manifest, manifests.NAME, manifests.printed(manifest).encode())
 
     def write(self, manifest, name, data):
-        files.write_atomically(self._path_in(manifest, name), data)
+        with self._its_own(manifest):
+            files.write_atomically(self._path_in(manifest, name), data)
+
+    def _its_own(self, manifest):
+        """Permit to destroy the files that a manifest names, and itself."""
+        names = [*(one["name"] for one in manifest["files"]), manifests.NAME]
+        return permits.also([self._path_in(manifest, name) for name in names])
 
     def read(self, manifest, name):
         return files.read_part(self._path_in(manifest, name), 0, LONGEST)
@@ -145,18 +151,20 @@ class BackupFolder:
         for one in manifest["files"]:
             path = self._path_in(manifest, one["name"])
             if not one.get("role"):
-                files.remove(path)
+                with self._its_own(manifest):
+                    files.remove(path)
                 continue
-            files.protect(path)
-            files.sync(path)
+            partial_files.protect(path)
+            partial_files.sync(path)
             written.append({**one, "size": files.size(path), "sha256": files.digest(path)})
-        files.protect(self._path_in(manifest))
+        partial_files.protect(self._path_in(manifest))
         self.store(manifests.finished(manifest, consistency, written, notes))
 
     def remove(self, manifest):
         """Remove the files that a manifest names, it last, and their directories if nothing else is there."""
-        for one in manifest["files"]:
-            files.remove(self._path_in(manifest, one["name"]))
-        files.remove(self._path_in(manifest, manifests.NAME))
-        files.remove_empty_folder(self._path_in(manifest))
-        files.remove_empty_folder(self.path(manifest["birth"]))
+        with self._its_own(manifest):
+            for one in manifest["files"]:
+                files.remove(self._path_in(manifest, one["name"]))
+            files.remove(self._path_in(manifest, manifests.NAME))
+        folders.remove_empty_folder(self._path_in(manifest))
+        folders.remove_empty_folder(self.path(manifest["birth"]))

@@ -218,7 +218,9 @@ def remove_other_parts(path, key):
     beginning, ending = f".{name}.", ".part"
     for other in files.entries(folder):
         if other.startswith(beginning) and other.endswith(ending) and other != f"{beginning}{key}{ending}":
-            files.remove(os.path.join(folder, other))
+            with partial_files.held_file(os.path.join(folder, other)) as is_free:
+                if is_free:
+                    files.remove(os.path.join(folder, other))
 
 
 def download_verified(found, bases, part, line):

@@ -23,7 +23,7 @@ from .._core.record.reader import Damaged, is_mapping, is_number, is_text, list_
 from .._core.sharing.file_checks import check_free
 from .._core.texts import without_secrets
 from .._core.units import too_little_space
-from .._ports import files, locks, partial_files
+from .._ports import files, locks, partial_files, permits
 
 _VERSION = 1
 _CHECKSUM = "sha256"
@@ -255,10 +255,11 @@ class FolderStore(Store):
         # A new name changes none of these.
         stored = replace(stored, content=files.digest(temporary, _CHECKSUM), seen=files.version(temporary))
         # All users can read what an image is, as its VMs do.
-        files.write_atomically(stored.path + RECORD, record_of(stored), 0o644)
+        with permits.also([stored.path + RECORD]):  # A killed task may have left it, without an image.
+            files.write_atomically(stored.path + RECORD, record_of(stored), 0o644)
         if is_public:
             partial_files.make_readable(temporary)
-        files.replace_file(temporary, stored.path)
+        files.rename_into_place(temporary, stored.path)
 
     def content_of(self, stored):
         with files.explained("read", stored.path):
@@ -273,8 +274,9 @@ class FolderStore(Store):
         """Delete images, each before its record, and some of ``leftovers``."""
         self.check_unlocked(stored)
         for one in stored:
-            files.remove(one.path)
-            files.remove(one.path + RECORD)
+            with permits.also([one.path, one.path + RECORD]):
+                files.remove(one.path)
+                files.remove(one.path + RECORD)
         for path in leftovers:
             self.remove_leftover(path)
 
@@ -299,7 +301,7 @@ class FolderStore(Store):
 
     def remove_leftover(self, path):
         """Remove one of ``leftovers``, unless a task has continued it meanwhile."""
-        with _held(path) as is_free:
+        with _held(path) as is_free, permits.also([path]):
             if is_free:
                 files.remove(path)
 

@@ -15,7 +15,7 @@ import tempfile
 from contextlib import contextmanager
 
 from .._core import errors
-from . import change_counter
+from . import change_counter, permits
 from .clock import Clock
 
 #: The mode of a directory that the user of the hypervisor has to enter: he opens files in it by their names.
@@ -77,12 +77,14 @@ def read_end(path, length):
             return file.read(length), start > 0
 
 
-def write_packed(path, source, offset, length):
-    """Write ``length`` bytes of the file ``source`` to a new gzip file."""
-    from gzip import compress  # Few tasks need it.
-
+@contextmanager
+def new_file(path):
+    """Open a file for writing that does not exist, or that this process has created; its owner alone can read it."""
+    check_loss(path, "overwrite")
     with explained("write", path), open(path, "wb", opener=private) as file:
-        file.write(compress(read_part(source, offset, length), 6))
+        permits.created(path, identity(path))
+        change_counter.note()
+        yield file
 
 
 @contextmanager
@@ -100,17 +102,22 @@ def partial(path):
         yield temporary
     finally:
         if os.path.lexists(temporary):
-            remove_whole(temporary)
+            _remove_whole(temporary)
             change_counter.set_back(before)
 
 
 def remove_whole(path):
     """Remove a file, or a directory with its content, if it exists."""
+    check_loss(path)
+    _remove_whole(path)
+
+
+def _remove_whole(path):
     if os.path.isdir(path) and not os.path.islink(path):
         with explained("remove", path):
             shutil.rmtree(path)
     else:
-        remove(path)
+        _remove(path)
 
 
 def partial_suffix():
@@ -131,7 +138,7 @@ def _remove_stale_partials(folder, base):
         try:
             os.kill(int(entry[len(base) + 2 : -len(suffix)]), 0)
         except ProcessLookupError:
-            remove_whole(os.path.join(folder, entry))
+            _remove_whole(os.path.join(folder, entry))
         except (PermissionError, OverflowError, ValueError):
             continue  # The process of another user, or not the number of a process.
 
@@ -141,6 +148,15 @@ def private(path, flags):
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
+def take_over(paths):
+    """Permit this process to destroy files that the record of an unfinished VM, or of a change to it, names.
+
+    That is another way to a permit than a plan: what a killed task has left is found only when its names are needed.
+    """
+    for path in paths:
+        permits.created(path, identity(path))
+
+
 def write_atomically(path, data, mode=0o600):
     """Write ``data`` (bytes) to ``path``: the file always has either the old or the complete new content.
 
@@ -148,8 +164,20 @@ def write_atomically(path, data, mode=0o600):
     """
     with explained("write", path), partial(path) as temporary:
         _write_new(temporary, data, lambda handle: os.fchmod(handle, mode))
-        os.replace(temporary, path)
-        change_counter.note()
+        _replace(temporary, path)
+
+
+def _replace(temporary, path):
+    check_loss(path, "replace")
+    os.replace(temporary, path)
+    permits.created(path, identity(path))
+    change_counter.note()
+
+
+def check_loss(path, verb="delete"):
+    """Raise Refused if a file exists that this task may not destroy: here, or by another program that it calls."""
+    if os.path.lexists(path):
+        permits.check(path, identity(path), verb)
 
 
 def _write_new(path, data, set_mode):
@@ -178,11 +206,17 @@ def rename_into_place(temporary, final):
             _rename_over_placeholder(temporary, final)
         else:
             os.unlink(temporary)
+        permits.created(final, identity(final))
         change_counter.note()
 
 
 def remove(path):
     """Remove a file; returns whether it existed."""
+    check_loss(path)
+    return _remove(path)
+
+
+def _remove(path):
     with explained("remove", path):
         try:
             os.unlink(path)
@@ -296,18 +330,6 @@ def digest(path, kind="sha256"):
     return checksum.hexdigest()
 
 
-def sync(path):
-    """Return when the content of a file is on its device."""
-    with explained("write", path), open(path, "rb") as file:
-        os.fsync(file.fileno())
-
-
-def protect(path):
-    """Close a file or directory to all but its owner."""
-    with explained("protect", path):
-        os.chmod(path, 0o700 if os.path.isdir(path) else 0o600)
-
-
 def allocated(path):
     """Return the allocated size of a file in bytes, without holes."""
     with explained("access", path):
@@ -374,15 +396,6 @@ def held(folder, shared=False):
         os.close(handle)
 
 
-def remove_empty_folder(path):
-    """Remove a directory if it is empty; returns whether it no longer exists."""
-    try:
-        os.rmdir(path)
-    except OSError:
-        return not os.path.exists(path)
-    return True
-
-
 def _rename_over_placeholder(temporary, final):
     """Without hard links: create an empty file with the name first, then rename over it."""
     try:
@@ -440,8 +453,7 @@ def replace_file(temporary, final, keep_mode=False):
         if keep_mode:
             with open(temporary, "rb") as file:
                 _copy_owner_and_mode(file.fileno(), final, stat.S_IMODE(os.fstat(file.fileno()).st_mode))
-        os.replace(temporary, final)
-        change_counter.note()
+        _replace(temporary, final)
 
 
 def grow(path, size):

@@ -120,3 +120,12 @@ def _is_beyond(handle, place):
     except OSError as error:
         return error.errno == errno.EFBIG
     return False
+
+
+def remove_empty_folder(path):
+    """Remove a directory if it is empty; returns whether it no longer exists."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        return not os.path.exists(path)
+    return True

@@ -12,8 +12,8 @@ import shutil
 import stat
 from contextlib import contextmanager
 
-from . import change_counter, files, folders
-from .files import explained, private
+from . import files, folders, permits
+from .files import check_loss, explained, new_file
 
 #: Bytes of zeroes that are skipped when a sparse file is written.
 _SPARSE_BLOCK = 1 << 16
@@ -23,12 +23,15 @@ _SPARSE_BLOCK = 1 << 16
 def held_file(path):
     """Lock a file during the block, which is created if it does not exist; yields whether that succeeded.
 
-    A file that another process has renamed or removed meanwhile counts as locked: the caller tries again.
+    A file that another process has renamed or removed meanwhile counts as locked: the caller tries again. Within the
+    block, the file may be destroyed, and what is unpacked from it: their names begin with its name and a dot.
     """
     with explained("create", path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield is_locked(handle) and _is_at(handle, path)
+        is_free = is_locked(handle) and _is_at(handle, path)
+        with permits.also(locked=[path] if is_free else ()):
+            yield is_free
     finally:
         os.close(handle)
 
@@ -51,8 +54,7 @@ def _is_at(handle, path):
 
 def write_sparse(path, stream):
     """Write what ``stream`` contains to a new file; blocks of zeroes need no space on the disk."""
-    with explained("write", path), open(path, "wb", opener=private) as file:
-        change_counter.note()
+    with new_file(path) as file:
         while True:
             block = stream.read(_SPARSE_BLOCK)
             if not block:
@@ -64,31 +66,51 @@ def write_sparse(path, stream):
                 file.write(block)
 
 
+def write_packed(path, source, offset, length):
+    """Write ``length`` bytes of the file ``source`` to a new gzip file."""
+    from gzip import compress  # Few tasks need it.
+
+    with new_file(path) as file:
+        file.write(compress(files.read_part(source, offset, length), 6))
+
+
 def write_blocks(path, blocks):
     """Write a new file from these blocks of bytes. Only its owner can read it: the blocks may be secret."""
-    with explained("write", path), open(path, "wb", opener=private) as file:
-        change_counter.note()
+    with new_file(path) as file:
         for block in blocks:
             file.write(block)
 
 
 def copy(source, path):
     """Copy a file to a new one."""
-    with explained("write", path), open(path, "ab", opener=private):
+    with new_file(path):
         shutil.copyfile(source, path)
-        change_counter.note()
 
 
 def overwrite(path, offset, data):
     """Replace bytes within a file."""
+    check_loss(path, "overwrite")
     with explained("write", path), open(path, "r+b") as file:
         file.seek(offset)
         file.write(data)
 
 
 def truncate(path):
+    check_loss(path, "empty")
     with explained("write", path):
         os.truncate(path, 0)
+
+
+def sync(path):
+    """Return when the content of a file is on its device."""
+    with explained("write", path), open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def protect(path):
+    """Close a file or directory to all but its owner."""
+    with explained("protect", path):
+        os.chmod(path, 0o700 if os.path.isdir(path) else 0o600)
 
 
 def make_readable(path):

@@ -18,6 +18,7 @@ from .._core.errors import remedy_for
 from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 from .._ports import change_counter as counted
+from .._ports import permits
 from .virsh_remedies import REMEDIES, UNREACHABLE
 
 INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE)."
@@ -49,7 +50,12 @@ _DENIED = Pattern(
 )
 #: Commands that change nothing.
 _READS = frozenset({
-    "capabilities", "domcapabilities", "domstate", "dumpxml", "list", "snapshot-dumpxml", "uri", "version",
+    "backup-dumpxml", "blockjob", "capabilities", "checkpoint-list", "domblkinfo", "domcapabilities", "domifaddr",
+    "domiflist", "dominfo", "domjobinfo", "domstate", "domstats", "domxml-to-native", "dumpxml",
+    "find-storage-pool-sources", "list", "managedsave-dumpxml", "net-dhcp-leases", "net-dumpxml",
+    "net-info", "net-list", "net-port-dumpxml", "net-port-list", "nodedev-dumpxml", "nodedev-list",
+    "pool-capabilities", "pool-dumpxml", "pool-info", "pool-list", "snapshot-current", "snapshot-dumpxml",
+    "snapshot-info", "snapshot-list", "uri", "version", "vol-list", "vol-path",
 })  # fmt: skip
 #: Commands that may have changed something although they failed: a device, or one of several disks.
 _MAY_CHANGE_AND_FAIL = frozenset({
@@ -57,6 +63,19 @@ _MAY_CHANGE_AND_FAIL = frozenset({
     "managedsave", "setmem", "setvcpus", "snapshot-create", "snapshot-delete", "snapshot-revert",
     "update-device",
 })  # fmt: skip
+#: Commands that destroy something: what (permits.py), and the option with its name.
+_DESTROYS = {
+    "undefine": ("vm", None), "managedsave-remove": ("memory", None), "snapshot-revert": ("state", None),
+    "snapshot-delete": ("snapshot", "--snapshotname"), "checkpoint-delete": ("snapshot", "--checkpointname"),
+    "vol-delete": ("volume", None), "net-undefine": ("net", None), "pool-undefine": ("pool", None),
+}  # fmt: skip
+#: Commands that destroy nothing.
+_CHANGES = _MAY_CHANGE_AND_FAIL - _DESTROYS.keys() | {
+    "autostart", "backup-begin", "define", "destroy", "domfsfreeze", "domfsthaw", "domjobabort", "net-autostart",
+    "net-define", "net-destroy", "net-start", "net-update", "pool-autostart", "pool-build", "pool-define",
+    "pool-destroy", "pool-refresh", "pool-start", "qemu-agent-command", "reset", "resume", "send-key", "shutdown",
+    "start", "suspend",
+}  # fmt: skip
 _PLAIN_WORD = Pattern(r"[A-Za-z0-9_./:=@%+,-]+\Z")
 
 # libvirt's error messages, as recorded, by kind of object.
@@ -117,6 +136,8 @@ class Virsh:
         Raises Unavailable when libvirt cannot be reached, CommandFailed when virsh does not know a command or an
         option: then it runs none of the batch.
         """
+        for words in requests:
+            check_permitted(words)
         marks = f"polyvirt-{os.urandom(8).hex()}"
         answers = []
         for chunk in _chunks([_marked(words, f"{marks}-{index};") for index, words in enumerate(requests)]):
@@ -126,6 +147,7 @@ class Virsh:
 
     def run(self, *words, stdin=None, timeout=_CHANGE):
         """Run one command and return its output. Raises CommandFailed with virsh's error lines."""
+        check_permitted(words)
         completed = self._execute(words, stdin, timeout, writes=words[0] not in _READS)
         if completed.rc != 0:
             if words[0] in _MAY_CHANGE_AND_FAIL:
@@ -159,6 +181,13 @@ class Virsh:
         reason = text.strip().replace("\n", "; ") or f"exit code {completed.rc} without an error message"
         message = f"virsh {short} on {self.uri} failed: {reason}"
         return kind(completed.argv, completed.rc, text, message=message, remedy=remedy_for(REMEDIES, text))
+
+
+def check_permitted(words):
+    """Raise Refused for a command that destroys what no plan lists, and for one that is in no table."""
+    if words[0] not in _READS and words[0] not in _CHANGES:
+        kind, option = _DESTROYS.get(words[0], (words[0], None))
+        permits.check_thing(kind, *words[1:2], *(words[words.index(option) + 1 :][:1] if option in words else ()))
 
 
 def raise_for_errors(requests, answers, is_gone=lambda error: False):

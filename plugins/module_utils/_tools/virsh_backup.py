@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ET
 
 from .._core.errors import CommandFailed, Timeout
 from .._ports import unpiped
-from .virsh import Answer, quoted
+from .virsh import Answer, check_permitted, quoted
 from .virsh_output import key_values
 
 #: First libvirt version where no VM needs a special setting for backups.
@@ -76,6 +76,8 @@ def thaw(virsh, uuid):
 
 def _in_one_process(virsh, commands):
     """Return the Answer to each command. Raises Timeout if the process does not end."""
+    for words in commands:
+        check_permitted(words)
     mark = f"polyvirt-{os.urandom(8).hex()}"
     line = "; ".join(f"{' '.join(map(quoted, words))}; echo {mark}; echo --err {mark}" for words in commands)
     # With -q, virsh does not print how many file systems it has frozen.

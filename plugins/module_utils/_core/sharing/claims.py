@@ -96,11 +96,13 @@ class HoldsClaims:
 
     ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``lists_all``:
     ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place``, as (machine,
-    instance), is set if the VMs of a task are at several places.
+    instance), is set if the VMs of a task are at several places. ``lists_losses``: what steps destroy is complete, so
+    the ports refuse everything else.
     """
 
     file_options: Sequence[str] = ()
     lists_all: bool = True
+    lists_losses: bool = False
     place: Optional[tuple] = None
 
     def read_place(self) -> tuple:
@@ -137,6 +139,11 @@ class HoldsClaims:
         if (step.arguments.get("creation") or {}).get("cloud_init") is not None:
             found.append(("cloud_init", self.new_seed(plan, step)))
         return [(NEW, option, path) for option, path in found if path]
+
+    def takes(self, plan: Plan, step: Step) -> Sequence[str]:
+        """Return the files that a step deletes and its arguments do not list, such as those that another program
+        deletes with its call."""
+        return ()
 
     def stored(self, plan: Plan, step: Step) -> Sequence[Claim]:
         """Return what the definition that a step would store claims, and its settings do not name (``native``)."""
@@ -297,6 +304,7 @@ def claims_of_plan(plan, own, driver, source=None, copies_running=False):
         before, vm = vm, simulate(vm, [one.step])
         more, after = _OF_VERB.get(one.step.verb, _of_others)(_Moment(one.step, before, vm, driver), after)
         files = [_claim_of_step(*file, driver) for file in driver.step_files(plan, one.step)]
+        files += [Claim(FILE, driver.identity(path), DELETE, "", path) for path in driver.takes(plan, one.step)]
         files = [claim for claim in files if claim.identity is not None]
         if one.step.verb == "clone" and source is not None:
             files += _of_source(one.step, source, driver, copies_running)

@@ -257,7 +257,9 @@ class Project:
                 files.remove_whole(self.dotfile)
             files.remove(self.path)
             if contents.owns_folder:
-                files.remove_empty_folder(self.folder)
+                from ..._ports import folders  # Few tasks need it.
+
+                folders.remove_empty_folder(self.folder)
 
     def _has_own_dotfile(self):
         """Whether the dotfile folder is the default one; another one may be shared with other projects."""

@@ -16,7 +16,7 @@ from functools import partial
 from ..._core.errors import CommandFailed, PartlyApplied, Refused
 from ..._core.record.mark import own_mark
 from ..._kit.creation import undone_on_failure
-from ..._ports import change_counter, files
+from ..._ports import change_counter, files, folders
 from ..._tools.vboxmanage import Busy, is_not_found
 from ..._tools.vboxmanage_output import chain
 from .observe import Listing, is_lost
@@ -195,4 +195,4 @@ def _remove_settings_backups(folder, name, uuid):
 def _clear_folder(folder):
     """Remove the VM's directory and its subdirectories if they are empty."""
     for part in ("Snapshots", "Logs", ""):
-        files.remove_empty_folder(os.path.join(folder, part))
+        folders.remove_empty_folder(os.path.join(folder, part))

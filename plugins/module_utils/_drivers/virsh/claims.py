@@ -13,6 +13,7 @@ from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.frozen import replace
 from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._core.options.devices import key_of
+from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._core.sharing.claims import (
     ADDRESS,
     BASE,
@@ -36,7 +37,7 @@ from ..._media import disk_header
 from ..._ports import files
 from ..._tools.domain_xml import backing_files, file_of, target_of
 from .own_files import LOG, NATIVE, named_files
-from .rehearsal import definitions, observed
+from .rehearsal import definitions, observed, old_nvram
 from .settings.addresses import named_networks, with_reserved_address
 from .settings.cdroms import option_of
 from .settings.devices import passed_through
@@ -60,11 +61,12 @@ class VirshClaims(HoldsClaims):
     """The claims of all VMs of one connection. Images are read once per object, by their headers."""
 
     file_options = ("serial_log", "firmware", "secure_boot", NATIVE)
+    lists_losses = True
 
     def __init__(self, driver):
         self._driver = driver
-        #: The files that external snapshots froze: {(VM id, name): {slot: path}}, read once.
-        self._chains, self._volumes, self._frozen = {}, None, {}
+        #: External snapshots: {(VM id, name): SnapshotXml}, read once.
+        self._chains, self._volumes, self._external_ones = {}, None, {}
         self._reads_images, self._reads_volumes, self._networks = True, False, {}
 
     def read_place(self):
@@ -253,6 +255,20 @@ class VirshClaims(HoldsClaims):
             return [*self._merged_files(plan.before, step), *images]
         return ()
 
+    def takes(self, plan, step):
+        vm, found = plan.before, [*step.arguments.get(ANSWER_MEDIA, ())]
+        if step.verb == "delete" and vm.id and not step.arguments["keep_nvram"]:
+            found.append(nvram_of(observed(self._driver, vm.id)))
+        elif step.verb == "finish_restore" and vm.owned:
+            found += old_nvram(observed(self._driver, vm.id), vm.mark)
+        elif step.verb == "drop_snapshot":
+            from .snapshots import own_memory
+
+            for _name, snapshot in self._external(vm, step):
+                # libvirt deletes the overlays that it has merged.
+                found += [*snapshot.overlays, *own_memory(vm, snapshot)]
+        return [path for path in found if path and path not in step.arguments.get("files", ())]
+
     def stored(self, plan, step):
         added = self._added(plan, step)
         if step.verb == "restore":  # The settings of the snapshot claim all else.
@@ -286,16 +302,18 @@ class VirshClaims(HoldsClaims):
 
     def _merged_files(self, vm, step):
         """The frozen files of external snapshots, to which libvirt writes what came after them."""
-        if not self._driver.is_local:
-            return
+        for name, snapshot in self._external(vm, step):
+            yield from ((MERGE, f"{SNAPSHOTS}.{name}", path) for path in snapshot.disk_files.values())
+
+    def _external(self, vm, step):
+        """(name, SnapshotXml) of the external snapshots that a step deletes."""
         from .snapshots import read_snapshot
 
-        for snapshot in vm.snapshots:
-            if snapshot.kind == EXTERNAL and snapshot.name in step.arguments["names"]:
-                key = vm.id, snapshot.name
-                if key not in self._frozen:
-                    self._frozen[key] = read_snapshot(self._driver.virsh, *key).disk_files
-                yield from ((MERGE, f"{SNAPSHOTS}.{snapshot.name}", path) for path in self._frozen[key].values())
+        names = step.arguments["names"] if self._driver.is_local else ()
+        for name in (one.name for one in vm.snapshots if one.kind == EXTERNAL and one.name in names):
+            if (vm.id, name) not in self._external_ones:
+                self._external_ones[vm.id, name] = read_snapshot(self._driver.virsh, vm.id, name)
+            yield name, self._external_ones[vm.id, name]
 
 
 def _written_images(vm):

@@ -11,7 +11,7 @@ from typing import Optional
 
 from ..._core.errors import Refused
 from ..._core.frozen import Frozen
-from ..._ports import files
+from ..._ports import files, permits
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.seed_network import macs_by_place
 from .create import define_once, make_seed, mark_of_new_vm, store_new
@@ -102,7 +102,8 @@ def _check_source_still_stopped(driver, name, vm_id, source):
     Once a linked clone exists, the source cannot be started, because it would write to the clone's backing files.
     """
     if driver.virsh.run("domstate", source.id).strip() != "shut off":
-        driver.virsh.run("undefine", vm_id, "--nvram")
+        with permits.also(things=[("vm", vm_id)]):  # This step has created it.
+            driver.virsh.run("undefine", vm_id, "--nvram")
         raise Refused(
             f"{name}: '{source.name}' was started while it was being cloned, and writes to the backing files of the"
             " clone.",

@@ -30,7 +30,7 @@ from ..._core.sharing.claims import NEW
 from ..._kit.addresses import recorded
 from ..._kit.creation import undone_on_failure
 from ..._kit.settings import in_order
-from ..._ports import files
+from ..._ports import files, permits
 from ..._tools import seed
 from ..._tools import virsh as tool
 from ..._tools.domain_xml import Definition
@@ -92,6 +92,8 @@ def _begin(driver, name, vm_id, arguments, stored):
     """Store the new VM with the mark that names its files, unless that was done before (``stored``)."""
     if _is_finished(stored):
         raise CreatedMeanwhile(name)
+    if stored:
+        files.take_over(making_of(stored.mark))
     making, paths = making_of(stored.mark) if stored else (), _files_to_create(driver, name, arguments)
     added = [path for path in paths if path not in making]
     for path in added:
@@ -131,7 +133,8 @@ def _undo(driver, name, vm_id, created, error):
     is_begun_here = name not in driver.unfinished
     definitions = remove_unused(driver, created if is_begun_here else (), error)
     if is_begun_here and any(one.uuid == vm_id and is_unfinished(one.mark) for one in definitions):
-        driver.virsh.run("undefine", vm_id)
+        with permits.also(things=[("vm", vm_id)]):
+            driver.virsh.run("undefine", vm_id)
     others = [one for one in definitions if one.name == name and one.uuid != vm_id]
     is_taken = others or "already exists with uuid" in getattr(error, "stderr", "")
     return CreatedMeanwhile(name) if is_taken else None

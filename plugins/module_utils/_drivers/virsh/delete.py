@@ -11,9 +11,10 @@ from ..._core.errors import CommandFailed
 from ..._core.model import Change
 from ..._kit.addresses import recorded
 from ..._kit.local_files import check_deletable
-from ..._ports import files, locks
+from ..._ports import files, locks, permits
 from ..._tools import virsh as tool
 from .settings.addresses import update
+from .settings.firmware import nvram_of
 from .settings.hardware import read_tpm, write_tpm
 
 
@@ -23,19 +24,34 @@ def delete(driver, vm, step):
     if driver.is_local:
         # Again: the VM may have run before, and another program may have opened a file since the checks.
         check_deletable(vm.name, paths, locks.is_locked_by_qemu)
+    definition = _as_planned(driver, vm, step) if vm.id else None
     for path in paths:
         files.remove(path)
-    if vm.id is None:
-        return  # A transient VM no longer exists once it is off.
+    if definition is None:
+        return  # A transient VM no longer exists once it is off; or the same step was sent before.
     reserved = recorded(vm.mark, vm.id)
     if reserved:
         update(driver, reserved, set())
     try:
-        _restore_removed_tpm(driver, vm)
+        _restore_removed_tpm(driver, vm, definition)
         _undefine(driver, vm, "--keep-nvram" if step.arguments.get("keep_nvram") else "--nvram")
     except CommandFailed as error:
         if not tool.is_not_found(error.stderr):
             raise  # "Not found" is no error: the same step was sent before.
+
+
+def _as_planned(driver, vm, step):
+    """The definition now, or None. Raises Refused if libvirt would delete a file that the plan does not list."""
+    try:
+        definition = driver.definition(vm.id)
+    except CommandFailed as error:
+        if not tool.is_not_found(error.stderr):
+            raise
+        return None
+    nvram = nvram_of(definition)
+    if nvram and not step.arguments.get("keep_nvram") and not (driver.is_local and not files.exists(nvram)):
+        permits.check(nvram, driver.claims.file_identity(nvram))
+    return definition
 
 
 def _undefine(driver, vm, nvram):
@@ -52,14 +68,13 @@ def _undefine(driver, vm, nvram):
 _TPM_STATES = "/var/lib/libvirt/swtpm"
 
 
-def _restore_removed_tpm(driver, vm):
+def _restore_removed_tpm(driver, vm, definition):
     """Add the TPM to the definition again if its state still exists, so that libvirt removes the state with the VM.
 
     The state may contain keys. libvirt keeps it if the VM has no TPM when it is deleted.
     """
     if not driver.is_local or not files.exists(os.path.join(_TPM_STATES, vm.id)):
         return
-    definition = driver.definition(vm.id)
     if not read_tpm(definition):
         write_tpm(definition, Change("tpm", False, True))
         driver.define(definition)

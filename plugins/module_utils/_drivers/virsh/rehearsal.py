@@ -20,6 +20,7 @@ from .configure import rehearse
 from .create import in_boot_order, new_definition, write_settings
 from .settings.cdroms import remove_seed_drives
 from .settings.disks import disk_element, slot_name
+from .settings.firmware import nvram_of
 from .snapshots import SnapshotXml
 
 #: Settings whose form depends on what the host has; they claim nothing.
@@ -65,6 +66,12 @@ def observed(driver, uuid):
     """The stored definition of a VM as it was observed."""
     text = driver.seen.definitions.get(uuid)
     return driver.definition(uuid) if text is None else Definition(text)
+
+
+def old_nvram(definition, mark):
+    """The NVRAM that a restored VM no longer has, if it was created by this collection."""
+    path = nvram_of(definition)
+    return [path] if path in mark.get("nvram", ()) else []
 
 
 def _restored(driver, plan, step):

@@ -21,7 +21,7 @@ from ..._core.model import STOPPED
 from ..._core.record.leases import CREATED
 from ..._core.record.mark import empty_mark, finished_mark, making_of, marked_settings, of_lost_vm
 from ..._kit.creation import undone_on_failure
-from ..._ports import change_counter, files
+from ..._ports import change_counter, files, partial_files
 from ..._tools.domain_xml import Definition, file_of, target_of
 from ..._tools.virsh import ConnectionLost
 from ..._tools.virsh_output import names as names_in
@@ -29,10 +29,10 @@ from .clone import assign_new_macs, remove_identity
 from .create import define_once, store_new
 from .host_access import check_host_access, eject_others, remove_host_access, use_own_emulator
 from .mark import mark_to_add_to, put_back, recorded_first
+from .rehearsal import old_nvram
 from .settings.architecture import read_architecture
 from .settings.cdroms import remove_seed_drives, seed_files
 from .settings.disks import set_disk_content, set_disk_file
-from .settings.firmware import nvram_of
 from .settings.table import config_of
 from .storage import remove_unused
 
@@ -159,13 +159,14 @@ def _fill(driver, manifest, paths, created):
         is_whole = image.info(path, one["format"]).virtual_size >= one.get("virtual_size", 0)
         if not (is_whole and image.same_content(source, path, stored_as, one["format"])):
             raise PolyvirtError(f"{path} differs from the backup after it was copied.", "Check that device.")
-        files.sync(path)
+        partial_files.sync(path)
 
 
 def _remove_leftovers(driver, mark):
     """Remove what an interrupted task of this VM has begun to create, and no VM uses."""
     left = [path for path in making_of(mark) if files.exists(path)]
     if left:
+        files.take_over(left)
         remove_unused(driver, left, None)
 
 
@@ -257,7 +258,7 @@ def prepare_restore(driver, vm, step):
     definition.set("uuid", vm.id)
     power = interrupted_restore(vm.mark if vm.owned and vm.power == STOPPED else None).get("power", vm.power)
     # The old files are recorded until they are deleted, so that the next task finds them.
-    old = [*step.arguments["files"], *_old_nvram(stored, own)]
+    old = [*step.arguments["files"], *old_nvram(stored, own)]
     begun = {"power": power, "id": step.arguments["id"], "files": old}
     definition.set_mark({**_mark_of_restored(own, step, paths, [manifest["birth"]]), REPLACING: begun})
     undo = undone_on_failure(lambda error: _remove(created), ConnectionLost)
@@ -313,11 +314,6 @@ def finish_restore(driver, vm, step):
     }
     definition.set_mark(finished_mark({**own, **lists}, REPLACING))
     driver.define(definition)
-
-
-def _old_nvram(definition, mark):
-    path = nvram_of(definition)
-    return [path] if path in mark.get("nvram", ()) else []
 
 
 def _forget_snapshots(driver, vm):

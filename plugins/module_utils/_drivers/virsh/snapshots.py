@@ -116,6 +116,11 @@ def read_snapshot(virsh, uuid, name):
     return SnapshotXml.parse(virsh.run("snapshot-dumpxml", uuid, "--snapshotname", name))
 
 
+def own_memory(vm, snapshot):
+    """The memory file of an external snapshot, in a set, if it was created by this collection."""
+    return {snapshot.memory_file}.intersection(vm.mark.get("files", ()) if vm.owned else ())
+
+
 def overlay_path(vm, slot, name):
     """The path of the overlay that an external snapshot creates for a disk."""
     folder = os.path.dirname(vm.config["disks"][slot]["source"])
@@ -221,7 +226,7 @@ def _delete_listed(driver, vm, name):
     snapshot, its memory file is removed only after that, because it is still needed if merging the disks fails.
     """
     snapshot_xml = read_snapshot(driver.virsh, vm.id, name)
-    memory = {snapshot_xml.memory_file}.intersection(vm.mark.get("files", ()) if vm.owned else ())
+    memory = own_memory(vm, snapshot_xml)
     can_be_restored = version_numbers(driver.library) >= EXTERNAL_RESTORED_SINCE
     if not can_be_restored:
         _remove(memory)  # libvirt merges the disks, but keeps the memory file (9.0.0).

@@ -9,6 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from ..._core.errors import CommandFailed, Stale
+from ..._ports import permits
 from ..._tools.definition_lock import alone
 from ..._tools.virsh import ConnectionLost, Virsh, connection_uri
 from ..._tools.virsh_network_running import canonical
@@ -43,7 +44,8 @@ class DefinedHost:
 
     def apply(self, steps):
         """Carry out the steps; those of one definition share a call."""
-        with alone():
+        calls = [call for step in steps for call in step.calls if call[0].endswith("-undefine")]
+        with alone(), permits.also(things=[(command.partition("-")[0], name) for command, name in calls]):
             self._carry_out(steps)
 
     def _carry_out(self, steps):

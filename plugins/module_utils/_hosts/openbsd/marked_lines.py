@@ -14,7 +14,7 @@ from functools import partial
 
 from ..._core.errors import CommandFailed, InvalidInput, PolyvirtError, Refused
 from ..._core.options.option import Connection, Option
-from ..._ports import files
+from ..._ports import files, permits
 from ..._ports.command import Commands
 from ..._ports.exclusive import waiting_for
 from ..._tools.marked_block import cut_out, put_in
@@ -138,7 +138,8 @@ class _Lines:
         if text == (files.read_latin1(self._path) or ""):
             return
         if not text.strip():
-            files.remove(self._path)
+            with permits.also([self._path]):  # Nothing but the marked lines was in it.
+                files.remove(self._path)
             return
         check = self._check_candidate if validated and self._validate else None
         files.replace_content(self._path, text.encode("latin-1"), check, self._mode)

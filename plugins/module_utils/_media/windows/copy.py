@@ -18,7 +18,7 @@ import uuid
 from ..._core.errors import Refused, Unavailable
 from ..._core.frozen import replace
 from ..._core.units import MIB, too_little_space
-from ..._ports import files
+from ..._ports import files, partial_files
 from ..._ports.progress import report
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import Chain, append, call, write
@@ -152,7 +152,7 @@ class ImageCopy:
     def _send_piece(self, part, local, at):
         """Send one piece; returns the length of the file on the host then."""
         size, remote = min(PIECE, self._size - at), self._path(f"{part}.{at // PIECE}.gz")
-        files.write_packed(local, self._local, at, size)
+        partial_files.write_packed(local, self._local, at, size)
         try:
             self._driver.windows.put(local, remote)
         except Unavailable:

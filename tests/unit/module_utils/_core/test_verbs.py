@@ -34,13 +34,26 @@ EXPECTED = {
 }
 
 
+LOSES = {
+    "delete": ("vm",),
+    "kill": ("memory",),
+    "restore": ("state", "memory"),
+    "drop_snapshot": ("snapshot",),
+    "finish_restore": ("snapshots",),
+}
+
+
 @pytest.mark.parametrize("part", EXPECTED)
 def test_verbs_of_a_part(part):
     assert verbs.verbs_that(**{part: True}) == EXPECTED[part]
 
 
+def test_what_verbs_lose():
+    assert {name: verb.loses for name, verb in verbs.VERB.items() if verb.loses} == LOSES
+
+
 def test_every_part_and_group_is_here():
-    assert {*EXPECTED, "group"} == set(fields(verbs.Verb))
+    assert {*EXPECTED, "group", "loses"} == set(fields(verbs.Verb))
     assert (verbs.POWER_VERBS, verbs.BACKUP_VERBS) == (POWER, BACKUPS)
     assert {*SNAPSHOTS, "edit_snapshot"} == verbs.SNAPSHOT_VERBS
     assert {*verbs.VERBS} == {*POWER, *SNAPSHOTS, "edit_snapshot", "fetch", "create", "clone", "configure", "delete"}

@@ -16,6 +16,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._media import unpack
 from ansible_collections.polyvirt.core.plugins.module_utils._media.choose import Step
 from ansible_collections.polyvirt.core.plugins.module_utils._media.disk_header import capacity, format_of
 
+pytestmark = pytest.mark.usefixtures("may_destroy")
+
 MIB = 1 << 20
 _DESCRIPTOR = """{first}version=1
 CID=fffffffe

@@ -11,7 +11,9 @@ import stat
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, files, folders
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, files, folders, partial_files
+
+pytestmark = pytest.mark.usefixtures("may_destroy")
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -250,8 +252,8 @@ def test_new_directories_have_their_mode_whatever_the_umask(tmp_path, mode, expe
 
 def test_file_and_directory_are_closed_to_others(tmp_path):
     (tmp_path / "file").touch(0o666)
-    files.protect(str(tmp_path / "file"))
-    files.protect(str(tmp_path))
+    partial_files.protect(str(tmp_path / "file"))
+    partial_files.protect(str(tmp_path))
     assert [stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "file", tmp_path)] == [0o600, 0o700]
     files.write_atomically(str(tmp_path / "new"), b"")
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600

@@ -21,6 +21,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import seed
 from hypothesis import given
 from hypothesis import strategies as some
 
+pytestmark = pytest.mark.usefixtures("may_destroy")
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfake ci@polyvirt"
 
 

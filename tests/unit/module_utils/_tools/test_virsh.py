@@ -13,6 +13,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import change
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh
 
+pytestmark = pytest.mark.usefixtures("may_destroy")
+
 UNUSUAL_NAMES = ["a b", "x;y", "it's", 'q"u', "back\\slash", "-lead", "--all", "ü€", "#x", "$HOME", "54"]
 
 

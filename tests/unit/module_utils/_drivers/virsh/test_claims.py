@@ -42,6 +42,7 @@ class Driver:
     def __init__(self, *definitions, saved=(), virsh=None, images=None):
         self.virsh, self.storage = virsh or FakeVirsh(), SimpleNamespace(qemu_img=images)
         self.saved, self._definitions = frozenset(saved), definitions
+        self.seen = SimpleNamespace(definitions={one.uuid: one.text() for one in definitions})
 
     def all_definitions(self):
         return self._definitions

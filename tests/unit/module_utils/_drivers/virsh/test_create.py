@@ -32,6 +32,8 @@ from unit.module_utils._drivers.virsh.answers import (
     opened_elsewhere,
 )
 
+pytestmark = pytest.mark.usefixtures("may_destroy")
+
 MIB = 1 << 20
 CONFIG = {
     "cpus": 2,
@@ -189,10 +191,12 @@ def test_only_q35_vms_get_pcie_root_ports(virsh, tmp_path, machine, ports):
     assert (len(found), virsh.defined(times=2).native("os/type@machine")) == (ports, machine)
 
 
+READ = ("dumpxml", UUID, "--inactive", "--security-info")
 UNDEFINE = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
 
 
 def test_only_listed_files_are_deleted(virsh, tmp_path):
+    virsh.answers[READ] = machine_xml()
     for name in ("own", "kept"):
         (tmp_path / name).touch()
     delete.delete(
@@ -200,12 +204,13 @@ def test_only_listed_files_are_deleted(virsh, tmp_path):
         Vm("web", id=UUID),
         Step("delete", arguments={"files": [str(tmp_path / "own"), str(tmp_path / "gone already")]}),
     )
-    assert (os.listdir(tmp_path), virsh.done) == (["kept"], [UNDEFINE])
+    assert (os.listdir(tmp_path), virsh.done) == (["kept"], [READ, UNDEFINE])
 
 
 @pytest.mark.parametrize("uri", ["qemu:///system", "qemu+ssh://host/system"])
 def test_no_file_is_deleted_if_another_program_has_one_open(virsh, tmp_path, uri):
     """It may have opened the file since the checks. On a remote host, the files are not those of this one."""
+    virsh.answers[READ] = machine_xml()
     paths = [str(tmp_path / name) for name in ("first", "opened")]
     for path in paths:
         Path(path).touch()
@@ -215,7 +220,7 @@ def test_no_file_is_deleted_if_another_program_has_one_open(virsh, tmp_path, uri
         if step.arguments["files"]:
             with pytest.raises(Refused, match=f"web: {paths[1]} is open in another program, so it cannot be deleted"):
                 delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), step)
-            assert not virsh.done
+            assert UNDEFINE not in virsh.done
         assert sorted(os.listdir(tmp_path)) == ["first", "opened"]
     delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), step)
     assert len(os.listdir(tmp_path)) == 2 - len(step.arguments["files"])
@@ -238,11 +243,13 @@ def test_new_file_that_another_program_has_opened_is_kept_if_the_creation_fails(
 
 
 def test_nvram_can_be_kept(virsh, tmp_path):
+    virsh.answers[READ] = machine_xml()
     delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"keep_nvram": True}))
-    assert virsh.done == [tuple("--keep-nvram" if word == "--nvram" else word for word in UNDEFINE)]
+    assert virsh.done[1:] == [tuple("--keep-nvram" if word == "--nvram" else word for word in UNDEFINE)]
 
 
 def test_other_errors_of_undefine_are_raised(virsh, tmp_path):
+    virsh.answers[READ] = machine_xml()
     virsh.answers[UNDEFINE] = failed("access denied")
     with pytest.raises(CommandFailed, match="access denied"):
         delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
@@ -325,6 +332,7 @@ def test_state_of_removed_tpm_is_deleted_with_vm(virsh, tmp_path, monkeypatch, k
 
 
 def test_vm_is_undefined_without_unsupported_flags(virsh, tmp_path):
+    virsh.answers[READ] = machine_xml()
     virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
     delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
-    assert virsh.done == [UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]
+    assert virsh.done == [READ, UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]

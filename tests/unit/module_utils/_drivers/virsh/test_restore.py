@@ -31,12 +31,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
-from unit.module_utils._drivers.virsh.answers import (
-    UUID,
-    driver_of,
-    opened_elsewhere,
-)
+from unit.module_utils._drivers.virsh.answers import UUID, driver_of, opened_elsewhere
 from unit.module_utils._drivers.virsh.host_of_restores import Host, Killed
+
+pytestmark = pytest.mark.usefixtures("may_destroy")
 
 NOW = 1801396800
 

@@ -22,6 +22,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml im
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml, recorded
 from unit.module_utils._drivers.virsh.answers import with_metadata as metadata
 
+pytestmark = pytest.mark.usefixtures("may_destroy")
+
 POOL = "/var/lib/libvirt/images/pvs"
 NOT_FOUND = "Domain snapshot not found: no domain snapshot with matching name 's'"
 

@@ -15,6 +15,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from suite.limits import scaled
 from unit.module_utils._drivers.vagrant.in_process import Programs
 
+pytestmark = pytest.mark.usefixtures("may_destroy")
+
 _SLEEP = "import time; print(flush=True); time.sleep(60)"
 
 

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan destroys: the files that it claims with a mode of loss, and what has no file. Pure."""
+
+from __future__ import annotations
+
+from ..model import SUSPENDED
+from ..planner.simulate import simulate
+from ..verbs import VERB, Permit
+from .claims import DELETE, FILE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT
+
+#: Modes of claims in which what is in a file is lost, or is written by another program.
+LOSSES = frozenset({DELETE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT})
+
+
+def permit_of(plan, during):
+    """Return the Permit of a plan that claims ``during``, which was compared with what all VMs hold."""
+    lost = [claim for claim in during if claim.kind == FILE and claim.mode in LOSSES]
+    things, vm = set(), plan.before
+    for step in plan.steps:
+        things.update(_THINGS[kind](vm, step) for kind in VERB[step.verb].loses)
+        vm = simulate(vm, [step])
+    return Permit([(one.text, one.identity[1]) for one in lost], frozenset().union(*things))
+
+
+def _snapshots(vm, step):
+    keys = {*step.arguments.get("names", ()), *step.arguments.get("ids", ())}
+    return frozenset(("snapshot", vm.id, key) for key in keys)
+
+
+_THINGS = {
+    "vm": lambda vm, step: frozenset({("vm", vm.id)}),
+    "state": lambda vm, step: frozenset({("state", vm.id)}),
+    "memory": lambda vm, step: frozenset({("memory", vm.id)} if vm.power == SUSPENDED else ()),
+    "snapshots": lambda vm, step: frozenset({("snapshot", vm.id)}),
+    "snapshot": _snapshots,
+}
