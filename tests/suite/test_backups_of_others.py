@@ -64,6 +64,12 @@ def test_definition_brings_no_power_of_the_host(qemu, carry, place, tmp_path):
     assert_worked(carry(qemu, [Task("gone", {"name": [WEB], "state": "absent"})], [WEB]), gone=True)
     answers = carry(qemu, _both("lost", place), [WEB])
     assert {answer.failed for answer in answers.values()} == {True}
+    # libvirt would empty the log at the next start.
+    answers = carry(qemu, _both("permitted", place, allow_host_access=True), [WEB])
+    for answer in answers.values():
+        assert (answer.failed, answer.changed) == (True, False)
+        assert f"serial_log: {log} already exists" in answer.msg
+    log = log.rename(tmp_path / "moved")
     answers = carry(qemu, _both("permitted", place, allow_host_access=True), [WEB])
     assert_worked(answers, **{"permitted checked": True, "permitted": True})
     assert "<source dir='/'/>" in virsh("dumpxml", WEB, "--inactive")

@@ -94,7 +94,7 @@ def _unused(driver, versions):
     users = Users(driver, versions, DELETE)
     if users.unreadable() is not None:
         return []
-    return [one for one in versions if not users.of(one.path) and not locks.is_locked_by_qemu(one.path)]
+    return [one for one in versions if not users.of(one.path) and not locks.is_open_elsewhere(one.path)]
 
 
 class _Source:

@@ -268,7 +268,7 @@ class FolderStore(Store):
     def check_unlocked(self, stored):
         """Reject images that a VM of another connection or host has open, as its disk or below it."""
         for one in stored:
-            check_free(f"name: {one.name}", [("", one.path, "removed")], locks.is_locked_by_qemu)
+            check_free(f"name: {one.name}", [("", one.path, "removed")], locks.is_open_elsewhere)
 
     def remove(self, stored, leftovers):
         """Delete images, each before its record, and some of ``leftovers``."""

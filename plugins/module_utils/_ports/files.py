@@ -151,7 +151,7 @@ def private(path, flags):
 def take_over(paths):
     """Permit this process to destroy files that the record of an unfinished VM, or of a change to it, names.
 
-    That is another way to a permit than a plan: what a killed task has left is found only when its names are needed.
+    That is another way to a permit than a plan: such a record is read when its names are needed.
     """
     for path in paths:
         permits.created(path, identity(path))
@@ -279,7 +279,7 @@ def is_file(path):
 def identity(path):
     """What identifies a file or device under all its names: (device, inode); the real path of a missing file.
 
-    None for a character device such as /dev/null, which any number of programs can write to.
+    A loop device is the file that it has. None for a character device such as /dev/null: any program can write to it.
     """
     try:
         found = os.stat(path)
@@ -287,7 +287,12 @@ def identity(path):
         return os.path.realpath(path)
     if stat.S_ISCHR(found.st_mode):
         return None
-    return ("device", found.st_rdev) if stat.S_ISBLK(found.st_mode) else (found.st_dev, found.st_ino)
+    if not stat.S_ISBLK(found.st_mode):
+        return (found.st_dev, found.st_ino)
+    from . import loops
+
+    file = loops.file_of(f"/sys/dev/block/{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}")
+    return identity(file) if file else ("device", found.st_rdev)
 
 
 def version(path):
@@ -454,11 +459,3 @@ def replace_file(temporary, final, keep_mode=False):
             with open(temporary, "rb") as file:
                 _copy_owner_and_mode(file.fileno(), final, stat.S_IMODE(os.fstat(file.fileno()).st_mode))
         _replace(temporary, final)
-
-
-def grow(path, size):
-    """Enlarge a file to ``size`` bytes; the added part is a hole."""
-    with explained("enlarge", path):
-        if os.stat(path).st_size < size:
-            os.truncate(path, size)
-            change_counter.note()

@@ -12,6 +12,7 @@ import struct
 import sys
 from contextlib import contextmanager
 
+from . import loops
 from .clock import Clock
 
 #: F_OFD_GETLK of <linux/fcntl.h>, which not every Python names.
@@ -25,16 +26,17 @@ _ALL, _BEYOND_READING = (100, 200), (101, 199)
 _PAUSE, _TRIES = 0.05, 40
 
 
-def is_locked_by_qemu(path):
+def is_open_elsewhere(path):
     """Return whether QEMU, or one of its tools, has an image open: as a disk, or below the overlay of a running VM.
 
-    Also True if that is on another host, where the file system passes locks on (NFS since version 4, OCFS2, GFS2 ...).
+    Also True if a loop device of this host has it, which takes no lock, or if that is on another host, where the file
+    system passes locks on (NFS since version 4, OCFS2, GFS2 ...).
     False if it is not locked, or if this cannot be asked.
     """
     with _opened(path) as handle:
         if handle is None or not sys.platform.startswith("linux"):
             return False
-        if _is_locked(handle, *_BEYOND_READING):
+        if _is_locked(handle, *_BEYOND_READING) or loops.is_file_of_one(path):
             return True
         for _again in range(_TRIES):
             if not _is_locked(handle, *_ALL):

@@ -12,7 +12,7 @@ import shutil
 import stat
 from contextlib import contextmanager
 
-from . import files, folders, permits
+from . import change_counter, files, folders, permits
 from .files import check_loss, explained, new_file
 
 #: Bytes of zeroes that are skipped when a sparse file is written.
@@ -111,6 +111,14 @@ def protect(path):
     """Close a file or directory to all but its owner."""
     with explained("protect", path):
         os.chmod(path, 0o700 if os.path.isdir(path) else 0o600)
+
+
+def grow(path, size):
+    """Enlarge a file to ``size`` bytes; the added part is a hole."""
+    with explained("enlarge", path):
+        if os.stat(path).st_size < size:
+            os.truncate(path, size)
+            change_counter.note()
 
 
 def make_readable(path):

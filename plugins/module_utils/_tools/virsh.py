@@ -50,12 +50,12 @@ _DENIED = Pattern(
 )
 #: Commands that change nothing.
 _READS = frozenset({
-    "backup-dumpxml", "blockjob", "capabilities", "checkpoint-list", "domblkinfo", "domcapabilities", "domifaddr",
-    "domiflist", "dominfo", "domjobinfo", "domstate", "domstats", "domxml-to-native", "dumpxml",
-    "find-storage-pool-sources", "list", "managedsave-dumpxml", "net-dhcp-leases", "net-dumpxml",
-    "net-info", "net-list", "net-port-dumpxml", "net-port-list", "nodedev-dumpxml", "nodedev-list",
-    "pool-capabilities", "pool-dumpxml", "pool-info", "pool-list", "snapshot-current", "snapshot-dumpxml",
-    "snapshot-info", "snapshot-list", "uri", "version", "vol-list", "vol-path",
+    "backup-dumpxml", "blockjob", "capabilities", "checkpoint-list", "connect", "domblkinfo", "domcapabilities",
+    "domifaddr", "domiflist", "dominfo", "domjobinfo", "domstate", "domstats", "domxml-to-native", "dumpxml",
+    "find-storage-pool-sources", "list", "managedsave-dumpxml", "net-dhcp-leases", "net-dumpxml", "net-info",
+    "net-list", "net-port-dumpxml", "net-port-list", "nodedev-dumpxml", "nodedev-list", "pool-capabilities",
+    "pool-dumpxml", "pool-info", "pool-list", "snapshot-current", "snapshot-dumpxml", "snapshot-info",
+    "snapshot-list", "uri", "version", "vol-list", "vol-path",
 })  # fmt: skip
 #: Commands that may have changed something although they failed: a device, or one of several disks.
 _MAY_CHANGE_AND_FAIL = frozenset({

@@ -38,7 +38,7 @@ def test_life_of_a_distribution(play):
     # Nothing advances the host's clock while a playbook waits, so scheduled tasks start at once.
     host.start_task = lambda task: host._begin(_started(task), host.find("web"))
     written, write = {}, host.files.write
-    host.files.write = lambda path, content: written.update({path: content}) or write(path, content)
+    host.files.write = lambda path, content, *more: written.update({path: content}) or write(path, content, *more)
     with WinRMServer(through(host.windows)) as server:
         done = play(server)
     assert [done[label]["changed"] for label in TASKS] == [True, False, True, True, False, True]

@@ -76,8 +76,8 @@ class Run:
     def _as_task(self, arguments, check):
         task = SimpleNamespace(
             args=arguments, async_val=0, check_mode=check, environment=[None], diff=False, no_log=False,
-            action=self.name, module_defaults=[], get_name=lambda: "Change", get_ds=lambda: None,
-            **self._task,
+            action=self.name, module_defaults=[], get_name=lambda: "Change", get_ds=lambda: None, loop=None,
+            loop_with=None, **self._task,
         )  # fmt: skip
         task.copy = lambda: SimpleNamespace(**vars(task))
         return task

@@ -40,7 +40,15 @@ class Action(InProcess):
         # The defaults of a task.
         asked["environment"] = [None, *environment]
         super().__init__(
-            task=SimpleNamespace(**asked, diff=False, no_log=False, get_name=lambda: "task", get_ds=lambda: None),
+            task=SimpleNamespace(
+                **asked,
+                diff=False,
+                no_log=False,
+                get_name=lambda: "task",
+                get_ds=lambda: None,
+                loop=None,
+                loop_with=None,
+            ),
             connection=SimpleNamespace(
                 transport=transport,
                 become=become,

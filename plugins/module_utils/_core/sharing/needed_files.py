@@ -24,7 +24,7 @@ from .claims import MERGE, NEW, SNAPSHOT, SNAPSHOTS, HoldsClaims
 IMAGE, COPIED, DISK, ISO, READ, SHARE, GROWN = "image", "copied", "disk", "iso", "read", "share", "grown"
 #: Kinds of files.
 FILE, FOLDER, DEVICE = "file", "directory", "block device"
-_VERBS = ("create", "clone", "configure")
+_VERBS = ("create", "clone", "configure", "create_from_backup", "restore_backup")
 
 
 class Needed(Frozen):

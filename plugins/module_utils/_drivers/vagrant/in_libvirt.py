@@ -122,7 +122,7 @@ class InLibvirt:
         # Only an interrupted first start needs it.
         from ..._ports import locks
 
-        return locks.is_locked_by_qemu(path) or bool(self._users_of(path))
+        return locks.is_open_elsewhere(path) or bool(self._users_of(path))
 
     def _read_names(self):
         """Two processes read the names of all domains, and {name: path} of all volumes in active pools."""

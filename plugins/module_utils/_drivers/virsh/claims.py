@@ -36,8 +36,8 @@ from ..._core.sharing.claims import (
 from ..._media import disk_header
 from ..._ports import files
 from ..._tools.domain_xml import backing_files, file_of, target_of
-from .own_files import LOG, NATIVE, named_files
-from .rehearsal import definitions, observed, old_nvram
+from .own_files import ARGUMENT, LOG, NATIVE, named_files
+from .rehearsal import OF_BACKUP, definitions, observed, old_nvram
 from .settings.addresses import named_networks, with_reserved_address
 from .settings.cdroms import option_of
 from .settings.devices import passed_through
@@ -150,7 +150,7 @@ class VirshClaims(HoldsClaims):
         if nvram_of(definition):
             claims += self._of_file(nvram_of(definition), WRITE, "nvram")
         for mode, option, path in named_files(definition):
-            claims += self._of_file(path, mode, option)
+            claims += self._of_file(path, mode, option, is_raw=option != ARGUMENT)
         for key, nic in read_networks(definition).items():
             claims += self.nic(with_reserved_address(nic, self._networks), f"networks.{key}")
         for key, forward in read_forwards(definition).items():
@@ -247,6 +247,8 @@ class VirshClaims(HoldsClaims):
     def step_files(self, plan, step):
         if step.verb in ("create", "clone", "configure"):
             return [*super().step_files(plan, step), *self._other_files(plan, step)]
+        if step.verb in OF_BACKUP:  # libvirt empties the log at the next start.
+            return [(NEW, LOG, claim.text) for claim in self._added(plan, step) if claim.option == LOG]
         if step.verb == "snapshot" and step.arguments["kind"] == INTERNAL:
             return _written_images(plan.before)
         if step.verb == "drop_snapshot":
@@ -271,8 +273,8 @@ class VirshClaims(HoldsClaims):
 
     def stored(self, plan, step):
         added = self._added(plan, step)
-        if step.verb == "restore":  # The settings of the snapshot claim all else.
-            return [claim for claim in added if claim.option in (LOG, NATIVE)]
+        if step.verb == "restore" or step.verb in OF_BACKUP:  # The settings of the snapshot or backup claim all else.
+            return [claim for claim in added if claim.option in (ARGUMENT, LOG, NATIVE)]
         return [claim for claim in added if not _is_new_file(claim)]
 
     def _added(self, plan, step):

@@ -23,7 +23,7 @@ def delete(driver, vm, step):
     paths = step.arguments.get("files", ())
     if driver.is_local:
         # Again: the VM may have run before, and another program may have opened a file since the checks.
-        check_deletable(vm.name, paths, locks.is_locked_by_qemu)
+        check_deletable(vm.name, paths, locks.is_open_elsewhere)
     definition = _as_planned(driver, vm, step) if vm.id else None
     for path in paths:
         files.remove(path)

@@ -82,6 +82,8 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         self._sent = {}
         #: {UUID: what ``prepare_restore`` has prepared}
         self.prepared = {}
+        #: {(name of a VM, id of a backup): Definition that its restore would store}
+        self.adapted = {}
         #: UUIDs of VMs whose definition this task has stored, so that it is no longer the one that was planned from.
         self._stored = set()
 
@@ -196,14 +198,16 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
         from .host_checks import memory_warnings
         from .settings.architecture import architecture_warnings
 
-        check_plan(self, plan, released)
         if self.options.get("directory"):
             from ..._media.foreign_image import check_directory
             from .backup_checks import check_backup_step
 
             if plan.steps:
                 check_directory(f"{plan.before.name}: directory", self.options["directory"], self.options)
-            return [text for step in plan.steps for text in check_backup_step(self, plan.before, step)]
+            warnings = [text for step in plan.steps for text in check_backup_step(self, plan.before, step)]
+            check_plan(self, plan, released)
+            return warnings
+        check_plan(self, plan, released)
         warnings = [*memory_warnings(self, plan), *architecture_warnings(self, plan)]
         return [*warnings, *(self.judge.check(plan) if self.hypervisor == QEMU else ())]
 

@@ -18,9 +18,8 @@ from ..._core.errors import Refused
 from ..._core.sharing.claims import WRITE
 from ..._ports import files
 from ..._tools.domain_xml import Definition, file_of
-from .own_files import named_files
+from .own_files import QEMU, named_files
 
-_QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 #: {path in a definition: what it is}
 _PARTS = {
     "devices/filesystem": "shared directory", "devices/shmem": "shared memory", "memoryBacking/source": "memory file",
@@ -82,6 +81,8 @@ def check_host_access(about, definition, present, has_images):
 def remove_host_access(definition, has_images):
     """Remove from the definition of a copy what it would share with its source, and return it as a text."""
     found = _powers(definition.root, has_images)
+    # Both VMs would write to it.
+    found += [("floppy", drive, drive.find("source")) for drive in definition.drives("floppy") if file_of(drive)]
     for _what, parent, element in found:
         parent.remove(element)
     if definition.root.find("os/kernel") is None:
@@ -121,8 +122,8 @@ def _powers(root, has_images=lambda folder: False):
             if not (parents[element].get("type") == "file" and _is_new(element.get("path"), has_images)):
                 found.setdefault(parents[element], what)
     for element in root:
-        if element.tag.startswith(_QEMU):
-            found[element] = f"qemu:{element.tag[len(_QEMU) :]}"
+        if element.tag.startswith(QEMU):
+            found[element] = f"qemu:{element.tag[len(QEMU) :]}"
     return [(what, parents[element], element) for element, what in found.items()]
 
 

@@ -84,7 +84,7 @@ class VirshFiles(LocalFiles):
             return False
         running = (one for one in self.driver.all_definitions() if one.root.get("id"))
         own = {files.identity(file) for one in running for file in used_files(one)}
-        return self.identity(path) not in own and locks.is_locked_by_qemu(path)
+        return self.identity(path) not in own and locks.is_open_elsewhere(path)
 
     def is_leftover(self, item):
         """A file that the mark has named before it existed; of a disk, only if it is as the step creates it."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..._core.frozen import replace
@@ -90,17 +91,25 @@ def _detached(vm, attached):
 
 #: Options of these claims: the log of a serial port has one, all others can be set with native only.
 LOG, NATIVE = "serial_log", "native"
+#: The option of what an argument of QEMU names: an existing file is attached by it, not created.
+ARGUMENT = f"{NATIVE}.qemu:commandline"
 #: Types of character devices whose source is a file, a device or a socket of the host.
 _WITH_PATH = ("file", "dev", "pipe", "unix")
 #: Roles of a socket that connect to one that another program has created.
 _CONNECTING = ("connect", "client")
 _READ_AT_BOOT = ("os/kernel", "os/initrd", "os/dtb", "os/acpi/table")
+#: Arguments of QEMU, and the directories of packages, whose files it only reads; paths in all others may be written.
+_ONLY_READING = ("-fw_cfg", "-kernel", "-initrd", "-dtb", "-bios", "-acpitable", "-smbios", "-L")
+_OF_PACKAGES = ("/usr/", "/lib", "/proc/", "/sys/")
+QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+_PATH = re.compile(r'(?:^|[=:,"])(/[^,"]+)')
 _LISTENING = ("devices/graphics", "devices/graphics/listen")
 
 
 def named_files(definition: Definition) -> Iterator:
     """Yield (mode, option, path); libvirt lists the first serial port as a console too."""
     found = [*_of_logs(definition), *_of_devices(definition), *_of_memory(definition), *_of_boot(definition)]
+    found += _of_arguments(definition)
     yield from dict.fromkeys((mode, option, path) for mode, option, path in found if path)
 
 
@@ -125,6 +134,17 @@ def _of_devices(definition):
         yield from ((WRITE, NATIVE, one.get("socket")) for one in definition.root.iterfind(path))
     yield from ((WRITE, NATIVE, one.get("path")) for one in definition.root.iterfind("devices/audio[@type='file']"))
     yield from ((WRITE, NATIVE, one.text) for one in definition.root.iterfind("devices/pstore/path"))
+
+
+def _of_arguments(definition):
+    """The files in arguments of QEMU, which libvirt does not know: their locks and labels are nobody's."""
+    option = ""
+    for argument in definition.root.iterfind(f"{QEMU}commandline/{QEMU}arg"):
+        value = argument.get("value") or ""
+        for path in _PATH.findall(value):
+            is_read = option in _ONLY_READING or "readonly=on" in value or files.is_folder(path)
+            yield READ if is_read or path.startswith(_OF_PACKAGES) else WRITE, ARGUMENT, path
+        option = value
 
 
 def _of_memory(definition):

@@ -23,6 +23,8 @@ from .settings.disks import disk_element, slot_name
 from .settings.firmware import nvram_of
 from .snapshots import SnapshotXml
 
+#: Steps that store the definition of a backup.
+OF_BACKUP = ("create_from_backup", "restore_backup")
 #: Settings whose form depends on what the host has; they claim nothing.
 _OF_HOST = ("shared_folders", "nested_virtualization")
 
@@ -34,6 +36,9 @@ def definitions(driver, plan, step) -> Optional[tuple]:
     """
     if step.verb == "restore":
         return _restored(driver, plan, step)
+    if step.verb in OF_BACKUP:
+        before = observed(driver, plan.before.id) if plan.before.id else Definition("<domain><devices/></domain>")
+        return before, driver.adapted[plan.after.name, step.arguments["id"]]
     if step.verb == "create" and step.arguments["config"].get("native"):
         config, create = step.arguments["config"], partial(_created, driver, plan.after.name, step)
         return create({**config, "native": {}}), create(config)

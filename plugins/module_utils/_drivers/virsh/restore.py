@@ -53,6 +53,7 @@ def settings_after(driver, vm, asked, backup, manifest):
     _adapt(driver, definition, manifest, paths, asked.networks, stored)
     if asked.is_beside:
         remove_host_access(definition, _image_folders(driver))
+    driver.adapted[vm.name, backup.id] = definition
     sizes = {slot: one["virtual_size"] for slot, one in manifests.disks_of(manifest).items()}
     mark = definition.mark or {}
     config = {

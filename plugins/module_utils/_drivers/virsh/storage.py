@@ -219,6 +219,6 @@ def remove_unused(driver, paths, error):
         return []
     used = {os.path.realpath(file) for one in definitions for file in used_files(one)}
     for path in paths:
-        if os.path.realpath(path) not in used and not locks.is_locked_by_qemu(path):
+        if os.path.realpath(path) not in used and not locks.is_open_elsewhere(path):
             files.remove(path)
     return definitions

@@ -102,7 +102,7 @@ def test_old_version_is_removed_unless_a_vm_needs_it(host):
 def test_version_that_a_program_has_open_is_kept(host, monkeypatch):
     host.run("one")
     host.write("2")
-    monkeypatch.setattr(golden.locks, "is_locked_by_qemu", lambda path: True)
+    monkeypatch.setattr(golden.locks, "is_open_elsewhere", lambda path: True)
     host.run("two")
     assert host.stored() == ["one", "two"]
 

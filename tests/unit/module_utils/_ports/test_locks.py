@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import Clock
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.locks import is_locked_as_whole, is_locked_by_qemu
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.locks import is_locked_as_whole, is_open_elsewhere
 
 
 def image(path, image_format, *more):
@@ -34,20 +34,20 @@ def opened_by_qemu(path, image_format, *options):
 @pytest.mark.parametrize(("image_format", "options"), [("qcow2", ()), ("qcow2", ("-r",)), ("raw", ())])
 def test_image_that_qemu_has_open_is_locked(tmp_path, image_format, options):
     path = image(tmp_path / "disk", image_format)
-    assert not is_locked_by_qemu(path)
+    assert not is_open_elsewhere(path)
     with opened_by_qemu(path, image_format, *options):
-        assert is_locked_by_qemu(path)
+        assert is_open_elsewhere(path)
         os.symlink(path, tmp_path / "link")
-        assert is_locked_by_qemu(tmp_path / "link")
-    assert not is_locked_by_qemu(path)
+        assert is_open_elsewhere(tmp_path / "link")
+    assert not is_open_elsewhere(path)
 
 
 @pytest.mark.parametrize("image_format", ["qcow2", "raw"])
 def test_base_below_an_open_overlay_is_locked(tmp_path, image_format):
     base = image(tmp_path / "base", image_format)
     with opened_by_qemu(image(tmp_path / "overlay", "qcow2", "-F", image_format, "-b", base), "qcow2"):
-        assert is_locked_by_qemu(base)
-    assert not is_locked_by_qemu(base)
+        assert is_open_elsewhere(base)
+    assert not is_open_elsewhere(base)
 
 
 def test_short_read_is_not_a_use(tmp_path, monkeypatch):
@@ -62,15 +62,15 @@ def test_short_read_is_not_a_use(tmp_path, monkeypatch):
                 process.communicate()
 
         monkeypatch.setattr(Clock, "sleep", end)
-        assert not is_locked_by_qemu(path)
+        assert not is_open_elsewhere(path)
         assert len(pauses) == 3
     with opened_by_qemu(path, "raw", "-U", "-r"):
         monkeypatch.setattr(Clock, "sleep", lambda _clock, seconds: pauses.append(seconds))
-        assert is_locked_by_qemu(path)
+        assert is_open_elsewhere(path)
         assert sum(pauses) <= 5, "it ends"
 
 
-@pytest.mark.parametrize("asks", [is_locked_by_qemu, is_locked_as_whole])
+@pytest.mark.parametrize("asks", [is_open_elsewhere, is_locked_as_whole])
 def test_what_cannot_be_asked_is_not_locked(tmp_path, asks):
     os.mkfifo(tmp_path / "fifo")
     for name in ("missing", "fifo", ""):

@@ -9,7 +9,7 @@ import os
 
 from ...._core.errors import PolyvirtError, Refused
 from ...._core.units import MIB
-from ...._ports import files
+from ...._ports import files, partial_files
 from ...._tools import seed
 from ...._tools.seed_network import macs_by_place
 from ..definition import fixed_mac, slot_name
@@ -96,7 +96,7 @@ def grow_disk(driver, entry, size):
     If the path is a symbolic link, the file that it points to is replaced.
     """
     if entry["format"] == "raw":
-        files.grow(entry["source"], size)
+        partial_files.grow(entry["source"], size)
         return
     path = os.path.realpath(entry["source"])
     with files.partial(path) as copy:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from xml.sax.saxutils import quoteattr
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Snapshot, Step, Vm
@@ -62,6 +64,54 @@ def test_files_of_devices(tmp_path, text, mode):
 def test_files_at_boot(text, mode):
     definition = Definition(f"<domain><name>a</name><uuid>u</uuid><os>{text}</os><devices/></domain>")
     assert [(one, path) for one, _option, path in named_files(definition)] == [(mode, F)]
+
+
+#: {arguments of QEMU: how the file /f is used (None: not at all)}.
+_ARGUMENTS = {
+    ("-drive", f"file={F},if=none,id=x"): WRITE,
+    ("-drive", f"if=none,file={F}"): WRITE,
+    ("-hda", F): WRITE,
+    ("-blockdev", f'{{"driver":"file","filename":"{F}"}}'): WRITE,
+    ("-drive", f"file={F},readonly=on"): READ,
+    ("-fw_cfg", f"name=opt/com.coreos/config,file={F}"): READ,
+    ("-kernel", F): READ,
+    ("-fw_cfg", "name=opt/a,string=b"): None,
+    ("-device", "virtio-blk,drive=x"): None,
+}
+
+
+@pytest.mark.parametrize(("words", "mode"), list(_ARGUMENTS.items()))
+def test_files_in_arguments(words, mode):
+    """libvirt neither locks nor lists them. What is in no short list of arguments may be written."""
+    assert [(one, path) for one, _option, path in named_files(_with_arguments(*words))] == [(mode, F)][: bool(mode)]
+
+
+def _with_arguments(*words):
+    listed = "".join(f"<q:arg value={quoteattr(one)}/>" for one in words)
+    return Definition(
+        "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><name>db</name><uuid>u-db</uuid><devices/>"
+        f"<q:commandline>{listed}</q:commandline></domain>"
+    )
+
+
+def test_directories_and_files_of_packages_are_not_written(tmp_path):
+    found = named_files(_with_arguments("-fsdev", f"local,path={tmp_path}", "-option-rom", "/usr/share/rom"))
+    assert [(mode, path) for mode, _option, path in found] == [(READ, str(tmp_path)), (READ, "/usr/share/rom")]
+
+
+def test_argument_that_writes_to_the_base_of_a_clone(tmp_path):
+    """Its own definition names it, so the VM must not be started."""
+    path = tmp_path / "base"
+    path.touch()
+    clone = domain("clone", disk("/over", f"<backingStore><source file='{path}'/></backingStore>"))
+    own = _with_arguments("-drive", f"file={path}")
+    before = Vm("db", id="u-db", power="stopped", config={"disks": {"vda": {}}})
+    start = Plan(before, before.having(power="running"), segments=((Step("start"),),))
+    with pytest.raises(
+        Refused, match=f"{path} must not be written to, because it is the backing file of disks of clone"
+    ):
+        check_claims(Driver(own, clone), start)
+    check_claims(Driver(_with_arguments("-drive", f"file={path},readonly=on"), clone), start)
 
 
 # Saved memory ---------------------------------------------------------------------------------------------------------
