@@ -229,6 +229,20 @@ class Adapter:
     def define_network(self):
         """Create a network that is not active, if a scenario uses one on this platform."""
 
+    def folders_of_sentinels(self):
+        """Directories of this host for the files of suite/sentinels.py."""
+        return ()
+
+    def put_sentinels(self):
+        """Create what somebody else has, besides files."""
+
+    def remove_sentinels(self):
+        """Remove what ``put_sentinels`` has created and ``clean`` leaves."""
+
+    def sentinels(self):
+        """What somebody else has, as it is now."""
+        return {}
+
     def take_snapshot(self, name, snapshot):
         """Take a snapshot with the platform's defaults."""
         raise NotImplementedError

@@ -17,6 +17,7 @@ from suite.belts import is_deep
 from suite.carry import carry as carry_tasks
 from suite.media_server import vendor_of
 from suite.own_world import require_world
+from suite.sentinels import Sentinels
 from suite.shim import Shim
 from suite.ssh import Key
 from unit.module_utils._media.server import Server
@@ -29,7 +30,7 @@ class Ground:
     """The one platform that is open in this process: empty at the begin, and without remains at the end."""
 
     def __init__(self):
-        self._open, self._stack = None, ExitStack()
+        self._open, self._stack, self.sentinels = None, ExitStack(), None
 
     def open(self, name, prefix):
         """The platform with VMs named by ``prefix``; another one that is open closes first."""
@@ -39,13 +40,15 @@ class Ground:
             platform = _KNOWN[name](prefix=prefix)
             self._stack.callback(self._assert_nothing_left, name, host_state())
             self._stack.enter_context(platform.kept())
-            platform.clean()
             self._stack.callback(platform.clean)
+            self.sentinels = Sentinels(platform)
+            platform.clean()
+            self._stack.callback(self.sentinels.remove)
             self._open, self.platform = (name, prefix), platform
         return self.platform
 
     def close(self):
-        self._open = None
+        self._open = self.sentinels = None
         self._stack.close()
 
     def _assert_nothing_left(self, name, before):
@@ -59,6 +62,14 @@ def ground():
     found = Ground()
     yield found
     found.close()
+
+
+@pytest.fixture(autouse=True)
+def _sentinels(ground):
+    """What others have is as before, whatever a test has done."""
+    yield
+    if ground.sentinels is not None:
+        ground.sentinels.compare()
 
 
 @pytest.fixture(scope="session", params=PLATFORMS)

@@ -32,6 +32,7 @@ from platforms.libvirt import own, reading
 from platforms.libvirt.session import Session
 from suite.limits import scaled
 from suite.scenarios.refusals import Refused
+from suite.sentinels import NAME as THEIRS
 
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
 #: Only VMs with this prefix are ever touched; a test that runs in parallel has its own prefix.
@@ -63,7 +64,7 @@ class Libvirt(Adapter):
     native_values = (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy"))
     #: Additional options of virsh undefine.
     undefine_words = ()
-    _session = None
+    _session = _their_disk = None
 
     @property
     def storage(self):
@@ -262,7 +263,32 @@ class Libvirt(Adapter):
 
     def files(self):
         """Names of all files in the namespace's directory, except logs of consoles, which the hypervisor writes."""
-        return sorted(file.name for file in self.storage.iterdir() if not file.name.endswith(".console"))
+        found = [file.name for file in self.storage.iterdir() if not file.name.startswith(THEIRS)]
+        return sorted(name for name in found if not name.endswith(".console"))
+
+    # What somebody else has -------------------------------------------------------------------------------------------
+
+    def folders_of_sentinels(self):
+        return [self.storage]
+
+    def put_sentinels(self):
+        """A VM with a disk and a snapshot, as other tools create it."""
+        disk = Path(self.disk_of(THEIRS))
+        if self._their_disk is None:
+            self.define(THEIRS)
+            self.virsh("snapshot-create-as", THEIRS, "before")
+            self._their_disk = disk.read_bytes()
+        disk.write_bytes(self._their_disk)
+
+    def remove_sentinels(self):
+        self.virsh("undefine", THEIRS, "--snapshots-metadata")
+        self._their_disk = None
+
+    def sentinels(self):
+        questions = ("dumpxml {} --inactive", "snapshot-list {} --name", "domstate {}")
+        answers = {question: self.virsh(*question.format(THEIRS).split(), check=False) for question in questions}
+        disk = Path(self.disk_of(THEIRS))
+        return {**answers, disk: disk.read_bytes() if disk.exists() else None}
 
     def handle(self, name):
         """The number that virsh accepts as this running VM, to be used as the name of another one."""

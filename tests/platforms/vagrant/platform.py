@@ -31,6 +31,7 @@ from platforms.vagrant import own, real
 from platforms.vagrant.machines_double import DoubleMachines
 from platforms.vagrant.machines_real import RealMachines
 from platforms.virtualbox import own as virtualbox_own
+from suite.sentinels import NAME as THEIRS
 
 PREFIX = "pvc-"
 _FILE = "Vagrantfile.polyvirt"
@@ -229,9 +230,12 @@ class Platform(Adapter):
     def disk_of(self, name):
         return f"/nonexistent/{name}.img"
 
+    def folders_of_sentinels(self):
+        return [self.project]
+
     def files(self):
         """Names of all files in the project, except those in .vagrant."""
-        paths = [path for path in self.project.rglob("*") if path.is_file()]
+        paths = [path for path in self.project.rglob("*") if path.is_file() and not path.name.startswith(THEIRS)]
         below = [path.relative_to(self.project) for path in paths]
         return sorted(str(path) for path in below if path.parts[0] != _OWN_FOLDER)
 

@@ -33,6 +33,7 @@ from platforms.virtualbox import double_registry, faults, own, reading, real
 from platforms.virtualbox.disks import Disks
 from platforms.virtualbox.registry import ENGINE, Registry
 from platforms.virtualbox.vm_setup import VmSetup
+from suite.sentinels import NAME as THEIRS
 
 PREFIX = "pvc-"
 
@@ -160,9 +161,12 @@ class Platform(Disks, VmSetup, Adapter):
         """{name: digest} of all disk images in the directory, without settings files, which often change."""
         return {name: images.digest(self.storage / name) for name in self.files() if name.endswith(".vdi")}
 
+    def folders_of_sentinels(self):
+        return [self.storage]
+
     def files(self):
         """Names of all files in the namespace's directory, except logs and old copies of settings files."""
-        paths = [path for path in self.storage.rglob("*") if path.is_file()]
+        paths = [path for path in self.storage.rglob("*") if path.is_file() and not path.name.startswith(THEIRS)]
         below = (path.relative_to(self.storage) for path in paths if not reading.is_old_copy(path))
         return sorted(str(path) for path in below if "Logs" not in path.parts)
 

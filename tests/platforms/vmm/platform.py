@@ -22,6 +22,7 @@ from platforms.vmm import own, reading
 from platforms.vmm.double import vmconf
 from platforms.vmm.double.registration import Registry
 from platforms.vmm.double_host import OpenBSD
+from suite.sentinels import NAME as THEIRS
 
 _MARK = "# polyvirt "
 _READS = {"status", "show"}
@@ -192,9 +193,13 @@ class Platform(Adapter):
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, self.disk_size], check=True)
         return str(path)
 
+    def folders_of_sentinels(self):
+        return [self.storage]
+
     def files(self):
         """Names of all files in the storage directory."""
-        return sorted(str(path.relative_to(self.storage)) for path in self.storage.rglob("*") if path.is_file())
+        paths = [path for path in self.storage.rglob("*") if path.is_file() and not path.name.startswith(THEIRS)]
+        return sorted(str(path.relative_to(self.storage)) for path in paths)
 
     def contents(self):
         return {name: images.digest(self.storage / name) for name in self.files() if name.endswith((".qcow2", ".raw"))}
