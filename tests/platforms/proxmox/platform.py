@@ -30,11 +30,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.tra
 from platforms.adapter import Adapter
 from platforms.proxmox import own, reading
 from platforms.proxmox.client import Client
+from suite.sentinels import NAME as THEIRS
 
 PREFIX = "pvc-"
 #: Seconds by which the simulated time advances with each request; the second value while ``hurried``.
 _TICK, _HURRIED = 0.25, 2
 _NODES = ("pve1", "pve2", "pve3")
+#: The VM of somebody else, far from the numbers that the simulator gives to new VMs.
+_THEIR_VMID = 987654
 _MEDIUM = "nfs:iso/medium.iso"
 #: The image that all nodes of the simulated cluster have.
 _OWN_IMAGE = "local:import/x.qcow2"
@@ -243,7 +246,19 @@ class Platform(Client, Adapter):
 
     def files(self):
         """All volumes of the cluster."""
-        return sorted(self.simulator("volumes"))
+        return sorted(name for name in self.simulator("volumes") if str(_THEIR_VMID) not in name)
+
+    def put_sentinels(self):
+        """A VM with a disk and a snapshot, which is outside of the namespace."""
+        node = _NODES[0]
+        self.api("POST", f"/nodes/{node}/qemu", vmid=_THEIR_VMID, name=THEIRS, memory=128, scsi0="local-lvm:1")
+        self.api("POST", f"/nodes/{node}/qemu/{_THEIR_VMID}/snapshot", snapname="before")
+
+    def sentinels(self):
+        machine = next((one for one in self.simulator("machines") if one["vmid"] == _THEIR_VMID), None)
+        volumes = {name: one["written"] for name, one in self.simulator("volumes").items() if str(_THEIR_VMID) in name}
+        kept = machine and {key: machine.get(key) for key in ("current", "snapshots", "power", "node")}
+        return {"machine": json.dumps(kept, sort_keys=True, default=str), "volumes": volumes}
 
     def take_snapshot(self, name, snapshot):
         self.api("POST", f"{self._path(name)}/snapshot", snapname=snapshot)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from platforms.adapter import Adapter
 from platforms.windows.failures import Failed
 from platforms.windows.served import served
+from suite.sentinels import CONTENTS
+from suite.sentinels import NAME as THEIRS
 
 #: The environment variable with the URL of the host, for modules in other processes.
 SERVED_AT = "POLYVIRT_TEST_WINDOWS"
@@ -104,7 +106,17 @@ class WindowsAdapter(Adapter):
         return machine["disks"]
 
     def files(self):
-        return sorted(path for path in self.host.files.contents if path != self.medium().lower())
+        paths = (path for path in self.host.files.contents if path != self.medium().lower())
+        return sorted(path for path in paths if not path.rpartition("\\")[2].startswith(THEIRS))
+
+    def put_sentinels(self):
+        self._with_theirs = self.host
+        for suffix, content in CONTENTS.items():
+            self.host.files.put(f"{self.storage}\\{THEIRS}{suffix}", content)
+
+    def sentinels(self):
+        files = self._with_theirs.files.contents
+        return {suffix: files.get(f"{self.storage}\\{THEIRS}{suffix}".lower()) for suffix in CONTENTS}
 
     def define_as(self, word):
         self.define(word)
