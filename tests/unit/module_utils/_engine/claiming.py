@@ -40,6 +40,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims
     Held,
     HoldsClaims,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
 from unit.module_utils._engine.world import GIB, FakeClock, Machine, World, refusal
 
@@ -130,6 +131,7 @@ class Host:
 
     def delete_file(self, path):
         real = self.real(path)
+        permits.check(path, real)
         self.check_write(Machine("-", "-"), real, "deletes")
         for machine in self.machines:
             if real in self.disks_of(machine):
@@ -147,6 +149,7 @@ class MemoryClaims(HoldsClaims):
     """What the VMs of a Host hold. ``calls`` are the ``wanted`` of each reading."""
 
     file_options = ("log",)
+    lists_losses = True
 
     def __init__(self, host, instance):
         self._host, self._instance, self.calls = host, instance, []
