@@ -24,7 +24,30 @@ DEVICES = {
     "socket of the host": "<serial type='tcp'><source mode='bind' service='23'/></serial>",
     "TPM of the host (/dev/tpm0)": "<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>",
 }
+#: The same for the other forms of these devices.
+DEVICES.update({
+    "shared memory": "<shmem name='s'/>",
+    **{
+        f"device of the host (/dev/{name})": part.format(f"/dev/{name}")
+        for name, part in {
+            "n": "<disk type='nvme'><source path='{}'/></disk>",
+            "v": "<disk type='vhostvdpa'><source path='{}'/></disk>",
+            "e": "<input type='evdev'><source dev='{}'/></input>",
+            "p": "<input type='passthrough'><source evdev='{}'/></input>",
+            "d": "<interface type='vdpa'><source dev='{}'/></interface>",
+            "h": "<interface type='hostdev'><source dev='{}'/></interface>",
+        }.items()
+    },
+    "socket of the host (/run/d)": "<disk type='vhostuser'><source path='/run/d'/></disk>",
+    "socket of the host (/run/g)": "<graphics type='vnc' socket='/run/g'/>",
+    "socket of the host (/run/t)": "<tpm><backend type='external'><source type='unix' path='/run/t'/></backend></tpm>",
+    "socket of the host (/run/r)": "<rng><backend model='egd'><source path='/run/r'/></backend></rng>",
+    "script of a NIC (/tmp/y)": "<interface type='ethernet'><downscript path='/tmp/y'/></interface>",
+})  # fmt: skip
 OTHERS = {
+    "memory file": "<memoryBacking><source type='file'/></memoryBacking>",
+    "device tree (/tmp/dtb)": "<os><dtb>/tmp/dtb</dtb></os>",
+    "ACPI table (/tmp/t)": "<os><acpi><table>/tmp/t</table></acpi></os>",
     "kernel (/boot/vmlinuz)": "<os><kernel>/boot/vmlinuz</kernel></os>",
     "loader (/tmp/loader)": "<os><loader>/tmp/loader</loader></os>",
     "loader (/usr/share/../../tmp/loader)": "<os><loader>/usr/share/../../tmp/loader</loader></os>",
@@ -95,6 +118,28 @@ def test_media_from_elsewhere_are_ejected():
     assert host_access.eject_others(asked, present, {"/i"}.__contains__) == ["/c.iso"]
     assert [len(one) for one in asked.drives("cdrom")] == [2, 2, 1]
     assert host_access.eject_others(asked, None, {"/i"}.__contains__) == ["/b.iso"]
+
+
+def test_copy_has_no_floppy_of_its_source():
+    """Both would write to it, wherever it is."""
+    drives = "<disk device='floppy'><source file='/i/a.img'/><target dev='fda'/></disk><disk device='floppy'/>"
+    definition = _definition(f"<devices>{drives}</devices>")
+    assert host_access.remove_host_access(definition, {"/i"}.__contains__) == "floppy (/i/a.img)"
+    assert [len(one.findall("source")) for one in definition.drives("floppy")] == [0, 0]
+
+
+@pytest.mark.parametrize(("file", "is_rejected"), [("/usr/share/l", False), ("/usr/lib/l", False), ("/usr/l", True)])
+def test_loaders_of_packages_are_harmless(file, is_rejected):
+    definition = _definition(f"<os><loader>{file}</loader></os>")
+    assert host_access.remove_host_access(definition, _none) == (f"loader ({file})" if is_rejected else "")
+    kernel = _definition("<os><kernel>/usr/share/k</kernel></os>")
+    assert host_access.remove_host_access(kernel, _none) == "kernel (/usr/share/k)"
+
+
+def test_command_line_of_a_kernel_that_remains():
+    definition = _definition("<os><kernel>/i/k</kernel><cmdline>a</cmdline><dtb>/tmp/d</dtb></os>")
+    assert host_access.remove_host_access(definition, {"/i"}.__contains__) == "device tree (/tmp/d)"
+    assert "<cmdline>a</cmdline>" in definition.text()
 
 
 def test_files_beside_images_are_only_read_or_new(tmp_path):
