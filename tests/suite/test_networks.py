@@ -290,6 +290,25 @@ def port(lan):
     subprocess.run(["ip", "link", "del", "pvgveth3"], check=True)
 
 
+@pytest.fixture
+def on_top(lan):
+    """The name of a device that somebody puts on the bridge of the network: it goes with the bridge."""
+    yield "pvgtap5"
+    subprocess.run(["ip", "link", "del", "pvgtap5"], check=False, capture_output=True)
+
+
+def test_what_is_on_top_of_the_bridge_protects_the_network(lan, run, on_top):
+    _done(run(**PLAIN, bridge="pvgbr9"))
+    subprocess.run(["ip", "link", "add", on_top, "link", "pvgbr9", "type", "macvtap"], check=True)
+    rejected = run(name=LAB, state="inactive")
+    assert rejected["failed"] and f"would cut off {on_top}" in rejected["msg"]
+    kept = _done(run(name=LAB, mtu=1400, allow_restart=True))
+    assert (kept["restart_required"], kept["in_use"]["running"]) == (True, [on_top])
+    assert os.path.exists(f"/sys/class/net/{on_top}")
+    subprocess.run(["ip", "link", "del", on_top], check=True)
+    assert not _done(run(name=LAB, mtu=1400, allow_restart=True))["restart_required"]
+
+
 def _is_cut_off(lan, vm):
     """Whether a port of a running VM is on no bridge any more."""
     ports = [one.get("dev") for one in ET.fromstring(lan.virsh("dumpxml", vm)).findall("devices/interface/target")]

@@ -36,6 +36,8 @@ INFO_OPTIONS = {**CONNECTION, "name": Option()}
 _BRIDGES = ("bridge", "openvswitch")
 #: What the name of the port ends in with which older versions of libvirt keep the MAC of a bridge.
 _OWN_PORT = "-nic"
+#: Begins the names of the kernel's links to the devices on top of another one.
+_ON_TOP = "upper_"
 _REFERENCE = "https://libvirt.org/formatnetwork.html"
 #: The name of a copy for libvirt's test driver, which has a network default.
 _COPY = "polyvirt-copy"
@@ -117,7 +119,10 @@ class Networks:
             return set()
         uplinks = {one.get("dev") for one in (*root.findall("forward"), *root.findall("forward/interface"))}
         owners = {port: vm for vm, definition in reading.running for port in _ports_of(definition)}
-        ports = {*files.entries(f"/sys/class/net/{bridge}/brif")} - {f"{bridge}{_OWN_PORT}"} - uplinks
+        device = f"/sys/class/net/{bridge}"
+        ports = {*files.entries(f"{device}/brif")} - {f"{bridge}{_OWN_PORT}"} - uplinks
+        # What is on top of the bridge, such as a macvtap or a VLAN, goes with it.
+        ports |= {one.removeprefix(_ON_TOP) for one in files.entries(device) if one.startswith(_ON_TOP)}
         return {owners.get(port, port) for port in ports}
 
     def state(self, name, reading):

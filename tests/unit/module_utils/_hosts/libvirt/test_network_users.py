@@ -68,9 +68,14 @@ class Virsh:
 
 @pytest.fixture
 def kernel(monkeypatch):
-    """The ports of the bridges of this host: {bridge: ports}."""
-    ports = {"virbr7": ["virbr7-nic"], "br0": ["eth0", "vnet9"]}
-    monkeypatch.setattr(network_host.files, "entries", lambda path: ports.get(path.split("/")[4], []))
+    """The ports of the bridges of this host: {bridge: ports}; what is in the directory of a bridge: {None: names}."""
+    ports = {"virbr7": ["virbr7-nic"], "br0": ["eth0", "vnet9"], None: ["brif", "mtu", "lower_veth3"]}
+
+    def entries(path):
+        *_above, bridge, last = path.split("/")
+        return ports.get(bridge if last == "brif" else None, [])
+
+    monkeypatch.setattr(network_host.files, "entries", entries)
     return ports
 
 
@@ -98,6 +103,12 @@ def test_port_of_the_bridge_is_a_user_under_the_name_of_its_vm_or_its_own(kernel
     kernel["virbr7"] += ["veth3", "tap5"]
     found = _state(Virsh(kind, {"web1": BY_HAND})).guests
     assert found == (() if kind in WITHOUT_OWN_BRIDGE else ("veth3", "web1"))
+
+
+def test_device_on_top_of_the_bridge_is_a_user(kernel):
+    """It goes with the bridge: a macvtap, or a VLAN."""
+    kernel[None] += ["upper_macvtap0", "upper_virbr7.5"]
+    assert _state(Virsh("nat", {})).guests == ("macvtap0", "virbr7.5")
 
 
 def test_uplink_of_the_definition_is_no_user(kernel):
