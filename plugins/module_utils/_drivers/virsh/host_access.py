@@ -80,8 +80,8 @@ def check_host_access(about, definition, present, has_images):
 
 def remove_host_access(definition, has_images):
     """Remove from the definition of a copy what it would share with its source, and return it as a text."""
-    found = _powers(definition.root, has_images)
-    # Both VMs would write to it.
+    # Both VMs would write to a log or a floppy, wherever it is.
+    found = _powers(definition.root, has_images, may_create=False)
     found += [("floppy", drive, drive.find("source")) for drive in definition.drives("floppy") if file_of(drive)]
     for _what, parent, element in found:
         parent.remove(element)
@@ -110,16 +110,21 @@ def eject_others(definition, present, has_images):
     return list(others.values())
 
 
-def _powers(root, has_images=lambda folder: False):
-    """Return (what it is, parent, element) of all that reaches out of a VM, each element once."""
+def _powers(root, has_images=lambda folder: False, may_create=True):
+    """Return (what it is, parent, element) of all that reaches out of a VM, each element once.
+
+    ``may_create``: new files beside images harm nobody.
+    """
     parents, found = {child: parent for parent in root.iter() for child in parent}, {}
     for path, what in _PARTS.items():
         for element in root.iterfind(path):
-            if not _is_harmless(path, element, has_images):
+            is_new_log = path == "devices/*/log" and may_create and _is_new(element.get("file"), has_images)
+            if not (is_new_log or _is_harmless(path, element, has_images)):
                 found.setdefault(element, what)
     for path, what in _DEVICES.items():
         for element in root.iterfind(path):
-            if not (parents[element].get("type") == "file" and _is_new(element.get("path"), has_images)):
+            is_file = parents[element].get("type") == "file"
+            if not (may_create and is_file and _is_new(element.get("path"), has_images)):
                 found.setdefault(parents[element], what)
     for element in root:
         if element.tag.startswith(QEMU):
@@ -128,8 +133,6 @@ def _powers(root, has_images=lambda folder: False):
 
 
 def _is_harmless(path, element, has_images):
-    if path == "devices/*/log":
-        return _is_new(element.get("file"), has_images)
     file = element.text or ""
     is_of_system = path == "os/loader" and os.path.realpath(file).startswith(_SYSTEM)
     return is_of_system or (path in _BOOTED and has_images(os.path.dirname(file)))

@@ -145,10 +145,17 @@ def test_command_line_of_a_kernel_that_remains():
 def test_files_beside_images_are_only_read_or_new(tmp_path):
     booted = "<os><kernel>{0}/k</kernel><initrd>{0}/i</initrd><loader>{0}/l</loader><cmdline>a</cmdline></os>"
     log = "<devices><serial type='file'><source path='{0}/new'/><log file='{0}/log'/></serial></devices>"
-    definition = _definition((booted + log).format(tmp_path))
+    definition, copy = (_definition((booted + log).format(tmp_path)) for _ in range(2))
     has_images = {str(tmp_path)}.__contains__
     host_access.check_host_access("web", definition, None, has_images)
-    assert host_access.remove_host_access(definition, has_images) == ""
+    # A copy does not write where its source does, not even if the source has not been started yet.
+    logs = [f"log file ({tmp_path}/log)", f"file, device or socket of the host ({tmp_path}/new)"]
+    assert host_access.remove_host_access(copy, has_images) == ", ".join(logs)
+    assert "kernel" in copy.text()
+    # Only a log is created by its name.
+    shared = _definition(f"<devices><filesystem file='{tmp_path}/new'/></devices>")
+    with pytest.raises(Refused, match="shared directory"):
+        host_access.check_host_access("web", shared, None, has_images)
     (tmp_path / "new").touch()
     with pytest.raises(Refused, match="has file, device or socket of the host"):
         host_access.check_host_access("web", definition, None, has_images)
