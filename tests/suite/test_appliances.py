@@ -108,7 +108,7 @@ def test_properties_are_on_an_iso_image_that_only_its_owner_can_read(qemu, carry
     answers = carry(qemu, _tasks(source, appliance=given), [VM])
     assert not answers["run"].failed, answers["run"].msg
     assert not any("S3cret" in str(answer.result) for answer in answers.values())
-    (iso,) = [path for path in Path(qemu.storage).iterdir() if path.suffix == ".iso"]
+    (iso,) = [Path(qemu.storage) / name for name in qemu.files() if name.endswith(".iso")]
     assert stat.S_IMODE(iso.stat().st_mode) == 0o600
     text = subprocess.run(
         ["xorriso", "-osirrox", "on", "-indev", iso, "-extract", "/ovf-env.xml", folder / "env.xml"],

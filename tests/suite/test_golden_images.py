@@ -106,7 +106,7 @@ class Build:
         return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.store.glob("*.json"))]
 
     def vms(self):
-        return self.platform.virsh("list", "--all", "--name").split()
+        return self.platform.all_names()
 
     def forget(self):
         self.platform.clean()

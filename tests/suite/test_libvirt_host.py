@@ -46,11 +46,12 @@ def _role(tmp_path):
 
 
 @pytest.fixture(name="host")
-def _host(qemu, role):
-    # VMs of other tests would prevent a removal.
+def _host(qemu, role, ground):
+    # VMs of others would prevent a removal.
     qemu.clean()
-    yield qemu
-    assert role(**ABSENT)[0] == 0
+    with ground.sentinels.away():
+        yield qemu
+        assert role(**ABSENT)[0] == 0
     for path in (RECORD, NESTED):
         path.unlink(missing_ok=True)
 

@@ -228,7 +228,7 @@ def test_lock_is_asked_again_after_the_vm_has_stopped(qemu, carry):
 def test_log_is_a_new_file_or_one_that_the_vm_has(qemu, carry):
     qemu.clean()
     qemu.bring({NAME: STOPPED})
-    theirs, log = qemu.storage / "theirs.txt", qemu.storage / "pvg-own.log"
+    theirs, log = qemu.storage / "letter.txt", qemu.storage / "pvg-own.log"
     theirs.write_text("a letter", encoding="utf-8")
     qemu.log_console(NAME).write_text("booting", encoding="utf-8")
     before = seen("/etc/passwd", theirs)

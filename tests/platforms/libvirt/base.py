@@ -281,7 +281,7 @@ class Libvirt(Adapter):
         disk.write_bytes(self._their_disk)
 
     def remove_sentinels(self):
-        self.virsh("undefine", THEIRS, "--snapshots-metadata")
+        self.virsh("undefine", THEIRS, "--snapshots-metadata", check=False)
         self._their_disk = None
 
     def sentinels(self):
@@ -302,7 +302,7 @@ class Libvirt(Adapter):
 
     def all_names(self):
         """Names of all VMs, also outside of the namespace."""
-        return [name for name in self.virsh("list", "--all", "--name").split("\n") if name]
+        return [name for name in self.virsh("list", "--all", "--name").split("\n") if name not in ("", THEIRS)]
 
     def remove_by_name(self, name):
         """Delete a VM if it exists; for names that cannot begin with the namespace's prefix."""
