@@ -43,6 +43,7 @@ def _deleted(keep, *days):
         pytest.param(ALL, (0, 1, 2), [], id="without_a_rule_all_are_kept"),
         pytest.param(Keep(last=2), (0, 1, 2, 3), [3, 2], id="last"),
         pytest.param(Keep(last=9), (0, 1), [], id="fewer_than_last"),
+        pytest.param(Keep(last=0), (0, 1), [1], id="the_newest_remains_whatever_the_numbers"),
         pytest.param(Keep(daily=2), (0, 0.25, 1, 1.25, 2), [2, 1.25, 0.25], id="the_newest_of_each_day"),
         pytest.param(Keep(daily=2), (0, 5, 9), [9], id="days_without_backups_are_not_counted"),
         pytest.param(Keep(last=1, daily=1), (0, 0.25, 1, 2), [2, 0.25], id="a_day_that_last_covers_is_not_counted"),
