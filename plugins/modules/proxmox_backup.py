@@ -188,6 +188,12 @@ vms:
         rejected.
       type: str
       sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
+    deleted:
+      description: Files that the task deletes, in check mode too. If a step failed, some of them may exist still.
+      type: list
+      elements: str
+      sample:
+        - /var/lib/libvirt/images/web1-vda.qcow2
     backups:
       description: All backups of the VM there, oldest first.
       type: list

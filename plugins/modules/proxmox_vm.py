@@ -651,6 +651,12 @@ vms:
       elements: str
       sample:
         - sound card
+    deleted:
+      description: Files that the task deletes, in check mode too. If a step failed, some of them may exist still.
+      type: list
+      elements: str
+      sample:
+        - /var/lib/libvirt/images/web1-vda.qcow2
     kept:
       description: Files that were not deleted with the VM.
       type: list

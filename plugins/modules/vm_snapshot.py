@@ -185,6 +185,12 @@ vms:
         rejected.
       type: str
       sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
+    deleted:
+      description: Files that the task deletes, in check mode too. If a step failed, some of them may exist still.
+      type: list
+      elements: str
+      sample:
+        - /var/lib/libvirt/images/web1-vda.qcow2
 plan:
   description:
     - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.

@@ -273,6 +273,10 @@ TASK = {
     "not_carried": _texts(
         "What a new VM does not get from its C(appliance), in check mode too; empty without one.", sample=["sound card"]
     ),
+    "deleted": _texts(
+        "Files that the task deletes, in check mode too. If a step failed, some of them may exist still.",
+        sample=["/var/lib/libvirt/images/web1-vda.qcow2"],
+    ),
     "kept": _values(
         "Files that were not deleted with the VM.",
         {"path": _value("str", "File."), "reason": _value("str", "Why it was not deleted.")},

@@ -55,7 +55,7 @@ _BEFORE = Vm("web", config={"memory": 1}, snapshots=(Snapshot("s1"),), addresses
 _PLAN = Plan(_BEFORE, Vm("web", config={"memory": 2}), ((_STEP,),))
 _ENTRY = entry(_BEFORE, "any", _PLAN)
 #: What a task did, which modules that only read do not return.
-_TASK = {"changed", "failed", "msg", "steps", "plan", "not_compared", "not_carried", "kept"}
+_TASK = {"changed", "failed", "msg", "steps", "plan", "not_compared", "not_carried", "deleted", "kept"}
 #: What an info module returns of a VM that it describes as a task.
 _DESCRIBED = {"task", "not_described"}
 #: Keys that differ from VM to VM, so that no list of them is complete.

@@ -12,6 +12,7 @@ import calendar
 import time
 from contextlib import nullcontext
 from itertools import product
+from pathlib import PureWindowsPath
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
@@ -27,6 +28,8 @@ LONG_AGO = calendar.timegm((2020, 1, 1, 0, 0, 0))
 SNAPSHOT, REST = "before", "pvc-way-rest"
 #: Ways after which the result shows the deleted VM with what was kept.
 _LISTING = ("absent", "prune", "reap")
+#: How files end that define a VM and are no files of it.
+_DEFINITIONS = (".vbox", ".vmcx", "vagrantfile.polyvirt")
 
 
 def test_table_has_each_way_thing_and_platform(record_property):
@@ -129,6 +132,28 @@ def test_what_is_not_the_vms_own_survives(platform, way, carry):
     found = [f"{thing}: {fault}" for thing, fault in faults.items() if fault]
     if found:
         pytest.fail(f"{platform.name}, {way}:\n" + "\n".join(found), pytrace=False)
+
+
+@pytest.mark.parametrize("platform_name", list(PLATFORM_THINGS), indirect=True, scope="session")
+def test_what_is_gone_was_listed(platform, carry):
+    """Check mode and the run list the same files, all that are gone are among them, and nothing that is left is."""
+    platform.clean()
+    name, before = "pvc-way-gone", platform.files()
+    create = Task("create", {"name": [name], **platform.creation, **platform.to_exist, "state": STOPPED})
+    absent = {"name": [name], "state": "absent", "stop_mode": "force"}
+    created, check = carry(platform, [create, Task("check", absent, check=True)], [name]).values()
+    assert not created.failed and not check.failed, (created.msg, check.msg)
+    new = {*platform.files()} - {*before}
+    run = carry(platform, [Task("run", absent)], [name])["run"]
+    gone = new - {*platform.files()}
+    listed = check.vm(name)["deleted"]
+    assert (run.failed, run.vm(name)["deleted"]) == (False, listed), run.msg
+    assert {_name(path) for path in gone if not _name(path).endswith(_DEFINITIONS)} <= set(map(_name, listed))
+    assert not set(map(_name, listed)).intersection(map(_name, platform.files()))
+
+
+def _name(path):
+    return PureWindowsPath(path).name.lower()  # It knows both separators.
 
 
 def _failed_creations(platform, shim, run, options):

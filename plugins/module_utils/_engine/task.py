@@ -216,7 +216,7 @@ def _approve(works, approval):
 
     versions = [work.versions() for work in changing]
     contents = [
-        content_of(work.plan, work.request, one, getattr(work.task.driver, "where", ""))
+        content_of(work.plan, work.request, one, getattr(work.task.driver, "where", ""), work.permit.deleted)
         for work, one in zip(changing, versions)
     ]
     for work, content in zip(changing, contents):
@@ -433,7 +433,7 @@ class Task:
         changed = work.plan.changed if predicted else work.changed
         notes = progress.notes if progress else {}
         end, platform = self._end(work, predicted), self.traits.platform
-        found = entry(end, platform, work.plan, done, work.error, notes, changed, work.digest)
+        found = entry(end, platform, work.plan, done, work.error, notes, changed, work.digest, work.permit.deleted)
         return {**found, "backups": listed_backups(end, work.request.backup)} if work.request.backup else found
 
 

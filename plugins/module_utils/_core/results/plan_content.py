@@ -79,10 +79,11 @@ def _named(name, value):
     return str.__str__(value) if is_shown else canonical(value)
 
 
-def content_of(plan, request, versions=(), where=""):
+def content_of(plan, request, versions=(), where="", deleted=()):
     """Return what a plan does to a VM, and what it was decided from. ``versions``: {path: version} of used files.
 
-    ``where``: the host or cluster, also if the environment of the task names it, such as a credential of AWX. A plan
+    ``deleted``: the files that it deletes, also those that another program deletes with its call. ``where``: the host
+    or cluster, also if the environment of the task names it, such as a credential of AWX. A plan
     can show less of cloud_init than a new VM gets from the task, such as no documents.
     """
     before = plan.before
@@ -96,6 +97,7 @@ def content_of(plan, request, versions=(), where=""):
         "policy": {name: getattr(request.policy, name) for name in _POLICY},
         _CLOUD_INIT: _seed({**request.config, **request.creation}.get(_CLOUD_INIT)) if is_new else {},
         "versions": dict(versions),
+        "deleted": list(deleted),
     }
 
 

@@ -171,12 +171,12 @@ def _backup(backup):
     }
 
 
-def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, digest=""):
+def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, digest="", deleted=()):
     """Return one entry of ``vms``: the VM and what the task did. ``done`` are the numbers of the complete steps.
 
     The keys are always the same, also of a VM that does not exist, so that a template can use each of them.
     ``changed`` does not follow from ``done``: half a step changes a VM, and a step is also complete if someone else did
-    the same. ``digest`` is that of the plan (plan_content.py).
+    the same. ``digest`` is that of the plan (plan_content.py), ``deleted`` are the paths that it deletes.
     """
     notes = notes or {}
     kept, not_carried = {}, []
@@ -192,6 +192,7 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, dig
         "plan": digest,
         "not_compared": list(plan.not_compared),
         "not_carried": not_carried,
+        "deleted": list(deleted) if plan.steps else [],
         "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
     }
 

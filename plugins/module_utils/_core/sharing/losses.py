@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..model import SUSPENDED
+from ..planner.planned_steps import deleted_files
 from ..planner.simulate import simulate
 from ..verbs import VERB, Permit
 from .claims import DELETE, FILE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT
@@ -21,7 +22,8 @@ def permit_of(plan, during):
     for step in plan.steps:
         things.update(_THINGS[kind](vm, step) for kind in VERB[step.verb].loses)
         vm = simulate(vm, [step])
-    return Permit([(one.text, one.identity[1]) for one in lost], frozenset().union(*things))
+    deleted = sorted({*deleted_files(plan), *(one.text for one in lost if one.mode == DELETE)})
+    return Permit([(one.text, one.identity[1]) for one in lost], frozenset().union(*things), deleted=deleted)
 
 
 def _snapshots(vm, step):

@@ -47,6 +47,15 @@ def test_plan_of_another_vm_permits_nothing():
     assert path_of("other", "disk0") in world.files
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_what_another_program_takes_is_listed_as_deleted(check):
+    taking = Claiming(host(existing("web"))())
+    taking.claims.takes = lambda plan, step: [DATA] if step.verb == "delete" else []
+    outcome = run(taking, vm("web", "absent"), check=check)
+    assert outcome.vms[0]["deleted"] == sorted([DATA, path_of("web", "disk0")])
+    assert run(taking, vm("other", "absent"), check=check).vms[0]["deleted"] == []
+
+
 def test_nothing_is_permitted_after_a_task():
     run(Claiming(host(existing("web"))()), vm("web", "absent"))
     with pytest.raises(Refused):

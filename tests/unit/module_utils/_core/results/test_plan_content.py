@@ -124,7 +124,10 @@ PART = {
         (BASE, of(plan(CONFIGURE, Step("start")))),
         (BASE, of(plan(Step("configure", (replace(CHANGE, cost="power_off"),))))),
     ],
-    "files that are deleted": [(of(delete("/a")), of(delete("/a", "/b")))],
+    "files that are deleted, also by another program with its call": [
+        (of(delete("/a")), of(delete("/a", "/b"))),
+        (of(delete("/a")), of(delete("/a"), deleted=["/nvram"])),
+    ],
     "snapshots that are restored or deleted, by their ID and their time": [
         (of(restore()), of(restore(created=2000.0))),
         (of(restore()), of(restore(id="s9"))),

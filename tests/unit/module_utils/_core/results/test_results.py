@@ -41,7 +41,7 @@ from unit.tables.rows import G, absent, ask, ask_snapshot, found
 SHARED_KEYS = [
     "name", "id", "platform", "state", "cpus", "memory_mib", "addresses", "mac_addresses", "ssh", "disks", "networks",
     "snapshots", "native", "changed", "failed", "msg", "steps", "restart_required", "plan", "not_compared",
-    "not_carried", "kept",
+    "not_carried", "deleted", "kept",
 ]  # fmt: skip
 # ... and further keys for settings of a VM.
 FURTHER_KEYS = [
@@ -92,7 +92,7 @@ def test_values_of_an_absent_vm_are_null_or_empty():
     lists = {key for key, value in result.items() if value == []}
     assert lists == {
         "tags", "addresses", "mac_addresses", "cdroms", "disks", "networks", "snapshots", "restart_required", "steps",
-        "not_compared", "not_carried", "kept",
+        "not_compared", "not_carried", "deleted", "kept",
     }  # fmt: skip
     assert (result["settings"], result["native"], result["state"], result["memory_mib"]) == ({}, {}, "absent", None)
 
