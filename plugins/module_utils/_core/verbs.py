@@ -35,12 +35,15 @@ class Verb(Frozen):
 class Permit(Frozen):
     """What a step may destroy. ``files``: (path, identity; None: whatever the file is), ``things``: what has no file,
     ("vm", id), ("memory", id), ("state", id), ("snapshot", id, name), or ("snapshot", id): all of them. ``locked``:
-    incomplete files that this task has locked. ``deleted``: the paths of all files that are deleted."""
+    incomplete files that this task has locked. ``deleted``: the paths of all files that are deleted. ``named``: those
+    of all files that a stored definition may name.
+    """
 
     files: Sequence = ()
     things: frozenset = frozenset()
     locked: Sequence = ()
     deleted: Sequence = ()
+    named: Sequence = ()
 
 
 _SNAPSHOT = Verb("snapshot", uses_disks=True, claims=True, disturbs=True, is_observed=True)

@@ -200,7 +200,7 @@ def _enter(world, work, plan):
         return None, [], Permit()
     during, after = _claims_of(world, work, plan)
     held = Held(work.owner_id, work.name, plan.after.power, tuple(after))
-    return (*world.enter(work, during, held), permit_of(plan, during))
+    return (*world.enter(work, during, held), permit_of(plan, during, after))
 
 
 def _claims_of(world, work, plan):

@@ -74,6 +74,16 @@ def check_thing(*thing):
         )
 
 
+def check_named(about, path):
+    """Raise Refused unless a stored definition may name the file: a plan names it, or this process has created it."""
+    named = (one for permit in _granted() if permit is not ANYTHING for one in permit.named)
+    if ANYTHING not in _granted() and _place(path) not in {*_created, *map(_place, named)}:
+        raise Refused(
+            f"{about}: a step was about to give it {path}, which the plan of the task does not list.",
+            "Nothing was stored. Run the task again in check mode, and compare.",
+        )
+
+
 def _place(path):
     folder, name = os.path.split(os.path.abspath(path))
     return os.path.join(os.path.realpath(folder), name)

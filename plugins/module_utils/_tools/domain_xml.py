@@ -43,7 +43,7 @@ class Definition:
     def __init__(self, text, is_saved=False):
         self._namespaces = register_prefixes(text)
         self.root = ET.fromstring(text)
-        #: The text that was read, also after changes of the document.
+        #: The text that libvirt has, also after changes of the document; empty if another program has written it.
         self.stored = text
         self.is_saved = is_saved
 

@@ -15,15 +15,17 @@ from .claims import DELETE, FILE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT
 LOSSES = frozenset({DELETE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT})
 
 
-def permit_of(plan, during):
-    """Return the Permit of a plan that claims ``during``, which was compared with what all VMs hold."""
+def permit_of(plan, during, after=()):
+    """Return the Permit of a plan that claims ``during`` and then ``after``, compared with what all VMs hold."""
     lost = [claim for claim in during if claim.kind == FILE and claim.mode in LOSSES]
     things, vm = set(), plan.before
     for step in plan.steps:
         things.update(_THINGS[kind](vm, step) for kind in VERB[step.verb].loses)
         vm = simulate(vm, [step])
     deleted = sorted({*deleted_files(plan), *(one.text for one in lost if one.mode == DELETE)})
-    return Permit([(one.text, one.identity[1]) for one in lost], frozenset().union(*things), deleted=deleted)
+    named = [claim.text for claim in (*during, *after) if claim.kind == FILE]
+    files = [(one.text, one.identity[1]) for one in lost]
+    return Permit(files, frozenset().union(*things), deleted=deleted, named=named)
 
 
 def _snapshots(vm, step):

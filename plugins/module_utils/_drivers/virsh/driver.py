@@ -19,7 +19,7 @@ from ..._core.verbs import POWER_VERBS
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.one_by_one import one_by_one
 from ..._media import on_host
-from ..._ports import change_counter
+from ..._ports import change_counter, permits
 from ..._tools import virsh_output as output
 from ..._tools.domain_xml import Definition, without_secrets
 from ..._tools.virsh import job_in, may_pass, raise_for_errors
@@ -251,6 +251,11 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
             raise
 
     def define(self, definition):
+        """Store a definition. It may name files that its VM has, those of its record, and those that the plan names."""
+        from .own_files import new_files
+
+        for path in sorted(new_files(definition)):
+            permits.check_named(definition.name, path)
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())
         self._stored.add(definition.uuid)
 

@@ -118,6 +118,23 @@ def log_files(definition: Definition) -> list:
     return [log.get("file") for log in definition.devices.iter("log")]
 
 
+def new_files(definition: Definition) -> set:
+    """Return the files that a definition names, and that its VM does not have and its record does not list."""
+    mark = definition.mark or {}
+    known = {*making_of(mark), *(path for key in ("disks", "nvram", "files") for path in mark.get(key, ()))}
+    before = Definition(definition.stored) if definition.stored else None
+    if before is not None and before.uuid == definition.uuid:  # Not that of the source of a clone.
+        known |= _attached_files(before)
+    return _attached_files(definition) - known
+
+
+def _attached_files(definition):
+    """Return the paths of all files that a definition names, without those of packages that its VM only reads."""
+    named = {path for mode, _, path in named_files(definition) if mode == WRITE or not path.startswith(_OF_PACKAGES)}
+    drives = {file_of(drive) for drive in definition.drives("disk", "lun", "cdrom", "floppy")}
+    return {*named, *drives, nvram_of(definition)} - {None, ""}
+
+
 def _of_logs(definition):
     return [(WRITE, LOG, path) for path in log_files(definition)]
 

@@ -72,7 +72,9 @@ def settings_after(driver, vm, asked, backup, manifest):
 
 def _definition_in(driver, manifest):
     name = manifests.file_of(manifest, manifests.DEFINITION)["name"]
-    return Definition(driver.backup_folder.read(manifest, name).decode())
+    definition = Definition(driver.backup_folder.read(manifest, name).decode())
+    definition.stored = ""
+    return definition
 
 
 def _new_paths(driver, vm, manifest):

@@ -18,6 +18,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml im
 from unit.module_utils._drivers.virsh.answers import UUID, fail_second_define, failed
 from unit.module_utils._drivers.virsh.rich import DISK, RICH, SEED
 
+pytestmark = pytest.mark.usefixtures("may_destroy")
+
 KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAUE= me"]}}
 
 

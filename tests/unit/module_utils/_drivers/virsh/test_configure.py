@@ -37,6 +37,8 @@ from unit.module_utils._drivers.virsh.answers import (
     with_devices,
 )
 
+pytestmark = pytest.mark.usefixtures("may_destroy")
+
 MIB = 1 << 20
 GIB = 1 << 30
 SEED = "/var/lib/libvirt/images/vm1-seed.iso"
