@@ -69,8 +69,9 @@ def volume_of(drive):
 
 
 def register_unused(options, volid):
-    """Add a volume as the first free unusedN, unless it is already listed."""
+    """Add a volume as the first free unusedN, unless it is already listed; returns this key."""
     if volid in (value for key, value in options.items() if is_unused(key)):
-        return
+        return None
     number = next(number for number in range(256) if f"unused{number}" not in options)
     options[f"unused{number}"] = volid
+    return f"unused{number}"

@@ -88,10 +88,11 @@ def _work(call, task, archive, options):
         targets = _targets(call, archive)
         old = machine.config
         machine.text = _TEMPORARY
-        unused = _free_old(call, machine, old, archive)
+        _free_old(call, machine, old, archive)
         for slot, disk in archive.disks.items():
             yield from _one_disk(call, task, slot, disk, targets[slot], archive.damaged, new)
-        _store(call, machine, archive, options, new, unused)
+        _store(call, machine, archive, options, new)
+        _rescan(call, task, machine)
     except ApiError as error:
         for volid in new.values():
             call.world.storages.free(volid, call.node)
@@ -119,14 +120,12 @@ def _targets(call, archive):
 
 
 def _free_old(call, machine, old, archive):
-    """Free the disks that the backup has, too, and all snapshots; returns the volumes of the other disks."""
-    world, kept = call.world, []
+    """Free the disks that the backup has, too, and all snapshots."""
+    world = call.world
     for slot, volid in vm_drives.owned_volumes(world.schema, old.current):
         drive = drives.parse(world.schema, slot, old.current[slot])
         if slot in archive.disks or drives.is_cloudinit(drive):
             world.storages.free(volid, machine.node)
-        else:
-            kept.append(volid)
     for name, values in old.snapshots.items():
         if "vmstate" in values:
             world.storages.free(values["vmstate"], machine.node)
@@ -134,8 +133,6 @@ def _free_old(call, machine, old, archive):
             volume = world.storages.volume(volid, machine.node)
             if volume:
                 volume.kept.pop(name, None)
-    kept += [value for key, value in sorted(old.current.items()) if drives.is_unused(key)]
-    return [volid for volid in dict.fromkeys(kept) if world.storages.volume(volid, machine.node)]
 
 
 def _one_disk(call, task, slot, disk, target, damaged, new):
@@ -153,7 +150,7 @@ def _one_disk(call, task, slot, disk, target, damaged, new):
     world.storages.existing(volid, call.node).written = written
 
 
-def _store(call, machine, archive, options, new, unused):
+def _store(call, machine, archive, options, new):
     world = call.world
     lines = [line for line in archive.config.splitlines() if not line.startswith("#qmdump#")]
     found = Config.parse("\n".join(lines)).current
@@ -164,13 +161,31 @@ def _store(call, machine, archive, options, new, unused):
     if call.flag("unique"):
         _make_unique(world, found)
     found |= options
-    for volid in unused:
-        drives.register_unused(found, volid)
     machine.write(Config(current=found))
     for pool in world.cluster.pools.values():
         pool.vms.discard(call.vmid)
     if call.get("pool"):
         world.cluster.pools[call.get("pool")].vms.add(call.vmid)
+
+
+def _rescan(call, task, machine):
+    """List each volume with the number of the VM that no option names, whoever has left it on a storage, as unused."""
+    storages, config = call.world.storages, machine.config
+    task.say("rescan volumes...")
+    used = {volid for _key, volid in vm_drives.owned_volumes(call.world.schema, config.current)}
+    for volid in sorted(set(storages.owned_by(call.vmid, machine.node)) - used):
+        storage = storages.get(volid.partition(":")[0])
+        name = volid.rpartition("/")[2].rpartition(":")[2]
+        is_scanned = not storage.disabled and storage.is_on(machine.node) and "images" in storage.content
+        if not is_scanned or name.startswith(f"vm-{call.vmid}-state-"):
+            continue
+        if name.startswith(f"vm-{call.vmid}-cloudinit"):
+            task.say(f"found unused cloudinit disk '{volid}', removing it")
+            storages.free(volid, machine.node)
+            continue
+        key = drives.register_unused(config.current, volid)
+        task.say(f"VM {call.vmid} add unreferenced volume '{volid}' as '{key}' to config")
+    machine.write(config)
 
 
 def _set_drive(call, found, key, new):
