@@ -15,7 +15,9 @@ from platforms.proxmox.modules import Modules
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account, Token
 from simulators.proxmox.engine import DrivenClock
+from simulators.proxmox.invariants import orphans
 from simulators.proxmox.server import Server
+from simulators.proxmox.storage import GIB
 
 IMAGE, SECRET = b"\0" * 4096, "11111111-2222-4333-8444-555555555555"
 
@@ -133,3 +135,18 @@ def test_vm_of_a_node_with_a_wrong_clock_is_kept(modules, world, ahead, audits, 
     ran = modules.ours("vm", name="web9", state="absent", expired_for="0m", controller_time=now, **account)
     assert (ran.failed, ran.changed) == (is_rejected, not is_rejected), ran.msg
     assert ("the clock of the host shows" in ran.msg) == is_rejected
+
+
+def test_copy_of_a_restore_takes_no_volumes_of_others(modules, world):
+    """A deleted VM has left them on two storages, with the next free number."""
+    taken = modules.ours("backup", name=["web2"], storage="backups", max_age="20h", controller_time=int(time.time()))
+    assert taken.changed, taken.msg
+    left = [world.storages.allocate(one, "pve2", 102, GIB) for one in ("local-lvm", "nfs")]
+    asked = {"name": ["web2"], "storage": "backups", "state": "restored", "backup": "newest", "replace": True}
+    for check in (True, False):
+        ran = modules.ours("backup", check=check, **asked)
+        assert (ran.failed, ran.changed) == (False, True), ran.msg
+    assert sorted(left) == orphans(world)
+    rejected = [modules.ours(name=["web3"], id="102", disks=[{"size": "1G"}], check=check) for check in (True, False)]
+    assert len({one.msg for one in rejected}) == 1 and "number 102" in rejected[0].msg
+    assert sorted(world.cluster.machines) == [100, 101, 9000]

@@ -116,11 +116,13 @@ def _check_restore(driver, label, vm, step):
             )
         driver.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
     _check_networks(driver, label, node, options, step.arguments["networks"])
-    privileges = NewVmPrivileges(driver, {}, number_for(driver, vm, one.backup) if vm.id is None else None)
+    number = number_for(driver, vm, one.backup) if vm.id is None else None
+    privileges = NewVmPrivileges(driver, {}, number)
     privileges.check_name(label)
     for one_needed in ("VM.Allocate", "VM.Config.Options", "VM.Config.Network"):
         privileges.check(label, one_needed)
     _check_media(driver, label, vm, lost_media(driver, node, options), privileges)
+    driver.resources.check_number(label, node, number)
     # An existing VM is first restored as a copy, and its former disks exist until the end.
     check_space(driver, label, node, {name: size if vm.id is None else 2 * size for name, size in needed.items()})
     inputs = {"backup": one.backup.id}

@@ -114,6 +114,7 @@ def _check_creation(driver, plan, arguments):
         node = unfinished.node if node == AUTO else node
         check(node)
         driver.resources.assigned.nodes[label] = node
+    driver.resources.check_number(label, node, arguments.get("id"))
     warn_of_emulation(driver, label, config, node)
 
 
@@ -177,11 +178,11 @@ def _check_cloning(driver, label, arguments):
     """
     config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
     left_by_task(driver, label, arguments)
-    node = config.get("node")
-    node = node_of_source(driver, source) if node in (None, AUTO) else node
+    node = config["node"] if config.get("node") not in (None, AUTO) else node_of_source(driver, source)
     driver.resources.assigned.nodes[label] = node
     if node:
         check_new_seed(driver, label, NewVmPrivileges(driver, config, arguments.get("id")), arguments, node)
+    driver.resources.check_number(label, node, arguments.get("id"))
     if source.id is None:
         _check_new_place(driver, label, arguments)
         check_new_source(driver, label, node, source)
@@ -229,8 +230,7 @@ def _check_changes(driver, label, before, changes):
     vm_options, node = before.vm_options, next((change.new for change in changes if change.kind == "node"), before.node)
     _check_memory(label, changes, vm_options)
     check_one_seed(label, vm_options, changes)
-    if before.is_protected:
-        _check_nothing_removed(label, changes)
+    _check_nothing_removed(label, before, changes)
     if node != before.node:
         check_move(driver, label, before, node, any(change.kind == "iso" for change in changes))
     storage = driver.storage or ""
@@ -297,10 +297,10 @@ def _check_new_volume(driver, label, before, node, change):
         check_source(driver, label, before, node, change.key, change.new)
 
 
-def _check_nothing_removed(label, changes):
+def _check_nothing_removed(label, before, changes):
     kinds = ("disks.remove", "unused_disks", "cdroms.remove")
     removed = [one.path for one in changes if one.kind in kinds or (one.kind, one.new) == _NO_TPM]
-    if removed and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
+    if before.is_protected and removed and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
         raise Refused(f"{label}: {removed[0]} cannot be removed: the VM is protected.", "Set protection: false.")
 
 

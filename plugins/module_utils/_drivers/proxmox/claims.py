@@ -14,7 +14,7 @@ from ..._core.model import STOPPED, File
 from ..._core.sharing.claims import BASE, DELETE, FILE, WRITE, Claim, Held, HoldsClaims
 from ..._tools import proxmox_values as values
 from .cluster import in_parallel, read_listed_options, vm_of
-from .own_volumes import own_volumes
+from .own_volumes import deleted_volumes
 from .settings.disks import volumes_of
 from .settings.iso import iso_volumes_of
 
@@ -85,8 +85,9 @@ def files_of(vm_options, names):
 
     ``names`` is {id: name} of all VMs.
     """
-    own = own_volumes(vm_options)
-    files = [_file(vm_options, volume, names, key in own) for key, volume in volumes_of(vm_options.stored).items()]
+    deleted = deleted_volumes(vm_options)
+    volumes = dict.fromkeys((*volumes_of(vm_options.stored).values(), *deleted))
+    files = [_file(vm_options, volume, names, deleted.get(volume)) for volume in volumes]
     return (*files, *(File(volume, "medium") for volume in iso_volumes_of(vm_options.stored).values()))
 
 

@@ -12,6 +12,7 @@ from ..._ports import change_counter
 from ..._tools import proxmox_values as values
 from . import mark
 from .create import begun_mark, create_once, create_with_vmid, finish_vm, inputs_of, read_created
+from .own_volumes import slots_with_volumes
 from .privileges import NewVmPrivileges, check_mapping
 from .resources import check_space, storage_for
 from .seed_iso import with_seed, without_seed_iso
@@ -46,9 +47,11 @@ def _copy(driver, name, arguments):
     source_options = driver.read_options(source.id)
     node = config.get("node") if config.get("node") not in (None, AUTO) else source_options.node
     snapshot, begun = find_snapshot(source, requested.get("snapshot")), {}
+    copied = options_in(driver.tool, source_options, snapshot.name) if snapshot else source_options.all
+    slots = slots_with_volumes(copied)
 
     def start_task(vmid):
-        begun[str(vmid)] = begun_mark(driver, vmid, node, name, arguments)
+        begun[str(vmid)] = {**begun_mark(driver, vmid, node, name, arguments), "slots": slots}
         return driver.tool.post(
             f"{source_options.path}/clone",
             newid=vmid,
@@ -62,7 +65,8 @@ def _copy(driver, name, arguments):
         )
 
     before = change_counter.count()
-    return read_created(driver, create_with_vmid(driver, name, arguments.get("id"), start_task), node, begun), before
+    vmid = create_with_vmid(driver, name, node, arguments.get("id"), start_task)
+    return read_created(driver, vmid, node, begun), before
 
 
 def check_copy(driver, label, arguments, vm_options, node):

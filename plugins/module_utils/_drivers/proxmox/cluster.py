@@ -131,6 +131,11 @@ class VmOptions(Frozen):
         return cls(str(vmid), node, _with_true_sizes(stored, running), running, digest, pool)
 
     @property
+    def all(self):
+        """The options of now, and those of the next start where only these have them."""
+        return {**self.stored, **self.running}
+
+    @property
     def path(self):
         return f"/nodes/{self.node}/qemu/{self.vmid}"
 

@@ -19,7 +19,7 @@ import itertools
 from contextlib import suppress
 from functools import partial
 
-from ..._core.errors import ApiError, CreatedMeanwhile, NotFound, PartlyApplied, PolyvirtError
+from ..._core.errors import ApiError, CreatedMeanwhile, NotFound, PartlyApplied, PolyvirtError, Refused
 from ..._core.model import STOPPED, Vm
 from ..._core.planner.contents import contents_of
 from ..._core.planner.differences import additions, differences
@@ -33,7 +33,7 @@ from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
 from .cluster import read_listed_options
 from .configure import change_settings
-from .delete import lift_protection, remove_made
+from .delete import check_volumes, lift_protection, remove_made
 from .own_volumes import slots_created, slots_of
 from .resources import storage_for
 from .seed_iso import new_mark, unwanted_seeds, with_seed
@@ -176,7 +176,8 @@ def _create_new(driver, name, arguments):
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
     before = change_counter.count()
-    return read_created(driver, create_with_vmid(driver, name, arguments.get("id"), start_task), node, begun), before
+    vmid = create_with_vmid(driver, name, node, arguments.get("id"), start_task)
+    return read_created(driver, vmid, node, begun), before
 
 
 def read_created(driver, vmid, node, begun):
@@ -255,20 +256,20 @@ def _with_seed(driver, update, used, storage):
     return {**password, free_seed_slot(used): f"{storage}:cloudinit"}
 
 
-def create_with_vmid(driver, name, requested, start_task):
-    """Create a VM with the requested id, or the next free one (None), and return its id.
+def create_with_vmid(driver, name, node, requested, start_task):
+    """Create a VM on a node with the requested id, or the next free one (None), and return its id.
 
     ``start_task(vmid)`` starts to create it and returns the task.
     """
     _check_lost_answers(driver, name)
     if requested:
-        return _create_with_requested_vmid(driver, name, requested, start_task)
+        return _create_with_requested_vmid(driver, name, node, requested, start_task)
     tried = set()
     for _try in range(_MAX_TRIES):
         vmid = None
         try:
             with driver.space.vmid_lock:
-                vmid = _reserved_vmid(driver, name) or _next_vmid(driver)
+                vmid = _free_vmid(driver, name, node)
                 driver.requested_vmids[str(vmid)] = name
                 task = start_task(vmid)
             driver.tool.finish(task)
@@ -282,8 +283,8 @@ def create_with_vmid(driver, name, requested, start_task):
     raise ApiError(f"{name}: others took {_MAX_TRIES} free VM ids in a row.", None, "Set id to a free one.")
 
 
-def _reserved_vmid(driver, name):
-    """The id that is reserved for a new VM; None if it was used, or if it was taken.
+def _free_vmid(driver, name, node):
+    """The id that is reserved for a new VM; the next free one if it was used or taken, or if the node has its volumes.
 
     The first of the new VMs reserves one for each of them, in the order of the task and not in that of the threads.
     """
@@ -296,18 +297,24 @@ def _reserved_vmid(driver, name):
             taken.add(vmid)
             space.reserved_vmids[new] = vmid
         space.new_names.clear()
-    return space.reserved_vmids.pop(name, None)
+    vmid = space.reserved_vmids.pop(name, None)
+    is_free = vmid is not None and not driver.resources.left_volumes(name, node, vmid)
+    return vmid if is_free else _next_vmid(driver, name, node)
 
 
-def _next_vmid(driver):
-    """The next free id. The id of a VM that this task deletes is not used again: the VM would seem to exist still."""
-    vmid = int(driver.tool.get("/cluster/nextid"))
-    while str(vmid) in driver.space.vmids or vmid in driver.space.reserved_vmids.values():
+def _next_vmid(driver, name, node):
+    """The next free id with which the node has no volumes.
+
+    The id of a VM that this task deletes is not used again: the VM would seem to exist still.
+    """
+    vmid, space = int(driver.tool.get("/cluster/nextid")), driver.space
+    left_volumes = driver.resources.left_volumes
+    while {vmid, str(vmid)} & {*space.vmids, *space.reserved_vmids.values()} or left_volumes(name, node, vmid):
         vmid += 1
         with suppress(ApiError):
             vmid = int(driver.tool.get("/cluster/nextid", vmid=vmid))
             continue
-        driver.space.vmids.add(str(vmid))  # Another VM or container has it.
+        space.vmids.add(str(vmid))  # Another VM or container has it.
     return vmid
 
 
@@ -318,7 +325,9 @@ def _check_lost_answers(driver, name):
             raise Busy(f"{name}: VM {vmid} is being created, perhaps by this task: an answer was lost.", None)
 
 
-def _create_with_requested_vmid(driver, name, vmid, start_task):
+def _create_with_requested_vmid(driver, name, node, vmid, start_task):
+    if driver.resources.left_volumes(name, node, vmid) and driver.entry(str(vmid)) is None:
+        driver.resources.check_number(name, node, vmid)
     try:
         driver.tool.finish(start_task(vmid))
     except ApiError as error:
@@ -415,7 +424,10 @@ def _is_lower(other, vm_options):
 
 
 def remove(driver, vm_options):
-    """Delete a VM that this task has created, with its volumes, unless it is gone and another one has its number."""
+    """Delete a VM that this task has created, with its volumes, unless it is gone and another one has its number.
+
+    Raises Refused if the server would delete a volume with it that no task has created.
+    """
     try:
         current = driver.read_options(vm_options.vmid)
     except NotFound:
@@ -423,6 +435,7 @@ def remove(driver, vm_options):
     if current.birth != vm_options.birth:
         return
     vm_options = current
+    check_volumes(vm_options)
     lift_protection(driver, vm_options)
     remove_made(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
@@ -439,7 +452,7 @@ def _undo(driver, vm_options, name, before, error):
         try:
             remove(driver, vm_options)
             _uncount(before)
-        except ApiError as left:
+        except (ApiError, Refused) as left:
             driver.tool.warn(f"The unfinished VM {vm_options.vmid} could not be removed: {left.message}")
     return better
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from ..._core.errors import NotFound, Refused, Stale
 from ..._tools import proxmox_values as values
 from .mark import UPLOADS
+from .own_volumes import deleted_volumes
 from .seed_iso import remove_seed
-from .settings.disks import volumes_of
 
 
 def delete(driver, vm, step):
@@ -47,13 +47,21 @@ def _check_same(driver, vm, vm_options, planned_files):
             f"{vm.name}: VM {vm.id} is another VM now: the planned one was deleted, and its number was used again.",
             "Check the new VM, and run the task again.",
         )
-    added = sorted(
-        volume
-        for key, volume in volumes_of(vm_options.stored).items()
-        if values.owner_of(volume) == vm.id and not any(values.is_same_volume(volume, one) for one in planned_files)
-    )
+    deleted = deleted_volumes(vm_options)
+    added = sorted(one for one in deleted if not any(values.is_same_volume(one, other) for other in planned_files))
     if added:
         raise Stale(f"{vm.name}: {added[0]} was added to it while this task ran.", "Check the VM, and run it again.")
+
+
+def check_volumes(vm_options):
+    """Raise Refused if the server would delete a volume with a VM of a task that no task has created."""
+    others = sorted(volume for volume, is_own in deleted_volumes(vm_options).items() if not is_own)
+    if others:
+        raise Refused(
+            f"VM {vm_options.vmid} '{vm_options.stored.get('name', '')}' was not deleted: {', '.join(others)} would be"
+            " deleted with it, and no task has created that.",
+            "Move it to another VM (web interface: Reassign Owner) or delete it there, then run the task again.",
+        )
 
 
 def lift_protection(driver, vm_options):

@@ -27,10 +27,14 @@ def own_volumes(vm_options):
 
 
 def _named(own, vmid, options):
-    volumes = {key: text for key, text in volumes_of(options).items() if values.owner_of(text) == str(vmid)}
+    volumes = _with_number(options, vmid)
     if "slots" not in own:
         return volumes
     return {key: volume for key, volume in volumes.items() if _is_named(own, options, key, volume)}
+
+
+def _with_number(options, vmid):
+    return {key: text for key, text in volumes_of(options).items() if values.owner_of(text) == str(vmid)}
 
 
 def _is_named(own, options, key, volume):
@@ -47,6 +51,24 @@ def _is_filled_by_server(key, text):
 def slots_of(vm_options):
     """The slots that the mark of a VM names, as far as they have volumes."""
     return _recorded(own_volumes(vm_options), vm_options.stored)["slots"]
+
+
+def deleted_volumes(vm_options):
+    """{volume: whether tasks have created it}, of all that the server deletes with a VM.
+
+    These are the volumes with its number in its options, of now and of its next start. The former list also those that
+    are only in snapshots, as unused; the memory in a snapshot is part of it.
+    """
+    running = _with_number(vm_options.running, vm_options.vmid).values()
+    stored = _with_number(vm_options.stored, vm_options.vmid).values()
+    own, recorded = own_volumes(vm_options).values(), vm_options.own_mark or {"slots": ()}
+    detached = running if "slots" not in recorded else recorded.get("detached", ())
+    return {one: one in own or (one in detached and one not in stored) for one in (*stored, *running)}
+
+
+def slots_with_volumes(options):
+    """The slots of which a clone of a VM with these options gets a volume; the server fills the other ones itself."""
+    return sorted(key for key in volumes_of(options) if key in disks_of(options) or key in STATE_VOLUMES)
 
 
 def slots_created(options):

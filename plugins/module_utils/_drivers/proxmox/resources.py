@@ -13,6 +13,7 @@ from typing import Optional
 from ..._core.errors import ApiError, NotFound, Refused
 from ..._core.frozen import Frozen
 from ..._core.units import human_size
+from ..._tools.proxmox import Busy
 from .cluster import read_resources
 
 #: Types of storages with volumes that are not files, so their only format is raw. LVM can have other formats, too.
@@ -63,6 +64,8 @@ class Resources:
         self._resources = resources
         self.assigned = Assigned()
         self._bridges = {}
+        #: Nodes of which all storages with volumes of VMs answer.
+        self._readable = set()
 
     @property
     def nodes(self):
@@ -99,6 +102,43 @@ class Resources:
     def taken_vmids(self):
         """The ids of the VMs and containers that the account can see."""
         return {int(entry["vmid"]) for entry in self._all() if "vmid" in entry}
+
+    def check_number(self, label, node, vmid):
+        """Raise Refused if a storage of a node holds volumes with the number of a new VM, or does not answer.
+
+        The VM would get volumes of somebody else: a restore attaches them. None is the next number without volumes. The
+        node of a clone can be unknown (None) while its source does not exist.
+        """
+        if node is None or (node in self._readable if vmid is None else int(vmid) in self.taken_vmids):
+            return
+        left = self.left_volumes(label, node, vmid or self.next_vmid)
+        self._readable.add(node)
+        if left and vmid is not None:
+            raise Refused(
+                f"{label}: no VM has the number {vmid}, but node '{node}' has volumes with it: {', '.join(left)}. They"
+                " would be deleted with the new VM.",
+                f"Use another number, or delete the volumes if nobody needs them: pvesm free {left[0]}",
+            )
+
+    def left_volumes(self, label, node, vmid):
+        """The volumes with a number in their names that the storages of a node hold now."""
+        named = [one for one in self._all() if one["type"] == "storage" and one["node"] == node]
+        storages = sorted(one["storage"] for one in named if "images" in one.get("content", "").split(","))
+        return [volume for storage in storages for volume in self._left_on(label, node, storage, vmid)]
+
+    def _left_on(self, label, node, storage, vmid):
+        try:
+            # With the number, the server lists volumes that the account could not see otherwise.
+            found = self._tool.get(f"/nodes/{node}/storage/{storage}/content", content="images", vmid=vmid)
+        except Busy:
+            raise
+        except ApiError as error:
+            raise Refused(
+                f"{label}: storage '{storage}' on node '{node}' does not list its volumes: {error.message} A new VM"
+                f" could get volumes of somebody else with the number {vmid}.",
+                f"Make the storage available, or disable it: pvesm set {storage} --disable 1",
+            ) from error
+        return sorted(entry["volid"] for entry in found)
 
     def has_vm_named(self, name):
         return any(entry.get("name") == name for entry in self._all() if "vmid" in entry)

@@ -174,7 +174,7 @@ def _restore_new(driver, vm, name, one, networks, number, parts):
     text, begun, started = mark.split_notes(options.get("description"))[0], {}, {}
 
     def start_task(vmid):
-        begun[str(vmid)] = {**mark.new_mark(vmid, parts["inputs"]), **parts}
+        begun[str(vmid)] = {**mark.new_mark(vmid, parts["inputs"]), **parts, "slots": sorted(volumes_in(options))}
         requested = overrides(driver, options, networks, is_copy)
         requested.update(name=name, description=mark.notes_of(text, begun[str(vmid)]), unique=is_copy or None)
         started["vmid"] = None
@@ -184,7 +184,7 @@ def _restore_new(driver, vm, name, one, networks, number, parts):
 
     before = change_counter.count()
     try:
-        vmid = create_with_vmid(driver, name, number, start_task)
+        vmid = create_with_vmid(driver, name, node, number, start_task)
     except ApiError as error:
         if not isinstance(error, (Busy, ConnectionLost)) and started.get("vmid"):
             _remove_rest(driver, name, started["vmid"], node, before)

@@ -98,15 +98,17 @@ def test_volume_that_the_task_does_not_use_may_be_replaced(cluster):
 def test_storages_are_listed_only_if_a_plan_uses_a_volume(cluster):
     lists = partial(_lists_of, cluster)
     assert lists({"name": "web2", "cpus": 4}) == []
-    assert lists({**_NEW, "disks": [{"size": "1G"}]}) == []
+    found = [f"/nodes/pve1/storage/{name}/content" for name in ("local-lvm", "local", "nfs", "zfs")]
     for name in (["web3"], ["web3", "web4"]):
-        assert lists({**_USES["image"][1], "name": name}) == ["/nodes/pve1/storage/local/content"]
+        # A new VM needs a number with which no storage has volumes.
+        assert lists({**_NEW, "disks": [{"size": "1G"}], "name": name}) == found
+        assert lists({**_USES["image"][1], "name": name}) == sorted([*found, found[1]])
 
 
 def _lists_of(world, options):
     world.journal.clear()
     _planned(world, options)
-    return [entry.path for entry in world.journal.requests if entry.path.endswith("/content")]
+    return sorted(entry.path for entry in world.journal.requests if entry.path.endswith("/content"))
 
 
 def test_file_that_is_uploaded_must_be_the_same(cluster, tmp_path):
@@ -129,6 +131,8 @@ def test_address_without_a_checksum_cannot_be_approved(cluster):
 
 def test_volume_that_cannot_be_listed_cannot_be_approved(cluster):
     """Without the privilege to list a storage, nobody could see that a volume was replaced."""
+    local = cluster.storages.get("local")
+    local.content -= {"images"}
     cluster.faults.request("reply", path=".*/storage/local/content", times=9, status=403, reason="Permission denied")
     plan, (warning,) = _planned(cluster, _USES["image"][1])
     assert plan is None and "cannot be seen" in warning
