@@ -150,3 +150,14 @@ def test_copy_of_a_restore_takes_no_volumes_of_others(modules, world):
     rejected = [modules.ours(name=["web3"], id="102", disks=[{"size": "1G"}], check=check) for check in (True, False)]
     assert len({one.msg for one in rejected}) == 1 and "number 102" in rejected[0].msg
     assert sorted(world.cluster.machines) == [100, 101, 9000]
+
+
+def test_vm_whose_restore_failed_half_way_is_not_absent(modules, world):
+    taken = modules.ours("backup", name=["web2"], storage="backups", max_age="20h", controller_time=int(time.time()))
+    assert taken.changed, taken.msg
+    world.faults.task("qmrestore", "no space left", step=1, id="101")
+    asked = {"name": ["web2"], "storage": "backups", "state": "restored", "backup": "newest", "replace": True}
+    assert "no space left" in modules.ours("backup", **asked).msg
+    world.statistics.renew()
+    rejected = [modules.ours(name=["web2"], state="absent", check=check) for check in (True, False)]
+    assert len({one.msg for one in rejected}) == 1 and "VM 101 failed half-way" in rejected[0].msg

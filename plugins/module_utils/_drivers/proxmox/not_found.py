@@ -40,6 +40,27 @@ def _unfinished_namesake_error(observer, target, listed):
     )
 
 
+def half_restored(observer, targets, listed):
+    """{name: error} of requested names whose VM a failed restore has left without one: its copy knows the name."""
+    copies = {vm.name: vm for vm in listed if vm.name.endswith("-restored")}
+    if not copies or observer.is_acting or "max_age" in observer.options:
+        return {}
+    from .restored_copy import rest_named
+
+    names = [target.name for target in missing(targets, listed) if target.name]
+    found = {name: rest_named(observer, name, copies, listed) for name in names}
+    return {
+        name: Refused(
+            f"{name}: a restore over VM {rest.vmid} failed half-way, so it has no name and no settings. VM {copy.vmid}"
+            f" '{copy.name}' is a complete restore of the backup.",
+            f"Run the restore again (proxmox_backup), or delete both VMs by their numbers: id: '{rest.vmid}' and"
+            f" id: '{copy.vmid}' with state: absent.",
+        )
+        for name, (copy, rest) in found.items()
+        if rest is not None
+    }
+
+
 def _hidden_vm_error(observer, target):
     """The error if a VM with the id of ``target`` exists, but the account cannot see it; else None."""
     if not target.id.isdecimal():

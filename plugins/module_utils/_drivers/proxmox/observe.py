@@ -33,7 +33,7 @@ from .cluster import (
     vm_of,
     vms_in,
 )
-from .not_found import no_visible_vm_errors, not_found_by_id, unknown_names, warn_of_hidden
+from .not_found import half_restored, no_visible_vm_errors, not_found_by_id, unknown_names, warn_of_hidden
 from .privileges import Permissions
 from .settings.architecture import read_own_architecture, with_own_architecture
 from .settings.networks import with_addresses
@@ -125,6 +125,7 @@ class ProxmoxObserver:
         self._reported_ids |= {vm.id for vm in visible}
         known -= {vm.name for vm in vms if vm not in visible}
         errors = no_visible_vm_errors(self, targets, entries) or unknown_names(targets or (), listed)
+        errors = {**errors, **half_restored(self, targets, listed)}
         if not errors:
             warn_of_hidden(self, targets or (), listed)
         return self._observation(visible, sorted(known), {**not_found_by_id(self, targets, listed), **errors})

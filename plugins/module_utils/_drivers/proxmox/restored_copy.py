@@ -68,6 +68,21 @@ def rest_of(driver, vm, backup):
     return None, None
 
 
+def rest_named(observer, name, copies, listed):
+    """(copy, rest) as they are listed, of a VM with this name that a failed restore has left; else (None, None).
+
+    ``copies`` are {name: a listed VM that may be a copy}.
+    """
+    copy = copies.get(copy_name(name))
+    found = copy and _copy_in(observer, copy)
+    if not found or interrupted_restore(found.own_mark).get("name") != name:
+        return None, None
+    number = found.own_mark[COPY_FOR].partition(":")[0]
+    rest = next((one for one in listed if one.vmid == number and not one.error), None)
+    options = rest and read_listed_options(observer.tool, rest)
+    return (copy, rest) if options and is_rest(options) else (None, None)
+
+
 def as_before(driver, vm, vm_options):
     """A VM that its number selects. If only a rest of it is left: with what the copy records of the VM before."""
     if not is_rest(vm_options) or vm.on:

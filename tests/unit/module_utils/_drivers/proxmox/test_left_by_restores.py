@@ -14,7 +14,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 from simulators.proxmox import behind
 from simulators.proxmox.invariants import orphans
 from unit.module_utils._drivers.proxmox.disturbed import Disturbed, Killed, let_tasks_end
-from unit.module_utils._drivers.proxmox.simulated import do, do_backup, machine_of
+from unit.module_utils._drivers.proxmox.simulated import do, do_backup, machine_of, rejected
+from unit.module_utils._drivers.proxmox.tasks import done
 from unit.module_utils._drivers.proxmox.test_backups import OTHER
 from unit.module_utils._drivers.proxmox.test_restored_backups import (
     BESIDE,
@@ -206,3 +207,24 @@ def test_rest_that_no_copy_explains_is_not_overwritten(world, freed_orphans):
     world.cluster.machines[100].text = "memory: 128\n"
     assert do_backup(world, **BY_NUMBER).failed
     assert world.cluster.machines[100].text == "memory: 128\n"
+
+
+@pytest.mark.parametrize("state", ["absent", "started"])
+def test_name_of_a_rest_is_not_the_name_of_no_vm(world, freed_orphans, state):
+    """A task to delete the VM must not report that there is nothing to do. Deleted by their numbers, both go."""
+    back_up(world)
+    failed_restore(world, **REPLACE)
+    asked = {"name": "web1", "state": state}
+    rejected(world, "web1: a restore over VM 100 failed half-way", "id: '100' and id: '102'", **asked)
+    for vmid in ("100", "102"):
+        done(world, id=vmid, state="absent")
+    assert sorted(world.cluster.machines) == [101, 9000]
+    assert do(world, name="web1", state="absent").changed is False
+
+
+def test_copy_of_a_vm_that_was_replaced_by_hand_claims_no_name(world, freed_orphans):
+    back_up(world)
+    failed_restore(world, **REPLACE)
+    world.cluster.machines[100].text = "memory: 2048\nname: other\n"
+    world.statistics.renew()
+    assert done(world, name="web1", state="absent").changed is False
