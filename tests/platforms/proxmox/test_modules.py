@@ -161,3 +161,16 @@ def test_vm_whose_restore_failed_half_way_is_not_absent(modules, world):
     world.statistics.renew()
     rejected = [modules.ours(name=["web2"], state="absent", check=check) for check in (True, False)]
     assert len({one.msg for one in rejected}) == 1 and "VM 101 failed half-way" in rejected[0].msg
+
+
+def test_restored_copy_starts_without_the_vm_whose_seed_iso_it_had(modules, world):
+    new = {"name": ["web3"], "node": "pve1", "disks": [{"size": "1G"}], "cloud_init": {"user_data": {"a": "b"}}}
+    assert modules.ours(**new).changed
+    taken = modules.ours("backup", name=["web3"], storage="backups", max_age="20h", controller_time=int(time.time()))
+    assert taken.changed, taken.msg
+    asked = {"name": ["web3"], "storage": "backups", "state": "restored", "backup": "newest", "new_name": "web4"}
+    check, real = (modules.ours("backup", check=check, **asked) for check in (True, False))
+    assert check.result["diff"] == real.result["diff"]
+    assert modules.ours(name=["web3"], state="absent").changed
+    started = modules.ours(name=["web4"], state="started")
+    assert (started.failed, started.changed) == (False, True), started.msg

@@ -14,6 +14,7 @@ from .privileges import NewVmPrivileges
 from .resources import check_space
 from .restore import left_of_another, number_for, target_node
 from .restored_copy import copy_name, own_copy
+from .seed_iso import seeds_of_others
 from .settings.iso import lost_media
 from .settings.networks import check_nic, nics_of
 
@@ -121,7 +122,11 @@ def _check_restore(driver, label, vm, step):
     privileges.check_name(label)
     for one_needed in ("VM.Allocate", "VM.Config.Options", "VM.Config.Network"):
         privileges.check(label, one_needed)
-    _check_media(driver, label, vm, lost_media(driver, node, options), privileges)
+    seeds = seeds_of_others(options, number if vm.id is None else vm.id)
+    if seeds_of_others(options, number):  # A copy with which an existing VM is replaced gets none.
+        privileges.check(label, "VM.Config.CDROM")
+    media = lost_media(driver, node, {key: text for key, text in options.items() if key not in seeds})
+    _check_media(driver, label, vm, media, seeds, privileges)
     driver.resources.check_number(label, node, number)
     # An existing VM is first restored as a copy, and its former disks exist until the end.
     check_space(driver, label, node, {name: size if vm.id is None else 2 * size for name, size in needed.items()})
@@ -142,13 +147,15 @@ def _check_networks(driver, label, node, options, networks):
         check_nic(driver, label, node, {**nic, "bridge": networks.get(nic.get("bridge"), nic.get("bridge"))})
 
 
-def _check_media(driver, label, vm, lost, privileges):
-    """Warn about optical drives that are empty after the restore."""
-    for slot, volume in sorted(lost.items()):
+def _check_media(driver, label, vm, lost, seeds, privileges):
+    """Warn about optical drives that are empty after the restore, or gone."""
+    for slot in sorted((*lost, *seeds)):
         privileges.check(label, "VM.Config.CDROM")
         if vm.id is not None:
             driver.permissions.check(label, f"/vms/{vm.id}", "VM.Config.CDROM")
-        driver.tool.warn(f"{label}: {slot} is empty after the restore: its ISO image '{volume}' does not exist.")
+        empty = f"is empty after the restore: its ISO image '{lost.get(slot)}' does not exist."
+        seed = "is not restored: its cloud-init seed ISO belongs to the VM in the backup, and is deleted with that."
+        driver.tool.warn(f"{label}: {slot} {empty if slot in lost else seed}")
 
 
 def _check_overwritten(driver, label, vm, step):

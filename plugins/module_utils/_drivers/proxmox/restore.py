@@ -25,6 +25,7 @@ from .backups import all_volumes, known, nodes_with, options_in, storages_for, v
 from .create import create_once, create_with_vmid, finish_vm, read_created, remove
 from .own_volumes import notes_with_detached
 from .restored_copy import COPY_FOR, copy_name, is_beside, is_rest, kept_macs, own_copy, recorded_macs, rest_of
+from .seed_iso import seeds_of_others
 from .settings.disks import STATE_VOLUMES, UNUSED
 from .settings.iso import lost_media
 from .settings.networks import nics_of
@@ -55,15 +56,22 @@ def overrides(driver, options, networks, is_copy, macs=None):
     return changed
 
 
-def _ejected(driver, node, options):
-    """The options that empty the optical drives with lost ISO images. The server accepts none of them in a restore."""
-    return dict.fromkeys(lost_media(driver, node, options), "none,media=cdrom")
+def _media_after(driver, node, options, vmid):
+    """The options that empty the optical drives with lost ISO images, and ``delete`` for those with seeds of other VMs.
+
+    The server accepts none of them in a restore.
+    """
+    seeds = seeds_of_others(options, vmid)
+    others = {key: text for key, text in options.items() if key not in seeds}
+    ejected = dict.fromkeys(lost_media(driver, node, others), "none,media=cdrom")
+    return {**ejected, "delete": ",".join(seeds)} if seeds else ejected
 
 
 def config_after(driver, vm, one, options):
     """The settings of a VM after a restore. Names of volumes and new MAC addresses are not known before."""
     networks, is_new = driver.options.get("networks") or {}, vm.id is None
-    is_copy = is_new and number_for(driver, vm, one.backup) is None
+    number = number_for(driver, vm, one.backup) if is_new else vm.id
+    is_copy = number is None
     node = target_node(driver, vm, one, options)
     restored = {key: text for key, text in options.items() if key not in volumes_not_in(options)}
     if is_new:
@@ -72,7 +80,9 @@ def config_after(driver, vm, one, options):
     else:
         macs = kept_macs(vm, driver.last_options(vm.id), one.backup)
     restored.update({key: str(text) for key, text in overrides(driver, options, networks, is_copy, macs).items()})
-    restored.update(_ejected(driver, node, options))
+    media = _media_after(driver, node, options, number)
+    removed = media.pop("delete", "").split(",")
+    restored = {key: text for key, text in {**restored, **media}.items() if key not in removed}
     if is_new:
         lost = None if is_beside(driver) else _own_mark_in(one.backup, options)
         recorded = {**of_lost_vm(lost or {}), "id": ""}
@@ -145,7 +155,8 @@ def _create(driver, vm, name, step, number, recorded):
 
     def complete(vm_options):
         _check_whole(name, options, vm_options)
-        finish_vm(driver, vm_options, name, _ejected(driver, vm_options.node, vm_options.stored))
+        media = _media_after(driver, vm_options.node, vm_options.stored, vm_options.vmid)
+        finish_vm(driver, vm_options, name, media)
 
     _remove_left(driver, name, inputs)
     begin = partial(
@@ -373,7 +384,7 @@ def _overwrite(driver, vm, step, vm_options, births, recorded, macs):
                 driver.tool.finish(task["upid"])
     restored = driver.read_options(vmid)
     _check_whole(vm.name, {**options, **requested}, restored)
-    media = _ejected(driver, restored.node, restored.stored)
+    media = _media_after(driver, restored.node, restored.stored, vmid)
     if media:
         driver.tool.put(f"{restored.path}/config", **media, digest=restored.digest)
         restored = driver.read_options(vmid)

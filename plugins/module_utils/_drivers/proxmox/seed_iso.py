@@ -165,6 +165,12 @@ def check_one_seed(label, vm_options, changes):
         )
 
 
+def seeds_of_others(options, vmid):
+    """The slots with the seed ISO of another VM than ``vmid``: it has the identity of that VM, and goes with it."""
+    seeds = {slot: values.parse(slot, options[slot])["file"] for slot in own_seed_slots(options)}
+    return [slot for slot, volume in seeds.items() if not values.is_seed_iso(volume, vmid)]
+
+
 def without_seed_iso(vm_options):
     """The stored options of a clone without the seed ISO of its source, which contains the identity of the source."""
     slots = own_seed_slots(vm_options.stored)

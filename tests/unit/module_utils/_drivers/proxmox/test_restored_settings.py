@@ -13,6 +13,7 @@ from simulators.proxmox import behind
 from unit.module_utils._drivers.proxmox.disturbed import before_write
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup, driver_of, machine_of
 from unit.module_utils._drivers.proxmox.tasks import account, done, failed
+from unit.module_utils._drivers.proxmox.test_backups import taken
 from unit.module_utils._drivers.proxmox.test_restored_backups import (
     BESIDE,
     REPLACE,
@@ -133,3 +134,23 @@ def test_result_lists_no_backup_of_another_vm_with_the_name(world):
     # To restore one, its ID is needed.
     outcome = do_backup(world, check=True, **BESIDE)
     assert first in [one["id"] for one in outcome.vms[0]["backups"]]
+
+
+def test_restored_vm_does_not_share_the_seed_iso_of_its_source(world):
+    """The seed has the identity of that VM, and is deleted with it: then the other one would not start."""
+    seeded = {"name": "new", "node": "pve1", "disks": [{"size": "1G"}], "cloud_init": {"user_data": {"a": "b"}}}
+    done(world, **seeded)
+    taken(world, name="new")
+    asked = {"name": "new", "state": "restored", "backup": "newest"}
+    (slot,) = [key for key, text in options(world, "new").items() if "polyvirt-seed" in text and "cdrom" in text]
+    (warning,) = restored(world, **asked, new_name="beside").warnings
+    assert f"{slot} is not restored: its cloud-init seed ISO" in warning
+    assert slot not in options(world, "beside")
+    # The VM itself keeps its own.
+    restored(world, **asked, replace=True)
+    assert "polyvirt-seed" in options(world, "new")[slot]
+    done(world, name="new", state="absent")
+    done(world, name="beside", state="started")
+    # In the place of the lost VM, it was deleted with it.
+    restored(world, **asked)
+    assert "none" in options(world, "new")[slot]
