@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from platforms.virtualbox import reading as virtualbox_told
 from platforms.virtualbox.double import vdi
 from suite.answer import Task
 from suite.carry import carry_one
+from suite.limits import wait_until
 from suite.scenarios.snapshots import snapshot
 
 pytestmark = pytest.mark.full
@@ -177,3 +181,25 @@ def test_stored_settings_of_a_uefi_vm_are_the_same_after_its_first_start(box, ca
     ]
     answers = carry(box, tasks, [name])
     assert answers["stop"].truth[name]["stored"] == answers["create"].truth[name]["stored"]
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("platform_name", ["virtualbox_double"], indirect=True)
+@pytest.mark.parametrize("options", [{"state": "absent"}, {"state": "present", "cpus": 2}])
+def test_daemon_with_another_registry_than_that_of_the_task(platform, carry, tmp_path, monkeypatch, options):
+    """VirtualBox ignores VBOX_USER_HOME of a task while its daemon runs: it would change the VM of another registry."""
+    platform.clean()
+    name, others = f"{platform.prefix}registry", tmp_path / "others"
+    platform.bring({name: STOPPED})
+    program = shutil.copy(shutil.which("sleep"), tmp_path / "VBoxSVC")
+    monkeypatch.setenv("VBOX_USER_HOME", str(tmp_path / "own"))
+    tasks = [Task(label, {**options, "name": [name]}, label == "check") for label in ("check", "run")]
+    with subprocess.Popen([program, "600"], env={**os.environ, "VBOX_USER_HOME": str(others)}) as daemon:
+        wait_until(lambda: Path(f"/proc/{daemon.pid}/comm").read_text() == "VBoxSVC\n", lambda: "it runs")
+        answers = carry(platform, tasks, [name])
+        daemon.kill()
+    for answer in answers.values():
+        assert (answer.failed, answer.changed) == (True, False)
+        assert f"{tmp_path / 'own'}, but VirtualBox uses {others}" in answer.msg, answer.msg
+        assert answer.truth[name]["power"] == STOPPED
+    assert not carry(platform, tasks[:1], [name])["check"].failed

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 
 from .._core import errors
@@ -94,12 +95,29 @@ class Commands:
         If its argv cannot be read (no /proc), or it belongs to another user, it is not terminated.
         """
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                argv = _decode(file.read()).split("\0")
-            if is_meant(argv):
+            if is_meant(_read(f"/proc/{pid}/cmdline").split("\0")):
                 os.kill(pid, signal.SIGTERM)
         except OSError:
             pass
+
+
+def environments_of(program):
+    """Return (environment of this process, {process id: environment} of this user's processes of ``program``).
+
+    The latter is None if the host has no such list. What cannot be read has ended, or is another user's.
+    """
+    found = {} if sys.platform.startswith("linux") else None
+    for pid in filter(str.isdigit, os.listdir("/proc") if found is not None else ()):
+        with suppress(OSError):
+            if os.stat(f"/proc/{pid}").st_uid == os.geteuid() and _read(f"/proc/{pid}/comm") == f"{program}\n":
+                entries = dict(entry.partition("=")[::2] for entry in _read(f"/proc/{pid}/environ").split("\0"))
+                found.update({int(pid): entries} if entries != {"": ""} else {})
+    return os.environ, found
+
+
+def _read(path):
+    with open(path, "rb") as file:
+        return _decode(file.read())
 
 
 def shown(argv):

@@ -9,6 +9,7 @@ change fails if an error was printed.
 
 from __future__ import annotations
 
+import os
 import re
 
 from .._core import errors
@@ -16,8 +17,9 @@ from .._core.errors import remedy_for
 from .._core.frozen import replace
 from .._core.pattern import Pattern
 from .._ports import change_counter as counted
+from .._ports import files
 from .._ports.clock import Clock
-from .._ports.command import shown
+from .._ports.command import environments_of, shown
 from . import vboxmanage_output as output
 from .vboxmanage_remedies import REMEDIES
 
@@ -79,6 +81,8 @@ _REPEATS_IF_INCOMPLETE = 3
 #: Default timeout of a call in seconds. With forty simultaneous tasks in one registry on a busy host, the last one
 #: waits for over a minute.
 _TIMEOUT = 180
+#: The daemon that serves all calls of a user reads these when its first client starts it, and ignores those of others.
+_DAEMON, _HOME, _SOCKET = "VBoxSVC", "VBOX_USER_HOME", "VBOX_IPC_SOCKETID"
 _NO_SNAPSHOTS = "This machine does not have any snapshots\n"
 
 
@@ -129,6 +133,7 @@ class VBoxManage:
                 break
             self._clock.sleep(pause)
             completed = self._execute(words, timeout=timeout)
+        _check_registry()  # This call may have started the daemon.
         if completed.rc != 0 and completed.stdout == _NO_SNAPSHOTS:
             return ""
         if completed.rc != 0:
@@ -139,6 +144,7 @@ class VBoxManage:
 
     def run(self, *words, timeout=None, stdin=None):
         """Run one command and return its output. Raises CommandFailed with VirtualBox's error lines."""
+        _check_registry()  # Another daemon may serve the user since the last read.
         completed = self._execute(words, timeout, stdin, writes=True)
         if completed.rc != 0 or _ERROR.search(completed.stderr):
             if completed.rc != 0 and not _contains(completed.stderr, _NOTHING_DONE):
@@ -152,6 +158,35 @@ class VBoxManage:
         printed = output.without_warning(completed.stdout)
         self.warning = " ".join(completed.stdout[: len(completed.stdout) - len(printed)].split())
         return replace(completed, stdout=printed)
+
+
+def _check_registry():
+    """Raise Refused if the daemon of this user has another registry than this task."""
+    own, daemons = environments_of(_DAEMON)
+    if daemons is None and own.get(_HOME) and not own.get(_SOCKET):
+        raise errors.Refused(
+            f"{_HOME} is {own[_HOME]}, but a VirtualBox that already runs would use its own registry, and this host"
+            " does not report which one that is.",
+            f"Set {_SOCKET} in the environment of the task, too, to a name for this registry.",
+        )
+    for pid, of in (daemons or {}).items():
+        theirs, ours = _registry(of), _registry(own)
+        if theirs != ours and (of.get(_SOCKET) or None) == (own.get(_SOCKET) or None):
+            raise errors.Refused(
+                f"The registry of this task is {ours}, but VirtualBox uses {theirs}: its process {_DAEMON} ({pid}),"
+                " which serves all calls of this user, was started with that.",
+                f"To use {theirs}, set {_HOME} to it in the environment of the task. To use {ours}, set {_SOCKET} there"
+                f" to a name for this registry, or run the task again when {_DAEMON} has ended: it ends 5 s after its"
+                " last client, such as a window of VirtualBox.",
+            )
+
+
+def _registry(environment):
+    """The directory of the registry that VirtualBox uses in this environment (READ in GetVBoxUserHomeDirectory.cpp)."""
+    home = environment.get("HOME") or os.path.expanduser("~")
+    older, config = os.path.join(home, ".VirtualBox"), environment.get("XDG_CONFIG_HOME")
+    newer = os.path.join(config or os.path.join(home, ".config"), "VirtualBox")
+    return os.path.realpath(environment.get(_HOME) or (older if files.is_folder(older) else newer))
 
 
 def is_not_found(error, kind="machine"):

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, command
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import call_timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 
@@ -144,3 +146,16 @@ def test_program_that_was_killed_may_have_changed_something(script, counted):
     certain, doubtful = change_counter.count()
     Commands().run(["sh", "-c", script], writes=True)
     assert change_counter.count() == (certain + counted[0], doubtful + counted[1])
+
+
+def test_environments_of_the_processes_of_a_program(tmp_path, monkeypatch):
+    program = shutil.copy(shutil.which("sleep"), tmp_path / "pv-daemon")
+    with subprocess.Popen([program, "600"], env={"A": "1=2", "B": ""}) as process:
+        wait_until(lambda: command.environments_of("pv-daemon")[1], lambda: "the process has started")
+        assert command.environments_of("pv-daemon") == (os.environ, {process.pid: {"A": "1=2", "B": "", "": ""}})
+        assert command.environments_of("pv-other")[1] == {}
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert command.environments_of("pv-daemon")[1] == {}, "a zombie has no environment"
+    monkeypatch.setattr(command.sys, "platform", "darwin")
+    assert command.environments_of("pv-daemon")[1] is None

@@ -218,3 +218,60 @@ def test_failed_change_may_have_been_made_unless_it_was_rejected(text, doubtful)
     with pytest.raises(errors.CommandFailed):
         VBoxManage(FakeCommands(1, "", f"VBoxManage: error: {text}\n")).run("modifyvm", "x", "--cpus", "2")
     assert change_counter.count() == (before[0], before[1] + doubtful)
+
+
+# The registry ---------------------------------------------------------------------------------------------------------
+
+HOME = {"HOME": "/home/v"}
+OWN, SOCKET = {**HOME, "VBOX_USER_HOME": "/srv/own"}, {"VBOX_IPC_SOCKETID": "own"}
+OTHER = {**HOME, "VBOX_USER_HOME": "/srv/other"}
+
+
+def _with_daemon(monkeypatch, own, daemon):
+    daemons = None if daemon is None else {77: daemon}
+    monkeypatch.setattr(vboxmanage, "environments_of", lambda program: (own, daemons if program == "VBoxSVC" else {}))
+    return FakeCommands(0, "x\n")
+
+
+@pytest.mark.parametrize(
+    ("own", "daemon", "told"),
+    [
+        (OWN, OTHER, ["is /srv/own", "uses /srv/other: its process VBoxSVC (77)"]),
+        (OWN, HOME, ["is /srv/own", "uses /home/v/.config/VirtualBox"]),
+        (HOME, OTHER, ["is /home/v/.config/VirtualBox", "uses /srv/other"]),
+        ({**OWN, **SOCKET}, {**OTHER, **SOCKET}, ["uses /srv/other"]),
+        ({**OWN, "VBOX_IPC_SOCKETID": ""}, OTHER, ["uses /srv/other"]),
+        (OWN, None, ["VBOX_USER_HOME is /srv/own", "does not report"]),
+    ],
+)
+def test_registry_of_the_daemon_is_another_than_that_of_the_task(monkeypatch, own, daemon, told):
+    port = _with_daemon(monkeypatch, own, daemon)
+    for call in (VBoxManage(port).read, VBoxManage(port).run):
+        with pytest.raises(errors.Refused) as caught:
+            call("list", "vms")
+        assert all(text in caught.value.message for text in told), caught.value.message
+        assert "VBOX_IPC_SOCKETID" in caught.value.remedy
+        assert port.calls == 1, "only the read is done"
+
+
+@pytest.mark.parametrize(
+    ("own", "daemon"),
+    [
+        (OWN, {**OWN, "HOME": "/other"}),
+        ({**OWN, "VBOX_USER_HOME": "/srv//own/."}, OWN),
+        ({**HOME, "XDG_CONFIG_HOME": "/home/v/.config"}, HOME),
+        ({**OWN, **SOCKET}, OTHER),
+        (OWN, {**OTHER, **SOCKET}),
+        (HOME, None),
+        ({**OWN, **SOCKET}, None),
+    ],
+)
+def test_registry_of_the_daemon_is_that_of_the_task(monkeypatch, own, daemon):
+    tool = VBoxManage(_with_daemon(monkeypatch, own, daemon))
+    assert (tool.read("list", "vms"), tool.run("list", "vms")) == ("x\n", "x\n")
+
+
+def test_older_default_registry_is_used_if_it_exists(monkeypatch, tmp_path):
+    (tmp_path / ".VirtualBox").mkdir()
+    older = {"VBOX_USER_HOME": str(tmp_path / ".VirtualBox")}
+    assert VBoxManage(_with_daemon(monkeypatch, {"HOME": str(tmp_path)}, older)).read("list", "vms")
