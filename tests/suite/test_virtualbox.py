@@ -203,3 +203,28 @@ def test_daemon_with_another_registry_than_that_of_the_task(platform, carry, tmp
         assert f"{tmp_path / 'own'}, but VirtualBox uses {others}" in answer.msg, answer.msg
         assert answer.truth[name]["power"] == STOPPED
     assert not carry(platform, tasks[:1], [name])["check"].failed
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("platform_name", ["virtualbox_double"], indirect=True)
+def test_copy_of_older_settings_that_another_vm_has_in_its_drive(platform, carry):
+    """It is deleted with its VM, although no option names it: check mode compares it with what other VMs have."""
+    platform.clean()
+    name, other = f"{platform.prefix}upgraded", f"{platform.prefix}reader"
+    created = carry(platform, [Task("create", {**platform.creation, "name": [name, other]})], [name])["create"]
+    assert not created.failed, created.msg
+    copy = platform.storage / name / f"{name}-1.16-linux.vbox"
+    text = f'<VirtualBox version="1.16-linux"><Machine uuid="{{{platform.ids()[name]}}}"/></VirtualBox>'
+    copy.write_bytes(text.encode().ljust(64 << 10))
+    slot = ("--storagectl", "IDE", "--port", "1", "--device", "1", "--type", "dvddrive")
+    platform.box.call("storagectl", other, "--name", "IDE", "--add", "ide")
+    platform.box.run("storageattach", other, *slot, "--medium", copy)
+    tasks = [Task(label, {"name": [name], "state": "absent"}, label == "check") for label in ("check", "run")]
+    for answer in carry(platform, tasks, [name]).values():
+        assert (answer.failed, answer.changed) == (True, False)
+        assert f"{copy}" in answer.msg and other in answer.msg, answer.msg
+        assert answer.truth[name] and copy.exists()
+    platform.box.run("storageattach", other, *slot, "--medium", "none")
+    for answer in carry(platform, tasks, [name]).values():
+        assert not answer.failed, answer.msg
+    assert not copy.parent.exists()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from .._core.errors import CreatedMeanwhile, PolyvirtError
 from .._core.frozen import replace
-from .._core.model import ABSENT
+from .._core.model import ABSENT, Plan
 from .._core.planner.planned_steps import deleted_files
 from .._core.sharing.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
 from .._core.sharing.losses import permit_of
@@ -40,6 +40,13 @@ def compare_plans(works):
     for work in works:
         work.permit = permit_of(work.plan, ())
     return ordered
+
+
+def permit_to_undo(work):
+    """Return the Permit of a step that deletes the VM which this task has created: no plan lists that."""
+    vm = work.progress.vm
+    plan = Plan(vm, vm.having(power=ABSENT), segments=(work.progress.wish.steps,))
+    return permit_of(plan, claims_of_plan(plan, (), work.claims)[0])
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from .progress.state import (
     CONFIRMING,
     OVER,
     READY,
+    UNDOING,
     Answered,
     Ask,
     Observe,
@@ -241,8 +242,13 @@ class Execution:
 
 
 def _permit_of(work):
-    lists_losses = work.claims is not None and work.claims.lists_losses
-    return work.permit if lists_losses else permits.ANYTHING
+    if work.claims is None or not work.claims.lists_losses:
+        return permits.ANYTHING
+    if work.progress.phase == UNDOING:
+        from .conflicts import permit_to_undo
+
+        return permit_to_undo(work)
+    return work.permit
 
 
 def _text_of(works):

@@ -17,7 +17,7 @@ from .._core.errors import remedy_for
 from .._core.frozen import replace
 from .._core.pattern import Pattern
 from .._ports import change_counter as counted
-from .._ports import files
+from .._ports import files, permits
 from .._ports.clock import Clock
 from .._ports.command import environments_of, shown
 from . import vboxmanage_output as output
@@ -83,6 +83,22 @@ _REPEATS_IF_INCOMPLETE = 3
 _TIMEOUT = 180
 #: The daemon that serves all calls of a user reads these when its first client starts it, and ignores those of others.
 _DAEMON, _HOME, _SOCKET = "VBoxSVC", "VBOX_USER_HOME", "VBOX_IPC_SOCKETID"
+#: Commands whose next words say what they do, and which one that is.
+_SUBCOMMANDS = {"snapshot": 2, "guestproperty": 1, "dhcpserver": 1, "sharedfolder": 1}
+#: Commands that destroy nothing.
+_KNOWN = frozenset({
+    "--version", "list", "showvminfo", "showmediuminfo", "guestproperty enumerate", "dhcpserver findlease",
+    "snapshot showvminfo",
+    "clonemedium", "clonevm", "closemedium", "controlvm", "convertfromraw", "createmedium", "createvm",
+    "dhcpserver add", "dhcpserver modify", "dhcpserver restart", "modifymedium", "modifynvram", "modifyvm",
+    "registervm", "setextradata", "sharedfolder add", "sharedfolder remove", "snapshot edit", "snapshot take",
+    "startvm", "storageattach", "storagectl",
+})  # fmt: skip
+#: Commands that destroy something: what (permits.py), and the places of the words that name it.
+_DESTROYS = {
+    "unregistervm": ("vm", 1), "discardstate": ("memory", 1), "snapshot restore": ("state", 1),
+    "snapshot delete": ("snapshot", 1, 3), "closemedium --delete": ("medium", 2),
+}  # fmt: skip
 _NO_SNAPSHOTS = "This machine does not have any snapshots\n"
 
 
@@ -153,11 +169,21 @@ class VBoxManage:
         return completed.stdout
 
     def _execute(self, words, timeout=None, stdin=None, writes=False):
+        check_permitted(words)
         argv = [self._commands.find(self._executable, INSTALL), *words]
         completed = self._commands.run(argv, stdin=stdin, timeout=timeout or self._timeout, writes=writes)
         printed = output.without_warning(completed.stdout)
         self.warning = " ".join(completed.stdout[: len(completed.stdout) - len(printed)].split())
         return replace(completed, stdout=printed)
+
+
+def check_permitted(words):
+    """Raise Refused for a command that destroys what no plan lists, and for one that is in no table."""
+    command = " ".join((words[0], *words[_SUBCOMMANDS[words[0]] :][:1])) if words[0] in _SUBCOMMANDS else words[0]
+    command += " --delete" if command == "closemedium" and "--delete" in words else ""
+    if command not in _KNOWN:
+        kind, *places = _DESTROYS.get(command, (command,))
+        permits.check_thing(kind, *(words[place] for place in places))
 
 
 def _check_registry():

@@ -67,6 +67,11 @@ class SettingsFile(Frozen):
         return self.machine.get("stateFile") or ""
 
     @property
+    def state_files(self):
+        """The same of the VM and of each of its snapshots."""
+        return [one.get("stateFile") or "" for one in (self.machine, *self._snapshots())]
+
+    @property
     def drives(self):
         """{(controller, port, device): HardDisk, DVD or Floppy} of the attached devices."""
         # Below Hardware since 7.0, beside it before.

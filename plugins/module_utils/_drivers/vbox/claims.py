@@ -13,6 +13,7 @@ from ..._core.planner.simulate import simulate
 from ..._core.sharing.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
 from ..._ports import files
 from ..._tools.vboxmanage_output import chain
+from .own_files import taken
 from .settings.disks import disk_path, folder_of_new, seed_path_in
 from .settings.networks import networks_of
 from .settings.port_forwards import forwards_of
@@ -27,6 +28,7 @@ class VBoxClaims(HoldsClaims):
     """The claims of all VMs of one user."""
 
     file_options = ("groups", LOG)
+    lists_losses = True
 
     def __init__(self, driver):
         self._driver = driver
@@ -93,6 +95,11 @@ class VBoxClaims(HoldsClaims):
     def _log(self, path, name):
         remedy = f"Set another {LOG} for '{name}' first, or use another file."
         return replace(self._claim(path, WRITE, LOG), remedy=remedy)
+
+    def takes(self, plan, step):
+        vbox_vm = self._driver.listing().vbox_vm_of(plan.before.id) if plan.before.id else None
+        listed = {*step.arguments.get("files", ())}
+        return [] if vbox_vm is None else [path for path in taken(vbox_vm, step) if path not in listed]
 
     def stored(self, plan, step):
         """The log that a restored snapshot brings back."""

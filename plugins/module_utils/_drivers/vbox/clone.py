@@ -10,6 +10,7 @@ from functools import partial
 
 from ..._core.model import SUSPENDED
 from ..._core.planner.plan_create import find_snapshot
+from ..._ports import permits
 from .create import add_seed, create_once, finish, undo
 from .settings.cdroms import remove_drive
 from .settings.disks import base_name
@@ -54,7 +55,8 @@ def _remove_identity(driver, vbox_vm, sources_files):
     recordings, and the source's cloud-init seed.
     """
     if vbox_vm.state.power == SUSPENDED:
-        driver.run(vbox_vm.uuid, "discardstate", vbox_vm.uuid)
+        with permits.also(things=[("memory", vbox_vm.uuid)]):  # This step has created it.
+            driver.run(vbox_vm.uuid, "discardstate", vbox_vm.uuid)
     arguments = []
     for name, (nic, _rule) in vbox_vm.rules.items():
         if name != SSH_RULE:

@@ -18,7 +18,7 @@ from ..._core.planner.differences import differences
 from ..._core.record.answer_media import recorded_media
 from ..._core.record.mark import IN_MARK, finished_mark, inputs_of, inputs_of_disk, making_of, parsed, with_settings
 from ..._kit.creation import undone_on_failure
-from ..._ports import files
+from ..._ports import files, permits
 from ..._tools import seed
 from ..._tools.seed_network import macs_by_place
 from ..._tools.vboxmanage import Busy
@@ -27,9 +27,11 @@ from .configure import apply_changes
 from .delete import delete_vm
 from .mark import KEY, is_unfinished, new_id, resolved_mark, write_mark
 from .observe import Listing
+from .own_files import taken_with_vm
 from .settings.architecture import INPUT, first_disk, is_arm
 from .settings.cdroms import attach_seed
 from .settings.disks import add_disk, file_exists_error, remove_disk, seed_path
+from .settings.images import delete_image
 from .settings.networks import networks_of
 from .settings.table import config_of
 from .vbox_vm import slot_name
@@ -89,7 +91,9 @@ def undo(driver, uuid, _error=None):
     mark = vbox_vm.unfinished_mark
     vm = Vm(name=vbox_vm.values["name"], id=uuid, power=STOPPED, mark=mark)
     disks = {medium.location for medium in vbox_vm.media.values() if medium.uuid in mark["disks"]}
-    delete_vm(driver, vm, {*disks, *making_of(mark), *replace(vbox_vm, mark=mark).seed_files()})
+    created = {*disks, *making_of(mark), *replace(vbox_vm, mark=mark).seed_files()}
+    with permits.also([*created, *taken_with_vm(vbox_vm)], [("vm", uuid)]):
+        delete_vm(driver, vm, created)
 
 
 def unfinished_vm(driver, name):
@@ -217,7 +221,8 @@ def _without_disk(driver, vm, vbox_vm, slot):
     }
     write_mark(driver, vm.id, mark)
     remove_disk(driver, vbox_vm, slot)
-    driver.run(vm.id, "closemedium", "disk", uuid, "--delete")
+    files.take_over([found.medium])
+    delete_image(driver, vm.id, vbox_vm.media[uuid])
     return vm.having(mark=mark, config={**vm.config, "disks": _without(slot, vm.config["disks"])})
 
 
@@ -262,6 +267,7 @@ def add_seed(driver, uuid, name, creation, networks=None):
         name_of_seed = os.path.basename(path)
         named = {"files": [*vbox_vm.mark["files"], name_of_seed], **recorded_media(creation, [name_of_seed])}
         write_mark(driver, uuid, {**vbox_vm.mark, **named})
+    files.take_over([path])  # An interrupted run may have left it.
     macs = macs_by_place(networks_of(vbox_vm), networks)
     documents = seed.nocloud_documents(creation["cloud_init"], name, uuid, macs)
     seed.make_seed(driver.commands, files, path, documents, creation["cloud_init"].get("answer_drivers"))

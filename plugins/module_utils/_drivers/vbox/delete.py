@@ -10,7 +10,6 @@ deleted if the VM has other images now than when the task was planned.
 from __future__ import annotations
 
 import os
-import re
 from functools import partial
 
 from ..._core.errors import CommandFailed, PartlyApplied, Refused
@@ -20,14 +19,11 @@ from ..._ports import change_counter, files, folders
 from ..._tools.vboxmanage import Busy, is_not_found
 from ..._tools.vboxmanage_output import chain
 from .observe import Listing, is_lost
-from .own_files import deleted_by_platform, dependents, files_of, spared
+from .own_files import deleted_by_platform, dependents, files_of, settings_backups, spared, taken_with_vm
 from .settings.addresses import release_addresses
-from .settings.disks import attach, base_name, remove_disk
-from .settings.images import release_images
+from .settings.disks import attach, remove_disk
+from .settings.images import delete_image, release_images
 from .vbox_vm import slot_name
-
-#: Bytes of a settings file that contain its version and the UUID of its VM.
-_HEAD = 4096
 
 
 def check_no_base(vbox_vm, names):
@@ -117,6 +113,8 @@ def _attach_again(driver, vbox_vm, slots, to_delete, before, _error):
 def _delete_checked(driver, vm, vbox_vm, to_delete):
     release_images(driver, own_mark(vm).get("borrowed", ()))
     with_vm = deleted_by_platform(vbox_vm, to_delete)
+    for path in (*(one.location for one in with_vm.values()), *taken_with_vm(vbox_vm)):
+        files.check_loss(path)
     loose = [
         one
         for one in vbox_vm.media.values()
@@ -125,15 +123,17 @@ def _delete_checked(driver, vm, vbox_vm, to_delete):
     # The disks that the VM has on top of these are deleted with it.
     bases = [medium for medium in loose if medium.is_never_written]
     for medium in _children_first(vbox_vm, [one for one in loose if one not in bases]):
-        driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
+        delete_image(driver, vm.id, medium)
     known = {medium.location for medium in vbox_vm.media.values()}
     for path in sorted(to_delete - known):
         files.remove(path)
-    _remove_settings_backups(vbox_vm.folder, base_name(vbox_vm), vbox_vm.uuid)
+    # They are removed before the VM is unregistered, because afterwards their owner would be unknown.
+    for path in settings_backups(vbox_vm):
+        files.remove(path)
     release_addresses(driver, vbox_vm)
     _unregister(driver, vm, vbox_vm.folder)
     for medium in bases:
-        driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
+        delete_image(driver, vm.id, medium)
     # VirtualBox leaves the files of images that it cannot open, without an error.
     for path in (one.location for one in vbox_vm.media.values() if one.error and one.location in to_delete):
         files.remove(path)
@@ -176,20 +176,6 @@ def _unregister(driver, vm, folder):
             f"{vm.name}: the VM is unregistered, but VirtualBox could not delete all of its files: {error.message}.",
             f"Delete the remaining files in {folder}, and check the output of VBoxManage list hdds.",
         ) from error
-
-
-def _remove_settings_backups(folder, name, uuid):
-    """Remove the backups that VirtualBox creates when it upgrades the format of a settings file.
-
-    They are removed before the VM is unregistered, because afterwards their owner would be unknown. Such a file has the
-    settings of this VM, and its name ends with their version (Settings.cpp): a user gives other copies other names.
-    """
-    backup = re.compile(rf"{re.escape(name)}-(\d+\.\d+-\w+)\.vbox")
-    for entry in files.entries(folder):
-        path, found = os.path.join(folder, entry), backup.fullmatch(entry)
-        head = files.read_part(path, 0, _HEAD).decode("utf-8", "replace") if found else ""
-        if found and f'version="{found[1]}"' in head and f'uuid="{{{uuid}}}"' in head:
-            files.remove(path)
 
 
 def _clear_folder(folder):

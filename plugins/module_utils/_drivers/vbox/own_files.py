@@ -8,13 +8,20 @@ VirtualBox deletes all disks that only this VM uses, in any directory, and image
 
 from __future__ import annotations
 
+import os
+import re
+
 from ..._core.model import File
+from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._core.record.mark import own_mark
 from ..._ports import files
 from ..._tools.vboxmanage_output import unused_below
 from .mark import resolved_mark
+from .settings.disks import base_name
 
 _UNKNOWN = "another VM"
+#: Bytes of a settings file that contain its version and the UUID of its VM.
+_HEAD = 4096
 
 
 def files_of(listing, vm):
@@ -84,3 +91,46 @@ def deleted_by_platform(vbox_vm, to_delete):
         if one.users.get(vbox_vm.uuid) or (vbox_vm.uuid in one.users and one.uuid not in detached)
     ]
     return {one.uuid: one for medium in used for one in _deleted_with(vbox_vm, medium)}
+
+
+def taken(vbox_vm, step):
+    """The paths of files that are deleted with a step, and that it does not list: most by VirtualBox, with its call."""
+    if step.verb == "delete":
+        return taken_with_vm(vbox_vm)
+    if step.verb == "restore":
+        return _differencing(vbox_vm, {slot.values.get("ImageUUID") for slot in vbox_vm.disks})
+    if step.verb == "drop_snapshot":
+        snapshots, media = {*step.arguments["ids"]}, vbox_vm.media.values()
+        within = {one.uuid for one in media if snapshots & {*one.users.get(vbox_vm.uuid, ())}}
+        # VirtualBox merges each with the one above it, and deletes one of both. What linked clones need stays theirs.
+        bases = {one.parent for one in media if {*one.users} - {vbox_vm.uuid}}
+        return _differencing(vbox_vm, within | {one.uuid for one in media if one.parent in within} - bases)
+    return [os.path.join(vbox_vm.folder, name) for name in step.arguments.get(ANSWER_MEDIA, ())]
+
+
+def _differencing(vbox_vm, uuids):
+    """The paths of those images that have a base, and that no other VM uses."""
+    found = [vbox_vm.media[uuid] for uuid in uuids if uuid in vbox_vm.media]
+    return sorted(one.location for one in found if one.parent in vbox_vm.media and {*one.users} <= {vbox_vm.uuid})
+
+
+def taken_with_vm(vbox_vm):
+    """What is deleted with a VM besides its images, and what VirtualBox itself creates in the directory of the VM."""
+    named = [vbox_vm.values.get("NvramFile") or "", *(vbox_vm.file.state_files if vbox_vm.file else ())]
+    own = tuple(os.path.join(folder, "") for folder in (vbox_vm.folder, vbox_vm.values["SnapFldr"]))
+    return [*(path for path in named if os.path.isabs(path) and not path.startswith(own)), *settings_backups(vbox_vm)]
+
+
+def settings_backups(vbox_vm):
+    """The copies that VirtualBox creates when it upgrades the format of a settings file.
+
+    Such a file has the settings of this VM, and its name ends with their version (Settings.cpp): a user gives other
+    copies other names.
+    """
+    backup, found = re.compile(rf"{re.escape(base_name(vbox_vm))}-(\d+\.\d+-\w+)\.vbox"), []
+    for entry in files.entries(vbox_vm.folder):
+        path, match = os.path.join(vbox_vm.folder, entry), backup.fullmatch(entry)
+        head = files.read_part(path, 0, _HEAD).decode("utf-8", "replace") if match else ""
+        if match and f'version="{match[1]}"' in head and f'uuid="{{{vbox_vm.uuid}}}"' in head:
+            found.append(path)
+    return found

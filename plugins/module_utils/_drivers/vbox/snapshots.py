@@ -10,8 +10,10 @@ from ..._core.frozen import replace
 from ..._core.planner.simulate import simulate
 from ..._core.record.leases import described
 from ..._core.record.mark import IN_MARK
+from ..._ports import files
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_locked, is_not_found
+from .own_files import taken as taken_with
 from .settings.table import config_of
 
 
@@ -75,6 +77,7 @@ def edit_snapshot(driver, vm, step):
 def drop_snapshot(driver, vm, step):
     with driver.vm_lock_of(vm):
         for uuid in step.arguments["ids"]:
+            _check_taken(driver, vm, step)
             try:
                 driver.run(vm.id, "snapshot", vm.id, "delete", uuid)
             except CommandFailed as error:
@@ -85,7 +88,14 @@ def drop_snapshot(driver, vm, step):
 def restore(driver, vm, step):
     """A restore does not change our mark, so files that were created since the snapshot still belong to the VM."""
     with driver.vm_lock_of(vm):
+        _check_taken(driver, vm, step)
         driver.run(vm.id, "snapshot", vm.id, "restore", step.arguments["id"])
+
+
+def _check_taken(driver, vm, step):
+    """Raise Refused if VirtualBox would delete an image that the plan does not list: another client was there since."""
+    for path in taken_with(driver.vbox_vm(vm.id), step):
+        files.check_loss(path)
 
 
 _UNKNOWN = "another VM"

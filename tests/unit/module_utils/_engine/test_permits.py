@@ -9,8 +9,9 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
 
-from unit.module_utils._engine.claiming import DATA, Claiming, existing, host, path_of
-from unit.module_utils._engine.tasks import run, vm
+from unit.module_utils._engine.claiming import DATA, IMAGE, Claiming, existing, host, path_of
+from unit.module_utils._engine.tasks import new, run, vm
+from unit.module_utils._engine.world import refusal
 
 
 class Careless(Claiming):
@@ -54,6 +55,21 @@ def test_what_another_program_takes_is_listed_as_deleted(check):
     outcome = run(taking, vm("web", "absent"), check=check)
     assert outcome.vms[0]["deleted"] == sorted([DATA, path_of("web", "disk0")])
     assert run(taking, vm("other", "absent"), check=check).vms[0]["deleted"] == []
+
+
+def test_created_vm_that_cannot_be_started_is_deleted_again():
+    """No plan lists what this task has created; it is permitted nevertheless, and nothing else is."""
+
+    class Unable(Claiming):
+        def _start(self, vm, step):
+            raise refusal("no accelerator")
+
+    for driver, left in ((Unable, {IMAGE, DATA}), (type("Both", (Unable, Careless), {}), {IMAGE, DATA})):
+        world = host()()
+        outcome = run(driver(world), new("web", "started"))
+        assert outcome.failed and "no accelerator" in outcome.msg
+        assert ("a step was about to delete" in outcome.msg) == (driver is not Unable)
+        assert world.files.keys() == left, outcome.msg
 
 
 def test_nothing_is_permitted_after_a_task():

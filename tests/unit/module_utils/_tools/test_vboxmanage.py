@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
+from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import Permit
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter, permits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
+from platforms.virtualbox.double.commands import COMMANDS
 from unit.module_utils._engine.world import FakeClock
 from unit.module_utils._tools.vbox_recordings import call_that_prints, calls, recorded
 
@@ -19,6 +24,13 @@ PREDICATES = (
     vboxmanage.is_not_found,
     vboxmanage.is_held,
 )
+
+
+@pytest.fixture(autouse=True)
+def _of_a_plan():
+    """The calls of these tests are those of a plan that lists all of them."""
+    with permits.granted(permits.ANYTHING):
+        yield
 
 
 class FakeCommands(Commands):
@@ -275,3 +287,70 @@ def test_older_default_registry_is_used_if_it_exists(monkeypatch, tmp_path):
     (tmp_path / ".VirtualBox").mkdir()
     older = {"VBOX_USER_HOME": str(tmp_path / ".VirtualBox")}
     assert VBoxManage(_with_daemon(monkeypatch, {"HOME": str(tmp_path)}, older)).read("list", "vms")
+
+
+# What it may destroy --------------------------------------------------------------------------------------------------
+
+ID, ANOTHER = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
+THINGS = frozenset({("vm", "whole"), ("memory", ID), ("state", ID), ("snapshot", ID, "s"), ("medium", ID)})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("unregistervm", ID, "--delete"),
+        ("unregistervm", ID),
+        ("discardstate", ANOTHER),
+        ("snapshot", ANOTHER, "restore", "s"),
+        ("snapshot", ID, "delete", "t"),
+        ("snapshot", ID, "restorecurrent"),
+        ("closemedium", "disk", ANOTHER, "--delete"),
+        ("movevm", ID),
+        ("sharedfolder", "modify", ID),
+        ("dhcpserver", "remove"),
+        ("snapshot",),
+    ],
+    ids=" ".join,
+)
+def test_command_that_is_in_no_plan(words):
+    port = FakeCommands(0, "x\n")
+    with permits.granted(Permit((), THINGS)):
+        for call in (VBoxManage(port).run, VBoxManage(port).read):
+            with pytest.raises(errors.Refused, match="does not list"):
+                call(*words)
+    assert port.calls == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("unregistervm", "whole", "--delete"),
+        ("snapshot", "whole", "delete", "any"),
+        ("discardstate", ID),
+        ("snapshot", ID, "restore", "s"),
+        ("snapshot", ID, "delete", "s"),
+        ("closemedium", "disk", ID, "--delete"),
+        ("closemedium", "disk", ANOTHER),
+        ("snapshot", ANOTHER, "take", "delete"),
+        ("modifyvm", ANOTHER, "--cpus", "2"),
+    ],
+    ids=" ".join,
+)
+def test_command_of_a_plan(words):
+    with permits.granted(Permit((), THINGS)):
+        assert VBoxManage(FakeCommands(0, "x\n")).run(*words) == "x\n"
+
+
+def test_every_command_of_the_product_is_in_a_table():
+    """Words of which the double knows that they are commands."""
+    known = {word.split()[0] for word in vboxmanage._KNOWN | vboxmanage._DESTROYS.keys()}
+    utils = Path(vboxmanage.__file__).parents[1]
+    places = [*(utils / "_drivers" / "vbox").rglob("*.py"), utils / "_drivers" / "vagrant" / "in_virtualbox.py"]
+    words = {
+        node.value
+        for file in (*places, *(utils / "_tools").glob("vboxmanage*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert (words & COMMANDS.keys()) <= known
+    assert known - COMMANDS.keys() == {"--version"}

@@ -22,7 +22,7 @@ from ...._tools.vboxmanage import Busy
 from ..mark import KEY, write_mark
 from ..vbox_vm import FORMATS, bus_for, file_name, parse_slot, slot_name
 from .disk_checks import check_accessible
-from .images import create_image, images_to_release, release_images, resize
+from .images import create_image, delete_image, images_to_release, release_images, resize
 
 #: The least number of ports of a new controller.
 _MIN_PORTS = 8
@@ -160,12 +160,16 @@ def _remove_leftover(driver, vbox_vm, path, recorded):
 
 
 def _remove_image(driver, vbox_vm, path):
-    """Remove an image that no VM uses. VirtualBox leaves the file of one that it cannot open, without an error."""
+    """Remove an image that no VM uses, and that the mark has as one of this task, or of an interrupted one.
+
+    VirtualBox leaves the file of one that it cannot open, without an error.
+    """
     known = next((medium for medium in vbox_vm.media.values() if medium.location == path), None)
     if known and known.users:
         raise file_exists_error(path)
+    files.take_over([path])
     if known:
-        driver.run(vbox_vm.uuid, "closemedium", "disk", known.uuid, "--delete")
+        delete_image(driver, vbox_vm.uuid, known)
     files.remove(path)
 
 

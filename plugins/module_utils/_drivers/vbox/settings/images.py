@@ -11,7 +11,7 @@ from ...._core.errors import CommandFailed
 from ...._core.units import MIB
 from ...._media import disk_header
 from ...._media.appliances.disk import is_of_appliance, name_of, unpacked
-from ...._ports import files
+from ...._ports import files, permits
 from ...._tools import optical
 from ...._tools.qemu_img import QemuImg, qemu_name
 from ...._tools.vboxmanage import Busy
@@ -45,6 +45,13 @@ def create_image(driver, path, image_format, size, image=None):
 def resize(driver, uuid, disk, size):
     """Grow a disk image. VBoxManage rejects --resize to more than a thousand times the size as a mistake."""
     driver.run(uuid, "modifymedium", "disk", disk, "--resizebyte", str(size // MIB * MIB))
+
+
+def delete_image(driver, uuid, medium):
+    """Delete a registered image with its file, which a plan has to list, or which this process has created."""
+    files.check_loss(medium.location)
+    with permits.also(things=[("medium", medium.uuid)]):
+        driver.run(uuid, "closemedium", "disk", medium.uuid, "--delete")
 
 
 def images_to_release(driver, image):
