@@ -61,7 +61,8 @@ options:
     description:
       - V(present) - the images are stored on the host.
       - V(absent) - no version of these images is stored. The task fails and removes nothing if a VM of the platform
-        uses one of them as a disk or as the backing file of a disk. Incomplete files of downloads that were interrupted
+        uses one of them as a disk or as the backing file of a disk, or if a disk file that no VM has needs one, in a
+        directory with disks. Incomplete files of downloads that were interrupted
         are removed as well, whatever their name is.
       - On Hyper-V, V(absent) also fails if a disk of a VM cannot be read, because it may need the image. It removes
         incomplete copies on the host. If another controller is making such a copy, that copy starts again. Images that

@@ -89,6 +89,26 @@ def test_image_is_removed_when_no_vm_uses_it(platform, vendor, made, carry, stor
     assert (platform.stored_images(store), answers["list"].result["images"]) == ([], [])
 
 
+def test_image_is_kept_for_a_disk_that_no_vm_has(platform, vendor, made, carry, store):
+    """Its VM was deleted without it, or its definition was removed. Without the image, the disk would be worthless."""
+    if not platform.links_images:
+        pytest.skip("images of this platform are always copied")
+    deleted = {"name": [VM], "state": "absent"}
+    tasks = [Task("make", {**made, "image": vendor.image(linked=True)}), _task("list", platform, store, "image_info")]
+    first = carry(platform, [*tasks, Task("delete", {**deleted, "delete_disks": "none"})], [VM])
+    ((image,), (disk,)) = first["list"].result["images"], [one["path"] for one in first["delete"].vm(VM)["kept"]]
+    named = {"name": [vendor.name], "state": "absent"}
+    tasks = [_task("check", platform, store, check=True, **named), _task("run", platform, store, **named)]
+    for answer in carry(platform, tasks).values():
+        assert f"disk files that no VM has need {image['path']}: {disk}. Delete these files first" in answer.msg
+    assert len(platform.stored_images(store)) == 1
+    attached = {key: value for key, value in made.items() if key != "image"}
+    tasks = [Task("attach", {**attached, "disks": [{"source": disk}]})]
+    tasks += [Task("delete", {**deleted, "delete_disks": "all"}), _task("remove", platform, store, **named)]
+    assert carry(platform, tasks, [VM])["remove"].changed
+    assert platform.stored_images(store) == []
+
+
 def test_image_that_is_only_copied_is_removed(platform, vendor, made, carry, store):
     if platform.links_images:
         pytest.skip("a linked VM shows more: the test above")

@@ -18,6 +18,7 @@ from .._core.errors import InvalidInput, NotFound, Refused
 from .._core.model import STOPPED, Target
 from .._core.pattern import Pattern
 from .._core.sharing.claims import DELETE
+from .._core.sharing.losses import ImageUsers
 from .._core.units import rounded_up
 from .._ports import files, locks, partial_files
 from .._ports.clock import Clock, call_timeout, today
@@ -26,7 +27,7 @@ from .._ports.progress import report
 from .._tools.qemu_img import QemuImg
 from .download import downloading, private_file
 from .store import Stored
-from .store_tasks import Users, diff, permit, shown
+from .store_tasks import diff, permit, shown
 
 #: The names that a catalogue can have (plugin_utils/installs/catalogue.py).
 _NAME = Pattern(r"[a-z0-9][a-z0-9.-]*")
@@ -42,7 +43,7 @@ def present(driver, params, check, approval):
     if current:
         driver.images.store.check_content(current, f"name: {name}")
     source = None if current else _Source(driver, asked, name)
-    unused = _unused(driver, [one for one in versions if one is not current])
+    unused, kept_for = _unused(driver, [one for one in versions if one is not current])
     plan = [("store", name, *source.plan, asked["inputs"])] if source else []
     permit(approval, [*plan, *(("delete", one.path, one.content) for one in unused)])
     if source and not check:
@@ -59,7 +60,7 @@ def present(driver, params, check, approval):
             [_line(name, one.golden["inputs"]) for one in versions],
             {*kept, _line(name, asked["inputs"])},
         ),
-        "warnings": [],
+        "warnings": [f"name: {name}: older versions are kept: {one}" for one in kept_for],
     }
 
 
@@ -90,11 +91,13 @@ def _versions(store, name):
 
 
 def _unused(driver, versions):
-    """The versions that no disk needs and no program has open."""
-    users = Users(driver, versions, DELETE)
+    """(versions that no disk needs and no program has open, why others are kept that no VM needs)"""
+    users = ImageUsers(driver, versions, DELETE)
     if users.unreadable() is not None:
-        return []
-    return [one for one in versions if not users.of(one.path) and not locks.is_open_elsewhere(one.path)]
+        return [], [users.unreadable().text]
+    needed = {one.path: users.of(one.path) for one in versions}
+    kept_for = [f"{one}, which no VM has, needs {path}" for path in needed for one in users.files(path)]
+    return [one for one in versions if not needed[one.path] and not locks.is_open_elsewhere(one.path)], kept_for
 
 
 class _Source:

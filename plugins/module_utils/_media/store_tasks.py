@@ -17,35 +17,11 @@ from .._core.model import Policy, Request
 from .._core.options.identity import listed
 from .._core.options.image_names import PATH, names_of, read_image
 from .._core.record.mark import name_of_image
-from .._core.sharing.claims import BASE, DELETE, FILE, UNREADABLE, Claim
-from .._core.sharing.world import World
+from .._core.sharing.claims import BASE, DELETE
+from .._core.sharing.losses import ImageUsers
 from .._ports.clock import today
 
 SHOWN = ("name", "path", "architecture", "digest", "size", "format", "fetched", "checked", "golden")
-
-
-class Users:
-    """The VMs that need images of the store for their disks; ``mode`` of the claims: DELETE reads more than BASE."""
-
-    def __init__(self, driver, stored, mode):
-        self._claims, held = driver.claims if driver.images.are_used else None, ()
-        if stored and self._claims:
-            # As in a task about VMs: what all VMs hold is read after an observation.
-            driver.traits()
-            driver.observe([], frozenset({"power"}))
-            held = self._claims.held([self._claim(one.path, mode) for one in stored])
-        self._world = World(held)
-
-    def _claim(self, path, mode):
-        return Claim(FILE, self._claims.identity(path), mode, "image", path)
-
-    def of(self, path):
-        return list(self._world.users("", self._claims.identity(path))) if self._claims else []
-
-    def unreadable(self):
-        """Return the Claim of a disk that may need any file, or None."""
-        holders = self._world.holders("", FILE, UNREADABLE)
-        return next((claim for one in holders for claim in one.claims if claim.mode == UNREADABLE), None)
 
 
 # Fetching -------------------------------------------------------------------------------------------------------------
@@ -120,7 +96,7 @@ def absent(driver, params, check, approval):
     asked = params.get("architecture")
     found = [one for one in images.store.all() if images.store.recorded_name(one.name) in names]
     stored = [one for one in found if asked in (None, one.architecture)]
-    _check_unused(Users(driver, stored, DELETE), stored)
+    _check_unused(ImageUsers(driver, stored, DELETE), stored)
     images.check_removal(stored)
     leftovers = images.leftovers()
     paths = [*(one.path for one in stored), *leftovers]
@@ -149,6 +125,12 @@ def permit(approval, plan):
 def _check_unused(users, stored):
     for one in stored:
         names = users.of(one.path)
+        files = users.files(one.path)
+        if files:
+            raise Refused(
+                f"name: {one.name}: disk files that no VM has need {one.path}: {listed(files)}.",
+                f"{users.unused_remedy} if nobody needs what is in them. Nothing was removed.",
+            )
         if names:
             what, first = "disks", "Delete these VMs first"
             if one.made_from:
@@ -186,7 +168,7 @@ def _days_since(day):
 def _users_if_known(driver, stored):
     """Return (function from a path to the names of its users, or None if they are unknown; [] or a warning)."""
     try:
-        return Users(driver, stored, BASE).of, []
+        return ImageUsers(driver, stored, BASE).of, []
     except PolyvirtError as error:
         return (lambda _path: None), [f"It is not known which VMs use the images: {error}"]
 

@@ -10,6 +10,7 @@ import json
 from .._core import errors
 from .._core.errors import remedy_for
 from .._core.frozen import Frozen, replace
+from .._ports import files
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
 #: Rows (texts of the error, remedy), see remedy_for; docs/errors.md lists them.
@@ -25,6 +26,8 @@ REMEDIES = (
         "Record the format in the image: qemu-img rebase -u -F FORMAT -b BACKING_FILE IMAGE.",
     ),
 )
+#: First bytes of image formats that can have a backing file: qcow and qcow2, qed, and the variants of vmdk.
+_LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
 #: Timeout in seconds of commands that read only the header.
 _READ_TIMEOUT = 120
 #: Commands that change nothing.
@@ -205,3 +208,16 @@ def _image(found):
         snapshots=tuple(snapshot["name"] for snapshot in found.get("snapshots", ())),
         bitmaps=tuple(one["name"] for one in found.get("format-specific", {}).get("data", {}).get("bitmaps", ())),
     )
+
+
+def has_nothing_below(path):
+    """Whether it is certain that a file has no backing file; an unreadable file may have one."""
+    if not (files.is_file(path) and files.is_readable(path)):
+        return False
+    return not any(files.starts_with(path, magic) for magic in _LAYERED)
+
+
+def layered_in(folders):
+    """Return the files in directories that may need other files."""
+    paths = [f"{folder}/{name}" for folder in sorted(set(folders)) for name in files.entries(folder)]
+    return [path for path in paths if files.is_file(path) and not has_nothing_below(path)]

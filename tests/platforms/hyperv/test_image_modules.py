@@ -41,7 +41,7 @@ def test_absent_removes_the_image_and_what_interrupted_copies_have_left(world):
     host, name = world.host, f"tests-1-{world.vendor.digest[:12]}.vhdx"
     part = f"{FOLDER}\\old-{'0' * 12}.vhdx.{'1' * 12}.{'2' * 8}"
     left = [f"{part}.part", f"{part}.part.3.gz", f"{part}.whole.part"]
-    kept = [f"{FOLDER}\\mine.part", f"{FOLDER}\\mine.vhdx"]
+    kept = [f"{FOLDER}\\mine.part", f"{FOLDER}\\mine.txt"]
     for path in (*left, *kept):
         host.files.put(path, b"bytes")
     check, run_ = _image(world, check=True, state="absent"), _image(world, state="absent")
@@ -100,6 +100,20 @@ def test_disk_that_cannot_be_read_keeps_all_images(world):
     for name in ("other", "web"):
         assert done(world.host, name=[name], state="absent")["changed"]
     assert _image(world, state="absent")["changed"]
+
+
+def test_disk_file_without_a_vm_that_cannot_be_read_keeps_all_images(world):
+    done(world.host, **vm_task(world, image=world.vendor.image(linked=True)))
+    (drive,) = world.host.vm("web").hardware.disks()
+    done(world.host, name=["web"], state="absent", delete_disks="none")
+    world.host.files.open[world.host.files.key(drive.path)] = "merge"
+    for check in (True, False):
+        result = _image(world, check, state="absent")
+        assert "it is not known which disk files without a VM need the image: " in result["msg"]
+        assert f"{drive.path.lower()} cannot be read. Close the programs" in result["msg"].replace(
+            drive.path, drive.path.lower()
+        )
+    assert images_of(world.host) == stored_in(world)
 
 
 def test_images_are_listed_if_the_vms_are_not_known(world):

@@ -30,6 +30,8 @@ WRITE, SHARED, READ, BASE, UNREADABLE = "write", "shared", "read", "base", "unre
 COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE, MOVE = "copy", "grow", "restore", "snapshot", "merge", "delete", "move"
 #: The option of files that only snapshots of a VM need; it may be followed by a name.
 SNAPSHOTS = "snapshots"
+#: The option of files that a disk file needs which no VM has.
+WITHOUT_VM = "without_vm"
 #: The mode in ``HoldsClaims.step_files`` of a file that the step creates; it is a claim with the mode WRITE.
 NEW = "new"
 #: In ``wanted`` of ``HoldsClaims.held``: a VM is started, or its disks are written, so what it holds already matters.
@@ -97,12 +99,13 @@ class HoldsClaims:
     ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``lists_all``:
     ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place``, as (machine,
     instance), is set if the VMs of a task are at several places. ``lists_losses``: what steps destroy is complete, so
-    the ports refuse everything else.
+    the ports refuse everything else. ``unused_remedy``: how disk files that no VM has are deleted.
     """
 
     file_options: Sequence[str] = ()
     lists_all: bool = True
     lists_losses: bool = False
+    unused_remedy: str = "Delete these files first"
     place: Optional[tuple] = None
 
     def read_place(self) -> tuple:
@@ -115,6 +118,29 @@ class HoldsClaims:
         ``wanted`` are the claims of the task's plans. Only with the mode DELETE, files that cannot be read matter.
         """
         raise NotImplementedError
+
+    def without_vm(self, images: Sequence[str], held: Sequence[Held]) -> Sequence[Held]:
+        """Return what needs stored ``images`` and is in no definition: disk files that no VM has.
+
+        Called only before images are deleted; ``held`` is what all VMs hold.
+        """
+        return ()
+
+    def folders_of_disks(self, held: Sequence[Held]) -> set:
+        """Return the directories with disk files of VMs, by their paths (those of network disks are others)."""
+        claims = [claim for one in held for claim in one.claims if claim.option.startswith("disks.")]
+        return {claim.text.rpartition("/")[0] for claim in claims if claim.text.startswith("/")}
+
+    def alone(self, path: str, below: Sequence[str]) -> Held:
+        """Return the Held of a disk file that no VM has, and that needs the files ``below`` it."""
+        claims = [Claim(FILE, self.identity(one), BASE, WITHOUT_VM, one) for one in below]
+        return Held(self.owner_id(path), path, claims=tuple(claims))
+
+    def stray_disks(self, paths: Sequence[str], held: Sequence[Held]) -> Sequence[Held]:
+        """Return the Held of each of the disk files ``paths`` that no VM uses: it needs the files below it."""
+        used = {claim.identity for one in held for claim in one.claims}
+        unused = {path: self.file(path, WRITE, WITHOUT_VM)[1:] for path in paths if self.identity(path) not in used}
+        return [Held(self.owner_id(path), path, claims=tuple(claims)) for path, claims in unused.items()]
 
     def file_identity(self, path: str) -> Hashable:
         """Return the identity of a file, volume or device, the same for all spellings; None: it is not a file."""

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import ntpath
+
+from ..._core.errors import Refused
 from ..._core.frozen import replace
 from ..._core.sharing.claims import (
     BASE,
@@ -25,6 +28,7 @@ from ..._tools.hyperv import state_of
 from ..._tools.windows_files import key_of
 from .hyperv_vm import DISK_FILES
 from .mark import is_temporary, mark_of
+from .observe import disk_files_in
 from .settings.disks import drive_slot, folder_of, path_in, path_of_new, seed_name
 
 
@@ -82,6 +86,19 @@ class HyperVClaims(HoldsClaims):
         """A VM reads the prepared ISO images in its drives; a checkpoint needs them after it is restored."""
         paths = [drive.get("Path") or "" for drive in owner.get("DVDDrives") or ()]
         return [self._claim(path, READ, option) for path in paths if NO_PROMPT in path.lower()]
+
+    def without_vm(self, images, held):
+        """Differencing disks in all directories of disks, whichever VM they were of."""
+        texts = [claim.text for one in held for claim in one.claims if claim.option.startswith("disks.")]
+        folders = {key_of(one) for one in (self.folder, *map(ntpath.dirname, (*texts, *images))) if one}
+        paths, disks = disk_files_in(self._driver, sorted(folders))
+        self._driver.found.add((), (), (), disks)
+        unread = [path for path in paths if key_of(path) not in self._driver.found.disks]
+        if unread:
+            raise Refused(
+                f"{', '.join(unread)} cannot be read.", "Close the programs that have them open, or delete them."
+            )
+        return self.stray_disks(paths, held)
 
     def _claim(self, path, mode, option, part_of=None):
         return Claim(FILE, self.identity(path), mode, option, path, part_of=part_of)

@@ -11,7 +11,7 @@ from ..._core.options.identity import spellings
 from ..._kit.driver import KnownSettings, is_power_only
 from ..._media.prepared import NO_PROMPT
 from ..._ports.windows import OnWindows
-from ..._ports.windows_request import Chain, properties
+from ..._ports.windows_request import Chain, Ref, call, pick, properties
 from ..._tools.hyperv import (
     MODULE,
     PARTS,
@@ -23,10 +23,11 @@ from ..._tools.hyperv import (
     read_disks,
     read_vms,
     state_of,
+    vhd_call,
     vms_chain,
 )
 from ..._tools.windows_files import file_command, key_of
-from .hyperv_vm import Found, Host, files_of, observed_vm, power_of_vm
+from .hyperv_vm import DISK_FILES, Found, Host, files_of, observed_vm, power_of_vm
 from .mark import is_temporary, mark_of, temporary_name
 from .settings.disks import slot_name
 from .settings.native import NATIVE, STATUS, described_native, native_properties
@@ -35,6 +36,7 @@ from .traits import hyperv_traits
 
 #: How often the VMs are read again if some of them are deleted meanwhile.
 _TRIES = 3
+_LISTING = "Microsoft.PowerShell.Management\\Get-ChildItem"
 #: The name of the chain that reads all VMs.
 _ALL = "all"
 #: Seconds after which Hyper-V certainly has begun to merge the files of deleted checkpoints, if it will.
@@ -278,6 +280,21 @@ def check_parts(answers):
         for error in answer.errors:
             if error.category != "ObjectNotFound":  # That means that a VM was deleted meanwhile.
                 raise error
+
+
+def disk_files_in(driver, folders):
+    """Return (paths of all disk files in directories, which may be missing; raw disks that can be read)."""
+    where = {"LiteralPath": folders, "Filter": "*vhd*"}
+    listing = call(_LISTING, where, keep="files", show=properties("FullName", "Length"), partial=True, go_on=True)
+    paths = pick("files", "paths", path=["FullName"], one=False)
+    reading = vhd_call(Ref("paths"), properties("Path", "ParentPath"))
+    (result,) = driver.send([Chain("folders", (listing, paths, reading))])
+    found, *_others, disks = result.answers
+    for error in found.errors:
+        if error.category != "ObjectNotFound":
+            raise error
+    names = [one["FullName"] for one in found.objects if "Length" in one]
+    return [name for name in names if name.lower().endswith(DISK_FILES)], disks.objects
 
 
 def all_disks(answers):

@@ -11,6 +11,7 @@ from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING
 from ..._core.planner.simulate import simulate
 from ..._core.sharing.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
+from ..._media import disk_header
 from ..._ports import files
 from ..._tools.vboxmanage_output import chain
 from .own_files import taken
@@ -29,6 +30,7 @@ class VBoxClaims(HoldsClaims):
 
     file_options = ("groups", LOG)
     lists_losses = True
+    unused_remedy = "Delete these files first (VBoxManage closemedium disk PATH --delete)"
 
     def __init__(self, driver):
         self._driver = driver
@@ -86,8 +88,16 @@ class VBoxClaims(HoldsClaims):
         """Differencing images that no VM has need their bases, too."""
         for one in listing.media.values():
             if one.parent in listing.media and not one.users and one.location not in known:
-                claims = [self._claim(base.location, BASE, "image") for base in chain(listing.media, one)[1:]]
-                yield Held(self.owner_id(one.location), one.location, claims=tuple(claims))
+                yield self.alone(one.location, [base.location for base in chain(listing.media, one)[1:]])
+
+    def without_vm(self, images, held):
+        """Differencing images in the directories of VMs, which were unregistered with their VM, by their headers."""
+        listing, bases = self._driver.listing(), {disk_header.uuid_of(path): path for path in images}
+        folders = {*self.folders_of_disks(held), *(os.path.dirname(one.file) for one in listing.machines)}
+        folders |= {listing.properties.get("Default machine folder"), self._driver.storage_path} - {None, ""}
+        paths = {path for folder in folders for path in _files_in(folder) if files.is_file(path)}
+        below = {path: disk_header.parent_of(path) for path in sorted(paths)}
+        return [self.alone(path, [bases[one]]) for path, one in below.items() if one and one in bases]
 
     def _claim(self, path, mode, option):
         return Claim(FILE, self.identity(path), mode, option, path)

@@ -36,6 +36,7 @@ from ..._core.sharing.claims import (
 from ..._media import disk_header
 from ..._ports import files
 from ..._tools.domain_xml import backing_files, file_of, target_of
+from ..._tools.qemu_img import has_nothing_below, layered_in
 from .own_files import ARGUMENT, LOG, NATIVE, named_files
 from .rehearsal import OF_BACKUP, definitions, observed, old_nvram
 from .settings.addresses import named_networks, with_reserved_address
@@ -44,10 +45,9 @@ from .settings.devices import passed_through
 from .settings.firmware import nvram_of
 from .settings.networks import read_networks
 from .settings.port_forwards import read_forwards
+from .storage import pool_folders
 from .traits import EXTERNAL, INTERNAL
 
-#: First bytes of image formats that can have a backing file: qcow and qcow2, qed, and the variants of vmdk.
-_MAGIC_OF_LAYERED_FORMATS = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
 _HOST_ID = re.compile(r"<host>\s*<uuid>([^<]+)<")
 #: The connection of each user to a libvirt of their own; for root, it leads to that of the system.
 _SESSION = re.compile(r"/session(\?|\Z)")
@@ -96,7 +96,7 @@ class VirshClaims(HoldsClaims):
 
     def _below(self, image, top):
         """The real paths of the backing file and the data file of ``image``; ``top`` is the image above all."""
-        if _is_missing(image) or _has_nothing_below(image):
+        if _is_missing(image) or has_nothing_below(image):
             return []
         try:
             # Only the image itself is read: its backing file may be missing or damaged.
@@ -126,7 +126,7 @@ class VirshClaims(HoldsClaims):
         for definition in definitions_of_all:
             self._chains.update(_reported_chains(definition))
         found = [self._held_by(definition) for definition in definitions_of_all]
-        return [*found, *self._unused_images(deleted, found)]
+        return [*found, *self._beside(deleted, found)]
 
     def _read_networks(self, wanted):
         """The networks in which plans reserve addresses."""
@@ -226,15 +226,19 @@ class VirshClaims(HoldsClaims):
             )
         )
 
-    def _unused_images(self, deleted, held):
-        """Images in the directories of ``deleted`` files that no VM uses yet: an overlay needs its backing file."""
-        used = {claim.identity for one in held for claim in one.claims} | set(deleted)
-        for folder in sorted({os.path.dirname(os.path.realpath(path)) for path in deleted.values()}):
-            for entry in files.entries(folder) if self._driver.is_local else ():
-                path = os.path.join(folder, entry)
-                if files.is_file(path) and not _has_nothing_below(path) and self.identity(path) not in used:
-                    claims = [claim for claim in self._of_file(path, WRITE, path, is_raw=False) if claim.text != path]
-                    yield Held(self.owner_id(path), path, claims=tuple(claims))
+    def _beside(self, deleted, found):
+        """What disk files that no VM uses yet need, in the directories of ``deleted`` files ({identity: path})."""
+        folders = {os.path.dirname(os.path.realpath(path)) for path in deleted.values()}
+        paths = layered_in(folders) if self._driver.is_local else ()
+        return self.stray_disks([path for path in paths if self.identity(path) not in deleted], found)
+
+    def without_vm(self, images, held):
+        """Overlays in all directories of disks: those of VMs, of storage pools, and of new disks."""
+        if not self._driver.is_local:
+            return ()
+        folders = {self._driver.default_folder, self._driver.storage.folder, *pool_folders(self._driver.virsh)}
+        folders |= self.folders_of_disks(held)
+        return self.stray_disks(layered_in(map(os.path.realpath, folders)), held)
 
     # What steps do ----------------------------------------------------------------------------------------------------
 
@@ -353,10 +357,3 @@ def _is_missing(path):
     except PolyvirtError:
         return False
     return False
-
-
-def _has_nothing_below(path):
-    """Whether it is certain that a file has no backing file; an unreadable file may have one."""
-    if not (files.is_file(path) and files.is_readable(path)):
-        return False
-    return not any(files.starts_with(path, magic) for magic in _MAGIC_OF_LAYERED_FORMATS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import xml.etree.ElementTree as ET
 from contextlib import suppress
 
 from ..._core.errors import PolyvirtError, Refused
@@ -17,14 +18,17 @@ from ..._core.pattern import Pattern
 from ..._media import disk_header
 from ..._media.appliances.disk import name_of, unpacked
 from ..._ports import files, locks, partial_files
+from ..._tools import virsh_output as output
 from ..._tools.domain_xml import backing_files, file_of
 from ..._tools.qemu_img import empty_image
-from ..._tools.virsh import ConnectionLost
+from ..._tools.virsh import ConnectionLost, is_not_found, is_unsupported, raise_for_errors
 from .settings.firmware import nvram_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
 #: Suffixes of NVRAM files, by ``secure_boot``.
 _NVRAM_SUFFIXES = {False: ".nvram", True: ".nvram-secure"}
+#: Types of storage pools with files in a directory; those on which libvirt mounts a file system.
+_IN_FOLDERS, MOUNTED = ("dir", "fs", "netfs", "vstorage"), ("fs", "netfs", "vstorage")
 #: Supported formats of base images; other images must be converted first.
 IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
 
@@ -191,6 +195,21 @@ def chain_of(storage, path):
 def bases_of(storage, paths):
     """All backing files of these images, sorted."""
     return sorted({base for path in paths for base in chain_of(storage, path)[1:]})
+
+
+def pool_folders(virsh, which="--all", kinds=_IN_FOLDERS):
+    """{directory: name} of libvirt's storage pools of these ``kinds``; ``which`` is an option of pool-list."""
+    questions = [("pool-list", which, "--name")]
+    answers = virsh.batch(questions)
+    if is_unsupported(answers[0].error):
+        return {}
+    raise_for_errors(questions, answers)
+    names = output.names(answers[0].stdout)
+    questions = [("pool-dumpxml", name) for name in names]
+    answers = virsh.batch(questions) if names else ()
+    raise_for_errors(questions, answers, is_not_found)
+    pools = [(name, ET.fromstring(one.stdout)) for name, one in zip(names, answers) if not one.error]
+    return {pool.findtext("target/path"): name for name, pool in pools if pool.get("type") in kinds}
 
 
 def used_files(definition):

@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import os
+
+from ..._core.errors import Refused
 from ..._core.sharing.claims import NAME, READ, WRITE, Claim, Held, HoldsClaims
 from ..._ports import files
+from ..._tools.qemu_img import layered_in
 from .observe import bases_of
+from .options import STORAGE
 from .settings.disks import disk_path, seed_path
 from .settings.table import config_of
 
@@ -25,11 +30,21 @@ class VmmClaims(HoldsClaims):
         return files.identity(path)
 
     def chain(self, path):
+        if files.exists(path) and not files.is_readable(path):
+            raise Refused(f"{path} cannot be read, so it may need any file.", "Make it readable, or delete it.")
         return bases_of(path)
 
     def held(self, wanted):
         found = self._driver.found
         return [self._of_vm(found, name) for name in found.configuration.blocks]
+
+    def without_vm(self, images, held):
+        """Overlays in all directories of disks: those of VMs, and of new disks."""
+        stores = {os.path.dirname(path) for path in images}
+        # By default, the store is in the directory of disks.
+        folders = {self._driver.options.get("storage_path") or STORAGE, *stores, *map(os.path.dirname, stores)}
+        folders |= self.folders_of_disks(held)
+        return self.stray_disks(layered_in(map(os.path.realpath, folders)), held)
 
     def _of_vm(self, found, name):
         """A running VM has two definitions, which may contain different files."""

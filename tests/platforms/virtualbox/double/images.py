@@ -22,6 +22,7 @@ _MIB = 1024 * 1024
 _SECTOR = 512
 #: The position of the double's data, a JSON object.
 _DATA_START, _DATA_END = _SECTOR, 4096
+_NO_UUID = "0" * 32
 _QCOW2 = b"QFI\xfb"
 _KEPT = 64 * 1024
 #: VirtualBox accepts a file as an ISO image if it is larger than this and a multiple of the sector size.
@@ -37,7 +38,7 @@ def write(medium):
             file.truncate(size)
         return
     if form == "VDI":
-        vdi.prepare(path, size, uuid.UUID(medium["uuid"]))
+        vdi.prepare(path, size, uuid.UUID(medium["uuid"]), uuid.UUID(medium.get("parent") or _NO_UUID))
     header = json.dumps(medium).encode().ljust(_DATA_END - _DATA_START, b"\0")
     with open(path, "r+b" if form == "VDI" else "wb") as file:
         if form != "VDI":

@@ -18,7 +18,7 @@ _MAP_AT, _DATA_AT, _BLOCK_SIZE, _ALLOCATED = 0x154, 0x158, 0x178, 0x184
 #: Entries of the map for a block of zeroes and for a block that is not allocated.
 _ZEROES = 0xFFFFFFFE
 _NOT_THERE = _ZEROES + 1
-_SIZE, _COUNT, _UUID = 0x170, 0x180, 0x188
+_SIZE, _COUNT, _UUID, _PARENT = 0x170, 0x180, 0x188, 0x1A8
 _TEXT, _SIGNATURE, _VERSION, _HEADER, _DYNAMIC = (
     b"<<< Oracle VM VirtualBox Disk Image >>>\n",
     0xBEDA107F,
@@ -30,8 +30,8 @@ _TEXT, _SIGNATURE, _VERSION, _HEADER, _DYNAMIC = (
 _MAP, _BLOCK = 4096, 1024 * 1024
 
 
-def prepare(path, size, own_uuid):
-    """Create an empty image of ``size`` bytes, or change size and UUID of an existing one."""
+def prepare(path, size, own_uuid, parent):
+    """Create an empty image of ``size`` bytes, or change size and UUIDs of an existing one."""
     is_new = not os.path.exists(path)
     count = -(-size // _BLOCK)
     # The position of the data does not fit if the disk is too large, and VirtualBox creates a broken image.
@@ -47,6 +47,8 @@ def prepare(path, size, own_uuid):
         _set(file, _COUNT, count)
         file.seek(_UUID)
         file.write(own_uuid.bytes_le)
+        file.seek(_PARENT)
+        file.write(parent.bytes_le)
 
 
 def uuid_of(header):

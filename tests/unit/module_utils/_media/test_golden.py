@@ -31,6 +31,11 @@ class _Claims(HoldsClaims):
     def held(self, _wanted):
         return [Held("web1", "web1", claims=tuple(self.file(path, BASE, "disks.vda"))) for path in self._host.linked]
 
+    def without_vm(self, images, held):
+        if isinstance(self._host.alone, Refused):
+            raise self._host.alone
+        return [self.alone(path, images) for path in self._host.alone]
+
 
 class Host:
     """A driver with one VM, which this collection has created; ``linked`` are the images that disks of VMs need."""
@@ -39,7 +44,7 @@ class Host:
 
     def __init__(self, folder):
         self.images = Images(str(folder / "store"), self)
-        self.claims, self.linked = _Claims(self), []
+        self.claims, self.linked, self.alone = _Claims(self), [], []
         self.disk = folder / "disk.qcow2"
         self.write("1")
         disks = {"vda": {"source": str(self.disk), "format": "qcow2"}}
@@ -183,3 +188,17 @@ def test_too_little_space_is_rejected_before_the_copy(host, monkeypatch):
     with pytest.raises(Refused, match="for the image"):
         host.run()
     assert not files.exists(host.images.directory)
+
+
+@pytest.mark.parametrize(
+    "alone", [["/vms/left.qcow2"], Refused("/vms/x cannot be read.")], ids=["needed", "unreadable"]
+)
+def test_older_version_is_kept_for_disk_files_without_a_vm(host, alone):
+    host.run()
+    host.alone = alone
+    host.write("2")
+    for check in (True, False):
+        result = host.run("two", check=check)
+        assert result["warnings"][0].startswith(f"name: {NAME}: older versions are kept: ")
+        assert ("/vms/left.qcow2, which no VM has, needs" in result["warnings"][0]) == isinstance(alone, list)
+    assert host.stored() == ["one", "two"]

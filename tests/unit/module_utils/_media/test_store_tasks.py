@@ -50,6 +50,12 @@ class _Claims(HoldsClaims):
         unreadable = Claim(FILE, UNREADABLE, UNREADABLE, "disks.vda", self._host.unreadable, remedy="Repair it.")
         return [*found, *([Held("bad", "bad", claims=(unreadable,))] if self._host.unreadable else [])]
 
+    def without_vm(self, images, held):
+        self._host.asked.append(images)
+        if isinstance(self._host.alone, PolyvirtError):
+            raise self._host.alone
+        return [self.alone(path, images) for path in self._host.alone]
+
 
 class _Images(Images):
     """The images of a host, which is the driver, too."""
@@ -65,7 +71,7 @@ class _Host:
     def __init__(self, server, folder):
         self.server, self.folder = server, folder
         self.linked, self.unreadable, self.problem, self.modes, self.observed = [], "", None, set(), 0
-        self.firmware = []
+        self.firmware, self.alone, self.asked = [], [], []
 
     def publish(self, name=NAME, content=QCOW2):
         self.server.files[f"/{name}/{FILE_NAME}"] = content
@@ -249,6 +255,39 @@ def test_used_image_is_kept(host):
             host.absent(check=check)
     assert host.files() == before
     assert host.modes == {DELETE}
+
+
+@pytest.mark.parametrize(
+    ("alone", "message"),
+    [
+        (
+            ["/vms/left.qcow2"],
+            "tests-1: disk files that no VM has need {}: /vms/left.qcow2. Delete these files first if",
+        ),
+        (
+            Unavailable("No answer.", "missing", "Try it."),
+            "not known which disk files .* need the image: No answer. Try it.",
+        ),
+    ],
+    ids=["needed", "unknown"],
+)
+def test_image_is_kept_for_disk_files_without_a_vm(host, alone, message):
+    host.present()
+    host.alone = alone
+    for check in (True, False):
+        with pytest.raises(PolyvirtError, match=message.format(_path(host))):
+            host.absent(check=check)
+    assert (len(host.files()), host.asked) == (2, [[_path(host)]] * 2)
+
+
+def test_disk_files_without_a_vm_are_read_only_if_they_matter(host):
+    host.absent()
+    host.present()
+    host.linked = [("web1", _path(host))]
+    host.report()
+    with pytest.raises(PolyvirtError):
+        host.absent()
+    assert host.asked == []
 
 
 def test_image_is_kept_if_a_disk_cannot_be_read(host):

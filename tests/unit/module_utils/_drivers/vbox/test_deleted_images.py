@@ -12,7 +12,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, snapshot, task
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, driver_of, observed, snapshot, task
 
 
 def on_base(vbox):
@@ -165,3 +165,16 @@ def test_disk_that_a_user_attached_to_a_new_vm_remains_after_a_rollback(vbox):
 def once(action):
     """``action``, which is carried out only at the first call."""
     return partial(next, chain((action() for _once in range(1)), repeat(None)))
+
+
+def test_stored_image_is_needed_by_differencing_images_that_are_not_registered(vbox):
+    """VirtualBox forgets them with their VM."""
+    task(vbox).succeeded()
+    base, child = on_base(vbox)
+    os.rename(
+        child, left := os.path.join(os.path.dirname(observed(vbox).config["disks"]["SATA 0"]["source"]), "left.vdi")
+    )
+    vbox.run("closemedium", "disk", child)
+    driver = driver_of(vbox)
+    found = driver.claims.without_vm([base], driver.claims.held([]))
+    assert [(one.name, [claim.text for claim in one.claims]) for one in found] == [(left, [base])]

@@ -142,3 +142,20 @@ def test_internal_snapshot_is_deleted_from_the_images_of_a_vm_that_is_off(power,
     step = Step("drop_snapshot", arguments={"names": (name,)})
     found = Driver(domain("web")).claims.step_files(Plan(vm, vm, segments=((step,),)), step)
     assert list(found) == ([(SNAPSHOT, "disks.vda", "/vms/web.qcow2")] if is_written else [])
+
+
+@pytest.mark.parametrize("place", ["disk", "pool", "default", "storage"])
+def test_stored_image_is_needed_by_disk_files_in_all_directories_of_disks(tmp_path, place):
+    base, overlay = str(tmp_path / "image"), str(tmp_path / place / "left")
+    (tmp_path / place).mkdir()
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "1M"], check=True)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", overlay], check=True)
+    pool = f"<pool type='dir'><target><path>{tmp_path}/pool</path></target></pool>"
+    virsh = FakeVirsh({("pool-list", "--all", "--name"): "p\n", ("pool-dumpxml", "p"): pool})
+    driver = Driver(domain("web", disk(tmp_path / "disk" / "raw")), virsh=virsh)
+    driver.default_folder, driver.storage.folder = str(tmp_path / "default"), str(tmp_path / "storage")
+    claims = driver.claims
+    (found,) = claims.without_vm([base], claims.held([Claim(FILE, claims.identity(base), DELETE, "image", base)]))
+    assert (found.name, [claim.text for claim in found.claims], virsh.processes) == (overlay, [base], 2)
+    driver.is_local = False
+    assert list(claims.without_vm([base], [])) == []
