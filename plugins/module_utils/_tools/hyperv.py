@@ -195,7 +195,7 @@ def vhd_call(paths, show=_VHD, **more):
 
 
 #: The number of answers to a ``vms_chain`` that ``read_vms`` expects.
-PARTS = 12
+PARTS = 13
 
 
 def vms_chain(name, conditions, native=None, then=()):
@@ -228,7 +228,9 @@ def vms_chain(name, conditions, native=None, then=()):
 def _disk_calls(kept, show):
     """Calls that read the disks of the VMs or checkpoints that are kept, with all their parents."""
     return (
-        pick(kept, "paths", path=["HardDrives", "Path"], one=False),
+        # An empty path, that of a drive without a disk, would make the call fail for all disks.
+        pick(kept, "drives", path=["HardDrives"], conditions={"!Path": [""]}, one=False),
+        pick("drives", "paths", path=["Path"], one=False),
         {**vhd_call(Ref("paths")), "show": show},
     )
 
@@ -244,7 +246,9 @@ def disks_chain():
     return Chain(
         "disks",
         (
-            hyperv("Get-VM", keep="all", show={**properties("Id", "Name", "State", "Notes"), **drives}),
+            hyperv(
+                "Get-VM", keep="all", show={**properties("Id", "Name", "State", "OperationalStatus", "Notes"), **drives}
+            ),
             _snapshots_call("all", {**properties("VMId"), "HardDrives": properties("Path"), **media}),
             *_disk_calls("all", properties("Path", "ParentPath")),
             *_disk_calls("snapshots", properties("Path", "ParentPath")),

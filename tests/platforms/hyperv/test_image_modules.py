@@ -93,7 +93,7 @@ def test_disk_that_cannot_be_read_keeps_all_images(world):
     world.host.files.delete(drive.path)
     for check in (True, False):
         result = _image(world, check, state="absent")
-        assert f"name: {drive.path}, a disk file of web, cannot be read, so it may need the image." in result["msg"]
+        assert f"name: {drive.path}, a disk file of web, cannot be read, so this disk may be below it." in result["msg"]
         assert "detach the disk" in result["msg"]
     assert images_of(world.host) == stored_in(world)
     # Other VMs can be deleted.

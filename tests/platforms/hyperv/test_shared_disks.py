@@ -60,13 +60,6 @@ def test_parent_of_a_disk_that_only_a_checkpoint_uses_is_protected():
     assert [one["reason"] for one in kept] == ["used by copy"]
 
 
-def test_disk_that_cannot_be_read_does_not_prevent_a_start():
-    host = host_with(["other"])
-    host.files.open["c:\\hyper-v\\disks\\other.vhdx"] = "merge"
-    done(host, **{**NEW, "name": ["web"]})
-    done(host, name=["web"], state="started")
-
-
 def test_checkpoints_that_cannot_be_read_are_no_reason_to_attach_a_disk(checkpoint_owner):
     host = checkpoint_owner
     failed = Failed("OperationFailed,Microsoft.HyperV", "NotSpecified")

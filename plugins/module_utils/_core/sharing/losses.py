@@ -83,4 +83,4 @@ class ImageUsers:
     def unreadable(self):
         """Return the Claim of a disk that may need any file, or None."""
         holders = self._world.holders("", FILE, UNREADABLE)
-        return next((claim for one in holders for claim in one.claims if claim.mode == UNREADABLE), None)
+        return next((claim for one in holders for claim in one.claims if claim.identity == UNREADABLE), None)

@@ -117,6 +117,8 @@ def excludes(new, held, other):
     claim = new.claim
     if claim.kind != held.kind or held.identity not in (claim.identity, UNREADABLE):
         return False
+    if held.identity == UNREADABLE and claim.is_new:  # Nothing can be on top of it yet.
+        return False
     if claim.kind == FILE:
         rule = EXCLUDES.get((claim.mode, held.mode))
         return rule is not None and rule(new, other)
@@ -200,7 +202,7 @@ class Conflict(Frozen):
 
     def _found(self, users):
         claim, held = self.claim, self.held
-        if held.mode == UNREADABLE:
+        if held.identity == UNREADABLE:
             return held.text
         if claim.mode == MOVE:
             return f"{claim.text} would be moved, and this task attaches it to {users} by its path"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ntpath
 
 from ..._core.errors import Refused
-from ..._core.frozen import replace
 from ..._core.sharing.claims import (
     BASE,
     COPY,
@@ -25,8 +24,7 @@ from ..._core.sharing.claims import (
 )
 from ..._media.prepared import NO_PROMPT
 from ..._tools.hyperv import state_of
-from ..._tools.windows_files import key_of
-from .hyperv_vm import DISK_FILES
+from ..._tools.windows_files import is_on_share, key_of
 from .mark import is_temporary, mark_of
 from .observe import disk_files_in
 from .settings.disks import drive_slot, folder_of, path_in, path_of_new, seed_name
@@ -54,33 +52,47 @@ class HyperVClaims(HoldsClaims):
         if not any(map(self._concerns_others, wanted)):
             return []
         found = self._driver.all_disks()
-        held = [self._of_vm(found, raw) for raw in found.vms.values()]
-        # Which disks could not be read matters only before an image is removed.
-        if not any(claim.mode == DELETE and claim.option == "image" for claim in wanted):
-            return held
-        return [replace(one, claims=(*one.claims, *_unreadable(found, one))) for one in held]
+        if any(claim.mode == DELETE and claim.option == "image" for claim in wanted):
+            found.lost = frozenset()  # A file that is restored later needs the image again.
+        return [self._of_vm(found, raw) for raw in found.vms.values()]
+
+    def need_of_others(self, found, vm_id, files=None):
+        """Return (claim, raw VM) of another VM that needs one of ``files``, or may need it, or (None, None).
+
+        Without ``files``: of one with a disk on top of those that the VM writes to.
+        """
+        others = [raw for raw in found.vms.values() if raw is not found.raw(vm_id)]
+        own = self._of_vm(found, found.raw(vm_id)).claims if files is None and found.raw(vm_id) else ()
+        keys = {claim.identity for claim in own if claim.mode == WRITE} | set(map(self.identity, files or ()))
+        for raw in others if keys else ():
+            for claim in self._of_vm(found, raw).claims:
+                if claim.identity in (UNREADABLE, *keys) and (files or claim.mode == BASE):
+                    return claim, raw
+        return None, None
 
     def _of_vm(self, found, raw):
-        claims = [claim for drive in raw.get("HardDrives") or () for claim in self._of_drive(found, drive)]
+        claims = [claim for drive in raw.get("HardDrives") or () for claim in self._of_drive(found, drive, raw["Name"])]
         claims += self._of_media(raw, "iso")
         for snapshot in found.snapshots.get(raw["Id"].lower(), ()):
             claims += self._of_media(snapshot, SNAPSHOTS)
             for drive in snapshot.get("HardDrives") or ():
                 claims += [self._claim(path, BASE, SNAPSHOTS) for path in found.chain(drive.get("Path"))]
+                claims += _unreadable(found, drive, raw["Name"], SNAPSHOTS)
         name, also = raw["Name"], None
         if is_temporary(name):  # A creation names its VM last.
             name = (mark_of(raw) or {}).get("name") or name
             also = self.owner_id(name)
         return Held(self.owner_id(raw["Id"]), name, state_of(raw.get("State") or "Off").power, tuple(claims), also)
 
-    def _of_drive(self, found, drive):
+    def _of_drive(self, found, drive, name):
         """A VM writes to the file of its last checkpoint, and a deletion of checkpoints to its disk below."""
-        disk, mode = found.file_without_checkpoints(drive.get("Path")), WRITE
+        disk, mode, option = found.file_without_checkpoints(drive.get("Path")), WRITE, f"disks.{drive_slot(drive)}"
         for path in found.chain(drive.get("Path")):
             part_of = self.identity(disk) if mode == WRITE and path != disk else None
             if key_of(path) not in found.lost:
-                yield self._claim(path, mode, f"disks.{drive_slot(drive)}", part_of)
+                yield self._claim(path, mode, option, part_of)
             mode = BASE if path == disk else mode
+        yield from _unreadable(found, drive, name, option)
 
     def _of_media(self, owner, option):
         """A VM reads the prepared ISO images in its drives; a checkpoint needs them after it is restored."""
@@ -121,15 +133,19 @@ class HyperVClaims(HoldsClaims):
         return self._driver.host_files.is_attached(claim.text) if claim.mode == COPY else claim.mode != READ
 
 
-def _unreadable(found, held):
-    """Yield claims of any file, for disks of a VM of which it is not known which files are below them."""
-    for claim in held.claims:
-        last = found.chain(claim.text)[-1]
+def _unreadable(found, drive, name, option):
+    """Yield the claim of a disk that could not be read: any disk may be below it, so none may be changed."""
+    for last in found.chain(drive.get("Path"))[-1:]:
         # A physical disk has no files below it.
-        if key_of(last) not in found.disks and last.lower().endswith(DISK_FILES):
-            message = f"{last}, a disk file of {held.name}, cannot be read, so it may need the image"
-            remedy = (
-                "If the file is lost, detach the disk. If it is on a share, use a connection that delegates"
-                " credentials, such as CredSSP."
-            )
-            yield replace(claim, identity=UNREADABLE, mode=UNREADABLE, text=message, remedy=remedy)
+        if found.may_need_any(last):
+            text = f"{last}, a disk file of {name}, cannot be read, so this disk may be below it"
+            yield Claim(FILE, UNREADABLE, BASE, option, text, remedy=_ON_SHARE if is_on_share(last) else _LOCKED)
+
+
+_LOCKED = (
+    "Wait for the end of its merge, or close the program that uses it, such as a backup. If the file is lost or"
+    " damaged, detach the disk."
+)
+_ON_SHARE = (
+    "Use a connection that delegates credentials to the share, such as CredSSP. If the file is lost, detach the disk."
+)

@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-from ..._core.errors import NotFound, Refused, Timeout
+from ..._core.errors import NotFound, Timeout
 from ..._core.record.mark import making_of
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, pick, repeated
-from ..._tools.hyperv import VM, WORK, disks_chain, hyperv, properties_of_power, the_vm
+from ..._tools.hyperv import VM, WORK, hyperv, properties_of_power, the_vm
 from ..._tools.windows_files import file_command
 from .hyperv_vm import is_checkpoint_file
 from .mark import own_mark
-from .observe import all_disks
+from .users import MERGE_TIMEOUT, check_unused
 
 #: Seconds for which one request waits for a merge to end.
 _WAIT_PER_REQUEST = 10
-#: Seconds after which a merge that has not ended is an error.
-_MERGE_TIMEOUT = 900
 
 
 def delete(driver, vm, step):
@@ -29,29 +27,15 @@ def delete(driver, vm, step):
         # What Hyper-V cannot merge is deleted file by file.
         if has_checkpoints and not driver.found.never_merges(raw):
             # A merge writes to the disk below, on which another VM may be based by now.
-            yield from _check_unused(vm, files)
+            check_unused(driver, vm, files)
             yield from _remove_checkpoints(driver, vm)
-        yield from _check_unused(vm, files)
+        check_unused(driver, vm, files)
         yield from _remove([the_vm(vm.id)], files)
     except NotFound:
         return  # The step may have been sent before.
     except CallFailed as error:
         if not (yield from _is_gone(vm.id)):
             raise error
-
-
-def _check_unused(vm, files):
-    """Raise Refused if another VM needs one of the files by now: a shutdown and merges can take minutes."""
-    if not files:
-        return
-    result = yield list(disks_chain().calls)
-    user = all_disks(result.answers).other_user(files, vm.id)
-    if user:
-        path, name = user
-        raise Refused(
-            f"{vm.name}: the VM cannot be deleted: VM '{name}' needs {path} by now.",
-            f"Detach it from VM '{name}', or keep the file with delete_disks: none.",
-        )
 
 
 def remove_unfinished(raw):
@@ -103,7 +87,7 @@ def _remove_checkpoints(driver, vm):
     # NothingKept: there is no checkpoint. ObjectNotFound: it was deleted meanwhile.
     if error is not None and error.id != "NothingKept" and error.category != "ObjectNotFound":
         raise error
-    deadline = driver.windows.clock.now() + _MERGE_TIMEOUT
+    deadline = driver.windows.clock.now() + MERGE_TIMEOUT
     idle = {"!OperationalStatus": list(WORK)}
     drives = {"Path": True}
     while True:
@@ -115,7 +99,7 @@ def _remove_checkpoints(driver, vm):
         if driver.windows.clock.now() >= deadline:
             status = ", ".join(raw.get("OperationalStatus") or ())
             message = (
-                f"{vm.name}: the files of its checkpoints are not merged after {_MERGE_TIMEOUT} s (status: {status})."
+                f"{vm.name}: the files of its checkpoints are not merged after {MERGE_TIMEOUT} s (status: {status})."
             )
-            raise Timeout(message, _MERGE_TIMEOUT, "Check whether a backup holds them, and run the task again.")
+            raise Timeout(message, MERGE_TIMEOUT, "Check whether a backup holds them, and run the task again.")
         driver.windows.clock.sleep(1)

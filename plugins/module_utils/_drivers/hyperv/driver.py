@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cached_property, partial
 
 from ..._core.errors import NotFound, PolyvirtError
-from ..._core.model import Target
+from ..._core.model import STOPPED, Target
 from ..._core.planner.contents import files_of_appliance
 from ..._kit.driver import ForChanges, carry_out, functions_of
 from ..._kit.in_rounds import in_rounds
@@ -20,9 +20,9 @@ from ..._media.on_host import PreparesMedia
 from ..._ports import files
 from ..._ports.clock import call_timeout
 from ..._ports.windows import side_by_side
-from ..._ports.windows_request import Chain
+from ..._ports.windows_request import Chain, properties
 from ..._tools.hyperv import add_remedies, disks_chain, key_calls, read_vms, vms_chain
-from ..._tools.windows_files import key_of
+from ..._tools.windows_files import file_command, is_on_share, key_of
 from .observe import HyperVObserver, all_disks, check_parts
 from .settings.native import native_properties
 
@@ -43,6 +43,10 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         #: The VMs as read at the end of the last request that changed them.
         self._last_read = None
         self._targets, self._host_files = (), None
+        #: (time until which they count as read just now, all VMs with their disks as Found).
+        self._users = None
+        #: Ids of VMs that were off when this task was planned, and that it starts.
+        self.started = set()
 
     @cached_property
     def claims(self):
@@ -90,10 +94,38 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
             self._host_files.take_expected(answers)
 
     def all_disks(self):
-        """Return all VMs with their disks as Found."""
+        """Return all VMs with their disks as Found, for the comparison of plans."""
         known = self.host_files
-        known.users = known.users or (self.found if self.has_all else all_disks(self.send([disks_chain()])[0].answers))
+        known.users = known.users or (self.found if self.has_all else None)
+        known.users = self._with_lost(known.users) if known.users else self.users_now()
         return known.users
+
+    def users_now(self):
+        """Return all VMs with their disks as Found, read since the last change, and just now."""
+        users = self._users  # A local variable, because another thread may send the next request.
+        is_new = users is not None and self.windows.clock.now() <= users[0]
+        return self._with_lost(users[1] if is_new else self.take_users(self.send([disks_chain()])[0].answers))
+
+    def take_users(self, answers):
+        """Return all VMs with their disks as Found, from answers to ``disks_chain`` that were read just now."""
+        found = all_disks(answers)
+        self._users = self.windows.clock.now() + MAX_AGE_SECONDS, found
+        return found
+
+    def _with_lost(self, found):
+        """Return the VMs as read after the question which of the files that could not be read exist.
+
+        A file that a merge has removed is in no drive by then; one that is still in a drive is lost.
+        """
+        unread = [path for path in found.unread_of_all() if not is_on_share(path)]
+        if not unread or found.is_checked:
+            return found
+        exist = file_command("Test-Path", unread, show=properties("Length"))
+        asked, disks = self.send([Chain("lost", (exist,)), disks_chain()])
+        found, answers = self.take_users(disks.answers), asked.answers[0].objects
+        found.lost = frozenset(key_of(path) for path, exists in zip(unread, answers) if not exists)
+        found.is_checked = True
+        return found
 
     def file_version(self, path, plan):
         if path in files_of_appliance(plan):
@@ -105,6 +137,8 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         from .checks import check_plan
 
         check_plan(self, plan, self.host_files, released)
+        if plan.before.id and plan.before.power == STOPPED and any(step.verb == "start" for step in plan.steps):
+            self.started.add(plan.before.id)
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)
@@ -134,6 +168,7 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
 
     def send(self, chains, about=False):
         self._last_read = None
+        self._users = self._users if all(chain.reads_only for chain in chains) else None
         return super().send(chains, about)
 
     def apply(self, batch):
@@ -187,16 +222,18 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         return raw
 
 
+#: Seconds for which what a request has read counts as read just now.
+MAX_AGE_SECONDS = 1
+
+
 class LastRead:
     """The VMs as read at the end of a request, for an observation that follows immediately."""
-
-    _MAX_AGE_SECONDS = 1
 
     def __init__(self, targets, results, driver):
         self._names = {target.name.casefold() for target in targets if not target.id}
         self._ids = {target.id.lower() for target in targets if target.id}
         self._results, self._driver, self._clock = results, driver, driver.windows.clock
-        self._end, self._found = self._clock.now() + self._MAX_AGE_SECONDS, None
+        self._end, self._found = self._clock.now() + MAX_AGE_SECONDS, None
 
     def found_of(self, targets):
         """Return the VMs as Found if they include all ``targets`` and were read just now, else None."""

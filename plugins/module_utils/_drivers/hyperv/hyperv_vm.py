@@ -14,7 +14,7 @@ from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File
 from ..._core.record.leases import read_stored
 from ..._core.record.mark import UNFINISHED, making_of, mark_for, marked_settings
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
-from ..._tools.windows_files import key_of
+from ..._tools.windows_files import is_on_share, key_of
 from .mark import EXPIRIES, is_temporary, mark_of
 from .settings.cdroms import dvd_drives, reserved_slots
 from .settings.disks import drive_slot
@@ -41,6 +41,7 @@ class Found(Mutable):
     ``switches`` are raw, those of the host. ``lost`` are keys of disk files that do not exist, ``unmerged`` the ids of
     VMs with files of deleted checkpoints that Hyper-V does not merge, such as after an interrupted backup. ``media`` is
     {key of a prepared image in a DVD drive: the ISO image that it stands for} (prepared.py).
+    ``is_checked``: whether these files exist was asked before the VMs were read.
     """
 
     known: list = field(default_factory=list)
@@ -51,6 +52,7 @@ class Found(Mutable):
     lost: frozenset = frozenset()
     unmerged: frozenset = frozenset()
     media: Mapping = field(default_factory=dict)
+    is_checked: bool = False
 
     def add(self, known, vms, snapshots, disks):
         """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
@@ -121,11 +123,25 @@ class Found(Mutable):
         ends = {one: [path for path in paths if self._is_unread(path)] for one, paths in ends.items()}
         for one in [one for one, paths in ends.items() if paths]:
             ends[one] += [path for owner in self.snapshots.get(one, ()) for path in _paths(owner)]
-        return dict.fromkeys(path for paths in ends.values() for path in paths if self._is_unread(path))
+        # A path on a share that this connection cannot reach proves nothing.
+        found = (path for paths in ends.values() for path in paths)
+        return dict.fromkeys(path for path in found if self._is_unread(path) and not is_on_share(path))
 
     def _is_unread(self, path):
-        # A path on a share that this connection cannot reach proves nothing.
-        return path.lower().endswith(DISK_FILES) and not path.startswith("\\\\") and key_of(path) not in self.disks
+        return path.lower().endswith(DISK_FILES) and key_of(path) not in self.disks
+
+    def may_need_any(self, path):
+        """Return whether any disk may be below a file, because it could not be read. A lost file needs none."""
+        return self._is_unread(path) and key_of(path) not in self.lost
+
+    def unread_of_all(self):
+        """Return the disk files of all VMs and checkpoints that could not be read, lost ones too."""
+        ends = [self.chain(path)[-1] for one in (*self.vms.values(), *self.all_snapshots()) for path in _paths(one)]
+        return [path for path in dict.fromkeys(ends) if self._is_unread(path)]
+
+    def is_working(self, raw):
+        """Return whether Hyper-V works on a VM, or will merge files of its deleted checkpoints."""
+        return bool(state_of(raw["State"], raw.get("OperationalStatus")).busy) or self.is_merging(raw)
 
     def chain(self, path):
         """Return the files of a disk, from the attached one to the last of its parents."""
@@ -138,16 +154,6 @@ class Found(Mutable):
     def file_without_checkpoints(self, path):
         """Return the file that was attached to the VM. Checkpoints have created their own files on top of it."""
         return next((one for one in self.chain(path) if not is_checkpoint_file(one)), path)
-
-    def other_user(self, paths, vm_id):
-        """Return (path, name of a VM) of the first of ``paths`` that another VM or its checkpoints need, or None."""
-        keys = {key_of(path): path for path in paths}
-        for raw in self.vms.values():
-            drives = _drives_with_checkpoints(self, raw) if raw["Id"].lower() != vm_id.lower() else ()
-            for path in (one for drive in drives for one in self.chain(drive.get("Path"))):
-                if key_of(path) in keys:
-                    return keys[key_of(path)], raw["Name"]
-        return None
 
     def has_checkpoint_with(self, vm, path):
         """Return whether a checkpoint of ``vm`` needs a file."""

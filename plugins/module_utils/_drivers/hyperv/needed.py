@@ -41,7 +41,6 @@ from ..._tools.windows_files import (
 )
 from .create import source_files
 from .mark import own_mark, temporary_name
-from .observe import all_disks
 from .settings.disks import bytes_of_new, drive_of, is_fixed, path_in
 from .settings.slot_checks import OF_NEW_VM, controllers_of, is_new, needed_controllers
 
@@ -100,7 +99,7 @@ class HostFiles:
             self._store(expected, answers[1:first])
             if self._expected_users:
                 with suppress(PolyvirtError):
-                    self.users = all_disks(answers[first:])
+                    self.users = self.driver.take_users(answers[first:])
 
     def read(self, plans):
         """Read what all plans need in one request. Errors are ignored: the check of the plan raises them again."""
@@ -125,7 +124,7 @@ class HostFiles:
         chains += [Chain(path, (volume_call(path),)) for path in drives]
         for chain, result in zip(chains, self.driver.send(chains) if chains else ()):
             if chain.name == "disks":
-                self.users = all_disks(result.answers)
+                self.users = self.driver.take_users(result.answers)
             elif result.error:
                 raise result.error
             elif chain.name == "files":

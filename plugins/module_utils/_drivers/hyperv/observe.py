@@ -276,7 +276,7 @@ def check_parts(answers):
         # NothingKept: there are no VMs of this kind, such as of generation 1.
         if answer.error is not None and answer.error.id != "NothingKept":
             raise answer.error
-    for answer in answers[1 : PARTS - 2]:  # The others are about disks.
+    for answer in answers[1 : PARTS - 3]:  # The others are about disks.
         for error in answer.errors:
             if error.category != "ObjectNotFound":  # That means that a VM was deleted meanwhile.
                 raise error

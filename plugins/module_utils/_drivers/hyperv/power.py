@@ -12,12 +12,15 @@ from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import VM, hyperv, properties_of_power, service_id, state_of, the_vm
 from .settings.actions import service_responds
 from .traits import PowerOffRejected
+from .users import check_not_needed
 
 #: Seconds until the request to the guest is left running in the background, because the command waits for the guest.
 _REQUEST_SECONDS = 3
 
 
 def start(driver, vm, step):
+    if vm.id in driver.started:
+        check_not_needed(driver, vm)
     yield from _change_power(driver, vm, RUNNING, hyperv("Start-VM", {"VM": VM}))
 
 

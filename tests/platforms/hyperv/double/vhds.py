@@ -74,7 +74,8 @@ def _differencing(call, path):
 def get_vhd(call):
     def get(path):
         _found(call, path)
-        if call.host.files.open.get(call.host.files.key(path)) == "merge":
+        # A mounted disk can be read; what else has a disk open, such as a merge, a copy or a backup, locks it.
+        if call.host.files.open.get(call.host.files.key(path), "mounted") != "mounted":
             raise call.failed("ObjectInUse", "in_use", code=IN_USE, name=path)
         return [call.host.views.vhd(path)]
 
