@@ -108,6 +108,7 @@ class File(Frozen):
     (a volume, device or network image).
 
     ``ours``: created by this collection. ``used_by``: other users. ``bound``: always deleted together with the VM.
+    ``elsewhere``: why it may be the file of somebody else, which has the same path as one that was created for the VM.
     """
 
     path: str
@@ -115,6 +116,7 @@ class File(Frozen):
     ours: bool = False
     used_by: tuple = ()
     bound: bool = False
+    elsewhere: str = ""
 
 
 class Vm(Frozen):

@@ -58,6 +58,8 @@ def why_kept(vm, file, delete_disks):
     """Return the reason why a file is kept, or an empty string if it is deleted."""
     if file.used_by:
         return f"used by {', '.join(file.used_by)}"
+    if file.elsewhere:
+        return file.elsewhere
     if file.role == "medium":
         return "an ISO image is never deleted"
     if file.role == "no file":

@@ -27,6 +27,8 @@ from .leases import CREATED, LEASE, is_stored_expiry, iso, read, stored
 VERSION = 2
 #: The key of a mark with the identity of a VM that no later VM can have (``Vm.birth``).
 BIRTH = "birth"
+#: The key of a mark with the host that has the files in it: a VM that is moved takes its mark along, not its old files.
+HOST = "host"
 #: Settings that are stored in the mark on platforms that cannot store them otherwise.
 IN_MARK = ("tags", "fleet", *LEASE)
 #: The reason reported for a VM that is not complete.
@@ -37,7 +39,8 @@ _LISTS = (
     "disks", "files", "tags", "nvram", "making", "adding", "reservations", "answers", "births", "slots", "detached",
     "borrowed",
 )  # fmt: skip
-_TEXTS = ("fleet", "owner", CREATED, BIRTH, "nonce", "copy_for", "in_force", "description")
+_TEXTS = ("fleet", "owner", CREATED, BIRTH, HOST, "nonce", "copy_for", "in_force", "description")
+_FILES = ("disks", "files", "nvram", "making", "answers")
 _MAPPINGS = ("inputs", "snapshots_expire", "checkpoints_expire", "checkpoints", "snapshots", "replacing")
 
 
@@ -168,6 +171,24 @@ def making_mark(mark, making):
     """Return the mark that says which files a step is about to create."""
     kept = {key: value for key, value in mark.items() if key != "making"}
     return {**kept, "making": list(making)} if making else kept
+
+
+def why_elsewhere(mark, host):
+    """Return why a file in a mark that its VM does not have may be one of others; empty if it was recorded here."""
+    recorded = mark.get(HOST)
+    if recorded == host:
+        return ""
+    return f"recorded on the host {recorded}" if recorded else "recorded without a host"
+
+
+def mark_on(host, mark, is_attached):
+    """Return the mark of a VM to add to on ``host``, without files that only the one of another host names.
+
+    Until the host is recorded, what an interrupted task has left is not known to be on this one.
+    """
+    keys = ("making", "answers") if HOST not in mark else _FILES
+    here = {} if mark.get(HOST) == host else {key: list(filter(is_attached, mark[key])) for key in keys if key in mark}
+    return {**mark, **here, HOST: host}
 
 
 def finished_mark(mark, *keys):

@@ -39,7 +39,8 @@ def configure(driver, vm, step):
     raw = yield from driver.current(vm)
     changes = step.changes
     files = _new_files(driver, vm, raw, changes)
-    media = step.arguments.get(ANSWER_MEDIA, ())
+    # Those that were recorded on this host, or that the VM has.
+    media = [path for path in step.arguments.get(ANSWER_MEDIA, ()) if path in own_mark(raw).get("answers", ())]
     if media:
         yield from remove_files(media, [the_vm(vm.id), *cdroms.remove_media_calls(raw, media)])
     notes = _notes_calls(raw, changes, list(files.values()), media)

@@ -14,7 +14,7 @@ from ..._core.errors import CreatedMeanwhile, Timeout
 from ..._core.planner.contents import contents_of
 from ..._core.planner.plan_create import find_snapshot
 from ..._core.record.answer_media import recorded_media
-from ..._core.record.mark import empty_mark, finished_mark, inputs_of, unfinished_mark, with_settings
+from ..._core.record.mark import HOST, empty_mark, finished_mark, inputs_of, unfinished_mark, with_settings
 from ..._kit.creation import undone_in_rounds
 from ..._kit.in_rounds import Last
 from ..._ports.windows import CallFailed, ConnectionLost
@@ -111,7 +111,8 @@ class _Creation:
             if not disk.get("source"):
                 self.paths[slot] = path_of_new(folder, name, slot, {**disk, "format": self._format(slot)})
         recorded = {"files": list(seed), **recorded_media(arguments["creation"], seed)}
-        self.mark = {**empty_mark(None), "name": name, "inputs": inputs_of(arguments), **recorded}
+        self.host = {HOST: driver.host.computer}
+        self.mark = {**empty_mark(None), **self.host, "name": name, "inputs": inputs_of(arguments), **recorded}
         #: Paths of the files that were created.
         self._created_files = []
 
@@ -160,7 +161,8 @@ class _Creation:
     def _undo(self, _error):
         if self.vm_id is not None:
             notes = notes_of("", unfinished_mark(self.mark, self._created_files))
-            yield from remove_unfinished({"Id": self.vm_id, "Name": temporary_name(self.name), "Notes": notes})
+            raw = {"Id": self.vm_id, "Name": temporary_name(self.name), "Notes": notes}
+            yield from remove_unfinished({**raw, **self.host})
 
     # Calls ------------------------------------------------------------------------------------------------------------
 

@@ -217,7 +217,7 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
             if not vms:
                 raise NotFound(f"{vm.name}: the VM no longer exists: it was deleted in the meantime.", "Run it again.")
             self.found.add((), vms, snapshots, disks)
-            raw = vms[0]
+            raw = self.found.raw(vms[0]["Id"])
         self._changed.add(vm.id.lower())
         return raw
 

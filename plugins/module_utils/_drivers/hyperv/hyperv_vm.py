@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from ..._core.frozen import Frozen, Mutable, field
 from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
 from ..._core.record.leases import read_stored
-from ..._core.record.mark import UNFINISHED, making_of, mark_for, marked_settings
+from ..._core.record.mark import HOST, UNFINISHED, making_of, mark_for, marked_settings, why_elsewhere
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from ..._tools.windows_files import is_on_share, key_of
 from .mark import EXPIRIES, is_temporary, mark_of
@@ -41,7 +41,8 @@ class Found(Mutable):
     ``switches`` are raw, those of the host. ``lost`` are keys of disk files that do not exist, ``unmerged`` the ids of
     VMs with files of deleted checkpoints that Hyper-V does not merge, such as after an interrupted backup. ``media`` is
     {key of a prepared image in a DVD drive: the ISO image that it stands for} (prepared.py).
-    ``is_checked``: whether these files exist was asked before the VMs were read.
+    ``is_checked``: whether these files exist was asked before the VMs were read. ``computer`` is the name of the
+    host, which each raw VM has, too.
     """
 
     known: list = field(default_factory=list)
@@ -53,12 +54,13 @@ class Found(Mutable):
     unmerged: frozenset = frozenset()
     media: Mapping = field(default_factory=dict)
     is_checked: bool = False
+    computer: str = ""
 
     def add(self, known, vms, snapshots, disks):
         """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
         self.known = known or self.known
         ids = {one.lower() for one, _name in self.known}
-        read = {raw["Id"].lower(): raw for raw in vms}
+        read = {raw["Id"].lower(): {HOST: self.computer, **raw} for raw in vms}
         self.vms = {one: raw for one, raw in {**self.vms, **read}.items() if one in ids}
         self.disks = {**self.disks, **{key_of(one["Path"]): one for one in disks}}
         grouped = {}
@@ -305,14 +307,19 @@ def _timestamp(text):
 def files_of(found, raw):
     """Return the files of one VM."""
     mark = mark_for(raw["Id"], mark_of(raw))
+    elsewhere = why_elsewhere(mark, raw.get(HOST))
     # Detached disks, and files that an interrupted task has created.
     own = {key_of(path): path for path in (*mark["disks"], *making_of(mark))}
-    paths = {**{key_of(path): path for path in attached_files(found, raw)}, **own}
-    files = [File(path, "disk", key in own) for key, path in paths.items() if path and key not in found.lost]
+    attached = {key_of(path): path for path in attached_files(found, raw)}
+    files = [
+        File(path, "disk", key in own, elsewhere="" if key in attached else elsewhere)
+        for key, path in {**attached, **own}.items()
+        if path and key not in found.lost
+    ]
     files += [File(path, "disk", key_of(disk) in own) for path, disk in _remaining_files(found, raw).items()]
-    seeds = mark["files"]
-    media = [drive["Path"] for drive in dvd_drives(raw, seeds) if drive.get("Path")]
-    return (*files, *(File(path, "support", True) for path in seeds), *(File(path, "medium") for path in media))
+    seeds, drives = mark["files"], {key_of(one["Path"]) for one in raw.get("DVDDrives") or () if one.get("Path")}
+    files += [File(one, "support", True, elsewhere="" if key_of(one) in drives else elsewhere) for one in seeds]
+    return (*files, *(File(one["Path"], "medium") for one in dvd_drives(raw, seeds) if one.get("Path")))
 
 
 def attached_files(found, raw):

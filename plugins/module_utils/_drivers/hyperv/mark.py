@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 
 from ..._core.errors import Refused, Stale
-from ..._core.record.mark import is_unfinished, mark_for, parsed, printed
+from ..._core.record.mark import HOST, is_unfinished, mark_for, mark_on, parsed, printed
 from ..._core.texts import with_plain_line_ends
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Joined, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
+from ..._tools.windows_files import key_of
 
 #: The beginning of the line that contains the mark.
 _MARK_LINE = "#polyvirt "
@@ -77,8 +78,10 @@ def mark_of(raw):
 
 
 def own_mark(raw):
-    """Return the mark of a VM to add to."""
-    return mark_for(raw["Id"], mark_of(raw))
+    """Return the mark of a VM to add to. ``raw`` has the name of the host, too (Found.add)."""
+    drives = (*(raw.get("HardDrives") or ()), *(raw.get("DVDDrives") or ()))
+    attached = {key_of(drive["Path"]) for drive in drives if drive.get("Path")}
+    return mark_on(raw.get(HOST) or "", mark_for(raw["Id"], mark_of(raw)), lambda path: key_of(path) in attached)
 
 
 def temporary_name(name):

@@ -82,6 +82,7 @@ class HyperVObserver(OnWindows):
         found.lost, found.unmerged = self._lost_files(found), self._unmerged(found)
         self._media = found.media = self._media_of(found)
         self.found.lost, self.found.unmerged, self.found.media = found.lost, found.unmerged, found.media
+        self.found.computer = found.computer
         selected = list(self._select(found, targets, "unfinished" in facets))
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "native" in facets:
@@ -165,7 +166,7 @@ class HyperVObserver(OnWindows):
 
     def found_by(self, results):
         """Return the answers to ``chains_of`` as Found."""
-        found = Found(switches=self.host.switches if self.host else ())
+        found = Found(switches=self.host.switches, computer=self.host.computer) if self.host else Found()
         for result in results:
             answers = result.answers if result.name == _ALL else result.answers[:PARTS]
             self._check(answers[0])

@@ -55,3 +55,10 @@ def test_disk_that_was_recorded_before_it_existed_is_ours_in_any_vm(mark):
     (delete,) = plan(vm, ask("absent"), Traits(platform="any")).steps
     assert delete.arguments["files"] == (("/d/ours",) if mark else ())
     assert delete.arguments["kept"]["/d/theirs"] == "not created by this collection"
+
+
+@pytest.mark.parametrize("delete_disks", ["owned", "all"])
+def test_path_that_may_be_one_of_another_host_is_kept(delete_disks):
+    disk = File("C:\\web.vhdx", "disk", ours=True, elsewhere="recorded on the host old")
+    (delete,) = plan(found(mark=CREATED, files=(disk,)), ask("absent", delete_disks=delete_disks), Traits("any")).steps
+    assert (delete.arguments["files"], delete.arguments["kept"]) == ((), {disk.path: disk.elsewhere})

@@ -77,3 +77,30 @@ def test_mark_of_a_later_version_is_damaged_and_cannot_say_so_itself():
     assert "version '99' is unknown" in marks.parsed('{"id":"1","v":99}')[marks.DAMAGED]
     assert marks.parsed('{"id":"1","damaged":"x"}') == {"id": "1"}
     assert marks.parsed("") is marks.parsed(None) is None
+
+
+def _is_attached(path):
+    return path == "attached"
+
+
+@pytest.mark.parametrize(
+    ("host", "disks", "making"),
+    [
+        ({"host": "here"}, ["attached", "other"], ["attached", "other"]),
+        ({"host": "there"}, ["attached"], ["attached"]),
+        ({}, ["attached", "other"], ["attached"]),
+    ],
+)
+def test_mark_names_no_file_of_another_host(host, disks, making):
+    files = ["attached", "other"]
+    mark = marks.mark_on("here", {**OWN, **host, "disks": files, "making": files}, _is_attached)
+    assert (mark["host"], mark["disks"], mark["making"]) == ("here", disks, making)
+
+
+@pytest.mark.parametrize(
+    ("mark", "why"),
+    [({"host": "here"}, ""), ({"host": "there"}, "the host there"), ({}, "without a host")],
+)
+def test_record_says_why_a_file_may_be_one_of_others(mark, why):
+    assert marks.why_elsewhere(mark, "here").endswith(why)
+    assert bool(marks.why_elsewhere(mark, "here")) == bool(why)

@@ -366,6 +366,13 @@ def test_image_that_cannot_be_read_may_use_any_file(mode):
     assert (conflict.message("a"), conflict.remedy) == ("a: disks.vda.source: cannot be read.", "Repair it.")
 
 
+@pytest.mark.parametrize(("is_new", "excludes"), [(False, True), (True, False)])
+def test_disk_that_cannot_be_read_may_be_on_top_of_any_file_but_a_new_one(is_new, excludes):
+    unreadable = Claim(FILE, UNREADABLE, BASE, "disks.vda", "cannot be read", remedy="Repair it.")
+    conflict, _waits = enter(World([held("b", unreadable)]), "a", file(is_new=is_new))
+    assert (conflict.message("a") if conflict else "") == ("a: disks.vda.source: cannot be read." if excludes else "")
+
+
 @pytest.mark.parametrize(
     ("work", "waits"), [(GROW, True), (RESTORE, True), (MERGE, True), (SNAPSHOT, True), (COPY, False)]
 )
