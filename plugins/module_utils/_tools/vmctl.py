@@ -17,8 +17,11 @@ from typing import Optional
 from .._core.errors import CommandFailed, Timeout, Unavailable, remedy_for
 from .._core.frozen import Frozen
 from .._core.pattern import Pattern
+from .._ports import permits
 from . import openbsd_network
 
+#: Commands that change something and destroy no file: ``create`` never overwrites one.
+_CHANGES = frozenset({"create", "pause", "reload", "start", "stop", "unpause"})
 _COLUMNS = 9
 _HEADER = "ID"
 _INSTALL = "vmctl is part of OpenBSD. Install OpenBSD on the host, or correct the option executable."
@@ -257,6 +260,8 @@ class Vmctl:
         return [self._commands.find(self._executable, _INSTALL), *words]
 
     def _run(self, *words, timeout=60):
+        if words[0] not in _CHANGES:
+            permits.check_thing(words[0])
         completed = self._commands.run(self._argv(*words), timeout=timeout, writes=True)
         if completed.rc != 0:
             raise _no_answer(completed) if ": connect: " in completed.stderr else _failed(completed)

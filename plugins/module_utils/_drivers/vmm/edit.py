@@ -19,7 +19,7 @@ from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused
 from ..._core.frozen import replace
 from ..._core.model import ABSENT, ON, STOPPED
 from ..._core.record.mark import BIRTH, empty_mark, finished_mark, making_mark, making_of, mark_for, unfinished_mark
-from ..._ports import files
+from ..._ports import files, permits
 from ..._ports.clock import Clock
 from ..._tools.marked_block import Entry, changed_block, joined, merged, replaced, split
 from ..._tools.vmctl import WAITING
@@ -132,6 +132,10 @@ class Edit:
     def remove(self, name, paths):
         """Remove a VM from vm.conf, and delete its files after vmd has forgotten it."""
         block = self.found.configuration.blocks.get(name)
+        for path in paths:
+            files.check_loss(path)
+        if block is not None:
+            permits.check_thing("vm", name)
         if block is not None and not self.found.is_ours(name):
             self._replace_elsewhere(block, "")
         # A task that was killed may have removed the block, and vmd has not read the file since.
@@ -319,7 +323,7 @@ class Edit:
         elif path in original:
             _replace(path, original[path])
         else:
-            files.remove(path)
+            _remove_new(path)
 
     def _write(self, parts):
         path, text = self.driver.config_file, joined(parts)
@@ -327,7 +331,7 @@ class Edit:
             # A block that is not an entry changes too, in the same file.
             text = joined(merged(self.found.parts, parts, split(self._text_elsewhere(path), path)))
         if not text and path not in self.found.configuration.texts:
-            files.remove(path)
+            _remove_new(path)
         elif text != files.read_latin1(path):
             _replace(path, text, self._validate)
         self._text = files.read_latin1(path)
@@ -349,6 +353,12 @@ class Edit:
 def invalid(path, errors):
     """Return the error for a file that vmd rejects."""
     return Refused(f"{path}: vmd would reject it: {errors}", "Correct the named line; the file was not changed.")
+
+
+def _remove_new(path):
+    """Remove a file that did not exist before this edit, and has no lines of others."""
+    with permits.also([path]):
+        files.remove(path)
 
 
 def _replace(path, text, validate=None):

@@ -9,12 +9,14 @@ import os
 
 from ...._core.errors import PolyvirtError, Refused
 from ...._core.units import MIB
-from ...._ports import files, partial_files
+from ...._ports import files, partial_files, permits
 from ...._tools import seed
 from ...._tools.seed_network import macs_by_place
 from ..definition import fixed_mac, slot_name
 
 _DEFAULT_FORMAT = "qcow2"
+#: The errors of ``vmctl create`` if there is a file of others at its path: it never overwrites one.
+_TAKEN = ("create imagefile operation failed: File exists", "failed to create destination image file")
 FIRST = slot_name(0)
 
 
@@ -57,13 +59,22 @@ def create_disks(driver, vm, step, content=None):
     for slot, path, entry in new_disks(driver, vm, step):
         files.make_folder(os.path.dirname(path), files.ENTERED)
         _remove_leftover(driver, vm.name, path)
-        created.append(path)
         try:
             _create_disk(driver, path, entry, *(content or {}).get(slot, (None, False)))
-        except PolyvirtError:
-            driver.edit.discard([vm.name])  # If vmctl fails, it leaves an incomplete copy.
+        except PolyvirtError as error:
+            if not any(text in str(error) for text in _TAKEN):  # Otherwise, it leaves an incomplete copy.
+                _record(driver, vm.name, path)
+            driver.edit.discard([vm.name])
             raise
+        _record(driver, vm.name, path)
     return list(created)
+
+
+def _record(driver, name, path):
+    """Record a file that vmctl or this process has created for a VM."""
+    driver.edit.created_files[name].append(path)
+    driver.created.add(path)
+    files.take_over([path])
 
 
 def _remove_leftover(driver, name, path):
@@ -71,8 +82,8 @@ def _remove_leftover(driver, name, path):
     if files.exists(path) and path not in driver.edit.leftovers(name):
         driver.edit.discard([name])
         raise Refused(f"{name}: {path} already exists.", "Move it to another directory.")
+    files.take_over([path])
     files.remove(path)
-    driver.created.add(path)
 
 
 def _create_disk(driver, path, entry, image, linked):
@@ -99,7 +110,8 @@ def grow_disk(driver, entry, size):
         partial_files.grow(entry["source"], size)
         return
     path = os.path.realpath(entry["source"])
-    with files.partial(path) as copy:
+    files.check_loss(entry["source"], "replace")
+    with files.partial(path) as copy, permits.also([path]):
         driver.tool.create("-i", path, "-s", f"{size // MIB}M", f"qcow2:{copy}")
         files.replace_file(copy, path, keep_mode=True)
 
@@ -112,13 +124,13 @@ def create_seed(driver, vm, step, networks):
     path = seed_path(driver, vm.name)
     files.make_folder(os.path.dirname(path), files.ENTERED)
     _remove_leftover(driver, vm.name, path)
-    driver.edit.created_files[vm.name].append(path)
     try:
         documents = seed.nocloud_documents(cloud_init, vm.name, vm.name, macs_by_place(networks))
         seed.make_seed(driver.commands, files, path, documents, cloud_init.get("answer_drivers"))
     except PolyvirtError:
         driver.edit.discard([vm.name])
         raise
+    _record(driver, vm.name, path)
     return [path]
 
 
