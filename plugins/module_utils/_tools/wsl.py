@@ -16,7 +16,9 @@ from xml.sax.saxutils import escape
 
 from .._core.errors import PolyvirtError, remedy_for
 from .._core.pattern import Pattern
+from .._ports import permits
 from .._ports.windows_request import Ref, call, pick, properties, run
+from .windows_files import key_of
 
 #: wsl.exe of the package, which works in sessions without a desktop, and the one of Windows, which calls the former.
 PACKAGED, INBOX = "%ProgramW6432%\\WSL\\wsl.exe", "%SystemRoot%\\System32\\wsl.exe"
@@ -32,6 +34,11 @@ _VM_MODE, _KEYS = 0x8, properties(
 )  # fmt: skip
 _CODE = Pattern(r"((?:\w+/)+(?:[A-Z]+_[A-Z0-9_]+|0x[0-9a-fA-F]+))\s*\Z")
 _READ_SECONDS = 60
+#: Options of wsl.exe that destroy nothing; ``unregister`` has the one that does.
+_OPTIONS = frozenset({
+    "-d", "--import", "--install", "--list", "--manage", "--set-default", "--set-default-version", "--set-version",
+    "--shutdown", "--terminate", "--update", "--version",
+})  # fmt: skip
 #: Timeout in seconds of calls of wsl.exe.
 SECONDS = 300
 #: The prefix that paths in the registry may have.
@@ -100,7 +107,18 @@ def decoded(content):
 
 
 def wsl(file, words, seconds=SECONDS, *, stdin=None, reads=False, **more):
-    """A call of wsl.exe. Without ``stdin``, its input is empty, so that it does not wait for any."""
+    """A call of wsl.exe. Without ``stdin``, its input is empty, so that it does not wait for any.
+
+    Raises Refused for an option that is in no table, and for an export over a file that no plan lists.
+    """
+    if words[0] == "--export":
+        permits.check(words[2], key_of(words[2]), "overwrite")
+    elif words[0] not in _OPTIONS:
+        permits.check_thing(words[0])
+    return _wsl(file, words, seconds, stdin=stdin, reads=reads, **more)
+
+
+def _wsl(file, words, seconds, *, stdin=None, reads=False, **more):
     environment = {"WSL_UTF8": "1"}
     return run(file, list(words), seconds, stdin=stdin or b"", environment=environment, reads=reads, **more)
 
@@ -245,6 +263,15 @@ def guard_of_files(raw):
     files = {name: raw[name] for name in ("BasePath", "VhdFileName", "Flags") if raw.get(name) is not None}
     *calls, same = guard(raw["PSChildName"], raw["DistributionName"])
     return [*calls, same, pick("same", "files", conditions=files)]
+
+
+def unregister(file, vm_id, raw, seconds=SECONDS):
+    """A call that unregisters a distribution: WSL deletes its key, and the disk that the key names. Raises Refused if
+    no plan lists them. ``guard_of_files`` belongs in the same request.
+    """
+    permits.check_thing("vm", vm_id)
+    permits.check(disk_of(raw), key_of(disk_of(raw)))
+    return _wsl(file, ["--unregister", raw["DistributionName"]], seconds)
 
 
 def set_value(vm_id, name, value):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._core.model import STOPPED
 from ..._core.sharing.claims import DELETE, FILE, NEW, SNAPSHOT, WRITE, Claim, Held, HoldsClaims
 from ..._tools.windows_files import key_of
-from ..._tools.wsl import folder_of, is_path
+from ..._tools.wsl import export_file, folder_of, is_path
 
 _FOLDER = "install_location"
 
@@ -16,7 +16,7 @@ _FOLDER = "install_location"
 class WslClaims(HoldsClaims):
     """The claims of all distributions of one user."""
 
-    file_options = (_FOLDER, "export")
+    file_options, lists_losses = (_FOLDER, "export"), True
 
     def __init__(self, driver):
         self._driver = driver
@@ -50,3 +50,12 @@ class WslClaims(HoldsClaims):
         source = step.arguments["source"] if step.verb == "clone" else None
         if source is not None and source.config.get(_FOLDER):
             yield SNAPSHOT, "clone", source.config[_FOLDER]  # The export stops the source: its start waits.
+
+    def takes(self, plan, step):
+        """Return the temporary files of a clone: its own, or those that an interrupted task may have left."""
+        name, folders = plan.before.name, ()
+        if step.verb == "delete":
+            folders = (plan.before.config.get(_FOLDER), self._driver.folder(name))
+        elif step.verb in ("create", "clone"):
+            folders = (step.arguments["config"].get(_FOLDER),)
+        return [export_file(folder, name) for folder in folders if folder]

@@ -15,9 +15,11 @@ import re
 
 from ..._core.errors import Refused
 from ..._core.record.mark import parsed
+from ..._ports import permits
 from ..._ports.windows_request import Chain, read, write
-from ..._tools.windows_files import check_folder, environment_call, file_command, folder_call, key_of
+from ..._tools.windows_files import check_folder, environment_call, folder_call, key_of
 from ..._tools.wsl import MARK, is_path
+from .distro import removal
 
 _LIMIT = 1 << 20
 _FOLDER = ".cloud-init"
@@ -114,4 +116,6 @@ def remove_documents(mark):
         if answer.error is None and answer.details.get("exists") and _digest(answer.bytes()) == digest
     ]
     if own:
-        yield [file_command("Remove-Item", own, go_on=True)]
+        with permits.also(own):
+            calls = [removal(own)]
+        yield calls

@@ -10,6 +10,7 @@ import ntpath
 from ..._core.errors import NotFound, PolyvirtError, Refused, Stale
 from ..._core.record.mark import IN_MARK, parsed
 from ..._kit.settings import in_order
+from ..._ports import permits
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import call, pick, properties
 from ..._tools import wsl_conf
@@ -18,17 +19,17 @@ from ..._tools.wsl import (
     MARK,
     check,
     check_optional,
-    disk_of,
     export_file,
     folder_of,
     guard,
     guard_of_files,
     in_shell,
     set_value,
+    unregister,
     wsl,
 )
 from .cloud_init import remove_documents
-from .distro import Distro
+from .distro import Distro, removal
 from .power import keep_calls, remove_task
 from .settings.guest_files import CONF, GUEST, READ_CONF, add_user_script, find_user_script, write_conf_script
 from .settings.storage import STORAGE
@@ -95,7 +96,8 @@ def _export(driver, vm, distro, path):
     """
     root, extension = ntpath.splitext(path)
     temporary = f"{root}.polyvirt-{driver.nonce}{extension}"
-    remove = file_command("Remove-Item", [temporary], go_on=True)
+    permits.created(temporary, key_of(temporary))
+    remove = removal([temporary])
     result = yield [file_command("Test-Path", [path], show=properties("Length"))]
     if result.answers[0].objects[0]:
         return
@@ -160,26 +162,21 @@ def _run_in_guest(driver, vm, name, script, stdin=None):
 # Deleting -------------------------------------------------------------------------------------------------------------
 
 
-def _check_files(vm, raw, planned):
-    """Raise NotFound if WSL would delete something else than what was planned, such as after a conversion."""
-    path = disk_of(raw)
-    if path not in planned:
-        raise NotFound(f"{vm.name}: its files are in {path} now, which was not planned to be deleted.", _AGAIN)
-
-
 def delete(driver, vm, step):
     raw = driver.host.raw(vm.id)
     name = raw["DistributionName"] if raw else vm.name
-    if raw is not None:
-        _check_files(vm, raw, step.arguments.get("files", ()))
+    # First, so that nothing is changed if WSL would delete another disk than planned, such as after a conversion.
+    unregistering = [unregister(driver.host.file, vm.id, raw, driver.call_timeout)] if raw else []
     if vm.id is not None:
         same = guard(vm.id, name) if raw is None else guard_of_files(raw)
         try:
             yield from remove_documents(parsed(raw.get(MARK)) if raw else None)
             result = yield [*same, *remove_task(driver, vm)]
             check_optional(result.answers)
-            # WSL deletes what the registry names at this moment.
-            yield from driver.run(vm.name, ["--unregister", name], same)
+            if unregistering:
+                # WSL deletes what the registry names at this moment.
+                result = yield [*same, *unregistering]
+                check(result.answers[-1], vm.name, f"--unregister {name}")
         except CallFailed as error:
             if error.category != "ObjectNotFound" or (yield from driver.find(vm.name)) is not None:
                 message = f"{vm.name}: the distribution was replaced in the meantime."
@@ -189,5 +186,5 @@ def delete(driver, vm, step):
     # An interrupted clone may have left its temporary file, perhaps for another directory than that of this one.
     folders = [*([folder_of(raw)] if raw else []), driver.folder(vm.name)]
     files = {key_of(path): path for path in (export_file(folder, vm.name) for folder in folders)}
-    result = yield [file_command("Remove-Item", [path], go_on=True) for path in files.values()]
+    result = yield [removal([path]) for path in files.values()]
     check_optional(result.answers)

@@ -21,27 +21,32 @@ from ..._core.errors import CreatedMeanwhile, PolyvirtError, Timeout
 from ..._core.planner.differences import additions
 from ..._core.record.mark import IN_MARK, empty_mark, inputs_of, parsed, printed, unfinished_mark
 from ..._kit.creation import undone_in_rounds
+from ..._ports import permits
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import call, pick
-from ..._tools.windows_files import file_command, key_of
+from ..._tools.windows_files import key_of
 from ..._tools.wsl import (
     INSTALLED,
     INSTALLING,
     MARK,
     check,
     check_optional,
+    disk_of,
     export_file,
     folder_of,
     guard,
+    guard_of_files,
     is_path,
     mark_calls,
     named_in,
     registry_calls,
     set_value,
+    unregister,
     wsl,
 )
 from .cloud_init import marked, remove_documents, write_documents
 from .configure import apply_changes
+from .distro import removal
 from .images import check_version
 from .power import pause_source, remove_task, resume_source
 from .settings.storage import MANAGE
@@ -114,6 +119,7 @@ def _is_complete(raw):
 def _complete(driver, vm, step, raw):
     """Copy the default user of a cloned source, apply the settings that remain, and at last write the final mark."""
     config, vm_id = step.arguments["config"], raw["PSChildName"]
+    permits.created(disk_of(raw), key_of(disk_of(raw)))
     checks = guard(vm_id, raw["DistributionName"])
     inputs = inputs_of(step.arguments)
     source = driver.host.raw(inputs.get("clone"))
@@ -124,8 +130,7 @@ def _complete(driver, vm, step, raw):
     yield from apply_changes(driver, vm.having(id=vm_id), raw, _remaining_changes(driver, step))
     if step.verb == "clone":
         yield from resume_source(driver, step.arguments["source"])
-    remove_export = file_command("Remove-Item", [export_file(config["install_location"], vm.name)], go_on=True)
-    result = yield [remove_export]
+    result = yield [removal([export_file(config["install_location"], vm.name)])]
     check_optional(result.answers)
     made = {**empty_mark(vm_id), "inputs": inputs, **marked(driver, vm.name)}
     yield [*checks, mark_call(vm_id, made, config)]
@@ -156,11 +161,13 @@ def _undo(driver, vm, step, error):
 def _remove(driver, vm, step, raw):
     """Remove the distribution, if there is one, and the file and the directories that were created for it."""
     if raw is not None:
-        name, vm_id = raw["DistributionName"], raw["PSChildName"]
-        calls = [*guard(vm_id, name), *remove_task(driver, vm.having(id=vm_id))]
-        yield [*calls, wsl(driver.host.file, ["--unregister", name])]
+        vm_id = raw["PSChildName"]
+        calls = [*guard_of_files(raw), *remove_task(driver, vm.having(id=vm_id))]
+        with permits.also([disk_of(raw)], [("vm", vm_id)]):  # A task has registered it, and has not completed it.
+            calls.append(unregister(driver.host.file, vm_id, raw))
+        yield calls
     file = export_file(step.arguments["config"]["install_location"], vm.name)
-    yield [file_command("Remove-Item", [file], go_on=True)]
+    yield [removal([file])]
     yield from remove_documents(marked(driver, vm.name))
     # Remove-Item fails for a directory that is not empty, because it cannot prompt.
     new = sorted(driver.folders.get(vm.name.lower(), ()), key=len, reverse=True)
