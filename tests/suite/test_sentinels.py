@@ -47,6 +47,14 @@ def test_changed_file_is_found(tmp_path, suffix, change):
     {"delete": path.unlink, "write": lambda: path.write_text("x"), "mode": lambda: path.chmod(0o600)}[change]()
     with pytest.raises(AssertionError, match="somebody else"):
         sentinels.compare()
+    sentinels.compare()  # Each change is reported once.
+
+
+def test_changes_are_found_before_they_are_cleaned_away(tmp_path):
+    world = World(tmp_path)
+    Sentinels(world)
+    world.clean()
+    world.thing = "changed"
     with pytest.raises(AssertionError, match="somebody else"):
         world.clean()
 
