@@ -15,7 +15,7 @@ from ..._core.model import File
 from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._core.record.mark import own_mark
 from ..._ports import files
-from ..._tools.vboxmanage_output import unused_below
+from ..._tools.vboxmanage_output import chain, unused_below
 from .mark import resolved_mark
 from .settings.disks import base_name
 
@@ -102,9 +102,11 @@ def taken(vbox_vm, step):
     if step.verb == "drop_snapshot":
         snapshots, media = {*step.arguments["ids"]}, vbox_vm.media.values()
         within = {one.uuid for one in media if snapshots & {*one.users.get(vbox_vm.uuid, ())}}
-        # VirtualBox merges each with the one above it, and deletes one of both. What linked clones need stays theirs.
-        bases = {one.parent for one in media if {*one.users} - {vbox_vm.uuid}}
-        return _differencing(vbox_vm, within | {one.uuid for one in media if one.parent in within} - bases)
+        # VirtualBox merges each with the one above it, and deletes one of both. What linked clones are based on is not
+        # lost: they get the merged image as their base.
+        others = [one for one in media if {*one.users} - {vbox_vm.uuid}]
+        bases = {below.uuid for one in others for below in chain(vbox_vm.media, one)}
+        return _differencing(vbox_vm, (within | {one.uuid for one in media if one.parent in within}) - bases)
     return [os.path.join(vbox_vm.folder, name) for name in step.arguments.get(ANSWER_MEDIA, ())]
 
 
