@@ -134,8 +134,10 @@ def key_calls(vm_id):
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
+#: The property of a disk that several VMs may have at the same time.
+SHARED = "SupportPersistentReservations"
 _DRIVE = properties("Id", "Path", "ControllerType", "ControllerNumber", "ControllerLocation")
-_DISK = {**_DRIVE, **properties("MaximumIOPS", "MinimumIOPS")}
+_DISK = {**_DRIVE, **properties("MaximumIOPS", "MinimumIOPS", SHARED)}
 _NIC = properties(
     "Id", "SwitchName", "SwitchId", "MacAddress", "DynamicMacAddressEnabled", "IPAddresses", "MacAddressSpoofing",
     "DhcpGuard", "RouterGuard", "DeviceNaming",
@@ -241,7 +243,7 @@ def disks_chain():
     ``read_disks`` reads the answers.
     """
     media = {"DVDDrives": properties("Path")}
-    place = properties("Path", "ControllerType", "ControllerNumber", "ControllerLocation")
+    place = properties("Path", "ControllerType", "ControllerNumber", "ControllerLocation", SHARED)
     drives = {"HardDrives": place, **media}
     return Chain(
         "disks",

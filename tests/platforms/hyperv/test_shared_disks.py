@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from platforms.hyperv.counts import BASE, host_with
+from platforms.hyperv.double.records import Drive
 from platforms.hyperv.tasks import done, run
 from platforms.windows.failures import Failed
 
@@ -136,3 +137,49 @@ def test_disk_of_an_own_checkpoint_is_not_attached():
         assert f"a: disks.SCSI 0:1.source: {disk} belongs to a checkpoint of the VM" in result["msg"]
     done(host, "snapshot", name=["a"], snapshot="one", state="absent")
     done(host, name=["a"], disks=[{"slot": "SCSI 0:1", "source": disk}])
+
+
+def _sharing(names=("a", "b")):
+    """VMs that have one disk as a shared disk, as nodes of a cluster have."""
+    host = host_with(names)
+    shared = host.disk("C:\\Hyper-V\\Disks\\quorum.vhdx")
+    for name in names:
+        drive = Drive("disk", "SCSI", 0, 1, shared, shown={"SupportPersistentReservations": True})
+        host.vm(name).hardware.drives.append(drive)
+    return host, shared
+
+
+def test_vms_with_a_shared_disk_run_at_the_same_time():
+    host, shared = _sharing()
+    for name in ("a", "b"):
+        done(host, name=[name], state="started")
+    others = done(host, "vm_info", name=["a"], describe=True)["vms"][0]["not_described"]
+    assert "HardDrives.SCSI 0:1.SupportPersistentReservations" in str(others)
+    kept = done(host, name=["a"], state="absent", stop_mode="force", delete_disks="all")["vms"][0]["kept"]
+    assert [(one["path"], one["reason"]) for one in kept] == [(shared, "used by b")]
+
+
+@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize("running", [True, False])
+def test_shared_disk_is_attached_to_a_further_vm_as_a_shared_disk(existing, running):
+    host, shared = _sharing(["a"])
+    if running:
+        done(host, name=["a"], state="started")
+    if existing:
+        done(host, **{**NEW, "name": ["b"]})
+    options = {**NEW, "name": ["b"], "disks": [{"slot": "SCSI 0:0", "size": "8G"}, {"source": shared}]}
+    for check in (True, False):
+        result = run(host, check=check, **options, state="started")
+        assert (result["failed"], result["changed"]) == (False, True), result["msg"]
+    assert host.vm("b").state == "Running"
+    assert host.vm("b").hardware.disks()[1].shown["SupportPersistentReservations"]
+    assert not done(host, **options, state="started")["changed"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_disk_that_one_vm_has_alone_is_not_shared(check):
+    host, shared = _sharing(["a", "b"])
+    host.vm("b").hardware.disks()[1].shown.clear()
+    before = host.writes()
+    result = run(host, check=check, **{**NEW, "name": ["c"], "disks": [{}, {"source": shared}]})
+    assert (result["failed"], host.writes()) == (True, before)

@@ -15,6 +15,7 @@ from ..._core.sharing.claims import (
     FILE,
     OWN,
     READ,
+    SHARED,
     SNAPSHOTS,
     UNREADABLE,
     WRITE,
@@ -23,6 +24,7 @@ from ..._core.sharing.claims import (
     HoldsClaims,
 )
 from ..._media.prepared import NO_PROMPT
+from ..._tools.hyperv import SHARED as IS_SHARED
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import is_on_share, key_of
 from .mark import is_temporary, mark_of
@@ -63,7 +65,7 @@ class HyperVClaims(HoldsClaims):
         """
         others = [raw for raw in found.vms.values() if raw is not found.raw(vm_id)]
         own = self._of_vm(found, found.raw(vm_id)).claims if files is None and found.raw(vm_id) else ()
-        keys = {claim.identity for claim in own if claim.mode == WRITE} | set(map(self.identity, files or ()))
+        keys = {claim.identity for claim in own if claim.mode in (WRITE, SHARED)} | set(map(self.identity, files or ()))
         for raw in others if keys else ():
             for claim in self._of_vm(found, raw).claims:
                 if claim.identity in (UNREADABLE, *keys) and (files or claim.mode == BASE):
@@ -86,9 +88,10 @@ class HyperVClaims(HoldsClaims):
 
     def _of_drive(self, found, drive, name):
         """A VM writes to the file of its last checkpoint, and a deletion of checkpoints to its disk below."""
-        disk, mode, option = found.file_without_checkpoints(drive.get("Path")), WRITE, f"disks.{drive_slot(drive)}"
+        disk, option = found.file_without_checkpoints(drive.get("Path")), f"disks.{drive_slot(drive)}"
+        own = mode = SHARED if drive.get(IS_SHARED) else WRITE
         for path in found.chain(drive.get("Path")):
-            part_of = self.identity(disk) if mode == WRITE and path != disk else None
+            part_of = self.identity(disk) if mode == own and path != disk else None
             if key_of(path) not in found.lost:
                 yield self._claim(path, mode, option, part_of)
             mode = BASE if path == disk else mode
@@ -119,6 +122,11 @@ class HyperVClaims(HoldsClaims):
     def folder(self):
         """The directory of new disks; empty while the host has not been read."""
         return folder_of(self._driver) if self._driver.host else ""
+
+    def disk(self, disk, mode, option, attribute="source", **details):
+        """What other VMs have as a shared disk is attached as one."""
+        is_shared = mode == WRITE and self._driver.is_shared(disk.get("source"), option)
+        return super().disk(disk, SHARED if is_shared else mode, option, attribute, **details)
 
     def new_disk(self, plan, step, slot, disk):
         return path_of_new(self.folder, plan.after.name, slot, disk)

@@ -180,7 +180,8 @@ def _disk_calls(raw, changes, files, driver):
             if path and key_of(path) in leftovers:  # An interrupted task may have created it.
                 calls.append(file_command("Remove-Item", [path], go_on=True))
             calls += [new_disk_call(path, change.new)] if path else []
-            calls.append(attach_call(change.key, path or change.new["source"], change.new))
+            shared = driver.is_shared(change.new.get("source"), change.key)
+            calls.append(attach_call(change.key, path or change.new["source"], change.new, shared=shared))
     return calls
 
 

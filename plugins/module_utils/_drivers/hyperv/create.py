@@ -226,7 +226,8 @@ class _Creation:
             path = self.paths.get(slot) or self.disks[slot]["source"]
             if self._has_to_grow(slot):
                 calls.append(grow_call(path, self.disks[slot]["size"]))
-            calls.append(attach_call(slot, path, self.disks[slot], keep=f"disk{number}"))
+            shared = self.driver.is_shared(self.disks[slot].get("source"), slot)
+            calls.append(attach_call(slot, path, self.disks[slot], f"disk{number}", shared))
         generation = 1 if config.get("firmware") == "bios" else 2
         calls += new_drives_calls(self.driver, config)
         calls += [add_call(seed_slot(config), path) for path in self.seed]

@@ -45,6 +45,8 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         self._targets, self._host_files = (), None
         #: (time until which they count as read just now, all VMs with their disks as Found).
         self._users = None
+        #: Keys of the files that VMs have as shared disks only.
+        self._shared = frozenset()
         #: Ids of VMs that were off when this task was planned, and that it starts.
         self.started = set()
 
@@ -109,8 +111,13 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
     def take_users(self, answers):
         """Return all VMs with their disks as Found, from answers to ``disks_chain`` that were read just now."""
         found = all_disks(answers)
+        self._shared = found.shared_files()
         self._users = self.windows.clock.now() + MAX_AGE_SECONDS, found
         return found
+
+    def is_shared(self, path, slot):
+        """Return whether a file is attached as a shared disk, as it is to other VMs; Hyper-V shares disks on SCSI."""
+        return bool(path) and "SCSI" in slot and key_of(path) in self._shared
 
     def _with_lost(self, found):
         """Return the VMs as read after the question which of the files that could not be read exist.

@@ -13,7 +13,7 @@ from ..._core.frozen import Frozen, Mutable, field
 from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
 from ..._core.record.leases import read_stored
 from ..._core.record.mark import HOST, UNFINISHED, making_of, mark_for, marked_settings, why_elsewhere
-from ..._tools.hyperv import DEFAULT_SWITCH, state_of
+from ..._tools.hyperv import DEFAULT_SWITCH, SHARED, state_of
 from ..._tools.windows_files import is_on_share, key_of
 from .mark import EXPIRIES, is_temporary, mark_of
 from .settings.cdroms import dvd_drives, reserved_slots
@@ -152,6 +152,12 @@ class Found(Mutable):
             chain.append(path)
             path = (self.disks.get(key_of(path)) or {}).get("ParentPath")
         return chain
+
+    def shared_files(self):
+        """Return the keys of the files that are attached to VMs as shared disks only."""
+        drives = [drive for raw in self.vms.values() for drive in raw.get("HardDrives") or () if drive.get("Path")]
+        others = {key_of(drive["Path"]) for drive in drives if not drive.get(SHARED)}
+        return {key_of(drive["Path"]) for drive in drives} - others
 
     def file_without_checkpoints(self, path):
         """Return the file that was attached to the VM. Checkpoints have created their own files on top of it."""

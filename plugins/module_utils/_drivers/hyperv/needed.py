@@ -316,8 +316,8 @@ class HyperVFiles(FileFacts):
         return any(key_of(item.path) in map(key_of, making_of(mark)) for mark in marks)
 
     def in_use(self, path):
-        """Return whether a disk is mounted on the host. While its VM is on, it is in use by that."""
-        is_own = self.plan.before.power in ON
+        """Return whether a disk is mounted on the host. A VM that is on has it in use itself, or shares it."""
+        is_own = self.plan.before.power in ON or self._driver.is_shared(path, "SCSI")
         return not is_own and bool((self._driver.found.disks.get(key_of(path)) or {}).get("Attached"))
 
     def image(self, item):

@@ -29,7 +29,7 @@ from ..._tools.hyperv import (
 from ..._tools.windows_files import file_command, key_of
 from .hyperv_vm import DISK_FILES, Found, Host, files_of, observed_vm, power_of_vm
 from .mark import is_temporary, mark_of, temporary_name
-from .settings.disks import slot_name
+from .settings.disks import slot_name, undescribed_disks
 from .settings.native import NATIVE, STATUS, described_native, native_properties
 from .settings.networks import undescribed_nics
 from .traits import hyperv_traits
@@ -238,7 +238,7 @@ class HyperVObserver(OnWindows):
 
 def _to_describe(vm, raw):
     """Return the VM with what no option sets, and with the values in native that a new VM does not have."""
-    others = undescribed_nics(raw, vm.config.get("nested_virtualization"))
+    others = {**undescribed_nics(raw, vm.config.get("nested_virtualization")), **undescribed_disks(raw)}
     return vm.having(config={**vm.config, "native": described_native(vm.config["native"])}, not_modelled=others)
 
 

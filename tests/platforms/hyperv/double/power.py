@@ -14,6 +14,8 @@ _RESTING = ("Off", "Saved", "FastSaved", "Hibernated")
 _DAY = 86400.0
 #: Seconds after a pending shutdown request in which a power-off fails.
 _TURN_OFF_REFUSED = 30.0
+#: The property of a disk that several VMs may have.
+_SHARED = "SupportPersistentReservations"
 #: Seconds that the shutdown of a guest takes.
 _SHUTDOWN = 2.0
 
@@ -63,11 +65,17 @@ def _may_merge(call, vm):
 
 
 def _is_used(host, vm, path):
-    """Whether another running VM writes to this disk or to one of its parents, or uses a disk on top of it."""
+    """Whether another running VM writes to this disk or to one of its parents, or uses a disk on top of it.
+
+    All VMs may have a disk at the same time if each of them has it as a shared disk.
+    """
     files = host.files
-    others = [one for one in host.vms if one is not vm and one.state not in _RESTING]
-    chains = [list(map(files.key, files.chain(drive.path))) for one in others for drive in one.hardware.disks()]
     own = list(map(files.key, files.chain(path)))
+    others = [one for one in host.vms if one is not vm and one.state not in _RESTING]
+    drives = [drive for one in others for drive in one.hardware.disks()]
+    if any(drive.path == path and drive.shown.get(_SHARED) for drive in vm.hardware.disks()):
+        drives = [one for one in drives if not (files.key(one.path) == own[0] and one.shown.get(_SHARED))]
+    chains = [list(map(files.key, files.chain(drive.path))) for drive in drives]
     return bool(own) and any(chain and (chain[0] in own or own[0] in chain) for chain in chains)
 
 

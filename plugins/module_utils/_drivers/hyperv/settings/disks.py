@@ -15,7 +15,7 @@ from ...._core.pattern import Pattern
 from ...._core.units import GIB, MIB, human_size
 from ...._kit.settings import DIRECTORY, Setting, check_directories
 from ...._ports.windows_request import Ref, pick
-from ...._tools.hyperv import VM, hyperv
+from ...._tools.hyperv import SHARED, VM, hyperv
 from ...._tools.windows_files import key_of, windows_path
 from .values import WHILE_SAVED
 
@@ -212,12 +212,19 @@ def linked_disk_call(path, base):
     return hyperv("New-VHD", {"Path": [path], "ParentPath": base, "Differencing": True})
 
 
-def attach_call(slot, path, disk, keep=None):
-    """Return the call that attaches a file as ``disk``, its entry in the task."""
+def attach_call(slot, path, disk, keep=None, shared=False):
+    """Return the call that attaches a file as ``disk``, its entry in the task. ``shared``: other VMs have it, too."""
     kind, controller, location = _SLOT.fullmatch(slot).groups()
     position = {"ControllerType": kind, "ControllerNumber": int(controller), "ControllerLocation": int(location)}
     limit = {"MaximumIOPS": disk["iops_limit"]} if disk.get("iops_limit") else {}
+    limit.update({SHARED: True} if shared else {})
     return hyperv("Add-VMHardDiskDrive", {"VM": VM, **position, "Path": path, **limit, "Passthru": True}, keep=keep)
+
+
+def undescribed_disks(raw):
+    """Return {path: reason} of what a task does not describe of the disks."""
+    shared = [drive_slot(drive) for drive in raw.get("HardDrives") or () if drive.get(SHARED)]
+    return {f"HardDrives.{slot}.{SHARED}": "It is True. No option sets it for the first VM." for slot in shared}
 
 
 def limit_calls(drive, limit):
