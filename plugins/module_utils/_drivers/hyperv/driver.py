@@ -45,7 +45,7 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         self._targets, self._host_files = (), None
         #: (time until which they count as read just now, all VMs with their disks as Found).
         self._users = None
-        #: Keys of the files that VMs have as shared disks only.
+        #: Keys of the files that VMs have as shared disks.
         self._shared = frozenset()
         #: Ids of VMs that were off when this task was planned, and that it starts.
         self.started = set()

@@ -154,10 +154,9 @@ class Found(Mutable):
         return chain
 
     def shared_files(self):
-        """Return the keys of the files that are attached to VMs as shared disks only."""
-        drives = [drive for raw in self.vms.values() for drive in raw.get("HardDrives") or () if drive.get("Path")]
-        others = {key_of(drive["Path"]) for drive in drives if not drive.get(SHARED)}
-        return {key_of(drive["Path"]) for drive in drives} - others
+        """Return the keys of the files that VMs have as shared disks."""
+        drives = [drive for raw in self.vms.values() for drive in raw.get("HardDrives") or ()]
+        return {key_of(drive["Path"]) for drive in drives if drive.get("Path") and drive.get(SHARED)}
 
     def file_without_checkpoints(self, path):
         """Return the file that was attached to the VM. Checkpoints have created their own files on top of it."""
