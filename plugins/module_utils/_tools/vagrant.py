@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from .._core import errors
 from .._core.errors import remedy_for
-from .._ports import change_counter
+from .._ports import change_counter, permits
 from .._ports.command import shown
 from . import vagrant_output as output
 
@@ -19,6 +19,8 @@ INSTALL = "Install Vagrant, or set executable to the path of vagrant if it is no
 OLDEST = (2, 2)
 #: Timeout of commands that only read, in seconds; the download of a box has no limit.
 _READ = 120
+#: Commands that destroy nothing. ``up`` destroys a new VM at most, if that cannot be started.
+_CHANGES = ("halt", "resume", "suspend", "up", "snapshot save")
 #: Errors that Vagrant raises before it changes anything.
 _NOTHING_DONE = frozenset({
     "MachineActionLockedError", "MachineNotFound", "NoEnvironmentError", "ProviderNotFound", "ProviderNotUsable",
@@ -81,11 +83,15 @@ class Vagrant:
         """The rows printed by a command that changes nothing."""
         return self._rows(self._execute([*arguments, "--machine-readable"], timeout))
 
-    def run(self, *arguments, timeout=None):
+    def run(self, *arguments, timeout=None, loses=()):
         """Run one changing command and return the rows that it printed. Raises CommandFailed; see the functions below.
+
+        ``loses`` is the thing that it destroys (permits.py). Raises Refused if no plan lists that, or none is named.
 
         An exit code of 0 means little: it is also 0 if nothing was halted, resumed or destroyed. Observe the VM.
         """
+        if " ".join(arguments[: 1 + (arguments[0] == "snapshot")]) not in _CHANGES:
+            permits.check_thing(*(loses or arguments[:1]))
         try:
             return self._rows(self._execute([*arguments, "--machine-readable"], timeout, writes=True))
         except VagrantFailed as error:

@@ -8,6 +8,8 @@ Boxes are no files, and each VM has disks of its own.
 
 from __future__ import annotations
 
+import os
+
 from ..._core.frozen import replace
 from ..._core.model import STOPPED
 from ..._core.sharing.claims import WRITE, Held, HoldsClaims, claims_of_config
@@ -26,7 +28,7 @@ class VagrantClaims(HoldsClaims):
     Which VMs run is known only to Vagrant, which is slow. So this is known only of the task's own VMs.
     """
 
-    lists_all = False
+    lists_all, lists_losses = False, True
 
     def __init__(self, driver):
         self._driver, self._project = driver, driver.project
@@ -35,8 +37,8 @@ class VagrantClaims(HoldsClaims):
         return "", files.identity(self._project.dotfile)
 
     def file_identity(self, path):
-        """The only file is the disk of a new VM, which has the name of the VM at its provider."""
-        return path if path.startswith(_NAMED) else None
+        """The disk of a new VM has the name of the VM at its provider; others have a path only if they are deleted."""
+        return path if path.startswith(_NAMED) else files.identity(path) if os.path.isabs(path) else None
 
     def step_files(self, plan, step):
         """A VM that its provider is yet to create: two projects can lead to one name."""

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused
-from ..._ports import change_counter, files
+from ..._ports import change_counter, files, permits
 from ..._tools import vagrant as tool
 from .in_vagrant import LONG
 from .needed import with_named
@@ -39,6 +39,7 @@ def destroy(driver, project_vm, to_delete=frozenset(), known=None):
     _check_known(project_vm.name, drives, known)
     check_detachable(project_vm.name, drives, to_delete)
     spared = [one for one in drives if provider_tool.is_spared(one, to_delete)]
+    _check_taken(project_vm, [one for one in drives if one not in spared])
     before = change_counter.count()
     try:
         if spared:
@@ -71,6 +72,17 @@ def _check_known(name, drives, known):
         )
 
 
+def _check_taken(project_vm, drives):
+    """Raise Refused if Vagrant would delete a disk that no plan lists.
+
+    Those of a first start that has not ended are known: a task has recorded it before.
+    """
+    with permits.also([one.path for one in drives if one.ours and project_vm.begun]):
+        for one in drives:
+            if one.role == "disk" and (one.slot or one.held_by):  # Not below one that is spared.
+                files.check_loss(one.path)
+
+
 def check_detachable(name, drives, to_delete):
     """A plan asks for permission to delete such disks, but not every deletion has one, and snapshots may be newer."""
     bound = [one for one in drives if one.held_by and one.role == "disk" and not (one.ours or one.used_by)]
@@ -88,7 +100,8 @@ def _forget_or_destroy(driver, project_vm):
     more, Vagrant would delete the image with the name of its disk, whoever uses that now.
     """
     if driver.is_gone(project_vm):
-        files.remove_whole(project_vm.created.folder)
+        with permits.also([project_vm.created.folder]):  # Vagrant's own files about it.
+            files.remove_whole(project_vm.created.folder)
         change_counter.note()
     else:
         _destroy(driver, project_vm)
@@ -96,8 +109,10 @@ def _forget_or_destroy(driver, project_vm):
 
 def _destroy(driver, project_vm):
     name, before = project_vm.name, change_counter.count()
+    thing = ("vm", project_vm.created.id)
     try:
-        driver.vagrant_for(name).run("destroy", "-f", name, timeout=LONG)
+        with permits.also(things=[thing] if project_vm.begun else ()):
+            driver.vagrant_for(name).run("destroy", "-f", name, timeout=LONG, loses=thing)
     except CommandFailed as error:
         if tool.is_from_trigger(error) and driver.project_vm(name).created == project_vm.created:
             change_counter.set_back(before)  # A trigger before the action: Vagrant has done nothing yet.

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 
 from ..._core.errors import CommandFailed
 from ..._core.frozen import replace
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
 from ..._core.units import KIB
-from ..._ports import change_counter, files
+from ..._ports import change_counter, files, permits
 from ..._tools import virsh as tool
 from ..._tools import virsh_drives, virsh_output
 from ..._tools import virsh_output as output
@@ -163,9 +164,10 @@ class InLibvirt:
 
     def delete_files(self, paths):
         """Delete files that no VM uses any more. Returns those that are left."""
-        self._virsh.batch([("vol-delete", path) for path in paths])
-        change_counter.note(doubtful=True)
-        for path in filter(files.exists, paths):
+        for path in paths:
+            files.check_loss(path)
+            with permits.also(things=[("volume", path)]), suppress(CommandFailed):  # It may be in no pool.
+                self._virsh.run("vol-delete", path)
             files.remove(path)
         return [path for path in paths if files.exists(path)]
 

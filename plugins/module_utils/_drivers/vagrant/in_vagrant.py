@@ -91,10 +91,12 @@ class InVagrant:
     def delete_snapshots(self, name, identifier, arguments):
         for snapshot in arguments["names"]:
             try:
-                self._vagrant.run("snapshot", "delete", name, snapshot, timeout=LONG)
+                loses = ("snapshot", identifier, snapshot)
+                self._vagrant.run("snapshot", "delete", name, snapshot, timeout=LONG, loses=loses)
             except CommandFailed as error:
                 if not is_snapshot_missing(error):
                     raise
 
     def restore_snapshot(self, name, identifier, arguments):
-        self._vagrant.run("snapshot", "restore", name, arguments["name"], "--no-provision", timeout=LONG)
+        words = ("snapshot", "restore", name, arguments["name"], "--no-provision")
+        self._vagrant.run(*words, timeout=LONG, loses=("state", identifier))

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from ..._core.errors import CommandFailed, PolyvirtError, Refused, Timeout
 from ..._core.model import RUNNING, STOPPED, SUSPENDED
-from ..._ports import change_counter
+from ..._ports import change_counter, permits
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_output as output
 from . import in_vagrant
@@ -97,7 +97,9 @@ def _without_remains(driver, vm):
     elif project_vm.created is None and project_vm.described["provider"] == "libvirt":
         # vagrant-libvirt creates the disk before the VM, and removes such a disk here, whoever uses it.
         check_name_is_free(driver, project_vm, project_vm.described)
-        driver.vagrant_for(vm.name).run("destroy", "-f", vm.name, timeout=LONG)
+        thing = ("volume", vm.name)
+        with permits.also(things=[thing]):
+            driver.vagrant_for(vm.name).run("destroy", "-f", vm.name, timeout=LONG, loses=thing)
     return driver.project_vm(vm.name)
 
 

@@ -24,7 +24,7 @@ from ..._core.frozen import Frozen, field
 from ..._core.pattern import Pattern
 from ..._core.record import reader
 from ..._core.record.mark import DAMAGED
-from ..._ports import files
+from ..._ports import files, permits
 from ..._tools import vagrant_folder, vagrant_states, vagrantfile
 
 #: The names of the file that Vagrant reads if none is set; the first one that exists.
@@ -253,9 +253,10 @@ class Project:
                 self._write(self.text(left, contents.environment, contents.owns_folder))
                 return
             # The file says who created the folder, so it is removed after the dotfile folder.
-            if contents.owns_folder and not contents.foreign and self._has_own_dotfile():
-                files.remove_whole(self.dotfile)
-            files.remove(self.path)
+            with permits.also([self.dotfile, self.path]):
+                if contents.owns_folder and not contents.foreign and self._has_own_dotfile():
+                    files.remove_whole(self.dotfile)
+                files.remove(self.path)
             if contents.owns_folder:
                 from ..._ports import folders  # Few tasks need it.
 
@@ -266,7 +267,7 @@ class Project:
         return self.dotfile == os.path.join(self.folder, vagrant_folder.DEFAULT)
 
     def _write(self, text):
-        files.write_atomically(self.path, text.encode("ascii"))
+        files.replace_content(self.path, text.encode("ascii"))
 
     # Records --------------------------------------------------------------------------------------------------------
 
@@ -286,11 +287,12 @@ class Project:
         path = self._begun_file(name)
         files.make_folder(os.path.dirname(path))
         text = json.dumps({"file": self.file, "folder": self.folder}, sort_keys=True)
-        files.write_atomically(path, text.encode("ascii"))
+        files.replace_content(path, text.encode("ascii"))
 
     def end_first_start(self, name):
         """The first start is recorded, Vagrant has created nothing, or the VM is deleted."""
-        files.remove(self._begun_file(name))
+        with permits.also([self._begun_file(name)]):
+            files.remove(self._begun_file(name))
 
     def record(self, name, **more):
         """Add values to the record of a created VM; does nothing if that is damaged, or if the VM was deleted."""
@@ -301,7 +303,7 @@ class Project:
         own = {"id": created.id, "file": self.file, "folder": self.folder}
         record = {"v": _RECORD_VERSION, **found, **own, **more}
         text = json.dumps(record, sort_keys=True, separators=(",", ":"))
-        files.write_atomically(os.path.join(created.folder, _RECORD), text.encode("ascii"))
+        files.replace_content(os.path.join(created.folder, _RECORD), text.encode("ascii"))
 
 
 def _record_of(created):

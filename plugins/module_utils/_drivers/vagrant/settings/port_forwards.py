@@ -14,7 +14,7 @@ import re
 
 from ...._core.errors import Refused
 from ...._core.model import RUNNING
-from ...._ports import files, net
+from ...._ports import files, net, permits
 
 _PID_FILE = re.compile(r"ssh_(\d+)\.pid\Z")
 
@@ -27,7 +27,8 @@ def clear(commands, folder):
         if found:
             path = os.path.join(pids, name)
             _end(commands, files.read(path).decode("ascii", "replace").strip(), found[1])
-            files.remove(path)
+            with permits.also([path]):
+                files.remove(path)
 
 
 def _end(commands, pid, port):
