@@ -228,3 +228,24 @@ def test_copy_of_older_settings_that_another_vm_has_in_its_drive(platform, carry
     for answer in carry(platform, tasks, [name]).values():
         assert not answer.failed, answer.msg
     assert not copy.parent.exists()
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("platform_name", ["virtualbox_double"], indirect=True)
+def test_clone_does_not_trace_packets_to_the_file_of_its_source(platform, carry, tmp_path):
+    """VirtualBox empties it at each start. Another VM with that file cannot be started beside the first one."""
+    platform.clean()
+    names = [f"{platform.prefix}{name}" for name in ("traced", "copy", "other")]
+    carry(platform, [Task("create", {**platform.creation, "name": [names[0], names[2]]})], names)
+    packets = tmp_path / "packets"
+    for name in (names[0], names[2]):
+        platform.box.run("modifyvm", name, "--nictrace1", "on", "--nictracefile1", packets)
+    options = {"name": [names[1]], "clone": names[0]}
+    for answer in carry(platform, [Task("check", options, True), Task("run", options)], names).values():
+        assert (answer.failed, answer.changed) == (False, True), answer.msg
+        assert f"the clone does not have what leads out of '{names[0]}': trace of NIC 1 ({packets})." in str(
+            answer.result["warnings"]
+        )
+    answers = carry(platform, [Task(name, {"name": [name], "state": "started"}) for name in names], names)
+    assert [answers[name].failed for name in names] == [False, False, True]
+    assert str(packets) in answers[names[2]].msg

@@ -105,9 +105,29 @@ class SettingsFile(Frozen):
         return {_number(one): _serial_port(one) for one in self._serial_ports()}
 
     @property
-    def connected_serial_ports(self):
-        """The numbers of the serial ports that have a file, socket or device of the host."""
-        return sorted(_number(one) for one in self._serial_ports() if one.get("hostMode") != "Disconnected")
+    def trace_files(self):
+        """{number of a NIC: file to which its packets are written}, which VirtualBox empties at each start."""
+        adapters = self.machine.iterfind("v:Hardware/v:Network/v:Adapter", _SPACE)
+        traced = {_number(one): one.get("tracefile") or "" for one in adapters if one.get("trace") == "true"}
+        return dict(sorted(traced.items()))
+
+    @property
+    def ways_out(self):
+        """[(what leads out of the VM, file, socket or device of the host, arguments of modifyvm that close it)]."""
+        serial = {_number(one): one for one in self._serial_ports() if one.get("hostMode") != "Disconnected"}
+        parallel = self.machine.findall("v:Hardware/v:LPT/v:Port", _SPACE)
+        lpt = {_number(one): one.get("path") or "" for one in parallel if one.get("enabled") == "true"}
+        return [
+            *(
+                (f"serial port {number}", serial[number].get("path") or "", [f"--uartmode{number}", "disconnected"])
+                for number in sorted(serial)
+            ),
+            *((f"parallel port {number}", path, [f"--lpt{number}", "off"]) for number, path in sorted(lpt.items())),
+            *(
+                (f"trace of NIC {number}", path, [f"--nictrace{number}", "off", f"--nictracefile{number}", ""])
+                for number, path in self.trace_files.items()
+            ),
+        ]
 
     def _serial_ports(self):
         ports = self.machine.findall("v:Hardware/v:UART/v:Port", _SPACE)

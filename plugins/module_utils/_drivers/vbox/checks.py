@@ -39,7 +39,7 @@ _DISCARDING = frozenset({"kill", "delete", "restore"})
 
 
 def check_plan(driver, plan, released=frozenset()):
-    """Raise NotFound or Refused for steps that would fail after others were executed.
+    """Raise NotFound or Refused for steps that would fail after others were executed; returns warnings.
 
     ``released`` are the claims that earlier plans of the task let go of.
     """
@@ -70,6 +70,17 @@ def check_plan(driver, plan, released=frozenset()):
     check_addresses(driver, plan, released)
     check_ports(driver, plan, released)
     _check_teleporter(listing, plan)
+    return [text for step in plan.steps if step.verb == "clone" for text in _not_cloned(listing, plan.after.name, step)]
+
+
+def _not_cloned(listing, name, step):
+    """A warning about what leads out of the source of a clone: both VMs would write there, or wait for each other."""
+    source, snapshot = step.arguments["source"], step.arguments["creation"]["clone"].get("snapshot")
+    vbox_vm, snapshot = listing.vbox_vm_of(source.id), find_snapshot(source, snapshot)
+    file = vbox_vm.file if vbox_vm is not None else None
+    file = file.taken(snapshot.id) if file and snapshot else file
+    found = ", ".join(f"{what} ({path})" if path else what for what, path, _words in (file.ways_out if file else ()))
+    return [f"{name}: the clone does not have what leads out of '{source.name}': {found}."] if found else []
 
 
 def _check_saved_state(listing, plan):

@@ -69,6 +69,8 @@ class VBoxClaims(HoldsClaims):
         logs = vbox_vm.file.serial_files if vbox_vm.file else {}
         claims += [self._claim(path, WRITE, f"uart{port}") for port, path in logs.items() if port != 1]
         claims += [self._log(path, listed.name) for port, path in logs.items() if port == 1]
+        traces = vbox_vm.file.trace_files if vbox_vm.file else {}
+        claims += [self._claim(path, WRITE, f"nictrace{number}") for number, path in traces.items() if path]
         for key, nic in networks_of(vbox_vm).items():
             claims += self.nic(nic, f"networks.{key}")
         power = vbox_vm.state[0]

@@ -51,7 +51,7 @@ def _clone_without_leftover(source, driver, path, file, words):
 
 
 def _remove_identity(driver, vbox_vm, sources_files):
-    """Remove what two VMs cannot share: saved memory, port forwards, autostart, files of serial ports and of
+    """Remove what two VMs cannot share: saved memory, port forwards, autostart, what leads out of the VM, the file of
     recordings, and the source's cloud-init seed.
     """
     if vbox_vm.state.power == SUSPENDED:
@@ -63,8 +63,8 @@ def _remove_identity(driver, vbox_vm, sources_files):
             arguments += [f"--natpf{nic}", "delete", name]
     if vbox_vm.values.get("autostart-enabled") == "on":
         arguments += ["--autostart-enabled", "off"]
-    for port in vbox_vm.file.connected_serial_ports if vbox_vm.file else ():
-        arguments += [f"--uartmode{port}", "disconnected"]
+    for _what, _path, words in vbox_vm.file.ways_out if vbox_vm.file else ():
+        arguments += words
     if vbox_vm.values.get("recording_enabled") == "on":
         arguments += ["--recordingfile", os.path.join(vbox_vm.folder, f"{base_name(vbox_vm)}.webm")]
     if arguments:

@@ -72,10 +72,10 @@ class VBoxDriver(on_host.KeepsImages, ForChanges, VBoxObserver):
         return vm.id or vm.name
 
     def preflight(self, plan, released=frozenset()):
-        """Raise the errors with which the plan would fail half-way; only reads."""
+        """Raise the errors with which the plan would fail half-way, or return warnings; only reads."""
         from .checks import check_plan
 
-        check_plan(self, plan, released)
+        return check_plan(self, plan, released)
 
     def apply(self, batch):
         self._first = self._listing = None

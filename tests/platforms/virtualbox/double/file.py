@@ -108,8 +108,12 @@ def _add_nics(hardware, config):
     """NICs with a setting of NAT, which VirtualBox 7.2.22 keeps for NICs of other types, too."""
     network = ET.SubElement(hardware, "Network")
     for number, nic in config["nics"].items():
-        if nic["other"].get("natlocalhostreachable") == "on":
-            adapter = ET.SubElement(network, "Adapter", {"slot": str(int(number) - 1)})
+        other = nic["other"]
+        trace = {"trace": "true"} if other.get("nictrace") == "on" else {}
+        trace.update({"tracefile": other["nictracefile"]} if other.get("nictracefile") else {})
+        if trace or other.get("natlocalhostreachable") == "on":
+            adapter = ET.SubElement(network, "Adapter", {"slot": str(int(number) - 1), **trace})
+        if other.get("natlocalhostreachable") == "on":
             parent = adapter if nic["type"] == "nat" else ET.SubElement(adapter, "DisabledModes")
             ET.SubElement(parent, "NAT", {"localhost-reachable": "true"})
 

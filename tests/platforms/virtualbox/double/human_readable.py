@@ -203,10 +203,11 @@ def _nic(number, nic):
     attached = _ATTACHED.get(nic["type"], "none")
     for key, value in nic["other"].items():
         attached = attached.replace(f"{{{key}}}", value)
+    trace = f"Trace: {nic['other'].get('nictrace', 'off')} (file: {nic['other'].get('nictracefile') or 'none'})"
     lines = [
         _line(
             f"NIC {number}",
-            f"MAC: {nic['mac']}, Attachment: {attached}, Cable connected: {nic['connected']}, Trace: off (file: none), "
+            f"MAC: {nic['mac']}, Attachment: {attached}, Cable connected: {nic['connected']}, {trace}, "
             f"Type: {nic['model']}, Reported speed: 0 Mbps, Boot priority: 0, Promisc Policy: "
             f"{nic['other'].get('nicpromisc', 'deny')}, Bandwidth group: none",
         )

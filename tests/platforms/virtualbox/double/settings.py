@@ -84,7 +84,7 @@ _OLD_NAME = {
 }  # fmt: skip
 _OF_NIC = re.compile(
     r"(nic|nictype|macaddress|cableconnected|natpf|natnet|bridgeadapter|intnet|hostonlyadapter|nat-network|nicpromisc"
-    r"|natlocalhostreachable)(\d+)\Z"
+    r"|natlocalhostreachable|nictrace|nictracefile)(\d+)\Z"
 )
 #: Options with two values: a port is an address and an interrupt, and these modes are followed by a path.
 _UART_WITH_TWO_WORDS = re.compile(r"uart\d=(?!off$).*|uartmode\d=(server|client|file)")

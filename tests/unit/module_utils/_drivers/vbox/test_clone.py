@@ -50,7 +50,13 @@ def test_clone_writes_to_no_file_of_its_source(vbox):
     uuid = task(vbox, "source", config={**SMALL, "native": {**ENGINE, "recording": "on"}}).succeeded().vm["id"]
     ports = ("--uart1", "0x3f8", "4", "--uartmode1", "file", vbox.folder / "log", "--uart2", "0x2f8", "3")
     vbox.run("modifyvm", uuid, *ports, "--uartmode2", "server", vbox.folder / "socket", "--recordingfile", "/a.webm")
+    vbox.run("modifyvm", uuid, "--nictrace1", "on", "--nictracefile1", vbox.folder / "packets")
     done = clone(vbox).succeeded()
+    found = [f"serial port 1 ({vbox.folder}/log)", f"serial port 2 ({vbox.folder}/socket)"]
+    text = ", ".join([*found, f"trace of NIC 1 ({vbox.folder}/packets)"])
+    assert done.outcome.warnings == [f"copy: the clone does not have what leads out of 'source': {text}."]
+    assert "packets" not in (vbox.machines / "copy" / "copy.vbox").read_text()
+    assert "packets" in (vbox.machines / "source" / "source.vbox").read_text()
     values = vbox.values("copy")
     assert {values["uartmode1"], values["uartmode2"]} == {"disconnected"}
     assert values["uart1"] != "off"
