@@ -71,7 +71,7 @@ VERB = {
     "edit_backup": Verb("backup", is_observed=True),
     "create_from_backup": Verb("backup", creates=True, claims=True, is_observed=True),
     "prepare_restore": Verb("backup", disturbs=True, is_observed=True),
-    "restore_backup": Verb("backup", ends=True, uses_disks=True, claims=True, is_observed=True),
+    "restore_backup": Verb("backup", ends=True, uses_disks=True, claims=True, is_observed=True, loses=("state",)),
     "finish_restore": Verb("backup", deletes=True, claims=True, is_observed=True, loses=("snapshots",)),
 }
 

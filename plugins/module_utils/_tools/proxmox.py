@@ -7,19 +7,11 @@ from __future__ import annotations
 
 from .._core.errors import ApiError, Refused, Timeout, Unavailable
 from .._core.pattern import Pattern
-from .._ports import change_counter
+from .._ports import change_counter, permits
 from .._ports.clock import RAISE_CALL_TIMEOUT
 from .._ports.proxmox_api import ConnectionLost
-from .proxmox_errors import (
-    DOUBTFUL,
-    GATEWAY_ERRORS,
-    NODE_ERRORS,
-    PASSING,
-    Busy,
-    HotplugFailed,
-    explained,
-    remedy_for,
-)
+from . import proxmox_values as values
+from .proxmox_errors import DOUBTFUL, GATEWAY_ERRORS, NODE_ERRORS, PASSING, Busy, HotplugFailed, explained, remedy_for
 
 #: Seconds until the status of a task is read first, and at most until it is read again.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.15, 2
@@ -33,6 +25,23 @@ _PAUSES = (0.5, 1, 2)
 #: Exit status of tasks that changed nothing.
 _NOTHING_DONE = Pattern(
     r"already running|not running|VM is locked|can't lock file|checksum mismatch|Configuration file"
+)
+_VM, _STORAGE = r"/nodes/[^/]+/qemu/(\d+)", r"/nodes/[^/]+/storage/[^/]+"
+#: Calls that destroy something, with the parameters that decide this: what (permits.py).
+_DESTROYS = {
+    Pattern(rf"DELETE {_VM}"): "vm",
+    Pattern(rf"DELETE {_VM}/snapshot/([^/]+)"): "snapshot",
+    Pattern(rf"POST {_VM}/snapshot/[^/]+/rollback"): "state",
+    Pattern(r"POST /nodes/[^/]+/qemu force=1 vmid=(\d+)"): "state",
+    Pattern(rf"(?:POST|PUT) {_VM}/config delete=\S*\bvmstate\b.*"): "memory",
+    Pattern(rf"(?:POST|PUT) {_VM}/config delete=(?:\S*\bunused\d.*|.* force=1)"): "volumes",
+    Pattern(rf"DELETE {_STORAGE}/content/(.+)"): "volume",
+}
+#: Calls that destroy nothing else.
+_CHANGES = Pattern(
+    rf"POST {_VM}/(agent/[\w-]+|clone|config|migrate|move_disk|snapshot|template|status/\w+)|POST /nodes/[^/]+/vzdump"
+    rf"|PUT ({_VM}/(cloudinit|config|resize|snapshot/[^/]+/config)|{_STORAGE}/content/.+|/pools(/.+)?)"
+    rf"|POST (/nodes/[^/]+/qemu|{_STORAGE}/download-url)"
 )
 
 
@@ -54,6 +63,7 @@ class Proxmox:
 
     def _call(self, method, path, parameters):
         given = {key: _wire(value) for key, value in parameters.items() if value is not None}
+        check_permitted(method, path, given)
         answer = self.api.call(method, path, given)
         for pause in _PAUSES if method == "GET" else ():
             if answer.status not in GATEWAY_ERRORS:
@@ -188,6 +198,21 @@ class Proxmox:
         texts = [" ".join(lines[start:end]).removeprefix("WARN: ") for start, end in zip(starts, ends)]
         for text in texts or ["it ended with warnings; see its log."]:
             self.warn(f"The task {task_type(upid)} warned: {text}")
+
+
+def check_permitted(method, path, given):
+    """Raise Refused for a call that destroys what no plan lists, and for one that is in no table."""
+    deciding = [f"{key}={given[key]}" for key in ("delete", "force", "vmid") if given.get(key)]
+    is_known = method == "GET" or _CHANGES.fullmatch(f"{method} {path}")
+    for pattern, kind in _DESTROYS.items():
+        found = pattern.fullmatch(" ".join((method, path, *deciding)))
+        is_known = is_known or found
+        if found and kind == "volume":
+            permits.check(found[1], values.volume_key(found[1]))
+        elif found:
+            permits.check_thing(kind, *found.groups())
+    if not is_known:
+        permits.check_thing(f"{method} {path}")
 
 
 def _wire(value):

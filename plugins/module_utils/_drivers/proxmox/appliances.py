@@ -21,7 +21,7 @@ from ..._media.appliances.defaults import Words
 from ..._media.appliances.disk import checked, is_of_appliance, most_bytes, name_of, unpacked
 from ..._media.appliances.lookup import resolved as read_appliance
 from ..._media.by_controller import images_of_controller
-from ..._ports import files
+from ..._ports import files, permits
 from ..._ports.command import Commands
 from ..._tools.qemu_img import QemuImg
 from .images import check_release, images_on, node_for
@@ -138,7 +138,8 @@ def _delete_listed(driver, node, volumes):
     for volume in volumes:
         store = NodeStore(driver, node, volume.partition(":")[0])
         if volume in store.volumes():
-            driver.tool.run("DELETE", f"{store.path}/content/{volume}")
+            with permits.also([volume]):  # The record of the VM names it.
+                driver.tool.run("DELETE", f"{store.path}/content/{volume}")
 
 
 def check_disks(driver, label, node, config, creation):

@@ -18,6 +18,7 @@ from ..._core.errors import ApiError, Refused, Stale, Unsupported
 from ..._core.frozen import Frozen, replace
 from ..._core.pattern import Pattern
 from ..._core.record.reader import Damaged, is_text, list_of, read
+from ..._ports import permits
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS, Busy, ConnectionLost
 from ..._tools.proxmox_backups import NO_AGENT, freeze_problem, parse_config
@@ -270,7 +271,8 @@ def drop_backup(driver, vm, step):
     listed = stored(driver, vm.name)
     for one in (listed[key] for key in step.arguments["ids"] if key in listed):
         if _may_be_deleted(driver, vm, one):
-            driver.tool.run("DELETE", f"/nodes/{one.node}/storage/{storage_of(driver)}/content/{one.volume}")
+            with permits.also([one.volume]):
+                driver.tool.run("DELETE", f"/nodes/{one.node}/storage/{storage_of(driver)}/content/{one.volume}")
 
 
 def _may_be_deleted(driver, vm, one):

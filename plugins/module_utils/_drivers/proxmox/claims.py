@@ -15,6 +15,7 @@ from ..._core.sharing.claims import BASE, DELETE, FILE, WRITE, Claim, Held, Hold
 from ..._tools import proxmox_values as values
 from .cluster import in_parallel, read_listed_options, vm_of
 from .own_volumes import deleted_volumes
+from .seed_iso import seed_files
 from .settings.disks import volumes_of
 from .settings.iso import iso_volumes_of
 
@@ -25,6 +26,8 @@ class ProxmoxClaims(HoldsClaims):
     """The claims of the VMs of one cluster; of other VMs than the task's only those that need no call for each VM."""
 
     lists_all = False
+    lists_losses = True
+    file_options = ("unused_disks", "tpm")
 
     def __init__(self, driver):
         self._driver = driver
@@ -50,6 +53,18 @@ class ProxmoxClaims(HoldsClaims):
             *others,
             *(one for vmid in sorted(set(map(values.owner_of, deleted))) for one in self._linked_clones(vmid, deleted)),
         ]
+
+    def step_files(self, plan, step):
+        return [*super().step_files(plan, step), *((DELETE, path, one) for path, one in self._purged(plan, step))]
+
+    def _purged(self, plan, step):
+        """Yield (option, volume) of the volumes that a change deletes."""
+        for change in step.changes:
+            if change.kind == "unused_disks":
+                yield from ((change.path, volume) for volume in set(change.old or ()) - set(change.new))
+            elif (change.kind, change.new) == ("tpm", False) and plan.before.id:
+                state = volumes_of(self._driver.last_options(plan.before.id).stored).get("tpmstate0")
+                yield from ([(change.path, state)] if state else ())
 
     def _has_no_owner(self, volume):
         """Whether the VM with the id in the name of a volume is deleted: then any VM may have attached the volume."""
@@ -88,7 +103,9 @@ def files_of(vm_options, names):
     deleted = deleted_volumes(vm_options)
     volumes = dict.fromkeys((*volumes_of(vm_options.stored).values(), *deleted))
     files = [_file(vm_options, volume, names, deleted.get(volume)) for volume in volumes]
-    return (*files, *(File(volume, "medium") for volume in iso_volumes_of(vm_options.stored).values()))
+    seeds = seed_files(vm_options)
+    media = [one for one in iso_volumes_of(vm_options.stored).values() if one not in seeds]
+    return (*files, *(File(one, "medium") for one in media), *(File(one, "support", ours=True) for one in seeds))
 
 
 def _file(vm_options, volume, names, ours):

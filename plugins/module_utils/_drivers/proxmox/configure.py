@@ -16,6 +16,7 @@ from ..._core.model import PAUSED, RUNNING
 from ..._ports import change_counter
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost, HotplugFailed
+from .delete import purging
 from .moving import move_disks, move_to_pool
 from .own_volumes import record
 from .resources import storage_for
@@ -79,7 +80,8 @@ def _seed_put_back(driver, vm, vm_options, update):
         if old or added:
             force = any(values.bus_of(key) for key in added) or None
             removed = ",".join(added) or None
-            driver.tool.put(f"{vm_options.path}/config", **old, delete=removed, force=force, digest=now.digest)
+            with purging(now, ()):  # This step has added the drive.
+                driver.tool.put(f"{vm_options.path}/config", **old, delete=removed, force=force, digest=now.digest)
         if not (update.to_purge or update.to_grow or {*update.to_set, *update.to_remove} - {*keys}):
             change_counter.set_back(written)
         raise
@@ -171,12 +173,15 @@ def _write(driver, vm, vm_options, update):
 def _send(driver, vm, vm_options, update):
     removed, force = update.to_purge or update.to_remove, bool(update.to_purge) or None
     requested = {**update.to_set, "delete": ",".join(removed) or None, "force": force, "digest": vm_options.digest}
+    # What a new VM has, this task has created.
+    listed = () if driver.creations.id_of(vm.name) == vm.id else update.to_purge
     try:
         # POST starts a task: creating a disk may take longer than the timeout of a call.
-        if update.creates_volumes:
-            driver.tool.run("POST", f"{vm_options.path}/config", **requested)
-        else:
-            driver.tool.put(f"{vm_options.path}/config", **requested)
+        with purging(vm_options, listed):
+            if update.creates_volumes:
+                driver.tool.run("POST", f"{vm_options.path}/config", **requested)
+            else:
+                driver.tool.put(f"{vm_options.path}/config", **requested)
     except HotplugFailed as error:
         effect = "the running VM could not be changed, so the change waits for the next start"
         driver.tool.warn(f"{vm.name}: {effect}: {error.message}.")

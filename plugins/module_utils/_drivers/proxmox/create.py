@@ -27,13 +27,13 @@ from ..._core.planner.plan_create import new_networks, of_others
 from ..._core.record import mark as marks
 from ..._core.record.mark import CREATED, finished_mark, with_settings
 from ..._kit.creation import undone_on_failure
-from ..._ports import change_counter
+from ..._ports import change_counter, permits
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
 from .cluster import read_listed_options
 from .configure import change_settings
-from .delete import check_volumes, lift_protection, remove_made
+from .delete import check_volumes, destroy, lift_protection, recorded
 from .own_volumes import slots_created, slots_of
 from .resources import storage_for
 from .seed_iso import new_mark, unwanted_seeds, with_seed
@@ -437,8 +437,8 @@ def remove(driver, vm_options):
     vm_options = current
     check_volumes(vm_options)
     lift_protection(driver, vm_options)
-    remove_made(driver, vm_options)
-    driver.tool.run("DELETE", vm_options.path, purge=True)
+    with permits.also(recorded(vm_options), [("vm", vm_options.vmid)]):
+        destroy(driver, vm_options)
 
 
 def _undo(driver, vm_options, name, before, error):

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from ..._core.errors import NotFound, Refused, Stale
+from ..._ports import permits
 from ..._tools import proxmox_values as values
 from .mark import UPLOADS
 from .own_volumes import deleted_volumes
-from .seed_iso import remove_seed
+from .seed_iso import remove_seed, seed_files
+from .settings.disks import volumes_of
 
 
 def delete(driver, vm, step):
@@ -24,8 +26,31 @@ def delete(driver, vm, step):
     if vm.config.get("protection"):
         # The deletion of an existing protected VM was rejected before, so this is a new VM: its creation is undone.
         lift_protection(driver, vm_options)
+    # If this task has created the VM, its creation is undone.
+    is_new = driver.creations.id_of(vm.name) == vm.id
+    with permits.also(recorded(vm_options) if is_new else (), [("vm", vm.id)] if is_new else ()):
+        destroy(driver, vm_options)
+
+
+def recorded(vm_options):
+    """The volumes that tasks have created for a VM, as its record says."""
+    return [*(one for one, is_own in deleted_volumes(vm_options).items() if is_own), *seed_files(vm_options)]
+
+
+def destroy(driver, vm_options):
+    """Delete a VM and all its volumes, which a plan or a record must name."""
+    for volume in deleted_volumes(vm_options):
+        permits.check(volume, values.volume_key(volume))
     remove_made(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
+
+
+def purging(vm_options, keys):
+    """A context in which the server may delete the volumes of these options, which a plan must list."""
+    volumes = volumes_of(vm_options.stored)
+    for volume in (volumes[key] for key in keys if key in volumes):
+        permits.check(volume, values.volume_key(volume))
+    return permits.also(things=[("volumes", vm_options.vmid)])
 
 
 def remove_made(driver, vm_options):

@@ -178,17 +178,6 @@ def check_deleting_unused(driver, label, before, changes):
         driver.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
     about = f"{label}: unused_disks: it cannot be deleted"
     _check_not_in_snapshots(driver, before, gone, about, "keep it (unused_disks: keep)")
-    if before.vm_options.stored.get("template") == "1":
-        _check_no_clones(driver, label, before.vm_options, gone)
-
-
-def _check_no_clones(driver, label, vm_options, gone):
-    for volume, vmid, _clone in linked_clones(driver.tool, vm_options.node, storages_of(gone)):
-        if volume in gone:
-            raise Refused(
-                f"{label}: unused_disks: '{driver.label_of(vmid)}' is a linked clone of {volume}.",
-                "Delete that VM first, or keep the disk (unused_disks: keep).",
-            )
 
 
 def move_disks(driver, vm_options, changes):

@@ -17,12 +17,13 @@ from ..._core.errors import ApiError, PartlyApplied, PolyvirtError, Refused, Sta
 from ..._core.model import STOPPED
 from ..._core.record.mark import BIRTH, finished_mark, of_lost_vm
 from ..._core.units import MIB
-from ..._ports import change_counter
+from ..._ports import change_counter, permits
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
 from .backups import all_volumes, known, nodes_with, options_in, storages_for, volumes_in, volumes_not_in
 from .create import create_once, create_with_vmid, finish_vm, read_created, remove
+from .delete import purging
 from .own_volumes import notes_with_detached
 from .restored_copy import COPY_FOR, copy_name, is_beside, is_rest, kept_macs, own_copy, recorded_macs, rest_of
 from .seed_iso import seeds_of_others
@@ -132,7 +133,8 @@ def create_from_backup(driver, vm, step):
     backup, recorded = step.arguments["backup"], {}
     copy, rest = rest_of(driver, vm, backup)
     if copy is not None:
-        _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS], {}, recorded_macs(copy.own_mark))
+        with permits.also(things=[("state", rest.vmid)]):  # The record of the copy names it.
+            _overwrite(driver, vm, step, rest, copy.own_mark[BIRTHS], {}, recorded_macs(copy.own_mark))
         driver.creations.record(vm.name, rest.vmid)
         remove(driver, copy)
         return
@@ -323,13 +325,10 @@ def finish_restore(driver, vm, step):
     keys = [key for key, volume in vm_options.stored.items() if UNUSED.fullmatch(key) and volume in files]
     protected = own[REPLACING].get("protection")
     own = {**finished_mark(own, REPLACING), "detached": [one for one in own.get("detached", ()) if one not in files]}
-    driver.tool.put(
-        f"{vm_options.path}/config",
-        description=mark.notes_of(text, own),
-        delete=",".join(keys) or None,
-        protection=protected,
-        digest=vm_options.digest,
-    )
+    notes, removed = mark.notes_of(text, own), ",".join(keys) or None
+    changed = {"description": notes, "delete": removed, "protection": protected, "digest": vm_options.digest}
+    with purging(vm_options, keys):
+        driver.tool.put(f"{vm_options.path}/config", **changed)
 
 
 def _check_birth(driver, vm, vm_options):

@@ -14,7 +14,7 @@ from ..._core.frozen import replace
 from ..._media.download import digits_of_address
 from ..._media.names import base_of, base_of_stored, name_and_architecture
 from ..._media.store import DIGITS, Store, Stored, by_age, plain_name
-from ..._ports import files
+from ..._ports import files, permits
 from ..._tools.proxmox import ConnectionLost
 from .settings.place import AUTO
 
@@ -140,7 +140,7 @@ class NodeStore(Store):
     def _remove_incomplete(self, path, error):
         try:
             if path in self.volumes():
-                self._run("DELETE", f"content/{path}")
+                self._delete(path)
         except (ApiError, Refused):
             raise ApiError(error.message, error.status, f"{_DELETE_VOLUME}: pvesm free {path}") from None
 
@@ -148,11 +148,15 @@ class NodeStore(Store):
         """Delete images."""
         for one in stored:
             try:
-                self._run("DELETE", f"content/{one.path}")
+                self._delete(one.path)
             except ApiError:
                 # Another task may have deleted it meanwhile.
                 if one.path in self.volumes():
                     raise
+
+    def _delete(self, path):
+        with permits.also([path]):
+            self._run("DELETE", f"content/{path}")
 
     def _run(self, method, path, **parameters):
         self._driver.tool.run(method, f"{self.path}/{path}", **parameters)

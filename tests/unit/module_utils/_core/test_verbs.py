@@ -39,6 +39,7 @@ LOSES = {
     "kill": ("memory",),
     "restore": ("state", "memory"),
     "drop_snapshot": ("snapshot",),
+    "restore_backup": ("state",),
     "finish_restore": ("snapshots",),
 }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import io
 import subprocess
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -19,7 +20,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import Permit
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, partial_files, permits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_backup import thaw
 
 ID, OTHER = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
@@ -53,6 +56,22 @@ COMMANDS = [
     ("migrate", OTHER),
 ]
 PERMIT = Permit((), frozenset({("memory", ID), ("state", ID), ("snapshot", ID, "s"), ("net", "m")}))
+VM, IMAGE = "/nodes/pve1/qemu/100", "local:import/x.qcow2"
+#: {words of the call: what a plan must list, or nothing if no plan can}, of Proxmox VE.
+CALLS = {
+    ("DELETE", VM): ("vm", "100"),
+    ("DELETE", f"{VM}/snapshot/s"): ("snapshot", "100", "s"),
+    ("POST", f"{VM}/snapshot/s/rollback"): ("state", "100"),
+    ("POST", "/nodes/pve1/qemu", ("vmid", 100), ("archive", "x"), ("force", 1)): ("state", "100"),
+    ("PUT", f"{VM}/config", ("delete", "vmstate")): ("memory", "100"),
+    ("PUT", f"{VM}/config", ("delete", "scsi1,unused0")): ("volumes", "100"),
+    ("POST", f"{VM}/config", ("delete", "tpmstate0"), ("force", 1)): ("volumes", "100"),
+    ("DELETE", f"/nodes/pve1/storage/local/content/{IMAGE}"): IMAGE,
+    ("DELETE", "/pools/prod"): None,
+    ("DELETE", f"{VM}/firewall/rules/0"): None,
+    ("PUT", f"{VM}/unlink"): None,
+    ("POST", "/nodes/pve1/status"): None,
+}
 PRODUCT = Path(files.__file__).parents[1]
 
 
@@ -63,6 +82,10 @@ class Nothing:
 
     def find(self, *_names):
         return "/bin/x"
+
+    def call(self, *_words):
+        self.calls += 1
+        return Answer(200, "OK", None)
 
     def run(self, argv, **_options):
         self.calls += 1
@@ -189,6 +212,32 @@ def test_commands_in_one_process_have_the_door(monkeypatch):
     monkeypatch.setattr(virsh, "_CHANGES", frozenset())
     with pytest.raises(Refused, match="domfsthaw"):
         thaw(virsh.Virsh(Nothing(), "virsh", "test:///default"), ID)
+
+
+@pytest.mark.parametrize("words", CALLS, ids=lambda words: " ".join(map(str, words)))
+def test_call_of_proxmox(words):
+    """It is made only if the plan lists what it destroys, and then with any identity that the plan has read."""
+    (method, path, *given), listed, port = words, CALLS[words], Nothing()
+    tool = Proxmox(port, None)
+    call = {"DELETE": tool.run, "PUT": tool.put, "POST": tool.post}[method]
+    call = partial(call, *([method] if method == "DELETE" else []), path, **dict(given))
+    others = Permit([("local:import/y.qcow2", "local:y.qcow2")], frozenset({("vm", "101"), ("snapshot", "100", "t")}))
+    with permits.granted(others), pytest.raises(Refused, match="does not list"):
+        call()
+    assert port.calls == 0
+    permit = Permit([(listed, "local:x.qcow2")]) if listed == IMAGE else Permit(things=frozenset({listed}))
+    if listed is not None:
+        with permits.granted(permit):
+            call()
+        assert port.calls == 1
+
+
+def test_call_of_proxmox_that_destroys_nothing():
+    port = Nothing()
+    Proxmox(port, None).get(VM)
+    Proxmox(port, None).put(f"{VM}/config", delete="scsi1", memory=1)
+    Proxmox(port, None).post("/nodes/pve1/qemu", vmid=100, archive="x")
+    assert port.calls == 3
 
 
 # Nothing outside -----------------------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import claims, create, delete
 
 from simulators.proxmox import behind
 from simulators.proxmox.storage import GIB
+from unit.module_utils._drivers.proxmox.disturbed import before_request
 from unit.module_utils._drivers.proxmox.simulated import do, do_backup, machine_of, put, rejected
 from unit.module_utils._drivers.proxmox.tasks import done, failed
 from unit.module_utils._drivers.proxmox.test_backups import record_of, reject, stored
@@ -108,3 +110,32 @@ def test_disk_of_a_user_that_the_vm_loses_at_its_next_start(world, way):
     stop = {"name": "web3", "state": "absent", "stop_mode": "force"}
     rejected(world, volume.partition(",")[0], *REFUSED, **stop)
     done(world, **stop, delete_disks="all")
+
+
+# Without a check before, the call itself is refused: no plan lists the volume ----------------------------------------
+
+
+def test_volume_after_the_plan_is_refused_at_the_call(world, monkeypatch):
+    done(world, **{**CREATED["disks"][1], "id": "500"})
+    monkeypatch.setattr(delete, "_check_same", lambda *_words: None)
+    late = before_request(world, "GET", "/500/pending", lambda: put(world, scsi7="local-lvm:1"), number=2)
+    failed(world, "vm-500-disk-1: a step was about to delete", api=late, name="web3", state="absent")
+    assert "scsi7" in options(world, "web3")
+
+
+def test_unused_disk_that_is_in_no_plan_is_refused_at_the_call(world, monkeypatch):
+    done(world, **{**CREATED["disks"][1], "id": "500"})
+    put(world, scsi7="local-lvm:1")
+    put(world, delete="scsi7")
+    monkeypatch.setattr(claims.ProxmoxClaims, "_purged", lambda *_words: ())
+    failed(world, "vm-500-disk-1: a step was about to delete", name="web3", unused_disks="delete_all")
+    assert "unused0" in options(world, "web3")
+
+
+def test_copy_with_a_disk_of_a_user_is_refused_at_the_call(world, monkeypatch):
+    first, second = (back_up(world, byte=byte) for byte in (1, 3))
+    killed_restore(world, 0, **{**BESIDE, "backup": first})
+    put(world, 102, scsi7="local-lvm:1")
+    monkeypatch.setattr(create, "check_volumes", lambda *_words: None)
+    failed(world, "vm-102-disk-1: a step was about to delete", run=do_backup, **{**BESIDE, "backup": second})
+    assert "scsi7" in options(world, "web1b")

@@ -149,3 +149,10 @@ def test_a_failed_upload_is_undone(world):
 
     failed(world, "missing file", api=Failing(world), name="new", disks=[{"size": 1}], cloud_init=DOCUMENTS)
     assert not any(one.config.current.get("name") == "new" for one in world.cluster.machines.values())
+
+
+def test_seed_iso_that_goes_with_the_vm_is_not_listed_as_kept(world):
+    done(world, **NEW, cloud_init=DOCUMENTS)
+    for check in (True, False):
+        assert done(world, name="new", state="absent", check=check).vms[0]["kept"] == []
+    assert seeds_of(world) == []

@@ -98,7 +98,7 @@ def test_linked_clone_keeps_its_base(world):
     assert do(world, **clone).changed
     base = world.cluster.machines[500].config.current["scsi3"].partition(",")[0]
     behind.edit(world, 500, unused7=base, scsi3=None)
-    rejected(world, "web3: unused_disks", f"'copy' is a linked clone of {base}", name="web3", unused_disks="delete_all")
+    rejected(world, "web3: unused_disks", base, "copy", name="web3", unused_disks="delete_all")
     assert do(world, name="copy", state="absent").changed
     applied(world, name="web3", unused_disks="delete_all")
 
