@@ -234,6 +234,22 @@ def test_restore_over_a_vm_frees_its_disks_first(gateway):
     gateway.world.storages.free("local-lvm:vm-100-disk-1", "pve1")
 
 
+def test_restore_attaches_what_others_have_left_with_its_number(gateway):
+    """In the order of the names; a cloud-init volume is deleted, and one with saved memory is left alone."""
+    vzdump(gateway)
+    storages = gateway.world.storages
+    left = [storages.allocate(one, "pve1", 200, 1 << 30) for one in ("zfs", "nfs", "local-lvm")]
+    storages.allocate("nfs", "pve1", 200, 1 << 22, kind="cloudinit")
+    state = storages.allocate_state("nfs", "pve1", 200, "x", 1 << 20)
+    assert restore(gateway, listed(gateway)[0]["volid"]) == "OK"
+    new = config(gateway, 200)
+    assert [new[f"unused{number}"] for number in range(3)] == sorted(left)
+    assert orphans(gateway.world) == [state]
+    gateway.finished(gateway.call("DELETE", "/nodes/pve1/qemu/200").data)
+    assert orphans(gateway.world) == [state]
+    storages.free(state, "pve1")
+
+
 def test_failed_restore_to_a_free_number_leaves_a_vm_without_name(gateway):
     vzdump(gateway)
     gateway.world.faults.task("qmrestore", "no space left", step=1)
