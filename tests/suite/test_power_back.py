@@ -162,3 +162,21 @@ def test_definition_that_libvirt_rejects_leaves_the_vm_running(qemu, carry, stat
     assert [answers[label].truth[GUEST]["power"] for label in ("invalid", "valid")] == ["running", "running"]
     assert "Invalid value for attribute 'model'" in answers["invalid"].msg
     assert (answers["invalid"].changed, answers["invalid"].diff_of(GUEST)) == (False, None)
+
+
+@pytest.mark.core
+def test_new_vm_that_does_not_start_is_deleted(platform, shim, tmp_path):
+    """Whichever call fails, what a task has created is undone without an error."""
+
+    def run(**options):
+        return carry_one(platform, shim, tmp_path, {"name": [NAME], **options})
+
+    platform.clean()
+    total = platform.count_calls(lambda: run(**platform.creation, state="started"))
+    for place in range(total // 2, total):
+        run(state="absent", stop_mode="force")
+        platform.fail_call(shim, place)
+        answer = run(**platform.creation, state="started")
+        platform.fail_no_call(shim)
+        assert "Undoing" not in answer.msg, answer.msg
+    run(state="absent", stop_mode="force")
