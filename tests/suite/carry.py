@@ -16,8 +16,11 @@ from dataclasses import replace
 
 from suite import by_ansible, forked
 from suite.answer import Answer
+from suite.fork_server import NOW
 from suite.shim import as_calls
 
+#: A variable of the environment of tests in which the host of each task has the time that the task sets.
+SAME_CLOCK = "POLYVIRT_TEST_SAME_CLOCK"
 #: The same for all tasks: what two runs leave behind is compared, and it has the time of creation.
 _NOW = int(time.time())
 
@@ -58,12 +61,25 @@ def carry_one(platform, shim, folder, options, about="vm", check=False):
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
     shim.reset_calls()
     environment = {**os.environ, **shim.environment(programs=platform.programs)}
+    if SAME_CLOCK in os.environ and "controller_time" in options:
+        environment[NOW] = str(options["controller_time"])
+        set_host_time(platform, options["controller_time"])
     module = by_ansible.module_of(platform, about).rpartition(".")[2]
     clock = getattr(platform, "clock", None)
     rc, stdout, stderr = forked.run(module, arguments, environment, folder, clock)
     assert rc < 0 or "Traceback" not in stdout + stderr, stdout + stderr
     recorded = platform.recorded_calls() if hasattr(platform, "recorded_calls") else ()
     return Answer(json.loads(stdout) if stdout.strip() else {}, rc, calls=[*shim.calls(), *as_calls("", recorded)])
+
+
+def set_host_time(platform, now):
+    """Set the clock of the double of a host: modules compare it with that of the controller."""
+    windows = getattr(getattr(platform, "host", None), "windows", None)
+    if windows is not None:
+        windows.about["now"] = time.strftime("%Y-%m-%dT%H:%M:%S.0000000Z", time.gmtime(now))
+    cluster = getattr(getattr(platform, "world", None), "cluster", None)
+    for node in cluster.nodes.values() if cluster else ():
+        node.clock_ahead = now - int(time.time())
 
 
 def _of_action(about):

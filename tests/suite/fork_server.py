@@ -33,6 +33,8 @@ TWICE = "POLYVIRT_TEST_SEND_TWICE"
 WINDOWS = "POLYVIRT_TEST_WINDOWS"
 #: An environment variable: the architecture of the host on which the task runs, if it is not the real one.
 ARCHITECTURE = "POLYVIRT_TEST_ARCHITECTURE"
+#: An environment variable: the time of that host in seconds since 1970, if it is not the real one.
+NOW = "POLYVIRT_TEST_NOW"
 _COLLECTION = "ansible_collections.polyvirt.core.plugins"
 _PLUGINS = CHECKOUT / "plugins"
 #: Libraries that modules import only when they use them.
@@ -95,6 +97,11 @@ def _pretend_architecture(name):
     importlib.import_module(f"{_COLLECTION}.module_utils._ports.host").architecture = lambda: name
 
 
+def _set_time(now):
+    """Have modules compare the clock of the controller with this time."""
+    importlib.import_module(f"{_COLLECTION}.module_utils._engine.task").epoch = lambda: int(now)
+
+
 def _run_module(request):
     """Run the module in this process, which ends with SystemExit or an exception like a module."""
     os.environ.clear()
@@ -110,6 +117,8 @@ def _run_module(request):
         _connect_windows(os.environ[WINDOWS])
     if os.environ.get(ARCHITECTURE):
         _pretend_architecture(os.environ[ARCHITECTURE])
+    if os.environ.get(NOW):
+        _set_time(os.environ[NOW])
     if request["clock"]:
         _drive_clock(**request["clock"])
     importlib.import_module(f"{_COLLECTION}.modules.{request['module']}").main()

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, RUNNING, STOPPED, Change, Vm
 
 from suite.answer import Task
+from suite.carry import SAME_CLOCK, set_host_time
 from suite.scenarios.options import has
 from suite.scenarios.snapshots import snapshot
 from suite.source_host import set_clock
@@ -24,6 +25,15 @@ HOUR = 3600
 BEGIN = calendar.timegm((2036, 10, 25, 23, 30, 0))
 #: When a task could set an expiry that has passed by now; in seconds since 1970.
 LONG_AGO = calendar.timegm((2020, 1, 1, 0, 0, 0))
+
+
+@pytest.fixture(autouse=True)
+def _clock_of_the_host(request, platform, monkeypatch):
+    """That of the controller, whatever time a task sets, except in tests about other clocks."""
+    if "expired" not in request.node.name:
+        monkeypatch.setenv(SAME_CLOCK, "1")
+    yield
+    set_host_time(platform, _now())
 
 
 def _now():

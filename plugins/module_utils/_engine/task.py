@@ -15,7 +15,7 @@ from .._core.planner.contents import has_unread_source, warnings_of
 from .._core.planner.plan import plan
 from .._core.planner.planned_steps import disturbs_jobs
 from .._core.planner.simulate import simulate
-from .._core.record.leases import check_clocks, ended_by, read_time
+from .._core.record.leases import check_clocks, read_time, timed_by
 from .._core.record.mark import same
 from .._core.results.approval import Approval
 from .._core.results.vm_result import difference, entry, listed_backups, warnings_about
@@ -365,11 +365,13 @@ class Task:
         return plan(found or work.found, work.request, self.traits, self._known, source)
 
     def check_clocks(self):
-        """Reject the plans that end leases, or delete backups by their age, if the clock of the host is another one."""
-        for work in (one for one in self.works if ended_by(one.request, one.plan)):
+        """Reject the plans that depend on the clock of the controller if that of the host is another one."""
+        for work in (one for one in self.works if timed_by(one.request, one.plan)):
             try:
-                host = self._host_time(work.found) - (self.clock.now() - self._began)
-                check_clocks(ended_by(work.request, work.plan), host, work.request.policy.controller_time)
+                host = self._host_time(work.found if work.found.id else work.plan.after) - (
+                    self.clock.now() - self._began
+                )
+                check_clocks(timed_by(work.request, work.plan), host, work.request.policy.controller_time)
             except PolyvirtError as error:
                 work.plan = work.refused(work.labelled(error.message), error.remedy)
 

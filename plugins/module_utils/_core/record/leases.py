@@ -206,7 +206,8 @@ def _must_be_kept(what, vm, expires, created, policy):
     if created is not None and created > now + CLOCK_TOLERANCE:
         raise Refused(
             f"{vm.name}: {what} was created at {iso(created)}, and for the controller it is {iso(now)} now.",
-            "Correct the clock of the controller, or that of the one that has created the VM.",
+            "If the clock of the controller is wrong, correct it. If it was wrong at the creation, delete it without"
+            " expired_for, or set expires again.",
         )
     return False
 
@@ -216,12 +217,22 @@ def created_at(vm):
     return read_time(vm.mark.get(CREATED)) if vm.owned else None
 
 
-def ended_by(request, plan):
-    """Return the option by which a plan ends what is old by the controller's clock; empty if none does."""
+def timed_by(request, plan):
+    """Return the option by which a plan depends on the clock of the controller: it ends what is old, or begins a lease
+    now; empty if none does.
+    """
     if not plan.changed or request.policy.expired_for is not None:
         return "expired_for" if plan.changed else ""
     deletes = any(step.verb == "drop_backup" for step in plan.steps)
-    return "keep_within" if deletes and request.backup.keep.within is not None else ""
+    if deletes and request.backup.keep.within is not None:
+        return "keep_within"
+    expiries = [plan.after.config.get("expires"), *(step.arguments.get("expires") for step in plan.steps)]
+    durations = [one for one in expiries if one and not _is_absolute(one) and not getattr(one, "is_stored", True)]
+    return "expires" if durations else ""
+
+
+#: {option: how to do without the same time on both}
+_WITHOUT_CLOCKS = {"expires": ", or set expires to a time such as 2027-01-31T18:00:00Z"}
 
 
 def check_clocks(option, host, controller):
@@ -229,7 +240,7 @@ def check_clocks(option, host, controller):
     if abs(host - controller) > CLOCK_TOLERANCE:
         raise Refused(
             f"{option}: the clock of the host shows {iso(host)}, and that of the controller {iso(controller)}.",
-            "Correct the wrong one. Nothing was changed.",
+            f"Correct the wrong one{_WITHOUT_CLOCKS.get(option, '')}. Nothing was changed.",
         )
 
 

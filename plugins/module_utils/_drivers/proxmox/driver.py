@@ -26,6 +26,7 @@ from .observe import ProxmoxObserver, connected
 from .settings.cloud_init import has_documents
 from .settings.disks import DELETE_UNUSED
 from .settings.iso import check_checksum
+from .settings.place import AUTO
 from .traits import Known, proxmox_traits
 
 _CREATING = ("create", "clone", "create_from_backup")
@@ -173,8 +174,10 @@ class ProxmoxDriver(ForChanges, ProxmoxObserver):
         return self._backup_list
 
     def host_time(self, vm):
-        """Return the time of the node of a VM; None if the account may not read it."""
+        """Return the time of the node of a VM, or of any if it has none yet; None if the account may not read it."""
         node = vm.config.get("node")
+        if node in (None, AUTO):
+            node = next((name for name, one in sorted(self.resources.nodes.items()) if one.online), None)
         if node is None or not self.permissions.has(f"/nodes/{node}", "Sys.Audit"):
             return None
         if node not in self._node_times:

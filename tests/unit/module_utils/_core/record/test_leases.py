@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, Traits, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Field, Policy, Request, Traits, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record import leases
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.leases import Expiry
@@ -225,7 +225,9 @@ def test_vm_from_the_future_is_kept(created, is_refused):
     planned = _ended(vm)
     assert (planned.refusal is not None, planned.changed) == (is_refused, not is_refused)
     if is_refused:
-        assert "Correct the clock" in str(planned.refusal)
+        assert "is wrong, correct it. If it was wrong at the creation" in str(planned.refusal)
+        # As that remedy says.
+        assert not _ended(vm.having(config={"expires": leases.Expiry("1h", NOW + 3600, is_stored=True)})).refusal
 
 
 @pytest.mark.parametrize(("difference", "is_refused"), [(300, False), (-300, False), (301, True), (-301, True)])
@@ -254,3 +256,21 @@ def test_times_are_those_of_the_library():
     for at in [*range(0, 4 * 10**9, 12_345_678), 951782399, 951782400, 4107542399]:
         text = datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         assert (leases.iso(at), leases.read_time(text)) == (text, at)
+
+
+@pytest.mark.parametrize(
+    ("before", "expires", "option"),
+    [
+        ("", Expiry("8h", NOW + 8 * HOUR), "expires"),
+        ("8h", Expiry("8h", NOW + 8 * HOUR), ""),
+        ("", Expiry("2099-01-31", NOW + 8 * HOUR), ""),
+        ("8h", leases.NEVER_EXPIRES, ""),
+        ("", None, ""),
+    ],
+)
+def test_clocks_matter_where_a_duration_begins(before, expires, option):
+    vm = _vm(before, NOW + HOUR if before else None)
+    config = {"cpus": 2, **({} if expires is None else {"expires": expires})}
+    request = Request("web", state="stopped", config=config, policy=Policy(controller_time=NOW))
+    traits = Traits("any", fields={name: Field() for name in ("cpus", "expires")})
+    assert leases.timed_by(request, plan(vm.having(power="stopped"), request, traits)) == option
