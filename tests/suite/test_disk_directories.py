@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT
 
@@ -102,3 +104,37 @@ def test_source_and_directory_exclude_each_other(platform, carry, elsewhere):
     disk = {"slot": platform.slots[1], "source": f"{elsewhere}/a.qcow2", "directory": elsewhere}
     new = {**platform.creation, "disks": [*_disks(platform, ""), disk]}
     _is_rejected(platform, carry, (f"disks.{platform.slots[1]}", "source and directory", "Remove one"), **new)
+
+
+def test_disk_is_not_created_below_a_pool_that_is_not_mounted(qemu, carry):
+    """Its file system would hide the disk as soon as the pool is started."""
+    qemu.clean()
+    (folder := qemu.storage / "pvg-mount").mkdir(exist_ok=True)
+    qemu.virsh("pool-define-as", "pvg-mount", "fs", "--source-dev", "/dev/null", "--target", str(folder))
+    try:
+        new = {**qemu.creation, "name": ["pvg-below"], "disks": [{"size": "8M", "directory": str(folder)}]}
+        elsewhere = {**new, "disks": [{"size": "8M"}]}
+        more = {"name": ["pvg-below"], "disks": [{"slot": "vdb", "size": "8M", "directory": str(folder)}]}
+        tasks = [Task(f"new {check}", new, check) for check in (True, False)]
+        tasks += [Task("elsewhere", elsewhere), *(Task(f"more {check}", more, check) for check in (True, False))]
+        answers = carry(qemu, tasks, ["pvg-below"])
+    finally:
+        qemu.virsh("pool-undefine", "pvg-mount")
+    assert not answers.pop("elsewhere").failed
+    for label, answer in answers.items():
+        assert (answer.failed, answer.changed) == (True, False), label
+        assert "would be below the mount point of the pool pvg-mount. Start that pool" in answer.msg
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+
+
+def test_disk_that_is_not_found_is_named_when_its_vm_is_deleted(qemu, carry):
+    qemu.clean()
+    (disk,) = carry(qemu, [Task("make", {**qemu.creation, "name": ["pvg-below"]})])["make"].vm("pvg-below")["disks"]
+    os.rename(disk["source"], hidden := f"{disk['source']}.hidden")
+    gone = {"name": ["pvg-below"], "state": "absent", "stop_mode": "force"}
+    answers = carry(qemu, [Task("check", gone, True), Task("run", gone)], ["pvg-below"])
+    os.remove(hidden)
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+        assert f"the disk {disk['source']} was not found" in str(answer.result["warnings"])

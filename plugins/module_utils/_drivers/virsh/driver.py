@@ -195,7 +195,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way, or return warnings. Only reads."""
         from .checks import check_plan
-        from .host_checks import memory_warnings
+        from .host_checks import memory_warnings, missing_disks
         from .settings.architecture import architecture_warnings
 
         if self.options.get("directory"):
@@ -208,7 +208,7 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
             check_plan(self, plan, released)
             return warnings
         check_plan(self, plan, released)
-        warnings = [*memory_warnings(self, plan), *architecture_warnings(self, plan)]
+        warnings = [*memory_warnings(self, plan), *missing_disks(self, plan), *architecture_warnings(self, plan)]
         return [*warnings, *(self.judge.check(plan) if self.hypervisor == QEMU else ())]
 
     @contextmanager

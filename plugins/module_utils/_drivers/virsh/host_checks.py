@@ -12,6 +12,7 @@ from shlex import quote
 from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import PAUSED, RUNNING, SUSPENDED
 from ..._core.planner.drives import inserted_image, media_of
+from ..._core.record.mark import making_of
 from ..._core.units import GIB, MIB, human_size
 from ..._ports import files
 from ..._ports.folders import may_enter, may_everybody_enter
@@ -54,6 +55,17 @@ def check_host_resources(driver, plan):
     _check_interfaces(plan)
     _check_memory(plan)
     _check_directories(driver, plan)
+
+
+def missing_disks(driver, plan):
+    """Name disks of a VM to be deleted that are not found: their file system may not be mounted, and they remain."""
+    if not driver.is_local or driver.hypervisor == "TEST" or all(step.verb != "delete" for step in plan.steps):
+        return []
+    paths = [one.path for one in plan.before.files if one.role == "disk" and one.path.startswith("/")]
+    missing = [path for path in paths if not files.exists(path) and path not in making_of(plan.before.mark or {})]
+    return [
+        f"{plan.before.name}: the disk {path} was not found. If it is not mounted now, it remains." for path in missing
+    ]
 
 
 def _check_volumes(driver, plan):

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from os.path import dirname
+from os.path import dirname, realpath
 from shlex import quote
 
-from ..._core.errors import CommandFailed, CreatedMeanwhile
+from ..._core.errors import CommandFailed, CreatedMeanwhile, PolyvirtError, Refused
 from ..._core.record.mark import making_of, own_mark
 from ..._core.sharing.needed_files import COPIED, DISK, FILE, GROWN, IMAGE, READ, Image, Needed
 from ..._core.units import human_size
@@ -16,7 +16,7 @@ from ..._kit.local_files import SPECIAL, LocalFiles
 from ..._media import disk_header, foreign_image
 from ..._media.appliances.disk import checked, is_of_appliance, most_bytes, name_of
 from ..._ports import files, locks
-from ..._ports.folders import largest_file
+from ..._ports.folders import largest_file, mount_point
 from ..._tools import optical
 from ..._tools.domain_xml import file_of, target_of
 from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
@@ -24,7 +24,7 @@ from .own_files import NATIVE, log_files
 from .settings.disks import slot_name
 from .settings.firmware import nvram_of, read_firmware
 from .snapshots import missing_in_image
-from .storage import IMAGE_FORMATS, declared_format, used_files
+from .storage import IMAGE_FORMATS, MOUNTED, declared_format, pool_folders, used_files
 
 #: What images can name: below an attached disk, the claims of a VM include these files.
 _ACCEPTED = {IMAGE: (), DISK: (foreign_image.BACKING, foreign_image.DATA)}
@@ -52,6 +52,10 @@ def _shortened(path, size):
 _NAMED = {"firmware": lambda one: [nvram_of(one)], "serial_log": log_files}
 
 
+def _is_in(folder, place):
+    return f"{folder}/".startswith(f"{realpath(place)}/")
+
+
 class VirshFiles(LocalFiles):
     """The files that one plan needs on the hypervisor."""
 
@@ -70,7 +74,25 @@ class VirshFiles(LocalFiles):
 
     def new_files(self, one):
         found = super().new_files(one)
+        if found and self.driver.is_local:
+            self._check_mounted(found)
         return [file for file in found if file[0] not in self.own_folder or self.driver.is_local]
+
+    def _check_mounted(self, new):
+        """Reject files in a directory on which libvirt has yet to mount a file system: that would hide them."""
+        try:
+            pools = self.driver.host.answer("mounts", lambda: pool_folders(self.driver.virsh, "--inactive", MOUNTED))
+        except PolyvirtError as error:  # Such as without the daemon of pools.
+            self.driver.warnings.append(f"The pools whose file systems are not mounted are not known: {error.message}")
+            return
+        for option, path in new if pools else ():
+            folder = realpath(dirname(path))
+            places = [place for place in pools if _is_in(folder, place) and not _is_in(mount_point(folder), place)]
+            if places:
+                raise Refused(
+                    f"{self.name}: {option}: {path} would be below the mount point of the pool {pools[places[0]]}.",
+                    f"Start that pool (virsh pool-start {quote(pools[places[0]])}), or use another directory.",
+                )
 
     def creates_folder(self, folder):
         """Libvirt itself creates its default directory when needed."""

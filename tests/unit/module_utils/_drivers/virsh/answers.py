@@ -21,6 +21,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_remedie
 
 RECORDED = Path(__file__).parents[3] / "fixtures" / "virsh" / "9.0.0"
 LIST = ("list", "--all", "--uuid", "--name")
+#: The storage pools that are inactive.
+POOLS = ("pool-list", "--inactive", "--name")
 SAVED = ("list", "--all", "--uuid", "--with-managed-save")
 UUID = "d7188e7f-d4e4-48f6-9735-fb974a8262cf"
 MAC = "52:54:00:d4:9a:10"
@@ -81,7 +83,7 @@ class FakeVirsh:
     uri = "qemu:///system"
 
     def __init__(self, answers=()):
-        self.answers = {SAVED: "", **{tuple(words): answer for words, answer in dict(answers).items()}}
+        self.answers = {SAVED: "", POOLS: "", **{tuple(words): answer for words, answer in dict(answers).items()}}
         self.done, self.sent, self.limits, self.processes = [], [], {}, 0
 
     def batch(self, requests, timeout=None):

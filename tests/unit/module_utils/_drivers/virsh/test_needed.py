@@ -26,10 +26,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.neede
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
 from unit.module_utils._drivers.virsh.answers import (
+    POOLS,
     UUID,
     FakeVirsh,
     chain,
     driver_of,
+    failed,
     machine_xml,
     of_vms,
     opened_elsewhere,
@@ -200,3 +202,28 @@ def test_internal_snapshot_is_not_deleted_from_an_image_that_is_open_elsewhere(d
             return
         with pytest.raises(Refused, match=f"{disk} is open in another program, so it cannot be changed"):
             check_plan(driver, plan)
+
+
+def _pools(path):
+    xml = f"<pool type='fs'><name>big</name><target><path>{path}</path></target></pool>"
+    return FakeVirsh({POOLS: "big\n", ("pool-dumpxml", "big"): xml})
+
+
+@pytest.mark.parametrize(("place", "is_rejected"), [("", True), ("vms", True), ("vms/more", False), ("vm", False)])
+def test_new_file_is_not_created_below_a_mount_point(tmp_path, place, is_rejected):
+    (tmp_path / "vms").mkdir()
+    driver = driver_of(_pools(tmp_path / place), tmp_path)
+    facts = VirshFiles(driver, Plan(Vm.absent("web"), Vm.absent("web")))
+    new = [("disks.vda", str(tmp_path / "vms" / "web-vda.qcow2"))]
+    if is_rejected:
+        with pytest.raises(Refused, match="below the mount point of the pool big") as caught:
+            facts._check_mounted(new)
+        assert "virsh pool-start big" in caught.value.remedy
+    facts = VirshFiles(driver_of(_pools("/"), tmp_path), facts.plan)
+    facts._check_mounted(new)  # Something is mounted there.
+
+
+def test_pools_that_are_not_known_are_a_warning(tmp_path):
+    driver = driver_of(FakeVirsh({POOLS: failed("no connection to virtstoraged")}), tmp_path)
+    VirshFiles(driver, Plan(Vm.absent("web"), Vm.absent("web")))._check_mounted([("disks.vda", "/vms/web.qcow2")])
+    assert "no connection to virtstoraged" in driver.warnings[0]
