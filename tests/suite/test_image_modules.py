@@ -136,10 +136,7 @@ def test_image_remains_when_its_vm_is_deleted(platform, made, carry, store):
 
 def test_names_of_the_users_catalogue_are_fetched_by_ansible(platform, vendor, carry, store, tmp_path):
     vendor.write_catalogue(tmp_path / "catalogue", f"{vendor.server.url}/latest")
-    own = {
-        "polyvirt_catalogue_directories": [str(tmp_path / "catalogue")],
-        "polyvirt_image_directory": str(store),
-    }
+    own = {"polyvirt_catalogue_directories": [str(tmp_path / "catalogue")], "polyvirt_image_directory": str(store)}
     tasks = [
         _task("fetch", platform, store, name="tests-1"),
         _task("unknown", platform, store, name="tests-2"),

@@ -8,13 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    LIVE,
-    Counters,
-    Field,
-    Policy,
-    Request,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, Counters, Field, Policy, Request
 
 from unit.module_utils._engine.waits import ask, carry_out, running
 from unit.module_utils._engine.world import Machine, World

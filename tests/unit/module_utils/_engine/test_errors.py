@@ -8,12 +8,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
-    ApiError,
-    Refused,
-    Timeout,
-    Unavailable,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, Refused, Timeout, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Address, Policy, Request
 
 from unit.module_utils._engine.test_waits import answers, ask, carry_out, running

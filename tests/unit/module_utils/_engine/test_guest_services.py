@@ -15,10 +15,7 @@ from unit.module_utils._engine.world import Machine, World
 PAGE = page(":8080/health", "wait_for.http")
 WEB = {"protocol": "tcp", "host_address": "", "host_port": 18080, "guest_port": 8080}
 #: (wait_for, its detail): what is probed at an address, at a forwarded port.
-SERVICES = {
-    "port": ((8080,), ["port"], ["answer"]),
-    "http": ((PAGE,), ["http /health"], ["http /health"]),
-}
+SERVICES = {"port": ((8080,), ["port"], ["answer"]), "http": ((PAGE,), ["http /health"], ["http /health"])}
 
 
 def texts(asked):

@@ -13,24 +13,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
     Unavailable,
     Unsupported,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    Field,
-    Observation,
-    Snapshot,
-    Traits,
-    Vm,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Field, Observation, Snapshot, Traits, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options.platform import Platform
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.console import ConsoleLog
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info
 
-WEB = Vm(
-    "web",
-    id="u-web",
-    config={"cpus": 2},
-    snapshots=(Snapshot("s", config={"cpus": 1}),),
-)
+WEB = Vm("web", id="u-web", config={"cpus": 2}, snapshots=(Snapshot("s", config={"cpus": 1}),))
 CHANGE = {"change": "changed", "path": "/etc/shadow", "before": {}, "after": None, "text": "+secret"}
 FROM = {"from": "s", "to": None, "content": False, "text": False}
 
@@ -107,11 +96,7 @@ def test_text_of_files_is_returned_only_on_request():
     ("driver", "error", "said"),
     [
         (FakeDriver(), NotFound, "web: the VM does not exist. Existing VMs: db, web."),
-        (
-            FakeDriver(WEB, WEB.having(id="u-2")),
-            Refused,
-            "web: 2 VMs have this name. Set id to one of u-2, u-web.",
-        ),
+        (FakeDriver(WEB, WEB.having(id="u-2")), Refused, "web: 2 VMs have this name. Set id to one of u-2, u-web."),
         (FakeDriver(Vm("web", id="u")), NotFound, "web: it has no snapshot 's'. Its snapshots: none."),
     ],
 )

@@ -6,11 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
-    PartlyApplied,
-    PolyvirtError,
-    SomeFailed,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PartlyApplied, PolyvirtError, SomeFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import change_counter
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.progress import received_by

@@ -20,10 +20,7 @@ from platforms.virtualbox.double.commands import COMMANDS
 from unit.module_utils._engine.world import FakeClock
 from unit.module_utils._tools.vbox_recordings import call_that_prints, calls, recorded
 
-PREDICATES = (
-    vboxmanage.is_not_found,
-    vboxmanage.is_held,
-)
+PREDICATES = (vboxmanage.is_not_found, vboxmanage.is_held)
 
 
 @pytest.fixture(autouse=True)

@@ -94,17 +94,12 @@ def test_each_disk_has_its_content_or_is_empty():
 def test_entries_of_the_task_are_the_disks_of_the_appliance():
     disks = [{"size": "20G"}, {"slot": "sata2", "serial": "data"}]
     config = _created(plan(absent(), _read(disks=disks), virsh.TRAITS))["config"]
-    assert {slot: disk.get("size") for slot, disk in config["disks"].items()} == {
-        "sda": 20 * G,
-        "sdb": None,
-        "sdc": G,
-    }
+    assert {slot: disk.get("size") for slot, disk in config["disks"].items()} == {"sda": 20 * G, "sdb": None, "sdc": G}
     assert config["disks"]["sdc"]["serial"] == "data"
 
 
 @pytest.mark.parametrize(
-    ("disk", "expected"),
-    [({"state": "absent"}, "it cannot be absent"), ({"source": "/x.qcow2"}, "it cannot be set")],
+    ("disk", "expected"), [({"state": "absent"}, "it cannot be absent"), ({"source": "/x.qcow2"}, "it cannot be set")]
 )
 def test_disk_of_the_appliance_cannot_be_another_one(disk, expected):
     planned = plan(absent(), _read(disks=[{"slot": "sata1", **disk}]), virsh.TRAITS)

@@ -7,13 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.frozen import replace
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    DESTRUCTIVE,
-    Field,
-    Policy,
-    Traits,
-    Vm,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import DESTRUCTIVE, Field, Policy, Traits, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner import fleet
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record import leases, mark
@@ -31,12 +25,7 @@ PAST, FUTURE = Expiry("2027-01-10", NOW - 5), Expiry("2027-02-01", NOW + 5)
 IMAGE = {"image": {"source": "/images/base.qcow2"}}
 CLONE = {"clone": {"source": "db"}}
 #: What a task records on a VM that it did not create, one setting each.
-RECORDED = {
-    "tags": ("web",),
-    "fleet": "front",
-    "owner": "ann",
-    "expires": Expiry("8h", NOW + 8 * 3600),
-}
+RECORDED = {"tags": ("web",), "fleet": "front", "owner": "ann", "expires": Expiry("8h", NOW + 8 * 3600)}
 
 
 def _recorded(name, vm=None):

@@ -262,10 +262,7 @@ def test_remedy_for_a_value_below_the_minimum_is_the_minimum(change_only):
     ("field", "message"),
     [
         (Field(choices=(), instead="Name a file."), "web: cloud_init.user_data cannot be set here. Name a file."),
-        (
-            Field(choices=("none",)),
-            "web: cloud_init.user_data cannot be the given value here. Supported values: none.",
-        ),
+        (Field(choices=("none",)), "web: cloud_init.user_data cannot be the given value here. Supported values: none."),
     ],
 )
 def test_errors_do_not_show_cloud_init_documents(field, message):

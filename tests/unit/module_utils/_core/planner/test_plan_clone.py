@@ -64,10 +64,7 @@ def test_clone_of_a_snapshot_copies_settings_of_the_snapshot():
     taken = Snapshot("s1", id="i1", config={"memory": G})
     source = found("running", name="db", memory=2 * G, snapshots=(taken,))
     request = ask(clone={"source": "db", "snapshot": "s1"})
-    assert plan(absent(), request, TRAITS, source=source).after.config == {
-        "memory": G,
-        "created": None,
-    }
+    assert plan(absent(), request, TRAITS, source=source).after.config == {"memory": G, "created": None}
     missing = plan(absent(), ask(clone={"source": "db", "snapshot": "s2"}), TRAITS, source=source)
     assert (missing.refusal.kind, "s1" in str(missing.refusal)) == ("not_found", True)
 

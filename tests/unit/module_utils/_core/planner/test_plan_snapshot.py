@@ -24,11 +24,7 @@ from unit.tables.rows import ask_snapshot, found
 
 TRAITS = Traits(
     platform="any",
-    fields={
-        "snapshot.take": Field(cost=LIVE),
-        "snapshot.drop": Field(cost=LIVE),
-        "snapshot.restore": Field(cost=LIVE),
-    },
+    fields={"snapshot.take": Field(cost=LIVE), "snapshot.drop": Field(cost=LIVE), "snapshot.restore": Field(cost=LIVE)},
 )
 CUT_OFF = Snapshot("n-7", created=5, unfinished="its taking was cut off")
 SERIES = (
@@ -53,8 +49,7 @@ def deleted_names(snapshots, name, keep_last):
 
 
 @pytest.mark.parametrize(
-    ("keep_last", "names"),
-    [(1, [("n-8", "n-9", "n-10")]), (2, [("n-8", "n-9")]), (3, [("n-8",)]), (4, []), (9, [])],
+    ("keep_last", "names"), [(1, [("n-8", "n-9", "n-10")]), (2, [("n-8", "n-9")]), (3, [("n-8",)]), (4, []), (9, [])]
 )
 def test_oldest_snapshots_of_a_series_are_deleted(keep_last, names):
     assert deleted_names(SERIES, "n-11", keep_last) == names
@@ -119,12 +114,7 @@ def test_platform_sets_kind_and_power_of_a_new_snapshot():
     assert (taken.current, taken.parent, one.after.power) == (True, None, "running")
 
 
-TREE = (
-    Snapshot("a"),
-    Snapshot("b", parent="a"),
-    Snapshot("c", parent="b", current=True),
-    Snapshot("d", parent="b"),
-)
+TREE = (Snapshot("a"), Snapshot("b", parent="a"), Snapshot("c", parent="b", current=True), Snapshot("d", parent="b"))
 
 
 def after(vm, request):
@@ -195,8 +185,7 @@ def test_running_vm_is_killed_if_a_restore_needs_it_off():
 
 
 @pytest.mark.parametrize(
-    ("taken", "cost", "refused"),
-    [("stopped", LIVE, True), ("running", LIVE, False), ("running", POWER_OFF, True)],
+    ("taken", "cost", "refused"), [("stopped", LIVE, True), ("running", LIVE, False), ("running", POWER_OFF, True)]
 )
 def test_transient_vm_must_keep_running_in_a_restore(taken, cost, refused):
     vm = found("running", persistent=False, snapshots=(Snapshot("s", power=taken),))

@@ -6,13 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    RUNNING,
-    STOPPED,
-    SUSPENDED,
-    Snapshot,
-    Vm,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.record.answer_media import (
     answer_media,
     recorded_media,

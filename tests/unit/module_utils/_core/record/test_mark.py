@@ -98,8 +98,7 @@ def test_mark_names_no_file_of_another_host(host, disks, making):
 
 
 @pytest.mark.parametrize(
-    ("mark", "why"),
-    [({"host": "here"}, ""), ({"host": "there"}, "the host there"), ({}, "without a host")],
+    ("mark", "why"), [({"host": "here"}, ""), ({"host": "there"}, "the host there"), ({}, "without a host")]
 )
 def test_record_says_why_a_file_may_be_one_of_others(mark, why):
     assert marks.why_elsewhere(mark, "here").endswith(why)

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    Comparison,
-    Field,
-    Snapshot,
-    Traits,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Comparison, Field, Snapshot, Traits
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results.compare import (
     check_content,
     differences,

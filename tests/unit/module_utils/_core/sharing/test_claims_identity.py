@@ -100,11 +100,7 @@ def test_image_that_cannot_be_read_may_have_any_file_below_it():
     """This is no error of its own: the driver reports it if it matters."""
     own, unreadable = Damaged(HOST, "system").file(TOP, WRITE, "disks.disk1")
     assert (own.mode, own.text) == (WRITE, TOP)
-    assert (unreadable.mode, unreadable.text, unreadable.remedy) == (
-        UNREADABLE,
-        f"{TOP} cannot be read.",
-        "Repair it.",
-    )
+    assert (unreadable.mode, unreadable.text, unreadable.remedy) == (UNREADABLE, f"{TOP} cannot be read.", "Repair it.")
 
 
 def test_raw_disk_has_nothing_below_it_whatever_its_guest_has_written():
