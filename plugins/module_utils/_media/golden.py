@@ -18,7 +18,6 @@ from .._core.errors import InvalidInput, NotFound, Refused
 from .._core.model import STOPPED, Target
 from .._core.pattern import Pattern
 from .._core.sharing.claims import DELETE
-from .._core.sharing.losses import ImageUsers
 from .._core.units import rounded_up
 from .._ports import files, locks, partial_files
 from .._ports.clock import Clock, call_timeout, today
@@ -26,6 +25,7 @@ from .._ports.command import Commands
 from .._ports.progress import report
 from .._tools.qemu_img import QemuImg
 from .download import downloading, private_file
+from .image_users import ImageUsers
 from .store import Stored
 from .store_tasks import diff, permit, shown
 

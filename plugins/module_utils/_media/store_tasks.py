@@ -18,8 +18,8 @@ from .._core.options.identity import listed
 from .._core.options.image_names import PATH, names_of, read_image
 from .._core.record.mark import name_of_image
 from .._core.sharing.claims import BASE, DELETE
-from .._core.sharing.losses import ImageUsers
 from .._ports.clock import today
+from .image_users import ImageUsers
 
 SHOWN = ("name", "path", "architecture", "digest", "size", "format", "fetched", "checked", "golden")
 

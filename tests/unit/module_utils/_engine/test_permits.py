@@ -72,22 +72,6 @@ def test_created_vm_that_cannot_be_started_is_deleted_again():
         assert world.files.keys() == left, outcome.msg
 
 
-def test_creation_that_is_undone_destroys_only_its_own_vm():
-    """The plan of a creation destroys nothing."""
-
-    class Undone(Claiming):
-        def _delete(self, deleted, step):
-            permits.check_thing("vm", deleted.id)
-            with pytest.raises(Refused):
-                permits.check_thing("vm", "id-other")
-            super()._delete(deleted, step)
-
-    driver = Undone(host(existing("other"))())
-    driver.inject_errors("start", refusal("no bootable device"))
-    outcome = run(driver, new("web", "started"))
-    assert (outcome.failed, outcome.changed, outcome.vms[0]["state"]) == (True, False, "absent"), outcome.msg
-
-
 def test_nothing_is_permitted_after_a_task():
     run(Claiming(host(existing("web"))()), vm("web", "absent"))
     with pytest.raises(Refused):

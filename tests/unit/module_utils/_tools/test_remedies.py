@@ -18,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 
 from unit.module_utils._tools import vagrant_recordings, vbox_recordings
 
+pytestmark = pytest.mark.usefixtures("may_destroy")
 _TOOLS = "ansible_collections.polyvirt.core.plugins.module_utils._tools"
 _TABLES = (
     "hyperv", "proxmox_errors", "qemu_img", "vagrant", "vboxmanage_remedies", "virsh_remedies", "vmctl", "wsl",
