@@ -81,5 +81,5 @@ def test_creation_of_many_linked_vms_asks_about_the_host_once(qemu, shim, tmp_pa
     assert {words: asked[words] for words in once} == once
     # All questions before the first change, one of them for what the VM of somebody else holds; a task without changes
     # asks only once.
-    assert (len(check.calls), len(again.calls)) == (8, 1), (_asked(check), _asked(again))
+    assert (len(check.calls), len(again.calls)) == (9, 1), (_asked(check), _asked(again))
     assert all(qemu.backing_files(machine) == {qemu.base_image()} for machine in qemu.truth(names).values())

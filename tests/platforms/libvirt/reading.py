@@ -23,6 +23,7 @@ from platforms.leases import lease_in
 READS = {
     "virsh": {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
+        "pool-list", "pool-dumpxml",
         "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
         "snapshot-info", "vol-path", "nodedev-list", "nodedev-dumpxml", "checkpoint-list",
         "domxml-to-native", "connect", "backup-dumpxml", "domjobinfo",
