@@ -268,8 +268,10 @@ def create_with_vmid(driver, name, node, requested, start_task):
     for _try in range(_MAX_TRIES):
         vmid = None
         try:
+            vmid = _reserved_vmid(driver, name, node)
             with driver.space.vmid_lock:
-                vmid = _free_vmid(driver, name, node)
+                driver.space.reserved_vmids.pop(name, None)
+                vmid = vmid or _next_vmid(driver, name, node)
                 driver.requested_vmids[str(vmid)] = name
                 task = start_task(vmid)
             driver.tool.finish(task)
@@ -283,23 +285,24 @@ def create_with_vmid(driver, name, node, requested, start_task):
     raise ApiError(f"{name}: others took {_MAX_TRIES} free VM ids in a row.", None, "Set id to a free one.")
 
 
-def _free_vmid(driver, name, node):
-    """The id that is reserved for a new VM; the next free one if it was used or taken, or if the node has its volumes.
+def _reserved_vmid(driver, name, node):
+    """The id that is reserved for a new VM; None if it was used or taken, or if the node has volumes with it.
 
     The first of the new VMs reserves one for each of them, in the order of the task and not in that of the threads.
     """
     space = driver.space
-    if name in space.new_names:
-        taken = driver.resources.taken_vmids | {int(one) for one in space.vmids if one}
-        vmid = int(driver.resources.next_vmid)
-        for new in space.new_names:
-            vmid = next(free for free in itertools.count(vmid) if free not in taken)
-            taken.add(vmid)
-            space.reserved_vmids[new] = vmid
-        space.new_names.clear()
-    vmid = space.reserved_vmids.pop(name, None)
-    is_free = vmid is not None and not driver.resources.left_volumes(name, node, vmid)
-    return vmid if is_free else _next_vmid(driver, name, node)
+    with space.vmid_lock:
+        if name in space.new_names:
+            taken = driver.resources.taken_vmids | {int(one) for one in space.vmids if one}
+            vmid = int(driver.resources.next_vmid)
+            for new in space.new_names:
+                vmid = next(free for free in itertools.count(vmid) if free not in taken)
+                taken.add(vmid)
+                space.reserved_vmids[new] = vmid
+            space.new_names.clear()
+        vmid = space.reserved_vmids.get(name)
+    # Without the lock, so that the others need not wait for the storages.
+    return vmid if vmid and not driver.resources.left_volumes(name, node, vmid) else None
 
 
 def _next_vmid(driver, name, node):

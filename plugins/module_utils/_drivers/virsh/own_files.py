@@ -130,7 +130,8 @@ def new_files(definition: Definition) -> set:
 
 def _attached_files(definition):
     """Return the paths of all files that a definition names, without those of packages that its VM only reads."""
-    named = {path for mode, _, path in named_files(definition) if mode == WRITE or not path.startswith(_OF_PACKAGES)}
+    paths = [(mode, path) for mode, _option, path in named_files(definition)]
+    named = {path for mode, path in paths if mode == WRITE or not path.startswith(_OF_PACKAGES)}
     drives = {file_of(drive) for drive in definition.drives("disk", "lun", "cdrom", "floppy")}
     return {*named, *drives, nvram_of(definition)} - {None, ""}
 
