@@ -12,6 +12,7 @@ from ..._core.frozen import replace
 from ..._core.model import File
 from ..._core.record.mark import making_of
 from ..._core.sharing.claims import READ, WRITE
+from ..._media.prepared import medium_of
 from ..._ports import files
 from ..._tools.domain_xml import Definition, file_of, target_of
 from .settings.firmware import nvram_of
@@ -132,7 +133,8 @@ def _attached_files(definition):
     """Return the paths of all files that a definition names, without those of packages that its VM only reads."""
     paths = [(mode, path) for mode, _option, path in named_files(definition)]
     named = {path for mode, path in paths if mode == WRITE or not path.startswith(_OF_PACKAGES)}
-    drives = {file_of(drive) for drive in definition.drives("disk", "lun", "cdrom", "floppy")}
+    # An ISO image that was prepared without its prompt stands for the one of the vendor.
+    drives = {medium_of(file_of(drive)) for drive in definition.drives("disk", "lun", "cdrom", "floppy")}
     return {*named, *drives, nvram_of(definition)} - {None, ""}
 
 
