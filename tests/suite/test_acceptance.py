@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import P
 from platforms.known import PLATFORMS
 from suite.answer import Task
 from suite.by_ansible import run_for, start_ansible
+from suite.source_host import set_clock
 from suite.test_role_vm import inventory_of
 from unit.playbooks.recordings import planted_values, read_recording
 
@@ -66,6 +67,9 @@ class Trial:
 
     @contextmanager
     def _prepared(self, variables):
+        windows = getattr(getattr(self.platform, "host", None), "windows", None)
+        if windows is not None:
+            set_clock(windows)
         with inventory_of(self.platform, self.folder) as inventory, self.platform.hurried():
             yield ["-i", inventory, "polyvirt.core.acceptance", "-e", json.dumps({**self._variables(), **variables})]
 

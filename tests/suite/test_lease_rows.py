@@ -196,7 +196,8 @@ def test_lease_survives_what_a_platform_can_do_with_a_whole_vm(platform, carry):
 @pytest.mark.parametrize("per", ["owner", "fleet", "host"])
 def test_limits_reject_a_vm_before_it_is_created(platform, carry, per):
     platform.clean()
-    limit = 1 + (len(platform.all_names()) if per == "host" else 0)
+    theirs = platform.name.startswith("libvirt")  # A VM that all_names leaves out.
+    limit = 1 + (len(platform.all_names()) + theirs if per == "host" else 0)
     limits = {"vms": limit, "per": per}
     group = {} if per == "host" else {per: "anna"}
     full = {"limits": limits, **group}
