@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from .._core.errors import Unavailable, remedy_for
 from .._core.frozen import Frozen
+from .._core.pattern import Pattern
+from .._ports import permits
 from .._ports.windows_request import Chain, Ref, call, pick, properties
 
 #: Rows (codes of the error, remedy), see remedy_for; docs/errors.md lists them.
@@ -24,6 +26,15 @@ REMEDIES = (
     ),
 )
 MODULE = "Hyper-V"
+#: Commands that destroy something: what (permits.py).
+_LOSES = {
+    "Remove-VM": "vm", "Remove-VMSavedState": "memory", "Remove-VMSnapshot": "snapshot", "Restore-VMSnapshot": "state",
+}  # fmt: skip
+#: Commands that destroy nothing.
+_HARMLESS = Pattern(
+    r"Get-\w+|(Add|Connect|Disable|Disconnect|Enable|Set)-VM\w*|New-(VHD|VM|VMSwitch)|(Convert|Resize)-VHD"
+    r"|(Checkpoint|Restart|Resume|Save|Start|Stop|Suspend)-VM|Remove-VM(DvdDrive|HardDiskDrive|NetworkAdapter)"
+)
 #: The switch with NAT and DHCP that each Windows client has; its name is in the language of the host.
 DEFAULT_SWITCH = "c08cb7b8-9b3c-408e-8e30-5e16a3aeb444"
 #: The end of the ids of integration services.
@@ -106,8 +117,13 @@ def service_id(vm_id, service):
     return f"Microsoft:{vm_id.upper()}\\{SERVICES[service]}"
 
 
-def hyperv(command, arguments=None, **more):
-    """A call of one of Hyper-V's commands."""
+def hyperv(command, arguments=None, of=(), **more):
+    """A call of one of Hyper-V's commands. ``of`` is the id of the VM, or those of VM and checkpoint, that it destroys.
+
+    Raises Refused if no plan lists that, or if the command is in no table.
+    """
+    if not _HARMLESS.fullmatch(command):
+        permits.check_thing(_LOSES.get(command, command), *of)
     return call(f"{MODULE}\\{command}", arguments, **more)
 
 
@@ -147,9 +163,9 @@ _HARDWARE = properties(
     "ProcessorCount", "DynamicMemoryEnabled", "MemoryStartup", "MemoryMinimum", "MemoryMaximum", "Notes",
     "Generation", HardDrives=_DISK, DVDDrives=_DRIVE, NetworkAdapters=_NIC,
 )  # fmt: skip
-_POWER = properties("Id", "Name", "State", "OperationalStatus", "IsDeleted")
+POWER = properties("Id", "Name", "State", "OperationalStatus", "IsDeleted")
 _VM = {
-    **_POWER,
+    **POWER,
     **_HARDWARE,
     **properties(
         "AutomaticStartAction", "AutomaticStopAction", "CheckpointType", "AutomaticCheckpointsEnabled", "IsClustered",
@@ -168,10 +184,6 @@ _BOOT = properties("BootType", Device=properties("Id"))
 _FIRMWARE = properties("VMId", "SecureBoot", "SecureBootTemplate", BootOrder=_BOOT)
 
 
-def properties_of_power():
-    return dict(_POWER)
-
-
 def host_chain():
     """Calls that read the host: default folders, CPUs, memory, and switches."""
     host = properties("VirtualHardDiskPath", "VirtualMachinePath", "LogicalProcessorCount", "MemoryCapacity")
@@ -186,7 +198,7 @@ def host_chain():
 
 def power_chain(ids):
     """Calls that read only what can change while the task waits: power state, addresses, uptime."""
-    show = {**_POWER, "NetworkAdapters": properties("IPAddresses", "MacAddress"), "Uptime": True}
+    show = {**POWER, "NetworkAdapters": properties("IPAddresses", "MacAddress"), "Uptime": True}
     return Chain("power", (hyperv("Get-VM", keep="all"), _pick_vms({"Id": list(ids)}, show)))
 
 
@@ -343,11 +355,7 @@ def not_listed(user, names=()):
 def cannot_be_read(error):
     """Return Unavailable with the reason why VMs cannot be listed, such as missing rights. ``error``: a CallFailed."""
     if error.category == "PermissionDenied":
-        return Unavailable(
-            f"The user has no right to manage Hyper-V ({error}).",
-            "not_responding",
-            _GROUPS,
-        )
+        return Unavailable(f"The user has no right to manage Hyper-V ({error}).", "not_responding", _GROUPS)
     if error.category == "ObjectNotFound":
         return Unavailable(
             f"Hyper-V does not answer ({error}).",

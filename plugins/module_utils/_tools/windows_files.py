@@ -10,6 +10,7 @@ import re
 
 from .._core.errors import PolyvirtError, Refused
 from .._core.pattern import Pattern
+from .._ports import permits
 from .._ports.windows_request import call, properties
 
 #: The HRESULT of an error about a file that something else has open.
@@ -71,10 +72,17 @@ def remedy_if_missing(path):
     )
 
 
-def file_command(command, paths, **more):
+def file_command(command, paths, arguments=None, **more):
     """A call of one of PowerShell's commands for files; file names are not interpreted as patterns."""
-    force = {"Force": True} if command == "Remove-Item" else {}
-    return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)
+    arguments = {"LiteralPath": list(paths), **(arguments or {})}
+    return call(f"Microsoft.PowerShell.Management\\{command}", arguments, **more)
+
+
+def removal(paths, go_on=True, **more):
+    """A call that deletes files of which a plan, or a record, lists each one. Raises Refused for others."""
+    for path in paths:
+        permits.check(path, key_of(path))
+    return file_command("Remove-Item", paths, {"Force": True}, go_on=go_on, **more)
 
 
 def version_call(path):
@@ -116,8 +124,7 @@ def parents_of(folder):
 
 def files_test(paths):
     """A call that returns for each path whether it is a file; ``check_no_file`` checks the answer."""
-    test = {"LiteralPath": list(paths), "PathType": "Leaf"}
-    return call("Microsoft.PowerShell.Management\\Test-Path", test, show=properties("Length"))
+    return file_command("Test-Path", paths, {"PathType": "Leaf"}, show=properties("Length"))
 
 
 def check_no_file(label, folder, are_files):

@@ -106,19 +106,16 @@ def decoded(content):
         return content.decode("utf-8" if is_wide else "utf-16-le", "replace")
 
 
-def wsl(file, words, seconds=SECONDS, *, stdin=None, reads=False, **more):
+def wsl(file, words, seconds=SECONDS, *, stdin=None, reads=False, loses=(), **more):
     """A call of wsl.exe. Without ``stdin``, its input is empty, so that it does not wait for any.
 
-    Raises Refused for an option that is in no table, and for an export over a file that no plan lists.
+    ``loses`` is the thing that it destroys (permits.py). Raises Refused if no plan lists that, if the option is in no
+    table, and for an export over a file that no plan lists.
     """
     if words[0] == "--export":
         permits.check(words[2], key_of(words[2]), "overwrite")
     elif words[0] not in _OPTIONS:
-        permits.check_thing(words[0])
-    return _wsl(file, words, seconds, stdin=stdin, reads=reads, **more)
-
-
-def _wsl(file, words, seconds, *, stdin=None, reads=False, **more):
+        permits.check_thing(*(loses or words[:1]))
     environment = {"WSL_UTF8": "1"}
     return run(file, list(words), seconds, stdin=stdin or b"", environment=environment, reads=reads, **more)
 
@@ -269,9 +266,8 @@ def unregister(file, vm_id, raw, seconds=SECONDS):
     """A call that unregisters a distribution: WSL deletes its key, and the disk that the key names. Raises Refused if
     no plan lists them. ``guard_of_files`` belongs in the same request.
     """
-    permits.check_thing("vm", vm_id)
     permits.check(disk_of(raw), key_of(disk_of(raw)))
-    return _wsl(file, ["--unregister", raw["DistributionName"]], seconds)
+    return wsl(file, ["--unregister", raw["DistributionName"]], seconds, loses=("vm", vm_id))
 
 
 def set_value(vm_id, name, value):

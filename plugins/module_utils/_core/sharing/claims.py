@@ -98,13 +98,12 @@ class HoldsClaims:
 
     ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``lists_all``:
     ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place``, as (machine,
-    instance), is set if the VMs of a task are at several places. ``lists_losses``: what steps destroy is complete, so
-    the ports refuse everything else. ``unused_remedy``: how disk files that no VM has are deleted.
+    instance), is set if the VMs of a task are at several places. ``unused_remedy``: how disk files that no VM has are
+    deleted.
     """
 
     file_options: Sequence[str] = ()
     lists_all: bool = True
-    lists_losses: bool = False
     unused_remedy: str = "Delete these files first"
     place: Optional[tuple] = None
 

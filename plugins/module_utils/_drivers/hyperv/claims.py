@@ -8,11 +8,13 @@ from __future__ import annotations
 import ntpath
 
 from ..._core.errors import Refused
+from ..._core.record.answer_media import ANSWER_MEDIA
 from ..._core.sharing.claims import (
     BASE,
     COPY,
     DELETE,
     FILE,
+    MERGE,
     OWN,
     READ,
     SHARED,
@@ -27,7 +29,8 @@ from ..._media.prepared import NO_PROMPT
 from ..._tools.hyperv import SHARED as IS_SHARED
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import is_on_share, key_of
-from .mark import is_temporary, mark_of
+from .hyperv_vm import merged_files
+from .mark import is_temporary, mark_of, own_mark
 from .observe import disk_files_in
 from .settings.disks import drive_slot, folder_of, path_in, path_of_new, seed_name
 
@@ -41,8 +44,7 @@ class HyperVClaims(HoldsClaims):
     def read_place(self):
         return self._driver.host.computer, "hyperv"
 
-    def file_identity(self, path):
-        return key_of(path)
+    file_identity = staticmethod(key_of)
 
     def chain(self, path):
         return self._driver.found.chain(path)[1:]
@@ -135,11 +137,33 @@ class HyperVClaims(HoldsClaims):
     def new_seed(self, plan, step):
         return path_in(self.folder, seed_name(plan.after.name))
 
+    def takes(self, plan, step):
+        return [*self._merged(plan, step), *recorded_media(self._driver.found.raw(plan.before.id), step)]
+
+    def step_files(self, plan, step):
+        merged = filter(None, self._merged(plan, step).values())
+        return [*super().step_files(plan, step), *((MERGE, SNAPSHOTS, path) for path in merged)]
+
+    def _merged(self, plan, step):
+        """Return what Hyper-V merges after a step (``merged_files``). What it cannot merge, the step itself deletes."""
+        found, ids = self._driver.found, step.arguments.get("ids")
+        raw = found.raw(plan.before.id)
+        checkpoints = found.snapshots.get(raw["Id"].lower(), ()) if raw else ()
+        if not checkpoints or step.verb not in ("delete", "drop_snapshot") or found.never_merges(raw):
+            return {}
+        kept = [one for one in checkpoints if ids is not None and one["Id"] not in ids]
+        return merged_files(self._driver.all_disks(), raw, kept)
+
     def _concerns_others(self, claim):
         """No other VM has a new file, and an image can be copied while no VM that is on has it."""
         if claim.kind != FILE or claim.is_new:
             return claim.kind == OWN
         return self._driver.host_files.is_attached(claim.text) if claim.mode == COPY else claim.mode != READ
+
+
+def recorded_media(raw, step):
+    """Return the answer media of a step that were recorded on this host, or that the VM has."""
+    return [path for path in step.arguments.get(ANSWER_MEDIA, ()) if path in own_mark(raw).get("answers", ())]
 
 
 def _unreadable(found, drive, name, option):

@@ -8,13 +8,14 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ..._core.errors import PolyvirtError
-from ..._core.record.answer_media import ANSWER_MEDIA, without_media
+from ..._core.record.answer_media import without_media
 from ..._core.record.mark import IN_MARK, finished_mark, making_mark, making_of, mark_for, with_settings
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import pick
 from ..._tools.hyperv import the_vm
-from ..._tools.windows_files import file_command, key_of
-from .delete import remove_files
+from ..._tools.windows_files import key_of
+from .claims import recorded_media
+from .delete import removals_of, remove_files
 from .mark import notes_call, notes_of, own_mark, split_notes, unchanged_notes
 from .settings import cdroms
 from .settings.actions import service_calls
@@ -39,10 +40,9 @@ def configure(driver, vm, step):
     raw = yield from driver.current(vm)
     changes = step.changes
     files = _new_files(driver, vm, raw, changes)
-    # Those that were recorded on this host, or that the VM has.
-    media = [path for path in step.arguments.get(ANSWER_MEDIA, ()) if path in own_mark(raw).get("answers", ())]
+    media = recorded_media(raw, step)
     if media:
-        yield from remove_files(media, [the_vm(vm.id), *cdroms.remove_media_calls(raw, media)])
+        yield from remove_files(removals_of(media), [the_vm(vm.id), *cdroms.remove_media_calls(raw, media)])
     notes = _notes_calls(raw, changes, list(files.values()), media)
     calls = [
         *notes,
@@ -114,8 +114,7 @@ def _undo_new_files(vm, raw, changes, files, answered):
     new = {change.key: change.new for change in changes if change.kind == "disks.add"}
     attached = {slot: path for slot, path in files.items() if attach_call(slot, path, new[slot]) in done}
     left = [path for slot, path in files.items() if slot not in attached and new_disk_call(path, new[slot]) in done]
-    removal = [file_command("Remove-Item", [path], go_on=True) for path in left]
-    yield [the_vm(vm.id), *removal, notes_call(*_final_notes(raw, changes, attached))]
+    yield [the_vm(vm.id), *removals_of(left, recorded=True), notes_call(*_final_notes(raw, changes, attached))]
 
 
 def _value_calls(vm, raw, changes):
@@ -178,7 +177,7 @@ def _disk_calls(raw, changes, files, driver):
         elif change.kind == "disks.add" and (change.key not in drives or change.key in removed):
             path = files.get(change.key)
             if path and key_of(path) in leftovers:  # An interrupted task may have created it.
-                calls.append(file_command("Remove-Item", [path], go_on=True))
+                calls += removals_of([path], recorded=True)
             calls += [new_disk_call(path, change.new)] if path else []
             shared = driver.is_shared(change.new.get("source"), change.key)
             calls.append(attach_call(change.key, path or change.new["source"], change.new, shared=shared))

@@ -147,16 +147,19 @@ class _Creation:
         self._record_created(calls, result.answers)
 
     def _record_created(self, calls, answers):
-        """Store the id of the VM and the files that were created, so that ``_undo`` can remove them."""
+        """Store the id of the VM and the files that were created, so that ``_undo`` can remove them.
+
+        Texts of a request begin with "=".
+        """
         for call_sent, answer in zip(calls, answers):
             name = call_sent.get("command", "").rpartition("\\")[2]
             if answer.error is None and name == "New-VM":
                 self.vm_id = answer.objects[0]["Id"]
             if answer.error is None and name in ("New-VHD", "Convert-VHD"):
                 arguments = call_sent["with"]
-                self._created_files.append(_text_of(arguments.get("DestinationPath") or arguments["Path"][0]))
+                self._created_files.append((arguments.get("DestinationPath") or arguments["Path"][0])[1:])
             if answer.error is None and call_sent["op"] == "write":
-                self._created_files.append(_text_of(call_sent["path"]))
+                self._created_files.append(call_sent["path"][1:])
 
     def _undo(self, _error):
         if self.vm_id is not None:
@@ -257,11 +260,6 @@ class _Creation:
         order = self.config.get("boot_order") or ("disk",)
         devices = [ref for kind in order for ref in (refs[kind][:1] if order == ("disk",) else refs[kind])]
         return [first_boot_call(ref) for ref in reversed(devices)]
-
-
-def _text_of(value):
-    """Return a text of a request without its leading "="."""
-    return value[1:]
 
 
 def _values(config):

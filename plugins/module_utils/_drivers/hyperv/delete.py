@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from ..._core.errors import NotFound, Timeout
 from ..._core.record.mark import making_of
+from ..._ports import permits
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, pick, repeated
-from ..._tools.hyperv import VM, WORK, hyperv, properties_of_power, the_vm
-from ..._tools.windows_files import file_command
+from ..._tools.hyperv import POWER, VM, WORK, hyperv, the_vm
+from ..._tools.windows_files import removal
 from .hyperv_vm import is_checkpoint_file
 from .mark import own_mark
 from .users import MERGE_TIMEOUT, check_unused
@@ -30,7 +31,7 @@ def delete(driver, vm, step):
             check_unused(driver, vm, files)
             yield from _remove_checkpoints(driver, vm)
         check_unused(driver, vm, files)
-        yield from _remove([the_vm(vm.id)], files)
+        yield from _remove([the_vm(vm.id)], vm.id, files)
     except NotFound:
         return  # The step may have been sent before.
     except CallFailed as error:
@@ -46,22 +47,33 @@ def remove_unfinished(raw):
     """
     unfinished = [the_vm(raw["Id"]), pick("vm", "unfinished", conditions={"Name": raw["Name"]})]
     try:
-        yield from _remove(unfinished, making_of(own_mark(raw)), only_while=unfinished)
+        yield from _remove(unfinished, raw["Id"], making_of(own_mark(raw)), only_while=unfinished)
     except CallFailed as error:
         if error.id == "NotOne" or not (yield from _is_gone(raw["Id"])):
             raise error
 
 
-def _remove(the_vm_calls, files, only_while=()):
-    """Remove ``files``, then the VM that ``the_vm_calls`` select; ``only_while`` are calls that fail to prevent it."""
+def _remove(the_vm_calls, vm_id, files, only_while=()):
+    """Remove ``files``, then the VM that ``the_vm_calls`` select; ``only_while`` are calls that fail to prevent it.
+
+    These are for a VM that is not complete: its record lists the files, a plan does not.
+    """
+    with permits.also(*((files, [("vm", vm_id)]) if only_while else ())):
+        removals, of_vm = removals_of(files), hyperv("Remove-VM", {"VM": VM, "Force": True}, (vm_id,))
     if files:
-        yield from remove_files(files, only_while)
-    yield [*the_vm_calls, hyperv("Remove-VM", {"VM": VM, "Force": True})]
+        yield from remove_files(removals, only_while)
+    yield [*the_vm_calls, of_vm]
 
 
-def remove_files(files, only_while=()):
-    """Remove ``files`` after the calls ``only_while``, unless these fail. A missing file is not an error."""
-    result = yield [*only_while, *(file_command("Remove-Item", [path], go_on=True) for path in files)]
+def removals_of(files, recorded=False):
+    """Return calls that remove files; ``recorded``: the record of the VM lists them, a plan does not."""
+    with permits.also(files if recorded else ()):
+        return [removal([path]) for path in files]
+
+
+def remove_files(removals, only_while=()):
+    """Remove files after the calls ``only_while``, unless these fail. A missing file is not an error."""
+    result = yield [*only_while, *removals]
     for answer in result.answers:
         if answer.error is not None and answer.error.category != "ObjectNotFound":
             raise answer.error
@@ -81,7 +93,7 @@ def _remove_checkpoints(driver, vm):
     removal = [
         the_vm(vm.id),
         hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots"),
-        hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshots")}, go_on=True),
+        hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshots")}, (vm.id,), go_on=True),
     ]
     error = (yield removal).answers[-1].error
     # NothingKept: there is no checkpoint. ObjectNotFound: it was deleted meanwhile.
@@ -89,9 +101,8 @@ def _remove_checkpoints(driver, vm):
         raise error
     deadline = driver.windows.clock.now() + MERGE_TIMEOUT
     idle = {"!OperationalStatus": list(WORK)}
-    drives = {"Path": True}
     while True:
-        read_vm = the_vm(vm.id, show={**properties_of_power(), "HardDrives": drives})
+        read_vm = the_vm(vm.id, show={**POWER, "HardDrives": {"Path": True}})
         result = yield [repeated(read_vm, [idle], _WAIT_PER_REQUEST)]
         raw = result.answers[0].objects[0]
         if not _is_merging(raw):

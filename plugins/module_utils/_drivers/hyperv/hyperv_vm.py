@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from itertools import takewhile
 
 from ..._core.frozen import Frozen, Mutable, field
 from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
@@ -103,8 +104,7 @@ class Found(Mutable):
 
     def has_unmerged_files(self, raw):
         """Return whether a VM has files of checkpoints, but no checkpoint any more."""
-        paths = [drive.get("Path") or "" for drive in raw.get("HardDrives") or ()]
-        return any(map(is_checkpoint_file, paths)) and not self.snapshots.get(raw["Id"].lower())
+        return any(map(is_checkpoint_file, _paths(raw))) and not self.snapshots.get(raw["Id"].lower())
 
     def never_merges(self, raw):
         """Return whether it is known that Hyper-V will not merge the files of this VM."""
@@ -321,7 +321,9 @@ def files_of(found, raw):
         for key, path in {**attached, **own}.items()
         if path and key not in found.lost
     ]
-    files += [File(path, "disk", key_of(disk) in own) for path, disk in _remaining_files(found, raw).items()]
+    remaining = _on_top(found, _with_checkpoints(found, raw)) if found.never_merges(raw) else ()
+    for path in (one for one in remaining if key_of(one) not in found.lost):
+        files.append(File(path, "disk", key_of(found.file_without_checkpoints(path)) in own))
     seeds, drives = mark["files"], {key_of(one["Path"]) for one in raw.get("DVDDrives") or () if one.get("Path")}
     files += [File(one, "support", True, elsewhere="" if key_of(one) in drives else elsewhere) for one in seeds]
     return (*files, *(File(one["Path"], "medium") for one in dvd_drives(raw, seeds) if one.get("Path")))
@@ -329,18 +331,26 @@ def files_of(found, raw):
 
 def attached_files(found, raw):
     """Return the disk files of a VM and of its checkpoints, without those that Hyper-V has created for checkpoints."""
-    paths = [drive["Path"] for drive in _drives_with_checkpoints(found, raw) if drive.get("Path")]
+    paths = [path for owner in _with_checkpoints(found, raw) for path in _paths(owner)]
     return list(dict.fromkeys(found.file_without_checkpoints(path) for path in paths))
 
 
-def _remaining_files(found, raw):
-    """Return {file that Hyper-V has created on top of a disk: that disk} of those that it will not merge."""
-    chains = [found.chain(drive.get("Path")) for drive in _drives_with_checkpoints(found, raw)]
-    tops = {path: found.file_without_checkpoints(path) for chain in chains for path in chain}
-    files = {path: disk for path, disk in tops.items() if is_checkpoint_file(path) and path != disk}
-    return {path: disk for path, disk in files.items() if found.never_merges(raw) and key_of(path) not in found.lost}
+def merged_files(found, raw, kept=()):
+    """Return {file that Hyper-V deletes if only the checkpoints ``kept`` are left: the file with its content, or None}.
+
+    It merges a file into the one below it, unless that is needed, or has several files on top of it.
+    """
+    left, needed = _on_top(found, (raw, *kept)), {key_of(path) for owner in (raw, *kept) for path in _paths(owner)}
+    below = [*map(key_of, left.values())]
+    merged = {one: low for one, low in left.items() if below.count(key_of(low)) == 1 and key_of(low) not in needed}
+    return {**{one: None for one in _on_top(found, _with_checkpoints(found, raw)) if one not in left}, **merged}
 
 
-def _drives_with_checkpoints(found, raw):
-    owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
-    return [drive for owner in owners for drive in owner.get("HardDrives") or ()]
+def _on_top(found, owners):
+    """Return {file that Hyper-V has created on top of a disk: the file below it} for VMs and checkpoints."""
+    chains = [found.chain(path) for owner in owners for path in _paths(owner)]
+    return {one: low for chain in chains for one, low in zip(takewhile(is_checkpoint_file, chain), chain[1:])}
+
+
+def _with_checkpoints(found, raw):
+    return (raw, *found.snapshots.get(raw["Id"].lower(), ()))

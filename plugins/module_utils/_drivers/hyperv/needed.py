@@ -287,8 +287,7 @@ class HyperVFiles(FileFacts):
 
     # Facts ------------------------------------------------------------------------------------------------------------
 
-    def remedy_if_missing(self, path):
-        return remedy_if_missing(path)
+    remedy_if_missing = staticmethod(remedy_if_missing)
 
     def normalized(self, option, path):
         return windows_path(self.plan.after, option, path)
@@ -355,8 +354,7 @@ class HyperVFiles(FileFacts):
         chain = self._driver.found.chain(item.content.path if item.content else None)
         return bytes_of_new(item.disk, [self._facts.disks.get(key_of(path)) or {} for path in chain])
 
-    def place(self, folder):
-        return drive_of(folder)
+    place = staticmethod(drive_of)
 
     def free(self, folder):
         return self._facts.free if folder == self._folder else self._facts.free_of.get(folder)

@@ -11,7 +11,7 @@ from ..._core.options.identity import spellings
 from ..._kit.driver import KnownSettings, is_power_only
 from ..._media.prepared import NO_PROMPT
 from ..._ports.windows import OnWindows
-from ..._ports.windows_request import Chain, Ref, call, pick, properties
+from ..._ports.windows_request import Chain, Ref, pick, properties
 from ..._tools.hyperv import (
     MODULE,
     PARTS,
@@ -36,7 +36,6 @@ from .traits import hyperv_traits
 
 #: How often the VMs are read again if some of them are deleted meanwhile.
 _TRIES = 3
-_LISTING = "Microsoft.PowerShell.Management\\Get-ChildItem"
 #: The name of the chain that reads all VMs.
 _ALL = "all"
 #: Seconds after which Hyper-V certainly has begun to merge the files of deleted checkpoints, if it will.
@@ -285,8 +284,8 @@ def check_parts(answers):
 
 def disk_files_in(driver, folders):
     """Return (paths of all disk files in directories, which may be missing; raw disks that can be read)."""
-    where = {"LiteralPath": folders, "Filter": "*vhd*"}
-    listing = call(_LISTING, where, keep="files", show=properties("FullName", "Length"), partial=True, go_on=True)
+    how = {"keep": "files", "show": properties("FullName", "Length"), "partial": True, "go_on": True}
+    listing = file_command("Get-ChildItem", folders, {"Filter": "*vhd*"}, **how)
     paths = pick("files", "paths", path=["FullName"], one=False)
     reading = vhd_call(Ref("paths"), properties("Path", "ParentPath"))
     (result,) = driver.send([Chain("folders", (listing, paths, reading))])

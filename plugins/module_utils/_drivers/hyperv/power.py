@@ -9,7 +9,7 @@ from ..._core.errors import Refused
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
-from ..._tools.hyperv import VM, hyperv, properties_of_power, service_id, state_of, the_vm
+from ..._tools.hyperv import POWER, VM, hyperv, service_id, state_of, the_vm
 from .settings.actions import service_responds
 from .traits import PowerOffRejected
 from .users import check_not_needed
@@ -42,7 +42,7 @@ def stop(driver, vm, step):
 
 def kill(driver, vm, step):
     if vm.power == SUSPENDED:
-        yield from _change_power(driver, vm, STOPPED, hyperv("Remove-VMSavedState", {"VM": VM}))
+        yield from _change_power(driver, vm, STOPPED, hyperv("Remove-VMSavedState", {"VM": VM}, (vm.id,)))
         return
     try:
         yield from _change_power(driver, vm, STOPPED, hyperv("Stop-VM", {"VM": VM, "TurnOff": True, "Force": True}))
@@ -83,7 +83,7 @@ def _change_power(driver, vm, power, call):
 
 def _current_power(vm_id):
     """Return the current (power, busy) of a VM."""
-    result = yield [the_vm(vm_id, show=properties_of_power())]
+    result = yield [the_vm(vm_id, show=POWER)]
     (raw,) = result.answers[0].objects
     state = state_of(raw["State"], raw.get("OperationalStatus"))
     return state.power, state.busy

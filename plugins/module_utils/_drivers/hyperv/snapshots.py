@@ -69,7 +69,7 @@ def drop_snapshot(driver, vm, step):
     for key in step.arguments["ids"]:
         if key in present:
             calls.append(_pick_snapshot(key))
-            calls.append(hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshot")}))
+            calls.append(hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshot")}, (vm.id, key)))
     mark = own_mark(raw)
     kept = {
         "checkpoints": without(mark.get("checkpoints", {}), step.arguments["names"]),
@@ -105,7 +105,7 @@ def restore(driver, vm, step):
         _pick_snapshot(checkpoint["Id"]),
         # The restore would also save a running VM, but then start the restored one without being asked.
         *([hyperv("Save-VM", {"VM": VM}, go_on=True)] if is_on else ()),
-        hyperv("Restore-VMSnapshot", {"VMSnapshot": Ref("snapshot")}),
+        hyperv("Restore-VMSnapshot", {"VMSnapshot": Ref("snapshot")}, (vm.id,)),
     ]
     notes, last = (), len(calls) + 2
     if split_notes(raw.get("Notes"))[1] is not None:

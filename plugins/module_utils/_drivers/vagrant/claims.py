@@ -28,7 +28,7 @@ class VagrantClaims(HoldsClaims):
     Which VMs run is known only to Vagrant, which is slow. So this is known only of the task's own VMs.
     """
 
-    lists_all, lists_losses = False, True
+    lists_all = False
 
     def __init__(self, driver):
         self._driver, self._project = driver, driver.project

@@ -61,7 +61,6 @@ class VirshClaims(HoldsClaims):
     """The claims of all VMs of one connection. Images are read once per object, by their headers."""
 
     file_options = ("serial_log", "firmware", "secure_boot", NATIVE)
-    lists_losses = True
 
     def __init__(self, driver):
         self._driver = driver

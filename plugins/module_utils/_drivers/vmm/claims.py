@@ -20,8 +20,6 @@ from .settings.table import config_of
 class VmmClaims(HoldsClaims):
     """The claims of all VMs of one vmd."""
 
-    lists_losses = True
-
     def __init__(self, driver):
         self._driver = driver
 

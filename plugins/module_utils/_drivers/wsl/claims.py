@@ -16,7 +16,7 @@ _FOLDER = "install_location"
 class WslClaims(HoldsClaims):
     """The claims of all distributions of one user."""
 
-    file_options, lists_losses = (_FOLDER, "export"), True
+    file_options = (_FOLDER, "export")
 
     def __init__(self, driver):
         self._driver = driver

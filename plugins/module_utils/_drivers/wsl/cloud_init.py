@@ -17,9 +17,8 @@ from ..._core.errors import Refused
 from ..._core.record.mark import parsed
 from ..._ports import permits
 from ..._ports.windows_request import Chain, read, write
-from ..._tools.windows_files import check_folder, environment_call, folder_call, key_of
+from ..._tools.windows_files import check_folder, environment_call, folder_call, key_of, removal
 from ..._tools.wsl import MARK, is_path
-from .distro import removal
 
 _LIMIT = 1 << 20
 _FOLDER = ".cloud-init"

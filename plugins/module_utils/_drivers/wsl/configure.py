@@ -14,7 +14,7 @@ from ..._ports import permits
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import call, pick, properties
 from ..._tools import wsl_conf
-from ..._tools.windows_files import file_command, key_of
+from ..._tools.windows_files import file_command, key_of, removal
 from ..._tools.wsl import (
     MARK,
     check,
@@ -29,7 +29,7 @@ from ..._tools.wsl import (
     wsl,
 )
 from .cloud_init import remove_documents
-from .distro import Distro, removal
+from .distro import Distro
 from .power import keep_calls, remove_task
 from .settings.guest_files import CONF, GUEST, READ_CONF, add_user_script, find_user_script, write_conf_script
 from .settings.storage import STORAGE

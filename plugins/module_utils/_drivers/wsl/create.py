@@ -24,7 +24,7 @@ from ..._kit.creation import undone_in_rounds
 from ..._ports import permits
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import call, pick
-from ..._tools.windows_files import key_of
+from ..._tools.windows_files import key_of, removal
 from ..._tools.wsl import (
     INSTALLED,
     INSTALLING,
@@ -46,7 +46,6 @@ from ..._tools.wsl import (
 )
 from .cloud_init import marked, remove_documents, write_documents
 from .configure import apply_changes
-from .distro import removal
 from .images import check_version
 from .power import pause_source, remove_task, resume_source
 from .settings.storage import MANAGE

@@ -10,9 +10,8 @@ import re
 from ..._core.frozen import Frozen, Mutable, field
 from ..._core.model import RUNNING, STOPPED, UNKNOWN, File, Vm
 from ..._core.record.mark import UNFINISHED, is_unfinished, mark_for, parsed
-from ..._ports import permits
 from ..._tools import wsl_conf
-from ..._tools.windows_files import file_command, key_of
+from ..._tools.windows_files import key_of
 from ..._tools.wsl import INSTALLED, INSTALLING, MARK, PACKAGED, UNINSTALLING, disk_of, is_vm, kept_by, number_of
 
 _STATES = {INSTALLING: "being installed", UNINSTALLING: "being removed"}
@@ -144,10 +143,3 @@ def files_of(raw):
     The registry ties it to the distribution, so it is ours if the distribution is.
     """
     return (File(disk_of(raw), "disk", ours=True, bound=True),)
-
-
-def removal(paths):
-    """Return a call that deletes files of which a plan, or a record, lists each one. Raises Refused for others."""
-    for path in paths:
-        permits.check(path, key_of(path))
-    return file_command("Remove-Item", paths, go_on=True)

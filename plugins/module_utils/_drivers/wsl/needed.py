@@ -81,8 +81,7 @@ class WslFiles(FileFacts):
 
     # Facts ------------------------------------------------------------------------------------------------------------
 
-    def remedy_if_missing(self, path):
-        return remedy_if_missing(path)
+    remedy_if_missing = staticmethod(remedy_if_missing)
 
     def normalized(self, option, path):
         is_needed = is_path(path) and not self.is_begun

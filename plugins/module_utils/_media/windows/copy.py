@@ -21,7 +21,7 @@ from ..._core.units import MIB, too_little_space
 from ..._ports import files, partial_files
 from ..._ports.progress import report
 from ..._ports.windows import CallFailed, ConnectionLost
-from ..._ports.windows_request import Chain, append, call, write
+from ..._ports.windows_request import Chain, append, write
 from ..._tools.windows_files import (
     SHARING_VIOLATION,
     absolute_path,
@@ -36,7 +36,7 @@ from ..._tools.windows_files import (
 )
 from ..by_controller import CopiedImages, images_of_controller
 from ..store import RECORD, is_unlocked, record_of
-from .store import INSTEAD, PART, WHOLE, WindowsStore, image_of_copy
+from .store import INSTEAD, PART, WHOLE, WindowsStore, image_of_copy, own_removal
 
 #: Bytes of one piece, before it is packed.
 PIECE = 64 * MIB
@@ -181,8 +181,7 @@ class ImageCopy:
 
     def _move(self, name, to):
         """Rename a file; fails if a file of the other name exists."""
-        arguments = {"LiteralPath": [self._path(name)], "Destination": self._path(to)}
-        self._call(call("Microsoft.PowerShell.Management\\Move-Item", arguments))
+        self._call(file_command("Move-Item", [self._path(name)], {"Destination": self._path(to)}))
 
     def _verify(self, whole):
         """Compare the digest of a file that has a name of its own, so that no request on its way can change it."""
@@ -220,7 +219,7 @@ class ImageCopy:
 
     def _remove(self, names):
         if names:
-            self._call(file_command("Remove-Item", map(self._path, names), partial=True))
+            self._call(own_removal([*map(self._path, names)], partial=True))
 
 
 class ImagesOnWindows(CopiedImages):

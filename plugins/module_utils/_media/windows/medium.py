@@ -17,12 +17,12 @@ from ..._core.frozen import replace
 from ..._core.units import MIB
 from ..._ports.progress import report
 from ..._ports.windows import CallFailed, ConnectionLost
-from ..._ports.windows_request import Chain, call, copy_part, edit, read, read_part, write
+from ..._ports.windows_request import Chain, copy_part, edit, read, read_part, write
 from ..._tools.windows_files import file_command, folder_call, key_of, version_call, version_in
 from ..disc import Disc
 from ..prepared import NO_PROMPT, Medium, changed_meanwhile
 from ..store import LONGEST_RECORD, RECORD, record_of, recorded
-from .store import PART, image_of_copy
+from .store import PART, image_of_copy, own_removal
 
 #: Bytes that one call reads, and that one request copies. The latter takes some seconds, also on a slow drive.
 BLOCK, PIECE = 256 << 10, 256 * MIB
@@ -141,7 +141,7 @@ class PreparedCopy:
         seen = version_in(self._call(edited, version_call(part)))
         self._call(
             write(wanted.path + RECORD, record_of(replace(wanted, file_size=wanted.size, seen=seen))),
-            call("Microsoft.PowerShell.Management\\Move-Item", {"LiteralPath": [part], "Destination": wanted.path}),
+            file_command("Move-Item", [part], {"Destination": wanted.path}),
         )
 
     def _remove_unfinished(self):
@@ -151,7 +151,7 @@ class PreparedCopy:
 
     def _remove(self, *names):
         if names:
-            removal = file_command("Remove-Item", map(self._path, names), partial=True, go_on=True)
+            removal = own_removal([*map(self._path, names)], go_on=True, partial=True)
             with suppress(ConnectionLost):  # The next task removes it.
                 self._driver.send([Chain(self._wanted.name, (removal,))])
             self._store.refresh()

@@ -9,6 +9,7 @@ import ntpath
 import re
 
 from ..._core.errors import PolyvirtError
+from ..._ports import permits
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties, read
 from ..._tools.windows_files import (
     SHARING_VIOLATION,
@@ -18,6 +19,7 @@ from ..._tools.windows_files import (
     hash_call,
     hash_in,
     key_of,
+    removal,
     volume_call,
 )
 from ..store import LONGEST_RECORD, RECORD, Store, by_age, not_of_store, recorded
@@ -148,8 +150,8 @@ class WindowsStore(Store):
 
     def remove(self, stored, leftovers):
         """Delete images, each before its record, and ``leftovers`` that nothing has open."""
-        chains = [Chain(one.path, _removal([one.path, one.path + RECORD])) for one in stored]
-        chains += [Chain(path, _removal([path])) for path in leftovers]
+        chains = [Chain(one.path, (own_removal([one.path]), own_removal([one.path + RECORD]))) for one in stored]
+        chains += [Chain(path, (own_removal([path]),)) for path in leftovers]
         results = self._driver.send(chains) if chains else ()
         self.refresh()
         for chain, result in zip(chains, results):
@@ -182,8 +184,10 @@ def image_of_copy(name):
     return found and found[1]
 
 
-def _removal(paths):
-    return tuple(file_command("Remove-Item", [path]) for path in paths)
+def own_removal(paths, go_on=False, **more):
+    """A call that deletes files of the store: its record lists them, or a killed task has left them."""
+    with permits.also(paths):
+        return removal(paths, go_on, **more)
 
 
 def _not_removed(path, error):

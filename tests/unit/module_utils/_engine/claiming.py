@@ -149,7 +149,6 @@ class MemoryClaims(HoldsClaims):
     """What the VMs of a Host hold. ``calls`` are the ``wanted`` of each reading."""
 
     file_options = ("log",)
-    lists_losses = True
 
     def __init__(self, host, instance):
         self._host, self._instance, self.calls = host, instance, []

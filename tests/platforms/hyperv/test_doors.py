@@ -1,0 +1,87 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a step destroys on a host with Hyper-V has to be in its plan; the tool refuses everything else."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.verbs import Permit
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import permits
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import windows_files
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.hyperv import hyperv
+
+from platforms.hyperv.counts import host_with
+from platforms.hyperv.double.records import Vhd
+from platforms.hyperv.tasks import done, run
+
+DISK = "C:\\VMs\\web.vhdx"
+PERMIT = Permit([(DISK, windows_files.key_of(DISK))], frozenset({("snapshot", "id", "old"), ("state", "id")}))
+NEW = {"name": ["web"], "memory": "1G", "disks": [{"size": "8G"}], "networks": []}
+WAYS = [*({"about": "snapshot", "snapshot": name, "state": "absent"} for name in "abc"), {"state": "absent"}]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: hyperv("Remove-VM", None, ("id",)),
+        lambda: hyperv("Remove-VMSnapshot", None, ("id", "new")),
+        lambda: hyperv("Remove-VMSnapshot", None, ("id",)),
+        lambda: hyperv("Restore-VMSnapshot"),
+        lambda: hyperv("Remove-VMSavedState", None, ("id",)),
+        lambda: hyperv("Move-VMStorage"),
+        lambda: windows_files.removal(["C:\\VMs\\other.vhdx"]),
+    ],
+)
+def test_call_that_destroys_what_no_plan_lists_is_not_made(act):
+    with permits.granted(PERMIT), pytest.raises(Refused, match="plan of the task does not list"):
+        act()
+
+
+def test_call_of_a_plan():
+    with permits.granted(PERMIT):
+        assert hyperv("Remove-VMSnapshot", None, ("id", "old"))["command"] == "Hyper-V\\Remove-VMSnapshot"
+        assert hyperv("Restore-VMSnapshot", None, ("id",)) and hyperv("Set-VMMemory")
+        assert windows_files.removal([DISK])["with"]["LiteralPath"] == [f"={DISK}"]
+    with pytest.raises(Refused):
+        windows_files.removal([DISK])
+
+
+def test_files_are_deleted_only_by_this_call():
+    """WSL deletes directories that a task has created otherwise: it fails for one with files."""
+    utils = Path(windows_files.__file__).parents[1]
+    trees = {file: ast.walk(ast.parse(file.read_text())) for file in utils.rglob("*.py")}
+    texts = [(file, node.value) for file, nodes in trees.items() for node in nodes if isinstance(node, ast.Constant)]
+    found = {file.relative_to(utils).as_posix() for file, text in texts if str(text).endswith("Remove-Item")}
+    assert found == {"_tools/windows_files.py", "_drivers/wsl/create.py"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_checkpoint_files_that_are_deleted_are_listed(way):
+    host = host_with()
+    done(host, **NEW)
+    for name, state in (("a", "present"), ("b", "present"), ("a", "restored"), ("c", "present")):
+        done(host, "snapshot", name=["web"], snapshot=name, state=state)
+    before = {*host.files.contents}
+    listed = [run(host, check=check, **{"name": ["web"], **way})["vms"][0]["deleted"] for check in (True, False)]
+    host.clock.sleep(60)
+    gone = {one for one in before - {*host.files.contents} if one.endswith("vhdx")}
+    assert [set(map(windows_files.key_of, one)) for one in listed] == [gone, gone]
+
+
+@pytest.mark.parametrize("way", [WAYS[0], {**WAYS[-1], "delete_disks": "none"}])
+def test_nothing_is_merged_below_the_disk_of_another_vm(way):
+    host = host_with()
+    done(host, **NEW)
+    done(host, "snapshot", name=["web"], snapshot="a")
+    base = host.files.chain(host.vm("web").hardware.disks()[0].path)[-1]
+    host.add("other", disk="C:\\Hyper-V\\Disks\\top.vhdx")
+    host.files.put("C:\\Hyper-V\\Disks\\top.vhdx", Vhd(type="Differencing", size=8 << 30, parent=base))
+    for check in (True, False):
+        result = run(host, check=check, **{"name": ["web"], **way})
+        assert (result["failed"], "other" in result["msg"]) == (True, True), result["msg"]
+    assert [one.name for one in host.vm("web").snapshots] == ["a"]
