@@ -62,13 +62,12 @@ class State(Frozen):
     reported: str | None = None
 
 
+SAVED = ("Saved", "FastSaved", "Hibernated")
 _STABLE = {
     "Off": "stopped",
     "Running": "running",
     "Paused": "paused",
-    "Saved": "suspended",
-    "FastSaved": "suspended",
-    "Hibernated": "suspended",
+    **dict.fromkeys(SAVED, "suspended"),
 }
 _TRANSIENT = {
     "Starting": ("stopped", "starting"),

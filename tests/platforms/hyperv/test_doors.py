@@ -73,6 +73,14 @@ def test_checkpoint_files_that_are_deleted_are_listed(way):
     assert [set(map(windows_files.key_of, one)) for one in listed] == [gone, gone]
 
 
+def test_saved_memory_that_the_plan_does_not_know_is_kept():
+    host = host_with()
+    done(host, **NEW, state="started")
+    host.before("Get-VM", lambda: setattr(host.vm("web"), "state", "Saved"), call=2)
+    result = run(host, name=["web"], state="stopped", stop_mode="force")
+    assert (result["failed"], "saved meanwhile" in result["msg"], host.vm("web").state) == (True, True, "Saved")
+
+
 @pytest.mark.parametrize("way", [WAYS[0], {**WAYS[-1], "delete_disks": "none"}])
 def test_nothing_is_merged_below_the_disk_of_another_vm(way):
     host = host_with()

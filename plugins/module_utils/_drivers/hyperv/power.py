@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from ..._core.errors import Refused
+from ..._core.errors import Refused, Stale
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
-from ..._tools.hyperv import POWER, VM, hyperv, service_id, state_of, the_vm
+from ..._tools.hyperv import POWER, SAVED, VM, hyperv, service_id, state_of, the_vm
 from .settings.actions import service_responds
 from .traits import PowerOffRejected
 from .users import check_not_needed
@@ -44,9 +44,13 @@ def kill(driver, vm, step):
     if vm.power == SUSPENDED:
         yield from _change_power(driver, vm, STOPPED, hyperv("Remove-VMSavedState", {"VM": VM}, (vm.id,)))
         return
+    unsaved = pick("vm", "unsaved", conditions={"!State": SAVED})  # Of a saved VM, the call discards the memory.
     try:
-        yield from _change_power(driver, vm, STOPPED, hyperv("Stop-VM", {"VM": VM, "TurnOff": True, "Force": True}))
+        turn_off = hyperv("Stop-VM", {"VM": VM, "TurnOff": True, "Force": True})
+        yield from _change_power(driver, vm, STOPPED, unsaved, turn_off)
     except CallFailed as error:
+        if error.id == "NotOne":
+            raise Stale(f"{vm.name}: the VM was saved meanwhile.", "Run the task again.") from error
         if error.id != "InvalidState":
             raise
         message = f"{vm.name}: Hyper-V does not turn the VM off while a request to shut down is pending ({error})."
@@ -69,12 +73,12 @@ def reset(driver, vm, step):
     yield [the_vm(vm.id), hyperv("Restart-VM", {"VM": VM, "Force": True})]
 
 
-def _change_power(driver, vm, power, call):
-    """Send a call that changes the power state. An error is ignored if the VM has the power state ``power``."""
+def _change_power(driver, vm, power, *calls):
+    """Send calls that change the power state. An error is ignored if the VM has the power state ``power``."""
     vm_id = vm.id or driver.creations.id_of(vm.name)
     try:
         # Without an id, earlier calls of the same request create the VM and store it under the same name.
-        yield [*([the_vm(vm_id)] if vm_id else ()), call]
+        yield [*([the_vm(vm_id)] if vm_id else ()), *calls]
     except CallFailed as error:
         current, busy = yield from _current_power(vm_id or driver.creations.id_of(vm.name))
         if current != power or busy:
