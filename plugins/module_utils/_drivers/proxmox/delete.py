@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.errors import NotFound, Refused, Stale
+from ..._core.errors import NotFound, Refused
 from ..._ports import permits
 from ..._tools import proxmox_values as values
 from .mark import UPLOADS
@@ -22,7 +22,7 @@ def delete(driver, vm, step):
     name = vm_options.stored.get("name") or f"VM {vm.id}"
     if name != vm.name:
         raise Refused(f"{vm.name}: VM {vm.id} is '{name}' now.", "Run the task again.")
-    _check_same(driver, vm, vm_options, step.arguments.get("files", ()))
+    _check_same(driver, vm, vm_options)
     if vm.config.get("protection"):
         # The deletion of an existing protected VM was rejected before, so this is a new VM: its creation is undone.
         lift_protection(driver, vm_options)
@@ -63,8 +63,8 @@ def remove_made(driver, vm_options):
     remove_seed(driver, vm_options)
 
 
-def _check_same(driver, vm, vm_options, planned_files):
-    """Raise Refused for another VM with the same name and number, and Stale for volumes that were not planned."""
+def _check_same(driver, vm, vm_options):
+    """Raise Refused for another VM with the same name and number."""
     planned = driver.planned_vms.get(vm.id)
     birth = vm.birth if planned is None or vm.id in driver.requested_vmids else planned.birth
     if birth and birth != vm_options.birth:
@@ -72,10 +72,6 @@ def _check_same(driver, vm, vm_options, planned_files):
             f"{vm.name}: VM {vm.id} is another VM now: the planned one was deleted, and its number was used again.",
             "Check the new VM, and run the task again.",
         )
-    deleted = deleted_volumes(vm_options)
-    added = sorted(one for one in deleted if not any(values.is_same_volume(one, other) for other in planned_files))
-    if added:
-        raise Stale(f"{vm.name}: {added[0]} was added to it while this task ran.", "Check the VM, and run it again.")
 
 
 def check_volumes(vm_options):

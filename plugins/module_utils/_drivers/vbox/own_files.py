@@ -110,12 +110,6 @@ def taken(vbox_vm, step):
     return [os.path.join(vbox_vm.folder, name) for name in step.arguments.get(ANSWER_MEDIA, ())]
 
 
-def images_above(vbox_vm, snapshot):
-    """The paths of the images that have one of a snapshot as their base."""
-    within = {one.uuid for one in vbox_vm.media.values() if snapshot in one.users.get(vbox_vm.uuid, ())}
-    return [one.location for one in vbox_vm.media.values() if one.parent in within]
-
-
 def _differencing(vbox_vm, uuids):
     """The paths of those images that have a base, and that no other VM uses."""
     found = [vbox_vm.media[uuid] for uuid in uuids if uuid in vbox_vm.media]

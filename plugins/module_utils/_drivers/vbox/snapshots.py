@@ -13,7 +13,6 @@ from ..._core.record.mark import IN_MARK
 from ..._ports import files
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_locked, is_not_found
-from .own_files import images_above
 from .own_files import taken as taken_with
 from .settings.table import config_of
 
@@ -90,10 +89,9 @@ def restore(driver, vm, step):
     """A restore does not change our mark, so files that were created since the snapshot still belong to the VM."""
     sent = vm.id, step.arguments["id"]
     with driver.vm_lock_of(vm):
-        if sent in driver.restored:  # What the first call has created on top of the snapshot is empty.
-            files.take_over(images_above(driver.vbox_vm(vm.id), step.arguments["id"]))
+        if sent not in driver.restored:  # What the first call has created on top of the snapshot is empty.
+            _check_taken(driver, vm, step)
         driver.restored.add(sent)
-        _check_taken(driver, vm, step)
         driver.run(vm.id, "snapshot", vm.id, "restore", step.arguments["id"])
 
 

@@ -122,10 +122,9 @@ def _powers(root, has_images=lambda folder: False, may_create=True):
             if not (is_new_log or _is_harmless(path, element, has_images)):
                 found.setdefault(element, what)
     for path, what in _DEVICES.items():
-        for element in root.iterfind(path):
-            is_file = parents[element].get("type") == "file"
-            if not (may_create and is_file and _is_new(element.get("path"), has_images)):
-                found.setdefault(parents[element], what)
+        for device, element in ((parents[element], element) for element in root.iterfind(path)):
+            if not (may_create and device.get("type") == "file" and _is_new(element.get("path"), has_images)):
+                found.setdefault(device, what)
     for element in root:
         if element.tag.startswith(QEMU):
             found[element] = f"qemu:{element.tag[len(QEMU) :]}"

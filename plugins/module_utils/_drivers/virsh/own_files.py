@@ -131,8 +131,7 @@ def new_files(definition: Definition) -> set:
 
 def _attached_files(definition):
     """Return the paths of all files that a definition names, without those of packages that its VM only reads."""
-    paths = [(mode, path) for mode, _option, path in named_files(definition)]
-    named = {path for mode, path in paths if mode == WRITE or not path.startswith(_OF_PACKAGES)}
+    named = {path for how, _for, path in named_files(definition) if how == WRITE or not path.startswith(_OF_PACKAGES)}
     # An ISO image that was prepared without its prompt stands for the one of the vendor.
     drives = {medium_of(file_of(drive)) for drive in definition.drives("disk", "lun", "cdrom", "floppy")}
     return {*named, *drives, nvram_of(definition)} - {None, ""}
