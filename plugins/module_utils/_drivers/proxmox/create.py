@@ -288,7 +288,8 @@ def create_with_vmid(driver, name, node, requested, start_task):
 def _reserved_vmid(driver, name, node):
     """The id that is reserved for a new VM; None if it was used or taken, or if the node has volumes with it.
 
-    The first of the new VMs reserves one for each of them, in the order of the task and not in that of the threads.
+    The first of the new VMs reserves one for each of them, in the order of the task and not in that of the threads. The
+    volumes are read without the lock, so that the others need not wait for the storages.
     """
     space = driver.space
     with space.vmid_lock:
@@ -301,7 +302,6 @@ def _reserved_vmid(driver, name, node):
                 space.reserved_vmids[new] = vmid
             space.new_names.clear()
         vmid = space.reserved_vmids.get(name)
-    # Without the lock, so that the others need not wait for the storages.
     return vmid if vmid and not driver.resources.left_volumes(name, node, vmid) else None
 
 
@@ -461,12 +461,14 @@ def _undo(driver, vm_options, name, before, error):
 
 
 def _keep(driver, vm_options, name, error):
-    """Finish the VM, because observations hide unfinished VMs. Returns the error to raise."""
+    """Finish the VM, because observations hide unfinished VMs.
+
+    Returns the error to raise: an ApiError would mean that nothing was created.
+    """
     try:
         finish_vm(driver, driver.read_options(vm_options.vmid), name)
     except CreatedMeanwhile as other:
         return other
     except PolyvirtError as second:
         driver.tool.warn(f"{name}: the VM {vm_options.vmid} is kept, but unfinished: {second.message}")
-    # An ApiError would mean that nothing was created.
     return PartlyApplied(f"{name}: it is kept as far as it was created: {error.message}", error.remedy)
