@@ -23,7 +23,7 @@ REMOTE = {"hyperv", "wsl"}
 #: What differs between two VMs that were created alike: ids and digests of them, MAC addresses, numbers, times.
 _VOLATILE = re.compile(
     r"\d{4}-\d\d-\d\dT[\d:]{8}Z|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
-    r"|plan(?:-[a-z]{4}){8}|\d{4,}"
+    r"|plan(?:-[a-z]{4}){8}|\d{4,}|_[0-9a-f]{8}/"
 )
 #: What a task returns; the rest of a result is Ansible's.
 _COMPARED = ("vms", "diff", "msg", "snapshots", "host")

@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 from platforms.virtualbox.tasks import MIB, SMALL, task
 from suite.limits import scaled
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.usefixtures("may_destroy")]
 
 
 def made(box, **more):

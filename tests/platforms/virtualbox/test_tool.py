@@ -21,7 +21,7 @@ from platforms.virtualbox import real
 from platforms.virtualbox.drives import check_drives
 from unit.module_utils._tools.test_vboxmanage_long import comparable
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.usefixtures("may_destroy")]
 
 STRANGE_NAMES = ["a b", "it's", 'q"u\\', "-x", "nl\nname", "ü€", "11111111-2222-3333-4444-555555555599", ' "} {', "a/b"]
 

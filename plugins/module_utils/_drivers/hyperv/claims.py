@@ -110,8 +110,7 @@ class HyperVClaims(HoldsClaims):
         folders = {key_of(one) for one in (self.folder, *map(ntpath.dirname, (*texts, *images))) if one}
         paths, disks = disk_files_in(self._driver, sorted(folders))
         self._driver.found.add((), (), (), disks)
-        read = {*self._driver.found.disks, *map(key_of, images)}
-        unread = [path for path in paths if key_of(path) not in read]
+        unread = [path for path in paths if key_of(path) not in {*self._driver.found.disks, *map(key_of, images)}]
         if unread:
             raise Refused(
                 f"{', '.join(unread)} cannot be read.", "Close the programs that have them open, or delete them."

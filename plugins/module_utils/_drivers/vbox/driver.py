@@ -36,7 +36,7 @@ class VBoxDriver(on_host.KeepsImages, ForChanges, VBoxObserver):
         super().__init__(tool, commands, options)
         self.storage_path, self.start_type = options.get("storage_path"), options.get("start_type") or "headless"
         self.ports = HostPorts()
-        #: (UUID, id of a snapshot) of the restores that were sent: an answer may be lost.
+        #: UUIDs of the VMs of which a restore was sent: its answer may be lost.
         self.restored = set()
 
     @cached_property

@@ -87,11 +87,10 @@ def drop_snapshot(driver, vm, step):
 
 def restore(driver, vm, step):
     """A restore does not change our mark, so files that were created since the snapshot still belong to the VM."""
-    sent = vm.id, step.arguments["id"]
     with driver.vm_lock_of(vm):
-        if sent not in driver.restored:  # What the first call has created on top of the snapshot is empty.
+        if vm.id not in driver.restored:  # What the first call has created on top of the snapshot is empty.
             _check_taken(driver, vm, step)
-        driver.restored.add(sent)
+        driver.restored.add(vm.id)
         driver.run(vm.id, "snapshot", vm.id, "restore", step.arguments["id"])
 
 

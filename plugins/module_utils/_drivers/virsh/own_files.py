@@ -124,17 +124,19 @@ def new_files(definition: Definition) -> set:
     mark = definition.mark or {}
     known = {*making_of(mark), *(path for key in ("disks", "nvram", "files") for path in mark.get(key, ()))}
     before = Definition(definition.stored) if definition.stored else None
-    if before is not None and before.uuid == definition.uuid:  # Not that of the source of a clone.
-        known |= _attached_files(before)
-    return _attached_files(definition) - known
+    if before is not None:  # A clone shares with its source only what both read.
+        known |= {path for how, path in _attached_files(before) if how == READ or before.uuid == definition.uuid}
+    return {path for _how, path in _attached_files(definition)} - known
 
 
 def _attached_files(definition):
-    """Return the paths of all files that a definition names, without those of packages that its VM only reads."""
-    named = {path for how, _for, path in named_files(definition) if how == WRITE or not path.startswith(_OF_PACKAGES)}
+    """Return (mode, path) of all files that a definition names, without those of packages that its VM only reads."""
+    claimed = ((how, path) for how, _option, path in named_files(definition))
+    named = [one for one in claimed if one[0] == WRITE or not one[1].startswith(_OF_PACKAGES)]
     # An ISO image that was prepared without its prompt stands for the one of the vendor.
-    drives = {medium_of(file_of(drive)) for drive in definition.drives("disk", "lun", "cdrom", "floppy")}
-    return {*named, *drives, nvram_of(definition)} - {None, ""}
+    drives = definition.drives("disk", "lun", "cdrom", "floppy")
+    named += [(WRITE, medium_of(file_of(drive))) for drive in drives]
+    return [one for one in (*named, (WRITE, nvram_of(definition))) if one[1]]
 
 
 def _of_logs(definition):

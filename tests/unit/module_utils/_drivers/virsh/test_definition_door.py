@@ -76,6 +76,15 @@ def test_what_the_source_of_a_clone_or_a_backup_names_is_not_what_the_vm_has(dri
     assert driver.virsh.stored == []
 
 
+def test_clone_reads_the_kernel_of_its_source(driver):
+    clone = _definition()
+    clone.set("os/kernel", "/srv/kernel")
+    clone = Definition(clone.text())
+    clone.set("uuid", OTHER)
+    driver.define(clone)
+    assert len(driver.virsh.stored) == 1
+
+
 def test_own_files_are_in_the_record(driver):
     """It is stored before they are created."""
     definition = _definition()
