@@ -197,6 +197,10 @@ def test_new_inputs_make_a_version_and_the_old_one_is_removed_when_no_vm_needs_i
     assert {one["golden"]["version"] for one in build.records()} == {1, 2}
     build.platform.virsh("destroy", "pvg-one")
     build.platform.virsh("undefine", "pvg-one")
+    # Its disk needs the image also without a VM.
+    code, output, _names = build.run(golden_image_publish=str(published))
+    assert (code, "older versions are kept" in output, len(build.images())) == (0, True, 2), output
+    Path(build.platform.disk_of("pvg-one")).unlink()
     code, output, _names = build.run(golden_image_publish=str(published))
     assert (code, has_changed(output), len(build.images())) == (0, True, 1), output
     assert [one["golden"]["version"] for one in build.records()] == [2]
