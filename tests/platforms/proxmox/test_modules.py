@@ -137,12 +137,20 @@ def test_vm_of_a_node_with_a_wrong_clock_is_kept(modules, world, ahead, audits, 
     assert ("the clock of the host shows" in ran.msg) == is_rejected
 
 
+def _now():
+    return {"controller_time": int(time.time())}
+
+
+def _newest(name):
+    return {"name": [name], "storage": "backups", "state": "restored", "backup": "newest"}
+
+
 def test_copy_of_a_restore_takes_no_volumes_of_others(modules, world):
     """A deleted VM has left them on two storages, with the next free number."""
-    taken = modules.ours("backup", name=["web2"], storage="backups", max_age="20h", controller_time=int(time.time()))
+    taken = modules.ours("backup", name=["web2"], storage="backups", max_age="20h", **_now())
     assert taken.changed, taken.msg
     left = [world.storages.allocate(one, "pve2", 102, GIB) for one in ("local-lvm", "nfs")]
-    asked = {"name": ["web2"], "storage": "backups", "state": "restored", "backup": "newest", "replace": True}
+    asked = {**_newest("web2"), "replace": True, **_now()}
     for check in (True, False):
         ran = modules.ours("backup", check=check, **asked)
         assert (ran.failed, ran.changed) == (False, True), ran.msg
@@ -153,10 +161,10 @@ def test_copy_of_a_restore_takes_no_volumes_of_others(modules, world):
 
 
 def test_vm_whose_restore_failed_half_way_is_not_absent(modules, world):
-    taken = modules.ours("backup", name=["web2"], storage="backups", max_age="20h", controller_time=int(time.time()))
+    taken = modules.ours("backup", name=["web2"], storage="backups", max_age="20h", **_now())
     assert taken.changed, taken.msg
     world.faults.task("qmrestore", "no space left", step=1, id="101")
-    asked = {"name": ["web2"], "storage": "backups", "state": "restored", "backup": "newest", "replace": True}
+    asked = {**_newest("web2"), "replace": True, **_now()}
     assert "no space left" in modules.ours("backup", **asked).msg
     world.statistics.renew()
     rejected = [modules.ours(name=["web2"], state="absent", check=check) for check in (True, False)]
@@ -166,9 +174,9 @@ def test_vm_whose_restore_failed_half_way_is_not_absent(modules, world):
 def test_restored_copy_starts_without_the_vm_whose_seed_iso_it_had(modules, world):
     new = {"name": ["web3"], "node": "pve1", "disks": [{"size": "1G"}], "cloud_init": {"user_data": {"a": "b"}}}
     assert modules.ours(**new).changed
-    taken = modules.ours("backup", name=["web3"], storage="backups", max_age="20h", controller_time=int(time.time()))
+    taken = modules.ours("backup", name=["web3"], storage="backups", max_age="20h", **_now())
     assert taken.changed, taken.msg
-    asked = {"name": ["web3"], "storage": "backups", "state": "restored", "backup": "newest", "new_name": "web4"}
+    asked = {**_newest("web3"), "new_name": "web4", **_now()}
     check, real = (modules.ours("backup", check=check, **asked) for check in (True, False))
     assert check.result["diff"] == real.result["diff"]
     assert modules.ours(name=["web3"], state="absent").changed

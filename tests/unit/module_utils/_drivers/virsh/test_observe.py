@@ -284,12 +284,7 @@ def test_counters_are_read_in_the_same_process(answers, found):
     virsh = virsh_with(answers)
     (vm,) = observe_all(virsh, CONFIG | {"counters"}).vms
     cpu_time, memory, disk = found
-    assert describe_counters(vm) == {
-        "cpu_time": cpu_time,
-        "memory_used_mib": memory,
-        "disk_used": disk,
-        "uptime": None,
-    }
+    assert describe_counters(vm) == {"cpu_time": cpu_time, "memory_used_mib": memory, "disk_used": disk, "uptime": None}
     (vm,) = observe_all(virsh_with(answers), CONFIG).vms
     assert vm.counters.cpu_time is None
 

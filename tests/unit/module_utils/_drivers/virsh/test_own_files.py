@@ -10,12 +10,7 @@ import struct
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
-    Observation,
-    Plan,
-    Policy,
-    Vm,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Observation, Plan, Policy, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import delete_step
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import claims
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
@@ -24,16 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.claimed import check_claims
-from unit.module_utils._drivers.virsh.answers import (
-    FakeVirsh,
-    chain,
-    disk,
-    domain,
-    driver_of,
-    failed,
-    of_vms,
-    volume,
-)
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, disk, domain, driver_of, failed, of_vms, volume
 from unit.module_utils._drivers.virsh.test_claims import Driver
 
 UUID = "u-web"

@@ -210,10 +210,7 @@ def test_moved_nic_loses_its_address():
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        (
-            {"type": "bridged", "source": "br0", "address": FIVE},
-            ("bridged", "cloud_init.ip_config"),
-        ),
+        ({"type": "bridged", "source": "br0", "address": FIVE}, ("bridged", "cloud_init.ip_config")),
         ({"type": "user", "address": FIVE}, ("networks.0.address", "user", "type nat")),
         ({"address": "fd00::5"}, ("networks.0.address", "IPv4", "cloud_init.ip_config")),
         ({"address": "192.168.9.5/24"}, ("192.168.9.5/24", "not an IP address", "without a prefix length")),

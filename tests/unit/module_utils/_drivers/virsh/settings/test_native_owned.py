@@ -86,10 +86,7 @@ _CHANGED = {
         _change("shared_folders", {**_SHARE, "host_path": "/opt"}, "src"),
     ),
     "devices.add": (_change("description", ""), _change("devices", _PCI, "pci 0000:01:00.0", old=None)),
-    "port_forwards.add": (
-        _change("networks", "user", "0", "type"),
-        _change("port_forwards", _PROXY, "ssh", old=None),
-    ),
+    "port_forwards.add": (_change("networks", "user", "0", "type"), _change("port_forwards", _PROXY, "ssh", old=None)),
 }
 #: {kind of change that is not among them: why}.
 _OTHERS = {
