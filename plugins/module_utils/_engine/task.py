@@ -368,9 +368,8 @@ class Task:
         """Reject the plans that depend on the clock of the controller if that of the host is another one."""
         for work in (one for one in self.works if timed_by(one.request, one.plan)):
             try:
-                host = self._host_time(work.found if work.found.id else work.plan.after) - (
-                    self.clock.now() - self._began
-                )
+                vm = work.found if work.found.id else work.plan.after
+                host = self._host_time(vm) - (self.clock.now() - self._began)
                 check_clocks(timed_by(work.request, work.plan), host, work.request.policy.controller_time)
             except PolyvirtError as error:
                 work.plan = work.refused(work.labelled(error.message), error.remedy)

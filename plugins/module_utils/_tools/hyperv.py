@@ -256,12 +256,11 @@ def disks_chain():
     media = {"DVDDrives": properties("Path")}
     place = properties("Path", "ControllerType", "ControllerNumber", "ControllerLocation", SHARED)
     drives = {"HardDrives": place, **media}
+    owner = properties("Id", "Name", "State", "OperationalStatus", "Notes")
     return Chain(
         "disks",
         (
-            hyperv(
-                "Get-VM", keep="all", show={**properties("Id", "Name", "State", "OperationalStatus", "Notes"), **drives}
-            ),
+            hyperv("Get-VM", keep="all", show={**owner, **drives}),
             _snapshots_call("all", {**properties("VMId"), "HardDrives": properties("Path"), **media}),
             *_disk_calls("all", properties("Path", "ParentPath")),
             *_disk_calls("snapshots", properties("Path", "ParentPath")),

@@ -83,7 +83,7 @@ _REPEATS_IF_INCOMPLETE = 3
 _TIMEOUT = 180
 #: The daemon that serves all calls of a user reads these when its first client starts it, and ignores those of others.
 _DAEMON, _HOME, _SOCKET = "VBoxSVC", "VBOX_USER_HOME", "VBOX_IPC_SOCKETID"
-#: Commands whose next words say what they do, and which one that is.
+#: Commands in which a later word says what is done, and the place of that word.
 _SUBCOMMANDS = {"snapshot": 2, "guestproperty": 1, "dhcpserver": 1, "sharedfolder": 1}
 #: Commands that destroy nothing.
 _KNOWN = frozenset({

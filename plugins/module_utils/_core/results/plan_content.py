@@ -83,8 +83,8 @@ def content_of(plan, request, versions=(), where="", deleted=()):
     """Return what a plan does to a VM, and what it was decided from. ``versions``: {path: version} of used files.
 
     ``deleted``: the files that it deletes, also those that another program deletes with its call. ``where``: the host
-    or cluster, also if the environment of the task names it, such as a credential of AWX. A plan
-    can show less of cloud_init than a new VM gets from the task, such as no documents.
+    or cluster, also if the environment of the task names it, such as a credential of AWX. A plan can show less of
+    cloud_init than a new VM gets from the task, such as no documents.
     """
     before = plan.before
     is_new = any(step.verb in _CREATING for step in plan.steps)

@@ -137,7 +137,7 @@ class HyperVClaims(HoldsClaims):
         return path_in(self.folder, seed_name(plan.after.name))
 
     def takes(self, plan, step):
-        return [*self._merged(plan, step), *recorded_media(self._driver.found.raw(plan.before.id), step)]
+        return [*self._merged(plan, step), *own_media(self._driver.found.raw(plan.before.id), step)]
 
     def step_files(self, plan, step):
         merged = filter(None, self._merged(plan, step).values())
@@ -160,7 +160,7 @@ class HyperVClaims(HoldsClaims):
         return self._driver.host_files.is_attached(claim.text) if claim.mode == COPY else claim.mode != READ
 
 
-def recorded_media(raw, step):
+def own_media(raw, step):
     """Return the answer media of a step that were recorded on this host, or that the VM has."""
     return [path for path in step.arguments.get(ANSWER_MEDIA, ()) if path in own_mark(raw).get("answers", ())]
 

@@ -14,7 +14,7 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import pick
 from ..._tools.hyperv import the_vm
 from ..._tools.windows_files import key_of
-from .claims import recorded_media
+from .claims import own_media
 from .delete import removals_of, remove_files
 from .mark import notes_call, notes_of, own_mark, split_notes, unchanged_notes
 from .settings import cdroms
@@ -40,7 +40,7 @@ def configure(driver, vm, step):
     raw = yield from driver.current(vm)
     changes = step.changes
     files = _new_files(driver, vm, raw, changes)
-    media = recorded_media(raw, step)
+    media = own_media(raw, step)
     if media:
         yield from remove_files(removals_of(media), [the_vm(vm.id), *cdroms.remove_media_calls(raw, media)])
     notes = _notes_calls(raw, changes, list(files.values()), media)

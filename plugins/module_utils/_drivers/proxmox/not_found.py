@@ -41,7 +41,7 @@ def _unfinished_namesake_error(observer, target, listed):
 
 
 def half_restored(observer, targets, listed):
-    """{name: error} of requested names whose VM a failed restore has left without one: its copy knows the name."""
+    """{requested name: error} of VMs that a failed restore has left without their name: the copy knows it."""
     copies = {vm.name: vm for vm in listed if vm.name.endswith("-restored")}
     if not copies or observer.is_acting or "max_age" in observer.options:
         return {}

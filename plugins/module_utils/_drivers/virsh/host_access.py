@@ -69,7 +69,7 @@ def check_host_access(about, definition, present, has_images):
     ``has_images`` returns whether a directory contains images of VMs: a kernel there, or a new file, harms nobody.
     """
     known = {_canonical(element) for _what, _parent, element in _powers(present.root)} if present else ()
-    found = [one for one in _powers(definition.root, has_images) if _canonical(one[2]) not in known]
+    found = [one for one in _powers(definition.root, has_images, has_images) if _canonical(one[2]) not in known]
     if found:
         raise Refused(
             f"{about}: the definition in the backup has {_listed(found)}, and the VM does not have it now.",
@@ -81,7 +81,7 @@ def check_host_access(about, definition, present, has_images):
 def remove_host_access(definition, has_images):
     """Remove from the definition of a copy what it would share with its source, and return it as a text."""
     # Both VMs would write to a log or a floppy, wherever it is.
-    found = _powers(definition.root, has_images, may_create=False)
+    found = _powers(definition.root, has_images)
     found += [("floppy", drive, drive.find("source")) for drive in definition.drives("floppy") if file_of(drive)]
     for _what, parent, element in found:
         parent.remove(element)
@@ -110,35 +110,36 @@ def eject_others(definition, present, has_images):
     return list(others.values())
 
 
-def _powers(root, has_images=lambda folder: False, may_create=True):
+def _powers(root, has_images=lambda folder: False, may_hold_new=lambda folder: False):
     """Return (what it is, parent, element) of all that reaches out of a VM, each element once.
 
-    ``may_create``: new files beside images harm nobody.
+    ``may_hold_new`` returns whether a new file in a directory harms nobody.
     """
     parents, found = {child: parent for parent in root.iter() for child in parent}, {}
     for path, what in _PARTS.items():
         for element in root.iterfind(path):
-            is_new_log = path == "devices/*/log" and may_create and _is_new(element.get("file"), has_images)
-            if not (is_new_log or _is_harmless(path, element, has_images)):
+            if not _is_harmless(path, element, has_images, may_hold_new):
                 found.setdefault(element, what)
     for path, what in _DEVICES.items():
-        for device, element in ((parents[element], element) for element in root.iterfind(path)):
-            if not (may_create and device.get("type") == "file" and _is_new(element.get("path"), has_images)):
-                found.setdefault(device, what)
+        for element in root.iterfind(path):
+            if not (parents[element].get("type") == "file" and _is_new(element.get("path"), may_hold_new)):
+                found.setdefault(parents[element], what)
     for element in root:
         if element.tag.startswith(QEMU):
             found[element] = f"qemu:{element.tag[len(QEMU) :]}"
     return [(what, parents[element], element) for element, what in found.items()]
 
 
-def _is_harmless(path, element, has_images):
+def _is_harmless(path, element, has_images, may_hold_new):
+    if path == "devices/*/log":
+        return _is_new(element.get("file"), may_hold_new)
     file = element.text or ""
     is_of_system = path == "os/loader" and os.path.realpath(file).startswith(_SYSTEM)
     return is_of_system or (path in _BOOTED and has_images(os.path.dirname(file)))
 
 
-def _is_new(path, has_images):
-    return bool(path) and has_images(os.path.dirname(path)) and not files.exists(path)
+def _is_new(path, may_hold_new):
+    return bool(path) and may_hold_new(os.path.dirname(path)) and not files.exists(path)
 
 
 def _canonical(element):

@@ -134,8 +134,7 @@ def _attached_files(definition):
     claimed = ((how, path) for how, _option, path in named_files(definition))
     named = [one for one in claimed if one[0] == WRITE or not one[1].startswith(_OF_PACKAGES)]
     # An ISO image that was prepared without its prompt stands for the one of the vendor.
-    drives = definition.drives("disk", "lun", "cdrom", "floppy")
-    named += [(WRITE, medium_of(file_of(drive))) for drive in drives]
+    named += [(WRITE, medium_of(file_of(one))) for one in definition.drives("disk", "lun", "cdrom", "floppy")]
     return [one for one in (*named, (WRITE, nvram_of(definition))) if one[1]]
 
 

@@ -167,7 +167,7 @@ def test_order_that_the_user_has_listed_is_no_advice():
 
 
 def test_deletions_of_what_is_no_file_do_not_wait_for_each_other(monkeypatch):
-    monkeypatch.setattr(execute.permits, "check", lambda *_file: None)  # What is no file is in no list of files.
+    monkeypatch.setattr(execute.permits, "check", lambda *_file: None)  # The paths of this driver are no files.
     driver = Claiming(host(existing("a"), existing("b"))())
     driver.held.file_identity = lambda path: None
     driver.inject_errors("delete", CommandFailed(("tool",), 1, "no"))

@@ -243,7 +243,7 @@ def _with_daemon(monkeypatch, own, daemon):
 
 
 @pytest.mark.parametrize(
-    ("own", "daemon", "told"),
+    ("own", "daemon", "texts"),
     [
         (OWN, OTHER, ["is /srv/own", "uses /srv/other: its process VBoxSVC (77)"]),
         (OWN, HOME, ["is /srv/own", "uses /home/v/.config/VirtualBox"]),
@@ -253,12 +253,12 @@ def _with_daemon(monkeypatch, own, daemon):
         (OWN, None, ["VBOX_USER_HOME is /srv/own", "does not report"]),
     ],
 )
-def test_registry_of_the_daemon_is_another_than_that_of_the_task(monkeypatch, own, daemon, told):
+def test_registry_of_the_daemon_is_another_than_that_of_the_task(monkeypatch, own, daemon, texts):
     port = _with_daemon(monkeypatch, own, daemon)
     for call in (VBoxManage(port).read, VBoxManage(port).run):
         with pytest.raises(errors.Refused) as caught:
             call("list", "vms")
-        assert all(text in caught.value.message for text in told), caught.value.message
+        assert all(text in caught.value.message for text in texts), caught.value.message
         assert "VBOX_IPC_SOCKETID" in caught.value.remedy
         assert port.calls == 1, "only the read is done"
 
