@@ -133,10 +133,13 @@ def read(path, limit, go_on=False):
     return _completed(one, on_error="go_on" if go_on else None)
 
 
-def write(path, content, grant=()):
-    """Return a call that replaces a file atomically. With ``grant``, a new file has only these rights (see icacls)."""
+def write(path, content, grant=(), is_new=False):
+    """Return a call that replaces a file atomically, or creates it: ``is_new``, which fails if there is a file.
+
+    With ``grant``, a new file has only these rights (see icacls).
+    """
     one = {"op": "write", "path": value(path), "base64": base64.b64encode(content).decode()}
-    return _completed(one, grant=value(grant) or None)
+    return _completed(one, grant=value(grant) or None, new=is_new or None)
 
 
 def append(path, piece, at, size):

@@ -18,6 +18,7 @@ from .._ports.windows_request import Chain, Ref, call, pick, properties
 REMEDIES = (
     (("0x8007000E", "0x800705AA"), "Free memory on the host, or set less memory."),
     (("0x80070070",), "Free space on the drive, or use another one."),
+    (("0x80070050", "0x800700B7"), "Move the file that exists away, and run the task again."),
     (("0x80070020",), "Close the program that uses the file, such as a backup or a virus scanner."),
     (
         ("0x80070005",),

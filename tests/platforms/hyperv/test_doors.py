@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import permit
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import windows_files
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.hyperv import hyperv
 
-from platforms.hyperv.counts import host_with
+from platforms.hyperv.counts import BASE, host_with
 from platforms.hyperv.double.records import Vhd
 from platforms.hyperv.tasks import done, run
 
@@ -93,3 +93,14 @@ def test_nothing_is_merged_below_the_disk_of_another_vm(way):
         result = run(host, check=check, **{"name": ["web"], **way})
         assert (result["failed"], "other" in result["msg"]) == (True, True), result["msg"]
     assert [one.name for one in host.vm("web").snapshots] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["web-seed.iso", "web-scsi0-0.vhdx"])
+@pytest.mark.parametrize("options", [{}, {"image": BASE, "disks": [{}]}], ids=["empty", "copied"])
+def test_file_that_appears_after_the_plan_is_not_replaced(name, options):
+    host, path = host_with(), f"C:\\Hyper-V\\Disks\\{name}"
+    host.before("New-VM", lambda: host.files.put(path, b"of a user"))
+    result = run(host, **{**NEW, "cloud_init": {"user": "admin"}, **options})
+    assert [one in result.get("msg", "") for one in (path, "exists", "Move the file")] == [True] * 3, result
+    assert (host.files.file(path), host.vms) == (b"of a user", [])
+    assert [one for one in host.files.contents if "web" in one] == [path.lower()]

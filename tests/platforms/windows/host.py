@@ -245,7 +245,8 @@ class WindowsHost:
 
     def _write(self, call, kept):
         grant = [kept.text(right) for right in call.get("grant") or ()]
-        return self.files.write(self.files.expand(kept.text(call.get("path"))), call.get("base64"), grant)
+        path, is_new = self.files.expand(kept.text(call.get("path"))), bool(call.get("new"))
+        return self.files.write(path, call.get("base64"), grant, is_new)
 
     def _append(self, call, kept):
         path, piece = (self.files.expand(kept.text(call.get(name))) for name in ("path", "piece"))

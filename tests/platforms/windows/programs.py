@@ -93,7 +93,7 @@ class Files:
             raise call_error("FileTooLarge", f"{path} has {len(content)} bytes, more than {limit or ''}")
         return {"ok": True, "exists": True, "base64": base64.b64encode(content).decode()}
 
-    def write(self, path, content, grant=None):
+    def write(self, path, content, grant=None, is_new=False):
         folder = self._key(path).rpartition("\\")[0]
         if folder not in self.folders:
             temporary = f"{path}.{uuid.uuid4().hex}.tmp"
@@ -101,6 +101,8 @@ class Files:
             raise exception("System.IO.DirectoryNotFoundException", message, 0x80070003)
         if self._key(path) in self.folders:
             raise exception("System.IO.IOException", f"The target '{path}' is a directory.", 0x80131620)
+        if is_new and self._key(path) in self.contents:
+            raise call_error("FileExists", f"{path} already exists (0x80070050)")
         if grant and self._key(path) not in self.contents:
             self.rights[self._key(path)] = grant
         self.contents[self._key(path)] = decoded(content)

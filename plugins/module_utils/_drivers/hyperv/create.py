@@ -192,7 +192,7 @@ class _Creation:
         ]
 
     def _disks(self):
-        calls = [write(path, content, _RIGHTS_OF_SEED) for path, content in self.seed.items()]
+        calls = [write(path, content, _RIGHTS_OF_SEED, is_new=True) for path, content in self.seed.items()]
         for slot, path in self.paths.items():
             source, linked = self.content.get(slot, (None, False))
             if linked:

@@ -124,10 +124,10 @@ class FileSystem(Files):
     def changed_at(self, path):
         return _START + timedelta(seconds=self.revision(path))
 
-    def write(self, path, content, grant=None):
+    def write(self, path, content, grant=None, is_new=False):
         if not self.has_room(path, len(content or "") * 3 // 4):
             raise exception("System.IO.IOException", "There is not enough space on the disk.", 0x80070070)
-        answer = super().write(path, content, grant)
+        answer = super().write(path, content, grant, is_new)
         self._count(path)
         self.written[self._key(path)] = path.replace("/", "\\")
         return answer
