@@ -13,6 +13,7 @@ from .._core.frozen import Frozen
 from .._core.pattern import Pattern
 from .._ports import permits
 from .._ports.windows_request import Chain, Ref, call, pick, properties
+from .windows_files import key_of
 
 #: Rows (codes of the error, remedy), see remedy_for; docs/errors.md lists them.
 REMEDIES = (
@@ -33,7 +34,7 @@ _LOSES = {
 }  # fmt: skip
 #: Commands that destroy nothing.
 _HARMLESS = Pattern(
-    r"Get-\w+|(Add|Connect|Disable|Disconnect|Enable|Set)-VM\w*|New-(VHD|VM|VMSwitch)|(Convert|Resize)-VHD"
+    r"Get-\w+|(Add|Connect|Disable|Disconnect|Enable|Set)-VM\w*|New-(VHD|VM|VMSwitch)|Convert-VHD"
     r"|(Checkpoint|Restart|Resume|Save|Start|Stop|Suspend)-VM|Remove-VM(DvdDrive|HardDiskDrive|NetworkAdapter)"
 )
 #: The switch with NAT and DHCP that each Windows client has; its name is in the language of the host.
@@ -120,9 +121,12 @@ def service_id(vm_id, service):
 def hyperv(command, arguments=None, of=(), **more):
     """A call of one of Hyper-V's commands. ``of`` is the id of the VM, or those of VM and checkpoint, that it destroys.
 
-    Raises Refused if no plan lists that, or if the command is in no table.
+    Raises Refused if no plan lists that, or the files that it enlarges, or if the command is in no table.
     """
-    if not _HARMLESS.fullmatch(command):
+    if command == "Resize-VHD":
+        for path in arguments["Path"]:
+            permits.check(path, key_of(path), "enlarge")
+    elif not _HARMLESS.fullmatch(command):
         permits.check_thing(_LOSES.get(command, command), *of)
     return call(f"{MODULE}\\{command}", arguments, **more)
 

@@ -35,6 +35,7 @@ WAYS = [*({"about": "snapshot", "snapshot": name, "state": "absent"} for name in
         lambda: hyperv("Remove-VMSavedState", None, ("id",)),
         lambda: hyperv("Move-VMStorage"),
         lambda: windows_files.removal(["C:\\VMs\\other.vhdx"]),
+        lambda: hyperv("Resize-VHD", {"Path": ["C:\\VMs\\other.vhdx"], "SizeBytes": 1 << 40}),
     ],
 )
 def test_call_that_destroys_what_no_plan_lists_is_not_made(act):
@@ -46,6 +47,7 @@ def test_call_of_a_plan():
     with permits.granted(PERMIT):
         assert hyperv("Remove-VMSnapshot", None, ("id", "old"))["command"] == "Hyper-V\\Remove-VMSnapshot"
         assert hyperv("Restore-VMSnapshot", None, ("id",)) and hyperv("Set-VMMemory")
+        assert hyperv("Resize-VHD", {"Path": [DISK], "SizeBytes": 1 << 40})
         assert windows_files.removal([DISK])["with"]["LiteralPath"] == [f"={DISK}"]
     with pytest.raises(Refused):
         windows_files.removal([DISK])
@@ -104,3 +106,32 @@ def test_file_that_appears_after_the_plan_is_not_replaced(name, options):
     assert [one in result.get("msg", "") for one in (path, "exists", "Move the file")] == [True] * 3, result
     assert (host.files.file(path), host.vms) == (b"of a user", [])
     assert [one for one in host.files.contents if "web" in one] == [path.lower()]
+
+
+@pytest.mark.parametrize("more", [{}, {"tags": ["a"]}], ids=str)
+def test_disk_that_another_client_has_enlarged_is_not_shrunk(more):
+    host = host_with()
+    done(host, **NEW)
+    disk = host.files.vhd(host.vm("web").hardware.disks()[0].path)
+    # The first call is that of the observation.
+    host.before("Get-VHD", lambda: vars(disk).update(size=20 << 30, data=1 << 30), call=2)
+    result = run(host, name=["web"], disks=[{"size": "10G"}], **more)
+    assert [one in result.get("msg", "") for one in ("disks are never shrunk", "20G")] == [True, True], result
+    assert disk.size == 20 << 30
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_copy_of_a_disk_that_was_enlarged_since_is_not_shrunk(linked):
+    host = host_with()
+    host.before("New-VM", lambda: setattr(host.files.vhd(BASE), "size", 20 << 30))
+    image = {"source": BASE, "linked": linked}
+    result = run(host, **{**NEW, "image": image, "disks": [{"size": "10G"}]})
+    assert (result["failed"], "size of the disk" in result["msg"], host.vms) == (True, True, []), result
+
+
+def test_shared_disk_is_enlarged():
+    host = host_with(["a"])
+    drive = host.vm("a").hardware.disks()[0]
+    drive.shown["SupportPersistentReservations"] = True
+    done(host, name=["a"], disks=[{"size": "200G"}])
+    assert host.files.vhd(drive.path).size == 200 << 30

@@ -391,7 +391,7 @@ def _of_configure(moment, after):
     for change in moment.step.changes:
         option = _option(change.field, change.key)
         if change.kind == "disks.size":
-            mine = [claim for claim in after if claim.option == option and claim.mode == WRITE]
+            mine = [claim for claim in after if claim.option == option and claim.mode in (WRITE, SHARED)]
             during += [replace(claim, mode=GROW, attribute="size") for claim in mine]
         elif change.field in MEDIA:
             continue  # The first drive can be another one after them: together, below.

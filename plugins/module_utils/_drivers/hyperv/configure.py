@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..._core.errors import PolyvirtError
+from ..._core.errors import PolyvirtError, Stale
 from ..._core.record.answer_media import without_media
 from ..._core.record.mark import IN_MARK, finished_mark, making_mark, making_of, mark_for, with_settings
 from ..._ports.windows import CallFailed
@@ -28,6 +28,7 @@ from .settings.disks import (
     limit_calls,
     new_disk_call,
     path_of_new,
+    size_calls,
 )
 from .settings.firmware import BOOT_DEVICES, bios_order_call, first_boot_call, tpm_calls
 from .settings.memory_cpus import with_current_sizes
@@ -44,7 +45,9 @@ def configure(driver, vm, step):
     if media:
         yield from remove_files(removals_of(media), [the_vm(vm.id), *cdroms.remove_media_calls(raw, media)])
     notes = _notes_calls(raw, changes, list(files.values()), media)
+    sizes = _size_calls(driver, raw, changes)
     calls = [
+        *sizes,
         *notes,
         *_removal_calls(observed or raw, raw, changes),
         *_value_calls(vm, raw, changes),
@@ -54,12 +57,15 @@ def configure(driver, vm, step):
         *_boot_calls(raw, changes),
         *([notes_call(*_final_notes(raw, changes, files, media))] if files else ()),
     ]
-    if not (notes or files):
-        yield [the_vm(vm.id), *calls]
-        return
     try:
+        if not (notes or files):
+            yield [the_vm(vm.id), *calls]
+            return
         yield from unchanged_notes(vm, raw, calls)
     except CallFailed as error:
+        if error.id == "NotOne" and len(error.result.answers) <= len(sizes) + bool(notes or files) + 1:
+            message = f"{vm.name}: the size of a disk was changed meanwhile by another client."
+            raise Stale(message, "Run the task again.") from error
         if files:
             with suppress(PolyvirtError):  # The first error is more important.
                 # The first two answers are those about the VM and its notes.
@@ -162,6 +168,15 @@ def _removal_calls(observed, raw, changes):
         if change.kind == "networks.remove" and nics[change.key]["Id"] in present_ids:
             calls += remove_calls(change.key, nics[change.key])
     return calls
+
+
+def _size_calls(driver, raw, changes):
+    """Return calls that fail if a disk to enlarge has no longer the size of the plan."""
+    paths = {drive_slot(drive): drive["Path"] for drive in raw.get("HardDrives") or ()}
+    grown = [(paths[change.key], change) for change in changes if change.kind == "disks.size"]
+    sizes = {path: (driver.found.disks.get(key_of(path)) or {}).get("Size") for path, _change in grown}
+    checks = [size_calls(path, change.old) for path, change in grown if sizes[path] != change.new]
+    return [call for pair in checks for call in pair]
 
 
 def _disk_calls(raw, changes, files, driver):

@@ -10,13 +10,14 @@ request then completes the VM.
 
 from __future__ import annotations
 
-from ..._core.errors import CreatedMeanwhile, Timeout
+from ..._core.errors import CreatedMeanwhile, Refused, Timeout
 from ..._core.planner.contents import contents_of
 from ..._core.planner.plan_create import find_snapshot
 from ..._core.record.answer_media import recorded_media
 from ..._core.record.mark import HOST, empty_mark, finished_mark, inputs_of, unfinished_mark, with_settings
 from ..._kit.creation import undone_in_rounds
 from ..._kit.in_rounds import Last
+from ..._ports import permits
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated, write
 from ..._tools.hyperv import VM, hyperv, the_vm
@@ -26,6 +27,7 @@ from .mark import notes_call, notes_of, notes_on_host, temporary_name
 from .settings.actions import service_calls
 from .settings.cdroms import add_call, new_drives_calls, seed_slot
 from .settings.disks import (
+    AS_PLANNED,
     FORMATS,
     attach_call,
     drive_slot,
@@ -34,6 +36,7 @@ from .settings.disks import (
     linked_disk_call,
     new_disk_call,
     path_of_new,
+    size_calls,
 )
 from .settings.firmware import bios_order_call, first_boot_call, tpm_calls
 from .settings.networks import add_nic_calls
@@ -143,6 +146,9 @@ class _Creation:
             self._record_created(calls, answers)
             if error.id == "NotOne" and calls[len(answers) - 1].get("keep") == "only":
                 raise CreatedMeanwhile(self.name) from error
+            if error.id == "NotOne" and calls[len(answers) - 1].get("keep") == AS_PLANNED:
+                message = f"{self.name}: the size of the disk that it is created from was changed meanwhile."
+                raise Refused(message, "Run the task again.") from error
             raise
         self._record_created(calls, result.answers)
 
@@ -228,7 +234,9 @@ class _Creation:
         for number, slot in enumerate(self.disks):
             path = self.paths.get(slot) or self.disks[slot]["source"]
             if self._has_to_grow(slot):
-                calls.append(grow_call(path, self.disks[slot]["size"]))
+                before = self.driver.found.disks[key_of(self.content[slot][0])]["Size"]
+                with permits.also([path]):  # An earlier call has created it.
+                    calls += [*size_calls(path, before), grow_call(path, self.disks[slot]["size"])]
             shared = self.driver.is_shared(self.disks[slot].get("source"), slot)
             calls.append(attach_call(slot, path, self.disks[slot], f"disk{number}", shared))
         generation = 1 if config.get("firmware") == "bios" else 2

@@ -32,6 +32,8 @@ FORMATS = {
 _LARGEST = {"vhd": 2040 * GIB, "vhdx": 64 << 40}
 _SMALLEST = 3 * MIB
 _MOST_IOPS = (1 << 63) - 1
+#: The name under which a disk that has its planned size is kept.
+AS_PLANNED = "as_planned"
 _UNSAFE = Pattern(r"[^\w .()+,=@#~-]")
 
 
@@ -240,7 +242,13 @@ def _pick(drive):
     return pick("vm", "drive", path=["HardDrives"], conditions={"Id": drive["Id"]})
 
 
+def size_calls(path, size):
+    """Return calls that fail with NotOne if a disk has another size: one that was enlarged since would be shrunk."""
+    return [hyperv("Get-VHD", {"Path": [path]}, keep="disk"), pick("disk", AS_PLANNED, conditions={"Size": size})]
+
+
 def grow_call(path, size):
+    """Return the call that enlarges a disk of the plan; it could also shrink it, so ``size_calls`` come before it."""
     return hyperv("Resize-VHD", {"Path": [path], "SizeBytes": size})
 
 
