@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.hyperv import
 
 from platforms.hyperv.counts import BASE, host_with
 from platforms.hyperv.double.records import Vhd
+from platforms.hyperv.double.snapshots import take
 from platforms.hyperv.tasks import done, run
 
 DISK = "C:\\VMs\\web.vhdx"
@@ -135,3 +136,21 @@ def test_shared_disk_is_enlarged():
     drive.shown["SupportPersistentReservations"] = True
     done(host, name=["a"], disks=[{"size": "200G"}])
     assert host.files.vhd(drive.path).size == 200 << 30
+
+
+@pytest.mark.parametrize(("first", "after"), [((), "Stop-VM"), ("a", "Stop-VM"), ("a", "Remove-VMSnapshot")], ids=str)
+@pytest.mark.parametrize("delete_disks", ["owned", "none"])
+def test_vm_with_a_checkpoint_that_the_plan_does_not_list_is_kept(first, after, delete_disks):
+    """Another client takes it while the VM is shut down, or while older ones are merged; names do not count."""
+    host = host_with()
+    done(host, **NEW)
+    for name in first:
+        done(host, "snapshot", name=["web"], snapshot=name)
+    done(host, name=["web"], state="started")
+    host.after(after, lambda: take(host, host.vm("web"), "a"))
+    absent = {"name": ["web"], "state": "absent", "stop_mode": "force", "delete_disks": delete_disks}
+    result = run(host, **absent)
+    assert "web: a checkpoint was taken after the task was planned" in result.get("msg", ""), result
+    assert host.vm("web").snapshots[-1].name == "a"
+    done(host, **absent)
+    assert host.vms == []

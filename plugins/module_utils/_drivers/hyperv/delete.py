@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.errors import NotFound, Timeout
+from ..._core.errors import NotFound, Refused, Timeout
 from ..._core.record.mark import making_of
 from ..._ports import permits
 from ..._ports.windows import CallFailed
@@ -24,19 +24,32 @@ def delete(driver, vm, step):
     try:
         raw = yield from driver.current(vm)
         has_checkpoints = driver.found.snapshots.get(raw["Id"].lower()) or _is_merging(raw)
-        files = step.arguments.get("files", ())
+        files, as_planned = step.arguments.get("files", ()), _checkpoints_as_planned(driver, vm)
         # What Hyper-V cannot merge is deleted file by file.
         if has_checkpoints and not driver.found.never_merges(raw):
             # A merge writes to the disk below, on which another VM may be based by now.
             check_unused(driver, vm, files)
-            yield from _remove_checkpoints(driver, vm)
+            yield from _remove_checkpoints(driver, vm, as_planned)
         check_unused(driver, vm, files)
-        yield from _remove([the_vm(vm.id)], vm.id, files)
+        yield from _remove(as_planned, vm.id, files)
     except NotFound:
         return  # The step may have been sent before.
     except CallFailed as error:
+        if error.id == "NotFewer":
+            message = f"{vm.name}: a checkpoint was taken after the task was planned, so the VM is not deleted."
+            raise Refused(message, "Run the task again.") from error
         if not (yield from _is_gone(vm.id)):
             raise error
+
+
+def _checkpoints_as_planned(driver, vm):
+    """Return calls that read a VM and its checkpoints, and fail with NotFewer if the plan does not list one of these.
+
+    A checkpoint goes with its VM.
+    """
+    new = {"!Id": list(driver.checkpoints.get(vm.id.lower(), ()))}
+    found = hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots")
+    return [the_vm(vm.id), found, pick("snapshots", "new", conditions=new, fewer=1)]
 
 
 def remove_unfinished(raw):
@@ -47,22 +60,22 @@ def remove_unfinished(raw):
     """
     unfinished = [the_vm(raw["Id"]), pick("vm", "unfinished", conditions={"Name": raw["Name"]})]
     try:
-        yield from _remove(unfinished, raw["Id"], making_of(own_mark(raw)), only_while=unfinished)
+        yield from _remove(unfinished, raw["Id"], making_of(own_mark(raw)), recorded=True)
     except CallFailed as error:
         if error.id == "NotOne" or not (yield from _is_gone(raw["Id"])):
             raise error
 
 
-def _remove(the_vm_calls, vm_id, files, only_while=()):
-    """Remove ``files``, then the VM that ``the_vm_calls`` select; ``only_while`` are calls that fail to prevent it.
+def _remove(only_while, vm_id, files, recorded=False):
+    """Remove ``files``, then the VM that the calls ``only_while`` select, which fail to prevent it.
 
-    These are for a VM that is not complete: its record lists the files, a plan does not.
+    ``recorded``: for a VM that is not complete, its record lists the files, a plan does not.
     """
-    with permits.also(*((files, [("vm", vm_id)]) if only_while else ())):
+    with permits.also(*((files, [("vm", vm_id)]) if recorded else ())):
         removals, of_vm = removals_of(files), hyperv("Remove-VM", {"VM": VM, "Force": True}, (vm_id,))
     if files:
         yield from remove_files(removals, only_while)
-    yield [*the_vm_calls, of_vm]
+    yield [*only_while, of_vm]
 
 
 def removals_of(files, recorded=False):
@@ -88,11 +101,10 @@ def _is_merging(raw):
     return any(is_checkpoint_file(drive.get("Path") or "") for drive in raw.get("HardDrives") or ())
 
 
-def _remove_checkpoints(driver, vm):
+def _remove_checkpoints(driver, vm, as_planned):
     """Remove all checkpoints, and wait until their files are merged; a merge begins some seconds later."""
     removal = [
-        the_vm(vm.id),
-        hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots"),
+        *as_planned,
         hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshots")}, (vm.id,), go_on=True),
     ]
     error = (yield removal).answers[-1].error
@@ -103,8 +115,8 @@ def _remove_checkpoints(driver, vm):
     idle = {"!OperationalStatus": list(WORK)}
     while True:
         read_vm = the_vm(vm.id, show={**POWER, "HardDrives": {"Path": True}})
-        result = yield [repeated(read_vm, [idle], _WAIT_PER_REQUEST)]
-        raw = result.answers[0].objects[0]
+        result = yield [*as_planned, repeated(read_vm, [idle], _WAIT_PER_REQUEST)]
+        raw = result.answers[-1].objects[0]
         if not _is_merging(raw):
             return
         if driver.windows.clock.now() >= deadline:

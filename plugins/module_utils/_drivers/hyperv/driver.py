@@ -49,6 +49,8 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         self._shared = frozenset()
         #: Ids of VMs that were off when this task was planned, and that it starts.
         self.started = set()
+        #: {id of a VM that is deleted: ids of the checkpoints that it had when it was planned first}.
+        self.checkpoints = {}
 
     @cached_property
     def claims(self):
@@ -146,6 +148,9 @@ class HyperVDriver(PreparesMedia, ForChanges, HyperVObserver):
         check_plan(self, plan, self.host_files, released)
         if plan.before.id and plan.before.power == STOPPED and any(step.verb == "start" for step in plan.steps):
             self.started.add(plan.before.id)
+        if plan.before.id and any(step.verb == "delete" for step in plan.steps):
+            vm_id = plan.before.id.lower()
+            self.checkpoints.setdefault(vm_id, [one["Id"] for one in self.found.snapshots.get(vm_id, ())])
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)
