@@ -181,7 +181,7 @@ class Conflict(Frozen):
         if self.held.mode == BASE and self.by_task:
             return "Clone a snapshot of it, or use full clones."
         if self.claim.mode == MERGE:
-            return "Delete what needs it first, or keep the snapshot."
+            return f"Delete what needs it first{', or keep the snapshot' if self.claim.option else ''}."
         if self.claim.kind != FILE:
             return _REMEDIES[self.claim.kind]
         if self.claim.is_new:

@@ -140,8 +140,9 @@ class HyperVClaims(HoldsClaims):
         return [*self._merged(plan, step), *own_media(self._driver.found.raw(plan.before.id), step)]
 
     def step_files(self, plan, step):
-        merged = filter(None, self._merged(plan, step).values())
-        return [*super().step_files(plan, step), *((MERGE, SNAPSHOTS, path) for path in merged)]
+        """With a VM, no checkpoint can be kept: its files to merge are those of no option."""
+        merged, option = filter(None, self._merged(plan, step).values()), "" if step.verb == "delete" else SNAPSHOTS
+        return [*super().step_files(plan, step), *((MERGE, option, path) for path in merged)]
 
     def _merged(self, plan, step):
         """Return what Hyper-V merges after a step (``merged_files``). What it cannot merge, the step itself deletes."""
