@@ -28,7 +28,7 @@ def delete(driver, vm, step):
         # What Hyper-V cannot merge is deleted file by file.
         if has_checkpoints and not driver.found.never_merges(raw):
             # A merge writes to the disk below, on which another VM may be based by now.
-            check_unused(driver, vm, files)
+            check_unused(driver, vm, files, merges=True)
             yield from _remove_checkpoints(driver, vm, as_planned)
         check_unused(driver, vm, files)
         yield from _remove(as_planned, vm.id, files)

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from ..._core.errors import Refused
 from ..._core.sharing.claims import UNREADABLE
+from .hyperv_vm import merged_files
 
 #: Seconds after which a merge that has not ended is an error.
 MERGE_TIMEOUT = 900
 
 
-def check_unused(driver, vm, files):
-    """Raise Refused if another VM needs, or may need, one of the ``files`` that are deleted with ``vm``."""
-    path, name = _need(driver, vm, files) if files else (None, None)
+def check_unused(driver, vm, files, merges=False):
+    """Raise Refused if another VM needs, or may need, one of the ``files`` that are deleted with ``vm``.
+
+    ``merges``: or one into which Hyper-V merges its checkpoints, which it does whatever files are kept.
+    """
+    path, name = _need(driver, vm, files, merges) if files or merges else (None, None)
     if name:
+        instead = f"delete VM '{name}' first" if merges else "keep the file with delete_disks: none"
         raise Refused(
             f"{vm.name}: the VM cannot be deleted: VM '{name}' needs {path} by now.",
-            f"Detach it from VM '{name}', or keep the file with delete_disks: none.",
+            f"Detach it from VM '{name}', or {instead}.",
         )
 
 
@@ -32,7 +37,7 @@ def check_not_needed(driver, vm):
         )
 
 
-def _need(driver, vm, files=None):
+def _need(driver, vm, files=None, merges=False):
     """Return (file, name of the other VM that needs it) or (None, None); see ``need_of_others``.
 
     What is below a file cannot be read while it is merged, so the end of a merge is awaited.
@@ -41,7 +46,9 @@ def _need(driver, vm, files=None):
     deadline = clock.now() + MERGE_TIMEOUT
     while True:
         found = driver.users_now()
-        claim, raw = driver.claims.need_of_others(found, vm.id, files)
+        below = merged_files(found, found.raw(vm.id)).values() if merges and found.raw(vm.id) else ()
+        lost = [*files, *filter(None, below)] if merges else files
+        claim, raw = driver.claims.need_of_others(found, vm.id, lost)
         if claim is None or claim.identity != UNREADABLE:
             return (claim.text, raw["Name"]) if claim else (None, None)
         if clock.now() >= deadline or not found.is_working(raw):
