@@ -38,6 +38,8 @@ attributes:
       - 'creating a VM: another task creates a VM of the same name at the same time: this task deletes its own
         VM again, and fails if the other one is complete. Run it again - several VMs may have one name, and no
         call reserves a name or an id.'
+      - 'attaching a volume of a deleted VM: a task of another controller attaches it at the same moment: both
+        VMs have it - no call reserves a volume. Tasks of one user on one controller exclude each other.'
       - 'creating a disk, growing it: a thin-provisioned storage (LVM-thin, ZFS, Ceph, qcow2) that runs full:
         before that, only a warning is possible. Errors of the storage itself - what guests will write is not
         known, and storages report their errors only when they are used.'

@@ -159,7 +159,9 @@ LAYERS = {
         )
         for name in ("progress", "order")
     },
-    _ENGINE: Layer((_CORE, _ENGINE, *(f"{_PORTS}/{name}" for name in ("clock", "net", "permits", "progress")))),
+    _ENGINE: Layer(
+        (_CORE, _ENGINE, *(f"{_PORTS}/{name}" for name in ("clock", "exclusive", "net", "permits", "progress")))
+    ),
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/disc": Layer((_CORE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/choose": Layer(

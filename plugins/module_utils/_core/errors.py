@@ -97,12 +97,11 @@ class Stale(PolyvirtError):
 
 
 class Held(PolyvirtError):
-    """Another task of this collection on this host is changing the VM. Nothing was changed; it is tried again."""
+    """Another task of this collection on this host is changing the VM, or attaching a file. Nothing was changed; it is
+    tried again."""
 
-    def __init__(self, name):
-        super().__init__(
-            f"{name}: another task is changing this VM.", "Run the task again when it has ended, or raise timeout."
-        )
+    def __init__(self, name, what="changing this VM"):
+        super().__init__(f"{name}: another task is {what}.", "Run the task again when it has ended, or raise timeout.")
 
 
 class SomeFailed(PolyvirtError):

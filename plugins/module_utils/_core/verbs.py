@@ -16,8 +16,8 @@ class Verb(Frozen):
     ``creates``: a VM. ``starts``: the VM runs after it. ``deletes``: the ``files`` of its arguments. ``ends``: nothing
     is left of the VM's snapshots. ``uses_disks``: all disks of the VM. ``claims``: it can claim something, whatever its
     changes are. ``disturbs``: a job of the platform, such as a backup, would reject it, or end with it.
-    ``is_observed``: the next step can begin only when an observation has shown that it has ended. ``loses``: what it
-    destroys besides files (sharing/losses.py).
+    ``is_observed``: the next step can begin only when an observation has shown that it has ended. ``attaches``: it
+    stores a definition that can name more files. ``loses``: what it destroys besides files (sharing/losses.py).
     """
 
     group: str = ""
@@ -29,6 +29,7 @@ class Verb(Frozen):
     claims: bool = False
     disturbs: bool = False
     is_observed: bool = False
+    attaches: bool = False
     loses: tuple = ()
 
 
@@ -36,7 +37,8 @@ class Permit(Frozen):
     """What a step may destroy. ``files``: (path, identity; None: whatever the file is), ``things``: what has no file,
     ("vm", id), ("memory", id), ("state", id), ("snapshot", id, name), or ("snapshot", id): all of them. ``locked``:
     incomplete files that this task has locked. ``deleted``: the paths of all files that are deleted. ``named``: those
-    of all files that a stored definition may name.
+    of all files that a stored definition may name. ``attached``: the claims of those that exist, and that the VM did
+    not have before: another task could attach them at the same time.
     """
 
     files: Sequence = ()
@@ -44,14 +46,15 @@ class Permit(Frozen):
     locked: Sequence = ()
     deleted: Sequence = ()
     named: Sequence = ()
+    attached: Sequence = ()
 
 
 _SNAPSHOT = Verb("snapshot", uses_disks=True, claims=True, disturbs=True, is_observed=True)
 VERB = {
     "fetch": Verb(is_observed=True),
-    "create": Verb(creates=True, claims=True, is_observed=True),
-    "clone": Verb(creates=True, claims=True, is_observed=True),
-    "configure": Verb(),
+    "create": Verb(creates=True, claims=True, is_observed=True, attaches=True),
+    "clone": Verb(creates=True, claims=True, is_observed=True, attaches=True),
+    "configure": Verb(attaches=True),
     "delete": Verb(
         deletes=True, ends=True, uses_disks=True, claims=True, disturbs=True, is_observed=True, loses=("vm",)
     ),
@@ -63,15 +66,17 @@ VERB = {
     "kill": Verb("power", disturbs=True, is_observed=True, loses=("memory",)),
     "suspend": Verb("power", disturbs=True, is_observed=True),
     "snapshot": _SNAPSHOT,
-    "restore": replace(_SNAPSHOT, loses=("state", "memory")),
+    "restore": replace(_SNAPSHOT, attaches=True, loses=("state", "memory")),
     "drop_snapshot": replace(_SNAPSHOT, loses=("snapshot",)),
     "edit_snapshot": Verb("snapshot", uses_disks=True, is_observed=True),
     "backup": Verb("backup", disturbs=True, is_observed=True),
     "drop_backup": Verb("backup", is_observed=True),
     "edit_backup": Verb("backup", is_observed=True),
-    "create_from_backup": Verb("backup", creates=True, claims=True, is_observed=True),
+    "create_from_backup": Verb("backup", creates=True, claims=True, is_observed=True, attaches=True),
     "prepare_restore": Verb("backup", disturbs=True, is_observed=True),
-    "restore_backup": Verb("backup", ends=True, uses_disks=True, claims=True, is_observed=True, loses=("state",)),
+    "restore_backup": Verb(
+        "backup", ends=True, uses_disks=True, claims=True, is_observed=True, attaches=True, loses=("state",)
+    ),
     "finish_restore": Verb("backup", deletes=True, claims=True, is_observed=True, loses=("snapshots",)),
 }
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from .._core.errors import CreatedMeanwhile, PolyvirtError
+from .._core import errors
 from .._core.frozen import replace
 from .._core.model import ABSENT, Plan
 from .._core.planner.planned_steps import deleted_files
-from .._core.sharing.claims import FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._core.sharing.claims import BASE, FILE, MOVE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
 from .._core.sharing.losses import permit_of
 from .._core.sharing.world import World, is_started
-from .._core.verbs import DELETING, Permit
+from .._core.verbs import CREATING, DELETING, VERB, Permit
+from .._ports import exclusive
 from .order import in_order, reject_twice_listed, sorted_by
 
 #: For so many conflicts it is determined whether another order helps. That takes as long as the comparison itself.
@@ -49,12 +50,36 @@ def permit_to_undo(work):
     return permit_of(plan, claims_of_plan(plan, (), work.claims)[0])
 
 
+def lock_attached(work, stack, locked):
+    """Lock the existing files that the next steps of ``work`` attach until ``stack`` ends, and compare them again.
+
+    Without a lock, two tasks could both find that no VM has a file, and both attach it. What is below a disk is only
+    needed, so its lock is shared. ``locked`` are the locks of other VMs of the same batch. Nobody waits with a lock:
+    Held is raised if another task has one, and Refused if a VM has got a file since the plans were compared.
+    """
+    steps, label = work.progress.wish.steps, work.request.label
+    if not work.permit.attached or not any(VERB[step.verb].attaches for step in steps):
+        return
+    for claim in sorted(work.permit.attached, key=lambda one: str(one.identity)):
+        name = f"file {claim.identity[1]}"
+        if name not in locked and not stack.enter_context(exclusive.held(name, shared=claim.mode == BASE)):
+            raise errors.Held(f"{label}: {claim.path}", f"attaching {claim.text}")
+        locked.add(name)
+    held = work.claims.held_now(work.permit.attached)
+    if any(step.verb in CREATING for step in steps):  # An earlier attempt of this step may have stored it.
+        held = [one for one in held if one.name != work.name]
+    after = Held(work.owner_id, work.name, work.plan.after.power, work.permit.attached)
+    conflict, _works = World(held).enter(work, (), after)
+    if conflict is not None:
+        raise errors.Refused(conflict.message(label), conflict.remedy)
+
+
 @contextmanager
 def _rejected_on_error(works):
     """A context in which what ``works`` claim is read; if that is not possible, their plans are rejected."""
     try:
         yield
-    except PolyvirtError as error:
+    except errors.PolyvirtError as error:
         for work in works:
             work.plan = work.refused(work.labelled(error.message), error.remedy)
 
@@ -155,7 +180,7 @@ class _Comparison:
         """Return (message, remedy): another order, if that helps; ``conflicts`` are all of them, None to skip that."""
         label = work.request.label
         if _is_created_meanwhile(work, conflict.holder):
-            error = CreatedMeanwhile(label)
+            error = errors.CreatedMeanwhile(label)
             return error.message, error.remedy
         message, remedy = conflict.message(label), conflict.remedy
         other = next((one for one in self._works if one.owner_id == conflict.holder.owner_id and one is not work), None)
@@ -207,7 +232,8 @@ def _enter(world, work, plan):
         return None, [], Permit()
     during, after = _claims_of(world, work, plan)
     held = Held(work.owner_id, work.name, plan.after.power, tuple(after))
-    return (*world.enter(work, during, held), permit_of(plan, during, after))
+    permit = permit_of(plan, during, after, world.of(work.owner_id).claims)
+    return (*world.enter(work, during, held), permit)
 
 
 def _claims_of(world, work, plan):

@@ -145,15 +145,19 @@ class Execution:
 
     def _applied(self, works):
         """Apply the steps of ``works``; returns [Sent]. An error (also of reading a source) fails only its VM."""
-        batch, sent = {}, {}
-        for work in works:
-            try:
-                batch[id(work)] = (work.progress.vm, self._steps(work))
-            except PolyvirtError as error:
-                sent[id(work)] = _failed(error)
-        report(_text_of(works))
-        with permits.granted(*(_permit_of(work) for work in works)):
-            sent.update(zip(batch, self._apply_batch(works[0].task.driver, list(batch.values()))))
+        from .conflicts import lock_attached  # A task that only waits for guests does not need it.
+
+        batch, sent, locked = {}, {}, set()
+        with ExitStack() as held:
+            for work in works:
+                try:
+                    lock_attached(work, held, locked)
+                    batch[id(work)] = (work.progress.vm, self._steps(work))
+                except PolyvirtError as error:
+                    sent[id(work)] = _failed(error)
+            report(_text_of(works))
+            with permits.granted(*(_permit_of(work) for work in works)):
+                sent.update(zip(batch, self._apply_batch(works[0].task.driver, list(batch.values()))))
         report(None)
         return [sent[id(work)] for work in works]
 

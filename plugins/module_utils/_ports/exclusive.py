@@ -23,8 +23,8 @@ _OF_ROOT = ("/run", "/var/run")
 
 
 @contextmanager
-def held(name):
-    """Hold the lock called ``name`` during the block; yields whether it was free.
+def held(name, shared=False):
+    """Hold the lock called ``name`` during the block; yields whether it was free. ``shared`` locks exclude only others.
 
     The locks of a user are in a directory that nobody else can enter, so nobody else can hold or redirect them; but
     two users do not see each other's. If a user can have no such directory, each lock is free.
@@ -38,11 +38,12 @@ def held(name):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         # The last owner may have deleted it since it was opened.
-        is_free = is_locked(handle) and os.fstat(handle).st_nlink > 0
+        is_free = is_locked(handle, shared) and os.fstat(handle).st_nlink > 0
         try:
             yield is_free
         finally:
-            if is_free:
+            # The last one of those that share it deletes it.
+            if is_free and is_locked(handle) and os.fstat(handle).st_nlink > 0:
                 os.unlink(path)
     finally:
         os.close(handle)

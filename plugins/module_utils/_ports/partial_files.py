@@ -36,10 +36,10 @@ def held_file(path):
         os.close(handle)
 
 
-def is_locked(handle):
+def is_locked(handle, shared=False):
     """Whether the lock was free; a file system without locks has none that another process could hold."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
     return True

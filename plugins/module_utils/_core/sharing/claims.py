@@ -118,6 +118,10 @@ class HoldsClaims:
         """
         raise NotImplementedError
 
+    def held_now(self, wanted: Sequence[Claim]) -> Sequence[Held]:
+        """Return ``held``, read again: this task has locked the files ``wanted``, and is about to attach them."""
+        return self.held(wanted)
+
     def without_vm(self, images: Sequence[str], held: Sequence[Held]) -> Sequence[Held]:
         """Return what needs stored ``images`` and is in no definition: disk files that no VM has.
 

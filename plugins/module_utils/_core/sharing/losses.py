@@ -9,14 +9,17 @@ from ..model import SUSPENDED
 from ..planner.planned_steps import deleted_files
 from ..planner.simulate import simulate
 from ..verbs import VERB, Permit
-from .claims import DELETE, FILE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT
+from .claims import BASE, DELETE, FILE, GROW, MERGE, MOVE, RESTORE, SHARED, SNAPSHOT, WRITE
 
 #: Modes of claims in which what is in a file is lost, or is written by another program.
 LOSSES = frozenset({DELETE, GROW, MERGE, MOVE, RESTORE, SNAPSHOT})
 
 
-def permit_of(plan, during, after=()):
-    """Return the Permit of a plan that claims ``during`` and then ``after``, compared with what all VMs hold."""
+def permit_of(plan, during, after=(), own=()):
+    """Return the Permit of a plan that claims ``during`` and then ``after``, compared with what all VMs hold.
+
+    ``own`` are the claims that the VM holds before.
+    """
     lost = [claim for claim in during if claim.kind == FILE and claim.mode in LOSSES]
     things, vm = set(), plan.before
     for step in plan.steps:
@@ -25,7 +28,15 @@ def permit_of(plan, during, after=()):
     deleted = sorted({*deleted_files(plan), *(one.text for one in lost if one.mode == DELETE)})
     named = [claim.text for claim in (*during, *after) if claim.kind == FILE]
     files = [(one.text, one.identity[1]) for one in lost]
-    return Permit(files, frozenset().union(*things), deleted=deleted, named=named)
+    return Permit(files, frozenset().union(*things), deleted=deleted, named=named, attached=_attached(after, own))
+
+
+def _attached(after, own):
+    """Return the claims of the existing files that become disks of the VM, and of those below them."""
+    known = {claim.identity for claim in own}
+    added = [claim for claim in after if claim.kind == FILE and not claim.is_new and claim.identity not in known]
+    disks = {claim.option for claim in added if claim.option.startswith("disks.") and claim.mode in (WRITE, SHARED)}
+    return tuple(claim for claim in added if claim.option in disks and claim.mode in (WRITE, SHARED, BASE))
 
 
 def _snapshots(vm, step):

@@ -60,6 +60,10 @@ class HyperVClaims(HoldsClaims):
             found.lost = frozenset()  # A file that is restored later needs the image again.
         return [self._of_vm(found, raw) for raw in found.vms.values()]
 
+    def held_now(self, wanted):
+        found = self._driver.users_now(again=True)
+        return [self._of_vm(found, raw) for raw in found.vms.values()]
+
     def need_of_others(self, found, vm_id, files=None):
         """Return (claim, raw VM) of another VM that needs one of ``files``, or may need it, or (None, None).
 

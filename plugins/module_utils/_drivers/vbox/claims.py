@@ -14,6 +14,7 @@ from ..._core.sharing.claims import BASE, FILE, MOVE, NEW, READ, SHARED, SNAPSHO
 from ..._media import disk_header
 from ..._ports import files
 from ..._tools.vboxmanage_output import chain
+from .observe import Listing
 from .own_files import taken
 from .settings.disks import disk_path, folder_of_new, seed_path_in
 from .settings.networks import networks_of
@@ -48,8 +49,11 @@ class VBoxClaims(HoldsClaims):
         found = next((one for one in media.values() if files.identity(one.location) == identity), None)
         return [one.location for one in chain(media, found)[1:]]
 
-    def held(self, wanted):
-        listing = self._driver.listing()
+    def held_now(self, wanted):
+        return self.held(wanted, Listing.read(self._driver.tool))
+
+    def held(self, wanted, listing=None):
+        listing = listing or self._driver.listing()
         found = [self._of_machine(listing, one) for one in listing.machines if one.machine is not None]
         return [*found, *self._images_without_vm(listing, {claim.text for one in found for claim in one.claims})]
 

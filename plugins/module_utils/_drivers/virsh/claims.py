@@ -62,8 +62,8 @@ class VirshClaims(HoldsClaims):
 
     file_options = ("serial_log", "firmware", "secure_boot", NATIVE)
 
-    def __init__(self, driver):
-        self._driver = driver
+    def __init__(self, driver, definitions=None):
+        self._driver, self._definitions = driver, definitions
         #: External snapshots: {(VM id, name): SnapshotXml}, read once.
         self._chains, self._volumes, self._external_ones = {}, None, {}
         self._reads_images, self._reads_volumes, self._networks = True, False, {}
@@ -114,6 +114,12 @@ class VirshClaims(HoldsClaims):
 
     # What VMs hold ----------------------------------------------------------------------------------------------------
 
+    def held_now(self, wanted):
+        # What this object and its driver have read is also used for other VMs of the task at the same time.
+        claims = VirshClaims(self._driver, self._driver.read_definitions())
+        claims.place = self.place
+        return claims.held(wanted)
+
     def held(self, wanted):
         # A new file is part of no image.
         self._reads_images = any(not claim.is_new for claim in wanted if claim.kind in (FILE, OWN))
@@ -121,7 +127,7 @@ class VirshClaims(HoldsClaims):
         # The volumes of the pools are read only if a file of another VM matters, because that needs a process.
         self._reads_volumes = any(claim.kind == FILE and not claim.is_new for claim in wanted)
         self._networks = self._read_networks(wanted)
-        definitions_of_all = self._driver.all_definitions()
+        definitions_of_all = self._definitions or self._driver.all_definitions()
         for definition in definitions_of_all:
             self._chains.update(_reported_chains(definition))
         found = [self._held_by(definition) for definition in definitions_of_all]
@@ -215,9 +221,8 @@ class VirshClaims(HoldsClaims):
 
     def _read_volume_paths(self):
         """{(pool, volume): Answer of vol-path} for all volumes in the definitions."""
-        sources = [
-            source for one in self._driver.all_definitions() for source in one.root.iterfind("devices/disk//source")
-        ]
+        every = self._definitions or self._driver.all_definitions()
+        sources = [source for one in every for source in one.root.iterfind("devices/disk//source")]
         volumes = sorted({(source.get("pool"), source.get("volume")) for source in sources if source.get("volume")})
         return dict(
             zip(

@@ -34,8 +34,11 @@ class VmmClaims(HoldsClaims):
             raise Refused(f"{path} cannot be read, so it may need any file.", "Make it readable, or delete it.")
         return bases_of(path)
 
-    def held(self, wanted):
-        found = self._driver.found
+    def held_now(self, wanted):
+        return self.held(wanted, self._driver.read_found())
+
+    def held(self, wanted, found=None):
+        found = found or self._driver.found
         return [self._of_vm(found, name) for name in found.configuration.blocks]
 
     def without_vm(self, images, held):

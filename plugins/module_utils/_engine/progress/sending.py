@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._core.errors import Held
 from ..._core.frozen import replace
 from ..._core.model import ABSENT, RUNNING
 from ..._core.planner.plan import plan
@@ -97,7 +98,8 @@ def after_steps(progress, event):
     progress = replace(progress, done=min(progress.done + event.done, end - 1), last_error=event.error)
     if is_outdated(progress, event):
         return replace(progress, phase=REPLANNING, wish=_planning(progress), due=progress.at, pause=FIRST_PAUSE)
-    if progress.traits.transient(event.error) and progress.patience > 0:
+    is_temporary = isinstance(event.error, Held) or progress.traits.transient(event.error)
+    if is_temporary and progress.patience > 0:
         return observe_later(progress, RETRYING, POWER_ONLY)
     wish = Observe(facets_of_end(progress))
     return replace(progress, phase=JUDGING, wish=wish, due=progress.at, pause=FIRST_OBSERVATION)

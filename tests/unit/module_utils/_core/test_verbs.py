@@ -26,6 +26,7 @@ EXPECTED = {
         *("create", "clone", "delete", "start", "create_from_backup", "restore_backup", "finish_restore"),
     },
     "disturbs": {*SNAPSHOTS, "stop", "kill", "suspend", "delete", "backup", "prepare_restore"},
+    "attaches": {"configure", "create", "clone", "restore", "create_from_backup", "restore_backup"},
     "is_observed": {
         *SNAPSHOTS,
         *BACKUPS,

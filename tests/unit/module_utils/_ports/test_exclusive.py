@@ -50,6 +50,17 @@ def test_lock_is_held_by_one_at_a_time_and_leaves_nothing():
     assert os.listdir(_folder()) == []
 
 
+def test_shared_locks_exclude_only_others_and_the_last_one_leaves_nothing():
+    with exclusive.held("vm", shared=True) as first:
+        with exclusive.held("vm", shared=True) as second, exclusive.held("vm") as other:
+            assert (first, second, other) == (True, True, False)
+        with exclusive.held("vm") as still:
+            assert not still
+    assert os.listdir(_folder()) == []
+    with exclusive.held("vm"), exclusive.held("vm", shared=True) as shared:
+        assert not shared
+
+
 @pytest.mark.parametrize(("code", "expected"), [(errno.ENOLCK, True), (errno.EWOULDBLOCK, False)])
 def test_file_system_without_locks_has_none_of_others(monkeypatch, code, expected):
     """Such as a home on NFS: waiting for a lock would never end."""

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Existing files that become disks are locked and compared again, until the definition that names them is stored."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
+
+from unit.module_utils._engine.claiming import DATA, Claiming, disk1, existing, host, owned, with_disk1
+from unit.module_utils._engine.tasks import new, run, vm
+
+BASE, WEB = "/data/base.img", {"disks": {"disk1": {"source": DATA}}}
+NAME = f"file {DATA}"
+
+
+@pytest.fixture(autouse=True)
+def _locks(tmp_path, monkeypatch):
+    (tmp_path / "locks").mkdir(mode=0o700)
+    monkeypatch.setattr(exclusive, "_folder", lambda: str(tmp_path / "locks"))
+
+
+def _meanwhile(driver, act):
+    """Have ``act()`` done once, after the plans were compared."""
+    apply = driver.claims.held_now
+    todo = [act]
+
+    def held_now(wanted):
+        while todo:
+            todo.pop()()
+        return apply(wanted)
+
+    driver.claims.held_now = held_now
+
+
+def test_file_that_a_vm_has_got_meanwhile_is_rejected_as_by_the_comparison():
+    driver, compared = (Claiming(host(existing("web"))()) for _number in range(2))
+    driver.host.machines += [owned("db")]
+    compared.host.machines += [with_disk1("db")()]
+    _meanwhile(driver, lambda: driver.host.machines[1].config["disks"].update(with_disk1("db")().config["disks"]))
+    late = run(driver, vm("web", **WEB))
+    assert (late.failed, late.changed, late.msg) == (True, False, run(compared, vm("web", **WEB)).msg)
+    assert late.msg.startswith(f"web: disks.disk1.source: {DATA} is a disk of db. Detach it")
+    assert driver.calls == []
+
+
+def test_only_the_vm_whose_file_is_taken_fails():
+    driver = Claiming(host(existing("web"), existing("db"))(), lane="one for all")
+    _meanwhile(driver, lambda: driver.host.machines.append(with_disk1("late")()))
+    outcome = run(driver, vm("web", **WEB), vm("db", cpus=3))
+    assert [vm["failed"] for vm in outcome.vms] == [True, False], outcome.msg
+    assert driver.calls == [(0, "configure", "db")]
+
+
+@pytest.mark.parametrize(("timeout", "ends"), [(300, False), (5, True)])
+def test_file_that_another_task_attaches_now_is_waited_for(timeout, ends):
+    driver = Claiming(host(existing("web"))())
+    sleep, other = driver.clock.sleep, exclusive.held(NAME)
+
+    def asleep(seconds):
+        sleep(seconds)
+        if 20 < driver.clock.now() < 1000:
+            other.__exit__(None, None, None)
+            sleep(1000)
+
+    driver.clock.sleep = asleep
+    assert other.__enter__()
+    outcome = run(driver, vm("web", policy={"timeout": timeout}.items(), **WEB))
+    assert (outcome.failed, outcome.changed) == (ends, not ends), outcome.msg
+    message = f"web: disks.disk1.source: another task is attaching {DATA}. Run the task again when it has ended, or"
+    assert outcome.msg.startswith(message if ends else ""), outcome.msg
+    if ends:
+        other.__exit__(None, None, None)
+        assert driver.calls == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "readings"),
+    [
+        (vm("web", memory=2 << 30), 0),
+        (vm("web", iso="/iso/a.iso"), 0),
+        (vm("web", disks=disk1(None)), 0),
+        (vm("web", "started"), 1),
+        (new("api"), 1),
+        (new("api", disks={"disk1": {}}), 1),
+        (vm("api", clone="web", linked=True), 1),
+        (vm("web", disks={"disk1": {"source": "/data/other.img"}}), 2),
+        (new("api", disks={"disk1": {"source": "/data/other.img"}}), 2),
+    ],
+    ids=lambda value: value if isinstance(value, int) else f"{value.name} {value.state} {[*value.config]}",
+)
+def test_only_a_task_that_attaches_an_existing_file_reads_again(request_, readings):
+    driver = Claiming(host(with_disk1("web"))())
+    outcome = run(driver, request_)
+    assert (outcome.failed, outcome.changed, len(driver.held.calls)) == (False, True, readings), outcome.msg
+
+
+def test_disk_that_an_earlier_attempt_has_attached_is_its_own():
+    driver = Claiming(host()())
+    driver.inject_errors("create", CommandFailed(["x"], 1, "try later"), done=True)
+    outcome = run(driver, new("web", "started", **WEB))
+    assert not outcome.failed, outcome.msg
+    assert driver.machines[0].config["disks"]["disk1"]["source"] == DATA
+
+
+@pytest.mark.parametrize(("path", "waits"), [("/data/web.img", False), (BASE, True)])
+def test_only_a_base_itself_waits_while_an_image_on_it_is_attached(path, waits):
+    driver = Claiming(host(existing("web"))())
+    driver.host.files.update({BASE: None} if waits else {BASE: None, path: BASE})
+    with exclusive.held(f"file {BASE}", shared=True):
+        outcome = run(driver, vm("web", policy={"timeout": 1}.items(), disks={"disk1": {"source": path}}))
+    assert (outcome.failed, driver.clock.now() > 0) == (waits, waits), outcome.msg
+    assert not waits or f"another task is attaching {BASE}." in outcome.msg
