@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import SHARED
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import exclusive
 
 from unit.module_utils._engine.claiming import DATA, Claiming, disk1, existing, host, owned, with_disk1
@@ -86,6 +88,7 @@ def test_file_that_another_task_attaches_now_is_waited_for(timeout, ends):
         (new("api"), 1),
         (new("api", disks={"disk1": {}}), 1),
         (vm("api", clone="web", linked=True), 1),
+        (vm("web", disks={"disk1": None, "disk2": {"source": DATA}}), 1),
         (vm("web", disks={"disk1": {"source": "/data/other.img"}}), 2),
         (new("api", disks={"disk1": {"source": "/data/other.img"}}), 2),
     ],
@@ -98,11 +101,26 @@ def test_only_a_task_that_attaches_an_existing_file_reads_again(request_, readin
 
 
 def test_disk_that_an_earlier_attempt_has_attached_is_its_own():
+    """The VM is not complete, so no observation shows it, and its id is not that of the request."""
     driver = Claiming(host()())
-    driver.inject_errors("create", CommandFailed(["x"], 1, "try later"), done=True)
+    driver.inject_errors("create", CommandFailed(["x"], 1, "try later"))
+    incomplete = driver.claims.observed(Vm("web", "id-incomplete", config={"disks": {"disk1": {"source": DATA}}}))
+    held_now = driver.claims.held_now
+    driver.claims.held_now = lambda wanted: [*held_now(wanted), *([incomplete] if driver.calls else ())]
     outcome = run(driver, new("web", "started", **WEB))
     assert not outcome.failed, outcome.msg
     assert driver.machines[0].config["disks"]["disk1"]["source"] == DATA
+
+
+def test_vms_of_one_batch_share_the_lock_of_a_disk_that_they_share():
+    driver = Claiming(host(existing("web"), existing("db"))(), lane="one for all")
+    shared = {"disk1": {"source": DATA}}
+    disk = driver.claims.disk
+    driver.claims.disk = lambda entry, mode, *more, **others: disk(
+        entry, SHARED if entry.get("source") == DATA else mode, *more, **others
+    )
+    outcome = run(driver, vm("web", disks=shared), vm("db", disks=shared))
+    assert (outcome.failed, driver.clock.now(), driver.segments) == (False, 0, [["web", "db"]]), outcome.msg
 
 
 @pytest.mark.parametrize(("path", "waits"), [("/data/web.img", False), (BASE, True)])
