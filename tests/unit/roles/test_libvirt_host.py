@@ -28,27 +28,23 @@ def _tasks(name):
     return yaml.safe_load((ROLE / "tasks" / f"{name}.yml").read_text(encoding="utf-8"))
 
 
+def _variables():
+    return yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize(
     ("kind", "options"), [("network", network_options.OPTIONS), ("pool", pool_options.OPTIONS)], ids=["network", "pool"]
 )
 def test_all_options_are_passed_on(kind, options):
-    known = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))[f"__libvirt_host_{kind}_options"]
-    tasks = yaml.safe_load((ROLE / "tasks" / "networks.yml").read_text(encoding="utf-8"))
-    (passed,) = [task[f"polyvirt.core.virsh_{kind}"] for task in tasks if f"polyvirt.core.virsh_{kind}" in task]
+    known, module = _variables()[f"__libvirt_host_{kind}_options"], f"polyvirt.core.virsh_{kind}"
+    (passed,) = [task[module] for task in _tasks("networks") if module in task]
     assert set(known) == set(passed) == set(options) - set(CONNECTION)
     assert all(f"item.{name}" in text for name, text in passed.items())
 
 
-@pytest.mark.parametrize(
-    ("is_running", "is_check", "expected"),
-    [
-        (True, False, (True, False)),
-        (True, True, (True, False)),
-        (False, True, (False, True)),
-        (False, False, (True, False)),
-    ],
-)
-def test_networks_are_created_or_only_listed(is_running, is_check, expected):
+@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("is_check", [True, False])
+def test_networks_are_created_or_only_listed(is_running, is_check):
     """A real run creates them, or fails; check mode lists them if libvirt, which they need, does not run yet."""
     conditions = {task["name"]: task.get("when") for task in _tasks("present")}
     variables = {
@@ -59,7 +55,8 @@ def test_networks_are_created_or_only_listed(is_running, is_check, expected):
     }
     names = ("Create networks and pools", "Show what check mode cannot see")
     found = tuple(all(Environment().compile_expression(one)(**variables) for one in conditions[name]) for name in names)
-    assert found == expected
+    is_listed = is_check and not is_running
+    assert found == (not is_listed, is_listed)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +112,7 @@ def _read(tmp_path):
             (tmp_path / name).chmod(0o755)
         around = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **variables}
         done = subprocess.run(["sh", ROLE / "files/read.sh"], env=around, capture_output=True, text=True, check=True)
-        known = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))["__libvirt_host_keys"]
-        found = {key: [] for key in known}
+        found = {key: [] for key in _variables()["__libvirt_host_keys"]}
         for line in done.stdout.splitlines():
             key, value = line.split(" ", 1)
             found[key].append(value)
@@ -154,25 +150,41 @@ def test_only_rules_of_libvirt_are_removed(read):
     ]
 
 
-#: dpkg --no-act --purge in a container without an init system.
-PROTECTED = """\
-case " $* " in *" systemd-sysv "*) cat >&2 <<'END'
-dpkg: error processing package systemd-sysv (--purge):
- this is a protected package; it should not be removed
-dpkg: error processing package libapparmor1:amd64 (--purge):
- dependency problems - not removing
-END
-exit 1;; esac
-"""
+#: What a package manager prints: libvirt-daemon, a dependency, needs the driver, and web-vm needs one of the emulators.
+PROGRAM = """case $3 in autoremove) printf 'Remv %s [1]\\n' libvirt0 kvm; exit;; esac
+case "$*" in *driver*) printf 'FORM\\n' libvirt-daemon;; esac
+case "$*" in *emulator*kvm*) printf 'FORM\\n' web-vm;; esac"""
 
 
-def test_packages_that_debian_protects_are_not_recorded(tmp_path):
-    (tmp_path / "dpkg").write_text(f"#!/bin/sh\n{PROTECTED}", encoding="utf-8")
-    (tmp_path / "dpkg").chmod(0o755)
-    names = {"names": " libapparmor1 libvirt0 systemd-sysv", "tests_removal": f"{tmp_path}/dpkg --no-act --purge"}
-    command = ["sh", "-c", (ROLE / "files/removable.sh").read_text(encoding="utf-8")]
-    done = subprocess.run(command, env={**os.environ, **names}, capture_output=True, text=True, check=True, timeout=20)
-    assert done.stdout.split() == ["libvirt0"]
+#: Its lines. dnf removes what is only a dependency of packages that are removed.
+FORMS = {"apt": "Purg %s [1]", "dnf": r"qemu-common Dependency\n%s weak-dependency", "pacman": "%s"}
+
+
+def _simulated(tmp_path, manager, text):
+    """What absent.yml prints about four packages, with a package manager that only simulates."""
+    program = "apt-get" if manager == "apt" else manager
+    (tmp_path / program).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    (tmp_path / program).chmod(0o755)
+    (task,) = [one for one in _tasks("absent") if one.get("register") == "__libvirt_host_simulated"]
+    commands = _variables()["__libvirt_host_managers"][manager]
+    script = Environment().from_string(task["ansible.builtin.command"]["argv"][2])
+    names = ["driver", "emulator", "kvm", "xorriso"]
+    around = {"names": " ".join(names), "recorded": "\n".join(names), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = ["sh", "-c", script.render(__libvirt_host_manager=commands)]
+    done = subprocess.run(command, env=around, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.parametrize("manager", FORMS)
+def test_only_packages_that_take_no_others_with_them_are_removed(tmp_path, manager):
+    stays = ["stays driver (needed by libvirt-daemon)", "stays kvm (needed by web-vm)"]
+    dependencies = ["stays libvirt0"] if manager == "apt" else []
+    found = _simulated(tmp_path, manager, PROGRAM.replace("FORM", FORMS[manager]))
+    assert found == (0, [*stays, "removed emulator", "removed xorriso", *dependencies], "")
+
+
+def test_removal_that_cannot_be_simulated_is_an_error(tmp_path):
+    assert _simulated(tmp_path, "apt", "echo protected >&2; exit 100") == (100, [], "protected\n")
 
 
 def test_no_directory_is_deleted():
@@ -191,7 +203,7 @@ PACKAGES = [
     *("libvirt-daemon-driver-qemu", "xorriso"),
 ]
 RECORD = {
-    **{"format": 1, "packages_before": [], "packages": ["libvirt-clients"], "units": [], "started": True},
+    **{"format": 2, "packages": ["libvirt-clients"], "units": [], "started": True},
     **{"users": ["alice"], "nested": False, "networks": ["lab"], "pools": [], "stopped": False},
     **{"forwarding": ["0", "0"]},
 }
@@ -217,12 +229,15 @@ def _removal(**found):
 
 ABSENT = {"libvirt_host_state": "absent"}
 APPROVED = {"polyvirt_approved_plans": ["plan-x"]}
-BLOCKED = {"__libvirt_host_blocked": {"rc": 1, "stderr": "virt-manager depends on libvirt"}}
+BROKEN = {"__libvirt_host_simulated": {"rc": 100, "stderr": "E: dpkg was interrupted"}}
+SIMULATED = {"__libvirt_host_simulated": {"stdout": "stays a (needed by b c)\nremoved ovmf\nstays libvirt0"}}
+#: Records of format 1 have all new packages after an installation, and those before an interrupted one.
+OLD = {"format": 1, "packages_before": [], "packages": ["libvirt0", "ovmf", "htop"]}
+INTERRUPTED = {"format": 1, "packages_before": ["bash", "iptables"], "packages": []}
 #: (variable without its prefix, part of its value or the value, what was read, other variables).
 DECISIONS = [
     ("is_changed", False, READY, {}),
     ("is_changed", True, READY, USERS),
-    ("is_changed", True, {**READY, **_recorded(packages_before=["bash"])}, {}),
     ("missing", ["qemu-system-x86"], {**READY, "installed": PACKAGES[1:]}, {}),
     ("missing", [], {**READY, "installed": PACKAGES[1:], "provided": PACKAGES[:1]}, {}),
     ("stopped", ["virtlogd", "libvirtd"], BARE, {}),
@@ -231,8 +246,13 @@ DECISIONS = [
     ("is_nested_new", False, {**READY, "nested": ["y"]}, {"libvirt_host_nested": True}),
     ("is_nested_new", False, {**READY, "nested": ["n"], "stored": ["1"]}, {"libvirt_host_nested": True}),
     ("is_nested_new", True, {**READY, "nested": ["y"], "stored": ["0"]}, {"libvirt_host_nested": True}),
-    ("planned.packages_before", ["bash"], BARE, {}),
-    ("planned.packages_before", [], READY, USERS),
+    ("planned.packages", PACKAGES, BARE, {}),
+    ("planned.packages", [], READY, USERS),
+    ("planned.packages", ["libvirt-clients", "swtpm"], _removal(), {"libvirt_host_packages": ["swtpm"]}),
+    ("record.packages", ["ovmf"], _removal(**_recorded(**OLD)), {}),
+    ("record.packages", ["ovmf", "htop"], _removal(**_recorded(**OLD)), {"libvirt_host_packages": ["htop"]}),
+    ("record.packages", [one for one in PACKAGES if one != "iptables"], _removal(**_recorded(**INTERRUPTED)), {}),
+    ("planned.format == 2", True, _removal(**_recorded(**OLD)), {}),
     ("planned.users", ["al"], READY, USERS),
     ("planned.users", [], {**READY, "member": ["al"]}, USERS),
     ("owned_networks", ["lab"], READY, {"libvirt_host_networks": [{"name": "default"}, {"name": "lab"}]}),
@@ -272,22 +292,23 @@ DECISIONS = [
     ("removal_refusal", "pools: vg of this host", _removal(pools=["vg", "default"]), ABSENT),
     ("removal_refusal", "libvirt does not answer", _removal(answers=[], networks=[]), ABSENT),
     ("removal_refusal", "", _removal(answers=[], networks=[], **_recorded(stopped=True)), ABSENT),
-    ("removal_refusal", "Other packages need", _removal(), {**ABSENT, **BLOCKED}),
+    ("removal_refusal", "simulate the removal of libvirt-clients: E: dpkg was", _removal(), {**ABSENT, **BROKEN}),
+    ("removable", ["ovmf"], _removal(), {**ABSENT, **SIMULATED}),
+    ("stays", ["a (needed by b c)", "libvirt0"], _removal(), {**ABSENT, **SIMULATED}),
     ("own_packages", ["libvirt-clients"], _removal(), ABSENT),
     ("own_packages", [], _removal(installed=["bash"]), ABSENT),
     ("is_forwarding_reset", True, _removal(forwarding=["1", "0"]), ABSENT),
     ("is_forwarding_reset", False, _removal(), ABSENT),
     ("is_forwarding_reset", False, _removal(forwarding=["1", "0"], bridge=["br0"]), ABSENT),
     ("is_forwarding_reset", True, _removal(forwarding=["1", "0"], active=["default"]), ABSENT),
-    (
-        *("is_forwarding_reset", False),
-        *(_removal(forwarding=["1", "0"], active=["default"], **_recorded(packages=[])), ABSENT),
-    ),
+    ("is_forwarding_reset", False, _removal(forwarding=["1"], active=["default"], **_recorded(packages=[])), ABSENT),
     ("result.kvm", None, READY, {}),
     ("result.kvm", False, {**READY, "kvm_problem": ["it hangs"]}, {}),
     ("result.reboot_required", True, {**READY, "nested": ["n"]}, {"libvirt_host_nested": True}),
     ("result.reboot_required", False, {**READY, "nested": ["n"]}, {}),
     ("result.kept", ["/etc/libvirt"], READY, ABSENT),
+    ("result.kept_packages", ["b", "a"], {**READY, "stays": ["b (needed by c)", "a"]}, ABSENT),
+    ("result.removed_packages", ["c"], {**READY, "removed": ["c"]}, ABSENT),
 ]
 
 
@@ -305,11 +326,8 @@ def test_overlapping_networks_of_one_list_are_found_by_the_host(addresses, expec
 
 
 def test_addresses_of_the_list_are_lines_for_the_host():
-    networks = [
-        {"name": "a", "addresses": ["10.1.0.1/24", "fd00::1/64"]},
-        {"name": "b"},
-        {"name": "c", "addresses": None},
-    ]
+    networks = [{"name": "a", "addresses": ["10.1.0.1/24", "fd00::1/64"]}, {"name": "b"}]
+    networks.append({"name": "c", "addresses": None})
     found = _decided("addresses", READY, {"libvirt_host_networks": networks})
     assert [line for line in found.splitlines() if line] == ["a 10.1.0.1/24", "a fd00::1/64"]
     assert not _decided("addresses", READY, {"libvirt_host_networks": networks, **ABSENT})
@@ -350,7 +368,7 @@ def _decided(name, found, variables):
     loader = DataLoader()
     texts = [(ROLE / name).read_text(encoding="utf-8") for name in ("defaults/main.yml", "vars/main.yml")]
     known = {key: value for text in texts for key, value in loader.load(_trusted(text)).items()}
-    known.update(loader.load(json.dumps({"__libvirt_host_blocked": {}, "ansible_check_mode": False, **variables})))
+    known.update(loader.load(json.dumps({"__libvirt_host_simulated": {}, "ansible_check_mode": False, **variables})))
     known["__libvirt_host_found"] = {**known["__libvirt_host_keys"], **found}
     template = _trusted(f"{{{{ __libvirt_host_{name} }}}}")
     return Templar(loader, variables=known).template(template)
