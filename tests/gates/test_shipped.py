@@ -17,7 +17,7 @@ from gates.shipped import PLATFORMS, PLUGINS, loaded_with, module_of, shipped_wi
 _LOADED = yaml.safe_load(Path(__file__).with_name("loaded.yml").read_text(encoding="utf-8"))
 
 #: Of a driver: what only the modules that act need.
-_ACTING = {"driver.py", "checks.py", "create.py", "clone.py", "configure.py", "delete.py", "power.py"}
+_ACTING = {"driver.py", "guards.py", "create.py", "clone.py", "configure.py", "delete.py", "power.py"}
 
 
 def _driver_files(module):
@@ -31,7 +31,7 @@ def test_info_modules_only_read(platform):
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_vm_modules_have_all_verbs(platform):
-    assert _driver_files(module_of(platform, "vm")) >= {"driver.py", "checks.py", "create.py", "configure.py"}
+    assert _driver_files(module_of(platform, "vm")) >= {"driver.py", "guards.py", "create.py", "configure.py"}
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

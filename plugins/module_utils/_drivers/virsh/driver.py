@@ -194,22 +194,9 @@ class VirshDriver(on_host.KeepsImages, ForChanges, VirshObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way, or return warnings. Only reads."""
-        from .checks import check_plan
-        from .host_checks import memory_warnings, missing_disks
-        from .settings.architecture import architecture_warnings
+        from .guards import check_plan
 
-        if self.options.get("directory"):
-            from ..._media.foreign_image import check_directory
-            from .backup_checks import check_backup_step
-
-            if plan.steps:
-                check_directory(f"{plan.before.name}: directory", self.options["directory"], self.options)
-            warnings = [text for step in plan.steps for text in check_backup_step(self, plan.before, step)]
-            check_plan(self, plan, released)
-            return warnings
-        check_plan(self, plan, released)
-        warnings = [*memory_warnings(self, plan), *missing_disks(self, plan), *architecture_warnings(self, plan)]
-        return [*warnings, *(self.judge.check(plan) if self.hypervisor == QEMU else ())]
+        return check_plan(self, plan, released)
 
     @contextmanager
     def alone(self, vm, steps):

@@ -10,7 +10,7 @@ import re
 from shlex import quote
 
 from ..._core.errors import NotFound, PolyvirtError, Refused
-from ..._core.model import PAUSED, RUNNING, SUSPENDED
+from ..._core.model import SUSPENDED
 from ..._core.planner.drives import inserted_image, media_of
 from ..._core.record.mark import making_of
 from ..._core.units import GIB, MIB, human_size
@@ -18,10 +18,7 @@ from ..._ports import files
 from ..._ports.folders import may_enter, may_everybody_enter
 from ..._tools.domain_xml import Definition, source_of, target_of
 from ..._tools.virsh_output import qemu_owner
-from .settings.addresses import check_addresses
-from .settings.networks import check_networks, starts_guest
-from .settings.shared_folders import check_saving
-from .traits import EXTERNAL
+from .settings.networks import starts_guest
 
 #: So many times the memory of the host is a mistake, also for a VM that is not started now.
 _ALWAYS_TOO_MUCH = 8
@@ -30,36 +27,14 @@ _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 _MEMORY = re.compile(rb"^(MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
 
 
-def check_host(driver, plan, released=frozenset()):
-    """Raise NotFound or Refused if a step of the plan would fail on this host."""
-    check_networks(driver, plan)
-    check_addresses(driver, plan, released)
-    _check_volumes(driver, plan)
-    check_host_resources(driver, plan)
-    if _saves_memory(plan):
-        check_saving(driver, plan)
-
-
-def _saves_memory(plan):
-    """Whether a plan suspends a VM, or takes a snapshot with its memory."""
-    is_on = plan.before.power in (RUNNING, PAUSED)
-    snapshots = [step.arguments for step in plan.steps if step.verb == "snapshot" and is_on]
-    with_memory = any(one["kind"] != EXTERNAL or one["include_memory"] for one in snapshots)
-    return with_memory or any(step.verb == "suspend" for step in plan.steps)
-
-
-def check_host_resources(driver, plan):
-    """Check interfaces, memory and directories: raise NotFound or Refused if the host cannot run the VM of ``plan``."""
-    if not driver.is_local or driver.hypervisor == "TEST":
-        return
-    _check_interfaces(plan)
-    _check_memory(plan)
-    _check_directories(driver, plan)
+def _is_elsewhere(driver):
+    """Whether the VMs run on another host, or nowhere."""
+    return not driver.is_local or driver.hypervisor == "TEST"
 
 
 def missing_disks(driver, plan):
     """Name disks of a VM to be deleted that are not found: their file system may not be mounted, and they remain."""
-    if not driver.is_local or driver.hypervisor == "TEST" or all(step.verb != "delete" for step in plan.steps):
+    if _is_elsewhere(driver) or all(step.verb != "delete" for step in plan.steps):
         return []
     paths = [one.path for one in plan.before.files if one.role == "disk" and one.path.startswith("/")]
     missing = [path for path in paths if not files.exists(path) and path not in making_of(plan.before.mark or {})]
@@ -68,7 +43,7 @@ def missing_disks(driver, plan):
     ]
 
 
-def _check_volumes(driver, plan):
+def check_volumes(driver, plan):
     """Reject a start of the VM if libvirt cannot open a storage volume that is a disk or ISO image of it."""
     after = plan.after.config
     sources = {disk.get("source") for disk in (after.get("disks") or {}).values()}
@@ -107,8 +82,10 @@ def _changed_keys(plan, *kinds):
 # Interfaces -----------------------------------------------------------------------------------------------------------
 
 
-def _check_interfaces(plan):
+def check_interfaces(driver, plan):
     """Reject a missing bridge or host interface that a NIC needs when it is added or the VM is created or started."""
+    if _is_elsewhere(driver):
+        return
     config = plan.before.active if plan.before.power == SUSPENDED and plan.before.active else plan.after.config
     keys = _changed_keys(plan, "networks.add", "networks.type", "networks.source")
     for key, nic in sorted((config.get("networks") or {}).items()):
@@ -124,8 +101,10 @@ def _check_interfaces(plan):
 # Memory ---------------------------------------------------------------------------------------------------------------
 
 
-def _check_memory(plan):
+def check_memory_of_host(driver, plan):
     """Reject more memory than the host has: by default, Linux grants no more than RAM and swap together."""
+    if _is_elsewhere(driver):
+        return
     needed = max(plan.after.config.get("memory") or 0, plan.after.config.get("max_memory") or 0)
     total = sum(_memory_of_host())
     is_set = _creates(plan) or _changed_keys(plan, "memory", "max_memory")
@@ -143,7 +122,7 @@ def _check_memory(plan):
 
 def memory_warnings(driver, plan):
     """Return a warning if the plan starts a VM that is larger than the RAM of the host."""
-    if not driver.is_local or driver.hypervisor == "TEST" or not _starts(plan):
+    if _is_elsewhere(driver) or not _starts(plan):
         return []
     needed, (ram, _swap) = plan.after.config.get("memory") or 0, _memory_of_host()
     if not ram or needed <= ram:
@@ -179,8 +158,10 @@ def _grants_any_amount():
 # Directories ----------------------------------------------------------------------------------------------------------
 
 
-def _check_directories(driver, plan):
+def check_directories(driver, plan):
     """Reject a file that QEMU cannot reach: its user must be able to enter every directory above the file."""
+    if _is_elsewhere(driver):
+        return
     restricted = {}
     for option, path in _opened_files(driver, plan):
         folders = files.folders_above(os.path.realpath(path))

@@ -90,9 +90,9 @@ _CHECKS = {PCI: _check_pci, USB: _check_usb}
 # What is not possible -----------------------------------------------------------------------------------------------
 
 
-def check_memory(driver, vm, step):
+def check_memory(driver, plan, one):
     """Raise Refused if a step saves the memory of a VM with a device that libvirt cannot save."""
-    remedy = _remedy(vm, step)
+    vm, remedy = one.vm, _remedy(one.vm, one.step)
     if not remedy:
         return
     # libvirt saves the memory in spite of USB devices.

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Traits
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Request, Traits
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.plan_delete import delete_step
+from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.planned_steps import planned
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.conflicts import compare_plans
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import Work
 
@@ -44,3 +45,9 @@ def check_claims(driver, *plans, **options):
             message, remedy = work.conflict or (work.plan.refusal.message, work.plan.refusal.remedy)
             raise Refused(message, remedy)
     return works
+
+
+def run_guard(check, driver, vm, step):
+    """Call the check of a StepGuard for a step of the VM."""
+    (one,) = planned(plan := Plan(vm, vm, segments=((step,),)))
+    check(driver, plan, one)

@@ -329,8 +329,9 @@ def attach(driver, vm, element):
         ) from error
 
 
-def check_slots(driver, vm, changes):
+def check_slots(driver, plan, one):
     """Reject a new disk at the slot of an optical drive, or of a disk that only the running VM has."""
+    vm, changes = one.vm, [change for change in one.changes if change.kind == "disks.add"]
     for change in changes:
         drives = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives("cdrom", "floppy")}
         if change.key in drives:
@@ -339,18 +340,19 @@ def check_slots(driver, vm, changes):
                 f"Use another slot, such as {_another_slot(driver, vm, change)}.",
             )
     running = [one for one in driver.definitions_of(vm) if one.root.get("id")] if changes else ()
-    for one in running:
-        check_attached(driver, vm, one, changes, making_of(own_mark(vm)))
+    for definition in running:
+        check_attached(driver, vm, definition, changes, making_of(own_mark(vm)))
 
 
 #: Kinds of changes that libvirt makes to the disk that the running VM has at a slot.
 _OF_FILE = ("disks.size", "disks.remove", *(f"disks.{option}" for option in LIMITS))
 
 
-def check_running_disks(vm, changes):
+def check_running_disks(driver, plan, one):
     """Reject a change of a disk of which the running VM has another file: libvirt would change that one."""
-    running, stored = ((one or {}).get("disks") or {} for one in (vm.active, vm.config))
-    for change in changes:
+    vm = one.vm
+    running, stored = ((config or {}).get("disks") or {} for config in (vm.active, vm.config))
+    for change in one.changes:
         if change.kind not in _OF_FILE or change.cost != LIVE or change.key not in running:
             continue
         found, known = running[change.key].get("source"), (stored.get(change.key) or {}).get("source")

@@ -292,6 +292,10 @@ _EVERYWHERE = {
 }
 
 
+#: What these checks are about.
+CHECKED = ("create", "start", "reset", *_CHECKS, "native", *sorted(_COUNTS))
+
+
 def _check_reset(driver, plan):
     name = plan.before.name
     if output.version_numbers(driver.library) < _RESET_SINCE:

@@ -163,8 +163,9 @@ def _set_loader(definition, firmware):
         loader.set(name, value)
 
 
-def check_nvram(driver, name, config):
+def check_nvram(driver, plan, one):
     """Raise if the NVRAM of a new VM cannot be created: no firmware, or other data in a file of its name."""
+    name, config = plan.after.name, one.step.arguments["config"]
     if config.get("nvram_format") != QCOW2:
         return
     firmware = _firmware_of(name, row_of(config).arch, machine_type(config), config.get("secure_boot"))

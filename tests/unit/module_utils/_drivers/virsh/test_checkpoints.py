@@ -13,9 +13,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answers import vm_commands
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_snapshot
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshot_checks import check_snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
+from unit.module_utils._drivers.claimed import run_guard
 from unit.module_utils._drivers.virsh.answers import driver_of, failed
 from unit.module_utils._drivers.virsh.test_snapshot_checks import machine, tag, xml
 
@@ -29,7 +30,8 @@ def _restored(disk, checkpoints, bitmap=None, uri="qemu:///system", power="stopp
     driver.virsh.uri = uri
     driver.seen.checkpoints["u-web"] = checkpoints
     driver.hypervisor, driver.library = "QEMU", "9.0.0"
-    check_snapshot(driver, machine(disk, power), Step("restore", arguments={"name": "s", "power": "stopped"}))
+    step = Step("restore", arguments={"name": "s", "power": "stopped"})
+    run_guard(check_snapshot, driver, machine(disk, power), step)
 
 
 @pytest.mark.parametrize("uri", ["qemu:///system", "qemu+ssh://other/system"])

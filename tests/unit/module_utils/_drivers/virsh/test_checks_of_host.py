@@ -10,8 +10,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_checks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_checks import (
-    check_host,
-    check_host_resources,
+    check_directories,
+    check_interfaces,
+    check_memory_of_host,
+    check_volumes,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
@@ -33,7 +35,8 @@ def check(folder, *steps, capabilities="<capabilities/>", hypervisor="QEMU", uri
     driver = driver_of(virsh, folder)
     driver.hypervisor = hypervisor
     vm = Vm("web", id="u", config=config)
-    check_host_resources(driver, Plan(vm, vm, segments=(steps,)))
+    for guard in (check_interfaces, check_memory_of_host, check_directories):
+        guard(driver, Plan(vm, vm, segments=(steps,)))
 
 
 @pytest.mark.parametrize("step", [START, CREATE, MOVED], ids=lambda step: step.verb)
@@ -58,7 +61,7 @@ def check_volume(folder, step, answer, disks=None, **more):
     virsh = FakeVirsh({DUMP: domain("web", more=volume("vol")).text(), PATH: answer})
     driver = driver_of(virsh, folder)
     vm = Vm("web", id="u", config={"disks": VOLUME if disks is None else disks, **more})
-    check_host(driver, Plan(vm, vm, segments=((step,),)))
+    check_volumes(driver, Plan(vm, vm, segments=((step,),)))
     return virsh
 
 

@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._core.sharing.claims import FILE
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_firmware
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
@@ -35,7 +35,7 @@ def check(rich, snapshot=None, linked=False, to_delete=(), begun=()):
     mark = {"id": "half", "unfinished": True, "making": list(begun)}
     driver.unfinished.update({"copy": Vm("copy", id="half", mark=mark)} if begun else {})
     try:
-        checks.check_plan(driver, cloned, {(FILE, (None, files.identity(path))) for path in to_delete})
+        check_plan(driver, cloned, {(FILE, (None, files.identity(path))) for path in to_delete})
         if not to_delete:
             check_claims(driver, cloned)
     finally:
@@ -52,10 +52,10 @@ def test_memory_of_a_clone_is_checked_with_the_numa_cells_of_its_source(rich, si
     steps = (Step("clone", arguments=arguments), Step("configure", changes=(change,)))
     plan = Plan(Vm.absent("copy"), Vm("copy"), segments=(steps,))
     if not is_rejected:
-        checks.check_plan(rich.driver(), plan)
+        check_plan(rich.driver(), plan)
         return
     with pytest.raises(Refused, match="copy: memory: its NUMA cells and memory devices have"):
-        checks.check_plan(rich.driver(), plan)
+        check_plan(rich.driver(), plan)
 
 
 def test_linked_clone_of_internal_snapshot_is_rejected(rich):
@@ -162,10 +162,10 @@ def vm_with_manual_overlay(rich, image_format="qcow2"):
     return machine_xml(("/var/lib/libvirt/images/m1.qcow2", path), ("type='qcow2'", f"type='{image_format}'"))
 
 
-def check_plan(rich, *steps):
+def check_again(rich, *steps):
     source = Vm("rich", id=RICH, config={"disks": {"vda": {"source": rich.path(DISK), "size": 1 << 20}}})
     driver, after = rich.driver(), simulate(source, steps)
-    checks.check_plan(driver, Plan(source, after, segments=(steps,)))
+    check_plan(driver, Plan(source, after, segments=(steps,)))
     check_claims(driver, Plan(source, after, segments=(steps,)))
 
 
@@ -177,7 +177,7 @@ DESCRIBE = Step("configure", changes=(Change("description", "a", "b"),))
 def test_disk_with_linked_clones_is_not_written_to(rich, step):
     rich.others[UUID, "m1"] = linked_clone_of(rich.path(DISK))
     with pytest.raises(Refused, match=r"rich: disks\.vda.*: .* must not be written to, .* of disks of m1") as raised:
-        check_plan(rich, step)
+        check_again(rich, step)
     assert "a full clone" in raised.value.remedy
 
 
@@ -185,21 +185,21 @@ def test_disk_with_linked_clones_is_not_written_to(rich, step):
 def test_disk_with_overlay_of_unmarked_vm_is_not_written_to(rich, step):
     rich.others[UUID, "m1"] = vm_with_manual_overlay(rich)
     with pytest.raises(Refused, match=r"rich: disks\.vda.*: .* must not be written to, .* of disks of m1"):
-        check_plan(rich, step)
+        check_again(rich, step)
 
 
 def test_raw_disk_has_no_backing_file_despite_qcow2_header(rich):
     rich.others[UUID, "m1"] = vm_with_manual_overlay(rich, "raw")
-    check_plan(rich, Step("start"))
+    check_again(rich, Step("start"))
 
 
 @pytest.mark.parametrize("step", [Step("stop"), Step("kill"), Step("pause"), DESCRIBE], ids=lambda step: step.verb)
 def test_steps_that_do_not_write_to_disks_are_allowed(rich, step):
     rich.others[UUID, "m1"] = linked_clone_of(rich.path(DISK))
-    check_plan(rich, step)
+    check_again(rich, step)
 
 
 def test_mark_of_another_vm_is_ignored(rich):
     """A VM copied by hand has the mark of the clone from which it was copied."""
     rich.others[UUID, "m1"] = linked_clone_of(rich.path(DISK), marked="another")
-    check_plan(rich, Step("start"))
+    check_again(rich, Step("start"))

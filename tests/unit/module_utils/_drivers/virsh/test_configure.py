@@ -26,6 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml im
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 
+from unit.module_utils._drivers.claimed import run_guard
 from unit.module_utils._drivers.virsh.answers import (
     MAC,
     UUID,
@@ -284,10 +285,10 @@ def test_disk_that_the_running_vm_does_not_have_is_not_changed(change_of_disk):
     with pytest.raises(
         Refused, match=rf"m1: {one.path}: the running VM has {THEIRS} there, and its definition has /own"
     ):
-        check_running_disks(vm, [one])
-    check_running_disks(vm.having(active=stored), [one])
+        run_guard(check_running_disks, None, vm, Step("configure", changes=(one,)))
+    run_guard(check_running_disks, None, vm.having(active=stored), Step("configure", changes=(one,)))
     # At its next start, the VM has what is stored.
-    check_running_disks(vm, [replace(one, cost=NEXT_BOOT)])
+    run_guard(check_running_disks, None, vm, Step("configure", changes=(replace(one, cost=NEXT_BOOT),)))
 
 
 def test_log_is_recorded(tmp_path):

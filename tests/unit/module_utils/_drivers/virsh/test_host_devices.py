@@ -8,12 +8,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_devices import check_memory
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.devices import passed_through
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 
-from unit.module_utils._drivers.claimed import check_claims
+from unit.module_utils._drivers.claimed import check_claims, run_guard
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, of_vms
 
 _ADDRESS = "<address domain='0x0000' bus='0x01' slot='0x00' function='0x1'/>"
@@ -100,9 +100,9 @@ def test_memory_of_a_vm_with_a_device_is_not_saved(verb, more, remedy, device):
     ],
 )
 def test_what_saves_no_memory_is_possible(verb, more):
-    check_memory(*step_of(verb, PCI, **more))
+    run_guard(check_memory, *step_of(verb, PCI, **more))
 
 
 @pytest.mark.parametrize("verb", ["suspend", "snapshot"])
 def test_memory_of_a_vm_with_usb_devices_is_saved(verb):
-    check_memory(*step_of(verb, RUNNING_USB))
+    run_guard(check_memory, *step_of(verb, RUNNING_USB))

@@ -10,13 +10,13 @@ import subprocess
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Snapshot, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_snapshot
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshot_checks import check_snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import (
     leftovers,
     with_leftover_snapshots,
 )
 
-from unit.module_utils._drivers.claimed import check_claims
+from unit.module_utils._drivers.claimed import check_claims, run_guard
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, machine_xml, of_vms, recorded
 
 POOL = "/var/lib/libvirt/images/pvs"
@@ -44,7 +44,7 @@ def check(vm, verb, virsh=None, hypervisor="QEMU", uri="qemu:///system", library
     driver.seen.definitions["u-web"] = machine_xml()
     driver.hypervisor, driver.virsh.uri, driver.library = hypervisor, uri, library
     given = {"name": "s", "names": ("s",), "kind": "internal", "include_memory": None, **arguments}
-    check_snapshot(driver, vm, Step(verb, arguments=given))
+    run_guard(check_snapshot, driver, vm, Step(verb, arguments=given))
     return driver, given
 
 
@@ -257,12 +257,12 @@ def test_leftover_snapshot_can_be_deleted(disk, images, tmp_path):
     seen = with_leftover_snapshots(driver, vm)
     assert [(one.name, bool(one.unfinished)) for one in seen.snapshots] == [("known", False), ("left", True)]
     step = Step("drop_snapshot", arguments={"names": ("left",), "ids": ("left",)})
-    check_snapshot(driver, seen, step)
+    run_guard(check_snapshot, driver, seen, step)
     for _sent in range(2):
         driver.apply([(seen, [step])])
         assert [images.info(path).snapshots for path in (disk, second)] == [("known",), ()]
     with pytest.raises(Refused, match="web: the snapshot 'left' exists only in the image of a disk"):
-        check_snapshot(driver, seen.having(power="running"), step)
+        run_guard(check_snapshot, driver, seen.having(power="running"), step)
 
 
 # Images that other VMs use --------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Step
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
 
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, of_vms
 from unit.module_utils._drivers.virsh.test_needed import MIB, creation

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import nvram
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
     read_firmware,
@@ -23,6 +23,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import qemu_f
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.domain_xml import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
+from unit.module_utils._drivers.claimed import run_guard
 from unit.module_utils._drivers.virsh.answers import machine_xml
 from unit.module_utils._tools.test_qemu_firmware import DEBIAN
 
@@ -147,17 +148,21 @@ def test_reset_that_libvirt_does_itself(host, attributes):
     assert not nvram.reset_qcow2(host, definition, "web")
 
 
+def check(host, name, config):
+    run_guard(nvram.check_nvram, host, Vm(name), Step("create", arguments={"config": config}))
+
+
 def test_host_without_firmware_is_rejected(host):
     for file in host.firmware.iterdir():
         file.unlink()
     with pytest.raises(Unsupported, match=r"web: .* Install ovmf .* set nvram_format: raw"):
-        nvram.check_nvram(host, "web", {"nvram_format": "qcow2"})
+        check(host, "web", {"nvram_format": "qcow2"})
 
 
 def test_file_of_somebody_else_is_rejected(host, tmp_path):
     config = {"nvram_format": "qcow2"}
     nvram.create_nvram(uefi(), host.storage, "web", "qcow2")
-    nvram.check_nvram(host, "web", config)  # An interrupted task may have left it.
+    check(host, "web", config)  # An interrupted task may have left it.
     QemuImg(Commands()).create(str(tmp_path / "db.nvram.qcow2"), "qcow2", len(TEMPLATE))
     with pytest.raises(Refused, match=r"db: .*db\.nvram\.qcow2 already exists"):
-        nvram.check_nvram(host, "db", config)
+        check(host, "db", config)

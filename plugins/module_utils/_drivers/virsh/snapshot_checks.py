@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks before the first step of a plan: whether the host has what it needs. Each error names VM, option, remedy.
+"""libvirt: what is checked before a snapshot is taken, deleted or restored.
 
 Known problems of libvirt with snapshots (all seen with libvirt 9.0.0):
 
@@ -19,32 +19,17 @@ import os
 import shlex
 
 from ..._core.errors import CommandFailed, NotFound, Refused
-from ..._core.model import LIVE, NEVER, PAUSED, RUNNING, STOPPED, SUSPENDED, Change, SnapshotRequest
-from ..._core.planner.planned_steps import planned
-from ..._core.sharing.file_checks import check_files
-from ..._core.verbs import SNAPSHOT_VERBS
+from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports import files
-from ..._tools import seed
 from ..._tools.domain_xml import Definition, file_of
 from ..._tools.virsh import is_unsupported
 from ..._tools.virsh_output import names as names_in
 from ..._tools.virsh_output import version_numbers
-from .host_checks import check_host
-from .host_devices import check_devices, check_memory
-from .needed import VirshFiles
 from .rehearsal import observed
-from .settings.architecture import check_architecture, check_buses, check_rom, row_of
-from .settings.cdroms import BUSES
-from .settings.disk_limits import LIMITS, check_running_limits
-from .settings.disks import check_encrypted, check_running_disks, check_slots
-from .settings.firmware import is_by_files, nvram_of
-from .settings.hardware import check_hardware
-from .settings.memory_cpus import MEMORY_CPUS, check_fixed_maximum, has_added_cpus
-from .settings.nvram import check_nvram
-from .settings.port_forwards import check_passt
-from .settings.shared_folders import check_shares
+from .settings.disks import check_encrypted
+from .settings.memory_cpus import has_added_cpus
 from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_snapshot
-from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL, UEFI_REMEDY, snapshots_of
+from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
 #: First libvirt version with another way to load the memory of an internal snapshot.
 _ADDED_CPUS_SINCE = (10, 10)
@@ -52,100 +37,11 @@ _ADDED_CPUS_SINCE = (10, 10)
 _LONGEST_FILE_NAME = 255
 
 
-def check_plan(driver, plan, released=frozenset()):
-    """Raise NotFound or Refused if the plan would fail after some of its steps.
-
-    ``released`` are the claims that earlier plans of the task let go of.
-    """
-    needed = VirshFiles(driver, plan)
-    if driver.require_snapshots:
-        _check_possible_snapshots(driver, plan.after)
-    for step in plan.steps:
-        if step.verb == "create":
-            config = step.arguments["config"]
-            check_architecture(driver, plan.after.name, config)
-            check_buses(plan.after.name, row_of(config), config, BUSES)
-    check_files(needed, driver.space, released)
-    # Before the NVRAM: if the machine type has no firmware with Secure Boot, that is the reason to report.
-    check_hardware(driver, plan)
-    seed.check(plan, driver.commands)
-    for one in planned(plan):
-        check_memory(driver, one.vm, one.step)
-        if one.step.verb == "create":
-            config = one.step.arguments["config"]
-            check_nvram(driver, plan.after.name, config)
-        elif one.step.verb == "configure":
-            if any(change.kind == "networks.add" for change in one.changes):
-                check_rom(driver, plan.after.name, one.vm.config)
-            check_slots(driver, one.vm, [change for change in one.changes if change.kind == "disks.add"])
-            check_running_disks(one.vm, one.changes)
-            _check_running_limits(driver, one.vm, one.changes)
-            _check_kept(driver, one.vm, one.changes)
-            _check_maxima(driver, one.vm, one.changes, needed.cloned)
-        elif one.step.verb in SNAPSHOT_VERBS:
-            check_snapshot(driver, plan.before, one.step)
-    check_shares(driver, plan)
-    check_devices(driver, plan)
-    check_passt(driver, plan)
-    check_host(driver, plan, released)
-
-
-def _check_running_limits(driver, vm, changes):
-    if vm.active is not None and any(change.attribute in LIMITS and change.cost == LIVE for change in changes):
-        _stored, running = driver.definitions_to_change(vm)
-        if running is not None:
-            check_running_limits(vm, running, changes)
-
-
-def _check_possible_snapshots(driver, vm):
-    """Raise Refused if the VM, with its power state and settings after the plan, could have no snapshot."""
-    supported, requested = snapshots_of(driver.library, driver.is_local, driver.is_from_debian), SnapshotRequest("any")
-    change = Change("snapshot", None, requested)
-    if supported.cost_of_taking(vm, change) == NEVER:
-        raise Refused(
-            f"{vm.name}: require_snapshots: libvirt {driver.library} supports no snapshots of this VM while it is"
-            f" {vm.power}.",
-            UEFI_REMEDY,
-        )
-    disks = (vm.config.get("disks") or {}).items()
-    raw = [slot for slot, disk in sorted(disks) if disk.get("format") not in (None, "qcow2")]
-    if raw and supported.taken_as(vm, requested)[0] == INTERNAL:
-        raise Refused(
-            f"{vm.name}: require_snapshots: disk {raw[0]} is not qcow2, so it supports no internal snapshots.",
-            "Use qcow2 images.",
-        )
-
-
-def _check_kept(driver, vm, changes):
-    """Reject changes that would lose what no option describes: the encryption of a disk, firmware by files."""
-    grown = [change.key for change in changes if change.kind == "disks.size"]
-    is_new_firmware = any(change.kind == "secure_boot" and change.old is None for change in changes)
-    if vm.id is None or not (grown or is_new_firmware):
-        return
-    definition = observed(driver, vm.id)
-    check_encrypted(definition, grown, "disks.size", "its size includes a header that libvirt does not report")
-    if is_new_firmware and is_by_files(definition):
-        raise Refused(
-            f"{vm.name}: secure_boot: its definition names the files of its firmware, so it is not known whether that"
-            f" has Secure Boot. Another firmware would begin with an empty NVRAM: the boot entries and keys in"
-            f" {nvram_of(definition) or 'the present one'} would be lost.",
-            "Omit secure_boot. To give them up, remove os/loader and os/nvram first (virsh edit).",
-        )
-
-
-def _check_maxima(driver, vm, changes, cloned):
-    """Check CPUs and memory with the definition of the VM, or the one that it is ``cloned`` from."""
-    for change in changes:
-        if change.field in MEMORY_CPUS:
-            for definition in driver.definitions_of(vm) if cloned is None else [cloned]:
-                check_fixed_maximum(definition, change)
-
-
-def check_snapshot(driver, vm, step):
+def check_snapshot(driver, plan, one):
     """Raise NotFound or Refused for a snapshot step that would lose data or fail half-way."""
     checks = {"snapshot": _check_new_snapshot, "drop_snapshot": _check_dropping, "restore": _check_restore}
-    if step.verb in checks:
-        checks[step.verb](driver, vm, step.arguments)
+    if one.step.verb in checks:
+        checks[one.step.verb](driver, plan.before, one.step.arguments)
 
 
 # New snapshots ------------------------------------------------------------------------------------------------------

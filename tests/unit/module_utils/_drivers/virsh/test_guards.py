@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planner.simulate import simulate
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.guards import check_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import (
@@ -123,7 +123,7 @@ def test_undeletable_file_is_rejected_before_vm_is_stopped(tmp_path, monkeypatch
     closed.mkdir()
     (closed / "disk").touch()
     # Root may write everywhere, so the port is patched to return the result for other users.
-    monkeypatch.setattr(checks.files, "is_writable", lambda path: path != str(closed))
+    monkeypatch.setattr(files, "is_writable", lambda path: path != str(closed))
     with pytest.raises(
         Refused, match=r"web: .*closed/disk cannot be deleted, because its directory is not writable"
     ) as raised:
@@ -165,7 +165,7 @@ def test_nvram_needs_existing_directory_that_need_not_be_writable(tmp_path, monk
     host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
     with pytest.raises(NotFound, match=r"web: storage_path: the directory .*nosuch does not exist"):
         check(tmp_path / "nosuch", step, **host)
-    monkeypatch.setattr(checks.files, "is_writable", lambda path: False)
+    monkeypatch.setattr(files, "is_writable", lambda path: False)
     host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
     check(tmp_path, step, **host)
 

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt: all checks before the first step of a plan, as rows (_kit/guards.py). Each error names VM, option, remedy.
+
+What libvirt itself rejects when it is asked, without a change, is in judge.py.
+"""
+
+from __future__ import annotations
+
+from ..._core.errors import Refused
+from ..._core.model import LIVE, NEVER, PAUSED, RUNNING, Change, SnapshotRequest
+from ..._core.planner.drives import MEDIA
+from ..._core.planner.planned_steps import planned
+from ..._core.sharing.file_checks import check_files
+from ..._core.verbs import BACKUP_VERBS, SNAPSHOT_VERBS
+from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
+from ..._tools import seed
+from .host_checks import (
+    check_directories,
+    check_interfaces,
+    check_memory_of_host,
+    check_volumes,
+    memory_warnings,
+    missing_disks,
+)
+from .host_devices import check_devices, check_memory
+from .needed import VirshFiles
+from .rehearsal import observed
+from .settings.addresses import check_addresses
+from .settings.architecture import architecture_warnings, check_architecture, check_buses, check_rom, row_of
+from .settings.cdroms import BUSES
+from .settings.disk_limits import LIMITS, check_running_limits
+from .settings.disks import check_encrypted, check_running_disks, check_slots
+from .settings.firmware import is_by_files, nvram_of
+from .settings.hardware import CHECKED, check_hardware
+from .settings.memory_cpus import MEMORY_CPUS, check_fixed_maximum
+from .settings.networks import check_networks
+from .settings.nvram import check_nvram
+from .settings.port_forwards import check_passt
+from .settings.shared_folders import check_saving, check_shares
+from .snapshot_checks import check_snapshot
+from .traits import EXTERNAL, INTERNAL, UEFI_REMEDY, snapshots_of
+
+
+def check_plan(driver, plan, released=frozenset()):
+    """Raise NotFound or Refused if the plan would fail after some of its steps, or return warnings.
+
+    ``released`` are the claims that earlier plans of the task let go of.
+    """
+    return check_all(GUARDS, driver, plan, released)
+
+
+def _check_backups(driver, plan):
+    """What only tasks with backups need: no other task loads it."""
+    from ..._media.foreign_image import check_directory
+    from .backup_checks import check_backup_step
+
+    check_directory(f"{plan.before.name}: directory", driver.options["directory"], driver.options)
+    return [text for step in plan.steps for text in check_backup_step(driver, plan.before, step)]
+
+
+def _check_possible_snapshots(driver, plan):
+    """Raise Refused if the VM, with its power state and settings after the plan, could have no snapshot."""
+    if not driver.require_snapshots:
+        return
+    vm, requested = plan.after, SnapshotRequest("any")
+    supported = snapshots_of(driver.library, driver.is_local, driver.is_from_debian)
+    if supported.cost_of_taking(vm, Change("snapshot", None, requested)) == NEVER:
+        raise Refused(
+            f"{vm.name}: require_snapshots: libvirt {driver.library} supports no snapshots of this VM while it is"
+            f" {vm.power}.",
+            UEFI_REMEDY,
+        )
+    disks = (vm.config.get("disks") or {}).items()
+    raw = [slot for slot, disk in sorted(disks) if disk.get("format") not in (None, "qcow2")]
+    if raw and supported.taken_as(vm, requested)[0] == INTERNAL:
+        raise Refused(
+            f"{vm.name}: require_snapshots: disk {raw[0]} is not qcow2, so it supports no internal snapshots.",
+            "Use qcow2 images.",
+        )
+
+
+def _check_architecture(driver, plan, one):
+    config = one.step.arguments["config"]
+    check_architecture(driver, plan.after.name, config)
+    check_buses(plan.after.name, row_of(config), config, BUSES)
+
+
+def _check_files(driver, plan, released):
+    needed = VirshFiles(driver, plan)
+    check_files(needed, driver.space, released)
+    if needed.cloned is not None:  # The definition that is cloned has been read with its files.
+        _check_maxima([needed.cloned], [change for one in planned(plan) for change in one.step.changes])
+
+
+def _check_own_maxima(driver, plan, one):
+    if plan.before.id is not None:
+        _check_maxima(driver.definitions_of(one.vm), one.step.changes)
+
+
+def _check_maxima(definitions, changes):
+    for change in changes:
+        if change.field in MEMORY_CPUS:
+            for definition in definitions:
+                check_fixed_maximum(definition, change)
+
+
+def _check_seed(driver, plan):
+    seed.check(plan, driver.commands)
+
+
+def _check_saving(driver, plan):
+    """The memory is saved if the plan suspends the VM, or takes a snapshot with it."""
+    is_on = plan.before.power in (RUNNING, PAUSED)
+    snapshots = [step.arguments for step in plan.steps if step.verb == "snapshot" and is_on]
+    with_memory = any(one["kind"] != EXTERNAL or one["include_memory"] for one in snapshots)
+    if with_memory or any(step.verb == "suspend" for step in plan.steps):
+        check_saving(driver, plan)
+
+
+def _check_judged(driver, plan):
+    return driver.judge.check(plan) if driver.hypervisor == "QEMU" else ()
+
+
+def _check_rom(driver, plan, one):
+    check_rom(driver, plan.after.name, one.vm.config)
+
+
+def _check_running_limits(driver, plan, one):
+    if one.vm.active is not None and any(change.attribute in LIMITS and change.cost == LIVE for change in one.changes):
+        _stored, running = driver.definitions_to_change(one.vm)
+        if running is not None:
+            check_running_limits(one.vm, running, one.changes)
+
+
+def _check_kept(driver, plan, one):
+    """Reject changes that would lose what no option describes: the encryption of a disk, firmware by files."""
+    vm, grown = one.vm, [change.key for change in one.changes if change.kind == "disks.size"]
+    is_new_firmware = any(change.kind == "secure_boot" and change.old is None for change in one.changes)
+    if vm.id is None or not (grown or is_new_firmware):
+        return
+    definition = observed(driver, vm.id)
+    check_encrypted(definition, grown, "disks.size", "its size includes a header that libvirt does not report")
+    if is_new_firmware and is_by_files(definition):
+        raise Refused(
+            f"{vm.name}: secure_boot: its definition names the files of its firmware, so it is not known whether that"
+            f" has Secure Boot. Another firmware would begin with an empty NVRAM: the boot entries and keys in"
+            f" {nvram_of(definition) or 'the present one'} would be lost.",
+            "Omit secure_boot. To give them up, remove os/loader and os/nvram first (virsh edit).",
+        )
+
+
+_DISK_LIMITS = tuple(f"disks.{option}" for option in LIMITS)
+GUARDS = (
+    Guard(tuple(BACKUP_VERBS), _check_backups, "a backup is not complete, or a restore stops half-way"),
+    Guard((), _check_possible_snapshots, "a VM that should have snapshots has none"),
+    StepGuard(("create",), _check_architecture, "a new VM has no emulator, or its firmware does not read its disks"),
+    SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit"),
+    # Before the NVRAM: if the machine type has no firmware with Secure Boot, that is the reason to report.
+    Guard(CHECKED, check_hardware, "the host or the machine type lacks the hardware"),
+    Guard(("create", "clone"), _check_seed, "the seed of cloud-init cannot be made when the disks exist"),
+    StepGuard(("suspend", "snapshot"), check_memory, "the memory of a VM with a device of the host cannot be saved"),
+    StepGuard(("create",), check_nvram, "the NVRAM cannot be made, or has other content"),
+    StepGuard(("networks.add",), _check_rom, "QEMU lacks the file for a NIC, and does not start"),
+    StepGuard(("disks.add",), check_slots, "a disk is attached where a drive or another disk is"),
+    StepGuard(("disks",), check_running_disks, "libvirt changes another file, which the running VM has at the slot"),
+    StepGuard(_DISK_LIMITS, _check_running_limits, "the running VM rejects a limit that is stored already"),
+    StepGuard(("disks.size", "secure_boot"), _check_kept, "an encrypted disk or the NVRAM is lost"),
+    StepGuard(tuple(MEMORY_CPUS), _check_own_maxima, "libvirt stores another number than the topology allows"),
+    StepGuard(tuple(SNAPSHOT_VERBS), check_snapshot, "a snapshot is lost, or a restore stops half-way"),
+    Guard(("create", "shared_folders"), check_shares, "the host cannot share the directory"),
+    Guard(("create", "start", "restore", "devices"), check_devices, "the host cannot give the VM a device"),
+    Guard(("create", "port_forwards"), check_passt, "the VM does not start without passt"),
+    Guard(("create", "start", "restore", "networks"), check_networks, "a network is missing or inactive"),
+    SharedGuard(("create", "networks"), check_addresses, "an address is reserved by another VM"),
+    Guard(("start", "restore"), check_volumes, "libvirt cannot open a volume of a pool"),
+    Guard(("create", "start", "networks"), check_interfaces, "a bridge of the host is missing"),
+    Guard(("create", "start", *MEMORY_CPUS), check_memory_of_host, "the VM does not start: the host has less memory"),
+    Guard(("create", "start", "disks.add", *MEDIA), check_directories, "QEMU cannot enter the directory of a file"),
+    Guard(("suspend", "snapshot"), _check_saving, "the memory of a VM with virtiofs cannot be saved"),
+    Guard(("start",), memory_warnings, "the host is slow, or Linux ends the VM (a warning)"),
+    Guard(("delete",), missing_disks, "a disk that is not mounted now remains (a warning)"),
+    Guard(("create", "memory"), architecture_warnings, "an emulated VM is slow, or its firmware stops (a warning)"),
+    Guard(("create", "clone", "configure"), _check_judged, "the definition is rejected half-way, or native is dropped"),
+)
