@@ -75,7 +75,7 @@ class VBoxDriver(on_host.KeepsImages, ForChanges, VBoxObserver):
 
     def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way, or return warnings; only reads."""
-        from .checks import check_plan
+        from .guards import check_plan
 
         return check_plan(self, plan, released)
 

@@ -103,9 +103,9 @@ def _check_taken(driver, vm, step):
 _UNKNOWN = "another VM"
 
 
-def check_snapshots(listing, plan):
+def check_snapshots(driver, plan):
     """Raise Refused if the plan takes or deletes a snapshot and VirtualBox cannot do that."""
-    vm = plan.before
+    listing, vm = driver.listing(), plan.before
     for step in plan.steps:
         if step.verb == "snapshot":
             _check_shared_disks(listing, vm)

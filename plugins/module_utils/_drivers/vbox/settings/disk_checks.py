@@ -27,9 +27,9 @@ _LARGEST, _TIMES = "Virtual disk limit (info)", {"vhd": 1}
 _TIMES_OF_OTHERS = 8
 
 
-def check_media(listing, plan):
+def check_media(driver, plan):
     """Raise NotFound or Refused for what VirtualBox would detect only after something was changed."""
-    vbox_vm = listing.vbox_vm_of(plan.before.id)
+    vbox_vm = driver.listing().vbox_vm_of(plan.before.id)
     if vbox_vm is None:
         return
     if any(step.verb == "start" for step in plan.steps):

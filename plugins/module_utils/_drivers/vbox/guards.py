@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of a plan before the first step: does the host have what it needs? Errors name VM, option and remedy."""
+"""VirtualBox: all checks before the first step of a plan, as rows (_kit/guards.py). Errors name VM, option, remedy."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..._core.planner.planned_steps import planned_changes
 from ..._core.planner.simulate import simulate
 from ..._core.sharing.file_checks import check_files
 from ..._core.units import MIB
+from ..._kit.guards import Guard, SharedGuard, StepGuard, check_all
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from .create import check_disk_of_image, unfinished_vm_in
@@ -34,8 +35,6 @@ from .vbox_vm import bus_for, name_of_slot, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
 _DEFAULT_CHIPSET = "piix3"
-#: Verbs with which VirtualBox deletes saved memory.
-_DISCARDING = frozenset({"kill", "delete", "restore"})
 
 
 def check_plan(driver, plan, released=frozenset()):
@@ -43,57 +42,51 @@ def check_plan(driver, plan, released=frozenset()):
 
     ``released`` are the claims that earlier plans of the task let go of.
     """
-    listing = driver.listing()
-    verbs = {step.verb: step for step in plan.steps}
-    unfinished = unfinished_vm_in(listing, plan.after.name) if {"create", "clone"} & verbs.keys() else None
+    return check_all(GUARDS, driver, plan, released)
+
+
+def _check_files(driver, plan, released):
+    is_new = any(step.verb in ("create", "clone") for step in plan.steps)
+    unfinished = unfinished_vm_in(driver.listing(), plan.after.name) if is_new else None
     check_files(VBoxFiles(driver, plan, unfinished), driver.space, released)
+
+
+def _check_seed(driver, plan):
     seed.check(plan, driver.commands)
-    for step in plan.steps:
-        if step.verb == "clone":
-            creation = step.arguments["creation"]
-            _check_copying(listing, plan.after.name, step.arguments["source"], creation["clone"])
-        elif step.verb == "create" and unfinished:
-            for slot in contents_of(step.arguments["creation"], first_disk()):
-                check_disk_of_image(unfinished, slot)
-        elif step.verb == "configure":
-            _check_slots(driver, plan, step.changes)
-            _check_log(listing, plan.before, step.changes)
-        elif step.verb == "delete":
-            _check_deletion(listing, plan.before, step.arguments.get("files", ()))
-    _check_seed_slot(listing, plan)
-    _check_saved_state(listing, plan)
-    check_snapshots(listing, plan)
-    check_media(listing, plan)
-    _check_os_type(driver, plan)
-    _check_autostart(listing, plan)
-    check_networks(driver, plan, _chipset(listing, plan))
-    check_addresses(driver, plan, released)
-    check_ports(driver, plan, released)
-    _check_teleporter(listing, plan)
-    return [text for step in plan.steps if step.verb == "clone" for text in _not_cloned(listing, plan.after.name, step)]
 
 
-def _not_cloned(listing, name, step):
+def _check_disks_of_images(driver, plan, one):
+    """What a killed task has begun is completed, if its disks can be."""
+    unfinished = unfinished_vm_in(driver.listing(), plan.after.name)
+    for slot in contents_of(one.step.arguments["creation"], first_disk()) if unfinished else ():
+        check_disk_of_image(unfinished, slot)
+
+
+def _not_cloned(driver, plan, one):
     """A warning about what leads out of the source of a clone: both VMs would write there, or wait for each other."""
-    source, snapshot = step.arguments["source"], step.arguments["creation"]["clone"].get("snapshot")
-    vbox_vm, snapshot = listing.vbox_vm_of(source.id), find_snapshot(source, snapshot)
+    source, snapshot = one.step.arguments["source"], one.step.arguments["creation"]["clone"].get("snapshot")
+    vbox_vm, snapshot = driver.listing().vbox_vm_of(source.id), find_snapshot(source, snapshot)
     file = vbox_vm.file if vbox_vm is not None else None
     file = file.taken(snapshot.id) if file and snapshot else file
     found = ", ".join(f"{what} ({path})" if path else what for what, path, _words in (file.ways_out if file else ()))
-    return [f"{name}: the clone does not have what leads out of '{source.name}': {found}."] if found else []
+    return [f"{plan.after.name}: the clone does not have what leads out of '{source.name}': {found}."] if found else []
 
 
-def _check_saved_state(listing, plan):
+def _check_saved_state(driver, plan):
     """Raise Refused if VirtualBox would delete the file of a saved state that a user has adopted (adoptstate)."""
-    found = listing.vbox_vm_of(plan.before.id) if plan.before.power == SUSPENDED else None
+    found = driver.listing().vbox_vm_of(plan.before.id) if plan.before.power == SUSPENDED else None
     path = found.file.state_file if found and found.file else ""
     is_own = not os.path.isabs(path) or path.startswith(os.path.join(found.values["SnapFldr"], ""))
-    if not is_own and _DISCARDING.intersection(step.verb for step in plan.steps):
+    if not is_own:
         raise Refused(
             f"{plan.before.name}: VirtualBox would delete the file of its saved state, {path}, which is not in the"
             " directory of the VM.",
             "Copy the file if you still need it. Then discard the state: VBoxManage discardstate.",
         )
+
+
+def _check_networks(driver, plan):
+    check_networks(driver, plan, _chipset(driver.listing(), plan))
 
 
 def _chipset(listing, plan):
@@ -107,11 +100,12 @@ def _chipset(listing, plan):
 # Making and disks -------------------------------------------------------------------------------------------------
 
 
-def _check_copying(listing, name, source, requested):
+def _check_copying(driver, plan, one):
     """Reject disks that were enlarged after a snapshot: VirtualBox 7.2 cannot copy them."""
+    name, source, requested = plan.after.name, one.step.arguments["source"], one.step.arguments["creation"]["clone"]
     snapshot = find_snapshot(source, requested.get("snapshot"))
     config = source.config if snapshot is None or snapshot.config is None else snapshot.config
-    sizes = {medium.location: medium.capacity for medium in listing.media.values()}
+    sizes = {medium.location: medium.capacity for medium in driver.listing().media.values()}
     for slot, disk in sorted((config.get("disks") or {}).items()):
         # A source that the same task creates has no files yet, and the size of a disk that it attaches is not known.
         size, base_size = disk.get("size"), sizes.get(disk.get("source"))
@@ -123,10 +117,10 @@ def _check_copying(listing, name, source, requested):
             )
 
 
-def _check_slots(driver, plan, changes):
-    added = [change for change in changes if change.kind in ADDED]
-    vbox_vm, freed = _with_slots(driver, plan) if added else (None, ())
-    freed = {*freed, *(change.key for change in changes if change.kind in REMOVED)}
+def _check_slots(driver, plan, one):
+    vbox_vm, freed = _with_slots(driver, plan)
+    freed = {*freed, *(change.key for change in one.changes if change.kind in REMOVED)}
+    added = [change for change in one.changes if change.kind in ADDED]
     for change in added if vbox_vm is not None else ():
         _check_slot(vbox_vm, f"{plan.after.name}: {change.path}", change.key, freed)
 
@@ -170,18 +164,18 @@ def _check_slot(vbox_vm, label, slot, freed):
         raise Refused(f"{label}: the slot is used by {user}.", "Use another slot.")
 
 
-def _check_log(listing, vm, changes):
-    vbox_vm = listing.vbox_vm_of(vm.id)
-    if vbox_vm is not None and any(change.kind == LOG for change in changes):
-        check_port(vm.name, vbox_vm)
+def _check_log(driver, plan):
+    vbox_vm = driver.listing().vbox_vm_of(plan.before.id)
+    if vbox_vm is not None:
+        check_port(plan.before.name, vbox_vm)
 
 
-def _check_seed_slot(listing, plan):
+def _check_seed_slot(driver, plan):
     """Reject a seed without a free slot, and what a clone gets in that slot afterwards."""
     for step in plan.steps:
         if (step.arguments.get("creation") or {}).get("cloud_init") is None:
             continue
-        source = listing.vbox_vm_of(step.arguments["source"].id) if step.verb == "clone" else None
+        source = driver.listing().vbox_vm_of(step.arguments["source"].id) if step.verb == "clone" else None
         slot = seed_slot(plan.after.name, source.controllers if source else {}, step.arguments["config"])
         later = [change for other in plan.steps for change in other.changes if change.kind in ADDED]
         for change in later:
@@ -192,10 +186,10 @@ def _check_seed_slot(listing, plan):
                 )
 
 
-def _check_deletion(listing, vm, to_delete):
-    vbox_vm = listing.vbox_vm_of(vm.id)
-    if vbox_vm is not None and not vm.lost:
-        check_kept_disks(vbox_vm, to_delete)
+def _check_deletion(driver, plan, one):
+    vbox_vm = driver.listing().vbox_vm_of(plan.before.id)
+    if vbox_vm is not None and not plan.before.lost:
+        check_kept_disks(vbox_vm, one.step.arguments.get("files", ()))
 
 
 # The host ---------------------------------------------------------------------------------------------------------
@@ -221,8 +215,8 @@ def _check_os_type(driver, plan):
         )
 
 
-def _check_autostart(listing, plan):
-    if listing.properties.get("Autostart database path"):
+def _check_autostart(driver, plan):
+    if driver.listing().properties.get("Autostart database path"):
         return
     autostop = _planned(plan, "native.autostop-type")
     values = {"autostart": _planned(plan, "autostart"), "native: autostop-type": autostop}
@@ -245,7 +239,7 @@ def _is_booted(plan):
     return False
 
 
-def _check_teleporter(listing, plan):
+def _check_teleporter(driver, plan):
     """Reject the start of a VM that is set up to receive the state of a running VM from another host.
 
     VBoxManage would not return until a host has sent it. Saved memory is restored nevertheless.
@@ -255,10 +249,33 @@ def _check_teleporter(listing, plan):
     # A clone gets this setting from its source.
     sources = [step.arguments["source"] for step in plan.steps if step.verb == "clone"]
     uuid = (sources or [plan.before])[0].id
-    found = next((one for one in listing.machines if one.uuid == uuid and one.machine), None)
+    found = next((one for one in driver.listing().machines if one.uuid == uuid and one.machine), None)
     if found is not None and found.machine.values.get("teleporterenabled") == "on":
         raise Refused(
             f"{plan.after.name}: its teleporter is enabled, so a start would wait until another host sends it the state"
             " of a running VM.",
             f"Turn the teleporter off: VBoxManage modifyvm {shlex.quote(found.name)} --teleporter off.",
         )
+
+
+GUARDS = (
+    SharedGuard((), _check_files, "a file is missing, exists already, is used, or does not fit"),
+    Guard(("create", "clone"), _check_seed, "the seed of cloud-init cannot be made when the disks exist"),
+    StepGuard(("clone",), _check_copying, "VirtualBox cannot copy a disk that was enlarged after a snapshot"),
+    StepGuard(("create",), _check_disks_of_images, "a disk that a killed task has left cannot be completed"),
+    StepGuard(tuple(ADDED), _check_slots, "the VM lacks the slot, or it is used"),
+    Guard((LOG,), _check_log, "the serial port is used otherwise"),
+    StepGuard(("delete",), _check_deletion, "VirtualBox deletes an image that is to be kept"),
+    Guard(("create", "clone"), _check_seed_slot, "the seed has no slot, or another image gets it"),
+    # With these, VirtualBox deletes saved memory.
+    Guard(("kill", "delete", "restore"), _check_saved_state, "VirtualBox deletes a user's file of saved memory"),
+    Guard(("snapshot", "drop_snapshot"), check_snapshots, "a snapshot cannot be taken or deleted half-way"),
+    Guard(("start", *ADDED), check_media, "a disk cannot be read, or its controller has no port left"),
+    Guard(("create", "os_type"), _check_os_type, "modifyvm accepts any value"),
+    Guard(("create", "autostart", "native"), _check_autostart, "the VM is not started with the host, without an error"),
+    Guard(("create", "networks"), _check_networks, "VirtualBox accepts any network, and does not start the VM"),
+    SharedGuard(("create", "networks"), check_addresses, "an address is reserved by another VM"),
+    SharedGuard(("start", "restore", "port_forwards"), check_ports, "VirtualBox starts the VM without a port that another program has"),
+    Guard(("start",), _check_teleporter, "VBoxManage waits until another host sends the state of a VM"),
+    StepGuard(("clone",), _not_cloned, "what leads out of the source is not cloned (a warning)"),
+)
